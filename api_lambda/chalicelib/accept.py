@@ -1,0 +1,34 @@
+"""From a parsed command to its HTTP answer: submit it, wait if the caller prefers to, say what became of it."""
+
+from __future__ import annotations
+
+import uuid
+
+from jobpipe.commands import Command
+
+from . import http_requests as said
+from .http import HttpRequest, HttpResponse
+from .job_responses import accepted_response, final_response
+from .services import Services
+from .submit import submit
+from .wait import wait_for
+
+
+def new_item_id() -> str:
+    """The id for an item to be created: assigned on acceptance, so that the 202 can tell it."""
+    return str(uuid.uuid4())
+
+
+def accept(command: Command, request: HttpRequest, services: Services, *, to_root: str) -> HttpResponse:
+    """The final answer, if the caller prefers to wait and the job ends in time, else 202 with the job."""
+    seconds, key = said.preferred_wait(request), said.idempotency_key(request)
+    job = submit(
+        command, owner=request.owner, idempotency_key=key, request_id=request.request_id, services=services
+    )
+    if seconds:
+        job = wait_for(job, seconds, services.jobs, request)
+        if job.status.done:
+            response = final_response(job, services.documents, to_root)
+            response.headers["Preference-Applied"] = f"wait={seconds}"
+            return response
+    return accepted_response(job, services.documents, to_root)

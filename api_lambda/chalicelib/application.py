@@ -1,0 +1,108 @@
+"""Binds the routes to Chalice; the one place that makes errors problem documents and requests log lines."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable
+from typing import Any
+
+from chalice.app import Chalice, ConvertToMiddleware, Request, Response
+
+from jobpipe.errors import InternalError, InvalidRequest, ProblemError, Unavailable
+from jobpipe.telemetry import logger
+
+from .http import HttpRequest, HttpResponse
+from .http_requests import decode_path_parameter
+from .job_responses import problem_response
+from .routes import ROUTES, Route
+from .services import Services
+
+
+def build_app(name: str, services: Callable[[], Services]) -> Chalice:
+    """The Chalice app; `services` is called with each request, so it should remember what it made."""
+    app = Chalice(app_name=name)
+    app.register_middleware(ConvertToMiddleware(logger.inject_lambda_context), "http")
+    for route in ROUTES:
+        app.route(
+            route.path,
+            methods=[route.method],
+            name=route.endpoint.__name__,
+            api_key_required=not route.open,
+            content_types=["*/*"],  # each endpoint checks its own, and answers with a problem document
+        )(_view(app, route, services))
+    return app
+
+
+def _view(app: Chalice, route: Route, services: Callable[[], Services]) -> Callable[..., Response]:
+    def view(**_: str) -> Response:
+        started = time.perf_counter()
+        current: Any = app.current_request
+        request_id = str(current.context.get("requestId", ""))
+        response = _answer(current, request_id, route, services)
+        response.headers["X-Request-Id"] = request_id
+        logger.info(
+            "request",
+            extra={
+                "request_id": request_id,
+                "method": route.method,
+                "route": route.path,
+                "status": response.status,
+                "duration_ms": round((time.perf_counter() - started) * 1000, 1),
+                **response.log,
+            },
+        )
+        return Response(response.body, dict(response.headers), response.status)
+
+    view.__doc__ = route.endpoint.__doc__  # becomes the summary in the API's OpenAPI definition
+    return view
+
+
+def _answer(current: Request, request_id: str, route: Route, services: Callable[[], Services]) -> HttpResponse:
+    try:
+        return route.endpoint(_request(current, request_id), services())
+    except Unavailable as outage:
+        logger.warning("unavailable", exc_info=True, extra={"request_id": request_id})
+        response = problem_response(outage.to_problem(), request_id)
+        response.headers["Retry-After"] = "1"
+        return response
+    except ProblemError as refusal:
+        return problem_response(refusal.to_problem(), request_id)
+    except Exception:  # noqa: BLE001  # nobody above this frame can answer the caller
+        logger.exception("unexpected error", extra={"request_id": request_id})
+        fault = InternalError("The request failed through a fault of ours; its id finds it in the logs.")
+        return problem_response(fault.to_problem(), request_id)
+
+
+def _request(current: Request, request_id: str) -> HttpRequest:
+    event: dict[str, Any] = current.to_original_event()
+    parameters = event.get("pathParameters") or {}
+    context: Any = current.lambda_context
+    return HttpRequest(
+        method=current.method,
+        headers=current.headers,
+        query=event.get("multiValueQueryStringParameters") or {},
+        path_parameters={name: decode_path_parameter(value) for name, value in parameters.items()},
+        body=_body(current),
+        owner=_owner(current),
+        request_id=request_id,
+        remaining_seconds=lambda: float(context.get_remaining_time_in_millis()) / 1000,
+    )
+
+
+def _body(current: Request) -> bytes:
+    try:
+        body = current.raw_body
+    except ValueError:  # lone surrogates in the text, or what should be base64 is not
+        raise InvalidRequest("The body is not valid UTF-8.") from None
+    return body.encode() if isinstance(body, str) else body
+
+
+def _owner(current: Request) -> str:
+    """Who the API key stands for. The gateway has checked the key, on every route that needs one."""
+    key_id = current.context.get("identity", {}).get("apiKeyId")
+    if key_id:
+        return str(key_id)
+    # An emulator may leave the key's id out of the event; the key itself must not be stored, a digest may.
+    key = current.headers.get("x-api-key", "")
+    return hashlib.sha256(key.encode()).hexdigest()[:16] if key else ""

@@ -1,0 +1,138 @@
+"""What a request says, or InvalidRequest: its body, its headers, its query."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from email.message import Message
+from typing import Any
+from urllib.parse import unquote
+
+from jobpipe import etags, json_text
+from jobpipe.errors import InvalidRequest, TooLarge, UnsupportedMediaType
+from jobpipe.item_rules import MAX_DOCUMENT_BYTES, check_item_id
+
+from .http import HttpRequest
+
+JSON = ("application/json",)
+JSON_OR_MERGE_PATCH = ("application/json", "application/merge-patch+json")
+
+MAX_WAIT_SECONDS = 20
+"""API Gateway gives up at 29."""
+DEFAULT_WAIT_SECONDS = 3
+"""Of `?wait` without a number."""
+MAX_PAGE = 100
+DEFAULT_PAGE = 50
+
+_IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
+_WHOLE_NUMBER = re.compile(r"[0-9]{1,9}")
+
+
+def json_body(request: HttpRequest, media_types: tuple[str, ...] = JSON) -> Any:
+    """The body's JSON value."""
+    _check_media_type(request, media_types)
+    if not request.body.strip():
+        raise InvalidRequest("The request has no body.")
+    if len(request.body) > MAX_DOCUMENT_BYTES:
+        raise TooLarge(f"A body has at most {MAX_DOCUMENT_BYTES} bytes.")
+    return json_text.decode(request.body)
+
+
+def item_id(request: HttpRequest) -> str:
+    """The item id in the path."""
+    return check_item_id(request.path_parameters["item_id"])
+
+
+def idempotency_key(request: HttpRequest) -> str | None:
+    """The Idempotency-Key, if there is one."""
+    key = request.headers.get("idempotency-key")
+    if key is not None and not _IDEMPOTENCY_KEY.fullmatch(key):
+        raise InvalidRequest("An Idempotency-Key is 1 to 255 visible ASCII characters.")
+    return key
+
+
+def if_match(request: HttpRequest) -> str | None:
+    """The If-Match header, if there is one."""
+    return etags.check_if_match(request.headers.get("if-match"))
+
+
+def refuse_if_match(request: HttpRequest) -> None:
+    """Refuse a precondition where it would silently not be kept."""
+    if "if-match" in request.headers:
+        raise InvalidRequest(
+            "If-Match goes with PUT, PATCH and DELETE of an item; in a raw command it is the member if_match."
+        )
+
+
+def preferred_wait(request: HttpRequest) -> int:
+    """Seconds of `Prefer: wait=N` (RFC 7240), 0 without; other preferences are not known here."""
+    for preference in request.headers.get("prefer", "").split(","):
+        name, _, value = preference.partition(";")[0].partition("=")
+        if name.strip().lower() == "wait":
+            return _whole_number("Prefer: wait", value.strip().strip('"'), 0, MAX_WAIT_SECONDS)
+    return 0
+
+
+def wait_query(request: HttpRequest) -> int:
+    """Seconds of `?wait=N`, 0 without."""
+    value = _one(request, "wait")
+    if value is None:
+        return 0
+    return _whole_number("wait", value, 0, MAX_WAIT_SECONDS) if value else DEFAULT_WAIT_SECONDS
+
+
+def limit(request: HttpRequest) -> int:
+    """How many items a page is to have at most."""
+    value = _one(request, "limit")
+    return DEFAULT_PAGE if value is None else _whole_number("limit", value, 1, MAX_PAGE)
+
+
+def cursor(request: HttpRequest) -> str | None:
+    """The id of the item after which the page starts."""
+    value = _one(request, "cursor")
+    if value is None:
+        return None
+    try:
+        # Without validate=True, b64decode skips characters that are not base64.
+        decoded = base64.b64decode(value + "=" * (-len(value) % 4), altchars=b"-_", validate=True).decode()
+        return check_item_id(decoded)
+    except (binascii.Error, ValueError, InvalidRequest):
+        raise InvalidRequest("The cursor is not one that this API gave.") from None
+
+
+def make_cursor(after: str) -> str:
+    """The cursor of a page that starts after this item."""
+    return base64.urlsafe_b64encode(after.encode()).decode().rstrip("=")
+
+
+def decode_path_parameter(value: str) -> str:
+    """The parameter without percent-encoding; the gateways differ in whether they decode it."""
+    try:
+        return unquote(value, errors="strict")
+    except UnicodeDecodeError:
+        raise InvalidRequest("The path is not valid UTF-8.") from None
+
+
+def _check_media_type(request: HttpRequest, allowed: tuple[str, ...]) -> None:
+    header = request.headers.get("content-type")
+    if not header:
+        return  # it must be JSON all the same
+    parsed = Message()
+    parsed["content-type"] = header
+    charset = parsed.get_param("charset", "utf-8")
+    if parsed.get_content_type() not in allowed or str(charset).lower() not in ("utf-8", "utf8"):
+        raise UnsupportedMediaType(f"The Content-Type is {' or '.join(allowed)}, in UTF-8.")
+
+
+def _one(request: HttpRequest, name: str) -> str | None:
+    values = request.query.get(name) or []
+    if len(values) > 1:
+        raise InvalidRequest(f"The query has {name} more than once.")
+    return values[0] if values else None
+
+
+def _whole_number(what: str, text: str, least: int, most: int) -> int:
+    if not _WHOLE_NUMBER.fullmatch(text) or not least <= int(text) <= most:
+        raise InvalidRequest(f"{what} is a whole number from {least} to {most}.")
+    return int(text)

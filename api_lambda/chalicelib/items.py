@@ -1,0 +1,82 @@
+"""The endpoints under /items."""
+
+from __future__ import annotations
+
+from jobpipe import etags
+from jobpipe.commands import CreateItem, DeleteItem, MergePatch, SetFields
+from jobpipe.errors import NotFound
+from jobpipe.item import item_json
+from jobpipe.item_reader import document_text, read_item
+from jobpipe.item_rules import check_fields_to_set, check_merge_patch, check_new_document
+
+from . import http_requests as said
+from .accept import accept, new_item_id
+from .http import HttpRequest, HttpResponse
+from .job_responses import JSON
+from .services import Services
+
+MAX_PAGE_BYTES = 1024 * 1024
+"""A page also ends here: a Lambda's answer has 6 MB at most, escaping included."""
+
+
+def create_item(request: HttpRequest, services: Services) -> HttpResponse:
+    """Queue the creation of an item; its id is assigned already."""
+    said.refuse_if_match(request)
+    command = CreateItem(new_item_id(), check_new_document(said.json_body(request)))
+    return accept(command, request, services, to_root="")
+
+
+def put_item(request: HttpRequest, services: Services) -> HttpResponse:
+    """Queue the setting of the given fields of an item."""
+    fields = check_fields_to_set(said.json_body(request))
+    command = SetFields(said.item_id(request), fields, said.if_match(request))
+    return accept(command, request, services, to_root="../")
+
+
+def patch_item(request: HttpRequest, services: Services) -> HttpResponse:
+    """Queue an RFC 7396 merge patch of an item."""
+    patch = check_merge_patch(said.json_body(request, said.JSON_OR_MERGE_PATCH))
+    command = MergePatch(said.item_id(request), patch, said.if_match(request))
+    return accept(command, request, services, to_root="../")
+
+
+def delete_item(request: HttpRequest, services: Services) -> HttpResponse:
+    """Queue the deletion of an item."""
+    command = DeleteItem(said.item_id(request), said.if_match(request))
+    return accept(command, request, services, to_root="../")
+
+
+def get_item(request: HttpRequest, services: Services) -> HttpResponse:
+    """The item as it is committed now."""
+    item, text = read_item(services.items, services.documents, said.item_id(request))
+    return HttpResponse(
+        200,
+        item_json(item.item_id, text),
+        {"Content-Type": JSON, "ETag": etags.etag(item.version)},
+        {"item_id": item.item_id},
+    )
+
+
+def list_items(request: HttpRequest, services: Services) -> HttpResponse:
+    """A page of items in no particular order, and a Link to the next one."""
+    limit, after = said.limit(request), said.cursor(request)
+    page = services.items.page(limit, after)
+    texts: list[str] = []
+    size, next_after = 0, page.next_after
+    for i, item in enumerate(page.items):
+        text = document_text(services.documents, item)
+        if text is None:
+            # Changed or deleted since the page was read: what is committed now counts.
+            try:
+                _, text = read_item(services.items, services.documents, item.item_id)
+            except NotFound:
+                continue
+        size += len(text.encode())
+        if texts and size > MAX_PAGE_BYTES:
+            next_after = page.items[i - 1].item_id
+            break
+        texts.append(item_json(item.item_id, text))
+    response = HttpResponse(200, f"[{','.join(texts)}]", {"Content-Type": JSON})
+    if next_after is not None:
+        response.headers["Link"] = f'<items?limit={limit}&cursor={said.make_cursor(next_after)}>; rel="next"'
+    return response

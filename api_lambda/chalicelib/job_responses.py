@@ -1,0 +1,89 @@
+"""What an answer says of a job: the job itself, or what a synchronous API would have said."""
+
+from __future__ import annotations
+
+from jobpipe import etags, json_text
+from jobpipe.errors import Problem
+from jobpipe.item import item_json
+from jobpipe.job import Job, Status
+from jobpipe.ports import DocumentStore
+
+from .http import HttpResponse
+
+JSON = "application/json"
+PROBLEM = "application/problem+json"
+DELETED = '{"message":"Item deleted"}'
+
+_POLL_AGAIN_SECONDS = "1"
+
+
+def job_response(status: int, job: Job, documents: DocumentStore) -> HttpResponse:
+    """The job as a resource."""
+    response = HttpResponse(status, _job_json(job, documents), {"Content-Type": JSON}, _ids(job))
+    if not job.status.done:
+        response.headers["Retry-After"] = _POLL_AGAIN_SECONDS
+    return response
+
+
+def accepted_response(job: Job, documents: DocumentStore, to_root: str) -> HttpResponse:
+    """202 with the job, and where to poll it. `to_root` leads from the request's URL to the API's root."""
+    response = job_response(202, job, documents)
+    # Relative (RFC 9110, section 10.2.2): stage and emulator paths in front of the root need not be known.
+    response.headers["Location"] = f"{to_root}jobs/{job.job_id}"
+    return response
+
+
+def final_response(job: Job, documents: DocumentStore, to_root: str) -> HttpResponse:
+    """What a synchronous API would have answered to the command of this ended job."""
+    if job.status is not Status.SUCCEEDED:
+        problem = job.error or {"status": 409}
+        return HttpResponse(problem["status"], json_text.encode(problem), {"Content-Type": PROBLEM}, _ids(job))
+    response = HttpResponse(200, _result_json(job, documents), {"Content-Type": JSON}, _ids(job))
+    if job.result_version is not None:
+        response.headers["ETag"] = etags.etag(job.result_version)
+    if job.operation == "create":
+        response.status = 201
+        response.headers["Location"] = f"{to_root}items/{job.item_id}"
+    return response
+
+
+def problem_response(problem: Problem, request_id: str) -> HttpResponse:
+    """RFC 9457."""
+    body = json_text.encode({**problem, "request_id": request_id})
+    return HttpResponse(problem["status"], body, {"Content-Type": PROBLEM}, {"problem": problem["type"]})
+
+
+def _job_json(job: Job, documents: DocumentStore) -> str:
+    members = {
+        "id": job.job_id,
+        "status": job.status.value,
+        "done": job.status.done,
+        "operation": job.operation,
+        "item_id": job.item_id,
+        "attempts": job.attempts,
+        "created_at": job.created_at,
+        "updated_at": job.updated_at,
+        "links": {"self": f"/jobs/{job.job_id}", "item": f"/items/{job.item_id}"},
+    }
+    if job.error is not None:
+        members["error"] = job.error
+    if job.result_version is not None:
+        members["etag"] = etags.etag(job.result_version)
+    text = json_text.encode(members)
+    if job.status is Status.SUCCEEDED:
+        # Spliced in as it was stored, so that nothing in it can change on the way.
+        text = f'{text[:-1]},"result":{_result_json(job, documents)}}}'
+    return text
+
+
+def _result_json(job: Job, documents: DocumentStore) -> str:
+    document = job.result
+    if document is None and job.result_document is not None:
+        document = documents.get_version(job.result_document)
+    if document is not None:
+        return item_json(job.item_id, document)
+    return DELETED if job.operation == "delete" else "null"
+
+
+def _ids(job: Job) -> dict[str, str]:
+    return {"job_id": job.job_id, "item_id": job.item_id, "operation": job.operation}

@@ -1,0 +1,36 @@
+"""Every route of the API, and the endpoint behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from . import items, jobs, meta
+from .http import HttpRequest, HttpResponse
+from .services import Services
+
+Endpoint = Callable[[HttpRequest, Services], HttpResponse]
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One method of one path; `open` routes need no API key."""
+
+    method: str
+    path: str
+    endpoint: Endpoint
+    open: bool = False
+
+
+ROUTES = (
+    Route("GET", "/", meta.index, open=True),
+    Route("GET", "/health", meta.health, open=True),
+    Route("POST", "/items", items.create_item),
+    Route("GET", "/items", items.list_items),
+    Route("GET", "/items/{item_id}", items.get_item),
+    Route("PUT", "/items/{item_id}", items.put_item),
+    Route("PATCH", "/items/{item_id}", items.patch_item),
+    Route("DELETE", "/items/{item_id}", items.delete_item),
+    Route("POST", "/jobs", jobs.submit_job),
+    Route("GET", "/jobs/{job_id}", jobs.get_job),
+)

@@ -1,0 +1,10 @@
+"""What the API Lambda and the worker Lambda share: commands, jobs, messages, and the stores behind them.
+
+Modules below the line import AWS, modules above it do not (tests/unit/test_layers.py holds that):
+
+    errors  json_text  clock  item_rules  commands  job  item  queue_message  ports  item_reader
+    ---------------------------------------------------------------------------------------------
+    settings  aws  dynamodb_rows  dynamodb_jobs  dynamodb_items  s3_documents  sqs_commands  telemetry
+"""
+
+__version__ = "0.1.0"

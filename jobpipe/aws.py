@@ -1,0 +1,89 @@
+"""The stores of ports.py on AWS: clients with short time-outs, and which of their errors are outages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import ClientError, HTTPClientError, IncompleteReadError
+
+from jobpipe.errors import Unavailable
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_sqs import SQSClient
+
+# Short enough that three tries end within the worker's time-out, and a caller is told before the gateway gives up.
+_CONFIG = Config(
+    connect_timeout=1,
+    read_timeout=3,
+    retries={"mode": "standard", "total_max_attempts": 3},
+    max_pool_connections=16,  # the worker runs the ten messages of a batch at once
+    # An emulator answers at one host name; AWS takes both styles.
+    s3={"addressing_style": "path"},
+)
+
+_OUTAGES = {
+    "InternalError",
+    "InternalServerError",
+    "ItemCollectionSizeLimitExceededException",
+    "KMSThrottlingException",
+    "LimitExceededException",
+    "OverLimit",
+    "ProvisionedThroughputExceededException",
+    "RequestLimitExceeded",
+    "RequestThrottled",
+    "RequestTimeout",
+    "ServiceUnavailable",
+    "SlowDown",
+    "Throttling",
+    "ThrottlingException",
+    "TransactionInProgressException",
+}
+_SERVER_ERROR = 500
+
+
+@dataclass
+class AwsClients:
+    """The clients, each made when it is first used: most requests never need S3."""
+
+    @cached_property
+    def dynamodb(self) -> DynamoDBClient:
+        return boto3.client("dynamodb", config=_CONFIG)
+
+    @cached_property
+    def s3(self) -> S3Client:
+        return boto3.client("s3", config=_CONFIG)
+
+    @cached_property
+    def sqs(self) -> SQSClient:
+        return boto3.client("sqs", config=_CONFIG)
+
+    def connect(self) -> None:
+        """Make the clients that every command needs now, so that Lambda's INIT pays for them."""
+        _ = self.dynamodb, self.s3
+
+
+@contextmanager
+def outages(what: str) -> Iterator[None]:
+    """Turn throttling, server errors and silence into Unavailable; other errors are ours and go on as they are."""
+    try:
+        yield
+    except (HTTPClientError, IncompleteReadError) as error:
+        raise Unavailable(f"{what} did not answer.") from error
+    except ClientError as error:
+        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        if status >= _SERVER_ERROR or error_code(error) in _OUTAGES:
+            raise Unavailable(f"{what} is out of order.") from error
+        raise
+
+
+def error_code(error: ClientError) -> str:
+    """The error's stable name."""
+    return str(error.response.get("Error", {}).get("Code", ""))

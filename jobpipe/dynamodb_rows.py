@@ -1,0 +1,117 @@
+"""Jobs and items as DynamoDB rows and back. Absent attributes stand for None."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from jobpipe import json_text
+from jobpipe.item import DocumentRef, StoredItem
+from jobpipe.job import Job, Status, Success
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
+
+    Row = dict[str, AttributeValueTypeDef]
+else:
+    Row = dict
+
+
+def job_to_row(job: Job) -> Row:
+    """A job that has just been accepted; what an end adds comes from `success_to_row`."""
+    return {
+        "job_id": {"S": job.job_id},
+        "owner": {"S": job.owner},
+        "status": {"S": job.status.value},
+        "generation": {"S": job.generation},
+        "operation": {"S": job.operation},
+        "item_id": {"S": job.item_id},
+        "fingerprint": {"S": job.fingerprint},
+        "attempts": {"N": str(job.attempts)},
+        "created_at": {"S": job.created_at},
+        "updated_at": {"S": job.updated_at},
+        "expires_at": {"N": str(job.expires_at)},
+    }
+
+
+def success_to_row(success: Success) -> Row:
+    """The attributes that a job's success adds."""
+    row: Row = {}
+    if success.result is not None:
+        row["result"] = {"S": success.result}
+    if success.result_document is not None:
+        row |= _document_to_row(success.result_document, "result_")
+    if success.result_version is not None:
+        row["result_version"] = {"S": success.result_version}
+    if success.superseded is not None:
+        row["superseded"] = {"S": success.superseded}
+    return row
+
+
+def job_from_row(row: Any) -> Job:
+    """Any job."""
+    return Job(
+        job_id=row["job_id"]["S"],
+        owner=row["owner"]["S"],
+        status=Status(row["status"]["S"]),
+        generation=row["generation"]["S"],
+        operation=row["operation"]["S"],
+        item_id=row["item_id"]["S"],
+        fingerprint=row["fingerprint"]["S"],
+        attempts=int(row["attempts"]["N"]),
+        created_at=row["created_at"]["S"],
+        updated_at=row["updated_at"]["S"],
+        expires_at=int(row["expires_at"]["N"]),
+        result=_text(row, "result"),
+        result_document=_document_from_row(row, "result_"),
+        result_version=_text(row, "result_version"),
+        superseded=_text(row, "superseded"),
+        error=json_text.decode(row["error"]["S"]) if "error" in row else None,
+    )
+
+
+def item_to_row(item: StoredItem) -> Row:
+    """Any item."""
+    row: Row = {
+        "item_id": {"S": item.item_id},
+        "version": {"S": item.version},
+        "name": {"S": item.name},
+        "created_at": {"S": item.created_at},
+        "updated_at": {"S": item.updated_at},
+        **_document_to_row(item.document),
+    }
+    if item.inline is not None:
+        row["inline"] = {"S": item.inline}
+    return row
+
+
+def item_from_row(row: Any) -> StoredItem:
+    """Any item."""
+    document = _document_from_row(row)
+    if document is None:
+        raise KeyError("document_key")
+    return StoredItem(
+        item_id=row["item_id"]["S"],
+        version=row["version"]["S"],
+        name=row["name"]["S"],
+        document=document,
+        inline=_text(row, "inline"),
+        created_at=row["created_at"]["S"],
+        updated_at=row["updated_at"]["S"],
+    )
+
+
+def _text(row: Any, attribute: str) -> str | None:
+    value = row.get(attribute)
+    return None if value is None else str(value["S"])
+
+
+def _document_to_row(document: DocumentRef, prefix: str = "") -> Row:
+    row: Row = {f"{prefix}document_key": {"S": document.key}}
+    if document.version_id is not None:
+        row[f"{prefix}document_version"] = {"S": document.version_id}
+    return row
+
+
+def _document_from_row(row: Any, prefix: str = "") -> DocumentRef | None:
+    key = _text(row, f"{prefix}document_key")
+    return None if key is None else DocumentRef(key, _text(row, f"{prefix}document_version"))

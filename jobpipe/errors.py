@@ -1,0 +1,124 @@
+"""Everything that jobpipe raises on purpose.
+
+    JobpipeError
+    ├── Refusal                     the caller asked for what cannot be; answered as a problem document
+    │   ├── InvalidRequest          400
+    │   ├── NotFound                404
+    │   ├── NameTaken               409
+    │   ├── VersionMismatch         412
+    │   ├── TooLarge                413
+    │   ├── UnsupportedMediaType    415
+    │   └── IdempotencyKeyReused    422
+    ├── InternalError               500, our bug
+    ├── Unavailable                 503, an outage of what we stand on; the same request may be sent again
+    ├── UndecodableMessage          a message on the queue that is not a command of ours
+    └── CommitRefused               the transaction that ends a job was cancelled, nothing changed
+        ├── JobEnded                the job has ended already, was retried anew, or is gone
+        ├── NameLocked              another live item has the name
+        ├── ItemChanged             the item is not in the version that was read
+        └── CommitConflict          another transaction was at work, or the table throttled: worth another try
+
+Every problem (RFC 9457) is one of the classes with a status; its `type` is stable and made from `slug`.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+PROBLEM_TYPE_PREFIX = "urn:jobpipe:problem:"
+
+Problem = dict[str, Any]
+
+
+class JobpipeError(Exception):
+    """Base of all that jobpipe raises on purpose."""
+
+
+class ProblemError(JobpipeError):
+    """An error that an HTTP caller can be told of as an RFC 9457 problem document."""
+
+    status: ClassVar[int]
+    slug: ClassVar[str]
+    title: ClassVar[str]
+
+    def __init__(self, detail: str, *, pointer: str | None = None) -> None:
+        """`pointer` is a JSON Pointer (RFC 6901, as a URI fragment) to the part of the body at fault."""
+        super().__init__(detail)
+        self.detail = detail
+        self.pointer = pointer
+
+    def to_problem(self) -> Problem:
+        """The problem document, without what only the HTTP side knows (the request id)."""
+        problem: Problem = {
+            "type": PROBLEM_TYPE_PREFIX + self.slug,
+            "title": self.title,
+            "status": self.status,
+            "detail": self.detail,
+        }
+        if self.pointer is not None:
+            problem["errors"] = [{"pointer": self.pointer, "detail": self.detail}]
+        return problem
+
+
+class Refusal(ProblemError):
+    """The caller asked for what cannot be; sending the same again does not help."""
+
+
+class InvalidRequest(Refusal):
+    status, slug, title = 400, "invalid-request", "The request is not valid"
+
+
+class NotFound(Refusal):
+    status, slug, title = 404, "not-found", "There is no such resource"
+
+
+class NameTaken(Refusal):
+    status, slug, title = 409, "name-taken", "Another item has this name"
+
+
+class VersionMismatch(Refusal):
+    status, slug, title = 412, "version-mismatch", "The item is not in the version that If-Match names"
+
+
+class TooLarge(Refusal):
+    status, slug, title = 413, "too-large", "The content is too large"
+
+
+class UnsupportedMediaType(Refusal):
+    status, slug, title = 415, "unsupported-media-type", "The content is not in a supported media type"
+
+
+class IdempotencyKeyReused(Refusal):
+    status, slug, title = 422, "idempotency-key-reused", "The Idempotency-Key belongs to another request"
+
+
+class InternalError(ProblemError):
+    status, slug, title = 500, "internal-error", "Something went wrong on our side"
+
+
+class Unavailable(ProblemError):
+    status, slug, title = 503, "unavailable", "The service cannot take this now"
+
+
+class UndecodableMessage(JobpipeError):
+    """The message is not a command of ours: {reason}."""
+
+
+class CommitRefused(JobpipeError):
+    """The transaction that ends a job was cancelled; nothing changed."""
+
+
+class JobEnded(CommitRefused):
+    """The job has ended already, was retried anew, or is gone."""
+
+
+class NameLocked(CommitRefused):
+    """Another live item has the name."""
+
+
+class ItemChanged(CommitRefused):
+    """The item is not in the version that was read."""
+
+
+class CommitConflict(CommitRefused):
+    """Another transaction was at work on the same rows, or a table throttled."""

@@ -1,0 +1,93 @@
+"""An item as it is stored: a row that points to the committed document."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+
+from jobpipe import json_text
+
+INLINE_BYTES = 4 * 1024
+"""Documents up to this size also stand in the row, and in the job's: a read needs no S3.
+
+A transactional write costs two units a kilobyte, so past 4 KB each copy would cost more than the S3 put itself.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentRef:
+    """One object in the documents bucket; with its version it can be read after its deletion too."""
+
+    key: str
+    version_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredItem:
+    """One row of the items table."""
+
+    item_id: str
+    version: str  # changes with every commit; quoted, it is the ETag
+    name: str  # as in the document
+    document: DocumentRef  # write-once: each version has a key of its own
+    inline: str | None  # the document as JSON text, if it is small
+    created_at: str  # RFC 3339
+    updated_at: str  # RFC 3339
+
+
+@dataclass(frozen=True, slots=True)
+class ItemPage:
+    """A part of the list, and where the next one starts."""
+
+    items: list[StoredItem]
+    next_after: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Created:
+    """A change that brings an item into being."""
+
+    new: StoredItem
+
+
+@dataclass(frozen=True, slots=True)
+class Replaced:
+    """A change from one version of an item to the next."""
+
+    old: StoredItem
+    new: StoredItem
+
+
+@dataclass(frozen=True, slots=True)
+class Removed:
+    """A change that ends an item."""
+
+    old: StoredItem
+
+
+Change = Created | Replaced | Removed
+
+
+def new_version() -> str:
+    """A version that no item ever had."""
+    return secrets.token_hex(8)
+
+
+def document_prefix(item_id: str, job_id: str) -> str:
+    """Where all documents lie that a job's attempts put, committed or not."""
+    return f"items/{item_id}/{job_id}/"
+
+
+def document_key(item_id: str, job_id: str, version: str) -> str:
+    """The key of one version. Two attempts of one job never share a key: a late put cannot hide a committed one."""
+    return f"{document_prefix(item_id, job_id)}{version}.json"
+
+
+def inline(document_text: str) -> str | None:
+    """The text, if it is small enough to stand in a row."""
+    return document_text if len(document_text.encode()) <= INLINE_BYTES else None
+
+
+def item_json(item_id: str, document_text: str) -> str:
+    """The item as a caller sees it, the id first. A document is never the empty object, it has a name."""
+    return f'{{"id":{json_text.encode(item_id)},{document_text[1:]}'

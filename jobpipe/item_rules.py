@@ -1,0 +1,145 @@
+"""What a document must be like to become an item, and how updates change one. Pure functions."""
+
+from __future__ import annotations
+
+import unicodedata
+from typing import Any
+
+from jobpipe.errors import InvalidRequest, TooLarge
+
+Document = dict[str, Any]
+
+MAX_NAME_LENGTH = 255
+"""Characters; with four bytes each it still fits DynamoDB's 2,048-byte partition key."""
+MAX_ID_LENGTH = 128
+"""Characters; the longest SQS message group id."""
+MAX_DEPTH = 32
+"""Levels of objects and arrays, the document itself being the first; DynamoDB's own limit."""
+MAX_DOCUMENT_BYTES = 1024 * 1024
+"""Of the encoded document, merged ones included."""
+
+_REQUIRED = ("name", "description")
+
+
+def check_new_document(document: Any) -> Document:
+    """The document if an item can be created of it, else InvalidRequest."""
+    _check_object(document, "An item is a JSON object.")
+    for field in _REQUIRED:
+        if field not in document:
+            raise InvalidRequest(f"An item needs a {field}.", pointer=f"#/{field}")
+    return _check_fields(document)
+
+
+def check_fields_to_set(fields: Any) -> Document:
+    """The fields of a PUT if they may be set, else InvalidRequest."""
+    _check_object(fields, "The fields to set are a JSON object.")
+    if not fields:
+        raise InvalidRequest("There is no field to set.")
+    return _check_fields(fields)
+
+
+def check_merge_patch(patch: Any) -> Document:
+    """The RFC 7396 merge patch if it may be applied to an item, else InvalidRequest."""
+    _check_object(patch, "A merge patch of an item is a JSON object.")
+    for field in _REQUIRED:
+        if field in patch and patch[field] is None:
+            raise InvalidRequest(f"An item cannot be without a {field}.", pointer=f"#/{field}")
+    return _check_fields(patch)
+
+
+def check_item_id(item_id: Any) -> str:
+    """The id if an item could be asked for by it, else InvalidRequest; whether there is one is another question."""
+    if not isinstance(item_id, str) or not item_id:
+        raise InvalidRequest("An item id is a non-empty string.")
+    if len(item_id) > MAX_ID_LENGTH:
+        raise InvalidRequest(f"An item id has at most {MAX_ID_LENGTH} characters.")
+    if any(unicodedata.category(character) in ("Cc", "Cs") for character in item_id):
+        raise InvalidRequest("An item id has no control characters.")
+    return item_id
+
+
+def set_fields(document: Document, fields: Document) -> Document:
+    """The document with these top-level fields set, the others as they were."""
+    return {**document, **fields}
+
+
+def merge_patch(target: Any, patch: Any) -> Any:
+    """RFC 7396, section 2."""
+    if not isinstance(patch, dict):
+        return patch
+    result = dict(target) if isinstance(target, dict) else {}
+    for field, value in patch.items():
+        if value is None:
+            result.pop(field, None)
+        else:
+            result[field] = merge_patch(result.get(field), value)
+    return result
+
+
+def name_key(name: str) -> str:
+    """What the name lock is on: names that differ only in Unicode composition (NFC) are one name."""
+    return unicodedata.normalize("NFC", name)
+
+
+def check_size(document_text: str) -> None:
+    """TooLarge if the encoded document is over MAX_DOCUMENT_BYTES."""
+    # UTF-8 has at most four bytes a character, so most documents need no encoding to be told.
+    if len(document_text) * 4 > MAX_DOCUMENT_BYTES and len(document_text.encode()) > MAX_DOCUMENT_BYTES:
+        raise TooLarge(f"An item's document has at most {MAX_DOCUMENT_BYTES} bytes.")
+
+
+def _check_object(value: Any, otherwise: str) -> None:
+    if not isinstance(value, dict):
+        raise InvalidRequest(otherwise)
+
+
+def _check_fields(fields: Document) -> Document:
+    if "id" in fields:
+        raise InvalidRequest("The id is assigned by the service; leave it out of the body.", pointer="#/id")
+    if "name" in fields:
+        _check_name(fields["name"])
+    if "description" in fields and not isinstance(fields["description"], str):
+        raise InvalidRequest("The description is a string.", pointer="#/description")
+    _check_tree(fields)
+    return fields
+
+
+def _check_name(name: Any) -> None:
+    if not isinstance(name, str):
+        raise InvalidRequest("The name is a string.", pointer="#/name")
+    if not name.strip():
+        raise InvalidRequest("The name is not blank.", pointer="#/name")
+    if len(name) > MAX_NAME_LENGTH or len(name_key(name)) > MAX_NAME_LENGTH:
+        raise InvalidRequest(f"The name has at most {MAX_NAME_LENGTH} characters.", pointer="#/name")
+    if any(unicodedata.category(character) == "Cc" for character in name):
+        raise InvalidRequest("The name has no control characters.", pointer="#/name")
+
+
+def _check_tree(document: Document) -> None:
+    """Depth, and text that JSON can escape but no store can hold: lone surrogates and NUL."""
+    # Iterative, so that depth is told and not run into.
+    waiting: list[tuple[Any, int, str]] = [(document, 1, "#")]
+    while waiting:
+        value, depth, pointer = waiting.pop()
+        if isinstance(value, str):
+            _check_text(value, pointer)
+        elif isinstance(value, dict | list):
+            if depth > MAX_DEPTH:
+                raise InvalidRequest(f"The document is nested more than {MAX_DEPTH} levels deep.")
+            if isinstance(value, dict):
+                for name, member in value.items():
+                    _check_text(name, pointer)
+                    waiting.append((member, depth + 1, f"{pointer}/{_escape(name)}"))
+            else:
+                waiting.extend((member, depth + 1, f"{pointer}/{i}") for i, member in enumerate(value))
+
+
+def _check_text(text: str, pointer: str) -> None:
+    if "\0" in text:
+        raise InvalidRequest("Text has no NUL character.", pointer=pointer)
+    if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
+        raise InvalidRequest("Text has no lone surrogate.", pointer=pointer)
+
+
+def _escape(name: str) -> str:
+    return name.replace("~", "~0").replace("/", "~1")[:80]

@@ -1,0 +1,112 @@
+"""A job: what became of one accepted command.
+
+    queued ──→ succeeded | failed | cancelled
+      └─ retrying ─┘   (between attempts)
+
+Terminal states never change. The worker writes a job only when a poller could learn something from it: there
+is no `running`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from jobpipe.clock import rfc3339
+from jobpipe.commands import Command, fingerprint
+from jobpipe.errors import Problem
+from jobpipe.item import DocumentRef
+
+QUEUE_RETENTION = timedelta(days=14)
+"""How long SQS keeps a message: its own maximum."""
+
+
+class Status(StrEnum):
+    """Where a job stands."""
+
+    QUEUED = "queued"
+    RETRYING = "retrying"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def done(self) -> bool:
+        """Whether the job has ended."""
+        return self not in UNFINISHED
+
+
+UNFINISHED = (Status.QUEUED, Status.RETRYING)
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One row of the jobs table."""
+
+    job_id: str  # unguessable, or derived from caller and Idempotency-Key
+    owner: str  # the caller that may see it
+    status: Status
+    generation: str  # random, new on each explicit retry; a message of another generation changes nothing
+    operation: str  # create, read, update or delete
+    item_id: str  # of a create: assigned on acceptance
+    fingerprint: str  # of the command, to tell a replay from another use of its Idempotency-Key
+    attempts: int  # finished attempts of the worker
+    created_at: str  # RFC 3339
+    updated_at: str  # RFC 3339
+    expires_at: int  # seconds since 1970; DynamoDB's TTL deletes it some time later
+    result: str | None = None  # succeeded: the item's document as JSON text, if it is small
+    result_document: DocumentRef | None = None  # succeeded: where it stands, if it is not
+    result_version: str | None = None  # succeeded: the version of the item that the result shows
+    superseded: str | None = None  # succeeded: the key of the document that it replaced, to be deleted
+    error: Problem | None = None  # failed: why
+
+    def is_expired(self, at: datetime) -> bool:
+        """Whether it counts as gone, though the row may still be there."""
+        return self.expires_at <= at.timestamp()
+
+
+@dataclass(frozen=True, slots=True)
+class JobRef:
+    """Which life of which job a message belongs to."""
+
+    job_id: str
+    generation: str
+
+
+@dataclass(frozen=True, slots=True)
+class Success:
+    """How a job is to end: with this to show, having replaced that document."""
+
+    result: str | None = None
+    result_document: DocumentRef | None = None
+    result_version: str | None = None
+    superseded: str | None = None
+
+
+def accepted(command: Command, owner: str, idempotency_key: str | None, at: datetime, retention: timedelta) -> Job:
+    """The job of a command that is about to be queued."""
+    return Job(
+        job_id=_job_id(owner, idempotency_key),
+        owner=owner,
+        status=Status.QUEUED,
+        generation=secrets.token_hex(8),
+        operation=command.operation,
+        item_id=command.item_id,
+        fingerprint=fingerprint(command),
+        attempts=0,
+        created_at=rfc3339(at),
+        updated_at=rfc3339(at),
+        # The message may wait its 14 days, and after a redrive 14 more: no waiting command loses its job.
+        expires_at=int((at + 2 * QUEUE_RETENTION + retention).timestamp()),
+    )
+
+
+def _job_id(owner: str, idempotency_key: str | None) -> str:
+    """32 hex digits; with a key the same for the same caller, so that no second index is needed to find it."""
+    if idempotency_key is None:
+        return secrets.token_hex(16)
+    # The length keeps ("a", "bc") apart from ("ab", "c").
+    return hashlib.sha256(f"{len(owner)}:{owner}{idempotency_key}".encode()).hexdigest()[:32]

@@ -1,0 +1,128 @@
+"""JSON as jobpipe takes and gives it: strict on the way in, exact on the way out.
+
+Numbers survive the round trip exactly, or are refused on the way in: what has more than DynamoDB's 38
+significant digits, or lies outside 1E-130 … 9.99E+125
+(https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/HowItWorks.NamingRulesDataTypes.html).
+"""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+from json.encoder import encode_basestring
+from typing import Any
+
+from jobpipe.errors import InvalidRequest
+
+MAX_DIGITS = 38
+MAX_EXPONENT = 125
+MIN_EXPONENT = -130
+
+
+def decode(text: str | bytes) -> Any:
+    """The value of one JSON text; InvalidRequest if it is not JSON, or holds what cannot be kept exactly.
+
+    Refused beyond RFC 8259: duplicate names in an object, NaN and the infinities, numbers that DynamoDB
+    cannot hold, byte order marks, and bytes that are not UTF-8. A fraction that a float cannot hold exactly
+    is a Decimal.
+    """
+    try:
+        if isinstance(text, bytes):
+            text = text.decode("utf-8")
+        return json.loads(
+            text,
+            object_pairs_hook=_object,
+            parse_int=_integer,
+            parse_float=_fraction,
+            parse_constant=_constant,
+        )
+    except UnicodeError:
+        raise InvalidRequest("The body is not valid UTF-8.") from None
+    except RecursionError:
+        raise InvalidRequest("The body is nested too deeply.") from None
+    except json.JSONDecodeError as error:
+        raise InvalidRequest(
+            f"The body is not valid JSON: {error.msg} (line {error.lineno}, column {error.colno})."
+        ) from None
+
+
+def encode(value: Any, *, sort_keys: bool = False) -> str:
+    """Compact JSON text; Decimals are written as numbers, digit for digit."""
+    try:
+        return json.dumps(
+            value,
+            ensure_ascii=False,
+            separators=(",", ":"),
+            allow_nan=False,
+            sort_keys=sort_keys,
+            default=_meet_decimal,
+        )
+    except _DecimalMet:
+        # The C encoder has no way to write a Decimal as a number, so the rare value that holds one goes slowly.
+        return _encode_with_decimals(value, sort_keys)
+
+
+class _DecimalMet(Exception):
+    pass
+
+
+def _meet_decimal(value: Any) -> Any:
+    if isinstance(value, Decimal):
+        raise _DecimalMet
+    raise TypeError(f"{type(value).__name__} has no JSON form")
+
+
+def _encode_with_decimals(value: Any, sort_keys: bool) -> str:
+    if isinstance(value, Decimal):
+        return str(value)
+    if isinstance(value, dict):
+        members = sorted(value.items()) if sort_keys else value.items()
+        return (
+            "{"
+            + ",".join(f"{encode_basestring(k)}:{_encode_with_decimals(v, sort_keys)}" for k, v in members)
+            + "}"
+        )
+    if isinstance(value, list | tuple):
+        return "[" + ",".join(_encode_with_decimals(v, sort_keys) for v in value) + "]"
+    return json.dumps(value, ensure_ascii=False, allow_nan=False)
+
+
+def _object(members: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(members)
+    if len(value) != len(members):
+        seen: set[str] = set()
+        for name, _ in members:
+            if name in seen:
+                raise InvalidRequest(f"The name {name[:80]!r} stands twice in one object.")
+            seen.add(name)
+    return value
+
+
+def _constant(name: str) -> Any:
+    raise InvalidRequest(f"{name} is not a JSON number.")
+
+
+def _integer(literal: str) -> int:
+    _check_storable(literal)
+    return int(literal)
+
+
+def _fraction(literal: str) -> float | Decimal:
+    exact = _check_storable(literal)
+    short = float(literal)
+    return short if Decimal(repr(short)) == exact else exact
+
+
+def _check_storable(literal: str) -> Decimal:
+    """The number as a Decimal, if DynamoDB can hold it; checked before int(), which is slow on long literals."""
+    number = Decimal(literal)
+    if not number:
+        return Decimal(0)
+    digits = "".join(map(str, number.as_tuple().digits)).rstrip("0")
+    if len(digits) > MAX_DIGITS or not MIN_EXPONENT <= number.adjusted() <= MAX_EXPONENT:
+        shown = literal if len(literal) <= 50 else literal[:47] + "..."  # noqa: PLR2004
+        raise InvalidRequest(
+            f"The number {shown} cannot be stored exactly: at most {MAX_DIGITS} significant digits, "
+            f"between 1E{MIN_EXPONENT} and 9.9E+{MAX_EXPONENT}."
+        )
+    return number

@@ -1,0 +1,34 @@
+"""The only place that reads the environment of a Lambda."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Self
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Where things are, as the deployment set it."""
+
+    stage: str
+    jobs_table: str
+    items_table: str
+    names_table: str
+    documents_bucket: str
+    commands_queue_url: str  # empty for the worker: Lambda polls the queue for it
+    job_retention: timedelta  # how long an ended job can be read
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str]) -> Self:
+        """KeyError names the variable that is missing."""
+        return cls(
+            stage=environ["JOBPIPE_STAGE"],
+            jobs_table=environ["JOBS_TABLE"],
+            items_table=environ["ITEMS_TABLE"],
+            names_table=environ["NAMES_TABLE"],
+            documents_bucket=environ["DOCUMENTS_BUCKET"],
+            commands_queue_url=environ.get("COMMANDS_QUEUE_URL", ""),
+            job_retention=timedelta(days=float(environ.get("JOB_RETENTION_DAYS", "7"))),
+        )
