@@ -1,0 +1,179 @@
+"""The stores of jobpipe.ports in memory: as strict as AWS, held to it by tests/contract."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from jobpipe.clock import rfc3339
+from jobpipe.errors import ItemChanged, JobEnded, NameLocked, Problem
+from jobpipe.item import Change, Created, DocumentRef, ItemPage, Removed, Replaced, StoredItem
+from jobpipe.item_rules import name_key
+from jobpipe.job import UNFINISHED, Job, JobRef, Status, Success
+from jobpipe.queue_message import Envelope
+
+RETENTION = timedelta(days=7)
+
+
+class MemoryJobs:
+    """JobStore."""
+
+    def __init__(self) -> None:
+        self.rows: dict[str, Job] = {}
+        self.lock = threading.RLock()
+
+    def put_new(self, job: Job, at: datetime) -> Job | None:
+        with self.lock:
+            earlier = self.rows.get(job.job_id)
+            if earlier is not None and not earlier.is_expired(at):
+                return earlier
+            self.rows[job.job_id] = job
+            return None
+
+    def get(self, job_id: str) -> Job | None:
+        return self.rows.get(job_id)
+
+    def succeed(self, ref: JobRef, success: Success, at: datetime) -> None:
+        with self.lock:
+            self.rows[ref.job_id] = self.succeeded(ref, success, at)
+
+    def fail(self, ref: JobRef, problem: Problem, at: datetime) -> None:
+        with self.lock:
+            self.rows[ref.job_id] = replace(self._ended(ref, Status.FAILED, at), error=problem)
+
+    def succeeded(self, ref: JobRef, success: Success, at: datetime) -> Job:
+        return replace(
+            self._ended(ref, Status.SUCCEEDED, at),
+            result=success.result,
+            result_document=success.result_document,
+            result_version=success.result_version,
+            superseded=success.superseded,
+        )
+
+    def _ended(self, ref: JobRef, status: Status, at: datetime) -> Job:
+        job = self.rows.get(ref.job_id)
+        if job is None or job.status not in UNFINISHED or job.generation != ref.generation:
+            raise JobEnded
+        return replace(
+            job,
+            status=status,
+            attempts=job.attempts + 1,
+            updated_at=rfc3339(at),
+            expires_at=int((at + RETENTION).timestamp()),
+        )
+
+
+class MemoryItems:
+    """ItemStore."""
+
+    def __init__(self, jobs: MemoryJobs) -> None:
+        self.jobs = jobs
+        self.rows: dict[str, StoredItem] = {}
+        self.names: dict[str, str] = {}
+
+    def get(self, item_id: str) -> StoredItem | None:
+        return self.rows.get(item_id)
+
+    def page(self, limit: int, after: str | None) -> ItemPage:
+        ids = sorted(item_id for item_id in self.rows if after is None or item_id > after)
+        shown = ids[:limit]
+        return ItemPage([self.rows[item_id] for item_id in shown], shown[-1] if len(ids) > limit else None)
+
+    def commit(self, change: Change, ref: JobRef, success: Success, at: datetime) -> None:
+        with self.jobs.lock:
+            job = self.jobs.succeeded(ref, success, at)
+            match change:
+                case Created(new):
+                    self._require(new.item_id not in self.rows)
+                    self._lock(new)
+                    self.rows[new.item_id] = new
+                case Replaced(old, new):
+                    self._require_version(old)
+                    if name_key(old.name) != name_key(new.name):
+                        self._lock(new)
+                        del self.names[name_key(old.name)]
+                    self.rows[new.item_id] = new
+                case Removed(old):
+                    self._require_version(old)
+                    del self.names[name_key(old.name)]
+                    del self.rows[old.item_id]
+            self.jobs.rows[ref.job_id] = job
+
+    def _require(self, holds: bool) -> None:
+        if not holds:
+            raise ItemChanged
+
+    def _require_version(self, old: StoredItem) -> None:
+        stored = self.rows.get(old.item_id)
+        self._require(stored is not None and stored.version == old.version)
+
+    def _lock(self, new: StoredItem) -> None:
+        if name_key(new.name) in self.names:
+            raise NameLocked
+        self.names[name_key(new.name)] = new.item_id
+
+
+class MemoryDocuments:
+    """DocumentStore, versioned."""
+
+    def __init__(self) -> None:
+        self.current: dict[str, str] = {}
+        self.versions: dict[tuple[str, str], str] = {}
+
+    def put(self, key: str, text: str) -> DocumentRef:
+        version_id = f"v{len(self.versions)}"
+        self.current[key] = text
+        self.versions[key, version_id] = text
+        return DocumentRef(key, version_id)
+
+    def get(self, ref: DocumentRef) -> str | None:
+        return self.current.get(ref.key)
+
+    def get_version(self, ref: DocumentRef) -> str | None:
+        return self.versions.get((ref.key, ref.version_id or ""))
+
+    def delete(self, keys: Iterable[str]) -> None:
+        for key in keys:
+            self.current.pop(key, None)
+
+    def keys(self, prefix: str) -> list[str]:
+        return sorted(key for key in self.current if key.startswith(prefix))
+
+
+@dataclass
+class MemoryQueue:
+    """CommandQueue with SQS's FIFO rules: deduplication, and order within a group."""
+
+    waiting: list[tuple[str, Envelope, int]] = field(default_factory=list)  # message id, envelope, receive count
+    seen: set[str] = field(default_factory=set)
+    sent: int = 0
+
+    def send(self, envelope: Envelope) -> None:
+        self.sent += 1
+        if envelope.deduplication_id not in self.seen:
+            self.seen.add(envelope.deduplication_id)
+            self.waiting.append((f"m{self.sent}", envelope, 0))
+
+    def receive(self, most: int = 10) -> list[dict[str, Any]]:
+        """The first messages, as Lambda hands them over; they stay until `acknowledge`."""
+        self.waiting = [(i, e, n + 1 if k < most else n) for k, (i, e, n) in enumerate(self.waiting)]
+        return [
+            {
+                "messageId": message_id,
+                "body": envelope.body,
+                "attributes": {
+                    "MessageGroupId": envelope.group_id,
+                    "ApproximateReceiveCount": str(count),
+                },
+            }
+            for message_id, envelope, count in self.waiting[:most]
+        ]
+
+    def acknowledge(self, records: list[dict[str, Any]], answer: dict[str, Any]) -> None:
+        """Delete what was received and not named as failed."""
+        failed = {failure["itemIdentifier"] for failure in answer["batchItemFailures"]}
+        done = {record["messageId"] for record in records} - failed
+        self.waiting = [entry for entry in self.waiting if entry[0] not in done]

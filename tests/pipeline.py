@@ -1,0 +1,138 @@
+"""Both Lambdas in one process, on stores in memory: the real Chalice app, the real worker, the events of AWS."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from api_lambda.chalicelib.application import build_app
+from api_lambda.chalicelib.services import Services
+from jobpipe.item_rules import name_key
+from tests.memory import RETENTION, MemoryDocuments, MemoryItems, MemoryJobs, MemoryQueue
+from worker_lambda.chalicelib.consume_batch import consume_batch
+from worker_lambda.chalicelib.execute import execute
+from worker_lambda.chalicelib.stores import Stores
+
+
+class Context:
+    """What Lambda passes beside the event."""
+
+    function_name = "jobpipe"
+    memory_limit_in_mb = 256
+    invoked_function_arn = "arn:aws:lambda:us-east-1:000000000000:function:jobpipe"
+    aws_request_id = "00000000-0000-0000-0000-000000000000"
+
+    def get_remaining_time_in_millis(self) -> int:
+        return 29_000
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    headers: dict[str, str]
+    text: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.text)
+
+
+@dataclass
+class Pipeline:
+    jobs: MemoryJobs = field(default_factory=MemoryJobs)
+    items: MemoryItems = field(init=False)
+    documents: MemoryDocuments = field(default_factory=MemoryDocuments)
+    queue: MemoryQueue = field(default_factory=MemoryQueue)
+
+    def __post_init__(self) -> None:
+        self.items = MemoryItems(self.jobs)
+        self.stores = Stores(self.jobs, self.items, self.documents)
+        services = Services(self.jobs, self.items, self.documents, self.queue, RETENTION)
+        self.app = build_app("test", lambda: services)
+
+    def request(
+        self,
+        method: str,
+        target: str,
+        body: Any = None,
+        *,
+        headers: dict[str, str] | None = None,
+        owner: str = "alice",
+        raw: str | None = None,
+    ) -> Answer:
+        """One request, routed as API Gateway does; `raw` is a body that is not to be encoded."""
+        parts = urlsplit(target)
+        segments = parts.path.strip("/").split("/")
+        parameters = {}
+        path = "/" + "/".join(segments)
+        if len(segments) == 2:
+            name = {"items": "item_id", "jobs": "job_id"}[segments[0]]
+            parameters[name] = segments[1]
+            path = f"/{segments[0]}/{{{name}}}"
+        event = {
+            "headers": {"content-type": "application/json", **(headers or {})},
+            "multiValueQueryStringParameters": parse_qs(parts.query, keep_blank_values=True) or None,
+            "pathParameters": parameters or None,
+            "stageVariables": None,
+            "body": raw if raw is not None else None if body is None else json.dumps(body),
+            "isBase64Encoded": False,
+            "requestContext": {
+                "httpMethod": method,
+                "resourcePath": path,
+                "requestId": str(uuid.uuid4()),
+                "identity": {"apiKeyId": owner},
+            },
+        }
+        answer = self.app(event, Context())
+        return Answer(answer["statusCode"], {k.lower(): v for k, v in answer["headers"].items()}, answer["body"])
+
+    def work(self, most: int = 10) -> dict[str, Any]:
+        """One batch through the worker."""
+        records = self.queue.receive(most)
+        answer = consume_batch(records, lambda delivery: execute(delivery, self.stores))
+        self.queue.acknowledge(records, answer)
+        return answer
+
+    def drain(self) -> None:
+        """Until the queue is empty."""
+        for _ in range(1000):
+            if not self.queue.waiting:
+                return
+            self.work()
+        raise AssertionError("the queue does not empty")
+
+    def do(self, method: str, target: str, body: Any = None, **options: Any) -> dict[str, Any]:
+        """A command to the end of its job; the job as its caller sees it."""
+        accepted = self.request(method, target, body, **options)
+        assert accepted.status == 202, accepted.text
+        self.drain()
+        job: dict[str, Any] = self.request(
+            "GET", f"/jobs/{accepted.json['id']}", owner=options.get("owner", "alice")
+        ).json
+        assert job["done"], job
+        return job
+
+    def state(self) -> Any:
+        """All that is stored, to compare before and after."""
+        return (
+            dict(self.jobs.rows),
+            dict(self.items.rows),
+            dict(self.items.names),
+            dict(self.documents.current),
+            list(self.queue.waiting),
+        )
+
+    def check_consistent(self) -> None:
+        """P6: with an empty queue, rows, locks and bucket agree."""
+        assert not self.queue.waiting
+        assert all(job.status.done for job in self.jobs.rows.values())
+        self.check_locks_and_documents()
+
+    def check_locks_and_documents(self) -> None:
+        """Every item has its lock and its document, and there are no others."""
+        items = self.items.rows.values()
+        assert self.items.names == {name_key(item.name): item.item_id for item in items}
+        assert set(self.documents.current) == {item.document.key for item in items}

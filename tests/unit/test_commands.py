@@ -1,0 +1,83 @@
+"""Commands and their raw form."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from jobpipe.commands import CreateItem, fingerprint, parse_command, with_item_id
+from jobpipe.errors import InvalidRequest, Refusal
+
+ITEM = {"name": "n", "description": "d"}
+RAWS: list[dict[str, Any]] = [
+    {"operation": "create", "item": ITEM},
+    {"operation": "read", "item_id": "i"},
+    {"operation": "update", "item_id": "i", "set": {"a": 1}},
+    {"operation": "update", "item_id": "i", "set": {"a": 1}, "if_match": '"v"'},
+    {"operation": "update", "item_id": "i", "merge": {"a": None}},
+    {"operation": "update", "item_id": "i", "merge": {}, "if_match": "*"},
+    {"operation": "delete", "item_id": "i"},
+    {"operation": "delete", "item_id": "i", "if_match": '"v"'},
+]
+
+
+@pytest.mark.parametrize("raw", RAWS)
+def test_raw_and_back(raw: dict[str, Any]) -> None:
+    assert parse_command(raw, new_item_id="new").to_raw() == raw
+
+
+def test_every_command_has_a_fingerprint_of_its_own() -> None:
+    prints = [fingerprint(parse_command(raw, new_item_id="new")) for raw in RAWS]
+    assert len(set(prints)) == len(RAWS)
+
+
+def test_a_fingerprint_does_not_know_the_assigned_id_nor_the_order_of_names() -> None:
+    create = parse_command({"operation": "create", "item": ITEM}, new_item_id="one")
+    assert isinstance(create, CreateItem)
+    reordered = CreateItem("two", {"description": "d", "name": "n"})
+    assert fingerprint(create) == fingerprint(reordered) == fingerprint(with_item_id(create, "two"))
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        None,
+        [],
+        {},
+        {"operation": None},
+        {"operation": "truncate"},
+        {"operation": ["create"]},
+        {"operation": "create"},
+        {"operation": "create", "item": []},
+        {"operation": "create", "item": ITEM, "item_id": "mine"},
+        {"operation": "read"},
+        {"operation": "read", "item_id": 5},
+        {"operation": "read", "item_id": "i", "if_match": '"v"'},
+        {"operation": "update", "item_id": "i"},
+        {"operation": "update", "set": {"a": 1}},
+        {"operation": "update", "item_id": "i", "set": {}},
+        {"operation": "update", "item_id": "i", "set": {"a": 1}, "merge": {"a": 1}},
+        {"operation": "update", "item_id": "i", "set": {"a": 1}, "if_match": "v"},
+        {"operation": "delete", "item_id": "x" * 129},
+        {"operation": "delete", "item_id": "i", "if_match": 5},
+        {"operation": "delete", "item_id": "i", "extra": 1},
+    ],
+)
+def test_what_is_no_command_is_refused(raw: Any) -> None:
+    with pytest.raises(InvalidRequest):
+        parse_command(raw, new_item_id="new")
+
+
+@pytest.mark.parametrize(
+    ("raw", "pointer"),
+    [
+        ({"operation": "create", "item": {"description": "d"}}, "#/item/name"),
+        ({"operation": "update", "item_id": "i", "merge": {"x": "\0"}}, "#/merge/x"),
+        ({"operation": "create", "item": []}, "#/item"),
+    ],
+)
+def test_a_refusal_points_into_the_raw_form(raw: Any, pointer: str) -> None:
+    with pytest.raises(Refusal) as refused:
+        parse_command(raw, new_item_id="new")
+    assert refused.value.pointer == pointer

@@ -1,0 +1,65 @@
+"""Dependencies point one way: the apps use jobpipe; what decides imports no AWS and no web framework."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+DECIDING = [
+    *("clock", "commands", "errors", "etags", "item", "item_reader", "item_rules", "job"),
+    *("json_text", "ports", "queue_message", "settings"),
+]
+ADAPTERS = ["aws", "dynamodb_items", "dynamodb_jobs", "dynamodb_rows", "s3_documents", "sqs_commands"]
+
+
+def imports(path: Path) -> set[str]:
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+            found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return found
+
+
+def packages(path: Path) -> set[str]:
+    return {name.split(".")[0] for name in imports(path)}
+
+
+def test_every_module_is_in_a_layer() -> None:
+    modules = {path.stem for path in (ROOT / "jobpipe").glob("*.py")}
+    assert modules == {*DECIDING, *ADAPTERS, "telemetry", "__init__"}
+
+
+@pytest.mark.parametrize("module", DECIDING)
+def test_what_decides_knows_no_aws(module: str) -> None:
+    path = ROOT / "jobpipe" / f"{module}.py"
+    assert not packages(path) & {"boto3", "botocore", "chalice", "aws_lambda_powertools"}
+    assert not {f"jobpipe.{adapter}" for adapter in [*ADAPTERS, "telemetry"]} & imports(path)
+
+
+@pytest.mark.parametrize("path", list((ROOT / "jobpipe").glob("*.py")), ids=lambda path: path.stem)
+def test_what_is_shared_knows_neither_app(path: Path) -> None:
+    assert not packages(path) & {"chalice", "chalicelib", "api_lambda", "worker_lambda", "infra", "jobpipe_client"}
+
+
+@pytest.mark.parametrize("app", ["api_lambda", "worker_lambda"])
+def test_the_apps_know_neither_each_other_nor_aws(app: str) -> None:
+    for path in (ROOT / app / "chalicelib").glob("*.py"):
+        assert not packages(path) & {"boto3", "botocore", "api_lambda", "worker_lambda", "infra", "jobpipe_client"}
+        # Chalice stays at the edge: app.py, and the one module that binds routes to it.
+        assert "chalice" not in packages(path) or path.stem == "application"
+
+
+@pytest.mark.parametrize("path", [*(ROOT / "jobpipe").glob("*.py"), *ROOT.glob("*_lambda/**/*.py")], ids=str)
+def test_only_settings_are_read_from_the_environment(path: Path) -> None:
+    allowed = {"app.py", "services.py", "stores.py"}  # they hand os.environ to Settings
+    assert "os" not in imports(path) or path.name in allowed
+
+
+def test_the_client_stands_alone() -> None:
+    for path in (ROOT / "jobpipe_client").glob("*.py"):
+        assert not packages(path) & {"jobpipe", "infra", "boto3", "chalice"}
