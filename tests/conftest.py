@@ -3,13 +3,52 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 
+import pytest
 from hypothesis import settings
 
-# Powertools reads these when jobpipe.telemetry is imported.
-os.environ.setdefault("POWERTOOLS_SERVICE_NAME", "jobpipe-tests")
+from infra.deployment import Deployer
+from infra.emulator.server import running_emulator
+from infra.progress import Progress
+from infra.settings import LOCAL_STAGE, Settings, read_settings
+from infra.stage_file import read_deployment
+from infra.targets import EMBEDDED, find_target
+from tests.deployed import Stage
 
 # No deadline: how long an example takes says more of the machine than of the code. In CI the examples are fixed.
 settings.register_profile("default", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "default")
+
+
+@pytest.fixture(scope="session")
+def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    """The stage that JOBPIPE_TEST_STAGE names, else one of this run's own on the embedded emulator."""
+    deployed = os.environ.get("JOBPIPE_TEST_STAGE")
+    if deployed:
+        yield Stage(read_deployment(read_settings().state_dir, deployed))
+        return
+    state_dir = tmp_path_factory.mktemp("jobpipe")
+    with running_emulator(state_dir) as emulator:
+        here = Settings(stage=LOCAL_STAGE, port=emulator.port, endpoint_url=None, state_dir=state_dir)
+        target = find_target(EMBEDDED, LOCAL_STAGE, here, start=False)
+        assert target is not None
+        stage = Stage(Deployer(target, LOCAL_STAGE, here, Progress(), {}).up())
+        assert stage.request("GET", "/items").json() == [], "a new stage has no items"
+        yield stage
+
+
+@pytest.fixture
+def other_key(stage: Stage) -> Iterator[str]:
+    """An API key of another caller."""
+    gateway = stage.aws("apigateway")
+    mine = [
+        key for key in gateway.get_api_keys(includeValues=True)["items"] if key["value"] == stage.deployment.api_key
+    ]
+    plans = gateway.get_usage_plans(keyId=mine[0]["id"])["items"]
+    key = gateway.create_api_key(name="tests-other-caller", enabled=True)
+    gateway.create_usage_plan_key(usagePlanId=plans[0]["id"], keyId=key["id"], keyType="API_KEY")
+    yield gateway.get_api_key(apiKey=key["id"], includeValue=True)["value"]
+    gateway.delete_usage_plan_key(usagePlanId=plans[0]["id"], keyId=key["id"])
+    gateway.delete_api_key(apiKey=key["id"])

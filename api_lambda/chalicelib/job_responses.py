@@ -35,9 +35,8 @@ def accepted_response(job: Job, documents: DocumentStore, to_root: str) -> HttpR
 
 def final_response(job: Job, documents: DocumentStore, to_root: str) -> HttpResponse:
     """What a synchronous API would have answered to the command of this ended job."""
-    if job.status is not Status.SUCCEEDED:
-        problem = job.error or {"status": 409}
-        return HttpResponse(problem["status"], json_text.encode(problem), {"Content-Type": PROBLEM}, _ids(job))
+    if job.error is not None:
+        return HttpResponse(job.error["status"], json_text.encode(job.error), {"Content-Type": PROBLEM}, _ids(job))
     response = HttpResponse(200, _result_json(job, documents), {"Content-Type": JSON}, _ids(job))
     if job.result_version is not None:
         response.headers["ETag"] = etags.etag(job.result_version)

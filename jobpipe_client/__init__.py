@@ -1,0 +1,71 @@
+"""The Python client of jobpipe: submit a command, wait for its job, read items.
+
+client = Client.from_stage("local")
+job = client.wait(client.create({"name": "Tent", "description": "For two"}))
+item = client.sync.update(job.item_id, {"price": 12.95})  # the same, as if the API were synchronous
+"""
+
+from jobpipe_client.client import Client
+from jobpipe_client.exceptions import (
+    BadAnswer,
+    ConfigurationError,
+    Forbidden,
+    GatewayTimeout,
+    IdempotencyKeyReused,
+    InternalError,
+    InvalidRequest,
+    JobCancelled,
+    JobError,
+    JobFailed,
+    JobpipeError,
+    MethodNotAllowed,
+    NameTaken,
+    NotFound,
+    ProblemError,
+    TimedOut,
+    TooLarge,
+    TooManyRequests,
+    TransportError,
+    Unavailable,
+    Unreachable,
+    UnsupportedMediaType,
+    VersionMismatch,
+    WaitTimeout,
+)
+from jobpipe_client.models import Item, Job
+from jobpipe_client.problem import Problem
+from jobpipe_client.settings import Connection
+from jobpipe_client.sync import SyncClient
+
+__all__ = [
+    "BadAnswer",
+    "Client",
+    "ConfigurationError",
+    "Connection",
+    "Forbidden",
+    "GatewayTimeout",
+    "IdempotencyKeyReused",
+    "InternalError",
+    "InvalidRequest",
+    "Item",
+    "Job",
+    "JobCancelled",
+    "JobError",
+    "JobFailed",
+    "JobpipeError",
+    "MethodNotAllowed",
+    "NameTaken",
+    "NotFound",
+    "Problem",
+    "ProblemError",
+    "SyncClient",
+    "TimedOut",
+    "TooLarge",
+    "TooManyRequests",
+    "TransportError",
+    "Unavailable",
+    "Unreachable",
+    "UnsupportedMediaType",
+    "VersionMismatch",
+    "WaitTimeout",
+]

@@ -1,0 +1,108 @@
+"""Each write as the HTTP request that carries it; shared by the asynchronous and the synchronous face."""
+
+from __future__ import annotations
+
+import json
+import re
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+Json = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A request without a base URL. A write carries an idempotency key, so it can always be sent again."""
+
+    method: str
+    path: str
+    headers: Mapping[str, str]
+    body: bytes | None = None
+
+
+def create(item: Json, key: str | None) -> Call:
+    """POST /items."""
+    return _write("POST", "/items", item, key)
+
+
+def update(item_id: str, fields: Json, key: str | None, if_match: str | None) -> Call:
+    """PUT /items/{id}: the given fields replace the item's."""
+    return _write("PUT", item_path(item_id), fields, key, if_match=if_match)
+
+
+def merge(item_id: str, patch: Json, key: str | None, if_match: str | None) -> Call:
+    """PATCH /items/{id}: an RFC 7396 merge patch."""
+    return _write(
+        "PATCH", item_path(item_id), patch, key, if_match=if_match, content_type="application/merge-patch+json"
+    )
+
+
+def delete(item_id: str, key: str | None, if_match: str | None) -> Call:
+    """DELETE /items/{id}."""
+    return _write("DELETE", item_path(item_id), None, key, if_match=if_match)
+
+
+def read(item_id: str, key: str | None) -> Call:
+    """POST /jobs with a read, which sees everything accepted before it for that item."""
+    return submit({"operation": "read", "item_id": item_id}, key)
+
+
+def submit(command: Json, key: str | None) -> Call:
+    """POST /jobs."""
+    return _write("POST", "/jobs", command, key)
+
+
+def item_path(item_id: str) -> str:
+    """The path of one item."""
+    return f"/items/{_segment(item_id)}"
+
+
+def job_path(job_id: str) -> str:
+    """The path of one job."""
+    return f"/jobs/{_segment(job_id)}"
+
+
+def _write(
+    method: str,
+    path: str,
+    document: Json | None,
+    key: str | None,
+    *,
+    if_match: str | None = None,
+    content_type: str = "application/json",
+) -> Call:
+    headers = {"Idempotency-Key": _idempotency_key(key)}
+    if if_match is not None:
+        headers["If-Match"] = _entity_tags(if_match)
+    if document is None:
+        return Call(method, path, headers)
+    headers["Content-Type"] = content_type
+    # A lone surrogate goes out as it is and is refused by the service, like all else that it does not take.
+    text = json.dumps(document, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return Call(method, path, headers, text.encode("utf-8", "surrogatepass"))
+
+
+def _idempotency_key(key: str | None) -> str:
+    if key is None:
+        return str(uuid.uuid4())
+    if not re.fullmatch(r"[\x21-\x7e]{1,255}", key):
+        raise ValueError("idempotency_key must be 1 to 255 visible ASCII characters")
+    return key
+
+
+def _entity_tags(if_match: str) -> str:
+    # Only what no header can hold; whether it is an ETag is for the service to say.
+    if not re.fullmatch(r"[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?", if_match):
+        raise ValueError("if_match must be an ETag, with its quotes, in visible ASCII characters")
+    return if_match
+
+
+def _segment(identifier: str) -> str:
+    # HTTP libraries resolve dot segments, escaped or not, before they send: "..", as an id, would be
+    # another resource's path, and an empty one the collection's.
+    if identifier in {"", ".", ".."}:
+        raise ValueError(f"{identifier!r} cannot be an id")
+    return quote(identifier, safe="", errors="surrogatepass")

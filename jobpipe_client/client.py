@@ -1,0 +1,172 @@
+"""The asynchronous face of the API: a write returns its job, which is then waited for."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Self
+
+from tenacity import RetryCallState, Retrying, retry_if_result, stop_after_delay, wait_random_exponential
+
+from jobpipe_client import calls
+from jobpipe_client.exceptions import BadAnswer, TimedOut, WaitTimeout
+from jobpipe_client.models import Item, Job
+from jobpipe_client.settings import Connection, find_connection
+from jobpipe_client.sync import SyncClient
+from jobpipe_client.transport import Transport, document, retry_after
+
+if TYPE_CHECKING:
+    from jobpipe_client.calls import Call, Json
+
+LONGEST_WAIT = 20  # seconds that the service holds an answer back at most
+_BACKOFF = wait_random_exponential(multiplier=0.1, max=5)
+
+
+class Client:
+    """One deployment of jobpipe. Safe to share between threads; each gets connections of its own.
+
+    Every write carries an idempotency key, the caller's or a fresh one, and is sent again with it up to
+    `retries` times after a broken connection, a 429, 502, 503 or 504. `timeout` is for one answer, in seconds.
+    """
+
+    def __init__(
+        self, base_url: str, api_key: str, timeout: float = 10.0, *, retries: int = 4, pool_size: int = 2
+    ) -> None:
+        self.transport = Transport(
+            Connection(base_url, api_key), timeout=timeout, retries=retries, pool_size=pool_size
+        )
+
+    @classmethod
+    def from_stage(
+        cls, stage: str | None = None, timeout: float = 10.0, *, retries: int = 4, pool_size: int = 2
+    ) -> Self:
+        """A client of a deployed stage, or of JOBPIPE_URL; ConfigurationError if there is neither."""
+        found = find_connection(stage)
+        return cls(found.base_url, found.api_key, timeout, retries=retries, pool_size=pool_size)
+
+    @property
+    def base_url(self) -> str:
+        return self.transport.base_url
+
+    @cached_property
+    def sync(self) -> SyncClient:
+        """The same API as if it were synchronous: methods that return the item or raise."""
+        return SyncClient(self)
+
+    def create(self, item: Json, *, idempotency_key: str | None = None) -> Job:
+        """Creates an item from its fields, `name` and `description` among them."""
+        return self._accepted(calls.create(item, idempotency_key))
+
+    def update(
+        self, item_id: str, fields: Json, *, idempotency_key: str | None = None, if_match: str | None = None
+    ) -> Job:
+        """Sets the given fields, the others stay."""
+        return self._accepted(calls.update(item_id, fields, idempotency_key, if_match))
+
+    def merge(
+        self, item_id: str, patch: Json, *, idempotency_key: str | None = None, if_match: str | None = None
+    ) -> Job:
+        """Applies an RFC 7396 merge patch: null removes a field, objects merge, all else replaces."""
+        return self._accepted(calls.merge(item_id, patch, idempotency_key, if_match))
+
+    def delete(self, item_id: str, *, idempotency_key: str | None = None, if_match: str | None = None) -> Job:
+        """Deletes an item and frees its name."""
+        return self._accepted(calls.delete(item_id, idempotency_key, if_match))
+
+    def read(self, item_id: str, *, idempotency_key: str | None = None) -> Job:
+        """Queues a read, which sees every command accepted before it for this item."""
+        return self._accepted(calls.read(item_id, idempotency_key))
+
+    def submit(self, command: Json, *, idempotency_key: str | None = None) -> Job:
+        """Queues a command in its raw form, such as {"operation": "delete", "item_id": ...}."""
+        return self._accepted(calls.submit(command, idempotency_key))
+
+    def job(self, job_id: str, wait: int = 0) -> Job:
+        """The job now, or, with `wait`, as soon as it ends or those seconds (20 at most) are over."""
+        return self._poll(job_id, wait, None)
+
+    def wait(self, job: Job, timeout: float = 60.0, *, long_poll: int = 3) -> Job:
+        """The job at its end, however it ended; WaitTimeout if that takes more than `timeout` seconds.
+
+        `long_poll` is how long the service may hold each answer back: more means fewer requests while jobs
+        end quickly, and a dearer wait under a backlog.
+        """
+        if job.done:
+            return job
+        latest = job
+        deadline = time.monotonic() + timeout
+
+        def poll() -> Job:
+            nonlocal latest
+            remaining = max(0.0, deadline - time.monotonic())
+            latest = self._poll(job.id, min(long_poll, LONGEST_WAIT, int(remaining)), deadline)
+            return latest
+
+        def pause(state: RetryCallState) -> float:
+            # Cut short at the deadline, for one last look.
+            wanted = max(latest.retry_after or 0.0, _BACKOFF(state))
+            return min(wanted, max(0.0, deadline - time.monotonic()))
+
+        def give_up(_: RetryCallState) -> Job:
+            raise WaitTimeout(latest)
+
+        retrying = Retrying(
+            retry=retry_if_result(lambda seen: not seen.done),
+            stop=stop_after_delay(timeout),
+            wait=pause,
+            retry_error_callback=give_up,
+        )
+        try:
+            return retrying(poll)
+        except TimedOut as error:
+            if time.monotonic() >= deadline:
+                raise WaitTimeout(latest) from error
+            raise
+
+    def get_item(self, item_id: str) -> Item:
+        """The item as last committed, with its ETag; NotFound if there is none."""
+        response = self.transport.get(calls.item_path(item_id))
+        return Item(document(response), response.headers.get("ETag"))
+
+    def iter_items(self, page_size: int | None = None) -> Iterator[Item]:
+        """All items, fetched page by page while they are consumed."""
+        response = self.transport.get("/items", {"limit": page_size} if page_size else None)
+        while True:
+            page = document(response)
+            if not isinstance(page, list):
+                raise BadAnswer("the list of items is not an array")
+            yield from (Item(entry) for entry in page)
+            following = response.links.get("next")
+            if following is None:
+                return
+            response = self.transport.get(self.transport.resolve(response, following["url"]))
+
+    def health(self) -> dict[str, Any]:
+        """What the service says about itself, its version among it."""
+        said = document(self.transport.get("/health"))
+        if not isinstance(said, dict):
+            raise BadAnswer("the answer of /health is not an object")
+        return said
+
+    def close(self) -> None:
+        """Closes all connections; the client can still be used and opens new ones."""
+        self.transport.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"Client({self.base_url!r})"
+
+    def _accepted(self, call: Call) -> Job:
+        response = self.transport.send(call)
+        return Job.of(document(response), retry_after=retry_after(response))
+
+    def _poll(self, job_id: str, wait: int, deadline: float | None) -> Job:
+        query = {"wait": wait} if wait > 0 else None
+        response = self.transport.get(calls.job_path(job_id), query, wait=wait, deadline=deadline)
+        return Job.of(document(response), retry_after=retry_after(response))

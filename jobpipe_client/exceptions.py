@@ -1,0 +1,232 @@
+"""The errors of the client.
+
+JobpipeError
+├─ ConfigurationError          no deployment or no key to be found, or an unusable one
+├─ TransportError              no answer
+│  ├─ Unreachable              refused, reset, unknown host
+│  └─ TimedOut                 no answer in time
+├─ BadAnswer                   an answer that the contract does not know
+├─ ProblemError                a problem document, by its type
+│  ├─ InvalidRequest           400 invalid-request
+│  ├─ Forbidden                403 forbidden
+│  ├─ NotFound                 404 not-found
+│  ├─ MethodNotAllowed         405 method-not-allowed
+│  ├─ NameTaken                409 name-taken
+│  ├─ VersionMismatch          412 version-mismatch
+│  ├─ TooLarge                 413 too-large
+│  ├─ UnsupportedMediaType     415 unsupported-media-type
+│  ├─ IdempotencyKeyReused     422 idempotency-key-reused
+│  ├─ TooManyRequests          429 too-many-requests
+│  ├─ InternalError            500 internal-error
+│  ├─ Unavailable              503 unavailable
+│  └─ GatewayTimeout           504 timeout
+└─ JobError                    about a job that was accepted
+   ├─ JobFailed                it failed, for the reason in `problem`
+   ├─ JobCancelled             it was cancelled before it took effect
+   └─ WaitTimeout              it had not ended in time; it goes on
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from jobpipe_client.models import Job
+    from jobpipe_client.problem import Problem
+
+
+class JobpipeError(Exception):
+    """Anything that this client raises on purpose, but for ValueError on an unusable argument."""
+
+
+class ConfigurationError(JobpipeError):
+    """The deployment cannot be found or its settings cannot be used."""
+
+
+class TransportError(JobpipeError):
+    """No answer came. With the idempotency key of the failed call it is safe to send it again."""
+
+
+class Unreachable(TransportError):
+    """The connection was refused or broke."""
+
+
+class TimedOut(TransportError):
+    """No answer within the client's time-out."""
+
+
+class BadAnswer(JobpipeError):
+    """What answered does not speak jobpipe's contract."""
+
+
+class ProblemError(JobpipeError):
+    """The service refused the request or, through `client.sync`, the command failed."""
+
+    slug: str | None = None
+
+    def __init__(self, problem: Problem, *, retry_after: float | None = None) -> None:
+        super().__init__(problem, retry_after)
+        self.problem = problem
+        self.status = problem.status
+        self.type = problem.type
+        self.title = problem.title
+        self.detail = problem.detail
+        self.retry_after = retry_after  # seconds, when the service named them
+
+    def __str__(self) -> str:
+        return str(self.problem)
+
+
+class InvalidRequest(ProblemError):
+    """The request is malformed; `problem.errors` names the fields."""
+
+    slug = "invalid-request"
+
+
+class Forbidden(ProblemError):
+    """The API key is missing, wrong or not allowed this."""
+
+    slug = "forbidden"
+
+
+class NotFound(ProblemError):
+    """There is no such item, job or route."""
+
+    slug = "not-found"
+
+
+class MethodNotAllowed(ProblemError):
+    """The route exists, not with this method."""
+
+    slug = "method-not-allowed"
+
+
+class NameTaken(ProblemError):
+    """Another live item has this name."""
+
+    slug = "name-taken"
+
+
+class VersionMismatch(ProblemError):
+    """The item is no longer at the version named by `if_match`."""
+
+    slug = "version-mismatch"
+
+
+class TooLarge(ProblemError):
+    """The body or the resulting document is over the limit."""
+
+    slug = "too-large"
+
+
+class UnsupportedMediaType(ProblemError):
+    """The body's content type is not one that this route takes."""
+
+    slug = "unsupported-media-type"
+
+
+class IdempotencyKeyReused(ProblemError):
+    """The key was used before for another command."""
+
+    slug = "idempotency-key-reused"
+
+
+class TooManyRequests(ProblemError):
+    """Throttled, or the quota of the key is spent."""
+
+    slug = "too-many-requests"
+
+
+class InternalError(ProblemError):
+    """A fault of the service."""
+
+    slug = "internal-error"
+
+
+class Unavailable(ProblemError):
+    """The service cannot take the command now."""
+
+    slug = "unavailable"
+
+
+class GatewayTimeout(ProblemError):
+    """The gateway gave up waiting for the service."""
+
+    slug = "timeout"
+
+
+class JobError(JobpipeError):
+    """About `job`, which was accepted."""
+
+    def __init__(self, job: Job) -> None:
+        super().__init__(job)
+        self.job = job
+
+
+class JobFailed(JobError):
+    """The job ended without effect."""
+
+    def __init__(self, job: Job, problem: Problem) -> None:
+        super().__init__(job)
+        self.args = (job, problem)
+        self.problem = problem
+
+    def __str__(self) -> str:
+        return f"job {self.job.id} failed: {self.problem}"
+
+
+class JobCancelled(JobError):
+    """The job was cancelled before it took effect."""
+
+    def __str__(self) -> str:
+        return f"job {self.job.id} was cancelled"
+
+
+class WaitTimeout(JobError):
+    """The job had not ended in time; it goes on, and can be waited for again."""
+
+    def __str__(self) -> str:
+        return f"job {self.job.id} is still {self.job.status}"
+
+
+_TYPES: tuple[type[ProblemError], ...] = (
+    InvalidRequest,
+    Forbidden,
+    NotFound,
+    MethodNotAllowed,
+    NameTaken,
+    VersionMismatch,
+    TooLarge,
+    UnsupportedMediaType,
+    IdempotencyKeyReused,
+    TooManyRequests,
+    InternalError,
+    Unavailable,
+    GatewayTimeout,
+)
+_BY_SLUG = {cls.slug: cls for cls in _TYPES}
+
+# For answers that are not problem documents of jobpipe. Statuses of a domain rule (409, 412, 422) are left
+# out: whoever answered so did not mean a name or a version.
+_BY_STATUS: dict[int, type[ProblemError]] = {
+    400: InvalidRequest,
+    401: Forbidden,
+    403: Forbidden,
+    404: NotFound,
+    405: MethodNotAllowed,
+    413: TooLarge,
+    415: UnsupportedMediaType,
+    429: TooManyRequests,
+    500: InternalError,
+    503: Unavailable,
+    504: GatewayTimeout,
+}
+
+
+def error_for(problem: Problem, *, retry_after: float | None = None) -> ProblemError:
+    """The error whose class says what `problem` is about."""
+    if problem.slug is not None:
+        kind = _BY_SLUG.get(problem.slug, ProblemError)
+    else:
+        kind = _BY_STATUS.get(problem.status, ProblemError)
+    return kind(problem, retry_after=retry_after)

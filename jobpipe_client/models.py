@@ -1,0 +1,95 @@
+"""What the service answers with: jobs and items."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal, cast
+
+from jobpipe_client.exceptions import BadAnswer, JobCancelled, JobFailed
+from jobpipe_client.problem import Problem
+
+Operation = Literal["create", "read", "update", "delete"]
+Status = Literal["queued", "retrying", "succeeded", "failed", "cancelled"]
+
+
+class Item(dict[str, Any]):
+    """An item's document, `id` included, with the ETag that `if_match` takes (None in a list)."""
+
+    __slots__ = ("etag",)
+
+    def __init__(self, document: Mapping[str, Any], etag: str | None = None) -> None:
+        super().__init__(document)
+        self.etag = etag
+
+    @property
+    def id(self) -> str:
+        return str(self["id"])
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One accepted command, as the service last described it."""
+
+    id: str  # names the job in GET /jobs/{id}; cannot be guessed
+    status: Status  # queued → succeeded | failed | cancelled, with retrying between attempts
+    done: bool  # the status is a terminal one
+    operation: Operation  # what the command does
+    item_id: str  # the item that it is for; known from the 202 on, also for a create
+    attempts: int  # how often a worker has tried and been interrupted
+    created_at: datetime  # when the command was accepted
+    updated_at: datetime  # when the job last changed
+    result: Mapping[str, Any] | None  # of a success: the item, or {"message": ...} for a delete
+    error: Problem | None  # of a failure (or the last attempt, while retrying): why
+    etag: str | None  # the version of the item that the command made or read, with its quotes
+    links: Mapping[str, str]  # self and item
+    retry_after: float | None = field(default=None, compare=False)  # seconds to the next poll, if asked for
+    raw: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)  # as received
+
+    @classmethod
+    def of(cls, document: object, *, retry_after: float | None = None) -> Job:
+        """The job in `document`; BadAnswer if it is none."""
+        try:
+            return cls._parse(cast("dict[str, Any]", document), retry_after)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise BadAnswer(f"the answer is not a job ({error!r})") from error
+
+    @classmethod
+    def _parse(cls, raw: dict[str, Any], retry_after: float | None) -> Job:
+        error = raw.get("error")
+        return cls(
+            id=str(raw["id"]),
+            status=raw["status"],
+            done=bool(raw["done"]),
+            operation=raw["operation"],
+            item_id=str(raw["item_id"]),
+            attempts=int(raw.get("attempts") or 0),
+            created_at=datetime.fromisoformat(raw["created_at"]),
+            updated_at=datetime.fromisoformat(raw["updated_at"]),
+            result=raw.get("result"),
+            error=None if error is None else Problem.of(error, status=500),
+            etag=raw.get("etag"),
+            links=raw.get("links") or {},
+            retry_after=retry_after,
+            raw=raw,
+        )
+
+    @property
+    def succeeded(self) -> bool:
+        return self.status == "succeeded"
+
+    def raise_for_failure(self) -> Job:
+        """This job, unless it failed (JobFailed) or was cancelled (JobCancelled)."""
+        if self.status == "failed":
+            raise JobFailed(self, self.error or Problem.of({}, status=500, title="No reason given"))
+        if self.status == "cancelled":
+            raise JobCancelled(self)
+        return self
+
+    @property
+    def item(self) -> Item | None:
+        """The item that a create, read or update ended with; None for a delete and before the end."""
+        if not self.succeeded or self.operation == "delete" or self.result is None:
+            return None
+        return Item(self.result, self.etag)

@@ -1,0 +1,49 @@
+"""Problem documents (RFC 9457) as the service writes them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+PREFIX = "urn:jobpipe:problem:"
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Why a request was refused or a job failed."""
+
+    type: str  # stable URN, or about:blank when the answer was not a problem document
+    title: str  # the same for every problem of this type
+    status: int  # the HTTP status that a synchronous API would have answered
+    detail: str  # what was wrong this time
+    request_id: str | None = None  # names the request in the service's logs
+    errors: tuple[Mapping[str, Any], ...] = ()  # one {"pointer", "detail"} per offending field
+    raw: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)  # as received
+
+    @property
+    def slug(self) -> str | None:
+        """The last part of the type, such as `name-taken`; None for a type that is not jobpipe's."""
+        return self.type.removeprefix(PREFIX) if self.type.startswith(PREFIX) else None
+
+    @classmethod
+    def of(cls, document: object, *, status: int, title: str = "") -> Problem:
+        """The problem in `document`; what it lacks, or all of it if it is not one, comes from the status."""
+        raw = document if isinstance(document, dict) else {}
+        # A proxy or a gateway that was never configured says {"message": ...} or plain text.
+        said = raw.get("detail") or raw.get("message") or (document if isinstance(document, str) else "")
+        declared = raw.get("status")
+        errors = raw.get("errors")
+        return cls(
+            type=str(raw.get("type") or "about:blank"),
+            title=str(raw.get("title") or title or f"HTTP {status}"),
+            status=declared if isinstance(declared, int) else status,
+            detail=str(said)[:500],
+            request_id=str(raw["request_id"]) if raw.get("request_id") else None,
+            errors=tuple(e for e in errors if isinstance(e, dict)) if isinstance(errors, list) else (),
+            raw=raw,
+        )
+
+    def __str__(self) -> str:
+        fields = "; ".join(f"{e.get('pointer', '?')}: {e.get('detail', '?')}" for e in self.errors)
+        return f"{self.status} {self.slug or self.title}: {fields or self.detail or self.title}"

@@ -1,0 +1,75 @@
+"""Where a deployment is and which key opens it: the one place that reads the client's environment."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from jobpipe_client.exceptions import ConfigurationError
+
+DEFAULT_STAGE = "local"
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """A deployment's address and a key to it."""
+
+    base_url: str
+    api_key: str = field(repr=False)
+
+
+def find_connection(stage: str | None = None) -> Connection:
+    """The connection to a named stage; to none in particular, the environment's comes first.
+
+    A stage that is named means its file, so that a JOBPIPE_URL left in a shell cannot redirect what was
+    meant for it; only where the stage has no file does the environment stand in.
+    """
+    if stage is None:
+        name = os.environ.get("JOBPIPE_STAGE") or DEFAULT_STAGE
+        found = _from_environment() or _from_file(name)
+    else:
+        name = stage
+        found = _from_file(name) or _from_environment()
+    if found is None:
+        raise ConfigurationError(
+            f"no deployment found: deploy the stage {name!r} first (there is no .jobpipe/{name}.json), "
+            "or set JOBPIPE_URL and JOBPIPE_API_KEY"
+        )
+    return found
+
+
+def _from_environment() -> Connection | None:
+    url, key = os.environ.get("JOBPIPE_URL"), os.environ.get("JOBPIPE_API_KEY")
+    if url and key:
+        return Connection(url, key)
+    if url or key:
+        missing = "JOBPIPE_API_KEY" if url else "JOBPIPE_URL"
+        raise ConfigurationError(f"{missing} is not set; JOBPIPE_URL and JOBPIPE_API_KEY go together")
+    return None
+
+
+def _from_file(stage: str) -> Connection | None:
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", stage):
+        raise ConfigurationError(f"{stage!r} is not the name of a stage")
+    for folder in _state_folders():
+        path = folder / f"{stage}.json"
+        try:
+            state = json.loads(path.read_text(encoding="utf-8"))
+            return Connection(state["base_url"], state["api_key"])
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except OSError as error:
+            raise ConfigurationError(f"{path} cannot be read: {error.strerror}") from error
+        except (ValueError, KeyError, TypeError) as error:
+            raise ConfigurationError(f"{path} is damaged; deploy the stage again") from error
+    return None
+
+
+def _state_folders() -> list[Path]:
+    if configured := os.environ.get("JOBPIPE_STATE_DIR"):
+        return [Path(configured)]
+    here = Path.cwd()
+    return [folder / ".jobpipe" for folder in (here, *here.parents)]

@@ -1,0 +1,93 @@
+"""The synchronous face of the API: each command sent and seen to its end in one call (`Prefer: wait`)."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from jobpipe_client import calls
+from jobpipe_client.exceptions import JobFailed, error_for
+from jobpipe_client.models import Item, Job
+from jobpipe_client.transport import document, retry_after
+
+if TYPE_CHECKING:
+    from jobpipe_client.calls import Call, Json
+    from jobpipe_client.client import Client
+
+ACCEPTED = 202
+LONGEST_PREFERENCE = 20  # seconds, by the contract
+DEFAULT_TIMEOUT = 30.0
+
+
+class SyncClient:
+    """The writes of `Client`, each returning the item that it ended with.
+
+    A command that fails raises the problem itself (NotFound, NameTaken, VersionMismatch, …); one that has not
+    ended within `timeout` seconds raises WaitTimeout, whose `job` goes on and can be waited for.
+    """
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    def create(self, item: Json, *, idempotency_key: str | None = None, timeout: float = DEFAULT_TIMEOUT) -> Item:
+        """Creates an item from its fields, `name` and `description` among them."""
+        return self._item(calls.create(item, idempotency_key), timeout)
+
+    def update(
+        self,
+        item_id: str,
+        fields: Json,
+        *,
+        idempotency_key: str | None = None,
+        if_match: str | None = None,
+        timeout: float = DEFAULT_TIMEOUT,
+    ) -> Item:
+        """Sets the given fields, the others stay."""
+        return self._item(calls.update(item_id, fields, idempotency_key, if_match), timeout)
+
+    def merge(
+        self,
+        item_id: str,
+        patch: Json,
+        *,
+        idempotency_key: str | None = None,
+        if_match: str | None = None,
+        timeout: float = DEFAULT_TIMEOUT,
+    ) -> Item:
+        """Applies an RFC 7396 merge patch: null removes a field, objects merge, all else replaces."""
+        return self._item(calls.merge(item_id, patch, idempotency_key, if_match), timeout)
+
+    def delete(
+        self,
+        item_id: str,
+        *,
+        idempotency_key: str | None = None,
+        if_match: str | None = None,
+        timeout: float = DEFAULT_TIMEOUT,
+    ) -> None:
+        """Deletes an item and frees its name."""
+        self._final(calls.delete(item_id, idempotency_key, if_match), timeout)
+
+    def read(self, item_id: str, *, idempotency_key: str | None = None, timeout: float = DEFAULT_TIMEOUT) -> Item:
+        """The item after every command accepted before this one; `get_item` is cheaper and does not queue."""
+        return self._item(calls.read(item_id, idempotency_key), timeout)
+
+    def _item(self, call: Call, timeout: float) -> Item:
+        return Item(*self._final(call, timeout))
+
+    def _final(self, call: Call, timeout: float) -> tuple[Any, str | None]:
+        """The body and the ETag of the synchronous answer, whether it came at once or through the job."""
+        deadline = time.monotonic() + timeout
+        wait = min(LONGEST_PREFERENCE, int(timeout))
+        prefer = {"Prefer": f"wait={wait}"} if wait > 0 else {}
+        response = self._client.transport.send(call, prefer, wait=wait, deadline=deadline)
+        body = document(response)
+        if response.status_code != ACCEPTED:
+            return body, response.headers.get("ETag")
+        accepted = Job.of(body, retry_after=retry_after(response))
+        job = self._client.wait(accepted, timeout=max(0.0, deadline - time.monotonic()))
+        try:
+            job.raise_for_failure()
+        except JobFailed as failure:
+            raise error_for(failure.problem) from failure
+        return job.result, job.etag

@@ -1,0 +1,1 @@
+"""What is run against a deployment, as `python -m scripts.<name>`."""

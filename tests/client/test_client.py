@@ -1,0 +1,234 @@
+"""The asynchronous and the synchronous face against the contract."""
+
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from jobpipe_client import (
+    BadAnswer,
+    Client,
+    Forbidden,
+    InvalidRequest,
+    JobCancelled,
+    JobFailed,
+    NameTaken,
+    NotFound,
+    ProblemError,
+    VersionMismatch,
+    WaitTimeout,
+)
+from jobpipe_client.models import Job
+
+from .service import KEY, Canned, Service, problem
+
+TENT = {"name": "Fjällro tent", "description": "For two", "price": 12.95, "stock": {"Łódź": 3, "Lyon": 1}}
+
+
+def test_a_write_returns_its_job_and_the_job_ends_with_the_item(client: Client, service: Service) -> None:
+    job = client.create(TENT)
+    assert (job.operation, job.attempts, job.created_at.tzinfo is not None) == ("create", 0, True)
+    ended = client.wait(job)
+    assert ended.succeeded
+    assert ended.item == {"id": job.item_id, **TENT}
+    assert ended.item is not None
+    assert ended.item.etag == ended.etag is not None
+    assert ended.item.id == job.item_id
+
+
+def test_each_write_speaks_its_route(client: Client, service: Service) -> None:
+    made = client.create(TENT)
+    client.update(made.item_id, {"price": 13}, if_match='"v"', idempotency_key="k-1")
+    client.merge(made.item_id, {"stock": {"Lyon": None}})
+    client.read(made.item_id)
+    client.delete("a b/ü")
+    client.submit({"operation": "delete", "item_id": "x"})
+    sent = [(s.method, s.path, s.body) for s in service.seen]
+    assert sent == [
+        ("POST", "/items", TENT),
+        ("PUT", f"/items/{made.item_id}", {"price": 13}),
+        ("PATCH", f"/items/{made.item_id}", {"stock": {"Lyon": None}}),
+        ("POST", "/jobs", {"operation": "read", "item_id": made.item_id}),
+        ("DELETE", "/items/a%20b%2F%C3%BC", None),
+        ("POST", "/jobs", {"operation": "delete", "item_id": "x"}),
+    ]
+    put, patch = service.seen[1].headers, service.seen[2].headers
+    assert (put["idempotency-key"], put["if-match"]) == ("k-1", '"v"')
+    assert patch["content-type"] == "application/merge-patch+json"
+    assert len({s.headers["idempotency-key"] for s in service.seen}) == len(service.seen)
+
+
+def test_a_failed_job_says_why(client: Client) -> None:
+    client.wait(client.create(TENT))
+    ended = client.wait(client.create(TENT))
+    assert ended.done
+    assert ended.item is None
+    with pytest.raises(JobFailed, match="409 name-taken") as caught:
+        ended.raise_for_failure()
+    assert caught.value.job == ended
+    assert caught.value.problem.slug == "name-taken"
+
+
+def test_a_cancelled_job_is_not_a_failed_one(client: Client) -> None:
+    raw = {**client.create(TENT).raw, "status": "cancelled", "done": True}
+    with pytest.raises(JobCancelled):
+        Job.of(raw).raise_for_failure()
+
+
+def test_commands_of_one_item_need_no_waiting_in_between(client: Client) -> None:
+    job = client.create(TENT)
+    client.update(job.item_id, {"price": 9.5})
+    client.merge(job.item_id, {"stock": {"Lyon": None}})
+    read = client.wait(client.read(job.item_id))
+    assert read.result == {"id": job.item_id, **TENT, "price": 9.5, "stock": {"Łódź": 3}}
+
+
+def test_wait_returns_as_soon_as_the_job_ends(client: Client, service: Service) -> None:
+    service.pause()
+    job = client.create(TENT)
+    threading.Timer(0.15, service.resume).start()
+    started = time.monotonic()
+    assert client.wait(job).succeeded
+    assert time.monotonic() - started < 1
+    polls = [s for s in service.seen if s.path.startswith("/jobs/")]
+    assert len(polls) == 1
+    assert polls[0].query["wait"] == ["3"]
+
+
+def test_wait_polls_when_it_may_not_hold(client: Client, service: Service) -> None:
+    service.pause()
+    job = client.create(TENT)
+    threading.Timer(0.15, service.resume).start()
+    assert client.wait(job, long_poll=0).succeeded
+    polls = [s for s in service.seen if s.path.startswith("/jobs/")]
+    assert len(polls) > 1
+    assert all("wait" not in s.query for s in polls)
+
+
+def test_wait_honours_retry_after_and_its_own_deadline(client: Client, service: Service) -> None:
+    service.pause()
+    job = client.create(TENT)
+    service.canned.append(Canned(200, {"Retry-After": "9"}, job.raw))
+    started = time.monotonic()
+    with pytest.raises(WaitTimeout, match="still queued") as caught:
+        client.wait(job, timeout=0.3)
+    assert 0.25 < time.monotonic() - started < 1
+    assert caught.value.job.id == job.id
+    assert len(service.seen) == 3  # the create, the first look, and one last look at the deadline
+
+
+def test_an_ended_job_is_not_polled(client: Client, service: Service) -> None:
+    ended = client.wait(client.create(TENT))
+    before = len(service.seen)
+    assert client.wait(ended) is ended
+    assert len(service.seen) == before
+
+
+def test_an_unknown_job_is_not_found(client: Client) -> None:
+    with pytest.raises(NotFound):
+        client.job("nope")
+
+
+def test_items_are_listed_over_all_pages(client: Client, service: Service) -> None:
+    for n in range(5):
+        client.wait(client.create({**TENT, "name": f"Tent {n}"}))
+    assert sorted(item["name"] for item in client.iter_items()) == [f"Tent {n}" for n in range(5)]
+    assert len(list(client.iter_items(page_size=4))) == 5
+
+
+def test_a_link_to_another_host_is_not_followed(client: Client, service: Service) -> None:
+    service.canned.append(Canned(200, {"Link": '<http://127.0.0.1:1/items>; rel="next"'}, []))
+    with pytest.raises(BadAnswer, match="another host"):
+        list(client.iter_items())
+
+
+def test_a_read_item_has_the_etag_that_if_match_takes(client: Client) -> None:
+    job = client.wait(client.create(TENT))
+    item = client.get_item(job.item_id)
+    assert item.etag == job.etag
+    assert client.wait(client.update(item.id, {"price": 1}, if_match=item.etag)).succeeded
+    stale = client.wait(client.delete(item.id, if_match=item.etag))
+    assert stale.error is not None
+    assert stale.error.slug == "version-mismatch"
+
+
+def test_health(client: Client) -> None:
+    assert client.health() == {"status": "ok", "version": "1"}
+
+
+def test_the_synchronous_face_returns_items_and_raises_problems(client: Client, service: Service) -> None:
+    item = client.sync.create(TENT)
+    assert service.seen[-1].headers["prefer"] == "wait=20"
+    assert (item["price"], item.etag is not None) == (12.95, True)
+    with pytest.raises(NameTaken):
+        client.sync.create(TENT)
+    assert client.sync.update(item.id, {"price": 2})["price"] == 2
+    assert "Lyon" not in client.sync.merge(item.id, {"stock": {"Lyon": None}})["stock"]
+    with pytest.raises(VersionMismatch):
+        client.sync.delete(item.id, if_match=item.etag)
+    assert client.sync.read(item.id)["price"] == 2
+    client.sync.delete(item.id)
+    with pytest.raises(NotFound):
+        client.sync.delete(item.id)
+
+
+def test_the_synchronous_face_goes_on_with_the_job_when_it_takes_longer(client: Client, service: Service) -> None:
+    service.pause()
+    threading.Timer(0.2, service.resume).start()
+    assert client.sync.create(TENT, timeout=0.9)["name"] == TENT["name"]
+    assert "prefer" not in service.seen[0].headers
+    with pytest.raises(NameTaken) as caught:  # the same error as if it had been answered at once
+        client.sync.create(TENT, timeout=0.9)
+    assert isinstance(caught.value.__cause__, JobFailed)
+    service.pause()
+    with pytest.raises(WaitTimeout):
+        client.sync.create({**TENT, "name": "Late"}, timeout=0.1)
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "kind"),
+    [
+        (400, problem(400), InvalidRequest),
+        (403, {"message": "Forbidden"}, Forbidden),
+        (404, "<html>", NotFound),
+        (409, {"message": "Conflict"}, ProblemError),
+        (418, {"type": "about:blank"}, ProblemError),
+        (409, problem(409, "already-ended"), ProblemError),
+    ],
+)
+def test_refusals_are_told_apart(
+    client: Client, service: Service, status: int, body: Any, kind: type[ProblemError]
+) -> None:
+    service.canned.append(Canned(status, {}, body))
+    with pytest.raises(ProblemError) as caught:
+        client.create(TENT)
+    assert type(caught.value) is kind
+    assert caught.value.status == status
+
+
+def test_the_errors_of_fields_are_in_the_message(client: Client, service: Service) -> None:
+    body = {**problem(400), "errors": [{"pointer": "/price", "detail": "too precise"}]}
+    service.canned.append(Canned(400, {}, body))
+    with pytest.raises(InvalidRequest, match="400 invalid-request: /price: too precise"):
+        client.create(TENT)
+
+
+@pytest.mark.parametrize("body", ["not json", [], {"id": "x"}, {"id": "x", "created_at": 5}])
+def test_an_answer_that_is_no_job_is_said_to_be_none(client: Client, service: Service, body: Any) -> None:
+    service.canned.append(Canned(202, {}, body))
+    with pytest.raises(BadAnswer):
+        client.create(TENT)
+
+
+def test_threads_share_a_client(client: Client, service: Service) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        jobs = list(pool.map(lambda n: client.wait(client.create({**TENT, "name": f"T{n}"})), range(40)))
+    assert all(job.succeeded for job in jobs)
+    assert len(service.items) == 40
+
+
+def test_the_key_is_not_shown(client: Client, service: Service) -> None:
+    assert service.seen == []
+    assert KEY not in repr(client)

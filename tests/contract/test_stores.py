@@ -1,0 +1,277 @@
+"""One suite for both implementations of jobpipe.ports: in memory, and on a real (emulated) AWS.
+
+What holds here makes the unit tests' stores stand for the real ones.
+"""
+
+from __future__ import annotations
+
+import secrets
+import uuid
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from jobpipe.aws import AwsClients
+from jobpipe.commands import CreateItem
+from jobpipe.dynamodb_items import DynamoDbItems
+from jobpipe.dynamodb_jobs import DynamoDbJobs
+from jobpipe.errors import ItemChanged, JobEnded, NameLocked
+from jobpipe.item import Created, DocumentRef, Removed, Replaced, StoredItem, new_version
+from jobpipe.job import Job, JobRef, Status, Success, accepted
+from jobpipe.ports import DocumentStore, ItemStore, JobStore
+from jobpipe.s3_documents import S3Documents
+from tests.memory import RETENTION, MemoryDocuments, MemoryItems, MemoryJobs
+
+NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
+
+
+@dataclass
+class Stores:
+    jobs: JobStore
+    items: ItemStore
+    documents: DocumentStore
+
+
+@pytest.fixture(params=["memory", "aws"])
+def stores(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Stores:
+    if request.param == "memory":
+        memory_jobs = MemoryJobs()
+        return Stores(memory_jobs, MemoryItems(memory_jobs), MemoryDocuments())
+    stage = request.getfixturevalue("stage")
+    for name, value in {
+        "AWS_ENDPOINT_URL": stage.deployment.endpoint_url,
+        "AWS_DEFAULT_REGION": stage.deployment.region,
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+    }.items():
+        monkeypatch.setenv(name, value)
+    clients, names = AwsClients(), stage.resources
+    jobs = DynamoDbJobs(clients, names["jobs_table"], RETENTION)
+    items = DynamoDbItems(clients, names["items_table"], names["names_table"], jobs)
+    return Stores(jobs, items, S3Documents(clients, names["documents_bucket"]))
+
+
+def job(stores: Stores, key: str | None = None) -> Job:
+    new = accepted(CreateItem("i", {"name": "n", "description": "d"}), "alice", key, NOW, RETENTION)
+    assert stores.jobs.put_new(new, NOW) is None
+    return new
+
+
+def ref(stored: Job) -> JobRef:
+    return JobRef(stored.job_id, stored.generation)
+
+
+def item(name: str | None = None, inline: str | None = '{"name":"n"}') -> StoredItem:
+    version = new_version()
+    return StoredItem(
+        item_id=str(uuid.uuid4()),
+        version=version,
+        name=name or f"name {secrets.token_hex(6)}",
+        document=DocumentRef(f"items/i/j/{version}.json", f"version-{version}"),
+        inline=inline,
+        created_at="2026-11-22T12:00:00.000Z",
+        updated_at="2026-11-22T12:00:00.000Z",
+    )
+
+
+def ended(stores: Stores, job_id: str) -> Job:
+    stored = stores.jobs.get(job_id)
+    assert stored is not None
+    return stored
+
+
+def create(stores: Stores, new: StoredItem) -> Job:
+    made = job(stores)
+    stores.items.commit(Created(new), ref(made), Success(result=new.inline), NOW)
+    return made
+
+
+def test_a_job_is_read_as_it_was_put(stores: Stores) -> None:
+    new = job(stores)
+    assert stores.jobs.get(new.job_id) == new
+    assert stores.jobs.get("0" * 32) is None
+
+
+def test_a_second_put_of_a_live_job_returns_the_first(stores: Stores) -> None:
+    key = secrets.token_hex(8)
+    first = job(stores, key)
+    second = accepted(CreateItem("other", {"name": "n", "description": "d"}), "alice", key, NOW, RETENTION)
+    assert second.job_id == first.job_id
+    assert stores.jobs.put_new(second, NOW) == first
+    assert stores.jobs.get(first.job_id) == first
+
+
+def test_an_expired_job_gives_way(stores: Stores) -> None:
+    key = secrets.token_hex(8)
+    first = job(stores, key)
+    later = NOW + timedelta(days=28) + RETENTION
+    second = replace(first, generation="0" * 16)
+    assert stores.jobs.put_new(second, later - timedelta(seconds=2)) == first
+    assert stores.jobs.put_new(second, later) is None
+    assert stores.jobs.get(first.job_id) == second
+
+
+@pytest.mark.parametrize(
+    "success",
+    [
+        Success(),
+        Success(result='{"name":"n"}', result_version="v"),
+        Success(result_document=DocumentRef("k", "v7"), result_version="v", superseded="items/old"),
+        Success(result_document=DocumentRef("k", None)),
+    ],
+)
+def test_a_job_succeeds_once(stores: Stores, success: Success) -> None:
+    new = job(stores)
+    stores.jobs.succeed(ref(new), success, NOW + timedelta(seconds=1))
+    expected = replace(
+        new,
+        status=Status.SUCCEEDED,
+        attempts=1,
+        updated_at="2026-11-22T12:00:01.000Z",
+        expires_at=int((NOW + timedelta(seconds=1) + RETENTION).timestamp()),
+        result=success.result,
+        result_document=success.result_document,
+        result_version=success.result_version,
+        superseded=success.superseded,
+    )
+    assert stores.jobs.get(new.job_id) == expected
+    with pytest.raises(JobEnded):
+        stores.jobs.succeed(ref(new), Success(result="{}"), NOW)
+    with pytest.raises(JobEnded):
+        stores.jobs.fail(ref(new), {"status": 409}, NOW)
+    assert stores.jobs.get(new.job_id) == expected
+
+
+def test_a_job_fails_once(stores: Stores) -> None:
+    new = job(stores)
+    problem = {"type": "urn:jobpipe:problem:name-taken", "title": "é", "status": 409, "detail": "…"}
+    stores.jobs.fail(ref(new), problem, NOW)
+    failed = ended(stores, new.job_id)
+    assert (failed.status, failed.error, failed.attempts) == (Status.FAILED, problem, 1)
+    with pytest.raises(JobEnded):
+        stores.jobs.fail(ref(new), problem, NOW)
+
+
+@pytest.mark.parametrize("wrong", ["generation", "job"])
+def test_only_this_life_of_an_existing_job_can_end(stores: Stores, wrong: str) -> None:
+    new = job(stores)
+    other = JobRef(new.job_id, "f" * 16) if wrong == "generation" else JobRef("f" * 32, new.generation)
+    made = item()
+    with pytest.raises(JobEnded):
+        stores.jobs.succeed(other, Success(), NOW)
+    with pytest.raises(JobEnded):
+        stores.jobs.fail(other, {"status": 409}, NOW)
+    with pytest.raises(JobEnded):
+        stores.items.commit(Created(made), other, Success(), NOW)
+    assert stores.jobs.get(new.job_id) == new
+    assert stores.jobs.get("f" * 32) is None, "ending a job that is gone must not bring a row into being"
+    assert stores.items.get(made.item_id) is None
+
+
+@pytest.mark.parametrize("inline", [None, '{"name":"n","x":"é"}'])
+def test_an_item_is_read_as_it_was_committed(stores: Stores, inline: str | None) -> None:
+    new = item(inline=inline)
+    made = create(stores, new)
+    assert stores.items.get(new.item_id) == new
+    assert ended(stores, made.job_id).status is Status.SUCCEEDED
+    assert ended(stores, made.job_id).result == inline
+    assert stores.items.get("none") is None
+
+
+def test_a_name_is_given_once_and_freed_by_rename_and_removal(stores: Stores) -> None:
+    first = item("Tent " + secrets.token_hex(6))
+    create(stores, first)
+    again, attempt = item(first.name), job(stores)
+    with pytest.raises(NameLocked):
+        stores.items.commit(Created(again), ref(attempt), Success(), NOW)
+    assert stores.items.get(again.item_id) is None
+    assert stores.jobs.get(attempt.job_id) == attempt, "a cancelled transaction leaves the job as it was"
+
+    renamed = replace(first, name="Big " + first.name, version=new_version())
+    stores.items.commit(Replaced(first, renamed), ref(job(stores)), Success(), NOW)
+    stores.items.commit(Created(again), ref(attempt), Success(), NOW)
+    stores.items.commit(Removed(again), ref(job(stores)), Success(), NOW)
+    create(stores, item(first.name))
+    with pytest.raises(NameLocked):
+        stores.items.commit(
+            Replaced(renamed, replace(renamed, name=first.name, version=new_version())),
+            ref(job(stores)),
+            Success(),
+            NOW,
+        )
+    assert stores.items.get(first.item_id) == renamed
+
+
+def test_the_same_name_again_touches_no_lock(stores: Stores) -> None:
+    first = item("Cafe\u0301 " + secrets.token_hex(6))
+    create(stores, first)
+    composed = replace(first, name=first.name.replace("e\u0301", "\u00e9"), version=new_version())
+    stores.items.commit(Replaced(first, composed), ref(job(stores)), Success(), NOW)
+    assert stores.items.get(first.item_id) == composed
+    with pytest.raises(NameLocked):
+        create(stores, item(first.name))
+
+
+def test_only_the_version_that_was_read_can_be_changed(stores: Stores) -> None:
+    old = item()
+    create(stores, old)
+    new = replace(old, version=new_version())
+    stores.items.commit(Replaced(old, new), ref(job(stores)), Success(), NOW)
+    attempt = job(stores)
+    for change in (Replaced(old, replace(old, version=new_version())), Removed(old), Created(old)):
+        with pytest.raises(ItemChanged):
+            stores.items.commit(change, ref(attempt), Success(), NOW)
+    assert stores.items.get(old.item_id) == new
+    stores.items.commit(Removed(new), ref(attempt), Success(), NOW)
+    with pytest.raises(ItemChanged):
+        stores.items.commit(Removed(new), ref(job(stores)), Success(), NOW)
+
+
+def test_an_ended_job_is_the_first_reason_told(stores: Stores) -> None:
+    new = item()
+    made = create(stores, new)
+    for change in (Created(new), Replaced(item(), new), Removed(item())):
+        with pytest.raises(JobEnded):
+            stores.items.commit(change, ref(made), Success(), NOW)
+    assert stores.items.get(new.item_id) == new
+
+
+def test_pages_hold_every_item_once(stores: Stores) -> None:
+    made = {item().item_id: item() for _ in range(7)}
+    for item_id, row in made.items():
+        create(stores, replace(row, item_id=item_id))
+    seen: list[str] = []
+    after: Any = None
+    while True:
+        page = stores.items.page(3, after)
+        assert len(page.items) <= 3
+        seen += [row.item_id for row in page.items]
+        after = page.next_after
+        if after is None:
+            break
+    assert len(seen) == len(set(seen))
+    assert set(made) <= set(seen)
+
+
+def test_a_page_may_start_after_an_item_that_is_gone(stores: Stores) -> None:
+    gone = item()
+    create(stores, gone)
+    stores.items.commit(Removed(gone), ref(job(stores)), Success(), NOW)
+    assert gone.item_id not in {row.item_id for row in stores.items.page(100, gone.item_id).items}
+
+
+def test_documents(stores: Stores) -> None:
+    prefix = f"items/{uuid.uuid4()}/job/"
+    text = '{"name":"é"}'
+    one, two = stores.documents.put(prefix + "1.json", text), stores.documents.put(prefix + "2.json", "{}")
+    assert stores.documents.get(one) == text
+    assert stores.documents.keys(prefix) == [one.key, two.key]
+    stores.documents.delete([one.key])
+    assert stores.documents.get(one) is None
+    assert stores.documents.get_version(one) == text, "the bucket is an undo window"
+    assert stores.documents.keys(prefix) == [two.key]
+    stores.documents.delete([one.key, two.key])
+    assert stores.documents.keys(prefix) == []
+    assert stores.documents.get_version(DocumentRef(prefix + "none", "no-such-version")) is None
