@@ -62,7 +62,7 @@ def job_from_row(row: Any) -> Job:
         updated_at=row["updated_at"]["S"],
         expires_at=int(row["expires_at"]["N"]),
         result=_text(row, "result"),
-        result_document=_document_from_row(row, "result_"),
+        result_document=_document_from_row(row, "result_") if "result_document_key" in row else None,
         result_version=_text(row, "result_version"),
         superseded=_text(row, "superseded"),
         error=json_text.decode(row["error"]["S"]) if "error" in row else None,
@@ -86,14 +86,11 @@ def item_to_row(item: StoredItem) -> Row:
 
 def item_from_row(row: Any) -> StoredItem:
     """Any item."""
-    document = _document_from_row(row)
-    if document is None:
-        raise KeyError("document_key")
     return StoredItem(
         item_id=row["item_id"]["S"],
         version=row["version"]["S"],
         name=row["name"]["S"],
-        document=document,
+        document=_document_from_row(row),
         inline=_text(row, "inline"),
         created_at=row["created_at"]["S"],
         updated_at=row["updated_at"]["S"],
@@ -106,12 +103,11 @@ def _text(row: Any, attribute: str) -> str | None:
 
 
 def _document_to_row(document: DocumentRef, prefix: str = "") -> Row:
-    row: Row = {f"{prefix}document_key": {"S": document.key}}
-    if document.version_id is not None:
-        row[f"{prefix}document_version"] = {"S": document.version_id}
-    return row
+    return {
+        f"{prefix}document_key": {"S": document.key},
+        f"{prefix}document_version": {"S": document.version_id},
+    }
 
 
-def _document_from_row(row: Any, prefix: str = "") -> DocumentRef | None:
-    key = _text(row, f"{prefix}document_key")
-    return None if key is None else DocumentRef(key, _text(row, f"{prefix}document_version"))
+def _document_from_row(row: Any, prefix: str = "") -> DocumentRef:
+    return DocumentRef(row[f"{prefix}document_key"]["S"], row[f"{prefix}document_version"]["S"])

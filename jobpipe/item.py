@@ -16,10 +16,10 @@ A transactional write costs two units a kilobyte, so past 4 KB each copy would c
 
 @dataclass(frozen=True, slots=True)
 class DocumentRef:
-    """One object in the documents bucket; with its version it can be read after its deletion too."""
+    """One object in the bucket, in the version that was put: readable after its deletion too, for a while."""
 
     key: str
-    version_id: str | None
+    version_id: str
 
 
 @dataclass(frozen=True, slots=True)

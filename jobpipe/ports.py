@@ -50,10 +50,7 @@ class DocumentStore(Protocol):
     def put(self, key: str, text: str) -> DocumentRef: ...
 
     def get(self, ref: DocumentRef) -> str | None:
-        """The document, or None if it is not (or no longer) under its key and has no version to be found by."""
-
-    def get_version(self, ref: DocumentRef) -> str | None:
-        """The document as it was put, even if it was deleted since, for as long as the bucket keeps it."""
+        """The document as it was put, even if it was deleted since; None when the bucket keeps it no longer."""
 
     def delete(self, keys: Iterable[str]) -> None: ...
 

@@ -10,7 +10,7 @@ from jobpipe.aws import AwsClients, error_code, outages
 from jobpipe.item import DocumentRef
 
 _BUCKET = "The documents bucket"
-_GONE = {"NoSuchKey", "NoSuchVersion", "404", "MethodNotAllowed"}  # a delete marker answers 405
+_GONE = {"NoSuchKey", "NoSuchVersion"}
 
 
 class S3Documents:
@@ -25,13 +25,17 @@ class S3Documents:
             answer = self._clients.s3.put_object(
                 Bucket=self._bucket, Key=key, Body=text.encode(), ContentType="application/json"
             )
-        return DocumentRef(key, answer.get("VersionId"))
+        return DocumentRef(key, answer["VersionId"])
 
     def get(self, ref: DocumentRef) -> str | None:
-        return self._read(ref.key, None)
-
-    def get_version(self, ref: DocumentRef) -> str | None:
-        return self._read(ref.key, ref.version_id)
+        try:
+            with outages(_BUCKET):
+                answer = self._clients.s3.get_object(Bucket=self._bucket, Key=ref.key, VersionId=ref.version_id)
+                return answer["Body"].read().decode()
+        except ClientError as error:
+            if error_code(error) in _GONE:
+                return None
+            raise
 
     def delete(self, keys: Iterable[str]) -> None:
         for key in keys:
@@ -42,16 +46,3 @@ class S3Documents:
         with outages(_BUCKET):
             pages = self._clients.s3.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=prefix)
             return [entry["Key"] for page in pages for entry in page.get("Contents", [])]
-
-    def _read(self, key: str, version_id: str | None) -> str | None:
-        try:
-            with outages(_BUCKET):
-                if version_id is None:
-                    answer = self._clients.s3.get_object(Bucket=self._bucket, Key=key)
-                else:
-                    answer = self._clients.s3.get_object(Bucket=self._bucket, Key=key, VersionId=version_id)
-                return answer["Body"].read().decode()
-        except ClientError as error:
-            if error_code(error) in _GONE:
-                return None
-            raise

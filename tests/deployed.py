@@ -38,6 +38,11 @@ class Stage:
         return self._clients[service]
 
     @property
+    def renders_gateway_responses(self) -> bool:
+        """LocalStack 4.14 applies the status of a GatewayResponse, but not its template and headers."""
+        return self.deployment.target != "localstack"
+
+    @property
     def resources(self) -> dict[str, str]:
         return self.deployment.resources
 

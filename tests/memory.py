@@ -130,10 +130,7 @@ class MemoryDocuments:
         return DocumentRef(key, version_id)
 
     def get(self, ref: DocumentRef) -> str | None:
-        return self.current.get(ref.key)
-
-    def get_version(self, ref: DocumentRef) -> str | None:
-        return self.versions.get((ref.key, ref.version_id or ""))
+        return self.versions.get((ref.key, ref.version_id))
 
     def delete(self, keys: Iterable[str]) -> None:
         for key in keys:

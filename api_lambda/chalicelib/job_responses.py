@@ -78,7 +78,7 @@ def _job_json(job: Job, documents: DocumentStore) -> str:
 def _result_json(job: Job, documents: DocumentStore) -> str:
     document = job.result
     if document is None and job.result_document is not None:
-        document = documents.get_version(job.result_document)
+        document = documents.get(job.result_document)
     if document is not None:
         return item_json(job.item_id, document)
     return DELETED if job.operation == "delete" else "null"

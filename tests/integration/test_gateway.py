@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from api_lambda.chalicelib.routes import ROUTES
+from api_lambda.chalicelib.routes import ROUTES, Route
 from tests.deployed import Stage, problem, unique
 
 KEYED = [route for route in ROUTES if not route.open]
@@ -13,19 +13,20 @@ OPEN = [route for route in ROUTES if route.open]
 
 @pytest.mark.parametrize("key", [None, "wrong-key-wrong-key-wrong-key"])
 @pytest.mark.parametrize("route", KEYED, ids=lambda route: f"{route.method} {route.path}")
-def test_without_a_good_key_nobody_gets_in(stage: Stage, route: object, key: str | None) -> None:
+def test_without_a_good_key_nobody_gets_in(stage: Stage, route: Route, key: str | None) -> None:
     answer = stage.request(
-        route.method,  # type: ignore[attr-defined]
-        route.path.replace("{item_id}", "i").replace("{job_id}", "j"),  # type: ignore[attr-defined]
+        route.method,
+        route.path.replace("{item_id}", "i").replace("{job_id}", "j"),
         key=key,
     )
     assert answer.status_code == 403
-    assert problem(answer) == "forbidden"
+    if stage.renders_gateway_responses:
+        assert problem(answer) == "forbidden"
 
 
 @pytest.mark.parametrize("route", OPEN, ids=lambda route: route.path)
-def test_open_routes_need_no_key(stage: Stage, route: object) -> None:
-    assert stage.request("GET", route.path, key=None).status_code == 200  # type: ignore[attr-defined]
+def test_open_routes_need_no_key(stage: Stage, route: Route) -> None:
+    assert stage.request("GET", route.path, key=None).status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -34,8 +35,9 @@ def test_open_routes_need_no_key(stage: Stage, route: object) -> None:
 )
 def test_unknown_routes_and_wrong_methods_are_problems(stage: Stage, method: str, path: str) -> None:
     answer = stage.request(method, path)
-    assert answer.status_code in (404, 405)
-    assert problem(answer) in ("not-found", "method-not-allowed")
+    assert answer.status_code == 404
+    if stage.renders_gateway_responses:
+        assert problem(answer) == "not-found"
 
 
 @pytest.mark.parametrize(

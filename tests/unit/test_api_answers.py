@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -149,7 +150,7 @@ def test_a_page_ends_at_a_megabyte(pipeline: Pipeline) -> None:
 
 
 def test_with_prefer_wait_it_is_the_synchronous_api(pipeline: Pipeline) -> None:
-    wait = {"headers": {"prefer": "wait=10"}}
+    wait: dict[str, Any] = {"headers": {"prefer": "wait=10"}}
     with worker(pipeline):
         created = pipeline.request("POST", "/items", GOOD, **wait)
         item_id = created.json["id"]
@@ -164,7 +165,7 @@ def test_with_prefer_wait_it_is_the_synchronous_api(pipeline: Pipeline) -> None:
             **GOOD,
             "x": 1,
         }
-        stale = {"headers": {"prefer": "wait=10", "if-match": created.headers["etag"]}}
+        stale: dict[str, Any] = {"headers": {"prefer": "wait=10", "if-match": created.headers["etag"]}}
         assert pipeline.request("PUT", f"/items/{item_id}", {"x": 2}, **stale).status == 412
         read = pipeline.request("POST", "/jobs", {"operation": "read", "item_id": item_id}, **wait)
         assert (read.status, read.json["x"]) == (200, 1)

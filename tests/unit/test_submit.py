@@ -13,7 +13,7 @@ from jobpipe.queue_message import Envelope
 from tests.pipeline import Pipeline
 
 GOOD = {"name": "Tent", "description": "For two"}
-KEY = {"headers": {"idempotency-key": "order-7"}}
+KEY: dict[str, Any] = {"headers": {"idempotency-key": "order-7"}}
 
 
 def fail_send(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, *, lands: bool) -> None:

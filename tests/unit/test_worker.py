@@ -10,7 +10,7 @@ import pytest
 from jobpipe.errors import CommitConflict, ItemChanged, Unavailable
 from jobpipe.job import JobRef, Status
 from tests.pipeline import Pipeline
-from worker_lambda.chalicelib.consume_batch import consume_batch
+from worker_lambda.chalicelib.consume_batch import Delivery, consume_batch
 
 GOOD = {"name": "Tent", "description": "For two"}
 
@@ -52,7 +52,11 @@ def test_commands_of_one_item_stop_at_the_first_failure_and_other_items_go_on() 
 
 def test_items_of_a_batch_run_in_parallel() -> None:
     all_here = threading.Barrier(10, timeout=5)
-    answer = consume_batch([record(f"m{i}", f"g{i}") for i in range(10)], lambda _: all_here.wait() and None)
+
+    def process(_: Delivery) -> None:
+        all_here.wait()
+
+    answer = consume_batch([record(f"m{i}", f"g{i}") for i in range(10)], process)
     assert answer == {"batchItemFailures": []}
 
 
@@ -216,7 +220,7 @@ def test_a_late_worker_cannot_hide_a_committed_document(pipeline: Pipeline) -> N
     pipeline.queue.waiting = copy
     pipeline.drain()
     (item,) = pipeline.items.rows.values()
-    assert pipeline.documents.get(item.document) is not None
+    assert item.document.key in pipeline.documents.current
     pipeline.check_consistent()
 
 

@@ -1,0 +1,159 @@
+"""Each zip runs where nothing is installed but what AWS's Python runtime has: boto3 and what it needs."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import sysconfig
+import zipfile
+from importlib.metadata import distribution
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from infra.package import package_all
+from tests.deployed import Stage, unique
+
+ROOT = Path(__file__).parents[2]
+APPS = ["api", "worker"]
+
+# -I and -S: no environment, no site-packages. What is left is the standard library, the runtime and the zip.
+HANDLE = """
+import json, sys
+sys.path[:0] = [{zip!r}]
+sys.path.append({runtime!r})
+import app
+event = json.load(sys.stdin)
+
+class Context:
+    function_name = "f"
+    memory_limit_in_mb = 256
+    invoked_function_arn = "arn:aws:lambda:us-east-1:000000000000:function:f"
+    aws_request_id = "r"
+    def get_remaining_time_in_millis(self):
+        return 5000
+
+answer = app.{handler}(event, Context())
+foreign = [m.__name__ for m in sys.modules.values() if "site-packages" in (getattr(m, "__file__", None) or "")]
+print(json.dumps({{"answer": answer, "foreign": foreign}}), file=sys.stderr)
+"""
+
+
+def closure(name: str, seen: set[str]) -> set[str]:
+    if name not in seen:
+        seen.add(name)
+        for requirement in distribution(name).requires or []:
+            if "extra ==" not in requirement:
+                closure(re.split(r"[<>=!;\s\[(~]", requirement, maxsplit=1)[0], seen)
+    return seen
+
+
+@pytest.fixture(scope="session")
+def aws_runtime(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with boto3 and its dependencies, and nothing else."""
+    folder = tmp_path_factory.mktemp("runtime")
+    site = Path(sysconfig.get_paths()["purelib"])
+    for name in closure("boto3", set()):
+        for top in {Path(str(file)).parts[0] for file in distribution(name).files or []}:
+            if (site / top).exists() and not top.startswith(".."):
+                (folder / top).symlink_to((site / top).resolve())
+    return folder
+
+
+@pytest.fixture(scope="session")
+def zips() -> dict[str, Path]:
+    return {app: package.zip_path for app, package in package_all().items()}
+
+
+def run(zip_path: Path, runtime: Path, handler: str, event: Any, stage: Stage, tmp_path: Path) -> Any:
+    """The handler's answer to the event, from an interpreter that has only the zip and the runtime."""
+    unpacked = tmp_path / "task"
+    with zipfile.ZipFile(zip_path) as archive:
+        archive.extractall(unpacked)
+    resources = stage.resources
+    environment = {
+        "PATH": os.defpath,
+        "AWS_ENDPOINT_URL": str(stage.deployment.endpoint_url),
+        "AWS_DEFAULT_REGION": stage.deployment.region,
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "POWERTOOLS_SERVICE_NAME": "zip",
+        "JOBPIPE_STAGE": "local",
+        "JOBS_TABLE": resources["jobs_table"],
+        "ITEMS_TABLE": resources["items_table"],
+        "NAMES_TABLE": resources["names_table"],
+        "DOCUMENTS_BUCKET": resources["documents_bucket"],
+        "COMMANDS_QUEUE_URL": resources["commands_queue_url"],
+    }
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", HANDLE.format(zip=str(unpacked), runtime=str(runtime), handler=handler)],
+        input=json.dumps(event),
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    said = json.loads(done.stderr.strip().splitlines()[-1])
+    here = {path.name for path in runtime.iterdir()}
+    assert not [name for name in said["foreign"] if name.split(".")[0] not in here]
+    assert json.loads(done.stdout.strip().splitlines()[-1])["service"] == "zip", "it logged a line of JSON"
+    return said["answer"]
+
+
+def test_the_api_accepts_a_command(stage: Stage, zips: dict[str, Path], aws_runtime: Path, tmp_path: Path) -> None:
+    event = {
+        "headers": {"content-type": "application/json", "x-api-key": stage.deployment.api_key},
+        "multiValueQueryStringParameters": None,
+        "pathParameters": None,
+        "stageVariables": None,
+        "body": json.dumps({"name": unique("From a zip"), "description": "d"}),
+        "isBase64Encoded": False,
+        "requestContext": {"httpMethod": "POST", "resourcePath": "/items", "requestId": "r", "identity": {}},
+    }
+    answer = run(zips["api"], aws_runtime, "app", event, stage, tmp_path)
+    assert answer["statusCode"] == 202
+    assert stage.client.wait(stage.client.job(json.loads(answer["body"])["id"])).succeeded
+
+
+def test_the_worker_takes_a_batch(stage: Stage, zips: dict[str, Path], aws_runtime: Path, tmp_path: Path) -> None:
+    command = {"operation": "delete", "item_id": "no-such-item"}
+    body = {"v": 1, "job_id": "0" * 32, "generation": "0" * 16, "item_id": "no-such-item", "command": command}
+    records = [
+        {
+            "messageId": name,
+            "receiptHandle": name,
+            "body": text,
+            "attributes": {"MessageGroupId": name, "ApproximateReceiveCount": "1"},
+        }
+        for name, text in (("of-a-job-that-is-gone", json.dumps(body)), ("junk", "junk"))
+    ]
+    answer = run(zips["worker"], aws_runtime, "work", {"Records": records}, stage, tmp_path)
+    assert answer == {"batchItemFailures": [{"itemIdentifier": "junk"}]}
+
+
+@pytest.mark.parametrize("app", APPS)
+def test_a_zip_holds_what_it_needs_and_nothing_else(app: str, zips: dict[str, Path]) -> None:
+    with zipfile.ZipFile(zips[app]) as archive:
+        names = archive.namelist()
+    tops = {name.split("/")[0] for name in names}
+    assert {"app.py", "chalicelib", "chalice", "jobpipe", "aws_lambda_powertools"} <= tops
+    assert not tops & {"boto3", "botocore", "tests", "infra", "jobpipe_client"}
+    assert not [name for name in names if name.endswith((".pyc", ".so", ".pyd")) or "__pycache__" in name]
+    shared = {f"jobpipe/{path.name}" for path in (ROOT / "jobpipe").glob("*.py")}
+    assert shared == {name for name in names if name.startswith("jobpipe/")}
+    assert zips[app].stat().st_size < 3_000_000
+
+
+def test_the_same_sources_make_the_same_bytes(zips: dict[str, Path]) -> None:
+    before = {app: path.read_bytes() for app, path in zips.items()}
+    for path in (ROOT / "build").glob("*/*"):
+        if path.is_file():
+            path.unlink()
+    rebuilt = {app: package.zip_path.read_bytes() for app, package in package_all().items()}
+    assert rebuilt == before
