@@ -121,11 +121,13 @@ class MemoryDocuments:
 
     def __init__(self) -> None:
         self.current: dict[str, str] = {}
+        self.latest: dict[str, str] = {}  # version ids of what is current
         self.versions: dict[tuple[str, str], str] = {}
 
     def put(self, key: str, text: str) -> DocumentRef:
         version_id = f"v{len(self.versions)}"
         self.current[key] = text
+        self.latest[key] = version_id
         self.versions[key, version_id] = text
         return DocumentRef(key, version_id)
 

@@ -136,3 +136,5 @@ class Pipeline:
         items = self.items.rows.values()
         assert self.items.names == {name_key(item.name): item.item_id for item in items}
         assert set(self.documents.current) == {item.document.key for item in items}
+        # Write-once: nothing was ever put over a committed document, however late.
+        assert all(self.documents.latest[item.document.key] == item.document.version_id for item in items)
