@@ -3,8 +3,7 @@ from collections.abc import Iterator
 import pytest
 
 from jobpipe_client import Client
-
-from .service import KEY, Service
+from tests.client.service import KEY, Service
 
 
 @pytest.fixture

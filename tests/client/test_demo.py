@@ -11,8 +11,7 @@ import pytest
 from scripts import demo, make_sample_items
 from scripts.demo_report import percentiles
 from scripts.demo_script import ScriptError, read_script
-
-from .service import KEY, Service
+from tests.client.service import KEY, Service
 
 SUCCEEDED = {"status": "succeeded"}
 

@@ -19,8 +19,7 @@ from jobpipe_client import (
     transport,
 )
 from jobpipe_client.transport import retry_after
-
-from .service import KEY, Canned, Service, problem
+from tests.client.service import KEY, Canned, Service, problem
 
 
 @pytest.fixture(autouse=True)

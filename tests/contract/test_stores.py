@@ -39,18 +39,18 @@ def stores(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> S
     if request.param == "memory":
         memory_jobs = MemoryJobs()
         return Stores(memory_jobs, MemoryItems(memory_jobs), MemoryDocuments())
-    stage = request.getfixturevalue("stage")
+    target, names = request.getfixturevalue("foundation")
     for name, value in {
-        "AWS_ENDPOINT_URL": stage.deployment.endpoint_url,
-        "AWS_DEFAULT_REGION": stage.deployment.region,
+        "AWS_ENDPOINT_URL": target.endpoint_url,
+        "AWS_DEFAULT_REGION": target.region,
         "AWS_ACCESS_KEY_ID": "test",
         "AWS_SECRET_ACCESS_KEY": "test",
     }.items():
         monkeypatch.setenv(name, value)
-    clients, names = AwsClients(), stage.resources
-    jobs = DynamoDbJobs(clients, names["jobs_table"], RETENTION)
-    items = DynamoDbItems(clients, names["items_table"], names["names_table"], jobs)
-    return Stores(jobs, items, S3Documents(clients, names["documents_bucket"]))
+    clients = AwsClients()
+    jobs = DynamoDbJobs(clients, names["JobsTable"], RETENTION)
+    items = DynamoDbItems(clients, names["ItemsTable"], names["NamesTable"], jobs)
+    return Stores(jobs, items, S3Documents(clients, names["DocumentsBucket"]))
 
 
 def job(stores: Stores, key: str | None = None) -> Job:

@@ -1,0 +1,83 @@
+# Every target makes the environment that it needs: a checkout, Python 3.11+ and make are all it takes.
+
+PYTHON ?= python3
+TARGET ?= auto
+STAGE ?= $(or $(JOBPIPE_STAGE),local)
+PY := .venv/bin/python
+UV_COMPILE := uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	--no-emit-find-links --no-config --quiet
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test deploy-local destroy-local env localstack test-compose test-integration deploy destroy \
+	package lint types logs stop lock clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: .venv/.installed ## set up, deploy into the embedded emulator, send sample commands, show every outcome
+	@$(PY) -m infra.deploy up --stage local --target embedded
+	@$(PY) -m scripts.demo --stage local
+	@echo 'the stage stays up: go on with README.md, or end it with "make stop"'
+
+test: .venv/.installed ## every test, on the embedded emulator
+	@$(PY) -m pytest $(PYTEST_ARGS)
+
+deploy-local: .venv/.installed ## deploy into an emulator (TARGET=auto|embedded|localstack)
+	@$(PY) -m infra.deploy up --stage local --target $(TARGET)
+
+destroy-local: .venv/.installed ## take that away again, all of it (TARGET=...)
+	@$(PY) -m infra.deploy destroy --stage local --target $(TARGET)
+
+env: .venv/.installed ## a stage's URL and key, for eval "$$(make -s env)" (STAGE=...)
+	@$(PY) -m infra.deploy env --stage $(STAGE)
+
+localstack: .venv/.installed ## start LocalStack through Docker Compose and wait until it is healthy
+	@$(PY) -m infra.local localstack
+
+test-compose: .venv/.installed ## the integration tests in Compose, on a LocalStack of their own; nothing stays up
+	@$(PY) -m infra.local test-compose
+
+test-integration: .venv/.installed ## integration and end-to-end tests against what .jobpipe/local.json names
+	@JOBPIPE_TEST_STAGE=$(STAGE) $(PY) -m pytest $(wildcard tests/integration tests/e2e) $(PYTEST_ARGS)
+
+deploy: .venv/.installed ## deploy to AWS with your credentials (STAGE=...)
+	@$(PY) -m infra.deploy up --stage $(STAGE) --target aws
+
+destroy: .venv/.installed ## delete a stage on AWS and all its data (STAGE=... CONFIRM=yes)
+	@$(PY) -m infra.deploy destroy --stage $(STAGE) --target aws $(if $(filter yes,$(CONFIRM)),--delete-data)
+
+package: .venv/.installed ## build both Lambdas' zips and templates into build/
+	@$(PY) -m infra.package
+
+lint: .venv/.installed ## ruff, and cfn-lint on the templates as they are deployed
+	@$(PY) -m infra.package
+	.venv/bin/ruff check
+	.venv/bin/ruff format --check
+	.venv/bin/cfn-lint infra/foundation.yaml build/api/template.json build/worker/template.json
+
+types: .venv/.installed ## mypy --strict
+	.venv/bin/mypy --strict jobpipe jobpipe_client infra scripts tests
+	cd api_lambda && MYPYPATH=.. ../.venv/bin/mypy --strict app.py chalicelib
+	cd worker_lambda && MYPYPATH=.. ../.venv/bin/mypy --strict app.py chalicelib
+
+logs: .venv/.installed ## what the Lambdas said (follow=1 to go on; STAGE=...)
+	@$(PY) -m infra.logs --stage $(STAGE) $(if $(filter-out 0,$(follow)),--follow)
+
+stop: .venv/.installed ## stop the embedded emulator, and LocalStack if it was started from here
+	@$(PY) -m infra.local stop
+
+lock: ## pin the requirements anew (needs uv)
+	@command -v uv >/dev/null || { echo 'make lock: uv is needed (https://docs.astral.sh/uv)' >&2; exit 1; }
+	$(UV_COMPILE) requirements-dev.in -o requirements-dev.lock
+	$(UV_COMPILE) infra/emulator/requirements.in -o infra/emulator/requirements.lock
+
+clean: ## remove what was built, but no environment and no deployment
+	rm -rf build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+.venv/.installed: requirements-dev.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
+		{ echo 'make: Python 3.11 or newer is needed; PYTHON=... names it' >&2; exit 1; }
+	@echo 'installing the tools into .venv ...'
+	@$(PYTHON) -m venv .venv || { echo 'make: the venv module of $(PYTHON) does not work' >&2; exit 1; }
+	@$(PY) -m pip install -qq --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@touch $@

@@ -1,0 +1,137 @@
+"""Brings a stage to what the sources say: foundation, zips, then worker and API."""
+
+import secrets
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import requests
+import tenacity
+from botocore.exceptions import ClientError
+
+from infra.api_emulation import make_way
+from infra.change_sets import Stacks
+from infra.errors import OperatorError
+from infra.package import Package, package_all
+from infra.progress import Progress
+from infra.settings import Settings
+from infra.stack_names import app_stack, foundation_stack
+from infra.stage_file import Deployment, earlier_deployment, write_deployment
+from infra.targets import Target
+from infra.templates import foundation_for, read_template
+
+HEALTH_SECONDS = 60
+
+
+@dataclass(frozen=True)
+class Deployer:
+    """One deployment of one stage into one target."""
+
+    target: Target
+    stage: str
+    settings: Settings
+    progress: Progress
+    overrides: dict[str, str]  # parameters that the operator gave
+
+    def up(self) -> Deployment:
+        """Deploys, waits until the API answers, and leaves the stage file."""
+        with ThreadPoolExecutor(2) as pool:
+            packaging = pool.submit(package_all)
+            base = self.target.parameters(self.stage) | self._api_key() | self.overrides
+            foundation = (
+                self._stacks().deploy(foundation_stack(self.stage), foundation_for(self.stage), base).outputs
+            )
+            packages = packaging.result()
+            self.check_overrides(packages)
+            values = base | foundation | {"Stage": self.stage}
+            stacks = list(pool.map(lambda package: self._deploy_app(package, values), packages.values()))
+        outputs = {key: value for each in stacks for key, value in each.items()}
+        deployment = self._describe(foundation, outputs)
+        wait_until_healthy(deployment.base_url)
+        write_deployment(self.settings.state_dir, deployment)
+        return deployment
+
+    def check_overrides(self, packages: dict[str, Package]) -> None:
+        """Refuses parameters that no template has."""
+        known = set(foundation_for(self.stage)["Parameters"])
+        for package in packages.values():
+            known |= set(read_template(package.template_path)["Parameters"])
+        unknown = set(self.overrides) - known
+        if unknown:
+            raise OperatorError(f"no template has the parameter {', '.join(sorted(unknown))}")
+
+    def _stacks(self) -> Stacks:
+        # clients are made per thread: sessions are not safe to share while they make one
+        return Stacks(self.target.client("cloudformation"), self.progress, self.target.poll_seconds)
+
+    def _deploy_app(self, package: Package, values: dict[str, str]) -> dict[str, str]:
+        key = f"{package.app}/{package.content_hash}.zip"
+        self._upload(package, values["ArtifactsBucket"], key)
+        template = read_template(package.template_path)
+        if package.app == "api" and self.target.endpoint_url:
+            make_way(self.target, self.stage, template, self._stacks(), self.progress)
+        return (
+            self._stacks().deploy(app_stack(self.stage, package.app), template, values | {"CodeKey": key}).outputs
+        )
+
+    def _api_key(self) -> dict[str, str]:
+        """On an emulator the key outlives the API; on AWS it is the stack's."""
+        if self.target.endpoint_url is None:
+            return {}
+        earlier = earlier_deployment(self.settings.state_dir, self.stage)
+        return {"ApiKeyValue": earlier.api_key if earlier else secrets.token_hex(20)}
+
+    def _upload(self, package: Package, bucket: str, key: str) -> None:
+        s3 = self.target.client("s3")
+        try:
+            s3.head_object(Bucket=bucket, Key=key)
+        except ClientError as error:
+            if error.response["Error"]["Code"] not in {"404", "NoSuchKey", "NotFound"}:
+                raise
+            s3.upload_file(str(package.zip_path), bucket, key)
+
+    def _describe(self, foundation: dict[str, str], outputs: dict[str, str]) -> Deployment:
+        key = self.target.client("apigateway").get_api_key(apiKey=outputs["ApiKeyId"], includeValue=True)
+        return Deployment(
+            stage=self.stage,
+            target=self.target.name,
+            base_url=self.target.base_url(outputs["RestAPIId"]),
+            api_key=key["value"],
+            region=self.target.region,
+            endpoint_url=self.target.endpoint_url,
+            resources={
+                "jobs_table": foundation["JobsTable"],
+                "items_table": foundation["ItemsTable"],
+                "names_table": foundation["NamesTable"],
+                "documents_bucket": foundation["DocumentsBucket"],
+                "commands_queue_url": foundation["CommandsQueueUrl"],
+                "dead_letters_queue_url": foundation["DeadLettersQueueUrl"],
+                "api_function": outputs["ApiFunction"],
+                "worker_function": outputs["WorkerFunction"],
+            },
+        )
+
+
+def wait_until_healthy(base_url: str) -> None:
+    """Returns when GET /health answers 200."""
+    url = f"{base_url}/health"
+    last = "no answer"
+
+    def healthy() -> bool:
+        nonlocal last
+        try:
+            response = requests.get(url, timeout=35)
+        except requests.RequestException as error:
+            last = type(error).__name__
+            return False
+        last = f"{response.status_code} {response.text[:200]}"
+        return bool(response.ok)
+
+    retrying = tenacity.Retrying(
+        wait=tenacity.wait_exponential(multiplier=0.05, max=1),
+        stop=tenacity.stop_after_delay(HEALTH_SECONDS),
+        retry=tenacity.retry_if_result(lambda well: not well),
+    )
+    try:
+        retrying(healthy)
+    except tenacity.RetryError:
+        raise OperatorError(f"{url} does not answer 200 but {last}") from None

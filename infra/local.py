@@ -1,0 +1,44 @@
+"""`python -m infra.local localstack|stop|test-compose`: what runs on this machine for development."""
+
+import argparse
+import sys
+
+from infra import compose
+from infra.emulator import Emulator
+from infra.errors import OperatorError
+from infra.settings import LOCAL_STAGE, Settings, read_settings
+from infra.targets import LOCALSTACK, find_target
+
+
+def main() -> int:
+    """Runs one command; what an operator can put right is one line."""
+    parser = argparse.ArgumentParser(prog="python -m infra.local", description="Emulators on this machine.")
+    parser.add_argument("command", choices=["localstack", "stop", "test-compose"])
+    command: str = parser.parse_args().command
+    try:
+        settings = read_settings()
+        if command == "localstack":
+            return _localstack(settings)
+        return _stop(settings) if command == "stop" else compose.run_tests(settings)
+    except OperatorError as error:
+        print(f"{command}: {error}", file=sys.stderr)
+        return 1
+
+
+def _localstack(settings: Settings) -> int:
+    target = find_target(LOCALSTACK, LOCAL_STAGE, settings)
+    if target:
+        print(f"LocalStack is healthy at {target.endpoint_url}")
+    return 0 if target else 1
+
+
+def _stop(settings: Settings) -> int:
+    embedded = Emulator(settings.state_dir, settings.port).stop()
+    print("embedded emulator stopped" if embedded else "embedded emulator did not run")
+    if compose.stop(settings):
+        print("LocalStack stopped")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,87 @@
+"""`python -m infra.logs [--follow]`: what the Lambdas of a stage said, from CloudWatch Logs of its target."""
+
+import argparse
+import sys
+from typing import Any
+
+import tenacity
+from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError
+
+from infra.errors import OperatorError
+from infra.settings import check_stage, read_settings
+from infra.stack_names import log_group_prefix
+from infra.stage_file import read_deployment
+from infra.targets import target_of
+
+_LATE_MS = 10_000  # lines may arrive late and out of order: each look goes back so far, and drops what was printed
+_FOLLOW_SECONDS = 1.0
+
+
+def main() -> int:
+    """Prints the lines in the order of their times; with --follow, until interrupted."""
+    arguments = _parse()
+    try:
+        settings = read_settings()
+        deployment = read_deployment(settings.state_dir, check_stage(arguments.stage or settings.stage))
+        printer = LogPrinter(target_of(deployment).client("logs"), log_group_prefix(deployment.stage))
+        printer.print_new()
+        if arguments.follow:
+            tenacity.Retrying(
+                wait=tenacity.wait_fixed(_FOLLOW_SECONDS), retry=tenacity.retry_if_result(lambda _: True)
+            )(printer.print_new)
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:  # `make logs | head`
+        sys.stderr.close()
+        return 0
+    except OperatorError as error:
+        print(f"logs: {error}", file=sys.stderr)
+        return 1
+    except EndpointConnectionError:
+        print("logs: nothing answers where this stage was deployed", file=sys.stderr)
+        return 1
+    except (BotoCoreError, ClientError) as error:
+        print(f"logs: AWS says: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+class LogPrinter:
+    """Prints each line of the stage's log groups once."""
+
+    def __init__(self, logs: Any, prefix: str) -> None:
+        self._logs = logs
+        self._prefix = prefix
+        self._printed: set[tuple[str, str]] = set()
+        self._since = 0
+
+    def print_new(self) -> None:
+        lines = []
+        for group in self._groups():
+            pages = self._logs.get_paginator("filter_log_events").paginate(
+                logGroupName=group, startTime=self._since
+            )
+            for event in (event for page in pages for event in page["events"]):
+                # MiniStack gives its events no id
+                mark = (group, event.get("eventId") or f"{event['timestamp']} {event['message']}")
+                if mark not in self._printed:
+                    self._printed.add(mark)
+                    lines.append((event["timestamp"], group.removeprefix(self._prefix), event["message"].rstrip()))
+        for timestamp, function, message in sorted(lines, key=lambda line: line[0]):
+            print(f"{function:7} {message}", flush=True)
+            self._since = max(self._since, timestamp - _LATE_MS)
+
+    def _groups(self) -> list[str]:
+        pages = self._logs.get_paginator("describe_log_groups").paginate(logGroupNamePrefix=self._prefix)
+        return [group["logGroupName"] for page in pages for group in page["logGroups"]]
+
+
+def _parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m infra.logs", description="What the Lambdas said.")
+    parser.add_argument("--stage", help="JOBPIPE_STAGE, else local")
+    parser.add_argument("--follow", action="store_true", help="go on until interrupted")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,121 @@
+"""Builds both Lambdas: sources → `chalice package` → a reproducible zip and a plain CloudFormation template.
+
+build/<app>/src            a clean copy of the app, jobpipe/ in its vendor/
+build/<app>/out            what `chalice package` makes of it, merged with infra/<app>.merge.yaml
+build/<app>/lambda.zip     the same files, sorted and without times, so that the same sources are the same bytes
+build/<app>/template.json  its template after the SAM transform
+build/<app>/built.json     the hash of everything that went in, and of the zip's content
+"""
+
+import hashlib
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from infra import lambda_zip, templates
+from infra.errors import OperatorError
+from infra.file_lock import file_lock
+from infra.settings import BUILD_DIR, ROOT, tool_environment
+
+APPS = {"api": "api_lambda", "worker": "worker_lambda"}
+_BUILDERS = ("package.py", "templates.py", "gateway_responses.py", "lambda_zip.py")
+_LEFT_OUT = shutil.ignore_patterns("__pycache__", "*.pyc", "tests", "deployments", "deployed", ".*_cache", "vendor")
+_CHALICE = "import sys; from chalice.cli import main; sys.exit(main())"
+
+
+@dataclass(frozen=True)
+class Package:
+    """What is deployed of one app."""
+
+    app: str
+    zip_path: Path
+    template_path: Path
+    content_hash: str
+    rebuilt: bool
+
+
+def package_all() -> dict[str, Package]:
+    """Both apps, built at the same time; an app whose inputs have not changed is left as it is."""
+    with file_lock(BUILD_DIR / ".lock"), ThreadPoolExecutor(len(APPS)) as pool:
+        return dict(zip(APPS, pool.map(_package, APPS), strict=True))
+
+
+def _package(app: str) -> Package:
+    build = BUILD_DIR / app
+    inputs = input_hash(app)
+    record = build / "built.json"
+    built = json.loads(record.read_text()) if record.exists() else {}
+    rebuilt = built.get("inputs") != inputs
+    if rebuilt:
+        shutil.rmtree(build, ignore_errors=True)
+        _lay_out(app, build / "src")
+        _run_chalice(app, build)
+        content = lambda_zip.rewrite(build / "out" / "deployment.zip", build / "lambda.zip")
+        template = templates.from_sam(templates.read_template(build / "out" / "sam.yaml"))
+        (build / "template.json").write_text(json.dumps(template, indent=1, sort_keys=True) + "\n")
+        built = {"inputs": inputs, "content": content}
+        record.write_text(json.dumps(built))  # last: a build that was interrupted is done again
+    return Package(app, build / "lambda.zip", build / "template.json", built["content"], rebuilt)
+
+
+def input_hash(app: str) -> str:
+    """Of every file and version that a build depends on."""
+    digest = hashlib.sha256(sys.version.encode())
+    for path in _inputs(app):
+        content = path.read_bytes()
+        digest.update(f"{path.relative_to(ROOT)}:{len(content)}:".encode() + content)
+    return digest.hexdigest()
+
+
+def _inputs(app: str) -> Iterator[Path]:
+    for folder in (ROOT / APPS[app], ROOT / "jobpipe"):
+        for path in sorted(folder.rglob("*")):
+            parts = path.relative_to(folder).parts
+            if path.is_file() and not any(_LEFT_OUT(str(folder), [part]) for part in parts):
+                yield path
+    infra = ROOT / "infra"
+    yield infra / f"{app}.merge.yaml"
+    yield from (infra / name for name in _BUILDERS)
+    yield ROOT / "requirements-dev.lock"  # Chalice, SAM
+
+
+def _lay_out(app: str, target: Path) -> None:
+    shutil.copytree(ROOT / APPS[app], target, ignore=_LEFT_OUT)
+    shutil.copytree(ROOT / "jobpipe", target / "vendor" / "jobpipe", ignore=_LEFT_OUT)
+
+
+def _run_chalice(app: str, build: Path) -> None:
+    merge = ROOT / "infra" / f"{app}.merge.yaml"
+    command = [sys.executable, "-c", _CHALICE, "package", "--merge-template", str(merge), str(build / "out")]
+    done = subprocess.run(
+        command, cwd=build / "src", env=tool_environment(), capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        said = (done.stderr or done.stdout).strip()
+        (build / "chalice.log").write_text(said + "\n")
+        raise OperatorError(
+            f"chalice cannot package {APPS[app]}: {said.splitlines()[-1] if said else 'no output'}"
+            f" (see {(build / 'chalice.log').relative_to(ROOT)})"
+        )
+
+
+def main() -> int:
+    """Packages both and says what they are."""
+    try:
+        for package in package_all().values():
+            size = package.zip_path.stat().st_size / 1024
+            state = "built" if package.rebuilt else "unchanged"
+            print(f"{package.app:7} {state:9} {size:6.0f} KB  {package.content_hash[:16]}")
+    except OperatorError as error:
+        print(f"package: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,76 @@
+"""The only place where infra reads the process environment."""
+
+import os
+import re
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from infra.errors import OperatorError
+
+ROOT = Path(__file__).resolve().parent.parent
+BUILD_DIR = ROOT / "build"
+EMULATOR_VENV = ROOT / ".jobpipe" / "emulator-venv"  # one for all state directories: it holds no state
+LOCAL_STAGE = "local"
+EMULATOR_REGION = "us-east-1"
+LOCALSTACK_IMAGE = "localstack/localstack:4.14.0"
+_LAST_PORT = 65535
+_STAGE = re.compile(r"[a-z]([a-z0-9-]{0,14}[a-z0-9])?")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the operator's environment says."""
+
+    stage: str
+    port: int
+    endpoint_url: str | None  # AWS_ENDPOINT_URL, which points at an emulator that someone else runs
+    state_dir: Path
+
+    @property
+    def emulator_url(self) -> str:
+        """Where an emulator answers, or would."""
+        return self.endpoint_url or f"http://127.0.0.1:{self.port}"
+
+
+def read_settings() -> Settings:
+    """Settings from the environment, checked."""
+    port = os.environ.get("JOBPIPE_PORT") or "4566"
+    if not (port.isascii() and port.isdecimal()) or not 0 < int(port) <= _LAST_PORT:
+        raise OperatorError(f"JOBPIPE_PORT must be a port number, not {port!r}")
+    return Settings(
+        stage=check_stage(os.environ.get("JOBPIPE_STAGE") or LOCAL_STAGE),
+        port=int(port),
+        endpoint_url=(os.environ.get("AWS_ENDPOINT_URL") or "").rstrip("/") or None,
+        state_dir=Path(os.environ.get("JOBPIPE_STATE_DIR") or ROOT / ".jobpipe").resolve(),
+    )
+
+
+def check_stage(stage: str) -> str:
+    """The stage, if it can be part of every resource's name."""
+    if not _STAGE.fullmatch(stage):
+        raise OperatorError(
+            f"{stage!r} is no stage name: up to 16 lower-case letters, digits and inner hyphens, letter first"
+        )
+    return stage
+
+
+def tool_environment() -> dict[str, str]:
+    """The caller's environment for pip and Chalice: proxies and certificates, but nobody's AWS account."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "PYTHON"))}
+    return kept | {
+        "AWS_DEFAULT_REGION": EMULATOR_REGION,
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "PYTHONDONTWRITEBYTECODE": "1",  # Chalice would ship the caches of what it imports
+        "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+    }
+
+
+def compose_environment(settings: Settings) -> dict[str, str]:
+    """The caller's environment for Docker, with the port that the compose file publishes."""
+    return dict(os.environ) | {"JOBPIPE_PORT": str(settings.port)}
+
+
+def python_runtime() -> str:
+    """The Lambda runtime's name of this interpreter."""
+    return f"python{sys.version_info.major}.{sys.version_info.minor}"

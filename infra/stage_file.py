@@ -1,0 +1,58 @@
+"""What a deployment leaves for clients: `.jobpipe/<stage>.json`."""
+
+import json
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from infra.errors import OperatorError
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """A deployed stage; `api_key` makes the file a secret."""
+
+    stage: str
+    target: str
+    base_url: str
+    api_key: str
+    region: str
+    endpoint_url: str | None  # None on AWS
+    resources: dict[str, str]
+
+
+def stage_file(state_dir: Path, stage: str) -> Path:
+    """Where a stage's deployment is written down."""
+    return state_dir / f"{stage}.json"
+
+
+def write_deployment(state_dir: Path, deployment: Deployment) -> Path:
+    """Replaces the stage's file at once, readable by its owner only."""
+    path = stage_file(state_dir, deployment.stage)
+    state_dir.mkdir(parents=True, exist_ok=True)
+    draft = path.with_suffix(".json.new")
+    draft.unlink(missing_ok=True)
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        json.dump(asdict(deployment), file, indent=2)
+        file.write("\n")
+    draft.replace(path)
+    return path
+
+
+def earlier_deployment(state_dir: Path, stage: str) -> Deployment | None:
+    """The stage as last deployed from here, if it was."""
+    try:
+        return read_deployment(state_dir, stage)
+    except OperatorError:
+        return None
+
+
+def read_deployment(state_dir: Path, stage: str) -> Deployment:
+    """The stage as last deployed from here."""
+    path = stage_file(state_dir, stage)
+    try:
+        return Deployment(**json.loads(path.read_text()))
+    except FileNotFoundError:
+        raise OperatorError(f"the stage {stage!r} is not deployed (no {path})") from None
+    except (ValueError, TypeError):
+        raise OperatorError(f"{path} is damaged; deploy again") from None

@@ -1,0 +1,173 @@
+"""Where to deploy: the embedded emulator, LocalStack or AWS."""
+
+import platform
+from dataclasses import dataclass, field
+from typing import Any
+
+import boto3
+import botocore.exceptions
+import requests
+import tenacity
+from botocore.config import Config
+
+from infra import compose
+from infra.emulator import Emulator
+from infra.errors import OperatorError
+from infra.settings import EMULATOR_REGION, LOCAL_STAGE, Settings, python_runtime
+from infra.stage_file import Deployment
+
+EMBEDDED, LOCALSTACK, AWS, AUTO = "embedded", "localstack", "aws", "auto"
+CHOICES = (AUTO, EMBEDDED, LOCALSTACK, AWS)
+API_STAGE = "v1"  # as in api_lambda/.chalice/config.json
+_NAMES = {EMBEDDED: "the embedded emulator", LOCALSTACK: "LocalStack"}
+_LOCALSTACK_START_SECONDS = 180
+
+
+@dataclass(frozen=True)
+class Target:
+    """A place that takes CloudFormation."""
+
+    name: str
+    region: str
+    endpoint_url: str | None
+    why: str
+    session: boto3.Session = field(repr=False)
+
+    @property
+    def poll_seconds(self) -> float:
+        return 2.0 if self.endpoint_url is None else 0.2
+
+    def client(self, service: str) -> Any:
+        """A boto3 client of the target, whatever AWS_ENDPOINT_URL says."""
+        settings = Config(
+            retries={"mode": "standard", "max_attempts": 5},
+            connect_timeout=5,
+            ignore_configured_endpoint_urls=True,  # type: ignore[call-arg] # newer than the stubs
+            s3={"addressing_style": "path"} if self.endpoint_url else None,
+        )
+        # boto3-stubs can name the type of a client only for a literal service
+        return self.session.client(service, endpoint_url=self.endpoint_url, config=settings)  # type: ignore[call-overload]
+
+    def base_url(self, rest_api_id: str) -> str:
+        """Where the deployed API answers."""
+        if self.endpoint_url is None:
+            return f"https://{rest_api_id}.execute-api.{self.region}.amazonaws.com/{API_STAGE}"
+        return f"{self.endpoint_url}/_aws/execute-api/{rest_api_id}/{API_STAGE}"
+
+    def parameters(self, stage: str) -> dict[str, str]:
+        """What the templates' parameters are here."""
+        if self.endpoint_url is None:
+            return {"Stage": stage}  # the templates' defaults are AWS's
+        return {
+            "Stage": stage,
+            "Runtime": python_runtime() if self.name == EMBEDDED else "python3.11",
+            "Architecture": "arm64" if platform.machine() in {"arm64", "aarch64"} else "x86_64",
+            "WorkerTimeout": "5",  # so that a fault heals in seconds
+            "PointInTimeRecovery": "false",
+            "DeletionProtection": "false",
+            "RequireTls": "false",
+            "RestApiId": f"jobpipe{stage.replace('-', '')}",
+            "RateLimit": "1000",
+            "BurstLimit": "2000",
+        }
+
+
+def find_target(wanted: str, stage: str, settings: Settings, *, start: bool = True) -> Target | None:
+    """The target by name, or by what is there; None if nothing is, and nothing may be started."""
+    if wanted == AWS or (wanted == AUTO and stage != LOCAL_STAGE):
+        if stage == LOCAL_STAGE:
+            raise OperatorError(f"the stage {LOCAL_STAGE!r} is for emulators; name another one for AWS (STAGE=...)")
+        return _aws()
+    if stage != LOCAL_STAGE:
+        raise OperatorError(f"emulators take the stage {LOCAL_STAGE!r} only, not {stage!r}")
+    url = settings.emulator_url
+    there = identify(url)
+    if there:
+        if wanted not in {AUTO, there}:
+            raise OperatorError(f"{_NAMES[there]} answers at {url}, not {_NAMES[wanted]}; set another JOBPIPE_PORT")
+        return _emulator(there, url, f"{_NAMES[there]} answers at {url}")
+    if not start:
+        return None
+    if settings.endpoint_url:
+        raise OperatorError(f"nothing answers at {url} (AWS_ENDPOINT_URL)")
+    return _start(wanted, settings)
+
+
+def target_of(deployment: Deployment) -> Target:
+    """The target that a stage was deployed into."""
+    why = "the stage was deployed there"
+    if deployment.endpoint_url:
+        return _emulator(deployment.target, deployment.endpoint_url, why)
+    return Target(AWS, deployment.region, None, why, boto3.Session(region_name=deployment.region))
+
+
+def identify(url: str) -> str | None:
+    """Which emulator answers there, by its health document; None if nothing does."""
+    try:
+        if _health(f"{url}/_ministack/health"):
+            return EMBEDDED
+        if _health(f"{url}/_localstack/health"):
+            return LOCALSTACK
+    except requests.ConnectionError:
+        return None
+    except requests.RequestException as error:
+        raise OperatorError(f"{url} does not answer as an emulator does: {type(error).__name__}") from None
+    raise OperatorError(
+        f"{url} is taken by something that is no emulator; choose a free port with JOBPIPE_PORT=..."
+    )
+
+
+def _health(url: str) -> bool:
+    response = requests.get(url, timeout=5)
+    if not response.ok or "json" not in response.headers.get("content-type", ""):
+        return False
+    document = response.json()
+    return isinstance(document, dict) and "services" in document
+
+
+def _start(wanted: str, settings: Settings) -> Target:
+    reason = compose.why_not(settings) if wanted in {AUTO, LOCALSTACK} else "it was asked for"
+    if reason is None:
+        compose.start(settings)
+        wait_for_localstack(settings)
+        return _emulator(LOCALSTACK, settings.emulator_url, "nothing answered, and Docker can run it")
+    if wanted == LOCALSTACK:
+        raise OperatorError(
+            f"LocalStack does not answer at {settings.emulator_url} and cannot be started: {reason}"
+        )
+    Emulator(settings.state_dir, settings.port).start()
+    return _emulator(EMBEDDED, settings.emulator_url, reason)
+
+
+def wait_for_localstack(settings: Settings) -> None:
+    """Returns when LocalStack is healthy where an emulator should answer."""
+    retrying = tenacity.Retrying(
+        wait=tenacity.wait_fixed(0.5),
+        stop=tenacity.stop_after_delay(_LOCALSTACK_START_SECONDS),
+        # while it boots, its port may accept and drop connections
+        retry=tenacity.retry_if_result(lambda there: there != LOCALSTACK)
+        | tenacity.retry_if_exception_type(OperatorError),
+    )
+    try:
+        retrying(identify, settings.emulator_url)
+    except tenacity.RetryError:
+        raise OperatorError(f"LocalStack did not become healthy at {settings.emulator_url}") from None
+
+
+def _emulator(name: str, url: str, why: str) -> Target:
+    session = boto3.Session(aws_access_key_id="test", aws_secret_access_key="test", region_name=EMULATOR_REGION)  # noqa: S106
+    return Target(name, EMULATOR_REGION, url, why, session)
+
+
+def _aws() -> Target:
+    try:
+        session = boto3.Session()
+        if not session.region_name:
+            raise OperatorError("no AWS region is set: export AWS_REGION or configure a profile")
+        target = Target(AWS, session.region_name, None, "it was asked for", session)
+        account = target.client("sts").get_caller_identity()["Account"]
+    except botocore.exceptions.NoCredentialsError:
+        raise OperatorError("no AWS credentials are set: export them, or AWS_PROFILE") from None
+    except (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError) as error:
+        raise OperatorError(f"AWS does not take these credentials: {error}") from None
+    return Target(AWS, target.region, None, f"account {account}", session)

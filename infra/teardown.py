@@ -1,0 +1,93 @@
+"""Takes a stage away, with all that it held."""
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+from infra.api_emulation import delete_strays
+from infra.aws_errors import suppress_gone
+from infra.change_sets import Stacks
+from infra.package import APPS
+from infra.progress import Progress
+from infra.settings import Settings
+from infra.stack_names import app_stack, foundation_stack, log_group_prefix
+from infra.stage_file import stage_file
+from infra.targets import Target
+
+_DELETE_AT_ONCE = 1000  # objects per DeleteObjects
+
+
+@dataclass(frozen=True)
+class Teardown:
+    """The end of one stage in one target."""
+
+    target: Target
+    stage: str
+    settings: Settings
+    progress: Progress
+
+    def destroy(self) -> None:
+        """Leaves nothing: stacks, objects in all their versions, retained resources, log groups, the stage file."""
+        # writers first, so that nothing refills a bucket that was emptied
+        with ThreadPoolExecutor(len(APPS)) as pool:
+            list(pool.map(lambda app: self._stacks().delete(app_stack(self.stage, app)), APPS))
+        stacks = self._stacks()
+        held = stacks.resources(foundation_stack(self.stage))
+        for kind, name in held:
+            if kind == "AWS::S3::Bucket" and name:
+                self._empty(name)
+        self._unprotect(held)
+        stacks.delete(foundation_stack(self.stage))
+        self._delete_retained(held)
+        delete_strays(self.target, self.stage)
+        self._delete_log_groups()
+        stage_file(self.settings.state_dir, self.stage).unlink(missing_ok=True)
+
+    def _stacks(self) -> Stacks:
+        return Stacks(self.target.client("cloudformation"), self.progress, self.target.poll_seconds)
+
+    def _empty(self, bucket: str) -> None:
+        s3 = self.target.client("s3")
+        count = 0
+        with suppress_gone():
+            for page in s3.get_paginator("list_object_versions").paginate(Bucket=bucket, MaxKeys=_DELETE_AT_ONCE):
+                found = page.get("Versions", []) + page.get("DeleteMarkers", [])
+                versions = [{"Key": each["Key"], "VersionId": each["VersionId"]} for each in found]
+                for start in range(0, len(versions), _DELETE_AT_ONCE):
+                    some = versions[start : start + _DELETE_AT_ONCE]
+                    s3.delete_objects(Bucket=bucket, Delete={"Objects": some, "Quiet": True})
+                    count += len(some)
+        if count:
+            self.progress.event("s3", "EMPTIED", f"{bucket} ({count} versions)")
+
+    def _unprotect(self, held: list[tuple[str, str]]) -> None:
+        dynamodb = self.target.client("dynamodb")
+        for table in _names(held, "AWS::DynamoDB::Table"):
+            with suppress_gone():
+                if dynamodb.describe_table(TableName=table)["Table"].get("DeletionProtectionEnabled"):
+                    dynamodb.update_table(TableName=table, DeletionProtectionEnabled=False)
+                    dynamodb.get_waiter("table_exists").wait(TableName=table)
+
+    def _delete_retained(self, held: list[tuple[str, str]]) -> None:
+        """What outlives its stack by its deletion policy; in the local stage nothing does."""
+        clients: dict[str, Any] = {name: self.target.client(name) for name in ("dynamodb", "s3", "sqs")}
+        for table in _names(held, "AWS::DynamoDB::Table"):
+            with suppress_gone():
+                clients["dynamodb"].delete_table(TableName=table)
+        for bucket in _names(held, "AWS::S3::Bucket"):
+            with suppress_gone():
+                clients["s3"].delete_bucket(Bucket=bucket)
+        for queue in _names(held, "AWS::SQS::Queue"):
+            with suppress_gone():
+                clients["sqs"].delete_queue(QueueUrl=queue)
+
+    def _delete_log_groups(self) -> None:
+        logs = self.target.client("logs")
+        pages = logs.get_paginator("describe_log_groups").paginate(logGroupNamePrefix=log_group_prefix(self.stage))
+        for group in [group["logGroupName"] for page in pages for group in page["logGroups"]]:
+            with suppress_gone():
+                logs.delete_log_group(logGroupName=group)
+
+
+def _names(held: list[tuple[str, str]], kind: str) -> list[str]:
+    return [name for each, name in held if each == kind and name]

@@ -1,0 +1,88 @@
+"""README's examples, as they stand there."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from jobpipe_client import Client
+from tests.deployed import Stage
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text()
+NAMES = ("Trail tent", "Camp stove")
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", README, flags=re.MULTILINE | re.DOTALL)
+
+
+@pytest.fixture
+def environment(stage: Stage) -> dict[str, str]:
+    # What earlier runs on this stage have left would change the examples' outcomes.
+    client: Client = stage.client
+    for item in client.iter_items():
+        if item["name"] in NAMES:
+            client.wait(client.delete(item.id))
+    return {
+        **os.environ,
+        "JOBPIPE_URL": stage.deployment.base_url,
+        "JOBPIPE_API_KEY": stage.deployment.api_key,
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+    }
+
+
+def test_the_shell_examples(environment: dict[str, str]) -> None:
+    examples = blocks("sh")
+    assert len(examples) == 3
+    # A key of this run: the example's own may stand for a job of an earlier run.
+    script = "\n".join(examples).replace("readme-1", f"readme-{os.urandom(4).hex()}")
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", script],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert '"status":"queued"' in done.stdout
+    assert '"status":"succeeded"' in done.stdout
+    assert '"price":12.95' in done.stdout
+    assert "409" in done.stdout
+    assert "urn:jobpipe:problem:name-taken" in done.stdout
+
+
+def test_the_python_example(environment: dict[str, str]) -> None:
+    (example,) = blocks("python")
+    done = subprocess.run(
+        [sys.executable, "-c", example],
+        env=environment,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("succeeded {")
+    assert "Camp stove" in done.stdout
+
+
+def test_every_make_target_exists() -> None:
+    said = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    targets = set(re.findall(r"^  make (\S+)", said, flags=re.MULTILINE))
+    for line in re.findall(r"`make ([^`]*)`", README):
+        assert line.split()[0] in targets, line
+
+
+@pytest.mark.parametrize("page", ["README.md", *(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))])
+def test_links_lead_somewhere(page: str) -> None:
+    for link in re.findall(r"\]\(([^)#]+)[^)]*\)", (ROOT / page).read_text()):
+        if not link.startswith("http"):
+            assert (ROOT / page).parent.joinpath(link).exists(), link

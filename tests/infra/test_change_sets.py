@@ -1,0 +1,115 @@
+"""Stacks on a real CloudFormation, the embedded emulator's."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from infra.change_sets import Stacks
+from infra.emulator import running_emulator
+from infra.errors import OperatorError
+from infra.progress import Progress
+from infra.settings import Settings
+from infra.targets import EMBEDDED, Target, find_target
+
+
+@pytest.fixture(scope="module")
+def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
+    state_dir: Path = tmp_path_factory.mktemp("emulator")
+    with running_emulator(state_dir) as emulator:
+        settings = Settings(stage="local", port=emulator.port, endpoint_url=None, state_dir=state_dir)
+        found = find_target(EMBEDDED, "local", settings, start=False)
+        assert found
+        yield found
+
+
+@pytest.fixture
+def console() -> Console:
+    return Console(record=True, width=200, file=Path("/dev/null").open("w"))
+
+
+@pytest.fixture
+def stacks(target: Target, console: Console) -> Stacks:
+    return Stacks(target.client("cloudformation"), Progress(console), target.poll_seconds)
+
+
+def with_queue() -> dict[str, Any]:
+    return {
+        "Parameters": {"Seconds": {"Type": "Number", "Default": 30}},
+        "Resources": {
+            "Queue": {
+                "Type": "AWS::SQS::Queue",
+                "Properties": {"VisibilityTimeout": {"Ref": "Seconds"}},
+            }
+        },
+        "Outputs": {"Url": {"Value": {"Ref": "Queue"}}},
+    }
+
+
+def test_a_stack_is_made_changed_left_alone_and_deleted(stacks: Stacks, console: Console) -> None:
+    made = stacks.deploy("life", with_queue(), {"Seconds": "10", "NotOurs": "x"})
+    same = stacks.deploy("life", with_queue(), {"Seconds": "10"})
+    changed = stacks.deploy("life", with_queue(), {"Seconds": "20"})
+
+    assert (made.changed, same.changed, changed.changed) == (True, False, True)
+    assert made.outputs == same.outputs == changed.outputs
+    assert stacks.template("life") == with_queue()
+    assert stacks.delete("life") is True
+    assert stacks.delete("life") is False
+    assert stacks.outputs("life") == {}
+    text = console.export_text()
+    assert "AWS::SQS::Queue Queue" in text
+    assert "no changes" in text
+
+
+def failing() -> dict[str, Any]:
+    template = with_queue()
+    # the queue is made or changed first, and then taken back
+    template["Resources"]["Response"] = {
+        "Type": "AWS::ApiGateway::GatewayResponse",
+        "DependsOn": "Queue",
+        "Properties": {"RestApiId": "no-such-api", "ResponseType": "THROTTLED"},
+    }
+    return template
+
+
+def test_a_failure_names_the_resource_and_the_next_try_works(stacks: Stacks) -> None:
+    with pytest.raises(OperatorError, match=r"Response \(AWS::ApiGateway::GatewayResponse\): ."):
+        stacks.deploy("retry", failing(), {})
+
+    assert stacks.template("retry") is None
+    assert stacks.deploy("retry", with_queue(), {}).changed
+    stacks.delete("retry")
+
+
+def test_a_change_that_fails_leaves_the_stack_as_it_was(stacks: Stacks) -> None:
+    before = stacks.deploy("keep", with_queue(), {"Seconds": "10"})
+
+    with pytest.raises(OperatorError, match="Response"):
+        stacks.deploy("keep", failing(), {"Seconds": "20"})
+
+    assert stacks.outputs("keep") == before.outputs
+    assert stacks.deploy("keep", with_queue(), {"Seconds": "30"}).changed
+    stacks.delete("keep")
+
+
+def test_a_stack_that_was_never_made_is_made(stacks: Stacks, target: Target) -> None:
+    target.client("cloudformation").create_change_set(
+        StackName="half",
+        ChangeSetName="first",
+        ChangeSetType="CREATE",
+        TemplateBody='{"Resources":{"Q":{"Type":"AWS::SQS::Queue"}}}',
+    )
+
+    assert stacks.deploy("half", with_queue(), {}).changed
+    stacks.delete("half")
+
+
+def test_a_parameter_out_of_range_is_one_clear_line(stacks: Stacks) -> None:
+    template = with_queue()
+    template["Parameters"]["Seconds"]["MaxValue"] = 100
+
+    with pytest.raises(OperatorError, match="refused"):
+        stacks.deploy("range", template, {"Seconds": "1000"})

@@ -1,0 +1,118 @@
+"""The embedded emulator as a process: a real one, on a port of its own."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import requests
+import tenacity
+
+from infra.emulator import Emulator, PortTakenError, running_emulator
+from infra.emulator.processes import identity
+from infra.settings import ROOT
+
+
+@pytest.fixture
+def emulator(tmp_path: Path) -> Iterator[Emulator]:
+    with running_emulator(tmp_path) as started:
+        yield started
+
+
+def test_it_is_healthy_once_started_and_enforces_iam(emulator: Emulator) -> None:
+    health = requests.get(f"{emulator.endpoint_url}/_ministack/health", timeout=5).json()
+
+    assert health["auth"] == "enabled"
+
+
+def test_starting_it_again_changes_nothing(emulator: Emulator) -> None:
+    before = emulator.status()
+
+    assert emulator.start() is False
+    assert emulator.status() == before
+
+
+def test_stopping_it_frees_the_port_and_can_be_repeated(emulator: Emulator) -> None:
+    assert emulator.stop() is True
+    assert emulator.stop() is False
+    assert emulator.status() is None
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", emulator.port))
+
+
+def test_a_port_that_is_taken_is_one_clear_line(tmp_path: Path) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        with pytest.raises(PortTakenError, match=f"port {port} is taken"):
+            Emulator(tmp_path, port).start()
+        done = command("start", tmp_path, port)
+
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_it_outlives_the_command_that_started_it(tmp_path: Path) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    emulator = Emulator(tmp_path, port)
+    try:
+        assert command("start", tmp_path, port).returncode == 0
+        assert command("status", tmp_path, port).returncode == 0
+        assert requests.get(f"{emulator.endpoint_url}/_ministack/health", timeout=5).ok
+    finally:
+        assert command("stop", tmp_path, port).returncode == 0
+    assert command("status", tmp_path, port).returncode == 1
+
+
+def test_a_pid_that_now_belongs_to_someone_else_is_left_alone(tmp_path: Path, emulator: Emulator) -> None:
+    running = emulator.status()
+    assert running
+    record = (tmp_path / "emulator.pid").read_text()
+    emulator.stop()
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as stranger:
+        (tmp_path / "emulator.pid").write_text(record.replace(str(running.pid), str(stranger.pid), 1))
+
+        assert emulator.status() is None
+        assert emulator.stop() is False
+        assert stranger.poll() is None
+        stranger.communicate(b"\n")
+
+
+def test_one_that_was_killed_is_started_again(emulator: Emulator) -> None:
+    running = emulator.status()
+    assert running
+    os.kill(running.pid, signal.SIGKILL)
+    until_gone(running.pid)
+
+    assert emulator.status() is None
+    assert emulator.start() is True
+
+
+@tenacity.retry(
+    retry=tenacity.retry_if_result(lambda who: who is not None),
+    wait=tenacity.wait_fixed(0.02),
+    stop=tenacity.stop_after_delay(5),
+)
+def until_gone(pid: int) -> str | None:
+    return identity(pid)
+
+
+def command(name: str, state_dir: Path, port: int) -> "subprocess.CompletedProcess[str]":
+    environment = dict(os.environ) | {"JOBPIPE_STATE_DIR": str(state_dir), "JOBPIPE_PORT": str(port)}
+    return subprocess.run(
+        [sys.executable, "-m", "infra.emulator", name],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )

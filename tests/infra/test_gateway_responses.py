@@ -1,0 +1,64 @@
+import json
+
+import pytest
+
+from infra.gateway_responses import (
+    GATEWAY_RESPONSES,
+    GatewayResponse,
+    gateway_response_resources,
+    logical_id,
+    openapi_responses,
+)
+
+BY_TYPE = {response.response_type: response for response in GATEWAY_RESPONSES}
+
+
+@pytest.mark.parametrize("response", GATEWAY_RESPONSES, ids=lambda response: response.response_type)
+def test_every_gateway_error_is_a_problem_document(response: GatewayResponse) -> None:
+    definition = openapi_responses()[response.response_type]
+
+    problem = json.loads(definition["responseTemplates"]["application/json"])
+    assert problem["type"].startswith("urn:jobpipe:problem:")
+    assert problem["title"]
+    assert problem["detail"]
+    assert problem["request_id"] == "$context.requestId"
+    assert problem.get("status") == response.status
+    assert definition.get("statusCode") == (str(response.status) if response.status else None)
+    assert definition["responseParameters"]["gatewayresponse.header.Content-Type"] == "'application/problem+json'"
+
+
+@pytest.mark.parametrize(
+    ("response_type", "status"),
+    [
+        ("INVALID_API_KEY", 403),
+        ("MISSING_AUTHENTICATION_TOKEN", 404),
+        ("RESOURCE_NOT_FOUND", 404),
+        ("REQUEST_TOO_LARGE", 413),
+        ("UNSUPPORTED_MEDIA_TYPE", 415),
+        ("THROTTLED", 429),
+        ("QUOTA_EXCEEDED", 429),
+        ("INTEGRATION_TIMEOUT", 504),
+        ("INTEGRATION_FAILURE", 504),
+    ],
+)
+def test_status_of_each_error(response_type: str, status: int) -> None:
+    assert BY_TYPE[response_type].status == status
+
+
+@pytest.mark.parametrize("response_type", ["THROTTLED", "QUOTA_EXCEEDED"])
+def test_a_throttled_caller_is_told_when_to_come_back(response_type: str) -> None:
+    headers = openapi_responses()[response_type]["responseParameters"]
+
+    assert int(headers["gatewayresponse.header.Retry-After"].strip("'")) > 0
+
+
+def test_resources_say_what_the_openapi_body_says() -> None:
+    resources = gateway_response_resources("Api", condition="Emulated")
+
+    assert len(resources) == len(GATEWAY_RESPONSES)
+    for response in GATEWAY_RESPONSES:
+        resource = resources[logical_id(response)]
+        assert resource["Condition"] == "Emulated"
+        assert resource["Properties"]["RestApiId"] == {"Ref": "Api"}
+        for key, value in openapi_responses()[response.response_type].items():
+            assert resource["Properties"][key[0].upper() + key[1:]] == value

@@ -1,0 +1,67 @@
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from infra import lambda_zip
+from infra.errors import OperatorError
+
+GOOD = {"app.py": b"a", "jobpipe/__init__.py": b"b", "chalice/app.py": b"c"}
+
+
+def made(path: Path, files: dict[str, bytes], year: int = 2020) -> Path:
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in files.items():
+            archive.writestr(zipfile.ZipInfo(name, (year, 1, 1, 0, 0, 0)), content)
+    return path
+
+
+def test_the_same_files_are_the_same_bytes_whatever_their_order_and_times(tmp_path: Path) -> None:
+    one, other = tmp_path / "one.zip", tmp_path / "other.zip"
+
+    first = lambda_zip.rewrite(made(tmp_path / "a.zip", GOOD), one)
+    second = lambda_zip.rewrite(made(tmp_path / "b.zip", dict(reversed(GOOD.items())), year=2025), other)
+
+    assert first == second
+    assert one.read_bytes() == other.read_bytes()
+
+
+def test_other_contents_are_another_hash(tmp_path: Path) -> None:
+    first = lambda_zip.rewrite(made(tmp_path / "a.zip", GOOD), tmp_path / "one.zip")
+    second = lambda_zip.rewrite(made(tmp_path / "b.zip", GOOD | {"app.py": b"A"}), tmp_path / "other.zip")
+
+    assert first != second
+
+
+def test_names_and_contents_cannot_be_confused() -> None:
+    assert lambda_zip.content_hash({"ab": b"c"}) != lambda_zip.content_hash({"a": b"bc"})
+
+
+@pytest.mark.parametrize("missing", GOOD)
+def test_a_zip_that_lacks_what_it_runs_on_is_refused(tmp_path: Path, missing: str) -> None:
+    files = {name: content for name, content in GOOD.items() if name != missing}
+
+    with pytest.raises(OperatorError, match=missing):
+        lambda_zip.rewrite(made(tmp_path / "a.zip", files), tmp_path / "out.zip")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "_fast.cpython-311-x86_64-linux-gnu.so",
+        "lib/_fast.pyd",
+        "jobpipe/__pycache__/x.py",
+        "jobpipe/x.pyc",
+        "boto3/__init__.py",
+        "botocore/client.py",
+        "tests/test_x.py",
+    ],
+)
+def test_what_would_not_run_everywhere_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(OperatorError, match="must not hold"):
+        lambda_zip.rewrite(made(tmp_path / "a.zip", GOOD | {name: b""}), tmp_path / "out.zip")
+
+
+@pytest.mark.parametrize("name", ["socks/solver.py", "jobpipe/sources.py", "aws_lambda_powertools/py.typed"])
+def test_names_that_only_look_alike_pass(tmp_path: Path, name: str) -> None:
+    lambda_zip.rewrite(made(tmp_path / "a.zip", GOOD | {name: b""}), tmp_path / "out.zip")

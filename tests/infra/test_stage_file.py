@@ -1,0 +1,58 @@
+import shlex
+import stat
+from pathlib import Path
+
+import pytest
+
+from infra.deploy import curl_line
+from infra.errors import OperatorError
+from infra.stage_file import Deployment, earlier_deployment, read_deployment, stage_file, write_deployment
+
+DEPLOYMENT = Deployment(
+    stage="local",
+    target="embedded",
+    base_url="http://127.0.0.1:4566/_aws/execute-api/jobpipelocal/v1",
+    api_key="k'ey $HOME",
+    region="us-east-1",
+    endpoint_url="http://127.0.0.1:4566",
+    resources={"jobs_table": "jobpipe-local-jobs"},
+)
+
+
+def test_what_is_written_is_read(tmp_path: Path) -> None:
+    write_deployment(tmp_path / "state", DEPLOYMENT)
+
+    assert read_deployment(tmp_path / "state", "local") == DEPLOYMENT
+
+
+def test_the_file_holds_a_key_so_only_its_owner_reads_it(tmp_path: Path) -> None:
+    path = stage_file(tmp_path, "local")
+    path.write_text("{}")
+    path.chmod(0o644)
+
+    write_deployment(tmp_path, DEPLOYMENT)
+
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert [each.name for each in tmp_path.iterdir()] == ["local.json"]
+
+
+def test_a_stage_that_was_not_deployed_is_one_clear_line(tmp_path: Path) -> None:
+    with pytest.raises(OperatorError, match="not deployed"):
+        read_deployment(tmp_path, "local")
+    assert earlier_deployment(tmp_path, "local") is None
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[]", '{"stage": "local"}'])
+def test_a_damaged_file_is_one_clear_line(tmp_path: Path, text: str) -> None:
+    stage_file(tmp_path, "local").write_text(text)
+
+    with pytest.raises(OperatorError, match="damaged"):
+        read_deployment(tmp_path, "local")
+
+
+def test_the_curl_line_survives_the_shell() -> None:
+    words = shlex.split(curl_line(DEPLOYMENT))
+
+    assert words[0] == "curl"
+    assert f"{DEPLOYMENT.base_url}/items" in words
+    assert f"x-api-key: {DEPLOYMENT.api_key}" in words

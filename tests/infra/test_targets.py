@@ -1,0 +1,74 @@
+"""Which target is chosen: against what really listens, or does not."""
+
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import boto3
+import pytest
+
+from infra.errors import OperatorError
+from infra.settings import Settings
+from infra.targets import AUTO, AWS, EMBEDDED, LOCALSTACK, Target, find_target, identify
+
+
+@pytest.fixture
+def unused(tmp_path: Path) -> Settings:
+    """Settings of a port where nothing listens."""
+    with HTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as server:
+        port = server.server_port
+    return Settings(stage="local", port=port, endpoint_url=None, state_dir=tmp_path)
+
+
+@pytest.fixture
+def something_else(tmp_path: Path) -> Iterator[Settings]:
+    """Settings of a port where a web server listens that is no emulator."""
+    with HTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield Settings(stage="local", port=server.server_port, endpoint_url=None, state_dir=tmp_path)
+        server.shutdown()
+        thread.join()
+
+
+def test_where_nothing_answers_there_is_no_emulator(unused: Settings) -> None:
+    assert identify(unused.emulator_url) is None
+    assert find_target(AUTO, "local", unused, start=False) is None
+
+
+@pytest.mark.parametrize("wanted", [AUTO, EMBEDDED, LOCALSTACK])
+def test_a_port_that_something_else_has_is_one_clear_line(something_else: Settings, wanted: str) -> None:
+    with pytest.raises(OperatorError, match="JOBPIPE_PORT"):
+        find_target(wanted, "local", something_else)
+
+
+def test_an_endpoint_that_someone_else_runs_is_never_started(tmp_path: Path, unused: Settings) -> None:
+    settings = Settings(stage="local", port=4566, endpoint_url=unused.emulator_url, state_dir=tmp_path)
+
+    with pytest.raises(OperatorError, match="nothing answers"):
+        find_target(AUTO, "local", settings)
+
+
+@pytest.mark.parametrize("wanted", [EMBEDDED, LOCALSTACK])
+def test_emulators_take_the_local_stage_only(unused: Settings, wanted: str) -> None:
+    with pytest.raises(OperatorError, match="local"):
+        find_target(wanted, "prod", unused)
+
+
+def test_aws_does_not_take_the_local_stage(unused: Settings) -> None:
+    with pytest.raises(OperatorError, match="local"):
+        find_target(AWS, "local", unused)
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "base_url"),
+    [
+        (None, "https://abc123.execute-api.eu-west-1.amazonaws.com/v1"),
+        ("http://127.0.0.1:4566", "http://127.0.0.1:4566/_aws/execute-api/abc123/v1"),
+    ],
+)
+def test_base_urls(endpoint: str | None, base_url: str) -> None:
+    target = Target(AWS if endpoint is None else EMBEDDED, "eu-west-1", endpoint, "", boto3.Session())
+
+    assert target.base_url("abc123") == base_url
