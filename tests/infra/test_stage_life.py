@@ -1,0 +1,142 @@
+"""A stage from nothing to nothing, by the commands that make runs."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from infra.emulator import running_emulator
+from infra.settings import ROOT
+from infra.stage_file import read_deployment
+from tests.deployed import WAIT, Stage, unique
+
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture(scope="module")
+def state_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("life")
+
+
+@pytest.fixture(scope="module")
+def run(state_dir: Path) -> Iterator[Run]:
+    with running_emulator(state_dir) as emulator:
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "JOBPIPE_"))}
+        environment = {**kept, "JOBPIPE_STATE_DIR": str(state_dir), "JOBPIPE_PORT": str(emulator.port)}
+
+        def command(*arguments: str) -> subprocess.CompletedProcess[str]:
+            return subprocess.run(
+                [sys.executable, "-m", "infra.deploy", *arguments],
+                cwd=ROOT,
+                env=environment,
+                capture_output=True,
+                text=True,
+                timeout=120,
+                check=False,
+            )
+
+        yield command
+
+
+def deployed(state_dir: Path) -> Stage:
+    return Stage(read_deployment(state_dir, "local"))
+
+
+def everything(stage: Stage) -> dict[str, list[Any]]:
+    """What an account could be left with."""
+    gateway = stage.aws("apigateway")
+    return {
+        "stacks": [
+            stack["StackName"]
+            for stack in stage.aws("cloudformation").describe_stacks()["Stacks"]
+            if stack["StackStatus"] != "DELETE_COMPLETE"
+        ],
+        "queues": stage.aws("sqs").list_queues().get("QueueUrls", []),
+        "tables": stage.aws("dynamodb").list_tables()["TableNames"],
+        "buckets": stage.aws("s3").list_buckets()["Buckets"],
+        "functions": stage.aws("lambda").list_functions()["Functions"],
+        "mappings": stage.aws("lambda").list_event_source_mappings()["EventSourceMappings"],
+        "log groups": stage.aws("logs").describe_log_groups()["logGroups"],
+        "apis": gateway.get_rest_apis()["items"],
+        "keys": gateway.get_api_keys()["items"],
+        "usage plans": gateway.get_usage_plans()["items"],
+        "roles": stage.aws("iam").list_roles()["Roles"],
+    }
+
+
+def test_deploy_again_change_and_destroy(run: Run, state_dir: Path) -> None:
+    first = run("up", "--target", "embedded")
+    assert first.returncode == 0, first.stderr
+    stage = deployed(state_dir)
+    for line in (
+        f"base URL: {stage.deployment.base_url}",
+        f"API key:  {stage.deployment.api_key}",
+        "try:      curl",
+    ):
+        assert line in first.stdout
+    item = {"name": unique("Kept"), "description": "d"}
+    created = stage.request("POST", "/items", item, headers=WAIT).json()
+
+    again = run("up")
+    assert again.stdout.count("no changes") == 3, again.stdout
+    assert deployed(state_dir).deployment == stage.deployment
+
+    changed = run("up", "--parameter", "WorkerTimeout=10", "--parameter", "LogRetentionDays=14")
+    assert changed.returncode == 0, changed.stderr
+    assert deployed(state_dir).deployment == stage.deployment, "the URL and the key stay"
+    assert stage.request("GET", f"/items/{created['id']}").json() == created, "the data stays"
+    worker = stage.aws("lambda").get_function_configuration(FunctionName=stage.resources["worker_function"])
+    assert worker["Timeout"] == 10
+    queue = stage.aws("sqs").get_queue_attributes(
+        QueueUrl=stage.resources["commands_queue_url"], AttributeNames=["VisibilityTimeout"]
+    )
+    assert queue["Attributes"]["VisibilityTimeout"] == "60", "six times the worker's time-out"
+    assert stage.request("POST", "/items", {**item, "name": unique("New")}, headers=WAIT).status_code == 201
+
+    destroyed = run("destroy")
+    assert destroyed.returncode == 0, destroyed.stderr
+    assert {kind: left for kind, left in everything(stage).items() if left} == {}
+    assert not (state_dir / "local.json").exists()
+    assert run("destroy").returncode == 0, "there is nothing to destroy, which is well"
+
+    fresh = run("up")
+    assert fresh.returncode == 0, fresh.stderr
+    assert deployed(state_dir).request("GET", "/items").json() == []
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("up", "--stage", "Not A Stage"),
+        ("up", "--stage", "prod", "--target", "embedded"),
+        ("up", "--target", "localstack"),
+        ("up", "--parameter", "NoSuchParameter=1"),
+        ("up", "--parameter", "WorkerTimeout=7"),
+        ("destroy", "--stage", "prod", "--target", "aws"),
+        ("env", "--stage", "elsewhere"),
+    ],
+)
+def test_what_an_operator_can_put_right_is_one_line(run: Run, arguments: tuple[str, ...]) -> None:
+    done = run(*arguments)
+    assert done.returncode != 0
+    assert "Traceback" not in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1, done.stderr
+
+
+def test_env_is_what_a_shell_can_take_in(run: Run, state_dir: Path) -> None:
+    run("up")
+    exports = run("env").stdout
+    told = subprocess.run(
+        ["bash", "-c", f'{exports}\nprintf \'%s %s\' "$JOBPIPE_URL" "$JOBPIPE_API_KEY"'],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    deployment = deployed(state_dir).deployment
+    assert told == f"{deployment.base_url} {deployment.api_key}"
