@@ -32,19 +32,33 @@ GATEWAY_RESPONSES = (
     GatewayResponse("INVALID_API_KEY", 403, "forbidden", "Forbidden", _NO_KEY),
     GatewayResponse("ACCESS_DENIED", 403, "forbidden", "Forbidden", "This is not allowed."),
     # API Gateway's name for a route that does not exist; it has nothing to do with keys here.
-    GatewayResponse("MISSING_AUTHENTICATION_TOKEN", 404, "not-found", "Not found", _NO_ROUTE),
-    GatewayResponse("RESOURCE_NOT_FOUND", 404, "not-found", "Not found", _NO_ROUTE),
+    GatewayResponse("MISSING_AUTHENTICATION_TOKEN", 404, "not-found", "There is no such resource", _NO_ROUTE),
+    GatewayResponse("RESOURCE_NOT_FOUND", 404, "not-found", "There is no such resource", _NO_ROUTE),
     GatewayResponse("THROTTLED", 429, "too-many-requests", "Too many requests", _SLOW_DOWN, retry_after=1),
     GatewayResponse("QUOTA_EXCEEDED", 429, "too-many-requests", "Too many requests", _SLOW_DOWN, retry_after=3600),
-    GatewayResponse("REQUEST_TOO_LARGE", 413, "too-large", "Too large", "The body exceeds what the gateway takes."),
     GatewayResponse(
-        "UNSUPPORTED_MEDIA_TYPE", 415, "unsupported-media-type", "Unsupported media type", "Send JSON."
+        "REQUEST_TOO_LARGE",
+        413,
+        "too-large",
+        "The content is too large",
+        "The body exceeds what the gateway takes.",
+    ),
+    GatewayResponse(
+        "UNSUPPORTED_MEDIA_TYPE",
+        415,
+        "unsupported-media-type",
+        "The content is not in a supported media type",
+        "Send JSON.",
     ),
     GatewayResponse("INTEGRATION_TIMEOUT", 504, "timeout", "Gateway time-out", _GIVEN_UP, retry_after=1),
     GatewayResponse("INTEGRATION_FAILURE", 504, "timeout", "Gateway time-out", _GIVEN_UP, retry_after=1),
     GatewayResponse("DEFAULT_4XX", None, "bad-request", "Bad request", "The gateway refused the request."),
     GatewayResponse(
-        "DEFAULT_5XX", None, "internal-error", "Internal error", "The gateway failed; try again later."
+        "DEFAULT_5XX",
+        None,
+        "internal-error",
+        "Something went wrong on our side",
+        "The gateway failed; try again later.",
     ),
 )
 

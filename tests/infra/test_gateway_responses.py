@@ -9,6 +9,7 @@ from infra.gateway_responses import (
     logical_id,
     openapi_responses,
 )
+from jobpipe.errors import ProblemError
 
 BY_TYPE = {response.response_type: response for response in GATEWAY_RESPONSES}
 
@@ -62,3 +63,16 @@ def test_resources_say_what_the_openapi_body_says() -> None:
         assert resource["Properties"]["RestApiId"] == {"Ref": "Api"}
         for key, value in openapi_responses()[response.response_type].items():
             assert resource["Properties"][key[0].upper() + key[1:]] == value
+
+
+def test_one_type_has_one_title() -> None:
+    """RFC 9457, section 3.1.3: the title does not change from one occurrence of a problem to the next."""
+    ours = {problem.slug: problem.title for problem in _problems(ProblemError)}
+    shared = [response for response in GATEWAY_RESPONSES if response.slug in ours]
+    assert shared
+    assert all(response.title == ours[response.slug] for response in shared)
+
+
+def _problems(base: type[ProblemError]) -> list[type[ProblemError]]:
+    below = [each for sub in base.__subclasses__() for each in _problems(sub)]
+    return ([base] if hasattr(base, "slug") else []) + below
