@@ -4,6 +4,8 @@ PYTHON ?= python3
 TARGET ?= auto
 STAGE ?= $(or $(JOBPIPE_STAGE),local)
 PY := .venv/bin/python
+# Parameters of the templates: make deploy-local PARAMETERS="WorkerTimeout=10 LogLevel=DEBUG"
+WITH_PARAMETERS = $(foreach each,$(PARAMETERS),--parameter $(each))
 UV_COMPILE := uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--no-emit-find-links --no-config --quiet
 
@@ -23,12 +25,12 @@ test: .venv/.installed ## every test, on the embedded emulator
 	@$(PY) -m pytest $(PYTEST_ARGS)
 
 deploy-local: .venv/.installed ## deploy into an emulator (TARGET=auto|embedded|localstack)
-	@$(PY) -m infra.deploy up --stage local --target $(TARGET)
+	@$(PY) -m infra.deploy up --stage local --target $(TARGET) $(WITH_PARAMETERS)
 
 destroy-local: .venv/.installed ## take that away again, all of it (TARGET=...)
 	@$(PY) -m infra.deploy destroy --stage local --target $(TARGET)
 
-env: .venv/.installed ## a stage's URL and key, for eval "$$(make -s env)" (STAGE=...)
+env: .venv/.installed ## a stage's URL and key, for eval "$(make -s env)" (STAGE=...)
 	@$(PY) -m infra.deploy env --stage $(STAGE)
 
 localstack: .venv/.installed ## start LocalStack through Docker Compose and wait until it is healthy
@@ -41,7 +43,7 @@ test-integration: .venv/.installed ## integration and end-to-end tests against w
 	@JOBPIPE_TEST_STAGE=$(STAGE) $(PY) -m pytest $(wildcard tests/integration tests/e2e) $(PYTEST_ARGS)
 
 deploy: .venv/.installed ## deploy to AWS with your credentials (STAGE=...)
-	@$(PY) -m infra.deploy up --stage $(STAGE) --target aws
+	@$(PY) -m infra.deploy up --stage $(STAGE) --target aws $(WITH_PARAMETERS)
 
 destroy: .venv/.installed ## delete a stage on AWS and all its data (STAGE=... CONFIRM=yes)
 	@$(PY) -m infra.deploy destroy --stage $(STAGE) --target aws $(if $(filter yes,$(CONFIRM)),--delete-data)
@@ -60,8 +62,9 @@ types: .venv/.installed ## mypy --strict
 	cd api_lambda && MYPYPATH=.. ../.venv/bin/mypy --strict app.py chalicelib
 	cd worker_lambda && MYPYPATH=.. ../.venv/bin/mypy --strict app.py chalicelib
 
-logs: .venv/.installed ## what the Lambdas said (follow=1 to go on; STAGE=...)
-	@$(PY) -m infra.logs --stage $(STAGE) $(if $(filter-out 0,$(follow)),--follow)
+logs: .venv/.installed ## what the Lambdas said, as JSON lines (minutes=10, follow=1, all=1)
+	@$(PY) -m infra.logs --stage $(STAGE) $(if $(minutes),--minutes $(minutes)) \
+		$(if $(filter-out 0,$(follow)),--follow) $(if $(filter-out 0,$(all)),--all)
 
 stop: .venv/.installed ## stop the embedded emulator, and LocalStack if it was started from here
 	@$(PY) -m infra.local stop

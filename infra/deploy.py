@@ -4,10 +4,11 @@ import argparse
 import json
 import shlex
 import sys
+from typing import NoReturn
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from infra.deployment import Deployer
+from infra.deployment import Deployer, answers
 from infra.errors import OperatorError
 from infra.progress import Progress
 from infra.settings import LOCAL_STAGE, Settings, check_stage, read_settings
@@ -76,6 +77,8 @@ def _print_result(deployment: Deployment) -> None:
 
 
 def _print_exports(deployment: Deployment) -> None:
+    if not answers(deployment.base_url):
+        print(f"env: nothing answers at {deployment.base_url} now", file=sys.stderr)
     print(f"export JOBPIPE_URL={shlex.quote(deployment.base_url)}")
     print(f"export JOBPIPE_API_KEY={shlex.quote(deployment.api_key)}")
 
@@ -90,7 +93,7 @@ def curl_line(deployment: Deployment) -> str:
 
 
 def _parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m infra.deploy", description="Deploys and destroys stages.")
+    parser = OneLineParser(prog="python -m infra.deploy", description="Deploys and destroys stages.")
     parser.add_argument("command", choices=["up", "destroy", "env"])
     parser.add_argument("--stage", help="JOBPIPE_STAGE, else local")
     parser.add_argument("--target", choices=CHOICES, default=AUTO)
@@ -104,6 +107,14 @@ def _parse() -> argparse.Namespace:
     )
     parser.add_argument("--delete-data", action="store_true", help="destroy a stage other than local")
     return parser.parse_args()
+
+
+class OneLineParser(argparse.ArgumentParser):
+    """Says what is wrong without the usage, which speaks of options where make has variables."""
+
+    def error(self, message: str) -> NoReturn:
+        print(f"deploy: {message}", file=sys.stderr)
+        raise SystemExit(2)
 
 
 def _assignment(text: str) -> tuple[str, str]:

@@ -36,12 +36,13 @@ class Deployer:
         """Deploys, waits until the API answers, and leaves the stage file."""
         with ThreadPoolExecutor(2) as pool:
             packaging = pool.submit(package_all)
+            if self.overrides:
+                self.check_overrides(packaging.result())  # before anything is changed
             base = self.target.parameters(self.stage) | self._api_key() | self.overrides
             foundation = (
                 self._stacks().deploy(foundation_stack(self.stage), foundation_for(self.stage), base).outputs
             )
             packages = packaging.result()
-            self.check_overrides(packages)
             values = base | foundation | {"Stage": self.stage}
             stacks = list(pool.map(lambda package: self._deploy_app(package, values), packages.values()))
         outputs = {key: value for each in stacks for key, value in each.items()}
@@ -109,6 +110,14 @@ class Deployer:
                 "worker_function": outputs["WorkerFunction"],
             },
         )
+
+
+def answers(base_url: str) -> bool:
+    """Whether the API answers now."""
+    try:
+        return requests.get(f"{base_url}/health", timeout=5).ok
+    except requests.RequestException:
+        return False
 
 
 def wait_until_healthy(base_url: str) -> None:

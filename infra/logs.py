@@ -1,7 +1,8 @@
-"""`python -m infra.logs [--follow]`: what the Lambdas of a stage said, from CloudWatch Logs of its target."""
+"""`python -m infra.logs [--follow] [--minutes N] [--all]`: what the Lambdas said, from CloudWatch Logs."""
 
 import argparse
 import sys
+import time
 from typing import Any
 
 import tenacity
@@ -23,7 +24,12 @@ def main() -> int:
     try:
         settings = read_settings()
         deployment = read_deployment(settings.state_dir, check_stage(arguments.stage or settings.stage))
-        printer = LogPrinter(target_of(deployment).client("logs"), log_group_prefix(deployment.stage))
+        printer = LogPrinter(
+            target_of(deployment).client("logs"),
+            log_group_prefix(deployment.stage),
+            since_ms=int((time.time() - arguments.minutes * 60) * 1000),
+            everything=arguments.all,
+        )
         printer.print_new()
         if arguments.follow:
             tenacity.Retrying(
@@ -47,13 +53,14 @@ def main() -> int:
 
 
 class LogPrinter:
-    """Prints each line of the stage's log groups once."""
+    """Prints each line of the stage's log groups once: our JSON lines, or everything that Lambda adds too."""
 
-    def __init__(self, logs: Any, prefix: str) -> None:
+    def __init__(self, logs: Any, prefix: str, *, since_ms: int, everything: bool) -> None:
         self._logs = logs
         self._prefix = prefix
         self._printed: set[tuple[str, str]] = set()
-        self._since = 0
+        self._since = since_ms
+        self._everything = everything
 
     def print_new(self) -> None:
         lines = []
@@ -68,7 +75,10 @@ class LogPrinter:
                     self._printed.add(mark)
                     lines.append((event["timestamp"], group.removeprefix(self._prefix), event["message"].rstrip()))
         for timestamp, function, message in sorted(lines, key=lambda line: line[0]):
-            print(f"{function:7} {message}", flush=True)
+            if self._everything:
+                print(f"{function:7} {message}", flush=True)
+            elif message.startswith("{"):
+                print(message, flush=True)
             self._since = max(self._since, timestamp - _LATE_MS)
 
     def _groups(self) -> list[str]:
@@ -80,6 +90,8 @@ def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m infra.logs", description="What the Lambdas said.")
     parser.add_argument("--stage", help="JOBPIPE_STAGE, else local")
     parser.add_argument("--follow", action="store_true", help="go on until interrupted")
+    parser.add_argument("--minutes", type=float, default=10, help="how far back to begin (%(default)g)")
+    parser.add_argument("--all", action="store_true", help="also what Lambda itself says, and what is not JSON")
     return parser.parse_args()
 
 

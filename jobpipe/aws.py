@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sqs import SQSClient
 
-# Three tries of a call that hangs end well before the gateway gives up (29 s) and the worker is ended (30 s on AWS).
+# Three tries of a call that hangs end well before the gateway gives up (29 s) and the worker's time is up (30 s on
+# AWS).
 _CONFIG = Config(
     connect_timeout=1,
     read_timeout=3,

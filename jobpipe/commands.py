@@ -135,14 +135,14 @@ OPERATIONS = ("create", "read", "update", "delete")
 def parse_command(raw: Any, *, new_item_id: str) -> Command:
     """The command of a raw form, or InvalidRequest; a create gets `new_item_id`."""
     if not isinstance(raw, dict):
-        raise InvalidRequest("A command is a JSON object.")
+        raise InvalidRequest("A command must be a JSON object.")
     match raw.get("operation"):
         case "create":
             return CreateItem.from_raw(raw, new_item_id)
         case "read":
             return ReadItem.from_raw(raw)
         case "update" if "set" in raw and "merge" in raw:
-            raise InvalidRequest("An update has either set or merge, not both.", pointer="#/merge")
+            raise InvalidRequest("An update must have set or merge, not both.", pointer="#/merge")
         case "update" if "merge" in raw:
             return MergePatch.from_raw(raw)
         case "update":
@@ -152,7 +152,7 @@ def parse_command(raw: Any, *, new_item_id: str) -> Command:
         case None:
             raise InvalidRequest("A command needs an operation.", pointer="#/operation")
         case _:
-            raise InvalidRequest(f"The operation is one of {', '.join(OPERATIONS)}.", pointer="#/operation")
+            raise InvalidRequest(f"The operation must be one of {', '.join(OPERATIONS)}.", pointer="#/operation")
 
 
 def with_item_id(command: CreateItem, item_id: str) -> CreateItem:
@@ -172,7 +172,7 @@ def _only(raw: Raw, *members: str) -> None:
     for member in raw:
         if member != "operation" and member not in members:
             raise InvalidRequest(
-                f"A command to {raw['operation']} has no member {member[:80]!r}.",
+                f"A command to {raw['operation']} must not have a member {member[:80]!r}.",
                 pointer="#",
             )
 

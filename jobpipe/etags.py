@@ -25,7 +25,7 @@ def check_if_match(value: Any) -> str | None:
         return None
     if not isinstance(value, str) or len(value) > MAX_IF_MATCH_LENGTH or not _IF_MATCH.fullmatch(value):
         raise InvalidRequest(
-            f'If-Match is * or a list of quoted entity tags such as "a1b2", '
+            f'If-Match must be * or a list of quoted entity tags such as "a1b2", '
             f"{MAX_IF_MATCH_LENGTH} characters at most."
         )
     return value

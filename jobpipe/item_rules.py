@@ -23,7 +23,7 @@ _REQUIRED = ("name", "description")
 
 def check_new_document(document: Any) -> Document:
     """The document if an item can be created of it, else InvalidRequest."""
-    _check_object(document, "An item is a JSON object.")
+    _check_object(document, "An item must be a JSON object.")
     for field in _REQUIRED:
         if field not in document:
             raise InvalidRequest(f"An item needs a {field}.", pointer=f"#/{field}")
@@ -32,15 +32,15 @@ def check_new_document(document: Any) -> Document:
 
 def check_fields_to_set(fields: Any) -> Document:
     """The fields of a PUT if they may be set, else InvalidRequest."""
-    _check_object(fields, "The fields to set are a JSON object.")
+    _check_object(fields, "The fields to set must be a JSON object.")
     if not fields:
-        raise InvalidRequest("There is no field to set.")
+        raise InvalidRequest("At least one field to set is needed.")
     return _check_fields(fields)
 
 
 def check_merge_patch(patch: Any) -> Document:
     """The RFC 7396 merge patch if it may be applied to an item, else InvalidRequest."""
-    _check_object(patch, "A merge patch of an item is a JSON object.")
+    _check_object(patch, "A merge patch of an item must be a JSON object.")
     for field in _REQUIRED:
         if field in patch and patch[field] is None:
             raise InvalidRequest(f"An item cannot be without a {field}.", pointer=f"#/{field}")
@@ -50,11 +50,11 @@ def check_merge_patch(patch: Any) -> Document:
 def check_item_id(item_id: Any) -> str:
     """The id if an item could be asked for by it, else InvalidRequest; whether there is one is another question."""
     if not isinstance(item_id, str) or not item_id:
-        raise InvalidRequest("An item id is a non-empty string.")
+        raise InvalidRequest("An item id must be a non-empty string.")
     if len(item_id) > MAX_ID_LENGTH:
-        raise InvalidRequest(f"An item id has at most {MAX_ID_LENGTH} characters.")
+        raise InvalidRequest(f"An item id must have at most {MAX_ID_LENGTH} characters.")
     if any(unicodedata.category(character) in ("Cc", "Cs") for character in item_id):
-        raise InvalidRequest("An item id has no control characters.")
+        raise InvalidRequest("An item id must not have control characters.")
     return item_id
 
 
@@ -85,7 +85,7 @@ def check_size(document_text: str) -> None:
     """TooLarge if the encoded document is over MAX_DOCUMENT_BYTES."""
     # UTF-8 has at most four bytes a character, so most documents need no encoding to be told.
     if len(document_text) * 4 > MAX_DOCUMENT_BYTES and len(document_text.encode()) > MAX_DOCUMENT_BYTES:
-        raise TooLarge(f"An item's document has at most {MAX_DOCUMENT_BYTES} bytes.")
+        raise TooLarge(f"An item's document must have at most {MAX_DOCUMENT_BYTES} bytes.")
 
 
 def _check_object(value: Any, otherwise: str) -> None:
@@ -95,24 +95,24 @@ def _check_object(value: Any, otherwise: str) -> None:
 
 def _check_fields(fields: Document) -> Document:
     if "id" in fields:
-        raise InvalidRequest("The id is assigned by the service; leave it out of the body.", pointer="#/id")
+        raise InvalidRequest("The id is assigned by the service and must not be in the body.", pointer="#/id")
     if "name" in fields:
         _check_name(fields["name"])
     if "description" in fields and not isinstance(fields["description"], str):
-        raise InvalidRequest("The description is a string.", pointer="#/description")
+        raise InvalidRequest("The description must be a string.", pointer="#/description")
     _check_tree(fields)
     return fields
 
 
 def _check_name(name: Any) -> None:
     if not isinstance(name, str):
-        raise InvalidRequest("The name is a string.", pointer="#/name")
+        raise InvalidRequest("The name must be a string.", pointer="#/name")
     if not name.strip():
-        raise InvalidRequest("The name is not blank.", pointer="#/name")
+        raise InvalidRequest("The name must not be blank.", pointer="#/name")
     if len(name) > MAX_NAME_LENGTH or len(name_key(name)) > MAX_NAME_LENGTH:
-        raise InvalidRequest(f"The name has at most {MAX_NAME_LENGTH} characters.", pointer="#/name")
+        raise InvalidRequest(f"The name must have at most {MAX_NAME_LENGTH} characters.", pointer="#/name")
     if any(unicodedata.category(character) == "Cc" for character in name):
-        raise InvalidRequest("The name has no control characters.", pointer="#/name")
+        raise InvalidRequest("The name must not have control characters.", pointer="#/name")
 
 
 def _check_tree(document: Document) -> None:
@@ -125,7 +125,7 @@ def _check_tree(document: Document) -> None:
             _check_text(value, pointer)
         elif isinstance(value, dict | list):
             if depth > MAX_DEPTH:
-                raise InvalidRequest(f"The document is nested more than {MAX_DEPTH} levels deep.")
+                raise InvalidRequest(f"The document must not be nested more than {MAX_DEPTH} levels deep.")
             if isinstance(value, dict):
                 for name, member in value.items():
                     _check_text(name, pointer)
@@ -136,9 +136,9 @@ def _check_tree(document: Document) -> None:
 
 def _check_text(text: str, pointer: str) -> None:
     if "\0" in text:
-        raise InvalidRequest("Text has no NUL character.", pointer=pointer)
+        raise InvalidRequest("Text must not have a NUL character.", pointer=pointer)
     if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
-        raise InvalidRequest("Text has no lone surrogate.", pointer=pointer)
+        raise InvalidRequest("Text must not have a lone surrogate.", pointer=pointer)
 
 
 def _escape(name: str) -> str:

@@ -53,7 +53,7 @@ class Job:
     operation: str  # create, read, update or delete
     item_id: str  # of a create: assigned on acceptance
     fingerprint: str  # of the command, to tell a replay from another use of its Idempotency-Key
-    attempts: int  # finished attempts of the worker
+    attempts: int  # how many the worker has made
     created_at: str  # RFC 3339
     updated_at: str  # RFC 3339
     expires_at: int  # seconds since 1970; DynamoDB's TTL deletes it some time later

@@ -45,7 +45,7 @@ def seal(message: QueueMessage) -> Envelope:
     body = _encode(message)
     # UTF-8 has at most four bytes a character, so most bodies need no encoding to be told.
     if len(body) * 4 > MAX_MESSAGE_BYTES and len(body.encode()) > MAX_MESSAGE_BYTES:
-        raise TooLarge(f"A command has at most {MAX_MESSAGE_BYTES} bytes when it is queued.")
+        raise TooLarge(f"A command must have at most {MAX_MESSAGE_BYTES} bytes in its queued form.")
     return Envelope(
         body=body,
         group_id=_group_id(message.command.item_id),

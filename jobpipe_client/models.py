@@ -15,13 +15,23 @@ Status = Literal["queued", "retrying", "succeeded", "failed", "cancelled"]
 
 
 class Item(dict[str, Any]):
-    """An item's document, `id` included, with the ETag that `if_match` takes (None in a list)."""
+    """An item's document, `id` included, with the ETag that `if_match` takes."""
 
-    __slots__ = ("etag",)
+    __slots__ = ("_etag",)
 
     def __init__(self, document: Mapping[str, Any], etag: str | None = None) -> None:
         super().__init__(document)
-        self.etag = etag
+        self._etag = etag
+
+    @property
+    def etag(self) -> str:
+        """The version, with its quotes. An item of a list has none, and says so rather than None.
+
+        As `if_match` None means no precondition, and the update would silently overwrite what others did.
+        """
+        if self._etag is None:
+            raise AttributeError("an item of a list has no ETag; get_item() gives it with one")
+        return self._etag
 
     @property
     def id(self) -> str:
@@ -37,7 +47,7 @@ class Job:
     done: bool  # the status is a terminal one
     operation: Operation  # what the command does
     item_id: str  # the item that it is for; known from the 202 on, also for a create
-    attempts: int  # how often a worker has tried and been interrupted
+    attempts: int  # how many a worker has made
     created_at: datetime  # when the command was accepted
     updated_at: datetime  # when the job last changed
     result: Mapping[str, Any] | None  # of a success: the item, or {"message": ...} for a delete

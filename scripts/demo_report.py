@@ -17,9 +17,9 @@ SHOWN = 20  # unexpected outcomes in detail; a broken deployment has hundreds of
 
 def print_report(console: Console, outcomes: list[Outcome], seconds: float) -> None:
     """The tables, the unexpected outcomes and one job in full."""
+    _print_example(console, outcomes)  # first: it is long, and the tables are what should stay on the screen
     console.print(_counts(outcomes))
     console.print(_latencies(outcomes))
-    _print_example(console, outcomes)
     unexpected = [outcome for outcome in outcomes if not outcome.as_expected]
     if unexpected:
         console.print(_details(unexpected))
@@ -62,7 +62,8 @@ def _kind(outcome: Outcome) -> str:
 
 
 def _latencies(outcomes: list[Outcome]) -> Table:
-    table = Table(title="Latency in ms", title_justify="left")
+    caption = "the first commands wait for the Lambdas to start"
+    table = Table(title="Latency in ms", title_justify="left", caption=caption, caption_justify="left")
     table.add_column("operation")
     for column in ("accept p50", "accept p95", "end to end p50", "end to end p95"):
         table.add_column(column, justify="right")

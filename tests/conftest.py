@@ -8,8 +8,9 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import settings
 
-from infra.deployment import Deployer
+from infra.deployment import Deployer, answers
 from infra.emulator.server import running_emulator
+from infra.errors import OperatorError
 from infra.progress import Progress
 from infra.settings import LOCAL_STAGE, Settings, read_settings
 from infra.stage_file import read_deployment
@@ -27,7 +28,13 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     """The stage that JOBPIPE_TEST_STAGE names, else one of this run's own on the embedded emulator."""
     deployed = os.environ.get("JOBPIPE_TEST_STAGE")
     if deployed:
-        yield Stage(read_deployment(read_settings().state_dir, deployed))
+        try:
+            there = Stage(read_deployment(read_settings().state_dir, deployed))
+        except OperatorError as error:
+            pytest.exit(str(error), returncode=2)
+        if not answers(there.deployment.base_url):
+            pytest.exit(f"nothing answers at {there.deployment.base_url}: deploy first", returncode=2)
+        yield there
         return
     state_dir = tmp_path_factory.mktemp("jobpipe")
     with running_emulator(state_dir) as emulator:

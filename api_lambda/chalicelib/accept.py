@@ -28,7 +28,7 @@ def accept(command: Command, request: HttpRequest, services: Services, *, to_roo
     if seconds:
         job = wait_for(job, seconds, services.jobs, request)
         if job.status.done:
-            response = final_response(job, services.documents, to_root)
+            response = final_response(job, services.documents, to_root, request.request_id)
             response.headers["Preference-Applied"] = f"wait={seconds}"
             return response
     return accepted_response(job, services.documents, to_root)

@@ -35,7 +35,7 @@ def json_body(request: HttpRequest, media_types: tuple[str, ...] = JSON) -> Any:
     if not request.body.strip():
         raise InvalidRequest("The request has no body.")
     if len(request.body) > MAX_DOCUMENT_BYTES:
-        raise TooLarge(f"A body has at most {MAX_DOCUMENT_BYTES} bytes.")
+        raise TooLarge(f"A body must have at most {MAX_DOCUMENT_BYTES} bytes.")
     return json_text.decode(request.body)
 
 
@@ -48,7 +48,7 @@ def idempotency_key(request: HttpRequest) -> str | None:
     """The Idempotency-Key, if there is one."""
     key = request.headers.get("idempotency-key")
     if key is not None and not _IDEMPOTENCY_KEY.fullmatch(key):
-        raise InvalidRequest("An Idempotency-Key is 1 to 255 visible ASCII characters.")
+        raise InvalidRequest("An Idempotency-Key must be 1 to 255 visible ASCII characters.")
     return key
 
 
@@ -98,7 +98,7 @@ def cursor(request: HttpRequest) -> str | None:
         decoded = base64.b64decode(value + "=" * (-len(value) % 4), altchars=b"-_", validate=True).decode()
         return check_item_id(decoded)
     except (binascii.Error, ValueError, InvalidRequest):
-        raise InvalidRequest("The cursor is not one that this API gave.") from None
+        raise InvalidRequest("The cursor must be one that this API gave.") from None
 
 
 def make_cursor(after: str) -> str:
@@ -122,17 +122,19 @@ def _check_media_type(request: HttpRequest, allowed: tuple[str, ...]) -> None:
     parsed["content-type"] = header
     charset = parsed.get_param("charset", "utf-8")
     if parsed.get_content_type() not in allowed or str(charset).lower() not in ("utf-8", "utf8"):
-        raise UnsupportedMediaType(f"The Content-Type is {' or '.join(allowed)}, in UTF-8.")
+        raise UnsupportedMediaType(
+            f"The Content-Type must be {' or '.join(allowed)} in UTF-8, not {header[:80]!r}."
+        )
 
 
 def _one(request: HttpRequest, name: str) -> str | None:
     values = request.query.get(name) or []
     if len(values) > 1:
-        raise InvalidRequest(f"The query has {name} more than once.")
+        raise InvalidRequest(f"The query must not have {name} more than once.")
     return values[0] if values else None
 
 
 def _whole_number(what: str, text: str, least: int, most: int) -> int:
     if not _WHOLE_NUMBER.fullmatch(text) or not least <= int(text) <= most:
-        raise InvalidRequest(f"{what} is a whole number from {least} to {most}.")
+        raise InvalidRequest(f"{what} must be a whole number from {least} to {most}.")
     return int(text)

@@ -33,10 +33,12 @@ def accepted_response(job: Job, documents: DocumentStore, to_root: str) -> HttpR
     return response
 
 
-def final_response(job: Job, documents: DocumentStore, to_root: str) -> HttpResponse:
+def final_response(job: Job, documents: DocumentStore, to_root: str, request_id: str) -> HttpResponse:
     """What a synchronous API would have answered to the command of this ended job."""
     if job.error is not None:
-        return HttpResponse(job.error["status"], json_text.encode(job.error), {"Content-Type": PROBLEM}, _ids(job))
+        response = problem_response(job.error, request_id)
+        response.log.update(_ids(job))
+        return response
     response = HttpResponse(200, _result_json(job, documents), {"Content-Type": JSON}, _ids(job))
     if job.result_version is not None:
         response.headers["ETag"] = etags.etag(job.result_version)
