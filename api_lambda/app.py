@@ -3,10 +3,10 @@
 import os
 
 from chalicelib.application import build_app
-from chalicelib.services import Services
+from chalicelib.services import open_services
 
-app = build_app("jobpipe-api", Services.from_environment)
+app = build_app("jobpipe-api", open_services)
 
 # In Lambda the clients are made during INIT; `chalice package` imports this file too and has no settings.
 if "AWS_CHALICE_CLI_MODE" not in os.environ:
-    Services.from_environment()
+    open_services()

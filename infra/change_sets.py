@@ -36,14 +36,20 @@ class Stacks:
         self._progress = progress
         self._poll_seconds = poll_seconds
 
-    def deploy(self, name: str, template: Template, parameters: dict[str, str]) -> StackResult:
-        """Brings the stack to the template; a failure names its first cause and leaves the way free."""
+    def deploy(
+        self, name: str, template: Template, parameters: dict[str, str], defaults: dict[str, str] | None = None
+    ) -> StackResult:
+        """Brings the stack to the template; a failure names its first cause and leaves the way free.
+
+        A parameter that is not given keeps the stack's value; where it has none yet, it takes the default.
+        """
         body = to_json(template)
         if len(body.encode()) > INLINE_LIMIT:
             raise OperatorError(f"the template of {name} exceeds {INLINE_LIMIT} bytes")
         exists = self._make_way(name)
         seen = self._event_ids(name) if exists else set()
-        change_set = self._create_change_set(name, body, template, parameters, exists=exists)
+        values = self._parameters(name, template, parameters, defaults or {})
+        change_set = self._create_change_set(name, body, values, exists=exists)
         if change_set is None:
             self._progress.event(name, "UNCHANGED", "no changes")
             return StackResult(self.outputs(name), changed=False)
@@ -108,21 +114,31 @@ class Stacks:
             raise OperatorError(f"{name} is being changed by someone else ({status}); try again when that is done")
         return True
 
+    def _parameters(
+        self, name: str, template: Template, given: dict[str, str], defaults: dict[str, str]
+    ) -> list[dict[str, Any]]:
+        stack = self._describe(name) or {}
+        kept = {parameter["ParameterKey"] for parameter in stack.get("Parameters", [])}
+        values: list[dict[str, Any]] = []
+        for key in template.get("Parameters", {}):
+            if key in given:
+                values.append({"ParameterKey": key, "ParameterValue": given[key]})
+            elif key in kept:
+                values.append({"ParameterKey": key, "UsePreviousValue": True})
+            elif key in defaults:
+                values.append({"ParameterKey": key, "ParameterValue": defaults[key]})
+        return values
+
     def _create_change_set(
-        self, name: str, body: str, template: Template, parameters: dict[str, str], *, exists: bool
+        self, name: str, body: str, parameters: list[dict[str, Any]], *, exists: bool
     ) -> str | None:
-        declared = template.get("Parameters", {})
         try:
             change_set: str = self._cfn.create_change_set(
                 StackName=name,
                 ChangeSetName=f"jobpipe-{uuid4().hex}",
                 ChangeSetType="UPDATE" if exists else "CREATE",
                 TemplateBody=body,
-                Parameters=[
-                    {"ParameterKey": key, "ParameterValue": parameters[key]}
-                    for key in declared
-                    if key in parameters
-                ],
+                Parameters=parameters,
                 Capabilities=["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM"],
             )["Id"]
         except ClientError as error:

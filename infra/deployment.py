@@ -1,6 +1,5 @@
 """Brings a stage to what the sources say: foundation, zips, then worker and API."""
 
-import secrets
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -9,6 +8,7 @@ import tenacity
 from botocore.exceptions import ClientError
 
 from infra.api_emulation import make_way
+from infra.api_keys import FIRST_OWNER, new_api_key
 from infra.change_sets import Stacks
 from infra.errors import OperatorError
 from infra.package import Package, package_all
@@ -34,18 +34,21 @@ class Deployer:
 
     def up(self) -> Deployment:
         """Deploys, waits until the API answers, and leaves the stage file."""
-        with ThreadPoolExecutor(2) as pool:
+        with ThreadPoolExecutor(1) as pool:
             packaging = pool.submit(package_all)
             if self.overrides:
                 self.check_overrides(packaging.result())  # before anything is changed
-            base = self.target.parameters(self.stage) | self._api_key() | self.overrides
+            given = {"Stage": self.stage} | self._api_key() | self.overrides
+            defaults = self.target.parameters(self.stage) | {"ApiKeyValue": new_api_key(FIRST_OWNER)}
             foundation = (
-                self._stacks().deploy(foundation_stack(self.stage), foundation_for(self.stage), base).outputs
+                self._stacks()
+                .deploy(foundation_stack(self.stage), foundation_for(self.stage), given, defaults)
+                .outputs
             )
             packages = packaging.result()
-            values = base | foundation | {"Stage": self.stage}
-            stacks = list(pool.map(lambda package: self._deploy_app(package, values), packages.values()))
-        outputs = {key: value for each in stacks for key, value in each.items()}
+        outputs: dict[str, str] = {}
+        for app in ("worker", "api"):  # in this order: the API may queue only what the worker understands
+            outputs |= self._deploy_app(packages[app], given | foundation, defaults)
         deployment = self._describe(foundation, outputs)
         wait_until_healthy(deployment.base_url)
         write_deployment(self.settings.state_dir, deployment)
@@ -61,25 +64,21 @@ class Deployer:
             raise OperatorError(f"no template has the parameter {', '.join(sorted(unknown))}")
 
     def _stacks(self) -> Stacks:
-        # clients are made per thread: sessions are not safe to share while they make one
         return Stacks(self.target.client("cloudformation"), self.progress, self.target.poll_seconds)
 
-    def _deploy_app(self, package: Package, values: dict[str, str]) -> dict[str, str]:
+    def _deploy_app(self, package: Package, given: dict[str, str], defaults: dict[str, str]) -> dict[str, str]:
         key = f"{package.app}/{package.content_hash}.zip"
-        self._upload(package, values["ArtifactsBucket"], key)
+        self._upload(package, given["ArtifactsBucket"], key)
         template = read_template(package.template_path)
         if package.app == "api" and self.target.endpoint_url:
             make_way(self.target, self.stage, template, self._stacks(), self.progress)
-        return (
-            self._stacks().deploy(app_stack(self.stage, package.app), template, values | {"CodeKey": key}).outputs
-        )
+        stack = app_stack(self.stage, package.app)
+        return self._stacks().deploy(stack, template, given | {"CodeKey": key}, defaults).outputs
 
     def _api_key(self) -> dict[str, str]:
-        """On an emulator the key outlives the API; on AWS it is the stack's."""
-        if self.target.endpoint_url is None:
-            return {}
-        earlier = earlier_deployment(self.settings.state_dir, self.stage)
-        return {"ApiKeyValue": earlier.api_key if earlier else secrets.token_hex(20)}
+        """On an emulator the key outlives the API's stack, which is replaced when the API changes."""
+        earlier = earlier_deployment(self.settings.state_dir, self.stage) if self.target.endpoint_url else None
+        return {"ApiKeyValue": earlier.api_key} if earlier else {}
 
     def _upload(self, package: Package, bucket: str, key: str) -> None:
         s3 = self.target.client("s3")

@@ -93,8 +93,9 @@ def _definition(response: GatewayResponse) -> Resource:
     headers = {"Content-Type": "application/problem+json", "Cache-Control": "no-store"}
     if response.retry_after is not None:
         headers["Retry-After"] = str(response.retry_after)
+    parameters = {f"gatewayresponse.header.{name}": f"'{value}'" for name, value in headers.items()}
     definition: Resource = {
-        "responseParameters": {f"gatewayresponse.header.{name}": f"'{value}'" for name, value in headers.items()},
+        "responseParameters": parameters | {"gatewayresponse.header.X-Request-Id": "context.requestId"},
         # the gateway picks the template by the request's Accept; with only one it is always this one
         "responseTemplates": {"application/json": _problem(response)},
     }

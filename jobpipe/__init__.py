@@ -2,9 +2,10 @@
 
 Modules below the line import AWS, modules above it do not (tests/unit/test_layers.py holds that):
 
-    errors  json_text  clock  item_rules  commands  job  item  queue_message  ports  item_reader
-    ---------------------------------------------------------------------------------------------
-    settings  aws  dynamodb_rows  dynamodb_jobs  dynamodb_items  s3_documents  sqs_commands  telemetry
+    errors  settings  json_text  clock  etags  item_rules  commands  job_ref  item  job  queue_message  ports
+    item_reader
+    ---------------------------------------------------------------------------------------------------------
+    aws  dynamodb_rows  dynamodb_jobs  dynamodb_items  s3_documents  sqs_commands  stores  telemetry
 """
 
 __version__ = "0.1.0"

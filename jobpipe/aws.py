@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import random
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,6 +13,7 @@ from typing import TYPE_CHECKING
 import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError, HTTPClientError, IncompleteReadError
+from botocore.exceptions import ConnectionError as NoConnection
 
 from jobpipe.errors import Unavailable
 
@@ -48,6 +51,8 @@ _OUTAGES = {
     "TransactionInProgressException",
 }
 _SERVER_ERROR = 500
+_CONFLICT_TRIES = 5
+_CONFLICT_PAUSE = 0.05  # seconds, doubled with each try and cut short at random
 
 
 @dataclass
@@ -66,9 +71,22 @@ class AwsClients:
     def sqs(self) -> SQSClient:
         return boto3.client("sqs", config=_CONFIG)
 
-    def connect(self) -> None:
-        """Make the clients that every command needs now, so that Lambda's INIT pays for them."""
-        _ = self.dynamodb, self.s3
+
+class Conflict(Exception):
+    """A row of the write is in another transaction, or the table throttles: worth another try."""
+
+
+def settle_conflicts(write: Callable[[], None]) -> None:
+    """Do the write, again while another transaction holds one of its rows, and else raise Unavailable.
+
+    DynamoDB refuses at once what meets a transaction under way, and botocore does not try that again.
+    """
+    for attempt in range(_CONFLICT_TRIES):
+        try:
+            return write()
+        except Conflict:
+            time.sleep(random.uniform(0, _CONFLICT_PAUSE * 2**attempt))
+    raise Unavailable("Others are writing the same rows.")
 
 
 @contextmanager
@@ -76,7 +94,7 @@ def outages(what: str) -> Iterator[None]:
     """Turn throttling, server errors and silence into Unavailable; other errors are ours and go on as they are."""
     try:
         yield
-    except (HTTPClientError, IncompleteReadError) as error:
+    except (NoConnection, HTTPClientError, IncompleteReadError) as error:
         raise Unavailable(f"{what} did not answer.") from error
     except ClientError as error:
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from jobpipe.aws import AwsClients, error_code, outages
+from jobpipe.aws import AwsClients, Conflict, error_code, outages, settle_conflicts
 from jobpipe.dynamodb_jobs import DynamoDbJobs
 from jobpipe.dynamodb_rows import item_from_row, item_to_row
-from jobpipe.errors import CommitConflict, CommitRefused, ItemChanged, JobEnded, NameLocked
+from jobpipe.errors import CommitRefused, ItemChanged, JobEnded, NameLocked
 from jobpipe.item import Change, Created, ItemPage, Removed, Replaced, StoredItem
 from jobpipe.item_rules import name_key
-from jobpipe.job import JobRef, Success
+from jobpipe.job import Success
+from jobpipe.job_ref import JobRef
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
@@ -58,6 +59,9 @@ class DynamoDbItems:
                     writes += [self._lock(new), self._unlock(old)]
             case Removed(old):
                 writes += [self._remove(old), self._unlock(old)]
+        settle_conflicts(lambda: self._transact(writes))
+
+    def _transact(self, writes: list[TransactWriteItemTypeDef]) -> None:
         try:
             # botocore adds a ClientRequestToken, so that its own retry after a lost answer is the same transaction.
             with outages(_TABLE):
@@ -81,7 +85,8 @@ class DynamoDbItems:
             "Put": {
                 "TableName": self._items,
                 "Item": item_to_row(new),
-                "ConditionExpression": "version = :read",
+                "ConditionExpression": "#version = :read",
+                "ExpressionAttributeNames": {"#version": "version"},
                 "ExpressionAttributeValues": {":read": {"S": old.version}},
             }
         }
@@ -91,7 +96,8 @@ class DynamoDbItems:
             "Delete": {
                 "TableName": self._items,
                 "Key": {"item_id": {"S": old.item_id}},
-                "ConditionExpression": "version = :read",
+                "ConditionExpression": "#version = :read",
+                "ExpressionAttributeNames": {"#version": "version"},
                 "ExpressionAttributeValues": {":read": {"S": old.version}},
             }
         }
@@ -116,7 +122,7 @@ class DynamoDbItems:
         }
 
 
-def _why(error: ClientError) -> CommitRefused:
+def _why(error: ClientError) -> CommitRefused | Conflict:
     """The reason that counts: the job's own first, then what another try may mend, then the rule that failed."""
     # Positions: 0 the job, 1 the item, 2 and 3 name locks (see commit).
     codes = [str(reason.get("Code", "None")) for reason in error.response.get("CancellationReasons", [])]
@@ -124,7 +130,7 @@ def _why(error: ClientError) -> CommitRefused:
     if 0 in failed:
         return JobEnded()
     if _WORTH_ANOTHER_TRY.intersection(codes):
-        return CommitConflict()
+        return Conflict()
     if 1 in failed:
         return ItemChanged()
     if failed:

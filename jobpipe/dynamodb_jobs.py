@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
 from jobpipe import json_text
-from jobpipe.aws import AwsClients, error_code, outages
+from jobpipe.aws import AwsClients, Conflict, error_code, outages, settle_conflicts
 from jobpipe.clock import rfc3339
 from jobpipe.dynamodb_rows import Row, job_from_row, job_to_row, success_to_row
 from jobpipe.errors import JobEnded, Problem
-from jobpipe.job import UNFINISHED, Job, JobRef, Status, Success
+from jobpipe.job import UNFINISHED, Job, Status, Success
+from jobpipe.job_ref import JobRef
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import UpdateTypeDef
-
-_TABLE = "The jobs table"
 
 
 class DynamoDbJobs:
@@ -36,8 +37,8 @@ class DynamoDbJobs:
         #   request B        put (no such job) ── fails, A's row comes with the refusal ──→ send A's generation
         #
         # TTL deletes late, so an expired row must count as none here as well.
-        try:
-            with outages(_TABLE):
+        def put() -> None:
+            with _table():
                 self._clients.dynamodb.put_item(
                     TableName=self._table,
                     Item=job_to_row(job),
@@ -45,15 +46,17 @@ class DynamoDbJobs:
                     ExpressionAttributeValues={":now": {"N": str(int(at.timestamp()))}},
                     ReturnValuesOnConditionCheckFailure="ALL_OLD",
                 )
+
+        try:
+            settle_conflicts(put)
         except ClientError as error:
             if error_code(error) != "ConditionalCheckFailedException":
                 raise
-            row = error.response.get("Item")
-            return job_from_row(row) if row else self.get(job.job_id)
+            return job_from_row(error.response["Item"])  # type: ignore[typeddict-item]
         return None
 
     def get(self, job_id: str) -> Job | None:
-        with outages(_TABLE):
+        with _table():
             answer = self._clients.dynamodb.get_item(
                 TableName=self._table, Key={"job_id": {"S": job_id}}, ConsistentRead=True
             )
@@ -95,10 +98,25 @@ class DynamoDbJobs:
         }
 
     def _update(self, update: Any) -> None:
-        try:
-            with outages(_TABLE):
+        def write() -> None:
+            with _table():
                 self._clients.dynamodb.update_item(**update)
+
+        try:
+            settle_conflicts(write)
         except ClientError as error:
             if error_code(error) == "ConditionalCheckFailedException":
                 raise JobEnded from error
             raise
+
+
+@contextmanager
+def _table() -> Iterator[None]:
+    """Outages as Unavailable; a transaction on the same job, such as its commit, as Conflict."""
+    try:
+        with outages("The jobs table"):
+            yield
+    except ClientError as error:
+        if error_code(error) == "TransactionConflictException":
+            raise Conflict from error
+        raise

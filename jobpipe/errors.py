@@ -3,6 +3,7 @@
     JobpipeError
     ├── Refusal                     the caller asked for what cannot be; answered as a problem document
     │   ├── InvalidRequest          400
+    │   ├── Forbidden               403
     │   ├── NotFound                404
     │   ├── NameTaken               409
     │   ├── VersionMismatch         412
@@ -15,8 +16,7 @@
     └── CommitRefused               the transaction that ends a job was cancelled, nothing changed
         ├── JobEnded                the job has ended already, was retried anew, or is gone
         ├── NameLocked              another live item has the name
-        ├── ItemChanged             the item is not in the version that was read
-        └── CommitConflict          another transaction was at work, or the table throttled: worth another try
+        └── ItemChanged             the item is not in the version that was read
 
 Every problem (RFC 9457) is one of the classes with a status; its `type` is stable and made from `slug`.
 """
@@ -66,6 +66,10 @@ class Refusal(ProblemError):
 
 class InvalidRequest(Refusal):
     status, slug, title = 400, "invalid-request", "The request is not valid"
+
+
+class Forbidden(Refusal):
+    status, slug, title = 403, "forbidden", "Forbidden"
 
 
 class NotFound(Refusal):
@@ -118,7 +122,3 @@ class NameLocked(CommitRefused):
 
 class ItemChanged(CommitRefused):
     """The item is not in the version that was read."""
-
-
-class CommitConflict(CommitRefused):
-    """Another transaction was at work on the same rows, or a table throttled."""

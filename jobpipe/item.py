@@ -6,6 +6,7 @@ import secrets
 from dataclasses import dataclass
 
 from jobpipe import json_text
+from jobpipe.job_ref import JobRef
 
 INLINE_BYTES = 4 * 1024
 """Documents up to this size also stand in the row, and in the job's: a read needs no S3.
@@ -73,14 +74,14 @@ def new_version() -> str:
     return secrets.token_hex(8)
 
 
-def document_prefix(item_id: str, job_id: str) -> str:
-    """Where all documents lie that a job's attempts put, committed or not."""
-    return f"items/{item_id}/{job_id}/"
+def document_prefix(item_id: str, job: JobRef) -> str:
+    """Where all documents lie that the attempts of this life of a job put, committed or not."""
+    return f"items/{item_id}/{job.job_id}/{job.generation}/"
 
 
-def document_key(item_id: str, job_id: str, version: str) -> str:
+def document_key(item_id: str, job: JobRef, version: str) -> str:
     """The key of one version. Two attempts of one job never share a key: a late put cannot hide a committed one."""
-    return f"{document_prefix(item_id, job_id)}{version}.json"
+    return f"{document_prefix(item_id, job)}{version}.json"
 
 
 def inline(document_text: str) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from typing import Any
+from urllib.parse import quote
 
 from jobpipe.errors import InvalidRequest, TooLarge
 
@@ -107,7 +108,7 @@ def _check_fields(fields: Document) -> Document:
 def _check_name(name: Any) -> None:
     if not isinstance(name, str):
         raise InvalidRequest("The name must be a string.", pointer="#/name")
-    if not name.strip():
+    if all(unicodedata.category(character)[0] in "ZC" for character in name):  # spaces, also those of no width
         raise InvalidRequest("The name must not be blank.", pointer="#/name")
     if len(name) > MAX_NAME_LENGTH or len(name_key(name)) > MAX_NAME_LENGTH:
         raise InvalidRequest(f"The name must have at most {MAX_NAME_LENGTH} characters.", pointer="#/name")
@@ -142,4 +143,5 @@ def _check_text(text: str, pointer: str) -> None:
 
 
 def _escape(name: str) -> str:
-    return name.replace("~", "~0").replace("/", "~1")[:80]
+    """One step of a JSON Pointer in its URI fragment form (RFC 6901, section 6)."""
+    return quote(name[:80].replace("~", "~0").replace("/", "~1"), safe="~", errors="replace")

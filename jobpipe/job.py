@@ -10,6 +10,7 @@ is no `running`.
 from __future__ import annotations
 
 import hashlib
+import re
 import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -19,6 +20,7 @@ from jobpipe.clock import rfc3339
 from jobpipe.commands import Command, fingerprint
 from jobpipe.errors import Problem
 from jobpipe.item import DocumentRef
+from jobpipe.job_ref import JobRef
 
 QUEUE_RETENTION = timedelta(days=14)
 """How long SQS keeps a message: its own maximum."""
@@ -38,6 +40,8 @@ class Status(StrEnum):
         """Whether the job has ended."""
         return self not in UNFINISHED
 
+
+_JOB_ID = re.compile("[0-9a-f]{32}")
 
 UNFINISHED = (Status.QUEUED, Status.RETRYING)
 
@@ -63,17 +67,14 @@ class Job:
     superseded: str | None = None  # succeeded: the key of the document that it replaced, to be deleted
     error: Problem | None = None  # failed: why
 
+    @property
+    def ref(self) -> JobRef:
+        """This life of it."""
+        return JobRef(self.job_id, self.generation)
+
     def is_expired(self, at: datetime) -> bool:
         """Whether it counts as gone, though the row may still be there."""
         return self.expires_at <= at.timestamp()
-
-
-@dataclass(frozen=True, slots=True)
-class JobRef:
-    """Which life of which job a message belongs to."""
-
-    job_id: str
-    generation: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +87,7 @@ class Success:
     superseded: str | None = None
 
 
-def accepted(command: Command, owner: str, idempotency_key: str | None, at: datetime, retention: timedelta) -> Job:
+def new_job(command: Command, owner: str, idempotency_key: str | None, at: datetime, retention: timedelta) -> Job:
     """The job of a command that is about to be queued."""
     return Job(
         job_id=_job_id(owner, idempotency_key),
@@ -102,6 +103,11 @@ def accepted(command: Command, owner: str, idempotency_key: str | None, at: date
         # The message may wait its 14 days, and after a redrive 14 more: no waiting command loses its job.
         expires_at=int((at + 2 * QUEUE_RETENTION + retention).timestamp()),
     )
+
+
+def is_job_id(text: str) -> bool:
+    """Whether a job could have this id."""
+    return _JOB_ID.fullmatch(text) is not None
 
 
 def _job_id(owner: str, idempotency_key: str | None) -> str:

@@ -8,7 +8,7 @@ significant digits, or lies outside 1E-130 … 9.99E+125
 from __future__ import annotations
 
 import json
-from decimal import Decimal
+from decimal import Context, Decimal, InvalidOperation
 from json.encoder import encode_basestring
 from typing import Any
 
@@ -17,6 +17,7 @@ from jobpipe.errors import InvalidRequest
 MAX_DIGITS = 38
 MAX_EXPONENT = 125
 MIN_EXPONENT = -130
+_EXACT = Context(prec=MAX_DIGITS)
 
 
 def decode(text: str | bytes) -> Any:
@@ -110,16 +111,20 @@ def _integer(literal: str) -> int:
 def _fraction(literal: str) -> float | Decimal:
     exact = _check_storable(literal)
     short = float(literal)
-    return short if Decimal(repr(short)) == exact else exact
+    # Without trailing zeros, so that equal fractions are written, and fingerprinted, the same.
+    return short if Decimal(repr(short)) == exact else exact.normalize(_EXACT)
 
 
 def _check_storable(literal: str) -> Decimal:
     """The number as a Decimal, if DynamoDB can hold it; checked before int(), which is slow on long literals."""
-    number = Decimal(literal)
+    try:
+        number = Decimal(literal)
+    except InvalidOperation:  # the exponent is beyond what even Decimal knows
+        number = Decimal("Infinity")
     if not number:
         return Decimal(0)
-    digits = "".join(map(str, number.as_tuple().digits)).rstrip("0")
-    if len(digits) > MAX_DIGITS or not MIN_EXPONENT <= number.adjusted() <= MAX_EXPONENT:
+    digits = "" if number.is_infinite() else "".join(map(str, number.as_tuple().digits)).rstrip("0")
+    if not digits or len(digits) > MAX_DIGITS or not MIN_EXPONENT <= number.adjusted() <= MAX_EXPONENT:
         shown = literal if len(literal) <= 50 else literal[:47] + "..."  # noqa: PLR2004
         raise InvalidRequest(
             f"The number {shown} cannot be stored exactly: at most {MAX_DIGITS} significant digits, "

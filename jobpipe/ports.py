@@ -12,7 +12,8 @@ from typing import Protocol
 
 from jobpipe.errors import Problem
 from jobpipe.item import Change, DocumentRef, ItemPage, StoredItem
-from jobpipe.job import Job, JobRef, Success
+from jobpipe.job import Job, Success
+from jobpipe.job_ref import JobRef
 from jobpipe.queue_message import Envelope
 
 

@@ -10,7 +10,7 @@ from jobpipe import json_text
 from jobpipe.commands import Command, parse_command
 from jobpipe.errors import Refusal, TooLarge, UndecodableMessage
 from jobpipe.item_rules import check_item_id
-from jobpipe.job import JobRef
+from jobpipe.job_ref import JobRef
 
 MAX_MESSAGE_BYTES = 200 * 1024
 """Of the whole body; SQS itself takes 256 KiB."""

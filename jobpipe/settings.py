@@ -12,7 +12,6 @@ from typing import Self
 class Settings:
     """Where things are, as the deployment set it."""
 
-    stage: str
     jobs_table: str
     items_table: str
     names_table: str
@@ -24,7 +23,6 @@ class Settings:
     def from_env(cls, environ: Mapping[str, str]) -> Self:
         """KeyError names the variable that is missing."""
         return cls(
-            stage=environ["JOBPIPE_STAGE"],
             jobs_table=environ["JOBS_TABLE"],
             items_table=environ["ITEMS_TABLE"],
             names_table=environ["NAMES_TABLE"],

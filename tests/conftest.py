@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 from hypothesis import settings
 
+from infra.api_keys import FIRST_OWNER, new_api_key
 from infra.deployment import Deployer, answers
 from infra.emulator.server import running_emulator
 from infra.errors import OperatorError
@@ -49,12 +51,25 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
 @pytest.fixture
 def other_key(stage: Stage) -> Iterator[str]:
     """An API key of another caller."""
+    with a_key(stage, "othercaller") as key:
+        yield key
+
+
+@pytest.fixture
+def second_key(stage: Stage) -> Iterator[str]:
+    """Another API key of the caller whose key the deployment made."""
+    with a_key(stage, FIRST_OWNER) as key:
+        yield key
+
+
+@contextmanager
+def a_key(stage: Stage, owner: str) -> Iterator[str]:
     gateway = stage.aws("apigateway")
     mine = [
         key for key in gateway.get_api_keys(includeValues=True)["items"] if key["value"] == stage.deployment.api_key
     ]
     plans = gateway.get_usage_plans(keyId=mine[0]["id"])["items"]
-    key = gateway.create_api_key(name="tests-other-caller", enabled=True)
+    key = gateway.create_api_key(name=f"tests-{owner}", enabled=True, value=new_api_key(owner))
     gateway.create_usage_plan_key(usagePlanId=plans[0]["id"], keyId=key["id"], keyType="API_KEY")
     yield gateway.get_api_key(apiKey=key["id"], includeValue=True)["value"]
     gateway.delete_usage_plan_key(usagePlanId=plans[0]["id"], keyId=key["id"])

@@ -12,7 +12,8 @@ from jobpipe.clock import rfc3339
 from jobpipe.errors import ItemChanged, JobEnded, NameLocked, Problem
 from jobpipe.item import Change, Created, DocumentRef, ItemPage, Removed, Replaced, StoredItem
 from jobpipe.item_rules import name_key
-from jobpipe.job import UNFINISHED, Job, JobRef, Status, Success
+from jobpipe.job import UNFINISHED, Job, Status, Success
+from jobpipe.job_ref import JobRef
 from jobpipe.queue_message import Envelope
 
 RETENTION = timedelta(days=7)

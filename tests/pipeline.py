@@ -11,10 +11,10 @@ from urllib.parse import parse_qs, urlsplit
 from api_lambda.chalicelib.application import build_app
 from api_lambda.chalicelib.services import Services
 from jobpipe.item_rules import name_key
+from jobpipe.stores import Stores
 from tests.memory import RETENTION, MemoryDocuments, MemoryItems, MemoryJobs, MemoryQueue
 from worker_lambda.chalicelib.consume_batch import consume_batch
 from worker_lambda.chalicelib.execute import execute
-from worker_lambda.chalicelib.stores import Stores
 
 
 class Context:
@@ -25,8 +25,11 @@ class Context:
     invoked_function_arn = "arn:aws:lambda:us-east-1:000000000000:function:jobpipe"
     aws_request_id = "00000000-0000-0000-0000-000000000000"
 
+    def __init__(self, milliseconds: int = 29_000) -> None:
+        self.milliseconds = milliseconds
+
     def get_remaining_time_in_millis(self) -> int:
-        return 29_000
+        return self.milliseconds
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,7 @@ class Pipeline:
     items: MemoryItems = field(init=False)
     documents: MemoryDocuments = field(default_factory=MemoryDocuments)
     queue: MemoryQueue = field(default_factory=MemoryQueue)
+    context: Context = field(default_factory=Context)
 
     def __post_init__(self) -> None:
         self.items = MemoryItems(self.jobs)
@@ -62,6 +66,8 @@ class Pipeline:
         headers: dict[str, str] | None = None,
         owner: str = "alice",
         raw: str | None = None,
+        base64_encoded: bool = False,
+        several: dict[str, list[str]] | None = None,
     ) -> Answer:
         """One request, routed as API Gateway does; `raw` is a body that is not to be encoded."""
         parts = urlsplit(target)
@@ -73,20 +79,24 @@ class Pipeline:
             parameters[name] = segments[1]
             path = f"/{segments[0]}/{{{name}}}"
         event = {
-            "headers": {"content-type": "application/json", **(headers or {})},
+            "headers": {
+                "content-type": "application/json",
+                "x-api-key": f"{owner}{uuid.uuid4().hex}" if owner else "",
+                **(headers or {}),
+            },
+            "multiValueHeaders": several,
             "multiValueQueryStringParameters": parse_qs(parts.query, keep_blank_values=True) or None,
             "pathParameters": parameters or None,
             "stageVariables": None,
             "body": raw if raw is not None else None if body is None else json.dumps(body),
-            "isBase64Encoded": False,
+            "isBase64Encoded": base64_encoded,
             "requestContext": {
                 "httpMethod": method,
                 "resourcePath": path,
                 "requestId": str(uuid.uuid4()),
-                "identity": {"apiKeyId": owner},
             },
         }
-        answer = self.app(event, Context())
+        answer = self.app(event, self.context)
         return Answer(answer["statusCode"], {k.lower(): v for k, v in answer["headers"].items()}, answer["body"])
 
     def work(self, most: int = 10) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """The API Lambda: from an HTTP request to a queued job, and from a job to an HTTP answer.
 
-routes → items, jobs, meta → submit, wait → jobpipe
+routes → items, jobs, meta → answer → submit, wait → jobpipe
          http_requests: what a request says    job_responses: what an answer says
 application: binds the routes to Chalice, errors to problem documents, requests to log lines
 """

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Callable
 from typing import Any
@@ -12,6 +11,7 @@ from chalice.app import Chalice, ConvertToMiddleware, Request, Response
 from jobpipe.errors import InternalError, InvalidRequest, ProblemError, Unavailable
 from jobpipe.telemetry import logger
 
+from .callers import owner_of
 from .http import HttpRequest, HttpResponse
 from .http_requests import decode_path_parameter
 from .job_responses import problem_response
@@ -60,7 +60,7 @@ def _view(app: Chalice, route: Route, services: Callable[[], Services]) -> Calla
 
 def _answer(current: Request, request_id: str, route: Route, services: Callable[[], Services]) -> HttpResponse:
     try:
-        return route.endpoint(_request(current, request_id), services())
+        return route.endpoint(_request(current, request_id, route), services())
     except Unavailable as outage:
         logger.warning("unavailable", exc_info=True, extra={"request_id": request_id})
         response = problem_response(outage.to_problem(), request_id)
@@ -74,20 +74,28 @@ def _answer(current: Request, request_id: str, route: Route, services: Callable[
         return problem_response(fault.to_problem(), request_id)
 
 
-def _request(current: Request, request_id: str) -> HttpRequest:
+def _request(current: Request, request_id: str, route: Route) -> HttpRequest:
     event: dict[str, Any] = current.to_original_event()
     parameters = event.get("pathParameters") or {}
+    headers = _headers(event)
     context: Any = current.lambda_context
     return HttpRequest(
         method=current.method,
-        headers=current.headers,
+        headers=headers,
         query=event.get("multiValueQueryStringParameters") or {},
         path_parameters={name: decode_path_parameter(value) for name, value in parameters.items()},
         body=_body(current),
-        owner=_owner(current),
+        owner="" if route.open else owner_of(headers.get("x-api-key", "")),
         request_id=request_id,
         remaining_seconds=lambda: float(context.get_remaining_time_in_millis()) / 1000,
     )
+
+
+def _headers(event: dict[str, Any]) -> dict[str, str]:
+    """By lower-case name; of one that was sent several times the values are joined (RFC 9110, section 5.3)."""
+    single = {name.lower(): value for name, value in (event.get("headers") or {}).items()}
+    several = {name.lower(): ", ".join(v) for name, v in (event.get("multiValueHeaders") or {}).items()}
+    return single | several
 
 
 def _body(current: Request) -> bytes:
@@ -96,13 +104,3 @@ def _body(current: Request) -> bytes:
     except ValueError:  # lone surrogates in the text, or what should be base64 is not
         raise InvalidRequest("The body is not valid UTF-8.") from None
     return body.encode() if isinstance(body, str) else body
-
-
-def _owner(current: Request) -> str:
-    """Who the API key stands for. The gateway has checked the key, on every route that needs one."""
-    key_id = current.context.get("identity", {}).get("apiKeyId")
-    if key_id:
-        return str(key_id)
-    # An emulator may leave the key's id out of the event; the key itself must not be stored, a digest may.
-    key = current.headers.get("x-api-key", "")
-    return hashlib.sha256(key.encode()).hexdigest()[:16] if key else ""

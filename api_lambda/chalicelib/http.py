@@ -11,7 +11,7 @@ class HttpRequest:
     """What an endpoint may know of a request."""
 
     method: str
-    headers: Mapping[str, str]  # case-insensitive
+    headers: Mapping[str, str]  # by lower-case name
     query: Mapping[str, list[str]]
     path_parameters: Mapping[str, str]  # decoded
     body: bytes

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
+import uuid
 from email.message import Message
 from typing import Any
 from urllib.parse import unquote
@@ -26,6 +27,8 @@ MAX_PAGE = 100
 DEFAULT_PAGE = 50
 
 _IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
+# One of a list: a comma inside a quoted string does not end it.
+_PREFERENCE = re.compile(r'(?:[^,"]|"(?:\\.|[^"\\])*")+')
 _WHOLE_NUMBER = re.compile(r"[0-9]{1,9}")
 
 
@@ -53,24 +56,30 @@ def idempotency_key(request: HttpRequest) -> str | None:
 
 
 def if_match(request: HttpRequest) -> str | None:
-    """The If-Match header, if there is one."""
+    """The If-Match header, if there is one; other preconditions are refused."""
+    refuse_preconditions(request, but_if_match=True)
     return etags.check_if_match(request.headers.get("if-match"))
 
 
-def refuse_if_match(request: HttpRequest) -> None:
-    """Refuse a precondition where it would silently not be kept."""
-    if "if-match" in request.headers:
+def refuse_preconditions(request: HttpRequest, *, but_if_match: bool = False) -> None:
+    """Refuse the preconditions that would silently not be kept."""
+    if "if-match" in request.headers and not but_if_match:
         raise InvalidRequest(
             "If-Match goes with PUT, PATCH and DELETE of an item; in a raw command it is the member if_match."
         )
+    for header in ("if-none-match", "if-unmodified-since", "if-modified-since"):
+        if header in request.headers:
+            raise InvalidRequest(f"{header.title()} is not supported on a write; If-Match is.")
 
 
 def preferred_wait(request: HttpRequest) -> int:
     """Seconds of `Prefer: wait=N` (RFC 7240), 0 without; other preferences are not known here."""
-    for preference in request.headers.get("prefer", "").split(","):
+    for preference in _PREFERENCE.findall(request.headers.get("prefer", "")):
         name, _, value = preference.partition(";")[0].partition("=")
         if name.strip().lower() == "wait":
-            return _whole_number("Prefer: wait", value.strip().strip('"'), 0, MAX_WAIT_SECONDS)
+            quoted = re.fullmatch(r'\s*"([^"]*)"\s*', value)
+            seconds = quoted[1] if quoted else value.strip()
+            return _whole_number("Prefer: wait", seconds, 0, MAX_WAIT_SECONDS)
     return 0
 
 
@@ -96,9 +105,12 @@ def cursor(request: HttpRequest) -> str | None:
     try:
         # Without validate=True, b64decode skips characters that are not base64.
         decoded = base64.b64decode(value + "=" * (-len(value) % 4), altchars=b"-_", validate=True).decode()
-        return check_item_id(decoded)
-    except (binascii.Error, ValueError, InvalidRequest):
-        raise InvalidRequest("The cursor must be one that this API gave.") from None
+        # Only what make_cursor makes: the ids that this API assigns, written in one way.
+        if str(uuid.UUID(decoded)) == decoded and make_cursor(decoded) == value:
+            return decoded
+    except (binascii.Error, ValueError):
+        pass
+    raise InvalidRequest("The cursor must be one that this API gave.")
 
 
 def make_cursor(after: str) -> str:
@@ -115,6 +127,8 @@ def decode_path_parameter(value: str) -> str:
 
 
 def _check_media_type(request: HttpRequest, allowed: tuple[str, ...]) -> None:
+    if request.headers.get("content-encoding", "identity").lower() != "identity":
+        raise UnsupportedMediaType("A body must not have a Content-Encoding.")
     header = request.headers.get("content-type")
     if not header:
         return  # it must be JSON all the same

@@ -9,7 +9,7 @@ from jobpipe.item_reader import document_text, read_item
 from jobpipe.item_rules import check_fields_to_set, check_merge_patch, check_new_document
 
 from . import http_requests as said
-from .accept import accept, new_item_id
+from .answer import answer, new_item_id
 from .http import HttpRequest, HttpResponse
 from .job_responses import JSON
 from .services import Services
@@ -20,29 +20,29 @@ MAX_PAGE_BYTES = 1024 * 1024
 
 def create_item(request: HttpRequest, services: Services) -> HttpResponse:
     """Queue the creation of an item; its id is assigned already."""
-    said.refuse_if_match(request)
+    said.refuse_preconditions(request)
     command = CreateItem(new_item_id(), check_new_document(said.json_body(request)))
-    return accept(command, request, services, to_root="")
+    return answer(command, request, services, to_root="")
 
 
 def put_item(request: HttpRequest, services: Services) -> HttpResponse:
     """Queue the setting of the given fields of an item."""
     fields = check_fields_to_set(said.json_body(request))
     command = SetFields(said.item_id(request), fields, said.if_match(request))
-    return accept(command, request, services, to_root="../")
+    return answer(command, request, services, to_root="../")
 
 
 def patch_item(request: HttpRequest, services: Services) -> HttpResponse:
     """Queue an RFC 7396 merge patch of an item."""
     patch = check_merge_patch(said.json_body(request, said.JSON_OR_MERGE_PATCH))
     command = MergePatch(said.item_id(request), patch, said.if_match(request))
-    return accept(command, request, services, to_root="../")
+    return answer(command, request, services, to_root="../")
 
 
 def delete_item(request: HttpRequest, services: Services) -> HttpResponse:
     """Queue the deletion of an item."""
     command = DeleteItem(said.item_id(request), said.if_match(request))
-    return accept(command, request, services, to_root="../")
+    return answer(command, request, services, to_root="../")
 
 
 def get_item(request: HttpRequest, services: Services) -> HttpResponse:

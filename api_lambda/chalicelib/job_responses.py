@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from jobpipe import etags, json_text
-from jobpipe.errors import Problem
+from jobpipe.errors import InternalError, Problem
 from jobpipe.item import item_json
 from jobpipe.job import Job, Status
 from jobpipe.ports import DocumentStore
@@ -78,12 +78,14 @@ def _job_json(job: Job, documents: DocumentStore) -> str:
 
 
 def _result_json(job: Job, documents: DocumentStore) -> str:
+    if job.operation == "delete":
+        return DELETED
     document = job.result
     if document is None and job.result_document is not None:
         document = documents.get(job.result_document)
-    if document is not None:
-        return item_json(job.item_id, document)
-    return DELETED if job.operation == "delete" else "null"
+    if document is None:  # the bucket keeps versions for longer than jobs live
+        raise InternalError(f"The result of job {job.job_id} is missing.")
+    return item_json(job.item_id, document)
 
 
 def _ids(job: Job) -> dict[str, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from jobpipe.clock import now
 from jobpipe.commands import Command, CreateItem, with_item_id
 from jobpipe.errors import IdempotencyKeyReused, JobEnded, Unavailable
-from jobpipe.job import Job, JobRef, Status, accepted
+from jobpipe.job import Job, Status, new_job
 from jobpipe.queue_message import QueueMessage, seal
 
 from .services import Services
@@ -18,9 +18,9 @@ def submit(
 
     With an Idempotency-Key that the caller used before for the same command, it is that job again (P4).
     """
-    job = accepted(command, owner, idempotency_key, now(), services.job_retention)
+    job = new_job(command, owner, idempotency_key, now(), services.job_retention)
     # Sealed before anything is stored: what SQS cannot carry is refused and leaves no trace (P7).
-    envelope = seal(QueueMessage(JobRef(job.job_id, job.generation), command, request_id))
+    envelope = seal(QueueMessage(job.ref, command, request_id))
 
     # A crash after this put promised nothing: the caller has no 202. With a key the same request sent again finds
     # the job here and sends its message; without one the row expires.
@@ -35,22 +35,28 @@ def submit(
         job = earlier
         if isinstance(command, CreateItem):
             command = with_item_id(command, earlier.item_id)
-        envelope = seal(QueueMessage(JobRef(earlier.job_id, earlier.generation), command, request_id))
+        envelope = seal(QueueMessage(earlier.ref, command, request_id))
     try:
         services.queue.send(envelope)
     except Unavailable:
         # Whether the message is in SQS is not known. With a key the job stays queued for the caller's replay.
-        if idempotency_key is None and _took_effect_meanwhile(job, services):
-            return job
-        raise
+        ended = None if idempotency_key else _end_unheard(job, services)
+        if ended is None:
+            raise
+        return ended
     return job
 
 
-def _took_effect_meanwhile(job: Job, services: Services) -> bool:
-    """Fail a job that nobody will hear of, so that its message, if it landed, changes nothing. Too late: True."""
+def _end_unheard(job: Job, services: Services) -> Job | None:
+    """Fail a job that nobody will ask for, so that its message, if it landed, changes nothing.
+
+    None, unless the message landed and the worker was first: then the job as the worker ended it.
+    """
     problem = Unavailable("The command could not be queued.").to_problem()
     try:
-        services.jobs.fail(JobRef(job.job_id, job.generation), problem, now())
+        services.jobs.fail(job.ref, problem, now())
     except JobEnded:
-        return True
-    return False
+        ended = services.jobs.get(job.job_id)
+        # It may have been we who ended it: by a write whose answer was lost and which was then tried again.
+        return None if ended is None or ended.error == problem else ended
+    return None

@@ -20,11 +20,11 @@ def identity(pid: int) -> str | None:
     return None if state.startswith(_ZOMBIE) else started_at
 
 
-def running_with(text: str) -> list[int]:
-    """The ids of processes whose command line contains this text."""
+def running(executable: str, text: str) -> list[int]:
+    """The ids of the processes that run this executable with this text in their command line."""
     if not (_PROC / "self").exists():
         lines = (line.strip().partition(" ") for line in _ps("-axo", "pid=,command=").splitlines())
-        return [int(pid) for pid, _, command in lines if text in command and "ps -axo" not in command]
+        return [int(pid) for pid, _, command in lines if command.startswith(executable) and text in command]
     found = []
     for entry in _PROC.iterdir():
         if entry.name.isdecimal():
@@ -32,7 +32,8 @@ def running_with(text: str) -> list[int]:
                 command = (entry / "cmdline").read_bytes()
             except OSError:
                 continue  # ended meanwhile, or another user's
-            if text in _words(command):
+            words = _words(command)
+            if words.startswith(executable) and text in words:
                 found.append(int(entry.name))
     return found
 

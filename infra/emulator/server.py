@@ -19,6 +19,7 @@ from infra.emulator import processes
 from infra.emulator.venv import ensure_venv
 from infra.errors import OperatorError
 from infra.file_lock import file_lock
+from infra.settings import EMULATOR_VENV
 
 START_SECONDS = 30
 STOP_SECONDS = 5
@@ -151,14 +152,14 @@ class Emulator:
             _end(running.pid)
             _let_go(running.port)
         # Lambdas are its children; one in the middle of an invocation survives it.
-        for pid in processes.running_with(f"{self._data_dir}/"):
+        for pid in processes.running(str(EMULATOR_VENV / "bin" / "python"), f"{self._data_dir}/"):
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         self._pid_file.unlink(missing_ok=True)
         return running is not None
 
     def _forget(self) -> None:
-        for pid in processes.running_with(f"{self._data_dir}/"):
+        for pid in processes.running(str(EMULATOR_VENV / "bin" / "python"), f"{self._data_dir}/"):
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         shutil.rmtree(self._data_dir, ignore_errors=True)

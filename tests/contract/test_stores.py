@@ -19,7 +19,8 @@ from jobpipe.dynamodb_items import DynamoDbItems
 from jobpipe.dynamodb_jobs import DynamoDbJobs
 from jobpipe.errors import ItemChanged, JobEnded, NameLocked
 from jobpipe.item import Created, DocumentRef, Removed, Replaced, StoredItem, new_version
-from jobpipe.job import Job, JobRef, Status, Success, accepted
+from jobpipe.job import Job, Status, Success, new_job
+from jobpipe.job_ref import JobRef
 from jobpipe.ports import DocumentStore, ItemStore, JobStore
 from jobpipe.s3_documents import S3Documents
 from tests.memory import RETENTION, MemoryDocuments, MemoryItems, MemoryJobs
@@ -54,7 +55,7 @@ def stores(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> S
 
 
 def job(stores: Stores, key: str | None = None) -> Job:
-    new = accepted(CreateItem("i", {"name": "n", "description": "d"}), "alice", key, NOW, RETENTION)
+    new = new_job(CreateItem("i", {"name": "n", "description": "d"}), "alice", key, NOW, RETENTION)
     assert stores.jobs.put_new(new, NOW) is None
     return new
 
@@ -97,7 +98,7 @@ def test_a_job_is_read_as_it_was_put(stores: Stores) -> None:
 def test_a_second_put_of_a_live_job_returns_the_first(stores: Stores) -> None:
     key = secrets.token_hex(8)
     first = job(stores, key)
-    second = accepted(CreateItem("other", {"name": "n", "description": "d"}), "alice", key, NOW, RETENTION)
+    second = new_job(CreateItem("other", {"name": "n", "description": "d"}), "alice", key, NOW, RETENTION)
     assert second.job_id == first.job_id
     assert stores.jobs.put_new(second, NOW) == first
     assert stores.jobs.get(first.job_id) == first

@@ -75,6 +75,20 @@ def failing() -> dict[str, Any]:
     return template
 
 
+def test_a_parameter_that_is_not_given_stays_and_a_default_is_for_the_first_time(stacks: Stacks) -> None:
+    def seconds() -> str:
+        (stack,) = stacks._cfn.describe_stacks(StackName="sticky")["Stacks"]
+        (parameter,) = stack["Parameters"]
+        return str(parameter["ParameterValue"])
+
+    stacks.deploy("sticky", with_queue(), {}, {"Seconds": "11"})
+    assert seconds() == "11"
+    stacks.deploy("sticky", with_queue(), {"Seconds": "22"}, {"Seconds": "11"})
+    assert seconds() == "22"
+    assert stacks.deploy("sticky", with_queue(), {}, {"Seconds": "11"}).changed is False
+    assert seconds() == "22"
+
+
 def test_a_failure_names_the_resource_and_the_next_try_works(stacks: Stacks) -> None:
     with pytest.raises(OperatorError, match=r"Response \(AWS::ApiGateway::GatewayResponse\): ."):
         stacks.deploy("retry", failing(), {})

@@ -99,6 +99,8 @@ def test_deploy_again_change_and_destroy(run: Run, state_dir: Path) -> None:
     assert queue["Attributes"]["VisibilityTimeout"] == "60", "six times the worker's time-out"
     assert stage.request("POST", "/items", {**item, "name": unique("New")}, headers=WAIT).status_code == 201
 
+    assert run("up").stdout.count("no changes") == 3, "parameters stay until they are given anew"
+
     destroyed = run("destroy")
     assert destroyed.returncode == 0, destroyed.stderr
     assert {kind: left for kind, left in everything(stage).items() if left} == {}

@@ -6,7 +6,9 @@ from typing import Any
 import pytest
 
 from infra import templates
+from infra.package import package_all
 from infra.settings import ROOT
+from infra.templates import FOUNDATION, read_template
 
 STATEFUL = {
     "CommandsQueue",
@@ -111,3 +113,38 @@ def test_templates_go_out_compact() -> None:
 
     assert json.loads(text) == templates.foundation_for("prod")
     assert ": " not in text.split('"Description"')[0]
+
+
+def test_the_queue_is_told_which_messages_failed() -> None:
+    """Without ReportBatchItemFailures Lambda would delete the failed messages of a batch with the others."""
+    template = read_template(package_all()["worker"].template_path)
+    (mapping,) = _properties("AWS::Lambda::EventSourceMapping", template)
+    assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+    assert mapping["BatchSize"] == 10
+    assert mapping["ScalingConfig"] == {"MaximumConcurrency": {"Ref": "WorkerConcurrency"}}
+
+
+def test_the_queue_hides_a_batch_for_six_times_the_workers_time_out() -> None:
+    foundation = read_template(FOUNDATION)
+    mapping = foundation["Mappings"]["VisibilityOfWorkerTimeout"]
+    allowed = foundation["Parameters"]["WorkerTimeout"]["AllowedValues"]
+    assert {seconds: rule["Seconds"] for seconds, rule in mapping.items()} == {s: 6 * int(s) for s in allowed}
+    queues = {queue["QueueName"]["Fn::Sub"]: queue for queue in _properties("AWS::SQS::Queue", foundation)}
+    commands = queues["jobpipe-${Stage}-commands.fifo"]
+    assert commands["VisibilityTimeout"]["Fn::FindInMap"][0] == "VisibilityOfWorkerTimeout"
+    assert commands["DeduplicationScope"] == "messageGroup"
+    assert commands["FifoThroughputLimit"] == "perMessageGroupId"
+    for queue in queues.values():
+        assert queue["MessageRetentionPeriod"] == 14 * 24 * 3600
+        assert queue["FifoQueue"] is True
+
+
+def test_versions_outlive_the_jobs_that_speak_of_them() -> None:
+    foundation = read_template(FOUNDATION)
+    windows = foundation["Mappings"]["UndoWindowOfJobRetention"]
+    assert set(windows) == set(foundation["Parameters"]["JobRetentionDays"]["AllowedValues"])
+    assert all(window["Days"] > int(days) for days, window in windows.items())
+
+
+def _properties(kind: str, template: templates.Template) -> list[dict[str, Any]]:
+    return [resource["Properties"] for resource in resources_of(kind, template).values()]

@@ -38,6 +38,7 @@ def test_unknown_routes_and_wrong_methods_are_problems(stage: Stage, method: str
     assert answer.status_code == 404
     if stage.renders_gateway_responses:
         assert problem(answer) == "not-found"
+        assert answer.headers["x-request-id"] == answer.json()["request_id"]
 
 
 @pytest.mark.parametrize(

@@ -134,6 +134,14 @@ def test_another_key_is_another_caller(stage: Stage, other_key: str) -> None:
     ).ok
 
 
+def test_a_new_key_of_the_same_owner_is_the_same_caller(stage: Stage, second_key: str) -> None:
+    key = {"Idempotency-Key": str(uuid.uuid4())}
+    document = item()
+    mine = stage.request("POST", "/items", document, headers=key).json()
+    assert stage.request("GET", f"/jobs/{mine['id']}", key=second_key).status_code == 200
+    assert stage.request("POST", "/items", document, headers=key, key=second_key).json()["id"] == mine["id"]
+
+
 @pytest.mark.parametrize("function", ["api_function", "worker_function"])
 def test_log_lines_are_json_and_name_the_job(stage: Stage, function: str) -> None:
     job = stage.client.wait(stage.client.create(item(secret="do-not-log-me")))

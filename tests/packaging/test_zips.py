@@ -82,7 +82,6 @@ def run(zip_path: Path, runtime: Path, handler: str, event: Any, stage: Stage, t
         "AWS_ACCESS_KEY_ID": "test",
         "AWS_SECRET_ACCESS_KEY": "test",
         "POWERTOOLS_SERVICE_NAME": "zip",
-        "JOBPIPE_STAGE": "local",
         "JOBS_TABLE": resources["jobs_table"],
         "ITEMS_TABLE": resources["items_table"],
         "NAMES_TABLE": resources["names_table"],

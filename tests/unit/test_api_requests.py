@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from base64 import b64encode
 from typing import Any
 
 import pytest
@@ -48,6 +49,10 @@ BAD_BODIES: list[tuple[str | None, int]] = [
     ('{"name":"' + "x" * 256 + '","description":"d"}', 400),
     (TOO_DEEP, 400),
     ("[" * 200_000, 400),
+    ('{"name":"n","description":"d","x":1E9999999999999999999}', 400),
+    ('{"name":"n","description":"d","x":1E-9999999999999999999}', 400),
+    ('{"name":"n","description":"d","x":0E9999999999999999999}', 400),
+    ('{"name":"\u200b\u00ad ","description":"d"}', 400),
     ('{"name":"n","description":"' + "x" * 205_000 + '"}', 413),
     ('{"name":"n","description":"' + "x" * 1_100_000 + '"}', 413),
 ]
@@ -102,6 +107,14 @@ def test_a_bad_body_leaves_no_trace(pipeline: Pipeline, body: str | None, status
         ("POST", "/jobs", {"body": {"operation": "read", "item_id": "x" * 129}}, 400),
         ("POST", "/jobs", {"headers": {"if-match": '"v"'}}, 400),
         ("GET", "/jobs/nope", {}, 404),
+        ("GET", "/jobs/" + "a" * 5000, {}, 404),
+        ("GET", "/items?cursor=enp6eg", {}, 400),
+        ("GET", "/items?cursor=M2YwZTJmMGMtMDAwMC00MDAwLTgwMDAtMDAwMDAwMDAwMDAw=", {}, 400),
+        ("POST", "/items", {"headers": {"content-encoding": "gzip"}}, 415),
+        ("POST", "/items", {"headers": {"if-none-match": "*"}}, 400),
+        ("PUT", "/items/i", {"headers": {"if-none-match": "*"}}, 400),
+        ("DELETE", "/items/i", {"headers": {"if-unmodified-since": "x"}}, 400),
+        ("POST", "/items", {"headers": {"prefer": 'wait="5'}}, 400),
     ],
 )
 def test_a_bad_request_leaves_no_trace(
@@ -121,10 +134,43 @@ def test_a_wait_out_of_range_is_refused(pipeline: Pipeline, wait: str) -> None:
     assert pipeline.request("GET", f"/jobs/{job['id']}?wait={wait}").status == 400
 
 
-def test_a_body_that_is_no_base64_is_refused(pipeline: Pipeline) -> None:
-    answer = pipeline.request("POST", "/items", raw="\ud800")
+@pytest.mark.parametrize(
+    ("raw", "base64_encoded"),
+    [("\ud800", False), ("not base64!", True), (b64encode(b'{"name":"\xff"}').decode(), True), ("/w==", True)],
+)
+def test_a_body_that_is_no_text_is_refused(pipeline: Pipeline, raw: str, base64_encoded: bool) -> None:
+    before = pipeline.state()
+    answer = pipeline.request("POST", "/items", raw=raw, base64_encoded=base64_encoded)
     assert answer.status == 400
     assert is_problem(answer)
+    assert pipeline.state() == before
+
+
+def test_a_body_in_base64_is_read(pipeline: Pipeline) -> None:
+    body = b64encode(json.dumps(GOOD).encode()).decode()
+    assert pipeline.request("POST", "/items", raw=body, base64_encoded=True).status == 202
+
+
+@pytest.mark.parametrize(
+    ("header", "values", "status"),
+    [
+        ("Idempotency-Key", ["a", "b"], 400),
+        ("Content-Type", ["application/json", "application/json"], 415),
+        ("If-Match", ['"a"', "*"], 400),
+        ("If-Match", ['"a"', '"b"'], 202),
+        ("Prefer", ["respond-async", "wait=21"], 400),
+    ],
+)
+def test_a_header_sent_twice_is_one_list(pipeline: Pipeline, header: str, values: list[str], status: int) -> None:
+    answer = pipeline.request("PUT", "/items/i", {"x": 1}, headers={header: values[-1]}, several={header: values})
+    assert answer.status == status, answer.text
+
+
+def test_without_a_key_nobody_gets_in_even_behind_the_gateway(pipeline: Pipeline) -> None:
+    answer = pipeline.request("GET", "/items", owner="")
+    assert answer.status == 403
+    assert is_problem(answer)
+    assert pipeline.request("GET", "/health", owner="").status == 200
 
 
 headers = st.dictionaries(

@@ -60,6 +60,7 @@ def test_a_good_document_is_taken_as_it_is(document: Any) -> None:
         ({**GOOD, "x": ["\ud800"]}, "#/x/0"),
         ({**GOOD, "\udfff": 1}, "#"),
         ({**GOOD, "a/b": {"~": "\0"}}, "#/a~1b/~0"),
+        ({**GOOD, "é %": "\0"}, "#/%C3%A9%20%25"),
         ({**GOOD, "nul\0": 1}, "#"),
     ],
 )

@@ -47,7 +47,19 @@ def test_storable_numbers_are_kept(literal: str) -> None:
 
 @pytest.mark.parametrize(
     "literal",
-    ["1E-131", "1E126", "1e400", "-1e400", "1" * 39, "0." + "1" * 39, "1" + "0" * 126, "9" * 100_000, "1e-999999"],
+    [
+        "1E-131",
+        "1E126",
+        "1e400",
+        "-1e400",
+        "1" * 39,
+        "0." + "1" * 39,
+        "1" + "0" * 126,
+        "9" * 100_000,
+        "1e-999999",
+        "1e" + "9" * 30,
+        "0e" + "9" * 30,
+    ],
 )
 def test_numbers_that_dynamodb_cannot_hold_are_refused(literal: str) -> None:
     with pytest.raises(InvalidRequest, match="cannot be stored exactly"):

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from jobpipe.commands import CreateItem, DeleteItem, SetFields
 from jobpipe.errors import TooLarge, UndecodableMessage
-from jobpipe.job import JobRef
+from jobpipe.job_ref import JobRef
 from jobpipe.queue_message import MAX_MESSAGE_BYTES, QueueMessage, decode_message, seal
 
 JOB = JobRef("a" * 32, "b" * 16)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from jobpipe.errors import Unavailable
+from jobpipe.errors import Problem, Unavailable
 from jobpipe.job import Status
+from jobpipe.job_ref import JobRef
 from jobpipe.queue_message import Envelope
 from tests.pipeline import Pipeline
 
@@ -97,9 +99,22 @@ def test_item_mode_and_precondition_are_part_of_the_command(pipeline: Pipeline, 
     assert statuses == [202, 422]
 
 
+def test_equal_fractions_are_one_number(pipeline: Pipeline) -> None:
+    body = '{"name":"n","description":"d","x":1.2345678901234567890123%s}'
+    ids = {pipeline.request("POST", "/items", raw=body % zeros, **KEY).json.get("id") for zeros in ("", "0", "000")}
+    assert len(ids) == 1
+
+
 def test_both_ways_to_say_a_command_are_one(pipeline: Pipeline) -> None:
     first = pipeline.request("POST", "/items", GOOD, **KEY).json
     assert pipeline.request("POST", "/jobs", {"operation": "create", "item": GOOD}, **KEY).json == first
+
+
+def test_a_new_key_of_the_same_owner_is_the_same_caller(pipeline: Pipeline) -> None:
+    """The pipeline makes another API key of the owner for each request."""
+    first = pipeline.request("POST", "/items", GOOD, **KEY).json
+    assert pipeline.request("POST", "/items", GOOD, **KEY).json == first
+    assert pipeline.request("GET", f"/jobs/{first['id']}").status == 200
 
 
 def test_a_key_belongs_to_its_caller(pipeline: Pipeline) -> None:
@@ -177,6 +192,42 @@ def test_without_a_key_a_message_that_landed_and_took_effect_is_a_202(
     monkeypatch.setattr(pipeline.queue, "send", lost_answer)
     assert pipeline.request("POST", "/items", GOOD).status == 202
     assert len(pipeline.items.rows) == 1
+
+
+def test_a_failure_of_our_own_whose_answer_was_lost_is_no_202(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The write that fails the job took effect; its repetition finds the job ended."""
+    fail = pipeline.jobs.fail
+
+    def fails_twice(ref: JobRef, problem: Problem, at: datetime) -> None:
+        fail(ref, problem, at)
+        fail(ref, problem, at)
+
+    with monkeypatch.context() as outage:
+        fail_send(pipeline, outage, lands=False)
+        outage.setattr(pipeline.jobs, "fail", fails_twice)
+        assert pipeline.request("POST", "/items", GOOD).status == 503
+
+
+@pytest.mark.parametrize("error", [Unavailable("no"), ZeroDivisionError()])
+def test_trouble_in_waiting_does_not_hide_that_the_command_was_accepted(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def broken(_: str) -> None:
+        raise error
+
+    monkeypatch.setattr(pipeline.jobs, "get", broken)
+    answer = pipeline.request("POST", "/items", GOOD, headers={"prefer": "wait=5"})
+    assert answer.status == 202
+    assert answer.json["status"] == "queued"
+
+
+def test_a_wait_ends_before_lambda_does(pipeline: Pipeline) -> None:
+    pipeline.context.milliseconds = 2_100
+    started = time.monotonic()
+    assert pipeline.request("POST", "/items", GOOD, headers={"prefer": "wait=20"}).status == 202
+    assert time.monotonic() - started < 10, "not the 20 seconds that were asked for"
 
 
 def test_an_outage_of_the_jobs_table_queues_nothing(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from jobpipe.errors import CommitConflict, ItemChanged, Unavailable
-from jobpipe.job import JobRef, Status
+from jobpipe.errors import ItemChanged, Unavailable
+from jobpipe.job import Status
+from jobpipe.job_ref import JobRef
 from tests.pipeline import Pipeline
 from worker_lambda.chalicelib.consume_batch import Delivery, consume_batch
 
@@ -141,29 +142,6 @@ def test_a_call_that_fails_costs_nothing_but_another_delivery(
 
     assert documents(pipeline) == documents(other)
     assert outcomes(pipeline) == outcomes(other)
-
-
-def test_a_conflict_is_tried_again_in_process(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
-    commit = Fails(pipeline.items.commit, CommitConflict())
-    monkeypatch.setattr(pipeline.items, "commit", commit)
-    pipeline.request("POST", "/items", GOOD)
-    assert pipeline.work() == {"batchItemFailures": []}
-    assert commit.calls == 2
-    assert len(pipeline.documents.versions) == 1
-
-
-def test_conflicts_without_end_return_the_message(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
-    def conflict(*_: object) -> None:
-        raise CommitConflict
-
-    with monkeypatch.context() as patch:
-        patch.setattr(pipeline.items, "commit", conflict)
-        patch.setattr("worker_lambda.chalicelib.command_handlers.time.sleep", lambda _: None)
-        pipeline.request("POST", "/items", GOOD)
-        assert len(pipeline.work()["batchItemFailures"]) == 1
-    pipeline.drain()
-    pipeline.check_consistent()
-    assert len(pipeline.items.rows) == 1
 
 
 def test_an_item_that_changed_meanwhile_is_read_again(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:

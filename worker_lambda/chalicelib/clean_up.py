@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from jobpipe.item import document_prefix
-from jobpipe.job import JobRef
-
-from .stores import Stores
+from jobpipe.job_ref import JobRef
+from jobpipe.stores import Stores
 
 
 def finish_clean_up(job: JobRef, item_id: str, stores: Stores) -> None:
@@ -18,11 +17,12 @@ def finish_clean_up(job: JobRef, item_id: str, stores: Stores) -> None:
 
 
 def remove_uncommitted(job: JobRef, item_id: str, stores: Stores) -> None:
-    """Delete the documents that earlier attempts of an ended job put and never committed.
+    """Delete the documents that attempts of this life of a job put and never committed.
 
-    Safe because the job has ended: nothing under its prefix can be committed any more, and what was is spared.
+    Safe because this life is over, by an end or by a retry: nothing that it put can be committed any more, and what
+    was is spared. What another life puts lies elsewhere.
     """
-    keys = stores.documents.keys(document_prefix(item_id, job.job_id))
+    keys = stores.documents.keys(document_prefix(item_id, job))
     if not keys:
         return
     item = stores.items.get(item_id)

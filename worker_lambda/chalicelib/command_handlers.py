@@ -6,15 +6,13 @@ fails raises a Refusal; every other exception leaves the job unfinished and the 
 
 from __future__ import annotations
 
-import random
-import time
 from collections.abc import Callable
 from typing import Any
 
 from jobpipe import etags, json_text
 from jobpipe.clock import now, rfc3339
 from jobpipe.commands import Command, CreateItem, DeleteItem, MergePatch, ReadItem, SetFields
-from jobpipe.errors import CommitConflict, NameLocked, NameTaken, NotFound, VersionMismatch
+from jobpipe.errors import NameLocked, NameTaken, NotFound, VersionMismatch
 from jobpipe.item import (
     Change,
     Created,
@@ -27,12 +25,9 @@ from jobpipe.item import (
 )
 from jobpipe.item_reader import read_item
 from jobpipe.item_rules import Document, check_size, merge_patch, set_fields
-from jobpipe.job import JobRef, Success
-
-from .stores import Stores
-
-_COMMIT_TRIES = 5
-_COMMIT_PAUSE = 0.05  # seconds, doubled with each try and cut short at random
+from jobpipe.job import Success
+from jobpipe.job_ref import JobRef
+from jobpipe.stores import Stores
 
 
 def handle(command: Command, job: JobRef, stores: Stores) -> None:
@@ -107,7 +102,7 @@ def _put_version(
         item_id=item_id,
         version=version,
         name=document["name"],
-        document=stores.documents.put(document_key(item_id, job.job_id, version), text),
+        document=stores.documents.put(document_key(item_id, job, version), text),
         inline=inline(text),
         created_at=created_at or at,
         updated_at=at,
@@ -125,18 +120,10 @@ def _showing(item: StoredItem, superseded: str | None = None) -> Success:
 
 
 def _commit(change: Change, job: JobRef, success: Success, stores: Stores) -> None:
-    for attempt in range(_COMMIT_TRIES):
-        try:
-            stores.items.commit(change, job, success, now())
-        except CommitConflict:
-            # Another transaction on one of the rows; botocore does not try these again.
-            if attempt == _COMMIT_TRIES - 1:
-                raise
-            time.sleep(random.uniform(0, _COMMIT_PAUSE * 2**attempt))
-        except NameLocked:
-            if isinstance(change, Removed):
-                raise
-            stores.documents.delete([change.new.document.key])  # cancelled for good, so nothing points to it
-            raise NameTaken(f"Another item is named {change.new.name!r}.") from None
-        else:
-            return
+    try:
+        stores.items.commit(change, job, success, now())
+    except NameLocked:
+        if isinstance(change, Removed):
+            raise
+        stores.documents.delete([change.new.document.key])  # cancelled for good, so nothing points to it
+        raise NameTaken(f"Another item is named {change.new.name!r}.") from None

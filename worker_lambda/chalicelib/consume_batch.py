@@ -48,9 +48,14 @@ def _process_in_order(line: list[Delivery], process: Process) -> list[Delivery]:
     for i, delivery in enumerate(line):
         try:
             process(delivery)
-        except Exception:  # noqa: BLE001  # whatever it is, it must not cost the other items their commands
-            logger.exception(
-                "message returned", extra={"message_id": delivery.message_id, "behind": len(line) - i - 1}
+        except Exception as error:  # noqa: BLE001  # whatever it is, it must not cost the other items theirs
+            logger.warning(
+                "message returned",
+                extra={
+                    "message_id": delivery.message_id,
+                    "reason": f"{type(error).__name__}: {error}",
+                    "behind": len(line) - i - 1,
+                },
             )
             return line[i:]
     return []

@@ -7,12 +7,12 @@ import time
 from jobpipe.clock import now
 from jobpipe.errors import JobEnded, Refusal
 from jobpipe.queue_message import QueueMessage, decode_message
+from jobpipe.stores import Stores
 from jobpipe.telemetry import logger
 
 from .clean_up import finish_clean_up, remove_uncommitted
 from .command_handlers import handle
 from .consume_batch import Delivery
-from .stores import Stores
 
 
 def execute(delivery: Delivery, stores: Stores) -> None:
@@ -22,19 +22,19 @@ def execute(delivery: Delivery, stores: Stores) -> None:
     """
     started = time.perf_counter()
     message = decode_message(delivery.body)
-    outcome = _end(message, stores, redelivered=delivery.receive_count > 1)
-    logger.info(
-        "command",
-        extra={
-            "job_id": message.job.job_id,
-            "item_id": message.command.item_id,
-            "operation": message.command.operation,
-            "request_id": message.request_id,
-            "outcome": outcome,
-            "receive_count": delivery.receive_count,
-            "duration_ms": round((time.perf_counter() - started) * 1000, 1),
-        },
-    )
+    about: dict[str, object] = {
+        "job_id": message.job.job_id,
+        "item_id": message.command.item_id,
+        "operation": message.command.operation,
+        "request_id": message.request_id,
+        "receive_count": delivery.receive_count,
+    }
+    try:
+        about["outcome"] = _end(message, stores, redelivered=delivery.receive_count > 1)
+    except Exception:
+        logger.exception("command interrupted", extra=about)
+        raise
+    logger.info("command", extra={**about, "duration_ms": round((time.perf_counter() - started) * 1000, 1)})
 
 
 def _end(message: QueueMessage, stores: Stores, *, redelivered: bool) -> str:

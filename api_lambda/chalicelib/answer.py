@@ -5,6 +5,8 @@ from __future__ import annotations
 import uuid
 
 from jobpipe.commands import Command
+from jobpipe.job import Job
+from jobpipe.telemetry import logger
 
 from . import http_requests as said
 from .http import HttpRequest, HttpResponse
@@ -19,16 +21,24 @@ def new_item_id() -> str:
     return str(uuid.uuid4())
 
 
-def accept(command: Command, request: HttpRequest, services: Services, *, to_root: str) -> HttpResponse:
+def answer(command: Command, request: HttpRequest, services: Services, *, to_root: str) -> HttpResponse:
     """The final answer, if the caller prefers to wait and the job ends in time, else 202 with the job."""
     seconds, key = said.preferred_wait(request), said.idempotency_key(request)
     job = submit(
         command, owner=request.owner, idempotency_key=key, request_id=request.request_id, services=services
     )
-    if seconds:
+    response = _final(job, seconds, request, services, to_root) if seconds else None
+    return response or accepted_response(job, services.documents, to_root)
+
+
+def _final(job: Job, seconds: int, request: HttpRequest, services: Services, to_root: str) -> HttpResponse | None:
+    try:
         job = wait_for(job, seconds, services.jobs, request)
-        if job.status.done:
-            response = final_response(job, services.documents, to_root, request.request_id)
-            response.headers["Preference-Applied"] = f"wait={seconds}"
-            return response
-    return accepted_response(job, services.documents, to_root)
+        if not job.status.done:
+            return None
+        response = final_response(job, services.documents, to_root, request.request_id)
+    except Exception:  # noqa: BLE001  # the command is accepted, and no trouble in waiting for it may hide that
+        logger.warning("waiting failed", exc_info=True, extra={"job_id": job.job_id, "item_id": job.item_id})
+        return None
+    response.headers["Preference-Applied"] = f"wait={seconds}"
+    return response

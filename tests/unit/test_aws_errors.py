@@ -1,0 +1,249 @@
+"""Which errors of AWS are outages, conflicts, rules: what an emulator never or seldom answers.
+
+botocore's Stubber holds the requests to the service model and to what is expected here; nothing leaves the process.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import boto3
+import pytest
+from botocore import exceptions as botocore_errors
+from botocore.stub import ANY, Stubber
+
+from jobpipe.aws import AwsClients, Conflict, outages, settle_conflicts
+from jobpipe.commands import DeleteItem
+from jobpipe.dynamodb_items import DynamoDbItems
+from jobpipe.dynamodb_jobs import DynamoDbJobs
+from jobpipe.dynamodb_rows import job_to_row
+from jobpipe.errors import ItemChanged, JobEnded, NameLocked, Unavailable
+from jobpipe.item import Created, DocumentRef, Removed, Replaced, StoredItem
+from jobpipe.job import Success, new_job
+from jobpipe.job_ref import JobRef
+from jobpipe.queue_message import Envelope
+from jobpipe.s3_documents import S3Documents
+from jobpipe.sqs_commands import SqsCommands
+
+NOW = datetime(2026, 11, 22, tzinfo=UTC)
+REF = JobRef("a" * 32, "b" * 16)
+JOB = new_job(DeleteItem("i"), "alice", None, NOW, timedelta(days=7))
+ITEM = StoredItem("i", "v1", "n", DocumentRef("k", "s3v"), "{}", "t", "t")
+
+
+@pytest.fixture(autouse=True)
+def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("jobpipe.aws.time.sleep", lambda _: None)
+
+
+class Stubbed:
+    """The adapters on stubbed clients."""
+
+    def __init__(self) -> None:
+        self.clients = AwsClients()
+        keys = {"aws_access_key_id": "k", "aws_secret_access_key": "s", "region_name": "us-east-1"}
+        self.stubs = {}
+        for service in ("dynamodb", "s3", "sqs"):
+            client = boto3.client(service, **keys)  # type: ignore[call-overload]
+            self.clients.__dict__[service] = client
+            self.stubs[service] = Stubber(client)
+            self.stubs[service].activate()
+        self.dynamodb = self.stubs["dynamodb"]
+        self.jobs = DynamoDbJobs(self.clients, "jobs", timedelta(days=7))
+        self.items = DynamoDbItems(self.clients, "items", "names", self.jobs)
+        self.documents = S3Documents(self.clients, "documents")
+        self.queue = SqsCommands(self.clients, "https://sqs/commands.fifo")
+
+    def cancelled(self, *codes: str) -> None:
+        """The next transaction is cancelled for these reasons."""
+        self.dynamodb.add_client_error(
+            "transact_write_items",
+            "TransactionCanceledException",
+            http_status_code=400,
+            modeled_fields={"CancellationReasons": [{"Code": code} for code in codes]},
+        )
+
+
+@pytest.fixture
+def stubbed() -> Iterator[Stubbed]:
+    stubbed = Stubbed()
+    yield stubbed
+    for stub in stubbed.stubs.values():
+        stub.assert_no_pending_responses()
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        botocore_errors.EndpointConnectionError(endpoint_url="x"),
+        botocore_errors.ConnectTimeoutError(endpoint_url="x"),
+        botocore_errors.ConnectionClosedError(endpoint_url="x"),
+        botocore_errors.ReadTimeoutError(endpoint_url="x"),
+        botocore_errors.SSLError(endpoint_url="x", error=OSError()),
+        botocore_errors.ProxyConnectionError(proxy_url="x"),
+        botocore_errors.HTTPClientError(error="x"),
+        botocore_errors.IncompleteReadError(actual_bytes=1, expected_bytes=2),
+    ],
+)
+def test_silence_is_an_outage(error: Exception) -> None:
+    with pytest.raises(Unavailable), outages("It"):
+        raise error
+
+
+CALLS: list[tuple[str, str, Callable[[Stubbed], Any]]] = [
+    ("dynamodb", "get_item", lambda s: s.jobs.get("j")),
+    ("dynamodb", "put_item", lambda s: s.jobs.put_new(JOB, NOW)),
+    ("dynamodb", "update_item", lambda s: s.jobs.fail(REF, {"status": 409}, NOW)),
+    ("dynamodb", "get_item", lambda s: s.items.get("i")),
+    ("dynamodb", "scan", lambda s: s.items.page(1, None)),
+    ("dynamodb", "transact_write_items", lambda s: s.items.commit(Created(ITEM), REF, Success(), NOW)),
+    ("s3", "put_object", lambda s: s.documents.put("k", "{}")),
+    ("s3", "get_object", lambda s: s.documents.get(DocumentRef("k", "v"))),
+    ("s3", "delete_object", lambda s: s.documents.delete(["k"])),
+    ("s3", "list_objects_v2", lambda s: s.documents.keys("p")),
+    ("sqs", "send_message", lambda s: s.queue.send(Envelope("{}", "g", "d"))),
+]
+OUTAGES = [
+    ("InternalServerError", 500),
+    ("SomethingNew", 503),
+    ("ThrottlingException", 400),
+    ("ProvisionedThroughputExceededException", 400),
+    ("RequestLimitExceeded", 400),
+    ("RequestThrottled", 403),
+    ("SlowDown", 503),
+]
+
+
+@pytest.mark.parametrize(("code", "status"), OUTAGES)
+@pytest.mark.parametrize(("service", "operation", "call"), CALLS, ids=[f"{s}.{o}" for s, o, _ in CALLS])
+def test_throttles_and_server_errors_are_outages(
+    stubbed: Stubbed, service: str, operation: str, call: Callable[[Stubbed], Any], code: str, status: int
+) -> None:
+    stubbed.stubs[service].add_client_error(operation, code, http_status_code=status)
+    with pytest.raises(Unavailable):
+        call(stubbed)
+
+
+@pytest.mark.parametrize(("service", "operation", "call"), CALLS, ids=[f"{s}.{o}" for s, o, _ in CALLS])
+def test_other_errors_are_ours_and_go_on_as_they_are(
+    stubbed: Stubbed, service: str, operation: str, call: Callable[[Stubbed], Any]
+) -> None:
+    stubbed.stubs[service].add_client_error(operation, "AccessDenied", http_status_code=403)
+    with pytest.raises(botocore_errors.ClientError, match="AccessDenied"):
+        call(stubbed)
+
+
+@pytest.mark.parametrize(
+    ("operation", "call"), [(o, c) for s, o, c in CALLS if o in ("put_item", "update_item")], ids=["put", "update"]
+)
+def test_a_write_that_meets_a_transaction_on_its_row_is_tried_again(
+    stubbed: Stubbed, operation: str, call: Callable[[Stubbed], Any]
+) -> None:
+    stubbed.dynamodb.add_client_error(operation, "TransactionConflictException", http_status_code=400)
+    stubbed.dynamodb.add_response(operation, {})
+    call(stubbed)
+
+
+def test_a_conflict_without_end_is_an_outage() -> None:
+    tries: list[int] = []
+
+    def write() -> None:
+        tries.append(1)
+        raise Conflict
+
+    with pytest.raises(Unavailable):
+        settle_conflicts(write)
+    assert len(tries) == 5
+
+
+CHANGES = [Created(ITEM), Replaced(ITEM, ITEM), Removed(ITEM)]
+
+
+@pytest.mark.parametrize("change", CHANGES, ids=lambda change: type(change).__name__)
+@pytest.mark.parametrize("code", ["TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"])
+@pytest.mark.parametrize("position", [0, 1, 2])
+def test_a_cancelled_transaction_that_may_yet_succeed_is_tried_again(
+    stubbed: Stubbed, change: Any, code: str, position: int
+) -> None:
+    codes = ["None", "None", "None"]
+    codes[position] = code
+    stubbed.cancelled(*codes)
+    stubbed.dynamodb.add_response("transact_write_items", {})
+    stubbed.items.commit(change, REF, Success(), NOW)
+
+
+@pytest.mark.parametrize(
+    ("codes", "error"),
+    [
+        (("ConditionalCheckFailed", "ConditionalCheckFailed", "ConditionalCheckFailed"), JobEnded),
+        (("ConditionalCheckFailed", "TransactionConflict", "None"), JobEnded),
+        (("None", "ConditionalCheckFailed", "ConditionalCheckFailed"), ItemChanged),
+        (("None", "ConditionalCheckFailed", "None"), ItemChanged),
+        (("None", "None", "ConditionalCheckFailed"), NameLocked),
+        (("None", "None", "None", "ConditionalCheckFailed"), NameLocked),
+        (("None", "ValidationError", "None"), botocore_errors.ClientError),
+    ],
+)
+def test_the_first_reason_that_counts_is_told(
+    stubbed: Stubbed, codes: tuple[str, ...], error: type[Exception]
+) -> None:
+    stubbed.cancelled(*codes)
+    with pytest.raises(error):
+        stubbed.items.commit(Created(ITEM), REF, Success(), NOW)
+
+
+def test_a_conflict_comes_before_a_rule_that_it_may_have_made_fail(stubbed: Stubbed) -> None:
+    stubbed.cancelled("None", "TransactionConflict", "ConditionalCheckFailed")
+    stubbed.dynamodb.add_response("transact_write_items", {})
+    stubbed.items.commit(Created(ITEM), REF, Success(), NOW)
+
+
+def test_the_job_that_was_there_comes_with_the_refusal(stubbed: Stubbed) -> None:
+    stubbed.dynamodb.add_client_error(
+        "put_item",
+        "ConditionalCheckFailedException",
+        http_status_code=400,
+        modeled_fields={"Item": job_to_row(JOB)},
+        expected_params={
+            "TableName": "jobs",
+            "Item": ANY,
+            "ConditionExpression": "attribute_not_exists(job_id) OR expires_at <= :now",
+            "ExpressionAttributeValues": {":now": {"N": str(int(NOW.timestamp()))}},
+            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+        },
+    )
+    assert stubbed.jobs.put_new(JOB, NOW) == JOB
+
+
+def test_every_read_is_consistent(stubbed: Stubbed) -> None:
+    for table, key in (("jobs", "job_id"), ("items", "item_id")):
+        stubbed.dynamodb.add_response(
+            "get_item", {}, {"TableName": table, "Key": {key: {"S": "x"}}, "ConsistentRead": True}
+        )
+    assert stubbed.jobs.get("x") is None
+    assert stubbed.items.get("x") is None
+    stubbed.dynamodb.add_response("scan", {"Items": []}, {"TableName": "items", "Limit": 7, "ConsistentRead": True})
+    assert stubbed.items.page(7, None).items == []
+
+
+@pytest.mark.parametrize("code", ["NoSuchKey", "NoSuchVersion"])
+def test_a_version_that_the_bucket_keeps_no_longer_is_none(stubbed: Stubbed, code: str) -> None:
+    expected = {"Bucket": "documents", "Key": "k", "VersionId": "v"}
+    stubbed.stubs["s3"].add_client_error("get_object", code, http_status_code=404, expected_params=expected)
+    assert stubbed.documents.get(DocumentRef("k", "v")) is None
+
+
+def test_a_message_goes_out_with_its_group_and_deduplication_id(stubbed: Stubbed) -> None:
+    stubbed.stubs["sqs"].add_response(
+        "send_message",
+        {},
+        {
+            "QueueUrl": "https://sqs/commands.fifo",
+            "MessageBody": "{}",
+            "MessageGroupId": "g",
+            "MessageDeduplicationId": "d",
+        },
+    )
+    stubbed.queue.send(Envelope("{}", "g", "d"))
