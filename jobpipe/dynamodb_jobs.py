@@ -13,7 +13,7 @@ from jobpipe import json_text
 from jobpipe.aws import AwsClients, Conflict, error_code, outages, settle_conflicts
 from jobpipe.clock import rfc3339
 from jobpipe.dynamodb_rows import Row, job_from_row, job_to_row, success_to_row
-from jobpipe.errors import JobEnded, Problem
+from jobpipe.errors import JobEnded, Problem, Unavailable
 from jobpipe.job import UNFINISHED, Job, Status, Success
 from jobpipe.job_ref import JobRef
 
@@ -52,7 +52,12 @@ class DynamoDbJobs:
         except ClientError as error:
             if error_code(error) != "ConditionalCheckFailedException":
                 raise
-            return job_from_row(error.response["Item"])  # type: ignore[typeddict-item]
+            row: Any = error.response.get("Item")
+            # Old releases of DynamoDB Local leave it out.
+            earlier = job_from_row(row) if row else self.get(job.job_id)
+            if earlier is None:
+                raise Unavailable("The job went away while it was looked at.") from error
+            return earlier
         return None
 
     def get(self, job_id: str) -> Job | None:

@@ -217,6 +217,15 @@ def test_the_job_that_was_there_comes_with_the_refusal(stubbed: Stubbed) -> None
     assert stubbed.jobs.put_new(JOB, NOW) == JOB
 
 
+def test_the_job_that_was_there_is_read_where_it_does_not_come_along(stubbed: Stubbed) -> None:
+    for found in ({"Item": job_to_row(JOB)}, {}):
+        stubbed.dynamodb.add_client_error("put_item", "ConditionalCheckFailedException", http_status_code=400)
+        stubbed.dynamodb.add_response("get_item", found)
+    assert stubbed.jobs.put_new(JOB, NOW) == JOB
+    with pytest.raises(Unavailable):
+        stubbed.jobs.put_new(JOB, NOW)
+
+
 def test_every_read_is_consistent(stubbed: Stubbed) -> None:
     for table, key in (("jobs", "job_id"), ("items", "item_id")):
         stubbed.dynamodb.add_response(
