@@ -4,10 +4,8 @@ import argparse
 import json
 import shlex
 import sys
-from typing import NoReturn
 
-from botocore.exceptions import BotoCoreError, ClientError
-
+from infra.command_line import OneLineParser, run
 from infra.deployment import Deployer, answers
 from infra.errors import OperatorError
 from infra.progress import Progress
@@ -18,24 +16,20 @@ from infra.teardown import Teardown
 
 
 def main() -> int:
-    """Runs one command; what an operator can put right is one line."""
+    """Runs one command."""
     arguments = _parse()
-    try:
-        settings = read_settings()
-        stage = check_stage(arguments.stage or settings.stage)
-        if arguments.command == "up":
-            _up(stage, arguments.target, dict(arguments.parameter), settings)
-        elif arguments.command == "env":
-            _print_exports(read_deployment(settings.state_dir, stage))
-        else:
-            _destroy(stage, arguments.target, settings, delete_data=arguments.delete_data)
-    except OperatorError as error:
-        print(f"{arguments.command}: {error}", file=sys.stderr)
-        return 1
-    except (BotoCoreError, ClientError) as error:
-        print(f"{arguments.command}: AWS says: {error}", file=sys.stderr)
-        return 1
-    return 0
+    return run(arguments.command, lambda: _command(arguments))
+
+
+def _command(arguments: argparse.Namespace) -> None:
+    settings = read_settings()
+    stage = check_stage(arguments.stage or settings.stage)
+    if arguments.command == "up":
+        _up(stage, arguments.target, dict(arguments.parameter), settings)
+    elif arguments.command == "env":
+        _print_exports(read_deployment(settings.state_dir, stage))
+    else:
+        _destroy(stage, arguments.target, settings, delete_data=arguments.delete_data)
 
 
 def _up(stage: str, wanted: str, overrides: dict[str, str], settings: Settings) -> None:
@@ -107,14 +101,6 @@ def _parse() -> argparse.Namespace:
     )
     parser.add_argument("--delete-data", action="store_true", help="destroy a stage other than local")
     return parser.parse_args()
-
-
-class OneLineParser(argparse.ArgumentParser):
-    """Says what is wrong without the usage, which speaks of options where make has variables."""
-
-    def error(self, message: str) -> NoReturn:
-        print(f"deploy: {message}", file=sys.stderr)
-        raise SystemExit(2)
 
 
 def _assignment(text: str) -> tuple[str, str]:

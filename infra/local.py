@@ -1,28 +1,21 @@
 """`python -m infra.local localstack|stop|test-compose`: what runs on this machine for development."""
 
-import argparse
 import sys
 
 from infra import compose
+from infra.command_line import OneLineParser, run
 from infra.emulator import Emulator
-from infra.errors import OperatorError
 from infra.settings import LOCAL_STAGE, Settings, read_settings
 from infra.targets import LOCALSTACK, find_target
 
 
 def main() -> int:
-    """Runs one command; what an operator can put right is one line."""
-    parser = argparse.ArgumentParser(prog="python -m infra.local", description="Emulators on this machine.")
+    """Runs one command."""
+    parser = OneLineParser(prog="python -m infra.local", description="Emulators on this machine.")
     parser.add_argument("command", choices=["localstack", "stop", "test-compose"])
     command: str = parser.parse_args().command
-    try:
-        settings = read_settings()
-        if command == "localstack":
-            return _localstack(settings)
-        return _stop(settings) if command == "stop" else compose.run_tests(settings)
-    except OperatorError as error:
-        print(f"{command}: {error}", file=sys.stderr)
-        return 1
+    commands = {"localstack": _localstack, "stop": _stop, "test-compose": compose.run_tests}
+    return run(command, lambda: commands[command](read_settings()))
 
 
 def _localstack(settings: Settings) -> int:

@@ -6,9 +6,8 @@ import time
 from typing import Any
 
 import tenacity
-from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError
 
-from infra.errors import OperatorError
+from infra.command_line import OneLineParser, run
 from infra.settings import check_stage, read_settings
 from infra.stack_names import log_group_prefix
 from infra.stage_file import read_deployment
@@ -18,38 +17,21 @@ _LATE_MS = 10_000  # lines may arrive late and out of order: each look goes back
 _FOLLOW_SECONDS = 1.0
 
 
-def main() -> int:
+def main() -> None:
     """Prints the lines in the order of their times; with --follow, until interrupted."""
     arguments = _parse()
-    try:
-        settings = read_settings()
-        deployment = read_deployment(settings.state_dir, check_stage(arguments.stage or settings.stage))
-        printer = LogPrinter(
-            target_of(deployment).client("logs"),
-            log_group_prefix(deployment.stage),
-            since_ms=int((time.time() - arguments.minutes * 60) * 1000),
-            everything=arguments.all,
-        )
-        printer.print_new()
-        if arguments.follow:
-            tenacity.Retrying(
-                wait=tenacity.wait_fixed(_FOLLOW_SECONDS), retry=tenacity.retry_if_result(lambda _: True)
-            )(printer.print_new)
-    except KeyboardInterrupt:
-        return 130
-    except BrokenPipeError:  # `make logs | head`
-        sys.stderr.close()
-        return 0
-    except OperatorError as error:
-        print(f"logs: {error}", file=sys.stderr)
-        return 1
-    except EndpointConnectionError:
-        print("logs: nothing answers where this stage was deployed", file=sys.stderr)
-        return 1
-    except (BotoCoreError, ClientError) as error:
-        print(f"logs: AWS says: {error}", file=sys.stderr)
-        return 1
-    return 0
+    settings = read_settings()
+    deployment = read_deployment(settings.state_dir, check_stage(arguments.stage or settings.stage))
+    printer = LogPrinter(
+        target_of(deployment).client("logs"),
+        log_group_prefix(deployment.stage),
+        since_ms=int((time.time() - arguments.minutes * 60) * 1000),
+        everything=arguments.all,
+    )
+    printer.print_new()
+    if arguments.follow:
+        again = tenacity.retry_if_result(lambda _: True)
+        tenacity.Retrying(wait=tenacity.wait_fixed(_FOLLOW_SECONDS), retry=again)(printer.print_new)
 
 
 class LogPrinter:
@@ -87,7 +69,7 @@ class LogPrinter:
 
 
 def _parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m infra.logs", description="What the Lambdas said.")
+    parser = OneLineParser(prog="python -m infra.logs", description="What the Lambdas said.")
     parser.add_argument("--stage", help="JOBPIPE_STAGE, else local")
     parser.add_argument("--follow", action="store_true", help="go on until interrupted")
     parser.add_argument("--minutes", type=float, default=10, help="how far back to begin (%(default)g)")
@@ -96,4 +78,4 @@ def _parse() -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run("logs", main))

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from infra import lambda_zip, templates
+from infra.command_line import run
 from infra.errors import OperatorError
 from infra.file_lock import file_lock
 from infra.settings import BUILD_DIR, ROOT, tool_environment
@@ -104,18 +105,13 @@ def _run_chalice(app: str, build: Path) -> None:
         )
 
 
-def main() -> int:
+def main() -> None:
     """Packages both and says what they are."""
-    try:
-        for package in package_all().values():
-            size = package.zip_path.stat().st_size / 1024
-            state = "built" if package.rebuilt else "unchanged"
-            print(f"{package.app:7} {state:9} {size:6.0f} KB  {package.content_hash[:16]}")
-    except OperatorError as error:
-        print(f"package: {error}", file=sys.stderr)
-        return 1
-    return 0
+    for package in package_all().values():
+        size = package.zip_path.stat().st_size / 1024
+        state = "built" if package.rebuilt else "unchanged"
+        print(f"{package.app:7} {state:9} {size:6.0f} KB  {package.content_hash[:16]}")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run("package", main))

@@ -1,28 +1,24 @@
 """`python -m infra.emulator start|stop|status|logs`."""
 
-import argparse
 import shutil
 import sys
 
+from infra.command_line import OneLineParser, run
 from infra.emulator import Emulator
 from infra.errors import OperatorError
-from infra.settings import read_settings
+from infra.settings import Settings, read_settings
 
 
 def main() -> int:
-    """Runs one command; what goes wrong is one line."""
-    parser = argparse.ArgumentParser(prog="python -m infra.emulator", description="The embedded emulator.")
+    """Runs one command."""
+    parser = OneLineParser(prog="python -m infra.emulator", description="The embedded emulator.")
     parser.add_argument("command", choices=["start", "stop", "status", "logs"])
     command: str = parser.parse_args().command
-    try:
-        settings = read_settings()
-        return _run(command, Emulator(settings.state_dir, settings.port))
-    except OperatorError as error:
-        print(f"emulator: {error}", file=sys.stderr)
-        return 1
+    return run("emulator", lambda: _run(command, read_settings()))
 
 
-def _run(command: str, emulator: Emulator) -> int:
+def _run(command: str, settings: Settings) -> int:
+    emulator = Emulator(settings.state_dir, settings.port)
     if command == "start":
         started = emulator.start()
         print(f"emulator {'started' if started else 'already runs'} at {emulator.endpoint_url}")

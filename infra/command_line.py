@@ -1,0 +1,47 @@
+"""How every command here ends: with an exit status, and one line for what an operator can put right."""
+
+import argparse
+import os
+import sys
+from collections.abc import Callable
+from typing import NoReturn
+
+from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError
+
+from infra.errors import OperatorError
+
+INTERRUPTED = 130
+
+
+def run(name: str, command: Callable[[], int | None]) -> int:
+    """The command's exit status; 1 after an operator's error, 130 after Ctrl-C."""
+    try:
+        status = command() or 0
+        sys.stdout.flush()
+    except OperatorError as error:
+        return _say(name, str(error))
+    except EndpointConnectionError as error:
+        return _say(name, f"nothing answers at {error.kwargs.get('endpoint_url', 'the target')}")
+    except (BotoCoreError, ClientError) as error:
+        return _say(name, f"AWS says: {error}")
+    except BrokenPipeError:
+        # Whoever read our output has seen enough; the interpreter would complain once more when it closes it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return INTERRUPTED
+    return status
+
+
+def _say(name: str, line: str) -> int:
+    print(f"{name}: {line}", file=sys.stderr)
+    return 1
+
+
+class OneLineParser(argparse.ArgumentParser):
+    """Says what is wrong without the usage, which speaks of options where make has variables."""
+
+    def error(self, message: str) -> NoReturn:
+        print(f"{self.prog.rpartition('.')[2]}: {message}", file=sys.stderr)
+        raise SystemExit(2)
