@@ -36,6 +36,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
             pytest.exit(str(error), returncode=2)
         if not answers(there.deployment.base_url):
             pytest.exit(f"nothing answers at {there.deployment.base_url}: deploy first", returncode=2)
+        warm_up(there)
         yield there
         return
     state_dir = tmp_path_factory.mktemp("jobpipe")
@@ -45,7 +46,13 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
         assert target is not None
         stage = Stage(Deployer(target, LOCAL_STAGE, here, Progress(), {}).up())
         assert stage.request("GET", "/items").json() == [], "a new stage has no items"
+        warm_up(stage)
         yield stage
+
+
+def warm_up(stage: Stage) -> None:
+    """One command to its end: an emulator may take long to start the worker for the first time."""
+    stage.client.wait(stage.client.read("warm-up"), timeout=120)
 
 
 @pytest.fixture
