@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from jobpipe.errors import ItemChanged, Unavailable
+from jobpipe.item import document_key
 from jobpipe.job import Status
 from jobpipe.job_ref import JobRef
 from tests.pipeline import Pipeline
@@ -166,6 +168,20 @@ def test_a_message_of_another_generation_changes_nothing(pipeline: Pipeline) -> 
     pipeline.drain()
     assert pipeline.jobs.rows[job.job_id].status is Status.SUCCEEDED
     pipeline.check_consistent()
+
+
+def test_a_message_of_an_earlier_life_leaves_alone_what_the_live_one_has_put(pipeline: Pipeline) -> None:
+    """As after an explicit retry: the new life's document is put, not yet committed, when the old message comes."""
+    pipeline.request("POST", "/items", GOOD)
+    stale = list(pipeline.queue.waiting)
+    (job,) = pipeline.jobs.rows.values()
+    live = replace(job, generation="f" * 16)
+    pipeline.jobs.rows[job.job_id] = live
+    put = pipeline.documents.put(document_key(job.item_id, live.ref, "v1"), "{}")
+    pipeline.queue.waiting = stale
+    pipeline.drain()
+    assert list(pipeline.documents.current) == [put.key]
+    assert pipeline.jobs.rows[job.job_id] == live
 
 
 def test_a_stale_copy_of_an_expired_job_changes_nothing(pipeline: Pipeline) -> None:
