@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any
 
 import boto3
@@ -38,15 +39,21 @@ def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("jobpipe.aws.time.sleep", lambda _: None)
 
 
+@cache
+def a_client(service: str) -> Any:
+    """Made once: making one takes longer than a test."""
+    keys = {"aws_access_key_id": "k", "aws_secret_access_key": "s", "region_name": "us-east-1"}
+    return boto3.client(service, **keys)  # type: ignore[call-overload]
+
+
 class Stubbed:
     """The adapters on stubbed clients."""
 
     def __init__(self) -> None:
         self.clients = AwsClients()
-        keys = {"aws_access_key_id": "k", "aws_secret_access_key": "s", "region_name": "us-east-1"}
         self.stubs = {}
         for service in ("dynamodb", "s3", "sqs"):
-            client = boto3.client(service, **keys)  # type: ignore[call-overload]
+            client = a_client(service)
             self.clients.__dict__[service] = client
             self.stubs[service] = Stubber(client)
             self.stubs[service].activate()
@@ -71,6 +78,7 @@ def stubbed() -> Iterator[Stubbed]:
     stubbed = Stubbed()
     yield stubbed
     for stub in stubbed.stubs.values():
+        stub.deactivate()
         stub.assert_no_pending_responses()
 
 
