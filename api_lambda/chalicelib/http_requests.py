@@ -21,6 +21,7 @@ JSON_OR_MERGE_PATCH = ("application/json", "application/merge-patch+json")
 
 MAX_WAIT_SECONDS = 20
 """API Gateway gives up at 29."""
+MAX_PREFER_LENGTH = 1024
 DEFAULT_WAIT_SECONDS = 3
 """Of `?wait` without a number."""
 MAX_PAGE = 100
@@ -74,7 +75,10 @@ def refuse_preconditions(request: HttpRequest, *, but_if_match: bool = False) ->
 
 def preferred_wait(request: HttpRequest) -> int:
     """Seconds of `Prefer: wait=N` (RFC 7240), 0 without; other preferences are not known here."""
-    for preference in _PREFERENCE.findall(request.headers.get("prefer", "")):
+    header = request.headers.get("prefer", "")
+    if len(header) > MAX_PREFER_LENGTH:
+        raise InvalidRequest(f"Prefer must have at most {MAX_PREFER_LENGTH} characters.")
+    for preference in _PREFERENCE.findall(header):
         name, _, value = preference.partition(";")[0].partition("=")
         if name.strip().lower() == "wait":
             quoted = re.fullmatch(r'\s*"([^"]*)"\s*', value)

@@ -176,6 +176,11 @@ def test_with_prefer_wait_it_is_the_synchronous_api(pipeline: Pipeline) -> None:
         assert gone.headers["content-type"] == "application/problem+json"
 
 
+@pytest.mark.parametrize("prefer", ["wait=0", 'foo="a, wait=99"', "respond-async", 'wait="0"; x=1', "", ",, ,"])
+def test_preferences_that_do_not_ask_to_wait(pipeline: Pipeline, prefer: str) -> None:
+    assert pipeline.request("POST", "/items", GOOD, headers={"prefer": prefer}).status == 202
+
+
 def test_prefer_wait_answers_202_when_the_time_is_up(pipeline: Pipeline) -> None:
     answer = pipeline.request("POST", "/items", GOOD, headers={"prefer": "wait=1"})
     assert answer.status == 202

@@ -115,6 +115,7 @@ def test_a_bad_body_leaves_no_trace(pipeline: Pipeline, body: str | None, status
         ("PUT", "/items/i", {"headers": {"if-none-match": "*"}}, 400),
         ("DELETE", "/items/i", {"headers": {"if-unmodified-since": "x"}}, 400),
         ("POST", "/items", {"headers": {"prefer": 'wait="5'}}, 400),
+        ("POST", "/items", {"headers": {"prefer": "x" * 1025}}, 400),
     ],
 )
 def test_a_bad_request_leaves_no_trace(
