@@ -5,7 +5,7 @@ import subprocess
 from pathlib import Path
 
 from infra.errors import OperatorError
-from infra.settings import LOCALSTACK_IMAGE, ROOT, Settings, compose_environment
+from infra.settings import ROOT, Settings, compose_environment
 
 COMPOSE_FILE = ROOT / "docker-compose.yml"
 SERVICE = "localstack"
@@ -20,13 +20,14 @@ def why_not(settings: Settings) -> str | None:
         return "no Docker engine answers"
     if not _compose():
         return "Docker Compose is not installed"
-    if _run(settings, "docker", "image", "inspect", LOCALSTACK_IMAGE).returncode:
-        print(f"pulling {LOCALSTACK_IMAGE} ...", flush=True)
+    image = settings.localstack_image
+    if _run(settings, "docker", "image", "inspect", image).returncode:
+        print(f"pulling {image} ...", flush=True)
         try:
-            if _run(settings, "docker", "pull", "--quiet", LOCALSTACK_IMAGE, timeout=_PULL_SECONDS).returncode:
-                return f"the image {LOCALSTACK_IMAGE} cannot be pulled"
+            if _run(settings, "docker", "pull", "--quiet", image, timeout=_PULL_SECONDS).returncode:
+                return f"the image {image} cannot be pulled"
         except subprocess.TimeoutExpired:
-            return f"pulling {LOCALSTACK_IMAGE} took too long"
+            return f"pulling {image} took too long"
     return None
 
 

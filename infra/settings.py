@@ -13,7 +13,7 @@ BUILD_DIR = ROOT / "build"
 EMULATOR_VENV = ROOT / ".jobpipe" / "emulator-venv"  # one for all state directories: it holds no state
 LOCAL_STAGE = "local"
 EMULATOR_REGION = "us-east-1"
-LOCALSTACK_IMAGE = "localstack/localstack:4.14.0"
+LOCALSTACK_IMAGE = "localstack/localstack:4.14.0"  # as in docker-compose.yml
 _LAST_PORT = 65535
 _STAGE = re.compile(r"[a-z]([a-z0-9-]{0,14}[a-z0-9])?")
 
@@ -26,6 +26,7 @@ class Settings:
     port: int
     endpoint_url: str | None  # AWS_ENDPOINT_URL, which points at an emulator that someone else runs
     state_dir: Path
+    localstack_image: str = LOCALSTACK_IMAGE
 
     @property
     def emulator_url(self) -> str:
@@ -42,6 +43,7 @@ def read_settings() -> Settings:
         stage=check_stage(os.environ.get("JOBPIPE_STAGE") or LOCAL_STAGE),
         port=int(port),
         endpoint_url=(os.environ.get("AWS_ENDPOINT_URL") or "").rstrip("/") or None,
+        localstack_image=os.environ.get("LOCALSTACK_IMAGE") or LOCALSTACK_IMAGE,
         state_dir=Path(os.environ.get("JOBPIPE_STATE_DIR") or ROOT / ".jobpipe").resolve(),
     )
 

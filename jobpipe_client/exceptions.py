@@ -10,7 +10,6 @@ JobpipeError
 │  ├─ InvalidRequest           400 invalid-request
 │  ├─ Forbidden                403 forbidden
 │  ├─ NotFound                 404 not-found
-│  ├─ MethodNotAllowed         405 method-not-allowed
 │  ├─ NameTaken                409 name-taken
 │  ├─ VersionMismatch          412 version-mismatch
 │  ├─ TooLarge                 413 too-large
@@ -93,12 +92,6 @@ class NotFound(ProblemError):
     """There is no such item, job or route."""
 
     slug = "not-found"
-
-
-class MethodNotAllowed(ProblemError):
-    """The route exists, not with this method."""
-
-    slug = "method-not-allowed"
 
 
 class NameTaken(ProblemError):
@@ -193,7 +186,6 @@ _TYPES: tuple[type[ProblemError], ...] = (
     InvalidRequest,
     Forbidden,
     NotFound,
-    MethodNotAllowed,
     NameTaken,
     VersionMismatch,
     TooLarge,
@@ -213,7 +205,6 @@ _BY_STATUS: dict[int, type[ProblemError]] = {
     401: Forbidden,
     403: Forbidden,
     404: NotFound,
-    405: MethodNotAllowed,
     413: TooLarge,
     415: UnsupportedMediaType,
     429: TooManyRequests,

@@ -68,6 +68,7 @@ class Pipeline:
         raw: str | None = None,
         base64_encoded: bool = False,
         several: dict[str, list[str]] | None = None,
+        checked_key: str = "",
     ) -> Answer:
         """One request, routed as API Gateway does; `raw` is a body that is not to be encoded."""
         parts = urlsplit(target)
@@ -78,13 +79,15 @@ class Pipeline:
             name = {"items": "item_id", "jobs": "job_id"}[segments[0]]
             parameters[name] = segments[1]
             path = f"/{segments[0]}/{{{name}}}"
+        single = {
+            "content-type": "application/json",
+            "x-api-key": f"{owner}{uuid.uuid4().hex}" if owner else "",
+            **(headers or {}),
+        }
+        sent = {**{name: [value] for name, value in single.items()}, **(several or {})}
         event = {
-            "headers": {
-                "content-type": "application/json",
-                "x-api-key": f"{owner}{uuid.uuid4().hex}" if owner else "",
-                **(headers or {}),
-            },
-            "multiValueHeaders": several,
+            "headers": {name: values[-1] for name, values in sent.items()},
+            "multiValueHeaders": sent,
             "multiValueQueryStringParameters": parse_qs(parts.query, keep_blank_values=True) or None,
             "pathParameters": parameters or None,
             "stageVariables": None,
@@ -94,6 +97,7 @@ class Pipeline:
                 "httpMethod": method,
                 "resourcePath": path,
                 "requestId": str(uuid.uuid4()),
+                "identity": {"apiKey": checked_key} if checked_key else {},
             },
         }
         answer = self.app(event, self.context)

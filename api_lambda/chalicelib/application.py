@@ -85,17 +85,27 @@ def _request(current: Request, request_id: str, route: Route) -> HttpRequest:
         query=event.get("multiValueQueryStringParameters") or {},
         path_parameters={name: decode_path_parameter(value) for name, value in parameters.items()},
         body=_body(current),
-        owner="" if route.open else owner_of(headers.get("x-api-key", "")),
+        owner="" if route.open else owner_of(_checked_key(event, headers)),
         request_id=request_id,
         remaining_seconds=lambda: float(context.get_remaining_time_in_millis()) / 1000,
     )
 
 
+def _checked_key(event: dict[str, Any], headers: dict[str, str]) -> str:
+    """The API key that the gateway has checked, should a request bring several; MiniStack does not tell which."""
+    identity = event["requestContext"].get("identity") or {}
+    return identity.get("apiKey") or headers.get("x-api-key", "")
+
+
 def _headers(event: dict[str, Any]) -> dict[str, str]:
     """By lower-case name; of one that was sent several times the values are joined (RFC 9110, section 5.3)."""
-    single = {name.lower(): value for name, value in (event.get("headers") or {}).items()}
-    several = {name.lower(): ", ".join(v) for name, v in (event.get("multiValueHeaders") or {}).items()}
-    return single | several
+    several = event.get("multiValueHeaders") or {name: [v] for name, v in (event.get("headers") or {}).items()}
+    headers: dict[str, str] = {}
+    for name, values in several.items():
+        # Names that differ in case only are one header, so that none of them can hide another.
+        before = [headers[name.lower()]] if name.lower() in headers else []
+        headers[name.lower()] = ", ".join([*before, *values])
+    return headers
 
 
 def _body(current: Request) -> bytes:

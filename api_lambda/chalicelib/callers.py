@@ -2,7 +2,7 @@
 
 A key is the name of its owner and 32 hex digits of secret. The gateway has checked that the key exists before this
 Lambda sees it, so the name in front can be trusted, a new key of the same owner is the same caller, and no table of
-keys has to be asked.
+keys has to be asked. What would not match the form, such as two keys in one header, is never another owner's.
 """
 
 from __future__ import annotations

@@ -151,17 +151,18 @@ class Emulator:
         if running:
             _end(running.pid)
             _let_go(running.port)
-        # Lambdas are its children; one in the middle of an invocation survives it.
-        for pid in processes.running(str(EMULATOR_VENV / "bin" / "python"), f"{self._data_dir}/"):
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+        self._end_lambdas()
         self._pid_file.unlink(missing_ok=True)
         return running is not None
 
-    def _forget(self) -> None:
+    def _end_lambdas(self) -> None:
+        # They are its children; one in the middle of an invocation survives it.
         for pid in processes.running(str(EMULATOR_VENV / "bin" / "python"), f"{self._data_dir}/"):
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
+
+    def _forget(self) -> None:
+        self._end_lambdas()
         shutil.rmtree(self._data_dir, ignore_errors=True)
         self._data_dir.mkdir(parents=True)
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import requests
 
+from infra.api_keys import FIRST_OWNER
 from jobpipe_client import NameTaken
 from tests.deployed import WAIT, Stage, problem, unique
 
@@ -132,6 +135,21 @@ def test_another_key_is_another_caller(stage: Stage, other_key: str) -> None:
     assert stage.request(
         "GET", f"/items/{stage.client.wait(stage.client.job(mine['id'])).item_id}", key=other_key
     ).ok
+
+
+def test_a_forged_key_beside_a_good_one_shows_nobody_elses_job(stage: Stage, other_key: str) -> None:
+    job = stage.client.create(item())
+    forged = FIRST_OWNER + "0" * 32
+    base = urlsplit(stage.deployment.base_url)
+    for keys in ((other_key, forged), (forged, other_key)):
+        for names in (("x-api-key", "x-api-key"), ("x-api-key", "X-API-Key")):
+            connection = http.client.HTTPConnection(base.netloc, timeout=40)
+            connection.putrequest("GET", f"{base.path}/jobs/{job.id}")
+            for name, key in zip(names, keys, strict=True):
+                connection.putheader(name, key)
+            connection.endheaders()
+            assert connection.getresponse().status in (403, 404)
+            connection.close()
 
 
 def test_a_new_key_of_the_same_owner_is_the_same_caller(stage: Stage, second_key: str) -> None:

@@ -7,6 +7,7 @@ import pytest
 from api_lambda.chalicelib.callers import owner_of
 from infra.api_keys import new_api_key
 from jobpipe.errors import Forbidden
+from tests.pipeline import Pipeline
 
 
 @pytest.mark.parametrize("owner", ["operator", "a", "deadbeef", "team7", "a" * 63])
@@ -23,6 +24,36 @@ def test_a_key_of_another_form_stands_for_itself_and_is_not_stored(key: str) -> 
     assert key not in owner
     assert owner != owner_of(key + "0")
     assert owner_of(key) == owner
+
+
+MINE, FORGED = new_api_key("mallory"), "alice" + "0" * 32
+
+
+@pytest.mark.parametrize(
+    "several",
+    [
+        {"x-api-key": [MINE, FORGED]},
+        {"x-api-key": [FORGED, MINE]},
+        {"x-api-key": [MINE], "X-API-KEY": [FORGED]},
+        {"X-API-KEY": [FORGED], "x-api-key": [MINE]},
+        {"x-api-key": [f"{MINE}, {FORGED}"]},
+    ],
+)
+@pytest.mark.parametrize("checked_key", [MINE, ""])
+def test_a_second_key_beside_a_good_one_makes_nobody_another_caller(
+    pipeline: Pipeline, several: dict[str, list[str]], checked_key: str
+) -> None:
+    job = pipeline.request("POST", "/items", {"name": "n", "description": "d"}, owner="alice").json
+    path = f"/jobs/{job['id']}"
+    assert pipeline.request("GET", path, owner="alice").status == 200
+    assert pipeline.request("GET", path, several=several, checked_key=checked_key).status == 404
+
+
+def test_the_key_that_the_gateway_checked_is_the_one_that_counts(pipeline: Pipeline) -> None:
+    job = pipeline.request("POST", "/items", {"name": "n", "description": "d"}, owner="alice").json
+    path = f"/jobs/{job['id']}"
+    assert pipeline.request("GET", path, owner="alice", checked_key=MINE).status == 404
+    assert pipeline.request("GET", path, owner="mallory", checked_key=new_api_key("alice")).status == 200
 
 
 def test_no_key_is_nobody() -> None:
