@@ -39,7 +39,7 @@ class Deployer:
             if self.overrides:
                 self.check_overrides(packaging.result())  # before anything is changed
             given = {"Stage": self.stage} | self._api_key() | self.overrides
-            defaults = self.target.parameters(self.stage) | {"ApiKeyValue": new_api_key(FIRST_OWNER)}
+            defaults = self.target.default_parameters(self.stage) | {"ApiKeyValue": new_api_key(FIRST_OWNER)}
             foundation = (
                 self._stacks()
                 .deploy(foundation_stack(self.stage), foundation_for(self.stage), given, defaults)

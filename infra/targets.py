@@ -54,12 +54,11 @@ class Target:
             return f"https://{rest_api_id}.execute-api.{self.region}.amazonaws.com/{API_STAGE}"
         return f"{self.endpoint_url}/_aws/execute-api/{rest_api_id}/{API_STAGE}"
 
-    def parameters(self, stage: str) -> dict[str, str]:
-        """What the templates' parameters are here."""
+    def default_parameters(self, stage: str) -> dict[str, str]:
+        """What the templates' parameters are here at first; the templates' own defaults are AWS's."""
         if self.endpoint_url is None:
-            return {"Stage": stage}  # the templates' defaults are AWS's
+            return {}
         return {
-            "Stage": stage,
             "Runtime": python_runtime() if self.name == EMBEDDED else "python3.11",
             "Architecture": "arm64" if platform.machine() in {"arm64", "aarch64"} else "x86_64",
             "WorkerTimeout": "5",  # so that a fault heals in seconds

@@ -105,7 +105,7 @@ class Unavailable(ProblemError):
 
 
 class UndecodableMessage(JobpipeError):
-    """The message is not a command of ours: {reason}."""
+    """The message is not a command of ours; the text says why."""
 
 
 class CommitRefused(JobpipeError):

@@ -25,5 +25,6 @@ def foundation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Targe
         target = find_target(EMBEDDED, LOCAL_STAGE, here, start=False)
         assert target is not None
         stacks = Stacks(target.client("cloudformation"), Progress(), target.poll_seconds)
-        template, parameters = foundation_for(LOCAL_STAGE), target.parameters(LOCAL_STAGE)
-        yield target, stacks.deploy(foundation_stack(LOCAL_STAGE), template, parameters).outputs
+        template, defaults = foundation_for(LOCAL_STAGE), target.default_parameters(LOCAL_STAGE)
+        name = foundation_stack(LOCAL_STAGE)
+        yield target, stacks.deploy(name, template, {"Stage": LOCAL_STAGE}, defaults).outputs

@@ -3,26 +3,16 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from pathlib import Path
 
+from tests.commands import Done, run
 from tests.deployed import Stage
 
-ROOT = Path(__file__).parents[2]
 
-
-def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+def demo(*arguments: str, **environment: str) -> Done:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("JOBPIPE_")}
-    return subprocess.run(
-        [sys.executable, "-m", *arguments],
-        cwd=ROOT,
-        env={**kept, **environment},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    return run(sys.executable, "-m", "scripts.demo", *arguments, env={**kept, **environment})
 
 
 def connection(stage: Stage) -> dict[str, str]:
@@ -31,7 +21,7 @@ def connection(stage: Stage) -> dict[str, str]:
 
 def test_every_outcome_is_as_expected_twice_over(stage: Stage) -> None:
     for _ in range(2):
-        done = run("scripts.demo", "--clean-up", **connection(stage))
+        done = demo("--clean-up", **connection(stage))
         assert done.returncode == 0, done.stdout + done.stderr
         assert "every outcome as expected" in done.stdout
         assert "259 of 259 jobs ended" in done.stdout
@@ -40,19 +30,19 @@ def test_every_outcome_is_as_expected_twice_over(stage: Stage) -> None:
 def test_an_unexpected_outcome_is_an_exit_code(stage: Stage, tmp_path: Path) -> None:
     wrong = '{"label":"a","operation":"read","item_id":"no-such-item","expect":{"status":"succeeded"}}\n'
     (tmp_path / "wrong.jsonl").write_text(wrong)
-    done = run("scripts.demo", "--file", str(tmp_path / "wrong.jsonl"), **connection(stage))
+    done = demo("--file", str(tmp_path / "wrong.jsonl"), **connection(stage))
     assert done.returncode == 1, done.stdout + done.stderr
 
 
 def test_what_an_operator_can_put_right_is_one_line(tmp_path: Path) -> None:
-    nothing_there = run("scripts.demo", JOBPIPE_STATE_DIR=str(tmp_path))
-    unreachable = run("scripts.demo", JOBPIPE_URL="http://127.0.0.1:9", JOBPIPE_API_KEY="k" * 20)
+    nothing_there = demo(JOBPIPE_STATE_DIR=str(tmp_path))
+    unreachable = demo(JOBPIPE_URL="http://127.0.0.1:9", JOBPIPE_API_KEY="k" * 20)
     for done in (nothing_there, unreachable):
         assert done.returncode != 0
         assert len(done.stderr.strip().splitlines()) == 1, done.stderr
 
 
 def test_a_wrong_key_is_told(stage: Stage) -> None:
-    done = run("scripts.demo", **(connection(stage) | {"JOBPIPE_API_KEY": "wrong-key-wrong-key-wrong"}))
+    done = demo(**(connection(stage) | {"JOBPIPE_API_KEY": "wrong-key-wrong-key-wrong"}))
     assert done.returncode != 0
     assert "Traceback" not in done.stderr

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
 from jobpipe_client import Client
+from tests.commands import ROOT, run
 from tests.deployed import Stage
 
-ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
 NAMES = ("Trail tent", "Camp stove")
 
@@ -42,14 +41,7 @@ def test_the_shell_examples(environment: dict[str, str]) -> None:
     assert len(examples) == 3
     # A key of this run: the example's own may stand for a job of an earlier run.
     script = "\n".join(examples).replace("readme-1", f"readme-{os.urandom(4).hex()}")
-    done = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", script],
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    done = run("bash", "-euo", "pipefail", "-c", script, env=environment)
     assert done.returncode == 0, done.stderr
     assert '"status":"queued"' in done.stdout
     assert '"status":"succeeded"' in done.stdout
@@ -60,22 +52,14 @@ def test_the_shell_examples(environment: dict[str, str]) -> None:
 
 def test_the_python_example(environment: dict[str, str]) -> None:
     (example,) = blocks("python")
-    done = subprocess.run(
-        [sys.executable, "-c", example],
-        env=environment,
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    done = run(sys.executable, "-c", example, env=environment)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("succeeded {")
     assert "Camp stove" in done.stdout
 
 
 def test_every_make_target_exists() -> None:
-    said = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    said = run("make", "help", env=os.environ).stdout
     targets = set(re.findall(r"^  make (\S+)", said, flags=re.MULTILINE))
     for line in re.findall(r"`make ([^`]*)`", README):
         assert line.split()[0] in targets, line

@@ -14,7 +14,7 @@ import tenacity
 
 from infra.emulator import Emulator, PortTakenError, running_emulator
 from infra.emulator.processes import identity
-from infra.settings import ROOT
+from tests.commands import Done, run
 
 
 @pytest.fixture
@@ -105,14 +105,6 @@ def until_gone(pid: int) -> str | None:
     return identity(pid)
 
 
-def command(name: str, state_dir: Path, port: int) -> "subprocess.CompletedProcess[str]":
+def command(name: str, state_dir: Path, port: int) -> Done:
     environment = dict(os.environ) | {"JOBPIPE_STATE_DIR": str(state_dir), "JOBPIPE_PORT": str(port)}
-    return subprocess.run(
-        [sys.executable, "-m", "infra.emulator", name],
-        cwd=ROOT,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    return run(sys.executable, "-m", "infra.emulator", name, env=environment)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,11 +11,11 @@ from typing import Any
 import pytest
 
 from infra.emulator import running_emulator
-from infra.settings import ROOT
 from infra.stage_file import read_deployment
+from tests import commands
 from tests.deployed import WAIT, Stage, unique
 
-Run = Callable[..., "subprocess.CompletedProcess[str]"]
+Run = Callable[..., commands.Done]
 
 
 @pytest.fixture(scope="module")
@@ -30,18 +29,7 @@ def run(state_dir: Path) -> Iterator[Run]:
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "JOBPIPE_"))}
         environment = {**kept, "JOBPIPE_STATE_DIR": str(state_dir), "JOBPIPE_PORT": str(emulator.port)}
 
-        def command(*arguments: str) -> subprocess.CompletedProcess[str]:
-            return subprocess.run(
-                [sys.executable, "-m", "infra.deploy", *arguments],
-                cwd=ROOT,
-                env=environment,
-                capture_output=True,
-                text=True,
-                timeout=120,
-                check=False,
-            )
-
-        yield command
+        yield lambda *arguments: commands.run(sys.executable, "-m", "infra.deploy", *arguments, env=environment)
 
 
 def deployed(state_dir: Path) -> Stage:
@@ -134,11 +122,7 @@ def test_what_an_operator_can_put_right_is_one_line(run: Run, arguments: tuple[s
 def test_env_is_what_a_shell_can_take_in(run: Run, state_dir: Path) -> None:
     run("up")
     exports = run("env").stdout
-    told = subprocess.run(
-        ["bash", "-c", f'{exports}\nprintf \'%s %s\' "$JOBPIPE_URL" "$JOBPIPE_API_KEY"'],
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
+    script = f'{exports}\nprintf "%s %s" "$JOBPIPE_URL" "$JOBPIPE_API_KEY"'
+    told = commands.run("bash", "-c", script, env={}).stdout
     deployment = deployed(state_dir).deployment
     assert told == f"{deployment.base_url} {deployment.api_key}"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import subprocess
 import sys
 import sysconfig
 import zipfile
@@ -16,9 +15,9 @@ from typing import Any
 import pytest
 
 from infra.package import package_all
+from tests import commands
 from tests.deployed import Stage, unique
 
-ROOT = Path(__file__).parents[2]
 APPS = ["api", "worker"]
 
 # -I and -S: no environment, no site-packages. What is left is the standard library, the runtime and the zip.
@@ -88,15 +87,8 @@ def run(zip_path: Path, runtime: Path, handler: str, event: Any, stage: Stage, t
         "DOCUMENTS_BUCKET": resources["documents_bucket"],
         "COMMANDS_QUEUE_URL": resources["commands_queue_url"],
     }
-    done = subprocess.run(
-        [sys.executable, "-I", "-S", "-c", HANDLE.format(zip=str(unpacked), runtime=str(runtime), handler=handler)],
-        input=json.dumps(event),
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    program = HANDLE.format(zip=str(unpacked), runtime=str(runtime), handler=handler)
+    done = commands.run(sys.executable, "-I", "-S", "-c", program, env=environment, said=json.dumps(event))
     assert done.returncode == 0, done.stderr
     said = json.loads(done.stderr.strip().splitlines()[-1])
     here = {path.name for path in runtime.iterdir()}
@@ -144,14 +136,14 @@ def test_a_zip_holds_what_it_needs_and_nothing_else(app: str, zips: dict[str, Pa
     assert {"app.py", "chalicelib", "chalice", "jobpipe", "aws_lambda_powertools"} <= tops
     assert not tops & {"boto3", "botocore", "tests", "infra", "jobpipe_client"}
     assert not [name for name in names if name.endswith((".pyc", ".so", ".pyd")) or "__pycache__" in name]
-    shared = {f"jobpipe/{path.name}" for path in (ROOT / "jobpipe").glob("*.py")}
+    shared = {f"jobpipe/{path.name}" for path in (commands.ROOT / "jobpipe").glob("*.py")}
     assert shared == {name for name in names if name.startswith("jobpipe/")}
     assert zips[app].stat().st_size < 3_000_000
 
 
 def test_the_same_sources_make_the_same_bytes(zips: dict[str, Path]) -> None:
     before = {app: path.read_bytes() for app, path in zips.items()}
-    for path in (ROOT / "build").glob("*/*"):
+    for path in (commands.ROOT / "build").glob("*/*"):
         if path.is_file():
             path.unlink()
     rebuilt = {app: package.zip_path.read_bytes() for app, package in package_all().items()}

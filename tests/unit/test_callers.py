@@ -39,7 +39,7 @@ MINE, FORGED = new_api_key("mallory"), "alice" + "0" * 32
         {"x-api-key": [f"{MINE}, {FORGED}"]},
     ],
 )
-@pytest.mark.parametrize("checked_key", [MINE, ""])
+@pytest.mark.parametrize("checked_key", [MINE, ""], ids=["the gateway tells", "it does not"])
 def test_a_second_key_beside_a_good_one_makes_nobody_another_caller(
     pipeline: Pipeline, several: dict[str, list[str]], checked_key: str
 ) -> None:

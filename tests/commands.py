@@ -1,0 +1,18 @@
+"""Commands as an operator runs them: in a process of their own."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+
+Done = subprocess.CompletedProcess[str]
+
+
+def run(*command: str, env: Mapping[str, str], said: str | None = None) -> Done:
+    """The ended command and what it printed; `said` goes to its standard input."""
+    return subprocess.run(
+        command, cwd=ROOT, env=env, input=said, capture_output=True, text=True, timeout=120, check=False
+    )
