@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import boto3
 from botocore.config import Config
@@ -22,16 +22,8 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sqs import SQSClient
 
-# Three tries of a call that hangs end well before the gateway gives up (29 s) and the worker's time is up (30 s on
-# AWS).
-_CONFIG = Config(
-    connect_timeout=1,
-    read_timeout=3,
-    retries={"mode": "standard", "total_max_attempts": 3},
-    max_pool_connections=16,  # the worker runs the ten messages of a batch at once
-    # An emulator answers at one host name; AWS takes both styles.
-    s3={"addressing_style": "path"},
-)
+API_CALL_TIMEOUT = 3.0
+"""Seconds; three tries of a call that hangs end well before the gateway gives up (29 s)."""
 
 _OUTAGES = {
     "InternalError",
@@ -59,17 +51,34 @@ _CONFLICT_PAUSE = 0.05  # seconds, doubled with each try and cut short at random
 class AwsClients:
     """The clients, each made when it is first used: most requests never need S3."""
 
+    call_timeout: float = API_CALL_TIMEOUT  # seconds, of one try of one call
+    make: Callable[..., Any] = boto3.client
+
     @cached_property
     def dynamodb(self) -> DynamoDBClient:
-        return boto3.client("dynamodb", config=_CONFIG)
+        client: DynamoDBClient = self.make("dynamodb", config=self._config)
+        return client
 
     @cached_property
     def s3(self) -> S3Client:
-        return boto3.client("s3", config=_CONFIG)
+        client: S3Client = self.make("s3", config=self._config)
+        return client
 
     @cached_property
     def sqs(self) -> SQSClient:
-        return boto3.client("sqs", config=_CONFIG)
+        client: SQSClient = self.make("sqs", config=self._config)
+        return client
+
+    @cached_property
+    def _config(self) -> Config:
+        return Config(
+            connect_timeout=min(1.0, self.call_timeout),
+            read_timeout=self.call_timeout,
+            retries={"mode": "standard", "total_max_attempts": 3},
+            max_pool_connections=16,  # the worker runs the ten messages of a batch at once
+            # An emulator answers at one host name; AWS takes both styles.
+            s3={"addressing_style": "path"},
+        )
 
 
 class Conflict(Exception):

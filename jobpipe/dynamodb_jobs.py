@@ -12,13 +12,17 @@ from botocore.exceptions import ClientError
 from jobpipe import json_text
 from jobpipe.aws import AwsClients, Conflict, error_code, outages, settle_conflicts
 from jobpipe.clock import rfc3339
-from jobpipe.dynamodb_rows import Row, job_from_row, job_to_row, success_to_row
+from jobpipe.dynamodb_rows import Row, job_from_row, job_to_row, kept_to_row, success_to_row
 from jobpipe.errors import JobEnded, Problem, Unavailable
-from jobpipe.job import UNFINISHED, Job, Status, Success
+from jobpipe.job import UNFINISHED, Job, JobPage, KeptCommand, Status, Success, waiting_until
 from jobpipe.job_ref import JobRef
 
 if TYPE_CHECKING:
-    from mypy_boto3_dynamodb.type_defs import UpdateTypeDef
+    from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef, UpdateTypeDef
+
+
+_INDEX = "trouble"  # sparse: only jobs that are failed or retrying have its range key
+_COUNT = "attempts = attempts + :one"
 
 
 class DynamoDbJobs:
@@ -68,44 +72,154 @@ class DynamoDbJobs:
         row = answer.get("Item")
         return job_from_row(row) if row else None
 
+    def in_trouble(self, owner: str, status: Status, limit: int, after: str | None, at: datetime) -> JobPage:
+        trouble, _, job_id = (after or "").rpartition("#")
+        start: Any = (
+            {}
+            if after is None
+            else {"ExclusiveStartKey": {"owner": {"S": owner}, "trouble": {"S": trouble}, "job_id": {"S": job_id}}}
+        )
+        with _table():
+            answer = self._clients.dynamodb.query(
+                TableName=self._table,
+                IndexName=_INDEX,
+                KeyConditionExpression="#owner = :owner AND begins_with(trouble, :status)",
+                FilterExpression="expires_at > :now",
+                ExpressionAttributeNames={"#owner": "owner"},
+                ExpressionAttributeValues={
+                    ":owner": {"S": owner},
+                    ":status": {"S": f"{status.value}#"},
+                    ":now": {"N": str(int(at.timestamp()))},
+                },
+                ScanIndexForward=False,
+                Limit=limit,
+                **start,
+            )
+        last: Any = answer.get("LastEvaluatedKey")
+        return JobPage(
+            [job_from_row(row) for row in answer["Items"]],
+            f"{last['trouble']['S']}#{last['job_id']['S']}" if last else None,
+        )
+
+    def begin_attempt(self, ref: JobRef, charged: int, at: datetime) -> None:
+        # Absolute numbers, so that botocore's own second try after a lost answer charges nothing twice.
+        values: Row = {
+            "attempts": {"N": str(charged)},
+            "began": {"N": str(charged + 1)},
+            "updated_at": _time(at),
+        }
+        self._update(self._change(ref, values))
+
+    def hold(self, ref: JobRef, problem: Problem, charged: int, at: datetime) -> None:
+        values: Row = {
+            "status": {"S": Status.RETRYING.value},
+            "error": {"S": json_text.encode(problem)},
+            "attempts": {"N": str(charged)},
+            "updated_at": _time(at),
+            "trouble": _trouble(Status.RETRYING, at),
+        }
+        self._update(self._change(ref, values, remove=("began",)))
+
     def succeed(self, ref: JobRef, success: Success, at: datetime) -> None:
         self._update(self.success_update(ref, success, at))
 
-    def fail(self, ref: JobRef, problem: Problem, at: datetime) -> None:
-        self._update(self._ending(ref, Status.FAILED, {"error": {"S": json_text.encode(problem)}}, at))
+    def fail(
+        self, ref: JobRef, problem: Problem, at: datetime, kept: KeptCommand | None = None, *, attempt: bool = True
+    ) -> None:
+        values: Row = {
+            **self._ended(Status.FAILED, at),
+            "error": {"S": json_text.encode(problem)},
+            "trouble": _trouble(Status.FAILED, at),
+            **kept_to_row(kept),
+        }
+        self._update(self._change(ref, values, remove=("began",), count=attempt))
+
+    def cancel(self, ref: JobRef, at: datetime) -> Job:
+        values = self._ended(Status.CANCELLED, at)
+        return self._update_and_get(self._change(ref, values, remove=("began", "error", "trouble")))
+
+    def requeue(self, ref: JobRef, retry_of: str, at: datetime) -> Job:
+        # The message of the new life is on the queue already, so two may come here for the same: the API that
+        # sent it, and the worker that was faster. Another retry of the same failure has another generation:
+        #
+        #   retry A   send A ── mark A (failed in retry_of) ── succeeds ──→ the worker applies A
+        #   retry B      send B ── mark B (failed in retry_of) ── fails ──→ message B changes nothing
+        update = {
+            "TableName": self._table,
+            "Key": {"job_id": {"S": ref.job_id}},
+            "UpdateExpression": (
+                "SET #status = :queued, generation = :new, attempts = :zero, updated_at = :at,"
+                " expires_at = :expires, retries = if_not_exists(retries, :zero) + :one"
+                " REMOVE #error, trouble, command, claim, began"
+            ),
+            "ConditionExpression": "#status = :failed AND generation = :old AND expires_at > :now",
+            "ExpressionAttributeNames": {"#status": "status", "#error": "error"},
+            "ExpressionAttributeValues": {
+                ":queued": {"S": Status.QUEUED.value},
+                ":failed": {"S": Status.FAILED.value},
+                ":new": {"S": ref.generation},
+                ":old": {"S": retry_of},
+                ":zero": {"N": "0"},
+                ":one": {"N": "1"},
+                ":at": _time(at),
+                ":now": {"N": str(int(at.timestamp()))},
+                ":expires": {"N": str(waiting_until(at, self._retention))},
+            },
+        }
+        try:
+            return self._update_and_get(update)
+        except JobEnded:
+            job = self.get(ref.job_id)
+            if job is None or not job.is_live(ref):
+                raise
+            return job
 
     def success_update(self, ref: JobRef, success: Success, at: datetime) -> UpdateTypeDef:
         """The update that ends the job, to stand alone or in a transaction."""
-        return self._ending(ref, Status.SUCCEEDED, success_to_row(success), at)
+        values = {**self._ended(Status.SUCCEEDED, at), **success_to_row(success)}
+        return self._change(ref, values, remove=("began", "error", "trouble"), count=True)
 
-    def _ending(self, ref: JobRef, status: Status, attributes: Row, at: datetime) -> UpdateTypeDef:
+    def _ended(self, status: Status, at: datetime) -> Row:
+        return {
+            "status": {"S": status.value},
+            "updated_at": _time(at),
+            "expires_at": {"N": str(int((at + self._retention).timestamp()))},
+        }
+
+    def _change(
+        self, ref: JobRef, values: Row, *, remove: tuple[str, ...] = (), count: bool = False
+    ) -> UpdateTypeDef:
         # The condition is what makes a command take effect once (P2): whoever ends the job first wins, and every
         # other delivery, late worker or message of an earlier generation changes nothing.
-        values: Row = {
-            ":status": {"S": status.value},
-            ":at": {"S": rfc3339(at)},
-            ":expires": {"N": str(int((at + self._retention).timestamp()))},
-            ":one": {"N": "1"},
-            ":generation": {"S": ref.generation},
-            **{f":unfinished{i}": {"S": s.value} for i, s in enumerate(UNFINISHED)},
-            **{f":{name}": value for name, value in attributes.items()},
-        }
-        unfinished = ", ".join(f":unfinished{i}" for i in range(len(UNFINISHED)))
-        settings = ["#status = :status", "updated_at = :at", "expires_at = :expires", "attempts = attempts + :one"]
-        settings += [f"#{name} = :{name}" for name in attributes]
-        return {
+        unfinished = {f":unfinished{i}": {"S": status.value} for i, status in enumerate(UNFINISHED)}
+        settings = [f"#{name} = :{name}" for name in values] + ([_COUNT] if count else [])
+        removal = " REMOVE " + ", ".join(f"#{name}" for name in remove) if remove else ""
+        update: UpdateTypeDef = {
             "TableName": self._table,
             "Key": {"job_id": {"S": ref.job_id}},
-            "UpdateExpression": "SET " + ", ".join(settings),
-            "ConditionExpression": f"#status IN ({unfinished}) AND generation = :generation",
-            "ExpressionAttributeNames": {"#status": "status", **{f"#{name}": name for name in attributes}},
-            "ExpressionAttributeValues": values,
+            "UpdateExpression": "SET " + ", ".join(settings) + removal,
+            "ConditionExpression": f"#status IN ({', '.join(unfinished)}) AND generation = :generation",
+            "ExpressionAttributeNames": {f"#{name}": name for name in ("status", *values, *remove)},
+            "ExpressionAttributeValues": {
+                ":generation": {"S": ref.generation},
+                **({":one": {"N": "1"}} if count else {}),
+                **unfinished,
+                **{f":{name}": value for name, value in values.items()},
+            },
         }
+        return update
 
-    def _update(self, update: Any) -> None:
+    def _update_and_get(self, update: Any) -> Job:
+        answers: list[Any] = []
+        self._update({**update, "ReturnValues": "ALL_NEW"}, answers)
+        return job_from_row(answers[-1]["Attributes"])
+
+    def _update(self, update: Any, answers: list[Any] | None = None) -> None:
         def write() -> None:
             with _table():
-                self._clients.dynamodb.update_item(**update)
+                answer = self._clients.dynamodb.update_item(**update)
+            if answers is not None:
+                answers.append(answer)
 
         try:
             settle_conflicts(write)
@@ -113,6 +227,14 @@ class DynamoDbJobs:
             if error_code(error) == "ConditionalCheckFailedException":
                 raise JobEnded from error
             raise
+
+
+def _time(at: datetime) -> AttributeValueTypeDef:
+    return {"S": rfc3339(at)}
+
+
+def _trouble(status: Status, at: datetime) -> AttributeValueTypeDef:
+    return {"S": f"{status.value}#{rfc3339(at)}"}
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from jobpipe import json_text
 from jobpipe.item import DocumentRef, StoredItem
-from jobpipe.job import Job, Status, Success
+from jobpipe.job import Job, KeptCommand, Status, Success
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
@@ -47,8 +47,18 @@ def success_to_row(success: Success) -> Row:
     return row
 
 
+def kept_to_row(kept: KeptCommand | None) -> Row:
+    """The attributes that a failed job keeps of its command."""
+    row: Row = {}
+    if kept is not None and kept.command is not None:
+        row["command"] = {"S": kept.command}
+    if kept is not None and kept.claim is not None:
+        row["claim"] = {"S": kept.claim}
+    return row
+
+
 def job_from_row(row: Any) -> Job:
-    """Any job."""
+    """Any job, from the table or from its index."""
     return Job(
         job_id=row["job_id"]["S"],
         owner=row["owner"]["S"],
@@ -66,7 +76,15 @@ def job_from_row(row: Any) -> Job:
         result_version=_text(row, "result_version"),
         superseded=_text(row, "superseded"),
         error=json_text.decode(row["error"]["S"]) if "error" in row else None,
+        began=int(row["began"]["N"]) if "began" in row else None,
+        retries=int(row["retries"]["N"]) if "retries" in row else 0,
+        kept=_kept_from_row(row),
     )
+
+
+def _kept_from_row(row: Any) -> KeptCommand | None:
+    kept = KeptCommand(command=_text(row, "command"), claim=_text(row, "claim"))
+    return None if kept == KeptCommand() else kept
 
 
 def item_to_row(item: StoredItem) -> Row:

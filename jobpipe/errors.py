@@ -6,13 +6,16 @@
     │   ├── Forbidden               403
     │   ├── NotFound                404
     │   ├── NameTaken               409
+    │   ├── JobEndedAlready         409
     │   ├── VersionMismatch         412
     │   ├── TooLarge                413
     │   ├── UnsupportedMediaType    415
     │   └── IdempotencyKeyReused    422
     ├── InternalError               500, our bug
+    ├── AttemptsSpent               500, the command was interrupted too often
     ├── Unavailable                 503, an outage of what we stand on; the same request may be sent again
     ├── UndecodableMessage          a message on the queue that is not a command of ours
+    ├── ClaimMissing                a message names a claim check that is not in the bucket
     └── CommitRefused               the transaction that ends a job was cancelled, nothing changed
         ├── JobEnded                the job has ended already, was retried anew, or is gone
         ├── NameLocked              another live item has the name
@@ -80,6 +83,10 @@ class NameTaken(Refusal):
     status, slug, title = 409, "name-taken", "Another item has this name"
 
 
+class JobEndedAlready(Refusal):
+    status, slug, title = 409, "job-ended", "The job has ended already"
+
+
 class VersionMismatch(Refusal):
     status, slug, title = 412, "version-mismatch", "The item is not in the version that If-Match names"
 
@@ -100,12 +107,20 @@ class InternalError(ProblemError):
     status, slug, title = 500, "internal-error", "Something went wrong on our side"
 
 
+class AttemptsSpent(ProblemError):
+    status, slug, title = 500, "attempts-spent", "The command was interrupted too often"
+
+
 class Unavailable(ProblemError):
     status, slug, title = 503, "unavailable", "The service cannot take this now"
 
 
 class UndecodableMessage(JobpipeError):
     """The message is not a command of ours; the text says why."""
+
+
+class ClaimMissing(JobpipeError):
+    """The message names a claim check that is not in the bucket: its job has ended, or it was lost."""
 
 
 class CommitRefused(JobpipeError):

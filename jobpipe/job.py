@@ -2,8 +2,9 @@
 
     queued ──→ succeeded | failed | cancelled
       └─ retrying ─┘   (between attempts)
+    failed ──→ queued  (an explicit retry: a new generation)
 
-Terminal states never change. The worker writes a job only when a poller could learn something from it: there
+Other terminal states never change. The worker writes a job only when a poller could learn something from it: there
 is no `running`.
 """
 
@@ -21,9 +22,7 @@ from jobpipe.commands import Command, fingerprint
 from jobpipe.errors import Problem
 from jobpipe.item import DocumentRef
 from jobpipe.job_ref import JobRef
-
-QUEUE_RETENTION = timedelta(days=14)
-"""How long SQS keeps a message: its own maximum."""
+from jobpipe.limits import QUEUE_RETENTION
 
 
 class Status(StrEnum):
@@ -47,6 +46,14 @@ UNFINISHED = (Status.QUEUED, Status.RETRYING)
 
 
 @dataclass(frozen=True, slots=True)
+class KeptCommand:
+    """The command of a failed job: itself, or the claim check that it travelled by."""
+
+    command: str | None = None  # its raw form as JSON text
+    claim: str | None = None  # a key in the documents bucket
+
+
+@dataclass(frozen=True, slots=True)
 class Job:
     """One row of the jobs table."""
 
@@ -57,7 +64,7 @@ class Job:
     operation: str  # create, read, update or delete
     item_id: str  # of a create: assigned on acceptance
     fingerprint: str  # of the command, to tell a replay from another use of its Idempotency-Key
-    attempts: int  # how many the worker has made
+    attempts: int  # how many the worker has made and ended, or was interrupted in
     created_at: str  # RFC 3339
     updated_at: str  # RFC 3339
     expires_at: int  # seconds since 1970; DynamoDB's TTL deletes it some time later
@@ -65,16 +72,31 @@ class Job:
     result_document: DocumentRef | None = None  # succeeded: where it stands, if it is not
     result_version: str | None = None  # succeeded: the version of the item that the result shows
     superseded: str | None = None  # succeeded: the key of the document that it replaced, to be deleted
-    error: Problem | None = None  # failed: why
+    error: Problem | None = None  # failed: why; retrying: what interrupted the last attempt
+    began: int | None = None  # the attempt that has begun, if it was recorded and has not ended yet
+    retries: int = 0  # how often it was queued again by an explicit retry
+    kept: KeptCommand | None = None  # failed: its command, so that a retry needs nobody's memory
 
     @property
     def ref(self) -> JobRef:
         """This life of it."""
         return JobRef(self.job_id, self.generation)
 
+    def is_live(self, ref: JobRef) -> bool:
+        """Whether the worker may still act on this life of it."""
+        return not self.status.done and self.generation == ref.generation
+
     def is_expired(self, at: datetime) -> bool:
         """Whether it counts as gone, though the row may still be there."""
         return self.expires_at <= at.timestamp()
+
+
+@dataclass(frozen=True, slots=True)
+class JobPage:
+    """A part of a list of jobs, and where the next one starts."""
+
+    jobs: list[Job]
+    next_after: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,16 +115,28 @@ def new_job(command: Command, owner: str, idempotency_key: str | None, at: datet
         job_id=_job_id(owner, idempotency_key),
         owner=owner,
         status=Status.QUEUED,
-        generation=secrets.token_hex(8),
+        generation=new_generation(),
         operation=command.operation,
         item_id=command.item_id,
         fingerprint=fingerprint(command),
         attempts=0,
         created_at=rfc3339(at),
         updated_at=rfc3339(at),
-        # The message may wait its 14 days, and after a redrive 14 more: no waiting command loses its job.
-        expires_at=int((at + 2 * QUEUE_RETENTION + retention).timestamp()),
+        expires_at=waiting_until(at, retention),
     )
+
+
+def waiting_until(at: datetime, retention: timedelta) -> int:
+    """When a job that is queued now expires, in seconds since 1970.
+
+    Its message may wait 14 days, and 14 more as a dead letter: no waiting command loses its job.
+    """
+    return int((at + 2 * QUEUE_RETENTION + retention).timestamp())
+
+
+def new_generation() -> str:
+    """A generation that no job ever had."""
+    return secrets.token_hex(8)
 
 
 def is_job_id(text: str) -> bool:

@@ -1,24 +1,24 @@
 """What the two Lambdas need of their stores. AWS implements it, and so do the tests' stores in memory.
 
-Every read here is consistent: it sees all that was written before it.
+Every read here is consistent but the list of jobs in trouble: it sees all that was written before it.
 Any method may raise Unavailable: the store did not answer, and whether a write took effect is not known.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Protocol
 
 from jobpipe.errors import Problem
 from jobpipe.item import Change, DocumentRef, ItemPage, StoredItem
-from jobpipe.job import Job, Success
+from jobpipe.job import Job, JobPage, KeptCommand, Status, Success
 from jobpipe.job_ref import JobRef
 from jobpipe.queue_message import Envelope
 
 
 class JobStore(Protocol):
-    """The jobs table."""
+    """The jobs table. A write for a life of a job that is over, or for a job that is gone, raises JobEnded."""
 
     def put_new(self, job: Job, at: datetime) -> Job | None:
         """Store the job, unless a live one has its id: then that one is returned and nothing is stored."""
@@ -26,11 +26,31 @@ class JobStore(Protocol):
     def get(self, job_id: str) -> Job | None:
         """The job, expired or not."""
 
-    def succeed(self, ref: JobRef, success: Success, at: datetime) -> None:
-        """End the job without any change to an item, else JobEnded."""
+    def in_trouble(self, owner: str, status: Status, limit: int, after: str | None, at: datetime) -> JobPage:
+        """The owner's failed or retrying jobs, latest first, without their commands; it may be a moment behind.
 
-    def fail(self, ref: JobRef, problem: Problem, at: datetime) -> None:
-        """End the job as failed, else JobEnded."""
+        Those that have expired are left out, so a page may have fewer than `limit`, and yet a next one.
+        """
+
+    def begin_attempt(self, ref: JobRef, charged: int, at: datetime) -> None:
+        """Note, before it starts, the attempt that follows `charged` ones."""
+
+    def hold(self, ref: JobRef, problem: Problem, charged: int, at: datetime) -> None:
+        """Between two attempts: what interrupted the last one, and how many count."""
+
+    def succeed(self, ref: JobRef, success: Success, at: datetime) -> None:
+        """End the job without any change to an item."""
+
+    def fail(
+        self, ref: JobRef, problem: Problem, at: datetime, kept: KeptCommand | None = None, *, attempt: bool = True
+    ) -> None:
+        """End the job as failed; `attempt`: whether an attempt of the worker ended with it."""
+
+    def cancel(self, ref: JobRef, at: datetime) -> Job:
+        """End the job as cancelled."""
+
+    def requeue(self, ref: JobRef, retry_of: str, at: datetime) -> Job:
+        """Begin the life `ref` of a job that failed in the life `retry_of`; again the same is no error."""
 
 
 class ItemStore(Protocol):
@@ -46,12 +66,15 @@ class ItemStore(Protocol):
 
 
 class DocumentStore(Protocol):
-    """The documents bucket."""
+    """The documents bucket: documents of items, and claim checks."""
 
     def put(self, key: str, text: str) -> DocumentRef: ...
 
     def get(self, ref: DocumentRef) -> str | None:
         """The document as it was put, even if it was deleted since; None when the bucket keeps it no longer."""
+
+    def get_by_key(self, key: str) -> str | None:
+        """What lies under the key now."""
 
     def delete(self, keys: Iterable[str]) -> None: ...
 
@@ -59,7 +82,21 @@ class DocumentStore(Protocol):
 
 
 class CommandQueue(Protocol):
-    """The FIFO queue of commands."""
+    """The FIFO queue of commands, for those who send."""
 
     def send(self, envelope: Envelope) -> None:
         """Put it on the queue of commands; when this returns, it will be delivered."""
+
+
+class ReceivedMessages(Protocol):
+    """The FIFO queue of commands, for those who receive."""
+
+    def postpone(self, receipts: Sequence[tuple[str, int]]) -> None:
+        """Let each message, by its receipt handle, come again in so many seconds."""
+
+
+class ParkedMessages(Protocol):
+    """The queue of what is no command of ours, for a person to look at."""
+
+    def park(self, body: str, about: dict[str, str]) -> None:
+        """Keep the body as it was; `about` says why, and where it came from."""

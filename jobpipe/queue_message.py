@@ -5,21 +5,29 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import dataclass
+from typing import Self
 
 from jobpipe import json_text
 from jobpipe.commands import Command, parse_command
-from jobpipe.errors import Refusal, TooLarge, UndecodableMessage
+from jobpipe.errors import Refusal, UndecodableMessage
 from jobpipe.item_rules import check_item_id
+from jobpipe.job import KeptCommand
 from jobpipe.job_ref import JobRef
-
-MAX_MESSAGE_BYTES = 200 * 1024
-"""Of the whole body; SQS itself takes 256 KiB."""
+from jobpipe.limits import MAX_MESSAGE_BYTES
 
 _VERSION = 1
 _GROUP_ID = re.compile(r"[A-Za-z0-9!-/:-@\[-`{-~]{1,128}")
 _TOKEN = re.compile(r"[0-9a-f]{1,64}")
+_CLAIM_KEY = re.compile(r"claims/(?P<job_id>[0-9a-f]{1,64})/[0-9a-f]{1,64}/[0-9a-f]{64}\.json")
 # What JSON may hold unescaped and SQS refuses: https://www.w3.org/TR/REC-xml/#charsets
 _NOT_IN_SQS = re.compile("[\ufffe\uffff]")
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A command that is too large for SQS, by the key under which it lies in the documents bucket."""
+
+    key: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +35,30 @@ class QueueMessage:
     """One command, the job that tells of it, and the request that brought it."""
 
     job: JobRef
-    command: Command
+    item_id: str
+    content: Command | Claim
     request_id: str  # of the HTTP request that queued it, for the worker's log lines
+    retry_of: str | None = None  # of an explicit retry: the generation that had failed
+
+    @classmethod
+    def of(cls, job: JobRef, command: Command, request_id: str) -> Self:
+        """The message of a command that was just accepted."""
+        return cls(job, command.item_id, command, request_id)
+
+    @property
+    def kept(self) -> KeptCommand:
+        """The command as a failed job keeps it."""
+        if isinstance(self.content, Claim):
+            return KeptCommand(claim=self.content.key)
+        return KeptCommand(command=json_text.encode(self.content.to_raw()))
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimCheck:
+    """What has to lie in the documents bucket before the envelope that names it is sent."""
+
+    key: str
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,19 +68,45 @@ class Envelope:
     body: str
     group_id: str  # the item id: FIFO keeps the order within a group and runs groups in parallel
     deduplication_id: str  # the same for every sending of one life of a job: a replay soon after adds nothing
+    claim: ClaimCheck | None = None
 
 
 def seal(message: QueueMessage) -> Envelope:
-    """The envelope of a message, or TooLarge if SQS could not carry it."""
-    body = _encode(message)
-    # UTF-8 has at most four bytes a character, so most bodies need no encoding to be told.
-    if len(body) * 4 > MAX_MESSAGE_BYTES and len(body.encode()) > MAX_MESSAGE_BYTES:
-        raise TooLarge(f"A command must have at most {MAX_MESSAGE_BYTES} bytes in its queued form.")
+    """The envelope of a message; a command that SQS could not carry goes beside it, as a claim check."""
+    body, claim = _encode(message), None
+    if not isinstance(message.content, Claim) and _exceeds(body, MAX_MESSAGE_BYTES):
+        claim = _check_in(message.job, message.content)
+        body = _encode(QueueMessage(message.job, message.item_id, Claim(claim.key), message.request_id))
     return Envelope(
         body=body,
-        group_id=_group_id(message.command.item_id),
+        group_id=_group_id(message.item_id),
         deduplication_id=f"{message.job.job_id}:{message.job.generation}",
+        claim=claim,
     )
+
+
+def kept_content(kept: KeptCommand, item_id: str) -> Command | Claim | None:
+    """What a message of a failed job has to carry; None if nothing was kept."""
+    if kept.claim is not None:
+        return Claim(kept.claim)
+    return None if kept.command is None else decode_command(kept.command, item_id)
+
+
+def decode_command(text: str, item_id: str) -> Command:
+    """The command of a raw form as JSON text, as it lies in a claim check."""
+    return parse_command(json_text.decode(text), new_item_id=item_id)
+
+
+def _check_in(job: JobRef, command: Command) -> ClaimCheck:
+    text = json_text.encode(command.to_raw())
+    # Job and body name the key: a second sending puts the same under the same key, another life has its own.
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    return ClaimCheck(f"claims/{job.job_id}/{job.generation}/{digest}.json", text)
+
+
+def _exceeds(text: str, limit: int) -> bool:
+    # UTF-8 has at most four bytes a character, so most texts need no encoding to be told.
+    return len(text) * 4 > limit and len(text.encode()) > limit
 
 
 def _group_id(item_id: str) -> str:
@@ -59,17 +115,20 @@ def _group_id(item_id: str) -> str:
 
 
 def _encode(message: QueueMessage) -> str:
-    text = json_text.encode(
-        {
-            "v": _VERSION,
-            "job_id": message.job.job_id,
-            "generation": message.job.generation,
-            "item_id": message.command.item_id,
-            "request_id": message.request_id,
-            "command": message.command.to_raw(),
-        }
-    )
-    return _NOT_IN_SQS.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
+    envelope: dict[str, object] = {
+        "v": _VERSION,
+        "job_id": message.job.job_id,
+        "generation": message.job.generation,
+        "item_id": message.item_id,
+        "request_id": message.request_id,
+    }
+    if message.retry_of is not None:
+        envelope["retry_of"] = message.retry_of
+    if isinstance(message.content, Claim):
+        envelope["claim"] = message.content.key
+    else:
+        envelope["command"] = message.content.to_raw()
+    return _NOT_IN_SQS.sub(lambda match: f"\\u{ord(match[0]):04x}", json_text.encode(envelope))
 
 
 def decode_message(body: str) -> QueueMessage:
@@ -80,13 +139,26 @@ def decode_message(body: str) -> QueueMessage:
             raise UndecodableMessage("it is not a JSON object")
         if envelope.get("v") != _VERSION:
             raise UndecodableMessage(f"its format is {envelope.get('v')!r}, not {_VERSION}")
+        item_id = check_item_id(envelope.get("item_id"))
+        job = JobRef(_token(envelope, "job_id"), _token(envelope, "generation"))
         return QueueMessage(
-            JobRef(_token(envelope, "job_id"), _token(envelope, "generation")),
-            parse_command(envelope.get("command"), new_item_id=check_item_id(envelope.get("item_id"))),
+            job,
+            item_id,
+            _content(envelope, job, item_id),
             str(envelope.get("request_id", "")),
+            _token(envelope, "retry_of") if "retry_of" in envelope else None,
         )
     except Refusal as refusal:
         raise UndecodableMessage(refusal.detail) from None
+
+
+def _content(envelope: dict[str, object], job: JobRef, item_id: str) -> Command | Claim:
+    if "claim" in envelope:
+        return _claim(envelope["claim"], job)
+    command = parse_command(envelope.get("command"), new_item_id=item_id)
+    if command.item_id != item_id:
+        raise UndecodableMessage("its item is not its command's")
+    return command
 
 
 def _token(envelope: dict[str, object], member: str) -> str:
@@ -94,3 +166,11 @@ def _token(envelope: dict[str, object], member: str) -> str:
     if not isinstance(value, str) or not _TOKEN.fullmatch(value):
         raise UndecodableMessage(f"its {member} is not one of ours")
     return value
+
+
+def _claim(key: object, job: JobRef) -> Claim:
+    match = _CLAIM_KEY.fullmatch(key) if isinstance(key, str) else None
+    # Nobody may claim, and so delete, what belongs to another job.
+    if match is None or match["job_id"] != job.job_id:
+        raise UndecodableMessage("its claim is not one of its job's")
+    return Claim(match[0])

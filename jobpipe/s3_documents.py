@@ -37,6 +37,15 @@ class S3Documents:
                 return None
             raise
 
+    def get_by_key(self, key: str) -> str | None:
+        try:
+            with outages(_BUCKET):
+                return self._clients.s3.get_object(Bucket=self._bucket, Key=key)["Body"].read().decode()
+        except ClientError as error:
+            if error_code(error) in _GONE:
+                return None
+            raise
+
     def delete(self, keys: Iterable[str]) -> None:
         for key in keys:
             with outages(_BUCKET):

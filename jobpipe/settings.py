@@ -16,7 +16,9 @@ class Settings:
     items_table: str
     names_table: str
     documents_bucket: str
-    commands_queue_url: str  # empty for the worker: Lambda polls the queue for it
+    commands_queue_url: str
+    parked_queue_url: str  # empty for the API
+    worker_timeout: float  # seconds
     job_retention: timedelta  # how long an ended job can be read
 
     @classmethod
@@ -27,6 +29,8 @@ class Settings:
             items_table=environ["ITEMS_TABLE"],
             names_table=environ["NAMES_TABLE"],
             documents_bucket=environ["DOCUMENTS_BUCKET"],
-            commands_queue_url=environ.get("COMMANDS_QUEUE_URL", ""),
+            commands_queue_url=environ["COMMANDS_QUEUE_URL"],
+            parked_queue_url=environ.get("PARKED_QUEUE_URL", ""),
+            worker_timeout=float(environ.get("WORKER_TIMEOUT", "30")),
             job_retention=timedelta(days=float(environ.get("JOB_RETENTION_DAYS", "7"))),
         )

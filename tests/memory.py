@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -12,7 +12,7 @@ from jobpipe.clock import rfc3339
 from jobpipe.errors import ItemChanged, JobEnded, NameLocked, Problem
 from jobpipe.item import Change, Created, DocumentRef, ItemPage, Removed, Replaced, StoredItem
 from jobpipe.item_rules import name_key
-from jobpipe.job import UNFINISHED, Job, Status, Success
+from jobpipe.job import Job, JobPage, KeptCommand, Status, Success, waiting_until
 from jobpipe.job_ref import JobRef
 from jobpipe.queue_message import Envelope
 
@@ -37,34 +37,93 @@ class MemoryJobs:
     def get(self, job_id: str) -> Job | None:
         return self.rows.get(job_id)
 
+    def in_trouble(self, owner: str, status: Status, limit: int, after: str | None, at: datetime) -> JobPage:
+        with self.lock:
+            troubled = sorted(
+                (f"{status.value}#{job.updated_at}#{job.job_id}", job)
+                for job in self.rows.values()
+                if job.owner == owner and job.status is status
+            )
+        left = [(key, job) for key, job in reversed(troubled) if after is None or key < after]
+        shown = left[:limit]
+        jobs = [replace(job, kept=None) for _, job in shown if not job.is_expired(at)]
+        return JobPage(jobs, shown[-1][0] if len(left) > limit else None)
+
+    def begin_attempt(self, ref: JobRef, charged: int, at: datetime) -> None:
+        with self.lock:
+            self._write(replace(self._live(ref), attempts=charged, began=charged + 1, updated_at=rfc3339(at)))
+
+    def hold(self, ref: JobRef, problem: Problem, charged: int, at: datetime) -> None:
+        with self.lock:
+            held = replace(self._live(ref), status=Status.RETRYING, error=problem, attempts=charged)
+            self._write(replace(held, began=None, updated_at=rfc3339(at)))
+
     def succeed(self, ref: JobRef, success: Success, at: datetime) -> None:
         with self.lock:
-            self.rows[ref.job_id] = self.succeeded(ref, success, at)
+            self._write(self.succeeded(ref, success, at))
 
-    def fail(self, ref: JobRef, problem: Problem, at: datetime) -> None:
+    def fail(
+        self, ref: JobRef, problem: Problem, at: datetime, kept: KeptCommand | None = None, *, attempt: bool = True
+    ) -> None:
         with self.lock:
-            self.rows[ref.job_id] = replace(self._ended(ref, Status.FAILED, at), error=problem)
+            self._write(replace(self._ended(ref, Status.FAILED, at, attempt=attempt), error=problem, kept=kept))
+
+    def cancel(self, ref: JobRef, at: datetime) -> Job:
+        with self.lock:
+            return self._write(self._ended(ref, Status.CANCELLED, at, attempt=False))
+
+    def requeue(self, ref: JobRef, retry_of: str, at: datetime) -> Job:
+        with self.lock:
+            job = self.rows.get(ref.job_id)
+            if job is not None and job.is_live(ref):
+                return job
+            if job is None or job.status is not Status.FAILED or job.generation != retry_of or job.is_expired(at):
+                raise JobEnded
+            return self._write(
+                replace(
+                    job,
+                    status=Status.QUEUED,
+                    generation=ref.generation,
+                    attempts=0,
+                    retries=job.retries + 1,
+                    updated_at=rfc3339(at),
+                    expires_at=waiting_until(at, RETENTION),
+                    error=None,
+                    kept=None,
+                    began=None,
+                )
+            )
 
     def succeeded(self, ref: JobRef, success: Success, at: datetime) -> Job:
         return replace(
-            self._ended(ref, Status.SUCCEEDED, at),
+            self._ended(ref, Status.SUCCEEDED, at, attempt=True),
             result=success.result,
             result_document=success.result_document,
             result_version=success.result_version,
             superseded=success.superseded,
         )
 
-    def _ended(self, ref: JobRef, status: Status, at: datetime) -> Job:
+    def _live(self, ref: JobRef) -> Job:
         job = self.rows.get(ref.job_id)
-        if job is None or job.status not in UNFINISHED or job.generation != ref.generation:
+        if job is None or not job.is_live(ref):
             raise JobEnded
+        return job
+
+    def _ended(self, ref: JobRef, status: Status, at: datetime, *, attempt: bool) -> Job:
+        job = self._live(ref)
         return replace(
             job,
             status=status,
-            attempts=job.attempts + 1,
+            attempts=job.attempts + attempt,
             updated_at=rfc3339(at),
             expires_at=int((at + RETENTION).timestamp()),
+            began=None,
+            error=None,
         )
+
+    def _write(self, job: Job) -> Job:
+        self.rows[job.job_id] = job
+        return job
 
 
 class MemoryItems:
@@ -135,6 +194,9 @@ class MemoryDocuments:
     def get(self, ref: DocumentRef) -> str | None:
         return self.versions.get((ref.key, ref.version_id))
 
+    def get_by_key(self, key: str) -> str | None:
+        return self.current.get(key)
+
     def delete(self, keys: Iterable[str]) -> None:
         for key in keys:
             self.current.pop(key, None)
@@ -145,11 +207,15 @@ class MemoryDocuments:
 
 @dataclass
 class MemoryQueue:
-    """CommandQueue with SQS's FIFO rules: deduplication, and order within a group."""
+    """CommandQueue and ReceivedMessages with SQS's FIFO rules: deduplication, and order within a group."""
 
     waiting: list[tuple[str, Envelope, int]] = field(default_factory=list)  # message id, envelope, receive count
     seen: set[str] = field(default_factory=set)
     sent: int = 0
+    postponed: list[tuple[str, int]] = field(default_factory=list)  # message id, seconds
+
+    def postpone(self, receipts: Sequence[tuple[str, int]]) -> None:
+        self.postponed += [(receipt.rpartition("/")[0], seconds) for receipt, seconds in receipts]
 
     def send(self, envelope: Envelope) -> None:
         self.sent += 1
@@ -163,6 +229,7 @@ class MemoryQueue:
         return [
             {
                 "messageId": message_id,
+                "receiptHandle": f"{message_id}/{count}",
                 "body": envelope.body,
                 "attributes": {
                     "MessageGroupId": envelope.group_id,
@@ -177,3 +244,13 @@ class MemoryQueue:
         failed = {failure["itemIdentifier"] for failure in answer["batchItemFailures"]}
         done = {record["messageId"] for record in records} - failed
         self.waiting = [entry for entry in self.waiting if entry[0] not in done]
+
+
+@dataclass
+class MemoryParked:
+    """ParkedMessages."""
+
+    messages: list[tuple[str, dict[str, str]]] = field(default_factory=list)  # body, about
+
+    def park(self, body: str, about: dict[str, str]) -> None:
+        self.messages.append((body, about))

@@ -12,9 +12,11 @@ from api_lambda.chalicelib.application import build_app
 from api_lambda.chalicelib.services import Services
 from jobpipe.item_rules import name_key
 from jobpipe.stores import Stores
-from tests.memory import RETENTION, MemoryDocuments, MemoryItems, MemoryJobs, MemoryQueue
+from tests.memory import RETENTION, MemoryDocuments, MemoryItems, MemoryJobs, MemoryParked, MemoryQueue
 from worker_lambda.chalicelib.consume_batch import consume_batch
-from worker_lambda.chalicelib.execute import execute
+from worker_lambda.chalicelib.dead_letters import dead_letter_handling
+from worker_lambda.chalicelib.execute import command_handling
+from worker_lambda.chalicelib.services import Services as WorkerServices
 
 
 class Context:
@@ -49,7 +51,9 @@ class Pipeline:
     items: MemoryItems = field(init=False)
     documents: MemoryDocuments = field(default_factory=MemoryDocuments)
     queue: MemoryQueue = field(default_factory=MemoryQueue)
+    parked: MemoryParked = field(default_factory=MemoryParked)
     context: Context = field(default_factory=Context)
+    reserve_seconds: float = 18.0
 
     def __post_init__(self) -> None:
         self.items = MemoryItems(self.jobs)
@@ -75,10 +79,10 @@ class Pipeline:
         segments = parts.path.strip("/").split("/")
         parameters = {}
         path = "/" + "/".join(segments)
-        if len(segments) == 2:
+        if len(segments) >= 2:
             name = {"items": "item_id", "jobs": "job_id"}[segments[0]]
             parameters[name] = segments[1]
-            path = f"/{segments[0]}/{{{name}}}"
+            path = "/".join(["", segments[0], f"{{{name}}}", *segments[2:]])
         single = {
             "content-type": "application/json",
             "x-api-key": f"{owner}{uuid.uuid4().hex}" if owner else "",
@@ -106,9 +110,22 @@ class Pipeline:
     def work(self, most: int = 10) -> dict[str, Any]:
         """One batch through the worker."""
         records = self.queue.receive(most)
-        answer = consume_batch(records, lambda delivery: execute(delivery, self.stores))
+        answer = consume_batch(records, command_handling(self.worker_services()), self._seconds_left)
         self.queue.acknowledge(records, answer)
         return answer
+
+    def end_dead_letters(self) -> dict[str, Any]:
+        """The first messages as dead letters: SQS has given them up."""
+        records = self.queue.receive()
+        answer = consume_batch(records, dead_letter_handling(self.worker_services()), self._seconds_left)
+        self.queue.acknowledge(records, answer)
+        return answer
+
+    def worker_services(self) -> WorkerServices:
+        return WorkerServices(self.jobs, self.items, self.documents, self.queue, self.parked, self.reserve_seconds)
+
+    def _seconds_left(self) -> float:
+        return self.context.milliseconds / 1000
 
     def drain(self) -> None:
         """Until the queue is empty."""
@@ -149,6 +166,7 @@ class Pipeline:
         """Every item has its lock and its document, and there are no others."""
         items = self.items.rows.values()
         assert self.items.names == {name_key(item.name): item.item_id for item in items}
-        assert set(self.documents.current) == {item.document.key for item in items}
+        kept = {job.kept.claim for job in self.jobs.rows.values() if job.kept is not None and job.kept.claim}
+        assert set(self.documents.current) == {item.document.key for item in items} | kept
         # Write-once: nothing was ever put over a committed document, however late.
         assert all(self.documents.latest[item.document.key] == item.document.version_id for item in items)

@@ -13,6 +13,7 @@ from urllib.parse import unquote
 from jobpipe import etags, json_text
 from jobpipe.errors import InvalidRequest, TooLarge, UnsupportedMediaType
 from jobpipe.item_rules import MAX_DOCUMENT_BYTES, check_item_id
+from jobpipe.job import Status
 
 from .http import HttpRequest
 
@@ -27,9 +28,13 @@ DEFAULT_WAIT_SECONDS = 3
 MAX_PAGE = 100
 DEFAULT_PAGE = 50
 
+TROUBLE = ("failed", "retrying")
+"""Jobs that can be listed; those that do well are found by their ids."""
+
 _IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
 # One of a list: a comma inside a quoted string does not end it.
 _PREFERENCE = re.compile(r'(?:[^,"]|"(?:\\.|[^"\\])*")+')
+_JOB_CURSOR = re.compile(r"(failed|retrying)#[0-9T:.-]{1,32}Z#[0-9a-f]{32}")
 _WHOLE_NUMBER = re.compile(r"[0-9]{1,9}")
 
 
@@ -115,6 +120,29 @@ def cursor(request: HttpRequest) -> str | None:
     except (binascii.Error, ValueError):
         pass
     raise InvalidRequest("The cursor must be one that this API gave.")
+
+
+def trouble(request: HttpRequest) -> Status:
+    """Which jobs a list is to show."""
+    value = _one(request, "status")
+    if value not in TROUBLE:
+        raise InvalidRequest(f"The query must have status, {' or '.join(TROUBLE)}.")
+    return Status(value)
+
+
+def job_cursor(request: HttpRequest) -> str | None:
+    """The job after which the page starts, as the index sorts it."""
+    value = _one(request, "cursor")
+    if value is None:
+        return None
+    try:
+        decoded = base64.b64decode(value + "=" * (-len(value) % 4), altchars=b"-_", validate=True).decode()
+    except (binascii.Error, ValueError):
+        decoded = ""
+    # Whose jobs are listed is not in it: a forged one shows its forger another part of the same list.
+    if not _JOB_CURSOR.fullmatch(decoded) or make_cursor(decoded) != value:
+        raise InvalidRequest("The cursor must be one that this API gave.")
+    return decoded
 
 
 def make_cursor(after: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from jobpipe import etags, json_text
 from jobpipe.errors import InternalError, Problem
 from jobpipe.item import item_json
@@ -22,6 +24,14 @@ def job_response(status: int, job: Job, documents: DocumentStore) -> HttpRespons
     response = HttpResponse(status, _job_json(job, documents), {"Content-Type": JSON}, _ids(job))
     if not job.status.done:
         response.headers["Retry-After"] = _POLL_AGAIN_SECONDS
+    return response
+
+
+def jobs_response(jobs: Sequence[Job], next_page: str | None, documents: DocumentStore) -> HttpResponse:
+    """A list of jobs; `next_page` is the URL of its next part, relative to the list's own."""
+    response = HttpResponse(200, f"[{','.join(_job_json(job, documents) for job in jobs)}]", {"Content-Type": JSON})
+    if next_page is not None:
+        response.headers["Link"] = f'<{next_page}>; rel="next"'
     return response
 
 
@@ -62,6 +72,7 @@ def _job_json(job: Job, documents: DocumentStore) -> str:
         "operation": job.operation,
         "item_id": job.item_id,
         "attempts": job.attempts,
+        "retries": job.retries,
         "created_at": job.created_at,
         "updated_at": job.updated_at,
         "links": {"self": f"/jobs/{job.job_id}", "item": f"/items/{job.item_id}"},

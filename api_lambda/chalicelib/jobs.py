@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from jobpipe.clock import now
 from jobpipe.commands import parse_command
-from jobpipe.errors import NotFound
-from jobpipe.job import is_job_id
+from jobpipe.errors import JobEnded, JobEndedAlready, NotFound
+from jobpipe.job import Job, Status, is_job_id
+from jobpipe.retry import retry
 
 from . import http_requests as said
 from .answer import answer, new_item_id
 from .http import HttpRequest, HttpResponse
-from .job_responses import job_response
+from .job_responses import accepted_response, job_response, jobs_response
 from .services import Services
 from .wait import wait_for
 
@@ -25,11 +26,53 @@ def submit_job(request: HttpRequest, services: Services) -> HttpResponse:
 def get_job(request: HttpRequest, services: Services) -> HttpResponse:
     """The job now, or as soon as it ends or starts retrying."""
     seconds = said.wait_query(request)
+    job = _own_job(request, services)
+    if seconds:
+        job = wait_for(job, seconds, services.jobs, request)
+    return job_response(200, job, services.documents)
+
+
+def list_jobs(request: HttpRequest, services: Services) -> HttpResponse:
+    """The caller's jobs in trouble, latest first, and a Link to the next page."""
+    status, limit, after = said.trouble(request), said.limit(request), said.job_cursor(request)
+    page = services.jobs.in_trouble(request.owner, status, limit, after, now())
+    link = None
+    if page.next_after is not None:
+        link = f"jobs?status={status.value}&limit={limit}&cursor={said.make_cursor(page.next_after)}"
+    return jobs_response(page.jobs, link, services.documents)
+
+
+def cancel_job(request: HttpRequest, services: Services) -> HttpResponse:
+    """End a job that has not taken effect, so that it never will."""
+    job = _own_job(request, services)
+    while not job.status.done:
+        try:
+            job = services.jobs.cancel(job.ref, now())
+        except JobEnded:
+            # The worker was first, or a retry of it was; or it was we, by a write whose answer was lost.
+            job = _own_job(request, services)
+    if job.status is not Status.CANCELLED:
+        raise JobEndedAlready(f"The job has {job.status.value}, so it can no longer be cancelled.")
+    return job_response(200, job, services.documents)
+
+
+def retry_job(request: HttpRequest, services: Services) -> HttpResponse:
+    """Queue a failed job again."""
+    job = retry(
+        _own_job(request, services),
+        jobs=services.jobs,
+        documents=services.documents,
+        queue=services.queue,
+        request_id=request.request_id,
+        at=now(),
+    )
+    return accepted_response(job, services.documents, to_root="../../")
+
+
+def _own_job(request: HttpRequest, services: Services) -> Job:
     job_id = request.path_parameters["job_id"]
     job = services.jobs.get(job_id) if is_job_id(job_id) else None
     # Another caller's job is answered like none, so that nobody learns which ids exist (P9).
     if job is None or job.owner != request.owner or job.is_expired(now()):
         raise NotFound("There is no such job, or it has expired.")
-    if seconds:
-        job = wait_for(job, seconds, services.jobs, request)
-    return job_response(200, job, services.documents)
+    return job

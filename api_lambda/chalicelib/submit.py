@@ -1,12 +1,12 @@
-"""Accepting a command: the job is put, the message is sent, then the caller is told."""
+"""Accepting a command: the job is put, its claim check if it needs one, the message is sent, the caller told."""
 
 from __future__ import annotations
 
 from jobpipe.clock import now
 from jobpipe.commands import Command, CreateItem, with_item_id
 from jobpipe.errors import IdempotencyKeyReused, JobEnded, Unavailable
-from jobpipe.job import Job, Status, new_job
-from jobpipe.queue_message import QueueMessage, seal
+from jobpipe.job import Job, KeptCommand, Status, new_job
+from jobpipe.queue_message import ClaimCheck, Envelope, QueueMessage, seal
 
 from .services import Services
 
@@ -19,44 +19,55 @@ def submit(
     With an Idempotency-Key that the caller used before for the same command, it is that job again (P4).
     """
     job = new_job(command, owner, idempotency_key, now(), services.job_retention)
-    # Sealed before anything is stored: what SQS cannot carry is refused and leaves no trace (P7).
-    envelope = seal(QueueMessage(job.ref, command, request_id))
-
     # A crash after this put promised nothing: the caller has no 202. With a key the same request sent again finds
     # the job here and sends its message; without one the row expires.
     earlier = services.jobs.put_new(job, now())
     if earlier is not None:
         if earlier.fingerprint != job.fingerprint:
             raise IdempotencyKeyReused("This Idempotency-Key came before with another command.")
-        if earlier.status is not Status.QUEUED:
-            return earlier
+        if earlier.status is not Status.QUEUED or earlier.retries:
+            return earlier  # its message was sent for sure
         # Its message may never have been sent. If it was, SQS drops this one as a duplicate for five minutes, and
         # after that the worker finds the job ended.
         job = earlier
         if isinstance(command, CreateItem):
             command = with_item_id(command, earlier.item_id)
-        envelope = seal(QueueMessage(earlier.ref, command, request_id))
+    envelope = seal(QueueMessage.of(job.ref, command, request_id))
     try:
+        if envelope.claim is not None:
+            services.documents.put(envelope.claim.key, envelope.claim.text)
         services.queue.send(envelope)
     except Unavailable:
         # Whether the message is in SQS is not known. With a key the job stays queued for the caller's replay.
-        ended = None if idempotency_key else _end_unheard(job, services)
+        ended = None if idempotency_key else _end_unheard(job, envelope, services)
         if ended is None:
             raise
         return ended
+    if earlier is not None and envelope.claim is not None:
+        _take_back_claim(job, envelope.claim, services)
     return job
 
 
-def _end_unheard(job: Job, services: Services) -> Job | None:
+def _take_back_claim(job: Job, claim: ClaimCheck, services: Services) -> None:
+    """After a replay: the worker may have ended the job, and deleted the claim check, before it was put again."""
+    now_it_is = services.jobs.get(job.job_id)
+    if now_it_is is not None and now_it_is.status.done and now_it_is.kept != KeptCommand(claim=claim.key):
+        services.documents.delete([claim.key])
+
+
+def _end_unheard(job: Job, envelope: Envelope, services: Services) -> Job | None:
     """Fail a job that nobody will ask for, so that its message, if it landed, changes nothing.
 
     None, unless the message landed and the worker was first: then the job as the worker ended it.
     """
     problem = Unavailable("The command could not be queued.").to_problem()
     try:
-        services.jobs.fail(job.ref, problem, now())
+        services.jobs.fail(job.ref, problem, now(), kept=None, attempt=False)
     except JobEnded:
         ended = services.jobs.get(job.job_id)
         # It may have been we who ended it: by a write whose answer was lost and which was then tried again.
-        return None if ended is None or ended.error == problem else ended
+        if ended is not None and ended.error != problem:
+            return ended
+    if envelope.claim is not None:
+        services.documents.delete([envelope.claim.key])
     return None

@@ -53,7 +53,6 @@ BAD_BODIES: list[tuple[str | None, int]] = [
     ('{"name":"n","description":"d","x":1E-9999999999999999999}', 400),
     ('{"name":"n","description":"d","x":0E9999999999999999999}', 400),
     ('{"name":"\u200b\u00ad ","description":"d"}', 400),
-    ('{"name":"n","description":"' + "x" * 205_000 + '"}', 413),
     ('{"name":"n","description":"' + "x" * 1_100_000 + '"}', 413),
 ]
 

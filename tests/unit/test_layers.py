@@ -10,9 +10,18 @@ import pytest
 ROOT = Path(__file__).parents[2]
 DECIDING = [
     *("clock", "commands", "errors", "etags", "item", "item_reader", "item_rules", "job", "job_ref"),
-    *("json_text", "ports", "queue_message", "settings"),
+    *("json_text", "limits", "ports", "queue_message", "retry", "settings"),
 ]
-ADAPTERS = ["aws", "dynamodb_items", "dynamodb_jobs", "dynamodb_rows", "s3_documents", "sqs_commands", "stores"]
+ADAPTERS = [
+    "aws",
+    "dynamodb_items",
+    "dynamodb_jobs",
+    "dynamodb_rows",
+    "s3_documents",
+    "sqs_commands",
+    "sqs_parked",
+    "stores",
+]
 
 
 def imports(path: Path) -> set[str]:

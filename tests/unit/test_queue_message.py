@@ -12,9 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobpipe.commands import CreateItem, DeleteItem, SetFields
-from jobpipe.errors import TooLarge, UndecodableMessage
+from jobpipe.errors import UndecodableMessage
+from jobpipe.job import KeptCommand
 from jobpipe.job_ref import JobRef
-from jobpipe.queue_message import MAX_MESSAGE_BYTES, QueueMessage, decode_message, seal
+from jobpipe.limits import MAX_MESSAGE_BYTES
+from jobpipe.queue_message import Claim, QueueMessage, decode_command, decode_message, kept_content, seal
 
 JOB = JobRef("a" * 32, "b" * 16)
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html
@@ -26,7 +28,7 @@ words = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"
 
 @given(words, words)
 def test_a_message_survives_and_sqs_takes_it(name: str, value: str) -> None:
-    message = QueueMessage(JOB, SetFields("i", {"x" + name: value}, '"v"'), "request-1")
+    message = QueueMessage.of(JOB, SetFields("i", {"x" + name: value}, '"v"'), "request-1")
     envelope = seal(message)
     assert decode_message(envelope.body) == message
     assert SQS_TEXT.fullmatch(envelope.body)
@@ -34,29 +36,44 @@ def test_a_message_survives_and_sqs_takes_it(name: str, value: str) -> None:
 
 @given(words.filter(lambda word: 0 < len(word) <= 128 and word.isprintable()))
 def test_every_item_id_has_a_group_that_sqs_takes(item_id: str) -> None:
-    envelope = seal(QueueMessage(JOB, DeleteItem(item_id), ""))
+    envelope = seal(QueueMessage.of(JOB, DeleteItem(item_id), ""))
     assert SQS_GROUP.fullmatch(envelope.group_id)
 
 
 def test_the_group_is_the_item_and_the_deduplication_id_the_life_of_the_job() -> None:
-    envelope = seal(QueueMessage(JOB, DeleteItem("3f2b-77"), ""))
+    envelope = seal(QueueMessage.of(JOB, DeleteItem("3f2b-77"), ""))
     assert envelope.group_id == "3f2b-77"
     assert envelope.deduplication_id == f"{'a' * 32}:{'b' * 16}"
 
 
-def test_what_sqs_could_not_carry_is_refused_at_the_byte() -> None:
-    def message(size: int) -> QueueMessage:
-        return QueueMessage(JOB, CreateItem("i", {"name": "n", "description": "x" * size}), "")
+def test_what_sqs_could_not_carry_goes_beside_it_from_the_byte_on() -> None:
+    def message(size: int, character: str = "x") -> QueueMessage:
+        return QueueMessage.of(JOB, CreateItem("i", {"name": "n", "description": character * size}), "r")
 
     room = MAX_MESSAGE_BYTES - len(seal(message(0)).body)
     assert len(seal(message(room)).body) == MAX_MESSAGE_BYTES
-    with pytest.raises(TooLarge):
-        seal(message(room + 1))
-    with pytest.raises(TooLarge):
-        seal(QueueMessage(JOB, CreateItem("i", {"name": "n", "description": "é" * (room // 2 + 1)}), ""))
+    assert seal(message(room)).claim is None
+    for large in (message(room + 1), message(room // 2 + 1, "é")):
+        envelope = seal(large)
+        assert envelope.claim is not None
+        assert envelope.claim.key.startswith(f"claims/{JOB.job_id}/{JOB.generation}/")
+        assert len(envelope.body) < 1000
+        carried = decode_message(envelope.body)
+        assert carried.content == Claim(envelope.claim.key)
+        assert decode_command(envelope.claim.text, "i") == large.content
+        assert seal(large) == envelope, "the same command has the same claim check"
 
 
-GOOD: dict[str, Any] = json.loads(seal(QueueMessage(JOB, DeleteItem("i"), "r")).body)
+def test_a_failed_job_keeps_what_its_retry_has_to_carry() -> None:
+    small = QueueMessage.of(JOB, DeleteItem("i"), "r")
+    assert kept_content(small.kept, "i") == small.content
+    large = QueueMessage(JOB, "i", Claim(f"claims/{'a' * 32}/{'b' * 16}/{'c' * 64}.json"), "r", retry_of="d" * 16)
+    assert kept_content(large.kept, "i") == large.content
+    assert decode_message(seal(large).body) == large
+    assert kept_content(KeptCommand(), "i") is None
+
+
+GOOD: dict[str, Any] = json.loads(seal(QueueMessage.of(JOB, DeleteItem("i"), "r")).body)
 
 
 @pytest.mark.parametrize(
@@ -75,6 +92,11 @@ GOOD: dict[str, Any] = json.loads(seal(QueueMessage(JOB, DeleteItem("i"), "r")).
         json.dumps({**GOOD, "command": {"operation": "truncate"}}),
         json.dumps({**GOOD, "command": {"operation": "delete"}}),
         json.dumps({k: v for k, v in GOOD.items() if k != "command"}),
+        json.dumps({**GOOD, "item_id": "another"}),
+        json.dumps({**GOOD, "retry_of": "../x"}),
+        json.dumps({**GOOD, "claim": None}),
+        json.dumps({**GOOD, "claim": "items/i/x.json"}),
+        json.dumps({**GOOD, "claim": f"claims/{'e' * 32}/{'b' * 16}/{'c' * 64}.json"}),  # another job's
     ],
 )
 def test_what_is_not_ours_is_undecodable(body: str) -> None:
@@ -89,7 +111,7 @@ junk = st.recursive(
 )
 
 
-@given(st.dictionaries(st.sampled_from(list(GOOD)), junk))
+@given(st.dictionaries(st.sampled_from([*GOOD, "claim", "retry_of"]), junk))
 def test_no_junk_crashes_the_decoder(changes: dict[str, Any]) -> None:
     with contextlib.suppress(UndecodableMessage):
         decode_message(json.dumps({**GOOD, **changes}))

@@ -199,9 +199,9 @@ def test_a_failure_of_our_own_whose_answer_was_lost_is_no_202(
     """The write that fails the job took effect; its repetition finds the job ended."""
     fail = pipeline.jobs.fail
 
-    def fails_twice(ref: JobRef, problem: Problem, at: datetime) -> None:
-        fail(ref, problem, at)
-        fail(ref, problem, at)
+    def fails_twice(ref: JobRef, problem: Problem, at: datetime, **how: Any) -> None:
+        fail(ref, problem, at, **how)
+        fail(ref, problem, at, **how)
 
     with monkeypatch.context() as outage:
         fail_send(pipeline, outage, lands=False)

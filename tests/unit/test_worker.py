@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -12,15 +13,21 @@ from jobpipe.errors import ItemChanged, Unavailable
 from jobpipe.item import document_key
 from jobpipe.job import Status
 from jobpipe.job_ref import JobRef
+from tests.memory import MemoryQueue
 from tests.pipeline import Pipeline
-from worker_lambda.chalicelib.consume_batch import Delivery, consume_batch
+from worker_lambda.chalicelib.consume_batch import Delivery, Handling, consume_batch
 
 GOOD = {"name": "Tent", "description": "For two"}
 
 
 def record(message_id: str, group: str, receive_count: int = 1) -> dict[str, Any]:
     attributes = {"MessageGroupId": group, "ApproximateReceiveCount": str(receive_count)}
-    return {"messageId": message_id, "body": "", "attributes": attributes}
+    return {"messageId": message_id, "receiptHandle": f"r-{message_id}", "body": "", "attributes": attributes}
+
+
+def consume(records: list[dict[str, Any]], process: Callable[[Delivery], None]) -> dict[str, Any]:
+    """A batch with all the time in the world, none of whose messages was attempted before."""
+    return consume_batch(records, Handling(process, lambda _: 0, MemoryQueue(), 1.0), lambda: 30.0)
 
 
 class Fails:
@@ -47,7 +54,7 @@ def test_commands_of_one_item_stop_at_the_first_failure_and_other_items_go_on() 
         done.append(delivery.message_id)
 
     records = [record("a1", "a"), record("b1", "b"), record("a2", "a"), record("a3", "a"), record("b2", "b")]
-    answer = consume_batch(records, process)
+    answer = consume(records, process)
     assert answer == {"batchItemFailures": [{"itemIdentifier": "a2"}, {"itemIdentifier": "a3"}]}
     assert sorted(done) == ["a1", "b1", "b2"]
     assert done.index("b1") < done.index("b2")
@@ -59,7 +66,7 @@ def test_items_of_a_batch_run_in_parallel() -> None:
     def process(_: Delivery) -> None:
         all_here.wait()
 
-    answer = consume_batch([record(f"m{i}", f"g{i}") for i in range(10)], process)
+    answer = consume([record(f"m{i}", f"g{i}") for i in range(10)], process)
     assert answer == {"batchItemFailures": []}
 
 
@@ -218,11 +225,15 @@ def test_a_late_worker_cannot_hide_a_committed_document(pipeline: Pipeline) -> N
     pipeline.check_consistent()
 
 
-def test_what_is_no_command_comes_back_and_harms_nobody(pipeline: Pipeline) -> None:
+def test_what_is_no_command_is_parked_with_the_reason_and_harms_nobody(pipeline: Pipeline) -> None:
     pipeline.request("POST", "/items", GOOD)
     _, good, _ = pipeline.queue.waiting[0]
     pipeline.queue.waiting.insert(0, ("junk", type(good)("junk", "other-group", "x"), 0))
-    assert pipeline.work() == {"batchItemFailures": [{"itemIdentifier": "junk"}]}
+    assert pipeline.work() == {"batchItemFailures": []}
+    ((body, about),) = pipeline.parked.messages
+    assert body == "junk"
+    assert "not valid JSON" in about.pop("reason")
+    assert about == {"source": "commands", "group_id": "other-group", "message_id": "junk"}
     assert len(pipeline.items.rows) == 1
 
 

@@ -1,19 +1,23 @@
-"""Documents that no row points to: removed before the message is acknowledged, and again whenever it comes back."""
+"""What nothing points to any more: removed before the message is acknowledged, and again whenever it comes back."""
 
 from __future__ import annotations
 
 from jobpipe.item import document_prefix
 from jobpipe.job_ref import JobRef
+from jobpipe.queue_message import Claim, QueueMessage
 from jobpipe.stores import Stores
 
 
-def finish_clean_up(job: JobRef, item_id: str, stores: Stores) -> None:
-    """What a delivery that found its job ended has to do: whoever ended it may have died before its clean-up."""
-    ended = stores.jobs.get(job.job_id)
-    if ended is not None and ended.superseded is not None:
+def finish_clean_up(message: QueueMessage, stores: Stores) -> None:
+    """What a delivery that found its life of the job over has to do: whoever ended it may have died before."""
+    job = stores.jobs.get(message.job.job_id)
+    if job is not None and job.superseded is not None:
         # Superseded for good: keys are used once, so no later version can stand under this one.
-        stores.documents.delete([ended.superseded])
-    remove_uncommitted(job, item_id, stores)
+        stores.documents.delete([job.superseded])
+    remove_uncommitted(message.job, message.item_id, stores)
+    # A failed job keeps its claim check for a retry, and a retry that is under way needs it.
+    if job is None or (job.status.done and job.kept != message.kept):
+        remove_claim(message, stores)
 
 
 def remove_uncommitted(job: JobRef, item_id: str, stores: Stores) -> None:
@@ -28,3 +32,9 @@ def remove_uncommitted(job: JobRef, item_id: str, stores: Stores) -> None:
     item = stores.items.get(item_id)
     committed = item.document.key if item is not None else None
     stores.documents.delete(key for key in keys if key != committed)
+
+
+def remove_claim(message: QueueMessage, stores: Stores) -> None:
+    """Delete the claim check of a command that is done with, if it has one."""
+    if isinstance(message.content, Claim):
+        stores.documents.delete([message.content.key])

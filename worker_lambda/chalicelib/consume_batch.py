@@ -2,16 +2,24 @@
 
 With ReportBatchItemFailures on a FIFO queue, Lambda deletes all messages but the ones that we name. Of an item
 whose command failed, the later ones are named too, unprocessed: otherwise they would overtake it.
+
+A message that comes again may be one that kills its worker, and whatever ran beside it comes again with it. So
+from its second receive on a message runs alone, after all that are here for the first time, the least attempted
+first: if the worker dies then, it is known of what.
 """
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+from jobpipe.errors import Unavailable
+from jobpipe.limits import BACKOFF_JITTER, FIRST_BACKOFF, LONGEST_BACKOFF
+from jobpipe.ports import ReceivedMessages
 from jobpipe.telemetry import logger
 
 _MAX_BATCH = 10
@@ -24,49 +32,104 @@ class Delivery:
     message_id: str
     body: str
     receive_count: int  # 1 at first; how often this message was delivered, for whatever reason
+    receipt: str = ""  # of this delivery, by which SQS lets it be postponed
+    group_id: str = ""
 
 
-Process = Callable[[Delivery], None]
+@dataclass(frozen=True, slots=True)
+class Handling:
+    """What is done with the deliveries of a queue."""
+
+    process: Callable[[Delivery], None]  # when it returns, the message may be deleted; when it raises, not
+    charged: Callable[[Delivery], int]  # attempts that count for a message which came again
+    received: ReceivedMessages
+    reserve_seconds: float  # what must be left of the time to begin with another message
 
 
-def consume_batch(records: Sequence[Mapping[str, Any]], process: Process) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class _Returned:
+    """What is left of a line, and when it is to come again."""
+
+    rest: list[Delivery]
+    seconds: int
+
+
+def consume_batch(
+    records: Sequence[Mapping[str, Any]], handling: Handling, seconds_left: Callable[[], float]
+) -> dict[str, Any]:
     """Process the records and name those to be delivered again, in the form that Lambda reads."""
     lines: dict[str, list[Delivery]] = {}
     for record in records:
-        lines.setdefault(_group(record), []).append(_delivery(record))
-    if len(lines) == 1:
-        unprocessed = [_process_in_order(line, process) for line in lines.values()]
-    else:
-        unprocessed = list(_threads().map(lambda line: _process_in_order(line, process), lines.values()))
-    failures = [{"itemIdentifier": delivery.message_id} for rest in unprocessed for delivery in rest]
+        delivery = _delivery(record)
+        lines.setdefault(delivery.group_id, []).append(delivery)
+
+    def process(line: list[Delivery]) -> _Returned:
+        return _process_in_order(line, handling, seconds_left)
+
+    fresh = [line for line in lines.values() if all(delivery.receive_count == 1 for delivery in line)]
+    again = [line for line in lines.values() if line not in fresh]
+    returned = list(_threads().map(process, fresh)) if len(fresh) > 1 else [process(line) for line in fresh]
+    if len(again) > 1:
+        again.sort(key=lambda line: handling.charged(line[0]))
+    returned += [process(line) for line in again]
+
+    returned = [each for each in returned if each.rest]
+    if returned:
+        _postpone(returned, handling.received)
+    failures = [{"itemIdentifier": delivery.message_id} for each in returned for delivery in each.rest]
     logger.info("batch", extra={"messages": len(records), "items": len(lines), "returned": len(failures)})
     return {"batchItemFailures": failures}
 
 
-def _process_in_order(line: list[Delivery], process: Process) -> list[Delivery]:
-    """What is left of the line after its first failure, the failed one included."""
+def _process_in_order(line: list[Delivery], handling: Handling, seconds_left: Callable[[], float]) -> _Returned:
+    """What is left of the line after its first failure, the failed one included, or when the time is up."""
     for i, delivery in enumerate(line):
+        if seconds_left() < handling.reserve_seconds:
+            # To be killed by the time-out in the middle of it would cost this command an attempt.
+            logger.warning("no time left", extra={"message_id": delivery.message_id, "behind": len(line) - i - 1})
+            return _Returned(line[i:], 0)
         try:
-            process(delivery)
+            handling.process(delivery)
         except Exception as error:  # noqa: BLE001  # whatever it is, it must not cost the other items theirs
+            seconds = backoff_seconds(delivery.receive_count)
             logger.warning(
                 "message returned",
                 extra={
                     "message_id": delivery.message_id,
                     "reason": f"{type(error).__name__}: {error}",
                     "behind": len(line) - i - 1,
+                    "again_in_seconds": seconds,
                 },
             )
-            return line[i:]
-    return []
+            return _Returned(line[i:], seconds)
+    return _Returned([], 0)
 
 
-def _group(record: Mapping[str, Any]) -> str:
-    return str(record["attributes"]["MessageGroupId"])
+def backoff_seconds(receive_count: int) -> int:
+    """1, 2, 4, 8 … seconds, up to the longest, each shortened a little at random; SQS takes whole seconds only."""
+    doublings = min(receive_count - 1, 30)  # a float would overflow before a thousand receives do
+    seconds: float = min(FIRST_BACKOFF.total_seconds() * 2**doublings, LONGEST_BACKOFF.total_seconds())
+    return max(1, round(seconds * random.uniform(1 - BACKOFF_JITTER, 1.0)))
+
+
+def _postpone(returned: list[_Returned], received: ReceivedMessages) -> None:
+    # All of a line alike: SQS gives nothing of a group while a message of it is in flight, so one that stayed away
+    # for the queue's whole visibility would hold up those that are back before it.
+    try:
+        received.postpone([(delivery.receipt, each.seconds) for each in returned for delivery in each.rest])
+    except Unavailable:
+        logger.warning("not postponed", exc_info=True)  # they come again when their visibility ends
 
 
 def _delivery(record: Mapping[str, Any]) -> Delivery:
-    return Delivery(record["messageId"], record["body"], int(record["attributes"]["ApproximateReceiveCount"]))
+    attributes = record["attributes"]
+    return Delivery(
+        message_id=record["messageId"],
+        body=record["body"],
+        receive_count=int(attributes["ApproximateReceiveCount"]),
+        receipt=record["receiptHandle"],
+        group_id=str(attributes["MessageGroupId"]),
+    )
 
 
 @cache

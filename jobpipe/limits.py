@@ -1,0 +1,54 @@
+"""The numbers that hold the promises together; tests/infra/test_limits.py holds the templates to them."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+MAX_ATTEMPTS = 5
+"""Attempts after which a command is given up: interruptions and faults of ours count, outages of AWS do not."""
+
+QUEUE_RETENTION = timedelta(days=14)
+"""How long SQS keeps a message: its own maximum."""
+
+MAX_RECEIVE_COUNT = 1000
+"""Receives before SQS makes a message a dead letter: its own maximum, for receives are no measure of a command."""
+
+VISIBILITY_FACTOR = 6
+"""A message comes back after so many time-outs of the worker, as AWS advises for SQS and Lambda."""
+
+FIRST_BACKOFF = timedelta(seconds=1)
+"""How long a message stays away after the first outage that it met; doubled with each receive."""
+
+LONGEST_BACKOFF = timedelta(minutes=30)
+"""So that MAX_RECEIVE_COUNT receives outlast any outage that QUEUE_RETENTION does."""
+
+BACKOFF_JITTER = 0.2
+"""The share of a backoff that is left to chance, so that what failed together does not come back together."""
+
+MAX_MESSAGE_BYTES = 200 * 1024
+"""Of a command in its queued form; a larger one travels as a claim check."""
+
+MAX_QUEUED_BYTES = 252 * 1024
+"""Of whatever is on the commands queue: 4 KiB under SQS's 256, so that it can be parked together with a reason."""
+
+
+def claim_days(retention: timedelta) -> int:
+    """After how many days a claim check may expire: it must outlive the job that might need it for a retry.
+
+    Its message may wait 14 days, and 14 more as a dead letter; then the failed job is kept for its retention.
+    """
+    return (2 * QUEUE_RETENTION + retention).days + 1
+
+
+def call_timeout(worker_timeout: float) -> float:
+    """Seconds that one try of an AWS call may take in a worker with this time-out.
+
+    Three tries of a call that hangs, the note of it on the job and the message's new visibility fit in the worker's
+    time. On AWS (30 s) a call has 3 s; local emulators are near.
+    """
+    return min(3.0, max(0.5, worker_timeout / 10))
+
+
+def reserve(worker_timeout: float) -> float:
+    """Seconds that must be left to begin with another command: for a call that hangs, and the note of it."""
+    return 6 * call_timeout(worker_timeout)

@@ -1,0 +1,67 @@
+"""The attempts of a command: recorded before they start, charged when one is known to have been interrupted.
+
+    receive 1   runs unrecorded: it may have died of a neighbour
+    receive 2   began 1 ── dies
+    receive 3   charged 1, began 2 ── an outage of AWS: not charged, nothing has begun
+    receive 4   charged 1, began 2 ── ends the job, or dies, or raises, which charges it at once
+    …           charged 5: given up without running
+
+SQS's receive counts are no measure: they charge the neighbours of what kills its worker.
+"""
+
+from __future__ import annotations
+
+from jobpipe.clock import now
+from jobpipe.errors import AttemptsSpent, InternalError, JobEnded, Unavailable
+from jobpipe.job import Job
+from jobpipe.limits import MAX_ATTEMPTS
+from jobpipe.queue_message import QueueMessage
+from jobpipe.stores import Stores
+
+
+def charged(job: Job) -> int:
+    """The attempts that count, with the one that began and was never heard of again."""
+    return job.attempts if job.began is None else job.began
+
+
+def adopt(message: QueueMessage, stores: Stores) -> None:
+    """Begin the life that an explicit retry gave the job, if whoever asked for it died before marking the job."""
+    if message.retry_of is not None:
+        stores.jobs.requeue(message.job, message.retry_of, now())
+
+
+def begin(message: QueueMessage, stores: Stores) -> bool:
+    """Record the attempt that is about to start; False if the command was given up instead."""
+    job = _live(message, stores)
+    if charged(job) >= MAX_ATTEMPTS:
+        give_up(message, stores)
+        return False
+    stores.jobs.begin_attempt(message.job, charged(job), now())
+    return True
+
+
+def interrupted(message: QueueMessage, error: Exception, stores: Stores) -> bool:
+    """Note what interrupted the attempt; False if the command was given up for it."""
+    job = _live(message, stores)
+    if isinstance(error, Unavailable):
+        stores.jobs.hold(message.job, error.to_problem(), job.attempts, now())
+        return True
+    if job.attempts + 1 >= MAX_ATTEMPTS:
+        give_up(message, stores)
+        return False
+    problem = InternalError("An attempt failed through a fault of ours; the command is tried again.").to_problem()
+    stores.jobs.hold(message.job, problem, job.attempts + 1, now())
+    return True
+
+
+def give_up(message: QueueMessage, stores: Stores) -> None:
+    """End the job as failed: its attempts are spent."""
+    problem = AttemptsSpent(f"It was given up after {MAX_ATTEMPTS} attempts; retry the job when the cause is gone.")
+    stores.jobs.fail(message.job, problem.to_problem(), now(), message.kept, attempt=True)
+
+
+def _live(message: QueueMessage, stores: Stores) -> Job:
+    job = stores.jobs.get(message.job.job_id)
+    if job is None or not job.is_live(message.job):
+        raise JobEnded
+    return job

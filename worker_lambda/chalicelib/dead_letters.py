@@ -1,0 +1,51 @@
+"""The backstop: messages that SQS has given up, because no worker ever got as far as to count an attempt."""
+
+from __future__ import annotations
+
+from jobpipe.clock import now
+from jobpipe.errors import AttemptsSpent, JobEnded, UndecodableMessage
+from jobpipe.queue_message import decode_message
+from jobpipe.telemetry import logger
+
+from .attempts import adopt
+from .clean_up import finish_clean_up, remove_uncommitted
+from .consume_batch import Delivery, Handling
+from .parking import park
+from .services import Services
+
+
+def dead_letter_handling(services: Services) -> Handling:
+    """How the dead-letter queue's batches are handled."""
+    return Handling(
+        process=lambda delivery: end_job_of(delivery, services),
+        charged=lambda _: 0,
+        received=_LeftAlone(),
+        reserve_seconds=services.reserve_seconds,
+    )
+
+
+def end_job_of(delivery: Delivery, services: Services) -> None:
+    """Fail the job, in this life of it only, and clean up; the command stays with it for a retry."""
+    try:
+        message = decode_message(delivery.body)
+    except UndecodableMessage as why:
+        park(delivery, why, "dead-letters", services)
+        return
+    about = {"job_id": message.job.job_id, "item_id": message.item_id, "request_id": message.request_id}
+    problem = AttemptsSpent("Its message could not be processed; retry the job when the cause is gone.")
+    try:
+        adopt(message, services)
+        services.jobs.fail(message.job, problem.to_problem(), now(), message.kept, attempt=False)
+    except JobEnded:
+        finish_clean_up(message, services)
+        logger.info("dead letter of an ended job", extra=about)
+        return
+    remove_uncommitted(message.job, message.item_id, services)
+    logger.error("dead letter", extra=about)
+
+
+class _LeftAlone:
+    """Nothing is postponed: what fails here comes again when its visibility ends."""
+
+    def postpone(self, receipts: object) -> None:
+        pass

@@ -1,0 +1,21 @@
+"""Messages that are no command of ours: moved out of the way, with the reason, for a person to look at."""
+
+from __future__ import annotations
+
+from jobpipe.errors import UndecodableMessage
+from jobpipe.telemetry import logger
+
+from .consume_batch import Delivery
+from .services import Services
+
+_MAX_REASON = 500
+
+
+def park(delivery: Delivery, why: UndecodableMessage, source: str, services: Services) -> None:
+    """Keep the message on the parked queue; when this returns, it may be deleted where it was."""
+    # The reason may quote the message, and SQS does not take every character.
+    reason = str(why).encode("ascii", "backslashreplace").decode()[:_MAX_REASON]
+    reason = "".join(character if character.isprintable() else "?" for character in reason)
+    about = {"reason": reason, "source": source, "group_id": delivery.group_id, "message_id": delivery.message_id}
+    services.parked.park(delivery.body, about)
+    logger.error("message parked", extra=about)
