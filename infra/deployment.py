@@ -105,8 +105,11 @@ class Deployer:
                 "documents_bucket": foundation["DocumentsBucket"],
                 "commands_queue_url": foundation["CommandsQueueUrl"],
                 "dead_letters_queue_url": foundation["DeadLettersQueueUrl"],
+                "parked_queue_url": foundation["ParkedQueueUrl"],
                 "api_function": outputs["ApiFunction"],
+                "api_log_group": outputs["ApiLogGroup"],
                 "worker_function": outputs["WorkerFunction"],
+                "dead_letters_function": outputs["DeadLettersFunction"],
             },
         )
 

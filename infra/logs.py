@@ -9,12 +9,13 @@ import tenacity
 
 from infra.command_line import OneLineParser, run
 from infra.settings import check_stage, read_settings
-from infra.stack_names import log_group_prefix
+from infra.stack_names import FUNCTIONS, log_group_prefix, log_groups
 from infra.stage_file import read_deployment
 from infra.targets import target_of
 
 _LATE_MS = 10_000  # lines may arrive late and out of order: each look goes back so far, and drops what was printed
 _FOLLOW_SECONDS = 1.0
+_WIDTH = max(map(len, FUNCTIONS))
 
 
 def main() -> None:
@@ -24,7 +25,7 @@ def main() -> None:
     deployment = read_deployment(settings.state_dir, check_stage(arguments.stage or settings.stage))
     printer = LogPrinter(
         target_of(deployment).client("logs"),
-        log_group_prefix(deployment.stage),
+        deployment.stage,
         since_ms=int((time.time() - arguments.minutes * 60) * 1000),
         everything=arguments.all,
     )
@@ -37,16 +38,16 @@ def main() -> None:
 class LogPrinter:
     """Prints each line of the stage's log groups once: our JSON lines, or everything that Lambda adds too."""
 
-    def __init__(self, logs: Any, prefix: str, *, since_ms: int, everything: bool) -> None:
+    def __init__(self, logs: Any, stage: str, *, since_ms: int, everything: bool) -> None:
         self._logs = logs
-        self._prefix = prefix
+        self._stage = stage
         self._printed: set[tuple[str, str]] = set()
         self._since = since_ms
         self._everything = everything
 
     def print_new(self) -> None:
         lines = []
-        for group in self._groups():
+        for group, function in self._groups():
             pages = self._logs.get_paginator("filter_log_events").paginate(
                 logGroupName=group, startTime=self._since
             )
@@ -55,17 +56,21 @@ class LogPrinter:
                 mark = (group, event.get("eventId") or f"{event['timestamp']} {event['message']}")
                 if mark not in self._printed:
                     self._printed.add(mark)
-                    lines.append((event["timestamp"], group.removeprefix(self._prefix), event["message"].rstrip()))
+                    lines.append((event["timestamp"], function, event["message"].rstrip()))
         for timestamp, function, message in sorted(lines, key=lambda line: line[0]):
             if self._everything:
-                print(f"{function:7} {message}", flush=True)
+                print(f"{function:{_WIDTH}} {message}", flush=True)
             elif message.startswith("{"):
                 print(message, flush=True)
             self._since = max(self._since, timestamp - _LATE_MS)
 
-    def _groups(self) -> list[str]:
-        pages = self._logs.get_paginator("describe_log_groups").paginate(logGroupNamePrefix=self._prefix)
-        return [group["logGroupName"] for page in pages for group in page["logGroups"]]
+    def _groups(self) -> list[tuple[str, str]]:
+        ours = log_groups(self._stage)
+        pages = self._logs.get_paginator("describe_log_groups").paginate(
+            logGroupNamePrefix=log_group_prefix(self._stage)
+        )
+        there = (group["logGroupName"] for page in pages for group in page["logGroups"])
+        return [(name, ours[name]) for name in there if name in ours]
 
 
 def _parse() -> argparse.Namespace:

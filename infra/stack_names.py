@@ -1,4 +1,6 @@
-"""The stacks of a stage."""
+"""The names of what a stage is made of."""
+
+FUNCTIONS = ("api", "worker", "dead-letters")
 
 
 def foundation_stack(stage: str) -> str:
@@ -17,5 +19,10 @@ def api_name(stage: str) -> str:
 
 
 def log_group_prefix(stage: str) -> str:
-    """What the names of both Lambdas' log groups begin with."""
+    """What the names of the Lambdas' log groups begin with; those of a stage `team-1` begin with that of `team` too."""
     return f"/aws/lambda/jobpipe-{stage}-"
+
+
+def log_groups(stage: str) -> dict[str, str]:
+    """The log group of each function, by the function's own part of its name."""
+    return {f"{log_group_prefix(stage)}{function}": function for function in FUNCTIONS}

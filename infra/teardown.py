@@ -10,7 +10,7 @@ from infra.change_sets import Stacks
 from infra.package import APPS
 from infra.progress import Progress
 from infra.settings import Settings
-from infra.stack_names import app_stack, foundation_stack, log_group_prefix
+from infra.stack_names import app_stack, foundation_stack, log_groups
 from infra.stage_file import stage_file
 from infra.targets import Target
 
@@ -82,9 +82,9 @@ class Teardown:
                 clients["sqs"].delete_queue(QueueUrl=queue)
 
     def _delete_log_groups(self) -> None:
+        """Those of this stage by name: the one called `team` must not take those of `team-1` with it."""
         logs = self.target.client("logs")
-        pages = logs.get_paginator("describe_log_groups").paginate(logGroupNamePrefix=log_group_prefix(self.stage))
-        for group in [group["logGroupName"] for page in pages for group in page["logGroups"]]:
+        for group in log_groups(self.stage):
             with suppress_gone():
                 logs.delete_log_group(logGroupName=group)
 
