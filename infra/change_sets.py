@@ -41,7 +41,8 @@ class Stacks:
     ) -> StackResult:
         """Brings the stack to the template; a failure names its first cause and leaves the way free.
 
-        A parameter that is not given keeps the stack's value; where it has none yet, it takes the default.
+        A parameter that is not given keeps the stack's value; where it has none yet, it takes the default. A value
+        that is the old template's default gives way to another default of the new one.
         """
         body = to_json(template)
         if len(body.encode()) > INLINE_LIMIT:
@@ -118,9 +119,12 @@ class Stacks:
         self, name: str, template: Template, given: dict[str, str], defaults: dict[str, str]
     ) -> list[dict[str, Any]]:
         stack = self._describe(name) or {}
-        kept = {parameter["ParameterKey"] for parameter in stack.get("Parameters", [])}
+        held = {each["ParameterKey"]: each.get("ParameterValue") for each in stack.get("Parameters", [])}
+        declared = template.get("Parameters", {})
+        before = (self.template(name) or {}).get("Parameters", {}) if held else {}
+        kept = {key for key, value in held.items() if not _gives_way(value, before.get(key), declared.get(key))}
         values: list[dict[str, Any]] = []
-        for key in template.get("Parameters", {}):
+        for key in declared:
             if key in given:
                 values.append({"ParameterKey": key, "ParameterValue": given[key]})
             elif key in kept:
@@ -247,6 +251,11 @@ class Stacks:
             return retrying(read)
         except tenacity.RetryError:
             raise OperatorError(f"CloudFormation did not finish in {STACK_SECONDS} s") from None
+
+
+def _gives_way(value: str | None, before: Template | None, now: Template | None) -> bool:
+    old, new = (before or {}).get("Default"), (now or {}).get("Default")
+    return old != new and old is not None and value == str(old)
 
 
 def _is_settled(status: str) -> bool:

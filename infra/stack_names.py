@@ -19,7 +19,7 @@ def api_name(stage: str) -> str:
 
 
 def log_group_prefix(stage: str) -> str:
-    """What the names of the Lambdas' log groups begin with; those of a stage `team-1` begin with that of `team` too."""
+    """What the names of the Lambdas' log groups begin with, and those of `team-1` where the stage is `team`."""
     return f"/aws/lambda/jobpipe-{stage}-"
 
 

@@ -89,6 +89,26 @@ def test_a_parameter_that_is_not_given_stays_and_a_default_is_for_the_first_time
     assert seconds() == "22"
 
 
+def test_a_new_default_reaches_a_stack_that_has_the_old_one(stacks: Stacks) -> None:
+    def seconds() -> str:
+        (stack,) = stacks._cfn.describe_stacks(StackName="defaults")["Stacks"]
+        (parameter,) = stack["Parameters"]
+        return str(parameter["ParameterValue"])
+
+    stacks.deploy("defaults", with_queue(), {})
+    assert seconds() == "30"
+    newer = with_queue()
+    newer["Parameters"]["Seconds"]["Default"] = 60
+    assert stacks.deploy("defaults", newer, {}).changed is True
+    assert seconds() == "60"
+    assert stacks.deploy("defaults", newer, {}).changed is False
+
+    stacks.deploy("defaults", newer, {"Seconds": "45"})
+    stacks.deploy("defaults", with_queue(), {})
+    assert seconds() == "45", "what an operator chose stays"
+    stacks.delete("defaults")
+
+
 def test_a_failure_names_the_resource_and_the_next_try_works(stacks: Stacks) -> None:
     with pytest.raises(OperatorError, match=r"Response \(AWS::ApiGateway::GatewayResponse\): ."):
         stacks.deploy("retry", failing(), {})

@@ -6,13 +6,12 @@ from typing import Any
 import pytest
 
 from infra import templates
-from infra.package import package_all
 from infra.settings import ROOT
-from infra.templates import FOUNDATION, read_template
 
 STATEFUL = {
     "CommandsQueue",
     "DeadLettersQueue",
+    "ParkedQueue",
     "JobsTable",
     "ItemsTable",
     "NamesTable",
@@ -96,12 +95,65 @@ def test_the_transform_leaves_its_input_alone() -> None:
 def test_no_role_may_do_everything_or_reach_everything(app: str) -> None:
     template = templates.read_template(ROOT / "infra" / f"{app}.merge.yaml")
 
-    (role,) = resources_of("AWS::IAM::Role", {"Resources": _typed(template)}).values()
-    for policy in role["Properties"]["Policies"]:
-        for statement in policy["PolicyDocument"]["Statement"]:
-            actions = statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
-            assert not any("*" in action for action in actions)
-            assert statement["Resource"] != "*"
+    roles = resources_of("AWS::IAM::Role", {"Resources": _typed(template)})
+    assert set(roles) == {"api": {"APIRole"}, "worker": {"WorkerRole", "DeadLettersRole"}}[app]
+    for statement in [statement for role in roles.values() for statement in _statements(role)]:
+        assert not any("*" in action for action in _actions(statement))
+        assert statement["Resource"] != "*"
+
+
+@pytest.mark.parametrize(
+    ("app", "role", "claims"),
+    [
+        ("api", "APIRole", {"s3:PutObject", "s3:GetObject", "s3:DeleteObject"}),
+        ("worker", "WorkerRole", {"s3:PutObject", "s3:GetObject", "s3:DeleteObject"}),
+        ("worker", "DeadLettersRole", {"s3:GetObject", "s3:DeleteObject"}),
+    ],
+)
+def test_what_a_role_may_do_with_claims_it_may_do_with_claims_only(app: str, role: str, claims: set[str]) -> None:
+    template = templates.read_template(ROOT / "infra" / f"{app}.merge.yaml")
+
+    objects: dict[str, set[str]] = {}
+    for statement in _statements(template["Resources"][role]):
+        if any(action.startswith("s3:") and action != "s3:ListBucket" for action in _actions(statement)):
+            prefix = statement["Resource"]["Fn::Sub"].partition("${DocumentsBucket}/")[2]
+            objects.setdefault(prefix, set()).update(_actions(statement))
+    assert objects["claims/*"] == claims
+    assert set(objects) == {"items/*", "claims/*"}
+    assert "s3:GetObject" not in objects["items/*"], "documents are read by their version"
+
+
+def test_jobs_are_queried_by_their_trouble_only() -> None:
+    template = templates.read_template(ROOT / "infra" / "api.merge.yaml")
+
+    (query,) = [
+        each for each in _statements(template["Resources"]["APIRole"]) if "dynamodb:Query" in _actions(each)
+    ]
+    assert _actions(query) == ["dynamodb:Query"]
+    assert query["Resource"]["Fn::Sub"].endswith(":table/${JobsTable}/index/trouble")
+    (index,) = templates.foundation_for("prod")["Resources"]["JobsTable"]["Properties"]["GlobalSecondaryIndexes"]
+    assert index["IndexName"] == "trouble"
+    assert [(key["AttributeName"], key["KeyType"]) for key in index["KeySchema"]] == [
+        ("owner", "HASH"),
+        ("trouble", "RANGE"),
+    ]
+    assert not {"command", "claim", "result"} & set(index["Projection"]["NonKeyAttributes"])
+
+
+def test_dead_letters_end_jobs_and_commit_nothing() -> None:
+    template = templates.read_template(ROOT / "infra" / "worker.merge.yaml")
+
+    actions = {each for s in _statements(template["Resources"]["DeadLettersRole"]) for each in _actions(s)}
+    assert not actions & {"dynamodb:PutItem", "dynamodb:DeleteItem", "s3:PutObject"}
+
+
+def _statements(role: dict[str, Any]) -> list[dict[str, Any]]:
+    return [each for policy in role["Properties"]["Policies"] for each in policy["PolicyDocument"]["Statement"]]
+
+
+def _actions(statement: dict[str, Any]) -> list[str]:
+    actions = statement["Action"]
+    return actions if isinstance(actions, list) else [actions]
 
 
 def _typed(template: templates.Template) -> dict[str, Any]:
@@ -113,38 +165,3 @@ def test_templates_go_out_compact() -> None:
 
     assert json.loads(text) == templates.foundation_for("prod")
     assert ": " not in text.split('"Description"')[0]
-
-
-def test_the_queue_is_told_which_messages_failed() -> None:
-    """Without ReportBatchItemFailures Lambda would delete the failed messages of a batch with the others."""
-    template = read_template(package_all()["worker"].template_path)
-    (mapping,) = _properties("AWS::Lambda::EventSourceMapping", template)
-    assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
-    assert mapping["BatchSize"] == 10
-    assert mapping["ScalingConfig"] == {"MaximumConcurrency": {"Ref": "WorkerConcurrency"}}
-
-
-def test_the_queue_hides_a_batch_for_six_times_the_workers_time_out() -> None:
-    foundation = read_template(FOUNDATION)
-    mapping = foundation["Mappings"]["VisibilityOfWorkerTimeout"]
-    allowed = foundation["Parameters"]["WorkerTimeout"]["AllowedValues"]
-    assert {seconds: rule["Seconds"] for seconds, rule in mapping.items()} == {s: 6 * int(s) for s in allowed}
-    queues = {queue["QueueName"]["Fn::Sub"]: queue for queue in _properties("AWS::SQS::Queue", foundation)}
-    commands = queues["jobpipe-${Stage}-commands.fifo"]
-    assert commands["VisibilityTimeout"]["Fn::FindInMap"][0] == "VisibilityOfWorkerTimeout"
-    assert commands["DeduplicationScope"] == "messageGroup"
-    assert commands["FifoThroughputLimit"] == "perMessageGroupId"
-    for queue in queues.values():
-        assert queue["MessageRetentionPeriod"] == 14 * 24 * 3600
-        assert queue["FifoQueue"] is True
-
-
-def test_versions_outlive_the_jobs_that_speak_of_them() -> None:
-    foundation = read_template(FOUNDATION)
-    windows = foundation["Mappings"]["UndoWindowOfJobRetention"]
-    assert set(windows) == set(foundation["Parameters"]["JobRetentionDays"]["AllowedValues"])
-    assert all(window["Days"] > int(days) for days, window in windows.items())
-
-
-def _properties(kind: str, template: templates.Template) -> list[dict[str, Any]]:
-    return [resource["Properties"] for resource in resources_of(kind, template).values()]

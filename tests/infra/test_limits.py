@@ -1,0 +1,166 @@
+"""The numbers of jobpipe/limits.py and those of the templates as they go out are the same ones."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from infra.package import package_all
+from infra.templates import Template, foundation_for, read_template
+from jobpipe import limits
+
+FIFO = {"CommandsQueue", "DeadLettersQueue"}
+ONE_DAY = timedelta(days=1)
+GATEWAY_SECONDS = 29  # API Gateway's own limit
+
+
+@pytest.fixture(scope="module", params=["local", "prod"])
+def foundation(request: pytest.FixtureRequest) -> Template:
+    return foundation_for(request.param)
+
+
+@pytest.fixture(scope="module")
+def worker() -> Template:
+    return read_template(package_all()["worker"].template_path)
+
+
+@pytest.fixture(scope="module")
+def api() -> Template:
+    return read_template(package_all()["api"].template_path)
+
+
+def of_kind(kind: str, template: Template) -> dict[str, dict[str, Any]]:
+    return {name: each["Properties"] for name, each in template["Resources"].items() if each["Type"] == kind}
+
+
+def queues(foundation: Template) -> dict[str, dict[str, Any]]:
+    return of_kind("AWS::SQS::Queue", foundation)
+
+
+def resolved(value: Any, template: Template, parameters: dict[str, str]) -> Any:
+    """The value that CloudFormation would put in the place of a Ref or a look-up in a mapping."""
+    match value:
+        case {"Ref": name}:
+            return parameters.get(name, template["Parameters"][name].get("Default"))
+        case {"Fn::FindInMap": [mapping, first, second]}:
+            return template["Mappings"][mapping][resolved(first, template, parameters)][second]
+    return value
+
+
+def allowed(template: Template, parameter: str) -> list[str]:
+    values: list[str] = template["Parameters"][parameter]["AllowedValues"]
+    return values
+
+
+def test_the_fifo_queues_hide_a_batch_for_six_worker_time_outs(foundation: Template) -> None:
+    assert limits.VISIBILITY_FACTOR == 6
+    for seconds in allowed(foundation, "WorkerTimeout"):
+        for name in FIFO:
+            visibility = resolved(
+                queues(foundation)[name]["VisibilityTimeout"], foundation, {"WorkerTimeout": seconds}
+            )
+            assert visibility == limits.VISIBILITY_FACTOR * int(seconds)
+
+
+def test_both_functions_of_the_worker_end_at_its_time_out(foundation: Template, worker: Template) -> None:
+    functions = of_kind("AWS::Lambda::Function", worker)
+    assert {function["Handler"] for function in functions.values()} == {"app.work", "app.dead_letters"}
+    for function in functions.values():
+        assert function["Timeout"] == {"Ref": "WorkerTimeout"}
+        assert function["Environment"]["Variables"]["WORKER_TIMEOUT"] == {"Ref": "WorkerTimeout"}
+    default = str(worker["Parameters"]["WorkerTimeout"]["Default"])
+    assert default == foundation["Parameters"]["WorkerTimeout"]["Default"]
+    assert default in allowed(foundation, "WorkerTimeout")
+
+
+def test_what_fails_comes_back_and_what_succeeded_does_not(worker: Template) -> None:
+    """Without ReportBatchItemFailures Lambda would delete the failed messages of a batch with the others."""
+    mappings = of_kind("AWS::Lambda::EventSourceMapping", worker)
+    by_queue = {mapping["EventSourceArn"]["Fn::Sub"]: mapping for mapping in mappings.values()}
+    assert set(by_queue) == {"${CommandsQueueArn}", "${DeadLettersQueueArn}"}
+    assert {queue: mapping["FunctionName"]["Ref"] for queue, mapping in by_queue.items()} == {
+        "${CommandsQueueArn}": "Work",
+        "${DeadLettersQueueArn}": "DeadLetters",
+    }
+    for mapping in mappings.values():
+        assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+        assert mapping["BatchSize"] == 10
+    commands = by_queue["${CommandsQueueArn}"]
+    assert commands["ScalingConfig"] == {"MaximumConcurrency": {"Ref": "WorkerConcurrency"}}
+
+
+def test_every_queue_keeps_its_messages_for_14_days(foundation: Template) -> None:
+    assert timedelta(days=14) == limits.QUEUE_RETENTION
+    assert set(queues(foundation)) == {*FIFO, "ParkedQueue"}
+    for queue in queues(foundation).values():
+        assert timedelta(seconds=queue["MessageRetentionPeriod"]) == limits.QUEUE_RETENTION
+        assert queue["SqsManagedSseEnabled"] is True
+
+
+def test_the_order_is_that_of_the_groups(foundation: Template) -> None:
+    for name, queue in queues(foundation).items():
+        assert queue.get("FifoQueue", False) is (name in FIFO)
+    for name in FIFO:
+        assert queues(foundation)[name]["DeduplicationScope"] == "messageGroup"
+        assert queues(foundation)[name]["FifoThroughputLimit"] == "perMessageGroupId"
+
+
+def test_no_outage_that_the_queue_outlasts_makes_a_dead_letter(foundation: Template) -> None:
+    redrive = queues(foundation)["CommandsQueue"]["RedrivePolicy"]
+    assert redrive["deadLetterTargetArn"] == {"Fn::GetAtt": ["DeadLettersQueue", "Arn"]}
+    assert resolved(redrive["maxReceiveCount"], foundation, {}) == limits.MAX_RECEIVE_COUNT
+    shortest = limits.LONGEST_BACKOFF * (1 - limits.BACKOFF_JITTER)
+    assert limits.MAX_RECEIVE_COUNT * shortest >= limits.QUEUE_RETENTION
+    assert limits.FIRST_BACKOFF < limits.LONGEST_BACKOFF
+
+
+def test_whatever_is_queued_can_be_parked_with_a_reason(foundation: Template) -> None:
+    for name in FIFO:
+        assert queues(foundation)[name]["MaximumMessageSize"] == limits.MAX_QUEUED_BYTES
+    parked = queues(foundation)["ParkedQueue"]
+    assert parked["MaximumMessageSize"] - limits.MAX_QUEUED_BYTES == 4 * 1024
+    assert limits.MAX_MESSAGE_BYTES < limits.MAX_QUEUED_BYTES
+
+
+def test_claims_outlive_the_jobs_that_may_need_them(foundation: Template) -> None:
+    (rule,) = [each for each in lifecycle(foundation) if "ExpirationInDays" in each]
+    assert (rule["Prefix"], rule["Status"]) == ("claims/", "Enabled")
+    for days in allowed(foundation, "JobRetentionDays"):
+        retention = timedelta(days=int(days))
+        expire = resolved(rule["ExpirationInDays"], foundation, {"JobRetentionDays": days})
+        assert expire == limits.claim_days(retention) == 28 + int(days) + 1
+        assert expire * ONE_DAY > 2 * limits.QUEUE_RETENTION + retention
+
+
+def test_versions_outlive_the_jobs_that_speak_of_them(foundation: Template) -> None:
+    (rule,) = [each for each in lifecycle(foundation) if "NoncurrentVersionExpiration" in each]
+    for days in allowed(foundation, "JobRetentionDays"):
+        kept = resolved(
+            rule["NoncurrentVersionExpiration"]["NoncurrentDays"], foundation, {"JobRetentionDays": days}
+        )
+        assert kept > int(days)
+
+
+def lifecycle(foundation: Template) -> list[dict[str, Any]]:
+    rules: list[dict[str, Any]] = of_kind("AWS::S3::Bucket", foundation)["DocumentsBucket"][
+        "LifecycleConfiguration"
+    ]["Rules"]
+    return rules
+
+
+def test_the_api_ends_with_the_gateway(api: Template) -> None:
+    (function,) = of_kind("AWS::Lambda::Function", api).values()
+    assert function["Timeout"] == GATEWAY_SECONDS
+
+
+@pytest.mark.parametrize(("worker_timeout", "seconds"), [(1, 0.5), (5, 0.5), (10, 1), (20, 2), (30, 3), (60, 3)])
+def test_how_long_a_call_may_hang(worker_timeout: float, seconds: float) -> None:
+    assert limits.call_timeout(worker_timeout) == seconds
+
+
+def test_a_call_that_hangs_leaves_time_to_say_so(foundation: Template) -> None:
+    for seconds in allowed(foundation, "WorkerTimeout"):
+        hanging = 3 * limits.call_timeout(float(seconds))
+        assert 2 * hanging < float(seconds), "the call, and the note of it on the job"
