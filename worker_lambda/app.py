@@ -33,12 +33,6 @@ def _seconds_left(event: SQSEvent) -> Callable[[], float]:
     return lambda: float(context.get_remaining_time_in_millis()) / 1000
 
 
-@app.on_sqs_message(queue="dead-letters", batch_size=10, name="dead_letters")
-def dead_letters(event: SQSEvent) -> dict[str, Any]:
-    """End the jobs of a batch of dead letters; the answer names the messages that SQS is to deliver again."""
-    raise NotImplementedError
-
-
 # In Lambda the clients are made during INIT; `chalice package` imports this file too and has no settings.
 if "AWS_CHALICE_CLI_MODE" not in os.environ:
     open_services()
