@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import uuid
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from functools import cached_property
 from typing import Any
 
 import boto3
 import requests
 
+from infra.api_keys import FIRST_OWNER
 from infra.stage_file import Deployment
+from jobpipe.clock import now
+from jobpipe.commands import CreateItem
+from jobpipe.dynamodb_rows import job_to_row
+from jobpipe.job import new_job
 from jobpipe_client import Client
 
 WAIT = {"Prefer": "wait=10"}
@@ -68,6 +75,23 @@ class Stage:
         request.url = self.deployment.base_url + path
         with requests.Session() as session:
             return session.send(request, timeout=40)
+
+    @staticmethod
+    def encoded(value: Any) -> bytes:
+        """As JSON without spaces."""
+        return json.dumps(value, separators=(",", ":")).encode()
+
+    def keys(self, prefix: str) -> list[str]:
+        """What lies in the documents bucket now."""
+        pages = self.aws("s3").get_paginator("list_objects_v2")
+        found = pages.paginate(Bucket=self.resources["documents_bucket"], Prefix=prefix)
+        return [entry["Key"] for page in found for entry in page.get("Contents", [])]
+
+    def put_job(self, job_id: str, generation: str, item_id: str) -> None:
+        """A queued job of our caller to create an item, whose message was not sent."""
+        accepted = new_job(CreateItem(item_id, {}), FIRST_OWNER, None, now(), timedelta(days=1))
+        row = job_to_row(replace(accepted, job_id=job_id, generation=generation))
+        self.aws("dynamodb").put_item(TableName=self.resources["jobs_table"], Item=row)
 
     def counts(self) -> tuple[int, int, int]:
         """Jobs and items stored, messages on the queue."""

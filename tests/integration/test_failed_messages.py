@@ -1,36 +1,82 @@
-"""P8, as far as it goes today: a message that fails comes back, and harms nobody beside it."""
+"""P8: what is no command is parked, what SQS has given up ends its job, and neither harms anybody beside it."""
 
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable
+from typing import Any
 
 import tenacity
 
+from jobpipe.commands import CreateItem
+from jobpipe.job_ref import JobRef
+from jobpipe.queue_message import QueueMessage, seal
 from tests.deployed import Stage, unique
 
+soon = tenacity.retry(stop=tenacity.stop_after_delay(20), wait=tenacity.wait_fixed(0.1), reraise=True)
 
-def test_a_message_that_is_no_command_is_kept_and_the_others_go_on(stage: Stage) -> None:
-    sqs, queue = stage.aws("sqs"), stage.resources["commands_queue_url"]
-    group = uuid.uuid4().hex
-    try:
-        sqs.send_message(QueueUrl=queue, MessageBody="junk", MessageGroupId=group, MessageDeduplicationId=group)
-        jobs = [stage.client.create({"name": unique("Beside junk"), "description": "d"}) for _ in range(12)]
-        assert all(stage.client.wait(job).succeeded for job in jobs)
 
-        @tenacity.retry(stop=tenacity.stop_after_delay(10), wait=tenacity.wait_fixed(0.1), reraise=True)
-        def only_the_junk_is_left() -> None:
-            assert stage.counts()[2] == 1
+def test_a_message_that_is_no_command_is_parked_and_the_others_go_on(stage: Stage) -> None:
+    sqs = stage.aws("sqs")
+    junk, group = unique("junk"), uuid.uuid4().hex
+    sqs.send_message(
+        QueueUrl=stage.resources["commands_queue_url"],
+        MessageBody=junk,
+        MessageGroupId=group,
+        MessageDeduplicationId=group,
+    )
+    jobs = [stage.client.create({"name": unique("Beside junk"), "description": "d"}) for _ in range(12)]
+    assert all(stage.client.wait(job).succeeded for job in jobs)
+    parked = take(stage, "parked_queue_url", lambda message: message["Body"] == junk)
+    about = {name: value["StringValue"] for name, value in parked["MessageAttributes"].items()}
+    assert "not valid JSON" in about["reason"]
+    assert about["source"] == "commands"
+    assert about["group_id"] == group
 
-        only_the_junk_is_left()
-        logs = stage.aws("logs")
-        worker = f"/aws/lambda/{stage.resources['worker_function']}"
 
-        @tenacity.retry(stop=tenacity.stop_after_delay(20), wait=tenacity.wait_fixed(0.2), reraise=True)
-        def it_was_seen() -> None:
-            pages = logs.get_paginator("filter_log_events").paginate(logGroupName=worker)
-            assert any("message returned" in event["message"] for page in pages for event in page["events"])
+def test_the_job_of_a_dead_letter_ends_failed_and_can_be_retried(stage: Stage) -> None:
+    """As SQS would move it there after a thousand receives; its job is another message's, so that none is lost."""
+    name = unique("Dead letter")
+    body = {"name": name, "description": "d"}
+    # A job whose message never came: accepted by hand.
+    job_id, generation, item_id = uuid.uuid4().hex, uuid.uuid4().hex[:16], str(uuid.uuid4())
+    stage.put_job(job_id, generation, item_id)
+    envelope = seal(QueueMessage.of(JobRef(job_id, generation), CreateItem(item_id, body), "test"))
+    stage.aws("sqs").send_message(
+        QueueUrl=stage.resources["dead_letters_queue_url"],
+        MessageBody=envelope.body,
+        MessageGroupId=envelope.group_id,
+        MessageDeduplicationId=envelope.deduplication_id,
+    )
 
-        it_was_seen()
-    finally:
-        if stage.counts()[2] == 1:  # nobody else's command goes with it
-            sqs.purge_queue(QueueUrl=queue)
+    @soon
+    def ended() -> Any:
+        answer = stage.request("GET", f"/jobs/{job_id}").json()
+        assert answer["done"], answer
+        return answer
+
+    failed = ended()
+    assert failed["status"] == "failed"
+    assert failed["error"]["type"].endswith(":attempts-spent")
+    assert stage.request("POST", f"/jobs/{job_id}/retry").status_code == 202
+    again = ended()
+    assert again["status"] == "succeeded"
+    assert again["result"]["name"] == name
+    assert again["retries"] == 1
+
+
+def take(stage: Stage, queue: str, wanted: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+    """The message, taken from the queue; others stay."""
+    sqs, url = stage.aws("sqs"), stage.resources[queue]
+
+    @soon
+    def received() -> dict[str, Any]:
+        messages = sqs.receive_message(
+            QueueUrl=url, MaxNumberOfMessages=10, VisibilityTimeout=1, MessageAttributeNames=["All"]
+        ).get("Messages", [])
+        (message,) = [message for message in messages if wanted(message)]
+        return dict(message)
+
+    message = received()
+    sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+    return message

@@ -1,0 +1,133 @@
+"""Cancel, explicit retry, the list of jobs in trouble, and claim checks, on a deployed stage."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+import pytest
+import tenacity
+
+from tests.deployed import WAIT, Stage, problem, unique
+
+soon = tenacity.retry(stop=tenacity.stop_after_delay(20), wait=tenacity.wait_fixed(0.1), reraise=True)
+
+
+def item(name: str) -> dict[str, Any]:
+    return {"name": name, "description": "d"}
+
+
+def test_a_job_that_waits_can_be_cancelled_and_then_has_no_effect(stage: Stage) -> None:
+    job_id, item_id = uuid.uuid4().hex, str(uuid.uuid4())
+    stage.put_job(job_id, "ab" * 8, item_id)  # its message never comes
+    cancelled = stage.request("DELETE", f"/jobs/{job_id}")
+    assert cancelled.status_code == 200
+    assert cancelled.json()["status"] == "cancelled"
+    assert stage.request("DELETE", f"/jobs/{job_id}").status_code == 200, "again is no error"
+    assert problem(stage.request("POST", f"/jobs/{job_id}/retry")) == "job-ended"
+
+
+def test_a_job_that_took_effect_can_be_neither_cancelled_nor_retried(stage: Stage) -> None:
+    job = stage.client.wait(stage.client.create(item(unique("Done"))))
+    for method, path in (("DELETE", f"/jobs/{job.id}"), ("POST", f"/jobs/{job.id}/retry")):
+        answer = stage.request(method, path)
+        assert answer.status_code == 409
+        assert problem(answer) == "job-ended"
+
+
+def test_cancel_and_commit_never_both_win(stage: Stage) -> None:
+    for _ in range(20):
+        accepted = stage.request("POST", "/items", item(unique("Race"))).json()
+        cancelled = stage.request("DELETE", f"/jobs/{accepted['id']}").status_code == 200
+        job = stage.client.wait(stage.client.job(accepted["id"]))
+        assert (job.status == "cancelled") == cancelled
+        there = stage.request("GET", f"/items/{accepted['item_id']}").status_code == 200
+        assert there != cancelled
+
+
+def test_a_failed_job_is_listed_and_retried_when_its_cause_is_gone(stage: Stage, other_key: str) -> None:
+    name = unique("Taken")
+    first = stage.request("POST", "/items", item(name), headers=WAIT).json()
+    job_id = stage.request("POST", "/items", item(name)).json()["id"]
+    job = stage.client.wait(stage.client.job(job_id))
+    assert job.status == "failed"
+
+    @soon
+    def listed() -> None:
+        assert job_id in [each["id"] for each in stage.request("GET", "/jobs?status=failed&limit=100").json()]
+
+    listed()
+    assert job_id not in [
+        each["id"] for each in stage.request("GET", "/jobs?status=failed", key=other_key).json()
+    ], "P9"
+    for method, path in (("POST", f"/jobs/{job_id}/retry"), ("DELETE", f"/jobs/{job_id}")):
+        assert stage.request(method, path, key=other_key).status_code == 404, "P9"
+
+    assert stage.request("DELETE", f"/items/{first['id']}", headers=WAIT).status_code == 200
+    retried = stage.request("POST", f"/jobs/{job_id}/retry")
+    assert retried.status_code == 202
+    assert retried.headers["location"] == f"../../jobs/{job_id}"
+    job = stage.client.wait(stage.client.job(job_id))
+    assert job.succeeded
+    assert job.result["name"] == name
+
+    @soon
+    def left_the_list() -> None:
+        assert job_id not in [each["id"] for each in stage.request("GET", "/jobs?status=failed&limit=100").json()]
+
+    left_the_list()
+
+
+def test_a_list_of_troubled_jobs_has_pages(stage: Stage) -> None:
+    failed = {
+        stage.client.wait(stage.client.delete(f"no-such-item-{i}")).id for i in range(5)
+    }  # fails: there is none
+
+    @soon
+    def walk() -> None:
+        seen: list[str] = []
+        path = "/jobs?status=failed&limit=2"
+        while True:
+            answer = stage.request("GET", path)
+            assert len(answer.json()) <= 2
+            seen += [job["id"] for job in answer.json()]
+            if "link" not in answer.headers:
+                break
+            path = "/" + answer.headers["link"].partition("<")[2].partition(">")[0]
+        assert len(seen) == len(set(seen))
+        assert failed <= set(seen)
+
+    walk()
+
+
+@pytest.mark.parametrize(
+    "query", ["", "?status=", "?status=queued", "?status=failed&status=failed", "?status=failed&cursor=x"]
+)
+def test_a_list_of_anything_else_is_refused(stage: Stage, query: str) -> None:
+    assert problem(stage.request("GET", f"/jobs{query}")) == "invalid-request"
+
+
+def test_a_body_of_a_megabyte_goes_through_and_leaves_no_claim(stage: Stage) -> None:
+    name = unique("Large")
+    body = item(name)
+    body["text"] = "x" * (1024 * 1024 - len(stage.encoded(body)) - len(',"text":""'))
+    raw = stage.encoded(body)
+    assert len(raw) == 1024 * 1024
+    created = stage.request("POST", "/items", raw=raw, headers=WAIT)
+    assert created.status_code == 201, created.text[:300]
+    assert stage.request("GET", f"/items/{created.json()['id']}").json()["text"] == body["text"]
+    assert stage.request("POST", "/items", raw=raw + b" ").status_code == 413
+
+    failed = stage.request("POST", "/items", raw=raw)  # its name is taken
+    job = stage.client.wait(stage.client.job(failed.json()["id"]))
+    assert job.status == "failed"
+    assert len(stage.keys(f"claims/{job.id}/")) == 1, "a failed job keeps its claim"
+    assert stage.request("DELETE", f"/items/{created.json()['id']}", headers=WAIT).status_code == 200
+    assert stage.request("POST", f"/jobs/{job.id}/retry").status_code == 202
+    assert stage.client.wait(stage.client.job(job.id)).succeeded
+
+    @soon
+    def no_claim_is_left() -> None:
+        assert stage.keys("claims/") == []
+
+    no_claim_is_left()
