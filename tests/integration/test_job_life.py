@@ -69,6 +69,7 @@ def test_a_failed_job_is_listed_and_retried_when_its_cause_is_gone(stage: Stage,
     assert retried.headers["location"] == f"../../jobs/{job_id}"
     job = stage.client.wait(stage.client.job(job_id))
     assert job.succeeded
+    assert job.result is not None
     assert job.result["name"] == name
 
     @soon

@@ -1,0 +1,83 @@
+"""Dead letters: the backstop ends the job, in its own life only."""
+
+from __future__ import annotations
+
+import pytest
+
+from jobpipe.job import Status
+from tests.lives import LARGE, accept, fail, item, unavailable
+from tests.pipeline import Pipeline
+
+
+@pytest.mark.parametrize("text", ["", LARGE])
+def test_a_dead_letter_ends_its_job_which_can_be_retried(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    job_id = accept(pipeline, item(text=text))
+    with monkeypatch.context() as outage:  # an attempt that left a document behind
+        outage.setattr(pipeline.items, "commit", unavailable)
+        pipeline.work()
+    pipeline.end_dead_letters()
+    job = pipeline.request("GET", f"/jobs/{job_id}").json
+    assert job["error"]["type"].endswith(":attempts-spent")
+    pipeline.check_consistent()
+    pipeline.request("POST", f"/jobs/{job_id}/retry")
+    pipeline.drain()
+    assert pipeline.jobs.rows[job_id].status is Status.SUCCEEDED
+    pipeline.check_consistent()
+
+
+def test_a_stale_dead_letter_does_not_end_a_new_attempt(pipeline: Pipeline) -> None:
+    other = pipeline.do("POST", "/items", item())
+    job_id = accept(pipeline)
+    stale = list(pipeline.queue.waiting)
+    pipeline.drain()
+    pipeline.do("DELETE", f"/items/{other['item_id']}")
+    pipeline.request("POST", f"/jobs/{job_id}/retry")
+    fresh = list(pipeline.queue.waiting)
+    pipeline.queue.waiting = stale
+    assert pipeline.end_dead_letters() == {"batchItemFailures": []}
+    assert pipeline.jobs.rows[job_id].status is Status.QUEUED
+    pipeline.queue.waiting = fresh
+    pipeline.drain()
+    assert pipeline.jobs.rows[job_id].status is Status.SUCCEEDED
+
+
+def test_a_dead_letter_of_a_retry_that_was_never_marked_ends_it(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job_id = fail(pipeline)
+    with monkeypatch.context() as crash:
+        crash.setattr(pipeline.jobs, "requeue", unavailable)
+        pipeline.request("POST", f"/jobs/{job_id}/retry")
+    pipeline.end_dead_letters()
+    job = pipeline.jobs.rows[job_id]
+    assert (job.status, job.retries) == (Status.FAILED, 1)
+    assert job.kept is not None
+
+
+def test_a_dead_letter_of_a_job_that_ended_cleans_up_and_is_done(pipeline: Pipeline) -> None:
+    job_id = accept(pipeline)
+    copy = list(pipeline.queue.waiting)
+    pipeline.drain()
+    before = pipeline.state()
+    pipeline.queue.waiting = copy
+    pipeline.end_dead_letters()
+    assert pipeline.state() == before
+    assert pipeline.jobs.rows[job_id].status is Status.SUCCEEDED
+
+
+def test_a_dead_letter_that_is_no_command_is_parked(pipeline: Pipeline) -> None:
+    accept(pipeline)
+    _, good, _ = pipeline.queue.waiting[0]
+    pipeline.queue.waiting = [("junk", type(good)("junk", "g", "x"), 0)]
+    assert pipeline.end_dead_letters() == {"batchItemFailures": []}
+    assert pipeline.parked.messages[0][1]["source"] == "dead-letters"
+
+
+def test_an_outage_brings_a_dead_letter_back(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+    accept(pipeline)
+    with monkeypatch.context() as outage:
+        outage.setattr(pipeline.jobs, "fail", unavailable)
+        assert len(pipeline.end_dead_letters()["batchItemFailures"]) == 1
+    assert pipeline.end_dead_letters() == {"batchItemFailures": []}
