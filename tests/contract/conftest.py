@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,6 +15,12 @@ from infra.settings import LOCAL_STAGE, Settings
 from infra.stack_names import foundation_stack
 from infra.targets import EMBEDDED, Target, find_target
 from infra.templates import foundation_for
+from jobpipe.aws import AwsClients
+from jobpipe.dynamodb_items import DynamoDbItems
+from jobpipe.dynamodb_jobs import DynamoDbJobs
+from jobpipe.s3_documents import S3Documents
+from tests.contract.stores import Stores
+from tests.memory import RETENTION, MemoryDocuments, MemoryItems, MemoryJobs
 
 
 @pytest.fixture(scope="session")
@@ -28,3 +35,25 @@ def foundation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Targe
         template, defaults = foundation_for(LOCAL_STAGE), target.default_parameters(LOCAL_STAGE)
         name = foundation_stack(LOCAL_STAGE)
         yield target, stacks.deploy(name, template, {"Stage": LOCAL_STAGE}, defaults).outputs
+
+
+@pytest.fixture(scope="session")
+def aws(foundation: tuple[Target, dict[str, str]]) -> tuple[AwsClients, dict[str, str]]:
+    """Clients of that emulator, with the configuration of the Lambdas', and the stack's outputs."""
+    target, names = foundation
+
+    def make(service: str, **settings: Any) -> Any:
+        return target.session.client(service, endpoint_url=target.endpoint_url, **settings)  # type: ignore[call-overload]
+
+    return AwsClients(make=make), names
+
+
+@pytest.fixture(params=["memory", "aws"])
+def stores(request: pytest.FixtureRequest) -> Stores:
+    if request.param == "memory":
+        memory_jobs = MemoryJobs()
+        return Stores(memory_jobs, MemoryItems(memory_jobs), MemoryDocuments())
+    clients, names = request.getfixturevalue("aws")
+    jobs = DynamoDbJobs(clients, names["JobsTable"], RETENTION)
+    items = DynamoDbItems(clients, names["ItemsTable"], names["NamesTable"], jobs)
+    return Stores(jobs, items, S3Documents(clients, names["DocumentsBucket"]))

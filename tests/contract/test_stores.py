@@ -7,61 +7,19 @@ from __future__ import annotations
 
 import secrets
 import uuid
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from jobpipe.aws import AwsClients
 from jobpipe.commands import CreateItem
-from jobpipe.dynamodb_items import DynamoDbItems
-from jobpipe.dynamodb_jobs import DynamoDbJobs
 from jobpipe.errors import ItemChanged, JobEnded, NameLocked
 from jobpipe.item import Created, DocumentRef, Removed, Replaced, StoredItem, new_version
 from jobpipe.job import Job, Status, Success, new_job
 from jobpipe.job_ref import JobRef
-from jobpipe.ports import DocumentStore, ItemStore, JobStore
-from jobpipe.s3_documents import S3Documents
-from tests.memory import RETENTION, MemoryDocuments, MemoryItems, MemoryJobs
-
-NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
-
-
-@dataclass
-class Stores:
-    jobs: JobStore
-    items: ItemStore
-    documents: DocumentStore
-
-
-@pytest.fixture(params=["memory", "aws"])
-def stores(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Stores:
-    if request.param == "memory":
-        memory_jobs = MemoryJobs()
-        return Stores(memory_jobs, MemoryItems(memory_jobs), MemoryDocuments())
-    target, names = request.getfixturevalue("foundation")
-    for name, value in {
-        "AWS_ENDPOINT_URL": target.endpoint_url,
-        "AWS_DEFAULT_REGION": target.region,
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
-    }.items():
-        monkeypatch.setenv(name, value)
-    clients = AwsClients()
-    jobs = DynamoDbJobs(clients, names["JobsTable"], RETENTION)
-    items = DynamoDbItems(clients, names["ItemsTable"], names["NamesTable"], jobs)
-    return Stores(jobs, items, S3Documents(clients, names["DocumentsBucket"]))
-
-
-def job(stores: Stores, key: str | None = None) -> Job:
-    new = new_job(CreateItem("i", {"name": "n", "description": "d"}), "alice", key, NOW, RETENTION)
-    assert stores.jobs.put_new(new, NOW) is None
-    return new
-
-
-def ref(stored: Job) -> JobRef:
-    return JobRef(stored.job_id, stored.generation)
+from tests.contract.stores import NOW, Stores, job, ref
+from tests.memory import RETENTION
 
 
 def item(name: str | None = None, inline: str | None = '{"name":"n"}') -> StoredItem:

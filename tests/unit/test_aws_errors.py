@@ -22,11 +22,12 @@ from jobpipe.dynamodb_jobs import DynamoDbJobs
 from jobpipe.dynamodb_rows import job_to_row
 from jobpipe.errors import ItemChanged, JobEnded, NameLocked, Unavailable
 from jobpipe.item import Created, DocumentRef, Removed, Replaced, StoredItem
-from jobpipe.job import Success, new_job
+from jobpipe.job import Status, Success, new_job
 from jobpipe.job_ref import JobRef
 from jobpipe.queue_message import Envelope
 from jobpipe.s3_documents import S3Documents
 from jobpipe.sqs_commands import SqsCommands
+from jobpipe.sqs_parked import SqsParked
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
 REF = JobRef("a" * 32, "b" * 16)
@@ -62,6 +63,7 @@ class Stubbed:
         self.items = DynamoDbItems(self.clients, "items", "names", self.jobs)
         self.documents = S3Documents(self.clients, "documents")
         self.queue = SqsCommands(self.clients, "https://sqs/commands.fifo")
+        self.parked = SqsParked(self.clients, "https://sqs/parked")
 
     def cancelled(self, *codes: str) -> None:
         """The next transaction is cancelled for these reasons."""
@@ -111,7 +113,13 @@ CALLS: list[tuple[str, str, Callable[[Stubbed], Any]]] = [
     ("s3", "get_object", lambda s: s.documents.get(DocumentRef("k", "v"))),
     ("s3", "delete_object", lambda s: s.documents.delete(["k"])),
     ("s3", "list_objects_v2", lambda s: s.documents.keys("p")),
+    ("s3", "get_object", lambda s: s.documents.get_by_key("k")),
+    ("dynamodb", "update_item", lambda s: s.jobs.begin_attempt(REF, 0, NOW)),
+    ("dynamodb", "update_item", lambda s: s.jobs.hold(REF, {"status": 503}, 0, NOW)),
+    ("dynamodb", "query", lambda s: s.jobs.in_trouble("alice", Status.FAILED, 1, None, NOW)),
     ("sqs", "send_message", lambda s: s.queue.send(Envelope("{}", "g", "d"))),
+    ("sqs", "change_message_visibility_batch", lambda s: s.queue.postpone([("r", 1)])),
+    ("sqs", "send_message", lambda s: s.parked.park("junk", {"reason": "r"})),
 ]
 OUTAGES = [
     ("InternalServerError", 500),
@@ -144,7 +152,7 @@ def test_other_errors_are_ours_and_go_on_as_they_are(
 
 
 @pytest.mark.parametrize(
-    ("operation", "call"), [(o, c) for s, o, c in CALLS if o in ("put_item", "update_item")], ids=["put", "update"]
+    ("operation", "call"), [(o, c) for s, o, c in CALLS if o in ("put_item", "update_item")], ids=str
 )
 def test_a_write_that_meets_a_transaction_on_its_row_is_tried_again(
     stubbed: Stubbed, operation: str, call: Callable[[Stubbed], Any]

@@ -1,0 +1,31 @@
+"""What the contract is tried on, and with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from jobpipe.commands import CreateItem
+from jobpipe.job import Job, new_job
+from jobpipe.job_ref import JobRef
+from jobpipe.ports import DocumentStore, ItemStore, JobStore
+from tests.memory import RETENTION
+
+NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
+
+
+@dataclass
+class Stores:
+    jobs: JobStore
+    items: ItemStore
+    documents: DocumentStore
+
+
+def job(stores: Stores, key: str | None = None) -> Job:
+    new = new_job(CreateItem("i", {"name": "n", "description": "d"}), "alice", key, NOW, RETENTION)
+    assert stores.jobs.put_new(new, NOW) is None
+    return new
+
+
+def ref(stored: Job) -> JobRef:
+    return JobRef(stored.job_id, stored.generation)

@@ -1,0 +1,84 @@
+"""What the worker relies on of SQS: a group waits for its first message, and what is parked is kept as it was."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+import pytest
+import tenacity
+
+from jobpipe.aws import AwsClients
+from jobpipe.limits import MAX_QUEUED_BYTES
+from jobpipe.queue_message import Envelope
+from jobpipe.sqs_commands import SqsCommands
+from jobpipe.sqs_parked import SqsParked
+
+Aws = tuple[AwsClients, dict[str, str]]
+
+
+def receive(aws: Aws, queue: str, **options: Any) -> list[Any]:
+    clients, names = aws
+    answer = clients.sqs.receive_message(QueueUrl=names[queue], MaxNumberOfMessages=10, **options)
+    return list(answer.get("Messages", []))
+
+
+def send(aws: Aws, group: str, *bodies: str) -> SqsCommands:
+    clients, names = aws
+    queue = SqsCommands(clients, names["CommandsQueueUrl"])
+    for body in bodies:
+        queue.send(Envelope(body, group, uuid.uuid4().hex))
+    return queue
+
+
+def test_postponed_messages_come_again_in_their_order_and_nothing_of_their_group_before(aws: Aws) -> None:
+    group = uuid.uuid4().hex
+    queue = send(aws, group, "1", "2")
+    first = receive(aws, "CommandsQueueUrl")
+    assert [message["Body"] for message in first] == ["1", "2"]
+    queue.postpone([(message["ReceiptHandle"], 600) for message in first])
+    send(aws, group, "3")
+    assert receive(aws, "CommandsQueueUrl") == [], "the group waits for what is away"
+    queue.postpone([(message["ReceiptHandle"], 0) for message in first])
+
+    @tenacity.retry(stop=tenacity.stop_after_delay(10), wait=tenacity.wait_fixed(0.1), reraise=True)
+    def again() -> list[Any]:
+        messages = receive(aws, "CommandsQueueUrl")
+        assert messages
+        return messages
+
+    messages = again()
+    assert [message["Body"] for message in messages] == ["1", "2", "3"]
+    clients, names = aws
+    for message in messages:
+        clients.sqs.delete_message(QueueUrl=names["CommandsQueueUrl"], ReceiptHandle=message["ReceiptHandle"])
+
+
+def test_a_receipt_that_is_no_longer_good_is_no_error(aws: Aws) -> None:
+    queue = send(aws, uuid.uuid4().hex, "1")
+    (message,) = receive(aws, "CommandsQueueUrl")
+    clients, names = aws
+    clients.sqs.delete_message(QueueUrl=names["CommandsQueueUrl"], ReceiptHandle=message["ReceiptHandle"])
+    queue.postpone([(message["ReceiptHandle"], 5)])
+    queue.postpone([])
+
+
+def test_the_largest_message_can_be_parked_with_the_longest_reason(aws: Aws) -> None:
+    clients, names = aws
+    group = "g" * 128
+    body = "x" * MAX_QUEUED_BYTES
+    send(aws, group, body)
+    (message,) = receive(aws, "CommandsQueueUrl")
+    clients.sqs.delete_message(QueueUrl=names["CommandsQueueUrl"], ReceiptHandle=message["ReceiptHandle"])
+    about = {"reason": "r" * 500, "source": "dead-letters", "group_id": group, "message_id": str(uuid.uuid4())}
+    SqsParked(clients, names["ParkedQueueUrl"]).park(body, {**about, "empty": ""})
+    (parked,) = receive(aws, "ParkedQueueUrl", MessageAttributeNames=["All"])
+    assert parked["Body"] == body
+    assert {name: value["StringValue"] for name, value in parked["MessageAttributes"].items()} == about
+
+
+def test_no_larger_message_can_be_queued(aws: Aws) -> None:
+    with pytest.raises(
+        Exception, match=r"(?i)shorter|longer|must be|too long|InvalidParameterValue|InvalidMessage"
+    ):
+        send(aws, uuid.uuid4().hex, "x" * (MAX_QUEUED_BYTES + 1))
