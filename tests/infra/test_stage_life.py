@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from infra.emulator import running_emulator
+from infra.stack_names import log_groups
 from infra.stage_file import read_deployment
 from tests import commands
 from tests.deployed import WAIT, Stage, unique
@@ -58,6 +59,24 @@ def everything(stage: Stage) -> dict[str, list[Any]]:
     }
 
 
+def assert_all_is_there(stage: Stage) -> None:
+    """What the stage file names, each queue's function, and a log group for each function."""
+    there, named = everything(stage), stage.resources
+    urls = {named[f"{queue}_queue_url"] for queue in ("commands", "dead_letters", "parked")}
+    assert {url.rpartition("/")[2] for url in there["queues"]} == {url.rpartition("/")[2] for url in urls}
+    functions = {named[f"{function}_function"] for function in ("api", "worker", "dead_letters")}
+    assert {function["FunctionName"] for function in there["functions"]} == functions
+    groups = {group["logGroupName"] for group in there["log groups"]}
+    assert groups == set(log_groups("local")) == {f"/aws/lambda/{function}" for function in functions}
+    assert named["api_log_group"] in groups
+    mappings = {(each["EventSourceArn"], each["FunctionArn"].rpartition(":")[2]) for each in there["mappings"]}
+    assert {(source.rpartition(":")[2], function) for source, function in mappings} == {
+        ("jobpipe-local-commands.fifo", named["worker_function"]),
+        ("jobpipe-local-dead-letters.fifo", named["dead_letters_function"]),
+    }
+    assert all(each["FunctionResponseTypes"] == ["ReportBatchItemFailures"] for each in there["mappings"])
+
+
 def test_deploy_again_change_and_destroy(run: Run, state_dir: Path) -> None:
     first = run("up", "--target", "embedded")
     assert first.returncode == 0, first.stderr
@@ -68,6 +87,7 @@ def test_deploy_again_change_and_destroy(run: Run, state_dir: Path) -> None:
         "try:      curl",
     ):
         assert line in first.stdout
+    assert_all_is_there(stage)
     item = {"name": unique("Kept"), "description": "d"}
     created = stage.request("POST", "/items", item, headers=WAIT).json()
 

@@ -86,6 +86,9 @@ def run(zip_path: Path, runtime: Path, handler: str, event: Any, stage: Stage, t
         "NAMES_TABLE": resources["names_table"],
         "DOCUMENTS_BUCKET": resources["documents_bucket"],
         "COMMANDS_QUEUE_URL": resources["commands_queue_url"],
+        "DEAD_LETTERS_QUEUE_URL": resources["dead_letters_queue_url"],
+        "PARKED_QUEUE_URL": resources["parked_queue_url"],
+        "WORKER_TIMEOUT": "5",
     }
     program = HANDLE.format(zip=str(unpacked), runtime=str(runtime), handler=handler)
     done = commands.run(sys.executable, "-I", "-S", "-c", program, env=environment, said=json.dumps(event))
