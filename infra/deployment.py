@@ -11,6 +11,7 @@ from infra.api_emulation import make_way
 from infra.api_keys import FIRST_OWNER, new_api_key
 from infra.change_sets import Stacks
 from infra.errors import OperatorError
+from infra.index_emulation import add_missing_indexes
 from infra.package import Package, package_all
 from infra.progress import Progress
 from infra.settings import Settings
@@ -40,11 +41,10 @@ class Deployer:
                 self.check_overrides(packaging.result())  # before anything is changed
             given = {"Stage": self.stage} | self._api_key() | self.overrides
             defaults = self.target.default_parameters(self.stage) | {"ApiKeyValue": new_api_key(FIRST_OWNER)}
-            foundation = (
-                self._stacks()
-                .deploy(foundation_stack(self.stage), foundation_for(self.stage), given, defaults)
-                .outputs
-            )
+            template = foundation_for(self.stage)
+            foundation = self._stacks().deploy(foundation_stack(self.stage), template, given, defaults).outputs
+            if self.target.endpoint_url:
+                add_missing_indexes(self.target.client("dynamodb"), template, foundation, self.progress)
             packages = packaging.result()
         outputs: dict[str, str] = {}
         for app in ("worker", "api"):  # in this order: the API may queue only what the worker understands
