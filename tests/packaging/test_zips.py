@@ -86,7 +86,6 @@ def run(zip_path: Path, runtime: Path, handler: str, event: Any, stage: Stage, t
         "NAMES_TABLE": resources["names_table"],
         "DOCUMENTS_BUCKET": resources["documents_bucket"],
         "COMMANDS_QUEUE_URL": resources["commands_queue_url"],
-        "DEAD_LETTERS_QUEUE_URL": resources["dead_letters_queue_url"],
         "PARKED_QUEUE_URL": resources["parked_queue_url"],
         "WORKER_TIMEOUT": "5",
     }
@@ -115,7 +114,11 @@ def test_the_api_accepts_a_command(stage: Stage, zips: dict[str, Path], aws_runt
     assert stage.client.wait(stage.client.job(json.loads(answer["body"])["id"])).succeeded
 
 
-def test_the_worker_takes_a_batch(stage: Stage, zips: dict[str, Path], aws_runtime: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("handler", "source"), [("work", "commands"), ("dead_letters", "dead-letters")])
+def test_the_worker_takes_a_batch(
+    handler: str, source: str, stage: Stage, zips: dict[str, Path], aws_runtime: Path, tmp_path: Path
+) -> None:
+    junk = unique("junk")
     command = {"operation": "delete", "item_id": "no-such-item"}
     body = {"v": 1, "job_id": "0" * 32, "generation": "0" * 16, "item_id": "no-such-item", "command": command}
     records = [
@@ -125,10 +128,17 @@ def test_the_worker_takes_a_batch(stage: Stage, zips: dict[str, Path], aws_runti
             "body": text,
             "attributes": {"MessageGroupId": name, "ApproximateReceiveCount": "1"},
         }
-        for name, text in (("of-a-job-that-is-gone", json.dumps(body)), ("junk", "junk"))
+        for name, text in (("of-a-job-that-is-gone", json.dumps(body)), ("junk", junk))
     ]
-    answer = run(zips["worker"], aws_runtime, "work", {"Records": records}, stage, tmp_path)
-    assert answer == {"batchItemFailures": [{"itemIdentifier": "junk"}]}
+    answer = run(zips["worker"], aws_runtime, handler, {"Records": records}, stage, tmp_path)
+    assert answer == {"batchItemFailures": []}
+    sqs, parked = stage.aws("sqs"), stage.resources["parked_queue_url"]
+    messages = sqs.receive_message(
+        QueueUrl=parked, MaxNumberOfMessages=10, MessageAttributeNames=["All"], WaitTimeSeconds=5
+    )["Messages"]
+    (found,) = [message for message in messages if message["Body"] == junk]
+    assert found["MessageAttributes"]["source"]["StringValue"] == source
+    sqs.delete_message(QueueUrl=parked, ReceiptHandle=found["ReceiptHandle"])
 
 
 @pytest.mark.parametrize("app", APPS)
