@@ -106,8 +106,8 @@ def test_no_role_may_do_everything_or_reach_everything(app: str) -> None:
     ("app", "role", "claims"),
     [
         ("api", "APIRole", {"s3:PutObject", "s3:GetObject", "s3:DeleteObject"}),
-        ("worker", "WorkerRole", {"s3:PutObject", "s3:GetObject", "s3:DeleteObject"}),
-        ("worker", "DeadLettersRole", {"s3:GetObject", "s3:DeleteObject"}),
+        ("worker", "WorkerRole", {"s3:GetObject", "s3:DeleteObject"}),
+        ("worker", "DeadLettersRole", {"s3:DeleteObject"}),
     ],
 )
 def test_what_a_role_may_do_with_claims_it_may_do_with_claims_only(app: str, role: str, claims: set[str]) -> None:
