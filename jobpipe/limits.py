@@ -25,8 +25,8 @@ LONGEST_BACKOFF = timedelta(minutes=30)
 BACKOFF_JITTER = 0.2
 """The share of a backoff that is left to chance, so that what failed together does not come back together."""
 
-MAX_MESSAGE_BYTES = 200 * 1024
-"""Of a command in its queued form; a larger one travels as a claim check."""
+MAX_COMMAND_BYTES = 200 * 1024
+"""Of a command's raw form in its message; a larger one travels as a claim check."""
 
 MAX_QUEUED_BYTES = 252 * 1024
 """Of whatever is on the commands queue: 4 KiB under SQS's 256, so that it can be parked together with a reason."""

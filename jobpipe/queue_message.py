@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 from jobpipe import json_text
-from jobpipe.commands import Command, parse_command
+from jobpipe.commands import Command, fingerprint, parse_command
 from jobpipe.errors import Refusal, UndecodableMessage
 from jobpipe.item_rules import check_item_id
 from jobpipe.job import KeptCommand
 from jobpipe.job_ref import JobRef
-from jobpipe.limits import MAX_MESSAGE_BYTES
+from jobpipe.limits import MAX_COMMAND_BYTES
 
 _VERSION = 1
 _GROUP_ID = re.compile(r"[A-Za-z0-9!-/:-@\[-`{-~]{1,128}")
@@ -74,9 +74,10 @@ class Envelope:
 def seal(message: QueueMessage) -> Envelope:
     """The envelope of a message; a command that SQS could not carry goes beside it, as a claim check."""
     body, claim = _encode(message), None
-    if not isinstance(message.content, Claim) and _exceeds(body, MAX_MESSAGE_BYTES):
+    if not isinstance(message.content, Claim) and _exceeds(body, MAX_COMMAND_BYTES):
         claim = _check_in(message.job, message.content)
-        body = _encode(QueueMessage(message.job, message.item_id, Claim(claim.key), message.request_id))
+    if claim is not None:
+        body = _encode(replace(message, content=Claim(claim.key)))
     return Envelope(
         body=body,
         group_id=_group_id(message.item_id),
@@ -97,11 +98,13 @@ def decode_command(text: str, item_id: str) -> Command:
     return parse_command(json_text.decode(text), new_item_id=item_id)
 
 
-def _check_in(job: JobRef, command: Command) -> ClaimCheck:
+def _check_in(job: JobRef, command: Command) -> ClaimCheck | None:
+    # The command alone decides, and names the key: a replay may have a longer request id or its fields in another
+    # order, and must not leave a claim check that the message which SQS has kept does not know.
     text = json_text.encode(command.to_raw())
-    # Job and body name the key: a second sending puts the same under the same key, another life has its own.
-    digest = hashlib.sha256(text.encode()).hexdigest()
-    return ClaimCheck(f"claims/{job.job_id}/{job.generation}/{digest}.json", text)
+    if not _exceeds(_for_sqs(text), MAX_COMMAND_BYTES):
+        return None
+    return ClaimCheck(f"claims/{job.job_id}/{job.generation}/{fingerprint(command)}.json", text)
 
 
 def _exceeds(text: str, limit: int) -> bool:
@@ -128,7 +131,11 @@ def _encode(message: QueueMessage) -> str:
         envelope["claim"] = message.content.key
     else:
         envelope["command"] = message.content.to_raw()
-    return _NOT_IN_SQS.sub(lambda match: f"\\u{ord(match[0]):04x}", json_text.encode(envelope))
+    return _for_sqs(json_text.encode(envelope))
+
+
+def _for_sqs(text: str) -> str:
+    return _NOT_IN_SQS.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
 def decode_message(body: str) -> QueueMessage:

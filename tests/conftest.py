@@ -22,6 +22,7 @@ from tests.deployed import Stage
 # No deadline: how long an example takes says more of the machine than of the code. In CI the examples are fixed.
 settings.register_profile("default", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True)
+settings.register_profile("thorough", deadline=None, max_examples=1000)
 settings.load_profile("ci" if os.environ.get("CI") else "default")
 
 

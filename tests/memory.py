@@ -31,7 +31,7 @@ class MemoryJobs:
             earlier = self.rows.get(job.job_id)
             if earlier is not None and not earlier.is_expired(at):
                 return earlier
-            self.rows[job.job_id] = job
+            self.write(job)
             return None
 
     def get(self, job_id: str) -> Job | None:
@@ -51,26 +51,26 @@ class MemoryJobs:
 
     def begin_attempt(self, ref: JobRef, charged: int, at: datetime) -> None:
         with self.lock:
-            self._write(replace(self._live(ref), attempts=charged, began=charged + 1, updated_at=rfc3339(at)))
+            self.write(replace(self._live(ref), attempts=charged, began=charged + 1, updated_at=rfc3339(at)))
 
     def hold(self, ref: JobRef, problem: Problem, charged: int, at: datetime) -> None:
         with self.lock:
             held = replace(self._live(ref), status=Status.RETRYING, error=problem, attempts=charged)
-            self._write(replace(held, began=None, updated_at=rfc3339(at)))
+            self.write(replace(held, began=None, updated_at=rfc3339(at)))
 
     def succeed(self, ref: JobRef, success: Success, at: datetime) -> None:
         with self.lock:
-            self._write(self.succeeded(ref, success, at))
+            self.write(self.succeeded(ref, success, at))
 
     def fail(
         self, ref: JobRef, problem: Problem, at: datetime, kept: KeptCommand | None = None, *, attempt: bool = True
     ) -> None:
         with self.lock:
-            self._write(replace(self._ended(ref, Status.FAILED, at, attempt=attempt), error=problem, kept=kept))
+            self.write(replace(self._ended(ref, Status.FAILED, at, attempt=attempt), error=problem, kept=kept))
 
     def cancel(self, ref: JobRef, at: datetime) -> Job:
         with self.lock:
-            return self._write(self._ended(ref, Status.CANCELLED, at, attempt=False))
+            return self.write(self._ended(ref, Status.CANCELLED, at, attempt=False))
 
     def requeue(self, ref: JobRef, retry_of: str, at: datetime) -> Job:
         with self.lock:
@@ -79,7 +79,7 @@ class MemoryJobs:
                 return job
             if job is None or job.status is not Status.FAILED or job.generation != retry_of or job.is_expired(at):
                 raise JobEnded
-            return self._write(
+            return self.write(
                 replace(
                     job,
                     status=Status.QUEUED,
@@ -121,7 +121,7 @@ class MemoryJobs:
             error=None,
         )
 
-    def _write(self, job: Job) -> Job:
+    def write(self, job: Job) -> Job:
         self.rows[job.job_id] = job
         return job
 
@@ -160,7 +160,7 @@ class MemoryItems:
                     self._require_version(old)
                     del self.names[name_key(old.name)]
                     del self.rows[old.item_id]
-            self.jobs.rows[ref.job_id] = job
+            self.jobs.write(job)
 
     def _require(self, holds: bool) -> None:
         if not holds:

@@ -121,7 +121,7 @@ def test_whatever_is_queued_can_be_parked_with_a_reason(foundation: Template) ->
         assert queues(foundation)[name]["MaximumMessageSize"] == limits.MAX_QUEUED_BYTES
     parked = queues(foundation)["ParkedQueue"]
     assert parked["MaximumMessageSize"] - limits.MAX_QUEUED_BYTES == 4 * 1024
-    assert limits.MAX_MESSAGE_BYTES < limits.MAX_QUEUED_BYTES
+    assert limits.MAX_COMMAND_BYTES < limits.MAX_QUEUED_BYTES
 
 
 def test_claims_outlive_the_jobs_that_may_need_them(foundation: Template) -> None:

@@ -15,7 +15,7 @@ from jobpipe.commands import CreateItem, DeleteItem, SetFields
 from jobpipe.errors import UndecodableMessage
 from jobpipe.job import KeptCommand
 from jobpipe.job_ref import JobRef
-from jobpipe.limits import MAX_MESSAGE_BYTES
+from jobpipe.limits import MAX_COMMAND_BYTES, MAX_QUEUED_BYTES
 from jobpipe.queue_message import Claim, QueueMessage, decode_command, decode_message, kept_content, seal
 
 JOB = JobRef("a" * 32, "b" * 16)
@@ -50,10 +50,9 @@ def test_what_sqs_could_not_carry_goes_beside_it_from_the_byte_on() -> None:
     def message(size: int, character: str = "x") -> QueueMessage:
         return QueueMessage.of(JOB, CreateItem("i", {"name": "n", "description": character * size}), "r")
 
-    room = MAX_MESSAGE_BYTES - len(seal(message(0)).body)
-    assert len(seal(message(room)).body) == MAX_MESSAGE_BYTES
+    room = MAX_COMMAND_BYTES - len(str(message(0).kept.command))
     assert seal(message(room)).claim is None
-    for large in (message(room + 1), message(room // 2 + 1, "é")):
+    for large in (message(room + 1), message(room // 2 + 1, "é"), message(room // 6 + 1, "\uffff")):
         envelope = seal(large)
         assert envelope.claim is not None
         assert envelope.claim.key.startswith(f"claims/{JOB.job_id}/{JOB.generation}/")
@@ -62,6 +61,28 @@ def test_what_sqs_could_not_carry_goes_beside_it_from_the_byte_on() -> None:
         assert carried.content == Claim(envelope.claim.key)
         assert decode_command(envelope.claim.text, "i") == large.content
         assert seal(large) == envelope, "the same command has the same claim check"
+
+
+@pytest.mark.parametrize("character", ["x", "é", "\uffff", "\U0001f600", '"', "\u0001"])
+def test_sqs_takes_whatever_travels_in_the_message(character: str) -> None:
+    for size in range(10_000, 220_000, 7_000):
+        command = CreateItem("i" * 128, {"name": "n", "description": character * size})
+        body = seal(QueueMessage.of(JOB, command, "r" * 200)).body
+        assert len(body.encode()) <= MAX_QUEUED_BYTES
+
+
+def test_the_command_alone_decides_and_names_the_claim() -> None:
+    """A replay has another request id, a retry names another generation: neither may make a claim of its own."""
+    for size in (204_700, 204_720, 204_740, 204_760, 300_000):
+        command = CreateItem("i", {"name": "n", "description": "x" * size})
+        ways = [
+            seal(QueueMessage.of(JOB, command, "")),
+            seal(QueueMessage.of(JOB, command, "r" * 100)),
+            seal(QueueMessage(JOB, "i", command, "r", retry_of="d" * 16)),
+            seal(QueueMessage.of(JOB, CreateItem("i", {"description": "x" * size, "name": "n"}), "r")),
+        ]
+        assert len({None if way.claim is None else way.claim.key for way in ways}) == 1
+        assert decode_message(ways[2].body).retry_of == "d" * 16
 
 
 def test_a_failed_job_keeps_what_its_retry_has_to_carry() -> None:
