@@ -7,6 +7,7 @@ item = client.sync.update(job.item_id, {"price": 12.95})  # the same, as if the 
 
 from jobpipe_client.client import Client
 from jobpipe_client.exceptions import (
+    AttemptsSpent,
     BadAnswer,
     ConfigurationError,
     Forbidden,
@@ -15,6 +16,7 @@ from jobpipe_client.exceptions import (
     InternalError,
     InvalidRequest,
     JobCancelled,
+    JobEndedAlready,
     JobError,
     JobFailed,
     JobpipeError,
@@ -37,6 +39,7 @@ from jobpipe_client.settings import Connection
 from jobpipe_client.sync import SyncClient
 
 __all__ = [
+    "AttemptsSpent",
     "BadAnswer",
     "Client",
     "ConfigurationError",
@@ -49,6 +52,7 @@ __all__ = [
     "Item",
     "Job",
     "JobCancelled",
+    "JobEndedAlready",
     "JobError",
     "JobFailed",
     "JobpipeError",

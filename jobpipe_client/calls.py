@@ -15,7 +15,7 @@ Json = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A request without a base URL. A write carries an idempotency key, so it can always be sent again."""
+    """A request without a base URL that can always be sent again: if need be by its idempotency key."""
 
     method: str
     path: str
@@ -53,6 +53,16 @@ def read(item_id: str, key: str | None) -> Call:
 def submit(command: Json, key: str | None) -> Call:
     """POST /jobs."""
     return _write("POST", "/jobs", command, key)
+
+
+def cancel(job_id: str) -> Call:
+    """DELETE /jobs/{id}; again it is no error, so it needs no idempotency key."""
+    return Call("DELETE", job_path(job_id), {})
+
+
+def retry(job_id: str) -> Call:
+    """POST /jobs/{id}/retry; a job can succeed only once, so it needs no idempotency key either."""
+    return Call("POST", f"{job_path(job_id)}/retry", {})
 
 
 def item_path(item_id: str) -> str:

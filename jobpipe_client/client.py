@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from tenacity import RetryCallState, Retrying, retry_if_result, stop_after_delay, wait_random_exponential
 
@@ -86,6 +86,19 @@ class Client:
         """The job now, or, with `wait`, as soon as it ends or those seconds (20 at most) are over."""
         return self._poll(job_id, wait, None)
 
+    def jobs(self, status: Literal["failed", "retrying"], page_size: int | None = None) -> Iterator[Job]:
+        """Your jobs in trouble, latest first, fetched page by page; what changed a moment ago may be missing."""
+        query: dict[str, Any] = {"status": status, **({"limit": page_size} if page_size else {})}
+        return (Job.of(entry) for entry in self._entries("/jobs", query))
+
+    def cancel(self, job_id: str) -> Job:
+        """Ends a job that has not taken effect, so that it never will; JobEndedAlready if it has ended."""
+        return self._accepted(calls.cancel(job_id))
+
+    def retry(self, job_id: str) -> Job:
+        """Queues a failed job again; one that waits or runs is left as it is."""
+        return self._accepted(calls.retry(job_id))
+
     def wait(self, job: Job, timeout: float = 60.0, *, long_poll: int = 3) -> Job:
         """The job at its end, however it ended; WaitTimeout if that takes more than `timeout` seconds.
 
@@ -131,12 +144,16 @@ class Client:
 
     def iter_items(self, page_size: int | None = None) -> Iterator[Item]:
         """All items, fetched page by page while they are consumed."""
-        response = self.transport.get("/items", {"limit": page_size} if page_size else None)
+        query = {"limit": page_size} if page_size else None
+        return (Item(entry) for entry in self._entries("/items", query))
+
+    def _entries(self, path: str, query: dict[str, Any] | None) -> Iterator[Any]:
+        response = self.transport.get(path, query)
         while True:
             page = document(response)
             if not isinstance(page, list):
-                raise BadAnswer("the list of items is not an array")
-            yield from (Item(entry) for entry in page)
+                raise BadAnswer(f"the list at {path} is not an array")
+            yield from page
             following = response.links.get("next")
             if following is None:
                 return

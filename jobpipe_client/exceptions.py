@@ -100,6 +100,12 @@ class NameTaken(ProblemError):
     slug = "name-taken"
 
 
+class JobEndedAlready(ProblemError):
+    """The job has ended in a way that leaves nothing to cancel or to retry."""
+
+    slug = "job-ended"
+
+
 class VersionMismatch(ProblemError):
     """The item is no longer at the version named by `if_match`."""
 
@@ -134,6 +140,12 @@ class InternalError(ProblemError):
     """A fault of the service."""
 
     slug = "internal-error"
+
+
+class AttemptsSpent(ProblemError):
+    """The command was interrupted too often; `Client.retry` queues it again."""
+
+    slug = "attempts-spent"
 
 
 class Unavailable(ProblemError):
@@ -187,12 +199,14 @@ _TYPES: tuple[type[ProblemError], ...] = (
     Forbidden,
     NotFound,
     NameTaken,
+    JobEndedAlready,
     VersionMismatch,
     TooLarge,
     UnsupportedMediaType,
     IdempotencyKeyReused,
     TooManyRequests,
     InternalError,
+    AttemptsSpent,
     Unavailable,
     GatewayTimeout,
 )

@@ -48,6 +48,7 @@ class Job:
     operation: Operation  # what the command does
     item_id: str  # the item that it is for; known from the 202 on, also for a create
     attempts: int  # how many a worker has made
+    retries: int  # how often it was queued again after it had failed
     created_at: datetime  # when the command was accepted
     updated_at: datetime  # when the job last changed
     result: Mapping[str, Any] | None  # of a success: the item, or {"message": ...} for a delete
@@ -75,6 +76,7 @@ class Job:
             operation=raw["operation"],
             item_id=str(raw["item_id"]),
             attempts=int(raw.get("attempts") or 0),
+            retries=int(raw.get("retries") or 0),
             created_at=datetime.fromisoformat(raw["created_at"]),
             updated_at=datetime.fromisoformat(raw["updated_at"]),
             result=raw.get("result"),

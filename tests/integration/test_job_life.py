@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import tenacity
 
+from jobpipe_client import JobEndedAlready, NotFound
 from tests.deployed import WAIT, Stage, problem, unique
 
 soon = tenacity.retry(stop=tenacity.stop_after_delay(20), wait=tenacity.wait_fixed(0.1), reraise=True)
@@ -132,3 +133,25 @@ def test_a_body_of_a_megabyte_goes_through_and_leaves_no_claim(stage: Stage) -> 
         assert stage.keys("claims/") == []
 
     no_claim_is_left()
+
+
+def test_the_client_lists_cancels_and_retries(stage: Stage) -> None:
+    client = stage.client
+    taken = client.sync.create(item(unique("Taken")))
+    job = client.wait(client.create(item(taken["name"])))
+
+    @soon
+    def listed() -> None:
+        assert job.id in {each.id for each in client.jobs("failed", page_size=3)}
+
+    listed()
+    again = client.wait(client.retry(job.id))
+    assert (again.status, again.retries) == ("failed", 1)
+    client.sync.delete(taken.id)
+    assert client.wait(client.retry(job.id)).succeeded
+    with pytest.raises(JobEndedAlready):
+        client.retry(job.id)
+    with pytest.raises(JobEndedAlready):
+        client.cancel(job.id)
+    with pytest.raises(NotFound):
+        client.cancel("0" * 32)

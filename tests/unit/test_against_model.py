@@ -375,4 +375,4 @@ class AgainstModel(RuleBasedStateMachine):
 
 
 TestAgainstModel = AgainstModel.TestCase
-TestAgainstModel.settings = settings(max_examples=settings.default.max_examples // 3, stateful_step_count=40)
+TestAgainstModel.settings = settings(settings(), stateful_step_count=40)
