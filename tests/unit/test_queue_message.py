@@ -65,7 +65,7 @@ def test_what_sqs_could_not_carry_goes_beside_it_from_the_byte_on() -> None:
 
 @pytest.mark.parametrize("character", ["x", "é", "\uffff", "\U0001f600", '"', "\u0001"])
 def test_sqs_takes_whatever_travels_in_the_message(character: str) -> None:
-    for size in range(10_000, 220_000, 7_000):
+    for size in (10_000, 34_000, 51_000, 68_000, 102_000, 204_000):
         command = CreateItem("i" * 128, {"name": "n", "description": character * size})
         body = seal(QueueMessage.of(JOB, command, "r" * 200)).body
         assert len(body.encode()) <= MAX_QUEUED_BYTES

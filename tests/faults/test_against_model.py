@@ -368,7 +368,8 @@ class AgainstModel(RuleBasedStateMachine):
         # job that was never answered 202 is the audit's business.
         for key in self.pipeline.documents.keys("claims/"):
             job = rows.get(key.split("/")[1])
-            if job is None or job.job_id not in self.promised:
+            kept = job is not None and job.kept is not None and job.kept.claim == key
+            if not kept and (job is None or job.job_id not in self.promised):
                 self.pipeline.documents.current.pop(key)
         self.pipeline.check_locks_and_documents()
         assert not self.pipeline.parked.messages
