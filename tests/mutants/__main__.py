@@ -1,0 +1,99 @@
+"""`make mutants`: breaks the code on purpose, one promise at a time, and reports whether the tests notice."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from queue import SimpleQueue
+
+from rich.console import Console
+from rich.table import Table
+
+from tests.mutants.breakages import Breakage, read_breakages
+
+ROOT = Path(__file__).parents[2]
+SECONDS = 300  # for the tests of one breakage
+TEST_FAILED = 1  # pytest's exit status; any other is an error of the run
+_NOT_NEEDED = shutil.ignore_patterns(".git", ".venv", ".jobpipe", "build", ".*_cache", ".hypothesis", "__pycache__")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """0 if every breakage was noticed, 1 otherwise."""
+    parser = argparse.ArgumentParser(prog="python -m tests.mutants", description=__doc__)
+    parser.add_argument("--only", default="", help="those whose promise or name contains this")
+    parser.add_argument("--parallel", type=int, default=os.cpu_count() or 1)
+    wanted = parser.parse_args(arguments)
+    chosen = [each for each in read_breakages() if wanted.only in f"{each.promise} {each.name}"]
+    console = Console()
+    with tempfile.TemporaryDirectory(prefix="jobpipe-mutants-") as directory:
+        copies: SimpleQueue[Path] = SimpleQueue()
+        for i in range(wanted.parallel):
+            copies.put(_copy(Path(directory) / str(i)))
+
+        def run(breakage: Breakage) -> str:
+            copy = copies.get()
+            try:
+                verdict = _try(breakage, copy)
+            finally:
+                copies.put(copy)
+            console.print(f"{verdict:8} {breakage.promise} {breakage.name}", highlight=False)
+            return verdict
+
+        with ThreadPoolExecutor(wanted.parallel) as pool:
+            verdicts = list(pool.map(run, chosen))
+    _report(chosen, verdicts, console)
+    return 0 if set(verdicts) <= {"caught"} else 1
+
+
+def _copy(to: Path) -> Path:
+    shutil.copytree(ROOT, to, ignore=_NOT_NEEDED)
+    (to / ".venv").symlink_to(ROOT / ".venv")
+    (to / ".jobpipe").mkdir()
+    environment = ROOT / ".jobpipe" / "emulator-venv"
+    if environment.exists():
+        (to / ".jobpipe" / "emulator-venv").symlink_to(environment)
+    return to
+
+
+def _try(breakage: Breakage, copy: Path) -> str:
+    path = copy / breakage.path
+    sound = path.read_text()
+    if breakage.old not in sound:
+        return "MISSING"
+    path.write_text(sound.replace(breakage.old, breakage.new, 1))
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "pytest", *breakage.tests, "-x", "-q", "-p", "no:cacheprovider"],
+            cwd=copy,
+            env={**os.environ, "CI": "true", "PYTHONDONTWRITEBYTECODE": "1"},
+            capture_output=True,
+            timeout=SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return "caught"  # a test that waits for ever has noticed, too
+    finally:
+        path.write_text(sound)
+    if done.returncode == 0:
+        return "SURVIVED"
+    return "caught" if done.returncode == TEST_FAILED else "ERROR"
+
+
+def _report(chosen: Sequence[Breakage], verdicts: Sequence[str], console: Console) -> None:
+    table = Table("promise", "breakages", "caught", "not caught", title="Deliberate breakages")
+    for promise in sorted({each.promise for each in chosen}):
+        mine = [(each.name, v) for each, v in zip(chosen, verdicts, strict=True) if each.promise == promise]
+        missed = [f"{name} ({verdict})" for name, verdict in mine if verdict != "caught"]
+        table.add_row(promise, str(len(mine)), str(len(mine) - len(missed)), "\n".join(missed) or "-")
+    console.print(table)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
