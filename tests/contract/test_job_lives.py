@@ -121,6 +121,8 @@ def test_a_failed_job_begins_a_new_life_once(stores: Stores) -> None:
     with pytest.raises(JobEnded):
         stores.jobs.succeed(ref(new), Success(), LATER)
     stores.jobs.fail(life, PROBLEM, NOW, KEPT)
+    with pytest.raises(JobEnded):  # a message of a retry that came too late
+        stores.jobs.requeue(JobRef(new.job_id, "d" * 16), new.generation, LATER)
     assert stores.jobs.requeue(JobRef(new.job_id, "d" * 16), NEXT, LATER).retries == 2
 
 

@@ -141,6 +141,14 @@ def test_a_replay_of_a_retried_job_adds_nothing(pipeline: Pipeline) -> None:
     pipeline.check_consistent()
 
 
+def test_a_retry_puts_its_claim_anew_so_that_its_age_counts_from_now(pipeline: Pipeline) -> None:
+    job_id = fail(pipeline, item(text=LARGE))
+    (key,) = pipeline.documents.keys("claims/")
+    before = pipeline.documents.latest[key]
+    pipeline.request("POST", f"/jobs/{job_id}/retry")
+    assert pipeline.documents.latest[key] != before
+
+
 def test_a_retried_job_can_be_cancelled(pipeline: Pipeline) -> None:
     job_id = fail(pipeline, item(text=LARGE))
     pipeline.request("POST", f"/jobs/{job_id}/retry")
