@@ -41,14 +41,17 @@ def claim_days(retention: timedelta) -> int:
 
 
 def call_timeout(worker_timeout: float) -> float:
-    """Seconds that one try of an AWS call may take in a worker with this time-out.
+    """Seconds that one try of an AWS call may take in a worker with this time-out: 3 on AWS (30 s).
 
-    Three tries of a call that hangs, the note of it on the job and the message's new visibility fit in the worker's
-    time. On AWS (30 s) a call has 3 s; local emulators are near.
+    A second is the least: less would take a slow emulator for one that does not answer.
     """
-    return min(3.0, max(0.5, worker_timeout / 10))
+    return min(3.0, max(1.0, worker_timeout / 10))
 
 
 def reserve(worker_timeout: float) -> float:
-    """Seconds that must be left to begin with another command: for a call that hangs, and the note of it."""
-    return 6 * call_timeout(worker_timeout)
+    """Seconds that must be left to begin with another command: for a call that hangs, and the note of it.
+
+    Each may take three tries, so that an outage is noted before the time-out would make it an attempt. Where the
+    time-out is 5 s, for an emulator, there is room for a note that does not hang as well.
+    """
+    return min(6 * call_timeout(worker_timeout), 0.8 * worker_timeout)
