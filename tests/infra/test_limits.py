@@ -155,12 +155,12 @@ def test_the_api_ends_with_the_gateway(api: Template) -> None:
     assert function["Timeout"] == GATEWAY_SECONDS
 
 
-@pytest.mark.parametrize(("worker_timeout", "seconds"), [(1, 0.5), (5, 0.5), (10, 1), (20, 2), (30, 3), (60, 3)])
+@pytest.mark.parametrize(("worker_timeout", "seconds"), [(5, 1), (10, 1), (20, 2), (30, 3), (60, 3)])
 def test_how_long_a_call_may_hang(worker_timeout: float, seconds: float) -> None:
     assert limits.call_timeout(worker_timeout) == seconds
 
 
 def test_a_call_that_hangs_leaves_time_to_say_so(foundation: Template) -> None:
-    for seconds in allowed(foundation, "WorkerTimeout"):
-        hanging = 3 * limits.call_timeout(float(seconds))
-        assert 2 * hanging < float(seconds), "the call, and the note of it on the job"
+    for seconds in map(float, allowed(foundation, "WorkerTimeout")):
+        three_tries = 3 * limits.call_timeout(seconds)
+        assert three_tries < limits.reserve(seconds) < seconds
