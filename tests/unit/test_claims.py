@@ -47,3 +47,14 @@ def test_a_claim_that_is_lost_ends_its_job_after_five_attempts(pipeline: Pipelin
     pipeline.drain()
     assert pipeline.jobs.rows[job_id].status is Status.FAILED
     assert pipeline.jobs.rows[job_id].attempts == 5
+
+
+def test_a_failed_job_keeps_its_claim_when_its_message_comes_again(pipeline: Pipeline) -> None:
+    pipeline.do("POST", "/items", item())
+    accept(pipeline, item(text=LARGE))
+    copy = list(pipeline.queue.waiting)
+    pipeline.drain()
+    for again in (pipeline.drain, pipeline.end_dead_letters):
+        pipeline.queue.waiting = list(copy)
+        again()
+        assert len(pipeline.documents.keys("claims/")) == 1
