@@ -10,7 +10,7 @@ UV_COMPILE := uv pip compile --universal --python-version 3.11 --generate-hashes
 	--no-emit-find-links --no-config --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test deploy-local destroy-local env localstack test-compose test-integration deploy destroy \
+.PHONY: help demo test mutants deploy-local destroy-local env localstack test-compose test-integration deploy destroy \
 	package lint types logs stop lock clean
 
 help: ## this list
@@ -23,6 +23,9 @@ demo: .venv/.installed ## set up, deploy into the embedded emulator, send sample
 
 test: .venv/.installed ## every test, on the embedded emulator
 	@$(PY) -m pytest $(PYTEST_ARGS)
+
+mutants: .venv/.installed ## break the code on purpose, one promise at a time: do the tests notice? (ONLY=...)
+	@$(PY) -m tests.mutants $(if $(ONLY),--only "$(ONLY)")
 
 deploy-local: .venv/.installed ## deploy into an emulator (TARGET=auto|embedded|localstack)
 	@$(PY) -m infra.deploy up --stage local --target $(TARGET) $(WITH_PARAMETERS)
