@@ -19,6 +19,8 @@ from jobpipe.aws import AwsClients
 from jobpipe.dynamodb_items import DynamoDbItems
 from jobpipe.dynamodb_jobs import DynamoDbJobs
 from jobpipe.s3_documents import S3Documents
+from scripts.audit_places import Places
+from tests.contract.audited import Audited
 from tests.contract.stores import Stores
 from tests.memory import RETENTION, MemoryDocuments, MemoryItems, MemoryJobs
 
@@ -57,3 +59,30 @@ def stores(request: pytest.FixtureRequest) -> Stores:
     jobs = DynamoDbJobs(clients, names["JobsTable"], RETENTION)
     items = DynamoDbItems(clients, names["ItemsTable"], names["NamesTable"], jobs)
     return Stores(jobs, items, S3Documents(clients, names["DocumentsBucket"]))
+
+
+@pytest.fixture(scope="session")
+def places(foundation: tuple[Target, dict[str, str]], aws: tuple[AwsClients, dict[str, str]]) -> Places:
+    """What an audit sees: a second foundation, on which everything is its tests' doing."""
+    (target, _), (clients, _) = foundation, aws
+    stacks = Stacks(target.client("cloudformation"), Progress(), target.poll_seconds)
+    defaults = target.default_parameters(LOCAL_STAGE)
+    name = foundation_stack("audited")
+    names = stacks.deploy(name, foundation_for(LOCAL_STAGE), {"Stage": "audited"}, defaults).outputs
+    return Places(
+        clients=clients,
+        jobs_table=names["JobsTable"],
+        items_table=names["ItemsTable"],
+        names_table=names["NamesTable"],
+        documents_bucket=names["DocumentsBucket"],
+        queue_urls=(names["CommandsQueueUrl"], names["DeadLettersQueueUrl"]),
+        job_retention=RETENTION,
+    )
+
+
+@pytest.fixture
+def store(places: Places) -> Audited:
+    """Empty, with whatever a test puts into it."""
+    store = Audited(places)
+    store.empty()
+    return store

@@ -1,0 +1,83 @@
+"""The checks: each one statement on the audit's tables, which gives suspects; a live system has innocent ones.
+
+`:cutoff` is a time in RFC 3339. What changed after it is left alone, for it may be at work.
+"""
+
+from __future__ import annotations
+
+DANGLING_POINTERS = """
+    SELECT items.item_id, items.document_key
+    FROM items LEFT JOIN objects ON objects.key = items.document_key
+    WHERE objects.key IS NULL AND items.updated_at <= :cutoff
+"""
+"""Items whose document is not in the bucket."""
+
+ORPHAN_DOCUMENTS = """
+    SELECT key FROM objects
+    WHERE kind = 'items' AND modified <= :cutoff
+    AND NOT EXISTS (SELECT 1 FROM items WHERE document_key = objects.key)
+    AND NOT EXISTS (
+        SELECT 1 FROM jobs
+        WHERE jobs.job_id = objects.job_id
+        AND (updated_at > :cutoff OR (jobs.generation = objects.generation AND NOT done))
+    )
+    AND NOT EXISTS (SELECT 1 FROM jobs WHERE superseded = objects.key AND updated_at > :cutoff)
+"""
+"""Documents to which no row points, and whose life of a job is over: nothing that it put can be committed any more.
+
+A document that was superseded a moment ago is about to be deleted by the worker that did it.
+"""
+
+LOCKS_WITHOUT_ITEM = """
+    SELECT locks.name
+    FROM locks LEFT JOIN items ON items.item_id = locks.item_id
+    WHERE items.item_id IS NULL OR items.name <> locks.name
+"""
+"""Locks whose item does not exist, or has another name."""
+
+ITEMS_WITHOUT_LOCK = """
+    SELECT items.item_id
+    FROM items LEFT JOIN locks ON locks.name = items.name
+    WHERE locks.item_id IS NOT items.item_id AND items.updated_at <= :cutoff
+    AND NOT EXISTS (SELECT 1 FROM items AS other WHERE other.name = items.name AND other.item_id <> items.item_id)
+"""
+"""Items whose name is locked for no item or for another, unless they share it with an item."""
+
+NAMES_HELD_TWICE = """
+    SELECT name, min(item_id), max(item_id) FROM items GROUP BY name
+    HAVING count(*) > 1 AND max(updated_at) <= :cutoff
+"""
+"""Names that several items have; two of the items stand for all of them."""
+
+UNFINISHED_JOBS = """
+    SELECT job_id, generation, EXISTS (
+        SELECT 1 FROM objects
+        WHERE objects.job_id = jobs.job_id AND objects.generation = jobs.generation AND kind = 'items'
+    )
+    FROM jobs WHERE NOT done AND updated_at <= :cutoff
+"""
+"""Jobs that have not ended, and whether a worker put a document for them: findings if no queue holds anything."""
+
+ORPHAN_CLAIMS = """
+    SELECT objects.key
+    FROM objects LEFT JOIN jobs ON jobs.job_id = objects.job_id
+    WHERE kind = 'claims' AND modified <= :cutoff
+    AND (
+        jobs.job_id IS NULL
+        OR jobs.updated_at <= :cutoff AND CASE
+            WHEN done THEN claim IS NOT objects.key
+            ELSE retries = 0 AND jobs.generation <> objects.generation
+        END
+    )
+"""
+"""Claim checks whose job is gone, or has ended without keeping them, or is a later job of the same id.
+
+A job that was retried still uses the claim check of its first life.
+"""
+
+MISSING_CLAIMS = """
+    SELECT jobs.job_id, jobs.claim
+    FROM jobs LEFT JOIN objects ON objects.key = jobs.claim
+    WHERE jobs.claim IS NOT NULL AND objects.key IS NULL AND updated_at <= :cutoff
+"""
+"""Failed jobs whose kept claim check is not in the bucket."""

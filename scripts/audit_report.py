@@ -1,0 +1,90 @@
+"""How an audit's findings are shown: a table for people, JSON for scripts."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from scripts.audit_findings import Finding
+from scripts.audit_repair import Repaired
+from scripts.escaped import cell
+
+NO_REMEDY = "nothing: it needs a person"
+
+
+@dataclass
+class Report:
+    """What one audit found."""
+
+    findings: list[Finding]
+    more: bool  # there are further findings than these
+    notes: list[str] = field(default_factory=list)
+
+
+def print_report(console: Console, report: Report) -> None:
+    """The findings, and what --repair would do about each."""
+    if report.findings:
+        table = _table("Findings", "--repair would")
+        for finding in report.findings:
+            row = (finding.kind, finding.subject, finding.detail, finding.remedy or NO_REMEDY)
+            table.add_row(*map(cell, row))
+        console.print(table)
+    for note in report.notes:
+        console.print(note, markup=False, soft_wrap=True)
+    style = "bold red" if report.findings else "bold green"
+    console.print(summary(report), style=style, markup=False, soft_wrap=True)
+
+
+def print_repaired(console: Console, repaired: Sequence[Repaired]) -> None:
+    """What --repair did."""
+    table = _table("Repairs", "outcome")
+    for each in repaired:
+        remedy = each.finding.remedy
+        outcome = each.note if remedy is None else f"{remedy}: {each.note}"
+        table.add_row(*map(cell, (each.finding.kind, each.finding.subject, each.finding.detail, outcome)))
+    console.print(table)
+
+
+def summary(report: Report) -> str:
+    """One line."""
+    if not report.findings:
+        return "clean: rows, locks, jobs and documents agree"
+    counts = Counter(finding.kind for finding in report.findings)
+    more = "; these are the first, there are more (--limit)" if report.more else ""
+    return ", ".join(f"{n} x {kind}" for kind, n in counts.items()) + more
+
+
+def to_json(report: Report, repaired: Sequence[Repaired] | None) -> str:
+    """All of it; `repaired` only if repairs were asked for, and `findings` is then what is left."""
+    document: dict[str, Any] = {
+        "clean": not report.findings,
+        "findings": [_finding(finding) for finding in report.findings],
+        "more": report.more,
+        "notes": report.notes,
+    }
+    if repaired is not None:
+        document["repaired"] = [
+            {**_finding(each.finding), "mended": each.mended, "note": each.note} for each in repaired
+        ]
+    return json.dumps(document, indent=2)
+
+
+def _finding(finding: Finding) -> dict[str, str | None]:
+    return {
+        "kind": finding.kind,
+        "subject": finding.subject,
+        "detail": finding.detail,
+        "repair": finding.remedy,
+    }
+
+
+def _table(title: str, last: str) -> Table:
+    table = Table("kind", "about", "detail", last, title=title, title_justify="left")
+    table.columns[0].no_wrap = True
+    return table

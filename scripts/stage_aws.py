@@ -1,0 +1,87 @@
+"""A deployed stage's AWS for operators' commands: clients, the names of its resources, errors of one line."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from botocore.config import Config
+
+from infra.errors import OperatorError
+from infra.settings import check_stage, read_settings
+from infra.stage_file import Deployment, read_deployment
+from infra.targets import Target, target_of
+from jobpipe.aws import AwsClients
+from jobpipe.errors import Unavailable
+
+if TYPE_CHECKING:
+    import argparse
+
+CALL_TIMEOUT = 20.0
+"""Seconds of one try of one call: a page of a scan is large, and an operator's line may be slow."""
+
+# What the environment says of endpoints is for other tools: the stage's file says where the stage is.
+_BOUND = Config(ignore_configured_endpoint_urls=True)  # type: ignore[call-arg] # newer than the stubs
+
+
+@dataclass(frozen=True)
+class StageAws:
+    """A stage as it was last deployed from here."""
+
+    deployment: Deployment
+    target: Target
+    clients: AwsClients  # bound to the target
+
+    def resource(self, name: str) -> str:
+        """The name or URL of a resource; OperatorError if the deployment is older than the resource."""
+        try:
+            return self.deployment.resources[name]
+        except KeyError:
+            raise OperatorError(
+                f"the stage {self.deployment.stage!r} was deployed without {name}: deploy it again"
+            ) from None
+
+    def job_retention(self) -> timedelta:
+        """How long an ended job can be read, as the worker has it."""
+        name = self.resource("worker_function")
+        function = self.target.client("lambda").get_function_configuration(FunctionName=name)
+        return timedelta(days=float(function["Environment"]["Variables"]["JOB_RETENTION_DAYS"]))
+
+    @property
+    def is_emulated(self) -> bool:
+        return self.deployment.endpoint_url is not None
+
+
+def open_stage(name: str | None) -> StageAws:
+    """The stage of this name, else JOBPIPE_STAGE, else local; OperatorError if it was not deployed from here."""
+    settings = read_settings()
+    deployment = read_deployment(settings.state_dir, check_stage(name or settings.stage))
+    target = target_of(deployment)
+
+    def make(service: str, *, config: Config) -> Any:
+        # boto3-stubs can name the type of a client only for a literal service
+        return target.session.client(  # type: ignore[call-overload]
+            service, endpoint_url=target.endpoint_url, config=config.merge(_BOUND)
+        )
+
+    return StageAws(deployment, target, AwsClients(CALL_TIMEOUT, make))
+
+
+def add_stage_argument(parser: argparse.ArgumentParser) -> None:
+    """`--stage`, the same for every command."""
+    parser.add_argument("--stage", help="the deployed stage (default: JOBPIPE_STAGE, else local)")
+
+
+@contextmanager
+def one_line_errors() -> Iterator[None]:
+    """What the stores and the disk say, as errors of an operator."""
+    try:
+        yield
+    except Unavailable as error:
+        raise OperatorError(error.detail) from error
+    except sqlite3.Error as error:
+        raise OperatorError(f"the temporary file: {error} (SQLITE_TMPDIR names another folder)") from error

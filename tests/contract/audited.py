@@ -1,0 +1,146 @@
+"""A store of the audit's tests: commands applied by the real handlers, and every kind of damage by hand."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass, field
+from typing import Any
+
+from jobpipe.clock import now
+from jobpipe.commands import Command, CreateItem
+from jobpipe.item import StoredItem
+from jobpipe.job import Job, KeptCommand, new_job
+from jobpipe.queue_message import QueueMessage, seal
+from jobpipe.sqs_commands import SqsCommands
+from jobpipe.stores import Stores
+from scripts.audit_findings import Finding
+from scripts.audit_places import Places
+from scripts.audit_repair import Repaired, repair
+from scripts.audit_search import audit
+from worker_lambda.chalicelib.command_handlers import handle
+
+SMALL, LARGE = "x", "x" * 5000  # the second does not fit in a row
+
+
+@dataclass
+class Audited:
+    """Tables, bucket and queues that nobody else uses."""
+
+    places: Places
+    stores: Stores = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.stores = Stores(self.places.jobs, self.places.items, self.places.documents)
+
+    def audit(self) -> list[Finding]:
+        return audit(self.places)
+
+    def kinds(self) -> list[str]:
+        return [finding.kind for finding in self.audit()]
+
+    def repair(self) -> list[Repaired]:
+        """All that is found; what was not mended is found again."""
+        repaired = repair(self.audit(), self.places)
+        left = [each.finding for each in repaired if not each.mended]
+        assert self.audit() == left
+        return repaired
+
+    def accept(self, command: Command, *, key: str | None = None) -> Job:
+        """A queued job whose message was not sent."""
+        job = new_job(command, "alice", key, now(), self.places.job_retention)
+        assert self.stores.jobs.put_new(job, now()) is None
+        return job
+
+    def apply(self, command: Command) -> Job:
+        """The command to its end, as the worker does it."""
+        job = self.accept(command)
+        handle(command, job.ref, self.stores)
+        return self.job(job)
+
+    def create(self, name: str | None = None, text: str = SMALL) -> StoredItem:
+        item_id = str(uuid.uuid4())
+        self.apply(CreateItem(item_id, {"name": name or f"name {item_id}", "description": text}))
+        return self.item(item_id)
+
+    def item(self, item_id: str) -> StoredItem:
+        item = self.stores.items.get(item_id)
+        assert item is not None
+        return item
+
+    def job(self, job: Job) -> Job:
+        stored = self.stores.jobs.get(job.job_id)
+        assert stored is not None
+        return stored
+
+    def fail(self, job: Job, kept: KeptCommand | None = None) -> None:
+        self.stores.jobs.fail(job.ref, {"type": "urn:jobpipe:problem:internal-error"}, now(), kept)
+
+    def send(self, job: Job, command: Command) -> None:
+        queue = SqsCommands(self.places.clients, self.places.queue_urls[0])
+        queue.send(seal(QueueMessage.of(job.ref, command, "test")))
+
+    def is_there(self, key: str) -> bool:
+        return self.stores.documents.get_by_key(key) is not None
+
+    def lock(self, name: str, item_id: str) -> None:
+        row = {"name": {"S": name}, "item_id": {"S": item_id}}
+        self.places.clients.dynamodb.put_item(TableName=self.places.names_table, Item=row)
+
+    def unlock(self, name: str) -> None:
+        self.places.clients.dynamodb.delete_item(TableName=self.places.names_table, Key={"name": {"S": name}})
+
+    def set_job(self, job: Job, **values: Any) -> None:
+        """Change attributes behind everybody's back."""
+        self.places.clients.dynamodb.update_item(
+            TableName=self.places.jobs_table,
+            Key={"job_id": {"S": job.job_id}},
+            UpdateExpression="SET " + ", ".join(f"#{name} = :{name}" for name in values),
+            ExpressionAttributeNames={f"#{name}": name for name in values},
+            ExpressionAttributeValues={f":{name}": value for name, value in values.items()},
+        )
+
+    def expire(self, job: Job) -> None:
+        self.set_job(job, expires_at={"N": "1000"})
+
+    def remove_versions(self, key: str) -> None:
+        """As if nothing had ever been put there."""
+        s3, bucket = self.places.clients.s3, self.places.documents_bucket
+        answer: Any = s3.list_object_versions(Bucket=bucket, Prefix=key)
+        for each in [*answer.get("Versions", []), *answer.get("DeleteMarkers", [])]:
+            s3.delete_object(Bucket=bucket, Key=each["Key"], VersionId=each["VersionId"])
+
+    def empty(self) -> None:
+        """Remove everything."""
+        dynamodb, names = self.places.clients.dynamodb, self.places
+        for table, key in (
+            (names.jobs_table, "job_id"),
+            (names.items_table, "item_id"),
+            (names.names_table, "name"),
+        ):
+            for row in dynamodb.scan(TableName=table)["Items"]:
+                dynamodb.delete_item(TableName=table, Key={key: row[key]})
+        self.remove_versions("")
+        for url in self.places.queue_urls:
+            self.places.clients.sqs.purge_queue(QueueUrl=url)
+
+
+def claim_of(job: Job) -> str:
+    return f"claims/{job.job_id}/{job.generation}/{'ab' * 32}.json"
+
+
+def new_create() -> CreateItem:
+    item_id = str(uuid.uuid4())
+    return CreateItem(item_id, {"name": f"name {item_id}", "description": "d"})
+
+
+def one(findings: list[Finding]) -> Finding:
+    (finding,) = findings
+    return finding
+
+
+def lose_claim(store: Audited) -> str:
+    job = store.accept(new_create())
+    store.stores.documents.put(claim_of(job), "{}")
+    store.fail(job, KeptCommand(claim=claim_of(job)))
+    store.stores.documents.delete([claim_of(job)])
+    return job.job_id

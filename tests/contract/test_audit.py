@@ -1,0 +1,219 @@
+"""The audit on a real (emulated) AWS: each kind of damage is found, named and mended, and nothing else is."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from jobpipe.aws import AwsClients
+from jobpipe.clock import now
+from jobpipe.commands import DeleteItem, SetFields
+from jobpipe.item import document_key, new_version
+from jobpipe.job import KeptCommand, new_generation
+from scripts.audit_findings import KINDS
+from scripts.audit_search import audit
+from tests.contract.audited import LARGE, Audited, claim_of, lose_claim, new_create, one
+
+# --- what is no damage --------------------------------------------------------------------------------------------
+
+
+def test_an_empty_store_is_clean(store: Audited) -> None:
+    assert store.audit() == []
+
+
+def test_what_commands_leave_is_clean(store: Audited) -> None:
+    items = [store.create(text=LARGE if n % 2 else "x") for n in range(4)]
+    store.apply(SetFields(items[0].item_id, {"name": "e\u0301"}))  # the lock is on its composed form
+    store.apply(SetFields(items[1].item_id, {"price": 1}))
+    store.apply(DeleteItem(items[2].item_id))
+    failed = store.accept(new_create())
+    store.stores.documents.put(claim_of(failed), "{}")
+    store.fail(failed, KeptCommand(claim=claim_of(failed)))
+    store.stores.jobs.cancel(store.accept(new_create()).ref, now())
+    assert store.audit() == []
+
+
+def test_a_clean_audit_makes_four_calls(store: Audited) -> None:
+    store.create()
+    calls: list[str] = []
+    clients = AwsClients(make=store.places.clients.make)
+    for client in (clients.dynamodb, clients.s3, clients.sqs):
+        client.meta.events.register("before-call", lambda model, **_: calls.append(model.name))
+    assert audit(replace(store.places, clients=clients)) == []
+    assert sorted(calls) == ["ListObjectsV2", "Scan", "Scan", "Scan"]
+
+
+def test_an_unfinished_job_waits_while_a_queue_holds_anything(store: Audited) -> None:
+    command = new_create()
+    job = store.accept(command)
+    store.stores.documents.put(claim_of(job), "{}")
+    for url in store.places.queue_urls:
+        store.places.clients.sqs.send_message(
+            QueueUrl=url, MessageBody="{}", MessageGroupId="g", MessageDeduplicationId=uuid.uuid4().hex
+        )
+        assert store.audit() == []
+        store.places.clients.sqs.purge_queue(QueueUrl=url)
+    assert store.kinds() == ["never answered 202"]
+
+
+def test_a_message_in_flight_counts(store: Audited) -> None:
+    command = new_create()
+    store.send(store.accept(command), command)
+    sqs, url = store.places.clients.sqs, store.places.queue_urls[0]
+    assert len(sqs.receive_message(QueueUrl=url)["Messages"]) == 1
+    assert store.audit() == []
+
+
+def test_what_has_just_changed_is_left_alone(store: Audited) -> None:
+    for damage in DAMAGES.values():
+        damage(store)
+    found = audit(store.places, older_than=600)
+    assert {finding.kind for finding in found} == {"lock without item"}, "a lock has no time, and needs none"
+    later = audit(store.places, older_than=600, now=now() + timedelta(seconds=700))
+    assert {finding.kind for finding in later} >= set(DAMAGES)
+
+
+# --- each damage: made, found, mended -----------------------------------------------------------------------------
+
+
+def dangling(store: Audited) -> str:
+    item = store.create(text=LARGE)
+    store.stores.documents.delete([item.document.key])
+    return item.item_id
+
+
+def orphan(store: Audited) -> str:
+    item, job = store.create(), store.apply(DeleteItem(store.create().item_id))
+    key = document_key(item.item_id, job.ref, new_version())
+    store.stores.documents.put(key, "{}")
+    return key
+
+
+def stale_lock(store: Audited) -> str:
+    name = f"stale {uuid.uuid4()}"
+    store.lock(name, str(uuid.uuid4()))
+    return name
+
+
+def unlocked(store: Audited) -> str:
+    item = store.create()
+    store.unlock(item.name)
+    return item.item_id
+
+
+def two_of_a_name(store: Audited) -> str:
+    name = f"twice {uuid.uuid4()}"
+    store.create(name)
+    store.unlock(name)
+    store.create(name)
+    return name
+
+
+def never_answered(store: Audited) -> str:
+    return store.accept(new_create()).job_id
+
+
+def lost(store: Audited) -> str:
+    job = store.accept(new_create())
+    store.stores.jobs.begin_attempt(job.ref, 0, now())
+    return job.job_id
+
+
+def orphan_claim(store: Audited) -> str:
+    key = claim_of(store.apply(DeleteItem(store.create().item_id)))
+    store.stores.documents.put(key, "{}")
+    return key
+
+
+DAMAGES: dict[str, Callable[[Audited], str]] = {
+    "dangling pointer": dangling,
+    "orphan document": orphan,
+    "lock without item": stale_lock,
+    "item without lock": unlocked,
+    "name held twice": two_of_a_name,
+    "never answered 202": never_answered,
+    "lost": lost,
+    "orphan claim": orphan_claim,
+    "missing claim": lose_claim,
+}
+
+
+def test_every_kind_has_a_damage() -> None:
+    assert set(DAMAGES) == {kind.kind for kind in KINDS}
+
+
+@pytest.mark.parametrize("kind", DAMAGES)
+def test_damage_is_found_named_and_mended(store: Audited, kind: str) -> None:
+    store.create()
+    store.apply(SetFields(store.create().item_id, {"price": 1}))
+    subject = DAMAGES[kind](store)
+    finding = one(store.audit())
+    assert (finding.kind, finding.subject) == (kind, subject)
+    assert finding.detail
+    (repaired,) = store.repair()
+    assert repaired.mended == (kind != "name held twice")
+
+
+def test_all_of_it_at_once(store: Audited) -> None:
+    subjects = {(kind, damage(store)) for kind, damage in DAMAGES.items()}
+    assert {(finding.kind, finding.subject) for finding in store.audit()} == subjects
+    store.repair()
+    assert store.kinds() == ["name held twice"]
+
+
+# --- expiry, generations, keys of no form -------------------------------------------------------------------------
+
+
+def test_an_expired_job_counts_as_gone(store: Audited) -> None:
+    store.expire(store.accept(new_create()))
+    assert store.audit() == []
+    job = store.accept(new_create())
+    document, claim = document_key(job.item_id, job.ref, new_version()), claim_of(job)
+    for key in (document, claim):
+        store.stores.documents.put(key, "{}")
+    store.expire(job)
+    assert store.kinds() == ["orphan document", "orphan claim"]
+    store.repair()
+    assert not store.is_there(document)
+
+
+def test_a_retried_job_still_needs_its_first_claim(store: Audited) -> None:
+    job = store.accept(new_create())
+    claim = claim_of(job)
+    store.stores.documents.put(claim, "{}")
+    store.fail(job, KeptCommand(claim=claim))
+    store.stores.jobs.requeue(replace(job.ref, generation=new_generation()), job.generation, now())
+    assert store.kinds() == ["lost"]
+    assert store.is_there(claim)
+
+
+def test_a_job_of_the_same_id_does_not_need_the_claim_of_an_expired_one(store: Audited) -> None:
+    first = store.accept(new_create(), key="k")
+    store.stores.documents.put(claim_of(first), "{}")
+    store.expire(first)
+    second = store.accept(new_create(), key="k")
+    assert second.job_id == first.job_id
+    assert store.kinds() == ["never answered 202", "orphan claim"]
+
+
+def test_the_document_of_an_unfinished_job_is_none_of_the_audits_business(store: Audited) -> None:
+    command = new_create()
+    job = store.accept(command)
+    key = document_key(job.item_id, job.ref, new_version())
+    store.stores.documents.put(key, "{}")
+    store.send(job, command)
+    assert store.audit() == []
+    store.set_job(job, generation={"S": new_generation()})
+    assert store.kinds() == ["orphan document"], "another life has documents of its own"
+
+
+@pytest.mark.parametrize("key", ["items/x.json", "claims/x.json"])
+def test_a_key_of_no_form_is_reported_and_left(store: Audited, key: str) -> None:
+    store.stores.documents.put(key, "{}")
+    (repaired,) = store.repair()
+    assert not repaired.mended
+    assert store.is_there(key)
