@@ -11,7 +11,7 @@ UV_COMPILE := uv pip compile --universal --python-version 3.11 --generate-hashes
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test mutants deploy-local destroy-local env localstack test-compose test-integration deploy destroy \
-	package lint types logs stop lock clean
+	package lint types logs audit redrive parked stop lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -68,6 +68,25 @@ types: .venv/.installed ## mypy --strict
 logs: .venv/.installed ## what the Lambdas said, as JSON lines (minutes=10, follow=1, all=1)
 	@$(PY) -m infra.logs --stage $(STAGE) $(if $(minutes),--minutes $(minutes)) \
 		$(if $(filter-out 0,$(follow)),--follow) $(if $(filter-out 0,$(all)),--all)
+
+# What operators name goes to the programs by these variables, each only if it is given.
+yes = $(filter yes,$(1))
+option = $(if $(strip $(2)),$(1) '$(strip $(2))')
+taken = $(if $(strip $(2)),$(1) $(if $(filter all,$(2)),--all,$(2)))
+
+audit: .venv/.installed ## compare jobs, items, locks and documents (STAGE=... REPAIR=yes JSON=yes OLDER_THAN=600)
+	@$(PY) -m scripts.audit --stage $(STAGE) $(if $(call yes,$(REPAIR)),--repair) $(if $(call yes,$(JSON)),--json) \
+		$(call option,--older-than,$(OLDER_THAN)) $(call option,--limit,$(LIMIT))
+
+redrive: .venv/.installed ## retry failed jobs (REASON, SINCE, UNTIL, OPERATION, OWNER, ITEM, LIMIT =..., or ALL=yes; DRY_RUN=yes)
+	@$(PY) -m scripts.redrive --stage $(STAGE) $(foreach each,$(REASON),--reason $(each)) \
+		$(call option,--since,$(SINCE)) $(call option,--until,$(UNTIL)) $(call option,--operation,$(OPERATION)) \
+		$(call option,--owner,$(OWNER)) $(call option,--item,$(ITEM)) $(call option,--limit,$(LIMIT)) \
+		$(if $(call yes,$(ALL)),--all) $(if $(call yes,$(DRY_RUN)),--dry-run)
+
+parked: .venv/.installed ## show, resend or drop messages that are no command (RESEND=ID|all DROP=ID|all LIMIT=100)
+	@$(PY) -m scripts.parked --stage $(STAGE) $(call taken,--resend,$(RESEND)) $(call taken,--drop,$(DROP)) \
+		$(call option,--limit,$(LIMIT))
 
 stop: .venv/.installed ## stop the embedded emulator, and LocalStack if it was started from here
 	@$(PY) -m infra.local stop

@@ -21,7 +21,7 @@ from scripts.audit_places import Places
 from scripts.audit_repair import Repaired, repair
 from scripts.audit_report import Report, print_repaired, print_report, to_json
 from scripts.audit_search import Watch, search
-from scripts.stage_aws import StageAws, add_stage_argument, one_line_errors, open_stage
+from scripts.stage_aws import StageAws, add_stage_argument, one_line_errors, open_stage, positive
 
 FINDINGS = 3
 _EXAMPLES = """examples:
@@ -136,7 +136,7 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
         help="leave alone what changed later than so long ago (%(default)g)",
     )
     parser.add_argument(
-        "--limit", type=_positive, default=1000, help="findings to show and repair at once (%(default)s)"
+        "--limit", type=positive, default=1000, help="findings to show and repair at once (%(default)s)"
     )
     return parser.parse_args(arguments)
 
@@ -146,13 +146,6 @@ def _seconds(text: str) -> float:
     if not 0 <= seconds < math.inf:
         raise argparse.ArgumentTypeError("must be 0 or more")
     return seconds
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError("must be at least 1")
-    return number
 
 
 if __name__ == "__main__":

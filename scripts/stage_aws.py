@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import argparse
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from botocore.config import Config
 
@@ -17,9 +18,6 @@ from infra.stage_file import Deployment, read_deployment
 from infra.targets import Target, target_of
 from jobpipe.aws import AwsClients
 from jobpipe.errors import Unavailable
-
-if TYPE_CHECKING:
-    import argparse
 
 CALL_TIMEOUT = 20.0
 """Seconds of one try of one call: a page of a scan is large, and an operator's line may be slow."""
@@ -74,6 +72,14 @@ def open_stage(name: str | None) -> StageAws:
 def add_stage_argument(parser: argparse.ArgumentParser) -> None:
     """`--stage`, the same for every command."""
     parser.add_argument("--stage", help="the deployed stage (default: JOBPIPE_STAGE, else local)")
+
+
+def positive(text: str) -> int:
+    """An argument that counts something."""
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("must be at least 1")
+    return number
 
 
 @contextmanager

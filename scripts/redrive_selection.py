@@ -1,0 +1,153 @@
+"""Which failed jobs a redrive retries: the sparse index of jobs in trouble, filtered, kept in a temporary file."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from jobpipe.aws import AwsClients
+from jobpipe.clock import rfc3339
+from jobpipe.dynamodb_rows import Row, job_from_row
+from jobpipe.errors import PROBLEM_TYPE_PREFIX, ProblemError
+from jobpipe.job import Job, Status
+
+_LAST = "~"  # sorts after every time
+_ROWS = "CREATE TABLE failed (created_at TEXT, job_id TEXT, generation TEXT, reason TEXT, operation TEXT)"
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """What a job must be like; None and the empty tuple let all pass."""
+
+    reasons: tuple[str, ...] = ()  # slugs of problems
+    since: datetime | None = None  # when it failed, this moment included
+    until: datetime | None = None  # and this one excluded
+    operation: str | None = None
+    owner: str | None = None
+    item: str | None = None
+
+    @property
+    def is_empty(self) -> bool:
+        return self == Filter()
+
+    def matches(self, job: Job) -> bool:
+        """Whether it has failed so."""
+        return (
+            job.status is Status.FAILED
+            and (not self.reasons or reason_of(job) in self.reasons)
+            and (self.since is None or job.updated_at >= rfc3339(self.since))
+            and (self.until is None or job.updated_at < rfc3339(self.until))
+            and self.operation in {None, job.operation}
+            and self.owner in {None, job.owner}
+            and self.item in {None, job.item_id}
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """One failure of a job, as the index had it."""
+
+    job_id: str
+    generation: str
+    reason: str
+    operation: str
+
+
+def reason_of(job: Job) -> str:
+    """The slug of the problem with which it failed."""
+    return str((job.error or {}).get("type", "")).removeprefix(PROBLEM_TYPE_PREFIX)
+
+
+def reasons(kind: type[ProblemError] = ProblemError) -> list[str]:
+    """Every slug that there is."""
+    own = [kind.slug] if "slug" in vars(kind) else []
+    return sorted({*own, *(slug for child in kind.__subclasses__() for slug in reasons(child))})
+
+
+class Selection:
+    """The failures that were found, in constant memory however many there are."""
+
+    def __init__(self, db: sqlite3.Connection, limit: int | None) -> None:
+        self._db = db
+        self._limit = -1 if limit is None else limit
+
+    def __len__(self) -> int:
+        (found,) = self._db.execute("SELECT count(*) FROM failed").fetchone()
+        return int(found) if self._limit < 0 else min(self._limit, int(found))
+
+    def __iter__(self) -> Iterator[Failed]:
+        """The oldest first, so that the commands of an item go in the order in which they came."""
+        order = "SELECT job_id, generation, reason, operation FROM failed ORDER BY created_at, job_id LIMIT ?"
+        return (Failed(*row) for row in self._db.execute(order, (self._limit,)))
+
+    def counts(self) -> list[tuple[str, str, int]]:
+        """How many there are of each reason and operation."""
+        grouped = (
+            "SELECT reason, operation, count(*) FROM "
+            "(SELECT * FROM failed ORDER BY created_at, job_id LIMIT ?) GROUP BY 1, 2 ORDER BY 3 DESC"
+        )
+        return list(self._db.execute(grouped, (self._limit,)))
+
+
+@contextmanager
+def select(
+    clients: AwsClients,
+    jobs_table: str,
+    wanted: Filter,
+    now: datetime,
+    *,
+    limit: int | None = None,
+    counted: Callable[[int], None] = lambda _: None,
+) -> Iterator[Selection]:
+    """What matches and has not expired.
+
+    All of it is found before any is retried: a job that fails again at once would be found again, without end.
+    """
+    db = sqlite3.connect("", isolation_level=None)  # SQLite's own temporary file
+    try:
+        db.execute("PRAGMA journal_mode = OFF")
+        db.execute(_ROWS)
+        db.execute("BEGIN")
+        matching = (job for job in _failed(clients, jobs_table, wanted) if wanted.matches(job))
+        found = 0
+        for job in matching:
+            if not job.is_expired(now):
+                found += 1
+                counted(found)
+                row = (job.created_at, job.job_id, job.generation, reason_of(job), job.operation)
+                db.execute("INSERT INTO failed VALUES (?, ?, ?, ?, ?)", row)
+        db.execute("COMMIT")
+        yield Selection(db, limit)
+    finally:
+        db.close()
+
+
+def _failed(clients: AwsClients, jobs_table: str, wanted: Filter) -> Iterator[Job]:
+    """The part of the index that the times allow; of one owner only, if one is asked for."""
+    since = rfc3339(wanted.since) if wanted.since else ""
+    until = rfc3339(wanted.until) if wanted.until else _LAST
+    options: dict[str, Any] = {
+        "TableName": jobs_table,
+        "IndexName": "trouble",
+        "ExpressionAttributeValues": {
+            ":since": {"S": f"{Status.FAILED.value}#{since}"},
+            ":until": {"S": f"{Status.FAILED.value}#{until}"},
+        },
+    }
+    between = "trouble BETWEEN :since AND :until"
+    if wanted.owner is None:
+        pages = clients.dynamodb.get_paginator("scan").paginate(**options, FilterExpression=between)
+    else:
+        options["ExpressionAttributeValues"][":owner"] = {"S": wanted.owner}
+        pages = clients.dynamodb.get_paginator("query").paginate(
+            **options,
+            KeyConditionExpression=f"#owner = :owner AND {between}",
+            ExpressionAttributeNames={"#owner": "owner"},
+        )
+    for page in pages:
+        rows: list[Row] = page["Items"]
+        yield from map(job_from_row, rows)

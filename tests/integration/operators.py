@@ -1,0 +1,31 @@
+"""The operators' commands on the tests' stage, each in a process of its own."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from infra.stage_file import write_deployment
+from tests import commands
+from tests.deployed import Stage
+
+
+class Operator:
+    """Somebody who has deployed the stage from here."""
+
+    def __init__(self, stage: Stage, state_dir: Path) -> None:
+        write_deployment(state_dir, stage.deployment)
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "JOBPIPE_"))}
+        self.environment = {**kept, "JOBPIPE_STATE_DIR": str(state_dir), "COLUMNS": "200"}
+        self._stage = stage.deployment.stage
+
+    def run(self, script: str, *arguments: str) -> commands.Done:
+        command = (sys.executable, "-m", f"scripts.{script}", "--stage", self._stage, *arguments)
+        return commands.run(*command, env=self.environment)
+
+    def does(self, script: str, *arguments: str) -> str:
+        """What a command prints that has to succeed."""
+        done = self.run(script, *arguments)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout

@@ -1,0 +1,87 @@
+"""`make audit` on a deployed stage; what it finds and mends is tests/contract's."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.deployed import WAIT, Stage, unique
+from tests.integration.operators import Operator
+
+
+@pytest.fixture
+def operator(stage: Stage, tmp_path: Path) -> Operator:
+    return Operator(stage, tmp_path)
+
+
+def audit(operator: Operator, *arguments: str) -> tuple[int, Any]:
+    done = operator.run("audit", "--json", "--older-than", "0", *arguments)
+    assert done.stderr == ""
+    return done.returncode, json.loads(done.stdout)
+
+
+def about(report: Any, subject: str, part: str = "findings") -> list[dict[str, Any]]:
+    return [each for each in report[part] if each["subject"] == subject]
+
+
+def test_damage_is_a_status_a_table_and_json_and_is_mended_when_asked(stage: Stage, operator: Operator) -> None:
+    name = unique("[bold]stale")
+    row = {"name": {"S": name}, "item_id": {"S": "no-such-item"}}
+    stage.aws("dynamodb").put_item(TableName=stage.resources["names_table"], Item=row)
+    status, report = audit(operator)
+    assert status == 3
+    assert not report["clean"]
+    (finding,) = about(report, name)
+    assert finding["kind"] == "lock without item"
+    assert finding["repair"] == "delete the lock"
+    shown = operator.run("audit", "--older-than", "0")
+    assert shown.returncode == 3
+    for text in ("lock without item", "[bold]stale", "--repair would", "delete the lock"):
+        assert text in shown.stdout
+    assert stage.aws("dynamodb").get_item(TableName=stage.resources["names_table"], Key={"name": {"S": name}})[
+        "Item"
+    ]
+
+    _, report = audit(operator, "--repair")
+    assert about(report, name) == []
+    (repaired,) = about(report, name, "repaired")
+    assert repaired["mended"]
+
+
+def test_the_apis_log_tells_what_was_answered_from_what_was_not(stage: Stage, operator: Operator) -> None:
+    """Two jobs without any trace of a worker: of one the log has a 202."""
+    item_id = str(uuid.uuid4())
+    never = uuid.uuid4().hex
+    stage.put_job(never, "ab" * 8, item_id)
+    answered = stage.client.create({"name": unique("Answered"), "description": "d"})
+    stage.client.wait(answered)
+    row = {"status": {"S": "queued"}, "attempts": {"N": "0"}, "generation": {"S": "ab" * 8}}
+    stage.aws("dynamodb").update_item(
+        TableName=stage.resources["jobs_table"],
+        Key={"job_id": {"S": answered.id}},
+        UpdateExpression="SET " + ", ".join(f"#{name} = :{name}" for name in row),
+        ExpressionAttributeNames={f"#{name}": name for name in row},
+        ExpressionAttributeValues={f":{name}": value for name, value in row.items()},
+    )
+    _, report = audit(operator)
+    assert [each["kind"] for each in about(report, never)] == ["never answered 202"]
+    assert [each["kind"] for each in about(report, answered.id)] == ["lost"]
+    _, report = audit(operator, "--repair")
+    for job_id in (never, answered.id):
+        assert about(report, job_id) == []
+        job = stage.request("GET", f"/jobs/{job_id}").json()
+        assert job["status"] == "failed"
+        assert job["attempts"] == 0
+
+
+def test_what_the_pipeline_leaves_is_clean(stage: Stage, operator: Operator) -> None:
+    name = unique("Clean")
+    created = stage.request("POST", "/items", {"name": name, "description": "d"}, headers=WAIT).json()
+    stage.request("PUT", f"/items/{created['id']}", {"name": f"{name} 2"}, headers=WAIT)
+    stage.request("POST", "/items", {"name": f"{name} 2", "description": "d"}, headers=WAIT)
+    _, report = audit(operator)
+    assert [each for each in report["findings"] if created["id"] in str(each)] == []

@@ -1,0 +1,129 @@
+"""`make parked` on a deployed stage."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from pathlib import Path
+
+import pytest
+import tenacity
+
+from jobpipe.commands import CreateItem
+from jobpipe.job_ref import JobRef
+from jobpipe.queue_message import QueueMessage, seal
+from tests.deployed import Stage, unique
+from tests.integration.operators import Operator
+
+soon = tenacity.retry(stop=tenacity.stop_after_delay(20), wait=tenacity.wait_fixed(0.1), reraise=True)
+
+
+@pytest.fixture
+def operator(stage: Stage, tmp_path: Path) -> Operator:
+    # Other tests' junk.
+    stage.aws("sqs").purge_queue(QueueUrl=stage.resources["parked_queue_url"])
+    return Operator(stage, tmp_path)
+
+
+def park(stage: Stage, body: str, **about: str) -> str:
+    sent = stage.aws("sqs").send_message(
+        QueueUrl=stage.resources["parked_queue_url"],
+        MessageBody=body,
+        MessageAttributes={name: {"DataType": "String", "StringValue": value} for name, value in about.items()},
+    )
+    return str(sent["MessageId"])
+
+
+def visible(stage: Stage) -> int:
+    answer = stage.aws("sqs").get_queue_attributes(
+        QueueUrl=stage.resources["parked_queue_url"], AttributeNames=["ApproximateNumberOfMessages"]
+    )
+    return int(answer["Attributes"]["ApproximateNumberOfMessages"])
+
+
+def test_the_list_shows_why_and_hides_nothing(stage: Stage, operator: Operator) -> None:
+    ids = [park(stage, f"junk {n}", reason=f"because {n}", source="commands") for n in range(12)]
+    said = operator.does("parked")
+    for n, message_id in enumerate(ids):
+        assert message_id in said
+        assert f"because {n}" in said
+        assert f"junk {n}" in said
+    assert "12 parked messages" in said
+    assert visible(stage) == 12
+    assert "12 parked messages" in operator.does("parked"), "all of them again at once"
+
+
+def test_the_list_has_a_limit(stage: Stage, operator: Operator) -> None:
+    for n in range(15):
+        park(stage, f"junk {n}")
+    assert "11 of about 15 parked messages" in operator.does("parked", "--limit", "11")
+    assert visible(stage) == 15
+
+
+def test_what_would_move_the_cursor_is_escaped(stage: Stage, operator: Operator) -> None:
+    park(stage, "a\tb\nc\u202ed [red]e\x85 " + "x" * 1000, reason="r")
+    said = operator.does("parked")
+    assert r"a\tb\nc\u202ed" in said
+    assert r"[red]e\x85" in said
+    assert "\u202e" not in said
+
+
+def test_a_resent_message_takes_effect(stage: Stage, operator: Operator) -> None:
+    """As after a deployment that could not read what a newer one had sent."""
+    name = unique("Resent")
+    job_id, generation, item_id = uuid.uuid4().hex, uuid.uuid4().hex[:16], str(uuid.uuid4())
+    stage.put_job(job_id, generation, item_id)
+    command = CreateItem(item_id, {"name": name, "description": "d"})
+    envelope = seal(QueueMessage.of(JobRef(job_id, generation), command, "test"))
+    junk = park(stage, "junk")
+    message_id = park(stage, envelope.body, group_id=envelope.group_id)
+    assert "1 resent, about 1 left" in operator.does("parked", "--resend", message_id)
+    assert stage.client.wait(stage.client.job(job_id)).succeeded
+    said = operator.does("parked")
+    assert junk in said
+    assert message_id not in said
+
+
+def test_what_still_can_not_be_decoded_comes_back_once(stage: Stage, operator: Operator) -> None:
+    marks = [unique("still junk") for _ in range(3)]
+    for mark in marks:
+        park(stage, mark, group_id="group")
+    assert "3 resent" in operator.does("parked", "--resend", "--all")
+
+    @soon
+    def back() -> None:
+        said = operator.does("parked")
+        assert "3 parked messages" in said
+        assert all(mark in said for mark in marks)
+        assert "not valid JSON" in said
+
+    back()
+
+
+def test_messages_are_dropped_by_id_or_all(stage: Stage, operator: Operator) -> None:
+    first, second, *_ = [park(stage, json.dumps({"n": n})) for n in range(5)]
+    assert "2 dropped, about 3 left" in operator.does("parked", "--drop", first, second)
+    assert "2 dropped, about 1 left" in operator.does("parked", "--drop", "--all", "--limit", "2")
+    assert "1 dropped, about 0 left" in operator.does("parked", "--drop", "--all")
+    assert "0 parked messages" in operator.does("parked")
+
+
+def test_an_id_that_is_not_there_is_told_and_hides_nothing(stage: Stage, operator: Operator) -> None:
+    there, gone = park(stage, "junk"), str(uuid.uuid4())
+    done = operator.run("parked", "--drop", there, gone)
+    assert done.returncode == 1
+    assert "1 dropped" in done.stdout
+    assert gone in done.stderr
+    assert there not in done.stderr
+    park(stage, "more")
+    assert operator.run("parked", "--resend", gone).returncode == 1
+    assert visible(stage) == 1
+
+
+@pytest.mark.parametrize(
+    "arguments", [("--all",), ("--resend",), ("--resend", "x", "--all"), ("--resend", "x", "--drop", "y")]
+)
+def test_what_means_nothing_is_refused(stage: Stage, operator: Operator, arguments: tuple[str, ...]) -> None:
+    done = operator.run("parked", *arguments)
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
