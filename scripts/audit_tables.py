@@ -21,7 +21,7 @@ from scripts.audit_places import Places
 
 Counted = Callable[[str, int], None]  # what is being read, and how much of it so far
 
-_CACHE_KIB = 32 * 1024  # of SQLite, the one part of the memory that could grow with the tables
+_CACHE_KIB = 16 * 1024  # of SQLite; it grows to this and no further, however large the tables are
 
 # Without keys, so that rows go in as they come; the indexes follow, made by a sort on disk.
 _TABLES = """

@@ -11,6 +11,7 @@ from jobpipe.clock import now
 from jobpipe.commands import SetFields
 from jobpipe.item import document_key, new_version
 from jobpipe.job import KeptCommand, Status, new_generation
+from scripts.audit_confirm import Confirm
 from scripts.audit_places import Places
 from scripts.audit_repair import repair
 from scripts.audit_search import audit
@@ -183,3 +184,34 @@ def test_suspects_that_are_innocent_by_now_are_no_findings(store: Audited, monke
 
     monkeypatch.setattr(Places, "lock_holder", late)
     assert store.kinds() == ["dangling pointer"], "which was confirmed before"
+
+
+def test_the_second_look_acquits_by_itself(store: Audited) -> None:
+    """Of everything that is right, as if a check had suspected all there is."""
+    look = Confirm(store.places, now())
+    item, other = store.create("one"), store.create("two")
+    old = item.document.key
+    store.apply(SetFields(item.item_id, {"price": 1}))  # and deletes the old document
+    done = store.apply(SetFields(item.item_id, {"price": 2}))
+    failed = store.accept(new_create())
+    store.stores.documents.put(claim_of(failed), "{}")
+    store.fail(failed, KeptCommand(claim=claim_of(failed)))
+    suspected = [
+        look.dangling_pointer(item.item_id, old),
+        look.dangling_pointer(other.item_id, other.document.key),
+        look.dangling_pointer("no-such-item", old),
+        look.orphan_document(other.document.key),
+        look.orphan_document(old),
+        look.lock_without_item("one"),
+        look.lock_without_item("no such name"),
+        look.item_without_lock(item.item_id),
+        look.item_without_lock("no-such-item"),
+        look.name_held_twice("one", item.item_id, other.item_id),
+        look.unfinished_job(done.job_id, done.generation, has_document=True),
+        look.unfinished_job("ab" * 16, "ab" * 8, has_document=False),
+        look.orphan_claim(claim_of(failed)),
+        look.orphan_claim(claim_of(done)),
+        look.missing_claim(failed.job_id, claim_of(failed)),
+        look.missing_claim(done.job_id, claim_of(done)),
+    ]
+    assert suspected == [None] * len(suspected)

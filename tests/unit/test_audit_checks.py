@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jobpipe.item_rules import name_key
@@ -223,9 +223,12 @@ DAMAGES = [
 ]
 
 
-@given(consistent(), st.sampled_from(DAMAGES))
-def test_one_damage_is_found_by_its_check_and_no_other(state: State, damage: Any) -> None:
-    make, check = damage
+@pytest.mark.parametrize(("make", "check"), DAMAGES, ids=lambda value: getattr(value, "__name__", None))
+@settings(max_examples=25)
+@given(state=consistent())
+def test_one_damage_is_found_by_its_check_and_no_other(
+    state: State, make: Callable[[State], str], check: str
+) -> None:
     key = document("zz", "fc", "1")
     state.items.append(Item("zz", "the name", key))
     state.locks["the name"] = "zz"
