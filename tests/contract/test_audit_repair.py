@@ -133,6 +133,16 @@ def test_an_item_that_was_renamed_gets_no_lock(store: Audited) -> None:
     assert store.audit() == []
 
 
+def test_a_name_that_another_item_took_stays_its_own(store: Audited) -> None:
+    store.create("name")
+    store.unlock("name")
+    findings = store.audit()
+    other = store.create("name")
+    assert [each.mended for each in repair(findings, store.places)] == [False]
+    assert store.places.lock_holder("name") == other.item_id
+    assert store.kinds() == ["name held twice"]
+
+
 @pytest.mark.parametrize("deleted", [True, False])
 def test_a_document_that_was_superseded_meanwhile_stays_deleted(store: Audited, deleted: bool) -> None:
     item = store.create()
