@@ -76,6 +76,16 @@ def test_a_lost_job_ends_failed_with_nothing_left_of_it(store: Audited) -> None:
     assert not store.is_there(claim_of(job))
 
 
+def test_a_committed_document_is_spared_even_if_its_job_was_set_back(store: Audited) -> None:
+    """As a jobs table that was restored from a backup would have it."""
+    command = new_create()
+    job = store.apply(command)
+    store.set_job(job, status={"S": "queued"})
+    assert store.kinds() == ["lost"]
+    store.repair()
+    assert store.is_there(store.item(command.item_id).document.key)
+
+
 def test_a_job_that_was_never_answered_ends_as_unavailable(store: Audited) -> None:
     job = store.accept(new_create())
     store.repair()
