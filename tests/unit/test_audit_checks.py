@@ -280,3 +280,8 @@ def test_memory_does_not_grow_with_the_tables() -> None:
     """More pages, but no more of them at a time; what SQLite caches has a bound of its own."""
     few, many = python_peak(3_000), python_peak(9_000)
     assert many < few + 256 * 1024, f"{few:,} and {many:,} bytes"
+
+
+def test_a_lock_is_on_the_composed_form_of_a_name() -> None:
+    key = document("i", "a", "1")
+    assert State([Item("i", "e\u0301", key)], {"\u00e9": "i"}, objects={key: OLD}).suspects() == {}
