@@ -63,16 +63,14 @@ ORPHAN_CLAIMS = """
     FROM objects LEFT JOIN jobs ON jobs.job_id = objects.job_id
     WHERE kind = 'claims' AND modified <= :cutoff
     AND (
-        jobs.job_id IS NULL
-        OR jobs.updated_at <= :cutoff AND CASE
-            WHEN done THEN claim IS NOT objects.key
-            ELSE retries = 0 AND jobs.generation <> objects.generation
-        END
+        objects.job_id IS NULL
+        OR done AND jobs.updated_at <= :cutoff AND objects.modified >= jobs.created_at AND claim IS NOT objects.key
     )
 """
-"""Claim checks whose job is gone, or has ended without keeping them, or is a later job of the same id.
+"""Claim checks whose job has ended without keeping them.
 
-A job that was retried still uses the claim check of its first life.
+Those of a failed job that has expired since, or given way to a later job of the same id, are left to the bucket's
+lifecycle: nobody hears of a row that DynamoDB expires.
 """
 
 MISSING_CLAIMS = """

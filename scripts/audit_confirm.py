@@ -112,7 +112,7 @@ class Confirm:
         parsed = parse_claim_key(key)
         why = None
         if parsed is not None:
-            why = self._why_not_needed(key, *parsed)
+            why = self._why_not_needed(key, parsed[0])
             if why is None:
                 return None
         return OrphanClaim(key, why) if self._is_there(key) else None
@@ -134,14 +134,12 @@ class Confirm:
             return "and its job lives anew"
         return f"and its job has {job.status.value}" if job.status.done else None
 
-    def _why_not_needed(self, key: str, job_id: str, generation: str) -> str | None:
+    def _why_not_needed(self, key: str, job_id: str) -> str | None:
         job = self.places.jobs.get(job_id)
-        if job is None or job.is_expired(self.now):
-            return "its job is gone"
-        if job.status.done:
-            kept = job.kept is not None and job.kept.claim == key
-            return None if kept else f"its job has {job.status.value} and does not keep it"
-        return "its job is a later one of the same id" if not job.retries and job.generation != generation else None
+        if job is None or job.is_expired(self.now) or not job.status.done:
+            return None  # gone since: left to the bucket's lifecycle
+        kept = job.kept is not None and job.kept.claim == key
+        return None if kept else f"its job has {job.status.value} and does not keep it"
 
     def _is_there(self, key: str) -> bool:
         try:

@@ -9,7 +9,7 @@ import re
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from infra.errors import OperatorError
@@ -29,7 +29,7 @@ CREATE TABLE objects (key TEXT, kind TEXT, job_id TEXT, generation TEXT, modifie
 CREATE TABLE locks (name TEXT, item_id TEXT);
 CREATE TABLE items (item_id TEXT, name TEXT, document_key TEXT, updated_at TEXT);
 CREATE TABLE jobs (
-    job_id TEXT, generation TEXT, done INTEGER, retries INTEGER, claim TEXT, superseded TEXT, updated_at TEXT
+    job_id TEXT, generation TEXT, done INTEGER, claim TEXT, superseded TEXT, created_at TEXT, updated_at TEXT
 );
 """
 _INDEXES = """
@@ -45,6 +45,9 @@ CREATE INDEX jobs_unfinished ON jobs (updated_at) WHERE NOT done;
 """
 _DOCUMENT_KEY = re.compile(r"items/(?P<item_id>.+)/(?P<job_id>[0-9a-f]+)/(?P<generation>[0-9a-f]+)/[0-9a-f]+\.json")
 _CLAIM_KEY = re.compile(r"claims/(?P<job_id>[0-9a-f]+)/(?P<generation>[0-9a-f]+)/[0-9a-f]+\.json")
+
+CLOCKS_DIFFER = timedelta(seconds=5)
+"""How far the clocks of S3 and of a Lambda may be apart; S3 tells whole seconds only."""
 
 Values = tuple[Any, ...]
 
@@ -132,9 +135,9 @@ def job_values(row: Row) -> Values:
         _need(row, "job_id"),
         _need(row, "generation"),
         Status(_need(row, "status")).done,
-        int(row["retries"]["N"]) if "retries" in row else 0,
         row["claim"]["S"] if "claim" in row else None,
         row["superseded"]["S"] if "superseded" in row else None,
+        rfc3339(datetime.fromisoformat(_need(row, "created_at")) - CLOCKS_DIFFER),
         _need(row, "updated_at"),
     )
 
@@ -142,7 +145,7 @@ def job_values(row: Row) -> Values:
 _LOCK = ("name", "item_id")
 _ITEM = ("item_id", "name", "document_key", "updated_at")
 _JOB = (
-    *("job_id", "generation", "status", "retries", "claim", "superseded", "updated_at"),
+    *("job_id", "generation", "status", "claim", "superseded", "created_at", "updated_at"),
     "expires_at",
 )
 

@@ -55,7 +55,13 @@ class GeneratedAws:
         values = {
             "items": {"item_id": _id(n), "name": _name(n), "document_key": _key(n), "updated_at": AT},
             "names": {"item_id": _id(n), "name": _name(n)},
-            "jobs": {"job_id": f"{n:032x}", "generation": f"{n:016x}", "status": "succeeded", "updated_at": AT},
+            "jobs": {
+                "job_id": f"{n:032x}",
+                "generation": f"{n:016x}",
+                "status": "succeeded",
+                "created_at": AT,
+                "updated_at": AT,
+            },
         }[table]
         row: dict[str, Any] = {name: {"S": value} for name, value in values.items()}
         return row | {"expires_at": {"N": str(int((NOW + timedelta(days=1)).timestamp()))}}

@@ -10,7 +10,7 @@ from datetime import timedelta
 import pytest
 
 from jobpipe.aws import AwsClients
-from jobpipe.clock import now
+from jobpipe.clock import now, rfc3339
 from jobpipe.commands import DeleteItem, SetFields
 from jobpipe.item import document_key, new_version
 from jobpipe.job import KeptCommand, new_generation
@@ -176,9 +176,10 @@ def test_an_expired_job_counts_as_gone(store: Audited) -> None:
     for key in (document, claim):
         store.stores.documents.put(key, "{}")
     store.expire(job)
-    assert store.kinds() == ["orphan document", "orphan claim"]
+    assert store.kinds() == ["orphan document"]
     store.repair()
     assert not store.is_there(document)
+    assert store.is_there(claim), "it is left to the bucket's lifecycle"
 
 
 def test_a_retried_job_still_needs_its_first_claim(store: Audited) -> None:
@@ -191,13 +192,17 @@ def test_a_retried_job_still_needs_its_first_claim(store: Audited) -> None:
     assert store.is_there(claim)
 
 
-def test_a_job_of_the_same_id_does_not_need_the_claim_of_an_expired_one(store: Audited) -> None:
+def test_the_claim_of_an_earlier_job_of_the_same_id_is_left_to_the_bucket(store: Audited) -> None:
     first = store.accept(new_create(), key="k")
     store.stores.documents.put(claim_of(first), "{}")
     store.expire(first)
     second = store.accept(new_create(), key="k")
     assert second.job_id == first.job_id
-    assert store.kinds() == ["never answered 202", "orphan claim"]
+    store.fail(second, None)
+    store.set_job(second, created_at={"S": rfc3339(now() + timedelta(minutes=1))})
+    assert store.audit() == []
+    store.set_job(second, created_at={"S": rfc3339(now())})
+    assert store.kinds() == ["orphan claim"], "its own"
 
 
 def test_the_document_of_an_unfinished_job_is_none_of_the_audits_business(store: Audited) -> None:

@@ -18,6 +18,7 @@ from scripts import audit_checks
 from scripts.audit_tables import fill, index, item_values, job_values, lock_values, object_values, open_tables
 from tests.audit_at_size import python_peak
 
+OLDEST = "2026-11-22T09:00:00.000Z"
 OLD, CUTOFF, NEW = "2026-11-22T10:00:00.000Z", "2026-11-22T11:00:00.000Z", "2026-11-22T12:00:00.000Z"
 CHECKS = {name: value for name, value in vars(audit_checks).items() if name.isupper()}
 
@@ -36,7 +37,7 @@ class Job:
     generation: str
     status: str
     at: str = OLD
-    retries: int = 0
+    created: str = OLDEST
     claim: str | None = None
     superseded: str | None = None
 
@@ -79,9 +80,8 @@ def _item_row(item: Item) -> Any:
 
 
 def _job_row(job: Job) -> Any:
-    retries = {"retries": {"N": str(job.retries)}} if job.retries else {}
     values = {"claim": job.claim, "superseded": job.superseded, "updated_at": job.at, "status": job.status}
-    return row(job_id=job.job_id, generation=job.generation, **values) | retries
+    return row(job_id=job.job_id, generation=job.generation, created_at=job.created, **values)
 
 
 def document(item: str, job: str, generation: str, version: str = "0") -> str:
@@ -111,10 +111,12 @@ def consistent(draw: st.DrawFn) -> State:
             state.objects[document("i0", job.job_id, "1", "7")] = job.at
         if (waits or status == "failed") and draw(st.booleans()):
             # What was retried keeps the claim check of its first life.
-            job = replace(job, retries=draw(st.integers(0, 1)))
-            key = claim(job.job_id, "2" if job.retries else "1")
+            key = claim(job.job_id, draw(st.sampled_from(["1", "0"])))
             state.objects[key] = OLD
             job = job if waits else replace(job, claim=key)
+        if draw(st.booleans()):  # of a failed job that has expired, or given way to this one
+            state.objects[claim(draw(st.sampled_from([job.job_id, "c0"])), "9")] = OLDEST
+            job = replace(job, created=OLD)
         if status == "succeeded" and job.at == NEW and draw(st.booleans()):  # its worker is about to clean up
             key = document("i9", "a9", "1", str(n))
             state.objects[key] = OLD
@@ -155,7 +157,7 @@ def supersede(state: State) -> str:
 def leave_document_of_an_earlier_life(state: State) -> str:
     key = document("zz", "fe", "1")
     state.objects[key] = OLD
-    state.jobs.append(Job("fe", "2", "failed", retries=1))
+    state.jobs.append(Job("fe", "2", "failed"))
     return key
 
 
@@ -180,25 +182,21 @@ def add_namesake(state: State) -> str:
     return "the name"
 
 
-def leave_claim(state: State) -> str:
+def leave_claim_of_a_success(state: State) -> str:
+    state.jobs.append(Job("ff", "1", "succeeded"))
     state.objects[claim("ff", "1")] = OLD
     return claim("ff", "1")
 
 
-def leave_claim_of_a_success(state: State) -> str:
-    state.jobs.append(Job("ff", "1", "succeeded"))
-    return leave_claim(state)
-
-
 def leave_claim_that_is_not_the_kept_one(state: State) -> str:
     state.jobs.append(Job("ff", "2", "failed", claim=claim("ff", "2")))
-    state.objects[claim("ff", "2")] = OLD
-    return leave_claim(state)
+    state.objects[claim("ff", "2")] = state.objects[claim("ff", "1")] = OLD
+    return claim("ff", "1")
 
 
-def leave_claim_of_an_expired_namesake(state: State) -> str:
-    state.jobs.append(Job("ff", "2", "queued"))
-    return leave_claim(state)
+def leave_claim_of_no_form(state: State) -> str:
+    state.objects["claims/x.json"] = OLD
+    return "claims/x.json"
 
 
 def lose_claim(state: State) -> str:
@@ -215,10 +213,9 @@ DAMAGES = [
     (lock_another_name, "LOCKS_WITHOUT_ITEM"),
     (unlock, "ITEMS_WITHOUT_LOCK"),
     (add_namesake, "NAMES_HELD_TWICE"),
-    (leave_claim, "ORPHAN_CLAIMS"),
     (leave_claim_of_a_success, "ORPHAN_CLAIMS"),
     (leave_claim_that_is_not_the_kept_one, "ORPHAN_CLAIMS"),
-    (leave_claim_of_an_expired_namesake, "ORPHAN_CLAIMS"),
+    (leave_claim_of_no_form, "ORPHAN_CLAIMS"),
     (lose_claim, "MISSING_CLAIMS"),
 ]
 
@@ -246,7 +243,7 @@ def test_one_damage_is_found_by_its_check_and_no_other(
         (State(objects={document("i", "a", "1"): OLD}, jobs=[Job("a", "1", "failed", NEW)]), "ORPHAN_DOCUMENTS"),
         (State(items=[Item("i", "n", document("i", "a", "1"), NEW)]), "ITEMS_WITHOUT_LOCK"),
         (State(jobs=[Job("a", "1", "queued", NEW)]), "UNFINISHED_JOBS"),
-        (State(objects={claim("a", "1"): NEW}), "ORPHAN_CLAIMS"),
+        (State(objects={claim("a", "1"): NEW}, jobs=[Job("a", "1", "succeeded")]), "ORPHAN_CLAIMS"),
         (State(objects={claim("a", "1"): OLD}, jobs=[Job("a", "1", "succeeded", NEW)]), "ORPHAN_CLAIMS"),
         (State(jobs=[Job("a", "1", "failed", NEW, claim=claim("a", "1"))]), "MISSING_CLAIMS"),
     ],
