@@ -10,8 +10,8 @@ UV_COMPILE := uv pip compile --universal --python-version 3.11 --generate-hashes
 	--no-emit-find-links --no-config --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test mutants deploy-local destroy-local env localstack test-compose test-integration deploy destroy \
-	package lint types logs audit redrive parked stop lock clean
+.PHONY: help demo test faults mutants deploy-local destroy-local env localstack test-compose test-integration deploy \
+	destroy package lint types logs audit redrive parked stop lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -23,6 +23,9 @@ demo: .venv/.installed ## set up, deploy into the embedded emulator, send sample
 
 test: .venv/.installed ## every test, on the embedded emulator
 	@$(PY) -m pytest $(PYTEST_ARGS)
+
+faults: .venv/.installed ## pairs of faults at every two AWS calls, on all cores (FAULTS="--all", "--share 0.1 put")
+	@$(PY) -m tests.faults $(FAULTS)
 
 mutants: .venv/.installed ## break the code on purpose, one promise at a time: do the tests notice? (ONLY=...)
 	@$(PY) -m tests.mutants $(if $(ONLY),--only "$(ONLY)")

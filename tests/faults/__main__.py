@@ -1,0 +1,82 @@
+"""`make faults`: pairs of faults, two crash points in one life, on all cores.
+
+    python -m tests.faults [--all] [--share 0.02] [--seed 0] [--jobs N] [scenario ...]
+    python -m tests.faults put --at "4:process gone after" --at "9:overtaken"
+
+Every first fault of every scenario, and of the second ones behind it a random share, or all of them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Sequence
+
+from infra.emulator.venv import ensure_venv
+from tests.faults.kinds import Fault, Kind
+from tests.faults.pairs import Report, Task, process_runner, run_tasks
+from tests.faults.scenarios import SCENARIOS
+from tests.faults.schedules import describe
+
+_SHARE = 0.02
+_SHOWN = 10
+
+
+def main(arguments: Sequence[str]) -> int:
+    options = _options().parse_args(arguments)
+    ensure_venv()  # once, before several processes want it
+    names = options.scenarios or list(SCENARIOS)
+    if options.at:
+        return _look_at(names[0], [_fault(text) for text in options.at])
+    share = 1.0 if options.all else options.share
+    firsts = [(name, first) for name in names for first in process_runner().singles(name)]
+    reports: list[Report] = []
+    started = time.monotonic()
+    for report in run_tasks([Task(name, first, share, options.seed) for name, first in firsts], options.jobs):
+        reports.append(report)
+        _progress(len(reports), len(firsts), reports, time.monotonic() - started)
+    failures = [failure for report in reports for failure in report.failures]
+    for failure in failures[:_SHOWN]:
+        print(f"\n{failure}")
+    print(
+        f"\npairs of faults: {sum(report.run for report in reports)} schedules"
+        f" of {sum(report.possible for report in reports)} possible (share {share}, seed {options.seed}),"
+        f" {len(failures)} wrong; {sum(report.unclean for report in reports)} need the repair for what was never"
+        f" answered 202; {time.monotonic() - started:.0f} s"
+    )
+    return 1 if failures else 0
+
+
+def _options() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m tests.faults", description="pairs of faults")
+    parser.add_argument("scenarios", nargs="*", metavar="scenario", help=", ".join(SCENARIOS))
+    parser.add_argument("--all", action="store_true", help="every pair")
+    parser.add_argument("--share", type=float, default=_SHARE, help="of the second faults behind each first one")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--jobs", type=int, default=os.cpu_count())
+    parser.add_argument("--at", action="append", metavar="CALL:KIND", help="run just this, to look at it")
+    return parser
+
+
+def _look_at(name: str, faults: list[Fault]) -> int:
+    run = process_runner().run(name, faults)
+    print(describe(name, faults, run))
+    return 1 if run.wrong else 0
+
+
+def _fault(text: str) -> Fault:
+    call, _, kind = text.partition(":")
+    return Fault(int(call), Kind(kind))
+
+
+def _progress(done: int, of: int, reports: Sequence[Report], seconds: float) -> None:
+    if sys.stdout.isatty() or done % 100 == 0 or done == of:
+        run, wrong = sum(report.run for report in reports), sum(len(report.failures) for report in reports)
+        line = f"{done}/{of} first faults, {run} pairs, {wrong} wrong, {seconds:.0f} s"
+        print(f"\r{line}" if sys.stdout.isatty() else line, end="" if sys.stdout.isatty() else "\n", flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

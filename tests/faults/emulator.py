@@ -1,0 +1,170 @@
+"""The emulator inside this process: MiniStack's own service code, called without a socket, on a virtual clock.
+
+It is the same package and version as `make demo` runs, and the stack on it is infra/foundation.yaml. One call takes
+about 0.4 ms, a third of what it takes over HTTP.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import importlib
+import io
+import json
+import logging
+import os
+import sys
+from collections.abc import Coroutine, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+from unittest.mock import patch
+from urllib.parse import parse_qs, unquote, urlencode, urlsplit
+from xml.etree import ElementTree as ET
+
+from botocore.awsrequest import AWSPreparedRequest, AWSResponse
+
+from infra.emulator.venv import ensure_venv
+from infra.settings import LOCAL_STAGE
+from infra.templates import foundation_for, to_json
+from tests.faults.virtual_time import Clock, EmulatorTime
+
+ENDPOINT = "http://localhost:4566"  # where nothing has to listen: requests are taken before they are sent
+_SERVICES = ("dynamodb", "s3", "sqs")
+
+Snapshot = list[dict[Any, Any]]
+_OK = 200
+
+
+class CallFailed(Exception):
+    """The emulator refused a call of the tests' own."""
+
+
+class _Body(io.BytesIO):
+    """What botocore expects of a response's raw stream."""
+
+    def stream(self, size: int = 65536, **_: Any) -> Iterator[bytes]:
+        while chunk := self.read(size):
+            yield chunk
+
+
+@dataclass
+class Emulator:
+    """One account with the foundation stack on it."""
+
+    clock: Clock
+    outputs: Mapping[str, str]
+    _services: Mapping[str, Any]
+    _states: list[dict[Any, Any]]
+
+    def answer(self, service: str, request: AWSPreparedRequest) -> AWSResponse:
+        """What AWS would answer; the effect has taken place when this returns."""
+        url = urlsplit(request.url)
+        headers = {name.lower(): _text(value) for name, value in request.headers.items()}
+        status, answered, body = _at_once(
+            self._services[service].handle_request(
+                request.method,
+                unquote(url.path),
+                headers,
+                _bytes(request.body),
+                parse_qs(url.query, keep_blank_values=True),
+            )
+        )
+        return http_response(request.url, status, answered, _bytes(body))
+
+    def call(self, operation: str, **parameters: Any) -> Any:
+        """One call of DynamoDB or SQS by the tests themselves: past botocore, which would take most of the time."""
+        service, prefix = ("sqs", "AmazonSQS") if "QueueUrl" in parameters else ("dynamodb", "DynamoDB_20120810")
+        headers = {"x-amz-target": f"{prefix}.{operation}"}
+        status, _, body = _at_once(
+            self._services[service].handle_request("POST", "/", headers, json.dumps(parameters).encode(), {})
+        )
+        if status != _OK:
+            raise CallFailed(_bytes(body).decode())
+        return json.loads(body)
+
+    def snapshot(self) -> Snapshot:
+        return copy.deepcopy(self._states)
+
+    def restore(self, snapshot: Snapshot) -> None:
+        for state, then in zip(self._states, copy.deepcopy(snapshot), strict=True):
+            state.clear()
+            state.update(then)
+
+
+@cache
+def open_emulator() -> Emulator:
+    """The emulator of this process."""
+    python = ensure_venv()
+    # Behind everything else, so that only what this environment lacks is taken from there.
+    sys.path.extend(str(path) for path in python.parents[1].glob("lib/python*/site-packages"))
+    with patch.dict(
+        os.environ, {"AUTH": "false", "PERSIST_STATE": "0", "S3_PERSIST": "0", "LOG_LEVEL": "CRITICAL"}
+    ):
+        logging.disable()  # it tells what it has no packages for
+        modules = {name: importlib.import_module(f"ministack.services.{name}") for name in _SERVICES}
+        cloudformation = importlib.import_module("ministack.services.cloudformation")
+        importlib.import_module("ministack.app")
+        logging.disable(logging.NOTSET)
+    for name in (*_SERVICES, "cloudformation", "ministack"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    outputs = asyncio.run(_deploy(cloudformation))
+    clock = Clock()
+    for module in modules.values():
+        EmulatorTime(clock).install(module)
+    states = [value._data for module in modules.values() for value in vars(module).values() if _is_store(value)]
+    return Emulator(clock, outputs, modules, states)
+
+
+async def _deploy(cloudformation: Any) -> dict[str, str]:
+    async def call(action: str, parameters: Mapping[str, str]) -> str:
+        form = urlencode({"Action": action, "StackName": "foundation", **parameters}).encode()
+        status, _, body = await cloudformation.handle_request("POST", "/", {}, form, {})
+        assert status == _OK, body
+        return _bytes(body).decode()
+
+    given = {"Stage": LOCAL_STAGE, "WorkerTimeout": "5", "RequireTls": "false"}
+    parameters = {"TemplateBody": to_json(foundation_for(LOCAL_STAGE))}
+    for i, (name, value) in enumerate(given.items(), 1):
+        parameters[f"Parameters.member.{i}.ParameterKey"] = name
+        parameters[f"Parameters.member.{i}.ParameterValue"] = value
+    await call("CreateStack", parameters)
+    while "_IN_PROGRESS</StackStatus>" in (described := await call("DescribeStacks", {})):  # noqa: ASYNC110
+        await asyncio.sleep(0.01)
+    assert "CREATE_COMPLETE</StackStatus>" in described, described
+    names = {"cf": "http://cloudformation.amazonaws.com/doc/2010-05-15/"}
+    found = ET.fromstring(described).iterfind(".//cf:Outputs/cf:member", names)  # noqa: S314
+    return {
+        output.findtext("cf:OutputKey", "", names): output.findtext("cf:OutputValue", "", names) for output in found
+    }
+
+
+def http_response(url: str, status: int, headers: Mapping[str, str], body: bytes) -> AWSResponse:
+    """As botocore would read it from a socket."""
+    given: Any = dict(headers)
+    return AWSResponse(url, status, given, _Body(body))
+
+
+def _is_store(value: Any) -> bool:
+    return type(value).__name__ in {"AccountScopedDict", "AccountRegionScopedDict"}
+
+
+def _at_once(coroutine: Coroutine[Any, Any, Any]) -> Any:
+    """The result of a coroutine that has nothing to wait for."""
+    try:
+        coroutine.send(None)
+    except StopIteration as done:
+        return done.value
+    raise AssertionError("the emulator waits for something; long polls are not for this suite")
+
+
+def _bytes(body: Any) -> bytes:
+    if body is None:
+        return b""
+    if hasattr(body, "read"):
+        body = body.read()
+    return body.encode() if isinstance(body, str) else bytes(body)
+
+
+def _text(value: str | bytes) -> str:
+    return value.decode() if isinstance(value, bytes) else value

@@ -1,0 +1,177 @@
+"""Between botocore and the emulator: counts the product's calls, and makes the planned faults happen."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from botocore import xform_name
+from botocore.awsrequest import AWSPreparedRequest, AWSResponse
+from botocore.exceptions import ReadTimeoutError
+
+from tests.faults import kinds
+from tests.faults.call_sites import Site, calling_site
+from tests.faults.emulator import Emulator
+from tests.faults.kinds import OUTAGE_SECONDS, Fault, Kind, Point
+
+Hook = Callable[[], None]
+_OK = 200
+
+
+class OurBug(Exception):
+    """A fault of the product's own, as far as it can tell."""
+
+
+class ProcessGone(BaseException):
+    """The process ends here: no handler of exceptions runs, and no `finally` reaches AWS."""
+
+
+@dataclass
+class Life:
+    """One process of one Lambda, from its start to its end."""
+
+    name: str
+    gone: bool = False
+    overtaken: bool = False
+
+
+class Injector:
+    """One run's calls and faults."""
+
+    def __init__(self, emulator: Emulator) -> None:
+        self._emulator = emulator
+        self._hit: set[tuple[Site, Kind]] = set()
+        self.reset()
+
+    def reset(self) -> None:
+        self.planned: Mapping[int, Kind] = {}
+        self.counting = False
+        self.points: list[Point] = []
+        self.injected: list[Fault] = []
+        self.undead_ended = False  # whether a worker was overtaken by another and went on and died
+        self.commits: Counter[tuple[str, str]] = Counter()
+        self.hooks: dict[str, Hook] = {}  # once, when a worker is about to call this operation
+        self.hooks_of_api: dict[str, Hook] = {}  # and when the API is
+        self.killers: dict[str, str] = {}  # the worker dies when it calls this operation for this item
+        self.overtake: Hook = lambda: None
+        self._tokens: set[str] = set()
+        self._lives: list[Life] = []
+        self._tries = 0
+        self._down: dict[str, float] = {}
+
+    @property
+    def hit(self) -> set[tuple[Site, Kind]]:
+        """Which faults happened at which sites, in all runs so far."""
+        return self._hit
+
+    @contextmanager
+    def life(self, name: str) -> Iterator[Life]:
+        """A process that works for the time of the block; it may start inside another's call."""
+        tries, life = self._tries, Life(name)
+        self._lives.append(life)
+        try:
+            yield life
+        finally:
+            self._lives.pop()
+            self._tries = tries
+
+    def end_of_process(self) -> None:
+        """A hook: the process that calls ends here."""
+        self._end(self._lives[-1])
+
+    def outage(self, service: str, seconds: float) -> None:
+        """From now on the service answers with errors only."""
+        self._down[service] = self._emulator.clock.elapsed + seconds
+
+    def point(self, site: Site, life: str) -> Kind | None:
+        """Count a call, and say what is to happen at it."""
+        if not self.counting:
+            return None
+        point = Point(len(self.points) + 1, site, life)
+        self.points.append(point)
+        kind = self.planned.get(point.number)
+        if kind is not None:
+            assert kind in point.kinds, f"{kind} cannot happen at {site}"
+            self.injected.append(Fault(point.number, kind))
+            self._hit.add((site, kind))
+        return kind
+
+    def attach(self, client: Any) -> None:
+        """Take over what this client of the product sends."""
+        service = client.meta.service_model.service_name
+        planned: list[Kind | None] = [None]  # of the call under way; one client makes one call at a time
+
+        def start(model: Any, params: Any, **_: Any) -> None:
+            life = self._lives[-1]
+            if life.gone:
+                raise ProcessGone
+            operation = xform_name(model.name)
+            hooks = self.hooks_of_api if life.name == "api" else self.hooks
+            hook = hooks.pop(operation, None)
+            if hook is not None:
+                hook()
+            kind = self.point(calling_site(f"{service}.{operation}"), life.name)
+            if kind is Kind.OVERTAKEN:
+                life.overtaken = True
+                self.overtake()
+            if kind is Kind.GONE_BEFORE or self._kills(life, operation, params):
+                self._end(life)
+            if kind is Kind.OUTAGE:
+                self.outage(service, OUTAGE_SECONDS)
+            planned[0], self._tries = kind, 0
+
+        def send(request: AWSPreparedRequest, **_: Any) -> AWSResponse:
+            self._tries += 1
+            return self._answer(service, request, planned[0])
+
+        client.meta.events.register_first("before-call.*.*", start)
+        client.meta.events.register_first("before-send.*.*", send)
+
+    def _answer(self, service: str, request: AWSPreparedRequest, kind: Kind | None) -> AWSResponse:
+        url, first = request.url, self._tries == 1
+        if self._down.get(service, 0) > self._emulator.clock.elapsed or kind is Kind.BROKEN:
+            return kinds.broken(service, url)
+        if kind is Kind.THROTTLED and first:
+            return kinds.throttled(service, url)
+        if kind is Kind.CONFLICT or (kind is Kind.CONFLICT_ONCE and first):
+            return kinds.conflict(url, _bytes(request.body), at=-1 if kind is Kind.CONFLICT else 0)
+        response = self._emulator.answer(service, request)
+        self._note_commit(request, response)
+        if kind is Kind.LOST or (kind is Kind.LOST_ONCE and first):
+            raise ReadTimeoutError(endpoint_url=url, error=None)
+        if kind in {Kind.GONE_AFTER, Kind.LATE_REPLAY, Kind.LATER_REPLAY}:
+            self._end(self._lives[-1])
+        return kinds.cut_short(response) if kind is Kind.CUT and response.status_code == _OK else response
+
+    def _kills(self, life: Life, operation: str, params: Any) -> bool:
+        item_id = self.killers.get(operation)
+        return life.name == "worker" and item_id is not None and item_id.encode() in _bytes(params["body"])
+
+    def _end(self, life: Life) -> None:
+        life.gone = True
+        # It outlived the visibility of its messages, and so its own time-out by far: no worker does. What it puts
+        # into the bucket then, it alone can take away.
+        self.undead_ended |= life.overtaken and life.name == "worker"
+        raise ProcessGone
+
+    def _note_commit(self, request: AWSPreparedRequest, response: AWSResponse) -> None:
+        """Each transaction that took effect counts for its job; a repeated token is the same transaction."""
+        if (
+            not _bytes(request.headers.get("X-Amz-Target", b"")).endswith(b"TransactWriteItems")
+            or response.status_code != _OK
+        ):
+            return
+        body = json.loads(_bytes(request.body))
+        if body["ClientRequestToken"] not in self._tokens:
+            self._tokens.add(body["ClientRequestToken"])
+            job = body["TransactItems"][0]["Update"]
+            generation = job["ExpressionAttributeValues"].get(":generation", {}).get("S", "")
+            self.commits[job["Key"]["job_id"]["S"], generation] += 1
+
+
+def _bytes(body: Any) -> bytes:
+    return body.encode() if isinstance(body, str) else bytes(body)

@@ -1,0 +1,117 @@
+"""The faults: what can happen at one AWS call, and what the product's client gets to see of it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from enum import StrEnum
+
+from botocore.awsrequest import AWSResponse
+
+from tests.faults.call_sites import Site
+from tests.faults.emulator import http_response
+
+OUTAGE_SECONDS = 20 * 60
+"""Longer than any number of attempts takes, and than the five minutes of SQS's deduplication."""
+
+
+class Kind(StrEnum):
+    """What happens at a call. A call is tried up to three times by botocore."""
+
+    THROTTLED = "throttled once"  # refused before any effect; botocore tries again
+    BROKEN = "server error at every try"  # refused before any effect, and the product is told
+    LOST_ONCE = "answer lost once"  # botocore repeats a call that has taken effect
+    LOST = "answers lost at every try"  # took effect, and the product cannot know
+    GONE_BEFORE = "process gone before"
+    GONE_AFTER = "process gone after"
+    OVERTAKEN = "overtaken"  # before the call another worker gets all messages, those in flight too
+    OUTAGE = "outage of the service"  # from this call on, for OUTAGE_SECONDS
+    CONFLICT_ONCE = "transaction conflict once"
+    CONFLICT = "transaction conflicts without end"
+    CUT = "body cut short"
+    STAYS = "messages not deleted"  # the poller's own call: what was handled is delivered once more
+    LATE_REPLAY = "process gone after, replayed when deduplication has lapsed"
+    LATER_REPLAY = "process gone after, replayed when the job has ended and deduplication has lapsed"
+
+
+_ROW_WRITES = {"put_item", "update_item", "delete_item"}
+_READS = {"get_item", "query", "scan", "get_object", "list_objects_v2"}
+ACKNOWLEDGE = Site("tests/faults/world.py", "poller", "sqs.delete_message")
+
+
+@dataclass(frozen=True)
+class Point:
+    """One call of a run."""
+
+    number: int
+    site: Site
+    life: str  # api, worker, dead_letters or poller
+
+    @property
+    def kinds(self) -> list[Kind]:
+        """What can happen here."""
+        if self.site == ACKNOWLEDGE:
+            return [Kind.STAYS]
+        operation = self.site.call.partition(".")[2]
+        kinds = [Kind.BROKEN, Kind.LOST, Kind.GONE_BEFORE, Kind.OVERTAKEN, Kind.OUTAGE]
+        if operation not in _READS:  # what has no effect is refused, lost and healed alike
+            kinds += [Kind.THROTTLED, Kind.LOST_ONCE, Kind.GONE_AFTER]
+            if self.life == "api":
+                kinds += [Kind.LATE_REPLAY, Kind.LATER_REPLAY]
+        if operation in _ROW_WRITES or operation.startswith("transact_"):
+            kinds += [Kind.CONFLICT_ONCE, Kind.CONFLICT]
+        if operation == "get_object":
+            kinds.append(Kind.CUT)
+        return kinds
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One thing that happens in a run."""
+
+    call: int
+    kind: Kind
+
+    def __str__(self) -> str:
+        return f"{self.kind} at call {self.call}"
+
+
+def throttled(service: str, url: str) -> AWSResponse:
+    """AWS asks for patience."""
+    if service == "s3":
+        return _s3_error(url, 503, "SlowDown")
+    return _json_error(url, 400, "RequestThrottled" if service == "sqs" else "ThrottlingException")
+
+
+def broken(service: str, url: str) -> AWSResponse:
+    """AWS has a fault of its own."""
+    if service == "s3":
+        return _s3_error(url, 500, "InternalError")
+    return _json_error(url, 500, "InternalFailure" if service == "sqs" else "InternalServerError")
+
+
+def conflict(url: str, body: bytes, at: int) -> AWSResponse:
+    """Another transaction holds a row of the write; of a transaction, the row of its item number `at`."""
+    items = json.loads(body).get("TransactItems")
+    if items is None:
+        return _json_error(url, 400, "TransactionConflictException")
+    reasons = [{"Code": "None"} for _ in items]
+    reasons[at] = {"Code": "TransactionConflict", "Message": "Transaction is ongoing for the item"}
+    return _json_error(url, 400, "TransactionCanceledException", CancellationReasons=reasons)
+
+
+def cut_short(response: AWSResponse) -> AWSResponse:
+    """The answer, whose connection ends in the middle of the body."""
+    whole = response.content
+    headers = {**response.headers, "Content-Length": str(len(whole))}
+    return http_response(response.url, response.status_code, headers, whole[: len(whole) // 2])
+
+
+def _json_error(url: str, status: int, code: str, **more: object) -> AWSResponse:
+    body = json.dumps({"__type": f"com.amazonaws#{code}", "message": "injected", **more}).encode()
+    return http_response(url, status, {"Content-Type": "application/x-amz-json-1.0"}, body)
+
+
+def _s3_error(url: str, status: int, code: str) -> AWSResponse:
+    body = f"<?xml version='1.0'?><Error><Code>{code}</Code><Message>injected</Message></Error>".encode()
+    return http_response(url, status, {"Content-Type": "application/xml"}, body)

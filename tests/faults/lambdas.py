@@ -1,0 +1,168 @@
+"""The two Lambdas as they are deployed: their own app.py, in this process, on clients that the injector has."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Executor, Future
+from contextlib import ExitStack, contextmanager
+from functools import cache
+from types import ModuleType
+from typing import Any
+from unittest.mock import patch
+
+import boto3
+from botocore.retries.quota import RetryQuota
+from botocore.signers import RequestSigner
+from botocore.useragent import UserAgentString
+
+import jobpipe.aws
+from jobpipe.aws import AwsClients
+from jobpipe.errors import ClaimMissing, Unavailable
+from jobpipe.telemetry import logger
+from tests.faults.call_sites import ROOT
+from tests.faults.emulator import ENDPOINT, Emulator
+from tests.faults.injection import Injector, OurBug
+
+_CREDENTIALS = {
+    "AWS_ENDPOINT_URL": ENDPOINT,
+    "AWS_DEFAULT_REGION": "us-east-1",
+    "AWS_ACCESS_KEY_ID": "test",
+    "AWS_SECRET_ACCESS_KEY": "test",
+}
+WORKER_TIMEOUT = 5
+
+
+class Lambdas:
+    """`api` and `worker` are the modules app.py; each process has them anew."""
+
+    def __init__(self, emulator: Emulator, injector: Injector) -> None:
+        self._environment = {**_CREDENTIALS, **_settings(emulator.outputs)}
+        with patch.dict(os.environ, self._environment):
+            self._clients = AwsClients()
+            for client in (self._clients.dynamodb, self._clients.s3, self._clients.sqs):
+                injector.attach(client)
+        self.unexpected: list[str] = []
+        self.api = self.worker = ModuleType("none yet")
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """For the block both Lambdas run: in one thread, without log lines, on the clients with faults."""
+        with ExitStack() as patches:
+            patches.enter_context(patch.dict(os.environ, self._environment))
+            patches.enter_context(patch.object(logger._logger, "handlers", [_Listener(self.unexpected)]))
+            patches.enter_context(patch.object(logger._logger, "propagate", False))
+            patches.callback(logger.setLevel, logger.log_level)
+            logger.setLevel(logging.ERROR)
+            # A process has a budget of retries; here thousands of processes share one client.
+            patches.enter_context(patch.object(RetryQuota, "acquire", lambda *_: True))
+            # Nobody looks at signatures and user agents here, and making them takes a third of the time.
+            patches.enter_context(patch.object(UserAgentString, "to_string", lambda _: "tests"))
+            patches.enter_context(patch.object(RequestSigner, "sign", lambda *_, **__: None))
+            for module in (*_chalicelib("api_lambda").values(), *_chalicelib("worker_lambda").values()):
+                for name, stand_in in {"AwsClients": self._make_clients, "ThreadPoolExecutor": Inline}.items():
+                    if hasattr(module, name):
+                        patches.enter_context(patch.object(module, name, stand_in))
+            patches.enter_context(patch.object(jobpipe.aws, "AwsClients", self._make_clients))
+            self.restart("api_lambda")
+            self.restart("worker_lambda")
+            yield
+        _forget("api_lambda")
+        _forget("worker_lambda")
+
+    def restart(self, folder: str) -> None:
+        """A fresh process of this Lambda."""
+        _forget(folder)
+        setattr(self, "api" if folder == "api_lambda" else "worker", _load_app(folder))
+
+    def _make_clients(self, *_: Any, **__: Any) -> AwsClients:
+        return self._clients
+
+
+class _Listener(logging.Handler):
+    """Takes the log lines, and keeps what must not happen: exceptions that are no outage of AWS."""
+
+    # A claim check is missing for the copy of a message whose job has ended; a job that needs it would fail.
+    _EXPECTED = (Unavailable, ClaimMissing, OurBug)
+
+    def __init__(self, unexpected: list[str]) -> None:
+        super().__init__()
+        self._unexpected = unexpected
+
+    def emit(self, record: logging.LogRecord) -> None:
+        error = record.exc_info[1] if record.exc_info else None
+        if error is not None and not isinstance(error, self._EXPECTED):
+            self._unexpected.append(f"{record.getMessage()}: {type(error).__name__}: {error}")
+
+
+def open_client(service: str, emulator: Emulator) -> Any:
+    """A client of the tests' own, that no fault touches."""
+    with patch.dict(os.environ, _CREDENTIALS):
+        client: Any = boto3.client(service)  # type: ignore[call-overload]
+    client.meta.events.register_first("before-send.*.*", lambda request, **_: emulator.answer(service, request))
+    return client
+
+
+class Inline(Executor):
+    """Runs at once what it is given, so that the calls of a run come in the same order every time."""
+
+    def __init__(self, *_: Any, **__: Any) -> None:
+        pass
+
+    def submit(self, function: Callable[..., Any], /, *arguments: Any, **named: Any) -> Future[Any]:
+        done: Future[Any] = Future()
+        try:
+            done.set_result(function(*arguments, **named))
+        except Exception as error:  # noqa: BLE001
+            done.set_exception(error)
+        return done
+
+    def map(self, fn: Callable[..., Any], *iterables: Iterable[Any], **_: Any) -> Iterator[Any]:
+        return iter([fn(*each) for each in zip(*iterables, strict=False)])
+
+
+def _settings(outputs: Any) -> dict[str, str]:
+    return {
+        "JOBS_TABLE": outputs["JobsTable"],
+        "ITEMS_TABLE": outputs["ItemsTable"],
+        "NAMES_TABLE": outputs["NamesTable"],
+        "DOCUMENTS_BUCKET": outputs["DocumentsBucket"],
+        "COMMANDS_QUEUE_URL": outputs["CommandsQueueUrl"],
+        "PARKED_QUEUE_URL": outputs.get("ParkedQueueUrl", ""),
+        "WORKER_TIMEOUT": str(WORKER_TIMEOUT),
+        "JOB_RETENTION_DAYS": "7",
+    }
+
+
+@cache
+def _chalicelib(folder: str) -> dict[str, ModuleType]:
+    """The package beside app.py and its modules, by the names that app.py knows them by."""
+    found = {"chalicelib": importlib.import_module(f"{folder}.chalicelib")}
+    for path in (ROOT / folder / "chalicelib").glob("[!_]*.py"):
+        found[f"chalicelib.{path.stem}"] = importlib.import_module(f"{folder}.chalicelib.{path.stem}")
+    return found
+
+
+def _forget(folder: str) -> None:
+    """What a process remembers ends with it."""
+    for module in _chalicelib(folder).values():
+        for value in vars(module).values():
+            if hasattr(value, "cache_clear"):
+                value.cache_clear()
+
+
+def _load_app(folder: str) -> ModuleType:
+    """app.py as Lambda runs it."""
+    app = ModuleType(f"{folder}.app")
+    with patch.dict(sys.modules, _chalicelib(folder)):
+        exec(_code(folder), vars(app))  # noqa: S102
+    return app
+
+
+@cache
+def _code(folder: str) -> Any:
+    path = ROOT / folder / "app.py"
+    return compile(path.read_text(), str(path), "exec")

@@ -1,0 +1,75 @@
+"""P1 to P8 at every crash point: each kind of fault at each AWS call of each operation, then the whole state.
+
+`make faults` runs pairs of faults.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.faults.call_sites import HiddenCall, Site, call_sites, sites_in
+from tests.faults.conftest import Tally
+from tests.faults.kinds import ACKNOWLEDGE, Kind, Point
+from tests.faults.scenarios import SCENARIOS
+from tests.faults.schedules import Runner, describe
+
+_SHOWN = 3
+_covered: dict[str, set[tuple[Site, Kind]]] = {}
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_every_fault_at_every_call(name: str, running: Runner, tally: Tally) -> None:
+    faultless = running.run(name)
+    assert not faultless.wrong, describe(name, [], faultless)
+    assert faultless.clean
+    runs = {fault: running.run(name, [fault]) for fault in running.singles(name)}
+    tally.add(1 + len(runs))
+    failures = [describe(name, [fault], run) for fault, run in runs.items() if run.wrong]
+    assert not failures, "\n\n".join([f"{len(failures)} of {len(runs)}", *failures[:_SHOWN]])
+    _covered[name] = set(running.injector.hit)
+
+
+def test_every_call_site_is_covered(running: Runner) -> None:
+    """A new AWS call fails here until a scenario reaches it."""
+    if _covered.keys() != SCENARIOS.keys():
+        pytest.skip("needs every scenario to have run and passed in this process")
+    hit = set[tuple[Site, Kind]]().union(*_covered.values())
+    sites = call_sites()
+    uncovered = [
+        f"{site}: {kind}"
+        for site in sorted(sites)
+        for kind in Point(0, site, "worker").kinds
+        if (site, kind) not in hit
+    ]
+    assert not uncovered, "\n".join(["no scenario reaches", *uncovered])
+    assert {site for site, _ in hit} <= {*sites, ACKNOWLEDGE}, "calls that the source does not show"
+
+
+def test_calls_are_found_in_the_source() -> None:
+    source = """
+class Store:
+    def put(self):
+        def write():
+            self._clients.dynamodb.put_item()
+        write()
+    def keys(self):
+        return [page for page in self._clients.s3.get_paginator("list_objects_v2").paginate()]
+"""
+    assert sites_in(source, "store.py") == {
+        Site("store.py", "Store.put.write", "dynamodb.put_item"),
+        Site("store.py", "Store.keys", "s3.list_objects_v2"),
+    }
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "client = clients.dynamodb\nclient.put_item()",
+        "call(clients.sqs.send_message)",
+        "clients.s3.get_paginator(name).paginate()",
+        "getattr(clients.s3, name)()",
+    ],
+)
+def test_calls_that_would_go_unseen_are_refused(source: str) -> None:
+    with pytest.raises(HiddenCall):
+        sites_in(source, "store.py")

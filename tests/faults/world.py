@@ -1,0 +1,324 @@
+"""Everything around the two Lambdas: callers as they behave, SQS and Lambda's poller, and time passing."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from tests.faults.emulator import CallFailed, Emulator
+from tests.faults.emulator import Snapshot as EmulatorSnapshot
+from tests.faults.history import Asked, History
+from tests.faults.history import Snapshot as HistorySnapshot
+from tests.faults.injection import Injector, ProcessGone
+from tests.faults.kinds import ACKNOWLEDGE, Kind
+from tests.faults.lambdas import Lambdas, open_client
+from tests.pipeline import Answer, Context
+
+DEDUPLICATION_SECONDS = 5 * 60
+_MOST_REPEATS = 16  # with pauses that double: longer than any outage here
+_MOST_ROUNDS = 400
+_OK = 200
+_ACCEPTED = 202
+_CONFLICT = 409
+_SERVER_ERROR = 500
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A stage and what its callers know."""
+
+    emulator: EmulatorSnapshot
+    elapsed: float
+    history: HistorySnapshot
+    garbage: frozenset[str]
+
+
+class World:
+    """One stage with its callers."""
+
+    def __init__(self, emulator: Emulator, injector: Injector, lambdas: Lambdas) -> None:
+        self.emulator, self.injector, self.lambdas = emulator, injector, lambdas
+        self.call = emulator.call
+        self.s3 = open_client("s3", emulator)
+        self.outputs = emulator.outputs
+        self._empty = emulator.snapshot()
+        self.history = History()
+        self.garbage: set[str] = set()  # what has to be parked
+
+    def begin(self, snapshot: Snapshot | None = None) -> None:
+        """Go on from there, or from an empty stage."""
+        self.emulator.restore(snapshot.emulator if snapshot else self._empty)
+        self.emulator.clock.elapsed = snapshot.elapsed if snapshot else 0
+        self.history.restore(snapshot.history if snapshot else [])
+        self.garbage = set(snapshot.garbage) if snapshot else set()
+        self.injector.reset()
+        self.lambdas.unexpected.clear()
+        self.injector.overtake = self._overtake
+
+    def snapshot(self) -> Snapshot:
+        return Snapshot(
+            self.emulator.snapshot(), self.emulator.clock.elapsed, self.history.snapshot(), frozenset(self.garbage)
+        )
+
+    # --- callers --------------------------------------------------------------------------------------------------
+
+    def request(
+        self, method: str, target: str, body: Any = None, headers: Mapping[str, str] | None = None
+    ) -> Answer | None:
+        """One request; None when the connection dies with the process."""
+        event = _event(method, target, body, {"content-type": "application/json", **(headers or {})})
+        with self.injector.life("api") as life, suppress(ProcessGone):
+            answer = self.lambdas.api.app(event, Context())
+        if life.gone:
+            self.lambdas.restart("api_lambda")
+            return None
+        return Answer(answer["statusCode"], {k.lower(): v for k, v in answer["headers"].items()}, answer["body"])
+
+    def insist(
+        self, method: str, target: str, body: Any = None, headers: Mapping[str, str] | None = None
+    ) -> Answer:
+        """The request, repeated until it is answered: for what may be repeated."""
+        pause = 1.0
+        for _ in range(_MOST_REPEATS):
+            answer = self.request(method, target, body, headers)
+            if answer is not None and answer.status < _SERVER_ERROR:
+                return answer
+            self._before_a_repeat()
+            self.emulator.clock.sleep(pause)
+            pause *= 2
+        raise AssertionError(f"{method} {target} is never answered: {answer}")
+
+    def ask(self, asked: Asked, *, key: str | None) -> Asked:
+        """Send a command; without an Idempotency-Key a caller that hears nothing good gives up."""
+        method, target, body, headers = _as_request(asked)
+        self.history.asked.append(asked)
+        if key is not None:
+            answer: Answer | None = self.insist(method, target, body, {**headers, "idempotency-key": key})
+        else:
+            before = self._job_ids()
+            answer = self.request(method, target, body, headers)
+            asked.job_id = next(iter(self._job_ids() - before), "")
+        if answer is not None and answer.status < _SERVER_ERROR:
+            assert answer.status == _ACCEPTED, answer.text
+            assert asked.job_id in {"", answer.json["id"]}
+            asked.job_id, asked.item_id, asked.promised = answer.json["id"], answer.json["item_id"], True
+        return asked
+
+    def replay(self, asked: Asked, key: str) -> None:
+        """The same request once more, by a caller that did not notice its answer."""
+        method, target, body, headers = _as_request(asked)
+        answer = self.insist(method, target, body, {**headers, "idempotency-key": key})
+        assert (answer.status, answer.json["id"]) == (_ACCEPTED, asked.job_id), answer.text
+        assert answer.json["item_id"] == asked.item_id
+
+    def cancel(self, asked: Asked) -> None:
+        """The caller asks until it is told whether the job was cancelled."""
+        answer = self.insist("DELETE", f"/jobs/{asked.job_id}")
+        assert answer.status in {_OK, _CONFLICT}, answer.text
+        asked.cancelled = answer.status == _OK
+
+    def retry(self, asked: Asked) -> int:
+        """The caller asks for a failed job again, until it is told; the job's command takes a new place."""
+        before = self._row(asked)
+        answer = self.insist("POST", f"/jobs/{asked.job_id}/retry")
+        assert answer.status in {_ACCEPTED, _CONFLICT}, answer.text
+        taken = answer.status == _ACCEPTED or self._row(asked).get("retries") != before.get("retries")
+        if taken and before["status"]["S"] == "failed":
+            self.history.again(asked)
+            asked.promised, asked.doomed = True, False
+        return answer.status
+
+    def job(self, asked: Asked) -> Any:
+        """The job as its caller polls it."""
+        answer = self.insist("GET", f"/jobs/{asked.job_id}")
+        assert answer.status == 200, answer.text
+        return answer.json
+
+    def lapse_of_deduplication(self) -> None:
+        """So long that SQS takes what it has seen for new."""
+        self.emulator.clock.sleep(DEDUPLICATION_SECONDS + 1)
+
+    def _row(self, asked: Asked) -> Any:
+        key = {"job_id": {"S": asked.job_id}}
+        return self.call("GetItem", TableName=self.outputs["JobsTable"], Key=key, ConsistentRead=True)["Item"]
+
+    def _job_ids(self) -> set[str]:
+        rows = self.call("Scan", TableName=self.outputs["JobsTable"], ConsistentRead=True)["Items"]
+        return {row["job_id"]["S"] for row in rows}
+
+    def _before_a_repeat(self) -> None:
+        late = [
+            fault.kind for fault in self.injector.injected if fault.kind in {Kind.LATE_REPLAY, Kind.LATER_REPLAY}
+        ]
+        if late:
+            if late[-1] is Kind.LATER_REPLAY:
+                self.settle()
+            self.lapse_of_deduplication()
+
+    # --- Lambda's poller ------------------------------------------------------------------------------------------
+
+    def settle(self) -> None:
+        """Deliver until nothing is on the queues."""
+        pause = 1.0
+        for _ in range(_MOST_ROUNDS):
+            if self.poll("work", "CommandsQueueUrl"):
+                pause = 1.0
+                continue
+            if self.poll("dead_letters", "DeadLettersQueueUrl"):
+                continue
+            if not self.waiting():
+                return
+            self.emulator.clock.sleep(pause)
+            pause = min(pause * 2, DEDUPLICATION_SECONDS)
+        raise AssertionError("the queue does not empty")
+
+    def poll(self, function: str, queue: str, most: int = 10) -> bool:
+        """Receive and handle one batch, and delete what was not named; False if there was nothing to receive."""
+        url = self.outputs[queue]
+        everything = {"MessageSystemAttributeNames": ["All"], "MessageAttributeNames": ["All"]}
+        received = self.call("ReceiveMessage", QueueUrl=url, MaxNumberOfMessages=most, **everything)
+        messages = received.get("Messages", [])
+        if messages:
+            failed = self._invoke(function, [_record(message) for message in messages])
+            done = [message for message in messages if failed is not None and message["MessageId"] not in failed]
+            if done and self.injector.point(ACKNOWLEDGE, "poller") is not Kind.STAYS:
+                for message in done:
+                    self._delete(url, message)
+        return bool(messages)
+
+    # --- what else happens to queues ------------------------------------------------------------------------------
+
+    def put_garbage(self, body: str, group_id: str) -> None:
+        """A message that no caller sent."""
+        self.garbage.add(body)
+        self._send("CommandsQueueUrl", body, group_id)
+
+    def copy_message(self) -> dict[str, Any]:
+        """The one message that waits, as it is."""
+        url = self.outputs["CommandsQueueUrl"]
+        everything = {"MessageSystemAttributeNames": ["All"], "VisibilityTimeout": 0}
+        (message,) = self.call("ReceiveMessage", QueueUrl=url, **everything)["Messages"]
+        return dict(message)
+
+    def give_up_messages(self) -> None:
+        """SQS has delivered what waits as often as it does: it moves to the dead letters."""
+        url = self.outputs["CommandsQueueUrl"]
+        everything = {"MaxNumberOfMessages": 10, "MessageSystemAttributeNames": ["All"]}
+        for message in self.call("ReceiveMessage", QueueUrl=url, **everything).get("Messages", []):
+            self.put_dead_letter(message)
+            self._delete(url, message)
+
+    def put_dead_letter(self, message: dict[str, Any]) -> None:
+        """This message, in the queue of those that were given up."""
+        self._send("DeadLettersQueueUrl", message["Body"], message["Attributes"]["MessageGroupId"])
+
+    def parked(self) -> list[str]:
+        """The bodies on the parked queue."""
+        url = self.outputs["ParkedQueueUrl"]
+        bodies: list[str] = []
+        while messages := self.call("ReceiveMessage", QueueUrl=url, MaxNumberOfMessages=10).get("Messages"):
+            bodies += [message["Body"] for message in messages]
+        return bodies
+
+    def _send(self, queue: str, body: str, group_id: str) -> None:
+        fifo = {"MessageGroupId": group_id, "MessageDeduplicationId": uuid.uuid4().hex}
+        self.call("SendMessage", QueueUrl=self.outputs[queue], MessageBody=body, **fifo)
+
+    def waiting(self) -> int:
+        """How many messages are on the queues, in flight and delayed ones included."""
+        counts = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+        counts.append("ApproximateNumberOfMessagesDelayed")
+        urls = [self.outputs[name] for name in ("CommandsQueueUrl", "DeadLettersQueueUrl")]
+        found = [self.call("GetQueueAttributes", QueueUrl=url, AttributeNames=counts)["Attributes"] for url in urls]
+        return sum(int(count) for attributes in found for count in attributes.values())
+
+    def _invoke(self, function: str, records: list[dict[str, Any]]) -> set[str] | None:
+        """The ids of the messages that come back; None when the process is gone, or the function raised."""
+        name = "dead_letters" if function == "dead_letters" else "worker"
+        with self.injector.life(name) as life, suppress(ProcessGone):
+            answer = getattr(self.lambdas.worker, function)({"Records": records}, Context())
+        if life.gone:
+            self.lambdas.restart("worker_lambda")
+            return None
+        return {failure["itemIdentifier"] for failure in answer["batchItemFailures"]}
+
+    def _delete(self, url: str, message: dict[str, Any]) -> None:
+        # It may have been received again in the meantime: then that receipt counts.
+        with suppress(CallFailed):
+            self.call("DeleteMessage", QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+
+    def _overtake(self) -> None:
+        """Another worker, while this one hangs: what is in flight becomes visible again and is handled."""
+        self.emulator.clock.sleep(self._visibility() + 1)
+        for _ in range(3):
+            self.poll("work", "CommandsQueueUrl")
+            self.poll("dead_letters", "DeadLettersQueueUrl")
+
+    def _visibility(self) -> int:
+        url = self.outputs["CommandsQueueUrl"]
+        answer = self.call("GetQueueAttributes", QueueUrl=url, AttributeNames=["VisibilityTimeout"])
+        return int(answer["Attributes"]["VisibilityTimeout"])
+
+
+def _as_request(asked: Asked) -> tuple[str, str, Any, dict[str, str]]:
+    headers = {} if asked.if_match is None else {"if-match": asked.if_match}
+    item = f"/items/{asked.item_id}"
+    match asked.operation:
+        case "create":
+            return "POST", "/items", asked.body, headers
+        case "set":
+            return "PUT", item, asked.body, headers
+        case "merge":
+            return "PATCH", item, asked.body, headers
+        case "delete":
+            return "DELETE", item, None, headers
+        case _:
+            return "POST", "/jobs", {"operation": "read", "item_id": asked.item_id}, headers
+
+
+def _event(method: str, target: str, body: Any, headers: dict[str, str]) -> dict[str, Any]:
+    """As API Gateway makes it."""
+    parts = urlsplit(target)
+    first, *more = parts.path.strip("/").split("/")
+    name = {"items": "item_id", "jobs": "job_id"}[first]
+    resource = "/".join([f"/{first}", *([f"{{{name}}}", *more[1:]] if more else [])])
+    headers = {"x-api-key": f"alice{'0' * 32}", **headers}
+    return {
+        "headers": headers,
+        "multiValueHeaders": {name: [value] for name, value in headers.items()},
+        "multiValueQueryStringParameters": parse_qs(parts.query, keep_blank_values=True) or None,
+        "pathParameters": {name: more[0]} if more else None,
+        "stageVariables": None,
+        "body": None if body is None else json.dumps(body),
+        "isBase64Encoded": False,
+        "requestContext": {
+            "httpMethod": method,
+            "resourcePath": resource,
+            "requestId": str(uuid.uuid4()),
+            "identity": {},
+        },
+    }
+
+
+def _record(message: dict[str, Any]) -> dict[str, Any]:
+    """As Lambda hands a message over."""
+    given = message.get("MessageAttributes", {})
+    return {
+        "messageId": message["MessageId"],
+        "receiptHandle": message["ReceiptHandle"],
+        "body": message["Body"],
+        "attributes": message["Attributes"],
+        "messageAttributes": {
+            name: {"stringValue": value.get("StringValue"), "dataType": value["DataType"]}
+            for name, value in given.items()
+        },
+        "md5OfBody": message["MD5OfBody"],
+        "eventSource": "aws:sqs",
+        "eventSourceARN": "arn:aws:sqs:us-east-1:000000000000:queue",
+        "awsRegion": "us-east-1",
+    }
