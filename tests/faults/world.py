@@ -7,9 +7,16 @@ import uuid
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from jobpipe.aws import AwsClients
+from jobpipe.clock import now
+from scripts.audit_findings import Finding
+from scripts.audit_places import Places
+from scripts.audit_repair import repair
+from scripts.audit_search import audit
 from tests.faults.emulator import CallFailed, Emulator
 from tests.faults.emulator import Snapshot as EmulatorSnapshot
 from tests.faults.history import Asked, History
@@ -46,9 +53,24 @@ class World:
         self.call = emulator.call
         self.s3 = open_client("s3", emulator)
         self.outputs = emulator.outputs
+        self._places = Places(
+            AwsClients(make=lambda service, **_: open_client(service, emulator)),
+            self.outputs["JobsTable"],
+            self.outputs["ItemsTable"],
+            self.outputs["NamesTable"],
+            self.outputs["DocumentsBucket"],
+            (self.outputs["CommandsQueueUrl"], self.outputs["DeadLettersQueueUrl"]),
+            timedelta(days=7),
+        )
         self._empty = emulator.snapshot()
         self.history = History()
         self.garbage: set[str] = set()  # what has to be parked
+
+    def audit(self) -> list[Finding]:
+        return audit(self._places, now=now())
+
+    def repair(self) -> None:
+        repair(self.audit(), self._places)
 
     def begin(self, snapshot: Snapshot | None = None) -> None:
         """Go on from there, or from an empty stage."""
