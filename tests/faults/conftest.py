@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -35,6 +36,16 @@ def runner() -> Runner:
 def running(runner: Runner) -> Iterator[Runner]:
     with runner.running():
         yield runner
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if hasattr(session.config, "workeroutput"):  # one of several processes: the count goes to the one that reports
+        session.config.workeroutput["schedules"] = session.config.stash.get(_count, 0)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    Tally(node.config).add(getattr(node, "workeroutput", {}).get("schedules", 0))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
