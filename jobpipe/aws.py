@@ -12,9 +12,17 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import ClientError, HTTPClientError, IncompleteReadError
+from botocore.exceptions import (
+    ClientError,
+    CredentialRetrievalError,
+    HTTPClientError,
+    IncompleteReadError,
+    NoCredentialsError,
+)
 from botocore.exceptions import ConnectionError as NoConnection
+from botocore.parsers import ResponseParserError
 
+from jobpipe import deadline
 from jobpipe.errors import Unavailable
 
 if TYPE_CHECKING:
@@ -26,21 +34,45 @@ API_CALL_TIMEOUT = 3.0
 """Seconds; three tries of a call that hangs end well before the gateway gives up (29 s)."""
 
 _OUTAGES = {
+    # out of order
     "InternalError",
     "InternalServerError",
+    "KMSInternalException",
+    "RequestTimeout",
+    "RequestTimeoutException",
+    "ServiceUnavailable",
+    "TransactionInProgressException",
+    # throttled
+    "BandwidthLimitExceeded",
     "ItemCollectionSizeLimitExceededException",
     "KMSThrottlingException",
     "LimitExceededException",
     "OverLimit",
+    "PriorRequestNotComplete",
     "ProvisionedThroughputExceededException",
     "RequestLimitExceeded",
     "RequestThrottled",
-    "RequestTimeout",
-    "ServiceUnavailable",
+    "RequestThrottledException",
     "SlowDown",
+    "ThrottledException",
     "Throttling",
     "ThrottlingException",
-    "TransactionInProgressException",
+    "TooManyRequestsException",
+    # denied, or not there: a deployment gone wrong, or rights that lapsed
+    "AWS.SimpleQueueService.NonExistentQueue",
+    "AccessDenied",
+    "AccessDeniedException",
+    "ExpiredToken",
+    "ExpiredTokenException",
+    "InvalidAccessKeyId",
+    "InvalidClientTokenId",
+    "InvalidSignatureException",
+    "NoSuchBucket",
+    "QueueDoesNotExist",
+    "RequestExpired",
+    "ResourceNotFoundException",
+    "SignatureDoesNotMatch",
+    "UnrecognizedClientException",
 }
 _SERVER_ERROR = 500
 _CONFLICT_TRIES = 5
@@ -100,11 +132,17 @@ def settle_conflicts(write: Callable[[], None]) -> None:
 
 @contextmanager
 def outages(what: str) -> Iterator[None]:
-    """Turn throttling, server errors and silence into Unavailable; other errors are ours and go on as they are."""
+    """Turn throttling, server errors, silence and lapsed rights into Unavailable, and do not begin too late.
+
+    Other errors are ours and go on as they are. What AWS denies us is no command's fault either.
+    """
+    deadline.check()
     try:
         yield
-    except (NoConnection, HTTPClientError, IncompleteReadError) as error:
+    except (NoConnection, HTTPClientError, IncompleteReadError, ResponseParserError) as error:
         raise Unavailable(f"{what} did not answer.") from error
+    except (NoCredentialsError, CredentialRetrievalError) as error:
+        raise Unavailable("AWS gave no credentials.") from error
     except ClientError as error:
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
         if status >= _SERVER_ERROR or error_code(error) in _OUTAGES:

@@ -108,17 +108,18 @@ class DynamoDbJobs:
             "began": {"N": str(charged + 1)},
             "updated_at": _time(at),
         }
-        self._update(self._change(ref, values))
+        self._update(self._change(ref, values, at))
 
-    def hold(self, ref: JobRef, problem: Problem, charged: int, at: datetime) -> None:
+    def hold(self, ref: JobRef, problem: Problem, charged: int, held: int, at: datetime) -> None:
         values: Row = {
             "status": {"S": Status.RETRYING.value},
             "error": {"S": json_text.encode(problem)},
             "attempts": {"N": str(charged)},
+            "held": {"N": str(held)},
             "updated_at": _time(at),
             "trouble": _trouble(Status.RETRYING, at),
         }
-        self._update(self._change(ref, values, remove=("began",)))
+        self._update(self._change(ref, values, at, remove=("began",)))
 
     def succeed(self, ref: JobRef, success: Success, at: datetime) -> None:
         self._update(self.success_update(ref, success, at))
@@ -132,11 +133,11 @@ class DynamoDbJobs:
             "trouble": _trouble(Status.FAILED, at),
             **kept_to_row(kept),
         }
-        self._update(self._change(ref, values, remove=("began",), count=attempt))
+        self._update(self._change(ref, values, at, remove=("began", "held"), count=attempt))
 
     def cancel(self, ref: JobRef, at: datetime) -> Job:
         values = self._ended(Status.CANCELLED, at)
-        return self._update_and_get(self._change(ref, values, remove=("began", "error", "trouble")))
+        return self._update_and_get(self._change(ref, values, at, remove=("began", "held", "error", "trouble")))
 
     def requeue(self, ref: JobRef, retry_of: str, at: datetime) -> Job:
         # The message of the new life is on the queue already, so two may come here for the same: the API that
@@ -150,7 +151,7 @@ class DynamoDbJobs:
             "UpdateExpression": (
                 "SET #status = :queued, generation = :new, attempts = :zero, updated_at = :at,"
                 " expires_at = :expires, retries = if_not_exists(retries, :zero) + :one"
-                " REMOVE #error, trouble, command, claim, began"
+                " REMOVE #error, trouble, command, claim, began, held"
             ),
             "ConditionExpression": "#status = :failed AND generation = :old AND expires_at > :now",
             "ExpressionAttributeNames": {"#status": "status", "#error": "error"},
@@ -170,14 +171,14 @@ class DynamoDbJobs:
             return self._update_and_get(update)
         except JobEnded:
             job = self.get(ref.job_id)
-            if job is None or not job.is_live(ref):
+            if job is None or not job.is_live(ref, at):
                 raise
             return job
 
     def success_update(self, ref: JobRef, success: Success, at: datetime) -> UpdateTypeDef:
         """The update that ends the job, to stand alone or in a transaction."""
         values = {**self._ended(Status.SUCCEEDED, at), **success_to_row(success)}
-        return self._change(ref, values, remove=("began", "error", "trouble"), count=True)
+        return self._change(ref, values, at, remove=("began", "held", "error", "trouble"), count=True)
 
     def _ended(self, status: Status, at: datetime) -> Row:
         return {
@@ -187,10 +188,11 @@ class DynamoDbJobs:
         }
 
     def _change(
-        self, ref: JobRef, values: Row, *, remove: tuple[str, ...] = (), count: bool = False
+        self, ref: JobRef, values: Row, at: datetime, *, remove: tuple[str, ...] = (), count: bool = False
     ) -> UpdateTypeDef:
         # The condition is what makes a command take effect once (P2): whoever ends the job first wins, and every
-        # other delivery, late worker or message of an earlier generation changes nothing.
+        # other delivery, late worker or message of an earlier generation changes nothing. A row that has expired
+        # counts as gone, whenever DynamoDB deletes it.
         unfinished = {f":unfinished{i}": {"S": status.value} for i, status in enumerate(UNFINISHED)}
         settings = [f"#{name} = :{name}" for name in values] + ([_COUNT] if count else [])
         removal = " REMOVE " + ", ".join(f"#{name}" for name in remove) if remove else ""
@@ -198,10 +200,12 @@ class DynamoDbJobs:
             "TableName": self._table,
             "Key": {"job_id": {"S": ref.job_id}},
             "UpdateExpression": "SET " + ", ".join(settings) + removal,
-            "ConditionExpression": f"#status IN ({', '.join(unfinished)}) AND generation = :generation",
+            "ConditionExpression": f"#status IN ({', '.join(unfinished)}) AND generation = :generation"
+            " AND expires_at > :now",
             "ExpressionAttributeNames": {f"#{name}": name for name in ("status", *values, *remove)},
             "ExpressionAttributeValues": {
                 ":generation": {"S": ref.generation},
+                ":now": {"N": str(int(at.timestamp()))},
                 **({":one": {"N": "1"}} if count else {}),
                 **unfinished,
                 **{f":{name}": value for name, value in values.items()},

@@ -7,12 +7,14 @@
     │   ├── NotFound                404
     │   ├── NameTaken               409
     │   ├── JobEndedAlready         409
+    │   ├── CommandCancelled        409
     │   ├── VersionMismatch         412
     │   ├── TooLarge                413
     │   ├── UnsupportedMediaType    415
     │   └── IdempotencyKeyReused    422
     ├── InternalError               500, our bug
     ├── AttemptsSpent               500, the command was interrupted too often
+    ├── CommandUnreadable           500, this release does not understand what another one has queued
     ├── Unavailable                 503, an outage of what we stand on; the same request may be sent again
     ├── UndecodableMessage          a message on the queue that is not a command of ours
     ├── ClaimMissing                a message names a claim check that is not in the bucket
@@ -87,6 +89,10 @@ class JobEndedAlready(Refusal):
     status, slug, title = 409, "job-ended", "The job has ended already"
 
 
+class CommandCancelled(Refusal):
+    status, slug, title = 409, "job-cancelled", "The command was cancelled"
+
+
 class VersionMismatch(Refusal):
     status, slug, title = 412, "version-mismatch", "The item is not in the version that If-Match names"
 
@@ -109,6 +115,10 @@ class InternalError(ProblemError):
 
 class AttemptsSpent(ProblemError):
     status, slug, title = 500, "attempts-spent", "The command was interrupted too often"
+
+
+class CommandUnreadable(ProblemError):
+    status, slug, title = 500, "command-unreadable", "The command cannot be read"
 
 
 class Unavailable(ProblemError):

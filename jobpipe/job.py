@@ -74,6 +74,7 @@ class Job:
     superseded: str | None = None  # succeeded: the key of the document that it replaced, to be deleted
     error: Problem | None = None  # failed: why; retrying: what interrupted the last attempt
     began: int | None = None  # the attempt that has begun, if it was recorded and has not ended yet
+    held: int = 0  # how often it was put off since it was queued, for whatever reason
     retries: int = 0  # how often it was queued again by an explicit retry
     kept: KeptCommand | None = None  # failed: its command, so that a retry needs nobody's memory
 
@@ -82,9 +83,13 @@ class Job:
         """This life of it."""
         return JobRef(self.job_id, self.generation)
 
-    def is_live(self, ref: JobRef) -> bool:
+    def is_live(self, ref: JobRef, at: datetime) -> bool:
         """Whether the worker may still act on this life of it."""
-        return not self.status.done and self.generation == ref.generation
+        return not self.status.done and self.generation == ref.generation and not self.is_expired(at)
+
+    def needs_claim(self, key: str) -> bool:
+        """Whether the claim check under this key may still be asked for: by its message, or by a retry."""
+        return not self.status.done or (self.kept is not None and self.kept.claim == key)
 
     def is_expired(self, at: datetime) -> bool:
         """Whether it counts as gone, though the row may still be there."""

@@ -35,8 +35,8 @@ class JobStore(Protocol):
     def begin_attempt(self, ref: JobRef, charged: int, at: datetime) -> None:
         """Note, before it starts, the attempt that follows `charged` ones."""
 
-    def hold(self, ref: JobRef, problem: Problem, charged: int, at: datetime) -> None:
-        """Between two attempts: what interrupted the last one, and how many count."""
+    def hold(self, ref: JobRef, problem: Problem, charged: int, held: int, at: datetime) -> None:
+        """Between two attempts: what interrupted the last one, how many count, how often it was put off."""
 
     def succeed(self, ref: JobRef, success: Success, at: datetime) -> None:
         """End the job without any change to an item."""
@@ -71,7 +71,10 @@ class DocumentStore(Protocol):
     def put(self, key: str, text: str) -> DocumentRef: ...
 
     def get(self, ref: DocumentRef) -> str | None:
-        """The document as it was put, even if it was deleted since; None when the bucket keeps it no longer."""
+        """The document as it was put, even if it was deleted since; None when the bucket keeps it no longer.
+
+        Keys are written once. Should a put have been repeated on its way, what lies under the key is the same.
+        """
 
     def get_by_key(self, key: str) -> str | None:
         """What lies under the key now."""

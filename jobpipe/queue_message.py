@@ -53,6 +53,15 @@ class QueueMessage:
         return KeptCommand(command=json_text.encode(self.content.to_raw()))
 
 
+class UnreadableCommand(UndecodableMessage):
+    """The message names a job of ours, and a command that this release does not understand."""
+
+    def __init__(self, reason: str, job: JobRef, kept: KeptCommand | None) -> None:
+        super().__init__(reason)
+        self.job = job
+        self.kept = kept
+
+
 @dataclass(frozen=True, slots=True)
 class ClaimCheck:
     """What has to lie in the documents bucket before the envelope that names it is sent."""
@@ -139,24 +148,41 @@ def _for_sqs(text: str) -> str:
 
 
 def decode_message(body: str) -> QueueMessage:
-    """The message of a body, or UndecodableMessage with the reason."""
+    """The message of a body, or UndecodableMessage with the reason: UnreadableCommand if its job is known."""
     try:
         envelope = json_text.decode(body)
-        if not isinstance(envelope, dict):
-            raise UndecodableMessage("it is not a JSON object")
-        if envelope.get("v") != _VERSION:
-            raise UndecodableMessage(f"its format is {envelope.get('v')!r}, not {_VERSION}")
-        item_id = check_item_id(envelope.get("item_id"))
-        job = JobRef(_token(envelope, "job_id"), _token(envelope, "generation"))
-        return QueueMessage(
-            job,
-            item_id,
-            _content(envelope, job, item_id),
-            str(envelope.get("request_id", "")),
-            _token(envelope, "retry_of") if "retry_of" in envelope else None,
-        )
     except Refusal as refusal:
         raise UndecodableMessage(refusal.detail) from None
+    if not isinstance(envelope, dict):
+        raise UndecodableMessage("it is not a JSON object")
+    job = JobRef(_token(envelope, "job_id"), _token(envelope, "generation"))
+    try:
+        return _read(envelope, job)
+    except (Refusal, UndecodableMessage) as why:
+        raise UnreadableCommand(str(why), job, _kept_unread(envelope, job)) from None
+
+
+def _read(envelope: dict[str, object], job: JobRef) -> QueueMessage:
+    if envelope.get("v") != _VERSION:
+        raise UndecodableMessage(f"its format is {envelope.get('v')!r}, not {_VERSION}")
+    item_id = check_item_id(envelope.get("item_id"))
+    return QueueMessage(
+        job,
+        item_id,
+        _content(envelope, job, item_id),
+        str(envelope.get("request_id", "")),
+        _token(envelope, "retry_of") if "retry_of" in envelope else None,
+    )
+
+
+def _kept_unread(envelope: dict[str, object], job: JobRef) -> KeptCommand | None:
+    """What a release that reads the message may find in it."""
+    if "command" in envelope:
+        return KeptCommand(command=json_text.encode(envelope["command"]))
+    try:
+        return KeptCommand(claim=_claim(envelope.get("claim"), job).key)
+    except UndecodableMessage:
+        return None
 
 
 def _content(envelope: dict[str, object], job: JobRef, item_id: str) -> Command | Claim:

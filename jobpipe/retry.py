@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from jobpipe.errors import JobEnded, JobEndedAlready, NotFound
+from jobpipe.errors import JobEnded, JobEndedAlready, NotFound, Refusal
 from jobpipe.job import Job, Status, new_generation
 from jobpipe.job_ref import JobRef
 from jobpipe.ports import CommandQueue, DocumentStore, JobStore
@@ -22,7 +22,10 @@ def retry(
         return job
     if job.status is not Status.FAILED:
         raise JobEndedAlready(f"The job has {job.status.value}; only a failed one can be retried.")
-    content = None if job.kept is None else kept_content(job.kept, job.item_id)
+    try:
+        content = None if job.kept is None else kept_content(job.kept, job.item_id)
+    except Refusal as refusal:  # of rules that are newer than the command; whoever retries has sent no body
+        raise JobEndedAlready(f"The command of this job is not valid any more. {refusal.detail}") from None
     if content is None:
         raise JobEndedAlready("The job was never accepted, so there is no command to retry.")
     if isinstance(content, Claim):

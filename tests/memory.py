@@ -46,17 +46,17 @@ class MemoryJobs:
             )
         left = [(key, job) for key, job in reversed(troubled) if after is None or key < after]
         shown = left[:limit]
-        jobs = [replace(job, kept=None) for _, job in shown if not job.is_expired(at)]
+        jobs = [replace(job, kept=None, held=0) for _, job in shown if not job.is_expired(at)]
         return JobPage(jobs, shown[-1][0] if len(left) > limit else None)
 
     def begin_attempt(self, ref: JobRef, charged: int, at: datetime) -> None:
         with self.lock:
-            self.write(replace(self._live(ref), attempts=charged, began=charged + 1, updated_at=rfc3339(at)))
+            self.write(replace(self._live(ref, at), attempts=charged, began=charged + 1, updated_at=rfc3339(at)))
 
-    def hold(self, ref: JobRef, problem: Problem, charged: int, at: datetime) -> None:
+    def hold(self, ref: JobRef, problem: Problem, charged: int, held: int, at: datetime) -> None:
         with self.lock:
-            held = replace(self._live(ref), status=Status.RETRYING, error=problem, attempts=charged)
-            self.write(replace(held, began=None, updated_at=rfc3339(at)))
+            job = replace(self._live(ref, at), status=Status.RETRYING, error=problem, attempts=charged)
+            self.write(replace(job, held=held, began=None, updated_at=rfc3339(at)))
 
     def succeed(self, ref: JobRef, success: Success, at: datetime) -> None:
         with self.lock:
@@ -75,7 +75,7 @@ class MemoryJobs:
     def requeue(self, ref: JobRef, retry_of: str, at: datetime) -> Job:
         with self.lock:
             job = self.rows.get(ref.job_id)
-            if job is not None and job.is_live(ref):
+            if job is not None and job.is_live(ref, at):
                 return job
             if job is None or job.status is not Status.FAILED or job.generation != retry_of or job.is_expired(at):
                 raise JobEnded
@@ -91,6 +91,7 @@ class MemoryJobs:
                     error=None,
                     kept=None,
                     began=None,
+                    held=0,
                 )
             )
 
@@ -103,14 +104,14 @@ class MemoryJobs:
             superseded=success.superseded,
         )
 
-    def _live(self, ref: JobRef) -> Job:
+    def _live(self, ref: JobRef, at: datetime) -> Job:
         job = self.rows.get(ref.job_id)
-        if job is None or not job.is_live(ref):
+        if job is None or not job.is_live(ref, at):
             raise JobEnded
         return job
 
     def _ended(self, ref: JobRef, status: Status, at: datetime, *, attempt: bool) -> Job:
-        job = self._live(ref)
+        job = self._live(ref, at)
         return replace(
             job,
             status=status,
@@ -118,6 +119,7 @@ class MemoryJobs:
             updated_at=rfc3339(at),
             expires_at=int((at + RETENTION).timestamp()),
             began=None,
+            held=0,
             error=None,
         )
 
@@ -192,7 +194,7 @@ class MemoryDocuments:
         return DocumentRef(key, version_id)
 
     def get(self, ref: DocumentRef) -> str | None:
-        return self.versions.get((ref.key, ref.version_id))
+        return self.versions.get((ref.key, ref.version_id), self.get_by_key(ref.key))
 
     def get_by_key(self, key: str) -> str | None:
         return self.current.get(key)

@@ -110,14 +110,14 @@ class Pipeline:
     def work(self, most: int = 10) -> dict[str, Any]:
         """One batch through the worker."""
         records = self.queue.receive(most)
-        answer = consume_batch(records, command_handling(self.worker_services()), self._seconds_left)
+        answer = consume_batch(records, command_handling(self.worker_services(), self._seconds_left))
         self.queue.acknowledge(records, answer)
         return answer
 
     def end_dead_letters(self) -> dict[str, Any]:
         """The first messages as dead letters: SQS has given them up."""
         records = self.queue.receive()
-        answer = consume_batch(records, dead_letter_handling(self.worker_services()), self._seconds_left)
+        answer = consume_batch(records, dead_letter_handling(self.worker_services(), self._seconds_left))
         self.queue.acknowledge(records, answer)
         return answer
 

@@ -19,13 +19,13 @@ app.register_middleware(ConvertToMiddleware(logger.inject_lambda_context), "sqs"
 @app.on_sqs_message(queue="commands", batch_size=10, name="work")
 def work(event: SQSEvent) -> dict[str, Any]:
     """Apply a batch of commands; the answer names the messages that SQS is to deliver again."""
-    return consume_batch(event.to_dict()["Records"], command_handling(open_services()), _seconds_left(event))
+    return consume_batch(event.to_dict()["Records"], command_handling(open_services(), _seconds_left(event)))
 
 
 @app.on_sqs_message(queue="dead-letters", batch_size=10, name="dead_letters")
 def dead_letters(event: SQSEvent) -> dict[str, Any]:
     """End the jobs of messages that SQS has given up."""
-    return consume_batch(event.to_dict()["Records"], dead_letter_handling(open_services()), _seconds_left(event))
+    return consume_batch(event.to_dict()["Records"], dead_letter_handling(open_services(), _seconds_left(event)))
 
 
 def _seconds_left(event: SQSEvent) -> Callable[[], float]:

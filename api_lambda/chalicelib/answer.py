@@ -27,18 +27,18 @@ def answer(command: Command, request: HttpRequest, services: Services, *, to_roo
     job = submit(
         command, owner=request.owner, idempotency_key=key, request_id=request.request_id, services=services
     )
-    response = _final(job, seconds, request, services, to_root) if seconds else None
-    return response or accepted_response(job, services.documents, to_root)
+    return answer_for(job, seconds, request, services, to_root=to_root)
 
 
-def _final(job: Job, seconds: int, request: HttpRequest, services: Services, to_root: str) -> HttpResponse | None:
-    try:
-        job = wait_for(job, seconds, services.jobs, request)
-        if not job.status.done:
-            return None
-        response = final_response(job, services.documents, to_root, request.request_id)
-    except Exception:  # noqa: BLE001  # the command is accepted, and no trouble in waiting for it may hide that
-        logger.warning("waiting failed", exc_info=True, extra={"job_id": job.job_id, "item_id": job.item_id})
-        return None
-    response.headers["Preference-Applied"] = f"wait={seconds}"
-    return response
+def answer_for(job: Job, seconds: int, request: HttpRequest, services: Services, *, to_root: str) -> HttpResponse:
+    """The same for a job that is accepted already: how it ended, if it does within so many seconds."""
+    if seconds:
+        try:
+            job = wait_for(job, seconds, services.jobs, request)
+            if job.status.done:
+                response = final_response(job, services.documents, to_root, request.request_id)
+                response.headers["Preference-Applied"] = f"wait={seconds}"
+                return response
+        except Exception:  # noqa: BLE001  # the command is accepted, and no trouble in waiting for it may hide that
+            logger.warning("waiting failed", exc_info=True, extra={"job_id": job.job_id, "item_id": job.item_id})
+    return accepted_response(job, services.documents, to_root)

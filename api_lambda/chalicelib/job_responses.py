@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from jobpipe import etags, json_text
-from jobpipe.errors import InternalError, Problem
+from jobpipe.errors import CommandCancelled, InternalError, Problem
 from jobpipe.item import item_json
 from jobpipe.job import Job, Status
 from jobpipe.ports import DocumentStore
@@ -45,8 +45,9 @@ def accepted_response(job: Job, documents: DocumentStore, to_root: str) -> HttpR
 
 def final_response(job: Job, documents: DocumentStore, to_root: str, request_id: str) -> HttpResponse:
     """What a synchronous API would have answered to the command of this ended job."""
-    if job.error is not None:
-        response = problem_response(job.error, request_id)
+    problem = CommandCancelled("It was cancelled before it took effect.").to_problem()
+    if job.status is not Status.SUCCEEDED:
+        response = problem_response(job.error or problem, request_id)
         response.log.update(_ids(job))
         return response
     response = HttpResponse(200, _result_json(job, documents), {"Content-Type": JSON}, _ids(job))

@@ -9,9 +9,9 @@ from jobpipe.job import Job, Status, is_job_id
 from jobpipe.retry import retry
 
 from . import http_requests as said
-from .answer import answer, new_item_id
+from .answer import answer, answer_for, new_item_id
 from .http import HttpRequest, HttpResponse
-from .job_responses import accepted_response, job_response, jobs_response
+from .job_responses import job_response, jobs_response
 from .services import Services
 from .wait import wait_for
 
@@ -44,6 +44,7 @@ def list_jobs(request: HttpRequest, services: Services) -> HttpResponse:
 
 def cancel_job(request: HttpRequest, services: Services) -> HttpResponse:
     """End a job that has not taken effect, so that it never will."""
+    said.refuse_preconditions(request)
     job = _own_job(request, services)
     while not job.status.done:
         try:
@@ -58,6 +59,8 @@ def cancel_job(request: HttpRequest, services: Services) -> HttpResponse:
 
 def retry_job(request: HttpRequest, services: Services) -> HttpResponse:
     """Queue a failed job again."""
+    said.refuse_preconditions(request)
+    seconds = said.preferred_wait(request)
     job = retry(
         _own_job(request, services),
         jobs=services.jobs,
@@ -66,7 +69,7 @@ def retry_job(request: HttpRequest, services: Services) -> HttpResponse:
         request_id=request.request_id,
         at=now(),
     )
-    return accepted_response(job, services.documents, to_root="../../")
+    return answer_for(job, seconds, request, services, to_root="../../")
 
 
 def _own_job(request: HttpRequest, services: Services) -> Job:

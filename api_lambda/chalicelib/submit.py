@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from secrets import token_hex
+
 from jobpipe.clock import now
 from jobpipe.commands import Command, CreateItem, with_item_id
 from jobpipe.errors import IdempotencyKeyReused, JobEnded, Unavailable
-from jobpipe.job import Job, KeptCommand, Status, new_job
-from jobpipe.queue_message import ClaimCheck, Envelope, QueueMessage, seal
+from jobpipe.job import Job, Status, new_job
+from jobpipe.queue_message import Envelope, QueueMessage, seal
 
 from .services import Services
 
@@ -34,8 +37,17 @@ def submit(
             command = with_item_id(command, earlier.item_id)
     envelope = seal(QueueMessage.of(job.ref, command, request_id))
     try:
-        if envelope.claim is not None:
-            services.documents.put(envelope.claim.key, envelope.claim.text)
+        claim = envelope.claim
+        if claim is not None and (earlier is None or not services.documents.keys(claim.key)):
+            if earlier is not None:
+                # It was never put, or the worker has ended the job by now and deleted it.
+                job = services.jobs.get(job.job_id) or job
+                if job.status.done:
+                    return job
+                # What is put here must not outlast the job, should that end right now. So a message has to follow
+                # that SQS does not drop as a duplicate: it cleans up.
+                envelope = replace(envelope, deduplication_id=f"{envelope.deduplication_id}:{token_hex(8)}")
+            services.documents.put(claim.key, claim.text)
         services.queue.send(envelope)
     except Unavailable:
         # Whether the message is in SQS is not known. With a key the job stays queued for the caller's replay.
@@ -43,16 +55,7 @@ def submit(
         if ended is None:
             raise
         return ended
-    if earlier is not None and envelope.claim is not None:
-        _take_back_claim(job, envelope.claim, services)
     return job
-
-
-def _take_back_claim(job: Job, claim: ClaimCheck, services: Services) -> None:
-    """After a replay: the worker may have ended the job, and deleted the claim check, before it was put again."""
-    now_it_is = services.jobs.get(job.job_id)
-    if now_it_is is not None and now_it_is.status.done and now_it_is.kept != KeptCommand(claim=claim.key):
-        services.documents.delete([claim.key])
 
 
 def _end_unheard(job: Job, envelope: Envelope, services: Services) -> Job | None:

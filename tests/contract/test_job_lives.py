@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -45,10 +45,10 @@ def test_an_attempt_is_recorded_and_the_end_counts_it(stores: Stores) -> None:
 def test_a_job_between_two_attempts_says_why_and_is_listed(stores: Stores) -> None:
     new = job(stores)
     stores.jobs.begin_attempt(ref(new), 0, NOW)
-    stores.jobs.hold(ref(new), PROBLEM, 1, LATER)
-    held = replace(new, status=Status.RETRYING, error=PROBLEM, attempts=1, updated_at=LATER_TEXT)
+    stores.jobs.hold(ref(new), PROBLEM, 1, 1, LATER)
+    held = replace(new, status=Status.RETRYING, error=PROBLEM, attempts=1, held=1, updated_at=LATER_TEXT)
     assert stored(stores, new.job_id) == held
-    assert held in listed(stores, Status.RETRYING)
+    assert replace(held, held=0) in listed(stores, Status.RETRYING)
     stores.jobs.succeed(ref(new), Success(), LATER)
     assert stored(stores, new.job_id).error is None
     assert new.job_id not in {each.job_id for each in listed(stores, Status.RETRYING)}
@@ -92,7 +92,7 @@ def test_what_is_no_attempt_is_not_counted(stores: Stores) -> None:
 
 def test_a_cancelled_job_is_out_of_trouble(stores: Stores) -> None:
     new = job(stores)
-    stores.jobs.hold(ref(new), PROBLEM, 1, NOW)
+    stores.jobs.hold(ref(new), PROBLEM, 1, 1, NOW)
     cancelled = stores.jobs.cancel(ref(new), LATER)
     assert cancelled == stored(stores, new.job_id)
     assert cancelled == replace(
@@ -142,7 +142,7 @@ def test_only_a_failed_job_that_is_still_there_begins_a_new_life(stores: Stores)
 
 CHANGES: list[Callable[[Stores, JobRef], Any]] = [
     lambda stores, life: stores.jobs.begin_attempt(life, 0, NOW),
-    lambda stores, life: stores.jobs.hold(life, PROBLEM, 0, NOW),
+    lambda stores, life: stores.jobs.hold(life, PROBLEM, 0, 1, NOW),
     lambda stores, life: stores.jobs.succeed(life, Success(), NOW),
     lambda stores, life: stores.jobs.fail(life, PROBLEM, NOW),
     lambda stores, life: stores.jobs.cancel(life, NOW),
@@ -206,6 +206,27 @@ def test_jobs_in_trouble_come_latest_first_in_pages_without_the_expired_and_othe
     first_gone = NOW + timedelta(seconds=1) + RETENTION
     page = stores.jobs.in_trouble(owner, Status.FAILED, 100, None, first_gone)
     assert [each.job_id for each in page.jobs] == ids[:0:-1]
+
+
+def test_a_document_outlives_the_version_that_its_row_names(stores: Stores) -> None:
+    """As when a put that timed out arrives after its repetition, and lifecycle expires the repetition's version."""
+    key = f"items/{secrets.token_hex(8)}/a/b/c.json"
+    assert stores.documents.get(DocumentRef(key, "never-was")) is None
+    stores.documents.put(key, '{"x":1}')
+    assert stores.documents.get(DocumentRef(key, "never-was")) == '{"x":1}'
+
+
+def test_nothing_changes_a_job_that_has_expired(stores: Stores) -> None:
+    new = job(stores)
+    for change in (
+        lambda at: stores.jobs.begin_attempt(ref(new), 0, at),
+        lambda at: stores.jobs.fail(ref(new), PROBLEM, at),
+        lambda at: stores.jobs.succeed(ref(new), Success(), at),
+        lambda at: stores.jobs.cancel(ref(new), at),
+    ):
+        with pytest.raises(JobEnded):
+            change(datetime.fromtimestamp(new.expires_at, UTC))
+    assert stored(stores, new.job_id) == new
 
 
 def test_what_lies_under_a_key_can_be_read_without_its_version(stores: Stores) -> None:

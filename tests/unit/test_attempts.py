@@ -22,6 +22,7 @@ from jobpipe.limits import (
     call_timeout,
     reserve,
 )
+from tests.lives import unavailable
 from tests.memory import MemoryQueue
 from tests.pipeline import Pipeline
 from worker_lambda.chalicelib.consume_batch import Delivery, Handling, backoff_seconds, consume_batch
@@ -110,9 +111,9 @@ def test_what_came_again_runs_alone_and_after_what_is_here_for_the_first_time() 
         return {"messageId": name, "receiptHandle": name, "body": "", "attributes": attributes}
 
     charged = {"a1": 3, "b1": 0, "d1": 1}
-    handling = Handling(process, lambda delivery: charged[delivery.message_id], MemoryQueue(), 1.0)
+    handling = Handling(process, lambda one: charged[one.message_id], MemoryQueue(), 1.0, lambda: 30.0)
     records = [record("a1", 9), record("b1", 2), record("b2", 1), record("c1", 1), record("d1", 2), record("e1", 1)]
-    assert consume_batch(records, handling, lambda: 30.0) == {"batchItemFailures": []}
+    assert consume_batch(records, handling) == {"batchItemFailures": []}
     assert sorted(order[:2]) == ["c1", "e1"]
     assert order[2:] == ["b1", "b2", "d1", "a1"]
 
@@ -180,6 +181,70 @@ def test_an_outage_while_an_interruption_is_noted_only_delays(
     assert pipeline.jobs.rows[job_id].status is Status.SUCCEEDED
 
 
+@pytest.mark.parametrize("outages", [1, 4])
+def test_an_outage_that_is_hard_to_note_is_noted_in_the_end(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, outages: int
+) -> None:
+    job_id = pipeline.request("POST", "/items", item("x")).json["id"]
+    monkeypatch.setattr("worker_lambda.chalicelib.execute.time.sleep", lambda _: None)
+    for _ in range(2 * MAX_ATTEMPTS):
+        with monkeypatch.context() as outage:
+            outage.setattr(pipeline.items, "commit", unavailable)
+            hold, left = pipeline.jobs.hold, iter(range(outages))
+
+            def seldom(*args: Any, hold: Any = hold, left: Any = left) -> None:
+                if next(left, None) is not None:
+                    raise Unavailable("no")
+                hold(*args)
+
+            outage.setattr(pipeline.jobs, "hold", seldom)
+            pipeline.work()
+    assert pipeline.jobs.rows[job_id].attempts == 0
+    pipeline.drain()
+    assert pipeline.jobs.rows[job_id].status is Status.SUCCEEDED
+
+
+def test_an_outage_does_not_make_a_death_forgotten(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+    job_id = pipeline.request("POST", "/items", item("poison")).json["id"]
+    kills(pipeline, monkeypatch, "poison")
+    for _ in range(2):
+        work(pipeline)
+    with monkeypatch.context() as outage:
+        outage.setattr(pipeline.jobs, "begin_attempt", unavailable)
+        work(pipeline)
+    assert pipeline.jobs.rows[job_id].attempts == 1
+
+
+def test_a_backoff_counts_interruptions_and_not_receives(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipeline.request("POST", "/items", item("x"))
+    pipeline.context.milliseconds = 1
+    for _ in range(12):
+        pipeline.work()
+    pipeline.context.milliseconds = 29_000
+    pipeline.queue.postponed.clear()
+    monkeypatch.setattr(pipeline.documents, "put", unavailable)
+    pipeline.work()
+    pipeline.work()
+    assert [seconds for _, seconds in pipeline.queue.postponed] == [1, 2]
+
+
+def test_trouble_in_ordering_and_postponing_costs_nobody_his_turn(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a", "b", "c"):
+        pipeline.request("POST", "/items", item(name))
+    pipeline.queue.waiting = [(i, e, 1) for i, e, _ in pipeline.queue.waiting]
+
+    def broken(*_: object) -> Any:
+        raise KeyError("owner")
+
+    monkeypatch.setattr(pipeline.queue, "postpone", broken)
+    monkeypatch.setattr(pipeline.jobs, "get", broken)
+    assert len(pipeline.work()["batchItemFailures"]) == 3
+
+
 def test_a_message_that_failed_and_those_behind_it_come_again_together_and_later_each_time(
     pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -226,7 +291,7 @@ def test_when_the_time_is_short_the_rest_goes_back_at_once_and_unattempted(pipel
     pipeline.context.milliseconds = int(pipeline.reserve_seconds * 1000) - 1
     for _ in range(20):
         assert len(pipeline.work()["batchItemFailures"]) == 3
-    assert {seconds for _, seconds in pipeline.queue.postponed} == {0}
+    assert {seconds for _, seconds in pipeline.queue.postponed} == {1}
     assert all(pipeline.jobs.rows[job_id].attempts == 0 for job_id in ids)
     assert all(pipeline.jobs.rows[job_id].began is None for job_id in ids)
     pipeline.context.milliseconds = 29_000
@@ -242,7 +307,7 @@ def test_the_time_is_looked_at_before_each_command() -> None:
         {"messageId": f"m{i}", "receiptHandle": f"r{i}", "body": "", "attributes": attributes} for i in range(4)
     ]
     queue = MemoryQueue()
-    handling = Handling(lambda delivery: done.append(delivery.message_id), lambda _: 0, queue, 1.0)
-    answer = consume_batch(records, handling, lambda: next(left))
+    handling = Handling(lambda one: done.append(one.message_id), lambda _: 0, queue, 1.0, lambda: next(left))
+    answer = consume_batch(records, handling)
     assert done == ["m0", "m1"]
     assert answer == {"batchItemFailures": [{"itemIdentifier": "m2"}, {"itemIdentifier": "m3"}]}

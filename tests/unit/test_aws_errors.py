@@ -13,10 +13,12 @@ from typing import Any
 import boto3
 import pytest
 from botocore import exceptions as botocore_errors
+from botocore.parsers import ResponseParserError
 from botocore.stub import ANY, Stubber
 
 from jobpipe.aws import AwsClients, Conflict, outages, settle_conflicts
 from jobpipe.commands import DeleteItem
+from jobpipe.deadline import leaving
 from jobpipe.dynamodb_items import DynamoDbItems
 from jobpipe.dynamodb_jobs import DynamoDbJobs
 from jobpipe.dynamodb_rows import job_to_row
@@ -95,6 +97,9 @@ def stubbed() -> Iterator[Stubbed]:
         botocore_errors.ProxyConnectionError(proxy_url="x"),
         botocore_errors.HTTPClientError(error="x"),
         botocore_errors.IncompleteReadError(actual_bytes=1, expected_bytes=2),
+        botocore_errors.NoCredentialsError(),
+        botocore_errors.CredentialRetrievalError(provider="x", error_msg="x"),
+        ResponseParserError("cut short"),
     ],
 )
 def test_silence_is_an_outage(error: Exception) -> None:
@@ -115,7 +120,7 @@ CALLS: list[tuple[str, str, Callable[[Stubbed], Any]]] = [
     ("s3", "list_objects_v2", lambda s: s.documents.keys("p")),
     ("s3", "get_object", lambda s: s.documents.get_by_key("k")),
     ("dynamodb", "update_item", lambda s: s.jobs.begin_attempt(REF, 0, NOW)),
-    ("dynamodb", "update_item", lambda s: s.jobs.hold(REF, {"status": 503}, 0, NOW)),
+    ("dynamodb", "update_item", lambda s: s.jobs.hold(REF, {"status": 503}, 0, 1, NOW)),
     ("dynamodb", "query", lambda s: s.jobs.in_trouble("alice", Status.FAILED, 1, None, NOW)),
     ("sqs", "send_message", lambda s: s.queue.send(Envelope("{}", "g", "d"))),
     ("sqs", "change_message_visibility_batch", lambda s: s.queue.postpone([("r", 1)])),
@@ -129,6 +134,10 @@ OUTAGES = [
     ("RequestLimitExceeded", 400),
     ("RequestThrottled", 403),
     ("SlowDown", 503),
+    ("ExpiredTokenException", 400),
+    ("AccessDenied", 403),
+    ("ResourceNotFoundException", 400),
+    ("TooManyRequestsException", 429),
 ]
 
 
@@ -146,8 +155,8 @@ def test_throttles_and_server_errors_are_outages(
 def test_other_errors_are_ours_and_go_on_as_they_are(
     stubbed: Stubbed, service: str, operation: str, call: Callable[[Stubbed], Any]
 ) -> None:
-    stubbed.stubs[service].add_client_error(operation, "AccessDenied", http_status_code=403)
-    with pytest.raises(botocore_errors.ClientError, match="AccessDenied"):
+    stubbed.stubs[service].add_client_error(operation, "ValidationException", http_status_code=400)
+    with pytest.raises(botocore_errors.ClientError, match="ValidationException"):
         call(stubbed)
 
 
@@ -257,6 +266,8 @@ def test_every_read_is_consistent(stubbed: Stubbed) -> None:
 def test_a_version_that_the_bucket_keeps_no_longer_is_none(stubbed: Stubbed, code: str) -> None:
     expected = {"Bucket": "documents", "Key": "k", "VersionId": "v"}
     stubbed.stubs["s3"].add_client_error("get_object", code, http_status_code=404, expected_params=expected)
+    by_key = {"Bucket": "documents", "Key": "k"}
+    stubbed.stubs["s3"].add_client_error("get_object", "NoSuchKey", http_status_code=404, expected_params=by_key)
     assert stubbed.documents.get(DocumentRef("k", "v")) is None
 
 
@@ -272,3 +283,15 @@ def test_a_message_goes_out_with_its_group_and_deduplication_id(stubbed: Stubbed
         },
     )
     stubbed.queue.send(Envelope("{}", "g", "d"))
+
+
+@pytest.mark.parametrize(("service", "operation", "call"), CALLS, ids=[f"{s}.{o}" for s, o, _ in CALLS])
+def test_no_call_begins_when_it_is_too_late(
+    stubbed: Stubbed, service: str, operation: str, call: Callable[[Stubbed], Any]
+) -> None:
+    with leaving(9, lambda: 8.9), pytest.raises(Unavailable, match="time"):
+        call(stubbed)
+    with leaving(9, lambda: 9.1):
+        stubbed.stubs[service].add_client_error(operation, "ValidationException", http_status_code=400)
+        with pytest.raises(botocore_errors.ClientError, match="ValidationException"):
+            call(stubbed)

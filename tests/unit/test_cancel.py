@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from jobpipe.clock import now
 from jobpipe.errors import Unavailable
 from jobpipe.job import Job, Status
 from jobpipe.job_ref import JobRef
@@ -96,3 +97,39 @@ def test_a_job_cancelled_while_its_attempt_fails_stays_cancelled(
     monkeypatch.setattr(pipeline.documents, "put", cancelled_meanwhile)
     assert pipeline.work() == {"batchItemFailures": []}
     assert pipeline.jobs.rows[job_id].status is Status.CANCELLED
+
+
+@pytest.mark.parametrize(
+    ("method", "target", "body"),
+    [("POST", "/items", item("New")), ("PUT", "/items/{id}", {"x": 1}), ("DELETE", "/items/{id}", None)],
+)
+def test_whoever_waits_for_a_command_that_is_cancelled_is_told_so(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, method: str, target: str, body: Any
+) -> None:
+    item_id = pipeline.do("POST", "/items", item())["item_id"]
+    get = pipeline.jobs.get
+
+    def cancelled_meanwhile(job_id: str) -> Job | None:
+        job = get(job_id)
+        if job is not None and not job.status.done:
+            pipeline.jobs.cancel(job.ref, now())
+        return get(job_id)
+
+    monkeypatch.setattr(pipeline.jobs, "get", cancelled_meanwhile)
+    headers = {"prefer": "wait=5", "idempotency-key": "k"}
+    for _ in range(2):  # the second is a replay
+        answer = pipeline.request(method, target.format(id=item_id), body, headers=headers)
+        assert (answer.status, slug(answer)) == (409, "job-cancelled")
+        assert answer.headers["preference-applied"] == "wait=5"
+
+
+@pytest.mark.parametrize(("method", "path"), [("DELETE", "/jobs/{id}"), ("POST", "/jobs/{id}/retry")])
+@pytest.mark.parametrize("header", ["if-match", "if-none-match"])
+def test_preconditions_that_would_not_be_kept_are_refused(
+    pipeline: Pipeline, method: str, path: str, header: str
+) -> None:
+    job_id = fail(pipeline) if method == "POST" else accept(pipeline)
+    before = pipeline.state()
+    answer = pipeline.request(method, path.format(id=job_id), headers={header: '"v"'})
+    assert (answer.status, slug(answer)) == (400, "invalid-request")
+    assert pipeline.state() == before

@@ -8,7 +8,7 @@ import pytest
 
 from jobpipe.errors import Unavailable
 from jobpipe.job import Status
-from tests.lives import LARGE, accept, interpose, item
+from tests.lives import LARGE, accept, interpose, item, unavailable
 from tests.pipeline import Pipeline
 
 
@@ -34,8 +34,8 @@ def test_a_replay_that_comes_after_the_end_leaves_no_claim(
 ) -> None:
     key = {"idempotency-key": "k"}
     job_id = accept(pipeline, item(text=LARGE), headers=key)
-    # The worker ends the job between the replay's look at it and its put of the claim check.
-    interpose(monkeypatch, pipeline.documents, "put", pipeline.drain)
+    # The worker ends the job between the replay's two looks at it.
+    interpose(monkeypatch, pipeline.documents, "keys", pipeline.drain)
     assert accept(pipeline, item(text=LARGE), headers=key) == job_id
     pipeline.drain()
     pipeline.check_consistent()
@@ -58,3 +58,32 @@ def test_a_failed_job_keeps_its_claim_when_its_message_comes_again(pipeline: Pip
         pipeline.queue.waiting = list(copy)
         again()
         assert len(pipeline.documents.keys("claims/")) == 1
+
+
+def test_a_replay_does_not_put_a_claim_that_is_there(pipeline: Pipeline) -> None:
+    key = {"idempotency-key": "k"}
+    accept(pipeline, item(text=LARGE), headers=key)
+    before = pipeline.state()
+    accept(pipeline, item(text=LARGE), headers=key)
+    assert pipeline.state() == before
+    assert len(pipeline.documents.versions) == 1
+
+
+def test_what_a_replay_puts_is_cleaned_up_though_the_replay_dies(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two replays, while the job of a request that died between job and claim check is queued."""
+    key = {"idempotency-key": "k"}
+    with monkeypatch.context() as crash:
+        crash.setattr(pipeline.documents, "put", unavailable)
+        assert pipeline.request("POST", "/items", item(text=LARGE), headers=key).status == 503
+
+    def another_replay_to_its_end() -> None:
+        accept(pipeline, item(text=LARGE), headers=key)
+        pipeline.drain()
+
+    interpose(monkeypatch, pipeline.documents, "put", another_replay_to_its_end)
+    accept(pipeline, item(text=LARGE), headers=key)
+    pipeline.drain()
+    assert len(pipeline.items.rows) == 1
+    pipeline.check_consistent()

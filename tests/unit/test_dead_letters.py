@@ -75,6 +75,36 @@ def test_a_dead_letter_that_is_no_command_is_parked(pipeline: Pipeline) -> None:
     assert pipeline.parked.messages[0][1]["source"] == "dead-letters"
 
 
+@pytest.mark.parametrize("dead", [False, True])
+@pytest.mark.parametrize("text", ["", LARGE])
+def test_the_job_of_a_command_that_this_release_cannot_read_ends_and_is_retried_by_one_that_can(
+    pipeline: Pipeline, dead: bool, text: str
+) -> None:
+    job_id = accept(pipeline, item(text=text))
+    message_id, envelope, count = pipeline.queue.waiting[0]
+    newer = type(envelope)(envelope.body.replace('"v":1', '"v":2'), envelope.group_id, envelope.deduplication_id)
+    pipeline.queue.waiting = [(message_id, newer, count)]
+    (pipeline.end_dead_letters if dead else pipeline.work)()
+    job = pipeline.request("GET", f"/jobs/{job_id}").json
+    assert (job["status"], job["attempts"]) == ("failed", 0)
+    assert job["error"]["type"].endswith(":command-unreadable")
+    assert [body for body, _ in pipeline.parked.messages] == [newer.body]
+    pipeline.request("POST", f"/jobs/{job_id}/retry")
+    pipeline.drain()
+    assert pipeline.jobs.rows[job_id].status is Status.SUCCEEDED
+    pipeline.check_consistent()
+
+
+def test_a_parked_message_does_not_end_another_life_of_its_job(pipeline: Pipeline) -> None:
+    job_id = accept(pipeline)
+    message_id, envelope, count = pipeline.queue.waiting[0]
+    job = pipeline.jobs.rows[job_id]
+    stale = envelope.body.replace('"v":1', '"v":2').replace(job.generation, "f" * 16)
+    pipeline.queue.waiting = [(message_id, type(envelope)(stale, "g", "x"), count)]
+    pipeline.work()
+    assert pipeline.jobs.rows[job_id] == job
+
+
 def test_an_outage_brings_a_dead_letter_back(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
     accept(pipeline)
     with monkeypatch.context() as outage:

@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 DECIDING = [
-    *("clock", "commands", "errors", "etags", "item", "item_reader", "item_rules", "job", "job_ref"),
+    *("clock", "commands", "errors", "deadline", "etags", "item", "item_reader", "item_rules", "job", "job_ref"),
     *("json_text", "limits", "ports", "queue_message", "retry", "settings"),
 ]
 ADAPTERS = [

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from jobpipe.clock import now
 from jobpipe.errors import JobEnded
-from jobpipe.job import Status
+from jobpipe.job import KeptCommand, Status
 from jobpipe.job_ref import JobRef
 from tests.lives import LARGE, accept, fail, interpose, item, slug, unavailable
 from tests.pipeline import Pipeline
@@ -183,3 +185,22 @@ def test_a_mark_that_is_repeated_is_no_error(pipeline: Pipeline) -> None:
     assert pipeline.jobs.requeue(ref, failed.generation, now()) == marked
     with pytest.raises(JobEnded):
         pipeline.jobs.requeue(JobRef(job_id, "e" * 16), failed.generation, now())
+
+
+def test_a_retry_can_be_waited_for(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+    job_id = fail(pipeline)
+    assert pipeline.request("POST", f"/jobs/{job_id}/retry", headers={"prefer": "wait=99"}).status == 400
+    interpose(monkeypatch, pipeline.jobs, "requeue", pipeline.drain)
+    answer = pipeline.request("POST", f"/jobs/{job_id}/retry", headers={"prefer": "wait=5"})
+    assert (answer.status, answer.json["name"]) == (201, "Tent")
+    assert answer.headers["location"].startswith("../../items/")
+
+
+def test_a_command_that_is_not_valid_any_more_says_so(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rules may get stricter between a failure and its retry."""
+    job_id = fail(pipeline)
+    job = pipeline.jobs.rows[job_id]
+    pipeline.jobs.rows[job_id] = replace(job, kept=KeptCommand(command='{"operation":"create","item":{}}'))
+    answer = pipeline.request("POST", f"/jobs/{job_id}/retry")
+    assert (answer.status, slug(answer)) == (409, "job-ended")
+    assert "errors" not in answer.json

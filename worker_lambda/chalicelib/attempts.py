@@ -25,7 +25,10 @@ def charged(job: Job) -> int:
 
 
 def adopt(message: QueueMessage, stores: Stores) -> None:
-    """Begin the life that an explicit retry gave the job, if whoever asked for it died before marking the job."""
+    """Begin the life that an explicit retry gave the job, unless whoever asked for it has marked the job already.
+
+    This is what keeps a retry from being stranded: the message is sent before the job is marked.
+    """
     if message.retry_of is not None:
         stores.jobs.requeue(message.job, message.retry_of, now())
 
@@ -40,18 +43,24 @@ def begin(message: QueueMessage, stores: Stores) -> bool:
     return True
 
 
-def interrupted(message: QueueMessage, error: Exception, stores: Stores) -> bool:
-    """Note what interrupted the attempt; False if the command was given up for it."""
+def interrupted(message: QueueMessage, error: Exception, stores: Stores, *, recorded: bool) -> int | None:
+    """Note what interrupted the attempt, and how often that was; None if the command was given up for it.
+
+    `recorded`: whether this attempt is the one that has begun. Otherwise one that began earlier has died.
+    """
     job = _live(message, stores)
+    count = job.attempts if recorded else charged(job)
     if isinstance(error, Unavailable):
-        stores.jobs.hold(message.job, error.to_problem(), job.attempts, now())
-        return True
-    if job.attempts + 1 >= MAX_ATTEMPTS:
-        give_up(message, stores)
-        return False
-    problem = InternalError("An attempt failed through a fault of ours; the command is tried again.").to_problem()
-    stores.jobs.hold(message.job, problem, job.attempts + 1, now())
-    return True
+        problem = error.to_problem()
+    else:
+        count += 1
+        if count >= MAX_ATTEMPTS:
+            give_up(message, stores)
+            return None
+        fault = InternalError("An attempt failed through a fault of ours; the command is tried again.")
+        problem = fault.to_problem()
+    stores.jobs.hold(message.job, problem, count, job.held + 1, now())
+    return job.held + 1
 
 
 def give_up(message: QueueMessage, stores: Stores) -> None:
@@ -62,6 +71,6 @@ def give_up(message: QueueMessage, stores: Stores) -> None:
 
 def _live(message: QueueMessage, stores: Stores) -> Job:
     job = stores.jobs.get(message.job.job_id)
-    if job is None or not job.is_live(message.job):
+    if job is None or not job.is_live(message.job, now()):
         raise JobEnded
     return job

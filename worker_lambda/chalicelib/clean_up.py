@@ -15,8 +15,7 @@ def finish_clean_up(message: QueueMessage, stores: Stores) -> None:
         # Superseded for good: keys are used once, so no later version can stand under this one.
         stores.documents.delete([job.superseded])
     remove_uncommitted(message.job, message.item_id, stores)
-    # A failed job keeps its claim check for a retry, and a retry that is under way needs it.
-    if job is None or (job.status.done and job.kept != message.kept):
+    if isinstance(message.content, Claim) and (job is None or not job.needs_claim(message.content.key)):
         remove_claim(message, stores)
 
 

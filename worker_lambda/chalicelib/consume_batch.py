@@ -17,12 +17,12 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from jobpipe.errors import Unavailable
 from jobpipe.limits import BACKOFF_JITTER, FIRST_BACKOFF, LONGEST_BACKOFF
 from jobpipe.ports import ReceivedMessages
 from jobpipe.telemetry import logger
 
 _MAX_BATCH = 10
+_AT_ONCE = 1  # second: not none, so that a message cannot use up its receives in a moment
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +36,14 @@ class Delivery:
     group_id: str = ""
 
 
+class ComesAgain(Exception):
+    """The message has to come again; it did so before, this many times with this one."""
+
+    def __init__(self, times: int) -> None:
+        super().__init__(f"for the {times}. time")
+        self.times = times
+
+
 @dataclass(frozen=True, slots=True)
 class Handling:
     """What is done with the deliveries of a queue."""
@@ -44,6 +52,7 @@ class Handling:
     charged: Callable[[Delivery], int]  # attempts that count for a message which came again
     received: ReceivedMessages
     reserve_seconds: float  # what must be left of the time to begin with another message
+    seconds_left: Callable[[], float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +63,7 @@ class _Returned:
     seconds: int
 
 
-def consume_batch(
-    records: Sequence[Mapping[str, Any]], handling: Handling, seconds_left: Callable[[], float]
-) -> dict[str, Any]:
+def consume_batch(records: Sequence[Mapping[str, Any]], handling: Handling) -> dict[str, Any]:
     """Process the records and name those to be delivered again, in the form that Lambda reads."""
     lines: dict[str, list[Delivery]] = {}
     for record in records:
@@ -64,7 +71,7 @@ def consume_batch(
         lines.setdefault(delivery.group_id, []).append(delivery)
 
     def process(line: list[Delivery]) -> _Returned:
-        return _process_in_order(line, handling, seconds_left)
+        return _process_in_order(line, handling)
 
     fresh = [line for line in lines.values() if all(delivery.receive_count == 1 for delivery in line)]
     again = [line for line in lines.values() if line not in fresh]
@@ -81,22 +88,23 @@ def consume_batch(
     return {"batchItemFailures": failures}
 
 
-def _process_in_order(line: list[Delivery], handling: Handling, seconds_left: Callable[[], float]) -> _Returned:
+def _process_in_order(line: list[Delivery], handling: Handling) -> _Returned:
     """What is left of the line after its first failure, the failed one included, or when the time is up."""
     for i, delivery in enumerate(line):
-        if seconds_left() < handling.reserve_seconds:
+        if handling.seconds_left() < handling.reserve_seconds:
             # To be killed by the time-out in the middle of it would cost this command an attempt.
             logger.warning("no time left", extra={"message_id": delivery.message_id, "behind": len(line) - i - 1})
-            return _Returned(line[i:], 0)
+            return _Returned(line[i:], _AT_ONCE)
         try:
             handling.process(delivery)
         except Exception as error:  # noqa: BLE001  # whatever it is, it must not cost the other items theirs
-            seconds = backoff_seconds(delivery.receive_count)
+            # Receives count other things too, such as a neighbour's deaths; they have to do if nothing was noted.
+            seconds = backoff_seconds(error.times if isinstance(error, ComesAgain) else delivery.receive_count)
             logger.warning(
                 "message returned",
                 extra={
                     "message_id": delivery.message_id,
-                    "reason": f"{type(error).__name__}: {error}",
+                    "reason": repr(error.__cause__ or error),
                     "behind": len(line) - i - 1,
                     "again_in_seconds": seconds,
                 },
@@ -105,9 +113,9 @@ def _process_in_order(line: list[Delivery], handling: Handling, seconds_left: Ca
     return _Returned([], 0)
 
 
-def backoff_seconds(receive_count: int) -> int:
+def backoff_seconds(times: int) -> int:
     """1, 2, 4, 8 … seconds, up to the longest, each shortened a little at random; SQS takes whole seconds only."""
-    doublings = min(receive_count - 1, 30)  # a float would overflow before a thousand receives do
+    doublings = min(times - 1, 30)  # a float would overflow before a thousand receives do
     seconds: float = min(FIRST_BACKOFF.total_seconds() * 2**doublings, LONGEST_BACKOFF.total_seconds())
     return max(1, round(seconds * random.uniform(1 - BACKOFF_JITTER, 1.0)))
 
@@ -117,7 +125,7 @@ def _postpone(returned: list[_Returned], received: ReceivedMessages) -> None:
     # for the queue's whole visibility would hold up those that are back before it.
     try:
         received.postpone([(delivery.receipt, each.seconds) for each in returned for delivery in each.rest])
-    except Unavailable:
+    except Exception:  # noqa: BLE001  # what was done must be acknowledged all the same
         logger.warning("not postponed", exc_info=True)  # they come again when their visibility ends
 
 

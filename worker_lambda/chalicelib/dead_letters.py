@@ -1,6 +1,8 @@
-"""The backstop: messages that SQS has given up, because no worker ever got as far as to count an attempt."""
+"""The backstop: messages that SQS has given up, as those that no worker could even start with for days."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 from jobpipe.clock import now
 from jobpipe.errors import AttemptsSpent, JobEnded, UndecodableMessage
@@ -14,13 +16,14 @@ from .parking import park
 from .services import Services
 
 
-def dead_letter_handling(services: Services) -> Handling:
+def dead_letter_handling(services: Services, seconds_left: Callable[[], float]) -> Handling:
     """How the dead-letter queue's batches are handled."""
     return Handling(
         process=lambda delivery: end_job_of(delivery, services),
         charged=lambda _: 0,
         received=_LeftAlone(),
         reserve_seconds=services.reserve_seconds,
+        seconds_left=seconds_left,
     )
 
 

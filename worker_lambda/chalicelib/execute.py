@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Iterable
 
 from jobpipe.clock import now
 from jobpipe.commands import Command
+from jobpipe.deadline import leaving
 from jobpipe.errors import ClaimMissing, JobEnded, Refusal, Unavailable, UndecodableMessage
 from jobpipe.queue_message import Claim, QueueMessage, decode_command, decode_message
 from jobpipe.telemetry import logger
@@ -13,22 +15,25 @@ from jobpipe.telemetry import logger
 from . import attempts
 from .clean_up import finish_clean_up, remove_claim, remove_uncommitted
 from .command_handlers import handle
-from .consume_batch import Delivery, Handling
+from .consume_batch import ComesAgain, Delivery, Handling
 from .parking import park
 from .services import Services
 
+_NOTE_PAUSES = (0.1, 0.3, 1.0, 3.0)  # seconds between two tries to note an interruption
 
-def command_handling(services: Services) -> Handling:
+
+def command_handling(services: Services, seconds_left: Callable[[], float]) -> Handling:
     """How the command queue's batches are handled."""
     return Handling(
-        process=lambda delivery: execute(delivery, services),
+        process=lambda delivery: execute(delivery, services, seconds_left),
         charged=lambda delivery: _charged(delivery, services),
         received=services.received,
         reserve_seconds=services.reserve_seconds,
+        seconds_left=seconds_left,
     )
 
 
-def execute(delivery: Delivery, services: Services) -> None:
+def execute(delivery: Delivery, services: Services, seconds_left: Callable[[], float]) -> None:
     """Apply the command and end its job; when this returns, the message may be deleted.
 
     Raises when the message must come again: after an outage, or a fault of ours that is not the last.
@@ -45,35 +50,56 @@ def execute(delivery: Delivery, services: Services) -> None:
         "request_id": message.request_id,
         "receive_count": delivery.receive_count,
     }
-    about["outcome"] = _run(message, services, about, redelivered=delivery.receive_count > 1)
-    logger.info("command", extra={**about, "duration_ms": round((time.perf_counter() - started) * 1000, 1)})
-
-
-def _run(message: QueueMessage, services: Services, about: dict[str, object], *, redelivered: bool) -> str:
     try:
         # An outage here is not noted on the job, which is still in its old life: the message just comes again.
         attempts.adopt(message, services)
-        try:
-            outcome = _attempt(message, services, about, redelivered=redelivered)
-        except JobEnded:
-            raise
-        except Exception as error:
-            logger.exception("command interrupted", extra=about)
-            if _comes_again(message, error, services):
-                raise
-            outcome = "given up"
+        if delivery.receive_count > 1:
+            about["outcome"] = _again(message, services, about, seconds_left)
+        else:
+            about["outcome"] = _first(message, services, about)
     except JobEnded:
         # Another delivery was first, or the job was cancelled or is long gone: this one changes nothing (P2).
         finish_clean_up(message, services)
-        return "ended before"
-    if redelivered or outcome == "given up":
+        about["outcome"] = "ended before"
+    logger.info("command", extra={**about, "duration_ms": round((time.perf_counter() - started) * 1000, 1)})
+
+
+def _first(message: QueueMessage, services: Services, about: dict[str, object]) -> str:
+    """The first delivery: unrecorded, beside others."""
+    try:
+        return _apply(message, services, about)
+    except JobEnded:
+        raise
+    except Exception as error:  # noqa: BLE001  # raised again by _note, unless it was the last straw
+        logger.exception("command interrupted", extra=about)
+        _note(message, error, services, recorded=False, pauses=())
         remove_uncommitted(message.job, message.item_id, services)
+        return "given up"
+
+
+def _again(
+    message: QueueMessage, services: Services, about: dict[str, object], seconds_left: Callable[[], float]
+) -> str:
+    """A later delivery: recorded, alone, and without what earlier ones have left behind."""
+    recorded, outcome = False, "given up"
+    try:
+        # To be killed by the time-out while AWS is slow would make an outage an attempt.
+        with leaving(services.reserve_seconds, seconds_left):
+            recorded = attempts.begin(message, services)
+            if recorded:
+                outcome = _apply(message, services, about)
+    except JobEnded:
+        raise
+    except Exception as error:  # noqa: BLE001  # raised again by _note, unless it was the last straw
+        logger.exception("command interrupted", extra=about)
+        # What has begun and is not noted will be charged, so the note is worth some patience.
+        pauses = (pause for pause in _NOTE_PAUSES if seconds_left() > services.reserve_seconds / 2)
+        _note(message, error, services, recorded=recorded, pauses=pauses if recorded else ())
+    remove_uncommitted(message.job, message.item_id, services)
     return outcome
 
 
-def _attempt(message: QueueMessage, services: Services, about: dict[str, object], *, redelivered: bool) -> str:
-    if redelivered and not attempts.begin(message, services):
-        return "given up"
+def _apply(message: QueueMessage, services: Services, about: dict[str, object]) -> str:
     try:
         command = _command(message, services)
         about["operation"] = command.operation
@@ -85,6 +111,26 @@ def _attempt(message: QueueMessage, services: Services, about: dict[str, object]
     return "succeeded"
 
 
+def _note(
+    message: QueueMessage, error: Exception, services: Services, *, recorded: bool, pauses: Iterable[float]
+) -> None:
+    """Raises ComesAgain, unless the command was given up for the interruption."""
+    waits = iter(pauses)
+    while True:
+        try:
+            times = attempts.interrupted(message, error, services, recorded=recorded)
+        except Unavailable:
+            pause = next(waits, None)
+            if pause is None:
+                logger.warning("interruption not noted", extra={"job_id": message.job.job_id})
+                raise error from None
+            time.sleep(pause)
+        else:
+            if times is None:
+                return
+            raise ComesAgain(times) from error
+
+
 def _command(message: QueueMessage, services: Services) -> Command:
     if not isinstance(message.content, Claim):
         return message.content
@@ -94,19 +140,10 @@ def _command(message: QueueMessage, services: Services) -> Command:
     return decode_command(text, message.item_id)
 
 
-def _comes_again(message: QueueMessage, error: Exception, services: Services) -> bool:
-    """Note the interruption; False if the command was given up for it."""
-    try:
-        return attempts.interrupted(message, error, services)
-    except Unavailable:
-        logger.warning("interruption not noted", extra={"job_id": message.job.job_id})
-        return True
-
-
 def _charged(delivery: Delivery, services: Services) -> int:
     """For the order of those that run alone; what cannot be told now is told when it is its turn."""
     try:
         job = services.jobs.get(decode_message(delivery.body).job.job_id)
-    except (UndecodableMessage, Unavailable):
+    except Exception:  # noqa: BLE001  # it must not cost the others theirs
         return 0
     return 0 if job is None else attempts.charged(job)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from jobpipe.errors import UndecodableMessage
+from contextlib import suppress
+
+from jobpipe.clock import now
+from jobpipe.errors import CommandUnreadable, JobEnded, UndecodableMessage
+from jobpipe.queue_message import UnreadableCommand
 from jobpipe.telemetry import logger
 
 from .consume_batch import Delivery
@@ -12,7 +16,15 @@ _MAX_REASON = 500
 
 
 def park(delivery: Delivery, why: UndecodableMessage, source: str, services: Services) -> None:
-    """Keep the message on the parked queue; when this returns, it may be deleted where it was."""
+    """Keep the message on the parked queue; when this returns, it may be deleted where it was.
+
+    If its job is known, that ends as failed, so that nobody waits for it for ever. The command stays with it, for a
+    retry with a release that reads it.
+    """
+    if isinstance(why, UnreadableCommand):
+        problem = CommandUnreadable(f"Its message is parked: {why}").to_problem()
+        with suppress(JobEnded):
+            services.jobs.fail(why.job, problem, now(), why.kept, attempt=False)
     # The reason may quote the message, and SQS does not take every character.
     reason = str(why).encode("ascii", "backslashreplace").decode()[:_MAX_REASON]
     reason = "".join(character if character.isprintable() else "?" for character in reason)
