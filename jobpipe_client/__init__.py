@@ -9,6 +9,8 @@ from jobpipe_client.client import Client
 from jobpipe_client.exceptions import (
     AttemptsSpent,
     BadAnswer,
+    CommandCancelled,
+    CommandUnreadable,
     ConfigurationError,
     Forbidden,
     GatewayTimeout,
@@ -42,6 +44,8 @@ __all__ = [
     "AttemptsSpent",
     "BadAnswer",
     "Client",
+    "CommandCancelled",
+    "CommandUnreadable",
     "ConfigurationError",
     "Connection",
     "Forbidden",

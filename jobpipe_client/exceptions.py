@@ -106,6 +106,12 @@ class JobEndedAlready(ProblemError):
     slug = "job-ended"
 
 
+class CommandCancelled(ProblemError):
+    """The command was cancelled while its answer was waited for; without waiting it is JobCancelled."""
+
+    slug = "job-cancelled"
+
+
 class VersionMismatch(ProblemError):
     """The item is no longer at the version named by `if_match`."""
 
@@ -146,6 +152,12 @@ class AttemptsSpent(ProblemError):
     """The command was interrupted too often; `Client.retry` queues it again."""
 
     slug = "attempts-spent"
+
+
+class CommandUnreadable(ProblemError):
+    """The service was rolled back to a release that does not understand the command; `Client.retry` it later."""
+
+    slug = "command-unreadable"
 
 
 class Unavailable(ProblemError):
@@ -200,6 +212,7 @@ _TYPES: tuple[type[ProblemError], ...] = (
     NotFound,
     NameTaken,
     JobEndedAlready,
+    CommandCancelled,
     VersionMismatch,
     TooLarge,
     UnsupportedMediaType,
@@ -207,6 +220,7 @@ _TYPES: tuple[type[ProblemError], ...] = (
     TooManyRequests,
     InternalError,
     AttemptsSpent,
+    CommandUnreadable,
     Unavailable,
     GatewayTimeout,
 )
