@@ -1,6 +1,7 @@
 """Compares jobs, items, name locks and documents of a stage, and says where they disagree.
 
-Nothing is changed without --repair; the table says what it would do. Exit status: 0 clean, 3 findings, 1 error.
+Nothing is changed without --repair; the table says what it would do. Exit status: 0 clean, 3 findings, 1 error,
+4 nothing found but not everything judged, because messages wait on the queues.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from scripts.audit_report import Report, print_repaired, print_report, to_json
 from scripts.audit_search import Watch, search
 from scripts.stage_aws import StageAws, add_stage_argument, one_line_errors, open_stage, positive
 
-FINDINGS = 3
+FINDINGS, NOT_JUDGED = 3, 4
 _EXAMPLES = """examples:
   make audit                              what disagrees, and what a repair would do
   make audit REPAIR=yes                   mend what can be mended safely, and audit again
@@ -55,7 +56,14 @@ def _command(options: argparse.Namespace) -> int:
         print(to_json(report, repaired))
     else:
         print_report(console, report)
-    return FINDINGS if report.findings else 0
+    return exit_status(report)
+
+
+def exit_status(report: Report) -> int:
+    """As the command's help has it."""
+    if report.findings:
+        return FINDINGS
+    return 0 if report.is_clean else NOT_JUDGED
 
 
 def places_of(stage: StageAws) -> Places:
@@ -79,7 +87,8 @@ def places_of(stage: StageAws) -> Places:
 def _audit(places: Places, options: argparse.Namespace) -> Report:
     with _watching() as watch:
         found = list(islice(search(places, older_than=options.older_than, watch=watch), options.limit + 1))
-    return Report(found[: options.limit], len(found) > options.limit, watch.notes)
+    more = len(found) > options.limit
+    return Report(found[: options.limit], more, watch.left, watch.messages)
 
 
 def _repair(places: Places, report: Report) -> list[Repaired]:
@@ -91,7 +100,8 @@ class _Progress(Watch):
     """Shows how far it is, on a terminal."""
 
     def __init__(self, progress: Progress) -> None:
-        self.notes: list[str] = []
+        self.left: dict[str, int] = {}
+        self.messages = 0
         self._progress = progress
         self._tasks = {"": progress.add_task("starting")}
         self._repaired = 0
@@ -102,8 +112,9 @@ class _Progress(Watch):
             self._progress.update(self._tasks[""], visible=False)
         self._progress.update(self._tasks[what], description=f"{n:,} {what}")
 
-    def note(self, text: str) -> None:
-        self.notes.append(text)
+    def not_judged(self, what: str, n: int, messages: int) -> None:
+        self.left[what] = n
+        self.messages = messages
 
     def repaired(self) -> None:
         self._repaired += 1

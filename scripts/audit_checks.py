@@ -50,13 +50,16 @@ NAMES_HELD_TWICE = """
 """Names that several items have; two of the items stand for all of them."""
 
 UNFINISHED_JOBS = """
-    SELECT job_id, generation, EXISTS (
+    SELECT job_id, generation, updated_at, EXISTS (
         SELECT 1 FROM objects
         WHERE objects.job_id = jobs.job_id AND objects.generation = jobs.generation AND kind = 'items'
     )
     FROM jobs WHERE NOT done AND updated_at <= :cutoff
 """
-"""Jobs that have not ended, and whether a worker put a document for them: findings if no queue holds anything."""
+"""Jobs that have not ended, and whether a worker put a document for them: findings if no queue holds anything.
+
+Or if they are older than a message can be.
+"""
 
 ORPHAN_CLAIMS = """
     SELECT objects.key

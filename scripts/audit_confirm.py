@@ -12,8 +12,12 @@ from datetime import datetime
 from botocore.exceptions import ClientError
 
 from jobpipe.aws import error_code
+from jobpipe.clock import rfc3339
+from jobpipe.errors import PROBLEM_TYPE_PREFIX, AttemptsSpent
 from jobpipe.item_rules import name_key
-from jobpipe.job import Job
+from jobpipe.job import Job, Status
+from jobpipe.limits import QUEUE_RETENTION
+from scripts.audit_backlog import Backlog
 from scripts.audit_findings import (
     DanglingPointer,
     Finding,
@@ -39,6 +43,7 @@ class Confirm:
 
     places: Places
     now: datetime
+    backlog: Backlog | None = None  # None: what waits does not matter, because what is confirmed can do no harm
 
     def dangling_pointer(self, item_id: str, key: str) -> Finding | None:
         # The bucket first, the row second: as long as the row points to the key, nobody may have deleted it.
@@ -53,14 +58,21 @@ class Confirm:
         # The job first: once its life is over, what it did not commit never will be. The row second, the bucket
         # last: a worker may have cleaned up meanwhile.
         parsed = parse_document_key(key)
-        why = None
-        if parsed is not None:
-            item_id, job_id, generation = parsed
-            why = self._why_over(job_id, generation)
-            item = self.places.items.get(item_id)
-            if why is None or (item is not None and item.document.key == key):
-                return None
-        return OrphanDocument(key, why) if self._is_there(key) else None
+        if parsed is None:
+            return OrphanDocument(key, None) if self._is_there(key) else None
+        item_id, job_id, generation = parsed
+        job = self.places.jobs.get(job_id)
+        why = self._why_over(job, generation)
+        if why is None:
+            return None
+        waits = self._clean_up_may_come(job)
+        item = self.places.items.get(item_id)
+        if (item is not None and item.document.key == key) or not self._is_there(key):
+            return None
+        if waits:
+            self._leave("orphan documents")
+            return None
+        return OrphanDocument(key, why)
 
     def lock_without_item(self, name: str) -> Finding | None:
         holder = self.places.lock_holder(name)
@@ -94,52 +106,77 @@ class Confirm:
             return None
         return NameHeldTwice(name, sharing, self.places.lock_holder(name))
 
-    def unfinished_job(self, job_id: str, generation: str, *, has_document: bool) -> Finding | None:
-        # The queues were seen empty before this read, so nothing is left that could end this life of the job.
+    def unfinished_job(
+        self, job_id: str, generation: str, updated_at: str, *, has_document: bool
+    ) -> Finding | None:
+        # The queues are seen empty before the read, so nothing is left that could end this life of the job; or no
+        # message can be as old as it, whatever they hold. While they hold anything, the others are not even read.
+        overdue = updated_at <= rfc3339(self.now - 2 * QUEUE_RETENTION)  # once on the queue, once as a dead letter
+        if not overdue and self._messages_wait():
+            self._leave("unfinished jobs")
+            return None
         job = self.places.jobs.get(job_id)
         if job is None or job.status.done or job.generation != generation or job.is_expired(self.now):
             return None
+        if overdue and job.updated_at != updated_at:
+            return None
         traces = _traces(job, has_document=has_document)
-        if traces is None and self.places.was_answered(job):
+        if traces is None and self.places.was_answered(job, None):
             traces = "the API's log has its 202"
         if traces is None:
-            return NeverAnswered(job_id, job, "no worker saw it and no 202 is known")
-        return Lost(job_id, job, traces)
+            return NeverAnswered(job_id, job, "no worker saw it and no 202 is known", self.now, overdue)
+        return Lost(job_id, job, traces, self.now, overdue, command_claim(self.places, job))
 
     def orphan_claim(self, key: str) -> Finding | None:
         # The job first: a claim check that it does not need any more it will never need again, since every life
         # that begins with a request has keys of its own, and a retry takes what the failed job keeps.
         parsed = parse_claim_key(key)
-        why = None
-        if parsed is not None:
-            why = self._why_not_needed(key, parsed[0])
-            if why is None:
-                return None
-        return OrphanClaim(key, why) if self._is_there(key) else None
+        if parsed is None:
+            return OrphanClaim(key, None) if self._is_there(key) else None
+        job = self.places.jobs.get(parsed[0])
+        if job is None or job.is_expired(self.now) or job.needs_claim(key):
+            return None  # gone since: left to the bucket's lifecycle
+        waits = self._clean_up_may_come(job)
+        if not self._is_there(key):
+            return None
+        if waits:
+            self._leave("orphan claims")
+            return None
+        return OrphanClaim(key, f"its job has {job.status.value} and does not keep it")
 
     def missing_claim(self, job_id: str, key: str) -> Finding | None:
         # The bucket first: whoever deletes the claim check of a job has ended its last life before.
         if self._is_there(key):
             return None
         job = self.places.jobs.get(job_id)
-        if job is None or job.is_expired(self.now) or job.kept is None or job.kept.claim != key:
+        if job is None or job.is_expired(self.now) or not job.status.done or not job.needs_claim(key):
             return None
         return MissingClaim(job_id, job, key, deleted=bool(versions(self.places, key).hidden))
 
-    def _why_over(self, job_id: str, generation: str) -> str | None:
-        job = self.places.jobs.get(job_id)
+    def _why_over(self, job: Job | None, generation: str) -> str | None:
         if job is None or job.is_expired(self.now):
             return "and its job is gone"
         if job.generation != generation:
             return "and its job lives anew"
         return f"and its job has {job.status.value}" if job.status.done else None
 
-    def _why_not_needed(self, key: str, job_id: str) -> str | None:
-        job = self.places.jobs.get(job_id)
-        if job is None or job.is_expired(self.now) or not job.status.done:
-            return None  # gone since: left to the bucket's lifecycle
-        kept = job.kept is not None and job.kept.claim == key
-        return None if kept else f"its job has {job.status.value} and does not keep it"
+    def _clean_up_may_come(self, job: Job | None) -> bool:
+        """Whether the job was ended over its message's head, which may wait and will clean up when it comes.
+
+        By a cancel, or by a dead letter while the same command, sent twice, stays away for its backoff.
+        """
+        if job is None or job.is_expired(self.now):
+            return False
+        given_up = job.error is not None and job.error.get("type") == PROBLEM_TYPE_PREFIX + AttemptsSpent.slug
+        return (job.status is Status.CANCELLED or (job.status.done and given_up)) and self._messages_wait()
+
+    def _messages_wait(self) -> bool:
+        return self.backlog is not None and self.backlog.messages > 0
+
+    def _leave(self, what: str) -> None:
+        """Count it as not judged: what waits may yet deal with it."""
+        if self.backlog is not None:
+            self.backlog.not_judged[what] += 1
 
     def _is_there(self, key: str) -> bool:
         try:
@@ -167,6 +204,16 @@ def versions(places: Places, key: str) -> Versions:
         return Versions()
     hidden = [each["VersionId"] for each in answer.get("Versions", []) if each["Key"] == key]
     return Versions(tuple(each["VersionId"] for each in markers), tuple(hidden))
+
+
+def command_claim(places: Places, job: Job) -> str | None:
+    """A claim check that holds the job's command: the one of this life of it, else of an earlier one.
+
+    By the fingerprint, which names it: an earlier job of the same id may have left that of another command.
+    """
+    keys = places.documents.keys(f"claims/{job.job_id}/")
+    its_own = [key for key in keys if key.endswith(f"/{job.fingerprint}.json") and parse_claim_key(key)]
+    return min(its_own, key=lambda key: (f"/{job.generation}/" not in key, key), default=None)
 
 
 def _traces(job: Job, *, has_document: bool) -> str | None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import ClassVar
 
 from jobpipe.item import StoredItem
@@ -124,10 +125,13 @@ class StuckJob(Finding):
 
     job: Job
     traces: str
+    seen: datetime = field(compare=False)  # when the audit began that found it
+    overdue: bool = False  # it is older than any message can be, whatever the queues hold
 
     @property
     def detail(self) -> str:
-        return f"{self.job.status.value} since {self.job.updated_at}, all queues are empty, {self.traces}"
+        why = "longer than any message is kept" if self.overdue else "all queues are empty"
+        return f"{self.job.status.value} since {self.job.updated_at}, {why}, {self.traces}"
 
     @property
     def remedy(self) -> str | None:
@@ -143,9 +147,16 @@ class NeverAnswered(StuckJob):
 
 @dataclass(frozen=True, slots=True)
 class Lost(StuckJob):
-    """It was accepted, and its message is gone."""
+    """It was accepted, and its message is gone; a large command may still lie in its claim check."""
 
     kind = "lost"
+    claim: str | None = None  # that claim check, the only copy of the command
+
+    @property
+    def remedy(self) -> str | None:
+        return "end it as failed" + (
+            "" if self.claim is None else ", with its claim check, so that it can be retried"
+        )
 
 
 @dataclass(frozen=True, slots=True)

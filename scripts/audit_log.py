@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from jobpipe.job import Job
 
-_EARLIER_MS = 60_000  # clocks differ
+_CLOCKS_DIFFER = timedelta(minutes=1)  # of the log and of the Lambda, at most
 _ACCEPTED = 202
 
 
@@ -20,12 +20,12 @@ class ApiLog:
     logs: Any  # a client of CloudWatch Logs
     group: str
 
-    def was_answered(self, job: Job) -> bool:
-        """Whether a request that was answered with 202 names this job."""
-        start = int(datetime.fromisoformat(job.created_at).timestamp() * 1000) - _EARLIER_MS
+    def was_answered(self, job: Job, since: datetime | None) -> bool:
+        """Whether a request that was answered with 202 names this job; since then, or ever (None)."""
+        start = since or datetime.fromisoformat(job.created_at) - _CLOCKS_DIFFER
         pages = self.logs.get_paginator("filter_log_events").paginate(
             logGroupName=self.group,
-            startTime=start,
+            startTime=int(start.timestamp() * 1000),
             # A plain term; emulators know no patterns for JSON.
             filterPattern=f'"{job.job_id}"',
         )

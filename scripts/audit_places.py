@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import cached_property
 
 from jobpipe.aws import AwsClients
@@ -14,7 +14,7 @@ from jobpipe.job import Job
 from jobpipe.s3_documents import S3Documents
 
 
-def _nobody_knows(_: Job) -> bool:
+def _nobody_knows(_: Job, __: datetime | None) -> bool:
     return False
 
 
@@ -29,7 +29,7 @@ class Places:
     documents_bucket: str
     queue_urls: tuple[str, ...]  # where commands may wait: the commands queue and its dead letters
     job_retention: timedelta
-    was_answered: Callable[[Job], bool] = _nobody_knows  # whether a caller was told 202; asked for traceless jobs
+    was_answered: Callable[[Job, datetime | None], bool] = _nobody_knows  # with 202, since then or (None) ever
     queue_looks: int = 2  # how often the queues must be seen empty
     queue_pause: float = 0.0  # seconds between two looks
 

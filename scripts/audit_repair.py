@@ -14,8 +14,7 @@ from botocore.exceptions import ClientError
 
 from jobpipe.aws import Conflict, error_code, outages, settle_conflicts
 from jobpipe.clock import now as current_time
-from jobpipe.errors import InternalError, JobEnded, ProblemError, Unavailable
-from jobpipe.item import StoredItem, document_prefix
+from jobpipe.item import StoredItem
 from jobpipe.item_rules import name_key
 from scripts.audit_confirm import Confirm, versions
 from scripts.audit_findings import (
@@ -24,19 +23,17 @@ from scripts.audit_findings import (
     Finding,
     ItemWithoutLock,
     LockWithoutItem,
-    Lost,
     MissingClaim,
-    NeverAnswered,
     OrphanClaim,
     OrphanDocument,
     StuckJob,
 )
 from scripts.audit_places import Places
+from scripts.audit_stuck import end_stuck, may_be_at_work
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
 
-_SEND_AGAIN = " Send it again, with another Idempotency-Key if it had one."
 _CONFLICTS = {"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"}
 
 
@@ -84,10 +81,11 @@ class Repairs:
                 mended = self.lock_without_item(finding)
             case ItemWithoutLock():
                 mended = self.item_without_lock(finding)
-            case NeverAnswered():
-                mended = self.stuck_job(finding, Unavailable("The command was never accepted." + _SEND_AGAIN))
-            case Lost():
-                mended = self.stuck_job(finding, InternalError("The command was lost." + _SEND_AGAIN))
+            case StuckJob():
+                why = may_be_at_work(finding, self.places)
+                if why is not None:
+                    return Repaired(finding, mended=False, note=f"left alone: {why}")
+                mended = end_stuck(finding, self.places, self.now)
             case OrphanClaim():
                 mended = self.orphan_claim(finding)
             case MissingClaim():
@@ -136,22 +134,6 @@ class Repairs:
             },
         )
 
-    def stuck_job(self, finding: StuckJob, problem: ProblemError) -> bool:
-        # On the condition that it is unfinished in this life. A message that turns up later finds it ended and
-        # changes nothing; a worker that is at it now has its transaction refused, or has made this one fail.
-        job = finding.job
-        try:
-            self.places.jobs.fail(job.ref, problem.to_problem(), self.now, kept=None, attempt=False)
-        except JobEnded:
-            return False
-        # After the end, as every worker does it; the row is read after the list, and points to what was committed.
-        keys = self.places.documents.keys(document_prefix(job.item_id, job.ref))
-        item = self.places.items.get(job.item_id) if keys else None
-        committed = None if item is None else item.document.key
-        claims = self.places.documents.keys(f"claims/{job.job_id}/")
-        self.places.documents.delete(key for key in [*keys, *claims] if key != committed)
-        return True
-
     def orphan_claim(self, finding: OrphanClaim) -> bool:
         # See Confirm.orphan_claim: what is not needed now never will be.
         if Confirm(self.places, self.now).orphan_claim(finding.subject) is None:
@@ -160,11 +142,11 @@ class Repairs:
         return True
 
     def missing_claim(self, finding: MissingClaim) -> bool:
-        # The markers are listed before the job is read: while it keeps the claim check, none of them is meant. A
+        # The markers are listed before the job is read: while it needs the claim check, none of them is meant. A
         # retry that ends meanwhile puts another marker on top, which stays.
         markers = versions(self.places, finding.key).markers
         job = self.places.jobs.get(finding.subject)
-        if job is None or job.kept is None or job.kept.claim != finding.key:
+        if job is None or not job.needs_claim(finding.key):
             return False
         return self._remove_markers(finding.key, markers)
 

@@ -24,7 +24,13 @@ class Report:
 
     findings: list[Finding]
     more: bool  # there are further findings than these
-    notes: list[str] = field(default_factory=list)
+    not_judged: dict[str, int] = field(default_factory=dict)  # how many of what
+    messages: int = 0  # for which they were not
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether all was judged, and nothing found."""
+        return not self.findings and not self.not_judged
 
 
 def print_report(console: Console, report: Report) -> None:
@@ -35,9 +41,10 @@ def print_report(console: Console, report: Report) -> None:
             row = (finding.kind, finding.subject, finding.detail, finding.remedy or NO_REMEDY)
             table.add_row(*map(cell, row))
         console.print(table)
-    for note in report.notes:
-        console.print(note, markup=False, soft_wrap=True)
-    style = "bold red" if report.findings else "bold green"
+    for what, n in report.not_judged.items():
+        line = f"{n} {what} not judged: about {report.messages} messages wait"
+        console.print(line, markup=False, soft_wrap=True)
+    style = "bold red" if report.findings else "bold green" if report.is_clean else "bold yellow"
     console.print(summary(report), style=style, markup=False, soft_wrap=True)
 
 
@@ -53,8 +60,10 @@ def print_repaired(console: Console, repaired: Sequence[Repaired]) -> None:
 
 def summary(report: Report) -> str:
     """One line."""
-    if not report.findings:
+    if report.is_clean:
         return "clean: rows, locks, jobs and documents agree"
+    if not report.findings:
+        return "nothing found, but not everything was judged: audit again when the queues are empty"
     counts = Counter(finding.kind for finding in report.findings)
     more = "; these are the first, there are more (--limit)" if report.more else ""
     return ", ".join(f"{n} x {kind}" for kind, n in counts.items()) + more
@@ -63,10 +72,11 @@ def summary(report: Report) -> str:
 def to_json(report: Report, repaired: Sequence[Repaired] | None) -> str:
     """All of it; `repaired` only if repairs were asked for, and `findings` is then what is left."""
     document: dict[str, Any] = {
-        "clean": not report.findings,
+        "clean": report.is_clean,
         "findings": [_finding(finding) for finding in report.findings],
         "more": report.more,
-        "notes": report.notes,
+        "not_judged": report.not_judged,
+        "waiting_messages": report.messages,
     }
     if repaired is not None:
         document["repaired"] = [

@@ -2,29 +2,19 @@
 
 from __future__ import annotations
 
-import sqlite3
-import time
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
 
 from jobpipe.clock import now as current_time
 from jobpipe.clock import rfc3339
 from scripts import audit_checks
+from scripts.audit_backlog import Backlog
 from scripts.audit_confirm import Confirm
 from scripts.audit_findings import Finding
 from scripts.audit_places import Places
 from scripts.audit_tables import load, open_tables
 
-if TYPE_CHECKING:
-    from mypy_boto3_sqs.literals import QueueAttributeFilterType
-
 _ALL = "9999"  # later than every time in RFC 3339
-_COUNTS: list[QueueAttributeFilterType] = [
-    "ApproximateNumberOfMessages",
-    "ApproximateNumberOfMessagesNotVisible",
-    "ApproximateNumberOfMessagesDelayed",
-]
 
 
 class Watch:
@@ -33,8 +23,8 @@ class Watch:
     def counted(self, what: str, n: int) -> None:
         """So many of these were read, or looked at again, so far."""
 
-    def note(self, text: str) -> None:
-        """What is no finding, but worth knowing."""
+    def not_judged(self, what: str, n: int, messages: int) -> None:
+        """So many of these may be findings or not, because about so many messages wait."""
 
 
 def audit(
@@ -53,7 +43,8 @@ def search(
     """
     now, watch = now or current_time(), watch or Watch()
     cutoff = rfc3339(now - timedelta(seconds=older_than)) if older_than > 0 else _ALL
-    confirm = Confirm(places, now)
+    backlog = Backlog(places)
+    confirm = Confirm(places, now, backlog)
     with open_tables() as db:
         load(db, places, now, watch.counted)
 
@@ -69,42 +60,12 @@ def search(
         yield from each("locks without item", audit_checks.LOCKS_WITHOUT_ITEM, confirm.lock_without_item)
         yield from each("items without lock", audit_checks.ITEMS_WITHOUT_LOCK, confirm.item_without_lock)
         yield from each("names held twice", audit_checks.NAMES_HELD_TWICE, confirm.name_held_twice)
-        if _is_idle(db, places, cutoff, watch):
-            yield from each("unfinished jobs", audit_checks.UNFINISHED_JOBS, _flag(confirm.unfinished_job))
+        yield from each("unfinished jobs", audit_checks.UNFINISHED_JOBS, _flag(confirm.unfinished_job))
         yield from each("orphan claims", audit_checks.ORPHAN_CLAIMS, confirm.orphan_claim)
         yield from each("missing claims", audit_checks.MISSING_CLAIMS, confirm.missing_claim)
+    for what, n in backlog.not_judged.items():
+        watch.not_judged(what, n, backlog.messages)
 
 
 def _flag(look: Callable[..., Finding | None]) -> Callable[..., Finding | None]:
-    return lambda job_id, generation, has_document: look(job_id, generation, has_document=bool(has_document))
-
-
-def _is_idle(db: sqlite3.Connection, places: Places, cutoff: str, watch: Watch) -> bool:
-    """Whether unfinished jobs, if there are any, have nothing to wait for."""
-    counted: tuple[Any, ...] = db.execute(
-        f"SELECT count(*) FROM ({audit_checks.UNFINISHED_JOBS})",  # noqa: S608 - our own statement
-        {"cutoff": cutoff},
-    ).fetchone()
-    if counted[0] == 0:
-        return False  # so that a clean audit does not ask the queues
-    messages = waiting_messages(places)
-    if messages:
-        watch.note(f"{counted[0]} unfinished jobs, with about {messages} messages on the queues: they wait")
-    return messages == 0
-
-
-def waiting_messages(places: Places) -> int:
-    """About how many messages are on the queues, in flight and delayed ones included; 0 only if seen repeatedly.
-
-    SQS's counts are behind, by up to a minute after the last message was sent. And a message that becomes a dead
-    letter, or is taken back from there, could be missed on both queues if each was looked at once.
-    """
-    for look in range(places.queue_looks):
-        if look and places.queue_pause:
-            time.sleep(places.queue_pause)
-        for url in places.queue_urls:
-            answer = places.clients.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=_COUNTS)
-            messages = sum(map(int, answer["Attributes"].values()))
-            if messages:
-                return messages
-    return 0
+    return lambda *suspect: look(*suspect[:-1], has_document=bool(suspect[-1]))

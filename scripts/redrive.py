@@ -15,6 +15,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from types import FrameType
+from typing import Protocol
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -26,7 +27,10 @@ from jobpipe.clock import now
 from jobpipe.commands import OPERATIONS
 from jobpipe.dynamodb_jobs import DynamoDbJobs
 from jobpipe.errors import Refusal
+from jobpipe.job import Job
+from jobpipe.job_ref import JobRef
 from jobpipe.ports import CommandQueue, DocumentStore, JobStore
+from jobpipe.queue_message import Envelope, decode_message
 from jobpipe.retry import retry
 from jobpipe.s3_documents import S3Documents
 from jobpipe.sqs_commands import SqsCommands
@@ -57,24 +61,43 @@ class Redrive:
         job = self.jobs.get(failed.job_id)  # as it is now: the index may be behind, and time has passed
         if job is None or job.is_expired(now()):
             return "expired"
+        return self._why_not(job, failed) or self._retry(job)
+
+    def _why_not(self, job: Job, failed: Failed) -> str | None:
         if not job.status.done:
             return "waits already"
         if job.generation != failed.generation or not self.wanted.matches(job):
             return f"{job.status.value} meanwhile"
-        if job.kept is None:
-            return "never accepted, so there is no command"
+        return "never accepted, so there is no command" if job.kept is None else None
+
+    def _retry(self, job: Job) -> str | None:
+        sent = _Sent(self.queue)
         try:
-            retry(
+            after = retry(
                 job,
                 jobs=self.jobs,
                 documents=self.documents,
-                queue=self.queue,
+                queue=sent,
                 request_id=self.request_id,
                 at=now(),
             )
         except Refusal as why:
             return why.detail
-        return None
+        if after.ref == sent.life:
+            return None  # it waits, or the worker was so fast that it has ended
+        return "expired" if after.generation == job.generation else "retried by another"
+
+
+@dataclass(slots=True)
+class _Sent:
+    """The command queue, and which life of a job was sent to it last."""
+
+    queue: CommandQueue
+    life: JobRef | None = None
+
+    def send(self, envelope: Envelope) -> None:
+        self.life = decode_message(envelope.body).job
+        self.queue.send(envelope)
 
 
 @dataclass
@@ -85,9 +108,8 @@ class Summary:
     skipped: Counter[str] = field(default_factory=Counter)  # by reason
     stopped: bool = False
 
-    def lines(self, total: int) -> Iterator[str]:
+    def lines(self, left: int) -> Iterator[str]:
         """For people."""
-        left = total - self.retried - self.skipped.total()
         yield f"retried: {self.retried}"
         for why, n in self.skipped.most_common():
             yield f"skipped: {n}  {why}"
@@ -128,13 +150,26 @@ def _command(options: argparse.Namespace) -> int:
             return retry_all(console, redrive, selection)
 
 
-def retry_all(console: Console, redrive: Redrive, selection: Selection | list[Failed]) -> int:
+class Chosen(Protocol):
+    """What is to be retried: a Selection."""
+
+    def __len__(self) -> int:
+        """How many."""
+
+    def left(self, retried: int, skipped: int) -> int:
+        """How many still, after so many."""
+
+    def chosen(self, skipped: Callable[[], int]) -> Iterator[Failed]:
+        """Which; given how many were skipped so far."""
+
+
+def retry_all(console: Console, redrive: Redrive, selection: Chosen) -> int:
     """The exit status; says what was done even if it cannot go on."""
     summary, total = Summary(), len(selection)
     console.print(f"{total} failed jobs; in the worker's log as request_id {redrive.request_id}", soft_wrap=True)
     try:
         with _stop_on_interrupt(summary), _progress(console, total) as advance:
-            for failed in selection:
+            for failed in selection.chosen(summary.skipped.total):
                 if summary.stopped:
                     break
                 why = redrive.retry(failed)
@@ -144,7 +179,7 @@ def retry_all(console: Console, redrive: Redrive, selection: Selection | list[Fa
                     summary.skipped[why] += 1
                 advance()
     finally:
-        for line in summary.lines(total):
+        for line in summary.lines(selection.left(summary.retried, summary.skipped.total())):
             console.print(line, markup=False, soft_wrap=True)
     if summary.stopped:
         print("interrupted", file=sys.stderr)
@@ -217,7 +252,7 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--operation", choices=OPERATIONS)
     parser.add_argument("--owner", help="the caller whose jobs they are")
     parser.add_argument("--item", metavar="ID", help="the item that they are for")
-    parser.add_argument("--limit", type=positive, help="so many at most, the oldest first")
+    parser.add_argument("--limit", type=positive, help="so many at most, those that failed longest ago")
     parser.add_argument("--all", action="store_true", help="every failed job, if no filter is given")
     parser.add_argument("--dry-run", action="store_true", help="only count them")
     return parser.parse_args(arguments)

@@ -16,7 +16,12 @@ from jobpipe.errors import PROBLEM_TYPE_PREFIX, ProblemError
 from jobpipe.job import Job, Status
 
 _LAST = "~"  # sorts after every time
-_ROWS = "CREATE TABLE failed (created_at TEXT, job_id TEXT, generation TEXT, reason TEXT, operation TEXT)"
+_ROWS = """
+CREATE TABLE failed (failed_at TEXT, created_at TEXT, job_id TEXT, generation TEXT, reason TEXT, operation TEXT)
+"""
+# What failed longest ago, so that one limited run after another goes on: of what fails again, it is the last. The
+# time of acceptance would not do, for a retry keeps it.
+_CHOSEN = "SELECT * FROM failed ORDER BY failed_at, job_id LIMIT ? OFFSET ?"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,21 +81,44 @@ class Selection:
         self._limit = -1 if limit is None else limit
 
     def __len__(self) -> int:
-        (found,) = self._db.execute("SELECT count(*) FROM failed").fetchone()
-        return int(found) if self._limit < 0 else min(self._limit, int(found))
+        """How many are to be retried."""
+        return self._found() if self._limit < 0 else min(self._limit, self._found())
 
-    def __iter__(self) -> Iterator[Failed]:
-        """The oldest first, so that the commands of an item go in the order in which they came."""
-        order = "SELECT job_id, generation, reason, operation FROM failed ORDER BY created_at, job_id LIMIT ?"
-        return (Failed(*row) for row in self._db.execute(order, (self._limit,)))
+    def left(self, retried: int, skipped: int) -> int:
+        """How many still are, after so many."""
+        return min(len(self), self._found() - skipped) - retried
+
+    def chosen(self, skipped: Callable[[], int] = lambda: 0) -> Iterator[Failed]:
+        """In the order of acceptance, in which the commands of an item came.
+
+        Then as many others as were skipped so far: what cannot be retried would be in the way of every later run.
+        """
+        order = (
+            "SELECT job_id, generation, reason, operation "  # noqa: S608 - our own statement
+            f"FROM ({_CHOSEN}) ORDER BY created_at, job_id"
+        )
+        given, made_up_for, wanted = 0, 0, self._limit
+        while wanted:
+            before = given
+            for row in self._db.execute(order, (wanted, before)):
+                given += 1
+                yield Failed(*row)
+            if given == before or self._limit < 0:
+                return
+            wanted = skipped() - made_up_for
+            made_up_for += wanted
 
     def counts(self) -> list[tuple[str, str, int]]:
         """How many there are of each reason and operation."""
         grouped = (
-            "SELECT reason, operation, count(*) FROM "
-            "(SELECT * FROM failed ORDER BY created_at, job_id LIMIT ?) GROUP BY 1, 2 ORDER BY 3 DESC"
+            "SELECT reason, operation, count(*) "  # noqa: S608 - our own statement
+            f"FROM ({_CHOSEN}) GROUP BY 1, 2 ORDER BY 3 DESC"
         )
-        return list(self._db.execute(grouped, (self._limit,)))
+        return list(self._db.execute(grouped, (self._limit, 0)))
+
+    def _found(self) -> int:
+        (found,) = self._db.execute("SELECT count(*) FROM failed").fetchone()
+        return int(found)
 
 
 @contextmanager
@@ -118,8 +146,8 @@ def select(
             if not job.is_expired(now):
                 found += 1
                 counted(found)
-                row = (job.created_at, job.job_id, job.generation, reason_of(job), job.operation)
-                db.execute("INSERT INTO failed VALUES (?, ?, ?, ?, ?)", row)
+                row = (job.updated_at, job.created_at, job.job_id, job.generation, reason_of(job), job.operation)
+                db.execute("INSERT INTO failed VALUES (?, ?, ?, ?, ?, ?)", row)
         db.execute("COMMIT")
         yield Selection(db, limit)
     finally:

@@ -79,6 +79,15 @@ class Audited:
         queue = SqsCommands(self.places.clients, self.places.queue_urls[0])
         queue.send(seal(QueueMessage.of(job.ref, command, "test")))
 
+    def leave_message(self) -> None:
+        """Somebody else's, on the commands queue."""
+        self.places.clients.sqs.send_message(
+            QueueUrl=self.places.queue_urls[0],
+            MessageBody="{}",
+            MessageGroupId="g",
+            MessageDeduplicationId=uuid.uuid4().hex,
+        )
+
     def is_there(self, key: str) -> bool:
         return self.stores.documents.get_by_key(key) is not None
 
@@ -125,7 +134,7 @@ class Audited:
 
 
 def claim_of(job: Job) -> str:
-    return f"claims/{job.job_id}/{job.generation}/{'ab' * 32}.json"
+    return f"claims/{job.job_id}/{job.generation}/{job.fingerprint}.json"
 
 
 def new_create() -> CreateItem:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime
 
 import pytest
 
@@ -10,10 +11,12 @@ from jobpipe import json_text
 from jobpipe.clock import now
 from jobpipe.commands import SetFields
 from jobpipe.item import document_key, new_version
-from jobpipe.job import KeptCommand, Status, new_generation
+from jobpipe.job import Job, KeptCommand, Status, new_generation
+from jobpipe.retry import retry
+from jobpipe.sqs_commands import SqsCommands
 from scripts.audit_confirm import Confirm
 from scripts.audit_places import Places
-from scripts.audit_repair import repair
+from scripts.audit_repair import Repaired, repair
 from scripts.audit_search import audit
 from tests.contract.audited import LARGE, Audited, claim_of, lose_claim, new_create, one
 
@@ -60,9 +63,11 @@ def test_the_lock_of_another_item_is_replaced(store: Audited) -> None:
 def test_a_lost_job_ends_failed_with_nothing_left_of_it(store: Audited) -> None:
     job = store.accept(new_create())
     key = document_key(job.item_id, job.ref, new_version())
-    store.stores.documents.put(key, "{}")
-    store.stores.documents.put(claim_of(job), "{}")
+    others = claim_of(replace(job, fingerprint="ab" * 32))  # of an earlier job of the same id
+    for left in (key, others):
+        store.stores.documents.put(left, "{}")
     finding = one(store.audit())
+    assert finding.remedy == "end it as failed"
     assert finding.kind == "lost"
     assert "document" in finding.detail
     store.repair()
@@ -73,6 +78,42 @@ def test_a_lost_job_ends_failed_with_nothing_left_of_it(store: Audited) -> None:
     assert ended.error is not None
     assert ended.error["type"].endswith(":internal-error")
     assert not store.is_there(key)
+    assert not store.is_there(others)
+
+
+@pytest.mark.parametrize("retried", [False, True])
+def test_a_lost_command_that_has_a_claim_check_can_be_retried(store: Audited, retried: bool) -> None:
+    """It is the only copy of what was accepted."""
+    command = new_create()
+    job = store.accept(command)
+    key, earlier = claim_of(job), claim_of(replace(job, generation="0" * 16))
+    store.stores.documents.put(key, json_text.encode(command.to_raw()))
+    if retried:  # it keeps the claim check of its first life
+        store.fail(job, KeptCommand(claim=key))
+        job = store.stores.jobs.requeue(replace(job.ref, generation=new_generation()), job.generation, now())
+    else:
+        store.stores.jobs.begin_attempt(job.ref, 0, now())
+        store.stores.documents.put(earlier, "{}")
+    finding = one(store.audit())
+    assert finding.kind == "lost"
+    assert finding.remedy is not None
+    assert "retried" in finding.remedy
+    store.repair()
+    ended = store.job(job)
+    assert ended.kept == KeptCommand(claim=key)
+    assert not store.is_there(earlier)
+    queue = SqsCommands(store.places.clients, store.places.queue_urls[0])
+    stores = store.stores
+    again = retry(ended, jobs=stores.jobs, documents=stores.documents, queue=queue, request_id="r", at=now())
+    assert again.status is Status.QUEUED
+
+
+def test_a_command_that_was_never_accepted_is_not_kept(store: Audited) -> None:
+    job = store.accept(new_create())
+    store.stores.documents.put(claim_of(job), "{}")
+    assert store.kinds() == ["never answered 202"]
+    store.repair()
+    assert store.job(job).kept is None
     assert not store.is_there(claim_of(job))
 
 
@@ -106,7 +147,7 @@ def test_a_job_with_a_trace_is_lost(store: Audited, trace: str) -> None:
         store.fail(job, KeptCommand(command=json_text.encode(new_create().to_raw())))
         store.stores.jobs.requeue(replace(job.ref, generation=new_generation()), job.generation, now())
     else:
-        places = replace(places, was_answered=lambda asked: asked.job_id == job.job_id)
+        places = replace(places, was_answered=lambda asked, _: asked.job_id == job.job_id)
     assert one(audit(places)).kind == "lost"
 
 
@@ -175,6 +216,50 @@ def test_a_job_that_ended_meanwhile_stays_as_it_ended(store: Audited) -> None:
     assert store.job(job).status is Status.CANCELLED
 
 
+@pytest.mark.parametrize("began", [False, True])
+def test_a_job_whose_request_was_replayed_meanwhile_is_not_failed(store: Audited, began: bool) -> None:
+    """The replay touches no row: its message is all that there is."""
+    commands = [new_create(), new_create()]
+    jobs = [store.accept(command) for command in commands]
+    if began:
+        for job in jobs:
+            store.stores.jobs.begin_attempt(job.ref, 0, now())
+    findings = store.audit()
+    assert len(findings) == 2
+    late = next(n for n, job in enumerate(jobs) if job.job_id == findings[1].subject)
+
+    def replay(_: Repaired) -> None:
+        """After the first repair, right before the second."""
+        store.send(jobs[late], commands[late])
+
+    repaired = repair(findings, store.places, on_repaired=replay)
+    assert [each.mended for each in repaired] == [True, False]
+    assert "messages wait" in repaired[1].note
+    assert not store.job(jobs[late]).status.done
+
+
+@pytest.mark.parametrize("began", [False, True])
+def test_a_job_that_was_answered_since_the_audit_is_not_failed(store: Audited, began: bool) -> None:
+    """Its message may not be counted yet."""
+    job = store.accept(new_create())
+    if began:
+        store.stores.jobs.begin_attempt(job.ref, 0, now())
+    at = now()
+    findings = audit(store.places, now=at)
+    answered: list[datetime | None] = []
+
+    def was_answered(_: Job, since: datetime | None) -> bool:
+        answered.append(since)
+        return True
+
+    repaired = repair(findings, replace(store.places, was_answered=was_answered))
+    assert [each.mended for each in repaired] == [False]
+    assert "answered 202" in repaired[0].note
+    # That a lost job was answered once is known: it matters whether it was again.
+    assert answered == [at if began else None]
+    assert not store.job(job).status.done
+
+
 def test_a_claim_that_its_job_used_up_meanwhile_stays_deleted(store: Audited) -> None:
     job_id = lose_claim(store)
     findings = store.audit()
@@ -227,8 +312,8 @@ def test_the_second_look_acquits_by_itself(store: Audited) -> None:
         look.item_without_lock(item.item_id),
         look.item_without_lock("no-such-item"),
         look.name_held_twice("one", item.item_id, other.item_id),
-        look.unfinished_job(done.job_id, done.generation, has_document=True),
-        look.unfinished_job("ab" * 16, "ab" * 8, has_document=False),
+        look.unfinished_job(done.job_id, done.generation, done.updated_at, has_document=True),
+        look.unfinished_job("ab" * 16, "ab" * 8, done.updated_at, has_document=False),
         look.orphan_claim(claim_of(failed)),
         look.orphan_claim(claim_of(done)),
         look.missing_claim(failed.job_id, claim_of(failed)),

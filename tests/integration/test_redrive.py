@@ -116,7 +116,7 @@ def test_what_can_not_be_retried_is_skipped_and_told(
     told()
 
 
-def test_a_limit_takes_the_oldest(stage: Stage, operator: Operator, taken: tuple[str, str]) -> None:
+def test_a_limit_takes_what_failed_first(stage: Stage, operator: Operator, taken: tuple[str, str]) -> None:
     jobs = [refused_create(stage, taken[0]) for _ in range(3)]
     item = f"redrive-{uuid.uuid4()}"
     for job in jobs:

@@ -260,7 +260,7 @@ def test_a_document_of_an_unfinished_job_is_a_trace_of_a_worker(has_document: bo
     )
     with state.tables() as db:
         found = db.execute(audit_checks.UNFINISHED_JOBS, {"cutoff": CUTOFF}).fetchall()
-    assert found == [("a", "1", int(has_document))]
+    assert found == [("a", "1", OLD, int(has_document))]
 
 
 def test_an_item_may_point_to_a_document_of_any_key() -> None:

@@ -1,21 +1,26 @@
-"""A redrive that is interrupted, by Ctrl-C or by an outage, says what it has done."""
+"""What a redrive chooses, what it counts, and that it says what it has done, by Ctrl-C or by an outage too."""
 
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any, cast
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
+from jobpipe.aws import AwsClients
+from jobpipe.clock import now, rfc3339
+from jobpipe.dynamodb_rows import job_to_row
 from jobpipe.errors import AttemptsSpent, NameTaken, Unavailable
 from jobpipe.job import Status
-from jobpipe.queue_message import Envelope
+from jobpipe.queue_message import Envelope, decode_message
 from scripts.redrive import Redrive, retry_all
-from scripts.redrive_selection import Failed, Filter, reason_of, reasons
+from scripts.redrive_selection import Failed, Filter, reason_of, reasons, select
 from tests.memory import MemoryQueue
 from tests.pipeline import Pipeline
 
@@ -31,11 +36,21 @@ class InterruptedQueue(MemoryQueue):
         super().send(envelope)
 
 
-def failed_jobs(pipeline: Pipeline, count: int) -> list[Failed]:
+def failed_jobs(pipeline: Pipeline, count: int) -> Listed:
     body = {"name": "taken", "description": "d"}
     pipeline.do("POST", "/items", body)
     jobs = [pipeline.jobs.rows[pipeline.do("POST", "/items", body)["id"]] for _ in range(count)]
-    return [Failed(job.job_id, job.generation, reason_of(job), job.operation) for job in jobs]
+    return Listed(Failed(job.job_id, job.generation, reason_of(job), job.operation) for job in jobs)
+
+
+class Listed(list[Failed]):
+    """A selection of these."""
+
+    def left(self, retried: int, skipped: int) -> int:
+        return len(self) - retried - skipped
+
+    def chosen(self, _: Callable[[], int]) -> Iterator[Failed]:
+        return iter(self)
 
 
 def redrive(pipeline: Pipeline, happens: Callable[[], object], wanted: Filter | None = None) -> Redrive:
@@ -78,7 +93,7 @@ def test_each_job_is_read_afresh(pipeline: Pipeline, capsys: pytest.CaptureFixtu
     pipeline.request("DELETE", f"/jobs/{jobs[1].job_id}")  # cancelled
     del pipeline.jobs.rows[jobs[2].job_id]
     stale = Failed(jobs[3].job_id, "ab" * 8, "name-taken", "create")  # it failed anew since
-    assert retry_all(Console(), redrive(pipeline, int), [*jobs[:3], stale, jobs[4]]) == 0
+    assert retry_all(Console(), redrive(pipeline, int), Listed([*jobs[:3], stale, jobs[4]])) == 0
     said = capsys.readouterr().out
     for line in ("retried: 1", "1  waits already", "1  cancelled meanwhile", "1  expired", "1  failed meanwhile"):
         assert line in said
@@ -112,3 +127,136 @@ def test_since_is_inclusive_and_until_is_not(pipeline: Pipeline) -> None:
 
 def test_every_problem_is_a_reason() -> None:
     assert {"attempts-spent", "internal-error", "name-taken", "unavailable"} <= set(reasons())
+
+
+# --- which, and in what order -------------------------------------------------------------------------------------
+
+
+class Index:
+    """A client of DynamoDB whose index shows the failed jobs of a pipeline."""
+
+    def __init__(self, pipeline: Pipeline) -> None:
+        self._jobs = pipeline.jobs
+
+    @property
+    def dynamodb(self) -> Index:
+        return self
+
+    def get_paginator(self, _: str) -> Index:
+        return self
+
+    def paginate(self, **_: object) -> Iterator[Any]:
+        yield {"Items": [job_to_row(job) for job in self._jobs.rows.values() if job.status is Status.FAILED]}
+
+
+def test_limited_runs_get_on_though_what_they_retry_fails_again(pipeline: Pipeline) -> None:
+    """A retry keeps the time of acceptance; the time of failure moves on."""
+    ids = [failed.job_id for failed in failed_jobs(pipeline, 5)]
+    start = datetime(2026, 11, 22, 20, tzinfo=UTC)
+    for n, job_id in enumerate(ids):
+        at = rfc3339(start + timedelta(seconds=n))
+        pipeline.jobs.write(replace(pipeline.jobs.rows[job_id], created_at=at, updated_at=at))
+    # The first was accepted first and failed last.
+    pipeline.jobs.write(replace(pipeline.jobs.rows[ids[0]], updated_at=rfc3339(start + timedelta(seconds=9))))
+    clients, seen = cast("AwsClients", Index(pipeline)), []
+    for run in range(3):
+        with select(clients, "jobs", Filter(), now(), limit=2) as selection:
+            chosen = [failed.job_id for failed in selection.chosen()]
+            assert sum(n for *_, n in selection.counts()) == len(selection) == 2
+        for job_id in chosen:
+            again = rfc3339(start + timedelta(minutes=1 + run))
+            pipeline.jobs.write(replace(pipeline.jobs.rows[job_id], updated_at=again))
+        seen.append(chosen)
+    assert seen[:2] == [ids[1:3], ids[3:5]]
+    assert seen[2][0] == ids[0], "of those that were chosen, what was accepted first"
+
+
+def test_what_cannot_be_retried_is_not_in_the_way_of_a_limit(
+    pipeline: Pipeline, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ids = [failed.job_id for failed in failed_jobs(pipeline, 6)]
+    for n, job_id in enumerate(ids):
+        job = replace(pipeline.jobs.rows[job_id], updated_at=rfc3339(now() + timedelta(seconds=n)))
+        pipeline.jobs.write(replace(job, kept=None) if n in {0, 1, 3} else job)
+    with select(cast("AwsClients", Index(pipeline)), "jobs", Filter(), now(), limit=2) as selection:
+        assert retry_all(Console(), redrive(pipeline, int), selection) == 0
+    said = capsys.readouterr().out
+    assert "2 failed jobs;" in said
+    assert "retried: 2\n" in said
+    assert "skipped: 3" in said
+    assert "left" not in said
+    assert [pipeline.jobs.rows[job_id].status is Status.QUEUED for job_id in ids] == [
+        False,
+        False,
+        True,
+        False,
+        True,
+        False,
+    ]
+
+
+def test_a_limited_run_that_is_stopped_says_what_is_left_of_it(
+    pipeline: Pipeline, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for failed in failed_jobs(pipeline, 6)[:1]:
+        job = pipeline.jobs.rows[failed.job_id]
+        pipeline.jobs.write(replace(job, kept=None, created_at="2001", updated_at="2001"))
+    with select(cast("AwsClients", Index(pipeline)), "jobs", Filter(), now(), limit=4) as selection:
+        stopped = redrive(pipeline, lambda: signal.raise_signal(signal.SIGINT))
+        assert retry_all(Console(), stopped, selection) == 130
+    said = capsys.readouterr().out
+    assert "retried: 2\n" in said
+    assert "left:    2" in said
+
+
+def test_without_a_limit_all_go_in_the_order_of_acceptance(pipeline: Pipeline) -> None:
+    ids = [failed.job_id for failed in failed_jobs(pipeline, 3)]
+    for n, job_id in enumerate(ids):
+        created, failed = (rfc3339(now() + timedelta(seconds=seconds)) for seconds in (n, -n))
+        pipeline.jobs.write(replace(pipeline.jobs.rows[job_id], created_at=created, updated_at=failed))
+    with select(cast("AwsClients", Index(pipeline)), "jobs", Filter(), now()) as selection:
+        assert [failed.job_id for failed in selection.chosen()] == ids
+
+
+# --- whose retry it was -------------------------------------------------------------------------------------------
+
+
+class OvertakenQueue(MemoryQueue):
+    """Something happens to a job after its message was sent, before the job is marked."""
+
+    happens: Callable[[Envelope], object]
+
+    def send(self, envelope: Envelope) -> None:
+        super().send(envelope)
+        self.happens(envelope)
+
+
+def overtaken(pipeline: Pipeline, happens: Callable[[Envelope], object]) -> str | None:
+    (failed,) = failed_jobs(pipeline, 1)
+    queue = OvertakenQueue()
+    queue.happens = happens
+    return Redrive(pipeline.jobs, pipeline.documents, queue, Filter(), "test").retry(failed)
+
+
+def test_what_another_retry_did_is_not_counted(pipeline: Pipeline) -> None:
+    def retry(envelope: Envelope) -> None:
+        job_id = decode_message(envelope.body).job.job_id
+        assert pipeline.request("POST", f"/jobs/{job_id}/retry").status == 202
+
+    assert overtaken(pipeline, retry) == "retried by another"
+
+
+def test_a_worker_that_was_faster_is_counted(pipeline: Pipeline) -> None:
+    def work(envelope: Envelope) -> None:
+        pipeline.queue.send(envelope)
+        pipeline.drain()
+
+    assert overtaken(pipeline, work) is None
+
+
+def test_a_job_that_expires_before_it_is_marked_is_not_counted(pipeline: Pipeline) -> None:
+    def expire(envelope: Envelope) -> None:
+        job_id = decode_message(envelope.body).job.job_id
+        pipeline.jobs.write(replace(pipeline.jobs.rows[job_id], expires_at=1000))
+
+    assert overtaken(pipeline, expire) == "expired"

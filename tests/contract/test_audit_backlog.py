@@ -1,0 +1,144 @@
+"""The audit while messages wait: what it leaves for them, that it says so, and what it finds all the same."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from jobpipe.aws import AwsClients
+from jobpipe.clock import now, rfc3339
+from jobpipe.commands import DeleteItem
+from jobpipe.errors import AttemptsSpent, InternalError
+from jobpipe.item import document_key, new_version
+from jobpipe.job import Job
+from jobpipe.limits import QUEUE_RETENTION
+from scripts import audit as audit_command
+from scripts.audit_search import audit
+from tests.contract.audited import Audited, claim_of, new_create
+
+
+@pytest.fixture
+def run(
+    store: Audited, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., tuple[int, Any]]:
+    """The command: its exit status, and what it prints, decoded if it is JSON."""
+    monkeypatch.setattr(audit_command, "open_stage", lambda _: None)
+    monkeypatch.setattr(audit_command, "places_of", lambda _: store.places)
+
+    def run(*arguments: str) -> tuple[int, Any]:
+        status = audit_command.main(["--older-than", "0", *arguments])
+        said = capsys.readouterr().out
+        return status, json.loads(said) if "--json" in arguments else said
+
+    return run
+
+
+def document_of(job: Job) -> str:
+    return document_key(job.item_id, job.ref, new_version())
+
+
+# --- unfinished jobs ----------------------------------------------------------------------------------------------
+
+
+def test_what_was_not_judged_is_said_and_is_no_success(store: Audited, run: Callable[..., tuple[int, Any]]) -> None:
+    assert run() == (0, "clean: rows, locks, jobs and documents agree\n")
+    store.leave_message()
+    assert run("--json")[1]["clean"], "a queue that holds something is no matter by itself"
+    for _ in range(2):
+        store.accept(new_create())
+    status, said = run()
+    assert status == 4
+    assert "2 unfinished jobs not judged: about 1 messages wait\n" in said
+    assert "clean" not in said
+    status, report = run("--json", "--repair")
+    assert status == 4
+    assert not report["clean"]
+    assert report["not_judged"] == {"unfinished jobs": 2}
+    assert report["waiting_messages"] == 1
+
+
+def test_findings_come_before_what_was_not_judged(store: Audited, run: Callable[..., tuple[int, Any]]) -> None:
+    store.leave_message()
+    store.accept(new_create())
+    store.lock("stale", "no-such-item")
+    status, report = run("--json")
+    assert status == 3
+    assert report["not_judged"] == {"unfinished jobs": 1}
+
+
+def set_age(store: Audited, job: Job, age: timedelta) -> None:
+    store.set_job(job, updated_at={"S": rfc3339(now() - age)})
+
+
+def test_a_job_older_than_any_message_is_a_finding_whatever_waits(store: Audited) -> None:
+    store.leave_message()
+    job = store.accept(new_create())
+    set_age(store, job, 2 * QUEUE_RETENTION - timedelta(hours=1))
+    assert store.audit() == []
+    set_age(store, job, 2 * QUEUE_RETENTION + timedelta(hours=1))
+    (finding,) = store.audit()
+    assert finding.subject == job.job_id
+    assert "longer than any message is kept" in finding.detail
+
+
+# --- what a message may yet clean up ------------------------------------------------------------------------------
+
+
+def cancelled(store: Audited, job: Job) -> None:
+    store.stores.jobs.cancel(job.ref, now())
+
+
+def dead_letter(store: Audited, job: Job) -> None:
+    store.stores.jobs.fail(job.ref, AttemptsSpent("").to_problem(), now())
+
+
+@pytest.mark.parametrize("end", [cancelled, dead_letter])
+@pytest.mark.parametrize(
+    ("key_of", "what"), [(document_of, "orphan document"), (claim_of, "orphan claim")], ids=["document", "claim"]
+)
+def test_what_a_job_left_that_was_ended_over_its_message_is_found_when_no_message_waits(
+    store: Audited,
+    run: Callable[..., tuple[int, Any]],
+    key_of: Callable[[Job], str],
+    what: str,
+    end: Callable[[Audited, Job], None],
+) -> None:
+    job = store.accept(new_create())
+    store.stores.documents.put(key_of(job), "{}")
+    end(store, job)
+    store.leave_message()
+    assert store.audit() == []
+    status, report = run("--json")
+    assert status == 4
+    assert report["not_judged"] == {f"{what}s": 1}
+    store.places.clients.sqs.purge_queue(QueueUrl=store.places.queue_urls[0])
+    assert store.kinds() == [what]
+    store.repair()
+
+
+def test_what_other_jobs_left_is_found_whatever_waits(store: Audited) -> None:
+    done, failed = store.apply(DeleteItem(store.create().item_id)), store.accept(new_create())
+    store.stores.jobs.fail(failed.ref, InternalError("").to_problem(), now())
+    for key in (document_of(done), claim_of(done), document_of(failed), claim_of(failed)):
+        store.stores.documents.put(key, "{}")
+    store.leave_message()
+    assert sorted(store.kinds()) == ["orphan claim"] * 2 + ["orphan document"] * 2
+
+
+def test_an_audit_looks_at_the_queues_once(store: Audited) -> None:
+    for _ in range(3):
+        store.accept(new_create())
+        job = store.accept(new_create())
+        for key in (document_of(job), claim_of(job)):
+            store.stores.documents.put(key, "{}")
+        cancelled(store, job)
+    calls: list[str] = []
+    clients = AwsClients(make=store.places.clients.make)
+    clients.sqs.meta.events.register("before-call", lambda model, **_: calls.append(model.name))
+    assert len(audit(replace(store.places, clients=clients))) == 9
+    assert len(calls) == store.places.queue_looks * len(store.places.queue_urls)
