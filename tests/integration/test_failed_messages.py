@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import uuid
 from collections.abc import Callable
 from typing import Any
@@ -10,8 +11,10 @@ import tenacity
 
 from jobpipe.commands import CreateItem
 from jobpipe.job_ref import JobRef
-from jobpipe.queue_message import QueueMessage, seal
+from jobpipe.queue_message import Claim, QueueMessage, seal
 from tests.deployed import Stage, unique
+
+VISIBILITY_SECONDS = 30  # 6 x the worker's time-out on an emulator
 
 soon = tenacity.retry(stop=tenacity.stop_after_delay(20), wait=tenacity.wait_fixed(0.1), reraise=True)
 
@@ -63,6 +66,34 @@ def test_the_job_of_a_dead_letter_ends_failed_and_can_be_retried(stage: Stage) -
     assert again["status"] == "succeeded"
     assert again["result"]["name"] == name
     assert again["retries"] == 1
+
+
+def test_a_command_that_fails_comes_again_with_a_backoff_and_is_given_up_at_five_attempts(stage: Stage) -> None:
+    """Its claim check is lost, which is a fault of ours. Without a backoff of its own it would come every 30 s."""
+    job_id, generation, item_id = uuid.uuid4().hex, uuid.uuid4().hex[:16], str(uuid.uuid4())
+    stage.put_job(job_id, generation, item_id)
+    claim = Claim(f"claims/{job_id}/{generation}/{'0' * 64}.json")
+    envelope = seal(QueueMessage(JobRef(job_id, generation), item_id, claim, "test"))
+    stage.aws("sqs").send_message(
+        QueueUrl=stage.resources["commands_queue_url"],
+        MessageBody=envelope.body,
+        MessageGroupId=envelope.group_id,
+        MessageDeduplicationId=envelope.deduplication_id,
+    )
+    started, seen = time.monotonic(), set()
+
+    @tenacity.retry(stop=tenacity.stop_after_delay(90), wait=tenacity.wait_fixed(0.1), reraise=True)
+    def given_up() -> Any:
+        job = stage.request("GET", f"/jobs/{job_id}").json()
+        seen.add((job["status"], job["attempts"]))
+        assert job["done"], job
+        return job
+
+    job = given_up()
+    assert (job["status"], job["attempts"]) == ("failed", 5)
+    assert job["error"]["type"].endswith(":attempts-spent")
+    assert {("retrying", attempts) for attempts in range(1, 5)} <= seen
+    assert time.monotonic() - started < 4 * VISIBILITY_SECONDS
 
 
 def take(stage: Stage, queue: str, wanted: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
