@@ -10,8 +10,8 @@ UV_COMPILE := uv pip compile --universal --python-version 3.11 --generate-hashes
 	--no-emit-find-links --no-config --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test faults mutants deploy-local destroy-local env localstack test-compose test-integration deploy \
-	destroy package lint types logs audit redrive parked stop lock clean
+.PHONY: help demo test faults mutants chaos deploy-local destroy-local env localstack test-compose \
+	test-integration deploy destroy package lint types logs audit redrive parked stop lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,6 +29,9 @@ faults: .venv/.installed ## pairs of faults at every two AWS calls, on all cores
 
 mutants: .venv/.installed ## break the code on purpose, one promise at a time: do the tests notice? (ONLY=...)
 	@$(PY) -m tests.mutants $(if $(ONLY),--only "$(ONLY)")
+
+chaos: .venv/.installed ## the long chaos run, some minutes (CHAOS_ARGS="--jobs 3000 --seed 7")
+	@$(PY) -m tests.chaos $(CHAOS_ARGS)
 
 deploy-local: .venv/.installed ## deploy into an emulator (TARGET=auto|embedded|localstack)
 	@$(PY) -m infra.deploy up --stage local --target $(TARGET) $(WITH_PARAMETERS)

@@ -1,0 +1,48 @@
+"""`python -m tests.chaos --jobs 3000 --seconds 300 --seed 7`: 0 if everything held, 1 if not."""
+
+from __future__ import annotations
+
+import argparse
+import secrets
+import signal
+import sys
+import tempfile
+from pathlib import Path
+
+from rich.console import Console
+
+from tests.chaos import killer
+from tests.chaos.report import print_report
+from tests.chaos.run import Plan, run
+
+
+def main() -> int:
+    """One run."""
+    options = _parse()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # the emulator and its Lambdas go with us
+    console = Console(highlight=False)
+    if not killer.AVAILABLE:
+        console.print("chaos: only Linux tells which process holds a connection (/proc), and kills it safely")
+        return 2
+    console.print(f"seed {options.seed} (--seed repeats the choices, not the timing)")
+    plan = Plan(
+        options.seed, jobs=options.jobs, seconds=options.seconds, settle=options.settle, callers=options.callers
+    )
+    with tempfile.TemporaryDirectory(prefix="jobpipe-chaos-") as state_dir:
+        verdict = run(plan, Path(state_dir), console.print)
+    print_report(console, verdict)
+    return 0 if verdict.passed else 1
+
+
+def _parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
+    parser.add_argument("--jobs", type=int, default=3000, help="commands to send (%(default)s)")
+    parser.add_argument("--seconds", type=float, default=300, help="of chaos at most (%(default)s)")
+    parser.add_argument("--settle", type=float, default=300, help="for all to end afterwards (%(default)s)")
+    parser.add_argument("--callers", type=int, default=8, help="at a time (%(default)s)")
+    parser.add_argument("--seed", type=int, default=secrets.randbelow(1_000_000), help="random")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

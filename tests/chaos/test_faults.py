@@ -1,0 +1,136 @@
+"""The faults are what botocore takes for AWS's own, and the proxy does what it is told."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import boto3
+import pytest
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+from jobpipe.aws import error_code, outages
+from jobpipe.errors import Unavailable
+from tests.chaos.faults import CALM, Call, Fault, Faults, Rates
+from tests.chaos.proxy import Proxy, running_proxy
+
+EACH = 40  # draws, so that every kind comes up
+
+CALLS: dict[str, Callable[[Any], Any]] = {
+    "dynamodb": lambda client: client.get_item(TableName="t", Key={"k": {"S": "v"}}),
+    "s3": lambda client: client.put_object(Bucket="b", Key="k", Body=b"document"),
+    "sqs": lambda client: client.send_message(QueueUrl="http://localhost/1/q", MessageBody="b"),
+}
+
+
+class _Upstream(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    seen: list[tuple[str, bytes]]
+
+    def do_PUT(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.seen.append((self.path, body))
+        self.send_response(200)
+        self.send_header("x-amz-version-id", "7")
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
+        """Nothing."""
+
+
+@pytest.fixture
+def seen() -> list[tuple[str, bytes]]:
+    """What reached the server behind the proxy."""
+    return []
+
+
+@pytest.fixture
+def proxy(seen: list[tuple[str, bytes]]) -> Iterator[Proxy]:
+    handler = type("Upstream", (_Upstream,), {"seen": seen})
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        with running_proxy(server.server_address[1]) as proxy:
+            yield proxy
+        server.shutdown()
+        thread.join()
+
+
+def client(proxy: Proxy, service: str) -> Any:
+    settings = Config(retries={"total_max_attempts": 1}, s3={"addressing_style": "path"}, proxies={})
+    session = boto3.Session(aws_access_key_id="test", aws_secret_access_key="test", region_name="us-east-1")
+    return session.client(service, endpoint_url=proxy.url, config=settings)  # type: ignore[call-overload]
+
+
+@pytest.mark.parametrize("service", CALLS)
+def test_every_refusal_is_an_outage_to_the_stores(
+    proxy: Proxy, service: str, seen: list[tuple[str, bytes]]
+) -> None:
+    proxy.decide = Faults(1, Rates(refuse=1, conflict=0)).draw
+    aws = client(proxy, service)
+    codes = set()
+    for _ in range(EACH):
+        with pytest.raises(Unavailable) as caught, outages(service):
+            CALLS[service](aws)
+        assert isinstance(caught.value.__cause__, ClientError)
+        codes.add(error_code(caught.value.__cause__))
+    assert len(codes) >= 3, codes
+    assert not seen
+
+
+def test_a_transaction_is_cancelled_for_as_many_reasons_as_it_has_writes(proxy: Proxy) -> None:
+    proxy.decide = Faults(1, Rates(conflict=1)).draw
+    dynamodb = client(proxy, "dynamodb")
+    codes = set()
+    for _ in range(EACH):
+        with pytest.raises(ClientError) as caught:
+            dynamodb.transact_write_items(
+                TransactItems=[{"Delete": {"TableName": "t", "Key": {"k": {"S": key}}}} for key in "abc"]
+            )
+        codes.add(error_code(caught.value))
+        if error_code(caught.value) == "TransactionCanceledException":
+            reasons = [reason["Code"] for reason in caught.value.response["CancellationReasons"]]
+            assert len(reasons) == 3
+            codes.update(reasons)
+    assert {"TransactionInProgressException", "TransactionConflict", "ThrottlingError", "None"} <= codes
+
+
+def test_what_is_forwarded_arrives_as_it_was_sent(proxy: Proxy, seen: list[tuple[str, bytes]]) -> None:
+    proxy.decide = Faults(1, CALM).draw
+    answer = CALLS["s3"](client(proxy, "s3"))
+    assert answer["VersionId"] == "7"
+    assert seen == [("/b/k", b"document")]
+
+
+@pytest.mark.parametrize("forward", [False, True])
+def test_a_dropped_connection_is_an_outage_and_may_hide_an_effect(
+    proxy: Proxy, seen: list[tuple[str, bytes]], forward: bool
+) -> None:
+    proxy.decide = lambda _: Fault("dropped", forward=forward)
+    with pytest.raises(Unavailable), outages("S3"):
+        CALLS["s3"](client(proxy, "s3"))
+    assert bool(seen) is forward
+
+
+def test_the_killer_is_told_whose_call_it_was(proxy: Proxy) -> None:
+    told: list[Call] = []
+    proxy.decide = lambda _: Fault("killed", kill=True)
+    proxy.kill = lambda call, _: told.append(call)
+    with pytest.raises(Unavailable), outages("S3"):
+        CALLS["s3"](client(proxy, "s3"))
+    assert [(call.service, call.operation, call.body) for call in told] == [("s3", "PutObject", b"document")]
+    assert told[0].client_port not in {0, proxy.port}
+
+
+def test_the_same_seed_draws_the_same_faults() -> None:
+    calls = [Call("dynamodb", "UpdateItem", b"{}", number) for number in range(500)]
+
+    def drawn(seed: int) -> list[Fault | None]:
+        faults = Faults(seed, Rates())
+        return [faults.draw(call) for call in calls]
+
+    assert drawn(1) == drawn(1) != drawn(2)
