@@ -62,7 +62,7 @@ class Rates:
     delay: float = 0.05
     kill: float = 0.005  # of what the worker calls; a third of it else
     storm: float = 0.9  # of a call to the service that has a storm
-    unlucky: int = 8  # one command in so many; 0: none
+    unlucky: int = 25  # one command in so many; 0: none
 
 
 CALM = Rates(0, 0, 0, 0, 0, 0, 0, 0)

@@ -15,7 +15,7 @@ from tests.chaos.report import print_report
 from tests.chaos.run import Plan, run
 
 JOBS = 510  # 500 and more of them accepted for sure: some are sent once, without a key
-FAULTS = Rates(refuse=0.01, drop=0.004, lose=0.006, kill=0.003, unlucky=16)
+FAULTS = Rates(refuse=0.01, drop=0.004, lose=0.006, kill=0.003, unlucky=50)
 SECONDS = 300  # a bound for slow machines, not an aim
 
 
