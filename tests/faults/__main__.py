@@ -21,7 +21,7 @@ from tests.faults.scenarios import SCENARIOS
 from tests.faults.schedules import describe
 
 _SHARE = 0.02
-_SHOWN = 10
+_SHOWN = 20
 
 
 def main(arguments: Sequence[str]) -> int:

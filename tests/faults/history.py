@@ -16,6 +16,7 @@ class Asked:
     if_match: str | None = None
     job_id: str = ""  # empty when nothing of it was stored
     promised: bool = False  # answered 202
+    called_off: bool = False  # answered that it could not be queued, and nothing hindered that from becoming true
     cancelled: bool | None = None  # whether a cancel was answered 200, or 409
     doomed: bool = False  # it kills its worker every time, or the test sees to its end: it may fail without a rule
 

@@ -52,7 +52,7 @@ class Injector:
         self.counting = False
         self.points: list[Point] = []
         self.injected: list[Fault] = []
-        self.undead_ended = False  # whether a worker was overtaken by another and went on and died
+        self.undead_in_trouble = False  # whether a worker was overtaken by another, went on, and met a fault
         self.commits: Counter[tuple[str, str]] = Counter()
         self.hooks: dict[str, Hook] = {}  # once, when a worker is about to call this operation
         self.hooks_of_api: dict[str, Hook] = {}  # and when the API is
@@ -72,6 +72,10 @@ class Injector:
     def life(self, name: str) -> Iterator[Life]:
         """A process that works for the time of the block; it may start inside another's call."""
         tries, life = self._tries, Life(name)
+        if name != "api":
+            # Whatever is in the middle of a call has hung so long that its messages were delivered again.
+            for hanging in self._lives:
+                hanging.overtaken = True
         self._lives.append(life)
         try:
             yield life
@@ -116,7 +120,6 @@ class Injector:
                 hook()
             kind = self.point(calling_site(f"{service}.{operation}"), life.name)
             if kind is Kind.OVERTAKEN:
-                life.overtaken = True
                 self.overtake()
             if kind is Kind.GONE_BEFORE or self._kills(life, operation, params):
                 self._end(life)
@@ -133,7 +136,10 @@ class Injector:
 
     def _answer(self, service: str, request: AWSPreparedRequest, kind: Kind | None) -> AWSResponse:
         url, first = request.url, self._tries == 1
-        if self._down.get(service, 0) > self._emulator.clock.elapsed or kind is Kind.BROKEN:
+        down = self._down.get(service, 0) > self._emulator.clock.elapsed
+        if down or kind not in {None, Kind.OVERTAKEN}:
+            self._note_trouble(self._lives[-1])
+        if down or kind is Kind.BROKEN:
             return kinds.broken(service, url)
         if kind is Kind.THROTTLED and first:
             return kinds.throttled(service, url)
@@ -153,10 +159,13 @@ class Injector:
 
     def _end(self, life: Life) -> None:
         life.gone = True
-        # It outlived the visibility of its messages, and so its own time-out by far: no worker does. What it puts
-        # into the bucket then, it alone can take away.
-        self.undead_ended |= life.overtaken and life.name == "worker"
+        self._note_trouble(life)
         raise ProcessGone
+
+    def _note_trouble(self, life: Life) -> None:
+        # A worker that was overtaken has outlived the visibility of its messages, six times its own time-out. What
+        # it then puts into the bucket it alone can take away, since its message is gone; so it must not fail too.
+        self.undead_in_trouble |= life.overtaken and life.name == "worker"
 
     def _note_commit(self, request: AWSPreparedRequest, response: AWSResponse) -> None:
         """Each transaction that took effect counts for its job; a repeated token is the same transaction."""

@@ -9,6 +9,7 @@ from typing import Any
 from jobpipe.dynamodb_rows import item_from_row
 from jobpipe.item import StoredItem
 from jobpipe.item_rules import name_key
+from tests.faults.audit_check import check_audit
 from tests.faults.history import Asked
 from tests.faults.model import Outcome, State, Step, explain
 from tests.faults.world import World
@@ -33,15 +34,22 @@ class Stored:
 
 def check_state(world: World) -> bool:
     """Wrong if a promise is broken; whether all is in order without a repair."""
+    unfinished, left = _check_all(world)
+    wrong = check_audit(world, unfinished, left)
+    _require(not wrong, f"the audit says {wrong}")
+    if unfinished or left:
+        _require(_check_all(world) == (set(), set()), "the repair does not mend everything")
+    return not unfinished and not left
+
+
+def _check_all(world: World) -> tuple[set[str], set[str]]:
+    """The jobs that never ended, and what nothing points to in the bucket, as far as either is allowed."""
     stored = _read(world)
     _require(not world.waiting(), "messages are left")
-    _require(set(world.parked()) == world.garbage, "what is parked is not what was no command")
     unfinished = _check_jobs(world, stored)
     _check_items(world, stored, explain(_steps(world, stored)))
     _check_commits(world, stored)
-    left = _check_bucket(world, stored, unfinished)
-    _check_audit(world, unfinished, left)
-    return not unfinished and not left
+    return unfinished, _check_bucket(world, stored)
 
 
 def _check_jobs(world: World, stored: Stored) -> set[str]:
@@ -60,12 +68,21 @@ def _check_jobs(world: World, stored: Stored) -> set[str]:
             # What was not promised may be ended as never queued (503).
             allowed = one.doomed or status not in _NO_RULE or (status == 503 and not one.promised)
             _require(allowed, f"a {one.operation} failed by no rule: {stored.jobs[job_id]['error']} (P1)")
+        if one.called_off:
+            _require(
+                stored.jobs[job_id]["status"] == "failed", "what could not be queued has happened all the same"
+            )
         if one.doomed:
             job = stored.jobs[job_id]
             _require(
                 job["status"] == "failed", f"the job of a command that cannot run has {job['status']} (P1, P8)"
             )
     return unfinished
+
+
+def check_parked(world: World) -> None:
+    """What is no command is on the parked queue, and nothing else is."""
+    _require(set(world.parked()) == world.garbage, "what is parked is not what was no command")
 
 
 def _steps(world: World, stored: Stored) -> list[Step]:
@@ -105,29 +122,16 @@ def _check_commits(world: World, stored: Stored) -> None:
         _require(stored.jobs[job_id]["status"] == "succeeded", "an item was changed for a job that did not succeed")
 
 
-def _check_audit(world: World, unfinished: set[str], left: set[str]) -> None:
-    """The audit finds just what is left, and its repair takes that away."""
-    found = {(finding.kind, finding.subject) for finding in world.audit()}
-    # What was promised has ended, so nothing is lost; a claim check goes with its job.
-    wanted = {("never answered 202", job_id) for job_id in unfinished}
-    wanted |= {("orphan document", key) for key in left if key.startswith("items/")}
-    _require({subject for _, subject in found} == {subject for _, subject in wanted}, f"the audit finds {found}")
-    _require(found >= {each for each in wanted if each[0] == "orphan document"}, f"the audit finds {found}")
-    if found:
-        world.repair()
-        _require(not world.audit(), f"the repair of {found} leaves {world.audit()}")
-
-
-def _check_bucket(world: World, stored: Stored, unfinished: set[str]) -> set[str]:
+def _check_bucket(world: World, stored: Stored) -> set[str]:
     """What may be left in the bucket, for the repair to take away."""
     documents = {item.document.key for item in stored.items.values()}
     claims = {job["claim"] for job in stored.jobs.values() if job["status"] == "failed" and "claim" in job}
     wanted = documents | claims
     _require(wanted <= stored.keys, f"missing in the bucket: {sorted(wanted - stored.keys)} (P6)")
     left = stored.keys - wanted
-    # Claims of requests that were never answered 202, and documents of a worker that cannot be.
-    allowed = {key for key in left if _claim_of(key, unfinished)}
-    if world.injector.undead_ended:
+    never_answered = {one.job_id for one in world.history.asked if not one.promised}
+    allowed = {key for key in left if _claim_of(key, never_answered)}
+    if world.injector.undead_in_trouble:
         allowed |= {key for key in left if key.startswith("items/")}
     _require(left == allowed, f"orphans in the bucket: {sorted(left - allowed)} (P6)")
     return left

@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import uuid
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 from jobpipe.aws import AwsClients
-from jobpipe.clock import now
-from scripts.audit_findings import Finding
-from scripts.audit_places import Places
-from scripts.audit_repair import repair
-from scripts.audit_search import audit
 from tests.faults.emulator import CallFailed, Emulator
 from tests.faults.emulator import Snapshot as EmulatorSnapshot
+from tests.faults.events import as_request, http_event, sqs_record
 from tests.faults.history import Asked, History
 from tests.faults.history import Snapshot as HistorySnapshot
 from tests.faults.injection import Injector, ProcessGone
@@ -28,7 +21,7 @@ from tests.pipeline import Answer, Context
 
 DEDUPLICATION_SECONDS = 5 * 60
 _MOST_REPEATS = 16  # with pauses that double: longer than any outage here
-_MOST_ROUNDS = 400
+_MOST_ROUNDS = 4000
 _OK = 200
 _ACCEPTED = 202
 _CONFLICT = 409
@@ -52,25 +45,11 @@ class World:
         self.emulator, self.injector, self.lambdas = emulator, injector, lambdas
         self.call = emulator.call
         self.s3 = open_client("s3", emulator)
+        self.audit_clients = AwsClients(make=lambda service, **_: open_client(service, emulator))
         self.outputs = emulator.outputs
-        self._places = Places(
-            AwsClients(make=lambda service, **_: open_client(service, emulator)),
-            self.outputs["JobsTable"],
-            self.outputs["ItemsTable"],
-            self.outputs["NamesTable"],
-            self.outputs["DocumentsBucket"],
-            (self.outputs["CommandsQueueUrl"], self.outputs["DeadLettersQueueUrl"]),
-            timedelta(days=7),
-        )
         self._empty = emulator.snapshot()
         self.history = History()
         self.garbage: set[str] = set()  # what has to be parked
-
-    def audit(self) -> list[Finding]:
-        return audit(self._places, now=now())
-
-    def repair(self) -> None:
-        repair(self.audit(), self._places)
 
     def begin(self, snapshot: Snapshot | None = None) -> None:
         """Go on from there, or from an empty stage."""
@@ -93,7 +72,7 @@ class World:
         self, method: str, target: str, body: Any = None, headers: Mapping[str, str] | None = None
     ) -> Answer | None:
         """One request; None when the connection dies with the process."""
-        event = _event(method, target, body, {"content-type": "application/json", **(headers or {})})
+        event = http_event(method, target, body, {"content-type": "application/json", **(headers or {})})
         with self.injector.life("api") as life, suppress(ProcessGone):
             answer = self.lambdas.api.app(event, Context())
         if life.gone:
@@ -117,14 +96,15 @@ class World:
 
     def ask(self, asked: Asked, *, key: str | None) -> Asked:
         """Send a command; without an Idempotency-Key a caller that hears nothing good gives up."""
-        method, target, body, headers = _as_request(asked)
+        method, target, body, headers = as_request(asked)
         self.history.asked.append(asked)
         if key is not None:
             answer: Answer | None = self.insist(method, target, body, {**headers, "idempotency-key": key})
         else:
-            before = self._job_ids()
+            before, calls = self._job_ids(), len(self.injector.points)
             answer = self.request(method, target, body, headers)
             asked.job_id = next(iter(self._job_ids() - before), "")
+            asked.called_off = answer is not None and self._failed_only_to_send(calls)
         if answer is not None and answer.status < _SERVER_ERROR:
             assert answer.status == _ACCEPTED, answer.text
             assert asked.job_id in {"", answer.json["id"]}
@@ -133,7 +113,7 @@ class World:
 
     def replay(self, asked: Asked, key: str) -> None:
         """The same request once more, by a caller that did not notice its answer."""
-        method, target, body, headers = _as_request(asked)
+        method, target, body, headers = as_request(asked)
         answer = self.insist(method, target, body, {**headers, "idempotency-key": key})
         assert (answer.status, answer.json["id"]) == (_ACCEPTED, asked.job_id), answer.text
         assert answer.json["item_id"] == asked.item_id
@@ -160,6 +140,12 @@ class World:
         answer = self.insist("GET", f"/jobs/{asked.job_id}")
         assert answer.status == 200, answer.text
         return answer.json
+
+    def _failed_only_to_send(self, calls: int) -> bool:
+        """Whether the one fault since then was that the message did not, or may not, go out."""
+        hit = [self.injector.points[fault.call - 1] for fault in self.injector.injected if fault.call > calls]
+        kinds = {fault.kind for fault in self.injector.injected if fault.call > calls}
+        return [point.site.call for point in hit] == ["sqs.send_message"] and kinds <= {Kind.BROKEN, Kind.LOST}
 
     def lapse_of_deduplication(self) -> None:
         """So long that SQS takes what it has seen for new."""
@@ -206,7 +192,7 @@ class World:
         received = self.call("ReceiveMessage", QueueUrl=url, MaxNumberOfMessages=most, **everything)
         messages = received.get("Messages", [])
         if messages:
-            failed = self._invoke(function, [_record(message) for message in messages])
+            failed = self._invoke(function, [sqs_record(message) for message in messages])
             done = [message for message in messages if failed is not None and message["MessageId"] not in failed]
             if done and self.injector.point(ACKNOWLEDGE, "poller") is not Kind.STAYS:
                 for message in done:
@@ -285,62 +271,3 @@ class World:
         url = self.outputs["CommandsQueueUrl"]
         answer = self.call("GetQueueAttributes", QueueUrl=url, AttributeNames=["VisibilityTimeout"])
         return int(answer["Attributes"]["VisibilityTimeout"])
-
-
-def _as_request(asked: Asked) -> tuple[str, str, Any, dict[str, str]]:
-    headers = {} if asked.if_match is None else {"if-match": asked.if_match}
-    item = f"/items/{asked.item_id}"
-    match asked.operation:
-        case "create":
-            return "POST", "/items", asked.body, headers
-        case "set":
-            return "PUT", item, asked.body, headers
-        case "merge":
-            return "PATCH", item, asked.body, headers
-        case "delete":
-            return "DELETE", item, None, headers
-        case _:
-            return "POST", "/jobs", {"operation": "read", "item_id": asked.item_id}, headers
-
-
-def _event(method: str, target: str, body: Any, headers: dict[str, str]) -> dict[str, Any]:
-    """As API Gateway makes it."""
-    parts = urlsplit(target)
-    first, *more = parts.path.strip("/").split("/")
-    name = {"items": "item_id", "jobs": "job_id"}[first]
-    resource = "/".join([f"/{first}", *([f"{{{name}}}", *more[1:]] if more else [])])
-    headers = {"x-api-key": f"alice{'0' * 32}", **headers}
-    return {
-        "headers": headers,
-        "multiValueHeaders": {name: [value] for name, value in headers.items()},
-        "multiValueQueryStringParameters": parse_qs(parts.query, keep_blank_values=True) or None,
-        "pathParameters": {name: more[0]} if more else None,
-        "stageVariables": None,
-        "body": None if body is None else json.dumps(body),
-        "isBase64Encoded": False,
-        "requestContext": {
-            "httpMethod": method,
-            "resourcePath": resource,
-            "requestId": str(uuid.uuid4()),
-            "identity": {},
-        },
-    }
-
-
-def _record(message: dict[str, Any]) -> dict[str, Any]:
-    """As Lambda hands a message over."""
-    given = message.get("MessageAttributes", {})
-    return {
-        "messageId": message["MessageId"],
-        "receiptHandle": message["ReceiptHandle"],
-        "body": message["Body"],
-        "attributes": message["Attributes"],
-        "messageAttributes": {
-            name: {"stringValue": value.get("StringValue"), "dataType": value["DataType"]}
-            for name, value in given.items()
-        },
-        "md5OfBody": message["MD5OfBody"],
-        "eventSource": "aws:sqs",
-        "eventSourceARN": "arn:aws:sqs:us-east-1:000000000000:queue",
-        "awsRegion": "us-east-1",
-    }

@@ -1,0 +1,57 @@
+"""The parts that scenarios are made of, and the list of all of them."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from typing import Any
+
+from tests.faults.history import Asked
+from tests.faults.world import World
+
+Then = Callable[[], None]
+Scenario = Callable[[World], Then]
+SCENARIOS: dict[str, Scenario] = {}
+
+LARGE = "x" * 5000  # over what stands inline in a row
+HUGE = "x" * 210_000  # over what a message holds
+
+
+def scenario(function: Scenario) -> Scenario:
+    SCENARIOS[function.__name__] = function
+    return function
+
+
+def ask(world: World, operation: str, item: Asked | str = "", *, key: str | None = "new", **fields: Any) -> Asked:
+    """A command, by default with an Idempotency-Key of its own."""
+    if_match = fields.pop("if_match", None)
+    item_id = item if isinstance(item, str) else item.item_id
+    asked = Asked(operation, fields, item_id, if_match)
+    return world.ask(asked, key=secrets.token_hex(8) if key == "new" else key)
+
+
+def create(world: World, name: str, *, key: str | None = "new", **more: Any) -> Asked:
+    return ask(world, "create", key=key, name=name, description="d", **more)
+
+
+def existing(world: World, name: str, **more: Any) -> Asked:
+    """An item that is there before the faults begin."""
+    item = create(world, name, **more)
+    world.settle()
+    return item
+
+
+def name_taken_and_freed(world: World) -> Asked:
+    """A create that failed for its name, which nobody has any more."""
+    tent = existing(world, "tent")
+    other = existing(world, "tent")
+    ask(world, "delete", tent)
+    world.settle()
+    return other
+
+
+def die_once_at(world: World, operation: str) -> None:
+    """The worker gets the messages that wait and dies at this operation; they are visible again."""
+    world.injector.hooks[operation] = world.injector.end_of_process
+    world.poll("work", "CommandsQueueUrl")
+    world.lapse_of_deduplication()

@@ -1,0 +1,68 @@
+"""Explicit retries of failed jobs."""
+
+from __future__ import annotations
+
+from tests.faults.scenarios.parts import Then, ask, existing, name_taken_and_freed, scenario
+from tests.faults.world import World
+
+
+@scenario
+def retry_when_the_name_is_free(world: World) -> Then:
+    other = name_taken_and_freed(world)
+
+    def then() -> None:
+        world.retry(other)
+        ask(world, "merge", other, colour="red")
+
+    return then
+
+
+@scenario
+def retry_that_fails_again(world: World) -> Then:
+    existing(world, "tent")
+    other = existing(world, "tent")
+
+    def then() -> None:
+        world.retry(other)
+
+    return then
+
+
+@scenario
+def retry_twice(world: World) -> Then:
+    other = name_taken_and_freed(world)
+
+    def then() -> None:
+        world.retry(other)
+        world.retry(other)
+        world.settle()
+        world.retry(other)
+
+    return then
+
+
+@scenario
+def retry_of_spent_attempts(world: World) -> Then:
+    tent = existing(world, "tent")
+    red = ask(world, "merge", tent, colour="red")
+    red.doomed = True
+    world.injector.killers["transact_write_items"] = tent.item_id
+    world.settle()
+    world.injector.killers.clear()
+
+    def then() -> None:
+        world.retry(red)
+        ask(world, "merge", tent, colour="blue")
+
+    return then
+
+
+@scenario
+def retry_cancelled(world: World) -> Then:
+    other = name_taken_and_freed(world)
+
+    def then() -> None:
+        world.retry(other)
+        world.cancel(other)
+
+    return then
