@@ -1,6 +1,6 @@
 """`make faults`: pairs of faults, two crash points in one life, on all cores.
 
-    python -m tests.faults [--all] [--share 0.02] [--seed 0] [--jobs N] [scenario ...]
+    python -m tests.faults [--all] [--share 0.05] [--seed 0] [--jobs N] [scenario ...]
     python -m tests.faults put --at "4:process gone after" --at "9:overtaken"
 
 Every first fault of every scenario, and of the second ones behind it a random share, or all of them.
@@ -20,7 +20,7 @@ from tests.faults.pairs import Report, Task, process_runner, run_tasks
 from tests.faults.scenarios import SCENARIOS
 from tests.faults.schedules import describe
 
-_SHARE = 0.02
+_SHARE = 0.05
 _SHOWN = 20
 
 

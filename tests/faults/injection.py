@@ -44,7 +44,6 @@ class Injector:
 
     def __init__(self, emulator: Emulator) -> None:
         self._emulator = emulator
-        self._hit: set[tuple[Site, Kind]] = set()
         self.reset()
 
     def reset(self) -> None:
@@ -62,11 +61,6 @@ class Injector:
         self._lives: list[Life] = []
         self._tries = 0
         self._down: dict[str, float] = {}
-
-    @property
-    def hit(self) -> set[tuple[Site, Kind]]:
-        """Which faults happened at which sites, in all runs so far."""
-        return self._hit
 
     @contextmanager
     def life(self, name: str) -> Iterator[Life]:
@@ -101,7 +95,6 @@ class Injector:
         if kind is not None:
             assert kind in point.kinds, f"{kind} cannot happen at {site}"
             self.injected.append(Fault(point.number, kind))
-            self._hit.add((site, kind))
         return kind
 
     def attach(self, client: Any) -> None:
