@@ -37,7 +37,7 @@ def main() -> int:
 def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
     parser.add_argument("--jobs", type=int, default=3000, help="commands to send (%(default)s)")
-    parser.add_argument("--seconds", type=float, default=300, help="of chaos at most (%(default)s)")
+    parser.add_argument("--seconds", type=float, default=600, help="of chaos at most (%(default)s)")
     parser.add_argument("--settle", type=float, default=300, help="for all to end afterwards (%(default)s)")
     parser.add_argument("--callers", type=int, default=8, help="at a time (%(default)s)")
     parser.add_argument("--seed", type=int, default=secrets.randbelow(1_000_000), help="random")
