@@ -50,6 +50,6 @@ def _places(world: World) -> Places:
         documents_bucket=world.outputs["DocumentsBucket"],
         queue_urls=(world.outputs["CommandsQueueUrl"], world.outputs["DeadLettersQueueUrl"]),
         job_retention=timedelta(days=7),
-        was_answered=lambda job: job.job_id in answered,
+        was_answered=lambda job, _: job.job_id in answered,
         queue_looks=1,
     )
