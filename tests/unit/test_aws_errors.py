@@ -160,9 +160,7 @@ def test_other_errors_are_ours_and_go_on_as_they_are(
         call(stubbed)
 
 
-@pytest.mark.parametrize(
-    ("operation", "call"), [(o, c) for s, o, c in CALLS if o in ("put_item", "update_item")], ids=str
-)
+@pytest.mark.parametrize(("operation", "call"), [(o, c) for s, o, c in CALLS if o in ("put_item", "update_item")])
 def test_a_write_that_meets_a_transaction_on_its_row_is_tried_again(
     stubbed: Stubbed, operation: str, call: Callable[[Stubbed], Any]
 ) -> None:
