@@ -100,7 +100,7 @@ class Person:
         if self._burst:
             return world.command("update", self._burst.pop())
         kind = chance.choices(list(_OPERATIONS), list(_OPERATIONS.values()))[0]
-        items = world.items
+        items = [item_id for item_id in world.items if item_id not in world.hot]  # those are never deleted
         if kind == "create" or not items:
             contested = chance.random() < 0.25
             name = world.contested_name(chance) if contested else f"item {uuid.uuid4().hex}"

@@ -73,13 +73,14 @@ def _checks(verdict: Verdict) -> Table:
 
 
 def _summary(verdict: Verdict) -> str:
-    ends = [c.end.seconds for c in verdict.world.commands if c.end is not None]
+    ended = [c for c in verdict.world.commands if c.end is not None]
+    ends = [c.end.seconds for c in ended if c.end is not None and c.retry_sent is None]
     kills = sum(verdict.lab.kills.counts().values())
     faults = sum(verdict.lab.happened.counts().values())
     retries = sum(1 for c in verdict.world.commands if c.retry_sent is not None)
     cancels = sum(1 for c in verdict.world.commands if c.cancelled)
     return (
-        f"seed {verdict.plan.seed}: {len(ends)} jobs, {kills} kills, {faults} faults, {retries} explicit retries, "
+        f"seed {verdict.plan.seed}: {len(ended)} jobs, {kills} kills, {faults} faults, {retries} explicit retries, "
         f"{cancels} cancelled; {verdict.seconds:.0f} s of chaos, {verdict.settled:.0f} s more until all had ended; "
         f"from accept to end {median(ends or [0.0]):.1f} s in the median, {max(ends, default=0.0):.1f} s at most: "
         f"{'everything holds' if verdict.passed else 'NOT EVERYTHING HOLDS'}"
