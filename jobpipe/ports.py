@@ -94,6 +94,9 @@ class CommandQueue(Protocol):
 class ReceivedMessages(Protocol):
     """The FIFO queue of commands, for those who receive."""
 
+    def delete(self, receipts: Sequence[str]) -> None:
+        """Delete the messages, by their receipt handles."""
+
     def postpone(self, receipts: Sequence[tuple[str, int]]) -> None:
         """Let each message, by its receipt handle, come again in so many seconds."""
 

@@ -35,6 +35,11 @@ class SqsCommands:
                 MessageDeduplicationId=envelope.deduplication_id,
             )
 
+    def delete(self, receipts: Sequence[str]) -> None:
+        for receipt in receipts:
+            with outages(_QUEUE):
+                self._clients.sqs.delete_message(QueueUrl=self._queue_url, ReceiptHandle=receipt)
+
     def postpone(self, receipts: Sequence[tuple[str, int]]) -> None:
         # One by one: an emulator wants another permission for a batch than AWS does, and these are few.
         for receipt, seconds in receipts:

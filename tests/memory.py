@@ -216,6 +216,10 @@ class MemoryQueue:
     sent: int = 0
     postponed: list[tuple[str, int]] = field(default_factory=list)  # message id, seconds
 
+    def delete(self, receipts: Sequence[str]) -> None:
+        gone = {receipt.rpartition("/")[0] for receipt in receipts}
+        self.waiting = [entry for entry in self.waiting if entry[0] not in gone]
+
     def postpone(self, receipts: Sequence[tuple[str, int]]) -> None:
         self.postponed += [(receipt.rpartition("/")[0], seconds) for receipt, seconds in receipts]
 

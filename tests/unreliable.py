@@ -16,7 +16,7 @@ METHODS = {
     "jobs": ("put_new", "get", "begin_attempt", "hold", "succeed", "fail", "cancel", "requeue"),
     "items": ("get", "commit"),
     "documents": ("put", "get", "get_by_key", "delete", "keys"),
-    "queue": ("send", "postpone"),
+    "queue": ("send", "delete", "postpone"),
     "parked": ("park",),
 }
 

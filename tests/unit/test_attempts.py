@@ -95,6 +95,23 @@ def test_neighbours_wait_for_two_deaths_at_most(pipeline: Pipeline, monkeypatch:
     assert jobs["poison"].status is Status.QUEUED
 
 
+def test_what_is_done_does_not_come_back_with_what_kills_the_worker(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Their items' later commands would wait for it, at every death."""
+    for name in ("poison", "a", "b"):
+        pipeline.request("POST", "/items", item(name))
+    kills(pipeline, monkeypatch, "poison")
+    work(pipeline)
+    assert len(pipeline.queue.waiting) == 3
+    for _ in range(2):
+        work(pipeline)
+    pipeline.request("POST", "/items", item("c"))
+    work(pipeline)
+    assert len(pipeline.queue.waiting) == 1
+    assert "poison" in pipeline.queue.waiting[0][1].body
+
+
 def test_what_came_again_runs_alone_and_after_what_is_here_for_the_first_time() -> None:
     running: list[str] = []
     order: list[str] = []

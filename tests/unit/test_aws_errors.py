@@ -123,6 +123,7 @@ CALLS: list[tuple[str, str, Callable[[Stubbed], Any]]] = [
     ("dynamodb", "update_item", lambda s: s.jobs.hold(REF, {"status": 503}, 0, 1, NOW)),
     ("dynamodb", "query", lambda s: s.jobs.in_trouble("alice", Status.FAILED, 1, None, NOW)),
     ("sqs", "send_message", lambda s: s.queue.send(Envelope("{}", "g", "d"))),
+    ("sqs", "delete_message", lambda s: s.queue.delete(["r"])),
     ("sqs", "change_message_visibility", lambda s: s.queue.postpone([("r", 1)])),
     ("sqs", "send_message", lambda s: s.parked.park("junk", {"reason": "r"})),
 ]

@@ -35,7 +35,7 @@ def adopt(message: QueueMessage, stores: Stores) -> None:
 
 def begin(message: QueueMessage, stores: Stores) -> bool:
     """Record the attempt that is about to start; False if the command was given up instead."""
-    job = _live(message, stores)
+    job = live(message, stores)
     if charged(job) >= MAX_ATTEMPTS:
         give_up(message, stores)
         return False
@@ -48,7 +48,7 @@ def interrupted(message: QueueMessage, error: Exception, stores: Stores, *, reco
 
     `recorded`: whether this attempt is the one that has begun. Otherwise one that began earlier has died.
     """
-    job = _live(message, stores)
+    job = live(message, stores)
     count = job.attempts if recorded else charged(job)
     if isinstance(error, Unavailable):
         problem = error.to_problem()
@@ -69,7 +69,8 @@ def give_up(message: QueueMessage, stores: Stores) -> None:
     stores.jobs.fail(message.job, problem.to_problem(), now(), message.kept, attempt=True)
 
 
-def _live(message: QueueMessage, stores: Stores) -> Job:
+def live(message: QueueMessage, stores: Stores) -> Job:
+    """The job, unless this life of it is over: JobEnded."""
     job = stores.jobs.get(message.job.job_id)
     if job is None or not job.is_live(message.job, now()):
         raise JobEnded

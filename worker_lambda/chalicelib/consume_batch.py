@@ -57,8 +57,9 @@ class Handling:
 
 @dataclass(frozen=True, slots=True)
 class _Returned:
-    """What is left of a line, and when it is to come again."""
+    """How far a line came: what is done of it, what is left, and when that is to come again."""
 
+    done: list[Delivery]
     rest: list[Delivery]
     seconds: int
 
@@ -76,9 +77,11 @@ def consume_batch(records: Sequence[Mapping[str, Any]], handling: Handling) -> d
     fresh = [line for line in lines.values() if all(delivery.receive_count == 1 for delivery in line)]
     again = [line for line in lines.values() if line not in fresh]
     returned = list(_threads().map(process, fresh)) if len(fresh) > 1 else [process(line) for line in fresh]
-    if len(again) > 1:
-        again.sort(key=lambda line: handling.charged(line[0]))
-    returned += [process(line) for line in again]
+    done = [delivery for each in returned for delivery in each.done]
+    for line in _least_charged_first(again, handling):
+        _acknowledge(done, handling.received)
+        returned.append(process(line))
+        done = returned[-1].done
 
     returned = [each for each in returned if each.rest]
     if returned:
@@ -94,7 +97,7 @@ def _process_in_order(line: list[Delivery], handling: Handling) -> _Returned:
         if handling.seconds_left() < handling.reserve_seconds:
             # To be killed by the time-out in the middle of it would cost this command an attempt.
             logger.warning("no time left", extra={"message_id": delivery.message_id, "behind": len(line) - i - 1})
-            return _Returned(line[i:], _AT_ONCE)
+            return _Returned(line[:i], line[i:], _AT_ONCE)
         try:
             handling.process(delivery)
         except Exception as error:  # noqa: BLE001  # whatever it is, it must not cost the other items theirs
@@ -109,8 +112,24 @@ def _process_in_order(line: list[Delivery], handling: Handling) -> _Returned:
                     "again_in_seconds": seconds,
                 },
             )
-            return _Returned(line[i:], seconds)
-    return _Returned([], 0)
+            return _Returned(line[:i], line[i:], seconds)
+    return _Returned(line, [], 0)
+
+
+def _least_charged_first(lines: list[list[Delivery]], handling: Handling) -> list[list[Delivery]]:
+    if len(lines) <= 1:
+        return lines
+    charged = list(_threads().map(lambda line: handling.charged(line[0]), lines))
+    return [line for _, line in sorted(zip(charged, lines, strict=True), key=lambda pair: pair[0])]
+
+
+def _acknowledge(done: list[Delivery], received: ReceivedMessages) -> None:
+    # Lambda deletes what is done when the whole batch is. Should the next command kill the worker, these would come
+    # back with it, and until then their items' later commands would wait: at every one of its deaths (P8).
+    try:
+        received.delete([delivery.receipt for delivery in done])
+    except Exception:  # noqa: BLE001  # Lambda deletes them still, if the worker lives
+        logger.warning("not acknowledged early", exc_info=True)
 
 
 def backoff_seconds(times: int) -> int:

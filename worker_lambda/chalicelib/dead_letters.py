@@ -48,7 +48,10 @@ def end_job_of(delivery: Delivery, services: Services) -> None:
 
 
 class _LeftAlone:
-    """Nothing is postponed: what fails here comes again when its visibility ends."""
+    """Nothing is done to a message but what Lambda does: what fails comes again when its visibility ends."""
+
+    def delete(self, receipts: object) -> None:
+        pass
 
     def postpone(self, receipts: object) -> None:
         pass

@@ -136,6 +136,7 @@ def _command(message: QueueMessage, services: Services) -> Command:
         return message.content
     text = services.documents.get_by_key(message.content.key)
     if text is None:
+        attempts.live(message, services)  # else it is an old copy, whose job has ended and needs the claim no more
         raise ClaimMissing(f"There is no claim check {message.content.key}.")
     return decode_command(text, message.item_id)
 
