@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from botocore.exceptions import ClientError
 
@@ -37,18 +38,24 @@ class SqsCommands:
 
     def delete(self, receipts: Sequence[str]) -> None:
         for receipt in receipts:
-            with outages(_QUEUE):
+            with _if_still_good():
                 self._clients.sqs.delete_message(QueueUrl=self._queue_url, ReceiptHandle=receipt)
 
     def postpone(self, receipts: Sequence[tuple[str, int]]) -> None:
         # One by one: an emulator wants another permission for a batch than AWS does, and these are few.
         for receipt, seconds in receipts:
-            try:
-                with outages(_QUEUE):
-                    self._clients.sqs.change_message_visibility(
-                        QueueUrl=self._queue_url, ReceiptHandle=receipt, VisibilityTimeout=seconds
-                    )
-            except ClientError as error:
-                # A receipt that is no longer good: its message is gone, or comes back by itself.
-                if error_code(error) not in _STALE:
-                    raise
+            with _if_still_good():
+                self._clients.sqs.change_message_visibility(
+                    QueueUrl=self._queue_url, ReceiptHandle=receipt, VisibilityTimeout=seconds
+                )
+
+
+@contextmanager
+def _if_still_good() -> Iterator[None]:
+    """Whose receipt is no longer good is somebody else's message by now, or nobody's: that is no error."""
+    try:
+        with outages(_QUEUE):
+            yield
+    except ClientError as error:
+        if error_code(error) not in _STALE:
+            raise

@@ -60,7 +60,9 @@ def test_a_receipt_that_is_no_longer_good_is_no_error(aws: Aws) -> None:
     clients, names = aws
     clients.sqs.delete_message(QueueUrl=names["CommandsQueueUrl"], ReceiptHandle=message["ReceiptHandle"])
     queue.postpone([(message["ReceiptHandle"], 5)])
+    queue.delete([message["ReceiptHandle"]])
     queue.postpone([])
+    queue.delete([])
 
 
 def test_the_largest_message_can_be_parked_with_the_longest_reason(aws: Aws) -> None:
