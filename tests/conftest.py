@@ -19,6 +19,9 @@ from infra.stage_file import read_deployment
 from infra.targets import EMBEDDED, find_target
 from tests.deployed import Stage
 
+# Hooks: they count in every process of a run, and tell the sum in the one that reports.
+from tests.faults.tally import pytest_sessionfinish, pytest_terminal_summary, pytest_testnodedown  # noqa: F401
+
 # No deadline: how long an example takes says more of the machine than of the code. In CI the examples are fixed.
 settings.register_profile("default", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True)

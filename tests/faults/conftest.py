@@ -1,25 +1,13 @@
-"""The runs of this session, which share one emulator and are counted at the end."""
+"""The runs of this session share one emulator."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
 from tests.faults.schedules import Runner
-
-_count = pytest.StashKey[int]()
-
-
-class Tally:
-    """Counts the schedules that were run."""
-
-    def __init__(self, config: pytest.Config) -> None:
-        self._config = config
-
-    def add(self, schedules: int) -> None:
-        self._config.stash[_count] = self._config.stash.get(_count, 0) + schedules
+from tests.faults.tally import Tally
 
 
 @pytest.fixture
@@ -36,18 +24,3 @@ def runner() -> Runner:
 def running(runner: Runner) -> Iterator[Runner]:
     with runner.running():
         yield runner
-
-
-def pytest_sessionfinish(session: pytest.Session) -> None:
-    if hasattr(session.config, "workeroutput"):  # one of several processes: the count goes to the one that reports
-        session.config.workeroutput["schedules"] = session.config.stash.get(_count, 0)
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_testnodedown(node: Any) -> None:
-    Tally(node.config).add(getattr(node, "workeroutput", {}).get("schedules", 0))
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    if schedules := config.stash.get(_count, 0):
-        terminalreporter.write_line(f"crash points: {schedules} schedules, each to its end and checked")

@@ -8,10 +8,10 @@ from __future__ import annotations
 import pytest
 
 from tests.faults.call_sites import HiddenCall, Site, call_sites, sites_in
-from tests.faults.conftest import Tally
 from tests.faults.kinds import ACKNOWLEDGE, Kind, Point
 from tests.faults.scenarios import SCENARIOS
 from tests.faults.schedules import Runner, describe
+from tests.faults.tally import Tally
 
 _SHOWN = 3
 
