@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-import uuid
 from email.message import Message
 from typing import Any
 from urllib.parse import unquote
@@ -34,6 +33,7 @@ TROUBLE = ("failed", "retrying")
 _IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
 # One of a list: a comma inside a quoted string does not end it.
 _PREFERENCE = re.compile(r'(?:[^,"]|"(?:\\.|[^"\\])*")+')
+_ITEM_CURSOR = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")  # a UUID, as items are named
 _JOB_CURSOR = re.compile(r"(failed|retrying)#[0-9T:.-]{1,32}Z#[0-9a-f]{32}")
 _WHOLE_NUMBER = re.compile(r"[0-9]{1,9}")
 
@@ -108,18 +108,7 @@ def limit(request: HttpRequest) -> int:
 
 def cursor(request: HttpRequest) -> str | None:
     """The id of the item after which the page starts."""
-    value = _one(request, "cursor")
-    if value is None:
-        return None
-    try:
-        # Without validate=True, b64decode skips characters that are not base64.
-        decoded = base64.b64decode(value + "=" * (-len(value) % 4), altchars=b"-_", validate=True).decode()
-        # Only what make_cursor makes: the ids that this API assigns, written in one way.
-        if str(uuid.UUID(decoded)) == decoded and make_cursor(decoded) == value:
-            return decoded
-    except (binascii.Error, ValueError):
-        pass
-    raise InvalidRequest("The cursor must be one that this API gave.")
+    return _cursor(request, _ITEM_CURSOR)
 
 
 def trouble(request: HttpRequest) -> Status:
@@ -132,22 +121,28 @@ def trouble(request: HttpRequest) -> Status:
 
 def job_cursor(request: HttpRequest) -> str | None:
     """The job after which the page starts, as the index sorts it."""
-    value = _one(request, "cursor")
-    if value is None:
-        return None
-    try:
-        decoded = base64.b64decode(value + "=" * (-len(value) % 4), altchars=b"-_", validate=True).decode()
-    except (binascii.Error, ValueError):
-        decoded = ""
     # Whose jobs are listed is not in it: a forged one shows its forger another part of the same list.
-    if not _JOB_CURSOR.fullmatch(decoded) or make_cursor(decoded) != value:
-        raise InvalidRequest("The cursor must be one that this API gave.")
-    return decoded
+    return _cursor(request, _JOB_CURSOR)
 
 
 def make_cursor(after: str) -> str:
     """The cursor of a page that starts after this item."""
     return base64.urlsafe_b64encode(after.encode()).decode().rstrip("=")
+
+
+def _cursor(request: HttpRequest, form: re.Pattern[str]) -> str | None:
+    value = _one(request, "cursor")
+    if value is None:
+        return None
+    try:
+        # Without validate=True, b64decode skips characters that are not base64.
+        decoded = base64.b64decode(value + "=" * (-len(value) % 4), altchars=b"-_", validate=True).decode()
+    except (binascii.Error, ValueError):
+        decoded = ""
+    # Only what make_cursor makes: what this API lists by, written in one way.
+    if not form.fullmatch(decoded) or make_cursor(decoded) != value:
+        raise InvalidRequest("The cursor must be one that this API gave.")
+    return decoded
 
 
 def decode_path_parameter(value: str) -> str:

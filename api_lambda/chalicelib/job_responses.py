@@ -45,9 +45,9 @@ def accepted_response(job: Job, documents: DocumentStore, to_root: str) -> HttpR
 
 def final_response(job: Job, documents: DocumentStore, to_root: str, request_id: str) -> HttpResponse:
     """What a synchronous API would have answered to the command of this ended job."""
-    problem = CommandCancelled("It was cancelled before it took effect.").to_problem()
     if job.status is not Status.SUCCEEDED:
-        response = problem_response(job.error or problem, request_id)
+        problem = job.error or CommandCancelled("It was cancelled before it took effect.").to_problem()
+        response = problem_response(problem, request_id)
         response.log.update(_ids(job))
         return response
     response = HttpResponse(200, _result_json(job, documents), {"Content-Type": JSON}, _ids(job))

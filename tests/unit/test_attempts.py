@@ -232,6 +232,21 @@ def test_an_outage_does_not_make_a_death_forgotten(pipeline: Pipeline, monkeypat
     assert pipeline.jobs.rows[job_id].attempts == 1
 
 
+@pytest.mark.parametrize("outage", ["fail", "begin_attempt"])
+def test_an_outage_between_the_last_death_and_the_end_counts_nothing_twice(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, outage: str
+) -> None:
+    job_id = pipeline.request("POST", "/items", item("poison")).json["id"]
+    kills(pipeline, monkeypatch, "poison")
+    while pipeline.queue.waiting:
+        with monkeypatch.context() as away:
+            away.setattr(pipeline.jobs, outage, unavailable)
+            work(pipeline)
+        work(pipeline)
+    job = pipeline.jobs.rows[job_id]
+    assert (job.status, job.attempts) == (Status.FAILED, MAX_ATTEMPTS)
+
+
 def test_a_backoff_counts_interruptions_and_not_receives(
     pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:

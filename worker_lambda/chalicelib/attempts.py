@@ -37,7 +37,7 @@ def begin(message: QueueMessage, stores: Stores) -> bool:
     """Record the attempt that is about to start; False if the command was given up instead."""
     job = live(message, stores)
     if charged(job) >= MAX_ATTEMPTS:
-        give_up(message, stores)
+        _give_up(message, job, stores)
         return False
     stores.jobs.begin_attempt(message.job, charged(job), now())
     return True
@@ -55,7 +55,7 @@ def interrupted(message: QueueMessage, error: Exception, stores: Stores, *, reco
     else:
         count += 1
         if count >= MAX_ATTEMPTS:
-            give_up(message, stores)
+            _give_up(message, job, stores)
             return None
         fault = InternalError("An attempt failed through a fault of ours; the command is tried again.")
         problem = fault.to_problem()
@@ -63,10 +63,12 @@ def interrupted(message: QueueMessage, error: Exception, stores: Stores, *, reco
     return job.held + 1
 
 
-def give_up(message: QueueMessage, stores: Stores) -> None:
+def _give_up(message: QueueMessage, job: Job, stores: Stores) -> None:
     """End the job as failed: its attempts are spent."""
     problem = AttemptsSpent(f"It was given up after {MAX_ATTEMPTS} attempts; retry the job when the cause is gone.")
-    stores.jobs.fail(message.job, problem.to_problem(), now(), message.kept, attempt=True)
+    # The last one is counted already if an outage came between its death and this end.
+    uncounted = job.attempts < MAX_ATTEMPTS
+    stores.jobs.fail(message.job, problem.to_problem(), now(), message.kept, attempt=uncounted)
 
 
 def live(message: QueueMessage, stores: Stores) -> Job:
