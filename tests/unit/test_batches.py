@@ -1,0 +1,147 @@
+"""P8 and P3 in a batch: who runs beside whom, when a message comes again, what is done when the time is short."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jobpipe.errors import Unavailable
+from jobpipe.job import Status
+from jobpipe.limits import (
+    BACKOFF_JITTER,
+    FIRST_BACKOFF,
+    LONGEST_BACKOFF,
+    MAX_RECEIVE_COUNT,
+    QUEUE_RETENTION,
+    call_timeout,
+    reserve,
+)
+from tests.lives import item, unavailable
+from tests.memory import MemoryQueue
+from tests.pipeline import Pipeline
+from worker_lambda.chalicelib.consume_batch import Delivery, Handling, backoff_seconds, consume_batch
+
+
+def test_what_came_again_runs_alone_and_after_what_is_here_for_the_first_time() -> None:
+    running: list[str] = []
+    order: list[str] = []
+
+    def process(delivery: Delivery) -> None:
+        running.append(delivery.message_id)
+        if delivery.receive_count > 1:
+            assert running == [delivery.message_id]
+        order.append(delivery.message_id)
+        running.remove(delivery.message_id)
+
+    def record(name: str, receives: int) -> dict[str, Any]:
+        attributes = {"MessageGroupId": name[0], "ApproximateReceiveCount": str(receives)}
+        return {"messageId": name, "receiptHandle": name, "body": "", "attributes": attributes}
+
+    charged = {"a1": 3, "b1": 0, "d1": 1}
+    handling = Handling(process, lambda one: charged[one.message_id], MemoryQueue(), 1.0, lambda: 30.0)
+    records = [record("a1", 9), record("b1", 2), record("b2", 1), record("c1", 1), record("d1", 2), record("e1", 1)]
+    assert consume_batch(records, handling) == {"batchItemFailures": []}
+    assert sorted(order[:2]) == ["c1", "e1"]
+    assert order[2:] == ["b1", "b2", "d1", "a1"]
+
+
+def test_a_backoff_counts_interruptions_and_not_receives(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipeline.request("POST", "/items", item("x"))
+    pipeline.context.milliseconds = 1
+    for _ in range(12):
+        pipeline.work()
+    pipeline.context.milliseconds = 29_000
+    pipeline.queue.postponed.clear()
+    monkeypatch.setattr(pipeline.documents, "put", unavailable)
+    pipeline.work()
+    pipeline.work()
+    assert [seconds for _, seconds in pipeline.queue.postponed] == [1, 2]
+
+
+def test_trouble_in_ordering_and_postponing_costs_nobody_his_turn(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a", "b", "c"):
+        pipeline.request("POST", "/items", item(name))
+    pipeline.queue.waiting = [(i, e, 1) for i, e, _ in pipeline.queue.waiting]
+
+    def broken(*_: object) -> Any:
+        raise KeyError("owner")
+
+    monkeypatch.setattr(pipeline.queue, "postpone", broken)
+    monkeypatch.setattr(pipeline.jobs, "get", broken)
+    assert len(pipeline.work()["batchItemFailures"]) == 3
+
+
+def test_a_message_that_failed_and_those_behind_it_come_again_together_and_later_each_time(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    item_id = pipeline.do("POST", "/items", item("x"))["item_id"]
+    for i in range(2):
+        pipeline.request("PUT", f"/items/{item_id}", {"n": i})
+
+    def out(*_: object) -> Any:
+        raise Unavailable("no")
+
+    monkeypatch.setattr(pipeline.items, "commit", out)
+    waits: list[int] = []
+    for _ in range(5):
+        pipeline.queue.postponed.clear()
+        pipeline.work()
+        (_, first), (_, second) = pipeline.queue.postponed
+        assert first == second
+        waits.append(first)
+    assert waits[0] == 1
+    assert all(earlier < later for earlier, later in itertools.pairwise(waits))
+
+
+@given(st.integers(1, MAX_RECEIVE_COUNT))
+def test_a_backoff_doubles_up_to_the_longest(receives: int) -> None:
+    full = min(FIRST_BACKOFF.total_seconds() * 2 ** min(receives - 1, 40), LONGEST_BACKOFF.total_seconds())
+    assert max(1, round(full * (1 - BACKOFF_JITTER))) <= backoff_seconds(receives) <= max(1, full)
+
+
+def test_no_outage_that_the_queue_outlives_makes_a_dead_letter() -> None:
+    least = LONGEST_BACKOFF * (1 - BACKOFF_JITTER)
+    doublings = 12  # until the longest is reached
+    assert (MAX_RECEIVE_COUNT - doublings) * least > QUEUE_RETENTION
+
+
+@pytest.mark.parametrize("seconds", [5, 10, 20, 30, 60])
+def test_a_call_that_hangs_and_the_note_of_it_fit_into_the_workers_time(seconds: float) -> None:
+    three_tries = 3 * call_timeout(seconds)
+    note = three_tries if seconds >= 10 else 1.0
+    assert three_tries + note <= reserve(seconds) < seconds
+
+
+def test_when_the_time_is_short_the_rest_goes_back_at_once_and_unattempted(pipeline: Pipeline) -> None:
+    ids = [pipeline.request("POST", "/items", item(f"{i}")).json["id"] for i in range(3)]
+    pipeline.context.milliseconds = int(pipeline.reserve_seconds * 1000) - 1
+    for _ in range(20):
+        assert len(pipeline.work()["batchItemFailures"]) == 3
+    assert {seconds for _, seconds in pipeline.queue.postponed} == {1}
+    assert all(pipeline.jobs.rows[job_id].attempts == 0 for job_id in ids)
+    assert all(pipeline.jobs.rows[job_id].began is None for job_id in ids)
+    pipeline.context.milliseconds = 29_000
+    pipeline.drain()
+    assert all(pipeline.jobs.rows[job_id].status is Status.SUCCEEDED for job_id in ids)
+
+
+def test_the_time_is_looked_at_before_each_command() -> None:
+    left = iter([30.0, 10.0, 0.5, 0.1])
+    done: list[str] = []
+    attributes = {"MessageGroupId": "g", "ApproximateReceiveCount": "1"}
+    records = [
+        {"messageId": f"m{i}", "receiptHandle": f"r{i}", "body": "", "attributes": attributes} for i in range(4)
+    ]
+    queue = MemoryQueue()
+    handling = Handling(lambda one: done.append(one.message_id), lambda _: 0, queue, 1.0, lambda: next(left))
+    answer = consume_batch(records, handling)
+    assert done == ["m0", "m1"]
+    assert answer == {"batchItemFailures": [{"itemIdentifier": "m2"}, {"itemIdentifier": "m3"}]}
