@@ -5,7 +5,8 @@ Modules below the line import AWS, modules above it do not (tests/unit/test_laye
     errors  settings  json_text  clock  etags  item_rules  commands  job_ref  item  job  queue_message  ports
     item_reader
     ---------------------------------------------------------------------------------------------------------
-    aws  dynamodb_rows  dynamodb_jobs  dynamodb_items  s3_documents  sqs_commands  stores  telemetry
+    aws  dynamodb_rows  dynamodb_jobs  dynamodb_items  s3_documents  sqs_commands  sqs_parked  stores
+    telemetry  metrics
 """
 
 __version__ = "0.1.0"

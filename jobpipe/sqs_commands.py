@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 from botocore.exceptions import ClientError
 
 from jobpipe.aws import AwsClients, error_code, outages
 from jobpipe.queue_message import Envelope
+from jobpipe.telemetry import trace_header
 
 _QUEUE = "The command queue"
 _STALE = {
@@ -28,12 +30,17 @@ class SqsCommands:
         self._queue_url = queue_url
 
     def send(self, envelope: Envelope) -> None:
+        # Not part of the message: it counts neither for its size nor for its deduplication.
+        trace = trace_header()
+        traced = {"DataType": "String", "StringValue": trace}
+        about: Any = {"MessageSystemAttributes": {"AWSTraceHeader": traced}} if trace else {}
         with outages(_QUEUE):
             self._clients.sqs.send_message(
                 QueueUrl=self._queue_url,
                 MessageBody=envelope.body,
                 MessageGroupId=envelope.group_id,
                 MessageDeduplicationId=envelope.deduplication_id,
+                **about,
             )
 
     def delete(self, receipts: Sequence[str]) -> None:

@@ -2,7 +2,57 @@
 
 from __future__ import annotations
 
-from aws_lambda_powertools import Logger
+import os
+import re
+import traceback
+from types import TracebackType
 
-logger = Logger(use_rfc3339=True, utc=True)
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.logging.formatter import LambdaPowertoolsFormatter
+from botocore.exceptions import ClientError
+
+from jobpipe.errors import ClaimMissing, InternalError, Unavailable
+
+_QUOTES_NOTHING = (ClaimMissing, InternalError, Unavailable)
+_TRACE_HEADER = re.compile(r"Root=(1-[0-9a-f]{8}-[0-9a-f]{24})(;[\w=.:-]{1,100}){0,10}")
+
+_ExceptionInfo = tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None]
+
+
+def described(error: BaseException) -> str:
+    """What an error is, without its message: that may quote what a caller has sent."""
+    name = type(error).__qualname__
+    if isinstance(error, ClientError):
+        return f"{name}: {error.response.get('Error', {}).get('Code', '')} of {error.operation_name}"
+    return f"{name}: {error}" if isinstance(error, _QUOTES_NOTHING) else name
+
+
+class _Formatter(LambdaPowertoolsFormatter):
+    """JSON lines whose exceptions show where and what, and nothing of what a caller has sent."""
+
+    def formatException(self, ei: _ExceptionInfo) -> str:  # noqa: N802  # logging's name
+        parts: list[str] = []
+        error = ei[1]
+        while error is not None:
+            # The latest first, as its lines are what an operator looks for.
+            parts += [described(error), *(line.rstrip() for line in traceback.format_tb(error.__traceback__))]
+            error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+            if error is not None:
+                parts.append("caused by")
+        return "\n".join(parts)
+
+
+logger = Logger(logger_formatter=_Formatter(use_rfc3339=True, utc=True, serialize_stacktrace=False))
 """Service name and level come from POWERTOOLS_SERVICE_NAME and LOG_LEVEL. Bodies and keys are never logged."""
+
+
+def trace_header() -> str | None:
+    """X-Ray's header of this invocation, if it is traced; Lambda sets it anew for each."""
+    header = os.environ.get("_X_AMZN_TRACE_ID", "")
+    return header if _TRACE_HEADER.fullmatch(header) else None
+
+
+def trace_id(header: str) -> str | None:
+    """The id of the trace that such a header speaks of."""
+    match = _TRACE_HEADER.fullmatch(header)
+    return match[1] if match else None

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from jobpipe.clock import rfc3339
+from jobpipe.clock import now, rfc3339
 from jobpipe.errors import ItemChanged, JobEnded, NameLocked, Problem
 from jobpipe.item import Change, Created, DocumentRef, ItemPage, Removed, Replaced, StoredItem
 from jobpipe.item_rules import name_key
@@ -214,6 +214,7 @@ class MemoryQueue:
     waiting: list[tuple[str, Envelope, int]] = field(default_factory=list)  # message id, envelope, receive count
     seen: set[str] = field(default_factory=set)
     sent: int = 0
+    sent_ms: dict[str, int] = field(default_factory=dict)  # by message id
     postponed: list[tuple[str, int]] = field(default_factory=list)  # message id, seconds
 
     def delete(self, receipts: Sequence[str]) -> None:
@@ -228,6 +229,7 @@ class MemoryQueue:
         if envelope.deduplication_id not in self.seen:
             self.seen.add(envelope.deduplication_id)
             self.waiting.append((f"m{self.sent}", envelope, 0))
+            self.sent_ms[f"m{self.sent}"] = int(now().timestamp() * 1000)
 
     def receive(self, most: int = 10) -> list[dict[str, Any]]:
         """The first messages, as Lambda hands them over; they stay until `acknowledge`."""
@@ -240,6 +242,7 @@ class MemoryQueue:
                 "attributes": {
                     "MessageGroupId": envelope.group_id,
                     "ApproximateReceiveCount": str(count),
+                    "SentTimestamp": str(self.sent_ms.get(message_id, 0)),
                 },
             }
             for message_id, envelope, count in self.waiting[:most]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
 import uuid
 
 from jobpipe.commands import Command
 from jobpipe.job import Job
+from jobpipe.metrics import ACCEPTED, meter
 from jobpipe.telemetry import logger
 
 from . import http_requests as said
@@ -32,13 +34,17 @@ def answer(command: Command, request: HttpRequest, services: Services, *, to_roo
 
 def answer_for(job: Job, seconds: int, request: HttpRequest, services: Services, *, to_root: str) -> HttpResponse:
     """The same for a job that is accepted already: how it ended, if it does within so many seconds."""
+    meter.add(ACCEPTED)
+    response, started = None, time.monotonic()
     if seconds:
         try:
             job = wait_for(job, seconds, services.jobs, request)
             if job.status.done:
                 response = final_response(job, services.documents, to_root, request.request_id)
                 response.headers["Preference-Applied"] = f"wait={seconds}"
-                return response
         except Exception:  # noqa: BLE001  # the command is accepted, and no trouble in waiting for it may hide that
             logger.warning("waiting failed", exc_info=True, extra={"job_id": job.job_id, "item_id": job.item_id})
-    return accepted_response(job, services.documents, to_root)
+    if response is None:
+        response = accepted_response(job, services.documents, to_root)
+    response.waited = time.monotonic() - started if seconds else 0.0
+    return response

@@ -9,6 +9,7 @@ from typing import Any
 from chalice.app import Chalice, ConvertToMiddleware, Request, Response
 
 from jobpipe.errors import InternalError, InvalidRequest, ProblemError, Unavailable
+from jobpipe.metrics import FAULTS, REQUEST_TIME, UNAVAILABLE, meter
 from jobpipe.telemetry import logger
 
 from .callers import owner_of
@@ -41,6 +42,7 @@ def _view(app: Chalice, route: Route, services: Callable[[], Services]) -> Calla
         request_id = str(current.context.get("requestId", ""))
         response = _answer(current, request_id, route, services)
         response.headers["X-Request-Id"] = request_id
+        milliseconds = round((time.perf_counter() - started) * 1000, 1)
         logger.info(
             "request",
             extra={
@@ -48,14 +50,24 @@ def _view(app: Chalice, route: Route, services: Callable[[], Services]) -> Calla
                 "method": route.method,
                 "route": route.path,
                 "status": response.status,
-                "duration_ms": round((time.perf_counter() - started) * 1000, 1),
+                "duration_ms": milliseconds,
                 **response.log,
             },
         )
+        _measure(route, response, milliseconds)
         return Response(response.body, dict(response.headers), response.status)
 
     view.__doc__ = route.endpoint.__doc__  # becomes the summary in the API's OpenAPI definition
     return view
+
+
+def _measure(route: Route, response: HttpResponse, milliseconds: float) -> None:
+    counted = {InternalError.status: FAULTS, Unavailable.status: UNAVAILABLE}.get(response.status)
+    if counted:
+        meter.add(counted)
+    if not route.open:
+        meter.add(REQUEST_TIME, max(0.0, milliseconds - response.waited * 1000))
+    meter.write()
 
 
 def _answer(current: Request, request_id: str, route: Route, services: Callable[[], Services]) -> HttpResponse:

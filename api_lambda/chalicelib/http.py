@@ -22,9 +22,10 @@ class HttpRequest:
 
 @dataclass(slots=True)
 class HttpResponse:
-    """What goes back; `log` holds the ids that the request's log line is to show."""
+    """What goes back; `log` holds the ids for the log line, `waited` the seconds spent waiting for a job."""
 
     status: int
     body: str
     headers: dict[str, str] = field(default_factory=dict)
     log: dict[str, str] = field(default_factory=dict)
+    waited: float = 0.0

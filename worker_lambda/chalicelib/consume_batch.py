@@ -18,8 +18,9 @@ from functools import cache
 from typing import Any
 
 from jobpipe.limits import BACKOFF_JITTER, FIRST_BACKOFF, LONGEST_BACKOFF
+from jobpipe.metrics import BATCH_SIZE, meter
 from jobpipe.ports import ReceivedMessages
-from jobpipe.telemetry import logger
+from jobpipe.telemetry import described, logger
 
 _MAX_BATCH = 10
 _AT_ONCE = 1  # second: not none, so that a message cannot use up its receives in a moment
@@ -34,6 +35,8 @@ class Delivery:
     receive_count: int  # 1 at first; how often this message was delivered, for whatever reason
     receipt: str = ""  # of this delivery, by which SQS lets it be postponed
     group_id: str = ""
+    sent_ms: int = 0  # when, in milliseconds since 1970
+    trace: str = ""  # X-Ray's header of who sent it
 
 
 class ComesAgain(Exception):
@@ -88,6 +91,8 @@ def consume_batch(records: Sequence[Mapping[str, Any]], handling: Handling) -> d
         _postpone(returned, handling.received)
     failures = [{"itemIdentifier": delivery.message_id} for each in returned for delivery in each.rest]
     logger.info("batch", extra={"messages": len(records), "items": len(lines), "returned": len(failures)})
+    meter.add(BATCH_SIZE, len(records))
+    meter.write()
     return {"batchItemFailures": failures}
 
 
@@ -107,7 +112,7 @@ def _process_in_order(line: list[Delivery], handling: Handling) -> _Returned:
                 "message returned",
                 extra={
                     "message_id": delivery.message_id,
-                    "reason": repr(error.__cause__ or error),
+                    "reason": described(error.__cause__ or error),
                     "behind": len(line) - i - 1,
                     "again_in_seconds": seconds,
                 },
@@ -156,6 +161,8 @@ def _delivery(record: Mapping[str, Any]) -> Delivery:
         receive_count=int(attributes["ApproximateReceiveCount"]),
         receipt=record["receiptHandle"],
         group_id=str(attributes["MessageGroupId"]),
+        sent_ms=int(attributes.get("SentTimestamp", 0)),
+        trace=str(attributes.get("AWSTraceHeader", "")),
     )
 
 

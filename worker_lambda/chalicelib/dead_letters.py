@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from jobpipe.clock import now
 from jobpipe.errors import AttemptsSpent, JobEnded, UndecodableMessage
+from jobpipe.metrics import DEAD_LETTERS, meter
 from jobpipe.queue_message import decode_message
 from jobpipe.telemetry import logger
 
@@ -44,6 +45,7 @@ def end_job_of(delivery: Delivery, services: Services) -> None:
         logger.info("dead letter of an ended job", extra=about)
         return
     remove_uncommitted(message.job, message.item_id, services)
+    meter.add(DEAD_LETTERS)
     logger.error("dead letter", extra=about)
 
 

@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterable
 from jobpipe.clock import now
 from jobpipe.commands import Command
 from jobpipe.deadline import leaving
-from jobpipe.errors import ClaimMissing, JobEnded, Refusal, Unavailable, UndecodableMessage
+from jobpipe.errors import AttemptsSpent, ClaimMissing, JobEnded, Refusal, Unavailable, UndecodableMessage
+from jobpipe.metrics import ATTEMPT_TIME, FAILED, FAULT, INTERRUPTED, OUTAGE, QUEUE_DELAY, SUCCEEDED, meter
 from jobpipe.queue_message import Claim, QueueMessage, decode_command, decode_message
-from jobpipe.telemetry import logger
+from jobpipe.telemetry import logger, trace_id
 
 from . import attempts
 from .clean_up import finish_clean_up, remove_claim, remove_uncommitted
@@ -49,7 +50,10 @@ def execute(delivery: Delivery, services: Services, seconds_left: Callable[[], f
         "item_id": message.item_id,
         "request_id": message.request_id,
         "receive_count": delivery.receive_count,
+        "trace_id": trace_id(delivery.trace),
     }
+    if delivery.receive_count == 1 and delivery.sent_ms:
+        meter.add(QUEUE_DELAY, max(0.0, now().timestamp() * 1000 - delivery.sent_ms))
     try:
         # An outage here is not noted on the job, which is still in its old life: the message just comes again.
         attempts.adopt(message, services)
@@ -61,7 +65,10 @@ def execute(delivery: Delivery, services: Services, seconds_left: Callable[[], f
         # Another delivery was first, or the job was cancelled or is long gone: this one changes nothing (P2).
         finish_clean_up(message, services)
         about["outcome"] = "ended before"
-    logger.info("command", extra={**about, "duration_ms": round((time.perf_counter() - started) * 1000, 1)})
+    finally:
+        milliseconds = round((time.perf_counter() - started) * 1000, 1)
+        meter.add(ATTEMPT_TIME, milliseconds)
+    logger.info("command", extra={**about, "duration_ms": milliseconds})
 
 
 def _first(message: QueueMessage, services: Services, about: dict[str, object]) -> str:
@@ -88,6 +95,8 @@ def _again(
             recorded = attempts.begin(message, services)
             if recorded:
                 outcome = _apply(message, services, about)
+            else:
+                meter.add(FAILED, reason=AttemptsSpent.slug)
     except JobEnded:
         raise
     except Exception as error:  # noqa: BLE001  # raised again by _note, unless it was the last straw
@@ -106,7 +115,9 @@ def _apply(message: QueueMessage, services: Services, about: dict[str, object]) 
         handle(command, message.job, services)
     except Refusal as refusal:
         services.jobs.fail(message.job, refusal.to_problem(), now(), message.kept, attempt=True)
+        meter.add(FAILED, reason=refusal.slug)
         return f"failed: {refusal.slug}"
+    meter.add(SUCCEEDED)
     remove_claim(message, services)
     return "succeeded"
 
@@ -115,6 +126,7 @@ def _note(
     message: QueueMessage, error: Exception, services: Services, *, recorded: bool, pauses: Iterable[float]
 ) -> None:
     """Raises ComesAgain, unless the command was given up for the interruption."""
+    meter.add(INTERRUPTED, reason=OUTAGE if isinstance(error, Unavailable) else FAULT)
     waits = iter(pauses)
     while True:
         try:
@@ -127,6 +139,7 @@ def _note(
             time.sleep(pause)
         else:
             if times is None:
+                meter.add(FAILED, reason=AttemptsSpent.slug)
                 return
             raise ComesAgain(times) from error
 

@@ -6,6 +6,7 @@ from contextlib import suppress
 
 from jobpipe.clock import now
 from jobpipe.errors import CommandUnreadable, JobEnded, UndecodableMessage
+from jobpipe.metrics import FAILED, PARKED, meter
 from jobpipe.queue_message import UnreadableCommand
 from jobpipe.telemetry import logger
 
@@ -25,9 +26,12 @@ def park(delivery: Delivery, why: UndecodableMessage, source: str, services: Ser
         problem = CommandUnreadable(f"Its message is parked: {why}").to_problem()
         with suppress(JobEnded):
             services.jobs.fail(why.job, problem, now(), why.kept, attempt=False)
+            meter.add(FAILED, reason=CommandUnreadable.slug)
     # The reason may quote the message, and SQS does not take every character.
     reason = str(why).encode("ascii", "backslashreplace").decode()[:_MAX_REASON]
     reason = "".join(character if character.isprintable() else "?" for character in reason)
     about = {"reason": reason, "source": source, "group_id": delivery.group_id, "message_id": delivery.message_id}
     services.parked.park(delivery.body, about)
-    logger.error("message parked", extra=about)
+    meter.add(PARKED)
+    # The reason stays with the message: it may quote it, and bodies are not logged.
+    logger.error("message parked", extra={name: value for name, value in about.items() if name != "reason"})

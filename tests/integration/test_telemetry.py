@@ -1,0 +1,117 @@
+"""What the Lambdas' logs say, and what they must not (P9)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import tenacity
+
+from infra.stack_names import log_groups
+from tests.deployed import WAIT, Stage, unique
+
+
+def logged(stage: Stage, holds: Callable[[list[str]], bool]) -> list[str]:
+    """Every line of the stage's log groups, as soon as what is waited for is among them: lines may be late."""
+    wait = tenacity.Retrying(
+        stop=tenacity.stop_after_delay(30),
+        wait=tenacity.wait_fixed(0.2),
+        retry=tenacity.retry_if_result(lambda lines: not holds(lines)),
+        retry_error_callback=lambda state: state.outcome.result() if state.outcome else [],
+    )
+    found: list[str] = wait(_lines, stage)
+    return found
+
+
+def _lines(stage: Stage) -> list[str]:
+    logs = stage.aws("logs")
+    found = []
+    for group in log_groups(stage.deployment.stage):
+        try:
+            for page in logs.get_paginator("filter_log_events").paginate(logGroupName=group):
+                found += [str(event["message"]) for event in page["events"]]
+        except logs.exceptions.ResourceNotFoundException:
+            continue  # of a function that never ran
+    return found
+
+
+def parsed(lines: list[str], **members: Any) -> list[dict[str, Any]]:
+    """The JSON lines that have these members."""
+    found = [json.loads(line) for line in lines if line.startswith("{")]
+    return [line for line in found if all(line.get(name) == value for name, value in members.items())]
+
+
+def test_request_and_trace_go_from_the_request_to_the_workers_lines(stage: Stage) -> None:
+    answer = stage.request("POST", "/items", {"name": unique("Traced"), "description": "d"}, headers=WAIT)
+    assert answer.status_code == 201
+    request_id = answer.headers["x-request-id"]
+
+    def both(lines: list[str]) -> bool:
+        return len(parsed(lines, request_id=request_id)) >= 2
+
+    lines = parsed(logged(stage, both), request_id=request_id)
+    (request,) = [line for line in lines if line["message"] == "request"]
+    (command,) = [line for line in lines if line["message"] == "command"]
+    assert request["service"] == "jobpipe-api"
+    assert command["service"] == "jobpipe-worker"
+    assert command["job_id"] == request["job_id"]
+    assert command["trace_id"] == request["xray_trace_id"], "the trace that the request was in"
+
+
+def test_what_happened_is_counted_in_the_log(stage: Stage) -> None:
+    name = unique("Counted")
+    for status in (201, 409):
+        body = {"name": name, "description": "d"}
+        assert stage.request("POST", "/items", body, headers=WAIT).status_code == status
+
+    def told(lines: list[str]) -> bool:
+        return bool(parsed(lines, reason="name-taken"))
+
+    lines = parsed(logged(stage, told))
+    metrics = [line for line in lines if "_aws" in line]
+    assert {line["stage"] for line in metrics} == {stage.deployment.stage}
+    (worker, *_) = [line for line in metrics if "Succeeded" in line]
+    assert worker["service"] == "jobpipe-worker"
+    assert 0 <= worker["QueueDelay"][0] < 600_000
+    (api, *_) = [line for line in metrics if "Accepted" in line]
+    assert api["service"] == "jobpipe-api"
+
+
+def test_no_body_and_no_key_is_logged(stage: Stage, other_key: str) -> None:
+    """Sent in every way that a caller has, through every outcome that there is."""
+    mark = unique("SECRET").replace(" ", "")
+    body = {"name": mark, "description": f"{mark} d", mark: mark}
+    created = stage.request("POST", "/items", body, headers=WAIT | {"Idempotency-Key": f"{mark}k"})
+    item = created.json()["id"]
+    assert stage.request("POST", "/items", body, headers=WAIT).status_code == 409
+    assert stage.request("PUT", f"/items/{item}", {mark: 1}, headers=WAIT).status_code == 200
+    assert stage.request("PATCH", f"/items/{item}", {mark: None}, headers=WAIT).status_code == 200
+    stale = WAIT | {"If-Match": f'"{mark}"'}
+    assert stage.request("PUT", f"/items/{item}", {"x": 1}, headers=stale).status_code == 412
+    for refused in ({"name": mark}, {**body, "id": mark}, [mark], {**body, "x": f"{mark}\0"}):
+        assert stage.request("POST", "/items", refused).status_code == 400
+    assert stage.request("POST", "/items", raw=f'{{"{mark}": 1, "{mark}": 2}}'.encode()).status_code == 400
+    assert stage.request("GET", f"/items?cursor={mark}").status_code == 400
+    assert stage.request("GET", "/items", key=other_key).status_code == 200
+    stage.aws("sqs").send_message(
+        QueueUrl=stage.resources["commands_queue_url"],
+        MessageBody=json.dumps({"v": 1, mark: mark}),
+        MessageGroupId=mark[:20],
+        MessageDeduplicationId=mark[:40],
+    )
+    large = {"name": f"{mark}2", "description": mark + "x" * 300_000}
+    assert stage.request("POST", "/items", large, headers=WAIT).status_code == 201
+    last = stage.request("DELETE", f"/items/{item}", headers=WAIT)
+    assert last.status_code == 200
+
+    def complete(lines: list[str]) -> bool:
+        over = parsed(lines, message="command", request_id=last.headers["x-request-id"])
+        return bool(over and [line for line in parsed(lines, message="message parked") if line["group_id"] in mark])
+
+    lines = logged(stage, complete)
+    assert complete(lines)
+    group = f'"group_id":"{mark[:20]}"'  # a message's group is its item; this one was sent past the API
+    assert [line for line in lines if mark in line.replace(group, "")] == []
+    for key in (stage.deployment.api_key, other_key):
+        assert [line for line in lines if key in line or key[-32:] in line] == []

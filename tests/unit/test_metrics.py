@@ -1,0 +1,252 @@
+"""What is counted, as CloudWatch reads it off the log."""
+
+from __future__ import annotations
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import jsonschema
+import pytest
+
+from jobpipe import metrics
+from jobpipe.errors import Unavailable
+from jobpipe.metrics import FAILED, NAMESPACE, QUEUE_DELAY, SUCCEEDED, Meter, Metric, meter
+from tests.pipeline import Pipeline
+from tests.unreliable import Fault, Unreliable
+
+# https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
+EMBEDDED_METRIC_FORMAT: dict[str, Any] = {
+    "type": "object",
+    "required": ["_aws"],
+    "properties": {
+        "_aws": {
+            "type": "object",
+            "required": ["Timestamp", "CloudWatchMetrics"],
+            "properties": {
+                "Timestamp": {"type": "integer"},
+                "CloudWatchMetrics": {
+                    "type": "array",
+                    "items": {
+                        "type": "object",
+                        "required": ["Namespace", "Dimensions", "Metrics"],
+                        "properties": {
+                            "Namespace": {"type": "string", "minLength": 1, "maxLength": 1024},
+                            "Dimensions": {
+                                "type": "array",
+                                "minItems": 1,
+                                "items": {"type": "array", "maxItems": 30, "items": {"type": "string"}},
+                            },
+                            "Metrics": {
+                                "type": "array",
+                                "maxItems": 100,
+                                "items": {
+                                    "type": "object",
+                                    "required": ["Name"],
+                                    "properties": {"Unit": {"enum": ["Count", "Milliseconds"]}},
+                                },
+                            },
+                        },
+                    },
+                },
+            },
+        }
+    },
+}
+
+
+def written(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
+    """The lines of metrics, each checked against the format and for what it speaks of."""
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines() if line.startswith("{")]
+    found = [line for line in lines if "_aws" in line]
+    for line in found:
+        jsonschema.validate(line, EMBEDDED_METRIC_FORMAT)
+        for directive in line["_aws"]["CloudWatchMetrics"]:
+            assert directive["Namespace"] == NAMESPACE
+            for name in [name for dimensions in directive["Dimensions"] for name in dimensions]:
+                assert isinstance(line[name], str)
+            for metric in directive["Metrics"]:
+                values = line[metric["Name"]]
+                assert 1 <= len(values) <= 100
+                assert all(isinstance(value, float) for value in values)
+    return found
+
+
+def counts(lines: list[dict[str, Any]]) -> dict[tuple[str, str], float]:
+    """The sums by metric and reason."""
+    sums: dict[tuple[str, str], float] = {}
+    for line in lines:
+        for metric in line["_aws"]["CloudWatchMetrics"][0]["Metrics"]:
+            if metric["Unit"] == "Count":
+                key = (metric["Name"], line.get("reason", ""))
+                sums[key] = sums.get(key, 0) + sum(line[metric["Name"]])
+    return sums
+
+
+@pytest.fixture(autouse=True)
+def from_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    """Other tests' processes may be gone with what they had counted."""
+    meter.write()
+    capsys.readouterr()
+
+
+def test_what_was_added_is_one_line_and_one_for_each_reason(capsys: pytest.CaptureFixture[str]) -> None:
+    mine = Meter("prod")
+    mine.add(SUCCEEDED)
+    mine.add(QUEUE_DELAY, 12.5)
+    mine.add(SUCCEEDED)
+    mine.add(FAILED, reason="name-taken")
+    mine.write()
+
+    plain, failed = written(capsys)
+    assert plain["Succeeded"] == [1.0, 1.0]
+    assert plain["QueueDelay"] == [12.5]
+    assert plain["stage"] == "prod"
+    assert plain["_aws"]["CloudWatchMetrics"][0]["Dimensions"] == [["service", "stage"]]
+    assert failed["Failed"] == [1.0]
+    assert failed["_aws"]["CloudWatchMetrics"][0]["Dimensions"] == [
+        ["service", "stage"],
+        ["service", "stage", "reason"],
+    ]
+    assert failed["reason"] == "name-taken"
+
+    mine.write()
+    assert written(capsys) == [], "nothing is written twice"
+
+
+def test_threads_add_without_loss(capsys: pytest.CaptureFixture[str]) -> None:
+    mine = Meter("prod")
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda _: mine.add(SUCCEEDED), range(5001)))
+    mine.write()
+    assert counts(written(capsys)) == {("Succeeded", ""): 5001}
+
+
+def test_every_metric_has_a_name_of_its_own() -> None:
+    names = [value.name for value in vars(metrics).values() if isinstance(value, Metric)]
+    assert len(names) == len(set(names)) > 10
+
+
+def test_a_command_is_counted_on_both_sides(capsys: pytest.CaptureFixture[str]) -> None:
+    pipeline = Pipeline()
+    pipeline.request("POST", "/items", {"name": "n", "description": "d"})
+    accepted = written(capsys)
+    assert counts(accepted) == {("Accepted", ""): 1}
+    assert len(accepted[0]["RequestTime"]) == 1
+
+    pipeline.work()
+    worked = written(capsys)
+    assert counts(worked) == {("Succeeded", ""): 1, ("BatchSize", ""): 1}
+    assert len(worked[0]["AttemptTime"]) == 1
+    assert 0 <= worked[0]["QueueDelay"][0] < 60_000
+
+
+def test_failures_are_counted_by_their_reason(capsys: pytest.CaptureFixture[str]) -> None:
+    pipeline = Pipeline()
+    for name in ("tent", "tent"):
+        pipeline.request("POST", "/items", {"name": name, "description": "d"})
+    pipeline.request("DELETE", "/items/none")
+    capsys.readouterr()
+    pipeline.drain()
+    assert counts(written(capsys)) == {
+        ("BatchSize", ""): 3,
+        ("Succeeded", ""): 1,
+        ("Failed", "name-taken"): 1,
+        ("Failed", "not-found"): 1,
+    }
+
+
+def test_outages_and_faults_are_told_apart(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipeline = Pipeline()
+    pipeline.request("POST", "/items", {"name": "tent", "description": "d"})
+    pipeline.request("POST", "/items", {"name": "lamp", "description": "d"})
+    capsys.readouterr()
+    commit = pipeline.items.commit
+
+    def interrupted(change: Any, *rest: Any) -> None:
+        raise RuntimeError if change.new.name == "tent" else Unavailable("Down.")
+
+    monkeypatch.setattr(pipeline.items, "commit", interrupted)
+    pipeline.work()
+    assert counts(written(capsys)) == {
+        ("BatchSize", ""): 2,
+        ("Interrupted", "fault"): 1,
+        ("Interrupted", "outage"): 1,
+    }
+    for _ in range(5):
+        pipeline.work()
+    ended = counts(written(capsys))
+    assert ended["Failed", "attempts-spent"] == 1
+    assert ended["Interrupted", "fault"] == 4
+    monkeypatch.setattr(pipeline.items, "commit", commit)
+    pipeline.drain()
+    assert counts(written(capsys))["Succeeded", ""] == 1
+
+
+def test_a_command_given_up_before_it_runs_is_counted(capsys: pytest.CaptureFixture[str]) -> None:
+    pipeline = Pipeline()
+    pipeline.request("POST", "/items", {"name": "tent", "description": "d"})
+    unreliable = Unreliable(pipeline)
+    for call in (1, 4, 4, 4, 4, 4):  # the put: the first process dies of it unrecorded, five more with a record
+        with unreliable.process(Fault(call=call, gone=True)):
+            pipeline.work()
+    meter.write()  # a process that is gone takes what it has counted with it
+    capsys.readouterr()
+    pipeline.drain()
+    assert counts(written(capsys)) == {("BatchSize", ""): 1, ("Failed", "attempts-spent"): 1}
+
+
+def test_parked_messages_and_dead_letters_are_counted(capsys: pytest.CaptureFixture[str]) -> None:
+    pipeline = Pipeline()
+    pipeline.request("POST", "/items", {"name": "tent", "description": "d"})
+    message_id, envelope, count = pipeline.queue.waiting[0]
+    pipeline.end_dead_letters()
+    assert counts(written(capsys))["DeadLetters", ""] == 1
+
+    pipeline.queue.waiting.append((message_id, type(envelope)("junk", "g", "d"), count))
+    pipeline.work()
+    assert counts(written(capsys)) == {("BatchSize", ""): 1, ("Parked", ""): 1}
+
+
+def test_answers_that_blame_us_are_counted(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipeline = Pipeline()
+
+    def down(*_: Any) -> None:
+        raise Unavailable("Down.")
+
+    monkeypatch.setattr(pipeline.jobs, "get", down)
+    assert pipeline.request("GET", f"/jobs/{'0' * 32}").status == 503
+    assert counts(written(capsys)) == {("Unavailable", ""): 1}
+
+    monkeypatch.setattr(pipeline.jobs, "get", lambda _: 1 / 0)
+    assert pipeline.request("GET", f"/jobs/{'0' * 32}").status == 500
+    assert counts(written(capsys)) == {("Faults", ""): 1}
+
+    assert pipeline.request("GET", "/health").status == 200
+    assert written(capsys) == [], "open routes are nobody's work"
+
+
+def test_waiting_for_a_job_is_no_request_time(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipeline = Pipeline()
+    slept: list[float] = []
+    now = [1000.0]
+
+    def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        now[0] += seconds
+
+    for module in ("wait", "answer", "jobs"):
+        monkeypatch.setattr(f"api_lambda.chalicelib.{module}.time.sleep", sleep)
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
+    monkeypatch.setattr("time.perf_counter", lambda: now[0])
+    job = pipeline.request("POST", "/items", {"name": "n", "description": "d"}, headers={"prefer": "wait=5"})
+    pipeline.request("GET", f"/jobs/{job.json['id']}?wait=5")
+    assert sum(slept) > 9
+    times = [line["RequestTime"][0] for line in written(capsys)]
+    assert times == pytest.approx([0.0, 0.0], abs=0.1), "what is rounded off the log line"
