@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
@@ -125,7 +126,12 @@ def test_a_trace_goes_with_the_message(*, traced: bool, monkeypatch: pytest.Monk
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
     clients = AwsClients()
-    expected = {"QueueUrl": ANY, "MessageBody": ANY, "MessageGroupId": ANY, "MessageDeduplicationId": ANY}
+    expected: dict[str, Any] = {
+        "QueueUrl": ANY,
+        "MessageBody": ANY,
+        "MessageGroupId": ANY,
+        "MessageDeduplicationId": ANY,
+    }
     if traced:
         expected["MessageSystemAttributes"] = {"AWSTraceHeader": {"DataType": "String", "StringValue": TRACE}}
     with Stubber(clients.sqs) as stubber:
