@@ -11,7 +11,7 @@ UV_COMPILE := uv pip compile --universal --python-version 3.11 --generate-hashes
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test faults mutants chaos deploy-local destroy-local env localstack test-compose \
-	test-integration deploy destroy package lint types logs audit redrive parked stop lock clean
+	test-integration deploy destroy grants package lint types logs audit redrive parked stop lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -56,6 +56,9 @@ deploy: .venv/.installed ## deploy to AWS with your credentials (STAGE=...)
 
 destroy: .venv/.installed ## delete a stage on AWS and all its data (STAGE=... CONFIRM=yes)
 	@$(PY) -m infra.deploy destroy --stage $(STAGE) --target aws $(if $(filter yes,$(CONFIRM)),--delete-data)
+
+grants: .venv/.installed ## what each Lambda may do, and what breaks without it: docs/security-grants.md
+	@$(PY) -m tests.iam
 
 package: .venv/.installed ## build both Lambdas' zips and templates into build/
 	@$(PY) -m infra.package

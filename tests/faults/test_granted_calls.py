@@ -1,0 +1,106 @@
+"""P9: what the functions call is what their roles grant them. The scenarios here reach every call site there is.
+
+tests/iam takes each grant away and looks what breaks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from tests.faults.scenarios import SCENARIOS
+from tests.faults.schedules import Runner
+from tests.iam.calls import Permission, permissions
+from tests.iam.grants import template_grants
+from tests.iam.needs import UNSEEN
+
+ROLES = {"api": "APIRole", "worker": "WorkerRole", "dead_letters": "DeadLettersRole"}
+AFTER_A_FAULT = {
+    ("APIRole", "s3:DeleteObject", "${DocumentsBucket}/claims/*"),
+    ("APIRole", "s3:GetObject", "${DocumentsBucket}/items/*"),
+    ("WorkerRole", "s3:GetObject", "${DocumentsBucket}/items/*"),
+    ("DeadLettersRole", "s3:DeleteObject", "${DocumentsBucket}/claims/*"),
+}
+"""What no scenario calls for unless something goes wrong in it; tests/iam does."""
+
+
+@contextmanager
+def noted(runner: Runner, called: set[tuple[str, str, str]]) -> Iterator[None]:
+    """For the block, which permissions the calls of each function need."""
+    world = runner._world
+
+    def note(params: dict[str, Any], model: Any, **_: Any) -> None:
+        role = ROLES[runner.injector._lives[-1].name]
+        needed = permissions(model.service_model.service_name, model.name, params, world.outputs)
+        called.update((role, *permission) for permission in needed)
+
+    clients = world.lambdas._clients
+    events = [client.meta.events for client in (clients.dynamodb, clients.s3, clients.sqs)]
+    for each in events:
+        each.register("provide-client-params.*.*", note)
+    yield
+    for each in events:
+        each.unregister("provide-client-params.*.*", note)
+
+
+def test_what_the_functions_call_is_what_their_roles_grant(running: Runner) -> None:
+    called: set[tuple[str, str, str]] = set()
+    with noted(running, called):
+        for name in SCENARIOS:
+            running.run(name)
+    granted = {(grant.role, grant.action, grant.resource): grant for grant in template_grants()}
+    assert not called - set(granted), "the functions call what they are not granted"
+    by_others = {key for key, grant in granted.items() if (grant.sid, grant.action) in UNSEEN}
+    assert set(granted) - called - by_others == AFTER_A_FAULT, "they are granted what they do not call"
+
+
+STAGE = {
+    "JobsTable": "jobs",
+    "NamesTable": "names",
+    "DocumentsBucket": "bucket",
+    "ParkedQueueUrl": "http://q/parked",
+}
+
+
+@pytest.mark.parametrize(
+    ("service", "operation", "given", "needed"),
+    [
+        ("sqs", "SendMessage", {"QueueUrl": "http://q/parked"}, [("sqs:SendMessage", "${ParkedQueueArn}")]),
+        (
+            "s3",
+            "GetObject",
+            {"Bucket": "bucket", "Key": "items/1"},
+            [("s3:GetObject", "${DocumentsBucket}/items/*")],
+        ),
+        (
+            "s3",
+            "GetObject",
+            {"Bucket": "bucket", "Key": "items/1", "VersionId": "1"},
+            [("s3:GetObjectVersion", "${DocumentsBucket}/items/*")],
+        ),
+        ("s3", "PutObject", {"Bucket": "bucket", "Key": "new/1"}, [("s3:PutObject", "${DocumentsBucket}/*")]),
+        (
+            "s3",
+            "ListObjectsV2",
+            {"Bucket": "bucket", "Prefix": "items/"},
+            [("s3:ListBucket", "${DocumentsBucket}")],
+        ),
+        (
+            "dynamodb",
+            "Query",
+            {"TableName": "jobs", "IndexName": "trouble"},
+            [("dynamodb:Query", "table/${JobsTable}/index/trouble")],
+        ),
+        (
+            "dynamodb",
+            "TransactWriteItems",
+            {"TransactItems": [{"Update": {"TableName": "jobs"}}, {"Delete": {"TableName": "names"}}]},
+            [("dynamodb:UpdateItem", "table/${JobsTable}"), ("dynamodb:DeleteItem", "table/${NamesTable}")],
+        ),
+    ],
+)
+def test_what_a_call_needs(service: str, operation: str, given: dict[str, Any], needed: list[Permission]) -> None:
+    assert list(permissions(service, operation, given, STAGE)) == needed

@@ -1,0 +1,243 @@
+"""A stage of the tests' own, whose queues nobody polls: the tests hand the functions their messages."""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+import requests
+import tenacity
+
+from infra.api_keys import FIRST_OWNER
+from infra.stack_names import app_stack
+from jobpipe.aws import AwsClients
+from jobpipe.clock import now
+from jobpipe.commands import Command, CreateItem
+from jobpipe.dynamodb_items import DynamoDbItems
+from jobpipe.dynamodb_jobs import DynamoDbJobs
+from jobpipe.item import StoredItem
+from jobpipe.job import Job, new_job
+from jobpipe.queue_message import QueueMessage, seal
+from jobpipe.s3_documents import S3Documents
+from jobpipe.stores import Stores
+from tests.deployed import Stage, unique
+from tests.iam.grants import Grant, template_grants, without
+from worker_lambda.chalicelib.command_handlers import handle
+
+FUNCTIONS = {"APIRole": "api_function", "WorkerRole": "worker_function", "DeadLettersRole": "dead_letters_function"}
+LARGE = "x" * 5_000  # over what stands inline in a row
+HUGE = "x" * 210_000  # over what a message holds
+_DENIED = re.compile(r"is not authorized to perform: ([\w:-]+)")
+_LOG_SECONDS = 5.0
+
+
+@dataclass
+class Role:
+    """A role as it is deployed, with its one policy."""
+
+    name: str
+    arn: str
+    policy: str
+    document: dict[str, Any]  # as the deployment made it
+    taken: list[Grant] = field(default_factory=list)
+
+
+class Lab:
+    """One stage; its own set-up and checks are made as the account's root, the functions work under their roles."""
+
+    def __init__(self, stage: Stage) -> None:
+        self.stage = stage
+        self.resources = stage.resources
+        clients = AwsClients(make=lambda service, **_: stage.aws(service))
+        jobs = DynamoDbJobs(clients, self.resources["jobs_table"], timedelta(days=1))
+        items = DynamoDbItems(clients, self.resources["items_table"], self.resources["names_table"], jobs)
+        self.stores = Stores(jobs, items, S3Documents(clients, self.resources["documents_bucket"]))
+        self.roles = {role: self._role(role) for role in FUNCTIONS}
+        # The emulator tells that a bucket does not exist before it looks at the role.
+        self.another_bucket = self.resources["documents_bucket"].replace("-local-", "-another-")
+        stage.aws("s3").create_bucket(Bucket=self.another_bucket)
+        functions = stage.aws("lambda")
+        for mapping in functions.list_event_source_mappings()["EventSourceMappings"]:
+            functions.update_event_source_mapping(UUID=mapping["UUID"], Enabled=False)
+
+    def _role(self, role: str) -> Role:
+        app = next(grant.app for grant in template_grants() if grant.role == role)
+        stack = app_stack(self.stage.deployment.stage, app)
+        cloudformation, iam = self.stage.aws("cloudformation"), self.stage.aws("iam")
+        found = cloudformation.describe_stack_resource(StackName=stack, LogicalResourceId=role)
+        name = found["StackResourceDetail"]["PhysicalResourceId"]
+        function = self.resources[FUNCTIONS[role]]
+        arn = self.stage.aws("lambda").get_function_configuration(FunctionName=function)["Role"]
+        assert arn.endswith(f"/{name}"), f"{function} works under {arn}"
+        assert not iam.list_attached_role_policies(RoleName=name)["AttachedPolicies"]
+        (policy,) = iam.list_role_policies(RoleName=name)["PolicyNames"]
+        document = iam.get_role_policy(RoleName=name, PolicyName=policy)["PolicyDocument"]
+        return Role(name, arn, policy, document)
+
+    # --- the roles ------------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def lacking(self, *grants: Grant) -> Iterator[None]:
+        """For the block the role lacks these grants, in addition to what it lacks already."""
+        role = self.roles[grants[0].role]
+        role.taken += grants
+        self._apply(role)
+        try:
+            yield
+        finally:
+            del role.taken[-len(grants) :]
+            self._apply(role)
+
+    @contextmanager
+    def moved_to_another_stage(self, name: str) -> Iterator[None]:
+        """For the block the role has the grants of the same role of another stage."""
+        role = self.roles[name]
+        here, there = (f"jobpipe-{stage}-" for stage in (self.stage.deployment.stage, "another"))
+        self._put(role, json.loads(json.dumps(role.document).replace(here, there)))
+        try:
+            yield
+        finally:
+            self._apply(role)
+
+    def _apply(self, role: Role) -> None:
+        document = role.document
+        for grant in role.taken:
+            document = without(document, grant.sid, grant.action)
+        self._put(role, document)
+
+    def _put(self, role: Role, document: dict[str, Any]) -> None:
+        self.stage.aws("iam").put_role_policy(
+            RoleName=role.name, PolicyName=role.policy, PolicyDocument=json.dumps(document)
+        )
+
+    # --- callers --------------------------------------------------------------------------------------------------
+
+    def request(self, method: str, path: str, body: Any = None, **headers: str) -> requests.Response:
+        """One request over HTTP."""
+        return self.stage.request(method, path, body, headers={n.replace("_", "-"): v for n, v in headers.items()})
+
+    # --- what is there, as root -----------------------------------------------------------------------------------
+
+    def accepted(self, command: Command, key: str | None = None) -> Job:
+        """A job of our caller whose message has not been sent."""
+        job = new_job(command, FIRST_OWNER, key, now(), timedelta(days=1))
+        assert self.stores.jobs.put_new(job, now()) is None
+        return job
+
+    def existing(self, **more: Any) -> StoredItem:
+        """An item that a command of somebody else has made."""
+        command = new_item(**more)
+        handle(command, self.accepted(command).ref, self.stores)
+        item = self.stores.items.get(command.item_id)
+        assert item is not None
+        return item
+
+    def lose_version(self, item: StoredItem) -> None:
+        """A put that was repeated arrived last, and lifecycle has expired the version that the row names."""
+        text = self.stores.documents.get(item.document)
+        assert text is not None
+        self.stores.documents.put(item.document.key, text)
+        self.stage.aws("s3").delete_object(
+            Bucket=self.resources["documents_bucket"], Key=item.document.key, VersionId=item.document.version_id
+        )
+
+    def status(self, job: Job) -> str:
+        found = self.stores.jobs.get(job.job_id)
+        assert found is not None
+        return found.status.value
+
+    def documents(self, item_id: str) -> int:
+        """How many lie there for the item."""
+        return len(self.stage.keys(f"items/{item_id}/"))
+
+    def claims(self, job_id: str) -> int:
+        """How many lie there for the job."""
+        return len(self.stage.keys(f"claims/{job_id}/"))
+
+    def waiting(self, queue: str) -> int:
+        """Messages on the queue, those in flight included."""
+        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+        url = self.resources[f"{queue}_queue_url"]
+        found = self.stage.aws("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
+        return sum(int(found[name]) for name in names)
+
+    def comes_within(self, seconds: int) -> bool:
+        """Whether the command queue gives a message by then."""
+        url = self.resources["commands_queue_url"]
+        return "Messages" in self.stage.aws("sqs").receive_message(QueueUrl=url, WaitTimeSeconds=seconds)
+
+    def empty_queues(self) -> None:
+        for queue in ("commands", "parked"):
+            self.stage.aws("sqs").purge_queue(QueueUrl=self.resources[f"{queue}_queue_url"])
+
+    # --- deliveries -----------------------------------------------------------------------------------------------
+
+    def message_of(self, job: Job, command: Command, receives: int = 1) -> dict[str, Any]:
+        """The delivery of a job's message; its claim check lies in the bucket if it needs one."""
+        envelope = seal(QueueMessage.of(job.ref, command, "test"))
+        if envelope.claim is not None:
+            self.stores.documents.put(envelope.claim.key, envelope.claim.text)
+        return record(envelope.body, receives=receives)
+
+    def received(self, body: str) -> dict[str, Any]:
+        """A delivery of the command queue's own, whose receipt is good."""
+        sqs, url, group = self.stage.aws("sqs"), self.resources["commands_queue_url"], uuid.uuid4().hex
+        sqs.send_message(QueueUrl=url, MessageBody=body, MessageGroupId=group, MessageDeduplicationId=group)
+        (message,) = sqs.receive_message(QueueUrl=url)["Messages"]
+        return record(body, receipt=message["ReceiptHandle"])
+
+    def work(self, *records: dict[str, Any]) -> bool:
+        """One batch through the worker; whether anything of it is to be delivered again."""
+        return self._invoke("worker_function", records)
+
+    def end_dead_letters(self, *records: dict[str, Any]) -> bool:
+        """The same through the consumer of the dead-letter queue."""
+        return self._invoke("dead_letters_function", records)
+
+    def _invoke(self, function: str, records: Sequence[dict[str, Any]]) -> bool:
+        answer = self.stage.aws("lambda").invoke(
+            FunctionName=self.resources[function], Payload=json.dumps({"Records": records})
+        )
+        said = json.loads(answer["Payload"].read())
+        assert "FunctionError" not in answer, said
+        return bool(said["batchItemFailures"])
+
+    # --- logs -----------------------------------------------------------------------------------------------------
+
+    def denials(self, role: str, since: float) -> set[str]:
+        """The actions, in lower case, that the function was denied since then; waits for the first."""
+        group = f"/aws/lambda/{self.resources[FUNCTIONS[role]]}"
+        logs = self.stage.aws("logs")
+
+        def denied() -> set[str]:
+            lines = logs.filter_log_events(logGroupName=group, startTime=int(since * 1000))["events"]
+            return {action.lower() for line in lines for action in _DENIED.findall(line["message"])}
+
+        return tenacity.Retrying(
+            retry=tenacity.retry_if_result(lambda found: not found),
+            stop=tenacity.stop_after_delay(_LOG_SECONDS),
+            wait=tenacity.wait_fixed(0.05),
+            retry_error_callback=lambda _: set(),
+        )(denied)
+
+
+def new_item(**more: Any) -> CreateItem:
+    """A command that makes an item."""
+    return CreateItem(str(uuid.uuid4()), {"name": unique("Tent"), "description": "d", **more})
+
+
+def record(body: str, *, receives: int = 1, receipt: str = "none") -> dict[str, Any]:
+    """As Lambda hands a message over, each of a group of its own."""
+    return {
+        "messageId": secrets.token_hex(8),
+        "receiptHandle": receipt,
+        "body": body,
+        "attributes": {"MessageGroupId": secrets.token_hex(8), "ApproximateReceiveCount": str(receives)},
+    }

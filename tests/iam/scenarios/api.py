@@ -1,0 +1,93 @@
+"""The API's, over HTTP."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from jobpipe.clock import now
+from jobpipe.commands import CreateItem
+from jobpipe.errors import Unavailable
+from jobpipe.job import Job
+from jobpipe.queue_message import decode_message
+from tests.deployed import unique
+from tests.iam.grants import template_grants
+from tests.iam.lab import HUGE, LARGE, Lab, new_item
+
+
+def post_an_item(lab: Lab) -> str:
+    return f"{lab.request('POST', '/items', _document()).status_code}, {lab.waiting('commands')} queued"
+
+
+def poll_a_job(lab: Lab) -> str:
+    job = lab.accepted(new_item())
+    return f"{lab.request('GET', f'/jobs/{job.job_id}').status_code}"
+
+
+def cancel_a_job(lab: Lab) -> str:
+    job = lab.accepted(new_item())
+    return f"{lab.request('DELETE', f'/jobs/{job.job_id}').status_code}, {lab.status(job)}"
+
+
+def list_failed_jobs(lab: Lab) -> str:
+    _failed(lab, new_item())
+    answer = lab.request("GET", "/jobs?status=failed&limit=1")
+    return f"{answer.status_code}{', listed' if answer.ok and answer.json() else ''}"
+
+
+def get_an_item(lab: Lab) -> str:
+    return f"{lab.request('GET', f'/items/{lab.existing().item_id}').status_code}"
+
+
+def list_items(lab: Lab) -> str:
+    lab.existing()
+    return f"{lab.request('GET', '/items?limit=1').status_code}"
+
+
+def get_a_large_item(lab: Lab) -> str:
+    item = lab.existing(large=LARGE)
+    return f"{lab.request('GET', f'/items/{item.item_id}').status_code}"
+
+
+def get_an_item_whose_version_is_gone(lab: Lab) -> str:
+    item = lab.existing(large=LARGE)
+    lab.lose_version(item)
+    return f"{lab.request('GET', f'/items/{item.item_id}').status_code}"
+
+
+def post_a_huge_item(lab: Lab) -> str:
+    before = len(lab.stage.keys("claims/"))
+    answer = lab.request("POST", "/items", _document(huge=HUGE))
+    return f"{answer.status_code}, claims {len(lab.stage.keys('claims/')) - before}"
+
+
+def retry_a_huge_command(lab: Lab) -> str:
+    job = _failed(lab, new_item(huge=HUGE))
+    return f"{lab.request('POST', f'/jobs/{job.job_id}/retry').status_code}, {lab.status(job)}"
+
+
+def post_a_huge_item_that_cannot_be_queued(lab: Lab) -> str:
+    """The caller has no key to ask again with, so nobody will need its claim check."""
+    (send,) = [grant for grant in template_grants() if (grant.role, grant.sid) == ("APIRole", "QueueCommands")]
+    before = len(lab.stage.keys("claims/"))
+    with lab.lacking(send):
+        status = lab.request("POST", "/items", _document(huge=HUGE)).status_code
+    return f"{status}, claims {len(lab.stage.keys('claims/')) - before}"
+
+
+def replay_a_huge_item_whose_message_was_never_sent(lab: Lab) -> str:
+    key, document = unique("key").replace(" ", "-"), _document(huge=HUGE)
+    job = lab.accepted(CreateItem(new_item().item_id, document), key)
+    status = lab.request("POST", "/items", document, Idempotency_Key=key).status_code
+    return f"{status}, claims {lab.claims(job.job_id)}, {lab.waiting('commands')} queued"
+
+
+def _document(**more: Any) -> dict[str, Any]:
+    return new_item(**more).document
+
+
+def _failed(lab: Lab, command: CreateItem) -> Job:
+    """A job that failed and keeps its command."""
+    job = lab.accepted(command)
+    kept = decode_message(lab.message_of(job, command)["body"]).kept
+    lab.stores.jobs.fail(job.ref, Unavailable("no").to_problem(), now(), kept)
+    return job

@@ -1,0 +1,47 @@
+"""The dead-letter consumer's, by deliveries of its queue."""
+
+from __future__ import annotations
+
+from jobpipe.clock import now
+from jobpipe.commands import CreateItem
+from jobpipe.item import document_key
+from jobpipe.job import Job
+from tests.iam.lab import HUGE, Lab, new_item, record
+
+
+def end_a_job(lab: Lab) -> str:
+    command = new_item()
+    job = lab.accepted(command)
+    return _told(lab, job, lab.end_dead_letters(lab.message_of(job, command)))
+
+
+def end_a_job_after_an_interrupted_attempt(lab: Lab) -> str:
+    command = new_item()
+    job = _interrupted(lab, command)
+    returned = lab.end_dead_letters(lab.message_of(job, command))
+    return f"{_told(lab, job, returned)}, documents {lab.documents(command.item_id)}"
+
+
+def clean_up_after_a_job_that_was_cancelled(lab: Lab) -> str:
+    command = new_item(huge=HUGE)
+    job = _interrupted(lab, command)
+    lab.stores.jobs.cancel(job.ref, now())
+    returned = lab.end_dead_letters(lab.message_of(job, command))
+    left = f"documents {lab.documents(command.item_id)}, claims {lab.claims(job.job_id)}"
+    return f"{_told(lab, job, returned)}, {left}"
+
+
+def garbage(lab: Lab) -> str:
+    returned = lab.end_dead_letters(record("no command"))
+    return f"{'returned' if returned else 'acknowledged'}, {lab.waiting('parked')} parked"
+
+
+def _interrupted(lab: Lab, command: CreateItem) -> Job:
+    """A job one of whose attempts died after it had put its document."""
+    job = lab.accepted(command)
+    lab.stores.documents.put(document_key(command.item_id, job.ref, "interrupted"), "{}")
+    return job
+
+
+def _told(lab: Lab, job: Job, returned: bool) -> str:
+    return f"{lab.status(job)}{', returned' if returned else ''}"
