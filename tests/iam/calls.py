@@ -1,4 +1,4 @@
-"""What a call of AWS needs: the IAM actions, and on what."""
+"""Which IAM actions a call of AWS needs, and on what."""
 
 from __future__ import annotations
 
@@ -8,6 +8,13 @@ from typing import Any
 Permission = tuple[str, str]  # action, resource as templates say it
 _WRITES = {"Put": "PutItem", "Update": "UpdateItem", "Delete": "DeleteItem", "ConditionCheck": "ConditionCheckItem"}
 _PREFIXES = ("items/", "claims/")
+
+
+def operations(action: str) -> set[str]:
+    """The calls that need this action."""
+    name = action.partition(":")[2]
+    named = {"ListBucket": "ListObjectsV2", "GetObjectVersion": "GetObject"}.get(name, name)
+    return {named, "TransactWriteItems"} if name in _WRITES.values() else {named}
 
 
 def permissions(

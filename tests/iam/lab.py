@@ -34,7 +34,7 @@ from worker_lambda.chalicelib.command_handlers import handle
 FUNCTIONS = {"APIRole": "api_function", "WorkerRole": "worker_function", "DeadLettersRole": "dead_letters_function"}
 LARGE = "x" * 5_000  # over what stands inline in a row
 HUGE = "x" * 210_000  # over what a message holds
-_DENIED = re.compile(r"is not authorized to perform: ([\w:-]+)")
+_DENIED = re.compile(r": AccessDenied(?:Exception)? of (\w+)")
 _LOG_SECONDS = 5.0
 
 
@@ -212,13 +212,13 @@ class Lab:
     # --- logs -----------------------------------------------------------------------------------------------------
 
     def denials(self, role: str, since: float) -> set[str]:
-        """The actions, in lower case, that the function was denied since then; waits for the first."""
+        """The operations that the function was denied since then, as its log tells; waits for the first."""
         group = f"/aws/lambda/{self.resources[FUNCTIONS[role]]}"
         logs = self.stage.aws("logs")
 
         def denied() -> set[str]:
             lines = logs.filter_log_events(logGroupName=group, startTime=int(since * 1000))["events"]
-            return {action.lower() for line in lines for action in _DENIED.findall(line["message"])}
+            return {operation for line in lines for operation in _DENIED.findall(line["message"])}
 
         return tenacity.Retrying(
             retry=tenacity.retry_if_result(lambda found: not found),

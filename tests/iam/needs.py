@@ -190,6 +190,7 @@ NEEDS: dict[Key, Need] = {
 
 _POLLER = "Lambda's poller needs it to {}; the emulator's takes from the queue without asking the role"
 _LOGS = "Lambda writes the function's log under its role; the emulator writes it itself"
+_TRACES = "Lambda sends the function's traces under its role; the emulator keeps none"
 
 UNSEEN: dict[tuple[str, str], str] = {
     ("ReceiveCommands", "sqs:ReceiveMessage"): _POLLER.format("receive commands"),
@@ -199,5 +200,7 @@ UNSEEN: dict[tuple[str, str], str] = {
     ("ReceiveDeadLetters", "sqs:GetQueueAttributes"): _POLLER.format("read the queue's settings"),
     ("Log", "logs:CreateLogStream"): _LOGS,
     ("Log", "logs:PutLogEvents"): _LOGS,
+    ("Trace", "xray:PutTraceSegments"): _TRACES,
+    ("Trace", "xray:PutTelemetryRecords"): _TRACES,
 }
 """By Sid and action: grants that no scenario on the emulator can show, and why AWS needs them."""
