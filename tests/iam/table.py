@@ -45,7 +45,8 @@ def _section(role: str, grants: Iterable[Grant]) -> Iterator[str]:
     yield "|---|---|---|---|"
     for grant in grants:
         if grant.role == role:
-            yield f"| {grant.sid} | `{grant.action}` | `{grant.resource}` | {_without(grant)} |"
+            statement = f"{grant.sid} (by a parameter)" if grant.conditional else grant.sid
+            yield f"| {statement} | `{grant.action}` | `{grant.resource}` | {_without(grant)} |"
     yield ""
 
 
