@@ -104,6 +104,8 @@ lock: ## pin the requirements anew (needs uv)
 	@command -v uv >/dev/null || { echo 'make lock: uv is needed (https://docs.astral.sh/uv)' >&2; exit 1; }
 	$(UV_COMPILE) requirements-dev.in -o requirements-dev.lock
 	$(UV_COMPILE) infra/emulator/requirements.in -o infra/emulator/requirements.lock
+	$(UV_COMPILE) api_lambda/requirements.in -o api_lambda/requirements.txt
+	$(UV_COMPILE) worker_lambda/requirements.in -o worker_lambda/requirements.txt
 
 clean: ## remove what was built, but no environment and no deployment
 	rm -rf build .pytest_cache .mypy_cache .ruff_cache .hypothesis

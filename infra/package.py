@@ -3,7 +3,9 @@
 build/<app>/src            a clean copy of the app, jobpipe/ in its vendor/
 build/<app>/out            what `chalice package` makes of it, merged with infra/<app>.merge.yaml
 build/<app>/lambda.zip     the same files, sorted and without times, so that the same sources are the same bytes
+build/<app>/lambda.cdx.json  its bill of materials (infra/bill_of_materials.py)
 build/<app>/template.json  its template after the SAM transform
+build/<app>/wheels         what pip fetched for it, by hash
 build/<app>/built.json     the hash of everything that went in, and of the zip's content
 """
 
@@ -17,14 +19,24 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from infra import lambda_zip, templates
+from infra import distributions, lambda_zip, templates
 from infra.command_line import run
 from infra.errors import OperatorError
 from infra.file_lock import file_lock
 from infra.settings import BUILD_DIR, ROOT, tool_environment
+from jobpipe import __version__
 
 APPS = {"api": "api_lambda", "worker": "worker_lambda"}
-_BUILDERS = ("package.py", "templates.py", "gateway_responses.py", "lambda_zip.py")
+_BUILDERS = (
+    "bill_of_materials.py",
+    "distributions.py",
+    "gateway_responses.py",
+    "lambda_zip.py",
+    "locked_requirements.py",
+    "package.py",
+    "templates.py",
+)
+_TOOLS_LOCK = ROOT / "requirements-dev.lock"
 _LEFT_OUT = shutil.ignore_patterns("__pycache__", "*.pyc", "tests", "deployments", "deployed", ".*_cache", "vendor")
 _CHALICE = "import sys; from chalice.cli import main; sys.exit(main())"
 
@@ -54,9 +66,7 @@ def _package(app: str) -> Package:
     rebuilt = built.get("inputs") != inputs
     if rebuilt:
         shutil.rmtree(build, ignore_errors=True)
-        _lay_out(app, build / "src")
-        _run_chalice(app, build)
-        content = lambda_zip.rewrite(build / "out" / "deployment.zip", build / "lambda.zip")
+        content = _build_zip(app, build)
         template = templates.from_sam(templates.read_template(build / "out" / "sam.yaml"))
         (build / "template.json").write_text(json.dumps(template, indent=1, sort_keys=True) + "\n")
         built = {"inputs": inputs, "content": content}
@@ -82,7 +92,22 @@ def _inputs(app: str) -> Iterator[Path]:
     infra = ROOT / "infra"
     yield infra / f"{app}.merge.yaml"
     yield from (infra / name for name in _BUILDERS)
-    yield ROOT / "requirements-dev.lock"  # Chalice, SAM
+    yield _TOOLS_LOCK  # Chalice, SAM, CycloneDX
+
+
+def _build_zip(app: str, build: Path) -> str:
+    """The zip and its bill of materials; returns the hash of what the zip holds."""
+    from infra import bill_of_materials  # noqa: PLC0415 - only a build needs it, and it takes a while to import
+
+    made, final = build / "out" / "deployment.zip", build / "lambda.zip"
+    _lay_out(app, build / "src")
+    wheels = distributions.fetch_wheels(ROOT / APPS[app] / "requirements.txt", _TOOLS_LOCK, build / "wheels")
+    ours = distributions.our_sources(build / "src", __version__, wheels)  # before other people's code runs there
+    _run_chalice(app, build)
+    owners = bill_of_materials.find_owners(made, [ours, *wheels])
+    content = lambda_zip.rewrite(made, final)
+    bill_of_materials.write_bill(app, final, owners, __version__)
+    return content
 
 
 def _lay_out(app: str, target: Path) -> None:
@@ -93,9 +118,8 @@ def _lay_out(app: str, target: Path) -> None:
 def _run_chalice(app: str, build: Path) -> None:
     merge = ROOT / "infra" / f"{app}.merge.yaml"
     command = [sys.executable, "-c", _CHALICE, "package", "--merge-template", str(merge), str(build / "out")]
-    done = subprocess.run(
-        command, cwd=build / "src", env=tool_environment(), capture_output=True, text=True, check=False
-    )
+    environment = tool_environment() | distributions.only_from(build / "wheels")
+    done = subprocess.run(command, cwd=build / "src", env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         said = (done.stderr or done.stdout).strip()
         (build / "chalice.log").write_text(said + "\n")

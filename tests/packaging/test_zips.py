@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -13,12 +14,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cyclonedx.schema import SchemaVersion
+from cyclonedx.validation.json import JsonStrictValidator
 
+from infra.bill_of_materials import find_owners
+from infra.distributions import fetch_wheels, our_sources
+from infra.errors import OperatorError
+from infra.locked_requirements import read_locked
 from infra.package import package_all
+from infra.settings import ROOT
+from jobpipe import __version__
 from tests import commands
 from tests.deployed import Stage, unique
 
 APPS = ["api", "worker"]
+ALLOWED_LICENCES = {"Apache-2.0", "MIT", "MIT-0", "BSD-2-Clause", "BSD-3-Clause", "ISC", "PSF-2.0"}
 
 # -I and -S: no environment, no site-packages. What is left is the standard library, the runtime and the zip.
 HANDLE = """
@@ -154,10 +164,62 @@ def test_a_zip_holds_what_it_needs_and_nothing_else(app: str, zips: dict[str, Pa
     assert zips[app].stat().st_size < 3_000_000
 
 
+@pytest.mark.parametrize("app", APPS)
+def test_the_bill_of_materials_names_every_file_once(app: str, zips: dict[str, Path]) -> None:
+    text = zips[app].with_suffix(".cdx.json").read_text()
+    bill = json.loads(text)
+    assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(text) is None
+    named = [
+        (file["name"], file["hashes"][0]["content"]) for part in bill["components"] for file in part["components"]
+    ]
+    with zipfile.ZipFile(zips[app]) as archive:
+        there = [(name, hashlib.sha256(archive.read(name)).hexdigest()) for name in archive.namelist()]
+    assert sorted(named) == sorted(there)
+    assert (
+        bill["metadata"]["component"]["hashes"][0]["content"] == hashlib.sha256(zips[app].read_bytes()).hexdigest()
+    )
+
+
+@pytest.mark.parametrize("app", APPS)
+def test_what_is_shipped_is_locked_and_under_a_licence_that_we_took(app: str, zips: dict[str, Path]) -> None:
+    parts = json.loads(zips[app].with_suffix(".cdx.json").read_text())["components"]
+    shipped = {part["name"]: part for part in parts}
+    lambda_lock = read_locked(ROOT / f"{app}_lambda" / "requirements.txt")
+    tools_lock = [each for each in read_locked(ROOT / "requirements-dev.lock") if each.name == "chalice"]
+    for locked in (*lambda_lock, *tools_lock):
+        part = shipped[locked.name]
+        assert part["purl"] == f"pkg:pypi/{locked.name}@{locked.version}"
+        assert part["hashes"][0]["content"] in locked.hashes
+    assert set(shipped) == {"jobpipe", "chalice"} | {each.name for each in lambda_lock}
+    assert shipped["jobpipe"]["version"] == __version__
+    assert {part["licenses"][0]["license"].get("id") for part in parts} <= ALLOWED_LICENCES
+
+
+@pytest.mark.parametrize("app", APPS)
+def test_one_byte_changed_on_the_way_into_a_zip_is_noticed(app: str, zips: dict[str, Path], tmp_path: Path) -> None:
+    wheels = fetch_wheels(
+        ROOT / f"{app}_lambda" / "requirements.txt", ROOT / "requirements-dev.lock", tmp_path / "w"
+    )
+    parts = [our_sources(zips[app].with_name("src"), __version__, wheels), *wheels]
+    with zipfile.ZipFile(zips[app]) as archive:
+        files = {name: archive.read(name) for name in archive.namelist()}
+    assert set(find_owners(zips[app], parts)) == set(files)
+    for name in ("chalice/app.py", "jmespath/lexer.py", "jobpipe/job.py", "app.py"):
+        changed = tmp_path / "changed.zip"
+        with zipfile.ZipFile(changed, "w") as archive:
+            for each, content in files.items():
+                archive.writestr(each, content + b"#" if each == name else content)
+        with pytest.raises(OperatorError, match=f"holds {name}"):
+            find_owners(changed, parts)
+
+
+def outcome(zips: dict[str, Path]) -> dict[str, tuple[bytes, bytes]]:
+    return {app: (path.read_bytes(), path.with_suffix(".cdx.json").read_bytes()) for app, path in zips.items()}
+
+
 def test_the_same_sources_make_the_same_bytes(zips: dict[str, Path]) -> None:
-    before = {app: path.read_bytes() for app, path in zips.items()}
+    before = outcome(zips)
     for path in (commands.ROOT / "build").glob("*/*"):
         if path.is_file():
             path.unlink()
-    rebuilt = {app: package.zip_path.read_bytes() for app, package in package_all().items()}
-    assert rebuilt == before
+    assert outcome({app: package.zip_path for app, package in package_all().items()}) == before

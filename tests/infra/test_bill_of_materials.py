@@ -1,0 +1,115 @@
+"""Nothing enters a zip that is not ours or locked by hash, and the bill of materials names all of it once."""
+
+from __future__ import annotations
+
+import json
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+from cyclonedx.schema import SchemaVersion
+from cyclonedx.validation.json import JsonStrictValidator
+
+from infra.bill_of_materials import find_owners, write_bill
+from infra.distributions import Distribution, fetch_wheels, only_from
+from infra.errors import OperatorError
+from infra.locked_requirements import read_locked
+from infra.settings import ROOT, tool_environment
+from tests import commands
+
+OURS = Distribution("jobpipe", "1.0", "MIT", None, frozenset({"lib"}), {"app.py": b"a", "jobpipe/x.py": b"x"})
+LIB = Distribution(
+    "lib", "2.0", "Apache License 2.0", "0" * 64, frozenset({"gone"}), {"lib.py": b"l", "py.typed": b""}
+)
+GOOD = {**OURS.files, **LIB.files}
+TOOLS_LOCK = ROOT / "requirements-dev.lock"
+API_LOCK = ROOT / "api_lambda" / "requirements.txt"
+
+
+def zipped(folder: Path, files: dict[str, bytes]) -> Path:
+    path = folder / "lambda.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in files.items():
+            archive.writestr(zipfile.ZipInfo(name), content)
+    return path
+
+
+def built(folder: Path, files: dict[str, bytes] = GOOD) -> str:
+    archive = zipped(folder, files)
+    return write_bill("api", archive, find_owners(archive, [OURS, LIB]), "1.0").read_text()
+
+
+def test_the_same_zip_has_the_same_bill_and_another_has_another(tmp_path: Path) -> None:
+    first = built(tmp_path)
+
+    assert built(tmp_path) == first
+    fewer = built(tmp_path, OURS.files)
+    assert json.loads(fewer)["serialNumber"] != json.loads(first)["serialNumber"]
+    assert "timestamp" not in first
+
+
+def test_a_bill_is_valid_and_says_version_licence_and_hashes(tmp_path: Path) -> None:
+    text = built(tmp_path)
+
+    assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(text) is None
+    bill = json.loads(text)
+    assert bill["specVersion"] == "1.6"
+    ours, lib = sorted(bill["components"], key=lambda each: str(each["name"]))
+    assert (ours["purl"], ours["licenses"]) == ("pkg:generic/jobpipe@1.0", [{"license": {"id": "MIT"}}])
+    assert (lib["purl"], lib["licenses"]) == ("pkg:pypi/lib@2.0", [{"license": {"id": "Apache-2.0"}}])
+    assert lib["hashes"] == [{"alg": "SHA-256", "content": "0" * 64}]
+    assert {each["ref"]: each.get("dependsOn", []) for each in bill["dependencies"]} == {
+        "jobpipe-api": ["jobpipe==1.0", "lib==2.0"],
+        "jobpipe==1.0": ["lib==2.0"],
+        "lib==2.0": [],
+    }
+
+
+@pytest.mark.parametrize(
+    ("changed", "why"),
+    [
+        ({"evil.py": b""}, "evil.py, which is of nothing that is locked"),
+        ({"lib.py": b"L"}, "lib.py, which is not the file that lib 2.0 has"),
+        ({"app.py": b"A"}, "app.py, which is not the file that jobpipe 1.0 has"),
+    ],
+)
+def test_a_file_that_is_nobodys_is_refused(tmp_path: Path, changed: dict[str, bytes], why: str) -> None:
+    with pytest.raises(OperatorError, match=why):
+        find_owners(zipped(tmp_path, GOOD | changed), [OURS, LIB])
+
+
+def test_a_file_that_is_twos_is_refused(tmp_path: Path) -> None:
+    twin = Distribution("twin", "1", "MIT", "1" * 64, frozenset(), {"py.typed": b""})
+
+    with pytest.raises(OperatorError, match=r"py\.typed, which is of both lib and twin"):
+        find_owners(zipped(tmp_path, GOOD), [OURS, LIB, twin])
+
+
+def test_a_wheel_of_another_hash_is_refused(tmp_path: Path) -> None:
+    text = API_LOCK.read_text()
+    for digest in next(each for each in read_locked(API_LOCK) if each.name == "jmespath").hashes:
+        text = text.replace(digest, digest[::-1])
+    tampered = tmp_path / "requirements.txt"
+    tampered.write_text(text)
+
+    with pytest.raises(OperatorError, match="cannot be fetched: ERROR: THESE PACKAGES DO NOT MATCH THE HASHES"):
+        fetch_wheels(tampered, TOOLS_LOCK, tmp_path / "wheels")
+
+
+def test_chalice_gets_nothing_but_the_wheels_of_the_lock(tmp_path: Path) -> None:
+    wheels, lock, here = tmp_path / "wheels", tmp_path / "short.txt", str(tmp_path / "here")
+    fetch_wheels(API_LOCK, TOOLS_LOCK, wheels)
+    lock.write_text("".join(f"{each.line}\n" for each in read_locked(API_LOCK) if each.name != "jmespath"))
+    pip = [sys.executable, "-m", "pip", "download", "--dest", here]  # as Chalice calls it
+    environment = tool_environment() | only_from(wheels)
+
+    whole = commands.run(*pip, "-r", str(API_LOCK), env=environment)
+    unlocked = commands.run(*pip, "-r", str(lock), env=environment)
+    by_name = commands.run(*pip, "--no-deps", "jmespath==1.1.0", env=environment)
+    from_source = commands.run(*pip, "--no-deps", "--no-binary=:all:", "jmespath==1.1.0", env=environment)
+
+    assert whole.returncode == 0, whole.stderr
+    assert "pinned with ==" in unlocked.stderr
+    assert "Hashes are required" in by_name.stderr
+    assert "No matching distribution" in from_source.stderr
