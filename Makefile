@@ -10,8 +10,8 @@ UV_COMPILE := uv pip compile --universal --python-version 3.11 --generate-hashes
 	--no-emit-find-links --no-config --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test faults mutants chaos deploy-local destroy-local env localstack test-compose \
-	test-integration deploy destroy grants package lint types logs audit redrive parked stop lock clean
+# Every target with a description: none of them makes a file.
+.PHONY: $(shell sed -n 's/^\([a-z-]*\):.*\#\# .*/\1/p' $(firstword $(MAKEFILE_LIST)))
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -69,6 +69,9 @@ lint: .venv/.installed ## ruff, and cfn-lint on the templates as they are deploy
 	.venv/bin/ruff format --check
 	.venv/bin/cfn-lint infra/foundation.yaml build/api/template.json build/worker/template.json
 
+audit-dependencies: .venv/.installed .jobpipe/checks-venv/.installed ## is anything known against the locked versions?
+	@$(PY) -m infra.dependency_audit
+
 types: .venv/.installed ## mypy --strict
 	.venv/bin/mypy --strict jobpipe jobpipe_client infra scripts tests
 	cd api_lambda && MYPYPATH=.. ../.venv/bin/mypy --strict app.py chalicelib
@@ -104,6 +107,7 @@ lock: ## pin the requirements anew (needs uv)
 	@command -v uv >/dev/null || { echo 'make lock: uv is needed (https://docs.astral.sh/uv)' >&2; exit 1; }
 	$(UV_COMPILE) requirements-dev.in -o requirements-dev.lock
 	$(UV_COMPILE) infra/emulator/requirements.in -o infra/emulator/requirements.lock
+	$(UV_COMPILE) infra/checks/requirements.in -o infra/checks/requirements.lock
 	$(UV_COMPILE) api_lambda/requirements.in -o api_lambda/requirements.txt
 	$(UV_COMPILE) worker_lambda/requirements.in -o worker_lambda/requirements.txt
 
@@ -116,4 +120,10 @@ clean: ## remove what was built, but no environment and no deployment
 	@echo 'installing the tools into .venv ...'
 	@$(PYTHON) -m venv .venv || { echo 'make: the venv module of $(PYTHON) does not work' >&2; exit 1; }
 	@$(PY) -m pip install -qq --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@touch $@
+
+.jobpipe/checks-venv/.installed: infra/checks/requirements.lock
+	@echo 'installing checkov and pip-audit into .jobpipe/checks-venv ...'
+	@$(PYTHON) -m venv --clear .jobpipe/checks-venv
+	@.jobpipe/checks-venv/bin/python -m pip install -qq --disable-pip-version-check --require-hashes -r $<
 	@touch $@

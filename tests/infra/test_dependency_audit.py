@@ -1,0 +1,133 @@
+"""`make audit-dependencies` tells "nothing is known" from "something is" and from "nobody answered"."""
+
+from __future__ import annotations
+
+import json
+import sys
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from infra.advisories import Ignored, read_ignored
+from infra.dependency_audit import IGNORED, NO_ANSWER, VULNERABLE, audit
+from infra.errors import OperatorError
+from infra.locked_requirements import Locked
+
+TODAY = date(2026, 11, 23)
+HASHES = frozenset({"0" * 64})
+ONE, OTHER = Locked("one", "1.0", HASHES), Locked("other", "2.0", HASHES)
+KNOWN = {"id": "PYSEC-1", "aliases": ["CVE-1", "GHSA-1"], "fix_versions": ["1.1"]}
+IGNORES = Ignored("GHSA-1", "one", "never called", TODAY)
+
+# What stands in for pip-audit: it answers with the report that it is given, of the versions that it is asked about.
+PROGRAM = """
+import json, re, sys
+answers = json.loads(sys.argv[1])
+path = sys.argv[sys.argv.index("--requirement") + 1]
+pins = [re.match(r"(\\S+)==(\\S+) --hash=", line).groups() for line in open(path)]
+assert len({name for name, _ in pins}) == len(pins), "two versions of one name"
+known = [
+    {"name": name, "version": version, "vulns": answers[name + " " + version]}
+    if (name + " " + version) in answers else {"name": name, "skip_reason": "not found"}
+    for name, version in pins
+]
+print(json.dumps({"dependencies": known, "fixes": []}))
+print("Found something", file=sys.stderr)
+sys.exit(any(answers.values()))
+"""
+
+
+def run(answers: dict[str, Any], locks: dict[str, list[Locked]], *ignored: Ignored, today: date = TODAY) -> int:
+    return audit([sys.executable, "-c", PROGRAM, json.dumps(answers)], locks, list(ignored), today)
+
+
+def test_nothing_known(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run({"one 1.0": [], "other 2.0": []}, {"a": [ONE], "b": [ONE, OTHER]}) == 0
+    assert capsys.readouterr().out == "2 versions, 0 advisories\n"
+
+
+def test_an_advisory_is_told_with_its_names_and_where_the_version_is_locked(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert run({"one 1.0": [KNOWN], "other 2.0": []}, {"a": [ONE], "b": [OTHER], "c": [ONE]}) == VULNERABLE
+    assert capsys.readouterr().out.splitlines() == [
+        "one 1.0: CVE-1 GHSA-1 PYSEC-1; fixed in 1.1; in a, c",
+        "2 versions, 1 advisories",
+    ]
+
+
+def test_two_versions_of_one_name_are_both_asked_about(capsys: pytest.CaptureFixture[str]) -> None:
+    newer = Locked("one", "1.1", HASHES)
+
+    assert run({"one 1.0": [KNOWN], "one 1.1": []}, {"a": [ONE], "b": [newer]}) == VULNERABLE
+    assert "one 1.0: " in capsys.readouterr().out
+
+
+def test_what_the_service_does_not_know_is_no_answer(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run({"one 1.0": []}, {"a": [ONE, OTHER]}) == NO_ANSWER
+    said = capsys.readouterr()
+    assert said.err == "audit-dependencies: no answer about 2 versions: the service does not know other 2.0\n"
+    assert not said.out
+
+
+def test_a_service_that_cannot_be_reached_is_no_answer_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    program = [sys.executable, "-c", "import sys; sys.exit('Traceback:\\n  much\\nConnectionError: nobody there')"]
+
+    assert audit(program, {"a": [ONE]}, [], TODAY) == NO_ANSWER
+    assert (
+        capsys.readouterr().err == "audit-dependencies: no answer about 1 versions: ConnectionError: nobody there\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("entry", "today", "status"),
+    [
+        (IGNORES, TODAY, 0),
+        (IGNORES, TODAY + timedelta(days=1), VULNERABLE),
+        (Ignored("GHSA-2", "one", "another", TODAY), TODAY, VULNERABLE),
+        (Ignored("GHSA-1", "other", "another", TODAY), TODAY, VULNERABLE),
+    ],
+    ids=["ignored", "expired", "another advisory", "another package"],
+)
+def test_an_advisory_is_ignored_by_any_of_its_names_until_its_day(entry: Ignored, today: date, status: int) -> None:
+    assert run({"one 1.0": [KNOWN]}, {"a": [ONE]}, entry, today=today) == status
+
+
+def test_an_entry_that_concerns_nothing_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run({"one 1.0": []}, {"a": [ONE]}, IGNORES) == 0
+    assert "GHSA-1 of one concerns nothing any more; take it out" in capsys.readouterr().out
+
+
+def test_what_is_ignored_here_has_a_reason_and_its_day_is_near() -> None:
+    half_a_year_on = datetime.now(UTC).date() + timedelta(days=183)
+
+    assert [entry for entry in read_ignored(IGNORED) if entry.until > half_a_year_on] == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '[[advisory]]\nid = "GHSA-1"\npackage = "one"\nuntil = 2026-12-01\n',
+        '[[advisory]]\nid = "GHSA-1"\npackage = "one"\nreason = ""\nuntil = 2026-12-01\n',
+        '[[advisory]]\nid = "GHSA-1"\npackage = "one"\nreason = "r"\n',
+        '[[advisory]]\nid = "GHSA-1"\npackage = "one"\nreason = "r"\nuntil = "2026-12-01"\n',
+        '[[advisory]]\nid = "GHSA-1"\npackage = "one"\nreason = "r"\nuntil = 2026-12-01\nforever = true\n',
+        '[[advisories]]\nid = "GHSA-1"\n',
+        "advisory = [",
+    ],
+)
+def test_an_entry_without_reason_or_day_is_refused(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "ignored.toml"
+    path.write_text(text)
+
+    with pytest.raises(OperatorError, match=r"ignored\.toml: "):
+        read_ignored(path)
+
+
+def test_a_good_entry_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "ignored.toml"
+    path.write_text('[[advisory]]\nid = "GHSA-1"\npackage = "one"\nreason = "never called"\nuntil = 2026-11-23\n')
+
+    assert read_ignored(path) == [IGNORES]

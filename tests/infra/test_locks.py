@@ -1,0 +1,128 @@
+"""What is installed or shipped is named by version and hash, everywhere."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from infra.dependency_audit import LOCKS
+from infra.errors import OperatorError
+from infra.locked_requirements import Locked, read_locked
+from infra.settings import ROOT
+from tests import commands
+
+HASH = "0" * 64
+MADE = {".git", ".venv", ".jobpipe", "build", "__pycache__", ".hypothesis"}
+
+
+def sources() -> Iterator[Path]:
+    for folder, folders, names in os.walk(ROOT):
+        folders[:] = [name for name in folders if name not in MADE and not name.endswith("_cache")]
+        yield from (Path(folder, name) for name in names)
+
+
+def relative(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def requirements_of(path: Path) -> list[str]:
+    return [line.strip() for line in path.read_text().splitlines() if line.strip() and not line.startswith("#")]
+
+
+def test_every_lock_is_known_and_made_by_make_lock() -> None:
+    there = {relative(path) for path in sources() if path.suffix == ".lock" or path.name == "requirements.txt"}
+    commands_of_make = commands.run("make", "-n", "lock", env=os.environ).stdout
+
+    assert there == set(LOCKS), "what is not listed is not audited"
+    made = dict(re.findall(r"(\S+\.in) -o (\S+)", commands_of_make))
+    assert set(made.values()) == there
+    assert set(made) == {relative(path) for path in sources() if path.suffix == ".in"}
+    assert commands_of_make.count("--generate-hashes") == len(there)
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+def test_every_line_of_a_lock_has_a_version_and_hashes(lock: str) -> None:
+    names = {each.name for each in read_locked(ROOT / lock)}
+
+    wanted = requirements_of((ROOT / lock).with_suffix(".in"))
+    assert {re.split(r"[\[=]", each)[0].lower() for each in wanted} <= names
+
+
+@pytest.mark.parametrize("lock", [each for each in LOCKS if each != "requirements-dev.lock"])
+def test_what_is_asked_for_is_asked_for_exactly(lock: str) -> None:
+    wanted = requirements_of((ROOT / lock).with_suffix(".in"))
+
+    assert wanted
+    assert [each for each in wanted if not re.fullmatch(r"[\w.-]+==[\w.]+", each)] == []
+
+
+@pytest.mark.parametrize("lock", ["api_lambda/requirements.txt", "worker_lambda/requirements.txt"])
+def test_the_tests_run_on_what_the_zips_hold(lock: str) -> None:
+    assert set(read_locked(ROOT / lock)) <= set(read_locked(ROOT / "requirements-dev.lock"))
+
+
+def test_nothing_is_installed_without_its_hash() -> None:
+    programs = [
+        path for path in sources() if path.suffix in {"", ".py", ".sh", ".yml"} and "tests" not in path.parts
+    ]
+    programs.append(ROOT / "tests" / "Dockerfile")
+    calls = [
+        (relative(path), line)
+        for path in programs
+        for line in path.read_text(errors="replace").replace("\\\n", " ").splitlines()
+        if re.search(r"\bpip\b\W{1,4}(install|download|wheel)\b", line)
+    ]
+
+    assert {path for path, _ in calls} >= {"Makefile", "infra/emulator/venv.py", "infra/distributions.py"}
+    assert [call for call in calls if "--require-hashes" not in call[1]] == []
+
+
+def test_actions_are_named_by_commit() -> None:
+    uses = [
+        line.strip()
+        for path in sorted((ROOT / ".github" / "workflows").glob("*.yml"))
+        for line in path.read_text().splitlines()
+        if re.search(r"\buses:", line)
+    ]
+
+    assert uses
+    assert [line for line in uses if not re.search(r"uses: [\w./-]+@[0-9a-f]{40} # v", line)] == []
+
+
+def test_a_lock_is_read_with_markers_comments_and_all_hashes(tmp_path: Path) -> None:
+    path = tmp_path / "requirements.lock"
+    hashes = " \\\n".join(f"    --hash=sha256:{each}" for each in (HASH, "1" * 64))
+    path.write_text(f"# made\nNice_Name==1.0 ; sys_platform == 'win32' \\\n{hashes}\n    # via x\n")
+
+    (locked,) = read_locked(path)
+    assert locked == Locked("nice-name", "1.0", frozenset({HASH, "1" * 64}))
+    path.write_text(f"{locked.line}\n")
+    assert read_locked(path) == [locked]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "name==1.0",
+        f"name>=1.0 --hash=sha256:{HASH}",
+        f"name --hash=sha256:{HASH}",
+        f"name==1.* --hash=sha256:{HASH}",
+        f"name==1.0,<2 --hash=sha256:{HASH}",
+        f"name @ https://example.org/name.whl --hash=sha256:{HASH}",
+        "name==1.0 --hash=md5:d41d8cd98f00b204e9800998ecf8427e",
+        f"name==1.0 --hash=sha256:{HASH[1:]}",
+        f"--index-url https://example.org --hash=sha256:{HASH}",
+        "-r other.txt",
+        "-e .",
+    ],
+)
+def test_a_line_that_would_let_in_what_it_does_not_name_is_refused(tmp_path: Path, line: str) -> None:
+    path = tmp_path / "requirements.lock"
+    path.write_text(f"good==1.0 --hash=sha256:{HASH}\n{line}\n")
+
+    with pytest.raises(OperatorError, match=r"requirements\.lock: .*make lock"):
+        read_locked(path)
