@@ -5,6 +5,7 @@ TARGET ?= auto
 STAGE ?= $(or $(JOBPIPE_STAGE),local)
 PY := .venv/bin/python
 # Parameters of the templates: make deploy-local PARAMETERS="WorkerTimeout=10 LogLevel=DEBUG"
+CHECKS := .jobpipe/checks-venv
 WITH_PARAMETERS = $(foreach each,$(PARAMETERS),--parameter $(each))
 UV_COMPILE := uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--no-emit-find-links --no-config --quiet
@@ -69,7 +70,7 @@ lint: .venv/.installed ## ruff, and cfn-lint on the templates as they are deploy
 	.venv/bin/ruff format --check
 	.venv/bin/cfn-lint infra/foundation.yaml build/api/template.json build/worker/template.json
 
-audit-dependencies: .venv/.installed .jobpipe/checks-venv/.installed ## is anything known against the locked versions?
+audit-dependencies: .venv/.installed $(CHECKS)/.installed ## is anything known against the locked versions?
 	@$(PY) -m infra.dependency_audit
 
 types: .venv/.installed ## mypy --strict
@@ -122,8 +123,8 @@ clean: ## remove what was built, but no environment and no deployment
 	@$(PY) -m pip install -qq --disable-pip-version-check --require-hashes -r requirements-dev.lock
 	@touch $@
 
-.jobpipe/checks-venv/.installed: infra/checks/requirements.lock
-	@echo 'installing checkov and pip-audit into .jobpipe/checks-venv ...'
-	@$(PYTHON) -m venv --clear .jobpipe/checks-venv
-	@.jobpipe/checks-venv/bin/python -m pip install -qq --disable-pip-version-check --require-hashes -r $<
+$(CHECKS)/.installed: infra/checks/requirements.lock
+	@echo 'installing the checks (checkov, pip-audit) ...'
+	@$(PYTHON) -m venv $(CHECKS) || { echo 'make: the venv module of $(PYTHON) does not work' >&2; exit 1; }
+	@$(CHECKS)/bin/python -m pip install -qq --disable-pip-version-check --require-hashes -r $<
 	@touch $@

@@ -1,0 +1,60 @@
+"""What is stored is encrypted, and buckets are neither public nor read over plain HTTP."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from infra.templates import foundation_for
+
+PUBLIC = {"BlockPublicAcls", "BlockPublicPolicy", "IgnorePublicAcls", "RestrictPublicBuckets"}
+RESOURCES: dict[str, Any] = foundation_for("prod")["Resources"]
+
+
+def of_kind(kind: str) -> list[str]:
+    return [name for name, resource in RESOURCES.items() if resource["Type"] == kind]
+
+
+@pytest.mark.parametrize("queue", of_kind("AWS::SQS::Queue"))
+def test_every_queue_is_encrypted(queue: str) -> None:
+    properties = RESOURCES[queue]["Properties"]
+
+    assert properties.get("SqsManagedSseEnabled") or properties.get("KmsMasterKeyId")
+
+
+@pytest.mark.parametrize("bucket", of_kind("AWS::S3::Bucket"))
+def test_every_bucket_is_encrypted_private_and_versioned(bucket: str) -> None:
+    properties = RESOURCES[bucket]["Properties"]
+
+    assert properties["BucketEncryption"]["ServerSideEncryptionConfiguration"]
+    assert {name for name, on in properties["PublicAccessBlockConfiguration"].items() if on is True} == PUBLIC
+    assert properties["OwnershipControls"]["Rules"] == [{"ObjectOwnership": "BucketOwnerEnforced"}]
+    assert properties["VersioningConfiguration"] == {"Status": "Enabled"}
+
+
+def test_every_bucket_refuses_plain_http_unless_an_emulator_asks_otherwise() -> None:
+    template = foundation_for("prod")
+    policies = {
+        RESOURCES[name]["Properties"]["Bucket"]["Ref"]: RESOURCES[name] for name in of_kind("AWS::S3::BucketPolicy")
+    }
+
+    assert set(policies) == set(of_kind("AWS::S3::Bucket"))
+    assert template["Parameters"]["RequireTls"]["Default"] == "true"
+    for bucket, policy in policies.items():
+        denials = [each for each in policy["Properties"]["PolicyDocument"]["Statement"] if each["Effect"] == "Deny"]
+        (denial,) = [each for each in denials if each["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}]
+        assert (denial["Principal"], denial["Action"]) == ("*", "s3:*")
+        assert denial["Resource"] == [{"Fn::GetAtt": [bucket, "Arn"]}, {"Fn::Sub": f"${{{bucket}.Arn}}/*"}]
+
+
+@pytest.mark.parametrize("table", of_kind("AWS::DynamoDB::Table"))
+def test_every_table_can_be_brought_back_and_is_not_deleted_by_mistake(table: str) -> None:
+    properties = RESOURCES[table]["Properties"]
+
+    assert properties["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"] == {
+        "Ref": "PointInTimeRecovery"
+    }
+    assert properties["DeletionProtectionEnabled"] == {"Ref": "DeletionProtection"}
+    parameters = foundation_for("prod")["Parameters"]
+    assert parameters["PointInTimeRecovery"]["Default"] == parameters["DeletionProtection"]["Default"] == "true"
