@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from typing import Any
 from urllib.parse import quote
@@ -20,6 +21,10 @@ MAX_DOCUMENT_BYTES = 1024 * 1024
 """Of the encoded document, merged ones included."""
 
 _REQUIRED = ("name", "description")
+_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
+
+# The way to a part of a document, the last step first.
+_Path = tuple["_Path", str | int] | None
 
 
 def check_new_document(document: Any) -> Document:
@@ -118,28 +123,36 @@ def _check_name(name: Any) -> None:
 
 def _check_tree(document: Document) -> None:
     """Depth, and text that JSON can escape but no store can hold: lone surrogates and NUL."""
-    # Iterative, so that depth is told and not run into.
-    waiting: list[tuple[Any, int, str]] = [(document, 1, "#")]
+    # Iterative, so that depth is told and not run into. A megabyte has half a million parts, and each may lie under
+    # a thousand characters of names: so pointers are written only for the part at fault.
+    waiting: list[tuple[dict[str, Any] | list[Any], int, _Path]] = [(document, 1, None)]
     while waiting:
-        value, depth, pointer = waiting.pop()
-        if isinstance(value, str):
-            _check_text(value, pointer)
-        elif isinstance(value, dict | list):
-            if depth > MAX_DEPTH:
-                raise InvalidRequest(f"The document must not be nested more than {MAX_DEPTH} levels deep.")
-            if isinstance(value, dict):
-                for name, member in value.items():
-                    _check_text(name, pointer)
-                    waiting.append((member, depth + 1, f"{pointer}/{_escape(name)}"))
-            else:
-                waiting.extend((member, depth + 1, f"{pointer}/{i}") for i, member in enumerate(value))
+        container, depth, path = waiting.pop()
+        if depth > MAX_DEPTH:
+            raise InvalidRequest(f"The document must not be nested more than {MAX_DEPTH} levels deep.")
+        if isinstance(container, dict):
+            for name in container:
+                _check_text(name, path)
+        for step, member in container.items() if isinstance(container, dict) else enumerate(container):
+            if isinstance(member, str):
+                _check_text(member, (path, step))
+            elif isinstance(member, dict | list):
+                waiting.append((member, depth + 1, (path, step)))
 
 
-def _check_text(text: str, pointer: str) -> None:
-    if "\0" in text:
-        raise InvalidRequest("Text must not have a NUL character.", pointer=pointer)
-    if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
-        raise InvalidRequest("Text must not have a lone surrogate.", pointer=pointer)
+def _check_text(text: str, path: _Path) -> None:
+    unstorable = _UNSTORABLE.search(text)
+    if unstorable is not None:
+        what = "NUL character" if unstorable[0] == "\0" else "lone surrogate"
+        raise InvalidRequest(f"Text must not have a {what}.", pointer=_pointer(path))
+
+
+def _pointer(path: _Path) -> str:
+    steps: list[str] = []
+    while path is not None:
+        path, step = path
+        steps.append(_escape(str(step)))
+    return "/".join(["#", *reversed(steps)])
 
 
 def _escape(name: str) -> str:

@@ -104,13 +104,16 @@ def _constant(name: str) -> Any:
 
 
 def _integer(literal: str) -> int:
-    _check_storable(literal)
+    if len(literal) > MAX_DIGITS:
+        _check_storable(literal)
     return int(literal)
 
 
 def _fraction(literal: str) -> float | Decimal:
-    exact = _check_storable(literal)
     short = float(literal)
+    if repr(short) == literal and "e" not in literal:  # as nearly all are: a megabyte has room for a great many
+        return short
+    exact = _check_storable(literal)
     # Without trailing zeros, so that equal fractions are written, and fingerprinted, the same.
     return short if Decimal(repr(short)) == exact else exact.normalize(_EXACT)
 
