@@ -7,6 +7,7 @@ import unicodedata
 from typing import Any
 from urllib.parse import quote
 
+from jobpipe import json_text
 from jobpipe.errors import InvalidRequest, TooLarge
 
 Document = dict[str, Any]
@@ -21,6 +22,14 @@ MAX_DOCUMENT_BYTES = 1024 * 1024
 """Of the encoded document, merged ones included."""
 
 _REQUIRED = ("name", "description")
+# What shows nothing, or puts what follows in another order: Unicode's Default_Ignorable_Code_Point, but for the
+# joiners and variation selectors that scripts and emoji need (docs/decisions/0017).
+_INVISIBLE = re.compile(
+    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\u3164\ufeff\uffa0\ufff0-\ufffb"
+    "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e00ff\U000e01f0-\U000e0fff]"
+)
+_JOINERS = re.compile("[\u180b-\u180d\u180f\u200c\u200d\ufe00-\ufe0f\U000e0100-\U000e01ef]")
+_BRAILLE_BLANK = "\u2800"  # a symbol by its category
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 
 # The way to a part of a document, the last step first.
@@ -28,20 +37,20 @@ _Path = tuple["_Path", str | int] | None
 
 
 def check_new_document(document: Any) -> Document:
-    """The document if an item can be created of it, else InvalidRequest."""
+    """The document if an item can be created of it, else InvalidRequest or TooLarge."""
     _check_object(document, "An item must be a JSON object.")
     for field in _REQUIRED:
         if field not in document:
             raise InvalidRequest(f"An item needs a {field}.", pointer=f"#/{field}")
-    return _check_fields(document)
+    return _check_whole(_check_fields(document))
 
 
 def check_fields_to_set(fields: Any) -> Document:
-    """The fields of a PUT if they may be set, else InvalidRequest."""
+    """The fields of a PUT if they may be set, else InvalidRequest or TooLarge."""
     _check_object(fields, "The fields to set must be a JSON object.")
     if not fields:
         raise InvalidRequest("At least one field to set is needed.")
-    return _check_fields(fields)
+    return _check_whole(_check_fields(fields))
 
 
 def check_merge_patch(patch: Any) -> Document:
@@ -83,8 +92,8 @@ def merge_patch(target: Any, patch: Any) -> Any:
 
 
 def name_key(name: str) -> str:
-    """What the name lock is on: names that differ only in Unicode composition (NFC) are one name."""
-    return unicodedata.normalize("NFC", name)
+    """What the name lock is on: names that differ only in composition (NFC), joiners or variants are one name."""
+    return unicodedata.normalize("NFC", _JOINERS.sub("", name))
 
 
 def check_size(document_text: str) -> None:
@@ -110,15 +119,26 @@ def _check_fields(fields: Document) -> Document:
     return fields
 
 
+def _check_whole(document: Document) -> Document:
+    # As it will be written: 1e15 becomes 1000000000000000.0, so a body within the limit may be over it.
+    check_size(json_text.encode(document))
+    return document
+
+
 def _check_name(name: Any) -> None:
     if not isinstance(name, str):
         raise InvalidRequest("The name must be a string.", pointer="#/name")
-    if all(unicodedata.category(character)[0] in "ZC" for character in name):  # spaces, also those of no width
+    if all(unicodedata.category(each)[0] in "ZC" or each == _BRAILLE_BLANK for each in name_key(name)):
         raise InvalidRequest("The name must not be blank.", pointer="#/name")
     if len(name) > MAX_NAME_LENGTH or len(name_key(name)) > MAX_NAME_LENGTH:
         raise InvalidRequest(f"The name must have at most {MAX_NAME_LENGTH} characters.", pointer="#/name")
     if any(unicodedata.category(character) == "Cc" for character in name):
         raise InvalidRequest("The name must not have control characters.", pointer="#/name")
+    invisible = _INVISIBLE.search(name)
+    if invisible is not None:
+        raise InvalidRequest(
+            f"The name must not have the invisible character U+{ord(invisible[0]):04X}.", pointer="#/name"
+        )
 
 
 def _check_tree(document: Document) -> None:

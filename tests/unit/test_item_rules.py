@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from jobpipe import item_rules
 from jobpipe.errors import InvalidRequest, TooLarge
@@ -27,6 +29,11 @@ GOOD = {"name": "Tent", "description": "For two"}
         {**GOOD, "price": 12.95, "tags": [], "sizes": {"": None}},
         {**GOOD, "name": "x" * 255},
         {**GOOD, "name": "テント ⛺"},
+        {**GOOD, "name": "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645"},  # Persian, with a non-joiner
+        {**GOOD, "name": "\u0915\u094d\u200d\u0937"},  # Hindi, with a joiner
+        {**GOOD, "name": "\U0001f469\u200d\U0001f680 \u2764\ufe0f"},  # emoji: a joined one, and a variant
+        {**GOOD, "name": "\u0600 \u05d0"},  # a format character that shows, and a letter written from the right
+        {**GOOD, "description": "\u202e\u200b"},
         {**GOOD, "description": ""},
         {**GOOD, "deep": nested(31)},
     ],
@@ -52,6 +59,14 @@ def test_a_good_document_is_taken_as_it_is(document: Any) -> None:
         ({**GOOD, "name": "x" * 256}, "#/name"),
         ({**GOOD, "name": "\u0958" * 200}, "#/name"),  # NFC makes two characters of each
         ({**GOOD, "name": "a\nb"}, "#/name"),
+        ({**GOOD, "name": "Tent\u202egnp.exe"}, "#/name"),  # shown as Tentexe.png
+        ({**GOOD, "name": "Te\u200bnt"}, "#/name"),
+        ({**GOOD, "name": "Te\u00adnt"}, "#/name"),
+        ({**GOOD, "name": "\u2066Tent\u2069"}, "#/name"),
+        ({**GOOD, "name": "Tent\U000e0041"}, "#/name"),
+        ({**GOOD, "name": "\u3164"}, "#/name"),  # a letter by its category
+        ({**GOOD, "name": "\u200d\ufe0f"}, "#/name"),
+        ({**GOOD, "name": "\u2800 "}, "#/name"),
         ({**GOOD, "description": None}, "#/description"),
         ({**GOOD, "description": {}}, "#/description"),
         ({**GOOD, "id": "mine"}, "#/id"),
@@ -128,6 +143,31 @@ def test_ids_that_cannot_be(item_id: Any) -> None:
 
 def test_names_that_only_compose_differently_are_one() -> None:
     assert item_rules.name_key("Cafe\u0301") == item_rules.name_key("Caf\u00e9")
+
+
+@pytest.mark.parametrize("joiner", ["\u200c", "\u200d", "\ufe0e", "\ufe0f", "\U000e0100", "\u180b"])
+def test_names_that_differ_in_what_shows_nothing_are_one(joiner: str) -> None:
+    assert item_rules.check_new_document({**GOOD, "name": f"Te{joiner}nt"})
+    assert item_rules.name_key(f"Te{joiner}nt") == item_rules.name_key("Tent")
+    assert item_rules.name_key(f"Cafe{joiner}\u0301") == item_rules.name_key("Caf\u00e9")
+
+
+@given(st.text())
+def test_a_name_key_is_its_own(name: str) -> None:
+    assert item_rules.name_key(item_rules.name_key(name)) == item_rules.name_key(name)
+
+
+@given(st.characters(categories=["Cf"]))
+def test_no_format_character_makes_a_second_name_that_looks_the_same(character: str) -> None:
+    """Some of them show, as the Arabic number signs do; all others are refused, or do not count."""
+    shows = {*range(0x600, 0x606), 0x6DD, 0x70F, 0x890, 0x891, 0x8E2, 0x110BD, 0x110CD, *range(0x13430, 0x13440)}
+    name = f"Te{character}nt"
+    try:
+        item_rules.check_fields_to_set({"name": name})
+    except InvalidRequest:
+        assert ord(character) not in shows
+    else:
+        assert ord(character) in shows or item_rules.name_key(name) == "Tent"
 
 
 def test_the_size_limit_counts_bytes() -> None:
