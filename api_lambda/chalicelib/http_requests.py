@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from email.message import Message
 from typing import Any
 from urllib.parse import unquote
 
@@ -30,6 +29,11 @@ DEFAULT_PAGE = 50
 TROUBLE = ("failed", "retrying")
 """Jobs that can be listed; those that do well are found by their ids."""
 
+# RFC 9110, section 8.3.1. No character can be read in two ways, so that it takes one pass (no backtracking).
+_WORD = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
+_PARAMETER = rf'({_WORD})=({_WORD}|"(?:[^"\\]|\\.)*")'
+_MEDIA_TYPE = re.compile(rf"({_WORD}/{_WORD})[ \t]*((?:;[ \t]*(?:{_PARAMETER}[ \t]*)?)*)")
+_ONE_PARAMETER = re.compile(_PARAMETER)
 _IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
 # One of a list: a comma inside a quoted string does not end it.
 _PREFERENCE = re.compile(r'(?:[^,"]|"(?:\\.|[^"\\])*")+')
@@ -119,10 +123,14 @@ def trouble(request: HttpRequest) -> Status:
     return Status(value)
 
 
-def job_cursor(request: HttpRequest) -> str | None:
+def job_cursor(request: HttpRequest, status: Status) -> str | None:
     """The job after which the page starts, as the index sorts it."""
     # Whose jobs are listed is not in it: a forged one shows its forger another part of the same list.
-    return _cursor(request, _JOB_CURSOR)
+    after = _cursor(request, _JOB_CURSOR)
+    if after is not None and not after.startswith(f"{status.value}#"):
+        # DynamoDB refuses a start outside of what is asked for.
+        raise InvalidRequest("The cursor must be one of this list.")
+    return after
 
 
 def make_cursor(after: str) -> str:
@@ -159,13 +167,18 @@ def _check_media_type(request: HttpRequest, allowed: tuple[str, ...]) -> None:
     header = request.headers.get("content-type")
     if not header:
         return  # it must be JSON all the same
-    parsed = Message()
-    parsed["content-type"] = header
-    charset = parsed.get_param("charset", "utf-8")
-    if parsed.get_content_type() not in allowed or str(charset).lower() not in ("utf-8", "utf8"):
+    media_type = _MEDIA_TYPE.fullmatch(header.strip(" \t"))
+    if media_type is None or media_type[1].lower() not in allowed or not _is_utf_8(media_type[2]):
         raise UnsupportedMediaType(
             f"The Content-Type must be {' or '.join(allowed)} in UTF-8, not {header[:80]!r}."
         )
+
+
+def _is_utf_8(parameters: str) -> bool:
+    # charset*=… (RFC 8187) is none of a media type's: it stands for no charset that is known here.
+    named = _ONE_PARAMETER.findall(parameters)
+    charsets = [value for name, value in named if name.lower().partition("*")[0] == "charset"]
+    return all(charset.strip('"').lower() in ("utf-8", "utf8") for charset in charsets)
 
 
 def _one(request: HttpRequest, name: str) -> str | None:

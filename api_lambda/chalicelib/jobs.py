@@ -39,7 +39,8 @@ def get_job(request: HttpRequest, services: Services) -> HttpResponse:
 
 def list_jobs(request: HttpRequest, services: Services) -> HttpResponse:
     """The caller's jobs in trouble, latest first, and a Link to the next page."""
-    status, limit, after = said.trouble(request), said.limit(request), said.job_cursor(request)
+    status, limit = said.trouble(request), said.limit(request)
+    after = said.job_cursor(request, status)
     page = services.jobs.in_trouble(request.owner, status, limit, after, now())
     link = None
     if page.next_after is not None:
