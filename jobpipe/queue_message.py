@@ -13,7 +13,7 @@ from jobpipe.errors import Refusal, UndecodableMessage
 from jobpipe.item_rules import check_item_id
 from jobpipe.job import KeptCommand
 from jobpipe.job_ref import JobRef
-from jobpipe.limits import MAX_COMMAND_BYTES
+from jobpipe.limits import MAX_COMMAND_BYTES, MAX_QUEUED_BYTES
 
 _VERSION = 1
 _GROUP_ID = re.compile(r"[A-Za-z0-9!-/:-@\[-`{-~]{1,128}")
@@ -164,13 +164,17 @@ def decode_message(body: str) -> QueueMessage:
 
 def _read(envelope: dict[str, object], job: JobRef) -> QueueMessage:
     if envelope.get("v") != _VERSION:
-        raise UndecodableMessage(f"its format is {envelope.get('v')!r}, not {_VERSION}")
+        found = envelope.get("v")
+        raise UndecodableMessage(f"its format is {found if isinstance(found, int) else 'none'}, not {_VERSION}")
     item_id = check_item_id(envelope.get("item_id"))
+    request_id = envelope.get("request_id", "")
+    if not isinstance(request_id, str) or not request_id.isascii():
+        raise UndecodableMessage("its request_id is not one of ours")
     return QueueMessage(
         job,
         item_id,
         _content(envelope, job, item_id),
-        str(envelope.get("request_id", "")),
+        request_id,
         _token(envelope, "retry_of") if "retry_of" in envelope else None,
     )
 
@@ -178,11 +182,21 @@ def _read(envelope: dict[str, object], job: JobRef) -> QueueMessage:
 def _kept_unread(envelope: dict[str, object], job: JobRef) -> KeptCommand | None:
     """What a release that reads the message may find in it."""
     if "command" in envelope:
-        return KeptCommand(command=json_text.encode(envelope["command"]))
+        return _storable(envelope["command"])
     try:
         return KeptCommand(claim=_claim(envelope.get("claim"), job).key)
     except UndecodableMessage:
         return None
+
+
+def _storable(command: object) -> KeptCommand | None:
+    # What no release has sent may be what no job can hold, and must not keep its message from being parked.
+    try:
+        text = json_text.encode(command)
+        size = len(text.encode())
+    except (RecursionError, UnicodeEncodeError):
+        return None
+    return KeptCommand(command=text) if size <= MAX_QUEUED_BYTES else None
 
 
 def _content(envelope: dict[str, object], job: JobRef, item_id: str) -> Command | Claim:
