@@ -22,6 +22,7 @@ MAX_DOCUMENT_BYTES = 1024 * 1024
 """Of the encoded document, merged ones included."""
 
 _REQUIRED = ("name", "description")
+_NOT_IN_IDS = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 # What shows nothing, or puts what follows in another order: Unicode's Default_Ignorable_Code_Point, but for the
 # joiners and variation selectors that scripts and emoji need (docs/decisions/0017).
 _INVISIBLE = re.compile(
@@ -68,7 +69,8 @@ def check_item_id(item_id: Any) -> str:
         raise InvalidRequest("An item id must be a non-empty string.")
     if len(item_id) > MAX_ID_LENGTH:
         raise InvalidRequest(f"An item id must have at most {MAX_ID_LENGTH} characters.")
-    if any(unicodedata.category(character) in ("Cc", "Cs") for character in item_id):
+    # No id of ours has any of these, and ids stand in log lines.
+    if any(unicodedata.category(character) in _NOT_IN_IDS for character in item_id):
         raise InvalidRequest("An item id must not have control characters.")
     return item_id
 

@@ -135,7 +135,9 @@ def test_ids_that_could_be(item_id: str) -> None:
     assert item_rules.check_item_id(item_id) == item_id
 
 
-@pytest.mark.parametrize("item_id", ["", "x" * 129, "a\0b", "a\nb", "\x7f", "\x85", "\ud800", None, 7])
+@pytest.mark.parametrize(
+    "item_id", ["", "x" * 129, "a\0b", "a\nb", "\x7f", "\x85", "\ud800", "a\u202eb", "a\u2028b", None, 7]
+)
 def test_ids_that_cannot_be(item_id: Any) -> None:
     with pytest.raises(InvalidRequest):
         item_rules.check_item_id(item_id)
