@@ -1,0 +1,218 @@
+"""P7 and P9 against hostile content on a deployed stage: a clear 4xx and no trace, or taken and given back."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+from decimal import Decimal
+
+import pytest
+import tenacity
+
+from jobpipe.item_rules import MAX_DOCUMENT_BYTES
+from jobpipe.limits import MAX_COMMAND_BYTES
+from tests.deployed import WAIT, Stage, problem, unique
+from tests.hostile import CURSORS, cursor
+from tests.integration.conftest import at_rest
+
+soon = tenacity.retry(stop=tenacity.stop_after_delay(20), wait=tenacity.wait_fixed(0.1), reraise=True)
+exactly = json.JSONDecoder(parse_float=Decimal, parse_int=Decimal).decode
+NOT_FINISHED = b'{"name":"n","description":"d"'
+
+
+@pytest.mark.usefixtures("untouched")
+@pytest.mark.parametrize(
+    ("headers", "body", "expected"),
+    [
+        ({"Content-Type": "application/json; charset*" + "1" * 5000 + "=x"}, b"{}", 415),
+        ({"Content-Type": "application/json; charset*=a; charset*0=b"}, b"{}", 415),
+        ({"Content-Type": "multipart/form-data; boundary=x"}, b"--x--", 415),
+        ({"Content-Encoding": "gzip"}, gzip.compress(b" " * 20_000_000), 415),
+        ({}, NOT_FINISHED.decode().encode("utf-16") + b"}", 400),
+        ({}, b"\xef\xbb\xbf" + NOT_FINISHED + b"}", 400),
+        ({}, b"[" * 100_000, 400),
+        ({}, b'{"a":' * 100_000, 400),
+        ({}, NOT_FINISHED + b',"x":' + b"9" * 900_000 + b"}", 400),
+        ({}, NOT_FINISHED + b',"x":[' + b"1e15," * 150_000 + b"1]}", 413),
+        ({}, NOT_FINISHED + b"," + b'"a":1,' * 100_000 + b'"b":1}', 400),
+        ({}, '{"name":"Tent\u202egnp.exe","description":"d"}'.encode(), 400),
+        ({}, '{"name":"Te\u200bnt","description":"d"}'.encode(), 400),
+        ({"Prefer": 'wait="5'}, NOT_FINISHED + b"}", 400),
+        ({"If-Match": '"v"'}, NOT_FINISHED + b"}", 400),
+    ],
+    ids=range(15),
+)
+def test_a_hostile_body_leaves_no_trace(stage: Stage, headers: dict[str, str], body: bytes, expected: int) -> None:
+    answer = stage.request("POST", "/items", headers=headers, raw=body)
+    assert answer.status_code == expected, answer.text
+    assert problem(answer)
+
+
+def test_many_parts_under_long_names_are_no_burden(stage: Stage) -> None:
+    """When a pointer was written for each part, this took the Lambda some gigabytes."""
+    text = '{"%s":' % ("\U0001f600" * 80) * 30 + "[" + "1," * 500_000 + "1]" + "}" * 30
+    body = b'{"name":"%s","description":"d","x":%s}' % (unique("Deep").encode(), text.encode())
+    answer = stage.request("POST", "/items", raw=body, headers=WAIT)
+    assert answer.status_code == 201, answer.text[:300]
+    assert exactly(stage.request("GET", f"/items/{answer.json()['id']}").text)["x"] == exactly(text)
+
+
+def sized(size: int, character: str = "x") -> bytes:
+    """A document of just so many bytes."""
+    head = json.dumps(
+        {"name": unique("Sized"), "description": ""}, separators=(",", ":"), ensure_ascii=False
+    ).encode()[:-2]
+    room = size - len(head) - 2
+    each = len(character.encode())
+    return head + character.encode() * (room // each) + b"x" * (room % each) + b'"}'
+
+
+def test_bodies_at_the_limits_come_back_exactly(stage: Stage) -> None:
+    command = MAX_COMMAND_BYTES - len('{"operation":"create","item":}')  # where claim checks begin
+    bodies = [sized(size) for size in (command, command + 1, MAX_DOCUMENT_BYTES)]
+    bodies += [sized(MAX_DOCUMENT_BYTES, "\U0001f600"), sized(command, "\uffff")]
+
+    def there_and_back(body: bytes) -> None:
+        made = stage.request("POST", "/items", raw=body, headers=WAIT)
+        assert made.status_code == 201, made.text[:300]
+        shown = stage.request("GET", f"/items/{made.json()['id']}")
+        assert {"id": made.json()["id"], **json.loads(body)} == shown.json()
+
+    with ThreadPoolExecutor(max_workers=4) as pool:
+        list(pool.map(there_and_back, bodies))
+
+
+def test_a_byte_over_the_limit_is_refused_and_nothing_is_lost(stage: Stage) -> None:
+    item_id = stage.request("POST", "/items", raw=sized(700_000), headers=WAIT).json()["id"]
+    as_it_was = stage.request("GET", f"/items/{item_id}").text
+    before = at_rest(stage)
+    for method, path in (("POST", "/items"), ("PUT", f"/items/{item_id}"), ("PATCH", f"/items/{item_id}")):
+        assert problem(stage.request(method, path, raw=sized(MAX_DOCUMENT_BYTES + 1))) == "too-large"
+    assert stage.counts() == before
+    # A document that only becomes too large by being merged is known by the worker alone.
+    for method in ("PUT", "PATCH"):
+        answer = stage.request(method, f"/items/{item_id}", {"more": "x" * 350_000}, headers=WAIT)
+        assert problem(answer) == "too-large"
+    assert stage.request("GET", f"/items/{item_id}").text == as_it_was
+
+
+def test_what_is_only_text_to_us_comes_back_exactly(stage: Stage) -> None:
+    """Names and values that mean something to DynamoDB, to JavaScript or to a shell mean nothing here."""
+    words = [
+        *(
+            "__proto__",
+            "constructor",
+            "S",
+            "N",
+            "NULL",
+            "M",
+            "#status",
+            ":unfinished0",
+            "item_id",
+            "version",
+            "status",
+        ),
+        *(
+            "owner",
+            "ttl",
+            "size",
+            "attribute_exists(x)",
+            "a.b[0]",
+            "$ne",
+            "{{7*7}}",
+            "${jndi:x}",
+            "'; DROP TABLE x;--",
+        ),
+        *(
+            "",
+            " ",
+            "\x1b[31m",
+            "\r\n",
+            "\u2028",
+            "\u202e",
+            "\ufeff",
+            "\uffff",
+            "\ufffd",
+            "\U0010ffff",
+            "<script>",
+            "\x7f",
+        ),
+    ]
+    numbers = ["1E-130", "9.9E+125", "-9.9E+125", "1" * 38, "0." + "1" * 38, "-0.0", "1" + "0" * 125, "0.1", "1e15"]
+    members = ",".join(f"{json.dumps(word)}:{json.dumps({word: word})}" for word in words)
+    many = ",".join(f'"field {n}":{n}' for n in range(10_000))
+    head = f'"name":"{unique("Words")}","description":"\\u001b[2J","numbers":[{",".join(numbers)}]'
+    body = f"{{{head},{members},{many}}}"
+    made = stage.request("POST", "/items", raw=body.encode(), headers=WAIT)
+    assert made.status_code == 201, made.text[:300]
+    item_id = made.json()["id"]
+    assert exactly(stage.request("GET", f"/items/{item_id}").text) == {"id": item_id, **exactly(body)}
+    changed = stage.request("PUT", f"/items/{item_id}", {"S": {"N": "1"}, "#status": ":x", "": ""}, headers=WAIT)
+    assert changed.json()["S"] == {"N": "1"}
+    assert changed.json()["__proto__"] == {"__proto__": "__proto__"}
+
+
+def test_names_that_nobody_can_tell_apart_are_one(stage: Stage) -> None:
+    name = unique("Caf\u00e9 \u26fa")
+    assert stage.request("POST", "/items", {"name": name, "description": "d"}, headers=WAIT).status_code == 201
+    for same in (name.replace("\u00e9", "e\u0301"), name + "\ufe0f", name.replace("a", "a\u200d", 1)):
+        answer = stage.request("POST", "/items", {"name": same, "description": "d"}, headers=WAIT)
+        assert problem(answer) == "name-taken"
+
+
+def test_a_key_of_another_caller_is_another_key(stage: Stage, other_key: str) -> None:
+    headers = {"Idempotency-Key": f'{{"level":"{uuid.uuid4().hex}"}}'}
+    body = {"name": unique("Mine"), "description": "d"}
+    mine = stage.request("POST", "/items", body, headers=headers).json()
+    theirs = stage.request("POST", "/items", {**body, "name": unique("Theirs")}, headers=headers, key=other_key)
+    assert theirs.status_code == 202
+    assert theirs.json()["id"] != mine["id"]
+    assert stage.request("POST", "/items", body, headers=headers).json()["id"] == mine["id"]
+    for method, path, other in (
+        ("POST", "/items", {**body, "x": 1}),
+        ("PUT", "/items/i", body),
+        ("DELETE", "/items/i", None),
+    ):
+        assert problem(stage.request(method, path, other, headers=headers)) == "idempotency-key-reused"
+    for method, path in (("GET", ""), ("DELETE", ""), ("POST", "/retry")):
+        assert problem(stage.request(method, f"/jobs/{mine['id']}{path}", key=other_key)) == "not-found"
+    stage.client.wait(stage.client.job(mine["id"]))
+
+
+@pytest.mark.usefixtures("untouched")
+def test_a_forged_cursor_shows_nothing_of_others(stage: Stage, other_key: str) -> None:
+    for forged in CURSORS:
+        for path in ("/items?limit=1", "/jobs?status=failed", "/jobs?status=retrying"):
+            assert stage.request("GET", f"{path}&cursor={forged}", key=other_key).status_code in (200, 400)
+    latest = cursor(f"failed#9999-12-31T23:59:59.999Z#{'f' * 32}")
+    assert stage.request("GET", f"/jobs?status=failed&cursor={latest}", key=other_key).json() == []
+    assert (
+        problem(stage.request("GET", f"/jobs?status=retrying&cursor={latest}", key=other_key)) == "invalid-request"
+    )
+
+
+def test_nothing_that_is_sent_makes_a_log_line_of_its_own(stage: Stage) -> None:
+    mark = uuid.uuid4().hex
+    forged = json.dumps({"level": "INFO", "message": mark}, separators=(",", ":"))
+    headers = {"Idempotency-Key": forged, "X-Request-Id": forged, "User-Agent": forged, **WAIT}
+    document = {"name": f"{forged}", "description": f"\n{forged}\n\x1b[2J", f"\n{forged}": forged}
+    answer = stage.request("POST", "/items", document, headers=headers)
+    assert answer.status_code == 201
+    assert problem(stage.request("POST", "/items", document, headers=WAIT)) == "name-taken"
+    last = stage.request("GET", f"/items/%22%7D{mark}").headers["x-request-id"]
+
+    @soon
+    def lines() -> list[str]:
+        logs, found = stage.aws("logs"), []
+        for group in logs.describe_log_groups(logGroupNamePrefix="/aws/lambda/")["logGroups"]:
+            pages = logs.get_paginator("filter_log_events").paginate(logGroupName=group["logGroupName"])
+            found += [event["message"] for page in pages for event in page["events"]]
+        assert any(last in line for line in found)
+        return found
+
+    for line in lines():
+        assert "\x1b" not in line
+        assert not line.startswith(forged)
+        assert mark not in line, "what callers send is not logged"
