@@ -11,6 +11,7 @@ from decimal import Decimal
 import pytest
 import tenacity
 
+from jobpipe.clock import now
 from jobpipe.item_rules import MAX_DOCUMENT_BYTES
 from jobpipe.limits import MAX_COMMAND_BYTES
 from tests.deployed import WAIT, Stage, problem, unique
@@ -194,7 +195,7 @@ def test_a_forged_cursor_shows_nothing_of_others(stage: Stage, other_key: str) -
 
 
 def test_nothing_that_is_sent_makes_a_log_line_of_its_own(stage: Stage) -> None:
-    mark = uuid.uuid4().hex
+    mark, since = uuid.uuid4().hex, int(now().timestamp() * 1000)
     forged = json.dumps({"level": "INFO", "message": mark}, separators=(",", ":"))
     headers = {"Idempotency-Key": forged, "X-Request-Id": forged, "User-Agent": forged, **WAIT}
     document = {"name": f"{forged}", "description": f"\n{forged}\n\x1b[2J", f"\n{forged}": forged}
@@ -207,7 +208,9 @@ def test_nothing_that_is_sent_makes_a_log_line_of_its_own(stage: Stage) -> None:
     def lines() -> list[str]:
         logs, found = stage.aws("logs"), []
         for group in logs.describe_log_groups(logGroupNamePrefix="/aws/lambda/")["logGroups"]:
-            pages = logs.get_paginator("filter_log_events").paginate(logGroupName=group["logGroupName"])
+            pages = logs.get_paginator("filter_log_events").paginate(
+                logGroupName=group["logGroupName"], startTime=since
+            )
             found += [event["message"] for page in pages for event in page["events"]]
         assert any(last in line for line in found)
         return found

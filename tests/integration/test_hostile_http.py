@@ -77,8 +77,10 @@ def test_what_is_no_good_http_leaves_no_trace(stage: Stage) -> None:
 @pytest.mark.usefixtures("untouched")
 @pytest.mark.parametrize("method", ["HEAD", "OPTIONS", "TRACE", "PROPFIND", "__PROTO__"])
 def test_other_methods_are_refused(stage: Stage, method: str) -> None:
+    # LocalStack answers every OPTIONS by itself, before it looks at the API.
+    by_the_gateway = {204} if method == "OPTIONS" and not stage.renders_gateway_responses else set()
     for path in ("/items", "/items/i", "/jobs/j"):
-        assert 400 <= stage.request(method, path).status_code < 500
+        assert stage.request(method, path).status_code in {*range(400, 500), *by_the_gateway}
 
 
 def test_a_method_is_not_overridden(stage: Stage) -> None:

@@ -12,7 +12,7 @@ from api_lambda.chalicelib.http_requests import MAX_PREFER_LENGTH
 from tests.growth import BODIES, HEADERS, MAX_HEADERS, UNITS, accept, peak, read, within
 
 ROOT = Path(__file__).parents[2]
-SIZE = 16 * 1024
+SIZE = 8 * 1024
 MOST = 200
 """Bytes of memory for each byte of the body: 200 MB of the API's 1,024 for the largest one."""
 
