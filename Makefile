@@ -6,6 +6,8 @@ STAGE ?= $(or $(JOBPIPE_STAGE),local)
 PY := .venv/bin/python
 # Parameters of the templates: make deploy-local PARAMETERS="WorkerTimeout=10 LogLevel=DEBUG"
 CHECKS := .jobpipe/checks-venv
+TEMPLATES := build/foundation.json build/operations.json build/api/template.json build/worker/template.json
+LINT_REGIONS := us-east-1 eu-central-1 ap-southeast-2
 WITH_PARAMETERS = $(foreach each,$(PARAMETERS),--parameter $(each))
 UV_COMPILE := uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--no-emit-find-links --no-config --quiet
@@ -64,11 +66,12 @@ grants: .venv/.installed ## what each Lambda may do, and what breaks without it:
 package: .venv/.installed ## build both Lambdas' zips and templates into build/
 	@$(PY) -m infra.package
 
-lint: .venv/.installed ## ruff, and cfn-lint on the templates as they are deployed
+lint: .venv/.installed $(CHECKS)/.installed ## ruff; cfn-lint and checkov on the templates as they are deployed
 	@$(PY) -m infra.package
 	.venv/bin/ruff check
 	.venv/bin/ruff format --check
-	.venv/bin/cfn-lint infra/foundation.yaml build/api/template.json build/worker/template.json
+	.venv/bin/cfn-lint --regions $(LINT_REGIONS) -t $(TEMPLATES)
+	$(CHECKS)/bin/checkov --framework cloudformation --skip-download --compact --quiet -f $(TEMPLATES)
 
 audit-dependencies: .venv/.installed $(CHECKS)/.installed ## is anything known against the locked versions?
 	@$(PY) -m infra.dependency_audit

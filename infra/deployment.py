@@ -1,4 +1,4 @@
-"""Brings a stage to what the sources say: foundation, zips, then worker and API."""
+"""Brings a stage to what the sources say: foundation, zips, then worker, API and operations."""
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -15,10 +15,10 @@ from infra.index_emulation import add_missing_indexes
 from infra.package import Package, package_all
 from infra.progress import Progress
 from infra.settings import Settings
-from infra.stack_names import app_stack, foundation_stack
+from infra.stack_names import app_stack, foundation_stack, operations_stack
 from infra.stage_file import Deployment, earlier_deployment, write_deployment
 from infra.targets import Target
-from infra.templates import foundation_for, read_template
+from infra.templates import AWS_OWNED, foundation_for, operations, read_template
 
 HEALTH_SECONDS = 60
 
@@ -37,10 +37,12 @@ class Deployer:
         """Deploys, waits until the API answers, and leaves the stage file."""
         with ThreadPoolExecutor(1) as pool:
             packaging = pool.submit(package_all)
-            if self.overrides:
-                self.check_overrides(packaging.result())  # before anything is changed
+            if self.overrides:  # before anything is changed
+                self.check_overrides(packaging.result())
+                self.check_encryption()
             given = {"Stage": self.stage} | self._api_key() | self.overrides
             defaults = self.target.default_parameters(self.stage) | {"ApiKeyValue": new_api_key(FIRST_OWNER)}
+            self._say_what_is_off(defaults)
             template = foundation_for(self.stage)
             foundation = self._stacks().deploy(foundation_stack(self.stage), template, given, defaults).outputs
             if self.target.endpoint_url:
@@ -49,6 +51,7 @@ class Deployer:
         outputs: dict[str, str] = {}
         for app in ("worker", "api"):  # in this order: the API may queue only what the worker understands
             outputs |= self._deploy_app(packages[app], given | foundation, defaults)
+        self._stacks().deploy(operations_stack(self.stage), operations(), given | foundation, defaults)
         deployment = self._describe(foundation, outputs)
         wait_until_healthy(deployment.base_url)
         write_deployment(self.settings.state_dir, deployment)
@@ -56,12 +59,22 @@ class Deployer:
 
     def check_overrides(self, packages: dict[str, Package]) -> None:
         """Refuses parameters that no template has."""
-        known = set(foundation_for(self.stage)["Parameters"])
+        known = set(foundation_for(self.stage)["Parameters"]) | set(operations()["Parameters"])
         for package in packages.values():
             known |= set(read_template(package.template_path)["Parameters"])
         unknown = set(self.overrides) - known
         if unknown:
             raise OperatorError(f"no template has the parameter {', '.join(sorted(unknown))}")
+
+    def check_encryption(self) -> None:
+        """Refuses the way back to AWS's key: the roles would lose the one that documents still need."""
+        held = self._stacks().outputs(foundation_stack(self.stage)).get("EncryptionKey", AWS_OWNED)
+        if held != AWS_OWNED and self.overrides.get("Encryption") == AWS_OWNED:
+            raise OperatorError(f"documents of {self.stage} are encrypted with its own key: there is no way back")
+
+    def _say_what_is_off(self, defaults: dict[str, str]) -> None:
+        if not self.target.endpoint_url and (defaults | self.overrides)["AccessLogs"] == "false":
+            self.progress.say("access logs are off: see docs/operations.md#access-logs")
 
     def _stacks(self) -> Stacks:
         return Stacks(self.target.client("cloudformation"), self.progress, self.target.poll_seconds)

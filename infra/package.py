@@ -130,11 +130,14 @@ def _run_chalice(app: str, build: Path) -> None:
 
 
 def main() -> None:
-    """Packages both and says what they are."""
+    """Packages both and says what they are; writes the other templates too, as a stage on AWS gets them."""
     for package in package_all().values():
         size = package.zip_path.stat().st_size / 1024
         state = "built" if package.rebuilt else "unchanged"
         print(f"{package.app:7} {state:9} {size:6.0f} KB  {package.content_hash[:16]}")
+    others = {"foundation": templates.foundation_for("aws"), "operations": templates.operations()}
+    for name, template in others.items():
+        (BUILD_DIR / f"{name}.json").write_text(json.dumps(template, indent=1) + "\n")
 
 
 if __name__ == "__main__":

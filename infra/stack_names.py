@@ -8,6 +8,11 @@ def foundation_stack(stage: str) -> str:
     return f"jobpipe-{stage}-foundation"
 
 
+def operations_stack(stage: str) -> str:
+    """Alarms and dashboard."""
+    return f"jobpipe-{stage}-operations"
+
+
 def app_stack(stage: str, app: str) -> str:
     """A Lambda and what belongs to it: `api` or `worker`."""
     return f"jobpipe-{stage}-{app}"

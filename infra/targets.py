@@ -57,7 +57,7 @@ class Target:
     def default_parameters(self, stage: str) -> dict[str, str]:
         """What the templates' parameters are here at first; the templates' own defaults are AWS's."""
         if self.endpoint_url is None:
-            return {}
+            return {"AccessLogs": access_logs(self.client("apigateway"))}
         return {
             "Runtime": python_runtime() if self.name == EMBEDDED else "python3.11",
             "Architecture": "arm64" if platform.machine() in {"arm64", "aarch64"} else "x86_64",
@@ -68,7 +68,13 @@ class Target:
             "RestApiId": f"jobpipe{stage.replace('-', '')}",
             "RateLimit": "1000",
             "BurstLimit": "2000",
+            "AccessLogs": "false",  # emulators write none
         }
+
+
+def access_logs(apigateway: Any) -> str:
+    """Whether the API can have access logs: "true" if the account lets API Gateway write to CloudWatch."""
+    return "true" if apigateway.get_account().get("cloudwatchRoleArn") else "false"
 
 
 def find_target(wanted: str, stage: str, settings: Settings, *, start: bool = True) -> Target | None:

@@ -10,7 +10,7 @@ from infra.change_sets import Stacks
 from infra.package import APPS
 from infra.progress import Progress
 from infra.settings import Settings
-from infra.stack_names import app_stack, foundation_stack, log_groups
+from infra.stack_names import app_stack, foundation_stack, log_groups, operations_stack
 from infra.stage_file import stage_file
 from infra.targets import Target
 
@@ -28,6 +28,7 @@ class Teardown:
 
     def destroy(self) -> None:
         """Leaves nothing: stacks, objects in all their versions, retained resources, log groups, the stage file."""
+        self._stacks().delete(operations_stack(self.stage))  # so that no alarm rings for what goes
         # writers first, so that nothing refills a bucket that was emptied
         with ThreadPoolExecutor(len(APPS)) as pool:
             list(pool.map(lambda app: self._stacks().delete(app_stack(self.stage, app)), APPS))
@@ -70,7 +71,7 @@ class Teardown:
 
     def _delete_retained(self, held: list[tuple[str, str]]) -> None:
         """What outlives its stack by its deletion policy; in the local stage nothing does."""
-        clients: dict[str, Any] = {name: self.target.client(name) for name in ("dynamodb", "s3", "sqs")}
+        clients: dict[str, Any] = {name: self.target.client(name) for name in ("dynamodb", "kms", "s3", "sqs")}
         for table in _names(held, "AWS::DynamoDB::Table"):
             with suppress_gone():
                 clients["dynamodb"].delete_table(TableName=table)
@@ -80,6 +81,13 @@ class Teardown:
         for queue in _names(held, "AWS::SQS::Queue"):
             with suppress_gone():
                 clients["sqs"].delete_queue(QueueUrl=queue)
+        for alias in _names(held, "AWS::KMS::Alias"):
+            with suppress_gone():
+                clients["kms"].delete_alias(AliasName=alias)
+        for key in _names(held, "AWS::KMS::Key"):
+            if clients["kms"].describe_key(KeyId=key)["KeyMetadata"]["KeyState"] != "PendingDeletion":
+                clients["kms"].schedule_key_deletion(KeyId=key)
+            self.progress.event("kms", "SCHEDULED", f"AWS deletes the key {key} after 30 days, not sooner")
 
     def _delete_log_groups(self) -> None:
         """Those of this stage by name: the one called `team` must not take those of `team-1` with it."""
