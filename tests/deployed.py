@@ -50,6 +50,11 @@ class Stage:
         return self.deployment.target != "localstack"
 
     @property
+    def keeps_dashboards(self) -> bool:
+        """LocalStack 4.14 takes templates with a dashboard and limits for a stage, and makes neither."""
+        return self.deployment.target != "localstack"
+
+    @property
     def resources(self) -> dict[str, str]:
         return self.deployment.resources
 

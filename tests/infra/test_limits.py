@@ -96,7 +96,6 @@ def test_every_queue_keeps_its_messages_for_14_days(foundation: Template) -> Non
     assert set(queues(foundation)) == {*FIFO, "ParkedQueue"}
     for queue in queues(foundation).values():
         assert timedelta(seconds=queue["MessageRetentionPeriod"]) == limits.QUEUE_RETENTION
-        assert queue["SqsManagedSseEnabled"] is True
 
 
 def test_the_order_is_that_of_the_groups(foundation: Template) -> None:

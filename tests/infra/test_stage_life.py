@@ -56,6 +56,10 @@ def everything(stage: Stage) -> dict[str, list[Any]]:
         "keys": gateway.get_api_keys()["items"],
         "usage plans": gateway.get_usage_plans()["items"],
         "roles": stage.aws("iam").list_roles()["Roles"],
+        "alarms": stage.aws("cloudwatch").describe_alarms()["MetricAlarms"],
+        "dashboards": stage.aws("cloudwatch").list_dashboards()["DashboardEntries"],
+        "topics": stage.aws("sns").list_topics()["Topics"],
+        "aliases of keys": stage.aws("kms").list_aliases()["Aliases"],
     }
 
 
@@ -92,7 +96,7 @@ def test_deploy_again_change_and_destroy(run: Run, state_dir: Path) -> None:
     created = stage.request("POST", "/items", item, headers=WAIT).json()
 
     again = run("up")
-    assert again.stdout.count("no changes") == 3, again.stdout
+    assert again.stdout.count("no changes") == 4, again.stdout
     assert deployed(state_dir).deployment == stage.deployment
 
     changed = run("up", "--parameter", "WorkerTimeout=10", "--parameter", "LogRetentionDays=14")
@@ -107,7 +111,7 @@ def test_deploy_again_change_and_destroy(run: Run, state_dir: Path) -> None:
     assert queue["Attributes"]["VisibilityTimeout"] == "60", "six times the worker's time-out"
     assert stage.request("POST", "/items", {**item, "name": unique("New")}, headers=WAIT).status_code == 201
 
-    assert run("up").stdout.count("no changes") == 3, "parameters stay until they are given anew"
+    assert run("up").stdout.count("no changes") == 4, "parameters stay until they are given anew"
 
     destroyed = run("destroy")
     assert destroyed.returncode == 0, destroyed.stderr

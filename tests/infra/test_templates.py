@@ -9,6 +9,8 @@ from infra import templates
 from infra.settings import ROOT
 
 STATEFUL = {
+    "EncryptionKey",
+    "EncryptionKeyAlias",
     "CommandsQueue",
     "DeadLettersQueue",
     "ParkedQueue",
@@ -136,7 +138,10 @@ def test_dead_letters_end_jobs_and_commit_nothing() -> None:
 
 
 def _statements(role: dict[str, Any]) -> list[dict[str, Any]]:
-    return [each for policy in role["Properties"]["Policies"] for each in policy["PolicyDocument"]["Statement"]]
+    """Those with an own key too."""
+    policies = role["Properties"]["Policies"]
+    statements = [each for policy in policies for each in policy["PolicyDocument"]["Statement"]]
+    return [each["Fn::If"][1] if "Fn::If" in each else each for each in statements]
 
 
 def _actions(statement: dict[str, Any]) -> list[str]:

@@ -1,0 +1,189 @@
+"""What keeps the data, and keeps it to us, in the templates as they go out. Their numbers are test_limits.py's."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
+
+from infra.settings import ROOT
+from infra.templates import INLINE_LIMIT, read_template, to_json
+from tests.infra.rendered import NAMES, Rendered, rendered, template
+
+QUEUE, TABLE, BUCKET = "AWS::SQS::Queue", "AWS::DynamoDB::Table", "AWS::S3::Bucket"
+FUNCTION, GROUP = "AWS::Lambda::Function", "AWS::Logs::LogGroup"
+FOUNDATION = rendered("foundation")
+
+
+@pytest.mark.parametrize("app", ["api", "worker"])
+def test_logs_end_some_day(app: str) -> None:
+    apps = rendered(app, LogRetentionDays="14", **({"AccessLogs": "true"} if app == "api" else {}))
+
+    groups = {each["LogGroupName"]: each["RetentionInDays"] for each in apps.of_type(GROUP).values()}
+    assert set(groups.values()) == {"14"}
+    functions = {f"/aws/lambda/{each['FunctionName']}" for each in apps.of_type(FUNCTION).values()}
+    assert set(groups) == functions | ({"/aws/apigateway/jobpipe-prod"} if app == "api" else set())
+
+
+@pytest.mark.parametrize("name", ["JobsTable", "ItemsTable", "NamesTable"])
+def test_tables_can_be_brought_back_and_not_be_deleted(name: str) -> None:
+    table = FOUNDATION.of_type(TABLE)[name]
+
+    assert table["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": "true"}
+    assert table["DeletionProtectionEnabled"] == "true"
+
+
+@pytest.mark.parametrize("name", ["DocumentsBucket", "ArtifactsBucket"])
+def test_buckets_are_closed_and_keep_versions(name: str) -> None:
+    bucket = FOUNDATION.of_type(BUCKET)[name]
+
+    assert set(bucket["PublicAccessBlockConfiguration"].values()) == {True}
+    assert len(bucket["PublicAccessBlockConfiguration"]) == 4
+    assert bucket["VersioningConfiguration"] == {"Status": "Enabled"}
+    assert bucket["OwnershipControls"] == {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]}
+
+
+def test_queues_and_buckets_are_spoken_to_over_tls() -> None:
+    refused = {}
+    for kind, whose in (("AWS::SQS::QueuePolicy", "Queues"), ("AWS::S3::BucketPolicy", "Bucket")):
+        for policy in FOUNDATION.of_type(kind).values():
+            (name,) = policy[whose] if whose == "Queues" else [policy[whose]]
+            (refused[name],) = policy["PolicyDocument"]["Statement"]
+
+    assert set(refused) == {*FOUNDATION.of_type(QUEUE), *FOUNDATION.of_type(BUCKET)}
+    for name, statement in refused.items():
+        assert (statement["Effect"], statement["Principal"]) == ("Deny", "*")
+        assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+        everything = [f"{name}.Arn", f"{name}.Arn/*"] if name.endswith("Bucket") else f"{name}.Arn"
+        assert statement["Resource"] == everything
+        assert statement["Action"] == ("s3:*" if name.endswith("Bucket") else "sqs:*")
+
+
+def test_emulators_which_have_no_tls_are_not_refused() -> None:
+    local = rendered("foundation", RequireTls="false")
+
+    assert not local.of_type("AWS::SQS::QueuePolicy")
+    assert not local.of_type("AWS::S3::BucketPolicy")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_secret_has_a_default(name: str) -> None:
+    for parameter, told in template(name)["Parameters"].items():
+        if re.search("key|secret|password|token", parameter, re.IGNORECASE):
+            assert told.get("Default", "") in {"", "aws-owned"}
+        if parameter == "ApiKeyValue":
+            assert told["NoEcho"] is True
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_templates_can_go_out_as_they_are(name: str) -> None:
+    assert len(to_json(template(name)).encode()) < INLINE_LIMIT * 0.8, "with room for what is to come"
+
+
+@pytest.mark.parametrize("app", ["api", "worker"])
+def test_functions_run_on_what_aws_still_supports(app: str) -> None:
+    parameter = template(app)["Parameters"]["Runtime"]
+
+    assert parameter["AllowedValues"] == [f"python3.{minor}" for minor in (11, 12, 13, 14)]
+    assert parameter["Default"] == "python3.13"
+    assert {each["Runtime"] for each in rendered(app).of_type(FUNCTION).values()} == {"python3.13"}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_linters_finding_that_is_passed_over_has_its_reason(name: str) -> None:
+    for resource in template(name)["Resources"].values():
+        for skip in resource.get("Metadata", {}).get("checkov", {}).get("skip", []):
+            assert len(skip["comment"]) > 20
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "infra").glob("*.yaml")), ids=lambda path: path.name)
+def test_nothing_is_said_twice_in_one_place(path: Path) -> None:
+    assert read_template(path)
+
+
+# --- the stage's own key -----------------------------------------------------------------------------------------
+
+OWN = {name: {"EncryptionKey": "arn:key"} for name in NAMES} | {"foundation": {"Encryption": "customer-managed"}}
+
+
+def with_own_key(name: str) -> Rendered:
+    more = {"AccessLogs": "true"} if name == "api" else {}
+    return rendered(name, **OWN[name], **more)
+
+
+def test_without_being_asked_for_there_is_no_key() -> None:
+    assert not FOUNDATION.of_type("AWS::KMS::Key")
+    for name in NAMES:
+        assert not re.search("kms:|EncryptionKey", json.dumps(rendered(name).resources))
+    assert {queue["SqsManagedSseEnabled"] for queue in FOUNDATION.of_type(QUEUE).values()} == {True}
+
+
+def test_with_an_own_key_nothing_is_left_to_another() -> None:
+    foundation, arn = with_own_key("foundation"), "EncryptionKey.Arn"
+
+    for queue in foundation.of_type(QUEUE).values():
+        assert queue["KmsMasterKeyId"] == arn
+        assert "SqsManagedSseEnabled" not in queue, "a queue has one of them"
+    for table in foundation.of_type(TABLE).values():
+        assert table["SSESpecification"] == {"SSEEnabled": True, "SSEType": "KMS", "KMSMasterKeyId": arn}
+    for bucket in foundation.of_type(BUCKET).values():
+        (rule,) = bucket["BucketEncryption"]["ServerSideEncryptionConfiguration"]
+        assert rule["ServerSideEncryptionByDefault"] == {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": arn}
+        assert rule["BucketKeyEnabled"] is True
+    for app in ("api", "worker"):
+        assert {group["KmsKeyId"] for group in with_own_key(app).of_type(GROUP).values()} == {"arn:key"}
+    (topic,) = with_own_key("operations").of_type("AWS::SNS::Topic").values()
+    assert topic["KmsMasterKeyId"] == "arn:key"
+
+
+def test_the_key_turns_and_serves_logs_and_alarms() -> None:
+    foundation = with_own_key("foundation")
+    (key,) = foundation.of_type("AWS::KMS::Key").values()
+    statements = {each["Sid"]: each for each in key["KeyPolicy"]["Statement"]}
+
+    assert key["EnableKeyRotation"] is True
+    assert statements["AdministerAndDelegate"]["Principal"] == {"AWS": "arn:aws:iam::111122223333:root"}
+    assert statements["PublishAlarms"]["Principal"] == {"Service": "cloudwatch.amazonaws.com"}
+    logs = statements["EncryptLogGroups"]
+    assert logs["Principal"] == {"Service": "logs.eu-central-1.amazonaws.com"}
+    named = {arn.rpartition(":")[2] for arn in logs["Condition"]["ArnEquals"]["kms:EncryptionContext:aws:logs:arn"]}
+    groups = {
+        each["LogGroupName"] for app in ("api", "worker") for each in with_own_key(app).of_type(GROUP).values()
+    }
+    assert named == groups
+    (alias,) = foundation.of_type("AWS::KMS::Alias").values()
+    assert alias == {"AliasName": "alias/jobpipe-prod", "TargetKeyId": "EncryptionKey"}
+
+
+@pytest.mark.parametrize(("app", "count"), [("api", 1), ("worker", 2)])
+def test_each_role_may_use_the_key_and_not_administer_it(app: str, count: int) -> None:
+    roles = with_own_key(app).of_type("AWS::IAM::Role")
+
+    assert len(roles) == count
+    for role in roles.values():
+        statements = [each for policy in role["Policies"] for each in policy["PolicyDocument"]["Statement"]]
+        (use,) = [each for each in statements if "kms:" in str(each["Action"])]
+        assert use["Action"] == ["kms:Decrypt", "kms:GenerateDataKey"]
+        assert use["Resource"] == "arn:key"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_stage_gets_its_key_in_place(name: str) -> None:
+    """What changes with the key is nothing that CloudFormation would replace a resource for."""
+    before = rendered(name, **({"AccessLogs": "true"} if name == "api" else {}))
+    after = with_own_key(name)
+
+    changed = 0
+    for logical, resource in before.resources.items():
+        schema = PROVIDER_SCHEMA_MANAGER.get_resource_schema("us-east-1", resource["Type"]).schema
+        fixed = {pointer.split("/")[2] for pointer in schema.get("createOnlyProperties", [])}
+        now = after.resources[logical]["Properties"]
+        differing = {
+            key for key in {*resource["Properties"], *now} if resource["Properties"].get(key) != now.get(key)
+        }
+        assert not differing & fixed
+        changed += bool(differing)
+    assert changed

@@ -1,0 +1,211 @@
+"""Alarms, dashboard and topic, and the page that tells operators what to do."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import pytest
+
+from infra.settings import ROOT
+from infra.stack_names import FUNCTIONS
+from tests.infra import metrics
+from tests.infra.rendered import rendered
+
+ALARM = "AWS::CloudWatch::Alarm"
+PAGE = (ROOT / "docs" / "operations.md").read_text()
+ALARMS = rendered("operations").of_type(ALARM)
+
+
+def sections() -> dict[str, str]:
+    """The sections of the page's part on alarms, by their anchors."""
+    part = re.search(r"^## Alarms\n(.*?)^## ", PAGE, re.DOTALL | re.MULTILINE)
+    assert part
+    heads = re.split(r"^### (.+)\n", part[1], flags=re.MULTILINE)[1:]
+    return {re.sub(r"\W+", "-", head.lower()): text for head, text in zip(heads[::2], heads[1::2], strict=True)}
+
+
+def dashboard() -> dict[str, Any]:
+    (properties,) = rendered("operations").of_type("AWS::CloudWatch::Dashboard").values()
+    body: dict[str, Any] = json.loads(properties["DashboardBody"])
+    return body
+
+
+def lines() -> list[tuple[str, str, dict[str, str], dict[str, Any]]]:
+    """Every line of the dashboard: namespace, metric, dimensions, options."""
+    found = []
+    for widget in dashboard()["widgets"]:
+        for namespace, metric, *rest in widget["properties"]["metrics"]:
+            options = rest.pop() if isinstance(rest[-1], dict) else {}
+            found.append((namespace, metric, dict(zip(rest[::2], rest[1::2], strict=True)), options))
+    return found
+
+
+def assert_is_emitted(metric: str, dimensions: dict[str, str]) -> None:
+    assert (dimensions["service"], metric) in metrics.UNITS
+    assert dimensions["stage"] == "prod"
+    assert set(dimensions) - {"service", "stage"} <= {"reason"}
+    if "reason" in dimensions:
+        assert dimensions["reason"] in metrics.REASONS[metric]
+
+
+@pytest.mark.parametrize("name", ALARMS)
+def test_an_alarm_tells_what_is_and_where_to_read_on(name: str) -> None:
+    alarm = ALARMS[name]
+
+    sentence, anchor = alarm["AlarmDescription"].split(" docs/operations.md#")
+    assert sentence.endswith(".")
+    assert f"`{alarm['AlarmName'].removeprefix('jobpipe-prod-')}`" in sections()[anchor]
+
+
+def test_every_section_is_an_alarms() -> None:
+    told = {alarm["AlarmDescription"].rpartition("#")[2] for alarm in ALARMS.values()}
+
+    assert told == set(sections())
+
+
+@pytest.mark.parametrize("anchor", sections())
+def test_a_section_says_how_to_look_and_what_to_do(anchor: str) -> None:
+    for part in ("*Means*", "*Look*", "*Do*"):
+        assert part in sections()[anchor]
+
+
+@pytest.mark.parametrize("name", ALARMS)
+def test_an_alarm_goes_to_the_topic_and_comes_back_from_it(name: str) -> None:
+    alarm = ALARMS[name]
+
+    assert alarm["AlarmActions"] == alarm["OKActions"] == ["Topic"]
+    assert alarm["TreatMissingData"] == "notBreaching"
+    assert "Metrics" not in alarm, "emulators take no metric math"
+    assert alarm["Period"] % 60 == 0
+    assert alarm["Period"] * alarm["EvaluationPeriods"] <= 86_400, "CloudWatch looks no further back"
+
+
+@pytest.mark.parametrize("name", [name for name, alarm in ALARMS.items() if alarm["Namespace"] == "jobpipe"])
+def test_an_alarm_on_a_metric_of_ours_is_on_one_that_there_is(name: str) -> None:
+    alarm = ALARMS[name]
+    dimensions = {each["Name"]: each["Value"] for each in alarm["Dimensions"]}
+
+    assert_is_emitted(alarm["MetricName"], dimensions)
+    counted = metrics.UNITS[dimensions["service"], alarm["MetricName"]] == "Count"
+    assert ("Sum" if counted else "p99") == alarm.get("Statistic", alarm.get("ExtendedStatistic"))
+
+
+def test_what_must_wake_somebody() -> None:
+    told = {alarm["AlarmName"].removeprefix("jobpipe-prod-") for alarm in ALARMS.values()}
+
+    assert told == {
+        "parked-messages",
+        "dead-letters",
+        "dead-letters-waiting",
+        "dead-letters-stuck",
+        "command-age",
+        "api-errors",
+        "api-faults",
+        "request-time",
+        "attempts-spent",
+        "command-unreadable",
+        "outages",
+        *(f"{function}-function-{trouble}" for function in FUNCTIONS for trouble in ("errors", "throttles")),
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "parameter"),
+    [
+        ("CommandAge", "CommandAgeSeconds"),
+        ("ApiErrors", "ApiErrorRate"),
+        ("RequestTime", "RequestTimeMs"),
+        ("Outages", "InterruptedLimit"),
+    ],
+)
+def test_thresholds_that_differ_from_user_to_user(name: str, parameter: str) -> None:
+    assert rendered("operations", **{parameter: "7"}).of_type(ALARM)[name]["Threshold"] == "7"
+
+
+def test_the_alarms_names_are_of_resources_that_there_are() -> None:
+    foundation, apps = rendered("foundation"), [rendered("api"), rendered("worker")]
+    queues = {queue["QueueName"] for queue in foundation.of_type("AWS::SQS::Queue").values()}
+    tables = {table["TableName"] for table in foundation.of_type("AWS::DynamoDB::Table").values()}
+    functions = {each["FunctionName"] for app in apps for each in app.of_type("AWS::Lambda::Function").values()}
+    (api,) = apps[0].of_type("AWS::ApiGateway::RestApi").values()
+    known = {
+        "AWS/SQS": {("QueueName", queue) for queue in queues},
+        "AWS/DynamoDB": {("TableName", table) for table in tables},
+        "AWS/Lambda": {("FunctionName", function) for function in functions},
+        "AWS/ApiGateway": {("ApiName", api["Name"])},
+    }
+    assert api["Body"]["info"]["title"] == api["Name"], "AWS may take the name from either"
+
+    named = [(space, tuple(dimensions.items())) for space, _, dimensions, _ in lines() if space != "jobpipe"]
+    for alarm in ALARMS.values():
+        if alarm["Namespace"] != "jobpipe":
+            dimensions = tuple((each["Name"], each["Value"]) for each in alarm["Dimensions"])
+            named.append((alarm["Namespace"], dimensions))
+    for namespace, dimensions in named:
+        (dimension,) = dimensions
+        assert dimension in known[namespace]
+    assert {dimension for _, (dimension,) in named} == set().union(*known.values()), "each is looked at"
+
+
+def test_the_dashboard_is_what_cloudwatch_takes() -> None:
+    for widget in dashboard()["widgets"]:
+        assert widget["type"] == "metric"
+        assert 1 <= widget["width"] <= 24
+        properties = widget["properties"]
+        assert properties["region"] == "eu-central-1"
+        assert properties["title"]
+        assert properties["period"] % 60 == 0
+    for namespace, metric, dimensions, options in lines():
+        assert all(isinstance(each, str) for each in (namespace, metric, *dimensions, *dimensions.values()))
+        assert set(options) <= {"label", "stat"}
+        assert re.fullmatch(r"Sum|Average|Maximum|p\d\d", options.get("stat", "Sum"))
+
+
+def test_the_dashboard_shows_every_metric_of_ours_and_none_that_there_is_not() -> None:
+    shown = {
+        (dimensions["service"], metric): set[str]()
+        for space, metric, dimensions, _ in lines()
+        if space == "jobpipe"
+    }
+    for namespace, metric, dimensions, _ in lines():
+        if namespace == "jobpipe":
+            assert_is_emitted(metric, dimensions)
+            shown[dimensions["service"], metric].add(dimensions.get("reason", ""))
+
+    assert set(shown) == set(metrics.UNITS)
+    for metric, reasons in metrics.REASONS.items():
+        assert shown["jobpipe-worker", metric] == reasons | {""}
+
+
+def test_times_are_shown_as_percentiles() -> None:
+    shown: dict[str, set[str]] = {}
+    for _, metric, _, options in lines():
+        shown.setdefault(metric, set()).add(options.get("stat", ""))
+
+    times = {metric for (_, metric), unit in metrics.UNITS.items() if unit == "Milliseconds"}
+    for metric in times | {"Latency"}:
+        assert shown[metric] == {"p50", "p95", "p99"}
+
+
+def test_only_cloudwatch_for_this_stage_publishes_and_over_tls() -> None:
+    (policy,) = rendered("operations").of_type("AWS::SNS::TopicPolicy").values()
+    allowed, denied = policy["PolicyDocument"]["Statement"]
+
+    assert (allowed["Effect"], allowed["Principal"]) == ("Allow", {"Service": "cloudwatch.amazonaws.com"})
+    assert allowed["Condition"]["StringEquals"] == {"aws:SourceAccount": "111122223333"}
+    assert allowed["Condition"]["ArnLike"]["aws:SourceArn"].endswith(":111122223333:alarm:jobpipe-prod-*")
+    assert (denied["Effect"], denied["Principal"], denied["Action"]) == ("Deny", "*", "sns:Publish")
+    assert denied["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+
+    (local,) = rendered("operations", RequireTls="false").of_type("AWS::SNS::TopicPolicy").values()
+    assert [each["Effect"] for each in local["PolicyDocument"]["Statement"]] == ["Allow"]
+
+
+def test_nobody_is_subscribed_who_was_not_named() -> None:
+    kind = "AWS::SNS::Subscription"
+
+    assert rendered("operations").of_type(kind) == {}
+    (subscription,) = rendered("operations", AlarmEmail="ops@example.com").of_type(kind).values()
+    assert subscription == {"TopicArn": "Topic", "Protocol": "email", "Endpoint": "ops@example.com"}

@@ -1,0 +1,114 @@
+"""What operators may ask for: a key of the stage's own, limits, access logs; on an emulator of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from infra.change_sets import Stacks
+from infra.deployment import Deployer
+from infra.emulator import running_emulator
+from infra.errors import OperatorError
+from infra.progress import Progress
+from infra.settings import LOCAL_STAGE, Settings
+from infra.stack_names import foundation_stack, log_groups
+from infra.targets import EMBEDDED, access_logs, find_target
+from infra.teardown import Teardown
+from infra.templates import foundation_for
+from tests.deployed import WAIT, Stage, problem, unique
+
+LIMITS = {"StageRateLimit": "2", "StageBurstLimit": "5", "QuotaLimit": "4", "QuotaPeriod": "DAY"}
+ASKED_FOR, WAY_BACK = {"Encryption": "customer-managed", **LIMITS}, {"Encryption": "aws-owned"}
+
+
+@pytest.fixture(scope="module")
+def deployer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployer]:
+    state_dir = tmp_path_factory.mktemp("own-key")
+    with running_emulator(state_dir) as emulator:
+        settings = Settings(stage=LOCAL_STAGE, port=emulator.port, endpoint_url=None, state_dir=state_dir)
+        target = find_target(EMBEDDED, LOCAL_STAGE, settings, start=False)
+        assert target is not None
+        yield Deployer(target, LOCAL_STAGE, settings, Progress(), ASKED_FOR)
+
+
+@pytest.fixture(scope="module")
+def stage(deployer: Deployer) -> Stage:
+    return Stage(deployer.up())
+
+
+def test_commands_end_with_a_key_of_the_stages_own(stage: Stage) -> None:
+    item = {"name": unique("Secret"), "description": "x" * 10_000}  # not in the row, but in the bucket
+    created = stage.request("POST", "/items", item, headers=WAIT)
+    assert created.status_code == 201, created.text
+    assert stage.request("GET", f"/items/{created.json()['id']}").json()["description"] == item["description"]
+
+    (alias,) = stage.aws("kms").list_aliases()["Aliases"]
+    key = stage.aws("kms").describe_key(KeyId=alias["TargetKeyId"])["KeyMetadata"]["Arn"]
+    assert alias["AliasName"] == "alias/jobpipe-local"
+    assert stage.aws("kms").get_key_rotation_status(KeyId=key)["KeyRotationEnabled"] is True
+    # MiniStack's CloudFormation leaves out the keys of tables and buckets: test_data_protection.py looks at those
+    for name in ("commands", "dead_letters", "parked"):
+        url = stage.resources[f"{name}_queue_url"]
+        told = stage.aws("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=["KmsMasterKeyId"])
+        assert told["Attributes"] == {"KmsMasterKeyId": key}
+    groups = stage.aws("logs").describe_log_groups()["logGroups"]
+    assert {group["logGroupName"]: group["kmsKeyId"] for group in groups} == dict.fromkeys(log_groups("local"), key)
+
+
+def test_open_routes_are_limited(stage: Stage) -> None:
+    """As fast as one caller can, which is many times what the stage takes."""
+    answers = [stage.request("GET", "/health", key=None) for _ in range(100)]
+
+    assert {answer.status_code for answer in answers} == {200, 429}
+    refused = next(answer for answer in answers if answer.status_code == 429)
+    assert problem(refused) == "too-many-requests"
+    assert refused.headers["Retry-After"] == "1"
+
+
+def test_a_key_whose_quota_is_used_up_waits_for_the_next_period(stage: Stage) -> None:
+    answers = [stage.request("GET", "/items") for _ in range(100)]
+
+    assert problem(answers[-1]) == "too-many-requests"
+    assert "3600" in {answer.headers.get("Retry-After") for answer in answers}
+    assert 0 < sum(answer.status_code == 200 for answer in answers) <= 4
+
+
+def test_the_key_of_a_stage_cannot_be_taken_from_its_documents(deployer: Deployer, stage: Stage) -> None:
+    back = Deployer(deployer.target, deployer.stage, deployer.settings, deployer.progress, WAY_BACK)
+    with pytest.raises(OperatorError, match="no way back"):
+        back.up()
+
+
+def test_the_key_goes_with_the_data(deployer: Deployer, stage: Stage) -> None:
+    (alias,) = stage.aws("kms").list_aliases()["Aliases"]
+
+    Teardown(deployer.target, deployer.stage, deployer.settings, deployer.progress).destroy()
+    assert stage.aws("kms").describe_key(KeyId=alias["TargetKeyId"])["KeyMetadata"]["KeyState"] == "PendingDeletion"
+    assert stage.aws("kms").list_aliases()["Aliases"] == []
+
+
+def test_a_stage_whose_data_outlives_its_stack_is_taken_away_with_its_key(deployer: Deployer) -> None:
+    target, kept = deployer.target, "kept"  # not the local stage, so that everything is retained
+    stacks = Stacks(target.client("cloudformation"), deployer.progress, target.poll_seconds)
+    given = {"Stage": kept, "Encryption": "customer-managed"}
+    outputs = stacks.deploy(foundation_stack(kept), foundation_for(kept), given, target.default_parameters(kept))
+
+    Teardown(target, kept, deployer.settings, deployer.progress).destroy()
+
+    assert target.client("kms").list_aliases()["Aliases"] == []
+    key = target.client("kms").describe_key(KeyId=outputs.outputs["EncryptionKey"])["KeyMetadata"]
+    assert key["KeyState"] == "PendingDeletion"
+    assert target.client("sqs").list_queues(QueueNamePrefix="jobpipe-kept-").get("QueueUrls", []) == []
+    assert not [name for name in target.client("dynamodb").list_tables()["TableNames"] if kept in name]
+    assert not [bucket for bucket in target.client("s3").list_buckets()["Buckets"] if kept in bucket["Name"]]
+
+
+def test_access_logs_are_written_where_the_account_lets_api_gateway_write(deployer: Deployer) -> None:
+    gateway = deployer.target.client("apigateway")
+    assert access_logs(gateway) == "false"
+
+    role = {"op": "replace", "path": "/cloudwatchRoleArn", "value": "arn:aws:iam::000000000000:role/logs"}
+    gateway.update_account(patchOperations=[role])
+
+    assert access_logs(gateway) == "true"
