@@ -15,6 +15,7 @@ LOCAL_STAGE = "local"
 EMULATOR_REGION = "us-east-1"
 LOCALSTACK_IMAGE = "localstack/localstack:4.14.0"  # as in docker-compose.yml
 _LAST_PORT = 65535
+_NEWEST_RUNTIME = (3, 14)  # as in the templates
 _STAGE = re.compile(r"[a-z]([a-z0-9-]{0,14}[a-z0-9])?")
 
 
@@ -73,6 +74,7 @@ def compose_environment(settings: Settings) -> dict[str, str]:
     return dict(os.environ) | {"JOBPIPE_PORT": str(settings.port)}
 
 
-def python_runtime() -> str:
-    """The Lambda runtime's name of this interpreter."""
-    return f"python{sys.version_info.major}.{sys.version_info.minor}"
+def python_runtime(version: tuple[int, int] = sys.version_info[:2]) -> str:
+    """The Lambda runtime's name of this interpreter, or of Lambda's newest if this one is newer."""
+    major, minor = min(version, _NEWEST_RUNTIME)
+    return f"python{major}.{minor}"

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
 
-from infra.settings import ROOT
+from infra.settings import ROOT, python_runtime
 from infra.templates import INLINE_LIMIT, read_template, to_json
 from tests.infra.rendered import NAMES, Rendered, rendered, template
 
@@ -87,6 +87,7 @@ def test_templates_can_go_out_as_they_are(name: str) -> None:
 def test_functions_run_on_what_aws_still_supports(app: str) -> None:
     parameter = template(app)["Parameters"]["Runtime"]
 
+    assert {python_runtime((3, minor)) for minor in (11, 14, 15)} <= set(parameter["AllowedValues"])
     assert parameter["AllowedValues"] == [f"python3.{minor}" for minor in (11, 12, 13, 14)]
     assert parameter["Default"] == "python3.13"
     assert {each["Runtime"] for each in rendered(app).of_type(FUNCTION).values()} == {"python3.13"}
