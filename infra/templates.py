@@ -22,7 +22,6 @@ _REST_API = "RestAPI"  # the logical id that Chalice gives
 _STAGE_SKIPS = {  # what checkov asks of the API's stage, and why it is not so; SAM has no place for it
     "CKV_AWS_76": "a parameter says whether: AWS refuses access logs where the account has no role for them",
     "CKV_AWS_120": "a cache would answer one caller with another's jobs, and polls with what was",
-    "CKV_AWS_73": "requests are logged and counted, not traced yet",
 }
 
 
