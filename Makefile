@@ -104,6 +104,19 @@ parked: .venv/.installed ## show, resend or drop messages that are no command (R
 	@$(PY) -m scripts.parked --stage $(STAGE) $(call taken,--resend,$(RESEND)) $(call taken,--drop,$(DROP)) \
 		$(call option,--limit,$(LIMIT))
 
+key: .venv/.installed ## the first key of a caller, alone on stdout (OWNER=...; STAGE=...)
+	@$(PY) -m infra.keys create --stage $(STAGE) $(call option,--owner,$(OWNER))
+
+keys: .venv/.installed ## whose keys a stage has, without their values (STAGE=...)
+	@$(PY) -m infra.keys list --stage $(STAGE)
+
+rotate-key: .venv/.installed ## a further key of a caller (OWNER=... REVOKE_OLD=yes)
+	@$(PY) -m infra.keys rotate --stage $(STAGE) $(call option,--owner,$(OWNER)) \
+		$(if $(call yes,$(REVOKE_OLD)),--revoke-old)
+
+revoke-key: .venv/.installed ## end all keys of a caller, or one key (OWNER=... or KEY=...)
+	@$(PY) -m infra.keys revoke --stage $(STAGE) $(call option,--owner,$(OWNER)) $(call option,--key,$(KEY))
+
 stop: .venv/.installed ## stop the embedded emulator, and LocalStack if it was started from here
 	@$(PY) -m infra.local stop
 

@@ -2,7 +2,7 @@
 
 MiniStack replaces an API whose body changes, which fails as the old one still holds the id. LocalStack replaces
 the stage whose deployment changes, which fails as the old one still holds the name, and leaves a usage plan behind
-that makes the next one fail. The stack of the API holds nothing but the key, and the deployment keeps its value.
+that makes the next one fail. The stack of the API holds nothing that would be missed: keys are not in it.
 """
 
 from infra.aws_errors import suppress_gone
@@ -28,17 +28,13 @@ def make_way(target: Target, stage: str, template: Template, stacks: Stacks, pro
 
 
 def delete_strays(target: Target, stage: str) -> None:
-    """Deletes usage plans and keys of the stage that no stack knows any more."""
+    """Deletes usage plans of the stage that no stack knows any more."""
     gateway = target.client("apigateway")
-    for operation, delete, key in (
-        ("get_usage_plans", gateway.delete_usage_plan, "usagePlanId"),
-        ("get_api_keys", gateway.delete_api_key, "apiKey"),
-    ):
-        pages = gateway.get_paginator(operation).paginate()
-        for each in [each for page in pages for each in page.get("items", [])]:
-            if each.get("name") == api_name(stage):
-                with suppress_gone():
-                    delete(**{key: each["id"]})
+    pages = gateway.get_paginator("get_usage_plans").paginate()
+    for each in [each for page in pages for each in page.get("items", [])]:
+        if each.get("name") == api_name(stage):
+            with suppress_gone():
+                gateway.delete_usage_plan(usagePlanId=each["id"])
 
 
 def _body(template: Template) -> object:

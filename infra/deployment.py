@@ -8,7 +8,7 @@ import tenacity
 from botocore.exceptions import ClientError
 
 from infra.api_emulation import make_way
-from infra.api_keys import FIRST_OWNER, new_api_key
+from infra.api_keys import ApiKeys
 from infra.change_sets import Stacks
 from infra.errors import OperatorError
 from infra.index_emulation import add_missing_indexes
@@ -21,6 +21,7 @@ from infra.targets import Target
 from infra.templates import AWS_OWNED, foundation_for, operations, read_template
 
 HEALTH_SECONDS = 60
+KEY_SECONDS = 60
 
 
 @dataclass(frozen=True)
@@ -40,8 +41,8 @@ class Deployer:
             if self.overrides:  # before anything is changed
                 self.check_overrides(packaging.result())
                 self.check_encryption()
-            given = {"Stage": self.stage} | self._api_key() | self.overrides
-            defaults = self.target.default_parameters(self.stage) | {"ApiKeyValue": new_api_key(FIRST_OWNER)}
+            given = {"Stage": self.stage} | self.overrides
+            defaults = self.target.default_parameters(self.stage)
             self._say_what_is_off(defaults)
             template = foundation_for(self.stage)
             foundation = self._stacks().deploy(foundation_stack(self.stage), template, given, defaults).outputs
@@ -52,9 +53,11 @@ class Deployer:
         for app in ("worker", "api"):  # in this order: the API may queue only what the worker understands
             outputs |= self._deploy_app(packages[app], given | foundation, defaults)
         self._stacks().deploy(operations_stack(self.stage), operations(), given | foundation, defaults)
-        deployment = self._describe(foundation, outputs)
+        deployment = self._describe(foundation, outputs, self._api_key(outputs["UsagePlanId"]))
         wait_until_healthy(deployment.base_url)
         write_deployment(self.settings.state_dir, deployment)
+        if not wait_for_key(deployment.base_url, deployment.api_key, good=True):
+            self.progress.say("API Gateway does not take the key yet; that may last some minutes")
         return deployment
 
     def check_overrides(self, packages: dict[str, Package]) -> None:
@@ -88,10 +91,13 @@ class Deployer:
         stack = app_stack(self.stage, package.app)
         return self._stacks().deploy(stack, template, given | {"CodeKey": key}, defaults).outputs
 
-    def _api_key(self) -> dict[str, str]:
-        """On an emulator the key outlives the API's stack, which is replaced when the API changes."""
-        earlier = earlier_deployment(self.settings.state_dir, self.stage) if self.target.endpoint_url else None
-        return {"ApiKeyValue": earlier.api_key} if earlier else {}
+    def _api_key(self, usage_plan: str) -> str:
+        """The stage file's key, once all keys of the stage are good again."""
+        keys = ApiKeys(self.target.client("apigateway"), self.stage, usage_plan)
+        keys.admit_all()
+        earlier = earlier_deployment(self.settings.state_dir, self.stage)
+        written_down = earlier.api_key if earlier else None
+        return keys.operators_key(written_down, forgets=self.target.endpoint_url is not None).value
 
     def _upload(self, package: Package, bucket: str, key: str) -> None:
         s3 = self.target.client("s3")
@@ -102,13 +108,12 @@ class Deployer:
                 raise
             s3.upload_file(str(package.zip_path), bucket, key)
 
-    def _describe(self, foundation: dict[str, str], outputs: dict[str, str]) -> Deployment:
-        key = self.target.client("apigateway").get_api_key(apiKey=outputs["ApiKeyId"], includeValue=True)
+    def _describe(self, foundation: dict[str, str], outputs: dict[str, str], api_key: str) -> Deployment:
         return Deployment(
             stage=self.stage,
             target=self.target.name,
             base_url=self.target.base_url(outputs["RestAPIId"]),
-            api_key=key["value"],
+            api_key=api_key,
             region=self.target.region,
             endpoint_url=self.target.endpoint_url,
             resources={
@@ -119,6 +124,7 @@ class Deployer:
                 "commands_queue_url": foundation["CommandsQueueUrl"],
                 "dead_letters_queue_url": foundation["DeadLettersQueueUrl"],
                 "parked_queue_url": foundation["ParkedQueueUrl"],
+                "usage_plan": outputs["UsagePlanId"],
                 "api_function": outputs["ApiFunction"],
                 "api_log_group": outputs["ApiLogGroup"],
                 "worker_function": outputs["WorkerFunction"],
@@ -159,3 +165,22 @@ def wait_until_healthy(base_url: str) -> None:
         retrying(healthy)
     except tenacity.RetryError:
         raise OperatorError(f"{url} does not answer 200 but {last}") from None
+
+
+def wait_for_key(base_url: str, api_key: str, *, good: bool) -> bool:
+    """Whether the gateway takes the key, or refuses it, as soon as it does: on AWS that may last a minute."""
+
+    def as_wanted() -> bool:
+        try:
+            answer = requests.get(f"{base_url}/items?limit=1", headers={"x-api-key": api_key}, timeout=35)
+        except requests.RequestException:
+            return False
+        return (answer.status_code != requests.codes.forbidden) is good
+
+    retrying = tenacity.Retrying(
+        wait=tenacity.wait_exponential(multiplier=0.05, max=1),
+        stop=tenacity.stop_after_delay(KEY_SECONDS),
+        retry=tenacity.retry_if_result(lambda done: not done),
+        retry_error_callback=lambda _: False,
+    )
+    return bool(retrying(as_wanted))

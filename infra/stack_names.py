@@ -19,8 +19,18 @@ def app_stack(stage: str, app: str) -> str:
 
 
 def api_name(stage: str) -> str:
-    """The REST API, its key and its usage plan."""
+    """The REST API and its usage plan."""
     return f"jobpipe-{stage}"
+
+
+def key_prefix(stage: str) -> str:
+    """What the names of the stage's API keys begin with, and of no other stage: none has a dot in its name."""
+    return f"jobpipe-{stage}."
+
+
+def key_name(stage: str, owner: str) -> str:
+    """The name of each of an owner's API keys."""
+    return f"{key_prefix(stage)}{owner}"
 
 
 def log_group_prefix(stage: str) -> str:

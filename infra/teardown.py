@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from infra.api_emulation import delete_strays
+from infra.api_keys import delete_keys
 from infra.aws_errors import suppress_gone
 from infra.change_sets import Stacks
 from infra.package import APPS
@@ -27,7 +28,8 @@ class Teardown:
     progress: Progress
 
     def destroy(self) -> None:
-        """Leaves nothing: stacks, objects in all their versions, retained resources, log groups, the stage file."""
+        """Leaves nothing: keys, stacks, objects in all versions, retained resources, log groups, the stage file."""
+        delete_keys(self.target.client("apigateway"), self.stage)  # nobody gets in any more
         self._stacks().delete(operations_stack(self.stage))  # so that no alarm rings for what goes
         # writers first, so that nothing refills a bucket that was emptied
         with ThreadPoolExecutor(len(APPS)) as pool:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import pytest
 from hypothesis import settings
 
-from infra.api_keys import FIRST_OWNER, new_api_key
+from infra.api_keys import FIRST_OWNER
 from infra.deployment import Deployer, answers
 from infra.emulator.server import running_emulator
 from infra.errors import OperatorError
@@ -75,13 +75,9 @@ def second_key(stage: Stage) -> Iterator[str]:
 
 @contextmanager
 def a_key(stage: Stage, owner: str) -> Iterator[str]:
-    gateway = stage.aws("apigateway")
-    mine = [
-        key for key in gateway.get_api_keys(includeValues=True)["items"] if key["value"] == stage.deployment.api_key
-    ]
-    plans = gateway.get_usage_plans(keyId=mine[0]["id"])["items"]
-    key = gateway.create_api_key(name=f"tests-{owner}", enabled=True, value=new_api_key(owner))
-    gateway.create_usage_plan_key(usagePlanId=plans[0]["id"], keyId=key["id"], keyType="API_KEY")
-    yield gateway.get_api_key(apiKey=key["id"], includeValue=True)["value"]
-    gateway.delete_usage_plan_key(usagePlanId=plans[0]["id"], keyId=key["id"])
-    gateway.delete_api_key(apiKey=key["id"])
+    """A key of this owner beside those that it has, as long as it is needed."""
+    key = stage.api_keys.add(owner)
+    try:
+        yield key.value
+    finally:
+        stage.api_keys.delete(key.key_id)

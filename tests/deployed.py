@@ -12,7 +12,7 @@ from typing import Any
 import boto3
 import requests
 
-from infra.api_keys import FIRST_OWNER
+from infra.api_keys import FIRST_OWNER, ApiKeys
 from infra.stage_file import Deployment
 from jobpipe.clock import now
 from jobpipe.commands import CreateItem
@@ -43,6 +43,10 @@ class Stage:
             endpoint = self.deployment.endpoint_url
             self._clients[service] = session.client(service, endpoint_url=endpoint)  # type: ignore[call-overload]
         return self._clients[service]
+
+    @property
+    def api_keys(self) -> ApiKeys:
+        return ApiKeys(self.aws("apigateway"), self.deployment.stage, self.resources["usage_plan"])
 
     @property
     def renders_gateway_responses(self) -> bool:
@@ -92,9 +96,9 @@ class Stage:
         found = pages.paginate(Bucket=self.resources["documents_bucket"], Prefix=prefix)
         return [entry["Key"] for page in found for entry in page.get("Contents", [])]
 
-    def put_job(self, job_id: str, generation: str, item_id: str) -> None:
-        """A queued job of our caller to create an item, whose message was not sent."""
-        accepted = new_job(CreateItem(item_id, {}), FIRST_OWNER, None, now(), timedelta(days=1))
+    def put_job(self, job_id: str, generation: str, item_id: str, owner: str = FIRST_OWNER) -> None:
+        """A queued job to create an item, whose message was not sent."""
+        accepted = new_job(CreateItem(item_id, {}), owner, None, now(), timedelta(days=1))
         row = job_to_row(replace(accepted, job_id=job_id, generation=generation))
         self.aws("dynamodb").put_item(TableName=self.resources["jobs_table"], Item=row)
 

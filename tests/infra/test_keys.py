@@ -1,0 +1,232 @@
+"""The keys of a stage by the commands that make runs, through deployments, to the end of the stage."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+import sys
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from infra.api_emulation import make_way
+from infra.api_keys import FIRST_OWNER, ApiKey, check_owner, new_api_key
+from infra.change_sets import Stacks
+from infra.emulator import running_emulator
+from infra.errors import OperatorError
+from infra.keys import table
+from infra.progress import Progress
+from infra.stack_names import app_stack
+from infra.stage_file import read_deployment, stage_file
+from infra.targets import target_of
+from tests import commands
+from tests.deployed import Stage
+
+Run = Callable[..., commands.Done]
+
+
+@pytest.mark.parametrize("owner", ["alice", "a", "team7", "a" * 63, "deadbeef"])
+def test_owners_names(owner: str) -> None:
+    assert check_owner(owner) == owner
+
+
+@pytest.mark.parametrize(
+    "owner", ["", "Alice", "7team", "al-ice", "a.b", "a" * 64, "alice\n", "élise", "alice bob"]
+)
+def test_names_that_fit_no_key_are_one_clear_line(owner: str) -> None:
+    with pytest.raises(OperatorError, match="owner's name") as raised:
+        check_owner(owner)
+    assert len(str(raised.value).splitlines()) == 1
+
+
+def test_the_list_tells_all_but_the_secrets() -> None:
+    at = datetime(2026, 11, 22, 20, 57, tzinfo=UTC)
+
+    def key(key_id: str, owner: str, *, enabled: bool = True, in_plan: bool = True) -> ApiKey:
+        return ApiKey(key_id, owner, at, enabled, in_plan, new_api_key(owner))
+
+    keys = [
+        key("k1", "alice"),
+        key("k2", "bob", enabled=False),
+        key("k3", "bob", in_plan=False),
+        key("k4", FIRST_OWNER),
+    ]
+    header, *lines = table(keys, keys[3].value)
+    assert header.split() == ["OWNER", "KEY", "ID", "CREATED", "STATE", "ENDS", "IN"]
+    for each, line, state in zip(keys, lines, ["enabled", "disabled", "in no plan", "enabled"], strict=True):
+        assert line.startswith(each.owner)
+        assert f" {each.key_id} " in line
+        assert f" {state} " in line
+        assert each.value[-4:] in line
+        assert each.value[-5:] not in line
+        assert each.value not in repr(each)
+    assert [line.endswith("in the stage file") for line in lines] == [False, False, False, True]
+
+
+@pytest.fixture(scope="module")
+def state_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("keys")
+
+
+@pytest.fixture(scope="module")
+def run(state_dir: Path) -> Iterator[Run]:
+    with running_emulator(state_dir) as emulator:
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "JOBPIPE_"))}
+        environment = {**kept, "JOBPIPE_STATE_DIR": str(state_dir), "JOBPIPE_PORT": str(emulator.port)}
+
+        def command(module: str, *arguments: str) -> commands.Done:
+            return commands.run(sys.executable, "-m", f"infra.{module}", *arguments, env=environment)
+
+        up = command("deploy", "up", "--target", "embedded")
+        assert up.returncode == 0, up.stderr
+        yield command
+
+
+def deployed(state_dir: Path) -> Stage:
+    return Stage(read_deployment(state_dir, "local"))
+
+
+def key_of(done: commands.Done, owner: str) -> str:
+    """The key that the command made, which is all that it has on standard output."""
+    assert done.returncode == 0, done.stderr
+    assert re.fullmatch(rf"{owner}[0-9a-f]{{32}}\n", done.stdout)
+    assert done.stdout.strip() not in done.stderr
+    return done.stdout.strip()
+
+
+def ids(stage: Stage, owner: str) -> list[str]:
+    return [key.key_id for key in stage.api_keys.of(owner)]
+
+
+def gets_in(stage: Stage, key: str) -> bool:
+    status = stage.request("GET", "/items", key=key).status_code
+    assert status in {200, 403}
+    return status == 200
+
+
+def test_create_rotate_revoke(run: Run, state_dir: Path) -> None:
+    stage = deployed(state_dir)
+    first = key_of(run("keys", "create", "--owner", "alice"), "alice")
+    assert gets_in(stage, first)
+    listed = run("keys", "list").stdout
+    assert f"{ids(stage, 'alice')[0]} " in listed
+    assert first not in listed
+
+    again = run("keys", "create", "--owner", "alice")
+    assert (again.returncode, again.stdout) == (1, "")
+    assert "rotate-key OWNER=alice" in again.stderr
+    assert len(ids(stage, "alice")) == 1, "nobody becomes another caller by mistake"
+
+    second = key_of(run("keys", "rotate", "--owner", "alice"), "alice")
+    assert gets_in(stage, first)
+    assert gets_in(stage, second)
+    third = key_of(run("keys", "rotate", "--owner", "alice", "--revoke-old"), "alice")
+    assert [gets_in(stage, key) for key in (first, second, third)] == [False, False, True]
+
+    (key_id,) = ids(stage, "alice")
+    fourth = key_of(run("keys", "rotate", "--owner", "alice"), "alice")
+    assert run("keys", "revoke", "--key", key_id).returncode == 0
+    assert [gets_in(stage, key) for key in (third, fourth)] == [False, True]
+    bobs = key_of(run("keys", "create", "--owner", "bob"), "bob")
+    assert run("keys", "revoke", "--owner", "alice").returncode == 0
+    assert [gets_in(stage, key) for key in (fourth, bobs)] == [False, True]
+    assert run("keys", "revoke", "--owner", "bob").returncode == 0
+    assert stage.deployment == deployed(state_dir).deployment
+    assert gets_in(stage, stage.deployment.api_key)
+
+
+def test_the_stages_own_key_can_be_rotated_and_deployments_keep_all_keys(run: Run, state_dir: Path) -> None:
+    before = deployed(state_dir)
+    alice = key_of(run("keys", "create", "--owner", "alice"), "alice")
+    own = key_of(run("keys", "rotate", "--owner", FIRST_OWNER, "--revoke-old"), FIRST_OWNER)
+    stage = deployed(state_dir)
+    assert stage.deployment.api_key == own
+    assert stat.S_IMODE(stage_file(state_dir, "local").stat().st_mode) == 0o600
+    assert f"export JOBPIPE_API_KEY={own}\n" in run("deploy", "env").stdout
+    assert stage.client.wait(stage.client.read("by the new key")).done
+    assert not gets_in(stage, before.deployment.api_key)
+
+    def deploy() -> None:
+        up = run("deploy", "up")
+        assert up.returncode == 0, up.stderr
+        assert f"API key:  {own}\n" in up.stdout
+
+    deploy()
+    assert deployed(state_dir).deployment == stage.deployment
+    assert gets_in(stage, alice)
+
+    # Such a deployment takes the usage plan away on an emulator.
+    stacks = Stacks(stage.aws("cloudformation"), Progress(), 0.1)
+    changed = stacks.template(app_stack("local", "api"))
+    assert changed is not None
+    changed["Resources"]["RestAPI"]["Properties"]["Body"]["info"]["title"] = "another"
+    make_way(target_of(stage.deployment), "local", changed, stacks, Progress())
+    assert not stage.aws("apigateway").get_usage_plans()["items"]
+    deploy()
+    replaced = deployed(state_dir)
+    assert replaced.api_keys.usage_plan != stage.api_keys.usage_plan
+    assert gets_in(replaced, own)
+    assert gets_in(replaced, alice)
+    assert len(replaced.api_keys.all()) == 2
+
+    # Somebody deploys who has no stage file: the key there is serves, and no other is made.
+    stage_file(state_dir, "local").unlink()
+    deploy()
+    assert deployed(state_dir).deployment == replaced.deployment
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("create",),
+        ("create", "--owner", "Alice"),
+        ("create", "--owner", FIRST_OWNER),
+        ("create", "--owner", "alice", "--stage", "elsewhere"),
+        ("rotate",),
+        ("rotate", "--owner", "nobody"),
+        ("revoke",),
+        ("revoke", "--owner", "nobody"),
+        ("revoke", "--key", "nosuchkey"),
+        ("revoke", "--key", "k", "--owner", "alice"),
+        ("revoke", "--owner", FIRST_OWNER),
+        ("list", "--stage", "elsewhere"),
+        ("steal",),
+    ],
+)
+def test_what_an_operator_can_put_right_is_one_line(run: Run, state_dir: Path, arguments: tuple[str, ...]) -> None:
+    before = deployed(state_dir).api_keys.all()
+    done = run("keys", *arguments)
+    assert done.returncode != 0
+    assert done.stdout == ""
+    assert len(done.stderr.strip().splitlines()) == 1, done.stderr
+    assert deployed(state_dir).api_keys.all() == before
+
+
+def test_the_key_for_the_stage_file(run: Run, state_dir: Path) -> None:
+    stage = deployed(state_dir)
+    keys, own = stage.api_keys, stage.deployment.api_key
+    assert keys.operators_key(own, forgets=False).value == own
+    bobs = keys.add("bob")
+    assert keys.operators_key(bobs.value, forgets=False) == bobs, "what somebody wrote there, if it is good"
+    assert keys.operators_key(None, forgets=False).value == own
+    assert keys.operators_key(new_api_key(FIRST_OWNER), forgets=True).value == own, "what was revoked stays so"
+    for key in keys.all():
+        keys.delete(key.key_id)
+    assert keys.operators_key(own, forgets=True).value == own, "a new emulator takes the key that callers have"
+    keys.delete(ids(stage, FIRST_OWNER)[0])
+    made = keys.operators_key(own, forgets=False)
+    assert made.value != own, "on AWS a deleted key was meant to be deleted"
+    assert made.owner == FIRST_OWNER
+    keys.delete(made.key_id)
+    assert keys.operators_key(bobs.value, forgets=True).owner == FIRST_OWNER
+
+
+def test_with_the_stage_go_its_keys_and_no_others(run: Run, state_dir: Path) -> None:
+    gateway = deployed(state_dir).aws("apigateway")
+    others = {gateway.create_api_key(name=name)["id"] for name in ("jobpipe-local-2.alice", "jobpipe-local")}
+    done = run("deploy", "destroy")
+    assert done.returncode == 0, done.stderr
+    assert {key["id"] for key in gateway.get_api_keys()["items"]} == others
