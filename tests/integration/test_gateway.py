@@ -4,29 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from api_lambda.chalicelib.routes import ROUTES, Route
 from tests.deployed import Stage, problem, unique
-
-KEYED = [route for route in ROUTES if not route.open]
-OPEN = [route for route in ROUTES if route.open]
-
-
-@pytest.mark.parametrize("key", [None, "wrong-key-wrong-key-wrong-key"])
-@pytest.mark.parametrize("route", KEYED, ids=lambda route: f"{route.method} {route.path}")
-def test_without_a_good_key_nobody_gets_in(stage: Stage, route: Route, key: str | None) -> None:
-    answer = stage.request(
-        route.method,
-        route.path.replace("{item_id}", "i").replace("{job_id}", "j"),
-        key=key,
-    )
-    assert answer.status_code == 403
-    if stage.renders_gateway_responses:
-        assert problem(answer) == "forbidden"
-
-
-@pytest.mark.parametrize("route", OPEN, ids=lambda route: route.path)
-def test_open_routes_need_no_key(stage: Stage, route: Route) -> None:
-    assert stage.request("GET", route.path, key=None).status_code == 200
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,149 @@
+"""P9: without a good key nobody gets in, and a caller's jobs are nobody else's."""
+
+from __future__ import annotations
+
+import secrets
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import pytest
+import tenacity
+
+from api_lambda.chalicelib.routes import ROUTES, Route
+from infra.api_keys import FIRST_OWNER, new_api_key
+from infra.deployment import wait_for_key
+from jobpipe_client import Client, Forbidden, Job
+from tests.deployed import Stage, problem, unique
+
+KEYED = [route for route in ROUTES if not route.open]
+OPEN = [route for route in ROUTES if route.open]
+ITEM = {"name": "Access test", "description": "d"}
+BODIES: dict[tuple[str, str], dict[str, Any]] = {
+    ("POST", "/items"): ITEM,
+    ("PUT", "/items/{item_id}"): {"price": 1},
+    ("PATCH", "/items/{item_id}"): {"price": 1},
+    ("POST", "/jobs"): {"operation": "create", "item": ITEM},
+}
+QUERIES = {("GET", "/jobs"): "?status=failed"}
+
+Attempt = tuple[dict[str, str], str]  # headers and query
+
+
+@pytest.fixture(scope="module")
+def keys(stage: Stage) -> Iterator[dict[str, str]]:
+    """A key of each kind, by the kind."""
+    gateway, ours = stage.aws("apigateway"), stage.api_keys
+    with ExitStack() as until_the_end:
+        made = {kind: ours.add("owner") for kind in ("good", "second", "revoked", "elsewhere", "in no plan")}
+        # Made so: MiniStack does not take back what it has enabled.
+        disabled = gateway.create_api_key(name=unique("disabled"), enabled=False, value=new_api_key("owner"))
+        gateway.create_usage_plan_key(usagePlanId=ours.usage_plan, keyId=disabled["id"], keyType="API_KEY")
+        made["disabled"] = next(key for key in ours.of("owner") if not key.is_good)
+        for key in made.values():
+            until_the_end.callback(ours.delete, key.key_id)
+        other = gateway.create_usage_plan(name=unique("another stage"))["id"]
+        until_the_end.callback(gateway.delete_usage_plan, usagePlanId=other)
+        ours.delete(made["revoked"].key_id)
+        for kind in ("elsewhere", "in no plan"):
+            gateway.delete_usage_plan_key(usagePlanId=ours.usage_plan, keyId=made[kind].key_id)
+        gateway.create_usage_plan_key(usagePlanId=other, keyId=made["elsewhere"].key_id, keyType="API_KEY")
+        for kind, key in made.items():
+            assert wait_for_key(stage.deployment.base_url, key.value, good=kind in {"good", "second"}), kind
+        yield {kind: key.value for kind, key in made.items()}
+
+
+@pytest.fixture(scope="module")
+def failed_job(stage: Stage) -> Job:
+    """One that can be retried."""
+    job = stage.client.wait(stage.client.update(str(uuid.uuid4()), {"price": 1}))
+    assert job.status == "failed"
+    return job
+
+
+def request_of(route: Route, job_id: str, item_id: str) -> tuple[str, str, dict[str, Any] | None]:
+    """Method, path and body of a request that does something, if the job and the item are there."""
+    of_route = (route.method, route.path)
+    path = route.path.replace("{item_id}", item_id).replace("{job_id}", job_id)
+    return route.method, path + QUERIES.get(of_route, ""), BODIES.get(of_route)
+
+
+def with_header(key: str) -> Attempt:
+    return {"x-api-key": key}, ""
+
+
+# What somebody tries who has no good key, or holds it in the wrong way.
+ATTEMPTS: dict[str, Callable[[dict[str, str]], Attempt]] = {
+    "no key": lambda _: ({}, ""),
+    "an empty key": lambda _: with_header(""),
+    "a made-up key": lambda _: with_header("wrong-key-wrong-key-wrong-key"),
+    "a made-up key of an owner": lambda _: with_header(new_api_key(FIRST_OWNER)),
+    "an owner's name": lambda _: with_header(FIRST_OWNER),
+    "a revoked key": lambda keys: with_header(keys["revoked"]),
+    "a disabled key": lambda keys: with_header(keys["disabled"]),
+    "a key of another stage": lambda keys: with_header(keys["elsewhere"]),
+    "a key in no plan": lambda keys: with_header(keys["in no plan"]),
+    "two good keys in one header": lambda keys: with_header(f"{keys['good']}, {keys['second']}"),
+    "a good and a made-up key in one header": lambda keys: with_header(f"{keys['good']},{new_api_key('owner')}"),
+    "a good key in upper case": lambda keys: with_header(keys["good"].upper()),
+    "all but the end of a good key": lambda keys: with_header(keys["good"][:-1]),
+    "a good key and more": lambda keys: with_header(f"{keys['good']}0"),
+    "a good key as a bearer token": lambda keys: ({"Authorization": f"Bearer {keys['good']}"}, ""),
+    "a good key in a cookie": lambda keys: ({"Cookie": f"x-api-key={keys['good']}"}, ""),
+    "a good key in the query": lambda keys: (
+        {},
+        "&".join(f"{name}={keys['good']}" for name in ("x-api-key", "api_key")),
+    ),
+}
+
+
+@pytest.mark.parametrize("attempt", ATTEMPTS.values(), ids=list(ATTEMPTS))
+def test_without_a_good_key_nobody_gets_in(
+    stage: Stage, keys: dict[str, str], failed_job: Job, attempt: Callable[[dict[str, str]], Attempt]
+) -> None:
+    headers, query = attempt(keys)
+    item = stage.client.sync.create({"name": unique("Not to be touched"), "description": "d"})
+    before = at_rest(stage)
+    for route in KEYED:
+        method, path, body = request_of(route, failed_job.id, item.id)
+        path += f"{'&' if '?' in path else '?'}{query}" if query else ""
+        answer = stage.request(method, path, body, headers=headers, key=None)
+        assert answer.status_code == 403, (method, path, answer.text)
+        if stage.renders_gateway_responses:
+            assert problem(answer) == "forbidden"
+    assert stage.counts() == before, "nothing was stored or queued"
+    assert stage.client.get_item(item.id) == item
+    assert stage.client.job(failed_job.id) == failed_job
+
+
+@pytest.mark.parametrize("route", KEYED, ids=lambda route: f"{route.method} {route.path}")
+def test_with_a_good_key_the_same_requests_are_served(stage: Stage, keys: dict[str, str], route: Route) -> None:
+    """Or the refusals above would prove little."""
+    answer = stage.request(*request_of(route, secrets.token_hex(16), str(uuid.uuid4())), key=keys["good"])
+    assert answer.status_code in {200, 202, 404}, answer.text
+    if answer.status_code == 404:
+        assert "_id}" in route.path
+
+
+@pytest.mark.parametrize("key", [None, "wrong-key-wrong-key-wrong-key"], ids=["no key", "a made-up key"])
+@pytest.mark.parametrize("route", OPEN, ids=lambda route: route.path)
+def test_open_routes_answer_everybody(stage: Stage, route: Route, key: str | None) -> None:
+    assert stage.request(route.method, route.path, key=key).status_code == 200
+
+
+def test_to_the_client_a_revoked_key_is_one_clear_error(stage: Stage, keys: dict[str, str]) -> None:
+    client = Client(stage.deployment.base_url, keys["revoked"])
+    with pytest.raises(Forbidden) as raised:
+        client.create(ITEM)
+    assert raised.value.status == 403
+    if stage.renders_gateway_responses:
+        assert str(raised.value) == "403 forbidden: A valid API key is needed in the x-api-key header."
+
+
+@tenacity.retry(stop=tenacity.stop_after_delay(30), wait=tenacity.wait_fixed(0.1), reraise=True)
+def at_rest(stage: Stage) -> tuple[int, int, int]:
+    """The counts, once the commands of earlier tests have had their effect."""
+    counts = stage.counts()
+    assert counts[2] == 0
+    return counts
