@@ -190,6 +190,7 @@ NEEDS: dict[Key, Need] = {
 
 _POLLER = "Lambda's poller needs it to {}; the emulator's takes from the queue without asking the role"
 _LOGS = "Lambda writes the function's log under its role; the emulator writes it itself"
+_KEY = "granted only where the stage has a key of its own, which the emulator's services never ask for"
 _TRACES = "Lambda sends the function's traces under its role; the emulator keeps none"
 
 UNSEEN: dict[tuple[str, str], str] = {
@@ -202,5 +203,7 @@ UNSEEN: dict[tuple[str, str], str] = {
     ("Log", "logs:PutLogEvents"): _LOGS,
     ("Trace", "xray:PutTraceSegments"): _TRACES,
     ("Trace", "xray:PutTelemetryRecords"): _TRACES,
+    ("UseTheKey", "kms:Decrypt"): _KEY,
+    ("UseTheKey", "kms:GenerateDataKey"): _KEY,
 }
 """By Sid and action: grants that no scenario on the emulator can show, and why AWS needs them."""
