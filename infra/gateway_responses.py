@@ -90,7 +90,11 @@ def gateway_response_resources(rest_api: str, condition: str) -> dict[str, Resou
 
 
 def _definition(response: GatewayResponse) -> Resource:
-    headers = {"Content-Type": "application/problem+json", "Cache-Control": "no-store"}
+    headers = {
+        "Content-Type": "application/problem+json",
+        "Cache-Control": "no-store",
+        "X-Content-Type-Options": "nosniff",
+    }
     if response.retry_after is not None:
         headers["Retry-After"] = str(response.retry_after)
     parameters = {f"gatewayresponse.header.{name}": f"'{value}'" for name, value in headers.items()}

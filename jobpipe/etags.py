@@ -10,7 +10,7 @@ from jobpipe.errors import InvalidRequest
 MAX_IF_MATCH_LENGTH = 1024
 
 _TAG = r'(?:W/)?"[\x21\x23-\x7e]*"'
-_IF_MATCH = re.compile(rf"\*|{_TAG}(?:[ \t]*,[ \t]*{_TAG})*")
+IF_MATCH = re.compile(rf"\*|{_TAG}(?:[ \t]*,[ \t]*{_TAG})*")
 _ONE_TAG = re.compile(_TAG)
 
 
@@ -23,7 +23,7 @@ def check_if_match(value: Any) -> str | None:
     """The If-Match value, if it is one, else InvalidRequest; None stays None."""
     if value is None:
         return None
-    if not isinstance(value, str) or len(value) > MAX_IF_MATCH_LENGTH or not _IF_MATCH.fullmatch(value):
+    if not isinstance(value, str) or len(value) > MAX_IF_MATCH_LENGTH or not IF_MATCH.fullmatch(value):
         raise InvalidRequest(
             f'If-Match must be * or a list of quoted entity tags such as "a1b2", '
             f"{MAX_IF_MATCH_LENGTH} characters at most."

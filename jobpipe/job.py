@@ -40,7 +40,7 @@ class Status(StrEnum):
         return self not in UNFINISHED
 
 
-_JOB_ID = re.compile("[0-9a-f]{32}")
+JOB_ID = re.compile("[0-9a-f]{32}")
 
 UNFINISHED = (Status.QUEUED, Status.RETRYING)
 
@@ -146,7 +146,7 @@ def new_generation() -> str:
 
 def is_job_id(text: str) -> bool:
     """Whether a job could have this id."""
-    return _JOB_ID.fullmatch(text) is not None
+    return JOB_ID.fullmatch(text) is not None
 
 
 def _job_id(owner: str, idempotency_key: str | None) -> str:

@@ -19,6 +19,7 @@ from jobpipe.commands import CreateItem
 from jobpipe.dynamodb_rows import job_to_row
 from jobpipe.job import new_job
 from jobpipe_client import Client
+from tests.documented import Documented
 
 WAIT = {"Prefer": "wait=10"}
 
@@ -83,7 +84,15 @@ class Stage:
         request = requests.Request(method, self.deployment.base_url, headers=sent, **payload).prepare()
         request.url = self.deployment.base_url + path
         with requests.Session() as session:
-            return session.send(request, timeout=40)
+            answer = session.send(request, timeout=40)
+        if self.renders_gateway_responses or not _of_a_bare_gateway(answer):
+            self.documented.check(method, path, answer.status_code, answer.headers, answer.text)
+        return answer
+
+    @cached_property
+    def documented(self) -> Documented:
+        """What the stage says of itself."""
+        return Documented(requests.get(f"{self.deployment.base_url}/openapi.json", timeout=40).json())
 
     @staticmethod
     def encoded(value: Any) -> bytes:
@@ -117,6 +126,10 @@ class Stage:
         names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
         queue = sqs.get_queue_attributes(QueueUrl=self.resources["commands_queue_url"], AttributeNames=names)
         return jobs, items, sum(int(queue["Attributes"][name]) for name in names)
+
+
+def _of_a_bare_gateway(answer: requests.Response) -> bool:
+    return answer.status_code >= 400 and "problem+json" not in answer.headers.get("content-type", "")
 
 
 def unique(name: str) -> str:

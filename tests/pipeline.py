@@ -12,6 +12,7 @@ from api_lambda.chalicelib.application import build_app
 from api_lambda.chalicelib.services import Services
 from jobpipe.item_rules import name_key
 from jobpipe.stores import Stores
+from tests.documented import documented
 from tests.memory import RETENTION, MemoryDocuments, MemoryItems, MemoryJobs, MemoryParked, MemoryQueue
 from worker_lambda.chalicelib.consume_batch import consume_batch
 from worker_lambda.chalicelib.dead_letters import dead_letter_handling
@@ -105,6 +106,7 @@ class Pipeline:
             },
         }
         answer = self.app(event, self.context)
+        documented().check(method, target, answer["statusCode"], answer["headers"], answer["body"])
         return Answer(answer["statusCode"], {k.lower(): v for k, v in answer["headers"].items()}, answer["body"])
 
     def work(self, most: int = 10) -> dict[str, Any]:

@@ -42,6 +42,9 @@ def _view(app: Chalice, route: Route, services: Callable[[], Services]) -> Calla
         request_id = str(current.context.get("requestId", ""))
         response = _answer(current, request_id, route, services)
         response.headers["X-Request-Id"] = request_id
+        response.headers["X-Content-Type-Options"] = "nosniff"
+        # RFC 9111 keeps shared caches from storing answers to Authorization; of x-api-key they know nothing.
+        response.headers.setdefault("Cache-Control", "no-store")
         milliseconds = round((time.perf_counter() - started) * 1000, 1)
         logger.info(
             "request",

@@ -34,7 +34,7 @@ _WORD = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _PARAMETER = rf'({_WORD})=({_WORD}|"(?:[^"\\]|\\.)*")'
 _MEDIA_TYPE = re.compile(rf"({_WORD}/{_WORD})[ \t]*((?:;[ \t]*(?:{_PARAMETER}[ \t]*)?)*)")
 _ONE_PARAMETER = re.compile(_PARAMETER)
-_IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
+IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
 # One of a list: a comma inside a quoted string does not end it.
 _PREFERENCE = re.compile(r'(?:[^,"]|"(?:\\.|[^"\\])*")+')
 _ITEM_CURSOR = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")  # a UUID, as items are named
@@ -60,7 +60,7 @@ def item_id(request: HttpRequest) -> str:
 def idempotency_key(request: HttpRequest) -> str | None:
     """The Idempotency-Key, if there is one."""
     key = request.headers.get("idempotency-key")
-    if key is not None and not _IDEMPOTENCY_KEY.fullmatch(key):
+    if key is not None and not IDEMPOTENCY_KEY.fullmatch(key):
         raise InvalidRequest("An Idempotency-Key must be 1 to 255 visible ASCII characters.")
     return key
 

@@ -1,4 +1,4 @@
-"""The open endpoints: what this is, and whether it answers."""
+"""The open endpoints: what this is, whether it answers, and what it promises."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from .http import HttpRequest, HttpResponse
 from .job_responses import JSON
 from .services import Services
 
+_KEPT_FOR_A_WHILE = {"Cache-Control": "public, max-age=300"}
+
 
 def index(request: HttpRequest, services: Services) -> HttpResponse:  # noqa: ARG001
     """What this is and where to go on."""
@@ -16,7 +18,13 @@ def index(request: HttpRequest, services: Services) -> HttpResponse:  # noqa: AR
             "name": "jobpipe",
             "version": __version__,
             "description": "CRUD as asynchronous jobs: POST a command, poll its job.",
-            "links": {"items": "/items", "jobs": "/jobs", "health": "/health"},
+            "links": {
+                "items": "/items",
+                "jobs": "/jobs",
+                "health": "/health",
+                "openapi": "/openapi.json",
+                "docs": "/docs",
+            },
         }
     )
 
@@ -24,6 +32,22 @@ def index(request: HttpRequest, services: Services) -> HttpResponse:  # noqa: AR
 def health(request: HttpRequest, services: Services) -> HttpResponse:  # noqa: ARG001
     """Whether requests reach this Lambda; shallow, so that an outage behind it is not taken for its own."""
     return _json({"status": "ok", "version": __version__})
+
+
+def openapi(request: HttpRequest, services: Services) -> HttpResponse:  # noqa: ARG001
+    """This API as an OpenAPI 3.1 document."""
+    from .openapi import document_text  # noqa: PLC0415  # only who asks for it waits for it, and no cold start
+
+    return HttpResponse(200, document_text(services.job_retention), {"Content-Type": JSON, **_KEPT_FOR_A_WHILE})
+
+
+def docs(request: HttpRequest, services: Services) -> HttpResponse:  # noqa: ARG001
+    """The same as a page to read."""
+    from .docs_page import page, security_headers  # noqa: PLC0415
+    from .openapi import document  # noqa: PLC0415
+
+    headers = {"Content-Type": "text/html; charset=utf-8", **_KEPT_FOR_A_WHILE, **security_headers()}
+    return HttpResponse(200, page(document(services.job_retention)), headers)
 
 
 def _json(value: object) -> HttpResponse:

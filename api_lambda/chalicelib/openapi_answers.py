@@ -1,0 +1,161 @@
+"""The answers of the OpenAPI document: their headers, and one response for each kind of problem."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from jobpipe.errors import (
+    AttemptsSpent,
+    CommandCancelled,
+    CommandUnreadable,
+    Forbidden,
+    InternalError,
+    InvalidRequest,
+    ProblemError,
+    Unavailable,
+)
+
+from .job_responses import JSON, PROBLEM
+from .openapi_schemas import Schema, ref, type_of
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """One status and type of problem."""
+
+    status: int
+    slug: str
+    says_status: bool = True  # but for a whole family of errors, whose document does not know its status
+
+
+# API Gateway's own answers, as infra/gateway_responses.py makes them; a test compares the two.
+GATEWAY = (
+    Refused(400, "bad-request", says_status=False),
+    Refused(403, "forbidden"),
+    Refused(404, "not-found"),
+    Refused(413, "too-large"),
+    Refused(415, "unsupported-media-type"),
+    Refused(429, "too-many-requests"),
+    Refused(500, "internal-error", says_status=False),
+    Refused(502, "internal-error", says_status=False),  # the Lambda died
+    Refused(504, "timeout"),
+)
+
+_BY_STATUS = {refused.status: refused for refused in GATEWAY}
+FROM_GATEWAY = tuple(_BY_STATUS[status] for status in (400, 429, 500, 502, 504))
+"""What any request may be answered with."""
+NO_KEY = _BY_STATUS[403]
+BODY_FROM_GATEWAY = tuple(_BY_STATUS[status] for status in (413, 415))
+
+KEYED: tuple[type[ProblemError], ...] = (InvalidRequest, Forbidden, InternalError, Unavailable)
+"""What any request with a key may be answered with."""
+ENDED: tuple[type[ProblemError], ...] = (CommandCancelled, AttemptsSpent, CommandUnreadable)
+"""How any command may end, if its caller prefers to wait."""
+
+_MEANINGS = {
+    400: "The request is not valid; nothing was stored or queued.",
+    403: "There is no API key, or not a good one.",
+    404: "There is no such resource.",
+    409: "It goes against the state that things are in.",
+    412: "The item is not in the version that If-Match names.",
+    413: "The content is too large.",
+    415: "The content is not JSON in UTF-8.",
+    422: "The Idempotency-Key came before with another command.",
+    429: "Too many requests of one key.",
+    500: "A fault of ours; the request id finds it in the logs. Or the command was given up.",
+    502: "The service behind the gateway broke down.",
+    503: "An outage; the same request may be sent again, with its Idempotency-Key without any risk.",
+    504: "The gateway gave up waiting. The request may still have taken effect.",
+}
+_RETRY_AFTER = (429, 503, 504)
+_MAY_BE_FINAL = (404, 409, 412, 413, 500, 503)
+"""What a command may end with."""
+
+
+_TEXT: Schema = {"type": "string", "minLength": 1}
+_HEADERS: dict[str, tuple[str, Schema]] = {
+    "X-Request-Id": ("Finds the request in the logs of both Lambdas.", _TEXT),
+    "Cache-Control": ("Whether it may be kept; what a key has asked for may not.", _TEXT),
+    "X-Content-Type-Options": ("It is what Content-Type says.", {"const": "nosniff"}),
+    "Location": ("Where to poll the job, or the new item; relative to the request's URL (RFC 9110).", _TEXT),
+    "Retry-After": ("Seconds until it is worth asking again.", {"type": "integer", "minimum": 1}),
+    "ETag": ("The version of the item, for If-Match.", ref("EntityTag")),
+    "Link": (
+        'The next page, relative to the request\'s URL: `<…>; rel="next"`.',
+        {"type": "string", "pattern": '^<[a-z]+[?][^>]+>; rel="next"$'},
+    ),
+    "Preference-Applied": (
+        "The answer is the final one, since the job has ended in time.",
+        {"type": "string", "pattern": "^wait=[0-9]{1,2}$"},
+    ),
+    "Content-Security-Policy": ("Nothing but the page's own style.", _TEXT),
+    "Referrer-Policy": ("Links tell nobody where they are.", {"const": "no-referrer"}),
+}
+ON_ALL = ("X-Request-Id", "Cache-Control", "X-Content-Type-Options")
+"""Headers of every answer."""
+_SOMETIMES = "Optional"
+
+
+def headers() -> dict[str, Schema]:
+    """The headers of answers, by the name of their component: each that is always there, or only sometimes."""
+    return {
+        prefix + name: {"description": description, "required": not prefix, "schema": schema}
+        for name, (description, schema) in _HEADERS.items()
+        for prefix in ("", _SOMETIMES)
+        if not prefix or name not in ON_ALL
+    }
+
+
+def answer(
+    description: str, schema: Schema, *names: str, media_type: str = JSON, links: dict[str, Any] | None = None
+) -> Schema:
+    """A response with these headers beside those that all have; `?` stands behind those that may be missing."""
+    response: Schema = {
+        "description": description,
+        "headers": {
+            name.removesuffix("?"): ref(
+                _SOMETIMES + name.removesuffix("?") if name.endswith("?") else name, "headers"
+            )
+            for name in (*ON_ALL, *names)
+        },
+        "content": {media_type: {"schema": schema}},
+    }
+    return response | ({"links": links} if links else {})
+
+
+@cache
+def slugs() -> tuple[str, ...]:
+    """Every type of problem that there is."""
+    return tuple(sorted({refused.slug for refused in GATEWAY} | {problem.slug for problem in _all(ProblemError)}))
+
+
+def _all(base: type[ProblemError]) -> list[type[ProblemError]]:
+    below = [each for sub in base.__subclasses__() for each in _all(sub)]
+    return ([base] if hasattr(base, "slug") else []) + below
+
+
+def problem_responses(
+    problems: tuple[type[ProblemError], ...], gateway: tuple[Refused, ...]
+) -> dict[int, tuple[str, Schema]]:
+    """By status: the name of the component that one answer of these kinds is, and the component."""
+    by_status: dict[int, list[Refused]] = {}
+    for refused in (*(Refused(problem.status, problem.slug) for problem in problems), *gateway):
+        by_status.setdefault(refused.status, []).append(refused)
+    return {status: _problem_response(status, several) for status, several in sorted(by_status.items())}
+
+
+def _problem_response(status: int, several: list[Refused]) -> tuple[str, Schema]:
+    types = sorted({refused.slug for refused in several})
+    schema: Schema = {
+        "allOf": [ref("Problem")],
+        "properties": {"type": {"enum": [type_of(slug) for slug in types]}, "status": {"const": status}},
+    }
+    if all(refused.says_status for refused in several):
+        schema["required"] = ["status"]
+    names = ["Retry-After"] if status in _RETRY_AFTER else []
+    if status in _MAY_BE_FINAL:
+        names.append("Preference-Applied?")
+    name = "Or".join("".join(word.capitalize() for word in slug.split("-")) for slug in types)
+    return f"{name}{status}", answer(_MEANINGS[status], schema, *names, media_type=PROBLEM)

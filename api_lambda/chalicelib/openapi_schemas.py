@@ -1,0 +1,294 @@
+"""The schemas of the OpenAPI document: what a request's body may be, and what an answer's body is.
+
+What JSON Schema cannot say (depth, digits of a number, NUL inside a text) is said in words; the rules are those of
+jobpipe/item_rules.py and jobpipe/json_text.py.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from jobpipe import etags, json_text
+from jobpipe.commands import OPERATIONS
+from jobpipe.errors import (
+    PROBLEM_TYPE_PREFIX,
+    AttemptsSpent,
+    CommandUnreadable,
+    InternalError,
+    NameTaken,
+    NotFound,
+    ProblemError,
+    TooLarge,
+    Unavailable,
+    VersionMismatch,
+)
+from jobpipe.item_rules import MAX_DEPTH, MAX_DOCUMENT_BYTES, MAX_ID_LENGTH, MAX_NAME_LENGTH
+from jobpipe.job import JOB_ID, UNFINISHED, Status
+
+Schema = dict[str, Any]
+
+JOB_PROBLEMS: tuple[type[ProblemError], ...] = (
+    *(NotFound, NameTaken, VersionMismatch, TooLarge),
+    *(InternalError, AttemptsSpent, CommandUnreadable, Unavailable),
+)
+"""What can end a job, or interrupt an attempt."""
+
+EXAMPLE_ITEM_ID = "8f14e45f-ceea-467f-a8d0-3f5e0c9d1b2a"
+EXAMPLE_JOB_ID = "5b8c0f6d3e2a4b7c9d1e0f2a3b4c5d6e"
+EXAMPLE_ITEM = {"name": "Trail tent", "description": "For two", "price": 12.95}
+
+_CONTROL = r"\u0000-\u001f\u007f-\u009f"
+_NO_CONTROL = f"^[^{_CONTROL}]+$"
+_VISIBLE = rf"^[^{_CONTROL}]*[^\s{_CONTROL}][^{_CONTROL}]*$"
+
+
+def ref(name: str, kind: str = "schemas") -> Schema:
+    """A reference to a component."""
+    return {"$ref": f"#/components/{kind}/{name}"}
+
+
+def whole(pattern: str) -> str:
+    """The pattern as JSON Schema needs it, which does not anchor."""
+    return f"^(?:{pattern})$"
+
+
+def type_of(slug: str) -> str:
+    """A problem's `type`."""
+    return PROBLEM_TYPE_PREFIX + slug
+
+
+def schemas(problem_slugs: list[str]) -> dict[str, Schema]:
+    """All of them, by name; `problem_slugs` are those of this API and of the gateway before it."""
+    return {
+        **_items(),
+        **_commands(),
+        **_jobs(),
+        "Problem": {
+            **_problem(problem_slugs, {"request_id": {"type": "string", "description": "As in X-Request-Id."}}),
+            "description": "RFC 9457. The `type` is stable; `status` is missing in some of the gateway's own.",
+            "required": ["type", "title", "detail", "request_id"],
+        },
+        "JobProblem": {
+            **_problem([problem.slug for problem in JOB_PROBLEMS], {}),
+            "description": "The problem that a synchronous API would have answered with.",
+            "required": ["type", "title", "status", "detail"],
+        },
+        "Index": _object(
+            {
+                "name": {"const": "jobpipe"},
+                "version": {"type": "string"},
+                "description": {"type": "string"},
+                "links": {
+                    "type": "object",
+                    "description": "Paths below the base URL.",
+                    "additionalProperties": {"type": "string", "pattern": "^/"},
+                },
+            }
+        ),
+        "Health": _object({"status": {"const": "ok"}, "version": {"type": "string"}}),
+    }
+
+
+def _object(properties: dict[str, Any], optional: dict[str, Any] | None = None) -> Schema:
+    """An object with these members and no others."""
+    return {
+        "type": "object",
+        "properties": properties | (optional or {}),
+        "required": list(properties),
+        "additionalProperties": False,
+    }
+
+
+def _items() -> dict[str, Schema]:
+    name = {
+        "type": "string",
+        "minLength": 1,
+        "maxLength": MAX_NAME_LENGTH,
+        "pattern": _VISIBLE,
+        "description": "Unique among the items (NFC). At least one visible character, no control characters.",
+    }
+    fields = {
+        "id": False,  # it is assigned by the service
+        "name": ref("ItemName"),
+        "description": {"type": "string"},
+    }
+    limits = (
+        f"Further members may be any JSON: up to {MAX_DEPTH} levels deep, {MAX_DOCUMENT_BYTES} bytes in all,"
+        f" numbers of at most {json_text.MAX_DIGITS} significant digits between 1E{json_text.MIN_EXPONENT} and"
+        f" 9.9E+{json_text.MAX_EXPONENT}, no name twice in one object, no NUL and no lone surrogate in a text."
+    )
+    return {
+        "ItemId": {
+            "type": "string",
+            "minLength": 1,
+            "maxLength": MAX_ID_LENGTH,
+            "pattern": _NO_CONTROL,
+            "description": "A UUID, as the service assigns it; any other id is that of no item.",
+        },
+        "ItemName": name,
+        "NewItem": {
+            "type": "object",
+            "description": limits,
+            "properties": fields,
+            "required": ["name", "description"],
+            "additionalProperties": True,
+            "examples": [EXAMPLE_ITEM],
+        },
+        "FieldsToSet": {
+            "type": "object",
+            "description": f"These members are set, the others stay as they are. {limits}",
+            "properties": fields,
+            "minProperties": 1,
+            "additionalProperties": True,
+            "examples": [{"price": 11.5}],
+        },
+        "MergePatch": {
+            "type": "object",
+            "description": f"RFC 7396: null removes a member, but neither name nor description. {limits}",
+            "properties": fields,
+            "additionalProperties": True,
+            "examples": [{"price": None, "size": {"width": 140}}],
+        },
+        "Item": {
+            "type": "object",
+            "description": "The item's document with its id, its numbers exactly as they came.",
+            "properties": {"id": ref("ItemId"), "name": ref("ItemName"), "description": {"type": "string"}},
+            "required": ["id", "name", "description"],
+            "additionalProperties": True,
+            "examples": [{"id": EXAMPLE_ITEM_ID, **EXAMPLE_ITEM}],
+        },
+        "Deleted": _object({"message": {"const": "Item deleted"}}),
+    }
+
+
+def _commands() -> dict[str, Schema]:
+    precondition = {
+        "if_match": {
+            "type": ["string", "null"],
+            "maxLength": etags.MAX_IF_MATCH_LENGTH,
+            "pattern": whole(etags.IF_MATCH.pattern),
+            "description": "As the header If-Match.",
+        }
+    }
+    item = {"item_id": ref("ItemId")}
+    commands = {
+        "CreateCommand": _object({"operation": {"const": "create"}, "item": ref("NewItem")}),
+        "ReadCommand": _object({"operation": {"const": "read"}, **item}),
+        "SetCommand": _object({"operation": {"const": "update"}, **item, "set": ref("FieldsToSet")}, precondition),
+        "MergeCommand": _object(
+            {"operation": {"const": "update"}, **item, "merge": ref("MergePatch")}, precondition
+        ),
+        "DeleteCommand": _object({"operation": {"const": "delete"}, **item}, precondition),
+    }
+    return {
+        **commands,
+        "Command": {
+            "description": "A command in its raw form.",
+            "oneOf": [ref(name) for name in commands],
+            "examples": [{"operation": "create", "item": EXAMPLE_ITEM}],
+        },
+    }
+
+
+def _jobs() -> dict[str, Schema]:
+    always: Schema = {
+        "id": ref("JobId"),
+        "status": {"enum": [status.value for status in Status]},
+        "done": {"type": "boolean", "description": "Whether it has ended."},
+        "operation": {"enum": list(OPERATIONS)},
+        "item_id": ref("ItemId"),
+        "attempts": _count("How many the worker has made; outages of AWS are not counted."),
+        "retries": _count("How often it was queued again after it had failed."),
+        "created_at": ref("Time"),
+        "updated_at": ref("Time"),
+        "links": {
+            **_object(
+                {
+                    "self": {"type": "string", "pattern": f"^/jobs/{JOB_ID.pattern}$"},
+                    "item": {"type": "string", "pattern": "^/items/."},
+                }
+            ),
+            "description": "Paths below the base URL.",
+        },
+    }
+    sometimes: Schema = {
+        "error": {
+            **ref("JobProblem"),
+            "description": "Of a failed job: why. Of a retrying one: what interrupted the last attempt.",
+        },
+        "etag": {**ref("EntityTag"), "description": "Of the item in the result."},
+        "result": {
+            "anyOf": [ref("Item"), ref("Deleted")],
+            "description": "Of a job that succeeded: the item as the command left or read it.",
+        },
+    }
+    return {
+        "JobId": {"type": "string", "pattern": whole(JOB_ID.pattern), "description": "It cannot be guessed."},
+        "Time": {
+            "type": "string",
+            "format": "date-time",
+            "pattern": r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$",
+            "description": "RFC 3339 in UTC.",
+        },
+        "EntityTag": {"type": "string", "pattern": '^"[0-9a-f]+"$'},
+        "Job": {
+            **_object(always, sometimes),
+            "description": "What became of one accepted command.",
+            "allOf": [
+                _when("done", True, "status", {"enum": [s.value for s in Status if s.done]}),
+                _when("done", False, "status", {"enum": [s.value for s in UNFINISHED]}),
+                _members(Status.QUEUED, (), absent=("error", "etag", "result")),
+                _members(Status.RETRYING, ("error",), absent=("etag", "result")),
+                _members(Status.SUCCEEDED, ("result",), absent=("error",)),
+                _members(Status.FAILED, ("error",), absent=("etag", "result")),
+                _members(Status.CANCELLED, (), absent=("error", "etag", "result")),
+            ],
+            "examples": [
+                {
+                    "id": EXAMPLE_JOB_ID,
+                    "status": Status.QUEUED.value,
+                    "done": False,
+                    "operation": "create",
+                    "item_id": EXAMPLE_ITEM_ID,
+                    "attempts": 0,
+                    "retries": 0,
+                    "created_at": "2026-11-22T20:57:44.123Z",
+                    "updated_at": "2026-11-22T20:57:44.123Z",
+                    "links": {"self": f"/jobs/{EXAMPLE_JOB_ID}", "item": f"/items/{EXAMPLE_ITEM_ID}"},
+                }
+            ],
+        },
+    }
+
+
+def _count(description: str) -> Schema:
+    return {"type": "integer", "minimum": 0, "description": description}
+
+
+def _when(member: str, value: Any, other: str, schema: Schema) -> Schema:
+    return {"if": {"properties": {member: {"const": value}}}, "then": {"properties": {other: schema}}}
+
+
+def _members(status: Status, present: tuple[str, ...], absent: tuple[str, ...]) -> Schema:
+    then: Schema = {"properties": dict.fromkeys(absent, False)}
+    if present:
+        then["required"] = list(present)
+    return {"if": {"properties": {"status": {"const": status.value}}}, "then": then}
+
+
+def _problem(slugs: list[str], extra: Schema) -> Schema:
+    errors = {
+        "type": "array",
+        "minItems": 1,
+        "items": _object({"pointer": {"type": "string", "pattern": "^#"}, "detail": {"type": "string"}}),
+        "description": "Where in the body it is; a JSON Pointer as a URI fragment (RFC 6901).",
+    }
+    properties: Schema = {
+        "type": {"enum": [type_of(slug) for slug in sorted(slugs)]},
+        "title": {"type": "string", "minLength": 1},
+        "status": {"type": "integer", "minimum": 400, "maximum": 599},
+        "detail": {"type": "string", "minLength": 1},
+        "errors": errors,
+        **extra,
+    }
+    return {"type": "object", "properties": properties, "additionalProperties": False}
