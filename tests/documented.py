@@ -8,7 +8,7 @@ from functools import cache
 from typing import Any
 
 from jsonschema import Draft202012Validator
-from referencing import Registry, Resource
+from referencing import Registry
 from referencing.jsonschema import DRAFT202012
 
 from api_lambda.chalicelib.openapi import document
@@ -22,10 +22,11 @@ class Documented:
 
     def __init__(self, openapi: dict[str, Any]) -> None:
         self.openapi = openapi
-        resource = Resource(contents=openapi, specification=DRAFT202012)
-        self._registry: Registry[Any] = Registry().with_resource(_ROOT, resource)
+        self._registry: Registry[Any] = Registry().with_resource(_ROOT, DRAFT202012.create_resource(openapi))
         self._validators: dict[str, Draft202012Validator] = {}
-        self._templates = [(template, template.strip("/").split("/")) for template in openapi["paths"]]
+        self._templates: list[tuple[str, list[str]]] = [
+            (template, template.strip("/").split("/")) for template in openapi["paths"]
+        ]
         self._headers = {name.lower() for name in openapi["components"]["headers"]}
 
     def check(self, method: str, target: str, status: int, headers: Mapping[str, str], body: str) -> None:
@@ -68,14 +69,15 @@ class Documented:
                 assert not self._at(pointer)["required"], f"{here} lacks {name}"
                 continue
             number = self._at(pointer)["schema"].get("type") == "integer"
-            self._check_value(f"{pointer}/schema", int(value) if number else value, f"{here}, {name}")
+            self.check_value(f"{pointer}/schema", int(value) if number else value, f"{here}, {name}")
         unsaid = self._headers & said.keys() - {name.lower() for name in documented}
         assert not unsaid, f"{here} has {unsaid}, of which the document does not know"
 
     def _check_body(self, pointer: str, body: str, here: str) -> None:
-        self._check_value(pointer, json.loads(body), f"{here} {body[:300]}")
+        self.check_value(pointer, json.loads(body), f"{here} {body[:300]}")
 
-    def _check_value(self, pointer: str, value: Any, here: str) -> None:
+    def check_value(self, pointer: str, value: Any, here: str) -> None:
+        """AssertionError unless the value fits the schema that the pointer leads to."""
         validator = self._validators.get(pointer)
         if validator is None:
             validator = self._validators[pointer] = Draft202012Validator(

@@ -189,7 +189,7 @@ class _Page:
         if "enum" in schema:
             return "one of " + ", ".join(f"<code>{escape(str(value))}</code>" for value in schema["enum"])
         kind = schema.get("type", "any JSON")
-        text = " or ".join(kind) if isinstance(kind, list) else kind
+        text = escape(" or ".join(kind) if isinstance(kind, list) else kind)
         if kind == "array":
             text += f" of {self._kind(schema['items'])}"
         limits = [words.format(schema[key]) for key, words in _LIMITS.items() if key in schema]

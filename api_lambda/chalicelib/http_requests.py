@@ -124,12 +124,12 @@ def trouble(request: HttpRequest) -> Status:
 
 
 def job_cursor(request: HttpRequest, status: Status) -> str | None:
-    """The job after which the page starts, as the index sorts it."""
+    """The job after which the page of jobs in this status starts, as the index sorts it."""
     # Whose jobs are listed is not in it: a forged one shows its forger another part of the same list.
     after = _cursor(request, _JOB_CURSOR)
     if after is not None and not after.startswith(f"{status.value}#"):
         # DynamoDB refuses a start outside of what is asked for.
-        raise InvalidRequest("The cursor must be one of this list.")
+        raise InvalidRequest(f"The cursor is not of the list of {status.value} jobs.")
     return after
 
 

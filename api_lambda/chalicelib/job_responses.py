@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from urllib.parse import quote
 
 from jobpipe import etags, json_text
 from jobpipe.errors import CommandCancelled, InternalError, Problem
@@ -76,7 +77,7 @@ def _job_json(job: Job, documents: DocumentStore) -> str:
         "retries": job.retries,
         "created_at": job.created_at,
         "updated_at": job.updated_at,
-        "links": {"self": f"/jobs/{job.job_id}", "item": f"/items/{job.item_id}"},
+        "links": {"self": f"/jobs/{job.job_id}", "item": f"/items/{quote(job.item_id, safe='')}"},
     }
     if job.error is not None:
         members["error"] = job.error

@@ -77,7 +77,7 @@ _MAY_BE_FINAL = (404, 409, 412, 413, 500, 503)
 _TEXT: Schema = {"type": "string", "minLength": 1}
 _HEADERS: dict[str, tuple[str, Schema]] = {
     "X-Request-Id": ("Finds the request in the logs of both Lambdas.", _TEXT),
-    "Cache-Control": ("Whether it may be kept; what a key has asked for may not.", _TEXT),
+    "Cache-Control": ("It may not be kept.", {"const": "no-store"}),
     "X-Content-Type-Options": ("It is what Content-Type says.", {"const": "nosniff"}),
     "Location": ("Where to poll the job, or the new item; relative to the request's URL (RFC 9110).", _TEXT),
     "Retry-After": ("Seconds until it is worth asking again.", {"type": "integer", "minimum": 1}),
@@ -96,6 +96,7 @@ _HEADERS: dict[str, tuple[str, Schema]] = {
 ON_ALL = ("X-Request-Id", "Cache-Control", "X-Content-Type-Options")
 """Headers of every answer."""
 _SOMETIMES = "Optional"
+_PUBLIC = "Public-Cache-Control"
 
 
 def headers() -> dict[str, Schema]:
@@ -105,7 +106,18 @@ def headers() -> dict[str, Schema]:
         for name, (description, schema) in _HEADERS.items()
         for prefix in ("", _SOMETIMES)
         if not prefix or name not in ON_ALL
+    } | {
+        _PUBLIC: {
+            "description": "It may be kept for a while.",
+            "required": True,
+            "schema": {"type": "string", "pattern": "^public, max-age=[0-9]+$"},
+        }
     }
+
+
+def public(response: Schema) -> Schema:
+    """The same, but it may be kept."""
+    return {**response, "headers": {**response["headers"], "Cache-Control": ref(_PUBLIC, "headers")}}
 
 
 def answer(

@@ -19,7 +19,7 @@ from jobpipe.errors import (
 from jobpipe.limits import MAX_ATTEMPTS
 
 from . import http_requests as said
-from .openapi_answers import ENDED, KEYED, answer
+from .openapi_answers import ENDED, KEYED, answer, public
 from .openapi_schemas import EXAMPLE_JOB_ID, Schema, ref, whole
 
 Problems = tuple[type[ProblemError], ...]
@@ -148,15 +148,17 @@ def _page(of: str) -> Schema:
 OPERATIONS: dict[str, Operation] = {
     "index": Operation("service", {200: answer("What this is.", ref("Index"))}),
     "health": Operation("service", {200: answer("Requests reach the Lambda.", ref("Health"))}),
-    "openapi": Operation("service", {200: answer("An OpenAPI 3.1 document.", {"type": "object"})}),
+    "openapi": Operation("service", {200: public(answer("An OpenAPI 3.1 document.", {"type": "object"}))}),
     "docs": Operation(
         "service",
         {
-            200: answer(
-                "A page without scripts.",
-                {"type": "string"},
-                *("Content-Security-Policy", "Referrer-Policy"),
-                media_type="text/html",
+            200: public(
+                answer(
+                    "A page without scripts.",
+                    {"type": "string"},
+                    *("Content-Security-Policy", "Referrer-Policy"),
+                    media_type="text/html",
+                )
             )
         },
     ),

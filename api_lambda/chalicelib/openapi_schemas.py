@@ -205,7 +205,7 @@ def _jobs() -> dict[str, Schema]:
             **_object(
                 {
                     "self": {"type": "string", "pattern": f"^/jobs/{JOB_ID.pattern}$"},
-                    "item": {"type": "string", "pattern": "^/items/."},
+                    "item": {"type": "string", "pattern": "^/items/[A-Za-z0-9._~%-]+$"},
                 }
             ),
             "description": "Paths below the base URL.",

@@ -123,6 +123,11 @@ def test_an_unknown_item_is_a_404(pipeline: Pipeline, item_id: str) -> None:
     pipeline.check_consistent()
 
 
+@pytest.mark.parametrize("item_id", ["a%20b", "a%2Fb", "a%3Fb", "%C3%BC"])
+def test_links_can_be_followed(pipeline: Pipeline, item_id: str) -> None:
+    assert pipeline.do("DELETE", f"/items/{item_id}")["links"]["item"] == f"/items/{item_id}"
+
+
 def test_the_list_is_paged_by_link(pipeline: Pipeline) -> None:
     assert pipeline.request("GET", "/items").json == []
     names = {f"item {i}" for i in range(7)}

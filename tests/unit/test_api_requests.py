@@ -134,6 +134,18 @@ def test_a_wait_out_of_range_is_refused(pipeline: Pipeline, wait: str) -> None:
     assert pipeline.request("GET", f"/jobs/{job['id']}?wait={wait}").status == 400
 
 
+def test_a_cursor_of_another_list_is_refused(pipeline: Pipeline) -> None:
+    """DynamoDB takes no start outside of the list: it would be a fault of ours."""
+    for _ in range(2):
+        pipeline.do("DELETE", "/items/nope")
+    link = pipeline.request("GET", "/jobs?status=failed&limit=1").headers["link"]
+    target = "/" + link[1 : link.index(">")]
+    assert pipeline.request("GET", target).status == 200
+    answer = pipeline.request("GET", target.replace("status=failed", "status=retrying"))
+    assert answer.status == 400
+    assert is_problem(answer)
+
+
 @pytest.mark.parametrize(
     ("raw", "base64_encoded"),
     [("\ud800", False), ("not base64!", True), (b64encode(b'{"name":"\xff"}').decode(), True), ("/w==", True)],

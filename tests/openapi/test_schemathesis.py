@@ -1,0 +1,46 @@
+"""What schemathesis makes of the OpenAPI document, asked of a deployed stage; schemathesis.toml has its settings.
+
+Run by hand against any stage:
+    JOBPIPE_API_KEY=… schemathesis --config-file tests/openapi/schemathesis.toml run URL/openapi.json --url URL
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests import commands
+from tests.deployed import Stage
+
+CONFIG = Path(__file__).with_name("schemathesis.toml")
+
+
+def test_the_api_is_as_documented(stage: Stage) -> None:
+    """Generated requests, good and bad, alone and in sequences: every answer is as documented, none is a 5xx."""
+    if not stage.renders_gateway_responses:
+        pytest.fail("the gateway of this stage has its own documents of errors; give one on another target")
+    base_url = stage.deployment.base_url
+    fixed = ["--generation-deterministic", "--seed", "1"] if os.environ.get("CI") else []
+    done = commands.run(
+        *(str(Path(sys.executable).with_name("schemathesis")), "--no-color", "--config-file", str(CONFIG)),
+        *("run", f"{base_url}/openapi.json", "--url", base_url, *fixed),
+        env={**os.environ, "JOBPIPE_API_KEY": stage.deployment.api_key, "PYTHONPATH": str(commands.ROOT)},
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    # So that a change of the tool or of its settings cannot make this a test of nothing.
+    for phase in ("Examples", "Coverage", "Fuzzing", "Stateful"):
+        assert f"✅ {phase}" in done.stdout, done.stdout
+    generated = re.search(r"(\d+) generated", done.stdout)
+    assert generated is not None
+    assert int(generated[1]) > 500, done.stdout
+
+
+def test_what_the_stage_serves_is_what_it_is_held_against(stage: Stage) -> None:
+    for path, kind in (("/openapi.json", "application/json"), ("/docs", "text/html; charset=utf-8")):
+        answer = stage.request("GET", path, key=None)
+        assert answer.headers["content-type"] == kind
+    assert set(stage.documented.openapi["paths"]) >= {"/items", "/jobs/{job_id}"}

@@ -1,0 +1,252 @@
+"""The OpenAPI document says what the API does: its routes, its limits, its problems, its examples."""
+
+from __future__ import annotations
+
+import ast
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from openapi_spec_validator import OpenAPIV31SpecValidator
+
+from api_lambda.chalicelib.openapi import document
+from api_lambda.chalicelib.openapi_answers import GATEWAY
+from api_lambda.chalicelib.openapi_operations import OPERATIONS
+from api_lambda.chalicelib.routes import ROUTES
+from infra.gateway_responses import GATEWAY_RESPONSES
+from jobpipe.errors import PROBLEM_TYPE_PREFIX, ProblemError
+from tests.documented import Documented, documented
+from tests.memory import RETENTION
+from tests.pipeline import Pipeline
+
+DOCUMENT = document(RETENTION)
+COMPONENTS = DOCUMENT["components"]
+ROOT = Path(__file__).parents[2]
+OPERATION_OF = {
+    (method.upper(), path): operation
+    for path, methods in DOCUMENT["paths"].items()
+    for method, operation in methods.items()
+}
+GOOD = {"name": "Tent", "description": "For two"}
+
+
+def nodes(value: Any) -> Iterator[dict[str, Any]]:
+    if isinstance(value, dict):
+        yield value
+    if isinstance(value, dict | list):
+        for each in value.values() if isinstance(value, dict) else value:
+            yield from nodes(each)
+
+
+def follow(node: dict[str, Any]) -> dict[str, Any]:
+    """What a reference leads to."""
+    while "$ref" in node:
+        _, kind, name = node["$ref"].removeprefix("#/").split("/")
+        node = COMPONENTS[kind][name]
+    return node
+
+
+def problem_types(operation: dict[str, Any], status: str) -> set[str]:
+    schema = follow(operation["responses"][status])["content"]["application/problem+json"]["schema"]
+    return {kind.removeprefix(PROBLEM_TYPE_PREFIX) for kind in schema["properties"]["type"]["enum"]}
+
+
+def test_it_is_valid() -> None:
+    OpenAPIV31SpecValidator(DOCUMENT).validate()
+
+
+def test_it_has_the_routes_and_no_others() -> None:
+    assert set(OPERATION_OF) == {(route.method, route.path) for route in ROUTES}
+    assert set(OPERATIONS) == {route.endpoint.__name__ for route in ROUTES}
+    for route in ROUTES:
+        operation = OPERATION_OF[route.method, route.path]
+        assert (operation.get("security") == []) == route.open
+        assert ("403" in operation["responses"]) != route.open
+        assert operation["summary"]
+        in_path = {follow(part)["name"] for part in operation.get("parameters", []) if follow(part)["in"] == "path"}
+        assert in_path == {part[1:-1] for part in route.path.split("/") if part.startswith("{")}
+
+
+def test_operations_have_names_of_their_own() -> None:
+    names = [operation["operationId"] for operation in OPERATION_OF.values()]
+    assert len(names) == len(set(names))
+    links = {node["operationId"] for node in nodes(COMPONENTS | DOCUMENT["paths"]) if "operationId" in node}
+    assert links == set(names)
+
+
+def test_every_component_is_used() -> None:
+    used = {node["$ref"] for node in nodes(DOCUMENT) if isinstance(node.get("$ref"), str)}
+    kinds = ("schemas", "parameters", "responses")
+    assert used >= {f"#/components/{kind}/{name}" for kind in kinds for name in COMPONENTS[kind]}
+
+
+def test_every_problem_is_in_it() -> None:
+    """All that a caller can meet, in an answer or in a job: by the classes, and by the gateway's table."""
+    ours = {(problem.status, problem.slug) for problem in _problems(ProblemError)}
+    gateways = {(refused.status, refused.slug) for refused in GATEWAY}
+    types = {
+        kind.removeprefix(PROBLEM_TYPE_PREFIX)
+        for kind in COMPONENTS["schemas"]["Problem"]["properties"]["type"]["enum"]
+    }
+    assert types == {slug for _, slug in ours | gateways}
+    answered = {
+        (int(status), slug)
+        for operation in OPERATION_OF.values()
+        for status in operation["responses"]
+        if int(status) >= 400
+        for slug in problem_types(operation, status)
+    }
+    assert answered == ours | gateways
+
+
+def test_the_gateways_problems_are_those_of_its_templates() -> None:
+    for response in GATEWAY_RESPONSES:
+        of_it = [refused for refused in GATEWAY if refused.slug == response.slug]
+        if response.status is None:
+            family = response.response_type[-3]
+            of_it = [refused for refused in of_it if str(refused.status).startswith(family)]
+        else:
+            of_it = [refused for refused in of_it if refused.status == response.status]
+        assert of_it, response
+        assert {refused.says_status for refused in of_it} == {response.status is not None}
+    slugs = {response.slug for response in GATEWAY_RESPONSES}
+    assert {refused.slug for refused in GATEWAY} <= slugs
+
+
+@pytest.mark.parametrize("schema", ["NewItem", "FieldsToSet", "MergePatch", "Command"])
+def test_the_examples_are_taken(pipeline: Pipeline, schema: str) -> None:
+    item_id = pipeline.do("POST", "/items", GOOD)["item_id"]
+    method, target = {
+        "NewItem": ("POST", "/items"),
+        "FieldsToSet": ("PUT", f"/items/{item_id}"),
+        "MergePatch": ("PATCH", f"/items/{item_id}"),
+        "Command": ("POST", "/jobs"),
+    }[schema]
+    for example in COMPONENTS["schemas"][schema]["examples"]:
+        assert pipeline.do(method, target, example)["status"] == "succeeded"
+
+
+def test_the_examples_of_answers_are_answers(pipeline: Pipeline) -> None:
+    checker = documented()
+    for name in ("Job", "Item"):
+        for example in COMPONENTS["schemas"][name]["examples"]:
+            checker.check_value(f"/components/schemas/{name}", example, name)
+    accepted = pipeline.request("POST", "/items", COMPONENTS["schemas"]["NewItem"]["examples"][0])
+    assert list(accepted.json) == list(COMPONENTS["schemas"]["Job"]["examples"][0])
+    pipeline.drain()
+    shown = pipeline.request("GET", f"/items/{accepted.json['item_id']}").json
+    assert list(shown) == list(COMPONENTS["schemas"]["Item"]["examples"][0])
+
+
+def test_limits_are_those_of_the_api(pipeline: Pipeline) -> None:
+    """The largest that the document allows is taken, one more is refused."""
+    schemas, parameters = COMPONENTS["schemas"], COMPONENTS["parameters"]
+    job = pipeline.request("POST", "/items", GOOD).json["id"]
+    pipeline.drain()
+    page, wait = parameters["limit"]["schema"], parameters["wait"]["schema"]["anyOf"][0]
+    prefer, if_match = parameters["prefer"]["schema"]["maxLength"], parameters["if_match"]["schema"]["maxLength"]
+    name, item_id = schemas["ItemName"]["maxLength"], schemas["ItemId"]["maxLength"]
+
+    def status_of(method: str, target: str, body: Any = None, **headers: str) -> int:
+        return pipeline.request(method, target, body, headers=headers).status
+
+    for value, status in ((page["maximum"], 200), (page["maximum"] + 1, 400), (page["minimum"] - 1, 400)):
+        assert status_of("GET", f"/items?limit={value}") == status
+    for value, status in ((wait["maximum"], 200), (wait["maximum"] + 1, 400), ("", 200)):
+        assert status_of("GET", f"/jobs/{job}?wait={value}") == status
+    for more, status in ((0, 202), (1, 400)):
+        assert status_of("POST", "/items", {**GOOD, "name": "x" * (name + more)}) == status
+        assert status_of("PUT", f"/items/{'i' * (item_id + more)}", {"x": 1}) == status
+        assert status_of("POST", "/items", GOOD, prefer="x" * (prefer + more)) == status
+        assert status_of("DELETE", "/items/i", **{"if-match": f'"{"x" * (if_match - 2 + more)}"'}) == status
+
+
+def test_what_promises_nothing_costs_no_cold_start() -> None:
+    """Nothing imports the document when the Lambda starts; who asks for it does."""
+    folder = ROOT / "api_lambda" / "chalicelib"
+    lazy = {"docs_page", *(path.stem for path in folder.glob("openapi*.py"))}
+    for path in folder.glob("*.py"):
+        if path.stem not in lazy:
+            top = [node for node in ast.parse(path.read_text()).body if isinstance(node, ast.ImportFrom)]
+            assert not lazy & {node.module for node in top}, path.name
+
+
+GOOD_HEADERS = {
+    "Content-Type": "application/json",
+    "X-Request-Id": "r",
+    "Cache-Control": "no-store",
+    "X-Content-Type-Options": "nosniff",
+}
+HEALTH = {"status": "ok", "version": "1"}
+QUEUED = COMPONENTS["schemas"]["Job"]["examples"][0]
+
+
+def drop(header: str) -> dict[str, str]:
+    return {name: value for name, value in GOOD_HEADERS.items() if name != header}
+
+
+def test_a_documented_answer_passes() -> None:
+    documented().check("GET", "/health", 200, GOOD_HEADERS, json.dumps(HEALTH))
+    documented().check("GET", f"/jobs/{QUEUED['id']}?wait=1", 200, GOOD_HEADERS, json.dumps(QUEUED))
+
+
+@pytest.mark.parametrize(
+    ("method", "target", "status", "headers", "body"),
+    [
+        ("GET", "/health", 201, GOOD_HEADERS, HEALTH),
+        ("GET", "/nope", 200, GOOD_HEADERS, HEALTH),
+        ("POST", "/health", 200, GOOD_HEADERS, HEALTH),
+        ("GET", "/health", 200, drop("X-Request-Id"), HEALTH),
+        ("GET", "/health", 200, drop("Cache-Control"), HEALTH),
+        ("GET", "/health", 200, GOOD_HEADERS | {"Content-Type": "text/plain"}, HEALTH),
+        ("GET", "/health", 200, GOOD_HEADERS | {"Cache-Control": "public"}, HEALTH),
+        ("GET", "/health", 200, GOOD_HEADERS | {"ETag": '"a"'}, HEALTH),
+        ("GET", "/health", 200, GOOD_HEADERS, HEALTH | {"more": 1}),
+        ("GET", "/health", 200, GOOD_HEADERS, {"status": "ok"}),
+        ("GET", "/jobs/x", 200, GOOD_HEADERS, QUEUED | {"done": True}),
+        ("GET", "/jobs/x", 200, GOOD_HEADERS, QUEUED | {"status": "failed", "done": True}),
+        ("GET", "/jobs/x", 200, GOOD_HEADERS, QUEUED | {"status": "succeeded", "done": True}),
+        ("GET", "/jobs/x", 200, GOOD_HEADERS, QUEUED | {"created_at": "2026-11-22"}),
+        ("GET", "/jobs/x", 200, GOOD_HEADERS, QUEUED | {"attempts": -1}),
+        ("GET", "/jobs/x", 200, GOOD_HEADERS | {"Retry-After": "0"}, QUEUED),
+    ],
+)
+def test_another_answer_is_noticed(
+    method: str, target: str, status: int, headers: dict[str, str], body: dict[str, Any]
+) -> None:
+    with pytest.raises(AssertionError):
+        documented().check(method, target, status, headers, json.dumps(body))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda problem: problem.pop("type"),
+        lambda problem: problem.pop("request_id"),
+        lambda problem: problem.pop("status"),
+        lambda problem: problem.update(status=400),
+        lambda problem: problem.update(type="urn:jobpipe:problem:name-taken"),
+        lambda problem: problem.update(traceback="…"),
+    ],
+)
+def test_another_problem_is_noticed(pipeline: Pipeline, change: Callable[[dict[str, Any]], Any]) -> None:
+    answer = pipeline.request("GET", "/items/nope")
+    changed = answer.json
+    change(changed)
+    with pytest.raises(AssertionError):
+        documented().check("GET", "/items/nope", 404, answer.headers, json.dumps(changed))
+
+
+def test_the_served_document_is_this_one(pipeline: Pipeline) -> None:
+    answer = pipeline.request("GET", "/openapi.json", owner="")
+    assert answer.json == json.loads(json.dumps(DOCUMENT))
+    Documented(answer.json).check("GET", "/openapi.json", 200, answer.headers, answer.text)
+    links = pipeline.request("GET", "/").json["links"]
+    assert {links["openapi"], links["docs"]} == {"/openapi.json", "/docs"}
+
+
+def _problems(base: type[ProblemError]) -> list[type[ProblemError]]:
+    below = [each for sub in base.__subclasses__() for each in _problems(sub)]
+    return ([base] if hasattr(base, "slug") else []) + below
