@@ -29,7 +29,7 @@ code,pre{font:.9em/1.45 ui-monospace,monospace}pre{background:var(--soft);paddin
 pre code{font-size:1em;overflow-wrap:normal}
 table{border-collapse:collapse;width:100%;margin:.5rem 0}
 th,td{border-top:1px solid var(--line);padding:.4rem .6rem .4rem 0;text-align:left;vertical-align:top}
-td:first-child,th:first-child{width:27%}
+td:first-child,th:first-child{width:27%;min-width:8.5rem}
 nav ul{list-style:none;padding:0;margin:.25rem 0;columns:18rem}nav li{margin:.15rem 0}
 article{border-top:1px solid var(--line);margin-top:2rem}.m{font-weight:700}
 .get{color:var(--get)}.post{color:var(--post)}.put,.patch{color:var(--put)}.delete{color:var(--delete)}

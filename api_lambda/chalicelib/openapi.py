@@ -16,7 +16,8 @@ from .routes import ROUTES, Route
 _DESCRIPTION = """\
 Every write is answered with 202 and a job; the job ends with exactly the answer that a synchronous API would have \
 given. Poll it, or send `Prefer: wait=10` to be given that answer at once if the job ends in time. Commands for \
-one item take effect in the order of their 202s. An ended job can be read for {days:g} days."""
+one item take effect in the order of their 202s. An ended job can be read for {days:g} days. \
+A path or method that is not here is a 404."""
 
 _TAGS = (
     ("items", "Documents with unique names."),

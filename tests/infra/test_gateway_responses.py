@@ -25,7 +25,10 @@ def test_every_gateway_error_is_a_problem_document(response: GatewayResponse) ->
     assert problem["request_id"] == "$context.requestId"
     assert problem.get("status") == response.status
     assert definition.get("statusCode") == (str(response.status) if response.status else None)
-    assert definition["responseParameters"]["gatewayresponse.header.Content-Type"] == "'application/problem+json'"
+    headers = definition["responseParameters"]
+    assert headers["gatewayresponse.header.Content-Type"] == "'application/problem+json'"
+    assert headers["gatewayresponse.header.Cache-Control"] == "'no-store'"
+    assert headers["gatewayresponse.header.X-Content-Type-Options"] == "'nosniff'"
 
 
 @pytest.mark.parametrize(
