@@ -54,11 +54,15 @@ test-compose: .venv/.installed ## the integration tests in Compose, on a LocalSt
 test-integration: .venv/.installed ## integration and end-to-end tests against what .jobpipe/local.json names
 	@JOBPIPE_TEST_STAGE=$(STAGE) $(PY) -m pytest $(wildcard tests/integration tests/e2e) $(PYTEST_ARGS)
 
-deploy: .venv/.installed ## deploy to AWS with your credentials (STAGE=...)
-	@$(PY) -m infra.deploy up --stage $(STAGE) --target aws $(WITH_PARAMETERS)
+deploy: .venv/.installed ## deploy to AWS with your credentials (STAGE=... ALLOW_REPLACEMENT=yes)
+	@$(PY) -m infra.deploy up --stage $(STAGE) --target aws $(WITH_PARAMETERS) \
+		$(if $(call yes,$(ALLOW_REPLACEMENT)),--allow-replacement)
 
-destroy: .venv/.installed ## delete a stage on AWS and all its data (STAGE=... CONFIRM=yes)
-	@$(PY) -m infra.deploy destroy --stage $(STAGE) --target aws $(if $(filter yes,$(CONFIRM)),--delete-data)
+diff: .venv/.installed ## what a deployment would change, and nothing done (STAGE=... EXIT_CODE=yes)
+	@$(PY) -m infra.deploy diff --stage $(STAGE) $(WITH_PARAMETERS) $(if $(call yes,$(EXIT_CODE)),--exit-code)
+
+destroy: .venv/.installed ## delete a stage on AWS and all its data (STAGE=... CONFIRM=name of the stage)
+	@$(PY) -m infra.deploy destroy --stage $(STAGE) --target aws $(call option,--confirm,$(CONFIRM))
 
 grants: .venv/.installed ## what each Lambda may do, and what breaks without it: docs/security-grants.md
 	@$(PY) -m tests.iam

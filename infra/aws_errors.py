@@ -1,9 +1,11 @@
-"""Errors of AWS that are no trouble."""
+"""Errors of AWS: those that are no trouble, and what the others mean for an operator."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from botocore.exceptions import ClientError
+from botocore import exceptions
+from botocore.exceptions import BotoCoreError, ClientError
 
 _GONE = {
     "NoSuchBucket",
@@ -13,6 +15,34 @@ _GONE = {
     "AWS.SimpleQueueService.NonExistentQueue",
     "QueueDoesNotExist",
 }
+_EXPIRED = {"ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"}
+_UNKNOWN = {
+    "AuthFailure",
+    "InvalidAccessKeyId",
+    "InvalidClientTokenId",
+    "InvalidSignatureException",
+    "SignatureDoesNotMatch",
+    "UnrecognizedClientException",
+}
+_DENIED = {
+    "AccessDenied",
+    "AccessDeniedException",
+    "AuthorizationError",
+    "AuthorizationErrorException",
+    "UnauthorizedOperation",
+}
+_BEFORE_ANY_CALL = (
+    ((exceptions.NoRegionError,), "no AWS region is set: export AWS_REGION or configure a profile"),
+    ((exceptions.NoCredentialsError,), "no AWS credentials are set: export them, or AWS_PROFILE"),
+    ((exceptions.PartialCredentialsError,), "the AWS credentials are incomplete: {}"),
+    ((exceptions.ProfileNotFound,), "{} (AWS_PROFILE)"),
+    (
+        (exceptions.SSOError, exceptions.TokenRetrievalError, exceptions.RefreshWithMFAUnsupportedError),
+        "the AWS session has ended: log in again, as with `aws sso login` ({})",
+    ),
+    ((exceptions.CredentialRetrievalError,), "the AWS credentials cannot be had: {}"),
+)
+_ACTION = re.compile(r"not authorized to perform: ?`?([a-z0-9-]+:[A-Za-z*]+)")
 
 
 @contextmanager
@@ -23,3 +53,28 @@ def suppress_gone() -> Iterator[None]:
     except ClientError as error:
         if error.response["Error"]["Code"] not in _GONE:
             raise
+
+
+def is_missing_stack(error: ClientError) -> bool:
+    """Whether CloudFormation says that there is no such stack."""
+    return "does not exist" in error.response["Error"]["Message"]
+
+
+def rights_problem(error: BotoCoreError | ClientError) -> str | None:
+    """One line on what is wrong with the caller's credentials or rights; None if that is not what is wrong."""
+    if isinstance(error, ClientError):
+        return _of_answer(error)
+    return next((line.format(error) for kinds, line in _BEFORE_ANY_CALL if isinstance(error, kinds)), None)
+
+
+def _of_answer(error: ClientError) -> str | None:
+    code, said = error.response["Error"].get("Code", ""), error.response["Error"].get("Message", "")
+    if code in _EXPIRED:
+        return f"the AWS credentials have expired: renew them ({code})"
+    if code in _UNKNOWN:
+        return f"AWS does not take these credentials ({code}): {said}"
+    if code in _DENIED:
+        action = _ACTION.search(said)
+        name = action.group(1) if action else error.operation_name
+        return f"these credentials may not do {name}: {said}"
+    return None

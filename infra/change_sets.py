@@ -10,14 +10,17 @@ from uuid import uuid4
 import tenacity
 from botocore.exceptions import ClientError
 
+from infra import stack_parameters
+from infra.aws_errors import is_missing_stack, rights_problem
 from infra.errors import OperatorError
 from infra.progress import Progress
+from infra.stack_changes import Change, StackDiff, all_added, losses, read_change
+from infra.stack_events import StackEvents
 from infra.templates import INLINE_LIMIT, Template, to_json
 
 STACK_SECONDS = 1800
 _UNUSABLE = {"ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "REVIEW_IN_PROGRESS", "DELETE_FAILED"}
 _NOTHING_TO_DO = ("didn't contain changes", "no updates are to be performed", "no changes")
-_CANCELLED = "cancelled"  # what CloudFormation says of resources that fell with another one
 
 
 @dataclass(frozen=True)
@@ -31,32 +34,59 @@ class StackResult:
 class Stacks:
     """CloudFormation of one target."""
 
-    def __init__(self, cloudformation: Any, progress: Progress, poll_seconds: float) -> None:
+    def __init__(
+        self, cloudformation: Any, progress: Progress, poll_seconds: float, *, allow_loss: bool = True
+    ) -> None:
         self._cfn = cloudformation
         self._progress = progress
         self._poll_seconds = poll_seconds
+        self._allow_loss = allow_loss
 
     def deploy(
         self, name: str, template: Template, parameters: dict[str, str], defaults: dict[str, str] | None = None
     ) -> StackResult:
         """Brings the stack to the template; a failure names its first cause and leaves the way free.
 
-        A parameter that is not given keeps the stack's value; where it has none yet, it takes the default. A value
-        that is the old template's default gives way to another default of the new one.
+        Unless that is allowed, a change set that would replace or remove what holds state is refused.
         """
-        body = to_json(template)
-        if len(body.encode()) > INLINE_LIMIT:
-            raise OperatorError(f"the template of {name} exceeds {INLINE_LIMIT} bytes")
         exists = self._make_way(name)
-        seen = self._event_ids(name) if exists else set()
-        values = self._parameters(name, template, parameters, defaults or {})
-        change_set = self._create_change_set(name, body, values, exists=exists)
+        events = StackEvents(self._cfn, name, self._progress)
+        values = self._choose(name, template, parameters, defaults or {})
+        change_set = self._create_change_set(name, template, values, exists=exists)
         if change_set is None:
             self._progress.event(name, "UNCHANGED", "no changes")
             return StackResult(self.outputs(name), changed=False)
+        if exists and not self._allow_loss:
+            self._refuse_losses(name, change_set)
         self._cfn.execute_change_set(ChangeSetName=change_set, StackName=name)
-        self._follow(name, seen)
+        self._follow(name, events)
         return StackResult(self.outputs(name), changed=True)
+
+    def diff(
+        self, name: str, template: Template, parameters: dict[str, str], defaults: dict[str, str] | None = None
+    ) -> StackDiff:
+        """What deploy() would do, and nothing done: neither a change set nor an empty stack stays."""
+        stack = self._describe(name)
+        status = stack["StackStatus"] if stack else ""
+        if status in _UNUSABLE:
+            note = f"it is {status}: a deployment removes it and makes it anew"
+            return StackDiff(name, all_added(template), note=note)
+        if stack:
+            _refuse_busy(name, status)
+        values = self._choose(name, template, parameters, defaults or {})
+        change_set = None
+        try:
+            change_set = self._create_change_set(name, template, values, exists=bool(stack))
+            changes = tuple(self._changes(name, change_set)) if change_set else ()
+        finally:
+            if change_set:
+                self._cfn.delete_change_set(ChangeSetName=change_set, StackName=name)
+            if not stack:
+                self._delete_empty(name)
+        if not stack:
+            return StackDiff(name, changes, note="there is no such stack yet")
+        differing = stack_parameters.changed(template, _held(stack), values) if change_set else {}
+        return StackDiff(name, changes, differing)
 
     def delete(self, name: str) -> bool:
         """Deletes the stack and waits; False if there was none."""
@@ -65,11 +95,11 @@ class Stacks:
             return False
         # by id, since a deleted stack is found by that only
         stack_id = stack["StackId"]
-        seen = self._event_ids(stack_id)
+        events = StackEvents(self._cfn, stack_id, self._progress)
         self._cfn.delete_stack(StackName=stack_id)
         status = self._settled(stack_id)
         if status not in {"DELETE_COMPLETE", "GONE"}:
-            raise OperatorError(f"{name} cannot be deleted: {self._first_failure(stack_id, seen)}")
+            raise OperatorError(f"{name} cannot be deleted: {self._cause(stack_id, events)}")
         self._progress.event(name, "DELETE_COMPLETE", "AWS::CloudFormation::Stack")
         return True
 
@@ -107,35 +137,22 @@ class Stacks:
             self._progress.event(name, status, "removing what is left of an earlier try")
             self.delete(name)
             return False
-        if status == "UPDATE_ROLLBACK_FAILED":
-            raise OperatorError(
-                f"{name} is stuck: run `aws cloudformation continue-update-rollback --stack-name {name}`"
-            )
-        if status.endswith("IN_PROGRESS"):
-            raise OperatorError(f"{name} is being changed by someone else ({status}); try again when that is done")
+        _refuse_busy(name, status)
         return True
 
-    def _parameters(
+    def _choose(
         self, name: str, template: Template, given: dict[str, str], defaults: dict[str, str]
-    ) -> list[dict[str, Any]]:
-        stack = self._describe(name) or {}
-        held = {each["ParameterKey"]: each.get("ParameterValue") for each in stack.get("Parameters", [])}
-        declared = template.get("Parameters", {})
-        before = (self.template(name) or {}).get("Parameters", {}) if held else {}
-        kept = {key for key, value in held.items() if not _gives_way(value, before.get(key), declared.get(key))}
-        values: list[dict[str, Any]] = []
-        for key in declared:
-            if key in given:
-                values.append({"ParameterKey": key, "ParameterValue": given[key]})
-            elif key in kept:
-                values.append({"ParameterKey": key, "UsePreviousValue": True})
-            elif key in defaults:
-                values.append({"ParameterKey": key, "ParameterValue": defaults[key]})
-        return values
+    ) -> list[stack_parameters.Parameter]:
+        held = _held(self._describe(name) or {})
+        before = (self.template(name) or {}) if held else {}
+        return stack_parameters.choose(template, before, held, given, defaults)
 
     def _create_change_set(
-        self, name: str, body: str, parameters: list[dict[str, Any]], *, exists: bool
+        self, name: str, template: Template, parameters: list[stack_parameters.Parameter], *, exists: bool
     ) -> str | None:
+        body = to_json(template)
+        if len(body.encode()) > INLINE_LIMIT:
+            raise OperatorError(f"the template of {name} exceeds {INLINE_LIMIT} bytes")
         try:
             change_set: str = self._cfn.create_change_set(
                 StackName=name,
@@ -148,6 +165,8 @@ class Stacks:
         except ClientError as error:
             if _says_nothing_to_do(error.response["Error"]["Message"]):
                 return None
+            if rights_problem(error):
+                raise
             raise OperatorError(f"{name} is refused: {error.response['Error']['Message']}") from None
         described = self._poll(
             lambda: self._cfn.describe_change_set(ChangeSetName=change_set, StackName=name),
@@ -163,72 +182,52 @@ class Stacks:
             self.delete(name)  # the empty stack that the change set made
         raise OperatorError(f"{name} is refused: {reason}")
 
-    def _follow(self, name: str, seen: set[str]) -> None:
-        printed = set(seen)
+    def _changes(self, name: str, change_set: str) -> list[Change]:
+        pages = self._cfn.get_paginator("describe_change_set").paginate(ChangeSetName=change_set, StackName=name)
+        found = (change for page in pages for change in page["Changes"])
+        return [read_change(change["ResourceChange"]) for change in found]
 
+    def _refuse_losses(self, name: str, change_set: str) -> None:
+        lost = losses(self._changes(name, change_set))
+        if lost:
+            self._cfn.delete_change_set(ChangeSetName=change_set, StackName=name)
+            raise OperatorError(
+                f"{name} would lose what it holds: {'; '.join(map(str, lost))}"
+                " (--allow-replacement, make: ALLOW_REPLACEMENT=yes, goes on all the same)"
+            )
+
+    def _delete_empty(self, name: str) -> None:
+        """The stack without resources that the change set of a new one makes."""
+        stack = self._describe(name)
+        if stack and stack["StackStatus"] == "REVIEW_IN_PROGRESS":
+            self._cfn.delete_stack(StackName=stack["StackId"])
+            self._settled(stack["StackId"])
+
+    def _follow(self, name: str, events: StackEvents) -> None:
         def step() -> str:
             # the status first: events that are there by then are printed before it is believed
             status = self._status(name)
-            for event in self._events(name):
-                if event["EventId"] not in printed:
-                    printed.add(event["EventId"])
-                    self._print(name, event)
+            events.print_new()
             return status
 
         status = self._poll(step, _is_settled)
         if status in {"CREATE_COMPLETE", "UPDATE_COMPLETE"}:
             return
-        cause = self._first_failure(name, seen)
+        cause = self._cause(name, events)
         if status in _UNUSABLE:
             with suppress(OperatorError):  # what cannot be deleted now is deleted before the next try
                 self.delete(name)
         raise OperatorError(f"{name} failed and was rolled back: {cause}")
 
-    def _print(self, name: str, event: dict[str, Any]) -> None:
-        status = event["ResourceStatus"]
-        if status.endswith("IN_PROGRESS") and "ROLLBACK" not in status:
-            return
-        what = f"{event['ResourceType']} {event['LogicalResourceId']}"
-        reason = event.get("ResourceStatusReason", "") if "FAILED" in status else ""
-        self._progress.event(name, status, what, reason)
-
-    def _first_failure(self, name: str, seen: set[str]) -> str:
-        failed = [
-            event
-            for event in self._events(name)
-            if event["EventId"] not in seen and event["ResourceStatus"].endswith("FAILED")
-        ]
-        causes = [event for event in failed if _CANCELLED not in event.get("ResourceStatusReason", "").lower()]
-        # a stack's own event comes after, and repeats, its resources'
-        causes.sort(key=lambda event: event["ResourceType"] == "AWS::CloudFormation::Stack")
-        if not causes:
-            return self._describe_reason(name)
-        event = causes[0]
-        reason = event.get("ResourceStatusReason", "no reason given")
-        return f"{event['LogicalResourceId']} ({event['ResourceType']}): {reason}"
-
-    def _describe_reason(self, name: str) -> str:
+    def _cause(self, name: str, events: StackEvents) -> str:
         stack = self._describe(name) or {}
-        return str(stack.get("StackStatusReason") or "no reason given")
-
-    def _event_ids(self, name: str) -> set[str]:
-        return {event["EventId"] for event in self._events(name)}
-
-    def _events(self, name: str) -> list[dict[str, Any]]:
-        """Oldest first."""
-        try:
-            pages = self._cfn.get_paginator("describe_stack_events").paginate(StackName=name)
-            return [event for page in pages for event in page["StackEvents"]][::-1]
-        except ClientError as error:
-            if _is_missing(error):
-                return []
-            raise
+        return events.first_failure() or str(stack.get("StackStatusReason") or "no reason given")
 
     def _describe(self, name: str) -> dict[str, Any] | None:
         try:
             stack: dict[str, Any] = self._cfn.describe_stacks(StackName=name)["Stacks"][0]
         except ClientError as error:
-            if _is_missing(error):
+            if is_missing_stack(error):
                 return None
             raise
         except IndexError:
@@ -253,17 +252,21 @@ class Stacks:
             raise OperatorError(f"CloudFormation did not finish in {STACK_SECONDS} s") from None
 
 
-def _gives_way(value: str | None, before: Template | None, now: Template | None) -> bool:
-    old, new = (before or {}).get("Default"), (now or {}).get("Default")
-    return old != new and old is not None and value == str(old)
+def _held(stack: dict[str, Any]) -> dict[str, str | None]:
+    return {each["ParameterKey"]: each.get("ParameterValue") for each in stack.get("Parameters", [])}
+
+
+def _refuse_busy(name: str, status: str) -> None:
+    if status == "UPDATE_ROLLBACK_FAILED":
+        raise OperatorError(
+            f"{name} is stuck: run `aws cloudformation continue-update-rollback --stack-name {name}`"
+        )
+    if status.endswith("IN_PROGRESS"):
+        raise OperatorError(f"{name} is being changed by someone else ({status}); try again when that is done")
 
 
 def _is_settled(status: str) -> bool:
     return not status.endswith("IN_PROGRESS")
-
-
-def _is_missing(error: ClientError) -> bool:
-    return "does not exist" in error.response["Error"]["Message"]
 
 
 def _says_nothing_to_do(reason: str) -> bool:

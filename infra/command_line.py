@@ -8,6 +8,7 @@ from typing import NoReturn
 
 from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError
 
+from infra.aws_errors import rights_problem
 from infra.errors import OperatorError
 
 INTERRUPTED = 130
@@ -23,7 +24,7 @@ def run(name: str, command: Callable[[], int | None]) -> int:
     except EndpointConnectionError as error:
         return _say(name, f"nothing answers at {error.kwargs.get('endpoint_url', 'the target')}")
     except (BotoCoreError, ClientError) as error:
-        return _say(name, f"AWS says: {error}")
+        return _say(name, rights_problem(error) or f"AWS says: {error}")
     except BrokenPipeError:
         # Whoever read our output has seen enough; the interpreter would complain once more when it closes it.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

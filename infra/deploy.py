@@ -1,4 +1,4 @@
-"""`python -m infra.deploy up|destroy|env --stage local --target auto|embedded|localstack|aws`."""
+"""`python -m infra.deploy up|diff|destroy|env --stage local --target auto|embedded|localstack|aws`."""
 
 import argparse
 import json
@@ -6,13 +6,18 @@ import shlex
 import sys
 
 from infra.command_line import OneLineParser, run
+from infra.confirmation import check_confirmation, confirm_destruction
 from infra.deployment import Deployer, answers
 from infra.errors import OperatorError
 from infra.progress import Progress
+from infra.retained import held_by
 from infra.settings import LOCAL_STAGE, Settings, check_stage, read_settings
+from infra.stage_diff import print_diff, stage_diff
 from infra.stage_file import Deployment, earlier_deployment, read_deployment, stage_file
 from infra.targets import AUTO, CHOICES, EMBEDDED, find_target
 from infra.teardown import Teardown
+
+DIFFERENT = 2
 
 
 def main() -> int:
@@ -21,32 +26,49 @@ def main() -> int:
     return run(arguments.command, lambda: _command(arguments))
 
 
-def _command(arguments: argparse.Namespace) -> None:
+def _command(arguments: argparse.Namespace) -> int | None:
     settings = read_settings()
     stage = check_stage(arguments.stage or settings.stage)
+    overrides = dict(arguments.parameter)
     if arguments.command == "up":
-        _up(stage, arguments.target, dict(arguments.parameter), settings)
+        _up(stage, arguments.target, overrides, settings, allow_replacement=arguments.allow_replacement)
+    elif arguments.command == "diff":
+        differs = _diff(stage, arguments.target, overrides, settings)
+        return DIFFERENT if differs and arguments.exit_code else None
     elif arguments.command == "env":
         _print_exports(read_deployment(settings.state_dir, stage))
     else:
-        _destroy(stage, arguments.target, settings, delete_data=arguments.delete_data)
+        _destroy(stage, arguments.target, settings, arguments.confirm)
+    return None
 
 
-def _up(stage: str, wanted: str, overrides: dict[str, str], settings: Settings) -> None:
+def _up(stage: str, wanted: str, overrides: dict[str, str], settings: Settings, *, allow_replacement: bool) -> None:
     progress = Progress()
     target = find_target(wanted, stage, settings)
     if target is None:
         raise OperatorError("there is no target")
-    progress.say(f"target: {target.name} ({target.why})")
-    deployment = Deployer(target, stage, settings, progress, overrides).up()
-    _print_result(deployment)
+    target.check_parameters(overrides)
+    progress.say(f"target: {target.place}, stage {stage} ({target.why})")
+    may_lose = allow_replacement or stage == LOCAL_STAGE
+    deployer = Deployer(target, stage, settings, progress, overrides, allow_replacement=may_lose)
+    _print_result(deployer.up())
 
 
-def _destroy(stage: str, wanted: str, settings: Settings, *, delete_data: bool) -> None:
-    if stage != LOCAL_STAGE and not delete_data:
-        raise OperatorError(
-            f"this would delete every job, item and document of {stage!r}: add --delete-data (make: CONFIRM=yes)"
-        )
+def _diff(stage: str, wanted: str, overrides: dict[str, str], settings: Settings) -> bool:
+    progress = Progress()
+    target = find_target(wanted, stage, settings, start=False)
+    if target is None:
+        raise OperatorError(f"nothing answers at {settings.emulator_url}: everything would be made anew")
+    target.check_parameters(overrides)
+    progress.say(f"target: {target.place}, stage {stage} ({target.why}); nothing is changed")
+    diffs = stage_diff(Deployer(target, stage, settings, progress, overrides))
+    print_diff(diffs, progress)
+    return any(diff.differs or diff.note for diff in diffs)
+
+
+def _destroy(stage: str, wanted: str, settings: Settings, confirmed: str | None) -> None:
+    if stage != LOCAL_STAGE:
+        check_confirmation(stage, confirmed)
     progress = Progress()
     target = find_target(wanted, stage, settings, start=False)
     if target is None:
@@ -58,7 +80,9 @@ def _destroy(stage: str, wanted: str, settings: Settings, *, delete_data: bool) 
             stage_file(settings.state_dir, stage).unlink()
         progress.say(f"nothing answers at {settings.emulator_url}, so there is nothing to destroy")
         return
-    progress.say(f"target: {target.name} ({target.why})")
+    progress.say(f"target: {target.place}, stage {stage} ({target.why})")
+    if stage != LOCAL_STAGE:
+        confirm_destruction(target, stage, held_by(target, stage), confirmed, progress)
     Teardown(target, stage, settings, progress).destroy()
     progress.say(f"stage {stage} is gone")
 
@@ -88,7 +112,7 @@ def curl_line(deployment: Deployment) -> str:
 
 def _parse() -> argparse.Namespace:
     parser = OneLineParser(prog="python -m infra.deploy", description="Deploys and destroys stages.")
-    parser.add_argument("command", choices=["up", "destroy", "env"])
+    parser.add_argument("command", choices=["up", "diff", "destroy", "env"])
     parser.add_argument("--stage", help="JOBPIPE_STAGE, else local")
     parser.add_argument("--target", choices=CHOICES, default=AUTO)
     parser.add_argument(
@@ -99,7 +123,13 @@ def _parse() -> argparse.Namespace:
         metavar="NAME=VALUE",
         help="a parameter of the templates, such as WorkerTimeout=30",
     )
-    parser.add_argument("--delete-data", action="store_true", help="destroy a stage other than local")
+    parser.add_argument(
+        "--allow-replacement",
+        action="store_true",
+        help="replace or remove tables, buckets, queues, the key, the API",
+    )
+    parser.add_argument("--exit-code", action="store_true", help="diff: exit with 2 if anything would change")
+    parser.add_argument("--confirm", metavar="STAGE", help="destroy this stage without asking")
     return parser.parse_args()
 
 

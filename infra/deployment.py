@@ -33,6 +33,7 @@ class Deployer:
     settings: Settings
     progress: Progress
     overrides: dict[str, str]  # parameters that the operator gave
+    allow_replacement: bool = True  # of what holds state
 
     def up(self) -> Deployment:
         """Deploys, waits until the API answers, and leaves the stage file."""
@@ -41,8 +42,7 @@ class Deployer:
             if self.overrides:  # before anything is changed
                 self.check_overrides(packaging.result())
                 self.check_encryption()
-            given = {"Stage": self.stage} | self.overrides
-            defaults = self.target.default_parameters(self.stage)
+            given, defaults = self.parameters()
             self._say_what_is_off(defaults)
             template = foundation_for(self.stage)
             foundation = self._stacks().deploy(foundation_stack(self.stage), template, given, defaults).outputs
@@ -59,6 +59,10 @@ class Deployer:
         if not wait_for_key(deployment.base_url, deployment.api_key, good=True):
             self.progress.say("API Gateway does not take the key yet; that may last some minutes")
         return deployment
+
+    def parameters(self) -> tuple[dict[str, str], dict[str, str]]:
+        """What is given for every stack, and what is taken where a stack has no value yet."""
+        return {"Stage": self.stage} | self.overrides, self.target.default_parameters(self.stage)
 
     def check_overrides(self, packages: dict[str, Package]) -> None:
         """Refuses parameters that no template has."""
@@ -80,10 +84,11 @@ class Deployer:
             self.progress.say("access logs are off: see docs/operations.md#access-logs")
 
     def _stacks(self) -> Stacks:
-        return Stacks(self.target.client("cloudformation"), self.progress, self.target.poll_seconds)
+        cloudformation = self.target.client("cloudformation")
+        return Stacks(cloudformation, self.progress, self.target.poll_seconds, allow_loss=self.allow_replacement)
 
     def _deploy_app(self, package: Package, given: dict[str, str], defaults: dict[str, str]) -> dict[str, str]:
-        key = f"{package.app}/{package.content_hash}.zip"
+        key = code_key(package)
         self._upload(package, given["ArtifactsBucket"], key)
         template = read_template(package.template_path)
         if package.app == "api" and self.target.endpoint_url:
@@ -131,6 +136,11 @@ class Deployer:
                 "dead_letters_function": outputs["DeadLettersFunction"],
             },
         )
+
+
+def code_key(package: Package) -> str:
+    """Where a zip lies in the bucket of the artifacts."""
+    return f"{package.app}/{package.content_hash}.zip"
 
 
 def answers(base_url: str) -> bool:

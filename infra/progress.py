@@ -20,3 +20,7 @@ class Progress:
         style = next((style for part, style in _STYLES if part in status), "default")
         tail = f"  {escape(reason)}" if reason else ""
         self._console.print(f"  {escape(stack):28} [{style}]{status:18}[/] {escape(what)}{tail}")
+
+    def marked(self, line: str, style: str) -> None:
+        """A line that stands out on a terminal."""
+        self._console.print(f"[{style}]{escape(line)}[/]")

@@ -58,6 +58,11 @@ def check_stage(stage: str) -> str:
     return stage
 
 
+def aws_region() -> str | None:
+    """What AWS_REGION says, which all of AWS's tools read, but not boto3; None leaves it to boto3's own ways."""
+    return os.environ.get("AWS_REGION") or None
+
+
 def tool_environment() -> dict[str, str]:
     """The caller's environment for pip and Chalice: proxies and certificates, but nobody's AWS account."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "PYTHON"))}

@@ -11,9 +11,10 @@ import tenacity
 from botocore.config import Config
 
 from infra import compose
+from infra.aws_errors import rights_problem
 from infra.emulator import Emulator
 from infra.errors import OperatorError
-from infra.settings import EMULATOR_REGION, LOCAL_STAGE, Settings, python_runtime
+from infra.settings import EMULATOR_REGION, LOCAL_STAGE, Settings, aws_region, python_runtime
 from infra.stage_file import Deployment
 
 EMBEDDED, LOCALSTACK, AWS, AUTO = "embedded", "localstack", "aws", "auto"
@@ -21,6 +22,7 @@ CHOICES = (AUTO, EMBEDDED, LOCALSTACK, AWS)
 API_STAGE = "v1"  # as in api_lambda/.chalice/config.json
 _NAMES = {EMBEDDED: "the embedded emulator", LOCALSTACK: "LocalStack"}
 _LOCALSTACK_START_SECONDS = 180
+_ONLY_ON_AWS = {"RestApiId": "", "RequireTls": "true"}
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,13 @@ class Target:
     endpoint_url: str | None
     why: str
     session: boto3.Session = field(repr=False)
+
+    @property
+    def place(self) -> str:
+        """What it is for an operator: on AWS with the account and the region."""
+        if self.endpoint_url:
+            return f"{self.name} at {self.endpoint_url}"
+        return f"AWS account {self.account()}, region {self.region}"
 
     @property
     def poll_seconds(self) -> float:
@@ -47,6 +56,16 @@ class Target:
         )
         # boto3-stubs can name the type of a client only for a literal service
         return self.session.client(service, endpoint_url=self.endpoint_url, config=settings)  # type: ignore[call-overload]
+
+    def account(self) -> str:
+        """The id of the account; it takes a call, so that credentials are checked by it."""
+        return str(self.client("sts").get_caller_identity()["Account"])
+
+    def check_parameters(self, given: dict[str, str]) -> None:
+        """Refuses on AWS what only an emulator may have."""
+        wrong = [name for name, value in _ONLY_ON_AWS.items() if given.get(name, value) != value]
+        if wrong and self.endpoint_url is None:
+            raise OperatorError(f"{', '.join(wrong)}: other values than the default are for emulators only")
 
     def base_url(self, rest_api_id: str) -> str:
         """Where the deployed API answers."""
@@ -166,13 +185,12 @@ def _emulator(name: str, url: str, why: str) -> Target:
 
 def _aws() -> Target:
     try:
-        session = boto3.Session()
+        session = boto3.Session(region_name=aws_region())
         if not session.region_name:
-            raise OperatorError("no AWS region is set: export AWS_REGION or configure a profile")
+            raise botocore.exceptions.NoRegionError
         target = Target(AWS, session.region_name, None, "it was asked for", session)
-        account = target.client("sts").get_caller_identity()["Account"]
-    except botocore.exceptions.NoCredentialsError:
-        raise OperatorError("no AWS credentials are set: export them, or AWS_PROFILE") from None
+        target.account()
     except (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError) as error:
-        raise OperatorError(f"AWS does not take these credentials: {error}") from None
-    return Target(AWS, target.region, None, f"account {account}", session)
+        # before anything else is done: whoever has no right to ask who he is has none that would serve here
+        raise OperatorError(rights_problem(error) or f"AWS cannot be asked: {error}") from None
+    return target

@@ -112,6 +112,12 @@ def test_deploy_again_change_and_destroy(run: Run, state_dir: Path) -> None:
     assert stage.request("POST", "/items", {**item, "name": unique("New")}, headers=WAIT).status_code == 201
 
     assert run("up").stdout.count("no changes") == 4, "parameters stay until they are given anew"
+    same = run("diff", "--exit-code")
+    assert (same.returncode, same.stdout.count("no changes")) == (0, 4), same.stdout
+    other = run("diff", "--exit-code", "--parameter", "WorkerTimeout=20")
+    assert other.returncode == 2, other.stderr
+    assert "WorkerTimeout: 10 -> 20" in other.stdout
+    assert run("diff", "--parameter", "WorkerTimeout=20").returncode == 0
 
     destroyed = run("destroy")
     assert destroyed.returncode == 0, destroyed.stderr
@@ -133,6 +139,10 @@ def test_deploy_again_change_and_destroy(run: Run, state_dir: Path) -> None:
         ("up", "--parameter", "NoSuchParameter=1"),
         ("up", "--parameter", "WorkerTimeout=7"),
         ("destroy", "--stage", "prod", "--target", "aws"),
+        ("destroy", "--stage", "prod", "--target", "aws", "--confirm", "yes"),
+        ("diff", "--target", "localstack"),
+        ("diff", "--stage", "prod", "--target", "embedded"),
+        ("diff", "--parameter", "NoSuchParameter=1"),
         ("env", "--stage", "elsewhere"),
     ],
 )

@@ -1,0 +1,62 @@
+"""What CloudFormation tells of a stack while it changes it."""
+
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from infra.aws_errors import is_missing_stack
+from infra.progress import Progress
+
+_CANCELLED = "cancelled"  # what CloudFormation says of resources that fell with another one
+
+
+class StackEvents:
+    """The events of one stack, from now on; those before are passed over."""
+
+    def __init__(self, cloudformation: Any, name: str, progress: Progress) -> None:
+        self._cfn = cloudformation
+        self._name = name
+        self._progress = progress
+        self._old = {event["EventId"] for event in self._read()}
+        self._printed = set(self._old)
+
+    def print_new(self) -> None:
+        """Prints what came since the last call."""
+        for event in self._read():
+            if event["EventId"] not in self._printed:
+                self._printed.add(event["EventId"])
+                self._print(event)
+
+    def first_failure(self) -> str | None:
+        """The cause, where one failed."""
+        failed = [
+            event
+            for event in self._read()
+            if event["EventId"] not in self._old and event["ResourceStatus"].endswith("FAILED")
+        ]
+        causes = [event for event in failed if _CANCELLED not in event.get("ResourceStatusReason", "").lower()]
+        # a stack's own event comes after, and repeats, its resources'
+        causes.sort(key=lambda event: event["ResourceType"] == "AWS::CloudFormation::Stack")
+        if not causes:
+            return None
+        event = causes[0]
+        reason = event.get("ResourceStatusReason", "no reason given")
+        return f"{event['LogicalResourceId']} ({event['ResourceType']}): {reason}"
+
+    def _print(self, event: dict[str, Any]) -> None:
+        status = event["ResourceStatus"]
+        if status.endswith("IN_PROGRESS") and "ROLLBACK" not in status:
+            return
+        what = f"{event['ResourceType']} {event['LogicalResourceId']}"
+        reason = event.get("ResourceStatusReason", "") if "FAILED" in status else ""
+        self._progress.event(event["StackName"], status, what, reason)
+
+    def _read(self) -> list[dict[str, Any]]:
+        """Oldest first."""
+        try:
+            pages = self._cfn.get_paginator("describe_stack_events").paginate(StackName=self._name)
+            return [event for page in pages for event in page["StackEvents"]][::-1]
+        except ClientError as error:
+            if is_missing_stack(error):
+                return []
+            raise

@@ -1,0 +1,63 @@
+"""What a deployment of a stage would change, stack by stack, with nothing changed."""
+
+from infra.change_sets import Stacks
+from infra.deployment import Deployer, code_key
+from infra.package import package_all
+from infra.progress import Progress
+from infra.stack_changes import StackDiff, all_added
+from infra.stack_names import app_stack, foundation_stack
+from infra.templates import Template, foundation_for, read_template
+
+_STYLES = {"add": "green", "change": "yellow"}
+
+
+def stage_diff(deployer: Deployer) -> list[StackDiff]:
+    """Of the stacks in the order of a deployment."""
+    packages = package_all()
+    deployer.check_overrides(packages)
+    given, defaults = deployer.parameters()
+    target = deployer.target
+    stacks = Stacks(target.client("cloudformation"), deployer.progress, target.poll_seconds)
+    name = foundation_stack(deployer.stage)
+    diffs = [stacks.diff(name, foundation_for(deployer.stage), given, defaults)]
+    foundation = stacks.outputs(name)
+    for app in ("worker", "api"):
+        package = packages[app]
+        wanted = given | foundation | {"CodeKey": code_key(package)}
+        diffs.append(
+            _app(stacks, app_stack(deployer.stage, app), read_template(package.template_path), wanted, defaults)
+        )
+    return diffs
+
+
+def _app(
+    stacks: Stacks, name: str, template: Template, given: dict[str, str], defaults: dict[str, str]
+) -> StackDiff:
+    """A change set needs a value for every parameter, and some are outputs of a foundation that is yet to come."""
+    required = {key for key, each in template["Parameters"].items() if "Default" not in each}
+    missing = sorted(required - set(given) - set(defaults))
+    if not missing:
+        return stacks.diff(name, template, given, defaults)
+    note = f"no change set before the foundation has {', '.join(missing)}"
+    if stacks.template(name) is None:
+        return StackDiff(name, all_added(template), note=f"there is no such stack yet; {note}")
+    return StackDiff(name, (), note=note)
+
+
+def print_diff(diffs: list[StackDiff], progress: Progress) -> None:
+    """A line for each resource; what would lose state stands out, and is told again at the end."""
+    for diff in diffs:
+        told = f"{len(diff.changes)} to change" if diff.changes else "no changes"
+        progress.say(f"{diff.name}: {told}" + (f" ({diff.note})" if diff.note else ""))
+        for name, (before, after) in sorted(diff.parameters.items()):
+            progress.say(f"  parameter   {name}: {before} -> {after}")
+        for change in diff.changes:
+            action = change.action.upper() if change.loses else change.action
+            what = f"  {action:11} {change.resource_type} {change.logical_id}"
+            why = f"  {', '.join(change.causes)}" if change.causes else ""
+            progress.marked(what + why, "bold red" if change.loses else _STYLES.get(change.action, "default"))
+    lost = [change for diff in diffs for change in diff.changes if change.loses]
+    for change in lost:
+        progress.marked(f"STATE WOULD BE LOST: {change}", "bold red")
+    if not any(diff.differs or diff.note for diff in diffs):
+        progress.say("nothing to deploy")

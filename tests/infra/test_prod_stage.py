@@ -1,0 +1,242 @@
+"""A stage whose data somebody wants back: as on AWS, its resources outlive their stacks."""
+
+from __future__ import annotations
+
+import os
+import pty
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from rich.console import Console
+
+from infra import templates
+from infra.change_sets import Stacks
+from infra.confirmation import confirm_destruction
+from infra.deployment import Deployer
+from infra.emulator import running_emulator
+from infra.errors import OperatorError
+from infra.progress import Progress
+from infra.retained import Held, held_by
+from infra.settings import Settings
+from infra.stack_names import app_stack, foundation_stack
+from infra.stage_diff import print_diff, stage_diff
+from infra.targets import EMBEDDED, Target, find_target
+from infra.teardown import Teardown
+from tests.deployed import WAIT, Stage, unique
+
+PROD = "prod"
+STATEFUL = {"CommandsQueue", "DeadLettersQueue", "ParkedQueue", "JobsTable", "ItemsTable", "NamesTable"}
+BUCKETS = {"DocumentsBucket", "ArtifactsBucket"}
+
+
+@pytest.fixture(scope="module")
+def settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    state_dir: Path = tmp_path_factory.mktemp("prod")
+    with running_emulator(state_dir) as emulator:
+        yield Settings(stage=PROD, port=emulator.port, endpoint_url=None, state_dir=state_dir)
+
+
+@pytest.fixture(scope="module")
+def target(settings: Settings) -> Target:
+    found = find_target(EMBEDDED, "local", settings, start=False)
+    assert found
+    return found
+
+
+@pytest.fixture
+def console() -> Console:
+    return Console(record=True, width=200, file=Path("/dev/null").open("w"))
+
+
+@pytest.fixture
+def deployer(settings: Settings, target: Target, console: Console) -> Deployer:
+    return Deployer(target, PROD, settings, Progress(console), {}, allow_replacement=False)
+
+
+@pytest.fixture
+def prod(deployer: Deployer, target: Target, settings: Settings) -> Iterator[Stage]:
+    yield Stage(deployer.up())
+    Teardown(target, PROD, settings, Progress(Console(quiet=True))).destroy()
+    assert there(target) == set()
+
+
+def there(target: Target) -> set[str]:
+    """Every stack, table, bucket and queue of the account, and the change sets that wait."""
+    cfn = target.client("cloudformation")
+    found = {
+        stack["StackName"] for stack in cfn.describe_stacks()["Stacks"] if stack["StackStatus"] != "DELETE_COMPLETE"
+    }
+    for stack in list(found):
+        found |= {each["ChangeSetName"] for each in cfn.list_change_sets(StackName=stack)["Summaries"]}
+    found |= set(target.client("dynamodb").list_tables()["TableNames"])
+    found |= {bucket["Name"] for bucket in target.client("s3").list_buckets()["Buckets"]}
+    return found | {url.rpartition("/")[2] for url in target.client("sqs").list_queues().get("QueueUrls", [])}
+
+
+def with_another_foundation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: Any) -> None:
+    template = templates.read_template(templates.FOUNDATION)
+    change(template)
+    path = tmp_path / "foundation.yaml"
+    path.write_text(yaml.safe_dump(template))
+    monkeypatch.setattr(templates, "FOUNDATION", path)
+
+
+def test_what_a_stage_that_is_not_there_would_be_made_of(
+    deployer: Deployer, target: Target, console: Console
+) -> None:
+    foundation, worker, api = stage_diff(deployer)
+
+    added = {change.logical_id for change in foundation.changes}
+    assert added >= STATEFUL | BUCKETS
+    assert {change.action for diff in (foundation, worker, api) for change in diff.changes} == {"add"}
+    for diff in (foundation, worker, api):
+        assert diff.differs
+        assert "no such stack" in diff.note
+    assert "JobsTable" in worker.note, "it needs the foundation's outputs"
+    assert there(target) == set(), "nothing was left behind"
+    print_diff([foundation, worker, api], deployer.progress)
+    assert "jobpipe-prod-foundation:" in console.export_text()
+
+
+def test_a_diff_says_what_a_deployment_would_do_and_does_nothing(
+    prod: Stage, deployer: Deployer, target: Target, settings: Settings, console: Console
+) -> None:
+    before = there(target)
+    assert [diff.differs or diff.note for diff in stage_diff(deployer)] == ["", "", ""]
+
+    other = Deployer(target, PROD, settings, deployer.progress, {"WorkerTimeout": "10"})
+    foundation, worker, api = stage_diff(other)
+
+    assert foundation.parameters == worker.parameters == {"WorkerTimeout": ("5", "10")}
+    changed = {change.logical_id: change for change in foundation.changes + worker.changes}
+    assert set(changed) == {"CommandsQueue", "DeadLettersQueue", "Work", "DeadLetters"}
+    assert {change.action for change in changed.values()} == {"change"}
+    assert "VisibilityTimeout (by WorkerTimeout)" in changed["CommandsQueue"].causes
+    assert not api.differs
+    assert there(target) == before, "neither changed nor left behind"
+    print_diff([foundation, worker, api], deployer.progress)
+    text = console.export_text()
+    assert "WorkerTimeout: 5 -> 10" in text
+    assert "STATE WOULD BE LOST" not in text
+    assert stage_diff(deployer)[0].differs is False, "it was not executed"
+
+
+def test_nothing_that_holds_state_is_replaced_or_removed_unasked(
+    prod: Stage,
+    deployer: Deployer,
+    target: Target,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    console: Console,
+) -> None:
+    item = prod.request("POST", "/items", {"name": unique("Kept"), "description": "d"}, headers=WAIT).json()
+    before = there(target)
+
+    def change(template: templates.Template) -> None:
+        del template["Resources"]["ParkedQueue"]
+        template["Outputs"]["ParkedQueueUrl"]["Value"] = template["Outputs"]["ParkedQueueArn"]["Value"] = "gone"
+        table = template["Resources"]["ItemsTable"]["Properties"]
+        table["AttributeDefinitions"][0]["AttributeName"] = table["KeySchema"][0]["AttributeName"] = "id"
+        template["Resources"]["NamesTable"]["Properties"]["TableName"] = "another"
+
+    with_another_foundation(tmp_path, monkeypatch, change)
+
+    foundation = stage_diff(deployer)[0]
+    assert {str(change) for change in foundation.changes if change.loses} == {
+        "ItemsTable (AWS::DynamoDB::Table): may replace",
+        "NamesTable (AWS::DynamoDB::Table): replace",
+        "ParkedQueue (AWS::SQS::Queue): remove",
+    }
+    print_diff([foundation], deployer.progress)
+    assert "STATE WOULD BE LOST: ItemsTable" in console.export_text()
+    with pytest.raises(OperatorError, match=r"ItemsTable .* replace.*ParkedQueue .* remove.*ALLOW_REPLACEMENT=yes"):
+        deployer.up()
+    assert there(target) == before
+    assert prod.request("GET", f"/items/{item['id']}").json() == item
+
+
+def test_what_was_allowed_is_done(
+    prod: Stage,
+    settings: Settings,
+    target: Target,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def change(template: templates.Template) -> None:
+        del template["Resources"]["ParkedQueue"]
+        template["Outputs"]["ParkedQueueUrl"]["Value"] = prod.resources["parked_queue_url"]
+        template["Outputs"]["ParkedQueueArn"]["Value"] = "arn:aws:sqs:us-east-1:000000000000:jobpipe-prod-parked"
+
+    with_another_foundation(tmp_path, monkeypatch, change)
+    Deployer(target, PROD, settings, Progress(Console(quiet=True)), {}, allow_replacement=True).up()
+
+    names = {name for _, name in stacks(target).resources(foundation_stack(PROD))}
+    assert not any("parked" in name for name in names)
+    assert "jobpipe-prod-parked" in there(target), "it outlives its stack"
+    monkeypatch.undo()  # the destruction that follows finds it by the name that it had
+
+
+def stacks(target: Target) -> Stacks:
+    return Stacks(target.client("cloudformation"), Progress(Console(quiet=True)), target.poll_seconds)
+
+
+def test_a_destruction_that_was_interrupted_is_ended_by_the_next(
+    deployer: Deployer, target: Target, settings: Settings
+) -> None:
+    stage = Stage(deployer.up())
+    stage.request("POST", "/items", {"name": unique("Lost"), "description": "d"}, headers=WAIT)
+    for stack in (app_stack(PROD, "api"), app_stack(PROD, "worker"), foundation_stack(PROD)):
+        assert stacks(target).delete(stack)
+    left = {each.name for each in held_by(target, PROD)}
+    assert there(target) == left, "all that holds state outlives the stacks, under the names that it is found by"
+
+    Teardown(target, PROD, settings, Progress(Console(quiet=True))).destroy()
+
+    assert there(target) == set()
+    Teardown(target, PROD, settings, Progress(Console(quiet=True))).destroy()
+
+
+@pytest.fixture
+def terminal(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
+    """The end of a terminal that somebody types at."""
+    typed, read = pty.openpty()
+    with os.fdopen(read) as stdin:
+        monkeypatch.setattr(sys, "stdin", stdin)
+        yield typed
+    os.close(typed)
+
+
+def test_a_destruction_on_a_terminal_shows_what_is_lost_and_wants_the_name(
+    prod: Stage, target: Target, console: Console, terminal: int
+) -> None:
+    prod.request("POST", "/items", {"name": unique("Seen"), "description": "d"}, headers=WAIT)
+    held = held_by(target, PROD)
+
+    os.write(terminal, b"yes\n")
+    with pytest.raises(OperatorError, match="nothing was deleted"):
+        confirm_destruction(target, PROD, held, None, Progress(console))
+    text = console.export_text()
+    assert "jobpipe-prod-items: about 1 rows" in text
+    assert "jobpipe-prod-commands.fifo: about 0 messages" in text
+    assert "jobpipe-prod-documents-000000000000-us-east-1: 1 versions" in text
+
+    os.write(terminal, b"prod\n")
+    confirm_destruction(target, PROD, held, None, Progress(console))
+
+
+def test_a_destruction_without_a_terminal_wants_the_name_given(
+    target: Target, console: Console, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Path("/dev/null").open() as nobody:
+        monkeypatch.setattr(sys, "stdin", nobody)
+        held = [Held("AWS::SQS::Queue", "jobpipe-prod-parked")]
+        for given in (None, "yes", "prod2"):
+            with pytest.raises(OperatorError, match="prod"):
+                confirm_destruction(target, PROD, held, given, Progress(console))
+
+        confirm_destruction(target, PROD, held, PROD, Progress(console))
+    assert "nothing that holds data is there" in console.export_text()
