@@ -10,14 +10,16 @@ from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionEr
 
 from infra.aws_errors import rights_problem
 from infra.errors import OperatorError
+from infra.signals import Terminated, terminable
 
 INTERRUPTED = 130
 
 
 def run(name: str, command: Callable[[], int | None]) -> int:
-    """The command's exit status; 1 after an operator's error, 130 after Ctrl-C."""
+    """The command's exit status; 1 after an operator's error, 130 after Ctrl-C, 143 after SIGTERM."""
     try:
-        status = command() or 0
+        with terminable():
+            status = command() or 0
         sys.stdout.flush()
     except OperatorError as error:
         return _say(name, str(error))
@@ -29,9 +31,9 @@ def run(name: str, command: Callable[[], int | None]) -> int:
         # Whoever read our output has seen enough; the interpreter would complain once more when it closes it.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as interrupt:
         print("interrupted", file=sys.stderr)
-        return INTERRUPTED
+        return interrupt.exit_status if isinstance(interrupt, Terminated) else INTERRUPTED
     return status
 
 

@@ -1,52 +1,66 @@
 """LocalStack through Docker Compose."""
 
+import hashlib
 import shutil
-import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+from infra.docker import COMPOSE_FILE, Done, Project, ask, compose_command, last_line
 from infra.errors import OperatorError
-from infra.settings import ROOT, Settings, compose_environment
+from infra.file_lock import file_lock
+from infra.settings import Settings
 
-COMPOSE_FILE = ROOT / "docker-compose.yml"
 SERVICE = "localstack"
 _PULL_SECONDS = 900
+_START_SECONDS = 120
+_BUILD_SECONDS = 1200
+_SUITE_SECONDS = 2400
 
 
 def why_not(settings: Settings) -> str | None:
     """Why LocalStack cannot be started here; None if it can (the image is then present)."""
     if not COMPOSE_FILE.exists():
         return "there is no docker-compose.yml"
-    if not shutil.which("docker") or _run(settings, "docker", "info").returncode:
+    if not shutil.which("docker") or ask("docker", "info").returncode:
         return "no Docker engine answers"
-    if not _compose():
+    if not compose_command():
         return "Docker Compose is not installed"
     image = settings.localstack_image
-    if _run(settings, "docker", "image", "inspect", image).returncode:
+    if ask("docker", "image", "inspect", image).returncode:
         print(f"pulling {image} ...", flush=True)
-        try:
-            if _run(settings, "docker", "pull", "--quiet", image, timeout=_PULL_SECONDS).returncode:
-                return f"the image {image} cannot be pulled"
-        except subprocess.TimeoutExpired:
-            return f"pulling {image} took too long"
+        pulled = ask("docker", "pull", "--quiet", image, timeout=_PULL_SECONDS)
+        if pulled.returncode:
+            return f"the image {image} cannot be pulled"
     return None
 
 
-def start(settings: Settings) -> None:
-    """Starts the service in the background, and remembers that it was us."""
-    done = _run(settings, *_compose(), "-f", str(COMPOSE_FILE), "up", "-d", SERVICE)
-    if done.returncode:
-        raise OperatorError(f"LocalStack cannot be started: {_last_line(done)}")
+@contextmanager
+def starting(settings: Settings) -> Iterator[None]:
+    """Starts the service, and takes it down again unless the block, which waits for it, gets through."""
+    project = _project(settings)
     settings.state_dir.mkdir(parents=True, exist_ok=True)
-    _mark(settings).touch()
+    _mark(settings).touch()  # before there is anything, so that stop() misses nothing
+    try:
+        _start(project)
+        yield
+    except BaseException:
+        _keep_log(settings, project.compose("logs", "--no-color", "--tail", "200", SERVICE))
+        stop(settings)
+        raise
+
+
+def _start(project: Project) -> None:
+    done = project.compose("up", "-d", SERVICE, timeout=_START_SECONDS)
+    if done.returncode:
+        raise OperatorError(f"LocalStack cannot be started: {last_line(done)}")
 
 
 def stop(settings: Settings) -> bool:
-    """Takes down what start() started; False if it started nothing."""
+    """Takes down what was started from here; False if nothing was."""
     if not _mark(settings).exists():
         return False
-    done = _run(settings, *_compose(), "-f", str(COMPOSE_FILE), "down", "--volumes", "--remove-orphans")
-    if done.returncode:
-        raise OperatorError(f"LocalStack cannot be stopped: {_last_line(done)}")
+    _project(settings).take_down()
     _mark(settings).unlink()
     return True
 
@@ -55,49 +69,36 @@ def run_tests(settings: Settings) -> int:
     """Runs the `tests` service against a LocalStack of its own and takes both down; returns its exit status."""
     if not COMPOSE_FILE.exists():
         raise OperatorError("there is no docker-compose.yml")
-    if not _compose():
+    if not compose_command():
         raise OperatorError("Docker Compose is not installed")
-    # a project of its own: a LocalStack that someone deployed into is not taken down with it
-    project = [*_compose(), "-p", "jobpipe-tests", "-f", str(COMPOSE_FILE), "--profile", "tests"]
-    # no port by name: the suite reaches LocalStack inside, and an emulator may run outside
-    environment = compose_environment(settings) | {"JOBPIPE_PORT": ""}
+    # A project of its own: a LocalStack that someone deployed into is not taken down with it. Any free port: the
+    # suite reaches LocalStack inside, and an emulator may run outside.
+    project = Project(_name(settings, "jobpipe-tests"), None)
+    with file_lock(settings.state_dir / "test-compose.lock"):
+        try:
+            project.take_down()  # what a run that was killed has left
+            # `run` waits for LocalStack's health check, shows the suite's output only, and has its exit status
+            status = project.watch("build", "tests", timeout=_BUILD_SECONDS)
+            status = status or project.watch("run", "--rm", "-T", "tests", timeout=_SUITE_SECONDS)
+            if status:
+                project.watch("logs", "--tail", "40", SERVICE, timeout=_START_SECONDS)
+            return status
+        finally:
+            project.take_down()
 
-    def compose(*arguments: str) -> int:
-        return subprocess.run([*project, *arguments], env=environment, cwd=ROOT, check=False).returncode
 
-    try:
-        # `run` waits for LocalStack's health check, shows the suite's output only, and has its exit status
-        status = compose("build", "tests") or compose("run", "--rm", "-T", "tests")
-        if status:
-            compose("logs", "--tail", "40", SERVICE)
-        return status
-    finally:
-        compose("down", "--volumes", "--remove-orphans")
+def _project(settings: Settings) -> Project:
+    return Project(_name(settings, "jobpipe"), settings.port)
+
+
+def _name(settings: Settings, what: str) -> str:
+    """One for each state directory, so that two checkouts on one engine do not take down each other's."""
+    return f"{what}-{hashlib.sha256(str(settings.state_dir).encode()).hexdigest()[:8]}"
 
 
 def _mark(settings: Settings) -> Path:
     return settings.state_dir / "compose-started"
 
 
-def _compose() -> list[str]:
-    if shutil.which("docker"):
-        plugin = subprocess.run(["docker", "compose", "version"], capture_output=True, check=False)
-        if plugin.returncode == 0:
-            return ["docker", "compose"]
-    return ["docker-compose"] if shutil.which("docker-compose") else []
-
-
-def _run(settings: Settings, *command: str, timeout: float | None = None) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        command,
-        env=compose_environment(settings),
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=timeout,
-        check=False,
-    )
-
-
-def _last_line(done: "subprocess.CompletedProcess[str]") -> str:
-    return ((done.stderr or done.stdout).strip().splitlines() or ["no output"])[-1]
+def _keep_log(settings: Settings, logs: Done) -> None:
+    (settings.state_dir / "localstack.log").write_text(logs.stdout + logs.stderr)

@@ -74,9 +74,9 @@ def tool_environment() -> dict[str, str]:
     }
 
 
-def compose_environment(settings: Settings) -> dict[str, str]:
-    """The caller's environment for Docker, with the port that the compose file publishes."""
-    return dict(os.environ) | {"JOBPIPE_PORT": str(settings.port)}
+def compose_environment(project: str, port: int | None) -> dict[str, str]:
+    """The caller's environment for Docker, with what the compose file asks for; no port means any free one."""
+    return dict(os.environ) | {"COMPOSE_PROJECT_NAME": project, "JOBPIPE_PORT": "" if port is None else str(port)}
 
 
 def python_runtime(version: tuple[int, int] = sys.version_info[:2]) -> str:

@@ -22,6 +22,8 @@ CHOICES = (AUTO, EMBEDDED, LOCALSTACK, AWS)
 API_STAGE = "v1"  # as in api_lambda/.chalice/config.json
 _NAMES = {EMBEDDED: "the embedded emulator", LOCALSTACK: "LocalStack"}
 _LOCALSTACK_START_SECONDS = 180
+_HEALTH_SECONDS = 5
+_MINISTACK_EDITION = "light"
 _ONLY_ON_AWS = {"RestApiId": "", "RequireTls": "true"}
 
 
@@ -127,33 +129,26 @@ def target_of(deployment: Deployment) -> Target:
 
 def identify(url: str) -> str | None:
     """Which emulator answers there, by its health document; None if nothing does."""
+    # Both answer this path. LocalStack takes MiniStack's own for a bucket, and loads all of S3 to answer it.
     try:
-        if _health(f"{url}/_ministack/health"):
-            return EMBEDDED
-        if _health(f"{url}/_localstack/health"):
-            return LOCALSTACK
+        response = requests.get(f"{url}/_localstack/health", timeout=_HEALTH_SECONDS)
     except requests.ConnectionError:
         return None
     except requests.RequestException as error:
         raise OperatorError(f"{url} does not answer as an emulator does: {type(error).__name__}") from None
-    raise OperatorError(
-        f"{url} is taken by something that is no emulator; choose a free port with JOBPIPE_PORT=..."
-    )
-
-
-def _health(url: str) -> bool:
-    response = requests.get(url, timeout=5)
-    if not response.ok or "json" not in response.headers.get("content-type", ""):
-        return False
-    document = response.json()
-    return isinstance(document, dict) and "services" in document
+    document = response.json() if response.ok and "json" in response.headers.get("content-type", "") else None
+    if not isinstance(document, dict) or "services" not in document:
+        raise OperatorError(
+            f"{url} is taken by something that is no emulator; choose a free port with JOBPIPE_PORT=..."
+        )
+    return EMBEDDED if document.get("edition") == _MINISTACK_EDITION else LOCALSTACK
 
 
 def _start(wanted: str, settings: Settings) -> Target:
     reason = compose.why_not(settings) if wanted in {AUTO, LOCALSTACK} else "it was asked for"
     if reason is None:
-        compose.start(settings)
-        wait_for_localstack(settings)
+        with compose.starting(settings):
+            wait_for_localstack(settings)
         return _emulator(LOCALSTACK, settings.emulator_url, "nothing answered, and Docker can run it")
     if wanted == LOCALSTACK:
         raise OperatorError(
@@ -175,7 +170,10 @@ def wait_for_localstack(settings: Settings) -> None:
     try:
         retrying(identify, settings.emulator_url)
     except tenacity.RetryError:
-        raise OperatorError(f"LocalStack did not become healthy at {settings.emulator_url}") from None
+        raise OperatorError(
+            f"LocalStack did not become healthy at {settings.emulator_url}"
+            f" (what it said: {settings.state_dir / 'localstack.log'})"
+        ) from None
 
 
 def _emulator(name: str, url: str, why: str) -> Target:

@@ -1,5 +1,6 @@
 """Which target is chosen: against what really listens, or does not."""
 
+import json
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -72,3 +73,36 @@ def test_base_urls(endpoint: str | None, base_url: str) -> None:
     target = Target(AWS if endpoint is None else EMBEDDED, "eu-west-1", endpoint, "", boto3.Session())
 
     assert target.base_url("abc123") == base_url
+
+
+@pytest.mark.parametrize(("edition", "name"), [("light", EMBEDDED), ("community", LOCALSTACK), ("pro", LOCALSTACK)])
+def test_emulators_are_told_apart_by_the_document_that_both_have(edition: str, name: str) -> None:
+    asked = []
+
+    class Emulator(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            body = json.dumps({"services": {}, "edition": edition, "version": "1"}).encode()
+            self.send_response(200)
+            self.send_header("Content-Type", "application/json")
+            self.end_headers()
+            self.wfile.write(body)
+
+    with HTTPServer(("127.0.0.1", 0), Emulator) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        assert identify(f"http://127.0.0.1:{server.server_port}") == name
+        server.shutdown()
+        thread.join()
+    assert asked == ["/_localstack/health"], "another path is a bucket to LocalStack, which then loads S3"
+
+
+@pytest.mark.parametrize("wrong", [{"RestApiId": "mine"}, {"RequireTls": "false"}])
+def test_what_only_an_emulator_may_have_does_not_go_to_aws(wrong: dict[str, str]) -> None:
+    aws = Target(AWS, "eu-west-1", None, "", boto3.Session())
+    emulator = Target(EMBEDDED, "us-east-1", "http://127.0.0.1:4566", "", boto3.Session())
+
+    with pytest.raises(OperatorError, match=next(iter(wrong))):
+        aws.check_parameters(wrong)
+    aws.check_parameters({"WorkerTimeout": "10", "RequireTls": "true", "RestApiId": ""})
+    emulator.check_parameters(wrong)

@@ -1,0 +1,267 @@
+"""What docker-compose.yml promises, and that nothing stays in Docker however a command ends.
+
+No engine is needed: `docker` and `docker-compose` on the PATH are a script that writes down how it was called.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from infra.settings import LOCALSTACK_IMAGE, ROOT
+from tests.commands import Done
+
+SOCKET = "/var/run/docker.sock"
+
+
+@pytest.fixture(scope="module")
+def compose() -> dict[str, Any]:
+    document: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+    return document
+
+
+@pytest.mark.parametrize("service", ["localstack", "tests"])
+def test_a_container_gains_no_rights_and_has_limits(compose: dict[str, Any], service: str) -> None:
+    settings = compose["services"][service]
+
+    assert "no-new-privileges:true" in settings["security_opt"]
+    assert "privileged" not in settings
+    assert re.fullmatch(r"\d+g", settings["mem_limit"])
+    assert 0 < settings["pids_limit"] <= 4096
+    assert set(settings["logging"]["options"]) == {"max-size", "max-file"}
+
+
+def test_ports_are_on_loopback_only(compose: dict[str, Any]) -> None:
+    published = {name: service.get("ports", []) for name, service in compose["services"].items()}
+
+    assert published == {"localstack": ["127.0.0.1:${JOBPIPE_PORT-4566}:4566"], "tests": []}
+    assert not any("network_mode" in service for service in compose["services"].values())
+
+
+def test_the_suite_has_neither_rights_nor_the_engine(compose: dict[str, Any]) -> None:
+    tests = compose["services"]["tests"]
+
+    assert tests["cap_drop"] == ["ALL"]
+    assert "volumes" not in tests
+    assert tests["depends_on"] == {"localstack": {"condition": "service_healthy"}}
+    lines = (ROOT / "tests" / "Dockerfile").read_text().splitlines()
+    users = [line for line in lines if line.startswith("USER")]
+    assert users == ["USER jobpipe"]
+    assert lines.index("USER jobpipe") < min(n for n, line in enumerate(lines) if "pip install" in line)
+
+
+def test_localstack_and_its_functions_are_found_by_the_project(compose: dict[str, Any]) -> None:
+    localstack, project = compose["services"]["localstack"], "${COMPOSE_PROJECT_NAME:-jobpipe}"
+
+    assert any(SOCKET in volume for volume in localstack["volumes"])
+    environment = localstack["environment"]
+    assert environment["LAMBDA_DOCKER_FLAGS"] == f"--label jobpipe={project}"
+    assert environment["LAMBDA_DOCKER_NETWORK"] == compose["networks"]["default"]["name"] == project
+    assert environment["LAMBDA_REMOVE_CONTAINERS"] == "1"
+    assert compose["services"]["tests"]["build"]["args"] == {"PROJECT": project}
+
+
+def test_another_image_and_an_account_are_taken_from_the_environment(compose: dict[str, Any]) -> None:
+    localstack = compose["services"]["localstack"]
+
+    assert localstack["image"] == f"${{LOCALSTACK_IMAGE:-{LOCALSTACK_IMAGE}}}"
+    assert localstack["environment"]["LOCALSTACK_AUTH_TOKEN"] == "${LOCALSTACK_AUTH_TOKEN:-}"
+
+
+def test_health_is_asked_for_often_and_for_long_enough(compose: dict[str, Any]) -> None:
+    check = compose["services"]["localstack"]["healthcheck"]
+
+    assert "_localstack/health" in check["test"][-1]
+    assert check["retries"] * int(check["interval"].removesuffix("s")) >= 120
+
+
+# Answers as an engine would that has everything, where the test did not say otherwise.
+SCRIPT = """#!/bin/sh
+echo "$*" >>{calls}
+{before}
+case "$*" in
+  "compose version") exit 1 ;;  # an engine without the plugin: docker-compose is used
+  *"{hangs}"*) exec sleep 300 ;;
+  *"{fails}"*) echo "it is broken" >&2; exit 3 ;;
+  "ps --all"*) echo function-1; echo function-2 ;;
+esac
+"""
+
+
+@dataclass
+class Engine:
+    """The programs on the PATH, and what they were asked for."""
+
+    folder: Path
+    port: int
+
+    def script(self, *, hangs: str = "no-such-call", fails: str = "no-such-call", before: str = ":") -> None:
+        text = SCRIPT.format(calls=self.folder / "calls", hangs=hangs, fails=fails, before=before)
+        for name in ("docker", "docker-compose"):
+            path = self.folder / name
+            path.write_text(text)
+            path.chmod(0o755)
+
+    @property
+    def calls(self) -> list[str]:
+        path = self.folder / "calls"
+        return path.read_text().splitlines() if path.exists() else []
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "JOBPIPE_"))}
+        ours = {"PATH": f"{self.folder}:/usr/bin:/bin", "JOBPIPE_STATE_DIR": str(self.folder / "state")}
+        return subprocess.Popen(
+            [sys.executable, "-m", *arguments],
+            cwd=ROOT,
+            env={**kept, **ours, "JOBPIPE_PORT": str(self.port)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+    def run(self, *arguments: str) -> Done:
+        process = self.start(*arguments)
+        said, complained = process.communicate(timeout=60)
+        return Done(arguments, process.returncode, said, complained)
+
+    def wait_for(self, call: str) -> None:
+        until = time.monotonic() + 30
+        while not any(call in each for each in self.calls):
+            assert time.monotonic() < until, self.calls
+            time.sleep(0.02)
+
+    def after(self, call: str) -> list[str]:
+        """What was asked for after the last such call, without what is common to all."""
+        last = max(n for n, each in enumerate(self.calls) if call in each)
+        return [_short(each) for each in self.calls[last + 1 :] if each != "compose version"]
+
+
+def _short(call: str) -> str:
+    return re.sub(r"^-p \S+ -f \S+ --profile tests ", "", re.sub(r"jobpipe=\S+", "jobpipe=…", call))
+
+
+DOWN = [
+    "stop",
+    "ps --all --quiet --filter label=jobpipe=…",
+    "rm --force --volumes function-1 function-2",
+    "down --volumes --remove-orphans",
+    "image prune --force --filter label=jobpipe=…",
+]
+
+
+@pytest.fixture
+def engine(tmp_path: Path, unused_port: int) -> Engine:
+    made = Engine(tmp_path, unused_port)
+    made.script()
+    return made
+
+
+@pytest.fixture
+def unused_port() -> int:
+    with socket.socket() as here:
+        here.bind(("127.0.0.1", 0))
+        port: int = here.getsockname()[1]
+    return port
+
+
+def test_the_suite_is_built_run_and_taken_down(engine: Engine) -> None:
+    done = engine.run("infra.local", "test-compose")
+
+    assert done.returncode == 0, done.stderr
+    calls = [_short(each) for each in engine.calls if each != "compose version"]
+    assert calls == [*DOWN, "build tests", "run --rm -T tests", *DOWN]
+    projects = {each.split()[1] for each in engine.calls if each.startswith("-p ")}
+    assert len(projects) == 1
+    assert re.fullmatch(r"jobpipe-tests-[0-9a-f]{8}", projects.pop())
+
+
+@pytest.mark.parametrize("moment", ["build tests", "run --rm -T tests"])
+def test_a_suite_that_fails_is_taken_down_and_its_status_is_ours(engine: Engine, moment: str) -> None:
+    engine.script(fails=moment)
+
+    done = engine.run("infra.local", "test-compose")
+
+    assert done.returncode == 3
+    assert engine.after("logs --tail 40 localstack") == DOWN
+
+
+@pytest.mark.parametrize(
+    ("number", "status"),
+    [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)],
+    ids=str,
+)
+@pytest.mark.parametrize("moment", ["build tests", "run --rm -T tests"])
+def test_a_signal_takes_everything_down(engine: Engine, moment: str, number: signal.Signals, status: int) -> None:
+    engine.script(hangs=moment)
+    process = engine.start("infra.local", "test-compose")
+    engine.wait_for(moment)
+
+    os.killpg(process.pid, number)  # as a terminal does
+
+    _, complained = process.communicate(timeout=60)
+    assert (process.returncode, complained.splitlines()) == (status, ["interrupted"])
+    assert engine.after(moment) == DOWN
+
+
+def test_a_second_ctrl_c_does_not_stop_the_cleaning_up(engine: Engine) -> None:
+    engine.script(hangs="run --rm -T tests")
+    process = engine.start("infra.local", "test-compose")
+    engine.wait_for("run --rm -T tests")
+    engine.script(before=f"kill -INT {process.pid}; sleep 0.2")  # during every call from now on
+
+    os.killpg(process.pid, signal.SIGINT)
+
+    process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert engine.after("run --rm -T tests") == DOWN
+
+
+def test_localstack_that_was_interrupted_while_it_started_is_taken_down(engine: Engine) -> None:
+    engine.script(hangs="up -d localstack")
+    process = engine.start("infra.deploy", "up", "--stage", "local", "--target", "localstack")
+    engine.wait_for("up -d localstack")
+
+    os.killpg(process.pid, signal.SIGTERM)
+
+    process.communicate(timeout=60)
+    assert process.returncode == 143
+    assert engine.after("logs --no-color") == DOWN
+    assert not (engine.folder / "state" / "compose-started").exists()
+
+
+def test_localstack_that_cannot_start_is_one_line_and_taken_down(engine: Engine) -> None:
+    engine.script(fails="up -d localstack")
+
+    done = engine.run("infra.local", "localstack")
+
+    assert done.returncode == 1
+    assert done.stderr == "localstack: LocalStack cannot be started: it is broken\n"
+    assert engine.after("logs --no-color") == DOWN
+
+
+def test_stop_takes_down_what_was_started_from_here_and_nothing_else(engine: Engine) -> None:
+    assert engine.run("infra.local", "stop").returncode == 0
+    assert engine.calls == []
+
+    (engine.folder / "state").mkdir(exist_ok=True)
+    (engine.folder / "state" / "compose-started").touch()
+    engine.script(fails="down --volumes")
+    failed = engine.run("infra.local", "stop")
+    assert failed.returncode == 1
+    assert "cannot be taken down: it is broken" in failed.stderr
+    engine.script()
+    done = engine.run("infra.local", "stop")
+    assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "LocalStack stopped")
+    assert engine.run("infra.local", "stop").stdout.splitlines() == ["embedded emulator did not run"]

@@ -1,0 +1,97 @@
+"""What CI may do, and what it runs."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from infra.settings import ROOT
+
+GITHUB = ROOT / ".github"
+WORKFLOWS = sorted((GITHUB / "workflows").glob("*.yml"))
+PINNED = re.compile(r"uses: [\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+")
+
+
+def read(path: Path) -> dict[str, Any]:
+    document: dict[Any, Any] = yaml.safe_load(path.read_text())
+    return {
+        "on" if key is True else str(key): value for key, value in document.items()
+    }  # YAML 1.1 takes on for true
+
+
+@pytest.fixture(params=WORKFLOWS, ids=lambda path: path.stem)
+def workflow(request: pytest.FixtureRequest) -> dict[str, Any]:
+    return read(request.param)
+
+
+def jobs(workflow: dict[str, Any]) -> list[dict[str, Any]]:
+    return list(workflow["jobs"].values())
+
+
+def steps(workflow: dict[str, Any]) -> list[dict[str, Any]]:
+    return [step for job in jobs(workflow) for step in job["steps"]]
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
+def test_every_action_is_pinned_to_a_commit_and_says_which_release_it_is(path: Path) -> None:
+    uses = [line.strip().removeprefix("- ") for line in path.read_text().splitlines() if "uses:" in line]
+
+    assert uses
+    assert [line for line in uses if not PINNED.fullmatch(line)] == []
+
+
+def test_a_job_may_read_the_sources_and_nothing_else(workflow: dict[str, Any]) -> None:
+    assert workflow["permissions"] == {}
+    assert all(job["permissions"] == {"contents": "read"} for job in jobs(workflow))
+
+
+def test_no_credentials_stay_in_the_checkout(workflow: dict[str, Any]) -> None:
+    checkouts = [step for step in steps(workflow) if step.get("uses", "").startswith("actions/checkout@")]
+    assert len(checkouts) == len(jobs(workflow))
+    assert all(step["with"]["persist-credentials"] is False for step in checkouts)
+
+
+def test_every_job_ends_and_runs_on_a_named_system(workflow: dict[str, Any]) -> None:
+    assert all(0 < job["timeout-minutes"] <= 90 for job in jobs(workflow))
+    assert not any("latest" in str(job["runs-on"]) for job in jobs(workflow))
+    assert "group" in workflow["concurrency"]
+
+
+def test_forks_never_run_with_the_repository_s_rights(workflow: dict[str, Any]) -> None:
+    assert not {"pull_request_target", "workflow_run"} & set(workflow["on"])
+
+
+def test_no_text_of_an_event_becomes_part_of_a_script(workflow: dict[str, Any]) -> None:
+    assert [step["run"] for step in steps(workflow) if "${{" in step.get("run", "")] == []
+
+
+def test_the_only_secret_is_one_that_may_be_missing() -> None:
+    secrets = {name for path in WORKFLOWS for name in re.findall(r"secrets\.(\w+)", path.read_text())}
+    assert secrets == {"LOCALSTACK_AUTH_TOKEN"}
+
+
+def test_what_every_push_runs() -> None:
+    ci = read(GITHUB / "workflows" / "ci.yml")
+
+    commands = {step["run"] for step in steps(ci) if "run" in step}
+    assert commands >= {
+        *("make lint", "make types", "make audit-dependencies"),
+        *("make test", "make demo", "make stop", "make test-compose"),
+    }
+    matrix = ci["jobs"]["embedded"]["strategy"]["matrix"]
+    assert matrix["python"] == ["3.11", "3.12", "3.13", "3.14"]
+    assert "ubuntu-24.04-arm" in {each["os"] for each in matrix["include"]}
+
+
+def test_dependabot_looks_wherever_something_is_pinned() -> None:
+    updates = read(GITHUB / "dependabot.yml")["updates"]
+
+    looked = {each["package-ecosystem"]: each.get("directories", [each.get("directory")]) for each in updates}
+    requirements = [*ROOT.glob("*_lambda/requirements.txt"), *ROOT.glob("infra/*/requirements.in")]
+    assert {f"/{path.parent.relative_to(ROOT)}" for path in requirements} | {"/"} == set(looked["pip"])
+    assert set(looked) == {"pip", "github-actions", "docker", "docker-compose"}
+    assert all(each["cooldown"]["default-days"] >= 7 for each in updates)
