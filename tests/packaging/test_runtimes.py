@@ -1,0 +1,112 @@
+"""What goes to AWS suits every runtime and architecture that the templates offer, and has nothing of an emulator.
+
+Only this interpreter runs the code here: CI's matrix runs the others.
+"""
+
+from __future__ import annotations
+
+import ast
+import zipfile
+from collections.abc import Iterator
+from typing import Any
+
+import boto3
+import pytest
+
+from infra import stack_parameters
+from infra.package import APPS, Package, package_all
+from infra.targets import AWS, Target
+from infra.templates import Template, foundation_for, read_template
+
+OLDEST = (3, 11)
+RUNTIMES = {"python3.11", "python3.12", "python3.13", "python3.14"}
+# Modules of Python's own that 3.12 and 3.13 no longer have (PEP 594 and 632).
+REMOVED = {
+    *("aifc", "asynchat", "asyncore", "audioop", "cgi", "cgitb", "chunk", "crypt", "distutils", "imghdr", "imp"),
+    *("lib2to3", "mailcap", "msilib", "nis", "nntplib", "ossaudiodev", "pipes", "smtpd", "sndhdr", "spwd", "sunau"),
+    *("telnetlib", "uu", "xdrlib"),
+}
+
+
+@pytest.fixture(scope="module")
+def packages() -> dict[str, Package]:
+    return package_all()
+
+
+@pytest.fixture(scope="module", params=APPS)
+def sources(request: pytest.FixtureRequest, packages: dict[str, Package]) -> dict[str, ast.Module]:
+    """Every Python file of a zip, read as the oldest Python would."""
+    with zipfile.ZipFile(packages[request.param].zip_path) as archive:
+        return {
+            name: ast.parse(archive.read(name), name, feature_version=OLDEST)
+            for name in archive.namelist()
+            if name.endswith(".py")
+        }
+
+
+def imported(module: ast.Module) -> Iterator[str]:
+    for node in ast.walk(module):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.partition(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+            yield node.module.partition(".")[0]
+
+
+def is_ours(name: str) -> bool:
+    return name == "app.py" or name.startswith(("jobpipe/", "chalicelib/"))
+
+
+def test_every_file_is_python_3_11_and_uses_nothing_that_later_ones_lack(sources: dict[str, ast.Module]) -> None:
+    assert len([name for name in sources if is_ours(name)]) > 10
+    assert [(name, module) for name in sources for module in imported(sources[name]) if module in REMOVED] == []
+
+
+def values_on_aws(template: Template, given: dict[str, str]) -> dict[str, str]:
+    """What each parameter of a new stack is on AWS, where an operator gave none."""
+    target = Target(AWS, "eu-west-1", None, "", boto3.Session())
+    defaults = target.default_parameters("prod")
+    chosen = stack_parameters.choose(template, {}, {}, given, defaults)
+    declared = {key: str(each["Default"]) for key, each in template["Parameters"].items() if "Default" in each}
+    return declared | {each["ParameterKey"]: each["ParameterValue"] for each in chosen}
+
+
+def test_no_value_of_an_emulator_goes_to_aws(packages: dict[str, Package]) -> None:
+    values: dict[str, set[str]] = {}
+    templates = [foundation_for("prod"), *(read_template(each.template_path) for each in packages.values())]
+    for template in templates:
+        for key, value in values_on_aws(template, {"Stage": "prod"}).items():
+            values.setdefault(key, set()).add(value)
+
+    expected = {
+        "RestApiId": {""},
+        "RequireTls": {"true"},
+        "PointInTimeRecovery": {"true"},
+        "DeletionProtection": {"true"},
+        "WorkerTimeout": {"30"},
+        "Architecture": {"arm64"},
+        "RateLimit": {"100"},
+        "BurstLimit": {"200"},
+        "Stage": {"prod"},
+    }
+    assert {key: values[key] for key in expected} == expected, "and templates that share a parameter agree on it"
+    assert len(values["Runtime"]) == 1
+    assert values["Runtime"] < RUNTIMES
+
+
+@pytest.mark.parametrize("app", APPS)
+def test_every_function_takes_runtime_and_architecture_from_the_parameters(
+    packages: dict[str, Package], app: str
+) -> None:
+    template = read_template(packages[app].template_path)
+
+    functions: list[dict[str, Any]] = [
+        each["Properties"] for each in template["Resources"].values() if each["Type"] == "AWS::Lambda::Function"
+    ]
+    assert functions
+    for function in functions:
+        assert function["Runtime"] == {"Ref": "Runtime"}
+        assert function["Architectures"] == [{"Ref": "Architecture"}]
+    assert set(template["Parameters"]["Architecture"]["AllowedValues"]) == {"arm64", "x86_64"}
+    runtime = template["Parameters"]["Runtime"]
+    assert runtime["Default"] in RUNTIMES
+    assert set(runtime.get("AllowedValues", RUNTIMES)) == RUNTIMES
