@@ -58,8 +58,8 @@ deploy: .venv/.installed ## deploy to AWS with your credentials (STAGE=... ALLOW
 	@$(PY) -m infra.deploy up --stage $(STAGE) --target aws $(WITH_PARAMETERS) \
 		$(if $(call yes,$(ALLOW_REPLACEMENT)),--allow-replacement)
 
-diff: .venv/.installed ## what a deployment would change, and nothing done (STAGE=... EXIT_CODE=yes)
-	@$(PY) -m infra.deploy diff --stage $(STAGE) $(WITH_PARAMETERS) $(if $(call yes,$(EXIT_CODE)),--exit-code)
+diff: .venv/.installed ## what a deployment would change, and nothing done (STAGE=...)
+	@$(PY) -m infra.deploy diff --stage $(STAGE) $(WITH_PARAMETERS)
 
 destroy: .venv/.installed ## delete a stage on AWS and all its data (STAGE=... CONFIRM=name of the stage)
 	@$(PY) -m infra.deploy destroy --stage $(STAGE) --target aws $(call option,--confirm,$(CONFIRM))

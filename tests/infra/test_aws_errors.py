@@ -28,8 +28,14 @@ def answer(code: str, message: str, operation: str = "CreateChangeSet") -> Clien
 @pytest.mark.parametrize(
     ("error", "told"),
     [
-        (answer("ExpiredToken", "The security token included in the request is expired"), "expired"),
-        (answer("ExpiredTokenException", "The security token included in the request is expired"), "expired"),
+        (
+            answer("ExpiredToken", "The security token included in the request is expired"),
+            "have expired: renew them",
+        ),
+        (
+            answer("ExpiredTokenException", "The security token included in the request is expired"),
+            "have expired: renew them",
+        ),
         (answer("InvalidClientTokenId", "The security token included in the request is invalid."), "does not take"),
         (answer("UnrecognizedClientException", "The security token is invalid."), "does not take"),
         (answer("SignatureDoesNotMatch", "The request signature we calculated does not match"), "does not take"),
