@@ -36,7 +36,7 @@ def check_confirmation(stage: str, given: str | None) -> None:
 def what_is_there(target: Target, held: list[Held]) -> list[str]:
     """A line for each resource that is there, with AWS's own estimates: nothing is read through to be counted."""
     lines: list[str] = []
-    clients: dict[str, Any] = {service: target.client(service) for service in ("dynamodb", "s3", "sqs")}
+    clients: dict[str, Any] = {service: target.client(service) for service in ("dynamodb", "kms", "s3", "sqs")}
     for each in held:
         with suppress_gone():
             lines.append(f"{each.name}: {_COUNTS[each.kind](clients, each.name)}")
@@ -61,4 +61,14 @@ def _messages(clients: dict[str, Any], name: str) -> str:
     return f"about {sum(int(attributes[name]) for name in names)} messages"
 
 
-_COUNTS = {"AWS::DynamoDB::Table": _rows, "AWS::S3::Bucket": _objects, "AWS::SQS::Queue": _messages}
+def _key(clients: dict[str, Any], name: str) -> str:
+    state = clients["kms"].describe_key(KeyId=name)["KeyMetadata"]["KeyState"]
+    return f"the key that encrypts all of it ({state}); AWS keeps it for 30 days more"
+
+
+_COUNTS = {
+    "AWS::DynamoDB::Table": _rows,
+    "AWS::S3::Bucket": _objects,
+    "AWS::SQS::Queue": _messages,
+    "AWS::KMS::Alias": _key,
+}

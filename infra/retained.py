@@ -10,13 +10,14 @@ _NAMES = {
     "AWS::DynamoDB::Table": "TableName",
     "AWS::S3::Bucket": "BucketName",
     "AWS::SQS::Queue": "QueueName",
+    "AWS::KMS::Alias": "AliasName",  # a key has no name of its own
 }
 _PLACEHOLDER = re.compile(r"\$\{([A-Za-z:]+)\}")
 
 
 @dataclass(frozen=True)
 class Held:
-    """A table, a bucket or a queue of a stage."""
+    """A table, a bucket, a queue or the key of a stage."""
 
     kind: str
     name: str

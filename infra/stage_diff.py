@@ -5,8 +5,8 @@ from infra.deployment import Deployer, code_key
 from infra.package import package_all
 from infra.progress import Progress
 from infra.stack_changes import StackDiff, all_added
-from infra.stack_names import app_stack, foundation_stack
-from infra.templates import Template, foundation_for, read_template
+from infra.stack_names import app_stack, foundation_stack, operations_stack
+from infra.templates import Template, foundation_for, operations, read_template
 
 _STYLES = {"add": "green", "change": "yellow"}
 
@@ -27,7 +27,8 @@ def stage_diff(deployer: Deployer) -> list[StackDiff]:
         diffs.append(
             _app(stacks, app_stack(deployer.stage, app), read_template(package.template_path), wanted, defaults)
         )
-    return diffs
+    wanted = given | foundation
+    return [*diffs, _app(stacks, operations_stack(deployer.stage), operations(), wanted, defaults)]
 
 
 def _app(

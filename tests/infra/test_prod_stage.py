@@ -19,10 +19,11 @@ from infra.confirmation import confirm_destruction
 from infra.deployment import Deployer
 from infra.emulator import running_emulator
 from infra.errors import OperatorError
+from infra.package import APPS
 from infra.progress import Progress
 from infra.retained import Held, held_by
 from infra.settings import Settings
-from infra.stack_names import app_stack, foundation_stack
+from infra.stack_names import app_stack, foundation_stack, operations_stack
 from infra.stage_diff import print_diff, stage_diff
 from infra.targets import EMBEDDED, Target, find_target
 from infra.teardown import Teardown
@@ -88,17 +89,17 @@ def with_another_foundation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cha
 def test_what_a_stage_that_is_not_there_would_be_made_of(
     deployer: Deployer, target: Target, console: Console
 ) -> None:
-    foundation, worker, api = stage_diff(deployer)
+    foundation, worker, api, operations = stage_diff(deployer)
 
     added = {change.logical_id for change in foundation.changes}
     assert added >= STATEFUL | BUCKETS
-    assert {change.action for diff in (foundation, worker, api) for change in diff.changes} == {"add"}
-    for diff in (foundation, worker, api):
+    assert {change.action for diff in (foundation, worker, api, operations) for change in diff.changes} == {"add"}
+    for diff in (foundation, worker, api, operations):
         assert diff.differs
         assert "no such stack" in diff.note
     assert "JobsTable" in worker.note, "it needs the foundation's outputs"
     assert there(target) == set(), "nothing was left behind"
-    print_diff([foundation, worker, api], deployer.progress)
+    print_diff([foundation, worker, api, operations], deployer.progress)
     assert "jobpipe-prod-foundation:" in console.export_text()
 
 
@@ -106,17 +107,19 @@ def test_a_diff_says_what_a_deployment_would_do_and_does_nothing(
     prod: Stage, deployer: Deployer, target: Target, settings: Settings, console: Console
 ) -> None:
     before = there(target)
-    assert [diff.differs or diff.note for diff in stage_diff(deployer)] == ["", "", ""]
+    assert [diff.differs or diff.note for diff in stage_diff(deployer)] == ["", "", "", ""]
 
     other = Deployer(target, PROD, settings, deployer.progress, {"WorkerTimeout": "10"})
-    foundation, worker, api = stage_diff(other)
+    foundation, worker, api, operations = stage_diff(other)
 
     assert foundation.parameters == worker.parameters == {"WorkerTimeout": ("5", "10")}
     changed = {change.logical_id: change for change in foundation.changes + worker.changes}
-    assert set(changed) == {"CommandsQueue", "DeadLettersQueue", "Work", "DeadLetters"}
-    assert {change.action for change in changed.values()} == {"change"}
+    assert set(changed) >= {"CommandsQueue", "DeadLettersQueue", "Work", "DeadLetters"}
+    assert not (STATEFUL - {"CommandsQueue", "DeadLettersQueue"}) & set(changed)
+    assert not any(change.loses for change in changed.values())
     assert "VisibilityTimeout (by WorkerTimeout)" in changed["CommandsQueue"].causes
     assert not api.differs
+    assert not operations.differs
     assert there(target) == before, "neither changed nor left behind"
     print_diff([foundation, worker, api], deployer.progress)
     text = console.export_text()
@@ -189,9 +192,9 @@ def test_a_destruction_that_was_interrupted_is_ended_by_the_next(
 ) -> None:
     stage = Stage(deployer.up())
     stage.request("POST", "/items", {"name": unique("Lost"), "description": "d"}, headers=WAIT)
-    for stack in (app_stack(PROD, "api"), app_stack(PROD, "worker"), foundation_stack(PROD)):
+    for stack in (operations_stack(PROD), *(app_stack(PROD, app) for app in APPS), foundation_stack(PROD)):
         assert stacks(target).delete(stack)
-    left = {each.name for each in held_by(target, PROD)}
+    left = {each.name for each in held_by(target, PROD) if each.kind != "AWS::KMS::Alias"}  # AWS's key is used here
     assert there(target) == left, "all that holds state outlives the stacks, under the names that it is found by"
 
     Teardown(target, PROD, settings, Progress(Console(quiet=True))).destroy()
