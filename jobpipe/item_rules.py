@@ -25,9 +25,13 @@ _REQUIRED = ("name", "description")
 _NOT_IN_IDS = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 # What shows nothing, or puts what follows in another order: Unicode's Default_Ignorable_Code_Point, but for the
 # joiners and variation selectors that scripts and emoji need (docs/decisions/0017).
+INVISIBLE = (
+    r"\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\u3164"
+    r"\ufeff\uffa0\ufff0-\ufffb"
+)
+"""For a character class of Python's or of JSON Schema's expressions, which share no form for further ones."""
 _INVISIBLE = re.compile(
-    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\u3164\ufeff\uffa0\ufff0-\ufffb"
-    "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e00ff\U000e01f0-\U000e0fff]"
+    rf"[{INVISIBLE}\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e00ff\U000e01f0-\U000e0fff]"
 )
 _JOINERS = re.compile("[\u180b-\u180d\u180f\u200c\u200d\ufe00-\ufe0f\U000e0100-\U000e01ef]")
 _BRAILLE_BLANK = "\u2800"  # a symbol by its category

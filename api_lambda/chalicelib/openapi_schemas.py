@@ -22,7 +22,7 @@ from jobpipe.errors import (
     Unavailable,
     VersionMismatch,
 )
-from jobpipe.item_rules import MAX_DEPTH, MAX_DOCUMENT_BYTES, MAX_ID_LENGTH, MAX_NAME_LENGTH
+from jobpipe.item_rules import INVISIBLE, MAX_DEPTH, MAX_DOCUMENT_BYTES, MAX_ID_LENGTH, MAX_NAME_LENGTH
 from jobpipe.job import JOB_ID, UNFINISHED, Status
 
 Schema = dict[str, Any]
@@ -38,8 +38,14 @@ EXAMPLE_JOB_ID = "5b8c0f6d3e2a4b7c9d1e0f2a3b4c5d6e"
 EXAMPLE_ITEM = {"name": "Trail tent", "description": "For two", "price": 12.95}
 
 _CONTROL = r"\u0000-\u001f\u007f-\u009f"
-_NO_CONTROL = f"^[^{_CONTROL}]+$"
-_VISIBLE = rf"^[^{_CONTROL}]*[^\s{_CONTROL}][^{_CONTROL}]*$"
+# Unicode's categories Cc, Cf, Zl and Zp, as far as both Python's and JSON Schema's expressions can say them.
+_FORMAT = (
+    rf"{_CONTROL}\u00ad\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u180e\u200b-\u200f\u2028-\u202e\u2060-\u2064"
+    r"\u2066-\u206f\ufeff\ufff9-\ufffb"
+)
+_NO_CONTROL = f"^[^{_FORMAT}]+$"
+_NOT_IN_NAMES = _CONTROL + INVISIBLE
+_VISIBLE = rf"^[^{_NOT_IN_NAMES}]*[^\s{_NOT_IN_NAMES}][^{_NOT_IN_NAMES}]*$"
 
 
 def ref(name: str, kind: str = "schemas") -> Schema:
@@ -105,7 +111,8 @@ def _items() -> dict[str, Schema]:
         "minLength": 1,
         "maxLength": MAX_NAME_LENGTH,
         "pattern": _VISIBLE,
-        "description": "Unique among the items (NFC). At least one visible character, no control characters.",
+        "description": "Unique among the items, but for composition (NFC), joiners and variation selectors."
+        " At least one visible character; no control characters, none that is invisible or turns the direction.",
     }
     fields = {
         "id": False,  # it is assigned by the service

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from typing import Any
 
@@ -12,6 +13,7 @@ from api_lambda.chalicelib.http_requests import TROUBLE, make_cursor
 from jobpipe import etags, json_text
 from jobpipe.clock import rfc3339
 from jobpipe.errors import Refusal
+from jobpipe.item_rules import name_key
 
 schemathesis.openapi.format("item-cursor", st.uuids().map(lambda item_id: make_cursor(str(item_id))))
 schemathesis.openapi.format(
@@ -47,7 +49,9 @@ def filter_body(context: schemathesis.HookContext, body: Any) -> bool:
 
 
 def _is_seen(name: str) -> bool:
-    return any(unicodedata.category(character)[0] not in "ZC" for character in name)
+    """Whether a reader sees something of it, and none of it is one of the invisible characters beyond the BMP."""
+    seen = any(unicodedata.category(each)[0] not in "ZC" and each != "\u2800" for each in name_key(name))
+    return seen and not re.search("[\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]", name)
 
 
 @schemathesis.hook

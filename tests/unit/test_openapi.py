@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,8 @@ from api_lambda.chalicelib.openapi_answers import GATEWAY
 from api_lambda.chalicelib.openapi_operations import OPERATIONS
 from api_lambda.chalicelib.routes import ROUTES
 from infra.gateway_responses import GATEWAY_RESPONSES
-from jobpipe.errors import PROBLEM_TYPE_PREFIX, ProblemError
+from jobpipe.errors import PROBLEM_TYPE_PREFIX, ProblemError, Refusal
+from jobpipe.item_rules import check_fields_to_set, check_item_id
 from tests.documented import Documented, documented
 from tests.memory import RETENTION
 from tests.pipeline import Pipeline
@@ -161,6 +163,26 @@ def test_limits_are_those_of_the_api(pipeline: Pipeline) -> None:
         assert status_of("PUT", f"/items/{'i' * (item_id + more)}", {"x": 1}) == status
         assert status_of("POST", "/items", GOOD, prefer="x" * (prefer + more)) == status
         assert status_of("DELETE", "/items/i", **{"if-match": f'"{"x" * (if_match - 2 + more)}"'}) == status
+
+
+def test_every_character_of_the_bmp_is_taken_where_the_document_says_so() -> None:
+    name, item_id = (re.compile(COMPONENTS["schemas"][kind]["pattern"]) for kind in ("ItemName", "ItemId"))
+    characters = [chr(code) for code in range(0x10000) if not 0xD800 <= code < 0xE000]
+
+    def taken(check: Callable[[str], object]) -> list[str]:
+        return [each for each in characters if not refuses(check, f"a{each}a")]
+
+    def refuses(check: Callable[[str], object], text: str) -> bool:
+        try:
+            check(text)
+        except Refusal:
+            return True
+        return False
+
+    assert taken(lambda text: check_fields_to_set({"name": text})) == [
+        c for c in characters if name.search(f"a{c}a")
+    ]
+    assert taken(check_item_id) == [c for c in characters if item_id.search(f"a{c}a")]
 
 
 def test_what_promises_nothing_costs_no_cold_start() -> None:
