@@ -25,7 +25,7 @@ demo: .venv/.installed ## set up, deploy into the embedded emulator, send sample
 	@echo 'the stage stays up: go on with README.md, or end it with "make stop"'
 
 test: .venv/.installed ## every test, on the embedded emulator
-	@$(PY) -m pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile --quiet $(PYTEST_ARGS)
+	@$(PY) -m pytest --numprocesses=4 --dist=loadfile --quiet $(PYTEST_ARGS)
 
 faults: .venv/.installed ## pairs of faults at every two AWS calls, on all cores (FAULTS="--all", "--share 0.1 put")
 	@$(PY) -m tests.faults $(FAULTS)
