@@ -51,7 +51,7 @@ def _up(stage: str, wanted: str, overrides: dict[str, str], settings: Settings, 
     progress.say(f"target: {target.place}, stage {stage} ({target.why})")
     may_lose = allow_replacement or stage == LOCAL_STAGE
     deployer = Deployer(target, stage, settings, progress, overrides, allow_replacement=may_lose)
-    _print_result(deployer.up())
+    print_result(deployer.up())
 
 
 def _diff(stage: str, wanted: str, overrides: dict[str, str], settings: Settings) -> bool:
@@ -87,9 +87,13 @@ def _destroy(stage: str, wanted: str, settings: Settings, confirmed: str | None)
     progress.say(f"stage {stage} is gone")
 
 
-def _print_result(deployment: Deployment) -> None:
+def print_result(deployment: Deployment) -> None:
+    """What to do next; a key only where it is good for nothing but an emulator."""
     print(f"target:   {deployment.target}")
     print(f"base URL: {deployment.base_url}")
+    if deployment.endpoint_url is None:  # what a pipeline prints is kept, and read by many
+        print(f"API key:  not shown; make -s env STAGE={deployment.stage} does")
+        return
     print(f"API key:  {deployment.api_key}")
     print(f"try:      {curl_line(deployment)}")
 

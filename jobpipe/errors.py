@@ -17,7 +17,7 @@
     ├── CommandUnreadable           500, this release does not understand what another one has queued
     ├── Unavailable                 503, an outage of what we stand on; the same request may be sent again
     ├── UndecodableMessage          a message on the queue that is not a command of ours
-    ├── ClaimMissing                a message names a claim check that is not in the bucket
+    ├── ClaimUnusable               a message's claim check is not in the bucket, or not the command that it names
     └── CommitRefused               the transaction that ends a job was cancelled, nothing changed
         ├── JobEnded                the job has ended already, was retried anew, or is gone
         ├── NameLocked              another live item has the name
@@ -129,8 +129,8 @@ class UndecodableMessage(JobpipeError):
     """The message is not a command of ours; the text says why."""
 
 
-class ClaimMissing(JobpipeError):
-    """The message names a claim check that is not in the bucket: its job has ended, or it was lost."""
+class ClaimUnusable(JobpipeError):
+    """The message's claim check is not in the bucket, or what lies there is not the command that the key names."""
 
 
 class CommitRefused(JobpipeError):

@@ -9,7 +9,7 @@ from typing import Self
 
 from jobpipe import json_text
 from jobpipe.commands import Command, fingerprint, parse_command
-from jobpipe.errors import Refusal, UndecodableMessage
+from jobpipe.errors import ClaimUnusable, Refusal, UndecodableMessage
 from jobpipe.item_rules import check_item_id
 from jobpipe.job import KeptCommand
 from jobpipe.job_ref import JobRef
@@ -97,11 +97,22 @@ def kept_content(kept: KeptCommand, item_id: str) -> Command | Claim | None:
     """What a message of a failed job has to carry; None if nothing was kept."""
     if kept.claim is not None:
         return Claim(kept.claim)
-    return None if kept.command is None else decode_command(kept.command, item_id)
+    return None if kept.command is None else _decode_command(kept.command, item_id)
 
 
-def decode_command(text: str, item_id: str) -> Command:
-    """The command of a raw form as JSON text, as it lies in a claim check."""
+def redeem(claim: Claim, text: str, item_id: str) -> Command:
+    """The command that lies under a claim; ClaimUnusable if it is not the one that was accepted.
+
+    The key, which came with the message, has the digest of its command. So who can write to the bucket still cannot
+    say what a waiting job is to do.
+    """
+    command = _decode_command(text, item_id)
+    if command.item_id != item_id or not claim.key.endswith(f"/{fingerprint(command)}.json"):
+        raise ClaimUnusable(f"What lies under {claim.key} is another command.")
+    return command
+
+
+def _decode_command(text: str, item_id: str) -> Command:
     return parse_command(json_text.decode(text), new_item_id=item_id)
 
 

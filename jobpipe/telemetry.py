@@ -11,9 +11,9 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.logging.formatter import LambdaPowertoolsFormatter
 from botocore.exceptions import ClientError
 
-from jobpipe.errors import ClaimMissing, InternalError, Unavailable
+from jobpipe.errors import ClaimUnusable, InternalError, Unavailable
 
-_QUOTES_NOTHING = (ClaimMissing, InternalError, Unavailable)
+_QUOTES_NOTHING = (ClaimUnusable, InternalError, Unavailable)
 _TRACE_HEADER = re.compile(r"Root=(1-[0-9a-f]{8}-[0-9a-f]{24})(;[\w=.:-]{1,100}){0,10}")
 
 _ExceptionInfo = tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None]

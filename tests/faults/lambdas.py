@@ -21,7 +21,7 @@ from botocore.useragent import UserAgentString
 
 import jobpipe.aws
 from jobpipe.aws import AwsClients
-from jobpipe.errors import ClaimMissing, Unavailable
+from jobpipe.errors import ClaimUnusable, Unavailable
 from jobpipe.telemetry import logger
 from tests.faults.call_sites import ROOT
 from tests.faults.emulator import ENDPOINT, Emulator
@@ -86,7 +86,7 @@ class _Listener(logging.Handler):
     """Takes the log lines, and keeps what must not happen: exceptions that are no outage of AWS."""
 
     # A claim check is missing for the copy of a message whose job has ended; a job that needs it would fail.
-    _EXPECTED = (Unavailable, ClaimMissing, OurBug)
+    _EXPECTED = (Unavailable, ClaimUnusable, OurBug)
 
     def __init__(self, unexpected: list[str]) -> None:
         super().__init__()

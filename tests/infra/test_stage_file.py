@@ -1,10 +1,11 @@
 import shlex
 import stat
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from infra.deploy import curl_line
+from infra.deploy import curl_line, print_result
 from infra.errors import OperatorError
 from infra.stage_file import Deployment, earlier_deployment, read_deployment, stage_file, write_deployment
 
@@ -34,6 +35,15 @@ def test_the_file_holds_a_key_so_only_its_owner_reads_it(tmp_path: Path) -> None
 
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert [each.name for each in tmp_path.iterdir()] == ["local.json"]
+
+
+@pytest.mark.parametrize("endpoint_url", [None, "http://127.0.0.1:4566"])
+def test_a_key_is_printed_only_where_it_is_an_emulators(
+    endpoint_url: str | None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    deployment = replace(DEPLOYMENT, api_key="operator0123", endpoint_url=endpoint_url)
+    print_result(deployment)
+    assert ("operator0123" in capsys.readouterr().out) is (endpoint_url is not None)
 
 
 def test_a_stage_that_was_not_deployed_is_one_clear_line(tmp_path: Path) -> None:

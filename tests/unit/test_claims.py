@@ -49,6 +49,24 @@ def test_a_claim_that_is_lost_ends_its_job_after_five_attempts(pipeline: Pipelin
     assert pipeline.jobs.rows[job_id].attempts == 5
 
 
+@pytest.mark.parametrize(
+    "forged",
+    [
+        '{"operation":"create","item":{"name":"another","description":"d"}}',
+        '{"operation":"delete","item_id":"of-somebody-else"}',
+    ],
+)
+def test_what_was_put_in_place_of_a_claim_takes_no_effect(pipeline: Pipeline, forged: str) -> None:
+    existing = pipeline.do("POST", "/items", item("here"))["item_id"]
+    job_id = accept(pipeline, item(text=LARGE))
+    (key,) = pipeline.documents.keys("claims/")
+    pipeline.documents.put(key, forged.replace("of-somebody-else", existing))
+    pipeline.drain()
+    assert pipeline.jobs.rows[job_id].status is Status.FAILED
+    assert pipeline.jobs.rows[job_id].attempts == 5
+    assert list(pipeline.items.rows) == [existing]
+
+
 def test_a_failed_job_keeps_its_claim_when_its_message_comes_again(pipeline: Pipeline) -> None:
     pipeline.do("POST", "/items", item())
     accept(pipeline, item(text=LARGE))

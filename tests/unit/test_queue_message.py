@@ -16,7 +16,7 @@ from jobpipe.errors import UndecodableMessage
 from jobpipe.job import KeptCommand
 from jobpipe.job_ref import JobRef
 from jobpipe.limits import MAX_COMMAND_BYTES, MAX_QUEUED_BYTES
-from jobpipe.queue_message import Claim, QueueMessage, decode_command, decode_message, kept_content, seal
+from jobpipe.queue_message import Claim, QueueMessage, decode_message, kept_content, redeem, seal
 
 JOB = JobRef("a" * 32, "b" * 16)
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html
@@ -59,7 +59,7 @@ def test_what_sqs_could_not_carry_goes_beside_it_from_the_byte_on() -> None:
         assert len(envelope.body) < 1000
         carried = decode_message(envelope.body)
         assert carried.content == Claim(envelope.claim.key)
-        assert decode_command(envelope.claim.text, "i") == large.content
+        assert redeem(Claim(envelope.claim.key), envelope.claim.text, "i") == large.content
         assert seal(large) == envelope, "the same command has the same claim check"
 
 

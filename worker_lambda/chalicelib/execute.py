@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterable
 from jobpipe.clock import now
 from jobpipe.commands import Command
 from jobpipe.deadline import leaving
-from jobpipe.errors import AttemptsSpent, ClaimMissing, JobEnded, Refusal, Unavailable, UndecodableMessage
+from jobpipe.errors import AttemptsSpent, ClaimUnusable, JobEnded, Refusal, Unavailable, UndecodableMessage
 from jobpipe.metrics import ATTEMPT_TIME, FAILED, FAULT, INTERRUPTED, OUTAGE, QUEUE_DELAY, SUCCEEDED, meter
-from jobpipe.queue_message import Claim, QueueMessage, decode_command, decode_message
+from jobpipe.queue_message import Claim, QueueMessage, decode_message, redeem
 from jobpipe.telemetry import logger, trace_id
 
 from . import attempts
@@ -150,8 +150,8 @@ def _command(message: QueueMessage, services: Services) -> Command:
     text = services.documents.get_by_key(message.content.key)
     if text is None:
         attempts.live(message, services)  # else it is an old copy, whose job has ended and needs the claim no more
-        raise ClaimMissing(f"There is no claim check {message.content.key}.")
-    return decode_command(text, message.item_id)
+        raise ClaimUnusable(f"There is no claim check {message.content.key}.")
+    return redeem(message.content, text, message.item_id)
 
 
 def _charged(delivery: Delivery, services: Services) -> int:
