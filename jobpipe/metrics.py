@@ -16,30 +16,39 @@ from jobpipe.telemetry import logger
 NAMESPACE = "jobpipe"
 
 
+_API, _WORKER, _DEAD_LETTERS = "jobpipe-api", "jobpipe-worker", "jobpipe-dead-letters"
+
+
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """One thing that is counted or measured."""
+    """One thing that is counted or measured, and which of the functions do."""
 
     name: str
     unit: MetricUnit
+    services: tuple[str, ...]
 
 
-# of the API
-ACCEPTED = Metric("Accepted", MetricUnit.Count)  # commands and retries that got a 202, or the final answer
-REQUEST_TIME = Metric("RequestTime", MetricUnit.Milliseconds)  # of the keyed routes, without waiting for jobs
-UNAVAILABLE = Metric("Unavailable", MetricUnit.Count)  # answered 503
-FAULTS = Metric("Faults", MetricUnit.Count)  # answered 500
-# of the worker
-BATCH_SIZE = Metric("BatchSize", MetricUnit.Count)
-QUEUE_DELAY = Metric("QueueDelay", MetricUnit.Milliseconds)  # from the send to the first attempt
-ATTEMPT_TIME = Metric("AttemptTime", MetricUnit.Milliseconds)
-SUCCEEDED = Metric("Succeeded", MetricUnit.Count)
-FAILED = Metric("Failed", MetricUnit.Count)  # by the slug of the job's problem
-INTERRUPTED = Metric("Interrupted", MetricUnit.Count)  # by OUTAGE or FAULT; a killed worker is Lambda's error
-# of the worker and of the consumer of dead letters
-PARKED = Metric("Parked", MetricUnit.Count)
-# of the consumer of dead letters
-DEAD_LETTERS = Metric("DeadLetters", MetricUnit.Count)  # jobs that it ended
+# commands and retries that got a 202, or the final answer
+ACCEPTED = Metric("Accepted", MetricUnit.Count, (_API,))
+# of the keyed routes, without waiting for jobs
+REQUEST_TIME = Metric("RequestTime", MetricUnit.Milliseconds, (_API,))
+# answered 503, and 500
+UNAVAILABLE = Metric("Unavailable", MetricUnit.Count, (_API,))
+FAULTS = Metric("Faults", MetricUnit.Count, (_API,))
+
+# messages of one invocation
+BATCH_SIZE = Metric("BatchSize", MetricUnit.Count, (_WORKER, _DEAD_LETTERS))
+# from the send to the first attempt
+QUEUE_DELAY = Metric("QueueDelay", MetricUnit.Milliseconds, (_WORKER,))
+ATTEMPT_TIME = Metric("AttemptTime", MetricUnit.Milliseconds, (_WORKER,))
+SUCCEEDED = Metric("Succeeded", MetricUnit.Count, (_WORKER,))
+# by the slug of the job's problem
+FAILED = Metric("Failed", MetricUnit.Count, (_WORKER,))
+# by OUTAGE or FAULT; a worker that was killed is one of Lambda's errors
+INTERRUPTED = Metric("Interrupted", MetricUnit.Count, (_WORKER,))
+PARKED = Metric("Parked", MetricUnit.Count, (_WORKER, _DEAD_LETTERS))
+# jobs that the consumer of dead letters ended
+DEAD_LETTERS = Metric("DeadLetters", MetricUnit.Count, (_DEAD_LETTERS,))
 
 OUTAGE, FAULT = "outage", "fault"
 

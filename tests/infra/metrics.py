@@ -3,32 +3,22 @@
 In the namespace `jobpipe`, with the dimensions service and stage; those in REASONS also with a third, reason.
 """
 
-NAMESPACE = "jobpipe"
+from jobpipe import metrics
+from jobpipe.errors import AttemptsSpent, CommandUnreadable, NameTaken, NotFound, TooLarge, VersionMismatch
+
+NAMESPACE = metrics.NAMESPACE
 
 UNITS = {
-    ("jobpipe-api", "Accepted"): "Count",
-    ("jobpipe-api", "RequestTime"): "Milliseconds",
-    ("jobpipe-api", "Unavailable"): "Count",
-    ("jobpipe-api", "Faults"): "Count",
-    ("jobpipe-worker", "BatchSize"): "Count",
-    ("jobpipe-worker", "QueueDelay"): "Milliseconds",
-    ("jobpipe-worker", "AttemptTime"): "Milliseconds",
-    ("jobpipe-worker", "Succeeded"): "Count",
-    ("jobpipe-worker", "Failed"): "Count",
-    ("jobpipe-worker", "Interrupted"): "Count",
-    ("jobpipe-worker", "Parked"): "Count",
-    ("jobpipe-dead-letters", "Parked"): "Count",
-    ("jobpipe-dead-letters", "DeadLetters"): "Count",
+    (service, metric.name): metric.unit.value
+    for metric in vars(metrics).values()
+    if isinstance(metric, metrics.Metric)
+    for service in metric.services
 }
 
 REASONS = {
-    "Failed": {
-        "name-taken",
-        "not-found",
-        "version-mismatch",
-        "too-large",
-        "attempts-spent",
-        "command-unreadable",
+    metrics.FAILED.name: {
+        problem.slug
+        for problem in (NameTaken, NotFound, VersionMismatch, TooLarge, AttemptsSpent, CommandUnreadable)
     },
-    "Interrupted": {"outage", "fault"},
+    metrics.INTERRUPTED.name: {metrics.OUTAGE, metrics.FAULT},
 }

@@ -6,7 +6,7 @@ from contextlib import suppress
 
 from jobpipe.clock import now
 from jobpipe.errors import CommandUnreadable, JobEnded, UndecodableMessage
-from jobpipe.metrics import FAILED, PARKED, meter
+from jobpipe.metrics import DEAD_LETTERS, FAILED, PARKED, meter
 from jobpipe.queue_message import UnreadableCommand
 from jobpipe.telemetry import logger
 
@@ -26,7 +26,10 @@ def park(delivery: Delivery, why: UndecodableMessage, source: str, services: Ser
         problem = CommandUnreadable(f"Its message is parked: {why}").to_problem()
         with suppress(JobEnded):
             services.jobs.fail(why.job, problem, now(), why.kept, attempt=False)
-            meter.add(FAILED, reason=CommandUnreadable.slug)
+            if source == "commands":
+                meter.add(FAILED, reason=CommandUnreadable.slug)
+            else:
+                meter.add(DEAD_LETTERS)
     # The reason may quote the message, and SQS does not take every character.
     reason = str(why).encode("ascii", "backslashreplace").decode()[:_MAX_REASON]
     reason = "".join(character if character.isprintable() else "?" for character in reason)
