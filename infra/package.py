@@ -52,14 +52,13 @@ class Package:
     rebuilt: bool
 
 
-def package_all() -> dict[str, Package]:
+def package_all(folder: Path = BUILD_DIR) -> dict[str, Package]:
     """Both apps, built at the same time; an app whose inputs have not changed is left as it is."""
-    with file_lock(BUILD_DIR / ".lock"), ThreadPoolExecutor(len(APPS)) as pool:
-        return dict(zip(APPS, pool.map(_package, APPS), strict=True))
+    with file_lock(folder / ".lock"), ThreadPoolExecutor(len(APPS)) as pool:
+        return dict(zip(APPS, pool.map(lambda app: _package(app, folder / app), APPS), strict=True))
 
 
-def _package(app: str) -> Package:
-    build = BUILD_DIR / app
+def _package(app: str, build: Path) -> Package:
     inputs = input_hash(app)
     record = build / "built.json"
     built = json.loads(record.read_text()) if record.exists() else {}
@@ -125,7 +124,7 @@ def _run_chalice(app: str, build: Path) -> None:
         (build / "chalice.log").write_text(said + "\n")
         raise OperatorError(
             f"chalice cannot package {APPS[app]}: {said.splitlines()[-1] if said else 'no output'}"
-            f" (see {(build / 'chalice.log').relative_to(ROOT)})"
+            f" (see {build / 'chalice.log'})"
         )
 
 

@@ -129,6 +129,8 @@ class Engine:
             stderr=subprocess.PIPE,
             text=True,
             start_new_session=True,
+            # What runs in a shell's background ignores Ctrl-C, and hands that down.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # noqa: PLW1509
         )
 
     def run(self, *arguments: str) -> Done:

@@ -36,6 +36,16 @@ def filter_query(context: schemathesis.HookContext, query: Any) -> bool:
 
 
 @schemathesis.hook
+def filter_path_parameters(context: schemathesis.HookContext, path_parameters: Any) -> bool:
+    """No ids that only words can exclude: format characters beyond the basic plane."""
+    return not isinstance(path_parameters, dict) or _is_sayable(path_parameters.get("item_id"))
+
+
+def _is_sayable(item_id: Any) -> bool:
+    return not any(ord(each) > 0xFFFF and unicodedata.category(each) == "Cf" for each in str(item_id))
+
+
+@schemathesis.hook
 def filter_body(context: schemathesis.HookContext, body: Any) -> bool:
     """No numbers and names that only words can exclude: digits, exponents, characters that nobody sees."""
     if not isinstance(body, dict):
@@ -43,6 +53,8 @@ def filter_body(context: schemathesis.HookContext, body: Any) -> bool:
     try:
         json_text.decode(json_text.encode(body))
     except Refusal:
+        return False
+    if not _is_sayable(body.get("item_id")):
         return False
     names = (part.get("name") for part in (body, *body.values()) if isinstance(part, dict))
     return all(not isinstance(name, str) or not name.strip() or _is_seen(name) for name in names)
