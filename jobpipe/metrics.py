@@ -38,9 +38,12 @@ FAULTS = Metric("Faults", MetricUnit.Count, (_API,))
 
 # messages of one invocation
 BATCH_SIZE = Metric("BatchSize", MetricUnit.Count, (_WORKER, _DEAD_LETTERS))
-# from the send to the first attempt
+# from the send to the start of the attempt that ended the job
 QUEUE_DELAY = Metric("QueueDelay", MetricUnit.Milliseconds, (_WORKER,))
+# at the start of every attempt, from the send: of what comes again and again SQS's own age says nothing
+COMMAND_AGE = Metric("CommandAge", MetricUnit.Seconds, (_WORKER,))
 ATTEMPT_TIME = Metric("AttemptTime", MetricUnit.Milliseconds, (_WORKER,))
+# as soon as it is certain; a commit whose answer is lost is found done by the next delivery, and not counted
 SUCCEEDED = Metric("Succeeded", MetricUnit.Count, (_WORKER,))
 # by the slug of the job's problem
 FAILED = Metric("Failed", MetricUnit.Count, (_WORKER,))
@@ -69,13 +72,16 @@ class Meter:
         when the threads are done.
         """
         by_reason: dict[str, EphemeralMetrics] = {}
-        while self._added:
-            metric, value, reason = self._added.popleft()
-            if reason not in by_reason:
-                by_reason[reason] = self._line(reason)
-            by_reason[reason].add_metric(metric.name, metric.unit, value)
-        for line in by_reason.values():
-            line.flush_metrics()
+        try:
+            while self._added:
+                metric, value, reason = self._added.popleft()
+                if reason not in by_reason:
+                    by_reason[reason] = self._line(reason)
+                by_reason[reason].add_metric(metric.name, metric.unit, value)
+            for line in by_reason.values():
+                line.flush_metrics()
+        except Exception:  # noqa: BLE001  # what is counted must not cost what is done
+            logger.warning("metrics not written", exc_info=True)
 
     def _line(self, reason: str) -> EphemeralMetrics:
         dimensions = {"service": logger.service, "stage": self.stage}

@@ -106,9 +106,12 @@ def redeem(claim: Claim, text: str, item_id: str) -> Command:
     The key, which came with the message, has the digest of its command. So who can write to the bucket still cannot
     say what a waiting job is to do.
     """
-    command = _decode_command(text, item_id)
+    try:
+        command = _decode_command(text, item_id)
+    except Refusal:
+        raise ClaimUnusable("What lies under the claim check is no command of this release.") from None
     if command.item_id != item_id or not claim.key.endswith(f"/{fingerprint(command)}.json"):
-        raise ClaimUnusable(f"What lies under {claim.key} is another command.")
+        raise ClaimUnusable("What lies under the claim check is another command.")
     return command
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import traceback
@@ -14,7 +15,10 @@ from botocore.exceptions import ClientError
 from jobpipe.errors import ClaimUnusable, InternalError, Unavailable
 
 _QUOTES_NOTHING = (ClaimUnusable, InternalError, Unavailable)
-_TRACE_HEADER = re.compile(r"Root=(1-[0-9a-f]{8}-[0-9a-f]{24})(;[\w=.:-]{1,100}){0,10}")
+# https://docs.aws.amazon.com/xray/latest/devguide/xray-concepts.html#xray-concepts-tracingheader
+_TRACE_FIELD = r"[A-Za-z]{1,20}=[0-9A-Za-z:|,.?_-]{1,400}"
+_TRACE_HEADER = re.compile(rf"{_TRACE_FIELD}(;{_TRACE_FIELD}){{0,9}}")
+_ROOT = re.compile(r"(?:^|;)Root=(1-[0-9a-f]{8}-[0-9a-f]{24})(?:;|$)")
 
 _ExceptionInfo = tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None]
 
@@ -32,14 +36,22 @@ class _Formatter(LambdaPowertoolsFormatter):
 
     def formatException(self, ei: _ExceptionInfo) -> str:  # noqa: N802  # logging's name
         parts: list[str] = []
+        seen: set[int] = set()
         error = ei[1]
-        while error is not None:
+        while error is not None and id(error) not in seen:
+            seen.add(id(error))
             # The latest first, as its lines are what an operator looks for.
             parts += [described(error), *(line.rstrip() for line in traceback.format_tb(error.__traceback__))]
             error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
             if error is not None:
                 parts.append("caused by")
         return "\n".join(parts)
+
+    def _extract_log_exception(
+        self, log_record: logging.LogRecord
+    ) -> tuple[str, str, list[str]] | tuple[None, None, None]:
+        text, name, _ = super()._extract_log_exception(log_record)
+        return (text, name, []) if text is not None and name is not None else (None, None, None)
 
 
 logger = Logger(logger_formatter=_Formatter(use_rfc3339=True, utc=True, serialize_stacktrace=False))
@@ -49,10 +61,10 @@ logger = Logger(logger_formatter=_Formatter(use_rfc3339=True, utc=True, serializ
 def trace_header() -> str | None:
     """X-Ray's header of this invocation, if it is traced; Lambda sets it anew for each."""
     header = os.environ.get("_X_AMZN_TRACE_ID", "")
-    return header if _TRACE_HEADER.fullmatch(header) else None
+    return header if trace_id(header) else None
 
 
 def trace_id(header: str) -> str | None:
     """The id of the trace that such a header speaks of."""
-    match = _TRACE_HEADER.fullmatch(header)
-    return match[1] if match else None
+    root = _ROOT.search(header) if _TRACE_HEADER.fullmatch(header) else None
+    return root[1] if root else None

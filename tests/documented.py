@@ -18,10 +18,11 @@ _ROOT = "urn:openapi"
 
 
 class Documented:
-    """An OpenAPI document to hold answers against."""
+    """An OpenAPI document to hold answers against; `strict` where no gateway adds headers of its own."""
 
-    def __init__(self, openapi: dict[str, Any]) -> None:
+    def __init__(self, openapi: dict[str, Any], *, strict: bool = False) -> None:
         self.openapi = openapi
+        self._strict = strict
         self._registry: Registry[Any] = Registry().with_resource(_ROOT, DRAFT202012.create_resource(openapi))
         self._validators: dict[str, Draft202012Validator] = {}
         self._templates: list[tuple[str, list[str]]] = [
@@ -50,6 +51,9 @@ class Documented:
         self._check_headers(answer["headers"], said, here)
         media_type = said["content-type"].partition(";")[0]
         assert media_type in answer["content"], f"{here} is not in the document as {media_type}"
+        if self._strict:
+            unknown = said.keys() - {"content-type"} - {name.lower() for name in answer["headers"]}
+            assert not unknown, f"{here} has {unknown}, of which the document does not know"
         if media_type != "text/html" and method != "HEAD":
             self._check_body(f"{pointer}/content/{_escape(media_type)}/schema", body, here)
 
@@ -99,7 +103,7 @@ class Documented:
 @cache
 def documented() -> Documented:
     """The document of this checkout, for a stage that keeps jobs for RETENTION."""
-    return Documented(document(RETENTION))
+    return Documented(document(RETENTION), strict=True)
 
 
 def _escape(step: str) -> str:

@@ -57,6 +57,7 @@ BODIES = {
     "arrays, not closed": within("", "[", ""),
     "objects, not closed": within("", '{"a":', ""),
     "parts under long names": within(HEAD + LONG_NAMES + "[", "1,", "1]" + "}" * 30),
+    "a name of combining marks": within('{"description":"d","name":"', "\u0300\u0316", '"}'),
     "lines": within(HEAD, "\n", "!"),
     "spaces": within(HEAD, " ", "1}"),
 }

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from chalice.app import Chalice, ConvertToMiddleware, SQSEvent
@@ -13,7 +14,8 @@ from chalicelib.services import open_services
 from jobpipe.telemetry import logger
 
 app = Chalice(app_name="jobpipe-worker")
-app.register_middleware(ConvertToMiddleware(logger.inject_lambda_context), "sqs")
+# log_event: an environment variable could turn it on otherwise, and commands would be logged.
+app.register_middleware(ConvertToMiddleware(partial(logger.inject_lambda_context, log_event=False)), "sqs")
 
 
 @app.on_sqs_message(queue="commands", batch_size=10, name="work")

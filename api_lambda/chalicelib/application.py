@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from chalice.app import Chalice, ConvertToMiddleware, Request, Response
 
-from jobpipe.errors import InternalError, InvalidRequest, ProblemError, Unavailable
+from jobpipe.errors import InternalError, InvalidRequest, ProblemError, Refusal, Unavailable
 from jobpipe.metrics import FAULTS, REQUEST_TIME, UNAVAILABLE, meter
 from jobpipe.telemetry import logger
 
@@ -19,11 +20,14 @@ from .job_responses import problem_response
 from .routes import ROUTES, Route
 from .services import Services
 
+_WITH_BODY = ("POST", "PUT", "PATCH")
+
 
 def build_app(name: str, services: Callable[[], Services]) -> Chalice:
     """The Chalice app; `services` is called with each request, so it should remember what it made."""
     app = Chalice(app_name=name)
-    app.register_middleware(ConvertToMiddleware(logger.inject_lambda_context), "http")
+    # log_event: an environment variable could turn it on otherwise, and bodies and keys would be logged.
+    app.register_middleware(ConvertToMiddleware(partial(logger.inject_lambda_context, log_event=False)), "http")
     for route in ROUTES:
         app.route(
             route.path,
@@ -40,7 +44,8 @@ def _view(app: Chalice, route: Route, services: Callable[[], Services]) -> Calla
         started = time.perf_counter()
         current: Any = app.current_request
         request_id = str(current.context.get("requestId", ""))
-        response = _answer(current, request_id, route, services)
+        waits: list[float] = []
+        response = _answer(current, request_id, route, services, waits)
         response.headers["X-Request-Id"] = request_id
         response.headers["X-Content-Type-Options"] = "nosniff"
         # RFC 9111 keeps shared caches from storing answers to Authorization; of x-api-key they know nothing.
@@ -57,39 +62,38 @@ def _view(app: Chalice, route: Route, services: Callable[[], Services]) -> Calla
                 **response.log,
             },
         )
-        _measure(route, response, milliseconds)
+        if not route.open:
+            meter.add(REQUEST_TIME, max(0.0, milliseconds - sum(waits) * 1000))
+        meter.write()
         return Response(response.body, dict(response.headers), response.status)
 
     view.__doc__ = route.endpoint.__doc__  # becomes the summary in the API's OpenAPI definition
     return view
 
 
-def _measure(route: Route, response: HttpResponse, milliseconds: float) -> None:
-    counted = {InternalError.status: FAULTS, Unavailable.status: UNAVAILABLE}.get(response.status)
-    if counted:
-        meter.add(counted)
-    if not route.open:
-        meter.add(REQUEST_TIME, max(0.0, milliseconds - response.waited * 1000))
-    meter.write()
-
-
-def _answer(current: Request, request_id: str, route: Route, services: Callable[[], Services]) -> HttpResponse:
+def _answer(
+    current: Request, request_id: str, route: Route, services: Callable[[], Services], waits: list[float]
+) -> HttpResponse:
     try:
-        return route.endpoint(_request(current, request_id, route), services())
+        return route.endpoint(_request(current, request_id, route, waits), services())
     except Unavailable as outage:
+        meter.add(UNAVAILABLE)
         logger.warning("unavailable", exc_info=True, extra={"request_id": request_id})
         response = problem_response(outage.to_problem(), request_id)
         response.headers["Retry-After"] = "1"
         return response
-    except ProblemError as refusal:
+    except Refusal as refusal:
         return problem_response(refusal.to_problem(), request_id)
-    except Exception:  # noqa: BLE001  # nobody above this frame can answer the caller
+    except Exception as error:  # noqa: BLE001  # nobody above this frame can answer the caller
+        meter.add(FAULTS)
         logger.exception("unexpected error", extra={"request_id": request_id})
-        fault = InternalError("The request failed through a fault of ours; its id finds it in the logs.")
+        # One that is raised on purpose says more.
+        unforeseen = InternalError("The request failed through a fault of ours; its id finds it in the logs.")
+        fault = error if isinstance(error, ProblemError) else unforeseen
         return problem_response(fault.to_problem(), request_id)
 
 
-def _request(current: Request, request_id: str, route: Route) -> HttpRequest:
+def _request(current: Request, request_id: str, route: Route, waits: list[float]) -> HttpRequest:
     event: dict[str, Any] = current.to_original_event()
     parameters = event.get("pathParameters") or {}
     headers = _headers(event)
@@ -99,10 +103,11 @@ def _request(current: Request, request_id: str, route: Route) -> HttpRequest:
         headers=headers,
         query=event.get("multiValueQueryStringParameters") or {},
         path_parameters={name: decode_path_parameter(value) for name, value in parameters.items()},
-        body=_body(current),
+        body=_body(current) if route.method in _WITH_BODY else b"",
         owner="" if route.open else owner_of(_checked_key(event, headers)),
         request_id=request_id,
         remaining_seconds=lambda: float(context.get_remaining_time_in_millis()) / 1000,
+        waits=waits,
     )
 
 

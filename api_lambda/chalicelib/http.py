@@ -18,14 +18,14 @@ class HttpRequest:
     owner: str  # the caller that the API key stands for; empty on the open routes
     request_id: str
     remaining_seconds: Callable[[], float]  # until Lambda ends this invocation
+    waits: list[float] = field(default_factory=list)  # seconds that were spent on waiting for a job
 
 
 @dataclass(slots=True)
 class HttpResponse:
-    """What goes back; `log` holds the ids for the log line, `waited` the seconds spent waiting for a job."""
+    """What goes back; `log` holds the ids that the request's log line is to show."""
 
     status: int
     body: str
     headers: dict[str, str] = field(default_factory=dict)
     log: dict[str, str] = field(default_factory=dict)
-    waited: float = 0.0

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 from jobpipe.clock import now
 from jobpipe.commands import parse_command
 from jobpipe.errors import JobEnded, JobEndedAlready, NotFound
@@ -29,12 +27,9 @@ def get_job(request: HttpRequest, services: Services) -> HttpResponse:
     """The job now, or as soon as it ends or starts retrying."""
     seconds = said.wait_query(request)
     job = _own_job(request, services)
-    started = time.monotonic()
     if seconds:
         job = wait_for(job, seconds, services.jobs, request)
-    response = job_response(200, job, services.documents)
-    response.waited = time.monotonic() - started if seconds else 0.0
-    return response
+    return job_response(200, job, services.documents)
 
 
 def list_jobs(request: HttpRequest, services: Services) -> HttpResponse:

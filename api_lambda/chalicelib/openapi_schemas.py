@@ -159,7 +159,7 @@ def _items() -> dict[str, Schema]:
         "Item": {
             "type": "object",
             "description": "The item's document with its id, its numbers exactly as they came.",
-            "properties": {"id": ref("ItemId"), "name": ref("ItemName"), "description": {"type": "string"}},
+            "properties": {"id": ref("ItemId"), "name": {"type": "string"}, "description": {"type": "string"}},
             "required": ["id", "name", "description"],
             "additionalProperties": True,
             "examples": [{"id": EXAMPLE_ITEM_ID, **EXAMPLE_ITEM}],

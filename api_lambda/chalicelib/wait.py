@@ -17,10 +17,14 @@ _SPARE_SECONDS = 2.0  # to answer in, before Lambda ends the invocation
 
 def wait_for(job: Job, seconds: float, jobs: JobStore, request: HttpRequest) -> Job:
     """The job as it is when it has ended, is between two attempts, or the time is up."""
-    until = time.monotonic() + min(seconds, request.remaining_seconds() - _SPARE_SECONDS)
+    started = time.monotonic()
+    until = started + min(seconds, request.remaining_seconds() - _SPARE_SECONDS)
     pause = _FIRST_PAUSE
-    while job.status is Status.QUEUED and time.monotonic() + pause < until:
-        time.sleep(pause)
-        pause = min(pause * _GROWTH, _LONGEST_PAUSE)
-        job = jobs.get(job.job_id) or job
+    try:
+        while job.status is Status.QUEUED and time.monotonic() + pause < until:
+            time.sleep(pause)
+            pause = min(pause * _GROWTH, _LONGEST_PAUSE)
+            job = jobs.get(job.job_id) or job
+    finally:
+        request.waits.append(time.monotonic() - started)
     return job

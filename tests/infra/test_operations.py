@@ -88,8 +88,9 @@ def test_an_alarm_on_a_metric_of_ours_is_on_one_that_there_is(name: str) -> None
     dimensions = {each["Name"]: each["Value"] for each in alarm["Dimensions"]}
 
     assert_is_emitted(alarm["MetricName"], dimensions)
-    counted = metrics.UNITS[dimensions["service"], alarm["MetricName"]] == "Count"
-    assert ("Sum" if counted else "p99") == alarm.get("Statistic", alarm.get("ExtendedStatistic"))
+    unit = metrics.UNITS[dimensions["service"], alarm["MetricName"]]
+    statistic = {"Count": "Sum", "Milliseconds": "p99", "Seconds": "Maximum"}[unit]
+    assert statistic == alarm.get("Statistic", alarm.get("ExtendedStatistic"))
 
 
 def test_what_must_wake_somebody() -> None:
@@ -101,6 +102,7 @@ def test_what_must_wake_somebody() -> None:
         "dead-letters-waiting",
         "dead-letters-stuck",
         "command-age",
+        "command-age-retrying",
         "api-errors",
         "api-faults",
         "request-time",
@@ -115,6 +117,7 @@ def test_what_must_wake_somebody() -> None:
     ("name", "parameter"),
     [
         ("CommandAge", "CommandAgeSeconds"),
+        ("CommandAgeRetrying", "CommandAgeSeconds"),
         ("ApiErrors", "ApiErrorRate"),
         ("RequestTime", "RequestTimeMs"),
         ("Outages", "InterruptedLimit"),

@@ -27,6 +27,9 @@ schemathesis.openapi.format(
 )
 
 
+_BLANK = {"Cc", "Cf", "Cs", "Zl", "Zp", "Zs"}
+
+
 @schemathesis.hook
 def filter_query(context: schemathesis.HookContext, query: Any) -> bool:
     """A cursor of failed jobs is none of retrying ones: a rule between two parameters, which OpenAPI cannot say."""
@@ -62,7 +65,7 @@ def filter_body(context: schemathesis.HookContext, body: Any) -> bool:
 
 def _is_seen(name: str) -> bool:
     """Whether a reader sees something of it, and none of it is one of the invisible characters beyond the BMP."""
-    seen = any(unicodedata.category(each)[0] not in "ZC" and each != "\u2800" for each in name_key(name))
+    seen = any(unicodedata.category(each) not in _BLANK and each != "\u2800" for each in name_key(name))
     return seen and not re.search("[\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]", name)
 
 

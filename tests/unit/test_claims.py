@@ -54,6 +54,8 @@ def test_a_claim_that_is_lost_ends_its_job_after_five_attempts(pipeline: Pipelin
     [
         '{"operation":"create","item":{"name":"another","description":"d"}}',
         '{"operation":"delete","item_id":"of-somebody-else"}',
+        "junk",
+        '{"operation":"create","item":{"name":" ","description":"d"}}',
     ],
 )
 def test_what_was_put_in_place_of_a_claim_takes_no_effect(pipeline: Pipeline, forged: str) -> None:
@@ -64,6 +66,7 @@ def test_what_was_put_in_place_of_a_claim_takes_no_effect(pipeline: Pipeline, fo
     pipeline.drain()
     assert pipeline.jobs.rows[job_id].status is Status.FAILED
     assert pipeline.jobs.rows[job_id].attempts == 5
+    assert pipeline.request("GET", f"/jobs/{job_id}").json["error"]["type"].endswith("attempts-spent")
     assert list(pipeline.items.rows) == [existing]
 
 

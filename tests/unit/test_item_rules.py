@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from typing import Any
 
 import pytest
@@ -141,6 +142,21 @@ def test_ids_that_could_be(item_id: str) -> None:
 def test_ids_that_cannot_be(item_id: Any) -> None:
     with pytest.raises(InvalidRequest):
         item_rules.check_item_id(item_id)
+
+
+def test_what_is_too_long_for_a_name_is_not_composed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """That takes time in the square of a run of combining marks: a body of 1 MB would take minutes."""
+    composed: list[int] = []
+    normalize = unicodedata.normalize
+
+    def counted(form: Any, text: str) -> str:
+        composed.append(len(text))
+        return normalize(form, text)
+
+    monkeypatch.setattr(unicodedata, "normalize", counted)
+    with pytest.raises(InvalidRequest):
+        item_rules.check_new_document({"name": "\u0300\u0316" * 100_000, "description": "d"})
+    assert max(composed, default=0) <= item_rules.MAX_NAME_LENGTH
 
 
 def test_names_that_only_compose_differently_are_one() -> None:

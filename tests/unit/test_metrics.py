@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -43,7 +44,7 @@ EMBEDDED_METRIC_FORMAT: dict[str, Any] = {
                                 "items": {
                                     "type": "object",
                                     "required": ["Name"],
-                                    "properties": {"Unit": {"enum": ["Count", "Milliseconds"]}},
+                                    "properties": {"Unit": {"enum": ["Count", "Milliseconds", "Seconds"]}},
                                 },
                             },
                         },
@@ -241,12 +242,93 @@ def test_waiting_for_a_job_is_no_request_time(
         slept.append(seconds)
         now[0] += seconds
 
-    for module in ("wait", "answer", "jobs"):
-        monkeypatch.setattr(f"api_lambda.chalicelib.{module}.time.sleep", sleep)
+    monkeypatch.setattr("api_lambda.chalicelib.wait.time.sleep", sleep)
     monkeypatch.setattr("time.monotonic", lambda: now[0])
     monkeypatch.setattr("time.perf_counter", lambda: now[0])
     job = pipeline.request("POST", "/items", {"name": "n", "description": "d"}, headers={"prefer": "wait=5"})
     pipeline.request("GET", f"/jobs/{job.json['id']}?wait=5")
     assert sum(slept) > 9
+    monkeypatch.setattr(pipeline.jobs, "get", fails_after(3, pipeline.jobs.get))
+    assert pipeline.request("GET", f"/jobs/{job.json['id']}?wait=5").status == 503
     times = [line["RequestTime"][0] for line in written(capsys)]
-    assert times == pytest.approx([0.0, 0.0], abs=0.1), "what is rounded off the log line"
+    assert times == pytest.approx([0.0, 0.0, 0.0], abs=0.1), "what is rounded off the log line"
+
+
+def fails_after(calls: int, method: Callable[..., Any]) -> Callable[..., Any]:
+    """The method, which does not answer any more after so many calls."""
+    left = [calls]
+
+    def call(*args: Any) -> Any:
+        left[0] -= 1
+        if left[0] < 0:
+            raise Unavailable("Down.")
+        return method(*args)
+
+    return call
+
+
+def test_a_dead_letter_is_counted_though_its_clean_up_fails(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipeline = Pipeline()
+    pipeline.request("POST", "/items", {"name": "tent", "description": "d"})
+    capsys.readouterr()
+    with monkeypatch.context() as broken:
+        broken.setattr(pipeline.documents, "keys", fails_after(0, pipeline.documents.keys))
+        pipeline.end_dead_letters()
+    pipeline.end_dead_letters()
+    assert counts(written(capsys))["DeadLetters", ""] == 1
+
+
+def test_what_took_effect_has_succeeded_though_its_clean_up_fails(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipeline = Pipeline()
+    item_id = pipeline.do("POST", "/items", {"name": "tent", "description": "d"})["item_id"]
+    pipeline.request("PUT", f"/items/{item_id}", {"x": 1})
+    capsys.readouterr()
+    with monkeypatch.context() as broken:
+        broken.setattr(pipeline.documents, "delete", fails_after(0, pipeline.documents.delete))
+        pipeline.work()
+    pipeline.drain()
+    told = counts(written(capsys))
+    assert told["Succeeded", ""] == 1
+    assert not [key for key in told if key[0] == "Interrupted"], "nothing was interrupted that matters"
+
+
+def test_the_delay_of_what_came_again_is_told_in_full(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipeline = Pipeline()
+    item_id = pipeline.do("POST", "/items", {"name": "tent", "description": "d"})["item_id"]
+    for value in range(3):
+        pipeline.request("PUT", f"/items/{item_id}", {"x": value})
+    capsys.readouterr()
+    with monkeypatch.context() as broken:
+        broken.setattr(pipeline.items, "commit", fails_after(0, pipeline.items.commit))
+        pipeline.work()
+    pipeline.drain()
+    lines = written(capsys)
+    assert sum(len(line.get("QueueDelay", [])) for line in lines) == 3, "each job's once"
+    assert sum(len(line.get("CommandAge", [])) for line in lines) == 4, "each attempt's"
+
+
+def test_how_a_job_ended_is_no_fault_of_the_answer(capsys: pytest.CaptureFixture[str]) -> None:
+    pipeline = Pipeline()
+    key = {"idempotency-key": "k"}
+    pipeline.request("POST", "/items", {"name": "tent", "description": "d"}, headers=key)
+    pipeline.end_dead_letters()
+    capsys.readouterr()
+    answer = pipeline.request(
+        "POST", "/items", {"name": "tent", "description": "d"}, headers=key | {"prefer": "wait=1"}
+    )
+    assert answer.status == 500
+    assert counts(written(capsys)) == {("Accepted", ""): 1}
+
+
+def test_trouble_in_counting_costs_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: Any) -> None:
+        raise ValueError
+
+    monkeypatch.setattr("jobpipe.metrics.EphemeralMetrics.flush_metrics", broken)
+    assert Pipeline().request("POST", "/items", {"name": "n", "description": "d"}).status == 202

@@ -18,6 +18,7 @@ from jobpipe.telemetry import described, logger, trace_header, trace_id
 from tests.pipeline import Pipeline
 
 SECRET = "what-a-caller-has-sent"
+TRACED = "1-5759e988-bd862e3fe1be46a994272793"
 TRACE = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1"
 
 
@@ -71,6 +72,48 @@ def test_a_logged_exception_shows_where_and_why_but_no_message(said: io.StringIO
     assert "in inner" in line["exception"]
 
 
+def test_notes_of_an_exception_are_not_logged(said: io.StringIO) -> None:
+    try:
+        error = ValueError("no")
+        error.add_note(f"when serializing dict item {SECRET!r}")
+        raise error
+    except ValueError:
+        logger.exception("it failed")
+    assert "ValueError" in said.getvalue()
+    assert SECRET not in said.getvalue()
+
+
+def test_causes_in_a_circle_end(said: io.StringIO) -> None:
+    first, second = ValueError("a"), KeyError("b")
+    first.__cause__, second.__cause__ = second, first
+    try:
+        raise first
+    except ValueError:
+        logger.exception("it failed")
+    assert json.loads(said.getvalue().splitlines()[-1])["exception"].count("caused by") == 2
+
+
+def test_no_generation_is_logged(said: io.StringIO) -> None:
+    """Whoever may send to the queue and knows it can have a waiting job do another command."""
+    pipeline = Pipeline()
+    accepted = pipeline.request("POST", "/items", {"name": "n", "description": "d" * 300_000})
+    generation = pipeline.jobs.rows[accepted.json["id"]].generation
+    (key,) = pipeline.documents.keys("claims/")
+    pipeline.documents.put(key, '{"operation":"read","item_id":"another"}')
+    pipeline.work()
+    pipeline.documents.delete([key])
+    pipeline.work()
+    assert said.getvalue().count("command interrupted") == 2
+    assert generation not in said.getvalue()
+
+
+def test_no_variable_makes_events_be_logged(said: io.StringIO, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("POWERTOOLS_LOGGER_LOG_EVENT", "true")
+    Pipeline().request("POST", "/items", {"name": SECRET, "description": "d"})
+    assert "request" in said.getvalue()
+    assert SECRET not in said.getvalue()
+
+
 def test_what_failed_in_the_worker_is_not_quoted(said: io.StringIO, monkeypatch: pytest.MonkeyPatch) -> None:
     pipeline = Pipeline()
     pipeline.request("POST", "/items", {"name": SECRET, "description": SECRET})
@@ -105,7 +148,12 @@ def test_what_is_parked_is_not_quoted(said: io.StringIO) -> None:
         ("", None),
         ("Root=junk", None),
         (f"{TRACE}\n", None),
-        (f"{TRACE};X={'y' * 200}", None),
+        (f"{TRACE};X={'y' * 500}", None),
+        (f"{TRACE};X=\u00e9", None),
+        # as they were seen: several hops, another order
+        ("Root=1-5759e988-bd862e3fe1be46a994272793;Lineage=aae260cf:0|74085691:0", TRACED),
+        ("Root=1-5759e988-bd862e3fe1be46a994272793;Lineage=a87bd80c:0,68fd508a:5|c512fbe3:2", TRACED),
+        ("Self=1-67891234-12456789abcdef012345678;Root=1-5759e988-bd862e3fe1be46a994272793", TRACED),
     ],
 )
 def test_only_what_is_a_trace_header_is_taken_for_one(

@@ -27,6 +27,7 @@ from jobpipe.item_reader import read_item
 from jobpipe.item_rules import Document, check_size, merge_patch, set_fields
 from jobpipe.job import Success
 from jobpipe.job_ref import JobRef
+from jobpipe.metrics import SUCCEEDED, meter
 from jobpipe.stores import Stores
 
 
@@ -45,6 +46,7 @@ def read(command: ReadItem, job: JobRef, stores: Stores) -> None:
     """Show the item as all that was accepted before has left it."""
     item, _ = read_item(stores.items, stores.documents, command.item_id)
     stores.jobs.succeed(job, _showing(item), now())
+    meter.add(SUCCEEDED)
 
 
 def set_item_fields(command: SetFields, job: JobRef, stores: Stores) -> None:
@@ -127,3 +129,4 @@ def _commit(change: Change, job: JobRef, success: Success, stores: Stores) -> No
             raise
         stores.documents.delete([change.new.document.key])  # cancelled for good, so nothing points to it
         raise NameTaken(f"Another item is named {change.new.name!r}.") from None
+    meter.add(SUCCEEDED)  # whatever becomes of the clean-up

@@ -44,9 +44,10 @@ def end_job_of(delivery: Delivery, services: Services) -> None:
         finish_clean_up(message, services)
         logger.info("dead letter of an ended job", extra=about)
         return
-    remove_uncommitted(message.job, message.item_id, services)
+    # Before the clean-up: should that fail, the message comes again to a job that has ended.
     meter.add(DEAD_LETTERS)
     logger.error("dead letter", extra=about)
+    remove_uncommitted(message.job, message.item_id, services)
 
 
 class _LeftAlone:

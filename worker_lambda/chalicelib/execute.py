@@ -9,7 +9,7 @@ from jobpipe.clock import now
 from jobpipe.commands import Command
 from jobpipe.deadline import leaving
 from jobpipe.errors import AttemptsSpent, ClaimUnusable, JobEnded, Refusal, Unavailable, UndecodableMessage
-from jobpipe.metrics import ATTEMPT_TIME, FAILED, FAULT, INTERRUPTED, OUTAGE, QUEUE_DELAY, SUCCEEDED, meter
+from jobpipe.metrics import ATTEMPT_TIME, COMMAND_AGE, FAILED, FAULT, INTERRUPTED, OUTAGE, QUEUE_DELAY, meter
 from jobpipe.queue_message import Claim, QueueMessage, decode_message, redeem
 from jobpipe.telemetry import logger, trace_id
 
@@ -52,8 +52,8 @@ def execute(delivery: Delivery, services: Services, seconds_left: Callable[[], f
         "receive_count": delivery.receive_count,
         "trace_id": trace_id(delivery.trace),
     }
-    if delivery.receive_count == 1 and delivery.sent_ms:
-        meter.add(QUEUE_DELAY, max(0.0, now().timestamp() * 1000 - delivery.sent_ms))
+    delay = max(0.0, now().timestamp() * 1000 - delivery.sent_ms)
+    meter.add(COMMAND_AGE, delay / 1000)
     try:
         # An outage here is not noted on the job, which is still in its old life: the message just comes again.
         attempts.adopt(message, services)
@@ -61,14 +61,12 @@ def execute(delivery: Delivery, services: Services, seconds_left: Callable[[], f
             about["outcome"] = _again(message, services, about, seconds_left)
         else:
             about["outcome"] = _first(message, services, about)
+        meter.add(QUEUE_DELAY, delay)
     except JobEnded:
         # Another delivery was first, or the job was cancelled or is long gone: this one changes nothing (P2).
         finish_clean_up(message, services)
         about["outcome"] = "ended before"
-    finally:
-        milliseconds = round((time.perf_counter() - started) * 1000, 1)
-        meter.add(ATTEMPT_TIME, milliseconds)
-    logger.info("command", extra={**about, "duration_ms": milliseconds})
+    logger.info("command", extra={**about, "duration_ms": round((time.perf_counter() - started) * 1000, 1)})
 
 
 def _first(message: QueueMessage, services: Services, about: dict[str, object]) -> str:
@@ -109,6 +107,7 @@ def _again(
 
 
 def _apply(message: QueueMessage, services: Services, about: dict[str, object]) -> str:
+    started = time.perf_counter()
     try:
         command = _command(message, services)
         about["operation"] = command.operation
@@ -117,7 +116,8 @@ def _apply(message: QueueMessage, services: Services, about: dict[str, object]) 
         services.jobs.fail(message.job, refusal.to_problem(), now(), message.kept, attempt=True)
         meter.add(FAILED, reason=refusal.slug)
         return f"failed: {refusal.slug}"
-    meter.add(SUCCEEDED)
+    finally:
+        meter.add(ATTEMPT_TIME, (time.perf_counter() - started) * 1000)
     remove_claim(message, services)
     return "succeeded"
 
@@ -126,7 +126,7 @@ def _note(
     message: QueueMessage, error: Exception, services: Services, *, recorded: bool, pauses: Iterable[float]
 ) -> None:
     """Raises ComesAgain, unless the command was given up for the interruption."""
-    meter.add(INTERRUPTED, reason=OUTAGE if isinstance(error, Unavailable) else FAULT)
+    reason = OUTAGE if isinstance(error, Unavailable) else FAULT
     waits = iter(pauses)
     while True:
         try:
@@ -134,10 +134,13 @@ def _note(
         except Unavailable:
             pause = next(waits, None)
             if pause is None:
+                meter.add(INTERRUPTED, reason=reason)
                 logger.warning("interruption not noted", extra={"job_id": message.job.job_id})
                 raise error from None
             time.sleep(pause)
         else:
+            # Not before: a job that has ended by now was not interrupted.
+            meter.add(INTERRUPTED, reason=reason)
             if times is None:
                 meter.add(FAILED, reason=AttemptsSpent.slug)
                 return
@@ -150,7 +153,7 @@ def _command(message: QueueMessage, services: Services) -> Command:
     text = services.documents.get_by_key(message.content.key)
     if text is None:
         attempts.live(message, services)  # else it is an old copy, whose job has ended and needs the claim no more
-        raise ClaimUnusable(f"There is no claim check {message.content.key}.")
+        raise ClaimUnusable("The claim check is not there.")
     return redeem(message.content, text, message.item_id)
 
 
