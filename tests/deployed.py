@@ -50,6 +50,16 @@ class Stage:
         return ApiKeys(self.aws("apigateway"), self.deployment.stage, self.resources["usage_plan"])
 
     @property
+    def hands_messages_on_as_they_are(self) -> bool:
+        """LocalStack 4.14 reads a message's JSON and writes it anew: fractions lose what a float cannot hold."""
+        return self.deployment.target != "localstack"
+
+    @property
+    def hands_bodies_on_as_they_are(self) -> bool:
+        """LocalStack 4.14 reads forms, unpacks gzip and parses the Content-Type, and may fail at that."""
+        return self.deployment.target != "localstack"
+
+    @property
     def renders_gateway_responses(self) -> bool:
         """LocalStack 4.14 applies the status of a GatewayResponse, but not its template and headers."""
         return self.deployment.target != "localstack"

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 
 import pytest
+import requests
 import tenacity
 
 from jobpipe.clock import now
@@ -27,10 +28,6 @@ NOT_FINISHED = b'{"name":"n","description":"d"'
 @pytest.mark.parametrize(
     ("headers", "body", "expected"),
     [
-        ({"Content-Type": "application/json; charset*" + "1" * 5000 + "=x"}, b"{}", 415),
-        ({"Content-Type": "application/json; charset*=a; charset*0=b"}, b"{}", 415),
-        ({"Content-Type": "multipart/form-data; boundary=x"}, b"--x--", 415),
-        ({"Content-Encoding": "gzip"}, gzip.compress(b" " * 20_000_000), 415),
         ({}, NOT_FINISHED.decode().encode("utf-16") + b"}", 400),
         ({}, b"\xef\xbb\xbf" + NOT_FINISHED + b"}", 400),
         ({}, b"[" * 100_000, 400),
@@ -43,12 +40,35 @@ NOT_FINISHED = b'{"name":"n","description":"d"'
         ({"Prefer": 'wait="5'}, NOT_FINISHED + b"}", 400),
         ({"If-Match": '"v"'}, NOT_FINISHED + b"}", 400),
     ],
-    ids=range(15),
+    ids=range(11),
 )
 def test_a_hostile_body_leaves_no_trace(stage: Stage, headers: dict[str, str], body: bytes, expected: int) -> None:
     answer = stage.request("POST", "/items", headers=headers, raw=body)
     assert answer.status_code == expected, answer.text
     assert problem(answer)
+
+
+@pytest.mark.usefixtures("untouched")
+@pytest.mark.parametrize(
+    ("headers", "body"),
+    [
+        ({"Content-Type": "application/json; charset*" + "1" * 5000 + "=x"}, b"{}"),
+        ({"Content-Type": "application/json; charset*=a; charset*0=b"}, b"{}"),
+        ({"Content-Type": "multipart/form-data; boundary=x"}, b"--x--"),
+        ({"Content-Encoding": "gzip"}, gzip.compress(b" " * 20_000_000)),
+    ],
+    ids=range(4),
+)
+def test_a_body_of_another_kind_leaves_no_trace(stage: Stage, headers: dict[str, str], body: bytes) -> None:
+    try:
+        answer = stage.request("POST", "/items", headers=headers, raw=body)
+    except requests.ConnectionError:
+        assert not stage.hands_bodies_on_as_they_are
+        return
+    if stage.hands_bodies_on_as_they_are:
+        assert answer.status_code == 415, answer.text
+        assert problem(answer)
+    assert answer.status_code >= 400
 
 
 def test_many_parts_under_long_names_are_no_burden(stage: Stage) -> None:
@@ -141,7 +161,9 @@ def test_what_is_only_text_to_us_comes_back_exactly(stage: Stage) -> None:
             "\x7f",
         ),
     ]
-    numbers = ["1E-130", "9.9E+125", "-9.9E+125", "1" * 38, "0." + "1" * 38, "-0.0", "1" + "0" * 125, "0.1", "1e15"]
+    numbers = ["1E-130", "9.9E+125", "-9.9E+125", "1" * 38, "-0.0", "1" + "0" * 125, "0.1", "1e15"]
+    if stage.hands_messages_on_as_they_are:
+        numbers.append("0." + "1" * 38)
     members = ",".join(f"{json.dumps(word)}:{json.dumps({word: word})}" for word in words)
     many = ",".join(f'"field {n}":{n}' for n in range(10_000))
     head = f'"name":"{unique("Words")}","description":"\\u001b[2J","numbers":[{",".join(numbers)}]'

@@ -71,5 +71,5 @@ def test_the_list_has_every_item_page_by_page(stage: Stage) -> None:
         stage.client.wait(job)
     assert made <= {entry.id for entry in stage.client.iter_items(page_size=3)}
     first = stage.request("GET", "/items?limit=3")
-    assert len(first.json()) == 3
+    assert 1 <= len(first.json()) <= 3, "a page ends at a megabyte too, and other tests leave large items"
     assert 'rel="next"' in first.headers["link"]
