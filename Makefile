@@ -37,10 +37,10 @@ chaos: .venv/.installed ## the long chaos run, some minutes (CHAOS_ARGS="--jobs 
 	@$(PY) -m tests.chaos $(CHAOS_ARGS)
 
 deploy-local: .venv/.installed ## deploy into an emulator (TARGET=auto|embedded|localstack)
-	@$(PY) -m infra.deploy up --stage local --target $(TARGET) $(WITH_PARAMETERS)
+	@$(call local_only)$(PY) -m infra.deploy up --stage local --target $(TARGET) $(WITH_PARAMETERS)
 
 destroy-local: .venv/.installed ## take that away again, all of it (TARGET=...)
-	@$(PY) -m infra.deploy destroy --stage local --target $(TARGET)
+	@$(call local_only)$(PY) -m infra.deploy destroy --stage local --target $(TARGET)
 
 env: .venv/.installed ## a stage's URL and key, for eval "$(make -s env)" (STAGE=...)
 	@$(PY) -m infra.deploy env --stage $(STAGE)
@@ -87,10 +87,13 @@ types: .venv/.installed ## mypy --strict
 
 logs: .venv/.installed ## what the Lambdas said, as JSON lines (minutes=10, follow=1, all=1)
 	@$(PY) -m infra.logs --stage $(STAGE) $(if $(minutes),--minutes $(minutes)) \
-		$(if $(filter-out 0,$(follow)),--follow) $(if $(filter-out 0,$(all)),--all)
+		$(if $(call yes,$(follow)),--follow) $(if $(call yes,$(all)),--all)
 
 # What operators name goes to the programs by these variables, each only if it is given.
-yes = $(filter yes,$(1))
+# A word that is neither is a mistake, and no "no": DRY_RUN=ja must not be taken for nothing.
+yes = $(if $(filter-out yes y true 1 no n false 0,$(1)),$(error '$(1)' is neither yes nor no),$(filter yes y true 1,$(1)))
+# A forgotten export of JOBPIPE_STAGE must not decide where something is deployed.
+local_only = $(if $(filter-out local,$(STAGE)),$(error this is for the stage local, not $(STAGE); for AWS there is make deploy and make destroy))
 option = $(if $(strip $(2)),$(1) '$(strip $(2))')
 taken = $(if $(strip $(2)),$(1) $(if $(filter all,$(2)),--all,$(2)))
 

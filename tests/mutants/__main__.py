@@ -31,6 +31,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--parallel", type=int, default=os.cpu_count() or 1)
     wanted = parser.parse_args(arguments)
     chosen = [each for each in read_breakages() if wanted.only in f"{each.promise} {each.name}"]
+    if not chosen:
+        parser.error(f"no breakage's promise or name contains {wanted.only!r}")
     console = Console()
     with tempfile.TemporaryDirectory(prefix="jobpipe-mutants-") as directory:
         copies: SimpleQueue[Path] = SimpleQueue()

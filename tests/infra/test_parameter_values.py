@@ -1,0 +1,37 @@
+import pytest
+
+from infra import templates
+from infra.errors import OperatorError
+from infra.parameter_values import check_values
+from infra.settings import ROOT
+
+ALL = [
+    templates.foundation_for("prod"),
+    templates.operations(),
+    *(templates.read_template(ROOT / "infra" / f"{app}.merge.yaml") for app in ("api", "worker")),
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("WorkerTimout", "10", "no template has the parameter WorkerTimout; is WorkerTimeout meant[?]"),
+        ("Quux", "1", "no template has the parameter Quux$"),
+        ("WorkerTimeout", "7", "WorkerTimeout must be one of 5, 10, 20, 30, 60, not '7'"),
+        ("ApiErrorRate", "abc", "ApiErrorRate must be a number, not 'abc'"),
+        ("ApiErrorRate", "nan", "ApiErrorRate must be from 0 to 1, not nan"),
+        ("RateLimit", "0", "RateLimit must be from 1 to inf, not 0"),
+        ("WorkerConcurrency", "1", "WorkerConcurrency must be from 2 to 1000, not 1"),
+        ("AlarmEmail", "notanemail", "AlarmEmail cannot be 'notanemail'"),
+        ("LogLevel", "debug", "LogLevel must be one of DEBUG, INFO, WARNING, ERROR, not 'debug'"),
+    ],
+)
+def test_a_value_that_a_template_would_refuse_is_one_line(name: str, value: str, told: str) -> None:
+    with pytest.raises(OperatorError, match=told):
+        check_values({"LogRetentionDays": "14", name: value}, ALL)
+
+
+def test_good_values_pass() -> None:
+    good = {"WorkerTimeout": "10", "ApiErrorRate": "0.5", "AlarmEmail": "ops@example.com", "RateLimit": "2.5"}
+    check_values({**good, "JobRetentionDays": "3", "MemorySize": "1769"}, ALL)
+    check_values({"AlarmEmail": ""}, ALL)
