@@ -15,12 +15,19 @@ from infra.aws_errors import is_missing_stack, rights_problem
 from infra.errors import OperatorError
 from infra.progress import Progress
 from infra.stack_changes import Change, StackDiff, all_added, losses, read_change
-from infra.stack_events import StackEvents
+from infra.stack_events import StackEvents, made_and_left
 from infra.templates import INLINE_LIMIT, Template, to_json
 
 STACK_SECONDS = 1800
 _UNUSABLE = {"ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "REVIEW_IN_PROGRESS", "DELETE_FAILED"}
+_NEVER_CAME_TO_BE = {
+    "ROLLBACK_COMPLETE",
+    "ROLLBACK_FAILED",
+    "CREATE_FAILED",
+}  # so that it never held anybody's data
 _NOTHING_TO_DO = ("didn't contain changes", "no updates are to be performed", "no changes")
+
+RemoveRemains = Callable[[list[tuple[str, str]]], None]  # by type and physical id
 
 
 @dataclass(frozen=True)
@@ -35,12 +42,19 @@ class Stacks:
     """CloudFormation of one target."""
 
     def __init__(
-        self, cloudformation: Any, progress: Progress, poll_seconds: float, *, allow_loss: bool = True
+        self,
+        cloudformation: Any,
+        progress: Progress,
+        poll_seconds: float,
+        *,
+        allow_loss: bool = True,
+        remove_remains: RemoveRemains | None = None,
     ) -> None:
         self._cfn = cloudformation
         self._progress = progress
         self._poll_seconds = poll_seconds
         self._allow_loss = allow_loss
+        self._remove_remains = remove_remains
 
     def deploy(
         self, name: str, template: Template, parameters: dict[str, str], defaults: dict[str, str] | None = None
@@ -135,10 +149,21 @@ class Stacks:
         status = stack["StackStatus"]
         if status in _UNUSABLE:
             self._progress.event(name, status, "removing what is left of an earlier try")
-            self.delete(name)
+            self._delete_unusable(name)
             return False
         _refuse_busy(name, status)
         return True
+
+    def _delete_unusable(self, name: str) -> None:
+        """With what its deletion policies would leave, and its deletion protection has left, under names that the
+        next try needs.
+
+        The stack goes last: its events are the only record of what it made.
+        """
+        stack = self._describe(name)
+        if stack and self._remove_remains and stack["StackStatus"] in _NEVER_CAME_TO_BE:
+            self._remove_remains(made_and_left(self._cfn, stack["StackId"]))
+        self.delete(name)
 
     def _choose(
         self, name: str, template: Template, given: dict[str, str], defaults: dict[str, str]
@@ -215,8 +240,8 @@ class Stacks:
             return
         cause = self._cause(name, events)
         if status in _UNUSABLE:
-            with suppress(OperatorError):  # what cannot be deleted now is deleted before the next try
-                self.delete(name)
+            with suppress(OperatorError, ClientError):  # what cannot be deleted now is deleted before the next try
+                self._delete_unusable(name)
         raise OperatorError(f"{name} failed and was rolled back: {cause}")
 
     def _cause(self, name: str, events: StackEvents) -> str:

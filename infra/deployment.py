@@ -2,6 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 
 import requests
 import tenacity
@@ -14,6 +15,7 @@ from infra.errors import OperatorError
 from infra.index_emulation import add_missing_indexes
 from infra.package import Package, package_all
 from infra.progress import Progress
+from infra.retained import delete_remains
 from infra.settings import Settings
 from infra.stack_names import app_stack, foundation_stack, operations_stack
 from infra.stage_file import Deployment, earlier_deployment, write_deployment
@@ -85,7 +87,13 @@ class Deployer:
 
     def _stacks(self) -> Stacks:
         cloudformation = self.target.client("cloudformation")
-        return Stacks(cloudformation, self.progress, self.target.poll_seconds, allow_loss=self.allow_replacement)
+        return Stacks(
+            cloudformation,
+            self.progress,
+            self.target.poll_seconds,
+            allow_loss=self.allow_replacement,
+            remove_remains=partial(delete_remains, self.target, self.progress),
+        )
 
     def _deploy_app(self, package: Package, given: dict[str, str], defaults: dict[str, str]) -> dict[str, str]:
         key = code_key(package)

@@ -1,8 +1,12 @@
 """What outlives the foundation's stack by its deletion policy, known by name even when the stack is gone."""
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 
+from infra.aws_errors import suppress_gone
+from infra.errors import OperatorError
+from infra.progress import Progress
 from infra.targets import Target
 from infra.templates import foundation_for
 
@@ -33,3 +37,67 @@ def held_by(target: Target, stage: str) -> list[Held]:
             pattern = resource["Properties"][_NAMES[kind]]["Fn::Sub"]
             held.append(Held(kind, _PLACEHOLDER.sub(lambda match: values[match.group(1)], pattern)))
     return held
+
+
+def of_kind(held: list[Held], kind: str) -> Iterator[str]:
+    """The names of those of one type."""
+    return (each.name for each in held if each.kind == kind)
+
+
+def unprotect(target: Target, held: list[Held]) -> None:
+    """Lets the tables be deleted."""
+    dynamodb = target.client("dynamodb")
+    for table in of_kind(held, "AWS::DynamoDB::Table"):
+        with suppress_gone():
+            if dynamodb.describe_table(TableName=table)["Table"].get("DeletionProtectionEnabled"):
+                dynamodb.update_table(TableName=table, DeletionProtectionEnabled=False)
+                dynamodb.get_waiter("table_exists").wait(TableName=table)
+
+
+def delete_held(target: Target, held: list[Held], progress: Progress) -> None:
+    """Deletes them, and returns when their names are free; buckets must be empty."""
+    dynamodb, kms, s3, sqs = (target.client(name) for name in ("dynamodb", "kms", "s3", "sqs"))
+    for table in of_kind(held, "AWS::DynamoDB::Table"):
+        with suppress_gone():
+            dynamodb.delete_table(TableName=table)
+            progress.event("dynamodb", "DELETED", table)
+    for table in of_kind(held, "AWS::DynamoDB::Table"):
+        dynamodb.get_waiter("table_not_exists").wait(TableName=table, WaiterConfig={"Delay": target.poll_seconds})
+    for bucket in of_kind(held, "AWS::S3::Bucket"):
+        with suppress_gone():
+            s3.delete_bucket(Bucket=bucket)
+            progress.event("s3", "DELETED", bucket)
+    for queue in of_kind(held, "AWS::SQS::Queue"):
+        with suppress_gone():
+            sqs.delete_queue(QueueUrl=sqs.get_queue_url(QueueName=queue)["QueueUrl"])
+            progress.event("sqs", "DELETED", queue)
+    for alias in of_kind(held, "AWS::KMS::Alias"):
+        with suppress_gone():
+            key = kms.describe_key(KeyId=alias)["KeyMetadata"]
+            # the alias last, since an interrupted destruction finds the key by it
+            if key["KeyState"] != "PendingDeletion":
+                kms.schedule_key_deletion(KeyId=key["KeyId"])
+            kms.delete_alias(AliasName=alias)
+            progress.event("kms", "SCHEDULED", f"AWS deletes {alias} after 30 days, not sooner")
+
+
+def delete_remains(target: Target, progress: Progress, resources: list[tuple[str, str]]) -> None:
+    """What a stack that never came to be has made and left; refuses if somebody has put something in."""
+    held = [
+        Held(kind, physical.rpartition("/")[2] if kind == "AWS::SQS::Queue" else physical)
+        for kind, physical in resources
+        if kind in _NAMES
+    ]
+    dynamodb, s3 = target.client("dynamodb"), target.client("s3")
+    for table in of_kind(held, "AWS::DynamoDB::Table"):
+        with suppress_gone():
+            if dynamodb.scan(TableName=table, Limit=1, ConsistentRead=True)["Count"]:
+                raise OperatorError(f"{table} is not empty, though its stack never came to be: nothing was deleted")
+    for bucket in of_kind(held, "AWS::S3::Bucket"):
+        with suppress_gone():
+            if s3.list_object_versions(Bucket=bucket, MaxKeys=1).get("Versions"):
+                raise OperatorError(
+                    f"{bucket} is not empty, though its stack never came to be: nothing was deleted"
+                )
+    unprotect(target, held)
+    delete_held(target, held, progress)

@@ -60,3 +60,21 @@ class StackEvents:
             if is_missing_stack(error):
                 return []
             raise
+
+
+def made_and_left(cloudformation: Any, stack_id: str) -> list[tuple[str, str]]:
+    """Type and physical id of what this very stack made and no event says was deleted.
+
+    A resource that "already exists" fails with the id of somebody else's: CloudFormation tells neither that its
+    creation was initiated nor that it was complete.
+    """
+    pages = cloudformation.get_paginator("describe_stack_events").paginate(StackName=stack_id)
+    left: dict[str, tuple[str, str]] = {}
+    for event in [event for page in pages for event in page["StackEvents"]][::-1]:
+        status, logical = event["ResourceStatus"], event["LogicalResourceId"]
+        initiated = status == "CREATE_IN_PROGRESS" and "Initiated" in event.get("ResourceStatusReason", "")
+        if (status == "CREATE_COMPLETE" or initiated) and event.get("PhysicalResourceId"):
+            left[logical] = (event["ResourceType"], event["PhysicalResourceId"])
+        elif status == "DELETE_COMPLETE":
+            left.pop(logical, None)
+    return list(left.values())

@@ -1,0 +1,216 @@
+"""A first deployment that failed can be repeated, though protected tables outlive its stack."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+from rich.console import Console
+
+from infra.change_sets import Stacks
+from infra.deployment import Deployer
+from infra.emulator import running_emulator
+from infra.errors import OperatorError
+from infra.progress import Progress
+from infra.retained import delete_remains
+from infra.settings import Settings
+from infra.stack_events import made_and_left
+from infra.targets import EMBEDDED, find_target
+
+TABLE, QUEUE = "AWS::DynamoDB::Table", "AWS::SQS::Queue"
+
+
+@pytest.fixture(scope="module")
+def deployer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployer]:
+    state_dir: Path = tmp_path_factory.mktemp("failed-first")
+    with running_emulator(state_dir) as emulator:
+        settings = Settings(stage="local", port=emulator.port, endpoint_url=None, state_dir=state_dir)
+        found = find_target(EMBEDDED, "local", settings, start=False)
+        assert found
+        yield Deployer(found, "prod", settings, Progress(Console(quiet=True)), {})
+
+
+def template(name: str, *, fails: bool) -> dict[str, Any]:
+    """Tables that stay when their creation is rolled back: MiniStack deletes protected ones, and AWS does not."""
+    resources: dict[str, Any] = {
+        "Table": {
+            "Type": TABLE,
+            "DeletionPolicy": "Retain",
+            "Properties": {
+                "TableName": name,
+                "BillingMode": "PAY_PER_REQUEST",
+                "AttributeDefinitions": [{"AttributeName": "id", "AttributeType": "S"}],
+                "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}],
+                "DeletionProtectionEnabled": True,
+            },
+        },
+        "Queue": {"Type": QUEUE, "DeletionPolicy": "Retain", "Properties": {"QueueName": name}},
+        "Bucket": {"Type": "AWS::S3::Bucket", "DeletionPolicy": "Retain", "Properties": {"BucketName": name}},
+    }
+    if fails:
+        resources["Response"] = {
+            "Type": "AWS::ApiGateway::GatewayResponse",
+            "DependsOn": ["Table", "Queue", "Bucket"],
+            "Properties": {"RestApiId": "no-such-api", "ResponseType": "THROTTLED"},
+        }
+    return {"Resources": resources}
+
+
+def test_what_a_rolled_back_creation_left_is_deleted_with_it(deployer: Deployer) -> None:
+    stacks, target = deployer._stacks(), deployer.target
+
+    with pytest.raises(OperatorError, match="Response"):
+        stacks.deploy("again", template("again", fails=True), {})
+
+    assert stacks.template("again") is None
+    assert "again" not in target.client("dynamodb").list_tables()["TableNames"]
+    assert target.client("sqs").list_queues(QueueNamePrefix="again").get("QueueUrls", []) == []
+    assert "again" not in {each["Name"] for each in target.client("s3").list_buckets()["Buckets"]}
+    assert stacks.deploy("again", template("again", fails=False), {}).changed
+
+
+def test_a_table_of_somebody_else_is_left_alone(deployer: Deployer) -> None:
+    """It has the name that the stack wanted, so that the stack failed: "already exists"."""
+    stacks, dynamodb = deployer._stacks(), deployer.target.client("dynamodb")
+    stacks.deploy("owner", template("theirs", fails=False), {})
+
+    with pytest.raises(OperatorError, match="Validation failed"):
+        stacks.deploy("intruder", template("theirs", fails=True), {})
+
+    assert dynamodb.describe_table(TableName="theirs")["Table"]["DeletionProtectionEnabled"] is True
+    assert deployer.target.client("sqs").list_queues(QueueNamePrefix="theirs")["QueueUrls"]
+
+
+@pytest.mark.parametrize(("kind", "name"), [(TABLE, "filled-table"), ("AWS::S3::Bucket", "filled-bucket")])
+def test_what_somebody_has_put_something_into_is_left(deployer: Deployer, kind: str, name: str) -> None:
+    target = deployer.target
+    deployer._stacks().deploy(name, template(name, fails=False), {})
+    if kind == TABLE:
+        target.client("dynamodb").put_item(TableName=name, Item={"id": {"S": "1"}})
+    else:
+        target.client("s3").put_object(Bucket=name, Key="k", Body=b"v")
+
+    with pytest.raises(OperatorError, match=f"{name} is not empty"):
+        delete_remains(
+            target, deployer.progress, [(TABLE, name), (QUEUE, f"http://x/{name}"), ("AWS::S3::Bucket", name)]
+        )
+
+    assert target.client("dynamodb").describe_table(TableName=name)["Table"]["DeletionProtectionEnabled"] is True
+    assert target.client("sqs").list_queues(QueueNamePrefix=name)["QueueUrls"]
+
+
+class Cfn:
+    """CloudFormation's answers, newest event first, as AWS words them."""
+
+    def __init__(self, *events: tuple[str, str, str, str]) -> None:
+        self._events = [
+            {
+                "LogicalResourceId": logical,
+                "ResourceType": TABLE,
+                "ResourceStatus": status,
+                "PhysicalResourceId": physical,
+                "ResourceStatusReason": reason,
+            }
+            for logical, status, physical, reason in events
+        ]
+
+    def get_paginator(self, name: str) -> Cfn:
+        assert name == "describe_stack_events"
+        return self
+
+    def paginate(self, StackName: str) -> list[dict[str, Any]]:  # noqa: N803 - as boto3 calls it
+        assert StackName == "the-id"
+        return [{"StackEvents": self._events[::-1]}]
+
+
+def test_which_resources_a_stack_made_and_left() -> None:
+    cfn = Cfn(
+        ("Protected", "CREATE_IN_PROGRESS", "", ""),
+        ("Protected", "CREATE_IN_PROGRESS", "jobs", "Resource creation Initiated"),
+        ("Protected", "CREATE_COMPLETE", "jobs", ""),
+        ("Cancelled", "CREATE_IN_PROGRESS", "items", "Resource creation Initiated"),
+        ("Cancelled", "CREATE_FAILED", "items", "Resource creation cancelled"),
+        ("Foreign", "CREATE_IN_PROGRESS", "", ""),
+        ("Foreign", "CREATE_FAILED", "names", "names already exists"),
+        ("Gone", "CREATE_COMPLETE", "other", ""),
+        ("Protected", "DELETE_FAILED", "jobs", "protected against deletion"),
+        ("Gone", "DELETE_COMPLETE", "other", ""),
+    )
+
+    assert made_and_left(cfn, "the-id") == [(TABLE, "jobs"), (TABLE, "items")]
+
+
+class Aws:
+    """A model of CloudFormation: it cannot roll a protected table back, and a stack's deletion retains it."""
+
+    def __init__(self) -> None:
+        self.status, self.tables, self.mended = "", set[str](), False
+        self._events: list[dict[str, Any]] = []
+
+    def describe_stacks(self, StackName: str) -> dict[str, Any]:  # noqa: N803
+        if not self.status:
+            answer: Any = {"Error": {"Code": "ValidationError", "Message": f"Stack {StackName} does not exist"}}
+            raise ClientError(answer, "DescribeStacks")
+        return {"Stacks": [{"StackId": "id", "StackStatus": self.status}]}
+
+    def create_change_set(self, **_: Any) -> dict[str, Any]:
+        self.status = "REVIEW_IN_PROGRESS"
+        return {"Id": "change-set"}
+
+    def describe_change_set(self, **_: Any) -> dict[str, Any]:
+        return {"Status": "CREATE_COMPLETE", "ExecutionStatus": "EXECUTE_COMPLETE"}
+
+    def execute_change_set(self, **_: Any) -> None:
+        if self.tables:
+            self._tell("Table", "CREATE_FAILED", "jobs already exists")
+            self.status = "ROLLBACK_COMPLETE"
+            return
+        self.tables.add("jobs")
+        self._tell("Table", "CREATE_IN_PROGRESS", "Resource creation Initiated")
+        self._tell("Table", "CREATE_COMPLETE", "")
+        self.status = "CREATE_COMPLETE"
+        if not self.mended:
+            self._tell("Key", "CREATE_FAILED", "not authorized to perform: kms:CreateKey")
+            self._tell("Table", "DELETE_FAILED", "protected against deletion")
+            self.status = "ROLLBACK_FAILED"
+
+    def delete_stack(self, **_: Any) -> None:
+        self.status = ""
+
+    def get_paginator(self, _: str) -> Aws:
+        return self
+
+    def paginate(self, **_: Any) -> list[dict[str, Any]]:
+        return [{"StackEvents": self._events[::-1]}]
+
+    def _tell(self, logical: str, status: str, reason: str) -> None:
+        self._events.append(
+            {
+                "EventId": str(len(self._events)),
+                "StackName": "first",
+                "LogicalResourceId": logical,
+                "PhysicalResourceId": "jobs",
+                "ResourceType": TABLE,
+                "ResourceStatus": status,
+                "ResourceStatusReason": reason,
+            }
+        )
+
+
+def test_protected_tables_of_a_failed_roll_back_do_not_stand_in_the_way_of_the_next_try() -> None:
+    aws = Aws()
+
+    def remove(resources: list[tuple[str, str]]) -> None:
+        assert aws.status == "ROLLBACK_FAILED", "while the stack still tells what it made"
+        aws.tables -= {name for _, name in resources}
+
+    stacks = Stacks(aws, Progress(Console(quiet=True)), 0, remove_remains=remove)
+    with pytest.raises(OperatorError, match="kms:CreateKey"):
+        stacks.deploy("first", {"Resources": {}}, {})
+    assert not aws.tables
+    aws.mended = True
+
+    assert stacks.deploy("first", {"Resources": {}}, {}).changed
