@@ -16,17 +16,10 @@ from infra.errors import OperatorError
 from infra.progress import Progress
 from infra.stack_changes import Change, StackDiff, all_added, losses, read_change
 from infra.stack_events import StackEvents, made_and_left
+from infra.stack_status import NEVER_CAME_TO_BE, UNUSABLE, is_settled, refuse_busy, says_nothing_to_do
 from infra.templates import INLINE_LIMIT, Template, to_json
 
 STACK_SECONDS = 1800
-_UNUSABLE = {"ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "REVIEW_IN_PROGRESS", "DELETE_FAILED"}
-_NEVER_CAME_TO_BE = {
-    "ROLLBACK_COMPLETE",
-    "ROLLBACK_FAILED",
-    "CREATE_FAILED",
-}  # so that it never held anybody's data
-_NOTHING_TO_DO = ("didn't contain changes", "no updates are to be performed", "no changes")
-
 RemoveRemains = Callable[[list[tuple[str, str]]], None]  # by type and physical id
 
 
@@ -82,11 +75,11 @@ class Stacks:
         """What deploy() would do, and nothing done: neither a change set nor an empty stack stays."""
         stack = self._describe(name)
         status = stack["StackStatus"] if stack else ""
-        if status in _UNUSABLE:
+        if status in UNUSABLE:
             note = f"it is {status}: a deployment removes it and makes it anew"
             return StackDiff(name, all_added(template), note=note)
         if stack:
-            _refuse_busy(name, status)
+            refuse_busy(name, status)
         values = self._choose(name, template, parameters, defaults or {})
         change_set = None
         try:
@@ -116,6 +109,13 @@ class Stacks:
             raise OperatorError(f"{name} cannot be deleted: {self._cause(stack_id, events)}")
         self._progress.event(name, "DELETE_COMPLETE", "AWS::CloudFormation::Stack")
         return True
+
+    def planned(
+        self, name: str, template: Template, parameters: dict[str, str], defaults: dict[str, str]
+    ) -> dict[str, str]:
+        """The value of each of the template's parameters after a deployment."""
+        values = self._choose(name, template, parameters, defaults)
+        return stack_parameters.resolved(template, _held(self._describe(name) or {}), values)
 
     def outputs(self, name: str) -> dict[str, str]:
         """The stack's outputs; empty if there is no such stack."""
@@ -147,11 +147,11 @@ class Stacks:
         if stack is None:
             return False
         status = stack["StackStatus"]
-        if status in _UNUSABLE:
+        if status in UNUSABLE:
             self._progress.event(name, status, "removing what is left of an earlier try")
             self._delete_unusable(name)
             return False
-        _refuse_busy(name, status)
+        refuse_busy(name, status)
         return True
 
     def _delete_unusable(self, name: str) -> None:
@@ -161,7 +161,7 @@ class Stacks:
         The stack goes last: its events are the only record of what it made.
         """
         stack = self._describe(name)
-        if stack and self._remove_remains and stack["StackStatus"] in _NEVER_CAME_TO_BE:
+        if stack and self._remove_remains and stack["StackStatus"] in NEVER_CAME_TO_BE:
             self._remove_remains(made_and_left(self._cfn, stack["StackId"]))
         self.delete(name)
 
@@ -188,7 +188,7 @@ class Stacks:
                 Capabilities=["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM"],
             )["Id"]
         except ClientError as error:
-            if _says_nothing_to_do(error.response["Error"]["Message"]):
+            if says_nothing_to_do(error.response["Error"]["Message"]):
                 return None
             if rights_problem(error):
                 raise
@@ -201,7 +201,7 @@ class Stacks:
             return change_set  # even if it lists no changes: those to outputs are not listed
         self._cfn.delete_change_set(ChangeSetName=change_set, StackName=name)
         reason = described.get("StatusReason", "no reason given")
-        if exists and _says_nothing_to_do(reason):
+        if exists and says_nothing_to_do(reason):
             return None
         if not exists:
             self.delete(name)  # the empty stack that the change set made
@@ -235,11 +235,11 @@ class Stacks:
             events.print_new()
             return status
 
-        status = self._poll(step, _is_settled)
+        status = self._poll(step, is_settled)
         if status in {"CREATE_COMPLETE", "UPDATE_COMPLETE"}:
             return
         cause = self._cause(name, events)
-        if status in _UNUSABLE:
+        if status in UNUSABLE:
             with suppress(OperatorError, ClientError):  # what cannot be deleted now is deleted before the next try
                 self._delete_unusable(name)
         raise OperatorError(f"{name} failed and was rolled back: {cause}")
@@ -263,7 +263,7 @@ class Stacks:
         return str((self._describe(name) or {"StackStatus": "GONE"})["StackStatus"])
 
     def _settled(self, name: str) -> str:
-        return str(self._poll(lambda: self._status(name), _is_settled))
+        return str(self._poll(lambda: self._status(name), is_settled))
 
     def _poll(self, read: Callable[[], Any], done: Callable[[Any], bool]) -> Any:
         retrying = tenacity.Retrying(
@@ -279,20 +279,3 @@ class Stacks:
 
 def _held(stack: dict[str, Any]) -> dict[str, str | None]:
     return {each["ParameterKey"]: each.get("ParameterValue") for each in stack.get("Parameters", [])}
-
-
-def _refuse_busy(name: str, status: str) -> None:
-    if status == "UPDATE_ROLLBACK_FAILED":
-        raise OperatorError(
-            f"{name} is stuck: run `aws cloudformation continue-update-rollback --stack-name {name}`"
-        )
-    if status.endswith("IN_PROGRESS"):
-        raise OperatorError(f"{name} is being changed by someone else ({status}); try again when that is done")
-
-
-def _is_settled(status: str) -> bool:
-    return not status.endswith("IN_PROGRESS")
-
-
-def _says_nothing_to_do(reason: str) -> bool:
-    return any(words in reason.lower() for words in _NOTHING_TO_DO)

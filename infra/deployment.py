@@ -17,6 +17,7 @@ from infra.package import Package, package_all
 from infra.progress import Progress
 from infra.retained import delete_remains
 from infra.settings import Settings
+from infra.shared_parameters import SharedParameters
 from infra.stack_names import app_stack, foundation_stack, operations_stack
 from infra.stage_file import Deployment, earlier_deployment, write_deployment
 from infra.targets import Target
@@ -47,14 +48,18 @@ class Deployer:
             given, defaults = self.parameters()
             self._say_what_is_off(defaults)
             template = foundation_for(self.stage)
-            foundation = self._stacks().deploy(foundation_stack(self.stage), template, given, defaults).outputs
+            shared = SharedParameters(self._stacks(), self.progress, defaults)
+            stack = foundation_stack(self.stage)
+            wanted = shared.given_to(stack, template, given)
+            foundation = self._stacks().deploy(stack, template, wanted, defaults).outputs
             if self.target.endpoint_url:
                 add_missing_indexes(self.target.client("dynamodb"), template, foundation, self.progress)
             packages = packaging.result()
         outputs: dict[str, str] = {}
         for app in ("worker", "api"):  # in this order: the API may queue only what the worker understands
-            outputs |= self._deploy_app(packages[app], given | foundation, defaults)
-        self._stacks().deploy(operations_stack(self.stage), operations(), given | foundation, defaults)
+            outputs |= self._deploy_app(packages[app], given | foundation, shared)
+        stack, template = operations_stack(self.stage), operations()
+        self._stacks().deploy(stack, template, shared.given_to(stack, template, given | foundation), defaults)
         deployment = self._describe(foundation, outputs, self._api_key(outputs["UsagePlanId"]))
         wait_until_healthy(deployment.base_url)
         write_deployment(self.settings.state_dir, deployment)
@@ -95,14 +100,15 @@ class Deployer:
             remove_remains=partial(delete_remains, self.target, self.progress),
         )
 
-    def _deploy_app(self, package: Package, given: dict[str, str], defaults: dict[str, str]) -> dict[str, str]:
+    def _deploy_app(self, package: Package, given: dict[str, str], shared: SharedParameters) -> dict[str, str]:
         key = code_key(package)
         self._upload(package, given["ArtifactsBucket"], key)
         template = read_template(package.template_path)
         if package.app == "api" and self.target.endpoint_url:
             make_way(self.target, self.stage, template, self._stacks(), self.progress)
         stack = app_stack(self.stage, package.app)
-        return self._stacks().deploy(stack, template, given | {"CodeKey": key}, defaults).outputs
+        wanted = shared.given_to(stack, template, given | {"CodeKey": key})
+        return self._stacks().deploy(stack, template, wanted, shared.defaults).outputs
 
     def _api_key(self, usage_plan: str) -> str:
         """The stage file's key, once all keys of the stage are good again."""

@@ -33,18 +33,30 @@ def choose(
     return values
 
 
+def resolved(template: Template, held: dict[str, str | None], values: list[Parameter]) -> dict[str, str]:
+    """The value that each of the template's parameters will have; without those that only AWS can tell."""
+    sent = {each["ParameterKey"]: each for each in values}
+    found = {}
+    for key, declaration in template.get("Parameters", {}).items():
+        previous = sent.get(key, {}).get("UsePreviousValue")
+        value = (
+            held.get(key)
+            if previous
+            else sent.get(key, declaration).get("ParameterValue", declaration.get("Default"))
+        )
+        if value is not None:
+            found[key] = str(value)
+    return found
+
+
 def changed(template: Template, held: dict[str, str | None], values: list[Parameter]) -> dict[str, tuple[str, str]]:
     """What each parameter of a stack was and will be, where these differ and are no secret."""
-    declared = template.get("Parameters", {})
-    sent = {each["ParameterKey"]: each for each in values}
     differing = {}
-    for key, declaration in declared.items():
-        before = held.get(key)
-        if declaration.get("NoEcho") or sent.get(key, {}).get("UsePreviousValue"):
-            continue
-        after = str(sent.get(key, {}).get("ParameterValue", declaration.get("Default", "")))
-        if before != after:
-            differing[key] = ("(none)" if before is None else before, after)
+    after = resolved(template, held, values)
+    for key, declaration in template.get("Parameters", {}).items():
+        before, now = held.get(key), after.get(key, "")
+        if before != now and not declaration.get("NoEcho"):
+            differing[key] = ("(none)" if before is None else before, now)
     return differing
 
 

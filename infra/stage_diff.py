@@ -4,6 +4,7 @@ from infra.change_sets import Stacks
 from infra.deployment import Deployer, code_key
 from infra.package import package_all
 from infra.progress import Progress
+from infra.shared_parameters import SharedParameters
 from infra.stack_changes import StackDiff, all_added
 from infra.stack_names import app_stack, foundation_stack, operations_stack
 from infra.templates import Template, foundation_for, operations, read_template
@@ -18,27 +19,29 @@ def stage_diff(deployer: Deployer) -> list[StackDiff]:
     given, defaults = deployer.parameters()
     target = deployer.target
     stacks = Stacks(target.client("cloudformation"), deployer.progress, target.poll_seconds)
-    name = foundation_stack(deployer.stage)
-    diffs = [stacks.diff(name, foundation_for(deployer.stage), given, defaults)]
+    shared = SharedParameters(stacks, deployer.progress, defaults)
+    name, template = foundation_stack(deployer.stage), foundation_for(deployer.stage)
+    diffs = [stacks.diff(name, template, shared.given_to(name, template, given), defaults)]
     foundation = stacks.outputs(name)
     for app in ("worker", "api"):
         package = packages[app]
         wanted = given | foundation | {"CodeKey": code_key(package)}
         diffs.append(
-            _app(stacks, app_stack(deployer.stage, app), read_template(package.template_path), wanted, defaults)
+            _app(stacks, app_stack(deployer.stage, app), read_template(package.template_path), wanted, shared)
         )
     wanted = given | foundation
-    return [*diffs, _app(stacks, operations_stack(deployer.stage), operations(), wanted, defaults)]
+    return [*diffs, _app(stacks, operations_stack(deployer.stage), operations(), wanted, shared)]
 
 
 def _app(
-    stacks: Stacks, name: str, template: Template, given: dict[str, str], defaults: dict[str, str]
+    stacks: Stacks, name: str, template: Template, given: dict[str, str], shared: SharedParameters
 ) -> StackDiff:
     """A change set needs a value for every parameter, and some are outputs of a foundation that is yet to come."""
+    wanted = shared.given_to(name, template, given)
     required = {key for key, each in template["Parameters"].items() if "Default" not in each}
-    missing = sorted(required - set(given) - set(defaults))
+    missing = sorted(required - set(wanted) - set(shared.defaults))
     if not missing:
-        return stacks.diff(name, template, given, defaults)
+        return stacks.diff(name, template, wanted, shared.defaults)
     note = f"no change set before the foundation has {', '.join(missing)}"
     if stacks.template(name) is None:
         return StackDiff(name, all_added(template), note=f"there is no such stack yet; {note}")

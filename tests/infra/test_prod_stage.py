@@ -6,6 +6,7 @@ import os
 import pty
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -126,6 +127,41 @@ def test_a_diff_says_what_a_deployment_would_do_and_does_nothing(
     assert "WorkerTimeout: 5 -> 10" in text
     assert "STATE WOULD BE LOST" not in text
     assert stage_diff(deployer)[0].differs is False, "it was not executed"
+
+
+def test_stacks_that_an_interrupted_deployment_left_apart_are_brought_together(
+    prod: Stage, deployer: Deployer, target: Target, console: Console
+) -> None:
+    """It ended after the foundation, and another after the worker."""
+    cloudformation = target.client("cloudformation")
+    apart = {foundation_stack(PROD): ("WorkerTimeout", "20"), app_stack(PROD, "worker"): ("LogLevel", "DEBUG")}
+    for stack, (name, value) in apart.items():
+        (held,) = cloudformation.describe_stacks(StackName=stack)["Stacks"]
+        keys = [each["ParameterKey"] for each in held["Parameters"]]
+        kept = [{"ParameterKey": key, "UsePreviousValue": True} for key in keys if key != name]
+        parameters = [*kept, {"ParameterKey": name, "ParameterValue": value}]
+        capabilities = ["CAPABILITY_NAMED_IAM"]
+        cloudformation.update_stack(
+            StackName=stack, UsePreviousTemplate=True, Parameters=parameters, Capabilities=capabilities
+        )
+        cloudformation.get_waiter("stack_update_complete").wait(StackName=stack, WaiterConfig={"Delay": 0.2})
+
+    foundation, worker, api, operations = stage_diff(deployer)
+    assert not foundation.differs
+    assert not operations.differs
+    assert worker.parameters == {"WorkerTimeout": ("5", "20")}
+    assert api.parameters == {"LogLevel": ("INFO", "DEBUG")}
+    assert "api: LogLevel becomes DEBUG, as jobpipe-prod-worker has it; it was INFO" in console.export_text()
+
+    # MiniStack says of an API whose function changes that it may be replaced; AWS changes it in place
+    replace(deployer, allow_replacement=True).up()
+
+    lambdas = target.client("lambda")
+    for function in ("worker_function", "dead_letters_function"):
+        assert lambdas.get_function_configuration(FunctionName=prod.resources[function])["Timeout"] == 20
+    api_function = lambdas.get_function_configuration(FunctionName=prod.resources["api_function"])
+    assert api_function["Environment"]["Variables"]["LOG_LEVEL"] == "DEBUG"
+    assert [diff.differs for diff in stage_diff(deployer)] == [False] * 4
 
 
 def test_nothing_that_holds_state_is_replaced_or_removed_unasked(
