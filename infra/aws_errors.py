@@ -60,6 +60,11 @@ def is_missing_stack(error: ClientError) -> bool:
     return "does not exist" in error.response["Error"]["Message"]
 
 
+def is_denied(error: ClientError) -> bool:
+    """Whether the caller lacks a right."""
+    return error.response["Error"]["Code"] in _DENIED
+
+
 def rights_problem(error: BotoCoreError | ClientError) -> str | None:
     """One line on what is wrong with the caller's credentials or rights; None if that is not what is wrong."""
     if isinstance(error, ClientError):

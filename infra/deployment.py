@@ -42,11 +42,10 @@ class Deployer:
         """Deploys, waits until the API answers, and leaves the stage file."""
         with ThreadPoolExecutor(1) as pool:
             packaging = pool.submit(package_all)
-            if self.overrides:  # before anything is changed
+            if self.overrides or not self.target.endpoint_url:  # before anything is changed
                 self.check_overrides(packaging.result())
                 self.check_encryption()
             given, defaults = self.parameters()
-            self._say_what_is_off(defaults)
             template = foundation_for(self.stage)
             shared = SharedParameters(self._stacks(), self.progress, defaults)
             stack = foundation_stack(self.stage)
@@ -58,11 +57,11 @@ class Deployer:
         outputs: dict[str, str] = {}
         for app in ("worker", "api"):  # in this order: the API may queue only what the worker understands
             outputs |= self._deploy_app(packages[app], given | foundation, shared)
+        deployment = self._describe(foundation, outputs, self._api_key(outputs["UsagePlanId"]))
+        write_deployment(self.settings.state_dir, deployment)  # whatever comes now, the stage can be used
         stack, template = operations_stack(self.stage), operations()
         self._stacks().deploy(stack, template, shared.given_to(stack, template, given | foundation), defaults)
-        deployment = self._describe(foundation, outputs, self._api_key(outputs["UsagePlanId"]))
         wait_until_healthy(deployment.base_url)
-        write_deployment(self.settings.state_dir, deployment)
         if not wait_for_key(deployment.base_url, deployment.api_key, good=True):
             self.progress.say("API Gateway does not take the key yet; that may last some minutes")
         return deployment
@@ -72,8 +71,12 @@ class Deployer:
         return {"Stage": self.stage} | self.overrides, self.target.default_parameters(self.stage)
 
     def check_overrides(self, packages: dict[str, Package]) -> None:
-        """Refuses parameters that no template has."""
-        known = set(foundation_for(self.stage)["Parameters"]) | set(operations()["Parameters"])
+        """Refuses parameters that no template has, and those that tell one stack of another."""
+        foundation = foundation_for(self.stage)
+        ours = set(self.overrides) & ({"Stage", "CodeKey"} | set(foundation["Outputs"]))
+        if ours:
+            raise OperatorError(f"{', '.join(sorted(ours))}: set by the deployment")
+        known = set(foundation["Parameters"]) | set(operations()["Parameters"])
         for package in packages.values():
             known |= set(read_template(package.template_path)["Parameters"])
         unknown = set(self.overrides) - known
@@ -85,10 +88,6 @@ class Deployer:
         held = self._stacks().outputs(foundation_stack(self.stage)).get("EncryptionKey", AWS_OWNED)
         if held != AWS_OWNED and self.overrides.get("Encryption") == AWS_OWNED:
             raise OperatorError(f"documents of {self.stage} are encrypted with its own key: there is no way back")
-
-    def _say_what_is_off(self, defaults: dict[str, str]) -> None:
-        if not self.target.endpoint_url and (defaults | self.overrides)["AccessLogs"] == "false":
-            self.progress.say("access logs are off: see docs/operations.md#access-logs")
 
     def _stacks(self) -> Stacks:
         cloudformation = self.target.client("cloudformation")
@@ -108,6 +107,10 @@ class Deployer:
             make_way(self.target, self.stage, template, self._stacks(), self.progress)
         stack = app_stack(self.stage, package.app)
         wanted = shared.given_to(stack, template, given | {"CodeKey": key})
+        if package.app == "api" and not self.target.endpoint_url:
+            planned = self._stacks().planned(stack, template, wanted, shared.defaults)
+            if planned["AccessLogs"] == "false":
+                self.progress.say("access logs are off: see docs/operations.md#access-logs")
         return self._stacks().deploy(stack, template, wanted, shared.defaults).outputs
 
     def _api_key(self, usage_plan: str) -> str:
@@ -123,7 +126,8 @@ class Deployer:
         try:
             s3.head_object(Bucket=bucket, Key=key)
         except ClientError as error:
-            if error.response["Error"]["Code"] not in {"404", "NoSuchKey", "NotFound"}:
+            # 403: who may not list is not told that it is absent; who may not write either learns that by the put
+            if error.response["Error"]["Code"] not in {"403", "404", "NoSuchKey", "NotFound"}:
                 raise
             s3.upload_file(str(package.zip_path), bucket, key)
 

@@ -11,7 +11,7 @@ import tenacity
 from botocore.config import Config
 
 from infra import compose
-from infra.aws_errors import rights_problem
+from infra.aws_errors import is_denied, rights_problem
 from infra.emulator import Emulator
 from infra.errors import OperatorError
 from infra.settings import EMULATOR_REGION, LOCAL_STAGE, Settings, aws_region, python_runtime
@@ -94,8 +94,13 @@ class Target:
 
 
 def access_logs(apigateway: Any) -> str:
-    """Whether the API can have access logs: "true" if the account lets API Gateway write to CloudWatch."""
-    return "true" if apigateway.get_account().get("cloudwatchRoleArn") else "false"
+    """Whether the API can have access logs: "true" if we can see that the account lets API Gateway write them."""
+    try:
+        return "true" if apigateway.get_account().get("cloudwatchRoleArn") else "false"
+    except botocore.exceptions.ClientError as error:
+        if not is_denied(error):
+            raise
+        return "false"
 
 
 def find_target(wanted: str, stage: str, settings: Settings, *, start: bool = True) -> Target | None:

@@ -1,0 +1,131 @@
+"""What a deployment does in which order, and what it makes of rights that its operator lacks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+from rich.console import Console
+
+from infra import deployment
+from infra.change_sets import StackResult, Stacks
+from infra.deployment import Deployer
+from infra.emulator import running_emulator
+from infra.errors import OperatorError
+from infra.package import Package, package_all
+from infra.progress import Progress
+from infra.settings import LOCAL_STAGE, Settings
+from infra.shared_parameters import SharedParameters
+from infra.stage_file import read_deployment
+from infra.targets import AWS, EMBEDDED, Target, access_logs, find_target
+from infra.teardown import Teardown
+
+
+def refused(operation: str, code: str) -> ClientError:
+    answer: Any = {"Error": {"Code": code, "Message": "no"}}
+    return ClientError(answer, operation)
+
+
+class Refusing:
+    """AWS to someone who lacks rights: S3 answers a HEAD without a body, so that the code is a number."""
+
+    def __init__(self, code: str) -> None:
+        self.code = code
+        self.put: list[str] = []
+
+    def get_account(self) -> dict[str, Any]:
+        raise refused("GetAccount", self.code)
+
+    def head_object(self, **_: str) -> None:
+        raise refused("HeadObject", self.code)
+
+    def upload_file(self, _: str, bucket: str, key: str) -> None:
+        self.put.append(f"{bucket}/{key}")
+
+
+def on_aws(tmp_path: Path, **overrides: str) -> Deployer:
+    target = Target(AWS, "eu-west-1", None, "", boto3.Session(region_name="eu-west-1"))
+    settings = Settings(stage="prod", port=1, endpoint_url=None, state_dir=tmp_path)
+    return Deployer(target, "prod", settings, Progress(Console(quiet=True)), overrides)
+
+
+def test_who_may_not_see_the_account_gets_no_access_logs() -> None:
+    assert access_logs(Refusing("AccessDeniedException")) == "false"
+    with pytest.raises(ClientError):
+        access_logs(Refusing("TooManyRequestsException"))
+
+
+def test_a_zip_that_may_not_be_looked_for_is_put(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    package = Package("api", tmp_path / "zip", tmp_path / "template", "hash", rebuilt=False)
+    s3 = Refusing("403")
+    monkeypatch.setattr(Target, "client", lambda *_: s3)
+
+    on_aws(tmp_path)._upload(package, "bucket", "api/hash.zip")
+
+    assert s3.put == ["bucket/api/hash.zip"]
+    s3.code = "500"
+    with pytest.raises(ClientError):
+        on_aws(tmp_path)._upload(package, "bucket", "api/hash.zip")
+
+
+@pytest.mark.parametrize("name", ["Stage", "CodeKey", "CommandsQueueArn", "ArtifactsBucket", "EncryptionKey"])
+def test_what_stacks_tell_each_other_is_not_given(tmp_path: Path, name: str) -> None:
+    with pytest.raises(OperatorError, match=f"{name}: set by the deployment"):
+        on_aws(tmp_path, **{name: "mine"}).check_overrides(package_all())
+    on_aws(tmp_path, WorkerTimeout="10", AlarmEmail="a@b").check_overrides(package_all())
+
+
+def test_on_aws_nothing_is_changed_before_both_zips_are_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails() -> None:
+        raise OperatorError("chalice cannot package")
+
+    def deploys(*_: Any) -> None:
+        raise AssertionError("a stack is deployed")
+
+    monkeypatch.setattr(deployment, "package_all", fails)
+    monkeypatch.setattr(Stacks, "deploy", deploys)
+    monkeypatch.setattr(Stacks, "planned", lambda *_: {})
+    monkeypatch.setattr(Target, "client", lambda *_: Refusing("AccessDeniedException"))
+
+    with pytest.raises(OperatorError, match="chalice"):
+        on_aws(tmp_path).up()
+
+
+def test_a_stage_whose_alarms_cannot_be_made_can_be_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with running_emulator(tmp_path) as emulator:
+        settings = Settings(stage=LOCAL_STAGE, port=emulator.port, endpoint_url=None, state_dir=tmp_path)
+        target = find_target(EMBEDDED, LOCAL_STAGE, settings, start=False)
+        assert target
+        quiet = Progress(Console(quiet=True))
+        broken = {"Parameters": {}, "Resources": {"Alarm": {"Type": "AWS::CloudWatch::NoSuchThing"}}}
+        monkeypatch.setattr(deployment, "operations", lambda: broken)
+
+        with pytest.raises(OperatorError, match="operations"):
+            Deployer(target, LOCAL_STAGE, settings, quiet, {}).up()
+
+        stage = read_deployment(tmp_path, LOCAL_STAGE)
+        deployment.wait_until_healthy(stage.base_url)
+        assert deployment.wait_for_key(stage.base_url, stage.api_key, good=True)
+        Teardown(target, LOCAL_STAGE, settings, quiet).destroy()
+
+
+@pytest.mark.parametrize(("held", "told"), [("false", True), ("true", False)])
+def test_access_logs_are_told_by_what_the_stack_has_not_by_the_account(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, held: str, told: bool
+) -> None:
+    console = Console(record=True, width=200, file=(tmp_path / "out").open("w"))
+    deployer = on_aws(tmp_path)
+    deployer = Deployer(deployer.target, "prod", deployer.settings, Progress(console), {})
+    shared = SharedParameters(deployer._stacks(), deployer.progress, {"AccessLogs": "true"})
+    monkeypatch.setattr(Stacks, "planned", lambda *_: {"AccessLogs": held})
+    monkeypatch.setattr(Stacks, "deploy", lambda *_: StackResult({}, changed=True))
+    monkeypatch.setattr(Deployer, "_upload", lambda *_: None)
+
+    deployer._deploy_app(package_all()["api"], {"ArtifactsBucket": "b"}, shared)
+
+    assert ("access logs are off" in console.export_text()) is told
