@@ -130,7 +130,7 @@ def _parse() -> argparse.Namespace:
     parser.add_argument(
         "--allow-replacement",
         action="store_true",
-        help="replace or remove tables, buckets, queues, the key, the API",
+        help="replace or remove what data, callers or operators hang on (infra/stack_changes.py)",
     )
     parser.add_argument("--exit-code", action="store_true", help="diff: exit with 2 if anything would change")
     parser.add_argument("--confirm", metavar="STAGE", help="destroy this stage without asking")

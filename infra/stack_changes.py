@@ -6,15 +6,20 @@ from typing import Any
 
 from infra.templates import Template
 
-# What callers or data hang on: a new one of these is empty, or has another address or another secret.
+# What callers, operators or data hang on: a new one of these is empty, or has another address or another secret.
 STATEFUL = {
     "AWS::ApiGateway::ApiKey",
     "AWS::ApiGateway::RestApi",  # its id is part of the base URL
+    "AWS::ApiGateway::Stage",  # so is its name; without it the API answers nobody
+    "AWS::ApiGateway::UsagePlan",  # the keys are in it, by our hand and not by a stack's
     "AWS::DynamoDB::Table",
     "AWS::KMS::Key",
+    "AWS::Logs::LogGroup",
     "AWS::S3::Bucket",
+    "AWS::SNS::Topic",  # those who subscribed by hand
     "AWS::SQS::Queue",
 }
+_HARMLESS = {"add", "change", "import"}
 
 
 @dataclass(frozen=True)
@@ -29,7 +34,7 @@ class Change:
     @property
     def loses(self) -> bool:
         """Whether it takes away, or may take away, what cannot be made again."""
-        return self.resource_type in STATEFUL and self.action in {"replace", "may replace", "remove"}
+        return self.resource_type in STATEFUL and self.action not in _HARMLESS
 
     def __str__(self) -> str:
         return f"{self.logical_id} ({self.resource_type}): {self.action}"

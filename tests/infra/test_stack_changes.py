@@ -25,7 +25,10 @@ def described(action: str, kind: str = TABLE, **more: Any) -> dict[str, Any]:
         (described("Modify", Replacement="True"), "replace", True),
         (described("Remove"), "remove", True),
         (described("Remove", PolicyAction="Retain"), "remove", True),
-        (described("Dynamic"), "dynamic", False),
+        (described("Import"), "import", False),
+        (described("Dynamic"), "dynamic", True),
+        (described("SyncWithActual"), "syncwithactual", True),
+        (described("Dynamic", "AWS::Lambda::Function"), "dynamic", False),
         (described("Modify", "AWS::Lambda::Function", Replacement="True"), "replace", False),
         (described("Remove", "AWS::Lambda::Function"), "remove", False),
         (described("Modify", "AWS::S3::Bucket", Replacement="True"), "replace", True),
@@ -33,6 +36,11 @@ def described(action: str, kind: str = TABLE, **more: Any) -> dict[str, Any]:
         (described("Modify", "AWS::ApiGateway::ApiKey", Replacement="True"), "replace", True),
         (described("Modify", "AWS::ApiGateway::RestApi", Replacement="True"), "replace", True),
         (described("Remove", "AWS::KMS::Key"), "remove", True),
+        (described("Modify", "AWS::ApiGateway::Stage", Replacement="True"), "replace", True),
+        (described("Modify", "AWS::ApiGateway::Stage", Replacement="False"), "change", False),
+        (described("Remove", "AWS::ApiGateway::UsagePlan"), "remove", True),
+        (described("Modify", "AWS::SNS::Topic", Replacement="True"), "replace", True),
+        (described("Remove", "AWS::Logs::LogGroup"), "remove", True),
     ],
 )
 def test_what_a_change_does_and_whether_it_loses_something(
