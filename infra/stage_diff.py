@@ -1,5 +1,7 @@
 """What a deployment of a stage would change, stack by stack, with nothing changed."""
 
+from dataclasses import replace
+
 from infra.change_sets import Stacks
 from infra.deployment import Deployer, code_key
 from infra.package import package_all
@@ -9,6 +11,7 @@ from infra.stack_changes import StackDiff, all_added
 from infra.stack_names import app_stack, foundation_stack, operations_stack
 from infra.templates import Template, foundation_for, operations, read_template
 
+_NEW_KEY = "the foundation's new key will change it too, which cannot be shown before there is one"
 _STYLES = {"add": "green", "change": "yellow"}
 
 
@@ -16,6 +19,7 @@ def stage_diff(deployer: Deployer) -> list[StackDiff]:
     """Of the stacks in the order of a deployment."""
     packages = package_all()
     deployer.check_overrides(packages)
+    deployer.check_encryption()
     given, defaults = deployer.parameters()
     target = deployer.target
     stacks = Stacks(target.client("cloudformation"), deployer.progress, target.poll_seconds)
@@ -30,7 +34,13 @@ def stage_diff(deployer: Deployer) -> list[StackDiff]:
             _app(stacks, app_stack(deployer.stage, app), read_template(package.template_path), wanted, shared)
         )
     wanted = given | foundation
-    return [*diffs, _app(stacks, operations_stack(deployer.stage), operations(), wanted, shared)]
+    diffs.append(_app(stacks, operations_stack(deployer.stage), operations(), wanted, shared))
+    if foundation and "Encryption" in diffs[0].parameters:  # there is one way only: to a key of the stage's own
+        return [
+            diffs[0],
+            *(replace(diff, note=f"{diff.note}; {_NEW_KEY}".removeprefix("; ")) for diff in diffs[1:]),
+        ]
+    return diffs
 
 
 def _app(

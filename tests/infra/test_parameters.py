@@ -13,6 +13,7 @@ from infra.errors import OperatorError
 from infra.progress import Progress
 from infra.settings import LOCAL_STAGE, Settings
 from infra.stack_names import foundation_stack, log_groups
+from infra.stage_diff import stage_diff
 from infra.targets import EMBEDDED, access_logs, find_target
 from infra.teardown import Teardown
 from infra.templates import foundation_for
@@ -78,6 +79,8 @@ def test_the_key_of_a_stage_cannot_be_taken_from_its_documents(deployer: Deploye
     back = Deployer(deployer.target, deployer.stage, deployer.settings, deployer.progress, WAY_BACK)
     with pytest.raises(OperatorError, match="no way back"):
         back.up()
+    with pytest.raises(OperatorError, match="no way back"):
+        stage_diff(back)
 
 
 def test_the_key_goes_with_the_data(deployer: Deployer, stage: Stage) -> None:

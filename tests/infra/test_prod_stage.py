@@ -129,6 +129,19 @@ def test_a_diff_says_what_a_deployment_would_do_and_does_nothing(
     assert stage_diff(deployer)[0].differs is False, "it was not executed"
 
 
+def test_a_diff_says_that_a_new_key_will_change_all_stacks(
+    prod: Stage, deployer: Deployer, console: Console
+) -> None:
+    foundation, *others = stage_diff(replace(deployer, overrides={"Encryption": "customer-managed"}))
+
+    assert foundation.parameters == {"Encryption": ("aws-owned", "customer-managed")}
+    assert not foundation.note
+    assert len(others) == 3
+    assert all("new key will change it too" in diff.note for diff in others)
+    print_diff([foundation, *others], deployer.progress)
+    assert "nothing to deploy" not in console.export_text()
+
+
 def test_stacks_that_an_interrupted_deployment_left_apart_are_brought_together(
     prod: Stage, deployer: Deployer, target: Target, console: Console
 ) -> None:
