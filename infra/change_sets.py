@@ -1,6 +1,7 @@
 """Stacks, made and changed through CloudFormation change sets."""
 
 import json
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from infra.stack_status import NEVER_CAME_TO_BE, UNUSABLE, is_settled, refuse_bu
 from infra.templates import INLINE_LIMIT, Template, to_json
 
 STACK_SECONDS = 1800
+STALE_SECONDS = 20  # should an emulator tell no events
 RemoveRemains = Callable[[list[tuple[str, str]]], None]  # by type and physical id
 
 
@@ -229,11 +231,16 @@ class Stacks:
             self._settled(stack["StackId"])
 
     def _follow(self, name: str, events: StackEvents) -> None:
+        believed = time.monotonic() + STALE_SECONDS
+
         def step() -> str:
+            # Right after the execution a stack may still say UPDATE_COMPLETE, of the change before: only a status
+            # that is read after the first new event is believed.
+            begun = events.has_begun or time.monotonic() > believed
             # the status first: events that are there by then are printed before it is believed
             status = self._status(name)
             events.print_new()
-            return status
+            return status if begun else "NOT_BEGUN_IN_PROGRESS"
 
         status = self._poll(step, is_settled)
         if status in {"CREATE_COMPLETE", "UPDATE_COMPLETE"}:

@@ -135,7 +135,7 @@ class Deployer:
         return Deployment(
             stage=self.stage,
             target=self.target.name,
-            base_url=self.target.base_url(outputs["RestAPIId"]),
+            base_url=self.target.base_url(outputs),
             api_key=api_key,
             region=self.target.region,
             endpoint_url=self.target.endpoint_url,

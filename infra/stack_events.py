@@ -20,6 +20,11 @@ class StackEvents:
         self._old = {event["EventId"] for event in self._read()}
         self._printed = set(self._old)
 
+    @property
+    def has_begun(self) -> bool:
+        """Whether anything was told since."""
+        return self._printed != self._old
+
     def print_new(self) -> None:
         """Prints what came since the last call."""
         for event in self._read():

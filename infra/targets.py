@@ -69,11 +69,11 @@ class Target:
         if wrong and self.endpoint_url is None:
             raise OperatorError(f"{', '.join(wrong)}: other values than the default are for emulators only")
 
-    def base_url(self, rest_api_id: str) -> str:
-        """Where the deployed API answers."""
+    def base_url(self, outputs: dict[str, str]) -> str:
+        """Where the deployed API answers, by its stack's outputs: some partitions have another domain."""
         if self.endpoint_url is None:
-            return f"https://{rest_api_id}.execute-api.{self.region}.amazonaws.com/{API_STAGE}"
-        return f"{self.endpoint_url}/_aws/execute-api/{rest_api_id}/{API_STAGE}"
+            return outputs["EndpointURL"].rstrip("/")
+        return f"{self.endpoint_url}/_aws/execute-api/{outputs['RestAPIId']}/{API_STAGE}"
 
     def default_parameters(self, stage: str) -> dict[str, str]:
         """What the templates' parameters are here at first; the templates' own defaults are AWS's."""

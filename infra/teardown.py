@@ -7,6 +7,7 @@ from infra.api_emulation import delete_strays
 from infra.api_keys import delete_keys
 from infra.aws_errors import suppress_gone
 from infra.change_sets import Stacks
+from infra.errors import OperatorError
 from infra.package import APPS
 from infra.progress import Progress
 from infra.retained import delete_held, held_by, of_kind, unprotect
@@ -59,7 +60,9 @@ class Teardown:
                 versions = [{"Key": each["Key"], "VersionId": each["VersionId"]} for each in found]
                 for start in range(0, len(versions), _DELETE_AT_ONCE):
                     some = versions[start : start + _DELETE_AT_ONCE]
-                    s3.delete_objects(Bucket=bucket, Delete={"Objects": some, "Quiet": True})
+                    answer = s3.delete_objects(Bucket=bucket, Delete={"Objects": some, "Quiet": True})
+                    for error in answer.get("Errors", []):  # the call itself succeeds
+                        raise OperatorError(f"{bucket}/{error['Key']} cannot be deleted: {error.get('Message')}")
                     count += len(some)
         if count:
             self.progress.event("s3", "EMPTIED", f"{bucket} ({count} versions)")

@@ -65,14 +65,15 @@ def test_aws_does_not_take_the_local_stage(unused: Settings) -> None:
 @pytest.mark.parametrize(
     ("endpoint", "base_url"),
     [
-        (None, "https://abc123.execute-api.eu-west-1.amazonaws.com/v1"),
+        (None, "https://abc123.execute-api.cn-north-1.amazonaws.com.cn/v1"),
         ("http://127.0.0.1:4566", "http://127.0.0.1:4566/_aws/execute-api/abc123/v1"),
     ],
 )
 def test_base_urls(endpoint: str | None, base_url: str) -> None:
     target = Target(AWS if endpoint is None else EMBEDDED, "eu-west-1", endpoint, "", boto3.Session())
 
-    assert target.base_url("abc123") == base_url
+    outputs = {"RestAPIId": "abc123", "EndpointURL": "https://abc123.execute-api.cn-north-1.amazonaws.com.cn/v1/"}
+    assert target.base_url(outputs) == base_url
 
 
 @pytest.mark.parametrize(("edition", "name"), [("light", EMBEDDED), ("community", LOCALSTACK), ("pro", LOCALSTACK)])

@@ -1,4 +1,4 @@
-"""A first deployment that failed can be repeated, though protected tables outlive its stack."""
+"""What a deployment or destruction that fails leaves, and says: the next one can begin."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ from infra.progress import Progress
 from infra.retained import delete_remains
 from infra.settings import Settings
 from infra.stack_events import made_and_left
-from infra.targets import EMBEDDED, find_target
+from infra.targets import EMBEDDED, Target, find_target
+from infra.teardown import Teardown
 
 TABLE, QUEUE = "AWS::DynamoDB::Table", "AWS::SQS::Queue"
 
@@ -214,3 +215,53 @@ def test_protected_tables_of_a_failed_roll_back_do_not_stand_in_the_way_of_the_n
     aws.mended = True
 
     assert stacks.deploy("first", {"Resources": {}}, {}).changed
+
+
+class Late(Aws):
+    """A stack that says how the change before it ended until the new one has begun, which then fails."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.status, self.asked = "UPDATE_COMPLETE", -1
+
+    def describe_stacks(self, StackName: str) -> dict[str, Any]:  # noqa: N803
+        if self.asked >= 0:
+            self.asked += 1
+        if self.asked == 3:
+            self._tell("Table", "UPDATE_FAILED", "no such key")
+            self.status = "UPDATE_ROLLBACK_COMPLETE"
+        return super().describe_stacks(StackName)
+
+    def get_template(self, **_: Any) -> dict[str, Any]:
+        return {"TemplateBody": {}}
+
+    def create_change_set(self, **_: Any) -> dict[str, Any]:
+        return {"Id": "change-set"}
+
+    def execute_change_set(self, **_: Any) -> None:
+        self.asked = 0
+
+
+def test_the_status_of_the_change_before_is_not_believed() -> None:
+    with pytest.raises(OperatorError, match="no such key"):
+        Stacks(Late(), Progress(Console(quiet=True)), 0).deploy("late", {"Resources": {}}, {})
+
+
+class Bucket:
+    """S3 that may not delete one of the objects, which is no error of the call."""
+
+    def get_paginator(self, _: str) -> Bucket:
+        return self
+
+    def paginate(self, **_: Any) -> list[dict[str, Any]]:
+        return [{"Versions": [{"Key": "items/1", "VersionId": "v"}]}]
+
+    def delete_objects(self, **_: Any) -> dict[str, Any]:
+        return {"Errors": [{"Key": "items/1", "Code": "AccessDenied", "Message": "Access Denied"}]}
+
+
+def test_an_object_that_may_not_be_deleted_is_told(deployer: Deployer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Target, "client", lambda *_: Bucket())
+
+    with pytest.raises(OperatorError, match="documents/items/1 cannot be deleted: Access Denied"):
+        Teardown(deployer.target, "prod", deployer.settings, deployer.progress)._empty("documents")
