@@ -37,10 +37,19 @@ def why_not(settings: Settings) -> str | None:
 
 @contextmanager
 def starting(settings: Settings) -> Iterator[None]:
-    """Starts the service, and takes it down again unless the block, which waits for it, gets through."""
+    """Starts the service, and takes it down again unless the block, which waits for it, gets through.
+
+    Refuses if one was started from here: Compose would recreate it, on another port or after a fault, without what
+    it holds.
+    """
+    if _mark(settings).exists():
+        raise OperatorError(
+            f"LocalStack was started from here{_at(settings)} and does not answer at {settings.emulator_url}:"
+            " set JOBPIPE_PORT to its port, or take it down with all it holds by `make stop`"
+        )
     project = _project(settings)
     settings.state_dir.mkdir(parents=True, exist_ok=True)
-    _mark(settings).touch()  # before there is anything, so that stop() misses nothing
+    _mark(settings).write_text(str(settings.port))  # before there is anything, so that stop() misses nothing
     try:
         _start(project)
         yield
@@ -98,6 +107,11 @@ def _name(settings: Settings, what: str) -> str:
 
 def _mark(settings: Settings) -> Path:
     return settings.state_dir / "compose-started"
+
+
+def _at(settings: Settings) -> str:
+    port = _mark(settings).read_text()
+    return f" on port {port}" if port else ""
 
 
 def _keep_log(settings: Settings, logs: Done) -> None:

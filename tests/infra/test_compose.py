@@ -253,6 +253,20 @@ def test_localstack_that_cannot_start_is_one_line_and_taken_down(engine: Engine)
     assert engine.after("logs --no-color") == DOWN
 
 
+def test_localstack_that_was_started_from_here_is_not_made_anew_without_what_it_holds(engine: Engine) -> None:
+    (engine.folder / "state").mkdir()
+    (engine.folder / "state" / "compose-started").write_text("4566")
+
+    done = engine.run("infra.deploy", "up", "--stage", "local", "--target", "localstack")
+
+    assert done.returncode == 1
+    assert len(done.stderr.splitlines()) == 1
+    assert re.search(r"on port 4566 and does not answer at .* JOBPIPE_PORT .* `make stop`", done.stderr)
+    assert not any("up -d" in call or "down" in call for call in engine.calls)
+    assert engine.run("infra.local", "stop").returncode == 0
+    assert not (engine.folder / "state" / "compose-started").exists()
+
+
 def test_stop_takes_down_what_was_started_from_here_and_nothing_else(engine: Engine) -> None:
     assert engine.run("infra.local", "stop").returncode == 0
     assert engine.calls == []
