@@ -88,16 +88,25 @@ def delete_remains(target: Target, progress: Progress, resources: list[tuple[str
         for kind, physical in resources
         if kind in _NAMES
     ]
-    dynamodb, s3 = target.client("dynamodb"), target.client("s3")
-    for table in of_kind(held, "AWS::DynamoDB::Table"):
-        with suppress_gone():
-            if dynamodb.scan(TableName=table, Limit=1, ConsistentRead=True)["Count"]:
-                raise OperatorError(f"{table} is not empty, though its stack never came to be: nothing was deleted")
-    for bucket in of_kind(held, "AWS::S3::Bucket"):
-        with suppress_gone():
-            if s3.list_object_versions(Bucket=bucket, MaxKeys=1).get("Versions"):
-                raise OperatorError(
-                    f"{bucket} is not empty, though its stack never came to be: nothing was deleted"
-                )
+    for each in held:
+        if _holds_something(target, each):
+            raise OperatorError(f"{each.name} is not empty, though its stack never came to be: nothing was deleted")
     unprotect(target, held)
     delete_held(target, held, progress)
+
+
+def _holds_something(target: Target, held: Held) -> bool:
+    with suppress_gone():
+        if held.kind == "AWS::DynamoDB::Table":
+            return bool(target.client("dynamodb").scan(TableName=held.name, Limit=1, ConsistentRead=True)["Count"])
+        if held.kind == "AWS::S3::Bucket":
+            return "Versions" in target.client("s3").list_object_versions(Bucket=held.name, MaxKeys=1)
+        if held.kind == "AWS::SQS::Queue":
+            sqs, counts = (
+                target.client("sqs"),
+                [f"ApproximateNumberOfMessages{part}" for part in ("", "NotVisible", "Delayed")],
+            )
+            url = sqs.get_queue_url(QueueName=held.name)["QueueUrl"]
+            told = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=counts)["Attributes"]
+            return any(told[name] != "0" for name in counts)
+    return False

@@ -80,6 +80,11 @@ def made_and_left(cloudformation: Any, stack_id: str) -> list[tuple[str, str]]:
         initiated = status == "CREATE_IN_PROGRESS" and "Initiated" in event.get("ResourceStatusReason", "")
         if (status == "CREATE_COMPLETE" or initiated) and event.get("PhysicalResourceId"):
             left[logical] = (event["ResourceType"], event["PhysicalResourceId"])
-        elif status == "DELETE_COMPLETE":
+        elif status == "DELETE_COMPLETE" or (status == "CREATE_FAILED" and _names_another(event)):
             left.pop(logical, None)
     return list(left.values())
+
+
+def _names_another(event: dict[str, Any]) -> bool:
+    reason = event.get("ResourceStatusReason", "").lower()
+    return "already exist" in reason or "alreadyexist" in reason

@@ -21,7 +21,7 @@ from infra.stack_events import made_and_left
 from infra.targets import EMBEDDED, Target, find_target
 from infra.teardown import Teardown
 
-TABLE, QUEUE = "AWS::DynamoDB::Table", "AWS::SQS::Queue"
+TABLE, QUEUE, BUCKET = "AWS::DynamoDB::Table", "AWS::SQS::Queue", "AWS::S3::Bucket"
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +49,7 @@ def template(name: str, *, fails: bool) -> dict[str, Any]:
             },
         },
         "Queue": {"Type": QUEUE, "DeletionPolicy": "Retain", "Properties": {"QueueName": name}},
-        "Bucket": {"Type": "AWS::S3::Bucket", "DeletionPolicy": "Retain", "Properties": {"BucketName": name}},
+        "Bucket": {"Type": BUCKET, "DeletionPolicy": "Retain", "Properties": {"BucketName": name}},
     }
     if fails:
         resources["Response"] = {
@@ -85,19 +85,22 @@ def test_a_table_of_somebody_else_is_left_alone(deployer: Deployer) -> None:
     assert deployer.target.client("sqs").list_queues(QueueNamePrefix="theirs")["QueueUrls"]
 
 
-@pytest.mark.parametrize(("kind", "name"), [(TABLE, "filled-table"), ("AWS::S3::Bucket", "filled-bucket")])
+@pytest.mark.parametrize(
+    ("kind", "name"), [(TABLE, "filled-table"), (BUCKET, "filled-bucket"), (QUEUE, "filled-queue")]
+)
 def test_what_somebody_has_put_something_into_is_left(deployer: Deployer, kind: str, name: str) -> None:
     target = deployer.target
     deployer._stacks().deploy(name, template(name, fails=False), {})
     if kind == TABLE:
         target.client("dynamodb").put_item(TableName=name, Item={"id": {"S": "1"}})
+    elif kind == QUEUE:
+        sqs = target.client("sqs")
+        sqs.send_message(QueueUrl=sqs.get_queue_url(QueueName=name)["QueueUrl"], MessageBody="m")
     else:
         target.client("s3").put_object(Bucket=name, Key="k", Body=b"v")
 
     with pytest.raises(OperatorError, match=f"{name} is not empty"):
-        delete_remains(
-            target, deployer.progress, [(TABLE, name), (QUEUE, f"http://x/{name}"), ("AWS::S3::Bucket", name)]
-        )
+        delete_remains(target, deployer.progress, [(TABLE, name), (QUEUE, f"http://x/{name}"), (BUCKET, name)])
 
     assert target.client("dynamodb").describe_table(TableName=name)["Table"]["DeletionProtectionEnabled"] is True
     assert target.client("sqs").list_queues(QueueNamePrefix=name)["QueueUrls"]
@@ -136,6 +139,8 @@ def test_which_resources_a_stack_made_and_left() -> None:
         ("Cancelled", "CREATE_FAILED", "items", "Resource creation cancelled"),
         ("Foreign", "CREATE_IN_PROGRESS", "", ""),
         ("Foreign", "CREATE_FAILED", "names", "names already exists"),
+        ("Initiated", "CREATE_IN_PROGRESS", "more", "Resource creation Initiated"),
+        ("Initiated", "CREATE_FAILED", "more", "Resource handler returned message: AlreadyExists"),
         ("Gone", "CREATE_COMPLETE", "other", ""),
         ("Protected", "DELETE_FAILED", "jobs", "protected against deletion"),
         ("Gone", "DELETE_COMPLETE", "other", ""),
