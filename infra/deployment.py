@@ -14,6 +14,7 @@ from infra.change_sets import Stacks
 from infra.errors import OperatorError
 from infra.index_emulation import add_missing_indexes
 from infra.package import Package, package_all
+from infra.parameter_values import check_values
 from infra.progress import Progress
 from infra.retained import delete_remains
 from infra.settings import Settings
@@ -71,17 +72,13 @@ class Deployer:
         return {"Stage": self.stage} | self.overrides, self.target.default_parameters(self.stage)
 
     def check_overrides(self, packages: dict[str, Package]) -> None:
-        """Refuses parameters that no template has, and those that tell one stack of another."""
+        """Refuses what a template would refuse, and parameters that tell one stack of another."""
         foundation = foundation_for(self.stage)
         ours = set(self.overrides) & ({"Stage", "CodeKey"} | set(foundation["Outputs"]))
         if ours:
             raise OperatorError(f"{', '.join(sorted(ours))}: set by the deployment")
-        known = set(foundation["Parameters"]) | set(operations()["Parameters"])
-        for package in packages.values():
-            known |= set(read_template(package.template_path)["Parameters"])
-        unknown = set(self.overrides) - known
-        if unknown:
-            raise OperatorError(f"no template has the parameter {', '.join(sorted(unknown))}")
+        apps = (read_template(package.template_path) for package in packages.values())
+        check_values(self.overrides, [foundation, operations(), *apps])
 
     def check_encryption(self) -> None:
         """Refuses the way back to AWS's key: the roles would lose the one that documents still need."""

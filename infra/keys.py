@@ -120,9 +120,7 @@ def _command(options: argparse.Namespace) -> None:
             print(line)
     elif options.command == "revoke":
         if (owner is None) == (options.key is None):
-            raise OperatorError(
-                "say which keys: OWNER=... for all of an owner's or KEY=... for one, not both"
-            )
+            raise OperatorError("say which keys: OWNER=... for all of an owner's or KEY=... for one, not both")
         stage.revoke(owner, options.key)
     elif owner is None:
         raise OperatorError("say whose key: OWNER=...")

@@ -75,7 +75,7 @@ def test_a_zip_that_may_not_be_looked_for_is_put(tmp_path: Path, monkeypatch: py
 def test_what_stacks_tell_each_other_is_not_given(tmp_path: Path, name: str) -> None:
     with pytest.raises(OperatorError, match=f"{name}: set by the deployment"):
         on_aws(tmp_path, **{name: "mine"}).check_overrides(package_all())
-    on_aws(tmp_path, WorkerTimeout="10", AlarmEmail="a@b").check_overrides(package_all())
+    on_aws(tmp_path, WorkerTimeout="10", AlarmEmail="a@b.example").check_overrides(package_all())
 
 
 def test_on_aws_nothing_is_changed_before_both_zips_are_there(
