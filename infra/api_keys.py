@@ -28,6 +28,7 @@ class ApiKey:
     """One key as API Gateway has it."""
 
     key_id: str
+    name: str
     owner: str
     created: datetime
     enabled: bool
@@ -65,6 +66,7 @@ class ApiKeys:
         found = (
             ApiKey(
                 key_id=entry["id"],
+                name=entry.get("name", ""),
                 owner=owner_of(entry["value"]),
                 created=entry["createdDate"],
                 enabled=entry["enabled"],
@@ -82,15 +84,15 @@ class ApiKeys:
 
     def add(self, owner: str, value: str | None = None) -> ApiKey:
         """One more key of the owner, in the usage plan."""
-        entry = self.gateway.create_api_key(
-            name=key_name(self.stage, owner), enabled=True, value=value or new_api_key(owner)
-        )
+        name = key_name(self.stage, owner)
+        entry = self.gateway.create_api_key(name=name, enabled=True, value=value or new_api_key(owner))
         try:
             self._admit(entry["id"])
         except ClientError:
             self.gateway.delete_api_key(apiKey=entry["id"])
             raise
-        return ApiKey(entry["id"], owner, entry["createdDate"], enabled=True, in_plan=True, value=entry["value"])
+        made, secret = entry["createdDate"], entry["value"]
+        return ApiKey(entry["id"], name, owner, made, enabled=True, in_plan=True, value=secret)
 
     def delete(self, key_id: str) -> None:
         """Ends the key for good."""
@@ -101,10 +103,14 @@ class ApiKeys:
         with suppress_gone():
             self.gateway.delete_api_key(apiKey=key_id)
 
+    def left_out(self) -> list[ApiKey]:
+        """Keys of the stage's name that its usage plan does not let in."""
+        return [key for key in self.all() if not key.in_plan]
+
     def admit_all(self) -> None:
-        """Puts the stage's keys into its usage plan, which is a new one where the API's stack was made anew."""
-        for key in self.all():
-            if not key.in_plan:
+        """Puts keys into a usage plan that was made anew, those whose name tells the owner of their value."""
+        for key in self.left_out():
+            if key.name == key_name(self.stage, key.owner):
                 self._admit(key.key_id)
 
     def operators_key(self, written_down: str | None, *, forgets: bool) -> ApiKey:

@@ -58,7 +58,7 @@ class Deployer:
         outputs: dict[str, str] = {}
         for app in ("worker", "api"):  # in this order: the API may queue only what the worker understands
             outputs |= self._deploy_app(packages[app], given | foundation, shared)
-        deployment = self._describe(foundation, outputs, self._api_key(outputs["UsagePlanId"]))
+        deployment = self._describe(foundation, outputs, self.api_key(outputs["UsagePlanId"]))
         write_deployment(self.settings.state_dir, deployment)  # whatever comes now, the stage can be used
         stack, template = operations_stack(self.stage), operations()
         self._stacks().deploy(stack, template, shared.given_to(stack, template, given | foundation), defaults)
@@ -110,10 +110,13 @@ class Deployer:
                 self.progress.say("access logs are off: see docs/operations.md#access-logs")
         return self._stacks().deploy(stack, template, wanted, shared.defaults).outputs
 
-    def _api_key(self, usage_plan: str) -> str:
-        """The stage file's key, once all keys of the stage are good again."""
+    def api_key(self, usage_plan: str) -> str:
+        """The stage file's key; says which keys of the stage's name let nobody in."""
         keys = ApiKeys(self.target.client("apigateway"), self.stage, usage_plan)
-        keys.admit_all()
+        if self.target.endpoint_url:  # AWS never replaces the plan: a key that is not in it is not meant to be
+            keys.admit_all()
+        for key in keys.left_out():
+            self.progress.say(f"API key {key.key_id}, {key.name}, is not in the stage's usage plan: see make keys")
         earlier = earlier_deployment(self.settings.state_dir, self.stage)
         written_down = earlier.api_key if earlier else None
         return keys.operators_key(written_down, forgets=self.target.endpoint_url is not None).value

@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import stat
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
+from rich.console import Console
 
 from infra.api_emulation import make_way
 from infra.api_keys import FIRST_OWNER, ApiKey, check_owner, new_api_key
 from infra.change_sets import Stacks
+from infra.deployment import Deployer
 from infra.emulator import running_emulator
 from infra.errors import OperatorError
 from infra.keys import table
 from infra.progress import Progress
+from infra.settings import read_settings
 from infra.stack_names import app_stack
 from infra.stage_file import read_deployment, stage_file
-from infra.targets import target_of
+from infra.targets import Target, target_of
 from tests import commands
 from tests.deployed import Stage
 
@@ -46,7 +52,7 @@ def test_the_list_tells_all_but_the_secrets() -> None:
     at = datetime(2026, 11, 22, 20, 57, tzinfo=UTC)
 
     def key(key_id: str, owner: str, *, enabled: bool = True, in_plan: bool = True) -> ApiKey:
-        return ApiKey(key_id, owner, at, enabled, in_plan, new_api_key(owner))
+        return ApiKey(key_id, f"jobpipe-local.{owner}", owner, at, enabled, in_plan, new_api_key(owner))
 
     keys = [
         key("k1", "alice"),
@@ -176,6 +182,56 @@ def test_the_stages_own_key_can_be_rotated_and_deployments_keep_all_keys(run: Ru
     stage_file(state_dir, "local").unlink()
     deploy()
     assert deployed(state_dir).deployment == replaced.deployment
+
+
+@dataclass(frozen=True)
+class AsOnAws(Target):
+    """The emulator's API Gateway, by a target that is AWS to a deployment."""
+
+    emulator: Target | None = None
+
+    def client(self, service: str) -> Any:
+        assert self.emulator
+        return self.emulator.client(service)
+
+
+def taken_out(stage: Stage, owner: str, name: str) -> ApiKey:
+    """A key of the owner's under some name, which the usage plan does not have."""
+    key_id = stage.aws("apigateway").create_api_key(name=name, enabled=True, value=new_api_key(owner))["id"]
+    return next(key for key in stage.api_keys.all() if key.key_id == key_id)
+
+
+def test_a_deployment_lets_no_key_in_that_was_made_by_name_only(run: Run, state_dir: Path) -> None:
+    stage, keys, own = deployed(state_dir), deployed(state_dir).api_keys, deployed(state_dir).deployment.api_key
+    alices = taken_out(stage, "alice", "jobpipe-local.alice")
+    posing = taken_out(stage, "alice", "jobpipe-local.monitoring")
+    emulator = target_of(stage.deployment)
+    aws = AsOnAws("aws", emulator.region, None, "", emulator.session, emulator)
+    settings = replace(read_settings(), state_dir=state_dir)
+    try:
+        console = Console(record=True, width=200, file=io.StringIO())
+        deployer = Deployer(aws, "local", settings, Progress(console), {})
+        assert deployer.api_key(keys.usage_plan) == own
+        assert {key.key_id for key in keys.left_out()} == {alices.key_id, posing.key_id}
+        assert [key.key_id in line for key, line in zip(keys.left_out(), lines(console), strict=True)] == [
+            True,
+            True,
+        ]
+
+        console = Console(record=True, width=200, file=io.StringIO())
+        deployer = Deployer(emulator, "local", settings, Progress(console), {})
+        assert deployer.api_key(keys.usage_plan) == own
+        assert [key.key_id for key in keys.left_out()] == [posing.key_id], "its value is of another owner"
+        (line,) = lines(console)
+        assert "jobpipe-local.monitoring" in line
+        assert posing.value not in line
+    finally:
+        for key in (alices, posing):
+            keys.delete(key.key_id)
+
+
+def lines(console: Console) -> list[str]:
+    return console.export_text(clear=False).splitlines()
 
 
 @pytest.mark.parametrize(
