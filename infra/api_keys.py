@@ -94,14 +94,17 @@ class ApiKeys:
         made, secret = entry["createdDate"], entry["value"]
         return ApiKey(entry["id"], name, owner, made, enabled=True, in_plan=True, value=secret)
 
-    def delete(self, key_id: str) -> None:
-        """Ends the key for good."""
+    def end(self, key: ApiKey) -> bool:
+        """Takes the key out of the plan and, if it is the stage's by its name, deletes it; whether it did."""
         # First out of the plan: LocalStack finds a deleted key there still, and answers 500 to whoever sends it.
-        if key_id in self._in_plan():
+        if key.key_id in self._in_plan():
             with suppress_gone():
-                self.gateway.delete_usage_plan_key(usagePlanId=self.usage_plan, keyId=key_id)
-        with suppress_gone():
-            self.gateway.delete_api_key(apiKey=key_id)
+                self.gateway.delete_usage_plan_key(usagePlanId=self.usage_plan, keyId=key.key_id)
+        ours = key.name.startswith(key_prefix(self.stage))
+        if ours:
+            with suppress_gone():
+                self.gateway.delete_api_key(apiKey=key.key_id)
+        return ours
 
     def left_out(self) -> list[ApiKey]:
         """Keys of the stage's name that its usage plan does not let in."""

@@ -116,7 +116,7 @@ class Deployer:
         if self.target.endpoint_url:  # AWS never replaces the plan: a key that is not in it is not meant to be
             keys.admit_all()
         for key in keys.left_out():
-            self.progress.say(f"API key {key.key_id}, {key.name}, is not in the stage's usage plan: see make keys")
+            self.progress.say(f"API key {key.key_id}, {key.name!r}, is not in the stage's usage plan: make keys")
         earlier = earlier_deployment(self.settings.state_dir, self.stage)
         written_down = earlier.api_key if earlier else None
         return keys.operators_key(written_down, forgets=self.target.endpoint_url is not None).value

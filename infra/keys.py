@@ -86,8 +86,10 @@ class StageKeys:
 
     def _end(self, keys: list[ApiKey]) -> None:
         for key in keys:
-            self.keys.delete(key.key_id)
-            _say(f"key {key.key_id} of {key.owner} is deleted")
+            if self.keys.end(key):
+                _say(f"key {key.key_id} of {key.owner} is deleted")
+            else:
+                _say(f"key {key.key_id} is out of the plan, not deleted: {key.name!r} is no name of the stage's")
         for key in keys:
             if not wait_for_key(self.deployment.base_url, key.value, good=False):
                 raise OperatorError(f"after {KEY_SECONDS} s {key.key_id} is still taken, or nothing answers")

@@ -80,4 +80,4 @@ def a_key(stage: Stage, owner: str) -> Iterator[str]:
     try:
         yield key.value
     finally:
-        stage.api_keys.delete(key.key_id)
+        stage.api_keys.end(key)

@@ -184,6 +184,35 @@ def test_the_stages_own_key_can_be_rotated_and_deployments_keep_all_keys(run: Ru
     assert deployed(state_dir).deployment == replaced.deployment
 
 
+@pytest.mark.parametrize(
+    "command", [("revoke", "--owner", "carol"), ("rotate", "--owner", "carol", "--revoke-old")]
+)
+def test_a_key_of_another_name_is_shut_out_but_not_deleted(
+    run: Run, state_dir: Path, command: tuple[str, ...]
+) -> None:
+    stage = deployed(state_dir)
+    gateway, keys = stage.aws("apigateway"), stage.api_keys
+    ours = key_of(run("keys", "create", "--owner", "carol"), "carol")
+    theirs = taken_out(stage, "carol", "billing-api.partner")
+    try:
+        gateway.create_usage_plan_key(usagePlanId=keys.usage_plan, keyId=theirs.key_id, keyType="API_KEY")
+        assert gets_in(stage, theirs.value)
+
+        done = run("keys", *command)
+
+        assert done.returncode == 0, done.stderr
+        (line,) = [line for line in done.stderr.splitlines() if theirs.key_id in line]
+        assert "not deleted: 'billing-api.partner'" in line
+        assert [gets_in(stage, key) for key in (ours, theirs.value)] == [False, False]
+        there = {each["value"] for each in gateway.get_api_keys(includeValues=True)["items"]}
+        assert theirs.value in there
+        assert ours not in there
+    finally:
+        gateway.delete_api_key(apiKey=theirs.key_id)
+        for key in keys.of("carol"):
+            keys.end(key)
+
+
 @dataclass(frozen=True)
 class AsOnAws(Target):
     """The emulator's API Gateway, by a target that is AWS to a deployment."""
@@ -197,8 +226,8 @@ class AsOnAws(Target):
 
 def taken_out(stage: Stage, owner: str, name: str) -> ApiKey:
     """A key of the owner's under some name, which the usage plan does not have."""
-    key_id = stage.aws("apigateway").create_api_key(name=name, enabled=True, value=new_api_key(owner))["id"]
-    return next(key for key in stage.api_keys.all() if key.key_id == key_id)
+    made = stage.aws("apigateway").create_api_key(name=name, enabled=True, value=new_api_key(owner))
+    return ApiKey(made["id"], name, owner, made["createdDate"], enabled=True, in_plan=False, value=made["value"])
 
 
 def test_a_deployment_lets_no_key_in_that_was_made_by_name_only(run: Run, state_dir: Path) -> None:
@@ -227,7 +256,7 @@ def test_a_deployment_lets_no_key_in_that_was_made_by_name_only(run: Run, state_
         assert posing.value not in line
     finally:
         for key in (alices, posing):
-            keys.delete(key.key_id)
+            keys.end(key)
 
 
 def lines(console: Console) -> list[str]:
@@ -270,13 +299,13 @@ def test_the_key_for_the_stage_file(run: Run, state_dir: Path) -> None:
     assert keys.operators_key(None, forgets=False).value == own
     assert keys.operators_key(new_api_key(FIRST_OWNER), forgets=True).value == own, "what was revoked stays so"
     for key in keys.all():
-        keys.delete(key.key_id)
+        keys.end(key)
     assert keys.operators_key(own, forgets=True).value == own, "a new emulator takes the key that callers have"
-    keys.delete(ids(stage, FIRST_OWNER)[0])
+    keys.end(keys.of(FIRST_OWNER)[0])
     made = keys.operators_key(own, forgets=False)
     assert made.value != own, "on AWS a deleted key was meant to be deleted"
     assert made.owner == FIRST_OWNER
-    keys.delete(made.key_id)
+    keys.end(made)
     assert keys.operators_key(bobs.value, forgets=True).owner == FIRST_OWNER
 
 

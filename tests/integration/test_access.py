@@ -14,6 +14,7 @@ import tenacity
 from api_lambda.chalicelib.routes import ROUTES, Route
 from infra.api_keys import FIRST_OWNER, new_api_key
 from infra.deployment import wait_for_key
+from infra.stack_names import key_name
 from jobpipe_client import Client, Forbidden, Job
 from tests.deployed import Stage, problem, unique
 
@@ -37,15 +38,16 @@ def keys(stage: Stage) -> Iterator[dict[str, str]]:
     gateway, ours = stage.aws("apigateway"), stage.api_keys
     with ExitStack() as until_the_end:
         made = {kind: ours.add("owner") for kind in ("good", "second", "revoked", "elsewhere", "in no plan")}
+        name = key_name(stage.deployment.stage, "owner")
         # Made so: MiniStack does not take back what it has enabled.
-        disabled = gateway.create_api_key(name=unique("disabled"), enabled=False, value=new_api_key("owner"))
+        disabled = gateway.create_api_key(name=name, enabled=False, value=new_api_key("owner"))
         gateway.create_usage_plan_key(usagePlanId=ours.usage_plan, keyId=disabled["id"], keyType="API_KEY")
         made["disabled"] = next(key for key in ours.of("owner") if not key.is_good)
         for key in made.values():
-            until_the_end.callback(ours.delete, key.key_id)
+            until_the_end.callback(ours.end, key)
         other = gateway.create_usage_plan(name=unique("another stage"))["id"]
         until_the_end.callback(gateway.delete_usage_plan, usagePlanId=other)
-        ours.delete(made["revoked"].key_id)
+        ours.end(made["revoked"])
         for kind in ("elsewhere", "in no plan"):
             gateway.delete_usage_plan_key(usagePlanId=ours.usage_plan, keyId=made[kind].key_id)
         gateway.create_usage_plan_key(usagePlanId=other, keyId=made["elsewhere"].key_id, keyType="API_KEY")
