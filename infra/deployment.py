@@ -26,6 +26,7 @@ from infra.templates import AWS_OWNED, foundation_for, operations, read_template
 
 HEALTH_SECONDS = 60
 KEY_SECONDS = 60
+KEY_ANSWERS = 3  # in a row: the gateway's machines learn of a key one after the other
 
 
 @dataclass(frozen=True)
@@ -195,20 +196,29 @@ def wait_until_healthy(base_url: str) -> None:
         raise OperatorError(f"{url} does not answer 200 but {last}") from None
 
 
-def wait_for_key(base_url: str, api_key: str, *, good: bool) -> bool:
-    """Whether the gateway takes the key, or refuses it, as soon as it does: on AWS that may last a minute."""
+def wait_for_key(base_url: str, api_key: str, *, good: bool, seconds: float = KEY_SECONDS) -> bool:
+    """Whether the gateway takes the key, or refuses it, several times in a row: on AWS that may last a minute."""
 
     def as_wanted() -> bool:
-        try:
-            answer = requests.get(f"{base_url}/items?limit=1", headers={"x-api-key": api_key}, timeout=35)
-        except requests.RequestException:
-            return False
-        return (answer.status_code != requests.codes.forbidden) is good
+        return all(_takes(base_url, api_key) is good for _ in range(KEY_ANSWERS))
 
     retrying = tenacity.Retrying(
         wait=tenacity.wait_exponential(multiplier=0.05, max=1),
-        stop=tenacity.stop_after_delay(KEY_SECONDS),
+        stop=tenacity.stop_after_delay(seconds),
         retry=tenacity.retry_if_result(lambda done: not done),
         retry_error_callback=lambda _: False,
     )
     return bool(retrying(as_wanted))
+
+
+def _takes(base_url: str, api_key: str) -> bool | None:
+    """Whether the gateway took the key, asked by a connection of its own; None if the answer does not tell."""
+    url, headers = f"{base_url}/items?limit=1", {"x-api-key": api_key}
+    try:
+        status = requests.get(url, headers=headers, timeout=35, allow_redirects=False).status_code
+    except requests.RequestException:
+        return None
+    if status == requests.codes.forbidden:
+        return False
+    taken = requests.codes.ok <= status < requests.codes.multiple_choices
+    return True if taken or status == requests.codes.too_many_requests else None
