@@ -27,7 +27,7 @@ _SPDX = {"Apache License 2.0": "Apache-2.0"}  # of licences that metadata does n
 
 
 def find_owners(archive: Path, distributions: Iterable[Distribution]) -> Owners:
-    """Whose each file of the zip is, byte by byte; OperatorError if a file is nobody's or two's."""
+    """Whose each file of the zip is, byte by byte; OperatorError if one is nobody's, two's, or ours and missing."""
     parts = list(distributions)
     owners: Owners = {}
     with zipfile.ZipFile(archive) as opened:
@@ -39,6 +39,9 @@ def find_owners(archive: Path, distributions: Iterable[Distribution]) -> Owners:
             if len(claims) != 1:
                 raise OperatorError(f"{archive.name} holds {name}, which {_why(name, parts, claims)}")
             owners[name] = claims[0]
+    ours = {name for part in parts if part.sha256 is None for name in part.files}
+    if ours - set(owners):
+        raise OperatorError(f"{archive.name} lacks {min(ours - set(owners))}, which is one of our sources")
     return owners
 
 

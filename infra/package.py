@@ -1,6 +1,6 @@
 """Builds both Lambdas: sources → `chalice package` → a reproducible zip and a plain CloudFormation template.
 
-build/<app>/src            a clean copy of the app, jobpipe/ in its vendor/
+build/<app>/src            a copy of the app (infra/our_files.py), jobpipe/ in its vendor/
 build/<app>/out            what `chalice package` makes of it, merged with infra/<app>.merge.yaml
 build/<app>/lambda.zip     the same files, sorted and without times, so that the same sources are the same bytes
 build/<app>/lambda.cdx.json  its bill of materials (infra/bill_of_materials.py)
@@ -23,6 +23,7 @@ from infra import distributions, lambda_zip, templates
 from infra.command_line import run
 from infra.errors import OperatorError
 from infra.file_lock import file_lock
+from infra.our_files import app_files, package_files
 from infra.settings import BUILD_DIR, ROOT, tool_environment
 from jobpipe import __version__
 
@@ -33,11 +34,11 @@ _BUILDERS = (
     "gateway_responses.py",
     "lambda_zip.py",
     "locked_requirements.py",
+    "our_files.py",
     "package.py",
     "templates.py",
 )
 _TOOLS_LOCK = ROOT / "requirements-dev.lock"
-_LEFT_OUT = shutil.ignore_patterns("__pycache__", "*.pyc", "tests", "deployments", "deployed", ".*_cache", "vendor")
 _CHALICE = "import sys; from chalice.cli import main; sys.exit(main())"
 
 
@@ -83,11 +84,8 @@ def input_hash(app: str) -> str:
 
 
 def _inputs(app: str) -> Iterator[Path]:
-    for folder in (ROOT / APPS[app], ROOT / "jobpipe"):
-        for path in sorted(folder.rglob("*")):
-            parts = path.relative_to(folder).parts
-            if path.is_file() and not any(_LEFT_OUT(str(folder), [part]) for part in parts):
-                yield path
+    yield from app_files(ROOT / APPS[app])
+    yield from package_files(ROOT / "jobpipe")
     infra = ROOT / "infra"
     yield infra / f"{app}.merge.yaml"
     yield from (infra / name for name in _BUILDERS)
@@ -110,8 +108,12 @@ def _build_zip(app: str, build: Path) -> str:
 
 
 def _lay_out(app: str, target: Path) -> None:
-    shutil.copytree(ROOT / APPS[app], target, ignore=_LEFT_OUT)
-    shutil.copytree(ROOT / "jobpipe", target / "vendor" / "jobpipe", ignore=_LEFT_OUT)
+    source, shared = ROOT / APPS[app], ROOT / "jobpipe"
+    copies = {path: target / path.relative_to(source) for path in app_files(source)}
+    copies |= {path: target / "vendor" / "jobpipe" / path.relative_to(shared) for path in package_files(shared)}
+    for path, copy in copies.items():
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, copy)
 
 
 def _run_chalice(app: str, build: Path) -> None:

@@ -79,6 +79,13 @@ def test_a_file_that_is_nobodys_is_refused(tmp_path: Path, changed: dict[str, by
         find_owners(zipped(tmp_path, GOOD | changed), [OURS, LIB])
 
 
+def test_a_file_of_ours_that_is_not_there_is_noticed(tmp_path: Path) -> None:
+    fewer = {name: content for name, content in GOOD.items() if name != "jobpipe/x.py"}
+
+    with pytest.raises(OperatorError, match=r"lacks jobpipe/x\.py, which is one of our sources"):
+        find_owners(zipped(tmp_path, fewer), [OURS, LIB])
+
+
 def test_a_file_that_is_twos_is_refused(tmp_path: Path) -> None:
     twin = Distribution("twin", "1", "MIT", "1" * 64, frozenset(), {"py.typed": b""})
 
