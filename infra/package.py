@@ -6,7 +6,7 @@ build/<app>/lambda.zip     the same files, sorted and without times, so that the
 build/<app>/lambda.cdx.json  its bill of materials (infra/bill_of_materials.py)
 build/<app>/template.json  its template after the SAM transform
 build/<app>/wheels         what pip fetched for it, by hash
-build/<app>/built.json     the hash of everything that went in, and of the zip's content
+build/<app>/built.json     hashes: of everything that went in, of the zip's content, and of each file that came out
 """
 
 import hashlib
@@ -36,8 +36,10 @@ _BUILDERS = (
     "locked_requirements.py",
     "our_files.py",
     "package.py",
+    "settings.py",
     "templates.py",
 )
+_OUTCOME = ("lambda.zip", "lambda.cdx.json", "template.json")
 _TOOLS_LOCK = ROOT / "requirements-dev.lock"
 _CHALICE = "import sys; from chalice.cli import main; sys.exit(main())"
 
@@ -54,7 +56,7 @@ class Package:
 
 
 def package_all(folder: Path = BUILD_DIR) -> dict[str, Package]:
-    """Both apps, built at the same time; an app whose inputs have not changed is left as it is."""
+    """Both apps, built at the same time; one whose inputs and outcome are as they were is left alone."""
     with file_lock(folder / ".lock"), ThreadPoolExecutor(len(APPS)) as pool:
         return dict(zip(APPS, pool.map(lambda app: _package(app, folder / app), APPS), strict=True))
 
@@ -63,15 +65,21 @@ def _package(app: str, build: Path) -> Package:
     inputs = input_hash(app)
     record = build / "built.json"
     built = json.loads(record.read_text()) if record.exists() else {}
-    rebuilt = built.get("inputs") != inputs
+    rebuilt = built.get("inputs") != inputs or built.get("outcome") != _outcome(build)
     if rebuilt:
         shutil.rmtree(build, ignore_errors=True)
         content = _build_zip(app, build)
         template = templates.from_sam(templates.read_template(build / "out" / "sam.yaml"))
         (build / "template.json").write_text(json.dumps(template, indent=1, sort_keys=True) + "\n")
-        built = {"inputs": inputs, "content": content}
+        built = {"inputs": inputs, "content": content, "outcome": _outcome(build)}
         record.write_text(json.dumps(built))  # last: a build that was interrupted is done again
     return Package(app, build / "lambda.zip", build / "template.json", built["content"], rebuilt)
+
+
+def _outcome(build: Path) -> dict[str, str]:
+    """The hash of each file that a build leaves to be deployed, as far as they are there."""
+    paths = [build / name for name in _OUTCOME]
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in paths if path.exists()}
 
 
 def input_hash(app: str) -> str:

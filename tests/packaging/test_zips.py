@@ -221,3 +221,14 @@ def test_the_same_sources_make_the_same_bytes(zips: dict[str, Path], tmp_path: P
     anew = package_all(tmp_path)
     assert all(package.rebuilt for package in anew.values())
     assert outcome({app: package.zip_path for app, package in anew.items()}) == outcome(zips)
+    assert not any(package.rebuilt for package in package_all(tmp_path).values())
+
+    # Nothing else than what was built is deployed under its hash.
+    with zipfile.ZipFile(anew["api"].zip_path, "a") as archive:
+        archive.writestr("sitecustomize.py", "")
+    template = anew["worker"].template_path.read_text()
+    anew["worker"].template_path.write_text(template.replace("sqs:ReceiveMessage", "sqs:*"))
+    again = package_all(tmp_path)
+    assert all(package.rebuilt for package in again.values())
+    assert outcome({app: package.zip_path for app, package in again.items()}) == outcome(zips)
+    assert again["worker"].template_path.read_text() == template
