@@ -285,4 +285,7 @@ class Stacks:
 
 
 def _held(stack: dict[str, Any]) -> dict[str, str | None]:
+    """The stack's values; one that will be made anew keeps none."""
+    if stack.get("StackStatus") in UNUSABLE:
+        return {}
     return {each["ParameterKey"]: each.get("ParameterValue") for each in stack.get("Parameters", [])}

@@ -222,6 +222,28 @@ def test_protected_tables_of_a_failed_roll_back_do_not_stand_in_the_way_of_the_n
     assert stacks.deploy("first", {"Resources": {}}, {}).changed
 
 
+class Holding(Aws):
+    """A stack with a value."""
+
+    def describe_stacks(self, StackName: str) -> dict[str, Any]:  # noqa: N803
+        parameters = [{"ParameterKey": "LogLevel", "ParameterValue": "DEBUG"}]
+        return {"Stacks": [{"StackId": StackName, "StackStatus": self.status, "Parameters": parameters}]}
+
+    def get_template(self, **_: Any) -> dict[str, Any]:
+        return {"TemplateBody": {}}
+
+
+@pytest.mark.parametrize(("status", "value"), [("UPDATE_COMPLETE", "DEBUG"), ("ROLLBACK_FAILED", "INFO")])
+def test_a_stack_that_will_be_made_anew_keeps_no_value(status: str, value: str) -> None:
+    aws = Holding()
+    aws.status = status
+    template = {"Parameters": {"LogLevel": {"Default": "INFO"}}, "Resources": {}}
+
+    planned = Stacks(aws, Progress(Console(quiet=True)), 0).planned("anew", template, {}, {})
+
+    assert planned == {"LogLevel": value}
+
+
 class Late(Aws):
     """A stack that says how the change before it ended until the new one has begun, which then fails."""
 
