@@ -9,7 +9,7 @@ from typing import Any
 from uuid import uuid4
 
 import tenacity
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from infra import stack_parameters
 from infra.aws_errors import is_missing_stack, rights_problem
@@ -247,7 +247,8 @@ class Stacks:
             return
         cause = self._cause(name, events)
         if status in UNUSABLE:
-            with suppress(OperatorError, ClientError):  # what cannot be deleted now is deleted before the next try
+            # what cannot be deleted now is deleted before the next try; the cause is what counts
+            with suppress(OperatorError, ClientError, BotoCoreError):
                 self._delete_unusable(name)
         raise OperatorError(f"{name} failed and was rolled back: {cause}")
 

@@ -56,13 +56,14 @@ def unprotect(target: Target, held: list[Held]) -> None:
 
 def delete_held(target: Target, held: list[Held], progress: Progress) -> None:
     """Deletes them, and returns when their names are free; buckets must be empty."""
+    patience = {"Delay": target.poll_seconds, "MaxAttempts": 300}  # ten minutes on AWS
     dynamodb, kms, s3, sqs = (target.client(name) for name in ("dynamodb", "kms", "s3", "sqs"))
     for table in of_kind(held, "AWS::DynamoDB::Table"):
         with suppress_gone():
             dynamodb.delete_table(TableName=table)
             progress.event("dynamodb", "DELETED", table)
     for table in of_kind(held, "AWS::DynamoDB::Table"):
-        dynamodb.get_waiter("table_not_exists").wait(TableName=table, WaiterConfig={"Delay": target.poll_seconds})
+        dynamodb.get_waiter("table_not_exists").wait(TableName=table, WaiterConfig=patience)
     for bucket in of_kind(held, "AWS::S3::Bucket"):
         with suppress_gone():
             s3.delete_bucket(Bucket=bucket)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, WaiterError
 from rich.console import Console
 
 from infra.change_sets import Stacks
@@ -220,6 +220,16 @@ def test_protected_tables_of_a_failed_roll_back_do_not_stand_in_the_way_of_the_n
     aws.mended = True
 
     assert stacks.deploy("first", {"Resources": {}}, {}).changed
+
+
+def test_the_cause_is_told_even_if_the_cleaning_up_takes_too_long() -> None:
+    def remove(_: list[tuple[str, str]]) -> None:
+        raise WaiterError("TableNotExists", "Max attempts exceeded", {})
+
+    with pytest.raises(OperatorError, match="kms:CreateKey"):
+        Stacks(Aws(), Progress(Console(quiet=True)), 0, remove_remains=remove).deploy(
+            "first", {"Resources": {}}, {}
+        )
 
 
 class Holding(Aws):
