@@ -5,6 +5,7 @@ import os
 import sys
 from collections.abc import Callable
 from typing import NoReturn
+from urllib.parse import urlsplit
 
 from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError
 
@@ -24,7 +25,9 @@ def run(name: str, command: Callable[[], int | None]) -> int:
     except OperatorError as error:
         return _say(name, str(error))
     except EndpointConnectionError as error:
-        return _say(name, f"nothing answers at {error.kwargs.get('endpoint_url', 'the target')}")
+        where = urlsplit(str(error.kwargs.get("endpoint_url", "")))
+        hint = "make deploy-local starts an emulator, and JOBPIPE_PORT says on which port"
+        return _say(name, f"nothing answers at {where.scheme}://{where.netloc}: {hint}")
     except (BotoCoreError, ClientError) as error:
         return _say(name, rights_problem(error) or f"AWS says: {error}")
     except BrokenPipeError:

@@ -7,7 +7,7 @@ from infra.deployment import Deployer, code_key
 from infra.package import package_all
 from infra.progress import Progress
 from infra.shared_parameters import SharedParameters
-from infra.stack_changes import StackDiff, all_added
+from infra.stack_changes import Change, StackDiff, all_added
 from infra.stack_names import app_stack, foundation_stack, operations_stack
 from infra.templates import Template, foundation_for, operations, read_template
 
@@ -30,9 +30,8 @@ def stage_diff(deployer: Deployer) -> list[StackDiff]:
     for app in ("worker", "api"):
         package = packages[app]
         wanted = given | foundation | {"CodeKey": code_key(package)}
-        diffs.append(
-            _app(stacks, app_stack(deployer.stage, app), read_template(package.template_path), wanted, shared)
-        )
+        diff = _app(stacks, app_stack(deployer.stage, app), read_template(package.template_path), wanted, shared)
+        diffs.append(_as_emulated(diff) if target.endpoint_url else diff)
     wanted = given | foundation
     diffs.append(_app(stacks, operations_stack(deployer.stage), operations(), wanted, shared))
     if foundation and "Encryption" in diffs[0].parameters:  # there is one way only: to a key of the stage's own
@@ -41,6 +40,16 @@ def stage_diff(deployer: Deployer) -> list[StackDiff]:
             *(replace(diff, note=f"{diff.note}; {_NEW_KEY}".removeprefix("; ")) for diff in diffs[1:]),
         ]
     return diffs
+
+
+def _as_emulated(diff: StackDiff) -> StackDiff:
+    """Emulators say that an API whose function changes may be replaced; a deployment keeps its URL and its keys."""
+    return replace(diff, changes=tuple(_kept(change) for change in diff.changes))
+
+
+def _kept(change: Change) -> Change:
+    of_the_api = change.resource_type.startswith("AWS::ApiGateway::")
+    return replace(change, action="change") if of_the_api and change.loses else change
 
 
 def _app(

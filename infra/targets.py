@@ -107,7 +107,9 @@ def find_target(wanted: str, stage: str, settings: Settings, *, start: bool = Tr
     """The target by name, or by what is there; None if nothing is, and nothing may be started."""
     if wanted == AWS or (wanted == AUTO and stage != LOCAL_STAGE):
         if stage == LOCAL_STAGE:
-            raise OperatorError(f"the stage {LOCAL_STAGE!r} is for emulators; name another one for AWS (STAGE=...)")
+            raise OperatorError(
+                f"{LOCAL_STAGE!r} is for emulators (make deploy-local); name a stage for AWS: STAGE=..."
+            )
         return _aws()
     if stage != LOCAL_STAGE:
         raise OperatorError(f"emulators take the stage {LOCAL_STAGE!r} only, not {stage!r}")
