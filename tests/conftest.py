@@ -11,13 +11,12 @@ from hypothesis import settings
 
 from infra.api_keys import FIRST_OWNER
 from infra.deployment import Deployer, answers
-from infra.emulator.server import running_emulator
 from infra.errors import OperatorError
 from infra.progress import Progress
-from infra.settings import LOCAL_STAGE, Settings, read_settings
+from infra.settings import LOCAL_STAGE, read_settings
 from infra.stage_file import read_deployment
-from infra.targets import EMBEDDED, find_target
 from tests.deployed import Stage
+from tests.embedded import embedded
 
 # Hooks: they count in every process of a run, and tell the sum in the one that reports.
 from tests.faults.tally import pytest_sessionfinish, pytest_terminal_summary, pytest_testnodedown  # noqa: F401
@@ -43,11 +42,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
         warm_up(there)
         yield there
         return
-    state_dir = tmp_path_factory.mktemp("jobpipe")
-    with running_emulator(state_dir) as emulator:
-        here = Settings(stage=LOCAL_STAGE, port=emulator.port, endpoint_url=None, state_dir=state_dir)
-        target = find_target(EMBEDDED, LOCAL_STAGE, here, start=False)
-        assert target is not None
+    with embedded(tmp_path_factory.mktemp("jobpipe")) as (target, here):
         stage = Stage(Deployer(target, LOCAL_STAGE, here, Progress(), {}).up())
         assert stage.request("GET", "/items").json() == [], "a new stage has no items"
         warm_up(stage)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 
@@ -84,9 +83,8 @@ def test_a_shell_without_an_account(
     command: tuple[str, ...], given: dict[str, str], told: str, tmp_path: Path
 ) -> None:
     nothing = {"AWS_CONFIG_FILE": "/dev/null", "AWS_SHARED_CREDENTIALS_FILE": "/dev/null"}
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "JOBPIPE_"))}
     environment = {
-        **kept,
+        **commands.clean_environment(),
         **nothing,
         "AWS_EC2_METADATA_DISABLED": "true",
         "JOBPIPE_STATE_DIR": str(tmp_path),

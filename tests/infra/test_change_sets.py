@@ -8,20 +8,15 @@ import pytest
 from rich.console import Console
 
 from infra.change_sets import Stacks
-from infra.emulator import running_emulator
 from infra.errors import OperatorError
 from infra.progress import Progress
-from infra.settings import Settings
-from infra.targets import EMBEDDED, Target, find_target
+from infra.targets import Target
+from tests.embedded import embedded
 
 
 @pytest.fixture(scope="module")
 def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
-    state_dir: Path = tmp_path_factory.mktemp("emulator")
-    with running_emulator(state_dir) as emulator:
-        settings = Settings(stage="local", port=emulator.port, endpoint_url=None, state_dir=state_dir)
-        found = find_target(EMBEDDED, "local", settings, start=False)
-        assert found
+    with embedded(tmp_path_factory.mktemp("emulator")) as (found, _):
         yield found
 
 

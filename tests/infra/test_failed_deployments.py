@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,26 +11,21 @@ from rich.console import Console
 
 from infra.change_sets import Stacks
 from infra.deployment import Deployer
-from infra.emulator import running_emulator
 from infra.errors import OperatorError
 from infra.progress import Progress
 from infra.retained import delete_remains
-from infra.settings import Settings
 from infra.stack_events import made_and_left
-from infra.targets import EMBEDDED, Target, find_target
+from infra.targets import Target
 from infra.teardown import Teardown
+from tests.embedded import embedded
 
 TABLE, QUEUE, BUCKET = "AWS::DynamoDB::Table", "AWS::SQS::Queue", "AWS::S3::Bucket"
 
 
 @pytest.fixture(scope="module")
 def deployer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployer]:
-    state_dir: Path = tmp_path_factory.mktemp("failed-first")
-    with running_emulator(state_dir) as emulator:
-        settings = Settings(stage="local", port=emulator.port, endpoint_url=None, state_dir=state_dir)
-        found = find_target(EMBEDDED, "local", settings, start=False)
-        assert found
-        yield Deployer(found, "prod", settings, Progress(Console(quiet=True)), {})
+    with embedded(tmp_path_factory.mktemp("failed-first")) as (target, settings):
+        yield Deployer(target, "prod", settings, Progress(Console(quiet=True)), {})
 
 
 def template(name: str, *, fails: bool) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 import re
 import stat
 import sys
@@ -80,8 +79,7 @@ def state_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def run(state_dir: Path) -> Iterator[Run]:
     with running_emulator(state_dir) as emulator:
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "JOBPIPE_"))}
-        environment = {**kept, "JOBPIPE_STATE_DIR": str(state_dir), "JOBPIPE_PORT": str(emulator.port)}
+        environment = commands.clean_environment(JOBPIPE_STATE_DIR=str(state_dir), JOBPIPE_PORT=str(emulator.port))
 
         def command(module: str, *arguments: str) -> commands.Done:
             return commands.run(sys.executable, "-m", f"infra.{module}", *arguments, env=environment)

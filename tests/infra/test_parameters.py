@@ -8,16 +8,16 @@ import pytest
 
 from infra.change_sets import Stacks
 from infra.deployment import Deployer
-from infra.emulator import running_emulator
 from infra.errors import OperatorError
 from infra.progress import Progress
-from infra.settings import LOCAL_STAGE, Settings
+from infra.settings import LOCAL_STAGE
 from infra.stack_names import foundation_stack, log_groups
 from infra.stage_diff import stage_diff
-from infra.targets import EMBEDDED, access_logs, find_target
+from infra.targets import access_logs
 from infra.teardown import Teardown
 from infra.templates import foundation_for
 from tests.deployed import WAIT, Stage, problem, unique
+from tests.embedded import embedded
 
 # A deployment asks three times whether its key is good.
 LIMITS = {"StageRateLimit": "2", "StageBurstLimit": "5", "QuotaLimit": "7", "QuotaPeriod": "DAY"}
@@ -26,11 +26,7 @@ ASKED_FOR, WAY_BACK = {"Encryption": "customer-managed", **LIMITS}, {"Encryption
 
 @pytest.fixture(scope="module")
 def deployer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployer]:
-    state_dir = tmp_path_factory.mktemp("own-key")
-    with running_emulator(state_dir) as emulator:
-        settings = Settings(stage=LOCAL_STAGE, port=emulator.port, endpoint_url=None, state_dir=state_dir)
-        target = find_target(EMBEDDED, LOCAL_STAGE, settings, start=False)
-        assert target is not None
+    with embedded(tmp_path_factory.mktemp("own-key")) as (target, settings):
         yield Deployer(target, LOCAL_STAGE, settings, Progress(), ASKED_FOR)
 
 

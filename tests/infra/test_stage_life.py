@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -27,8 +26,7 @@ def state_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def run(state_dir: Path) -> Iterator[Run]:
     with running_emulator(state_dir) as emulator:
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "JOBPIPE_"))}
-        environment = {**kept, "JOBPIPE_STATE_DIR": str(state_dir), "JOBPIPE_PORT": str(emulator.port)}
+        environment = commands.clean_environment(JOBPIPE_STATE_DIR=str(state_dir), JOBPIPE_PORT=str(emulator.port))
 
         yield lambda *arguments: commands.run(sys.executable, "-m", "infra.deploy", *arguments, env=environment)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 
@@ -16,8 +15,7 @@ class Operator:
 
     def __init__(self, stage: Stage, state_dir: Path) -> None:
         write_deployment(state_dir, stage.deployment)
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "JOBPIPE_"))}
-        self.environment = {**kept, "JOBPIPE_STATE_DIR": str(state_dir), "COLUMNS": "200"}
+        self.environment = commands.clean_environment(JOBPIPE_STATE_DIR=str(state_dir), COLUMNS="200")
         self._stage = stage.deployment.stage
 
     def run(self, script: str, *arguments: str) -> commands.Done:
