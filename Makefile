@@ -130,6 +130,7 @@ stop: .venv/.installed ## stop the embedded emulator, and LocalStack if it was s
 lock: ## pin the requirements anew (needs uv)
 	@command -v uv >/dev/null || { echo 'make lock: uv is needed (https://docs.astral.sh/uv)' >&2; exit 1; }
 	$(UV_COMPILE) requirements-dev.in -o requirements-dev.lock
+	$(UV_COMPILE) -c requirements-dev.lock tests/bench/requirements.in -o tests/bench/requirements.lock
 	$(UV_COMPILE) infra/emulator/requirements.in -o infra/emulator/requirements.lock
 	$(UV_COMPILE) infra/checks/requirements.in -o infra/checks/requirements.lock
 	$(UV_COMPILE) api_lambda/requirements.in -o api_lambda/requirements.txt
@@ -144,6 +145,11 @@ clean: ## remove what was built, but no environment and no deployment
 	@echo 'installing the tools into .venv ...'
 	@$(PYTHON) -m venv .venv || { echo 'make: the venv module of $(PYTHON) does not work' >&2; exit 1; }
 	@$(PY) -m pip install -qq --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@touch $@
+
+.venv/.bench-installed: tests/bench/requirements.lock .venv/.installed
+	@echo 'installing what the benchmark compares with (Celery, Flask) and the plots ...'
+	@$(PY) -m pip install -qq --disable-pip-version-check --require-hashes -r $<
 	@touch $@
 
 $(CHECKS)/.installed: infra/checks/requirements.lock

@@ -26,6 +26,7 @@ LOCKS = (
     "worker_lambda/requirements.txt",
     "infra/emulator/requirements.lock",
     "infra/checks/requirements.lock",
+    "tests/bench/requirements.lock",
 )
 IGNORED = ROOT / "infra" / "checks" / "ignored.toml"
 PIP_AUDIT = ROOT / ".jobpipe" / "checks-venv" / "bin" / "pip-audit"

@@ -115,7 +115,7 @@ def test_dependabot_looks_wherever_something_is_pinned() -> None:
     updates = read(GITHUB / "dependabot.yml")["updates"]
 
     looked = {each["package-ecosystem"]: each.get("directories", [each.get("directory")]) for each in updates}
-    requirements = [*ROOT.glob("*_lambda/requirements.txt"), *ROOT.glob("infra/*/requirements.in")]
+    requirements = [*ROOT.glob("*_lambda/requirements.txt"), *ROOT.glob("*/*/requirements.in")]
     assert {f"/{path.parent.relative_to(ROOT)}" for path in requirements} | {"/"} == set(looked["pip"])
     assert set(looked) == {"pip", "github-actions", "docker", "docker-compose"}
     assert all(each["cooldown"]["default-days"] >= 7 for each in updates)

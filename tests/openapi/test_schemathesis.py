@@ -34,9 +34,10 @@ def test_the_api_is_as_documented(stage: Stage) -> None:
     # So that a change of the tool or of its settings cannot make this a test of nothing.
     for phase in ("Examples", "Coverage", "Fuzzing", "Stateful"):
         assert f"✅ {phase}" in done.stdout, done.stdout
-    generated = re.search(r"(\d+) generated", done.stdout)
-    assert generated is not None
-    assert int(generated[1]) > 500, done.stdout
+    generated, operations = (re.search(rf"(\d+) {what}", done.stdout) for what in ("generated", "selected"))
+    assert generated is not None and operations is not None
+    # How many it comes to in its time is the machine's affair: some 40 of each operation on a quiet one.
+    assert int(generated[1]) > 5 * int(operations[1]), done.stdout
 
 
 def test_what_the_stage_serves_is_what_it_is_held_against(stage: Stage) -> None:
