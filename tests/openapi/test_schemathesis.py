@@ -35,7 +35,8 @@ def test_the_api_is_as_documented(stage: Stage) -> None:
     for phase in ("Examples", "Coverage", "Fuzzing", "Stateful"):
         assert f"✅ {phase}" in done.stdout, done.stdout
     generated, operations = (re.search(rf"(\d+) {what}", done.stdout) for what in ("generated", "selected"))
-    assert generated is not None and operations is not None
+    assert generated is not None
+    assert operations is not None
     # How many it comes to in its time is the machine's affair: some 40 of each operation on a quiet one.
     assert int(generated[1]) > 5 * int(operations[1]), done.stdout
 
