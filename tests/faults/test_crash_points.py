@@ -1,34 +1,21 @@
-"""P1 to P8 at every crash point: each kind of fault at each AWS call of each operation, then the whole state.
-
-`make faults` runs pairs of faults.
-"""
+"""Every AWS call of the product is a crash point of some scenario; test_faults_in_*.py try each fault at each."""
 
 from __future__ import annotations
+
+import importlib
+from collections import Counter
+from pathlib import Path
 
 import pytest
 
 from tests.faults.call_sites import HiddenCall, Site, call_sites, sites_in
 from tests.faults.kinds import ACKNOWLEDGE, Kind, Point
 from tests.faults.scenarios import SCENARIOS
-from tests.faults.schedules import Runner, describe
-from tests.faults.tally import Tally
-
-_SHOWN = 3
-
-
-@pytest.mark.parametrize("name", SCENARIOS)
-def test_every_fault_at_every_call(name: str, running: Runner, tally: Tally) -> None:
-    faultless = running.run(name)
-    assert not faultless.wrong, describe(name, [], faultless)
-    assert faultless.clean
-    runs = {fault: running.run(name, [fault]) for fault in running.singles(name)}
-    tally.add(1 + len(runs))
-    failures = [describe(name, [fault], run) for fault, run in runs.items() if run.wrong]
-    assert not failures, "\n\n".join([f"{len(failures)} of {len(runs)}", *failures[:_SHOWN]])
+from tests.faults.schedules import Runner
 
 
 def test_every_call_site_is_covered(running: Runner) -> None:
-    """A new AWS call fails here until a scenario reaches it: then the test above tries every fault at it."""
+    """A new AWS call fails here until a scenario reaches it: then every fault is tried at it."""
     reached = {point.site for name in SCENARIOS for point in running.run(name).points}
     sites = call_sites()
     assert not sites - reached, "\n".join(["no scenario reaches", *map(str, sorted(sites - reached))])
@@ -38,6 +25,16 @@ def test_every_call_site_is_covered(running: Runner) -> None:
 @pytest.mark.parametrize("site", sorted(call_sites()), ids=str)
 def test_faults_come_before_the_effect_and_after_it_and_with_a_crash(site: Site) -> None:
     assert {Kind.BROKEN, Kind.LOST, Kind.GONE_BEFORE, Kind.OVERTAKEN} <= set(Point(1, site, "worker").kinds)
+
+
+def test_every_scenario_is_in_one_of_the_files() -> None:
+    shared_out = Counter(
+        name
+        for path in Path(__file__).parent.glob("test_faults_in_*.py")
+        for mark in importlib.import_module(f"tests.faults.{path.stem}").test_every_fault_at_every_call.pytestmark
+        for name in mark.args[1]
+    )
+    assert shared_out == Counter(list(SCENARIOS))
 
 
 def test_calls_are_found_in_the_source() -> None:

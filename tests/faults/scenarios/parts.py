@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
+from types import ModuleType
 from typing import Any
 
 from tests.faults.history import Asked
@@ -20,6 +21,12 @@ HUGE = "x" * 210_000  # over what a message holds
 def scenario(function: Scenario) -> Scenario:
     SCENARIOS[function.__name__] = function
     return function
+
+
+def scenarios_in(*modules: ModuleType) -> list[str]:
+    """The names of those that these modules define."""
+    names = {module.__name__ for module in modules}
+    return [name for name, function in SCENARIOS.items() if function.__module__ in names]
 
 
 def ask(world: World, operation: str, item: Asked | str = "", *, key: str | None = "new", **fields: Any) -> Asked:
