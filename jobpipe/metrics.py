@@ -32,6 +32,10 @@ class Metric:
 ACCEPTED = Metric("Accepted", MetricUnit.Count, (_API,))
 # of the keyed routes, without waiting for jobs
 REQUEST_TIME = Metric("RequestTime", MetricUnit.Milliseconds, (_API,))
+# by requests, for their jobs: in a minute 60 times the executions that waiting holds
+WAITED = Metric("Waited", MetricUnit.Seconds, (_API,))
+# waits that ended with the job still queued
+WAITS_IN_VAIN = Metric("WaitsInVain", MetricUnit.Count, (_API,))
 # answered 503, and 500
 UNAVAILABLE = Metric("Unavailable", MetricUnit.Count, (_API,))
 FAULTS = Metric("Faults", MetricUnit.Count, (_API,))

@@ -20,6 +20,7 @@ class Settings:
     parked_queue_url: str  # empty for the API
     worker_timeout: float  # seconds
     job_retention: timedelta  # how long an ended job can be read
+    longest_wait: float  # seconds that the API holds an answer back at most; 0 for never
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> Self:
@@ -33,4 +34,5 @@ class Settings:
             parked_queue_url=environ.get("PARKED_QUEUE_URL", ""),
             worker_timeout=float(environ.get("WORKER_TIMEOUT", "30")),
             job_retention=timedelta(days=float(environ.get("JOB_RETENTION_DAYS", "7"))),
+            longest_wait=float(environ.get("MAX_WAIT_SECONDS", "20")),
         )

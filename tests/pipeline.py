@@ -55,11 +55,12 @@ class Pipeline:
     parked: MemoryParked = field(default_factory=MemoryParked)
     context: Context = field(default_factory=Context)
     reserve_seconds: float = 18.0
+    longest_wait: float = 20.0
 
     def __post_init__(self) -> None:
         self.items = MemoryItems(self.jobs)
         self.stores = Stores(self.jobs, self.items, self.documents)
-        services = Services(self.jobs, self.items, self.documents, self.queue, RETENTION)
+        services = Services(self.jobs, self.items, self.documents, self.queue, RETENTION, self.longest_wait)
         self.app = build_app("test", lambda: services)
 
     def request(

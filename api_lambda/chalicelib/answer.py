@@ -48,7 +48,7 @@ def answer_for(job: Job, seconds: int, request: HttpRequest, services: Services,
     response = None
     if seconds:
         try:
-            job = wait_for(job, seconds, services.jobs, request)
+            job = wait_for(job, seconds, request, services)
             if job.status.done:
                 response = final_response(job, services.documents, to_root, request.request_id)
                 response.headers["Preference-Applied"] = f"wait={seconds}"

@@ -21,8 +21,8 @@ JSON_OR_MERGE_PATCH = ("application/json", "application/merge-patch+json")
 MAX_WAIT_SECONDS = 20
 """API Gateway gives up at 29."""
 MAX_PREFER_LENGTH = 1024
-DEFAULT_WAIT_SECONDS = 3
-"""Of `?wait` without a number."""
+DEFAULT_WAIT_SECONDS = 0.3
+"""Of `?wait` without a number: so long waiting costs less than the poll that it may save (docs/decisions/0020)."""
 MAX_PAGE = 100
 DEFAULT_PAGE = 50
 
@@ -96,7 +96,7 @@ def preferred_wait(request: HttpRequest) -> int:
     return 0
 
 
-def wait_query(request: HttpRequest) -> int:
+def wait_query(request: HttpRequest) -> float:
     """Seconds of `?wait=N`, 0 without."""
     value = _one(request, "wait")
     if value is None:

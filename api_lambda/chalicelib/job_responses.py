@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from urllib.parse import quote
 
 from jobpipe import etags, json_text
+from jobpipe.clock import now
 from jobpipe.errors import CommandCancelled, InternalError, Problem
 from jobpipe.item import item_json
 from jobpipe.job import Job, Status
@@ -17,14 +19,24 @@ JSON = "application/json"
 PROBLEM = "application/problem+json"
 DELETED = '{"message":"Item deleted"}'
 
-_POLL_AGAIN_SECONDS = "1"
+_LONGEST_PAUSE = 30
+_SHARE_OF_AGE = 4
+
+
+def poll_again_after(age: float) -> int:
+    """Seconds until it is worth asking again for a job that did not change for so many.
+
+    A quarter of these, so that an old job is polled seldom and yet learnt of soon, for its age.
+    """
+    return min(max(1, int(age / _SHARE_OF_AGE)), _LONGEST_PAUSE)
 
 
 def job_response(status: int, job: Job, documents: DocumentStore) -> HttpResponse:
     """The job as a resource."""
     response = HttpResponse(status, _job_json(job, documents), {"Content-Type": JSON}, _ids(job))
     if not job.status.done:
-        response.headers["Retry-After"] = _POLL_AGAIN_SECONDS
+        age = now() - datetime.fromisoformat(job.updated_at)
+        response.headers["Retry-After"] = str(poll_again_after(age.total_seconds()))
     return response
 
 

@@ -28,7 +28,7 @@ def get_job(request: HttpRequest, services: Services) -> HttpResponse:
     seconds = said.wait_query(request)
     job = _own_job(request, services)
     if seconds:
-        job = wait_for(job, seconds, services.jobs, request)
+        job = wait_for(job, seconds, request, services)
     return job_response(200, job, services.documents)
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cache
 
@@ -13,13 +14,17 @@ from jobpipe.settings import Settings
 from jobpipe.sqs_commands import SqsCommands
 from jobpipe.stores import Stores, open_stores
 
+from .circuit_breaker import CircuitBreaker
+
 
 @dataclass(frozen=True, slots=True)
 class Services(Stores):
-    """The stores, the queue, and the one setting that the endpoints need."""
+    """The stores, the queue, and what the endpoints need besides."""
 
     queue: CommandQueue
     job_retention: timedelta
+    longest_wait: float = math.inf  # seconds that a request is held back at most, whatever it asks for
+    breaker: CircuitBreaker = field(default_factory=CircuitBreaker)
 
 
 @cache
@@ -34,4 +39,5 @@ def open_services() -> Services:
         documents=stores.documents,
         queue=SqsCommands(clients, settings.commands_queue_url),
         job_retention=settings.job_retention,
+        longest_wait=settings.longest_wait,
     )

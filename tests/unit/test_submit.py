@@ -222,37 +222,6 @@ def test_trouble_in_waiting_does_not_hide_that_the_command_was_accepted(
     assert answer.json["status"] == "queued"
 
 
-class FakeTime:
-    """A clock that only moves while somebody sleeps."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def monotonic(self) -> float:
-        return self.now
-
-    def sleep(self, seconds: float) -> None:
-        self.now += seconds
-
-
-@pytest.mark.parametrize(
-    ("wait", "lambda_seconds", "waited"),
-    [(20, 29, (19.5, 20)), (20, 5, (2.5, 3)), (3, 29, (2.5, 3)), (20, 1, (0, 0))],
-)
-def test_a_wait_ends_in_time_and_before_lambda_does(
-    pipeline: Pipeline,
-    monkeypatch: pytest.MonkeyPatch,
-    wait: int,
-    lambda_seconds: int,
-    waited: tuple[float, float],
-) -> None:
-    clock = FakeTime()
-    monkeypatch.setattr("api_lambda.chalicelib.wait.time", clock)
-    pipeline.context.milliseconds = lambda_seconds * 1000
-    assert pipeline.request("POST", "/items", GOOD, headers={"prefer": f"wait={wait}"}).status == 202
-    assert waited[0] <= clock.now <= waited[1]
-
-
 def test_an_outage_of_the_jobs_table_queues_nothing(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_: object) -> None:
         raise Unavailable("The jobs table did not answer.")

@@ -1,0 +1,308 @@
+"""Waiting for a job: how soon its end is noticed, at how many reads, and when it is not waited for at all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from api_lambda.chalicelib.circuit_breaker import CircuitBreaker
+from api_lambda.chalicelib.wait import FIRST_PAUSE, READ_SECONDS, pause_after
+from jobpipe.clock import now
+from jobpipe.errors import Unavailable
+from tests.lives import accept, item, slug, unavailable
+from tests.pipeline import Answer, Pipeline
+from tests.unreliable import Clock
+
+LONGEST = 20
+
+
+class FakeTime:
+    """Stands in for the module: a clock that only moves while somebody sleeps, and what happens at a moment of it."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.sleeps = 0
+        self.events: list[tuple[float, Callable[[], object]]] = []
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def time(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.sleeps += 1
+        self.now += seconds
+        due = [event for event in self.events if event[0] <= self.now]
+        self.events = [event for event in self.events if event[0] > self.now]
+        for _, happens in due:
+            happens()
+
+    def after(self, seconds: float, happens: Callable[[], object]) -> None:
+        self.events.append((self.now + seconds, happens))
+
+
+@pytest.fixture
+def clock() -> Iterator[FakeTime]:
+    with pytest.MonkeyPatch.context() as patch:
+        yield installed(patch)
+
+
+def installed(patch: pytest.MonkeyPatch) -> FakeTime:
+    fake = FakeTime()
+    for module in ("wait", "circuit_breaker"):
+        patch.setattr(f"api_lambda.chalicelib.{module}.time", fake)
+    return fake
+
+
+def look(pipeline: Pipeline, job_id: str, wait: int | str) -> Answer:
+    return pipeline.request("GET", f"/jobs/{job_id}?wait={wait}")
+
+
+def wait_in_vain(pipeline: Pipeline, clock: FakeTime, wait: int, *, times: int) -> None:
+    """So many times for jobs of different items, whose worker does not come."""
+    for _ in range(times):
+        job_id, started = accept(pipeline), clock.now
+        assert look(pipeline, job_id, wait).json["status"] == "queued"
+        assert clock.now - started == pytest.approx(wait), "it was waited for"
+
+
+def waits(pipeline: Pipeline, clock: FakeTime, wait: int) -> bool:
+    """Whether a request for a new job is held back."""
+    job_id, started = accept(pipeline), clock.now
+    answer = look(pipeline, job_id, wait)
+    assert (answer.status, answer.json["status"], answer.headers["retry-after"]) == (200, "queued", "1")
+    return clock.now > started
+
+
+# --- how long ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("wait", "lambda_seconds", "waited"), [(20, 29, 20), (20, 5, 3), (3, 29, 3), (20, 1, 0)])
+def test_a_wait_ends_in_time_and_before_lambda_does(
+    pipeline: Pipeline, clock: FakeTime, wait: int, lambda_seconds: int, waited: float
+) -> None:
+    pipeline.context.milliseconds = lambda_seconds * 1000
+    assert pipeline.request("POST", "/items", item(), headers={"prefer": f"wait={wait}"}).status == 202
+    assert clock.now == pytest.approx(waited)
+
+
+@pytest.mark.parametrize(("longest", "waited"), [(0, 0), (0.5, 0.5), (20, 5)])
+def test_a_stage_may_hold_answers_back_for_less(clock: FakeTime, longest: float, waited: float) -> None:
+    pipeline = Pipeline(longest_wait=longest)
+    assert pipeline.request("POST", "/items", item(), headers={"prefer": "wait=5"}).status == 202
+    assert clock.now == pytest.approx(waited)
+
+
+def test_the_end_is_looked_for_once_more_when_the_time_is_up(pipeline: Pipeline, clock: FakeTime) -> None:
+    job_id = accept(pipeline)
+    clock.after(2.999, pipeline.drain)
+    assert look(pipeline, job_id, 3).json["status"] == "succeeded"
+    assert clock.now == pytest.approx(3)
+
+
+@pytest.mark.parametrize(("wait", "longest"), [("", 0.3), (1, 1)])
+def test_without_a_number_it_is_the_service_that_says_how_long(
+    pipeline: Pipeline, clock: FakeTime, wait: int | str, longest: float
+) -> None:
+    look(pipeline, accept(pipeline), wait)
+    assert clock.now == pytest.approx(longest)
+
+
+def test_a_job_between_two_attempts_is_not_waited_for(
+    pipeline: Pipeline, clock: FakeTime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def outage() -> None:
+        with monkeypatch.context() as broken:
+            broken.setattr(pipeline.items, "commit", unavailable)
+            pipeline.work()
+
+    job_id = accept(pipeline)
+    clock.after(0.5, outage)
+    assert look(pipeline, job_id, LONGEST).json["status"] == "retrying"
+    assert clock.now == pytest.approx(0.5, abs=0.1)
+    ended = clock.now
+    assert look(pipeline, job_id, LONGEST).json["status"] == "retrying"
+    assert clock.now == ended
+
+
+@pytest.mark.parametrize("error", [Unavailable("no")])
+def test_a_read_that_fails_ends_the_wait_and_not_the_request(
+    pipeline: Pipeline, clock: FakeTime, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    job_id = accept(pipeline)
+    clock.after(0.5, lambda: monkeypatch.setattr(pipeline.jobs, "get", unavailable))
+    answer = look(pipeline, job_id, LONGEST)
+    assert (answer.status, answer.json["status"], answer.headers["retry-after"]) == (200, "queued", "1")
+    assert clock.now < 1
+    answer = look(pipeline, job_id, LONGEST)
+    assert (answer.status, slug(answer)) == (503, "unavailable"), "nothing was read before"
+
+
+# --- how soon, and at how many reads -----------------------------------------------------------------------------
+
+
+@given(seconds=st.floats(0, 19.9))
+def test_the_end_is_noticed_soon_for_the_time_that_it_took_at_few_reads(seconds: float) -> None:
+    pipeline, reads = Pipeline(), 0
+    get = pipeline.jobs.get
+
+    def counted(job_id: str) -> Any:
+        nonlocal reads
+        reads += 1
+        return get(job_id)
+
+    with pytest.MonkeyPatch.context() as patch:
+        clock = installed(patch)
+        job_id = accept(pipeline)
+        patch.setattr(pipeline.jobs, "get", counted)
+        clock.after(seconds, pipeline.drain)
+        assert look(pipeline, job_id, LONGEST).json["done"]
+    late = clock.now - seconds
+    assert 0 <= late <= pause_after(seconds)
+    assert late <= 0.1 or seconds > 0.5, "by 50 ms on average, for ordinary jobs"
+    assert reads <= 3 + (2 * seconds / READ_SECONDS) ** 0.5
+
+
+@given(seconds=st.floats(0.05, 20), other=st.floats(0.1, 10))
+def test_no_other_distance_of_reads_would_cost_much_less(seconds: float, other: float) -> None:
+    """In seconds of waiting: the reads until a job's end, and on average half a pause after it."""
+
+    def cost(factor: float) -> float:
+        elapsed = reads = 0.0
+        while elapsed < seconds:
+            pause = factor * pause_after(elapsed)
+            share = min(
+                1.0, (seconds - elapsed) / pause
+            )  # so that it is no matter of luck where the last one falls
+            elapsed, reads = elapsed + pause, reads + share
+        return reads * READ_SECONDS + factor * pause_after(seconds) / 2
+
+    assert cost(1) <= cost(other) * (17 / 16) + FIRST_PAUSE / 4
+
+
+# --- when waiting is in vain -------------------------------------------------------------------------------------
+
+
+def test_under_a_backlog_nobody_waits(pipeline: Pipeline, clock: FakeTime) -> None:
+    wait_in_vain(pipeline, clock, LONGEST, times=3)
+    sleeps = clock.sleeps
+    for _ in range(100):
+        assert not waits(pipeline, clock, LONGEST)
+        answer = pipeline.request("POST", "/items", item(), headers={"prefer": f"wait={LONGEST}"})
+        assert (answer.status, answer.headers["retry-after"]) == (202, "1")
+        assert "preference-applied" not in answer.headers
+    assert clock.sleeps == sleeps
+
+
+def test_it_is_tried_now_and_then_whether_the_backlog_is_over(pipeline: Pipeline, clock: FakeTime) -> None:
+    wait_in_vain(pipeline, clock, LONGEST, times=3)
+    clock.now += 9 * LONGEST - 1
+    assert not waits(pipeline, clock, LONGEST)
+    clock.now += 2
+    assert waits(pipeline, clock, LONGEST), "one, to see"
+    assert not waits(pipeline, clock, LONGEST), "it was in vain"
+    clock.now += 9 * LONGEST + 1
+    pipeline.drain()
+    job_id = accept(pipeline, item("Stove"))
+    clock.after(1, pipeline.drain)
+    assert look(pipeline, job_id, LONGEST).json["done"]
+    wait_in_vain(pipeline, clock, LONGEST, times=3)
+
+
+def test_one_that_ends_in_time_makes_up_for_those_in_vain(pipeline: Pipeline, clock: FakeTime) -> None:
+    for number in range(5):
+        wait_in_vain(pipeline, clock, 5, times=2)
+        job_id = accept(pipeline, item(f"Stove {number}"))
+        clock.after(1, pipeline.drain)
+        assert look(pipeline, job_id, 5).json["done"]
+
+
+def test_one_item_that_is_held_up_keeps_nobody_else_from_waiting(pipeline: Pipeline, clock: FakeTime) -> None:
+    """Its command may kill the worker each time: that is trouble of its own (P8)."""
+    stuck = accept(pipeline)
+    for _ in range(10):
+        started = clock.now
+        look(pipeline, stuck, LONGEST)
+        assert clock.now - started == pytest.approx(LONGEST)
+    assert waits(pipeline, clock, LONGEST)
+
+
+def test_longer_waits_are_not_judged_by_shorter_ones(pipeline: Pipeline, clock: FakeTime) -> None:
+    wait_in_vain(pipeline, clock, 1, times=3)
+    assert not waits(pipeline, clock, 1)
+    job_id = accept(pipeline, item("Stove"))
+    clock.after(3, pipeline.drain)
+    assert look(pipeline, job_id, 5).json["done"]
+    assert waits(pipeline, clock, 1), "it ended while it was waited for"
+
+
+@pytest.mark.parametrize("trouble", ["outage", "bug", "retrying"])
+def test_waits_that_were_cut_short_tell_nothing(
+    pipeline: Pipeline, clock: FakeTime, monkeypatch: pytest.MonkeyPatch, trouble: str
+) -> None:
+    for _ in range(5):
+        job_id = accept(pipeline)
+        with monkeypatch.context() as broken:
+            if trouble == "retrying":
+                broken.setattr(pipeline.items, "commit", unavailable)
+                clock.after(1, pipeline.work)
+            else:
+                fails = unavailable if trouble == "outage" else lambda _: 1 / 0
+                clock.after(1, lambda fails=fails: broken.setattr(pipeline.jobs, "get", fails))
+            look(pipeline, job_id, LONGEST)
+    assert waits(pipeline, clock, LONGEST)
+
+
+@given(st.lists(st.tuples(st.integers(1, LONGEST), st.floats(0, 100)), max_size=200))
+def test_waits_in_vain_take_a_tenth_of_the_time(asked: list[tuple[int, float]]) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        clock, breaker, waited = installed(patch), CircuitBreaker(), 0.0
+        for number, (wait, pause) in enumerate(asked):
+            clock.now += pause
+            if breaker.allows(wait):
+                clock.now += wait
+                waited += wait
+                breaker.in_vain(f"item {number}", wait)
+    # The first three, and each length that had not been tried before: 20 seconds at most after a shorter one.
+    assert waited <= 3 * LONGEST + clock.now / 10 + sum(range(LONGEST + 1))
+
+
+# --- when to ask again -------------------------------------------------------------------------------------------
+
+
+def test_an_old_job_is_asked_for_less_often(pipeline: Pipeline) -> None:
+    clock = Clock()
+    with clock.installed():
+        job_id, asked, born = accept(pipeline), 0, now()
+        while now() - born < timedelta(minutes=10):
+            pause = int(pipeline.request("GET", f"/jobs/{job_id}").headers["retry-after"])
+            age = (now() - born).total_seconds()
+            assert 1 <= pause <= 30
+            assert pause <= max(1, age / 4), "it is learnt of soon, for its age"
+            asked += 1
+            clock.advance(timedelta(seconds=pause))
+    assert asked < 50, "and not 600 times"
+
+
+def test_a_job_that_was_queued_again_is_young(pipeline: Pipeline) -> None:
+    clock = Clock()
+    with clock.installed():
+        pipeline.do("POST", "/items", item())
+        job_id = accept(pipeline)
+        pipeline.drain()
+        clock.advance(timedelta(hours=1))
+        assert pipeline.request("POST", f"/jobs/{job_id}/retry").headers["retry-after"] == "1"
+
+
+def test_a_clock_that_is_behind_the_workers_does_no_harm(pipeline: Pipeline) -> None:
+    clock = Clock()
+    with clock.installed():
+        job_id = accept(pipeline)
+        clock.advance(timedelta(seconds=-5))
+        assert pipeline.request("GET", f"/jobs/{job_id}").headers["retry-after"] == "1"
