@@ -99,21 +99,22 @@ class Client:
         """Queues a failed job again; one that waits or runs is left as it is."""
         return self._accepted(calls.retry(job_id))
 
-    def wait(self, job: Job, timeout: float = 60.0, *, long_poll: int = 3) -> Job:
+    def wait(self, job: Job, timeout: float = 60.0, *, long_poll: int = 1) -> Job:
         """The job at its end, however it ended; WaitTimeout if that takes more than `timeout` seconds.
 
-        `long_poll` is how long the service may hold each answer back: more means fewer requests while jobs
-        end quickly, and a dearer wait under a backlog.
+        `long_poll` is how long the service may hold the first answer back: most jobs end within a second. For one
+        that did not, polling is cheaper: at the pace that the service asks for, an older job less often.
         """
         if job.done:
             return job
         latest = job
         deadline = time.monotonic() + timeout
+        holds = iter([long_poll])
 
         def poll() -> Job:
             nonlocal latest
             remaining = max(0.0, deadline - time.monotonic())
-            latest = self._poll(job.id, min(long_poll, LONGEST_WAIT, int(remaining)), deadline)
+            latest = self._poll(job.id, min(next(holds, 0), LONGEST_WAIT, int(remaining)), deadline)
             return latest
 
         def pause(state: RetryCallState) -> float:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from jobpipe_client.client import Client
 
 ACCEPTED = 202
-LONGEST_PREFERENCE = 20  # seconds, by the contract
+LONGEST_PREFERENCE = 5  # seconds: enough for a worker that has to start; for what takes longer polling is cheaper
 DEFAULT_TIMEOUT = 30.0
 
 

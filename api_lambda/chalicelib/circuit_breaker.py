@@ -18,11 +18,11 @@ class CircuitBreaker:
 
     def __init__(self) -> None:
         self._items: set[str] = set()  # that were waited for in vain since a job ended in time
-        self._tried = 0.0  # the longest of these waits, in seconds
+        self._tried = 0.0  # for how many seconds, the last time
         self._open_until = 0.0
 
     def allows(self, seconds: float) -> bool:
-        """Whether to wait for so long: not for a while after waits half as long were in vain."""
+        """Whether to wait for so long: for a while not, after one half as long was in vain."""
         return seconds > 2 * self._tried or time.time() >= self._open_until
 
     def in_time(self) -> None:
@@ -34,7 +34,7 @@ class CircuitBreaker:
         """This item's job did not end in so many seconds."""
         if len(self._items) < _ITEMS:
             self._items.add(item_id)
-        self._tried = max(self._tried, seconds)
+        self._tried = seconds
         if len(self._items) >= _ITEMS:
             # By the wall clock: the monotonic one may stand still while Lambda freezes the environment.
             self._open_until = time.time() + _REST * seconds

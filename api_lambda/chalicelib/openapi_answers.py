@@ -80,7 +80,10 @@ _HEADERS: dict[str, tuple[str, Schema]] = {
     "Cache-Control": ("It may not be kept.", {"const": "no-store"}),
     "X-Content-Type-Options": ("It is what Content-Type says.", {"const": "nosniff"}),
     "Location": ("Where to poll the job, or the new item; relative to the request's URL (RFC 9110).", _TEXT),
-    "Retry-After": ("Seconds until it is worth asking again.", {"type": "integer", "minimum": 1}),
+    "Retry-After": (
+        "Seconds until it is worth asking again; for a job it grows with its age.",
+        {"type": "integer", "minimum": 1},
+    ),
     "ETag": ("The version of the item, for If-Match.", ref("EntityTag")),
     "Link": (
         'The next page, relative to the request\'s URL: `<…>; rel="next"`.',

@@ -72,16 +72,17 @@ def parameters() -> dict[str, Schema]:
             "Prefer",
             "header",
             f"`wait=N` (RFC 7240), N from 0 to {said.MAX_WAIT_SECONDS} seconds: if the job ends in that time,"
-            " the answer is the one that a synchronous API would have given, else the 202. Other preferences are"
-            " ignored.",
+            " the answer is the one that a synchronous API would have given, else the 202. While jobs take too"
+            " long for it nobody is held back, and the 202 comes at once. Other preferences are ignored.",
             {"type": "string", "maxLength": said.MAX_PREFER_LENGTH},
             example="wait=10",
         ),
         "wait": parameter(
             "wait",
             "query",
-            "Seconds to wait for the job to end or to be between two attempts; without a number it is"
-            f" {said.DEFAULT_WAIT_SECONDS}.",
+            "Seconds to wait at most for the job to end or to be between two attempts; without a number"
+            f" {said.DEFAULT_WAIT_SECONDS}, for which waiting costs less than another request. While jobs take too"
+            " long for it, nobody is held back; Retry-After tells when to ask again.",
             {"anyOf": [whole_seconds, {"const": ""}], "default": 0},
             allowEmptyValue=True,
         ),

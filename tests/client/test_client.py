@@ -93,7 +93,29 @@ def test_wait_returns_as_soon_as_the_job_ends(client: Client, service: Service) 
     assert time.monotonic() - started < 1
     polls = [s for s in service.seen if s.path.startswith("/jobs/")]
     assert len(polls) == 1
-    assert polls[0].query["wait"] == ["3"]
+    assert polls[0].query["wait"] == ["1"]
+
+
+def test_only_the_first_look_is_held_back(client: Client, service: Service) -> None:
+    """What is not done by then takes longer, and polls are cheaper than held requests."""
+    job = client.create(TENT)
+    service.canned.extend(Canned(200, {"Retry-After": "0.01"}, job.raw) for _ in range(3))
+    assert client.wait(job, long_poll=2).succeeded
+    polls = [s for s in service.seen if s.path.startswith("/jobs/")]
+    assert [poll.query.get("wait") for poll in polls] == [["2"], None, None, None]
+
+
+def test_a_look_that_was_not_held_back_is_followed_by_the_pause_that_was_asked_for(
+    client: Client, service: Service
+) -> None:
+    """Under a backlog the service answers at once: whoever asked to wait must not spin."""
+    service.pause()
+    job = client.create(TENT)
+    service.canned.extend(Canned(200, {"Retry-After": "0.2"}, job.raw) for _ in range(50))
+    with pytest.raises(WaitTimeout):
+        client.wait(job, timeout=1.0)
+    polls = [s for s in service.seen if s.path.startswith("/jobs/")]
+    assert 2 <= len(polls) <= 6  # one at the deadline
 
 
 def test_wait_polls_when_it_may_not_hold(client: Client, service: Service) -> None:
@@ -159,7 +181,7 @@ def test_health(client: Client) -> None:
 
 def test_the_synchronous_face_returns_items_and_raises_problems(client: Client, service: Service) -> None:
     item = client.sync.create(TENT)
-    assert service.seen[-1].headers["prefer"] == "wait=20"
+    assert service.seen[-1].headers["prefer"] == "wait=5"
     assert (item["price"], item.etag is not None) == (12.95, True)
     with pytest.raises(NameTaken):
         client.sync.create(TENT)

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from api_lambda.chalicelib.http_requests import MAX_WAIT_SECONDS
 from tests.infra.rendered import rendered, template
 
 STAGE, PLAN = "AWS::ApiGateway::Stage", "AWS::ApiGateway::UsagePlan"
@@ -34,6 +35,13 @@ def test_every_key_is_limited() -> None:
 
     (plan,) = rendered("api", QuotaLimit="1000", QuotaPeriod="MONTH").of_type(PLAN).values()
     assert plan["Quota"] == {"Limit": "1000", "Period": "MONTH"}
+
+
+def test_how_long_requests_are_held_back_is_the_operators() -> None:
+    for given, told in (({}, "20"), ({"MaxWaitSeconds": "0"}, "0")):
+        (function,) = rendered("api", **given).of_type("AWS::Lambda::Function").values()
+        assert function["Environment"]["Variables"]["MAX_WAIT_SECONDS"] == told
+    assert template("api")["Parameters"]["MaxWaitSeconds"]["MaxValue"] == MAX_WAIT_SECONDS
 
 
 def test_access_logs_tell_who_and_how_long_but_not_what() -> None:

@@ -91,6 +91,15 @@ def test_what_fails_comes_back_and_what_succeeded_does_not(worker: Template) -> 
     assert commands["ScalingConfig"] == {"MaximumConcurrency": {"Ref": "WorkerConcurrency"}}
 
 
+def test_the_worker_can_have_executions_of_its_own_and_no_batch_more(worker: Template) -> None:
+    """Nothing that waits in the API can take them, and nothing is received only to be throttled."""
+    work = of_kind("AWS::Lambda::Function", worker)["Work"]
+    if_reserved = {"Fn::If": ["Reserved", {"Ref": "WorkerConcurrency"}, {"Ref": "AWS::NoValue"}]}
+    assert work["ReservedConcurrentExecutions"] == if_reserved
+    assert worker["Conditions"]["Reserved"] == {"Fn::Equals": [{"Ref": "ReserveConcurrency"}, "true"]}
+    assert worker["Parameters"]["ReserveConcurrency"]["Default"] == "false", "new accounts have too few"
+
+
 def test_every_queue_keeps_its_messages_for_14_days(foundation: Template) -> None:
     assert timedelta(days=14) == limits.QUEUE_RETENTION
     assert set(queues(foundation)) == {*FIFO, "ParkedQueue"}

@@ -248,21 +248,20 @@ def test_waiting_for_a_job_is_no_request_time(
     job = pipeline.request("POST", "/items", {"name": "n", "description": "d"}, headers={"prefer": "wait=5"})
     pipeline.request("GET", f"/jobs/{job.json['id']}?wait=5")
     assert sum(slept) > 9
-    reads = [pipeline.jobs.get, pipeline.jobs.get, lambda _: 1 / 0]
-    monkeypatch.setattr(pipeline.jobs, "get", lambda job_id: reads.pop(0)(job_id))  # noqa: PLW0108
+    monkeypatch.setattr(pipeline.jobs, "get", fails_after(3, pipeline.jobs.get, ZeroDivisionError()))
     assert pipeline.request("GET", f"/jobs/{job.json['id']}?wait=5").status == 500
     times = [line["RequestTime"][0] for line in written(capsys)]
     assert times == pytest.approx([0.0, 0.0, 0.0], abs=0.1), "what is rounded off the log line"
 
 
-def fails_after(calls: int, method: Callable[..., Any]) -> Callable[..., Any]:
+def fails_after(calls: int, method: Callable[..., Any], error: Exception | None = None) -> Callable[..., Any]:
     """The method, which does not answer any more after so many calls."""
     left = [calls]
 
     def call(*args: Any) -> Any:
         left[0] -= 1
         if left[0] < 0:
-            raise Unavailable("Down.")
+            raise error or Unavailable("Down.")
         return method(*args)
 
     return call

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from api_lambda.chalicelib.circuit_breaker import CircuitBreaker
 from api_lambda.chalicelib.wait import FIRST_PAUSE, READ_SECONDS, pause_after
 from jobpipe.clock import now
+from jobpipe.errors import Unavailable
 from tests.lives import accept, item, slug, unavailable
 from tests.pipeline import Answer, Pipeline
 from tests.unreliable import Clock
@@ -175,9 +177,7 @@ def test_no_other_distance_of_reads_would_cost_much_less(seconds: float, other: 
         elapsed = reads = 0.0
         while elapsed < seconds:
             pause = factor * pause_after(elapsed)
-            share = min(
-                1.0, (seconds - elapsed) / pause
-            )  # so that it is no matter of luck where the last one falls
+            share = min(1.0, (seconds - elapsed) / pause)  # or it would be luck where the last one falls
             elapsed, reads = elapsed + pause, reads + share
         return reads * READ_SECONDS + factor * pause_after(seconds) / 2
 
@@ -246,6 +246,9 @@ def test_longer_waits_are_not_judged_by_shorter_ones(pipeline: Pipeline, clock: 
 def test_waits_that_were_cut_short_tell_nothing(
     pipeline: Pipeline, clock: FakeTime, monkeypatch: pytest.MonkeyPatch, trouble: str
 ) -> None:
+    def fails(_: str) -> None:
+        raise Unavailable("no") if trouble == "outage" else ZeroDivisionError
+
     for _ in range(5):
         job_id = accept(pipeline)
         with monkeypatch.context() as broken:
@@ -253,8 +256,7 @@ def test_waits_that_were_cut_short_tell_nothing(
                 broken.setattr(pipeline.items, "commit", unavailable)
                 clock.after(1, pipeline.work)
             else:
-                fails = unavailable if trouble == "outage" else lambda _: 1 / 0
-                clock.after(1, lambda fails=fails: broken.setattr(pipeline.jobs, "get", fails))
+                clock.after(1, partial(broken.setattr, pipeline.jobs, "get", fails))
             look(pipeline, job_id, LONGEST)
     assert waits(pipeline, clock, LONGEST)
 
