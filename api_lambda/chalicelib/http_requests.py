@@ -21,7 +21,7 @@ JSON_OR_MERGE_PATCH = ("application/json", "application/merge-patch+json")
 MAX_WAIT_SECONDS = 20
 """API Gateway gives up at 29."""
 MAX_PREFER_LENGTH = 1024
-DEFAULT_WAIT_SECONDS = 0.3
+DEFAULT_WAIT_SECONDS = 0.25
 """Of `?wait` without a number: so long waiting costs less than the poll that it may save (docs/decisions/0020)."""
 MAX_PAGE = 100
 DEFAULT_PAGE = 50

@@ -1,0 +1,232 @@
+"""How soon an answer follows a job's end, at how many status requests: `python -m tests.bench.waiting`."""
+
+from __future__ import annotations
+
+import json
+import statistics
+import sys
+import tempfile
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from infra.deployment import Deployer
+from infra.progress import Progress
+from infra.settings import LOCAL_STAGE
+from jobpipe.aws import AwsClients
+from jobpipe.clock import now
+from jobpipe.dynamodb_jobs import DynamoDbJobs
+from jobpipe.errors import InternalError
+from jobpipe.job_ref import JobRef
+from jobpipe_client import Client, Job
+from tests.bench.waiting_costs import HABITS, JOB_SECONDS, Tariff, learn
+from tests.conftest import warm_up
+from tests.deployed import Stage, unique
+from tests.embedded import embedded
+
+MEMORY_MB = (128, 256, 512, 1024, 1769)
+DEFAULT_MEMORY_MB = 1024
+TARGET_MS = 50
+_ENDS_AFTER = (0.05, 0.15, 0.5, 5.0)  # seconds
+
+Figures = dict[str, Any]
+
+
+def measure(quick: bool) -> Figures:
+    """On an emulator of its own: how late answers are, for ordinary jobs and for those that we end; requests."""
+    jobs = 10 if quick else 30
+    with tempfile.TemporaryDirectory() as directory, embedded(Path(directory)) as (target, here):
+        stage = Stage(Deployer(target, LOCAL_STAGE, here, Progress(), {}).up())
+        warm_up(stage)
+        return {
+            "target_ms": TARGET_MS,
+            "ordinary": _ordinary(stage, jobs),
+            "ends_after": {str(seconds): _controlled(stage, seconds, jobs) for seconds in _ENDS_AFTER},
+            "requests": _requests(stage, jobs),
+            **costs(),
+        }
+
+
+def costs() -> Figures:
+    """What needs no measuring."""
+    tariffs = {memory: Tariff.of(memory) for memory in MEMORY_MB}
+    return {
+        "memory_mb": {
+            str(memory): {
+                "request_dollars_per_million": tariff.request * 1e6,
+                "waited_second_dollars_per_million": tariff.waiting(1) * 1e6,
+                "break_even_seconds": tariff.break_even(),
+            }
+            for memory, tariff in tariffs.items()
+        },
+        "habits": {
+            habit.name: {
+                str(seconds): {
+                    "status_requests": learnt.requests,
+                    "waited_seconds": learnt.waited,
+                    "late_ms": learnt.late * 1000,
+                    "dollars_per_million": learnt.dollars(tariffs[DEFAULT_MEMORY_MB]) * 1e6,
+                }
+                for seconds in JOB_SECONDS
+                for learnt in [learn(habit, seconds)]
+            }
+            for habit in HABITS
+        },
+    }
+
+
+def rows(figures: Figures) -> Iterator[tuple[str, ...]]:
+    """A table of what was measured."""
+    yield "answer after the job's end, ms", "p50", "p95", "n"
+    for name, lags in (*figures["ordinary"].items(), *figures["ends_after"].items()):
+        label = name if name in figures["ordinary"] else f"`?wait=20`, a job of {name} s"
+        yield label, f"{lags['p50']:.0f}", f"{lags['p95']:.0f}", str(lags["n"])
+    yield "status requests of an ordinary job", "mean", "", "n"
+    for name, counted in figures["requests"].items():
+        yield name, f"{counted['mean']:.2f}", "", str(counted["n"])
+
+
+def tables(figures: Figures) -> Iterator[str]:
+    """Markdown of what was computed: by memory, and by habit and length of the job."""
+    yield "| memory, MB | a status request, $/million | a second of waiting, $/million | as dear after, s |"
+    yield "|---|---|---|---|"
+    for memory, by in figures["memory_mb"].items():
+        cells = (by["request_dollars_per_million"], by["waited_second_dollars_per_million"])
+        yield f"| {memory} | {cells[0]:.2f} | {cells[1]:.2f} | {by['break_even_seconds']:.2f} |"
+    yield ""
+    yield "| status requests, $/million jobs, ms late | " + " | ".join(f"{s} s" for s in JOB_SECONDS) + " |"
+    yield "|---" * (len(JOB_SECONDS) + 1) + "|"
+    for habit, by in figures["habits"].items():
+        cells = [
+            f"{it['status_requests']}, {it['dollars_per_million']:.1f}, {it['late_ms']:.0f}" for it in by.values()
+        ]
+        yield f"| {habit} | " + " | ".join(cells) + " |"
+
+
+def _ordinary(stage: Stage, jobs: int) -> Figures:
+    """From `updated_at`, which is before the transaction, to the answer in the caller's hands."""
+    asked: dict[str, Callable[[], Any]] = {
+        "`?wait=3`": lambda: stage.request("GET", f"/jobs/{_accepted(stage)}?wait=3").json(),
+        "`?wait`": lambda: stage.request("GET", f"/jobs/{_accepted(stage)}?wait=").json(),
+        "`Prefer: wait=3`": lambda: _preferred(stage),
+    }
+    lags: dict[str, list[float]] = {name: [] for name in asked}
+    for _ in range(jobs):
+        for name, ask in asked.items():  # in turns, so that the machine's moods hit all alike
+            job = ask()
+            if job["done"]:
+                ended = datetime.fromisoformat(job["updated_at"])
+                lags[name].append((_received(job) - ended).total_seconds() * 1000)
+    return {name: _percentiles(values) for name, values in lags.items()}
+
+
+def _accepted(stage: Stage) -> str:
+    return str(stage.request("POST", "/items", _item()).json()["id"])
+
+
+def _preferred(stage: Stage) -> Any:
+    headers = {"Prefer": "wait=3", "Idempotency-Key": uuid.uuid4().hex}
+    body = _item()
+    stage.request("POST", "/items", body, headers=headers)
+    received = now()
+    del headers["Prefer"]
+    return stage.request("POST", "/items", body, headers=headers).json() | {"received": received}
+
+
+def _received(job: dict[str, Any]) -> datetime:
+    return job.get("received") or now()
+
+
+def _controlled(stage: Stage, seconds: float, jobs: int) -> Figures:
+    """Of jobs without a message, which we end ourselves: from before that write to the answer."""
+    clients = AwsClients(make=lambda service, **_: stage.aws(service))
+    store = DynamoDbJobs(clients, stage.resources["jobs_table"], timedelta(days=1))
+    stage.aws("dynamodb")  # made here: boto3's default session is not for threads
+
+    def lag(_: int) -> float:
+        ref, ended = JobRef(uuid.uuid4().hex, uuid.uuid4().hex[:16]), []
+        stage.put_job(ref.job_id, ref.generation, str(uuid.uuid4()))
+
+        def end() -> None:
+            ended.append(time.perf_counter())
+            store.fail(ref, InternalError("Ended by the bench.").to_problem(), now())
+
+        timer = threading.Timer(seconds, end)
+        timer.start()
+        job = stage.request("GET", f"/jobs/{ref.job_id}?wait=20").json()
+        answered = time.perf_counter()
+        timer.join()
+        if not job["done"]:
+            raise RuntimeError("a job that ended was not waited for")
+        return (answered - ended[0]) * 1000
+
+    if seconds < 1:
+        return _percentiles([lag(number) for number in range(jobs)])
+    with ThreadPoolExecutor(4) as pool:
+        return _percentiles(list(pool.map(lag, range(8))))
+
+
+def _requests(stage: Stage, jobs: int) -> Figures:
+    """By our own client, and by one that polls as it is told to."""
+    client = Client(stage.deployment.base_url, stage.deployment.api_key)
+    counted: list[str] = []
+    get = client.transport.get
+
+    def counting(path: str, *arguments: Any, **how: Any) -> Any:
+        counted.append(path)
+        return get(path, *arguments, **how)
+
+    setattr(client.transport, "get", counting)  # noqa: B010
+
+    def polled() -> None:
+        job = client.create(_item())
+        while not job.done:
+            time.sleep(job.retry_after or 1)
+            job = client.job(job.id)
+
+    habits: dict[str, Callable[[], Job | Any]] = {
+        "polls by Retry-After": polled,
+        "`Client.wait`": lambda: client.wait(client.create(_item())),
+        "`Client.sync`": lambda: client.sync.create(_item()),
+    }
+    figures = {}
+    for name, habit in habits.items():
+        counted.clear()
+        times = max(1, jobs // 8) if habit is polled else jobs
+        for _ in range(times):
+            habit()
+        figures[name] = {"mean": len(counted) / times, "n": times}
+    client.close()
+    return figures
+
+
+def _item() -> dict[str, Any]:
+    return {"name": unique("Tent"), "description": "For two"}
+
+
+def _percentiles(values: list[float]) -> Figures:
+    if len(values) < 2:
+        raise RuntimeError("hardly any job ended in time")
+    cuts = statistics.quantiles(values, n=100, method="inclusive")
+    return {"p50": cuts[49], "p95": cuts[94], "p99": cuts[98], "n": len(values)}
+
+
+def main(arguments: list[str]) -> None:
+    """`--costs` computes only; `--quick` measures less."""
+    figures = costs() if "--costs" in arguments else measure("--quick" in arguments)
+    if "--costs" not in arguments:
+        for row in rows(figures):
+            print("  ".join(f"{cell:<38}" if i == 0 else f"{cell:>6}" for i, cell in enumerate(row)))  # noqa: T201
+    for line in tables(figures):
+        print(line)  # noqa: T201
+    if "--json" in arguments:
+        print(json.dumps(figures))  # noqa: T201
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

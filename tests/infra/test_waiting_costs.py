@@ -1,0 +1,51 @@
+"""The numbers of waiting follow from the prices, at the memory that the function has."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from api_lambda.chalicelib.http_requests import DEFAULT_WAIT_SECONDS
+from api_lambda.chalicelib.wait import READ_SECONDS
+from tests.bench.waiting_costs import HABITS, Tariff, learn
+from tests.infra.rendered import template
+
+MEMORY_MB = int(template("api")["Parameters"]["MemorySize"]["Default"])
+TARIFF = Tariff.of(MEMORY_MB)
+BY_NAME = {habit.name.split(",")[0].split(":")[0]: habit for habit in HABITS}
+
+
+def test_a_read_costs_as_much_as_so_long_a_wait() -> None:
+    assert pytest.approx(TARIFF.read / TARIFF.second, rel=0.1) == READ_SECONDS
+
+
+def test_without_a_number_waiting_costs_no_more_than_the_request_that_it_saves() -> None:
+    assert pytest.approx(TARIFF.break_even(), rel=0.1) == DEFAULT_WAIT_SECONDS
+
+
+@given(st.floats(0.001, 20))
+def test_so_it_costs_twice_at_most_what_who_knows_the_end_would_pay(job_seconds: float) -> None:
+    """Who knows would wait, or ask again when it is over."""
+    knowing = min(TARIFF.waiting(job_seconds), TARIFF.request)
+    cost = TARIFF.waiting(min(job_seconds, DEFAULT_WAIT_SECONDS))
+    if job_seconds > DEFAULT_WAIT_SECONDS:
+        cost += TARIFF.request
+    assert cost <= 2.1 * knowing
+
+
+@pytest.mark.parametrize("job_seconds", [0.05, 0.15])
+def test_an_ordinary_job_costs_one_status_request_or_none(job_seconds: float) -> None:
+    for habit in HABITS:
+        assert learn(habit, job_seconds).requests == (0 if habit.prefer else 1)
+    assert learn(BY_NAME["`Client.sync`"], job_seconds).dollars(TARIFF) < TARIFF.request
+
+
+def test_a_slow_job_is_cheaper_to_poll_than_to_wait_for() -> None:
+    for job_seconds in (5, 60, 900):
+        polled = learn(BY_NAME["polls by Retry-After"], job_seconds)
+        waited = learn(BY_NAME["`?wait=20` each time"], job_seconds)
+        ours = learn(BY_NAME["`Client.wait`"], job_seconds)
+        assert polled.dollars(TARIFF) < ours.dollars(TARIFF) < waited.dollars(TARIFF)
+        assert polled.late <= max(1, job_seconds / 4)
+        assert polled.requests <= learn(BY_NAME["polls each second"], job_seconds).requests
