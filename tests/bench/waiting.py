@@ -96,8 +96,8 @@ def tables(figures: Figures) -> Iterator[str]:
     yield "| memory, MB | a status request, $/million | a second of waiting, $/million | as dear after, s |"
     yield "|---|---|---|---|"
     for memory, by in figures["memory_mb"].items():
-        cells = (by["request_dollars_per_million"], by["waited_second_dollars_per_million"])
-        yield f"| {memory} | {cells[0]:.2f} | {cells[1]:.2f} | {by['break_even_seconds']:.2f} |"
+        request, second = by["request_dollars_per_million"], by["waited_second_dollars_per_million"]
+        yield f"| {memory} | {request:.2f} | {second:.2f} | {by['break_even_seconds']:.2f} |"
     yield ""
     yield "| status requests, $/million jobs, ms late | " + " | ".join(f"{s} s" for s in JOB_SECONDS) + " |"
     yield "|---" * (len(JOB_SECONDS) + 1) + "|"
