@@ -14,7 +14,7 @@ from .http import HttpRequest
 from .services import Services
 
 FIRST_PAUSE = 0.02
-LONGEST_PAUSE = 0.07
+LONGEST_PAUSE = 0.06
 READ_SECONDS = 0.009
 """A read costs as much as so many seconds of waiting (docs/decisions/0020; a test holds it to the prices)."""
 _SPARE_SECONDS = 2.0  # to answer in, before Lambda ends the invocation
@@ -47,7 +47,7 @@ def pause_after(elapsed: float) -> float:
     """Seconds until the next read, after so many of waiting.
 
     As it grows with the root, the price of the reads stays in proportion to that of noticing the end too late. The
-    bound makes the answer follow the end within 50 ms at the median, and costs a tenth more at most.
+    bound makes that 30 ms at the median for however long a job, and costs an eighth more at most.
     """
     return min(max(FIRST_PAUSE, math.sqrt(2 * READ_SECONDS * elapsed)), LONGEST_PAUSE)
 

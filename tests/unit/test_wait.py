@@ -181,7 +181,7 @@ def test_no_other_distance_of_reads_would_cost_much_less(seconds: float, other: 
             elapsed, reads = elapsed + pause, reads + share
         return seconds + reads * READ_SECONDS + factor * pause_after(seconds) / 2
 
-    assert cost(1) <= 1.1 * cost(other) + FIRST_PAUSE / 4
+    assert cost(1) <= 1.125 * cost(other) + FIRST_PAUSE / 4
 
 
 # --- when waiting is in vain -------------------------------------------------------------------------------------
