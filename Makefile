@@ -67,6 +67,9 @@ destroy: .venv/.installed ## delete a stage on AWS and all its data (STAGE=... C
 grants: .venv/.installed ## what each Lambda may do, and what breaks without it: docs/security-grants.md
 	@$(PY) -m tests.iam
 
+calls: .venv/.installed ## count each operation's calls of AWS on the wire, and rewrite tests/calls/calls.json
+	@$(PY) -m tests.calls
+
 package: .venv/.installed ## build both Lambdas' zips and templates into build/
 	@$(PY) -m infra.package
 

@@ -31,6 +31,7 @@ class Proxy:
         self.decide: Decide = lambda _: None
         self.kill: Callable[[Call, Fault], None] = lambda *_: None
         self.forwarded: Callable[[Call], None] = lambda _: None  # AWS took it; before the answer is passed on
+        self.answered: Callable[[Call, int, bytes], None] = lambda *_: None  # well or not: status and body
         self.noted: Callable[[str], None] = lambda _: None  # a fault, by kind
 
 
@@ -102,6 +103,8 @@ class _Handler(BaseHTTPRequestHandler):
             return SQS, operation
         if self.path.startswith("/_aws/execute-api/"):
             return API, self.command
+        if self.command == "GET" and "list-type=2" in self.path:
+            return S3, "ListObjectsV2"
         return S3, {"PUT": "PutObject", "GET": "GetObject", "DELETE": "DeleteObject"}.get(
             self.command, self.command
         )
@@ -113,6 +116,7 @@ class _Handler(BaseHTTPRequestHandler):
         )
         if response.status < HTTPStatus.BAD_REQUEST:
             self.server.proxy.forwarded(call)
+        self.server.proxy.answered(call, response.status, response.data)
         return response
 
     def _pass_on(self, call: Call) -> None:

@@ -1,0 +1,180 @@
+"""A stage whose Lambdas reach AWS through a counting proxy each, and whose queue nobody polls but the lab."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import requests
+import tenacity
+from rich.console import Console
+
+from infra.deployment import Deployer, wait_until_healthy
+from infra.progress import Progress
+from infra.settings import LOCAL_STAGE
+from infra.templates import FOUNDATION, read_template
+from tests.calls.meter import Index, Meter
+from tests.chaos.faults import Call, Fault
+from tests.chaos.proxy import Proxy, running_proxy
+from tests.deployed import Stage
+from tests.embedded import embedded
+from tests.faults.events import sqs_record
+
+Side = Literal["api", "worker"]
+FUNCTIONS: dict[Side, str] = {"api": "api_function", "worker": "worker_function"}
+_LOG_SECONDS = 10
+_UPDATE_SECONDS = 30
+_ATTRIBUTES = ["MessageGroupId", "ApproximateReceiveCount", "SentTimestamp", "AWSTraceHeader"]
+
+
+@dataclass
+class Lab:
+    """Both Lambdas, a meter on each, and what their callers and Lambda's poller do."""
+
+    stage: Stage
+    meters: dict[Side, Meter]
+    faults: dict[str, Fault] = field(default_factory=dict)  # for the next call of an operation
+
+    def request(self, method: str, path: str, body: Any = None, **headers: str) -> requests.Response:
+        """One request of a caller."""
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        return self.stage.request(method, path, body, headers=named)
+
+    def accepted(self, method: str, path: str, body: Any = None, **headers: str) -> Any:
+        """The job of a command whose message waits."""
+        answer = self.request(method, path, body, **headers)
+        assert answer.status_code == 202, answer.text
+        return answer.json()
+
+    def ended(self, method: str, path: str, body: Any = None, status: str = "succeeded") -> Any:
+        """The job of a command that has been worked off; it has ended like this."""
+        job = self.accepted(method, path, body)
+        self.work(self.receive())
+        self.check(job, status)
+        return job
+
+    def receive(self, most: int = 1) -> list[dict[str, Any]]:
+        """Messages as SQS hands them to Lambda's poller; all that there are."""
+        received: list[dict[str, Any]] = []
+        sqs, url = self.stage.aws("sqs"), self.stage.resources["commands_queue_url"]
+        while len(received) < most:
+            answer = sqs.receive_message(
+                QueueUrl=url, MaxNumberOfMessages=10, MessageSystemAttributeNames=_ATTRIBUTES
+            )
+            received += answer.get("Messages", [])
+        assert len(received) == most, "the messages of earlier commands are all gone"
+        return received
+
+    def work(self, messages: list[dict[str, Any]], receives: int = 1) -> None:
+        """One batch through the worker, which is done with all of it, and off the queue."""
+        self.invoke(messages, receives)
+        for message in messages:
+            self.stage.aws("sqs").delete_message(
+                QueueUrl=self.stage.resources["commands_queue_url"], ReceiptHandle=message["ReceiptHandle"]
+            )
+
+    def invoke(self, messages: list[dict[str, Any]], receives: int = 1) -> None:
+        """The same, but that the messages are not deleted."""
+        for message in messages:
+            message["Attributes"]["ApproximateReceiveCount"] = str(receives)
+        answer = self.stage.aws("lambda").invoke(
+            FunctionName=self.stage.resources["worker_function"],
+            Payload=json.dumps({"Records": [sqs_record(message) for message in messages]}),
+        )
+        said = json.loads(answer["Payload"].read())
+        assert said == {"batchItemFailures": []}, said
+
+    def empty_queue(self) -> None:
+        """What was accepted is never worked off."""
+        self.stage.aws("sqs").purge_queue(QueueUrl=self.stage.resources["commands_queue_url"])
+
+    def check(self, job: Any, status: str) -> None:
+        """The job has this status."""
+        row = self.stage.aws("dynamodb").get_item(
+            TableName=self.stage.resources["jobs_table"], Key={"job_id": {"S": job["id"]}}, ConsistentRead=True
+        )["Item"]
+        assert row["status"]["S"] == status, row
+
+    def logged(self, side: Side) -> list[str]:
+        """The function's own lines, those of Lambda itself left out, when its last invocation's are all there."""
+        group = f"/aws/lambda/{self.stage.resources[FUNCTIONS[side]]}"
+        pages = self.stage.aws("logs").get_paginator("filter_log_events")
+
+        def lines() -> list[str]:
+            return [
+                str(event["message"]) for page in pages.paginate(logGroupName=group) for event in page["events"]
+            ]
+
+        def complete(found: list[str]) -> bool:
+            return sum(line.startswith("START ") for line in found) == sum(
+                line.startswith("REPORT ") for line in found
+            )
+
+        found: list[str] = tenacity.Retrying(
+            retry=tenacity.retry_if_result(lambda found: not complete(found)),
+            stop=tenacity.stop_after_delay(_LOG_SECONDS),
+            wait=tenacity.wait_fixed(0.02),
+        )(lines)
+        return [line for line in found if line.startswith("{")]
+
+    def fault(self, call: Call) -> Fault | None:
+        """The one that was ordered for it."""
+        return self.faults.pop(call.operation, None)
+
+
+@contextmanager
+def laboratory(state_dir: Path) -> Iterator[Lab]:
+    """A fresh stage for the time of the block."""
+    with ExitStack() as stack:
+        target, settings = stack.enter_context(embedded(state_dir))
+        progress = Progress(Console(quiet=True))
+        stage = Stage(Deployer(target, LOCAL_STAGE, settings, progress, {}).up())
+        functions = stage.aws("lambda")
+        for mapping in functions.list_event_source_mappings()["EventSourceMappings"]:
+            functions.update_event_source_mapping(UUID=mapping["UUID"], Enabled=False)
+        lab = Lab(stage, {})
+        for side, function in FUNCTIONS.items():
+            proxy = stack.enter_context(running_proxy(settings.port))
+            lab.meters[side] = _listening(proxy, lab)
+            _lead_through(proxy, stage, function)
+        wait_until_healthy(stage.deployment.base_url)
+        lab.ended("POST", "/items", {"name": secrets.token_hex(8), "description": "warm"})
+        yield lab
+
+
+def _listening(proxy: Proxy, lab: Lab) -> Meter:
+    table = read_template(FOUNDATION)["Resources"]["JobsTable"]["Properties"]
+    (index,) = table["GlobalSecondaryIndexes"]
+    key = {each["AttributeName"] for each in index["KeySchema"]}
+    keys = {each["AttributeName"] for each in table["KeySchema"]}
+    projected = key | keys | set(index["Projection"]["NonKeyAttributes"])
+    meter = Meter(
+        lab.stage.aws("dynamodb"),
+        Index(lab.stage.resources["jobs_table"], frozenset(key), frozenset(projected)),
+    )
+
+    def decide(call: Call) -> Fault | None:
+        meter.arrived(call)
+        return lab.fault(call)
+
+    proxy.decide, proxy.answered = decide, meter.answered
+    return meter
+
+
+def _lead_through(proxy: Proxy, stage: Stage, function: str) -> None:
+    """The function reaches AWS through the proxy; what the emulator does for it (logs) does not."""
+    functions, name = stage.aws("lambda"), stage.resources[function]
+    variables = functions.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
+    functions.update_function_configuration(
+        FunctionName=name, Environment={"Variables": {**variables, "AWS_ENDPOINT_URL": proxy.url}}
+    )
+    tenacity.Retrying(  # boto3's own waiter counts in seconds
+        retry=tenacity.retry_if_result(lambda found: found["LastUpdateStatus"] != "Successful"),
+        stop=tenacity.stop_after_delay(_UPDATE_SECONDS),
+        wait=tenacity.wait_fixed(0.02),
+    )(functions.get_function_configuration, FunctionName=name)

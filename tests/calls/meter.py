@@ -1,0 +1,119 @@
+"""Counts what one Lambda sends to AWS: every HTTP request that leaves it, botocore's repeats included."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.calls.units import Row, index_units, read_units, row_bytes, sqs_requests, write_units
+from tests.chaos.faults import DYNAMODB, SQS, Call
+
+_SINGLE_WRITES = {"PutItem", "UpdateItem", "DeleteItem"}
+
+
+@dataclass
+class Counts:
+    """Of the calls that were counted."""
+
+    calls: Counter[str] = field(default_factory=Counter)  # service:Operation
+    write_units: float = 0
+    read_units: float = 0
+    sqs_requests: int = 0
+    request_bytes: int = 0  # of the bodies
+
+
+@dataclass(frozen=True)
+class Index:
+    """A global secondary index, by what decides the cost of its writes."""
+
+    table: str
+    key: frozenset[str]
+    projected: frozenset[str]
+
+
+class Meter:
+    """Listens at a proxy. What a write replaces is read from the emulator itself, past the proxy."""
+
+    def __init__(self, dynamodb: Any, index: Index) -> None:
+        self._dynamodb = dynamodb
+        self._index = index
+        self._keys = {
+            name: [each["AttributeName"] for each in dynamodb.describe_table(TableName=name)["Table"]["KeySchema"]]
+            for name in dynamodb.list_tables()["TableNames"]
+        }
+        self._lock = threading.Lock()
+        self._before: dict[int, list[Row | None]] = {}
+        self.counts: Counts | None = None  # while nothing is to be counted
+
+    @contextmanager
+    def counting(self) -> Iterator[Counts]:
+        """What is sent during the block."""
+        self.counts = counts = Counts()
+        try:
+            yield counts
+        finally:
+            self.counts = None
+
+    def arrived(self, call: Call) -> None:
+        """It has left the Lambda, whatever becomes of it."""
+        if self.counts is None:
+            return
+        with self._lock:
+            self.counts.calls[f"{call.service}:{call.operation}"] += 1
+            self.counts.request_bytes += len(call.body)
+            if call.service == SQS:
+                body = json.loads(call.body)
+                entries = body.get("Entries", [body])
+                self.counts.sqs_requests += sqs_requests(
+                    sum(len(entry.get("MessageBody", "").encode()) for entry in entries)
+                )
+        self._before[id(call)] = [self._row(table, key) for table, key, _ in _targets(call, self._keys)]
+
+    def answered(self, call: Call, status: int, answer: bytes) -> None:
+        """AWS has taken or refused it: DynamoDB bills both."""
+        before = self._before.pop(id(call), None)
+        if self.counts is None or before is None or call.service != DYNAMODB:
+            return
+        doubled = 2 if call.operation == "TransactWriteItems" else 1
+        writes = 0
+        for (table, key, asked), old in zip(_targets(call, self._keys), before, strict=True):
+            new = self._row(table, key)
+            writes += doubled * write_units(old, new, asked)
+            if table == self._index.table:
+                writes += index_units(old, new, self._index.key, self._index.projected)
+        with self._lock:
+            self.counts.write_units += writes
+            self.counts.read_units += 0 if before else _read(call, json.loads(answer))
+
+    def _row(self, table: str, key: Row) -> Row | None:
+        row: Row | None = self._dynamodb.get_item(TableName=table, Key=key, ConsistentRead=True).get("Item")
+        return row
+
+
+def _read(call: Call, answer: dict[str, Any]) -> float:
+    rows = answer["Items"] if "Items" in answer else [answer.get("Item")]
+    return read_units(sum(map(row_bytes, rows)), consistent=json.loads(call.body).get("ConsistentRead", False))
+
+
+def _targets(call: Call, keys: Mapping[str, list[str]]) -> list[tuple[str, Row, Row | None]]:
+    """Of each row that is written: table, key, and the whole of it if the call has that."""
+    if call.service != DYNAMODB:
+        return []
+    request = json.loads(call.body)
+    if call.operation == "TransactWriteItems":
+        writes = [write for each in request["TransactItems"] for write in each.values()]
+    else:
+        writes = [request] if call.operation in _SINGLE_WRITES else []
+    return [
+        (
+            write["TableName"],
+            write.get("Key") or {name: write["Item"][name] for name in keys[write["TableName"]]},
+            write.get("Item"),
+        )
+        for write in writes
+    ]
