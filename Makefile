@@ -70,6 +70,9 @@ grants: .venv/.installed ## what each Lambda may do, and what breaks without it:
 calls: .venv/.installed ## count each operation's calls of AWS on the wire, and rewrite tests/calls/calls.json
 	@$(PY) -m tests.calls
 
+cost: .venv/.installed ## what a million jobs cost on AWS, from counted calls; the tables of docs/cost.md (JSON=yes)
+	@$(PY) -m scripts.cost $(if $(call yes,$(JSON)),--json)
+
 package: .venv/.installed ## build both Lambdas' zips and templates into build/
 	@$(PY) -m infra.package
 

@@ -24,6 +24,7 @@ class Counts:
     write_units: float = 0
     read_units: float = 0
     sqs_requests: int = 0
+    message_bytes: int = 0  # of what went to SQS
     request_bytes: int = 0  # of the bodies
 
 
@@ -67,11 +68,11 @@ class Meter:
             self.counts.calls[f"{call.service}:{call.operation}"] += 1
             self.counts.request_bytes += len(call.body)
             if call.service == SQS:
-                body = json.loads(call.body)
-                entries = body.get("Entries", [body])
-                self.counts.sqs_requests += sqs_requests(
-                    sum(len(entry.get("MessageBody", "").encode()) for entry in entries)
-                )
+                request = json.loads(call.body)
+                entries = request.get("Entries", [request])
+                size = sum(len(entry.get("MessageBody", "").encode()) for entry in entries)
+                self.counts.sqs_requests += sqs_requests(size)
+                self.counts.message_bytes += size
         self._before[id(call)] = [self._row(table, key) for table, key, _ in _targets(call, self._keys)]
 
     def answered(self, call: Call, status: int, answer: bytes) -> None:

@@ -17,10 +17,10 @@ TOLERANCE = 0.1
 
 _ABOUT = (
     "Made by `make calls`. One operation of each kind, counted at proxies between the Lambdas and an emulator: "
-    "HTTP requests to AWS, DynamoDB's units by the sizes of the rows, SQS's requests by 64 KB, bytes of request "
-    "bodies, of the answer's body, and of the function's own log lines."
+    "HTTP requests to AWS, DynamoDB's units by the sizes of the rows, SQS's requests by 64 KB, bytes of messages, "
+    "of request bodies, of the answer's body, and of the function's own log lines."
 )
-_SIZES = ("request_bytes", "answer_bytes", "log_bytes", "log_lines")
+_SIZES = ("message_bytes", "request_bytes", "answer_bytes", "log_bytes")
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,7 @@ class Entry:
     write_units: float
     read_units: float
     sqs_requests: int
+    message_bytes: int
     request_bytes: int
     answer_bytes: int
     log_bytes: int
@@ -65,6 +66,7 @@ def measure_one(lab: Lab, side: Side, name: str) -> Entry:
         write_units=counts.write_units,
         read_units=counts.read_units,
         sqs_requests=counts.sqs_requests,
+        message_bytes=counts.message_bytes,
         request_bytes=counts.request_bytes,
         answer_bytes=0 if answer is None else len(answer.content),
         log_bytes=sum(len(line.encode()) for line in logged),

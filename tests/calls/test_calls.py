@@ -69,7 +69,7 @@ def test_a_repeat_of_botocores_is_counted(lab: Lab, counted: Entries) -> None:
 
 
 def test_one_call_more_and_one_fewer_are_differences() -> None:
-    entry = Entry({"s3:PutObject": 1, "sqs:SendMessage": 1}, 1, 0, 1, 1000, 0, 500, 2, 1)
+    entry = Entry({"s3:PutObject": 1, "sqs:SendMessage": 1}, 1, 0, 1, 900, 1000, 0, 500, 2, 1)
     assert not list(differences(entry, replace(entry, request_bytes=1099, log_bytes=451)))
     assert list(differences(entry, replace(entry, calls={"s3:PutObject": 2, "sqs:SendMessage": 1})))
     assert list(differences(entry, replace(entry, calls={"s3:PutObject": 1})))

@@ -1,0 +1,114 @@
+"""All that the model knows, each part from its own file."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal
+
+from infra.errors import OperatorError
+from infra.settings import ROOT
+from infra.templates import OPERATIONS, Template, read_template
+
+Side = Literal["api", "worker"]
+PRICES = ROOT / "scripts" / "cost" / "prices.json"
+ASSUMPTIONS = ROOT / "scripts" / "cost" / "assumptions.json"
+CALLS = ROOT / "tests" / "calls" / "calls.json"
+TIMES = ROOT / "docs" / "performance.json"
+_TEMPLATES: dict[Side, Path] = {side: ROOT / "infra" / f"{side}.merge.yaml" for side in ("api", "worker")}
+
+
+@dataclass(frozen=True)
+class Operation:
+    """What one request, or one batch of the worker, was counted to need."""
+
+    calls: Mapping[str, int]  # service:Operation
+    write_units: Decimal
+    read_units: Decimal
+    sqs_requests: Decimal
+    message_bytes: Decimal
+    answer_bytes: Decimal
+    log_bytes: Decimal
+    log_lines: Decimal
+    jobs: Decimal
+
+
+@dataclass(frozen=True)
+class Load:
+    """How much goes on: it decides how full batches are, and how many requests are traced."""
+
+    name: str
+    requests_per_second: Decimal
+    batch: int  # messages that one invocation of the worker gets
+
+
+@dataclass(frozen=True)
+class Data:
+    """The committed data, read once."""
+
+    prices: Mapping[str, Any]
+    assumed: Mapping[str, Any]
+    counted: Mapping[str, Mapping[str, Any]]  # by side and operation
+    measured: Mapping[str, Mapping[str, Any]]  # milliseconds, by side and operation
+    templates: Mapping[Side, Template]
+    alarms: int
+
+    def price(self, key: str) -> Decimal:
+        """Dollars of one."""
+        return Decimal(self.prices[key])
+
+    def operation(self, side: Side, name: str) -> Operation:
+        """As it was counted, or as it is estimated as long as it was not."""
+        entry = self.counted[side].get(name) or self.assumed["estimated"][name]
+        numbers = {key: Decimal(value) for key, value in entry.items() if key not in {"calls", "request_bytes"}}
+        return Operation(calls=entry["calls"], **numbers)
+
+    def load(self, name: str) -> Load:
+        given = self.assumed["loads"][name]
+        return Load(name, Decimal(given["requests_per_second"]), int(given["batch"]))
+
+    def milliseconds(self, side: Side, name: str) -> Decimal:
+        """Of one invocation, measured, else assumed; by the longest name that this one begins with."""
+        known = {**self.assumed["milliseconds"][side], **self.measured[side]}
+        matching = [key for key in known if f"{name}_".startswith(f"{key}_")]
+        if not matching:
+            raise OperatorError(f"nobody knows how long {side} {name} takes: {ASSUMPTIONS.relative_to(ROOT)}")
+        large = self.assumed["large_document_milliseconds"] if name.endswith(("_large", "_by_claim")) else 0
+        return Decimal(str(known[max(matching, key=len)])) + Decimal(large)
+
+    def memory_gb(self, side: Side) -> Decimal:
+        return Decimal(self.default(side, "MemorySize")) / 1024
+
+    def default(self, side: Side, parameter: str) -> str:
+        """What a stage has that was deployed without parameters."""
+        return str(self.templates[side]["Parameters"][parameter]["Default"])
+
+
+@cache
+def read_data() -> Data:
+    """Numbers come as they are written, so that cents do not depend on binary fractions."""
+    operations = read_template(OPERATIONS)["Resources"].values()
+    return Data(
+        prices=_read(PRICES),
+        assumed=_read(ASSUMPTIONS),
+        counted=_read(CALLS),
+        measured=_measured(_read(TIMES) if TIMES.exists() else {}),
+        templates={side: read_template(path) for side, path in _TEMPLATES.items()},
+        alarms=sum(resource["Type"] == "AWS::CloudWatch::Alarm" for resource in operations),
+    )
+
+
+def _measured(figures: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    own_code = figures.get("own_code", {})
+    return {
+        side: {name: each["total_ms"] for name, each in own_code.get(side, {}).items()}
+        for side in ("api", "worker")
+    }
+
+
+def _read(path: Path) -> Any:
+    return json.loads(path.read_text(), parse_float=Decimal)

@@ -1,0 +1,44 @@
+"""What a stage costs in a month in which nothing happens, and what its watching costs in one in which much does."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+
+from api_lambda.chalicelib.routes import ROUTES
+from jobpipe import metrics
+from jobpipe.metrics import Metric
+from scripts.cost.data import Data
+from scripts.cost.usage import Usage
+
+_SECONDS_OF_MONTH = 730 * 3600
+_QUEUES = 2  # commands, dead letters
+_GATEWAY_METRICS = 5  # of each method: Count, Latency, IntegrationLatency, 4XXError, 5XXError
+
+
+def idle_polling(data: Data) -> Usage:
+    """Lambda's pollers, which ask an empty queue for as long as it lets them wait."""
+    receives = Decimal(data.assumed["pollers"]) * _SECONDS_OF_MONTH / Decimal(data.assumed["poll_seconds"])
+    return Usage.of(sqs_fifo_request=receives * _QUEUES)
+
+
+def month(data: Data) -> Mapping[str, tuple[str, Usage]]:
+    """By what it is: why so much, and how much."""
+    own = sum(len(each.services) for each in vars(metrics).values() if isinstance(each, Metric))
+    gateway = _GATEWAY_METRICS * len(ROUTES)
+    return {
+        "polling of idle queues": (
+            f"{data.assumed['pollers']} pollers, {data.assumed['poll_seconds']} s each, {_QUEUES} queues",
+            idle_polling(data),
+        ),
+        "alarms": (f"{data.alarms}, in every stage", Usage.of(alarm_month=data.alarms)),
+        "dashboard": ("one, in every stage", Usage.of(dashboard_month=1)),
+        "the pipeline's metrics": (
+            f"up to {own} and one for each reason of a failure; only in hours in which they are written",
+            Usage.of(metric_month=own),
+        ),
+        "the gateway's detailed metrics": (
+            f"up to {gateway}: {_GATEWAY_METRICS} for each of {len(ROUTES)} methods; only where requests come",
+            Usage.of(metric_month=gateway),
+        ),
+    }
