@@ -83,15 +83,8 @@ def naive_create(pipeline: Pipeline, polls: int) -> Usage:
     """
     given = pipeline.data.assumed["naive"]
     batch = Decimal(pipeline.load.batch)
-    stored = Usage.of(
-        dynamodb_write_unit=2
-        + 2
-        + 1
-        + Decimal(given["job_index_writes"] - 1)
-        + Decimal(given["item_index_writes"]),
-        dynamodb_read_unit=_HALF,
-        s3_put=1,
-    )
+    indexed = Decimal(given["job_index_writes"] - 1 + given["item_index_writes"])
+    stored = Usage.of(dynamodb_write_unit=2 + 2 + 1 + indexed, dynamodb_read_unit=_HALF, s3_put=1)
     accepted = pipeline.request("accept_create") + Usage.of(dynamodb_write_unit=1)  # the index by status
     # One after the other, so that a batch takes as long as its commands together.
     invoked = pipeline.invocation("worker", Decimal(given["milliseconds"]) * batch) * (1 / batch)

@@ -58,7 +58,7 @@ def sheets(data: Data) -> Iterator[Sheet]:
     yield _requests(busy)
     yield _waits(busy)
     yield _documents(busy)
-    yield Sheet("savings", "What was done about it", ("what", "instead of", "saves"), tuple(savings(busy, quiet)))
+    yield Sheet("savings", "What was done about it", ("what", "instead of", "saves"), tuple(savings(busy)))
     yield Sheet("levers", "What is left to do", ("what", "costs", "saves"), tuple(levers(busy)))
     yield Sheet("thresholds", "Break-evens", ("what", "at"), tuple(thresholds(busy)))
     yield _standing(data)
