@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, Decimal
 
@@ -163,15 +162,13 @@ class Pipeline:
 
     def _reads_of_a_wait(self, seconds: float) -> int:
         """As api_lambda/chalicelib/wait.py pauses between them."""
-        return sum(1 for _ in self._pauses(seconds))
-
-    def _pauses(self, seconds: float) -> Iterator[float]:
-        first, read = (float(self.data.assumed["wait"][key]) for key in ("first_pause_seconds", "read_seconds"))
-        elapsed = 0.0
+        given = {name: float(value) for name, value in self.data.assumed["wait"].items()}
+        elapsed, reads = 0.0, 0
         while elapsed < seconds:
-            pause = max(first, math.sqrt(2 * read * elapsed))
-            elapsed += pause
-            yield pause
+            grown = math.sqrt(2 * given["read_seconds"] * elapsed)
+            elapsed += min(max(given["first_pause_seconds"], grown), given["longest_pause_seconds"])
+            reads += 1
+        return reads
 
     def _accept(self, operation: str) -> str:
         """The request that queues it; one to delete or read a large document is no larger than another."""
