@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.calls import api_operations, worker_operations  # noqa: F401  # they add themselves, in this order
 from tests.calls.lab import Lab, Side
 from tests.calls.operations import OPERATIONS
 
