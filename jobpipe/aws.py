@@ -74,6 +74,8 @@ _OUTAGES = {
     "SignatureDoesNotMatch",
     "UnrecognizedClientException",
 }
+WORTH_ANOTHER_TRY = {"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"}
+"""Reasons of a cancelled transaction that another try may mend."""
 _SERVER_ERROR = 500
 _CONFLICT_TRIES = 5
 _CONFLICT_PAUSE = 0.05  # seconds, doubled with each try and cut short at random
@@ -148,6 +150,16 @@ def outages(what: str) -> Iterator[None]:
         if status >= _SERVER_ERROR or error_code(error) in _OUTAGES:
             raise Unavailable(f"{what} is out of order.") from error
         raise
+
+
+def is_outage(code: str) -> bool:
+    """Whether an error of this name is none of ours."""
+    return code in _OUTAGES
+
+
+def cancellation_codes(error: ClientError) -> list[str]:
+    """Of a transaction that was cancelled: the reason of each of its writes, in their order."""
+    return [str(reason.get("Code", "None")) for reason in error.response.get("CancellationReasons", [])]
 
 
 def error_code(error: ClientError) -> str:

@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from jobpipe.aws import AwsClients, Conflict, error_code, outages, settle_conflicts
+from jobpipe.aws import (
+    WORTH_ANOTHER_TRY,
+    AwsClients,
+    Conflict,
+    cancellation_codes,
+    error_code,
+    outages,
+    settle_conflicts,
+)
 from jobpipe.dynamodb_jobs import DynamoDbJobs
 from jobpipe.dynamodb_rows import item_from_row, item_to_row
 from jobpipe.errors import CommitRefused, ItemChanged, JobEnded, NameLocked
@@ -20,7 +28,6 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
 
 _TABLE = "The items table"
-_WORTH_ANOTHER_TRY = {"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"}
 
 
 class DynamoDbItems:
@@ -125,11 +132,11 @@ class DynamoDbItems:
 def _why(error: ClientError) -> CommitRefused | Conflict:
     """The reason that counts: the job's own first, then what another try may mend, then the rule that failed."""
     # Positions: 0 the job, 1 the item, 2 and 3 name locks (see commit).
-    codes = [str(reason.get("Code", "None")) for reason in error.response.get("CancellationReasons", [])]
+    codes = cancellation_codes(error)
     failed = [i for i, code in enumerate(codes) if code == "ConditionalCheckFailed"]
     if 0 in failed:
         return JobEnded()
-    if _WORTH_ANOTHER_TRY.intersection(codes):
+    if WORTH_ANOTHER_TRY.intersection(codes):
         return Conflict()
     if 1 in failed:
         return ItemChanged()

@@ -1,10 +1,11 @@
-"""Jobs and items as DynamoDB rows and back. Absent attributes stand for None."""
+"""Jobs, batches and items as DynamoDB rows and back. Absent attributes stand for None."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from jobpipe import json_text
+from jobpipe.batch import Batch
 from jobpipe.item import DocumentRef, StoredItem
 from jobpipe.job import Job, KeptCommand, Status, Success
 
@@ -86,6 +87,39 @@ def job_from_row(row: Any) -> Job:
 def _kept_from_row(row: Any) -> KeptCommand | None:
     kept = KeptCommand(command=_text(row, "command"), claim=_text(row, "claim"))
     return None if kept == KeptCommand() else kept
+
+
+def batch_to_row(batch: Batch) -> Row:
+    """Any batch."""
+    row: Row = {
+        "job_id": {"S": batch.batch_id},
+        "owner": {"S": batch.owner},
+        "fingerprint": {"S": batch.fingerprint},
+        "seed": {"S": batch.seed},
+        "size": {"N": str(batch.size)},
+        "stored": {"N": str(batch.stored)},
+        "created_at": {"S": batch.created_at},
+        "expires_at": {"N": str(batch.expires_at)},
+    }
+    if batch.refused:
+        row["refused"] = {"S": json_text.encode({str(place): each for place, each in batch.refused.items()})}
+    return row
+
+
+def batch_from_row(row: Any) -> Batch:
+    """Any batch."""
+    refused = json_text.decode(row["refused"]["S"]) if "refused" in row else {}
+    return Batch(
+        batch_id=row["job_id"]["S"],
+        owner=row["owner"]["S"],
+        fingerprint=row["fingerprint"]["S"],
+        seed=row["seed"]["S"],
+        size=int(row["size"]["N"]),
+        refused={int(place): problem for place, problem in refused.items()},
+        stored=int(row["stored"]["N"]),
+        created_at=row["created_at"]["S"],
+        expires_at=int(row["expires_at"]["N"]),
+    )
 
 
 def item_to_row(item: StoredItem) -> Row:

@@ -3,6 +3,7 @@
     JobpipeError
     ├── Refusal                     the caller asked for what cannot be; answered as a problem document
     │   ├── InvalidRequest          400
+    │   │   └── NothingValid        400, of a batch
     │   ├── Forbidden               403
     │   ├── NotFound                404
     │   ├── NameTaken               409
@@ -28,6 +29,7 @@ Every problem (RFC 9457) is one of the classes with a status; its `type` is stab
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 PROBLEM_TYPE_PREFIX = "urn:jobpipe:problem:"
@@ -71,6 +73,19 @@ class Refusal(ProblemError):
 
 class InvalidRequest(Refusal):
     status, slug, title = 400, "invalid-request", "The request is not valid"
+
+
+class NothingValid(InvalidRequest):
+    """None of the commands of a batch is valid."""
+
+    def __init__(self, refusals: Sequence[Refusal]) -> None:
+        super().__init__("None of the commands is valid.")
+        self._refusals = refusals
+
+    def to_problem(self) -> Problem:
+        """With the errors of all commands."""
+        errors = [error for refusal in self._refusals for error in refusal.to_problem()["errors"]]
+        return {**super().to_problem(), "errors": errors}
 
 
 class Forbidden(Refusal):

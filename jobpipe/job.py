@@ -114,16 +114,25 @@ class Success:
     superseded: str | None = None
 
 
-def new_job(command: Command, owner: str, idempotency_key: str | None, at: datetime, retention: timedelta) -> Job:
-    """The job of a command that is about to be queued."""
+def new_job(
+    command: Command,
+    owner: str,
+    idempotency_key: str | None,
+    at: datetime,
+    retention: timedelta,
+    *,
+    known: tuple[str, str] | None = None,
+) -> Job:
+    """The job of a command that is about to be queued; `known`: the id and the fingerprint that it has already."""
+    job_id, command_fingerprint = known or (_job_id(owner, idempotency_key), fingerprint(command))
     return Job(
-        job_id=_job_id(owner, idempotency_key),
+        job_id=job_id,
         owner=owner,
         status=Status.QUEUED,
         generation=new_generation(),
         operation=command.operation,
         item_id=command.item_id,
-        fingerprint=fingerprint(command),
+        fingerprint=command_fingerprint,
         attempts=0,
         created_at=rfc3339(at),
         updated_at=rfc3339(at),

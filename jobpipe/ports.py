@@ -6,11 +6,12 @@ Any method may raise Unavailable: the store did not answer, and whether a write 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
-from jobpipe.errors import Problem
+from jobpipe.batch import Batch
+from jobpipe.errors import Problem, ProblemError
 from jobpipe.item import Change, DocumentRef, ItemPage, StoredItem
 from jobpipe.job import Job, JobPage, KeptCommand, Status, Success
 from jobpipe.job_ref import JobRef
@@ -53,6 +54,25 @@ class JobStore(Protocol):
         """Begin the life `ref` of a job that failed in the life `retry_of`; again the same is no error."""
 
 
+class BatchStore(Protocol):
+    """The rows of batches, in the jobs table beside those of their jobs."""
+
+    def put_new(self, batch: Batch, jobs: Sequence[Job], at: datetime) -> Batch | None:
+        """Store it and its first `batch.stored` jobs, all or nothing.
+
+        Unless a live one has its id: then that one is returned and nothing is stored.
+        """
+
+    def put_rest(self, batch: Batch, jobs: Sequence[Job]) -> bool:
+        """Store the jobs that did not go with it, all or nothing; False if another request has stored them."""
+
+    def get(self, batch_id: str) -> Batch | None:
+        """The batch, expired or not."""
+
+    def jobs(self, job_ids: Sequence[str]) -> Mapping[str, Job]:
+        """Those of one batch that there are, by their ids, expired or not; without results and kept commands."""
+
+
 class ItemStore(Protocol):
     """The items table, the name locks, and the transaction that binds them to a job."""
 
@@ -89,6 +109,16 @@ class CommandQueue(Protocol):
 
     def send(self, envelope: Envelope) -> None:
         """Put it on the queue of commands; when this returns, it will be delivered."""
+
+
+class BatchQueue(CommandQueue, Protocol):
+    """The same, for those who send many."""
+
+    def send_batch(self, envelopes: Sequence[Envelope]) -> Mapping[str, ProblemError]:
+        """Put up to ten on the queue, each of another group; by deduplication id why one is not there.
+
+        When this returns, the others will be delivered.
+        """
 
 
 class ReceivedMessages(Protocol):

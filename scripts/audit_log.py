@@ -41,5 +41,5 @@ def _says_accepted(message: str, job_id: str) -> bool:
         isinstance(line, dict)
         and line.get("message") == "request"
         and line.get("status") == _ACCEPTED
-        and line.get("job_id") == job_id
+        and (line.get("job_id") == job_id or job_id in line.get("job_ids", ()))
     )

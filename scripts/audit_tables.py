@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from infra.errors import OperatorError
+from jobpipe.batch import is_batch_id
 from jobpipe.clock import rfc3339
 from jobpipe.dynamodb_rows import Row
 from jobpipe.item_rules import name_key
@@ -151,8 +152,8 @@ _JOB = (
 
 
 def _is_live(row: Row, now: datetime) -> bool:
-    """DynamoDB deletes expired rows late; they count as gone."""
-    return int(row["expires_at"]["N"]) > now.timestamp()
+    """Whether it is a job that is not gone: DynamoDB deletes expired rows late. A batch's row is not a job."""
+    return not is_batch_id(row["job_id"]["S"]) and int(row["expires_at"]["N"]) > now.timestamp()
 
 
 def _scan(places: Places, table: str, attributes: tuple[str, ...]) -> Iterator[Row]:

@@ -79,7 +79,9 @@ scalars = (
     | st.floats().map(str)
     | st.integers().map(str)
 )
-names = st.sampled_from(["name", "description", "id", "operation", "item", "item_id", "set", "merge", "if_match"])
+names = st.sampled_from(
+    ["name", "description", "id", "operation", "item", "item_id", "set", "merge", "if_match", "commands"]
+)
 
 
 def objects(values: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
@@ -104,6 +106,7 @@ GOOD_BODIES = [
     '{"operation":"update","item_id":"i","merge":{"x":null}}',
     '{"operation":"read","item_id":"i"}',
     '{"operation":"delete","item_id":"i"}',
+    '{"commands":[{"operation":"delete","item_id":"i"},{"operation":"create","item":{"name":"n","description":"d"}}]}',
 ]
 
 
@@ -247,7 +250,7 @@ def events(draw: st.DrawFn, ids: list[str]) -> dict[str, Any]:
     """A request for one of our routes; `ids` are such as the stores know."""
     route = draw(st.sampled_from(ROUTES))
     some_id = st.sampled_from([*ids, *(name for name in STRINGS if name), "%2F", "..%2f..%2fjobs", "%ff", "%C0%AF"])
-    parameters = {name: draw(some_id) for name in ("item_id", "job_id") if f"{{{name}}}" in route.path}
+    parameters = {name: draw(some_id) for name in ("item_id", "job_id", "batch_id") if f"{{{name}}}" in route.path}
     body, encoded = draw(bodies) if route.method != "GET" else None, False
     if body is not None and draw(st.integers(0, 4)) == 0:
         way = draw(st.sampled_from(["utf-8", "utf-16", "utf-32", "utf-8-sig", "latin-1"]))

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from jobpipe.batch import Batch
 from jobpipe.clock import now, rfc3339
-from jobpipe.errors import ItemChanged, JobEnded, NameLocked, Problem
+from jobpipe.errors import ItemChanged, JobEnded, NameLocked, Problem, ProblemError
 from jobpipe.item import Change, Created, DocumentRef, ItemPage, Removed, Replaced, StoredItem
 from jobpipe.item_rules import name_key
 from jobpipe.job import Job, JobPage, KeptCommand, Status, Success, waiting_until
 from jobpipe.job_ref import JobRef
 from jobpipe.queue_message import Envelope
+from jobpipe.send_rounds import MAX_CALL_BYTES, MAX_MESSAGES
 
 RETENTION = timedelta(days=7)
 
@@ -128,6 +130,49 @@ class MemoryJobs:
         return job
 
 
+class MemoryBatches:
+    """BatchStore."""
+
+    def __init__(self, jobs: MemoryJobs) -> None:
+        self._jobs = jobs
+        self.rows: dict[str, Batch] = {}
+
+    def put_new(self, batch: Batch, jobs: Sequence[Job], at: datetime) -> Batch | None:
+        with self._jobs.lock:
+            earlier = self.rows.get(batch.batch_id)
+            if earlier is not None and not earlier.is_expired(at):
+                return earlier
+            self.rows[batch.batch_id] = batch
+            self._write(jobs[: batch.stored])
+            return None
+
+    def put_rest(self, batch: Batch, jobs: Sequence[Job]) -> bool:
+        with self._jobs.lock:
+            there = self.rows.get(batch.batch_id)
+            if there is None or (there.seed, there.stored) != (batch.seed, batch.stored):
+                return False
+            self.rows[batch.batch_id] = replace(there, stored=len(jobs))
+            self._write(jobs[batch.stored :])
+            return True
+
+    def _write(self, jobs: Sequence[Job]) -> None:
+        assert len(jobs) < 100, "DynamoDB takes 100 writes at once, the batch's own included"
+        for job in jobs:
+            self._jobs.write(job)
+
+    def get(self, batch_id: str) -> Batch | None:
+        return self.rows.get(batch_id)
+
+    def jobs(self, job_ids: Sequence[str]) -> dict[str, Job]:
+        assert len(set(job_ids)) == len(job_ids) <= 100, "DynamoDB gives 100 rows at once, each once"
+        hidden: dict[str, Any] = dict.fromkeys(
+            ("result", "result_document", "result_version", "superseded", "kept"), None
+        )
+        return {
+            job_id: replace(self._jobs.rows[job_id], **hidden) for job_id in job_ids if job_id in self._jobs.rows
+        }
+
+
 class MemoryItems:
     """ItemStore."""
 
@@ -209,13 +254,14 @@ class MemoryDocuments:
 
 @dataclass
 class MemoryQueue:
-    """CommandQueue and ReceivedMessages with SQS's FIFO rules: deduplication, and order within a group."""
+    """BatchQueue and ReceivedMessages with SQS's FIFO rules: deduplication, and order within a group."""
 
     waiting: list[tuple[str, Envelope, int]] = field(default_factory=list)  # message id, envelope, receive count
     seen: set[str] = field(default_factory=set)
     sent: int = 0
     sent_ms: dict[str, int] = field(default_factory=dict)  # by message id
     postponed: list[tuple[str, int]] = field(default_factory=list)  # message id, seconds
+    calls: list[list[str]] = field(default_factory=list)  # of send_batch: the groups of its messages
 
     def delete(self, receipts: Sequence[str]) -> None:
         gone = {receipt.rpartition("/")[0] for receipt in receipts}
@@ -230,6 +276,14 @@ class MemoryQueue:
             self.seen.add(envelope.deduplication_id)
             self.waiting.append((f"m{self.sent}", envelope, 0))
             self.sent_ms[f"m{self.sent}"] = int(now().timestamp() * 1000)
+
+    def send_batch(self, envelopes: Sequence[Envelope]) -> Mapping[str, ProblemError]:
+        assert 1 <= len(envelopes) <= MAX_MESSAGES, "SQS refuses the whole call"
+        assert sum(len(each.body.encode()) for each in envelopes) <= MAX_CALL_BYTES, "and this one"
+        self.calls.append([each.group_id for each in envelopes])
+        for each in envelopes:
+            self.send(each)
+        return {}
 
     def receive(self, most: int = 10) -> list[dict[str, Any]]:
         """The first messages, as Lambda hands them over; they stay until `acknowledge`."""

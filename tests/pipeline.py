@@ -13,7 +13,15 @@ from api_lambda.chalicelib.services import Services
 from jobpipe.item_rules import name_key
 from jobpipe.stores import Stores
 from tests.documented import documented
-from tests.memory import RETENTION, MemoryDocuments, MemoryItems, MemoryJobs, MemoryParked, MemoryQueue
+from tests.memory import (
+    RETENTION,
+    MemoryBatches,
+    MemoryDocuments,
+    MemoryItems,
+    MemoryJobs,
+    MemoryParked,
+    MemoryQueue,
+)
 from worker_lambda.chalicelib.consume_batch import consume_batch
 from worker_lambda.chalicelib.dead_letters import dead_letter_handling
 from worker_lambda.chalicelib.execute import command_handling
@@ -50,6 +58,7 @@ class Answer:
 class Pipeline:
     jobs: MemoryJobs = field(default_factory=MemoryJobs)
     items: MemoryItems = field(init=False)
+    batches: MemoryBatches = field(init=False)
     documents: MemoryDocuments = field(default_factory=MemoryDocuments)
     queue: MemoryQueue = field(default_factory=MemoryQueue)
     parked: MemoryParked = field(default_factory=MemoryParked)
@@ -59,8 +68,12 @@ class Pipeline:
 
     def __post_init__(self) -> None:
         self.items = MemoryItems(self.jobs)
+        self.batches = MemoryBatches(self.jobs)
         self.stores = Stores(self.jobs, self.items, self.documents)
-        services = Services(self.jobs, self.items, self.documents, self.queue, RETENTION, self.longest_wait)
+        services = Services(
+            *(self.jobs, self.items, self.documents, self.queue, RETENTION, self.batches),
+            longest_wait=self.longest_wait,
+        )
         self.app = build_app("test", lambda: services)
 
     def request(
@@ -82,7 +95,7 @@ class Pipeline:
         parameters = {}
         path = "/" + "/".join(segments)
         if len(segments) >= 2:
-            name = {"items": "item_id", "jobs": "job_id"}[segments[0]]
+            name = {"items": "item_id", "jobs": "job_id", "batches": "batch_id"}[segments[0]]
             parameters[name] = segments[1]
             path = "/".join(["", segments[0], f"{{{name}}}", *segments[2:]])
         single = {
@@ -153,6 +166,7 @@ class Pipeline:
         """All that is stored, to compare before and after."""
         return (
             dict(self.jobs.rows),
+            dict(self.batches.rows),
             dict(self.items.rows),
             dict(self.items.names),
             dict(self.documents.current),

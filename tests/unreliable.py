@@ -16,7 +16,8 @@ METHODS = {
     "jobs": ("put_new", "get", "begin_attempt", "hold", "succeed", "fail", "cancel", "requeue"),
     "items": ("get", "commit"),
     "documents": ("put", "get", "get_by_key", "delete", "keys"),
-    "queue": ("send", "delete", "postpone"),
+    "queue": ("send", "send_batch", "delete", "postpone"),
+    "batches": ("put_new", "put_rest", "get", "jobs"),
     "parked": ("park",),
 }
 

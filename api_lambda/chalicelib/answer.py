@@ -30,14 +30,14 @@ def new_item_id() -> str:
 def answer(command: Command, request: HttpRequest, services: Services, *, to_root: str) -> HttpResponse:
     """The final answer, if the caller prefers to wait and the job ends in time, else 202 with the job."""
     seconds, key = said.preferred_wait(request), said.idempotency_key(request)
-    _check_as_written(command, request)
+    check_as_written(command, request)
     job = submit(
         command, owner=request.owner, idempotency_key=key, request_id=request.request_id, services=services
     )
     return answer_for(job, seconds, request, services, to_root=to_root)
 
 
-def _check_as_written(command: Command, request: HttpRequest) -> None:
+def check_as_written(command: Command, request: HttpRequest) -> None:
     """Refuse now what the worker would: a document that is within the limit as it was sent, and not as written."""
     if isinstance(command, CreateItem | SetFields) and len(request.body) > MAX_DOCUMENT_BYTES // _GROWTH:
         check_size(json_text.encode(command.document if isinstance(command, CreateItem) else command.fields))

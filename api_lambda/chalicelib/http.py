@@ -28,4 +28,4 @@ class HttpResponse:
     status: int
     body: str
     headers: dict[str, str] = field(default_factory=dict)
-    log: dict[str, str] = field(default_factory=dict)
+    log: dict[str, object] = field(default_factory=dict)

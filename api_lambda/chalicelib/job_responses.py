@@ -35,9 +35,13 @@ def job_response(status: int, job: Job, documents: DocumentStore) -> HttpRespons
     """The job as a resource."""
     response = HttpResponse(status, _job_json(job, documents), {"Content-Type": JSON}, _ids(job))
     if not job.status.done:
-        age = now() - datetime.fromisoformat(job.updated_at)
-        response.headers["Retry-After"] = str(poll_again_after(age.total_seconds()))
+        response.headers["Retry-After"] = retry_after(job.updated_at)
     return response
+
+
+def retry_after(changed: str) -> str:
+    """The header for what changed last at this time, RFC 3339."""
+    return str(poll_again_after((now() - datetime.fromisoformat(changed)).total_seconds()))
 
 
 def jobs_response(jobs: Sequence[Job], next_page: str | None, documents: DocumentStore) -> HttpResponse:
@@ -113,5 +117,5 @@ def _result_json(job: Job, documents: DocumentStore) -> str:
     return item_json(job.item_id, document)
 
 
-def _ids(job: Job) -> dict[str, str]:
+def _ids(job: Job) -> dict[str, object]:
     return {"job_id": job.job_id, "item_id": job.item_id, "operation": job.operation}

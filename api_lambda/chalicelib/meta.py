@@ -21,6 +21,7 @@ def index(request: HttpRequest, services: Services) -> HttpResponse:  # noqa: AR
             "links": {
                 "items": "/items",
                 "jobs": "/jobs",
+                "batches": "/batches",
                 "health": "/health",
                 "openapi": "/openapi.json",
                 "docs": "/docs",

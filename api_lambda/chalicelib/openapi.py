@@ -22,6 +22,7 @@ A path or method that is not here is a 404."""
 _TAGS = (
     ("items", "Documents with unique names."),
     ("jobs", "What became of commands."),
+    ("batches", "Many commands in one request."),
     ("service", "Open to everybody."),
 )
 

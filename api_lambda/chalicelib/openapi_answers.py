@@ -79,9 +79,12 @@ _HEADERS: dict[str, tuple[str, Schema]] = {
     "X-Request-Id": ("Finds the request in the logs of both Lambdas.", _TEXT),
     "Cache-Control": ("It may not be kept.", {"const": "no-store"}),
     "X-Content-Type-Options": ("It is what Content-Type says.", {"const": "nosniff"}),
-    "Location": ("Where to poll the job, or the new item; relative to the request's URL (RFC 9110).", _TEXT),
+    "Location": (
+        "Where to poll the job or the batch, or the new item; relative to the request's URL (RFC 9110).",
+        _TEXT,
+    ),
     "Retry-After": (
-        "Seconds until it is worth asking again; for a job it grows with its age.",
+        "Seconds until it is worth asking again; for a job or a batch it grows with its age.",
         {"type": "integer", "minimum": 1},
     ),
     "ETag": ("The version of the item, for If-Match.", ref("EntityTag")),

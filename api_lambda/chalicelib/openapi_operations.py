@@ -20,7 +20,7 @@ from jobpipe.limits import MAX_ATTEMPTS
 
 from . import http_requests as said
 from .openapi_answers import ENDED, KEYED, answer, public
-from .openapi_schemas import EXAMPLE_JOB_ID, Schema, ref, whole
+from .openapi_schemas import EXAMPLE_BATCH_ID, EXAMPLE_JOB_ID, Schema, ref, whole
 
 Problems = tuple[type[ProblemError], ...]
 
@@ -54,6 +54,14 @@ def parameters() -> dict[str, Schema]:
             ref("JobId"),
             required=True,
             example=EXAMPLE_JOB_ID,
+        ),
+        "batch_id": parameter(
+            "batch_id",
+            "path",
+            "The batch's id. Another caller's batch is a 404.",
+            ref("BatchId"),
+            required=True,
+            example=EXAMPLE_BATCH_ID,
         ),
         "idempotency_key": parameter(
             "Idempotency-Key",
@@ -231,5 +239,30 @@ OPERATIONS: dict[str, Operation] = {
         f" it is. Commands are given up after {MAX_ATTEMPTS} attempts. A job takes effect once at most, however"
         " often it is retried.",
         ("prefer",),
+    ),
+    "submit_batch": Operation(
+        "batches",
+        {
+            202: answer(
+                "What became of each command: the jobs here are queued. With an Idempotency-Key that came before:"
+                " the batch as it is now.",
+                ref("Batch"),
+                *("Location", "Retry-After?"),
+                links={"batch": {"operationId": "getBatch", "parameters": {"batch_id": "$response.body#/id"}}},
+            )
+        },
+        (*KEYED, IdempotencyKeyReused, *_BODY),
+        "Commands of one item take effect in their order here; after one that could not be queued (503) its item's"
+        " later ones are refused with 503 too. Send the same request again with the same Idempotency-Key: what is"
+        " queued already is not queued twice. It is a 503 as a whole if nothing could be queued, and a 400 that"
+        " stores nothing if no command is valid. Prefer is ignored.",
+        ("idempotency_key",),
+        "NewBatch",
+    ),
+    "get_batch": Operation(
+        "batches",
+        {200: answer("The batch; Retry-After while it has not ended.", ref("Batch"), "Retry-After?")},
+        (*KEYED, NotFound),
+        "The results of its jobs are under their own ids.",
     ),
 }

@@ -9,12 +9,14 @@ from __future__ import annotations
 from typing import Any
 
 from jobpipe import etags, json_text
+from jobpipe.batch import BATCH_ID, MAX_COMMANDS
 from jobpipe.commands import OPERATIONS
 from jobpipe.errors import (
     PROBLEM_TYPE_PREFIX,
     AttemptsSpent,
     CommandUnreadable,
     InternalError,
+    InvalidRequest,
     NameTaken,
     NotFound,
     ProblemError,
@@ -25,6 +27,8 @@ from jobpipe.errors import (
 from jobpipe.item_rules import INVISIBLE, MAX_DEPTH, MAX_DOCUMENT_BYTES, MAX_ID_LENGTH, MAX_NAME_LENGTH
 from jobpipe.job import JOB_ID, UNFINISHED, Status
 
+from .batch_responses import COUNTS
+
 Schema = dict[str, Any]
 
 JOB_PROBLEMS: tuple[type[ProblemError], ...] = (
@@ -32,10 +36,25 @@ JOB_PROBLEMS: tuple[type[ProblemError], ...] = (
     *(InternalError, AttemptsSpent, CommandUnreadable, Unavailable),
 )
 """What can end a job, or interrupt an attempt."""
+COMMAND_PROBLEMS: tuple[type[ProblemError], ...] = (InvalidRequest, TooLarge, Unavailable, InternalError, NotFound)
+"""What a command of a batch may be answered with instead of a job."""
 
 EXAMPLE_ITEM_ID = "8f14e45f-ceea-467f-a8d0-3f5e0c9d1b2a"
 EXAMPLE_JOB_ID = "5b8c0f6d3e2a4b7c9d1e0f2a3b4c5d6e"
+EXAMPLE_BATCH_ID = "batch-0c4de1f2a3b44c5d9e6f708192a3b4c5"
 EXAMPLE_ITEM = {"name": "Trail tent", "description": "For two", "price": 12.95}
+EXAMPLE_JOB: Schema = {
+    "id": EXAMPLE_JOB_ID,
+    "status": Status.QUEUED.value,
+    "done": False,
+    "operation": "create",
+    "item_id": EXAMPLE_ITEM_ID,
+    "attempts": 0,
+    "retries": 0,
+    "created_at": "2026-11-22T20:57:44.123Z",
+    "updated_at": "2026-11-22T20:57:44.123Z",
+    "links": {"self": f"/jobs/{EXAMPLE_JOB_ID}", "item": f"/items/{EXAMPLE_ITEM_ID}"},
+}
 
 _CONTROL = r"\u0000-\u001f\u007f-\u009f"
 # Unicode's categories Cc, Cf, Zl and Zp, as far as both Python's and JSON Schema's expressions can say them.
@@ -69,6 +88,7 @@ def schemas(problem_slugs: list[str]) -> dict[str, Schema]:
         **_items(),
         **_commands(),
         **_jobs(),
+        **_batches(),
         "Problem": {
             **_problem(problem_slugs, {"request_id": {"type": "string", "description": "As in X-Request-Id."}}),
             "description": "RFC 9457. The `type` is stable; `status` is missing in some of the gateway's own.",
@@ -250,18 +270,76 @@ def _jobs() -> dict[str, Schema]:
                 _members(Status.FAILED, ("error",), absent=("etag", "result")),
                 _members(Status.CANCELLED, (), absent=("error", "etag", "result")),
             ],
+            "examples": [EXAMPLE_JOB],
+        },
+    }
+
+
+def _batches() -> dict[str, Schema]:
+    job = _jobs()["Job"]["properties"]
+    members = ("id", "status", "done", "operation", "item_id", "links")
+    example_job = {name: EXAMPLE_JOB[name] for name in members}
+    batch = _object(
+        {
+            "id": ref("BatchId"),
+            "done": {"type": "boolean", "description": "Whether all of its jobs have ended."},
+            "size": {"type": "integer", "minimum": 1, "maximum": MAX_COMMANDS},
+            "counts": {
+                **_object({name: {"type": "integer", "minimum": 0, "maximum": MAX_COMMANDS} for name in COUNTS}),
+                "description": "Of its commands, by what they are: jobs by their status, jobs that have expired,"
+                " and commands that were refused or could not be queued.",
+            },
+            "created_at": ref("Time"),
+            "entries": {
+                "type": "array",
+                "minItems": 1,
+                "maxItems": MAX_COMMANDS,
+                "items": {
+                    "oneOf": [_object({"job": ref("BatchJob")}), _object({"problem": ref("CommandProblem")})]
+                },
+                "description": "In the order of the commands.",
+            },
+            "links": _object({"self": {"type": "string", "pattern": f"^/batches/{BATCH_ID.pattern}$"}}),
+        }
+    )
+    return {
+        "BatchId": {"type": "string", "pattern": whole(BATCH_ID.pattern), "description": "It cannot be guessed."},
+        "NewBatch": {
+            **_object(
+                {
+                    "commands": {
+                        "type": "array",
+                        "minItems": 1,
+                        "maxItems": MAX_COMMANDS,
+                        "items": ref("Command"),
+                        "description": "Each in its raw form. One that is not valid is refused by itself.",
+                    }
+                }
+            ),
+            "examples": [{"commands": [{"operation": "create", "item": EXAMPLE_ITEM}]}],
+        },
+        "BatchJob": {
+            **_object({name: job[name] for name in members}, {"error": job["error"]}),
+            "description": "A job without its result, which stands under its own id.",
+        },
+        "CommandProblem": {
+            **_problem([problem.slug for problem in COMMAND_PROBLEMS], {}),
+            "description": "Why there is no job: 400 or 413 of a command that is refused, 503 of one that could not"
+            " be queued, 404 of one whose job has expired.",
+            "required": ["type", "title", "status", "detail"],
+        },
+        "Batch": {
+            **batch,
+            "description": "What became of the commands of one request.",
             "examples": [
                 {
-                    "id": EXAMPLE_JOB_ID,
-                    "status": Status.QUEUED.value,
+                    "id": EXAMPLE_BATCH_ID,
                     "done": False,
-                    "operation": "create",
-                    "item_id": EXAMPLE_ITEM_ID,
-                    "attempts": 0,
-                    "retries": 0,
-                    "created_at": "2026-11-22T20:57:44.123Z",
-                    "updated_at": "2026-11-22T20:57:44.123Z",
-                    "links": {"self": f"/jobs/{EXAMPLE_JOB_ID}", "item": f"/items/{EXAMPLE_ITEM_ID}"},
+                    "size": 1,
+                    "counts": {name: int(name == Status.QUEUED.value) for name in COUNTS},
+                    "created_at": EXAMPLE_JOB["created_at"],
+                    "entries": [{"job": example_job}],
+                    "links": {"self": f"/batches/{EXAMPLE_BATCH_ID}"},
                 }
             ],
         },

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from . import items, jobs, meta
+from . import batches, items, jobs, meta
 from .http import HttpRequest, HttpResponse
 from .services import Services
 
@@ -38,4 +38,6 @@ ROUTES = (
     Route("GET", "/jobs/{job_id}", jobs.get_job),
     Route("DELETE", "/jobs/{job_id}", jobs.cancel_job),
     Route("POST", "/jobs/{job_id}/retry", jobs.retry_job),
+    Route("POST", "/batches", batches.submit_batch),
+    Route("GET", "/batches/{batch_id}", batches.get_batch),
 )

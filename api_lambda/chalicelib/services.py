@@ -9,7 +9,8 @@ from datetime import timedelta
 from functools import cache
 
 from jobpipe.aws import AwsClients
-from jobpipe.ports import CommandQueue
+from jobpipe.dynamodb_batches import DynamoDbBatches
+from jobpipe.ports import BatchQueue, BatchStore
 from jobpipe.settings import Settings
 from jobpipe.sqs_commands import SqsCommands
 from jobpipe.stores import Stores, open_stores
@@ -21,8 +22,9 @@ from .circuit_breaker import CircuitBreaker
 class Services(Stores):
     """The stores, the queue, and what the endpoints need besides."""
 
-    queue: CommandQueue
+    queue: BatchQueue
     job_retention: timedelta
+    batches: BatchStore
     longest_wait: float = math.inf  # seconds that a request is held back at most, whatever it asks for
     breaker: CircuitBreaker = field(default_factory=CircuitBreaker)
 
@@ -40,4 +42,5 @@ def open_services() -> Services:
         queue=SqsCommands(clients, settings.commands_queue_url),
         job_retention=settings.job_retention,
         longest_wait=settings.longest_wait,
+        batches=DynamoDbBatches(clients, settings.jobs_table),
     )

@@ -16,13 +16,14 @@ from infra.stack_names import foundation_stack
 from infra.targets import EMBEDDED, Target, find_target
 from infra.templates import foundation_for
 from jobpipe.aws import AwsClients
+from jobpipe.dynamodb_batches import DynamoDbBatches
 from jobpipe.dynamodb_items import DynamoDbItems
 from jobpipe.dynamodb_jobs import DynamoDbJobs
 from jobpipe.s3_documents import S3Documents
 from scripts.audit_places import Places
 from tests.contract.audited import Audited
 from tests.contract.stores import Stores
-from tests.memory import RETENTION, MemoryDocuments, MemoryItems, MemoryJobs
+from tests.memory import RETENTION, MemoryBatches, MemoryDocuments, MemoryItems, MemoryJobs
 
 
 @pytest.fixture(scope="session")
@@ -54,11 +55,13 @@ def aws(foundation: tuple[Target, dict[str, str]]) -> tuple[AwsClients, dict[str
 def stores(request: pytest.FixtureRequest) -> Stores:
     if request.param == "memory":
         memory_jobs = MemoryJobs()
-        return Stores(memory_jobs, MemoryItems(memory_jobs), MemoryDocuments())
+        return Stores(memory_jobs, MemoryItems(memory_jobs), MemoryDocuments(), MemoryBatches(memory_jobs))
     clients, names = request.getfixturevalue("aws")
     jobs = DynamoDbJobs(clients, names["JobsTable"], RETENTION)
     items = DynamoDbItems(clients, names["ItemsTable"], names["NamesTable"], jobs)
-    return Stores(jobs, items, S3Documents(clients, names["DocumentsBucket"]))
+    return Stores(
+        jobs, items, S3Documents(clients, names["DocumentsBucket"]), DynamoDbBatches(clients, names["JobsTable"])
+    )
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from jobpipe.commands import CreateItem
 from jobpipe.job import Job, new_job
 from jobpipe.job_ref import JobRef
-from jobpipe.ports import DocumentStore, ItemStore, JobStore
+from jobpipe.ports import BatchStore, DocumentStore, ItemStore, JobStore
 from tests.memory import RETENTION
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -19,6 +19,7 @@ class Stores:
     jobs: JobStore
     items: ItemStore
     documents: DocumentStore
+    batches: BatchStore
 
 
 def job(stores: Stores, key: str | None = None) -> Job:

@@ -9,11 +9,12 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 DECIDING = [
-    *("clock", "commands", "errors", "deadline", "etags", "item", "item_reader", "item_rules", "job", "job_ref"),
-    *("json_text", "limits", "ports", "queue_message", "retry", "settings"),
+    *("batch", "clock", "commands", "errors", "deadline", "etags", "item", "item_reader", "item_rules", "job"),
+    *("job_ref", "json_text", "limits", "ports", "queue_message", "retry", "send_rounds", "settings"),
 ]
 ADAPTERS = [
     "aws",
+    "dynamodb_batches",
     "dynamodb_items",
     "dynamodb_jobs",
     "dynamodb_rows",

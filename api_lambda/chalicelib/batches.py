@@ -1,0 +1,51 @@
+"""The endpoints under /batches."""
+
+from __future__ import annotations
+
+from jobpipe.batch import is_batch_id, parse_batch
+from jobpipe.clock import now
+from jobpipe.errors import NotFound
+from jobpipe.metrics import ACCEPTED, meter
+
+from . import http_requests as said
+from .answer import check_as_written
+from .batch_responses import batch_response
+from .http import HttpRequest, HttpResponse
+from .services import Services
+from .submit_batch import submit_batch as submit
+
+
+def submit_batch(request: HttpRequest, services: Services) -> HttpResponse:
+    """Queue up to 100 commands, and tell of each what became of it."""
+    said.refuse_preconditions(request)
+    key = said.idempotency_key(request)
+    asked = parse_batch(said.json_body(request), lambda command: check_as_written(command, request))
+    submitted = submit(
+        asked,
+        owner=request.owner,
+        idempotency_key=key,
+        request_id=request.request_id,
+        services=services,
+        seconds_left=request.remaining_seconds,
+    )
+    unsent = {place: why.to_problem() for place, why in submitted.unsent.items()}
+    response = batch_response(202, submitted.batch, submitted.jobs, unsent)
+    response.headers["Location"] = f"batches/{submitted.batch.batch_id}"
+    # An audit asks the log which jobs a 202 has promised.
+    response.log["job_ids"] = [job.job_id for job in submitted.jobs.values()]
+    meter.add(ACCEPTED, len(submitted.jobs))
+    return response
+
+
+def get_batch(request: HttpRequest, services: Services) -> HttpResponse:
+    """The batch now: its jobs counted by status."""
+    batch_id = request.path_parameters["batch_id"]
+    batch = services.batches.get(batch_id) if is_batch_id(batch_id) else None
+    at = now()
+    # Another caller's batch is answered like none, so that nobody learns which ids exist (P9).
+    if batch is None or batch.owner != request.owner or batch.is_expired(at):
+        raise NotFound("There is no such batch, or it has expired.")
+    places = {batch.job_id(place): place for place in batch.accepted[: batch.stored]}
+    found = services.batches.jobs(list(places))
+    jobs = {places[job_id]: job for job_id, job in found.items() if not job.is_expired(at)}
+    return batch_response(200, batch, jobs, {})
