@@ -70,8 +70,9 @@ class DynamoDbBatches:
             "Update": {
                 "TableName": self._table,
                 "Key": {"job_id": {"S": batch.batch_id}},
-                "UpdateExpression": "SET stored = :all",
-                "ConditionExpression": "stored = :some AND seed = :seed",
+                "UpdateExpression": "SET #stored = :all",
+                "ConditionExpression": "#stored = :some AND #seed = :seed",
+                "ExpressionAttributeNames": {"#stored": "stored", "#seed": "seed"},
                 "ExpressionAttributeValues": {
                     ":all": {"N": str(len(jobs))},
                     ":some": {"N": str(batch.stored)},

@@ -26,6 +26,9 @@ def permissions(
         yield f"sqs:{operation}", f"${{{names[given['QueueUrl']].removesuffix('Url')}Arn}}"
     elif service == "s3":
         yield _of_s3(operation, given, names)
+    elif operation == "BatchGetItem":
+        for table in given["RequestItems"]:
+            yield f"dynamodb:{operation}", f"table/${{{names[table]}}}"
     elif operation == "TransactWriteItems":
         for write in given["TransactItems"]:
             ((kind, parameters),) = write.items()

@@ -34,6 +34,15 @@ NEEDS: dict[Key, Need] = {
     ("APIRole", "KeepJobs", "dynamodb:UpdateItem"): Need(
         api.cancel_a_job, "200, cancelled", "503, queued", "no job can be cancelled, nor a retried one marked"
     ),
+    ("APIRole", "KeepJobs", "dynamodb:BatchGetItem"): Need(
+        api.get_a_batch, "202, 200, 2 queued", "202, 503", "no batch can be polled, nor sent again"
+    ),
+    ("APIRole", "QueueBatches", "sqs:SendMessageBatch"): Need(
+        api.post_a_batch,
+        "202, 2 queued",
+        "503, 0 queued",
+        "no batch is accepted by an emulator; AWS, which has no such action, asks for sqs:SendMessage",
+    ),
     ("APIRole", "ListTroubledJobs", "dynamodb:Query"): Need(
         api.list_failed_jobs, "200, listed", "503", "nobody sees which jobs have failed"
     ),

@@ -96,6 +96,8 @@ def _of_a_table(resource: str, table: str) -> Iterator[Probe]:
     yield probe("PutItem", lambda client: client.put_item(TableName=table, Item=_NO_KEY, **_NEVER))
     yield probe("UpdateItem", lambda client: client.update_item(TableName=table, Key=_NO_KEY, **_NEVER))
     yield probe("DeleteItem", lambda client: client.delete_item(TableName=table, Key=_NO_KEY, **_NEVER))
+    wanted = {table: {"Keys": [_NO_KEY]}}
+    yield probe("BatchGetItem", lambda client: client.batch_get_item(RequestItems=wanted))
     yield probe("DescribeTable", lambda client: client.describe_table(TableName=table))
     yield from _reads(resource, {"TableName": table})
 
@@ -120,6 +122,8 @@ def _of_a_queue(resource: str, url: str) -> Iterator[Probe]:
         return lambda client: getattr(client, operation)(QueueUrl=url, **parameters)
 
     yield probe("SendMessage", call("send_message", MessageBody=""))
+    entries = [{"Id": "none", "MessageBody": ""}]
+    yield probe("SendMessageBatch", call("send_message_batch", Entries=entries))
     yield probe("ReceiveMessage", call("receive_message", VisibilityTimeout=0))
     yield probe("DeleteMessage", call("delete_message", ReceiptHandle="none"))
     yield probe(

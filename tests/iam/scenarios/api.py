@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import requests
+
 from jobpipe.clock import now
 from jobpipe.commands import CreateItem
 from jobpipe.errors import Unavailable
@@ -16,6 +18,17 @@ from tests.iam.lab import HUGE, LARGE, Lab, new_item
 
 def post_an_item(lab: Lab) -> str:
     return f"{lab.request('POST', '/items', _document()).status_code}, {lab.waiting('commands')} queued"
+
+
+def post_a_batch(lab: Lab) -> str:
+    return f"{_batch(lab).status_code}, {lab.waiting('commands')} queued"
+
+
+def get_a_batch(lab: Lab) -> str:
+    accepted = _batch(lab)
+    answer = lab.request("GET", f"/{accepted.headers['Location']}")
+    counted = f", {answer.json()['counts']['queued']} queued" if answer.ok else ""
+    return f"{accepted.status_code}, {answer.status_code}{counted}"
 
 
 def poll_a_job(lab: Lab) -> str:
@@ -79,6 +92,11 @@ def replay_a_huge_item_whose_message_was_never_sent(lab: Lab) -> str:
     job = lab.accepted(CreateItem(new_item().item_id, document), key)
     status = lab.request("POST", "/items", document, Idempotency_Key=key).status_code
     return f"{status}, claims {lab.claims(job.job_id)}, {lab.waiting('commands')} queued"
+
+
+def _batch(lab: Lab) -> requests.Response:
+    commands = [{"operation": "create", "item": _document()} for _ in range(2)]
+    return lab.request("POST", "/batches", {"commands": commands})
 
 
 def _document(**more: Any) -> dict[str, Any]:
