@@ -26,6 +26,16 @@ def as_request(asked: Asked) -> tuple[str, str, Any, dict[str, str]]:
             return "POST", "/jobs", {"operation": "read", "item_id": asked.item_id}, headers
 
 
+def as_command(asked: Asked) -> dict[str, Any]:
+    """The raw form, as batches take it."""
+    if asked.operation == "create":
+        return {"operation": "create", "item": asked.body}
+    precondition = {} if asked.if_match is None else {"if_match": asked.if_match}
+    if asked.operation in {"set", "merge"}:
+        return {"operation": "update", "item_id": asked.item_id, asked.operation: asked.body, **precondition}
+    return {"operation": asked.operation, "item_id": asked.item_id, **precondition}
+
+
 def http_event(method: str, target: str, body: Any, headers: dict[str, str]) -> dict[str, Any]:
     """As API Gateway makes it."""
     parts = urlsplit(target)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any, cast
 
-from botocore.awsrequest import AWSResponse
+from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 
 from tests.faults.call_sites import Site
 from tests.faults.emulator import http_response
@@ -29,13 +31,14 @@ class Kind(StrEnum):
     CONFLICT_ONCE = "transaction conflict once"
     CONFLICT = "transaction conflicts without end"
     CUT = "body cut short"
+    NOT_TAKEN = "one message not taken"  # of several in one call
     STAYS = "messages not deleted"  # the poller's own call: what was handled is delivered once more
     LATE_REPLAY = "process gone after, replayed when deduplication has lapsed"
     LATER_REPLAY = "process gone after, replayed when the job has ended and deduplication has lapsed"
 
 
 _ROW_WRITES = {"put_item", "update_item", "delete_item"}
-_READS = {"get_item", "query", "scan", "get_object", "list_objects_v2"}
+_READS = {"get_item", "batch_get_item", "query", "scan", "get_object", "list_objects_v2"}
 ACKNOWLEDGE = Site("tests/faults/world.py", "poller", "sqs.delete_message")
 
 
@@ -62,6 +65,8 @@ class Point:
             kinds += [Kind.CONFLICT_ONCE, Kind.CONFLICT]
         if operation == "get_object":
             kinds.append(Kind.CUT)
+        if operation == "send_message_batch":
+            kinds.append(Kind.NOT_TAKEN)
         return kinds
 
 
@@ -98,6 +103,20 @@ def conflict(url: str, body: bytes, at: int) -> AWSResponse:
     reasons = [{"Code": "None"} for _ in items]
     reasons[at] = {"Code": "TransactionConflict", "Message": "Transaction is ongoing for the item"}
     return _json_error(url, 400, "TransactionCanceledException", CancellationReasons=reasons)
+
+
+def not_taken(request: AWSPreparedRequest, answer: Callable[[AWSPreparedRequest], AWSResponse]) -> AWSResponse:
+    """SQS takes the messages of a call but the first, and says so."""
+    asked: dict[str, Any] = json.loads(cast("bytes", request.body))
+    first, *others = asked["Entries"]
+    said: dict[str, object] = {"Successful": []}
+    if others:
+        body = json.dumps({**asked, "Entries": others}).encode()
+        less = AWSPreparedRequest(request.method, request.url, request.headers, body, request.stream_output)
+        said = json.loads(answer(less).content)
+    failed = {"Id": first["Id"], "SenderFault": False, "Code": "InternalError", "Message": "injected"}
+    body = json.dumps({**said, "Failed": [failed]}).encode()
+    return http_response(request.url, 200, {"Content-Type": "application/x-amz-json-1.0"}, body)
 
 
 def cut_short(response: AWSResponse) -> AWSResponse:

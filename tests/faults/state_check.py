@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from jobpipe.batch import is_batch_id
 from jobpipe.dynamodb_rows import item_from_row
 from jobpipe.item import StoredItem
 from jobpipe.item_rules import name_key
@@ -158,7 +159,8 @@ def _document(world: World, item: StoredItem) -> dict[str, Any]:
 
 
 def _read(world: World) -> Stored:
-    jobs = {row["job_id"]["S"]: _job(row) for row in _rows(world, "JobsTable")}
+    rows = {row["job_id"]["S"]: row for row in _rows(world, "JobsTable")}
+    jobs = {job_id: _job(row) for job_id, row in rows.items() if not is_batch_id(job_id)}
     items = {row["item_id"]["S"]: item_from_row(row) for row in _rows(world, "ItemsTable")}
     names = {row["name"]["S"]: row["item_id"]["S"] for row in _rows(world, "NamesTable")}
     listing = world.s3.list_objects_v2(Bucket=world.outputs["DocumentsBucket"])

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from jobpipe.aws import AwsClients
+from jobpipe.batch import is_batch_id
+from jobpipe.dynamodb_rows import batch_from_row
 from tests.faults.emulator import CallFailed, Emulator
 from tests.faults.emulator import Snapshot as EmulatorSnapshot
-from tests.faults.events import as_request, http_event, sqs_record
+from tests.faults.events import as_command, as_request, http_event, sqs_record
 from tests.faults.history import Asked, History
 from tests.faults.history import Snapshot as HistorySnapshot
 from tests.faults.injection import Injector, ProcessGone
@@ -118,6 +120,58 @@ class World:
         assert (answer.status, answer.json["id"]) == (_ACCEPTED, asked.job_id), answer.text
         assert answer.json["item_id"] == asked.item_id
 
+    def ask_batch(self, asked: Sequence[Asked], *, key: str | None) -> str:
+        """Send commands together; with a key again and again, until each of them is a job. The batch's id."""
+        self.history.asked += asked
+        if key is not None:
+            return self._insist_on_batch(asked, key)
+        before, calls = self._job_rows(), len(self.injector.points)
+        answer = self.request("POST", "/batches", {"commands": [as_command(one) for one in asked]})
+        self._find_jobs(asked, self._job_rows().keys() - before.keys())
+        entries = answer.json.get("entries") if answer is not None and answer.status == _ACCEPTED else None
+        for one, entry in zip(asked, entries or [{}] * len(asked), strict=True):
+            if "job" in entry:
+                self._promise(one, entry["job"])
+            else:
+                one.called_off = answer is not None and self._failed_only_to_send(calls)
+        return answer.json["id"] if entries and answer is not None else ""
+
+    def replay_batch(self, asked: Sequence[Asked], key: str) -> None:
+        """The same batch once more, by a caller that did not notice its answer."""
+        assert all(one.promised for one in asked)
+        self._insist_on_batch(asked, key)
+
+    def _insist_on_batch(self, asked: Sequence[Asked], key: str) -> str:
+        pause = 1.0
+        for _ in range(_MOST_REPEATS):
+            body = {"commands": [as_command(one) for one in asked]}
+            answer = self.insist("POST", "/batches", body, {"idempotency-key": key})
+            assert answer.status == _ACCEPTED, answer.text
+            for one, entry in zip(asked, answer.json["entries"], strict=True):
+                if "job" in entry:
+                    self._promise(one, entry["job"])
+                else:
+                    assert entry["problem"]["status"] >= _SERVER_ERROR, entry
+            if all("job" in entry for entry in answer.json["entries"]):
+                return str(answer.json["id"])
+            self._before_a_repeat()
+            self.emulator.clock.sleep(pause)
+            pause *= 2
+        raise AssertionError(f"a batch is never queued as a whole: {answer}")
+
+    def _promise(self, one: Asked, job: Any) -> None:
+        assert one.job_id in {"", job["id"]}
+        assert not one.promised or one.item_id == job["item_id"]
+        one.job_id, one.item_id, one.promised = job["id"], job["item_id"], True
+
+    def _find_jobs(self, asked: Sequence[Asked], new: set[str]) -> None:
+        """Which of the new rows are whose, as the batch's own row tells."""
+        rows = self._job_rows(batches=True)
+        for batch in (batch_from_row(rows[each]) for each in rows if is_batch_id(each)):
+            for place, one in enumerate(asked):
+                if batch.job_id(place) in new:
+                    one.job_id = batch.job_id(place)
+
     def cancel(self, asked: Asked) -> None:
         """The caller asks until it is told whether the job was cancelled."""
         answer = self.insist("DELETE", f"/jobs/{asked.job_id}")
@@ -145,7 +199,9 @@ class World:
         """Whether the one fault since then was that the message did not, or may not, go out."""
         hit = [self.injector.points[fault.call - 1] for fault in self.injector.injected if fault.call > calls]
         kinds = {fault.kind for fault in self.injector.injected if fault.call > calls}
-        return [point.site.call for point in hit] == ["sqs.send_message"] and kinds <= {Kind.BROKEN, Kind.LOST}
+        sends = {"sqs.send_message", "sqs.send_message_batch"}
+        only = len(hit) == 1 and hit[0].site.call in sends
+        return only and kinds <= {Kind.BROKEN, Kind.LOST, Kind.NOT_TAKEN}
 
     def lapse_of_deduplication(self) -> None:
         """So long that SQS takes what it has seen for new."""
@@ -156,8 +212,11 @@ class World:
         return self.call("GetItem", TableName=self.outputs["JobsTable"], Key=key, ConsistentRead=True)["Item"]
 
     def _job_ids(self) -> set[str]:
+        return set(self._job_rows())
+
+    def _job_rows(self, *, batches: bool = False) -> dict[str, Any]:
         rows = self.call("Scan", TableName=self.outputs["JobsTable"], ConsistentRead=True)["Items"]
-        return {row["job_id"]["S"] for row in rows}
+        return {row["job_id"]["S"]: row for row in rows if batches or not is_batch_id(row["job_id"]["S"])}
 
     def _before_a_repeat(self) -> None:
         late = [
