@@ -35,7 +35,7 @@ from jobpipe_client.exceptions import (
     VersionMismatch,
     WaitTimeout,
 )
-from jobpipe_client.models import Item, Job
+from jobpipe_client.models import Batch, BatchEntry, Item, Job
 from jobpipe_client.problem import Problem
 from jobpipe_client.settings import Connection
 from jobpipe_client.sync import SyncClient
@@ -43,6 +43,8 @@ from jobpipe_client.sync import SyncClient
 __all__ = [
     "AttemptsSpent",
     "BadAnswer",
+    "Batch",
+    "BatchEntry",
     "Client",
     "CommandCancelled",
     "CommandUnreadable",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
@@ -55,6 +55,11 @@ def submit(command: Json, key: str | None) -> Call:
     return _write("POST", "/jobs", command, key)
 
 
+def submit_batch(commands: Sequence[Json], key: str | None) -> Call:
+    """POST /batches."""
+    return _write("POST", "/batches", {"commands": list(commands)}, key)
+
+
 def cancel(job_id: str) -> Call:
     """DELETE /jobs/{id}; again it is no error, so it needs no idempotency key."""
     return Call("DELETE", job_path(job_id), {})
@@ -73,6 +78,11 @@ def item_path(item_id: str) -> str:
 def job_path(job_id: str) -> str:
     """The path of one job."""
     return f"/jobs/{_segment(job_id)}"
+
+
+def batch_path(batch_id: str) -> str:
+    """The path of one batch."""
+    return f"/batches/{_segment(batch_id)}"
 
 
 def _write(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, Self
 
@@ -11,12 +11,14 @@ from tenacity import RetryCallState, Retrying, retry_if_result, stop_after_delay
 
 from jobpipe_client import calls
 from jobpipe_client.exceptions import BadAnswer, TimedOut, WaitTimeout
-from jobpipe_client.models import Item, Job
+from jobpipe_client.models import Batch, Item, Job
 from jobpipe_client.settings import Connection, find_connection
 from jobpipe_client.sync import SyncClient
 from jobpipe_client.transport import Transport, document, retry_after
 
 if TYPE_CHECKING:
+    from requests import Response
+
     from jobpipe_client.calls import Call, Json
 
 LONGEST_WAIT = 20  # seconds that the service holds an answer back at most
@@ -81,6 +83,17 @@ class Client:
     def submit(self, command: Json, *, idempotency_key: str | None = None) -> Job:
         """Queues a command in its raw form, such as {"operation": "delete", "item_id": ...}."""
         return self._accepted(calls.submit(command, idempotency_key))
+
+    def submit_batch(self, commands: Sequence[Json], *, idempotency_key: str | None = None) -> Batch:
+        """Queues up to 100 commands in their raw form; those of one item take effect in their order here.
+
+        A command that is not valid, or could not be queued (`unsent`), is told in its entry.
+        """
+        return _batch(self.transport.send(calls.submit_batch(commands, idempotency_key)))
+
+    def batch(self, batch_id: str) -> Batch:
+        """The batch now: its jobs and their status, without their results."""
+        return _batch(self.transport.get(calls.batch_path(batch_id)))
 
     def job(self, job_id: str, wait: int = 0) -> Job:
         """The job now, or, with `wait`, as soon as it ends or those seconds (20 at most) are over."""
@@ -188,3 +201,7 @@ class Client:
         query = {"wait": wait} if wait > 0 else None
         response = self.transport.get(calls.job_path(job_id), query, wait=wait, deadline=deadline)
         return Job.of(document(response), retry_after=retry_after(response))
+
+
+def _batch(response: Response) -> Batch:
+    return Batch.of(document(response), retry_after=retry_after(response))

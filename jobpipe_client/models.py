@@ -1,4 +1,4 @@
-"""What the service answers with: jobs and items."""
+"""What the service answers with: jobs, batches and items."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from jobpipe_client.exceptions import BadAnswer, JobCancelled, JobFailed
 from jobpipe_client.problem import Problem
 
 Operation = Literal["create", "read", "update", "delete"]
+_UNAVAILABLE = 503
 Status = Literal["queued", "retrying", "succeeded", "failed", "cancelled"]
 
 
@@ -105,3 +106,72 @@ class Job:
         if not self.succeeded or self.operation == "delete" or self.result is None:
             return None
         return Item(self.result, self.etag)
+
+
+@dataclass(frozen=True, slots=True)
+class BatchEntry:
+    """What became of one command of a batch: a job, or a problem instead."""
+
+    job_id: str | None  # of a command that is queued, or was
+    status: Status | None
+    done: bool  # whether it has ended, or never was a job
+    operation: Operation | None
+    item_id: str | None
+    problem: Problem | None  # why there is no job; of a failed one: why it failed
+
+    @classmethod
+    def of(cls, raw: dict[str, Any]) -> BatchEntry:
+        """The entry as it stands in a batch."""
+        if "problem" in raw:
+            return cls(None, None, True, None, None, Problem.of(raw["problem"], status=500))
+        job = raw["job"]
+        error = job.get("error")
+        return cls(
+            job_id=str(job["id"]),
+            status=job["status"],
+            done=bool(job["done"]),
+            operation=job["operation"],
+            item_id=str(job["item_id"]),
+            problem=None if error is None else Problem.of(error, status=500),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """The commands of one request, as the service last described them."""
+
+    id: str  # names the batch in GET /batches/{id}; cannot be guessed
+    done: bool  # whether all of its jobs have ended
+    size: int  # commands
+    counts: Mapping[str, int]  # of its commands by their jobs' status, and those that are expired or refused
+    created_at: datetime  # when it was accepted
+    entries: tuple[BatchEntry, ...]  # in the order of the commands
+    retry_after: float | None = field(default=None, compare=False)  # seconds to the next poll, if asked for
+    raw: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)  # as received
+
+    @classmethod
+    def of(cls, document: object, *, retry_after: float | None = None) -> Batch:
+        """The batch in `document`; BadAnswer if it is none."""
+        try:
+            raw = cast("dict[str, Any]", document)
+            return cls(
+                id=str(raw["id"]),
+                done=bool(raw["done"]),
+                size=int(raw["size"]),
+                counts={str(name): int(count) for name, count in raw["counts"].items()},
+                created_at=datetime.fromisoformat(raw["created_at"]),
+                entries=tuple(BatchEntry.of(entry) for entry in raw["entries"]),
+                retry_after=retry_after,
+                raw=raw,
+            )
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise BadAnswer(f"the answer is not a batch ({error!r})") from error
+
+    @property
+    def unsent(self) -> list[int]:
+        """The places of the commands that could not be queued: the same batch with its key sends them again."""
+        return [
+            place
+            for place, entry in enumerate(self.entries)
+            if entry.job_id is None and entry.problem is not None and entry.problem.status == _UNAVAILABLE
+        ]

@@ -57,8 +57,12 @@ def filter_body(context: schemathesis.HookContext, body: Any) -> bool:
         json_text.decode(json_text.encode(body))
     except Refusal:
         return False
-    if not _is_sayable(body.get("item_id")):
-        return False
+    commands = body.get("commands")
+    bodies = [each for each in commands if isinstance(each, dict)] if isinstance(commands, list) else [body]
+    return all(_is_sayable(each.get("item_id")) and _is_named_visibly(each) for each in bodies)
+
+
+def _is_named_visibly(body: dict[str, Any]) -> bool:
     names = (part.get("name") for part in (body, *body.values()) if isinstance(part, dict))
     return all(not isinstance(name, str) or not name.strip() or _is_seen(name) for name in names)
 

@@ -7,29 +7,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from functools import cache
 from typing import Any
 
-import boto3
 import pytest
 from botocore import exceptions as botocore_errors
 from botocore.parsers import ResponseParserError
-from botocore.stub import ANY, Stubber
+from botocore.stub import ANY
 
-from jobpipe.aws import AwsClients, Conflict, outages, settle_conflicts
+from jobpipe.aws import Conflict, outages, settle_conflicts
 from jobpipe.commands import DeleteItem
 from jobpipe.deadline import leaving
-from jobpipe.dynamodb_items import DynamoDbItems
-from jobpipe.dynamodb_jobs import DynamoDbJobs
 from jobpipe.dynamodb_rows import job_to_row
 from jobpipe.errors import ItemChanged, JobEnded, NameLocked, Unavailable
 from jobpipe.item import Created, DocumentRef, Removed, Replaced, StoredItem
 from jobpipe.job import Status, Success, new_job
 from jobpipe.job_ref import JobRef
 from jobpipe.queue_message import Envelope
-from jobpipe.s3_documents import S3Documents
-from jobpipe.sqs_commands import SqsCommands
-from jobpipe.sqs_parked import SqsParked
+from tests.stubbed import Stubbed
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
 REF = JobRef("a" * 32, "b" * 16)
@@ -40,41 +34,6 @@ ITEM = StoredItem("i", "v1", "n", DocumentRef("k", "s3v"), "{}", "t", "t")
 @pytest.fixture(autouse=True)
 def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("jobpipe.aws.time.sleep", lambda _: None)
-
-
-@cache
-def a_client(service: str) -> Any:
-    """Made once: making one takes longer than a test."""
-    keys = {"aws_access_key_id": "k", "aws_secret_access_key": "s", "region_name": "us-east-1"}
-    return boto3.client(service, **keys)  # type: ignore[call-overload]
-
-
-class Stubbed:
-    """The adapters on stubbed clients."""
-
-    def __init__(self) -> None:
-        self.clients = AwsClients()
-        self.stubs = {}
-        for service in ("dynamodb", "s3", "sqs"):
-            client = a_client(service)
-            self.clients.__dict__[service] = client
-            self.stubs[service] = Stubber(client)
-            self.stubs[service].activate()
-        self.dynamodb = self.stubs["dynamodb"]
-        self.jobs = DynamoDbJobs(self.clients, "jobs", timedelta(days=7))
-        self.items = DynamoDbItems(self.clients, "items", "names", self.jobs)
-        self.documents = S3Documents(self.clients, "documents")
-        self.queue = SqsCommands(self.clients, "https://sqs/commands.fifo")
-        self.parked = SqsParked(self.clients, "https://sqs/parked")
-
-    def cancelled(self, *codes: str) -> None:
-        """The next transaction is cancelled for these reasons."""
-        self.dynamodb.add_client_error(
-            "transact_write_items",
-            "TransactionCanceledException",
-            http_status_code=400,
-            modeled_fields={"CancellationReasons": [{"Code": code} for code in codes]},
-        )
 
 
 @pytest.fixture

@@ -1,0 +1,102 @@
+"""How fast commands are accepted in batches, as a ratio to single requests.
+
+    python -m tests.bench.batches [--quick]
+
+One caller, one connection, a stage of its own whose worker rests; single commands and batches in turn, so that what
+slows the machine slows all of them alike.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+import sys
+import tempfile
+import time
+import uuid
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import requests
+
+from infra.deployment import Deployer
+from infra.progress import Progress
+from infra.settings import LOCAL_STAGE
+from infra.stage_file import Deployment
+from tests.deployed import Stage
+from tests.embedded import embedded
+
+SIZES = (10, 100)
+TARGET = 5.0
+"""Commands per second in batches, as a multiple of those in single requests."""
+
+
+def measure(quick: bool) -> dict[str, object]:
+    """Milliseconds per command, alone and in batches, and the ratios of the medians."""
+    rounds = 3 if quick else 15
+    times: dict[int, list[float]] = {size: [] for size in (1, *SIZES)}
+    with tempfile.TemporaryDirectory() as state_dir, embedded(Path(state_dir)) as (target, settings):
+        stage = Stage(Deployer(target, LOCAL_STAGE, settings, Progress(), {}).up())
+        _let_the_worker_rest(stage)
+        caller = _Caller(stage.deployment)
+        for size in times:
+            caller.accept(size)  # the Lambda is warm, and the connection open
+        for _ in range(rounds):
+            times[1] += [caller.accept(1) for _ in range(10)]
+            for size in SIZES:
+                times[size].append(caller.accept(size) / size)
+    medians = {size: statistics.median(each) for size, each in times.items()}
+    return {
+        "per_command_ms": {str(size): _percentiles(each) for size, each in times.items()},
+        "ratio": {str(size): medians[1] / medians[size] for size in SIZES},
+        "target": TARGET,
+    }
+
+
+def rows(figures: dict[str, Any]) -> Iterator[tuple[str, ...]]:
+    """The table."""
+    yield "commands in a request", "accepted in, per command (p50, ms)", "times as fast as alone"
+    for size, each in figures["per_command_ms"].items():
+        ratio = figures["ratio"].get(size)
+        yield size, f"{each['p50']:.2f}", "" if ratio is None else f"{ratio:.1f}"
+
+
+def _let_the_worker_rest(stage: Stage) -> None:
+    functions = stage.aws("lambda")
+    for mapping in functions.list_event_source_mappings()["EventSourceMappings"]:
+        functions.update_event_source_mapping(UUID=mapping["UUID"], Enabled=False)
+
+
+class _Caller:
+    """Sends creates, each of a name of its own."""
+
+    def __init__(self, deployment: Deployment) -> None:
+        self._base_url = deployment.base_url
+        self._session = requests.Session()
+        self._session.headers.update({"x-api-key": deployment.api_key, "Content-Type": "application/json"})
+
+    def accept(self, size: int) -> float:
+        """Milliseconds until so many commands are accepted: one alone, or several together."""
+        items = [{"name": f"Bench {uuid.uuid4()}", "description": "d", "price": 12.95} for _ in range(size)]
+        body = items[0] if size == 1 else {"commands": [{"operation": "create", "item": item} for item in items]}
+        path, payload = "/items" if size == 1 else "/batches", json.dumps(body)
+        headers = {"Idempotency-Key": str(uuid.uuid4())}
+        began = time.perf_counter()
+        answer = self._session.post(self._base_url + path, payload, headers=headers, timeout=30)
+        seconds = time.perf_counter() - began
+        accepted = answer.status_code == 202 and (size == 1 or answer.json()["counts"]["queued"] == size)
+        if not accepted:
+            raise RuntimeError(f"not accepted: {answer.status_code} {answer.text[:200]}")
+        return seconds * 1000
+
+
+def _percentiles(times: Sequence[float]) -> dict[str, float]:
+    cuts = statistics.quantiles(times, n=100, method="inclusive")
+    return {"p50": cuts[49], "p95": cuts[94], "p99": cuts[98], "n": len(times)}
+
+
+if __name__ == "__main__":
+    found = measure("--quick" in sys.argv[1:])
+    for row in rows(found):
+        sys.stdout.write(f"{' | '.join(row)}\n")

@@ -1,0 +1,38 @@
+"""An audit takes for promised what the API's log says was answered 202, alone or in a batch, and nothing else."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from botocore.stub import Stubber
+
+from jobpipe.commands import DeleteItem
+from jobpipe.job import new_job
+from scripts.audit_log import ApiLog
+from tests.stubbed import a_client
+
+NOW = datetime(2026, 11, 22, tzinfo=UTC)
+JOB = new_job(DeleteItem("i"), "alice", None, NOW, timedelta(days=7))
+OTHER = "0" * 32
+
+
+@pytest.mark.parametrize(
+    ("line", "answered"),
+    [
+        ({"message": "request", "status": 202, "job_id": JOB.job_id}, True),
+        ({"message": "request", "status": 202, "job_ids": [OTHER, JOB.job_id]}, True),
+        ({"message": "request", "status": 202, "job_ids": [OTHER], "refused": JOB.job_id}, False),
+        ({"message": "request", "status": 200, "job_id": JOB.job_id}, False),
+        ({"message": "unavailable", "job_id": JOB.job_id}, False),
+        (f"no JSON {JOB.job_id}", False),
+    ],
+)
+def test_only_a_202_that_names_the_job_promises_it(line: Any, answered: bool) -> None:
+    logs = a_client("logs")
+    with Stubber(logs) as stub:
+        message = line if isinstance(line, str) else json.dumps(line)
+        stub.add_response("filter_log_events", {"events": [{"message": message}]})
+        assert ApiLog(logs, "group").was_answered(JOB, None) == answered
