@@ -15,7 +15,7 @@ from scripts.audit_log import ApiLog
 from tests.stubbed import a_client
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
-JOB = new_job(DeleteItem("i"), "alice", None, NOW, timedelta(days=7))
+JOB = new_job(DeleteItem("i"), "alice", "key", NOW, timedelta(days=7))
 OTHER = "0" * 32
 
 
