@@ -62,8 +62,8 @@ class Data:
         return Decimal(self.prices[key])
 
     def operation(self, side: Side, name: str) -> Operation:
-        """As it was counted, or as it is estimated as long as it was not."""
-        entry = self.counted[side].get(name) or self.assumed["estimated"][name]
+        """As it was counted."""
+        entry = self.counted[side][name]
         numbers = {key: Decimal(value) for key, value in entry.items() if key not in {"calls", "request_bytes"}}
         return Operation(calls=entry["calls"], **numbers)
 

@@ -78,6 +78,12 @@ def accept_create_by_claim(lab: Lab) -> Act:
     return accepting(lab, "POST", "/items", document(text=HUGE))
 
 
+@operation("api", jobs=100)
+def accept_batch_of_100(lab: Lab) -> Act:
+    """Creates, each of another item."""
+    return accepting(lab, "POST", "/batches", _hundred_creates())
+
+
 @operation("api")
 def accept_update(lab: Lab) -> Act:
     return accepting(lab, "PUT", existing(lab), {"price": 11.5})
@@ -150,6 +156,13 @@ def poll_large(lab: Lab) -> Act:
     return lambda: lab.request("GET", f"/jobs/{job['id']}")
 
 
+@operation("api", jobs=100)
+def poll_batch_of_100(lab: Lab) -> Act:
+    """Its jobs wait."""
+    batch = lab.accepted("POST", "/batches", _hundred_creates())
+    return lambda: lab.request("GET", f"/batches/{batch['id']}")
+
+
 @operation("api")
 def cancel(lab: Lab) -> Act:
     job = lab.accepted("POST", "/items", document())
@@ -160,3 +173,7 @@ def cancel(lab: Lab) -> Act:
 def retry(lab: Lab) -> Act:
     job = failed(lab)
     return accepting(lab, "POST", f"/jobs/{job['id']}/retry")
+
+
+def _hundred_creates() -> dict[str, Any]:
+    return {"commands": [{"operation": "create", "item": document()} for _ in range(100)]}

@@ -97,8 +97,17 @@ class Meter:
 
 
 def _read(call: Call, answer: dict[str, Any]) -> float:
+    """Of a batch each row is a read by itself."""
+    request = json.loads(call.body)
+    if call.operation == "BatchGetItem":
+        consistent = {table: each.get("ConsistentRead", False) for table, each in request["RequestItems"].items()}
+        return sum(
+            read_units(row_bytes(row), consistent=consistent[table])
+            for table, rows in answer["Responses"].items()
+            for row in rows
+        )
     rows = answer["Items"] if "Items" in answer else [answer.get("Item")]
-    return read_units(sum(map(row_bytes, rows)), consistent=json.loads(call.body).get("ConsistentRead", False))
+    return read_units(sum(map(row_bytes, rows)), consistent=request.get("ConsistentRead", False))
 
 
 def _targets(call: Call, keys: Mapping[str, list[str]]) -> list[tuple[str, Row, Row | None]]:

@@ -260,11 +260,6 @@ def test_the_prices_are_those_of_the_page_that_they_were_taken_from() -> None:
     assert all(source.startswith("https://aws.amazon.com/") for source in COMMITTED.prices["sources"])
 
 
-def test_what_is_counted_is_not_estimated() -> None:
-    twice = set(COMMITTED.assumed["estimated"]) & set(COMMITTED.counted["api"])
-    assert not twice, "take it out of assumptions.json"
-
-
 def test_memory_and_retention_are_the_templates() -> None:
     assert COMMITTED.memory_gb("api") == Decimal(str(COMMITTED.default("api", "MemorySize"))) / 1024
     assert COMMITTED.default("worker", "Architecture") in {"arm64", "x86_64"}
