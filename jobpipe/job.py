@@ -116,6 +116,7 @@ class Success:
 
 def new_job(command: Command, owner: str, idempotency_key: str | None, at: datetime, retention: timedelta) -> Job:
     """The job of a command that is about to be queued."""
+    now = rfc3339(at)
     return Job(
         job_id=_job_id(owner, idempotency_key),
         owner=owner,
@@ -125,8 +126,8 @@ def new_job(command: Command, owner: str, idempotency_key: str | None, at: datet
         item_id=command.item_id,
         fingerprint=fingerprint(command),
         attempts=0,
-        created_at=rfc3339(at),
-        updated_at=rfc3339(at),
+        created_at=now,
+        updated_at=now,
         expires_at=waiting_until(at, retention),
     )
 
