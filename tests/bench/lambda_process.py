@@ -27,7 +27,7 @@ from tests.embedded import embedded
 
 WORKER_TIMEOUT = "30"  # as on AWS: an emulator's 5 s would shorten the time-outs of calls
 _CHILD = Path(__file__).with_name("lambda_child.py")
-_CREDENTIALS = {
+CREDENTIALS = {
     "AWS_DEFAULT_REGION": "us-east-1",
     "AWS_ACCESS_KEY_ID": "test",
     "AWS_SECRET_ACCESS_KEY": "test",
@@ -92,7 +92,7 @@ class Foundation:
                 archive.extractall(task)
         environment = {
             "PATH": os.defpath,
-            **_CREDENTIALS,
+            **CREDENTIALS,
             **{name: self.outputs[output] for name, output in _SETTINGS.items()},
             "AWS_ENDPOINT_URL": endpoint_url or str(self.target.endpoint_url),
             "WORKER_TIMEOUT": WORKER_TIMEOUT,
