@@ -1,8 +1,8 @@
 """`python -m tests.bench.memory`: does a Lambda that lives long grow? 10,000 invocations of each, of all kinds.
 
-The handlers of the real zips run in processes, on the stand-in: what it answers is the same for the last invocation as
-for the first, where an emulator would slow down with what it has to keep. Each process tells after each invocation what
-it holds (resident memory); the growth is from after the warm-up to the end.
+The handlers of the real zips run in processes, on the stand-in: what it answers is the same for the last invocation
+as for the first, where an emulator would slow down with what it has to keep. After each invocation a process tells
+what it holds (resident memory); the growth is from after the warm-up to the end.
 """
 
 from __future__ import annotations
@@ -40,9 +40,9 @@ def measure(quick: bool = False) -> dict[str, object]:
 
 def measure_on(foundation: Foundation, quick: bool = False) -> dict[str, object]:
     invocations = QUICK_INVOCATIONS if quick else INVOCATIONS
-    cases = (("api", "app", _requests), ("worker", "work", _batches))
+    cases: tuple[Case, ...] = (("api", "app", _requests), ("worker", "work", _batches))
     with running_stand_in({}) as url, ThreadPoolExecutor(len(cases)) as threads:
-        grown = threads.map(lambda case: _grow(foundation, url, *case, invocations), cases)
+        grown = threads.map(lambda case: _grow(foundation, url, case, invocations), cases)
         figures = dict(zip((app for app, *_ in cases), grown, strict=True))
     return {"target_kb": TARGET_KB, "invocations": invocations, **figures}
 

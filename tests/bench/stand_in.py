@@ -1,8 +1,8 @@
 """A stand-in for AWS on loopback: the answers that the Lambdas need, each after a fixed time, and no state.
 
-For where the emulator would be what is measured: it is one Python process, and ten calls at once keep it busy for ten
-times as long as one. What the stand-in answers follows from the request alone, so it is the same however often it is
-asked. `python -m tests.bench.stand_in OPERATION=MS…` prints its port and runs until its stdin ends.
+For where the emulator would be what is measured: it is one Python process, and ten calls at once keep it busy for
+ten times as long as one. What the stand-in answers follows from the request alone, so it is the same however often
+it is asked. `python -m tests.bench.stand_in OPERATION=MS…` prints its port and runs until its stdin ends.
 """
 
 from __future__ import annotations
