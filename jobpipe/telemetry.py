@@ -39,7 +39,7 @@ class _Formatter(LambdaPowertoolsFormatter):
     def format(self, record: logging.LogRecord) -> str:
         if record.exc_info:
             return super().format(record)
-        # The same line as Powertools would make of it, in a third of the time: that looks each attribute up in a
+        # The same line as Powertools would make of it, in half the time: that looks each attribute up in a
         # tuple, and tries to read each message as JSON.
         line = {
             **self.log_format,
