@@ -125,6 +125,7 @@ def new_job(
 ) -> Job:
     """The job of a command that is about to be queued; `known`: the id and the fingerprint that it has already."""
     job_id, command_fingerprint = known or (_job_id(owner, idempotency_key), fingerprint(command))
+    now = rfc3339(at)
     return Job(
         job_id=job_id,
         owner=owner,
@@ -134,8 +135,8 @@ def new_job(
         item_id=command.item_id,
         fingerprint=command_fingerprint,
         attempts=0,
-        created_at=rfc3339(at),
-        updated_at=rfc3339(at),
+        created_at=now,
+        updated_at=now,
         expires_at=waiting_until(at, retention),
     )
 

@@ -6,6 +6,7 @@ import logging
 import os
 import re
 import traceback
+from collections.abc import Callable
 from types import TracebackType
 
 from aws_lambda_powertools import Logger
@@ -20,6 +21,7 @@ _TRACE_FIELD = r"[A-Za-z]{1,20}=[0-9A-Za-z:|,.?_-]{1,400}"
 _TRACE_HEADER = re.compile(rf"{_TRACE_FIELD}(;{_TRACE_FIELD}){{0,9}}")
 _ROOT = re.compile(r"(?:^|;)Root=(1-[0-9a-f]{8}-[0-9a-f]{24})(?:;|$)")
 
+_OF_EVERY_RECORD = frozenset(vars(logging.makeLogRecord({})))
 _ExceptionInfo = tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None]
 
 
@@ -33,6 +35,22 @@ def described(error: BaseException) -> str:
 
 class _Formatter(LambdaPowertoolsFormatter):
     """JSON lines whose exceptions show where and what, and nothing of what a caller has sent."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        if record.exc_info:
+            return super().format(record)
+        # The same line as Powertools would make of it, in half the time: that looks each attribute up in a
+        # tuple, and tries to read each message as JSON.
+        line = {
+            **self.log_format,
+            "level": record.levelname,
+            "location": f"{record.funcName}:{record.lineno}",
+            "message": record.getMessage(),
+            "timestamp": self.formatTime(record),
+            **{name: value for name, value in vars(record).items() if name not in _OF_EVERY_RECORD},
+            "xray_trace_id": self._get_latest_trace_id(),
+        }
+        return self.serialize({name: value for name, value in line.items() if value is not None})
 
     def formatException(self, ei: _ExceptionInfo) -> str:  # noqa: N802  # logging's name
         parts: list[str] = []
@@ -56,6 +74,15 @@ class _Formatter(LambdaPowertoolsFormatter):
 
 logger = Logger(logger_formatter=_Formatter(use_rfc3339=True, utc=True, serialize_stacktrace=False))
 """Service name and level come from POWERTOOLS_SERVICE_NAME and LOG_LEVEL. Bodies and keys are never logged."""
+
+
+# log_event: an environment variable could turn it on otherwise, and bodies, keys and commands would be logged.
+_inject: Callable[[object, object], None] = logger.inject_lambda_context(lambda *_: None, log_event=False)
+
+
+def begin_invocation(context: object) -> None:
+    """From now on the lines tell which invocation they are of."""
+    _inject({}, context)
 
 
 def trace_header() -> str | None:

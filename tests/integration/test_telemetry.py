@@ -55,6 +55,7 @@ def test_request_and_trace_go_from_the_request_to_the_workers_lines(stage: Stage
     (request,) = [line for line in lines if line["message"] == "request"]
     (command,) = [line for line in lines if line["message"] == "command"]
     assert request["service"] == "jobpipe-api"
+    assert request["function_request_id"] != command["function_request_id"], "the invocations that they are of"
     assert command["service"] == "jobpipe-worker"
     assert command["job_id"] == request["job_id"]
     assert command["trace_id"] == request["xray_trace_id"], "the trace that the request was in"

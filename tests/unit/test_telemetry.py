@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import io
 import json
+import logging
 from typing import Any
 
 import pytest
+from aws_lambda_powertools.logging.formatter import LambdaPowertoolsFormatter
 from botocore.exceptions import ClientError
 from botocore.stub import ANY, Stubber
 
@@ -14,8 +16,8 @@ from jobpipe.aws import AwsClients
 from jobpipe.errors import InvalidRequest, Unavailable
 from jobpipe.queue_message import Envelope
 from jobpipe.sqs_commands import SqsCommands
-from jobpipe.telemetry import described, logger, trace_header, trace_id
-from tests.pipeline import Pipeline
+from jobpipe.telemetry import begin_invocation, described, logger, trace_header, trace_id
+from tests.pipeline import Context, Pipeline
 
 SECRET = "what-a-caller-has-sent"
 TRACED = "1-5759e988-bd862e3fe1be46a994272793"
@@ -112,6 +114,35 @@ def test_no_variable_makes_events_be_logged(said: io.StringIO, monkeypatch: pyte
     Pipeline().request("POST", "/items", {"name": SECRET, "description": "d"})
     assert "request" in said.getvalue()
     assert SECRET not in said.getvalue()
+
+
+def test_a_line_is_what_powertools_would_make_of_it(said: io.StringIO, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("_X_AMZN_TRACE_ID", TRACE)
+    begin_invocation(Context())
+    records: list[logging.LogRecord] = []
+    powertools: Any = LambdaPowertoolsFormatter
+    listener = logging.Handler()
+    monkeypatch.setattr(listener, "emit", records.append)
+    monkeypatch.setattr(logger._logger, "handlers", [*logger._logger.handlers, listener])
+    logger.info(
+        "request", extra={"request_id": "r", "status": 200, "job_id": None, "duration_ms": 1.5, "name_": "é"}
+    )
+    logger.warning("unlikely: %s", object)
+
+    lines = said.getvalue().splitlines()
+    assert lines == [powertools.format(logger.registered_formatter, record) for record in records]
+    line = json.loads(lines[0])
+    assert line["xray_trace_id"] == TRACED
+    assert line["function_request_id"] == Context.aws_request_id
+    assert "job_id" not in line
+
+
+def test_a_line_tells_which_invocation_it_is_of(said: io.StringIO) -> None:
+    pipeline = Pipeline()
+    for request_id in ("first", "second"):
+        pipeline.context.aws_request_id = request_id
+        pipeline.request("GET", "/health")
+    assert [json.loads(line)["function_request_id"] for line in said.getvalue().splitlines()] == ["first", "second"]
 
 
 def test_what_failed_in_the_worker_is_not_quoted(said: io.StringIO, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,132 @@
+"""The Lambdas of the real zips in processes of their own, handed the events that AWS would hand them."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from infra.change_sets import Stacks
+from infra.package import package_all
+from infra.progress import Progress
+from infra.settings import BUILD_DIR, LOCAL_STAGE
+from infra.stack_names import foundation_stack
+from infra.targets import Target
+from infra.templates import foundation_for
+from tests.embedded import embedded
+
+WORKER_TIMEOUT = "30"  # as on AWS: an emulator's 5 s would shorten the time-outs of calls
+_CHILD = Path(__file__).with_name("lambda_child.py")
+CREDENTIALS = {
+    "AWS_DEFAULT_REGION": "us-east-1",
+    "AWS_ACCESS_KEY_ID": "test",
+    "AWS_SECRET_ACCESS_KEY": "test",
+}
+_SETTINGS = {
+    "JOBS_TABLE": "JobsTable",
+    "ITEMS_TABLE": "ItemsTable",
+    "NAMES_TABLE": "NamesTable",
+    "DOCUMENTS_BUCKET": "DocumentsBucket",
+    "COMMANDS_QUEUE_URL": "CommandsQueueUrl",
+    "PARKED_QUEUE_URL": "ParkedQueueUrl",
+}
+
+
+@dataclass(frozen=True)
+class Invoked:
+    """What a handler answered, and what it took."""
+
+    answer: Any
+    total_ms: float
+    aws_ms: float  # inside botocore's client calls; of calls that run at once the sum
+    calls: int
+    resident_kb: float  # of the process, when it had answered
+
+    @property
+    def own_ms(self) -> float:
+        return self.total_ms - self.aws_ms
+
+
+@dataclass(frozen=True)
+class LambdaProcess:
+    """One warm Lambda."""
+
+    process: subprocess.Popen[str]
+
+    def invoke(self, event: Mapping[str, Any]) -> Invoked:
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.write(json.dumps(event) + "\n")
+        self.process.stdin.flush()
+        line = self.process.stdout.readline()
+        if not line:
+            raise RuntimeError(f"the Lambda ended with {self.process.wait()}")
+        return Invoked(**json.loads(line))
+
+
+@dataclass(frozen=True)
+class Foundation:
+    """Tables, queues and bucket on an emulator, on which no Lambda is deployed."""
+
+    target: Target
+    outputs: Mapping[str, str]
+    folder: Path  # for what the processes need
+    sqs: Any
+
+    @contextmanager
+    def running(self, app: str, handler: str, endpoint_url: str | None = None) -> Iterator[LambdaProcess]:
+        """The handler of an app's zip in a process, which finds AWS at that URL, or on the emulator."""
+        task = self.folder / app
+        if not task.exists():
+            with zipfile.ZipFile(package_all()[app].zip_path) as archive:
+                archive.extractall(task)
+        environment = {
+            "PATH": os.defpath,
+            **CREDENTIALS,
+            **{name: self.outputs[output] for name, output in _SETTINGS.items()},
+            "AWS_ENDPOINT_URL": endpoint_url or str(self.target.endpoint_url),
+            "WORKER_TIMEOUT": WORKER_TIMEOUT,
+            "STAGE": LOCAL_STAGE,
+            "POWERTOOLS_SERVICE_NAME": f"jobpipe-{app}",
+            "PYTHONPATH": str(task),  # what the zip brings goes before what is installed here
+            "PYTHONUNBUFFERED": "1",
+            "BENCH_LOG": str(self.folder / f"{app}.log"),
+        }
+        process = subprocess.Popen(
+            [sys.executable, str(_CHILD), handler],
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        try:
+            yield LambdaProcess(process)
+        finally:
+            assert process.stdin is not None
+            process.stdin.close()
+            process.wait(timeout=30)
+
+
+@contextmanager
+def open_foundation() -> Iterator[Foundation]:
+    """A foundation on an emulator of its own."""
+    # In build/, which is no tmpfs: an emulator and its documents may be large.
+    BUILD_DIR.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=BUILD_DIR, prefix="bench-") as name:
+        folder = Path(name)
+        with embedded(folder / "emulator") as (target, _):
+            quiet = Progress(Console(quiet=True))
+            stacks = Stacks(target.client("cloudformation"), quiet, target.poll_seconds)
+            template, defaults = foundation_for(LOCAL_STAGE), target.default_parameters(LOCAL_STAGE)
+            done = stacks.deploy(foundation_stack(LOCAL_STAGE), template, {"Stage": LOCAL_STAGE}, defaults)
+            yield Foundation(target, done.outputs, folder, target.client("sqs"))
