@@ -6,14 +6,27 @@ Each has the dimensions `service` and `stage`; where a reason is told, it is cou
 from __future__ import annotations
 
 import os
+import sys
+import time
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 
-from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
-
-from jobpipe.telemetry import logger
+from jobpipe import json_text
+from jobpipe.telemetry import SERVICE, logger
 
 NAMESPACE = "jobpipe"
+
+_MAX_VALUES = 100  # of one metric in a line, by the format
+
+
+class MetricUnit(StrEnum):
+    """CloudWatch's names of the units."""
+
+    COUNT = "Count"
+    SECONDS = "Seconds"
+    MILLISECONDS = "Milliseconds"
 
 
 _API, _WORKER, _DEAD_LETTERS = "jobpipe-api", "jobpipe-worker", "jobpipe-dead-letters"
@@ -29,31 +42,35 @@ class Metric:
 
 
 # commands and retries that got a 202, or the final answer
-ACCEPTED = Metric("Accepted", MetricUnit.Count, (_API,))
+ACCEPTED = Metric("Accepted", MetricUnit.COUNT, (_API,))
 # of the keyed routes, without waiting for jobs
-REQUEST_TIME = Metric("RequestTime", MetricUnit.Milliseconds, (_API,))
+REQUEST_TIME = Metric("RequestTime", MetricUnit.MILLISECONDS, (_API,))
 # answered 503, and 500
-UNAVAILABLE = Metric("Unavailable", MetricUnit.Count, (_API,))
-FAULTS = Metric("Faults", MetricUnit.Count, (_API,))
+UNAVAILABLE = Metric("Unavailable", MetricUnit.COUNT, (_API,))
+FAULTS = Metric("Faults", MetricUnit.COUNT, (_API,))
 
 # messages of one invocation
-BATCH_SIZE = Metric("BatchSize", MetricUnit.Count, (_WORKER, _DEAD_LETTERS))
+BATCH_SIZE = Metric("BatchSize", MetricUnit.COUNT, (_WORKER, _DEAD_LETTERS))
 # from the send to the start of the attempt that ended the job
-QUEUE_DELAY = Metric("QueueDelay", MetricUnit.Milliseconds, (_WORKER,))
+QUEUE_DELAY = Metric("QueueDelay", MetricUnit.MILLISECONDS, (_WORKER,))
 # at the start of every attempt, from the send: of what comes again and again SQS's own age says nothing
-COMMAND_AGE = Metric("CommandAge", MetricUnit.Seconds, (_WORKER,))
-ATTEMPT_TIME = Metric("AttemptTime", MetricUnit.Milliseconds, (_WORKER,))
+COMMAND_AGE = Metric("CommandAge", MetricUnit.SECONDS, (_WORKER,))
+ATTEMPT_TIME = Metric("AttemptTime", MetricUnit.MILLISECONDS, (_WORKER,))
 # as soon as it is certain; a commit whose answer is lost is found done by the next delivery, and not counted
-SUCCEEDED = Metric("Succeeded", MetricUnit.Count, (_WORKER,))
+SUCCEEDED = Metric("Succeeded", MetricUnit.COUNT, (_WORKER,))
 # by the slug of the job's problem
-FAILED = Metric("Failed", MetricUnit.Count, (_WORKER,))
+FAILED = Metric("Failed", MetricUnit.COUNT, (_WORKER,))
 # by OUTAGE or FAULT; a worker that was killed is one of Lambda's errors
-INTERRUPTED = Metric("Interrupted", MetricUnit.Count, (_WORKER,))
-PARKED = Metric("Parked", MetricUnit.Count, (_WORKER, _DEAD_LETTERS))
+INTERRUPTED = Metric("Interrupted", MetricUnit.COUNT, (_WORKER,))
+PARKED = Metric("Parked", MetricUnit.COUNT, (_WORKER, _DEAD_LETTERS))
 # jobs that the consumer of dead letters ended
-DEAD_LETTERS = Metric("DeadLetters", MetricUnit.Count, (_DEAD_LETTERS,))
+DEAD_LETTERS = Metric("DeadLetters", MetricUnit.COUNT, (_DEAD_LETTERS,))
 
 OUTAGE, FAULT = "outage", "fault"
+
+
+_Values = tuple[MetricUnit, list[float]]
+_ByReason = dict[str, dict[str, _Values]]  # and by the metric's name
 
 
 @dataclass
@@ -71,24 +88,37 @@ class Meter:
         """A line of what was added since the last one, and one for each reason. Lines are not interleaved: call it
         when the threads are done.
         """
-        by_reason: dict[str, EphemeralMetrics] = {}
         try:
             while self._added:
-                metric, value, reason = self._added.popleft()
-                if reason not in by_reason:
-                    by_reason[reason] = self._line(reason)
-                by_reason[reason].add_metric(metric.name, metric.unit, value)
-            for line in by_reason.values():
-                line.flush_metrics()
+                for reason, metrics in self._take().items():
+                    sys.stdout.write(_in_embedded_format(metrics, self.stage, reason) + "\n")
+            sys.stdout.flush()
         except Exception:  # noqa: BLE001  # what is counted must not cost what is done
             logger.warning("metrics not written", exc_info=True)
 
-    def _line(self, reason: str) -> EphemeralMetrics:
-        dimensions = {"service": logger.service, "stage": self.stage}
-        line = EphemeralMetrics(namespace=NAMESPACE, default_dimensions=dimensions)
-        if reason:
-            line.add_dimensions(reason=reason)
-        return line
+    def _take(self) -> _ByReason:
+        """What was added first, as much of it as a line may hold."""
+        taken: _ByReason = {}
+        for _ in range(min(len(self._added), _MAX_VALUES)):
+            metric, value, reason = self._added.popleft()
+            _, values = taken.setdefault(reason, {}).setdefault(metric.name, (metric.unit, []))
+            values.append(float(value))
+        return taken
+
+
+def _in_embedded_format(metrics: Mapping[str, _Values], stage: str, reason: str) -> str:
+    """One line; where there is a reason, CloudWatch counts with it and without."""
+    # https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
+    sets, dimensions = [["service", "stage"]], {"service": SERVICE, "stage": stage}
+    if reason:
+        sets, dimensions = [*sets, ["service", "stage", "reason"]], {**dimensions, "reason": reason}
+    directive = {
+        "Namespace": NAMESPACE,
+        "Dimensions": sets,
+        "Metrics": [{"Name": name, "Unit": unit} for name, (unit, _) in metrics.items()],
+    }
+    about = {"Timestamp": time.time_ns() // 1_000_000, "CloudWatchMetrics": [directive]}
+    return json_text.encode({"_aws": about, **dimensions, **{name: told for name, (_, told) in metrics.items()}})
 
 
 meter = Meter(os.environ.get("STAGE", "none"))

@@ -2,31 +2,30 @@
 
 import os
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
-from chalice.app import Chalice, ConvertToMiddleware, SQSEvent
+from chalice.app import Chalice, SQSEvent
 from chalicelib.consume_batch import consume_batch
 from chalicelib.dead_letters import dead_letter_handling
 from chalicelib.execute import command_handling
 from chalicelib.services import open_services
 
-from jobpipe.telemetry import logger
+from jobpipe.telemetry import begin_invocation
 
 app = Chalice(app_name="jobpipe-worker")
-# log_event: an environment variable could turn it on otherwise, and commands would be logged.
-app.register_middleware(ConvertToMiddleware(partial(logger.inject_lambda_context, log_event=False)), "sqs")
 
 
 @app.on_sqs_message(queue="commands", batch_size=10, name="work")
 def work(event: SQSEvent) -> dict[str, Any]:
     """Apply a batch of commands; the answer names the messages that SQS is to deliver again."""
+    begin_invocation(event.context)
     return consume_batch(event.to_dict()["Records"], command_handling(open_services(), _seconds_left(event)))
 
 
 @app.on_sqs_message(queue="dead-letters", batch_size=10, name="dead_letters")
 def dead_letters(event: SQSEvent) -> dict[str, Any]:
     """End the jobs of messages that SQS has given up."""
+    begin_invocation(event.context)
     return consume_batch(event.to_dict()["Records"], dead_letter_handling(open_services(), _seconds_left(event)))
 
 

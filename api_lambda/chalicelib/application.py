@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
-from chalice.app import Chalice, ConvertToMiddleware, Request, Response
+from chalice.app import Chalice, Request, Response
 
 from jobpipe.errors import InternalError, InvalidRequest, ProblemError, Refusal, Unavailable
 from jobpipe.metrics import FAULTS, REQUEST_TIME, UNAVAILABLE, meter
-from jobpipe.telemetry import logger
+from jobpipe.telemetry import begin_invocation, logger
 
 from .callers import owner_of
 from .http import HttpRequest, HttpResponse
@@ -26,8 +25,6 @@ _WITH_BODY = ("POST", "PUT", "PATCH")
 def build_app(name: str, services: Callable[[], Services]) -> Chalice:
     """The Chalice app; `services` is called with each request, so it should remember what it made."""
     app = Chalice(app_name=name)
-    # log_event: an environment variable could turn it on otherwise, and bodies and keys would be logged.
-    app.register_middleware(ConvertToMiddleware(partial(logger.inject_lambda_context, log_event=False)), "http")
     for route in ROUTES:
         app.route(
             route.path,
@@ -43,6 +40,7 @@ def _view(app: Chalice, route: Route, services: Callable[[], Services]) -> Calla
     def view(**_: str) -> Response:
         started = time.perf_counter()
         current: Any = app.current_request
+        begin_invocation(current.lambda_context)
         request_id = str(current.context.get("requestId", ""))
         waits: list[float] = []
         response = _answer(current, request_id, route, services, waits)

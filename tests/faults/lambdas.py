@@ -53,9 +53,8 @@ class Lambdas:
         """For the block both Lambdas run: in one thread, without log lines, on the clients with faults."""
         with ExitStack() as patches:
             patches.enter_context(patch.dict(os.environ, self._environment))
-            patches.enter_context(patch.object(logger._logger, "handlers", [_Listener(self.unexpected)]))
-            patches.enter_context(patch.object(logger._logger, "propagate", False))
-            patches.callback(logger.setLevel, logger.log_level)
+            patches.enter_context(patch.object(logger, "handlers", [_Listener(self.unexpected)]))
+            patches.callback(logger.setLevel, logger.level)
             logger.setLevel(logging.ERROR)
             # A process has a budget of retries; here thousands of processes share one client.
             patches.enter_context(patch.object(RetryQuota, "acquire", lambda *_: True))

@@ -90,7 +90,7 @@ def run(zip_path: Path, runtime: Path, handler: str, event: Any, stage: Stage, t
         "AWS_DEFAULT_REGION": stage.deployment.region,
         "AWS_ACCESS_KEY_ID": "test",
         "AWS_SECRET_ACCESS_KEY": "test",
-        "POWERTOOLS_SERVICE_NAME": "zip",
+        "SERVICE_NAME": "zip",
         "JOBS_TABLE": resources["jobs_table"],
         "ITEMS_TABLE": resources["items_table"],
         "NAMES_TABLE": resources["names_table"],
@@ -156,7 +156,7 @@ def test_a_zip_holds_what_it_needs_and_nothing_else(app: str, zips: dict[str, Pa
     with zipfile.ZipFile(zips[app]) as archive:
         names = archive.namelist()
     tops = {name.split("/")[0] for name in names}
-    assert {"app.py", "chalicelib", "chalice", "jobpipe", "aws_lambda_powertools"} <= tops
+    assert {"app.py", "chalicelib", "chalice", "jobpipe"} <= tops
     assert not tops & {"boto3", "botocore", "tests", "infra", "jobpipe_client"}
     assert not [name for name in names if name.endswith((".pyc", ".so", ".pyd")) or "__pycache__" in name]
     shared = {f"jobpipe/{path.name}" for path in (commands.ROOT / "jobpipe").glob("*.py")}

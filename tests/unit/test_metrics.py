@@ -330,5 +330,5 @@ def test_trouble_in_counting_costs_no_answer(monkeypatch: pytest.MonkeyPatch) ->
     def broken(*_: Any) -> None:
         raise ValueError
 
-    monkeypatch.setattr("jobpipe.metrics.EphemeralMetrics.flush_metrics", broken)
+    monkeypatch.setattr("jobpipe.metrics._in_embedded_format", broken)
     assert Pipeline().request("POST", "/items", {"name": "n", "description": "d"}).status == 202

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import logging
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -14,8 +16,8 @@ from jobpipe.aws import AwsClients
 from jobpipe.errors import InvalidRequest, Unavailable
 from jobpipe.queue_message import Envelope
 from jobpipe.sqs_commands import SqsCommands
-from jobpipe.telemetry import described, logger, trace_header, trace_id
-from tests.pipeline import Pipeline
+from jobpipe.telemetry import SERVICE, begin_invocation, described, logger, trace_header, trace_id
+from tests.pipeline import Context, Pipeline
 
 SECRET = "what-a-caller-has-sent"
 TRACED = "1-5759e988-bd862e3fe1be46a994272793"
@@ -26,8 +28,7 @@ TRACE = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sample
 def said(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
     """What the logger writes: its handler took hold of a stream when it was made."""
     stream = io.StringIO()
-    for handler in logger._logger.handlers:
-        monkeypatch.setattr(handler, "stream", stream)
+    monkeypatch.setattr(logger.handlers[0], "stream", stream)
     return stream
 
 
@@ -107,10 +108,39 @@ def test_no_generation_is_logged(said: io.StringIO) -> None:
     assert generation not in said.getvalue()
 
 
-def test_no_variable_makes_events_be_logged(said: io.StringIO, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("POWERTOOLS_LOGGER_LOG_EVENT", "true")
-    Pipeline().request("POST", "/items", {"name": SECRET, "description": "d"})
+def test_a_line_tells_its_invocation_and_is_written_once(
+    said: io.StringIO, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("_X_AMZN_TRACE_ID", TRACE)
+    monkeypatch.setattr(logging.getLogger(), "handlers", [logging.StreamHandler(said)])  # as Lambda has one there
+    begin_invocation(Context())
+    begin_invocation(Context())
+    logger.info("said %d", 1, extra={"status": 200, "job_id": None, "at": object})
+    line = json.loads(said.getvalue())
+    assert datetime.fromisoformat(line.pop("timestamp")).utcoffset() == timedelta(0)
+    assert line.pop("location").startswith("test_a_line_tells_its_invocation_and_is_written_once:")
+    assert line == {
+        "level": "INFO",
+        "message": "said 1",
+        "service": SERVICE,
+        "cold_start": False,
+        "function_name": Context.function_name,
+        "function_memory_size": Context.memory_limit_in_mb,
+        "function_arn": Context.invoked_function_arn,
+        "function_request_id": Context.aws_request_id,
+        "status": 200,
+        "at": str(object),
+        "xray_trace_id": TRACED,
+    }
+
+
+def test_no_event_is_logged_at_any_level(said: io.StringIO, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(logger, "level", logging.DEBUG)
+    pipeline = Pipeline()
+    pipeline.request("POST", "/items", {"name": SECRET, "description": "d"})
+    pipeline.drain()
     assert "request" in said.getvalue()
+    assert "command" in said.getvalue()
     assert SECRET not in said.getvalue()
 
 
