@@ -61,6 +61,7 @@ def main() -> None:
     while True:
         headers, event = call("GET", "/invocation/next")
         request_id = headers["lambda-runtime-aws-request-id"]
+        os.environ["_X_AMZN_TRACE_ID"] = headers["lambda-runtime-trace-id"]
         try:
             result = json.dumps(handler(json.loads(event), Context(headers))).encode()
         except Exception:  # noqa: BLE001  # the runtime outlives its handler's errors

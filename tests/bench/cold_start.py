@@ -33,7 +33,7 @@ from jobpipe.commands import CreateItem
 from jobpipe.dynamodb_rows import Row, job_to_row
 from jobpipe.job import Job, new_job
 from jobpipe.queue_message import QueueMessage, seal
-from tests.bench.runtime_api import ColdStart, Function, FunctionFailed, serving
+from tests.bench.runtime_api import ColdStart, Function, FunctionFailed, cold_start
 from tests.embedded import embedded
 
 TARGET = 1.25
@@ -178,12 +178,12 @@ CASES = {
 def measure(quick: bool) -> dict[str, object]:  # the benchmark's interface
     """Medians of each Lambda's start and first request, their ratios to boto3 alone, and what the zips hold."""
     packages, python = package_all(), ensure_venv()
-    with a_stage() as stage, serving() as api, tempfile.TemporaryDirectory() as folder:
+    with a_stage() as stage, tempfile.TemporaryDirectory() as folder:
         roots = {app: _unpacked(package.zip_path, Path(folder) / app) for app, package in packages.items()}
         samples: dict[tuple[str, str], list[ColdStart]] = {}
         for number in range(_QUICK_ROUNDS if quick else _ROUNDS):
             for key, function, event in _round(stage, roots, every=number % 2 == 0):
-                sample = api.cold_start(python, function, event)
+                sample = cold_start(python, function, event)
                 if key[1] == "jobpipe":
                     _check(key[0], sample.answer)
                 samples.setdefault(key, []).append(sample)
