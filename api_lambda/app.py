@@ -3,8 +3,8 @@
 import gc
 import os
 
-# INIT makes ninety thousand objects that stay. Collecting among them again and again would be a fifth of a cold start,
-# and the first request would pay for one collection of them all.
+# INIT makes ninety thousand objects that stay. Collecting among them again and again would be a fifth of a cold
+# start, and the first request would pay for one collection of them all.
 gc.disable()
 
 from chalicelib.application import build_app  # noqa: E402

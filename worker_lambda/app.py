@@ -5,8 +5,8 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-# INIT makes ninety thousand objects that stay. Collecting among them again and again would be a fifth of a cold start,
-# and the first request would pay for one collection of them all.
+# INIT makes ninety thousand objects that stay. Collecting among them again and again would be a fifth of a cold
+# start, and the first request would pay for one collection of them all.
 gc.disable()
 
 from chalice.app import Chalice, SQSEvent  # noqa: E402
