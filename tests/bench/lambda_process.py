@@ -97,7 +97,7 @@ class Foundation:
             "AWS_ENDPOINT_URL": endpoint_url or str(self.target.endpoint_url),
             "WORKER_TIMEOUT": WORKER_TIMEOUT,
             "STAGE": LOCAL_STAGE,
-            "POWERTOOLS_SERVICE_NAME": f"jobpipe-{app}",
+            "SERVICE_NAME": f"jobpipe-{app}",
             "PYTHONPATH": str(task),  # what the zip brings goes before what is installed here
             "PYTHONUNBUFFERED": "1",
             "BENCH_LOG": str(self.folder / f"{app}.log"),

@@ -24,7 +24,6 @@ LIB = Distribution(
 )
 GOOD = {**OURS.files, **LIB.files}
 TOOLS_LOCK = ROOT / "requirements-dev.lock"
-API_LOCK = ROOT / "api_lambda" / "requirements.txt"
 
 
 def zipped(folder: Path, files: dict[str, bytes]) -> Path:
@@ -93,28 +92,37 @@ def test_a_file_that_is_twos_is_refused(tmp_path: Path) -> None:
         find_owners(zipped(tmp_path, GOOD), [OURS, LIB, twin])
 
 
+def lock_of(path: Path, *names: str) -> Path:
+    """A Lambda's requirements, with what these need, as a user might lock them."""
+    path.write_text("".join(f"{each.line}\n" for each in read_locked(TOOLS_LOCK) if each.name in names))
+    return path
+
+
 def test_a_wheel_of_another_hash_is_refused(tmp_path: Path) -> None:
-    text = API_LOCK.read_text()
-    for digest in next(each for each in read_locked(API_LOCK) if each.name == "jmespath").hashes:
+    lock = lock_of(tmp_path / "requirements.txt", "six")
+    text = lock.read_text()
+    for digest in read_locked(lock)[0].hashes:
         text = text.replace(digest, digest[::-1])
-    tampered = tmp_path / "requirements.txt"
-    tampered.write_text(text)
+    lock.write_text(text)
 
     with pytest.raises(OperatorError, match="cannot be fetched: ERROR: THESE PACKAGES DO NOT MATCH THE HASHES"):
-        fetch_wheels(tampered, TOOLS_LOCK, tmp_path / "wheels")
+        fetch_wheels(lock, TOOLS_LOCK, tmp_path / "wheels")
 
 
 def test_chalice_gets_nothing_but_the_wheels_of_the_lock(tmp_path: Path) -> None:
-    wheels, lock, here = tmp_path / "wheels", tmp_path / "short.txt", str(tmp_path / "here")
-    fetch_wheels(API_LOCK, TOOLS_LOCK, wheels)
-    lock.write_text("".join(f"{each.line}\n" for each in read_locked(API_LOCK) if each.name != "jmespath"))
+    wheels, here = tmp_path / "wheels", str(tmp_path / "here")
+    whole_lock = lock_of(tmp_path / "requirements.txt", "python-dateutil", "six")
+    short_lock = lock_of(tmp_path / "short.txt", "python-dateutil")
+    fetched = fetch_wheels(whole_lock, TOOLS_LOCK, wheels)
+    assert {each.name for each in fetched} == {"python-dateutil", "six", "chalice"}
     pip = [sys.executable, "-m", "pip", "download", "--dest", here]  # as Chalice calls it
     environment = tool_environment() | only_from(wheels)
+    six = next(f"six=={each.version}" for each in fetched if each.name == "six")
 
-    whole = commands.run(*pip, "-r", str(API_LOCK), env=environment)
-    unlocked = commands.run(*pip, "-r", str(lock), env=environment)
-    by_name = commands.run(*pip, "--no-deps", "jmespath==1.1.0", env=environment)
-    from_source = commands.run(*pip, "--no-deps", "--no-binary=:all:", "jmespath==1.1.0", env=environment)
+    whole = commands.run(*pip, "-r", str(whole_lock), env=environment)
+    unlocked = commands.run(*pip, "-r", str(short_lock), env=environment)
+    by_name = commands.run(*pip, "--no-deps", six, env=environment)
+    from_source = commands.run(*pip, "--no-deps", "--no-binary=:all:", six, env=environment)
 
     assert whole.returncode == 0, whole.stderr
     assert "pinned with ==" in unlocked.stderr

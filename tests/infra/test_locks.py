@@ -56,7 +56,7 @@ def test_every_line_of_a_lock_has_a_version_and_hashes(lock: str) -> None:
 def test_what_is_asked_for_is_asked_for_exactly(lock: str) -> None:
     wanted = requirements_of((ROOT / lock).with_suffix(".in"))
 
-    assert wanted
+    assert wanted or "_lambda/" in lock, "the zips need no library"
     assert [each for each in wanted if not re.fullmatch(r"[\w.-]+==[\w.]+", each)] == []
 
 

@@ -48,7 +48,7 @@ def test_every_module_is_in_a_layer() -> None:
 @pytest.mark.parametrize("module", DECIDING)
 def test_what_decides_knows_no_aws(module: str) -> None:
     path = ROOT / "jobpipe" / f"{module}.py"
-    assert not packages(path) & {"boto3", "botocore", "chalice", "aws_lambda_powertools"}
+    assert not packages(path) & {"boto3", "botocore", "chalice"}
     assert not {f"jobpipe.{other}" for other in [*ADAPTERS, *OBSERVING]} & imports(path)
 
 
@@ -68,7 +68,7 @@ def test_the_apps_know_neither_each_other_nor_aws(app: str) -> None:
 @pytest.mark.parametrize("path", [*(ROOT / "jobpipe").glob("*.py"), *ROOT.glob("*_lambda/**/*.py")], ids=str)
 def test_only_settings_are_read_from_the_environment(path: Path) -> None:
     allowed = {"app.py", "services.py"}  # they hand os.environ to Settings
-    allowed |= {"metrics.py", "telemetry.py"}  # as Powertools does: the stage, and the trace of this invocation
+    allowed |= {"metrics.py", "telemetry.py"}  # what lines tell: service, stage, trace
     assert "os" not in imports(path) or path.name in allowed
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import io
 import json
 import logging
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from aws_lambda_powertools.logging.formatter import LambdaPowertoolsFormatter
 from botocore.exceptions import ClientError
 from botocore.stub import ANY, Stubber
 
@@ -16,7 +16,7 @@ from jobpipe.aws import AwsClients
 from jobpipe.errors import InvalidRequest, Unavailable
 from jobpipe.queue_message import Envelope
 from jobpipe.sqs_commands import SqsCommands
-from jobpipe.telemetry import begin_invocation, described, logger, trace_header, trace_id
+from jobpipe.telemetry import SERVICE, begin_invocation, described, logger, trace_header, trace_id
 from tests.pipeline import Context, Pipeline
 
 SECRET = "what-a-caller-has-sent"
@@ -28,8 +28,7 @@ TRACE = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sample
 def said(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
     """What the logger writes: its handler took hold of a stream when it was made."""
     stream = io.StringIO()
-    for handler in logger._logger.handlers:
-        monkeypatch.setattr(handler, "stream", stream)
+    monkeypatch.setattr(logger.handlers[0], "stream", stream)
     return stream
 
 
@@ -109,32 +108,40 @@ def test_no_generation_is_logged(said: io.StringIO) -> None:
     assert generation not in said.getvalue()
 
 
-def test_no_variable_makes_events_be_logged(said: io.StringIO, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("POWERTOOLS_LOGGER_LOG_EVENT", "true")
-    Pipeline().request("POST", "/items", {"name": SECRET, "description": "d"})
-    assert "request" in said.getvalue()
-    assert SECRET not in said.getvalue()
-
-
-def test_a_line_is_what_powertools_would_make_of_it(said: io.StringIO, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_line_tells_its_invocation_and_is_written_once(
+    said: io.StringIO, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("_X_AMZN_TRACE_ID", TRACE)
+    monkeypatch.setattr(logging.getLogger(), "handlers", [logging.StreamHandler(said)])  # as Lambda has one there
     begin_invocation(Context())
-    records: list[logging.LogRecord] = []
-    powertools: Any = LambdaPowertoolsFormatter
-    listener = logging.Handler()
-    monkeypatch.setattr(listener, "emit", records.append)
-    monkeypatch.setattr(logger._logger, "handlers", [*logger._logger.handlers, listener])
-    logger.info(
-        "request", extra={"request_id": "r", "status": 200, "job_id": None, "duration_ms": 1.5, "name_": "é"}
-    )
-    logger.warning("unlikely: %s", object)
+    begin_invocation(Context())
+    logger.info("said %d", 1, extra={"status": 200, "job_id": None, "at": object})
+    line = json.loads(said.getvalue())
+    assert datetime.fromisoformat(line.pop("timestamp")).utcoffset() == timedelta(0)
+    assert line.pop("location").startswith("test_a_line_tells_its_invocation_and_is_written_once:")
+    assert line == {
+        "level": "INFO",
+        "message": "said 1",
+        "service": SERVICE,
+        "cold_start": False,
+        "function_name": Context.function_name,
+        "function_memory_size": Context.memory_limit_in_mb,
+        "function_arn": Context.invoked_function_arn,
+        "function_request_id": Context.aws_request_id,
+        "status": 200,
+        "at": str(object),
+        "xray_trace_id": TRACED,
+    }
 
-    lines = said.getvalue().splitlines()
-    assert lines == [powertools.format(logger.registered_formatter, record) for record in records]
-    line = json.loads(lines[0])
-    assert line["xray_trace_id"] == TRACED
-    assert line["function_request_id"] == Context.aws_request_id
-    assert "job_id" not in line
+
+def test_no_event_is_logged_at_any_level(said: io.StringIO, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(logger, "level", logging.DEBUG)
+    pipeline = Pipeline()
+    pipeline.request("POST", "/items", {"name": SECRET, "description": "d"})
+    pipeline.drain()
+    assert "request" in said.getvalue()
+    assert "command" in said.getvalue()
+    assert SECRET not in said.getvalue()
 
 
 def test_a_line_tells_which_invocation_it_is_of(said: io.StringIO) -> None:

@@ -1,0 +1,129 @@
+"""Lambda's Runtime API on loopback: how long a new process takes to ask for an event, and to answer it."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import subprocess
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any
+
+_BOOTSTRAP = Path(__file__).with_name("bootstrap.py")
+_SECONDS = 30
+_ARN = "arn:aws:lambda:us-east-1:000000000000:function:f"
+_TRACE = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=0"
+_NOWHERE = subprocess.DEVNULL
+
+
+class FunctionFailed(Exception):
+    """The function's process ended, or answered with an error."""
+
+
+@dataclass(frozen=True)
+class Function:
+    """Where its code lies, and what Lambda would call."""
+
+    task_root: Path
+    handler: str
+    environment: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class ColdStart:
+    """Milliseconds of one new process, and what it answered."""
+
+    init: float  # from the start of the interpreter to the first request for an event
+    request: float  # from there to the answer
+    cpu: float  # of the processor, all in all
+    answer: Any
+
+
+def cold_start(python: Path, function: Function, event: object) -> ColdStart:
+    """A new process of the function, and its first event."""
+    # One server for each, so that nothing which an earlier process has left under way can be taken for this one's.
+    with _Server(json.dumps(event).encode()) as server:
+        environment = {
+            **function.environment,
+            "PATH": os.defpath,
+            "LAMBDA_TASK_ROOT": str(function.task_root),
+            "_HANDLER": function.handler,
+            "AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{server.server_port}",
+            "AWS_LAMBDA_FUNCTION_NAME": "cold-start",
+            # Lambda's interpreter has no setuptools, which would hook into every import.
+            "SETUPTOOLS_USE_DISTUTILS": "stdlib",
+        }
+        # -B: the task root is read-only in Lambda, so that nothing compiled there is ever kept.
+        command = [str(python), "-B", "-s", str(_BOOTSTRAP)]
+        before, started = _cpu_of_the_ended(), time.perf_counter()
+        with subprocess.Popen(
+            command, cwd=function.task_root, env=environment, stdout=_NOWHERE, stderr=_NOWHERE
+        ) as process:
+            try:
+                ready, _ = server.next_call("next", process)
+                answered, answer = server.next_call("response", process)
+            finally:
+                process.kill()
+        spent = _cpu_of_the_ended() - before
+    return ColdStart((ready - started) * 1000, (answered - ready) * 1000, spent * 1000, json.loads(answer))
+
+
+def _cpu_of_the_ended() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+class _Server(HTTPServer):
+    timeout = 0.5  # seconds between two looks whether the process lives
+
+    def __init__(self, event: bytes) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.event = event
+        self.calls: list[tuple[str, float, bytes]] = []
+
+    def next_call(self, wanted: str, process: subprocess.Popen[bytes]) -> tuple[float, bytes]:
+        """When the call that has to come now came, and its body."""
+        until = time.monotonic() + _SECONDS
+        while time.monotonic() < until:
+            self.handle_request()
+            if self.calls:
+                what, when, body = self.calls.pop()
+                if what != wanted:
+                    raise FunctionFailed(body.decode() or what)
+                return when, body
+            if process.poll() is not None:
+                raise FunctionFailed(f"it ended with {process.returncode}")
+        raise FunctionFailed(f"no {wanted} in {_SECONDS} s")
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: _Server
+    disable_nagle_algorithm = True  # it would hold an event back behind its headers, up to 40 ms
+
+    def do_GET(self) -> None:  # http.server's name
+        self._note(b"")
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(self.server.event)))
+        self.send_header("Lambda-Runtime-Aws-Request-Id", "00000000-0000-4000-8000-000000000000")
+        self.send_header("Lambda-Runtime-Deadline-Ms", str(int(time.time() * 1000) + 30_000))
+        self.send_header("Lambda-Runtime-Invoked-Function-Arn", _ARN)
+        self.send_header("Lambda-Runtime-Trace-Id", _TRACE)
+        self.end_headers()
+        self.wfile.write(self.server.event)
+
+    def do_POST(self) -> None:  # http.server's name
+        self._note(self.rfile.read(int(self.headers["Content-Length"])))
+        self.send_response(202)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def _note(self, body: bytes) -> None:
+        self.server.calls.append((self.path.rpartition("/")[2], time.perf_counter(), body))
+
+    def log_message(self, *_: object) -> None:
+        pass
