@@ -41,7 +41,7 @@ class Outcome:
 class Measured:
     """All of a run, whole or as far as it came."""
 
-    offered: int
+    offered: int = 0  # due so far
     outcomes: list[Outcome] = field(default_factory=list)
     followed: list[Outcome] = field(default_factory=list)
     seconds: float = 0.0  # from the first request due to the last answer
@@ -80,7 +80,7 @@ class Generator:
     def run(self, tick: Callable[[Measured], None] = lambda _: None) -> Measured:
         """Sends all that is planned and follows the sample; after Ctrl-C, what was measured until then."""
         arrivals = self._plan.arrivals()
-        measured = Measured(len(arrivals))
+        measured = Measured()
         senders = ThreadPoolExecutor(self._plan.concurrency, thread_name_prefix="sender")
         followers = ThreadPoolExecutor(FOLLOWERS, thread_name_prefix="follower")
         try:
@@ -88,6 +88,7 @@ class Generator:
             sent = []
             for n, due in enumerate(arrivals):
                 self._sleep_until(due)
+                measured.offered += 1
                 sent.append(senders.submit(self._send, n, due, measured, followers))
                 tick(measured)
             for future in sent:

@@ -13,7 +13,7 @@ from urllib3.exceptions import HTTPError
 NO_ANSWER = 0
 PATIENCE = 35.0  # seconds: API Gateway gives up before
 
-ACCEPTED = 202
+CREATED, ACCEPTED = 201, 202
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,59 @@
+"""The ceiling: the jobs' AWS calls by a bare boto3 loop in a process like the Lambda's, on 1 to 10 threads."""
+
+from __future__ import annotations
+
+import secrets
+from collections import defaultdict
+from contextlib import ExitStack
+
+from scripts.load.figures import summary
+from tests.bench.asked import BareLoop
+from tests.bench.recorded import Recorder, commands, fill
+from tests.bench.rounds import Figures, Part, alone, median, take_turns
+
+THREADS = (1, 2, 4, 10)
+WORKERS_OWN = 10
+"""The parallelism of a full batch of different items in one worker."""
+ITEMS, QUICK_ITEMS = 100, 10
+
+
+class Ceiling(Part):
+    """Jobs a second."""
+
+    name = "ceiling"
+
+    def prepare(self, stack: ExitStack) -> None:
+        self._rates: dict[int, list[float]] = defaultdict(list)
+        self._latencies: dict[int, list[float]] = defaultdict(list)
+        self._recorder = Recorder(self.lab.stage)
+        self._loop = BareLoop(self.lab, self.lab.stage, "worker_function", stack)
+        self._do(WORKERS_OWN, 10)  # opens the connections
+
+    def round(self, number: int) -> None:
+        for threads in THREADS if number % 2 == 0 else THREADS[::-1]:
+            seconds, latencies = self._do(threads, QUICK_ITEMS if self.lab.quick else ITEMS)
+            self._rates[threads].append(len(latencies) / seconds)
+            self._latencies[threads] += latencies
+
+    def figures(self) -> Figures:
+        return {
+            "threads": {
+                str(threads): {"jobs_per_second": median(self._rates[threads]), "job_ms": summary(latencies)}
+                for threads, latencies in self._latencies.items()
+            }
+        }
+
+    def _do(self, threads: int, items: int) -> tuple[float, list[float]]:
+        wanted = commands(items, f"ceiling {secrets.token_hex(4)}")
+        jobs = fill(self.lab.stage, self._recorder, wanted, queued=False)
+        calls = [self._recorder.apply(command, job) for command, job in zip(wanted, jobs, strict=True)]
+        return self._loop.do([[calls[n], calls[n + items]] for n in range(items)], threads)
+
+
+def measure(quick: bool) -> Figures:
+    """Alone."""
+    return take_turns([Ceiling], quick=quick)["ceiling"]
+
+
+if __name__ == "__main__":
+    alone(measure)
