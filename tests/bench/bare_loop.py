@@ -1,7 +1,8 @@
 """A process that does nothing but AWS calls: what the machine and the emulator can give.
 
-One line of JSON asks: {"threads": n, "lines": [[[call, …] of a job, …] of an item, …]}. The jobs of an item are
-done in order, items in parallel. One line answers: {"seconds": …, "latencies": [… of each job]}.
+One line of JSON asks: {"threads": n, "batch": n, "lines": [[[call, …] of a job, …] of an item, …]}. The jobs of an
+item are done in order, so many items in parallel; with a batch, each batch of items ends before the next begins.
+One line answers: {"seconds": …, "latencies": [… of each job]}.
 """
 
 from __future__ import annotations
@@ -30,7 +31,11 @@ def main() -> None:
         asked = json.loads(request)
         with ThreadPoolExecutor(asked["threads"]) as threads:
             began = time.perf_counter()
-            done = list(threads.map(line, asked["lines"]))
+            lines = asked["lines"]
+            batch = asked["batch"] or len(lines)
+            done = [
+                each for at in range(0, len(lines), batch) for each in threads.map(line, lines[at : at + batch])
+            ]
             seconds = time.perf_counter() - began
         answer = {"seconds": seconds, "latencies": [latency for each in done for latency in each]}
         sys.stdout.write(json.dumps(answer) + "\n")

@@ -20,7 +20,7 @@ import tenacity
 from scripts.load.figures import summary
 from tests.bench.pipeline import ITEMS, QUICK_ITEMS, rate_of
 from tests.bench.recorded import Recorder, commands, fill
-from tests.bench.rounds import Figures, Part, alone, median, take_turns
+from tests.bench.rounds import PERCENTILES, Figures, Part, Row, alone, median, percentiles, take_turns
 from tests.commands import ROOT
 
 PROCESSES = 2
@@ -125,6 +125,16 @@ def _ended_with_the_block(command: tuple[str, ...], env: dict[str, str]) -> Iter
             yield
         finally:
             process.terminate()
+
+
+def rows(figures: Figures) -> Iterator[Row]:
+    """Header and lines."""
+    yield "Celery on Redis", "jobs/s", *PERCENTILES
+    if "left_out" in figures:
+        yield f"left out: {figures['left_out']}", "", "", "", "", ""
+        return
+    yield "queue filled beforehand", f"{figures['jobs_per_second']['median']:.0f}", "", "", "", ""
+    yield "end to end", "", *percentiles(figures["end_to_end_ms"])
 
 
 def measure(quick: bool) -> Figures:

@@ -6,7 +6,7 @@ import itertools
 import secrets
 import statistics
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,7 +15,7 @@ from scripts.load.figures import summary
 from scripts.load.http_calls import ACCEPTED, CREATED, Answer, HttpCalls
 from tests.bench.asked import BareLoop
 from tests.bench.recorded import document
-from tests.bench.rounds import Figures, Part, alone, take_turns
+from tests.bench.rounds import Figures, Part, Row, alone, take_turns
 from tests.bench.seeding import seed_stage
 from tests.deployed import Stage
 
@@ -125,6 +125,14 @@ def _scan(side: _Side) -> float:
 def _checked(answer: Answer, status: int) -> float:
     assert answer.status == status, answer
     return answer.seconds
+
+
+def rows(figures: Figures) -> Iterator[Row]:
+    """Header and lines."""
+    yield "jobpipe", "empty: p50 ms", f"{figures['items']:,} items: p50 ms", "p99 ms", "ratio"
+    for name, found in figures["operations"].items():
+        empty, large = found["empty_ms"], found["large_ms"]
+        yield name, f"{empty['p50']:.1f}", f"{large['p50']:.1f}", f"{large['p99']:.1f}", f"{found['ratio']:.2f}"
 
 
 def measure(quick: bool) -> Figures:

@@ -14,7 +14,7 @@ from typing import Any
 from scripts.load.figures import summary
 from scripts.load.http_calls import CREATED, HttpCalls
 from tests.bench.recorded import document
-from tests.bench.rounds import Figures, Part, alone, take_turns
+from tests.bench.rounds import PERCENTILES, Figures, Part, Row, alone, percentiles, take_turns
 from tests.bench.seeding import import_table, key_schema
 from tests.commands import clean_environment
 from tests.deployed import Stage
@@ -84,6 +84,13 @@ def _rows(size: int) -> Iterator[Any]:
             "description": {"S": item["description"]},
             "price": {"N": str(item["price"])},
         }
+
+
+def rows(figures: Figures) -> Iterator[Row]:
+    """Header and lines."""
+    yield "the synchronous original's POST, rows in its table", *PERCENTILES
+    for size, found in figures["post_ms"].items():
+        yield f"{int(size):,}", *percentiles(found)
 
 
 def measure(quick: bool) -> Figures:

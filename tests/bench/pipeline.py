@@ -6,6 +6,7 @@ import itertools
 import secrets
 import time
 from collections import defaultdict
+from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import Any
 
@@ -17,7 +18,7 @@ from tests.bench.asked import BareLoop
 from tests.bench.ceiling import WORKERS_OWN
 from tests.bench.laboratory import timestamp
 from tests.bench.recorded import Recorder, commands, document, fill
-from tests.bench.rounds import Figures, Part, alone, median, take_turns
+from tests.bench.rounds import PERCENTILES, Figures, Part, Row, alone, median, percentiles, take_turns
 
 ITEMS, QUICK_ITEMS = 500, 20
 CHUNK = 10
@@ -47,6 +48,7 @@ class Pipeline(Part):
 
     def round(self, number: int) -> None:
         self._drain()
+        self._empty_batches()
         with self.lab.paused(self.lab.stage):
             self._accept()
             jobs = 20 if self.lab.quick else 200
@@ -75,6 +77,14 @@ class Pipeline(Part):
         # From the end of the first batch on: until then the poller sleeps, for up to a second.
         self._seconds["in the queue while it drains"] += [end - ends[0] for end in ends]
         self._seconds["a batch of ten while it drains"] += batches_of(ends)
+
+    def _empty_batches(self) -> None:
+        """What a batch takes that has no message: the emulator's way into a Lambda and out of it, and ours."""
+        client, function = self.lab.stage.aws("lambda"), self.lab.stage.resources["worker_function"]
+        for _ in range(3 if self.lab.quick else CHUNK):
+            began = time.perf_counter()
+            client.invoke(FunctionName=function, Payload=b'{"Records": []}')["Payload"].read()
+            self._seconds["an invocation without a message"].append(time.perf_counter() - began)
 
     def _accept(self) -> None:
         """In turns: an empty route, the two calls by themselves, a POST."""
@@ -148,6 +158,15 @@ def batches_of(ends: list[float]) -> list[float]:
     """Seconds from each tenth end to the next."""
     tenth = ends[WORKERS_OWN - 1 :: WORKERS_OWN]
     return [later - earlier for earlier, later in itertools.pairwise(tenth)]
+
+
+def rows(figures: Figures) -> Iterator[Row]:
+    """Header and lines."""
+    yield "jobpipe", "a second", *PERCENTILES
+    for name, found in figures["jobs_per_second"].items():
+        yield name, f"{found['median']:.0f}", "", "", "", ""
+    for name, found in figures["ms"].items():
+        yield name, "", *percentiles(found)
 
 
 def measure(quick: bool) -> dict[str, Any]:

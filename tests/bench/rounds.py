@@ -12,6 +12,8 @@ from tests.bench.laboratory import Laboratory, laboratory
 
 ROUNDS, QUICK_ROUNDS = 3, 1
 Figures = dict[str, Any]
+Row = tuple[str, ...]
+PERCENTILES = ("p50 ms", "p95 ms", "p99 ms", "of")
 
 
 class Part:
@@ -50,6 +52,11 @@ def take_turns(parts: Sequence[type[Part]], *, quick: bool) -> dict[str, Figures
 def median(rounds: Sequence[float]) -> dict[str, Any]:
     """The median of some rounds, and the rounds."""
     return {"median": round(statistics.median(rounds), 2), "rounds": [round(each, 2) for each in rounds]}
+
+
+def percentiles(found: Figures) -> Row:
+    """The cells of PERCENTILES."""
+    return (*(f"{found[name]:.1f}" if name in found else "" for name in ("p50", "p95", "p99")), str(found["n"]))
 
 
 def alone(measure: Callable[..., Figures]) -> None:
