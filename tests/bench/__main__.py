@@ -47,9 +47,7 @@ def main() -> int:
     """0; whether targets are met is for the reader, who knows how quiet the machine was."""
     parser = OneLineParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument("parts", nargs="*", help="all")
-    parser.add_argument(
-        "--page", action="store_true", help="only write the page of the last figures anew"
-    )
+    parser.add_argument("--page", action="store_true", help="only write the page of the last figures anew")
     parser.add_argument("--quick", action="store_true", help="one small round of each: does it run at all?")
     options = parser.parse_args()
     return run("bench", lambda: _bench(options, Console(highlight=False)))
