@@ -120,7 +120,9 @@ def _wait_for(port: int) -> None:
 
 @contextmanager
 def _ended_with_the_block(command: tuple[str, ...], env: dict[str, str]) -> Iterator[None]:
-    with subprocess.Popen(command, env=env, cwd=ROOT, stdout=subprocess.DEVNULL) as process:
+    with subprocess.Popen(
+        command, env=env, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as process:
         try:
             yield
         finally:

@@ -7,11 +7,19 @@ import re
 import signal
 import subprocess
 import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 import tenacity
 
+from scripts.load.generator import Generator
+from scripts.load.http_calls import HttpCalls
+from scripts.load.plan import Plan
 from tests import commands
 from tests.deployed import Stage
 
@@ -53,6 +61,49 @@ def test_every_request_is_counted_and_nothing_stays(stage: Stage) -> None:
     assert offered == accepted == row(done.stdout, "sent")[0]
     assert int(row(done.stdout, "ended, as a poller sees it")[-1]) >= 2
     wait_until_gone(stage, run_name(done.stdout))
+
+
+def test_waiting_for_a_slow_service_counts_although_it_was_not_sent_yet() -> None:
+    """What a closed loop would hide: the second request is due while the first has no answer."""
+    plan = Plan(rate=20, seconds=0.1, concurrency=1, sample=0)
+    with slow_at_first(plan.arrivals()[1] * 4) as url:
+        calls = HttpCalls(url, "key")
+        measured = Generator(calls, plan).run()
+        calls.close()
+    first, second = measured.outcomes
+    assert [first.status, second.status] == [202, 202]
+    gap = plan.arrivals()[1]
+    assert first.seconds > gap
+    assert second.late >= first.seconds - gap, "it began when the first was answered"
+    assert second.seconds > second.late, "and its time began when it was due"
+
+
+@contextmanager
+def slow_at_first(seconds: float) -> Iterator[str]:
+    """Accepts everything, the first request after a while."""
+    pauses = iter([seconds])
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            time.sleep(next(pauses, 0))
+            body = b'{"id": "j", "item_id": "i"}'
+            self.send_response(202)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            """Nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 def test_a_service_that_fails_is_an_exit_status(stage: Stage) -> None:
