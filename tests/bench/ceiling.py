@@ -15,7 +15,7 @@ from tests.bench.rounds import PERCENTILES, Figures, Part, Row, alone, median, p
 THREADS = (1, 2, 4, 10)
 WORKERS_OWN = 10
 """The parallelism of a full batch of different items in one worker."""
-ITEMS, QUICK_ITEMS = 100, 10
+ITEMS, QUICK_ITEMS = 60, 10
 
 
 class Ceiling(Part):

@@ -57,7 +57,7 @@ class CeleryRedis(Part):
         if self._why:
             return
         self._rates.append(self._drain(QUICK_ITEMS if self.lab.quick else ITEMS))
-        for calls, _ in self._filled(3 if self.lab.quick else 25):
+        for calls, _ in self._filled(3 if self.lab.quick else 20):
             began = time.perf_counter()
             self._tasks.apply.delay(calls).get(timeout=_START_SECONDS)
             self._seconds.append(time.perf_counter() - began)

@@ -38,12 +38,17 @@ class Laboratory:
     settings: Settings
     quick: bool
     console: Console
+    began: float = field(default_factory=time.perf_counter)
     _stages: dict[str, Stage] = field(default_factory=dict)
 
     @property
     def stage(self) -> Stage:
         """The stage that most is measured on."""
         return self.deployed(LOCAL_STAGE)
+
+    def say(self, what: str) -> None:
+        """A line of progress."""
+        self.console.print(f"[dim]{time.perf_counter() - self.began:6.1f} s  {what}[/]")
 
     def deployed(self, name: str) -> Stage:
         """A stage of its own tables, queues and Lambdas on the same emulator, with warm Lambdas."""

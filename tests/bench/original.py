@@ -19,7 +19,7 @@ from tests.bench.seeding import import_table, key_schema
 from tests.commands import clean_environment
 from tests.deployed import Stage
 
-REQUESTS = {0: 30, 1_000: 20, 10_000: 6, 100_000: 1}
+REQUESTS = {0: 20, 1_000: 15, 10_000: 5, 100_000: 1}
 """By the rows of the table: how many in a round."""
 QUICK_REQUESTS = {0: 3, 1_000: 1}
 

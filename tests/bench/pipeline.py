@@ -22,7 +22,7 @@ from tests.bench.rounds import PERCENTILES, Figures, Part, Row, alone, median, p
 
 ITEMS, QUICK_ITEMS = 500, 20
 CHUNK = 10
-CHUNKS, QUICK_CHUNKS = 6, 1
+CHUNKS, QUICK_CHUNKS = 5, 1
 CALLERS = 8
 _POLL_PAUSE = 0.005
 
@@ -51,7 +51,7 @@ class Pipeline(Part):
         self._empty_batches()
         with self.lab.paused(self.lab.stage):
             self._accept()
-            jobs = 20 if self.lab.quick else 200
+            jobs = 20 if self.lab.quick else 150
             self._rates["accept, eight callers"].append(jobs / self._eight_callers(jobs))
         self.lab.drained(self.lab.stage)
         self._end_to_end()
@@ -120,7 +120,7 @@ class Pipeline(Part):
         return measured.seconds
 
     def _end_to_end(self) -> None:
-        for _ in range(3 if self.lab.quick else 25):
+        for _ in range(3 if self.lab.quick else 15):
             accepted = self._post()
             assert accepted.status == ACCEPTED, accepted
             job = self._ended(accepted.document["id"])
@@ -140,7 +140,7 @@ class Pipeline(Part):
             time.sleep(_POLL_PAUSE)
 
     def _steady_load(self) -> None:
-        plan = Plan(15, 0.5 if self.lab.quick else 3, poisson=True, sample=4, keep=True)
+        plan = Plan(15, 0.5 if self.lab.quick else 2, poisson=True, sample=4, keep=True)
         measured = Generator(self.lab.calls(self.lab.stage, CALLERS), plan).run()
         assert not measured.failed, measured.statuses
         self._seconds["accept at 15 a second, from when it was due"] += [each.seconds for each in measured.accepted]

@@ -41,10 +41,11 @@ def take_turns(parts: Sequence[type[Part]], *, quick: bool) -> dict[str, Figures
     with laboratory(quick=quick) as lab, ExitStack() as stack:
         opened = [part(lab) for part in parts]
         for part in opened:
+            lab.say(f"made ready: {part.name}")
             part.prepare(stack)
         for number in range(QUICK_ROUNDS if quick else ROUNDS):
             for part in opened:
-                lab.console.print(f"[dim]round {number + 1}: {part.name}[/]")
+                lab.say(f"round {number + 1}: {part.name}")
                 part.round(number)
         return {part.name: part.figures() for part in opened}
 
