@@ -10,6 +10,7 @@ import argparse
 import importlib
 import importlib.util
 import json
+import os
 import sys
 import time
 from collections.abc import Iterable
@@ -60,7 +61,7 @@ def _bench(options: argparse.Namespace, console: Console) -> None:
     if importlib.util.find_spec("matplotlib") is None or importlib.util.find_spec("flask") is None:
         raise OperatorError("Flask and matplotlib are not installed: make bench, or make .venv/.bench-installed")
     groups, others = chosen(options.parts)
-    began = time.perf_counter()
+    began, load = time.perf_counter(), os.getloadavg()[0]
     figures: dict[str, Any] = {}
     if any(groups):
         with laboratory(quick=options.quick):
@@ -70,7 +71,7 @@ def _bench(options: argparse.Namespace, console: Console) -> None:
         console.print(f"[dim]{name}[/]")
         figures[name] = _module(name).measure(options.quick)
     found = list(targets.targets(figures))
-    facts = {**about(), "seconds": round(time.perf_counter() - began, 1)}
+    facts = {**about(), "seconds": round(time.perf_counter() - began, 1), "load_before": round(load, 1)}
     tables = all_rows(figures, found)
     for rows in tables.values():
         console.print(_table(rows))
@@ -96,6 +97,8 @@ def chosen(parts: Iterable[str]) -> tuple[list[list[type[Part]]], list[str]]:
 def all_rows(figures: dict[str, Figures], found: list[targets.Target]) -> dict[str, list[Row]]:
     """The table of each part, the targets' first."""
     tables = {"targets": list(targets.rows(found))}
+    if {"ceiling", "pipeline"} <= set(figures):
+        tables["batch"] = list(targets.batch_budget(figures))
     for name, each in figures.items():
         module = _module(name)
         if hasattr(module, "rows"):
@@ -122,7 +125,8 @@ def page_tables(document: dict[str, Any]) -> dict[str, str]:
 def summed_up(found: list[targets.Target]) -> list[dict[str, object]]:
     """Targets as JSON."""
     return [
-        {"name": each.name, "figure": round(each.figure, 3), "bound": each.bound, "met": each.met} for each in found
+        {"name": each.name, "median": round(each.figure, 3), "bound": each.bound, "verdict": each.verdict}
+        for each in found
     ]
 
 

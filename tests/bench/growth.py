@@ -9,13 +9,13 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from typing import Any
 
 from scripts.load.figures import summary
 from scripts.load.http_calls import ACCEPTED, CREATED, Answer, HttpCalls
 from tests.bench.asked import BareLoop
-from tests.bench.recorded import document
-from tests.bench.rounds import Figures, Part, Row, alone, take_turns
+from tests.bench.aws_calls import Call
+from tests.bench.recorded import Recorder, document
+from tests.bench.rounds import Figures, Part, Row, alone, median, take_turns
 from tests.bench.seeding import seed_stage
 from tests.deployed import Stage
 
@@ -34,6 +34,7 @@ class _Side:
     stage: Stage
     calls: HttpCalls
     scan: BareLoop
+    page: Call  # of jobpipe's own list
     seconds: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     items: list[str] = field(default_factory=list)  # of this bench; each is changed once at a time
     jobs: list[str] = field(default_factory=list)
@@ -46,6 +47,7 @@ class Growth(Part):
 
     def prepare(self, stack: ExitStack) -> None:
         self._names = (f"growth {secrets.token_hex(4)} {n}" for n in itertools.count())
+        self._ratios: dict[str, list[float]] = defaultdict(list)
         self._sides = {"empty": self._side("empty", stack), "large": self._side("large", stack)}
         self._size = QUICK_ITEMS if self.lab.quick else ITEMS
         seed_stage(self._sides["large"].stage, self._size)
@@ -77,25 +79,30 @@ class Growth(Part):
             name: {
                 "empty_ms": summary(empty[name]),
                 "large_ms": summary(large[name]),
-                "ratio": round(statistics.median(large[name]) / statistics.median(empty[name]), 2),
+                "ratio": median(self._ratios[name]),
+                "is_a_bare_call": name == SCAN,
             }
             for name in empty
         }
-        pages = {name: self._page(side) for name, side in self._sides.items()}
-        own = {
-            name: round((statistics.median(s["GET a page of 50"]) - statistics.median(s[SCAN])) * 1000, 2)
-            for name, s in (("empty_ms", empty), ("large_ms", large))
-        }
-        return {"items": self._size, "operations": operations, "page": pages, "page_without_its_scan": own}
+        return {"items": self._size, "operations": operations, "rows_read_by_a_page": self._rows_read()}
 
     def _side(self, name: str, stack: ExitStack) -> _Side:
         stage = self.lab.deployed(name)
-        return _Side(stage, self.lab.calls(stage), BareLoop(self.lab, stage, "api_function", stack))
+        return _Side(
+            stage,
+            self.lab.calls(stage),
+            BareLoop(self.lab, stage, "api_function", stack),
+            Recorder(stage).page(PAGE),
+        )
 
     def _in_turns(self, name: str, times: int, do: Callable[[_Side, int], float]) -> None:
+        taken: dict[str, list[float]] = {key: [] for key in self._sides}
         for n in range(times):
-            for side in list(self._sides.values())[:: 1 if n % 2 else -1]:
-                side.seconds[name].append(do(side, n))
+            for key in list(self._sides)[:: 1 if n % 2 else -1]:
+                taken[key].append(do(self._sides[key], n))
+        for key, seconds in taken.items():
+            self._sides[key].seconds[name] += seconds
+        self._ratios[name].append(statistics.median(taken["large"]) / statistics.median(taken["empty"]))
 
     def _post(self, side: _Side, headers: dict[str, str] | None = None) -> float:
         answer = side.calls.request("POST", "/items", document(next(self._names)), headers)
@@ -105,12 +112,12 @@ class Growth(Part):
         answer = side.calls.request("PUT", f"/items/{side.items[n]}", {"price": n}, headers)
         return _checked(answer, OK if headers else ACCEPTED)
 
-    def _page(self, side: _Side) -> dict[str, Any]:
-        """What one page reads of the table: this is exact."""
-        found = side.stage.aws("dynamodb").scan(
-            TableName=side.stage.resources["items_table"], Limit=PAGE, ConsistentRead=True
-        )
-        return {"rows_read": found["ScannedCount"]}
+    def _rows_read(self) -> dict[str, int]:
+        """What the call of jobpipe's own list reads of the table: a count, and exact."""
+        return {
+            name: side.stage.aws("dynamodb").scan(**side.page[2])["ScannedCount"]
+            for name, side in self._sides.items()
+        }
 
 
 def _get(side: _Side, path: str) -> float:
@@ -118,8 +125,7 @@ def _get(side: _Side, path: str) -> float:
 
 
 def _scan(side: _Side) -> float:
-    parameters = {"TableName": side.stage.resources["items_table"], "Limit": PAGE, "ConsistentRead": True}
-    return side.scan.do([[[["dynamodb", "scan", parameters]]]], threads=1)[1][0]
+    return side.scan.do([[[side.page]]], threads=1)[1][0]
 
 
 def _checked(answer: Answer, status: int) -> float:
@@ -132,7 +138,13 @@ def rows(figures: Figures) -> Iterator[Row]:
     yield "jobpipe", "empty: p50 ms", f"{figures['items']:,} items: p50 ms", "p99 ms", "ratio"
     for name, found in figures["operations"].items():
         empty, large = found["empty_ms"], found["large_ms"]
-        yield name, f"{empty['p50']:.1f}", f"{large['p50']:.1f}", f"{large['p99']:.1f}", f"{found['ratio']:.2f}"
+        yield (
+            name,
+            f"{empty['p50']:.1f}",
+            f"{large['p50']:.1f}",
+            f"{large['p99']:.1f}",
+            f"{found['ratio']['median']:.2f}",
+        )
 
 
 def measure(quick: bool) -> Figures:

@@ -41,6 +41,8 @@ def origin(about: Mapping[str, Any]) -> Iterable[Row]:
     yield "system", machine["system"]
     yield "versions", ", ".join(f"{name} {version}" for name, version in versions.items())
     yield "the whole run", f"{about['seconds']:.0f} s"
+    busy = " — **it was busy with other things: see the rounds**" if about["load_before"] > 1 else ""
+    yield "load of the machine before it", f"{about['load_before']:.1f}{busy}"
 
 
 def _line(row: Row) -> str:

@@ -46,6 +46,8 @@ class _Service:
     def _answer(self, operation: str, parameters: Any) -> Any:
         if operation == "put_object":
             return {"VersionId": str(uuid.uuid4())}
+        if operation == "scan":
+            return {"Items": []}
         if operation == "get_item":
             return {"Item": self.rows[parameters["Key"]["item_id"]["S"]]}
         for write in parameters.get("TransactItems", []):
@@ -93,6 +95,13 @@ class Recorder:
         with self._noting() as calls:
             handle(command, job.ref, self._stores)
         return calls
+
+    def page(self, limit: int) -> Call:
+        """The one call of a page of the list."""
+        with self._noting() as calls:
+            self._stores.items.page(limit, None)
+        assert len(calls) == 1, calls
+        return calls[0]
 
     @contextmanager
     def _noting(self) -> Iterator[list[Call]]:

@@ -48,6 +48,7 @@ def test_the_recorded_calls_are_those_of_the_design(recorder: Recorder) -> None:
     ]
     condition = changed[2][2]["TransactItems"][1]["Put"]["ExpressionAttributeValues"]
     assert condition == {":read": row["version"]}, "the update expects the version that the creation wrote"
+    assert names_of([recorder.page(50)]) == ["dynamodb.scan"]
     json.dumps([applied, changed])  # they travel to other processes
 
 
@@ -62,7 +63,7 @@ import sys, types
 boto3 = types.ModuleType("boto3")
 class Client:
     def __getattr__(self, operation):
-        return lambda **parameters: print(operation, sorted(parameters.items()), file=sys.stderr)
+        return lambda **parameters: sys.stderr.write(f"{operation} {sorted(parameters.items())}\\n")
 boto3.client = lambda *_, **__: Client()
 sys.modules["boto3"] = boto3
 from tests.bench.bare_loop import main
@@ -104,12 +105,34 @@ def test_rates_count_from_the_first_batch_on() -> None:
 
 
 @pytest.mark.parametrize(
-    ("figure", "at_most", "met"), [(1.2, True, True), (1.21, True, False), (1.2, False, True), (1.19, False, False)]
+    ("rounds", "at_most", "verdict"),
+    [
+        ([1.2, 1.0], True, "met"),
+        ([1.21, 1.3], True, "missed"),
+        ([1.2, 1.3], False, "met"),
+        ([1.19, 1.0], False, "missed"),
+        ([1.0, 1.1, 1.3], True, "undecided"),
+        ([0.9, 1.3, 1.4], False, "undecided"),
+    ],
 )
-def test_a_target_is_met_up_to_its_bound(figure: float, at_most: bool, met: bool) -> None:
-    target = Target("t", figure, 1.2, at_most)
-    assert target.met is met
-    assert ("missed" in list(rows([target]))[1][-1]) is not met
+def test_a_verdict_is_what_every_round_says(rounds: list[float], at_most: bool, verdict: str) -> None:
+    target = Target("t", rounds, 1.2, at_most)
+    assert target.verdict == verdict
+    assert verdict in list(rows([target]))[1][-1]
+
+
+def test_ratios_are_taken_within_a_round() -> None:
+    """The medians' ratio is 28 / 25, ahead; in most rounds it was behind."""
+    figures = {
+        "pipeline": {
+            "jobs_per_second": {"drain": {"rounds": [22, 28, 27.5]}},
+            "accept_ratio": {"rounds": [1.0]},
+        },
+        "celery_redis": {"jobs_per_second": {"rounds": [25, 24, 41]}},
+    }
+    against_celery = next(each for each in targets(figures) if "Celery" in each.name)
+    assert against_celery.figure == 22 / 25
+    assert against_celery.verdict == "undecided"
 
 
 def test_tables_are_written_between_their_markers_only() -> None:
