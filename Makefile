@@ -27,6 +27,9 @@ demo: .venv/.installed ## set up, deploy into the embedded emulator, send sample
 test: .venv/.installed ## every test, on the embedded emulator
 	@$(PY) -m pytest --numprocesses=4 --dist=loadfile --quiet $(PYTEST_ARGS)
 
+bench: .venv/.installed .venv/.bench-installed ## measure all of it against the alternatives: docs/performance.md (BENCH="--quick ceiling")
+	@$(PY) -m tests.bench $(BENCH)
+
 faults: .venv/.installed ## pairs of faults at every two AWS calls, on all cores (FAULTS="--all", "--share 0.1 put")
 	@$(PY) -m tests.faults $(FAULTS)
 
@@ -116,6 +119,11 @@ redrive: .venv/.installed ## retry failed jobs (REASON, SINCE, UNTIL, OPERATION,
 parked: .venv/.installed ## show, resend or drop messages that are no command (RESEND=ID|all DROP=ID|all LIMIT=100)
 	@$(PY) -m scripts.parked --stage $(STAGE) $(call taken,--resend,$(RESEND)) $(call taken,--drop,$(DROP)) \
 		$(call option,--limit,$(LIMIT))
+
+load: .venv/.installed ## load on a stage, at a steady rate (RATE=... SECONDS=...; POISSON, KEEP, CONFIRM =yes; CONCURRENCY, SAMPLE =...)
+	@$(PY) -m scripts.load --stage $(STAGE) $(call option,--rate,$(RATE)) $(call option,--seconds,$(SECONDS)) \
+		$(call option,--concurrency,$(CONCURRENCY)) $(call option,--sample,$(SAMPLE)) \
+		$(if $(call yes,$(POISSON)),--poisson) $(if $(call yes,$(KEEP)),--keep) $(if $(call yes,$(CONFIRM)),--confirm)
 
 key: .venv/.installed ## the first key of a caller, alone on stdout (OWNER=...; STAGE=...)
 	@$(PY) -m infra.keys create --stage $(STAGE) $(call option,--owner,$(OWNER))

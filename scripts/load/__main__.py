@@ -1,0 +1,106 @@
+"""Sends commands to a stage at a steady rate, whatever the answers, and prints what it measured.
+
+Each makes an item of its own, named load-<run>-<n>. At the end their deletion is asked for, which is as much load
+again; KEEP=yes leaves them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from urllib.parse import urlsplit
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from infra.command_line import INTERRUPTED, OneLineParser, run
+from infra.errors import OperatorError
+from jobpipe_client import Client, JobpipeError
+from jobpipe_client.settings import find_connection
+from scripts.load.generator import FOLLOWERS, Generator, Measured
+from scripts.load.http_calls import HttpCalls
+from scripts.load.plan import Plan
+from scripts.load.report import print_report
+
+_LOOPBACK = {"localhost", "127.0.0.1", "::1"}
+
+
+def main() -> int:
+    """0; 1 if the service failed or the operator erred, 130 after Ctrl-C."""
+    options = _parse()
+    return run("load", lambda: _load(options, Console(highlight=False)))
+
+
+def _load(options: argparse.Namespace, console: Console) -> int:
+    plan = Plan(
+        options.rate,
+        options.seconds,
+        poisson=options.poisson,
+        concurrency=options.concurrency,
+        sample=options.sample,
+        keep=options.keep,
+    )
+    try:
+        connection = find_connection(options.stage)
+        on_aws = urlsplit(connection.base_url).hostname not in _LOOPBACK
+        plan.check(on_aws=False, confirmed=True)  # what no confirmation can help is said before anything of money
+        if on_aws:
+            console.print(f"about ${plan.dollars():.2f} at list prices, for {plan.jobs:,} jobs", markup=False)
+        plan.check(on_aws=on_aws, confirmed=options.confirm)
+        with Client(connection.base_url, connection.api_key, retries=0) as client:
+            client.transport.get("/items", {"limit": 1})  # whether it answers, and takes the key
+    except JobpipeError as error:
+        raise OperatorError(str(error)) from None
+    calls = HttpCalls(connection.base_url, connection.api_key, plan.concurrency + FOLLOWERS)
+    generator = Generator(calls, plan)
+    console.print(
+        f"{plan.jobs:,} jobs in {plan.seconds:g} s to {connection.base_url}, items {generator.name}-<n>",
+        markup=False,
+        soft_wrap=True,
+    )
+    measured = _with_progress(console, generator, plan)
+    print_report(console, measured)
+    _clean_up(console, generator, measured, keep=plan.keep)
+    if measured.interrupted:
+        return INTERRUPTED
+    return 1 if measured.failed else 0
+
+
+def _with_progress(console: Console, generator: Generator, plan: Plan) -> Measured:
+    if not console.is_terminal:
+        return generator.run()
+    columns = (TextColumn("answered"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task("", total=plan.jobs)
+        return generator.run(lambda measured: progress.update(task, completed=len(measured.outcomes)))
+
+
+def _clean_up(console: Console, generator: Generator, measured: Measured, *, keep: bool) -> None:
+    count = len(measured.accepted)
+    if keep:
+        console.print(f"{count} items stay: {generator.name}-<n>", markup=False)
+        return
+    try:
+        left = generator.clean_up(measured)
+    except KeyboardInterrupt:
+        console.print(f"not all items were deleted: {generator.name}-<n>", markup=False)
+        raise
+    stay = f"; {left} stay: {generator.name}-<n>" if left else ""
+    console.print(f"the deletion of {count - left} items is accepted, behind their creation{stay}", markup=False)
+
+
+def _parse() -> argparse.Namespace:
+    parser = OneLineParser(prog="python -m scripts.load", description=__doc__)
+    parser.add_argument("--rate", type=float, required=True, help="jobs a second")
+    parser.add_argument("--seconds", type=float, required=True, help="for so long")
+    parser.add_argument("--stage", help="the deployed stage (JOBPIPE_URL, or JOBPIPE_STAGE, or local)")
+    parser.add_argument("--poisson", action="store_true", help="random arrivals, not evenly spaced ones")
+    parser.add_argument("--concurrency", type=int, default=64, help="unanswered requests at a time (%(default)s)")
+    parser.add_argument("--sample", type=int, default=10, help="follow one job in so many, 0: none (%(default)s)")
+    parser.add_argument("--keep", action="store_true", help="leave the items there")
+    parser.add_argument("--confirm", action="store_true", help="more than the usual bounds is meant")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,39 @@
+"""AWS calls as data, and their plain performance with boto3: by the bare loop, and by Celery's tasks.
+
+Nothing of the product is imported: the bare loop runs in the Python that Lambda functions run in.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import boto3
+from botocore.config import Config
+
+Call = list[Any]
+"""[service, operation, parameters]; a Body is text."""
+
+
+def open_clients() -> dict[str, Any]:
+    """Clients with the settings of the Lambdas' own, made before anything is measured."""
+    config = Config(
+        connect_timeout=1,
+        read_timeout=10,
+        retries={"mode": "standard", "total_max_attempts": 3},
+        max_pool_connections=16,
+        s3={"addressing_style": "path"},
+    )
+    endpoint = os.environ["AWS_ENDPOINT_URL"]
+    return {
+        service: boto3.client(service, endpoint_url=endpoint, config=config)
+        for service in ("dynamodb", "s3", "sqs")
+    }
+
+
+def perform(clients: dict[str, Any], calls: list[Call]) -> None:
+    """One after the other, as a handler does."""
+    for service, operation, parameters in calls:
+        if "Body" in parameters:
+            parameters = {**parameters, "Body": parameters["Body"].encode()}  # noqa: PLW2901
+        getattr(clients[service], operation)(**parameters)

@@ -1,0 +1,148 @@
+"""Celery on Redis with two workers, doing the same AWS calls."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import tenacity
+
+from scripts.load.figures import summary
+from tests.bench.pipeline import ITEMS, QUICK_ITEMS, rate_of
+from tests.bench.recorded import Recorder, commands, fill
+from tests.bench.rounds import PERCENTILES, Figures, Part, Row, alone, median, percentiles, take_turns
+from tests.commands import ROOT
+
+PROCESSES = 2
+_START_SECONDS = 30
+
+
+class CeleryRedis(Part):
+    """Jobs a second of a queue filled beforehand, and one job from its sending to its result."""
+
+    name = "celery_redis"
+
+    def prepare(self, stack: ExitStack) -> None:
+        self._why = _why_not()
+        self._rates: list[float] = []
+        self._seconds: list[float] = []
+        if self._why:
+            return
+        url = stack.enter_context(_redis())
+        env = self.lab.environment(self.lab.stage, "worker_function") | {"BENCH_REDIS_URL": url}
+        command = (
+            *(sys.executable, "-m", "celery", "-A", "tests.bench.celery_tasks", "worker", "--loglevel", "CRITICAL"),
+            *("--pool", "prefork", "--concurrency", str(PROCESSES)),
+            *("--without-gossip", "--without-mingle", "--without-heartbeat"),
+        )
+        stack.enter_context(_ended_with_the_block(command, env))
+        os.environ["BENCH_REDIS_URL"] = url
+        self._tasks: Any = importlib.import_module("tests.bench.celery_tasks")
+        self._recorder = Recorder(self.lab.stage)
+        for _ in range(PROCESSES * 2):  # imports, connections
+            self._tasks.apply.delay([]).get(timeout=_START_SECONDS)
+        self._drain(QUICK_ITEMS)
+
+    def round(self, number: int) -> None:
+        if self._why:
+            return
+        self._rates.append(self._drain(QUICK_ITEMS if self.lab.quick else ITEMS))
+        for calls, _ in self._filled(3 if self.lab.quick else 20):
+            began = time.perf_counter()
+            self._tasks.apply.delay(calls).get(timeout=_START_SECONDS)
+            self._seconds.append(time.perf_counter() - began)
+
+    def figures(self) -> Figures:
+        if self._why:
+            return {"left_out": self._why}
+        return {
+            "processes": PROCESSES,
+            "jobs_per_second": median(self._rates),
+            "end_to_end_ms": summary(self._seconds),
+        }
+
+    def _drain(self, items: int) -> float:
+        control = self._tasks.app.control
+        control.cancel_consumer(self._tasks.QUEUE, reply=True)
+        # Workers take tasks in any order: a chain is Celery's own way to put an update behind its creation.
+        chains = [self._tasks.chain_of(created, updated) for created, updated in self._filled(items)]
+        control.add_consumer(self._tasks.QUEUE)
+        ends = [(last.get(timeout=120), last.parent.get(timeout=120)) for last in chains]
+        return rate_of(sorted(end for both in ends for end in both))
+
+    def _filled(self, items: int) -> list[tuple[Any, Any]]:
+        """The calls of each item's two jobs."""
+        wanted = commands(items, f"celery {secrets.token_hex(4)}")
+        jobs = fill(self.lab.stage, self._recorder, wanted, queued=False)
+        calls = [self._recorder.apply(command, job) for command, job in zip(wanted, jobs, strict=True)]
+        return list(zip(calls[:items], calls[items:], strict=True))
+
+
+def _why_not() -> str | None:
+    if shutil.which("redis-server") is None:
+        return "no redis-server on the PATH"
+    if importlib.util.find_spec("celery") is None:
+        return "Celery is not installed (make .venv/.bench-installed)"
+    return None
+
+
+@contextmanager
+def _redis() -> Iterator[str]:
+    """A Redis of its own that keeps nothing, on a free port of this machine."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    with tempfile.TemporaryDirectory(prefix="jobpipe-redis-") as folder:
+        words = ("redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no")
+        with _ended_with_the_block((*words, "--dir", folder, "--logfile", "redis.log"), dict(os.environ)):
+            _wait_for(port)
+            yield f"redis://127.0.0.1:{port}/0"
+
+
+@tenacity.retry(
+    wait=tenacity.wait_fixed(0.05),
+    stop=tenacity.stop_after_delay(_START_SECONDS),
+    retry=tenacity.retry_if_exception_type(ConnectionRefusedError),
+)
+def _wait_for(port: int) -> None:
+    socket.create_connection(("127.0.0.1", port)).close()
+
+
+@contextmanager
+def _ended_with_the_block(command: tuple[str, ...], env: dict[str, str]) -> Iterator[None]:
+    with subprocess.Popen(
+        command, env=env, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as process:
+        try:
+            yield
+        finally:
+            process.terminate()
+
+
+def rows(figures: Figures) -> Iterator[Row]:
+    """Header and lines."""
+    yield "Celery on Redis", "jobs/s", *PERCENTILES
+    if "left_out" in figures:
+        yield f"left out: {figures['left_out']}", "", "", "", "", ""
+        return
+    yield "queue filled beforehand", f"{figures['jobs_per_second']['median']:.0f}", "", "", "", ""
+    yield "end to end", "", *percentiles(figures["end_to_end_ms"])
+
+
+def measure(quick: bool) -> Figures:
+    """Alone."""
+    return take_turns([CeleryRedis], quick=quick)["celery_redis"]
+
+
+if __name__ == "__main__":
+    alone(measure)

@@ -1,0 +1,178 @@
+"""jobpipe itself: a queue filled beforehand, accepting, and one command from its request to its end."""
+
+from __future__ import annotations
+
+import itertools
+import secrets
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import ExitStack
+from typing import Any
+
+from scripts.load.figures import summary
+from scripts.load.generator import Generator
+from scripts.load.http_calls import ACCEPTED, Answer
+from scripts.load.plan import Plan
+from tests.bench.asked import BareLoop
+from tests.bench.ceiling import WORKERS_OWN
+from tests.bench.laboratory import timestamp
+from tests.bench.recorded import Recorder, commands, document, fill
+from tests.bench.rounds import PERCENTILES, Figures, Part, Row, alone, median, percentiles, take_turns
+
+ITEMS, QUICK_ITEMS = 500, 20
+CHUNK = 10
+CHUNKS, QUICK_CHUNKS = 5, 1
+CALLERS = 8
+_POLL_PAUSE = 0.005
+
+
+class Pipeline(Part):
+    """Drain rate, accept latency and rate, end-to-end latency."""
+
+    name = "pipeline"
+
+    def prepare(self, stack: ExitStack) -> None:
+        self._rates: dict[str, list[float]] = defaultdict(list)
+        self._seconds: dict[str, list[float]] = defaultdict(list)
+        self._ratios: list[float] = []
+        self._recorder = Recorder(self.lab.stage)
+        self._pair = BareLoop(self.lab, self.lab.stage, "api_function", stack)
+        self._calls = self.lab.calls(self.lab.stage)
+        self._run = f"bench {secrets.token_hex(4)}"
+        self._number = 0
+        with self.lab.paused(self.lab.stage):  # opens the connections
+            self._two_calls()
+            self._eight_callers(CALLERS * 4)  # as many Lambdas have to start
+        self.lab.drained(self.lab.stage)
+
+    def round(self, number: int) -> None:
+        self._drain()
+        self._empty_batches()
+        with self.lab.paused(self.lab.stage):
+            self._accept()
+            jobs = 20 if self.lab.quick else 150
+            self._rates["accept, eight callers"].append(jobs / self._eight_callers(jobs))
+        self.lab.drained(self.lab.stage)
+        self._end_to_end()
+        self._steady_load()
+        self.lab.drained(self.lab.stage)
+
+    def figures(self) -> Figures:
+        return {
+            "jobs_per_second": {name: median(rates) for name, rates in self._rates.items()},
+            "ms": {name: summary(seconds) for name, seconds in self._seconds.items()},
+            "accept_ratio": median(self._ratios),
+        }
+
+    def _drain(self) -> None:
+        wanted = commands(QUICK_ITEMS if self.lab.quick else ITEMS, secrets.token_hex(4))
+        with self.lab.paused(self.lab.stage):
+            jobs = {job.job_id for job in fill(self.lab.stage, self._recorder, wanted, queued=True)}
+        self.lab.drained(self.lab.stage)
+        rows = [row for row in self.lab.rows(self.lab.stage, "jobs_table") if row["job_id"]["S"] in jobs]
+        assert all(row["status"]["S"] == "succeeded" for row in rows)
+        ends = sorted(timestamp(row["updated_at"]["S"]) for row in rows)
+        self._rates["drain"].append(rate_of(ends))
+        # From the end of the first batch on: until then the poller sleeps, for up to a second.
+        self._seconds["in the queue while it drains"] += [end - ends[0] for end in ends]
+        self._seconds["a batch of ten while it drains"] += batches_of(ends)
+
+    def _empty_batches(self) -> None:
+        """What a batch takes that has no message: the emulator's way into a Lambda and out of it, and ours."""
+        client, function = self.lab.stage.aws("lambda"), self.lab.stage.resources["worker_function"]
+        for _ in range(3 if self.lab.quick else CHUNK):
+            began = time.perf_counter()
+            client.invoke(FunctionName=function, Payload=b'{"Records": []}')["Payload"].read()
+            self._seconds["an invocation without a message"].append(time.perf_counter() - began)
+
+    def _accept(self) -> None:
+        """In turns: an empty route, the two calls by themselves, a POST."""
+        taken: dict[str, list[float]] = defaultdict(list)
+        for _ in range(QUICK_CHUNKS if self.lab.quick else CHUNKS):
+            taken["an empty route (GET /health)"] += [
+                self._calls.request("GET", "/health").seconds for _ in range(CHUNK)
+            ]
+            taken["the two AWS calls alone"] += self._two_calls()
+            taken["accept"] += [self._post().seconds for _ in range(CHUNK)]
+        middle = {name: summary(seconds)["p50"] for name, seconds in taken.items()}
+        self._ratios.append(
+            middle["accept"] / (middle["an empty route (GET /health)"] + middle["the two AWS calls alone"])
+        )
+        for name, seconds in taken.items():
+            self._seconds[name] += seconds
+
+    def _two_calls(self) -> list[float]:
+        self._number += 1
+        wanted = commands(CHUNK, f"{self._run} pair {self._number}")[:CHUNK]
+        calls = [self._recorder.accept(command)[1] for command in wanted]
+        return self._pair.do([calls], threads=1)[1]
+
+    def _post(self, headers: dict[str, str] | None = None) -> Answer:
+        self._number += 1
+        return self._calls.request("POST", "/items", document(f"{self._run} {self._number}"), headers)
+
+    def _eight_callers(self, jobs: int) -> float:
+        # All due at once, so that eight callers always have something to send.
+        plan = Plan(jobs * 10, 0.1, concurrency=CALLERS, sample=0, keep=True)
+        measured = Generator(self.lab.calls(self.lab.stage, CALLERS), plan).run()
+        assert len(measured.accepted) == jobs, measured.statuses
+        return measured.seconds
+
+    def _end_to_end(self) -> None:
+        for _ in range(3 if self.lab.quick else 15):
+            accepted = self._post()
+            assert accepted.status == ACCEPTED, accepted
+            job = self._ended(accepted.document["id"])
+            self._seconds["end to end, polled"].append(job.ended - accepted.began)
+            self._seconds["accepted to applied, by the job's times"].append(
+                timestamp(job.document["updated_at"]) - timestamp(job.document["created_at"])
+            )
+            waited = self._post({"Prefer": "wait=10"})
+            assert waited.status < ACCEPTED, waited
+            self._seconds["end to end, Prefer: wait"].append(waited.seconds)
+
+    def _ended(self, job_id: str) -> Answer:
+        while True:
+            answer = self._calls.request("GET", f"/jobs/{job_id}")
+            if answer.document["done"]:
+                return answer
+            time.sleep(_POLL_PAUSE)
+
+    def _steady_load(self) -> None:
+        plan = Plan(15, 0.5 if self.lab.quick else 2, poisson=True, sample=4, keep=True)
+        measured = Generator(self.lab.calls(self.lab.stage, CALLERS), plan).run()
+        assert not measured.failed, measured.statuses
+        self._seconds["accept at 15 a second, from when it was due"] += [each.seconds for each in measured.accepted]
+        self._seconds["end to end at 15 a second, from when it was due"] += [
+            each.ended for each in measured.followed if each.ended is not None
+        ]
+
+
+def rate_of(ends: list[float]) -> float:
+    """Jobs a second by when they ended, in order; from the tenth on, since nothing says when the first began."""
+    return (len(ends) - WORKERS_OWN) / (ends[-1] - ends[WORKERS_OWN - 1])
+
+
+def batches_of(ends: list[float]) -> list[float]:
+    """Seconds from each tenth end to the next."""
+    tenth = ends[WORKERS_OWN - 1 :: WORKERS_OWN]
+    return [later - earlier for earlier, later in itertools.pairwise(tenth)]
+
+
+def rows(figures: Figures) -> Iterator[Row]:
+    """Header and lines."""
+    yield "jobpipe", "a second", *PERCENTILES
+    for name, found in figures["jobs_per_second"].items():
+        yield name, f"{found['median']:.0f}", "", "", "", ""
+    for name, found in figures["ms"].items():
+        yield name, "", *percentiles(found)
+
+
+def measure(quick: bool) -> dict[str, Any]:
+    """Alone."""
+    return take_turns([Pipeline], quick=quick)["pipeline"]
+
+
+if __name__ == "__main__":
+    alone(measure)

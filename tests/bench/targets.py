@@ -1,0 +1,93 @@
+"""What the figures should be, and whether they are.
+
+A ratio is taken within each round, whose parts met the same moods of the machine; the median of the rounds counts.
+Where rounds disagree about a bound, nothing is decided: that is said, and not rounded off to a verdict.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tests.bench.ceiling import WORKERS_OWN
+from tests.bench.rounds import Row
+
+_ACCEPT, _DRAIN, _AT_SIZE = 1.2, 0.8, 1.1
+MET, MISSED, UNDECIDED = "met", "missed", "undecided"
+
+
+@dataclass(frozen=True)
+class Target:
+    """One ratio in each round, and its bound."""
+
+    name: str
+    rounds: Sequence[float]
+    bound: float
+    at_most: bool
+
+    @property
+    def figure(self) -> float:
+        return statistics.median(self.rounds)
+
+    @property
+    def verdict(self) -> str:
+        """Met or missed if every round says so."""
+        within = {each <= self.bound if self.at_most else each >= self.bound for each in self.rounds}
+        if len(within) > 1:
+            return UNDECIDED
+        return MET if within == {True} else MISSED
+
+
+def targets(figures: dict[str, Any]) -> Iterator[Target]:
+    """Those whose parts were measured."""
+    if "pipeline" in figures:
+        drain = figures["pipeline"]["jobs_per_second"]["drain"]["rounds"]
+        if "ceiling" in figures:
+            ceiling = figures["ceiling"]["threads"][str(WORKERS_OWN)]["jobs_per_second"]["rounds"]
+            name = f"drain rate / ceiling on {WORKERS_OWN} threads"
+            yield Target(name, _by_round(drain, ceiling), _DRAIN, at_most=False)
+        if "jobs_per_second" in figures.get("celery_redis", {}):
+            celery = figures["celery_redis"]["jobs_per_second"]["rounds"]
+            yield Target("drain rate / Celery's", _by_round(drain, celery), 1.0, at_most=False)
+        name = "accept / (an empty route + the two AWS calls)"
+        yield Target(name, figures["pipeline"]["accept_ratio"]["rounds"], _ACCEPT, at_most=True)
+    if "growth" in figures:
+        for name, found in figures["growth"]["operations"].items():
+            if not found["is_a_bare_call"]:
+                size = f"{figures['growth']['items']:,} items / none"
+                yield Target(f"{name}: {size}", found["ratio"]["rounds"], _AT_SIZE, at_most=True)
+
+
+def rows(found: list[Target]) -> Iterator[Row]:
+    """Header and lines."""
+    yield "target", "median", "rounds", "bound", "verdict"
+    for each in found:
+        sign = "≤" if each.at_most else "≥"
+        verdict = each.verdict if each.verdict == MET else f"**{each.verdict}**"
+        yield each.name, f"{each.figure:.2f}", _list(each.rounds), f"{sign} {each.bound:g}", verdict
+
+
+def batch_budget(figures: dict[str, Any]) -> Iterator[Row]:
+    """Where the time of a full batch goes, as far as the parts can tell."""
+    ms = figures["pipeline"]["ms"]
+    whole = ms["a batch of ten while it drains"]["p50"]
+    calls = WORKERS_OWN * 1000 / figures["ceiling"]["in_batches_of_ten"]["median"]
+    way = ms["an invocation without a message"]["p50"]
+    yield "a batch of ten", "ms", "share"
+    for name, part in (
+        ("from one to the next while it drains (p50)", whole),
+        ("its AWS calls, by a bare loop in batches of ten", calls),
+        ("an invocation without a message, at most", way),
+        ("not accounted for", whole - calls - way),
+    ):
+        yield name, f"{part:.0f}", f"{100 * part / whole:.0f} %"
+
+
+def _by_round(ours: Sequence[float], theirs: Sequence[float]) -> list[float]:
+    return [a / b for a, b in zip(ours, theirs, strict=True)]
+
+
+def _list(rounds: Sequence[float]) -> str:
+    return ", ".join(f"{each:.2f}" for each in rounds)

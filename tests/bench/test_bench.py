@@ -1,0 +1,184 @@
+"""The bench's own parts: what it records, how it sums up, what it writes. Not how fast anything is."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from infra.errors import OperatorError
+from infra.stage_file import Deployment
+from tests.bench import __main__ as bench
+from tests.bench import pages
+from tests.bench.pipeline import batches_of, rate_of
+from tests.bench.recorded import Recorder, commands
+from tests.bench.targets import Target, rows, targets
+from tests.commands import ROOT, clean_environment
+from tests.deployed import Stage
+
+NAMES = (
+    *("jobs_table", "items_table", "names_table", "documents_bucket"),
+    *("commands_queue_url", "parked_queue_url"),
+)
+
+
+@pytest.fixture
+def recorder() -> Recorder:
+    resources = {name: name for name in NAMES}
+    return Recorder(Stage(Deployment("local", "embedded", "http://x", "key", "us-east-1", None, resources)))
+
+
+def names_of(calls: list[list[Any]]) -> list[str]:
+    return [f"{service}.{operation}" for service, operation, _ in calls]
+
+
+def test_the_recorded_calls_are_those_of_the_design(recorder: Recorder) -> None:
+    created, updated = commands(1, "test")
+    (first, accepted), (second, _) = recorder.accept(created), recorder.accept(updated)
+    assert names_of(accepted) == ["dynamodb.put_item", "sqs.send_message"]
+    applied = recorder.apply(created, first)
+    assert names_of(applied) == ["s3.put_object", "dynamodb.transact_write_items"]
+    row = applied[1][2]["TransactItems"][1]["Put"]["Item"]
+    changed = recorder.apply(updated, second)
+    assert names_of(changed) == [
+        *("dynamodb.get_item", "s3.put_object", "dynamodb.transact_write_items", "s3.delete_object")
+    ]
+    condition = changed[2][2]["TransactItems"][1]["Put"]["ExpressionAttributeValues"]
+    assert condition == {":read": row["version"]}, "the update expects the version that the creation wrote"
+    assert names_of([recorder.page(50)]) == ["dynamodb.scan"]
+    json.dumps([applied, changed])  # they travel to other processes
+
+
+def test_a_queue_has_all_creations_before_all_updates() -> None:
+    wanted = commands(3, "test")
+    assert [command.operation for command in wanted] == ["create"] * 3 + ["update"] * 3
+    assert [c.item_id for c in wanted[:3]] == [c.item_id for c in wanted[3:]]
+
+
+LOOP = """
+import sys, types
+boto3 = types.ModuleType("boto3")
+class Client:
+    def __getattr__(self, operation):
+        return lambda **parameters: sys.stderr.write(f"{operation} {sorted(parameters.items())}\\n")
+boto3.client = lambda *_, **__: Client()
+sys.modules["boto3"] = boto3
+from tests.bench.bare_loop import main
+main()
+"""
+
+
+@pytest.mark.parametrize("batch", [0, 1])
+def test_a_bare_loop_does_all_jobs_of_an_item_in_order(batch: int) -> None:
+    def calls(text: str) -> list[Any]:
+        return [["s3", "put_object", {"Body": text}], ["dynamodb", "get_item", {"Key": text}]]
+
+    asked = {"threads": 2, "batch": batch, "lines": [[calls("a"), calls("b")], [calls("c")]]}
+    done = subprocess.run(
+        [sys.executable, "-c", LOOP],
+        cwd=ROOT,
+        env=clean_environment(AWS_ENDPOINT_URL="http://127.0.0.1:1"),
+        input=json.dumps(asked) + "\n",
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    answer = json.loads(done.stdout)
+    assert len(answer["latencies"]) == 3
+    assert answer["seconds"] >= max(answer["latencies"])
+    of_the_first = [line for line in done.stderr.splitlines() if "'c'" not in line and "b'c'" not in line]
+    assert of_the_first == [
+        "put_object [('Body', b'a')]",
+        "get_item [('Key', 'a')]",
+        "put_object [('Body', b'b')]",
+        "get_item [('Key', 'b')]",
+    ]
+
+
+def test_rates_count_from_the_first_batch_on() -> None:
+    ends = [100.0 + n // 10 for n in range(50)]  # ten a second
+    assert rate_of(ends) == 10
+    assert batches_of(ends) == [1, 1, 1, 1]
+
+
+@pytest.mark.parametrize(
+    ("rounds", "at_most", "verdict"),
+    [
+        ([1.2, 1.0], True, "met"),
+        ([1.21, 1.3], True, "missed"),
+        ([1.2, 1.3], False, "met"),
+        ([1.19, 1.0], False, "missed"),
+        ([1.0, 1.1, 1.3], True, "undecided"),
+        ([0.9, 1.3, 1.4], False, "undecided"),
+    ],
+)
+def test_a_verdict_is_what_every_round_says(rounds: list[float], at_most: bool, verdict: str) -> None:
+    target = Target("t", rounds, 1.2, at_most)
+    assert target.verdict == verdict
+    assert verdict in list(rows([target]))[1][-1]
+
+
+def test_ratios_are_taken_within_a_round() -> None:
+    """The medians' ratio is 28 / 25, ahead; in most rounds it was behind."""
+    figures = {
+        "pipeline": {
+            "jobs_per_second": {"drain": {"rounds": [22, 28, 27.5]}},
+            "accept_ratio": {"rounds": [1.0]},
+        },
+        "celery_redis": {"jobs_per_second": {"rounds": [25, 24, 41]}},
+    }
+    against_celery = next(each for each in targets(figures) if "Celery" in each.name)
+    assert against_celery.figure == 22 / 25
+    assert against_celery.verdict == "undecided"
+
+
+def test_tables_are_written_between_their_markers_only() -> None:
+    page = "a\n<!-- figures: one -->\nold\n<!-- end -->\nb\n<!-- figures: two -->\n<!-- end -->\nc\n"
+    once = pages.rewritten(page, {"one": "new | 1"})
+    assert once == page.replace("old", "new | 1")
+    assert pages.rewritten(once, {"one": "new | 1"}) == once
+    assert pages.names(page) == {"one", "two"}
+
+
+def test_a_part_that_does_not_exist_is_refused() -> None:
+    with pytest.raises(OperatorError, match="nosuch"):
+        bench.chosen(["ceiling", "nosuch"])
+
+
+def test_parts_that_are_named_are_all_that_run() -> None:
+    groups, others = bench.chosen(["growth", "ceiling"])
+    assert [[part.name for part in group] for group in groups] == [["ceiling"], ["growth"]]
+    assert others == []
+
+
+@pytest.fixture(scope="module")
+def written() -> Any:
+    return json.loads(bench.DATA.read_text())
+
+
+def test_the_page_shows_what_the_figures_are(written: Any) -> None:
+    page = bench.PAGE.read_text()
+    assert pages.rewritten(page, bench.page_tables(written)) == page
+    assert set(bench.page_tables(written)) <= pages.names(page), "every part has a place on the page"
+
+
+def test_the_targets_that_stand_there_are_those_of_the_figures(written: Any) -> None:
+    found = list(targets(written))
+    assert written["targets"] == bench.summed_up(found)
+    assert len(found) >= 10
+
+
+def test_the_plots_are_there() -> None:
+    for name in ("rates", "latencies", "growth"):
+        assert (bench.PLOTS / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+        assert f"plots/{name}.png" in bench.PAGE.read_text()
+
+
+def test_nothing_of_the_suite_needs_what_only_the_bench_installs() -> None:
+    missing = "import sys; sys.modules.update(dict.fromkeys(['celery', 'redis', 'flask', 'matplotlib']))"
+    words = (sys.executable, "-c", f"{missing}; import tests.bench.__main__")
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr
