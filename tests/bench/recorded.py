@@ -12,6 +12,7 @@ from api_lambda.chalicelib.services import Services
 from api_lambda.chalicelib.submit import submit
 from jobpipe.aws import AwsClients
 from jobpipe.commands import Command, CreateItem, SetFields
+from jobpipe.dynamodb_batches import DynamoDbBatches
 from jobpipe.job import Job
 from jobpipe.queue_message import QueueMessage, seal
 from jobpipe.settings import Settings
@@ -76,12 +77,18 @@ class Recorder:
             parked_queue_url=named["parked_queue_url"],
             worker_timeout=5,
             job_retention=RETENTION,
+            longest_wait=0,
         )
         clients = AwsClients(make=lambda service, **_: _Service(service, self._calls, self._rows))
         self._stores: Stores = open_stores(settings, clients)
         queue = SqsCommands(clients, settings.commands_queue_url)
         self._services = Services(
-            self._stores.jobs, self._stores.items, self._stores.documents, queue, settings.job_retention
+            jobs=self._stores.jobs,
+            items=self._stores.items,
+            documents=self._stores.documents,
+            queue=queue,
+            job_retention=settings.job_retention,
+            batches=DynamoDbBatches(clients, settings.jobs_table),
         )
 
     def accept(self, command: Command) -> tuple[Job, list[Call]]:
