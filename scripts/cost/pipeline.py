@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, Decimal
 
+from api_lambda.chalicelib.wait import pause_after
 from scripts.cost.data import Data, Load, Operation, Side
 from scripts.cost.usage import GB, Usage
 
@@ -81,7 +81,7 @@ class Pipeline:
 
     def waiting(self, seconds: Decimal) -> Usage:
         """An API Lambda that looks again and again until the job has ended."""
-        reads = self._reads_of_a_wait(float(seconds)) * self.data.operation("api", "poll").read_units
+        reads = _reads_of_a_wait(float(seconds)) * self.data.operation("api", "poll").read_units
         return Usage({self._gb_second("api"): seconds * self.data.memory_gb("api")}) + Usage.of(
             dynamodb_read_unit=reads
         )
@@ -160,20 +160,18 @@ class Pipeline:
                 objects += Usage.of(**{_S3[name]: n})
         return objects + Usage.of(dynamodb_write_unit=counted.write_units, dynamodb_read_unit=counted.read_units)
 
-    def _reads_of_a_wait(self, seconds: float) -> int:
-        """As api_lambda/chalicelib/wait.py pauses between them."""
-        given = {name: float(value) for name, value in self.data.assumed["wait"].items()}
-        elapsed, reads = 0.0, 0
-        while elapsed < seconds:
-            grown = math.sqrt(2 * given["read_seconds"] * elapsed)
-            elapsed += min(max(given["first_pause_seconds"], grown), given["longest_pause_seconds"])
-            reads += 1
-        return reads
-
     def _accept(self, operation: str) -> str:
         """The request that queues it; one to delete or read a large document is no larger than another."""
         name = f"accept_{operation}"
         return name if name in self.data.counted["api"] else f"accept_{_kind(operation)}"
+
+
+def _reads_of_a_wait(seconds: float) -> int:
+    elapsed, reads = 0.0, 0
+    while elapsed < seconds:
+        elapsed += pause_after(elapsed)
+        reads += 1
+    return reads
 
 
 def _kind(operation: str) -> str:

@@ -16,14 +16,6 @@ from api_lambda.chalicelib.wait import pause_after
 from infra.settings import ROOT
 
 PRICES = ROOT / "scripts" / "cost" / "prices.json"
-# us-east-1, November 2026, in dollars for one: aws.amazon.com/{api-gateway,lambda,dynamodb,cloudwatch}/pricing
-_DEFAULTS = {
-    "api_gateway_rest_request": 3.5e-6,
-    "lambda_request": 2e-7,
-    "lambda_gb_second_arm64": 1.33334e-5,
-    "dynamodb_read_unit": 1.25e-7,
-    "logs_gb": 0.5,
-}
 POLL_SECONDS = 0.010  # of Lambda: one read of DynamoDB and our own code
 POLL_LOG_BYTES = 1000  # the request's line, its metrics', and Lambda's own three
 JOB_SECONDS = (0.05, 0.15, 0.5, 5, 60, 900)
@@ -31,8 +23,8 @@ JOB_SECONDS = (0.05, 0.15, 0.5, 5, 60, 900)
 
 def prices() -> dict[str, float]:
     """Dollars for one of each."""
-    kept: dict[str, Any] = json.loads(PRICES.read_text()) if PRICES.exists() else {}
-    return {name: float(kept.get(name, price)) for name, price in _DEFAULTS.items()}
+    kept: dict[str, Any] = json.loads(PRICES.read_text())
+    return {name: float(price) for name, price in kept.items() if isinstance(price, int | float)}
 
 
 @dataclass(frozen=True)
