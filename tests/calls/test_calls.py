@@ -38,9 +38,13 @@ def counted(lab: Lab) -> Entries:
 
 
 @pytest.mark.parametrize(("side", "name"), OPERATIONS, ids=str)
-def test_the_table_is_true(side: Side, name: str, counted: Entries) -> None:
+def test_the_table_is_true(side: Side, name: str, counted: Entries, lab: Lab) -> None:
     assert name in TABLE[side], "`make calls` adds it"
     found = list(differences(TABLE[side][name], counted[side][name]))
+    if (
+        found
+    ):  # where a machine is so busy that a call times out, botocore makes one more; a change does it each time
+        found = list(differences(TABLE[side][name], measure_one(lab, side, name)))
     assert not found, "if that is meant, `make calls` rewrites the table"
 
 

@@ -26,6 +26,7 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("PUT", "/items/{item_id}"): {"price": 1},
     ("PATCH", "/items/{item_id}"): {"price": 1},
     ("POST", "/jobs"): {"operation": "create", "item": ITEM},
+    ("POST", "/batches"): {"commands": [{"operation": "create", "item": ITEM}]},
 }
 QUERIES = {("GET", "/jobs"): "?status=failed"}
 
