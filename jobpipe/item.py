@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from jobpipe import json_text
 from jobpipe.job_ref import JobRef
 
-INLINE_BYTES = 4 * 1024
+INLINE_BYTES = 1024
 """Documents up to this size also stand in the row, and in the job's: a read needs no S3.
 
-A transactional write costs two units a kilobyte, so past 4 KB each copy would cost more than the S3 put itself.
+A transactional write costs two units a kilobyte of each row: docs/decisions/0022 says how many reads that is worth.
 """
 
 

@@ -30,6 +30,7 @@ def savings(busy: Pipeline) -> Iterator[Row]:
     yield "the job's own condition", "an idempotency table: two writes", write * 2
     yield "no `running` state", "a write before the attempt", write
     yield "the result stands in the job's row", "a GET from S3 at the end", get
+    yield "documents over 1 KB stand in S3 alone", "4 KB in two rows: two units a kilobyte", write * 16
     yield "ten messages to an invocation", "one", _worked(alone) - _worked(busy)
 
 
@@ -38,7 +39,7 @@ def levers(pipeline: Pipeline) -> Iterator[Row]:
     job = pipeline.job("create", PREFER_WAIT)
     now = _dollars(pipeline, job)
     data = pipeline.data
-    small, large = data.operation("worker", "create"), data.operation("worker", "create_of_4_kb")
+    small, large = data.operation("worker", "create"), data.operation("worker", "create_of_1_kb")
     inline = Usage.of(dynamodb_write_unit=large.write_units - small.write_units)
     gb_second = f"lambda_gb_second_{data.default('api', 'Architecture')}"
     unit_hours = Usage.of(
@@ -51,7 +52,7 @@ def levers(pipeline: Pipeline) -> Iterator[Row]:
     half = now - _dollars(pipeline, job.scaled(gb_second, Decimal("0.5")))
     no_put = now - _dollars(pipeline, job.scaled("s3_put", 0))
     yield "small documents in the row alone", "a second home for documents; the bucket's undo window", no_put
-    yield "documents of 4 KB in S3 alone", "a GET for each read and poll of one", _dollars(pipeline, inline)
+    yield "documents of 1 KB in S3 alone", "a GET for each read and poll of one", _dollars(pipeline, inline)
     yield "provisioned tables, always full", "throttling beyond it", provisioned
     yield "an HTTP API", "API keys, usage plans, the gateway's own problem documents and traces", http
     yield "functions of 512 MB", "half the CPU: slower cold starts and large documents", half

@@ -36,7 +36,7 @@ REQUESTS = {
     "retry": "retry",
 }
 WAITS = ("0.05", "0.15", "0.3", "1", "2", "5", "20")
-DOCUMENTS = {"0.1 KB": "create", "1 KB": "create_of_1_kb", "4 KB": "create_of_4_kb", "100 KB": "create_large"}
+DOCUMENTS = {"0.1 KB": "create", "1 KB": "create_of_1_kb", "100 KB": "create_large"}
 
 
 @dataclass(frozen=True)

@@ -30,12 +30,8 @@ def thresholds(pipeline: Pipeline) -> Iterator[tuple[str, str]]:
         (f"{cheapest_container(pipeline):,} jobs a month"),
     )
     yield (
-        "a document of 1 KB in the rows costs less than in S3 alone, if it is read or polled",
+        "a document of 1 KB, the most, in the rows costs less than in S3 alone, if it is read or polled",
         (f"{inline_reads(pipeline, 'create_of_1_kb')} times"),
-    )
-    yield (
-        "a document of 4 KB, the most, if it is read or polled",
-        f"{inline_reads(pipeline, 'create_of_4_kb')} times",
     )
     yield (
         "provisioned write units cost less than those on demand, if of them are used at least",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tests.calls.lab import Lab
-from tests.calls.operations import HUGE, INLINE, KILOBYTE, LARGE, Act, document, existing, operation
+from tests.calls.operations import HUGE, KILOBYTE, LARGE, Act, document, existing, operation
 
 
 def working(lab: Lab, job: Any, status: str = "succeeded", receives: int = 1) -> Act:
@@ -27,11 +27,6 @@ def create(lab: Lab) -> Act:
 @operation("worker")
 def create_of_1_kb(lab: Lab) -> Act:
     return working(lab, lab.accepted("POST", "/items", document(text=KILOBYTE)))
-
-
-@operation("worker")
-def create_of_4_kb(lab: Lab) -> Act:
-    return working(lab, lab.accepted("POST", "/items", document(text=INLINE)))
 
 
 @operation("worker")

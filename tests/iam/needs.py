@@ -49,7 +49,7 @@ NEEDS: dict[Key, Need] = {
     ("APIRole", "ReadItems", "dynamodb:GetItem"): Need(api.get_an_item, "200", "503", "no item can be read"),
     ("APIRole", "ReadItems", "dynamodb:Scan"): Need(api.list_items, "200", "503", "items cannot be listed"),
     ("APIRole", "ReadDocuments", "s3:GetObjectVersion"): Need(
-        api.get_a_large_item, "200", "503", "an item of more than 4 KB cannot be read"
+        api.get_a_large_item, "200", "503", "an item of more than 1 KB cannot be read"
     ),
     ("APIRole", "ReadDocuments", "s3:GetObject"): Need(
         api.get_an_item_whose_version_is_gone,
@@ -123,7 +123,7 @@ NEEDS: dict[Key, Need] = {
         worker.create, "succeeded", "retrying, returned", "no item is made or changed"
     ),
     ("WorkerRole", "KeepDocuments", "s3:GetObjectVersion"): Need(
-        worker.patch_a_large_item, "succeeded", "retrying, returned", "an item of more than 4 KB cannot be changed"
+        worker.patch_a_large_item, "succeeded", "retrying, returned", "an item of more than 1 KB cannot be changed"
     ),
     ("WorkerRole", "KeepDocuments", "s3:GetObject"): Need(
         worker.patch_an_item_whose_version_is_gone,
