@@ -12,6 +12,8 @@ import argparse
 import json
 import re
 import sys
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -44,6 +46,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _command(what: str, seed: int) -> None:
+    draw_all = _drawing()  # before anything that takes minutes
     console = Console(highlight=False)
     figures: dict[str, Any] = json.loads(FIGURES.read_text()) if FIGURES.exists() else {}
     if what in {"all", "simulate"}:
@@ -56,7 +59,9 @@ def _command(what: str, seed: int) -> None:
     if missing:
         console.print("not written: `python -m scripts.scaling` makes all figures first")
         return
-    _write(rounded(figures))
+    figures = rounded(figures)
+    _write(figures)
+    draw_all(figures, PLOTS)
 
 
 def _show(console: Console, figures: dict[str, Any], names: tuple[str, ...]) -> None:
@@ -69,13 +74,16 @@ def _show(console: Console, figures: dict[str, Any], names: tuple[str, ...]) -> 
 
 
 def _write(figures: dict[str, Any]) -> None:
+    FIGURES.write_text(_PAIR.sub(r"[\1, \2]", json.dumps(figures, indent=1)) + "\n")
+    PAGE.write_text(filled_in(PAGE.read_text(), figures))
+
+
+def _drawing() -> Callable[[dict[str, Any], Path], None]:
     try:
         from scripts.scaling.plots import draw_all  # noqa: PLC0415  # the only part that needs matplotlib
     except ImportError:
         raise OperatorError("the plots need matplotlib: make simulate installs it") from None
-    FIGURES.write_text(_PAIR.sub(r"[\1, \2]", json.dumps(figures, indent=1)) + "\n")
-    PAGE.write_text(filled_in(PAGE.read_text(), figures))
-    draw_all(figures, PLOTS)
+    return draw_all
 
 
 def rounded(figures: Any) -> Any:
