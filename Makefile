@@ -39,6 +39,9 @@ mutants: .venv/.installed ## break the code on purpose, one promise at a time: d
 chaos: .venv/.installed ## the long chaos run, some minutes (CHAOS_ARGS="--jobs 3000 --seed 7")
 	@$(PY) -m tests.chaos $(CHAOS_ARGS)
 
+simulate: .venv/.bench-installed ## simulate the stage on AWS at 10 to 10,000 jobs/s, and check that on the emulator (docs/scaling.md)
+	@$(PY) -m scripts.scaling
+
 deploy-local: .venv/.installed ## deploy into an emulator (TARGET=auto|embedded|localstack)
 	@$(call local_only)$(PY) -m infra.deploy up --stage local --target $(TARGET) $(WITH_PARAMETERS)
 

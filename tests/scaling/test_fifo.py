@@ -1,0 +1,102 @@
+"""The simulated queue keeps what SQS promises: order within a group, one of a group at a time, a window."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from scripts.scaling.fifo import FifoQueue, Message
+
+ACTIONS = st.lists(
+    st.one_of(
+        st.tuples(st.just("send"), st.integers(0, 4)),
+        st.tuples(st.just("receive"), st.integers(1, 10)),
+        st.tuples(st.just("done"), st.integers(0, 100)),
+        st.tuples(st.just("back"), st.integers(0, 100)),
+    ),
+    max_size=120,
+)
+
+
+def filled(groups: list[int], window: float = 100, in_flight: float = 100, *, whole: bool = True) -> FifoQueue:
+    queue = FifoQueue(window, in_flight, whole_groups=whole)
+    for number, group in enumerate(groups, 1):
+        queue.send(Message(number, group, 0.0))
+    return queue
+
+
+def numbers(batch: list[Message]) -> list[int]:
+    return [message.number for message in batch]
+
+
+@given(actions=ACTIONS, window=st.integers(1, 20), most=st.integers(1, 20), whole=st.booleans())
+def test_order_and_exclusion_hold_whatever_happens(
+    actions: list[tuple[str, int]], window: int, most: int, whole: bool
+) -> None:
+    queue = FifoQueue(window, most, whole_groups=whole)
+    lines: list[list[Message]] = []  # in flight, each of one group
+    sent: dict[int, list[int]] = {}
+    ended: dict[int, list[int]] = {}
+    count = 0
+    for action, value in actions:
+        if action == "send":
+            count += 1
+            sent.setdefault(value, []).append(count)
+            queue.send(Message(count, value, 0.0))
+        elif action == "receive":
+            batch = queue.receive(value)
+            groups = {message.group for message in batch}
+            assert not groups & {line[0].group for line in lines}, "of a group one batch at a time"
+            assert all(message.number in _first(sent, ended, window) for message in batch), "no look further"
+            lines += [[message for message in batch if message.group == group] for group in sorted(groups)]
+        elif lines:
+            line = lines.pop(value % len(lines))
+            done = len(line) if action == "done" else value % len(line)
+            ended.setdefault(line[0].group, []).extend(numbers(line[:done]))
+            queue.delete(done)
+            queue.unlock(line[0].group, line[done:])
+        assert queue.in_flight == sum(len(line) for line in lines) <= most
+        assert len(queue) == count - sum(len(each) for each in ended.values())
+    for group, each in ended.items():
+        assert each == sent[group][: len(each)], "in the order in which they were sent, none twice, none left out"
+
+
+def _first(sent: dict[int, list[int]], ended: dict[int, list[int]], window: int) -> list[int]:
+    gone = {number for each in ended.values() for number in each}
+    return sorted(number for each in sent.values() for number in each if number not in gone)[:window]
+
+
+def test_sqs_gives_all_of_a_group_first() -> None:
+    assert numbers(filled([1, 2, 1, 2, 1]).receive(4)) == [1, 3, 5, 2]
+
+
+def test_the_emulator_gives_by_age() -> None:
+    queue = filled([1, 2, 1, 2, 1], whole=False)
+    assert numbers(queue.receive(4)) == [1, 2, 3, 4]
+    assert queue.receive(4) == [], "what is left is of a group in flight"
+
+
+def test_a_group_with_more_than_the_window_hides_the_others() -> None:
+    queue = filled([1, 1, 1, 1, 2], window=3)
+    assert numbers(queue.receive(2)) == [1, 2]
+    assert queue.is_blind
+    assert queue.receive(10) == []
+    queue.delete(2)
+    queue.unlock(1, [])
+    assert numbers(queue.receive(10)) == [3, 4, 5]
+
+
+def test_no_more_than_the_limit_is_in_flight() -> None:
+    queue = filled([1, 2, 3], in_flight=2)
+    assert numbers(queue.receive(10)) == [1, 2]
+    assert not queue.waiting
+
+
+def test_what_comes_back_is_received_before_what_is_behind_it() -> None:
+    queue = filled([1, 1, 1, 1])
+    batch = queue.receive(3)
+    queue.delete(1)
+    queue.unlock(1, batch[1:])
+    again = queue.receive(10)
+    assert numbers(again) == [2, 3, 4]
+    assert [message.receives for message in again] == [2, 2, 1]

@@ -1,0 +1,120 @@
+"""The limits that have a memory do what AWS says of them, to the token."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from infra.settings import ROOT
+from infra.templates import read_template
+from scripts.scaling.assumptions import assumptions, deployed, prices
+from scripts.scaling.quotas import Pollers, PrefixCapacity, TableCapacity, TokenBucket
+
+STEPS = st.lists(st.tuples(st.floats(0, 5), st.integers(0, 50)), max_size=40)
+
+
+@given(rate=st.integers(1, 100), burst=st.integers(1, 100), steps=STEPS)
+def test_a_bucket_grants_no_more_than_its_burst_and_its_rate(
+    rate: int, burst: int, steps: list[tuple[float, int]]
+) -> None:
+    bucket, now, granted = TokenBucket(rate, burst), 0.0, 0.0
+    for pause, wanted in steps:
+        now += pause
+        granted += bucket.take_up_to(now, wanted)
+        assert granted <= burst + rate * now + 1e-6
+
+
+def test_a_bucket_is_exact() -> None:
+    bucket = TokenBucket(10, 20)
+    assert [bucket.take(0) for _ in range(21)] == [True] * 20 + [False]
+    assert not bucket.take(0.09)
+    assert bucket.take(0.1)
+    assert not bucket.take(0.1)
+    assert bucket.available(100) == 20, "it holds no more than its burst"
+
+
+def test_a_bucket_gives_all_or_nothing() -> None:
+    bucket = TokenBucket(1, 5)
+    assert not bucket.take(0, 6)
+    assert bucket.available(0) == 5
+
+
+@given(steps=st.lists(st.tuples(st.floats(0, 60), st.booleans()), max_size=40))
+def test_pollers_never_multiply_faster_than_documented(steps: list[tuple[float, bool]]) -> None:
+    pollers, now = Pollers(5, 300, 1_250), 0.0
+    for pause, waiting in steps:
+        now += pause
+        assert 5 <= pollers.allowed(now, waiting=waiting) <= min(1_250, 5 + 5 * now) + 1e-6
+
+
+def test_pollers_are_on_the_line_while_messages_wait() -> None:
+    pollers = Pollers(5, 300, 1_250)
+    assert [round(pollers.allowed(at, waiting=True)) for at in (0, 1, 60, 120, 240, 249, 300)] == [
+        5, 10, 305, 605, 1_205, 1_250, 1_250,
+    ]  # fmt: skip
+    assert pollers.allowed(360, waiting=False) == 950
+
+
+def test_fewer_than_the_first_pollers_are_kept_to() -> None:
+    assert Pollers(5, 300, 2).allowed(60, waiting=False) == 2
+
+
+def test_a_table_doubles_its_highest_minute_after_half_an_hour() -> None:
+    table = TableCapacity(4_000, 40_000, 1_800)
+    for second in range(1_800):
+        assert table.capacity(second) == 4_000
+        table.use(second, 3_000)
+    assert table.capacity(1_800) == pytest.approx(6_000)
+
+
+def test_a_table_stays_within_its_quota_and_never_shrinks() -> None:
+    table = TableCapacity(4_000, 5_000, 60)
+    for second in range(300):
+        table.use(second, 4_000)
+        table.capacity(second)
+    assert table.capacity(300) == 5_000
+    assert table.capacity(100_000) == 5_000
+
+
+def test_a_prefix_is_split_by_overload_that_lasts() -> None:
+    bucket = PrefixCapacity(3_500, 1_800)
+    for second in range(0, 1_700, 50):
+        bucket.overloaded(second)
+    for second in range(1_800, 3_600, 50):  # a new spell, after more than a minute
+        bucket.overloaded(second)
+    assert bucket.capacity == 3_500
+    bucket.overloaded(3_600)
+    assert bucket.capacity == 7_000
+
+
+def test_a_stage_is_simulated_as_the_templates_have_it() -> None:
+    limits = deployed()
+    api = read_template(ROOT / "infra" / "api.merge.yaml")["Parameters"]
+    worker = read_template(ROOT / "infra" / "worker.merge.yaml")["Parameters"]
+    assert (limits.key_rate, limits.key_burst) == (api["RateLimit"]["Default"], api["BurstLimit"]["Default"])
+    assert (limits.route_rate, limits.worker_concurrency) == (
+        api["StageRateLimit"]["Default"],
+        worker["WorkerConcurrency"]["Default"],
+    )
+    assert (
+        assumptions()["memory_gb"]["value"] * 1024
+        == api["MemorySize"]["Default"]
+        == worker["MemorySize"]["Default"]
+    )
+
+
+def test_every_assumption_has_its_source() -> None:
+    all_in = assumptions()
+    assert [name for name, quota in all_in["quotas"].items() if not quota["source"].startswith("https://")] == []
+    assert [name for name, time in all_in["times"].items() if not time["source"]] == []
+    used = {call for each in all_in["operations"].values() for call in each["calls"]}
+    assert used | set(all_in["accept"]["calls"]) | set(all_in["again"]["calls"]) <= set(all_in["times"])
+    assert sum(each["share"] for each in all_in["operations"].values()) == pytest.approx(1)
+
+
+def test_the_price_list_has_all_that_is_multiplied() -> None:
+    needed = {"api_gateway_rest_request", "lambda_request", "lambda_gb_second_arm64", "sqs_fifo_request"}
+    needed |= {"dynamodb_write_unit", "dynamodb_read_unit", "s3_put"}
+    assert needed <= set(prices()) & set(assumptions()["prices"])
+    assert {name: prices()[name] for name in needed} == {name: assumptions()["prices"][name] for name in needed}
