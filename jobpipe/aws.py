@@ -7,11 +7,11 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cached_property
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
-import botocore.session
+import boto3
 from botocore.config import Config
 from botocore.exceptions import (
     ClientError,
@@ -82,15 +82,13 @@ _CONFLICT_TRIES = 5
 _CONFLICT_PAUSE = 0.05  # seconds, doubled with each try and cut short at random
 
 
-# Not boto3: what it adds to botocore are resources and transfers, and a tenth of a cold start (decision 21).
-_session = cache(botocore.session.get_session)
 _making = Lock()
 
 
 def make_client(service: str, *, config: Config) -> Any:
-    """A client of the process's session; unlike the session's own method, safe to be called by several threads."""
+    """A client of the process's session, one at a time: a thread of the worker may be the first to need SQS."""
     with _making:
-        return _session().create_client(service, config=config)
+        return boto3.client(service, config=config)  # type: ignore[call-overload]  # one signature for each service
 
 
 @dataclass

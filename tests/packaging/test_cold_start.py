@@ -32,7 +32,7 @@ SETTINGS = (
 ALLOWED = {"gc", "unicodedata"}
 # Never, whoever else has loaded them: each is some ten milliseconds, or is asked for once in a while only.
 NEVER = {
-    *("aws_lambda_powertools", "boto3", "jsonschema", "multiprocessing", "pydantic", "s3transfer"),
+    *("aws_lambda_powertools", "jsonschema", "pydantic"),
     *("asyncio", "tomllib", "typing_extensions", "unittest"),
     *("chalicelib.docs_page", "chalicelib.openapi", "chalicelib.openapi_answers"),
     *("chalicelib.openapi_operations", "chalicelib.openapi_schemas"),
