@@ -19,7 +19,7 @@ from tests.deployed import unique
 from tests.faults.events import http_event, sqs_record
 
 TARGET = 0.10
-ROUNDS, QUICK_ROUNDS, WARM_UP = 150, 15, 10
+ROUNDS, QUICK_ROUNDS, WARM_UP = 100, 15, 10
 _ATTRIBUTES = ["MessageGroupId", "ApproximateReceiveCount", "SentTimestamp"]
 _DOCUMENT = {"description": "For two", "price": 12.95, "tags": ["light", "green"], "stock": 7}
 

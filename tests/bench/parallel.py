@@ -30,7 +30,7 @@ from tests.memory import RETENTION
 
 TARGET = 2.5
 BATCH = 10
-ROUNDS, QUICK_ROUNDS, WARM_UP = 60, 10, 5
+ROUNDS, QUICK_ROUNDS, WARM_UP = 30, 10, 5
 _DOCUMENT = {"description": "For two", "price": 12.95, "tags": ["light", "green"], "stock": 7}
 
 

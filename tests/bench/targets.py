@@ -15,6 +15,7 @@ from tests.bench.ceiling import WORKERS_OWN
 from tests.bench.rounds import Row
 
 _ACCEPT, _DRAIN, _AT_SIZE = 1.2, 0.8, 1.1
+_OWN, _TEN, _COLD, _GROWN, _BATCHED, _LAG = 0.1, 2.5, 1.25, 1.0, 5.0, 50.0
 MET, MISSED, UNDECIDED = "met", "missed", "undecided"
 
 
@@ -58,6 +59,27 @@ def targets(figures: dict[str, Any]) -> Iterator[Target]:
             if not found["is_a_bare_call"]:
                 size = f"{figures['growth']['items']:,} items / none"
                 yield Target(f"{name}: {size}", found["ratio"]["rounds"], _AT_SIZE, at_most=True)
+    yield from _of_parts_by_themselves(figures)
+
+
+def _of_parts_by_themselves(figures: dict[str, Any]) -> Iterator[Target]:
+    """Each has one figure, the median of its own rounds."""
+    for app, operations in figures.get("own_code", {}).items():
+        for operation, each in operations.items():
+            yield Target(f"own code / AWS calls: {app} {operation}", [each["own_to_aws"]], _OWN, at_most=True)
+    if "parallel" in figures:
+        ten = figures["parallel"]["stand_in"]["worker"]["ten_to_one"]
+        yield Target("a batch of ten items / one, calls as long as AWS's", [ten], _TEN, at_most=True)
+    for name, each in figures.get("cold_start", {}).get("functions", {}).items():
+        yield Target(f"cold start / boto3 and its clients: {name}", [each["ratio"]], _COLD, at_most=True)
+    for app, each in figures.get("memory", {}).items():
+        if isinstance(each, dict) and "grown_kb" in each:
+            grown = each["grown_kb"] / 1024
+            yield Target(f"memory, MB grown in 10,000 invocations: {app}", [grown], _GROWN, at_most=True)
+    for size, ratio in figures.get("batches", {}).get("ratio", {}).items():
+        yield Target(f"accept rate in batches of {size} / alone", [ratio], _BATCHED, at_most=False)
+    for name, lags in figures.get("waiting", {}).get("ordinary", {}).items():
+        yield Target(f"ms from a job's end to its answer, {name}", [lags["p50"]], _LAG, at_most=True)
 
 
 def rows(found: list[Target]) -> Iterator[Row]:

@@ -39,7 +39,7 @@ Figures = dict[str, Any]
 
 def measure(quick: bool) -> Figures:
     """On an emulator of its own: how late answers are, for ordinary jobs and for those that we end; requests."""
-    jobs = 10 if quick else 30
+    jobs = 8 if quick else 12
     with tempfile.TemporaryDirectory() as directory, embedded(Path(directory)) as (target, here):
         stage = Stage(Deployer(target, LOCAL_STAGE, here, Progress(), {}).up())
         warm_up(stage)
@@ -168,7 +168,7 @@ def _controlled(stage: Stage, seconds: float, jobs: int) -> Figures:
     if seconds < 1:
         return _percentiles([lag(number) for number in range(jobs)])
     with ThreadPoolExecutor(4) as pool:
-        return _percentiles(list(pool.map(lag, range(8))))
+        return _percentiles(list(pool.map(lag, range(4))))
 
 
 def _requests(stage: Stage, jobs: int) -> Figures:
