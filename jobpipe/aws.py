@@ -159,14 +159,15 @@ def outages(what: str) -> Iterator[None]:
         raise Unavailable("AWS gave no credentials.") from error
     except ClientError as error:
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-        if status >= _SERVER_ERROR or error_code(error) in _OUTAGES:
+        if status >= _SERVER_ERROR or is_outage(error_code(error)):
             raise Unavailable(f"{what} is out of order.") from error
         raise
 
 
 def is_outage(code: str) -> bool:
     """Whether an error of this name is none of ours."""
-    return code in _OUTAGES
+    # SQS tells of its key's troubles by names of their own, in two forms: KMS.ThrottlingException, KmsThrottled.
+    return code in _OUTAGES or code.startswith(("KMS.", "Kms"))
 
 
 def cancellation_codes(error: ClientError) -> list[str]:

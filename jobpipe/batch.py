@@ -26,6 +26,8 @@ MAX_COMMANDS = 100
 MOST_AT_ONCE = 99
 """Jobs that are stored in one transaction with the batch's own row: DynamoDB takes 100 writes."""
 
+_LONGEST_POINTER = 1024  # a hundred must fit a row of 400 KB, beside their details
+
 BATCH_ID = re.compile("batch-[0-9a-f]{32}")
 
 
@@ -93,12 +95,17 @@ def parse_batch(raw: Any, check: Callable[[Command], None]) -> AskedBatch:
             commands[place] = command
         except Refusal as refusal:
             pointer = f"#/commands/{place}{(refusal.pointer or '#')[1:]}"
+            if len(pointer) > _LONGEST_POINTER:
+                pointer = f"#/commands/{place}"
             refusals[place] = type(refusal)(refusal.detail, pointer=pointer)
     if not commands:
         raise NothingValid(list(refusals.values()))
     fingerprints = {place: fingerprint(command) for place, command in commands.items()}
     # Marked, so that what another release refuses, or no longer does, is another batch.
-    parts = [fingerprints.get(place, f"refused {_digest(each)}") for place, each in enumerate(listed)]
+    try:
+        parts = [fingerprints.get(place) or f"refused {_digest(each)}" for place, each in enumerate(listed)]
+    except RecursionError:
+        raise InvalidRequest("The body is nested too deeply.") from None
     problems = {place: refusal.to_problem() for place, refusal in refusals.items()}
     return AskedBatch(commands, fingerprints, problems, _digest(parts))
 

@@ -63,6 +63,10 @@ def _meet_decimal(value: Any) -> Any:
 def _encode_with_decimals(value: Any, sort_keys: bool) -> str:
     if isinstance(value, Decimal):
         return str(value)
+    if type(value) is int:
+        return repr(value)
+    if isinstance(value, str):
+        return encode_basestring(value)
     if isinstance(value, dict):
         members = sorted(value.items()) if sort_keys else value.items()
         return (
@@ -72,7 +76,7 @@ def _encode_with_decimals(value: Any, sort_keys: bool) -> str:
         )
     if isinstance(value, list | tuple):
         return "[" + ",".join(_encode_with_decimals(v, sort_keys) for v in value) + "]"
-    return json.dumps(value, ensure_ascii=False, allow_nan=False)
+    return _ENCODER.encode(value)
 
 
 def _object(members: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -45,7 +45,7 @@ def check_as_written(command: Command, request: HttpRequest) -> None:
 
 def answer_for(job: Job, seconds: int, request: HttpRequest, services: Services, *, to_root: str) -> HttpResponse:
     """The same for a job that is accepted already: how it ended, if it does within so many seconds."""
-    response = None
+    response, accepted = None, job  # as it was accepted: to show that needs no document, which may not be had
     if seconds:
         try:
             job = wait_for(job, seconds, request, services)
@@ -55,6 +55,6 @@ def answer_for(job: Job, seconds: int, request: HttpRequest, services: Services,
         except Exception:  # noqa: BLE001  # the command is accepted, and no trouble in waiting for it may hide that
             logger.warning("waiting failed", exc_info=True, extra={"job_id": job.job_id, "item_id": job.item_id})
     if response is None:
-        response = accepted_response(job, services.documents, to_root)
+        response = accepted_response(accepted if job.status.done else job, services.documents, to_root)
     meter.add(ACCEPTED)
     return response

@@ -5,7 +5,8 @@ from __future__ import annotations
 from jobpipe.batch import is_batch_id, parse_batch
 from jobpipe.clock import now
 from jobpipe.errors import NotFound
-from jobpipe.metrics import ACCEPTED, meter
+from jobpipe.metrics import ACCEPTED, UNAVAILABLE, meter
+from jobpipe.telemetry import logger
 
 from . import http_requests as said
 from .answer import check_as_written
@@ -29,6 +30,10 @@ def submit_batch(request: HttpRequest, services: Services) -> HttpResponse:
         seconds_left=request.remaining_seconds,
     )
     unsent = {place: why.to_problem() for place, why in submitted.unsent.items()}
+    if unsent:
+        meter.add(UNAVAILABLE)
+        why = next(iter(submitted.unsent.values()))
+        logger.warning("batch not queued in full", exc_info=why, extra={"unsent": len(unsent)})
     response = batch_response(202, submitted.batch, submitted.jobs, unsent)
     response.headers["Location"] = f"batches/{submitted.batch.batch_id}"
     # An audit asks the log which jobs a 202 has promised.

@@ -7,16 +7,20 @@ from dataclasses import dataclass, field
 
 from jobpipe.batch import AskedBatch, Batch, commands_of, jobs_of, new_batch
 from jobpipe.clock import now
-from jobpipe.errors import IdempotencyKeyReused, ProblemError, Unavailable
+from jobpipe.deadline import leaving
+from jobpipe.errors import IdempotencyKeyReused, InternalError, ProblemError, Unavailable
 from jobpipe.job import Job
 from jobpipe.queue_message import Envelope, QueueMessage, seal
 from jobpipe.send_rounds import next_call
+from jobpipe.telemetry import logger
 
 from .accepting import end_unheard, put_claim, was_sent
 from .services import Services
 
 _SPARE_SECONDS = 15.0
 """Less must not be left to begin with another call: it may hang, three times, and the caller is to be answered."""
+_TO_ANSWER_IN = 10.0
+"""Less must not be left to begin with the end of a job that nobody will ask for: that may hang as well."""
 
 
 @dataclass(slots=True)
@@ -56,7 +60,7 @@ def submit_batch(
             waiting.append(_Message(place, job, seal(QueueMessage.of(job.ref, command, request_id))))
     _Sender(done, services, seconds_left, replayed=stored.by_another).send(waiting)
     if idempotency_key is None:
-        _end_all_unheard(waiting, done, services)
+        _end_all_unheard(waiting, done, services, seconds_left)
     if done.unsent and not done.jobs:
         raise next(iter(done.unsent.values()))
     return done
@@ -118,6 +122,8 @@ class _Sender:
         """Up to ten to a call, each of another item; the next of an item when SQS has said that it has the last."""
         left = self._with_claims(waiting)
         while left:
+            if self._is_late():
+                return self._give_up(left, _too_late())
             chosen = next_call([each.envelope for each in left])
             call = [left[n] for n in chosen]
             try:
@@ -125,6 +131,9 @@ class _Sender:
             except Unavailable as outage:
                 # What of this call is on the queue is not known; and the next one would hang as long.
                 return self._give_up(left, outage)
+            except Exception:  # noqa: BLE001  # those before it are queued, and their caller is to be told
+                logger.exception("messages not sent")
+                return self._give_up(left, InternalError("The command could not be queued."))
             for each in call:
                 why = refused.get(each.envelope.deduplication_id)
                 if why is None:
@@ -132,8 +141,6 @@ class _Sender:
                 else:
                     self._stop(each, why)
             left = self._going_on([each for n, each in enumerate(left) if n not in chosen])
-            if self._is_late():
-                return self._give_up(left, _too_late())
         return None
 
     def _with_claims(self, waiting: list[_Message]) -> list[_Message]:
@@ -169,7 +176,7 @@ class _Sender:
         self._give_up(stopped, Unavailable("An earlier command of this batch for its item could not be queued."))
         return [each for each in left if each.envelope.group_id not in self._stopped]
 
-    def _give_up(self, left: list[_Message], why: Unavailable) -> None:
+    def _give_up(self, left: list[_Message], why: ProblemError) -> None:
         self.done.unsent.update({each.place: why for each in left})
 
     def _is_late(self) -> bool:
@@ -180,13 +187,16 @@ def _too_late() -> Unavailable:
     return Unavailable("There was no time left to queue the command.")
 
 
-def _end_all_unheard(waiting: list[_Message], done: Submitted, services: Services) -> None:
+def _end_all_unheard(
+    waiting: list[_Message], done: Submitted, services: Services, seconds_left: Callable[[], float]
+) -> None:
     """Without a key nobody will send them again: end those that are not, or may not be, on the queue."""
     for each in waiting:
         if each.place not in done.unsent:
             continue
         try:
-            ended = end_unheard(each.job, each.envelope, services)
+            with leaving(_TO_ANSWER_IN, seconds_left):
+                ended = end_unheard(each.job, each.envelope, services)
         except Unavailable:
             return  # they stay as they are until they expire; their caller has no promise
         if ended is not None:

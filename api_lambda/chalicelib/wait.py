@@ -30,14 +30,14 @@ def wait_for(job: Job, seconds: float, request: HttpRequest, services: Services)
         return job
     started = time.monotonic()
     try:
-        job = _poll(job, started, seconds, services)
+        job, answered = _poll(job, started, seconds, services)
     finally:
         waited = time.monotonic() - started
         request.waits.append(waited)
         meter.add(WAITED, waited)
     if job.status.done:
         services.breaker.in_time()
-    elif job.status is Status.QUEUED and waited >= seconds:
+    elif answered and job.status is Status.QUEUED and waited >= seconds:
         services.breaker.in_vain(job.item_id, seconds)
         meter.add(WAITS_IN_VAIN)
     return job
@@ -52,7 +52,7 @@ def pause_after(elapsed: float) -> float:
     return min(max(FIRST_PAUSE, math.sqrt(2 * READ_SECONDS * elapsed)), LONGEST_PAUSE)
 
 
-def _poll(job: Job, started: float, seconds: float, services: Services) -> Job:
+def _poll(job: Job, started: float, seconds: float, services: Services) -> tuple[Job, bool]:
     while job.status is Status.QUEUED:
         elapsed = time.monotonic() - started
         if elapsed >= seconds:
@@ -64,5 +64,5 @@ def _poll(job: Job, started: float, seconds: float, services: Services) -> Job:
             # What was read before is an answer; DynamoDB, in trouble, is not asked again for a better one.
             about = {"job_id": job.job_id, "item_id": job.item_id}
             logger.warning("waiting ended early", exc_info=True, extra=about)
-            break
-    return job
+            return job, False
+    return job, True

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from jobpipe.errors import Unavailable
 from jobpipe.item import INLINE_BYTES
 from tests.pipeline import Pipeline
 
@@ -234,3 +235,15 @@ def test_a_fault_of_ours_is_a_problem_too(pipeline: Pipeline, monkeypatch: pytes
     assert answer.status == 500
     assert answer.json["type"] == "urn:jobpipe:problem:internal-error"
     assert "ZeroDivision" not in answer.text
+
+
+def test_a_result_that_cannot_be_shown_does_not_hide_that_the_command_was_accepted(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unavailable(*_: object) -> None:
+        raise Unavailable("The documents bucket did not answer.")
+
+    monkeypatch.setattr(pipeline.documents, "get", unavailable)
+    with worker(pipeline):
+        answer = pipeline.request("POST", "/items", LARGE, headers={"prefer": "wait=5"})
+    assert (answer.status, answer.json["status"]) == (202, "queued"), "as it was accepted"

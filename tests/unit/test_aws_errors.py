@@ -87,6 +87,8 @@ CALLS: list[tuple[str, str, Callable[[Stubbed], Any]]] = [
     ("sqs", "send_message", lambda s: s.parked.park("junk", {"reason": "r"})),
 ]
 OUTAGES = [
+    ("KMS.ThrottlingException", 400),
+    ("KmsDisabled", 400),
     ("InternalServerError", 500),
     ("SomethingNew", 503),
     ("ThrottlingException", 400),

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from jobpipe.batch import MAX_COMMANDS, parse_batch
+from jobpipe.dynamodb_rows import batch_to_row
 from jobpipe.errors import InternalError, NotFound, ProblemError, Unavailable
 from jobpipe.item_rules import MAX_DOCUMENT_BYTES
 from jobpipe.job import Status, is_job_id
@@ -442,10 +443,55 @@ def test_a_fault_of_ours_is_no_outage(pipeline: Pipeline, monkeypatch: pytest.Mo
     assert kinds(post(pipeline, create("Tent"), create("Yurt"))) == ["queued", "500"]
 
 
-def test_when_too_little_time_is_left_the_rest_is_not_begun(pipeline: Pipeline) -> None:
-    pipeline.context.milliseconds = 10_000
-    answer = post(pipeline, *(create(f"Tent {n}") for n in range(12)), headers=KEY)
+def test_when_too_little_time_is_left_the_rest_is_not_begun(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    send = pipeline.queue.send_batch
+
+    def slow(envelopes: Sequence[Envelope]) -> Mapping[str, ProblemError]:
+        pipeline.context.milliseconds = 10_000
+        return send(envelopes)
+
+    with monkeypatch.context() as slowly:
+        slowly.setattr(pipeline.queue, "send_batch", slow)
+        answer = post(pipeline, *(create(f"Tent {n}") for n in range(12)), headers=KEY)
     assert kinds(answer) == ["queued"] * 10 + ["503"] * 2
+    answer = post(pipeline, create("Yurt"), headers={"idempotency-key": "late"})
+    assert (answer.status, len(pipeline.queue.waiting)) == (503, 10), "not even the first"
+
+
+def test_a_fault_in_a_later_call_hides_nothing_that_is_queued(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    send, calls = pipeline.queue.send_batch, list[int]()
+
+    def second_fails(envelopes: Sequence[Envelope]) -> Mapping[str, ProblemError]:
+        calls.append(len(envelopes))
+        if len(calls) > 1:
+            raise ZeroDivisionError
+        return send(envelopes)
+
+    monkeypatch.setattr(pipeline.queue, "send_batch", second_fails)
+    answer = post(pipeline, *(create(f"Tent {n}") for n in range(30)))
+    assert (answer.status, kinds(answer)) == (202, ["queued"] * 10 + ["500"] * 20)
+    assert shown(pipeline, answer)["counts"]["failed"] == 20, "nobody will send them again"
+
+
+def test_what_is_refused_fits_the_row(pipeline: Pipeline) -> None:
+    deep: Any = "\0"
+    for _ in range(30):
+        deep = {"\U0001f600" * 80: deep}
+    commands = [create("Tent"), *(create("Yurt", x=deep) for _ in range(90))]
+    answer = pipeline.request("POST", "/batches", raw=json.dumps({"commands": commands}, ensure_ascii=False))
+    assert kinds(answer) == ["queued", *["400"] * 90]
+    assert len(json.dumps(batch_to_row(pipeline.batches.rows[answer.json["id"]]))) < 300_000
+
+
+@pytest.mark.parametrize("depth", [31, 100, 400, 900])
+def test_a_refused_command_may_be_as_deep_as_it_likes(pipeline: Pipeline, depth: int) -> None:
+    deep = "[" * depth + "0.10000000000000000000001" + "]" * depth
+    answer = pipeline.request("POST", "/batches", raw=f'{{"commands":[{json.dumps(create("Tent"))},{deep}]}}')
+    assert answer.status in {202, 400}
 
 
 def test_a_claim_check_that_cannot_be_put_holds_up_its_item_only(

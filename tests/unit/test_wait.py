@@ -242,12 +242,14 @@ def test_longer_waits_are_not_judged_by_shorter_ones(pipeline: Pipeline, clock: 
         assert not waits(pipeline, clock, 2)
 
 
-@pytest.mark.parametrize("trouble", ["outage", "bug", "retrying"])
+@pytest.mark.parametrize("trouble", ["outage", "hanging", "bug", "retrying"])
 def test_waits_that_were_cut_short_tell_nothing(
     pipeline: Pipeline, clock: FakeTime, monkeypatch: pytest.MonkeyPatch, trouble: str
 ) -> None:
     def fails(_: str) -> None:
-        raise Unavailable("no") if trouble == "outage" else ZeroDivisionError
+        if trouble == "hanging":
+            clock.sleep(2 * LONGEST)
+        raise ZeroDivisionError if trouble == "bug" else Unavailable("no")
 
     for _ in range(5):
         job_id = accept(pipeline)
