@@ -64,8 +64,8 @@ def targets(figures: dict[str, Any]) -> Iterator[Target]:
 
 def _of_parts_by_themselves(figures: dict[str, Any]) -> Iterator[Target]:
     """Each has one figure, the median of its own rounds."""
-    for app, operations in figures.get("own_code", {}).items():
-        for operation, each in operations.items():
+    for app in ("api", "worker"):
+        for operation, each in figures.get("own_code", {}).get(app, {}).items():
             yield Target(f"own code / AWS calls: {app} {operation}", [each["own_to_aws"]], _OWN, at_most=True)
     if "parallel" in figures:
         ten = figures["parallel"]["stand_in"]["worker"]["ten_to_one"]
