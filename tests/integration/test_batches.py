@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 import tenacity
+from botocore.exceptions import ClientError
 
 from infra.deployment import wait_for_key
+from jobpipe.batch import MAX_COMMANDS
 from jobpipe_client import Batch, Client, Forbidden, NotFound
 from tests.deployed import Stage, problem, unique
 
@@ -31,27 +33,41 @@ def merge(item_id: str, **fields: Any) -> dict[str, Any]:
     return {"operation": "update", "item_id": item_id, "merge": fields}
 
 
-@tenacity.retry(stop=tenacity.stop_after_delay(60), wait=tenacity.wait_fixed(0.2), reraise=True)
+@tenacity.retry(stop=tenacity.stop_after_delay(240), wait=tenacity.wait_fixed(0.2), reraise=True)
 def ended(client: Client, batch: Batch) -> Batch:
     found = client.batch(batch.id)
     assert found.done
     return found
 
 
-def test_a_hundred_commands_take_effect_each_once_and_in_their_order(stage: Stage) -> None:
+def most_commands(stage: Stage) -> int:
+    """Of one batch: DynamoDB Local of before autumn 2022 takes 25 writes at once, and one is the batch's own."""
+    check = {"TableName": stage.resources["jobs_table"], "ConditionExpression": "attribute_not_exists(job_id)"}
+    checks: Any = [{"ConditionCheck": {**check, "Key": {"job_id": {"S": f"none-{n}"}}}} for n in range(100)]
+    try:
+        stage.aws("dynamodb").transact_write_items(TransactItems=checks)
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "ValidationException" or stage.deployment.target == "embedded":
+            raise
+        return 24
+    return MAX_COMMANDS
+
+
+def test_a_full_batch_takes_effect_each_command_once_and_in_their_order(stage: Stage) -> None:
+    half = most_commands(stage) // 2
     items = [stage.client.sync.create({"name": unique("Batch"), "description": "d"}) for _ in range(5)]
-    commands = [create() for _ in range(50)] + [merge(items[n % 5].id, n=n, **{f"n{n}": n}) for n in range(50)]
+    commands = [create() for _ in range(half)] + [merge(items[n % 5].id, n=n, **{f"n{n}": n}) for n in range(half)]
     key = uuid.uuid4().hex
     batch = stage.client.submit_batch(commands, idempotency_key=key)
-    assert batch.size == len({entry.job_id for entry in batch.entries}) == 100
+    assert batch.size == len({entry.job_id for entry in batch.entries}) == 2 * half
     assert stage.client.submit_batch(commands, idempotency_key=key).id == batch.id
     after = ended(stage.client, batch)
-    assert after.counts["succeeded"] == 100
+    assert after.counts["succeeded"] == 2 * half
     assert all(stage.client.job(entry.job_id or "").attempts == 1 for entry in after.entries[::20])
     for n, item in enumerate(items):
         shown = stage.client.get_item(item.id)
-        assert shown["n"] == 45 + n, "the last one counts"
-        assert {f"n{m}" for m in range(n, 50, 5)} <= set(shown), "and none is lost"
+        assert shown["n"] == range(half)[n::5][-1], "the last one counts"
+        assert {f"n{m}" for m in range(n, half, 5)} <= set(shown), "and none is lost"
 
 
 def test_large_commands_and_bad_ones_travel_in_one_batch(stage: Stage) -> None:
