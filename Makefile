@@ -24,9 +24,8 @@ demo: .venv/.installed ## set up, deploy into the embedded emulator, send sample
 	@$(PY) -m scripts.demo --stage local
 	@echo 'the stage stays up: go on with README.md, or end it with "make stop"'
 
-# In the order of the files, and not those with many tests first: what takes long are single tests, which would be last.
 test: .venv/.installed ## every test, on the embedded emulator
-	@$(PY) -m pytest --numprocesses=4 --dist=loadfile --no-loadscope-reorder --quiet $(PYTEST_ARGS)
+	@$(PY) -m pytest --numprocesses=4 --dist=loadfile --quiet $(PYTEST_ARGS)
 
 bench: .venv/.installed .venv/.bench-installed ## measure all of it against the alternatives: docs/performance.md (BENCH="--quick ceiling")
 	@$(PY) -m tests.bench $(BENCH)
