@@ -17,8 +17,8 @@ from jobpipe.job import Job, Status, Success
 from jobpipe.ports import BatchQueue
 from jobpipe.queue_message import Envelope
 from jobpipe.sqs_commands import SqsCommands
-from scripts.audit_places import Places
 from scripts.audit_search import audit
+from tests.contract.audited import Audited
 from tests.contract.stores import NOW, Stores, job, ref
 from tests.memory import RETENTION, MemoryQueue
 
@@ -136,9 +136,10 @@ def test_a_key_of_a_batch_is_none_of_a_job(stores: Stores) -> None:
     assert stores.jobs.get(one.job_id) == one
 
 
-def test_an_audit_takes_a_batch_for_no_job(places: Places) -> None:
+def test_an_audit_takes_a_batch_for_no_job(store: Audited) -> None:
     from jobpipe.dynamodb_batches import DynamoDbBatches  # noqa: PLC0415
 
+    places = store.places  # empty: what other tests have left would be found
     batch, jobs = new(1)
     DynamoDbBatches(places.clients, places.jobs_table).put_new(batch, jobs, NOW)
     places.jobs.succeed(jobs[0].ref, Success(), NOW)
