@@ -10,7 +10,7 @@ from typing import Any, Literal, cast
 from jobpipe_client.exceptions import BadAnswer, JobCancelled, JobFailed
 from jobpipe_client.problem import Problem
 
-Operation = Literal["create", "read", "update", "delete"]
+Operation = str  # "create", "read", "update", "delete", and what a service has besides
 _UNAVAILABLE = 503
 Status = Literal["queued", "retrying", "succeeded", "failed", "cancelled"]
 

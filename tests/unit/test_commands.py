@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from jobpipe import commands
-from jobpipe.commands import COMMANDS, Command, CreateItem, fingerprint, parse_command, with_item_id
+from jobpipe.commands import COMMANDS, OPERATIONS, Command, CreateItem, fingerprint, parse_command, with_item_id
 from jobpipe.errors import InvalidRequest, Refusal
 from worker_lambda.chalicelib.command_handlers import COMMAND_HANDLERS
 
@@ -39,7 +39,7 @@ def test_no_two_commands_have_the_same_raw_form() -> None:
     ("raw", "detail", "pointer"),
     [
         ({}, "A command needs an operation.", "#/operation"),
-        ({"operation": "x"}, "The operation must be one of create, read, update, delete.", "#/operation"),
+        ({"operation": "x"}, f"The operation must be one of {', '.join(OPERATIONS)}.", "#/operation"),
         (
             {"operation": "update", "item_id": 5, "set": {}, "merge": {}, "x": 1},
             "An update must have set or merge, not both.",
