@@ -79,6 +79,9 @@ calls: .venv/.installed ## count each operation's calls of AWS on the wire, and 
 cost: .venv/.installed ## what a million jobs cost on AWS, from counted calls; the tables of docs/cost.md (JSON=yes)
 	@$(PY) -m scripts.cost $(if $(call yes,$(JSON)),--json)
 
+reference: .venv/.installed ## write docs/reference anew: settings, errors, the contract
+	@$(PY) -m scripts.reference
+
 package: .venv/.installed ## build both Lambdas' zips and templates into build/
 	@$(PY) -m infra.package
 
