@@ -40,8 +40,8 @@ the answer. `gateway` is API Gateway, before anything of jobpipe runs.
 
 {table(("status", "type", "title", "from", "meaning", "client raises"), rows)}
 In a job's `error` a problem is the same as in an answer, without `request_id`. In the client, `client.sync` and
-whatever is refused raise the class of this table; `raise_for_failure()` of a job raises `JobFailed`, which has it as
-`problem`. A type that the client does not know is a plain `ProblemError`.
+whatever is refused raise the class of this table; `raise_for_failure()` of a job raises `JobFailed`, which has it
+as `problem`. A type that the client does not know is a plain `ProblemError`.
 
 ## Other exceptions of the client
 
