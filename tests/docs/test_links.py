@@ -62,7 +62,7 @@ def test_every_page_is_found_from_the_first_one() -> None:
             continue
         seen.add(page)
         for link in links(page):
-            target = page.parent.joinpath(link.partition("#")[0]).resolve()
+            target = page.parent.joinpath(link.partition("#")[0] or page).resolve()
             waiting += [target] if target.suffix == ".md" else target.glob("*.md") if target.is_dir() else []
     assert [str(page.relative_to(ROOT)) for page in PAGES if page not in seen] == []
 
