@@ -40,6 +40,8 @@ from jobpipe_client.problem import Problem
 from jobpipe_client.settings import Connection
 from jobpipe_client.sync import SyncClient
 
+__version__ = "0.1.0"
+
 __all__ = [
     "AttemptsSpent",
     "BadAnswer",
