@@ -11,12 +11,16 @@ JobpipeError
 │  ├─ Forbidden                403 forbidden
 │  ├─ NotFound                 404 not-found
 │  ├─ NameTaken                409 name-taken
+│  ├─ JobEndedAlready          409 job-ended
+│  ├─ CommandCancelled         409 job-cancelled
 │  ├─ VersionMismatch          412 version-mismatch
 │  ├─ TooLarge                 413 too-large
 │  ├─ UnsupportedMediaType     415 unsupported-media-type
 │  ├─ IdempotencyKeyReused     422 idempotency-key-reused
 │  ├─ TooManyRequests          429 too-many-requests
 │  ├─ InternalError            500 internal-error
+│  ├─ AttemptsSpent            500 attempts-spent
+│  ├─ CommandUnreadable        500 command-unreadable
 │  ├─ Unavailable              503 unavailable
 │  └─ GatewayTimeout           504 timeout
 └─ JobError                    about a job that was accepted
