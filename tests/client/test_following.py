@@ -95,7 +95,7 @@ def test_expired_jobs_have_ended(client: Client, service: Service) -> None:
     told = list(client.submit_many([create() for _ in range(4)]))
     eventually(lambda: all(job["done"] for job in service.jobs.values()))
     del service.jobs[str(told[2].job_id)]
-    ended = {submission.place: entry for submission, entry in client.outcomes(told)}
+    ended = {submission.place: entry for submission, entry in client.outcomes(told, timeout=10)}
     assert [ended[place].status for place in range(4)] == ["succeeded", "succeeded", None, "succeeded"]
     gone = ended[2].problem
     assert gone is not None

@@ -4,6 +4,7 @@ import itertools
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -243,6 +244,31 @@ def test_what_can_never_be_queued_is_unavailable_in_the_end(service: Service) ->
         assert all(each.accepted for each in client.submit_many(commands, batch_size=2, key="k"))
     assert len(service.jobs) == 3
     eventually(lambda: [c for c in service.applied if "item_id" in c] == commands[1:])
+
+
+def test_nothing_overtakes_a_batch_that_failed_before_its_turn_to_be_told(service: Service) -> None:
+    """The first one is held, the second fails: the third, for the same item, must not be sent."""
+    go = threading.Event()
+    commands = [create(), merge("a", n=1), merge("a", n=2), merge("b", n=1), merge("b", n=2)]
+
+    def cannot_queue(command: Command) -> bool:
+        if command["operation"] == "create":
+            go.wait(10)
+        return command.get("merge") == {"n": 1} and command["item_id"] == "a"
+
+    def told() -> Any:
+        with Client(service.url, KEY, retries=0) as client:
+            return list(client.submit_many(commands, batch_size=1, concurrency=3))
+
+    service.batches.cannot_queue = cannot_queue
+    with ThreadPoolExecutor(1) as pool:
+        failing = pool.submit(told)
+        # The last one is started after the one before it, and after whatever could be started before.
+        eventually(lambda: [commands[1]] in batches(service) and [commands[4]] in batches(service))
+        go.set()
+        with pytest.raises(Unavailable):
+            failing.result(10)
+    assert [commands[2]] not in batches(service)
 
 
 def test_an_error_of_the_service_surfaces_after_what_came_before_it(service: Service) -> None:
