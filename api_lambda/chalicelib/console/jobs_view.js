@@ -42,7 +42,7 @@ async function readTrouble() {
     if (status !== which()) return 0;
     troubled = found;
     troubleMore = path;
-    tell("bad-said", `No job is ${status}.`);
+    tell("bad-said", status === "failed" ? "No job has failed." : "No job is between two attempts.");
   } catch (error) {
     tell("bad-said", said(error));
     throw error;

@@ -50,7 +50,7 @@ function showJson(pre, text) {
   pre.source = text;
   if (text.length > LONGEST_COLOURED) return pre.replaceChildren(pretty(text));
   pre.replaceChildren(...pieces(text).map(([kind, piece]) =>
-    kind === "mark" ? piece : el(kind === "name" ? "b" : "span", { class: kind[0] }, piece)));
+    kind === "mark" ? piece : kind === "name" ? el("b", {}, piece) : el("span", { class: kind[0] }, piece)));
 }
 
 // Rows stay the same elements, and cells change only where they say something else: so focus and selection stay.
@@ -86,7 +86,7 @@ function span(seconds) {
 
 function ago(at) {
   const seconds = Math.floor((serverNow() - Date.parse(at)) / 1000);
-  return seconds < 2 ? "just now" : `${span(seconds)} ago`;
+  return seconds < 2 ? "just now" : `${span(seconds).replace(".0", "")} ago`;
 }
 
 const when = (at) => el("time", { datetime: at, title: at, "data-ago": "" }, ago(at));
