@@ -62,7 +62,7 @@ class Console:
 
     def ends(self, status: str) -> None:
         """The job of the form gets there."""
-        expect(self.page.locator("#sent-badge")).to_have_text(status, timeout=ENDS)
+        expect(self.page.locator("#sent-badge:visible")).to_have_text(status, timeout=ENDS)
 
     def error_of(self, name: str) -> Locator:
         """What stands at an input of the form."""

@@ -198,7 +198,8 @@ def test_numbers_beyond_a_float_are_shown_and_edited_as_they_are(
     shown = json.loads(text)
     assert (shown["description"], shown["new"], "gone" in shown) == ("changed", 2, False)
 
-    page.goto(f"{stage.deployment.base_url}/console#/items/{item_id}")
+    console.visit(f"items/{item_id}")
+    expect(page.locator("#item-json")).to_contain_text('"new": 2')
     page.get_by_role("button", name="Edit").click()
     console.fill(fields=page.locator("#fields").input_value().replace(BIG, f"{BIG}1"))
     console.send()

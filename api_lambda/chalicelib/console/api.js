@@ -46,6 +46,12 @@ async function call(method, path, { headers = {}, body, key = theKey() } = {}) {
   throw refused;
 }
 
+const isJobId = (id) => /^[0-9a-f]{32}$/.test(id);
+const isBatchId = (id) => /^batch-[0-9a-f]{32}$/.test(id);
+// URLs have no way to write these two as one step of a path: they would lead to another resource.
+const isItemId = (id) => id !== "" && id !== "." && id !== "..";
+const itemPath = (id) => `items/${encodeURIComponent(id)}`;
+
 const nextPage = (headers) => /^<([^>]+)>; rel="next"$/.exec(headers.get("Link") ?? "")?.[1] ?? null;
 
 const said = (error) => error instanceof Refused && error.requestId ? `${error.message} (request ${error.requestId})` : error.message;

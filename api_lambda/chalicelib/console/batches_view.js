@@ -11,9 +11,9 @@ const batchPoll = repeat(async () => {
 
 function enterBatch(id) {
   if (id !== openBatch) show("batch-body", false);
-  openBatch = id ?? null;
+  openBatch = isBatchId(id) ? id : null;
   batchDone = false;
-  tell("batch-error", "");
+  tell("batch-error", id && !openBatch ? "This is no batch's id." : "");
   if (id) $("batch-id").value = id;
   batchPoll.soon();
 }
@@ -21,7 +21,7 @@ function enterBatch(id) {
 async function readBatch() {
   const id = openBatch;
   try {
-    const answer = await call("GET", `batches/${encodeURIComponent(id)}`);
+    const answer = await call("GET", `batches/${id}`);
     if (id !== openBatch) return 0;
     const batch = JSON.parse(answer.text);
     if (batch.done && $("batch-badge").textContent === "running") say("The batch has ended.");

@@ -43,9 +43,10 @@ $("items-prev").addEventListener("click", () => {
 async function enterItem(id) {
   openItem = { id };
   show("item-body", false);
-  tell("item-problem", "");
+  tell("item-problem", isItemId(id) ? "" : "This is no item's id.");
+  if (!isItemId(id)) return;
   try {
-    const answer = await call("GET", `items/${encodeURIComponent(id)}`);
+    const answer = await call("GET", itemPath(id));
     if (openItem.id !== id) return;
     openItem = { id, text: answer.text, etag: answer.headers.get("ETag"), name: JSON.parse(answer.text).name };
     facts($("item-facts"), [
@@ -81,7 +82,7 @@ function newDeletion(item) {
 async function remove(item) {
   const headers = { "Idempotency-Key": item.key, ...item.etag ? { "If-Match": item.etag } : {} };
   try {
-    const answer = await call("DELETE", `items/${encodeURIComponent(item.id)}`, { headers });
+    const answer = await call("DELETE", itemPath(item.id), { headers });
     const job = readJob(answer.text);
     track(job, item.name);
     location.hash = `#/jobs/${job.id}`;

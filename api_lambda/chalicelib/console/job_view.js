@@ -9,14 +9,14 @@ function enterJob(id) {
     $("job-badge").replaceChildren();
   }
   tell("job-error", "");
-  tell("job-problem", "");
-  readOpenJob();
+  tell("job-problem", isJobId(id) ? "" : "This is no job's id.");
+  if (isJobId(id)) readOpenJob();
 }
 
 async function readOpenJob() {
   const { id } = openJob;
   try {
-    const answer = await call("GET", `jobs/${encodeURIComponent(id)}`);
+    const answer = await call("GET", `jobs/${id}`);
     const job = readJob(answer.text);
     if (!job.done) watch(job.id, answer.retryAfter ?? 1);
     observe(job);

@@ -94,7 +94,7 @@ $("find").addEventListener("submit", (event) => {
 // Goes to the job or batch whose id is in the input, or says why not.
 function open(input, errorId) {
   const id = input.value.trim().toLowerCase();
-  const batch = /^batch-[0-9a-f]{32}$/.test(id), job = /^[0-9a-f]{32}$/.test(id);
+  const batch = isBatchId(id), job = isJobId(id);
   tell(errorId, batch || job ? "" : "This is no id: a job's has 32 hex digits, a batch's is batch- and 32 of them.");
   input.setAttribute("aria-invalid", String(!batch && !job));
   if (batch || job) location.hash = `#/${batch ? "batches" : "jobs"}/${id}`;

@@ -61,7 +61,7 @@ function command() {
   const headers = {};
   const id = value("item_id").trim();
   const edited = loaded && loaded.id === id && (op === "set" || op === "merge") ? loaded : null;
-  if (uses.includes("item_id") && !id) errors.item_id = "Which item? Its id is needed.";
+  if (uses.includes("item_id") && !isItemId(id)) errors.item_id = id ? "This is no item's id." : "Which item? Its id is needed.";
   if (uses.includes("name")) {
     const name = value("name"), description = value("description");
     if (op === "create" || (edited ? name !== edited.name : name !== "")) members.push(["name", JSON.stringify(name)]);
@@ -89,7 +89,7 @@ function command() {
   }
   if (/^[\x21-\x7e]{1,255}$/.test(value("key"))) headers["Idempotency-Key"] = value("key");
   else errors.key = "1 to 255 visible ASCII characters are needed.";
-  const path = `items/${encodeURIComponent(id || "ITEM_ID")}`;
+  const path = itemPath(id || "ITEM_ID");
   const request = {
     create: ["POST", "items", object(members)],
     read: ["POST", "jobs", object([["operation", '"read"'], ["item_id", JSON.stringify(id)]])],
@@ -119,12 +119,15 @@ function renderForm() {
 
 // What follows an accepted command is another one: the same key would make it a 422.
 function changed() {
-  if (sent) {
-    sent = null;
-    show("sent", false);
-    newKey();
-  }
+  if (sent) anew();
   renderForm();
+}
+
+function anew() {
+  sent = null;
+  show("sent", false);
+  $("sent-badge").replaceChildren();
+  newKey();
 }
 
 function renderSent(job) {
@@ -194,12 +197,10 @@ async function submit() {
 
 function startAnew() {
   loaded = null;
-  sent = null;
   for (const field of FIELDS) input(field).value = "";
   document.querySelector("input[name=op][value=create]").checked = true;
   clearErrors();
-  show("sent", false);
-  newKey();
+  anew();
   renderForm();
 }
 
@@ -235,10 +236,8 @@ $("send").addEventListener("input", (event) => {
   }
 });
 $("new-key").addEventListener("click", () => {
-  sent = null;
-  show("sent", false);
   fieldError("key", "");
-  newKey();
+  anew();
   renderForm();
 });
 $("reset").addEventListener("click", () => {
