@@ -159,7 +159,7 @@ def test_the_curl_line_does_the_same(console: Console, page: Page, stage: Stage)
     """With the same Idempotency-Key it is the same job, if the shell hands on exactly what the page sent."""
     console.enter("send")
     console.fill(
-        name=unique("it's \"quoted\" $HOME `id` \\ !"),
+        name=unique('it\'s "quoted" $HOME `id` \\ !'),
         description="two\nlines",
         fields=f'{{"n": {BIG}, "text": "\u202e\' end"}}',
     )
@@ -184,7 +184,9 @@ def test_numbers_beyond_a_float_are_shown_and_edited_as_they_are(
         expect(page.locator("#item-json")).to_contain_text(number)
 
     page.get_by_role("button", name="Edit").click()
-    console.fill(description="changed", fields=page.locator("#fields").input_value().replace('"gone": 1', '"new": 2'))
+    console.fill(
+        description="changed", fields=page.locator("#fields").input_value().replace('"gone": 1', '"new": 2')
+    )
     console.send()
     expect(console.error_of("fields")).to_contain_text("Set would leave gone as it is")
     console.choose("Merge")

@@ -21,7 +21,10 @@ def seeded(stage: Stage) -> dict[str, str]:
     """Views by their names, each with something to show."""
     name = unique(LONGEST)
     item = stage.request(
-        "POST", "/items", {"name": name, "description": LONGEST * 3, LONGEST: [1, None, {"x": LONGEST}]}, headers=WAIT
+        "POST",
+        "/items",
+        {"name": name, "description": LONGEST * 3, LONGEST: [1, None, {"x": LONGEST}]},
+        headers=WAIT,
     ).json()
     failed = stage.client.wait(stage.client.create({"name": name, "description": "d"}))
     batch = stage.client.submit_batch(

@@ -79,7 +79,9 @@ def test_text_that_turns_direction_turns_only_itself(console: Console, page: Pag
     console.visit("items")
     page.get_by_role("link", name="Items", exact=True).click()
     expect(page.locator("#items")).to_be_visible()
-    isolated = "[...document.querySelectorAll('#items bdi')].every(e => getComputedStyle(e).unicodeBidi === 'isolate')"
+    isolated = (
+        "[...document.querySelectorAll('#items bdi')].every(e => getComputedStyle(e).unicodeBidi === 'isolate')"
+    )
     assert page.evaluate(isolated)
     # Edited without a change of it, it is what it was.
     console.visit(f"items/{item['id']}")

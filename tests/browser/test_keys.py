@@ -82,7 +82,9 @@ def test_a_key_revoked_in_the_middle_costs_nothing_that_was_written(
         stage.api_keys.end(second)
 
 
-def test_another_owners_key_does_not_show_this_ones_jobs(console: Console, page: Page, stage: Stage, other_key: str) -> None:
+def test_another_owners_key_does_not_show_this_ones_jobs(
+    console: Console, page: Page, stage: Stage, other_key: str
+) -> None:
     assert wait_for_key(stage.deployment.base_url, other_key, good=True)
     key = stage.api_keys.add("browserowner")
     assert wait_for_key(stage.deployment.base_url, key.value, good=True)

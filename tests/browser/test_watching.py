@@ -116,9 +116,7 @@ def test_a_waiting_job_is_asked_for_no_sooner_than_the_service_says(
     assert all(pause >= 1 for pause in pauses), pauses
 
 
-def test_a_tab_that_nobody_sees_asks_nothing(
-    console: Console, page: Page, nobody_receives: NobodyReceives
-) -> None:
+def test_a_tab_that_nobody_sees_asks_nothing(console: Console, page: Page, nobody_receives: NobodyReceives) -> None:
     """Half an hour by the page's clock, and not a request; seen again, it is up to date at once."""
     page.add_init_script("Object.defineProperty(document, 'hidden', {get: () => Boolean(window.unseen)})")
     page.clock.install()
