@@ -1,4 +1,4 @@
-"""The console as one static page: style and script are in it, allowed by their hashes; nothing is from elsewhere."""
+"""The console as one static page: style and script are in it, allowed by their hashes; nothing comes in beside."""
 
 from __future__ import annotations
 

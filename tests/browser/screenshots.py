@@ -1,8 +1,9 @@
-"""`python -m tests.browser.screenshots`: the pictures of the console in docs/images, of a stage with sample data."""
+"""`python -m tests.browser.screenshots`: the pictures of the console in docs/images, of a stage of their own."""
 
 from __future__ import annotations
 
 import json
+import re
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -29,7 +30,7 @@ THERE, NEW = 12, 4  # items of the sample that are stored before, and that the p
 LARGEST = 200_000  # bytes, of one picture
 DESKTOP, PHONE = {"width": 1180, "height": 940}, {"width": 390, "height": 844}
 LOOKS = 4  # of the page at the queue, so that there is something to plot
-ENDED = "['succeeded', 'failed'].includes(document.querySelector('#sent-badge').textContent)"
+ENDED = re.compile("succeeded|failed")
 
 Item = dict[str, Any]
 
@@ -93,7 +94,7 @@ def send(console: Console, item: Item, *, ends: bool = True) -> None:
     console.send()
     expect(console.page.locator("#sent")).to_be_visible()
     if ends:
-        console.page.wait_for_function(ENDED)
+        expect(console.page.locator("#sent-badge")).to_have_text(ENDED, timeout=ENDS)
 
 
 def picture(console: Console, name: str) -> None:

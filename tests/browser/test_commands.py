@@ -9,7 +9,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Request, expect
 
 from tests.browser.console import ENDS, Console
 from tests.deployed import Stage, unique
@@ -108,7 +108,12 @@ def test_what_is_plainly_wrong_is_not_sent(
 ) -> None:
     console.enter("send")
     writes: list[str] = []
-    page.on("request", lambda request: request.method != "GET" and writes.append(request.url))
+
+    def note(request: Request) -> None:
+        if request.method != "GET":
+            writes.append(request.url)
+
+    page.on("request", note)
     console.choose(operation)
     console.fill(**fields)
     console.send()

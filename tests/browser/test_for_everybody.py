@@ -117,7 +117,8 @@ def test_a_narrow_phone_shows_all_of_it_without_scrolling_sideways(
     page = console.page
     console.visit()
     too_wide = """[...document.querySelectorAll("body *")].filter(e => e.checkVisibility() &&
-        !e.closest(".away, .skip, svg") && e.getBoundingClientRect().right > innerWidth + 0.5).map(e => e.outerHTML.slice(0, 200))"""
+        !e.closest(".away, .skip, svg") && e.getBoundingClientRect().right > innerWidth + 0.5)
+        .map(e => e.outerHTML.slice(0, 200))"""
     widths = {"key": (page.evaluate("document.documentElement.scrollWidth"), page.evaluate(too_wide))}
     for view in views(console, seeded):
         widths[view] = (page.evaluate("document.documentElement.scrollWidth"), page.evaluate(too_wide))
@@ -200,7 +201,8 @@ def test_who_wants_less_motion_gets_none(new_console: NewConsole, seeded: dict[s
         console = new_console(reduced_motion=wish)
         console.enter()
         console.page.evaluate(
-            "document.querySelector('main').insertAdjacentHTML('beforeend', '<b id=moving class=\"badge queued\"></b>')"
+            "const b = document.createElement('b'); b.id = 'moving'; b.className = 'badge queued';"
+            "document.querySelector('main').append(b)"
         )
         names[wish] = console.page.evaluate(moving)
     assert names == {"reduce": "none", "no-preference": "p"}

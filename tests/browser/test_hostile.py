@@ -79,10 +79,8 @@ def test_text_that_turns_direction_turns_only_itself(console: Console, page: Pag
     console.visit("items")
     page.get_by_role("link", name="Items", exact=True).click()
     expect(page.locator("#items")).to_be_visible()
-    isolated = (
-        "[...document.querySelectorAll('#items bdi')].every(e => getComputedStyle(e).unicodeBidi === 'isolate')"
-    )
-    assert page.evaluate(isolated)
+    isolated = "all => all.map(each => getComputedStyle(each).unicodeBidi)"
+    assert set(page.locator("#items bdi").evaluate_all(isolated)) == {"isolate"}
     # Edited without a change of it, it is what it was.
     console.visit(f"items/{item['id']}")
     page.get_by_role("button", name="Edit").click()

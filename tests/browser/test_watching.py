@@ -5,8 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from itertools import pairwise
 
-from playwright.sync_api import Page, Request, expect
+from playwright.sync_api import Locator, Page, Request, expect
 
 from tests.browser.console import ENDS, Console
 from tests.deployed import Stage, unique
@@ -53,7 +54,7 @@ def test_jobs_in_trouble_are_listed_and_leave_the_list_when_they_are_retried(
 def test_a_batch_is_watched_to_its_end(
     console: Console, page: Page, stage: Stage, nobody_receives: NobodyReceives
 ) -> None:
-    def count(name: str) -> object:
+    def count(name: str) -> Locator:
         return page.locator("#batch-counts .tile").filter(has_text=name).locator("dd")
 
     good = {"name": unique("In a batch"), "description": "d"}
@@ -111,7 +112,7 @@ def test_a_waiting_job_is_asked_for_no_sooner_than_the_service_says(
         console.send()
         for _ in range(3):
             page.wait_for_event("response", lambda answer: "/jobs/" in answer.url)
-    pauses = [after - before for before, after in zip(asked, asked[1:], strict=False)]
+    pauses = [after - before for before, after in pairwise(asked)]
     assert len(pauses) >= 2
     assert all(pause >= 1 for pause in pauses), pauses
 

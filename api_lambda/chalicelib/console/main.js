@@ -80,11 +80,9 @@ $("key-form").addEventListener("submit", async (event) => {
   } finally {
     button.removeAttribute("aria-busy");
   }
-  if (lastOwner !== null && ownerOf(key) !== lastOwner) {
-    forgetJobs(); // another caller's
-    startAnew();
-  }
+  const another = lastOwner !== null && ownerOf(key) !== lastOwner;
   lastOwner = ownerOf(key);
+  if (another) return startOver(key); // nothing of one caller is shown to the other
   sessionStorage.setItem(KEY, key);
   $("key").value = "";
   $("key").removeAttribute("aria-invalid");
@@ -100,12 +98,16 @@ function signedIn() {
   for (const job of mine) if (!job.done) watch(job.id);
 }
 
-$("forget").addEventListener("click", () => {
+// The page as it is when it is opened: nothing that was shown stays.
+function startOver(key) {
   forgetJobs();
   sessionStorage.clear();
+  if (key) sessionStorage.setItem(KEY, key);
   location.hash = "";
-  location.reload(); // nothing that was shown stays
-});
+  location.reload();
+}
+
+$("forget").addEventListener("click", () => startOver());
 $("skip").addEventListener("click", (event) => {
   event.preventDefault();
   $("main").focus();
