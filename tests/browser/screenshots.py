@@ -39,7 +39,11 @@ def main() -> None:
     """Makes them anew."""
     FOLDER.mkdir(exist_ok=True)
     lines = [json.loads(line) for line in SAMPLE.read_text().splitlines()]
-    items = [line["item"] for line in lines if line["operation"] == "create"][: THERE + NEW]
+    # Not every machine has the letters of every script.
+    items = [
+        line["item"] for line in lines if line["operation"] == "create" and max(line["item"]["name"]) < "\u0250"
+    ]
+    items = items[: THERE + NEW]
     there, new = items[:THERE], items[THERE:]
     with tempfile.TemporaryDirectory() as state, embedded(Path(state)) as (target, here):
         stage = Stage(Deployer(target, LOCAL_STAGE, here, Progress(), {}).up())
@@ -100,7 +104,7 @@ def send(console: Console, item: Item, *, ends: bool = True) -> None:
 def picture(console: Console, name: str) -> None:
     """What the tab shows now; OperatorError if it is too large to be kept."""
     path = FOLDER / name
-    console.page.evaluate("document.activeElement.blur()")
+    console.page.evaluate("document.activeElement.blur(); document.querySelector('#fields').scrollTop = 0")
     path.write_bytes(console.page.screenshot())
     if path.stat().st_size > LARGEST:
         raise OperatorError(f"{name} has {path.stat().st_size} bytes")

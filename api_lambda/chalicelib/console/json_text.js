@@ -30,7 +30,9 @@ function parts(text) {
 
 const member = (text, wanted) => parts(text).findLast(([name]) => name === wanted)?.[1];
 
-const object = (members) => `{${members.map(([name, value]) => `${JSON.stringify(name)}: ${value}`).join(", ")}}`;
+const oneLine = (text) => text.match(TOKEN).map((token) => token === "," || token === ":" ? `${token} ` : token).join("");
+
+const object = (members) => `{${members.map(([name, value]) => `${JSON.stringify(name)}: ${oneLine(value)}`).join(", ")}}`;
 
 // The same JSON with a line for each member, as [kind, text] pieces: name, string, number (and other words) or mark.
 function pieces(text) {

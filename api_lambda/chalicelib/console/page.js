@@ -77,6 +77,7 @@ let ahead = 0; // of this machine's clock before the service's, in milliseconds
 const serverNow = () => Date.now() - ahead;
 
 function span(seconds) {
+  if (seconds === 0) return "0 s";
   if (seconds < 1) return `${Math.max(0, Math.round(seconds * 1000))} ms`;
   if (seconds < 10) return `${seconds.toFixed(1)} s`;
   if (seconds < 120) return `${Math.round(seconds)} s`;

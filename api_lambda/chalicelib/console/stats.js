@@ -52,7 +52,7 @@ repeat(async () => {
   const { queue } = stats;
   const told = queue.oldest_seconds !== null;
   // Not every target tells the age: then at least that of what was sent from here.
-  $("name-oldest").textContent = told ? "Oldest message" : "Oldest unfinished job of this tab";
+  $("name-oldest").textContent = told ? "Oldest message" : "Oldest job of this tab";
   const oldest = told ? queue.oldest_seconds : ownOldest();
   tile("waiting", queue.waiting + queue.delayed, String(queue.waiting + queue.delayed));
   tile("in_flight", queue.in_flight, String(queue.in_flight));
