@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -131,9 +132,9 @@ def test_a_narrow_phone_shows_all_of_it_without_scrolling_sideways(
 def test_with_the_keyboard_alone(console: Console, page: Page, stage: Stage) -> None:
     name = unique("Typed")
 
-    def tab_to(role: str, label: str) -> None:
+    def tab_to(role: Any, label: str) -> None:
         """Goes on by Tab, the focus always in sight."""
-        wanted = page.get_by_role(role, name=label, exact=True)  # type: ignore[arg-type]
+        wanted = page.get_by_role(role, name=label, exact=True)
         for _ in range(40):
             page.keyboard.press("Tab")
             assert page.evaluate(
