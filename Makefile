@@ -27,6 +27,14 @@ demo: .venv/.installed ## set up, deploy into the embedded emulator, send sample
 test: .venv/.installed ## every test, on the embedded emulator
 	@$(PY) -m pytest --numprocesses=4 --dist=loadfile --quiet $(PYTEST_ARGS)
 
+test-browser: .venv/.installed .venv/.browser-installed ## the console in a real browser (CHROMIUM=..., PYTEST_ARGS=...)
+	@$(need_chromium)
+	@$(PY) -m pytest tests/browser --quiet $(PYTEST_ARGS)
+
+screenshots: .venv/.installed .venv/.browser-installed ## the pictures of the console in docs/images, from a stage of their own
+	@$(need_chromium)
+	@$(PY) -m tests.browser.screenshots
+
 bench: .venv/.installed .venv/.bench-installed ## measure all of it against the alternatives: docs/performance.md (BENCH="--quick ceiling")
 	@$(PY) -m tests.bench $(BENCH)
 
@@ -104,6 +112,12 @@ logs: .venv/.installed ## what the Lambdas said, as JSON lines (minutes=10, foll
 	@$(PY) -m infra.logs --stage $(STAGE) $(if $(minutes),--minutes $(minutes)) \
 		$(if $(call yes,$(follow)),--follow) $(if $(call yes,$(all)),--all)
 
+# The browser is the system's own: root on Debian gets it here; to others the tests say that it is missing.
+need_chromium = if [ -z "$$CHROMIUM" ] && [ "$$(id -u)" = 0 ] && [ -e /etc/debian_version ] \
+	&& ! .venv/bin/python -c 'from tests.browser.chromium import chromium_path; chromium_path()' 2>/dev/null; \
+	then echo 'installing chromium ...'; apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
+	apt-get install -y -qq --no-install-recommends chromium >/dev/null; fi
+
 # What operators name goes to the programs by these variables, each only if it is given.
 # A word that is neither is a mistake, and no "no": DRY_RUN=ja must not be taken for nothing.
 yes = $(if $(filter-out yes y true 1 no n false 0,$(1)),$(error '$(1)' is neither yes nor no),$(filter yes y true 1,$(1)))
@@ -151,6 +165,7 @@ lock: ## pin the requirements anew (needs uv)
 	@command -v uv >/dev/null || { echo 'make lock: uv is needed (https://docs.astral.sh/uv)' >&2; exit 1; }
 	$(UV_COMPILE) requirements-dev.in -o requirements-dev.lock
 	$(UV_COMPILE) -c requirements-dev.lock tests/bench/requirements.in -o tests/bench/requirements.lock
+	$(UV_COMPILE) -c requirements-dev.lock tests/browser/requirements.in -o tests/browser/requirements.lock
 	$(UV_COMPILE) infra/emulator/requirements.in -o infra/emulator/requirements.lock
 	$(UV_COMPILE) infra/checks/requirements.in -o infra/checks/requirements.lock
 	$(UV_COMPILE) api_lambda/requirements.in -o api_lambda/requirements.txt
@@ -171,6 +186,11 @@ clean: ## remove what was built, but no environment and no deployment
 
 .venv/.bench-installed: tests/bench/requirements.lock .venv/.installed
 	@echo 'installing what the benchmark compares with (Celery, Flask) and the plots ...'
+	@$(PY) -m pip install -qq --disable-pip-version-check --require-hashes -r $<
+	@touch $@
+
+.venv/.browser-installed: tests/browser/requirements.lock .venv/.installed
+	@echo 'installing what drives a browser (Playwright, axe) ...'
 	@$(PY) -m pip install -qq --disable-pip-version-check --require-hashes -r $<
 	@touch $@
 

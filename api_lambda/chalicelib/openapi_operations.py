@@ -171,6 +171,19 @@ OPERATIONS: dict[str, Operation] = {
             )
         },
     ),
+    "console": Operation(
+        "service",
+        {
+            200: public(
+                answer(
+                    "A page that asks for the key and uses this API.",
+                    {"type": "string"},
+                    *("Content-Security-Policy", "Referrer-Policy"),
+                    media_type="text/html",
+                )
+            )
+        },
+    ),
     "create_item": Operation(
         "items",
         {201: _CREATED, 202: _ACCEPTED},
