@@ -31,6 +31,9 @@ test-browser: .venv/.installed .venv/.browser-installed ## the console in a real
 	@$(need_chromium)
 	@$(PY) -m pytest tests/browser --quiet $(PYTEST_ARGS)
 
+test-tutorial: .venv/.installed ## docs/tutorial.md, followed to the letter in a copy of the checkout
+	@$(PY) -m pytest tests/tutorial --quiet $(PYTEST_ARGS)
+
 screenshots: .venv/.installed .venv/.browser-installed ## the pictures of the console in docs/images, from a stage of their own
 	@$(need_chromium)
 	@$(PY) -m tests.browser.screenshots

@@ -82,7 +82,7 @@ def test_what_every_push_runs() -> None:
     commands = {step["run"] for step in steps(ci) if "run" in step}
     assert commands >= {
         *("make lint", "make types"),
-        *("make test", "make test-browser", "make demo", "make stop", "make test-compose"),
+        *("make test", "make test-browser", "make test-tutorial", "make demo", "make stop", "make test-compose"),
     }
     matrix = ci["jobs"]["embedded"]["strategy"]["matrix"]
     assert matrix["python"] == ["3.11", "3.12", "3.13", "3.14"]
