@@ -16,7 +16,7 @@ class CircuitBreaker:
     """Says whether to wait, by how the last waits of this execution environment ended; it costs no call.
 
     In any T seconds waits in vain take T / 10 + 54 at most, however long each is and whatever else ends in time;
-    those for an item of which nothing ends, T / 30 and one wait. (A slow read at the end of a wait comes on top.)
+    those for one item T / 30 and one wait. (A slow read at the end of a wait comes on top.)
     An environment serves one request at a time, so there is no lock.
     """
 
@@ -29,10 +29,6 @@ class CircuitBreaker:
         """Whether to wait so long for a job of this item."""
         at = time.time()
         return self._in_hand + self._made_up(at) >= seconds and self._items.get(item_id, at) <= at
-
-    def in_time(self, item_id: str) -> None:
-        """A job of this item ended while it was waited for."""
-        self._items.pop(item_id, None)
 
     def in_vain(self, item_id: str, seconds: float) -> None:
         """This item's job did not end in so many seconds, which are over now."""

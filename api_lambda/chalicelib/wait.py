@@ -35,9 +35,7 @@ def wait_for(job: Job, seconds: float, request: HttpRequest, services: Services)
         waited = time.monotonic() - started
         request.waits.append(waited)
         meter.add(WAITED, waited)
-    if job.status.done:
-        services.breaker.in_time(job.item_id)
-    elif answered and job.status is Status.QUEUED and waited >= seconds:
+    if answered and job.status is Status.QUEUED and waited >= seconds:
         services.breaker.in_vain(job.item_id, waited)
         meter.add(WAITS_IN_VAIN)
     return job

@@ -21,7 +21,7 @@ from tests.deployed import Stage
 
 NAMES = (
     *("jobs_table", "items_table", "names_table", "documents_bucket"),
-    *("commands_queue_url", "parked_queue_url"),
+    *("commands_queue_url", "parked_queue_url", "dead_letters_queue_url"),
 )
 
 
