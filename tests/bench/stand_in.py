@@ -102,10 +102,11 @@ def answer(operation: str, body: bytes) -> Answer:
             return _json(_REFUSED, 400)
         case "UpdateItem" if _changed({"Update": said}).startswith(ENDED):
             return _json({"__type": "com.amazonaws.dynamodb.v20120810#ConditionalCheckFailedException"}, 400)
-    return _json(_agreed(operation, said))
+    return _json(agreed(operation, said))
 
 
-def _agreed(operation: str, said: Any) -> object:
+def agreed(operation: str, said: Any) -> object:
+    """The body of an answer to a call that is well."""
     match operation:
         case "GetItem":
             return {"Item": _row(said["Key"])}

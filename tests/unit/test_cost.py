@@ -46,7 +46,10 @@ def data() -> Data:
         **dict.fromkeys(("platform_log_bytes", "log_event_bytes", "answer_head_bytes", "job_row_bytes"), 0),
         "original": {
             **COMMITTED.assumed["original"],
-            **{"log_bytes": 0, "answer_bytes": 0, "row_bytes": 256, "milliseconds": {"10000": 143}},
+            "log_bytes": 0,
+            "answer_bytes": 0,
+            "row_bytes": 256,
+            "milliseconds": {"10000": 143},
         },
         "naive": {"milliseconds": 20, "job_index_writes": 5, "item_index_writes": 1},
     }
