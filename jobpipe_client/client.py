@@ -312,7 +312,11 @@ class Client:
             response = self.transport.get(self.transport.resolve(response, following["url"]))
 
     def stats(self) -> Stats:
-        """How many messages wait, for how long, and how many were given up; all callers' together."""
+        """How many messages wait, for how long, and how many were given up; all callers' together.
+
+        >>> client.stats().parked
+        0
+        """
         return Stats.of(document(self.transport.get("/stats")))
 
     def health(self) -> dict[str, Any]:
