@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+import uuid
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, Self
 
@@ -11,7 +12,8 @@ from tenacity import RetryCallState, Retrying, retry_if_result, stop_after_delay
 
 from jobpipe_client import calls
 from jobpipe_client.exceptions import BadAnswer, TimedOut, WaitTimeout
-from jobpipe_client.models import Batch, Item, Job
+from jobpipe_client.many import MAX_COMMANDS, check, submit_many
+from jobpipe_client.models import Batch, Item, Job, Submission
 from jobpipe_client.settings import Connection, find_connection
 from jobpipe_client.sync import SyncClient
 from jobpipe_client.transport import Transport, document, retry_after
@@ -90,6 +92,30 @@ class Client:
         A command that is not valid, or could not be queued (`unsent`), is told in its entry.
         """
         return _batch(self.transport.send(calls.submit_batch(commands, idempotency_key)))
+
+    def submit_many(
+        self,
+        commands: Iterable[Json],
+        *,
+        concurrency: int = 4,
+        batch_size: int = MAX_COMMANDS,
+        key: str | None = None,
+    ) -> Generator[Submission, None, None]:
+        """Queues any number of commands in their raw form, and tells of each, in their order, what became of it.
+
+        They are read as they are sent, in batches, `concurrency` requests at a time; those of one item take effect
+        in their order. With the same `key`, `batch_size` and commands the whole iteration can be repeated after
+        whatever ended it, and nothing takes effect twice. Unavailable if some could not be queued after `retries`.
+        Closing the iterator ends the sending; what was under way may have been accepted.
+        """
+        check(concurrency, batch_size, key)
+        return submit_many(
+            self.transport,
+            commands,
+            concurrency=concurrency,
+            batch_size=batch_size,
+            key=str(uuid.uuid4()) if key is None else key,
+        )
 
     def batch(self, batch_id: str) -> Batch:
         """The batch now: its jobs and their status, without their results."""

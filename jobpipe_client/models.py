@@ -175,3 +175,20 @@ class Batch:
             for place, entry in enumerate(self.entries)
             if entry.job_id is None and entry.problem is not None and entry.problem.status == _UNAVAILABLE
         ]
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """What became of one of the commands of `Client.submit_many`: a job, or a problem instead."""
+
+    place: int  # of the command among all, from 0
+    command: Mapping[str, Any]  # as it was given
+    job_id: str | None  # of an accepted one
+    item_id: str | None  # the item that it is for; of an accepted one
+    problem: Problem | None  # why it was refused
+    batch_id: str | None  # the batch that it went out in; None if that was refused as a whole
+    retry_after: float | None = field(default=None, compare=False)  # seconds to the first look, if asked for
+
+    @property
+    def accepted(self) -> bool:
+        return self.job_id is not None

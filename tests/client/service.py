@@ -17,6 +17,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, NamedTuple
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from tests.client.batches import Batches, NotTaken
+
 KEY = "the-key"
 BASE = "/_aws/execute-api/abc/local"
 TITLES = {400: "invalid-request", 403: "forbidden", 404: "not-found", 409: "name-taken", 412: "version-mismatch"}
@@ -75,8 +77,10 @@ class Service:
         self.jobs: dict[str, dict[str, Any]] = {}
         self.keys: dict[str, str] = {}
         self.pending: dict[str, deque[tuple[str, Callable[[], Any]]]] = {}
+        self.applied: list[dict[str, Any]] = []
         self.paused = False
         self.changed = threading.Condition()
+        self.batches = Batches(lambda command, key: self.accept(command, key, None), self.jobs)
         self._random = random.Random(seed)
         self._stopped = False
         service = self
@@ -151,6 +155,7 @@ class Service:
 
     def _apply(self, command: dict[str, Any], item_id: str, if_match: str | None) -> dict[str, Any]:
         operation, item = command["operation"], self.items.get(item_id)
+        self.applied.append(command)
         if operation == "create":
             return self._put({"id": item_id, **command["item"]})
         if item is None:
@@ -207,14 +212,16 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(canned)
             return
         try:
-            answer = self._route(seen)
+            answer = self._route(seen, body)
+        except NotTaken as refused:
+            answer = Canned(refused.status, {}, refused.problem)
         except Refused as refused:
             answer = Canned(refused.status, {}, problem(refused.status, detail=refused.detail))
         self._answer(canned or answer)
 
     do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _handle  # noqa: N815
 
-    def _route(self, seen: Seen) -> Canned:  # noqa: C901, PLR0911
+    def _route(self, seen: Seen, body: bytes) -> Canned:  # noqa: C901, PLR0911, PLR0912
         owner = self.owner
         if seen.path == "/health":
             return Canned(200, {}, {"status": "ok", "version": "1"})
@@ -233,6 +240,15 @@ class _Handler(BaseHTTPRequestHandler):
                 return Canned(200, {"ETag": etag_of(owner.items[name])}, owner.items[name])
             case "GET", "items", False:
                 return self._page(seen)
+            case "POST", "batches", False:
+                with owner.batches.counted():
+                    batch = owner.batches.submit(body, seen.headers.get("idempotency-key"))
+                    return Canned(202, {"Retry-After": "0.05"}, batch)
+            case "GET", "batches", True:
+                found = owner.batches.find(name)
+                if found is None:
+                    raise Refused(404)
+                return Canned(200, {} if found["done"] else {"Retry-After": "0.05"}, found)
             case "POST", "jobs", False:
                 return self._accept(seen, seen.body)
             case "POST", "items", False:
