@@ -40,7 +40,7 @@ def _note(ctx: click.Context, parameter: click.Parameter, value: Any) -> None:
         setattr(ctx.ensure_object(State), str(parameter.name), value)
 
 
-def _without_color(ctx: click.Context, _: click.Parameter, value: bool) -> None:  # noqa: FBT001
+def _without_color(ctx: click.Context, _: click.Parameter, value: bool) -> None:
     if value:
         ctx.ensure_object(State).color = False
 

@@ -18,16 +18,15 @@ from jobpipe_client.exceptions import Forbidden, JobError, JobpipeError, Unreach
 
 OK, ERROR, USAGE, FAILED, NOT_ENDED, INTERRUPTED = 0, 1, 2, 3, 4, 130
 
-TABLE = """\b
-exit status:
-  0    all went well
-  1    an error: the service, the network, the disk
-  2    a mistake in the command line
-  3    a job failed or was cancelled, or rows of an import failed
-  4    a job had not ended in time
-  130  interrupted by Ctrl-C
-  143  ended by SIGTERM
-"""
+MEANINGS = [
+    ("0", "all went well"),
+    ("1", "an error: of the service, the network, the disk"),
+    ("2", "a mistake in the command line"),
+    ("3", "a job failed or was cancelled, or rows of an import failed"),
+    ("4", "a job had not ended in time"),
+    ("130", "interrupted by Ctrl-C"),
+    ("143", "ended by SIGTERM"),
+]
 
 
 class OperatorError(Exception):
@@ -83,7 +82,7 @@ def say(line: str, status: int = ERROR) -> int:
     """The status, after one line on standard error."""
     text = " ".join(line.split())
     try:
-        print(f"jobpipe: {escaped(text)}", file=sys.stderr)
+        click.echo(f"jobpipe: {escaped(text)}", err=True)
     except OSError:  # nobody reads it
         _silence(sys.stderr.fileno())
     return status

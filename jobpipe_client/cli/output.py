@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import click
 from rich.console import Console
 from rich.table import Table
 
@@ -26,18 +26,17 @@ class Output:
 
     def document(self, value: Any) -> None:
         """One JSON text on a line."""
-        print(escaped_json(json_text.encode(value)), flush=True)
+        click.echo(escaped_json(json_text.encode(value)))
 
     def line(self, text: str) -> None:
         """One line for people."""
-        print(escaped(text), flush=True)
+        click.echo(escaped(text))
 
     def table(self, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
         """A table on a terminal; else a line for each row, with tabs between the cells."""
         if not self.out.is_terminal:
             for row in rows:
-                print("\t".join(map(escaped, row)))
-            sys.stdout.flush()
+                click.echo("\t".join(map(escaped, row)))
             return
         drawn = table(columns, rows)
         if drawn.row_count:

@@ -86,14 +86,14 @@ def import_file(
     state: State,
     file: str,
     form: str | None,
-    commands: bool,  # noqa: FBT001
+    commands: bool,
     number: tuple[str, ...],
     boolean: tuple[str, ...],
     json_column: tuple[str, ...],
     ignore: tuple[str, ...],
     delimiter: str,
-    dry_run: bool,  # noqa: FBT001
-    restart: bool,  # noqa: FBT001
+    dry_run: bool,
+    restart: bool,
     failures: Path | None,
     batch_size: int,
     concurrency: int,

@@ -88,9 +88,7 @@ class CsvRows:
         if len(cells) != len(self.columns):
             raise ValueError(f"{len(cells)} cells, where the header has {len(self.columns)}")
         pairs = zip(self.columns, cells, strict=True)
-        item = {
-            column.name: column.value(cell) for column, cell in pairs if cell != "" and not column.is_ignored
-        }
+        item = {column.name: column.value(cell) for column, cell in pairs if cell != "" and not column.is_ignored}
         return {"operation": "create", "item": item}
 
     def failed(self, row: Row, error: str) -> str:
@@ -117,8 +115,8 @@ class CsvRows:
 
     def _joined(self, cells: Sequence[str]) -> str:
         out = io.StringIO()
-        csv.writer(out, delimiter=self._delimiter, lineterminator="").writerow(cells)
-        return out.getvalue()
+        csv.writer(out, delimiter=self._delimiter).writerow(cells)
+        return out.getvalue().removesuffix("\r\n")
 
     def _records(self, lines: Lines) -> Iterator[_Record]:
         while (record := self._record(lines)) is not None:

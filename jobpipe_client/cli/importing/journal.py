@@ -11,6 +11,7 @@ same key, which is the same batch. A last line that a crash has torn was never a
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import secrets
@@ -24,11 +25,6 @@ from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
 from jobpipe_client.cli.exits import OperatorError
-
-try:
-    import fcntl
-except ImportError:  # Windows: nobody is kept from importing one file twice at a time
-    fcntl = None  # type: ignore[assignment]
 
 KEYS_LAST = timedelta(days=28)  # the service forgets an Idempotency-Key some days later
 _VERSION = 1
@@ -105,8 +101,6 @@ class Journal:
             self._lock(path)
 
     def _lock(self, path: Path) -> None:
-        if fcntl is None:
-            return
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
