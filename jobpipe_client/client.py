@@ -10,17 +10,16 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 from tenacity import RetryCallState, Retrying, retry_if_result, stop_after_delay, wait_random_exponential
 
-from jobpipe_client import calls
+from jobpipe_client import calls, following
+from jobpipe_client.answers import batch_of, job_of
 from jobpipe_client.exceptions import BadAnswer, TimedOut, WaitTimeout
 from jobpipe_client.many import MAX_COMMANDS, check, submit_many
-from jobpipe_client.models import Batch, Item, Job, Submission
+from jobpipe_client.models import Batch, BatchEntry, Item, Job, Submission
 from jobpipe_client.settings import Connection, find_connection
 from jobpipe_client.sync import SyncClient
-from jobpipe_client.transport import Transport, document, retry_after
+from jobpipe_client.transport import Transport, document
 
 if TYPE_CHECKING:
-    from requests import Response
-
     from jobpipe_client.calls import Call, Json
 
 LONGEST_WAIT = 20  # seconds that the service holds an answer back at most
@@ -91,7 +90,7 @@ class Client:
 
         A command that is not valid, or could not be queued (`unsent`), is told in its entry.
         """
-        return _batch(self.transport.send(calls.submit_batch(commands, idempotency_key)))
+        return batch_of(self.transport.send(calls.submit_batch(commands, idempotency_key)))
 
     def submit_many(
         self,
@@ -119,7 +118,7 @@ class Client:
 
     def batch(self, batch_id: str) -> Batch:
         """The batch now: its jobs and their status, without their results."""
-        return _batch(self.transport.get(calls.batch_path(batch_id)))
+        return batch_of(self.transport.get(calls.batch_path(batch_id)))
 
     def job(self, job_id: str, wait: int = 0) -> Job:
         """The job now, or, with `wait`, as soon as it ends or those seconds (20 at most) are over."""
@@ -177,6 +176,26 @@ class Client:
                 raise WaitTimeout(latest) from error
             raise
 
+    def as_completed(
+        self, jobs: Iterable[Job | Submission | str], *, timeout: float | None = None
+    ) -> Iterator[Job]:
+        """The jobs as they end, however they end, each once; WaitTimeout after `timeout` seconds.
+
+        Given as jobs, as their ids or as submissions, which cost the fewest requests: one for the whole batch, and
+        one for each job when it has ended. What was refused has no job and is passed over.
+        """
+        return following.as_completed(self.transport, jobs, timeout)
+
+    def outcomes(
+        self, submissions: Iterable[Submission], *, timeout: float | None = None
+    ) -> Iterator[tuple[Submission, BatchEntry]]:
+        """Each submission with its final entry as soon as it has one; WaitTimeout after `timeout` seconds.
+
+        An entry has the status and the problem, but no result, and costs no request of its own. A refused command's
+        has its problem, that of an expired job a 404. `submissions` is read while others are waited for.
+        """
+        return following.outcomes(self.transport, submissions, timeout)
+
     def get_item(self, item_id: str) -> Item:
         """The item as last committed, with its ETag; NotFound if there is none."""
         response = self.transport.get(calls.item_path(item_id))
@@ -220,14 +239,8 @@ class Client:
         return f"Client({self.base_url!r})"
 
     def _accepted(self, call: Call) -> Job:
-        response = self.transport.send(call)
-        return Job.of(document(response), retry_after=retry_after(response))
+        return job_of(self.transport.send(call))
 
     def _poll(self, job_id: str, wait: int, deadline: float | None) -> Job:
         query = {"wait": wait} if wait > 0 else None
-        response = self.transport.get(calls.job_path(job_id), query, wait=wait, deadline=deadline)
-        return Job.of(document(response), retry_after=retry_after(response))
-
-
-def _batch(response: Response) -> Batch:
-    return Batch.of(document(response), retry_after=retry_after(response))
+        return job_of(self.transport.get(calls.job_path(job_id), query, wait=wait, deadline=deadline))

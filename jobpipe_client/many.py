@@ -29,11 +29,12 @@ from tenacity import (
 )
 
 from jobpipe_client import calls
+from jobpipe_client.answers import batch_of
 from jobpipe_client.calls import Json
 from jobpipe_client.exceptions import BadAnswer, InvalidRequest, TooLarge, Unavailable
 from jobpipe_client.models import Batch, Submission
 from jobpipe_client.problem import Problem
-from jobpipe_client.transport import Transport, document, retry_after
+from jobpipe_client.transport import Transport
 
 MAX_COMMANDS = 100  # of one batch
 MAX_BODY = 1024 * 1024  # bytes of one request
@@ -190,8 +191,7 @@ class _Sender:
         call = calls.submit_encoded(part.encoded, key)
 
         def attempt() -> Batch:
-            response = self.transport.send(call, stopped=self.stopped)
-            return Batch.of(document(response), retry_after=retry_after(response))
+            return batch_of(self.transport.send(call, stopped=self.stopped))
 
         def pause(state: RetryCallState) -> float:
             asked = state.outcome.result().retry_after if state.outcome else None

@@ -6,9 +6,10 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from jobpipe_client import calls
+from jobpipe_client.answers import job_of
 from jobpipe_client.exceptions import JobFailed, error_for
-from jobpipe_client.models import Item, Job
-from jobpipe_client.transport import document, retry_after
+from jobpipe_client.models import Item
+from jobpipe_client.transport import document
 
 if TYPE_CHECKING:
     from jobpipe_client.calls import Call, Json
@@ -81,11 +82,9 @@ class SyncClient:
         wait = min(LONGEST_PREFERENCE, int(timeout))
         prefer = {"Prefer": f"wait={wait}"} if wait > 0 else {}
         response = self._client.transport.send(call, prefer, wait=wait, deadline=deadline)
-        body = document(response)
         if response.status_code != ACCEPTED:
-            return body, response.headers.get("ETag")
-        accepted = Job.of(body, retry_after=retry_after(response))
-        job = self._client.wait(accepted, timeout=max(0.0, deadline - time.monotonic()))
+            return document(response), response.headers.get("ETag")
+        job = self._client.wait(job_of(response), timeout=max(0.0, deadline - time.monotonic()))
         try:
             job.raise_for_failure()
         except JobFailed as failure:

@@ -79,6 +79,7 @@ class Service:
         self.pending: dict[str, deque[tuple[str, Callable[[], Any]]]] = {}
         self.applied: list[dict[str, Any]] = []
         self.paused = False
+        self.silent_for = 0.0  # seconds before each answer
         self.changed = threading.Condition()
         self.batches = Batches(lambda command, key: self.accept(command, key, None), self.jobs)
         self._random = random.Random(seed)
@@ -207,6 +208,7 @@ class _Handler(BaseHTTPRequestHandler):
             json.loads(body) if body else None,
         )
         self.owner.seen.append(seen)
+        time.sleep(self.owner.silent_for)
         canned = self.owner.canned.popleft() if self.owner.canned else None
         if canned and not canned.after_effect:
             self._answer(canned)
