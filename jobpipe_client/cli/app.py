@@ -29,6 +29,9 @@ jobpipe stats --watch
 """
 
 
+_SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+
+
 class App(click.Group):
     """The group of all commands; it ends with one of the documented statuses."""
 
@@ -53,7 +56,11 @@ class App(click.Group):
             sys.exit(status)
         return status
 
-    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        """In the order in which they are needed."""
+        return list(self.commands)
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         """Examples, and what the exit statuses mean."""
         write_examples(formatter, _EXAMPLES)
         with formatter.section("Exit status"):
@@ -67,7 +74,7 @@ def _version() -> str:
         return "of a checkout"
 
 
-@click.group(cls=App, params=global_options(), context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=App, params=global_options(), context_settings=_SETTINGS)
 @click.version_option(_version(), prog_name="jobpipe")
 @click.pass_context
 def app(ctx: click.Context) -> None:
@@ -78,7 +85,7 @@ def app(ctx: click.Context) -> None:
 @click.command("open", cls=Command, examples="jobpipe open\njobpipe open --print")
 @click.option("--print", "only_print", is_flag=True, help="Only print the URL.")
 @pass_state
-def open_console(state: State, only_print: bool) -> None:
+def open_console(state: State, *, only_print: bool) -> None:
     """Open the stage's console in the browser, and print its URL."""
     url = f"{state.client.base_url}/console"
     if state.output.json:

@@ -21,6 +21,8 @@ def atomic_file(path: Path) -> Iterator[BinaryIO]:
             os.fsync(file.fileno())
         draft.replace(path)
     except OSError as error:
-        raise OSError(error.errno, error.strerror, str(path)) if error.filename in {None, str(draft)} else error
+        if error.filename not in {None, str(draft)}:
+            raise
+        raise OSError(error.errno, error.strerror, str(path)) from error
     finally:
         draft.unlink(missing_ok=True)

@@ -35,7 +35,7 @@ jobpipe export items.csv && jobpipe --stage other import items.csv --ignore id
 @click.argument("file", metavar="[FILE]", default="-")
 @click.option("--format", "form", type=click.Choice(["csv", "jsonl"]), help="Where FILE's ending does not tell.")
 @pass_state
-def export(state: State, file: str, form: str | None) -> None:
+def export(state: State, *, file: str, form: str | None) -> None:
     """Write all items to a file, or to standard output.
 
     They are read page by page while they are written. The file appears when it is whole. The header of a CSV says

@@ -63,6 +63,7 @@ _fields = click.argument("fields", metavar="FIELDS...", nargs=-1, required=True)
 @pass_state
 def create(
     state: State,
+    *,
     fields: tuple[str, ...],
     no_wait: bool,
     timeout: float,
@@ -79,7 +80,7 @@ def create(
 @items.command(cls=Command, examples="jobpipe items get 7a41…\njobpipe items get 7a41… --json | jq .price")
 @click.argument("item_id", metavar="ITEM")
 @pass_state
-def get(state: State, item_id: str) -> None:
+def get(state: State, *, item_id: str) -> None:
     """Show an item as last committed, with its ETag."""
     _show(state, state.client.get_item(item_id))
 
@@ -100,6 +101,7 @@ def get(state: State, item_id: str) -> None:
 @pass_state
 def set_fields(
     state: State,
+    *,
     item_id: str,
     fields: tuple[str, ...],
     if_match: str | None,
@@ -129,6 +131,7 @@ def set_fields(
 @pass_state
 def merge(
     state: State,
+    *,
     item_id: str,
     fields: tuple[str, ...],
     if_match: str | None,
@@ -151,6 +154,7 @@ def merge(
 @pass_state
 def delete(
     state: State,
+    *,
     item_id: str,
     if_match: str | None,
     no_wait: bool,
@@ -167,7 +171,7 @@ def delete(
 @items.command("list", cls=Command, examples="jobpipe items list --limit 20\njobpipe items list --json | jq .name")
 @click.option("--limit", type=click.IntRange(1), help="So many at most.")
 @pass_state
-def list_items(state: State, limit: int | None) -> None:
+def list_items(state: State, *, limit: int | None) -> None:
     """List all items, page by page as they are read."""
     found = islice(state.client.iter_items(page_size=None if limit is None else min(limit, 100)), limit)
     if state.output.json:

@@ -30,7 +30,7 @@ seconds = click.FloatRange(0, 7 * 24 * 3600)
 @click.option("--timeout", type=seconds, default=TIMEOUT, show_default=True, help="Seconds to wait at most.")
 @click.option("--idempotency-key", metavar="KEY", help="The same key is the same job, however often it is sent.")
 @pass_state
-def submit(state: State, command: str, wait: bool, timeout: float, idempotency_key: str | None) -> int:
+def submit(state: State, *, command: str, wait: bool, timeout: float, idempotency_key: str | None) -> int:
     """Queue one command in its raw form."""
     job = state.client.submit(read_object(command), idempotency_key=idempotency_key)
     if not wait:
@@ -42,7 +42,7 @@ def submit(state: State, command: str, wait: bool, timeout: float, idempotency_k
 @click.command(cls=Command, examples="jobpipe status 5f0c…\njobpipe status 5f0c… --json | jq .error")
 @click.argument("jobs", metavar="JOB...", nargs=-1, required=True)
 @pass_state
-def status(state: State, jobs: tuple[str, ...]) -> int:
+def status(state: State, *, jobs: tuple[str, ...]) -> int:
     """Show jobs as they are now. Exit status 3 if one has failed or was cancelled."""
     found, missing = each_of(jobs, state.client.job)
     state.output.jobs(found)
@@ -55,7 +55,7 @@ def status(state: State, jobs: tuple[str, ...]) -> int:
 @click.argument("jobs", metavar="JOB...", nargs=-1, required=True)
 @click.option("--timeout", type=seconds, default=TIMEOUT, show_default=True, help="Seconds, for all together.")
 @pass_state
-def wait(state: State, jobs: tuple[str, ...], timeout: float) -> int:
+def wait(state: State, *, jobs: tuple[str, ...], timeout: float) -> int:
     """Wait for jobs, and show each as it ends. Exit status 3 if one failed, 4 if one has not ended in time."""
     found, missing = each_of(jobs, state.client.job)
     result = wait_for(state, found, timeout)
@@ -78,7 +78,7 @@ def _list(name: Literal["failed", "retrying"], text: str) -> click.Command:
     @click.command(name, cls=Command, help=text, examples=f"jobpipe {name}\njobpipe {name} --limit 20 --json")
     @click.option("--limit", type=click.IntRange(1), help="So many at most, the latest.")
     @pass_state
-    def listed(state: State, limit: int | None) -> None:
+    def listed(state: State, *, limit: int | None) -> None:
         state.output.jobs(islice(state.client.jobs(name), limit))
 
     return listed
@@ -94,7 +94,7 @@ retrying = _list(
 @click.argument("jobs", metavar="JOB...", nargs=-1)
 @click.option("--all-failed", is_flag=True, help="All of your failed jobs.")
 @pass_state
-def retry(state: State, jobs: tuple[str, ...], all_failed: bool) -> int:
+def retry(state: State, *, jobs: tuple[str, ...], all_failed: bool) -> int:
     """Queue failed jobs again, each in a new place of its item's order."""
     if bool(jobs) == all_failed:
         raise click.UsageError("Name jobs, or say --all-failed.")
@@ -106,7 +106,7 @@ def retry(state: State, jobs: tuple[str, ...], all_failed: bool) -> int:
 @click.command(cls=Command, examples="jobpipe cancel 5f0c…")
 @click.argument("jobs", metavar="JOB...", nargs=-1, required=True)
 @pass_state
-def cancel(state: State, jobs: tuple[str, ...]) -> int:
+def cancel(state: State, *, jobs: tuple[str, ...]) -> int:
     """End jobs that have not taken effect, so that they never will."""
     return _do(state, jobs, state.client.cancel)
 

@@ -12,16 +12,17 @@ class _PassedOn(click.Command):
     """Its options are the program's own, `--help` among them."""
 
     def __init__(self, name: str, text: str, examples: str) -> None:
+        more = f"All options are those of its own program, which a checkout has: jobpipe {name} --help."
         super().__init__(
             name,
             callback=_run,
             params=[click.Argument(["arguments"], nargs=-1, type=click.UNPROCESSED)],
-            help=f"{text}\n\nAll options are those of its own program, which a checkout has: jobpipe {name} --help.",
+            help=f"{text}\n\n{more}",
             context_settings={"ignore_unknown_options": True, "help_option_names": []},
         )
         self.examples = examples
 
-    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         """The examples as they stand."""
         write_examples(formatter, self.examples)
 

@@ -56,7 +56,7 @@ class Depths(Protocol):
 )
 @click.option("--minutes", type=click.IntRange(1, 24 * 60), default=10, show_default=True, help="Of the outcomes.")
 @pass_state
-def stats(state: State, watch: bool, interval: float, minutes: int) -> None:
+def stats(state: State, *, watch: bool, interval: float, minutes: int) -> None:
     """Show the queue's depth and age, dead letters, parked messages, and how jobs ended.
 
     How jobs ended is read from the stage's metrics, on an emulator from the worker's log. That takes a checkout and

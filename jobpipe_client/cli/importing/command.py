@@ -84,6 +84,7 @@ class Options:
 @pass_state
 def import_file(
     state: State,
+    *,
     file: str,
     form: str | None,
     commands: bool,

@@ -57,7 +57,8 @@ def resumed(journal: Journal, source: Source, about: dict[str, object]) -> Progr
     for name, value in about.items():
         if header.get(name) != value and name != "size":
             raise OperatorError(
-                f"the import was begun with {name} {header.get(name)!r}, not {value!r}; --restart sends all rows again"
+                f"the import was begun with {name} {header.get(name)!r}, not {value!r}; "
+                "--restart sends all rows again"
             )
     changed = OperatorError(f"{source.path} has changed since its import began; --restart sends all rows again")
     if header.get("size") != source.size:

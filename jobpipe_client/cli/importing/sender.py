@@ -5,6 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 from dataclasses import dataclass
+from itertools import count
 
 from jobpipe_client.cli.importing.batches import Batch
 from jobpipe_client.cli.importing.journal import Failure
@@ -89,10 +90,11 @@ class Sender:
         return list(self._client.submit_many(commands, concurrency=1, batch_size=len(commands), key=key))
 
     def _settled(self, batch: Batch, submissions: list[Submission]) -> Settled:
-        entries = (entry for _, entry in self._client.outcomes(submissions))
+        entries = {submission.place: entry for submission, entry in self._client.outcomes(submissions)}
+        places = count()  # among the commands
         failed = []
         for row in batch.rows:
-            failure = self._broken(row) if row.command is None else self._failure(row, next(entries))
+            failure = self._broken(row) if row.command is None else self._failure(row, entries[next(places)])
             if failure is not None:
                 failed.append(failure)
         return Settled(batch, len(batch.rows) - len(failed), failed)
