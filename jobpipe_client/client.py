@@ -14,7 +14,7 @@ from jobpipe_client import calls, following
 from jobpipe_client.answers import batch_of, job_of
 from jobpipe_client.exceptions import BadAnswer, TimedOut, WaitTimeout
 from jobpipe_client.many import MAX_COMMANDS, check, submit_many
-from jobpipe_client.models import Batch, BatchEntry, Item, Job, Submission
+from jobpipe_client.models import Batch, BatchEntry, Item, Job, Stats, Submission
 from jobpipe_client.settings import Connection, find_connection
 from jobpipe_client.sync import SyncClient
 from jobpipe_client.transport import Transport, document
@@ -217,6 +217,10 @@ class Client:
             if following is None:
                 return
             response = self.transport.get(self.transport.resolve(response, following["url"]))
+
+    def stats(self) -> Stats:
+        """How many messages wait, for how long, and how many were given up; all callers' together."""
+        return Stats.of(document(self.transport.get("/stats")))
 
     def health(self) -> dict[str, Any]:
         """What the service says about itself, its version among it."""

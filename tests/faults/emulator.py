@@ -30,7 +30,7 @@ from infra.templates import foundation_for, to_json
 from tests.faults.virtual_time import Clock, EmulatorTime
 
 ENDPOINT = "http://localhost:4566"  # where nothing has to listen: requests are taken before they are sent
-_SERVICES = ("dynamodb", "s3", "sqs")
+_SERVICES = ("cloudwatch", "dynamodb", "s3", "sqs")
 
 Snapshot = list[dict[Any, Any]]
 _OK = 200
