@@ -56,6 +56,11 @@ class App(click.Group):
             sys.exit(status)
         return status
 
+    def invoke(self, ctx: click.Context) -> Any:
+        """Runs the command that was named."""
+        with exits.interruptible():
+            return super().invoke(ctx)
+
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         """In the order in which they are needed."""
         return list(self.commands)

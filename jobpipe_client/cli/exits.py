@@ -98,6 +98,17 @@ def _failed(error: Exception) -> int:
     return say(line_of(error), status_of(error))
 
 
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Ctrl-C and signals as an exit of their status, with one line."""
+    try:
+        yield
+    except KeyboardInterrupt as interrupt:
+        if sys.stderr.isatty():  # where ^C stands
+            click.echo(err=True)
+        raise click.exceptions.Exit(_interrupted(interrupt)) from interrupt
+
+
 def _interrupted(interrupt: BaseException) -> int:
     cause = interrupt.__cause__ if isinstance(interrupt, click.Abort) else interrupt
     status = cause.exit_status if isinstance(cause, Terminated) else INTERRUPTED

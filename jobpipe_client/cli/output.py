@@ -32,6 +32,10 @@ class Output:
         """One line for people."""
         click.echo(escaped(text))
 
+    def note(self, text: str) -> None:
+        """One line beside the output, on standard error."""
+        click.echo(escaped(" ".join(text.split())), err=True)
+
     def table(self, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
         """A table on a terminal; else a line for each row, with tabs between the cells."""
         if not self.out.is_terminal:

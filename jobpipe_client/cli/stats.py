@@ -96,7 +96,7 @@ class Shown:
             return
         output.table(("", ""), [*depth_rows(depths), *self._outcome_rows(outcomes)])
         if why:
-            output.log.print(f"no outcomes: {why}", markup=False)
+            output.note(f"no outcomes: {why}")
 
     def drawn(self) -> Group:
         """For a terminal."""

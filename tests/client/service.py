@@ -78,6 +78,7 @@ class Service:
         self.keys: dict[str, str] = {}
         self.pending: dict[str, deque[tuple[str, Callable[[], Any]]]] = {}
         self.applied: list[dict[str, Any]] = []
+        self.commands: dict[str, tuple[str, Callable[[], Any]]] = {}  # by their jobs, for a retry
         self.paused = False
         self.silent_for = 0.0  # seconds before each answer
         self.changed = threading.Condition()
@@ -123,11 +124,46 @@ class Service:
             }  # fmt: skip
             if key:
                 self.keys[key] = job_id
-            self.pending.setdefault(item_id, deque()).append(
-                (job_id, lambda: self._apply(command, item_id, if_match or command.get("if_match")))
+            self.commands[job_id] = (
+                item_id,
+                lambda: self._apply(command, item_id, if_match or command.get("if_match")),
             )
+            self._queue(job_id)
+            return self.jobs[job_id]
+
+    def _queue(self, job_id: str) -> None:
+        item_id, apply = self.commands[job_id]
+        self.pending.setdefault(item_id, deque()).append((job_id, apply))
+        self.changed.notify_all()
+
+    def in_trouble(self, status: str) -> list[dict[str, Any]]:
+        with self.changed:
+            return [job for job in reversed(self.jobs.values()) if job["status"] == status]
+
+    def cancel(self, job_id: str) -> dict[str, Any]:
+        with self.changed:
+            self._must_be(job_id, "queued", "cancelled")
+            for queue in self.pending.values():
+                for entry in [entry for entry in queue if entry[0] == job_id]:
+                    queue.remove(entry)
+            self.jobs[job_id] = {**self.jobs[job_id], "status": "cancelled", "done": True}
             self.changed.notify_all()
             return self.jobs[job_id]
+
+    def retry(self, job_id: str) -> dict[str, Any]:
+        with self.changed:
+            self._must_be(job_id, "queued", "failed")
+            if self.jobs[job_id]["done"]:
+                kept = {name: value for name, value in self.jobs[job_id].items() if name != "error"}
+                self.jobs[job_id] = {**kept, "status": "queued", "done": False}
+                self._queue(job_id)
+            return self.jobs[job_id]
+
+    def _must_be(self, job_id: str, *statuses: str) -> None:
+        if job_id not in self.jobs:
+            raise Refused(404)
+        if self.jobs[job_id]["status"] not in statuses:
+            raise NotTaken(409, "job-ended", "The job has ended.")
 
     def ended(self, job_id: str, seconds: float) -> dict[str, Any]:
         with self.changed:
@@ -238,6 +274,12 @@ class _Handler(BaseHTTPRequestHandler):
         name = unquote(raw)
         wait = float(seen.query.get("wait", ["0"])[0])
         match seen.method, kind, bool(name):
+            case "GET", "jobs", False:
+                return Canned(200, {}, owner.in_trouble(seen.query["status"][0]))
+            case "DELETE", "jobs", True:
+                return Canned(200, {}, owner.cancel(name))
+            case "POST", "jobs", True:
+                return Canned(202, {}, owner.retry(name.removesuffix("/retry")))
             case "GET", "jobs", True:
                 job = owner.ended(name, wait)
                 return Canned(200, {} if job["done"] else {"Retry-After": "0.05"}, job)

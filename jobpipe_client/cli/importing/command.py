@@ -121,7 +121,7 @@ def import_file(
     with ExitStack() as stack:
         source = _open(file, stack)
         if source.path is None and not dry_run:
-            state.output.log.print("a pipe is read once: this import cannot be resumed", markup=False)
+            state.output.note("a pipe is read once: this import cannot be resumed")
         first = Lines(source.file, end=source.size)
         opened = options.open(first)
         if dry_run:
@@ -140,10 +140,10 @@ def import_file(
         target = failures or _failures_file(file, options)
         began = time.monotonic()
         if progress is not None and progress.finished:
-            state.output.log.print(f"{file} was imported already; --restart imports it again", markup=False)
+            state.output.note(f"{file} was imported already; --restart imports it again")
         else:
             if progress is not None and progress.number:
-                state.output.log.print(f"going on after {progress.rows:,} rows", markup=False)
+                state.output.note(f"going on after {progress.rows:,} rows")
             progress = progress or journal.begin(about)
             work = Import(
                 client=state.client,

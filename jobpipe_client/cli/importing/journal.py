@@ -121,7 +121,7 @@ class Journal:
         if found is None:
             return None
         if found.get("jobpipe-import") != _VERSION:
-            raise OperatorError(f"{self.path} is not the journal of an import; --restart forgets it")
+            raise self._damaged()
         if datetime.now(UTC) - datetime.fromisoformat(found["began"]) > KEYS_LAST:
             raise OperatorError(
                 f"the import was begun {found['began'][:10]}, and the service does not remember it for longer "
@@ -138,7 +138,7 @@ class Journal:
                 if "sent" in entry:
                     yield progress.open[entry["sent"]]
         except (KeyError, TypeError, ValueError):
-            raise OperatorError(f"{self.path} is damaged; --restart forgets it, and sends all rows again") from None
+            raise self._damaged() from None
         yield progress
 
     def sent(self, progress: Progress, sent: Sent, last_line: int) -> None:
@@ -199,4 +199,13 @@ class Journal:
                     self._file.truncate(offset)
                     return
                 offset += len(line)
-                yield json.loads(line)
+                try:
+                    entry = json.loads(line)
+                except ValueError:
+                    raise self._damaged() from None
+                if not isinstance(entry, dict):
+                    raise self._damaged()
+                yield entry
+
+    def _damaged(self) -> OperatorError:
+        return OperatorError(f"{self.path} is not the journal of an import, or damaged; --restart forgets it")
