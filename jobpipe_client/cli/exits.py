@@ -99,10 +99,12 @@ def _failed(error: Exception) -> int:
 
 
 @contextmanager
-def interruptible() -> Iterator[None]:
-    """Ctrl-C and signals as an exit of their status, with one line."""
+def as_exits() -> Iterator[None]:
+    """Ctrl-C, signals and a closed pipe as an exit of their status, before click has a word on them."""
     try:
         yield
+    except BrokenPipeError as error:
+        raise click.exceptions.Exit(_failed(error)) from error
     except KeyboardInterrupt as interrupt:
         if sys.stderr.isatty():  # where ^C stands
             click.echo(err=True)

@@ -233,10 +233,10 @@ def test_an_outage_ends_an_import_that_can_go_on(
 ) -> None:
     write("a.jsonl", lines(*(item(f"A{n}") for n in range(40))))
     service.batches.cannot_queue = lambda command: command["item"]["name"] == "A25"
-    monkeypatch.setattr("jobpipe_client.many._BACKOFF", lambda state: 0)
-    monkeypatch.setattr("jobpipe_client.transport._BACKOFF", lambda state: 0)
+    monkeypatch.setattr("jobpipe_client.many._BACKOFF", lambda _: 0)
+    monkeypatch.setattr("jobpipe_client.transport._BACKOFF", lambda _: 0)
     assert "503 unavailable" in jobpipe.fails(1, "import", "a.jsonl", "--batch-size", "10")
-    service.batches.cannot_queue = lambda command: False
+    service.batches.cannot_queue = lambda _: False
     done = jobpipe("import", "a.jsonl", "--batch-size", "10")
     assert done.exit_code == 0, done.output
     assert "40 rows: 40 succeeded" in done.stdout

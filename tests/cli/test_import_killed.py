@@ -1,4 +1,4 @@
-"""An import that is killed at any moment, as often as may be, and resumed: each row takes effect exactly once (P2)."""
+"""An import that is killed at any moment, as often as may be, and resumed: each row takes effect once (P2)."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ IMPORT = (sys.executable, "-m", "jobpipe_client.cli", "import")
 
 
 class Kill(NamedTuple):
-    """After so many requests, and so many seconds more. While Python itself starts, only SIGKILL is ours to judge."""
+    """After so many requests, and so many seconds more. While Python itself starts, only SIGKILL is tried."""
 
     requests: int
     seconds: float
@@ -78,7 +78,14 @@ def test_every_row_takes_effect_once(
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / ("rows.csv" if form == "csv" else "rows.jsonl")
         path.write_text(file_of(form, rows, broken))
-        options = (str(path), "--batch-size", str(batch_size), "--concurrency", str(concurrency), "--json")
+        options: tuple[str, ...] = (
+            str(path),
+            "--batch-size",
+            str(batch_size),
+            "--concurrency",
+            str(concurrency),
+            "--json",
+        )
         options += ("--commands",) if form == "commands" else ()
         for kill in kills:
             killed(Running(service, *options), service, kill)
