@@ -72,10 +72,11 @@ def _counted(state: State) -> Iterator[Item]:
 
 
 def _write(form: str, items: Iterable[Item], write: _Write) -> int:
-    return _write_csv(items, write) if form == "csv" else _write_jsonl(items, write)
+    return write_csv(items, write) if form == "csv" else write_jsonl(items, write)
 
 
-def _write_jsonl(items: Iterable[Item], write: _Write) -> int:
+def write_jsonl(items: Iterable[Item], write: _Write) -> int:
+    """An item a line; how many."""
     n = 0
     for item in items:
         write(escaped_json(json_text.encode(item)) + "\n")
@@ -109,8 +110,8 @@ class _Kinds:
         return kinds[0] if len(kinds) == 1 and not self.other else "json"
 
 
-def _write_csv(items: Iterable[Item], write: _Write) -> int:
-    """In two passes, the first into a temporary file: the header needs all items."""
+def write_csv(items: Iterable[Item], write: _Write) -> int:
+    """An item a row; how many. In two passes, the first into a temporary file: the header needs all items."""
     fields = {name: _Kinds() for name in _FIRST}
     n = 0
     with tempfile.TemporaryFile("w+", encoding="utf-8", errors="surrogatepass") as spool:

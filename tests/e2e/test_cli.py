@@ -139,5 +139,8 @@ def test_operators_commands_are_passed_on(environment: dict[str, str]) -> None:
     assert "findings" in json.loads(done.stdout)
     parked = jobpipe(environment, "parked")
     assert (parked.returncode, parked.stdout) == (0, "0 parked messages\n"), parked.stderr
+    assert json.loads(jobpipe(environment, "parked", "--json").stdout) == {"parked": [], "about": 0}
+    counted = jobpipe(environment, "--json", "redrive", "--item", "none", "--dry-run")
+    assert json.loads(counted.stdout) == {"would_retry": 0, "by_reason": []}
     assert jobpipe(environment, "redrive").returncode == 1
     assert jobpipe(environment, "--stage", "nowhere", "parked").stderr.count("\n") == 1
