@@ -167,12 +167,14 @@ lock: ## pin the requirements anew (needs uv)
 clean: ## remove what was built, but no environment and no deployment
 	rm -rf build .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
-.venv/.installed: requirements-dev.lock
+# With the client itself, as it stands here, for .venv/bin/jobpipe.
+.venv/.installed: requirements-dev.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
 		{ echo 'make: Python 3.11 or newer is needed; PYTHON=... names it' >&2; exit 1; }
 	@echo 'installing the tools into .venv ...'
 	@$(PYTHON) -m venv .venv || { echo 'make: the venv module of $(PYTHON) does not work' >&2; exit 1; }
 	@$(PY) -m pip install -qq --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@$(PY) -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
 .venv/.bench-installed: tests/bench/requirements.lock .venv/.installed

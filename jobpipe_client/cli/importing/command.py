@@ -79,7 +79,7 @@ class Options:
     "--batch-size", type=click.IntRange(1, MOST_ROWS), default=MOST_ROWS, show_default=True, help="Rows a request."
 )
 @click.option(
-    "--concurrency", type=click.IntRange(1, 64), default=8, show_default=True, help="Batches under way at a time."
+    "--concurrency", type=click.IntRange(1, 64), default=16, show_default=True, help="Batches under way at most."
 )
 @pass_state
 def import_file(

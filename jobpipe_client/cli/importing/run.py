@@ -19,6 +19,7 @@ from jobpipe_client.cli.importing.sender import Sender
 from jobpipe_client.client import Client
 
 _CHUNK = 1024 * 1024
+_SHORT, _LONG = 4.0, 8.0  # seconds of a batch
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,28 @@ def _compared_from(sent: Sent) -> int:
 
 
 @dataclass
+class Window:
+    """How many batches are under way: enough to keep the service busy, and no more.
+
+    The longer a batch waits its turn there, the less often the service wants to be asked for it, and the later its
+    end is seen.
+    """
+
+    most: int
+    size: int = 4
+
+    def __post_init__(self) -> None:
+        self.size = min(self.size, self.most)
+
+    def settled(self, seconds: float) -> None:
+        """A batch took so long from its first request to its end."""
+        if seconds < _SHORT:
+            self.size = min(self.size + 1, self.most)
+        elif seconds > _LONG:
+            self.size = max(self.size - 1, min(2, self.most))
+
+
+@dataclass
 class Import:
     """Sends what is not done yet and notes what becomes of it."""
 
@@ -95,11 +118,11 @@ class Import:
         sender = Sender(
             self.client, self.form, self.progress.key, concurrency=self.concurrency, in_order=self.in_order
         )
-        under_way = 0
+        under_way, window = 0, Window(self.concurrency)
         try:
             for batch in self._batches():
-                if under_way == self.concurrency:
-                    self._settle(sender)
+                while under_way >= window.size:
+                    window.settled(self._settle(sender))
                     under_way -= 1
                     on_settled()
                 sender.put(batch)
@@ -111,9 +134,10 @@ class Import:
         finally:
             sender.stop()
 
-    def _settle(self, sender: Sender) -> None:
+    def _settle(self, sender: Sender) -> float:
         settled = sender.next_settled()
         self.journal.done(self.progress, settled.batch.number, settled.succeeded, settled.failed)
+        return settled.seconds
 
     def _batches(self) -> Iterator[Batch]:
         """Those that may have been sent as they were, then the rest of the file, each noted before it is used."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 from dataclasses import dataclass
 from itertools import count
 
@@ -24,6 +25,7 @@ class Settled:
     batch: Batch
     succeeded: int
     failed: list[Failure]
+    seconds: float  # from its first request
 
 
 class Sender:
@@ -69,6 +71,7 @@ class Sender:
             if batch is None or self._stopped.is_set():
                 self._turn.release()
                 return
+            began = time.monotonic()
             try:
                 try:
                     submissions = self._accepted(batch)
@@ -77,7 +80,7 @@ class Sender:
                     raise
                 finally:
                     self._turn.release()
-                self._ended.put(self._settled(batch, submissions))
+                self._ended.put(self._settled(batch, submissions, began))
             except BaseException as error:  # noqa: BLE001  # raised where it is waited for
                 self._ended.put(error)
                 return
@@ -89,7 +92,7 @@ class Sender:
         key = f"{self._key}-{batch.number}"
         return list(self._client.submit_many(commands, concurrency=1, batch_size=len(commands), key=key))
 
-    def _settled(self, batch: Batch, submissions: list[Submission]) -> Settled:
+    def _settled(self, batch: Batch, submissions: list[Submission], began: float) -> Settled:
         entries = {submission.place: entry for submission, entry in self._client.outcomes(submissions)}
         places = count()  # among the commands
         failed = []
@@ -97,7 +100,7 @@ class Sender:
             failure = self._broken(row) if row.command is None else self._failure(row, entries[next(places)])
             if failure is not None:
                 failed.append(failure)
-        return Settled(batch, len(batch.rows) - len(failed), failed)
+        return Settled(batch, len(batch.rows) - len(failed), failed, time.monotonic() - began)
 
     def _broken(self, row: Row) -> Failure:
         error = row.error or UNREADABLE
