@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import io
 import sys
 import webbrowser
@@ -12,6 +11,7 @@ from typing import Any
 import click
 from click.shell_completion import get_completion_class
 
+import jobpipe_client
 from jobpipe_client.cli import exits, jobs, operators
 from jobpipe_client.cli.command import Command, State, global_options, pass_state, write_examples
 from jobpipe_client.cli.exporting import export
@@ -72,15 +72,8 @@ class App(click.Group):
             formatter.write_dl(exits.MEANINGS)
 
 
-def _version() -> str:
-    try:
-        return importlib.metadata.version("jobpipe-client")
-    except importlib.metadata.PackageNotFoundError:
-        return "of a checkout"
-
-
 @click.group(cls=App, params=global_options(), context_settings=_SETTINGS)
-@click.version_option(_version(), prog_name="jobpipe")
+@click.version_option(jobpipe_client.__version__, prog_name="jobpipe")
 @click.pass_context
 def app(ctx: click.Context) -> None:
     """Send commands to a jobpipe deployment, watch over their jobs, move items in and out."""

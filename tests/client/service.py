@@ -255,6 +255,11 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _route(self, seen: Seen, body: bytes) -> Canned:  # noqa: C901, PLR0911, PLR0912
         owner = self.owner
+        if seen.path == "/stats":
+            waiting = sum(map(len, self.owner.pending.values()))
+            queue = {"waiting": waiting, "in_flight": 0, "delayed": 0, "oldest_seconds": None}
+            at = datetime.now(UTC).isoformat()
+            return Canned(200, {}, {"at": at, "queue": queue, "dead_letters": 0, "parked": 0})
         if seen.path == "/health":
             return Canned(200, {}, {"status": "ok", "version": "1"})
         if seen.headers.get("x-api-key") != KEY:
@@ -268,7 +273,7 @@ class _Handler(BaseHTTPRequestHandler):
                 return Canned(200, {} if job["done"] else {"Retry-After": "0.05"}, job)
             case "GET", "jobs", False:
                 (status,) = seen.query["status"]
-                return Canned(200, {}, [job for job in owner.jobs.values() if job["status"] == status])
+                return Canned(200, {}, [job for job in reversed(owner.jobs.values()) if job["status"] == status])
             case "DELETE", "jobs", True:
                 return Canned(200, {}, owner.cancel(name))
             case "POST", "jobs", True:
