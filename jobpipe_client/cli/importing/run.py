@@ -19,7 +19,8 @@ from jobpipe_client.cli.importing.sender import Sender
 from jobpipe_client.client import Client
 
 _CHUNK = 1024 * 1024
-_SHORT, _LONG = 4.0, 8.0  # seconds of a batch
+_SHORT, _LONG = 4.0, 12.0  # seconds of a batch
+_FEWEST = 4
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,7 @@ class Window:
     """
 
     most: int
-    size: int = 4
+    size: int = _FEWEST  # with fewer the service would run dry while an end is not seen yet
 
     def __post_init__(self) -> None:
         self.size = min(self.size, self.most)
@@ -96,7 +97,7 @@ class Window:
         if seconds < _SHORT:
             self.size = min(self.size + 1, self.most)
         elif seconds > _LONG:
-            self.size = max(self.size - 1, min(2, self.most))
+            self.size = max(self.size - 1, min(_FEWEST, self.most))
 
 
 @dataclass
