@@ -15,7 +15,7 @@ from jobpipe_client.cli.importing.batches import Batch, cut, whole
 from jobpipe_client.cli.importing.journal import Failure, Journal, Progress, Sent
 from jobpipe_client.cli.importing.lines import Lines
 from jobpipe_client.cli.importing.rows import Format
-from jobpipe_client.cli.importing.sender import Sender
+from jobpipe_client.cli.importing.sender import Ended, Sender
 from jobpipe_client.client import Client
 
 _CHUNK = 1024 * 1024
@@ -80,20 +80,36 @@ def _compared_from(sent: Sent) -> int:
 
 @dataclass
 class Window:
-    """How many batches are under way: enough to keep the service busy, and no more.
+    """What is under way: enough to keep the service busy, and no more.
 
-    The longer a batch waits its turn there, the less often the service wants to be asked for it, and the later its
-    end is seen.
+    It counts rows, since the service works on several batches at a time: were room made by whole batches only,
+    they would end together and leave it with nothing to do until that is seen. And the longer a batch waits its turn, the
+    less often the service wants to be asked for it.
     """
 
-    most: int
-    size: int = _FEWEST  # with fewer the service would run dry while an end is not seen yet
+    most: int  # batches
+    batch_size: int
+    size: int = _FEWEST  # in full batches
+    batches: int = 0  # that have rows under way
+    rows: int = 0  # that have not ended
 
     def __post_init__(self) -> None:
         self.size = min(self.size, self.most)
 
-    def settled(self, seconds: float) -> None:
-        """A batch took so long from its first request to its end."""
+    def has_room(self, rows: int) -> bool:
+        """Whether a batch of so many rows can be sent."""
+        is_idle = self.rows == 0
+        return self.batches < self.most and (is_idle or self.rows + rows <= self.size * self.batch_size)
+
+    def put(self, rows: int) -> None:
+        """A batch of so many rows was sent."""
+        self.batches += 1
+        self.rows += rows
+
+    def settled(self, unsent: int, seconds: float) -> None:
+        """A batch has ended, so long after its first request; `rows` has only its unsent ones still."""
+        self.batches -= 1
+        self.rows -= unsent
         if seconds < _SHORT:
             self.size = min(self.size + 1, self.most)
         elif seconds > _LONG:
@@ -119,26 +135,27 @@ class Import:
         sender = Sender(
             self.client, self.form, self.progress.key, concurrency=self.concurrency, in_order=self.in_order
         )
-        under_way, window = 0, Window(self.concurrency)
+        window = Window(self.concurrency, self.batch_size)
+
+        def settle() -> None:
+            event = sender.next_event()
+            if isinstance(event, Ended):
+                window.rows -= event.rows
+                return
+            self.journal.done(self.progress, event.batch.number, event.succeeded, event.failed)
+            window.settled(event.unsent, event.seconds)
+            on_settled()
+
         try:
             for batch in self._batches():
-                while under_way >= window.size:
-                    window.settled(self._settle(sender))
-                    under_way -= 1
-                    on_settled()
+                while not window.has_room(len(batch.rows)):
+                    settle()
                 sender.put(batch)
-                under_way += 1
-            while under_way:
-                self._settle(sender)
-                under_way -= 1
-                on_settled()
+                window.put(len(batch.rows))
+            while window.batches:
+                settle()
         finally:
             sender.stop()
-
-    def _settle(self, sender: Sender) -> float:
-        settled = sender.next_settled()
-        self.journal.done(self.progress, settled.batch.number, settled.succeeded, settled.failed)
-        return settled.seconds
 
     def _batches(self) -> Iterator[Batch]:
         """Those that may have been sent as they were, then the rest of the file, each noted before it is used."""

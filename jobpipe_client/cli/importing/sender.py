@@ -20,12 +20,20 @@ _EXPIRED = 404
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """A batch whose every row has ended."""
+    """A batch whose every row has ended; `Ended` has told of those that were commands."""
 
     batch: Batch
+    unsent: int  # rows that were no commands
     succeeded: int
     failed: list[Failure]
     seconds: float  # from its first request
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """Rows of a batch that has others still."""
+
+    rows: int
 
 
 class Sender:
@@ -41,7 +49,7 @@ class Sender:
         self._turn = threading.Semaphore(1 if in_order else concurrency)
         self._stopped = threading.Event()
         self._waiting: queue.SimpleQueue[Batch | None] = queue.SimpleQueue()
-        self._ended: queue.SimpleQueue[Settled | BaseException] = queue.SimpleQueue()
+        self._ended: queue.SimpleQueue[Settled | Ended | BaseException] = queue.SimpleQueue()
         self._threads = [threading.Thread(target=self._work, daemon=True) for _ in range(concurrency)]
         for thread in self._threads:
             thread.start()
@@ -50,8 +58,8 @@ class Sender:
         """Send it as soon as a thread is free."""
         self._waiting.put(batch)
 
-    def next_settled(self) -> Settled:
-        """The next batch that has ended; raises what ended a thread."""
+    def next_event(self) -> Settled | Ended:
+        """What has ended next; raises what ended a thread."""
         ended = self._ended.get()
         if isinstance(ended, BaseException):
             raise ended
@@ -93,14 +101,18 @@ class Sender:
         return list(self._client.submit_many(commands, concurrency=1, batch_size=len(commands), key=key))
 
     def _settled(self, batch: Batch, submissions: list[Submission], began: float) -> Settled:
-        entries = {submission.place: entry for submission, entry in self._client.outcomes(submissions)}
+        entries: dict[int, BatchEntry] = {}
+        for submission, entry in self._client.outcomes(submissions):
+            entries[submission.place] = entry
+            self._ended.put(Ended(1))
         places = count()  # among the commands
         failed = []
         for row in batch.rows:
             failure = self._broken(row) if row.command is None else self._failure(row, entries[next(places)])
             if failure is not None:
                 failed.append(failure)
-        return Settled(batch, len(batch.rows) - len(failed), failed, time.monotonic() - began)
+        unsent = sum(row.command is None for row in batch.rows)
+        return Settled(batch, unsent, len(batch.rows) - len(failed), failed, time.monotonic() - began)
 
     def _broken(self, row: Row) -> Failure:
         error = row.error or UNREADABLE
