@@ -83,8 +83,8 @@ class Window:
     """What is under way: enough to keep the service busy, and no more.
 
     It counts rows, since the service works on several batches at a time: were room made by whole batches only,
-    they would end together and leave it with nothing to do until that is seen. And the longer a batch waits its turn, the
-    less often the service wants to be asked for it.
+    they would end together and leave it with nothing to do until that is seen. And the longer a batch waits its
+    turn, the less often the service wants to be asked for it.
     """
 
     most: int  # batches
