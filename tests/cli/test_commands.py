@@ -327,3 +327,11 @@ def test_stats_are_watched_until_ctrl_c(service: Service) -> None:
         said, complained = watching.communicate(timeout=30)
     assert watching.returncode == 130, complained
     assert len(documents(said)) >= 2
+
+
+@pytest.mark.parametrize("missing", ["click", "rich"])
+def test_without_its_extra_the_command_says_so(missing: str) -> None:
+    code = f"import sys; sys.modules[{missing!r}] = None; from jobpipe_client.cli import main; sys.exit(main([]))"
+    done = commands.run(sys.executable, "-c", code, env=commands.clean_environment())
+    assert done.returncode == 1
+    assert done.stderr == "jobpipe: the command line needs more: pip install 'jobpipe-client[cli]'\n"
