@@ -33,6 +33,7 @@ def main(rows: int) -> None:
         stage = Stage(Deployer(target, LOCAL_STAGE, here, Progress(), {}).up())
         stage.client.wait(stage.client.read("warm-up"), timeout=120)
         bare_loop(stage, BATCH)
+        imported(stage, 4 * BATCH)  # it starts as many of the API's functions as it keeps busy
         ratios = []
         for n in range(ROUNDS):
             # Each goes first as often as the other.

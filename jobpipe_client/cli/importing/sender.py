@@ -16,6 +16,7 @@ from jobpipe_client.models import BatchEntry, Submission
 
 UNREADABLE = "unreadable"
 _EXPIRED = 404
+_ACCEPTING = 4  # requests at a time; the others wait for their jobs
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,7 @@ class Sender:
         self._client = client
         self._form = form
         self._key = key
-        self._turn = threading.Semaphore(1 if in_order else concurrency)
+        self._turn = threading.Semaphore(1 if in_order else min(_ACCEPTING, concurrency))
         self._stopped = threading.Event()
         self._waiting: queue.SimpleQueue[Batch | None] = queue.SimpleQueue()
         self._ended: queue.SimpleQueue[Settled | Ended | BaseException] = queue.SimpleQueue()
