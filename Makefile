@@ -4,6 +4,7 @@ PYTHON ?= python3
 TARGET ?= auto
 STAGE ?= $(or $(JOBPIPE_STAGE),local)
 PY := .venv/bin/python
+JOBPIPE := $(PY) -m jobpipe_client.cli
 # Parameters of the templates: make deploy-local PARAMETERS="WorkerTimeout=10 LogLevel=DEBUG"
 CHECKS := .jobpipe/checks-venv
 TEMPLATES := build/foundation.json build/operations.json build/api/template.json build/worker/template.json
@@ -130,18 +131,28 @@ option = $(if $(strip $(2)),$(1) '$(strip $(2))')
 taken = $(if $(strip $(2)),$(1) $(if $(filter all,$(2)),--all,$(2)))
 
 audit: .venv/.installed ## compare jobs, items, locks and documents (STAGE=... REPAIR=yes JSON=yes OLDER_THAN=600)
-	@$(PY) -m scripts.audit --stage $(STAGE) $(if $(call yes,$(REPAIR)),--repair) $(if $(call yes,$(JSON)),--json) \
+	@$(JOBPIPE) audit --stage $(STAGE) $(if $(call yes,$(REPAIR)),--repair) $(if $(call yes,$(JSON)),--json) \
 		$(call option,--older-than,$(OLDER_THAN)) $(call option,--limit,$(LIMIT))
 
 redrive: .venv/.installed ## retry failed jobs (REASON, SINCE, UNTIL, OPERATION, OWNER, ITEM, LIMIT =..., or ALL=yes; DRY_RUN=yes)
-	@$(PY) -m scripts.redrive --stage $(STAGE) $(foreach each,$(REASON),--reason $(each)) \
+	@$(JOBPIPE) redrive --stage $(STAGE) $(foreach each,$(REASON),--reason $(each)) \
 		$(call option,--since,$(SINCE)) $(call option,--until,$(UNTIL)) $(call option,--operation,$(OPERATION)) \
 		$(call option,--owner,$(OWNER)) $(call option,--item,$(ITEM)) $(call option,--limit,$(LIMIT)) \
 		$(if $(call yes,$(ALL)),--all) $(if $(call yes,$(DRY_RUN)),--dry-run)
 
 parked: .venv/.installed ## show, resend or drop messages that are no command (RESEND=ID|all DROP=ID|all LIMIT=100)
-	@$(PY) -m scripts.parked --stage $(STAGE) $(call taken,--resend,$(RESEND)) $(call taken,--drop,$(DROP)) \
+	@$(JOBPIPE) parked --stage $(STAGE) $(call taken,--resend,$(RESEND)) $(call taken,--drop,$(DROP)) \
 		$(call option,--limit,$(LIMIT))
+
+import: .venv/.installed ## an item from each row of a CSV or JSONL; again after Ctrl-C it goes on (FILE=... RESTART=yes DRY_RUN=yes)
+	@$(if $(strip $(FILE)),,$(error say which file: make import FILE=...))$(JOBPIPE) import --stage $(STAGE) '$(strip $(FILE))' \
+		$(if $(call yes,$(RESTART)),--restart) $(if $(call yes,$(DRY_RUN)),--dry-run)
+
+stats: .venv/.installed ## queue depth and age, dead letters, how jobs ended (STAGE=... WATCH=yes JSON=yes)
+	@$(JOBPIPE) stats --stage $(STAGE) $(if $(call yes,$(WATCH)),--watch) $(if $(call yes,$(JSON)),--json)
+
+open: .venv/.installed ## the stage's console in the browser (STAGE=...)
+	@$(JOBPIPE) open --stage $(STAGE)
 
 load: .venv/.installed ## load on a stage, at a steady rate (RATE=... SECONDS=...; POISSON, KEEP, CONFIRM =yes; CONCURRENCY, SAMPLE =...)
 	@$(PY) -m scripts.load --stage $(STAGE) $(call option,--rate,$(RATE)) $(call option,--seconds,$(SECONDS)) \

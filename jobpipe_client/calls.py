@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import re
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
+
+from jobpipe_client import json_text
 
 Json = Mapping[str, Any]
 
@@ -69,8 +70,7 @@ def submit_encoded(commands: Sequence[bytes], key: str | None) -> Call:
 def encode(document: Json) -> bytes:
     """The JSON that a body has of `document`; ValueError or TypeError if it has none."""
     # A lone surrogate goes out as it is and is refused by the service, like all else that it does not take.
-    text = json.dumps(document, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    return text.encode("utf-8", "surrogatepass")
+    return json_text.encode(document).encode("utf-8", "surrogatepass")
 
 
 def cancel(job_id: str) -> Call:

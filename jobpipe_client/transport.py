@@ -28,6 +28,7 @@ from tenacity import (
 )
 from tenacity.stop import stop_base
 
+from jobpipe_client import json_text
 from jobpipe_client.exceptions import (
     BadAnswer,
     ConfigurationError,
@@ -69,7 +70,7 @@ class Transport:
         self.base_url = connection.base_url.rstrip("/")
         self._origin = (parts.scheme, parts.netloc)
         self._loopback = parts.hostname in {"localhost", "127.0.0.1", "::1"}
-        self._api_key = connection.api_key
+        self.api_key = connection.api_key
         self._timeout = timeout
         self.attempts = retries + 1  # of one request
         self._pool_size = pool_size
@@ -170,7 +171,7 @@ class Transport:
         session: requests.Session | None = getattr(self._thread, "session", None)
         if session is None:
             session = requests.Session()
-            session.headers.update({"x-api-key": self._api_key, "User-Agent": "jobpipe-client"})
+            session.headers.update({"x-api-key": self.api_key, "User-Agent": "jobpipe-client"})
             session.trust_env = not self._loopback  # no proxy can reach this machine's own loopback
             adapter = HTTPAdapter(pool_connections=1, pool_maxsize=self._pool_size)
             session.mount("http://", adapter)
@@ -182,9 +183,9 @@ class Transport:
 
 
 def document(response: requests.Response) -> Any:
-    """The JSON of an answer; BadAnswer if it is none."""
+    """The JSON of an answer, its numbers exactly as they are; BadAnswer if it is none."""
     try:
-        return response.json()
+        return json_text.decode(response.content)
     except ValueError as error:
         raise BadAnswer(f"{response.url} answered {response.status_code} with something else than JSON") from error
 

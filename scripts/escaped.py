@@ -1,15 +1,5 @@
-"""Text of unknown origin, safe to print on a terminal."""
+"""Text of unknown origin, safe to print on a terminal: the command line's own."""
 
-from __future__ import annotations
+from jobpipe_client.cli.escaped import cell, escaped
 
-from rich.text import Text
-
-
-def escaped(text: str) -> str:
-    """Control characters, and what else changes how a terminal shows the rest, as backslash escapes."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
-
-
-def cell(text: str) -> Text:
-    """The text as a cell of a table: its brackets are no markup."""
-    return Text(escaped(text), overflow="fold")
+__all__ = ["cell", "escaped"]

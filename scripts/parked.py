@@ -7,6 +7,7 @@ places among themselves.
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 
 from rich.console import Console
@@ -36,17 +37,19 @@ def _command(options: argparse.Namespace) -> None:
     with one_line_errors():
         stage = open_stage(options.stage)
         queue = ParkedQueue(stage.clients, stage.resource("parked_queue_url"), stage.resource("commands_queue_url"))
-        console = Console(highlight=False)
+        console = Console(highlight=False, quiet=options.json)
         if options.resend is not None:
             _take(console, queue, options, options.resend, "resent")
         elif options.drop is not None:
             _take(console, queue, options, options.drop, "dropped")
         else:
-            _show(console, queue, options.limit)
+            _show(console, queue, options.limit, as_json=options.json)
 
 
-def _show(console: Console, queue: ParkedQueue, limit: int) -> None:
+def _show(console: Console, queue: ParkedQueue, limit: int, *, as_json: bool) -> None:
     found = queue.look(limit)
+    if as_json:
+        print(json.dumps({"parked": list(map(_document, found)), "about": queue.about()}))
     if found:
         console.print(_table(found))
     more = f" of about {queue.about()}" if len(found) == limit else ""
@@ -60,12 +63,25 @@ def _take(console: Console, queue: ParkedQueue, options: argparse.Namespace, ids
         act(options.limit, None if options.all else ids, taken.append)
     finally:  # also when it is interrupted: what was done is done
         console.print(f"{len(taken)} {done}, about {queue.about()} left")
+        if options.json:
+            print(json.dumps({done: taken, "left": queue.about()}))
     missing = [each for each in ids if each not in taken]
     if missing:
         raise OperatorError(
             f"not found among up to {options.limit} messages (--limit): {', '.join(missing)}; "
             "one that was shown a moment ago may need another try"
         )
+
+
+def _document(message: Parked) -> dict[str, object]:
+    return {
+        "id": message.message_id,
+        "since": rfc3339(message.since),
+        "reason": message.reason,
+        "from": message.source,
+        "beginning": message.beginning,
+        "length": message.length,
+    }
 
 
 def _table(messages: list[Parked]) -> Table:
@@ -93,6 +109,7 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     action.add_argument("--drop", nargs="*", metavar="ID", help="delete these, or --all")
     parser.add_argument("--all", action="store_true", help="with --resend or --drop: up to --limit messages")
     parser.add_argument("--limit", type=positive, default=100, help="messages to look at (%(default)s)")
+    parser.add_argument("--json", action="store_true", help="print one JSON document")
     options = parser.parse_args(arguments)
     ids = options.resend if options.resend is not None else options.drop
     if (ids is None and options.all) or (ids is not None and bool(ids) == options.all):

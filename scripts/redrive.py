@@ -6,6 +6,7 @@ Safe to repeat: a job that waits again or has ended well is skipped. Ctrl-C stop
 from __future__ import annotations
 
 import argparse
+import json
 import secrets
 import signal
 import sys
@@ -116,6 +117,10 @@ class Summary:
         if left:
             yield f"left:    {left}; run it again to go on"
 
+    def document(self, left: int) -> dict[str, object]:
+        """For programs."""
+        return {"retried": self.retried, "skipped": dict(self.skipped), "left": left, "stopped": self.stopped}
+
 
 def main(arguments: list[str] | None = None) -> int:
     """0 when it came to its end, 130 after Ctrl-C."""
@@ -124,7 +129,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _command(options: argparse.Namespace) -> int:
-    console, wanted = Console(highlight=False), _filter(options)
+    console, wanted = Console(highlight=False, quiet=options.json), _filter(options)
     with one_line_errors():
         stage = open_stage(options.stage)
         jobs = DynamoDbJobs(stage.clients, stage.resource("jobs_table"), stage.job_retention())
@@ -146,8 +151,10 @@ def _command(options: argparse.Namespace) -> int:
                 selection = open_until_the_end.enter_context(selecting)
             if options.dry_run or not len(selection):
                 _print_counts(console, selection)
+                if options.json:
+                    print(json.dumps(_counts(selection)))
                 return 0
-            return retry_all(console, redrive, selection)
+            return retry_all(console, redrive, selection, as_json=options.json)
 
 
 class Chosen(Protocol):
@@ -163,7 +170,7 @@ class Chosen(Protocol):
         """Which; given how many were skipped so far."""
 
 
-def retry_all(console: Console, redrive: Redrive, selection: Chosen) -> int:
+def retry_all(console: Console, redrive: Redrive, selection: Chosen, *, as_json: bool = False) -> int:
     """The exit status; says what was done even if it cannot go on."""
     summary, total = Summary(), len(selection)
     console.print(f"{total} failed jobs; in the worker's log as request_id {redrive.request_id}", soft_wrap=True)
@@ -179,12 +186,20 @@ def retry_all(console: Console, redrive: Redrive, selection: Chosen) -> int:
                     summary.skipped[why] += 1
                 advance()
     finally:
-        for line in summary.lines(selection.left(summary.retried, summary.skipped.total())):
+        left = selection.left(summary.retried, summary.skipped.total())
+        for line in summary.lines(left):
             console.print(line, markup=False, soft_wrap=True)
+        if as_json:
+            print(json.dumps(summary.document(left) | {"request_id": redrive.request_id}))
     if summary.stopped:
         print("interrupted", file=sys.stderr)
         return INTERRUPTED
     return 0
+
+
+def _counts(selection: Selection) -> dict[str, object]:
+    by_reason = [{"reason": r, "operation": operation, "jobs": n} for r, operation, n in selection.counts()]
+    return {"would_retry": len(selection), "by_reason": by_reason}
 
 
 def _print_counts(console: Console, selection: Selection) -> None:
@@ -255,6 +270,7 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--limit", type=positive, help="so many at most, those that failed longest ago")
     parser.add_argument("--all", action="store_true", help="every failed job, if no filter is given")
     parser.add_argument("--dry-run", action="store_true", help="only count them")
+    parser.add_argument("--json", action="store_true", help="print one JSON document")
     return parser.parse_args(arguments)
 
 

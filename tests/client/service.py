@@ -273,7 +273,7 @@ class _Handler(BaseHTTPRequestHandler):
                 return Canned(200, {} if job["done"] else {"Retry-After": "0.05"}, job)
             case "GET", "jobs", False:
                 (status,) = seen.query["status"]
-                return Canned(200, {}, [job for job in owner.jobs.values() if job["status"] == status])
+                return Canned(200, {}, [job for job in reversed(owner.jobs.values()) if job["status"] == status])
             case "DELETE", "jobs", True:
                 return Canned(200, {}, owner.cancel(name))
             case "POST", "jobs", True:

@@ -1,0 +1,20 @@
+"""The command line `jobpipe`: the client for a person at a terminal, and for scripts."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The exit status of a run of `jobpipe`."""
+    try:
+        from jobpipe_client.cli.app import main as run  # noqa: PLC0415  # it takes a while, and Ctrl-C may come
+    except KeyboardInterrupt:
+        return 130
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.partition(".")[0] not in {"click", "rich"}:
+            raise
+        sys.stderr.write("jobpipe: the command line needs more: pip install 'jobpipe-client[cli]'\n")
+        return 1
+    return run(arguments)

@@ -1,0 +1,127 @@
+"""The command `jobpipe`: its groups, and where it begins and ends."""
+
+from __future__ import annotations
+
+import io
+import sys
+import webbrowser
+from collections.abc import Sequence
+from typing import Any
+
+import click
+from click.shell_completion import get_completion_class
+
+import jobpipe_client
+from jobpipe_client.cli import exits, jobs, operators
+from jobpipe_client.cli.command import Command, State, global_options, pass_state, write_examples
+from jobpipe_client.cli.exporting import export
+from jobpipe_client.cli.importing.command import import_file
+from jobpipe_client.cli.items import items
+from jobpipe_client.cli.stats import stats
+from jobpipe_client.cli.watch import watch
+
+_EXAMPLES = """
+jobpipe items create name=Tent description="For two" price:=12.95
+jobpipe import items.csv --number price
+jobpipe failed
+jobpipe retry --all-failed
+jobpipe stats --watch
+"""
+
+
+_SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+
+
+class App(click.Group):
+    """The group of all commands; it ends with one of the documented statuses."""
+
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,
+        windows_expand_args: bool = True,
+        **extra: Any,
+    ) -> Any:
+        """As click's, with our errors."""
+        name = prog_name or "jobpipe"
+        begin = super().main
+        status = exits.run(
+            lambda: begin(
+                args, name, complete_var, standalone_mode=False, windows_expand_args=windows_expand_args, **extra
+            )
+        )
+        if standalone_mode:
+            sys.exit(status)
+        return status
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Runs the command that was named."""
+        with exits.as_exits():
+            return super().invoke(ctx)
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        """In the order in which they are needed."""
+        return list(self.commands)
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """Examples, and what the exit statuses mean."""
+        write_examples(formatter, _EXAMPLES)
+        with formatter.section("Exit status"):
+            formatter.write_dl(exits.MEANINGS)
+
+
+@click.group(cls=App, params=global_options(), context_settings=_SETTINGS)
+@click.version_option(jobpipe_client.__version__, prog_name="jobpipe")
+@click.pass_context
+def app(ctx: click.Context) -> None:
+    """Send commands to a jobpipe deployment, watch over their jobs, move items in and out."""
+    ctx.ensure_object(State)
+
+
+@click.command("open", cls=Command, examples="jobpipe open\njobpipe open --print")
+@click.option("--print", "only_print", is_flag=True, help="Only print the URL.")
+@pass_state
+def open_console(state: State, *, only_print: bool) -> None:
+    """Open the stage's console in the browser, and print its URL."""
+    url = f"{state.client.base_url}/console"
+    if state.output.json:
+        state.output.document({"url": url})
+    else:
+        state.output.line(url)
+    if not only_print and not webbrowser.open(url):
+        raise exits.OperatorError("no browser could be started: open the URL yourself")
+
+
+@click.command(
+    cls=Command,
+    examples="""
+    eval "$(jobpipe completion bash)"        # in ~/.bashrc
+    jobpipe completion zsh > ~/.zfunc/_jobpipe
+    jobpipe completion fish > ~/.config/fish/completions/jobpipe.fish
+    """,
+)
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def completion(shell: str) -> None:
+    """Print the script that completes jobpipe's commands and options in a shell."""
+    kind = get_completion_class(shell)
+    if kind is None:
+        raise exits.OperatorError(f"there is no completion for {shell}")
+    click.echo(kind(app, {}, "jobpipe", "_JOBPIPE_COMPLETE").source())
+
+
+for _command in (
+    *(jobs.submit, jobs.status, jobs.wait, watch, items, import_file, export),
+    *(jobs.failed, jobs.retrying, jobs.retry, jobs.cancel, stats, open_console),
+    *(operators.audit, operators.redrive, operators.parked, completion),
+):
+    app.add_command(_command)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The exit status of a run of `jobpipe`."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # whatever a terminal or a pipe cannot encode is escaped
+            stream.reconfigure(errors="backslashreplace")
+    return int(app.main(arguments, standalone_mode=False))

@@ -1,0 +1,116 @@
+"""What all commands share: the global options wherever they stand, and the state that they lead to."""
+
+from __future__ import annotations
+
+import json as standard_json
+import sys
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import click
+
+from jobpipe_client import json_text
+from jobpipe_client.cli.exits import OperatorError, terminable
+from jobpipe_client.cli.output import Output
+from jobpipe_client.client import Client
+
+
+@dataclass
+class State:
+    """What was asked for on the command line, for all commands."""
+
+    stage: str | None = None
+    json: bool = False
+    color: bool = True
+
+    @cached_property
+    def client(self) -> Client:
+        """Of the stage that was named, else of the environment."""
+        return Client.from_stage(self.stage, timeout=30.0)
+
+    @cached_property
+    def output(self) -> Output:
+        return Output(json=self.json, color=self.color)
+
+
+def _note(ctx: click.Context, parameter: click.Parameter, value: Any) -> None:
+    if value is not None and value is not False:
+        setattr(ctx.ensure_object(State), str(parameter.name), value)
+
+
+def _without_color(ctx: click.Context, _: click.Parameter, value: bool) -> None:
+    if value:
+        ctx.ensure_object(State).color = False
+
+
+def global_options() -> list[click.Parameter]:
+    """Those that every command takes, before or after its name."""
+    return [
+        click.Option(
+            ["--stage"],
+            metavar="NAME",
+            expose_value=False,
+            callback=_note,
+            help="The deployed stage; else JOBPIPE_URL with JOBPIPE_API_KEY, JOBPIPE_STAGE, or local.",
+        ),
+        click.Option(
+            ["--json"], is_flag=True, expose_value=False, callback=_note, help="Print JSON: a document a line."
+        ),
+        click.Option(
+            ["--no-color"], is_flag=True, expose_value=False, callback=_without_color, help="As NO_COLOR does."
+        ),
+    ]
+
+
+class Command(click.Command):
+    """A command with the global options, examples below its help, and an orderly end."""
+
+    def __init__(self, *arguments: Any, examples: str = "", **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self.params.extend(global_options())
+        self.examples = examples
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Runs it; ended by a signal, it ends as by Ctrl-C."""
+        with terminable():
+            return super().invoke(ctx)
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The examples as they stand."""
+        write_examples(formatter, self.examples)
+        super().format_epilog(ctx, formatter)
+
+
+def write_examples(formatter: click.HelpFormatter, examples: str) -> None:
+    """A section of lines that are not to be wrapped."""
+    if examples:
+        with formatter.section("Examples"):
+            for line in examples.strip().splitlines():
+                formatter.write(f"{' ' * formatter.current_indent}{line.strip()}\n")
+
+
+pass_state = click.make_pass_decorator(State, ensure=True)
+
+
+def read_json(text: str) -> Any:
+    """The JSON that an argument is or, as `-` or the name of a file, leads to."""
+    try:
+        if text == "-":
+            text = sys.stdin.buffer.read().decode("utf-8")
+        elif not text.lstrip().startswith(("{", "[")):
+            text = Path(text).read_bytes().decode("utf-8")
+        return json_text.decode_strictly(text)
+    except UnicodeDecodeError:
+        raise OperatorError("the input is not UTF-8") from None
+    except standard_json.JSONDecodeError as error:
+        raise OperatorError(f"not JSON: {error}") from None
+
+
+def read_object(text: str) -> dict[str, Any]:
+    """The same for what has to be an object."""
+    found = read_json(text)
+    if not isinstance(found, dict):
+        raise OperatorError("not a JSON object")
+    return found

@@ -1,0 +1,229 @@
+"""`jobpipe import FILE`."""
+
+from __future__ import annotations
+
+import re
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+
+import click
+
+from jobpipe_client.cli.command import Command, State, pass_state
+from jobpipe_client.cli.exits import FAILED, OK, OperatorError
+from jobpipe_client.cli.importing.batches import MOST_ROWS
+from jobpipe_client.cli.importing.csv_rows import CsvRows
+from jobpipe_client.cli.importing.journal import Failure, Journal, Progress
+from jobpipe_client.cli.importing.jsonl import JsonLines
+from jobpipe_client.cli.importing.lines import Lines
+from jobpipe_client.cli.importing.report import SHOWN, progress_bar, told
+from jobpipe_client.cli.importing.rows import Format
+from jobpipe_client.cli.importing.run import Import, Source, resumed, write_failures
+from jobpipe_client.cli.importing.sender import UNREADABLE
+
+_ENDINGS = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl"}
+_EXAMPLES = """
+jobpipe import items.csv --number price --boolean active
+jobpipe import items.jsonl --dry-run        # only read it, and say what is wrong by line number
+jobpipe import items.csv                    # after Ctrl-C: goes on, nothing is sent twice
+jobpipe import items.failed.csv             # what had failed, after it was repaired
+jobpipe import commands.jsonl --commands    # lines such as {"operation": "delete", "item_id": "…"}
+zcat items.jsonl.gz | jobpipe import - --format jsonl
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How the file is to be read."""
+
+    format: str
+    commands: bool
+    kinds: dict[str, str]
+    ignored: list[str]
+    delimiter: str
+
+    def about(self) -> dict[str, object]:
+        """What an import that goes on must have been begun with."""
+        return {
+            "format": self.format,
+            "commands": self.commands,
+            "columns": self.kinds,
+            "ignored": self.ignored,
+            "delimiter": self.delimiter,
+        }
+
+    def open(self, lines: Lines) -> Format:
+        """The format, for a file that begins there."""
+        if self.format == "jsonl":
+            return JsonLines(commands=self.commands, ignored=self.ignored)
+        return CsvRows(lines, delimiter=self.delimiter, kinds=self.kinds, ignored=self.ignored)
+
+
+@click.command("import", cls=Command, examples=_EXAMPLES)
+@click.argument("file", metavar="FILE")
+@click.option("--format", "form", type=click.Choice(["csv", "jsonl"]), help="Where FILE's ending does not tell.")
+@click.option("--commands", is_flag=True, help="The lines of JSON are commands in their raw form, not items.")
+@click.option("--number", multiple=True, metavar="COLUMN", help="This column of a CSV has numbers.")
+@click.option("--boolean", multiple=True, metavar="COLUMN", help="This one has true or false, yes or no, 1 or 0.")
+@click.option("--json-column", multiple=True, metavar="COLUMN", help="This one has JSON.")
+@click.option("--ignore", multiple=True, metavar="COLUMN", help="Leave this column or member out, such as id.")
+@click.option("--delimiter", default=",", show_default=True, help="Between the cells of a CSV; \\t is a tab.")
+@click.option("--dry-run", is_flag=True, help="Only read the file, and say what is wrong with it.")
+@click.option("--restart", is_flag=True, help="Forget an earlier import of this file and send all rows again.")
+@click.option("--failures", type=click.Path(path_type=Path), help="The file for rows that fail [FILE.failed.csv].")
+@click.option(
+    "--batch-size", type=click.IntRange(1, MOST_ROWS), default=MOST_ROWS, show_default=True, help="Rows a request."
+)
+@click.option(
+    "--concurrency", type=click.IntRange(1, 64), default=16, show_default=True, help="Batches under way at most."
+)
+@pass_state
+def import_file(
+    state: State,
+    *,
+    file: str,
+    form: str | None,
+    commands: bool,
+    number: tuple[str, ...],
+    boolean: tuple[str, ...],
+    json_column: tuple[str, ...],
+    ignore: tuple[str, ...],
+    delimiter: str,
+    dry_run: bool,
+    restart: bool,
+    failures: Path | None,
+    batch_size: int,
+    concurrency: int,
+) -> int:
+    """Create an item from each row of a CSV, or each line of JSON, of any size.
+
+    The file is read while it is sent, in batches. What has been sent is noted in FILE.jobpipe-import: the same
+    command goes on after whatever ended it, and no row takes effect twice. A file that has changed since is
+    refused; --restart forgets the notes.
+
+    CSV: UTF-8, with a header. A column is a field of the item, as text; price:number, active:boolean and tags:json
+    in the header, or options, say otherwise. An empty cell leaves the field out.
+
+    Rows that cannot be read are told by line number, and the rest goes on. They and those that the service refused
+    are written to FILE.failed.csv (or .jsonl) with their line and error in front, to be repaired and imported.
+    """
+    kinds = {
+        name: kind
+        for kind, names in (("number", number), ("boolean", boolean), ("json", json_column))
+        for name in names
+    }
+    options = Options(_format(file, form), commands, kinds, sorted(ignore), delimiter.replace("\\t", "\t"))
+    _check(options)
+    with ExitStack() as stack:
+        source = _open(file, stack)
+        if source.path is None and not dry_run:
+            state.output.note("a pipe is read once: this import cannot be resumed")
+        first = Lines(source.file, end=source.size)
+        opened = options.open(first)
+        if dry_run:
+            return _dry_run(state, opened, first)
+        journal = stack.enter_context(
+            closing(Journal(None if source.path is None else Path(f"{file}.jobpipe-import")))
+        )
+        about = {
+            "deployment": state.client.base_url,
+            "caller": _caller(state),
+            **options.about(),
+            "batch_size": batch_size,
+            "size": source.size,
+        }
+        progress = None if restart else resumed(journal, source, about)
+        target = failures or _failures_file(file, options)
+        began = time.monotonic()
+        if progress is not None and progress.finished:
+            state.output.note(f"{file} was imported already; --restart imports it again")
+        else:
+            if progress is not None and progress.number:
+                state.output.note(f"going on after {progress.rows:,} rows")
+            progress = progress or journal.begin(about)
+            work = Import(
+                client=state.client,
+                source=source,
+                form=opened,
+                journal=journal,
+                progress=progress,
+                first=first,
+                batch_size=batch_size,
+                concurrency=concurrency,
+                in_order=commands,
+            )
+            with progress_bar(state.output, progress, source.size) as show:
+                work.run(show)
+            write_failures(target, opened, journal.failures())
+            journal.finished(progress)
+        seconds = time.monotonic() - began
+        there = target if any(each.text is not None for each in journal.failures()) else None
+        told(state.output, progress, journal.failures(), file=there, seconds=seconds)
+        return FAILED if progress.failed else OK
+
+
+def _dry_run(state: State, form: Format, lines: Lines) -> int:
+    progress = Progress()
+    shown: list[Failure] = []
+
+    def broken() -> Iterator[Failure]:
+        for row in form.rows(lines):
+            if row.command is None:
+                progress.reasons[UNREADABLE] += 1
+                yield Failure(row.line, UNREADABLE, row.error or UNREADABLE, None)
+            else:
+                progress.succeeded += 1
+
+    began = time.monotonic()
+    for failure in broken():
+        if len(shown) < SHOWN:
+            shown.append(failure)
+    told(state.output, progress, shown, file=None, seconds=time.monotonic() - began, dry=True)
+    return FAILED if progress.failed else OK
+
+
+def _format(file: str, form: str | None) -> str:
+    found = form or _ENDINGS.get(Path(file).suffix.lower())
+    if found is None:
+        raise click.UsageError(f"{file}: is it CSV or JSON lines? Say --format csv or --format jsonl.")
+    return found
+
+
+def _check(options: Options) -> None:
+    if options.format == "jsonl" and options.kinds:
+        raise click.UsageError("--number, --boolean and --json-column are for CSV: JSON has types of its own.")
+    if options.format == "csv" and options.commands:
+        raise click.UsageError("--commands is for JSON lines.")
+    if len(options.delimiter) != 1 or options.delimiter in '"\r\n':
+        raise click.UsageError("--delimiter is one character, and neither a quotation mark nor the end of a line.")
+
+
+def _open(file: str, stack: ExitStack) -> Source:
+    if file == "-":
+        return Source(cast("BinaryIO", sys.stdin.buffer), None, None)
+    path = Path(file)
+    if path.is_dir():
+        raise OperatorError(f"{file} is a folder")
+    opened = stack.enter_context(path.open("rb"))
+    if not path.is_file():  # a named pipe, /dev/stdin
+        return Source(opened, None, None)
+    return Source(opened, path, path.stat().st_size)
+
+
+def _failures_file(file: str, options: Options) -> Path:
+    ending = f".failed.{options.format}"
+    if file == "-":
+        return Path(f"import{ending}")
+    path = Path(file)
+    known = path.suffix.lower() in _ENDINGS
+    return path.with_name((path.stem if known else path.name) + ending)
+
+
+def _caller(state: State) -> str:
+    """Whose keys and jobs they are: a rotated key is the same caller's."""
+    key: Any = state.client.transport.api_key
+    return re.sub(r"[0-9a-f]{32}$", "", key) or "unknown"

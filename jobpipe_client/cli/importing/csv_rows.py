@@ -1,0 +1,187 @@
+"""CSV as RFC 4180 has it: UTF-8, with a header; each column is a field of the item, as text or as its type says."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import io
+import re
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from jobpipe_client import json_text
+from jobpipe_client.cli.exits import OperatorError
+from jobpipe_client.cli.importing.lines import LONGEST, Line, Lines
+from jobpipe_client.cli.importing.rows import NOT_UTF_8, OURS, TOO_LONG, Row
+
+KINDS = ("text", "number", "boolean", "json")
+_NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
+_BOOLEANS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+_TOLD = f"{OURS}line", f"{OURS}error"
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """Where the cells of a column go."""
+
+    name: str
+    kind: str
+    is_ignored: bool
+
+    def value(self, cell: str) -> Any:
+        """The field; ValueError if the cell has no such value."""
+        if self.kind == "number":
+            if not _NUMBER.fullmatch(cell.strip()):
+                raise ValueError(f"{self.name}: {cell[:50]!r} is not a number")
+            return json_text.decode(cell.strip())
+        if self.kind == "boolean":
+            try:
+                return _BOOLEANS[cell.strip().lower()]
+            except KeyError:
+                raise ValueError(f"{self.name}: {cell[:50]!r} is neither true nor false") from None
+        if self.kind == "json":
+            try:
+                return json_text.decode_strictly(cell)
+            except ValueError as error:
+                raise ValueError(f"{self.name}: not JSON: {error}") from None
+        return cell
+
+
+class CsvRows:
+    """Reads the header when it is made."""
+
+    def __init__(
+        self,
+        lines: Lines,
+        *,
+        delimiter: str = ",",
+        kinds: Mapping[str, str] | None = None,
+        ignored: Collection[str] = (),
+    ) -> None:
+        csv.field_size_limit(LONGEST)
+        self._delimiter = delimiter
+        header = next((record for record in self._records(lines) if record.cells != []), None)
+        if header is None:
+            raise OperatorError("the file is empty: CSV begins with a header")
+        if header.cells is None:
+            raise OperatorError(f"the header cannot be read: {header.error}")
+        self.columns = _columns(header.cells, kinds or {}, ignored)
+        self._header = header
+        self.start = lines.offset
+
+    def rows(self, lines: Lines) -> Iterator[Row]:
+        """Records, which may go over several lines, but for empty lines."""
+        for record in self._records(lines):
+            if record.cells == []:
+                continue
+            command, error = None, record.error
+            if record.cells is not None and error is None:
+                try:
+                    command = self._command(record.cells)
+                except ValueError as problem:
+                    error = str(problem)
+            yield Row(record.line, lines.offset, record.lines, command, error)
+
+    def _command(self, cells: list[str]) -> dict[str, Any]:
+        if len(cells) != len(self.columns):
+            raise ValueError(f"{len(cells)} cells, where the header has {len(self.columns)}")
+        pairs = zip(self.columns, cells, strict=True)
+        item = {column.name: column.value(cell) for column, cell in pairs if cell != "" and not column.is_ignored}
+        return {"operation": "create", "item": item}
+
+    def failed(self, row: Row, error: str) -> str:
+        """The row as it stands, behind two more cells; those of an earlier failure are left out."""
+        told = self._joined([str(row.line), error])
+        rest = row.text
+        if any(map(_is_ours, self.columns)):
+            cells = self._cells(rest)
+            if cells is not None and len(cells) == len(self.columns):
+                kept = [cell for column, cell in zip(self.columns, cells, strict=True) if not _is_ours(column)]
+                rest = self._joined(kept)
+        return f"{told}{self._delimiter}{rest}"
+
+    def failed_header(self) -> str:
+        """The header, behind two more columns."""
+        names = [cell for cell in self._header.cells or [] if not cell.startswith(OURS)]
+        return self._joined([*_TOLD, *names])
+
+    def _cells(self, text: str) -> list[str] | None:
+        try:
+            return next(csv.reader(io.StringIO(text, newline=""), delimiter=self._delimiter, strict=True))
+        except (csv.Error, StopIteration):
+            return None
+
+    def _joined(self, cells: Sequence[str]) -> str:
+        out = io.StringIO()
+        csv.writer(out, delimiter=self._delimiter).writerow(cells)
+        return out.getvalue().removesuffix("\r\n")
+
+    def _records(self, lines: Lines) -> Iterator[_Record]:
+        while (record := self._record(lines)) is not None:
+            yield record
+
+    def _record(self, lines: Lines) -> _Record | None:
+        taken: list[Line] = []
+        is_utf_8 = True
+
+        def feed() -> Iterator[str]:
+            nonlocal is_utf_8
+            while (line := lines.take()) is not None:
+                taken.append(line)
+                if line.is_cut or sum(each.size for each in taken) > LONGEST:
+                    raise _TooLong
+                raw = line.raw.removeprefix(codecs.BOM_UTF8) if lines.number == 1 else line.raw
+                try:
+                    yield raw.decode("utf-8")
+                except UnicodeDecodeError:
+                    is_utf_8 = False
+                    yield raw.decode("utf-8", "surrogateescape")
+
+        try:
+            cells = next(csv.reader(feed(), delimiter=self._delimiter, strict=True))
+        except StopIteration:
+            return None
+        except (csv.Error, _TooLong) as error:
+            # A quotation mark that is not closed takes the following lines with it: they are read by themselves.
+            lines.give_back(taken[1:])
+            why = TOO_LONG if isinstance(error, _TooLong) else f"not CSV: {error}"
+            return _Record(lines.number, (taken[0],), None, why)
+        number = lines.number - len(taken) + 1
+        return _Record(number, tuple(taken), cells, None if is_utf_8 else NOT_UTF_8)
+
+
+class _TooLong(Exception):
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class _Record:
+    line: int
+    lines: tuple[Line, ...]
+    cells: list[str] | None
+    error: str | None
+
+
+def _is_ours(column: Column) -> bool:
+    return column.name.startswith(OURS)
+
+
+def _columns(header: list[str], kinds: Mapping[str, str], ignored: Collection[str]) -> list[Column]:
+    columns = []
+    for cell in header:
+        name, colon, kind = cell.rpartition(":")
+        if not colon or kind not in KINDS or cell.startswith(OURS):
+            name, kind = cell, "text"
+        columns.append(Column(name, kinds.get(name, kind), name.startswith(OURS) or name in ignored))
+    names = Counter(column.name for column in columns if not _is_ours(column))
+    if "" in names:
+        raise OperatorError("a column of the header has no name")
+    for name, n in names.items():
+        if n > 1:
+            raise OperatorError(f"the header has the column {name!r} twice")
+    for name in (*kinds, *ignored):
+        if name not in names:
+            raise OperatorError(f"the header has no column {name!r}")
+    return columns

@@ -1,0 +1,195 @@
+"""One import, from where it is to its end."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from jobpipe_client.cli.atomic_file import atomic_file
+from jobpipe_client.cli.exits import OperatorError
+from jobpipe_client.cli.importing.batches import Batch, cut, whole
+from jobpipe_client.cli.importing.journal import Failure, Journal, Progress, Sent
+from jobpipe_client.cli.importing.lines import Lines
+from jobpipe_client.cli.importing.rows import Format
+from jobpipe_client.cli.importing.sender import Ended, Sender
+from jobpipe_client.client import Client
+
+_CHUNK = 1024 * 1024
+_SHORT, _LONG = 4.0, 12.0  # seconds of a batch
+_FEWEST = 4
+
+
+@dataclass(frozen=True)
+class Source:
+    """The file, or a pipe, of which nothing is read twice."""
+
+    file: BinaryIO
+    path: Path | None  # None for a pipe
+    size: int | None  # when the import began
+
+    def fingerprint(self, start: int, end: int) -> str:
+        """Of a range; of a pipe's nothing."""
+        if self.path is None:
+            return ""
+        digest = hashlib.sha256()
+        while start < end:
+            chunk = os.pread(self.file.fileno(), min(_CHUNK, end - start), start)
+            if not chunk:
+                return "too short"
+            digest.update(chunk)
+            start += len(chunk)
+        return digest.hexdigest()
+
+    def lines(self, offset: int, line: int, end: int | None) -> Lines:
+        """From an offset on; of a pipe always the following ones."""
+        if self.path is not None:
+            self.file.seek(offset)
+        return Lines(self.file, offset=offset, number=line, end=end)
+
+
+def resumed(journal: Journal, source: Source, about: dict[str, object]) -> Progress | None:
+    """How far an earlier import of this file is; None if there was none. OperatorError if it cannot go on here."""
+    header = journal.header()
+    if header is None:
+        return None
+    for name, value in about.items():
+        if header.get(name) != value and name != "size":
+            raise OperatorError(
+                f"the import was begun with {name} {header.get(name)!r}, not {value!r}; "
+                "--restart sends all rows again"
+            )
+    changed = OperatorError(f"{source.path} has changed since its import began; --restart sends all rows again")
+    if header.get("size") != source.size:
+        raise changed
+    progress = Progress()
+    for found in journal.resume(header):
+        if isinstance(found, Progress):
+            progress = found
+        elif found.sha256 != source.fingerprint(_compared_from(found), found.end):
+            raise changed
+    return progress
+
+
+def _compared_from(sent: Sent) -> int:
+    return 0 if sent.number == 0 else sent.start  # the header belongs to the first one
+
+
+@dataclass
+class Window:
+    """What is under way: enough to keep the service busy, and no more.
+
+    It counts rows, since the service works on several batches at a time: were room made by whole batches only,
+    they would end together and leave it with nothing to do until that is seen. And the longer a batch waits its
+    turn, the less often the service wants to be asked for it.
+    """
+
+    most: int  # batches
+    batch_size: int
+    size: int = _FEWEST  # in full batches
+    batches: int = 0  # that have rows under way
+    rows: int = 0  # that have not ended
+
+    def __post_init__(self) -> None:
+        self.size = min(self.size, self.most)
+
+    def has_room(self, rows: int) -> bool:
+        """Whether a batch of so many rows can be sent."""
+        is_idle = self.rows == 0
+        return self.batches < self.most and (is_idle or self.rows + rows <= self.size * self.batch_size)
+
+    def put(self, rows: int) -> None:
+        """A batch of so many rows was sent."""
+        self.batches += 1
+        self.rows += rows
+
+    def settled(self, unsent: int, seconds: float) -> None:
+        """A batch has ended, so long after its first request; `rows` has only its unsent ones still."""
+        self.batches -= 1
+        self.rows -= unsent
+        if seconds < _SHORT:
+            self.size = min(self.size + 1, self.most)
+        elif seconds > _LONG:
+            self.size = max(self.size - 1, min(_FEWEST, self.most))
+
+
+@dataclass
+class Import:
+    """Sends what is not done yet and notes what becomes of it."""
+
+    client: Client
+    source: Source
+    form: Format
+    journal: Journal
+    progress: Progress
+    first: Lines  # where a new import begins: behind the header
+    batch_size: int
+    concurrency: int
+    in_order: bool
+
+    def run(self, on_settled: Callable[[], None]) -> None:
+        """Until every row has ended."""
+        sender = Sender(
+            self.client, self.form, self.progress.key, concurrency=self.concurrency, in_order=self.in_order
+        )
+        window = Window(self.concurrency, self.batch_size)
+
+        def settle() -> None:
+            event = sender.next_event()
+            if isinstance(event, Ended):
+                window.rows -= event.rows
+                return
+            self.journal.done(self.progress, event.batch.number, event.succeeded, event.failed)
+            window.settled(event.unsent, event.seconds)
+            on_settled()
+
+        try:
+            for batch in self._batches():
+                while not window.has_room(len(batch.rows)):
+                    settle()
+                sender.put(batch)
+                window.put(len(batch.rows))
+            while window.batches:
+                settle()
+        finally:
+            sender.stop()
+
+    def _batches(self) -> Iterator[Batch]:
+        """Those that may have been sent as they were, then the rest of the file, each noted before it is used."""
+        for sent in list(self.progress.open.values()):
+            start, line = (self.form.start, self.first.number) if sent.number == 0 else (sent.start, sent.line)
+            yield whole(self.form, self.source.lines(start, line, sent.end), sent.number)
+        lines = self.first
+        if self.progress.offset is not None:
+            lines = self.source.lines(self.progress.offset, self.progress.line, self.source.size)
+        elif self.source.path is not None:
+            lines = self.source.lines(self.form.start, self.first.number, self.source.size)
+        for batch in cut(self.form, lines, number=self.progress.number, most_rows=self.batch_size):
+            start = 0 if batch.number == 0 else batch.start
+            fingerprint = self.source.fingerprint(start, batch.end)
+            sent = Sent(batch.number, batch.start, batch.end, batch.line, fingerprint)
+            last = batch.rows[-1]
+            self.journal.sent(self.progress, sent, last.line + len(last.lines) - 1)
+            yield batch
+
+
+def write_failures(path: Path, form: Format, failures: Iterator[Failure]) -> bool:
+    """Whether there are any: the file is made at once, and only for some."""
+    first = next((each for each in failures if each.text is not None), None)
+    if first is None:
+        return False
+    with atomic_file(path) as file:
+        header = form.failed_header()
+        if header is not None:
+            file.write(_line(header))
+        file.write(_line(first.text))
+        for each in failures:
+            file.write(_line(each.text))
+    return True
+
+
+def _line(text: str | None) -> bytes:
+    return b"" if text is None else f"{text}\n".encode("utf-8", "surrogateescape")

@@ -1,0 +1,138 @@
+"""Batches on their way: accepted, waited for and told of, several at a time."""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from dataclasses import dataclass
+from itertools import count
+
+from jobpipe_client.cli.importing.batches import Batch
+from jobpipe_client.cli.importing.journal import Failure
+from jobpipe_client.cli.importing.rows import Format, Row
+from jobpipe_client.client import Client
+from jobpipe_client.models import BatchEntry, Submission
+
+UNREADABLE = "unreadable"
+_EXPIRED = 404
+_ACCEPTING = 4  # requests at a time; the others wait for their jobs
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """A batch whose every row has ended; `Ended` has told of those that were commands."""
+
+    batch: Batch
+    unsent: int  # rows that were no commands
+    succeeded: int
+    failed: list[Failure]
+    seconds: float  # from its first request
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """Rows of a batch that has others still."""
+
+    rows: int
+
+
+class Sender:
+    """Threads that each see one batch to its end. They are daemons: nothing is lost where the process ends.
+
+    With `in_order` a batch is sent after the one before it was accepted, since both may have commands for one item.
+    """
+
+    def __init__(self, client: Client, form: Format, key: str, *, concurrency: int, in_order: bool) -> None:
+        self._client = client
+        self._form = form
+        self._key = key
+        self._turn = threading.Semaphore(1 if in_order else min(_ACCEPTING, concurrency))
+        self._stopped = threading.Event()
+        self._waiting: queue.SimpleQueue[Batch | None] = queue.SimpleQueue()
+        self._ended: queue.SimpleQueue[Settled | Ended | BaseException] = queue.SimpleQueue()
+        self._threads = [threading.Thread(target=self._work, daemon=True) for _ in range(concurrency)]
+        for thread in self._threads:
+            thread.start()
+
+    def put(self, batch: Batch) -> None:
+        """Send it as soon as a thread is free."""
+        self._waiting.put(batch)
+
+    def next_event(self) -> Settled | Ended:
+        """What has ended next; raises what ended a thread."""
+        ended = self._ended.get()
+        if isinstance(ended, BaseException):
+            raise ended
+        return ended
+
+    def stop(self) -> None:
+        """No batch is begun any more."""
+        self._stopped.set()
+        for _ in self._threads:
+            self._waiting.put(None)
+
+    def _work(self) -> None:
+        while True:
+            # The turn is taken with the batch, so that batches are sent in the order in which they were put.
+            self._turn.acquire()
+            batch = self._waiting.get()
+            if batch is None or self._stopped.is_set():
+                self._turn.release()
+                return
+            began = time.monotonic()
+            try:
+                try:
+                    submissions = self._accepted(batch)
+                except BaseException:
+                    self._stopped.set()  # before the turn: what comes next must not overtake this
+                    raise
+                finally:
+                    self._turn.release()
+                self._ended.put(self._settled(batch, submissions, began))
+            except BaseException as error:  # noqa: BLE001  # raised where it is waited for
+                self._ended.put(error)
+                return
+
+    def _accepted(self, batch: Batch) -> list[Submission]:
+        commands = [row.command for row in batch.rows if row.command is not None]
+        if not commands:
+            return []
+        key = f"{self._key}-{batch.number}"
+        return list(self._client.submit_many(commands, concurrency=1, batch_size=len(commands), key=key))
+
+    def _settled(self, batch: Batch, submissions: list[Submission], began: float) -> Settled:
+        entries: dict[int, BatchEntry] = {}
+        for submission, entry in self._client.outcomes(submissions):
+            entries[submission.place] = entry
+            self._ended.put(Ended(1))
+        places = count()  # among the commands
+        failed = []
+        for row in batch.rows:
+            failure = self._broken(row) if row.command is None else self._failure(row, entries[next(places)])
+            if failure is not None:
+                failed.append(failure)
+        unsent = sum(row.command is None for row in batch.rows)
+        return Settled(batch, unsent, len(batch.rows) - len(failed), failed, time.monotonic() - began)
+
+    def _broken(self, row: Row) -> Failure:
+        error = row.error or UNREADABLE
+        return Failure(row.line, UNREADABLE, error, self._form.failed(row, error))
+
+    def _failure(self, row: Row, entry: BatchEntry) -> Failure | None:
+        if entry.status == "succeeded":
+            return None
+        if entry.job_id is None and entry.problem is not None and entry.problem.status == _EXPIRED:
+            return Failure(row.line, "expired", "its job has expired: whether it took effect is not known", None)
+        if entry.status == "cancelled":
+            return Failure(row.line, "cancelled", "cancelled", self._form.failed(row, "cancelled"))
+        problem = entry.problem
+        error = "no reason given" if problem is None else _without_place(str(problem))
+        reason = "unknown" if problem is None else problem.slug or str(problem.status)
+        return Failure(row.line, reason, error, self._form.failed(row, error))
+
+
+def _without_place(error: str) -> str:
+    """A pointer into a request that nobody has seen, as one into the row."""
+    parts = error.split("#/commands/")
+    return parts[0] + "".join("#/" + part.partition("/")[2] for part in parts[1:])

@@ -1,0 +1,76 @@
+"""What the commands print: tables on a terminal, tabs into a pipe, JSON for programs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from jobpipe_client import json_text
+from jobpipe_client.cli.escaped import cell, escaped, escaped_json
+from jobpipe_client.models import Job
+
+JOB_COLUMNS = ("job", "status", "operation", "item", "attempts", "updated", "why")
+
+
+class Output:
+    """Standard output in the form that was asked for; `log` is for people, on standard error."""
+
+    def __init__(self, *, json: bool, color: bool) -> None:
+        self.json = json
+        self.out = Console(no_color=None if color else True, highlight=False, soft_wrap=True)
+        self.log = Console(stderr=True, no_color=None if color else True, highlight=False)
+
+    def document(self, value: Any) -> None:
+        """One JSON text on a line."""
+        click.echo(escaped_json(json_text.encode(value)))
+
+    def line(self, text: str) -> None:
+        """One line for people."""
+        click.echo(escaped(text))
+
+    def note(self, text: str) -> None:
+        """One line beside the output, on standard error."""
+        click.echo(escaped(" ".join(text.split())), err=True)
+
+    def table(self, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+        """A table on a terminal; else a line for each row, with tabs between the cells."""
+        if not self.out.is_terminal:
+            for row in rows:
+                click.echo("\t".join(map(escaped, row)))
+            return
+        drawn = table(columns, rows)
+        if drawn.row_count:
+            self.out.print(drawn)
+
+    def jobs(self, jobs: Iterable[Job]) -> None:
+        """A line of JSON for each, or a table."""
+        if not self.json:
+            self.table(JOB_COLUMNS, (job_row(job) for job in jobs))
+            return
+        for job in jobs:
+            self.document(job.raw)
+
+    def job(self, job: Job) -> None:
+        """The same for one, at once."""
+        self.jobs([job])
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[str]], title: str | None = None) -> Table:
+    """Rows of text of unknown origin. The first column is to be copied, so it is never cut."""
+    drawn = Table(*columns, title=title, title_justify="left")
+    drawn.columns[0].no_wrap = True
+    drawn.columns[0].overflow = "fold"
+    for row in rows:
+        drawn.add_row(*map(cell, row))
+    return drawn
+
+
+def job_row(job: Job) -> tuple[str, ...]:
+    """The cells of JOB_COLUMNS."""
+    updated = job.updated_at.strftime("%Y-%m-%d %H:%M:%S")
+    why = "" if job.error is None else str(job.error)
+    return (job.id, job.status, job.operation, job.item_id, str(job.attempts), updated, why)

@@ -1,0 +1,138 @@
+"""`jobpipe stats`: how deep and how old the queue is, what it could not digest, and how jobs ended."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+import click
+from rich.console import Group
+from rich.live import Live
+from rich.table import Table
+
+from jobpipe_client.cli.checkout import checkout_module
+from jobpipe_client.cli.command import Command, State, pass_state
+from jobpipe_client.cli.escaped import cell
+from jobpipe_client.cli.exits import OperatorError
+from jobpipe_client.cli.pace import every
+
+
+class Outcomes(Protocol):
+    """How jobs of the last minutes ended: what scripts.outcomes reads."""
+
+    succeeded: int
+    failed: Mapping[str, int]  # by reason
+
+
+class Depths(Protocol):
+    """What the service says of its queues: `Client.stats()`."""
+
+    @property
+    def waiting(self) -> int: ...
+
+    @property
+    def in_flight(self) -> int: ...
+
+    @property
+    def delayed(self) -> int: ...
+
+    @property
+    def oldest_seconds(self) -> float | None: ...
+
+    @property
+    def dead_letters(self) -> int: ...
+
+    @property
+    def parked(self) -> int: ...
+
+
+@click.command(
+    cls=Command,
+    examples="jobpipe stats\njobpipe stats --watch --interval 5\njobpipe stats --json | jq .oldest_seconds",
+)
+@click.option("--watch", is_flag=True, help="Again and again, until Ctrl-C.")
+@click.option(
+    "--interval", type=click.FloatRange(0.2), default=2.0, show_default=True, help="Seconds between looks."
+)
+@click.option("--minutes", type=click.IntRange(1, 24 * 60), default=10, show_default=True, help="Of the outcomes.")
+@pass_state
+def stats(state: State, *, watch: bool, interval: float, minutes: int) -> None:
+    """Show the queue's depth and age, dead letters, parked messages, and how jobs ended.
+
+    How jobs ended is read from the stage's metrics, on an emulator from the worker's log. That takes a checkout and
+    the stage's AWS; without them all else is shown.
+    """
+    shown = Shown(state, minutes)
+    if not watch:
+        shown.now()
+    elif state.output.json or not state.output.out.is_terminal:
+        for _ in every(interval):
+            shown.now()
+    else:
+        with Live(console=state.output.out, auto_refresh=False) as live:
+            for _ in every(interval):
+                live.update(shown.drawn(), refresh=True)
+
+
+class Shown:
+    """Statistics in every form."""
+
+    def __init__(self, state: State, minutes: int) -> None:
+        self._state = state
+        self._minutes = minutes
+
+    def now(self) -> None:
+        """One document, or lines."""
+        output = self._state.output
+        depths = self._state.client.stats()
+        outcomes, why = self._outcomes()
+        if output.json:
+            told = {name: getattr(depths, name) for name in _NAMES} | {"at": depths.at.isoformat()}
+            ended: dict[str, Any] | None = None
+            if outcomes is not None:
+                failed = dict(outcomes.failed)
+                ended = {"minutes": self._minutes, "succeeded": outcomes.succeeded, "failed": failed}
+            output.document(told | {"outcomes": ended, "outcomes_missing": why})
+            return
+        output.table(("", ""), [*depth_rows(depths), *self._outcome_rows(outcomes)])
+        if why:
+            output.note(f"no outcomes: {why}")
+
+    def drawn(self) -> Group:
+        """For a terminal."""
+        outcomes, why = self._outcomes()
+        grid = Table.grid(padding=(0, 2))
+        for name, value in [*depth_rows(self._state.client.stats()), *self._outcome_rows(outcomes)]:
+            grid.add_row(cell(name), cell(value))
+        return Group(grid, cell(f"no outcomes: {why}" if why else ""))
+
+    def _outcomes(self) -> tuple[Outcomes | None, str | None]:
+        try:
+            module = checkout_module("outcomes")
+            return module.read_outcomes(self._state.stage, self._state.client.base_url, self._minutes), None
+        except OperatorError as error:
+            return None, str(error)
+        except Exception as error:  # noqa: BLE001  # the checkout's own errors: no stage, no rights, no AWS
+            return None, " ".join(str(error).split()) or type(error).__name__
+
+    def _outcome_rows(self, outcomes: Outcomes | None) -> list[tuple[str, str]]:
+        if outcomes is None:
+            return []
+        rows = [(f"succeeded in {self._minutes} min", f"{outcomes.succeeded:,}")]
+        return [*rows, *((f"failed: {reason}", f"{n:,}") for reason, n in sorted(outcomes.failed.items()))]
+
+
+_NAMES = ("waiting", "in_flight", "delayed", "oldest_seconds", "dead_letters", "parked")
+
+
+def depth_rows(depths: Depths) -> list[tuple[str, str]]:
+    """Each figure with its name."""
+    oldest = depths.oldest_seconds
+    return [
+        ("waiting", f"{depths.waiting:,}"),
+        ("in flight", f"{depths.in_flight:,}"),
+        ("delayed", f"{depths.delayed:,}"),
+        ("oldest", "not told" if oldest is None else f"{oldest:,.0f} s"),
+        ("dead letters", f"{depths.dead_letters:,}"),
+        ("parked", f"{depths.parked:,}"),
+    ]

@@ -1,0 +1,93 @@
+"""JSON that keeps every number as it was written: a fraction that no float holds exactly is a Decimal."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from decimal import Decimal
+from json.encoder import encode_basestring
+from typing import Any
+
+
+def decode(text: str | bytes) -> Any:
+    """The value of one JSON text; ValueError if it is none, or has NaN or an infinity, or nests too deeply."""
+    return _guarded(_DECODER, text)
+
+
+def decode_strictly(text: str | bytes) -> Any:
+    """As `decode`; and no object may have a name twice, of which a reader would drop one in silence."""
+    return _guarded(_STRICT_DECODER, text)
+
+
+def encode(value: Any) -> str:
+    """Compact JSON text; Decimals are numbers, digit for digit. ValueError or TypeError if it has no JSON form."""
+    try:
+        return _ENCODER.encode(value)
+    except _DecimalMet:
+        # The C encoder has no way to write a Decimal as a number, so the rare value that holds one goes slowly.
+        return _encode_with_decimals(value)
+
+
+class _DecimalMet(Exception):
+    pass
+
+
+def _guarded(decoder: json.JSONDecoder, text: str | bytes) -> Any:
+    try:
+        return decoder.decode(text.decode("utf-8") if isinstance(text, bytes) else text)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+
+
+def _meet_decimal(value: Any) -> Any:
+    if isinstance(value, Decimal):
+        if not value.is_finite():
+            raise ValueError(f"{value} is not a JSON number")
+        raise _DecimalMet
+    raise TypeError(f"{type(value).__name__} has no JSON form")
+
+
+def _encode_with_decimals(value: Any) -> str:
+    if isinstance(value, Decimal):
+        return str(value) if value.is_finite() else _ENCODER.encode(value)
+    if isinstance(value, dict):
+        members = (f"{encode_basestring(_name(name))}:{_encode_with_decimals(v)}" for name, v in value.items())
+        return "{" + ",".join(members) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ",".join(_encode_with_decimals(each) for each in value) + "]"
+    return _ENCODER.encode(value)
+
+
+def _name(name: object) -> str:
+    if not isinstance(name, str):
+        raise TypeError(f"the name {name!r} of a member is not text")
+    return name
+
+
+def _fraction(literal: str) -> float | Decimal:
+    short = float(literal)
+    if repr(short) == literal:  # as nearly all are
+        return short
+    exact = Decimal(literal)
+    return short if Decimal(repr(short)) == exact else exact
+
+
+def _constant(name: str) -> Any:
+    raise ValueError(f"{name} is not a JSON number")
+
+
+def _no_name_twice(members: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(members)
+    if len(value) != len(members):
+        names = [name for name, _ in members]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"the name {twice[:80]!r} stands twice in one object")
+    return value
+
+
+def _decoder(hook: Callable[[list[tuple[str, Any]]], Any] | None) -> json.JSONDecoder:
+    return json.JSONDecoder(object_pairs_hook=hook, parse_float=_fraction, parse_constant=_constant)
+
+
+_DECODER, _STRICT_DECODER = _decoder(None), _decoder(_no_name_twice)
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False, default=_meet_decimal)

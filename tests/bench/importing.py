@@ -1,0 +1,90 @@
+"""`python -m tests.bench.importing [ROWS]`: `jobpipe import` beside a bare loop of POST /batches, on the emulator.
+
+The loop sends one batch after another over one connection, and then asks for each until all of its jobs have ended:
+what the API itself needs for the rows. Each round imports and loops over as many rows, in turn.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import uuid
+from pathlib import Path
+
+import requests
+
+from infra.deployment import Deployer
+from infra.progress import Progress
+from infra.settings import LOCAL_STAGE
+from tests import commands
+from tests.deployed import Stage
+from tests.embedded import embedded
+
+ROUNDS = 4
+BATCH = 100
+
+
+def main(rows: int) -> None:
+    with tempfile.TemporaryDirectory() as folder, embedded(Path(folder)) as (target, here):
+        stage = Stage(Deployer(target, LOCAL_STAGE, here, Progress(), {}).up())
+        stage.client.wait(stage.client.read("warm-up"), timeout=120)
+        bare_loop(stage, BATCH)
+        imported(stage, 4 * BATCH)  # it starts as many of the API's functions as it keeps busy
+        ratios = []
+        for n in range(ROUNDS):
+            # Each goes first as often as the other.
+            measures = [(bare_loop, "loop"), (imported, "import")]
+            took = {name: measure(stage, rows) for measure, name in (measures if n % 2 else measures[::-1])}
+            ratios.append(took["import"] / took["loop"])
+            told = ", ".join(f"{name} {1000 * seconds / rows:.2f} ms/row" for name, seconds in sorted(took.items()))
+            sys.stdout.write(f"{told}, ratio {ratios[-1]:.2f}\n")
+            sys.stdout.flush()
+        sys.stdout.write(f"median ratio {statistics.median(ratios):.2f}\n")
+
+
+def bare_loop(stage: Stage, rows: int) -> float:
+    """Seconds until every row has ended."""
+    url, headers = f"{stage.deployment.base_url}/batches", {"x-api-key": stage.deployment.api_key}
+    began = time.monotonic()
+    with requests.Session() as session:
+        session.trust_env = False
+        ids = []
+        for batch in range(0, rows, BATCH):
+            commands_ = [
+                {"operation": "create", "item": item(uuid.uuid4().hex)}
+                for _ in range(batch, min(batch + BATCH, rows))
+            ]
+            answer = session.post(url, json={"commands": commands_}, headers=headers, timeout=60)
+            answer.raise_for_status()
+            ids.append(answer.json()["id"])
+        sys.stdout.write(f"(accepted {1000 * (time.monotonic() - began) / rows:.2f} ms/row) ")
+        for batch_id in ids:
+            while not session.get(f"{url}/{batch_id}", headers=headers, timeout=60).json()["done"]:
+                time.sleep(0.2)
+    return time.monotonic() - began
+
+
+def imported(stage: Stage, rows: int) -> float:
+    """The same through the command, its start and the file's reading included."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "items.jsonl"
+        path.write_text("".join(json.dumps(item(uuid.uuid4().hex)) + "\n" for _ in range(rows)))
+        env = commands.clean_environment(
+            JOBPIPE_URL=stage.deployment.base_url, JOBPIPE_API_KEY=stage.deployment.api_key
+        )
+        began = time.monotonic()
+        command = [sys.executable, "-m", "jobpipe_client.cli", "import", str(path)]
+        subprocess.run(command, env=env, cwd=commands.ROOT, check=True, stdout=subprocess.DEVNULL)
+        return time.monotonic() - began
+
+
+def item(name: str) -> dict[str, object]:
+    return {"name": name, "description": "One of many", "price": 12.95, "tags": ["a", "b"]}
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 3000)

@@ -1,0 +1,51 @@
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from jobpipe_client.cli.app import app
+from tests.client.service import KEY, Service
+
+
+@pytest.fixture
+def service() -> Iterator[Service]:
+    service = Service()
+    yield service
+    service.stop()
+
+
+@pytest.fixture(autouse=True)
+def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("JOBPIPE_URL", "JOBPIPE_API_KEY", "JOBPIPE_STAGE", "JOBPIPE_STATE_DIR", "NO_COLOR"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.chdir(tmp_path)
+
+
+class Jobpipe:
+    """The command in this process, on the service in memory."""
+
+    def __call__(self, *arguments: str, said: str | bytes | None = None) -> Result:
+        return CliRunner().invoke(app, arguments, input=said)
+
+    def does(self, *arguments: str, said: str | bytes | None = None) -> str:
+        """What a command prints that has to succeed."""
+        done = self(*arguments, said=said)
+        assert done.exit_code == 0, done.output
+        return done.stdout
+
+    def fails(self, status: int, *arguments: str) -> str:
+        """The one line of a command that has to fail so."""
+        done = self(*arguments)
+        assert done.exit_code == status, done.output
+        lines = done.stderr.splitlines()
+        assert len(lines) == 1, done.stderr
+        assert lines[0].startswith("jobpipe: ")
+        return lines[0]
+
+
+@pytest.fixture
+def jobpipe(service: Service, monkeypatch: pytest.MonkeyPatch) -> Jobpipe:
+    monkeypatch.setenv("JOBPIPE_URL", service.url)
+    monkeypatch.setenv("JOBPIPE_API_KEY", KEY)
+    return Jobpipe()

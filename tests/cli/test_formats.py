@@ -1,0 +1,141 @@
+"""Files as the import reads and the export writes them: any bytes, any values."""
+
+from __future__ import annotations
+
+import io
+import json
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from jobpipe_client import json_text
+from jobpipe_client.cli.exporting import write_csv, write_jsonl
+from jobpipe_client.cli.importing.batches import Batch, cut, whole
+from jobpipe_client.cli.importing.csv_rows import CsvRows
+from jobpipe_client.cli.importing.jsonl import JsonLines
+from jobpipe_client.cli.importing.lines import Lines
+from jobpipe_client.cli.importing.rows import Format
+from jobpipe_client.models import Item
+
+texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=8) | st.sampled_from(
+    ["a:number", "007", "true", "1.50", 'x"y', "\r", "\n", " ", "\ufeff", ",", "=1+1"]
+)
+numbers = (
+    st.integers(-(10**30), 10**30)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.decimals(allow_nan=False, allow_infinity=False, min_value=-100, max_value=100, places=25)
+)
+values = st.recursive(
+    st.none() | st.booleans() | numbers | texts,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3),
+    max_leaves=5,
+)
+names = texts.filter(lambda name: name not in {"", "id"} and not name.startswith("jobpipe:"))
+items = st.dictionaries(names, values, max_size=5)
+
+
+def commands(form: Format, content: bytes, number: int = 0) -> list[Any]:
+    file = io.BytesIO(content)
+    file.seek(form.start)
+    return [row.command and row.command["item"] for row in form.rows(Lines(file, offset=form.start, number=number))]
+
+
+@given(st.lists(items, min_size=1, max_size=5))
+def test_a_csv_that_was_exported_has_the_same_items(found: list[dict[str, Any]]) -> None:
+    written = [Item({"id": str(n), "name": "N", **item}) for n, item in enumerate(found)]
+    lines: list[str] = []
+    assert write_csv(written, lines.append) == len(found)
+    content = "".join(lines).encode()
+    form = CsvRows(Lines(io.BytesIO(content)), ignored=["id"])
+    expected = [{"name": "N", **item} for item in found]
+    read = commands(form, content, number=1)
+    # As JSON: 1 and True, 1 and 1.0 are two things.
+    assert list(map(sorted_text, read)) == list(map(sorted_text, expected))
+
+
+@given(st.lists(items.filter(bool), max_size=5))
+def test_lines_of_json_that_were_exported_have_the_same_items(found: list[dict[str, Any]]) -> None:
+    lines: list[str] = []
+    write_jsonl(map(Item, found), lines.append)
+    assert all(line[:-1].isprintable() for line in lines)
+    read = commands(JsonLines(commands=False), "".join(lines).encode())
+    assert list(map(sorted_text, read)) == list(map(sorted_text, found))
+
+
+def sorted_text(value: Any) -> str:
+    return json_text.encode(in_order(value))
+
+
+def in_order(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: in_order(value[name]) for name in sorted(value)}
+    if isinstance(value, list):
+        return [in_order(each) for each in value]
+    # What a float holds exactly comes back as one.
+    if isinstance(value, Decimal):
+        return float(value) if Decimal(repr(float(value))) == value else value.normalize()
+    return value
+
+
+pieces = st.sampled_from(
+    [b"a", b"b", b",", b'"', b'""', b"\n", b"\r\n", b"\r", b"\xff", b"\xef\xbb\xbf", b"{", b"}", b'{"a":1}', b" "]
+)
+
+
+@given(st.lists(pieces, max_size=60), st.integers(1, 5), st.sampled_from(["csv", "jsonl"]))
+@example([b'"', b"\n", b"a", b"\n", b'"', b"x", b"\n"], 1, "csv")
+def test_a_range_that_is_read_again_is_the_same_batch(soup: list[bytes], most: int, kind: str) -> None:
+    content = (b"a,b\n" if kind == "csv" else b"") + b"".join(soup)
+    first = Lines(io.BytesIO(content))
+    form: Format = CsvRows(first) if kind == "csv" else JsonLines(commands=False)
+    batches = list(cut(form, first, number=0, most_rows=most))
+    assert [batch.number for batch in batches] == list(range(len(batches)))
+    end = form.start
+    for batch in batches:
+        assert batch.start == end < batch.end
+        end = batch.end
+        file = io.BytesIO(content)
+        file.seek(batch.start)
+        again = whole(form, Lines(file, offset=batch.start, number=batch.line, end=batch.end), batch.number)
+        assert told(again) == told(batch)
+
+
+def told(batch: Batch) -> list[tuple[int, int, Any]]:
+    return [(row.line, row.end, row.command) for row in batch.rows]
+
+
+@given(st.lists(pieces, max_size=40))
+def test_every_line_of_a_csv_is_read_once(soup: list[bytes]) -> None:
+    """Whatever quotation marks stand in it: nothing is passed over but empty lines."""
+    content = b"".join(soup)
+    lines = Lines(io.BytesIO(b"a\n" + content))
+    form = CsvRows(lines)
+    taken = b"".join(line.raw for row in form.rows(lines) for line in row.lines)
+    assert taken.replace(b"\n", b"").replace(b"\r", b"") == content.replace(b"\n", b"").replace(b"\r", b"")
+
+
+@pytest.mark.parametrize("text", ["01", "+1", ".5", "1.", "1e", "NaN", "Infinity", "1 2", "\u0661", "1_0", "0x1"])
+def test_what_is_no_number_of_json_is_none(text: str) -> None:
+    content = f"n:number\n{text}\n".encode()
+    form = CsvRows(Lines(io.BytesIO(content)))
+    assert commands(form, content, number=1) == [None]
+
+
+@given(values)
+def test_json_keeps_every_value(value: Any) -> None:
+    text = json_text.encode(value)
+    assert sorted_text(json_text.decode(text)) == sorted_text(value)
+    assert json.loads(text, parse_float=Decimal) == json.loads(
+        json_text.encode(json_text.decode(text)), parse_float=Decimal
+    )
+
+
+@pytest.mark.parametrize(
+    "value", [float("nan"), Decimal("Infinity"), [Decimal("NaN")], {1: Decimal("0.1")}, {"a": {2}}]
+)
+def test_what_has_no_json_form_is_refused(value: Any) -> None:
+    with pytest.raises((ValueError, TypeError)):
+        json_text.encode(value)

@@ -1,0 +1,17 @@
+"""docs/cli.md is what the command line says of itself."""
+
+from __future__ import annotations
+
+from jobpipe_client.cli.exits import MEANINGS
+from scripts.cli_reference import PAGE, page
+
+
+def test_the_reference_is_of_today() -> None:
+    text = PAGE.read_text(encoding="utf-8")
+    assert page(text) == text, "python -m scripts.cli_reference"
+
+
+def test_the_introduction_has_every_exit_status() -> None:
+    introduction = PAGE.read_text(encoding="utf-8").partition("## Importing")[0]
+    for status, _ in MEANINGS:
+        assert f"| {status} |" in introduction or f"{status}," in introduction or f", {status} |" in introduction
