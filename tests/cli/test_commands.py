@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import sysconfig
 from pathlib import Path
 from typing import Any
 
@@ -277,9 +278,12 @@ def test_completion_prints_a_script(jobpipe: Jobpipe, shell: str) -> None:
 def test_operators_commands_need_a_checkout(service: Service, tmp_path: Path) -> None:
     """The client alone, as an installed one is."""
     (tmp_path / "jobpipe_client").symlink_to(commands.ROOT / "jobpipe_client")
+    # Without `site` the checkout, which is installed here as it stands, is not on the path.
+    path = [str(tmp_path), sysconfig.get_paths()["purelib"]]
+    start = f"import sys; sys.path += {path}; from jobpipe_client.cli import main; sys.exit(main())"
     for name in ("audit", "redrive", "parked"):
         done = subprocess.run(
-            (sys.executable, "-m", "jobpipe_client.cli", name, "--limit", "3"),
+            (sys.executable, "-S", "-c", start, name, "--limit", "3"),
             cwd=tmp_path,
             env=commands.clean_environment(),
             capture_output=True,
