@@ -1,4 +1,4 @@
-"""`python -m tests.browser.screenshots`: the pictures of the console in docs/images, of a stage of their own."""
+"""`python -m tests.browser.screenshots`: the pictures in docs/images, of a stage of their own."""
 
 from __future__ import annotations
 
@@ -20,7 +20,9 @@ from infra.progress import Progress
 from infra.settings import LOCAL_STAGE, ROOT
 from tests.browser.chromium import chromium
 from tests.browser.console import ENDS, Console
+from tests.browser.terminal import picture as terminal_picture
 from tests.chaos.poison import Mapping
+from tests.commands import clean_environment
 from tests.deployed import Stage
 from tests.embedded import embedded
 
@@ -49,6 +51,7 @@ def main() -> None:
         stage = Stage(Deployer(target, LOCAL_STAGE, here, Progress(), {}).up())
         for item in there:
             stage.client.wait(stage.client.create(item), timeout=120)
+        command_line(stage, Path(state))
         with chromium() as browser:
             with tab(browser, stage, DESKTOP, "light") as console:
                 overview(console, [there[0], *new])
@@ -60,6 +63,24 @@ def main() -> None:
                 console.page.locator("#sent-link").click()
                 expect(console.page.locator("#job-failure")).to_be_visible()
                 picture(console, "console-phone.png")
+
+
+ROWS = """name,description,price:number
+Fjäll kettle,Enamel,24.90
+Fjäll mug,Enamel,9.50
+Fjäll pot,,31
+Fjäll mug,The same name again,9.50
+Fjäll pan,Steel,unknown
+Fjäll ladle,Beech,6
+"""
+
+
+def command_line(stage: Stage, folder: Path) -> None:
+    """An import of which some rows fail, what became of those, and the queue."""
+    (folder / "kitchen.csv").write_text(ROWS)
+    env = clean_environment(JOBPIPE_URL=stage.deployment.base_url, JOBPIPE_API_KEY=stage.deployment.api_key)
+    commands = (("import", "kitchen.csv"), ("failed",), ("stats",))
+    terminal_picture(FOLDER / "cli.svg", commands, env, folder)
 
 
 @contextmanager
