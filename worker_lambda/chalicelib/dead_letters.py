@@ -8,7 +8,7 @@ from jobpipe.clock import now
 from jobpipe.errors import AttemptsSpent, JobEnded, UndecodableMessage
 from jobpipe.metrics import DEAD_LETTERS, meter
 from jobpipe.queue_message import decode_message
-from jobpipe.telemetry import logger
+from jobpipe.telemetry import logged_id, logger
 
 from .attempts import adopt
 from .clean_up import finish_clean_up, remove_uncommitted
@@ -35,7 +35,8 @@ def end_job_of(delivery: Delivery, services: Services) -> None:
     except UndecodableMessage as why:
         park(delivery, why, "dead-letters", services)
         return
-    about = {"job_id": message.job.job_id, "item_id": message.item_id, "request_id": message.request_id}
+    item_id = logged_id(message.item_id)
+    about = {"job_id": message.job.job_id, "item_id": item_id, "request_id": message.request_id}
     problem = AttemptsSpent("Its message could not be processed; retry the job when the cause is gone.")
     try:
         adopt(message, services)
