@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from jobpipe.clock import now
 from jobpipe.errors import AttemptsSpent, JobEnded, UndecodableMessage
-from jobpipe.metrics import DEAD_LETTERS, meter
+from jobpipe.metrics import DEAD_LETTERS, FAILED, meter
 from jobpipe.queue_message import decode_message
 from jobpipe.telemetry import logged_id, logger
 
@@ -47,6 +47,7 @@ def end_job_of(delivery: Delivery, services: Services) -> None:
         return
     # Before the clean-up: should that fail, the message comes again to a job that has ended.
     meter.add(DEAD_LETTERS)
+    meter.add(FAILED, reason=AttemptsSpent.slug)
     logger.error("dead letter", extra=about)
     remove_uncommitted(message.job, message.item_id, services)
 

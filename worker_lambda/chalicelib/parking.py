@@ -26,9 +26,8 @@ def park(delivery: Delivery, why: UndecodableMessage, source: str, services: Ser
         problem = CommandUnreadable(f"Its message is parked: {why}").to_problem()
         with suppress(JobEnded):
             services.jobs.fail(why.job, problem, now(), why.kept, attempt=False)
-            if source == "commands":
-                meter.add(FAILED, reason=CommandUnreadable.slug)
-            else:
+            meter.add(FAILED, reason=CommandUnreadable.slug)
+            if source == "dead-letters":
                 meter.add(DEAD_LETTERS)
     # The reason may quote the message, and SQS does not take every character.
     reason = str(why).encode("ascii", "backslashreplace").decode()[:_MAX_REASON]
