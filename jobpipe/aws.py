@@ -27,6 +27,7 @@ from jobpipe import __version__, deadline
 from jobpipe.errors import Unavailable
 
 if TYPE_CHECKING:
+    from mypy_boto3_cloudwatch import CloudWatchClient
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sqs import SQSClient
@@ -93,7 +94,7 @@ def make_client(service: str, *, config: Config) -> Any:
 
 @dataclass
 class AwsClients:
-    """The clients, each made when it is first used: most requests never need S3."""
+    """The clients, each made when it is first used: most requests never need S3, few need CloudWatch."""
 
     call_timeout: float = API_CALL_TIMEOUT  # seconds, of one try of one call
     make: Callable[..., Any] = make_client
@@ -111,6 +112,11 @@ class AwsClients:
     @cached_property
     def sqs(self) -> SQSClient:
         client: SQSClient = self.make("sqs", config=self._config)
+        return client
+
+    @cached_property
+    def cloudwatch(self) -> CloudWatchClient:
+        client: CloudWatchClient = self.make("cloudwatch", config=self._config)
         return client
 
     @cached_property

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
+from jobpipe.backlog import Backlog
 from jobpipe.batch import Batch
 from jobpipe.errors import Problem, ProblemError
 from jobpipe.item import Change, DocumentRef, ItemPage, StoredItem
@@ -119,6 +120,13 @@ class BatchQueue(CommandQueue, Protocol):
 
         When this returns, the others will be delivered.
         """
+
+
+class BacklogGauge(Protocol):
+    """What is on the queues, for whoever watches."""
+
+    def read(self) -> Backlog:
+        """How much there is now; the counts may be some seconds old, the age a minute or two."""
 
 
 class ReceivedMessages(Protocol):

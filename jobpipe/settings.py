@@ -17,7 +17,8 @@ class Settings:
     names_table: str
     documents_bucket: str
     commands_queue_url: str
-    parked_queue_url: str  # empty for the API
+    parked_queue_url: str
+    dead_letters_queue_url: str  # empty for the worker, which need not know it
     worker_timeout: float  # seconds
     job_retention: timedelta  # how long an ended job can be read
     longest_wait: float  # seconds that the API holds an answer back at most; 0 for never
@@ -31,7 +32,8 @@ class Settings:
             names_table=environ["NAMES_TABLE"],
             documents_bucket=environ["DOCUMENTS_BUCKET"],
             commands_queue_url=environ["COMMANDS_QUEUE_URL"],
-            parked_queue_url=environ.get("PARKED_QUEUE_URL", ""),
+            parked_queue_url=environ["PARKED_QUEUE_URL"],
+            dead_letters_queue_url=environ.get("DEAD_LETTERS_QUEUE_URL", ""),
             worker_timeout=float(environ.get("WORKER_TIMEOUT", "30")),
             job_retention=timedelta(days=float(environ.get("JOB_RETENTION_DAYS", "7"))),
             longest_wait=float(environ.get("MAX_WAIT_SECONDS", "20")),

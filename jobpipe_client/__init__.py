@@ -35,7 +35,7 @@ from jobpipe_client.exceptions import (
     VersionMismatch,
     WaitTimeout,
 )
-from jobpipe_client.models import Batch, BatchEntry, Item, Job
+from jobpipe_client.models import Batch, BatchEntry, Item, Job, Stats
 from jobpipe_client.problem import Problem
 from jobpipe_client.settings import Connection
 from jobpipe_client.sync import SyncClient
@@ -66,6 +66,7 @@ __all__ = [
     "NotFound",
     "Problem",
     "ProblemError",
+    "Stats",
     "SyncClient",
     "TimedOut",
     "TooLarge",

@@ -11,7 +11,7 @@ from tenacity import RetryCallState, Retrying, retry_if_result, stop_after_delay
 
 from jobpipe_client import calls
 from jobpipe_client.exceptions import BadAnswer, TimedOut, WaitTimeout
-from jobpipe_client.models import Batch, Item, Job
+from jobpipe_client.models import Batch, Item, Job, Stats
 from jobpipe_client.settings import Connection, find_connection
 from jobpipe_client.sync import SyncClient
 from jobpipe_client.transport import Transport, document, retry_after
@@ -172,6 +172,10 @@ class Client:
             if following is None:
                 return
             response = self.transport.get(self.transport.resolve(response, following["url"]))
+
+    def stats(self) -> Stats:
+        """How many messages wait, for how long, and how many were given up; all callers' together."""
+        return Stats.of(document(self.transport.get("/stats")))
 
     def health(self) -> dict[str, Any]:
         """What the service says about itself, its version among it."""

@@ -109,6 +109,39 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True)
+class Stats:
+    """What is on the service's queues, all callers' together; the counts are approximate."""
+
+    at: datetime  # when they were counted
+    waiting: int  # on the queue of commands, ready for the worker
+    in_flight: int  # being worked on, or away until they come again
+    delayed: int  # not to be delivered yet
+    oldest_seconds: float | None  # since the oldest was sent; None where nobody tells, as on emulators
+    dead_letters: int  # given up by the queue; their jobs are about to be ended
+    parked: int  # no commands; for an operator to look at
+    raw: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)  # as received
+
+    @classmethod
+    def of(cls, document: object) -> Stats:
+        """The counts in `document`; BadAnswer if there are none."""
+        try:
+            raw = cast("dict[str, Any]", document)
+            queue, oldest = raw["queue"], raw["queue"]["oldest_seconds"]
+            return cls(
+                at=datetime.fromisoformat(raw["at"]),
+                waiting=int(queue["waiting"]),
+                in_flight=int(queue["in_flight"]),
+                delayed=int(queue["delayed"]),
+                oldest_seconds=None if oldest is None else float(oldest),
+                dead_letters=int(raw["dead_letters"]),
+                parked=int(raw["parked"]),
+                raw=raw,
+            )
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise BadAnswer(f"the answer is not the counts of queues ({error!r})") from error
+
+
+@dataclass(frozen=True, slots=True)
 class BatchEntry:
     """What became of one command of a batch: a job, or a problem instead."""
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from jobpipe.backlog import Backlog
 from jobpipe.batch import Batch
 from jobpipe.clock import now, rfc3339
 from jobpipe.errors import ItemChanged, JobEnded, NameLocked, Problem, ProblemError
@@ -307,6 +308,19 @@ class MemoryQueue:
         failed = {failure["itemIdentifier"] for failure in answer["batchItemFailures"]}
         done = {record["messageId"] for record in records} - failed
         self.waiting = [entry for entry in self.waiting if entry[0] not in done]
+
+
+@dataclass
+class MemoryBacklog:
+    """BacklogGauge; nothing is ever in flight, and what was sent first is the oldest."""
+
+    queue: MemoryQueue
+    parked: MemoryParked
+
+    def read(self) -> Backlog:
+        sent = [self.queue.sent_ms.get(message_id, 0) for message_id, _, _ in self.queue.waiting]
+        oldest = max(0.0, now().timestamp() - min(sent) / 1000) if sent else 0.0
+        return Backlog(len(sent), 0, 0, oldest, 0, len(self.parked.messages))
 
 
 @dataclass

@@ -15,6 +15,7 @@ from jobpipe.stores import Stores
 from tests.documented import documented
 from tests.memory import (
     RETENTION,
+    MemoryBacklog,
     MemoryBatches,
     MemoryDocuments,
     MemoryItems,
@@ -72,6 +73,7 @@ class Pipeline:
         self.stores = Stores(self.jobs, self.items, self.documents)
         services = Services(
             *(self.jobs, self.items, self.documents, self.queue, RETENTION, self.batches),
+            backlog=MemoryBacklog(self.queue, self.parked),
             longest_wait=self.longest_wait,
         )
         self.app = build_app("test", lambda: services)

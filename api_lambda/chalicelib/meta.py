@@ -22,6 +22,7 @@ def index(request: HttpRequest, services: Services) -> HttpResponse:  # noqa: AR
                 "items": "/items",
                 "jobs": "/jobs",
                 "batches": "/batches",
+                "stats": "/stats",
                 "health": "/health",
                 "openapi": "/openapi.json",
                 "docs": "/docs",

@@ -265,4 +265,11 @@ OPERATIONS: dict[str, Operation] = {
         (*KEYED, NotFound),
         "The results of its jobs are under their own ids.",
     ),
+    "get_stats": Operation(
+        "service",
+        {200: answer("What is on the queues.", ref("Stats"))},
+        KEYED,
+        "Of all callers together. The counts are SQS's, which are approximate, and the age is CloudWatch's, which"
+        " is a minute or two behind.",
+    ),
 }

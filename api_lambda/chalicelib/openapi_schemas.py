@@ -111,8 +111,31 @@ def schemas(problem_slugs: list[str]) -> dict[str, Schema]:
                 },
             }
         ),
+        "Stats": _stats(),
         "Health": _object({"status": {"const": "ok"}, "version": {"type": "string"}}),
     }
+
+
+def _stats() -> Schema:
+    age: Schema = {
+        "type": ["number", "null"],
+        "minimum": 0,
+        "description": "Seconds since the oldest of these was sent; null where nobody tells, as on emulators.",
+    }
+    queue = {
+        "waiting": _count("Ready for the worker."),
+        "in_flight": _count("Being worked on, or away until they come again."),
+        "delayed": _count("Not to be delivered yet."),
+        "oldest_seconds": age,
+    }
+    return _object(
+        {
+            "at": ref("Time"),
+            "queue": {**_object(queue), "description": "Messages on the queue of commands."},
+            "dead_letters": _count("Messages that SQS has given up, and whose jobs are about to be ended."),
+            "parked": _count("Messages that are no command, for a person to look at."),
+        }
+    )
 
 
 def _object(properties: dict[str, Any], optional: dict[str, Any] | None = None) -> Schema:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from . import batches, items, jobs, meta
+from . import batches, items, jobs, meta, stats
 from .http import HttpRequest, HttpResponse
 from .services import Services
 
@@ -40,4 +40,5 @@ ROUTES = (
     Route("POST", "/jobs/{job_id}/retry", jobs.retry_job),
     Route("POST", "/batches", batches.submit_batch),
     Route("GET", "/batches/{batch_id}", batches.get_batch),
+    Route("GET", "/stats", stats.get_stats),
 )

@@ -10,8 +10,9 @@ from functools import cache
 
 from jobpipe.aws import AwsClients
 from jobpipe.dynamodb_batches import DynamoDbBatches
-from jobpipe.ports import BatchQueue, BatchStore
+from jobpipe.ports import BacklogGauge, BatchQueue, BatchStore
 from jobpipe.settings import Settings
+from jobpipe.sqs_backlog import QueueUrls, SqsBacklog
 from jobpipe.sqs_commands import SqsCommands
 from jobpipe.stores import Stores, open_stores
 
@@ -25,6 +26,7 @@ class Services(Stores):
     queue: BatchQueue
     job_retention: timedelta
     batches: BatchStore
+    backlog: BacklogGauge
     longest_wait: float = math.inf  # seconds that a request is held back at most, whatever it asks for
     breaker: CircuitBreaker = field(default_factory=CircuitBreaker)
 
@@ -35,6 +37,7 @@ def open_services() -> Services:
     settings, clients = Settings.from_env(os.environ), AwsClients()
     stores = open_stores(settings, clients)
     _ = clients.dynamodb, clients.sqs  # what every write needs; S3 is for large documents only
+    queues = QueueUrls(settings.commands_queue_url, settings.dead_letters_queue_url, settings.parked_queue_url)
     return Services(
         jobs=stores.jobs,
         items=stores.items,
@@ -43,4 +46,5 @@ def open_services() -> Services:
         job_retention=settings.job_retention,
         longest_wait=settings.longest_wait,
         batches=DynamoDbBatches(clients, settings.jobs_table),
+        backlog=SqsBacklog(clients, queues),
     )

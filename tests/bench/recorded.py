@@ -16,6 +16,7 @@ from jobpipe.dynamodb_batches import DynamoDbBatches
 from jobpipe.job import Job
 from jobpipe.queue_message import QueueMessage, seal
 from jobpipe.settings import Settings
+from jobpipe.sqs_backlog import QueueUrls, SqsBacklog
 from jobpipe.sqs_commands import SqsCommands
 from jobpipe.stores import Stores, open_stores
 from tests.bench.aws_calls import Call
@@ -75,6 +76,7 @@ class Recorder:
             documents_bucket=named["documents_bucket"],
             commands_queue_url=named["commands_queue_url"],
             parked_queue_url=named["parked_queue_url"],
+            dead_letters_queue_url=named["dead_letters_queue_url"],
             worker_timeout=5,
             job_retention=RETENTION,
             longest_wait=0,
@@ -89,6 +91,10 @@ class Recorder:
             queue=queue,
             job_retention=settings.job_retention,
             batches=DynamoDbBatches(clients, settings.jobs_table),
+            backlog=SqsBacklog(
+                clients,
+                QueueUrls(settings.commands_queue_url, settings.dead_letters_queue_url, settings.parked_queue_url),
+            ),
         )
 
     def accept(self, command: Command) -> tuple[Job, list[Call]]:

@@ -28,6 +28,11 @@ def list_failed_jobs(lab: Lab) -> Act:
 
 
 @operation("api")
+def stats(lab: Lab) -> Act:
+    return lambda: lab.request("GET", "/stats")
+
+
+@operation("api")
 def health(lab: Lab) -> Act:
     return lambda: lab.request("GET", "/health")
 

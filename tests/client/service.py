@@ -216,6 +216,11 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _route(self, seen: Seen) -> Canned:  # noqa: C901, PLR0911
         owner = self.owner
+        if seen.path == "/stats":
+            waiting = sum(map(len, self.owner.pending.values()))
+            queue = {"waiting": waiting, "in_flight": 0, "delayed": 0, "oldest_seconds": None}
+            at = datetime.now(UTC).isoformat()
+            return Canned(200, {}, {"at": at, "queue": queue, "dead_letters": 0, "parked": 0})
         if seen.path == "/health":
             return Canned(200, {}, {"status": "ok", "version": "1"})
         if seen.headers.get("x-api-key") != KEY:

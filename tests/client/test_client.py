@@ -175,6 +175,17 @@ def test_a_read_item_has_the_etag_that_if_match_takes(client: Client) -> None:
     assert stale.error.slug == "version-mismatch"
 
 
+def test_stats(client: Client, service: Service) -> None:
+    service.paused = True
+    client.create({"name": "Tent", "description": "d"})
+    stats = client.stats()
+    assert (stats.waiting, stats.in_flight, stats.delayed) == (1, 0, 0)
+    assert (stats.oldest_seconds, stats.dead_letters, stats.parked) == (None, 0, 0)
+    service.canned.append(Canned(200, {}, {"queue": []}))
+    with pytest.raises(BadAnswer):
+        client.stats()
+
+
 def test_health(client: Client) -> None:
     assert client.health() == {"status": "ok", "version": "1"}
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 PRODUCT = ("jobpipe", "api_lambda", "worker_lambda")
-_SERVICES = {"dynamodb", "s3", "sqs"}
+_SERVICES = {"cloudwatch", "dynamodb", "s3", "sqs"}
 _NAMELESS = {"<locals>", "<lambda>", "<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>"}
 
 

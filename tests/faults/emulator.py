@@ -7,12 +7,12 @@ about 0.4 ms, a third of what it takes over HTTP.
 from __future__ import annotations
 
 import asyncio
-import copy
 import importlib
 import io
 import json
 import logging
 import os
+import pickle
 import sys
 from collections.abc import Coroutine, Iterator, Mapping
 from dataclasses import dataclass
@@ -30,9 +30,9 @@ from infra.templates import foundation_for, to_json
 from tests.faults.virtual_time import Clock, EmulatorTime
 
 ENDPOINT = "http://localhost:4566"  # where nothing has to listen: requests are taken before they are sent
-_SERVICES = ("dynamodb", "s3", "sqs")
+_SERVICES = ("cloudwatch", "dynamodb", "s3", "sqs")
 
-Snapshot = list[dict[Any, Any]]
+Snapshot = bytes  # pickled, which is several times as fast as copying
 _OK = 200
 
 
@@ -84,10 +84,10 @@ class Emulator:
         return json.loads(body)
 
     def snapshot(self) -> Snapshot:
-        return copy.deepcopy(self._states)
+        return pickle.dumps(self._states, pickle.HIGHEST_PROTOCOL)
 
     def restore(self, snapshot: Snapshot) -> None:
-        for state, then in zip(self._states, copy.deepcopy(snapshot), strict=True):
+        for state, then in zip(self._states, pickle.loads(snapshot), strict=True):  # noqa: S301  # our own
             state.clear()
             state.update(then)
 

@@ -40,7 +40,7 @@ def http_event(method: str, target: str, body: Any, headers: dict[str, str]) -> 
     """As API Gateway makes it."""
     parts = urlsplit(target)
     first, *more = parts.path.strip("/").split("/")
-    name = {"items": "item_id", "jobs": "job_id", "batches": "batch_id"}[first]
+    name = {"items": "item_id", "jobs": "job_id", "batches": "batch_id", "stats": ""}[first]
     resource = "/".join([f"/{first}", *([f"{{{name}}}", *more[1:]] if more else [])])
     headers = {"x-api-key": f"alice{'0' * 32}", **headers}
     return {

@@ -38,7 +38,10 @@ class Kind(StrEnum):
 
 
 _ROW_WRITES = {"put_item", "update_item", "delete_item"}
-_READS = {"get_item", "batch_get_item", "query", "scan", "get_object", "list_objects_v2"}
+_READS = {
+    *("get_item", "batch_get_item", "query", "scan", "get_object", "list_objects_v2"),
+    *("get_queue_attributes", "get_metric_statistics"),
+}
 ACKNOWLEDGE = Site("tests/faults/world.py", "poller", "sqs.delete_message")
 
 

@@ -44,7 +44,8 @@ class Lambdas:
         self._environment = {**_CREDENTIALS, **_settings(emulator.outputs)}
         with patch.dict(os.environ, self._environment):
             self._clients = AwsClients()
-            for client in (self._clients.dynamodb, self._clients.s3, self._clients.sqs):
+            clients = self._clients
+            for client in (clients.cloudwatch, clients.dynamodb, clients.s3, clients.sqs):
                 injector.attach(client)
         self.unexpected: list[str] = []
         self.api = self.worker = ModuleType("none yet")
@@ -133,7 +134,8 @@ def _settings(outputs: Any) -> dict[str, str]:
         "NAMES_TABLE": outputs["NamesTable"],
         "DOCUMENTS_BUCKET": outputs["DocumentsBucket"],
         "COMMANDS_QUEUE_URL": outputs["CommandsQueueUrl"],
-        "PARKED_QUEUE_URL": outputs.get("ParkedQueueUrl", ""),
+        "PARKED_QUEUE_URL": outputs["ParkedQueueUrl"],
+        "DEAD_LETTERS_QUEUE_URL": outputs["DeadLettersQueueUrl"],
         "WORKER_TIMEOUT": str(WORKER_TIMEOUT),
         "JOB_RETENTION_DAYS": "7",
     }

@@ -38,7 +38,7 @@ def noted(runner: Runner, called: set[tuple[str, str, str]]) -> Iterator[None]:
         called.update((role, *permission) for permission in needed)
 
     clients = world.lambdas._clients
-    events = [client.meta.events for client in (clients.dynamodb, clients.s3, clients.sqs)]
+    events = [client.meta.events for client in (clients.cloudwatch, clients.dynamodb, clients.s3, clients.sqs)]
     for each in events:
         each.register("provide-client-params.*.*", note)
     yield

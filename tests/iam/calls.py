@@ -24,6 +24,8 @@ def permissions(
     names = {value: name for name, value in stage.items()}
     if service == "sqs":
         yield f"sqs:{operation}", f"${{{names[given['QueueUrl']].removesuffix('Url')}Arn}}"
+    elif service == "cloudwatch":
+        yield f"cloudwatch:{operation}", "*"
     elif service == "s3":
         yield _of_s3(operation, given, names)
     elif operation == "BatchGetItem":

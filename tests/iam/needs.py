@@ -43,6 +43,21 @@ NEEDS: dict[Key, Need] = {
         "503, 0 queued",
         "no batch is accepted by an emulator; AWS, which has no such action, asks for sqs:SendMessage",
     ),
+    ("APIRole", "CountCommands", "sqs:GetQueueAttributes"): Need(
+        api.count_what_waits, "200", "503", "nobody sees how much waits"
+    ),
+    ("APIRole", "CountDeadLetters", "sqs:GetQueueAttributes"): Need(
+        api.count_what_waits, "200", "503", "nobody sees how much waits"
+    ),
+    ("APIRole", "CountParked", "sqs:GetQueueAttributes"): Need(
+        api.count_what_waits, "200", "503", "nobody sees how much waits"
+    ),
+    ("APIRole", "AgeOfMessages", "cloudwatch:GetMetricStatistics"): Need(
+        api.count_what_waits_and_for_how_long,
+        "200, oldest 42.0",
+        "200, oldest None",
+        "nobody sees for how long the oldest message waits",
+    ),
     ("APIRole", "ListTroubledJobs", "dynamodb:Query"): Need(
         api.list_failed_jobs, "200, listed", "503", "nobody sees which jobs have failed"
     ),

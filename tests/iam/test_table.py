@@ -19,7 +19,7 @@ NARROW = re.compile(
     r"|\$\{\w+LogGroup\.Arn\}"
     r"|\$\{EncryptionKey\}"
 )
-TAKES_NO_RESOURCE = {"xray:PutTelemetryRecords", "xray:PutTraceSegments"}
+TAKES_NO_RESOURCE = {"cloudwatch:GetMetricStatistics", "xray:PutTelemetryRecords", "xray:PutTraceSegments"}
 """https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsx-ray.html"""
 
 

@@ -9,8 +9,9 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 DECIDING = [
-    *("batch", "clock", "commands", "errors", "deadline", "etags", "item", "item_reader", "item_rules", "job"),
-    *("job_ref", "json_text", "limits", "ports", "queue_message", "retry", "send_rounds", "settings"),
+    *("backlog", "batch", "clock", "commands", "errors", "deadline", "etags", "item", "item_reader"),
+    *("item_rules", "job", "job_ref", "json_text", "limits", "ports", "queue_message", "retry"),
+    *("send_rounds", "settings"),
 ]
 ADAPTERS = [
     "aws",
@@ -19,6 +20,7 @@ ADAPTERS = [
     "dynamodb_jobs",
     "dynamodb_rows",
     "s3_documents",
+    "sqs_backlog",
     "sqs_commands",
     "sqs_parked",
     "stores",

@@ -4,7 +4,18 @@ A scenario prepares a stage, without faults, and returns what happens then, of w
 run many times, each from the same stage.
 """
 
-from tests.faults.scenarios import batches, cancels, claims, commands, containment, replays, retries
+from tests.faults.scenarios import batches, cancels, claims, commands, containment, replays, retries, stats
 from tests.faults.scenarios.parts import SCENARIOS, Then
 
-__all__ = ["SCENARIOS", "Then", "batches", "cancels", "claims", "commands", "containment", "replays", "retries"]
+__all__ = [
+    "SCENARIOS",
+    "Then",
+    "batches",
+    "cancels",
+    "claims",
+    "commands",
+    "containment",
+    "replays",
+    "retries",
+    "stats",
+]

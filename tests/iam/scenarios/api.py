@@ -47,6 +47,23 @@ def list_failed_jobs(lab: Lab) -> str:
     return f"{answer.status_code}{', listed' if answer.ok and answer.json() else ''}"
 
 
+def count_what_waits(lab: Lab) -> str:
+    return f"{lab.request('GET', '/stats').status_code}"
+
+
+def count_what_waits_and_for_how_long(lab: Lab) -> str:
+    queue = lab.resources["commands_queue_url"].rpartition("/")[2]
+    age = {"MetricName": "ApproximateAgeOfOldestMessage", "Value": 42.0, "Timestamp": now()}
+    about = [{"Name": "QueueName", "Value": queue}]
+    lab.stage.aws("cloudwatch").put_metric_data(
+        Namespace="AWS/SQS",
+        MetricData=[{**age, "Dimensions": about}],  # as SQS does on AWS
+    )
+    lab.request("POST", "/items", _document())
+    answer = lab.request("GET", "/stats")
+    return f"{answer.status_code}, oldest {answer.json()['queue']['oldest_seconds']}"
+
+
 def get_an_item(lab: Lab) -> str:
     return f"{lab.request('GET', f'/items/{lab.existing().item_id}').status_code}"
 

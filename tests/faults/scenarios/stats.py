@@ -1,0 +1,18 @@
+"""What watches the queues."""
+
+from __future__ import annotations
+
+from tests.faults.scenarios.parts import Then, create, scenario
+from tests.faults.world import World
+
+
+@scenario
+def stats_of_a_backlog(world: World) -> Then:
+    create(world, "tent")
+
+    def then() -> None:
+        answer = world.insist("GET", "/stats")
+        assert answer.status == 200, answer.text
+        assert answer.json["queue"]["oldest_seconds"] in {None, 0}, "nobody tells the emulator's age"
+
+    return then
