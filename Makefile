@@ -27,6 +27,17 @@ demo: .venv/.installed ## set up, deploy into the embedded emulator, send sample
 test: .venv/.installed ## every test, on the embedded emulator
 	@$(PY) -m pytest --numprocesses=4 --dist=loadfile --quiet $(PYTEST_ARGS)
 
+test-browser: .venv/.installed .venv/.browser-installed ## the console in a real browser (CHROMIUM=..., PYTEST_ARGS=...)
+	@$(need_chromium)
+	@$(PY) -m pytest tests/browser --quiet $(PYTEST_ARGS)
+
+test-tutorial: .venv/.installed ## docs/tutorial.md, followed to the letter in a copy of the checkout
+	@$(PY) -m pytest tests/tutorial --quiet $(PYTEST_ARGS)
+
+screenshots: .venv/.installed .venv/.browser-installed ## the pictures of the console in docs/images, from a stage of their own
+	@$(need_chromium)
+	@$(PY) -m tests.browser.screenshots
+
 bench: .venv/.installed .venv/.bench-installed ## measure all of it against the alternatives: docs/performance.md (BENCH="--quick ceiling")
 	@$(PY) -m tests.bench $(BENCH)
 
@@ -79,6 +90,9 @@ calls: .venv/.installed ## count each operation's calls of AWS on the wire, and 
 cost: .venv/.installed ## what a million jobs cost on AWS, from counted calls; the tables of docs/cost.md (JSON=yes)
 	@$(PY) -m scripts.cost $(if $(call yes,$(JSON)),--json)
 
+reference: .venv/.installed ## write docs/reference anew: settings, errors, the contract
+	@$(PY) -m scripts.reference
+
 package: .venv/.installed ## build both Lambdas' zips and templates into build/
 	@$(PY) -m infra.package
 
@@ -102,6 +116,12 @@ types: .venv/.installed ## mypy --strict
 logs: .venv/.installed ## what the Lambdas said, as JSON lines (minutes=10, follow=1, all=1)
 	@$(PY) -m infra.logs --stage $(STAGE) $(if $(minutes),--minutes $(minutes)) \
 		$(if $(call yes,$(follow)),--follow) $(if $(call yes,$(all)),--all)
+
+# The browser is the system's own: root on Debian gets it here; to others the tests say that it is missing.
+need_chromium = if [ -z "$$CHROMIUM" ] && [ "$$(id -u)" = 0 ] && [ -e /etc/debian_version ] \
+	&& ! .venv/bin/python -c 'from tests.browser.chromium import chromium_path; chromium_path()' 2>/dev/null; \
+	then echo 'installing chromium ...'; apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
+	apt-get install -y -qq --no-install-recommends chromium >/dev/null; fi
 
 # What operators name goes to the programs by these variables, each only if it is given.
 # A word that is neither is a mistake, and no "no": DRY_RUN=ja must not be taken for nothing.
@@ -150,6 +170,7 @@ lock: ## pin the requirements anew (needs uv)
 	@command -v uv >/dev/null || { echo 'make lock: uv is needed (https://docs.astral.sh/uv)' >&2; exit 1; }
 	$(UV_COMPILE) requirements-dev.in -o requirements-dev.lock
 	$(UV_COMPILE) -c requirements-dev.lock tests/bench/requirements.in -o tests/bench/requirements.lock
+	$(UV_COMPILE) -c requirements-dev.lock tests/browser/requirements.in -o tests/browser/requirements.lock
 	$(UV_COMPILE) infra/emulator/requirements.in -o infra/emulator/requirements.lock
 	$(UV_COMPILE) infra/checks/requirements.in -o infra/checks/requirements.lock
 	$(UV_COMPILE) api_lambda/requirements.in -o api_lambda/requirements.txt
@@ -158,16 +179,23 @@ lock: ## pin the requirements anew (needs uv)
 clean: ## remove what was built, but no environment and no deployment
 	rm -rf build .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
-.venv/.installed: requirements-dev.lock
+# With the client itself, as it stands here, for .venv/bin/jobpipe.
+.venv/.installed: requirements-dev.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
 		{ echo 'make: Python 3.11 or newer is needed; PYTHON=... names it' >&2; exit 1; }
 	@echo 'installing the tools into .venv ...'
 	@$(PYTHON) -m venv .venv || { echo 'make: the venv module of $(PYTHON) does not work' >&2; exit 1; }
 	@$(PY) -m pip install -qq --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@$(PY) -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
 .venv/.bench-installed: tests/bench/requirements.lock .venv/.installed
 	@echo 'installing what the benchmark compares with (Celery, Flask) and the plots ...'
+	@$(PY) -m pip install -qq --disable-pip-version-check --require-hashes -r $<
+	@touch $@
+
+.venv/.browser-installed: tests/browser/requirements.lock .venv/.installed
+	@echo 'installing what drives a browser (Playwright, axe) ...'
 	@$(PY) -m pip install -qq --disable-pip-version-check --require-hashes -r $<
 	@touch $@
 

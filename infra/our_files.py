@@ -10,13 +10,14 @@ from pathlib import Path
 from infra.errors import OperatorError
 
 _MODULE = re.compile(r"([a-z_][a-z0-9_]*/)*[a-z_][a-z0-9_]*\.py")
-_APP = re.compile(rf"app\.py|chalicelib/{_MODULE.pattern}|\.chalice/config\.json|requirements\.(in|txt)")
+_CONSOLE = r"chalicelib/console/[a-z_]+\.(html|css|js)"
+_APP = re.compile(rf"app\.py|chalicelib/{_MODULE.pattern}|{_CONSOLE}|\.chalice/config\.json|requirements\.(in|txt)")
 # No build reads these: what Python and the checks keep, and what Chalice makes.
 _IGNORED = re.compile(r"(.*/)?(__pycache__|\.\w+_cache)(/.*)?|\.chalice/(deployments|deployed)(/.*)?")
 
 
 def app_files(folder: Path) -> list[Path]:
-    """An app's: its modules, and what Chalice and pip are told."""
+    """An app's: its modules, the parts of its page, and what Chalice and pip are told."""
     return list(_files(folder, _APP))
 
 

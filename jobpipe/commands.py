@@ -6,18 +6,19 @@ r"""The five commands, and their raw form: what `POST /jobs` takes and the queue
     {"operation": "update", "item_id": "…", "merge": {…}, "if_match": "\"…\""}
     {"operation": "delete", "item_id": "…", "if_match": "\"…\""}
 
-A new operation is a class here with `from_raw` and `to_raw`, and a handler in the worker's command_handlers.
+A new operation is a class in COMMANDS here, a handler in the worker's COMMAND_HANDLERS, and a test
+(docs/how-to/add-an-operation.md). All else, the OpenAPI document too, derives from the class.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Self
 
 from jobpipe import etags, json_text
-from jobpipe.errors import InvalidRequest, Refusal
+from jobpipe.errors import InvalidRequest, NameTaken, NotFound, Refusal, TooLarge, VersionMismatch
 from jobpipe.item_rules import (
     Document,
     check_fields_to_set,
@@ -27,19 +28,62 @@ from jobpipe.item_rules import (
 )
 
 Raw = dict[str, Any]
+Schema = dict[str, Any]
+Members = Mapping[str, Schema]
+Refusals = tuple[type[Refusal], ...]
+
+
+def ref(name: str) -> Schema:
+    """A schema that the OpenAPI document has under this name."""
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+IF_MATCH: Schema = {
+    "type": ["string", "null"],
+    "maxLength": etags.MAX_IF_MATCH_LENGTH,
+    "pattern": f"^(?:{etags.IF_MATCH.pattern})$",
+    "description": "As the header If-Match.",
+}
 
 
 @dataclass(frozen=True, slots=True)
-class CreateItem:
+class Command:
+    """What one job does to one item, and what all that takes, carries or describes commands must know of it."""
+
+    operation: ClassVar[str]
+    told_by: ClassVar[str | None] = None
+    """Of several commands of one operation: the member that tells this one from the others."""
+    needs: ClassVar[Members]
+    """Members that its raw form must have, with their schemas."""
+    may_have: ClassVar[Members] = {}
+    """Further members that its raw form may have."""
+    refusals: ClassVar[Refusals] = ()
+    """What its job can fail with."""
+
+    item_id: str
+
+    @classmethod
+    def from_raw(cls, raw: Raw, item_id: str) -> Self:
+        """The command, or InvalidRequest; there is nothing in `raw` but what it needs or may have."""
+        raise NotImplementedError
+
+    def to_raw(self) -> Raw:
+        """What from_raw makes this command of."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, slots=True)
+class CreateItem(Command):
     """Make an item of this document, under an id that was assigned when the command was accepted."""
 
     operation: ClassVar[str] = "create"
-    item_id: str
+    needs: ClassVar[Members] = {"item": ref("NewItem")}
+    refusals: ClassVar[Refusals] = (NameTaken,)
+
     document: Document
 
     @classmethod
     def from_raw(cls, raw: Raw, item_id: str) -> Self:
-        _only(raw, "item")
         return cls(item_id, _inside(raw, "item", check_new_document))
 
     def to_raw(self) -> Raw:
@@ -47,38 +91,38 @@ class CreateItem:
 
 
 @dataclass(frozen=True, slots=True)
-class ReadItem:
+class ReadItem(Command):
     """Read the item after all that was accepted for it before."""
 
     operation: ClassVar[str] = "read"
-    item_id: str
+    needs: ClassVar[Members] = {"item_id": ref("ItemId")}
+    refusals: ClassVar[Refusals] = (NotFound,)
 
     @classmethod
-    def from_raw(cls, raw: Raw) -> Self:
-        _only(raw, "item_id")
-        return cls(check_item_id(_need(raw, "item_id")))
+    def from_raw(cls, raw: Raw, item_id: str) -> Self:  # noqa: ARG003  # there is no more in it
+        return cls(item_id)
 
     def to_raw(self) -> Raw:
         return {"operation": self.operation, "item_id": self.item_id}
 
 
 @dataclass(frozen=True, slots=True)
-class SetFields:
+class SetFields(Command):
     """Set these top-level fields of the item, leave the others."""
 
     operation: ClassVar[str] = "update"
-    item_id: str
+    told_by: ClassVar[str] = "set"
+    needs: ClassVar[Members] = {"item_id": ref("ItemId"), "set": ref("FieldsToSet")}
+    may_have: ClassVar[Members] = {"if_match": IF_MATCH}
+    refusals: ClassVar[Refusals] = (NotFound, NameTaken, VersionMismatch, TooLarge)
+
     fields: Document
     if_match: str | None = None
 
     @classmethod
-    def from_raw(cls, raw: Raw) -> Self:
-        _only(raw, "item_id", "set", "if_match")
-        return cls(
-            check_item_id(_need(raw, "item_id")),
-            _inside(raw, "set", check_fields_to_set),
-            etags.check_if_match(raw.get("if_match")),
-        )
+    def from_raw(cls, raw: Raw, item_id: str) -> Self:
+        fields = _inside(raw, "set", check_fields_to_set)
+        return cls(item_id, fields, etags.check_if_match(raw.get("if_match")))
 
     def to_raw(self) -> Raw:
         return _with_precondition(
@@ -87,22 +131,22 @@ class SetFields:
 
 
 @dataclass(frozen=True, slots=True)
-class MergePatch:
+class MergePatch(Command):
     """Apply an RFC 7396 merge patch to the item."""
 
     operation: ClassVar[str] = "update"
-    item_id: str
+    told_by: ClassVar[str] = "merge"
+    needs: ClassVar[Members] = {"item_id": ref("ItemId"), "merge": ref("MergePatch")}
+    may_have: ClassVar[Members] = {"if_match": IF_MATCH}
+    refusals: ClassVar[Refusals] = (NotFound, NameTaken, VersionMismatch, TooLarge)
+
     patch: Document
     if_match: str | None = None
 
     @classmethod
-    def from_raw(cls, raw: Raw) -> Self:
-        _only(raw, "item_id", "merge", "if_match")
-        return cls(
-            check_item_id(_need(raw, "item_id")),
-            _inside(raw, "merge", check_merge_patch),
-            etags.check_if_match(raw.get("if_match")),
-        )
+    def from_raw(cls, raw: Raw, item_id: str) -> Self:
+        patch = _inside(raw, "merge", check_merge_patch)
+        return cls(item_id, patch, etags.check_if_match(raw.get("if_match")))
 
     def to_raw(self) -> Raw:
         return _with_precondition(
@@ -111,48 +155,64 @@ class MergePatch:
 
 
 @dataclass(frozen=True, slots=True)
-class DeleteItem:
+class DeleteItem(Command):
     """Remove the item and free its name."""
 
     operation: ClassVar[str] = "delete"
-    item_id: str
+    needs: ClassVar[Members] = {"item_id": ref("ItemId")}
+    may_have: ClassVar[Members] = {"if_match": IF_MATCH}
+    refusals: ClassVar[Refusals] = (NotFound, VersionMismatch)
+
     if_match: str | None = None
 
     @classmethod
-    def from_raw(cls, raw: Raw) -> Self:
-        _only(raw, "item_id", "if_match")
-        return cls(check_item_id(_need(raw, "item_id")), etags.check_if_match(raw.get("if_match")))
+    def from_raw(cls, raw: Raw, item_id: str) -> Self:
+        return cls(item_id, etags.check_if_match(raw.get("if_match")))
 
     def to_raw(self) -> Raw:
         return _with_precondition({"operation": self.operation, "item_id": self.item_id}, self.if_match)
 
 
-Command = CreateItem | ReadItem | SetFields | MergePatch | DeleteItem
+COMMANDS: tuple[type[Command], ...] = (
+    CreateItem,
+    ReadItem,
+    SetFields,
+    MergePatch,
+    DeleteItem,
+)
+"""All that POST /jobs takes and the queue carries."""
 
-OPERATIONS = ("create", "read", "update", "delete")
+OPERATIONS = tuple(dict.fromkeys(command.operation for command in COMMANDS))
 
 
 def parse_command(raw: Any, *, new_item_id: str) -> Command:
     """The command of a raw form, or InvalidRequest; a create gets `new_item_id`."""
     if not isinstance(raw, dict):
         raise InvalidRequest("A command must be a JSON object.")
-    match raw.get("operation"):
-        case "create":
-            return CreateItem.from_raw(raw, new_item_id)
-        case "read":
-            return ReadItem.from_raw(raw)
-        case "update" if "set" in raw and "merge" in raw:
-            raise InvalidRequest("An update must have set or merge, not both.", pointer="#/merge")
-        case "update" if "merge" in raw:
-            return MergePatch.from_raw(raw)
-        case "update":
-            return SetFields.from_raw(raw)
-        case "delete":
-            return DeleteItem.from_raw(raw)
-        case None:
-            raise InvalidRequest("A command needs an operation.", pointer="#/operation")
-        case _:
-            raise InvalidRequest(f"The operation must be one of {', '.join(OPERATIONS)}.", pointer="#/operation")
+    command = _kind_of(raw)
+    for member in raw:
+        if member != "operation" and member not in command.needs and member not in command.may_have:
+            raise InvalidRequest(
+                f"A command to {command.operation} must not have a member {member[:80]!r}.", pointer="#"
+            )
+    item_id = check_item_id(_need(raw, "item_id")) if "item_id" in command.needs else new_item_id
+    return command.from_raw(raw, item_id)
+
+
+def _kind_of(raw: Raw) -> type[Command]:
+    operation = raw.get("operation")
+    if operation is None:
+        raise InvalidRequest("A command needs an operation.", pointer="#/operation")
+    kinds = [command for command in COMMANDS if command.operation == operation]
+    if not kinds:
+        raise InvalidRequest(f"The operation must be one of {', '.join(OPERATIONS)}.", pointer="#/operation")
+    told = [command for command in kinds if command.told_by in raw]
+    if len(told) > 1:
+        members = [command.told_by for command in told]
+        raise InvalidRequest(
+            f"An {operation} must have {' or '.join(map(str, members))}, not both.", pointer=f"#/{members[-1]}"
+        )
+    return (told or kinds)[0]
 
 
 def with_item_id(command: CreateItem, item_id: str) -> CreateItem:
@@ -166,15 +226,6 @@ def fingerprint(command: Command) -> str:
     A create's item id is not part of it: it is assigned anew with every request, and the first one counts.
     """
     return hashlib.sha256(json_text.encode(command.to_raw(), sort_keys=True).encode()).hexdigest()
-
-
-def _only(raw: Raw, *members: str) -> None:
-    for member in raw:
-        if member != "operation" and member not in members:
-            raise InvalidRequest(
-                f"A command to {raw['operation']} must not have a member {member[:80]!r}.",
-                pointer="#",
-            )
 
 
 def _need(raw: Raw, member: str) -> Any:

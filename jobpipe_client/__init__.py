@@ -1,8 +1,10 @@
 """The Python client of jobpipe: submit a command, wait for its job, read items.
 
-client = Client.from_stage("local")
-job = client.wait(client.create({"name": "Tent", "description": "For two"}))
-item = client.sync.update(job.item_id, {"price": 12.95})  # the same, as if the API were synchronous
+>>> client = Client.from_stage("local")
+>>> job = client.wait(client.create({"name": "Tent", "description": "For two"}))
+>>> item = client.sync.update(job.item_id, {"price": 12.95})  # the same, as if the API were synchronous
+>>> item["price"]
+12.95
 """
 
 from jobpipe_client.client import Client
@@ -35,10 +37,12 @@ from jobpipe_client.exceptions import (
     VersionMismatch,
     WaitTimeout,
 )
-from jobpipe_client.models import Batch, BatchEntry, Item, Job, Stats
+from jobpipe_client.models import Batch, BatchEntry, Item, Job, Stats, Submission
 from jobpipe_client.problem import Problem
 from jobpipe_client.settings import Connection
 from jobpipe_client.sync import SyncClient
+
+__version__ = "0.1.0"
 
 __all__ = [
     "AttemptsSpent",
@@ -67,6 +71,7 @@ __all__ = [
     "Problem",
     "ProblemError",
     "Stats",
+    "Submission",
     "SyncClient",
     "TimedOut",
     "TooLarge",

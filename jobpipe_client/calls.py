@@ -57,7 +57,20 @@ def submit(command: Json, key: str | None) -> Call:
 
 def submit_batch(commands: Sequence[Json], key: str | None) -> Call:
     """POST /batches."""
-    return _write("POST", "/batches", {"commands": list(commands)}, key)
+    return submit_encoded([encode(command) for command in commands], key)
+
+
+def submit_encoded(commands: Sequence[bytes], key: str | None) -> Call:
+    """POST /batches of commands that are JSON already."""
+    body = b'{"commands":[' + b",".join(commands) + b"]}"
+    return Call("POST", "/batches", _headers(key, "application/json"), body)
+
+
+def encode(document: Json) -> bytes:
+    """The JSON that a body has of `document`; ValueError or TypeError if it has none."""
+    # A lone surrogate goes out as it is and is refused by the service, like all else that it does not take.
+    text = json.dumps(document, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return text.encode("utf-8", "surrogatepass")
 
 
 def cancel(job_id: str) -> Call:
@@ -94,22 +107,23 @@ def _write(
     if_match: str | None = None,
     content_type: str = "application/json",
 ) -> Call:
-    headers = {"Idempotency-Key": _idempotency_key(key)}
+    headers = _headers(key, None if document is None else content_type)
     if if_match is not None:
         headers["If-Match"] = _entity_tags(if_match)
-    if document is None:
-        return Call(method, path, headers)
-    headers["Content-Type"] = content_type
-    # A lone surrogate goes out as it is and is refused by the service, like all else that it does not take.
-    text = json.dumps(document, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    return Call(method, path, headers, text.encode("utf-8", "surrogatepass"))
+    return Call(method, path, headers, None if document is None else encode(document))
 
 
-def _idempotency_key(key: str | None) -> str:
-    if key is None:
-        return str(uuid.uuid4())
-    if not re.fullmatch(r"[\x21-\x7e]{1,255}", key):
-        raise ValueError("idempotency_key must be 1 to 255 visible ASCII characters")
+def _headers(key: str | None, content_type: str | None) -> dict[str, str]:
+    headers = {"Idempotency-Key": str(uuid.uuid4()) if key is None else check_key(key)}
+    if content_type is not None:
+        headers["Content-Type"] = content_type
+    return headers
+
+
+def check_key(key: str, *, longest: int = 255) -> str:
+    """The Idempotency-Key, or ValueError."""
+    if not re.fullmatch(rf"[\x21-\x7e]{{1,{longest}}}", key):
+        raise ValueError(f"idempotency_key must be 1 to {longest} visible ASCII characters")
     return key
 
 

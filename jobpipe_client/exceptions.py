@@ -11,12 +11,16 @@ JobpipeError
 │  ├─ Forbidden                403 forbidden
 │  ├─ NotFound                 404 not-found
 │  ├─ NameTaken                409 name-taken
+│  ├─ JobEndedAlready          409 job-ended
+│  ├─ CommandCancelled         409 job-cancelled
 │  ├─ VersionMismatch          412 version-mismatch
 │  ├─ TooLarge                 413 too-large
 │  ├─ UnsupportedMediaType     415 unsupported-media-type
 │  ├─ IdempotencyKeyReused     422 idempotency-key-reused
 │  ├─ TooManyRequests          429 too-many-requests
 │  ├─ InternalError            500 internal-error
+│  ├─ AttemptsSpent            500 attempts-spent
+│  ├─ CommandUnreadable        500 command-unreadable
 │  ├─ Unavailable              503 unavailable
 │  └─ GatewayTimeout           504 timeout
 └─ JobError                    about a job that was accepted
@@ -59,7 +63,14 @@ class BadAnswer(JobpipeError):
 
 
 class ProblemError(JobpipeError):
-    """The service refused the request or, through `client.sync`, the command failed."""
+    """The service refused the request or, through `client.sync`, the command failed.
+
+    >>> try:
+    ...     client.sync.read("no-such-item")
+    ... except ProblemError as error:
+    ...     print(type(error).__name__, error.status, error.problem.slug)
+    NotFound 404 not-found
+    """
 
     slug: str | None = None
 
@@ -77,7 +88,14 @@ class ProblemError(JobpipeError):
 
 
 class InvalidRequest(ProblemError):
-    """The request is malformed; `problem.errors` names the fields."""
+    """The request is malformed; `problem.errors` names the fields.
+
+    >>> try:
+    ...     client.submit_batch([{"operation": "fly"}])
+    ... except InvalidRequest as error:
+    ...     print([each["pointer"] for each in error.problem.errors])
+    ['#/commands/0/operation']
+    """
 
     slug = "invalid-request"
 
@@ -181,7 +199,12 @@ class JobError(JobpipeError):
 
 
 class JobFailed(JobError):
-    """The job ended without effect."""
+    """The job ended without effect.
+
+    >>> client.wait(client.read("no-such-item")).raise_for_failure()
+    Traceback (most recent call last):
+    jobpipe_client.exceptions.JobFailed: job ... failed: 404 not-found: ...
+    """
 
     def __init__(self, job: Job, problem: Problem) -> None:
         super().__init__(job)
@@ -193,14 +216,26 @@ class JobFailed(JobError):
 
 
 class JobCancelled(JobError):
-    """The job was cancelled before it took effect."""
+    """The job was cancelled before it took effect.
+
+    >>> client.cancel(client.delete(item.id).id).raise_for_failure()
+    Traceback (most recent call last):
+    jobpipe_client.exceptions.JobCancelled: job ... was cancelled
+    """
 
     def __str__(self) -> str:
         return f"job {self.job.id} was cancelled"
 
 
 class WaitTimeout(JobError):
-    """The job had not ended in time; it goes on, and can be waited for again."""
+    """The job had not ended in time; it goes on, and can be waited for again.
+
+    >>> try:
+    ...     client.wait(client.delete(item.id), timeout=0.1)
+    ... except WaitTimeout as error:
+    ...     print(error.job.status)
+    queued
+    """
 
     def __str__(self) -> str:
         return f"job {self.job.id} is still {self.job.status}"

@@ -10,13 +10,18 @@ from typing import Any, Literal, cast
 from jobpipe_client.exceptions import BadAnswer, JobCancelled, JobFailed
 from jobpipe_client.problem import Problem
 
-Operation = Literal["create", "read", "update", "delete"]
+Operation = str  # "create", "read", "update", "delete", and what a service has besides
 _UNAVAILABLE = 503
 Status = Literal["queued", "retrying", "succeeded", "failed", "cancelled"]
 
 
 class Item(dict[str, Any]):
-    """An item's document, `id` included, with the ETag that `if_match` takes."""
+    """An item's document, `id` included, with the ETag that `if_match` takes.
+
+    >>> item = client.get_item(item.id)
+    >>> item["name"], client.wait(client.delete(item.id, if_match=item.etag)).succeeded
+    ('Stove', True)
+    """
 
     __slots__ = ("_etag",)
 
@@ -93,7 +98,11 @@ class Job:
         return self.status == "succeeded"
 
     def raise_for_failure(self) -> Job:
-        """This job, unless it failed (JobFailed) or was cancelled (JobCancelled)."""
+        """This job, unless it failed (JobFailed) or was cancelled (JobCancelled).
+
+        >>> client.wait(client.read(item.id)).raise_for_failure().item["name"]
+        'Stove'
+        """
         if self.status == "failed":
             raise JobFailed(self, self.error or Problem.of({}, status=500, title="No reason given"))
         if self.status == "cancelled":
@@ -202,9 +211,38 @@ class Batch:
 
     @property
     def unsent(self) -> list[int]:
-        """The places of the commands that could not be queued: the same batch with its key sends them again."""
+        """The places of the commands that could not be queued: the same batch with its key sends them again.
+
+        >>> commands = [{"operation": "read", "item_id": item.id}]
+        >>> batch = client.submit_batch(commands, idempotency_key="reads-1")
+        >>> while batch.unsent:
+        ...     batch = client.submit_batch(commands, idempotency_key="reads-1")
+        """
         return [
             place
             for place, entry in enumerate(self.entries)
             if entry.job_id is None and entry.problem is not None and entry.problem.status == _UNAVAILABLE
         ]
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """What became of one of the commands of `Client.submit_many`: a job, or a problem instead.
+
+    >>> for submission in client.submit_many([{"operation": "read", "item_id": item.id}, {"operation": "fly"}]):
+    ...     print(submission.place, submission.accepted, submission.problem and submission.problem.status)
+    0 True None
+    1 False 400
+    """
+
+    place: int  # of the command among all, from 0
+    command: Mapping[str, Any]  # as it was given
+    job_id: str | None  # of an accepted one
+    item_id: str | None  # the item that it is for; of an accepted one
+    problem: Problem | None  # why it was refused
+    batch_id: str | None  # the batch that it went out in; None if that was refused as a whole
+    retry_after: float | None = field(default=None, compare=False)  # seconds to the first look, if asked for
+
+    @property
+    def accepted(self) -> bool:
+        return self.job_id is not None

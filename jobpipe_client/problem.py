@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 PREFIX = "urn:jobpipe:problem:"
@@ -43,6 +44,18 @@ class Problem:
             errors=tuple(e for e in errors if isinstance(e, dict)) if isinstance(errors, list) else (),
             raw=raw,
         )
+
+    def of_commands(self, count: int) -> list[Problem] | None:
+        """Why each command of a batch was refused, from the problem of the whole; None unless it says so of all."""
+        found: dict[int, Problem] = {}
+        for error in self.errors:
+            named = re.match(r"#/commands/(\d+)(/|$)", str(error.get("pointer")))
+            if named:
+                detail = str(error.get("detail") or self.detail)
+                found.setdefault(int(named[1]), replace(self, detail=detail, errors=(error,)))
+        if found.keys() != set(range(count)):
+            return None
+        return [found[place] for place in range(count)]
 
     def __str__(self) -> str:
         fields = "; ".join(f"{e.get('pointer', '?')}: {e.get('detail', '?')}" for e in self.errors)

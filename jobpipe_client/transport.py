@@ -19,9 +19,11 @@ from tenacity import (
     RetryCallState,
     Retrying,
     retry_if_exception,
+    sleep_using_event,
     stop_after_attempt,
     stop_any,
     stop_before_delay,
+    stop_when_event_set,
     wait_random_exponential,
 )
 from tenacity.stop import stop_base
@@ -69,7 +71,7 @@ class Transport:
         self._loopback = parts.hostname in {"localhost", "127.0.0.1", "::1"}
         self._api_key = connection.api_key
         self._timeout = timeout
-        self._attempts = retries + 1
+        self.attempts = retries + 1  # of one request
         self._pool_size = pool_size
         self._thread = threading.local()
         self._sessions: weakref.WeakSet[requests.Session] = weakref.WeakSet()
@@ -101,18 +103,36 @@ class Transport:
     def _url(self, path: str) -> str:
         return path if path.startswith(("http://", "https://")) else self.base_url + path
 
-    def _retried(self, request: _Request, *, wait: int = 0, deadline: float | None = None) -> requests.Response:
-        """`wait` is how long the service may hold the answer back; after `deadline` nothing is retried."""
+    def _retried(
+        self,
+        request: _Request,
+        *,
+        wait: int = 0,
+        deadline: float | None = None,
+        stopped: threading.Event | None = None,
+    ) -> requests.Response:
+        """`wait` is how long the service may hold the answer back.
+
+        After `deadline`, and once `stopped` is set, nothing is retried.
+        """
         remaining = math.inf if deadline is None else max(0.0, deadline - time.monotonic())
-        stop = stop_any(stop_after_attempt(self._attempts), stop_before_delay(remaining), _AskedToStayAway())
+        stopped = stopped or threading.Event()
         retrying = Retrying(
             retry=retry_if_exception(_is_transient),
-            stop=stop,
+            stop=stop_any(
+                stop_after_attempt(self.attempts),
+                stop_before_delay(remaining),
+                stop_when_event_set(stopped),
+                _AskedToStayAway(),
+            ),
+            sleep=sleep_using_event(stopped),
             wait=lambda state: (_asked_pause(state) or 0.0) + _BACKOFF(state),
             reraise=True,
         )
 
         def attempt() -> requests.Response:
+            if stopped.is_set():
+                raise TransportError("given up")
             patience = self._timeout + wait
             if deadline is not None:  # one second of grace for an answer that uses all of its `wait`
                 patience = min(patience, max(0.0, deadline - time.monotonic()) + 1)

@@ -11,9 +11,11 @@ from typing import Any
 
 import boto3
 import requests
+from botocore.exceptions import ClientError
 
 from infra.api_keys import FIRST_OWNER, ApiKeys
 from infra.stage_file import Deployment
+from jobpipe.batch import MAX_COMMANDS
 from jobpipe.clock import now
 from jobpipe.commands import CreateItem
 from jobpipe.dynamodb_rows import job_to_row
@@ -157,3 +159,18 @@ def problem(response: requests.Response) -> str:
     prefix, _, slug = document["type"].rpartition(":")
     assert prefix == "urn:jobpipe:problem"
     return str(slug)
+
+
+def most_commands(stage: Stage) -> int:
+    """Of one batch. Old releases of DynamoDB Local take fewer writes at once, and one is the batch's own."""
+    check = {"TableName": stage.resources["jobs_table"], "ConditionExpression": "attribute_not_exists(job_id)"}
+    checks: Any = [{"ConditionCheck": {**check, "Key": {"job_id": {"S": f"none-{n}"}}}} for n in range(100)]
+    for most in (100, 25, 10):
+        try:
+            stage.aws("dynamodb").transact_write_items(TransactItems=checks[:most])
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "ValidationException" or stage.deployment.target == "embedded":
+                raise
+        else:
+            return MAX_COMMANDS if most == MAX_COMMANDS else most - 1
+    raise AssertionError("no transaction of DynamoDB takes fewer than ten writes")

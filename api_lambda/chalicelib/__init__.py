@@ -5,5 +5,6 @@ routes → items, jobs, meta → answer → submit, wait → jobpipe
          batches → submit_batch → jobpipe
          http_requests: what a request says    job_responses: what an answer says
 openapi, docs_page: what all of this promises, put together when it is first asked for
+console_page, console/: the page at /console, and the parts that it is put together from
 application: binds the routes to Chalice, errors to problem documents, requests to log lines
 """

@@ -35,10 +35,11 @@ def put_claim(envelope: Envelope, job: Job, services: Services, *, replayed: boo
     return envelope
 
 
-def end_unheard(job: Job, envelope: Envelope, services: Services) -> Job | None:
+def end_unheard(job: Job, envelope: Envelope | None, services: Services) -> Job | None:
     """Fail a job that nobody will ask for, so that its message, if it landed, changes nothing.
 
-    None, unless the message landed and the worker was first: then the job as the worker ended it.
+    None, unless the message landed and the worker was first: then the job as the worker ended it. There is no
+    envelope before anything of it was put or sent.
     """
     problem = Unavailable("The command could not be queued.").to_problem()
     try:
@@ -48,6 +49,6 @@ def end_unheard(job: Job, envelope: Envelope, services: Services) -> Job | None:
         # It may have been we who ended it: by a write whose answer was lost and which was then tried again.
         if ended is not None and ended.error != problem:
             return ended
-    if envelope.claim is not None:
+    if envelope is not None and envelope.claim is not None:
         services.documents.delete([envelope.claim.key])
     return None

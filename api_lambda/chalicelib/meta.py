@@ -1,4 +1,4 @@
-"""The open endpoints: what this is, whether it answers, and what it promises."""
+"""The open endpoints: what this is, whether it answers, and what it promises; and the console."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from .http import HttpRequest, HttpResponse
 from .job_responses import JSON
 from .services import Services
 
+HTML = "text/html; charset=utf-8"
 _KEPT_FOR_A_WHILE = {"Cache-Control": "public, max-age=300"}
 
 
@@ -26,6 +27,7 @@ def index(request: HttpRequest, services: Services) -> HttpResponse:  # noqa: AR
                 "health": "/health",
                 "openapi": "/openapi.json",
                 "docs": "/docs",
+                "console": "/console",
             },
         }
     )
@@ -48,8 +50,15 @@ def docs(request: HttpRequest, services: Services) -> HttpResponse:  # noqa: ARG
     from .docs_page import page, security_headers  # noqa: PLC0415
     from .openapi import document  # noqa: PLC0415
 
-    headers = {"Content-Type": "text/html; charset=utf-8", **_KEPT_FOR_A_WHILE, **security_headers()}
+    headers = {"Content-Type": HTML, **_KEPT_FOR_A_WHILE, **security_headers()}
     return HttpResponse(200, page(document(services.job_retention)), headers)
+
+
+def console(request: HttpRequest, services: Services) -> HttpResponse:  # noqa: ARG001
+    """A page to send commands and to watch over jobs."""
+    from .console_page import page, security_headers  # noqa: PLC0415
+
+    return HttpResponse(200, page(), {"Content-Type": HTML, **_KEPT_FOR_A_WHILE, **security_headers()})
 
 
 def _json(value: object) -> HttpResponse:

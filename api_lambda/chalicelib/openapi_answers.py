@@ -96,7 +96,7 @@ _HEADERS: dict[str, tuple[str, Schema]] = {
         "The answer is the final one, since the job has ended in time.",
         {"type": "string", "pattern": "^wait=[0-9]{1,2}$"},
     ),
-    "Content-Security-Policy": ("Nothing but the page's own style.", _TEXT),
+    "Content-Security-Policy": ("Nothing but the page's own style and script, and requests of this API.", _TEXT),
     "Referrer-Policy": ("Links tell nobody where they are.", {"const": "no-referrer"}),
 }
 ON_ALL = ("X-Request-Id", "Cache-Control", "X-Content-Type-Options")

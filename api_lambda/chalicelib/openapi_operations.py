@@ -20,7 +20,7 @@ from jobpipe.limits import MAX_ATTEMPTS
 
 from . import http_requests as said
 from .openapi_answers import ENDED, KEYED, answer, public
-from .openapi_schemas import EXAMPLE_BATCH_ID, EXAMPLE_JOB_ID, Schema, ref, whole
+from .openapi_schemas import COMMAND_REFUSALS, EXAMPLE_BATCH_ID, EXAMPLE_JOB_ID, Schema, ref, whole
 
 Problems = tuple[type[ProblemError], ...]
 
@@ -171,6 +171,19 @@ OPERATIONS: dict[str, Operation] = {
             )
         },
     ),
+    "console": Operation(
+        "service",
+        {
+            200: public(
+                answer(
+                    "A page that asks for the key and uses this API.",
+                    {"type": "string"},
+                    *("Content-Security-Policy", "Referrer-Policy"),
+                    media_type="text/html",
+                )
+            )
+        },
+    ),
     "create_item": Operation(
         "items",
         {201: _CREATED, 202: _ACCEPTED},
@@ -212,7 +225,7 @@ OPERATIONS: dict[str, Operation] = {
     "submit_job": Operation(
         "jobs",
         {200: _DONE, 201: _CREATED, 202: _ACCEPTED},
-        (*_WRITE, *_BODY, NotFound, NameTaken, VersionMismatch),
+        (*_WRITE, *_BODY, *COMMAND_REFUSALS),
         "A queued read sees all that was accepted before it for its item.",
         _ON_WRITE,
         "Command",
@@ -234,7 +247,7 @@ OPERATIONS: dict[str, Operation] = {
     "retry_job": Operation(
         "jobs",
         {200: _DONE, 201: _CREATED, 202: _ACCEPTED},
-        (*KEYED, *ENDED, NotFound, NameTaken, VersionMismatch, TooLarge, JobEndedAlready),
+        (*KEYED, *ENDED, *COMMAND_REFUSALS, JobEndedAlready),
         "It gets a new place in its item's order and its attempts begin at 0; a job that waits or runs is left as"
         f" it is. Commands are given up after {MAX_ATTEMPTS} attempts. A job takes effect once at most, however"
         " often it is retried.",

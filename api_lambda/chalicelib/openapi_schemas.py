@@ -8,21 +8,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from jobpipe import etags, json_text
+from jobpipe import json_text
 from jobpipe.batch import BATCH_ID, MAX_COMMANDS
-from jobpipe.commands import OPERATIONS
+from jobpipe.commands import COMMANDS, OPERATIONS, Command
 from jobpipe.errors import (
     PROBLEM_TYPE_PREFIX,
     AttemptsSpent,
     CommandUnreadable,
     InternalError,
     InvalidRequest,
-    NameTaken,
     NotFound,
     ProblemError,
     TooLarge,
     Unavailable,
-    VersionMismatch,
 )
 from jobpipe.item_rules import INVISIBLE, MAX_DEPTH, MAX_DOCUMENT_BYTES, MAX_ID_LENGTH, MAX_NAME_LENGTH
 from jobpipe.job import JOB_ID, UNFINISHED, Status
@@ -31,8 +29,10 @@ from .batch_responses import COUNTS
 
 Schema = dict[str, Any]
 
+COMMAND_REFUSALS = tuple(dict.fromkeys(refusal for command in COMMANDS for refusal in command.refusals))
+"""What a command can be refused with when it is its turn."""
 JOB_PROBLEMS: tuple[type[ProblemError], ...] = (
-    *(NotFound, NameTaken, VersionMismatch, TooLarge),
+    *COMMAND_REFUSALS,
     *(InternalError, AttemptsSpent, CommandUnreadable, Unavailable),
 )
 """What can end a job, or interrupt an attempt."""
@@ -212,24 +212,7 @@ def _items() -> dict[str, Schema]:
 
 
 def _commands() -> dict[str, Schema]:
-    precondition = {
-        "if_match": {
-            "type": ["string", "null"],
-            "maxLength": etags.MAX_IF_MATCH_LENGTH,
-            "pattern": whole(etags.IF_MATCH.pattern),
-            "description": "As the header If-Match.",
-        }
-    }
-    item = {"item_id": ref("ItemId")}
-    commands = {
-        "CreateCommand": _object({"operation": {"const": "create"}, "item": ref("NewItem")}),
-        "ReadCommand": _object({"operation": {"const": "read"}, **item}),
-        "SetCommand": _object({"operation": {"const": "update"}, **item, "set": ref("FieldsToSet")}, precondition),
-        "MergeCommand": _object(
-            {"operation": {"const": "update"}, **item, "merge": ref("MergePatch")}, precondition
-        ),
-        "DeleteCommand": _object({"operation": {"const": "delete"}, **item}, precondition),
-    }
+    commands = {_name_of(command): _command(command) for command in COMMANDS}
     return {
         **commands,
         "Command": {
@@ -238,6 +221,14 @@ def _commands() -> dict[str, Schema]:
             "examples": [{"operation": "create", "item": EXAMPLE_ITEM}],
         },
     }
+
+
+def _name_of(command: type[Command]) -> str:
+    return f"{(command.told_by or command.operation).capitalize()}Command"
+
+
+def _command(command: type[Command]) -> Schema:
+    return _object({"operation": {"const": command.operation}, **command.needs}, dict(command.may_have))
 
 
 def _jobs() -> dict[str, Schema]:

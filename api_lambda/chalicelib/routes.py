@@ -27,6 +27,7 @@ ROUTES = (
     Route("GET", "/health", meta.health, open=True),
     Route("GET", "/openapi.json", meta.openapi, open=True),
     Route("GET", "/docs", meta.docs, open=True),
+    Route("GET", "/console", meta.console, open=True),
     Route("POST", "/items", items.create_item),
     Route("GET", "/items", items.list_items),
     Route("GET", "/items/{item_id}", items.get_item),

@@ -45,7 +45,7 @@ def submit_batch(
 
     With an Idempotency-Key that the caller used before for the same batch, it is that batch again (P4).
     """
-    batch, stored = _put(asked, owner, idempotency_key, services)
+    batch, stored = _put(asked, owner, idempotency_key, services, seconds_left)
     done = Submitted(batch)
     waiting: list[_Message] = []
     for place, command in commands_of(batch, asked).items():
@@ -74,14 +74,17 @@ class _Stored:
     by_another: bool  # whether a request before this one has stored them, and may have sent their messages
 
 
-def _put(asked: AskedBatch, owner: str, key: str | None, services: Services) -> tuple[Batch, _Stored]:
-    """The batch and its jobs, which are stored when this returns."""
+def _put(
+    asked: AskedBatch, owner: str, key: str | None, services: Services, seconds_left: Callable[[], float]
+) -> tuple[Batch, _Stored]:
+    """The batch and its jobs, which are stored when this returns; if it fails without a key, none stays queued."""
     # Two requests with one Idempotency-Key, of 100 commands: DynamoDB takes 99 of them at once with the batch.
     #
     #   request A   put batch and 99 ────→ put 1 (99 are stored) ── succeeds ──→ send
     #   request B        put batch ── fails, A's batch comes with the refusal ──→ put 1 ── fails ──→ read all, send
     #
-    # A crash anywhere promised nothing. With a key the same request sent again goes on where this one was.
+    # A crash anywhere promised nothing. With a key the same request sent again goes on where this one was; without
+    # one nobody can send the 99 again.
     at = now()
     batch = new_batch(asked, owner, key, at, services.job_retention)
     jobs = jobs_of(batch, commands_of(batch, asked), asked, at, services.job_retention)
@@ -93,10 +96,23 @@ def _put(asked: AskedBatch, owner: str, key: str | None, services: Services) -> 
         jobs = jobs_of(batch, commands_of(batch, asked), asked, at, services.job_retention)
     ours = earlier is None
     if batch.stored < len(jobs):
-        ours = services.batches.put_rest(batch, jobs) and ours
+        try:
+            ours = services.batches.put_rest(batch, jobs) and ours
+        except Exception:
+            if key is None:
+                _end_all_stored(jobs, services, seconds_left)
+            raise
     if ours:
         return batch, _Stored({job.job_id: job for job in jobs}, by_another=False)
     return batch, _Stored(services.batches.jobs([job.job_id for job in jobs]), by_another=True)
+
+
+def _end_all_stored(jobs: list[Job], services: Services, seconds_left: Callable[[], float]) -> None:
+    """The rest was not stored, as far as is known: the last one may be, and is ended as well."""
+    for job in jobs:
+        could, _ = _try_to_end(job, None, services, seconds_left)
+        if not could:
+            return
 
 
 @dataclass(slots=True)
@@ -159,6 +175,10 @@ class _Sender:
                 outage = why
                 self._stop(each, why)
                 continue
+            except Exception:  # noqa: BLE001  # those before it may have been queued, or stay queued unheard
+                logger.exception("claim check not put")
+                self._stop(each, InternalError("The command could not be queued."))
+                continue
             if isinstance(put, Job):
                 self.done.jobs[each.place] = put
             else:
@@ -192,13 +212,26 @@ def _end_all_unheard(
 ) -> None:
     """Without a key nobody will send them again: end those that are not, or may not be, on the queue."""
     for each in waiting:
-        if each.place not in done.unsent:
-            continue
-        try:
-            with leaving(_TO_ANSWER_IN, seconds_left):
-                ended = end_unheard(each.job, each.envelope, services)
-        except Unavailable:
-            return  # they stay as they are until they expire; their caller has no promise
-        if ended is not None:
-            done.jobs[each.place] = ended
-            del done.unsent[each.place]
+        if each.place in done.unsent:
+            could, ended = _try_to_end(each.job, each.envelope, services, seconds_left)
+            if not could:
+                return
+            if ended is not None:
+                done.jobs[each.place] = ended
+                del done.unsent[each.place]
+
+
+def _try_to_end(
+    job: Job, envelope: Envelope | None, services: Services, seconds_left: Callable[[], float]
+) -> tuple[bool, Job | None]:
+    """Whether the next one is worth a try, and the job, should the worker have ended it.
+
+    It raises nothing: the caller is to be told what is queued. What cannot be ended stays as it is until it
+    expires; its caller has no promise.
+    """
+    try:
+        with leaving(_TO_ANSWER_IN, seconds_left):
+            return True, end_unheard(job, envelope, services)
+    except Exception:  # noqa: BLE001  # an outage, or a fault of ours that would meet the others too
+        logger.warning("jobs that nobody will ask for stay queued", exc_info=True, extra={"job_id": job.job_id})
+        return False, None

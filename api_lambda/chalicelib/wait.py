@@ -26,7 +26,7 @@ def wait_for(job: Job, seconds: float, request: HttpRequest, services: Services)
     It may be up at once: while waiting is in vain, or where the stage allows none.
     """
     seconds = min(seconds, services.longest_wait, request.remaining_seconds() - _SPARE_SECONDS)
-    if seconds <= 0 or job.status is not Status.QUEUED or not services.breaker.allows(seconds):
+    if seconds <= 0 or job.status is not Status.QUEUED or not services.breaker.allows(job.item_id, seconds):
         return job
     started = time.monotonic()
     try:
@@ -35,10 +35,8 @@ def wait_for(job: Job, seconds: float, request: HttpRequest, services: Services)
         waited = time.monotonic() - started
         request.waits.append(waited)
         meter.add(WAITED, waited)
-    if job.status.done:
-        services.breaker.in_time()
-    elif answered and job.status is Status.QUEUED and waited >= seconds:
-        services.breaker.in_vain(job.item_id, seconds)
+    if answered and job.status is Status.QUEUED and waited >= seconds:
+        services.breaker.in_vain(job.item_id, waited)
         meter.add(WAITS_IN_VAIN)
     return job
 

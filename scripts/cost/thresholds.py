@@ -44,12 +44,14 @@ def thresholds(pipeline: Pipeline) -> Iterator[tuple[str, str]]:
 
 
 def longest_wait(pipeline: Pipeline, memory_gb: Decimal) -> Decimal:
-    """Seconds of waiting that cost what one poll after the 202 costs."""
+    """Seconds of waiting that cost what one poll after the 202 costs, in a function with so much memory."""
     poll = pipeline.job("create", ONE_POLL) + _negative(pipeline.job("create", FORGET))
 
+    def dollars(usage: Usage) -> Decimal:
+        return _dollars(pipeline, usage.scaled("lambda_gb_second", memory_gb / pipeline.data.memory_gb("api")))
+
     def dearer(seconds: Decimal) -> bool:
-        waiting = pipeline.waiting(seconds).scaled("lambda_gb_second", memory_gb / pipeline.data.memory_gb("api"))
-        return _dollars(pipeline, waiting) > _dollars(pipeline, poll)
+        return dollars(pipeline.waiting(seconds)) > dollars(poll)
 
     return _boundary(dearer, Decimal(0), Decimal(60))
 

@@ -24,6 +24,7 @@ from infra.deployment import Deployer
 from infra.progress import Progress
 from infra.settings import LOCAL_STAGE
 from infra.stage_file import Deployment
+from tests.bench.rounds import in_rounds
 from tests.deployed import Stage
 from tests.embedded import embedded
 
@@ -50,8 +51,14 @@ def measure(quick: bool) -> dict[str, object]:
     return {
         "per_command_ms": {str(size): _percentiles(each) for size, each in times.items()},
         "ratio": {str(size): medians[1] / medians[size] for size in SIZES},
+        "rounds": {str(size): _by_round(times[1], times[size]) for size in SIZES},
         "target": TARGET,
     }
+
+
+def _by_round(alone: Sequence[float], together: Sequence[float]) -> list[float]:
+    pairs = zip(in_rounds(alone), in_rounds(together), strict=True)
+    return [round(statistics.median(one) / statistics.median(many), 2) for one, many in pairs]
 
 
 def rows(figures: dict[str, Any]) -> Iterator[tuple[str, ...]]:

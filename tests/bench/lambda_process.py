@@ -84,8 +84,13 @@ class Foundation:
     sqs: Any
 
     @contextmanager
-    def running(self, app: str, handler: str, endpoint_url: str | None = None) -> Iterator[LambdaProcess]:
-        """The handler of an app's zip in a process, which finds AWS at that URL, or on the emulator."""
+    def running(
+        self, app: str, handler: str, endpoint_url: str | None = None, **more: str
+    ) -> Iterator[LambdaProcess]:
+        """The handler of an app's zip in a process, which finds AWS at that URL, or on the emulator.
+
+        `more` is further environment. Processes of one app are not begun at once: the first one unpacks it.
+        """
         task = self.folder / app
         if not task.exists():
             with zipfile.ZipFile(package_all()[app].zip_path) as archive:
@@ -101,6 +106,7 @@ class Foundation:
             "PYTHONPATH": str(task),  # what the zip brings goes before what is installed here
             "PYTHONUNBUFFERED": "1",
             "BENCH_LOG": str(self.folder / f"{app}.log"),
+            **more,
         }
         process = subprocess.Popen(
             [sys.executable, str(_CHILD), handler],

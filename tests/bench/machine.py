@@ -12,13 +12,29 @@ from importlib import metadata
 from pathlib import Path
 
 from infra.emulator.venv import LOCK_FILE
+from infra.settings import ROOT
 
 _PACKAGES = ("boto3", "celery", "flask", "redis", "werkzeug")
 
 
 def about() -> dict[str, object]:
     """When, where, with what."""
-    return {"date": f"{datetime.now(UTC):%Y-%m-%d}", "machine": _machine(), "versions": _versions()}
+    return {
+        "date": f"{datetime.now(UTC):%Y-%m-%d}",
+        "commit": _commit(),
+        "machine": _machine(),
+        "versions": _versions(),
+    }
+
+
+def _commit() -> str | None:
+    """What is checked out, "-dirty" if it was changed since; None if this is no checkout, or there is no git."""
+    git = shutil.which("git")
+    if git is None:
+        return None
+    words = (git, "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*")
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
+    return done.stdout.strip() or None
 
 
 def _machine() -> dict[str, object]:

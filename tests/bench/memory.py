@@ -11,6 +11,9 @@ import sys
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
+from http import HTTPStatus
 from itertools import cycle, islice
 from statistics import median
 from typing import Any
@@ -20,8 +23,8 @@ from jobpipe.commands import Command, CreateItem, DeleteItem, ReadItem, SetField
 from jobpipe.job import new_job
 from jobpipe.job_ref import JobRef
 from jobpipe.queue_message import QueueMessage, seal
-from tests.bench.lambda_process import Foundation, open_foundation
-from tests.bench.stand_in import ENDED, running_stand_in
+from tests.bench.lambda_process import Foundation, LambdaProcess, open_foundation
+from tests.bench.stand_in import ENDED, WAITING, running_stand_in
 from tests.faults.events import http_event
 from tests.memory import RETENTION
 
@@ -29,6 +32,8 @@ TARGET_KB = 1024
 INVOCATIONS, QUICK_INVOCATIONS = 10_000, 1_000
 WARM_UP = 0.1  # of the invocations
 _SAMPLE = 0.02  # of the invocations, whose median is taken at either end
+_WAIT = "0.02"  # MAX_WAIT_SECONDS: as many waits as invocations are to be, and no longer than that takes
+_RARE = (17, 37, 57)  # of 60 turns
 _ITEM = {"name": "Tent", "description": "For two", "price": 12.95}
 
 
@@ -40,20 +45,32 @@ def measure(quick: bool = False) -> dict[str, object]:
 
 def measure_on(foundation: Foundation, quick: bool = False) -> dict[str, object]:
     invocations = QUICK_INVOCATIONS if quick else INVOCATIONS
-    cases: tuple[Case, ...] = (("api", "app", _requests), ("worker", "work", _batches))
-    with running_stand_in({}) as url, ThreadPoolExecutor(len(cases)) as threads:
-        grown = threads.map(lambda case: _grow(foundation, url, case, invocations), cases)
-        figures = dict(zip((app for app, *_ in cases), grown, strict=True))
+    with running_stand_in({}) as url, ExitStack() as stack, ThreadPoolExecutor(len(CASES)) as threads:
+        running = [
+            stack.enter_context(foundation.running(case.app, case.handler, url, MAX_WAIT_SECONDS=_WAIT))
+            for case in CASES.values()
+        ]
+        grown = threads.map(lambda case, each: _grow(each, case, invocations), CASES.values(), running)
+        figures = dict(zip(CASES, grown, strict=True))
     return {"target_kb": TARGET_KB, "invocations": invocations, **figures}
 
 
-Case = tuple[str, str, Callable[[], Iterator[Mapping[str, Any]]]]
+@dataclass(frozen=True)
+class Case:
+    """One function, and what it is handed."""
+
+    app: str
+    handler: str
+    events: Callable[[], Iterator[Mapping[str, Any]]]
 
 
-def _grow(foundation: Foundation, url: str, case: Case, invocations: int) -> dict[str, float]:
-    app, handler, events = case
-    with foundation.running(app, handler, url) as process:
-        held = [process.invoke(event).resident_kb for event in islice(events(), invocations)]
+def _grow(process: LambdaProcess, case: Case, invocations: int) -> dict[str, float]:
+    held: list[float] = []
+    for event in islice(case.events(), invocations):
+        done = process.invoke(event)
+        assert done.answer.get("statusCode", 0) < HTTPStatus.INTERNAL_SERVER_ERROR, (event, done.answer)
+        assert not done.answer.get("batchItemFailures"), (event, done.answer)
+        held.append(done.resident_kb)
     warm, sample = int(invocations * WARM_UP), int(invocations * _SAMPLE)
     after, end = median(held[warm : warm + sample]), median(held[-sample:])
     return {
@@ -66,10 +83,13 @@ def _grow(foundation: Foundation, url: str, case: Case, invocations: int) -> dic
 
 
 def _requests() -> Iterator[Mapping[str, Any]]:
-    """Commands, polls and what is refused, each with ids of its own."""
-    for turn in cycle(range(6)):
+    """Commands, polls and what is refused, each with ids of its own; now and then a batch, or a wait."""
+    for turn in cycle(range(60)):
         some_id, job_id = str(uuid.uuid4()), uuid.uuid4().hex
-        match turn:
+        if turn in _RARE:
+            yield _rare(turn, job_id)
+            continue
+        match turn % 6:
             case 0:
                 yield http_event("POST", "/items", _ITEM, {"idempotency-key": some_id})
             case 1:
@@ -82,6 +102,17 @@ def _requests() -> Iterator[Mapping[str, Any]]:
                 yield http_event("GET", f"/jobs/{some_id}", None, {})  # 404: no job has such an id
             case _:
                 yield http_event("GET", f"/jobs/{job_id}", None, {})
+
+
+def _rare(turn: int, job_id: str) -> Mapping[str, Any]:
+    match _RARE.index(turn):
+        case 0:
+            commands = [{"operation": "create", "item": {**_ITEM, "name": f"{job_id} {n}"}} for n in range(10)]
+            return http_event("POST", "/batches", {"commands": commands}, {"idempotency-key": job_id})
+        case 1:  # in vain, each of another item: it is all that the breaker has to remember
+            return http_event("GET", f"/jobs/{WAITING}{job_id[len(WAITING) :]}?wait=1", None, {})
+        case _:
+            return http_event("POST", "/items", _ITEM, {"prefer": "wait=1"})
 
 
 def _batches() -> Iterator[Mapping[str, Any]]:
@@ -114,9 +145,16 @@ def _record(turn: int) -> dict[str, Any]:
 def rows(figures: dict[str, Any]) -> Iterable[tuple[str, ...]]:
     """A table: megabytes after the warm-up and at the end, and the growth in kilobytes."""
     yield "", "after 10 %, MB", "at the end, MB", "grown, KB"
-    for app in ("api", "worker"):
+    for app in (app for app in CASES if app in figures):  # older figures have two
         each = figures[app]
         yield app, f"{each['warm_kb'] / 1024:.1f}", f"{each['end_kb'] / 1024:.1f}", str(each["grown_kb"])
+
+
+CASES = {
+    "api": Case("api", "app", _requests),
+    "worker": Case("worker", "work", _batches),
+    "dead-letters": Case("worker", "dead_letters", _batches),
+}
 
 
 def main() -> None:

@@ -9,12 +9,13 @@ from __future__ import annotations
 import json
 import sys
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from statistics import median
 from typing import Any
 
 from tests.bench.lambda_process import Foundation, Invoked, LambdaProcess, open_foundation
+from tests.bench.rounds import in_rounds
 from tests.deployed import unique
 from tests.faults.events import http_event, sqs_record
 
@@ -82,16 +83,22 @@ def measure_on(foundation: Foundation, quick: bool = False) -> dict[str, object]
             bench.round()
     figures: dict[str, Any] = {"target": TARGET, "api": {}, "worker": {}}
     for (app, operation), invocations in bench.taken.items():
-        own, aws = median(each.own_ms for each in invocations), median(each.aws_ms for each in invocations)
+        rounds = [_own_to_aws(some) for some in in_rounds(invocations)]
         figures[app][operation] = {
             "total_ms": round(median(each.total_ms for each in invocations), 3),
-            "own_ms": round(own, 3),
-            "aws_ms": round(aws, 3),
-            "own_to_aws": round(own / aws, 3),
+            "own_ms": round(median(each.own_ms for each in invocations), 3),
+            "aws_ms": round(median(each.aws_ms for each in invocations), 3),
+            "own_to_aws": _own_to_aws(invocations),
+            "rounds": rounds,
             "calls": median(each.calls for each in invocations),
             "n": len(invocations),
         }
     return figures
+
+
+def _own_to_aws(invocations: Sequence[Invoked]) -> float:
+    own, aws = median(each.own_ms for each in invocations), median(each.aws_ms for each in invocations)
+    return round(own / aws, 3)
 
 
 def rows(figures: dict[str, Any]) -> Iterable[tuple[str, ...]]:

@@ -40,9 +40,19 @@ def origin(about: Mapping[str, Any]) -> Iterable[Row]:
     yield "machine", f"{machine['cores']} cores, {machine['processor']}, {machine['memory_gib']} GiB"
     yield "system", machine["system"]
     yield "versions", ", ".join(f"{name} {version}" for name, version in versions.items())
+    if about.get("commit"):
+        yield "commit", about["commit"]
     yield "the whole run", f"{about['seconds']:.0f} s"
+    if about.get("seconds_by_part"):
+        yield "its parts", seconds_by_part(about)
     busy = " — **it was busy with other things: see the rounds**" if about["load_before"] > 1 else ""
     yield "load of the machine before it", f"{about['load_before']:.1f}{busy}"
+
+
+def seconds_by_part(about: Mapping[str, Any]) -> str:
+    """The longest first; what is missing to the whole is the emulator's start and the stages' deployment."""
+    parts = sorted(about["seconds_by_part"].items(), key=lambda part: -float(part[1]))
+    return ", ".join(f"{name} {seconds:.0f} s" for name, seconds in parts)
 
 
 def _line(row: Row) -> str:

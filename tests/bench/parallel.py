@@ -25,6 +25,7 @@ from jobpipe.dynamodb_rows import job_to_row
 from jobpipe.job import new_job
 from jobpipe.queue_message import QueueMessage, seal
 from tests.bench.lambda_process import CREDENTIALS, Foundation, open_foundation
+from tests.bench.rounds import in_rounds
 from tests.bench.stand_in import AWS_MS, running_stand_in
 from tests.memory import RETENTION
 
@@ -122,11 +123,12 @@ def _bare(url: str, foundation: Foundation) -> Bare:
     )
 
 
-def _ratio(one: list[float], ten: list[float]) -> dict[str, float]:
+def _ratio(one: list[float], ten: list[float]) -> dict[str, object]:
     return {
         "one_ms": round(median(one), 2),
         "ten_ms": round(median(ten), 2),
         "ten_to_one": round(median(ten) / median(one), 2),
+        "rounds": [round(median(b) / median(a), 2) for a, b in zip(in_rounds(one), in_rounds(ten), strict=True)],
         "n": len(one),
     }
 

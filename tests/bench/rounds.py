@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 import statistics
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
-from typing import Any, ClassVar
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import Any, ClassVar, TypeVar
 
 from tests.bench.laboratory import Laboratory, laboratory
 
 ROUNDS, QUICK_ROUNDS = 3, 1
 Figures = dict[str, Any]
 Row = tuple[str, ...]
+Seconds = defaultdict[str, float]
+Sample = TypeVar("Sample")
 PERCENTILES = ("p50 ms", "p95 ms", "p99 ms", "of")
 
 
@@ -36,18 +40,38 @@ class Part:
         raise NotImplementedError
 
 
-def take_turns(parts: Sequence[type[Part]], *, quick: bool) -> dict[str, Figures]:
-    """The figures of each part, measured in turns on one emulator."""
+def take_turns(parts: Sequence[type[Part]], *, quick: bool, spent: Seconds | None = None) -> dict[str, Figures]:
+    """The figures of each part, measured in turns on one emulator; `spent` gets the seconds of each."""
+    spent = defaultdict(float) if spent is None else spent
     with laboratory(quick=quick) as lab, ExitStack() as stack:
         opened = [part(lab) for part in parts]
         for part in opened:
             lab.say(f"made ready: {part.name}")
-            part.prepare(stack)
+            with timed(spent, part.name):
+                part.prepare(stack)
         for number in range(QUICK_ROUNDS if quick else ROUNDS):
             for part in opened:
                 lab.say(f"round {number + 1}: {part.name}")
-                part.round(number)
+                with timed(spent, part.name):
+                    part.round(number)
         return {part.name: part.figures() for part in opened}
+
+
+@contextmanager
+def timed(spent: Seconds, name: str) -> Iterator[None]:
+    """Adds the seconds of the block."""
+    began = time.perf_counter()
+    try:
+        yield
+    finally:
+        spent[name] += time.perf_counter() - began
+
+
+def in_rounds(samples: Sequence[Sample]) -> list[Sequence[Sample]]:
+    """What was measured one after the other, as so many rounds: a target is met if it is in each of them."""
+    size = max(1, len(samples) // ROUNDS)
+    starts = range(0, min(len(samples), ROUNDS * size), size)
+    return [samples[start : start + size] for start in starts]
 
 
 def median(rounds: Sequence[float]) -> dict[str, Any]:

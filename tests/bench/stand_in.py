@@ -32,6 +32,8 @@ AWS_MS = {
 
 ENDED = "00000000"
 """A job whose id begins with this has ended: to its worker the message is a duplicate."""
+WAITING = "11111111"
+"""A job whose id begins with this is queued, whenever it is looked at; its item is its own."""
 
 _TIME = "2026-11-22T20:57:44.123Z"
 _DOCUMENT = '{"name":"Tent","description":"For two","price":12.95}'
@@ -96,14 +98,41 @@ def answer(operation: str, body: bytes) -> Answer:
         return _OF_S3[operation]
     said: Any = json.loads(body)
     match operation:
-        case "GetItem":
-            return _json({"Item": said["Key"] | (_JOB if "job_id" in said["Key"] else _ITEM)})
-        case "TransactWriteItems" if said["TransactItems"][0]["Update"]["Key"]["job_id"]["S"].startswith(ENDED):
+        case "TransactWriteItems" if _changed(said["TransactItems"][0]).startswith(ENDED):
             return _json(_REFUSED, 400)
+        case "UpdateItem" if _changed({"Update": said}).startswith(ENDED):
+            return _json({"__type": "com.amazonaws.dynamodb.v20120810#ConditionalCheckFailedException"}, 400)
+    return _json(agreed(operation, said))
+
+
+def agreed(operation: str, said: Any) -> object:
+    """The body of an answer to a call that is well."""
+    match operation:
+        case "GetItem":
+            return {"Item": _row(said["Key"])}
         case "SendMessage":
-            digest = hashlib.md5(said["MessageBody"].encode(), usedforsecurity=False).hexdigest()
-            return _json({"MessageId": "m", "MD5OfMessageBody": digest, "SequenceNumber": "1"})
-    return _json({})
+            return _taken(said)
+        case "SendMessageBatch":
+            return {"Successful": [{"Id": each["Id"], **_taken(each)} for each in said["Entries"]]}
+    return {}
+
+
+def _row(key: Any) -> Any:
+    if "job_id" not in key:
+        return key | _ITEM
+    if key["job_id"]["S"].startswith(WAITING):
+        return key | _JOB | {"status": {"S": "queued"}, "item_id": key["job_id"]}
+    return key | _JOB
+
+
+def _changed(write: Any) -> str:
+    """The id of the job that the write ends; a batch is put."""
+    return str(write["Update"]["Key"]["job_id"]["S"]) if "Update" in write else ""
+
+
+def _taken(message: Any) -> dict[str, str]:
+    digest = hashlib.md5(message["MessageBody"].encode(), usedforsecurity=False).hexdigest()
+    return {"MessageId": "m", "MD5OfMessageBody": digest, "SequenceNumber": "1"}
 
 
 def _json(value: object, status: int = 200) -> Answer:

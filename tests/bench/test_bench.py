@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections import defaultdict
 from typing import Any
 
 import pytest
@@ -12,16 +13,17 @@ import pytest
 from infra.errors import OperatorError
 from infra.stage_file import Deployment
 from tests.bench import __main__ as bench
-from tests.bench import pages
+from tests.bench import pages, profile_own_code
 from tests.bench.pipeline import batches_of, rate_of
 from tests.bench.recorded import Recorder, commands
+from tests.bench.rounds import Seconds, in_rounds, timed
 from tests.bench.targets import Target, rows, targets
 from tests.commands import ROOT, clean_environment
 from tests.deployed import Stage
 
 NAMES = (
     *("jobs_table", "items_table", "names_table", "documents_bucket"),
-    *("commands_queue_url", "parked_queue_url"),
+    *("commands_queue_url", "parked_queue_url", "dead_letters_queue_url"),
 )
 
 
@@ -175,6 +177,54 @@ def test_the_plots_are_there() -> None:
     for name in ("rates", "latencies", "growth"):
         assert (bench.PLOTS / f"{name}.png").read_bytes().startswith(b"\x89PNG")
         assert f"plots/{name}.png" in bench.PAGE.read_text()
+
+
+def test_the_profile_of_our_own_code_leaves_nothing_out() -> None:
+    figures = profile_own_code.measure(quick=True)
+    assert set(figures) == {"poll", "accept_create", "get_item"}
+    for each in figures.values():
+        assert set(each) == {*profile_own_code.PARTS, "total"}
+        assert min(each.values()) > 0
+        assert sum(each[part] for part in profile_own_code.PARTS) == pytest.approx(each["total"], rel=0.2)
+
+
+@pytest.mark.parametrize(
+    ("samples", "rounds"),
+    [
+        ([1, 2, 3, 4, 5, 6], [[1, 2], [3, 4], [5, 6]]),
+        ([1, 2, 3, 4, 5], [[1], [2], [3]]),
+        ([1, 2], [[1], [2]]),
+        ([], []),
+    ],
+)
+def test_samples_one_after_the_other_are_rounds(samples: list[int], rounds: list[list[int]]) -> None:
+    assert in_rounds(samples) == rounds
+
+
+def test_slower_jobs_and_the_benchs_own_time_are_judged() -> None:
+    figures = {
+        "seconds": 301,
+        "waiting": {"ordinary": {}, "ends_after": {"0.15": {"p50": 49, "rounds": [48, 49, 60]}}},
+        "own_code": {"api": {"poll": {"own_to_aws": 0.09, "rounds": [0.08, 0.09, 0.09]}}},
+        "batches": {"ratio": {"10": 5.5}, "rounds": {"10": [4.0, 4.5, 4.9]}},
+    }
+    found = {each.name: each.verdict for each in targets(figures)}
+    assert found == {
+        "own code / AWS calls: api poll": "met",
+        "accept rate in batches of 10 / alone": "missed",
+        "ms from a job's end to its answer, `?wait=20`, a job of 0.15 s": "undecided",
+        "`make bench`, minutes": "missed",
+    }
+
+
+def test_the_seconds_of_a_part_add_up() -> None:
+    spent: Seconds = defaultdict(float)
+    for _ in range(2):
+        with timed(spent, "growth"):
+            pass
+    assert list(spent) == ["growth"]
+    about = {"seconds_by_part": {"growth": 2.0, "memory": 61.2}}
+    assert pages.seconds_by_part(about) == "memory 61 s, growth 2 s"
 
 
 def test_nothing_of_the_suite_needs_what_only_the_bench_installs() -> None:

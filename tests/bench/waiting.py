@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from api_lambda.chalicelib.wait import LONGEST_PAUSE
 from infra.deployment import Deployer
 from infra.progress import Progress
 from infra.settings import LOCAL_STAGE
@@ -24,6 +25,7 @@ from jobpipe.dynamodb_jobs import DynamoDbJobs
 from jobpipe.errors import InternalError
 from jobpipe.job_ref import JobRef
 from jobpipe_client import Client, Job
+from tests.bench.rounds import in_rounds
 from tests.bench.waiting_costs import HABITS, JOB_SECONDS, Tariff, learn
 from tests.conftest import warm_up
 from tests.deployed import Stage, unique
@@ -32,7 +34,8 @@ from tests.embedded import embedded
 MEMORY_MB = (128, 256, 512, 1024, 1769)
 DEFAULT_MEMORY_MB = 1024
 TARGET_MS = 50
-_ENDS_AFTER = (0.05, 0.15, 0.5, 5.0)  # seconds
+_ENDS_AFTER = (0.05, 0.15, 0.5, 2.0)  # seconds; the pauses between two looks grow for 0.2 s only
+_PHASES = 4  # the end falls evenly between two looks: it would always be the same way off, or on, otherwise
 
 Figures = dict[str, Any]
 
@@ -84,11 +87,16 @@ def rows(figures: Figures) -> Iterator[tuple[str, ...]]:
     """A table of what was measured."""
     yield "answer after the job's end, ms", "p50", "p95", "n"
     for name, lags in (*figures["ordinary"].items(), *figures["ends_after"].items()):
-        label = name if name in figures["ordinary"] else f"`?wait=20`, a job of {name} s"
+        label = name if name in figures["ordinary"] else slow(name)
         yield label, f"{lags['p50']:.0f}", f"{lags['p95']:.0f}", str(lags["n"])
     yield "status requests of an ordinary job", "mean", "", "n"
     for name, counted in figures["requests"].items():
         yield name, f"{counted['mean']:.2f}", "", str(counted["n"])
+
+
+def slow(seconds: str) -> str:
+    """The name of jobs that we end."""
+    return f"`?wait=20`, a job of {seconds} s"
 
 
 def tables(figures: Figures) -> Iterator[str]:
@@ -148,7 +156,7 @@ def _controlled(stage: Stage, seconds: float, jobs: int) -> Figures:
     store = DynamoDbJobs(clients, stage.resources["jobs_table"], timedelta(days=1))
     stage.aws("dynamodb")  # made here: boto3's default session is not for threads
 
-    def lag(_: int) -> float:
+    def lag(number: int) -> float:
         ref, ended = JobRef(uuid.uuid4().hex, uuid.uuid4().hex[:16]), []
         stage.put_job(ref.job_id, ref.generation, str(uuid.uuid4()))
 
@@ -156,7 +164,7 @@ def _controlled(stage: Stage, seconds: float, jobs: int) -> Figures:
             ended.append(time.perf_counter())
             store.fail(ref, InternalError("Ended by the bench.").to_problem(), now())
 
-        timer = threading.Timer(seconds, end)
+        timer = threading.Timer(seconds + LONGEST_PAUSE * (number % _PHASES) / _PHASES, end)
         timer.start()
         job = stage.request("GET", f"/jobs/{ref.job_id}?wait=20").json()
         answered = time.perf_counter()
@@ -168,7 +176,7 @@ def _controlled(stage: Stage, seconds: float, jobs: int) -> Figures:
     if seconds < 1:
         return _percentiles([lag(number) for number in range(jobs)])
     with ThreadPoolExecutor(4) as pool:
-        return _percentiles(list(pool.map(lag, range(4))))
+        return _percentiles(list(pool.map(lag, range(jobs))))
 
 
 def _requests(stage: Stage, jobs: int) -> Figures:
@@ -213,7 +221,8 @@ def _percentiles(values: list[float]) -> Figures:
     if len(values) < 2:
         raise RuntimeError("hardly any job ended in time")
     cuts = statistics.quantiles(values, n=100, method="inclusive")
-    return {"p50": cuts[49], "p95": cuts[94], "p99": cuts[98], "n": len(values)}
+    rounds = [round(statistics.median(some), 1) for some in in_rounds(values)]
+    return {"p50": cuts[49], "p95": cuts[94], "p99": cuts[98], "n": len(values), "rounds": rounds}
 
 
 def main(arguments: list[str]) -> None:

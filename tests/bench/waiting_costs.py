@@ -1,30 +1,22 @@
 """What it costs to learn of a job's end: by polling, by waiting, by the memory of the function. Pure arithmetic.
 
-The pauses and the Retry-After are those of the API itself. Left out: traces, and what goes over the network.
+The pauses and the Retry-After are those of the API itself; a status request costs what a poll does in `make cost`,
+under its busy load: with its log lines, its part of the traces, its answer's way out.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from decimal import Decimal
 
 from api_lambda.chalicelib.http_requests import DEFAULT_WAIT_SECONDS
 from api_lambda.chalicelib.job_responses import poll_again_after
 from api_lambda.chalicelib.wait import pause_after
-from infra.settings import ROOT
+from scripts.cost.data import read_data
+from scripts.cost.pipeline import Pipeline
 
-PRICES = ROOT / "scripts" / "cost" / "prices.json"
-POLL_SECONDS = 0.010  # of Lambda: one read of DynamoDB and our own code
-POLL_LOG_BYTES = 1000  # the request's line, its metrics', and Lambda's own three
 JOB_SECONDS = (0.05, 0.15, 0.5, 5, 60, 900)
-
-
-def prices() -> dict[str, float]:
-    """Dollars for one of each."""
-    kept: dict[str, Any] = json.loads(PRICES.read_text())
-    return {name: float(price) for name, price in kept.items() if isinstance(price, int | float)}
 
 
 @dataclass(frozen=True)
@@ -38,10 +30,12 @@ class Tariff:
     @classmethod
     def of(cls, memory_mb: int) -> Tariff:
         """With so much memory for the API's function."""
-        price = prices()
-        second, read = price["lambda_gb_second_arm64"] * memory_mb / 1024, price["dynamodb_read_unit"]
-        calls = price["api_gateway_rest_request"] + price["lambda_request"] + read
-        return cls(calls + POLL_SECONDS * second + POLL_LOG_BYTES / 1e9 * price["logs_gb"], second, read)
+        data = read_data()
+        pipeline, gb = Pipeline(data, data.load("busy")), Decimal(memory_mb) / 1024
+        poll = pipeline.request("poll").scaled("lambda_gb_second", gb / data.memory_gb("api"))
+        second = data.price(f"lambda_gb_second_{data.default('api', 'Architecture')}") * gb
+        read = data.price("dynamodb_read_unit") * data.operation("api", "poll").read_units
+        return cls(float(poll.dollars(data.prices)), float(second), float(read))
 
     def waiting(self, seconds: float) -> float:
         """Dollars of a wait in vain."""

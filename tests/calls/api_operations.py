@@ -100,6 +100,11 @@ def accept_update_large(lab: Lab) -> Act:
 
 
 @operation("api")
+def accept_patch(lab: Lab) -> Act:
+    return accepting(lab, "PATCH", existing(lab), {"price": 11.5, "tags": None})
+
+
+@operation("api")
 def accept_delete(lab: Lab) -> Act:
     return accepting(lab, "DELETE", existing(lab))
 

@@ -25,8 +25,12 @@ from tests.deployed import Stage
 from tests.embedded import embedded
 from tests.faults.events import sqs_record
 
-Side = Literal["api", "worker"]
-FUNCTIONS: dict[Side, str] = {"api": "api_function", "worker": "worker_function"}
+Side = Literal["api", "worker", "dead_letters"]
+FUNCTIONS: dict[Side, str] = {
+    "api": "api_function",
+    "worker": "worker_function",
+    "dead_letters": "dead_letters_function",
+}
 _LOG_SECONDS = 10
 _UPDATE_SECONDS = 30
 _ATTRIBUTES = ["MessageGroupId", "ApproximateReceiveCount", "SentTimestamp", "AWSTraceHeader"]
@@ -34,7 +38,7 @@ _ATTRIBUTES = ["MessageGroupId", "ApproximateReceiveCount", "SentTimestamp", "AW
 
 @dataclass
 class Lab:
-    """Both Lambdas, a meter on each, and what their callers and Lambda's poller do."""
+    """The Lambdas, a meter on each, and what their callers and Lambda's poller do."""
 
     stage: Stage
     meters: dict[Side, Meter]
@@ -70,20 +74,20 @@ class Lab:
         assert len(received) == most, "the messages of earlier commands are all gone"
         return received
 
-    def work(self, messages: list[dict[str, Any]], receives: int = 1) -> None:
-        """One batch through the worker, which is done with all of it, and off the queue."""
-        self.invoke(messages, receives)
+    def work(self, messages: list[dict[str, Any]], receives: int = 1, side: Side = "worker") -> None:
+        """One batch through a function that is done with all of it, and off the queue."""
+        self.invoke(messages, receives, side)
         for message in messages:
             self.stage.aws("sqs").delete_message(
                 QueueUrl=self.stage.resources["commands_queue_url"], ReceiptHandle=message["ReceiptHandle"]
             )
 
-    def invoke(self, messages: list[dict[str, Any]], receives: int = 1) -> None:
+    def invoke(self, messages: list[dict[str, Any]], receives: int = 1, side: Side = "worker") -> None:
         """The same, but that the messages are not deleted."""
         for message in messages:
             message["Attributes"]["ApproximateReceiveCount"] = str(receives)
         answer = self.stage.aws("lambda").invoke(
-            FunctionName=self.stage.resources["worker_function"],
+            FunctionName=self.stage.resources[FUNCTIONS[side]],
             Payload=json.dumps({"Records": [sqs_record(message) for message in messages]}),
         )
         said = json.loads(answer["Payload"].read())
@@ -144,6 +148,7 @@ def laboratory(state_dir: Path) -> Iterator[Lab]:
             _lead_through(proxy, stage, function)
         wait_until_healthy(stage.deployment.base_url)
         lab.ended("POST", "/items", {"name": secrets.token_hex(8), "description": "warm"})
+        lab.invoke([], side="dead_letters")
         yield lab
 
 

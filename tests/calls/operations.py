@@ -1,7 +1,7 @@
 """Every operation, prepared uncounted and then done once under the meter.
 
-Those of the API are in api_operations, one request each; those of the worker in worker_operations, a batch each,
-of one command unless they say otherwise.
+Those of the API are in api_operations, one request each; those of the worker in worker_operations, and of the
+dead-letter queue's consumer in dead_letter_operations, a batch each, of one command unless they say otherwise.
 """
 
 from __future__ import annotations

@@ -19,6 +19,8 @@ DESIGN = {  # the design's table: what the promises allow, and no more
     ("api", "accept_delete"): ["PutItem", "SendMessage"],
     ("worker", "create"): ["PutObject", "TransactWriteItems"],
     ("worker", "update"): ["GetItem", "PutObject", "TransactWriteItems", "DeleteObject"],
+    ("api", "accept_patch"): ["PutItem", "SendMessage"],
+    ("worker", "patch"): ["GetItem", "PutObject", "TransactWriteItems", "DeleteObject"],
     ("worker", "rename"): ["GetItem", "PutObject", "TransactWriteItems", "DeleteObject"],
     ("worker", "delete"): ["GetItem", "TransactWriteItems", "DeleteObject"],
     ("api", "poll"): ["GetItem"],

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.calls.lab import Lab
+from tests.calls.lab import Lab, Side
 from tests.calls.operations import HUGE, KILOBYTE, LARGE, Act, document, existing, operation
 
 
-def working(lab: Lab, job: Any, status: str = "succeeded", receives: int = 1) -> Act:
+def working(lab: Lab, job: Any, status: str = "succeeded", receives: int = 1, side: Side = "worker") -> Act:
     """The one message that waits, to the end of its job."""
     messages = lab.receive()
 
     def act() -> None:
-        lab.work(messages, receives)
+        lab.work(messages, receives, side)
         lab.check(job, status)
 
     return act
@@ -76,6 +76,12 @@ def update(lab: Lab) -> Act:
 @operation("worker")
 def update_large(lab: Lab) -> Act:
     return working(lab, lab.accepted("PUT", existing(lab, text=LARGE), {"text": LARGE.upper()}))
+
+
+@operation("worker")
+def patch(lab: Lab) -> Act:
+    """A merge patch, which is an update."""
+    return working(lab, lab.accepted("PATCH", existing(lab), {"price": 11.5, "tags": None}))
 
 
 @operation("worker")

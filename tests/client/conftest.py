@@ -1,7 +1,9 @@
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
+import jobpipe_client
 from jobpipe_client import Client
 from tests.client.service import KEY, Service
 
@@ -23,3 +25,16 @@ def client(service: Service) -> Iterator[Client]:
 def _no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("JOBPIPE_URL", "JOBPIPE_API_KEY", "JOBPIPE_STAGE", "JOBPIPE_STATE_DIR"):
         monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def names(
+    service: Service, client: Client, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, Any]:
+    """What examples find defined: the package's names, a client, its address and key, and an item."""
+    monkeypatch.setenv("JOBPIPE_URL", service.url)
+    monkeypatch.setenv("JOBPIPE_API_KEY", KEY)
+    monkeypatch.setenv("JOBPIPE_STATE_DIR", str(tmp_path_factory.mktemp("no-stages")))
+    made = client.sync.create({"name": "Stove", "description": "For gas", "price": 20})
+    exported = {name: getattr(jobpipe_client, name) for name in jobpipe_client.__all__}
+    return {**exported, "client": client, "url": service.url, "key": KEY, "item": made}

@@ -17,6 +17,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, NamedTuple
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from tests.client.batches import Batches, NotTaken
+
 KEY = "the-key"
 BASE = "/_aws/execute-api/abc/local"
 TITLES = {400: "invalid-request", 403: "forbidden", 404: "not-found", 409: "name-taken", 412: "version-mismatch"}
@@ -40,9 +42,10 @@ class Seen(NamedTuple):
 
 
 class Refused(Exception):
-    def __init__(self, status: int, detail: str = "no") -> None:
+    def __init__(self, status: int, detail: str = "no", slug: str | None = None) -> None:
         self.status = status
         self.detail = detail
+        self.slug = slug
 
 
 def problem(status: int, slug: str | None = None, detail: str = "no") -> dict[str, Any]:
@@ -74,9 +77,13 @@ class Service:
         self.items: dict[str, dict[str, Any]] = {}
         self.jobs: dict[str, dict[str, Any]] = {}
         self.keys: dict[str, str] = {}
-        self.pending: dict[str, deque[tuple[str, Callable[[], Any]]]] = {}
+        self.pending: dict[str, deque[str]] = {}  # jobs, by their items
+        self._effects: dict[str, Callable[[], Any]] = {}
+        self.applied: list[dict[str, Any]] = []
         self.paused = False
+        self.silent_for = 0.0  # seconds before each answer
         self.changed = threading.Condition()
+        self.batches = Batches(lambda command, key: self.accept(command, key, None), self.jobs)
         self._random = random.Random(seed)
         self._stopped = False
         service = self
@@ -109,25 +116,51 @@ class Service:
         with self.changed:
             if key in self.keys:
                 return self.jobs[self.keys[key]]
-            job_id, item_id = uuid.uuid4().hex, command.get("item_id") or uuid.uuid4().hex
+            job_id, item_id = uuid.uuid4().hex, command.get("item_id") or str(uuid.uuid4())
             now = datetime.now(UTC).isoformat().replace("+00:00", "Z")
             links = {"self": f"{BASE}/jobs/{job_id}", "item": f"{BASE}/items/{item_id}"}
             self.jobs[job_id] = {
                 "id": job_id, "status": "queued", "done": False, "operation": command["operation"],
-                "item_id": item_id, "attempts": 0, "created_at": now, "updated_at": now, "links": links,
+                "item_id": item_id, "attempts": 0, "retries": 0, "created_at": now, "updated_at": now,
+                "links": links,
             }  # fmt: skip
             if key:
                 self.keys[key] = job_id
-            self.pending.setdefault(item_id, deque()).append(
-                (job_id, lambda: self._apply(command, item_id, if_match or command.get("if_match")))
-            )
-            self.changed.notify_all()
+            self._effects[job_id] = lambda: self._apply(command, item_id, if_match or command.get("if_match"))
+            self._queue(job_id)
             return self.jobs[job_id]
+
+    def cancel(self, job_id: str) -> dict[str, Any]:
+        with self.changed:
+            job = self._job(job_id)
+            if job["status"] not in {"queued", "cancelled"}:
+                raise Refused(409, "It has ended.", "job-ended")
+            self.jobs[job_id] = {**job, "status": "cancelled", "done": True}
+            return self.jobs[job_id]
+
+    def retry(self, job_id: str) -> dict[str, Any]:
+        with self.changed:
+            job = self._job(job_id)
+            if job["status"] in {"succeeded", "cancelled"}:
+                raise Refused(409, "It has ended.", "job-ended")
+            if job["status"] == "failed":
+                again = {name: value for name, value in job.items() if name != "error"}
+                self.jobs[job_id] = {**again, "status": "queued", "done": False, "retries": job["retries"] + 1}
+                self._queue(job_id)
+            return self.jobs[job_id]
+
+    def _job(self, job_id: str) -> dict[str, Any]:
+        if job_id not in self.jobs:
+            raise Refused(404)
+        return self.jobs[job_id]
+
+    def _queue(self, job_id: str) -> None:
+        self.pending.setdefault(self.jobs[job_id]["item_id"], deque()).append(job_id)
+        self.changed.notify_all()
 
     def ended(self, job_id: str, seconds: float) -> dict[str, Any]:
         with self.changed:
-            if job_id not in self.jobs:
-                raise Refused(404)
+            self._job(job_id)
             self.changed.wait_for(lambda: self.jobs[job_id]["done"], seconds)
             return dict(self.jobs[job_id])
 
@@ -138,19 +171,22 @@ class Service:
                 if self._stopped:
                     return
                 item_id = self._random.choice([ref for ref, queue in self.pending.items() if queue])
-                job_id, apply = self.pending[item_id].popleft()
+                job_id = self.pending[item_id].popleft()
+                if self.jobs[job_id]["done"]:  # cancelled
+                    continue
                 end: dict[str, Any]
                 try:
-                    result = apply()
+                    result = self._effects[job_id]()
                     end = {"status": "succeeded", "result": result, "etag": etag_of(result)}
                 except Refused as refused:
-                    end = {"status": "failed", "error": problem(refused.status, detail=refused.detail)}
+                    end = {"status": "failed", "error": problem(refused.status, refused.slug, refused.detail)}
                 self.jobs[job_id] = {**self.jobs[job_id], **end, "done": True}
                 self.changed.notify_all()
             time.sleep(0.001)  # lets requests overtake, as a worker's own calls would
 
     def _apply(self, command: dict[str, Any], item_id: str, if_match: str | None) -> dict[str, Any]:
         operation, item = command["operation"], self.items.get(item_id)
+        self.applied.append(command)
         if operation == "create":
             return self._put({"id": item_id, **command["item"]})
         if item is None:
@@ -202,19 +238,22 @@ class _Handler(BaseHTTPRequestHandler):
             json.loads(body) if body else None,
         )
         self.owner.seen.append(seen)
+        time.sleep(self.owner.silent_for)
         canned = self.owner.canned.popleft() if self.owner.canned else None
         if canned and not canned.after_effect:
             self._answer(canned)
             return
         try:
-            answer = self._route(seen)
+            answer = self._route(seen, body)
+        except NotTaken as refused:
+            answer = Canned(refused.status, {}, refused.problem)
         except Refused as refused:
-            answer = Canned(refused.status, {}, problem(refused.status, detail=refused.detail))
+            answer = Canned(refused.status, {}, problem(refused.status, refused.slug, refused.detail))
         self._answer(canned or answer)
 
     do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _handle  # noqa: N815
 
-    def _route(self, seen: Seen) -> Canned:  # noqa: C901, PLR0911
+    def _route(self, seen: Seen, body: bytes) -> Canned:  # noqa: C901, PLR0911, PLR0912
         owner = self.owner
         if seen.path == "/stats":
             waiting = sum(map(len, self.owner.pending.values()))
@@ -232,12 +271,28 @@ class _Handler(BaseHTTPRequestHandler):
             case "GET", "jobs", True:
                 job = owner.ended(name, wait)
                 return Canned(200, {} if job["done"] else {"Retry-After": "0.05"}, job)
+            case "GET", "jobs", False:
+                (status,) = seen.query["status"]
+                return Canned(200, {}, [job for job in owner.jobs.values() if job["status"] == status])
+            case "DELETE", "jobs", True:
+                return Canned(200, {}, owner.cancel(name))
+            case "POST", "jobs", True:
+                return Canned(202, {"Retry-After": "0.05"}, owner.retry(name.removesuffix("/retry")))
             case "GET", "items", True:
                 if name not in owner.items:
                     raise Refused(404)
                 return Canned(200, {"ETag": etag_of(owner.items[name])}, owner.items[name])
             case "GET", "items", False:
                 return self._page(seen)
+            case "POST", "batches", False:
+                with owner.batches.counted():
+                    batch = owner.batches.submit(body, seen.headers.get("idempotency-key"))
+                    return Canned(202, {"Retry-After": "0.05"}, batch)
+            case "GET", "batches", True:
+                found = owner.batches.find(name)
+                if found is None:
+                    raise Refused(404)
+                return Canned(200, {} if found["done"] else {"Retry-After": "0.05"}, found)
             case "POST", "jobs", False:
                 return self._accept(seen, seen.body)
             case "POST", "items", False:

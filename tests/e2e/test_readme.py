@@ -63,10 +63,3 @@ def test_every_make_target_exists() -> None:
     targets = set(re.findall(r"^  make (\S+)", said, flags=re.MULTILINE))
     for line in re.findall(r"`make ([^`]*)`", README):
         assert line.split()[0] in targets, line
-
-
-@pytest.mark.parametrize("page", ["README.md", *(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))])
-def test_links_lead_somewhere(page: str) -> None:
-    for link in re.findall(r"\]\(([^)#]+)[^)]*\)", (ROOT / page).read_text()):
-        if not link.startswith("http"):
-            assert (ROOT / page).parent.joinpath(link).exists(), link

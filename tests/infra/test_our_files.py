@@ -9,7 +9,10 @@ import pytest
 from infra.errors import OperatorError
 from infra.our_files import app_files, package_files
 
-APP = {"app.py", "chalicelib/__init__.py", ".chalice/config.json", "requirements.in", "requirements.txt"}
+APP = {
+    *("app.py", "chalicelib/__init__.py", ".chalice/config.json", "requirements.in", "requirements.txt"),
+    *("chalicelib/console/page.html", "chalicelib/console/style.css", "chalicelib/console/json_text.js"),
+}
 IGNORED = {
     "__pycache__/app.cpython-311.pyc",
     "chalicelib/__pycache__/jobs.cpython-311.pyc",
@@ -46,6 +49,10 @@ def test_modules_and_known_data_are_ours_and_caches_are_not(app: Path) -> None:
         "chalicelib/jobs copy.py",
         "chalicelib/old.pyc",
         "chalicelib/data.json",
+        "chalicelib/page.html",
+        "chalicelib/console/page.html~",
+        "chalicelib/console/logo.svg",
+        "chalicelib/console/old/page.js",
         ".env",
         "scratch.py",
         "vendor/other/__init__.py",

@@ -83,7 +83,7 @@ def test_what_every_push_runs() -> None:
     commands = {step["run"] for step in steps(ci) if "run" in step}
     assert commands >= {
         *("make lint", "make types"),
-        *("make test", "make demo", "make stop", "make test-compose"),
+        *("make test", "make test-browser", "make test-tutorial", "make demo", "make stop", "make test-compose"),
     }
     assert ci["on"]["push"] is None, "of whatever branch"
     matrix = ci["jobs"]["embedded"]["strategy"]["matrix"]

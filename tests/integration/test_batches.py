@@ -9,12 +9,10 @@ from typing import Any
 
 import pytest
 import tenacity
-from botocore.exceptions import ClientError
 
 from infra.deployment import wait_for_key
-from jobpipe.batch import MAX_COMMANDS
 from jobpipe_client import Batch, Client, Forbidden, NotFound
-from tests.deployed import Stage, problem, unique
+from tests.deployed import Stage, most_commands, problem, unique
 
 
 @pytest.fixture(scope="module")
@@ -38,21 +36,6 @@ def ended(client: Client, batch: Batch) -> Batch:
     found = client.batch(batch.id)
     assert found.done
     return found
-
-
-def most_commands(stage: Stage) -> int:
-    """Of one batch. Old releases of DynamoDB Local take fewer writes at once, and one is the batch's own."""
-    check = {"TableName": stage.resources["jobs_table"], "ConditionExpression": "attribute_not_exists(job_id)"}
-    checks: Any = [{"ConditionCheck": {**check, "Key": {"job_id": {"S": f"none-{n}"}}}} for n in range(100)]
-    for most in (100, 25, 10):
-        try:
-            stage.aws("dynamodb").transact_write_items(TransactItems=checks[:most])
-        except ClientError as error:
-            if error.response["Error"]["Code"] != "ValidationException" or stage.deployment.target == "embedded":
-                raise
-        else:
-            return MAX_COMMANDS if most == MAX_COMMANDS else most - 1
-    raise AssertionError("no transaction of DynamoDB takes fewer than ten writes")
 
 
 def test_a_full_batch_takes_effect_each_command_once_and_in_their_order(stage: Stage) -> None:

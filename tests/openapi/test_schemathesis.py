@@ -66,7 +66,8 @@ def served_operations(stage: Stage, har: dict[str, Any]) -> set[tuple[str, str]]
 
 
 def test_what_the_stage_serves_is_what_it_is_held_against(stage: Stage) -> None:
-    for path, kind in (("/openapi.json", "application/json"), ("/docs", "text/html; charset=utf-8")):
+    html = "text/html; charset=utf-8"
+    for path, kind in (("/openapi.json", "application/json"), ("/docs", html), ("/console", html)):
         answer = stage.request("GET", path, key=None)
         assert answer.headers["content-type"] == kind
     assert set(stage.documented.openapi["paths"]) >= {"/items", "/jobs/{job_id}"}

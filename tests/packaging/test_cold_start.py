@@ -34,7 +34,7 @@ ALLOWED = {"gc", "unicodedata"}
 NEVER = {
     *("aws_lambda_powertools", "jsonschema", "pydantic"),
     *("asyncio", "tomllib", "typing_extensions", "unittest"),
-    *("chalicelib.docs_page", "chalicelib.openapi", "chalicelib.openapi_answers"),
+    *("chalicelib.console_page", "chalicelib.docs_page", "chalicelib.openapi", "chalicelib.openapi_answers"),
     *("chalicelib.openapi_operations", "chalicelib.openapi_schemas"),
 }
 

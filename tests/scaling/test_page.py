@@ -6,6 +6,7 @@ import json
 import re
 
 from infra.settings import ROOT
+from scripts.scaling.assumptions import assumptions, quota
 from scripts.scaling.runs import RATES
 from scripts.scaling.tables import TABLES, filled_in, seconds
 
@@ -29,6 +30,14 @@ def test_every_plot_is_there() -> None:
 
 def test_every_rate_was_run() -> None:
     assert list(FIGURES["rates"]) == [str(rate) for rate in RATES]
+
+
+def test_a_hot_item_is_far_below_what_a_partition_takes() -> None:
+    """So that partitions need not be simulated: of its row, and of its message group."""
+    units = max(operation["write_units"]["items"] for operation in assumptions()["operations"].values())
+    for hot in FIGURES["hot"].values():
+        assert hot["hot_per_second"] * units < quota("partition_write_units") / 10
+        assert hot["hot_per_second"] < quota("group_rate") / 10
 
 
 def test_times_are_said_as_one_says_them() -> None:

@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
-from jobpipe.commands import CreateItem, fingerprint, parse_command, with_item_id
+from jobpipe import commands
+from jobpipe.commands import COMMANDS, OPERATIONS, Command, CreateItem, fingerprint, parse_command, with_item_id
 from jobpipe.errors import InvalidRequest, Refusal
+from worker_lambda.chalicelib.command_handlers import COMMAND_HANDLERS
 
 ITEM = {"name": "n", "description": "d"}
 RAWS: list[dict[str, Any]] = [
@@ -20,6 +22,39 @@ RAWS: list[dict[str, Any]] = [
     {"operation": "delete", "item_id": "i"},
     {"operation": "delete", "item_id": "i", "if_match": '"v"'},
 ]
+
+
+def test_every_command_is_in_the_table_and_has_a_handler() -> None:
+    classes = [each for each in vars(commands).values() if isinstance(each, type) and issubclass(each, Command)]
+    assert set(classes) - {Command} == set(COMMANDS) == set(COMMAND_HANDLERS)
+
+
+def test_no_two_commands_have_the_same_raw_form() -> None:
+    assert len({(command.operation, command.told_by) for command in COMMANDS}) == len(COMMANDS)
+    for command in COMMANDS:
+        assert command.told_by is None or command.told_by in command.needs
+
+
+@pytest.mark.parametrize(
+    ("raw", "detail", "pointer"),
+    [
+        ({}, "A command needs an operation.", "#/operation"),
+        ({"operation": "x"}, f"The operation must be one of {', '.join(OPERATIONS)}.", "#/operation"),
+        (
+            {"operation": "update", "item_id": 5, "set": {}, "merge": {}, "x": 1},
+            "An update must have set or merge, not both.",
+            "#/merge",
+        ),
+        ({"operation": "update", "x": 1}, "A command to update must not have a member 'x'.", "#"),
+        ({"operation": "update"}, "A command to update needs item_id.", "#/item_id"),
+        ({"operation": "update", "item_id": "i"}, "A command to update needs set.", "#/set"),
+        ({"operation": "read", "item_id": 5}, "An item id must be a non-empty string.", None),
+    ],
+)
+def test_what_a_refusal_says(raw: Any, detail: str, pointer: str | None) -> None:
+    with pytest.raises(InvalidRequest) as refused:
+        parse_command(raw, new_item_id="new")
+    assert (refused.value.detail, refused.value.pointer) == (detail, pointer)
 
 
 @pytest.mark.parametrize("raw", RAWS)

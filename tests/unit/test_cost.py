@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 from infra.errors import OperatorError
 from scripts.cost.alternatives import SIZES, Original, container_month, naive_create
-from scripts.cost.data import Data, Load, read_data
+from scripts.cost.data import ASSUMPTIONS, TIMES, Data, Load, measured, read_data, with_figures
 from scripts.cost.pipeline import FORGET, HABITS, ONE_POLL, PREFER_WAIT, WAITING_POLL, Habit, Pipeline
 from scripts.cost.standing import idle_polling
 from scripts.cost.thresholds import dearest_scan, longest_wait
@@ -43,7 +44,13 @@ def data() -> Data:
         "batch_of_10_takes": Decimal("2.5"),
         "large_document_milliseconds": 0,
         **dict.fromkeys(("platform_log_bytes", "log_event_bytes", "answer_head_bytes", "job_row_bytes"), 0),
-        "original": {**COMMITTED.assumed["original"], "log_bytes": 0, "answer_bytes": 0, "row_bytes": 256},
+        "original": {
+            **COMMITTED.assumed["original"],
+            "log_bytes": 0,
+            "answer_bytes": 0,
+            "row_bytes": 256,
+            "milliseconds": {"10000": 143},
+        },
         "naive": {"milliseconds": 20, "job_index_writes": 5, "item_index_writes": 1},
     }
     counted = {
@@ -268,6 +275,36 @@ def test_memory_and_retention_are_the_templates() -> None:
 def test_times_come_from_the_benchmark_where_it_has_them(data: Data) -> None:
     assert data.milliseconds("api", "accept_create") == Decimal("7.2")
     assert data.milliseconds("api", "get_item") == COMMITTED.assumed["milliseconds"]["api"]["get_item"]
+
+
+FIGURES: dict[str, Any] = {
+    "own_code": {"api": {"poll": {"total_ms": Decimal("4.4")}}},
+    "batches": {"per_command_ms": {"1": {"p50": 20}, "100": {"p50": Decimal("1.5")}}},
+    "parallel": {"stand_in": {"worker": {"ten_to_one": Decimal("1.75")}}},
+    "original": {"post_ms": {"0": {"p50": 15}, "10000": {"p50": 282}, "100000": {"p50": 6571}}},
+}
+
+
+def test_what_the_benchmark_has_counts_more_than_what_is_assumed() -> None:
+    assumed = json.loads(ASSUMPTIONS.read_text(), parse_float=Decimal)
+    counting = with_figures(assumed, FIGURES)
+    assert counting["batch_of_10_takes"] == Decimal("1.75")
+    assert counting["original"]["milliseconds"] == {"0": 15, "1000": 30, "10000": 282, "100000": 2820}
+    assert measured(FIGURES) == {"api": {"poll": Decimal("4.4"), "accept_batch_of_100": 150}, "worker": {}}
+
+
+def test_without_figures_it_is_what_is_assumed() -> None:
+    assumed = json.loads(ASSUMPTIONS.read_text(), parse_float=Decimal)
+    assert with_figures(assumed, {}) == assumed
+    assert measured({}) == {"api": {}, "worker": {}}
+
+
+def test_the_committed_figures_are_used() -> None:
+    figures = json.loads(TIMES.read_text(), parse_float=Decimal)
+    assert COMMITTED.assumed["original"]["milliseconds"]["10000"] == figures["original"]["post_ms"]["10000"]["p50"]
+    assert COMMITTED.assumed["batch_of_10_takes"] == figures["parallel"]["stand_in"]["worker"]["ten_to_one"]
+    accepted = figures["batches"]["per_command_ms"]["100"]["p50"] * 100
+    assert COMMITTED.milliseconds("api", "accept_batch_of_100") == accepted
 
 
 def test_a_longer_name_is_not_taken_for_another(data: Data) -> None:

@@ -310,6 +310,41 @@ def test_a_replay_goes_on_where_a_crash_has_left_it(pipeline: Pipeline, monkeypa
     pipeline.check_consistent()
 
 
+@pytest.mark.parametrize("lands", [True, False])
+@pytest.mark.parametrize("why", [Unavailable("The jobs table did not answer."), ZeroDivisionError()])
+def test_without_a_key_a_batch_that_is_stored_in_part_leaves_no_job_queued(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, why: Exception, lands: bool
+) -> None:
+    put_rest = pipeline.batches.put_rest
+
+    def broken(*what: Any) -> bool:
+        if lands:
+            put_rest(*what)
+        raise why
+
+    monkeypatch.setattr(pipeline.batches, "put_rest", broken)
+    answer = post(pipeline, *(create(f"Tent {n}") for n in range(MAX_COMMANDS)))
+    assert answer.status == (503 if isinstance(why, Unavailable) else 500)
+    assert len(pipeline.jobs.rows) == MAX_COMMANDS - (not lands)
+    assert {job.status for job in pipeline.jobs.rows.values()} == {Status.FAILED}
+    assert not pipeline.queue.waiting
+
+
+def test_jobs_that_cannot_be_ended_either_do_not_take_all_the_time(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tries = list[object]()
+
+    def broken(*what: object, **_: object) -> bool:
+        tries.append(what)
+        raise Unavailable("The jobs table did not answer.")
+
+    monkeypatch.setattr(pipeline.batches, "put_rest", broken)
+    monkeypatch.setattr(pipeline.jobs, "fail", broken)
+    assert post(pipeline, *(create(f"Tent {n}") for n in range(MAX_COMMANDS))).status == 503
+    assert len(tries) == 2
+
+
 def test_two_requests_at_once_are_one_batch(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
     """The second one stores the last job while the first is about to: its generation counts."""
     commands = [create(f"Tent {n}") for n in range(MAX_COMMANDS)]
@@ -475,6 +510,32 @@ def test_a_fault_in_a_later_call_hides_nothing_that_is_queued(
     answer = post(pipeline, *(create(f"Tent {n}") for n in range(30)))
     assert (answer.status, kinds(answer)) == (202, ["queued"] * 10 + ["500"] * 20)
     assert shown(pipeline, answer)["counts"]["failed"] == 20, "nobody will send them again"
+
+
+@pytest.mark.parametrize("why", [Unavailable("no"), ZeroDivisionError()])
+def test_a_fault_in_ending_the_others_hides_nothing_that_is_queued(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, why: Exception, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise why
+
+    silence(pipeline, monkeypatch, after=1)
+    monkeypatch.setattr(pipeline.jobs, "fail", broken)
+    answer = post(pipeline, *(create(f"Tent {n}") for n in range(30)))
+    assert (answer.status, kinds(answer)) == (202, ["queued"] * 10 + ["503"] * 20)
+    assert [record.message for record in caplog.records].count("jobs that nobody will ask for stay queued") == 1
+
+
+def test_a_fault_at_a_claim_check_hides_nothing_and_leaves_no_job_queued(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(pipeline.documents, "put", broken)
+    answer = post(pipeline, create("Tent"), create("Large", text="x" * MAX_COMMAND_BYTES), create("Yurt"))
+    assert (answer.status, kinds(answer)) == (202, ["queued", "500", "queued"])
+    assert shown(pipeline, answer)["counts"]["failed"] == 1
 
 
 def test_what_is_refused_fits_the_row(pipeline: Pipeline) -> None:

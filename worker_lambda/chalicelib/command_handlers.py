@@ -51,12 +51,12 @@ def read(command: ReadItem, job: JobRef, stores: Stores) -> None:
 
 def set_item_fields(command: SetFields, job: JobRef, stores: Stores) -> None:
     """A PUT: these fields, the others as they were."""
-    _update(command, lambda document: set_fields(document, command.fields), job, stores)
+    _update(command, command.if_match, lambda document: set_fields(document, command.fields), job, stores)
 
 
 def merge_item_patch(command: MergePatch, job: JobRef, stores: Stores) -> None:
     """A PATCH: RFC 7396."""
-    _update(command, lambda document: merge_patch(document, command.patch), job, stores)
+    _update(command, command.if_match, lambda document: merge_patch(document, command.patch), job, stores)
 
 
 def delete(command: DeleteItem, job: JobRef, stores: Stores) -> None:
@@ -79,10 +79,11 @@ COMMAND_HANDLERS: dict[type[Command], Callable[[Any, JobRef, Stores], None]] = {
 
 
 def _update(
-    command: SetFields | MergePatch, change: Callable[[Document], Document], job: JobRef, stores: Stores
+    command: Command, if_match: str | None, change: Callable[[Document], Document], job: JobRef, stores: Stores
 ) -> None:
+    """Commit the document as `change` leaves it."""
     old, text = read_item(stores.items, stores.documents, command.item_id)
-    _check_version(command.if_match, old)
+    _check_version(if_match, old)
     new = _put_version(command.item_id, change(json_text.decode(text)), job, stores, old.created_at)
     _commit(Replaced(old, new), job, _showing(new, superseded=old.document.key), stores)
     stores.documents.delete([old.document.key])

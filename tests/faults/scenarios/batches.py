@@ -69,6 +69,18 @@ def batch_stored_in_two_parts(world: World) -> Then:
 
 
 @scenario
+def batch_in_two_parts_without_key(world: World) -> Then:
+    """Nobody can send the rest again."""
+    tent = existing(world, "tent", n=0)
+
+    def then() -> None:
+        with _most_at_once(2):
+            world.ask_batch([change(tent, n=1), named("yurt"), change(tent, n=2)], key=None)
+
+    return then
+
+
+@scenario
 def batch_with_claim(world: World) -> Then:
     tent = existing(world, "tent", n=0)
 

@@ -1,0 +1,124 @@
+// One job: what it is, what happened to it, and what can be done about it.
+
+let openJob = null;
+
+function enterJob(id) {
+  if (openJob?.id !== id) {
+    openJob = { id };
+    show("job-body", false);
+    $("job-badge").replaceChildren();
+  }
+  tell("job-error", "");
+  tell("job-problem", isJobId(id) ? "" : "This is no job's id.");
+  if (isJobId(id)) readOpenJob();
+}
+
+async function readOpenJob() {
+  const { id } = openJob;
+  try {
+    const answer = await call("GET", `jobs/${id}`);
+    const job = readJob(answer.text);
+    if (!job.done) watch(job.id, answer.retryAfter ?? 1);
+    observe(job);
+  } catch (error) {
+    if (openJob.id === id) tell("job-problem", said(error));
+  }
+}
+
+listeners.add((job) => {
+  if (job.id !== openJob?.id) return;
+  if (job.gone) return tell("job-problem", "There is no such job any more.");
+  openJob = job;
+  renderJob(job);
+});
+
+function renderJob(job) {
+  const label = mine.find((each) => each.id === job.id)?.label;
+  if ($("job-badge").textContent !== job.status) $("job-badge").replaceChildren(badge(job.status));
+  facts($("job-facts"), [
+    ["Command", label ? el("span", {}, `${job.operation} `, bdi(label)) : job.operation],
+    ["Job", el("code", {}, job.id)],
+    ["Item", el("a", { href: `#/items/${encodeURIComponent(job.item_id)}` }, bdi(job.item_id))],
+    ["Attempts", String(job.attempts)],
+    ...job.retries ? [["Retries", String(job.retries)]] : [],
+    ["Accepted", clock(job.created_at)],
+    [job.done ? "Ended" : "Changed", clock(job.updated_at)],
+    ...job.etag ? [["Version", el("code", {}, bdi(job.etag))]] : [],
+  ]);
+  $("job-line").replaceChildren(...timeline(job));
+  show("job-cancel", !job.done);
+  show("job-retry", job.status === "failed");
+  show("job-failed", Boolean(job.error));
+  if (job.error) renderFailure(job.error);
+  show("job-done", job.resultText !== undefined);
+  if (job.resultText !== undefined) showJson($("job-result"), job.resultText);
+  show("job-body", true);
+}
+
+function renderFailure(problem) {
+  const errors = (problem.errors ?? []).map((each) => el("li", {}, el("code", {}, bdi(each.pointer)), " ", bdi(each.detail)));
+  $("job-failure").replaceChildren(
+    el("p", {}, el("strong", {}, bdi(problem.title ?? "Failed"))),
+    el("p", {}, bdi(problem.detail ?? "")),
+    ...errors.length ? [el("ul", {}, ...errors)] : [],
+    el("p", { class: "dim" }, `${problem.status ?? ""} `, el("code", {}, bdi(problem.type ?? ""))),
+  );
+}
+
+// What the job says of itself, and what this tab saw of it. The times are the service's own.
+function timeline(job) {
+  const start = Date.parse(job.created_at);
+  const step = (status, at, title, more, now) => el("li", { class: `${status}${now ? " now" : ""}` },
+    el("div", {}, el("strong", {}, title)),
+    ...more ? [el("div", {}, bdi(more))] : [],
+    at ? el("div", { class: "dim" }, clock(at), at === job.created_at ? "" : ` · ${span((Date.parse(at) - start) / 1000)} after it was accepted`)
+      : el("div", { class: "dim" }, "before this page looked"));
+  const steps = [step("queued", job.created_at, "Accepted", null)];
+  const observed = seen.get(job.id) ?? [];
+  let retries = 0, told = 0;
+  observed.forEach((each, place) => {
+    const last = place === observed.length - 1;
+    if (each.retries > retries) {
+      const watchedIt = place > 0;
+      const title = each.retries - retries > 1 ? `Queued again ${each.retries - retries} times` : "Queued again";
+      steps.push(step("queued", watchedIt && each.status === "queued" ? each.updated_at : null, title, null));
+      retries = each.retries;
+      told = 0;
+    }
+    if (each.status === "retrying") {
+      if (each.attempts > told + 1) steps.push(step("retrying", null, `Attempts ${told + 1} to ${each.attempts - 1} were interrupted`, null));
+      steps.push(step("retrying", each.updated_at, each.attempts ? `Attempt ${each.attempts} was interrupted` : "Held up", each.error?.detail ?? each.error?.title));
+      told = each.attempts;
+    }
+    if (["succeeded", "failed", "cancelled"].includes(each.status)) {
+      if (each.attempts > told + 1) steps.push(step("retrying", null, `${each.attempts - told - (each.status === "cancelled" ? 0 : 1)} earlier attempts`, null));
+      const title = { succeeded: "Succeeded", failed: "Failed", cancelled: "Cancelled" }[each.status];
+      const more = each.error?.title ?? (each.status === "cancelled" ? "It had no effect and never will." : null);
+      steps.push(step(each.status, last ? job.updated_at : each.updated_at, each.attempts > 1 ? `${title} at attempt ${each.attempts}` : title, more));
+    }
+  });
+  if (job.status === "queued") steps.push(el("li", { class: "queued now" }, el("strong", {}, "Waiting in the queue"), el("div", { class: "dim" }, "since ", when(job.updated_at))));
+  if (job.status === "retrying") steps.push(el("li", { class: "retrying now" }, el("strong", {}, "Between two attempts")));
+  return steps;
+}
+
+async function act(button, method, path) {
+  if (button.getAttribute("aria-busy") === "true") return;
+  button.setAttribute("aria-busy", "true");
+  tell("job-error", "");
+  try {
+    const answer = await call(method, path);
+    const job = readJob(answer.text);
+    if (!job.done) watch(job.id);
+    observe(job);
+    say(method === "DELETE" ? "The job is cancelled." : "The job is queued again.");
+  } catch (error) {
+    tell("job-error", said(error));
+    readOpenJob();
+  } finally {
+    button.removeAttribute("aria-busy");
+  }
+}
+
+$("job-cancel").addEventListener("click", (event) => act(event.currentTarget, "DELETE", `jobs/${openJob.id}`));
+$("job-retry").addEventListener("click", (event) => act(event.currentTarget, "POST", `jobs/${openJob.id}/retry`));

@@ -1,0 +1,115 @@
+// Parts of the page. Whatever comes from outside becomes text nodes, never markup.
+
+const $ = (id) => document.getElementById(id);
+
+function el(tag, attributes = {}, ...children) {
+  const made = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) if (value !== undefined) made.setAttribute(name, value);
+  made.append(...children.filter((child) => child !== null && child !== undefined));
+  return made;
+}
+
+function svg(tag, attributes, ...children) {
+  const made = document.createElementNS("http://www.w3.org/2000/svg", tag);
+  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
+  made.append(...children);
+  return made;
+}
+
+const bdi = (text) => el("bdi", {}, String(text));
+
+const badge = (status) => el("span", { class: `badge ${status}` }, status);
+
+function show(id, shown) {
+  const element = $(id);
+  // What has the focus is not taken away from under it.
+  if (!shown && element.contains(document.activeElement) && element.tagName === "BUTTON") heading()?.focus();
+  element.hidden = !shown;
+}
+
+function say(text) {
+  $("say").textContent = text;
+}
+
+function tell(id, text) {
+  $(id).textContent = text ?? "";
+  if ($(id).classList.contains("note")) show(id, Boolean(text));
+}
+
+function facts(list, pairs) {
+  const sign = JSON.stringify(pairs.map(([name, value]) => [name, value?.outerHTML ?? value]));
+  if (list.sign === sign) return;
+  list.sign = sign;
+  list.replaceChildren(...pairs.flatMap(([name, value]) => [el("dt", {}, name), el("dd", {}, value)]));
+}
+
+const LONGEST_COLOURED = 100_000; // characters: each piece is an element
+
+function showJson(pre, text) {
+  if (pre.source === text) return;
+  pre.source = text;
+  if (text.length > LONGEST_COLOURED) return pre.replaceChildren(pretty(text));
+  pre.replaceChildren(...pieces(text).map(([kind, piece]) =>
+    kind === "mark" ? piece : kind === "name" ? el("b", {}, piece) : el("span", { class: kind[0] }, piece)));
+}
+
+// Rows stay the same elements, and cells change only where they say something else: so focus and selection stay.
+function fill(table, rows) {
+  const body = table.tBodies[0];
+  const before = new Map([...body.rows].map((row) => [row.dataset.id, row]));
+  const wanted = rows.map(({ id, cells }) => {
+    const row = before.get(id) ?? el("tr", { "data-id": id });
+    cells.forEach(([sign, make, kind], place) => {
+      const cell = row.cells[place] ?? row.appendChild(el("td", kind ? { class: kind } : {}));
+      if (cell.sign === sign) return;
+      cell.sign = sign;
+      cell.replaceChildren(...[make()].flat());
+    });
+    return row;
+  });
+  if (wanted.some((row, place) => body.rows[place] !== row) || body.rows.length !== wanted.length) {
+    body.replaceChildren(...wanted);
+  }
+  table.hidden = rows.length === 0;
+}
+
+let ahead = 0; // of this machine's clock before the service's, in milliseconds
+const serverNow = () => Date.now() - ahead;
+
+function span(seconds) {
+  if (seconds === 0) return "0 s";
+  if (seconds < 1) return `${Math.max(0, Math.round(seconds * 1000))} ms`;
+  if (seconds < 10) return `${seconds.toFixed(1)} s`;
+  if (seconds < 120) return `${Math.round(seconds)} s`;
+  if (seconds < 7200) return `${Math.round(seconds / 60)} min`;
+  return seconds < 172_800 ? `${Math.round(seconds / 3600)} h` : `${Math.round(seconds / 86_400)} d`;
+}
+
+function ago(at) {
+  const seconds = Math.floor((serverNow() - Date.parse(at)) / 1000);
+  return seconds < 2 ? "just now" : `${span(seconds).replace(".0", "")} ago`;
+}
+
+const when = (at) => el("time", { datetime: at, title: at, "data-ago": "" }, ago(at));
+
+const clock = (at) => el("time", { datetime: at, title: at }, new Date(at).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "medium" }));
+
+setInterval(() => {
+  if (document.hidden) return;
+  for (const time of document.querySelectorAll("time[data-ago]")) {
+    const text = ago(time.dateTime);
+    if (time.textContent !== text) time.textContent = text;
+  }
+}, 1000);
+
+// A question that must be answered first. The browser gives the focus back to where it was.
+function ask(title, text, yes) {
+  const dialog = $("ask");
+  $("ask-title").textContent = title;
+  $("ask-text").replaceChildren(...text);
+  $("ask-yes").onclick = () => {
+    dialog.close();
+    yes();
+  };
+  dialog.showModal();
+}

@@ -1,0 +1,66 @@
+// The queue as it is now, with a small plot of what was seen while the page is open.
+
+const STATS_PAUSE = 5;
+const MOST_POINTS = 360; // half an hour
+const TILES = [
+  ["waiting", "Waiting", "messages"],
+  ["in_flight", "In flight", "messages"],
+  ["oldest", "Oldest message", null],
+  ["dead", "Dead letters", "messages"],
+  ["parked", "Parked", "messages"],
+];
+const plotted = new Map(TILES.map(([id]) => [id, []]));
+
+for (const [id, name] of TILES) {
+  $("tiles").append(el("div", { class: "tile", id: `tile-${id}` }, el("dt", { id: `name-${id}` }, name), el("dd", { id: `now-${id}` }, "–"), el("dd", { class: "dim", id: `plot-${id}` })));
+}
+
+function tile(id, now, shown, unit) {
+  const points = plotted.get(id);
+  points.push({ at: Date.now(), value: now });
+  if (points.length > MOST_POINTS) points.shift();
+  $(`now-${id}`).textContent = shown;
+  const values = points.map((point) => point.value ?? 0);
+  const low = Math.min(...values), high = Math.max(...values);
+  const inUnit = (value) => unit === "s" ? span(value) : String(value);
+  const since = span((points.at(-1).at - points[0].at) / 1000);
+  const text = points.length < 2 ? "first look" : low === high ? `steady for ${since}` : `${inUnit(low)} to ${inUnit(high)} in ${since}`;
+  $(`plot-${id}`).replaceChildren(spark(values, `${$(`name-${id}`).textContent}: now ${shown}, ${text}`), text);
+}
+
+function spark(values, text) {
+  const high = Math.max(...values, 1), last = Math.max(values.length - 1, 1);
+  const points = values.length > 1 ? values : [values[0], values[0]];
+  const line = points.map((value, place) => `${place ? "L" : "M"}${(100 * place / last).toFixed(2)} ${(29 - 27 * value / high).toFixed(2)}`).join("");
+  return svg("svg", { class: "spark", viewBox: "0 0 100 30", preserveAspectRatio: "none", role: "img", "aria-label": text },
+    svg("path", { class: "area", d: `${line}L100 30L0 30Z` }), svg("path", { d: line }));
+}
+
+function ownOldest() {
+  const waiting = mine.filter((job) => !job.done).map((job) => Date.parse(job.created_at));
+  return waiting.length ? Math.max(0, (serverNow() - Math.min(...waiting)) / 1000) : 0;
+}
+
+repeat(async () => {
+  let stats;
+  try {
+    stats = JSON.parse((await call("GET", "stats")).text);
+  } catch (error) {
+    tell("stats-at", error.message);
+    throw error;
+  }
+  const { queue } = stats;
+  const told = queue.oldest_seconds !== null;
+  // Not every target tells the age: then at least that of what was sent from here.
+  $("name-oldest").textContent = told ? "Oldest message" : "Oldest job of this tab";
+  const oldest = told ? queue.oldest_seconds : ownOldest();
+  tile("waiting", queue.waiting + queue.delayed, String(queue.waiting + queue.delayed));
+  tile("in_flight", queue.in_flight, String(queue.in_flight));
+  tile("oldest", oldest, oldest ? span(oldest) : "none", "s");
+  tile("dead", stats.dead_letters, String(stats.dead_letters));
+  tile("parked", stats.parked, String(stats.parked));
+  $("tile-dead").classList.toggle("alarm", stats.dead_letters > 0);
+  $("tile-parked").classList.toggle("alarm", stats.parked > 0);
+  $("stats-at").replaceChildren("as of ", when(stats.at));
+  return STATS_PAUSE;
+});

@@ -1,0 +1,230 @@
+"""Any number of commands as batches: read while they are sent, several requests at a time, safe to send again.
+
+    commands ── cut into batches ── window, up to 2 x concurrency ── yielded in their order
+                                         │ up to `concurrency` at a time, each with a key of its own
+                                         └─ POST /batches
+
+The API promises order only to what is sent after the earlier one's 202. So a batch waits here while one before
+it, with a command for the same item, has not been answered; creates name no item and wait for nothing.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Generator, Iterable, Iterator, Mapping
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from typing import NoReturn
+
+from tenacity import (
+    RetryCallState,
+    Retrying,
+    retry_if_result,
+    sleep_using_event,
+    stop_after_attempt,
+    stop_any,
+    stop_when_event_set,
+    wait_random_exponential,
+)
+
+from jobpipe_client import calls
+from jobpipe_client.answers import batch_of
+from jobpipe_client.calls import Json
+from jobpipe_client.exceptions import BadAnswer, InvalidRequest, TooLarge, Unavailable
+from jobpipe_client.models import Batch, Submission
+from jobpipe_client.problem import Problem
+from jobpipe_client.transport import Transport
+
+MAX_COMMANDS = 100  # of one batch
+MAX_BODY = 1024 * 1024  # bytes of one request
+LONGEST_KEY = 200  # leaves room for a batch's number within the 255 characters of an Idempotency-Key
+_EMPTY_BODY = len(b'{"commands":[]}')
+_BACKOFF = wait_random_exponential(multiplier=0.2, max=5)
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """Commands that go out as one batch."""
+
+    first: int  # the place of its first command among all
+    commands: list[Json]
+    encoded: list[bytes]
+
+    def following(self) -> _Part:
+        return _Part(self.first + len(self.commands), [], [])
+
+    def halves(self) -> tuple[_Part, _Part]:
+        half = len(self.commands) // 2
+        return (
+            _Part(self.first, self.commands[:half], self.encoded[:half]),
+            _Part(self.first + half, self.commands[half:], self.encoded[half:]),
+        )
+
+
+@dataclass(slots=True)
+class _Sending:
+    """A part in the window."""
+
+    part: _Part
+    key: str
+    items: frozenset[str]  # that its commands name
+    answer: Future[list[Submission]] | None = None  # None while it waits for an earlier one's
+
+    @property
+    def accepted(self) -> bool:
+        return self.answer is not None and self.answer.done() and self.answer.exception() is None
+
+
+def check(concurrency: int, batch_size: int, key: str | None) -> None:
+    """ValueError for what submit_many cannot work with."""
+    if concurrency < 1:
+        raise ValueError("concurrency must be at least 1")
+    if not 1 <= batch_size <= MAX_COMMANDS:
+        raise ValueError(f"batch_size must be 1 to {MAX_COMMANDS}")
+    if key is not None:
+        calls.check_key(key, longest=LONGEST_KEY)
+
+
+def submit_many(
+    transport: Transport, commands: Iterable[Json], *, concurrency: int, batch_size: int, key: str
+) -> Generator[Submission, None, None]:
+    """What became of each command, in their order; whoever closes this early stops the sending."""
+    stopped = threading.Event()
+    sender = _Sender(transport, stopped)
+    parts: Iterator[_Part] | None = _cut(commands, batch_size)
+    failure: Exception | None = None
+    number = 0
+    window: deque[_Sending] = deque()
+    pool = ThreadPoolExecutor(concurrency, thread_name_prefix="jobpipe-submit")
+    try:
+        while True:
+            _start(window, pool, sender)
+            first = window[0].answer if window else None
+            if first is not None and first.done():
+                window.popleft()
+                yield from first.result()
+            elif parts is not None and len(window) < 2 * concurrency:
+                try:
+                    part = next(parts, None)
+                except Exception as error:  # noqa: BLE001  # raised below, after what was read before it
+                    part, failure = None, error
+                if part is None:
+                    parts = None
+                else:
+                    window.append(_Sending(part, f"{key}-{number}", _items(part.commands)))
+                    number += 1
+            elif window:
+                answers = [each.answer for each in window if each.answer is not None]
+                wait([each for each in answers if not each.done()], return_when=FIRST_COMPLETED)
+            elif failure is not None:
+                raise failure
+            else:
+                return
+    finally:
+        stopped.set()
+        pool.shutdown(cancel_futures=True)
+
+
+def _start(window: Iterable[_Sending], pool: ThreadPoolExecutor, sender: _Sender) -> None:
+    """Sends what waits for none before it; what could not be accepted holds its items for good."""
+    held: set[str] = set()
+    for each in window:
+        if each.answer is None and each.items.isdisjoint(held):
+            each.answer = pool.submit(sender.send, each.part, each.key)
+        if not each.accepted:
+            held |= each.items
+
+
+def _cut(commands: Iterable[Json], batch_size: int) -> Iterator[_Part]:
+    """Depends on the commands alone, so that the same ones with the same key are the same batches again."""
+    part, size = _Part(0, [], []), _EMPTY_BODY
+    for command in commands:
+        text = calls.encode(command)
+        if part.commands and size + len(text) > MAX_BODY:
+            yield part
+            part, size = part.following(), _EMPTY_BODY
+        part.commands.append(command)
+        part.encoded.append(text)
+        size += len(text) + 1  # and a comma
+        if len(part.commands) == batch_size:
+            yield part
+            part, size = part.following(), _EMPTY_BODY
+    if part.commands:
+        yield part
+
+
+def _items(commands: Iterable[Json]) -> frozenset[str]:
+    named = (command.get("item_id") for command in commands if isinstance(command, Mapping))
+    return frozenset(item_id for item_id in named if isinstance(item_id, str))
+
+
+@dataclass(frozen=True, slots=True)
+class _Sender:
+    """Sends one part until every command of it is either accepted or refused."""
+
+    transport: Transport
+    stopped: threading.Event
+
+    def send(self, part: _Part, key: str) -> list[Submission]:
+        """What became of its commands; Unavailable if some could still not be queued after all retries."""
+        try:
+            batch = self._accepted(part, key)
+        except (InvalidRequest, TooLarge) as refusal:
+            return self._refused(part, key, refusal.problem)
+        if len(batch.entries) != len(part.commands):
+            raise BadAnswer(f"the batch {batch.id} has {len(batch.entries)} entries")
+        return [
+            Submission(
+                place=place,
+                command=command,
+                job_id=entry.job_id,
+                item_id=entry.item_id,
+                problem=entry.problem if entry.job_id is None else None,
+                batch_id=batch.id,
+                retry_after=batch.retry_after,
+            )
+            for place, (command, entry) in enumerate(zip(part.commands, batch.entries, strict=True), part.first)
+        ]
+
+    def _accepted(self, part: _Part, key: str) -> Batch:
+        call = calls.submit_encoded(part.encoded, key)
+
+        def attempt() -> Batch:
+            return batch_of(self.transport.send(call, stopped=self.stopped))
+
+        def pause(state: RetryCallState) -> float:
+            asked = state.outcome.result().retry_after if state.outcome else None
+            return (asked or 0.0) + _BACKOFF(state)
+
+        def give_up(state: RetryCallState) -> NoReturn:
+            batch: Batch = state.outcome.result()  # type: ignore[union-attr]
+            problem = batch.entries[batch.unsent[0]].problem
+            raise Unavailable(problem or Problem.of({}, status=503))
+
+        # The same request again: the service queues what it has not queued yet, and nothing twice.
+        retrying = Retrying(
+            retry=retry_if_result(lambda batch: bool(batch.unsent)),
+            stop=stop_any(stop_after_attempt(self.transport.attempts), stop_when_event_set(self.stopped)),
+            sleep=sleep_using_event(self.stopped),
+            wait=pause,
+            retry_error_callback=give_up,
+        )
+        return retrying(attempt)
+
+    def _refused(self, part: _Part, key: str, problem: Problem) -> list[Submission]:
+        """A body that is refused as a whole: for each of its commands, or for one that the others suffer from.
+
+        One number that is too long makes the whole body unreadable to the service. Which one, halves tell.
+        """
+        problems = [problem] if len(part.commands) == 1 else problem.of_commands(len(part.commands))
+        if problems is None:
+            return [
+                submission
+                for half, name in zip(part.halves(), "ab", strict=True)
+                for submission in self.send(half, key + name)
+            ]
+        return [
+            Submission(place, command, None, None, why, None)
+            for place, (command, why) in enumerate(zip(part.commands, problems, strict=True), part.first)
+        ]

@@ -1,0 +1,257 @@
+"""Commands by the form: sent once, watched to their end, and told where they are wrong."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+
+import pytest
+from playwright.sync_api import Page, Request, expect
+
+from tests.browser.console import ENDS, Console
+from tests.deployed import Stage, unique
+
+BIG = "12345678901234567890123456789"
+FINE = "0.12345678901234567890123456789"
+
+
+def test_a_command_is_sent_watched_and_succeeds(console: Console, page: Page, stage: Stage) -> None:
+    name = unique("Trail tent")
+    console.enter("send")
+    console.fill(name=name, description="For two", fields='{"price": 12.95}')
+    console.send()
+    console.ends("succeeded")
+    expect(page.locator("#say")).to_have_text(f"create {name}: succeeded")
+
+    page.get_by_role("link", name="Jobs", exact=True).click()
+    row = page.get_by_role("row").filter(has_text=name)
+    expect(row.get_by_text("succeeded")).to_be_visible()
+    row.get_by_role("link").click()
+    timeline = page.get_by_role("region", name="Timeline").get_by_role("listitem")
+    expect(timeline).to_contain_text(["Accepted", "Succeeded"])
+    expect(page.locator("#job-result")).to_contain_text('"price": 12.95')
+
+    item_id = stage.client.job(page.url.rpartition("/")[2]).item_id
+    assert stage.client.get_item(item_id)["name"] == name
+
+
+def test_pressed_twice_and_again_it_is_one_job(console: Console, page: Page) -> None:
+    console.enter("send")
+    console.fill(name=unique("Twice"), description="d")
+    page.get_by_role("button", name="Send", exact=True).dblclick()
+    console.ends("succeeded")
+    first = page.locator("#sent-link").get_attribute("href")
+    with page.expect_response(lambda answer: answer.url.endswith("/items")) as answered:
+        console.send()
+    assert f"#/jobs/{answered.value.json()['id']}" == first
+    key = page.locator("#idem").input_value()
+
+    console.fill(description="another")
+    assert page.locator("#idem").input_value() != key, "another command is another job"
+    page.get_by_role("link", name="Jobs", exact=True).click()
+    expect(page.locator("#mine tbody tr")).to_have_count(1)
+
+
+def test_a_taken_name_is_told_at_the_name(console: Console, page: Page, stage: Stage) -> None:
+    name = unique("Taken")
+    stage.client.sync.create({"name": name, "description": "d"})
+    console.enter("send")
+    console.fill(name=name, description="d")
+    console.send()
+    console.ends("failed")
+    expect(console.error_of("name")).to_contain_text("Another item is named")
+    expect(page.locator("#name")).to_have_attribute("aria-invalid", "true")
+
+
+@pytest.mark.parametrize(
+    ("fields", "at", "told"),
+    [
+        ({"name": "zero\u200bwidth"}, "name", "invisible character U+200B"),
+        ({"name": "n", "fields": '{"a": {"b": "\\u0000"}}'}, "fields", "#/a/b: Text must not have a NUL"),
+        ({"name": "n", "fields": '{"a": 1e999}'}, "form-error", "number"),
+    ],
+    ids=["the name", "deep in the further fields", "nowhere in particular"],
+)
+def test_what_the_service_refuses_is_told_where_it_points(
+    console: Console, page: Page, fields: dict[str, str], at: str, told: str
+) -> None:
+    console.expected.add(400)
+    console.enter("send")
+    console.fill(description="d", **fields)
+    console.send()
+    if at == "form-error":
+        expect(page.locator("#form-error")).to_contain_text(told)
+    else:
+        expect(console.error_of(at)).to_contain_text(told)
+        expect(page.locator(f"#{at}")).to_be_focused()
+    expect(page.locator("#sent")).to_be_hidden()
+
+
+@pytest.mark.parametrize(
+    ("operation", "fields", "at", "told"),
+    [
+        ("Create", {"description": "d"}, "name", "needs a name"),
+        ("Create", {"name": "n", "fields": '{"a": 1,}'}, "fields", "not JSON"),
+        ("Create", {"name": "n", "fields": "[1]"}, "fields", "must be an object"),
+        ("Create", {"name": "n", "fields": '{"name": "m"}'}, "fields", "field for the name above"),
+        ("Read", {}, "item_id", "id is needed"),
+        ("Set", {"item_id": "i"}, "fields", "At least one field"),
+        ("Delete", {"item_id": "i", "if_match": "é"}, "if_match", "entity tag"),
+        ("Delete", {"item_id": "i", "idem": "a b"}, "idem", "visible ASCII"),
+    ],
+)
+def test_what_is_plainly_wrong_is_not_sent(
+    console: Console, page: Page, operation: str, fields: dict[str, str], at: str, told: str
+) -> None:
+    console.enter("send")
+    writes: list[str] = []
+
+    def note(request: Request) -> None:
+        if request.method != "GET":
+            writes.append(request.url)
+
+    page.on("request", note)
+    console.choose(operation)
+    console.fill(**fields)
+    console.send()
+    expect(console.error_of(at)).to_contain_text(told)
+    expect(page.locator(f"#{at}")).to_be_focused()
+    assert writes == []
+
+
+def test_a_failed_job_is_retried_when_its_cause_is_gone(console: Console, page: Page, stage: Stage) -> None:
+    name = unique("Occupied")
+    occupant = stage.client.sync.create({"name": name, "description": "d"})
+    console.enter("send")
+    console.fill(name=name, description="the second")
+    console.send()
+    console.ends("failed")
+    stage.client.sync.delete(occupant.id)
+
+    page.get_by_role("link", name="Jobs", exact=True).click()
+    page.locator("#mine").get_by_role("link", name=name).click()
+    expect(page.locator("#job-failure")).to_contain_text("Another item has this name")
+    page.get_by_role("button", name="Retry").click()
+    expect(page.locator("#job-badge")).to_have_text("succeeded", timeout=ENDS)
+    expect(page.get_by_role("region", name="Timeline").get_by_role("listitem")).to_contain_text(
+        ["Accepted", "Failed", "Queued again", "Succeeded"]
+    )
+    expect(page.get_by_role("button", name="Retry")).to_be_hidden()
+    expect(page.locator("#view-job h1"), "the focus is not lost with its button").to_be_focused()
+
+
+def test_a_waiting_job_is_cancelled_and_has_no_effect(
+    console: Console, page: Page, stage: Stage, nobody_receives: Callable[[], AbstractContextManager[None]]
+) -> None:
+    name = unique("Never")
+    console.enter("send")
+    with nobody_receives():
+        console.fill(name=name, description="d")
+        console.send()
+        console.ends("queued")
+        page.locator("#sent-link").click()
+        expect(page.get_by_text("Waiting in the queue")).to_be_visible()
+        page.get_by_role("button", name="Cancel this job").click()
+        expect(page.locator("#job-badge")).to_have_text("cancelled")
+        expect(page.get_by_text("It had no effect and never will.")).to_be_visible()
+    stage.client.sync.create({"name": name, "description": "free"})
+
+
+def test_the_curl_line_does_the_same(console: Console, page: Page, stage: Stage) -> None:
+    """With the same Idempotency-Key it is the same job, if the shell hands on exactly what the page sent."""
+    console.enter("send")
+    console.fill(
+        name=unique('it\'s "quoted" $HOME `id` \\ !'),
+        description="two\nlines",
+        fields=f'{{"n": {BIG}, "text": "\u202e\' end"}}',
+    )
+    line = page.locator("#curl").text_content() or ""
+    console.send()
+    console.ends("succeeded")
+
+    environment = {"JOBPIPE_API_KEY": stage.deployment.api_key, "PATH": "/usr/bin:/bin"}
+    done = subprocess.run(["bash", "-c", line], env=environment, capture_output=True, text=True, check=True)
+    assert page.locator("#sent-link").get_attribute("href") == f"#/jobs/{json.loads(done.stdout)['id']}"
+    assert stage.deployment.api_key not in line
+
+
+def test_numbers_beyond_a_float_are_shown_and_edited_as_they_are(
+    console: Console, page: Page, stage: Stage
+) -> None:
+    body = f'{{"name": "{unique("Exact")}", "description": "d", "n": {BIG}, "deep": [{{"f": {FINE}}}], "gone": 1}}'
+    created = stage.request("POST", "/items", raw=body.encode(), headers={"Prefer": "wait=10"})
+    item_id = created.json()["id"]
+    console.enter(f"items/{item_id}")
+    for number in (BIG, FINE):
+        expect(page.locator("#item-json")).to_contain_text(number)
+
+    page.get_by_role("button", name="Edit").click()
+    console.fill(
+        description="changed", fields=page.locator("#fields").input_value().replace('"gone": 1', '"new": 2')
+    )
+    console.send()
+    expect(console.error_of("fields")).to_contain_text("Set would leave gone as it is")
+    console.choose("Merge")
+    assert BIG not in (page.locator("#curl").text_content() or ""), "what did not change is not sent"
+    console.send()
+    console.ends("succeeded")
+
+    text = stage.request("GET", f"/items/{item_id}").text
+    assert re.search(rf'"n": ?{BIG}\b', text)
+    assert re.search(rf'"f": ?{FINE}\b', text)
+    shown = json.loads(text)
+    assert (shown["description"], shown["new"], "gone" in shown) == ("changed", 2, False)
+
+    console.visit(f"items/{item_id}")
+    expect(page.locator("#item-json")).to_contain_text('"new": 2')
+    page.get_by_role("button", name="Edit").click()
+    console.fill(fields=page.locator("#fields").input_value().replace(BIG, f"{BIG}1"))
+    console.send()
+    console.ends("succeeded")
+    assert f"{BIG}1" in stage.request("GET", f"/items/{item_id}").text
+
+
+def test_a_change_against_another_version_is_told_at_if_match(console: Console, page: Page, stage: Stage) -> None:
+    item = stage.client.sync.create({"name": unique("Moving"), "description": "d"})
+    console.enter(f"items/{item.id}")
+    page.get_by_role("button", name="Edit").click()
+    stage.client.sync.update(item.id, {"meanwhile": 1})
+    console.fill(description="mine")
+    console.send()
+    console.ends("failed")
+    expect(console.error_of("if_match")).not_to_be_empty()
+    assert stage.client.get_item(item.id)["description"] == "d"
+
+
+def test_an_item_is_deleted_only_after_a_question(console: Console, page: Page, stage: Stage) -> None:
+    item = stage.client.sync.create({"name": unique("Old"), "description": "d"})
+    console.enter(f"items/{item.id}")
+    delete = page.get_by_role("button", name="Delete…")
+    delete.click()
+    page.get_by_role("button", name="Keep it").click()
+    expect(delete).to_be_focused()
+    delete.press("Enter")
+    expect(page.get_by_role("dialog", name="Delete this item?")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(delete).to_be_focused()
+    assert stage.client.get_item(item.id) == item
+
+    delete.click()
+    page.get_by_role("dialog").get_by_role("button", name="Delete").click()
+    expect(page.locator("#job-badge")).to_have_text("succeeded", timeout=ENDS)
+    assert stage.request("GET", f"/items/{item.id}").status_code == 404
+
+
+def test_when_the_service_is_away_the_command_can_be_sent_again(console: Console, page: Page) -> None:
+    console.enter("send")
+    console.fill(name=unique("Patient"), description="d")
+    page.context.set_offline(True)
+    console.send()
+    expect(page.locator("#form-error")).to_contain_text("Send it again as it is")
+    page.context.set_offline(False)
+    console.send()
+    console.ends("succeeded")
+    console.complaints[:] = [each for each in console.complaints if "ERR_INTERNET_DISCONNECTED" not in each]

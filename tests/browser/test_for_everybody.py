@@ -1,0 +1,219 @@
+"""Whatever somebody sees with or types with: axe finds nothing, a phone is wide enough, a keyboard is enough."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import NewConsole
+from tests.browser.console import ENDS, Console
+from tests.deployed import WAIT, Stage, unique
+
+NARROW = 320
+LONGEST = "W" * 242  # and what makes it unique: 255
+
+
+@pytest.fixture(scope="module")
+def seeded(stage: Stage) -> dict[str, str]:
+    """Views by their names, each with something to show."""
+    name = unique(LONGEST)
+    item = stage.request(
+        "POST",
+        "/items",
+        {"name": name, "description": LONGEST * 3, LONGEST: [1, None, {"x": LONGEST}]},
+        headers=WAIT,
+    ).json()
+    failed = stage.client.wait(stage.client.create({"name": name, "description": "d"}))
+    batch = stage.client.submit_batch(
+        [
+            {"operation": "create", "item": {"name": unique("In a batch"), "description": "d"}},
+            {"operation": "delete", "item_id": "i" * 128},
+            {"operation": "create", "item": {"name": " ", "description": "d"}},
+        ]
+    )
+    done = stage.client.wait(stage.client.read(item["id"]))
+    return {
+        "jobs": "jobs",
+        "a failed job": f"jobs/{failed.id}",
+        "a succeeded job": f"jobs/{done.id}",
+        "send": "send",
+        "items": "items",
+        "an item": f"items/{item['id']}",
+        "batches": "batches",
+        "a batch": f"batches/{batch.id}",
+        "no such item": "items/nope",
+    }
+
+
+LOADED = {
+    "jobs": "#bad tbody tr, #tile-dead svg",
+    "a failed job": "#job-failure",
+    "a succeeded job": "#job-result",
+    "send": "#curl",
+    "items": "#items tbody tr",
+    "an item": "#item-json",
+    "batches": "#batch-id",
+    "a batch": "#entries tbody tr",
+    "no such item": "#item-problem",
+}
+
+
+def views(console: Console, seeded: dict[str, str]) -> Iterator[str]:
+    """Each view in turn, with the key given, when it shows what it has."""
+    console.expected.update({400, 404})
+    console.enter("jobs")
+    for name, view in seeded.items():
+        console.visit(view)
+        expect(console.page.locator(LOADED[name]).first).to_be_visible(timeout=ENDS)
+        yield name
+
+
+def findings(page: Page) -> list[str]:
+    found = Axe().run(page).response
+    return [
+        f"{each['id']} ({each['impact']}): {node['target']} {node['failureSummary']}"
+        for each in found["violations"]
+        for node in each["nodes"]
+    ]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_at_all(new_console: NewConsole, seeded: dict[str, str], scheme: str) -> None:
+    console = new_console(color_scheme=scheme)
+    page = console.page
+    console.expected.add(403)
+    console.visit()
+    console.give("wrong0123456789abcdef0123456789abcdef")
+    expect(page.locator("#key-error")).not_to_be_empty()
+    found = {"key": findings(page)}
+    for view in views(console, seeded):
+        found[view] = findings(page)
+        if view == "send":
+            console.send()
+            expect(page.locator("#name")).to_be_focused()
+            found["errors in the form"] = findings(page)
+            console.fill(name=unique("Looked at"), description="d", fields='{"a": 1}')
+            console.send()
+            console.ends("succeeded")
+            found["sent"] = findings(page)
+        if view == "an item":
+            page.get_by_role("button", name="Delete…").click()
+            found["a question"] = findings(page)
+            page.keyboard.press("Escape")
+            page.get_by_role("button", name="Edit").click()
+            found["editing"] = findings(page)
+    assert {view: each for view, each in found.items() if each} == {}
+    background = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert (background == "rgb(15, 19, 24)") == (scheme == "dark")
+
+
+def test_a_narrow_phone_shows_all_of_it_without_scrolling_sideways(
+    new_console: NewConsole, seeded: dict[str, str]
+) -> None:
+    console = new_console(width=NARROW)
+    page = console.page
+    console.visit()
+    too_wide = """[...document.querySelectorAll("body *")].filter(e => e.checkVisibility() &&
+        !e.closest(".away, .skip, svg") && e.getBoundingClientRect().right > innerWidth + 0.5)
+        .map(e => e.outerHTML.slice(0, 200))"""
+    widths = {"key": (page.evaluate("document.documentElement.scrollWidth"), page.evaluate(too_wide))}
+    for view in views(console, seeded):
+        widths[view] = (page.evaluate("document.documentElement.scrollWidth"), page.evaluate(too_wide))
+        if view == "an item":
+            page.get_by_role("button", name="Edit").click()
+            widths["editing"] = (page.evaluate("document.documentElement.scrollWidth"), page.evaluate(too_wide))
+    assert widths == dict.fromkeys(widths, (NARROW, []))
+
+
+def test_with_the_keyboard_alone(console: Console, page: Page, stage: Stage) -> None:
+    name = unique("Typed")
+
+    def tab_to(role: Any, label: str) -> None:
+        """Goes on by Tab, the focus always in sight."""
+        wanted = page.get_by_role(role, name=label, exact=True)
+        for _ in range(40):
+            page.keyboard.press("Tab")
+            assert page.evaluate(
+                """() => { const e = document.activeElement, s = (x) => x && getComputedStyle(x);
+                return e === document.body || s(e).outlineStyle !== "none"
+                    || e.type === "radio" && s(e.nextElementSibling).outlineStyle !== "none"; }"""
+            ), page.evaluate("document.activeElement.outerHTML")
+            if wanted.evaluate("e => e === document.activeElement"):
+                return
+        raise AssertionError(f"Tab does not lead to {role} {label}")
+
+    console.visit()
+    expect(page.get_by_label("API key", exact=True)).to_be_focused()
+    page.keyboard.type(stage.deployment.api_key)
+    page.keyboard.press("Enter")
+    expect(page.locator("#view-jobs h1")).to_be_focused()
+
+    page.reload()
+    tab_to("link", "Skip to the content")
+    page.keyboard.press("Enter")
+    expect(page.locator("main")).to_be_focused()
+    page.reload()
+    tab_to("link", "Send")
+    page.keyboard.press("Enter")
+    expect(page.locator("#view-send h1")).to_be_focused()
+    tab_to("radio", "Create")
+    page.keyboard.press("ArrowRight")
+    expect(page.get_by_role("radio", name="Read", exact=True)).to_be_checked()
+    page.keyboard.press("ArrowLeft")
+    tab_to("textbox", "Name")
+    page.keyboard.type(name)
+    page.keyboard.press("Tab")
+    page.keyboard.type("By hand")
+    tab_to("button", "Send")
+    page.keyboard.press("Enter")
+    console.ends("succeeded")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Tab")
+    expect(page.locator("#sent-link")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.locator("#view-job h1")).to_be_focused()
+    tab_to("link", stage.client.job(page.url.rpartition("/")[2]).item_id)
+    page.keyboard.press("Enter")
+    expect(page.locator("#item-json")).to_contain_text(name)
+
+
+@pytest.mark.parametrize("view", ["jobs", "send", "items", "batches"])
+def test_tab_leads_around_and_is_caught_nowhere(console: Console, page: Page, view: str) -> None:
+    console.enter(view)
+    page.reload()
+    places: list[str] = []
+    while len(places) < 60 and "docs" not in places:
+        page.keyboard.press("Tab")
+        places.append(
+            page.evaluate("document.activeElement.id || document.activeElement.getAttribute('href') || '?'")
+        )
+    assert places[-1] == "docs", places
+    assert places[0] == "skip"
+
+
+def test_who_wants_less_motion_gets_none(new_console: NewConsole, seeded: dict[str, str]) -> None:
+    moving = "getComputedStyle(document.querySelector('#moving'), '::before').animationName"
+    names = {}
+    for wish in ("reduce", "no-preference"):
+        console = new_console(reduced_motion=wish)
+        console.enter()
+        console.page.evaluate(
+            "const b = document.createElement('b'); b.id = 'moving'; b.className = 'badge queued';"
+            "document.querySelector('main').append(b)"
+        )
+        names[wish] = console.page.evaluate(moving)
+    assert names == {"reduce": "none", "no-preference": "p"}
+
+
+def test_each_view_has_its_title_and_one_heading(console: Console, page: Page, seeded: dict[str, str]) -> None:
+    titles = {}
+    for view in views(console, seeded):
+        expect(page.locator("h1:visible")).to_have_count(1)
+        expect(page.locator("h1:visible")).to_be_focused() if view != "jobs" else None
+        titles[view] = page.title()
+    assert len(set(titles.values())) == 6
+    assert all(title.endswith("· jobpipe console") for title in titles.values())

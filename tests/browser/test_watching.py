@@ -1,0 +1,154 @@
+"""What the page shows of what goes on: the queue, jobs in trouble, batches; and how often it asks."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from itertools import pairwise
+
+from playwright.sync_api import Locator, Page, Request, expect
+
+from tests.browser.console import ENDS, Console
+from tests.deployed import Stage, unique
+
+NobodyReceives = Callable[[], AbstractContextManager[None]]
+
+
+def test_the_queue_is_plotted_while_it_grows_and_empties(
+    console: Console, page: Page, stage: Stage, nobody_receives: NobodyReceives
+) -> None:
+    waiting = page.locator("#now-waiting")
+    console.enter()
+    expect(waiting).to_have_text("0", timeout=ENDS)
+    with nobody_receives():
+        for _ in range(3):
+            stage.client.create({"name": unique("Waiting"), "description": "d"})
+        expect(waiting).to_have_text("3", timeout=ENDS)
+        plot = page.get_by_role("img", name="Waiting: now 3, 0 to 3 in")
+        expect(plot).to_be_visible()
+    expect(waiting).to_have_text("0", timeout=ENDS)
+    for name in ("In flight", "Dead letters", "Parked"):
+        expect(page.get_by_role("img", name=f"{name}: now 0")).to_be_visible()
+
+
+def test_jobs_in_trouble_are_listed_and_leave_the_list_when_they_are_retried(
+    console: Console, page: Page, stage: Stage
+) -> None:
+    name = unique("In the way")
+    item = stage.client.sync.create({"name": name, "description": "d"})
+    job = stage.client.wait(stage.client.create({"name": name, "description": "second"}))
+    console.enter()
+    row = page.locator(f'#bad tr[data-id="{job.id}"]')
+    expect(row).to_contain_text("Another item has this name", timeout=ENDS)
+    stage.client.sync.delete(item.id)
+    row.get_by_role("link").click()
+    page.get_by_role("button", name="Retry").click()
+    expect(page.locator("#job-badge")).to_have_text("succeeded", timeout=ENDS)
+    page.get_by_role("link", name="Jobs", exact=True).first.click()
+    expect(row).to_have_count(0, timeout=ENDS)
+    page.get_by_role("radio", name="Retrying").check()
+    expect(page.locator("#bad-said")).to_have_text("No job is between two attempts.")
+
+
+def test_a_batch_is_watched_to_its_end(
+    console: Console, page: Page, stage: Stage, nobody_receives: NobodyReceives
+) -> None:
+    def count(name: str) -> Locator:
+        return page.locator("#batch-counts .tile").filter(has_text=name).locator("dd")
+
+    good = {"name": unique("In a batch"), "description": "d"}
+    with nobody_receives():
+        batch = stage.client.submit_batch(
+            [
+                {"operation": "create", "item": good},
+                {"operation": "delete", "item_id": "no-such-item"},
+                {"operation": "create", "item": {**good, "name": " "}},
+            ]
+        )
+        console.enter()
+        page.get_by_label("Open a job or a batch by its id").fill(f"  {batch.id.upper()} ")
+        page.keyboard.press("Enter")
+        expect(page.locator("#batch-badge")).to_have_text("running")
+        expect(count("queued")).to_have_text("2")
+        expect(count("refused")).to_have_text("1")
+    expect(page.locator("#batch-badge")).to_have_text("ended", timeout=ENDS)
+    expect(count("succeeded")).to_have_text("1")
+    expect(count("failed")).to_have_text("1")
+    rows = page.locator("#entries tbody tr")
+    expect(rows).to_contain_text(["succeeded", "There is no item no-such-item", "must not be blank"])
+    rows.first.get_by_role("link").click()
+    expect(page.locator("#job-badge")).to_have_text("succeeded")
+
+
+def test_unknown_ids_are_told(console: Console, page: Page) -> None:
+    console.expected.add(404)
+    console.enter()
+    page.get_by_label("Open a job or a batch by its id").fill("x")
+    page.get_by_role("button", name="Open").click()
+    expect(page.locator("#find-error")).to_contain_text("no id")
+    page.get_by_label("Open a job or a batch by its id").fill("0" * 32)
+    page.get_by_role("button", name="Open").click()
+    expect(page.locator("#job-problem")).to_contain_text("no such job")
+    console.visit("batches")
+    page.get_by_label("Watch a batch by its id").fill(f"batch-{'0' * 32}")
+    page.get_by_role("button", name="Watch").click()
+    expect(page.locator("#batch-error")).to_contain_text("no such batch")
+
+
+def test_a_waiting_job_is_asked_for_no_sooner_than_the_service_says(
+    console: Console, page: Page, nobody_receives: NobodyReceives
+) -> None:
+    asked: list[float] = []
+
+    def note(request: Request) -> None:
+        if "/jobs/" in request.url:
+            asked.append(time.monotonic())
+
+    console.enter("send")
+    with nobody_receives():
+        page.on("request", note)
+        console.fill(name=unique("Paced"), description="d")
+        console.send()
+        for _ in range(3):
+            page.wait_for_event("response", lambda answer: "/jobs/" in answer.url)
+    pauses = [after - before for before, after in pairwise(asked)]
+    assert len(pauses) >= 2
+    assert all(pause >= 1 for pause in pauses), pauses
+
+
+def test_a_tab_that_nobody_sees_asks_nothing(console: Console, page: Page, nobody_receives: NobodyReceives) -> None:
+    """Half an hour by the page's clock, and not a request; seen again, it is up to date at once."""
+    page.add_init_script("Object.defineProperty(document, 'hidden', {get: () => Boolean(window.unseen)})")
+    page.clock.install()
+    with nobody_receives():
+        console.enter("send")
+        console.fill(name=unique("Unseen"), description="d")
+        console.send()
+        console.ends("queued")
+        with page.expect_response(lambda answer: "/stats" in answer.url):
+            page.clock.run_for(6_000)
+        page.evaluate("window.unseen = true; document.dispatchEvent(new Event('visibilitychange'))")
+        page.wait_for_load_state("networkidle")
+        asked: list[str] = []
+        page.on("request", lambda request: asked.append(request.url))
+        page.clock.run_for(30 * 60_000)
+        assert asked == []
+    page.evaluate("window.unseen = false; document.dispatchEvent(new Event('visibilitychange'))")
+    with page.expect_response(lambda answer: "/jobs/" in answer.url):
+        page.clock.run_for(1_000)
+    assert any("/stats" in url for url in asked)
+
+
+def test_a_reload_goes_on_watching(console: Console, page: Page, nobody_receives: NobodyReceives) -> None:
+    name = unique("Across")
+    with nobody_receives():
+        console.enter("send")
+        console.fill(name=name, description="d")
+        console.send()
+        console.ends("queued")
+        page.reload()
+    console.visit("jobs")
+    expect(page.get_by_role("row").filter(has_text=name)).to_contain_text("succeeded", timeout=ENDS)
+    page.get_by_role("button", name="Clear those that have ended").click()
+    expect(page.get_by_text("Nothing yet.")).to_be_visible()

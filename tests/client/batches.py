@@ -1,0 +1,150 @@
+"""Batches of the in-memory service: whole refusals, entries, replays by key, and what cannot be queued for now."""
+
+import json
+import re
+import threading
+import time
+import uuid
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+Command = dict[str, Any]
+Entry = dict[str, Any]
+STATUSES = ("queued", "retrying", "succeeded", "failed", "cancelled", "expired", "refused")
+MAX_BODY = 1024 * 1024
+# Of a fraction or a whole number: more digits make the whole body unreadable to the service.
+_TOO_LONG = re.compile(rb"[0-9]{39,}")
+
+
+class NotTaken(Exception):
+    """The whole request is answered with this status and document."""
+
+    def __init__(self, status: int, slug: str, detail: str, errors: list[dict[str, str]] | None = None) -> None:
+        self.status = status
+        self.problem = problem(status, slug, detail, **({"errors": errors} if errors else {}))
+
+
+def problem(status: int, slug: str, detail: str, **more: Any) -> dict[str, Any]:
+    kind = f"urn:jobpipe:problem:{slug}"
+    return {"type": kind, "title": slug, "status": status, "detail": detail, **more}
+
+
+class Batches:
+    """The batches that a service took. `accept` makes a command a job, once for each key; `jobs` has them."""
+
+    def __init__(self, accept: Callable[[Command, str | None], Entry], jobs: dict[str, Entry]) -> None:
+        self._accept = accept
+        self._jobs = jobs
+        self._lock = threading.Lock()
+        self._ids: dict[str, tuple[str, bytes]] = {}  # by their keys, with the body that they came with
+        self._batches: dict[str, Entry] = {}
+        self.cannot_queue: Callable[[Command], bool] = lambda _: False
+        self.open = threading.Event()  # no request is answered while it is not set
+        self.open.set()
+        self.under_way = 0
+        self.most_under_way = 0
+
+    @contextmanager
+    def counted(self) -> Iterator[None]:
+        with self._lock:
+            self.under_way += 1
+            self.most_under_way = max(self.most_under_way, self.under_way)
+        try:
+            self.open.wait(10)
+            yield
+        finally:
+            with self._lock:
+                self.under_way -= 1
+
+    def submit(self, body: bytes, key: str | None) -> Entry:
+        if len(body) > MAX_BODY:
+            raise NotTaken(413, "too-large", "A body must have at most 1048576 bytes.")
+        if _TOO_LONG.search(body):
+            raise NotTaken(400, "invalid-request", "A number has more than 38 significant digits.")
+        commands = json.loads(body)["commands"]
+        if not 1 <= len(commands) <= 100:
+            raise NotTaken(400, "invalid-request", "A batch needs commands, an array of 1 to 100.")
+        refused = {place: why for place, command in enumerate(commands) if (why := _error(place, command))}
+        if len(refused) == len(commands):
+            raise NotTaken(400, "invalid-request", "None of the commands is valid.", list(refused.values()))
+        with self._lock:
+            batch_id, earlier = self._ids.get(key or "", (f"batch-{uuid.uuid4().hex}", body))
+            if earlier != body:
+                raise NotTaken(
+                    422, "idempotency-key-reused", "This Idempotency-Key came before with another batch."
+                )
+            if key:
+                self._ids[key] = batch_id, body
+        entries = self._queued(batch_id, commands, refused)
+        if all(each.get("problem", {}).get("status") == 503 for each in entries):
+            raise NotTaken(503, "unavailable", "Nothing could be queued.")
+        self._batches[batch_id] = {
+            "created_at": datetime.now(UTC).isoformat(),
+            "entries": [{"job_id": e["job"]["id"]} if "job" in e else e for e in entries],
+        }
+        return self._document(batch_id, entries)
+
+    def find(self, batch_id: str) -> Entry | None:
+        """As it is now; a job that there is no more has expired."""
+        if batch_id not in self._batches:
+            return None
+        entries: list[Entry] = []
+        for entry in self._batches[batch_id]["entries"]:
+            if "problem" in entry:
+                entries.append(entry)
+            elif entry["job_id"] in self._jobs:
+                entries.append({"job": self._jobs[entry["job_id"]]})
+            else:
+                entries.append({"problem": problem(404, "not-found", "The job has expired.")})
+        return self._document(batch_id, entries)
+
+    def _queued(self, batch_id: str, commands: list[Command], refused: dict[int, dict[str, str]]) -> list[Entry]:
+        entries: list[Entry] = []
+        stopped: set[str] = set()
+        for place, command in enumerate(commands):
+            if place in refused:
+                why = refused[place]
+                entries.append({"problem": problem(400, "invalid-request", why["detail"], errors=[why])})
+                continue
+            item_id = command.get("item_id")
+            if item_id in stopped or self.cannot_queue(command):
+                stopped |= {item_id} if item_id else set()
+                entries.append({"problem": problem(503, "unavailable", "It could not be queued.")})
+                continue
+            entries.append({"job": self._accept(command, f"{batch_id}:{place}")})
+            time.sleep(0)  # other requests go between
+        return entries
+
+    def _document(self, batch_id: str, entries: list[Entry]) -> Entry:
+        counts = Counter(dict.fromkeys(STATUSES, 0))
+        shown: list[Entry] = []
+        for entry in entries:
+            if "problem" in entry:
+                counts["expired" if entry["problem"]["status"] == 404 else "refused"] += 1
+                shown.append(entry)
+            else:
+                counts[entry["job"]["status"]] += 1
+                shown.append({"job": {name: value for name, value in entry["job"].items() if name != "result"}})
+        return {
+            "id": batch_id,
+            "done": not counts["queued"] and not counts["retrying"],
+            "size": len(entries),
+            "counts": counts,
+            "created_at": self._batches[batch_id]["created_at"],
+            "entries": shown,
+        }
+
+
+def _error(place: int, command: Any) -> dict[str, str] | None:
+    """Why a command is refused by itself."""
+    operation = command.get("operation") if isinstance(command, dict) else None
+    if operation not in {"create", "read", "update", "delete"}:
+        return {"pointer": f"#/commands/{place}/operation", "detail": "There is no such operation."}
+    if operation == "create" and not {"name", "description"} <= command.get("item", {}).keys():
+        return {"pointer": f"#/commands/{place}/item/name", "detail": "An item needs a name."}
+    if operation != "create" and not command.get("item_id"):
+        return {"pointer": f"#/commands/{place}", "detail": "item_id is needed."}
+    return None

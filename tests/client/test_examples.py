@@ -1,0 +1,53 @@
+"""Every example of a docstring of the client runs as it stands there, each with a service of its own."""
+
+import doctest
+import importlib
+import inspect
+import pkgutil
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+import jobpipe_client
+from jobpipe_client import Client, SyncClient
+from tests.client.service import Service
+
+# Whose jobs must not end before the example goes on.
+HELD = ("Client.cancel", "JobCancelled", "WaitTimeout")
+# What closes, or is no more than a value.
+SELF_EVIDENT = {"close", "base_url", "sync"}
+
+
+def examples() -> Iterator[doctest.DocTest]:
+    # The command line is tried as a command.
+    modules = [m.name for m in pkgutil.iter_modules(jobpipe_client.__path__) if not m.ispkg]
+    for name in ["jobpipe_client", *(f"jobpipe_client.{module}" for module in modules)]:
+        module = importlib.import_module(name)
+        yield from (found for found in doctest.DocTestFinder().find(module) if found.examples)
+
+
+EXAMPLES = list(examples())
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.name.removeprefix("jobpipe_client."))
+def test_it_runs(example: doctest.DocTest, service: Service, names: dict[str, Any]) -> None:
+    if example.name.endswith(HELD):
+        service.pause()
+    example.globs = names
+    said: list[str] = []
+    ran = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS).run(example, out=said.append)
+    assert ran.failed == 0, "".join(said)
+    assert ran.attempted == len(example.examples) > 0
+
+
+@pytest.mark.parametrize("face", [Client, SyncClient])
+def test_every_public_method_has_an_example(face: type) -> None:
+    methods = {name for name, _ in inspect.getmembers(face) if not name.startswith("_")} - SELF_EVIDENT
+    shown = {example.name for example in EXAMPLES}
+    assert methods == {name for name in methods if f"{face.__module__}.{face.__name__}.{name}" in shown}
+
+
+def test_all_that_is_exported_is_there() -> None:
+    assert sorted(jobpipe_client.__all__) == jobpipe_client.__all__
+    assert all(hasattr(jobpipe_client, name) for name in jobpipe_client.__all__)

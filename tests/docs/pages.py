@@ -1,0 +1,56 @@
+"""The pages of docs/ as a reader follows them: their blocks, put where the page says, in a copy of the checkout."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.commands import ROOT
+
+_BLOCK = re.compile(
+    r"^(?:<!-- (?P<said>[^\n]*) -->\n)?```(?P<language>\w*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL
+)
+_PLACE = re.compile(r"(?P<path>[^\s,]+)(?:, (?P<how>before|after|instead of): (?P<text>.*))?")
+_NOT_SOURCES = shutil.ignore_patterns(
+    *(".git", ".venv", ".jobpipe", "build", "__pycache__", ".hypothesis", ".*_cache", "*.png")
+)
+
+
+@dataclass(frozen=True)
+class Block:
+    """A block of a page, and what the comment above it says."""
+
+    language: str
+    text: str
+    said: str | None
+
+    def put(self, checkout: Path) -> None:
+        """Write it where its comment says: a new file, or before, after or instead of a text that stands once."""
+        place = _PLACE.fullmatch(self.said or "")
+        assert place is not None, self.said
+        path = checkout / place["path"]
+        if place["how"] is None:
+            assert not path.exists(), path
+            path.write_text(self.text)
+            return
+        here, source = place["text"].replace("\\n", "\n"), path.read_text()
+        assert source.count(here) == 1, f"{here!r} stands {source.count(here)} times in {place['path']}"
+        new = {
+            "before": f"{self.text}\n\n{here}",
+            "after": f"{here}\n{self.text.removesuffix(chr(10))}",
+            "instead of": self.text.removesuffix("\n"),
+        }[place["how"]]
+        path.write_text(source.replace(here, new))
+
+
+def blocks(page: str) -> list[Block]:
+    """Those of a page in docs/, in their order."""
+    text = (ROOT / "docs" / page).read_text()
+    return [Block(found["language"], found["text"], found["said"]) for found in _BLOCK.finditer(text)]
+
+
+def copy_of_the_checkout(folder: Path) -> Path:
+    """The sources alone, as a clone has them."""
+    return shutil.copytree(ROOT, folder / "jobpipe", ignore=_NOT_SOURCES)

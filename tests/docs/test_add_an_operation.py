@@ -1,0 +1,55 @@
+"""An operation is one class, one handler, one test: the page that adds one is followed to the letter."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.commands import ROOT, clean_environment
+from tests.docs.pages import blocks, copy_of_the_checkout
+
+CONTRACTS = [f"tests/unit/test_{name}.py" for name in ("increment", "commands", "openapi", "layers")]
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy that has the page's blocks."""
+    copy = copy_of_the_checkout(tmp_path_factory.mktemp("recipe"))
+    for block in blocks("how-to/add-an-operation.md"):
+        if block.said is not None:
+            block.put(copy)
+    return copy
+
+
+def python(checkout: Path, *arguments: str, folder: str = ".", **environment: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-m", *arguments],
+        cwd=checkout / folder,
+        env=clean_environment(PYTHONDONTWRITEBYTECODE="1", **environment),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_its_test_and_the_tests_of_the_contracts_pass(checkout: Path) -> None:
+    assert " passed" in python(checkout, "pytest", "--quiet", "-p", "no:cacheprovider", *CONTRACTS)
+
+
+def test_it_is_typed_and_tidy(checkout: Path) -> None:
+    python(checkout, "ruff", "check", "jobpipe", "worker_lambda", "tests/unit")
+    python(checkout, "ruff", "format", "--check", "jobpipe", "worker_lambda", "tests/unit")
+    # The class with it, since it follows imports.
+    handlers = ("mypy", "--strict", "chalicelib/command_handlers.py")
+    python(checkout, *handlers, folder="worker_lambda", MYPYPATH="..")
+
+
+def test_the_checkout_itself_has_none_of_it() -> None:
+    """Else the page would tell how to add what is there."""
+    assert "increment" not in (ROOT / "jobpipe" / "commands.py").read_text()

@@ -1,0 +1,22 @@
+"""docs/architecture.md names files that there are, and leaves out none of the two Lambdas'."""
+
+from __future__ import annotations
+
+import re
+
+from tests.commands import ROOT
+
+TEXT = (ROOT / "docs" / "architecture.md").read_text()
+PLACES = ("", "docs", "jobpipe", "api_lambda", "worker_lambda", "api_lambda/chalicelib", "worker_lambda/chalicelib")
+NAMED = set(re.findall(r"[\w./*-]+\.(?:py|yaml|json|md)\b", TEXT))
+PATTERNS = ("jobpipe/*.py", "api_lambda/**/*.py", "worker_lambda/**/*.py")
+
+
+def test_what_it_names_is_there() -> None:
+    assert [name for name in sorted(NAMED) if not any(list((ROOT / place).glob(name)) for place in PLACES)] == []
+
+
+def test_every_module_of_the_lambdas_is_named() -> None:
+    named = {path.resolve() for name in NAMED for place in PLACES for path in (ROOT / place).glob(name)}
+    modules = {path for pattern in PATTERNS for path in ROOT.glob(pattern) if path.name != "__init__.py"}
+    assert sorted(str(path.relative_to(ROOT)) for path in modules - named) == []

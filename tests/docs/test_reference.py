@@ -1,0 +1,68 @@
+"""The reference says what the code does: it is made from it, and what is listed by hand is compared with it."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from infra.settings import ROOT
+from infra.templates import read_template
+from jobpipe.errors import ProblemError
+from scripts.reference import PAGES
+from scripts.reference.errors import client_class, subclasses
+from scripts.reference.settings import STACKS, VARIABLES, declarations
+
+READERS = ("infra", "jobpipe_client", "scripts")
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_a_page_is_what_make_reference_makes(path: Path) -> None:
+    assert path.read_text() == PAGES[path](), "run make reference"
+
+
+def test_every_variable_that_is_read_is_listed_and_no_other() -> None:
+    read = {name for folder in READERS for path in (ROOT / folder).rglob("*.py") for name in _read_in(path)}
+    assert read == {variable.name for variable in VARIABLES}
+
+
+def test_every_variable_of_a_lambda_is_one_that_it_reads() -> None:
+    read = {name for path in (ROOT / "jobpipe").glob("*.py") for name in _read_in(path)}
+    given = {
+        name
+        for stack in ("api", "worker")
+        for resource in read_template(STACKS[stack])["Resources"].values()
+        for name in resource.get("Properties", {}).get("Environment", {}).get("Variables", {})
+    }
+    assert read - {"_X_AMZN_TRACE_ID"} == given  # which Lambda itself sets
+
+
+def test_every_parameter_is_described_and_in_all_stacks_alike() -> None:
+    for name, told in declarations().items():
+        descriptions = {each.get("Description") for each in told.values()}
+        assert len(descriptions) == 1, f"{name}: {descriptions}"
+        assert descriptions != {None}, name
+        assert len({str(each.get("Default")) for each in told.values()}) == 1, name
+
+
+def test_the_client_has_a_class_for_every_problem_of_ours() -> None:
+    for problem in subclasses(ProblemError):
+        assert client_class(problem.slug).slug == problem.slug
+
+
+def _read_in(path: Path) -> Iterator[str]:
+    """The names in environ["NAME"], environ.get("NAME") and "NAME" in environ."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        match node:
+            case ast.Subscript(value=source, slice=ast.Constant(value=str(name))):
+                pass
+            case ast.Call(func=ast.Attribute(value=source, attr="get"), args=[ast.Constant(value=str(name)), *_]):
+                pass
+            case ast.Compare(left=ast.Constant(value=str(name)), comparators=[source]):
+                pass
+            case _:
+                continue
+        if ast.unparse(source).rpartition(".")[2] == "environ":
+            yield name

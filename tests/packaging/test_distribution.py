@@ -1,0 +1,158 @@
+"""jobpipe-client as it would be published: what is in it, and that it works where nothing else of ours is."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import sysconfig
+import tarfile
+import tomllib
+import zipfile
+from email.message import Message
+from email.parser import Parser
+from pathlib import Path
+
+import pytest
+
+import jobpipe
+import jobpipe_client
+
+ROOT = Path(__file__).parents[2]
+OURS = {path.parent.name for path in ROOT.glob("*/__init__.py")} | {"infra", "scripts", "tests", "api_lambda"}
+
+
+def run(*command: str | Path, cwd: Path) -> str:
+    done = subprocess.run(
+        command, cwd=cwd, check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=300
+    )
+    assert done.returncode == 0, done.stdout
+    return done.stdout
+
+
+def build(kind: str, source: Path, into: Path) -> Path:
+    """By the backend that pyproject.toml names, as pip and build call it."""
+    backend = tomllib.loads((source / "pyproject.toml").read_text())["build-system"]["build-backend"]
+    code = f"import sys, {backend} as backend; print(backend.build_{kind}(sys.argv[1]))"
+    return into / run(sys.executable, "-c", code, into, cwd=source).split()[-1]
+
+
+@pytest.fixture(scope="module")
+def sdist(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build("sdist", ROOT, tmp_path_factory.mktemp("sdist"))
+
+
+@pytest.fixture(scope="module")
+def wheel(sdist: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Built from the source distribution, so that it has all that this takes."""
+    unpacked = tmp_path_factory.mktemp("unpacked")
+    with tarfile.open(sdist) as archive:
+        archive.extractall(unpacked, filter="data")
+    (source,) = unpacked.iterdir()
+    return build("wheel", source, tmp_path_factory.mktemp("wheel"))
+
+
+@pytest.fixture(scope="module")
+def python(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The interpreter of an environment that has the wheel, and can import what is installed beside us."""
+    environment = tmp_path_factory.mktemp("environment") / "venv"
+    run(sys.executable, "-m", "venv", environment, cwd=environment.parent)
+    found = environment / "bin" / "python"
+    run(found, "-m", "pip", "install", "-q", "--no-index", "--no-deps", wheel, cwd=environment.parent)
+    site = Path(run(found, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))", cwd=environment).strip())
+    # Paths in it are taken as they are: what an editable installation adds there is not followed.
+    (site / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    return found
+
+
+def metadata(wheel: Path) -> Message:
+    with zipfile.ZipFile(wheel) as archive:
+        (name,) = [name for name in archive.namelist() if name.endswith(".dist-info/METADATA")]
+        return Parser().parsestr(archive.read(name).decode())
+
+
+def test_there_is_one_version() -> None:
+    """The client cannot import jobpipe, which is not in its distribution."""
+    assert jobpipe_client.__version__ == jobpipe.__version__
+
+
+def test_the_wheel_has_the_package_and_nothing_else(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        names = archive.namelist()
+    assert {name.split("/")[0] for name in names} == {
+        "jobpipe_client",
+        f"jobpipe_client-{jobpipe.__version__}.dist-info",
+    }
+    assert "jobpipe_client/py.typed" in names
+    here = {str(path.relative_to(ROOT)) for path in (ROOT / "jobpipe_client").rglob("*.py")}
+    assert here == {name for name in names if name.endswith(".py")}
+    assert any(name.endswith("LICENSE") for name in names)
+
+
+def test_the_source_distribution_has_no_other_package(sdist: Path) -> None:
+    with tarfile.open(sdist) as archive:
+        tops = {name.split("/")[1] for name in archive.getnames() if "/" in name}
+    assert tops == {"jobpipe_client", "pyproject.toml", "LICENSE", "PKG-INFO"}
+
+
+def test_what_it_says_of_itself(wheel: Path) -> None:
+    said = metadata(wheel)
+    assert (said["Name"], said["Version"]) == ("jobpipe-client", jobpipe.__version__)
+    assert said["Requires-Python"] == ">=3.11"
+    assert said["License-Expression"] == "MIT"
+    assert said["Description-Content-Type"] == "text/markdown"
+    assert str(said.get_payload()).lstrip().startswith("# jobpipe-client")
+    needed = said.get_all("Requires-Dist") or []
+    always = {line.split(">")[0] for line in needed if "extra" not in line}
+    assert always == {"requests", "tenacity"}
+    assert {line.split(">")[0] for line in needed if 'extra == "cli"' in line} == {"click", "rich"}
+
+
+def test_the_ranges_include_what_we_test_with() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    needed = [*project["dependencies"], *project["optional-dependencies"]["cli"]]
+    pinned = dict(
+        line.strip().split("==")
+        for line in (ROOT / "requirements-dev.in").read_text().splitlines()
+        if "==" in line and not line.startswith("#")
+    )
+    for requirement in needed:
+        name, _, ranges = requirement.partition(">=")
+        low, _, high = ranges.partition(",<")
+        version = [int(part) for part in pinned[name].split(".")]
+        assert [int(part) for part in low.split(".")] <= version < [int(part) for part in high.split(".")]
+
+
+def test_it_works_where_nothing_else_of_ours_is(python: Path, tmp_path: Path) -> None:
+    """With an address at which nobody answers, so that all of the way is gone."""
+    code = """
+import importlib.util, sys
+import jobpipe_client
+from jobpipe_client import Client, Unreachable
+assert "site-packages" in jobpipe_client.__file__ and jobpipe_client.__file__.startswith(sys.prefix)
+print(*[name for name in sys.argv[1:] if importlib.util.find_spec(name)])
+try:
+    list(Client("http://127.0.0.1:1", "key", retries=0).submit_many([{"operation": "read", "item_id": "a"}]))
+except Unreachable:
+    print("unreachable")
+"""
+    said = run(python, "-c", code, *sorted(OURS - {"tests"}), cwd=tmp_path)
+    assert said.split() == ["jobpipe_client", "unreachable"]
+
+
+def test_its_types_are_found(python: Path, tmp_path: Path) -> None:
+    (tmp_path / "use.py").write_text(
+        """
+from jobpipe_client import Client
+with Client("http://127.0.0.1:1", "key") as client:
+    for submission, entry in client.outcomes(client.submit_many([])):
+        reveal_type(submission.problem)
+        reveal_type(entry.status)
+"""
+    )
+    mypy = Path(sys.executable).with_name("mypy")
+    said = run(
+        *(mypy, "--strict", "--no-incremental", "--config-file=", "--python-executable", python, "use.py"),
+        cwd=tmp_path,
+    )
+    assert 'Revealed type is "jobpipe_client.problem.Problem | None"' in said
+    assert "succeeded" in said

@@ -1,0 +1,107 @@
+"""The console as it is served: small, from here alone, and allowed to do no more than it does."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+
+import pytest
+
+from infra.our_files import app_files
+from infra.settings import ROOT
+from tests.pipeline import Answer, Pipeline
+from tests.unit.test_docs_page import Page
+
+FOLDER = ROOT / "api_lambda" / "chalicelib" / "console"
+BUDGET = 100_000  # bytes; a page that anyone may ask for
+
+
+@pytest.fixture
+def answer(pipeline: Pipeline) -> Answer:
+    return pipeline.request("GET", "/console", owner="")
+
+
+def inside(answer: Answer, tag: str) -> str:
+    assert answer.text.count(f"<{tag}>") == 1
+    return answer.text.partition(f"<{tag}>")[2].partition(f"</{tag}>")[0]
+
+
+def policy(answer: Answer) -> dict[str, str]:
+    directives = answer.headers["content-security-policy"].split("; ")
+    return dict(directive.split(" ", 1) for directive in directives)
+
+
+def test_it_is_one_small_page_that_may_be_kept_for_a_while(answer: Answer) -> None:
+    assert answer.headers["content-type"] == "text/html; charset=utf-8"
+    assert answer.text.startswith("<!DOCTYPE html>")
+    assert len(answer.text.encode()) < BUDGET
+    assert answer.headers["cache-control"] == "public, max-age=300"
+
+
+def test_it_has_all_of_its_parts(answer: Answer) -> None:
+    for path in FOLDER.iterdir():
+        if path.suffix in {".css", ".js"}:
+            assert path.read_text() in answer.text, path.name
+    assert "{{" not in answer.text
+    assert {path for path in app_files(ROOT / "api_lambda") if path.parent == FOLDER} == set(FOLDER.iterdir())
+
+
+def test_it_may_run_its_own_script_and_ask_its_own_api_and_nothing_else(answer: Answer) -> None:
+    def digest(tag: str) -> str:
+        return f"'sha256-{base64.b64encode(hashlib.sha256(inside(answer, tag).encode()).digest()).decode()}'"
+
+    assert policy(answer) == {
+        "default-src": "'none'",
+        "script-src": digest("script"),
+        "style-src": digest("style"),
+        "img-src": "data:",
+        "connect-src": "'self'",
+        "base-uri": "'none'",
+        "form-action": "'none'",
+        "frame-ancestors": "'none'",
+    }
+    assert answer.headers["referrer-policy"] == "no-referrer"
+    assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+def test_nothing_of_it_comes_from_elsewhere(answer: Answer) -> None:
+    """Its own address is not in it either, so that any prefix may stand in front."""
+    names = {"http://www.w3.org/2000/svg"}  # of a namespace: it is not asked for
+    assert set(re.findall(r"(?:https?:)?//[\w.-]+\.[a-z]{2,}[\w./-]*", answer.text)) <= names
+    assert not re.search(r"\burl\(|@import|import\s*\(|importScripts|new Worker|WebSocket|EventSource", answer.text)
+    attributes = [(name, value) for _, of_it in elements(answer) for name, value in of_it.items()]
+    links = {value or "" for name, value in attributes if name in {"href", "src", "action"}}
+    assert all(link.startswith(("#", "data:image/svg+xml,")) or link in {"docs", "openapi.json"} for link in links)
+    assert not [name for name, _ in attributes if name == "style" or name.startswith("on")]
+
+
+def test_what_others_wrote_never_becomes_markup(answer: Answer) -> None:
+    script = inside(answer, "script")
+    for sink in ("innerHTML =", "insertAdjacentHTML", "document.write", "eval(", "new Function", "srcdoc"):
+        assert sink not in script
+    assert not re.search(r"outerHTML\s*=[^=]|setTimeout\(\s*[\"'`]", script)
+    assert "localStorage" not in script
+    assert "document.cookie" not in script
+
+
+def test_every_input_has_a_label_and_every_reference_leads_somewhere(answer: Answer) -> None:
+    of_all = elements(answer)
+    ids = [of_it["id"] for _, of_it in of_all if "id" in of_it]
+    assert len(ids) == len(set(ids))
+    labelled = {of_it["for"] for tag, of_it in of_all if tag == "label" and "for" in of_it}
+    inputs = {
+        of_it.get("id") for tag, of_it in of_all if tag in {"input", "textarea"} and of_it.get("type") != "radio"
+    }
+    assert inputs == labelled
+    for name in ("aria-describedby", "aria-labelledby"):
+        assert {of_it[name] for _, of_it in of_all if name in of_it} <= set(ids)
+    used = set(re.findall(r"\$\(\"([\w-]+)\"\)", inside(answer, "script")))
+    made = {"name-oldest", "tile-dead", "tile-parked"}  # by the script itself
+    assert used <= set(ids) | made
+
+
+def elements(answer: Answer) -> list[tuple[str, dict[str, str | None]]]:
+    """Without the script, whose text is no markup."""
+    html = answer.text.replace(inside(answer, "script"), "")
+    return Page(re.sub(r"<(link|input|rect|path)\b([^>]*?)/?>", r"<\1\2></\1>", html)).elements
