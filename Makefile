@@ -97,12 +97,14 @@ reference: .venv/.installed ## write docs/reference anew: settings, errors, the 
 package: .venv/.installed ## build both Lambdas' zips and templates into build/
 	@$(PY) -m infra.package
 
-lint: .venv/.installed $(CHECKS)/.installed ## ruff; cfn-lint and checkov on the templates as they are deployed
+lint: .venv/.installed $(CHECKS)/.installed ## ruff; cfn-lint and checkov on the templates as they are deployed, checkov in each variant
 	@$(PY) -m infra.package
 	.venv/bin/ruff check
 	.venv/bin/ruff format --check
 	.venv/bin/cfn-lint --regions $(LINT_REGIONS) -t $(TEMPLATES)
 	$(CHECKS)/bin/checkov --framework cloudformation --skip-download --compact --quiet -f $(TEMPLATES)
+	@$(PY) -m infra.lint_variants
+	$(CHECKS)/bin/checkov --framework cloudformation --skip-download --compact --quiet -d build/lint
 
 audit-dependencies: .venv/.installed $(CHECKS)/.installed ## is anything known against the locked versions?
 	@$(PY) -m infra.dependency_audit

@@ -1,7 +1,8 @@
 """What is known against the versions in the lock files, by pip-audit, which installs nothing for it.
 
-Its exit status tells three things apart: 0, nothing is known; 1, something is (or an operator's error); 3, nobody
-answered, which says nothing of the versions. pip-audit itself passes over what the service does not know.
+Its exit status tells three things apart: 0, nothing is known; 1, something is (or an operator's error), whatever
+else was not answered; 3, nothing is, but there is no answer about every version. pip-audit itself passes over what
+the service does not know.
 """
 
 import json
@@ -35,7 +36,10 @@ NO_ANSWER = 3
 
 
 class NoAnswerError(Exception):
-    """The service did not say of every version what is known against it."""
+    """The service did not say what is known."""
+
+
+_Report = dict[tuple[str, str], list[dict[str, Any]]]  # the advisories of each version that the service knows
 
 
 @dataclass(frozen=True)
@@ -53,23 +57,36 @@ class Finding:
 
 
 def audit(pip_audit: Sequence[str], locks: dict[str, list[Locked]], ignored: list[Ignored], today: date) -> int:
-    """Prints what is known and not ignored; the exit status."""
+    """Prints what is known and not ignored, then of what there is no answer; the exit status."""
     pins = {(each.name, each.version): each for lock in locks.values() for each in lock}
-    try:
-        findings = [finding for group in _groups(pins.values()) for finding in _ask(pip_audit, group)]
-    except NoAnswerError as why:
-        print(f"audit-dependencies: no answer about {len(pins)} versions: {why}", file=sys.stderr)
-        return NO_ANSWER
+    findings: list[Finding] = []
+    silent: list[Locked] = []
+    why = "the service does not know"
+    for group in _groups(pins.values()):
+        try:
+            report = _ask(pip_audit, group)
+        except NoAnswerError as error:
+            silent += group
+            why = f"{error}; asked about"
+        else:
+            findings += _findings(report, group)
+            silent += [pin for pin in group if (pin.name, pin.version) not in report]
     open_ones = [each for each in findings if not any(each.is_ignored(entry, today) for entry in ignored)]
     for each in open_ones:
         where = ", ".join(name for name, lock in locks.items() if _has(lock, each))
         print(f"{each.package} {each.version}: {' '.join(sorted(each.ids))}; {each.fixed_in}; in {where}")
     for entry in ignored:
-        if not any(each.is_ignored(entry, entry.until) for each in findings):
+        if not silent and not any(each.is_ignored(entry, entry.until) for each in findings):
             print(f"{IGNORED.name}: {entry.id} of {entry.package} concerns nothing any more; take it out")
     hidden = len(findings) - len(open_ones)
     print(f"{len(pins)} versions, {len(open_ones)} advisories{f', {hidden} more ignored' if hidden else ''}")
-    return VULNERABLE if open_ones else 0
+    if silent:
+        more = f" and {len(silent) - 1} more" if silent[1:] else ""
+        what = f"{len(silent)} of {len(pins)} versions: {why} {silent[0].name} {silent[0].version}{more}"
+        print(f"audit-dependencies: no answer about {what}", file=sys.stderr)
+    if open_ones:
+        return VULNERABLE
+    return NO_ANSWER if silent else 0
 
 
 def _groups(pins: Iterable[Locked]) -> list[list[Locked]]:
@@ -83,7 +100,7 @@ def _groups(pins: Iterable[Locked]) -> list[list[Locked]]:
     return [list(group.values()) for group in groups]
 
 
-def _ask(pip_audit: Sequence[str], pins: list[Locked]) -> list[Finding]:
+def _ask(pip_audit: Sequence[str], pins: list[Locked]) -> _Report:
     with TemporaryDirectory() as folder:
         path = Path(folder) / "requirements.txt"
         path.write_text("".join(f"{pin.line}\n" for pin in pins))
@@ -100,16 +117,10 @@ def _ask(pip_audit: Sequence[str], pins: list[Locked]) -> list[Finding]:
     except ValueError:
         said = (done.stderr.strip().splitlines() or ["no output"])[-1]
         raise NoAnswerError(said[:240]) from None
-    return _findings(report, pins)
+    return {(each["name"], each["version"]): each["vulns"] for each in report["dependencies"] if "vulns" in each}
 
 
-def _findings(report: Any, pins: list[Locked]) -> list[Finding]:
-    """What a report says of these versions; NoAnswerError unless it says something of each."""
-    answers = {(each["name"], each.get("version")): each for each in report["dependencies"]}
-    silent = [pin for pin in pins if (pin.name, pin.version) not in answers]
-    if silent:
-        more = f" and {len(silent) - 1} more" if silent[1:] else ""
-        raise NoAnswerError(f"the service does not know {silent[0].name} {silent[0].version}{more}")
+def _findings(report: _Report, pins: list[Locked]) -> list[Finding]:
     return [
         Finding(
             pin.name,
@@ -118,7 +129,7 @@ def _findings(report: Any, pins: list[Locked]) -> list[Finding]:
             f"fixed in {', '.join(known['fix_versions'])}" if known["fix_versions"] else "not fixed yet",
         )
         for pin in pins
-        for known in answers[pin.name, pin.version]["vulns"]
+        for known in report.get((pin.name, pin.version), [])
     ]
 
 

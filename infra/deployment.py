@@ -6,10 +6,10 @@ from functools import partial
 
 import requests
 import tenacity
-from botocore.exceptions import ClientError
 
 from infra.api_emulation import make_way
 from infra.api_keys import ApiKeys
+from infra.artifacts import code_key, upload
 from infra.change_sets import Stacks
 from infra.errors import OperatorError
 from infra.index_emulation import add_missing_indexes
@@ -75,7 +75,7 @@ class Deployer:
     def check_overrides(self, packages: dict[str, Package]) -> None:
         """Refuses what a template would refuse, and parameters that tell one stack of another."""
         foundation = foundation_for(self.stage)
-        ours = set(self.overrides) & ({"Stage", "CodeKey"} | set(foundation["Outputs"]))
+        ours = set(self.overrides) & ({"Stage", "CodeKey", "CodeVersion"} | set(foundation["Outputs"]))
         if ours:
             raise OperatorError(f"{', '.join(sorted(ours))}: set by the deployment")
         apps = (read_template(package.template_path) for package in packages.values())
@@ -98,13 +98,13 @@ class Deployer:
         )
 
     def _deploy_app(self, package: Package, given: dict[str, str], shared: SharedParameters) -> dict[str, str]:
-        key = code_key(package)
-        self._upload(package, given["ArtifactsBucket"], key)
+        version = upload(self.target.client("s3"), package, given["ArtifactsBucket"])
+        code = {"CodeKey": code_key(package), "CodeVersion": version}
         template = read_template(package.template_path)
         if package.app == "api" and self.target.endpoint_url:
             make_way(self.target, self.stage, template, self._stacks(), self.progress)
         stack = app_stack(self.stage, package.app)
-        wanted = shared.given_to(stack, template, given | {"CodeKey": key})
+        wanted = shared.given_to(stack, template, given | code)
         if package.app == "api" and not self.target.endpoint_url:
             planned = self._stacks().planned(stack, template, wanted, shared.defaults)
             if planned["AccessLogs"] == "false":
@@ -121,16 +121,6 @@ class Deployer:
         earlier = earlier_deployment(self.settings.state_dir, self.stage)
         written_down = earlier.api_key if earlier else None
         return keys.operators_key(written_down, forgets=self.target.endpoint_url is not None).value
-
-    def _upload(self, package: Package, bucket: str, key: str) -> None:
-        s3 = self.target.client("s3")
-        try:
-            s3.head_object(Bucket=bucket, Key=key)
-        except ClientError as error:
-            # 403: who may not list is not told that it is absent; who may not write either learns that by the put
-            if error.response["Error"]["Code"] not in {"403", "404", "NoSuchKey", "NotFound"}:
-                raise
-            s3.upload_file(str(package.zip_path), bucket, key)
 
     def _describe(self, foundation: dict[str, str], outputs: dict[str, str], api_key: str) -> Deployment:
         return Deployment(
@@ -155,11 +145,6 @@ class Deployer:
                 "dead_letters_function": outputs["DeadLettersFunction"],
             },
         )
-
-
-def code_key(package: Package) -> str:
-    """Where a zip lies in the bucket of the artifacts."""
-    return f"{package.app}/{package.content_hash}.zip"
 
 
 def answers(base_url: str) -> bool:

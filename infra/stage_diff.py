@@ -2,8 +2,9 @@
 
 from dataclasses import replace
 
+from infra.artifacts import NOT_UPLOADED, code_key, uploaded_version
 from infra.change_sets import Stacks
-from infra.deployment import Deployer, code_key
+from infra.deployment import Deployer
 from infra.package import package_all
 from infra.progress import Progress
 from infra.shared_parameters import SharedParameters
@@ -29,7 +30,10 @@ def stage_diff(deployer: Deployer) -> list[StackDiff]:
     foundation = stacks.outputs(name)
     for app in ("worker", "api"):
         package = packages[app]
-        wanted = given | foundation | {"CodeKey": code_key(package)}
+        bucket = foundation.get("ArtifactsBucket")
+        version = uploaded_version(target.client("s3"), package, bucket) if bucket else None
+        code = {"CodeKey": code_key(package), "CodeVersion": version or NOT_UPLOADED}
+        wanted = given | foundation | code
         diff = _app(stacks, app_stack(deployer.stage, app), read_template(package.template_path), wanted, shared)
         diffs.append(_as_emulated(diff) if target.endpoint_url else diff)
     wanted = given | foundation

@@ -63,11 +63,11 @@ ATTEMPT_TIME = Metric("AttemptTime", MetricUnit.MILLISECONDS, (_WORKER,))
 # as soon as it is certain; a commit whose answer is lost is found done by the next delivery, and not counted
 SUCCEEDED = Metric("Succeeded", MetricUnit.COUNT, (_WORKER,))
 # by the slug of the job's problem
-FAILED = Metric("Failed", MetricUnit.COUNT, (_WORKER,))
+FAILED = Metric("Failed", MetricUnit.COUNT, (_WORKER, _DEAD_LETTERS))
 # by OUTAGE or FAULT; a worker that was killed is one of Lambda's errors
 INTERRUPTED = Metric("Interrupted", MetricUnit.COUNT, (_WORKER,))
 PARKED = Metric("Parked", MetricUnit.COUNT, (_WORKER, _DEAD_LETTERS))
-# jobs that the consumer of dead letters ended
+# jobs that the consumer of dead letters ended, each of them failed, too
 DEAD_LETTERS = Metric("DeadLetters", MetricUnit.COUNT, (_DEAD_LETTERS,))
 
 OUTAGE, FAULT = "outage", "fault"

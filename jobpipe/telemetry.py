@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 import os
@@ -25,6 +26,9 @@ _TRACE_FIELD = r"[A-Za-z]{1,20}=[0-9A-Za-z:|,.?_-]{1,400}"
 _TRACE_HEADER = re.compile(rf"{_TRACE_FIELD}(;{_TRACE_FIELD}){{0,9}}")
 _ROOT = re.compile(r"(?:^|;)Root=(1-[0-9a-f]{8}-[0-9a-f]{24})(?:;|$)")
 
+_ASSIGNED_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_DIGEST_LENGTH = 16
+
 _ENCODER = json.JSONEncoder(default=str, separators=(",", ":"), ensure_ascii=False)
 _OF_EVERY_RECORD = frozenset(vars(logging.makeLogRecord({})))
 _ExceptionInfo = tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None]
@@ -36,6 +40,14 @@ def described(error: BaseException) -> str:
     if isinstance(error, ClientError):
         return f"{name}: {error.response.get('Error', {}).get('Code', '')} of {error.operation_name}"
     return f"{name}: {error}" if isinstance(error, _QUOTES_NOTHING) else name
+
+
+def logged_id(item_id: str) -> str:
+    """An item's id as lines tell it: one that the API has not assigned is a caller's words, told as a digest."""
+    if _ASSIGNED_ID.fullmatch(item_id):
+        return item_id
+    digest = hashlib.sha256(item_id.encode(errors="surrogatepass")).hexdigest()
+    return f"sha256:{digest[:_DIGEST_LENGTH]}"
 
 
 class _Formatter(logging.Formatter):

@@ -34,7 +34,7 @@ class Documented:
         """AssertionError unless the document says that this may be the answer to the method and target."""
         here = f"{method} {target[:100]}: {status}"
         said = {name.lower(): value for name, value in headers.items()}
-        template = self._template(target.partition("?")[0])
+        template = self.template(target.partition("?")[0])
         operation = self.openapi["paths"].get(template, {}).get(method.lower())
         if operation is None:
             # The gateway's, which knows of no such route.
@@ -57,7 +57,8 @@ class Documented:
         if media_type != "text/html" and method != "HEAD":
             self._check_body(f"{pointer}/content/{_escape(media_type)}/schema", body, here)
 
-    def _template(self, path: str) -> str:
+    def template(self, path: str) -> str:
+        """The path of the document that this one is of; empty if there is none."""
         segments = path.strip("/").split("/")
         for template, parts in self._templates:
             if len(parts) == len(segments) and all(

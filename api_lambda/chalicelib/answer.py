@@ -9,7 +9,7 @@ from jobpipe.commands import Command, CreateItem, SetFields
 from jobpipe.item_rules import MAX_DOCUMENT_BYTES, check_size
 from jobpipe.job import Job
 from jobpipe.metrics import ACCEPTED, meter
-from jobpipe.telemetry import logger
+from jobpipe.telemetry import logged_id, logger
 
 from . import http_requests as said
 from .http import HttpRequest, HttpResponse
@@ -53,7 +53,8 @@ def answer_for(job: Job, seconds: int, request: HttpRequest, services: Services,
                 response = final_response(job, services.documents, to_root, request.request_id)
                 response.headers["Preference-Applied"] = f"wait={seconds}"
         except Exception:  # noqa: BLE001  # the command is accepted, and no trouble in waiting for it may hide that
-            logger.warning("waiting failed", exc_info=True, extra={"job_id": job.job_id, "item_id": job.item_id})
+            about = {"job_id": job.job_id, "item_id": logged_id(job.item_id)}
+            logger.warning("waiting failed", exc_info=True, extra=about)
     if response is None:
         response = accepted_response(accepted if job.status.done else job, services.documents, to_root)
     meter.add(ACCEPTED)

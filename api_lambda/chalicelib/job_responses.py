@@ -12,6 +12,7 @@ from jobpipe.errors import CommandCancelled, InternalError, Problem
 from jobpipe.item import item_json
 from jobpipe.job import Job, Status
 from jobpipe.ports import DocumentStore
+from jobpipe.telemetry import logged_id
 
 from .http import HttpResponse
 
@@ -118,4 +119,4 @@ def _result_json(job: Job, documents: DocumentStore) -> str:
 
 
 def _ids(job: Job) -> dict[str, object]:
-    return {"job_id": job.job_id, "item_id": job.item_id, "operation": job.operation}
+    return {"job_id": job.job_id, "item_id": logged_id(job.item_id), "operation": job.operation}

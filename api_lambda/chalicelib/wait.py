@@ -8,7 +8,7 @@ import time
 from jobpipe.errors import Unavailable
 from jobpipe.job import Job, Status
 from jobpipe.metrics import WAITED, WAITS_IN_VAIN, meter
-from jobpipe.telemetry import logger
+from jobpipe.telemetry import logged_id, logger
 
 from .http import HttpRequest
 from .services import Services
@@ -60,7 +60,7 @@ def _poll(job: Job, started: float, seconds: float, services: Services) -> tuple
             job = services.jobs.get(job.job_id) or job
         except Unavailable:
             # What was read before is an answer; DynamoDB, in trouble, is not asked again for a better one.
-            about = {"job_id": job.job_id, "item_id": job.item_id}
+            about = {"job_id": job.job_id, "item_id": logged_id(job.item_id)}
             logger.warning("waiting ended early", exc_info=True, extra=about)
             return job, False
     return job, True

@@ -116,7 +116,7 @@ def declarations() -> dict[str, dict[str, Template]]:
 
 
 def _set_by_the_deployment() -> set[str]:
-    return {"Stage", "CodeKey", *read_template(FOUNDATION)["Outputs"]}
+    return {"Stage", "CodeKey", "CodeVersion", *read_template(FOUNDATION)["Outputs"]}
 
 
 def _parameters() -> str:

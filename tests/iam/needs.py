@@ -212,22 +212,48 @@ NEEDS: dict[Key, Need] = {
     ),
 }
 
-_POLLER = "Lambda's poller needs it to {}; the emulator's takes from the queue without asking the role"
-_LOGS = "Lambda writes the function's log under its role; the emulator writes it itself"
-_KEY = "granted only where the stage has a key of its own, which the emulator's services never ask for"
-_TRACES = "Lambda sends the function's traces under its role; the emulator keeps none"
+_POLLER = (
+    "Lambda's poller needs it to {}. Without it AWS refuses the event source mapping; taken away later, {};"
+    " the emulator's takes from the queue without asking the role"
+)
+_SETTINGS = "the mapping stops with a problem of its role, and {}"
+_LOGS = (
+    "Lambda writes the function's log under its role. Without it the function works, and leaves no line and, as"
+    " metrics are lines, nothing that an alarm could go by; the emulator writes the log itself"
+)
+_KEY = (
+    "granted only where the stage has a key of its own, which the emulator's services never ask for."
+    " Without it KMS refuses the role, and {}"
+)
+_TRACES = (
+    "Lambda sends the function's traces under its role. Without it the function works, and X-Ray's traces end"
+    " before it; the emulator keeps none"
+)
 
 UNSEEN: dict[tuple[str, str], str] = {
-    ("ReceiveCommands", "sqs:ReceiveMessage"): _POLLER.format("receive commands"),
-    ("ReceiveCommands", "sqs:GetQueueAttributes"): _POLLER.format("read the queue's settings"),
-    ("ReceiveDeadLetters", "sqs:ReceiveMessage"): _POLLER.format("receive dead letters"),
-    ("ReceiveDeadLetters", "sqs:DeleteMessage"): _POLLER.format("delete those that are done"),
-    ("ReceiveDeadLetters", "sqs:GetQueueAttributes"): _POLLER.format("read the queue's settings"),
+    ("ReceiveCommands", "sqs:ReceiveMessage"): _POLLER.format("receive commands", "every job stays queued"),
+    ("ReceiveCommands", "sqs:GetQueueAttributes"): _POLLER.format(
+        "read the queue's settings", _SETTINGS.format("every job stays queued")
+    ),
+    ("ReceiveDeadLetters", "sqs:ReceiveMessage"): _POLLER.format(
+        "receive dead letters", "no job of a dead letter ends"
+    ),
+    ("ReceiveDeadLetters", "sqs:DeleteMessage"): _POLLER.format(
+        "delete those that are done", "each comes again, to a job that has ended, until SQS drops it after 14 days"
+    ),
+    ("ReceiveDeadLetters", "sqs:GetQueueAttributes"): _POLLER.format(
+        "read the queue's settings", _SETTINGS.format("no job of a dead letter ends")
+    ),
     ("Log", "logs:CreateLogStream"): _LOGS,
     ("Log", "logs:PutLogEvents"): _LOGS,
     ("Trace", "xray:PutTraceSegments"): _TRACES,
     ("Trace", "xray:PutTelemetryRecords"): _TRACES,
-    ("UseTheKey", "kms:Decrypt"): _KEY,
-    ("UseTheKey", "kms:GenerateDataKey"): _KEY,
+    ("UseTheKey", "kms:Decrypt"): _KEY.format(
+        "messages are neither sent nor received, tables and documents not read: the API answers 503, no job ends"
+    ),
+    ("UseTheKey", "kms:GenerateDataKey"): _KEY.format(
+        "messages are not sent, documents and claim checks not put: no command is accepted, none that writes is"
+        " done, nothing is parked"
+    ),
 }
 """By Sid and action: grants that no scenario on the emulator can show, and why AWS needs them."""

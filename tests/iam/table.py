@@ -17,8 +17,8 @@ Made by `make grants` from `infra/*.merge.yaml` and `tests/iam/needs.py`; a test
 
 Each line is one action that a role grants on one resource. `tests/iam` deploys all of it into an emulator that
 enforces the roles, takes one grant away, sees what the line says, gives it back, and sees it work again. It also
-tries what the role is not granted, and is denied. Where a line says *not seen*, the emulator cannot show the need,
-and the reason is given.
+tries what the role is not granted, and is denied. Where a line says *not seen*, the emulator cannot show the need:
+the line says why, and what breaks on AWS, from AWS's documentation and not from a trial.
 """
 
 

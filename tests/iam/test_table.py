@@ -7,10 +7,14 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from cfnlint.data import AdditionalSpecs
+from cfnlint.helpers import load_resource
 
 from infra.settings import ROOT
 from tests.iam import table
 from tests.iam.grants import APPS, Unclear, grants_of, template_grants, without
+from tests.iam.needs import UNSEEN
+from tests.infra.rendered import rendered
 
 NARROW = re.compile(
     r"\$\{(Commands|DeadLetters|Parked)QueueArn\}"
@@ -47,6 +51,24 @@ def test_no_grant_is_wider_than_it_must_be(grant: Any) -> None:
         assert grant.resource == "*"
     else:
         assert NARROW.fullmatch(grant.resource)
+
+
+def test_every_action_is_one_that_aws_has() -> None:
+    """By cfn-lint's own list: in the template of the API its check of them is off, for the one that AWS has not."""
+    services = load_resource(AdditionalSpecs, "Policies.json")
+    unknown = {
+        grant.key
+        for grant in template_grants()
+        for service, _, name in [grant.action.partition(":")]
+        if name.lower() not in services[service]["Actions"]
+    }
+    assert unknown == {("APIRole", "QueueBatches", "sqs:SendMessageBatch")}, "an emulator's, not granted on AWS"
+    sent = rendered("api").resources["APIRole"]["Properties"]["Policies"][0]["PolicyDocument"]["Statement"]
+    assert "QueueBatches" not in {statement["Sid"] for statement in sent}
+
+
+def test_what_is_not_seen_says_what_breaks_all_the_same() -> None:
+    assert [key for key, text in UNSEEN.items() if "ithout it" not in text] == []
 
 
 @pytest.mark.parametrize("app", APPS)

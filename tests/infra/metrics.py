@@ -22,3 +22,4 @@ REASONS = {
     },
     metrics.INTERRUPTED.name: {metrics.OUTAGE, metrics.FAULT},
 }
+REASONS_OF_DEAD_LETTERS = {AttemptsSpent.slug, CommandUnreadable.slug}

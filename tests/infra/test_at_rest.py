@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 
 from infra.templates import foundation_for
+from tests.infra.rendered import rendered
 
 PUBLIC = {"BlockPublicAcls", "BlockPublicPolicy", "IgnorePublicAcls", "RestrictPublicBuckets"}
 RESOURCES: dict[str, Any] = foundation_for("prod")["Resources"]
@@ -21,6 +23,17 @@ def test_every_queue_is_encrypted(queue: str) -> None:
     properties = RESOURCES[queue]["Properties"]
 
     assert properties.get("SqsManagedSseEnabled") or properties.get("KmsMasterKeyId")
+
+
+def test_services_use_the_key_for_this_account_only() -> None:
+    (key,) = rendered("foundation", Encryption="customer-managed").of_type("AWS::KMS::Key").values()
+
+    by_service = [each for each in key["KeyPolicy"]["Statement"] if "Service" in each["Principal"]]
+    assert {each["Sid"] for each in by_service} == {"EncryptLogGroups", "PublishAlarms"}
+    for statement in by_service:
+        assert ":111122223333:" in json.dumps(statement["Condition"]) or statement["Condition"] == {
+            "StringEquals": {"aws:SourceAccount": "111122223333"}
+        }
 
 
 @pytest.mark.parametrize("bucket", of_kind("AWS::S3::Bucket"))

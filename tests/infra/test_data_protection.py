@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
 
+from infra.rendering import Rendered
 from infra.settings import ROOT, python_runtime
 from infra.templates import INLINE_LIMIT, read_template, to_json
-from tests.infra.rendered import NAMES, Rendered, rendered, template
+from tests.infra.rendered import NAMES, rendered, template
 
 QUEUE, TABLE, BUCKET = "AWS::SQS::Queue", "AWS::DynamoDB::Table", "AWS::S3::Bucket"
 FUNCTION, GROUP = "AWS::Lambda::Function", "AWS::Logs::LogGroup"

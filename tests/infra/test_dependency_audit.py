@@ -68,16 +68,42 @@ def test_two_versions_of_one_name_are_both_asked_about(capsys: pytest.CaptureFix
 def test_what_the_service_does_not_know_is_no_answer(capsys: pytest.CaptureFixture[str]) -> None:
     assert run({"one 1.0": []}, {"a": [ONE, OTHER]}) == NO_ANSWER
     said = capsys.readouterr()
-    assert said.err == "audit-dependencies: no answer about 2 versions: the service does not know other 2.0\n"
-    assert not said.out
+    assert said.err == "audit-dependencies: no answer about 1 of 2 versions: the service does not know other 2.0\n"
+    assert said.out == "2 versions, 0 advisories\n"
+
+
+def test_what_is_known_is_told_though_another_version_is_not(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run({"one 1.0": [KNOWN]}, {"a": [ONE, OTHER]}) == VULNERABLE
+    said = capsys.readouterr()
+    assert "one 1.0: CVE-1 GHSA-1 PYSEC-1; fixed in 1.1; in a" in said.out
+    assert "the service does not know other 2.0" in said.err
+    assert run({"one 1.0": [KNOWN]}, {"a": [ONE, OTHER]}, IGNORES) == NO_ANSWER, "what is ignored is no finding"
+
+
+def test_nothing_is_said_of_an_entry_as_long_as_a_version_is_not_answered(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert run({"other 2.0": []}, {"a": [ONE, OTHER]}, IGNORES) == NO_ANSWER
+    assert "take it out" not in capsys.readouterr().out
+
+
+def test_what_is_known_is_told_though_a_later_question_is_not_answered(capsys: pytest.CaptureFixture[str]) -> None:
+    newer = Locked("one", "1.1", HASHES)
+    program = PROGRAM.replace("known = [", "assert pins[0][1] != '1.1', 'nobody there'\nknown = [")
+    answers = json.dumps({"one 1.0": [KNOWN]})
+
+    assert audit([sys.executable, "-c", program, answers], {"a": [ONE, newer]}, [], TODAY) == VULNERABLE
+    said = capsys.readouterr()
+    assert "one 1.0: CVE-1" in said.out
+    assert "1 of 2 versions: AssertionError: nobody there; asked about one 1.1" in said.err
 
 
 def test_a_service_that_cannot_be_reached_is_no_answer_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     program = [sys.executable, "-c", "import sys; sys.exit('Traceback:\\n  much\\nConnectionError: nobody there')"]
 
     assert audit(program, {"a": [ONE]}, [], TODAY) == NO_ANSWER
-    assert (
-        capsys.readouterr().err == "audit-dependencies: no answer about 1 versions: ConnectionError: nobody there\n"
+    assert capsys.readouterr().err == (
+        "audit-dependencies: no answer about 1 of 1 versions: ConnectionError: nobody there; asked about one 1.0\n"
     )
 
 

@@ -15,7 +15,7 @@ from infra.change_sets import StackResult, Stacks
 from infra.deployment import Deployer
 from infra.emulator import running_emulator
 from infra.errors import OperatorError
-from infra.package import Package, package_all
+from infra.package import package_all
 from infra.progress import Progress
 from infra.settings import LOCAL_STAGE, Settings
 from infra.shared_parameters import SharedParameters
@@ -30,20 +30,13 @@ def refused(operation: str, code: str) -> ClientError:
 
 
 class Refusing:
-    """AWS to someone who lacks rights: S3 answers a HEAD without a body, so that the code is a number."""
+    """AWS to someone who lacks rights."""
 
     def __init__(self, code: str) -> None:
         self.code = code
-        self.put: list[str] = []
 
     def get_account(self) -> dict[str, Any]:
         raise refused("GetAccount", self.code)
-
-    def head_object(self, **_: str) -> None:
-        raise refused("HeadObject", self.code)
-
-    def upload_file(self, _: str, bucket: str, key: str) -> None:
-        self.put.append(f"{bucket}/{key}")
 
 
 def on_aws(tmp_path: Path, **overrides: str) -> Deployer:
@@ -58,20 +51,9 @@ def test_who_may_not_see_the_account_gets_no_access_logs() -> None:
         access_logs(Refusing("TooManyRequestsException"))
 
 
-def test_a_zip_that_may_not_be_looked_for_is_put(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    package = Package("api", tmp_path / "zip", tmp_path / "template", "hash", rebuilt=False)
-    s3 = Refusing("403")
-    monkeypatch.setattr(Target, "client", lambda *_: s3)
-
-    on_aws(tmp_path)._upload(package, "bucket", "api/hash.zip")
-
-    assert s3.put == ["bucket/api/hash.zip"]
-    s3.code = "500"
-    with pytest.raises(ClientError):
-        on_aws(tmp_path)._upload(package, "bucket", "api/hash.zip")
-
-
-@pytest.mark.parametrize("name", ["Stage", "CodeKey", "CommandsQueueArn", "ArtifactsBucket", "EncryptionKey"])
+@pytest.mark.parametrize(
+    "name", ["Stage", "CodeKey", "CodeVersion", "CommandsQueueArn", "ArtifactsBucket", "EncryptionKey"]
+)
 def test_what_stacks_tell_each_other_is_not_given(tmp_path: Path, name: str) -> None:
     with pytest.raises(OperatorError, match=f"{name}: set by the deployment"):
         on_aws(tmp_path, **{name: "mine"}).check_overrides(package_all())
@@ -124,7 +106,7 @@ def test_access_logs_are_told_by_what_the_stack_has_not_by_the_account(
     shared = SharedParameters(deployer._stacks(), deployer.progress, {"AccessLogs": "true"})
     monkeypatch.setattr(Stacks, "planned", lambda *_: {"AccessLogs": held})
     monkeypatch.setattr(Stacks, "deploy", lambda *_: StackResult({}, changed=True))
-    monkeypatch.setattr(Deployer, "_upload", lambda *_: None)
+    monkeypatch.setattr(deployment, "upload", lambda *_: "v")
 
     deployer._deploy_app(package_all()["api"], {"ArtifactsBucket": "b"}, shared)
 

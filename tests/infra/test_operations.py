@@ -180,6 +180,7 @@ def test_the_dashboard_shows_every_metric_of_ours_and_none_that_there_is_not() -
     assert set(shown) == set(metrics.UNITS)
     for metric, reasons in metrics.REASONS.items():
         assert shown["jobpipe-worker", metric] == reasons | {""}
+    assert shown["jobpipe-dead-letters", "Failed"] == metrics.REASONS_OF_DEAD_LETTERS | {""}
 
 
 def test_times_are_shown_as_percentiles() -> None:

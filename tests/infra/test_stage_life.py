@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import sys
+from base64 import b64encode
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,7 @@ from typing import Any
 import pytest
 
 from infra.emulator import running_emulator
+from infra.package import package_all
 from infra.stack_names import log_groups
 from infra.stage_file import read_deployment
 from tests import commands
@@ -79,6 +82,23 @@ def assert_all_is_there(stage: Stage) -> None:
     assert all(each["FunctionResponseTypes"] == ["ReportBatchItemFailures"] for each in there["mappings"])
 
 
+def assert_code_is_not_exchanged(stage: Stage, run: Run) -> None:
+    """By whoever may put objects where the zips lie: the functions run what was built here."""
+    s3, functions = stage.aws("s3"), everything(stage)["functions"]
+    (bucket,) = [each["Name"] for each in everything(stage)["buckets"] if "-artifacts-" in each["Name"]]
+    for found in s3.list_objects_v2(Bucket=bucket)["Contents"]:
+        s3.put_object(Bucket=bucket, Key=found["Key"], Body=b"theirs")
+
+    assert run("diff", "--exit-code").returncode == 2, "the zips would be put there again"
+    assert run("up").returncode == 0
+    built = {package.app: package.zip_path.read_bytes() for package in package_all().values()}
+    for function in functions:
+        app = "api" if function["FunctionName"] == stage.resources["api_function"] else "worker"
+        running = stage.aws("lambda").get_function_configuration(FunctionName=function["FunctionName"])
+        assert running["CodeSha256"] == b64encode(hashlib.sha256(built[app]).digest()).decode()
+    assert run("up").stdout.count("no changes") == 4
+
+
 def test_deploy_again_change_and_destroy(run: Run, state_dir: Path) -> None:
     first = run("up", "--target", "embedded")
     assert first.returncode == 0, first.stderr
@@ -116,6 +136,8 @@ def test_deploy_again_change_and_destroy(run: Run, state_dir: Path) -> None:
     assert other.returncode == 2, other.stderr
     assert "WorkerTimeout: 10 -> 20" in other.stdout
     assert run("diff", "--parameter", "WorkerTimeout=20").returncode == 0
+
+    assert_code_is_not_exchanged(stage, run)
 
     destroyed = run("destroy")
     assert destroyed.returncode == 0, destroyed.stderr

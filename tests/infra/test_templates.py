@@ -7,6 +7,7 @@ import pytest
 
 from infra import templates
 from infra.settings import ROOT
+from tests.infra.rendered import rendered
 
 STATEFUL = {
     "EncryptionKey",
@@ -128,6 +129,17 @@ def test_jobs_are_queried_by_their_trouble_only() -> None:
         ("trouble", "RANGE"),
     ]
     assert not {"command", "claim", "result"} & set(index["Projection"]["NonKeyAttributes"])
+
+
+def test_a_function_is_called_by_its_own_source_only() -> None:
+    """Whoever else calls the API's writes `identity.apiKey` into the event himself, and is any caller."""
+    (allowed,) = rendered("api").of_type("AWS::Lambda::Permission").values()
+    assert allowed["Principal"] == "apigateway.amazonaws.com"
+    assert allowed["SourceArn"] == "arn:aws:execute-api:eu-central-1:111122223333:RestAPI/*"
+    for name in ("foundation", "worker", "operations"):
+        assert rendered(name).of_type("AWS::Lambda::Permission") == {}
+    for app in ("api", "worker"):
+        assert rendered(app).of_type("AWS::Lambda::Url") == {}
 
 
 def test_dead_letters_end_jobs_and_commit_nothing() -> None:

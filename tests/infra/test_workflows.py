@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
+from infra import compose
 from infra.dependency_audit import NO_ANSWER, VULNERABLE
 from infra.settings import ROOT
 
@@ -84,9 +85,35 @@ def test_what_every_push_runs() -> None:
         *("make lint", "make types"),
         *("make test", "make test-browser", "make test-tutorial", "make demo", "make stop", "make test-compose"),
     }
+    assert ci["on"]["push"] is None, "of whatever branch"
     matrix = ci["jobs"]["embedded"]["strategy"]["matrix"]
     assert matrix["python"] == ["3.11", "3.12", "3.13", "3.14"]
     assert "ubuntu-24.04-arm" in {each["os"] for each in matrix["include"]}
+
+
+def test_a_branch_with_a_pull_request_runs_once() -> None:
+    ci = read(GITHUB / "workflows" / "ci.yml")
+
+    of_forks = (
+        "github.event_name != 'pull_request' || github.event.pull_request.head.repo.full_name != github.repository"
+    )
+    assert {job["if"] for job in jobs(ci)} == {of_forks}
+
+
+def test_compose_ends_by_its_own_limits_before_the_job_is_ended() -> None:
+    """Else nothing is taken down and no log is shown."""
+    job = read(GITHUB / "workflows" / "ci.yml")["jobs"]["localstack"]
+
+    longest = compose._BUILD_SECONDS + compose._SUITE_SECONDS + compose._START_SECONDS
+    assert job["timeout-minutes"] * 60 >= longest + 600, "with the checkout, and what is taken down"
+
+
+def test_what_is_known_against_the_locked_versions_is_asked_every_week() -> None:
+    weekly = read(GITHUB / "workflows" / "dependencies.yml")
+
+    assert [each["cron"].split()[2:4] for each in weekly["on"]["schedule"]] == [["*", "*"]]
+    assert weekly["on"]["schedule"][0]["cron"].split()[4].isdigit()
+    assert "make audit-dependencies" in {step.get("run") for step in steps(weekly)}
 
 
 def test_a_service_that_gives_no_answer_about_dependencies_fails_no_change(tmp_path: Path) -> None:

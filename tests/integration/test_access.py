@@ -15,7 +15,7 @@ from api_lambda.chalicelib.routes import ROUTES, Route
 from infra.api_keys import FIRST_OWNER, new_api_key
 from infra.deployment import wait_for_key
 from infra.stack_names import key_name
-from jobpipe_client import Client, Forbidden, Job
+from jobpipe_client import Batch, Client, Forbidden, Job
 from tests.deployed import Stage, problem, unique
 
 KEYED = [route for route in ROUTES if not route.open]
@@ -65,10 +65,16 @@ def failed_job(stage: Stage) -> Job:
     return job
 
 
-def request_of(route: Route, job_id: str, item_id: str) -> tuple[str, str, dict[str, Any] | None]:
-    """Method, path and body of a request that does something, if the job and the item are there."""
+@pytest.fixture(scope="module")
+def batch(stage: Stage) -> Batch:
+    """One that is there to be seen."""
+    return stage.client.submit_batch([{"operation": "read", "item_id": str(uuid.uuid4())}])
+
+
+def request_of(route: Route, **ids: str) -> tuple[str, str, dict[str, Any] | None]:
+    """Method, path and body of a request that does something, if the job, the batch and the item are there."""
     of_route = (route.method, route.path)
-    path = route.path.replace("{item_id}", item_id).replace("{job_id}", job_id)
+    path = route.path.format(**ids)
     return route.method, path + QUERIES.get(of_route, ""), BODIES.get(of_route)
 
 
@@ -103,13 +109,13 @@ ATTEMPTS: dict[str, Callable[[dict[str, str]], Attempt]] = {
 
 @pytest.mark.parametrize("attempt", ATTEMPTS.values(), ids=list(ATTEMPTS))
 def test_without_a_good_key_nobody_gets_in(
-    stage: Stage, keys: dict[str, str], failed_job: Job, attempt: Callable[[dict[str, str]], Attempt]
+    stage: Stage, keys: dict[str, str], failed_job: Job, batch: Batch, attempt: Callable[[dict[str, str]], Attempt]
 ) -> None:
     headers, query = attempt(keys)
     item = stage.client.sync.create({"name": unique("Not to be touched"), "description": "d"})
     before = at_rest(stage)
     for route in KEYED:
-        method, path, body = request_of(route, failed_job.id, item.id)
+        method, path, body = request_of(route, job_id=failed_job.id, batch_id=batch.id, item_id=item.id)
         path += f"{'&' if '?' in path else '?'}{query}" if query else ""
         answer = stage.request(method, path, body, headers=headers, key=None)
         assert answer.status_code == 403, (method, path, answer.text)
@@ -123,7 +129,8 @@ def test_without_a_good_key_nobody_gets_in(
 @pytest.mark.parametrize("route", KEYED, ids=lambda route: f"{route.method} {route.path}")
 def test_with_a_good_key_the_same_requests_are_served(stage: Stage, keys: dict[str, str], route: Route) -> None:
     """Or the refusals above would prove little."""
-    answer = stage.request(*request_of(route, secrets.token_hex(16), str(uuid.uuid4())), key=keys["good"])
+    nobodys = {"job_id": secrets.token_hex(16), "batch_id": secrets.token_hex(16), "item_id": str(uuid.uuid4())}
+    answer = stage.request(*request_of(route, **nobodys), key=keys["good"])
     assert answer.status_code in {200, 202, 404}, answer.text
     if answer.status_code == 404:
         assert "_id}" in route.path

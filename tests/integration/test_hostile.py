@@ -92,7 +92,8 @@ def sized(size: int, character: str = "x") -> bytes:
 
 def test_bodies_at_the_limits_come_back_exactly(stage: Stage) -> None:
     command = MAX_COMMAND_BYTES - len('{"operation":"create","item":}')  # where claim checks begin
-    bodies = [sized(size) for size in (command, command + 1, MAX_DOCUMENT_BYTES)]
+    bodies = [sized(size) for size in (command - 1, command, command + 1)]
+    bodies += [sized(size) for size in (MAX_DOCUMENT_BYTES - 1, MAX_DOCUMENT_BYTES)]
     bodies += [sized(MAX_DOCUMENT_BYTES, "\U0001f600"), sized(command, "\uffff")]
 
     def there_and_back(body: bytes) -> None:

@@ -111,6 +111,29 @@ def test_anothers_job_is_answered_like_none(
     assert alice.client.job(job.id) == job
 
 
+def test_anothers_batch_is_answered_like_none_and_so_are_its_jobs(stage: Stage, alice: Caller, bob: Caller) -> None:
+    unknown = {"operation": "read", "item_id": str(uuid.uuid4())}
+    batch = alice.client.submit_batch([unknown, {**unknown, "operation": "delete"}])
+    first = alice.client.wait(alice.client.job(batch.entries[0].job_id or ""))
+    assert first.status == "failed", "so that a retry would do something"
+
+    anothers, none = (
+        stage.request("GET", f"/batches/{batch_id}", key=bob.key) for batch_id in (batch.id, secrets.token_hex(16))
+    )
+    assert problem(anothers) == problem(none) == "not-found"
+    assert what(anothers) == what(none), "nobody learns which batches there are"
+    before = alice.client.job(first.id)
+    for entry in batch.entries:
+        for method, path in JOB_REQUESTS:
+            anothers, none = (
+                stage.request(method, path.replace("{id}", job_id), key=bob.key)
+                for job_id in (entry.job_id or "", secrets.token_hex(16))
+            )
+            assert problem(anothers) == problem(none) == "not-found"
+            assert what(anothers) == what(none)
+    assert alice.client.job(first.id) == before, "neither cancelled nor retried"
+
+
 def test_anothers_idempotency_key_is_a_key_of_ones_own(alice: Caller, bob: Caller) -> None:
     key, hers, his = str(uuid.uuid4()), item(), item()
     of_alice = alice.client.create(hers, idempotency_key=key)

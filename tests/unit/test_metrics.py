@@ -203,12 +203,33 @@ def test_parked_messages_and_dead_letters_are_counted(capsys: pytest.CaptureFixt
     pipeline = Pipeline()
     pipeline.request("POST", "/items", {"name": "tent", "description": "d"})
     message_id, envelope, count = pipeline.queue.waiting[0]
+    capsys.readouterr()
     pipeline.end_dead_letters()
-    assert counts(written(capsys))["DeadLetters", ""] == 1
+    ended = {("BatchSize", ""): 1, ("DeadLetters", ""): 1, ("Failed", "attempts-spent"): 1}
+    assert counts(written(capsys)) == ended
+
+    pipeline.queue.waiting.append((message_id, envelope, count))
+    pipeline.end_dead_letters()
+    assert counts(written(capsys)) == {("BatchSize", ""): 1}, "its job has ended"
 
     pipeline.queue.waiting.append((message_id, type(envelope)("junk", "g", "d"), count))
     pipeline.work()
     assert counts(written(capsys)) == {("BatchSize", ""): 1, ("Parked", ""): 1}
+
+
+@pytest.mark.parametrize("dead", [False, True])
+def test_a_job_whose_message_is_parked_is_counted_as_failed_by_whoever_parks_it(
+    *, dead: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pipeline = Pipeline()
+    pipeline.request("POST", "/items", {"name": "tent", "description": "d"})
+    message_id, envelope, count = pipeline.queue.waiting[0]
+    newer = envelope.body.replace('"v":1', '"v":2')
+    pipeline.queue.waiting = [(message_id, type(envelope)(newer, envelope.group_id, "d"), count)]
+    capsys.readouterr()
+    _ = pipeline.end_dead_letters() if dead else pipeline.work()
+    expected = {("BatchSize", ""): 1, ("Parked", ""): 1, ("Failed", "command-unreadable"): 1}
+    assert counts(written(capsys)) == expected | ({("DeadLetters", ""): 1} if dead else {})
 
 
 def test_answers_that_blame_us_are_counted(

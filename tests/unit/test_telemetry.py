@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import logging
+import re
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -16,7 +17,7 @@ from jobpipe.aws import AwsClients
 from jobpipe.errors import InvalidRequest, Unavailable
 from jobpipe.queue_message import Envelope
 from jobpipe.sqs_commands import SqsCommands
-from jobpipe.telemetry import SERVICE, begin_invocation, described, logger, trace_header, trace_id
+from jobpipe.telemetry import SERVICE, begin_invocation, described, logged_id, logger, trace_header, trace_id
 from tests.pipeline import Context, Pipeline
 
 SECRET = "what-a-caller-has-sent"
@@ -150,6 +151,58 @@ def test_a_line_tells_which_invocation_it_is_of(said: io.StringIO) -> None:
         pipeline.context.aws_request_id = request_id
         pipeline.request("GET", "/health")
     assert [json.loads(line)["function_request_id"] for line in said.getvalue().splitlines()] == ["first", "second"]
+
+
+@pytest.mark.parametrize(
+    "item_id", [SECRET, SECRET.upper(), "3F2B0E5C-0000-4000-8000-0000000000AA", "a" * 128, "\u00e9", "\ud800", ""]
+)
+def test_an_id_that_a_caller_has_made_up_is_logged_as_its_digest(item_id: str) -> None:
+    told = logged_id(item_id)
+    assert re.fullmatch("sha256:[0-9a-f]{16}", told)
+    assert told == logged_id(item_id)
+    assert told != logged_id(f"{item_id}x")
+
+
+def test_an_id_as_the_api_assigns_them_is_logged_in_full(said: io.StringIO) -> None:
+    pipeline = Pipeline()
+    item_id = pipeline.do("POST", "/items", {"name": "n", "description": "d"})["item_id"]
+    assert logged_id(item_id) == item_id
+    assert said.getvalue().count(f'"item_id":"{item_id}"') >= 2, "by the API and by the worker"
+
+
+def test_a_callers_own_id_is_in_no_line_whatever_becomes_of_the_job(
+    said: io.StringIO, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Through every line that tells an item: accepted, waited for, ended, interrupted, dead, parked."""
+    pipeline = Pipeline()
+    command = {"operation": "read", "item_id": SECRET}
+    job = pipeline.request("POST", "/jobs", command).json
+    cancelled = pipeline.request("POST", "/jobs", command).json
+    assert pipeline.request("DELETE", f"/jobs/{cancelled['id']}").status == 200
+    batch = {"commands": [command, {"operation": "update", "item_id": SECRET, "item": {SECRET: 1}}]}
+    assert pipeline.request("POST", "/batches", batch).status == 202
+    pipeline.work()
+    assert pipeline.request("GET", f"/jobs/{job['id']}?wait=1").json["status"] == "failed"
+    assert pipeline.request("POST", f"/jobs/{job['id']}/retry").status == 202
+    assert pipeline.request("POST", "/jobs", command, headers={"Prefer": "wait=1"}).status == 202
+    pipeline.end_dead_letters()
+    pipeline.queue.send(Envelope("junk", SECRET, "junk"))
+    pipeline.work()
+    pipeline.request("DELETE", f"/items/{SECRET}")
+    monkeypatch.setattr(pipeline.items, "get", _fail)
+    pipeline.work()
+    pipeline.work()
+
+    told = said.getvalue()
+    for line in ("request", "command", "command interrupted", "dead letter", "message parked"):
+        assert f'"message":"{line}"' in told
+    assert f'"item_id":"{logged_id(SECRET)}"' in told
+    assert f'"group_id":"{logged_id(SECRET)}"' in told
+    assert SECRET not in told
+
+
+def _fail(item_id: str) -> None:
+    raise ValueError(item_id)
 
 
 def test_what_failed_in_the_worker_is_not_quoted(said: io.StringIO, monkeypatch: pytest.MonkeyPatch) -> None:

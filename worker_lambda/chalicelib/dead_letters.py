@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 from jobpipe.clock import now
 from jobpipe.errors import AttemptsSpent, JobEnded, UndecodableMessage
-from jobpipe.metrics import DEAD_LETTERS, meter
+from jobpipe.metrics import DEAD_LETTERS, FAILED, meter
 from jobpipe.queue_message import decode_message
-from jobpipe.telemetry import logger
+from jobpipe.telemetry import logged_id, logger
 
 from .attempts import adopt
 from .clean_up import finish_clean_up, remove_uncommitted
@@ -35,7 +35,8 @@ def end_job_of(delivery: Delivery, services: Services) -> None:
     except UndecodableMessage as why:
         park(delivery, why, "dead-letters", services)
         return
-    about = {"job_id": message.job.job_id, "item_id": message.item_id, "request_id": message.request_id}
+    item_id = logged_id(message.item_id)
+    about = {"job_id": message.job.job_id, "item_id": item_id, "request_id": message.request_id}
     problem = AttemptsSpent("Its message could not be processed; retry the job when the cause is gone.")
     try:
         adopt(message, services)
@@ -46,6 +47,7 @@ def end_job_of(delivery: Delivery, services: Services) -> None:
         return
     # Before the clean-up: should that fail, the message comes again to a job that has ended.
     meter.add(DEAD_LETTERS)
+    meter.add(FAILED, reason=AttemptsSpent.slug)
     logger.error("dead letter", extra=about)
     remove_uncommitted(message.job, message.item_id, services)
 

@@ -11,7 +11,7 @@ from jobpipe.deadline import leaving
 from jobpipe.errors import AttemptsSpent, ClaimUnusable, JobEnded, Refusal, Unavailable, UndecodableMessage
 from jobpipe.metrics import ATTEMPT_TIME, COMMAND_AGE, FAILED, FAULT, INTERRUPTED, OUTAGE, QUEUE_DELAY, meter
 from jobpipe.queue_message import Claim, QueueMessage, decode_message, redeem
-from jobpipe.telemetry import logger, trace_id
+from jobpipe.telemetry import logged_id, logger, trace_id
 
 from . import attempts
 from .clean_up import finish_clean_up, remove_claim, remove_uncommitted
@@ -47,7 +47,7 @@ def execute(delivery: Delivery, services: Services, seconds_left: Callable[[], f
         return
     about: dict[str, object] = {
         "job_id": message.job.job_id,
-        "item_id": message.item_id,
+        "item_id": logged_id(message.item_id),
         "request_id": message.request_id,
         "receive_count": delivery.receive_count,
         "trace_id": trace_id(delivery.trace),

@@ -8,7 +8,7 @@ from jobpipe.clock import now
 from jobpipe.errors import CommandUnreadable, JobEnded, UndecodableMessage
 from jobpipe.metrics import DEAD_LETTERS, FAILED, PARKED, meter
 from jobpipe.queue_message import UnreadableCommand
-from jobpipe.telemetry import logger
+from jobpipe.telemetry import logged_id, logger
 
 from .consume_batch import Delivery
 from .services import Services
@@ -26,9 +26,8 @@ def park(delivery: Delivery, why: UndecodableMessage, source: str, services: Ser
         problem = CommandUnreadable(f"Its message is parked: {why}").to_problem()
         with suppress(JobEnded):
             services.jobs.fail(why.job, problem, now(), why.kept, attempt=False)
-            if source == "commands":
-                meter.add(FAILED, reason=CommandUnreadable.slug)
-            else:
+            meter.add(FAILED, reason=CommandUnreadable.slug)
+            if source == "dead-letters":
                 meter.add(DEAD_LETTERS)
     # The reason may quote the message, and SQS does not take every character.
     reason = str(why).encode("ascii", "backslashreplace").decode()[:_MAX_REASON]
@@ -36,5 +35,6 @@ def park(delivery: Delivery, why: UndecodableMessage, source: str, services: Ser
     about = {"reason": reason, "source": source, "group_id": delivery.group_id, "message_id": delivery.message_id}
     services.parked.park(delivery.body, about)
     meter.add(PARKED)
-    # The reason stays with the message: it may quote it, and bodies are not logged.
-    logger.error("message parked", extra={name: value for name, value in about.items() if name != "reason"})
+    # The reason stays with the message: it may quote it, and bodies are not logged. A group is named by its item.
+    logged = {"source": source, "group_id": logged_id(delivery.group_id), "message_id": delivery.message_id}
+    logger.error("message parked", extra=logged)

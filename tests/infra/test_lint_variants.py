@@ -1,0 +1,92 @@
+"""What checkov is given to look at: it decides no condition by itself."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from infra.lint_variants import VARIANTS, variants, write_variants
+from infra.rendering import Rendered
+from infra.settings import ROOT
+from tests.infra.rendered import NAMES, template
+
+_ON_EMULATORS = {
+    ("api", "HasRestApiId", True),
+    ("foundation", "TlsRequired", False),
+    ("operations", "TlsRequired", False),
+}
+TEMPLATES = {name: template(name) for name in NAMES}
+FOUND = variants(TEMPLATES)
+
+
+def test_no_condition_is_left_to_be_guessed() -> None:
+    assert len(FOUND) == 11
+    text = json.dumps(FOUND)
+    for word in ("Fn::If", "AWS::NoValue", "Conditions"):
+        assert word not in text
+
+
+def test_every_condition_is_seen_both_ways() -> None:
+    """But for those of the emulators."""
+    seen = {
+        (name, condition, Rendered(source, **taken(source, parameters)).holds(condition))
+        for name, source in TEMPLATES.items()
+        for parameters in VARIANTS.values()
+        for condition in source["Conditions"]
+    }
+    wanted = {
+        (name, each, way)
+        for name, source in TEMPLATES.items()
+        for each in source["Conditions"]
+        for way in (True, False)
+    }
+    assert wanted - seen == _ON_EMULATORS
+
+
+def taken(source: dict[str, Any], parameters: dict[str, str]) -> dict[str, str]:
+    return {key: value for key, value in parameters.items() if key in source["Parameters"]}
+
+
+@pytest.mark.parametrize(("variant", "own"), [("defaults", False), ("customer-managed", True)])
+def test_keys_are_there_only_where_they_are_asked_for(variant: str, *, own: bool) -> None:
+    foundation = FOUND[f"foundation.{variant}.json"]["Resources"]
+    assert ("KmsMasterKeyId" in foundation["CommandsQueue"]["Properties"]) is own
+    assert ("EncryptionKey" in foundation) is own
+    assert ("KmsMasterKeyId" in FOUND[f"operations.{variant}.json"]["Resources"]["Topic"]["Properties"]) is own
+    groups = [
+        each["Properties"]
+        for app in ("api", "worker")
+        for each in FOUND[f"{app}.{variant}.json"]["Resources"].values()
+        if each["Type"] == "AWS::Logs::LogGroup"
+    ]
+    assert len(groups) == 3
+    assert {"KmsKeyId" in each for each in groups} == {own}
+
+
+def test_what_is_no_condition_stays_as_it_goes_out() -> None:
+    queue = FOUND["foundation.defaults.json"]["Resources"]["CommandsQueue"]
+    original = TEMPLATES["foundation"]["Resources"]["CommandsQueue"]
+    assert queue["Properties"]["RedrivePolicy"] == original["Properties"]["RedrivePolicy"]
+    assert queue["Metadata"] == original["Metadata"], "checkov's skips"
+    policy = FOUND["foundation.defaults.json"]["Resources"]["CommandsQueuePolicy"]["Properties"]["PolicyDocument"]
+    assert policy["Statement"][0]["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+
+
+def test_lint_looks_at_what_is_written_and_at_nothing_of_an_earlier_run(tmp_path: Path) -> None:
+    (tmp_path / "earlier.json").write_text("{}")
+    write_variants(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == set(FOUND)
+    recipe = (ROOT / "Makefile").read_text().partition("\nlint:")[2].partition("\n\n")[0]
+    assert "-m infra.lint_variants" in recipe
+    assert "-d build/lint" in recipe
+
+
+def test_every_finding_that_is_skipped_says_why() -> None:
+    for name, source in TEMPLATES.items():
+        for logical, resource in source["Resources"].items():
+            for skip in resource.get("Metadata", {}).get("checkov", {}).get("skip", []):
+                assert set(skip) == {"id", "comment"}, (name, logical)
+                assert len(skip["comment"]) > 20, (name, logical)
