@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import sys
+import threading
 from collections.abc import Sequence
+from contextlib import suppress
+from typing import NoReturn
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -18,3 +22,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.write("jobpipe: the command line needs more: pip install 'jobpipe-client[cli]'\n")
         return 1
     return run(arguments)
+
+
+def entry() -> NoReturn:
+    """`jobpipe` as a program: the process ends with its status, whatever its threads are about."""
+    status = main()
+    if threading.active_count() > 1:
+        # Python would wait for requests under way, and then may wait for a lock that one of the daemons has.
+        with suppress(OSError):
+            sys.stdout.flush()
+        with suppress(OSError):
+            sys.stderr.flush()
+        os._exit(status)
+    sys.exit(status)

@@ -1,7 +1,5 @@
 """`python -m jobpipe_client.cli`."""
 
-import sys
+from jobpipe_client.cli import entry
 
-from jobpipe_client.cli import main
-
-sys.exit(main())
+entry()

@@ -153,5 +153,27 @@ def terminable() -> Iterator[None]:
             signal.signal(each, handler)
 
 
+@contextmanager
+def interrupts_told(tell: Callable[[KeyboardInterrupt], None]) -> Iterator[None]:
+    """Ctrl-C, and the signals of `terminable`, go to `tell` instead of being raised wherever the main thread is.
+
+    Raised in the callback of a weak reference, say, it would be lost. `tell` must be safe in a signal handler.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def handle(number: int, _: FrameType | None) -> None:
+        tell(KeyboardInterrupt() if number == signal.SIGINT else Terminated(number))
+
+    known = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    before = {each: signal.signal(each, handle) for each in known if callable(signal.getsignal(each))}
+    try:
+        yield
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
+
+
 def _end(signal_number: int, _: FrameType | None) -> NoReturn:
     raise Terminated(signal_number)

@@ -14,6 +14,8 @@ from jobpipe_client.cli.escaped import cell, escaped, escaped_json
 from jobpipe_client.models import Job
 
 JOB_COLUMNS = ("job", "status", "operation", "item", "attempts", "updated", "why")
+_NARROW = tuple(map(JOB_COLUMNS.index, ("job", "status", "operation", "updated", "why")))
+_WIDE = 150  # columns of a terminal; with all of them in fewer, `why` would have no room
 
 
 class Output:
@@ -42,14 +44,19 @@ class Output:
             for row in rows:
                 click.echo("\t".join(map(escaped, row)))
             return
-        drawn = table(columns, rows)
+        self._draw(table(columns, rows))
+
+    def _draw(self, drawn: Table) -> None:
         if drawn.row_count:
             self.out.print(drawn)
 
     def jobs(self, jobs: Iterable[Job]) -> None:
         """A line of JSON for each, or a table."""
         if not self.json:
-            self.table(JOB_COLUMNS, (job_row(job) for job in jobs))
+            if self.out.is_terminal:
+                self._draw(jobs_table(jobs, self.out.width))
+            else:
+                self.table(JOB_COLUMNS, map(job_row, jobs))
             return
         for job in jobs:
             self.document(job.raw)
@@ -61,11 +68,21 @@ class Output:
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[str]], title: str | None = None) -> Table:
     """Rows of text of unknown origin. The first column is to be copied, so it is never cut."""
-    drawn = Table(*columns, title=title, title_justify="left")
+    drawn = Table(*columns, title=title, title_justify="left", show_header=any(columns))
     drawn.columns[0].no_wrap = True
     drawn.columns[0].overflow = "fold"
     for row in rows:
         drawn.add_row(*map(cell, row))
+    return drawn
+
+
+def jobs_table(jobs: Iterable[Job], width: int, title: str | None = None) -> Table:
+    """Jobs on a terminal of so many columns: why one failed has the room; only a wide one shows all the rest."""
+    shown = range(len(JOB_COLUMNS)) if width >= _WIDE else _NARROW
+    columns, *rows = ([row[place] for place in shown] for row in (JOB_COLUMNS, *map(job_row, jobs)))
+    drawn = table(columns, rows, title)
+    for column in drawn.columns[:-1]:
+        column.no_wrap = True
     return drawn
 
 

@@ -13,7 +13,7 @@ from jobpipe_client.cli.command import Command, State, pass_state
 from jobpipe_client.cli.escaped import cell
 from jobpipe_client.cli.exits import ERROR, FAILED, OK
 from jobpipe_client.cli.jobs import each_of
-from jobpipe_client.cli.output import JOB_COLUMNS, job_row, table
+from jobpipe_client.cli.output import jobs_table
 from jobpipe_client.cli.pace import every
 from jobpipe_client.cli.stats import depth_rows
 from jobpipe_client.models import Job
@@ -92,12 +92,13 @@ class _Watched:
         return changed
 
     def drawn(self) -> RenderableType:
+        width = self._state.output.out.width
         depths = ", ".join(f"{name}: {value}" for name, value in depth_rows(self._state.client.stats()))
         parts: list[RenderableType] = [cell(depths)]
         if self._jobs:
-            parts.append(table(JOB_COLUMNS, map(job_row, self._jobs.values()), "Jobs"))
+            parts.append(jobs_table(self._jobs.values(), width, "Jobs"))
         if self._in_trouble:
-            parts.append(table(JOB_COLUMNS, map(job_row, self._in_trouble), "In trouble"))
+            parts.append(jobs_table(self._in_trouble, width, "In trouble"))
         elif not self._jobs:
             parts.append(cell("no jobs in trouble"))
         return Group(*parts)

@@ -51,7 +51,7 @@ def main() -> None:
         stage = Stage(Deployer(target, LOCAL_STAGE, here, Progress(), {}).up())
         for item in there:
             stage.client.wait(stage.client.create(item), timeout=120)
-        command_line(stage, Path(state))
+        command_line(Path(state))
         with chromium() as browser:
             with tab(browser, stage, DESKTOP, "light") as console:
                 overview(console, [there[0], *new])
@@ -75,10 +75,10 @@ Fjäll ladle,Beech,6
 """
 
 
-def command_line(stage: Stage, folder: Path) -> None:
-    """An import of which some rows fail, what became of those, and the queue."""
+def command_line(folder: Path) -> None:
+    """An import of which some rows fail, what became of those, and the queue; the folder has the stage's file."""
     (folder / "kitchen.csv").write_text(ROWS)
-    env = clean_environment(JOBPIPE_URL=stage.deployment.base_url, JOBPIPE_API_KEY=stage.deployment.api_key)
+    env = clean_environment(JOBPIPE_STATE_DIR=str(folder))
     commands = (("import", "kitchen.csv"), ("failed",), ("stats",))
     terminal_picture(FOLDER / "cli.svg", commands, env, folder)
 

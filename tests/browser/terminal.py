@@ -38,10 +38,10 @@ def _output(command: Sequence[str], env: Mapping[str, str], folder: Path) -> str
         env={**env, **here},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        text=True,
         check=False,
     )
+    said = done.stdout.decode()
     if done.returncode not in {0, 3}:  # 3: some failed, as they were to
-        raise OperatorError(f"jobpipe {command[0]}: {done.stdout}")
+        raise OperatorError(f"jobpipe {command[0]}: {said}")
     # Of a progress bar what stands there in the end.
-    return "\n".join(line.rpartition("\r")[2] for line in done.stdout.rstrip("\n").splitlines()) + "\n"
+    return "\n".join(line.rpartition("\r")[2] for line in said.rstrip("\n").split("\n")) + "\n"

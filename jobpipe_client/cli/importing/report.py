@@ -43,6 +43,8 @@ def progress_bar(output: Output, progress: Progress, size: int | None) -> Iterat
 
         show()
         yield show
+        show()
+        bar.update(task, completed=size)  # a header is no row, and is done too
 
 
 def told(

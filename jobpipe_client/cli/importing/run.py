@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 from jobpipe_client.cli.atomic_file import atomic_file
-from jobpipe_client.cli.exits import OperatorError
+from jobpipe_client.cli.exits import OperatorError, interrupts_told
 from jobpipe_client.cli.importing.batches import Batch, cut, whole
 from jobpipe_client.cli.importing.journal import Failure, Journal, Progress, Sent
 from jobpipe_client.cli.importing.lines import Lines
@@ -146,14 +147,17 @@ class Import:
             window.settled(event.unsent, event.seconds)
             on_settled()
 
+        # Who waits for a pipe has to be woken by the exception itself.
+        told = nullcontext() if self.source.path is None else interrupts_told(sender.interrupt)
         try:
-            for batch in self._batches():
-                while not window.has_room(len(batch.rows)):
+            with told:
+                for batch in self._batches():
+                    while not window.has_room(len(batch.rows)):
+                        settle()
+                    sender.put(batch)
+                    window.put(len(batch.rows))
+                while window.batches:
                     settle()
-                sender.put(batch)
-                window.put(len(batch.rows))
-            while window.batches:
-                settle()
         finally:
             sender.stop()
 

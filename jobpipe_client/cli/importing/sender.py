@@ -66,6 +66,10 @@ class Sender:
             raise ended
         return ended
 
+    def interrupt(self, why: BaseException) -> None:
+        """Raise this from `next_event`; a signal handler may call it, for the queue is reentrant."""
+        self._ended.put(why)
+
     def stop(self) -> None:
         """No batch is begun any more."""
         self._stopped.set()
