@@ -28,6 +28,7 @@ LOCKS = (
     "infra/emulator/requirements.lock",
     "infra/checks/requirements.lock",
     "tests/bench/requirements.lock",
+    "tests/browser/requirements.lock",
 )
 IGNORED = ROOT / "infra" / "checks" / "ignored.toml"
 PIP_AUDIT = ROOT / ".jobpipe" / "checks-venv" / "bin" / "pip-audit"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -20,12 +21,18 @@ Aws = tuple[AwsClients, dict[str, str]]
 
 
 @pytest.fixture
-def gauge(aws: Aws) -> SqsBacklog:
+def gauge(aws: Aws) -> Iterator[SqsBacklog]:
+    """Of queues that are empty before, and after, since others receive from them too."""
     clients, names = aws
     urls = QueueUrls(names["CommandsQueueUrl"], names["DeadLettersQueueUrl"], names["ParkedQueueUrl"])
-    for url in (urls.commands, urls.dead_letters, urls.parked):
-        clients.sqs.purge_queue(QueueUrl=url)
-    return SqsBacklog(clients, urls)
+
+    def purge() -> None:
+        for url in (urls.commands, urls.dead_letters, urls.parked):
+            clients.sqs.purge_queue(QueueUrl=url)
+
+    purge()
+    yield SqsBacklog(clients, urls)
+    purge()
 
 
 def send(aws: Aws, queue: str) -> None:

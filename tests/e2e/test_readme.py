@@ -14,7 +14,7 @@ from tests.commands import ROOT, run
 from tests.deployed import Stage
 
 README = (ROOT / "README.md").read_text()
-NAMES = ("Trail tent", "Camp stove")
+NAMES = ("Trail tent", "Camp stove", *(f"{kind} {n}" for kind in ("Peg", "Pole") for n in range(250)))
 
 
 def blocks(language: str) -> list[str]:
@@ -50,12 +50,16 @@ def test_the_shell_examples(environment: dict[str, str]) -> None:
     assert "urn:jobpipe:problem:name-taken" in done.stdout
 
 
-def test_the_python_example(environment: dict[str, str]) -> None:
-    (example,) = blocks("python")
-    done = run(sys.executable, "-c", example, env=environment)
+def test_the_python_examples(environment: dict[str, str]) -> None:
+    first, many = blocks("python")
+    done = run(sys.executable, "-c", first, env=environment)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("succeeded {")
     assert "Camp stove" in done.stdout
+    key = f"poles-{os.urandom(4).hex()}"
+    for _ in range(2):  # repeated, it is the same
+        done = run(sys.executable, "-c", many.replace("poles-1", key), env=environment)
+        assert (done.returncode, done.stdout) == (0, ""), done.stderr
 
 
 def test_every_make_target_exists() -> None:
