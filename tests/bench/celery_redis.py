@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
@@ -74,10 +74,10 @@ class CeleryRedis(Part):
 
     def _drain(self, items: int) -> float:
         control = self._tasks.app.control
-        control.cancel_consumer(self._tasks.QUEUE, reply=True)
+        _obeyed(lambda: control.cancel_consumer(self._tasks.QUEUE, reply=True))
         # Workers take tasks in any order: a chain is Celery's own way to put an update behind its creation.
         chains = [self._tasks.chain_of(created, updated) for created, updated in self._filled(items)]
-        control.add_consumer(self._tasks.QUEUE)
+        _obeyed(lambda: control.add_consumer(self._tasks.QUEUE, reply=True))
         ends = [(last.get(timeout=120), last.parent.get(timeout=120)) for last in chains]
         return rate_of(sorted(end for both in ends for end in both))
 
@@ -87,6 +87,14 @@ class CeleryRedis(Part):
         jobs = fill(self.lab.stage, self._recorder, wanted, queued=False)
         calls = [self._recorder.apply(command, job) for command, job in zip(wanted, jobs, strict=True)]
         return list(zip(calls[:items], calls[items:], strict=True))
+
+
+@tenacity.retry(
+    retry=tenacity.retry_if_result(lambda replies: not replies), stop=tenacity.stop_after_attempt(20), reraise=True
+)
+def _obeyed(tell: Callable[[], Any]) -> Any:
+    """A word to the workers that one of them has answered: Celery loses some, and they would wait for ever."""
+    return tell()
 
 
 def _why_not() -> str | None:
