@@ -15,7 +15,6 @@ from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
-from typing import NoReturn
 
 from tenacity import (
     RetryCallState,
@@ -40,6 +39,7 @@ MAX_COMMANDS = 100  # of one batch
 MAX_BODY = 1024 * 1024  # bytes of one request
 LONGEST_KEY = 200  # leaves room for a batch's number within the 255 characters of an Idempotency-Key
 _EMPTY_BODY = len(b'{"commands":[]}')
+_UNAVAILABLE = 503
 _BACKOFF = wait_random_exponential(multiplier=0.2, max=5)
 
 
@@ -197,10 +197,13 @@ class _Sender:
             asked = state.outcome.result().retry_after if state.outcome else None
             return (asked or 0.0) + _BACKOFF(state)
 
-        def give_up(state: RetryCallState) -> NoReturn:
+        def give_up(state: RetryCallState) -> Batch:
             batch: Batch = state.outcome.result()  # type: ignore[union-attr]
-            problem = batch.entries[batch.unsent[0]].problem
-            raise Unavailable(problem or Problem.of({}, status=503))
+            for place in batch.unsent:
+                problem = batch.entries[place].problem
+                if problem is not None and problem.status == _UNAVAILABLE:
+                    raise Unavailable(problem)
+            return batch  # a fault of the service's own, which these commands alone may meet
 
         # The same request again: the service queues what it has not queued yet, and nothing twice.
         retrying = Retrying(

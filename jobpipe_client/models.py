@@ -11,7 +11,7 @@ from jobpipe_client.exceptions import BadAnswer, JobCancelled, JobFailed
 from jobpipe_client.problem import Problem
 
 Operation = str  # "create", "read", "update", "delete", and what a service has besides
-_UNAVAILABLE = 503
+_SERVER_ERROR = 500
 Status = Literal["queued", "retrying", "succeeded", "failed", "cancelled"]
 
 
@@ -211,7 +211,7 @@ class Batch:
 
     @property
     def unsent(self) -> list[int]:
-        """The places of the commands that could not be queued: the same batch with its key sends them again.
+        """The places of the commands that could not be queued, as far as is known: the same batch again sends them.
 
         >>> commands = [{"operation": "read", "item_id": item.id}]
         >>> batch = client.submit_batch(commands, idempotency_key="reads-1")
@@ -221,7 +221,7 @@ class Batch:
         return [
             place
             for place, entry in enumerate(self.entries)
-            if entry.job_id is None and entry.problem is not None and entry.problem.status == _UNAVAILABLE
+            if entry.job_id is None and entry.problem is not None and entry.problem.status >= _SERVER_ERROR
         ]
 
 

@@ -82,8 +82,9 @@ def test_a_key_revoked_in_the_middle_costs_nothing_that_was_written(
         stage.api_keys.end(second)
 
 
+@pytest.mark.parametrize("reloaded", [False, True], ids=["at once", "reloaded"])
 def test_another_owners_key_does_not_show_this_ones_jobs(
-    console: Console, page: Page, stage: Stage, other_key: str
+    console: Console, page: Page, stage: Stage, other_key: str, reloaded: bool
 ) -> None:
     assert wait_for_key(stage.deployment.base_url, other_key, good=True)
     key = stage.api_keys.add("browserowner")
@@ -96,6 +97,9 @@ def test_another_owners_key_does_not_show_this_ones_jobs(
     console.expected.add(403)
     stage.api_keys.end(key)
     expect(page.locator("#key-error")).to_contain_text("no longer accepted")
+    if reloaded:
+        page.reload()
+        expect(page.get_by_role("heading", name="Your API key")).to_be_visible()
     console.give(other_key)
     page.get_by_role("link", name="Jobs", exact=True).click()
     expect(page.get_by_role("heading", name="Jobs", exact=True)).to_be_visible()

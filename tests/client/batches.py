@@ -42,6 +42,7 @@ class Batches:
         self._ids: dict[str, tuple[str, bytes]] = {}  # by their keys, with the body that they came with
         self._batches: dict[str, Entry] = {}
         self.cannot_queue: Callable[[Command], bool] = lambda _: False
+        self.not_queued = (503, "unavailable")  # what such a command is answered with
         self.open = threading.Event()  # no request is answered while it is not set
         self.open.set()
         self.under_way = 0
@@ -112,7 +113,7 @@ class Batches:
             item_id = command.get("item_id")
             if item_id in stopped or self.cannot_queue(command):
                 stopped |= {item_id} if item_id else set()
-                entries.append({"problem": problem(503, "unavailable", "It could not be queued.")})
+                entries.append({"problem": problem(*self.not_queued, "It could not be queued.")})
                 continue
             entries.append({"job": self._accept(command, f"{batch_id}:{place}")})
             time.sleep(0)  # other requests go between

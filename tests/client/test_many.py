@@ -246,6 +246,25 @@ def test_what_can_never_be_queued_is_unavailable_in_the_end(service: Service) ->
     eventually(lambda: [c for c in service.applied if "item_id" in c] == commands[1:])
 
 
+def test_a_fault_of_the_services_own_is_tried_again_under_the_same_key_and_is_then_the_commands_problem(
+    service: Service,
+) -> None:
+    """Its message may have landed: under another key the command would take effect twice."""
+    faults = iter([True])
+    service.batches.not_queued = (500, "internal-error")
+    service.batches.cannot_queue = lambda command: command.get("merge") == {"n": 1} and next(faults, False)
+    commands = [create(), merge("a", n=1), merge("b", n=2)]
+    with Client(service.url, KEY, retries=1) as client:
+        assert all(each.accepted for each in client.submit_many(commands, key="k"))
+        assert keys(service) == ["k-0", "k-0"]
+        service.batches.cannot_queue = lambda command: command.get("merge") == {"n": 1}
+        told = list(client.submit_many(commands, key="l"))
+    assert [each.accepted for each in told] == [True, False, True]
+    assert told[1].problem is not None
+    assert told[1].problem.status == 500
+    assert len(service.jobs) == 5
+
+
 def test_nothing_overtakes_a_batch_that_failed_before_its_turn_to_be_told(service: Service) -> None:
     """The first one is held, the second fails: the third, for the same item, must not be sent."""
     go = threading.Event()

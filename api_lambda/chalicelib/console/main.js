@@ -119,7 +119,8 @@ document.addEventListener("visibilitychange", () => {
   for (const each of repeated) each.soon();
 });
 
-load();
+if (theKey()) load();
+else forgetJobs(); // whose they are is not known any more
 startAnew();
 if (theKey()) signedIn();
 navigate();
