@@ -339,3 +339,10 @@ def test_without_its_extra_the_command_says_so(missing: str) -> None:
     done = commands.run(sys.executable, "-c", code, env=commands.clean_environment())
     assert done.returncode == 1
     assert done.stderr == "jobpipe: the command line needs more: pip install 'jobpipe-client[cli]'\n"
+
+
+def test_a_number_beyond_any_exponent_is_one_line(jobpipe: Jobpipe, service: Service) -> None:
+    huge = "1e" + "9" * 20
+    assert "exponent" in jobpipe.fails(2, "items", "create", "name=A", "description=d", f"p:={huge}")
+    assert "exponent" in jobpipe.fails(1, "submit", f'{{"operation": "create", "item": {{"p": {huge}}}}}')
+    assert service.seen == []

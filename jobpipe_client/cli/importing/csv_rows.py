@@ -35,7 +35,10 @@ class Column:
         if self.kind == "number":
             if not _NUMBER.fullmatch(cell.strip()):
                 raise ValueError(f"{self.name}: {cell[:50]!r} is not a number")
-            return json_text.decode(cell.strip())
+            try:
+                return json_text.decode(cell.strip())
+            except ValueError as error:  # no Decimal and no int is so large
+                raise ValueError(f"{self.name}: {error}") from None
         if self.kind == "boolean":
             try:
                 return _BOOLEANS[cell.strip().lower()]
@@ -124,13 +127,15 @@ class CsvRows:
 
     def _record(self, lines: Lines) -> _Record | None:
         taken: list[Line] = []
+        size = 0
         is_utf_8 = True
 
         def feed() -> Iterator[str]:
-            nonlocal is_utf_8
+            nonlocal size, is_utf_8
             while (line := lines.take()) is not None:
                 taken.append(line)
-                if line.is_cut or sum(each.size for each in taken) > LONGEST:
+                size += line.size
+                if line.is_cut or size > LONGEST:
                     raise _TooLong
                 raw = line.raw.removeprefix(codecs.BOM_UTF8) if lines.number == 1 else line.raw
                 try:

@@ -96,7 +96,7 @@ class Journal:
         if path is None:
             self._file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115
         else:
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
             self._file = os.fdopen(descriptor, "r+b", buffering=0)
             self._lock(path)
 

@@ -58,6 +58,8 @@ def resumed(journal: Journal, source: Source, about: dict[str, object]) -> Progr
     if header is None:
         return None
     for name, value in about.items():
+        if header.get(name) != value and name == "caller":  # unnamed: an older journal may have a key there
+            raise OperatorError("the import was begun by another caller; --restart sends all rows again")
         if header.get(name) != value and name != "size":
             raise OperatorError(
                 f"the import was begun with {name} {header.get(name)!r}, not {value!r}; "
@@ -151,7 +153,7 @@ class Import:
         told = nullcontext() if self.source.path is None else interrupts_told(sender.interrupt)
         try:
             with told:
-                for batch in self._batches():
+                for batch in self._batches(sender.check):
                     while not window.has_room(len(batch.rows)):
                         settle()
                     sender.put(batch)
@@ -161,16 +163,19 @@ class Import:
         finally:
             sender.stop()
 
-    def _batches(self) -> Iterator[Batch]:
+    def _batches(self, check: Callable[[], None]) -> Iterator[Batch]:
         """Those that may have been sent as they were, then the rest of the file, each noted before it is used."""
         for sent in list(self.progress.open.values()):
             start, line = (self.form.start, self.first.number) if sent.number == 0 else (sent.start, sent.line)
-            yield whole(self.form, self.source.lines(start, line, sent.end), sent.number)
+            again = self.source.lines(start, line, sent.end)
+            again.check = check
+            yield whole(self.form, again, sent.number)
         lines = self.first
         if self.progress.offset is not None:
             lines = self.source.lines(self.progress.offset, self.progress.line, self.source.size)
         elif self.source.path is not None:
             lines = self.source.lines(self.form.start, self.first.number, self.source.size)
+        lines.check = check
         for batch in cut(self.form, lines, number=self.progress.number, most_rows=self.batch_size):
             start = 0 if batch.number == 0 else batch.start
             fingerprint = self.source.fingerprint(start, batch.end)

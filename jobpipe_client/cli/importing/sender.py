@@ -49,6 +49,7 @@ class Sender:
         self._key = key
         self._turn = threading.Semaphore(1 if in_order else min(_ACCEPTING, concurrency))
         self._stopped = threading.Event()
+        self._interrupted: BaseException | None = None
         self._waiting: queue.SimpleQueue[Batch | None] = queue.SimpleQueue()
         self._ended: queue.SimpleQueue[Settled | Ended | BaseException] = queue.SimpleQueue()
         self._threads = [threading.Thread(target=self._work, daemon=True) for _ in range(concurrency)]
@@ -67,8 +68,14 @@ class Sender:
         return ended
 
     def interrupt(self, why: BaseException) -> None:
-        """Raise this from `next_event`; a signal handler may call it, for the queue is reentrant."""
+        """Raise this from `next_event` and `check`; a signal handler may call it, for the queue is reentrant."""
+        self._interrupted = why
         self._ended.put(why)
+
+    def check(self) -> None:
+        """Raises what interrupted: for whoever works long between two events."""
+        if self._interrupted is not None:
+            raise self._interrupted
 
     def stop(self) -> None:
         """No batch is begun any more."""
