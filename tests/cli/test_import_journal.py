@@ -44,3 +44,17 @@ def test_no_key_is_in_the_journal_or_shown(jobpipe: Jobpipe, monkeypatch: pytest
     said = jobpipe.fails(1, "import", "a.jsonl")
     assert "begun by another caller" in said
     assert key not in said
+
+
+def test_what_was_finished_long_ago_was_imported_already(jobpipe: Jobpipe) -> None:
+    Path("a.jsonl").write_text(ROW)
+    jobpipe.does("import", "a.jsonl")
+    text = JOURNAL.read_text().replace(header()["began"], "2020-01-01T00:00:00+00:00")
+    JOURNAL.write_text(text)
+    done = jobpipe("import", "a.jsonl")
+    assert (done.exit_code, done.stdout.splitlines()[0]) == (0, "1 rows: 1 succeeded, 0 failed")
+    assert "was imported already" in done.stderr
+    finished = text.splitlines()[-1]
+    assert "finished" in finished
+    JOURNAL.write_text(text.removesuffix(finished + "\n"))
+    assert "begun 2020-01-01" in jobpipe.fails(1, "import", "a.jsonl"), "it may have rows to send"

@@ -160,7 +160,7 @@ def import_file(
             )
             with progress_bar(state.output, progress, source.size) as show:
                 work.run(show)
-            write_failures(target, opened, journal.failures())
+            write_failures(target, opened, journal.failures(), source.path)
             journal.finished(progress)
         seconds = time.monotonic() - began
         there = target if any(each.text is not None for each in journal.failures()) else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import hashlib
 import os
 from collections.abc import Callable, Iterator
@@ -15,7 +16,7 @@ from jobpipe_client.cli.exits import OperatorError, interrupts_told
 from jobpipe_client.cli.importing.batches import Batch, cut, whole
 from jobpipe_client.cli.importing.journal import Failure, Journal, Progress, Sent
 from jobpipe_client.cli.importing.lines import Lines
-from jobpipe_client.cli.importing.rows import Format
+from jobpipe_client.cli.importing.rows import OURS, Format
 from jobpipe_client.cli.importing.sender import Ended, Sender
 from jobpipe_client.client import Client
 
@@ -185,10 +186,11 @@ class Import:
             yield batch
 
 
-def write_failures(path: Path, form: Format, failures: Iterator[Failure]) -> bool:
-    """Whether there are any: the file is made at once, and only for some."""
+def write_failures(path: Path, form: Format, failures: Iterator[Failure], source: Path | None) -> bool:
+    """Whether there are any: the file is made at once, and only for some. That of an earlier import goes."""
     first = next((each for each in failures if each.text is not None), None)
     if first is None:
+        _forget(path, source)
         return False
     with atomic_file(path) as file:
         header = form.failed_header()
@@ -198,6 +200,16 @@ def write_failures(path: Path, form: Format, failures: Iterator[Failure]) -> boo
         for each in failures:
             file.write(_line(each.text))
     return True
+
+
+def _forget(path: Path, source: Path | None) -> None:
+    """Removes a file of failures, unless it is what was imported."""
+    if not path.is_file() or (source is not None and path.samefile(source)):
+        return
+    with path.open("rb") as file:
+        begin = file.read(64).removeprefix(codecs.BOM_UTF8)
+    if begin.lstrip(b'{"').startswith(f"{OURS}line".encode()):
+        path.unlink()
 
 
 def _line(text: str | None) -> bytes:
