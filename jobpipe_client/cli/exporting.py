@@ -18,6 +18,7 @@ from jobpipe_client import json_text
 from jobpipe_client.cli.atomic_file import atomic_file
 from jobpipe_client.cli.command import Command, State, pass_state
 from jobpipe_client.cli.escaped import escaped, escaped_json
+from jobpipe_client.cli.exits import silence
 from jobpipe_client.cli.importing.csv_rows import header_cell
 from jobpipe_client.models import Item
 
@@ -45,8 +46,11 @@ def export(state: State, *, file: str, form: str | None) -> None:
     if file == "-":
         # What goes to a person must not steer the terminal; what goes to a program is the value itself.
         shown = escaped_lines if sys.stdout.isatty() and form == "csv" else sys.stdout.write
-        _write(form, _counted(state), shown)
-        sys.stdout.flush()
+        try:
+            _write(form, _counted(state), shown)
+            sys.stdout.flush()
+        except BrokenPipeError:  # whoever reads it has seen enough
+            silence(sys.stdout)
         return
     with atomic_file(Path(file)) as opened:
         n = _write(form, _counted(state), lambda text: opened.write(text.encode("utf-8", "backslashreplace")))

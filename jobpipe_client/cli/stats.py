@@ -62,6 +62,7 @@ def stats(state: State, *, watch: bool, interval: float, minutes: int) -> None:
     How jobs ended is read from the stage's metrics, on an emulator from the worker's log. That takes the jobpipe
     of a checkout and the stage's AWS; without them all else is shown.
     """
+    state.output.ends_unread = True
     shown = Shown(state, minutes)
     if not watch:
         shown.now()
