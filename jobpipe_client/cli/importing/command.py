@@ -157,6 +157,7 @@ def import_file(
                 batch_size=batch_size,
                 concurrency=concurrency,
                 in_order=commands,
+                note=state.output.note,
             )
             with progress_bar(state.output, progress, source.size) as show:
                 work.run(show)

@@ -17,7 +17,7 @@ from jobpipe_client.cli.importing.batches import Batch, cut, whole
 from jobpipe_client.cli.importing.journal import Failure, Journal, Progress, Sent
 from jobpipe_client.cli.importing.lines import Lines
 from jobpipe_client.cli.importing.rows import OURS, Format
-from jobpipe_client.cli.importing.sender import Ended, Sender
+from jobpipe_client.cli.importing.sender import Asked, Ended, Sender
 from jobpipe_client.client import Client
 
 _CHUNK = 1024 * 1024
@@ -133,6 +133,8 @@ class Import:
     batch_size: int
     concurrency: int
     in_order: bool
+    note: Callable[[str], None]  # one line for people
+    was_asked: bool = False  # for a pause, which is told once
 
     def run(self, on_settled: Callable[[], None]) -> None:
         """Until every row has ended."""
@@ -145,6 +147,11 @@ class Import:
             event = sender.next_event()
             if isinstance(event, Ended):
                 window.rows -= event.rows
+                return
+            if isinstance(event, Asked):
+                if not self.was_asked:
+                    self.was_asked = True
+                    self.note(f"the service asks for pauses ({event.error}): the import makes them and goes on")
                 return
             self.journal.done(self.progress, event.batch.number, event.succeeded, event.failed)
             window.settled(event.unsent, event.seconds)
