@@ -91,10 +91,13 @@ def test_a_503_that_names_no_time_ends_the_import(jobpipe: Jobpipe, service: Ser
 
 def test_ctrl_c_ends_a_pause(service: Service, tmp_path: Path) -> None:
     write(tmp_path / "a.jsonl", 1)
-    service.canned.append(FAR)
+    service.canned.extend([THROTTLED] * 5 + [FAR])
     with started(service, "import", str(tmp_path / "a.jsonl")) as running:
         assert running.stderr is not None
-        assert "asks for pauses (503 unavailable" in running.stderr.readline()
+        assert "asks for pauses (429 too-many-requests" in running.stderr.readline()
+        line = running.stderr.readline()
+        assert "asks for pauses (503 unavailable" in line, "a long one is told, though a short one was"
+        assert "of 31 s" in line
         began = time.monotonic()
         running.send_signal(signal.SIGINT)
         assert running.wait(20) == 130

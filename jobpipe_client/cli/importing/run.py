@@ -7,7 +7,7 @@ import hashlib
 import os
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
@@ -19,6 +19,8 @@ from jobpipe_client.cli.importing.lines import Lines
 from jobpipe_client.cli.importing.rows import OURS, Format
 from jobpipe_client.cli.importing.sender import Asked, Ended, Sender
 from jobpipe_client.client import Client
+from jobpipe_client.exceptions import ProblemError
+from jobpipe_client.transport import LONGEST_RETRY_AFTER
 
 _CHUNK = 1024 * 1024
 _SHORT, _LONG = 4.0, 12.0  # seconds of a batch
@@ -134,7 +136,7 @@ class Import:
     concurrency: int
     in_order: bool
     note: Callable[[str], None]  # one line for people
-    was_asked: bool = False  # for a pause, which is told once
+    told_pauses: set[bool] = field(default_factory=set)  # short and long ones
 
     def run(self, on_settled: Callable[[], None]) -> None:
         """Until every row has ended."""
@@ -149,9 +151,7 @@ class Import:
                 window.rows -= event.rows
                 return
             if isinstance(event, Asked):
-                if not self.was_asked:
-                    self.was_asked = True
-                    self.note(f"the service asks for pauses ({event.error}): the import makes them and goes on")
+                self._tell_pause(event.error)
                 return
             self.journal.done(self.progress, event.batch.number, event.succeeded, event.failed)
             window.settled(event.unsent, event.seconds)
@@ -170,6 +170,14 @@ class Import:
                     settle()
         finally:
             sender.stop()
+
+    def _tell_pause(self, error: ProblemError) -> None:
+        """Once; and once more if it is long, as that of a spent quota is."""
+        seconds = error.retry_after or 0.0
+        is_long = seconds > LONGEST_RETRY_AFTER
+        if is_long not in self.told_pauses:
+            self.told_pauses.add(is_long)
+            self.note(f"the service asks for pauses ({error}): the import makes them, this one of {seconds:,.0f} s")
 
     def _batches(self, check: Callable[[], None]) -> Iterator[Batch]:
         """Those that may have been sent as they were, then the rest of the file, each noted before it is used."""
