@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from json.encoder import encode_basestring
 from typing import Any
 
@@ -68,8 +68,15 @@ def _fraction(literal: str) -> float | Decimal:
     short = float(literal)
     if repr(short) == literal:  # as nearly all are
         return short
-    exact = Decimal(literal)
+    try:
+        exact = Decimal(literal)
+    except InvalidOperation:  # the exponent is beyond what even Decimal knows
+        raise ValueError(f"the number {_shown(literal)} has an exponent that is too large") from None
     return short if Decimal(repr(short)) == exact else exact
+
+
+def _shown(literal: str) -> str:
+    return literal if len(literal) <= 50 else literal[:47] + "..."  # noqa: PLR2004
 
 
 def _constant(name: str) -> Any:

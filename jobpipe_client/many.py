@@ -126,6 +126,17 @@ def submit_many(
         pool.shutdown(cancel_futures=True)
 
 
+def submit_in_turn(
+    transport: Transport, commands: Iterable[Json], *, key: str, stopped: threading.Event
+) -> list[Submission]:
+    """The same with the same keys, a request at a time on this thread's own connection; once `stopped` is set,
+    nothing is sent again. ProblemError, with what was asked for, if the service could not take them.
+    """
+    sender = _Sender(transport, stopped)
+    parts = enumerate(_cut(commands, MAX_COMMANDS))
+    return [submission for number, part in parts for submission in sender.send(part, f"{key}-{number}")]
+
+
 def _start(window: Iterable[_Sending], pool: ThreadPoolExecutor, sender: _Sender) -> None:
     """Sends what waits for none before it; what could not be accepted holds its items for good."""
     held: set[str] = set()

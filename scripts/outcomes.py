@@ -16,12 +16,11 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from infra.aws_errors import rights_problem
 from infra.errors import OperatorError
-from infra.stack_names import FUNCTIONS, log_group_prefix
-from infra.stage_file import Deployment
+from infra.stack_names import log_group_prefix, log_groups
 from jobpipe.metrics import FAILED, NAMESPACE, SUCCEEDED, Metric
 from scripts.stage_aws import open_stage
 
-_SERVICES = SUCCEEDED.services[0]
+_ENDED_BY = (SUCCEEDED, FAILED)
 _PERIOD = 60  # seconds: what CloudWatch keeps for 15 days
 
 
@@ -40,23 +39,32 @@ def read_outcomes(stage: str | None, base_url: str, minutes: int) -> Outcomes:
         raise OperatorError(f"the stage {opened.deployment.stage!r} that was deployed from here is another one")
     try:
         if opened.is_emulated:
-            return _from_log(opened.target.client("logs"), opened.deployment, minutes)
-        return _from_metrics(opened.target.client("cloudwatch"), opened.deployment, minutes)
+            return from_log(opened.target.client("logs"), opened.deployment.stage, minutes)
+        return from_metrics(opened.target.client("cloudwatch"), opened.deployment.stage, minutes)
     except (BotoCoreError, ClientError) as error:
         raise OperatorError(rights_problem(error) or f"AWS says: {error}") from error
 
 
-def _from_log(logs: Any, deployment: Deployment, minutes: int) -> Outcomes:
+def from_log(logs: Any, stage: str, minutes: int) -> Outcomes:
+    """Of all functions that end jobs. A function's first line makes its log group: before, there is none."""
     outcomes = Outcomes()
-    group = f"{log_group_prefix(deployment.stage)}{FUNCTIONS[1]}"
     since = int((time.time() - minutes * 60) * 1000)
-    pages = logs.get_paginator("filter_log_events").paginate(logGroupName=group, startTime=since)
-    for event in (event for page in pages for event in page["events"]):
-        line = _embedded(event["message"])
-        outcomes.succeeded += _sum(line, SUCCEEDED)
-        if n := _sum(line, FAILED):
-            outcomes.failed[str(line.get("reason", "unknown"))] += n
+    for group in _groups(logs, stage):
+        pages = logs.get_paginator("filter_log_events").paginate(logGroupName=group, startTime=since)
+        for event in (event for page in pages for event in page["events"]):
+            line = _embedded(event["message"])
+            outcomes.succeeded += _sum(line, SUCCEEDED)
+            if n := _sum(line, FAILED):
+                outcomes.failed[str(line.get("reason", "unknown"))] += n
     return outcomes
+
+
+def _groups(logs: Any, stage: str) -> list[str]:
+    services = {service for metric in _ENDED_BY for service in metric.services}
+    ours = {group for group, function in log_groups(stage).items() if f"jobpipe-{function}" in services}
+    pages = logs.get_paginator("describe_log_groups").paginate(logGroupNamePrefix=log_group_prefix(stage))
+    there = {group["logGroupName"] for page in pages for group in page["logGroups"]}
+    return sorted(ours & there)
 
 
 def _embedded(message: str) -> dict[str, Any]:
@@ -67,17 +75,19 @@ def _embedded(message: str) -> dict[str, Any]:
         line = json.loads(message)
     except ValueError:
         return {}
-    return line if isinstance(line, dict) and line.get("service") == _SERVICES else {}
+    return line if isinstance(line, dict) else {}
 
 
 def _sum(line: dict[str, Any], metric: Metric) -> int:
-    return int(sum(line.get(metric.name, ())))
+    return int(sum(line.get(metric.name, ()))) if line.get("service") in metric.services else 0
 
 
-def _from_metrics(cloudwatch: Any, deployment: Deployment, minutes: int) -> Outcomes:
-    own = [{"Name": "service", "Value": _SERVICES}, {"Name": "stage", "Value": deployment.stage}]
-    reasons = sorted(set(_reasons(cloudwatch, own)))
-    wanted = [(SUCCEEDED, own), *((FAILED, [*own, {"Name": "reason", "Value": each}]) for each in reasons)]
+def from_metrics(cloudwatch: Any, stage: str, minutes: int) -> Outcomes:
+    """The same of metrics, each of which CloudWatch keeps by the function that counted it."""
+    wanted = [(SUCCEEDED, "", _dimensions(service, stage)) for service in SUCCEEDED.services]
+    for own in (_dimensions(service, stage) for service in FAILED.services):
+        reasons = sorted(set(_reasons(cloudwatch, own)))
+        wanted += [(FAILED, each, [*own, {"Name": "reason", "Value": each}]) for each in reasons]
     end = datetime.now(UTC)
     pages = cloudwatch.get_paginator("get_metric_data").paginate(
         MetricDataQueries=[
@@ -89,7 +99,7 @@ def _from_metrics(cloudwatch: Any, deployment: Deployment, minutes: int) -> Outc
                     "Stat": "Sum",
                 },
             }
-            for n, (metric, dimensions) in enumerate(wanted)
+            for n, (metric, _, dimensions) in enumerate(wanted)
         ],
         StartTime=end - timedelta(minutes=minutes),
         EndTime=end,
@@ -98,11 +108,17 @@ def _from_metrics(cloudwatch: Any, deployment: Deployment, minutes: int) -> Outc
     for page in pages:
         for result in page["MetricDataResults"]:
             sums[result["Id"]] += int(sum(result["Values"]))
-    outcomes = Outcomes(succeeded=sums["m0"])
-    for n, reason in enumerate(reasons, 1):
-        if sums[f"m{n}"]:
-            outcomes.failed[reason] = sums[f"m{n}"]
+    outcomes = Outcomes()
+    for n, (metric, reason, _) in enumerate(wanted):
+        if metric is SUCCEEDED:
+            outcomes.succeeded += sums[f"m{n}"]
+        elif sums[f"m{n}"]:
+            outcomes.failed[reason] += sums[f"m{n}"]
     return outcomes
+
+
+def _dimensions(service: str, stage: str) -> list[dict[str, str]]:
+    return [{"Name": "service", "Value": service}, {"Name": "stage", "Value": stage}]
 
 
 def _reasons(cloudwatch: Any, own: list[dict[str, str]]) -> Iterator[str]:

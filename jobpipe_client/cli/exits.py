@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import NoReturn
+from typing import NoReturn, TextIO
 
 import click
 
@@ -45,7 +45,6 @@ def run(command: Callable[[], object]) -> int:
     """The exit status of the command, which may return one."""
     try:
         status = command()
-        sys.stdout.flush()
     except click.exceptions.Exit as end:
         return _flushed(end.exit_code)
     except click.UsageError as mistake:
@@ -56,7 +55,7 @@ def run(command: Callable[[], object]) -> int:
         return _interrupted(interrupt)
     except (OperatorError, JobpipeError, ValueError, OSError) as error:
         return _failed(error)
-    return status if isinstance(status, int) else OK
+    return _flushed(status if isinstance(status, int) else OK)
 
 
 def line_of(error: Exception) -> str:
@@ -84,15 +83,14 @@ def say(line: str, status: int = ERROR) -> int:
     try:
         click.echo(f"jobpipe: {escaped(text)}", err=True)
     except OSError:  # nobody reads it
-        _silence(sys.stderr.fileno())
+        silence(sys.stderr)
     return status
 
 
 def _failed(error: Exception) -> int:
     if isinstance(error, BrokenPipeError):
-        # Whoever read our output has seen enough; the interpreter would complain once more when it closes it.
-        _silence(sys.stdout.fileno())
-        return OK
+        silence(sys.stdout)
+        return ERROR
     if isinstance(error, OSError):
         _drop_unwritten()
     return say(line_of(error), status_of(error))
@@ -121,6 +119,8 @@ def _interrupted(interrupt: BaseException) -> int:
 def _flushed(status: int) -> int:
     try:
         sys.stdout.flush()
+    except BrokenPipeError:  # whoever read our output has seen enough
+        silence(sys.stdout)
     except OSError as error:
         return _failed(error)
     return status
@@ -131,11 +131,14 @@ def _drop_unwritten() -> None:
     try:
         sys.stdout.flush()
     except OSError:
-        _silence(sys.stdout.fileno())
+        silence(sys.stdout)
 
 
-def _silence(descriptor: int) -> None:
-    os.dup2(os.open(os.devnull, os.O_WRONLY), descriptor)
+def silence(stream: TextIO) -> None:
+    """Drops what is and will be written: the interpreter, too, would complain when it closes the stream."""
+    nothing = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nothing, stream.fileno())
+    os.close(nothing)
 
 
 @contextmanager

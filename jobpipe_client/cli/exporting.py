@@ -18,7 +18,8 @@ from jobpipe_client import json_text
 from jobpipe_client.cli.atomic_file import atomic_file
 from jobpipe_client.cli.command import Command, State, pass_state
 from jobpipe_client.cli.escaped import escaped, escaped_json
-from jobpipe_client.cli.importing.csv_rows import KINDS
+from jobpipe_client.cli.exits import silence
+from jobpipe_client.cli.importing.csv_rows import header_cell
 from jobpipe_client.models import Item
 
 _Write = Callable[[str], object]
@@ -45,8 +46,11 @@ def export(state: State, *, file: str, form: str | None) -> None:
     if file == "-":
         # What goes to a person must not steer the terminal; what goes to a program is the value itself.
         shown = escaped_lines if sys.stdout.isatty() and form == "csv" else sys.stdout.write
-        _write(form, _counted(state), shown)
-        sys.stdout.flush()
+        try:
+            _write(form, _counted(state), shown)
+            sys.stdout.flush()
+        except BrokenPipeError:  # whoever reads it has seen enough
+            silence(sys.stdout)
         return
     with atomic_file(Path(file)) as opened:
         n = _write(form, _counted(state), lambda text: opened.write(text.encode("utf-8", "backslashreplace")))
@@ -122,16 +126,11 @@ def write_csv(items: Iterable[Item], write: _Write) -> int:
             n += 1
         spool.seek(0)
         kinds = {name: kinds.kind if n else "text" for name, kinds in fields.items()}
-        write(_csv_line([_header(name, kind) for name, kind in kinds.items()]))
+        write(_csv_line([header_cell(name, kind) for name, kind in kinds.items()]))
         for line in spool:
             item = json_text.decode(line)
             write(_csv_line([_cell(item, name, kind) for name, kind in kinds.items()]))
     return n
-
-
-def _header(name: str, kind: str) -> str:
-    looks_typed = name.rpartition(":")[2] in KINDS and ":" in name
-    return name if kind == "text" and not looks_typed else f"{name}:{kind}"
 
 
 def _cell(item: dict[str, Any], name: str, kind: str) -> str:

@@ -174,6 +174,7 @@ def delete(
 def list_items(state: State, *, limit: int | None) -> None:
     """List all items, page by page as they are read."""
     found = islice(state.client.iter_items(page_size=None if limit is None else min(limit, 100)), limit)
+    state.output.ends_unread = True
     if state.output.json:
         for item in found:
             state.output.document(item)

@@ -79,6 +79,7 @@ def _list(name: Literal["failed", "retrying"], text: str) -> click.Command:
     @click.option("--limit", type=click.IntRange(1), help="So many at most, the latest.")
     @pass_state
     def listed(state: State, *, limit: int | None) -> None:
+        state.output.ends_unread = True
         state.output.jobs(islice(state.client.jobs(name), limit))
 
     return listed

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -11,6 +12,7 @@ from rich.table import Table
 
 from jobpipe_client import json_text
 from jobpipe_client.cli.escaped import cell, escaped, escaped_json
+from jobpipe_client.cli.exits import OK, silence
 from jobpipe_client.models import Job
 
 JOB_COLUMNS = ("job", "status", "operation", "item", "attempts", "updated", "why")
@@ -23,26 +25,38 @@ class Output:
 
     def __init__(self, *, json: bool, color: bool) -> None:
         self.json = json
+        self.ends_unread = False  # whether the command has nothing else to do than to be read
         self.out = Console(no_color=None if color else True, highlight=False, soft_wrap=True)
         self.log = Console(stderr=True, no_color=None if color else True, highlight=False)
 
     def document(self, value: Any) -> None:
         """One JSON text on a line."""
-        click.echo(escaped_json(json_text.encode(value)))
+        self._print(escaped_json(json_text.encode(value)))
 
     def line(self, text: str) -> None:
         """One line for people."""
-        click.echo(escaped(text))
+        self._print(escaped(text))
 
     def note(self, text: str) -> None:
         """One line beside the output, on standard error."""
-        click.echo(escaped(" ".join(text.split())), err=True)
+        try:
+            click.echo(escaped(" ".join(text.split())), err=True)
+        except OSError:  # nobody reads it
+            silence(sys.stderr)
+
+    def _print(self, text: str) -> None:
+        try:
+            click.echo(text)
+        except BrokenPipeError:  # whoever read it has seen enough
+            silence(sys.stdout)
+            if self.ends_unread:
+                raise click.exceptions.Exit(OK) from None
 
     def table(self, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
         """A table on a terminal; else a line for each row, with tabs between the cells."""
         if not self.out.is_terminal:
             for row in rows:
-                click.echo("\t".join(map(escaped, row)))
+                self._print("\t".join(map(escaped, row)))
             return
         self._draw(table(columns, rows))
 

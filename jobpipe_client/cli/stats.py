@@ -10,7 +10,7 @@ from rich.console import Group
 from rich.live import Live
 from rich.table import Table
 
-from jobpipe_client.cli.checkout import checkout_module
+from jobpipe_client.cli.checkout import own_checkout_module
 from jobpipe_client.cli.command import Command, State, pass_state
 from jobpipe_client.cli.escaped import cell
 from jobpipe_client.cli.exits import OperatorError
@@ -59,9 +59,10 @@ class Depths(Protocol):
 def stats(state: State, *, watch: bool, interval: float, minutes: int) -> None:
     """Show the queue's depth and age, dead letters, parked messages, and how jobs ended.
 
-    How jobs ended is read from the stage's metrics, on an emulator from the worker's log. That takes a checkout and
-    the stage's AWS; without them all else is shown.
+    How jobs ended is read from the stage's metrics, on an emulator from the worker's log. That takes the jobpipe
+    of a checkout and the stage's AWS; without them all else is shown.
     """
+    state.output.ends_unread = True
     shown = Shown(state, minutes)
     if not watch:
         shown.now()
@@ -108,7 +109,7 @@ class Shown:
 
     def _outcomes(self) -> tuple[Outcomes | None, str | None]:
         try:
-            module = checkout_module("outcomes")
+            module = own_checkout_module("outcomes")
             return module.read_outcomes(self._state.stage, self._state.client.base_url, self._minutes), None
         except OperatorError as error:
             return None, str(error)

@@ -35,6 +35,7 @@ def watch(state: State, jobs: tuple[str, ...], interval: float) -> int:
     Without JOB it goes on until Ctrl-C. Where the output is no terminal, each change is a line. Exit status 3 if
     one of the jobs failed.
     """
+    state.output.ends_unread = not jobs
     found, missing = each_of(jobs, state.client.job)
     if missing and not found:
         return ERROR

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -339,3 +340,47 @@ def test_without_its_extra_the_command_says_so(missing: str) -> None:
     done = commands.run(sys.executable, "-c", code, env=commands.clean_environment())
     assert done.returncode == 1
     assert done.stderr == "jobpipe: the command line needs more: pip install 'jobpipe-client[cli]'\n"
+
+
+def test_a_number_beyond_any_exponent_is_one_line(jobpipe: Jobpipe, service: Service) -> None:
+    huge = "1e" + "9" * 20
+    assert "exponent" in jobpipe.fails(2, "items", "create", "name=A", "description=d", f"p:={huge}")
+    assert "exponent" in jobpipe.fails(1, "submit", f'{{"operation": "create", "item": {{"p": {huge}}}}}')
+    assert service.seen == []
+
+
+def test_where_files_cannot_be_locked_all_but_an_import_works(jobpipe: Jobpipe, tmp_path: Path) -> None:
+    """As on Windows, where Python has no fcntl."""
+    path = tmp_path / "a.jsonl"
+    path.write_text(json.dumps(TENT))
+    code = (
+        "import sys; sys.modules['fcntl'] = None; from jobpipe_client.cli import main; sys.exit(main(sys.argv[1:]))"
+    )
+    env = commands.clean_environment(JOBPIPE_URL="http://127.0.0.1:9", JOBPIPE_API_KEY=KEY)
+    done = commands.run(sys.executable, "-c", code, "--version", env=env)
+    assert (done.returncode, done.stdout[:17], done.stderr) == (0, "jobpipe, version ", "")
+    done = commands.run(sys.executable, "-c", code, "import", str(path), env=env)
+    assert (done.returncode, len(done.stderr.splitlines())) == (1, 1)
+    assert "POSIX" in done.stderr
+    assert [each.name for each in tmp_path.iterdir()] == ["a.jsonl"]
+
+
+def test_stats_run_no_code_of_the_folder_they_are_asked_in(service: Service, tmp_path: Path) -> None:
+    site, folder = tmp_path / "site", tmp_path / "folder"
+    shutil.copytree(commands.ROOT / "jobpipe_client", site / "jobpipe_client")
+    for name in ("scripts/audit.py", "infra/targets.py", "jobpipe/job.py", "scripts/outcomes.py"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\n")
+    # Without `site` the checkout, which is installed here as it stands, is not on the path.
+    path = [str(site), sysconfig.get_paths()["purelib"]]
+    start = f"import sys; sys.path[:1] = {path}; from jobpipe_client.cli import main; sys.exit(main())"
+    done = subprocess.run(
+        (sys.executable, "-S", "-c", start, "stats"),
+        cwd=folder,
+        env=commands.clean_environment(JOBPIPE_URL=service.url, JOBPIPE_API_KEY=KEY),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "no outcomes: this needs the jobpipe of a checkout\n")
+    assert not (tmp_path / "ran").exists()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import time
 from decimal import Decimal
 from typing import Any
 
@@ -139,3 +140,27 @@ def test_json_keeps_every_value(value: Any) -> None:
 def test_what_has_no_json_form_is_refused(value: Any) -> None:
     with pytest.raises((ValueError, TypeError)):
         json_text.encode(value)
+
+
+@pytest.mark.parametrize("number", ["1e99999999999999999999", "-1.5E-99999999999999999999", "9" * 5000])
+def test_a_number_that_nothing_here_can_hold_is_a_row_that_cannot_be_read(number: str) -> None:
+    content = f'name,n:number,j:json\nA,1,1\nB,{number},1\nC,1,"[{number}]"\n'.encode()
+    lines = Lines(io.BytesIO(content))
+    good, *broken = CsvRows(lines).rows(lines)
+    assert good.command is not None
+    assert [(row.line, row.command, (row.error or "")[:3]) for row in broken] == [
+        (3, None, "n: "),
+        (4, None, "j: "),
+    ]
+    (row,) = JsonLines(commands=False).rows(Lines(io.BytesIO(f'{{"n": {number}}}\n'.encode())))
+    assert (row.command, (row.error or "")[:8]) == (None, "not JSON")
+
+
+def test_a_quotation_mark_that_is_not_closed_takes_a_time_that_its_bytes_are_worth() -> None:
+    lines = Lines(io.BytesIO(b'a\n"x\n' + b"y\n" * 60_000))
+    form = CsvRows(lines)
+    began = time.process_time()
+    rows = list(form.rows(lines))
+    assert time.process_time() - began < 5  # each line against all before it takes a minute
+    assert len(rows) == 60_001
+    assert [row.error is None for row in rows[:2]] == [False, True]

@@ -14,6 +14,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import pytest
 import tenacity
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -137,6 +138,11 @@ def until_requests(service: Service, n: int) -> None:
     assert len(service.seen) >= n
 
 
+@tenacity.retry(stop=tenacity.stop_after_delay(30), wait=tenacity.wait_fixed(0.01))
+def until_begun(journal: Path) -> None:
+    assert journal.stat().st_size > 0
+
+
 def rows_file(folder: Path, n: int) -> Path:
     path = folder / "rows.jsonl"
     path.write_text(file_of("jsonl", n, set()))
@@ -229,3 +235,22 @@ def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
     small, large = most_kilobytes(1_000), most_kilobytes(200_000)
     assert os.path.getsize(tmp_path / "200000.csv") > 20_000_000  # noqa: PTH202
     assert large - small < 10_000
+
+
+@pytest.mark.parametrize("by", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_is_obeyed_while_the_file_is_read(tmp_path: Path, by: signal.Signals) -> None:
+    """Each line here opens a quotation mark that is never closed, so reading it all takes hours."""
+    service = Service()
+    path = tmp_path / "a.csv"
+    path.write_text("a,b\n" + 'b","\n' * 400_000)
+    running = Running(service, str(path))
+    until_begun(tmp_path / "a.csv.jobpipe-import")
+    time.sleep(0.5)  # into the reading; a signal that comes before it ends the import as well
+    running.process.send_signal(by)
+    try:
+        running.process.wait(20)
+    finally:
+        running.process.kill()
+    status, _, complained = running.ended()
+    service.stop()
+    assert (status, complained) == (128 + by, "jobpipe: interrupted\n")

@@ -74,6 +74,7 @@ class Service:
     def __init__(self, *, seed: int = 1) -> None:
         self.canned: deque[Canned] = deque()
         self.seen: list[Seen] = []
+        self.connections: set[Any] = set()  # by the client's side of each
         self.items: dict[str, dict[str, Any]] = {}
         self.jobs: dict[str, dict[str, Any]] = {}
         self.keys: dict[str, str] = {}
@@ -238,6 +239,7 @@ class _Handler(BaseHTTPRequestHandler):
             json.loads(body) if body else None,
         )
         self.owner.seen.append(seen)
+        self.owner.connections.add(self.client_address)
         time.sleep(self.owner.silent_for)
         canned = self.owner.canned.popleft() if self.owner.canned else None
         if canned and not canned.after_effect:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import sys
 import time
@@ -9,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import BinaryIO, cast
 
 import click
 
@@ -26,6 +27,7 @@ from jobpipe_client.cli.importing.run import Import, Source, resumed, write_fail
 from jobpipe_client.cli.importing.sender import UNREADABLE
 
 _ENDINGS = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl"}
+_KEY = re.compile(r"([a-z][a-z0-9]{0,62})[0-9a-f]{32}")  # an owner, and the secret
 _EXAMPLES = """
 jobpipe import items.csv --number price --boolean active
 jobpipe import items.jsonl --dry-run        # only read it, and say what is wrong by line number
@@ -155,10 +157,11 @@ def import_file(
                 batch_size=batch_size,
                 concurrency=concurrency,
                 in_order=commands,
+                note=state.output.note,
             )
             with progress_bar(state.output, progress, source.size) as show:
                 work.run(show)
-            write_failures(target, opened, journal.failures())
+            write_failures(target, opened, journal.failures(), source.path)
             journal.finished(progress)
         seconds = time.monotonic() - began
         there = target if any(each.text is not None for each in journal.failures()) else None
@@ -224,6 +227,9 @@ def _failures_file(file: str, options: Options) -> Path:
 
 
 def _caller(state: State) -> str:
-    """Whose keys and jobs they are: a rotated key is the same caller's."""
-    key: Any = state.client.transport.api_key
-    return re.sub(r"[0-9a-f]{32}$", "", key) or "unknown"
+    """Whose keys and jobs they are: a rotated key is the same caller's. Told as the service tells it, for a journal
+    must have no key, and a key in another form than `make keys` gives is a caller of its own.
+    """
+    key: str = state.client.transport.api_key
+    match = _KEY.fullmatch(key)
+    return match[1] if match else f"key-{hashlib.sha256(key.encode()).hexdigest()[:32]}"

@@ -20,6 +20,7 @@ KINDS = ("text", "number", "boolean", "json")
 _NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 _BOOLEANS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 _TOLD = f"{OURS}line", f"{OURS}error"
+_TOLD_HEADER = re.compile(r'"?{}"?([^\r\n"])"?{}'.format(*_TOLD))
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +36,10 @@ class Column:
         if self.kind == "number":
             if not _NUMBER.fullmatch(cell.strip()):
                 raise ValueError(f"{self.name}: {cell[:50]!r} is not a number")
-            return json_text.decode(cell.strip())
+            try:
+                return json_text.decode(cell.strip())
+            except ValueError as error:  # no Decimal and no int is so large
+                raise ValueError(f"{self.name}: {error}") from None
         if self.kind == "boolean":
             try:
                 return _BOOLEANS[cell.strip().lower()]
@@ -61,14 +65,13 @@ class CsvRows:
         ignored: Collection[str] = (),
     ) -> None:
         csv.field_size_limit(LONGEST)
-        self._delimiter = delimiter
+        self._delimiter = _told_delimiter(lines) or delimiter
         header = next((record for record in self._records(lines) if record.cells != []), None)
         if header is None:
             raise OperatorError("the file is empty: CSV begins with a header")
         if header.cells is None:
             raise OperatorError(f"the header cannot be read: {header.error}")
         self.columns = _columns(header.cells, kinds or {}, ignored)
-        self._header = header
         self.start = lines.offset
 
     def rows(self, lines: Lines) -> Iterator[Row]:
@@ -92,20 +95,20 @@ class CsvRows:
         return {"operation": "create", "item": item}
 
     def failed(self, row: Row, error: str) -> str:
-        """The row as it stands, behind two more cells; those of an earlier failure are left out."""
+        """The row as it stands, behind two more cells; without the cells of columns that are left out."""
         told = self._joined([str(row.line), error])
         rest = row.text
-        if any(map(_is_ours, self.columns)):
+        if any(column.is_ignored for column in self.columns):
             cells = self._cells(rest)
-            if cells is not None and len(cells) == len(self.columns):
-                kept = [cell for column, cell in zip(self.columns, cells, strict=True) if not _is_ours(column)]
-                rest = self._joined(kept)
+            if cells is not None:  # too few or too many: those that the header has, by their places
+                left_out = {place for place, column in enumerate(self.columns) if column.is_ignored}
+                rest = self._joined([cell for place, cell in enumerate(cells) if place not in left_out])
         return f"{told}{self._delimiter}{rest}"
 
     def failed_header(self) -> str:
-        """The header, behind two more columns."""
-        names = [cell for cell in self._header.cells or [] if not cell.startswith(OURS)]
-        return self._joined([*_TOLD, *names])
+        """Two more columns, and those that are imported, with their types: it takes no options to import it."""
+        kept = [header_cell(column.name, column.kind) for column in self.columns if not column.is_ignored]
+        return self._joined([*_TOLD, *kept])
 
     def _cells(self, text: str) -> list[str] | None:
         try:
@@ -124,13 +127,15 @@ class CsvRows:
 
     def _record(self, lines: Lines) -> _Record | None:
         taken: list[Line] = []
+        size = 0
         is_utf_8 = True
 
         def feed() -> Iterator[str]:
-            nonlocal is_utf_8
+            nonlocal size, is_utf_8
             while (line := lines.take()) is not None:
                 taken.append(line)
-                if line.is_cut or sum(each.size for each in taken) > LONGEST:
+                size += line.size
+                if line.is_cut or size > LONGEST:
                     raise _TooLong
                 raw = line.raw.removeprefix(codecs.BOM_UTF8) if lines.number == 1 else line.raw
                 try:
@@ -162,6 +167,22 @@ class _Record:
     lines: tuple[Line, ...]
     cells: list[str] | None
     error: str | None
+
+
+def header_cell(name: str, kind: str) -> str:
+    """What a header says of a column; text says so only where its name would be taken for another type."""
+    looks_typed = name.rpartition(":")[2] in KINDS and ":" in name
+    return name if kind == "text" and not looks_typed else f"{name}:{kind}"
+
+
+def _told_delimiter(lines: Lines) -> str | None:
+    """A file of failures tells it between its first two columns."""
+    line = lines.take()
+    if line is None:
+        return None
+    lines.give_back([line])
+    match = _TOLD_HEADER.match(line.raw.removeprefix(codecs.BOM_UTF8).decode("utf-8", "replace"))
+    return match[1] if match else None
 
 
 def _is_ours(column: Column) -> bool:

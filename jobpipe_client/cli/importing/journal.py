@@ -11,7 +11,7 @@ same key, which is the same batch. A last line that a crash has torn was never a
 
 from __future__ import annotations
 
-import fcntl
+import importlib.util
 import json
 import os
 import secrets
@@ -91,16 +91,20 @@ class Journal:
     """The notes of one import, open to be added to; on a temporary file for what cannot be resumed."""
 
     def __init__(self, path: Path | None) -> None:
+        if importlib.util.find_spec("fcntl") is None:
+            raise OperatorError("an import needs Linux, macOS or another POSIX system: it locks its journal")
         self.path = path
         self._file: BinaryIO
         if path is None:
             self._file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115
         else:
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
             self._file = os.fdopen(descriptor, "r+b", buffering=0)
             self._lock(path)
 
     def _lock(self, path: Path) -> None:
+        import fcntl  # noqa: PLC0415  # the other commands do without it
+
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -122,23 +126,27 @@ class Journal:
             return None
         if found.get("jobpipe-import") != _VERSION:
             raise self._damaged()
-        if datetime.now(UTC) - datetime.fromisoformat(found["began"]) > KEYS_LAST:
-            raise OperatorError(
-                f"the import was begun {found['began'][:10]}, and the service does not remember it for longer "
-                f"than {KEYS_LAST.days} days; --restart sends all rows again"
-            )
         return found
 
     def resume(self, header: Mapping[str, Any]) -> Iterator[Sent | Progress]:
-        """Every range that was sent, in the file's order, to be compared; then how far the import is."""
-        progress = Progress(key=header["key"])
+        """Every range that was sent, in the file's order, to be compared; then how far the import is.
+
+        OperatorError if it has rows to send still and is too old for that.
+        """
         try:
+            progress = Progress(key=header["key"])
+            began = datetime.fromisoformat(header["began"])
             for entry in self._entries():
                 progress.note(entry)
                 if "sent" in entry:
                     yield progress.open[entry["sent"]]
         except (KeyError, TypeError, ValueError):
             raise self._damaged() from None
+        if not progress.finished and datetime.now(UTC) - began > KEYS_LAST:
+            raise OperatorError(
+                f"the import was begun {header['began'][:10]}, and the service does not remember it for longer "
+                f"than {KEYS_LAST.days} days; --restart sends all rows again"
+            )
         yield progress
 
     def sent(self, progress: Progress, sent: Sent, last_line: int) -> None:

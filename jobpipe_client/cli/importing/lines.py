@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import BinaryIO, NamedTuple
 
 LONGEST = 2 * 1024 * 1024
@@ -30,9 +30,12 @@ class Lines:
         self._file = file
         self._end = end
         self._again: deque[Line] = deque()
+        self.check: Callable[[], None] = _go_on
+        """Called before each line, and while a long one is read: what it raises ends the reading."""
 
     def take(self) -> Line | None:
         """The next line; None at the end."""
+        self.check()
         line = self._again.popleft() if self._again else self._read()
         if line is not None:
             self.offset += line.size
@@ -50,9 +53,14 @@ class Lines:
         size = len(raw)
         last = raw
         while last and not last.endswith(b"\n"):
+            self.check()
             last = self._file.readline(self._at_most(LONGEST, size))
             size += len(last)
         return Line(raw, size) if raw else None
 
     def _at_most(self, wanted: int, taken: int) -> int:
         return wanted if self._end is None else max(0, min(wanted, self._end - self.offset - taken))
+
+
+def _go_on() -> None:
+    """Nobody has asked for an end."""

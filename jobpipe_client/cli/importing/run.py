@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import codecs
 import hashlib
 import os
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
@@ -15,9 +16,11 @@ from jobpipe_client.cli.exits import OperatorError, interrupts_told
 from jobpipe_client.cli.importing.batches import Batch, cut, whole
 from jobpipe_client.cli.importing.journal import Failure, Journal, Progress, Sent
 from jobpipe_client.cli.importing.lines import Lines
-from jobpipe_client.cli.importing.rows import Format
-from jobpipe_client.cli.importing.sender import Ended, Sender
+from jobpipe_client.cli.importing.rows import OURS, Format
+from jobpipe_client.cli.importing.sender import Asked, Ended, Sender
 from jobpipe_client.client import Client
+from jobpipe_client.exceptions import ProblemError
+from jobpipe_client.transport import LONGEST_RETRY_AFTER
 
 _CHUNK = 1024 * 1024
 _SHORT, _LONG = 4.0, 12.0  # seconds of a batch
@@ -58,6 +61,8 @@ def resumed(journal: Journal, source: Source, about: dict[str, object]) -> Progr
     if header is None:
         return None
     for name, value in about.items():
+        if header.get(name) != value and name == "caller":  # unnamed: an older journal may have a key there
+            raise OperatorError("the import was begun by another caller; --restart sends all rows again")
         if header.get(name) != value and name != "size":
             raise OperatorError(
                 f"the import was begun with {name} {header.get(name)!r}, not {value!r}; "
@@ -130,6 +135,8 @@ class Import:
     batch_size: int
     concurrency: int
     in_order: bool
+    note: Callable[[str], None]  # one line for people
+    told_pauses: set[bool] = field(default_factory=set)  # short and long ones
 
     def run(self, on_settled: Callable[[], None]) -> None:
         """Until every row has ended."""
@@ -143,6 +150,9 @@ class Import:
             if isinstance(event, Ended):
                 window.rows -= event.rows
                 return
+            if isinstance(event, Asked):
+                self._tell_pause(event.error)
+                return
             self.journal.done(self.progress, event.batch.number, event.succeeded, event.failed)
             window.settled(event.unsent, event.seconds)
             on_settled()
@@ -151,7 +161,7 @@ class Import:
         told = nullcontext() if self.source.path is None else interrupts_told(sender.interrupt)
         try:
             with told:
-                for batch in self._batches():
+                for batch in self._batches(sender.check):
                     while not window.has_room(len(batch.rows)):
                         settle()
                     sender.put(batch)
@@ -161,16 +171,27 @@ class Import:
         finally:
             sender.stop()
 
-    def _batches(self) -> Iterator[Batch]:
+    def _tell_pause(self, error: ProblemError) -> None:
+        """Once; and once more if it is long, as that of a spent quota is."""
+        seconds = error.retry_after or 0.0
+        is_long = seconds > LONGEST_RETRY_AFTER
+        if is_long not in self.told_pauses:
+            self.told_pauses.add(is_long)
+            self.note(f"the service asks for pauses ({error}): the import makes them, this one of {seconds:,.0f} s")
+
+    def _batches(self, check: Callable[[], None]) -> Iterator[Batch]:
         """Those that may have been sent as they were, then the rest of the file, each noted before it is used."""
         for sent in list(self.progress.open.values()):
             start, line = (self.form.start, self.first.number) if sent.number == 0 else (sent.start, sent.line)
-            yield whole(self.form, self.source.lines(start, line, sent.end), sent.number)
+            again = self.source.lines(start, line, sent.end)
+            again.check = check
+            yield whole(self.form, again, sent.number)
         lines = self.first
         if self.progress.offset is not None:
             lines = self.source.lines(self.progress.offset, self.progress.line, self.source.size)
         elif self.source.path is not None:
             lines = self.source.lines(self.form.start, self.first.number, self.source.size)
+        lines.check = check
         for batch in cut(self.form, lines, number=self.progress.number, most_rows=self.batch_size):
             start = 0 if batch.number == 0 else batch.start
             fingerprint = self.source.fingerprint(start, batch.end)
@@ -180,10 +201,11 @@ class Import:
             yield batch
 
 
-def write_failures(path: Path, form: Format, failures: Iterator[Failure]) -> bool:
-    """Whether there are any: the file is made at once, and only for some."""
+def write_failures(path: Path, form: Format, failures: Iterator[Failure], source: Path | None) -> bool:
+    """Whether there are any: the file is made at once, and only for some. That of an earlier import goes."""
     first = next((each for each in failures if each.text is not None), None)
     if first is None:
+        _forget(path, source)
         return False
     with atomic_file(path) as file:
         header = form.failed_header()
@@ -193,6 +215,16 @@ def write_failures(path: Path, form: Format, failures: Iterator[Failure]) -> boo
         for each in failures:
             file.write(_line(each.text))
     return True
+
+
+def _forget(path: Path, source: Path | None) -> None:
+    """Removes a file of failures, unless it is what was imported."""
+    if not path.is_file() or (source is not None and path.samefile(source)):
+        return
+    with path.open("rb") as file:
+        begin = file.read(64).removeprefix(codecs.BOM_UTF8)
+    if begin.lstrip(b'{"').startswith(f"{OURS}line".encode()):
+        path.unlink()
 
 
 def _line(text: str | None) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import queue
+import random
 import threading
 import time
 from dataclasses import dataclass
@@ -12,10 +13,14 @@ from jobpipe_client.cli.importing.batches import Batch
 from jobpipe_client.cli.importing.journal import Failure
 from jobpipe_client.cli.importing.rows import Format, Row
 from jobpipe_client.client import Client
+from jobpipe_client.exceptions import ProblemError
+from jobpipe_client.many import submit_in_turn
 from jobpipe_client.models import BatchEntry, Submission
 
 UNREADABLE = "unreadable"
 _EXPIRED = 404
+_LATER = frozenset({429, 503})
+_SPREAD = 1.0  # seconds, so that threads that were told the same do not come at once
 _ACCEPTING = 4  # requests at a time; the others wait for their jobs
 
 
@@ -37,6 +42,13 @@ class Ended:
     rows: int
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The service asked for a pause, which is made."""
+
+    error: ProblemError
+
+
 class Sender:
     """Threads that each see one batch to its end. They are daemons: nothing is lost where the process ends.
 
@@ -48,9 +60,11 @@ class Sender:
         self._form = form
         self._key = key
         self._turn = threading.Semaphore(1 if in_order else min(_ACCEPTING, concurrency))
-        self._stopped = threading.Event()
+        self._stopped = threading.Event()  # no batch is begun
+        self._ending = threading.Event()  # nor is anything sent again, or waited for
+        self._interrupted: BaseException | None = None
         self._waiting: queue.SimpleQueue[Batch | None] = queue.SimpleQueue()
-        self._ended: queue.SimpleQueue[Settled | Ended | BaseException] = queue.SimpleQueue()
+        self._ended: queue.SimpleQueue[Settled | Ended | Asked | BaseException] = queue.SimpleQueue()
         self._threads = [threading.Thread(target=self._work, daemon=True) for _ in range(concurrency)]
         for thread in self._threads:
             thread.start()
@@ -59,7 +73,7 @@ class Sender:
         """Send it as soon as a thread is free."""
         self._waiting.put(batch)
 
-    def next_event(self) -> Settled | Ended:
+    def next_event(self) -> Settled | Ended | Asked:
         """What has ended next; raises what ended a thread."""
         ended = self._ended.get()
         if isinstance(ended, BaseException):
@@ -67,12 +81,19 @@ class Sender:
         return ended
 
     def interrupt(self, why: BaseException) -> None:
-        """Raise this from `next_event`; a signal handler may call it, for the queue is reentrant."""
+        """Raise this from `next_event` and `check`; a signal handler may call it, for the queue is reentrant."""
+        self._interrupted = why
         self._ended.put(why)
 
+    def check(self) -> None:
+        """Raises what interrupted: for whoever works long between two events."""
+        if self._interrupted is not None:
+            raise self._interrupted
+
     def stop(self) -> None:
-        """No batch is begun any more."""
+        """No batch is begun any more, and no request sent again."""
         self._stopped.set()
+        self._ending.set()
         for _ in self._threads:
             self._waiting.put(None)
 
@@ -102,14 +123,23 @@ class Sender:
         commands = [row.command for row in batch.rows if row.command is not None]
         if not commands:
             return []
-        key = f"{self._key}-{batch.number}"
-        return list(self._client.submit_many(commands, concurrency=1, batch_size=len(commands), key=key))
+        key, transport = f"{self._key}-{batch.number}", self._client.transport
+        while True:
+            try:
+                return submit_in_turn(transport, commands, key=key, stopped=self._ending)
+            except ProblemError as error:
+                self._wait_as_asked(error)
 
     def _settled(self, batch: Batch, submissions: list[Submission], began: float) -> Settled:
         entries: dict[int, BatchEntry] = {}
-        for submission, entry in self._client.outcomes(submissions):
-            entries[submission.place] = entry
-            self._ended.put(Ended(1))
+        while len(entries) < len(submissions):
+            missing = [each for each in submissions if each.place not in entries]
+            try:
+                for submission, entry in self._client.outcomes(missing):
+                    entries[submission.place] = entry
+                    self._ended.put(Ended(1))
+            except ProblemError as error:
+                self._wait_as_asked(error)
         places = count()  # among the commands
         failed = []
         for row in batch.rows:
@@ -118,6 +148,13 @@ class Sender:
                 failed.append(failure)
         unsent = sum(row.command is None for row in batch.rows)
         return Settled(batch, unsent, len(batch.rows) - len(failed), failed, time.monotonic() - began)
+
+    def _wait_as_asked(self, error: ProblemError) -> None:
+        """Who was told when to come again does so, for as long as it is told; any other error is raised."""
+        if error.status not in _LATER or error.retry_after is None or self._ending.is_set():
+            raise error
+        self._ended.put(Asked(error))
+        self._ending.wait(error.retry_after + random.uniform(0, _SPREAD))
 
     def _broken(self, row: Row) -> Failure:
         error = row.error or UNREADABLE

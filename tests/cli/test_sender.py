@@ -1,0 +1,105 @@
+"""How an import talks to the service: on few connections, and patiently."""
+
+from __future__ import annotations
+
+import json
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cli.conftest import Jobpipe
+from tests.cli.test_commands import started, until
+from tests.client.service import Canned, Service, problem
+
+THROTTLED = Canned(429, {"Retry-After": "0.05"}, problem(429, "too-many-requests"))
+FAR = Canned(503, {"Retry-After": "31"}, problem(503, "unavailable"))
+
+
+def write(path: Path, n: int) -> None:
+    path.write_text("".join(json.dumps({"name": f"N{each}", "description": "d"}) + "\n" for each in range(n)))
+
+
+def keys(service: Service) -> set[str]:
+    return {
+        seen.headers["idempotency-key"].partition("-")[2][24:] for seen in service.seen if seen.method == "POST"
+    }
+
+
+def test_a_batch_costs_no_connection_of_its_own_and_keys_are_as_they_were(
+    jobpipe: Jobpipe, service: Service
+) -> None:
+    write(Path("a.jsonl"), 60)
+    jobpipe.does("import", "a.jsonl", "--batch-size", "2", "--concurrency", "2")
+    assert keys(service) == {f"-{number}-0" for number in range(30)}
+    assert len(service.connections) <= 2
+
+
+@pytest.fixture
+def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("jobpipe_client.transport._BACKOFF", lambda _: 0)
+    monkeypatch.setattr("jobpipe_client.cli.importing.sender._SPREAD", 0.0)
+
+
+@pytest.mark.usefixtures("_at_once")
+def test_who_is_asked_to_come_again_does_so_and_tells_it_once(jobpipe: Jobpipe, service: Service) -> None:
+    """Far more often than a request is sent again."""
+    write(Path("a.jsonl"), 20)
+    service.canned.extend([THROTTLED] * 60)
+    done = jobpipe("import", "a.jsonl", "--batch-size", "10")
+    assert done.exit_code == 0, done.output
+    assert done.stdout.startswith("20 rows: 20 succeeded")
+    assert len(done.stderr.splitlines()) == 1
+    assert "asks for pauses (429 too-many-requests" in done.stderr
+    assert len(service.items) == 20
+
+
+@pytest.mark.usefixtures("_at_once")
+def test_so_does_who_asks_for_the_ends(jobpipe: Jobpipe, service: Service) -> None:
+    write(Path("a.jsonl"), 3)
+    real = service.batches.find
+
+    def find(batch_id: str) -> Any:
+        service.batches.find = real  # type: ignore[method-assign]
+        service.canned.extend([THROTTLED] * 20)
+        return real(batch_id)
+
+    service.pause()
+    service.batches.find = find  # type: ignore[method-assign]
+    with_pause = jobpipe_in_background(jobpipe)
+    until(lambda: not service.canned and len(service.seen) > 20)
+    service.resume()
+    assert with_pause().startswith("3 rows: 3 succeeded")
+
+
+def jobpipe_in_background(jobpipe: Jobpipe) -> Any:
+    from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415
+
+    pool = ThreadPoolExecutor(1)
+    running = pool.submit(jobpipe.does, "import", "a.jsonl")
+    return lambda: running.result(30)
+
+
+@pytest.mark.usefixtures("_at_once")
+def test_a_503_that_names_no_time_ends_the_import(jobpipe: Jobpipe, service: Service) -> None:
+    write(Path("a.jsonl"), 1)
+    service.canned.extend([Canned(503, {}, problem(503, "unavailable"))] * 5)
+    assert "503 unavailable" in jobpipe.fails(1, "import", "a.jsonl")
+
+
+def test_ctrl_c_ends_a_pause(service: Service, tmp_path: Path) -> None:
+    write(tmp_path / "a.jsonl", 1)
+    service.canned.extend([THROTTLED] * 5 + [FAR])
+    with started(service, "import", str(tmp_path / "a.jsonl")) as running:
+        assert running.stderr is not None
+        assert "asks for pauses (429 too-many-requests" in running.stderr.readline()
+        line = running.stderr.readline()
+        assert "asks for pauses (503 unavailable" in line, "a long one is told, though a short one was"
+        assert "of 31 s" in line
+        began = time.monotonic()
+        running.send_signal(signal.SIGINT)
+        assert running.wait(20) == 130
+        assert time.monotonic() - began < 5
+        assert running.stderr.read() == "jobpipe: interrupted\n"

@@ -1,0 +1,85 @@
+"""What becomes of a command of which nobody reads the output any more."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests import commands
+from tests.cli.conftest import Jobpipe
+from tests.client.service import KEY, Service
+
+FAILS = '{"operation": "read", "item_id": "none"}'
+ROWS = '{"name": "A", "description": "d"}\n{\n'
+
+
+def unread(service: Service, *arguments: str, stream: str = "stdout", said: str = "") -> tuple[int, str]:
+    """Its status and what it said on the other stream, when nobody reads this one."""
+    env = commands.clean_environment(JOBPIPE_URL=service.url, JOBPIPE_API_KEY=KEY)
+    command = (sys.executable, "-m", "jobpipe_client.cli", *arguments)
+    pipe = subprocess.PIPE
+    with subprocess.Popen(
+        command, cwd=commands.ROOT, env=env, text=True, stdin=pipe, stdout=pipe, stderr=pipe
+    ) as running:
+        for each, name in ((running.stdout, "stdout"), (running.stderr, "stderr")):
+            if name == stream and each is not None:
+                each.close()
+        assert running.stdin is not None
+        running.stdin.write(said)
+        running.stdin.close()
+        other = running.stderr if stream == "stdout" else running.stdout
+        assert other is not None
+        return running.wait(30), other.read()
+
+
+def failed_jobs(jobpipe: Jobpipe, n: int) -> list[str]:
+    return [str(json.loads(jobpipe("submit", FAILS, "--wait", "--json").stdout)["id"]) for _ in range(n)]
+
+
+def test_a_command_that_does_something_keeps_its_status(jobpipe: Jobpipe, service: Service, tmp_path: Path) -> None:
+    jobs = failed_jobs(jobpipe, 2)
+    path = tmp_path / "a.jsonl"
+    path.write_text(ROWS)
+    for json_too in ((), ("--json",)):
+        assert unread(service, "wait", *jobs, *json_too) == (3, "")
+        assert unread(service, "status", *jobs, *json_too) == (3, "")
+        assert unread(service, "watch", *jobs, *json_too) == (3, "")
+        assert unread(service, "import", str(path), *json_too)[0] == 3
+    assert len(service.items) == 1
+    service.pause()
+    assert unread(service, "retry", *jobs) == (0, "")
+    assert {service.jobs[job]["status"] for job in jobs} == {"queued"}, "the second one as well"
+
+
+@pytest.mark.parametrize(
+    "arguments", [("failed",), ("items", "list"), ("export",), ("watch",), ("stats", "--watch")]
+)
+def test_a_list_ends(jobpipe: Jobpipe, service: Service, arguments: tuple[str, ...]) -> None:
+    failed_jobs(jobpipe, 2)
+    service.items = {str(n): {"id": str(n), "name": f"N{n}", "description": "d"} for n in range(2)}
+    assert unread(service, *arguments)[0] == 0
+
+
+def test_an_import_goes_on_without_its_complaints(service: Service) -> None:
+    status, said = unread(service, "import", "-", "--format", "jsonl", "--dry-run", stream="stderr", said=ROWS)
+    assert (status, said.splitlines()[0]) == (3, "2 rows: 1 can be read, 1 failed")
+    status, said = unread(
+        service, "import", "-", "--format", "jsonl", "--failures", "/dev/null", stream="stderr", said=ROWS[:-2]
+    )
+    assert (status, said.splitlines()[0]) == (0, "1 rows: 1 succeeded, 0 failed")
+
+
+@pytest.mark.parametrize("closed", ["2>&-", ">&-", ">&- 2>&-"])
+def test_closed_streams_are_no_error(service: Service, tmp_path: Path, closed: str) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text(ROWS)
+    env = commands.clean_environment(JOBPIPE_URL=service.url, JOBPIPE_API_KEY=KEY)
+    line = f'"$0" -m jobpipe_client.cli import "$1" {closed}'
+    done = commands.run("sh", "-c", line, sys.executable, str(path), env=env)
+    assert done.returncode == 3
+    assert len(service.items) == 1
+    assert [json.loads(each) for each in (tmp_path / "a.jsonl.jobpipe-import").read_text().splitlines()]

@@ -1,0 +1,78 @@
+"""How jobs ended, whichever function ended them: on clients that botocore's Stubber answers for."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+from botocore.stub import ANY, Stubber
+
+from jobpipe.metrics import FAILED, NAMESPACE
+from scripts.outcomes import from_log, from_metrics
+from tests.stubbed import a_client
+
+WORKER, DEAD_LETTERS = FAILED.services
+
+
+def told(service: str, name: str, values: list[int], reason: str = "") -> dict[str, Any]:
+    line = {"_aws": {}, "service": service, "stage": "s", name: values, **({"reason": reason} if reason else {})}
+    return {"message": json.dumps(line)}
+
+
+def test_the_log_of_every_function_that_ends_jobs_is_read() -> None:
+    groups = [f"/aws/lambda/jobpipe-s-{function}" for function in ("api", "dead-letters", "other-api", "worker")]
+    with Stubber(a_client("logs")) as stub:
+        stub.add_response(
+            "describe_log_groups",
+            {"logGroups": [{"logGroupName": group} for group in groups]},
+            {"logGroupNamePrefix": "/aws/lambda/jobpipe-s-"},
+        )
+        events = {
+            groups[1]: [
+                told(DEAD_LETTERS, "Failed", [1, 1], "attempts-spent"),
+                told(DEAD_LETTERS, "Failed", [1], "name-taken"),
+            ],
+            groups[3]: [
+                told(WORKER, "Succeeded", [2, 1]),
+                told(WORKER, "Failed", [1], "name-taken"),
+                told("another", "Failed", [1], "name-taken"),
+                {"message": "no metric"},
+            ],
+        }
+        for group, said in events.items():
+            stub.add_response("filter_log_events", {"events": said}, {"logGroupName": group, "startTime": ANY})
+        outcomes = from_log(stub.client, "s", 10)
+        stub.assert_no_pending_responses()
+    assert outcomes.succeeded == 3
+    assert outcomes.failed == {"attempts-spent": 2, "name-taken": 2}
+
+
+def test_a_function_that_has_said_nothing_has_no_log_yet() -> None:
+    with Stubber(a_client("logs")) as stub:
+        stub.add_response("describe_log_groups", {"logGroups": []})
+        outcomes = from_log(stub.client, "s", 10)
+    assert (outcomes.succeeded, outcomes.failed) == (0, {})
+
+
+def test_the_metrics_of_every_service_that_ends_jobs_are_added() -> None:
+    now = datetime.now(UTC)
+    with Stubber(a_client("cloudwatch")) as stub:
+        for service, reasons in ((WORKER, ["name-taken"]), (DEAD_LETTERS, ["attempts-spent", "name-taken"])):
+            own = [{"Name": "service", "Value": service}, {"Name": "stage", "Value": "s"}]
+            found = [
+                {"MetricName": "Failed", "Dimensions": [*own, {"Name": "reason", "Value": each}]}
+                for each in reasons
+            ]
+            stub.add_response(
+                "list_metrics",
+                {"Metrics": [{"MetricName": "Failed", "Dimensions": own}, *found]},
+                {"Namespace": NAMESPACE, "MetricName": "Failed", "Dimensions": own},
+            )
+        values = {"m0": [4.0, 1.0], "m1": [3.0], "m2": [2.0], "m3": [1.0]}
+        results = [{"Id": name, "Timestamps": [now], "Values": found} for name, found in values.items()]
+        stub.add_response("get_metric_data", {"MetricDataResults": results})
+        outcomes = from_metrics(stub.client, "s", 10)
+        stub.assert_no_pending_responses()
+    assert outcomes.succeeded == 5
+    assert outcomes.failed == {"name-taken": 4, "attempts-spent": 2}
