@@ -12,7 +12,14 @@ from typing import BinaryIO
 
 @contextmanager
 def atomic_file(path: Path) -> Iterator[BinaryIO]:
-    """Takes the name of `path` when the block ends well, on the disk by then; else nothing stays."""
+    """Takes the name of `path` when the block ends well, on the disk by then; else nothing stays.
+
+    What is no file, a device or a pipe, is written to as it is.
+    """
+    if path.exists() and not path.is_file():
+        with path.open("wb") as there:
+            yield there
+        return
     draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}.new")
     try:
         with draft.open("xb") as file:

@@ -48,7 +48,7 @@ def run(command: Callable[[], object]) -> int:
     except click.exceptions.Exit as end:
         return _flushed(end.exit_code)
     except click.UsageError as mistake:
-        return say(mistake.format_message(), USAGE)
+        return _misused(mistake)
     except click.ClickException as error:
         return say(error.format_message())
     except (KeyboardInterrupt, click.Abort) as interrupt:
@@ -56,6 +56,13 @@ def run(command: Callable[[], object]) -> int:
     except (OperatorError, JobpipeError, ValueError, OSError) as error:
         return _failed(error)
     return _flushed(status if isinstance(status, int) else OK)
+
+
+def _misused(mistake: click.UsageError) -> int:
+    if isinstance(mistake, click.exceptions.NoArgsIsHelpError):
+        click.echo(mistake.format_message(), err=True)
+        return USAGE
+    return say(mistake.format_message(), USAGE)
 
 
 def line_of(error: Exception) -> str:

@@ -271,6 +271,26 @@ def on_a_terminal(service: Service, more: dict[str, str], *arguments: str) -> st
     return shown.decode()
 
 
+@pytest.mark.parametrize("arguments", [(), ("items",)], ids=str)
+def test_nothing_asked_for_is_answered_with_the_help_as_it_is(service: Service, arguments: tuple[str, ...]) -> None:
+    with started(service, *arguments) as running:
+        _, complained = running.communicate(timeout=30)
+    assert running.returncode == 2
+    assert complained.startswith("Usage: jobpipe")
+    assert len(complained.splitlines()) > 10
+
+
+def test_an_export_into_a_pipe_or_a_device_leaves_it_what_it_is(service: Service, tmp_path: Path) -> None:
+    service.items["i"] = {"id": "i", **TENT}
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with started(service, "export", str(pipe), "--format", "jsonl") as running:
+        assert json.loads(pipe.read_text())["id"] == "i"
+        running.communicate(timeout=30)
+    assert running.returncode == 0
+    assert pipe.is_fifo()
+
+
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_completion_prints_a_script(jobpipe: Jobpipe, shell: str) -> None:
     assert "_JOBPIPE_COMPLETE" in jobpipe.does("completion", shell)

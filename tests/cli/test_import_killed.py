@@ -158,11 +158,36 @@ def test_ctrl_c_is_told_and_does_not_wait(tmp_path: Path) -> None:
     began = time.monotonic()
     running.process.send_signal(signal.SIGINT)
     status, _, complained = running.ended()
-    assert (status, complained) == (130, "jobpipe: interrupted\n")
+    assert status == 130
+    assert complained.splitlines() == [
+        "0 rows have ended; the same command goes on",
+        "jobpipe: interrupted",
+    ]
     assert time.monotonic() - began < 5
     service.resume()
     status, said, complained = Running(service, str(path), "--batch-size", "5").ended()
     assert (status, said.splitlines()[0]) == (0, "30 rows: 30 succeeded, 0 failed"), complained
+    service.stop()
+
+
+def test_a_stage_that_was_deployed_anew_does_not_go_on_with_what_it_has_not(tmp_path: Path) -> None:
+    service = Service()
+    path = rows_file(tmp_path, 60)
+    running = Running(service, str(path), "--batch-size", "5", "--concurrency", "1")
+    journal = tmp_path / "rows.jsonl.jobpipe-import"
+
+    @tenacity.retry(stop=tenacity.stop_after_delay(30), wait=tenacity.wait_fixed(0.01), reraise=True)
+    def until_one_has_ended() -> None:
+        assert b'{"done":' in journal.read_bytes()
+
+    until_one_has_ended()
+    running.process.kill()
+    running.process.communicate()
+    assert b'{"finished"' not in journal.read_bytes()
+    service.batches.forget()
+    status, _, complained = Running(service, str(path), "--batch-size", "5").ended()
+    assert status == 1
+    assert "it was deployed anew; --restart sends all rows again" in complained
     service.stop()
 
 

@@ -88,6 +88,10 @@ class Batches:
         }
         return self._document(batch_id, entries)
 
+    def forget(self) -> None:
+        """As a stage that was deployed anew."""
+        self._batches.clear()
+
     def find(self, batch_id: str) -> Entry | None:
         """As it is now; a job that there is no more has expired."""
         if batch_id not in self._batches:

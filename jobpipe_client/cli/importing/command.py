@@ -23,7 +23,7 @@ from jobpipe_client.cli.importing.jsonl import JsonLines
 from jobpipe_client.cli.importing.lines import Lines
 from jobpipe_client.cli.importing.report import SHOWN, progress_bar, told
 from jobpipe_client.cli.importing.rows import Format
-from jobpipe_client.cli.importing.run import Import, Source, resumed, write_failures
+from jobpipe_client.cli.importing.run import Import, Source, check_known, resumed, write_failures
 from jobpipe_client.cli.importing.sender import UNREADABLE
 
 _ENDINGS = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl"}
@@ -144,6 +144,8 @@ def import_file(
         if progress is not None and progress.finished:
             state.output.note(f"{file} was imported already; --restart imports it again")
         else:
+            if progress is not None:
+                check_known(state.client, progress)
             if progress is not None and progress.number:
                 state.output.note(f"going on after {progress.rows:,} rows")
             progress = progress or journal.begin(about)
@@ -160,7 +162,12 @@ def import_file(
                 note=state.output.note,
             )
             with progress_bar(state.output, progress, source.size) as show:
-                work.run(show)
+                try:
+                    work.run(show)
+                except KeyboardInterrupt:
+                    if source.path is not None and progress.number:
+                        state.output.note(f"{progress.rows:,} rows have ended; the same command goes on")
+                    raise
             write_failures(target, opened, journal.failures(), source.path)
             journal.finished(progress)
         seconds = time.monotonic() - began

@@ -63,6 +63,7 @@ class Progress:
     succeeded: int = 0
     reasons: Counter[str] = field(default_factory=Counter)  # of those that failed
     finished: bool = False
+    last_batch: str | None = None  # the id of one whose rows have ended
 
     @property
     def failed(self) -> int:
@@ -81,6 +82,7 @@ class Progress:
         elif "done" in entry:
             sent = self.open.pop(entry["done"])
             self.bytes_done += sent.end - sent.start
+            self.last_batch = entry.get("batch") or self.last_batch
             self.succeeded += entry["succeeded"]
             self.reasons.update(failure[1] for failure in entry["failed"])
         elif "finished" in entry:
@@ -154,10 +156,12 @@ class Journal:
         entry = {"sent": sent.number, "start": sent.start, "end": sent.end, "line": sent.line}
         self._note(progress, {**entry, "last": last_line, "sha256": sent.sha256})
 
-    def done(self, progress: Progress, number: int, succeeded: int, failed: list[Failure]) -> None:
+    def done(
+        self, progress: Progress, number: int, batch_id: str | None, succeeded: int, failed: list[Failure]
+    ) -> None:
         """When every row of a batch has ended."""
         told = [[each.line, each.reason, each.error, each.text] for each in failed]
-        self._note(progress, {"done": number, "succeeded": succeeded, "failed": told})
+        self._note(progress, {"done": number, "batch": batch_id, "succeeded": succeeded, "failed": told})
 
     def finished(self, progress: Progress) -> None:
         """When the failures are in their file."""

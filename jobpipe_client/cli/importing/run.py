@@ -19,7 +19,7 @@ from jobpipe_client.cli.importing.lines import Lines
 from jobpipe_client.cli.importing.rows import OURS, Format
 from jobpipe_client.cli.importing.sender import Asked, Ended, Sender
 from jobpipe_client.client import Client
-from jobpipe_client.exceptions import ProblemError
+from jobpipe_client.exceptions import NotFound, ProblemError
 from jobpipe_client.transport import LONGEST_RETRY_AFTER
 
 _CHUNK = 1024 * 1024
@@ -78,6 +78,17 @@ def resumed(journal: Journal, source: Source, about: dict[str, object]) -> Progr
         elif found.sha256 != source.fingerprint(_compared_from(found), found.end):
             raise changed
     return progress
+
+
+def check_known(client: Client, progress: Progress) -> None:
+    """OperatorError if the stage has forgotten what was sent: destroyed, and deployed anew under the same URL."""
+    if progress.last_batch is not None:
+        try:
+            client.batch(progress.last_batch)
+        except NotFound:
+            raise OperatorError(
+                "the stage does not know this import any more: it was deployed anew; --restart sends all rows again"
+            ) from None
 
 
 def _compared_from(sent: Sent) -> int:
@@ -153,7 +164,7 @@ class Import:
             if isinstance(event, Asked):
                 self._tell_pause(event.error)
                 return
-            self.journal.done(self.progress, event.batch.number, event.succeeded, event.failed)
+            self.journal.done(self.progress, event.batch.number, event.batch_id, event.succeeded, event.failed)
             window.settled(event.unsent, event.seconds)
             on_settled()
 

@@ -29,6 +29,7 @@ class Settled:
     """A batch whose every row has ended; `Ended` has told of those that were commands."""
 
     batch: Batch
+    batch_id: str | None  # None if none of its rows was accepted
     unsent: int  # rows that were no commands
     succeeded: int
     failed: list[Failure]
@@ -147,7 +148,8 @@ class Sender:
             if failure is not None:
                 failed.append(failure)
         unsent = sum(row.command is None for row in batch.rows)
-        return Settled(batch, unsent, len(batch.rows) - len(failed), failed, time.monotonic() - began)
+        batch_id = next((each.batch_id for each in submissions if each.batch_id is not None), None)
+        return Settled(batch, batch_id, unsent, len(batch.rows) - len(failed), failed, time.monotonic() - began)
 
     def _wait_as_asked(self, error: ProblemError) -> None:
         """Who was told when to come again does so, for as long as it is told; any other error is raised."""
