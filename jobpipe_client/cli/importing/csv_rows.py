@@ -19,8 +19,7 @@ from jobpipe_client.cli.importing.rows import NOT_UTF_8, OURS, TOO_LONG, Row
 KINDS = ("text", "number", "boolean", "json")
 _NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 _BOOLEANS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
-_TOLD = f"{OURS}line", f"{OURS}error"
-_TOLD_HEADER = re.compile(r'"?{}"?([^\r\n"])"?{}'.format(*_TOLD))
+_TOLD_HEADER = re.compile(r'"?{}"?([^\r\n"])"?{}'.format(*OURS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +107,7 @@ class CsvRows:
     def failed_header(self) -> str:
         """Two more columns, and those that are imported, with their types: it takes no options to import it."""
         kept = [header_cell(column.name, column.kind) for column in self.columns if not column.is_ignored]
-        return self._joined([*_TOLD, *kept])
+        return self._joined([*OURS, *kept])
 
     def _cells(self, text: str) -> list[str] | None:
         try:
@@ -170,9 +169,9 @@ class _Record:
 
 
 def header_cell(name: str, kind: str) -> str:
-    """What a header says of a column; text says so only where its name would be taken for another type."""
+    """What a header says of a column; text says so only where the bare name means something else."""
     looks_typed = name.rpartition(":")[2] in KINDS and ":" in name
-    return name if kind == "text" and not looks_typed else f"{name}:{kind}"
+    return name if kind == "text" and not looks_typed and name not in {"", *OURS} else f"{name}:{kind}"
 
 
 def _told_delimiter(lines: Lines) -> str | None:
@@ -185,20 +184,16 @@ def _told_delimiter(lines: Lines) -> str | None:
     return match[1] if match else None
 
 
-def _is_ours(column: Column) -> bool:
-    return column.name.startswith(OURS)
-
-
 def _columns(header: list[str], kinds: Mapping[str, str], ignored: Collection[str]) -> list[Column]:
     columns = []
     for cell in header:
         name, colon, kind = cell.rpartition(":")
-        if not colon or kind not in KINDS or cell.startswith(OURS):
+        if not colon or kind not in KINDS:
             name, kind = cell, "text"
-        columns.append(Column(name, kinds.get(name, kind), name.startswith(OURS) or name in ignored))
-    names = Counter(column.name for column in columns if not _is_ours(column))
-    if "" in names:
+        columns.append(Column(name, kinds.get(name, kind), cell in OURS or name in ignored))
+    if "" in header:  # a field without a name has its type: `:text`
         raise OperatorError("a column of the header has no name")
+    names = Counter(column.name for column, cell in zip(columns, header, strict=True) if cell not in OURS)
     for name, n in names.items():
         if n > 1:
             raise OperatorError(f"the header has the column {name!r} twice")

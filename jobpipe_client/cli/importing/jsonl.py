@@ -8,11 +8,11 @@ from typing import Any
 
 from jobpipe_client import json_text
 from jobpipe_client.cli.importing.lines import Lines
-from jobpipe_client.cli.importing.rows import NOT_UTF_8, OURS, TOO_LONG, Row
+from jobpipe_client.cli.importing.rows import ERROR, LINE, NOT_UTF_8, OURS, TOO_LONG, Row
 
 
 class JsonLines:
-    """Empty lines, and objects with nothing but `jobpipe:` members, are no rows."""
+    """Empty lines, and objects with nothing but what tells of a failure, are no rows."""
 
     start = 0
 
@@ -32,7 +32,7 @@ class JsonLines:
                 except ValueError as problem:
                     error = str(problem)
                 else:
-                    fields = {name: value for name, value in document.items() if not name.startswith(OURS)}
+                    fields = {name: value for name, value in document.items() if name not in OURS}
                     if document and not fields:
                         continue
                     command = self._command(fields)
@@ -44,11 +44,11 @@ class JsonLines:
 
     def failed(self, row: Row, error: str) -> str:
         """An object with two members more; what is none stays as it is, below a line that tells the error."""
-        told = {f"{OURS}line": row.line, f"{OURS}error": error}
+        told = {LINE: row.line, ERROR: error}
         if row.command is None:
             return f"{_text(told)}\n{row.text.removeprefix(_BOM)}"
         fields = _parse(row.lines[0].raw)
-        return _text(told | {name: value for name, value in fields.items() if not name.startswith(OURS)})
+        return _text(told | {name: value for name, value in fields.items() if name not in OURS})
 
     def failed_header(self) -> None:
         """There is none."""

@@ -8,8 +8,8 @@ from typing import Any, Protocol
 
 from jobpipe_client.cli.importing.lines import Line, Lines
 
-OURS = "jobpipe:"
-"""Columns and members that begin so tell of a failure, and are passed over when the file is imported again."""
+OURS = LINE, ERROR = "jobpipe:line", "jobpipe:error"
+"""Columns and members that tell of a failure, and are passed over when the file is imported again."""
 
 NOT_UTF_8 = "not UTF-8"
 TOO_LONG = "longer than 2 MiB"

@@ -16,7 +16,7 @@ from jobpipe_client.cli.exits import OperatorError, interrupts_told
 from jobpipe_client.cli.importing.batches import Batch, cut, whole
 from jobpipe_client.cli.importing.journal import Failure, Journal, Progress, Sent
 from jobpipe_client.cli.importing.lines import Lines
-from jobpipe_client.cli.importing.rows import OURS, Format
+from jobpipe_client.cli.importing.rows import LINE, Format
 from jobpipe_client.cli.importing.sender import Asked, Ended, Sender
 from jobpipe_client.client import Client
 from jobpipe_client.exceptions import NotFound, ProblemError
@@ -234,7 +234,7 @@ def _forget(path: Path, source: Path | None) -> None:
         return
     with path.open("rb") as file:
         begin = file.read(64).removeprefix(codecs.BOM_UTF8)
-    if begin.lstrip(b'{"').startswith(f"{OURS}line".encode()):
+    if begin.lstrip(b'{"').startswith(LINE.encode()):
         path.unlink()
 
 
