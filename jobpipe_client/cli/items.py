@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import islice
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 import click
 
@@ -32,6 +33,12 @@ _Function = Callable[..., Any]
 @click.group(params=global_options())
 def items() -> None:
     """Create, read, change and delete items."""
+
+
+class _Writing(TypedDict):
+    no_wait: bool
+    timeout: float
+    idempotency_key: str | None
 
 
 def _writing(function: _Function) -> _Function:
@@ -65,16 +72,11 @@ def create(
     state: State,
     *,
     fields: tuple[str, ...],
-    no_wait: bool,
-    timeout: float,
-    idempotency_key: str | None,
+    **writing: Unpack[_Writing],
 ) -> int:
     """Create an item."""
-    item = _object(fields)
-    if no_wait:
-        return _accepted(state, state.client.create(item, idempotency_key=idempotency_key))
-    sync = state.client.sync
-    return _ended(state, lambda: sync.create(item, idempotency_key=idempotency_key, timeout=timeout))
+    item, client = _object(fields), state.client
+    return _write(state, partial(client.create, item), partial(client.sync.create, item), **writing)
 
 
 @items.command(cls=Command, examples="jobpipe items get 7a41…\njobpipe items get 7a41… --json | jq .price")
@@ -105,16 +107,16 @@ def set_fields(
     item_id: str,
     fields: tuple[str, ...],
     if_match: str | None,
-    no_wait: bool,
-    timeout: float,
-    idempotency_key: str | None,
+    **writing: Unpack[_Writing],
 ) -> int:
     """Set fields of an item; the others stay."""
-    document = _object(fields)
-    how = {"if_match": if_match, "idempotency_key": idempotency_key}
-    if no_wait:
-        return _accepted(state, state.client.update(item_id, document, **how))
-    return _ended(state, lambda: state.client.sync.update(item_id, document, **how, timeout=timeout))
+    document, client = _object(fields), state.client
+    return _write(
+        state,
+        partial(client.update, item_id, document, if_match=if_match),
+        partial(client.sync.update, item_id, document, if_match=if_match),
+        **writing,
+    )
 
 
 @items.command(
@@ -135,16 +137,16 @@ def merge(
     item_id: str,
     fields: tuple[str, ...],
     if_match: str | None,
-    no_wait: bool,
-    timeout: float,
-    idempotency_key: str | None,
+    **writing: Unpack[_Writing],
 ) -> int:
     """Apply an RFC 7396 merge patch: null removes a field, objects merge, all else replaces."""
-    document = _object(fields)
-    how = {"if_match": if_match, "idempotency_key": idempotency_key}
-    if no_wait:
-        return _accepted(state, state.client.merge(item_id, document, **how))
-    return _ended(state, lambda: state.client.sync.merge(item_id, document, **how, timeout=timeout))
+    document, client = _object(fields), state.client
+    return _write(
+        state,
+        partial(client.merge, item_id, document, if_match=if_match),
+        partial(client.sync.merge, item_id, document, if_match=if_match),
+        **writing,
+    )
 
 
 @items.command(cls=Command, examples="jobpipe items delete 7a41…")
@@ -157,15 +159,16 @@ def delete(
     *,
     item_id: str,
     if_match: str | None,
-    no_wait: bool,
-    timeout: float,
-    idempotency_key: str | None,
+    **writing: Unpack[_Writing],
 ) -> int:
     """Delete an item, and free its name."""
-    how = {"if_match": if_match, "idempotency_key": idempotency_key}
-    if no_wait:
-        return _accepted(state, state.client.delete(item_id, **how))
-    return _ended(state, lambda: state.client.sync.delete(item_id, **how, timeout=timeout))
+    client = state.client
+    return _write(
+        state,
+        partial(client.delete, item_id, if_match=if_match),
+        partial(client.sync.delete, item_id, if_match=if_match),
+        **writing,
+    )
 
 
 @items.command("list", cls=Command, examples="jobpipe items list --limit 20\njobpipe items list --json | jq .name")
@@ -204,14 +207,21 @@ def _object(fields: Sequence[str]) -> dict[str, Any]:
     return found
 
 
-def _accepted(state: State, job: Job) -> int:
-    state.output.job(job)
-    return OK
-
-
-def _ended(state: State, call: Callable[[], Item | None]) -> int:
+def _write(
+    state: State,
+    submit: Callable[..., Job],
+    run: Callable[..., Item | None],
+    *,
+    no_wait: bool,
+    timeout: float,
+    idempotency_key: str | None,
+) -> int:
+    """Submits the command, or runs it to its end; shows what comes of that."""
+    if no_wait:
+        state.output.job(submit(idempotency_key=idempotency_key))
+        return OK
     try:
-        item = call()
+        item = run(idempotency_key=idempotency_key, timeout=timeout)
     except _ENDS_OF_JOBS as problem:
         return say(line_of(problem), FAILED)
     if item is not None:
