@@ -134,8 +134,12 @@ def test_a_failed_job_is_retried_when_its_cause_is_gone(console: Console, page: 
     page.get_by_role("link", name="Jobs", exact=True).click()
     page.locator("#mine").get_by_role("link", name=name).click()
     expect(page.locator("#job-failure")).to_contain_text("Another item has this name")
+    the_item = page.locator("#job-facts").get_by_role("link")
+    expect(the_item, "nothing was created").to_have_count(0)
+    expect(page.locator("#job-retry"), "by itself it fails again").not_to_contain_class("primary")
     page.get_by_role("button", name="Retry").click()
     expect(page.locator("#job-badge")).to_have_text("succeeded", timeout=ENDS)
+    expect(the_item).to_have_count(1)
     expect(page.get_by_role("region", name="Timeline").get_by_role("listitem")).to_contain_text(
         ["Accepted", "Failed", "Queued again", "Succeeded"]
     )

@@ -34,11 +34,12 @@ listeners.add((job) => {
 
 function renderJob(job) {
   const label = mine.find((each) => each.id === job.id)?.label;
+  const isThere = job.operation !== "create" || job.status === "succeeded";
   if ($("job-badge").textContent !== job.status) $("job-badge").replaceChildren(badge(job.status));
   facts($("job-facts"), [
     ["Command", label ? el("span", {}, `${job.operation} `, bdi(label)) : job.operation],
     ["Job", el("code", {}, job.id)],
-    ["Item", el("a", { href: `#/items/${encodeURIComponent(job.item_id)}` }, bdi(job.item_id))],
+    ["Item", isThere ? el("a", { href: `#/items/${encodeURIComponent(job.item_id)}` }, bdi(job.item_id)) : bdi(job.item_id)],
     ["Attempts", String(job.attempts)],
     ...job.retries ? [["Retries", String(job.retries)]] : [],
     ["Accepted", clock(job.created_at)],
@@ -48,6 +49,8 @@ function renderJob(job) {
   $("job-line").replaceChildren(...timeline(job));
   show("job-cancel", !job.done);
   show("job-retry", job.status === "failed");
+  // By a rule (4xx) it fails again, until what it met has changed.
+  $("job-retry").classList.toggle("primary", job.error?.status >= 500);
   show("job-failed", Boolean(job.error));
   if (job.error) renderFailure(job.error);
   show("job-done", job.resultText !== undefined);
