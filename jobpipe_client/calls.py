@@ -68,7 +68,7 @@ def submit_encoded(commands: Sequence[bytes], key: str | None) -> Call:
 
 
 def encode(document: Json) -> bytes:
-    """The JSON that a body has of `document`; ValueError or TypeError if it has none."""
+    """The JSON that a body has of `document`; ValueError if it has none."""
     # A lone surrogate goes out as it is and is refused by the service, like all else that it does not take.
     return json_text.encode(document).encode("utf-8", "surrogatepass")
 

@@ -70,12 +70,15 @@ class ProblemError(JobpipeError):
     ... except ProblemError as error:
     ...     print(type(error).__name__, error.status, error.problem.slug)
     NotFound 404 not-found
+
+    `ended` tells the two apart: whether the command was accepted, and this is how its job ended.
     """
 
     slug: str | None = None
 
-    def __init__(self, problem: Problem, *, retry_after: float | None = None) -> None:
+    def __init__(self, problem: Problem, *, retry_after: float | None = None, ended: bool = False) -> None:
         super().__init__(problem, retry_after)
+        self.ended = ended
         self.problem = problem
         self.status = problem.status
         self.type = problem.type
@@ -277,10 +280,10 @@ _BY_STATUS: dict[int, type[ProblemError]] = {
 }
 
 
-def error_for(problem: Problem, *, retry_after: float | None = None) -> ProblemError:
-    """The error whose class says what `problem` is about."""
+def error_for(problem: Problem, *, retry_after: float | None = None, ended: bool = False) -> ProblemError:
+    """The error whose class says what `problem` is about, be it of a request or of a job that ended so."""
     if problem.slug is not None:
         kind = _BY_SLUG.get(problem.slug, ProblemError)
     else:
         kind = _BY_STATUS.get(problem.status, ProblemError)
-    return kind(problem, retry_after=retry_after)
+    return kind(problem, retry_after=retry_after, ended=ended)

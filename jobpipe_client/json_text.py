@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable
 from decimal import Decimal, InvalidOperation
 from json.encoder import encode_basestring
@@ -20,12 +21,17 @@ def decode_strictly(text: str | bytes) -> Any:
 
 
 def encode(value: Any) -> str:
-    """Compact JSON text; Decimals are numbers, digit for digit. ValueError or TypeError if it has no JSON form."""
+    """Compact JSON text; Decimals are numbers, digit for digit. ValueError if it has no JSON form."""
     try:
-        return _ENCODER.encode(value)
-    except _DecimalMet:
-        # The C encoder has no way to write a Decimal as a number, so the rare value that holds one goes slowly.
-        return _encode_with_decimals(value)
+        try:
+            return _ENCODER.encode(value)
+        except _DecimalMet:
+            # The C encoder has no way to write a Decimal as a number, so the rare value that holds one goes slowly.
+            return _encode_with_decimals(value)
+    except TypeError as error:
+        raise ValueError(str(error)) from error
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
 
 
 class _DecimalMet(Exception):
@@ -86,8 +92,7 @@ def _constant(name: str) -> Any:
 def _no_name_twice(members: list[tuple[str, Any]]) -> dict[str, Any]:
     value = dict(members)
     if len(value) != len(members):
-        names = [name for name, _ in members]
-        twice = next(name for name in names if names.count(name) > 1)
+        twice, _ = Counter(name for name, _ in members).most_common(1)[0]
         raise ValueError(f"the name {twice[:80]!r} stands twice in one object")
     return value
 

@@ -182,6 +182,8 @@ class _Sender:
         try:
             batch = self._accepted(part, key)
         except (InvalidRequest, TooLarge) as refusal:
+            if isinstance(refusal, InvalidRequest) and refusal.problem.slug is None:
+                raise  # by something in between, which knows nothing of the commands
             return self._refused(part, key, refusal.problem)
         if len(batch.entries) != len(part.commands):
             raise BadAnswer(f"the batch {batch.id} has {len(batch.entries)} entries")

@@ -114,5 +114,5 @@ class SyncClient:
         try:
             job.raise_for_failure()
         except JobFailed as failure:
-            raise error_for(failure.problem) from failure
+            raise error_for(failure.problem, ended=True) from failure
         return job.result, job.etag

@@ -165,7 +165,8 @@ class Transport:
                 f"{request.method} {request.url} was redirected; the base URL is not the deployment's own"
             )
         problem = Problem.of(_said(response), status=response.status_code, title=response.reason or "")
-        raise error_for(problem, retry_after=retry_after(response))
+        ended = "Preference-Applied" in response.headers  # it was waited for, and this is its answer
+        raise error_for(problem, retry_after=retry_after(response), ended=ended)
 
     def _session(self) -> requests.Session:
         session: requests.Session | None = getattr(self._thread, "session", None)

@@ -25,6 +25,8 @@ from scripts.audit_search import Watch, search
 from scripts.stage_aws import StageAws, add_stage_argument, one_line_errors, open_stage, positive
 
 FINDINGS, NOT_JUDGED = 3, 4
+_YEAR = 365 * 24 * 3600
+_LONGEST = 100 * _YEAR
 _EXAMPLES = """examples:
   make audit                              what disagrees, and what a repair would do
   make audit REPAIR=yes                   mend what can be mended safely, and audit again
@@ -153,9 +155,12 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
 
 
 def _seconds(text: str) -> float:
-    seconds = float(text)
-    if not 0 <= seconds < math.inf:
-        raise argparse.ArgumentTypeError("must be 0 or more")
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not 0 <= seconds <= _LONGEST:
+        raise argparse.ArgumentTypeError(f"must be 0 or more seconds, and less than {_LONGEST // _YEAR} years")
     return seconds
 
 

@@ -281,7 +281,10 @@ def _time(text: str) -> datetime:
         raise argparse.ArgumentTypeError(f"{text!r} is no time as in 2026-11-22T20:57:44Z") from None
     if moment.tzinfo is None:
         raise argparse.ArgumentTypeError(f"{text!r} has no time zone: end it with Z for UTC")
-    return moment.astimezone(UTC)
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise argparse.ArgumentTypeError(f"{text!r} is before the first year of UTC, or after its last") from None
 
 
 if __name__ == "__main__":

@@ -16,12 +16,18 @@ from jobpipe.errors import PROBLEM_TYPE_PREFIX, ProblemError
 from jobpipe.job import Job, Status
 
 _LAST = "~"  # sorts after every time
-_ROWS = """
-CREATE TABLE failed (failed_at TEXT, created_at TEXT, job_id TEXT, generation TEXT, reason TEXT, operation TEXT)
+_COLUMNS = "failed_at, created_at, job_id, generation, reason, operation"
+_TABLES = f"""
+CREATE TABLE found ({_COLUMNS});
+CREATE TABLE failed (place INTEGER PRIMARY KEY, {_COLUMNS});
 """
-# What failed longest ago, so that one limited run after another goes on: of what fails again, it is the last. The
-# time of acceptance would not do, for a retry keeps it.
-_CHOSEN = "SELECT * FROM failed ORDER BY failed_at, job_id LIMIT ? OFFSET ?"
+# What failed longest ago comes first, so that one limited run after another goes on: of what fails again, it is the
+# last. The time of acceptance would not do, for a retry keeps it.
+_PUT_IN_ORDER = (
+    f"INSERT INTO failed ({_COLUMNS}) "  # noqa: S608 - our own statement
+    f"SELECT {_COLUMNS} FROM found ORDER BY failed_at, job_id"
+)
+_CHOSEN = "SELECT * FROM failed WHERE place > :after ORDER BY place LIMIT :limit"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,14 +85,15 @@ class Selection:
     def __init__(self, db: sqlite3.Connection, limit: int | None) -> None:
         self._db = db
         self._limit = -1 if limit is None else limit
+        self._found = int(db.execute("SELECT count(*) FROM failed").fetchone()[0])
 
     def __len__(self) -> int:
         """How many are to be retried."""
-        return self._found() if self._limit < 0 else min(self._limit, self._found())
+        return self._found if self._limit < 0 else min(self._limit, self._found)
 
     def left(self, retried: int, skipped: int) -> int:
         """How many still are, after so many."""
-        return min(len(self), self._found() - skipped) - retried
+        return min(len(self), self._found - skipped) - retried
 
     def chosen(self, skipped: Callable[[], int] = lambda: 0) -> Iterator[Failed]:
         """In the order of acceptance, in which the commands of an item came.
@@ -100,7 +107,7 @@ class Selection:
         given, made_up_for, wanted = 0, 0, self._limit
         while wanted:
             before = given
-            for row in self._db.execute(order, (wanted, before)):
+            for row in self._db.execute(order, {"after": before, "limit": wanted}):
                 given += 1
                 yield Failed(*row)
             if given == before or self._limit < 0:
@@ -114,11 +121,7 @@ class Selection:
             "SELECT reason, operation, count(*) "  # noqa: S608 - our own statement
             f"FROM ({_CHOSEN}) GROUP BY 1, 2 ORDER BY 3 DESC"
         )
-        return list(self._db.execute(grouped, (self._limit, 0)))
-
-    def _found(self) -> int:
-        (found,) = self._db.execute("SELECT count(*) FROM failed").fetchone()
-        return int(found)
+        return list(self._db.execute(grouped, {"after": 0, "limit": self._limit}))
 
 
 @contextmanager
@@ -138,7 +141,7 @@ def select(
     db = sqlite3.connect("", isolation_level=None)  # SQLite's own temporary file
     try:
         db.execute("PRAGMA journal_mode = OFF")
-        db.execute(_ROWS)
+        db.executescript(_TABLES)
         db.execute("BEGIN")
         matching = (job for job in _failed(clients, jobs_table, wanted) if wanted.matches(job))
         found = 0
@@ -147,8 +150,10 @@ def select(
                 found += 1
                 counted(found)
                 row = (job.updated_at, job.created_at, job.job_id, job.generation, reason_of(job), job.operation)
-                db.execute("INSERT INTO failed VALUES (?, ?, ?, ?, ?, ?)", row)
+                db.execute("INSERT INTO found VALUES (?, ?, ?, ?, ?, ?)", row)
         db.execute("COMMIT")
+        db.execute(_PUT_IN_ORDER)
+        db.execute("DROP TABLE found")
         yield Selection(db, limit)
     finally:
         db.close()

@@ -129,4 +129,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # whatever a terminal or a pipe cannot encode is escaped
             stream.reconfigure(errors="backslashreplace")
+    if isinstance(sys.stdout, io.TextIOWrapper) and not sys.stdout.isatty():  # for programs: JSON and CSV are UTF-8
+        sys.stdout.reconfigure(encoding="utf-8")
     return int(app.main(arguments, standalone_mode=False))

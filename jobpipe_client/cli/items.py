@@ -13,17 +13,9 @@ from jobpipe_client import json_text
 from jobpipe_client.cli.command import Command, State, global_options, pass_state, read_object
 from jobpipe_client.cli.exits import FAILED, OK, line_of, say
 from jobpipe_client.cli.jobs import TIMEOUT, seconds
-from jobpipe_client.exceptions import (
-    AttemptsSpent,
-    CommandCancelled,
-    CommandUnreadable,
-    NameTaken,
-    NotFound,
-    VersionMismatch,
-)
+from jobpipe_client.exceptions import ProblemError
 from jobpipe_client.models import Item, Job
 
-_ENDS_OF_JOBS = (AttemptsSpent, CommandCancelled, CommandUnreadable, NameTaken, NotFound, VersionMismatch)
 _FIELDS = """
 FIELDS are NAME=TEXT, NAME:=JSON, one JSON object, the name of a file with one, or - for standard input.
 """
@@ -222,7 +214,9 @@ def _write(
         return OK
     try:
         item = run(idempotency_key=idempotency_key, timeout=timeout)
-    except _ENDS_OF_JOBS as problem:
+    except ProblemError as problem:
+        if not problem.ended:  # there is no job
+            raise
         return say(line_of(problem), FAILED)
     if item is not None:
         _show(state, item)

@@ -2,8 +2,26 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator
+from typing import Any
+
+import click
+
+
+class Seconds(click.FloatRange):
+    """Seconds in a range, which nan is not."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        found = float(super().convert(value, param, ctx))
+        if math.isnan(found):
+            self.fail(f"{value!r} is no number of seconds.", param, ctx)
+        return found
+
+
+INTERVAL = Seconds(0.2, 86_400)
+"""No quicker than answers come, and no slower than a day."""
 
 
 def every(interval: float) -> Iterator[None]:

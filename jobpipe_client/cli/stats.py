@@ -10,11 +10,11 @@ from rich.console import Group
 from rich.live import Live
 from rich.table import Table
 
+from jobpipe_client.cli import pace
 from jobpipe_client.cli.checkout import own_checkout_module
 from jobpipe_client.cli.command import Command, State, pass_state
 from jobpipe_client.cli.escaped import cell
 from jobpipe_client.cli.exits import OperatorError
-from jobpipe_client.cli.pace import every
 
 
 class Outcomes(Protocol):
@@ -51,9 +51,7 @@ class Depths(Protocol):
     examples="jobpipe stats\njobpipe stats --watch --interval 5\njobpipe stats --json | jq .oldest_seconds",
 )
 @click.option("--watch", is_flag=True, help="Again and again, until Ctrl-C.")
-@click.option(
-    "--interval", type=click.FloatRange(0.2), default=2.0, show_default=True, help="Seconds between looks."
-)
+@click.option("--interval", type=pace.INTERVAL, default=2.0, show_default=True, help="Seconds between looks.")
 @click.option("--minutes", type=click.IntRange(1, 24 * 60), default=10, show_default=True, help="Of the outcomes.")
 @pass_state
 def stats(state: State, *, watch: bool, interval: float, minutes: int) -> None:
@@ -67,11 +65,11 @@ def stats(state: State, *, watch: bool, interval: float, minutes: int) -> None:
     if not watch:
         shown.now()
     elif state.output.json or not state.output.out.is_terminal:
-        for _ in every(interval):
+        for _ in pace.every(interval):
             shown.now()
     else:
         with Live(console=state.output.out, auto_refresh=False) as live:
-            for _ in every(interval):
+            for _ in pace.every(interval):
                 live.update(shown.drawn(), refresh=True)
 
 

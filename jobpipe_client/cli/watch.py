@@ -9,12 +9,12 @@ import click
 from rich.console import Group, RenderableType
 from rich.live import Live
 
+from jobpipe_client.cli import pace
 from jobpipe_client.cli.command import Command, State, pass_state
 from jobpipe_client.cli.escaped import cell
 from jobpipe_client.cli.exits import ERROR, FAILED, OK
 from jobpipe_client.cli.jobs import each_of
 from jobpipe_client.cli.output import jobs_table
-from jobpipe_client.cli.pace import every
 from jobpipe_client.cli.stats import depth_rows
 from jobpipe_client.models import Job
 
@@ -25,9 +25,7 @@ _IN_TROUBLE = 10  # of each kind are shown
     cls=Command, examples="jobpipe watch\njobpipe watch 5f0c… 77ab…\njobpipe watch 5f0c… --json | jq .status"
 )
 @click.argument("jobs", metavar="[JOB]...", nargs=-1)
-@click.option(
-    "--interval", type=click.FloatRange(0.2), default=1.0, show_default=True, help="Seconds between looks."
-)
+@click.option("--interval", type=pace.INTERVAL, default=1.0, show_default=True, help="Seconds between looks.")
 @pass_state
 def watch(state: State, jobs: tuple[str, ...], interval: float) -> int:
     """Watch jobs until they have ended, and your jobs in trouble with the queue.
@@ -41,14 +39,14 @@ def watch(state: State, jobs: tuple[str, ...], interval: float) -> int:
         return ERROR
     watched = _Watched(state, found)
     if state.output.json or not state.output.out.is_terminal:
-        for _ in every(interval):
+        for _ in pace.every(interval):
             watched.look()
             state.output.jobs(watched.changed())
             if watched.ended:
                 break
     else:
         with Live(console=state.output.out, auto_refresh=False) as live:
-            for _ in every(interval):
+            for _ in pace.every(interval):
                 watched.look()
                 live.update(watched.drawn(), refresh=True)
                 if watched.ended:

@@ -9,6 +9,8 @@ import signal
 import subprocess
 import sys
 import sysconfig
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -118,6 +120,12 @@ def test_how_a_write_of_an_item_ended_is_the_exit_status(jobpipe: Jobpipe, servi
     (item_id,) = service.items
     jobpipe.fails(3, "items", "set", item_id, "a=b", "--if-match", '"old"')
     jobpipe.fails(1, "items", "create", "name=x")
+    preferred = {"Preference-Applied": "wait=5"}
+    for status, slug in ((413, "too-large"), (500, "internal-error")):
+        service.canned.append(Canned(status, preferred, problem(status, slug)))
+        jobpipe.fails(3, "items", "merge", item_id, "a=b")
+    service.canned.append(Canned(404, {}, "<html>No such page</html>"))
+    jobpipe.fails(1, "items", "merge", item_id, "a=b")
     jobpipe.fails(2, "items", "set", item_id, "a", "b")
     jobpipe.fails(2, "items", "set", item_id, "a:={")
     service.pause()
@@ -173,6 +181,26 @@ def test_a_stage_that_is_not_deployed_is_one_line(jobpipe: Jobpipe, monkeypatch:
         assert "deploy the stage 'nowhere' first" in jobpipe.fails(1, *arguments)
 
 
+@pytest.mark.parametrize("interval", ["inf", "nan", "1e10", "0.1"])
+@pytest.mark.parametrize("command", ["watch", "stats"])
+def test_an_interval_is_between_a_moment_and_a_day(jobpipe: Jobpipe, command: str, interval: str) -> None:
+    jobpipe.fails(2, command, "--interval", interval)
+
+
+def test_a_timeout_is_a_number(jobpipe: Jobpipe) -> None:
+    jobpipe.fails(2, "wait", "some", "--timeout", "nan")
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "iso-8859-1", "cp1252"])
+def test_what_goes_to_a_program_is_utf_8(service: Service, encoding: str) -> None:
+    service.items["i"] = {"id": "i", "name": "Zelt für \U0001f3d5", "description": "d"}
+    env = commands.clean_environment(JOBPIPE_URL=service.url, JOBPIPE_API_KEY=KEY, PYTHONIOENCODING=encoding)
+    for arguments in (["items", "list", "--json"], ["export", "--format", "jsonl"]):
+        command = (sys.executable, "-m", "jobpipe_client.cli", *arguments)
+        done = subprocess.run(command, cwd=commands.ROOT, env=env, check=True, capture_output=True)
+        assert json.loads(done.stdout.decode("utf-8")) == service.items["i"]
+
+
 def test_the_console_is_named(jobpipe: Jobpipe, service: Service) -> None:
     assert jobpipe.does("open", "--print") == f"{service.url}/console\n"
     assert json.loads(jobpipe.does("open", "--print", "--json")) == {"url": f"{service.url}/console"}
@@ -216,11 +244,16 @@ def test_a_signal_ends_watching(jobpipe: Jobpipe, service: Service, by: signal.S
     assert (watching.returncode, complained) == (status, "jobpipe: interrupted\n")
 
 
-def started(service: Service, *arguments: str, **how: Any) -> subprocess.Popen[str]:
+@contextmanager
+def started(service: Service, *arguments: str, **how: Any) -> Iterator[subprocess.Popen[str]]:
     env = commands.clean_environment(JOBPIPE_URL=service.url, JOBPIPE_API_KEY=KEY)
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | how
     command = (sys.executable, "-m", "jobpipe_client.cli", *arguments)
-    return subprocess.Popen(command, cwd=commands.ROOT, env=env, text=True, **pipes)
+    with subprocess.Popen(command, cwd=commands.ROOT, env=env, text=True, **pipes) as running:
+        try:
+            yield running
+        finally:  # whatever failed meanwhile, it does not stay
+            running.kill()
 
 
 def test_a_reader_who_has_seen_enough_is_no_error(service: Service) -> None:

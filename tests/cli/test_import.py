@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import csv
+import errno
 import json
+import os
+import threading
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -11,6 +14,7 @@ from typing import Any
 import pytest
 
 from tests.cli.conftest import Jobpipe
+from tests.client.batches import Batches
 from tests.client.service import Canned, Service, problem
 
 
@@ -160,6 +164,33 @@ def test_what_failed_twice_has_one_error(jobpipe: Jobpipe) -> None:
     ]
 
 
+def test_a_quotation_mark_that_is_not_closed_is_repaired_however_often_it_failed(
+    jobpipe: Jobpipe, service: Service
+) -> None:
+    write("a.csv", 'id,name,description\n7,A,"For\n8,B,d\n')
+    report(jobpipe, "a.csv", "--ignore", "id")
+    for name in ("a.failed.csv", "a.failed.failed.csv"):
+        header, row = Path(name).read_text().splitlines()
+        assert header == "jobpipe:line,jobpipe:error,name,description"
+        assert row.startswith("2,not CSV: ")
+        assert row.endswith(',A,"For')
+        assert report(jobpipe, name)[0] == 3
+    last = Path("a.failed.failed.failed.csv")
+    last.write_text(last.read_text().replace('"For', '"For"'))
+    assert "1 succeeded" in jobpipe.does("import", str(last))
+    assert fields(service) == [item("A", description="For"), item("B")]
+
+
+def test_what_was_left_out_is_left_out_of_the_failures_too(jobpipe: Jobpipe, service: Service) -> None:
+    write("a.jsonl", lines({"id": "7", **item("A")}, {"id": "8", **item("A")}))
+    assert report(jobpipe, "a.jsonl", "--ignore", "id")[0] == 3
+    failed = Path("a.failed.jsonl").read_text()
+    assert '"id"' not in failed
+    Path("a.failed.jsonl").write_text(failed.replace('"A"', '"B"'))
+    jobpipe.does("import", "a.failed.jsonl")
+    assert fields(service) == [item("A"), item("B")]
+
+
 def test_failed_lines_of_json_are_imported_after_their_repair(jobpipe: Jobpipe, service: Service) -> None:
     n = "0.12345678901234567890123"
     write("a.jsonl", f'{{"name": "A", "n": {n}, "s": "\\ud800"}}\n{{"name": "B", "description"}}\n{{}}\n')
@@ -195,9 +226,23 @@ def test_a_finished_import_is_not_done_again_unless_it_is_asked_for(jobpipe: Job
     again = jobpipe("import", "a.jsonl")
     assert again.exit_code == 0
     assert "was imported already" in again.stderr
-    assert len(service.seen) == seen
+    assert [request.method for request in service.seen[seen:]] == ["GET"], "whether the stage knows of it"
     status, told = report(jobpipe, "a.jsonl", "--restart")
     assert (status, told["reasons"]) == (3, {"name-taken": 1})
+
+
+def test_a_finished_import_on_a_stage_that_was_deployed_anew_is_not_taken_for_done(
+    jobpipe: Jobpipe, service: Service
+) -> None:
+    write("a.jsonl", lines(item("A")))
+    jobpipe.does("import", "a.jsonl")
+    service.items.clear()
+    service.batches = Batches(lambda command, key: service.accept(command, key, None), service.jobs)
+    assert "deployed anew" in jobpipe.fails(1, "import", "a.jsonl")
+    journal = Path("a.jsonl.jobpipe-import")
+    began = json.loads(journal.read_text().splitlines()[0])["began"]
+    journal.write_text(journal.read_text().replace(began, "2020-01-01T00:00:00+00:00"))
+    assert "1 succeeded" in jobpipe.does("import", "a.jsonl"), "it cannot know any more"
 
 
 @pytest.mark.parametrize("change", ["other content", "longer", "shorter", "same length"])
@@ -259,6 +304,35 @@ def test_a_pipe_is_imported_without_a_journal(jobpipe: Jobpipe, service: Service
     assert [path.name for path in tmp_path.iterdir()] == ["import.failed.csv"]
 
 
+def test_a_named_pipe_has_its_failures_beside_whoever_reads_it(jobpipe: Jobpipe, tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=pipe.write_bytes, args=(lines(item("A"), {"name": "B"}).encode(),))
+    writer.start()
+    assert report(jobpipe, "pipe", "--format", "jsonl")[0] == 3
+    writer.join()
+    assert '"name":"B"' in Path("import.failed.jsonl").read_text()
+
+
+def test_failures_that_cannot_be_written_are_told_and_found_out_before_anything_is_sent(
+    jobpipe: Jobpipe, service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = "name,description\nA,d\nB\n"
+    write("a.csv", text)
+    assert "none is no folder" in jobpipe.fails(1, "import", "a.csv", "--failures", "none/f.csv")
+    assert not service.items
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", "import.failed.csv")
+
+    monkeypatch.setattr("jobpipe_client.cli.importing.command.write_failures", full)
+    done = jobpipe("import", "-", "--format", "csv", said=text)
+    assert done.exit_code == 1
+    assert "2 rows: 1 succeeded, 1 failed" in done.stdout
+    assert "line 3: 1 cells, where the header has 2" in done.stdout
+    assert done.stderr.endswith("jobpipe: import.failed.csv: No space left on device\n")
+
+
 def test_a_dry_run_sends_and_writes_nothing(jobpipe: Jobpipe, service: Service, tmp_path: Path) -> None:
     write("a.csv", "name,description,n:number\nA,d,1\nB,d,x\n")
     done = jobpipe("import", "a.csv", "--dry-run")
@@ -283,10 +357,11 @@ def test_other_separators_and_ignored_columns(jobpipe: Jobpipe, service: Service
         ("a,a\n", "'a' twice"),
         ("a,,b\n", "no name"),
         ('"a\n', "header cannot be read"),
+        (b"name,gr\xf6\xdfe\n", "header cannot be read: not UTF-8"),
         ("a,b\n", "no column 'name'"),
     ],
 )
-def test_a_header_that_cannot_be_used_is_one_line(jobpipe: Jobpipe, text: str, said: str) -> None:
+def test_a_header_that_cannot_be_used_is_one_line(jobpipe: Jobpipe, text: str | bytes, said: str) -> None:
     write("a.csv", text)
     assert said in jobpipe.fails(1, "import", "a.csv", "--number", "name")
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from jobpipe.batch import MAX_COMMANDS as SERVICE_COMMANDS
 from jobpipe.item_rules import MAX_DOCUMENT_BYTES
-from jobpipe_client import Client, Forbidden, IdempotencyKeyReused, Submission, Unavailable
+from jobpipe_client import Client, Forbidden, IdempotencyKeyReused, InvalidRequest, Submission, Unavailable
 from jobpipe_client.many import LONGEST_KEY, MAX_BODY, MAX_COMMANDS
 from tests.client.service import KEY, Canned, Service, problem
 
@@ -141,6 +141,13 @@ def test_one_that_makes_a_body_unreadable_does_not_take_the_others_along(client:
     again = list(client.submit_many(commands, key="k"))
     assert [each.job_id for each in again] == [each.job_id for each in told]
     assert len(service.jobs) == 19
+
+
+def test_what_something_in_between_refuses_is_no_refusal_of_the_commands(client: Client, service: Service) -> None:
+    service.canned.append(Canned(400, {}, "<html>The plain HTTP request was sent to an HTTPS port</html>"))
+    with pytest.raises(InvalidRequest):
+        list(client.submit_many([create() for _ in range(20)]))
+    assert len(service.seen) == 1
 
 
 def test_the_same_iteration_again_doubles_nothing(client: Client, service: Service) -> None:

@@ -23,7 +23,7 @@ from jobpipe_client.cli.importing.jsonl import JsonLines
 from jobpipe_client.cli.importing.lines import Lines
 from jobpipe_client.cli.importing.report import SHOWN, progress_bar, told
 from jobpipe_client.cli.importing.rows import Format
-from jobpipe_client.cli.importing.run import Import, Source, check_known, resumed, write_failures
+from jobpipe_client.cli.importing.run import Import, Source, check_folder, check_known, resumed, write_failures
 from jobpipe_client.cli.importing.sender import UNREADABLE
 
 _ENDINGS = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl"}
@@ -139,13 +139,14 @@ def import_file(
             "size": source.size,
         }
         progress = None if restart else resumed(journal, source, about)
-        target = failures or _failures_file(file, options)
+        target = failures or _failures_file(source, options)
+        check_folder(target)
         began = time.monotonic()
+        if progress is not None:
+            check_known(state.client, progress)
         if progress is not None and progress.finished:
             state.output.note(f"{file} was imported already; --restart imports it again")
         else:
-            if progress is not None:
-                check_known(state.client, progress)
             if progress is not None and progress.number:
                 state.output.note(f"going on after {progress.rows:,} rows")
             progress = progress or journal.begin(about)
@@ -168,11 +169,15 @@ def import_file(
                     if source.path is not None and progress.number:
                         state.output.note(f"{progress.rows:,} rows have ended; the same command goes on")
                     raise
-            write_failures(target, opened, journal.failures(), source.path)
+            try:
+                write_failures(target, opened, journal.failures(), source.path)
+            except OSError:  # a pipe's rows are nowhere else
+                told(state.output, progress, journal.failures(), file=None, seconds=time.monotonic() - began)
+                raise
             journal.finished(progress)
         seconds = time.monotonic() - began
         there = target if any(each.text is not None for each in journal.failures()) else None
-        told(state.output, progress, journal.failures(), file=there, seconds=seconds)
+        told(state.output, progress, journal.failures(), file=there, seconds=seconds, commands=commands)
         return FAILED if progress.failed else OK
 
 
@@ -224,13 +229,12 @@ def _open(file: str, stack: ExitStack) -> Source:
     return Source(opened, path, path.stat().st_size)
 
 
-def _failures_file(file: str, options: Options) -> Path:
+def _failures_file(source: Source, options: Options) -> Path:
     ending = f".failed.{options.format}"
-    if file == "-":
+    if source.path is None:
         return Path(f"import{ending}")
-    path = Path(file)
-    known = path.suffix.lower() in _ENDINGS
-    return path.with_name((path.stem if known else path.name) + ending)
+    known = source.path.suffix.lower() in _ENDINGS
+    return source.path.with_name((source.path.stem if known else source.path.name) + ending)
 
 
 def _caller(state: State) -> str:

@@ -68,7 +68,7 @@ class CsvRows:
         header = next((record for record in self._records(lines) if record.cells != []), None)
         if header is None:
             raise OperatorError("the file is empty: CSV begins with a header")
-        if header.cells is None:
+        if header.cells is None or header.error is not None:
             raise OperatorError(f"the header cannot be read: {header.error}")
         self.columns = _columns(header.cells, kinds or {}, ignored)
         self.start = lines.offset
@@ -99,10 +99,22 @@ class CsvRows:
         rest = row.text
         if any(column.is_ignored for column in self.columns):
             cells = self._cells(rest)
-            if cells is not None:  # too few or too many: those that the header has, by their places
+            if cells is None:
+                rest = self._without_first_columns(rest)
+            else:  # too few or too many: those that the header has, by their places
                 left_out = {place for place, column in enumerate(self.columns) if column.is_ignored}
                 rest = self._joined([cell for place, cell in enumerate(cells) if place not in left_out])
         return f"{told}{self._delimiter}{rest}"
+
+    def _without_first_columns(self, text: str) -> str:
+        """What is no CSV, as it stands but for those cells in front: in a file of failures, the earlier error."""
+        cells = next(csv.reader([text], delimiter=self._delimiter), [])
+        for column, cell in zip(self.columns, cells, strict=False):
+            begin = self._joined([cell]) + self._delimiter
+            if not column.is_ignored or not text.startswith(begin):
+                break
+            text = text[len(begin) :]
+        return text
 
     def failed_header(self) -> str:
         """Two more columns, and those that are imported, with their types: it takes no options to import it."""

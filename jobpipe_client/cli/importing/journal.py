@@ -64,6 +64,7 @@ class Progress:
     reasons: Counter[str] = field(default_factory=Counter)  # of those that failed
     finished: bool = False
     last_batch: str | None = None  # the id of one whose rows have ended
+    is_remembered: bool = True  # whether the service still has the batches that it was sent
 
     @property
     def failed(self) -> int:
@@ -144,7 +145,8 @@ class Journal:
                     yield progress.open[entry["sent"]]
         except (KeyError, TypeError, ValueError):
             raise self._damaged() from None
-        if not progress.finished and datetime.now(UTC) - began > KEYS_LAST:
+        progress.is_remembered = datetime.now(UTC) - began <= KEYS_LAST
+        if not progress.finished and not progress.is_remembered:
             raise OperatorError(
                 f"the import was begun {header['began'][:10]}, and the service does not remember it for longer "
                 f"than {KEYS_LAST.days} days; --restart sends all rows again"

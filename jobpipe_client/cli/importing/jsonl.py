@@ -18,7 +18,7 @@ class JsonLines:
 
     def __init__(self, *, commands: bool, ignored: Collection[str] = ()) -> None:
         self._commands = commands
-        self._ignored = frozenset(ignored)
+        self._left_out = frozenset([*OURS, *ignored])
 
     def rows(self, lines: Lines) -> Iterator[Row]:
         """One for each line that says something."""
@@ -39,16 +39,19 @@ class JsonLines:
             yield Row(lines.number, lines.offset, (line,), command, error)
 
     def _command(self, fields: dict[str, Any]) -> dict[str, Any]:
-        kept = {name: value for name, value in fields.items() if name not in self._ignored}
+        kept = {name: value for name, value in fields.items() if name not in self._left_out}
         return kept if self._commands else {"operation": "create", "item": kept}
 
     def failed(self, row: Row, error: str) -> str:
-        """An object with two members more; what is none stays as it is, below a line that tells the error."""
+        """An object with two members more, and without those that are left out.
+
+        What is none stays as it is, below a line that tells the error.
+        """
         told = {LINE: row.line, ERROR: error}
         if row.command is None:
             return f"{_text(told)}\n{row.text.removeprefix(_BOM)}"
         fields = _parse(row.lines[0].raw)
-        return _text(told | {name: value for name, value in fields.items() if name not in OURS})
+        return _text(told | {name: value for name, value in fields.items() if name not in self._left_out})
 
     def failed_header(self) -> None:
         """There is none."""

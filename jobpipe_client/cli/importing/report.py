@@ -55,6 +55,7 @@ def told(
     file: Path | None,
     seconds: float,
     dry: bool = False,
+    commands: bool = False,
 ) -> None:
     """The end, for people or programs."""
     first = list(islice(failures, SHOWN))
@@ -81,4 +82,4 @@ def told(
     if progress.failed > len(first):
         output.line(f"and {progress.failed - len(first):,} more")
     if file is not None:
-        output.line(f"they are in {file}: repair them, and import that file")
+        output.line(f"they are in {file}: repair them, and import that file{' with --commands' * commands}")

@@ -82,7 +82,7 @@ def resumed(journal: Journal, source: Source, about: dict[str, object]) -> Progr
 
 def check_known(client: Client, progress: Progress) -> None:
     """OperatorError if the stage has forgotten what was sent: destroyed, and deployed anew under the same URL."""
-    if progress.last_batch is not None:
+    if progress.last_batch is not None and progress.is_remembered:
         try:
             client.batch(progress.last_batch)
         except NotFound:
@@ -210,6 +210,15 @@ class Import:
             last = batch.rows[-1]
             self.journal.sent(self.progress, sent, last.line + len(last.lines) - 1)
             yield batch
+
+
+def check_folder(failures: Path) -> None:
+    """OperatorError if the file of failures could not be written: better known before anything is sent."""
+    folder = failures.parent
+    if not folder.is_dir():
+        raise OperatorError(f"{failures} cannot be written: {folder} is no folder")
+    if not os.access(folder, os.W_OK):
+        raise OperatorError(f"{failures} cannot be written: {folder} is read-only")
 
 
 def write_failures(path: Path, form: Format, failures: Iterator[Failure], source: Path | None) -> bool:
