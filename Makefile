@@ -26,13 +26,13 @@ demo: .venv/.installed ## set up, deploy into the embedded emulator, send sample
 	@echo 'the stage stays up: go on with README.md, or end it with "make stop"'
 
 test: .venv/.installed ## every test, on the embedded emulator
-	@$(PY) -m pytest --numprocesses=4 --dist=loadfile --quiet $(PYTEST_ARGS)
+	@$(PY) -m pytest --numprocesses=4 --dist=loadfile --no-loadscope-reorder --quiet $(PYTEST_ARGS)
 
 test-browser: .venv/.installed .venv/.browser-installed ## the console in a real browser (CHROMIUM=..., PYTEST_ARGS=...)
 	@$(need_chromium)
 	@$(PY) -m pytest tests/browser --quiet $(PYTEST_ARGS)
 
-test-tutorial: .venv/.installed ## docs/tutorial.md, followed to the letter in a copy of the checkout
+test-tutorial: .venv/.installed ## docs/tutorial.md and the recipe of an operation, followed to the letter in copies of the checkout
 	@$(PY) -m pytest tests/tutorial --quiet $(PYTEST_ARGS)
 
 screenshots: .venv/.installed .venv/.browser-installed ## the pictures of the console in docs/images, from a stage of their own
@@ -42,7 +42,7 @@ screenshots: .venv/.installed .venv/.browser-installed ## the pictures of the co
 bench: .venv/.installed .venv/.bench-installed ## measure all of it against the alternatives: docs/performance.md (BENCH="--quick ceiling")
 	@$(PY) -m tests.bench $(BENCH)
 
-faults: .venv/.installed ## pairs of faults at every two AWS calls, on all cores (FAULTS="--all", "--share 0.1 put")
+faults: .venv/.installed ## faults beyond those of make test, on all cores (FAULTS="--singles", "--all", "--share 0.1 put")
 	@$(PY) -m tests.faults $(FAULTS)
 
 mutants: .venv/.installed ## break the code on purpose, one promise at a time: do the tests notice? (ONLY=...)

@@ -6,6 +6,7 @@ import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -28,12 +29,52 @@ settings.register_profile("ci", deadline=None, derandomize=True)
 settings.register_profile("thorough", deadline=None, max_examples=1000)
 settings.load_profile("ci" if os.environ.get("CI") else "default")
 
+_TESTS = Path(__file__).parent
+_LONGEST = [  # by what they take on two cores, a minute and a half to half a minute
+    "infra/test_keys.py",
+    "infra/test_stage_life.py",
+    "faults/test_faults_in_batches.py",
+    "calls/test_calls.py",
+    "chaos/test_chaos.py",
+    "infra/test_prod_stage.py",
+    "faults/test_faults_in_second_thoughts.py",
+    "faults/test_faults_in_commands.py",
+    "faults/test_faults_in_containment.py",
+    "e2e/test_cli.py",
+    "iam/test_grants.py",
+    "cli/test_import_killed.py",
+    "faults/test_faults_in_claims.py",
+    "e2e/test_demo.py",
+    "integration/test_parked.py",
+    "integration/test_redrive.py",
+    "integration/test_client_many.py",
+    "unit/test_memory.py",
+    "cli/test_commands.py",
+    "e2e/test_keys.py",
+    "contract/test_job_lives.py",
+    "packaging/test_distribution.py",
+    "e2e/test_readme.py",
+    "infra/test_aws_errors.py",
+    "scaling/test_simulation.py",
+    "cli/test_unread.py",
+    "openapi/test_schemathesis.py",
+    "packaging/test_zips.py",
+    "unit/test_audit_checks.py",
+]
+
 
 def pytest_configure() -> None:
     """Whoever is started in the background, or by nohup, ignores these, and so would all that the tests start."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is signal.SIG_IGN:
             signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest files first: else a process would work on one alone when the others have nothing left to do."""
+    assert all((_TESTS / name).is_file() for name in _LONGEST), "one of the longest files has another name now"
+    place = {name: n for n, name in enumerate(_LONGEST)}
+    items.sort(key=lambda item: place.get(item.path.relative_to(_TESTS).as_posix(), len(place)))
 
 
 @pytest.fixture(scope="session")

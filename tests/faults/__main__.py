@@ -1,9 +1,11 @@
-"""`make faults`: pairs of faults, two crash points in one life, on all cores.
+"""`make faults`: faults beyond those of `make test`, on all cores.
 
+    python -m tests.faults --singles [--jobs N] [scenario ...]
     python -m tests.faults [--all] [--share 0.05] [--seed 0] [--jobs N] [scenario ...]
     python -m tests.faults put --at "4:process gone after" --at "9:overtaken"
 
-Every first fault of every scenario, and of the second ones behind it a random share, or all of them.
+With --singles every kind of fault at every call of every scenario, one in a life. Else pairs: every first fault of
+every scenario, and of the second ones behind it a random share, or all of them.
 """
 
 from __future__ import annotations
@@ -12,13 +14,15 @@ import argparse
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from infra.emulator.venv import ensure_venv
 from tests.faults.kinds import Fault, Kind
-from tests.faults.pairs import Report, Task, process_runner, run_tasks
+from tests.faults.pairs import Task, run_pairs
+from tests.faults.processes import Report, deal, process_runner
 from tests.faults.scenarios import SCENARIOS
 from tests.faults.schedules import describe
+from tests.faults.singles import run_scenario
 
 _SHARE = 0.05
 _SHOWN = 20
@@ -30,19 +34,28 @@ def main(arguments: Sequence[str]) -> int:
     names = options.scenarios or list(SCENARIOS)
     if options.at:
         return _look_at(names[0], [_fault(text) for text in options.at])
+    if options.singles:
+        return _watch(deal(run_scenario, names, options.jobs), len(names), "scenarios", "single faults")
     share = 1.0 if options.all else options.share
     firsts = [(name, first) for name in names for first in process_runner().singles(name)]
+    tasks = [Task(name, first, share, options.seed) for name, first in firsts]
+    what = f"pairs of faults (share {share}, seed {options.seed})"
+    return _watch(deal(run_pairs, tasks, options.jobs), len(tasks), "first faults", what)
+
+
+def _watch(arriving: Iterable[Report], of: int, unit: str, what: str) -> int:
+    """The exit status, when all reports have come."""
     reports: list[Report] = []
     started = time.monotonic()
-    for report in run_tasks([Task(name, first, share, options.seed) for name, first in firsts], options.jobs):
+    for report in arriving:
         reports.append(report)
-        _progress(len(reports), len(firsts), reports, time.monotonic() - started)
+        _progress(len(reports), of, unit, reports, time.monotonic() - started)
     failures = [failure for report in reports for failure in report.failures]
     for failure in failures[:_SHOWN]:
         print(f"\n{failure}")
     print(
-        f"\npairs of faults: {sum(report.run for report in reports)} schedules"
-        f" of {sum(report.possible for report in reports)} possible (share {share}, seed {options.seed}),"
+        f"\n{what}: {sum(report.run for report in reports)} schedules"
+        f" of {sum(report.possible for report in reports)} possible,"
         f" {len(failures)} wrong; {sum(report.unclean for report in reports)} need the repair for what was never"
         f" answered 202; {time.monotonic() - started:.0f} s"
     )
@@ -50,8 +63,9 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _options() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m tests.faults", description="pairs of faults")
+    parser = argparse.ArgumentParser(prog="python -m tests.faults", description="faults at AWS calls")
     parser.add_argument("scenarios", nargs="*", metavar="scenario", help=", ".join(SCENARIOS))
+    parser.add_argument("--singles", action="store_true", help="every kind of fault at every call, one in a life")
     parser.add_argument("--all", action="store_true", help="every pair")
     parser.add_argument("--share", type=float, default=_SHARE, help="of the second faults behind each first one")
     parser.add_argument("--seed", type=int, default=0)
@@ -71,10 +85,10 @@ def _fault(text: str) -> Fault:
     return Fault(int(call), Kind(kind))
 
 
-def _progress(done: int, of: int, reports: Sequence[Report], seconds: float) -> None:
+def _progress(done: int, of: int, unit: str, reports: Sequence[Report], seconds: float) -> None:
     if sys.stdout.isatty() or done % 100 == 0 or done == of:
         run, wrong = sum(report.run for report in reports), sum(len(report.failures) for report in reports)
-        line = f"{done}/{of} first faults, {run} pairs, {wrong} wrong, {seconds:.0f} s"
+        line = f"{done}/{of} {unit}, {run} schedules, {wrong} wrong, {seconds:.0f} s"
         print(f"\r{line}" if sys.stdout.isatty() else line, end="" if sys.stdout.isatty() else "\n", flush=True)
 
 

@@ -37,6 +37,13 @@ class Kind(StrEnum):
     LATER_REPLAY = "process gone after, replayed when the job has ended and deduplication has lapsed"
 
 
+AT_EVERY_CALL = frozenset({Kind.GONE_BEFORE, Kind.GONE_AFTER, Kind.LOST, Kind.OVERTAKEN})
+"""What `make test` tries at each call of each scenario: what leaves work half done, or has it done twice at once.
+
+The others (of refusals, outages and repetitions) it tries at each call site of each file's scenarios, once; `make
+faults FAULTS=--singles` and CI try everything everywhere.
+"""
+
 _ROW_WRITES = {"put_item", "update_item", "delete_item"}
 _READS = {
     *("get_item", "batch_get_item", "query", "scan", "get_object", "list_objects_v2"),

@@ -1,19 +1,14 @@
-"""Pairs of faults, dealt out to processes that each have an emulator of their own."""
+"""Pairs of faults: a first one, and those that can happen behind it."""
 
 from __future__ import annotations
 
-import atexit
 import random
 import zlib
-from collections.abc import Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from contextlib import ExitStack
 from dataclasses import dataclass
-from functools import cache
-from multiprocessing import get_context
 
 from tests.faults.kinds import Fault
-from tests.faults.schedules import Runner, describe
+from tests.faults.processes import Report, process_runner
+from tests.faults.schedules import describe
 
 
 @dataclass(frozen=True)
@@ -26,24 +21,7 @@ class Task:
     seed: int
 
 
-@dataclass(frozen=True)
-class Report:
-    """What became of a task."""
-
-    possible: int
-    run: int
-    unclean: int  # in which a request that was never answered 202 left something for the repair
-    failures: list[str]
-
-
-def run_tasks(tasks: Iterable[Task], processes: int | None) -> Iterator[Report]:
-    """In the order in which they are done."""
-    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as executor:
-        for future in as_completed([executor.submit(run_task, task) for task in tasks]):
-            yield future.result()
-
-
-def run_task(task: Task) -> Report:
+def run_pairs(task: Task) -> Report:
     runner = process_runner()
     pairs = list(runner.seconds(task.scenario, task.first))
     chosen = pairs
@@ -58,13 +36,3 @@ def run_task(task: Task) -> Report:
         unclean=sum(not run.clean and not run.wrong for _, run in runs),
         failures=[describe(task.scenario, pair, run) for pair, run in runs if run.wrong],
     )
-
-
-@cache
-def process_runner() -> Runner:
-    """The one of this process, running until the process ends."""
-    runner = Runner()
-    until_the_end = ExitStack()
-    until_the_end.enter_context(runner.running())
-    atexit.register(until_the_end.close)
-    return runner

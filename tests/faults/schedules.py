@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from tests.faults.emulator import open_emulator
 from tests.faults.injection import Injector
-from tests.faults.kinds import Fault, Point
+from tests.faults.kinds import AT_EVERY_CALL, Fault, Point
 from tests.faults.lambdas import Lambdas
 from tests.faults.scenarios import SCENARIOS, Then
 from tests.faults.state_check import Wrong, check_parked, check_state
@@ -33,6 +33,7 @@ class Runner:
         self.injector = Injector(emulator)
         self._world = World(emulator, self.injector, Lambdas(emulator, self.injector))
         self._stages: dict[str, tuple[Snapshot, Then]] = {}
+        self._calls: dict[str, Sequence[Point]] = {}
 
     @contextmanager
     def running(self) -> Iterator[None]:
@@ -63,6 +64,12 @@ class Runner:
             return Run(injector.points, clean=False, wrong=f"{wrong}")
         return Run(injector.points, clean)
 
+    def _points(self, name: str) -> Sequence[Point]:
+        """Of the scenario without faults."""
+        if name not in self._calls:
+            self._calls[name] = self.run(name).points
+        return self._calls[name]
+
     def _prepared(self, name: str) -> tuple[Snapshot, Then]:
         if name not in self._stages:
             self._world.begin()
@@ -72,8 +79,16 @@ class Runner:
 
     def singles(self, name: str) -> Iterator[Fault]:
         """Each kind of fault at each call of the scenario."""
-        for point in self.run(name).points:
+        for point in self._points(name):
             yield from (Fault(point.number, kind) for kind in point.kinds)
+
+    def essentials(self, name: str, before: Sequence[str]) -> Iterator[Fault]:
+        """Of these the kinds of AT_EVERY_CALL; the others where the scenarios before it do not call from there."""
+        tried = {(point.site, point.life) for each in before for point in self._points(each)}
+        for point in self._points(name):
+            is_new = (point.site, point.life) not in tried
+            tried.add((point.site, point.life))
+            yield from (Fault(point.number, kind) for kind in point.kinds if is_new or kind in AT_EVERY_CALL)
 
     def seconds(self, name: str, first: Fault) -> Iterator[tuple[Fault, Fault]]:
         """The first fault, and each kind of fault at each later call of the run that has it."""

@@ -1,4 +1,4 @@
-"""Every AWS call of the product is a crash point of some scenario; test_faults_in_*.py try each fault at each."""
+"""Every AWS call of the product is a crash point of some scenario; test_faults_in_*.py try the faults at each."""
 
 from __future__ import annotations
 
@@ -9,9 +9,19 @@ from pathlib import Path
 import pytest
 
 from tests.faults.call_sites import HiddenCall, Site, call_sites, sites_in
-from tests.faults.kinds import ACKNOWLEDGE, Kind, Point
+from tests.faults.kinds import ACKNOWLEDGE, AT_EVERY_CALL, Kind, Point
 from tests.faults.scenarios import SCENARIOS
 from tests.faults.schedules import Runner
+
+
+def _files() -> dict[str, list[str]]:
+    """The scenarios of each file that tries them."""
+    found = {}
+    for path in sorted(Path(__file__).parent.glob("test_faults_in_*.py")):
+        module = importlib.import_module(f"tests.faults.{path.stem}")
+        (mark,) = module.test_faults_at_every_call.pytestmark
+        found[path.stem] = list(mark.args[1])
+    return found
 
 
 def test_every_call_site_is_covered(running: Runner) -> None:
@@ -28,13 +38,20 @@ def test_faults_come_before_the_effect_and_after_it_and_with_a_crash(site: Site)
 
 
 def test_every_scenario_is_in_one_of_the_files() -> None:
-    shared_out = Counter(
-        name
-        for path in Path(__file__).parent.glob("test_faults_in_*.py")
-        for mark in importlib.import_module(f"tests.faults.{path.stem}").test_every_fault_at_every_call.pytestmark
-        for name in mark.args[1]
-    )
-    assert shared_out == Counter(list(SCENARIOS))
+    assert Counter(name for names in _files().values() for name in names) == Counter(list(SCENARIOS))
+
+
+@pytest.mark.parametrize("names", _files().values(), ids=_files())
+def test_every_kind_of_fault_is_tried_at_every_call_site_of_a_file(running: Runner, names: list[str]) -> None:
+    possible, tried = set(), set()
+    for n, name in enumerate(names):
+        points = running.run(name).points
+        possible |= {(point.site, point.life, kind) for point in points for kind in point.kinds}
+        faults = set(running.essentials(name, names[:n]))
+        tried |= {(points[fault.call - 1].site, points[fault.call - 1].life, fault.kind) for fault in faults}
+        everywhere = {(point.number, kind) for point in points for kind in AT_EVERY_CALL & set(point.kinds)}
+        assert everywhere <= {(fault.call, fault.kind) for fault in faults}
+    assert tried == possible
 
 
 def test_calls_are_found_in_the_source() -> None:

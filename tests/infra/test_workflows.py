@@ -84,6 +84,7 @@ def test_what_every_push_runs() -> None:
     assert commands >= {
         *("make lint", "make types"),
         *("make test", "make test-browser", "make test-tutorial", "make demo", "make stop", "make test-compose"),
+        *("make faults FAULTS=--singles", 'make chaos CHAOS_ARGS="--jobs 510 --callers 6 --seconds 300"'),
     }
     assert ci["on"]["push"] is None, "of whatever branch"
     matrix = ci["jobs"]["embedded"]["strategy"]["matrix"]

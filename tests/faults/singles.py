@@ -1,0 +1,17 @@
+"""One fault in a life: every kind at every call, a scenario at a time."""
+
+from __future__ import annotations
+
+from tests.faults.processes import Report, process_runner
+from tests.faults.schedules import describe
+
+
+def run_scenario(name: str) -> Report:
+    runner = process_runner()
+    runs = [(fault, runner.run(name, [fault])) for fault in runner.singles(name)]
+    return Report(
+        possible=len(runs),
+        run=len(runs),
+        unclean=sum(not run.clean and not run.wrong for _, run in runs),
+        failures=[describe(name, [fault], run) for fault, run in runs if run.wrong],
+    )
