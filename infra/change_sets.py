@@ -149,6 +149,11 @@ class Stacks:
         if stack is None:
             return False
         status = stack["StackStatus"]
+        if status == "DELETE_FAILED" and not self._allow_loss:
+            raise OperatorError(
+                f"{name} is half deleted ({status}), and would be removed and made anew: "
+                "ALLOW_REPLACEMENT=yes allows it"
+            )
         if status in UNUSABLE:
             self._progress.event(name, status, "removing what is left of an earlier try")
             self._delete_unusable(name)

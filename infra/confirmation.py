@@ -18,8 +18,16 @@ def confirm_destruction(
     progress.say(f"this deletes the stage {stage} in {target.place}, for good:")
     for line in what_is_there(target, held):
         progress.say(f"  {line}")
-    if given is None and input(f"type {stage} to go on: ").strip() != stage:
+    if given is None and _typed(f"type {stage} to go on: ") != stage:
         raise OperatorError("nothing was deleted")
+
+
+def _typed(prompt: str) -> str:
+    try:
+        return input(prompt).strip()
+    except EOFError:  # Ctrl-D
+        print(file=sys.stderr)
+        return ""
 
 
 def check_confirmation(stage: str, given: str | None) -> None:

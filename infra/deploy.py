@@ -11,6 +11,7 @@ from infra.deployment import Deployer, answers
 from infra.errors import OperatorError
 from infra.progress import Progress
 from infra.retained import held_by
+from infra.same_place import check_place
 from infra.settings import LOCAL_STAGE, Settings, check_stage, read_settings
 from infra.stage_diff import print_diff, stage_diff
 from infra.stage_file import Deployment, earlier_deployment, read_deployment, stage_file
@@ -49,6 +50,7 @@ def _up(stage: str, wanted: str, overrides: dict[str, str], settings: Settings, 
         raise OperatorError("there is no target")
     target.check_parameters(overrides)
     progress.say(f"target: {target.place}, stage {stage} ({target.why})")
+    check_place(target, earlier_deployment(settings.state_dir, stage))
     may_lose = allow_replacement or stage == LOCAL_STAGE
     deployer = Deployer(target, stage, settings, progress, overrides, allow_replacement=may_lose)
     print_result(deployer.up())
@@ -61,6 +63,7 @@ def _diff(stage: str, wanted: str, overrides: dict[str, str], settings: Settings
         raise OperatorError(f"nothing answers at {settings.emulator_url}: everything would be made anew")
     target.check_parameters(overrides)
     progress.say(f"target: {target.place}, stage {stage} ({target.why}); nothing is changed")
+    check_place(target, earlier_deployment(settings.state_dir, stage))
     diffs = stage_diff(Deployer(target, stage, settings, progress, overrides))
     print_diff(diffs, progress)
     return any(diff.differs or diff.note for diff in diffs)
@@ -81,6 +84,7 @@ def _destroy(stage: str, wanted: str, settings: Settings, confirmed: str | None)
         progress.say(f"nothing answers at {settings.emulator_url}, so there is nothing to destroy")
         return
     progress.say(f"target: {target.place}, stage {stage} ({target.why})")
+    check_place(target, earlier_deployment(settings.state_dir, stage))
     if stage != LOCAL_STAGE:
         confirm_destruction(target, stage, held_by(target, stage), confirmed, progress)
     Teardown(target, stage, settings, progress).destroy()

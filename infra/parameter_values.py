@@ -1,11 +1,14 @@
 """What operators give for the templates' parameters, checked before anything is changed."""
 
 import difflib
+import math
 import re
 from collections.abc import Iterable, Mapping
 
 from infra.errors import OperatorError
 from infra.templates import Template
+
+_FRACTIONS = {"ApiErrorRate", "RateLimit", "StageRateLimit"}  # AWS takes nothing but whole numbers for the others
 
 
 def check_values(given: Mapping[str, str], templates: Iterable[Template]) -> None:
@@ -34,6 +37,10 @@ def _check(name: str, value: str, told: Template) -> None:
             number = float(value)
         except ValueError:
             raise OperatorError(f"{name} must be a number, not {value!r}") from None
+        if math.isinf(number):
+            raise OperatorError(f"{name} must be a number that ends, not {value}")
+        if name not in _FRACTIONS and not number.is_integer():
+            raise OperatorError(f"{name} must be a whole number, not {value}")
         least, most = float(told.get("MinValue", "-inf")), float(told.get("MaxValue", "inf"))
         if not least <= number <= most:
             raise OperatorError(f"{name} must be from {least:g} to {most:g}, not {value}")

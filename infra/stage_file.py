@@ -29,13 +29,16 @@ def stage_file(state_dir: Path, stage: str) -> Path:
 def write_deployment(state_dir: Path, deployment: Deployment) -> Path:
     """Replaces the stage's file at once, readable by its owner only."""
     path = stage_file(state_dir, deployment.stage)
-    state_dir.mkdir(parents=True, exist_ok=True)
     draft = path.with_suffix(".json.new")
-    draft.unlink(missing_ok=True)
-    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        json.dump(asdict(deployment), file, indent=2)
-        file.write("\n")
-    draft.replace(path)
+    try:
+        state_dir.mkdir(parents=True, exist_ok=True)
+        draft.unlink(missing_ok=True)
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            json.dump(asdict(deployment), file, indent=2)
+            file.write("\n")
+        draft.replace(path)
+    except OSError as error:
+        raise OperatorError(f"{path} cannot be written: {error.strerror}") from None
     return path
 
 
@@ -54,5 +57,7 @@ def read_deployment(state_dir: Path, stage: str) -> Deployment:
         return Deployment(**json.loads(path.read_text()))
     except FileNotFoundError:
         raise OperatorError(f"the stage {stage!r} is not deployed (no {path})") from None
+    except OSError as error:
+        raise OperatorError(f"{path} cannot be read: {error.strerror}") from None
     except (ValueError, TypeError):
         raise OperatorError(f"{path} is damaged; deploy again") from None

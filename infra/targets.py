@@ -1,5 +1,6 @@
 """Where to deploy: the embedded emulator, LocalStack or AWS."""
 
+import contextlib
 import platform
 from dataclasses import dataclass, field
 from typing import Any
@@ -143,7 +144,10 @@ def identify(url: str) -> str | None:
         return None
     except requests.RequestException as error:
         raise OperatorError(f"{url} does not answer as an emulator does: {type(error).__name__}") from None
-    document = response.json() if response.ok and "json" in response.headers.get("content-type", "") else None
+    document = None
+    if response.ok and "json" in response.headers.get("content-type", ""):
+        with contextlib.suppress(ValueError):
+            document = response.json()
     if not isinstance(document, dict) or "services" not in document:
         raise OperatorError(
             f"{url} is taken by something that is no emulator; choose a free port with JOBPIPE_PORT=..."

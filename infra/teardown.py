@@ -13,7 +13,7 @@ from infra.progress import Progress
 from infra.retained import delete_held, held_by, of_kind, unprotect
 from infra.settings import Settings
 from infra.stack_names import app_stack, foundation_stack, log_groups, operations_stack
-from infra.stage_file import stage_file
+from infra.stage_file import earlier_deployment, stage_file
 from infra.targets import Target
 
 _DELETE_AT_ONCE = 1000  # objects per DeleteObjects
@@ -36,8 +36,10 @@ class Teardown:
         delete_keys(self.target.client("apigateway"), self.stage)  # nobody gets in any more
         self._stacks().delete(operations_stack(self.stage))  # so that no alarm rings for what goes
         # writers first, so that nothing refills a bucket that was emptied
-        with ThreadPoolExecutor(len(APPS)) as pool:
-            list(pool.map(lambda app: self._stacks().delete(app_stack(self.stage, app)), APPS))
+        # A client each, made here: boto3's sessions are not for several threads.
+        apps = [(self._stacks(), app_stack(self.stage, app)) for app in APPS]
+        with ThreadPoolExecutor(len(apps)) as pool:
+            list(pool.map(lambda app: app[0].delete(app[1]), apps))
         held = held_by(self.target, self.stage)
         for bucket in of_kind(held, "AWS::S3::Bucket"):
             self._empty(bucket)
@@ -46,7 +48,9 @@ class Teardown:
         delete_held(self.target, held, self.progress)  # in the local stage nothing is left
         delete_strays(self.target, self.stage)
         self._delete_log_groups()
-        stage_file(self.settings.state_dir, self.stage).unlink(missing_ok=True)
+        earlier = earlier_deployment(self.settings.state_dir, self.stage)
+        if earlier is None or earlier.endpoint_url == self.target.endpoint_url:  # else it is another emulator's
+            stage_file(self.settings.state_dir, self.stage).unlink(missing_ok=True)
 
     def _stacks(self) -> Stacks:
         return Stacks(self.target.client("cloudformation"), self.progress, self.target.poll_seconds)

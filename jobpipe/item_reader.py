@@ -2,25 +2,35 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from jobpipe.errors import InternalError, NotFound
-from jobpipe.item import StoredItem
+from jobpipe.item import DocumentRef, StoredItem
 from jobpipe.ports import DocumentStore, ItemStore
 
 
 def read_item(items: ItemStore, documents: DocumentStore, item_id: str) -> tuple[StoredItem, str]:
-    """The item's row and its document's JSON text, of one committed version; NotFound if there is no such item."""
+    """The item's row and its document's JSON text, of one committed version; NotFound if there is no such item.
+
+    The row names the S3 version that was read: whoever keeps that reads the same when the item is gone.
+    """
     item = items.get(item_id)
     if item is None:
         raise NotFound(f"There is no item {item_id}.")
-    return item, document_text(documents, item)
+    ref, text = _document(documents, item)
+    return (item if ref == item.document else replace(item, document=ref)), text
 
 
 def document_text(documents: DocumentStore, item: StoredItem) -> str:
     """The document of this row, also when a later version has been committed since the row was read."""
+    return _document(documents, item)[1]
+
+
+def _document(documents: DocumentStore, item: StoredItem) -> tuple[DocumentRef, str]:
     if item.inline is not None:
-        return item.inline
+        return item.document, item.inline
     # By its S3 version, so that the clean-up of a later commit cannot take it away between the two reads.
-    text = documents.get(item.document)
-    if text is None:
+    found = documents.get(item.document)
+    if found is None:
         raise InternalError(f"The document of item {item.item_id} is missing.")
-    return text
+    return found

@@ -91,10 +91,11 @@ class DocumentStore(Protocol):
 
     def put(self, key: str, text: str) -> DocumentRef: ...
 
-    def get(self, ref: DocumentRef) -> str | None:
+    def get(self, ref: DocumentRef) -> tuple[DocumentRef, str] | None:
         """The document as it was put, even if it was deleted since; None when the bucket keeps it no longer.
 
-        Keys are written once. Should a put have been repeated on its way, what lies under the key is the same.
+        Keys are written once. Should a put have been repeated on its way, what lies under the key is the same; the
+        reference that comes with it is that of the version that was read.
         """
 
     def get_by_key(self, key: str) -> str | None:

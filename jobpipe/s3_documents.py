@@ -27,22 +27,27 @@ class S3Documents:
             )
         return DocumentRef(key, answer["VersionId"])
 
-    def get(self, ref: DocumentRef) -> str | None:
+    def get(self, ref: DocumentRef) -> tuple[DocumentRef, str] | None:
         try:
             with outages(_BUCKET):
                 answer = self._clients.s3.get_object(Bucket=self._bucket, Key=ref.key, VersionId=ref.version_id)
-                return answer["Body"].read().decode()
+                return ref, answer["Body"].read().decode()
         except ClientError as error:
             if error_code(error) not in _GONE:
                 raise
         # A put that timed out and was repeated may have arrived last: then its version is the current one, and
         # lifecycle expires the one that the row names. Both are the same text, since keys are written once.
-        return self.get_by_key(ref.key)
+        return self._current(ref.key)
 
     def get_by_key(self, key: str) -> str | None:
+        found = self._current(key)
+        return None if found is None else found[1]
+
+    def _current(self, key: str) -> tuple[DocumentRef, str] | None:
         try:
             with outages(_BUCKET):
-                return self._clients.s3.get_object(Bucket=self._bucket, Key=key)["Body"].read().decode()
+                answer = self._clients.s3.get_object(Bucket=self._bucket, Key=key)
+                return DocumentRef(key, answer["VersionId"]), answer["Body"].read().decode()
         except ClientError as error:
             if error_code(error) in _GONE:
                 return None

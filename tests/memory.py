@@ -239,8 +239,12 @@ class MemoryDocuments:
         self.versions[key, version_id] = text
         return DocumentRef(key, version_id)
 
-    def get(self, ref: DocumentRef) -> str | None:
-        return self.versions.get((ref.key, ref.version_id), self.get_by_key(ref.key))
+    def get(self, ref: DocumentRef) -> tuple[DocumentRef, str] | None:
+        text = self.versions.get((ref.key, ref.version_id))
+        if text is not None:
+            return ref, text
+        current = self.current.get(ref.key)
+        return None if current is None else (DocumentRef(ref.key, self.latest[ref.key]), current)
 
     def get_by_key(self, key: str) -> str | None:
         return self.current.get(key)

@@ -112,7 +112,8 @@ def _result_json(job: Job, documents: DocumentStore) -> str:
         return DELETED
     document = job.result
     if document is None and job.result_document is not None:
-        document = documents.get(job.result_document)
+        found = documents.get(job.result_document)
+        document = None if found is None else found[1]
     if document is None:  # the bucket keeps versions for longer than jobs live
         raise InternalError(f"The result of job {job.job_id} is missing.")
     return item_json(job.item_id, document)

@@ -13,6 +13,7 @@ _S3 = {"PutObject": "s3_put", "GetObject": "s3_get", "ListObjectsV2": "s3_list",
 _SQS_BYTES = 64 * 1024
 _FULL_BATCH = 10
 _BATCH = 100  # commands of a POST /batches
+_UNDO_DAYS = 31  # infra/foundation.yaml, whatever JobRetentionDays says
 _DAYS_OF_MONTH = Decimal("30.4")
 OPERATIONS = ("create", "update", "delete", "read")
 
@@ -107,7 +108,7 @@ class Pipeline:
         row = Decimal(self.data.assumed["job_row_bytes"]) / GB * days / _DAYS_OF_MONTH
         document = self.data.operation("api", f"accept_{_created(operation)}").message_bytes / GB
         superseded = (
-            document * (days + 1) / _DAYS_OF_MONTH if _kind(operation) in {"update", "delete"} else Decimal()
+            document * _UNDO_DAYS / _DAYS_OF_MONTH if _kind(operation) in {"update", "delete"} else Decimal()
         )
         return Usage.of(dynamodb_gb_month=row, dynamodb_recovery_gb_month=row, s3_gb_month=superseded)
 

@@ -31,7 +31,7 @@ def test_a_document_that_is_gone_is_put_from_the_row(store: Audited) -> None:
     assert one(store.audit()).remedy == "put the document anew from the row"
     store.repair()
     mended = store.item(item.item_id)
-    assert store.stores.documents.get(mended.document) == item.inline
+    assert store.stores.documents.get(mended.document) == (mended.document, item.inline)
     assert replace(mended, document=item.document) == item, "nothing else has changed"
     store.apply(SetFields(item.item_id, {"price": 1}))
     assert store.audit() == []

@@ -224,10 +224,10 @@ def test_documents(stores: Stores) -> None:
     prefix = f"items/{uuid.uuid4()}/job/"
     text = '{"name":"é"}'
     one, two = stores.documents.put(prefix + "1.json", text), stores.documents.put(prefix + "2.json", "{}")
-    assert stores.documents.get(one) == text
+    assert stores.documents.get(one) == (one, text)
     assert stores.documents.keys(prefix) == [one.key, two.key]
     stores.documents.delete([one.key])
-    assert stores.documents.get(one) == text, "the bucket is an undo window"
+    assert stores.documents.get(one) == (one, text), "the bucket is an undo window"
     assert stores.documents.keys(prefix) == [two.key]
     stores.documents.delete([one.key, two.key])
     assert stores.documents.keys(prefix) == []

@@ -141,9 +141,9 @@ class Lab:
 
     def lose_version(self, item: StoredItem) -> None:
         """A put that was repeated arrived last, and lifecycle has expired the version that the row names."""
-        text = self.stores.documents.get(item.document)
-        assert text is not None
-        self.stores.documents.put(item.document.key, text)
+        found = self.stores.documents.get(item.document)
+        assert found is not None
+        self.stores.documents.put(item.document.key, found[1])
         self.stage.aws("s3").delete_object(
             Bucket=self.resources["documents_bucket"], Key=item.document.key, VersionId=item.document.version_id
         )

@@ -200,6 +200,17 @@ class Aws:
         )
 
 
+def test_a_stack_that_is_half_deleted_is_not_made_anew_unless_that_is_allowed() -> None:
+    aws = Aws()
+    aws.status, aws.mended = "DELETE_FAILED", True
+    stacks = Stacks(aws, Progress(Console(quiet=True)), 0, allow_loss=False)
+    with pytest.raises(OperatorError, match=r"first is half deleted .*ALLOW_REPLACEMENT=yes"):
+        stacks.deploy("first", {"Resources": {}}, {})
+    assert aws.status == "DELETE_FAILED"
+    Stacks(aws, Progress(Console(quiet=True)), 0, allow_loss=True).deploy("first", {"Resources": {}}, {})
+    assert aws.status == "CREATE_COMPLETE"
+
+
 def test_protected_tables_of_a_failed_roll_back_do_not_stand_in_the_way_of_the_next_try() -> None:
     aws = Aws()
 

@@ -268,6 +268,9 @@ def test_a_destruction_on_a_terminal_shows_what_is_lost_and_wants_the_name(
     prod.request("POST", "/items", {"name": unique("Seen"), "description": "d"}, headers=WAIT)
     held = held_by(target, PROD)
 
+    os.write(terminal, b"\x04")  # Ctrl-D
+    with pytest.raises(OperatorError, match="nothing was deleted"):
+        confirm_destruction(target, PROD, held, None, Progress(console))
     os.write(terminal, b"yes\n")
     with pytest.raises(OperatorError, match="nothing was deleted"):
         confirm_destruction(target, PROD, held, None, Progress(console))

@@ -37,6 +37,14 @@ def test_the_file_holds_a_key_so_only_its_owner_reads_it(tmp_path: Path) -> None
     assert [each.name for each in tmp_path.iterdir()] == ["local.json"]
 
 
+def test_a_file_that_cannot_be_had_is_one_line(tmp_path: Path) -> None:
+    stage_file(tmp_path, "local").mkdir()
+    with pytest.raises(OperatorError, match=r"local\.json cannot be read: Is a directory"):
+        read_deployment(tmp_path, "local")
+    with pytest.raises(OperatorError, match=r"local\.json cannot be written: Is a directory"):
+        write_deployment(tmp_path, DEPLOYMENT)
+
+
 @pytest.mark.parametrize("endpoint_url", [None, "http://127.0.0.1:4566"])
 def test_a_key_is_printed_only_where_it_is_an_emulators(
     endpoint_url: str | None, capsys: pytest.CaptureFixture[str]

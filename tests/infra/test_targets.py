@@ -22,10 +22,23 @@ def unused(tmp_path: Path) -> Settings:
     return Settings(stage="local", port=port, endpoint_url=None, state_dir=tmp_path)
 
 
-@pytest.fixture
-def something_else(tmp_path: Path) -> Iterator[Settings]:
+class SaysJson(BaseHTTPRequestHandler):
+    """And sends none."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.end_headers()
+        self.wfile.write(b"OK")
+
+    def log_message(self, *_: object) -> None:
+        """Nothing."""
+
+
+@pytest.fixture(params=[BaseHTTPRequestHandler, SaysJson])
+def something_else(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Settings]:
     """Settings of a port where a web server listens that is no emulator."""
-    with HTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as server:
+    with HTTPServer(("127.0.0.1", 0), request.param) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         yield Settings(stage="local", port=server.server_port, endpoint_url=None, state_dir=tmp_path)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from botocore.stub import Stubber
 
+from jobpipe.clock import rfc3339
 from jobpipe.commands import DeleteItem
 from jobpipe.job import new_job
 from scripts.audit_log import ApiLog
@@ -35,4 +37,18 @@ def test_only_a_202_that_names_the_job_promises_it(line: Any, answered: bool) ->
     with Stubber(logs) as stub:
         message = line if isinstance(line, str) else json.dumps(line)
         stub.add_response("filter_log_events", {"events": [{"message": message}]})
+        stub.add_response("describe_log_groups", {"logGroups": [{"logGroupName": "group"}]})
         assert ApiLog(logs, "group").was_answered(JOB, None) == answered
+
+
+@pytest.mark.parametrize(("days", "answered"), [(7, True), (30, False)])
+def test_what_is_older_than_the_log_may_have_been_promised(days: int, answered: bool) -> None:
+    logs = a_client("logs")
+    job = replace(JOB, created_at=rfc3339(datetime.now(UTC) - timedelta(days=20)))
+    groups = [{"logGroupName": "group-2"}, {"logGroupName": "group", "retentionInDays": days}]
+    with Stubber(logs) as stub:
+        stub.add_response("filter_log_events", {"events": []})
+        stub.add_response("describe_log_groups", {"logGroups": groups}, {"logGroupNamePrefix": "group"})
+        assert ApiLog(logs, "group").was_answered(job, None) == answered
+        stub.add_response("filter_log_events", {"events": []})
+        assert not ApiLog(logs, "group").was_answered(job, datetime.now(UTC)), "since the audit"

@@ -159,7 +159,7 @@ class WatchedDocuments(MemoryDocuments):
         self.touched.add(key)
         return super().put(key, text)
 
-    def get(self, ref: DocumentRef) -> str | None:
+    def get(self, ref: DocumentRef) -> tuple[DocumentRef, str] | None:
         self.touched.add(ref.key)
         return super().get(ref)
 

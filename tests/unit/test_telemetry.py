@@ -145,6 +145,20 @@ def test_no_event_is_logged_at_any_level(said: io.StringIO, monkeypatch: pytest.
     assert SECRET not in said.getvalue()
 
 
+def test_what_was_promised_is_told_at_any_level(said: io.StringIO) -> None:
+    """The audit asks the log for it."""
+    before = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        pipeline = Pipeline()
+        job = pipeline.request("POST", "/items", {"name": "Tent", "description": "d"}).json["id"]
+        pipeline.request("GET", f"/jobs/{job}")
+    finally:
+        logger.setLevel(before)
+    (line,) = map(json.loads, said.getvalue().splitlines())
+    assert (line["message"], line["status"], line["job_id"]) == ("request", 202, job)
+
+
 def test_a_line_tells_which_invocation_it_is_of(said: io.StringIO) -> None:
     pipeline = Pipeline()
     for request_id in ("first", "second"):

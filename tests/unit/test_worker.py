@@ -160,6 +160,19 @@ def test_an_item_that_changed_meanwhile_is_read_again(pipeline: Pipeline, monkey
     pipeline.check_consistent()
 
 
+def test_a_read_keeps_the_version_that_it_read(pipeline: Pipeline) -> None:
+    """A put that was repeated arrived last, and lifecycle has expired the version that the row names."""
+    large = {**GOOD, "text": "x" * 2000}
+    item_id = pipeline.do("POST", "/items", large)["item_id"]
+    row = pipeline.items.rows[item_id].document
+    text = pipeline.documents.versions.pop((row.key, row.version_id))
+    pipeline.documents.put(row.key, text)
+    read = pipeline.do("POST", "/jobs", {"operation": "read", "item_id": item_id})
+    assert pipeline.do("PUT", f"/items/{item_id}", {"text": ""})["status"] == "succeeded"
+    assert row.key not in pipeline.documents.current
+    assert pipeline.request("GET", f"/jobs/{read['id']}").json["result"]["text"] == large["text"]
+
+
 def test_a_message_of_another_generation_changes_nothing(pipeline: Pipeline) -> None:
     pipeline.request("POST", "/items", GOOD)
     (job,) = pipeline.jobs.rows.values()
