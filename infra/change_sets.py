@@ -79,6 +79,8 @@ class Stacks:
         status = stack["StackStatus"] if stack else ""
         if status in UNUSABLE:
             note = f"it is {status}: a deployment removes it and makes it anew"
+            if status == "DELETE_FAILED" and not self._allow_loss:
+                note += ", if ALLOW_REPLACEMENT=yes allows it"
             return StackDiff(name, all_added(template), note=note)
         if stack:
             refuse_busy(name, status)

@@ -23,7 +23,8 @@ def stage_diff(deployer: Deployer) -> list[StackDiff]:
     deployer.check_encryption()
     given, defaults = deployer.parameters()
     target = deployer.target
-    stacks = Stacks(target.client("cloudformation"), deployer.progress, target.poll_seconds)
+    may_lose = deployer.allow_replacement
+    stacks = Stacks(target.client("cloudformation"), deployer.progress, target.poll_seconds, allow_loss=may_lose)
     shared = SharedParameters(stacks, deployer.progress, defaults)
     name, template = foundation_stack(deployer.stage), foundation_for(deployer.stage)
     diffs = [stacks.diff(name, template, shared.given_to(name, template, given), defaults)]

@@ -320,7 +320,11 @@ def test_failures_that_cannot_be_written_are_told_and_found_out_before_anything_
     text = "name,description\nA,d\nB\n"
     write("a.csv", text)
     assert "none is no folder" in jobpipe.fails(1, "import", "a.csv", "--failures", "none/f.csv")
-    assert not service.items
+    with monkeypatch.context() as read_only:
+        read_only.setattr(os, "access", lambda _, mode: mode != os.W_OK)
+        assert "is read-only" in jobpipe.fails(1, "import", "a.csv")
+        assert not service.items
+        assert jobpipe("import", "-", "--format", "csv", "--failures", "/dev/null", said="name\n").exit_code == 0
 
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device", "import.failed.csv")

@@ -207,6 +207,7 @@ def test_a_stack_that_is_half_deleted_is_not_made_anew_unless_that_is_allowed() 
     with pytest.raises(OperatorError, match=r"first is half deleted .*ALLOW_REPLACEMENT=yes"):
         stacks.deploy("first", {"Resources": {}}, {})
     assert aws.status == "DELETE_FAILED"
+    assert "ALLOW_REPLACEMENT=yes" in stacks.diff("first", {"Resources": {}}, {}).note
     Stacks(aws, Progress(Console(quiet=True)), 0, allow_loss=True).deploy("first", {"Resources": {}}, {})
     assert aws.status == "CREATE_COMPLETE"
 

@@ -214,6 +214,8 @@ class Import:
 
 def check_folder(failures: Path) -> None:
     """OperatorError if the file of failures could not be written: better known before anything is sent."""
+    if failures.exists() and not failures.is_file():  # a device or a pipe
+        return
     folder = failures.parent
     if not folder.is_dir():
         raise OperatorError(f"{failures} cannot be written: {folder} is no folder")
