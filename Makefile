@@ -194,24 +194,24 @@ clean: ## remove what was built, but no environment and no deployment
 .venv/.installed: requirements-dev.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
 		{ echo 'make: Python 3.11 or newer is needed; PYTHON=... names it' >&2; exit 1; }
-	@echo 'installing the tools into .venv ...'
+	@echo 'installing the tools into .venv ...' >&2
 	@$(PYTHON) -m venv .venv || { echo 'make: the venv module of $(PYTHON) does not work' >&2; exit 1; }
 	@$(PY) -m pip install -qq --disable-pip-version-check --require-hashes -r requirements-dev.lock
 	@$(PY) -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
 .venv/.bench-installed: tests/bench/requirements.lock .venv/.installed
-	@echo 'installing what the benchmark compares with (Celery, Flask) and the plots ...'
+	@echo 'installing what the benchmark compares with (Celery, Flask) and the plots ...' >&2
 	@$(PY) -m pip install -qq --disable-pip-version-check --require-hashes -r $<
 	@touch $@
 
 .venv/.browser-installed: tests/browser/requirements.lock .venv/.installed
-	@echo 'installing what drives a browser (Playwright, axe) ...'
+	@echo 'installing what drives a browser (Playwright, axe) ...' >&2
 	@$(PY) -m pip install -qq --disable-pip-version-check --require-hashes -r $<
 	@touch $@
 
 $(CHECKS)/.installed: infra/checks/requirements.lock
-	@echo 'installing the checks (checkov, pip-audit) ...'
+	@echo 'installing the checks (checkov, pip-audit) ...' >&2
 	@$(PYTHON) -m venv $(CHECKS) || { echo 'make: the venv module of $(PYTHON) does not work' >&2; exit 1; }
 	@$(CHECKS)/bin/python -m pip install -qq --disable-pip-version-check --require-hashes -r $<
 	@touch $@

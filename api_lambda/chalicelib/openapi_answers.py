@@ -55,7 +55,7 @@ ENDED: tuple[type[ProblemError], ...] = (CommandCancelled, AttemptsSpent, Comman
 """How any command may end, if its caller prefers to wait."""
 
 _MEANINGS = {
-    400: "The request is not valid; nothing was stored or queued.",
+    400: "The request is not valid; nothing was stored or queued. With Preference-Applied: so the command ended.",
     403: "There is no API key, or not a good one.",
     404: "There is no such resource.",
     409: "It goes against the state that things are in.",
@@ -70,7 +70,7 @@ _MEANINGS = {
     504: "The gateway gave up waiting. The request may still have taken effect.",
 }
 _RETRY_AFTER = (429, 503, 504)
-_MAY_BE_FINAL = (404, 409, 412, 413, 500, 503)
+_MAY_BE_FINAL = (400, 404, 409, 412, 413, 500, 503)
 """What a command may end with."""
 
 

@@ -338,8 +338,8 @@ def _batches() -> dict[str, Schema]:
         },
         "CommandProblem": {
             **_problem([problem.slug for problem in COMMAND_PROBLEMS], {}),
-            "description": "Why there is no job: 400 or 413 of a command that is refused, 503 of one that could not"
-            " be queued, 404 of one whose job has expired.",
+            "description": "Why there is no job: 400 or 413 of a command that is refused, 503 or 500 of one that"
+            " could not be queued, 404 of one whose job has expired.",
             "required": ["type", "title", "status", "detail"],
         },
         "Batch": {

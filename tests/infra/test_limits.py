@@ -132,19 +132,23 @@ def test_whatever_is_queued_can_be_parked_with_a_reason(foundation: Template) ->
     assert limits.MAX_COMMAND_BYTES < limits.MAX_QUEUED_BYTES
 
 
-def test_claims_outlive_the_jobs_that_may_need_them(foundation: Template) -> None:
+def test_claims_outlive_the_jobs_that_may_need_them(foundation: Template, worker: Template) -> None:
     (rule,) = [each for each in lifecycle(foundation) if "ExpirationInDays" in each]
     assert (rule["Prefix"], rule["Status"]) == ("claims/", "Enabled")
-    longest = timedelta(days=max(map(int, allowed(foundation, "JobRetentionDays"))))
+    longest = timedelta(days=max(map(int, allowed(worker, "JobRetentionDays"))))
     expire = rule["ExpirationInDays"]
     assert expire == limits.claim_days(longest) == 59, "of today's retention or of a longer one before"
     assert expire * ONE_DAY > 2 * limits.QUEUE_RETENTION + longest
 
 
-def test_versions_outlive_the_jobs_that_speak_of_them(foundation: Template) -> None:
+def test_versions_outlive_the_jobs_that_speak_of_them(foundation: Template, worker: Template) -> None:
     (rule,) = [each for each in lifecycle(foundation) if "NoncurrentVersionExpiration" in each]
     kept = rule["NoncurrentVersionExpiration"]["NoncurrentDays"]
-    assert all(kept > int(days) for days in allowed(foundation, "JobRetentionDays"))
+    assert all(kept > int(days) for days in allowed(worker, "JobRetentionDays"))
+
+
+def test_both_apps_allow_the_same_retention(api: Template, worker: Template) -> None:
+    assert api["Parameters"]["JobRetentionDays"] == worker["Parameters"]["JobRetentionDays"]
 
 
 def lifecycle(foundation: Template) -> list[dict[str, Any]]:

@@ -33,6 +33,7 @@ async function call(method, path, { headers = {}, body, key = theKey() } = {}) {
   // It has whole seconds: an answer that is less than one off says nothing new.
   if (date && Math.abs(serverNow() - date) > 1500) ahead = Date.now() - date;
   const retryAfter = Number(response.headers.get("Retry-After")) || null;
+  if (response.ok && !/json/.test(response.headers.get("Content-Type"))) throw new Unreachable("Something else answers in the service's place.");
   if (response.ok) return { status: response.status, text, headers: response.headers, retryAfter };
   let problem = {};
   try {
@@ -65,8 +66,8 @@ function repeat(step) {
     try {
       again.due = Date.now() + 1000 * await step();
     } catch (error) {
-      if (!(error instanceof Refused || error instanceof Unreachable)) throw error;
       again.due = Date.now() + 1000 * (error.retryAfter ?? 5);
+      if (!(error instanceof Refused || error instanceof Unreachable)) throw error;
     } finally {
       again.running = false;
     }

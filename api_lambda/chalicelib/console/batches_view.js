@@ -26,9 +26,11 @@ async function readBatch() {
     const batch = JSON.parse(answer.text);
     if (batch.done && $("batch-badge").textContent === "running") say("The batch has ended.");
     batchDone = batch.done;
+    tell("batch-error", "");
     renderBatch(batch);
     return answer.retryAfter ?? 1;
   } catch (error) {
+    if (id !== openBatch) return 0;
     tell("batch-error", said(error));
     batchDone = error instanceof Refused && error.status < 500 && error.status !== 429;
     throw error;

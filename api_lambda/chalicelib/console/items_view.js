@@ -3,11 +3,13 @@
 const PAGE = 20;
 let pages = [`items?limit=${PAGE}`]; // the paths of those up to the one that is shown
 let next = null;
+let reading = false; // the list
 let openItem = null;
 
 async function readItems() {
   const path = pages.at(-1);
   tell("items-said", "Loading…");
+  reading = true;
   try {
     const answer = await call("GET", path);
     if (path !== pages.at(-1)) return;
@@ -15,9 +17,12 @@ async function readItems() {
     fill($("items"), parts(answer.text).map(([, text]) => itemRow(text)));
     tell("items-said", "There is no item yet.");
   } catch (error) {
+    if (path !== pages.at(-1)) return;
     fill($("items"), []);
     next = null;
     tell("items-said", said(error));
+  } finally {
+    reading = false;
   }
   show("items-empty", $("items").hidden);
   show("items-prev", pages.length > 1);
@@ -31,11 +36,14 @@ function itemRow(text) {
   return { id, cells: [[name, link], [description, () => bdi(description)], [id, () => el("code", {}, bdi(id)), "wide"]] };
 }
 
+// A second press of a double click comes while the first page is still on its way.
 $("items-next").addEventListener("click", () => {
+  if (reading || !next) return;
   pages.push(next);
   readItems().then(() => heading().focus());
 });
 $("items-prev").addEventListener("click", () => {
+  if (reading || pages.length < 2) return;
   pages.pop();
   readItems().then(() => heading().focus());
 });
@@ -56,15 +64,16 @@ async function enterItem(id) {
     ]);
     showJson($("item-json"), answer.text);
     show("item-body", true);
+    return true;
   } catch (error) {
-    tell("item-problem", said(error));
+    if (openItem.id === id) tell("item-problem", said(error));
   }
 }
 
 $("item-edit").addEventListener("click", () => edit(openItem.id, openItem.text, openItem.etag));
 $("item-refresh").addEventListener("click", async (event) => {
   const button = event.currentTarget;
-  await enterItem(openItem.id);
+  if (!await enterItem(openItem.id)) return heading().focus();
   button.focus();
   say("The item is read again.");
 });
@@ -87,6 +96,6 @@ async function remove(item) {
     track(job, item.name);
     location.hash = `#/jobs/${job.id}`;
   } catch (error) {
-    tell("item-problem", said(error));
+    if (openItem.id === item.id) tell("item-problem", said(error));
   }
 }

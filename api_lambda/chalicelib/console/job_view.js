@@ -21,7 +21,9 @@ async function readOpenJob() {
     if (!job.done) watch(job.id, answer.retryAfter ?? 1);
     observe(job);
   } catch (error) {
-    if (openJob.id === id) tell("job-problem", said(error));
+    if (openJob.id !== id) return;
+    tell("job-problem", said(error));
+    if (!(error instanceof Refused) || error.status >= 500 || error.status === 429) watch(id, error.retryAfter ?? 5);
   }
 }
 
@@ -29,6 +31,7 @@ listeners.add((job) => {
   if (job.id !== openJob?.id) return;
   if (job.gone) return tell("job-problem", "There is no such job any more.");
   openJob = job;
+  tell("job-problem", "");
   renderJob(job);
 });
 

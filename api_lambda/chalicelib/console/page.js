@@ -49,13 +49,17 @@ function showJson(pre, text) {
   if (pre.source === text) return;
   pre.source = text;
   if (text.length > LONGEST_COLOURED) return pre.replaceChildren(pretty(text));
-  pre.replaceChildren(...pieces(text).map(([kind, piece]) =>
-    kind === "mark" ? piece : kind === "name" ? el("b", {}, piece) : el("span", { class: kind[0] }, piece)));
+  const made = document.createDocumentFragment(); // one by one: a call takes no hundred thousand arguments
+  for (const [kind, piece] of pieces(text)) {
+    made.append(kind === "mark" ? piece : kind === "name" ? el("b", {}, piece) : el("span", { class: kind[0] }, piece));
+  }
+  pre.replaceChildren(made);
 }
 
-// Rows stay the same elements, and cells change only where they say something else: so focus and selection stay.
+// Rows stay the same elements, and cells change only where they say something else; the focus stays with its row.
 function fill(table, rows) {
   const body = table.tBodies[0];
+  const focused = body.contains(document.activeElement) ? document.activeElement.closest("tr") : null;
   const before = new Map([...body.rows].map((row) => [row.dataset.id, row]));
   const wanted = rows.map(({ id, cells }) => {
     const row = before.get(id) ?? el("tr", { "data-id": id });
@@ -71,6 +75,9 @@ function fill(table, rows) {
     body.replaceChildren(...wanted);
   }
   table.hidden = rows.length === 0;
+  if (!focused || body.contains(document.activeElement)) return;
+  if (wanted.includes(focused)) focused.querySelector("a")?.focus({ preventScroll: true });
+  else heading()?.focus({ preventScroll: true });
 }
 
 let ahead = 0; // of this machine's clock before the service's, in milliseconds

@@ -21,6 +21,7 @@ const USES = {
 let loaded = null; // the item that is being edited: its id, and each field as it was
 let sent = null; // the job of what the form says now
 let sending = false;
+let version = 0; // of the form: an answer that comes after a change is of what it said before
 
 const input = (field) => $(INPUT[field] ?? field);
 const value = (field) => input(field).value;
@@ -78,6 +79,8 @@ function command() {
       const gone = edited && [...edited.further.keys()].filter((each) => !further.some(([name]) => name === each));
       if (gone?.length && op === "set") errors.fields = `Set would leave ${gone.join(", ")} as it is. To remove a field, choose Merge.`;
       if (gone?.length && op === "merge") members.push(...gone.map((each) => [each, "null"]));
+      const kept = edited && op === "merge" && further.flatMap(([name, text]) => missing(edited.further.get(name), text, name));
+      if (kept?.length) errors.fields = `Merge would leave ${kept.join(", ")} as it is. Write null for it, or choose Set.`;
     } catch (error) {
       errors.fields = error.message;
     }
@@ -101,6 +104,13 @@ function command() {
   return { op, errors, method: request[0], path: request[1], body: request[2], headers, label: value("name") && uses.includes("name") ? value("name") : loaded?.id === id ? loaded.name : undefined };
 }
 
+// What an object has no more of what it had, at any depth: merging leaves it.
+function missing(before, after, path) {
+  if (before === undefined || before.trimStart()[0] !== "{" || after.trimStart()[0] !== "{") return [];
+  const now = new Map(parts(after));
+  return parts(before).flatMap(([name, text]) => now.has(name) ? missing(text, now.get(name), `${path}.${name}`) : [`${path}.${name}`]);
+}
+
 const quoted = (text) => `'${text.replaceAll("'", "'\\''")}'`;
 
 function curl({ method, path, body, headers }) {
@@ -119,15 +129,22 @@ function renderForm() {
 
 // What follows an accepted command is another one: the same key would make it a 422.
 function changed() {
+  version += 1;
   if (sent) anew();
   renderForm();
 }
 
 function anew() {
-  sent = null;
+  forgetSent();
   show("sent", false);
   $("sent-badge").replaceChildren();
   newKey();
+}
+
+// With a command on its way the item is not what it was when it was loaded: the next one says all that is shown.
+function forgetSent() {
+  if (sent) loaded = null;
+  sent = null;
 }
 
 function renderSent(job) {
@@ -174,18 +191,28 @@ async function submit() {
   const wrong = FIELDS.filter((field) => told.errors[field]);
   for (const field of wrong) fieldError(field, told.errors[field]);
   if (wrong.length) return focusOn(wrong[0]);
+  const asked = version;
   sending = true;
   $("submit").setAttribute("aria-busy", "true");
   try {
     const answer = await call(told.method, told.path, { headers: told.headers, body: told.body });
     const job = readJob(answer.text);
     const again = sent?.id === job.id;
-    sent = job;
     track(job, told.label);
     say(again ? "This was sent before: it is the same job." : "The command is accepted.");
+    if (asked !== version) {
+      if (value("key") === told.headers["Idempotency-Key"]) newKey();
+      return renderForm();
+    }
+    sent = job;
     renderSent(job);
   } catch (error) {
     if (error instanceof Refused && error.status === 403) return;
+    if (asked !== version) {
+      if (value("key") === told.headers["Idempotency-Key"]) newKey();
+      renderForm();
+      return say(`What was sent before the form was changed: ${said(error)}`);
+    }
     if (error instanceof Refused && error.status < 500 && error.status !== 429) return focusOn(place(error));
     // It may have been accepted: the same key makes it safe to send it again.
     tell("form-error", `${said(error)} Send it again as it is: its key sees to it that nothing is done twice.`);
@@ -196,6 +223,7 @@ async function submit() {
 }
 
 function startAnew() {
+  version += 1;
   loaded = null;
   for (const field of FIELDS) input(field).value = "";
   document.querySelector("input[name=op][value=create]").checked = true;
@@ -229,7 +257,8 @@ $("send").addEventListener("input", (event) => {
   const field = FIELDS.find((each) => input(each) === event.target);
   if (field) fieldError(field, "");
   if (field === "key") {
-    sent = null;
+    version += 1;
+    forgetSent();
     renderForm();
   } else {
     changed();
