@@ -96,7 +96,7 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--stage", help="deployed stage (JOBPIPE_URL, or JOBPIPE_STAGE, or local)")
     parser.add_argument("--file", type=Path, default=SAMPLE, help="commands to send (%(default)s)")
     parser.add_argument("--concurrency", type=_positive, default=8, help="callers at a time (%(default)s)")
-    parser.add_argument("--timeout", type=_seconds, default=120, help="seconds for the whole run (%(default)s)")
+    parser.add_argument("--timeout", type=_seconds, default=300, help="seconds for the whole run (%(default)s)")
     parser.add_argument("--clean-up", action="store_true", help="delete the items of this run at the end")
     return parser.parse_args(arguments)
 

@@ -15,7 +15,7 @@ Done = subprocess.CompletedProcess[str]
 def run(*command: str, env: Mapping[str, str], said: str | None = None) -> Done:
     """The ended command and what it printed; `said` goes to its standard input."""
     return subprocess.run(
-        command, cwd=ROOT, env=env, input=said, capture_output=True, text=True, timeout=120, check=False
+        command, cwd=ROOT, env=env, input=said, capture_output=True, text=True, timeout=500, check=False
     )
 
 

@@ -23,7 +23,7 @@ from jobpipe.job import new_job
 from jobpipe_client import Client
 from tests.documented import Documented
 
-WAIT = {"Prefer": "wait=10"}
+WAIT = {"Prefer": "wait=20"}
 
 
 @dataclass

@@ -55,7 +55,7 @@ ENDED: tuple[type[ProblemError], ...] = (CommandCancelled, AttemptsSpent, Comman
 """How any command may end, if its caller prefers to wait."""
 
 _MEANINGS = {
-    400: "The request is not valid; nothing was stored or queued. With Preference-Applied: so the command ended.",
+    400: "The request is not valid; nothing was stored or queued.",
     403: "There is no API key, or not a good one.",
     404: "There is no such resource.",
     409: "It goes against the state that things are in.",

@@ -21,7 +21,7 @@ from infra.errors import OperatorError
 from infra.file_lock import file_lock
 from infra.settings import EMULATOR_VENV
 
-START_SECONDS = 30
+START_SECONDS = 120
 STOP_SECONDS = 5
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import threading
 from collections.abc import Sequence
@@ -27,6 +28,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def entry() -> NoReturn:
     """`jobpipe` as a program: the process ends with its status, whatever its threads are about."""
     status = main()
+    with suppress(ValueError):  # not on the main thread
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # nothing is left that Ctrl-C could interrupt with a traceback
     if threading.active_count() > 1:
         # Python would wait for requests under way, and then may wait for a lock that one of the daemons has.
         with suppress(OSError):

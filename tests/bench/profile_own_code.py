@@ -87,7 +87,9 @@ def _handler() -> Iterator[tuple[Callable[[Any], Any], dict[str, float]]]:
     with ExitStack() as stack:
         stack.enter_context(patch.dict(os.environ, _SETTINGS))
         stack.enter_context(patch.object(BaseClient, "_make_api_call", _timed(spent, "AWS", _call)))
-        stack.enter_context(patch.object(logger, "info", _timed(spent, "log lines", logger.info)))
+        for method in ("info", "log"):
+            timed = _timed(spent, "log lines", getattr(logger, method))
+            stack.enter_context(patch.object(logger, method, timed))
         stack.enter_context(patch.object(type(meter), "write", _timed(spent, "metrics lines", type(meter).write)))
         silent = stack.enter_context(Path(os.devnull).open("w"))
         stack.enter_context(redirect_stdout(silent))  # for the metrics

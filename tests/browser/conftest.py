@@ -7,16 +7,17 @@ from contextlib import AbstractContextManager, ExitStack
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 
 from infra.errors import OperatorError
 from tests.browser.chromium import chromium
-from tests.browser.console import Console
+from tests.browser.console import ENDS, Console
 from tests.chaos.poison import Mapping
 from tests.deployed import Stage
 
 HEIGHT = 900
 NewConsole = Callable[..., Console]
+expect.set_options(timeout=ENDS)  # a loaded machine answers late, and the page asks every five seconds
 
 
 @pytest.fixture(scope="session")

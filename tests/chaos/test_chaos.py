@@ -20,9 +20,12 @@ FAULTS = Rates(refuse=0.01, drop=0.004, lose=0.006, kill=0.006, unlucky=50)
 SECONDS = 300  # a bound for slow machines, not an aim
 
 
+@pytest.mark.timeout(1200)
 @pytest.mark.skipif(not killer.AVAILABLE, reason="only Linux tells which process holds a connection (/proc)")
 def test_nothing_accepted_is_lost_and_nothing_takes_effect_twice(tmp_path: Path) -> None:
-    plan = Plan(secrets.randbelow(1_000_000), jobs=JOBS, seconds=SECONDS, callers=6, storm_every=6, rates=FAULTS)
+    plan = Plan(
+        secrets.randbelow(1_000_000), jobs=JOBS, seconds=SECONDS, settle=240, callers=6, storm_every=6, rates=FAULTS
+    )
     verdict = run(plan, tmp_path, say=lambda _: None)
     report = io.StringIO()
     print_report(Console(file=report, width=120), verdict)

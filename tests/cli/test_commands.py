@@ -373,7 +373,7 @@ def test_every_command_has_examples_and_the_global_options(jobpipe: Jobpipe) -> 
     assert jobpipe.does("--version").startswith("jobpipe, version ")
 
 
-@tenacity.retry(stop=tenacity.stop_after_delay(10), wait=tenacity.wait_fixed(0.05), reraise=True)
+@tenacity.retry(stop=tenacity.stop_after_delay(60), wait=tenacity.wait_fixed(0.05), reraise=True)
 def until(condition: Any) -> None:
     assert condition()
 

@@ -38,7 +38,7 @@ def keys(service: Service) -> list[str]:
     return [seen.headers["idempotency-key"] for seen in service.seen if seen.path == "/batches"]
 
 
-@tenacity.retry(stop=tenacity.stop_after_delay(5), wait=tenacity.wait_fixed(0.005), reraise=True)
+@tenacity.retry(stop=tenacity.stop_after_delay(30), wait=tenacity.wait_fixed(0.005), reraise=True)
 def eventually(said: Any) -> None:
     assert said()
 

@@ -80,12 +80,11 @@ def test_a_fault_of_the_service_is_not_retried(client: Client, service: Service)
     assert len(service.seen) == 1
 
 
-def test_no_answer_in_time(service: Service) -> None:
+def test_no_answer_in_time(client: Client, service: Service) -> None:
     service.pause()
-    client = Client(service.url, KEY, timeout=0.1, retries=0)
     job = client.create(TENT)
-    with pytest.raises(TimedOut, match=r"within 0\.1 s"):
-        client.transport.get(f"/jobs/{job.id}", {"wait": 1})  # held back for longer than announced
+    with pytest.raises(TimedOut, match=r"within 0\.1 s"):  # held back for longer than announced
+        Client(service.url, KEY, timeout=0.1, retries=0).transport.get(f"/jobs/{job.id}", {"wait": 1})
     assert not client.job(job.id).done
 
 

@@ -31,7 +31,7 @@ def python(checkout: Path, *arguments: str, folder: str = ".", **environment: st
         env=clean_environment(PYTHONDONTWRITEBYTECODE="1", **environment),
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=500,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr

@@ -48,7 +48,7 @@ class Shell:
             env=self.environment,
             capture_output=True,
             text=True,
-            timeout=600,
+            timeout=900,
             check=False,
         )
         assert done.returncode == 0, f"{block}\n{done.stdout}{done.stderr}"
@@ -76,6 +76,7 @@ def shell(tmp_path: Path) -> Iterator[Shell]:
         shell.run("make -s stop")
 
 
+@pytest.mark.timeout(1800)
 def test_everything_is_as_the_page_says(shell: Shell) -> None:
     printed, seen = "", 0
     for block in blocks(PAGE):
