@@ -1,9 +1,11 @@
 """How every command here ends: with an exit status, and one line for what an operator can put right."""
 
 import argparse
+import math
 import os
 import sys
 from collections.abc import Callable
+from datetime import timedelta
 from typing import NoReturn
 from urllib.parse import urlsplit
 
@@ -43,6 +45,22 @@ def run(name: str, command: Callable[[], int | None]) -> int:
 def _say(name: str, line: str) -> int:
     print(f"{name}: {line}", file=sys.stderr)
     return 1
+
+
+def duration(unit: str) -> Callable[[str], float]:
+    """The type of an option that is a length of time, in seconds or minutes: 0, or more, up to ten years."""
+    longest = timedelta(days=3650) / timedelta(**{unit: 1})
+
+    def parsed(text: str) -> float:
+        try:
+            found = float(text)
+        except ValueError:
+            found = math.nan
+        if not 0 <= found <= longest:
+            raise argparse.ArgumentTypeError(f"{text!r} is no number of {unit} within ten years")
+        return found
+
+    return parsed
 
 
 class OneLineParser(argparse.ArgumentParser):

@@ -1,14 +1,13 @@
 """`python -m infra.logs [--follow] [--minutes N] [--all]`: what the Lambdas said, from CloudWatch Logs."""
 
 import argparse
-import math
 import sys
 import time
 from typing import Any
 
 import tenacity
 
-from infra.command_line import OneLineParser, run
+from infra.command_line import OneLineParser, duration, run
 from infra.settings import check_stage, read_settings
 from infra.stack_names import FUNCTIONS, log_group_prefix, log_groups
 from infra.stage_file import read_deployment
@@ -16,7 +15,6 @@ from infra.targets import target_of
 
 _LATE_MS = 10_000  # lines may arrive late and out of order: each look goes back so far, and drops what was printed
 _FOLLOW_SECONDS = 1.0
-_LONGEST = 10 * 365 * 24 * 60.0
 _WIDTH = max(map(len, FUNCTIONS))
 
 
@@ -75,21 +73,13 @@ class LogPrinter:
         return [(name, ours[name]) for name in there if name in ours]
 
 
-def _minutes(text: str) -> float:
-    try:
-        found = float(text)
-    except ValueError:
-        found = math.nan
-    if not 0 <= found <= _LONGEST:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of minutes within ten years")
-    return found
-
-
 def _parse() -> argparse.Namespace:
     parser = OneLineParser(prog="python -m infra.logs", description="What the Lambdas said.")
     parser.add_argument("--stage", help="JOBPIPE_STAGE, else local")
     parser.add_argument("--follow", action="store_true", help="go on until interrupted")
-    parser.add_argument("--minutes", type=_minutes, default=10, help="how far back to begin (%(default)g)")
+    parser.add_argument(
+        "--minutes", type=duration("minutes"), default=10, help="how far back to begin (%(default)g)"
+    )
     parser.add_argument("--all", action="store_true", help="also what Lambda itself says, and what is not JSON")
     return parser.parse_args()
 

@@ -7,7 +7,6 @@ Nothing is changed without --repair; the table says what it would do. Exit statu
 from __future__ import annotations
 
 import argparse
-import math
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,7 +15,7 @@ from itertools import islice
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from infra.command_line import OneLineParser, run
+from infra.command_line import OneLineParser, duration, run
 from scripts.audit_log import ApiLog
 from scripts.audit_places import Places
 from scripts.audit_repair import Repaired, repair
@@ -25,8 +24,6 @@ from scripts.audit_search import Watch, search
 from scripts.stage_aws import StageAws, add_stage_argument, one_line_errors, open_stage, positive
 
 FINDINGS, NOT_JUDGED = 3, 4
-_YEAR = 365 * 24 * 3600
-_LONGEST = 100 * _YEAR
 _EXAMPLES = """examples:
   make audit                              what disagrees, and what a repair would do
   make audit REPAIR=yes                   mend what can be mended safely, and audit again
@@ -143,7 +140,7 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     parser.add_argument(
         "--older-than",
-        type=_seconds,
+        type=duration("seconds"),
         default=600.0,
         metavar="SECONDS",
         help="leave alone what changed later than so long ago (%(default)g)",
@@ -152,16 +149,6 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
         "--limit", type=positive, default=1000, help="findings to show and repair at once (%(default)s)"
     )
     return parser.parse_args(arguments)
-
-
-def _seconds(text: str) -> float:
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = math.nan
-    if not 0 <= seconds <= _LONGEST:
-        raise argparse.ArgumentTypeError(f"must be 0 or more seconds, and less than {_LONGEST // _YEAR} years")
-    return seconds
 
 
 if __name__ == "__main__":

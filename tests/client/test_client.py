@@ -90,7 +90,7 @@ def test_wait_returns_as_soon_as_the_job_ends(client: Client, service: Service) 
     threading.Timer(0.15, service.resume).start()
     started = time.monotonic()
     assert client.wait(job).succeeded
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 1
     polls = [s for s in service.seen if s.path.startswith("/jobs/")]
     assert len(polls) == 1
     assert polls[0].query["wait"] == ["1"]
@@ -135,7 +135,7 @@ def test_wait_honours_retry_after_and_its_own_deadline(client: Client, service: 
     started = time.monotonic()
     with pytest.raises(WaitTimeout, match="still queued") as caught:
         client.wait(job, timeout=0.3)
-    assert 0.25 < time.monotonic() - started < 5
+    assert 0.25 < time.monotonic() - started < 1
     assert caught.value.job.id == job.id
     assert len(service.seen) == 3  # the create, the first look, and one last look at the deadline
 

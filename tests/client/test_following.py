@@ -211,7 +211,7 @@ def test_what_does_not_end_in_time_is_a_wait_timeout(client: Client, service: Se
         assert ended == {each.job_id for each in quick}
         with pytest.raises(WaitTimeout, match="still queued") as caught:
             next(completed)
-        assert 0.25 < time.monotonic() - started < 5
+        assert 0.25 < time.monotonic() - started < 1.5
         assert caught.value.job.id in {each.job_id for each in slow}
     with pytest.raises(WaitTimeout):
         list(client.as_completed(forms[form], timeout=0))
