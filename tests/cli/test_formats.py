@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import json
+import re
 import sys
 import time
 from decimal import Decimal
@@ -128,6 +130,42 @@ def test_a_range_that_is_read_again_is_the_same_batch(soup: list[bytes], most: i
 
 def told(batch: Batch) -> list[tuple[int, int, Any]]:
     return [(row.line, row.end, row.command) for row in batch.rows]
+
+
+broken_rows = st.lists(
+    st.sampled_from(["a", ",", '"', '""', "\r", "é", ";", '",', '," "']), min_size=1, max_size=12
+)
+
+
+@given(st.lists(broken_rows.map("".join), min_size=1, max_size=4), st.booleans(), st.sampled_from([",", "^"]))
+@example(["\ra"], False, ",")
+@example(['"a,\r"b'], True, ",")
+def test_what_fails_again_is_in_the_file_as_it_was(soup: list[str], ignored: bool, delimiter: str) -> None:
+    content = "\n".join(["id,b,c", *soup, ""]).replace(",", delimiter).encode()
+    once = failures(content, delimiter=delimiter, ignored=["id"] if ignored else [])
+    assert without_told(failures(once), delimiter) == without_told(once, delimiter)
+
+
+def failures(content: bytes, **options: Any) -> bytes:
+    """The file of failures, if the service refuses whatever can be read."""
+    lines = Lines(io.BytesIO(content))
+    form = CsvRows(lines, **options)
+    told = [form.failed_header(), *(form.failed(row, row.error or 'no, "really"') for row in form.rows(lines))]
+    return "\n".join([*told, ""]).encode("utf-8", "surrogateescape")
+
+
+def without_told(content: bytes, delimiter: str) -> list[list[str] | str]:
+    """The rows without the two cells in front: the other cells, or what is no CSV as it stands."""
+
+    def cells(text: str) -> list[str] | str:
+        try:
+            return next(csv.reader([text], delimiter=delimiter, strict=True)) or [""]
+        except csv.Error:
+            return text
+
+    told = rf'(?:"(?:[^"]|"")*"|[^"{re.escape(delimiter)}]*){re.escape(delimiter)}'
+    form = CsvRows(lines := Lines(io.BytesIO(content)))
+    return [cells(re.sub(f"^{told}{told}", "", row.text)) for row in form.rows(lines)]
 
 
 @given(st.lists(pieces, max_size=40))

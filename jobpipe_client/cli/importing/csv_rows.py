@@ -9,6 +9,7 @@ import re
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Any
 
 from jobpipe_client import json_text
@@ -108,12 +109,13 @@ class CsvRows:
 
     def _without_first_columns(self, text: str) -> str:
         """What is no CSV, as it stands but for those cells in front: in a file of failures, the earlier error."""
-        cells = next(csv.reader([text], delimiter=self._delimiter), [])
-        for column, cell in zip(self.columns, cells, strict=False):
-            begin = self._joined([cell]) + self._delimiter
-            if not column.is_ignored or not text.startswith(begin):
+        delimiter = re.escape(self._delimiter)
+        a_cell = re.compile(rf'(?:"(?:[^"]|"")*"|[^"{delimiter}\r\n]*){delimiter}')
+        for _ in takewhile(lambda column: column.is_ignored, self.columns):
+            found = a_cell.match(text)
+            if found is None:
                 break
-            text = text[len(begin) :]
+            text = text[found.end() :]
         return text
 
     def failed_header(self) -> str:
@@ -123,7 +125,8 @@ class CsvRows:
 
     def _cells(self, text: str) -> list[str] | None:
         try:
-            return next(csv.reader(io.StringIO(text, newline=""), delimiter=self._delimiter, strict=True))
+            # As one line: what follows a carriage return outside of quotation marks would be lost.
+            return next(csv.reader([text], delimiter=self._delimiter, strict=True))
         except (csv.Error, StopIteration):
             return None
 
