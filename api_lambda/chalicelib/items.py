@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from jobpipe import etags
 from jobpipe.commands import CreateItem, DeleteItem, MergePatch, SetFields
+from jobpipe.errors import InternalError
 from jobpipe.item import item_json
 from jobpipe.item_reader import document_text, read_item
 from jobpipe.item_rules import check_fields_to_set, check_merge_patch, check_new_document
+from jobpipe.metrics import FAULTS, meter
+from jobpipe.telemetry import logger
 
 from . import http_requests as said
 from .answer import answer, new_item_id
 from .http import HttpRequest, HttpResponse
+from .item_pages import Page
 from .job_responses import JSON
 from .services import Services
-
-MAX_PAGE_BYTES = 1024 * 1024
-"""A page also ends here: a Lambda's answer has 6 MB at most, escaping included."""
 
 
 def create_item(request: HttpRequest, services: Services) -> HttpResponse:
@@ -57,19 +58,29 @@ def get_item(request: HttpRequest, services: Services) -> HttpResponse:
 
 
 def list_items(request: HttpRequest, services: Services) -> HttpResponse:
-    """A page of items in no particular order, and a Link to the next one."""
+    """A page of items in no particular order, and a Link to the next one.
+
+    An item whose document is lost is left out, and named in a header: it hides neither its neighbours nor itself.
+    """
     limit, after = said.limit(request), said.cursor(request)
-    page = services.items.page(limit, after)
-    texts: list[str] = []
-    size, next_after = 0, page.next_after
-    for i, item in enumerate(page.items):
-        text = document_text(services.documents, item)
-        size += len(text.encode())
-        if texts and size > MAX_PAGE_BYTES:
-            next_after = page.items[i - 1].item_id
-            break
-        texts.append(item_json(item.item_id, text))
-    response = HttpResponse(200, f"[{','.join(texts)}]", {"Content-Type": JSON})
+    stored = services.items.page(limit, after)
+    page = Page()
+    next_after, last = stored.next_after, None
+    for item in stored.items:
+        try:
+            text = item_json(item.item_id, document_text(services.documents, item))
+        except InternalError:
+            logger.exception("document missing", extra={"item_id": item.item_id})
+            page.unreadable.append(item.item_id)
+        else:
+            if not page.add(text):
+                next_after = last
+                break
+        last = item.item_id
+    response = HttpResponse(200, page.body, {"Content-Type": JSON})
+    if page.unreadable:
+        meter.add(FAULTS)
+        response.headers["Unreadable-Items"] = ", ".join(page.unreadable)
     if next_after is not None:
         response.headers["Link"] = f'<items?limit={limit}&cursor={said.make_cursor(next_after)}>; rel="next"'
     return response

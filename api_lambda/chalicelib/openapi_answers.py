@@ -92,6 +92,10 @@ _HEADERS: dict[str, tuple[str, Schema]] = {
         'The next page, relative to the request\'s URL: `<…>; rel="next"`.',
         {"type": "string", "pattern": '^<[a-z]+[?][^>]+>; rel="next"$'},
     ),
+    "Unreadable-Items": (
+        "Ids of items that are left out, since they cannot be read; asked for by itself, each is a 500.",
+        {"type": "string", "pattern": "^[0-9a-f-]{36}(, [0-9a-f-]{36})*$"},
+    ),
     "Preference-Applied": (
         "The answer is the final one, since the job has ended in time.",
         {"type": "string", "pattern": "^wait=[0-9]{1,2}$"},
