@@ -6,7 +6,6 @@ import base64
 import binascii
 import re
 from typing import Any
-from urllib.parse import unquote
 
 from jobpipe import etags, json_text
 from jobpipe.errors import InvalidRequest, TooLarge, UnsupportedMediaType
@@ -153,14 +152,6 @@ def _cursor(request: HttpRequest, form: re.Pattern[str]) -> str | None:
     return decoded
 
 
-def decode_path_parameter(value: str) -> str:
-    """The parameter without percent-encoding; the gateways differ in whether they decode it."""
-    try:
-        return unquote(value, errors="strict")
-    except UnicodeDecodeError:
-        raise InvalidRequest("The path is not valid UTF-8.") from None
-
-
 def _check_media_type(request: HttpRequest, allowed: tuple[str, ...]) -> None:
     if request.headers.get("content-encoding", "identity").lower() != "identity":
         raise UnsupportedMediaType("A body must not have a Content-Encoding.")
@@ -182,9 +173,7 @@ def _is_utf_8(parameters: str) -> bool:
 
 
 def _one(request: HttpRequest, name: str) -> str | None:
-    values = request.query.get(name) or []
-    if len(values) > 1:
-        raise InvalidRequest(f"The query must not have {name} more than once.")
+    values = request.query.get(name)  # one at most: see request_lines.py
     return values[0] if values else None
 
 
