@@ -83,7 +83,7 @@ def accept(body: str) -> str:
 
 def read(name: str, value: str) -> str:
     """All that is read of the headers of a write; what became of it."""
-    request = HttpRequest("PUT", {name: value}, {}, {}, b"{}", "o", "r", lambda: 1.0)
+    request = HttpRequest("PUT", {name: value}, {}, {}, "", b"{}", "o", "r", lambda: 1.0)
     try:
         said.json_body(request)
         said.if_match(request)

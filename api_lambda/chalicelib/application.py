@@ -16,7 +16,7 @@ from jobpipe.telemetry import begin_invocation, logger
 from .callers import owner_of
 from .http import HttpRequest, HttpResponse
 from .job_responses import problem_response
-from .request_lines import check_path, path_parameters, query
+from .request_lines import path_parameters, query, to_root
 from .routes import ROUTES, Route
 from .services import Services
 
@@ -97,7 +97,6 @@ def _answer(
 
 def _request(current: Request, request_id: str, route: Route, waits: list[float]) -> HttpRequest:
     event: dict[str, Any] = current.to_original_event()
-    check_path(event, route)
     headers = _headers(event)
     context: Any = current.lambda_context
     return HttpRequest(
@@ -106,6 +105,7 @@ def _request(current: Request, request_id: str, route: Route, waits: list[float]
         owner="" if route.open else owner_of(_checked_key(event, headers)),
         query=query(event, route),
         path_parameters=path_parameters(event),
+        to_root=to_root(event, route),
         body=_body(current) if route.method in _WITH_BODY else b"",
         request_id=request_id,
         remaining_seconds=lambda: float(context.get_remaining_time_in_millis()) / 1000,

@@ -23,27 +23,27 @@ def create_item(request: HttpRequest, services: Services) -> HttpResponse:
     """Queue the creation of an item; its id is assigned already."""
     said.refuse_preconditions(request)
     command = CreateItem(new_item_id(), check_new_document(said.json_body(request)))
-    return answer(command, request, services, to_root="")
+    return answer(command, request, services)
 
 
 def put_item(request: HttpRequest, services: Services) -> HttpResponse:
     """Queue the setting of the given fields of an item."""
     fields = check_fields_to_set(said.json_body(request))
     command = SetFields(said.item_id(request), fields, said.if_match(request))
-    return answer(command, request, services, to_root="../")
+    return answer(command, request, services)
 
 
 def patch_item(request: HttpRequest, services: Services) -> HttpResponse:
     """Queue an RFC 7396 merge patch of an item."""
     patch = check_merge_patch(said.json_body(request, said.JSON_OR_MERGE_PATCH))
     command = MergePatch(said.item_id(request), patch, said.if_match(request))
-    return answer(command, request, services, to_root="../")
+    return answer(command, request, services)
 
 
 def delete_item(request: HttpRequest, services: Services) -> HttpResponse:
     """Queue the deletion of an item."""
     command = DeleteItem(said.item_id(request), said.if_match(request))
-    return answer(command, request, services, to_root="../")
+    return answer(command, request, services)
 
 
 def get_item(request: HttpRequest, services: Services) -> HttpResponse:
@@ -82,5 +82,6 @@ def list_items(request: HttpRequest, services: Services) -> HttpResponse:
         meter.add(FAULTS)
         response.headers["Unreadable-Items"] = ", ".join(page.unreadable)
     if next_after is not None:
-        response.headers["Link"] = f'<items?limit={limit}&cursor={said.make_cursor(next_after)}>; rel="next"'
+        query = f"limit={limit}&cursor={said.make_cursor(next_after)}"
+        response.headers["Link"] = f'<{request.to_root}items?{query}>; rel="next"'
     return response

@@ -13,7 +13,6 @@ from jobpipe.errors import (
     Forbidden,
     InternalError,
     InvalidRequest,
-    NotFound,
     ProblemError,
     Unavailable,
 )
@@ -50,8 +49,6 @@ FROM_GATEWAY = tuple(_BY_STATUS[status] for status in (400, 429, 500, 502, 504))
 NO_KEY = _BY_STATUS[403]
 BODY_FROM_GATEWAY = tuple(_BY_STATUS[status] for status in (413, 415))
 
-ANY: tuple[type[ProblemError], ...] = (InvalidRequest, NotFound)
-"""What any request may be answered with: for its query, and for its path."""
 KEYED: tuple[type[ProblemError], ...] = (InvalidRequest, Forbidden, InternalError, Unavailable)
 """What any request with a key may be answered with."""
 ENDED: tuple[type[ProblemError], ...] = (CommandCancelled, AttemptsSpent, CommandUnreadable)
@@ -60,7 +57,7 @@ ENDED: tuple[type[ProblemError], ...] = (CommandCancelled, AttemptsSpent, Comman
 _MEANINGS = {
     400: "The request is not valid; nothing was stored or queued.",
     403: "There is no API key, or not a good one.",
-    404: "There is no such resource, or the path has a slash at its end.",
+    404: "There is no such resource.",
     409: "It goes against the state that things are in.",
     412: "The item is not in the version that If-Match names.",
     413: "The content is too large.",
@@ -93,7 +90,7 @@ _HEADERS: dict[str, tuple[str, Schema]] = {
     "ETag": ("The version of the item, for If-Match.", ref("EntityTag")),
     "Link": (
         'The next page, relative to the request\'s URL: `<…>; rel="next"`.',
-        {"type": "string", "pattern": '^<[a-z]+[?][^>]+>; rel="next"$'},
+        {"type": "string", "pattern": '^<([.][.]/)*[a-z]+[?][^>]+>; rel="next"$'},
     ),
     "Unreadable-Items": (
         "Ids of items that are left out, since they cannot be read; asked for by itself, each is a 500.",

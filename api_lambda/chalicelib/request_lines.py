@@ -1,11 +1,11 @@
-"""What a request asks for, before anything of it is read: its path and its query, held to its route."""
+"""The path and the query of a request, as gateways hand them on, held to its route."""
 
 from __future__ import annotations
 
 from typing import Any
 from urllib.parse import unquote
 
-from jobpipe.errors import InvalidRequest, NotFound
+from jobpipe.errors import InvalidRequest
 
 from .routes import Route
 
@@ -14,15 +14,20 @@ Event = dict[str, Any]
 _MOST_SHOWN = 80
 
 
-def check_path(event: Event, route: Route) -> None:
-    """NotFound if the path has an empty segment, for instance a slash at its end.
+def to_root(event: Event, route: Route) -> str:
+    """The relative reference (RFC 3986) that leads from the request's URL to the API's root, as "../".
 
-    Gateways take such a path for the route without it, and hand it on as it came. Links that are relative to it
-    would lead elsewhere, so it is no route.
+    Gateways take a path with empty segments, as /items/, for the route without them, and hand it on as it came. So
+    the path counts, its empty segments too, back to where the route begins. What stands before that, for instance
+    what a custom domain maps, is the root's own.
     """
-    path = str(event.get("path") or "")
-    if route.path != "/" and (path.endswith("/") or "//" in path):
-        raise NotFound("There is no such route: a path must not have empty segments, nor a slash at its end.")
+    left = len([segment for segment in route.path.split("/") if segment])
+    segments = (event.get("path") or route.path).split("/")[1:]
+    passed = 0
+    while segments and (left or not segments[-1]):
+        left -= bool(segments.pop())
+        passed += 1
+    return "../" * (passed - 1)  # the last segment of a URL is no part of what a reference is relative to
 
 
 def path_parameters(event: Event) -> dict[str, str]:

@@ -11,7 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from api_lambda.chalicelib.openapi import document
-from api_lambda.chalicelib.request_lines import path_parameters
+from api_lambda.chalicelib.request_lines import path_parameters, to_root
 from api_lambda.chalicelib.routes import ROUTES, Route
 from jobpipe.item_rules import check_item_id
 from tests.hostile import event
@@ -104,32 +104,41 @@ def test_a_known_parameter_twice_is_refused(route: Route) -> None:
         assert f"{name} more than once" in answer.json["detail"]
 
 
-@each_route
-def test_a_slash_too_many_is_no_route(route: Route) -> None:
-    """Whatever the gateway makes of it: Location and Link, which are relative, would lead elsewhere."""
-    stored = Stored()
-    path = stored.path(route)
-    for other in {path + "/", path + "//", path.replace("/", "//", 1), path[:1] + path[1:].replace("/", "//")}:
-        if route.path == "/" or other == path:
-            continue
-        answer = stored.refuses(route, other)
-        assert (answer.status, answer.json["type"]) == (404, "urn:jobpipe:problem:not-found"), other
+def with_slashes(path: str) -> list[str]:
+    """The path and what gateways take for the same."""
+    others = [path + "/", path + "//", path.replace("/", "//", 1), path.replace("/", "//")]
+    return [path, *others, others[-1] + "/"]
 
 
 @each_route
 def test_every_link_of_an_answer_leads_somewhere(route: Route) -> None:
+    """From the request's own URL, whatever empty segments its path has and wherever the API's root is."""
     stored = Stored()
     for i in range(3):
         stored.pipeline.do("POST", "/items", {**GOOD, "name": f"more {i}"})
         stored.pipeline.do("DELETE", f"/items/nope{i}")
-    if (route.method, route.path) == ("DELETE", "/jobs/{job_id}"):
-        stored.job_id = stored.pipeline.request("DELETE", "/items/waits").json["id"]  # one that can be cancelled
-    path = stored.path(route)
-    answer = stored.ask(route, path, *(["limit=1"] if "limit" in route.query else []))
-    assert answer.status < 300, answer.text
-    assert ("link" in answer.headers) == ("limit" in route.query)
-    for link in links(answer):
-        assert stored.pipeline.request("GET", urljoin(path, link)).status == 200, link
+    for i in range(len(with_slashes(""))):
+        if (route.method, route.path) == ("DELETE", "/jobs/{job_id}"):  # one that can be cancelled
+            stored.job_id = stored.pipeline.request("DELETE", f"/items/waits{i}").json["id"]
+        path = with_slashes(stored.path(route))[i]
+        answer = stored.ask(route, path, *(["limit=1"] if "limit" in route.query else []))
+        assert answer.status < 300, answer.text
+        assert ("link" in answer.headers) == ("limit" in route.query)
+        for link in links(answer):
+            found = urljoin(f"https://stage.example/base{path}", link)
+            assert found.startswith("https://stage.example/base/"), found
+            assert "//" not in found.removeprefix("https://"), found
+            assert stored.pipeline.request("GET", found.removeprefix("https://stage.example/base")).status == 200
+
+
+@each_route
+@pytest.mark.parametrize("before", ["", "/base", "/a/b/c"])
+def test_the_root_is_found_from_the_end_of_the_path(route: Route, before: str) -> None:
+    """On AWS the path that the Lambda is told has a custom domain's mapping in front."""
+    for path in with_slashes(route.path) if route.path != "/" else ["/"]:
+        there = urljoin(f"https://stage.example{before}{path}", to_root({"path": before + path}, route) + "x")
+        assert there == f"https://stage.example{before}/x"
+    assert to_root({}, route) == to_root({"path": route.path}, route)
 
 
 def links(answer: Answer) -> Iterator[str]:
@@ -137,14 +146,6 @@ def links(answer: Answer) -> Iterator[str]:
         yield answer.headers["location"]
     if "link" in answer.headers:
         yield answer.headers["link"].partition(">")[0].removeprefix("<")
-
-
-def test_the_root_is_the_root_with_and_without_its_slash() -> None:
-    """On AWS its path is /, on a custom domain whatever it is mapped to."""
-    pipeline = Pipeline()
-    for path in ("/", "/base", "/base/"):
-        sent = event("GET", "/") | {"path": path}
-        assert pipeline.app(sent, pipeline.context)["statusCode"] == 200
 
 
 IDS = [
