@@ -59,7 +59,7 @@ class Documented:
 
     def template(self, path: str) -> str:
         """The path of the document that this one is of; empty if there is none."""
-        segments = [segment for segment in path.split("/") if segment] or [""]  # as gateways match it
+        segments = path.strip("/").split("/")  # a slash at the end changes nothing
         for template, parts in self._templates:
             if len(parts) == len(segments) and all(
                 part == segment or part.startswith("{") for part, segment in zip(parts, segments, strict=True)

@@ -7,9 +7,8 @@ from functools import cache
 from typing import Any
 
 from jobpipe import __version__, json_text
-from jobpipe.errors import InvalidRequest
 
-from .openapi_answers import BODY_FROM_GATEWAY, FROM_GATEWAY, NO_KEY, headers, problem_responses, slugs
+from .openapi_answers import ANY, BODY_FROM_GATEWAY, FROM_GATEWAY, NO_KEY, headers, problem_responses, slugs
 from .openapi_operations import OPERATIONS, Operation, parameters
 from .openapi_schemas import Schema, ref, schemas
 from .routes import ROUTES, Route
@@ -91,7 +90,7 @@ def _operation(route: Route, operation: Operation, responses: dict[str, Schema])
     if operation.body:
         gateway += BODY_FROM_GATEWAY
     answers = {str(status): answer for status, answer in operation.answers.items()}
-    for status, (name, response) in problem_responses((InvalidRequest, *operation.problems), gateway).items():
+    for status, (name, response) in problem_responses((*ANY, *operation.problems), gateway).items():
         responses[name] = response
         answers[str(status)] = ref(name, "responses")
     described["responses"] = answers

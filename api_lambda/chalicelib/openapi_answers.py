@@ -13,6 +13,7 @@ from jobpipe.errors import (
     Forbidden,
     InternalError,
     InvalidRequest,
+    NotFound,
     ProblemError,
     Unavailable,
 )
@@ -49,6 +50,8 @@ FROM_GATEWAY = tuple(_BY_STATUS[status] for status in (400, 429, 500, 502, 504))
 NO_KEY = _BY_STATUS[403]
 BODY_FROM_GATEWAY = tuple(_BY_STATUS[status] for status in (413, 415))
 
+ANY: tuple[type[ProblemError], ...] = (InvalidRequest, NotFound)
+"""What any request may be answered with: for its query, and for its path."""
 KEYED: tuple[type[ProblemError], ...] = (InvalidRequest, Forbidden, InternalError, Unavailable)
 """What any request with a key may be answered with."""
 ENDED: tuple[type[ProblemError], ...] = (CommandCancelled, AttemptsSpent, CommandUnreadable)

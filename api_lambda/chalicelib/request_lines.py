@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import unquote
 
-from jobpipe.errors import InvalidRequest
+from jobpipe.errors import InvalidRequest, NotFound
 
 from .routes import Route
 
@@ -15,19 +15,17 @@ _MOST_SHOWN = 80
 
 
 def to_root(event: Event, route: Route) -> str:
-    """The relative reference (RFC 3986) that leads from the request's URL to the API's root, as "../".
+    """The relative reference from the request's URL to the API's root, as "../"; NotFound for a // in the path.
 
-    Gateways take a path with empty segments, as /items/, for the route without them, and hand it on as it came. So
-    the path counts, its empty segments too, back to where the route begins. What stands before that, for instance
-    what a custom domain maps, is the root's own.
+    Gateways take a path with empty segments for the route without them, and hand it on as it came. From one with a
+    slash at its end there is a way back. From one with two in a row there is none that all would find: RFC 3986
+    keeps empty segments, and Python's urljoin drops them.
     """
-    left = len([segment for segment in route.path.split("/") if segment])
-    segments = (event.get("path") or route.path).split("/")[1:]
-    passed = 0
-    while segments and (left or not segments[-1]):
-        left -= bool(segments.pop())
-        passed += 1
-    return "../" * (passed - 1)  # the last segment of a URL is no part of what a reference is relative to
+    path = event.get("path") or route.path
+    if "//" in path:
+        raise NotFound("There is no such route: its path has two slashes in a row.")
+    slash_at_end = path.endswith("/") and route.path != "/"
+    return "../" * (route.path.count("/") - 1 + slash_at_end)
 
 
 def path_parameters(event: Event) -> dict[str, str]:
