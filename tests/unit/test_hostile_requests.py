@@ -141,9 +141,11 @@ def test_a_cursor_of_another_list_is_refused(pipeline: Pipeline) -> None:
             assert send(pipeline, event("GET", "/jobs", query=query)).status == expected
 
 
-def test_what_grows_beyond_the_limit_when_it_is_written_is_refused_at_once(pipeline: Pipeline) -> None:
+@pytest.mark.parametrize(
+    "many", [",".join(["1e15"] * (MAX_DOCUMENT_BYTES // 10)), f'"{chr(0x7F) * (MAX_DOCUMENT_BYTES // 6)}"'], ids=len
+)
+def test_what_grows_beyond_the_limit_when_it_is_written_is_refused_at_once(pipeline: Pipeline, many: str) -> None:
     """1e15 is written as 1000000000000000.0: a body within the limit may be a document that is not."""
-    many = ",".join(["1e15"] * (MAX_DOCUMENT_BYTES // 10))
     for method, path, parameters in (("POST", "/items", {}), ("PUT", "/items/{item_id}", {"item_id": ITEM_ID})):
         before = everything(pipeline)
         body = f'{{"name":"n","description":"d","x":[{many}]}}'

@@ -192,3 +192,7 @@ def test_the_size_limit_counts_bytes() -> None:
     item_rules.check_size("é" * (item_rules.MAX_DOCUMENT_BYTES // 2))
     with pytest.raises(TooLarge):
         item_rules.check_size("é" * (item_rules.MAX_DOCUMENT_BYTES // 2) + "x")
+    # JSON in ASCII has six characters for it: an answer of Lambda has room for six megabytes.
+    item_rules.check_size("\x7f" * (item_rules.MAX_DOCUMENT_BYTES // 6) + "x" * (item_rules.MAX_DOCUMENT_BYTES % 6))
+    with pytest.raises(TooLarge):
+        item_rules.check_size("\x7f" * (item_rules.MAX_DOCUMENT_BYTES // 6 + 1))
