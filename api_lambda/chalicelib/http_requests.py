@@ -148,7 +148,7 @@ def _cursor(request: HttpRequest, form: re.Pattern[str]) -> str | None:
         decoded = ""
     # Only what make_cursor makes: what this API lists by, written in one way.
     if not form.fullmatch(decoded) or make_cursor(decoded) != value:
-        raise InvalidRequest("The cursor must be one that this API gave.")
+        raise InvalidRequest("The cursor is none of this list; take it from the Link of the page before.")
     return decoded
 
 

@@ -107,7 +107,10 @@ def parameters() -> dict[str, Schema]:
 
 
 def _cursor(parameter: Any, form: str) -> Schema:
-    text = "Where the page starts: as the Link of the page before says, and nothing else."
+    text = (
+        "Where the page starts: as the Link of the page before says. It is not signed: one that was made up in the"
+        " same form starts the same list at another place; one of another form or of another list is a 400."
+    )
     schema: Schema = parameter("cursor", "query", text, {"type": "string", "format": form})
     return schema
 
