@@ -48,6 +48,7 @@ def test_a_forged_cursor_shows_another_part_of_ones_own_list(owner: str) -> None
     """With the keys of another caller's jobs too, which nobody but that caller sees."""
     pipeline = with_jobs()
     own = failed(pipeline, owner).json
+    assert {job["id"] for job in own} == {job.job_id for job in pipeline.jobs.rows.values() if job.owner == owner}
     assert len(own) == 6
     places = [f"failed#{job.updated_at}#{job_id}" for job_id, job in pipeline.jobs.rows.items()]
     places += [f"failed#9999-12-31T23:59:59.999Z#{'f' * 32}", f"failed#0001-01-01T00:00:00.000Z#{'0' * 32}"]
