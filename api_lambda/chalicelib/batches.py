@@ -20,7 +20,9 @@ def submit_batch(request: HttpRequest, services: Services) -> HttpResponse:
     """Queue up to 100 commands, and tell of each what became of it."""
     said.refuse_preconditions(request)
     key = said.idempotency_key(request)
-    asked = parse_batch(said.json_body(request), lambda command: check_as_written(command, request))
+    asked = said.json_body(
+        request, lambda raw: parse_batch(raw, lambda command: check_as_written(command, request))
+    )
     submitted = submit(
         asked,
         owner=request.owner,

@@ -5,14 +5,18 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from jobpipe import etags, json_text
-from jobpipe.errors import InvalidRequest, TooLarge, UnsupportedMediaType
+from jobpipe.errors import InvalidRequest, TooLarge, Unstorable, UnsupportedMediaType
 from jobpipe.item_rules import MAX_DOCUMENT_BYTES, check_item_id
 from jobpipe.job import Status
+from jobpipe.violations import Violations
 
 from .http import HttpRequest
+
+T = TypeVar("T")
 
 JSON = ("application/json",)
 JSON_OR_MERGE_PATCH = ("application/json", "application/merge-patch+json")
@@ -41,14 +45,21 @@ _JOB_CURSOR = re.compile(r"(failed|retrying)#[0-9T:.-]{1,32}Z#[0-9a-f]{32}")
 _WHOLE_NUMBER = re.compile(r"[0-9]{1,9}")
 
 
-def json_body(request: HttpRequest, media_types: tuple[str, ...] = JSON) -> Any:
-    """The body's JSON value."""
+def json_body(request: HttpRequest, check: Callable[[Any], T], media_types: tuple[str, ...] = JSON) -> T:
+    """The body's JSON value as the check takes it; what it cannot be and what the check finds is told at once."""
     _check_media_type(request, media_types)
     if not request.body.strip():
         raise InvalidRequest("The request has no body.")
     if len(request.body) > MAX_DOCUMENT_BYTES:
         raise TooLarge(f"A body must have at most {MAX_DOCUMENT_BYTES} bytes.")
-    return json_text.decode(request.body)
+    try:
+        value = json_text.decode(request.body)
+    except Unstorable as refusal:
+        found = Violations()
+        found.add_all(refusal)
+        found.of(check, refusal.value)
+        raise found.refusal() from None
+    return check(value)
 
 
 def item_id(request: HttpRequest) -> str:

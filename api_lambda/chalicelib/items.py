@@ -22,20 +22,20 @@ from .services import Services
 def create_item(request: HttpRequest, services: Services) -> HttpResponse:
     """Queue the creation of an item; its id is assigned already."""
     said.refuse_preconditions(request)
-    command = CreateItem(new_item_id(), check_new_document(said.json_body(request)))
+    command = CreateItem(new_item_id(), said.json_body(request, check_new_document))
     return answer(command, request, services)
 
 
 def put_item(request: HttpRequest, services: Services) -> HttpResponse:
     """Queue the setting of the given fields of an item."""
-    fields = check_fields_to_set(said.json_body(request))
+    fields = said.json_body(request, check_fields_to_set)
     command = SetFields(said.item_id(request), fields, said.if_match(request))
     return answer(command, request, services)
 
 
 def patch_item(request: HttpRequest, services: Services) -> HttpResponse:
     """Queue an RFC 7396 merge patch of an item."""
-    patch = check_merge_patch(said.json_body(request, said.JSON_OR_MERGE_PATCH))
+    patch = said.json_body(request, check_merge_patch, said.JSON_OR_MERGE_PATCH)
     command = MergePatch(said.item_id(request), patch, said.if_match(request))
     return answer(command, request, services)
 

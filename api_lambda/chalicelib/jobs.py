@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from jobpipe.clock import now
 from jobpipe.commands import parse_command
 from jobpipe.errors import JobEnded, JobEndedAlready, NotFound
@@ -19,7 +21,7 @@ from .wait import wait_for
 def submit_job(request: HttpRequest, services: Services) -> HttpResponse:
     """Queue a command in its raw form."""
     said.refuse_preconditions(request)
-    command = parse_command(said.json_body(request), new_item_id=new_item_id())
+    command = said.json_body(request, partial(parse_command, new_item_id=new_item_id()))
     return answer(command, request, services)
 
 
