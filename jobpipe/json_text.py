@@ -108,11 +108,14 @@ def _unstorable(marked: Any) -> Unstorable:
     """Says where all marks are, and takes them out of the value."""
     found = Violations()
     top = [marked]
-    waiting: list[tuple[dict[str, Any] | list[Any], Path]] = [(top, None)]
+    waiting: list[tuple[Any, Path]] = [(top, None)]
     while waiting:
         container, path = waiting.pop()
-        for step, member in list(container.items() if isinstance(container, dict) else enumerate(container)):
-            here = None if container is top else (path, step)
+        steps: list[tuple[str | int, Any]] = list(
+            container.items() if isinstance(container, dict) else enumerate(container)
+        )
+        for step, member in steps:
+            here: Path = None if container is top else (path, step)
             if isinstance(member, _Mark):
                 if not found.full:
                     found.add(member.why, pointer(here))
