@@ -13,20 +13,23 @@ import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 from jobpipe import json_text
 from jobpipe.clock import rfc3339
 from jobpipe.commands import Command, CreateItem, fingerprint, parse_command, with_item_id
-from jobpipe.errors import InvalidRequest, NothingValid, Problem, Refusal
+from jobpipe.errors import InvalidRequest, NothingValid, Problem, Refusal, Violation
 from jobpipe.job import Job, new_job, waiting_until
+from jobpipe.violations import Violations
 
 MAX_COMMANDS = 100
 """Of one batch; its jobs are read in one BatchGetItem, which takes no more."""
 MOST_AT_ONCE = 99
 """Jobs that are stored in one transaction with the batch's own row: DynamoDB takes 100 writes."""
 
-_LONGEST_POINTER = 1024  # a hundred must fit a row of 400 KB, beside their details
+# A hundred refusals must fit a row of 400 KB, each with its first violation.
+_LONGEST_POINTER = 1024
+_MOST_BYTES = 2000  # of one refusal's violations
 
 BATCH_ID = re.compile("batch-[0-9a-f]{32}")
 
@@ -94,10 +97,7 @@ def parse_batch(raw: Any, check: Callable[[Command], None]) -> AskedBatch:
             check(command)
             commands[place] = command
         except Refusal as refusal:
-            pointer = f"#/commands/{place}{(refusal.pointer or '#')[1:]}"
-            if len(pointer) > _LONGEST_POINTER:
-                pointer = f"#/commands/{place}"
-            refusals[place] = type(refusal)(refusal.detail, pointer=pointer)
+            refusals[place] = _within_a_row(refusal.inside(f"#/commands/{place}"), f"#/commands/{place}")
     if not commands:
         raise NothingValid(list(refusals.values()))
     fingerprints = {place: fingerprint(command) for place, command in commands.items()}
@@ -160,13 +160,29 @@ def is_batch_id(text: str) -> bool:
 def _listed(raw: Any) -> list[Any]:
     if not isinstance(raw, dict):
         raise InvalidRequest("A batch must be a JSON object.")
+    found = Violations()
     for member in raw:
         if member != "commands":
-            raise InvalidRequest(f"A batch must not have a member {member[:80]!r}.", pointer="#")
+            found.add(f"A batch must not have a member {member[:80]!r}.")
     listed = raw.get("commands")
     if not isinstance(listed, list) or not 1 <= len(listed) <= MAX_COMMANDS:
-        raise InvalidRequest(f"A batch needs commands, an array of 1 to {MAX_COMMANDS}.", pointer="#/commands")
-    return listed
+        found.add(f"A batch needs commands, an array of 1 to {MAX_COMMANDS}.", "#/commands")
+    found.check()
+    return cast("list[Any]", listed)
+
+
+def _within_a_row(refusal: Refusal, command: str) -> Refusal:
+    """The refusal with as many of its violations as there is room for."""
+    kept: list[Violation] = []
+    size = 0
+    for each in refusal.violations:
+        there = each if len(each.pointer) <= _LONGEST_POINTER else Violation(each.detail, command)
+        size += len(json_text.encode([there.pointer, there.detail]).encode(errors="surrogatepass"))
+        if kept and size > _MOST_BYTES:
+            break
+        kept.append(there)
+    refusal.violations = tuple(kept)
+    return refusal
 
 
 def _batch_id(owner: str, idempotency_key: str | None) -> str:

@@ -15,7 +15,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, TypeVar
 
 from jobpipe import etags, json_text
 from jobpipe.errors import InvalidRequest, NameTaken, NotFound, Refusal, TooLarge, VersionMismatch
@@ -26,7 +26,9 @@ from jobpipe.item_rules import (
     check_merge_patch,
     check_new_document,
 )
+from jobpipe.violations import Violations
 
+T = TypeVar("T")
 Raw = dict[str, Any]
 Schema = dict[str, Any]
 Members = Mapping[str, Schema]
@@ -121,8 +123,11 @@ class SetFields(Command):
 
     @classmethod
     def from_raw(cls, raw: Raw, item_id: str) -> Self:
-        fields = _inside(raw, "set", check_fields_to_set)
-        return cls(item_id, fields, etags.check_if_match(raw.get("if_match")))
+        found = Violations()
+        fields = found.of(_inside, raw, "set", check_fields_to_set)
+        if_match = found.of(_if_match, raw)
+        found.check()
+        return cls(item_id, fields, if_match)
 
     def to_raw(self) -> Raw:
         return _with_precondition(
@@ -145,8 +150,11 @@ class MergePatch(Command):
 
     @classmethod
     def from_raw(cls, raw: Raw, item_id: str) -> Self:
-        patch = _inside(raw, "merge", check_merge_patch)
-        return cls(item_id, patch, etags.check_if_match(raw.get("if_match")))
+        found = Violations()
+        patch = found.of(_inside, raw, "merge", check_merge_patch)
+        if_match = found.of(_if_match, raw)
+        found.check()
+        return cls(item_id, patch, if_match)
 
     def to_raw(self) -> Raw:
         return _with_precondition(
@@ -167,7 +175,7 @@ class DeleteItem(Command):
 
     @classmethod
     def from_raw(cls, raw: Raw, item_id: str) -> Self:
-        return cls(item_id, etags.check_if_match(raw.get("if_match")))
+        return cls(item_id, _if_match(raw))
 
     def to_raw(self) -> Raw:
         return _with_precondition({"operation": self.operation, "item_id": self.item_id}, self.if_match)
@@ -189,14 +197,15 @@ def parse_command(raw: Any, *, new_item_id: str) -> Command:
     """The command of a raw form, or InvalidRequest; a create gets `new_item_id`."""
     if not isinstance(raw, dict):
         raise InvalidRequest("A command must be a JSON object.")
-    command = _kind_of(raw)
+    kind = _kind_of(raw)
+    found = Violations()
     for member in raw:
-        if member != "operation" and member not in command.needs and member not in command.may_have:
-            raise InvalidRequest(
-                f"A command to {command.operation} must not have a member {member[:80]!r}.", pointer="#"
-            )
-    item_id = check_item_id(_need(raw, "item_id")) if "item_id" in command.needs else new_item_id
-    return command.from_raw(raw, item_id)
+        if member != "operation" and member not in kind.needs and member not in kind.may_have:
+            found.add(f"A command to {kind.operation} must not have a member {member[:80]!r}.")
+    item_id = found.of(_inside, raw, "item_id", check_item_id) if "item_id" in kind.needs else new_item_id
+    command = found.of(kind.from_raw, raw, item_id)
+    found.check()
+    return command
 
 
 def _kind_of(raw: Raw) -> type[Command]:
@@ -234,14 +243,17 @@ def _need(raw: Raw, member: str) -> Any:
     return raw[member]
 
 
-def _inside(raw: Raw, member: str, check: Callable[[Any], Document]) -> Document:
+def _inside(raw: Raw, member: str, check: Callable[[Any], T]) -> T:
     """The member as the check leaves it; a refusal points into the member."""
     value = _need(raw, member)
     try:
         return check(value)
     except Refusal as refusal:
-        pointer = f"#/{member}{(refusal.pointer or '#')[1:]}"
-        raise type(refusal)(refusal.detail, pointer=pointer) from None
+        raise refusal.inside(f"#/{member}") from None
+
+
+def _if_match(raw: Raw) -> str | None:
+    return _inside(raw, "if_match", etags.check_if_match) if "if_match" in raw else None
 
 
 def _with_precondition(raw: Raw, if_match: str | None) -> Raw:

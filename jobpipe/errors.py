@@ -3,7 +3,8 @@
     JobpipeError
     ├── Refusal                     the caller asked for what cannot be; answered as a problem document
     │   ├── InvalidRequest          400
-    │   │   └── NothingValid        400, of a batch
+    │   │   ├── NothingValid        400, of a batch
+    │   │   └── Unstorable          400, JSON that says what cannot be stored
     │   ├── Forbidden               403
     │   ├── NotFound                404
     │   ├── NameTaken               409
@@ -30,11 +31,20 @@ Every problem (RFC 9457) is one of the classes with a status; its `type` is stab
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
 
 PROBLEM_TYPE_PREFIX = "urn:jobpipe:problem:"
 
 Problem = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """One rule that a body does not keep."""
+
+    detail: str
+    pointer: str  # where in the body: a JSON Pointer (RFC 6901) as a URI fragment
 
 
 class JobpipeError(Exception):
@@ -52,7 +62,19 @@ class ProblemError(JobpipeError):
         """`pointer` is a JSON Pointer (RFC 6901, as a URI fragment) to the part of the body at fault."""
         super().__init__(detail)
         self.detail = detail
-        self.pointer = pointer
+        self.violations: tuple[Violation, ...] = () if pointer is None else (Violation(detail, pointer),)
+
+    @property
+    def pointer(self) -> str | None:
+        """Where the first violation is."""
+        return self.violations[0].pointer if self.violations else None
+
+    def inside(self, pointer: str) -> Self:
+        """The same of a value that lies there in a body."""
+        moved = type(self)(self.detail)
+        violations = self.violations or (Violation(self.detail, "#"),)
+        moved.violations = tuple(Violation(each.detail, pointer + each.pointer[1:]) for each in violations)
+        return moved
 
     def to_problem(self) -> Problem:
         """The problem document, without what only the HTTP side knows (the request id)."""
@@ -62,8 +84,8 @@ class ProblemError(JobpipeError):
             "status": self.status,
             "detail": self.detail,
         }
-        if self.pointer is not None:
-            problem["errors"] = [{"pointer": self.pointer, "detail": self.detail}]
+        if self.violations:
+            problem["errors"] = [{"pointer": each.pointer, "detail": each.detail} for each in self.violations]
         return problem
 
 
@@ -74,18 +96,37 @@ class Refusal(ProblemError):
 class InvalidRequest(Refusal):
     status, slug, title = 400, "invalid-request", "The request is not valid"
 
+    @classmethod
+    def of(cls, violations: Sequence[Violation]) -> InvalidRequest:
+        """The refusal for all of these, of which there is one at least."""
+        first, *others = violations
+        more = (
+            ""
+            if not others
+            else " There is 1 more error."
+            if len(others) == 1
+            else f" There are {len(others)} more errors."
+        )
+        refusal = InvalidRequest(first.detail + more)
+        refusal.violations = tuple(violations)
+        return refusal
+
+
+class Unstorable(InvalidRequest):
+    """JSON that says what cannot be stored; `value` is the rest of it, with something else in its places."""
+
+    def __init__(self, refusal: InvalidRequest, value: Any) -> None:
+        super().__init__(refusal.detail)
+        self.violations = refusal.violations
+        self.value = value
+
 
 class NothingValid(InvalidRequest):
     """None of the commands of a batch is valid."""
 
     def __init__(self, refusals: Sequence[Refusal]) -> None:
         super().__init__("None of the commands is valid.")
-        self._refusals = refusals
-
-    def to_problem(self) -> Problem:
-        """With the errors of all commands."""
-        errors = [error for refusal in self._refusals for error in refusal.to_problem()["errors"]]
-        return {**super().to_problem(), "errors": errors}
+        self.violations = tuple(violation for refusal in refusals for violation in refusal.violations)
 
 
 class Forbidden(Refusal):

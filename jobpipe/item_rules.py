@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from typing import Any
-from urllib.parse import quote
+from typing import Any, cast
 
 from jobpipe.errors import InvalidRequest, TooLarge
+from jobpipe.violations import Path, Violations, pointer
 
 Document = dict[str, Any]
 
@@ -39,17 +39,15 @@ _JOINERS = re.compile("[\u180b-\u180d\u180f\u200c\u200d\ufe00-\ufe0f\U000e0100-\
 _BRAILLE_BLANK = "\u2800"  # a symbol by its category
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 
-# The way to a part of a document, the last step first.
-_Path = tuple["_Path", str | int] | None
-
 
 def check_new_document(document: Any) -> Document:
     """The document if an item can be created of it, else InvalidRequest."""
     _check_object(document, "An item must be a JSON object.")
+    found = Violations()
     for field in _REQUIRED:
         if field not in document:
-            raise InvalidRequest(f"An item needs a {field}.", pointer=f"#/{field}")
-    return _check_fields(document)
+            found.add(f"An item needs a {field}.", f"#/{field}")
+    return _check_fields(document, found)
 
 
 def check_fields_to_set(fields: Any) -> Document:
@@ -57,16 +55,18 @@ def check_fields_to_set(fields: Any) -> Document:
     _check_object(fields, "The fields to set must be a JSON object.")
     if not fields:
         raise InvalidRequest("At least one field to set is needed.")
-    return _check_fields(fields)
+    return _check_fields(fields, Violations())
 
 
 def check_merge_patch(patch: Any) -> Document:
     """The RFC 7396 merge patch if it may be applied to an item, else InvalidRequest."""
     _check_object(patch, "A merge patch of an item must be a JSON object.")
-    for field in _REQUIRED:
-        if field in patch and patch[field] is None:
-            raise InvalidRequest(f"An item cannot be without a {field}.", pointer=f"#/{field}")
-    return _check_fields(patch)
+    found = Violations()
+    removed = [field for field in _REQUIRED if field in patch and patch[field] is None]
+    for field in removed:
+        found.add(f"An item cannot be without a {field}.", f"#/{field}")
+    _check_fields({name: value for name, value in patch.items() if name not in removed}, found)
+    return cast("Document", patch)
 
 
 def check_item_id(item_id: Any) -> str:
@@ -107,9 +107,15 @@ def name_key(name: str) -> str:
 
 
 def check_size(document_text: str) -> None:
-    """TooLarge if the encoded document is over MAX_DOCUMENT_BYTES."""
-    # UTF-8 has at most four bytes a character, so most documents need no encoding to be told.
-    if len(document_text) * 4 > MAX_DOCUMENT_BYTES and len(document_text.encode()) > MAX_DOCUMENT_BYTES:
+    """TooLarge if the encoded document is over MAX_DOCUMENT_BYTES, of which a DELETE character takes six.
+
+    So many it takes where JSON is written in ASCII, as Python 3.11's runtime does: a megabyte of them would fit no
+    answer of a Lambda. All other characters take three times their bytes at most.
+    """
+    # UTF-8 has at most four bytes a character, so most documents need no counting.
+    if len(document_text) * 6 <= MAX_DOCUMENT_BYTES:
+        return
+    if len(document_text.encode()) + 5 * document_text.count("\x7f") > MAX_DOCUMENT_BYTES:
         raise TooLarge(f"An item's document must have at most {MAX_DOCUMENT_BYTES} bytes.")
 
 
@@ -118,68 +124,57 @@ def _check_object(value: Any, otherwise: str) -> None:
         raise InvalidRequest(otherwise)
 
 
-def _check_fields(fields: Document) -> Document:
+def _check_fields(fields: Document, found: Violations) -> Document:
+    """The fields, or InvalidRequest with what is wrong with them and what was found before."""
     if "id" in fields:
-        raise InvalidRequest("The id is assigned by the service and must not be in the body.", pointer="#/id")
+        found.add("The id is assigned by the service and must not be in the body.", "#/id")
     if "name" in fields:
-        _check_name(fields["name"])
+        _look_at_name(fields["name"], found)
     if "description" in fields and not isinstance(fields["description"], str):
-        raise InvalidRequest("The description must be a string.", pointer="#/description")
-    _check_tree(fields)
+        found.add("The description must be a string.", "#/description")
+    _look_at_tree(fields, found)
+    found.check()
     return fields
 
 
-def _check_name(name: Any) -> None:
+def _look_at_name(name: Any, found: Violations) -> None:
     if not isinstance(name, str):
-        raise InvalidRequest("The name must be a string.", pointer="#/name")
+        return found.add("The name must be a string.", "#/name")
     # The length first: composing takes time in the square of a run of combining marks.
     if len(name) > MAX_NAME_LENGTH or len(name_key(name)) > MAX_NAME_LENGTH:
-        raise InvalidRequest(f"The name must have at most {MAX_NAME_LENGTH} characters.", pointer="#/name")
+        return found.add(f"The name must have at most {MAX_NAME_LENGTH} characters.", "#/name")
     if all(unicodedata.category(each) in _BLANK or each == _BRAILLE_BLANK for each in name_key(name)):
-        raise InvalidRequest("The name must not be blank.", pointer="#/name")
+        return found.add("The name must not be blank.", "#/name")
     if any(unicodedata.category(character) == "Cc" for character in name):
-        raise InvalidRequest("The name must not have control characters.", pointer="#/name")
+        found.add("The name must not have control characters.", "#/name")
     invisible = _INVISIBLE.search(name)
     if invisible is not None:
-        raise InvalidRequest(
-            f"The name must not have the invisible character U+{ord(invisible[0]):04X}.", pointer="#/name"
-        )
+        found.add(f"The name must not have the invisible character U+{ord(invisible[0]):04X}.", "#/name")
+    return None
 
 
-def _check_tree(document: Document) -> None:
+def _look_at_tree(document: Document, found: Violations) -> None:
     """Depth, and text that JSON can escape but no store can hold: lone surrogates and NUL."""
     # Iterative, so that depth is told and not run into. A megabyte has half a million parts, and each may lie under
-    # a thousand characters of names: so pointers are written only for the part at fault.
-    waiting: list[tuple[dict[str, Any] | list[Any], int, _Path]] = [(document, 1, None)]
-    while waiting:
+    # a thousand characters of names: so pointers are written only for the parts at fault.
+    waiting: list[tuple[dict[str, Any] | list[Any], int, Path]] = [(document, 1, None)]
+    while waiting and not found.full:
         container, depth, path = waiting.pop()
         if depth > MAX_DEPTH:
-            raise InvalidRequest(f"The document must not be nested more than {MAX_DEPTH} levels deep.")
+            found.add(f"The document must not be nested more than {MAX_DEPTH} levels deep.", pointer(path))
+            continue
         if isinstance(container, dict):
             for name in container:
-                _check_text(name, path)
+                _look_at_text(name, path, found)
         for step, member in container.items() if isinstance(container, dict) else enumerate(container):
             if isinstance(member, str):
-                _check_text(member, (path, step))
+                _look_at_text(member, (path, step), found)
             elif isinstance(member, dict | list):
                 waiting.append((member, depth + 1, (path, step)))
 
 
-def _check_text(text: str, path: _Path) -> None:
+def _look_at_text(text: str, path: Path, found: Violations) -> None:
     unstorable = _UNSTORABLE.search(text)
-    if unstorable is not None:
+    if unstorable is not None and not found.full:
         what = "NUL character" if unstorable[0] == "\0" else "lone surrogate"
-        raise InvalidRequest(f"Text must not have a {what}.", pointer=_pointer(path))
-
-
-def _pointer(path: _Path) -> str:
-    steps: list[str] = []
-    while path is not None:
-        path, step = path
-        steps.append(_escape(str(step)))
-    return "/".join(["#", *reversed(steps)])
-
-
-def _escape(name: str) -> str:
-    """One step of a JSON Pointer in its URI fragment form (RFC 6901, section 6)."""
-    return quote(name[:80].replace("~", "~0").replace("/", "~1"), safe="~", errors="replace")
+        found.add(f"Text must not have a {what}.", pointer(path))

@@ -8,29 +8,36 @@ significant digits, or lies outside 1E-130 … 9.99E+125
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from dataclasses import dataclass
 from decimal import Context, Decimal, InvalidOperation
 from json.encoder import encode_basestring
 from typing import Any
 
-from jobpipe.errors import InvalidRequest
+from jobpipe.errors import InvalidRequest, Unstorable
+from jobpipe.violations import Path, Violations, pointer
 
 MAX_DIGITS = 38
 MAX_EXPONENT = 125
 MIN_EXPONENT = -130
 _EXACT = Context(prec=MAX_DIGITS)
+_MOST_SHOWN = 50  # characters of a number that is refused
 
 
 def decode(text: str | bytes) -> Any:
     """The value of one JSON text; InvalidRequest if it is not JSON, or holds what cannot be kept exactly.
 
     Refused beyond RFC 8259: duplicate names in an object, NaN and the infinities, numbers that DynamoDB
-    cannot hold, byte order marks, and bytes that are not UTF-8. A fraction that a float cannot hold exactly
-    is a Decimal.
+    cannot hold (Unstorable, with the place of each), byte order marks, and bytes that are not UTF-8. A fraction
+    that a float cannot hold exactly is a Decimal.
     """
     try:
         if isinstance(text, bytes):
             text = text.decode("utf-8")
-        return _DECODER.decode(text)
+        try:
+            return _DECODER.decode(text)
+        except _Met:
+            marked = _MARKING_DECODER.decode(text)
     except UnicodeError:
         raise InvalidRequest("The body is not valid UTF-8.") from None
     except RecursionError:
@@ -39,6 +46,7 @@ def decode(text: str | bytes) -> Any:
         raise InvalidRequest(
             f"The body is not valid JSON: {error.msg} (line {error.lineno}, column {error.colno})."
         ) from None
+    raise _unstorable(marked)
 
 
 def encode(value: Any, *, sort_keys: bool = False) -> str:
@@ -79,19 +87,91 @@ def _encode_with_decimals(value: Any, sort_keys: bool) -> str:
     return _ENCODER.encode(value)
 
 
+class _Met(Exception):
+    """The text has what cannot be stored; where, is for a decoder to find that is slower."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Mark:
+    """Stands where a number is that cannot be stored."""
+
+    why: str
+
+
+class _Repeating(dict[str, Any]):
+    """An object in whose text a name stands twice."""
+
+    name = ""
+
+
+def _unstorable(marked: Any) -> Unstorable:
+    """Says where all marks are, and takes them out of the value."""
+    found = Violations()
+    top = [marked]
+    waiting: list[tuple[Any, Path]] = [(top, None)]
+    while waiting:
+        container, path = waiting.pop()
+        steps: list[tuple[str | int, Any]] = list(
+            container.items() if isinstance(container, dict) else enumerate(container)
+        )
+        for step, member in steps:
+            here: Path = None if container is top else (path, step)
+            if isinstance(member, _Mark):
+                if not found.full:
+                    found.add(member.why, pointer(here))
+                container[step] = 0
+            elif isinstance(member, dict | list):
+                if isinstance(member, _Repeating) and not found.full:
+                    found.add(
+                        f"The name {member.name[:80]!r} stands twice in one object.", pointer((here, member.name))
+                    )
+                waiting.append((member, here))
+    return Unstorable(found.refusal(), top[0])
+
+
 def _object(members: list[tuple[str, Any]]) -> dict[str, Any]:
     value = dict(members)
     if len(value) != len(members):
-        seen: set[str] = set()
-        for name, _ in members:
-            if name in seen:
-                raise InvalidRequest(f"The name {name[:80]!r} stands twice in one object.")
-            seen.add(name)
+        raise _Met
     return value
 
 
-def _constant(name: str) -> Any:
-    raise InvalidRequest(f"{name} is not a JSON number.")
+def _marked_object(members: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(members)
+    if len(value) == len(members):
+        return value
+    repeating = _Repeating(value)
+    seen: set[str] = set()
+    for name, _ in members:
+        if name in seen:
+            repeating.name = name
+            break
+        seen.add(name)
+    return repeating
+
+
+def _constant(_: str) -> Any:
+    raise _Met
+
+
+def _marked_constant(name: str) -> _Mark:
+    return _Mark(f"{name} is not a JSON number.")
+
+
+def _marking(read: Callable[[str], Any]) -> Callable[[str], Any]:
+    """Reads a number, or marks its place."""
+
+    def number(literal: str) -> Any:
+        try:
+            return read(literal)
+        except _Met:
+            shown = literal if len(literal) <= _MOST_SHOWN else literal[: _MOST_SHOWN - 3] + "..."
+            return _Mark(
+                f"The number {shown} cannot be stored exactly: at most {MAX_DIGITS} significant digits, "
+                f"between 1E{MIN_EXPONENT} and 9.9E+{MAX_EXPONENT}."
+            )
+
+    return number
 
 
 def _integer(literal: str) -> int:
@@ -119,17 +199,19 @@ def _check_storable(literal: str) -> Decimal:
         return Decimal(0)
     digits = "" if number.is_infinite() else "".join(map(str, number.as_tuple().digits)).rstrip("0")
     if not digits or len(digits) > MAX_DIGITS or not MIN_EXPONENT <= number.adjusted() <= MAX_EXPONENT:
-        shown = literal if len(literal) <= 50 else literal[:47] + "..."  # noqa: PLR2004
-        raise InvalidRequest(
-            f"The number {shown} cannot be stored exactly: at most {MAX_DIGITS} significant digits, "
-            f"between 1E{MIN_EXPONENT} and 9.9E+{MAX_EXPONENT}."
-        )
+        raise _Met
     return number
 
 
 # Made once: json.loads and json.dumps would make them anew with each call, a third of the time of a short text.
 _DECODER = json.JSONDecoder(
     object_pairs_hook=_object, parse_int=_integer, parse_float=_fraction, parse_constant=_constant
+)
+_MARKING_DECODER = json.JSONDecoder(
+    object_pairs_hook=_marked_object,
+    parse_int=_marking(_integer),
+    parse_float=_marking(_fraction),
+    parse_constant=_marked_constant,
 )
 _ENCODER, _SORTING_ENCODER = (
     json.JSONEncoder(

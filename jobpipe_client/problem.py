@@ -51,8 +51,10 @@ class Problem:
         for error in self.errors:
             named = re.match(r"#/commands/(\d+)(/|$)", str(error.get("pointer")))
             if named:
-                detail = str(error.get("detail") or self.detail)
-                found.setdefault(int(named[1]), replace(self, detail=detail, errors=(error,)))
+                before = found.get(int(named[1])) or replace(
+                    self, detail=str(error.get("detail") or self.detail), errors=()
+                )
+                found[int(named[1])] = replace(before, errors=(*before.errors, error))
         if found.keys() != set(range(count)):
             return None
         return [found[place] for place in range(count)]

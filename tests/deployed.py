@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import cached_property
@@ -174,3 +176,18 @@ def most_commands(stage: Stage) -> int:
         else:
             return MAX_COMMANDS if most == MAX_COMMANDS else most - 1
     raise AssertionError("no transaction of DynamoDB takes fewer than ten writes")
+
+
+@contextmanager
+def lost(stage: Stage, item_id: str) -> Iterator[None]:
+    """The item's document is not in the bucket, in no version."""
+    s3, bucket = stage.aws("s3"), stage.resources["documents_bucket"]
+    [key] = stage.keys(f"items/{item_id}/")
+    text = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+    versions = s3.list_object_versions(Bucket=bucket, Prefix=key)["Versions"]
+    for version in versions:
+        s3.delete_object(Bucket=bucket, Key=key, VersionId=version["VersionId"])
+    try:
+        yield
+    finally:
+        s3.put_object(Bucket=bucket, Key=key, Body=text)

@@ -26,7 +26,7 @@ class Documented:
         self._registry: Registry[Any] = Registry().with_resource(_ROOT, DRAFT202012.create_resource(openapi))
         self._validators: dict[str, Draft202012Validator] = {}
         self._templates: list[tuple[str, list[str]]] = [
-            (template, template.strip("/").split("/")) for template in openapi["paths"]
+            (template, template.removeprefix("/").split("/")) for template in openapi["paths"]
         ]
         self._headers = {name.lower() for name in openapi["components"]["headers"]}
 
@@ -59,7 +59,7 @@ class Documented:
 
     def template(self, path: str) -> str:
         """The path of the document that this one is of; empty if there is none."""
-        segments = path.strip("/").split("/")
+        segments = path.strip("/").split("/")  # a slash at the end changes nothing
         for template, parts in self._templates:
             if len(parts) == len(segments) and all(
                 part == segment or part.startswith("{") for part, segment in zip(parts, segments, strict=True)

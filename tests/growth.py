@@ -41,6 +41,9 @@ BODIES = {
     "fractions": within(HEAD + "[", "1.5,", "1]}"),
     "exponents": within(HEAD + "[", "1e15,", "1]}"),
     "decimals": within(HEAD + "[", "0.12345678901234567890123,", "1]}"),
+    "numbers that cannot be stored": within(HEAD + "[", "1e999,", "1]}"),
+    "names that stand twice": within(HEAD + "[", '{"a":1,"a":2},', "1]}"),
+    "texts that cannot be stored": within(HEAD + "[", '"\\u0000",', "1]}"),
     "digits": within(HEAD, "9", "}"),
     "zeros": within(HEAD + "1", "0", "}"),
     "zeros behind the point": within(HEAD + "1.", "0", "}"),
@@ -83,9 +86,9 @@ def accept(body: str) -> str:
 
 def read(name: str, value: str) -> str:
     """All that is read of the headers of a write; what became of it."""
-    request = HttpRequest("PUT", {name: value}, {}, {}, b"{}", "o", "r", lambda: 1.0)
+    request = HttpRequest("PUT", {name: value}, {}, {}, "", b"{}", "o", "r", lambda: 1.0)
     try:
-        said.json_body(request)
+        said.json_body(request, lambda value: value)
         said.if_match(request)
         said.preferred_wait(request)
         said.idempotency_key(request)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from base64 import b64encode, urlsafe_b64encode
 from typing import Any
+from urllib.parse import quote
 
 from hypothesis import strategies as st
 
-from api_lambda.chalicelib.routes import ROUTES
+from api_lambda.chalicelib.routes import ROUTES, Route
 
 NUMBERS = [
     *(
@@ -191,13 +192,24 @@ header_values = {
     "origin": ["https://evil.example"],
     "x-evil\r\n": ["1"],
 }
-queries = st.dictionaries(
-    st.sampled_from(["limit", "cursor", "wait", "status", "x", ""]),
-    st.lists(
-        st.sampled_from(["1", "0", "101", "failed", "retrying", "", *CURSORS]) | strings, min_size=1, max_size=2
-    ),
-    max_size=3,
+query_names = st.sampled_from(
+    [*("limit", "cursor", "wait", "status", "x", "", "Limit", "limit ", "limit[]", "_", "name", "__proto__")]
 )
+query_values = st.sampled_from(["1", "0", "101", "failed", "retrying", "", *CURSORS]) | strings
+
+
+def queries(route: Route) -> st.SearchStrategy[dict[str, list[str]]]:
+    """None, one of the route's own parameters, or whatever else; some of them twice."""
+    if not route.query:
+        return st.just({}) | st.dictionaries(query_names | strings, st.just(["1"]), max_size=2)
+    own = st.sampled_from(route.query)
+    values = st.lists(query_values, min_size=1, max_size=2)
+    ways = [
+        st.just({}),
+        st.dictionaries(own, st.lists(query_values, min_size=1, max_size=1), max_size=3),
+        st.dictionaries(own | query_names | strings, values, max_size=3),
+    ]
+    return st.sampled_from(ways).flatmap(lambda way: way)
 
 
 @st.composite
@@ -221,12 +233,13 @@ def event(
     body: str | None = None,
     base64_encoded: bool = False,
     key: str = "alice" + "0" * 32,
+    path: str = "",
 ) -> dict[str, Any]:
     """What API Gateway hands to the Lambda; an absent part is null there, not empty."""
     sent = {"x-api-key": [key], **(headers or {})}
     return {
         "resource": resource,
-        "path": resource,
+        "path": path or resource.format(**(parameters or {})),
         "httpMethod": method,
         "headers": {name: values[-1] for name, values in sent.items()},
         "multiValueHeaders": sent,
@@ -251,16 +264,23 @@ def events(draw: st.DrawFn, ids: list[str]) -> dict[str, Any]:
     route = draw(st.sampled_from(ROUTES))
     some_id = st.sampled_from([*ids, *(name for name in STRINGS if name), "%2F", "..%2f..%2fjobs", "%ff", "%C0%AF"])
     parameters = {name: draw(some_id) for name in ("item_id", "job_id", "batch_id") if f"{{{name}}}" in route.path}
+    path = route.path.format(
+        **{name: quote(value, safe="%", errors="replace") for name, value in parameters.items()}
+    )
+    for slashes in draw(st.lists(st.sampled_from(["end", "end", "front", "base"]), max_size=2)):
+        path = {"end": path + "/", "front": "/" + path, "base": "/base" + path}[slashes]
     body, encoded = draw(bodies) if route.method != "GET" else None, False
     if body is not None and draw(st.integers(0, 4)) == 0:
         way = draw(st.sampled_from(["utf-8", "utf-16", "utf-32", "utf-8-sig", "latin-1"]))
         body, encoded = b64encode(body.encode(way, "ignore")).decode(), True
-    return event(
+    sent = event(
         route.method,
         route.path,
         parameters=parameters,
         headers=draw(headers()),
-        query=draw(queries),
+        query=draw(queries(route)),
         body=body,
         base64_encoded=encoded,
+        path=path,
     )
+    return sent | draw(st.sampled_from([{}, {"version": "1.0"}]))  # of a gateway that decodes paths itself

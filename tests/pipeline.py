@@ -91,9 +91,12 @@ class Pipeline:
         several: dict[str, list[str]] | None = None,
         checked_key: str = "",
     ) -> Answer:
-        """One request, routed as API Gateway does; `raw` is a body that is not to be encoded."""
-        parts = urlsplit(target)
-        segments = parts.path.strip("/").split("/")
+        """One request, routed as API Gateway does; `raw` is a body that is not to be encoded.
+
+        A path with empty segments reaches the route without them, and is handed on as it came.
+        """
+        parts = urlsplit(f"https://stage.example{target}")
+        segments = [segment for segment in parts.path.split("/") if segment] or [""]
         parameters = {}
         path = "/" + "/".join(segments)
         if len(segments) >= 2:
@@ -107,6 +110,7 @@ class Pipeline:
         }
         sent = {**{name: [value] for name, value in single.items()}, **(several or {})}
         event = {
+            "path": parts.path,
             "headers": {name: values[-1] for name, values in sent.items()},
             "multiValueHeaders": sent,
             "multiValueQueryStringParameters": parse_qs(parts.query, keep_blank_values=True) or None,

@@ -15,8 +15,8 @@ from jobpipe.telemetry import begin_invocation, logger
 
 from .callers import owner_of
 from .http import HttpRequest, HttpResponse
-from .http_requests import decode_path_parameter
 from .job_responses import problem_response
+from .request_lines import path_parameters, query, to_root
 from .routes import ROUTES, Route
 from .services import Services
 
@@ -97,16 +97,16 @@ def _answer(
 
 def _request(current: Request, request_id: str, route: Route, waits: list[float]) -> HttpRequest:
     event: dict[str, Any] = current.to_original_event()
-    parameters = event.get("pathParameters") or {}
     headers = _headers(event)
     context: Any = current.lambda_context
     return HttpRequest(
         method=current.method,
         headers=headers,
-        query=event.get("multiValueQueryStringParameters") or {},
-        path_parameters={name: decode_path_parameter(value) for name, value in parameters.items()},
-        body=_body(current) if route.method in _WITH_BODY else b"",
         owner="" if route.open else owner_of(_checked_key(event, headers)),
+        query=query(event, route),
+        path_parameters=path_parameters(event),
+        to_root=to_root(event, route),
+        body=_body(current) if route.method in _WITH_BODY else b"",
         request_id=request_id,
         remaining_seconds=lambda: float(context.get_remaining_time_in_millis()) / 1000,
         waits=waits,

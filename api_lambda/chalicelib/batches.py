@@ -20,7 +20,9 @@ def submit_batch(request: HttpRequest, services: Services) -> HttpResponse:
     """Queue up to 100 commands, and tell of each what became of it."""
     said.refuse_preconditions(request)
     key = said.idempotency_key(request)
-    asked = parse_batch(said.json_body(request), lambda command: check_as_written(command, request))
+    asked = said.json_body(
+        request, lambda raw: parse_batch(raw, lambda command: check_as_written(command, request))
+    )
     submitted = submit(
         asked,
         owner=request.owner,
@@ -35,7 +37,7 @@ def submit_batch(request: HttpRequest, services: Services) -> HttpResponse:
         why = next(iter(submitted.unsent.values()))
         logger.warning("batch not queued in full", exc_info=why, extra={"unsent": len(unsent)})
     response = batch_response(202, submitted.batch, submitted.jobs, unsent)
-    response.headers["Location"] = f"batches/{submitted.batch.batch_id}"
+    response.headers["Location"] = f"{request.to_root}batches/{submitted.batch.batch_id}"
     # An audit asks the log which jobs a 202 has promised.
     response.log["job_ids"] = [job.job_id for job in submitted.jobs.values()]
     meter.add(ACCEPTED, len(submitted.jobs))

@@ -14,6 +14,7 @@ class HttpRequest:
     headers: Mapping[str, str]  # by lower-case name
     query: Mapping[str, list[str]]
     path_parameters: Mapping[str, str]  # decoded
+    to_root: str  # from the request's URL to the API's root, for links that are relative to it
     body: bytes
     owner: str  # the caller that the API key stands for; empty on the open routes
     request_id: str

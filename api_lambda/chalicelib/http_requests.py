@@ -5,15 +5,18 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from typing import Any
-from urllib.parse import unquote
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from jobpipe import etags, json_text
-from jobpipe.errors import InvalidRequest, TooLarge, UnsupportedMediaType
+from jobpipe.errors import InvalidRequest, TooLarge, Unstorable, UnsupportedMediaType
 from jobpipe.item_rules import MAX_DOCUMENT_BYTES, check_item_id
 from jobpipe.job import Status
+from jobpipe.violations import Violations
 
 from .http import HttpRequest
+
+T = TypeVar("T")
 
 JSON = ("application/json",)
 JSON_OR_MERGE_PATCH = ("application/json", "application/merge-patch+json")
@@ -42,14 +45,21 @@ _JOB_CURSOR = re.compile(r"(failed|retrying)#[0-9T:.-]{1,32}Z#[0-9a-f]{32}")
 _WHOLE_NUMBER = re.compile(r"[0-9]{1,9}")
 
 
-def json_body(request: HttpRequest, media_types: tuple[str, ...] = JSON) -> Any:
-    """The body's JSON value."""
+def json_body(request: HttpRequest, check: Callable[[Any], T], media_types: tuple[str, ...] = JSON) -> T:
+    """The body's JSON value as the check takes it; what it cannot be and what the check finds is told at once."""
     _check_media_type(request, media_types)
     if not request.body.strip():
         raise InvalidRequest("The request has no body.")
     if len(request.body) > MAX_DOCUMENT_BYTES:
         raise TooLarge(f"A body must have at most {MAX_DOCUMENT_BYTES} bytes.")
-    return json_text.decode(request.body)
+    try:
+        value = json_text.decode(request.body)
+    except Unstorable as refusal:
+        found = Violations()
+        found.add_all(refusal)
+        found.of(check, refusal.value)
+        raise found.refusal() from None
+    return check(value)
 
 
 def item_id(request: HttpRequest) -> str:
@@ -149,16 +159,8 @@ def _cursor(request: HttpRequest, form: re.Pattern[str]) -> str | None:
         decoded = ""
     # Only what make_cursor makes: what this API lists by, written in one way.
     if not form.fullmatch(decoded) or make_cursor(decoded) != value:
-        raise InvalidRequest("The cursor must be one that this API gave.")
+        raise InvalidRequest("The cursor is none of this list; take it from the Link of the page before.")
     return decoded
-
-
-def decode_path_parameter(value: str) -> str:
-    """The parameter without percent-encoding; the gateways differ in whether they decode it."""
-    try:
-        return unquote(value, errors="strict")
-    except UnicodeDecodeError:
-        raise InvalidRequest("The path is not valid UTF-8.") from None
 
 
 def _check_media_type(request: HttpRequest, allowed: tuple[str, ...]) -> None:
@@ -182,9 +184,7 @@ def _is_utf_8(parameters: str) -> bool:
 
 
 def _one(request: HttpRequest, name: str) -> str | None:
-    values = request.query.get(name) or []
-    if len(values) > 1:
-        raise InvalidRequest(f"The query must not have {name} more than once.")
+    values = request.query.get(name)  # one at most: see request_lines.py
     return values[0] if values else None
 
 

@@ -4,45 +4,46 @@ from __future__ import annotations
 
 from jobpipe import etags
 from jobpipe.commands import CreateItem, DeleteItem, MergePatch, SetFields
+from jobpipe.errors import InternalError
 from jobpipe.item import item_json
 from jobpipe.item_reader import document_text, read_item
 from jobpipe.item_rules import check_fields_to_set, check_merge_patch, check_new_document
+from jobpipe.metrics import FAULTS, meter
+from jobpipe.telemetry import logger
 
 from . import http_requests as said
 from .answer import answer, new_item_id
 from .http import HttpRequest, HttpResponse
+from .item_pages import Page
 from .job_responses import JSON
 from .services import Services
-
-MAX_PAGE_BYTES = 1024 * 1024
-"""A page also ends here: a Lambda's answer has 6 MB at most, escaping included."""
 
 
 def create_item(request: HttpRequest, services: Services) -> HttpResponse:
     """Queue the creation of an item; its id is assigned already."""
     said.refuse_preconditions(request)
-    command = CreateItem(new_item_id(), check_new_document(said.json_body(request)))
-    return answer(command, request, services, to_root="")
+    command = CreateItem(new_item_id(), said.json_body(request, check_new_document))
+    return answer(command, request, services)
 
 
 def put_item(request: HttpRequest, services: Services) -> HttpResponse:
     """Queue the setting of the given fields of an item."""
-    fields = check_fields_to_set(said.json_body(request))
+    fields = said.json_body(request, check_fields_to_set)
     command = SetFields(said.item_id(request), fields, said.if_match(request))
-    return answer(command, request, services, to_root="../")
+    return answer(command, request, services)
 
 
 def patch_item(request: HttpRequest, services: Services) -> HttpResponse:
     """Queue an RFC 7396 merge patch of an item."""
-    patch = check_merge_patch(said.json_body(request, said.JSON_OR_MERGE_PATCH))
+    patch = said.json_body(request, check_merge_patch, said.JSON_OR_MERGE_PATCH)
     command = MergePatch(said.item_id(request), patch, said.if_match(request))
-    return answer(command, request, services, to_root="../")
+    return answer(command, request, services)
 
 
 def delete_item(request: HttpRequest, services: Services) -> HttpResponse:
     """Queue the deletion of an item."""
     command = DeleteItem(said.item_id(request), said.if_match(request))
-    return answer(command, request, services, to_root="../")
+    return answer(command, request, services)
 
 
 def get_item(request: HttpRequest, services: Services) -> HttpResponse:
@@ -57,19 +58,30 @@ def get_item(request: HttpRequest, services: Services) -> HttpResponse:
 
 
 def list_items(request: HttpRequest, services: Services) -> HttpResponse:
-    """A page of items in no particular order, and a Link to the next one."""
+    """A page of items in no particular order, and a Link to the next one.
+
+    An item whose document is lost is left out, and named in a header: it hides neither its neighbours nor itself.
+    """
     limit, after = said.limit(request), said.cursor(request)
-    page = services.items.page(limit, after)
-    texts: list[str] = []
-    size, next_after = 0, page.next_after
-    for i, item in enumerate(page.items):
-        text = document_text(services.documents, item)
-        size += len(text.encode())
-        if texts and size > MAX_PAGE_BYTES:
-            next_after = page.items[i - 1].item_id
-            break
-        texts.append(item_json(item.item_id, text))
-    response = HttpResponse(200, f"[{','.join(texts)}]", {"Content-Type": JSON})
+    stored = services.items.page(limit, after)
+    page = Page()
+    next_after, last = stored.next_after, None
+    for item in stored.items:
+        try:
+            text = item_json(item.item_id, document_text(services.documents, item))
+        except InternalError:
+            logger.exception("document missing", extra={"item_id": item.item_id})
+            page.unreadable.append(item.item_id)
+        else:
+            if not page.add(text):
+                next_after = last
+                break
+        last = item.item_id
+    response = HttpResponse(200, page.body, {"Content-Type": JSON})
+    if page.unreadable:
+        meter.add(FAULTS)
+        response.headers["Unreadable-Items"] = ", ".join(page.unreadable)
     if next_after is not None:
-        response.headers["Link"] = f'<items?limit={limit}&cursor={said.make_cursor(next_after)}>; rel="next"'
+        query = f"limit={limit}&cursor={said.make_cursor(next_after)}"
+        response.headers["Link"] = f'<{request.to_root}items?{query}>; rel="next"'
     return response

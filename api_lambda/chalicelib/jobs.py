@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from jobpipe.clock import now
 from jobpipe.commands import parse_command
 from jobpipe.errors import JobEnded, JobEndedAlready, NotFound
@@ -19,8 +21,8 @@ from .wait import wait_for
 def submit_job(request: HttpRequest, services: Services) -> HttpResponse:
     """Queue a command in its raw form."""
     said.refuse_preconditions(request)
-    command = parse_command(said.json_body(request), new_item_id=new_item_id())
-    return answer(command, request, services, to_root="")
+    command = said.json_body(request, partial(parse_command, new_item_id=new_item_id()))
+    return answer(command, request, services)
 
 
 def get_job(request: HttpRequest, services: Services) -> HttpResponse:
@@ -39,7 +41,8 @@ def list_jobs(request: HttpRequest, services: Services) -> HttpResponse:
     page = services.jobs.in_trouble(request.owner, status, limit, after, now())
     link = None
     if page.next_after is not None:
-        link = f"jobs?status={status.value}&limit={limit}&cursor={said.make_cursor(page.next_after)}"
+        query = f"status={status.value}&limit={limit}&cursor={said.make_cursor(page.next_after)}"
+        link = f"{request.to_root}jobs?{query}"
     return jobs_response(page.jobs, link, services.documents)
 
 
@@ -70,7 +73,7 @@ def retry_job(request: HttpRequest, services: Services) -> HttpResponse:
         request_id=request.request_id,
         at=now(),
     )
-    return answer_for(job, seconds, request, services, to_root="../../")
+    return answer_for(job, seconds, request, services)
 
 
 def _own_job(request: HttpRequest, services: Services) -> Job:

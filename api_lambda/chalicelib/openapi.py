@@ -8,7 +8,7 @@ from typing import Any
 
 from jobpipe import __version__, json_text
 
-from .openapi_answers import BODY_FROM_GATEWAY, FROM_GATEWAY, NO_KEY, headers, problem_responses, slugs
+from .openapi_answers import ANY, BODY_FROM_GATEWAY, FROM_GATEWAY, NO_KEY, headers, problem_responses, slugs
 from .openapi_operations import OPERATIONS, Operation, parameters
 from .openapi_schemas import Schema, ref, schemas
 from .routes import ROUTES, Route
@@ -17,7 +17,7 @@ _DESCRIPTION = """\
 Every write is answered with 202 and a job; the job ends with exactly the answer that a synchronous API would have \
 given. Poll it, or send `Prefer: wait=10` to be given that answer at once if the job ends in time. Commands for \
 one item take effect in the order of their 202s. An ended job can be read for {days:g} days. \
-A path or method that is not here is a 404."""
+A path or method that is not here is a 404, and a query parameter that is not here, or that comes twice, a 400."""
 
 _TAGS = (
     ("items", "Documents with unique names."),
@@ -90,7 +90,7 @@ def _operation(route: Route, operation: Operation, responses: dict[str, Schema])
     if operation.body:
         gateway += BODY_FROM_GATEWAY
     answers = {str(status): answer for status, answer in operation.answers.items()}
-    for status, (name, response) in problem_responses(operation.problems, gateway).items():
+    for status, (name, response) in problem_responses((*ANY, *operation.problems), gateway).items():
         responses[name] = response
         answers[str(status)] = ref(name, "responses")
     described["responses"] = answers

@@ -13,6 +13,7 @@ from jobpipe.errors import (
     Forbidden,
     InternalError,
     InvalidRequest,
+    NotFound,
     ProblemError,
     Unavailable,
 )
@@ -49,6 +50,8 @@ FROM_GATEWAY = tuple(_BY_STATUS[status] for status in (400, 429, 500, 502, 504))
 NO_KEY = _BY_STATUS[403]
 BODY_FROM_GATEWAY = tuple(_BY_STATUS[status] for status in (413, 415))
 
+ANY: tuple[type[ProblemError], ...] = (InvalidRequest, NotFound)
+"""What any request may be answered with: for its query, and for its path."""
 KEYED: tuple[type[ProblemError], ...] = (InvalidRequest, Forbidden, InternalError, Unavailable)
 """What any request with a key may be answered with."""
 ENDED: tuple[type[ProblemError], ...] = (CommandCancelled, AttemptsSpent, CommandUnreadable)
@@ -90,7 +93,11 @@ _HEADERS: dict[str, tuple[str, Schema]] = {
     "ETag": ("The version of the item, for If-Match.", ref("EntityTag")),
     "Link": (
         'The next page, relative to the request\'s URL: `<…>; rel="next"`.',
-        {"type": "string", "pattern": '^<[a-z]+[?][^>]+>; rel="next"$'},
+        {"type": "string", "pattern": '^<([.][.]/)*[a-z]+[?][^>]+>; rel="next"$'},
+    ),
+    "Unreadable-Items": (
+        "Ids of items that are left out, since they cannot be read; asked for by itself, each is a 500.",
+        {"type": "string", "pattern": "^[0-9a-f-]{36}(, [0-9a-f-]{36})*$"},
     ),
     "Preference-Applied": (
         "The answer is the final one, since the job has ended in time.",

@@ -107,7 +107,10 @@ def parameters() -> dict[str, Schema]:
 
 
 def _cursor(parameter: Any, form: str) -> Schema:
-    text = "Where the page starts: as the Link of the page before says, and nothing else."
+    text = (
+        "Where the page starts: as the Link of the page before says. It is not signed: one that was made up in the"
+        " same form starts the same list at another place; one of another form or of another list is a 400."
+    )
     schema: Schema = parameter("cursor", "query", text, {"type": "string", "format": form})
     return schema
 
@@ -146,11 +149,11 @@ _ON_WRITE = ("idempotency_key", "prefer")
 _ON_CHANGE = (*_ON_WRITE, "if_match")
 
 
-def _page(of: str) -> Schema:
+def _page(of: str, *names: str) -> Schema:
     return answer(
         "A page, and a Link to the next one unless it is the last.",
         {"type": "array", "items": ref(of), "maxItems": said.MAX_PAGE},
-        "Link?",
+        *("Link?", *names),
     )
 
 
@@ -192,7 +195,11 @@ OPERATIONS: dict[str, Operation] = {
         body="NewItem",
     ),
     "list_items": Operation(
-        "items", {200: _page("Item")}, KEYED, "A page also ends at 1 MB.", ("limit", "item_cursor")
+        "items",
+        {200: _page("Item", "Unreadable-Items?")},
+        KEYED,
+        "A page also ends at 1 MB. It may be short, or empty where no item can be read: what counts is the Link.",
+        ("limit", "item_cursor"),
     ),
     "get_item": Operation(
         "items",

@@ -380,7 +380,8 @@ def _problem(slugs: list[str], extra: Schema) -> Schema:
         "type": "array",
         "minItems": 1,
         "items": _object({"pointer": {"type": "string", "pattern": "^#"}, "detail": {"type": "string"}}),
-        "description": "Where in the body it is; a JSON Pointer as a URI fragment (RFC 6901).",
+        "description": "All that is wrong with the body, up to 20 (of a batch, for each command), and where: a JSON"
+        " Pointer as a URI fragment (RFC 6901).",
     }
     properties: Schema = {
         "type": {"enum": [type_of(slug) for slug in sorted(slugs)]},

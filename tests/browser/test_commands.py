@@ -71,9 +71,9 @@ def test_a_taken_name_is_told_at_the_name(console: Console, page: Page, stage: S
     [
         ({"name": "zero\u200bwidth"}, "name", "invisible character U+200B"),
         ({"name": "n", "fields": '{"a": {"b": "\\u0000"}}'}, "fields", "#/a/b: Text must not have a NUL"),
-        ({"name": "n", "fields": '{"a": 1e999}'}, "form-error", "number"),
+        ({"name": "n", "fields": '{"a": 1e999}'}, "fields", "#/a: The number 1e999 cannot be stored"),
     ],
-    ids=["the name", "deep in the further fields", "nowhere in particular"],
+    ids=["the name", "deep in the further fields", "a number that cannot be stored"],
 )
 def test_what_the_service_refuses_is_told_where_it_points(
     console: Console, page: Page, fields: dict[str, str], at: str, told: str
@@ -87,6 +87,19 @@ def test_what_the_service_refuses_is_told_where_it_points(
     else:
         expect(console.error_of(at)).to_contain_text(told)
         expect(page.locator(f"#{at}")).to_be_focused()
+    expect(page.locator("#sent")).to_be_hidden()
+
+
+def test_all_that_the_service_refuses_is_told_at_once(console: Console, page: Page) -> None:
+    console.expected.add(400)
+    console.enter("send")
+    console.fill(name="zero\u200bwidth\u0007", description="d", fields='{"a": 1e999, "b": ["\\u0000"]}')
+    console.send()
+    expect(console.error_of("name")).to_have_text(
+        "The name must not have control characters. The name must not have the invisible character U+200B."
+    )
+    expect(console.error_of("fields")).to_contain_text("#/a: The number 1e999")
+    expect(console.error_of("fields")).to_contain_text("#/b/0: Text must not have a NUL")
     expect(page.locator("#sent")).to_be_hidden()
 
 

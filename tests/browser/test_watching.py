@@ -10,7 +10,7 @@ from itertools import pairwise
 from playwright.sync_api import Locator, Page, Request, expect
 
 from tests.browser.console import ENDS, Console
-from tests.deployed import Stage, unique
+from tests.deployed import Stage, lost, unique
 
 NobodyReceives = Callable[[], AbstractContextManager[None]]
 
@@ -63,7 +63,7 @@ def test_a_batch_is_watched_to_its_end(
             [
                 {"operation": "create", "item": good},
                 {"operation": "delete", "item_id": "no-such-item"},
-                {"operation": "create", "item": {**good, "name": " "}},
+                {"operation": "create", "item": {**good, "name": " ", "id": "mine"}},
             ]
         )
         console.enter()
@@ -77,8 +77,25 @@ def test_a_batch_is_watched_to_its_end(
     expect(count("failed")).to_have_text("1")
     rows = page.locator("#entries tbody tr")
     expect(rows).to_contain_text(["succeeded", "There is no item no-such-item", "must not be blank"])
+    expect(rows.last).to_contain_text("#/commands/2/item/id: The id is assigned by the service")
     rows.first.get_by_role("link").click()
     expect(page.locator("#job-badge")).to_have_text("succeeded")
+
+
+def test_an_item_that_cannot_be_read_has_its_place_in_the_list(console: Console, page: Page, stage: Stage) -> None:
+    console.expected.add(500)
+    item = stage.client.sync.create({"name": unique("Lost"), "description": "x" * 5_000})
+    with lost(stage, item.id):
+        console.enter("items")
+        row = page.locator(f'#items tr[data-id="{item.id}"]')
+        expect(page.locator("#items tbody tr").first).to_be_visible()
+        while not row.count():
+            before = page.locator("#items-page").inner_text()
+            page.get_by_role("button", name="Next").click()
+            expect(page.locator("#items-page")).not_to_have_text(before)
+        expect(row).to_contain_text("cannot be read")
+        row.get_by_role("link").click()
+        expect(page.locator("#item-problem")).to_contain_text("The document of item")
 
 
 def test_unknown_ids_are_told(console: Console, page: Page) -> None:

@@ -45,10 +45,10 @@ def test_no_two_commands_have_the_same_raw_form() -> None:
             "An update must have set or merge, not both.",
             "#/merge",
         ),
-        ({"operation": "update", "x": 1}, "A command to update must not have a member 'x'.", "#"),
-        ({"operation": "update"}, "A command to update needs item_id.", "#/item_id"),
+        ({"operation": "read", "item_id": "i", "x": 1}, "A command to read must not have a member 'x'.", "#"),
+        ({"operation": "update", "set": {"x": 1}}, "A command to update needs item_id.", "#/item_id"),
         ({"operation": "update", "item_id": "i"}, "A command to update needs set.", "#/set"),
-        ({"operation": "read", "item_id": 5}, "An item id must be a non-empty string.", None),
+        ({"operation": "read", "item_id": 5}, "An item id must be a non-empty string.", "#/item_id"),
     ],
 )
 def test_what_a_refusal_says(raw: Any, detail: str, pointer: str | None) -> None:

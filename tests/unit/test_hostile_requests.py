@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 from decimal import Decimal
 from typing import Any
+from urllib.parse import urljoin
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from api_lambda.chalicelib.routes import ROUTES
 from jobpipe.item_rules import MAX_DOCUMENT_BYTES
 from tests.hostile import cursor, event, events, json_like, strings
 from tests.lives import item
@@ -53,6 +56,19 @@ def is_problem(answer: Answer) -> bool:
     )
 
 
+def is_well_addressed(sent: dict[str, Any]) -> bool:
+    """Whether the route knows all of the query, each once, and the path leads back."""
+    [route] = [each for each in ROUTES if (each.method, each.path) == (sent["httpMethod"], sent["resource"])]
+    query = sent["multiValueQueryStringParameters"] or {}
+    known = all(name in route.query and len(values) == 1 for name, values in query.items())
+    return known and "//" not in sent["path"]
+
+
+def links(answer: Answer) -> list[str]:
+    linked = answer.headers.get("link", "").partition(">")[0].removeprefix("<")
+    return [link for link in (answer.headers.get("location"), linked) if link]
+
+
 @given(st.data())
 def test_whatever_comes_is_answered_and_what_is_refused_leaves_no_trace(data: st.DataObject) -> None:
     pipeline, ids, bobs = UNCHANGED.pop() if UNCHANGED else inhabited()
@@ -62,6 +78,11 @@ def test_whatever_comes_is_answered_and_what_is_refused_leaves_no_trace(data: st
     answer = send(pipeline, sent)
     assert answer.status < 500, answer.text
     assert all(value.isprintable() and value.isascii() for value in answer.headers.values())
+    if not is_well_addressed(sent):
+        assert answer.status in (400, 404)
+    for link in links(answer):
+        found = urljoin(f"https://stage.example{sent['path']}", link).removeprefix("https://stage.example")
+        assert re.fullmatch(r"(/base)*/(items|jobs|batches)([?].*|/[^/?]+)", found), (sent["path"], link)
     if answer.status >= 400:
         assert is_problem(answer)
         assert everything(pipeline) == before
@@ -141,9 +162,11 @@ def test_a_cursor_of_another_list_is_refused(pipeline: Pipeline) -> None:
             assert send(pipeline, event("GET", "/jobs", query=query)).status == expected
 
 
-def test_what_grows_beyond_the_limit_when_it_is_written_is_refused_at_once(pipeline: Pipeline) -> None:
+@pytest.mark.parametrize(
+    "many", [",".join(["1e15"] * (MAX_DOCUMENT_BYTES // 10)), f'"{chr(0x7F) * (MAX_DOCUMENT_BYTES // 6)}"'], ids=len
+)
+def test_what_grows_beyond_the_limit_when_it_is_written_is_refused_at_once(pipeline: Pipeline, many: str) -> None:
     """1e15 is written as 1000000000000000.0: a body within the limit may be a document that is not."""
-    many = ",".join(["1e15"] * (MAX_DOCUMENT_BYTES // 10))
     for method, path, parameters in (("POST", "/items", {}), ("PUT", "/items/{item_id}", {"item_id": ITEM_ID})):
         before = everything(pipeline)
         body = f'{{"name":"n","description":"d","x":[{many}]}}'

@@ -71,8 +71,8 @@ def test_a_good_document_is_taken_as_it_is(document: Any) -> None:
         ({**GOOD, "description": None}, "#/description"),
         ({**GOOD, "description": {}}, "#/description"),
         ({**GOOD, "id": "mine"}, "#/id"),
-        ({**GOOD, "deep": nested(32)}, None),
-        ({**GOOD, "deep": [[[nested(29)]]]}, None),
+        ({**GOOD, "deep": nested(32)}, "#/deep" + "/a" * 31),
+        ({**GOOD, "deep": [[[nested(29)]]]}, "#/deep/0/0/0" + "/a" * 28),
         ({**GOOD, "x": ["\ud800"]}, "#/x/0"),
         ({**GOOD, "\udfff": 1}, "#"),
         ({**GOOD, "a/b": {"~": "\0"}}, "#/a~1b/~0"),
@@ -192,3 +192,7 @@ def test_the_size_limit_counts_bytes() -> None:
     item_rules.check_size("é" * (item_rules.MAX_DOCUMENT_BYTES // 2))
     with pytest.raises(TooLarge):
         item_rules.check_size("é" * (item_rules.MAX_DOCUMENT_BYTES // 2) + "x")
+    # JSON in ASCII has six characters for it: an answer of Lambda has room for six megabytes.
+    item_rules.check_size("\x7f" * (item_rules.MAX_DOCUMENT_BYTES // 6) + "x" * (item_rules.MAX_DOCUMENT_BYTES % 6))
+    with pytest.raises(TooLarge):
+        item_rules.check_size("\x7f" * (item_rules.MAX_DOCUMENT_BYTES // 6 + 1))

@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[2]
 DECIDING = [
     *("backlog", "batch", "clock", "commands", "errors", "deadline", "etags", "item", "item_reader"),
     *("item_rules", "job", "job_ref", "json_text", "limits", "ports", "queue_message", "retry"),
-    *("send_rounds", "settings"),
+    *("send_rounds", "settings", "violations"),
 ]
 ADAPTERS = [
     "aws",

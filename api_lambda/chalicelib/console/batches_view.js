@@ -58,10 +58,16 @@ function renderBatch(batch) {
       [status, () => badge(status)],
       [JSON.stringify([job?.id, why]), () => [
         ...job ? [el("a", { href: `#/jobs/${job.id}` }, `${job.operation} `, bdi(job.item_id))] : [bdi(why.title)],
-        ...why ? [el("small", {}, bdi(why.detail ?? why.title))] : []]],
+        ...why ? detailsOf(why).map((text) => el("small", {}, bdi(text))) : []]],
     ] };
   }));
   show("batch-body", true);
+}
+
+// All that a problem tells, where it is more than its detail.
+function detailsOf(problem) {
+  const errors = problem.errors ?? [];
+  return errors.length > 1 ? errors.map(({ pointer, detail }) => `${pointer}: ${detail}`) : [problem.detail ?? problem.title];
 }
 
 $("batch-form").addEventListener("submit", (event) => {

@@ -14,7 +14,9 @@ async function readItems() {
     const answer = await call("GET", path);
     if (path !== pages.at(-1)) return;
     next = nextPage(answer.headers);
-    fill($("items"), parts(answer.text).map(([, text]) => itemRow(text)));
+    // A header names those that the page lacks: each has a row, which leads to what the service says of it.
+    const unreadable = answer.headers.get("Unreadable-Items")?.split(", ") ?? [];
+    fill($("items"), [...parts(answer.text).map(([, text]) => itemRow(text)), ...unreadable.map(unreadableRow)]);
     tell("items-said", "There is no item yet.");
   } catch (error) {
     if (path !== pages.at(-1)) return;
@@ -34,6 +36,11 @@ function itemRow(text) {
   const { id, name, description } = JSON.parse(text);
   const link = () => el("a", { href: `#/items/${encodeURIComponent(id)}` }, bdi(name));
   return { id, cells: [[name, link], [description, () => bdi(description)], [id, () => el("code", {}, bdi(id)), "wide"]] };
+}
+
+function unreadableRow(id) {
+  const link = () => el("a", { href: `#/items/${encodeURIComponent(id)}` }, "(cannot be read)");
+  return { id, cells: [["", link], ["", () => "A fault of the service's: its operator is told."], [id, () => el("code", {}, bdi(id)), "wide"]] };
 }
 
 // A second press of a double click comes while the first page is still on its way.

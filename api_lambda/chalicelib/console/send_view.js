@@ -157,7 +157,7 @@ function renderSent(job) {
   if (job.status === "failed") place(job.error);
 }
 
-// Puts a problem to the field that it is about, or above the form.
+// Puts all that a problem tells to the fields that it is about, or above the form.
 function place(problem) {
   const uses = USES[operation()];
   const at = {};
@@ -170,12 +170,13 @@ function place(problem) {
       // As it is, then.
     }
     const field = FIELDS.includes(name) && uses.includes(name) ? name : uses.includes("fields") && first ? "fields" : null;
-    at[field ?? "form"] = field === "fields" ? `${pointer}: ${detail}` : detail;
+    (at[field ?? "form"] ??= []).push(field === "fields" ? `${pointer}: ${detail}` : detail);
   }
   const kind = String(problem.type ?? problem.kind).split(":").pop();
   const about = { "name-taken": "name", "not-found": "item_id", "version-mismatch": "if_match", "idempotency-key-reused": "key" }[kind];
-  if (!Object.keys(at).length) at[uses.includes(about) ? about : "form"] = problem.detail ?? problem.message;
-  for (const [field, text] of Object.entries(at)) {
+  if (!Object.keys(at).length) at[uses.includes(about) ? about : "form"] = [problem.detail ?? problem.message];
+  for (const [field, texts] of Object.entries(at)) {
+    const text = texts.join(" ");
     if (field === "form") tell("form-error", text);
     else fieldError(field, text);
   }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import queue
 import random
+import re
 import threading
 import time
 from dataclasses import dataclass
@@ -177,5 +178,4 @@ class Sender:
 
 def _without_place(error: str) -> str:
     """A pointer into a request that nobody has seen, as one into the row."""
-    parts = error.split("#/commands/")
-    return parts[0] + "".join("#/" + part.partition("/")[2] for part in parts[1:])
+    return re.sub(r"#/commands/\d+", "#", error)

@@ -1,0 +1,51 @@
+"""All that the service tells of a refusal reaches whoever reads it, of a batch for each command."""
+
+from __future__ import annotations
+
+import pytest
+
+from jobpipe_client.cli.importing.sender import _without_place
+from jobpipe_client.problem import Problem
+from tests.pipeline import Pipeline
+
+BAD = [
+    {"operation": "create", "item": {"name": "", "id": "mine", "x": ["\0"]}},
+    {"operation": "read", "item_id": 5, "a/b": 1},
+    {"operation": "create", "item": {"name": "n"}},
+]
+TOLD = [
+    [
+        ("item/description", "An item needs a description."),
+        ("item/id", "The id is assigned by the service and must not be in the body."),
+        ("item/name", "The name must not be blank."),
+        ("item/x/0", "Text must not have a NUL character."),
+    ],
+    [
+        ("", "A command to read must not have a member 'a/b'."),
+        ("item_id", "An item id must be a non-empty string."),
+    ],
+    [("item/description", "An item needs a description.")],
+]
+
+
+@pytest.fixture
+def refused() -> list[Problem]:
+    """What a client makes of the service's own answer to a batch of which no command is valid."""
+    answer = Pipeline().request("POST", "/batches", {"commands": BAD})
+    problems = Problem.of(answer.json, status=answer.status).of_commands(len(BAD))
+    assert problems is not None
+    return problems
+
+
+def test_each_command_of_a_batch_keeps_all_of_its_errors(refused: list[Problem]) -> None:
+    for place, (problem, told) in enumerate(zip(refused, TOLD, strict=True)):
+        under = f"#/commands/{place}"
+        expected = [(f"{under}/{where}" if where else under, detail) for where, detail in told]
+        assert [(error["pointer"], error["detail"]) for error in problem.errors] == expected
+        assert problem.detail == told[0][1]
+
+
+def test_an_import_tells_all_of_them_of_its_row(refused: list[Problem]) -> None:
+    for problem, told in zip(refused, TOLD, strict=True):
+        words = "; ".join(f"#/{where}: {detail}" if where else f"#: {detail}" for where, detail in told)
+        assert _without_place(str(problem)) == f"400 invalid-request: {words}"

@@ -1,0 +1,146 @@
+"""A page of items: it has as much as an answer can hold, and one lost document hides nothing but itself."""
+
+from __future__ import annotations
+
+import json
+import logging
+import uuid
+from typing import Any
+
+import pytest
+
+from api_lambda.chalicelib.item_pages import MAX_ANSWER_BYTES, MAX_PAGE_BYTES
+from jobpipe.item import StoredItem
+from jobpipe.item_rules import check_size
+from tests.pipeline import Answer, Pipeline
+
+LARGE = "x" * 5_000  # not in the row, so that it can be lost
+ID = "00000000-0000-4000-8000-000000000000"
+
+
+def store(pipeline: Pipeline, name: str, description: str) -> str:
+    """An item of this document, past the API: its id."""
+    item_id = str(uuid.uuid4())
+    text = json.dumps({"name": name, "description": description}, ensure_ascii=False, separators=(",", ":"))
+    ref = pipeline.documents.put(f"items/{item_id}/x.json", text)
+    pipeline.items.rows[item_id] = StoredItem(item_id, "v", name, ref, None, "t", "t")
+    return item_id
+
+
+def lose(pipeline: Pipeline, item_id: str) -> None:
+    ref = pipeline.items.rows[item_id].document
+    del pipeline.documents.versions[ref.key, ref.version_id], pipeline.documents.current[ref.key]
+
+
+def read_all(pipeline: Pipeline, limit: int = 100) -> tuple[list[str], list[str], list[Answer]]:
+    """By all pages: the ids of the items, those that cannot be read, and the answers."""
+    target, answers = f"/items?limit={limit}", []
+    while target:
+        answers.append(pipeline.request("GET", target))
+        link = answers[-1].headers.get("link", "")
+        target = "/" + link[1 : link.index(">")] if link else ""
+    unreadable = [each for answer in answers for each in ids(answer)]
+    return [item["id"] for answer in answers for item in answer.json], unreadable, answers
+
+
+def ids(answer: Answer) -> list[str]:
+    header = answer.headers.get("unreadable-items", "")
+    return header.split(", ") if header else []
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 100])
+@pytest.mark.parametrize("lost", [{0}, {3}, {6}, {0, 1, 2}, {2, 5}, set(range(7))], ids=str)
+def test_a_lost_document_hides_nothing_but_itself(pipeline: Pipeline, lost: set[int], limit: int) -> None:
+    stored = sorted(store(pipeline, f"item {i}", LARGE) for i in range(7))
+    for place in lost:
+        lose(pipeline, stored[place])
+    shown, unreadable, _ = read_all(pipeline, limit)
+    assert sorted(shown) == [each for place, each in enumerate(stored) if place not in lost]
+    assert sorted(unreadable) == [each for place, each in enumerate(stored) if place in lost]
+    for item_id in unreadable:
+        assert pipeline.request("GET", f"/items/{item_id}").status == 500
+
+
+def test_a_page_without_losses_has_no_such_header(pipeline: Pipeline) -> None:
+    store(pipeline, "one", LARGE)
+    assert "unreadable-items" not in pipeline.request("GET", "/items").headers
+
+
+def test_the_operator_learns_of_a_lost_document(
+    pipeline: Pipeline, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    item_id = store(pipeline, "one", LARGE)
+    lose(pipeline, item_id)
+    with caplog.at_level(logging.ERROR):
+        pipeline.request("GET", "/items")
+    [line] = [record for record in caplog.records if record.message == "document missing"]
+    assert vars(line)["item_id"] == item_id
+    metrics = [json.loads(each) for each in capsys.readouterr().out.splitlines() if '"_aws"' in each]
+    assert sum(sum(each.get("Faults", [])) for each in metrics) == 1
+
+
+def posted(answer: Answer) -> int:
+    """What Python 3.11's runtime sends to Lambda for it: JSON in which all but ASCII is escaped."""
+    response: dict[str, Any] = {"statusCode": answer.status, "headers": answer.headers, "body": answer.text}
+    return len(json.dumps({**response, "multiValueHeaders": {}}))
+
+
+WORST = {
+    "ascii": "x",
+    "quotes": '"',
+    "backslashes": "\\",
+    "control characters": "\x01",
+    "delete": "\x7f",
+    "two bytes": "\u00e9",
+    "three bytes": "\u20ac",
+    "four bytes": "\U0001f600",
+}
+
+
+@pytest.mark.parametrize("character", WORST.values(), ids=WORST)
+@pytest.mark.parametrize("size", [100, 10_000, 180_000, 520_000, 1_040_000])
+def test_every_page_fits_lambdas_answer(pipeline: Pipeline, character: str, size: int) -> None:
+    each = 6 if character == "\x7f" else len(json.dumps(character, ensure_ascii=False).encode()) - 2
+    check_size(json.dumps(character * (size // each), ensure_ascii=False))  # an item can be so large
+    count = min(100, 7_000_000 // size)
+    stored = [store(pipeline, f"{i}", character * (size // each)) for i in range(count)]
+    shown, _, answers = read_all(pipeline)
+    assert sorted(shown) == sorted(stored)
+    for answer in answers:
+        assert len(answer.text.encode()) <= MAX_PAGE_BYTES or len(answer.json) == 1
+        assert posted(answer) <= MAX_ANSWER_BYTES
+
+
+def test_a_page_is_full_to_the_byte(pipeline: Pipeline) -> None:
+    """Its ids, brackets and commas count as well as its documents."""
+    shell = len(json.dumps({"id": ID, "name": "00", "description": ""}, separators=(",", ":")))
+    each = MAX_PAGE_BYTES // 16  # sixteen items, each with its comma; the brackets are one byte more
+    for i in range(16):
+        store(pipeline, f"{i:02}", "x" * (each - shell - 1 - (1 if i == 0 else 0)))
+    [answer] = read_all(pipeline)[2]
+    assert len(answer.text.encode()) == MAX_PAGE_BYTES
+    [item_id, *_] = pipeline.items.rows
+    ref = pipeline.items.rows[item_id].document
+    for version in (key for key in pipeline.documents.versions if key[0] == ref.key):
+        pipeline.documents.versions[version] = pipeline.documents.versions[version].replace("x", "xx", 1)
+    assert len(read_all(pipeline)[2]) == 2
+
+
+def test_a_page_leaves_room_for_the_ids_of_what_cannot_be_read(pipeline: Pipeline) -> None:
+    """Items of an earlier release, which took more, beside as many lost ones as a page can name."""
+    for i in range(98):
+        lose(pipeline, store(pipeline, f"{i}", LARGE))
+    for i in range(2):
+        store(pipeline, f"last {i}", "\x7f" * (MAX_PAGE_BYTES // 2 - 100))
+    shown, unreadable, answers = read_all(pipeline)
+    assert (len(shown), len(unreadable)) == (2, 98)
+    assert all(posted(answer) <= MAX_ANSWER_BYTES for answer in answers)
+
+
+def test_a_page_of_items_that_cannot_be_read_fits(pipeline: Pipeline) -> None:
+    for i in range(100):
+        lose(pipeline, store(pipeline, f"{i}", LARGE))
+    [answer] = read_all(pipeline)[2]
+    assert answer.json == []
+    assert len(ids(answer)) == 100
+    assert sum(len(name) + len(value) for name, value in answer.headers.items()) < 8_000, "API Gateway takes 10,240"
