@@ -10,8 +10,8 @@ import pytest
 ROOT = Path(__file__).parents[2]
 DECIDING = [
     *("backlog", "batch", "clock", "commands", "errors", "deadline", "etags", "item", "item_reader"),
-    *("item_rules", "job", "job_ref", "json_text", "limits", "ports", "queue_message", "retry"),
-    *("send_rounds", "settings"),
+    *("item_rules", "job", "job_ref", "json_text", "limits", "missing", "ports", "queue_message"),
+    *("retry", "send_rounds", "settings"),
 ]
 ADAPTERS = [
     "aws",
