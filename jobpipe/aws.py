@@ -40,12 +40,15 @@ _OUTAGES = {
     "InternalError",
     "InternalServerError",
     "KMSInternalException",
+    "OperationAborted",
+    "RequestAbortedException",
     "RequestTimeout",
     "RequestTimeoutException",
     "ServiceUnavailable",
     "TransactionInProgressException",
     # throttled
     "BandwidthLimitExceeded",
+    "EC2ThrottledException",
     "ItemCollectionSizeLimitExceededException",
     "KMSThrottlingException",
     "LimitExceededException",
@@ -64,19 +67,35 @@ _OUTAGES = {
     "AWS.SimpleQueueService.NonExistentQueue",
     "AccessDenied",
     "AccessDeniedException",
+    "AccountProblem",
+    "AllAccessDisabled",
     "ExpiredToken",
     "ExpiredTokenException",
+    "IncompleteSignature",
+    "IncompleteSignatureException",
     "InvalidAccessKeyId",
+    "InvalidAddress",
     "InvalidClientTokenId",
+    "InvalidSecurity",
     "InvalidSignatureException",
+    "InvalidToken",
+    "MissingAuthenticationToken",
+    "MissingAuthenticationTokenException",
     "NoSuchBucket",
+    "NotAuthorized",
+    "NotSignedUp",
+    "OptInRequired",
     "QueueDoesNotExist",
     "RequestExpired",
+    "RequestTimeTooSkewed",
     "ResourceNotFoundException",
     "SignatureDoesNotMatch",
+    "TokenRefreshRequired",
     "UnrecognizedClientException",
 }
-WORTH_ANOTHER_TRY = {"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"}
+CONFLICTS = {"ReplicatedWriteConflictException", "TransactionConflictException"}
+"""Of a single write: another write of its row is under way. botocore does not try these again."""
+_WORTH_ANOTHER_TRY = {"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"}
 """Reasons of a cancelled transaction that another try may mend."""
 _SERVER_ERROR = 500
 _CONFLICT_TRIES = 5
@@ -179,6 +198,22 @@ def is_outage(code: str) -> bool:
 def cancellation_codes(error: ClientError) -> list[str]:
     """Of a transaction that was cancelled: the reason of each of its writes, in their order."""
     return [str(reason.get("Code", "None")) for reason in error.response.get("CancellationReasons", [])]
+
+
+def is_cancelled(error: ClientError) -> bool:
+    """Whether it tells of a transaction that was cancelled."""
+    return error_code(error) == "TransactionCanceledException"
+
+
+def tells_no_reason(error: ClientError, writes: int) -> bool:
+    """Whether a cancelled transaction of so many writes does not say which of them was refused, and why."""
+    codes = cancellation_codes(error)
+    return len(codes) < writes or set(codes) == {"None"}
+
+
+def is_worth_another_try(error: ClientError) -> bool:
+    """Whether a transaction was cancelled for a conflict or a throttle."""
+    return not _WORTH_ANOTHER_TRY.isdisjoint(cancellation_codes(error))
 
 
 def error_code(error: ClientError) -> str:

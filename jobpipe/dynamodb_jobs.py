@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from jobpipe import json_text
-from jobpipe.aws import AwsClients, Conflict, error_code, outages, settle_conflicts
+from jobpipe.aws import CONFLICTS, AwsClients, Conflict, error_code, outages, settle_conflicts
 from jobpipe.clock import rfc3339
 from jobpipe.dynamodb_rows import Row, job_from_row, job_to_row, kept_to_row, success_to_row
 from jobpipe.errors import JobEnded, Problem, Unavailable
@@ -248,6 +248,6 @@ def _table() -> Iterator[None]:
         with outages("The jobs table"):
             yield
     except ClientError as error:
-        if error_code(error) == "TransactionConflictException":
+        if error_code(error) in CONFLICTS:
             raise Conflict from error
         raise

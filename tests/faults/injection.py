@@ -141,6 +141,8 @@ class Injector:
             return kinds.throttled(service, url)
         if kind is Kind.CONFLICT or (kind is Kind.CONFLICT_ONCE and first):
             return kinds.conflict(url, _bytes(request.body), at=-1 if kind is Kind.CONFLICT else 0)
+        if kind is Kind.UNREASONED:
+            return kinds.unreasoned(url)
         if kind is Kind.NOT_TAKEN:
             return kinds.not_taken(request, lambda less: self._emulator.answer(service, less))
         response = self._emulator.answer(service, request)

@@ -33,6 +33,7 @@ class Kind(StrEnum):
     OUTAGE = "outage of the service"  # from this call on, for OUTAGE_SECONDS
     CONFLICT_ONCE = "transaction conflict once"
     CONFLICT = "transaction conflicts without end"
+    UNREASONED = "transaction cancelled without a reason"
     CUT = "body cut short"
     UNSETTLED = "bucket not settled"  # from this call on, for SETTLING_SECONDS: versions were enabled just now
     NOT_TAKEN = "one message not taken"  # of several in one call
@@ -77,6 +78,8 @@ class Point:
                 kinds += [Kind.LATE_REPLAY, Kind.LATER_REPLAY]
         if operation in _ROW_WRITES or operation.startswith("transact_"):
             kinds += [Kind.CONFLICT_ONCE, Kind.CONFLICT]
+        if operation.startswith("transact_"):
+            kinds.append(Kind.UNREASONED)
         if operation == "get_object":
             kinds.append(Kind.CUT)
         if operation in {"get_object", "put_object"}:
@@ -119,6 +122,11 @@ def conflict(url: str, body: bytes, at: int) -> AWSResponse:
     reasons = [{"Code": "None"} for _ in items]
     reasons[at] = {"Code": "TransactionConflict", "Message": "Transaction is ongoing for the item"}
     return _json_error(url, 400, "TransactionCanceledException", CancellationReasons=reasons)
+
+
+def unreasoned(url: str) -> AWSResponse:
+    """A transaction is cancelled, and nothing says why."""
+    return _json_error(url, 400, "TransactionCanceledException")
 
 
 def not_taken(request: AWSPreparedRequest, answer: Callable[[AWSPreparedRequest], AWSResponse]) -> AWSResponse:

@@ -10,6 +10,7 @@ from jobpipe.clock import now
 from jobpipe.errors import JobEnded
 from jobpipe.job import KeptCommand, Status
 from jobpipe.job_ref import JobRef
+from jobpipe.limits import BUCKET_SETTLES
 from tests.lives import LARGE, accept, fail, interpose, item, slug, unavailable
 from tests.pipeline import Pipeline
 
