@@ -17,6 +17,7 @@ ADAPTERS = [
     "aws",
     "dynamodb_batches",
     "dynamodb_items",
+    "dynamodb_job_lists",
     "dynamodb_jobs",
     "dynamodb_rows",
     "s3_documents",
