@@ -11,8 +11,10 @@ from typing import Any
 import pytest
 
 from jobpipe.aws import AwsClients
+from jobpipe.batch import Batch
 from jobpipe.clock import rfc3339
 from jobpipe.commands import DeleteItem
+from jobpipe.dynamodb_batches import DynamoDbBatches
 from jobpipe.dynamodb_jobs import DynamoDbJobs
 from jobpipe.dynamodb_rows import SHARDS, job_to_row, owner_shard, shards_of
 from jobpipe.job import Job, Status, Success, new_job
@@ -184,7 +186,9 @@ def test_a_job_that_goes_well_again_has_no_entry(table: Table, owner: str) -> No
         assert table.row(job).keys() & {"listed", "trouble", "owner_shard"} == kept
 
 
-def test_a_batchs_jobs_are_in_the_shards_too(stores: Stores, table: Table, owner: str) -> None:
+def test_the_jobs_of_a_batch_are_dealt_out_too(table: Table, owner: str) -> None:
+    batch_id, expires_at = f"batch-{secrets.token_hex(16)}", int((NOW + RETENTION).timestamp())
+    batch = Batch(batch_id, owner, "f", secrets.token_hex(8), 1, {}, 1, rfc3339(NOW), expires_at)
     job = accepted(owner)
-    stores.jobs.put_new(job, NOW)
-    assert job_to_row(job)["owner_shard"] == {"S": owner_shard(owner, job.job_id)}
+    assert DynamoDbBatches(table.clients, table.name).put_new(batch, [job], NOW) is None
+    assert table.row(job)["owner_shard"] == {"S": owner_shard(owner, job.job_id)}
