@@ -35,8 +35,7 @@ if TYPE_CHECKING:
 API_CALL_TIMEOUT = 3.0
 """Seconds; three tries of a call that hangs end well before the gateway gives up (29 s)."""
 
-_OUTAGES = {
-    # out of order
+_OUT_OF_ORDER = {
     "InternalError",
     "InternalServerError",
     "KMSInternalException",
@@ -46,7 +45,8 @@ _OUTAGES = {
     "RequestTimeoutException",
     "ServiceUnavailable",
     "TransactionInProgressException",
-    # throttled
+}
+_THROTTLED = {
     "BandwidthLimitExceeded",
     "EC2ThrottledException",
     "ItemCollectionSizeLimitExceededException",
@@ -63,7 +63,8 @@ _OUTAGES = {
     "Throttling",
     "ThrottlingException",
     "TooManyRequestsException",
-    # denied, or not there: a deployment gone wrong, or rights that lapsed
+}
+_DENIED = {  # or not there: a deployment gone wrong, or rights that lapsed
     "AWS.SimpleQueueService.NonExistentQueue",
     "AccessDenied",
     "AccessDeniedException",
@@ -166,7 +167,7 @@ def settle_conflicts(write: Callable[[], None]) -> None:
             return write()
         except Conflict:
             time.sleep(random.uniform(0, _CONFLICT_PAUSE * 2**attempt))
-    raise Unavailable("Others are writing the same rows.")
+    raise Unavailable("Others are writing the same rows, or the table is throttling.")
 
 
 @contextmanager
@@ -185,14 +186,21 @@ def outages(what: str) -> Iterator[None]:
     except ClientError as error:
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
         if status >= _SERVER_ERROR or is_outage(error_code(error)):
-            raise Unavailable(f"{what} is out of order.") from error
+            raise Unavailable(f"{what} {_condition(error_code(error))}.") from error
         raise
 
 
 def is_outage(code: str) -> bool:
     """Whether an error of this name is none of ours."""
     # SQS tells of its key's troubles by names of their own, in two forms: KMS.ThrottlingException, KmsThrottled.
-    return code in _OUTAGES or code.startswith(("KMS.", "Kms"))
+    return code in _OUT_OF_ORDER | _THROTTLED | _DENIED or code.startswith(("KMS.", "Kms"))
+
+
+def _condition(code: str) -> str:
+    """What an operator is to think of: to wait, to raise a limit, or to look at rights and deployment."""
+    if code in _THROTTLED or "Throttl" in code:
+        return "is throttling"
+    return "denies access, or is not there" if code in _DENIED else "is out of order"
 
 
 def cancellation_codes(error: ClientError) -> list[str]:

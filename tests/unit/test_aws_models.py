@@ -184,6 +184,26 @@ def test_what_every_service_may_answer_has_its_place(code: str, place: str) -> N
         raise error
 
 
+@pytest.mark.parametrize(
+    ("code", "status", "words"),
+    [
+        ("ThrottlingException", 400, "is throttling"),
+        ("SlowDown", 503, "is throttling"),
+        ("KMS.ThrottlingException", 400, "is throttling"),
+        ("KmsThrottled", 400, "is throttling"),
+        ("AccessDenied", 403, "denies access"),
+        ("ResourceNotFoundException", 400, "denies access, or is not there"),
+        ("InternalServerError", 500, "is out of order"),
+        ("KmsDisabled", 400, "is out of order"),
+    ],
+)
+def test_a_throttle_a_denial_and_a_fault_of_aws_are_worded_apart(code: str, status: int, words: str) -> None:
+    """And apart from a time-out, which is that it did not answer."""
+    error = ClientError({"Error": {"Code": code}, "ResponseMetadata": {"HTTPStatusCode": status}}, "Any")  # type: ignore[typeddict-item]
+    with pytest.raises(Unavailable, match=words), outages("It"):
+        raise error
+
+
 def test_what_botocore_tries_again_is_an_outage_when_it_gives_up() -> None:
     transient: Any = standard.TransientRetryableChecker
     throttled: Any = standard.ThrottledRetryableChecker
