@@ -85,7 +85,7 @@ class Table:
         row |= {name: {"S": value} for name, value in more.items()}
         self.clients.dynamodb.put_item(TableName=self.name, Item=row)
 
-    def set(self, job: Job, **values: str) -> None:
+    def change(self, job: Job, **values: str) -> None:
         self.clients.dynamodb.update_item(
             TableName=self.name,
             Key={"job_id": {"S": job.job_id}},
@@ -161,8 +161,8 @@ def test_entries_that_a_roll_back_left_behind_are_not_listed(table: Table, owner
         stores.jobs.fail(ref(job), PROBLEM, NOW)
         jobs.append(job)
     later = rfc3339(NOW + timedelta(seconds=5))
-    table.set(jobs[0], status="succeeded", updated_at=later)
-    table.set(jobs[1], status="failed", updated_at=later, trouble=f"failed#{later}")
+    table.change(jobs[0], status="succeeded", updated_at=later)
+    table.change(jobs[1], status="failed", updated_at=later, trouble=f"failed#{later}")
     for limit in (1, 10):
         assert in_pages(table, owner, limit) == [jobs[1].job_id]
     assert table.redriven(owner) == {jobs[1].job_id}

@@ -20,11 +20,11 @@ from botocore.session import get_session
 from jobpipe.aws import is_outage, outages
 from jobpipe.dynamodb_rows import job_to_row
 from jobpipe.errors import CommitRefused, JobEnded, Unavailable
-from jobpipe.item import DocumentRef
-from jobpipe.job import Job
+from jobpipe.item import Created, DocumentRef
+from jobpipe.job import Job, Success
 from tests.faults.call_sites import call_sites
 from tests.stubbed import Stubbed, a_client
-from tests.unit.test_aws_errors import CALLS, ITEM, JOB, NOW, REF, Created, Success
+from tests.unit.test_aws_errors import CALLS, ITEM, JOB, NOW, REF
 
 OUTAGE, CONFLICT, RULE, STALE, GONE, OURS = "an outage", "a conflict", "a rule", "a stale receipt", "gone", "ours"
 PLACES = {
@@ -99,7 +99,7 @@ def _errors() -> list[tuple[str, str, str, int]]:
     called = {tuple(site.call.split(".")) for site in call_sites()}
     found = []
     for service in sorted({service for service, _ in called}):
-        model = get_session().get_service_model(service)
+        model: Any = get_session().get_service_model(service)
         for name in model.operation_names:
             if (service, xform_name(name)) in called:
                 for error in model.operation_model(name).error_shapes:

@@ -28,7 +28,7 @@ class Stage:
             counts = {"": str(waiting), "NotVisible": "0", "Delayed": "0"}
             attributes = {f"ApproximateNumberOfMessages{name}": count for name, count in counts.items()}
             self.stubbed.stubs["sqs"].add_response("get_queue_attributes", {"Attributes": attributes})
-        cloudwatch = self.stubbed.stubs["cloudwatch"]
+        cloudwatch: Any = self.stubbed.stubs["cloudwatch"]
         points: list[Any] = [] if age is None else [{"Timestamp": datetime.now(), "Maximum": age}]  # noqa: DTZ005
         if refused:
             cloudwatch.add_client_error("get_metric_statistics", "Throttling", http_status_code=400)
