@@ -35,17 +35,20 @@ if TYPE_CHECKING:
 API_CALL_TIMEOUT = 3.0
 """Seconds; three tries of a call that hangs end well before the gateway gives up (29 s)."""
 
-_OUTAGES = {
-    # out of order
+_OUT_OF_ORDER = {
     "InternalError",
     "InternalServerError",
     "KMSInternalException",
+    "OperationAborted",
+    "RequestAbortedException",
     "RequestTimeout",
     "RequestTimeoutException",
     "ServiceUnavailable",
     "TransactionInProgressException",
-    # throttled
+}
+_THROTTLED = {
     "BandwidthLimitExceeded",
+    "EC2ThrottledException",
     "ItemCollectionSizeLimitExceededException",
     "KMSThrottlingException",
     "LimitExceededException",
@@ -60,23 +63,40 @@ _OUTAGES = {
     "Throttling",
     "ThrottlingException",
     "TooManyRequestsException",
-    # denied, or not there: a deployment gone wrong, or rights that lapsed
+}
+_DENIED = {  # or not there: a deployment gone wrong, or rights that lapsed
     "AWS.SimpleQueueService.NonExistentQueue",
     "AccessDenied",
     "AccessDeniedException",
+    "AccountProblem",
+    "AllAccessDisabled",
     "ExpiredToken",
     "ExpiredTokenException",
+    "IncompleteSignature",
+    "IncompleteSignatureException",
     "InvalidAccessKeyId",
+    "InvalidAddress",
     "InvalidClientTokenId",
+    "InvalidSecurity",
     "InvalidSignatureException",
+    "InvalidToken",
+    "MissingAuthenticationToken",
+    "MissingAuthenticationTokenException",
     "NoSuchBucket",
+    "NotAuthorized",
+    "NotSignedUp",
+    "OptInRequired",
     "QueueDoesNotExist",
     "RequestExpired",
+    "RequestTimeTooSkewed",
     "ResourceNotFoundException",
     "SignatureDoesNotMatch",
+    "TokenRefreshRequired",
     "UnrecognizedClientException",
 }
-WORTH_ANOTHER_TRY = {"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"}
+CONFLICTS = {"ReplicatedWriteConflictException", "TransactionConflictException"}
+"""Of a single write: another write of its row is under way. botocore does not try these again."""
+_WORTH_ANOTHER_TRY = {"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"}
 """Reasons of a cancelled transaction that another try may mend."""
 _SERVER_ERROR = 500
 _CONFLICT_TRIES = 5
@@ -147,7 +167,7 @@ def settle_conflicts(write: Callable[[], None]) -> None:
             return write()
         except Conflict:
             time.sleep(random.uniform(0, _CONFLICT_PAUSE * 2**attempt))
-    raise Unavailable("Others are writing the same rows.")
+    raise Unavailable("Others are writing the same rows, or the table is throttling.")
 
 
 @contextmanager
@@ -166,19 +186,42 @@ def outages(what: str) -> Iterator[None]:
     except ClientError as error:
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
         if status >= _SERVER_ERROR or is_outage(error_code(error)):
-            raise Unavailable(f"{what} is out of order.") from error
+            raise Unavailable(f"{what} {_condition(error_code(error))}.") from error
         raise
 
 
 def is_outage(code: str) -> bool:
     """Whether an error of this name is none of ours."""
     # SQS tells of its key's troubles by names of their own, in two forms: KMS.ThrottlingException, KmsThrottled.
-    return code in _OUTAGES or code.startswith(("KMS.", "Kms"))
+    return code in _OUT_OF_ORDER | _THROTTLED | _DENIED or code.startswith(("KMS.", "Kms"))
+
+
+def _condition(code: str) -> str:
+    """What an operator is to think of: to wait, to raise a limit, or to look at rights and deployment."""
+    if code in _THROTTLED or "Throttl" in code:
+        return "is throttling"
+    return "denies access, or is not there" if code in _DENIED else "is out of order"
 
 
 def cancellation_codes(error: ClientError) -> list[str]:
     """Of a transaction that was cancelled: the reason of each of its writes, in their order."""
     return [str(reason.get("Code", "None")) for reason in error.response.get("CancellationReasons", [])]
+
+
+def is_cancelled(error: ClientError) -> bool:
+    """Whether it tells of a transaction that was cancelled."""
+    return error_code(error) == "TransactionCanceledException"
+
+
+def tells_no_reason(error: ClientError, writes: int) -> bool:
+    """Whether a cancelled transaction of so many writes does not say which of them was refused, and why."""
+    codes = cancellation_codes(error)
+    return len(codes) < writes or set(codes) == {"None"}
+
+
+def is_worth_another_try(error: ClientError) -> bool:
+    """Whether a transaction was cancelled for a conflict or a throttle."""
+    return not _WORTH_ANOTHER_TRY.isdisjoint(cancellation_codes(error))
 
 
 def error_code(error: ClientError) -> str:

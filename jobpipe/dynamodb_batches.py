@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from jobpipe.aws import (
-    WORTH_ANOTHER_TRY,
     AwsClients,
     Conflict,
     cancellation_codes,
-    error_code,
+    is_cancelled,
+    is_worth_another_try,
     outages,
     settle_conflicts,
+    tells_no_reason,
 )
 from jobpipe.batch import Batch
 from jobpipe.dynamodb_rows import batch_from_row, batch_to_row, job_from_row, job_to_row
@@ -124,17 +125,17 @@ class DynamoDbBatches:
                 with outages(_TABLE):
                     self._clients.dynamodb.transact_write_items(TransactItems=writes)
             except ClientError as error:
-                codes = cancellation_codes(error)
-                if "ConditionalCheckFailed" not in codes[:1] and WORTH_ANOTHER_TRY.intersection(codes):
+                if not is_cancelled(error):
+                    raise
+                refused = "ConditionalCheckFailed" in cancellation_codes(error)[:1]
+                if tells_no_reason(error, len(writes)) or (not refused and is_worth_another_try(error)):
                     raise Conflict from error
                 raise
 
         try:
             settle_conflicts(write)
         except ClientError as error:
-            if error_code(error) != "TransactionCanceledException" or (
-                "ConditionalCheckFailed" not in cancellation_codes(error)[:1]
-            ):
+            if not is_cancelled(error) or "ConditionalCheckFailed" not in cancellation_codes(error)[:1]:
                 raise  # a reason that our condition does not explain is our bug
             return error
         return None

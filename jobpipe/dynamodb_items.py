@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from jobpipe.aws import (
-    WORTH_ANOTHER_TRY,
     AwsClients,
     Conflict,
     cancellation_codes,
-    error_code,
+    is_cancelled,
+    is_worth_another_try,
     outages,
     settle_conflicts,
+    tells_no_reason,
 )
 from jobpipe.dynamodb_jobs import DynamoDbJobs
 from jobpipe.dynamodb_rows import item_from_row, item_to_row
@@ -74,9 +75,9 @@ class DynamoDbItems:
             with outages(_TABLE):
                 self._clients.dynamodb.transact_write_items(TransactItems=writes)
         except ClientError as error:
-            if error_code(error) != "TransactionCanceledException":
+            if not is_cancelled(error):
                 raise
-            raise _why(error) from error
+            raise _why(error, len(writes)) from error
 
     def _put_first(self, new: StoredItem) -> TransactWriteItemTypeDef:
         return {
@@ -129,14 +130,16 @@ class DynamoDbItems:
         }
 
 
-def _why(error: ClientError) -> CommitRefused | Conflict:
+def _why(error: ClientError, writes: int) -> CommitRefused | Conflict:
     """The reason that counts: the job's own first, then what another try may mend, then the rule that failed."""
+    if tells_no_reason(error, writes):
+        return Conflict()  # nobody is to be blamed for it
     # Positions: 0 the job, 1 the item, 2 and 3 name locks (see commit).
     codes = cancellation_codes(error)
     failed = [i for i, code in enumerate(codes) if code == "ConditionalCheckFailed"]
     if 0 in failed:
         return JobEnded()
-    if WORTH_ANOTHER_TRY.intersection(codes):
+    if is_worth_another_try(error):
         return Conflict()
     if 1 in failed:
         return ItemChanged()

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from jobpipe import json_text
-from jobpipe.aws import AwsClients, Conflict, error_code, outages, settle_conflicts
+from jobpipe.aws import CONFLICTS, AwsClients, Conflict, error_code, outages, settle_conflicts
 from jobpipe.clock import rfc3339
+from jobpipe.dynamodb_job_lists import EARLIER, LISTED, JobLists, place_in_list
 from jobpipe.dynamodb_rows import Row, job_from_row, job_to_row, kept_to_row, success_to_row
 from jobpipe.errors import JobEnded, Problem, Unavailable
 from jobpipe.job import UNFINISHED, Job, JobPage, KeptCommand, Status, Success, waiting_until
@@ -21,8 +22,10 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef, UpdateTypeDef
 
 
-_INDEX = "trouble"  # sparse: only jobs that are failed or retrying have its range key
 _COUNT = "attempts = attempts + :one"
+# A job that a release before the shards accepted has none: it is listed by its owner alone.
+_SHARD = "owner_shard = if_not_exists(owner_shard, #owner)"
+_WHILE_IT_WENT_WRONG = ("began", "held", "error", LISTED, EARLIER)
 
 
 class DynamoDbJobs:
@@ -33,6 +36,7 @@ class DynamoDbJobs:
         self._clients = clients
         self._table = table
         self._retention = retention
+        self._lists = JobLists(clients, table)
 
     def put_new(self, job: Job, at: datetime) -> Job | None:
         # Two requests with one Idempotency-Key:
@@ -73,33 +77,7 @@ class DynamoDbJobs:
         return job_from_row(row) if row else None
 
     def in_trouble(self, owner: str, status: Status, limit: int, after: str | None, at: datetime) -> JobPage:
-        trouble, _, job_id = (after or "").rpartition("#")
-        start: Any = (
-            {}
-            if after is None
-            else {"ExclusiveStartKey": {"owner": {"S": owner}, "trouble": {"S": trouble}, "job_id": {"S": job_id}}}
-        )
-        with _table():
-            answer = self._clients.dynamodb.query(
-                TableName=self._table,
-                IndexName=_INDEX,
-                KeyConditionExpression="#owner = :owner AND begins_with(trouble, :status)",
-                FilterExpression="expires_at > :now",
-                ExpressionAttributeNames={"#owner": "owner"},
-                ExpressionAttributeValues={
-                    ":owner": {"S": owner},
-                    ":status": {"S": f"{status.value}#"},
-                    ":now": {"N": str(int(at.timestamp()))},
-                },
-                ScanIndexForward=False,
-                Limit=limit,
-                **start,
-            )
-        last: Any = answer.get("LastEvaluatedKey")
-        return JobPage(
-            [job_from_row(row) for row in answer["Items"]],
-            f"{last['trouble']['S']}#{last['job_id']['S']}" if last else None,
-        )
+        return self._lists.page(owner, status, limit, after, at)
 
     def begin_attempt(self, ref: JobRef, charged: int, at: datetime) -> None:
         # Absolute numbers, so that botocore's own second try after a lost answer charges nothing twice.
@@ -117,9 +95,9 @@ class DynamoDbJobs:
             "attempts": {"N": str(charged)},
             "held": {"N": str(held)},
             "updated_at": _time(at),
-            "trouble": _trouble(Status.RETRYING, at),
+            LISTED: {"S": place_in_list(Status.RETRYING, rfc3339(at))},
         }
-        self._update(self._change(ref, values, at, remove=("began",)))
+        self._update(self._change(ref, values, at, remove=("began", EARLIER)))
 
     def succeed(self, ref: JobRef, success: Success, at: datetime) -> None:
         self._update(self.success_update(ref, success, at))
@@ -130,14 +108,14 @@ class DynamoDbJobs:
         values: Row = {
             **self._ended(Status.FAILED, at),
             "error": {"S": json_text.encode(problem)},
-            "trouble": _trouble(Status.FAILED, at),
+            LISTED: {"S": place_in_list(Status.FAILED, rfc3339(at))},
             **kept_to_row(kept),
         }
-        self._update(self._change(ref, values, at, remove=("began", "held"), count=attempt))
+        self._update(self._change(ref, values, at, remove=("began", "held", EARLIER), count=attempt))
 
     def cancel(self, ref: JobRef, at: datetime) -> Job:
         values = self._ended(Status.CANCELLED, at)
-        return self._update_and_get(self._change(ref, values, at, remove=("began", "held", "error", "trouble")))
+        return self._update_and_get(self._change(ref, values, at, remove=_WHILE_IT_WENT_WRONG))
 
     def requeue(self, ref: JobRef, retry_of: str, at: datetime) -> Job:
         # The message of the new life is on the queue already, so two may come here for the same: the API that
@@ -151,7 +129,7 @@ class DynamoDbJobs:
             "UpdateExpression": (
                 "SET #status = :queued, generation = :new, attempts = :zero, updated_at = :at,"
                 " expires_at = :expires, retries = if_not_exists(retries, :zero) + :one"
-                " REMOVE #error, trouble, command, claim, began, held"
+                f" REMOVE #error, {LISTED}, {EARLIER}, command, claim, began, held"
             ),
             "ConditionExpression": "#status = :failed AND generation = :old AND expires_at > :now",
             "ExpressionAttributeNames": {"#status": "status", "#error": "error"},
@@ -178,7 +156,7 @@ class DynamoDbJobs:
     def success_update(self, ref: JobRef, success: Success, at: datetime) -> UpdateTypeDef:
         """The update that ends the job, to stand alone or in a transaction."""
         values = {**self._ended(Status.SUCCEEDED, at), **success_to_row(success)}
-        return self._change(ref, values, at, remove=("began", "held", "error", "trouble"), count=True)
+        return self._change(ref, values, at, remove=_WHILE_IT_WENT_WRONG, count=True)
 
     def _ended(self, status: Status, at: datetime) -> Row:
         return {
@@ -195,6 +173,10 @@ class DynamoDbJobs:
         # counts as gone, whenever DynamoDB deletes it.
         unfinished = {f":unfinished{i}": {"S": status.value} for i, status in enumerate(UNFINISHED)}
         settings = [f"#{name} = :{name}" for name in values] + ([_COUNT] if count else [])
+        names = {f"#{name}": name for name in ("status", *values, *remove)}
+        if LISTED in values:
+            settings.append(_SHARD)
+            names["#owner"] = "owner"
         removal = " REMOVE " + ", ".join(f"#{name}" for name in remove) if remove else ""
         update: UpdateTypeDef = {
             "TableName": self._table,
@@ -202,7 +184,7 @@ class DynamoDbJobs:
             "UpdateExpression": "SET " + ", ".join(settings) + removal,
             "ConditionExpression": f"#status IN ({', '.join(unfinished)}) AND generation = :generation"
             " AND expires_at > :now",
-            "ExpressionAttributeNames": {f"#{name}": name for name in ("status", *values, *remove)},
+            "ExpressionAttributeNames": names,
             "ExpressionAttributeValues": {
                 ":generation": {"S": ref.generation},
                 ":now": {"N": str(int(at.timestamp()))},
@@ -237,10 +219,6 @@ def _time(at: datetime) -> AttributeValueTypeDef:
     return {"S": rfc3339(at)}
 
 
-def _trouble(status: Status, at: datetime) -> AttributeValueTypeDef:
-    return {"S": f"{status.value}#{rfc3339(at)}"}
-
-
 @contextmanager
 def _table() -> Iterator[None]:
     """Outages as Unavailable; a transaction on the same job, such as its commit, as Conflict."""
@@ -248,6 +226,6 @@ def _table() -> Iterator[None]:
         with outages("The jobs table"):
             yield
     except ClientError as error:
-        if error_code(error) == "TransactionConflictException":
+        if error_code(error) in CONFLICTS:
             raise Conflict from error
         raise

@@ -17,11 +17,26 @@ else:
     Row = dict
 
 
+SHARDS = 8
+"""Parts of an index among which the jobs of an owner are dealt out: one takes 1,000 writes a second."""
+
+
+def shards_of(owner: str) -> list[str]:
+    """All parts; owners have no `#` in their names."""
+    return [f"{owner}#{shard}" for shard in range(SHARDS)]
+
+
+def owner_shard(owner: str, job_id: str) -> str:
+    """The part in which this job of the owner is."""
+    return shards_of(owner)[int(job_id[-1], 16) % SHARDS]
+
+
 def job_to_row(job: Job) -> Row:
     """A job that has just been accepted; what an end adds comes from `success_to_row`."""
     return {
         "job_id": {"S": job.job_id},
         "owner": {"S": job.owner},
+        "owner_shard": {"S": owner_shard(job.owner, job.job_id)},
         "status": {"S": job.status.value},
         "generation": {"S": job.generation},
         "operation": {"S": job.operation},

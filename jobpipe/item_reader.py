@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from jobpipe.errors import InternalError, NotFound
+from jobpipe.errors import NotFound
 from jobpipe.item import DocumentRef, StoredItem
+from jobpipe.missing import missing
 from jobpipe.ports import DocumentStore, ItemStore
 
 
@@ -32,5 +33,5 @@ def _document(documents: DocumentStore, item: StoredItem) -> tuple[DocumentRef, 
     # By its S3 version, so that the clean-up of a later commit cannot take it away between the two reads.
     found = documents.get(item.document)
     if found is None:
-        raise InternalError(f"The document of item {item.item_id} is missing.")
+        raise missing(f"The document of item {item.item_id}", item.updated_at)
     return found

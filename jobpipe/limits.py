@@ -25,6 +25,13 @@ LONGEST_BACKOFF = timedelta(minutes=30)
 BACKOFF_JITTER = 0.2
 """The share of a backoff that is left to chance, so that what failed together does not come back together."""
 
+BUCKET_SETTLES = timedelta(minutes=30)
+"""For how long after it was put an object that is not found is an outage: later it is lost.
+
+S3 may answer 404 for 15 minutes after versioning was first enabled on a bucket. What was put longer ago lies in a
+bucket that has settled since; twice the time leaves room for clocks and for S3.
+"""
+
 MAX_COMMAND_BYTES = 200 * 1024
 """Of a command's raw form in its message; a larger one travels as a claim check."""
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from jobpipe.errors import JobEnded, JobEndedAlready, NotFound, Refusal
+from jobpipe.errors import JobEnded, JobEndedAlready, NotFound, Refusal, Unavailable
 from jobpipe.job import Job, Status, new_generation
 from jobpipe.job_ref import JobRef
+from jobpipe.missing import may_yet_be_found
 from jobpipe.ports import CommandQueue, DocumentStore, JobStore
 from jobpipe.queue_message import Claim, QueueMessage, kept_content, seal
 
@@ -29,7 +30,7 @@ def retry(
     if content is None:
         raise JobEndedAlready("The job was never accepted, so there is no command to retry.")
     if isinstance(content, Claim):
-        _renew(content, documents)
+        _renew(content, job, documents)
     # A crash between the two strands nothing: the worker takes a message one generation ahead of a failed job.
     # And a new generation is a new deduplication id: within five minutes of the old message SQS would drop this.
     ref = JobRef(job.job_id, new_generation())
@@ -43,9 +44,11 @@ def retry(
         return now
 
 
-def _renew(claim: Claim, documents: DocumentStore) -> None:
+def _renew(claim: Claim, job: Job, documents: DocumentStore) -> None:
     """Put the claim check again: the bucket expires it by its age, and the job lives on."""
     text = documents.get_by_key(claim.key)
     if text is None:
+        if may_yet_be_found(datetime.fromisoformat(job.updated_at)):  # it was there when the job failed
+            raise Unavailable("The command of this job is not to be found yet.")
         raise JobEndedAlready("The command of this job is kept no longer.")
     documents.put(claim.key, text)

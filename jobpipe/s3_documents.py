@@ -7,10 +7,12 @@ from collections.abc import Iterable
 from botocore.exceptions import ClientError
 
 from jobpipe.aws import AwsClients, error_code, outages
+from jobpipe.errors import Unavailable
 from jobpipe.item import DocumentRef
 
 _BUCKET = "The documents bucket"
 _GONE = {"NoSuchKey", "NoSuchVersion"}
+_NO_VERSION = "null"  # how S3 names an object that was put while the bucket kept no versions
 
 
 class S3Documents:
@@ -25,7 +27,12 @@ class S3Documents:
             answer = self._clients.s3.put_object(
                 Bucket=self._bucket, Key=key, Body=text.encode(), ContentType="application/json"
             )
-        return DocumentRef(key, answer["VersionId"])
+        # For some minutes after versions were first enabled S3 may keep none, and operators may suspend them. Until
+        # it keeps them nothing is committed: a row must not point to what a deletion takes away for good.
+        version_id = answer.get("VersionId", _NO_VERSION)
+        if version_id == _NO_VERSION:
+            raise Unavailable(f"{_BUCKET} keeps no versions at the moment.")
+        return DocumentRef(key, version_id)
 
     def get(self, ref: DocumentRef) -> tuple[DocumentRef, str] | None:
         try:
@@ -47,7 +54,7 @@ class S3Documents:
         try:
             with outages(_BUCKET):
                 answer = self._clients.s3.get_object(Bucket=self._bucket, Key=key)
-                return DocumentRef(key, answer["VersionId"]), answer["Body"].read().decode()
+                return DocumentRef(key, answer.get("VersionId", _NO_VERSION)), answer["Body"].read().decode()
         except ClientError as error:
             if error_code(error) in _GONE:
                 return None

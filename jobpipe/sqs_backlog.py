@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from jobpipe.aws import AwsClients, outages
@@ -18,6 +18,8 @@ _DELAYED: Final = "ApproximateNumberOfMessagesDelayed"
 _AGE_IS_KNOWN_FOR = timedelta(minutes=5)
 """SQS tells CloudWatch the age once a minute, and it may take some to be seen."""
 _MINUTE = 60
+AGE_IS_REMEMBERED_FOR = timedelta(minutes=1)
+"""CloudWatch has no newer one before that, and asks a fee for each look."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,7 @@ class SqsBacklog:
     def __init__(self, clients: AwsClients, queues: QueueUrls) -> None:
         self._clients = clients
         self._queues = queues
+        self._looked: tuple[datetime, float | None] | None = None  # when at the age, and what it was
 
     def read(self) -> Backlog:
         commands, dead_letters, parked = map(
@@ -44,7 +47,7 @@ class SqsBacklog:
             waiting=commands[_WAITING],
             in_flight=commands[_IN_FLIGHT],
             delayed=commands[_DELAYED],
-            oldest_seconds=self._oldest() if sum(commands.values()) else 0.0,
+            oldest_seconds=self._remembered() if sum(commands.values()) else self._forget(),
             dead_letters=sum(dead_letters.values()),
             parked=sum(parked.values()),
         )
@@ -60,6 +63,18 @@ class SqsBacklog:
             _IN_FLIGHT: int(counts[_IN_FLIGHT]),
             _DELAYED: int(counts[_DELAYED]),
         }
+
+    def _remembered(self) -> float | None:
+        """The age as CloudWatch told it in the last minute, or tells it now; that it tells none is kept too."""
+        at = now()
+        if self._looked is None or not timedelta() <= at - self._looked[0] < AGE_IS_REMEMBERED_FOR:
+            self._looked = at, self._oldest()
+        return self._looked[1]
+
+    def _forget(self) -> float:
+        """The age where nothing waits: what comes next is not as old as what was there."""
+        self._looked = None
+        return 0.0
 
     def _oldest(self) -> float | None:
         at = now()

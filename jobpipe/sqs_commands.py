@@ -16,6 +16,7 @@ from jobpipe.telemetry import logger, trace_header
 _QUEUE = "The command queue"
 _STALE = {
     "AWS.SimpleQueueService.MessageNotInflight",
+    "InvalidIdFormat",
     "InvalidParameterValue",
     "InvalidParameterValueException",
     "MessageNotInflight",

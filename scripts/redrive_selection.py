@@ -1,4 +1,4 @@
-"""Which failed jobs a redrive retries: the sparse index of jobs in trouble, filtered, kept in a temporary file."""
+"""Which failed jobs a redrive retries: the indexes of failed jobs, filtered, kept in a temporary file."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from typing import Any
 
 from jobpipe.aws import AwsClients
 from jobpipe.clock import rfc3339
+from jobpipe.dynamodb_job_lists import EARLIER, LAST, LISTED, Source, is_listed, place_in_list, sources
 from jobpipe.dynamodb_rows import Row, job_from_row
 from jobpipe.errors import PROBLEM_TYPE_PREFIX, ProblemError
 from jobpipe.job import Job, Status
 
-_LAST = "~"  # sorts after every time
+_WHOLE_INDEXES = (Source("lists", "", "", LISTED), Source("trouble", "", "", EARLIER))
 _COLUMNS = "failed_at, created_at, job_id, generation, reason, operation"
 _TABLES = f"""
 CREATE TABLE found ({_COLUMNS});
@@ -160,27 +161,28 @@ def select(
 
 
 def _failed(clients: AwsClients, jobs_table: str, wanted: Filter) -> Iterator[Job]:
-    """The part of the index that the times allow; of one owner only, if one is asked for."""
+    """The part of the indexes that the times allow; of one owner only, if one is asked for."""
     since = rfc3339(wanted.since) if wanted.since else ""
-    until = rfc3339(wanted.until) if wanted.until else _LAST
-    options: dict[str, Any] = {
-        "TableName": jobs_table,
-        "IndexName": "trouble",
-        "ExpressionAttributeValues": {
-            ":since": {"S": f"{Status.FAILED.value}#{since}"},
-            ":until": {"S": f"{Status.FAILED.value}#{until}"},
-        },
-    }
-    between = "trouble BETWEEN :since AND :until"
-    if wanted.owner is None:
-        pages = clients.dynamodb.get_paginator("scan").paginate(**options, FilterExpression=between)
-    else:
-        options["ExpressionAttributeValues"][":owner"] = {"S": wanted.owner}
-        pages = clients.dynamodb.get_paginator("query").paginate(
-            **options,
-            KeyConditionExpression=f"#owner = :owner AND {between}",
-            ExpressionAttributeNames={"#owner": "owner"},
-        )
-    for page in pages:
-        rows: list[Row] = page["Items"]
-        yield from map(job_from_row, rows)
+    until = rfc3339(wanted.until) if wanted.until else LAST
+    for source in sources(wanted.owner) if wanted.owner is not None else _WHOLE_INDEXES:
+        options: dict[str, Any] = {
+            "TableName": jobs_table,
+            "IndexName": source.index,
+            "ExpressionAttributeNames": {"#order": source.order},
+            "ExpressionAttributeValues": {
+                ":since": {"S": place_in_list(Status.FAILED, since)},
+                ":until": {"S": place_in_list(Status.FAILED, until)},
+            },
+        }
+        between = "#order BETWEEN :since AND :until"
+        if wanted.owner is None:
+            pages = clients.dynamodb.get_paginator("scan").paginate(**options, FilterExpression=between)
+        else:
+            options["ExpressionAttributeNames"]["#key"] = source.key
+            options["ExpressionAttributeValues"][":key"] = {"S": source.value}
+            pages = clients.dynamodb.get_paginator("query").paginate(
+                **options, KeyConditionExpression=f"#key = :key AND {between}"
+            )
+        for page in pages:
+            rows: list[Row] = page["Items"]
+            yield from (job_from_row(row) for row in rows if is_listed(row, source.order, Status.FAILED))

@@ -14,6 +14,7 @@ from jobpipe.dynamodb_batches import DynamoDbBatches
 from jobpipe.dynamodb_items import DynamoDbItems
 from jobpipe.dynamodb_jobs import DynamoDbJobs
 from jobpipe.s3_documents import S3Documents
+from jobpipe.sqs_backlog import QueueUrls, SqsBacklog
 from jobpipe.sqs_commands import SqsCommands
 from jobpipe.sqs_parked import SqsParked
 
@@ -31,7 +32,7 @@ class Stubbed:
     def __init__(self) -> None:
         self.clients = AwsClients()
         self.stubs = {}
-        for service in ("dynamodb", "s3", "sqs"):
+        for service in ("cloudwatch", "dynamodb", "s3", "sqs"):
             client = a_client(service)
             self.clients.__dict__[service] = client
             self.stubs[service] = Stubber(client)
@@ -43,12 +44,15 @@ class Stubbed:
         self.batches = DynamoDbBatches(self.clients, "jobs")
         self.queue = SqsCommands(self.clients, "https://sqs/commands.fifo")
         self.parked = SqsParked(self.clients, "https://sqs/parked")
+        urls = QueueUrls("https://sqs/commands.fifo", "https://sqs/dead-letters.fifo", "https://sqs/parked")
+        self.backlog = SqsBacklog(self.clients, urls)
 
     def cancelled(self, *codes: str) -> None:
-        """The next transaction is cancelled for these reasons."""
+        """The next transaction is cancelled for these reasons, or without any."""
+        reasons = {"CancellationReasons": [{"Code": code} for code in codes]} if codes else {}
         self.dynamodb.add_client_error(
             "transact_write_items",
             "TransactionCanceledException",
             http_status_code=400,
-            modeled_fields={"CancellationReasons": [{"Code": code} for code in codes]},
+            modeled_fields=reasons,
         )

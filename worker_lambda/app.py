@@ -10,7 +10,7 @@ from typing import Any
 gc.disable()
 
 from chalice.app import Chalice, SQSEvent  # noqa: E402
-from chalicelib.consume_batch import consume_batch  # noqa: E402
+from chalicelib.consume_batch import consume_batch, records_of  # noqa: E402
 from chalicelib.dead_letters import dead_letter_handling  # noqa: E402
 from chalicelib.execute import command_handling  # noqa: E402
 from chalicelib.services import open_services  # noqa: E402
@@ -24,14 +24,14 @@ app = Chalice(app_name="jobpipe-worker")
 def work(event: SQSEvent) -> dict[str, Any]:
     """Apply a batch of commands; the answer names the messages that SQS is to deliver again."""
     begin_invocation(event.context)
-    return consume_batch(event.to_dict()["Records"], command_handling(open_services(), _seconds_left(event)))
+    return consume_batch(records_of(event.to_dict()), command_handling(open_services(), _seconds_left(event)))
 
 
 @app.on_sqs_message(queue="dead-letters", batch_size=10, name="dead_letters")
 def dead_letters(event: SQSEvent) -> dict[str, Any]:
     """End the jobs of messages that SQS has given up."""
     begin_invocation(event.context)
-    return consume_batch(event.to_dict()["Records"], dead_letter_handling(open_services(), _seconds_left(event)))
+    return consume_batch(records_of(event.to_dict()), dead_letter_handling(open_services(), _seconds_left(event)))
 
 
 def _seconds_left(event: SQSEvent) -> Callable[[], float]:

@@ -8,9 +8,10 @@ from urllib.parse import quote
 
 from jobpipe import etags, json_text
 from jobpipe.clock import now
-from jobpipe.errors import CommandCancelled, InternalError, Problem
+from jobpipe.errors import CommandCancelled, Problem
 from jobpipe.item import item_json
 from jobpipe.job import Job, Status
+from jobpipe.missing import missing
 from jobpipe.ports import DocumentStore
 from jobpipe.telemetry import logged_id
 
@@ -115,7 +116,7 @@ def _result_json(job: Job, documents: DocumentStore) -> str:
         found = documents.get(job.result_document)
         document = None if found is None else found[1]
     if document is None:  # the bucket keeps versions for longer than jobs live
-        raise InternalError(f"The result of job {job.job_id} is missing.")
+        raise missing(f"The result of job {job.job_id}", job.updated_at)
     return item_json(job.item_id, document)
 
 

@@ -10,7 +10,7 @@ from scripts.cost.alternatives import SIZES, Original, container_month, naive_cr
 from scripts.cost.data import Data
 from scripts.cost.measures import levers, savings
 from scripts.cost.pipeline import FIVE_POLLS, FORGET, HABITS, ONE_POLL, PREFER_WAIT, Habit, Pipeline
-from scripts.cost.standing import month
+from scripts.cost.standing import AGE, month
 from scripts.cost.thresholds import thresholds
 from scripts.cost.usage import LINES, MILLION, Usage
 
@@ -32,6 +32,8 @@ REQUESTS = {
     "GET of an item": "get_item",
     "GET of an item of 100 KB": "get_large_item",
     "page of 10 items": "list_page",
+    "list of failed jobs": "list_failed_jobs",
+    "stats": "stats",
     "cancel": "cancel",
     "retry": "retry",
 }
@@ -105,6 +107,7 @@ def _comparison(pipeline: Pipeline) -> Sheet:
 
 def _requests(pipeline: Pipeline) -> Sheet:
     requests = {what: pipeline.request(name) for what, name in REQUESTS.items()}
+    requests["stats that ask CloudWatch for the age"] = requests["stats"] + AGE
     return _billed("requests", "A million requests of one kind", "request", pipeline, requests)
 
 

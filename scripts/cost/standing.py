@@ -2,18 +2,45 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from decimal import Decimal
 
 from api_lambda.chalicelib.routes import ROUTES
+from infra.errors import OperatorError
+from infra.settings import ROOT
 from jobpipe import metrics
 from jobpipe.metrics import Metric
+from jobpipe.sqs_backlog import AGE_IS_REMEMBERED_FOR
 from scripts.cost.data import Data
+from scripts.cost.pipeline import Pipeline
 from scripts.cost.usage import Usage
 
+_CONSOLE = ROOT / "api_lambda" / "chalicelib" / "console"
 _SECONDS_OF_MONTH = 730 * 3600
 _QUEUES = 2  # commands, dead letters
 _GATEWAY_METRICS = 5  # of each method: Count, Latency, IntegrationLatency, 4XXError, 5XXError
+
+
+AGE = Usage.of(get_metric_statistics_request=1)
+"""One look at the age of the oldest message."""
+
+
+def open_console(pipeline: Pipeline) -> Usage:
+    """A page that nobody closes, of a stage in which something always waits; one environment answers it."""
+    looks = Decimal(_SECONDS_OF_MONTH) / console_pause("STATS_PAUSE")
+    ages = Decimal(_SECONDS_OF_MONTH) / Decimal(AGE_IS_REMEMBERED_FOR.total_seconds())
+    lists = Decimal(_SECONDS_OF_MONTH) / console_pause("TROUBLE_PAUSE")
+    return pipeline.request("stats") * looks + AGE * ages + pipeline.request("list_failed_jobs") * lists
+
+
+def console_pause(name: str) -> int:
+    """Seconds between two requests of the console, as its script has them."""
+    for path in sorted(_CONSOLE.glob("*.js")):
+        found = re.search(rf"\b{name} = (\d+);", path.read_text())
+        if found:
+            return int(found[1])
+    raise OperatorError(f"the console's scripts have no {name}")
 
 
 def idle_polling(data: Data) -> Usage:
@@ -30,6 +57,10 @@ def month(data: Data) -> Mapping[str, tuple[str, Usage]]:
         "polling of idle queues": (
             f"{data.assumed['pollers']} pollers, {data.assumed['poll_seconds']} s each, {_QUEUES} queues",
             idle_polling(data),
+        ),
+        "a console that is never closed": (
+            f"stats each {console_pause('STATS_PAUSE')} s, failed jobs each {console_pause('TROUBLE_PAUSE')} s",
+            open_console(Pipeline(data, data.load("quiet"))),
         ),
         "alarms": (f"{data.alarms}, in every stage", Usage.of(alarm_month=data.alarms)),
         "dashboard": ("one, in every stage", Usage.of(dashboard_month=1)),

@@ -17,6 +17,7 @@ SERVICES = {  # the lines of a bill, by what the names of prices begin with
     "s3": "S3",
     "logs": "logs",
     "put_metric": "logs",
+    "get_metric": "logs",
     "xray": "traces",
     "transfer": "transfer out",
 }

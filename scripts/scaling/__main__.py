@@ -29,7 +29,7 @@ from scripts.scaling.tables import TABLES, filled_in
 FIGURES = ROOT / "docs" / "scaling.json"
 PAGE = ROOT / "docs" / "scaling.md"
 PLOTS = ROOT / "docs" / "plots"
-_SIMULATED = ("rates", "steps", "bursts", "burst-steps", "outages", "hot", "costs", "validation")
+_SIMULATED = ("rates", "steps", "bursts", "burst-steps", "outages", "hot", "index", "costs", "validation")
 _DIGITS = 4
 _PAIR = re.compile(r"\[\s+([\d.]+),\s+([\d.]+)\s+\]")  # a point of a line, which is to stand on one
 

@@ -10,6 +10,7 @@ from typing import Any
 from scripts.scaling.assumptions import Limits, deployed
 from scripts.scaling.cohorts import Cohorts
 from scripts.scaling.costs import per_million
+from scripts.scaling.index import run_index
 from scripts.scaling.ladder import batches_at_once, climb, fastest
 from scripts.scaling.outcome import Outcome, Sample
 from scripts.scaling.plain import Plain
@@ -38,6 +39,7 @@ def run_all(seed: int) -> Figures:
             "rates": {str(rate): rates[rate].result() for rate in RATES},
             "hot": _results(hot),
             "validation": _results(validations),
+            "index": run_index(seed),
         }
 
 

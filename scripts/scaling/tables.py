@@ -205,6 +205,23 @@ def _emulator(figures: Figures) -> Table:
     return Table(("run on the emulator", "predicted", "measured", "error"), lines)
 
 
+def _index(figures: Figures) -> Table:
+    lines = [
+        (
+            _rate(rate) if i == 0 else "",
+            shards,
+            f"{run['put_off']:.1f}",
+            f"{run['highest_backlog']:,}",
+            seconds(run["p99"]),
+            seconds(run["all_ended"]),
+        )
+        for rate, of in figures["index"].items()
+        for i, (shards, run) in enumerate(of.items())
+    ]
+    head = ("failing jobs/s", "partitions", "put off, for each job", "backlog", "p99", "all ended after")
+    return Table(head, lines)
+
+
 def _quotas(_: Figures) -> Table:
     lines = [
         (f"{quota['what']}", f"{quota['value']:,} {quota['unit']}", f"[AWS]({quota['source']})")
@@ -228,6 +245,7 @@ TABLES: dict[str, Callable[[Figures], Table]] = {
     "burst-steps": _burst_steps,
     "outages": _outages,
     "hot": _hot,
+    "index": _index,
     "costs": _costs,
     "validation": _validation,
     "emulator": _emulator,

@@ -154,14 +154,13 @@ def laboratory(state_dir: Path) -> Iterator[Lab]:
 
 def _listening(proxy: Proxy, lab: Lab) -> Meter:
     table = read_template(FOUNDATION)["Resources"]["JobsTable"]["Properties"]
-    (index,) = table["GlobalSecondaryIndexes"]
-    key = {each["AttributeName"] for each in index["KeySchema"]}
     keys = {each["AttributeName"] for each in table["KeySchema"]}
-    projected = key | keys | set(index["Projection"]["NonKeyAttributes"])
-    meter = Meter(
-        lab.stage.aws("dynamodb"),
-        Index(lab.stage.resources["jobs_table"], frozenset(key), frozenset(projected)),
-    )
+    indexes = []
+    for index in table["GlobalSecondaryIndexes"]:
+        key = {each["AttributeName"] for each in index["KeySchema"]}
+        projected = key | keys | set(index["Projection"]["NonKeyAttributes"])
+        indexes.append(Index(lab.stage.resources["jobs_table"], frozenset(key), frozenset(projected)))
+    meter = Meter(lab.stage.aws("dynamodb"), indexes)
 
     def decide(call: Call) -> Fault | None:
         meter.arrived(call)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -40,9 +40,9 @@ class Index:
 class Meter:
     """Listens at a proxy. What a write replaces is read from the emulator itself, past the proxy."""
 
-    def __init__(self, dynamodb: Any, index: Index) -> None:
+    def __init__(self, dynamodb: Any, indexes: Sequence[Index]) -> None:
         self._dynamodb = dynamodb
-        self._index = index
+        self._indexes = indexes
         self._keys = {
             name: [each["AttributeName"] for each in dynamodb.describe_table(TableName=name)["Table"]["KeySchema"]]
             for name in dynamodb.list_tables()["TableNames"]
@@ -85,8 +85,9 @@ class Meter:
         for (table, key, asked), old in zip(_targets(call, self._keys), before, strict=True):
             new = self._row(table, key)
             writes += doubled * write_units(old, new, asked)
-            if table == self._index.table:
-                writes += index_units(old, new, self._index.key, self._index.projected)
+            for index in self._indexes:
+                if table == index.table:
+                    writes += index_units(old, new, index.key, index.projected)
         with self._lock:
             self.counts.write_units += writes
             self.counts.read_units += 0 if before else _read(call, json.loads(answer))

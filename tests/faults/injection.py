@@ -16,7 +16,7 @@ from botocore.exceptions import ReadTimeoutError
 from tests.faults import kinds
 from tests.faults.call_sites import Site, calling_site
 from tests.faults.emulator import Emulator
-from tests.faults.kinds import OUTAGE_SECONDS, Fault, Kind, Point
+from tests.faults.kinds import OUTAGE_SECONDS, SETTLING_SECONDS, Fault, Kind, Point
 
 Hook = Callable[[], None]
 _OK = 200
@@ -61,6 +61,7 @@ class Injector:
         self._lives: list[Life] = []
         self._tries = 0
         self._down: dict[str, float] = {}
+        self._settled_at = 0.0
 
     @contextmanager
     def life(self, name: str) -> Iterator[Life]:
@@ -118,6 +119,8 @@ class Injector:
                 self._end(life)
             if kind is Kind.OUTAGE:
                 self.outage(service, OUTAGE_SECONDS)
+            if kind is Kind.UNSETTLED:
+                self._settled_at = self._emulator.clock.elapsed + SETTLING_SECONDS
             planned[0], self._tries = kind, 0
 
         def send(request: AWSPreparedRequest, **_: Any) -> AWSResponse:
@@ -138,10 +141,15 @@ class Injector:
             return kinds.throttled(service, url)
         if kind is Kind.CONFLICT or (kind is Kind.CONFLICT_ONCE and first):
             return kinds.conflict(url, _bytes(request.body), at=-1 if kind is Kind.CONFLICT else 0)
+        if kind is Kind.UNREASONED:
+            return kinds.unreasoned(url)
         if kind is Kind.NOT_TAKEN:
             return kinds.not_taken(request, lambda less: self._emulator.answer(service, less))
         response = self._emulator.answer(service, request)
         self._note_commit(request, response)
+        if service == "s3" and self._settled_at > self._emulator.clock.elapsed:
+            self._note_trouble(self._lives[-1])
+            response = kinds.unsettled(url, request.method, response)
         if kind is Kind.LOST or (kind is Kind.LOST_ONCE and first):
             raise ReadTimeoutError(endpoint_url=url, error=None)
         if kind in {Kind.GONE_AFTER, Kind.LATE_REPLAY, Kind.LATER_REPLAY}:

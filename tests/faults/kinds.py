@@ -16,6 +16,9 @@ from tests.faults.emulator import http_response
 OUTAGE_SECONDS = 20 * 60
 """Longer than any number of attempts takes, and than the five minutes of SQS's deduplication."""
 
+SETTLING_SECONDS = 14 * 60
+"""S3 may take 15 minutes to keep versions and to find what it has, after they were first enabled on a bucket."""
+
 
 class Kind(StrEnum):
     """What happens at a call. A call is tried up to three times by botocore."""
@@ -30,7 +33,9 @@ class Kind(StrEnum):
     OUTAGE = "outage of the service"  # from this call on, for OUTAGE_SECONDS
     CONFLICT_ONCE = "transaction conflict once"
     CONFLICT = "transaction conflicts without end"
+    UNREASONED = "transaction cancelled without a reason"
     CUT = "body cut short"
+    UNSETTLED = "bucket not settled"  # from this call on, for SETTLING_SECONDS: versions were enabled just now
     NOT_TAKEN = "one message not taken"  # of several in one call
     STAYS = "messages not deleted"  # the poller's own call: what was handled is delivered once more
     LATE_REPLAY = "process gone after, replayed when deduplication has lapsed"
@@ -73,8 +78,12 @@ class Point:
                 kinds += [Kind.LATE_REPLAY, Kind.LATER_REPLAY]
         if operation in _ROW_WRITES or operation.startswith("transact_"):
             kinds += [Kind.CONFLICT_ONCE, Kind.CONFLICT]
+        if operation.startswith("transact_"):
+            kinds.append(Kind.UNREASONED)
         if operation == "get_object":
             kinds.append(Kind.CUT)
+        if operation in {"get_object", "put_object"}:
+            kinds.append(Kind.UNSETTLED)
         if operation == "send_message_batch":
             kinds.append(Kind.NOT_TAKEN)
         return kinds
@@ -115,6 +124,11 @@ def conflict(url: str, body: bytes, at: int) -> AWSResponse:
     return _json_error(url, 400, "TransactionCanceledException", CancellationReasons=reasons)
 
 
+def unreasoned(url: str) -> AWSResponse:
+    """A transaction is cancelled, and nothing says why."""
+    return _json_error(url, 400, "TransactionCanceledException")
+
+
 def not_taken(request: AWSPreparedRequest, answer: Callable[[AWSPreparedRequest], AWSResponse]) -> AWSResponse:
     """SQS takes the messages of a call but the first, and says so."""
     asked: dict[str, Any] = json.loads(cast("bytes", request.body))
@@ -127,6 +141,14 @@ def not_taken(request: AWSPreparedRequest, answer: Callable[[AWSPreparedRequest]
     failed = {"Id": first["Id"], "SenderFault": False, "Code": "InternalError", "Message": "injected"}
     body = json.dumps({**said, "Failed": [failed]}).encode()
     return http_response(request.url, 200, {"Content-Type": "application/x-amz-json-1.0"}, body)
+
+
+def unsettled(url: str, method: str, response: AWSResponse) -> AWSResponse:
+    """S3's answer while it does not find what it has, and names no version of what it has put."""
+    if method == "GET" and "list-type=" not in url:
+        return _s3_error(url, 404, "NoSuchKey")
+    headers = {name: value for name, value in response.headers.items() if name.lower() != "x-amz-version-id"}
+    return http_response(url, response.status_code, headers, response.content)
 
 
 def cut_short(response: AWSResponse) -> AWSResponse:

@@ -96,6 +96,12 @@ STAGE = {
         ),
         (
             "dynamodb",
+            "Query",
+            {"TableName": "jobs", "IndexName": "lists"},
+            [("dynamodb:Query", "table/${JobsTable}/index/lists")],
+        ),
+        (
+            "dynamodb",
             "TransactWriteItems",
             {"TransactItems": [{"Update": {"TableName": "jobs"}}, {"Delete": {"TableName": "names"}}]},
             [("dynamodb:UpdateItem", "table/${JobsTable}"), ("dynamodb:DeleteItem", "table/${NamesTable}")],

@@ -58,8 +58,14 @@ NEEDS: dict[Key, Need] = {
         "200, oldest None",
         "nobody sees for how long the oldest message waits",
     ),
-    ("APIRole", "ListTroubledJobs", "dynamodb:Query"): Need(
+    ("APIRole", "ListJobs", "dynamodb:Query"): Need(
         api.list_failed_jobs, "200, listed", "503", "nobody sees which jobs have failed"
+    ),
+    ("APIRole", "ListTroubledJobs", "dynamodb:Query"): Need(
+        api.list_failed_jobs,
+        "200, listed",
+        "503",
+        "nobody sees jobs that failed before there were shards",
     ),
     ("APIRole", "ReadItems", "dynamodb:GetItem"): Need(api.get_an_item, "200", "503", "no item can be read"),
     ("APIRole", "ReadItems", "dynamodb:Scan"): Need(api.list_items, "200", "503", "items cannot be listed"),

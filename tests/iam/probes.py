@@ -65,9 +65,10 @@ def probes(lab: Lab) -> Iterator[Probe]:
         "another stage's table": "jobpipe-another-jobs",
     }.items():
         yield from _of_a_table(resource, table)
-    yield from _reads(
-        "table/${JobsTable}/index/trouble", {"TableName": named["jobs_table"], "IndexName": "trouble"}
-    )
+    for index in ("lists", "trouble"):
+        yield from _reads(
+            f"table/${{JobsTable}}/index/{index}", {"TableName": named["jobs_table"], "IndexName": index}
+        )
     for resource, url in {
         "${CommandsQueueArn}": named["commands_queue_url"],
         "${DeadLettersQueueArn}": named["dead_letters_queue_url"],

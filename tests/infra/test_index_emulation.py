@@ -1,15 +1,25 @@
 """A table that was made before its index, on a real DynamoDB: the embedded emulator's."""
 
+import copy
+import secrets
+from datetime import timedelta
 from pathlib import Path
 
 from rich.console import Console
 
+from infra.change_sets import Stacks
 from infra.emulator import running_emulator
 from infra.index_emulation import add_missing_indexes
 from infra.progress import Progress
-from infra.settings import Settings
+from infra.settings import LOCAL_STAGE, Settings
 from infra.targets import EMBEDDED, find_target
 from infra.templates import foundation_for
+from jobpipe.aws import AwsClients
+from jobpipe.clock import now
+from jobpipe.commands import DeleteItem
+from jobpipe.dynamodb_jobs import DynamoDbJobs
+from jobpipe.dynamodb_rows import job_to_row
+from jobpipe.job import Job, Status, new_job
 
 
 def test_an_index_that_is_missing_is_added_once(tmp_path: Path) -> None:
@@ -33,7 +43,48 @@ def test_an_index_that_is_missing_is_added_once(tmp_path: Path) -> None:
         for _ in range(2):
             add_missing_indexes(dynamodb, template, {"JobsTable": "jobs"}, Progress(console))
 
-        (index,) = dynamodb.describe_table(TableName="jobs")["Table"]["GlobalSecondaryIndexes"]
-        assert index["IndexName"] == "trouble"
-        assert index["KeySchema"] == properties["GlobalSecondaryIndexes"][0]["KeySchema"]
-    assert console.export_text().count("trouble") == 1
+        indexes = dynamodb.describe_table(TableName="jobs")["Table"]["GlobalSecondaryIndexes"]
+        wanted = properties["GlobalSecondaryIndexes"]
+        assert {index["IndexName"]: index["KeySchema"] for index in indexes} == {
+            index["IndexName"]: index["KeySchema"] for index in wanted
+        }
+    told = console.export_text()
+    assert [told.count(f"{index['IndexName']}: ") for index in wanted] == [1] * len(wanted)
+
+
+def test_an_update_of_a_stage_adds_one_index_and_lists_what_failed_before_and_after(tmp_path: Path) -> None:
+    """DynamoDB makes or removes one index an update, so a release may bring one."""
+    template = foundation_for(LOCAL_STAGE)
+    before = copy.deepcopy(template)
+    properties = before["Resources"]["JobsTable"]["Properties"]
+    (added,) = [index for index in properties["GlobalSecondaryIndexes"] if index["IndexName"] != "trouble"]
+    properties["GlobalSecondaryIndexes"].remove(added)
+    names = {key["AttributeName"] for key in added["KeySchema"]}
+    properties["AttributeDefinitions"] = [
+        each for each in properties["AttributeDefinitions"] if each["AttributeName"] not in names
+    ]
+    with running_emulator(tmp_path) as emulator:
+        settings = Settings(stage=LOCAL_STAGE, port=emulator.port, endpoint_url=None, state_dir=tmp_path)
+        target = find_target(EMBEDDED, LOCAL_STAGE, settings, start=False)
+        assert target is not None
+        stacks = Stacks(target.client("cloudformation"), Progress(), target.poll_seconds)
+        defaults = target.default_parameters(LOCAL_STAGE)
+        parameters = {"Stage": LOCAL_STAGE}
+        table = stacks.deploy("foundation", before, parameters, defaults).outputs["JobsTable"]
+        clients = AwsClients(make=lambda service, **_: target.client(service))
+        row = job_to_row(_job())
+        del row["owner_shard"]
+        row |= {"status": {"S": "failed"}, "trouble": {"S": "failed#2026-11-22T12:00:00.000Z"}}
+        clients.dynamodb.put_item(TableName=table, Item=row)
+
+        stacks.deploy("foundation", template, parameters, defaults)
+
+        jobs, job = DynamoDbJobs(clients, table, timedelta(days=7)), _job()
+        jobs.put_new(job, now())
+        jobs.fail(job.ref, {"status": 409}, now())
+        listed = jobs.in_trouble("alice", Status.FAILED, 10, None, now()).jobs
+        assert [each.job_id for each in listed] == [job.job_id, row["job_id"]["S"]]
+
+
+def _job() -> Job:
+    return new_job(DeleteItem(secrets.token_hex(8)), "alice", None, now(), timedelta(days=7))

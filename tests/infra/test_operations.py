@@ -146,10 +146,15 @@ def test_the_alarms_names_are_of_resources_that_there_are() -> None:
         if alarm["Namespace"] != "jobpipe":
             dimensions = tuple((each["Name"], each["Value"]) for each in alarm["Dimensions"])
             named.append((alarm["Namespace"], dimensions))
-    for namespace, dimensions in named:
-        (dimension,) = dimensions
+    indexes = {
+        ("GlobalSecondaryIndexName", index["IndexName"])
+        for table in foundation.of_type("AWS::DynamoDB::Table").values()
+        for index in table.get("GlobalSecondaryIndexes", [])
+    }
+    for namespace, (dimension, *index) in named:
         assert dimension in known[namespace]
-    assert {dimension for _, (dimension,) in named} == set().union(*known.values()), "each is looked at"
+        assert set(index) <= indexes
+    assert {dimension for _, (dimension, *_) in named} == set().union(*known.values()), "each is looked at"
 
 
 def test_the_dashboard_is_what_cloudwatch_takes() -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from infra import templates
 from infra.settings import ROOT
+from jobpipe.dynamodb_job_lists import EARLIER, sources
 from tests.infra.rendered import rendered
 
 STATEFUL = {
@@ -117,18 +118,20 @@ def test_what_a_role_may_do_with_claims_it_may_do_with_claims_only(app: str, rol
 def test_jobs_are_queried_by_their_trouble_only() -> None:
     template = templates.read_template(ROOT / "infra" / "api.merge.yaml")
 
-    (query,) = [
-        each for each in _statements(template["Resources"]["APIRole"]) if "dynamodb:Query" in _actions(each)
-    ]
-    assert _actions(query) == ["dynamodb:Query"]
-    assert query["Resource"]["Fn::Sub"].endswith(":table/${JobsTable}/index/trouble")
-    (index,) = templates.foundation_for("prod")["Resources"]["JobsTable"]["Properties"]["GlobalSecondaryIndexes"]
-    assert index["IndexName"] == "trouble"
-    assert [(key["AttributeName"], key["KeyType"]) for key in index["KeySchema"]] == [
-        ("owner", "HASH"),
-        ("trouble", "RANGE"),
-    ]
-    assert not {"command", "claim", "result"} & set(index["Projection"]["NonKeyAttributes"])
+    queries = [each for each in _statements(template["Resources"]["APIRole"]) if "dynamodb:Query" in _actions(each)]
+    assert [_actions(query) for query in queries] == [["dynamodb:Query"], ["dynamodb:Query"]]
+    properties = templates.foundation_for("prod")["Resources"]["JobsTable"]["Properties"]
+    indexes = {index["IndexName"]: index for index in properties["GlobalSecondaryIndexes"]}
+    assert {name: [key["AttributeName"] for key in index["KeySchema"]] for name, index in indexes.items()} == {
+        source.index: [source.key, source.order] for source in sources("alice")
+    }
+    assert {query["Resource"]["Fn::Sub"].rpartition(":")[2] for query in queries} == {
+        f"table/${{JobsTable}}/index/{name}" for name in indexes
+    }
+    for index in indexes.values():
+        assert [key["KeyType"] for key in index["KeySchema"]] == ["HASH", "RANGE"]
+        assert not {"command", "claim", "result"} & set(index["Projection"]["NonKeyAttributes"])
+    assert EARLIER in indexes["lists"]["Projection"]["NonKeyAttributes"], "it tells which entries are left behind"
 
 
 def test_a_function_is_called_by_its_own_source_only() -> None:

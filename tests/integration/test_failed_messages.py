@@ -69,10 +69,11 @@ def test_the_job_of_a_dead_letter_ends_failed_and_can_be_retried(stage: Stage) -
 
 
 def test_a_command_that_fails_comes_again_with_a_backoff_and_is_given_up_at_five_attempts(stage: Stage) -> None:
-    """Its claim check is lost, which is a fault of ours. Without a backoff of its own it would come every 30 s."""
+    """Its claim check is no command, which is a fault of ours. Without its own backoff it would come every 30 s."""
     job_id, generation, item_id = uuid.uuid4().hex, uuid.uuid4().hex[:16], str(uuid.uuid4())
     stage.put_job(job_id, generation, item_id)
     claim = Claim(f"claims/{job_id}/{generation}/{'0' * 64}.json")
+    stage.aws("s3").put_object(Bucket=stage.resources["documents_bucket"], Key=claim.key, Body=b"no command")
     envelope = seal(QueueMessage(JobRef(job_id, generation), item_id, claim, "test"))
     stage.aws("sqs").send_message(
         QueueUrl=stage.resources["commands_queue_url"],

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 import tenacity
 
+from jobpipe.clock import now, rfc3339
+from jobpipe.limits import BUCKET_SETTLES
 from jobpipe_client import Job
 from tests.deployed import WAIT, Stage, unique
 from tests.integration.operators import Operator
@@ -100,6 +102,8 @@ def test_what_can_not_be_retried_is_skipped_and_told(
         set_job(stage, job.id, item_id={"S": item})
     set_job(stage, expired.id, expires_at={"N": "1000"})
     set_job(stage, claimed.id, claim={"S": f"claims/{claimed.id}/1/{'ab' * 32}.json"})
+    # So long ago that S3 cannot be the one that does not find it yet.
+    set_job(stage, claimed.id, updated_at={"S": rfc3339(now() - 2 * BUCKET_SETTLES)})
     stage.aws("dynamodb").update_item(
         TableName=stage.resources["jobs_table"],
         Key={"job_id": {"S": unheard.id}},

@@ -6,6 +6,7 @@ botocore's Stubber holds the requests to the service model and to what is expect
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -15,6 +16,7 @@ from botocore.parsers import ResponseParserError
 from botocore.stub import ANY
 
 from jobpipe.aws import Conflict, outages, settle_conflicts
+from jobpipe.batch import Batch
 from jobpipe.commands import DeleteItem
 from jobpipe.deadline import leaving
 from jobpipe.dynamodb_rows import job_to_row
@@ -28,6 +30,7 @@ from tests.stubbed import Stubbed
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
 REF = JobRef("a" * 32, "b" * 16)
 JOB = new_job(DeleteItem("i"), "alice", None, NOW, timedelta(days=7))
+BATCH = Batch("batch-" + "a" * 32, "alice", "f", "seed", 1, {}, 1, "t", int(NOW.timestamp()) + 1)
 ITEM = StoredItem("i", "v1", "n", DocumentRef("k", "s3v"), "{}", "t", "t")
 
 
@@ -85,6 +88,9 @@ CALLS: list[tuple[str, str, Callable[[Stubbed], Any]]] = [
     ("sqs", "delete_message", lambda s: s.queue.delete(["r"])),
     ("sqs", "change_message_visibility", lambda s: s.queue.postpone([("r", 1)])),
     ("sqs", "send_message", lambda s: s.parked.park("junk", {"reason": "r"})),
+    ("sqs", "send_message_batch", lambda s: s.queue.send_batch([Envelope("{}", "g", "d")])),
+    ("dynamodb", "batch_get_item", lambda s: s.batches.jobs(["j"])),
+    ("sqs", "get_queue_attributes", lambda s: s.backlog.read()),
 ]
 OUTAGES = [
     ("KMS.ThrottlingException", 400),
@@ -177,6 +183,27 @@ def test_the_first_reason_that_counts_is_told(
     stubbed.cancelled(*codes)
     with pytest.raises(error):
         stubbed.items.commit(Created(ITEM), REF, Success(), NOW)
+
+
+@pytest.mark.parametrize("codes", [(), ("ConditionalCheckFailed",), ("None", "None"), ("None", "None", "None")])
+@pytest.mark.parametrize("change", CHANGES[:1] + CHANGES[2:], ids=lambda change: type(change).__name__)
+def test_a_transaction_cancelled_for_no_reason_is_an_outage(
+    stubbed: Stubbed, change: Any, codes: tuple[str, ...]
+) -> None:
+    """Which row was refused cannot be told, so nobody is to be blamed for it."""
+    for _ in range(5):
+        stubbed.cancelled(*codes)
+    with pytest.raises(Unavailable):
+        stubbed.items.commit(change, REF, Success(), NOW)
+
+
+@pytest.mark.parametrize("codes", [(), ("ConditionalCheckFailed",), ("None", "None")])
+def test_a_batch_that_is_cancelled_for_no_reason_is_an_outage(stubbed: Stubbed, codes: tuple[str, ...]) -> None:
+    for put in (stubbed.batches.put_new, stubbed.batches.put_rest):
+        for _ in range(5):
+            stubbed.cancelled(*codes)
+        with pytest.raises(Unavailable):
+            put(*((BATCH, [JOB], NOW) if put == stubbed.batches.put_new else (replace(BATCH, stored=0), [JOB])))
 
 
 def test_a_conflict_comes_before_a_rule_that_it_may_have_made_fail(stubbed: Stubbed) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import threading
 from typing import Any
 
 import pytest
@@ -20,10 +21,17 @@ from jobpipe.limits import (
     call_timeout,
     reserve,
 )
-from tests.lives import item, unavailable
+from tests.lives import accept, item, unavailable
 from tests.memory import MemoryQueue
 from tests.pipeline import Pipeline
-from worker_lambda.chalicelib.consume_batch import Delivery, Handling, backoff_seconds, consume_batch
+from worker_lambda.chalicelib.consume_batch import (
+    Delivery,
+    Handling,
+    NotOfSqs,
+    backoff_seconds,
+    consume_batch,
+    records_of,
+)
 
 
 def test_what_came_again_runs_alone_and_after_what_is_here_for_the_first_time() -> None:
@@ -47,6 +55,51 @@ def test_what_came_again_runs_alone_and_after_what_is_here_for_the_first_time() 
     assert consume_batch(records, handling) == {"batchItemFailures": []}
     assert sorted(order[:2]) == ["c1", "e1"]
     assert order[2:] == ["b1", "b2", "d1", "a1"]
+
+
+def test_a_message_without_a_group_is_told_and_left_where_it_is(
+    pipeline: Pipeline, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As from a standard queue that was made an event source by mistake."""
+    accept(pipeline, item("a"))
+    accept(pipeline, item("b"))
+    stray, good = pipeline.queue.receive()
+    del stray["attributes"]["MessageGroupId"]
+    stray["eventSourceARN"] = "arn:aws:sqs:us-east-1:000000000000:jobpipe-test-parked"
+    before = [entry[0] for entry in pipeline.queue.waiting]
+    for handling in (pipeline.command_handling(), pipeline.dead_letter_handling()):
+        answer = consume_batch([stray, good], handling)
+        assert answer == {"batchItemFailures": [{"itemIdentifier": stray["messageId"]}]}
+    assert pipeline.parked.messages == []
+    assert pipeline.queue.postponed == []
+    assert [entry[0] for entry in pipeline.queue.waiting] == before
+    told = [record for record in caplog.records if "without a group" in record.getMessage()]
+    assert [(record.levelname, vars(record)["queue"].rpartition(":")[2]) for record in told] == [
+        ("ERROR", "jobpipe-test-parked")
+    ] * 2
+    assert sorted(job.status for job in pipeline.jobs.rows.values()) == [Status.QUEUED, Status.SUCCEEDED]
+
+
+@pytest.mark.parametrize("event", [{}, {"key1": "value1"}, {"Records": "x"}, {"Records": [{"Sns": {}}]}])
+def test_an_event_of_somebody_else_is_refused_in_words(event: dict[str, Any]) -> None:
+    with pytest.raises(NotOfSqs, match="SQS"):
+        records_of(event)
+
+
+def test_dead_letters_end_side_by_side_whatever_their_receive_counts(pipeline: Pipeline) -> None:
+    """SQS's emulators count the receives of a dead letter on from the queue before."""
+    together = threading.Barrier(3, timeout=20)
+    ids = [accept(pipeline, item(name)) for name in ("a", "b", "c")]
+    pipeline.queue.waiting = [(i, e, MAX_RECEIVE_COUNT) for i, e, _ in pipeline.queue.waiting]
+    fail = pipeline.jobs.fail
+
+    def waits_for_the_others(*arguments: Any, **named: Any) -> None:
+        together.wait()
+        fail(*arguments, **named)
+
+    pipeline.jobs.fail = waits_for_the_others  # type: ignore[method-assign]
+    assert pipeline.end_dead_letters() == {"batchItemFailures": []}
+    assert {pipeline.jobs.rows[job_id].status for job_id in ids} == {Status.FAILED}
 
 
 def test_a_backoff_counts_interruptions_and_not_receives(

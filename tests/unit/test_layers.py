@@ -10,13 +10,14 @@ import pytest
 ROOT = Path(__file__).parents[2]
 DECIDING = [
     *("backlog", "batch", "clock", "commands", "errors", "deadline", "etags", "item", "item_reader"),
-    *("item_rules", "job", "job_ref", "json_text", "limits", "ports", "queue_message", "retry"),
-    *("send_rounds", "settings", "violations"),
+    *("item_rules", "job", "job_ref", "json_text", "limits", "missing", "ports", "queue_message"),
+    *("retry", "send_rounds", "settings", "violations"),
 ]
 ADAPTERS = [
     "aws",
     "dynamodb_batches",
     "dynamodb_items",
+    "dynamodb_job_lists",
     "dynamodb_jobs",
     "dynamodb_rows",
     "s3_documents",

@@ -145,8 +145,9 @@ class Index:
     def get_paginator(self, _: str) -> Index:
         return self
 
-    def paginate(self, **_: object) -> Iterator[Any]:
-        yield {"Items": [job_to_row(job) for job in self._jobs.rows.values() if job.status is Status.FAILED]}
+    def paginate(self, **asked: object) -> Iterator[Any]:
+        rows = [job_to_row(job) for job in self._jobs.rows.values() if job.status is Status.FAILED]
+        yield {"Items": rows if asked["IndexName"] == "lists" else []}
 
 
 def test_limited_runs_get_on_though_what_they_retry_fails_again(pipeline: Pipeline) -> None:

@@ -10,6 +10,7 @@ from jobpipe.clock import now
 from jobpipe.errors import JobEnded
 from jobpipe.job import KeptCommand, Status
 from jobpipe.job_ref import JobRef
+from jobpipe.limits import BUCKET_SETTLES
 from tests.lives import LARGE, accept, fail, interpose, item, slug, unavailable
 from tests.pipeline import Pipeline
 
@@ -160,9 +161,10 @@ def test_a_retried_job_can_be_cancelled(pipeline: Pipeline) -> None:
     pipeline.check_consistent()
 
 
-def test_a_job_whose_claim_is_gone_says_so(pipeline: Pipeline) -> None:
+def test_a_job_whose_claim_is_gone_says_so(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
     job_id = fail(pipeline, item(text=LARGE))
     pipeline.documents.current.clear()
+    monkeypatch.setattr("jobpipe.missing.now", lambda: now() + BUCKET_SETTLES)
     answer = pipeline.request("POST", f"/jobs/{job_id}/retry")
     assert (answer.status, slug(answer)) == (409, "job-ended")
 

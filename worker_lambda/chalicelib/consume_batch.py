@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+from jobpipe.errors import JobpipeError
 from jobpipe.limits import BACKOFF_JITTER, FIRST_BACKOFF, LONGEST_BACKOFF
 from jobpipe.metrics import BATCH_SIZE, meter
 from jobpipe.ports import ReceivedMessages
@@ -37,6 +38,11 @@ class Delivery:
     group_id: str = ""
     sent_ms: int = 0  # when, in milliseconds since 1970
     trace: str = ""  # X-Ray's header of who sent it
+    source: str = ""  # the ARN of its queue
+
+
+class NotOfSqs(JobpipeError):
+    """The event is none of SQS: the function was invoked by somebody else."""
 
 
 class ComesAgain(Exception):
@@ -52,7 +58,8 @@ class Handling:
     """What is done with the deliveries of a queue."""
 
     process: Callable[[Delivery], None]  # when it returns, the message may be deleted; when it raises, not
-    charged: Callable[[Delivery], int]  # attempts that count for a message which came again
+    # Attempts that count for a message which came again, and so runs alone; None: all items run side by side.
+    charged: Callable[[Delivery], int] | None
     received: ReceivedMessages
     reserve_seconds: float  # what must be left of the time to begin with another message
     seconds_left: Callable[[], float]
@@ -69,19 +76,26 @@ class _Returned:
 
 def consume_batch(records: Sequence[Mapping[str, Any]], handling: Handling) -> dict[str, Any]:
     """Process the records and name those to be delivered again, in the form that Lambda reads."""
+    deliveries = [_delivery(record) for record in records]
     lines: dict[str, list[Delivery]] = {}
-    for record in records:
-        delivery = _delivery(record)
-        lines.setdefault(delivery.group_id, []).append(delivery)
+    for delivery in deliveries:
+        if delivery.group_id:
+            lines.setdefault(delivery.group_id, []).append(delivery)
+    strays = [delivery for delivery in deliveries if not delivery.group_id]
+    _tell_of(strays)
 
     def process(line: list[Delivery]) -> _Returned:
         return _process_in_order(line, handling)
 
-    fresh = [line for line in lines.values() if all(delivery.receive_count == 1 for delivery in line)]
+    fresh = [
+        line
+        for line in lines.values()
+        if handling.charged is None or all(delivery.receive_count == 1 for delivery in line)
+    ]
     again = [line for line in lines.values() if line not in fresh]
     returned = list(_threads().map(process, fresh)) if len(fresh) > 1 else [process(line) for line in fresh]
     done = [delivery for each in returned for delivery in each.done]
-    for line in _least_charged_first(again, handling):
+    for line in _least_charged_first(again, handling.charged):
         _acknowledge(done, handling.received)
         returned.append(process(line))
         done = returned[-1].done
@@ -89,11 +103,30 @@ def consume_batch(records: Sequence[Mapping[str, Any]], handling: Handling) -> d
     returned = [each for each in returned if each.rest]
     if returned:
         _postpone(returned, handling.received)
-    failures = [{"itemIdentifier": delivery.message_id} for each in returned for delivery in each.rest]
+    back = [*strays, *(delivery for each in returned for delivery in each.rest)]
+    failures = [{"itemIdentifier": delivery.message_id} for delivery in back]
     logger.info("batch", extra={"messages": len(records), "items": len(lines), "returned": len(failures)})
     meter.add(BATCH_SIZE, len(records))
     meter.write()
     return {"batchItemFailures": failures}
+
+
+def records_of(event: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+    """The messages of an event; NotOfSqs if it is another one, such as a test from the console of Lambda."""
+    records = event.get("Records")
+    if not isinstance(records, list) or any("messageId" not in record for record in records):
+        raise NotOfSqs("This function takes messages of its SQS queue, and nothing else.")
+    return records
+
+
+def _tell_of(strays: list[Delivery]) -> None:
+    # They stay where they are. Nothing says in which order they are to take effect, and were the parked queue the
+    # event source, to park them would be to receive them again without end.
+    for stray in strays:
+        logger.error(
+            "message without a group: its queue is not the FIFO queue that this function is for",
+            extra={"message_id": stray.message_id, "queue": stray.source},
+        )
 
 
 def _process_in_order(line: list[Delivery], handling: Handling) -> _Returned:
@@ -121,11 +154,13 @@ def _process_in_order(line: list[Delivery], handling: Handling) -> _Returned:
     return _Returned(line, [], 0)
 
 
-def _least_charged_first(lines: list[list[Delivery]], handling: Handling) -> list[list[Delivery]]:
-    if len(lines) <= 1:
+def _least_charged_first(
+    lines: list[list[Delivery]], charged: Callable[[Delivery], int] | None
+) -> list[list[Delivery]]:
+    if charged is None or len(lines) <= 1:
         return lines
-    charged = list(_threads().map(lambda line: handling.charged(line[0]), lines))
-    return [line for _, line in sorted(zip(charged, lines, strict=True), key=lambda pair: pair[0])]
+    attempts = list(_threads().map(lambda line: charged(line[0]), lines))
+    return [line for _, line in sorted(zip(attempts, lines, strict=True), key=lambda pair: pair[0])]
 
 
 def _acknowledge(done: list[Delivery], received: ReceivedMessages) -> None:
@@ -160,9 +195,10 @@ def _delivery(record: Mapping[str, Any]) -> Delivery:
         body=record["body"],
         receive_count=int(attributes["ApproximateReceiveCount"]),
         receipt=record["receiptHandle"],
-        group_id=str(attributes["MessageGroupId"]),
+        group_id=str(attributes.get("MessageGroupId", "")),
         sent_ms=int(attributes.get("SentTimestamp", 0)),
         trace=str(attributes.get("AWSTraceHeader", "")),
+        source=str(record.get("eventSourceARN", "")),
     )
 
 

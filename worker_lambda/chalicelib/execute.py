@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
 
 from jobpipe.clock import now
 from jobpipe.commands import Command
 from jobpipe.deadline import leaving
 from jobpipe.errors import AttemptsSpent, ClaimUnusable, JobEnded, Refusal, Unavailable, UndecodableMessage
 from jobpipe.metrics import ATTEMPT_TIME, COMMAND_AGE, FAILED, FAULT, INTERRUPTED, OUTAGE, QUEUE_DELAY, meter
+from jobpipe.missing import may_yet_be_found
 from jobpipe.queue_message import Claim, QueueMessage, decode_message, redeem
 from jobpipe.telemetry import logged_id, logger, trace_id
 
@@ -52,15 +54,16 @@ def execute(delivery: Delivery, services: Services, seconds_left: Callable[[], f
         "receive_count": delivery.receive_count,
         "trace_id": trace_id(delivery.trace),
     }
+    sent = datetime.fromtimestamp(delivery.sent_ms / 1000, UTC)
     delay = max(0.0, now().timestamp() * 1000 - delivery.sent_ms)
     meter.add(COMMAND_AGE, delay / 1000)
     try:
         # An outage here is not noted on the job, which is still in its old life: the message just comes again.
         attempts.adopt(message, services)
         if delivery.receive_count > 1:
-            about["outcome"] = _again(message, services, about, seconds_left)
+            about["outcome"] = _again(message, sent, services, about, seconds_left)
         else:
-            about["outcome"] = _first(message, services, about)
+            about["outcome"] = _first(message, sent, services, about)
         meter.add(QUEUE_DELAY, delay)
     except JobEnded:
         # Another delivery was first, or the job was cancelled or is long gone: this one changes nothing (P2).
@@ -69,10 +72,10 @@ def execute(delivery: Delivery, services: Services, seconds_left: Callable[[], f
     logger.info("command", extra={**about, "duration_ms": round((time.perf_counter() - started) * 1000, 1)})
 
 
-def _first(message: QueueMessage, services: Services, about: dict[str, object]) -> str:
+def _first(message: QueueMessage, sent: datetime, services: Services, about: dict[str, object]) -> str:
     """The first delivery: unrecorded, beside others."""
     try:
-        return _apply(message, services, about)
+        return _apply(message, sent, services, about)
     except JobEnded:
         raise
     except Exception as error:  # noqa: BLE001  # raised again by _note, unless it was the last straw
@@ -83,7 +86,11 @@ def _first(message: QueueMessage, services: Services, about: dict[str, object]) 
 
 
 def _again(
-    message: QueueMessage, services: Services, about: dict[str, object], seconds_left: Callable[[], float]
+    message: QueueMessage,
+    sent: datetime,
+    services: Services,
+    about: dict[str, object],
+    seconds_left: Callable[[], float],
 ) -> str:
     """A later delivery: recorded, alone, and without what earlier ones have left behind."""
     recorded, outcome = False, "given up"
@@ -92,7 +99,7 @@ def _again(
         with leaving(services.reserve_seconds, seconds_left):
             recorded = attempts.begin(message, services)
             if recorded:
-                outcome = _apply(message, services, about)
+                outcome = _apply(message, sent, services, about)
             else:
                 meter.add(FAILED, reason=AttemptsSpent.slug)
     except JobEnded:
@@ -106,10 +113,10 @@ def _again(
     return outcome
 
 
-def _apply(message: QueueMessage, services: Services, about: dict[str, object]) -> str:
+def _apply(message: QueueMessage, sent: datetime, services: Services, about: dict[str, object]) -> str:
     started = time.perf_counter()
     try:
-        command = _command(message, services)
+        command = _command(message, sent, services)
         about["operation"] = command.operation
         handle(command, message.job, services)
     except Refusal as refusal:
@@ -147,12 +154,14 @@ def _note(
             raise ComesAgain(times) from error
 
 
-def _command(message: QueueMessage, services: Services) -> Command:
+def _command(message: QueueMessage, sent: datetime, services: Services) -> Command:
     if not isinstance(message.content, Claim):
         return message.content
     text = services.documents.get_by_key(message.content.key)
     if text is None:
         attempts.live(message, services)  # else it is an old copy, whose job has ended and needs the claim no more
+        if may_yet_be_found(sent):  # it was put before its message was sent
+            raise Unavailable("The claim check is not to be found yet.")
         raise ClaimUnusable("The claim check is not there.")
     return redeem(message.content, text, message.item_id)
 

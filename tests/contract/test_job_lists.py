@@ -1,0 +1,194 @@
+"""A list of an owner's jobs is whole and in order though it lies in parts, and across releases and roll-backs."""
+
+from __future__ import annotations
+
+import secrets
+from collections import Counter
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from jobpipe.aws import AwsClients
+from jobpipe.batch import Batch
+from jobpipe.clock import rfc3339
+from jobpipe.commands import DeleteItem
+from jobpipe.dynamodb_batches import DynamoDbBatches
+from jobpipe.dynamodb_jobs import DynamoDbJobs
+from jobpipe.dynamodb_rows import SHARDS, job_to_row, owner_shard, shards_of
+from jobpipe.job import Job, Status, Success, new_job
+from jobpipe.job_ref import JobRef
+from scripts.redrive_selection import Filter, select
+from tests.contract.stores import NOW, Stores, ref
+from tests.memory import RETENTION
+
+PROBLEM = {"type": "urn:jobpipe:problem:name-taken", "title": "t", "status": 409, "detail": "d"}
+
+
+@pytest.fixture
+def owner() -> str:
+    return f"owner{secrets.token_hex(4)}"
+
+
+def accepted(owner: str) -> Job:
+    return new_job(DeleteItem("i"), owner, None, NOW, RETENTION)
+
+
+def failed(stores: Stores, owner: str, at: datetime) -> tuple[str, str]:
+    """A job that failed then: what it is listed by."""
+    job = accepted(owner)
+    stores.jobs.put_new(job, NOW)
+    stores.jobs.fail(ref(job), PROBLEM, at)
+    return rfc3339(at), job.job_id
+
+
+def in_pages(stores: Any, owner: str, limit: int, status: Status = Status.FAILED) -> list[str]:
+    found: list[str] = []
+    after = None
+    while True:
+        page = stores.jobs.in_trouble(owner, status, limit, after, NOW)
+        assert len(page.jobs) <= limit
+        found += [job.job_id for job in page.jobs]
+        after = page.next_after
+        if after is None:
+            return found
+
+
+@pytest.mark.parametrize("limit", [1, 3, 7, 100])
+def test_a_list_is_in_the_order_of_times_and_ids_in_pages_of_any_size(
+    stores: Stores, owner: str, limit: int
+) -> None:
+    """Many at one time, so that a page ends in the middle of them, in one part of the index and in several."""
+    times = [NOW + timedelta(seconds=second) for second in (0, 0, 0, 0, 1, 1, 2)]
+    placed = [failed(stores, owner, times[n % len(times)]) for n in range(40)]
+    assert in_pages(stores, owner, limit) == [job_id for _, job_id in sorted(placed, reverse=True)]
+
+
+def test_the_jobs_of_an_owner_are_dealt_out_evenly() -> None:
+    counts = Counter(owner_shard("alice", secrets.token_hex(16)) for _ in range(4000))
+    assert set(counts) == set(shards_of("alice"))
+    assert len(counts) == SHARDS
+    assert max(counts.values()) < 2 * 4000 / SHARDS
+
+
+class Table:
+    """The jobs table itself, as other releases write it."""
+
+    def __init__(self, aws: tuple[AwsClients, dict[str, str]]) -> None:
+        self.clients, names = aws
+        self.name = names["JobsTable"]
+        self.jobs = DynamoDbJobs(self.clients, self.name, RETENTION)
+
+    def put(self, job: Job, *without: str, **more: str) -> None:
+        row = {name: value for name, value in job_to_row(job).items() if name not in without}
+        row |= {name: {"S": value} for name, value in more.items()}
+        self.clients.dynamodb.put_item(TableName=self.name, Item=row)
+
+    def change(self, job: Job, **values: str) -> None:
+        self.clients.dynamodb.update_item(
+            TableName=self.name,
+            Key={"job_id": {"S": job.job_id}},
+            UpdateExpression="SET " + ", ".join(f"#{name} = :{name}" for name in values),
+            ExpressionAttributeNames={f"#{name}": name for name in values},
+            ExpressionAttributeValues={f":{name}": {"S": value} for name, value in values.items()},
+        )
+
+    def row(self, job: Job) -> dict[str, Any]:
+        key: Any = {"job_id": {"S": job.job_id}}
+        return dict(self.clients.dynamodb.get_item(TableName=self.name, Key=key, ConsistentRead=True)["Item"])
+
+    def redriven(self, owner: str | None) -> set[str]:
+        with select(self.clients, self.name, Filter(owner=owner), NOW) as selection:
+            return {found.job_id for found in selection.chosen()}
+
+
+@pytest.fixture
+def table(aws: tuple[AwsClients, dict[str, str]]) -> Table:
+    return Table(aws)
+
+
+def failed_before(table: Table, owner: str, at: datetime) -> Job:
+    """As the release before the shards left a job that failed."""
+    job = replace(accepted(owner), status=Status.FAILED, error=PROBLEM, updated_at=rfc3339(at))
+    table.put(job, "owner_shard", trouble=f"failed#{rfc3339(at)}")
+    return job
+
+
+def test_what_failed_before_there_were_shards_is_listed_among_the_others(table: Table, owner: str) -> None:
+    stores = Stores(table.jobs, *(None,) * 3)  # type: ignore[arg-type]
+    order = []
+    for second in range(6):
+        at = NOW + timedelta(seconds=second)
+        order.append(failed(stores, owner, at)[1] if second % 2 else failed_before(table, owner, at).job_id)
+    for limit in (1, 2, 100):
+        assert in_pages(table, owner, limit) == order[::-1]
+    assert set(order) == table.redriven(owner) & table.redriven(None)
+
+
+@pytest.mark.parametrize("status", [Status.FAILED, Status.RETRYING])
+def test_what_was_accepted_before_there_were_shards_is_listed_when_it_goes_wrong(
+    table: Table, owner: str, status: Status
+) -> None:
+    job = accepted(owner)
+    table.put(job, "owner_shard")
+    if status is Status.FAILED:
+        table.jobs.fail(ref(job), PROBLEM, NOW)
+        assert table.redriven(owner) == {job.job_id}
+    else:
+        table.jobs.hold(ref(job), PROBLEM, 0, 1, NOW)
+    assert in_pages(table, owner, 10, status) == [job.job_id]
+
+
+def test_a_job_that_was_retrying_before_there_were_shards_is_listed_once(table: Table, owner: str) -> None:
+    job = replace(accepted(owner), status=Status.RETRYING, error=PROBLEM)
+    table.put(job, "owner_shard", trouble=f"retrying#{rfc3339(NOW)}")
+    assert in_pages(table, owner, 10, Status.RETRYING) == [job.job_id]
+    table.jobs.hold(ref(job), PROBLEM, 0, 1, NOW + timedelta(seconds=1))
+    assert in_pages(table, owner, 10, Status.RETRYING) == [job.job_id]
+    table.jobs.fail(ref(job), PROBLEM, NOW + timedelta(seconds=2))
+    assert in_pages(table, owner, 10, Status.RETRYING) == []
+    assert in_pages(table, owner, 10) == [job.job_id]
+
+
+def test_entries_that_a_roll_back_left_behind_are_not_listed(table: Table, owner: str) -> None:
+    """The release before does not know of the new index: what it changes keeps its entry there."""
+    stores = Stores(table.jobs, *(None,) * 3)  # type: ignore[arg-type]
+    jobs = []
+    for _ in range(2):
+        job = accepted(owner)
+        stores.jobs.put_new(job, NOW)
+        stores.jobs.fail(ref(job), PROBLEM, NOW)
+        jobs.append(job)
+    later = rfc3339(NOW + timedelta(seconds=5))
+    table.change(jobs[0], status="succeeded", updated_at=later)
+    table.change(jobs[1], status="failed", updated_at=later, trouble=f"failed#{later}")
+    for limit in (1, 10):
+        assert in_pages(table, owner, limit) == [jobs[1].job_id]
+    assert table.redriven(owner) == {jobs[1].job_id}
+
+
+def test_a_job_that_goes_well_again_has_no_entry(table: Table, owner: str) -> None:
+    kept = {"owner_shard"}
+    for end in ("succeed", "cancel", "requeue"):
+        job = accepted(owner)
+        table.put(job, trouble=f"retrying#{rfc3339(NOW)}")
+        table.jobs.hold(ref(job), PROBLEM, 0, 1, NOW)
+        assert table.row(job).keys() >= {"listed", "owner_shard"}
+        match end:
+            case "succeed":
+                table.jobs.succeed(ref(job), Success(), NOW)
+            case "cancel":
+                table.jobs.cancel(ref(job), NOW)
+            case _:
+                table.jobs.fail(ref(job), PROBLEM, NOW)
+                table.jobs.requeue(JobRef(job.job_id, "d" * 16), job.generation, NOW)
+        assert table.row(job).keys() & {"listed", "trouble", "owner_shard"} == kept
+
+
+def test_the_jobs_of_a_batch_are_dealt_out_too(table: Table, owner: str) -> None:
+    batch_id, expires_at = f"batch-{secrets.token_hex(16)}", int((NOW + RETENTION).timestamp())
+    batch = Batch(batch_id, owner, "f", secrets.token_hex(8), 1, {}, 1, rfc3339(NOW), expires_at)
+    job = accepted(owner)
+    assert DynamoDbBatches(table.clients, table.name).put_new(batch, [job], NOW) is None
+    assert table.row(job)["owner_shard"] == {"S": owner_shard(owner, job.job_id)}

@@ -1,0 +1,224 @@
+"""Every error that a call of ours can raise, by botocore's models and AWS's pages, has its place.
+
+An outage charges nobody, a conflict is tried again, a rule ends the job, and what is left is a fault of ours.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from io import BytesIO
+from typing import Any
+
+import pytest
+from botocore import xform_name
+from botocore.exceptions import ClientError
+from botocore.retries import standard
+from botocore.session import get_session
+
+from jobpipe.aws import is_outage, outages
+from jobpipe.dynamodb_rows import job_to_row
+from jobpipe.errors import CommitRefused, JobEnded, Unavailable
+from jobpipe.item import Created, DocumentRef
+from jobpipe.job import Job, Success
+from tests.faults.call_sites import call_sites
+from tests.stubbed import Stubbed, a_client
+from tests.unit.test_aws_errors import CALLS, ITEM, JOB, NOW, REF
+
+OUTAGE, CONFLICT, RULE, STALE, GONE, OURS = "an outage", "a conflict", "a rule", "a stale receipt", "gone", "ours"
+PLACES = {
+    # DynamoDB
+    "ConditionalCheckFailedException": RULE,
+    "IdempotentParameterMismatchException": OURS,  # each transaction has a new token
+    "InternalServerError": OUTAGE,
+    "ItemCollectionSizeLimitExceededException": OUTAGE,
+    "ProvisionedThroughputExceededException": OUTAGE,
+    "ReplicatedWriteConflictException": CONFLICT,
+    "RequestLimitExceeded": OUTAGE,
+    "ResourceNotFoundException": OUTAGE,
+    "ThrottlingException": OUTAGE,
+    "TransactionCanceledException": CONFLICT,  # without a reason; those with one are in test_aws_errors.py
+    "TransactionConflictException": CONFLICT,
+    "TransactionInProgressException": OUTAGE,
+    # S3
+    "EncryptionTypeMismatch": OURS,
+    "InvalidObjectState": OURS,
+    "InvalidRequest": OURS,
+    "InvalidWriteOffset": OURS,
+    "NoSuchBucket": OUTAGE,
+    "NoSuchKey": GONE,
+    "TooManyParts": OURS,
+    # SQS
+    "BatchEntryIdsNotDistinct": OURS,
+    "BatchRequestTooLong": OURS,
+    "EmptyBatchRequest": OURS,
+    "InvalidAddress": OUTAGE,
+    "InvalidAttributeName": OURS,
+    "InvalidBatchEntryId": OURS,
+    "InvalidIdFormat": STALE,
+    "InvalidMessageContents": OURS,
+    "InvalidSecurity": OUTAGE,
+    "KmsAccessDenied": OUTAGE,
+    "KmsDisabled": OUTAGE,
+    "KmsInvalidKeyUsage": OUTAGE,
+    "KmsInvalidState": OUTAGE,
+    "KmsNotFound": OUTAGE,
+    "KmsOptInRequired": OUTAGE,
+    "KmsThrottled": OUTAGE,
+    "MessageNotInflight": STALE,
+    "QueueDoesNotExist": OUTAGE,
+    "ReceiptHandleIsInvalid": STALE,
+    "RequestThrottled": OUTAGE,
+    "TooManyEntriesInBatchRequest": OURS,
+    "UnsupportedOperation": OURS,
+    # CloudWatch
+    "InternalServiceError": OUTAGE,
+    "InvalidParameterCombination": OURS,
+    "InvalidParameterValue": OURS,
+    "MissingParameter": OURS,
+}
+COMMON = {
+    # https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/CommonErrors.html and its sisters of SQS, S3
+    **dict.fromkeys(("AccessDeniedException", "ExpiredTokenException", "IncompleteSignature"), OUTAGE),
+    **dict.fromkeys(("NotAuthorized", "OptInRequired", "RequestAbortedException", "RequestExpired"), OUTAGE),
+    **dict.fromkeys(("RequestTimeoutException", "UnrecognizedClientException", "InvalidClientTokenId"), OUTAGE),
+    # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.Errors.html
+    **dict.fromkeys(("LimitExceededException", "MissingAuthenticationTokenException"), OUTAGE),
+    # https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
+    **dict.fromkeys(("AccessDenied", "AccountProblem", "AllAccessDisabled", "ExpiredToken"), OUTAGE),
+    **dict.fromkeys(("InvalidAccessKeyId", "InvalidToken", "NotSignedUp", "OperationAborted"), OUTAGE),
+    **dict.fromkeys(("RequestTimeout", "RequestTimeTooSkewed", "SignatureDoesNotMatch", "SlowDown"), OUTAGE),
+    "TokenRefreshRequired": OUTAGE,
+    **dict.fromkeys(("ValidationException", "MalformedXML", "InvalidArgument", "SerializationException"), OURS),
+}
+
+
+def _errors() -> list[tuple[str, str, str, int]]:
+    """Service, operation, code and status of each error that the models have for a call of ours."""
+    called = {tuple(site.call.split(".")) for site in call_sites()}
+    found = []
+    for service in sorted({service for service, _ in called}):
+        model: Any = get_session().get_service_model(service)
+        for name in model.operation_names:
+            if (service, xform_name(name)) in called:
+                for error in model.operation_model(name).error_shapes:
+                    status = error.metadata.get("error", {}).get("httpStatusCode", 400)
+                    found.append((service, xform_name(name), error.error_code, status))
+    return found
+
+
+ERRORS = _errors()
+
+
+def _oldest(stubbed: Stubbed) -> Any:
+    for _ in range(3):
+        counts = dict.fromkeys(("", "NotVisible", "Delayed"), "1")
+        attributes = {f"ApproximateNumberOfMessages{name}": value for name, value in counts.items()}
+        stubbed.stubs["sqs"].add_response("get_queue_attributes", {"Attributes": attributes})
+    assert stubbed.backlog.read().oldest_seconds is None, "the counts are told all the same"
+    raise Unavailable("The age is not known.")
+
+
+CALL: dict[tuple[str, str], Callable[[Stubbed], Any]] = {
+    **{(service, operation): call for service, operation, call in reversed(CALLS)},
+    ("cloudwatch", "get_metric_statistics"): _oldest,
+}
+ANSWERS: dict[str, dict[str, Any]] = {
+    "get_object": {"Body": BytesIO(b"{}"), "VersionId": "v"},
+    "get_item": {"Item": job_to_row(JOB)},
+}
+
+
+@pytest.fixture(autouse=True)
+def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("jobpipe.aws.time.sleep", lambda _: None)
+
+
+@pytest.fixture
+def stubbed() -> Iterator[Stubbed]:
+    stubbed = Stubbed()
+    yield stubbed
+    for stub in stubbed.stubs.values():
+        stub.deactivate()
+        stub.assert_no_pending_responses()
+
+
+def test_the_models_tell_of_no_error_without_a_place() -> None:
+    assert {code for _, _, code, _ in ERRORS} == set(PLACES)
+    assert {(service, operation) for service, operation, _, _ in ERRORS} <= set(CALL)
+
+
+@pytest.mark.parametrize(("service", "operation", "code", "status"), ERRORS, ids=str)
+def test_each_error_of_each_call_is_taken_for_what_it_is(
+    stubbed: Stubbed, service: str, operation: str, code: str, status: int
+) -> None:
+    stub, call, place = stubbed.stubs[service], CALL[service, operation], PLACES[code]
+    tries = 5 if place == CONFLICT else 1
+    for _ in range(tries):
+        stub.add_client_error(operation, code, http_status_code=status)
+    match place:
+        case _ if place in {OUTAGE, CONFLICT}:
+            with pytest.raises(Unavailable):
+                call(stubbed)
+        case _ if place == STALE:
+            call(stubbed)
+        case _ if place == GONE:
+            stub.add_response(operation, ANSWERS[operation])
+            assert call(stubbed) == (DocumentRef("k", "v"), "{}"), "by its key it is there"
+        case _ if place == RULE and operation == "put_item":
+            stub.add_response("get_item", ANSWERS["get_item"])
+            assert isinstance(call(stubbed), Job)
+        case _ if place == RULE:
+            with pytest.raises(JobEnded):
+                call(stubbed)
+        case _:
+            with pytest.raises(ClientError, match=code):
+                call(stubbed)
+
+
+@pytest.mark.parametrize(("code", "place"), COMMON.items())
+def test_what_every_service_may_answer_has_its_place(code: str, place: str) -> None:
+    error = ClientError({"Error": {"Code": code}, "ResponseMetadata": {"HTTPStatusCode": 400}}, "Any")  # type: ignore[typeddict-item]
+    with pytest.raises(Unavailable if place == OUTAGE else ClientError), outages("It"):
+        raise error
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "words"),
+    [
+        ("ThrottlingException", 400, "is throttling"),
+        ("SlowDown", 503, "is throttling"),
+        ("KMS.ThrottlingException", 400, "is throttling"),
+        ("KmsThrottled", 400, "is throttling"),
+        ("AccessDenied", 403, "denies access"),
+        ("ResourceNotFoundException", 400, "denies access, or is not there"),
+        ("InternalServerError", 500, "is out of order"),
+        ("KmsDisabled", 400, "is out of order"),
+    ],
+)
+def test_a_throttle_a_denial_and_a_fault_of_aws_are_worded_apart(code: str, status: int, words: str) -> None:
+    """And apart from a time-out, which is that it did not answer."""
+    error = ClientError({"Error": {"Code": code}, "ResponseMetadata": {"HTTPStatusCode": status}}, "Any")  # type: ignore[typeddict-item]
+    with pytest.raises(Unavailable, match=words), outages("It"):
+        raise error
+
+
+def test_what_botocore_tries_again_is_an_outage_when_it_gives_up() -> None:
+    transient: Any = standard.TransientRetryableChecker
+    throttled: Any = standard.ThrottledRetryableChecker
+    codes = {*transient._TRANSIENT_ERROR_CODES, *throttled._THROTTLED_ERROR_CODES}
+    assert {code for code in codes if not is_outage(code)} == set()
+
+
+def test_every_reason_of_a_cancelled_transaction_that_the_model_tells_of_has_its_place(stubbed: Stubbed) -> None:
+    shape = a_client("dynamodb").meta.service_model.shape_for("TransactionCanceledException")
+    told = set(re.findall(r"<p>Code: <code>(\w+)</code>", shape.documentation))
+    again = {"None", "TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"}
+    assert told == {*again, "ConditionalCheckFailed", "ItemCollectionSizeLimitExceeded", "ValidationError"}
+    for code in sorted(told):
+        for _ in range(5 if code in again else 1):
+            stubbed.cancelled(code, "None", "None")
+        with suppress(Unavailable, CommitRefused, ClientError):
+            stubbed.items.commit(Created(ITEM), REF, Success(), NOW)
+        stubbed.dynamodb.assert_no_pending_responses()

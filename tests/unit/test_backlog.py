@@ -1,0 +1,85 @@
+"""What `GET /stats` asks AWS for: the counts each time, the age once a minute, since each look at it costs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from jobpipe.clock import now
+from jobpipe.sqs_backlog import AGE_IS_REMEMBERED_FOR
+from tests.stubbed import Stubbed
+
+
+class Stage:
+    """A stubbed stage whose calls of CloudWatch are counted, and whose clock is set by hand."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.stubbed = Stubbed()
+        self.at = now()
+        self.asked = 0
+        monkeypatch.setattr("jobpipe.sqs_backlog.now", lambda: self.at)
+
+    def read(self, *, waiting: int, age: float | None = None, refused: bool = False) -> float | None:
+        """What is told; `age` or a refusal are what CloudWatch would answer, were it asked."""
+        for _ in range(3):
+            counts = {"": str(waiting), "NotVisible": "0", "Delayed": "0"}
+            attributes = {f"ApproximateNumberOfMessages{name}": count for name, count in counts.items()}
+            self.stubbed.stubs["sqs"].add_response("get_queue_attributes", {"Attributes": attributes})
+        cloudwatch: Any = self.stubbed.stubs["cloudwatch"]
+        points: list[Any] = [] if age is None else [{"Timestamp": datetime.now(), "Maximum": age}]  # noqa: DTZ005
+        if refused:
+            cloudwatch.add_client_error("get_metric_statistics", "Throttling", http_status_code=400)
+        else:
+            cloudwatch.add_response("get_metric_statistics", {"Datapoints": points})
+        told = self.stubbed.backlog.read().oldest_seconds
+        if cloudwatch._queue:
+            cloudwatch._queue.clear()
+        else:
+            self.asked += 1
+        return told
+
+    def later(self, seconds: float) -> None:
+        self.at += timedelta(seconds=seconds)
+
+
+@pytest.fixture
+def stage(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
+    stage = Stage(monkeypatch)
+    yield stage
+    for stub in stage.stubbed.stubs.values():
+        stub.deactivate()
+        stub.assert_no_pending_responses()
+
+
+def test_the_age_is_asked_for_once_a_minute_however_often_it_is_told(stage: Stage) -> None:
+    for looks in range(12):  # as the console takes them
+        assert stage.read(waiting=1, age=40.0 + looks) == 40.0
+        stage.later(5)
+    assert stage.asked == 1
+    assert stage.read(waiting=1, age=100.0) == 100.0
+    assert stage.asked == 2
+
+
+@pytest.mark.parametrize("answer", [{"age": None}, {"refused": True}])
+def test_that_nobody_tells_the_age_is_remembered_too(stage: Stage, answer: dict[str, Any]) -> None:
+    for _ in range(3):
+        assert stage.read(waiting=1, **answer) is None
+    assert stage.asked == 1
+    stage.later(AGE_IS_REMEMBERED_FOR.total_seconds())
+    assert stage.read(waiting=1, age=1.0) == 1.0
+
+
+def test_an_empty_queue_has_no_age_and_what_comes_next_has_its_own(stage: Stage) -> None:
+    assert stage.read(waiting=1, age=3600.0) == 3600.0
+    assert stage.read(waiting=0) == 0.0
+    assert stage.asked == 1
+    assert stage.read(waiting=1, age=2.0) == 2.0
+
+
+def test_a_clock_that_is_set_back_does_not_keep_an_age_for_ever(stage: Stage) -> None:
+    assert stage.read(waiting=1, age=60.0) == 60.0
+    stage.later(-3600)
+    assert stage.read(waiting=1, age=2.0) == 2.0

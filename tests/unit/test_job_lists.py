@@ -1,0 +1,62 @@
+"""How a list is put together from its parts, where DynamoDB promises no order: among entries of one time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from jobpipe.clock import rfc3339
+from jobpipe.commands import DeleteItem
+from jobpipe.dynamodb_job_lists import sources
+from jobpipe.dynamodb_rows import job_to_row
+from jobpipe.job import Status, new_job
+from tests.stubbed import Stubbed
+
+NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
+AT = rfc3339(NOW)
+
+
+@pytest.fixture
+def stubbed() -> Iterator[Stubbed]:
+    stubbed = Stubbed()
+    yield stubbed
+    for stub in stubbed.stubs.values():
+        stub.deactivate()
+        stub.assert_no_pending_responses()
+
+
+def entry(job_id: str) -> Any:
+    job = new_job(DeleteItem("i"), "alice", None, NOW, timedelta(days=7))
+    failed = replace(job, job_id=job_id, status=Status.FAILED)
+    return {**job_to_row(failed), "listed": {"S": f"failed#{AT}"}}
+
+
+def test_entries_of_one_time_are_in_the_order_of_their_ids_and_none_is_lost(stubbed: Stubbed) -> None:
+    ids = [letter * 32 for letter in "0842ca6e"]  # as one part may give them
+    seen: list[str] = []
+    after = None
+    for _ in range(len(ids)):
+        for place, _source in enumerate(sources("alice")):
+            rows = [entry(job_id) for job_id in ids] if place == 1 else []
+            stubbed.dynamodb.add_response("query", {"Items": rows})
+        page = stubbed.jobs.in_trouble("alice", Status.FAILED, 1, after, NOW)
+        seen += [job.job_id for job in page.jobs]
+        after = page.next_after
+    assert seen == sorted(ids, reverse=True)
+    assert after is None
+
+
+def test_a_part_is_read_no_further_than_a_page_needs(stubbed: Stubbed) -> None:
+    """Each of its pages is a read: a list of two asks each part once, and that which had them once more."""
+    for place, source in enumerate(sources("alice")):
+        rows = [entry(f"{n:032x}") for n in range(4)] if place == 3 else []
+        last = {"LastEvaluatedKey": {source.key: {"S": source.value}}} if rows else {}
+        stubbed.dynamodb.add_response("query", {"Items": rows, **last})
+        if rows:
+            stubbed.dynamodb.add_response("query", {"Items": []})  # whether more have failed at this time
+    page = stubbed.jobs.in_trouble("alice", Status.FAILED, 2, None, NOW)
+    assert [job.job_id for job in page.jobs] == [f"{n:032x}" for n in (3, 2)]

@@ -1,0 +1,127 @@
+"""What S3 does not find: an outage while it may yet find it, then lost, with an end that a caller sees."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from io import BytesIO
+
+import pytest
+
+from jobpipe.clock import now
+from jobpipe.errors import InternalError, Unavailable
+from jobpipe.job import Status
+from jobpipe.limits import BUCKET_SETTLES
+from jobpipe.missing import missing
+from tests.lives import LARGE, accept, fail, item
+from tests.pipeline import Pipeline
+from tests.stubbed import Stubbed
+
+DOCUMENTED = timedelta(minutes=15)
+"""https://docs.aws.amazon.com/AmazonS3/latest/userguide/manage-versioning-examples.html"""
+
+
+@pytest.fixture
+def stubbed() -> Iterator[Stubbed]:
+    stubbed = Stubbed()
+    yield stubbed
+    for stub in stubbed.stubs.values():
+        stub.deactivate()
+        stub.assert_no_pending_responses()
+
+
+def go_on(monkeypatch: pytest.MonkeyPatch, by: timedelta) -> None:
+    """Let what looks for missing objects believe that it is so much later."""
+    monkeypatch.setattr("jobpipe.missing.now", lambda: now() + by)
+
+
+def lose_all(pipeline: Pipeline) -> None:
+    pipeline.documents.current.clear()
+    pipeline.documents.versions.clear()
+
+
+def test_it_is_an_outage_for_longer_than_s3_needs_and_then_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    put = now().isoformat()
+    go_on(monkeypatch, DOCUMENTED + timedelta(minutes=1))
+    assert isinstance(missing("It", put), Unavailable)
+    go_on(monkeypatch, BUCKET_SETTLES)
+    assert isinstance(missing("It", put), InternalError)
+
+
+@pytest.mark.parametrize("answer", [{}, {"VersionId": "null"}])
+def test_a_bucket_that_keeps_no_versions_is_an_outage(stubbed: Stubbed, answer: dict[str, str]) -> None:
+    stubbed.stubs["s3"].add_response("put_object", answer)
+    with pytest.raises(Unavailable, match="versions"):
+        stubbed.documents.put("k", "{}")
+
+
+def test_what_was_put_without_a_version_can_be_read(stubbed: Stubbed) -> None:
+    """As the claim check of a request that was answered 503: its replay sends the message."""
+    stubbed.stubs["s3"].add_response("get_object", {"Body": BytesIO(b"{}")})
+    assert stubbed.documents.get_by_key("k") == "{}"
+
+
+def test_an_update_waits_for_a_document_that_is_not_found_yet(pipeline: Pipeline) -> None:
+    item_id = pipeline.do("POST", "/items", item(text="x" * 2000))["item_id"]
+    versions, current = dict(pipeline.documents.versions), dict(pipeline.documents.current)
+    lose_all(pipeline)
+    accepted = pipeline.request("PATCH", f"/items/{item_id}", {"colour": "red"}).json["id"]
+    for _ in range(8):
+        pipeline.work()
+        job = pipeline.jobs.rows[accepted]
+        assert (job.status, job.attempts) == (Status.RETRYING, 0)
+        assert job.error is not None
+        assert job.error["status"] == 503
+    answer = pipeline.request("GET", f"/items/{item_id}")
+    assert (answer.status, answer.headers["retry-after"]) == (503, "1")
+    pipeline.documents.versions.update(versions)
+    pipeline.documents.current.update(current)
+    pipeline.drain()
+    assert pipeline.jobs.rows[accepted].status is Status.SUCCEEDED
+    assert pipeline.request("GET", f"/items/{item_id}").json["colour"] == "red"
+
+
+def test_a_document_that_is_lost_ends_what_asks_for_it(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+    item_id = pipeline.do("POST", "/items", item(text="x" * 2000))["item_id"]
+    lose_all(pipeline)
+    go_on(monkeypatch, BUCKET_SETTLES)
+    job = pipeline.do("PATCH", f"/items/{item_id}", {"colour": "red"})
+    assert (job["status"], job["attempts"]) == ("failed", 5)
+    assert pipeline.request("GET", f"/items/{item_id}").status == 500
+
+
+def test_a_claim_check_that_is_not_found_yet_charges_nobody(pipeline: Pipeline) -> None:
+    job_id = accept(pipeline, item(text=LARGE))
+    claims = dict(pipeline.documents.current)
+    pipeline.documents.current.clear()
+    for _ in range(8):
+        pipeline.work()
+        assert (pipeline.jobs.rows[job_id].status, pipeline.jobs.rows[job_id].attempts) == (Status.RETRYING, 0)
+    pipeline.documents.current.update(claims)
+    pipeline.drain()
+    assert pipeline.jobs.rows[job_id].status is Status.SUCCEEDED
+    pipeline.check_consistent()
+
+
+def test_a_retry_waits_for_a_claim_check_that_is_not_found_yet(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job_id = fail(pipeline, item(text=LARGE))
+    before = pipeline.jobs.rows[job_id]
+    pipeline.documents.current.clear()
+    assert pipeline.request("POST", f"/jobs/{job_id}/retry").status == 503
+    assert pipeline.jobs.rows[job_id] == before
+    go_on(monkeypatch, BUCKET_SETTLES)
+    assert pipeline.request("POST", f"/jobs/{job_id}/retry").status == 409
+
+
+def test_a_result_that_is_not_found_yet_is_asked_for_again(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job_id = pipeline.do("POST", "/items", item(text="x" * 2000))["id"]
+    ended = datetime.fromisoformat(pipeline.jobs.rows[job_id].updated_at)
+    assert now() - ended < BUCKET_SETTLES
+    lose_all(pipeline)
+    assert pipeline.request("GET", f"/jobs/{job_id}").status == 503
+    go_on(monkeypatch, BUCKET_SETTLES)
+    assert pipeline.request("GET", f"/jobs/{job_id}").status == 500
