@@ -18,7 +18,7 @@ from jobpipe.errors import (
 )
 
 from .job_responses import JSON, PROBLEM
-from .openapi_schemas import Schema, ref, type_of
+from .openapi_schemas import EXAMPLE_ETAG, EXAMPLE_JOB_ID, Schema, one_of, ref, type_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,50 +75,65 @@ _MAY_BE_FINAL = (400, 404, 409, 412, 413, 500, 503)
 
 
 _TEXT: Schema = {"type": "string", "minLength": 1}
-_HEADERS: dict[str, tuple[str, Schema]] = {
-    "X-Request-Id": ("Finds the request in the logs of both Lambdas.", _TEXT),
-    "Cache-Control": ("It may not be kept.", {"const": "no-store"}),
-    "X-Content-Type-Options": ("It is what Content-Type says.", {"const": "nosniff"}),
+# What each says, its schema, and an example: what makes one up from a pattern alone makes up what is none.
+_HEADERS: dict[str, tuple[str, Schema, str | int]] = {
+    "X-Request-Id": (
+        "Finds the request in the logs of both Lambdas.",
+        _TEXT,
+        "1f0c5a52-6a4e-4b1c-9f53-2f1f7f0f8f6e",
+    ),
+    "Cache-Control": ("It may not be kept.", one_of("no-store"), "no-store"),
+    "X-Content-Type-Options": ("It is what Content-Type says.", one_of("nosniff"), "nosniff"),
     "Location": (
         "Where to poll the job or the batch, or the new item; relative to the request's URL (RFC 9110).",
         _TEXT,
+        f"jobs/{EXAMPLE_JOB_ID}",
     ),
     "Retry-After": (
         "Seconds until it is worth asking again; for a job or a batch it grows with its age.",
         {"type": "integer", "minimum": 1},
+        1,
     ),
-    "ETag": ("The version of the item, for If-Match.", ref("EntityTag")),
+    "ETag": ("The version of the item, for If-Match.", ref("EntityTag"), EXAMPLE_ETAG),
     "Link": (
         'The next page, relative to the request\'s URL: `<…>; rel="next"`.',
         {"type": "string", "pattern": '^<[a-z]+[?][^>]+>; rel="next"$'},
+        '<items?limit=20&cursor=eyJhIjoxfQ>; rel="next"',
     ),
     "Preference-Applied": (
         "The answer is the final one, since the job has ended in time.",
         {"type": "string", "pattern": "^wait=[0-9]{1,2}$"},
+        "wait=10",
     ),
-    "Content-Security-Policy": ("Nothing but the page's own style and script, and requests of this API.", _TEXT),
-    "Referrer-Policy": ("Links tell nobody where they are.", {"const": "no-referrer"}),
+    "Content-Security-Policy": (
+        "Nothing but the page's own style and script, and requests of this API.",
+        _TEXT,
+        "default-src 'none'",
+    ),
+    "Referrer-Policy": ("Links tell nobody where they are.", one_of("no-referrer"), "no-referrer"),
 }
 ON_ALL = ("X-Request-Id", "Cache-Control", "X-Content-Type-Options")
 """Headers of every answer."""
+_NEVER_SURE = ("Link",)
+_MAY_BE_MISSING = ("Retry-After", "ETag", "Link", "Preference-Applied")
 _SOMETIMES = "Optional"
 _PUBLIC = "Public-Cache-Control"
 
 
 def headers() -> dict[str, Schema]:
-    """The headers of answers, by the name of their component: each that is always there, or only sometimes."""
-    return {
-        prefix + name: {"description": description, "required": not prefix, "schema": schema}
-        for name, (description, schema) in _HEADERS.items()
-        for prefix in ("", _SOMETIMES)
-        if not prefix or name not in ON_ALL
-    } | {
-        _PUBLIC: {
-            "description": "It may be kept for a while.",
-            "required": True,
-            "schema": {"type": "string", "pattern": "^public, max-age=[0-9]+$"},
-        }
-    }
+    """The headers of answers, by the name of their component: those that are always there, or only sometimes."""
+    always = {name: _header(*said) for name, said in _HEADERS.items() if name not in _NEVER_SURE}
+    sometimes = {_SOMETIMES + name: _header(*_HEADERS[name], required=False) for name in _MAY_BE_MISSING}
+    public = _header(
+        "It may be kept for a while.",
+        {"type": "string", "pattern": "^public, max-age=[0-9]+$"},
+        "public, max-age=300",
+    )
+    return always | sometimes | {_PUBLIC: public}
+
+
+def _header(description: str, schema: Schema, example: str | int, *, required: bool = True) -> Schema:
+    return {"description": description, "required": required, "schema": schema, "example": example}
 
 
 def public(response: Schema) -> Schema:
@@ -168,7 +183,10 @@ def _problem_response(status: int, several: list[Refused]) -> tuple[str, Schema]
     types = sorted({refused.slug for refused in several})
     schema: Schema = {
         "allOf": [ref("Problem")],
-        "properties": {"type": {"enum": [type_of(slug) for slug in types]}, "status": {"const": status}},
+        "properties": {
+            "type": {"type": "string", "enum": [type_of(slug) for slug in types]},
+            "status": one_of(status),
+        },
     }
     if all(refused.says_status for refused in several):
         schema["required"] = ["status"]

@@ -20,7 +20,7 @@ from jobpipe.limits import MAX_ATTEMPTS
 
 from . import http_requests as said
 from .openapi_answers import ENDED, KEYED, answer, public
-from .openapi_schemas import COMMAND_REFUSALS, EXAMPLE_BATCH_ID, EXAMPLE_JOB_ID, Schema, ref, whole
+from .openapi_schemas import COMMAND_REFUSALS, EXAMPLE_BATCH_ID, EXAMPLE_JOB_ID, Schema, one_of, ref, whole
 
 Problems = tuple[type[ProblemError], ...]
 
@@ -91,7 +91,7 @@ def parameters() -> dict[str, Schema]:
             "Seconds to wait at most for the job to end or to be between two attempts; without a number"
             f" {said.DEFAULT_WAIT_SECONDS}, for which waiting costs less than another request. While jobs take too"
             " long for it, nobody is held back; Retry-After tells when to ask again.",
-            {"anyOf": [whole_seconds, {"const": ""}], "default": 0},
+            {"oneOf": [whole_seconds, one_of("")], "default": 0},
             allowEmptyValue=True,
         ),
         "limit": parameter(
@@ -102,7 +102,7 @@ def parameters() -> dict[str, Schema]:
         ),
         "item_cursor": _cursor(parameter, "item-cursor"),
         "job_cursor": _cursor(parameter, "job-cursor"),
-        "status": parameter("status", "query", "Which jobs to list.", {"enum": list(said.TROUBLE)}, required=True),
+        "status": parameter("status", "query", "Which jobs to list.", one_of(*said.TROUBLE), required=True),
     }
 
 
@@ -135,7 +135,7 @@ _CHANGED = answer("The item as it is now (with `Prefer: wait`).", ref("Item"), "
 _DELETED = answer("The item is deleted (with `Prefer: wait`).", ref("Deleted"), "Preference-Applied")
 _DONE = answer(
     "The result of the command (with `Prefer: wait`).",
-    {"anyOf": [ref("Item"), ref("Deleted")]},
+    {"oneOf": [ref("Item"), ref("Deleted")]},
     *("ETag?", "Preference-Applied"),
 )
 _JOB = answer("The job; Retry-After while it has not ended.", ref("Job"), "Retry-After?")

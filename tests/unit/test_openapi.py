@@ -147,7 +147,7 @@ def test_limits_are_those_of_the_api(pipeline: Pipeline) -> None:
     schemas, parameters = COMPONENTS["schemas"], COMPONENTS["parameters"]
     job = pipeline.request("POST", "/items", GOOD).json["id"]
     pipeline.drain()
-    page, wait = parameters["limit"]["schema"], parameters["wait"]["schema"]["anyOf"][0]
+    page, wait = parameters["limit"]["schema"], parameters["wait"]["schema"]["oneOf"][0]
     prefer, if_match = parameters["prefer"]["schema"]["maxLength"], parameters["if_match"]["schema"]["maxLength"]
     name, item_id = schemas["ItemName"]["maxLength"], schemas["ItemId"]["maxLength"]
 
