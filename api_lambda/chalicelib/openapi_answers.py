@@ -18,6 +18,7 @@ from jobpipe.errors import (
 )
 
 from .job_responses import JSON, PROBLEM
+from .openapi_examples import EXAMPLE_REQUEST_ID, example_problem
 from .openapi_schemas import EXAMPLE_ETAG, EXAMPLE_JOB_ID, Schema, one_of, ref, type_of
 
 
@@ -27,20 +28,22 @@ class Refused:
 
     status: int
     slug: str
+    title: str
     says_status: bool = True  # but for a whole family of errors, whose document does not know its status
 
 
+_OUR_SIDE = "Something went wrong on our side"
 # API Gateway's own answers, as infra/gateway_responses.py makes them; a test compares the two.
 GATEWAY = (
-    Refused(400, "bad-request", says_status=False),
-    Refused(403, "forbidden"),
-    Refused(404, "not-found"),
-    Refused(413, "too-large"),
-    Refused(415, "unsupported-media-type"),
-    Refused(429, "too-many-requests"),
-    Refused(500, "internal-error", says_status=False),
-    Refused(502, "internal-error", says_status=False),  # the Lambda died
-    Refused(504, "timeout"),
+    Refused(400, "bad-request", "Bad request", says_status=False),
+    Refused(403, "forbidden", "Forbidden"),
+    Refused(404, "not-found", "There is no such resource"),
+    Refused(413, "too-large", "The content is too large"),
+    Refused(415, "unsupported-media-type", "The content is not in a supported media type"),
+    Refused(429, "too-many-requests", "Too many requests"),
+    Refused(500, "internal-error", _OUR_SIDE, says_status=False),
+    Refused(502, "internal-error", _OUR_SIDE, says_status=False),  # the Lambda died
+    Refused(504, "timeout", "Gateway time-out"),
 )
 
 _BY_STATUS = {refused.status: refused for refused in GATEWAY}
@@ -80,7 +83,7 @@ _HEADERS: dict[str, tuple[str, Schema, str | int]] = {
     "X-Request-Id": (
         "Finds the request in the logs of both Lambdas.",
         _TEXT,
-        "1f0c5a52-6a4e-4b1c-9f53-2f1f7f0f8f6e",
+        EXAMPLE_REQUEST_ID,
     ),
     "Cache-Control": ("It may not be kept.", one_of("no-store"), "no-store"),
     "X-Content-Type-Options": ("It is what Content-Type says.", one_of("nosniff"), "nosniff"),
@@ -142,9 +145,17 @@ def public(response: Schema) -> Schema:
 
 
 def answer(
-    description: str, schema: Schema, *names: str, media_type: str = JSON, links: dict[str, Any] | None = None
+    description: str,
+    schema: Schema,
+    *names: str,
+    media_type: str = JSON,
+    links: dict[str, Any] | None = None,
+    example: Any = None,
 ) -> Schema:
-    """A response with these headers beside those that all have; `?` stands behind those that may be missing."""
+    """A response with these headers beside those that all have; `?` stands behind those that may be missing.
+
+    An example is needed where one that is made up from the schema, or from its parts' examples, would not fit.
+    """
     response: Schema = {
         "description": description,
         "headers": {
@@ -153,7 +164,7 @@ def answer(
             )
             for name in (*ON_ALL, *names)
         },
-        "content": {media_type: {"schema": schema}},
+        "content": {media_type: {"schema": schema} | ({} if example is None else {"example": example})},
     }
     return response | ({"links": links} if links else {})
 
@@ -174,7 +185,8 @@ def problem_responses(
 ) -> dict[int, tuple[str, Schema]]:
     """By status: the name of the component that one answer of these kinds is, and the component."""
     by_status: dict[int, list[Refused]] = {}
-    for refused in (*(Refused(problem.status, problem.slug) for problem in problems), *gateway):
+    ours = (Refused(problem.status, problem.slug, problem.title) for problem in problems)
+    for refused in (*ours, *gateway):
         by_status.setdefault(refused.status, []).append(refused)
     return {status: _problem_response(status, several) for status, several in sorted(by_status.items())}
 
@@ -194,4 +206,5 @@ def _problem_response(status: int, several: list[Refused]) -> tuple[str, Schema]
     if status in _MAY_BE_FINAL:
         names.append("Preference-Applied?")
     name = "Or".join("".join(word.capitalize() for word in slug.split("-")) for slug in types)
-    return f"{name}{status}", answer(_MEANINGS[status], schema, *names, media_type=PROBLEM)
+    example = example_problem(type_of(several[0].slug), several[0].title, status, _MEANINGS[status])
+    return f"{name}{status}", answer(_MEANINGS[status], schema, *names, media_type=PROBLEM, example=example)

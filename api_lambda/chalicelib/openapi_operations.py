@@ -20,7 +20,16 @@ from jobpipe.limits import MAX_ATTEMPTS
 
 from . import http_requests as said
 from .openapi_answers import ENDED, KEYED, answer, public
-from .openapi_schemas import COMMAND_REFUSALS, EXAMPLE_BATCH_ID, EXAMPLE_JOB_ID, Schema, one_of, ref, whole
+from .openapi_examples import EXAMPLE_FAILED_JOB, EXAMPLE_SHOWN_ITEM
+from .openapi_schemas import (
+    COMMAND_REFUSALS,
+    EXAMPLE_BATCH_ID,
+    EXAMPLE_JOB_ID,
+    Schema,
+    one_of,
+    ref,
+    whole,
+)
 
 Problems = tuple[type[ProblemError], ...]
 
@@ -146,11 +155,12 @@ _ON_WRITE = ("idempotency_key", "prefer")
 _ON_CHANGE = (*_ON_WRITE, "if_match")
 
 
-def _page(of: str) -> Schema:
+def _page(of: str, example: Any) -> Schema:
     return answer(
         "A page, and a Link to the next one unless it is the last.",
         {"type": "array", "items": ref(of), "maxItems": said.MAX_PAGE},
         "Link?",
+        example=[example],
     )
 
 
@@ -192,7 +202,11 @@ OPERATIONS: dict[str, Operation] = {
         body="NewItem",
     ),
     "list_items": Operation(
-        "items", {200: _page("Item")}, KEYED, "A page also ends at 1 MB.", ("limit", "item_cursor")
+        "items",
+        {200: _page("Item", EXAMPLE_SHOWN_ITEM)},
+        KEYED,
+        "A page also ends at 1 MB.",
+        ("limit", "item_cursor"),
     ),
     "get_item": Operation(
         "items",
@@ -232,7 +246,7 @@ OPERATIONS: dict[str, Operation] = {
     ),
     "list_jobs": Operation(
         "jobs",
-        {200: _page("Job")},
+        {200: _page("Job", EXAMPLE_FAILED_JOB)},
         KEYED,
         "It may be a moment behind: what counts is the job itself.",
         ("status", "limit", "job_cursor"),

@@ -115,6 +115,7 @@ def schemas(problem_slugs: list[str]) -> dict[str, Schema]:
                     "type": "object",
                     "description": "Paths below the base URL.",
                     "additionalProperties": {"type": "string", "pattern": "^/"},
+                    "examples": [{"items": "/items", "jobs": "/jobs"}],
                 },
             }
         ),
@@ -277,6 +278,7 @@ def _jobs() -> dict[str, Schema]:
             "format": "date-time",
             "pattern": r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$",
             "description": "RFC 3339 in UTC.",
+            "examples": [EXAMPLE_JOB["created_at"]],
         },
         "EntityTag": {"type": "string", "pattern": '^"[0-9a-f]+"$'},
         "Job": {
