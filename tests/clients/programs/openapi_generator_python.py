@@ -40,7 +40,7 @@ def open_to_everybody() -> None:
 
 
 def items() -> None:
-    new = made.NewItem(name=NAME, description="For two", additional_properties=MORE)
+    new = made.NewItem.from_dict({"name": NAME, "description": "For two", **MORE})
     accepted = ITEMS.create_item(new, idempotency_key=NAME)
     assert isinstance(accepted, made.Job), accepted
     again = ITEMS.create_item(new, idempotency_key=NAME)
@@ -51,11 +51,11 @@ def items() -> None:
     assert ITEMS.get_item(item_id).to_dict() == {"id": item_id, **new.to_dict()}
     assert item_id in [each.id for each in ITEMS.list_items(limit=100)]
 
-    fields = made.FieldsToSet(description="For three")
+    fields = made.FieldsToSet.from_dict({"description": "For three"})
     changed = ITEMS.put_item(item_id, fields, if_match=etag, prefer="wait=20")
     assert result(changed)["description"] == "For three"
 
-    patch = made.MergePatch(additional_properties={"gone": None, "size": {"height": 90}})
+    patch = made.MergePatch.from_dict({"gone": None, "size": {"height": 90}})
     patched = result(ITEMS.patch_item(item_id, patch, prefer="wait=20"))
     assert patched["size"] == {"width": 140, "height": 90}, patched
     assert "gone" not in patched
@@ -77,16 +77,16 @@ def commands() -> None:
 
 
 def batches() -> None:
-    new = made.NewItem(name=f"{NAME}, a batch", description="x")
+    new = {"name": f"{NAME}, a batch", "description": "x"}
     gone = {"item_id": "no-such-item"}
-    kinds = [
-        made.CreateCommand(operation="create", item=new),
-        made.ReadCommand(operation="read", **gone),
-        made.SetCommand(operation="update", set=made.FieldsToSet(description="x"), **gone),
-        made.MergeCommand(operation="update", merge=made.MergePatch(), **gone),
-        made.DeleteCommand(operation="delete", if_match='"0"', **gone),
+    raw: list[dict[str, Any]] = [
+        {"operation": "create", "item": new},
+        {"operation": "read", **gone},
+        {"operation": "update", "set": {"description": "x"}, **gone},
+        {"operation": "update", "merge": {}, **gone},
+        {"operation": "delete", "if_match": '"0"', **gone},
     ]
-    accepted = BATCHES.submit_batch(made.NewBatch(commands=[made.Command(each) for each in kinds]))
+    accepted = BATCHES.submit_batch(batch_of(raw))
     assert isinstance(accepted, made.Batch), accepted
     for _ in range(600):
         batch = BATCHES.get_batch(accepted.id)
@@ -96,11 +96,13 @@ def batches() -> None:
         ended(next(job for job in jobs if not job.done))
     assert (batch.counts.succeeded, batch.counts.failed) == (1, 4), batch
 
-    new.name += "\U000e0041"  # nobody sees it, and the schema speaks of the basic plane alone
-    *_, refused = BATCHES.submit_batch(
-        made.NewBatch(commands=[made.Command(each) for each in kinds[1::-1]])
-    ).entries
+    new["name"] += "\U000e0041"  # nobody sees it, and the schema speaks of the basic plane alone
+    *_, refused = BATCHES.submit_batch(batch_of(raw[1::-1])).entries
     assert refused.actual_instance.problem.status == 400, refused
+
+
+def batch_of(commands: list[dict[str, Any]]) -> Any:
+    return made.NewBatch(commands=[made.Command.from_dict(each) for each in commands])
 
 
 def second_thoughts() -> None:
