@@ -28,7 +28,7 @@ QUIET = {"REDOCLY_TELEMETRY": "off", "REDOCLY_SUPPRESS_UPDATE_NOTICE": "true"}
 
 @pytest.mark.parametrize("linter", LINTERS)
 def test_a_linter_finds_no_error(linter: str) -> None:
-    run(*LINTERS[linter], CONTRACT, **QUIET)
+    run(*LINTERS[linter], CONTRACT, variables=QUIET)
 
 
 @pytest.mark.parametrize("linter", LINTERS)
@@ -37,7 +37,7 @@ def test_a_linter_finds_the_error_of_another_document(linter: str, tmp_path: Pat
     del broken["paths"]["/items/{item_id}"]["get"]["parameters"]
     (tmp_path / "broken.json").write_text(json.dumps(broken))
     with pytest.raises(AssertionError, match="item_id"):
-        run(*LINTERS[linter], tmp_path / "broken.json", **QUIET)
+        run(*LINTERS[linter], tmp_path / "broken.json", variables=QUIET)
 
 
 @contextmanager

@@ -60,9 +60,9 @@ def openapi_python_client(folder: Path) -> Path:
 
 def test_openapi_python_client(tmp_path: Path, use: Use) -> None:
     installed = openapi_python_client(tmp_path)
-    with use() as (recorder, environment):
+    with use() as (recorder, variables):
         program = PROGRAMS / "openapi_python_client.py"
-        run(PYTHON_TOOLS / "python", program, PYTHONPATH=str(installed), **environment)
+        run(PYTHON_TOOLS / "python", program, variables={**variables, "PYTHONPATH": str(installed)})
         all_is_used(recorder)
 
 
@@ -70,9 +70,9 @@ def test_openapi_generator_for_python(tmp_path: Path, use: Use) -> None:
     name = "made_by_openapi_generator"
     generate = ("openapi-generator-cli", "generate", "-g", "python", "-i", CONTRACT, "-o", tmp_path / name)
     installed = python_client(tmp_path, *generate, f"--additional-properties=packageName={name}", name=name)
-    with use() as (recorder, environment):
+    with use() as (recorder, variables):
         program = PROGRAMS / "openapi_generator_python.py"
-        run(PYTHON_TOOLS / "python", program, PYTHONPATH=str(installed), **environment)
+        run(PYTHON_TOOLS / "python", program, variables={**variables, "PYTHONPATH": str(installed)})
         all_is_used(recorder)
 
 
@@ -101,6 +101,6 @@ def typescript_client(folder: Path, program: str, *generate: str | Path) -> list
 )
 def test_typescript(tmp_path: Path, use: Use, program: str, generate: tuple[str | Path, ...]) -> None:
     command = typescript_client(tmp_path, program, *generate)
-    with use() as (recorder, environment):
-        run(*command, folder=tmp_path, **environment)
+    with use() as (recorder, variables):
+        run(*command, folder=tmp_path, variables=variables)
         all_is_used(recorder)

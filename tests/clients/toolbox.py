@@ -22,12 +22,12 @@ def environment(**more: str) -> dict[str, str]:
     return kept | {"PATH": path, "NO_COLOR": "1", "PYTHONDONTWRITEBYTECODE": "1"} | more
 
 
-def run(*command: str | Path, folder: Path = ROOT, **variables: str) -> str:
-    """What the command printed; AssertionError with all of that if it fails."""
+def run(*command: str | Path, folder: Path = ROOT, variables: dict[str, str] | None = None) -> str:
+    """What the command printed, with these variables; AssertionError with all of that if it fails."""
     done = subprocess.run(
         [str(part) for part in command],
         cwd=folder,
-        env=environment(**variables),
+        env=environment(**(variables or {})),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
