@@ -7,6 +7,7 @@ PY := .venv/bin/python
 JOBPIPE := $(PY) -m jobpipe_client.cli
 # Parameters of the templates: make deploy-local PARAMETERS="WorkerTimeout=10 LogLevel=DEBUG"
 CHECKS := .jobpipe/checks-venv
+CLIENTS := .jobpipe/clients
 TEMPLATES := build/foundation.json build/operations.json build/api/template.json build/worker/template.json
 LINT_REGIONS := us-east-1 eu-central-1 ap-southeast-2
 WITH_PARAMETERS = $(foreach each,$(PARAMETERS),--parameter $(each))
@@ -34,6 +35,9 @@ test-browser: .venv/.installed .venv/.browser-installed ## the console in a real
 
 test-tutorial: .venv/.installed ## docs/tutorial.md and the recipe of an operation, followed to the letter in copies of the checkout
 	@$(PY) -m pytest tests/tutorial --quiet $(PYTEST_ARGS)
+
+test-clients: .venv/.installed $(CLIENTS)-venv/.installed $(CLIENTS)-npm/.installed ## clients that generators make of the contract, each operation used; Redocly, Spectral, Prism
+	@$(PY) -m pytest tests/clients --quiet $(PYTEST_ARGS)
 
 screenshots: .venv/.installed .venv/.browser-installed ## the pictures of the console in docs/images, from a stage of their own
 	@$(need_chromium)
@@ -182,6 +186,7 @@ lock: ## pin the requirements anew (needs uv)
 	$(UV_COMPILE) requirements-dev.in -o requirements-dev.lock
 	$(UV_COMPILE) -c requirements-dev.lock tests/bench/requirements.in -o tests/bench/requirements.lock
 	$(UV_COMPILE) -c requirements-dev.lock tests/browser/requirements.in -o tests/browser/requirements.lock
+	$(UV_COMPILE) tests/clients/requirements.in -o tests/clients/requirements.lock
 	$(UV_COMPILE) infra/emulator/requirements.in -o infra/emulator/requirements.lock
 	$(UV_COMPILE) infra/checks/requirements.in -o infra/checks/requirements.lock
 	$(UV_COMPILE) api_lambda/requirements.in -o api_lambda/requirements.txt
@@ -214,4 +219,17 @@ $(CHECKS)/.installed: infra/checks/requirements.lock
 	@echo 'installing the checks (checkov, pip-audit) ...' >&2
 	@$(PYTHON) -m venv $(CHECKS) || { echo 'make: the venv module of $(PYTHON) does not work' >&2; exit 1; }
 	@$(CHECKS)/bin/python -m pip install -qq --disable-pip-version-check --require-hashes -r $<
+	@touch $@
+
+# The generators, Java for one of them and Node.js for the others: all of it from PyPI, nothing of the system's.
+$(CLIENTS)-venv/.installed: tests/clients/requirements.lock
+	@echo 'installing what makes clients of the contract (openapi-generator, Java, Node.js) ...' >&2
+	@$(PYTHON) -m venv $(CLIENTS)-venv || { echo 'make: the venv module of $(PYTHON) does not work' >&2; exit 1; }
+	@$(CLIENTS)-venv/bin/python -m pip install -qq --disable-pip-version-check --require-hashes -r $<
+	@touch $@
+
+$(CLIENTS)-npm/.installed: tests/clients/package.json tests/clients/package-lock.json $(CLIENTS)-venv/.installed
+	@echo 'installing what makes clients of the contract (npm) ...' >&2
+	@mkdir -p $(CLIENTS)-npm && cp tests/clients/package.json tests/clients/package-lock.json $(CLIENTS)-npm
+	@cd $(CLIENTS)-npm && PATH="$(CURDIR)/$(CLIENTS)-venv/bin:$$PATH" npm ci --ignore-scripts --no-audit --no-fund --silent
 	@touch $@

@@ -29,6 +29,7 @@ LOCKS = (
     "infra/checks/requirements.lock",
     "tests/bench/requirements.lock",
     "tests/browser/requirements.lock",
+    "tests/clients/requirements.lock",
 )
 IGNORED = ROOT / "infra" / "checks" / "ignored.toml"
 PIP_AUDIT = ROOT / ".jobpipe" / "checks-venv" / "bin" / "pip-audit"

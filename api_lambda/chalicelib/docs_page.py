@@ -161,6 +161,8 @@ class _Page:
             )
             for member, part in schema.get("properties", {}).items()
         ]
+        unwanted = schema.get("not", {}).get("required", [])
+        rows += [(f"<code>{escape(member)}</code>", "must not be there") for member in unwanted]
         if rows:
             parts.append(_table(("Member", "Meaning"), rows))
         for example in schema.get("examples", []):
@@ -168,9 +170,7 @@ class _Page:
             parts.append(f'<pre tabindex="0"><code>{text}</code></pre>')
         return "".join(parts) + "</article>\n"
 
-    def _member(self, part: Any) -> str:
-        if part is False:
-            return "must not be there"
+    def _member(self, part: Node) -> str:
         kind = self._kind({key: value for key, value in part.items() if key != "description"})
         return f"{_prose(part['description'])}<br><small>{kind}</small>" if "description" in part else kind
 

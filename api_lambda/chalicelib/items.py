@@ -6,9 +6,9 @@ from jobpipe import etags
 from jobpipe.commands import CreateItem, DeleteItem, MergePatch, SetFields
 from jobpipe.errors import InternalError
 from jobpipe.item import item_json
-from jobpipe.item_reader import document_text, read_item
+from jobpipe.item_reader import document_text, missing, read_item
 from jobpipe.item_rules import check_fields_to_set, check_merge_patch, check_new_document
-from jobpipe.metrics import FAULTS, meter
+from jobpipe.metrics import FAULTS, UNAVAILABLE, meter
 from jobpipe.telemetry import logger
 
 from . import http_requests as said
@@ -66,20 +66,21 @@ def list_items(request: HttpRequest, services: Services) -> HttpResponse:
     stored = services.items.page(limit, after)
     page = Page()
     next_after, last = stored.next_after, None
+    metric = UNAVAILABLE  # unless a document is lost for good
     for item in stored.items:
-        try:
-            text = item_json(item.item_id, document_text(services.documents, item))
-        except InternalError:
-            logger.exception("document missing", extra={"item_id": item.item_id})
+        text = document_text(services.documents, item)
+        if text is None:
+            why = missing(item)
+            logger.error("document missing", exc_info=why, extra={"item_id": item.item_id})
+            metric = FAULTS if isinstance(why, InternalError) else metric
             page.unreadable.append(item.item_id)
-        else:
-            if not page.add(text):
-                next_after = last
-                break
+        elif not page.add(item_json(item.item_id, text)):
+            next_after = last
+            break
         last = item.item_id
     response = HttpResponse(200, page.body, {"Content-Type": JSON})
     if page.unreadable:
-        meter.add(FAULTS)
+        meter.add(metric)
         response.headers["Unreadable-Items"] = ", ".join(page.unreadable)
     if next_after is not None:
         query = f"limit={limit}&cursor={said.make_cursor(next_after)}"

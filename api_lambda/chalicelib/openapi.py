@@ -44,7 +44,7 @@ def document(retention: timedelta) -> Schema:
             "description": _DESCRIPTION.format(days=retention / timedelta(days=1)),
             "license": {"name": "MIT", "identifier": "MIT"},
         },
-        "servers": [{"url": "./", "description": "Where this document lies."}],
+        "servers": [{"url": ".", "description": "Where this document lies."}],
         "security": [{"apiKey": []}],
         "tags": [{"name": name, "description": description} for name, description in _TAGS],
         "paths": paths,

@@ -19,7 +19,8 @@ from jobpipe.errors import (
 )
 
 from .job_responses import JSON, PROBLEM
-from .openapi_schemas import Schema, ref, type_of
+from .openapi_examples import EXAMPLE_REQUEST_ID, example_problem
+from .openapi_schemas import EXAMPLE_ETAG, EXAMPLE_JOB_ID, Schema, one_of, ref, type_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,20 +29,22 @@ class Refused:
 
     status: int
     slug: str
+    title: str
     says_status: bool = True  # but for a whole family of errors, whose document does not know its status
 
 
+_OUR_SIDE = "Something went wrong on our side"
 # API Gateway's own answers, as infra/gateway_responses.py makes them; a test compares the two.
 GATEWAY = (
-    Refused(400, "bad-request", says_status=False),
-    Refused(403, "forbidden"),
-    Refused(404, "not-found"),
-    Refused(413, "too-large"),
-    Refused(415, "unsupported-media-type"),
-    Refused(429, "too-many-requests"),
-    Refused(500, "internal-error", says_status=False),
-    Refused(502, "internal-error", says_status=False),  # the Lambda died
-    Refused(504, "timeout"),
+    Refused(400, "bad-request", "Bad request", says_status=False),
+    Refused(403, "forbidden", "Forbidden"),
+    Refused(404, "not-found", "There is no such resource"),
+    Refused(413, "too-large", "The content is too large"),
+    Refused(415, "unsupported-media-type", "The content is not in a supported media type"),
+    Refused(429, "too-many-requests", "Too many requests"),
+    Refused(500, "internal-error", _OUR_SIDE, says_status=False),
+    Refused(502, "internal-error", _OUR_SIDE, says_status=False),  # the Lambda died
+    Refused(504, "timeout", "Gateway time-out"),
 )
 
 _BY_STATUS = {refused.status: refused for refused in GATEWAY}
@@ -78,54 +81,70 @@ _MAY_BE_FINAL = (400, 404, 409, 412, 413, 500, 503)
 
 
 _TEXT: Schema = {"type": "string", "minLength": 1}
-_HEADERS: dict[str, tuple[str, Schema]] = {
-    "X-Request-Id": ("Finds the request in the logs of both Lambdas.", _TEXT),
-    "Cache-Control": ("It may not be kept.", {"const": "no-store"}),
-    "X-Content-Type-Options": ("It is what Content-Type says.", {"const": "nosniff"}),
+# What each says, its schema, and an example: what makes one up from a pattern alone makes up what is none.
+_HEADERS: dict[str, tuple[str, Schema, str | int]] = {
+    "X-Request-Id": (
+        "Finds the request in the logs of both Lambdas.",
+        _TEXT,
+        EXAMPLE_REQUEST_ID,
+    ),
+    "Cache-Control": ("It may not be kept.", one_of("no-store"), "no-store"),
+    "X-Content-Type-Options": ("It is what Content-Type says.", one_of("nosniff"), "nosniff"),
     "Location": (
         "Where to poll the job or the batch, or the new item; relative to the request's URL (RFC 9110).",
         _TEXT,
+        f"jobs/{EXAMPLE_JOB_ID}",
     ),
     "Retry-After": (
         "Seconds until it is worth asking again; for a job or a batch it grows with its age.",
         {"type": "integer", "minimum": 1},
+        1,
     ),
-    "ETag": ("The version of the item, for If-Match.", ref("EntityTag")),
+    "ETag": ("The version of the item, for If-Match.", ref("EntityTag"), EXAMPLE_ETAG),
     "Link": (
         'The next page, relative to the request\'s URL: `<…>; rel="next"`.',
         {"type": "string", "pattern": '^<([.][.]/)*[a-z]+[?][^>]+>; rel="next"$'},
+        '<items?limit=20&cursor=eyJhIjoxfQ>; rel="next"',
     ),
     "Unreadable-Items": (
         "Ids of items that are left out, since they cannot be read; asked for by itself, each is a 500.",
         {"type": "string", "pattern": "^[0-9a-f-]{36}(, [0-9a-f-]{36})*$"},
+        "6f1d6b0a-3c5e-4f8e-9a57-0c1f3f0b2d11",
     ),
     "Preference-Applied": (
         "The answer is the final one, since the job has ended in time.",
         {"type": "string", "pattern": "^wait=[0-9]{1,2}$"},
+        "wait=10",
     ),
-    "Content-Security-Policy": ("Nothing but the page's own style and script, and requests of this API.", _TEXT),
-    "Referrer-Policy": ("Links tell nobody where they are.", {"const": "no-referrer"}),
+    "Content-Security-Policy": (
+        "Nothing but the page's own style and script, and requests of this API.",
+        _TEXT,
+        "default-src 'none'",
+    ),
+    "Referrer-Policy": ("Links tell nobody where they are.", one_of("no-referrer"), "no-referrer"),
 }
 ON_ALL = ("X-Request-Id", "Cache-Control", "X-Content-Type-Options")
 """Headers of every answer."""
+_NEVER_SURE = ("Link", "Unreadable-Items")
+_MAY_BE_MISSING = ("Retry-After", "ETag", "Link", "Preference-Applied", "Unreadable-Items")
 _SOMETIMES = "Optional"
 _PUBLIC = "Public-Cache-Control"
 
 
 def headers() -> dict[str, Schema]:
-    """The headers of answers, by the name of their component: each that is always there, or only sometimes."""
-    return {
-        prefix + name: {"description": description, "required": not prefix, "schema": schema}
-        for name, (description, schema) in _HEADERS.items()
-        for prefix in ("", _SOMETIMES)
-        if not prefix or name not in ON_ALL
-    } | {
-        _PUBLIC: {
-            "description": "It may be kept for a while.",
-            "required": True,
-            "schema": {"type": "string", "pattern": "^public, max-age=[0-9]+$"},
-        }
-    }
+    """The headers of answers, by the name of their component: those that are always there, or only sometimes."""
+    always = {name: _header(*said) for name, said in _HEADERS.items() if name not in _NEVER_SURE}
+    sometimes = {_SOMETIMES + name: _header(*_HEADERS[name], required=False) for name in _MAY_BE_MISSING}
+    public = _header(
+        "It may be kept for a while.",
+        {"type": "string", "pattern": "^public, max-age=[0-9]+$"},
+        "public, max-age=300",
+    )
+    return always | sometimes | {_PUBLIC: public}
+
+
+def _header(description: str, schema: Schema, example: str | int, *, required: bool = True) -> Schema:
+    return {"description": description, "required": required, "schema": schema, "example": example}
 
 
 def public(response: Schema) -> Schema:
@@ -134,9 +153,17 @@ def public(response: Schema) -> Schema:
 
 
 def answer(
-    description: str, schema: Schema, *names: str, media_type: str = JSON, links: dict[str, Any] | None = None
+    description: str,
+    schema: Schema,
+    *names: str,
+    media_type: str = JSON,
+    links: dict[str, Any] | None = None,
+    example: Any = None,
 ) -> Schema:
-    """A response with these headers beside those that all have; `?` stands behind those that may be missing."""
+    """A response with these headers beside those that all have; `?` stands behind those that may be missing.
+
+    An example is needed where one that is made up from the schema, or from its parts' examples, would not fit.
+    """
     response: Schema = {
         "description": description,
         "headers": {
@@ -145,7 +172,7 @@ def answer(
             )
             for name in (*ON_ALL, *names)
         },
-        "content": {media_type: {"schema": schema}},
+        "content": {media_type: {"schema": schema} | ({} if example is None else {"example": example})},
     }
     return response | ({"links": links} if links else {})
 
@@ -166,7 +193,8 @@ def problem_responses(
 ) -> dict[int, tuple[str, Schema]]:
     """By status: the name of the component that one answer of these kinds is, and the component."""
     by_status: dict[int, list[Refused]] = {}
-    for refused in (*(Refused(problem.status, problem.slug) for problem in problems), *gateway):
+    ours = (Refused(problem.status, problem.slug, problem.title) for problem in problems)
+    for refused in (*ours, *gateway):
         by_status.setdefault(refused.status, []).append(refused)
     return {status: _problem_response(status, several) for status, several in sorted(by_status.items())}
 
@@ -175,7 +203,10 @@ def _problem_response(status: int, several: list[Refused]) -> tuple[str, Schema]
     types = sorted({refused.slug for refused in several})
     schema: Schema = {
         "allOf": [ref("Problem")],
-        "properties": {"type": {"enum": [type_of(slug) for slug in types]}, "status": {"const": status}},
+        "properties": {
+            "type": {"type": "string", "enum": [type_of(slug) for slug in types]},
+            "status": one_of(status),
+        },
     }
     if all(refused.says_status for refused in several):
         schema["required"] = ["status"]
@@ -183,4 +214,5 @@ def _problem_response(status: int, several: list[Refused]) -> tuple[str, Schema]
     if status in _MAY_BE_FINAL:
         names.append("Preference-Applied?")
     name = "Or".join("".join(word.capitalize() for word in slug.split("-")) for slug in types)
-    return f"{name}{status}", answer(_MEANINGS[status], schema, *names, media_type=PROBLEM)
+    example = example_problem(type_of(several[0].slug), several[0].title, status, _MEANINGS[status])
+    return f"{name}{status}", answer(_MEANINGS[status], schema, *names, media_type=PROBLEM, example=example)

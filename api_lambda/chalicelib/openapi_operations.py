@@ -20,7 +20,16 @@ from jobpipe.limits import MAX_ATTEMPTS
 
 from . import http_requests as said
 from .openapi_answers import ENDED, KEYED, answer, public
-from .openapi_schemas import COMMAND_REFUSALS, EXAMPLE_BATCH_ID, EXAMPLE_JOB_ID, Schema, ref, whole
+from .openapi_examples import EXAMPLE_FAILED_JOB, EXAMPLE_SHOWN_ITEM
+from .openapi_schemas import (
+    COMMAND_REFUSALS,
+    EXAMPLE_BATCH_ID,
+    EXAMPLE_JOB_ID,
+    Schema,
+    one_of,
+    ref,
+    whole,
+)
 
 Problems = tuple[type[ProblemError], ...]
 
@@ -91,7 +100,7 @@ def parameters() -> dict[str, Schema]:
             "Seconds to wait at most for the job to end or to be between two attempts; without a number"
             f" {said.DEFAULT_WAIT_SECONDS}, for which waiting costs less than another request. While jobs take too"
             " long for it, nobody is held back; Retry-After tells when to ask again.",
-            {"anyOf": [whole_seconds, {"const": ""}], "default": 0},
+            {"oneOf": [whole_seconds, one_of("")], "default": 0},
             allowEmptyValue=True,
         ),
         "limit": parameter(
@@ -102,7 +111,7 @@ def parameters() -> dict[str, Schema]:
         ),
         "item_cursor": _cursor(parameter, "item-cursor"),
         "job_cursor": _cursor(parameter, "job-cursor"),
-        "status": parameter("status", "query", "Which jobs to list.", {"enum": list(said.TROUBLE)}, required=True),
+        "status": parameter("status", "query", "Which jobs to list.", one_of(*said.TROUBLE), required=True),
     }
 
 
@@ -138,7 +147,7 @@ _CHANGED = answer("The item as it is now (with `Prefer: wait`).", ref("Item"), "
 _DELETED = answer("The item is deleted (with `Prefer: wait`).", ref("Deleted"), "Preference-Applied")
 _DONE = answer(
     "The result of the command (with `Prefer: wait`).",
-    {"anyOf": [ref("Item"), ref("Deleted")]},
+    {"oneOf": [ref("Item"), ref("Deleted")]},
     *("ETag?", "Preference-Applied"),
 )
 _JOB = answer("The job; Retry-After while it has not ended.", ref("Job"), "Retry-After?")
@@ -149,11 +158,12 @@ _ON_WRITE = ("idempotency_key", "prefer")
 _ON_CHANGE = (*_ON_WRITE, "if_match")
 
 
-def _page(of: str, *names: str) -> Schema:
+def _page(of: str, example: Any, *names: str) -> Schema:
     return answer(
         "A page, and a Link to the next one unless it is the last.",
         {"type": "array", "items": ref(of), "maxItems": said.MAX_PAGE},
         *("Link?", *names),
+        example=[example],
     )
 
 
@@ -196,7 +206,7 @@ OPERATIONS: dict[str, Operation] = {
     ),
     "list_items": Operation(
         "items",
-        {200: _page("Item", "Unreadable-Items?")},
+        {200: _page("Item", EXAMPLE_SHOWN_ITEM, "Unreadable-Items?")},
         KEYED,
         "A page also ends at 1 MB. It may be short, or empty where no item can be read: what counts is the Link.",
         ("limit", "item_cursor"),
@@ -239,7 +249,7 @@ OPERATIONS: dict[str, Operation] = {
     ),
     "list_jobs": Operation(
         "jobs",
-        {200: _page("Job")},
+        {200: _page("Job", EXAMPLE_FAILED_JOB)},
         KEYED,
         "It may be a moment behind: what counts is the job itself.",
         ("status", "limit", "job_cursor"),

@@ -42,6 +42,7 @@ COMMAND_PROBLEMS: tuple[type[ProblemError], ...] = (InvalidRequest, TooLarge, Un
 EXAMPLE_ITEM_ID = "8f14e45f-ceea-467f-a8d0-3f5e0c9d1b2a"
 EXAMPLE_JOB_ID = "5b8c0f6d3e2a4b7c9d1e0f2a3b4c5d6e"
 EXAMPLE_BATCH_ID = "batch-0c4de1f2a3b44c5d9e6f708192a3b4c5"
+EXAMPLE_ETAG = '"0123456789abcdef"'
 EXAMPLE_ITEM = {"name": "Trail tent", "description": "For two", "price": 12.95}
 EXAMPLE_JOB: Schema = {
     "id": EXAMPLE_JOB_ID,
@@ -70,6 +71,12 @@ _VISIBLE = rf"^[^{_NOT_IN_NAMES}]*[^\s{_NOT_IN_NAMES}][^{_NOT_IN_NAMES}]*$"
 def ref(name: str, kind: str = "schemas") -> Schema:
     """A reference to a component."""
     return {"$ref": f"#/components/{kind}/{name}"}
+
+
+def one_of(*values: str | bool | int) -> Schema:
+    """One of these values, with the type that client generators need to see beside them."""
+    kind = {bool: "boolean", int: "integer"}.get(type(values[0]), "string")
+    return {"type": kind} | ({"const": values[0]} if len(values) == 1 else {"enum": list(values)})
 
 
 def whole(pattern: str) -> str:
@@ -101,18 +108,19 @@ def schemas(problem_slugs: list[str]) -> dict[str, Schema]:
         },
         "Index": _object(
             {
-                "name": {"const": "jobpipe"},
+                "name": one_of("jobpipe"),
                 "version": {"type": "string"},
                 "description": {"type": "string"},
                 "links": {
                     "type": "object",
                     "description": "Paths below the base URL.",
                     "additionalProperties": {"type": "string", "pattern": "^/"},
+                    "examples": [{"items": "/items", "jobs": "/jobs"}],
                 },
             }
         ),
         "Stats": _stats(),
-        "Health": _object({"status": {"const": "ok"}, "version": {"type": "string"}}),
+        "Health": _object({"status": one_of("ok"), "version": {"type": "string"}}),
     }
 
 
@@ -157,11 +165,8 @@ def _items() -> dict[str, Schema]:
         "description": "Unique among the items, but for composition (NFC), joiners and variation selectors."
         " At least one visible character; no control characters, none that is invisible or turns the direction.",
     }
-    fields = {
-        "id": False,  # it is assigned by the service
-        "name": ref("ItemName"),
-        "description": {"type": "string"},
-    }
+    fields = {"name": ref("ItemName"), "description": {"type": "string"}}
+    no_id: Schema = {"not": {"required": ["id"]}}  # the service assigns it; "id": false stops client generators
     limits = (
         f"Further members may be any JSON: up to {MAX_DEPTH} levels deep, {MAX_DOCUMENT_BYTES} bytes in all,"
         f" numbers of at most {json_text.MAX_DIGITS} significant digits between 1E{json_text.MIN_EXPONENT} and"
@@ -181,6 +186,7 @@ def _items() -> dict[str, Schema]:
             "description": limits,
             "properties": fields,
             "required": ["name", "description"],
+            **no_id,
             "additionalProperties": True,
             "examples": [EXAMPLE_ITEM],
         },
@@ -189,6 +195,7 @@ def _items() -> dict[str, Schema]:
             "description": f"These members are set, the others stay as they are. {limits}",
             "properties": fields,
             "minProperties": 1,
+            **no_id,
             "additionalProperties": True,
             "examples": [{"price": 11.5}],
         },
@@ -196,6 +203,7 @@ def _items() -> dict[str, Schema]:
             "type": "object",
             "description": f"RFC 7396: null removes a member, but neither name nor description. {limits}",
             "properties": fields,
+            **no_id,
             "additionalProperties": True,
             "examples": [{"price": None, "size": {"width": 140}}],
         },
@@ -207,7 +215,7 @@ def _items() -> dict[str, Schema]:
             "additionalProperties": True,
             "examples": [{"id": EXAMPLE_ITEM_ID, **EXAMPLE_ITEM}],
         },
-        "Deleted": _object({"message": {"const": "Item deleted"}}),
+        "Deleted": _object({"message": one_of("Item deleted")}),
     }
 
 
@@ -228,15 +236,15 @@ def _name_of(command: type[Command]) -> str:
 
 
 def _command(command: type[Command]) -> Schema:
-    return _object({"operation": {"const": command.operation}, **command.needs}, dict(command.may_have))
+    return _object({"operation": one_of(command.operation), **command.needs}, dict(command.may_have))
 
 
 def _jobs() -> dict[str, Schema]:
     always: Schema = {
         "id": ref("JobId"),
-        "status": {"enum": [status.value for status in Status]},
+        "status": one_of(*(status.value for status in Status)),
         "done": {"type": "boolean", "description": "Whether it has ended."},
-        "operation": {"enum": list(OPERATIONS)},
+        "operation": one_of(*OPERATIONS),
         "item_id": ref("ItemId"),
         "attempts": _count("How many the worker has made; outages of AWS are not counted."),
         "retries": _count("How often it was queued again after it had failed."),
@@ -259,7 +267,7 @@ def _jobs() -> dict[str, Schema]:
         },
         "etag": {**ref("EntityTag"), "description": "Of the item in the result."},
         "result": {
-            "anyOf": [ref("Item"), ref("Deleted")],
+            "oneOf": [ref("Item"), ref("Deleted")],
             "description": "Of a job that succeeded: the item as the command left or read it.",
         },
     }
@@ -270,14 +278,15 @@ def _jobs() -> dict[str, Schema]:
             "format": "date-time",
             "pattern": r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$",
             "description": "RFC 3339 in UTC.",
+            "examples": [EXAMPLE_JOB["created_at"]],
         },
         "EntityTag": {"type": "string", "pattern": '^"[0-9a-f]+"$'},
         "Job": {
             **_object(always, sometimes),
             "description": "What became of one accepted command.",
             "allOf": [
-                _when("done", True, "status", {"enum": [s.value for s in Status if s.done]}),
-                _when("done", False, "status", {"enum": [s.value for s in UNFINISHED]}),
+                _when("done", True, "status", one_of(*(s.value for s in Status if s.done))),
+                _when("done", False, "status", one_of(*(s.value for s in UNFINISHED))),
                 _members(Status.QUEUED, (), absent=("error", "etag", "result")),
                 _members(Status.RETRYING, ("error",), absent=("etag", "result")),
                 _members(Status.SUCCEEDED, ("result",), absent=("error",)),
@@ -365,14 +374,14 @@ def _count(description: str) -> Schema:
 
 
 def _when(member: str, value: Any, other: str, schema: Schema) -> Schema:
-    return {"if": {"properties": {member: {"const": value}}}, "then": {"properties": {other: schema}}}
+    return {"if": {"properties": {member: one_of(value)}}, "then": {"properties": {other: schema}}}
 
 
 def _members(status: Status, present: tuple[str, ...], absent: tuple[str, ...]) -> Schema:
     then: Schema = {"properties": dict.fromkeys(absent, False)}
     if present:
         then["required"] = list(present)
-    return {"if": {"properties": {"status": {"const": status.value}}}, "then": then}
+    return {"if": {"properties": {"status": one_of(status.value)}}, "then": then}
 
 
 def _problem(slugs: list[str], extra: Schema) -> Schema:
@@ -384,7 +393,7 @@ def _problem(slugs: list[str], extra: Schema) -> Schema:
         " Pointer as a URI fragment (RFC 6901).",
     }
     properties: Schema = {
-        "type": {"enum": [type_of(slug) for slug in sorted(slugs)]},
+        "type": one_of(*(type_of(slug) for slug in sorted(slugs))),
         "title": {"type": "string", "minLength": 1},
         "status": {"type": "integer", "minimum": 400, "maximum": 599},
         "detail": {"type": "string", "minLength": 1},

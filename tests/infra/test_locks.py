@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Iterator
@@ -79,7 +80,9 @@ def test_the_tests_run_on_what_the_zips_hold(lock: str) -> None:
 
 def test_nothing_is_installed_without_its_hash() -> None:
     programs = [
-        path for path in sources() if path.suffix in {"", ".py", ".sh", ".yml"} and "tests" not in path.parts
+        path
+        for path in sources()
+        if path.suffix in {"", ".py", ".sh", ".yml"} and not {"tests", "findings"} & set(path.parts)
     ]
     programs.append(ROOT / "tests" / "Dockerfile")
     calls = [
@@ -91,6 +94,19 @@ def test_nothing_is_installed_without_its_hash() -> None:
 
     assert {path for path, _ in calls} >= {"Makefile", "infra/emulator/venv.py", "infra/distributions.py"}
     assert [call for call in calls if "--require-hashes" not in call[1] and call not in OURS] == []
+
+
+def test_npm_installs_what_is_locked_by_exact_version_and_hash_from_wherever_its_user_says() -> None:
+    folder = ROOT / "tests" / "clients"
+    wanted = json.loads((folder / "package.json").read_text())["dependencies"]
+    locked = json.loads((folder / "package-lock.json").read_text())["packages"]
+
+    assert [version for version in wanted.values() if not re.fullmatch(r"\d+\.\d+\.\d+", version)] == []
+    assert locked.pop("")["dependencies"] == wanted
+    assert len(locked) > len(wanted)
+    assert [name for name, of in locked.items() if not of["integrity"].startswith("sha512-")] == []
+    assert [name for name, of in locked.items() if "resolved" in of] == [], "the address of one machine's registry"
+    assert "npm ci --ignore-scripts" in (ROOT / "Makefile").read_text()
 
 
 def test_actions_are_named_by_commit() -> None:

@@ -83,7 +83,15 @@ def test_what_every_push_runs() -> None:
     commands = {step["run"] for step in steps(ci) if "run" in step}
     assert commands >= {
         *("make lint", "make types"),
-        *("make test", "make test-browser", "make test-tutorial", "make demo", "make stop", "make test-compose"),
+        *(
+            "make test",
+            "make test-browser",
+            "make test-tutorial",
+            "make test-clients",
+            "make demo",
+            "make stop",
+            "make test-compose",
+        ),
         *("make faults FAULTS=--singles", 'make chaos CHAOS_ARGS="--jobs 510 --callers 6 --seconds 300"'),
     }
     assert ci["on"]["push"] is None, "of whatever branch"
@@ -145,5 +153,6 @@ def test_dependabot_looks_wherever_something_is_pinned() -> None:
     looked = {each["package-ecosystem"]: each.get("directories", [each.get("directory")]) for each in updates}
     requirements = [*ROOT.glob("*_lambda/requirements.txt"), *ROOT.glob("*/*/requirements.in")]
     assert {f"/{path.parent.relative_to(ROOT)}" for path in requirements} | {"/"} == set(looked["pip"])
-    assert set(looked) == {"pip", "github-actions", "docker", "docker-compose"}
+    assert set(looked["npm"]) == {f"/{path.parent.relative_to(ROOT)}" for path in ROOT.glob("tests/*/package.json")}
+    assert set(looked) == {"pip", "npm", "github-actions", "docker", "docker-compose"}
     assert all(each["cooldown"]["default-days"] >= 7 for each in updates)

@@ -35,7 +35,7 @@ NEVER = {
     *("aws_lambda_powertools", "jsonschema", "pydantic"),
     *("asyncio", "tomllib", "typing_extensions", "unittest"),
     *("chalicelib.console_page", "chalicelib.docs_page", "chalicelib.openapi", "chalicelib.openapi_answers"),
-    *("chalicelib.openapi_operations", "chalicelib.openapi_schemas"),
+    *("chalicelib.openapi_examples", "chalicelib.openapi_operations", "chalicelib.openapi_schemas"),
 }
 
 WATCHED = """

@@ -10,20 +10,22 @@ from typing import Any
 import pytest
 
 from api_lambda.chalicelib.item_pages import MAX_ANSWER_BYTES, MAX_PAGE_BYTES
+from jobpipe.clock import now, rfc3339
 from jobpipe.item import StoredItem
 from jobpipe.item_rules import check_size
 from tests.pipeline import Answer, Pipeline
 
+LONG_AGO = "2026-01-01T00:00:00.000Z"
 LARGE = "x" * 5_000  # not in the row, so that it can be lost
 ID = "00000000-0000-4000-8000-000000000000"
 
 
-def store(pipeline: Pipeline, name: str, description: str) -> str:
+def store(pipeline: Pipeline, name: str, description: str, at: str = LONG_AGO) -> str:
     """An item of this document, past the API: its id."""
     item_id = str(uuid.uuid4())
     text = json.dumps({"name": name, "description": description}, ensure_ascii=False, separators=(",", ":"))
     ref = pipeline.documents.put(f"items/{item_id}/x.json", text)
-    pipeline.items.rows[item_id] = StoredItem(item_id, "v", name, ref, None, "t", "t")
+    pipeline.items.rows[item_id] = StoredItem(item_id, "v", name, ref, None, at, at)
     return item_id
 
 
@@ -77,6 +79,20 @@ def test_the_operator_learns_of_a_lost_document(
     assert vars(line)["item_id"] == item_id
     metrics = [json.loads(each) for each in capsys.readouterr().out.splitlines() if '"_aws"' in each]
     assert sum(sum(each.get("Faults", [])) for each in metrics) == 1
+
+
+def test_what_s3_does_not_find_yet_hides_nothing_else_and_is_no_fault(
+    pipeline: Pipeline, capsys: pytest.CaptureFixture[str]
+) -> None:
+    readable = store(pipeline, "one", LARGE)
+    young = store(pipeline, "two", LARGE, at=rfc3339(now()))
+    lose(pipeline, young)
+    shown, unreadable, _ = read_all(pipeline)
+    assert (shown, unreadable) == ([readable], [young])
+    metrics = [json.loads(each) for each in capsys.readouterr().out.splitlines() if '"_aws"' in each]
+    assert sum(sum(each.get("Faults", [])) for each in metrics) == 0
+    assert sum(sum(each.get("Unavailable", [])) for each in metrics) == 1
+    assert pipeline.request("GET", f"/items/{young}").status == 503
 
 
 def posted(answer: Answer) -> int:

@@ -1,0 +1,91 @@
+// Every operation through what openapi-generator makes for typescript-fetch.
+
+import {
+  ApiResponse,
+  BatchesApi,
+  BatchToJSON,
+  Command as Made,
+  Configuration,
+  DeletedFromJSON,
+  DeletedToJSON,
+  ItemFromJSON,
+  ItemsApi,
+  ItemToJSON,
+  JobFromJSON,
+  JobsApi,
+  JobToJSON,
+  ResponseError,
+  ServiceApi,
+  StatsToJSON,
+} from "./made";
+import { Answer, Command, KEY, URL, main } from "./scenario";
+
+const anyone = new Configuration({ basePath: URL });
+const caller = new Configuration({ basePath: URL, apiKey: KEY });
+const [service, items, jobs, batches] = [ServiceApi, ItemsApi, JobsApi, BatchesApi].map((api) => new api(caller)) as [
+  ServiceApi,
+  ItemsApi,
+  JobsApi,
+  BatchesApi,
+];
+const open = new ServiceApi(anyone);
+
+// What the client makes of a body, and makes a body of again: nothing may get lost on either way.
+async function of<T>(asked: Promise<ApiResponse<T>>, again: (value: T) => unknown = (value) => value): Promise<Answer> {
+  try {
+    const answer = await asked;
+    return { status: answer.raw.status, body: again(await answer.value()) };
+  } catch (error) {
+    return refused(error);
+  }
+}
+
+// The client has one type for all good answers of an operation, that of the lowest status; the status tells which it is.
+async function written(asked: Promise<ApiResponse<unknown>>): Promise<Answer> {
+  try {
+    const { raw } = await asked;
+    const json = await raw.json();
+    if (raw.status === 202) return { status: 202, body: JobToJSON(JobFromJSON(json)) };
+    const body = "message" in json ? DeletedToJSON(DeletedFromJSON(json)) : ItemToJSON(ItemFromJSON(json));
+    return { status: raw.status, body };
+  } catch (error) {
+    return refused(error);
+  }
+}
+
+async function refused(error: unknown): Promise<Answer> {
+  if (!(error instanceof ResponseError)) throw error;
+  return { status: error.response.status, body: await error.response.json() };
+}
+
+// The client's own names: itemId, ifMatch.
+function own(command: Command): Made {
+  if (command.operation === "create") return command;
+  const { item_id: itemId, ...rest } = command;
+  if (!("if_match" in rest)) return { itemId, ...rest } as Made;
+  const { if_match: ifMatch, ...others } = rest;
+  return { itemId, ifMatch, ...others } as Made;
+}
+
+main({
+  index: () => of(open.indexRaw()),
+  health: () => of(open.healthRaw()),
+  openapi: () => of(open.openapiRaw()),
+  docs: () => of(open.docsRaw()),
+  console: () => of(open.consoleRaw()),
+  getStats: () => of(service.getStatsRaw(), StatsToJSON),
+  createItem: (newItem, how) => written(items.createItemRaw({ newItem, ...how })),
+  listItems: (limit) => of(items.listItemsRaw({ limit }), (several) => several.map(ItemToJSON)),
+  listItemsWithoutKey: () => of(new ItemsApi(anyone).listItemsRaw({})),
+  getItem: (itemId) => of(items.getItemRaw({ itemId }), ItemToJSON),
+  putItem: (itemId, fieldsToSet, how) => written(items.putItemRaw({ itemId, fieldsToSet, ...how })),
+  patchItem: (itemId, mergePatch, how) => written(items.patchItemRaw({ itemId, mergePatch, ...how })),
+  deleteItem: (itemId, how) => written(items.deleteItemRaw({ itemId, ...how })),
+  submitJob: (command, how) => written(jobs.submitJobRaw({ command: own(command), ...how })),
+  listJobs: (status) => of(jobs.listJobsRaw({ status, limit: 100 }), (several) => several.map(JobToJSON)),
+  getJob: (jobId, wait) => of(jobs.getJobRaw({ jobId, wait }), JobToJSON),
+  cancelJob: (jobId) => of(jobs.cancelJobRaw({ jobId }), JobToJSON),
+  retryJob: (jobId) => written(jobs.retryJobRaw({ jobId })),
+  submitBatch: (commands) => of(batches.submitBatchRaw({ newBatch: { commands: commands.map(own) } }), BatchToJSON),
+  getBatch: (batchId) => of(batches.getBatchRaw({ batchId }), BatchToJSON),
+});
