@@ -121,13 +121,24 @@ def _finish_api(template: Template) -> None:
         if resource["Type"] == "AWS::ApiGateway::Deployment":
             # A deployment is a picture of the API taken when it is made. SAM gives it a new name when the body
             # changes, and the body has the same responses.
-            resource["DependsOn"] = sorted(responses)
+            _after(resource, sorted(responses), condition="HasRestApiId")
             del resource["Properties"]["StageName"]  # SAM makes a second stage, called Stage
-            resource["Metadata"] = _lint_ignores("E3005")  # CloudFormation skips dependencies that do not exist
         if resource["Type"] == "AWS::ApiGateway::Stage":
             skips = [{"id": check, "comment": reason} for check, reason in _STAGE_SKIPS.items()]
             resource["Metadata"] = {"checkov": {"skip": skips}}
     resources[_REST_API]["Metadata"] = _lint_ignores("W3660")  # body and resources never both count
+
+
+def _after(deployment: Template, others: list[str], condition: str) -> None:
+    """Makes the deployment wait for resources that exist under a condition only.
+
+    A DependsOn cannot be conditional, and AWS's validator takes one on a conditional resource for an error. A
+    reference can be, and CloudFormation and the emulators go by references too.
+    """
+    described = deployment["Properties"]["Description"]
+    names = [{"Ref": each} for each in others]
+    told = {"Fn::Join": [" ", [described, "after", *names]]}
+    deployment["Properties"]["Description"] = {"Fn::If": [condition, told, described]}
 
 
 def _lint_ignores(*rules: str) -> Template:
