@@ -1,7 +1,7 @@
 """`python validate_templates.py FILE ...`: AWS's own validator, which the CDK runs too, on templates.
 
-It runs in the environment of the checks, which has nothing else of ours. It knows no cfn-lint Metadata: what it finds
-wrong has to be put right.
+It runs in the environment of the checks, which has nothing else of ours. It goes by no cfn-lint Metadata: what it
+finds wrong has to be put right.
 """
 
 import sys
