@@ -98,7 +98,8 @@ class Deployer:
         )
 
     def _deploy_app(self, package: Package, given: dict[str, str], shared: SharedParameters) -> dict[str, str]:
-        version = upload(self.target.client("s3"), package, given["ArtifactsBucket"])
+        s3, bucket = self.target.client("s3"), given["ArtifactsBucket"]
+        version = upload(s3, package, bucket, self.progress, self.target.poll_seconds)
         code = {"CodeKey": code_key(package), "CodeVersion": version}
         template = read_template(package.template_path)
         if package.app == "api" and self.target.endpoint_url:
