@@ -11,6 +11,7 @@ from infra.api_emulation import make_way
 from infra.api_keys import ApiKeys
 from infra.artifacts import code_key, upload
 from infra.change_sets import Stacks
+from infra.concurrency import concurrency_problem
 from infra.errors import OperatorError
 from infra.index_emulation import add_missing_indexes
 from infra.package import Package, package_all
@@ -47,6 +48,7 @@ class Deployer:
             if self.overrides or not self.target.endpoint_url:  # before anything is changed
                 self.check_overrides(packaging.result())
                 self.check_encryption()
+                self.check_concurrency(packaging.result())
             given, defaults = self.parameters()
             template = foundation_for(self.stage)
             shared = SharedParameters(self._stacks(), self.progress, defaults)
@@ -86,6 +88,17 @@ class Deployer:
         held = self._stacks().outputs(foundation_stack(self.stage)).get("EncryptionKey", AWS_OWNED)
         if held != AWS_OWNED and self.overrides.get("Encryption") == AWS_OWNED:
             raise OperatorError(f"documents of {self.stage} are encrypted with its own key: there is no way back")
+
+    def check_concurrency(self, packages: dict[str, Package]) -> None:
+        """Refuses what the account's Lambda would refuse, and says what it cannot run at once."""
+        if self.target.endpoint_url:  # emulators have no limit
+            return
+        given, defaults = self.parameters()
+        stack, template = app_stack(self.stage, "worker"), read_template(packages["worker"].template_path)
+        planned = self._stacks().planned(stack, template, given, defaults)
+        problem = concurrency_problem(self.target.client("lambda"), stack, planned)
+        if problem:
+            self.progress.say(problem)
 
     def _stacks(self) -> Stacks:
         cloudformation = self.target.client("cloudformation")

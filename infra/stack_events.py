@@ -23,7 +23,8 @@ class StackEvents:
         self._name = name
         self._progress = progress
         self._new: list[dict[str, Any]] = []  # oldest first
-        newest = next((page["StackEvents"][:1] for page in self._pages()), [])
+        first_page = next(self._pages(), {"StackEvents": []})
+        newest = first_page["StackEvents"][:1]
         self._last_known = newest[0]["EventId"] if newest else None
 
     @property

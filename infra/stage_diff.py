@@ -21,6 +21,7 @@ def stage_diff(deployer: Deployer) -> list[StackDiff]:
     packages = package_all()
     deployer.check_overrides(packages)
     deployer.check_encryption()
+    deployer.check_concurrency(packages)
     given, defaults = deployer.parameters()
     target = deployer.target
     may_lose = deployer.allow_replacement

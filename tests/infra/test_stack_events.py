@@ -59,11 +59,9 @@ def test_a_look_reads_pages_up_to_the_last_event_that_is_known(
     console = Console(record=True, width=200, file=(tmp_path / "out").open("w"))
     page(stub, range(900, 1000), following="older")  # nine more pages are there
     events = StackEvents(client, "jobpipe-prod-api", Progress(console))
-    assert not events.has_begun
-
     page(stub, range(900, 1000), following="older")
     events.print_new()
-    assert not events.has_begun
+    assert events.has_begun is False
 
     page(stub, range(903, 1003), following="older")
     events.print_new()
