@@ -64,7 +64,12 @@ class Deployer:
         deployment = self._describe(foundation, outputs, self.api_key(outputs["UsagePlanId"]))
         write_deployment(self.settings.state_dir, deployment)  # whatever comes now, the stage can be used
         stack, template = operations_stack(self.stage), operations()
-        self._stacks().deploy(stack, template, shared.given_to(stack, template, given | foundation), defaults)
+        wanted = shared.given_to(stack, template, given | foundation)
+        made = self._stacks().deploy(stack, template, wanted, defaults)
+        if made.changed and self.target.endpoint_url:
+            self.progress.say(
+                "an emulator gives the dashboard and the alarms no data: make stats tells how the stage is"
+            )
         wait_until_healthy(deployment.base_url)
         if not wait_for_key(deployment.base_url, deployment.api_key, good=True):
             self.progress.say("API Gateway does not take the key yet; that may last some minutes")
