@@ -15,6 +15,7 @@ from infra import stack_parameters
 from infra.aws_errors import is_missing_stack, rights_problem
 from infra.errors import OperatorError
 from infra.progress import Progress
+from infra.reasons import on_screen
 from infra.stack_changes import Change, StackDiff, all_added, losses, read_change
 from infra.stack_events import StackEvents, made_and_left
 from infra.stack_status import NEVER_CAME_TO_BE, UNUSABLE, is_settled, refuse_busy, says_nothing_to_do
@@ -201,7 +202,7 @@ class Stacks:
                 return None
             if rights_problem(error):
                 raise
-            raise OperatorError(f"{name} is refused: {error.response['Error']['Message']}") from None
+            raise OperatorError(f"{name} is refused: {on_screen(error.response['Error']['Message'])}") from None
         described = self._poll(
             lambda: self._cfn.describe_change_set(ChangeSetName=change_set, StackName=name),
             lambda answer: answer["Status"] in {"CREATE_COMPLETE", "FAILED"},
@@ -214,7 +215,7 @@ class Stacks:
             return None
         if not exists:
             self.delete(name)  # the empty stack that the change set made
-        raise OperatorError(f"{name} is refused: {reason}")
+        raise OperatorError(f"{name} is refused: {on_screen(reason)}")
 
     def _changes(self, name: str, change_set: str) -> list[Change]:
         pages = self._cfn.get_paginator("describe_change_set").paginate(ChangeSetName=change_set, StackName=name)
@@ -261,7 +262,7 @@ class Stacks:
 
     def _cause(self, name: str, events: StackEvents) -> str:
         stack = self._describe(name) or {}
-        return events.first_failure() or str(stack.get("StackStatusReason") or "no reason given")
+        return on_screen(events.first_failure() or str(stack.get("StackStatusReason") or "no reason given"))
 
     def _describe(self, name: str) -> dict[str, Any] | None:
         try:
