@@ -48,6 +48,8 @@ def concurrency_problem(lambdas: Any, function: str, planned: dict[str, str]) ->
 
 def _reserved(lambdas: Any, function: str) -> int:
     """What the stage's own worker has reserved now."""
+    reserved = 0
     with suppress_gone():
-        return int(lambdas.get_function_concurrency(FunctionName=function).get("ReservedConcurrentExecutions", 0))
-    return 0
+        answer = lambdas.get_function_concurrency(FunctionName=function)
+        reserved = answer.get("ReservedConcurrentExecutions", 0)
+    return reserved

@@ -23,8 +23,7 @@ class StackEvents:
         self._name = name
         self._progress = progress
         self._new: list[dict[str, Any]] = []  # oldest first
-        first_page = next(self._pages(), {"StackEvents": []})
-        newest = first_page["StackEvents"][:1]
+        newest: list[dict[str, Any]] = next((page["StackEvents"][:1] for page in self._pages()), [])
         self._last_known = newest[0]["EventId"] if newest else None
 
     @property
