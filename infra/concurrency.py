@@ -4,7 +4,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from infra.aws_errors import is_denied, suppress_gone
+from infra.aws_errors import is_denied
 from infra.errors import OperatorError
 
 LEFT_FOR_OTHERS = 100  # executions that Lambda lets nobody reserve
@@ -48,8 +48,10 @@ def concurrency_problem(lambdas: Any, function: str, planned: dict[str, str]) ->
 
 def _reserved(lambdas: Any, function: str) -> int:
     """What the stage's own worker has reserved now."""
-    reserved = 0
-    with suppress_gone():
+    try:
         answer = lambdas.get_function_concurrency(FunctionName=function)
-        reserved = answer.get("ReservedConcurrentExecutions", 0)
-    return reserved
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "ResourceNotFoundException":
+            raise
+        return 0  # there is no worker yet
+    return int(answer.get("ReservedConcurrentExecutions", 0))
