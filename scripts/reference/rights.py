@@ -78,8 +78,8 @@ def page() -> str:
 Made by `make reference` from the schemas of the resource types and the calls in `infra/`; a test holds it true.
 
 CloudFormation acts with the rights of whoever deploys. *Declared* is what the create, read, update and delete
-handlers of the templates' {len(types)} resource types declare in the schemas that cfn-lint ships. It is more than any
-one deployment needs: a handler declares what any property of its type may take. *Called besides* is what the
+handlers of the templates' {len(types)} resource types declare in the schemas that cfn-lint ships. This is more than
+any one deployment needs: a handler declares what any property of its type may take. *Called besides* is what the
 deployment, `make keys`, `make logs` and `make destroy` call by themselves and no handler declares. The list was
 put together from these sources, not tried with a policy of exactly this.
 
