@@ -62,6 +62,7 @@ def refusing(stub: Stubber) -> None:
     """The call itself is refused."""
     absent(stub)
     stub.add_client_error("create_change_set", "ValidationError", LONG, 400)
+    stub.add_client_error("describe_stacks", "ValidationError", "Stack s does not exist", 400)
 
 
 def failing(stub: Stubber) -> None:
