@@ -7,6 +7,7 @@ from functools import partial
 import requests
 import tenacity
 
+from infra.adoption import plan_adoption
 from infra.api_emulation import make_way
 from infra.api_keys import ApiKeys
 from infra.artifacts import code_key, upload
@@ -18,12 +19,12 @@ from infra.package import Package, package_all
 from infra.parameter_values import check_values
 from infra.progress import Progress
 from infra.retained import delete_remains
-from infra.settings import Settings
+from infra.settings import LOCAL_STAGE, Settings
 from infra.shared_parameters import SharedParameters
 from infra.stack_names import app_stack, foundation_stack, operations_stack
 from infra.stage_file import Deployment, earlier_deployment, write_deployment
 from infra.targets import Target
-from infra.templates import AWS_OWNED, foundation_for, operations, read_template
+from infra.templates import AWS_OWNED, Template, foundation_for, operations, read_template
 
 HEALTH_SECONDS = 60
 KEY_SECONDS = 60
@@ -53,6 +54,7 @@ class Deployer:
             template = foundation_for(self.stage)
             shared = SharedParameters(self._stacks(), self.progress, defaults)
             stack = foundation_stack(self.stage)
+            self.adopt(stack, template)
             wanted = shared.given_to(stack, template, given)
             foundation = self._stacks().deploy(stack, template, wanted, defaults).outputs
             if self.target.endpoint_url:
@@ -74,6 +76,17 @@ class Deployer:
         if not wait_for_key(deployment.base_url, deployment.api_key, good=True):
             self.progress.say("API Gateway does not take the key yet; that may last some minutes")
         return deployment
+
+    def adopt(self, stack: str, template: Template) -> None:
+        """Takes over what outlived a foundation whose stack was deleted by hand, before anything is made anew."""
+        if self.stage == LOCAL_STAGE or self._stacks().make_way(stack):
+            return
+        adoption = plan_adoption(self.target, self.stage, template, self.overrides)
+        if adoption is None:
+            return
+        for line in adoption.told():
+            self.progress.say(f"{stack}: {line}")
+        self._stacks().adopt(stack, adoption.template, adoption.parameters, adoption.to_import)
 
     def parameters(self) -> tuple[dict[str, str], dict[str, str]]:
         """What is given for every stack, and what is taken where a stack has no value yet."""
