@@ -82,7 +82,7 @@ def test_a_stack_that_was_deleted_by_hand_is_made_of_what_it_left(
     assert "WorkerTimeout=20" in console.export_text(clear=False)
     assert stacks.template(STACK) is None, "a diff does nothing"
 
-    replace(speaking, allow_replacement=True).up()
+    speaking.up()
 
     assert stacks.template(STACK) == TEMPLATE
     assert held_parameters(deployer) == before
@@ -114,6 +114,34 @@ def test_what_is_asked_for_comes_after_and_what_is_gone_is_made_anew(
     assert told["VisibilityTimeout"] == "360", "an import changes nothing, and the deployment after it does"
     assert json.loads(told["RedrivePolicy"])["deadLetterTargetArn"].endswith("dead-letters.fifo")
     assert stacks.template(STACK) == TEMPLATE
+
+
+def test_its_own_key_is_taken_over_with_its_alias(deployer: Deployer) -> None:
+    target, stacks = deployer.target, deployer._stacks()
+    given = {"Stage": PROD, "Encryption": "customer-managed", "RequireTls": "false"}  # the emulator has no TLS
+    key = stacks.deploy(STACK, TEMPLATE, given).outputs["EncryptionKey"]
+    dynamodb, s3 = target.client("dynamodb"), target.client("s3")
+    for each in remaining(target, PROD, TEMPLATE):  # what the emulator's CloudFormation leaves out
+        if each.kind == "AWS::DynamoDB::Table":
+            encrypted = {"Enabled": True, "SSEType": "KMS", "KMSMasterKeyId": key}
+            dynamodb.update_table(TableName=each.name, SSESpecification=encrypted)
+        elif each.kind == "AWS::S3::Bucket":
+            rule = {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": key}}
+            s3.put_bucket_encryption(Bucket=each.name, ServerSideEncryptionConfiguration={"Rules": [rule]})
+    stacks.delete(STACK)
+    with pytest.raises(OperatorError, match="no way back"):
+        replace(deployer, overrides={"Encryption": "aws-owned"}).adopt(STACK, TEMPLATE)
+    assert stacks.template(STACK) is None
+
+    deployer.adopt(STACK, TEMPLATE)
+
+    assert held_parameters(deployer)["Encryption"] == "customer-managed"
+    # the emulator says that a bucket may be replaced if a key that its encryption names is changed
+    may_lose = replace(deployer, allow_replacement=True)._stacks()
+    assert may_lose.deploy(STACK, TEMPLATE, {}).outputs["EncryptionKey"] == key
+    assert {("AWS::KMS::Key", key.rpartition("/")[2]), ("AWS::KMS::Alias", ALIAS)} <= set(stacks.resources(STACK))
+    assert len(target.client("kms").list_keys()["Keys"]) == 1, "no new one"
+    Teardown(target, PROD, deployer.settings, Progress(Console(quiet=True))).destroy()
 
 
 def test_where_nothing_is_left_nothing_is_taken_over(deployer: Deployer) -> None:
