@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from infra.change_set_requests import ToImport
+from infra.data_key import DataKey, data_key
 from infra.errors import OperatorError
-from infra.kept_key import KeptKey, kept_key
 from infra.remaining import Remaining, remaining
 from infra.rendering import Rendered
 from infra.targets import Target
@@ -46,7 +46,7 @@ def plan_adoption(target: Target, stage: str, template: Template, overrides: dic
     Refuses a deployment after which the data could not be read: with another key than theirs, or without it.
     """
     found = remaining(target, stage, template)
-    key = kept_key(target, stage, template, found)
+    key = data_key(target, stage, template, found)
     if not found:
         return None
     if key and overrides.get("Encryption", CUSTOMER_MANAGED) != CUSTOMER_MANAGED:
@@ -63,7 +63,7 @@ def plan_adoption(target: Target, stage: str, template: Template, overrides: dic
 
 
 def _as_it_is(
-    template: Template, stage: str, found: list[Remaining], key: KeptKey | None, defaults: dict[str, str]
+    template: Template, stage: str, found: list[Remaining], key: DataKey | None, defaults: dict[str, str]
 ) -> dict[str, str]:
     """The parameters of the stack that it was, as far as what is left shows them; else the target's defaults."""
     told = {name: value for name, value in defaults.items() if name in template["Parameters"]}

@@ -18,9 +18,9 @@ from rich.console import Console
 
 from infra.adoption import _only, plan_adoption
 from infra.change_sets import Stacks
+from infra.data_key import DataKey, data_key
 from infra.deployment import Deployer
 from infra.errors import OperatorError
-from infra.kept_key import KeptKey, kept_key
 from infra.progress import Progress
 from infra.remaining import Remaining, remaining
 from infra.settings import ROOT
@@ -185,7 +185,7 @@ ALL = [
 
 def test_everything_is_named_by_the_primary_identifier_of_its_type() -> None:
     """ImportExistingResources would not do: no template can have the identifiers of queues and keys."""
-    sent = [left(each).to_import for each in ALL] + KeptKey(KEY, ALIAS).to_import(TEMPLATE)
+    sent = [left(each).to_import for each in ALL] + DataKey(KEY, ALIAS).to_import(TEMPLATE)
 
     stateful = {each for each, resource in TEMPLATE["Resources"].items() if "DeletionPolicy" in resource}
     assert {each["LogicalResourceId"] for each in sent} == stateful
@@ -246,8 +246,8 @@ def answers(
     kms.add_response("describe_key", {"KeyMetadata": metadata}, {"KeyId": asked})
 
 
-def kept(deployer: Deployer, *found: Remaining) -> KeptKey | None:
-    return kept_key(deployer.target, PROD, TEMPLATE, list(found))
+def key_of(deployer: Deployer, *found: Remaining) -> DataKey | None:
+    return data_key(deployer.target, PROD, TEMPLATE, list(found))
 
 
 def test_the_key_of_all_of_it_is_taken_over(deployer: Deployer, kms: Stubber) -> None:
@@ -255,10 +255,10 @@ def test_the_key_of_all_of_it_is_taken_over(deployer: Deployer, kms: Stubber) ->
         answers(kms, ALIAS, alias)
         answers(kms, KEY, KEY)
         answers(kms, ALIAS[6:], KEY)
-        found = kept(deployer, left("JobsTable", KEY), left("DocumentsBucket", ALIAS[6:]))
-        assert found == KeptKey(KEY, ALIAS if alias else None)
+        found = key_of(deployer, left("JobsTable", KEY), left("DocumentsBucket", ALIAS[6:]))
+        assert found == DataKey(KEY, ALIAS if alias else None)
     sent = {
-        each["LogicalResourceId"]: each["ResourceIdentifier"] for each in KeptKey(KEY, None).to_import(TEMPLATE)
+        each["LogicalResourceId"]: each["ResourceIdentifier"] for each in DataKey(KEY, None).to_import(TEMPLATE)
     }
     assert sent == {"EncryptionKey": {"KeyId": KEY[-36:]}}
 
@@ -280,7 +280,7 @@ def test_a_key_that_cannot_be_used_is_mended_first(
     answers(kms, ALIAS, KEY, state=state)
     answers(kms, KEY, KEY, state=state)
     with pytest.raises(OperatorError) as refused:
-        kept(deployer, left("ItemsTable", KEY))
+        key_of(deployer, left("ItemsTable", KEY))
     assert mended in str(refused.value)
 
 
@@ -288,14 +288,14 @@ def test_data_whose_key_is_gone_are_given_up_for_no_new_one(deployer: Deployer, 
     answers(kms, ALIAS, None)
     answers(kms, KEY, None)
     with pytest.raises(OperatorError, match="nobody can read what is in it"):
-        kept(deployer, left("ItemsTable", KEY))
+        key_of(deployer, left("ItemsTable", KEY))
 
 
 def test_another_key_under_the_alias_is_refused(deployer: Deployer, kms: Stubber) -> None:
     answers(kms, ALIAS, OTHER)
     answers(kms, KEY, KEY)
     with pytest.raises(OperatorError, match=f"update-alias --alias-name {ALIAS} --target-key-id {KEY}"):
-        kept(deployer, left("ItemsTable", KEY))
+        key_of(deployer, left("ItemsTable", KEY))
 
 
 @pytest.mark.parametrize("other", [OTHER, None])
@@ -305,22 +305,22 @@ def test_several_keys_are_for_a_person_to_sort_out(deployer: Deployer, kms: Stub
     if other:
         answers(kms, OTHER, OTHER)
     with pytest.raises(OperatorError, match="several keys"):
-        kept(deployer, left("ItemsTable", KEY), left("DocumentsBucket", other))
+        key_of(deployer, left("ItemsTable", KEY), left("DocumentsBucket", other))
 
 
 def test_a_key_that_encrypts_nothing_is_in_the_way(deployer: Deployer, kms: Stubber) -> None:
     for found in ([], [left("ItemsTable")]):
         answers(kms, ALIAS, KEY)
         with pytest.raises(OperatorError, match=f"delete-alias --alias-name {ALIAS}"):
-            kept(deployer, *found)
+            key_of(deployer, *found)
 
 
 def test_without_a_key_of_the_stages_own_no_right_to_kms_is_needed(deployer: Deployer, kms: Stubber) -> None:
     answers(kms, ALIAS, None)
     answers(kms, OTHER, OTHER, manager="AWS")
-    assert kept(deployer, left("ItemsTable", OTHER), left("DocumentsBucket")) is None
+    assert key_of(deployer, left("ItemsTable", OTHER), left("DocumentsBucket")) is None
     kms.add_client_error("describe_key", "AccessDeniedException", "no", 400)
-    assert kept(deployer, left("ItemsTable")) is None
+    assert key_of(deployer, left("ItemsTable")) is None
 
 
 def test_the_way_back_to_the_key_of_aws_is_refused(

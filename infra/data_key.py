@@ -23,7 +23,7 @@ _MENDED_BY = {
 
 
 @dataclass(frozen=True)
-class KeptKey:
+class DataKey:
     """The stage's own key, which all of it is encrypted with."""
 
     arn: str
@@ -41,7 +41,7 @@ class KeptKey:
         ]
 
 
-def kept_key(target: Target, stage: str, template: Template, found: list[Remaining]) -> KeptKey | None:
+def data_key(target: Target, stage: str, template: Template, found: list[Remaining]) -> DataKey | None:
     """The key of what was found; None if AWS's own keys encrypt it. Refuses what would leave data unreadable."""
     kms = target.client("kms")
     resources = template["Resources"]
@@ -68,7 +68,7 @@ def kept_key(target: Target, stage: str, template: Template, found: list[Remaini
             f"what {stage} holds is encrypted with {arn}, and {alias} names another key, {of_alias['Arn']}:"
             f" `aws kms update-alias --alias-name {alias} --target-key-id {arn}`"
         )
-    return KeptKey(arn, alias if of_alias else None)
+    return DataKey(arn, alias if of_alias else None)
 
 
 def _of(kms: Any, each: Remaining) -> str:
