@@ -140,11 +140,11 @@ class Stacks:
         return {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
 
     def template(self, name: str) -> Template | None:
-        """The stack's template as it was sent; None if there is no such stack."""
+        """The stack's template as it was sent; None if there is no such stack, or only an empty one."""
         if self._describe(name) is None:
             return None
-        body = self._cfn.get_template(StackName=name, TemplateStage="Original")["TemplateBody"]
-        template: Template = json.loads(body) if isinstance(body, str) else body
+        body = self._cfn.get_template(StackName=name, TemplateStage="Original").get("TemplateBody")
+        template: Template | None = json.loads(body) if body and isinstance(body, str) else body or None
         return template
 
     def resources(self, name: str) -> list[tuple[str, str]]:

@@ -470,6 +470,13 @@ def test_a_stack_that_would_take_something_with_it_is_no_failed_adoption(
     assert stacks.make_way("s") is True
 
 
+def test_a_stack_that_holds_nothing_yet_has_no_template(cloudformation: tuple[Stacks, Stubber]) -> None:
+    stacks, stub = cloudformation
+    stack_is(stub, "REVIEW_IN_PROGRESS")
+    stub.add_response("get_template", {})
+    assert stacks.template("s") is None
+
+
 def test_the_page_has_the_recipe() -> None:
     page = " ".join((ROOT / "docs" / "operations.md").read_text().split())
     section = page.partition("### A foundation stack that was deleted")[2]
