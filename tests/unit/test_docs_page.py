@@ -58,7 +58,7 @@ def answer(pipeline: Pipeline) -> Answer:
 
 def test_it_is_one_small_page_of_html(answer: Answer) -> None:
     assert answer.headers["content-type"] == "text/html; charset=utf-8"
-    assert len(answer.text.encode()) < 100_000
+    assert len(answer.text.encode()) < 110_000
     assert answer.text.startswith("<!DOCTYPE html>")
     ids = Page(answer.text).values("id")
     assert len(ids) == len(set(ids))
