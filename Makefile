@@ -101,7 +101,7 @@ reference: .venv/.installed ## write docs/reference anew: settings, errors, the 
 package: .venv/.installed ## build both Lambdas' zips and templates into build/
 	@$(PY) -m infra.package
 
-lint: .venv/.installed $(CHECKS)/.installed ## ruff; cfn-lint and checkov on the templates as they are deployed, checkov in each variant
+lint: .venv/.installed $(CHECKS)/.installed ## ruff; cfn-lint, checkov and AWS's validator on the templates as they are deployed, the last two in each variant
 	@$(PY) -m infra.package
 	.venv/bin/ruff check
 	.venv/bin/ruff format --check
@@ -109,6 +109,7 @@ lint: .venv/.installed $(CHECKS)/.installed ## ruff; cfn-lint and checkov on the
 	$(CHECKS)/bin/checkov --framework cloudformation --skip-download --compact --quiet -f $(TEMPLATES)
 	@$(PY) -m infra.lint_variants
 	$(CHECKS)/bin/checkov --framework cloudformation --skip-download --compact --quiet -d build/lint
+	$(CHECKS)/bin/python infra/checks/validate_templates.py $(TEMPLATES) build/lint/*.json
 
 audit-dependencies: .venv/.installed $(CHECKS)/.installed ## is anything known against the locked versions?
 	@$(PY) -m infra.dependency_audit
@@ -216,7 +217,7 @@ clean: ## remove what was built, but no environment and no deployment
 	@touch $@
 
 $(CHECKS)/.installed: infra/checks/requirements.lock
-	@echo 'installing the checks (checkov, pip-audit) ...' >&2
+	@echo 'installing the checks (checkov, pip-audit, cloudformation-validate) ...' >&2
 	@$(PYTHON) -m venv $(CHECKS) || { echo 'make: the venv module of $(PYTHON) does not work' >&2; exit 1; }
 	@$(CHECKS)/bin/python -m pip install -qq --disable-pip-version-check --require-hashes -r $<
 	@touch $@

@@ -3,18 +3,28 @@
 A key says nothing of the bytes under it: whoever may put an object there could have been first. So a zip counts as
 uploaded only if S3's own SHA-256 of it is that of the zip at hand, and stacks name its version, which
 stays as it is.
+
+For some minutes after versioning was first enabled on a bucket, S3 may give an object no version, or answer 404 for
+one that it has just taken. So a stack is told of a version only when S3 shows it.
 """
 
 import hashlib
 from base64 import b64encode
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
+import tenacity
 from botocore.exceptions import ClientError
 
 from infra.errors import OperatorError
 from infra.package import Package
+from infra.progress import Progress
 
+VERSIONING_SECONDS = 900  # after which AWS's documentation calls a bucket's versioning settled
+QUIET_SECONDS = 10  # before it is told that this takes long
+_MISSING = {"404", "NoSuchKey", "NoSuchVersion", "NotFound"}
 NOT_UPLOADED = "not-uploaded-yet"
+Answer = TypeVar("Answer")
 # 403: who may not list is not told that it is absent; who may not write either learns that by the put
 _NOT_SEEN = {"403", "404", "NoSuchBucket", "NoSuchKey", "NotFound"}
 
@@ -36,16 +46,67 @@ def uploaded_version(s3: Any, package: Package, bucket: str) -> str | None:
     return _named(found.get("VersionId")) if same else None
 
 
-def upload(s3: Any, package: Package, bucket: str) -> str:
-    """The version that holds the zip's bytes; puts them there unless they are the latest already."""
+def upload(s3: Any, package: Package, bucket: str, progress: Progress, poll_seconds: float) -> str:
+    """The version that holds the zip's bytes, as soon as S3 shows it; puts them there if need be."""
     version = uploaded_version(s3, package, bucket)
     if version is None:
+        refuse_unversioned(s3, bucket)
         body = package.zip_path.read_bytes()
-        put = s3.put_object(Bucket=bucket, Key=code_key(package), Body=body, ChecksumSHA256=_sha256(body))
-        version = _named(put.get("VersionId"))
-    if version is None:
-        raise OperatorError(f"the bucket {bucket} keeps no versions, so that what Lambda runs could be exchanged")
+        unversioned = f"the bucket {bucket} gives objects no version yet"
+        version = _first_answer(lambda: _put(s3, package, bucket, body), unversioned, progress, poll_seconds)
+    found, unseen = version, f"{bucket}/{code_key(package)} cannot be seen yet"
+    _first_answer(lambda: _shows(s3, package, bucket, found), unseen, progress, poll_seconds)
     return version
+
+
+def refuse_unversioned(s3: Any, bucket: str) -> None:
+    """Raises if the bucket is to keep no versions: that will not change by itself."""
+    if s3.get_bucket_versioning(Bucket=bucket).get("Status") != "Enabled":
+        raise OperatorError(f"the bucket {bucket} keeps no versions, so that what Lambda runs could be exchanged")
+
+
+def _put(s3: Any, package: Package, bucket: str, body: bytes) -> str | None:
+    """The version that S3 has given it; None if it gave none."""
+    put = s3.put_object(Bucket=bucket, Key=code_key(package), Body=body, ChecksumSHA256=_sha256(body))
+    return _named(put.get("VersionId"))
+
+
+def _shows(s3: Any, package: Package, bucket: str, version: str) -> bool:
+    """Whether S3 answers for this very version; who may not look is not told, and goes on."""
+    try:
+        s3.head_object(Bucket=bucket, Key=code_key(package), VersionId=version)
+    except ClientError as error:
+        if error.response["Error"]["Code"] in _MISSING:
+            return False
+        if error.response["Error"]["Code"] != "403":
+            raise
+    return True
+
+
+def _first_answer(
+    ask: Callable[[], Answer | None], problem: str, progress: Progress, poll_seconds: float
+) -> Answer:
+    """Asks again until there is an answer, says so when that takes long, and ends it after 15 minutes."""
+    told = False
+
+    def tell(state: tenacity.RetryCallState) -> None:
+        nonlocal told
+        if not told and (state.seconds_since_start or 0) >= QUIET_SECONDS:
+            told = True
+            progress.say(f"{problem}: S3 may need up to 15 minutes after versioning was first enabled; waiting")
+
+    retrying = tenacity.Retrying(
+        wait=tenacity.wait_fixed(poll_seconds),
+        stop=tenacity.stop_after_delay(VERSIONING_SECONDS),
+        retry=tenacity.retry_if_result(lambda answer: not answer),
+        before_sleep=tell,
+    )
+    try:
+        answer = retrying(ask)
+    except tenacity.RetryError:
+        raise OperatorError(f"{problem}, and did not within 15 minutes: run it again later") from None
+    assert answer is not None  # noqa: S101 - what is nothing is asked for again
+    return answer
 
 
 def _named(version: str | None) -> str | None:

@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from botocore import exceptions
 from botocore.exceptions import BotoCoreError, ClientError
 
+from infra.reasons import on_screen
+
 _GONE = {
     "NoSuchBucket",
     "404",
@@ -73,13 +75,14 @@ def rights_problem(error: BotoCoreError | ClientError) -> str | None:
 
 
 def _of_answer(error: ClientError) -> str | None:
-    code, said = error.response["Error"].get("Code", ""), error.response["Error"].get("Message", "")
+    code, told = error.response["Error"].get("Code", ""), error.response["Error"].get("Message", "")
+    said = on_screen(told)
     if code in _EXPIRED:
         return f"the AWS credentials have expired: renew them ({code})"
     if code in _UNKNOWN:
         return f"AWS does not take these credentials ({code}): {said}"
     if code in _DENIED:
-        action = _ACTION.search(said)
+        action = _ACTION.search(told)
         name = action.group(1) if action else error.operation_name
         return f"these credentials may not do {name}: {said}"
     return None

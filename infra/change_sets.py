@@ -2,25 +2,24 @@
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
-from uuid import uuid4
 
-import tenacity
 from botocore.exceptions import BotoCoreError, ClientError
 
 from infra import stack_parameters
-from infra.aws_errors import is_missing_stack, rights_problem
+from infra.aws_errors import is_missing_stack
+from infra.change_set_requests import CREATE, IMPORT, UPDATE, ChangeSetRequests, ToImport
 from infra.errors import OperatorError
 from infra.progress import Progress
-from infra.stack_changes import Change, StackDiff, all_added, losses, read_change
+from infra.reasons import on_screen
+from infra.stack_changes import StackDiff, all_added, losses
 from infra.stack_events import StackEvents, made_and_left
-from infra.stack_status import NEVER_CAME_TO_BE, UNUSABLE, is_settled, refuse_busy, says_nothing_to_do
-from infra.templates import INLINE_LIMIT, Template, to_json
+from infra.stack_status import NEVER_CAME_TO_BE, NOT_IMPORTED, UNUSABLE, is_settled, refuse_busy
+from infra.templates import Template
 
-STACK_SECONDS = 1800
 STALE_SECONDS = 20  # should an emulator tell no events
 RemoveRemains = Callable[[list[tuple[str, str]]], None]  # by type and physical id
 
@@ -47,7 +46,7 @@ class Stacks:
     ) -> None:
         self._cfn = cloudformation
         self._progress = progress
-        self._poll_seconds = poll_seconds
+        self._requests = ChangeSetRequests(cloudformation, poll_seconds)
         self._allow_loss = allow_loss
         self._remove_remains = remove_remains
 
@@ -58,7 +57,7 @@ class Stacks:
 
         Unless that is allowed, a change set that would replace or remove what holds state is refused.
         """
-        exists = self._make_way(name)
+        exists = self.make_way(name)
         events = StackEvents(self._cfn, name, self._progress)
         values = self._choose(name, template, parameters, defaults or {})
         change_set = self._create_change_set(name, template, values, exists=exists)
@@ -70,6 +69,20 @@ class Stacks:
         self._cfn.execute_change_set(ChangeSetName=change_set, StackName=name)
         self._follow(name, events)
         return StackResult(self.outputs(name), changed=True)
+
+    def adopt(
+        self, name: str, template: Template, parameters: dict[str, str], to_import: Sequence[ToImport]
+    ) -> None:
+        """Makes a stack of what is there already. Nothing of it is changed, nor deleted should that fail."""
+        events = StackEvents(self._cfn, name, self._progress)
+        values = [{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()]
+        try:
+            change_set = self._requests.create(name, template, values, IMPORT, to_import)
+            self._cfn.execute_change_set(ChangeSetName=change_set, StackName=name)
+            self._follow(name, events)
+        except OperatorError:
+            self._delete_empty(name)
+            raise
 
     def diff(
         self, name: str, template: Template, parameters: dict[str, str], defaults: dict[str, str] | None = None
@@ -88,10 +101,10 @@ class Stacks:
         change_set = None
         try:
             change_set = self._create_change_set(name, template, values, exists=bool(stack))
-            changes = tuple(self._changes(name, change_set)) if change_set else ()
+            changes = tuple(self._requests.changes(name, change_set)) if change_set else ()
         finally:
             if change_set:
-                self._cfn.delete_change_set(ChangeSetName=change_set, StackName=name)
+                self._requests.delete(name, change_set)
             if not stack:
                 self._delete_empty(name)
         if not stack:
@@ -127,11 +140,11 @@ class Stacks:
         return {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
 
     def template(self, name: str) -> Template | None:
-        """The stack's template as it was sent; None if there is no such stack."""
+        """The stack's template as it was sent; None if there is no such stack, or only an empty one."""
         if self._describe(name) is None:
             return None
-        body = self._cfn.get_template(StackName=name, TemplateStage="Original")["TemplateBody"]
-        template: Template = json.loads(body) if isinstance(body, str) else body
+        body = self._cfn.get_template(StackName=name, TemplateStage="Original").get("TemplateBody")
+        template: Template | None = json.loads(body) if body and isinstance(body, str) else body or None
         return template
 
     def resources(self, name: str) -> list[tuple[str, str]]:
@@ -142,7 +155,7 @@ class Stacks:
         found = (summary for page in pages for summary in page["StackResourceSummaries"])
         return [(each["ResourceType"], each.get("PhysicalResourceId", "")) for each in found]
 
-    def _make_way(self, name: str) -> bool:
+    def make_way(self, name: str) -> bool:
         """Whether the stack exists, after removing the remains of one that never came to be."""
         stack = self._describe(name)
         if stack and stack["StackStatus"] == "DELETE_IN_PROGRESS":
@@ -156,7 +169,7 @@ class Stacks:
                 f"{name} is half deleted ({status}), and would be removed and made anew: "
                 "ALLOW_REPLACEMENT=yes allows it"
             )
-        if status in UNUSABLE:
+        if status in UNUSABLE or self._failed_to_adopt(name, stack):
             self._progress.event(name, status, "removing what is left of an earlier try")
             self._delete_unusable(name)
             return False
@@ -184,58 +197,35 @@ class Stacks:
     def _create_change_set(
         self, name: str, template: Template, parameters: list[stack_parameters.Parameter], *, exists: bool
     ) -> str | None:
-        body = to_json(template)
-        if len(body.encode()) > INLINE_LIMIT:
-            raise OperatorError(f"the template of {name} exceeds {INLINE_LIMIT} bytes")
         try:
-            change_set: str = self._cfn.create_change_set(
-                StackName=name,
-                ChangeSetName=f"jobpipe-{uuid4().hex}",
-                ChangeSetType="UPDATE" if exists else "CREATE",
-                TemplateBody=body,
-                Parameters=parameters,
-                Capabilities=["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM"],
-            )["Id"]
-        except ClientError as error:
-            if says_nothing_to_do(error.response["Error"]["Message"]):
-                return None
-            if rights_problem(error):
-                raise
-            raise OperatorError(f"{name} is refused: {error.response['Error']['Message']}") from None
-        described = self._poll(
-            lambda: self._cfn.describe_change_set(ChangeSetName=change_set, StackName=name),
-            lambda answer: answer["Status"] in {"CREATE_COMPLETE", "FAILED"},
-        )
-        if described["Status"] == "CREATE_COMPLETE":
-            return change_set  # even if it lists no changes: those to outputs are not listed
-        self._cfn.delete_change_set(ChangeSetName=change_set, StackName=name)
-        reason = described.get("StatusReason", "no reason given")
-        if exists and says_nothing_to_do(reason):
-            return None
-        if not exists:
-            self.delete(name)  # the empty stack that the change set made
-        raise OperatorError(f"{name} is refused: {reason}")
-
-    def _changes(self, name: str, change_set: str) -> list[Change]:
-        pages = self._cfn.get_paginator("describe_change_set").paginate(ChangeSetName=change_set, StackName=name)
-        found = (change for page in pages for change in page["Changes"])
-        return [read_change(change["ResourceChange"]) for change in found]
+            return self._requests.create(name, template, parameters, UPDATE if exists else CREATE)
+        except OperatorError:
+            if not exists:
+                self._delete_empty(name)
+            raise
 
     def _refuse_losses(self, name: str, change_set: str) -> None:
-        lost = losses(self._changes(name, change_set))
+        lost = losses(self._requests.changes(name, change_set))
         if lost:
-            self._cfn.delete_change_set(ChangeSetName=change_set, StackName=name)
+            self._requests.delete(name, change_set)
             raise OperatorError(
                 f"{name} would lose what it holds: {'; '.join(map(str, lost))}"
                 " (--allow-replacement, make: ALLOW_REPLACEMENT=yes, goes on all the same)"
             )
 
     def _delete_empty(self, name: str) -> None:
-        """The stack without resources that the change set of a new one makes."""
+        """The stack without resources that a change set of a new one makes, or that a failed import leaves."""
         stack = self._describe(name)
-        if stack and stack["StackStatus"] == "REVIEW_IN_PROGRESS":
+        if stack and (stack["StackStatus"] == "REVIEW_IN_PROGRESS" or self._failed_to_adopt(name, stack)):
             self._cfn.delete_stack(StackName=stack["StackId"])
             self._settled(stack["StackId"])
+
+    def _failed_to_adopt(self, name: str, stack: dict[str, Any]) -> bool:
+        """Whether it is what a failed adoption left: to delete it deletes nothing else."""
+        if stack["StackStatus"] not in NOT_IMPORTED:
+            return False
+        resources = (self.template(name) or {}).get("Resources", {})
+        return all(each.get("DeletionPolicy") == "Retain" for each in resources.values())
 
     def _follow(self, name: str, events: StackEvents) -> None:
         believed = time.monotonic() + STALE_SECONDS
@@ -247,10 +237,12 @@ class Stacks:
             # the status first: events that are there by then are printed before it is believed
             status = self._status(name)
             events.print_new()
+            if status == "REVIEW_IN_PROGRESS" and events.first_failure():
+                return "IMPORT_ROLLBACK_COMPLETE"  # a new stack whose import failed may be so again
             return status if begun else "NOT_BEGUN_IN_PROGRESS"
 
-        status = self._poll(step, is_settled)
-        if status in {"CREATE_COMPLETE", "UPDATE_COMPLETE"}:
+        status = self._requests.wait(step, is_settled)
+        if status in {"CREATE_COMPLETE", "UPDATE_COMPLETE", "IMPORT_COMPLETE"}:
             return
         cause = self._cause(name, events)
         if status in UNUSABLE:
@@ -261,7 +253,7 @@ class Stacks:
 
     def _cause(self, name: str, events: StackEvents) -> str:
         stack = self._describe(name) or {}
-        return events.first_failure() or str(stack.get("StackStatusReason") or "no reason given")
+        return on_screen(events.first_failure() or str(stack.get("StackStatusReason") or "no reason given"))
 
     def _describe(self, name: str) -> dict[str, Any] | None:
         try:
@@ -278,18 +270,7 @@ class Stacks:
         return str((self._describe(name) or {"StackStatus": "GONE"})["StackStatus"])
 
     def _settled(self, name: str) -> str:
-        return str(self._poll(lambda: self._status(name), is_settled))
-
-    def _poll(self, read: Callable[[], Any], done: Callable[[Any], bool]) -> Any:
-        retrying = tenacity.Retrying(
-            wait=tenacity.wait_fixed(self._poll_seconds),
-            stop=tenacity.stop_after_delay(STACK_SECONDS),
-            retry=tenacity.retry_if_result(lambda result: not done(result)),
-        )
-        try:
-            return retrying(read)
-        except tenacity.RetryError:
-            raise OperatorError(f"CloudFormation did not finish in {STACK_SECONDS} s") from None
+        return str(self._requests.wait(lambda: self._status(name), is_settled))
 
 
 def _held(stack: dict[str, Any]) -> dict[str, str | None]:

@@ -13,6 +13,7 @@ from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionEr
 
 from infra.aws_errors import rights_problem
 from infra.errors import OperatorError
+from infra.reasons import on_screen
 from infra.signals import Terminated, terminable
 
 INTERRUPTED = 130
@@ -31,7 +32,7 @@ def run(name: str, command: Callable[[], int | None]) -> int:
         hint = "make deploy-local starts an emulator, and JOBPIPE_PORT says on which port"
         return _say(name, f"nothing answers at {where.scheme}://{where.netloc}: {hint}")
     except (BotoCoreError, ClientError) as error:
-        return _say(name, rights_problem(error) or f"AWS says: {error}")
+        return _say(name, rights_problem(error) or f"AWS says: {on_screen(str(error))}")
     except BrokenPipeError:
         # Whoever read our output has seen enough; the interpreter would complain once more when it closes it.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -19,6 +19,7 @@ from infra.advisories import Ignored, read_ignored
 from infra.command_line import run
 from infra.errors import OperatorError
 from infra.locked_requirements import Locked, read_locked
+from infra.reasons import on_screen
 from infra.settings import ROOT, tool_environment
 
 LOCKS = (
@@ -118,7 +119,7 @@ def _ask(pip_audit: Sequence[str], pins: list[Locked]) -> _Report:
         report = json.loads(done.stdout)
     except ValueError:
         said = (done.stderr.strip().splitlines() or ["no output"])[-1]
-        raise NoAnswerError(said[:240]) from None
+        raise NoAnswerError(on_screen(said)) from None
     return {(each["name"], each["version"]): each["vulns"] for each in report["dependencies"] if "vulns" in each}
 
 

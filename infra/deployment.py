@@ -7,22 +7,24 @@ from functools import partial
 import requests
 import tenacity
 
+from infra.adoption import plan_adoption
 from infra.api_emulation import make_way
 from infra.api_keys import ApiKeys
 from infra.artifacts import code_key, upload
 from infra.change_sets import Stacks
+from infra.concurrency import concurrency_problem
 from infra.errors import OperatorError
 from infra.index_emulation import add_missing_indexes
 from infra.package import Package, package_all
 from infra.parameter_values import check_values
 from infra.progress import Progress
 from infra.retained import delete_remains
-from infra.settings import Settings
+from infra.settings import LOCAL_STAGE, Settings
 from infra.shared_parameters import SharedParameters
 from infra.stack_names import app_stack, foundation_stack, operations_stack
 from infra.stage_file import Deployment, earlier_deployment, write_deployment
 from infra.targets import Target
-from infra.templates import AWS_OWNED, foundation_for, operations, read_template
+from infra.templates import AWS_OWNED, Template, foundation_for, operations, read_template
 
 HEALTH_SECONDS = 60
 KEY_SECONDS = 60
@@ -47,10 +49,12 @@ class Deployer:
             if self.overrides or not self.target.endpoint_url:  # before anything is changed
                 self.check_overrides(packaging.result())
                 self.check_encryption()
+                self.check_concurrency(packaging.result())
             given, defaults = self.parameters()
             template = foundation_for(self.stage)
             shared = SharedParameters(self._stacks(), self.progress, defaults)
             stack = foundation_stack(self.stage)
+            self.adopt(stack, template)
             wanted = shared.given_to(stack, template, given)
             foundation = self._stacks().deploy(stack, template, wanted, defaults).outputs
             if self.target.endpoint_url:
@@ -62,11 +66,27 @@ class Deployer:
         deployment = self._describe(foundation, outputs, self.api_key(outputs["UsagePlanId"]))
         write_deployment(self.settings.state_dir, deployment)  # whatever comes now, the stage can be used
         stack, template = operations_stack(self.stage), operations()
-        self._stacks().deploy(stack, template, shared.given_to(stack, template, given | foundation), defaults)
+        wanted = shared.given_to(stack, template, given | foundation)
+        made = self._stacks().deploy(stack, template, wanted, defaults)
+        if made.changed and self.target.endpoint_url:
+            self.progress.say(
+                "an emulator gives the dashboard and the alarms no data: make stats tells how the stage is"
+            )
         wait_until_healthy(deployment.base_url)
         if not wait_for_key(deployment.base_url, deployment.api_key, good=True):
             self.progress.say("API Gateway does not take the key yet; that may last some minutes")
         return deployment
+
+    def adopt(self, stack: str, template: Template) -> None:
+        """Takes over what outlived a foundation whose stack was deleted by hand, before anything is made anew."""
+        if self.stage == LOCAL_STAGE or self._stacks().make_way(stack):
+            return
+        adoption = plan_adoption(self.target, self.stage, template, self.overrides)
+        if adoption is None:
+            return
+        for line in adoption.told():
+            self.progress.say(f"{stack}: {line}")
+        self._stacks().adopt(stack, adoption.template, adoption.parameters, adoption.to_import)
 
     def parameters(self) -> tuple[dict[str, str], dict[str, str]]:
         """What is given for every stack, and what is taken where a stack has no value yet."""
@@ -87,6 +107,17 @@ class Deployer:
         if held != AWS_OWNED and self.overrides.get("Encryption") == AWS_OWNED:
             raise OperatorError(f"documents of {self.stage} are encrypted with its own key: there is no way back")
 
+    def check_concurrency(self, packages: dict[str, Package]) -> None:
+        """Refuses what the account's Lambda would refuse, and says what it cannot run at once."""
+        if self.target.endpoint_url:  # emulators have no limit
+            return
+        given, defaults = self.parameters()
+        stack, template = app_stack(self.stage, "worker"), read_template(packages["worker"].template_path)
+        planned = self._stacks().planned(stack, template, given, defaults)
+        problem = concurrency_problem(self.target.client("lambda"), stack, planned)
+        if problem:
+            self.progress.say(problem)
+
     def _stacks(self) -> Stacks:
         cloudformation = self.target.client("cloudformation")
         return Stacks(
@@ -98,7 +129,8 @@ class Deployer:
         )
 
     def _deploy_app(self, package: Package, given: dict[str, str], shared: SharedParameters) -> dict[str, str]:
-        version = upload(self.target.client("s3"), package, given["ArtifactsBucket"])
+        s3, bucket = self.target.client("s3"), given["ArtifactsBucket"]
+        version = upload(s3, package, bucket, self.progress, self.target.poll_seconds)
         code = {"CodeKey": code_key(package), "CodeVersion": version}
         template = read_template(package.template_path)
         if package.app == "api" and self.target.endpoint_url:

@@ -15,6 +15,7 @@ from packaging.utils import canonicalize_name, parse_wheel_filename
 
 from infra.errors import OperatorError
 from infra.locked_requirements import Locked, read_locked
+from infra.reasons import on_screen
 from infra.settings import tool_environment
 
 _CHALICE = "chalice"
@@ -46,7 +47,7 @@ def fetch_wheels(requirements: Path, tools_lock: Path, folder: Path) -> list[Dis
     if done.returncode:
         said = done.stderr.strip().splitlines() or ["no output"]
         why = next((line for line in said if line.startswith("ERROR: ")), said[-1])
-        raise OperatorError(f"the wheels for {requirements.parent.name} cannot be fetched: {why[:240]}")
+        raise OperatorError(f"the wheels for {requirements.parent.name} cannot be fetched: {on_screen(why)}")
     return [_read_wheel(path, locked) for path in sorted(folder.glob("*.whl"))]
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from infra.errors import OperatorError
+from infra.reasons import on_screen
 from infra.settings import ROOT, compose_environment
 from infra.signals import uninterrupted
 
@@ -119,4 +120,4 @@ def compose_command() -> list[str]:
 
 def last_line(done: Done) -> str:
     """What a command said last, above all of its errors."""
-    return ((done.stderr or done.stdout).strip().splitlines() or ["no output"])[-1]
+    return on_screen(((done.stderr or done.stdout).strip().splitlines() or ["no output"])[-1])

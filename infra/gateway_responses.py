@@ -28,6 +28,17 @@ _GIVEN_UP = (
     "The request was not answered in time. It may still have taken effect; an Idempotency-Key makes a retry safe."
 )
 
+# The gateway could not run the function, or lost it: a Lambda throttle among others. Not that it waited too long.
+_NOT_RUN = (
+    "The gateway could not have the request run, for instance since no execution was free. An Idempotency-Key makes"
+    " a retry safe."
+)
+# Here too: AWS documents a 500 where Lambda refuses an invocation, as it does when it throttles.
+_FAILED = (
+    "The gateway could not have the request run, or got no proper answer; try again later. An Idempotency-Key makes"
+    " a retry safe."
+)
+
 GATEWAY_RESPONSES = (
     GatewayResponse("INVALID_API_KEY", 403, "forbidden", "Forbidden", _NO_KEY),
     GatewayResponse("ACCESS_DENIED", 403, "forbidden", "Forbidden", "This is not allowed."),
@@ -51,15 +62,11 @@ GATEWAY_RESPONSES = (
         "Send JSON.",
     ),
     GatewayResponse("INTEGRATION_TIMEOUT", 504, "timeout", "Gateway time-out", _GIVEN_UP, retry_after=1),
-    GatewayResponse("INTEGRATION_FAILURE", 504, "timeout", "Gateway time-out", _GIVEN_UP, retry_after=1),
-    GatewayResponse("DEFAULT_4XX", None, "bad-request", "Bad request", "The gateway refused the request."),
     GatewayResponse(
-        "DEFAULT_5XX",
-        None,
-        "internal-error",
-        "Something went wrong on our side",
-        "The gateway failed; try again later.",
+        "INTEGRATION_FAILURE", 503, "unavailable", "The service cannot take this now", _NOT_RUN, retry_after=1
     ),
+    GatewayResponse("DEFAULT_4XX", None, "bad-request", "Bad request", "The gateway refused the request."),
+    GatewayResponse("DEFAULT_5XX", None, "internal-error", "Something went wrong on our side", _FAILED),
 )
 
 

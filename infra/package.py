@@ -24,6 +24,7 @@ from infra.command_line import run
 from infra.errors import OperatorError
 from infra.file_lock import file_lock
 from infra.our_files import app_files, package_files
+from infra.reasons import on_screen
 from infra.settings import BUILD_DIR, ROOT, tool_environment
 from jobpipe import __version__
 
@@ -133,7 +134,7 @@ def _run_chalice(app: str, build: Path) -> None:
         said = (done.stderr or done.stdout).strip()
         (build / "chalice.log").write_text(said + "\n")
         raise OperatorError(
-            f"chalice cannot package {APPS[app]}: {said.splitlines()[-1] if said else 'no output'}"
+            f"chalice cannot package {APPS[app]}: {on_screen(said.splitlines()[-1]) if said else 'no output'}"
             f" (see {build / 'chalice.log'})"
         )
 

@@ -3,6 +3,8 @@
 from rich.console import Console
 from rich.markup import escape
 
+from infra.reasons import on_screen
+
 _STYLES = (("FAILED", "bold red"), ("ROLLBACK", "yellow"), ("COMPLETE", "green"))
 
 
@@ -18,7 +20,7 @@ class Progress:
     def event(self, stack: str, status: str, what: str, reason: str = "") -> None:
         """One step of one stack."""
         style = next((style for part, style in _STYLES if part in status), "default")
-        tail = f"  {escape(reason)}" if reason else ""
+        tail = f"  {escape(on_screen(reason))}" if reason else ""
         self._console.print(f"  {escape(stack):28} [{style}]{status:18}[/] {escape(what)}{tail}")
 
     def marked(self, line: str, style: str) -> None:

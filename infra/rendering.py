@@ -79,6 +79,7 @@ class Rendered:
             "Ref": lambda name: _NO_VALUE if name == "AWS::NoValue" else self._values.get(name, name),
             "Fn::GetAtt": ".".join,
             "Fn::Sub": self._sub,
+            "Fn::Join": lambda parts: str(parts[0]).join(map(str, self._render(parts[1]))),
             "Fn::If": lambda parts: self._render(parts[1] if self.holds(parts[0]) else parts[2]),
             "Fn::Equals": lambda sides: len(set(map(str, self._render(sides)))) == 1,
             "Fn::Not": lambda condition: not self._render(condition[0]),

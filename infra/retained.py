@@ -8,7 +8,7 @@ from infra.aws_errors import suppress_gone
 from infra.errors import OperatorError
 from infra.progress import Progress
 from infra.targets import Target
-from infra.templates import foundation_for
+from infra.templates import Template, foundation_for
 
 _NAMES = {
     "AWS::DynamoDB::Table": "TableName",
@@ -29,14 +29,21 @@ class Held:
 
 def held_by(target: Target, stage: str) -> list[Held]:
     """Every resource of the stage that holds state, whether it is there or not."""
+    template = foundation_for(stage)
+    return [
+        Held(template["Resources"][each]["Type"], name) for each, name in names(target, stage, template).items()
+    ]
+
+
+def names(target: Target, stage: str, template: Template) -> dict[str, str]:
+    """By logical id, the names that the template gives in this stage to what holds state, but for the key."""
     values = {"Stage": stage, "AWS::AccountId": target.account(), "AWS::Region": target.region}
-    held = []
-    for resource in foundation_for(stage)["Resources"].values():
-        kind = resource["Type"]
-        if kind in _NAMES:
-            pattern = resource["Properties"][_NAMES[kind]]["Fn::Sub"]
-            held.append(Held(kind, _PLACEHOLDER.sub(lambda match: values[match.group(1)], pattern)))
-    return held
+    found = {}
+    for logical_id, resource in template["Resources"].items():
+        if resource["Type"] in _NAMES:
+            pattern = resource["Properties"][_NAMES[resource["Type"]]]["Fn::Sub"]
+            found[logical_id] = _PLACEHOLDER.sub(lambda match: values[match.group(1)], pattern)
+    return found
 
 
 def of_kind(held: list[Held], kind: str) -> Iterator[str]:

@@ -45,8 +45,13 @@ def read_settings() -> Settings:
         port=int(port),
         endpoint_url=(os.environ.get("AWS_ENDPOINT_URL") or "").rstrip("/") or None,
         localstack_image=os.environ.get("LOCALSTACK_IMAGE") or LOCALSTACK_IMAGE,
-        state_dir=Path(os.environ.get("JOBPIPE_STATE_DIR") or ROOT / ".jobpipe").resolve(),
+        state_dir=state_dir(),
     )
+
+
+def state_dir() -> Path:
+    """Where stage files and logs are kept."""
+    return Path(os.environ.get("JOBPIPE_STATE_DIR") or ROOT / ".jobpipe").resolve()
 
 
 def check_stage(stage: str) -> str:

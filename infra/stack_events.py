@@ -1,5 +1,7 @@
 """What CloudFormation tells of a stack while it changes it."""
 
+from collections.abc import Iterator
+from itertools import takewhile
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -11,34 +13,33 @@ _CANCELLED = "cancelled"  # what CloudFormation says of resources that fell with
 
 
 class StackEvents:
-    """The events of one stack, from now on; those before are passed over."""
+    """The events of one stack, from now on.
+
+    CloudFormation tells the newest first and keeps 90 days of them: each look stops at the last known event.
+    """
 
     def __init__(self, cloudformation: Any, name: str, progress: Progress) -> None:
         self._cfn = cloudformation
         self._name = name
         self._progress = progress
-        self._old = {event["EventId"] for event in self._read()}
-        self._printed = set(self._old)
+        self._new: list[dict[str, Any]] = []  # oldest first
+        newest: list[dict[str, Any]] = next((page["StackEvents"][:1] for page in self._pages()), [])
+        self._last_known = newest[0]["EventId"] if newest else None
 
     @property
     def has_begun(self) -> bool:
         """Whether anything was told since."""
-        return self._printed != self._old
+        return bool(self._new)
 
     def print_new(self) -> None:
         """Prints what came since the last call."""
-        for event in self._read():
-            if event["EventId"] not in self._printed:
-                self._printed.add(event["EventId"])
-                self._print(event)
+        for event in self._read_new():
+            self._print(event)
 
     def first_failure(self) -> str | None:
         """The cause, where one failed."""
-        failed = [
-            event
-            for event in self._read()
-            if event["EventId"] not in self._old and event["ResourceStatus"].endswith("FAILED")
-        ]
+        self._read_new()
+        failed = [event for event in self._new if event["ResourceStatus"].endswith("FAILED")]
         causes = [event for event in failed if _CANCELLED not in event.get("ResourceStatusReason", "").lower()]
         # a stack's own event comes after, and repeats, its resources'
         causes.sort(key=lambda event: event["ResourceType"] == "AWS::CloudFormation::Stack")
@@ -56,15 +57,26 @@ class StackEvents:
         reason = event.get("ResourceStatusReason", "") if "FAILED" in status else ""
         self._progress.event(event["StackName"], status, what, reason)
 
-    def _read(self) -> list[dict[str, Any]]:
-        """Oldest first."""
+    def _read_new(self) -> list[dict[str, Any]]:
+        """Those since the last look, oldest first."""
+        found: list[dict[str, Any]] = []
+        for page in self._pages():
+            fresh = list(takewhile(lambda event: event["EventId"] != self._last_known, page["StackEvents"]))
+            found += fresh
+            if len(fresh) < len(page["StackEvents"]):
+                break
+        if found:
+            self._last_known = found[0]["EventId"]
+        self._new += found[::-1]
+        return found[::-1]
+
+    def _pages(self) -> Iterator[dict[str, Any]]:
+        """Newest first, each read when it is asked for; none of a stack that is not there."""
         try:
-            pages = self._cfn.get_paginator("describe_stack_events").paginate(StackName=self._name)
-            return [event for page in pages for event in page["StackEvents"]][::-1]
+            yield from self._cfn.get_paginator("describe_stack_events").paginate(StackName=self._name)
         except ClientError as error:
-            if is_missing_stack(error):
-                return []
-            raise
+            if not is_missing_stack(error):
+                raise
 
 
 def made_and_left(cloudformation: Any, stack_id: str) -> list[tuple[str, str]]:

@@ -4,6 +4,7 @@ from infra.errors import OperatorError
 
 UNUSABLE = {"ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "REVIEW_IN_PROGRESS", "DELETE_FAILED"}
 NEVER_CAME_TO_BE = {"ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED"}  # so that it never held anybody's data
+NOT_IMPORTED = {"IMPORT_ROLLBACK_COMPLETE", "IMPORT_ROLLBACK_FAILED"}
 _NOTHING_TO_DO = ("didn't contain changes", "no updates are to be performed", "no changes")
 
 

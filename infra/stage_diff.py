@@ -2,11 +2,13 @@
 
 from dataclasses import replace
 
+from infra.adoption import plan_adoption
 from infra.artifacts import NOT_UPLOADED, code_key, uploaded_version
 from infra.change_sets import Stacks
 from infra.deployment import Deployer
 from infra.package import package_all
 from infra.progress import Progress
+from infra.settings import LOCAL_STAGE
 from infra.shared_parameters import SharedParameters
 from infra.stack_changes import Change, StackDiff, all_added
 from infra.stack_names import app_stack, foundation_stack, operations_stack
@@ -21,13 +23,17 @@ def stage_diff(deployer: Deployer) -> list[StackDiff]:
     packages = package_all()
     deployer.check_overrides(packages)
     deployer.check_encryption()
+    deployer.check_concurrency(packages)
     given, defaults = deployer.parameters()
     target = deployer.target
     may_lose = deployer.allow_replacement
     stacks = Stacks(target.client("cloudformation"), deployer.progress, target.poll_seconds, allow_loss=may_lose)
     shared = SharedParameters(stacks, deployer.progress, defaults)
     name, template = foundation_stack(deployer.stage), foundation_for(deployer.stage)
-    diffs = [stacks.diff(name, template, shared.given_to(name, template, given), defaults)]
+    diffs = [
+        _adopted(deployer, stacks, name, template)
+        or stacks.diff(name, template, shared.given_to(name, template, given), defaults)
+    ]
     foundation = stacks.outputs(name)
     for app in ("worker", "api"):
         package = packages[app]
@@ -45,6 +51,20 @@ def stage_diff(deployer: Deployer) -> list[StackDiff]:
             *(replace(diff, note=f"{diff.note}; {_NEW_KEY}".removeprefix("; ")) for diff in diffs[1:]),
         ]
     return diffs
+
+
+def _adopted(deployer: Deployer, stacks: Stacks, name: str, template: Template) -> StackDiff | None:
+    """Of a foundation whose stack is gone and whose resources are there; no change set could show that."""
+    if deployer.stage == LOCAL_STAGE or stacks.template(name) is not None:
+        return None
+    adoption = plan_adoption(deployer.target, deployer.stage, template, deployer.overrides)
+    if adoption is None:
+        return None
+    taken = {each["LogicalResourceId"]: "import" for each in adoption.to_import}
+    made = dict.fromkeys(adoption.missing, "add")
+    resources = template["Resources"]
+    changes = tuple(Change(action, resources[each]["Type"], each) for each, action in (taken | made).items())
+    return StackDiff(name, changes, note="; ".join(adoption.told()))
 
 
 def _as_emulated(diff: StackDiff) -> StackDiff:

@@ -16,7 +16,8 @@ Template = dict[str, Any]
 FOUNDATION = ROOT / "infra" / "foundation.yaml"
 OPERATIONS = ROOT / "infra" / "operations.yaml"
 DASHBOARD = ROOT / "infra" / "dashboard.yaml"
-AWS_OWNED = "aws-owned"  # the parameter EncryptionKey of a stage without a key of its own
+AWS_OWNED = "aws-owned"  # the parameter EncryptionKey of a stage without a key of its own, and Encryption
+CUSTOMER_MANAGED = "customer-managed"  # Encryption of one that has a key of its own
 INLINE_LIMIT = 51_200  # bytes that CloudFormation takes without a bucket
 _REST_API = "RestAPI"  # the logical id that Chalice gives
 _STAGE_SKIPS = {  # what checkov asks of the API's stage, and why it is not so; SAM has no place for it
@@ -121,13 +122,24 @@ def _finish_api(template: Template) -> None:
         if resource["Type"] == "AWS::ApiGateway::Deployment":
             # A deployment is a picture of the API taken when it is made. SAM gives it a new name when the body
             # changes, and the body has the same responses.
-            resource["DependsOn"] = sorted(responses)
+            _after(resource, sorted(responses), condition="HasRestApiId")
             del resource["Properties"]["StageName"]  # SAM makes a second stage, called Stage
-            resource["Metadata"] = _lint_ignores("E3005")  # CloudFormation skips dependencies that do not exist
         if resource["Type"] == "AWS::ApiGateway::Stage":
             skips = [{"id": check, "comment": reason} for check, reason in _STAGE_SKIPS.items()]
             resource["Metadata"] = {"checkov": {"skip": skips}}
     resources[_REST_API]["Metadata"] = _lint_ignores("W3660")  # body and resources never both count
+
+
+def _after(deployment: Template, others: list[str], condition: str) -> None:
+    """Makes the deployment wait for resources that exist under a condition only.
+
+    A DependsOn cannot be conditional, and AWS's validator takes one on a conditional resource for an error. A
+    reference can be, and CloudFormation and the emulators go by references too.
+    """
+    described = deployment["Properties"]["Description"]
+    names = [{"Ref": each} for each in others]
+    told = {"Fn::Join": [" ", [described, "after", *names]]}
+    deployment["Properties"]["Description"] = {"Fn::If": [condition, told, described]}
 
 
 def _lint_ignores(*rules: str) -> Template:

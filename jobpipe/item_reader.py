@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from jobpipe.errors import NotFound
+from jobpipe.errors import InternalError, NotFound, Unavailable
 from jobpipe.item import DocumentRef, StoredItem
 from jobpipe.missing import missing
 from jobpipe.ports import DocumentStore, ItemStore
@@ -18,20 +18,29 @@ def read_item(items: ItemStore, documents: DocumentStore, item_id: str) -> tuple
     item = items.get(item_id)
     if item is None:
         raise NotFound(f"There is no item {item_id}.")
-    ref, text = _document(documents, item)
+    found = _document(documents, item)
+    if found is None:
+        raise not_found(item)
+    ref, text = found
     return (item if ref == item.document else replace(item, document=ref)), text
 
 
-def document_text(documents: DocumentStore, item: StoredItem) -> str:
-    """The document of this row, also when a later version has been committed since the row was read."""
-    return _document(documents, item)[1]
+def document_text(documents: DocumentStore, item: StoredItem) -> str | None:
+    """The document of this row, also when a later version has been committed since the row was read.
+
+    None if the bucket does not find it: `not_found` tells what that means.
+    """
+    found = _document(documents, item)
+    return None if found is None else found[1]
 
 
-def _document(documents: DocumentStore, item: StoredItem) -> tuple[DocumentRef, str]:
+def not_found(item: StoredItem) -> Unavailable | InternalError:
+    """The error for a committed document that the bucket does not find."""
+    return missing(f"The document of item {item.item_id}", item.updated_at)
+
+
+def _document(documents: DocumentStore, item: StoredItem) -> tuple[DocumentRef, str] | None:
     if item.inline is not None:
         return item.document, item.inline
     # By its S3 version, so that the clean-up of a later commit cannot take it away between the two reads.
-    found = documents.get(item.document)
-    if found is None:
-        raise missing(f"The document of item {item.item_id}", item.updated_at)
-    return found
+    return documents.get(item.document)

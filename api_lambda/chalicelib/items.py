@@ -6,7 +6,7 @@ from jobpipe import etags
 from jobpipe.commands import CreateItem, DeleteItem, MergePatch, SetFields
 from jobpipe.errors import InternalError
 from jobpipe.item import item_json
-from jobpipe.item_reader import document_text, missing, read_item
+from jobpipe.item_reader import document_text, not_found, read_item
 from jobpipe.item_rules import check_fields_to_set, check_merge_patch, check_new_document
 from jobpipe.metrics import FAULTS, UNAVAILABLE, meter
 from jobpipe.telemetry import logger
@@ -70,7 +70,7 @@ def list_items(request: HttpRequest, services: Services) -> HttpResponse:
     for item in stored.items:
         text = document_text(services.documents, item)
         if text is None:
-            why = missing(item)
+            why = not_found(item)
             logger.error("document missing", exc_info=why, extra={"item_id": item.item_id})
             metric = FAULTS if isinstance(why, InternalError) else metric
             page.unreadable.append(item.item_id)

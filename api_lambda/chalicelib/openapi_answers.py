@@ -44,11 +44,12 @@ GATEWAY = (
     Refused(429, "too-many-requests", "Too many requests"),
     Refused(500, "internal-error", _OUR_SIDE, says_status=False),
     Refused(502, "internal-error", _OUR_SIDE, says_status=False),  # the Lambda died
+    Refused(503, "unavailable", "The service cannot take this now"),  # the Lambda was not run
     Refused(504, "timeout", "Gateway time-out"),
 )
 
 _BY_STATUS = {refused.status: refused for refused in GATEWAY}
-FROM_GATEWAY = tuple(_BY_STATUS[status] for status in (400, 429, 500, 502, 504))
+FROM_GATEWAY = tuple(_BY_STATUS[status] for status in (400, 429, 500, 502, 503, 504))
 """What any request may be answered with."""
 NO_KEY = _BY_STATUS[403]
 BODY_FROM_GATEWAY = tuple(_BY_STATUS[status] for status in (413, 415))

@@ -19,6 +19,7 @@ from infra.emulator import processes
 from infra.emulator.venv import ensure_venv
 from infra.errors import OperatorError
 from infra.file_lock import file_lock
+from infra.reasons import on_screen
 from infra.settings import EMULATOR_VENV
 
 START_SECONDS = 120
@@ -137,7 +138,7 @@ class Emulator:
             said = self.log_file.read_text(errors="replace").strip().splitlines() or ["no output"]
             if _listening(self.port):
                 raise PortTakenError(self.port)
-            raise OperatorError(f"the emulator ended at once: {said[-1]} (see {self.log_file})")
+            raise OperatorError(f"the emulator ended at once: {on_screen(said[-1])} (see {self.log_file})")
 
     def _healthy_or_ended(self, process: subprocess.Popen[bytes]) -> bool:
         if process.poll() is not None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from infra.errors import OperatorError
 from infra.file_lock import file_lock
+from infra.reasons import on_screen
 from infra.settings import EMULATOR_VENV, tool_environment
 
 LOCK_FILE = Path(__file__).with_name("requirements.lock")
@@ -30,4 +31,4 @@ def _run(command: list[str]) -> None:
     done = subprocess.run(command, env=tool_environment(), capture_output=True, text=True, check=False)
     if done.returncode:
         said = (done.stderr or done.stdout).strip().splitlines() or ["no output"]
-        raise OperatorError(f"the emulator cannot be installed: {said[-1]}")
+        raise OperatorError(f"the emulator cannot be installed: {on_screen(said[-1])}")

@@ -19,6 +19,7 @@ from scripts.cost.usage import Usage
 _CONSOLE = ROOT / "api_lambda" / "chalicelib" / "console"
 _SECONDS_OF_MONTH = 730 * 3600
 _QUEUES = 2  # commands, dead letters
+_BILLED_ROTATIONS = 2  # of a key, whose later ones are free
 _GATEWAY_METRICS = 5  # of each method: Count, Latency, IntegrationLatency, 4XXError, 5XXError
 
 
@@ -71,5 +72,13 @@ def month(data: Data) -> Mapping[str, tuple[str, Usage]]:
         "the gateway's detailed metrics": (
             f"up to {gateway}: {_GATEWAY_METRICS} for each of {len(ROUTES)} methods; only where requests come",
             Usage.of(metric_month=gateway),
+        ),
+        "a key of the stage's own, in its first year": (
+            "only with Encryption=customer-managed",
+            Usage.of(kms_key_month=1),
+        ),
+        "the same after its second rotation": (
+            f"it turns every year, and the first {_BILLED_ROTATIONS} turns are billed",
+            Usage.of(kms_key_month=1, kms_rotation_month=_BILLED_ROTATIONS),
         ),
     }

@@ -8,12 +8,17 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
+from botocore.stub import ANY, Stubber
+from rich.console import Console
 
+from infra import artifacts
 from infra.artifacts import code_key, upload, uploaded_version
 from infra.errors import OperatorError
 from infra.package import Package
+from infra.progress import Progress
 from tests.embedded import embedded
 from tests.infra.rendered import rendered
+from tests.stubbed import a_client
 
 
 @pytest.fixture(scope="module")
@@ -37,6 +42,10 @@ def package(tmp_path: Path) -> Package:
     return Package("api", path, tmp_path / "template.json", "c0ffee", rebuilt=False)
 
 
+def uploaded(s3: Any, package: Package, bucket: str, console: Console | None = None) -> str:
+    return upload(s3, package, bucket, Progress(console or Console(quiet=True)), 0.01)
+
+
 def held(s3: Any, bucket: str, package: Package, version: str) -> bytes:
     body: bytes = s3.get_object(Bucket=bucket, Key=code_key(package), VersionId=version)["Body"].read()
     return body
@@ -46,23 +55,23 @@ def test_what_lies_there_already_is_not_taken_for_the_zip(s3: Any, bucket: str, 
     s3.put_object(Bucket=bucket, Key=code_key(package), Body=b"theirs", ChecksumAlgorithm="SHA256")
 
     assert uploaded_version(s3, package, bucket) is None
-    assert held(s3, bucket, package, upload(s3, package, bucket)) == b"ours"
+    assert held(s3, bucket, package, uploaded(s3, package, bucket)) == b"ours"
 
 
 def test_what_is_put_there_later_is_another_version(s3: Any, bucket: str, package: Package) -> None:
-    first = upload(s3, package, bucket)
+    first = uploaded(s3, package, bucket)
     s3.put_object(Bucket=bucket, Key=code_key(package), Body=b"theirs", ChecksumAlgorithm="SHA256")
 
     assert held(s3, bucket, package, first) == b"ours"
-    second = upload(s3, package, bucket)
+    second = uploaded(s3, package, bucket)
     assert second != first
     assert held(s3, bucket, package, second) == b"ours"
 
 
 def test_a_zip_that_is_there_is_not_sent_again(s3: Any, bucket: str, package: Package) -> None:
-    version = upload(s3, package, bucket)
+    version = uploaded(s3, package, bucket)
 
-    assert upload(s3, package, bucket) == uploaded_version(s3, package, bucket) == version
+    assert uploaded(s3, package, bucket) == uploaded_version(s3, package, bucket) == version
     assert len(s3.list_object_versions(Bucket=bucket)["Versions"]) == 1
 
 
@@ -70,7 +79,7 @@ def test_a_bucket_that_keeps_no_versions_is_refused(s3: Any, package: Package) -
     s3.create_bucket(Bucket="without-versions")
 
     with pytest.raises(OperatorError, match="without-versions keeps no versions"):
-        upload(s3, package, "without-versions")
+        uploaded(s3, package, "without-versions")
 
 
 class Refusing:
@@ -83,6 +92,9 @@ class Refusing:
     def head_object(self, **_: str) -> None:
         raise ClientError({"Error": {"Code": self.code, "Message": "no"}}, "HeadObject")
 
+    def get_bucket_versioning(self, **_: str) -> dict[str, str]:
+        return {"Status": "Enabled"}
+
     def put_object(self, *, Bucket: str, Key: str, **_: Any) -> dict[str, str]:  # noqa: N803  # boto3's names
         self.put.append(f"{Bucket}/{Key}")
         return {"VersionId": "v"}
@@ -91,10 +103,63 @@ class Refusing:
 def test_a_zip_that_may_not_be_looked_for_is_put(package: Package) -> None:
     may_put = Refusing("403")
 
-    assert upload(may_put, package, "bucket") == "v"
+    assert uploaded(may_put, package, "bucket") == "v"
     assert may_put.put == ["bucket/api/c0ffee.zip"]
     with pytest.raises(ClientError):
-        upload(Refusing("500"), package, "bucket")
+        uploaded(Refusing("500"), package, "bucket")
+
+
+@pytest.fixture
+def settling(package: Package) -> Iterator[tuple[Any, Stubber]]:
+    """S3 just after versioning was first enabled, when there is no such zip yet."""
+    client = a_client("s3")
+    with Stubber(client) as stub:
+        asked = {"Bucket": "b", "Key": code_key(package), "ChecksumMode": "ENABLED"}
+        stub.add_client_error("head_object", "404", "Not Found", 404, expected_params=asked)
+        stub.add_response("get_bucket_versioning", {"Status": "Enabled"}, {"Bucket": "b"})
+        yield client, stub
+        stub.assert_no_pending_responses()
+
+
+def put(stub: Stubber, package: Package, answer: dict[str, str]) -> None:
+    asked = {"Bucket": "b", "Key": code_key(package), "Body": ANY, "ChecksumSHA256": ANY}
+    stub.add_response("put_object", answer, asked)
+
+
+def test_a_zip_counts_as_uploaded_when_s3_shows_its_version(
+    settling: tuple[Any, Stubber], package: Package, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    s3, stub = settling
+    put(stub, package, {})
+    put(stub, package, {"VersionId": "null"})
+    put(stub, package, {"VersionId": "v3"})
+    by_version = {"Bucket": "b", "Key": code_key(package), "VersionId": "v3"}
+    stub.add_client_error("head_object", "404", "Not Found", 404, expected_params=by_version)
+    stub.add_response("head_object", {"VersionId": "v3"}, by_version)
+    monkeypatch.setattr(artifacts, "QUIET_SECONDS", 0)
+    console = Console(record=True, width=200, file=(tmp_path / "out").open("w"))
+
+    assert uploaded(s3, package, "b", console) == "v3"
+    text = console.export_text()
+    assert text.count("gives objects no version yet: S3 may need up to 15 minutes") == 1, "once, not at each try"
+    assert text.count(f"b/{code_key(package)} cannot be seen yet: S3 may need up to 15 minutes") == 1
+
+
+def test_that_wait_ends(settling: tuple[Any, Stubber], package: Package, monkeypatch: pytest.MonkeyPatch) -> None:
+    s3, stub = settling
+    put(stub, package, {})
+    monkeypatch.setattr(artifacts, "VERSIONING_SECONDS", 0)
+
+    with pytest.raises(
+        OperatorError, match=r"the bucket b gives objects no version yet, .*15 minutes: run it again"
+    ):
+        uploaded(s3, package, "b")
+
+
+def test_the_wait_is_as_long_as_aws_says() -> None:
+    model = a_client("s3").meta.service_model.operation_model("PutBucketVersioning")
+    assert "We recommend that you wait for 15 minutes after enabling versioning" in model.documentation
+    assert artifacts.VERSIONING_SECONDS == 15 * 60
 
 
 @pytest.mark.parametrize("app", ["api", "worker"])

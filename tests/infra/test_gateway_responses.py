@@ -42,7 +42,7 @@ def test_every_gateway_error_is_a_problem_document(response: GatewayResponse) ->
         ("THROTTLED", 429),
         ("QUOTA_EXCEEDED", 429),
         ("INTEGRATION_TIMEOUT", 504),
-        ("INTEGRATION_FAILURE", 504),
+        ("INTEGRATION_FAILURE", 503),
     ],
 )
 def test_status_of_each_error(response_type: str, status: int) -> None:
@@ -54,6 +54,18 @@ def test_a_throttled_caller_is_told_when_to_come_back(response_type: str) -> Non
     headers = openapi_responses()[response_type]["responseParameters"]
 
     assert int(headers["gatewayresponse.header.Retry-After"].strip("'")) > 0
+
+
+def test_a_request_that_could_not_be_run_is_not_told_as_one_that_took_too_long() -> None:
+    """A Lambda throttle ends in the one or the other type; neither is a time-out."""
+    for response_type in ("INTEGRATION_FAILURE", "DEFAULT_5XX"):
+        response = BY_TYPE[response_type]
+        assert response.slug != "timeout"
+        assert "could not have the request run" in response.detail
+        assert "in time" not in response.detail
+        assert "Idempotency-Key" in response.detail
+    assert BY_TYPE["INTEGRATION_FAILURE"].retry_after
+    assert "not answered in time" in BY_TYPE["INTEGRATION_TIMEOUT"].detail
 
 
 def test_resources_say_what_the_openapi_body_says() -> None:

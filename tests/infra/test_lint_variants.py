@@ -82,6 +82,7 @@ def test_lint_looks_at_what_is_written_and_at_nothing_of_an_earlier_run(tmp_path
     recipe = (ROOT / "Makefile").read_text().partition("\nlint:")[2].partition("\n\n")[0]
     assert "-m infra.lint_variants" in recipe
     assert "-d build/lint" in recipe
+    assert "infra/checks/validate_templates.py $(TEMPLATES) build/lint/*.json" in recipe
 
 
 def test_every_finding_that_is_skipped_says_why() -> None:

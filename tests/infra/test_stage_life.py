@@ -109,12 +109,16 @@ def test_deploy_again_change_and_destroy(run: Run, state_dir: Path) -> None:
         "try:      curl",
     ):
         assert line in first.stdout
+    no_data = "an emulator gives the dashboard and the alarms no data"
+    assert no_data in first.stdout
+    assert stage.aws("cloudwatch").list_metrics()["Metrics"] == []
     assert_all_is_there(stage)
     item = {"name": unique("Kept"), "description": "d"}
     created = stage.request("POST", "/items", item, headers=WAIT).json()
 
     again = run("up")
     assert again.stdout.count("no changes") == 4, again.stdout
+    assert no_data not in again.stdout, "once is enough"
     assert deployed(state_dir).deployment == stage.deployment
 
     changed = run("up", "--parameter", "WorkerTimeout=10", "--parameter", "LogRetentionDays=14")

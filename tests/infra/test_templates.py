@@ -4,11 +4,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from infra import templates
+from infra.change_sets import Stacks
+from infra.progress import Progress
 from infra.settings import ROOT
 from jobpipe.dynamodb_job_lists import EARLIER, sources
-from tests.infra.rendered import rendered
+from tests.embedded import embedded
+from tests.infra.rendered import NAMES, rendered
 
 STATEFUL = {
     "EncryptionKey",
@@ -68,13 +72,64 @@ def test_short_tags_are_spelt_out(tmp_path: Path) -> None:
     }
 
 
-def test_a_deployment_is_made_after_the_gateway_responses() -> None:
+def test_a_deployment_is_made_after_the_gateway_responses_that_only_emulators_have() -> None:
     template = templates.from_sam(SAM)
 
     (deployment,) = resources_of("AWS::ApiGateway::Deployment", template).values()
-    assert deployment["DependsOn"] == sorted(resources_of("AWS::ApiGateway::GatewayResponse", template))
+    condition, told, otherwise = deployment["Properties"]["Description"]["Fn::If"]
+    responses = sorted(resources_of("AWS::ApiGateway::GatewayResponse", template))
+    assert condition == "HasRestApiId"
+    assert [each["Ref"] for each in told["Fn::Join"][1] if isinstance(each, dict)] == responses
+    assert isinstance(otherwise, str)
     assert "StageName" not in deployment["Properties"]
     assert "Transform" not in template
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_nothing_depends_on_what_may_not_be_there(name: str) -> None:
+    """AWS's validator calls a DependsOn on a resource with another condition an error (E3005)."""
+    resources = rendered(name).source["Resources"]
+
+    for logical, resource in resources.items():
+        depends = resource.get("DependsOn", [])
+        for other in [depends] if isinstance(depends, str) else depends:
+            assert resources[other].get("Condition") in {None, resource.get("Condition")}, (logical, other)
+
+
+def test_emulators_make_what_a_deployment_names_before_it(tmp_path: Path) -> None:
+    """The names are in the other order, by which the emulator goes where nothing else decides."""
+    resources: dict[str, Any] = {
+        "Zeroth": {"Type": "AWS::ApiGateway::RestApi", "Properties": {"Name": "order"}},
+        "Method": {
+            "Type": "AWS::ApiGateway::Method",
+            "Properties": {
+                "RestApiId": {"Ref": "Zeroth"},
+                "ResourceId": {"Fn::GetAtt": ["Zeroth", "RootResourceId"]},
+                "HttpMethod": "GET",
+                "AuthorizationType": "NONE",
+                "Integration": {"Type": "MOCK"},
+            },
+        },
+        "Response": {
+            "Type": "AWS::ApiGateway::GatewayResponse",
+            "Condition": "HasRestApiId",
+            "Properties": {"RestApiId": {"Ref": "Zeroth"}, "ResponseType": "THROTTLED"},
+        },
+        "Deployment": {
+            "Type": "AWS::ApiGateway::Deployment",
+            "DependsOn": ["Method"],
+            "Properties": {"RestApiId": {"Ref": "Zeroth"}, "Description": "d"},
+        },
+    }
+    templates._after(resources["Deployment"], ["Response"], condition="HasRestApiId")
+    template = {"Conditions": {"HasRestApiId": {"Fn::Equals": ["a", "a"]}}, "Resources": resources}
+    with embedded(tmp_path) as (target, _):
+        cloudformation = target.client("cloudformation")
+        Stacks(cloudformation, Progress(Console(quiet=True)), target.poll_seconds).deploy("order", template, {})
+        events = cloudformation.describe_stack_events(StackName="order")["StackEvents"][::-1]
+
+    made = [each["LogicalResourceId"] for each in events if each["ResourceStatus"] == "CREATE_COMPLETE"]
+    assert made.index("Response") < made.index("Deployment")
 
 
 def test_a_changed_gateway_response_makes_a_new_deployment(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,126 @@
+"""What the worker may run at once is compared with what the account may."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from botocore.stub import Stubber
+from rich.console import Console
+
+from infra.change_sets import Stacks
+from infra.concurrency import LEAST, LEFT_FOR_OTHERS, concurrency_problem
+from infra.deployment import Deployer
+from infra.errors import OperatorError
+from infra.package import package_all
+from infra.progress import Progress
+from infra.settings import ROOT, Settings
+from infra.targets import AWS, Target
+from tests.infra.rendered import rendered, template
+from tests.stubbed import a_client
+
+WORKER = "jobpipe-prod-worker"
+
+
+@pytest.fixture
+def account() -> Iterator[tuple[Any, Stubber]]:
+    client = a_client("lambda")
+    with Stubber(client) as stub:
+        yield client, stub
+
+
+def has(stub: Stubber, total: int, *, unreserved: int | None = None, own: int | None = None) -> None:
+    """The account may run so many, of which the worker has so many to itself."""
+    limit = {"ConcurrentExecutions": total, "UnreservedConcurrentExecutions": unreserved or total}
+    stub.add_response("get_account_settings", {"AccountLimit": limit}, {})
+    answer = {} if own is None else {"ReservedConcurrentExecutions": own}
+    stub.add_response("get_function_concurrency", answer, {"FunctionName": WORKER})
+
+
+def planned(concurrency: int, reserve: str = "false") -> dict[str, str]:
+    return {"WorkerConcurrency": str(concurrency), "ReserveConcurrency": reserve}
+
+
+@pytest.mark.parametrize(("total", "fits"), [(10, False), (50, False), (51, True), (1000, True)])
+def test_a_worker_that_leaves_nothing_for_the_api_is_told(
+    account: tuple[Any, Stubber], total: int, *, fits: bool
+) -> None:
+    client, stub = account
+    has(stub, total)
+
+    told = concurrency_problem(client, WORKER, planned(50))
+
+    assert (told is None) is fits
+    if told:
+        assert f"may run {total} at once" in told
+        assert f"Give WorkerConcurrency={total // 2}" in told
+
+
+def test_the_least_that_is_advised_is_the_least_that_there_is(account: tuple[Any, Stubber]) -> None:
+    client, stub = account
+    has(stub, 3)
+    assert "Give WorkerConcurrency=2," in str(concurrency_problem(client, WORKER, planned(50)))
+    shape = client.meta.service_model.shape_for("ScalingConfig").members["MaximumConcurrency"].metadata
+    parameter = template("worker")["Parameters"]["WorkerConcurrency"]
+    assert (parameter["MinValue"], parameter["MaxValue"]) == (shape["min"], shape["max"])
+    assert shape["min"] == LEAST
+    mappings = rendered("worker").of_type("AWS::Lambda::EventSourceMapping").values()
+    assert {str(each["ScalingConfig"]["MaximumConcurrency"]) for each in mappings} == {"50", str(LEAST)}
+
+
+@pytest.mark.parametrize(("unreserved", "own", "fits"), [(149, None, False), (150, None, True), (100, 50, True)])
+def test_a_reservation_that_lambda_would_refuse_is_refused(
+    account: tuple[Any, Stubber], unreserved: int, own: int | None, *, fits: bool
+) -> None:
+    client, stub = account
+    has(stub, 1000, unreserved=unreserved, own=own)
+
+    if fits:
+        assert concurrency_problem(client, WORKER, planned(50, "true")) is None
+    else:
+        with pytest.raises(OperatorError, match=r"Lambda wants 100 left of the 149 .*ReserveConcurrency=false"):
+            concurrency_problem(client, WORKER, planned(50, "true"))
+
+
+def test_how_many_must_be_left_is_what_aws_says() -> None:
+    documentation = a_client("lambda").meta.service_model.operation_model("PutFunctionConcurrency").documentation
+    assert f"leave at least {LEFT_FOR_OTHERS} simultaneous executions unreserved" in documentation
+
+
+def test_before_there_is_a_worker_nothing_is_reserved_for_it(account: tuple[Any, Stubber]) -> None:
+    client, stub = account
+    limit = {"ConcurrentExecutions": 1000, "UnreservedConcurrentExecutions": 150}
+    stub.add_response("get_account_settings", {"AccountLimit": limit}, {})
+    stub.add_client_error("get_function_concurrency", "ResourceNotFoundException", "no function", 404)
+    assert concurrency_problem(client, WORKER, planned(50, "true")) is None
+
+
+def test_who_may_not_ask_is_told_what_is_not_known(account: tuple[Any, Stubber]) -> None:
+    client, stub = account
+    stub.add_client_error("get_account_settings", "AccessDeniedException", "no", 403)
+    assert "may not do lambda:GetAccountSettings" in str(concurrency_problem(client, WORKER, planned(50)))
+
+
+def test_a_deployment_to_aws_asks_for_what_its_worker_will_have(
+    account: tuple[Any, Stubber], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client, stub = account
+    console = Console(record=True, width=400, file=(tmp_path / "out").open("w"))
+    target = Target(AWS, "eu-west-1", None, "", boto3.Session(region_name="eu-west-1"))
+    settings = Settings(stage="prod", port=1, endpoint_url=None, state_dir=tmp_path)
+    monkeypatch.setattr(Target, "client", lambda _, service: client if service == "lambda" else None)
+    monkeypatch.setattr(Target, "default_parameters", lambda *_: {})
+    monkeypatch.setattr(Stacks, "_describe", lambda *_: None)
+    for overrides, told in (({}, "WorkerConcurrency is 50"), ({"WorkerConcurrency": "9"}, "")):
+        has(stub, 10)
+        deployer = Deployer(target, "prod", settings, Progress(console), overrides)
+        deployer.check_concurrency(package_all())
+        assert (told in console.export_text()) if told else not console.export_text()
+
+
+def test_the_page_says_what_a_deployment_compares() -> None:
+    page = " ".join((ROOT / "docs" / "operations.md").read_text().split())
+    assert "`make deploy` and `make diff` compare `WorkerConcurrency` with what the account has" in page

@@ -1,0 +1,109 @@
+"""docs/operations.md says of keys, backups and logs what AWS's own models and our templates say."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+
+from infra.settings import ROOT
+from infra.templates import foundation_for
+from scripts.cost.data import read_data
+from scripts.cost.standing import month
+from tests.infra.rendered import rendered
+from tests.stubbed import a_client
+
+PAGE = (ROOT / "docs" / "operations.md").read_text()
+WORDS = " ".join(PAGE.split())
+NUMBERS = {"seven": 7}
+
+
+def documented(service: str, shape: str, member: str) -> str:
+    """What botocore's model says of a member, without markup."""
+    found = a_client(service).meta.service_model.shape_for(shape).members[member].documentation
+    return " ".join(re.sub("<[^>]+>", "", found).split())
+
+
+def test_a_table_is_archived_when_aws_says_so_and_stays_so() -> None:
+    told = documented("dynamodb", "ArchivalSummary", "ArchivalReason")
+    (days,) = re.findall(r"KMS key being inaccessible for more than (\w+) days", told)
+    assert "An On-Demand backup was created at the archival time" in told
+    assert f"unusable for more than {days} days DynamoDB archives a table" in WORDS
+    assert f"Enabling it again within {days} days mends it" in WORDS
+    assert "`ARCHIVED`" in PAGE
+    assert "ARCHIVED" in a_client("dynamodb").meta.service_model.shape_for("TableStatus").enum
+    same_name = documented("dynamodb", "ArchivalSummary", "ArchivalBackupArn")
+    assert "same table name, you will need to delete the original table" in same_name
+    retention = foundation_for("prod")["Resources"]["CommandsQueue"]["Properties"]["MessageRetentionPeriod"]
+    left = retention // 86_400 - NUMBERS[days]
+    assert (
+        f"for {retention // 86_400} days, so no longer than {'seven' if left == 7 else left} of them are left"
+        in WORDS
+    )
+
+
+def test_the_recipe_of_an_archived_table_calls_what_there_is_and_sets_what_the_template_sets() -> None:
+    section = PAGE.partition("### A table that was archived")[2].partition("\n## ")[0]
+    methods = a_client("dynamodb").meta.method_to_api_mapping
+    called = {name for name in re.findall(r"aws dynamodb ([a-z-]+)", section) if name != "wait"}
+    assert called >= {
+        "restore-table-from-backup",
+        "delete-table",
+        "update-time-to-live",
+        "update-continuous-backups",
+    }
+    assert {name.replace("-", "_") for name in called} <= set(methods)
+    by_hand = a_client("dynamodb").meta.service_model.operation_model("RestoreTableFromBackup").documentation
+    assert "Time to Live (TTL) settings" in by_hand
+    tables = rendered("foundation").of_type("AWS::DynamoDB::Table").values()
+    expiring = {
+        each["TableName"]: each["TimeToLiveSpecification"] for each in tables if "TimeToLiveSpecification" in each
+    }
+    ((table, expiry),) = expiring.items()
+    specification = f"--time-to-live-specification AttributeName={expiry['AttributeName']},"
+    assert f"update-time-to-live --table-name {table} {specification}" in " ".join(section.split())
+    assert sum("TableName" in each for each in tables) == 3
+    assert "for each of the three tables" in section
+
+
+def test_backups_outlive_the_key_by_so_much() -> None:
+    told = documented("dynamodb", "BackupSummary", "BackupType")
+    (kept,) = re.findall(r"retained for (\d+) days \(at no additional cost\)", told)
+    told = documented("kms", "ScheduleKeyDeletionRequest", "PendingWindowInDays")
+    (waits,) = re.findall(r"it defaults to (\d+)", told)
+    (key,) = rendered("foundation", Encryption="customer-managed").of_type("AWS::KMS::Key").values()
+    assert "PendingWindowInDays" not in key
+    assert "PendingWindowInDays" not in (ROOT / "infra" / "retained.py").read_text()
+    assert f"those backups are good for {waits} days, not {kept}" in WORDS
+    assert f"DynamoDB keeps a deleted table's last backup for {kept} days" in WORDS
+    assert f"KMS waits {waits} days with that" in WORDS
+    assert f"it can be restored for {waits} of them, as KMS then deletes the key" in WORDS
+    shape = a_client("dynamodb").meta.service_model.shape_for("PointInTimeRecoverySpecification")
+    most = shape.members["RecoveryPeriodInDays"].metadata["max"]
+    assert f"| tables' point-in-time recovery | {most} days |" in PAGE
+
+
+def test_what_a_key_and_its_turns_cost_is_priced_where_the_template_turns_it() -> None:
+    (key,) = rendered("foundation", Encryption="customer-managed").of_type("AWS::KMS::Key").values()
+    assert key["EnableKeyRotation"] is True
+    assert "RotationPeriodInDays" not in key, "a year, as KMS's own default is"
+    assert "365" in documented("kms", "EnableKeyRotationRequest", "RotationPeriodInDays")
+    data = read_data()
+    prices = data.prices
+    costs = {what: usage.dollars(prices) for what, (_, usage) in month(data).items()}
+    first, later = "a key of the stage's own, in its first year", "the same after its second rotation"
+    assert [int(costs[first]), int(costs[later])] == [1, 3]
+    assert "Each of its first two turns adds a dollar a month, later ones none" in WORDS
+
+
+@pytest.mark.parametrize("stack", ["api", "worker"])
+def test_lambda_itself_filters_no_lines(stack: str) -> None:
+    """The audit reads lines that it would drop by their level."""
+    assert "ApplicationLogLevel" in a_client("lambda").meta.service_model.shape_for("LoggingConfig").members
+    functions: dict[str, Any] = rendered(stack).of_type("AWS::Lambda::Function")
+    assert functions
+    for name, each in functions.items():
+        assert "ApplicationLogLevel" not in str(each), name
+        assert each.get("LoggingConfig", {}).get("LogFormat", "Text") == "Text", name
+    assert "Never set Lambda's own `ApplicationLogLevel`" in WORDS

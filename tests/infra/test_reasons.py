@@ -1,0 +1,111 @@
+"""What others say of a failure is short on the screen and whole in a file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from botocore.exceptions import ClientError
+from botocore.stub import ANY, Stubber
+from rich.console import Console
+
+from infra import reasons
+from infra.change_sets import Stacks
+from infra.command_line import run
+from infra.errors import OperatorError
+from infra.progress import Progress
+from infra.reasons import on_screen
+from tests.stubbed import a_client
+
+LONG = "Resource handler returned message: " + "x" * 6_000 + " the end"
+MOST_OF_A_LINE = 800  # with the name of the file
+
+
+@pytest.fixture(autouse=True)
+def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("JOBPIPE_STATE_DIR", str(tmp_path / "state"))
+    monkeypatch.setattr(reasons, "_kept", {})
+    return tmp_path / "state" / "reasons.log"
+
+
+def test_a_long_reason_is_cut_and_kept_whole_for_its_reader_alone(kept: Path) -> None:
+    shown = on_screen(LONG)
+
+    assert shown.startswith(LONG[:500])
+    assert shown.endswith(f"(all {len(LONG):,} characters of it are in {kept})")
+    assert len(shown) < MOST_OF_A_LINE
+    assert LONG in kept.read_text()
+    assert kept.stat().st_mode & 0o777 == 0o600
+    assert on_screen(LONG) == shown
+    on_screen(LONG + "2")
+    assert kept.read_text().count("the end\n") == 1, "each once"
+    assert "the end2\n" in kept.read_text()
+
+
+def test_a_short_reason_is_told_as_it_is_and_kept_nowhere(kept: Path) -> None:
+    assert on_screen("no room") == "no room"
+    assert on_screen("x" * 500) == "x" * 500
+    assert not kept.exists()
+
+
+def test_a_reason_is_one_line_and_commands_no_terminal() -> None:
+    assert on_screen("first\n  second\x1b]0;title\x07 \u2028third") == "first second ]0;title third"
+
+
+def test_where_nothing_can_be_kept_the_reason_is_cut_all_the_same(kept: Path) -> None:
+    kept.parent.write_text("no folder")
+    assert on_screen(LONG).endswith(f"({len(LONG):,} characters in all)")
+
+
+def refusing(stub: Stubber) -> None:
+    """The call itself is refused."""
+    absent(stub)
+    stub.add_client_error("create_change_set", "ValidationError", LONG, 400)
+    stub.add_client_error("describe_stacks", "ValidationError", "Stack s does not exist", 400)
+
+
+def failing(stub: Stubber) -> None:
+    """The change set is made, and fails."""
+    absent(stub)
+    stub.add_response("create_change_set", {"Id": "arn:aws:change-set"}, dict.fromkeys(CREATED, ANY))
+    stub.add_response("describe_change_set", {"Status": "FAILED", "StatusReason": LONG})
+    stub.add_response("delete_change_set", {})
+    stub.add_client_error("describe_stacks", "ValidationError", "Stack s does not exist", 400)
+
+
+def absent(stub: Stubber) -> None:
+    for call in ("describe_stacks", "describe_stack_events", "describe_stacks"):
+        stub.add_client_error(call, "ValidationError", "Stack s does not exist", 400)
+
+
+CREATED = ("StackName", "ChangeSetName", "ChangeSetType", "TemplateBody", "Parameters", "Capabilities")
+
+
+@pytest.mark.parametrize("answers", [refusing, failing])
+def test_what_cloudformation_says_of_a_change_set_is_cut(kept: Path, answers: Callable[..., None]) -> None:
+    client = a_client("cloudformation")
+    with Stubber(client) as stub:
+        answers(stub)
+        with pytest.raises(OperatorError, match="s is refused: Resource handler") as refused:
+            Stacks(client, Progress(Console(quiet=True)), 0).deploy("s", {"Resources": {}}, {})
+    assert len(str(refused.value)) < MOST_OF_A_LINE
+    assert str(kept) in str(refused.value)
+
+
+def test_what_an_event_says_is_cut(kept: Path, tmp_path: Path) -> None:
+    console = Console(record=True, width=5_000, file=(tmp_path / "out").open("w"))
+    Progress(console).event("s", "CREATE_FAILED", "AWS::SQS::Queue Queue", LONG)
+    assert len(console.export_text().strip()) < MOST_OF_A_LINE + 100
+    assert LONG in kept.read_text()
+
+
+@pytest.mark.parametrize("code", ["Throttling", "AccessDenied"])
+def test_what_any_call_of_aws_says_is_cut(kept: Path, capsys: pytest.CaptureFixture[str], code: str) -> None:
+    def fails() -> None:
+        raise ClientError({"Error": {"Code": code, "Message": LONG}}, "CreateTable")
+
+    assert run("deploy", fails) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert len(line) < MOST_OF_A_LINE
+    assert LONG in kept.read_text()

@@ -1,0 +1,93 @@
+"""Each look at a stack's events reads what is new, and not the whole history again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from botocore.stub import Stubber
+from rich.console import Console
+
+from infra.progress import Progress
+from infra.stack_events import StackEvents
+from tests.stubbed import a_client
+
+STACK = "arn:aws:cloudformation:us-east-1:111122223333:stack/jobpipe-prod-api/1"
+
+
+@pytest.fixture
+def cloudformation() -> Iterator[tuple[Any, Stubber]]:
+    """It answers as often as the test says, and fails any further call."""
+    client = a_client("cloudformation")
+    with Stubber(client) as stub:
+        yield client, stub
+        stub.assert_no_pending_responses()
+
+
+def event(number: int, status: str = "UPDATE_COMPLETE", reason: str = "") -> dict[str, Any]:
+    return {
+        "StackId": STACK,
+        "EventId": f"event-{number}",
+        "StackName": "jobpipe-prod-api",
+        "LogicalResourceId": f"Resource{number}",
+        "ResourceType": "AWS::SQS::Queue",
+        "Timestamp": datetime(2026, 11, 1, tzinfo=UTC),
+        "ResourceStatus": status,
+        "ResourceStatusReason": reason,
+    }
+
+
+def page(stub: Stubber, numbers: range, *, token: str = "", following: str = "", **of_newest: str) -> None:
+    """One page, newest first, as AWS answers."""
+    events = [event(number) for number in reversed(numbers)]
+    events[0] |= event(numbers[-1], **of_newest)
+    answer: dict[str, Any] = {"StackEvents": events}
+    asked = {"StackName": "jobpipe-prod-api"}
+    stub.add_response(
+        "describe_stack_events",
+        answer | ({"NextToken": following} if following else {}),
+        asked | ({"NextToken": token} if token else {}),
+    )
+
+
+def test_a_look_reads_pages_up_to_the_last_event_that_is_known(
+    cloudformation: tuple[Any, Stubber], tmp_path: Any
+) -> None:
+    client, stub = cloudformation
+    console = Console(record=True, width=200, file=(tmp_path / "out").open("w"))
+    page(stub, range(900, 1000), following="older")  # nine more pages are there
+    events = StackEvents(client, "jobpipe-prod-api", Progress(console))
+    page(stub, range(900, 1000), following="older")
+    events.print_new()
+    assert console.export_text(clear=False) == ""
+
+    page(stub, range(903, 1003), following="older")
+    events.print_new()
+    assert events.has_begun
+
+    page(stub, range(1010, 1110), following="older")
+    page(stub, range(910, 1010), token="older", following="oldest")
+    events.print_new()
+
+    page(stub, range(1011, 1111), following="older", status="UPDATE_FAILED", reason="no room")
+    assert events.first_failure() == "Resource1110 (AWS::SQS::Queue): no room"
+    text = console.export_text()
+    assert [
+        text.count(f"Resource{number} ") + text.count(f"Resource{number}\n") for number in range(999, 1110)
+    ] == [
+        0,
+        *[1] * 110,
+    ]
+
+
+def test_a_stack_without_events_has_told_nothing_yet(cloudformation: tuple[Any, Stubber]) -> None:
+    client, stub = cloudformation
+    stub.add_client_error(
+        "describe_stack_events", "ValidationError", "Stack [jobpipe-prod-api] does not exist", 400
+    )
+    events = StackEvents(client, "jobpipe-prod-api", Progress(Console(quiet=True)))
+    page(stub, range(3))
+    events.print_new()
+    assert events.has_begun
