@@ -59,6 +59,8 @@ def _show(console: Console, queue: ParkedQueue, limit: int, *, as_json: bool) ->
 def _take(console: Console, queue: ParkedQueue, options: argparse.Namespace, ids: list[str], done: str) -> None:
     taken: list[str] = []
     act = queue.resend if done == "resent" else queue.drop
+    if ids == ["all"]:  # as make has it: RESEND=all
+        ids, options.all = [], True
     try:
         act(options.limit, None if options.all else ids, taken.append)
     finally:  # also when it is interrupted: what was done is done
@@ -105,8 +107,10 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     )
     add_stage_argument(parser)
     action = parser.add_mutually_exclusive_group()
-    action.add_argument("--resend", nargs="*", metavar="ID", help="put these, or --all, back on the commands queue")
-    action.add_argument("--drop", nargs="*", metavar="ID", help="delete these, or --all")
+    action.add_argument(
+        "--resend", nargs="*", action="extend", metavar="ID", help="put these, or --all, back on the queue"
+    )
+    action.add_argument("--drop", nargs="*", action="extend", metavar="ID", help="delete these, or --all")
     parser.add_argument("--all", action="store_true", help="with --resend or --drop: up to --limit messages")
     parser.add_argument("--limit", type=positive, default=100, help="messages to look at (%(default)s)")
     parser.add_argument("--json", action="store_true", help="print one JSON document")
