@@ -3,7 +3,7 @@
 # No value that an operator gives is expanded, by make or by a shell. make expands a variable of its command line when it
 # exports it, so each is first made one that is not expanded any more; it reaches the programs by the environment, and is
 # in no makefile variable of theirs. A recipe names what it takes, as in --since=@SINCE, and infra/make_values.py puts the
-# value there: a recipe never has $(SINCE). What recipes do refer to is defined with `override`, and is nobody's to give.
+# value there: a recipe never refers to SINCE itself. What recipes refer to is defined with `override`: nobody gives it.
 $(foreach each,$(.VARIABLES),$(if $(findstring command line,$(origin $(each))),$(if $(findstring $$,$(each)),,\
 	$(eval override $(each) := $$(value $(each)))$(eval export $(each)))))
 override MAKEOVERRIDES :=

@@ -24,7 +24,7 @@ FETCHING = frozenset(
         *("cache-dir", "no-cache-dir", "use-feature", "use-deprecated", "no-input", "log"),
     }
 )
-"""All else is left out: --user and --target install elsewhere, constraints contradict a lock, dry runs do nothing."""
+"""All else is left out: --user and --target install elsewhere, constraints may contradict a lock."""
 
 _SECTIONS = ("global", "download", "install")
 
