@@ -266,7 +266,7 @@ def test_a_user_s_settings_count_in_pip_s_own_order(tmp_path: Path, monkeypatch:
         return {
             name: value
             for name, value in settings.items()
-            if name in wanted or name[:4] == "PIP_" and name not in known
+            if name in wanted or (name[:4] == "PIP_" and name not in known)
         }
 
     names = {"PIP_TIMEOUT", "PIP_RETRIES", "PIP_PROXY", "PIP_LOG"}
