@@ -59,8 +59,6 @@ def _show(console: Console, queue: ParkedQueue, limit: int, *, as_json: bool) ->
 def _take(console: Console, queue: ParkedQueue, options: argparse.Namespace, ids: list[str], done: str) -> None:
     taken: list[str] = []
     act = queue.resend if done == "resent" else queue.drop
-    if ids == ["all"]:  # as make has it: RESEND=all
-        ids, options.all = [], True
     try:
         act(options.limit, None if options.all else ids, taken.append)
     finally:  # also when it is interrupted: what was done is done
@@ -116,6 +114,9 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     options = parser.parse_args(arguments)
     ids = options.resend if options.resend is not None else options.drop
+    if ids == ["all"]:  # as make has it: RESEND=all
+        ids.clear()
+        options.all = True
     if (ids is None and options.all) or (ids is not None and bool(ids) == options.all):
         parser.error("--resend and --drop take ids or --all, one of them")
     return options
