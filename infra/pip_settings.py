@@ -42,7 +42,7 @@ def _from_files(python: Path | str, environment: dict[str, str]) -> dict[str, st
         name, equals, value = line.partition("=")
         if equals and name.partition(".")[2] in FETCHING:
             listed.setdefault(name, set()).add(str(ast.literal_eval(value)))
-    found = {}
+    found: dict[str, str] = {}
     for section in _SECTIONS:  # the later one wins, as with pip
         for key in sorted(FETCHING):
             values = listed.get(f"{section}.{key}", set())
