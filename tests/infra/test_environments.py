@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from infra import environments
+from infra import environments, ownership
 from infra.environments import ENVIRONMENTS, Environment, ensure
 from infra.errors import OperatorError
 from infra.ownership import whose
@@ -275,13 +275,27 @@ def test_a_folder_of_another_user_is_one_line(
     else:
         seen_by_all.chmod(0o555)
     monkeypatch.setattr(environments, "ROOT", seen_by_all)
+    monkeypatch.setattr(ownership, "ROOT", seen_by_all)
     said = refusal(Environment("tools", "the tools", seen_by_all / ".venv", lock))
     where = seen_by_all / place / ".venv.lock" if place == ".jobpipe" else seen_by_all / place
     if os.geteuid() == 0:
-        assert said.startswith(f"{where} belongs to root, and ")
-        assert "sudo chown -R" in said
+        assert said.startswith(f"{seen_by_all} belongs to root, and "), "all of it does"
+        assert said.endswith(f" {seen_by_all})")
     else:
         assert said == f"{where} cannot be written to; is it read-only?"
+
+
+def test_only_what_belongs_to_another_is_named(seen_by_all: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As after a sudo make."""
+    monkeypatch.setattr(ownership, "ROOT", seen_by_all)
+    path = seen_by_all / ".venv" / "lib"
+    path.mkdir(parents=True)
+    if os.geteuid() == 0:
+        os.chown(seen_by_all, NOBODY, NOBODY)
+        monkeypatch.setattr(os, "geteuid", lambda: NOBODY)
+        assert whose(path).startswith(f"{seen_by_all / '.venv'} belongs to root, and ")
+    else:
+        assert whose(path) == f"{path} cannot be written to; is it read-only?"
 
 
 def test_whose_a_missing_file_would_be() -> None:
