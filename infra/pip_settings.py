@@ -21,7 +21,7 @@ FETCHING = frozenset(
             "timeout",
             "default-timeout",
         ),
-        *("cache-dir", "no-cache-dir", "use-feature", "use-deprecated", "no-input", "log"),
+        *("cache-dir", "no-cache-dir", "use-feature", "use-deprecated", "no-input"),
     }
 )
 """All else is left out: --user and --target install elsewhere, constraints may contradict a lock."""

@@ -174,7 +174,7 @@ def test_a_user_s_settings_count_in_pip_s_own_order(tmp_path: Path, monkeypatch:
     for name in [each for each in os.environ if each.startswith(("PIP_", "XDG_"))]:
         monkeypatch.delenv(name)
     file = tmp_path / "file.conf"
-    file.write_text("[global]\ntimeout = 1\nproxy = q\nuser = yes\n[install]\nretries = 4\nlog = /a%20'b\n")
+    file.write_text("[global]\ntimeout = 1\nproxy = q\nuser = yes\n[install]\nretries = 4\nclient-cert = /a%20'b\n")
     configure(tmp_path, "[global]", "user = true", "site = true", "timeout = 2", "retries = 3", "proxy = p")
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("PIP_TIMEOUT", "5")
@@ -192,17 +192,17 @@ def test_a_user_s_settings_count_in_pip_s_own_order(tmp_path: Path, monkeypatch:
             if name in wanted or (name[:4] == "PIP_" and name not in known)
         }
 
-    names = {"PIP_TIMEOUT", "PIP_RETRIES", "PIP_PROXY", "PIP_LOG"}
+    names = {"PIP_TIMEOUT", "PIP_RETRIES", "PIP_PROXY", "PIP_CLIENT_CERT"}
     assert found(names) == {"PIP_TIMEOUT": "5", "PIP_RETRIES": "3", "PIP_PROXY": "p"}
     monkeypatch.setenv("PIP_CONFIG_FILE", str(file))  # instead of the user's
     monkeypatch.delenv("PIP_TIMEOUT")
-    assert found(names) == {"PIP_TIMEOUT": "1", "PIP_RETRIES": "4", "PIP_PROXY": "q", "PIP_LOG": "/a%20'b"}
+    assert found(names) == {"PIP_TIMEOUT": "1", "PIP_RETRIES": "4", "PIP_PROXY": "q", "PIP_CLIENT_CERT": "/a%20'b"}
     monkeypatch.delenv("PIP_CONFIG_FILE")
     there = tmp_path / "xdg" / "pip"
     there.mkdir(parents=True)
-    (there / "pip.conf").write_text("[global]\nproxy = of the system\nlog = of the system\n")
+    (there / "pip.conf").write_text("[global]\nproxy = of the system\nclient-cert = of the system\n")
     monkeypatch.setenv("XDG_CONFIG_DIRS", str(there.parent))  # macOS has another place
-    of_the_system = {} if sys.platform == "darwin" else {"PIP_LOG": "of the system"}
+    of_the_system = {} if sys.platform == "darwin" else {"PIP_CLIENT_CERT": "of the system"}
     assert found(names) == {"PIP_TIMEOUT": "2", "PIP_RETRIES": "3", "PIP_PROXY": "p"} | of_the_system
 
 
