@@ -252,6 +252,7 @@ def refusal(environment: Environment) -> str:
 
     process = context.Process(target=attempt)
     process.start()
+    theirs.close()  # so that its end is noticed
     said: str = ours.recv()
     process.join()
     return said
