@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 from typing import NoReturn
 from urllib.parse import urlsplit
 
@@ -13,6 +14,7 @@ from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionEr
 
 from infra.aws_errors import rights_problem
 from infra.errors import OperatorError
+from infra.ownership import whose
 from infra.reasons import on_screen
 from infra.signals import Terminated, terminable
 
@@ -25,8 +27,8 @@ def run(name: str, command: Callable[[], int | None]) -> int:
         with terminable():
             status = command() or 0
         sys.stdout.flush()
-    except OperatorError as error:
-        return _say(name, str(error))
+    except (OperatorError, PermissionError) as error:
+        return _say(name, _line_of(error))
     except EndpointConnectionError as error:
         where = urlsplit(str(error.kwargs.get("endpoint_url", "")))
         hint = "make deploy-local starts an emulator, and JOBPIPE_PORT says on which port"
@@ -41,6 +43,12 @@ def run(name: str, command: Callable[[], int | None]) -> int:
         print("interrupted", file=sys.stderr)
         return interrupt.exit_status if isinstance(interrupt, Terminated) else INTERRUPTED
     return status
+
+
+def _line_of(error: OperatorError | PermissionError) -> str:
+    if isinstance(error, PermissionError) and isinstance(error.filename, str):
+        return whose(Path(error.filename))
+    return str(error)
 
 
 def _say(name: str, line: str) -> int:

@@ -30,6 +30,10 @@ def main() -> int:
 def _command(arguments: argparse.Namespace) -> int | None:
     settings = read_settings()
     stage = check_stage(arguments.stage or settings.stage)
+    if arguments.only_local and stage != LOCAL_STAGE:
+        # a forgotten export of JOBPIPE_STAGE must not decide where something is deployed
+        where = "for AWS there is make deploy and make destroy"
+        raise OperatorError(f"this is for the stage {LOCAL_STAGE}, not {stage}; {where}")
     overrides = dict(arguments.parameter)
     if arguments.command == "up":
         _up(stage, arguments.target, overrides, settings, allow_replacement=arguments.allow_replacement)
@@ -136,6 +140,7 @@ def _parse() -> argparse.Namespace:
         action="store_true",
         help="replace or remove what data, callers or operators hang on (infra/stack_changes.py)",
     )
+    parser.add_argument("--only-local", action="store_true", help="refuse every stage but local")
     parser.add_argument("--exit-code", action="store_true", help="diff: exit with 2 if anything would change")
     parser.add_argument("--confirm", metavar="STAGE", help="destroy this stage without asking")
     return parser.parse_args()

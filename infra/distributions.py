@@ -2,6 +2,7 @@
 
 import email
 import hashlib
+import os
 import subprocess
 import sys
 import zipfile
@@ -15,8 +16,8 @@ from packaging.utils import canonicalize_name, parse_wheel_filename
 
 from infra.errors import OperatorError
 from infra.locked_requirements import Locked, read_locked
+from infra.pip_settings import pip_environment
 from infra.reasons import on_screen
-from infra.settings import tool_environment
 
 _CHALICE = "chalice"
 
@@ -43,7 +44,8 @@ def fetch_wheels(requirements: Path, tools_lock: Path, folder: Path) -> list[Dis
     wanted.write_text("".join(f"{each.line}\n" for each in locked.values()))
     command = [sys.executable, "-m", "pip", "download", "--require-hashes", "--only-binary=:all:", "--no-deps"]
     command += ["--quiet", "--dest", str(folder), "-r", str(wanted)]
-    done = subprocess.run(command, env=tool_environment(), capture_output=True, text=True, check=False)
+    environment = pip_environment(sys.executable)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         said = done.stderr.strip().splitlines() or ["no output"]
         why = next((line for line in said if line.startswith("ERROR: ")), said[-1])
@@ -55,7 +57,7 @@ def only_from(folder: Path) -> dict[str, str]:
     """Pip's settings that keep Chalice to these wheels and their hashes: no index, no source archive, no build."""
     # Chalice takes what it cannot use as a wheel from source, by name and version alone; pip refuses that here.
     only = {"PIP_REQUIRE_HASHES": "1", "PIP_ONLY_BINARY": ":all:"}
-    return only | {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(folder)}
+    return only | {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(folder), "PIP_CONFIG_FILE": os.devnull}
 
 
 def our_sources(laid_out: Path, version: str, wheels: Iterable[Distribution]) -> Distribution:

@@ -1,8 +1,9 @@
-"""The only place where infra reads the process environment."""
+"""The only place where infra reads the process environment, but for what make hands on (make_values.py)."""
 
 import os
 import re
 import sys
+from collections.abc import Container
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -69,14 +70,22 @@ def aws_region() -> str | None:
 
 
 def tool_environment() -> dict[str, str]:
-    """The caller's environment for pip and Chalice: proxies and certificates, but nobody's AWS account."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "PYTHON"))}
+    """The caller's environment for pip and Chalice: proxies and certificates, but nobody's AWS account, and none of
+    pip's own variables (pip_settings.py).
+    """
+    others = ("AWS_", "PYTHON", "PIP_")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(others)}
     return kept | {
         "AWS_DEFAULT_REGION": EMULATOR_REGION,
         "AWS_EC2_METADATA_DISABLED": "true",
         "PYTHONDONTWRITEBYTECODE": "1",  # Chalice would ship the caches of what it imports
         "PIP_DISABLE_PIP_VERSION_CHECK": "1",
     }
+
+
+def pip_variables(wanted: Container[str]) -> dict[str, str]:
+    """Those of the caller's variables for pip that are wanted."""
+    return {name: value for name, value in os.environ.items() if name in wanted}
 
 
 def compose_environment(project: str, port: int | None) -> dict[str, str]:

@@ -105,13 +105,18 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     )
     add_stage_argument(parser)
     action = parser.add_mutually_exclusive_group()
-    action.add_argument("--resend", nargs="*", metavar="ID", help="put these, or --all, back on the commands queue")
-    action.add_argument("--drop", nargs="*", metavar="ID", help="delete these, or --all")
+    action.add_argument(
+        "--resend", nargs="*", action="extend", metavar="ID", help="put these, or --all, back on the queue"
+    )
+    action.add_argument("--drop", nargs="*", action="extend", metavar="ID", help="delete these, or --all")
     parser.add_argument("--all", action="store_true", help="with --resend or --drop: up to --limit messages")
     parser.add_argument("--limit", type=positive, default=100, help="messages to look at (%(default)s)")
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     options = parser.parse_args(arguments)
     ids = options.resend if options.resend is not None else options.drop
+    if ids == ["all"]:  # as make has it: RESEND=all
+        ids.clear()
+        options.all = True
     if (ids is None and options.all) or (ids is not None and bool(ids) == options.all):
         parser.error("--resend and --drop take ids or --all, one of them")
     return options

@@ -70,7 +70,8 @@ class Emulator:
             self._forget()
             process = self._launch(python)
             who = processes.identity(process.pid)
-            self._pid_file.write_text(json.dumps({"pid": process.pid, "port": self.port, "identity": who}))
+            record = {"pid": process.pid, "port": self.port, "identity": who, "folder": str(self.state_dir)}
+            self._pid_file.write_text(json.dumps(record))
             try:
                 self._wait_until_healthy(process)
             except BaseException:
@@ -91,7 +92,15 @@ class Emulator:
             return None
         if processes.identity(record["pid"]) != record["identity"]:
             return None
+        if self._is_another_s(record.get("folder", self.state_dir)):
+            return None
         return Running(pid=record["pid"], port=record["port"])
+
+    def _is_another_s(self, folder: str) -> bool:
+        """Whether the record of the process was made in this other folder, which is still there, and copied."""
+        with suppress(OSError):
+            return not self.state_dir.samefile(folder)
+        return False  # that folder was moved here
 
     def _launch(self, python: Path) -> subprocess.Popen[bytes]:
         with self.log_file.open("wb") as log:

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 
-from infra.emulator.venv import LOCK_FILE
+from infra.environments import ENVIRONMENTS
 from infra.settings import ROOT
 
 _PACKAGES = ("boto3", "celery", "flask", "redis", "werkzeug")
@@ -47,7 +47,10 @@ def _machine() -> dict[str, object]:
 
 
 def _versions() -> dict[str, str]:
-    found = {"python": platform.python_version(), "ministack": _first(r"ministack==(\S+)", LOCK_FILE) or "unknown"}
+    found = {
+        "python": platform.python_version(),
+        "ministack": _first(r"ministack==(\S+)", ENVIRONMENTS["emulator"].lock) or "unknown",
+    }
     for name in _PACKAGES:
         try:
             found[name] = metadata.version(name)

@@ -1,6 +1,7 @@
 """The embedded emulator as a process: a real one, on a port of its own."""
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -84,6 +85,23 @@ def test_a_pid_that_now_belongs_to_someone_else_is_left_alone(tmp_path: Path, em
         assert emulator.stop() is False
         assert stranger.poll() is None
         stranger.communicate(b"\n")
+
+
+def test_a_copied_checkout_does_not_stop_the_emulator_of_the_other(tmp_path: Path, emulator: Emulator) -> None:
+    copy = Emulator(tmp_path / "copy" / ".jobpipe", emulator.port)
+    copy.state_dir.mkdir(parents=True)
+    shutil.copy(tmp_path / "emulator.pid", copy.state_dir)
+
+    assert copy.status() is None
+    assert copy.stop() is False
+    assert requests.get(f"{emulator.endpoint_url}/_ministack/health", timeout=5).ok
+
+
+def test_a_moved_checkout_still_has_its_emulator(tmp_path: Path) -> None:
+    with running_emulator(tmp_path / "before") as emulator:
+        (tmp_path / "before").rename(tmp_path / "after")
+        moved = Emulator(tmp_path / "after", emulator.port)
+        assert moved.stop() is True
 
 
 def test_one_that_was_killed_is_started_again(emulator: Emulator) -> None:

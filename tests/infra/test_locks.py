@@ -20,8 +20,8 @@ HASH = "0" * 64
 OURS = {
     # The checkout itself, and nothing that it depends on.
     (
-        "Makefile",
-        "\t@$(PY) -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation -e .",
+        "infra/environments.py",
+        '        _run([python, "-m", "pip", "install", "--quiet", *without, "-e", str(ROOT)], settings, what)',
     ),
     # What a user is told to do.
     (
@@ -92,7 +92,7 @@ def test_nothing_is_installed_without_its_hash() -> None:
         if re.search(r"\bpip\b\W{1,4}(install|download|wheel)\b", line)
     ]
 
-    assert {path for path, _ in calls} >= {"Makefile", "infra/emulator/venv.py", "infra/distributions.py"}
+    assert {path for path, _ in calls} >= {"infra/environments.py", "infra/distributions.py"}
     assert [call for call in calls if "--require-hashes" not in call[1] and call not in OURS] == []
 
 

@@ -88,6 +88,7 @@ def test_what_still_can_not_be_decoded_comes_back_once(stage: Stage, operator: O
     marks = [unique("still junk") for _ in range(3)]
     for mark in marks:
         park(stage, mark, group_id="group")
+    assert operator.run("parked", "--resend=--all").returncode == 1, "that is the id of none"
     assert "3 resent" in operator.does("parked", "--resend", "--all")
 
     @soon
@@ -101,10 +102,11 @@ def test_what_still_can_not_be_decoded_comes_back_once(stage: Stage, operator: O
 
 
 def test_messages_are_dropped_by_id_or_all(stage: Stage, operator: Operator) -> None:
-    first, second, *_ = [park(stage, json.dumps({"n": n})) for n in range(5)]
-    assert "2 dropped, about 3 left" in operator.does("parked", "--drop", first, second)
-    assert "2 dropped, about 1 left" in operator.does("parked", "--drop", "--all", "--limit", "2")
-    assert "1 dropped, about 0 left" in operator.does("parked", "--drop", "--all")
+    first, second, third, *_ = [park(stage, json.dumps({"n": n})) for n in range(5)]
+    assert "1 dropped, about 4 left" in operator.does("parked", "--drop", first)
+    assert "2 dropped, about 2 left" in operator.does("parked", f"--drop={second}", f"--drop={third}")
+    assert "1 dropped, about 1 left" in operator.does("parked", "--drop", "--all", "--limit", "1")
+    assert "1 dropped, about 0 left" in operator.does("parked", "--drop=all")
     assert "0 parked messages" in operator.does("parked")
 
 

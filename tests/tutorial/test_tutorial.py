@@ -14,6 +14,7 @@ import pytest
 import tenacity
 
 from infra.emulator.venv import ensure_venv
+from infra.environments import ENVIRONMENTS
 from infra.settings import EMULATOR_VENV
 from tests.commands import clean_environment
 from tests.docs.pages import Block, blocks, copy_of_the_checkout
@@ -61,9 +62,11 @@ def shell(tmp_path: Path) -> Iterator[Shell]:
     # What a reader's first `make` installs is here already: the tools, and the emulator's environment.
     (checkout / ".venv").mkdir()
     for part in Path(sys.prefix).iterdir():
-        if part.name != ".installed":
+        if part.name not in {".installed", "pyvenv.cfg"}:
             (checkout / ".venv" / part.name).symlink_to(part)
-    (checkout / ".venv" / ".installed").touch()
+    made = (Path(sys.prefix) / "pyvenv.cfg").read_text()
+    (checkout / ".venv" / "pyvenv.cfg").write_text(made.replace(sys.prefix, str(checkout / ".venv")))
+    (checkout / ".venv" / ".installed").write_text(ENVIRONMENTS["tools"].wanted)
     ensure_venv()
     (checkout / ".jobpipe").mkdir()
     (checkout / ".jobpipe" / "emulator-venv").symlink_to(EMULATOR_VENV)

@@ -1,0 +1,200 @@
+"""`python -m infra.environments check|make NAME`: the checkout's own virtual environments, each by its lock file.
+
+Nothing but the standard library is there when this begins. `check` is run by the environment's own interpreter and
+only looks; `make` is run by any Python from 3.11 on. An environment is made anew when its interpreter is gone or is
+another version now, and when it was made in another folder: its scripts would run what is there.
+"""
+
+import argparse
+import hashlib
+import importlib.util
+import os
+import re
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from infra.errors import OperatorError
+from infra.file_lock import file_lock
+from infra.ownership import whose
+from infra.pip_settings import pip_environment
+from infra.reasons import on_screen
+from infra.settings import EMULATOR_VENV, ROOT, tool_environment
+
+_ALL_THERE, _UNUSABLE, _OUT_OF_DATE = 0, 1, 3
+_ANEW = "is made anew: its Python is gone or is another now, or it was made in another folder"
+_MADE_IN = re.compile(r"^command = .* -m venv (?:--\S+ )*(.+)$", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Environment:
+    """What is installed, from which lock, and where; `stamp` notes that it is there. Several may share a folder."""
+
+    name: str
+    title: str
+    folder: Path
+    lock: Path
+    stamp: str = ".installed"
+    editable: bool = False  # with the client itself, as it stands in this checkout, for bin/jobpipe
+    exact: bool = False  # by the version of Python that asks for it, and with nothing in it of an earlier lock
+
+    @property
+    def python(self) -> Path:
+        return self.folder / "bin" / "python"
+
+    @property
+    def wanted(self) -> str:
+        """Of what the stamp must be."""
+        files = [self.lock, ROOT / "pyproject.toml"] if self.editable else [self.lock]
+        return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
+
+    def is_all_there(self) -> bool:
+        """Whether the lock is installed."""
+        stamp = self.folder / self.stamp
+        return stamp.is_file() and stamp.read_text() == self.wanted
+
+
+_TOOLS = ROOT / ".venv"
+_ALL = (
+    Environment("tools", "the tools", _TOOLS, ROOT / "requirements-dev.lock", editable=True),
+    Environment(
+        "bench",
+        "what the benchmark compares with (Celery, Flask), and the plots",
+        _TOOLS,
+        ROOT / "tests" / "bench" / "requirements.lock",
+        stamp=".bench-installed",
+    ),
+    Environment(
+        "browser",
+        "what drives a browser (Playwright, axe)",
+        _TOOLS,
+        ROOT / "tests" / "browser" / "requirements.lock",
+        stamp=".browser-installed",
+    ),
+    Environment(
+        "checks",
+        "the checks (checkov, pip-audit, cloudformation-validate)",
+        ROOT / ".jobpipe" / "checks-venv",
+        ROOT / "infra" / "checks" / "requirements.lock",
+    ),
+    Environment(
+        "clients",
+        "what makes clients of the contract (openapi-generator, Java, Node.js)",
+        ROOT / ".jobpipe" / "clients-venv",
+        ROOT / "tests" / "clients" / "requirements.lock",
+    ),
+    Environment(
+        "emulator",
+        "the emulator (MiniStack)",
+        EMULATOR_VENV,
+        ROOT / "infra" / "emulator" / "requirements.lock",
+        exact=True,
+    ),
+)
+ENVIRONMENTS = {each.name: each for each in _ALL}
+
+
+def ensure(environment: Environment) -> None:
+    """Makes the environment, or makes it anew, and installs its lock, where any of that is needed."""
+    folder = environment.folder
+    try:
+        with file_lock(ROOT / ".jobpipe" / f"{folder.name}.lock"):
+            status = _look(environment)
+            usable = {_ALL_THERE} if environment.exact else {_ALL_THERE, _OUT_OF_DATE}
+            if status not in usable:
+                if status == _UNUSABLE and folder.exists():
+                    print(f"{folder} {_ANEW} ...", file=sys.stderr, flush=True)
+                _make(folder)
+            if status != _ALL_THERE:
+                print(f"installing {environment.title} ...", file=sys.stderr, flush=True)
+                _install(environment)
+    except PermissionError as error:
+        raise OperatorError(whose(Path(error.filename or folder))) from None
+
+
+def check(environment: Environment, version: str) -> int:
+    """What is to be done, as seen by the interpreter of the environment that this process runs in."""
+    if not is_made_here(Path(sys.prefix), version) or importlib.util.find_spec("pip") is None:
+        return _UNUSABLE
+    return _ALL_THERE if environment.is_all_there() else _OUT_OF_DATE
+
+
+def is_made_here(folder: Path, version: str) -> bool:
+    """Whether the environment was made by this version of Python, and where it lies now."""
+    try:
+        made = (folder / "pyvenv.cfg").read_text(encoding="utf-8", errors="surrogateescape")
+        where = _MADE_IN.search(made)
+        is_here = where is not None and os.path.samefile(where[1], folder)  # noqa: PTH121  # of a path of text
+    except OSError:
+        return False
+    return is_here and version == _version() and f"\nversion = {version}." in made
+
+
+def _version() -> str:
+    return f"{sys.version_info[0]}.{sys.version_info[1]}"
+
+
+def _look(environment: Environment) -> int:
+    command = [str(environment.python), "-m", "infra.environments", "check", environment.name]
+    command += [_version()] if environment.exact else []
+    try:
+        return subprocess.run(
+            command, cwd=ROOT, env=tool_environment(), capture_output=True, check=False
+        ).returncode
+    except OSError:  # there is no such interpreter
+        return _UNUSABLE
+
+
+def _make(folder: Path) -> None:
+    for each in (folder, folder.parent):
+        if each.exists() and not os.access(each, os.W_OK | os.X_OK):
+            raise OperatorError(whose(each))
+    _run([sys.executable, "-m", "venv", "--clear", str(folder)], tool_environment(), f"{folder} cannot be made")
+
+
+def _install(environment: Environment) -> None:
+    stamp = environment.folder / environment.stamp
+    stamp.unlink(missing_ok=True)
+    python, what = str(environment.python), f"{environment.title} cannot be installed"
+    settings = pip_environment(python)
+    lock = ["-r", str(environment.lock)]
+    _run([python, "-m", "pip", "install", "--quiet", "--require-hashes", *lock], settings, what)
+    if environment.editable:
+        without = ["--no-deps", "--no-build-isolation"]
+        _run([python, "-m", "pip", "install", "--quiet", *without, "-e", str(ROOT)], settings, what)
+    stamp.write_text(environment.wanted)
+
+
+def _run(command: list[str], settings: dict[str, str], what: str) -> None:
+    done = subprocess.run(command, env=settings, cwd=ROOT, capture_output=True, text=True, check=False)
+    if done.returncode:
+        said = [line for line in (done.stderr + done.stdout).splitlines() if line.strip()] or ["no output"]
+        last = said[-1] if said[0].startswith("Traceback") else said[0]
+        why = next((line for line in said if line.startswith(("ERROR: ", "Error: "))), last)
+        raise OperatorError(f"{what}: {on_screen(why)}")
+
+
+def main() -> int:
+    """`check`: 0 if all is there; `make`: 1 and one line if it cannot be done."""
+    parser = argparse.ArgumentParser(prog="python -m infra.environments")
+    parser.add_argument("command", choices=["check", "make"])
+    parser.add_argument("name", choices=ENVIRONMENTS)
+    parser.add_argument("version", nargs="?", default=_version())
+    arguments = parser.parse_args()
+    environment = ENVIRONMENTS[arguments.name]
+    if arguments.command == "check":
+        return check(environment, arguments.version)
+    try:
+        ensure(environment)
+    except OperatorError as error:
+        print(f"make: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,146 @@
+"""make as it is, in a folder where each program of the environments only notes what it is given."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import stat
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.commands import ROOT, clean_environment
+
+MAKEFILE = (ROOT / "Makefile").read_text()
+TAKEN = re.compile(r"(?:(--[a-z-]+)=)?@(?:([a-z]+):)?([A-Za-z_]+)")
+OWN = {
+    "PY",
+    "RUN",
+    "JOBPIPE",
+    "CHECKS",
+    "CLIENTS",
+    "TEMPLATES",
+    "LINT_REGIONS",
+    "UV_COMPILE",
+    "set_up",
+    "need_chromium",
+}
+
+RECORDER = """#!{python} -S
+import json, os, sys
+sys.path.insert(0, {root!r})
+here = os.path.abspath(sys.argv[0])
+if sys.argv[1:3] == ["-m", "infra.make_values"]:
+    from infra import make_values
+    sys.executable, sys.argv = here, sys.argv[2:]
+    make_values.main()
+note = json.dumps({{"program": os.path.basename(here), "given": sys.argv[1:], "environment": dict(os.environ)}})
+with open("records", "a") as file:
+    file.write(note + chr(10))
+"""
+
+
+@dataclass(frozen=True)
+class Target:
+    """A target of the Makefile: what its recipes take, as (option, kind, variable)."""
+
+    name: str
+    help: str
+    taken: tuple[tuple[str, str, str], ...]
+
+    def variables(self, kind: str) -> set[str]:
+        return {name for _, each, name in self.taken if each == kind}
+
+
+def read_targets() -> list[Target]:
+    """All that `make help` lists."""
+    found = re.findall(r"^([a-z-]+):.*?## (.*)\n((?:\t.*\n)*)", MAKEFILE, re.MULTILINE)
+    return [Target(name, text, taken_by(recipe)) for name, text, recipe in found]
+
+
+def taken_by(recipe: str) -> tuple[tuple[str, str, str], ...]:
+    words = re.sub(r"^\t@", "", recipe, flags=re.MULTILINE).split()
+    return tuple((match[1] or "", match[2] or "", match[3]) for match in map(TAKEN.fullmatch, words) if match)
+
+
+TARGETS = read_targets()
+IN_THE_SHELL = set(re.findall(r"\$\$\{?([A-Z_]{3,})", MAKEFILE))
+VARIABLES = {name for each in TARGETS for _, _, name in each.taken} | IN_THE_SHELL
+
+
+@dataclass(frozen=True)
+class Ended:
+    """What a run of make was."""
+
+    status: int
+    said: str
+    records: list[dict[str, Any]]
+
+    @property
+    def programs(self) -> list[list[str]]:
+        """What the targets' own programs were given."""
+        set_up = (["-m", "infra.environments"], ["-m", "tests.clients.npm_packages"])
+        given = [each["given"] for each in self.records]
+        return [words for words in given if words[:2] not in set_up and words[:1] != ["-c"]]
+
+
+@dataclass(frozen=True)
+class Checkout:
+    """A folder with the Makefile, whose programs only note what they are given."""
+
+    folder: Path
+
+    @property
+    def mark(self) -> Path:
+        """What is there if a value was run."""
+        return self.folder / "ran"
+
+    def make(self, *words: str, given: Mapping[str, str] | None = None, by: str = "command line") -> Ended:
+        records = self.folder / "records"
+        records.unlink(missing_ok=True)
+        environment = clean_environment(PATH=f"{self.folder / 'bin'}:{os.environ['PATH']}")
+        for name in {"MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES", *VARIABLES}:
+            environment.pop(name, None)
+        values = given or {}
+        command = ["make", *words]
+        if by == "environment":
+            environment |= values
+        else:
+            command += [f"{name}={value}" for name, value in values.items()]
+        done = subprocess.run(
+            command,
+            cwd=self.folder,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+            stdin=subprocess.DEVNULL,
+        )
+        lines = records.read_text().splitlines() if records.exists() else []
+        return Ended(done.returncode, done.stderr, [json.loads(line) for line in lines])
+
+
+def make_checkout(folder: Path) -> Checkout:
+    programs = {
+        "bin": ["uv"],
+        ".venv/bin": ["python", "ruff", "mypy", "cfn-lint"],
+        ".jobpipe/checks-venv/bin": ["python", "checkov"],
+        ".jobpipe/clients-venv/bin": ["python"],
+    }
+    for place in ("api_lambda", "worker_lambda", *programs):
+        (folder / place).mkdir(parents=True)
+    (folder / "Makefile").write_text(MAKEFILE)
+    for place, names in programs.items():
+        for name in names:
+            put_recorder(folder / place / name)
+    return Checkout(folder)
+
+
+def put_recorder(path: Path) -> None:
+    path.write_text(RECORDER.format(python=sys.executable, root=str(ROOT)))
+    path.chmod(path.stat().st_mode | stat.S_IXUSR)

@@ -1,0 +1,44 @@
+"""How the operators' commands end when it is not theirs to go on."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from infra.command_line import run
+from infra.ownership import whose
+from tests import commands
+
+
+def test_a_file_that_another_user_has_is_one_line(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    path = tmp_path / "missing" / "file"
+
+    def refused() -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+
+    assert run("up", refused) == 1
+    assert capsys.readouterr().err == f"up: {whose(path)}\n"
+    assert whose(path) == f"{tmp_path} cannot be written to; is it read-only?", "it is ours"
+
+
+def test_a_refusal_that_is_of_no_file_is_told_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    def refused() -> None:
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+
+    assert run("stop", refused) == 1
+    assert capsys.readouterr().err == f"stop: [Errno {errno.EPERM}] {os.strerror(errno.EPERM)}\n"
+
+
+@pytest.mark.parametrize(("words", "stage"), [((), "prod"), (("--stage", "test"), "test")])
+@pytest.mark.parametrize("command", ["up", "destroy"])
+def test_what_is_for_the_stage_local_is_for_no_other(command: str, words: tuple[str, ...], stage: str) -> None:
+    environment = commands.clean_environment(JOBPIPE_STAGE="prod")
+    ended = commands.run(
+        sys.executable, "-m", "infra.deploy", command, "--only-local", *words, "--confirm", stage, env=environment
+    )
+    told = f"{command}: this is for the stage local, not {stage}; for AWS there is make deploy and make destroy\n"
+    assert (ended.returncode, ended.stdout, ended.stderr) == (1, "", told)

@@ -1,0 +1,303 @@
+"""A checkout makes its own environments, whatever became of the old ones and whatever a user's settings say.
+
+A small checkout stands for ours: the Makefile and infra/ as they are, and a lock of one package.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from infra import environments, ownership
+from infra.environments import ENVIRONMENTS, Environment, ensure
+from infra.errors import OperatorError
+from infra.ownership import whose
+from infra.pip_settings import FETCHING, pip_environment
+from tests.commands import ROOT
+from tests.infra.small_checkout import Checkout, configure, new_checkout
+
+NOBODY = 65534
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
+    """One that has been set up, and is left so by every test."""
+    checkout = new_checkout(tmp_path_factory.mktemp("a checkout's"))
+    assert checkout.make() == ["installing the checks (checkov, pip-audit, cloudformation-validate) ..."]
+    return checkout
+
+
+def is_anew(said: list[str]) -> bool:
+    return len(said) == 2 and "is made anew" in said[0] and said[1].startswith("installing ")
+
+
+def test_what_is_there_is_left_alone(checkout: Checkout) -> None:
+    before = (checkout.environment / "pyvenv.cfg").stat().st_mtime_ns
+    (checkout.folder / "infra" / "checks" / "requirements.lock").touch()
+    assert checkout.make(PYTHON="/no/python") == []
+    assert (checkout.environment / "pyvenv.cfg").stat().st_mtime_ns == before
+
+
+def test_a_newer_lock_is_installed_into_it(checkout: Checkout) -> None:
+    mine = checkout.environment / "mine"
+    mine.touch()
+    checkout.lock("newer")
+    assert checkout.make() == ["installing the checks (checkov, pip-audit, cloudformation-validate) ..."]
+    assert mine.exists()
+
+
+def interpreter_gone(environment: Path) -> None:
+    for each in (environment / "bin").glob("python*"):
+        each.unlink()
+        each.symlink_to("/no/such/python")
+
+
+def interpreter_of_another_version(environment: Path) -> None:
+    path = environment / "pyvenv.cfg"
+    path.write_text(re.sub(r"^version = .*$", "version = 3.10.1", path.read_text(), flags=re.MULTILINE))
+
+
+def cut_short(environment: Path) -> None:
+    for each in (environment / "lib").glob("python*/site-packages/pip"):
+        shutil.rmtree(each)
+
+
+def empty(environment: Path) -> None:
+    shutil.rmtree(environment)
+    environment.mkdir()
+
+
+@pytest.mark.parametrize("spoil", [interpreter_of_another_version, cut_short])
+def test_what_cannot_be_used_is_made_anew(checkout: Checkout, spoil: object) -> None:
+    assert callable(spoil)
+    spoil(checkout.environment)
+    assert is_anew(checkout.make())
+    assert checkout.make() == []
+
+
+def test_one_whose_python_is_gone_is_made_by_another(checkout: Checkout) -> None:
+    interpreter_gone(checkout.environment)
+    started = checkout.start(PYTHON="/no/python")
+    said = started.communicate(timeout=60)[1].splitlines()
+    assert said[0] == "make: Python 3.11 or newer is needed; PYTHON=... names it"
+    assert started.returncode == 2
+    assert is_anew(checkout.make())
+
+
+def test_a_copied_checkout_makes_its_own(checkout: Checkout, tmp_path: Path) -> None:
+    copy = Checkout(tmp_path / "copy", checkout.home, checkout.wheels)
+    shutil.copytree(checkout.folder, copy.folder, symlinks=True)
+    assert is_anew(copy.make())
+    assert str(copy.folder) in (copy.environment / "bin" / "probe").read_text().partition("\n")[0]
+    assert checkout.make() == []
+
+    moved = Checkout(tmp_path / "moved", checkout.home, checkout.wheels)
+    copy.folder.rename(moved.folder)
+    assert is_anew(moved.make())
+    (tmp_path / "link").symlink_to(moved.folder)
+    assert Checkout(tmp_path / "link", checkout.home, checkout.wheels).make() == [], "it is the same folder"
+
+
+def test_two_makes_at_a_time(checkout: Checkout) -> None:
+    empty(checkout.environment)
+    both = [checkout.start(), checkout.start()]
+    said = [each.communicate(timeout=300)[1].splitlines() for each in both]
+    assert [each.returncode for each in both] == [0, 0], said
+    assert sorted(map(len, said)) == [0, 2], "one makes it, the other waits"
+    assert checkout.version() == "1.0"
+
+
+HARMFUL = {
+    "user": "true",
+    "target": "{elsewhere}",
+    "prefix": "{elsewhere}",
+    "root": "{elsewhere}",
+    "require-virtualenv": "true",
+    "no-deps": "true",
+    "dry-run": "true",
+    "constraint": "{constraint}",
+    "requirement": "{constraint}",
+    "no-binary": ":all:",
+    "platform": "win32",
+    "python-version": "2.7",
+    "global-option": "--none",
+    "ignore-requires-python": "true",
+    "report": "{elsewhere}/report",
+}
+PYTHONS = {"PYTHONHOME": "{elsewhere}", "PYTHONPATH": "{bad}", "PYTHONSAFEPATH": "1", "PYTHONOPTIMIZE": "2"}
+
+
+@pytest.mark.parametrize("where", ["the user's file", "PIP_CONFIG_FILE, and variables"])
+def test_what_a_user_wants_for_other_environments_is_not_for_ours(
+    checkout: Checkout, where: str, tmp_path: Path
+) -> None:
+    """While the user's index, here a folder, goes on being asked."""
+    bad = tmp_path / "bad"
+    bad.mkdir()
+    for module in ("json", "hashlib", "probe"):
+        (bad / f"{module}.py").write_text("raise ImportError('a module of somewhere else')\n")
+    constraint = tmp_path / "constraint"
+    constraint.write_text("probe==2.0\n")
+    places = {"elsewhere": tmp_path / "elsewhere", "constraint": constraint, "bad": bad}
+    harmful = {name: value.format(**places) for name, value in HARMFUL.items()}
+    fetch = {"no-index": "true", "find-links": checkout.wheels.as_uri()}
+    more = {name: value.format(**places) for name, value in PYTHONS.items()}
+    user = Checkout(checkout.folder, tmp_path / "home", checkout.wheels)
+    lines = ["[global]", *(f"{name} = {value}" for name, value in (fetch | harmful).items())]
+    lines += ["[install]", *(f"{name} = {value}" for name, value in harmful.items())]
+    configure(tmp_path / "there", *lines)
+    file = tmp_path / "there" / ".config" / "pip" / "pip.conf"
+    if where == "the user's file":
+        user.home = tmp_path / "there"
+    else:
+        more["PIP_CONFIG_FILE"] = str(file)
+        more |= {f"PIP_{name.upper().replace('-', '_')}": value for name, value in (fetch | harmful).items()}
+    empty(checkout.environment)
+
+    assert is_anew(user.make(**more))
+    assert not places["elsewhere"].exists()
+    assert not (user.home / ".local").exists()
+    (installed,) = checkout.environment.glob("lib/python*/site-packages/probe.py")
+    assert installed.is_file()
+
+
+def test_a_user_s_settings_count_in_pip_s_own_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [each for each in os.environ if each.startswith(("PIP_", "XDG_"))]:
+        monkeypatch.delenv(name)
+    file = tmp_path / "file.conf"
+    file.write_text("[global]\ntimeout = 1\nproxy = q\nuser = yes\n[install]\nretries = 4\nclient-cert = /a%20'b\n")
+    configure(tmp_path, "[global]", "user = true", "site = true", "timeout = 2", "retries = 3", "proxy = p")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("PIP_TIMEOUT", "5")
+    monkeypatch.setenv("PIP_NO_DEPS", "1")
+
+    def found(wanted: set[str]) -> dict[str, str]:
+        """Of these, and of all that is not for us."""
+        settings = pip_environment(sys.executable)
+        assert settings["PIP_CONFIG_FILE"] == os.devnull
+        known = {f"PIP_{each.upper().replace('-', '_')}" for each in FETCHING}
+        known |= {"PIP_CONFIG_FILE", "PIP_DISABLE_PIP_VERSION_CHECK"}
+        return {
+            name: value
+            for name, value in settings.items()
+            if name in wanted or (name[:4] == "PIP_" and name not in known)
+        }
+
+    names = {"PIP_TIMEOUT", "PIP_RETRIES", "PIP_PROXY", "PIP_CLIENT_CERT"}
+    assert found(names) == {"PIP_TIMEOUT": "5", "PIP_RETRIES": "3", "PIP_PROXY": "p"}
+    monkeypatch.setenv("PIP_CONFIG_FILE", str(file))  # instead of the user's
+    monkeypatch.delenv("PIP_TIMEOUT")
+    assert found(names) == {"PIP_TIMEOUT": "1", "PIP_RETRIES": "4", "PIP_PROXY": "q", "PIP_CLIENT_CERT": "/a%20'b"}
+    monkeypatch.delenv("PIP_CONFIG_FILE")
+    there = tmp_path / "xdg" / "pip"
+    there.mkdir(parents=True)
+    (there / "pip.conf").write_text("[global]\nproxy = of the system\nclient-cert = of the system\n")
+    monkeypatch.setenv("XDG_CONFIG_DIRS", str(there.parent))  # macOS has another place
+    of_the_system = {} if sys.platform == "darwin" else {"PIP_CLIENT_CERT": "of the system"}
+    assert found(names) == {"PIP_TIMEOUT": "2", "PIP_RETRIES": "3", "PIP_PROXY": "p"} | of_the_system
+
+
+def test_pip_knows_the_settings_that_count() -> None:
+    options = subprocess.run(
+        [sys.executable, "-m", "pip", "install", "--help"], capture_output=True, text=True, check=True
+    ).stdout
+    hidden = {"pypi-url", "default-timeout", "no-proxy-env", "resume-retries"}
+    assert [each for each in sorted(FETCHING - hidden) if f"--{each}" not in options] == []
+
+
+def test_every_environment_of_make_is_one_of_these() -> None:
+    made = re.findall(r"\$\(call set_up,(\S+),(\w+)\)", (ROOT / "Makefile").read_text())
+    folders = {"$(CHECKS)": "checks", "$(CLIENTS)-venv": "clients"}
+    assert {name for _, name in made} == set(ENVIRONMENTS) - {"emulator"}
+    for folder, name in made:
+        assert folders.get(folder, folder) in {name, str(ENVIRONMENTS[name].folder.relative_to(ROOT))}
+
+
+@pytest.fixture
+def seen_by_all() -> Iterator[Path]:
+    """A folder that another user can look into, unlike those of pytest."""
+    folder = Path(tempfile.mkdtemp())
+    folder.chmod(0o755)
+    yield folder
+    for each in (folder, *folder.rglob("*")):
+        if each.is_dir():
+            each.chmod(0o755)
+    shutil.rmtree(folder)
+
+
+def refusal(environment: Environment) -> str:
+    """What another user is told who sets it up; where the tests are not root's, the owner of a read-only folder."""
+    context = multiprocessing.get_context("fork")
+    ours, theirs = context.Pipe()
+
+    def attempt() -> None:
+        if os.geteuid() == 0:
+            os.setgroups([])
+            os.setgid(NOBODY)
+            os.setuid(NOBODY)
+        try:
+            ensure(environment)
+        except OperatorError as error:
+            theirs.send(str(error))
+        theirs.send("it was set up")
+
+    process = context.Process(target=attempt)
+    process.start()
+    theirs.close()  # so that its end is noticed
+    said: str = ours.recv()
+    process.join()
+    return said
+
+
+@pytest.mark.parametrize("place", ["", ".venv", ".jobpipe"])
+def test_a_folder_of_another_user_is_one_line(
+    seen_by_all: Path, place: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lock = seen_by_all / "requirements.lock"
+    lock.touch()
+    (seen_by_all / ".jobpipe").mkdir()
+    (seen_by_all / ".jobpipe" / ".venv.lock").touch()
+    (seen_by_all / ".jobpipe" / ".venv.lock").chmod(0o666)
+    (seen_by_all / ".jobpipe").chmod(0o777)
+    if place == ".venv":
+        (seen_by_all / ".venv").mkdir(mode=0o555)
+        seen_by_all.chmod(0o777)
+    elif place == ".jobpipe":
+        (seen_by_all / ".jobpipe" / ".venv.lock").chmod(0o444)
+    else:
+        seen_by_all.chmod(0o555)
+    monkeypatch.setattr(environments, "ROOT", seen_by_all)
+    monkeypatch.setattr(ownership, "ROOT", seen_by_all)
+    said = refusal(Environment("tools", "the tools", seen_by_all / ".venv", lock))
+    where = seen_by_all / place / ".venv.lock" if place == ".jobpipe" else seen_by_all / place
+    if os.geteuid() == 0:
+        assert said.startswith(f"{seen_by_all} belongs to root, and "), "all of it does"
+        assert said.endswith(f" {seen_by_all})")
+    else:
+        assert said == f"{where} cannot be written to; is it read-only?"
+
+
+def test_only_what_belongs_to_another_is_named(seen_by_all: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As after a sudo make."""
+    monkeypatch.setattr(ownership, "ROOT", seen_by_all)
+    path = seen_by_all / ".venv" / "lib"
+    path.mkdir(parents=True)
+    if os.geteuid() == 0:
+        os.chown(seen_by_all, NOBODY, NOBODY)
+        monkeypatch.setattr(os, "geteuid", lambda: NOBODY)
+        assert whose(path).startswith(f"{seen_by_all / '.venv'} belongs to root, and ")
+    else:
+        assert whose(path) == f"{path} cannot be written to; is it read-only?"
+
+
+def test_whose_a_missing_file_would_be() -> None:
+    assert ("/ belongs to root" in whose(Path("/missing/x"))) is (os.geteuid() != 0)

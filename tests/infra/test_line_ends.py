@@ -1,0 +1,42 @@
+"""A checkout has the lines that make and bash read, whatever a user's Git is told to do with them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+from tests.commands import ROOT
+
+MADE = {".git", ".venv", ".jobpipe", "build", "__pycache__", ".hypothesis"}
+
+
+def sources() -> list[Path]:
+    found = []
+    for folder, folders, names in os.walk(ROOT):
+        folders[:] = [name for name in folders if name not in MADE and not name.endswith(("_cache", ".egg-info"))]
+        found += [Path(folder, name).relative_to(ROOT) for name in names if name not in MADE]
+    return found
+
+
+def git(folder: Path, *words: str) -> None:
+    """With none of the user's own settings."""
+    nobody = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1", "PATH": os.environ["PATH"]}
+    for role in ("AUTHOR", "COMMITTER"):
+        nobody |= {f"GIT_{role}_NAME": "a user", f"GIT_{role}_EMAIL": "user@example.com"}
+    subprocess.run(["git", *words], cwd=folder, env=nobody, capture_output=True, check=True)
+
+
+def test_a_checkout_with_autocrlf_has_every_file_as_it_is(tmp_path: Path) -> None:
+    here, there = tmp_path / "here", tmp_path / "there"
+    for path in sources():
+        (here / path).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / path, here / path)
+    git(here, "init", "--quiet")
+    git(here, "add", "--all", "--force")
+    git(here, "commit", "--quiet", "--message", "all")
+    git(tmp_path, "clone", "--quiet", "--config", "core.autocrlf=true", str(here), str(there))
+
+    assert [path for path in sources() if (there / path).read_bytes() != (ROOT / path).read_bytes()] == []
+    assert b"\r" not in (there / "Makefile").read_bytes()

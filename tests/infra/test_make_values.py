@@ -1,0 +1,252 @@
+"""What an operator gives to make reaches the programs as it is, and nothing of it is run on the way.
+
+make itself runs, with the Makefile as it stands, in a folder where each program of the environments only notes what
+it was given. Targets and variables are read from the Makefile: a new one is tested without being listed here.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from infra.errors import OperatorError
+from infra.make_values import arguments
+from tests.infra.recorded_make import (
+    IN_THE_SHELL,
+    MAKEFILE,
+    OWN,
+    TAKEN,
+    TARGETS,
+    VARIABLES,
+    Checkout,
+    Ended,
+    Target,
+    make_checkout,
+    put_recorder,
+)
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Checkout:
+    return make_checkout(tmp_path)
+
+
+PAYLOADS = {
+    "an apostrophe": "it's $(shell touch {mark})$(error no) ${{HOME}} $HOME $$ `touch {mark}`; touch {mark} #",
+    "a quotation mark": 'say "$(touch {mark})`touch {mark}`$(shell touch {mark})',
+    "closed quotes": "'; touch {mark}; '\"; touch {mark}; \"",
+    "no quotes": "~/x $(shell touch {mark}) $(touch {mark}) ${{HOME}} `touch {mark}` ; touch {mark} && ~ * % \\",
+    "lines": "a\ntouch {mark}\n\ttouch {mark}\n",
+    "an option": "--all",
+}
+
+
+@pytest.mark.parametrize(
+    ("payload", "by"),
+    [
+        *((each, "command line") for each in PAYLOADS),
+        *((each, "environment") for each in ("an apostrophe", "no quotes", "lines")),
+    ],
+)
+def test_every_value_of_every_target_arrives_as_it_is(tmp_path: Path, payload: str, by: str) -> None:
+    def attempt(target: Target) -> None:
+        checkout = make_checkout(tmp_path / target.name)
+        value = PAYLOADS[payload].format(mark=checkout.mark)
+        given = dict.fromkeys(VARIABLES | {"UNKNOWN", "a.b"}, value)
+        if by == "command line":
+            given |= dict.fromkeys(OWN, value)
+        given |= dict.fromkeys(target.variables("yes"), "yes")
+        ended = checkout.make(target.name, given=given, by=by)
+
+        assert not checkout.mark.exists(), target.name
+        refused = unreadable(value) and target.variables("words") | target.variables("each")
+        if refused:
+            assert ended.status != 0, target.name
+            assert ended.programs == [], target.name
+            assert own_lines(ended) == [
+                f"make: {first(target)}: {value!r} cannot be split into words: {reason(value)}"
+            ]
+            return
+        assert ended.status == 0, ended.said
+        for _, kind, _ in target.taken:
+            assert kind in {"", "yes", "each", "words"}
+        if target.taken:
+            (program,) = ended.programs
+            assert program == expected(target, value)
+        for record in ended.records:
+            kept = {name: each for name, each in given.items() if name not in OWN | {"a.b"}}
+            assert {name: record["environment"].get(name) for name in kept} == kept, target.name
+            assert value not in record["environment"].get("MAKEFLAGS", ""), "a make below would expand it"
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(attempt, TARGETS))
+
+
+def expected(target: Target, value: str) -> list[str]:
+    """The program's arguments: what stands in the recipe, and the values in their places."""
+    recipe = re.search(rf"^{target.name}:.*\n((?:\t.*\n)*)", MAKEFILE, re.MULTILINE)
+    assert recipe is not None
+    line = (
+        recipe[1].replace("\\\n", " ").strip().splitlines()[-1].replace("$(JOBPIPE)", "$(RUN) jobpipe_client.cli")
+    )
+    line = line.replace("$(wildcard tests/integration tests/e2e)", "")  # not there
+    words = ["-m", *line.partition("$(RUN) ")[2].split()]
+    found: list[str] = []
+    for word in words:
+        match = TAKEN.fullmatch(word)
+        if match is None:
+            found.append(word)
+            continue
+        option, kind, _ = match.groups()
+        if kind == "yes":
+            found.append(option)
+        elif kind in {"each", "words"}:
+            found += [f"{option}={each}" if option else each for each in shlex.split(value)]
+        else:
+            found.append(f"{option}={value}" if option else value)
+    return found
+
+
+def unreadable(value: str) -> bool:
+    return reason(value) is not None
+
+
+def reason(value: str) -> str | None:
+    try:
+        shlex.split(value)
+    except ValueError as error:
+        return str(error)
+    return None
+
+
+def first(target: Target) -> str:
+    return next(name for _, kind, name in target.taken if kind in {"words", "each"})
+
+
+def own_lines(ended: Ended) -> list[str]:
+    """What is said, without make's own last line."""
+    return [line for line in ended.said.splitlines() if not line.startswith("make: *** ")]
+
+
+WITH_YES = [(each.name, name) for each in TARGETS for name in sorted(each.variables("yes"))]
+
+
+@pytest.mark.parametrize("value", ["ja", "'; touch {mark}; '", "yes$(shell touch {mark})"])
+def test_what_is_neither_yes_nor_no_is_one_line_and_nothing_runs(checkout: Checkout, value: str) -> None:
+    value = value.format(mark=checkout.mark)
+    for target, name in WITH_YES:
+        ended = checkout.make(target, given={"FILE": "x", name: value})
+        assert own_lines(ended) == [f"make: {name}: {value!r} is neither yes nor no"]
+        assert (ended.status, ended.programs) == (2, [])
+    assert not checkout.mark.exists()
+
+
+@pytest.mark.parametrize(("value", "given"), [("yes", True), ("1", True), ("no", False), ("0", False), ("", False)])
+def test_yes_and_no(checkout: Checkout, value: str, *, given: bool) -> None:
+    (program,) = checkout.make("redrive", given={"ALL": "yes", "DRY_RUN": value}).programs
+    assert ("--dry-run" in program) is given
+
+
+@pytest.mark.parametrize("item", ["it's", "' --all '", "'", '"', "$(shell true)'"])
+def test_a_redrive_stays_a_dry_run(checkout: Checkout, item: str) -> None:
+    (program,) = checkout.make("redrive", given={"ITEM": item, "DRY_RUN": "yes"}).programs
+    told = ["-m", "jobpipe_client.cli", "redrive", "--stage=local", f"--item={item}", "--dry-run"]
+    assert program == told
+
+
+def test_a_file_that_looks_like_an_option_is_a_file(checkout: Checkout) -> None:
+    (program,) = checkout.make("import", given={"FILE": "--restart"}).programs
+    assert program[-2:] == ["--", "--restart"]
+    assert own_lines(checkout.make("import")) == ["make: FILE=... is needed"]
+
+
+def test_words_are_held_together_by_quotes(checkout: Checkout) -> None:
+    (program,) = checkout.make("bench", given={"BENCH": """--quick "a b" 'c d' e\\ f"""}).programs
+    assert program == ["-m", "tests.bench", "--quick", "a b", "c d", "e f"]
+
+
+def test_blanks_around_a_value_are_part_of_it(checkout: Checkout) -> None:
+    """On the command line make itself drops those in front."""
+    for by, item in (("environment", "  x "), ("command line", "x ")):
+        (program,) = checkout.make("redrive", given={"ITEM": "  x "}, by=by).programs
+        assert f"--item={item}" in program
+
+
+@pytest.mark.parametrize(
+    ("given", "stage"),
+    [({}, "local"), ({"JOBPIPE_STAGE": "test"}, "test"), ({"JOBPIPE_STAGE": "test", "STAGE": "prod"}, "prod")],
+)
+def test_the_stage_that_is_meant(checkout: Checkout, given: dict[str, str], stage: str) -> None:
+    for target in ("stats", "deploy", "key"):
+        (program,) = checkout.make(target, given=given).programs
+        assert f"--stage={stage}" in program
+    (record,) = checkout.make("test-integration", given=given).records[-1:]
+    assert record["environment"]["JOBPIPE_TEST_STAGE"] == stage
+
+
+SET_UP = {
+    ".venv/.installed": "tools",
+    ".venv/.bench-installed": "bench",
+    ".venv/.browser-installed": "browser",
+    ".jobpipe/checks-venv/.installed": "checks",
+}
+
+
+@pytest.mark.parametrize("payload", PAYLOADS)
+def test_python_is_the_name_of_a_program_and_no_line_of_a_shell(checkout: Checkout, payload: str) -> None:
+    value = PAYLOADS[payload].format(mark=checkout.mark)
+    for by in ("command line", "environment"):
+        for python in (".venv/bin/python", ".jobpipe/checks-venv/bin/python"):
+            (checkout.folder / python).unlink(missing_ok=True)
+        for target in SET_UP:
+            ended = checkout.make(target, given={"PYTHON": value}, by=by)
+            assert own_lines(ended) == ["make: Python 3.11 or newer is needed; PYTHON=... names it"]
+            assert ended.status == 2
+    assert not checkout.mark.exists()
+
+
+def test_python_may_lie_anywhere(checkout: Checkout) -> None:
+    folder = checkout.folder / 'it\'s "a" $(folder) `of` programs'
+    folder.mkdir()
+    put_recorder(folder / "python3")
+    for python in (".venv/bin/python", ".jobpipe/checks-venv/bin/python"):
+        (checkout.folder / python).unlink()
+    ended = checkout.make(".jobpipe/checks-venv/.installed", given={"PYTHON": str(folder / "python3")})
+    assert [each["given"] for each in ended.records][1:] == [["-m", "infra.environments", "make", "checks"]]
+
+
+def test_no_recipe_refers_to_a_variable_that_could_be_given() -> None:
+    defined = set(re.findall(r"^override (\w+) :?=", MAKEFILE, re.MULTILINE))
+    referred = set(re.findall(r"(?<!\$)\$[({](?:call )?(\w+)[),}]", MAKEFILE))
+    assert referred - defined == {"1", "2", "each"}
+    assert defined == OWN | {"MAKEOVERRIDES", "SHELL"}
+    assert re.findall(r"(?<!\$)\$[A-Za-z]", MAKEFILE) == [], "a name of one letter"
+
+
+def test_what_help_tells_of_is_taken() -> None:
+    for target in TARGETS:
+        known = {name for _, _, name in target.taken} | IN_THE_SHELL
+        assert set(re.findall(r"\b(\w+)=", target.help)) <= known, target.name
+
+
+def test_there_is_a_target_of_every_kind() -> None:
+    """Else the tests above would be of nothing."""
+    assert len(TARGETS) > 40
+    assert {kind for each in TARGETS for _, kind, _ in each.taken} == {"", "yes", "each", "words"}
+    listed = {"STAGE", "TARGET", "PARAMETERS", "PYTHON", "PYTEST_ARGS", "FILE", "CHROMIUM", "minutes", "RESEND"}
+    assert listed <= VARIABLES
+
+
+@pytest.mark.parametrize("argument", ["--json", "literal", "@", "--x=@nothing:X", "--x=@1", "a@X", "--since=SINCE"])
+def test_what_takes_no_value_stands_as_it_is(argument: str) -> None:
+    assert arguments([argument], {"X": "x", "SINCE": "y"}) == [argument]
+
+
+def test_a_value_is_left_out_if_it_is_empty_or_missing() -> None:
+    assert arguments(["--a=@A", "--b=@each:B", "--c=@yes:C", "@words:D"], {"A": ""}) == []
+    with pytest.raises(OperatorError, match="FILE"):
+        arguments(["@FILE"], {"FILE": ""})
