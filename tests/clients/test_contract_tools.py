@@ -115,10 +115,7 @@ def test_prism_finds_nothing_between_a_client_and_a_stage(tmp_path: Path, use: U
     installed = openapi_python_client(tmp_path)
     with use() as (recorder, variables), prism(tmp_path / "log", "proxy", str(CONTRACT), recorder.url) as url:
         program = PROGRAMS / "openapi_python_client.py"
-        run(
-            PYTHON_TOOLS / "python",
-            program,
-            **{**variables, "URL": url, "VALID": "only", "PYTHONPATH": str(installed)},
-        )
+        more = {"URL": url, "VALID": "only", "PYTHONPATH": str(installed)}
+        run(PYTHON_TOOLS / "python", program, variables=variables | more)
         all_is_used(recorder)
     assert "violation" not in (tmp_path / "log").read_text().lower()

@@ -135,3 +135,9 @@ def test_everything_is_escaped() -> None:
     assert "&lt;script&gt;" in html
     assert "<script" not in html
     assert "script" not in {tag for tag, _ in Page(html).elements}
+
+
+def test_it_says_which_member_must_not_be_there() -> None:
+    for name in ("NewItem", "FieldsToSet", "MergePatch"):
+        article = page(DOCUMENT).partition(f'id="schema-{name}"')[2].partition("</article>")[0]
+        assert re.search(r"<code>id</code>.*must not be there", article), name
