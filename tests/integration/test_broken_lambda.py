@@ -52,7 +52,7 @@ def broken_api(stage: Stage) -> Iterator[str]:
 
 
 def test_when_the_lambda_dies_an_emulators_gateway_answers_in_words_of_its_own(stage: Stage) -> None:
-    """docs/api.md says so. On AWS it is the document of DEFAULT_5XX; if an emulator does so too, the page changes."""
+    """docs/api.md says so; on AWS it is the document of DEFAULT_5XX. If an emulator follows, so must it."""
     with broken_api(stage) as url:
         unknown = requests.get(f"{url}/unknown", timeout=30)
         answer = requests.get(f"{url}/", timeout=30)
