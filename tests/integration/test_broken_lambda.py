@@ -1,0 +1,65 @@
+"""The gateway's answer when a Lambda dies, on an API whose gateway responses are the stage's own."""
+
+from __future__ import annotations
+
+import io
+import uuid
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import requests
+
+from infra.gateway_responses import openapi_responses
+from jobpipe_client.problem import Problem
+from tests.deployed import Stage
+
+DIES = "import os\n\n\ndef handler(event, context):\n    os._exit(1)\n"
+
+
+@contextmanager
+def broken_api(stage: Stage) -> Iterator[str]:
+    """The URL of an API whose only Lambda dies with each request."""
+    name = f"broken-{uuid.uuid4().hex[:8]}"
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("broken.py", DIES)
+    functions, gateway = stage.aws("lambda"), stage.aws("apigateway")
+    role = functions.get_function(FunctionName=f"jobpipe-{stage.deployment.stage}-api")["Configuration"]["Role"]
+    function = functions.create_function(
+        FunctionName=name,
+        Runtime="python3.13",
+        Role=role,
+        Handler="broken.handler",
+        Code={"ZipFile": packed.getvalue()},
+    )
+    functions.get_waiter("function_active_v2").wait(FunctionName=name)
+    region = stage.deployment.region
+    uri = f"arn:aws:apigateway:{region}:lambda:path/2015-03-31/functions/{function['FunctionArn']}/invocations"
+    api_id = gateway.create_rest_api(name=name)["id"]
+    [root] = gateway.get_resources(restApiId=api_id)["items"]
+    method = {"restApiId": api_id, "resourceId": root["id"], "httpMethod": "GET"}
+    gateway.put_method(**method, authorizationType="NONE")
+    gateway.put_integration(**method, type="AWS_PROXY", integrationHttpMethod="POST", uri=uri)
+    for kind, response in openapi_responses().items():
+        gateway.put_gateway_response(restApiId=api_id, responseType=kind, **response)
+    gateway.create_deployment(restApiId=api_id, stageName="v1")
+    try:
+        yield f"{stage.deployment.endpoint_url}/_aws/execute-api/{api_id}/v1"
+    finally:
+        gateway.delete_rest_api(restApiId=api_id)
+        functions.delete_function(FunctionName=name)
+
+
+def test_when_the_lambda_dies_an_emulators_gateway_answers_in_words_of_its_own(stage: Stage) -> None:
+    """docs/api.md says so; on AWS it is the document of DEFAULT_5XX. If an emulator follows, so must it."""
+    with broken_api(stage) as url:
+        unknown = requests.get(f"{url}/unknown", timeout=30)
+        answer = requests.get(f"{url}/", timeout=30)
+    rendered = unknown.headers["content-type"] == "application/problem+json"
+    assert rendered == stage.renders_gateway_responses, "other answers of the gateway are as the stage's"
+    assert answer.status_code == 502
+    assert answer.headers["content-type"] == "application/json"
+    assert answer.json().keys() == {"message"}
+    problem = Problem.of(answer.json(), status=answer.status_code)
+    assert (problem.status, problem.slug) == (502, None), "the client goes by the status"
