@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 from tenacity import RetryCallState, Retrying, retry_if_result, stop_after_delay, wait_random_exponential
 
 from jobpipe_client import calls, following
-from jobpipe_client.answers import batch_of, job_of
+from jobpipe_client.answers import batch_of, item_of, job_of
 from jobpipe_client.exceptions import BadAnswer, TimedOut, WaitTimeout
 from jobpipe_client.many import MAX_COMMANDS, check, submit_many
 from jobpipe_client.models import Batch, BatchEntry, Item, Job, Stats, Submission
@@ -288,7 +288,7 @@ class Client:
         'Stove'
         """
         response = self.transport.get(calls.item_path(item_id))
-        return Item(document(response), response.headers.get("ETag"))
+        return item_of(document(response), response.headers.get("ETag"))
 
     def iter_items(self, page_size: int | None = None) -> Iterator[Item]:
         """All items, fetched page by page while they are consumed.
@@ -297,7 +297,7 @@ class Client:
         ['Stove']
         """
         query = {"limit": page_size} if page_size else None
-        return (Item(entry) for entry in self._entries("/items", query))
+        return (item_of(entry) for entry in self._entries("/items", query))
 
     def _entries(self, path: str, query: dict[str, Any] | None) -> Iterator[Any]:
         response = self.transport.get(path, query)

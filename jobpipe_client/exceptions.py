@@ -49,13 +49,19 @@ class ConfigurationError(JobpipeError):
 class TransportError(JobpipeError):
     """No answer came. With the idempotency key of the failed call it is safe to send it again."""
 
+    is_transient = False  # whether the same request may succeed a little later
+
 
 class Unreachable(TransportError):
     """The connection was refused or broke."""
 
+    is_transient = True  # unless TLS failed
+
 
 class TimedOut(TransportError):
     """No answer within the client's time-out."""
+
+    is_transient = True
 
 
 class BadAnswer(JobpipeError):
@@ -77,7 +83,7 @@ class ProblemError(JobpipeError):
     slug: str | None = None
 
     def __init__(self, problem: Problem, *, retry_after: float | None = None, ended: bool = False) -> None:
-        super().__init__(problem, retry_after)
+        super().__init__(problem)  # what pickle calls the class with; the rest it sets
         self.ended = ended
         self.problem = problem
         self.status = problem.status

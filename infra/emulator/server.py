@@ -29,7 +29,11 @@ class PortTakenError(OperatorError):
     """Something else listens where the emulator should."""
 
     def __init__(self, port: int) -> None:
-        super().__init__(f"port {port} is taken by another program; choose a free one with JOBPIPE_PORT=...")
+        super().__init__(port)
+        self.port = port
+
+    def __str__(self) -> str:
+        return f"port {self.port} is taken by another program; choose a free one with JOBPIPE_PORT=..."
 
 
 @dataclass(frozen=True)
