@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from infra.errors import OperatorError
+from jobpipe_client.environment import check_url, value_of
 
 ROOT = Path(__file__).resolve().parent.parent
 BUILD_DIR = ROOT / "build"
@@ -31,20 +32,25 @@ class Settings:
 
     @property
     def emulator_url(self) -> str:
-        """Where an emulator answers, or would."""
-        return self.endpoint_url or f"http://127.0.0.1:{self.port}"
+        """Where an emulator answers, or would; OperatorError, without it, if AWS_ENDPOINT_URL cannot be used."""
+        if self.endpoint_url is None:
+            return f"http://127.0.0.1:{self.port}"
+        try:
+            return check_url(self.endpoint_url)
+        except ValueError as error:
+            raise OperatorError(f"AWS_ENDPOINT_URL cannot be used: {error}") from None
 
 
 def read_settings() -> Settings:
     """Settings from the environment, checked."""
-    port = os.environ.get("JOBPIPE_PORT") or "4566"
+    port = value_of("JOBPIPE_PORT") or "4566"
     if not (port.isascii() and port.isdecimal()) or not 0 < int(port) <= _LAST_PORT:
         raise OperatorError(f"JOBPIPE_PORT must be a port number, not {port!r}")
     return Settings(
-        stage=check_stage(os.environ.get("JOBPIPE_STAGE") or LOCAL_STAGE),
+        stage=check_stage(value_of("JOBPIPE_STAGE") or LOCAL_STAGE),
         port=int(port),
-        endpoint_url=(os.environ.get("AWS_ENDPOINT_URL") or "").rstrip("/") or None,
-        localstack_image=os.environ.get("LOCALSTACK_IMAGE") or LOCALSTACK_IMAGE,
+        endpoint_url=(value_of("AWS_ENDPOINT_URL") or "").rstrip("/") or None,
+        localstack_image=value_of("LOCALSTACK_IMAGE") or LOCALSTACK_IMAGE,
         state_dir=Path(os.environ.get("JOBPIPE_STATE_DIR") or ROOT / ".jobpipe").resolve(),
     )
 
@@ -60,7 +66,7 @@ def check_stage(stage: str) -> str:
 
 def aws_region() -> str | None:
     """What AWS_REGION says, which all of AWS's tools read, but not boto3; None leaves it to boto3's own ways."""
-    return os.environ.get("AWS_REGION") or None
+    return value_of("AWS_REGION")
 
 
 def tool_environment() -> dict[str, str]:

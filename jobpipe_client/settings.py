@@ -73,7 +73,7 @@ def _from_file(stage: str) -> Connection | None:
 def _connection(text: bytes) -> Connection | None:
     """Of a stage's file; None if that is damaged. The errors of the parser have the text, with the key."""
     try:
-        state = json.loads(text.decode("utf-8"))
+        state = json.loads(text.decode("utf-8-sig"))
         return Connection(check_url(state["base_url"]), check_key(state["api_key"]))
     except (ValueError, KeyError, TypeError):
         return None

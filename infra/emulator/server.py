@@ -15,6 +15,7 @@ from pathlib import Path
 import requests
 import tenacity
 
+from infra import http_calls
 from infra.emulator import processes
 from infra.emulator.venv import ensure_venv
 from infra.errors import OperatorError
@@ -147,7 +148,7 @@ class Emulator:
         if process.poll() is not None:
             return True
         with suppress(requests.RequestException):
-            return requests.get(f"{self.endpoint_url}/_ministack/health", timeout=2).ok
+            return http_calls.get(f"{self.endpoint_url}/_ministack/health", timeout=2).ok
         return False
 
     def _stop(self) -> bool:

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import boto3
-
+from infra.boto_sessions import emulator_session
 from infra.settings import EMULATOR_REGION, LOCAL_STAGE, LOCALSTACK_IMAGE, ROOT
 from infra.targets import LOCALSTACK, Target
 from infra.templates import FOUNDATION, OPERATIONS, Template, read_template
@@ -120,7 +119,7 @@ def _set_by_the_deployment() -> set[str]:
 
 
 def _parameters() -> str:
-    emulators = Target(LOCALSTACK, EMULATOR_REGION, "http://127.0.0.1", "", boto3.Session())
+    emulators = Target(LOCALSTACK, EMULATOR_REGION, "http://127.0.0.1", "", emulator_session(EMULATOR_REGION))
     there = emulators.default_parameters(LOCAL_STAGE)
     rows = []
     for name, told in declarations().items():
