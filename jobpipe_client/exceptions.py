@@ -6,6 +6,7 @@ JobpipeError
 │  ├─ Unreachable              refused, reset, unknown host
 │  └─ TimedOut                 no answer in time
 ├─ BadAnswer                   an answer that the contract does not know
+├─ ItemsUnreadable             a list was complete but for items whose documents are lost
 ├─ ProblemError                a problem document, by its type
 │  ├─ InvalidRequest           400 invalid-request
 │  ├─ Forbidden                403 forbidden
@@ -31,11 +32,14 @@ JobpipeError
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from jobpipe_client.models import Job
     from jobpipe_client.problem import Problem
+
+_SHOWN = 10  # ids in a message
 
 
 class JobpipeError(Exception):
@@ -66,6 +70,21 @@ class TimedOut(TransportError):
 
 class BadAnswer(JobpipeError):
     """What answered does not speak jobpipe's contract."""
+
+
+class ItemsUnreadable(JobpipeError):
+    """Items were left out of a list, since the service cannot read them; all others were yielded before.
+
+    `item_ids` names them. An operator's `jobpipe audit` tells what is known of each.
+    """
+
+    def __init__(self, item_ids: Sequence[str]) -> None:
+        super().__init__(item_ids)
+        self.item_ids = tuple(item_ids)
+
+    def __str__(self) -> str:
+        shown, more = ", ".join(self.item_ids[:_SHOWN]), len(self.item_ids) - _SHOWN
+        return f"items that cannot be read are left out: {shown}{f' and {more:,} more' if more > 0 else ''}"
 
 
 class ProblemError(JobpipeError):

@@ -244,7 +244,9 @@ def test_what_is_meant_for_aws_is_taken(monkeypatch: pytest.MonkeyPatch, tmp_pat
     session = aws_session(None)
 
     assert session.region_name == "eu-west-3"
-    assert session.get_credentials().access_key == "A"
+    found = session.get_credentials()
+    assert found is not None
+    assert found.access_key == "A"
     client = make_client(session, "sqs", None)
     assert "fips" in client.meta.endpoint_url
     with pytest.raises(botocore.exceptions.ProxyConnectionError):
