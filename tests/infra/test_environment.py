@@ -89,6 +89,11 @@ sqs =
 """
 
 
+def test_the_page_names_them_all() -> None:
+    page = (commands.ROOT / "docs" / "environment.md").read_text()
+    assert [name for name in HOSTILE if name.upper() not in page] == []
+
+
 def set_all(monkeypatch: pytest.MonkeyPatch, folder: Path, hostile: dict[str, str]) -> None:
     """A home with files of AWS and a .netrc, and these variables."""
     for name in HOSTILE:
