@@ -12,6 +12,7 @@ import threading
 import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -241,6 +242,22 @@ def test_a_link_to_another_host_is_told_without_what_it_may_carry(client: Client
     with pytest.raises(JobpipeError, match=r"another host: http://elsewhere\.test$") as caught:
         list(client.iter_items())
     assert KEY not in told(caught.value)
+
+
+def test_the_outcomes_of_stats_are_told_missing_without_another_s_words(
+    service: Service, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(*_: object) -> None:
+        raise ValueError(f"Invalid endpoint: {SENTINEL}")
+
+    monkeypatch.setattr(
+        "jobpipe_client.cli.stats.own_checkout_module", lambda _: SimpleNamespace(read_outcomes=fail)
+    )
+    monkeypatch.setenv("JOBPIPE_URL", service.url)
+    monkeypatch.setenv("JOBPIPE_API_KEY", KEY)
+    assert main(["stats"]) == 0
+    said = capsys.readouterr()
+    assert said.err == "no outcomes: ValueError\n"
 
 
 @pytest.mark.parametrize("name", ["JOBPIPE_API_KEY", "JOBPIPE_URL"])
