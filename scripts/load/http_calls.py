@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import urllib3
-from requests.certs import where
-from requests.utils import get_auth_from_url, select_proxy
+from requests.utils import DEFAULT_CA_BUNDLE_PATH, get_auth_from_url, select_proxy
 from urllib3.exceptions import HTTPError
 
 from jobpipe_client.environment import http_settings
@@ -68,7 +67,7 @@ def _pool(url: str, connections: int) -> urllib3.PoolManager:
     """Connections as the client would have them: through the same proxy, with the same certificates."""
     settings = http_settings(url)
     proxy = select_proxy(url, dict(settings.proxies))
-    verify = where() if settings.verify is True else str(settings.verify)
+    verify = DEFAULT_CA_BUNDLE_PATH if settings.verify is True else str(settings.verify)
     store = "ca_cert_dir" if Path(verify).is_dir() else "ca_certs"
     options: dict[str, Any] = {"maxsize": connections, "retries": False, "timeout": PATIENCE, store: verify}
     if proxy is None:

@@ -116,6 +116,9 @@ def library_errors() -> Iterator[type[Exception]]:
     yield from (ValueError, UnicodeError, OSError, ConnectionResetError, socket.gaierror)
 
 
+LIBRARY_ERRORS = list(dict.fromkeys(library_errors()))
+
+
 def made(kind: type[Exception], text: str) -> Exception:
     error = kind.__new__(kind)
     Exception.__init__(error, text)
@@ -123,7 +126,7 @@ def made(kind: type[Exception], text: str) -> Exception:
     return error
 
 
-@pytest.mark.parametrize("kind", {*library_errors()}, ids=lambda kind: f"{kind.__module__}.{kind.__name__}")
+@pytest.mark.parametrize("kind", LIBRARY_ERRORS, ids=lambda kind: f"{kind.__module__}.{kind.__name__}")
 def test_no_message_of_a_library_is_passed_on(kind: type[Exception], monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever a later release of theirs puts into it."""
 
