@@ -3,11 +3,17 @@
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from urllib.parse import urlsplit
 
 from botocore import exceptions
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.parsers import ResponseParserError
 
 from infra.reasons import on_screen
+from jobpipe_client.http_errors import reason
+
+LIBRARY_ERRORS = (BotoCoreError, ClientError, ResponseParserError)
+"""What a call of AWS raises, but for a ValueError where a client is made (boto_sessions.py)."""
 
 _GONE = {
     "NoSuchBucket",
@@ -44,6 +50,18 @@ _BEFORE_ANY_CALL = (
     ),
     ((exceptions.CredentialRetrievalError,), "the AWS credentials cannot be had: {}"),
 )
+_NOT_TOLD = re.compile(r"x-amz-|x-api-key|authorization:|credential=|aws4-hmac|canonical|signature", re.IGNORECASE)
+_TOLD = {
+    "cred_var",
+    "name",
+    "operation_name",
+    "path",
+    "profile",
+    "profile_name",
+    "provider",
+    "region_name",
+    "service_name",
+}
 _ACTION = re.compile(r"not authorized to perform: ?`?([a-z0-9-]+:[A-Za-z*]+)")
 
 
@@ -67,22 +85,60 @@ def is_denied(error: ClientError) -> bool:
     return error.response["Error"]["Code"] in _DENIED
 
 
+def told(error: BotoCoreError | ClientError | ResponseParserError) -> str:
+    """One line on an error, for an operator, without what may have come from a header, a body or a credential."""
+    if isinstance(error, ResponseParserError):  # its message has the body
+        return "AWS cannot be asked: what answers does not speak as AWS does"
+    problem = rights_problem(error)
+    if problem is not None:
+        return problem
+    if isinstance(error, ClientError):
+        said = on_screen(_quoted(error))
+        return f"AWS says: An error occurred ({_code(error)}) when calling {error.operation_name}: {said}"
+    return f"AWS cannot be asked: {_of_library(error)}"
+
+
 def rights_problem(error: BotoCoreError | ClientError) -> str | None:
     """One line on what is wrong with the caller's credentials or rights; None if that is not what is wrong."""
     if isinstance(error, ClientError):
         return _of_answer(error)
-    return next((line.format(error) for kinds, line in _BEFORE_ANY_CALL if isinstance(error, kinds)), None)
+    found = next((line for kinds, line in _BEFORE_ANY_CALL if isinstance(error, kinds)), None)
+    return None if found is None else found.format(_of_library(error))
 
 
 def _of_answer(error: ClientError) -> str | None:
-    code, told = error.response["Error"].get("Code", ""), error.response["Error"].get("Message", "")
-    said = on_screen(told)
+    code, said = _code(error), _quoted(error)
     if code in _EXPIRED:
         return f"the AWS credentials have expired: renew them ({code})"
     if code in _UNKNOWN:
-        return f"AWS does not take these credentials ({code}): {said}"
+        return f"AWS does not take these credentials ({code})"
     if code in _DENIED:
-        action = _ACTION.search(told)
+        action = _ACTION.search(said)
         name = action.group(1) if action else error.operation_name
-        return f"these credentials may not do {name}: {said}"
+        return f"these credentials may not do {name}: {on_screen(said)}"
     return None
+
+
+def _code(error: ClientError) -> str:
+    return str(error.response.get("Error", {}).get("Code", "no code"))
+
+
+def _quoted(error: ClientError) -> str:
+    """AWS's own words, unless they may quote the request: its signed headers, or the value of an API key."""
+    said = str(error.response.get("Error", {}).get("Message", ""))
+    return "…" if "ApiKey" in error.operation_name or _NOT_TOLD.search(said) else said
+
+
+def _of_library(error: BotoCoreError) -> str:
+    """The words of botocore, but of what it fills in only what is not a value of somebody's."""
+    values = {name: _value(name, value) for name, value in error.kwargs.items()}
+    return " ".join(error.fmt.format(**values).split())
+
+
+def _value(name: str, value: object) -> object:
+    if isinstance(value, BaseException):
+        return reason(value)
+    if name == "endpoint_url":
+        where = urlsplit(str(value))
+        return f"{where.scheme}://{where.hostname}"
+    return value if name in _TOLD or name.startswith(("valid", "allowed")) else "…"

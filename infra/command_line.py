@@ -10,12 +10,11 @@ from pathlib import Path
 from typing import NoReturn
 from urllib.parse import urlsplit
 
-from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError
+from botocore.exceptions import EndpointConnectionError
 
-from infra.aws_errors import rights_problem
+from infra.aws_errors import LIBRARY_ERRORS, told
 from infra.errors import OperatorError
 from infra.ownership import whose
-from infra.reasons import on_screen
 from infra.signals import Terminated, terminable
 
 INTERRUPTED = 130
@@ -32,9 +31,9 @@ def run(name: str, command: Callable[[], int | None]) -> int:
     except EndpointConnectionError as error:
         where = urlsplit(str(error.kwargs.get("endpoint_url", "")))
         hint = "make deploy-local starts an emulator, and JOBPIPE_PORT says on which port"
-        return _say(name, f"nothing answers at {where.scheme}://{where.netloc}: {hint}")
-    except (BotoCoreError, ClientError) as error:
-        return _say(name, rights_problem(error) or f"AWS says: {on_screen(str(error))}")
+        return _say(name, f"nothing answers at {where.scheme}://{where.netloc.rpartition('@')[2]}: {hint}")
+    except LIBRARY_ERRORS as error:
+        return _say(name, told(error))
     except BrokenPipeError:
         # Whoever read our output has seen enough; the interpreter would complain once more when it closes it.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

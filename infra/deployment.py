@@ -7,6 +7,7 @@ from functools import partial
 import requests
 import tenacity
 
+from infra import http_calls
 from infra.adoption import plan_adoption
 from infra.api_emulation import make_way
 from infra.api_keys import ApiKeys
@@ -25,6 +26,7 @@ from infra.stack_names import app_stack, foundation_stack, operations_stack
 from infra.stage_file import Deployment, earlier_deployment, write_deployment
 from infra.targets import Target
 from infra.templates import AWS_OWNED, Template, foundation_for, operations, read_template
+from jobpipe_client.http_errors import reason
 
 HEALTH_SECONDS = 60
 KEY_SECONDS = 60
@@ -182,7 +184,7 @@ class Deployer:
 def answers(base_url: str) -> bool:
     """Whether the API answers now."""
     try:
-        return requests.get(f"{base_url}/health", timeout=5).ok
+        return http_calls.get(f"{base_url}/health", timeout=5).ok
     except requests.RequestException:
         return False
 
@@ -195,9 +197,9 @@ def wait_until_healthy(base_url: str) -> None:
     def healthy() -> bool:
         nonlocal last
         try:
-            response = requests.get(url, timeout=35)
+            response = http_calls.get(url, timeout=35)
         except requests.RequestException as error:
-            last = type(error).__name__
+            last = reason(error)
             return False
         last = f"{response.status_code} {response.text[:200]}"
         return bool(response.ok)
@@ -232,7 +234,7 @@ def _takes(base_url: str, api_key: str) -> bool | None:
     """Whether the gateway took the key, asked by a connection of its own; None if the answer does not tell."""
     url, headers = f"{base_url}/items?limit=1", {"x-api-key": api_key}
     try:
-        status = requests.get(url, headers=headers, timeout=35, allow_redirects=False).status_code
+        status = http_calls.get(url, headers=headers, timeout=35, allow_redirects=False).status_code
     except requests.RequestException:
         return None
     if status == requests.codes.forbidden:

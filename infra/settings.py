@@ -1,4 +1,7 @@
-"""The only place where infra reads the process environment, but for what make hands on (make_values.py)."""
+"""The only place where infra reads the process environment, but for what make hands on (make_values.py).
+
+A checkout sets itself up with it before any library is there, so it imports the client's rules where it needs them.
+"""
 
 import os
 import re
@@ -32,20 +35,29 @@ class Settings:
 
     @property
     def emulator_url(self) -> str:
-        """Where an emulator answers, or would."""
-        return self.endpoint_url or f"http://127.0.0.1:{self.port}"
+        """Where an emulator answers, or would; OperatorError, without it, if AWS_ENDPOINT_URL cannot be used."""
+        from jobpipe_client.environment import check_url  # noqa: PLC0415
+
+        if self.endpoint_url is None:
+            return f"http://127.0.0.1:{self.port}"
+        try:
+            return check_url(self.endpoint_url)
+        except ValueError as error:
+            raise OperatorError(f"AWS_ENDPOINT_URL cannot be used: {error}") from None
 
 
 def read_settings() -> Settings:
     """Settings from the environment, checked."""
-    port = os.environ.get("JOBPIPE_PORT") or "4566"
+    from jobpipe_client.environment import value_of  # noqa: PLC0415
+
+    port = value_of("JOBPIPE_PORT") or "4566"
     if not (port.isascii() and port.isdecimal()) or not 0 < int(port) <= _LAST_PORT:
         raise OperatorError(f"JOBPIPE_PORT must be a port number, not {port!r}")
     return Settings(
-        stage=check_stage(os.environ.get("JOBPIPE_STAGE") or LOCAL_STAGE),
+        stage=check_stage(value_of("JOBPIPE_STAGE") or LOCAL_STAGE),
         port=int(port),
-        endpoint_url=(os.environ.get("AWS_ENDPOINT_URL") or "").rstrip("/") or None,
-        localstack_image=os.environ.get("LOCALSTACK_IMAGE") or LOCALSTACK_IMAGE,
+        endpoint_url=(value_of("AWS_ENDPOINT_URL") or "").rstrip("/") or None,
+        localstack_image=value_of("LOCALSTACK_IMAGE") or LOCALSTACK_IMAGE,
         state_dir=state_dir(),
     )
 
@@ -66,14 +78,16 @@ def check_stage(stage: str) -> str:
 
 def aws_region() -> str | None:
     """What AWS_REGION says, which all of AWS's tools read, but not boto3; None leaves it to boto3's own ways."""
-    return os.environ.get("AWS_REGION") or None
+    from jobpipe_client.environment import value_of  # noqa: PLC0415
+
+    return value_of("AWS_REGION")
 
 
 def tool_environment() -> dict[str, str]:
-    """The caller's environment for pip and Chalice: proxies and certificates, but nobody's AWS account, and none of
-    pip's own variables (pip_settings.py).
+    """The caller's environment for pip and Chalice: proxies and certificates, but no AWS account, no API key, and
+    none of pip's own variables (pip_settings.py).
     """
-    others = ("AWS_", "PYTHON", "PIP_")
+    others = ("AWS_", "JOBPIPE_API_KEY", "PYTHON", "PIP_")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(others)}
     return kept | {
         "AWS_DEFAULT_REGION": EMULATOR_REGION,

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from infra.errors import OperatorError
+from jobpipe_client.environment import check_key, check_url
 
 
 @dataclass(frozen=True)
@@ -54,10 +55,20 @@ def read_deployment(state_dir: Path, stage: str) -> Deployment:
     """The stage as last deployed from here."""
     path = stage_file(state_dir, stage)
     try:
-        return Deployment(**json.loads(path.read_text()))
+        return _checked(Deployment(**json.loads(path.read_text(encoding="utf-8-sig"))))
     except FileNotFoundError:
         raise OperatorError(f"the stage {stage!r} is not deployed (no {path})") from None
     except OSError as error:
         raise OperatorError(f"{path} cannot be read: {error.strerror}") from None
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, AttributeError):
         raise OperatorError(f"{path} is damaged; deploy again") from None
+
+
+def _checked(found: Deployment) -> Deployment:
+    """The deployment; ValueError or TypeError, which quotes nothing, if it cannot be one."""
+    check_url(found.base_url)
+    check_url(found.endpoint_url or found.base_url)
+    check_key(found.api_key)
+    if not all(isinstance(each, str) for each in (found.region, *found.resources.values())):
+        raise TypeError("a value is no text")
+    return found

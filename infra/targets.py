@@ -11,8 +11,9 @@ import requests
 import tenacity
 from botocore.config import Config
 
-from infra import compose
-from infra.aws_errors import is_denied, rights_problem
+from infra import compose, http_calls
+from infra.aws_errors import LIBRARY_ERRORS, is_denied, told
+from infra.boto_sessions import aws_session, check_credentials, emulator_session, make_client
 from infra.emulator import Emulator
 from infra.errors import OperatorError
 from infra.settings import EMULATOR_REGION, LOCAL_STAGE, Settings, aws_region, python_runtime
@@ -51,14 +52,8 @@ class Target:
 
     def client(self, service: str) -> Any:
         """A boto3 client of the target, whatever AWS_ENDPOINT_URL says."""
-        settings = Config(
-            retries={"mode": "standard", "max_attempts": 5},
-            connect_timeout=5,
-            ignore_configured_endpoint_urls=True,  # type: ignore[call-arg] # newer than the stubs
-            s3={"addressing_style": "path"} if self.endpoint_url else None,
-        )
-        # boto3-stubs can name the type of a client only for a literal service
-        return self.session.client(service, endpoint_url=self.endpoint_url, config=settings)  # type: ignore[call-overload]
+        settings = Config(retries={"mode": "standard", "max_attempts": 5}, connect_timeout=5)
+        return make_client(self.session, service, self.endpoint_url, settings)
 
     def account(self) -> str:
         """The id of the account; it takes a call, so that credentials are checked by it."""
@@ -132,14 +127,14 @@ def target_of(deployment: Deployment) -> Target:
     why = "the stage was deployed there"
     if deployment.endpoint_url:
         return _emulator(deployment.target, deployment.endpoint_url, why)
-    return Target(AWS, deployment.region, None, why, boto3.Session(region_name=deployment.region))
+    return Target(AWS, deployment.region, None, why, aws_session(deployment.region))
 
 
 def identify(url: str) -> str | None:
     """Which emulator answers there, by its health document; None if nothing does."""
     # Both answer this path. LocalStack takes MiniStack's own for a bucket, and loads all of S3 to answer it.
     try:
-        response = requests.get(f"{url}/_localstack/health", timeout=_HEALTH_SECONDS)
+        response = http_calls.get(f"{url}/_localstack/health", timeout=_HEALTH_SECONDS)
     except requests.ConnectionError:
         return None
     except requests.RequestException as error:
@@ -188,18 +183,18 @@ def wait_for_localstack(settings: Settings) -> None:
 
 
 def _emulator(name: str, url: str, why: str) -> Target:
-    session = boto3.Session(aws_access_key_id="test", aws_secret_access_key="test", region_name=EMULATOR_REGION)  # noqa: S106
-    return Target(name, EMULATOR_REGION, url, why, session)
+    return Target(name, EMULATOR_REGION, url, why, emulator_session(EMULATOR_REGION))
 
 
 def _aws() -> Target:
     try:
-        session = boto3.Session(region_name=aws_region())
+        session = aws_session(aws_region())
         if not session.region_name:
             raise botocore.exceptions.NoRegionError
+        check_credentials(session)
         target = Target(AWS, session.region_name, None, "it was asked for", session)
         target.account()
-    except (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError) as error:
+    except LIBRARY_ERRORS as error:
         # before anything else is done: whoever has no right to ask who he is has none that would serve here
-        raise OperatorError(rights_problem(error) or f"AWS cannot be asked: {error}") from None
+        raise OperatorError(told(error)) from None
     return target

@@ -100,14 +100,8 @@ class InvalidRequest(Refusal):
     def of(cls, violations: Sequence[Violation]) -> InvalidRequest:
         """The refusal for all of these, of which there is one at least."""
         first, *others = violations
-        more = (
-            ""
-            if not others
-            else " There is 1 more error."
-            if len(others) == 1
-            else f" There are {len(others)} more errors."
-        )
-        refusal = InvalidRequest(first.detail + more)
+        more = " There is 1 more error." if len(others) == 1 else f" There are {len(others)} more errors."
+        refusal = InvalidRequest(first.detail + (more if others else ""))
         refusal.violations = tuple(violations)
         return refusal
 
@@ -119,6 +113,7 @@ class Unstorable(InvalidRequest):
         super().__init__(refusal.detail)
         self.violations = refusal.violations
         self.value = value
+        self.args = (refusal, value)  # what a copy is made from
 
 
 class NothingValid(InvalidRequest):
@@ -127,6 +122,7 @@ class NothingValid(InvalidRequest):
     def __init__(self, refusals: Sequence[Refusal]) -> None:
         super().__init__("None of the commands is valid.")
         self.violations = tuple(violation for refusal in refusals for violation in refusal.violations)
+        self.args = (refusals,)
 
 
 class Forbidden(Refusal):

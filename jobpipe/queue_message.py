@@ -55,9 +55,13 @@ class UnreadableCommand(UndecodableMessage):
     """The message names a job of ours, and a command that this release does not understand."""
 
     def __init__(self, reason: str, job: JobRef, kept: KeptCommand | None) -> None:
-        super().__init__(reason)
+        super().__init__(reason, job, kept)  # what pickle calls the class with
+        self.reason = reason
         self.job = job
         self.kept = kept
+
+    def __str__(self) -> str:
+        return self.reason
 
 
 @dataclass(frozen=True, slots=True)

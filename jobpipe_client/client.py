@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from tenacity import RetryCallState, Retrying, retry_if_result, stop_after_delay, wait_random_exponential
 
-from jobpipe_client import calls, following
-from jobpipe_client.answers import batch_of, job_of
+from jobpipe_client import calls, following, pages
+from jobpipe_client.answers import batch_of, item_of, job_of
 from jobpipe_client.exceptions import BadAnswer, TimedOut, WaitTimeout
 from jobpipe_client.many import MAX_COMMANDS, check, submit_many
 from jobpipe_client.models import Batch, BatchEntry, Item, Job, Stats, Submission
@@ -189,7 +189,7 @@ class Client:
         ['not-found']
         """
         query: dict[str, Any] = {"status": status, **({"limit": page_size} if page_size else {})}
-        return (Job.of(entry) for entry in self._entries("/jobs", query))
+        return (Job.of(entry) for entry in pages.entries(self.transport, "/jobs", query))
 
     def cancel(self, job_id: str) -> Job:
         """Ends a job that has not taken effect, so that it never will; JobEndedAlready if it has ended.
@@ -288,28 +288,20 @@ class Client:
         'Stove'
         """
         response = self.transport.get(calls.item_path(item_id))
-        return Item(document(response), response.headers.get("ETag"))
+        return item_of(document(response), response.headers.get("ETag"))
 
-    def iter_items(self, page_size: int | None = None) -> Iterator[Item]:
+    def iter_items(
+        self, page_size: int | None = None, *, on_unreadable: Callable[[str], object] | None = None
+    ) -> Iterator[Item]:
         """All items, fetched page by page while they are consumed.
+
+        One whose document is lost hides no other: its id goes to `on_unreadable`; without that ItemsUnreadable is
+        raised when all others have been yielded.
 
         >>> [item["name"] for item in client.iter_items()]
         ['Stove']
         """
-        query = {"limit": page_size} if page_size else None
-        return (Item(entry) for entry in self._entries("/items", query))
-
-    def _entries(self, path: str, query: dict[str, Any] | None) -> Iterator[Any]:
-        response = self.transport.get(path, query)
-        while True:
-            page = document(response)
-            if not isinstance(page, list):
-                raise BadAnswer(f"the list at {path} is not an array")
-            yield from page
-            following = response.links.get("next")
-            if following is None:
-                return
-            response = self.transport.get(self.transport.resolve(response, following["url"]))
+        return pages.items(self.transport, page_size, on_unreadable)
 
     def stats(self) -> Stats:
         """How many messages wait, for how long, and how many were given up; all callers' together.

@@ -6,6 +6,7 @@ JobpipeError
 │  ├─ Unreachable              refused, reset, unknown host
 │  └─ TimedOut                 no answer in time
 ├─ BadAnswer                   an answer that the contract does not know
+├─ ItemsUnreadable             a list was complete but for items whose documents are lost
 ├─ ProblemError                a problem document, by its type
 │  ├─ InvalidRequest           400 invalid-request
 │  ├─ Forbidden                403 forbidden
@@ -31,11 +32,14 @@ JobpipeError
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from jobpipe_client.models import Job
     from jobpipe_client.problem import Problem
+
+_SHOWN = 10  # ids in a message
 
 
 class JobpipeError(Exception):
@@ -49,17 +53,38 @@ class ConfigurationError(JobpipeError):
 class TransportError(JobpipeError):
     """No answer came. With the idempotency key of the failed call it is safe to send it again."""
 
+    is_transient = False  # whether the same request may succeed a little later
+
 
 class Unreachable(TransportError):
     """The connection was refused or broke."""
+
+    is_transient = True  # unless TLS failed
 
 
 class TimedOut(TransportError):
     """No answer within the client's time-out."""
 
+    is_transient = True
+
 
 class BadAnswer(JobpipeError):
     """What answered does not speak jobpipe's contract."""
+
+
+class ItemsUnreadable(JobpipeError):
+    """Items were left out of a list, since the service cannot read them; all others were yielded before.
+
+    `item_ids` names them. An operator's `jobpipe audit` tells what is known of each.
+    """
+
+    def __init__(self, item_ids: Sequence[str]) -> None:
+        super().__init__(item_ids)
+        self.item_ids = tuple(item_ids)
+
+    def __str__(self) -> str:
+        shown, more = ", ".join(self.item_ids[:_SHOWN]), len(self.item_ids) - _SHOWN
+        return f"items that cannot be read are left out: {shown}{f' and {more:,} more' if more > 0 else ''}"
 
 
 class ProblemError(JobpipeError):
@@ -77,7 +102,7 @@ class ProblemError(JobpipeError):
     slug: str | None = None
 
     def __init__(self, problem: Problem, *, retry_after: float | None = None, ended: bool = False) -> None:
-        super().__init__(problem, retry_after)
+        super().__init__(problem)  # what pickle calls the class with; the rest it sets
         self.ended = ended
         self.problem = problem
         self.status = problem.status

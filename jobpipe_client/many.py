@@ -10,6 +10,7 @@ it, with a command for the same item, has not been answered; creates name no ite
 
 from __future__ import annotations
 
+import os
 import threading
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Mapping
@@ -90,6 +91,7 @@ def submit_many(
     transport: Transport, commands: Iterable[Json], *, concurrency: int, batch_size: int, key: str
 ) -> Generator[Submission, None, None]:
     """What became of each command, in their order; whoever closes this early stops the sending."""
+    owner = os.getpid()
     stopped = threading.Event()
     sender = _Sender(transport, stopped)
     parts: Iterator[_Part] | None = _cut(commands, batch_size)
@@ -99,6 +101,8 @@ def submit_many(
     pool = ThreadPoolExecutor(concurrency, thread_name_prefix="jobpipe-submit")
     try:
         while True:
+            if os.getpid() != owner:
+                raise RuntimeError("these submissions belong to the process that began them, which has the threads")
             _start(window, pool, sender)
             first = window[0].answer if window else None
             if first is not None and first.done():
@@ -122,8 +126,9 @@ def submit_many(
             else:
                 return
     finally:
-        stopped.set()
-        pool.shutdown(cancel_futures=True)
+        if os.getpid() == owner:  # after a fork the threads are not here, and may have had the locks
+            stopped.set()
+            pool.shutdown(cancel_futures=True)
 
 
 def submit_in_turn(

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal, cast
+from typing import Any, Literal, TypeVar, cast
 
 from jobpipe_client.exceptions import BadAnswer, JobCancelled, JobFailed
 from jobpipe_client.problem import Problem
@@ -13,6 +13,20 @@ from jobpipe_client.problem import Problem
 Operation = str  # "create", "read", "update", "delete", and what a service has besides
 _SERVER_ERROR = 500
 Status = Literal["queued", "retrying", "succeeded", "failed", "cancelled"]
+
+
+_T = TypeVar("_T")
+
+
+def _read(what: str, parse: Callable[[], _T]) -> _T:
+    """What an answer describes; BadAnswer, which quotes nothing of the answer, if it is something else."""
+    try:
+        return parse()
+    except KeyError as error:
+        why = f"it has no {error.args[0]!r}"
+    except (TypeError, ValueError, AttributeError):
+        why = "it, or one of its members, has another form"
+    raise BadAnswer(f"the answer is not {what}: {why}")
 
 
 class Item(dict[str, Any]):
@@ -28,6 +42,10 @@ class Item(dict[str, Any]):
     def __init__(self, document: Mapping[str, Any], etag: str | None = None) -> None:
         super().__init__(document)
         self._etag = etag
+
+    def __reduce__(self) -> tuple[type[Item], tuple[dict[str, Any], str | None]]:
+        # pickle and copy: a dict with slots goes through no protocol below 2
+        return type(self), (dict(self), self._etag)
 
     @property
     def etag(self) -> str:
@@ -67,10 +85,7 @@ class Job:
     @classmethod
     def of(cls, document: object, *, retry_after: float | None = None) -> Job:
         """The job in `document`; BadAnswer if it is none."""
-        try:
-            return cls._parse(cast("dict[str, Any]", document), retry_after)
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise BadAnswer(f"the answer is not a job ({error!r})") from error
+        return _read("a job", lambda: cls._parse(cast("dict[str, Any]", document), retry_after))
 
     @classmethod
     def _parse(cls, raw: dict[str, Any], retry_after: float | None) -> Job:
@@ -133,21 +148,21 @@ class Stats:
     @classmethod
     def of(cls, document: object) -> Stats:
         """The counts in `document`; BadAnswer if there are none."""
-        try:
-            raw = cast("dict[str, Any]", document)
-            queue, oldest = raw["queue"], raw["queue"]["oldest_seconds"]
-            return cls(
-                at=datetime.fromisoformat(raw["at"]),
-                waiting=int(queue["waiting"]),
-                in_flight=int(queue["in_flight"]),
-                delayed=int(queue["delayed"]),
-                oldest_seconds=None if oldest is None else float(oldest),
-                dead_letters=int(raw["dead_letters"]),
-                parked=int(raw["parked"]),
-                raw=raw,
-            )
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise BadAnswer(f"the answer is not the counts of queues ({error!r})") from error
+        return _read("the counts of queues", lambda: cls._parse(cast("dict[str, Any]", document)))
+
+    @classmethod
+    def _parse(cls, raw: dict[str, Any]) -> Stats:
+        queue, oldest = raw["queue"], raw["queue"]["oldest_seconds"]
+        return cls(
+            at=datetime.fromisoformat(raw["at"]),
+            waiting=int(queue["waiting"]),
+            in_flight=int(queue["in_flight"]),
+            delayed=int(queue["delayed"]),
+            oldest_seconds=None if oldest is None else float(oldest),
+            dead_letters=int(raw["dead_letters"]),
+            parked=int(raw["parked"]),
+            raw=raw,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,20 +209,20 @@ class Batch:
     @classmethod
     def of(cls, document: object, *, retry_after: float | None = None) -> Batch:
         """The batch in `document`; BadAnswer if it is none."""
-        try:
-            raw = cast("dict[str, Any]", document)
-            return cls(
-                id=str(raw["id"]),
-                done=bool(raw["done"]),
-                size=int(raw["size"]),
-                counts={str(name): int(count) for name, count in raw["counts"].items()},
-                created_at=datetime.fromisoformat(raw["created_at"]),
-                entries=tuple(BatchEntry.of(entry) for entry in raw["entries"]),
-                retry_after=retry_after,
-                raw=raw,
-            )
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise BadAnswer(f"the answer is not a batch ({error!r})") from error
+        return _read("a batch", lambda: cls._parse(cast("dict[str, Any]", document), retry_after))
+
+    @classmethod
+    def _parse(cls, raw: dict[str, Any], retry_after: float | None) -> Batch:
+        return cls(
+            id=str(raw["id"]),
+            done=bool(raw["done"]),
+            size=int(raw["size"]),
+            counts={str(name): int(count) for name, count in raw["counts"].items()},
+            created_at=datetime.fromisoformat(raw["created_at"]),
+            entries=tuple(BatchEntry.of(entry) for entry in raw["entries"]),
+            retry_after=retry_after,
+            raw=raw,
+        )
 
     @property
     def unsent(self) -> list[int]:

@@ -1,4 +1,4 @@
-"""Where a deployment is and which key opens it: the one place that reads the client's environment."""
+"""Where a deployment is and which key opens it, by the environment or by a stage's file."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from jobpipe_client.environment import check_key, check_url, value_of
 from jobpipe_client.exceptions import ConfigurationError
 
 DEFAULT_STAGE = "local"
@@ -28,7 +29,7 @@ def find_connection(stage: str | None = None) -> Connection:
     meant for it; only where the stage has no file does the environment stand in.
     """
     if stage is None:
-        name = os.environ.get("JOBPIPE_STAGE") or DEFAULT_STAGE
+        name = value_of("JOBPIPE_STAGE") or DEFAULT_STAGE
         found = _from_environment() or _from_file(name)
     else:
         name = stage
@@ -42,7 +43,7 @@ def find_connection(stage: str | None = None) -> Connection:
 
 
 def _from_environment() -> Connection | None:
-    url, key = os.environ.get("JOBPIPE_URL"), os.environ.get("JOBPIPE_API_KEY")
+    url, key = value_of("JOBPIPE_URL"), value_of("JOBPIPE_API_KEY")
     if url and key:
         return Connection(url, key)
     if url or key:
@@ -57,15 +58,25 @@ def _from_file(stage: str) -> Connection | None:
     for folder in _state_folders():
         path = folder / f"{stage}.json"
         try:
-            state = json.loads(path.read_text(encoding="utf-8"))
-            return Connection(state["base_url"], state["api_key"])
+            text = path.read_bytes()
         except (FileNotFoundError, NotADirectoryError):
             continue
         except OSError as error:
             raise ConfigurationError(f"{path} cannot be read: {error.strerror}") from error
-        except (ValueError, KeyError, TypeError) as error:
-            raise ConfigurationError(f"{path} is damaged; deploy the stage again") from error
+        found = _connection(text)
+        if found is None:
+            raise ConfigurationError(f"{path} is damaged; deploy the stage again")
+        return found
     return None
+
+
+def _connection(text: bytes) -> Connection | None:
+    """Of a stage's file; None if that is damaged. The errors of the parser have the text, with the key."""
+    try:
+        state = json.loads(text.decode("utf-8-sig"))
+        return Connection(check_url(state["base_url"]), check_key(state["api_key"]))
+    except (ValueError, KeyError, TypeError):
+        return None
 
 
 def _state_folders() -> list[Path]:

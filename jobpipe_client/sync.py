@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from jobpipe_client import calls
-from jobpipe_client.answers import job_of
+from jobpipe_client.answers import item_of, job_of
 from jobpipe_client.exceptions import JobFailed, error_for
 from jobpipe_client.models import Item
 from jobpipe_client.transport import document
@@ -100,7 +100,7 @@ class SyncClient:
         return self._item(calls.read(item_id, idempotency_key), timeout)
 
     def _item(self, call: Call, timeout: float) -> Item:
-        return Item(*self._final(call, timeout))
+        return item_of(*self._final(call, timeout))
 
     def _final(self, call: Call, timeout: float) -> tuple[Any, str | None]:
         """The body and the ETag of the synchronous answer, whether it came at once or through the job."""

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import math
 import threading
 import time
-import weakref
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import urljoin, urlsplit
 
 import requests
-from requests.adapters import HTTPAdapter
 from tenacity import (
     RetryCallState,
     Retrying,
@@ -28,17 +27,11 @@ from tenacity import (
 )
 from tenacity.stop import stop_base
 
-from jobpipe_client import json_text
-from jobpipe_client.exceptions import (
-    BadAnswer,
-    ConfigurationError,
-    ProblemError,
-    TimedOut,
-    TransportError,
-    Unreachable,
-    error_for,
-)
+from jobpipe_client import http_errors, json_text
+from jobpipe_client.environment import check_key, check_url, http_settings
+from jobpipe_client.exceptions import BadAnswer, ConfigurationError, ProblemError, TransportError, error_for
 from jobpipe_client.problem import Problem
+from jobpipe_client.sessions import Sessions
 
 if TYPE_CHECKING:
     from jobpipe_client.calls import Call
@@ -59,24 +52,28 @@ class _Request:
 
 
 class Transport:
-    """Sends requests to one deployment. Safe to share between threads."""
+    """Sends requests to one deployment. Safe to share between threads, and across a fork."""
 
     def __init__(self, connection: Connection, *, timeout: float, retries: int, pool_size: int) -> None:
-        parts = urlsplit(connection.base_url)
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
-            raise ConfigurationError(f"{connection.base_url!r} is not an http(s) URL")
-        if not connection.api_key or not (connection.api_key.isascii() and connection.api_key.isprintable()):
-            raise ConfigurationError("the API key is empty or has characters that no header can hold")
+        # Neither value is told: a key may stand where the URL belongs, or a password in it.
+        why = _unusable(check_url, connection.base_url)
+        if why is not None:
+            raise ConfigurationError(f"the base URL cannot be used: {why}")
+        why = _unusable(check_key, connection.api_key)
+        if why is not None:
+            raise ConfigurationError(f"the API key cannot be used: {why}")
         self.base_url = connection.base_url.rstrip("/")
-        self._origin = (parts.scheme, parts.netloc)
-        self._loopback = parts.hostname in {"localhost", "127.0.0.1", "::1"}
         self.api_key = connection.api_key
+        parts = urlsplit(self.base_url)
+        self._origin = (parts.scheme, parts.netloc)
         self._timeout = timeout
         self.attempts = retries + 1  # of one request
-        self._pool_size = pool_size
-        self._thread = threading.local()
-        self._sessions: weakref.WeakSet[requests.Session] = weakref.WeakSet()
-        self._lock = threading.Lock()
+        headers = {"x-api-key": self.api_key, "User-Agent": "jobpipe-client"}
+        self._sessions = Sessions(http_settings(self.base_url), headers, pool_size=pool_size)
+
+    def __reduce__(self) -> NoReturn:
+        # It would take the key to wherever pickles lie: the broker of a task queue, a cache.
+        raise TypeError("a client is not pickled, since it has an API key: make one in each process, or fork")
 
     def get(self, path: str, query: Mapping[str, Any] | None = None, **how: Any) -> requests.Response:
         """The answer to a GET of a path or of an absolute URL of the same origin."""
@@ -92,14 +89,12 @@ class Transport:
         url = urljoin(response.url, link)
         parts = urlsplit(url)
         if (parts.scheme, parts.netloc) != self._origin:
-            raise BadAnswer(f"the answer links to another host: {url}")
+            raise BadAnswer(f"the answer links to another host: {parts.scheme}://{parts.hostname}")
         return url
 
     def close(self) -> None:
         """Closes the connections of all threads."""
-        with self._lock:
-            for session in list(self._sessions):
-                session.close()
+        self._sessions.close()
 
     def _url(self, path: str) -> str:
         return path if path.startswith(("http://", "https://")) else self.base_url + path
@@ -142,8 +137,9 @@ class Transport:
         return retrying(attempt)
 
     def _once(self, request: _Request, patience: float) -> requests.Response:
+        session = self._sessions.current()
         try:
-            response = self._session().request(
+            response = session.request(
                 request.method,
                 request.url,
                 params=request.query,
@@ -152,43 +148,53 @@ class Transport:
                 timeout=(min(self._timeout, patience), patience),
                 allow_redirects=False,  # a redirect would take the key along to wherever it points
             )
-        except requests.Timeout as error:
-            raise TimedOut(f"no answer from {self.base_url} within {patience:g} s") from error
-        except (requests.ConnectionError, requests.exceptions.ChunkedEncodingError) as error:
-            raise Unreachable(f"{self.base_url} cannot be reached: {_root_cause(error)}") from error
-        except requests.RequestException as error:
-            raise TransportError(f"{request.method} {request.url} cannot be sent: {error}") from error
+        except http_errors.LIBRARY_ERRORS as error:
+            failure = http_errors.failure(error, self.base_url, patience)
+        else:
+            return self._answered(request, response)
+        raise failure  # here, where the library's error is no longer its context
+
+    def _answered(self, request: _Request, response: requests.Response) -> requests.Response:
         if response.ok and not response.is_redirect:
             return response
         if response.status_code < 400:  # noqa: PLR2004
             raise BadAnswer(
                 f"{request.method} {request.url} was redirected; the base URL is not the deployment's own"
             )
-        problem = Problem.of(_said(response), status=response.status_code, title=response.reason or "")
+        title = self._without_key(response.reason or "")
+        problem = Problem.of(self._said(response), status=response.status_code, title=title)
         ended = "Preference-Applied" in response.headers  # it was waited for, and this is its answer
         raise error_for(problem, retry_after=retry_after(response), ended=ended)
 
-    def _session(self) -> requests.Session:
-        session: requests.Session | None = getattr(self._thread, "session", None)
-        if session is None:
-            session = requests.Session()
-            session.headers.update({"x-api-key": self.api_key, "User-Agent": "jobpipe-client"})
-            session.trust_env = not self._loopback  # no proxy can reach this machine's own loopback
-            adapter = HTTPAdapter(pool_connections=1, pool_maxsize=self._pool_size)
-            session.mount("http://", adapter)
-            session.mount("https://", adapter)
-            self._thread.session = session
-            with self._lock:
-                self._sessions.add(session)
-        return session
+    def _said(self, response: requests.Response) -> object:
+        """The body of a refusal. What stands in between may quote the request, with the key."""
+        text = self._without_key(response.content.decode("utf-8", "replace"))
+        try:
+            return json_text.decode(text)
+        except ValueError:
+            return text
+
+    def _without_key(self, text: str) -> str:
+        for key in (self.api_key, json.dumps(self.api_key)[1:-1]):
+            text = text.replace(key, "<the API key>")
+        return text
+
+
+def _unusable(check: Callable[[object], str], value: object) -> str | None:
+    try:
+        check(value)
+    except ValueError as error:
+        return str(error)
+    return None
 
 
 def document(response: requests.Response) -> Any:
     """The JSON of an answer, its numbers exactly as they are; BadAnswer if it is none."""
     try:
         return json_text.decode(response.content)
-    except ValueError as error:
-        raise BadAnswer(f"{response.url} answered {response.status_code} with something else than JSON") from error
+    except ValueError:
+        pass  # it has the body
+    raise BadAnswer(f"{response.url} answered {response.status_code} with something else than JSON")
 
 
 def retry_after(response: requests.Response) -> float | None:
@@ -209,19 +215,10 @@ def retry_after(response: requests.Response) -> float | None:
     return max(0.0, seconds) if math.isfinite(seconds) else None
 
 
-def _said(response: requests.Response) -> object:
-    try:
-        return response.json()
-    except ValueError:
-        return response.text
-
-
 def _is_transient(error: BaseException) -> bool:
     if isinstance(error, ProblemError):
         return error.status in TRANSIENT_STATUSES
-    # A certificate that is not trusted now will not be in a second.
-    broken = isinstance(error, Unreachable | TimedOut)
-    return broken and not isinstance(error.__cause__, requests.exceptions.SSLError)
+    return isinstance(error, TransportError) and error.is_transient
 
 
 def _asked_pause(state: RetryCallState) -> float | None:
@@ -232,16 +229,3 @@ def _asked_pause(state: RetryCallState) -> float | None:
 class _AskedToStayAway(stop_base):
     def __call__(self, retry_state: RetryCallState) -> bool:
         return (_asked_pause(retry_state) or 0.0) > LONGEST_RETRY_AFTER
-
-
-def _root_cause(error: BaseException) -> str:
-    """What the operating system said, out of the layers that requests and urllib3 wrap around it."""
-    seen: BaseException = error
-    while True:
-        inner = getattr(seen, "reason", None) or seen.__cause__ or (seen.args[0] if seen.args else None)
-        if not isinstance(inner, BaseException):
-            break
-        seen = inner
-    if isinstance(seen, OSError) and seen.strerror:
-        return seen.strerror
-    return str(seen).rsplit(": ", 1)[-1] or type(seen).__name__

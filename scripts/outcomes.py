@@ -12,9 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-
-from infra.aws_errors import rights_problem
+from infra.aws_errors import LIBRARY_ERRORS, told
 from infra.errors import OperatorError
 from infra.stack_names import log_group_prefix, log_groups
 from jobpipe.metrics import FAILED, NAMESPACE, SUCCEEDED, Metric
@@ -41,8 +39,8 @@ def read_outcomes(stage: str | None, base_url: str, minutes: int) -> Outcomes:
         if opened.is_emulated:
             return from_log(opened.target.client("logs"), opened.deployment.stage, minutes)
         return from_metrics(opened.target.client("cloudwatch"), opened.deployment.stage, minutes)
-    except (BotoCoreError, ClientError) as error:
-        raise OperatorError(rights_problem(error) or f"AWS says: {error}") from error
+    except LIBRARY_ERRORS as error:
+        raise OperatorError(told(error)) from None
 
 
 def from_log(logs: Any, stage: str, minutes: int) -> Outcomes:

@@ -12,6 +12,7 @@ from typing import Any
 
 from botocore.config import Config
 
+from infra.boto_sessions import make_client
 from infra.errors import OperatorError
 from infra.settings import check_stage, read_settings
 from infra.stage_file import Deployment, read_deployment
@@ -21,9 +22,6 @@ from jobpipe.errors import Unavailable
 
 CALL_TIMEOUT = 20.0
 """Seconds of one try of one call: a page of a scan is large, and an operator's line may be slow."""
-
-# What the environment says of endpoints is for other tools: the stage's file says where the stage is.
-_BOUND = Config(ignore_configured_endpoint_urls=True)  # type: ignore[call-arg] # newer than the stubs
 
 
 @dataclass(frozen=True)
@@ -61,10 +59,7 @@ def open_stage(name: str | None) -> StageAws:
     target = target_of(deployment)
 
     def make(service: str, *, config: Config) -> Any:
-        # boto3-stubs can name the type of a client only for a literal service
-        return target.session.client(  # type: ignore[call-overload]
-            service, endpoint_url=target.endpoint_url, config=config.merge(_BOUND)
-        )
+        return make_client(target.session, service, target.endpoint_url, config)
 
     return StageAws(deployment, target, AwsClients(CALL_TIMEOUT, make))
 

@@ -15,6 +15,7 @@ from pathlib import Path
 import requests
 import tenacity
 
+from infra import http_calls
 from infra.emulator import processes
 from infra.emulator.venv import ensure_venv
 from infra.errors import OperatorError
@@ -30,7 +31,11 @@ class PortTakenError(OperatorError):
     """Something else listens where the emulator should."""
 
     def __init__(self, port: int) -> None:
-        super().__init__(f"port {port} is taken by another program; choose a free one with JOBPIPE_PORT=...")
+        super().__init__(port)
+        self.port = port
+
+    def __str__(self) -> str:
+        return f"port {self.port} is taken by another program; choose a free one with JOBPIPE_PORT=..."
 
 
 @dataclass(frozen=True)
@@ -153,7 +158,7 @@ class Emulator:
         if process.poll() is not None:
             return True
         with suppress(requests.RequestException):
-            return requests.get(f"{self.endpoint_url}/_ministack/health", timeout=2).ok
+            return http_calls.get(f"{self.endpoint_url}/_ministack/health", timeout=2).ok
         return False
 
     def _stop(self) -> bool:

@@ -20,6 +20,7 @@ from jobpipe_client.cli.command import Command, State, pass_state
 from jobpipe_client.cli.escaped import escaped, escaped_json
 from jobpipe_client.cli.exits import silence
 from jobpipe_client.cli.importing.csv_rows import header_cell
+from jobpipe_client.cli.unreadable import check_complete
 from jobpipe_client.models import Item
 
 _Write = Callable[[str], object]
@@ -41,23 +42,31 @@ def export(state: State, *, file: str, form: str | None) -> None:
 
     They are read page by page while they are written. The file appears when it is whole. The header of a CSV says
     what is not text (price:number, tags:json), so that it can be imported as it is, but for the ids.
+
+    An item that cannot be read hides no other: all others are written, then its id is told and the status is 1.
     """
+    missing: list[str] = []
     form = form or ("csv" if file.lower().endswith(".csv") else "jsonl")
     if file == "-":
         # What goes to a person must not steer the terminal; what goes to a program is the value itself.
         shown = escaped_lines if sys.stdout.isatty() and form == "csv" else sys.stdout.write
         try:
-            _write(form, _counted(state), shown)
+            _write(form, _counted(state, missing), shown)
             sys.stdout.flush()
         except BrokenPipeError:  # whoever reads it has seen enough
             silence(sys.stdout)
+        check_complete(state.output, missing)
         return
     with atomic_file(Path(file)) as opened:
-        n = _write(form, _counted(state), lambda text: opened.write(text.encode("utf-8", "backslashreplace")))
+        n = _write(
+            form, _counted(state, missing), lambda text: opened.write(text.encode("utf-8", "backslashreplace"))
+        )
     if state.output.json:
-        state.output.document({"items": n, "file": file, "format": form})
+        told = {"unreadable": missing} if missing else {}
+        state.output.document({"items": n, "file": file, "format": form, **told})
     else:
         state.output.line(f"{n:,} items in {file}")
+    check_complete(state.output, missing)
 
 
 def escaped_lines(text: str) -> None:
@@ -65,12 +74,12 @@ def escaped_lines(text: str) -> None:
     sys.stdout.write("".join(escaped(line.rstrip("\n")) + "\n" for line in text.splitlines(keepends=True)))
 
 
-def _counted(state: State) -> Iterator[Item]:
+def _counted(state: State, missing: list[str]) -> Iterator[Item]:
     console = state.output.log
     columns = (SpinnerColumn(), TextColumn("{task.completed:,.0f} items"))
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task("", total=None)
-        for item in state.client.iter_items(page_size=100):
+        for item in state.client.iter_items(page_size=100, on_unreadable=missing.append):
             yield item
             progress.advance(task)
 

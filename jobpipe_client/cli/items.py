@@ -13,6 +13,7 @@ from jobpipe_client import json_text
 from jobpipe_client.cli.command import Command, State, global_options, pass_state, read_object
 from jobpipe_client.cli.exits import FAILED, OK, line_of, say
 from jobpipe_client.cli.jobs import TIMEOUT, seconds
+from jobpipe_client.cli.unreadable import check_complete
 from jobpipe_client.exceptions import ProblemError
 from jobpipe_client.models import Item, Job
 
@@ -167,14 +168,17 @@ def delete(
 @click.option("--limit", type=click.IntRange(1), help="So many at most.")
 @pass_state
 def list_items(state: State, *, limit: int | None) -> None:
-    """List all items, page by page as they are read."""
-    found = islice(state.client.iter_items(page_size=None if limit is None else min(limit, 100)), limit)
+    """List all items, page by page as they are read. One that cannot be read hides no other, and is an error."""
+    missing: list[str] = []
+    size = None if limit is None else min(limit, 100)
+    found = islice(state.client.iter_items(size, on_unreadable=missing.append), limit)
     state.output.ends_unread = True
     if state.output.json:
         for item in found:
             state.output.document(item)
-        return
-    state.output.table(("item", "name", "description"), (_row(item) for item in found))
+    else:
+        state.output.table(("item", "name", "description"), (_row(item) for item in found))
+    check_complete(state.output, missing)
 
 
 def _row(item: Item) -> tuple[str, ...]:

@@ -112,7 +112,8 @@ class Shown:
         except OperatorError as error:
             return None, str(error)
         except Exception as error:  # noqa: BLE001  # the checkout's own errors: no stage, no rights, no AWS
-            return None, " ".join(str(error).split()) or type(error).__name__
+            ours = type(error).__module__.partition(".")[0] in _OURS  # others' messages may quote a request
+            return None, (" ".join(str(error).split()) if ours else "") or type(error).__name__
 
     def _outcome_rows(self, outcomes: Outcomes | None) -> list[tuple[str, str]]:
         if outcomes is None:
@@ -121,6 +122,7 @@ class Shown:
         return [*rows, *((f"failed: {reason}", f"{n:,}") for reason, n in sorted(outcomes.failed.items()))]
 
 
+_OURS = {"infra", "jobpipe", "jobpipe_client", "scripts"}
 _NAMES = ("waiting", "in_flight", "delayed", "oldest_seconds", "dead_letters", "parked")
 
 

@@ -16,13 +16,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from infra.command_line import INTERRUPTED, OneLineParser, run
 from infra.errors import OperatorError
 from jobpipe_client import Client, JobpipeError
+from jobpipe_client.environment import is_loopback
 from jobpipe_client.settings import find_connection
 from scripts.load.generator import FOLLOWERS, Generator, Measured
 from scripts.load.http_calls import HttpCalls
 from scripts.load.plan import Plan
 from scripts.load.report import print_report
-
-_LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
 
 def main() -> int:
@@ -42,7 +41,7 @@ def _load(options: argparse.Namespace, console: Console) -> int:
     )
     try:
         connection = find_connection(options.stage)
-        on_aws = urlsplit(connection.base_url).hostname not in _LOOPBACK
+        on_aws = not is_loopback(urlsplit(connection.base_url).hostname)
         plan.check(on_aws=False, confirmed=True)  # what no confirmation can help is said before anything of money
         if on_aws:
             console.print(f"about ${plan.dollars():.2f} at list prices, for {plan.jobs:,} jobs", markup=False)

@@ -5,10 +5,14 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import urllib3
+from requests.utils import DEFAULT_CA_BUNDLE_PATH, get_auth_from_url, select_proxy
 from urllib3.exceptions import HTTPError
+
+from jobpipe_client.environment import http_settings
 
 NO_ANSWER = 0
 PATIENCE = 35.0  # seconds: API Gateway gives up before
@@ -36,7 +40,7 @@ class HttpCalls:
     def __init__(self, base_url: str, api_key: str, connections: int = 1) -> None:
         self._base_url = base_url.rstrip("/")
         self._headers = {"x-api-key": api_key, "User-Agent": "jobpipe-load"}
-        self._pool = urllib3.PoolManager(maxsize=connections, retries=False, timeout=PATIENCE)
+        self._pool = _pool(self._base_url, connections)
 
     def request(
         self, method: str, path: str, document: Any = None, headers: dict[str, str] | None = None
@@ -57,6 +61,20 @@ class HttpCalls:
     def close(self) -> None:
         """Closes what is open."""
         self._pool.clear()
+
+
+def _pool(url: str, connections: int) -> urllib3.PoolManager:
+    """Connections as the client would have them: through the same proxy, with the same certificates."""
+    settings = http_settings(url)
+    proxy = select_proxy(url, dict(settings.proxies))
+    verify = DEFAULT_CA_BUNDLE_PATH if settings.verify is True else str(settings.verify)
+    store = "ca_cert_dir" if Path(verify).is_dir() else "ca_certs"
+    options: dict[str, Any] = {"maxsize": connections, "retries": False, "timeout": PATIENCE, store: verify}
+    if proxy is None:
+        return urllib3.PoolManager(**options)
+    user, password = get_auth_from_url(proxy)
+    headers = urllib3.make_headers(proxy_basic_auth=f"{user}:{password}") if user else None
+    return urllib3.ProxyManager(proxy if "://" in proxy else f"http://{proxy}", proxy_headers=headers, **options)
 
 
 def _json(data: bytes) -> Any:

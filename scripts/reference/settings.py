@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import boto3
-
+from infra.boto_sessions import emulator_session
 from infra.settings import EMULATOR_REGION, LOCAL_STAGE, LOCALSTACK_IMAGE, ROOT
 from infra.targets import LOCALSTACK, Target
 from infra.templates import FOUNDATION, OPERATIONS, Template, read_template
@@ -79,7 +78,8 @@ Made by `make reference` from the settings modules and `infra/*.yaml`; a test ho
 
 ## Environment variables
 
-Of the shell in which `make`, the client or a script runs. An empty value is none.
+Of the shell in which `make`, the client or a script runs. An empty value is none, and blanks around one are no
+part of it, but of a path. What boto3 and requests read: [your environment](../environment.md).
 
 {table(("variable", "default", "meaning"), [(code(v.name), v.default, v.meaning) for v in VARIABLES])}
 `make` itself takes `PYTHON` (default `python3`): the interpreter that it sets up with, 3.11 or newer.
@@ -120,7 +120,7 @@ def _set_by_the_deployment() -> set[str]:
 
 
 def _parameters() -> str:
-    emulators = Target(LOCALSTACK, EMULATOR_REGION, "http://127.0.0.1", "", boto3.Session())
+    emulators = Target(LOCALSTACK, EMULATOR_REGION, "http://127.0.0.1", "", emulator_session(EMULATOR_REGION))
     there = emulators.default_parameters(LOCAL_STAGE)
     rows = []
     for name, told in declarations().items():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import asdict, replace
+from multiprocessing import get_context
 from typing import Any
 
 from scripts.scaling.assumptions import Limits, deployed
@@ -30,7 +31,7 @@ Figures = dict[str, Any]
 
 def run_all(seed: int) -> Figures:
     """All figures but those of the emulator."""
-    with ProcessPoolExecutor(os.cpu_count()) as pool:
+    with ProcessPoolExecutor(os.cpu_count(), mp_context=get_context("spawn")) as pool:
         rates = {rate: pool.submit(_of_rate, rate, seed) for rate in sorted(RATES, reverse=True)}
         validations = {name: pool.submit(_validation, name, seed) for name in _VALIDATED}
         hot = {name: pool.submit(_hot, commands, seed) for name, commands in _hot_items().items()}

@@ -76,6 +76,7 @@ class Service:
         self.seen: list[Seen] = []
         self.connections: set[Any] = set()  # by the client's side of each
         self.items: dict[str, dict[str, Any]] = {}
+        self.lost: set[str] = set()  # ids of items that no list can show
         self.jobs: dict[str, dict[str, Any]] = {}
         self.keys: dict[str, str] = {}
         self.pending: dict[str, deque[str]] = {}  # jobs, by their items
@@ -312,7 +313,10 @@ class _Handler(BaseHTTPRequestHandler):
         items = list(self.owner.items.values())
         more = start + limit < len(items)
         link = {"Link": f'<items?limit={limit}&cursor={start + limit}>; rel="next"'} if more else {}
-        return Canned(200, link, items[start : start + limit])
+        page = items[start : start + limit]
+        lost = [item["id"] for item in page if item["id"] in self.owner.lost]
+        named = {"Unreadable-Items": ", ".join(lost)} if lost else {}
+        return Canned(200, {**link, **named}, [item for item in page if item["id"] not in lost])
 
     def _accept(self, seen: Seen, command: dict[str, Any]) -> Canned:
         if command["operation"] == "create" and not {"name", "description"} <= command["item"].keys():

@@ -53,9 +53,12 @@ def test_the_client_has_a_class_for_every_problem_of_ours() -> None:
 
 
 def _read_in(path: Path) -> Iterator[str]:
-    """The names in environ["NAME"], environ.get("NAME") and "NAME" in environ."""
+    """The names in environ["NAME"], environ.get("NAME"), "NAME" in environ and value_of("NAME")."""
     for node in ast.walk(ast.parse(path.read_text())):
         match node:
+            case ast.Call(func=ast.Name(id="value_of"), args=[ast.Constant(value=str(name))]):
+                yield name
+                continue
             case ast.Subscript(value=source, slice=ast.Constant(value=str(name))):
                 pass
             case ast.Call(func=ast.Attribute(value=source, attr="get"), args=[ast.Constant(value=str(name)), *_]):

@@ -17,7 +17,7 @@ def test_what_is_no_stage_name(stage: str) -> None:
         check_stage(stage)
 
 
-@pytest.mark.parametrize("port", ["x", "0", "-1", "65536", "4566 ", "٤"])
+@pytest.mark.parametrize("port", ["x", "0", "-1", "65536", "45 66", "٤"])
 def test_what_is_no_port(port: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("JOBPIPE_PORT", port)
 

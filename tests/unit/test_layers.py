@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -73,6 +74,42 @@ def test_only_settings_are_read_from_the_environment(path: Path) -> None:
     allowed = {"app.py", "services.py"}  # they hand os.environ to Settings
     allowed |= {"metrics.py", "telemetry.py"}  # what lines tell: service, stage, trace
     assert "os" not in imports(path) or path.name in allowed
+
+
+MADE_IN = {
+    "requests": {"jobpipe_client/environment.py"},  # but for the names of its errors and of its answers
+    "boto3": {"infra/boto_sessions.py", "jobpipe/aws.py"},
+    "botocore": {"infra/boto_sessions.py"},
+    "urllib3": {"scripts/load/http_calls.py"},
+}
+"""Where sessions, clients and pools are made: there it is decided what they read from the environment."""
+MAKING = re.compile(
+    r"\b(requests|boto3|botocore|urllib3)\.(?:session\.)?(?:Session|client|resource|get|post|put|patch|delete|head|request"
+    r"|PoolManager|ProxyManager)\("
+)
+
+
+def test_connections_are_made_where_it_is_decided_what_they_read() -> None:
+    found = {
+        (made.group(1), path.relative_to(ROOT).as_posix())
+        for folder in ("jobpipe", "jobpipe_client", "infra", "scripts", "api_lambda", "worker_lambda")
+        for path in (ROOT / folder).rglob("*.py")
+        for made in MAKING.finditer(path.read_text())
+    }
+    assert found == {(library, path) for library, paths in MADE_IN.items() for path in paths}
+    for folder in ("jobpipe_client", "infra", "scripts"):
+        for path in (ROOT / folder).rglob("*.py"):
+            assert "urllib.request" not in imports(path), path
+
+
+def test_operators_programs_do_not_fork() -> None:
+    """What they keep open, boto3's connections and files with buffers, belongs to one process."""
+    for folder in ("infra", "scripts", "jobpipe_client", "jobpipe", "api_lambda", "worker_lambda"):
+        for path in (ROOT / folder).rglob("*.py"):
+            text = path.read_text()
+            spawned = "ProcessPoolExecutor(" in text and 'mp_context=get_context("spawn")' in text
+            assert spawned or not {"multiprocessing", "ProcessPoolExecutor"} & set(re.findall(r"\w+", text)), path
+            assert not re.search(r"\bos\.(fork|forkpty)\(|\bpty\.fork\(", text), path
 
 
 def test_the_client_stands_alone() -> None:

@@ -1,0 +1,91 @@
+"""Sessions and clients of boto3: the one place that decides what they take from a user's environment.
+
+    an emulator    nothing: neither variables nor files of AWS, and on a loopback host no proxy
+    AWS            what all of AWS's tools take: credentials, profiles, regions, certificates, proxies; but never
+                   another endpoint, since the region and the stage's file say where a stage is
+
+docs/environment.md has the whole table.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import urlsplit
+
+import boto3
+import botocore.session
+from botocore.config import Config
+from botocore.configprovider import BOTOCORE_DEFAUT_SESSION_VARIABLES, ConstantProvider
+from botocore.exceptions import BotoCoreError
+
+from infra.errors import OperatorError
+from jobpipe_client.environment import is_loopback
+
+_FILES = {"config_file": os.devnull, "credentials_file": os.devnull}
+_SECTIONS = ("s3", "proxies_config")  # of the configuration file, and of variables, beside the session's own
+_UNUSABLE = "a variable AWS_… or the configuration file of AWS has something else than a number, time or URL"
+_NO_OTHER_ENDPOINT = {"ignore_configured_endpoint_urls": (None, None, True, None)}
+
+
+def emulator_session(region: str) -> boto3.Session:
+    """A session with an emulator's credentials, which reads nothing of the environment."""
+    session = botocore.session.Session(
+        session_vars={
+            name: (None, None, _FILES.get(name, default), convert)
+            for name, (_, _, default, convert) in BOTOCORE_DEFAUT_SESSION_VARIABLES.items()
+        }
+    )
+    store = session.get_component("config_store")
+    for name in _SECTIONS:
+        store.set_config_provider(name, ConstantProvider(None))
+    return boto3.Session("test", "test", region_name=region, botocore_session=session)
+
+
+def aws_session(region: str | None) -> boto3.Session:
+    """A session with the user's own credentials; no region means the one of the environment."""
+    # An AWS_ENDPOINT_URL left in a shell would also get the calls by which credentials are had.
+    with _usable():
+        session = botocore.session.Session(session_vars=_NO_OTHER_ENDPOINT)
+        return boto3.Session(region_name=region, botocore_session=session)
+
+
+def check_credentials(session: boto3.Session) -> None:
+    """OperatorError, without them, if the credentials cannot stand in a header, which others would quote."""
+    with _usable():
+        found = session.get_credentials()
+    if found is None:
+        return  # the first call says so
+    keys = found.get_frozen_credentials()
+    for name, value in (("access key", keys.access_key), ("secret key", keys.secret_key), ("token", keys.token)):
+        if value and not all("!" <= each <= "~" for each in value):
+            raise OperatorError(f"the {name} of the AWS credentials has blanks or other characters that none has")
+
+
+def make_client(
+    session: boto3.Session, service: str, endpoint_url: str | None, config: Config | None = None
+) -> Any:
+    """A client of an emulator at `endpoint_url`, or of AWS; `config` is what it needs besides."""
+    loopback = endpoint_url is not None and is_loopback(urlsplit(endpoint_url).hostname)
+    bound = Config(
+        ignore_configured_endpoint_urls=True,  # type: ignore[call-arg] # newer than the stubs
+        proxies={} if loopback else None,
+        # Ours are neither accelerated nor named by a host that an emulator has.
+        s3={"addressing_style": "path" if endpoint_url else "auto", "use_accelerate_endpoint": False},
+    )
+    with _usable():
+        # boto3-stubs can name the type of a client only for a literal service
+        return session.client(  # type: ignore[call-overload]
+            service, endpoint_url=endpoint_url, config=config.merge(bound) if config else bound
+        )
+
+
+@contextmanager
+def _usable() -> Iterator[None]:
+    """A value that is no number, no time or no URL is to botocore a ValueError that quotes it."""
+    try:
+        yield
+    except BotoCoreError:  # some of which are ValueErrors, too
+        raise
+    except ValueError:
+        raise OperatorError(f"AWS cannot be asked: {_UNUSABLE}") from None

@@ -1,0 +1,122 @@
+"""What a request takes from the environment of whoever runs it: the one place that decides it for HTTP.
+
+    a loopback host    no proxy
+    any other host     HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY
+    over TLS           REQUESTS_CA_BUNDLE, else CURL_CA_BUNDLE
+    never              ~/.netrc and NETRC: requests would send a password from there to the deployment
+
+docs/environment.md has the whole table, with what boto3 takes.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import requests
+from requests.utils import get_environ_proxies, select_proxy
+
+from jobpipe_client.exceptions import ConfigurationError
+
+CERTIFICATES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")  # as requests reads them, the first one first
+_LOOPBACK_NAMES = ("localhost", "localhost.localstack.cloud")  # and all that is below them
+_PROXY_SCHEMES = {"http", "https", "socks4", "socks4a", "socks5", "socks5h"}
+_VISIBLE = re.compile(r"[\x21-\x7e]+")
+
+
+@dataclass(frozen=True, slots=True)
+class HttpSettings:
+    """How one deployment is spoken to."""
+
+    proxies: Mapping[str, str] = field(repr=False)  # by scheme, as requests takes them; may hold a password
+    verify: bool | str  # as requests takes it: True, or a path of certificates
+
+    def new_session(self) -> requests.Session:
+        """A session that reads nothing else from the environment."""
+        session = requests.Session()
+        session.trust_env = False
+        session.proxies.update(self.proxies)
+        session.verify = self.verify
+        return session
+
+
+def http_settings(url: str) -> HttpSettings:
+    """The settings for a URL, as the environment is now; ConfigurationError if that cannot be used."""
+    parts = urlsplit(url)
+    verify = _certificates() if parts.scheme == "https" else True
+    return HttpSettings({} if is_loopback(parts.hostname) else _proxies(url), verify)
+
+
+def is_loopback(host: str | None) -> bool:
+    """Whether a host, as a URL names it, is this machine itself, which no proxy can reach."""
+    if host is None:
+        return False
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        name = host.lower().rstrip(".")
+        return any(name == each or name.endswith(f".{each}") for each in _LOOPBACK_NAMES)
+
+
+def check_url(url: object) -> str:
+    """The URL of a deployment; ValueError, which says what is wrong and quotes nothing of it."""
+    if not isinstance(url, str) or not _VISIBLE.fullmatch(url):
+        raise ValueError("it is not a URL in visible ASCII characters")
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable:
+        raise ValueError("it is not an http(s) URL")
+    if "@" in parts.netloc:
+        raise ValueError("it has a user name or a password, which nothing here needs")
+    if parts.query or parts.fragment:
+        raise ValueError("it has a query or a fragment")
+    return url
+
+
+def check_key(key: object) -> str:
+    """The API key; ValueError, which quotes nothing of it."""
+    if not isinstance(key, str) or not _VISIBLE.fullmatch(key):
+        raise ValueError("it is empty, or has blanks or other characters that no key has")
+    return key
+
+
+def value_of(name: str) -> str | None:
+    """An environment variable that is not a path, without the blanks around it; None if nothing is left."""
+    return os.environ.get(name, "").strip() or None
+
+
+def _proxies(url: str) -> dict[str, str]:
+    found = {scheme: proxy.strip() for scheme, proxy in get_environ_proxies(url).items() if proxy.strip()}
+    used = select_proxy(url, found)
+    if used is not None and not _is_proxy(used):
+        names = "HTTPS_PROXY or ALL_PROXY" if url.startswith("https:") else "HTTP_PROXY or ALL_PROXY"
+        raise ConfigurationError(f"the proxy that {names} names is not the URL of one")
+    return found
+
+
+def _is_proxy(proxy: str) -> bool:
+    try:
+        parts = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
+        return bool(
+            _VISIBLE.fullmatch(proxy) and parts.scheme in _PROXY_SCHEMES and parts.hostname and parts.port != 0
+        )
+    except ValueError:
+        return False
+
+
+def _certificates() -> bool | str:
+    for name in CERTIFICATES:
+        path = os.environ.get(name)
+        if path:
+            if not Path(path).exists():
+                raise ConfigurationError(f"there are no certificates at {path} ({name})")
+            return path
+    return True

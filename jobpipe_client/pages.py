@@ -1,0 +1,55 @@
+"""Lists, page by page, and what a page could not show."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import requests
+
+from jobpipe_client.answers import item_of
+from jobpipe_client.exceptions import BadAnswer, ItemsUnreadable
+from jobpipe_client.models import Item
+from jobpipe_client.transport import Transport, document
+
+_UNREADABLE = "Unreadable-Items"
+
+
+def entries(transport: Transport, path: str, query: Mapping[str, Any] | None) -> Iterator[Any]:
+    """All that a list has, fetched while it is consumed."""
+    for _, page in _pages(transport, path, query):
+        yield from page
+
+
+def items(
+    transport: Transport, page_size: int | None, on_unreadable: Callable[[str], object] | None
+) -> Iterator[Item]:
+    """All items that can be read; the ids of the others go to `on_unreadable`, or are raised at the end."""
+    missing: list[str] = []
+    note = on_unreadable or missing.append
+    for response, page in _pages(transport, "/items", {"limit": page_size} if page_size else None):
+        for item_id in _unreadable(response):
+            note(item_id)
+        yield from map(item_of, page)
+    if missing:
+        raise ItemsUnreadable(missing)
+
+
+def _pages(
+    transport: Transport, path: str, query: Mapping[str, Any] | None
+) -> Iterator[tuple[requests.Response, list[Any]]]:
+    response = transport.get(path, query)
+    while True:
+        page = document(response)
+        if not isinstance(page, list):
+            raise BadAnswer(f"the list at {path} is not an array")
+        yield response, page
+        following = response.links.get("next")
+        if following is None:
+            return
+        response = transport.get(transport.resolve(response, following["url"]))
+
+
+def _unreadable(response: requests.Response) -> list[str]:
+    named = response.headers.get(_UNREADABLE, "").split(",")
+    return [each.strip() for each in named if each.strip()]

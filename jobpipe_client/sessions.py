@@ -1,0 +1,104 @@
+"""The sessions of one client: one for each thread of each process, since a connection cannot be shared."""
+
+from __future__ import annotations
+
+import os
+import threading
+import weakref
+from collections.abc import Mapping
+from typing import Any
+
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3.connectionpool import ConnectionPool, HTTPConnectionPool
+
+from jobpipe_client.environment import HttpSettings
+
+
+class Sessions:
+    """Sessions with the same settings and headers. Safe to share between threads, and across a fork.
+
+    A child process begins without any: on an inherited connection it would read the answers of its parent and
+    of its brothers, and they would read its own.
+    """
+
+    def __init__(self, settings: HttpSettings, headers: Mapping[str, str], *, pool_size: int) -> None:
+        self._settings = settings
+        self._headers = headers
+        self._pool_size = pool_size
+        self._begin()
+        _all.add(self)
+
+    def _begin(self) -> None:
+        self._lock = threading.Lock()
+        self._thread = threading.local()
+        self._made: weakref.WeakSet[requests.Session] = weakref.WeakSet()
+
+    def current(self) -> requests.Session:
+        """This thread's own."""
+        session: requests.Session | None = getattr(self._thread, "session", None)
+        if session is None:
+            session = self._settings.new_session()
+            session.headers.update(self._headers)
+            adapter = _Adapter(pool_connections=1, pool_maxsize=self._pool_size)
+            session.mount("http://", adapter)
+            session.mount("https://", adapter)
+            self._thread.session = session
+            with self._lock:
+                self._made.add(session)
+        return session
+
+    def close(self) -> None:
+        """Closes the connections of all threads of this process."""
+        with self._lock:
+            for session in list(self._made):
+                session.close()
+
+    def after_fork(self) -> None:
+        """In a child process, before anything else runs there: leaves the parent's connections alone."""
+        inherited = list(self._made)
+        self._begin()  # another thread of the parent may have the lock
+        for session in inherited:
+            for adapter in session.adapters.values():
+                if isinstance(adapter, _Adapter):
+                    adapter.after_fork()
+
+
+class _Adapter(HTTPAdapter):
+    """The adapter of requests, which knows its pools of connections."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._pools: weakref.WeakSet[HTTPConnectionPool] = weakref.WeakSet()
+
+    def get_connection_with_tls_context(self, *arguments: Any, **named: Any) -> ConnectionPool:
+        """The pool for a request."""
+        pool = super().get_connection_with_tls_context(*arguments, **named)
+        if isinstance(pool, HTTPConnectionPool):
+            self._pools.add(pool)
+        return pool
+
+    def after_fork(self) -> None:
+        """Closes this process's ends of what is idle, which sends nothing, and forgets it."""
+        for pool in list(self._pools):
+            idle = pool.pool
+            if idle is None:
+                continue
+            connections = list(idle.queue)
+            # A thread that does not exist here may have had the queue's lock; whoever frees the pool asks for it.
+            idle.__init__(idle.maxsize)  # type: ignore[misc]
+            for connection in connections:
+                if connection is not None:
+                    connection.close()
+
+
+_all: weakref.WeakSet[Sessions] = weakref.WeakSet()
+
+
+def _after_fork() -> None:
+    for sessions in list(_all):
+        sessions.after_fork()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
