@@ -19,6 +19,7 @@ from jobpipe_client.cli.command import Command, State, global_options, pass_stat
 from jobpipe_client.cli.exporting import export
 from jobpipe_client.cli.importing.command import import_file
 from jobpipe_client.cli.items import items
+from jobpipe_client.cli.retry import retry
 from jobpipe_client.cli.stats import stats
 from jobpipe_client.cli.watch import watch
 
@@ -115,7 +116,7 @@ def completion(shell: str) -> None:
 
 for _command in (
     *(jobs.submit, jobs.status, jobs.wait, watch, items, import_file, export),
-    *(jobs.failed, jobs.retrying, jobs.retry, jobs.cancel, stats, open_console),
+    *(jobs.failed, jobs.retrying, retry, jobs.cancel, stats, open_console),
     *(operators.audit, operators.redrive, operators.parked, completion),
 ):
     app.add_command(_command)
