@@ -59,6 +59,11 @@ class App(click.Group):
             sys.exit(status)
         return status
 
+    def make_context(self, *arguments: Any, **named: Any) -> click.Context:
+        """Reads the command line, and shows the help if that is what it asks for."""
+        with exits.as_exits():
+            return super().make_context(*arguments, **named)
+
     def invoke(self, ctx: click.Context) -> Any:
         """Runs the command that was named."""
         with exits.as_exits():
@@ -106,12 +111,13 @@ def open_console(state: State, *, only_print: bool) -> None:
     """,
 )
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
-def completion(shell: str) -> None:
+@pass_state
+def completion(state: State, shell: str) -> None:
     """Print the script that completes jobpipe's commands and options in a shell."""
     kind = get_completion_class(shell)
     if kind is None:
         raise exits.OperatorError(f"there is no completion for {shell}")
-    click.echo(kind(app, {}, "jobpipe", "_JOBPIPE_COMPLETE").source())
+    state.output.script(kind(app, {}, "jobpipe", "_JOBPIPE_COMPLETE").source())
 
 
 for _command in (

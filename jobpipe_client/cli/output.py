@@ -41,6 +41,10 @@ class Output:
         """One line for people."""
         self._print(escaped(text))
 
+    def script(self, text: str) -> None:
+        """Lines for a shell, as they are."""
+        self._print(text)
+
     def note(self, text: str) -> None:
         """One line beside the output, on standard error."""
         try:

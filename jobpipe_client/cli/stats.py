@@ -20,9 +20,14 @@ from jobpipe_client.cli.exits import OperatorError
 class Outcomes(Protocol):
     """How jobs of the last minutes ended: what scripts.outcomes reads."""
 
-    succeeded: int
-    failed: Mapping[str, int]  # by reason
-    is_complete: bool  # False: there are at least so many
+    @property
+    def succeeded(self) -> int: ...
+
+    @property
+    def failed(self) -> Mapping[str, int]: ...  # by reason
+
+    @property
+    def is_complete(self) -> bool: ...  # False: there are at least so many
 
 
 class Depths(Protocol):

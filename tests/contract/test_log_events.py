@@ -45,12 +45,12 @@ def metric(name: str, **more: str) -> str:
 
 def test_every_event_is_given_once_however_many_there_are(logs: Any, group: str) -> None:
     start = int(time.time() * 1000) - 60_000
-    told = {"a": [], "b": []}  # type: dict[str, list[tuple[int, str]]]
+    told: dict[str, list[tuple[int, str]]] = {"a": [], "b": []}
     for n in range(2 * FULL + 700):
         # Some hundred share each millisecond, as the lines of one invocation do; some lines are alike.
         told["ab"[n % 2]].append((start + n // 300, f"{n // 4}"))
-    for stream, events in told.items():
-        write(logs, group, stream, events)
+    for stream, some in told.items():
+        write(logs, group, stream, some)
     events = LogEvents(logs, group, start)
     given = sorted((event["timestamp"], event["message"]) for event in events)
     assert given == sorted([*told["a"], *told["b"]])
