@@ -27,7 +27,7 @@ from infra.errors import OperatorError
 from jobpipe.clock import now
 from jobpipe.commands import OPERATIONS
 from jobpipe.dynamodb_jobs import DynamoDbJobs
-from jobpipe.errors import Refusal
+from jobpipe.errors import InvalidRequest, Refusal
 from jobpipe.job import Job
 from jobpipe.job_ref import JobRef
 from jobpipe.ports import CommandQueue, DocumentStore, JobStore
@@ -59,7 +59,10 @@ class Redrive:
 
     def retry(self, failed: Failed) -> str | None:
         """None if the job was queued again, else why it was skipped."""
-        job = self.jobs.get(failed.job_id)  # as it is now: the index may be behind, and time has passed
+        try:
+            job = self.jobs.get(failed.job_id)  # as it is now: the index may be behind, and time has passed
+        except (KeyError, TypeError, ValueError, InvalidRequest):
+            return "no job that can be read: make audit names it"
         if job is None or job.is_expired(now()):
             return "expired"
         return self._why_not(job, failed) or self._retry(job)
@@ -149,6 +152,9 @@ def _command(options: argparse.Namespace) -> int:
 
                 selecting = select(stage.clients, table, wanted, now(), limit=options.limit, counted=counted)
                 selection = open_until_the_end.enter_context(selecting)
+            if selection.malformed:
+                line = f"redrive: {selection.malformed} rows are no jobs and are passed over: make audit names them"
+                print(line, file=sys.stderr)
             if options.dry_run or not len(selection):
                 _print_counts(console, selection)
                 if options.json:
