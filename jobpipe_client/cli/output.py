@@ -30,7 +30,7 @@ class Output:
     def __init__(self, *, json: bool, color: bool) -> None:
         self.json = json
         self.ends_unread = False  # whether the command has nothing else to do than to be read
-        self.out = Console(no_color=None if color else True, highlight=False, soft_wrap=True)
+        self.out = Console(no_color=None if color else True, highlight=False)
         self.log = Console(stderr=True, no_color=None if color else True, highlight=False)
 
     def document(self, value: Any) -> None:
@@ -70,7 +70,7 @@ class Output:
 
     def _draw(self, drawn: RenderableType | None) -> None:
         if drawn is not None:
-            self.out.print(drawn, soft_wrap=False)
+            self.out.print(drawn)
 
     def jobs(self, jobs: Iterable[Job]) -> None:
         """A line of JSON for each, or a table."""

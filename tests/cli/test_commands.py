@@ -345,7 +345,7 @@ def test_a_terminal_gets_tables_and_without_colour_no_colour(service: Service) -
     assert "│" in on_a_terminal(service, {}, "items", "list", "--no-color")
 
 
-def on_a_terminal(service: Service, more: dict[str, str], *arguments: str) -> str:
+def on_a_terminal(service: Service, more: dict[str, str], *arguments: str, status: int = 0) -> str:
     env = commands.clean_environment(JOBPIPE_URL=service.url, JOBPIPE_API_KEY=KEY, TERM="xterm", COLUMNS="100")
     ours, theirs = os.openpty()
     command = (sys.executable, "-m", "jobpipe_client.cli", *arguments)
@@ -361,7 +361,7 @@ def on_a_terminal(service: Service, more: dict[str, str], *arguments: str) -> st
                 break
             shown += some
     os.close(ours)
-    assert running.returncode == 0, shown
+    assert running.returncode == status, shown
     return shown.decode()
 
 

@@ -119,6 +119,19 @@ def test_the_commands_show_why_at_every_width(jobpipe: Jobpipe, service: Service
 
 
 @pytest.mark.parametrize("width", WIDTHS)
+def test_a_screen_that_is_drawn_again_and_again_shows_why(jobpipe: Jobpipe, service: Service, width: int) -> None:
+    service.pause()
+    job = a_job(jobpipe)["id"]
+    detail = WHY.partition(": ")[2]
+    error = {"type": "urn:jobpipe:problem:name-taken", "title": "t", "status": 409, "detail": detail}
+    service.jobs[job] |= {"status": "failed", "done": True, "error": error}
+    screen = on_a_terminal(service, {"COLUMNS": str(width)}, "watch", job, status=3)
+    lines = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", screen).splitlines()
+    assert any(job in line for line in lines)
+    assert all(any(word in line for line in lines) for word in WHY.split())
+
+
+@pytest.mark.parametrize("width", WIDTHS)
 def test_items_are_whole_at_every_width(jobpipe: Jobpipe, service: Service, width: int) -> None:
     item = {"id": "9c41b2aa-0000-4000-8000-1234567890ab", "name": "Trail tent", "description": "For two, in summer"}
     service.items = {item["id"]: item}
