@@ -2,7 +2,6 @@
 
 import argparse
 import math
-import os
 import sys
 from collections.abc import Callable
 from datetime import timedelta
@@ -13,6 +12,7 @@ from urllib.parse import urlsplit
 from botocore.exceptions import EndpointConnectionError
 
 from infra.aws_errors import LIBRARY_ERRORS, told
+from infra.console import drop
 from infra.errors import OperatorError
 from infra.ownership import whose
 from infra.signals import Terminated, terminable
@@ -25,7 +25,6 @@ def run(name: str, command: Callable[[], int | None]) -> int:
     try:
         with terminable():
             status = command() or 0
-        sys.stdout.flush()
     except (OperatorError, PermissionError) as error:
         return _say(name, _line_of(error))
     except EndpointConnectionError as error:
@@ -35,12 +34,19 @@ def run(name: str, command: Callable[[], int | None]) -> int:
     except LIBRARY_ERRORS as error:
         return _say(name, told(error))
     except BrokenPipeError:
-        # Whoever read our output has seen enough; the interpreter would complain once more when it closes it.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        drop(sys.stdout)  # whoever read our output has seen enough
         return 0
     except KeyboardInterrupt as interrupt:
         print("interrupted", file=sys.stderr)
         return interrupt.exit_status if isinstance(interrupt, Terminated) else INTERRUPTED
+    return _flushed(status)
+
+
+def _flushed(status: int) -> int:
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        drop(sys.stdout)
     return status
 
 

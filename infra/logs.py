@@ -8,6 +8,7 @@ from typing import Any
 import tenacity
 
 from infra.command_line import OneLineParser, duration, run
+from infra.log_events import LogEvents, mark_of
 from infra.settings import check_stage, read_settings
 from infra.stack_names import FUNCTIONS, log_group_prefix, log_groups
 from infra.stage_file import read_deployment
@@ -48,12 +49,8 @@ class LogPrinter:
     def print_new(self) -> None:
         lines = []
         for group, function in self._groups():
-            pages = self._logs.get_paginator("filter_log_events").paginate(
-                logGroupName=group, startTime=self._since
-            )
-            for event in (event for page in pages for event in page["events"]):
-                # MiniStack gives its events no id
-                mark = (group, event.get("eventId") or f"{event['timestamp']} {event['message']}")
+            for event in LogEvents(self._logs, group, self._since):
+                mark = (group, mark_of(event))
                 if mark not in self._printed:
                     self._printed.add(mark)
                     lines.append((event["timestamp"], function, event["message"].rstrip()))

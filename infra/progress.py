@@ -3,6 +3,7 @@
 from rich.console import Console
 from rich.markup import escape
 
+from infra.console import LastingConsole
 from infra.reasons import on_screen
 
 _STYLES = (("FAILED", "bold red"), ("ROLLBACK", "yellow"), ("COMPLETE", "green"))
@@ -12,7 +13,7 @@ class Progress:
     """Prints lines; safe to share between threads."""
 
     def __init__(self, console: Console | None = None) -> None:
-        self._console = console or Console(highlight=False, soft_wrap=True)
+        self._console = console or LastingConsole(highlight=False, soft_wrap=True)
 
     def say(self, line: str) -> None:
         self._console.print(escape(line))

@@ -1,31 +1,28 @@
 """Where to deploy: the embedded emulator, LocalStack or AWS."""
 
-import contextlib
 import platform
 from dataclasses import dataclass, field
 from typing import Any
 
 import boto3
 import botocore.exceptions
-import requests
 import tenacity
 from botocore.config import Config
 
-from infra import compose, http_calls
+from infra import compose, emulators
 from infra.aws_errors import LIBRARY_ERRORS, is_denied, told
 from infra.boto_sessions import aws_session, check_credentials, emulator_session, make_client
 from infra.emulator import Emulator
+from infra.emulators import UnusableEndpointError, identify
 from infra.errors import OperatorError
 from infra.settings import EMULATOR_REGION, LOCAL_STAGE, Settings, aws_region, python_runtime
 from infra.stage_file import Deployment
 
-EMBEDDED, LOCALSTACK, AWS, AUTO = "embedded", "localstack", "aws", "auto"
+EMBEDDED, LOCALSTACK, AWS, AUTO = emulators.EMBEDDED, emulators.LOCALSTACK, "aws", "auto"
 CHOICES = (AUTO, EMBEDDED, LOCALSTACK, AWS)
 API_STAGE = "v1"  # as in api_lambda/.chalice/config.json
 _NAMES = {EMBEDDED: "the embedded emulator", LOCALSTACK: "LocalStack"}
 _LOCALSTACK_START_SECONDS = 180
-_HEALTH_SECONDS = 5
-_MINISTACK_EDITION = "light"
 _ONLY_ON_AWS = {"RestApiId": "", "RequireTls": "true"}
 
 
@@ -110,10 +107,13 @@ def find_target(wanted: str, stage: str, settings: Settings, *, start: bool = Tr
     if stage != LOCAL_STAGE:
         raise OperatorError(f"emulators take the stage {LOCAL_STAGE!r} only, not {stage!r}")
     url = settings.emulator_url
-    there = identify(url)
+    try:
+        there = identify(url)
+    except UnusableEndpointError as error:
+        raise OperatorError(f"{error}; {_way_out(settings)}") from None
     if there:
         if wanted not in {AUTO, there}:
-            raise OperatorError(f"{_NAMES[there]} answers at {url}, not {_NAMES[wanted]}; set another JOBPIPE_PORT")
+            raise OperatorError(f"{_NAMES[there]} answers at {url}, not {_NAMES[wanted]}; {_way_out(settings)}")
         return _emulator(there, url, f"{_NAMES[there]} answers at {url}")
     if not start:
         return None
@@ -122,32 +122,19 @@ def find_target(wanted: str, stage: str, settings: Settings, *, start: bool = Tr
     return _start(wanted, settings)
 
 
+def _way_out(settings: Settings) -> str:
+    """What an operator can do where another thing answers than is wanted."""
+    if settings.endpoint_url:
+        return "AWS_ENDPOINT_URL names it: unset it, or let it name LocalStack or MiniStack"
+    return "choose a free port with JOBPIPE_PORT=..."
+
+
 def target_of(deployment: Deployment) -> Target:
     """The target that a stage was deployed into."""
     why = "the stage was deployed there"
     if deployment.endpoint_url:
         return _emulator(deployment.target, deployment.endpoint_url, why)
     return Target(AWS, deployment.region, None, why, aws_session(deployment.region))
-
-
-def identify(url: str) -> str | None:
-    """Which emulator answers there, by its health document; None if nothing does."""
-    # Both answer this path. LocalStack takes MiniStack's own for a bucket, and loads all of S3 to answer it.
-    try:
-        response = http_calls.get(f"{url}/_localstack/health", timeout=_HEALTH_SECONDS)
-    except requests.ConnectionError:
-        return None
-    except requests.RequestException as error:
-        raise OperatorError(f"{url} does not answer as an emulator does: {type(error).__name__}") from None
-    document = None
-    if response.ok and "json" in response.headers.get("content-type", ""):
-        with contextlib.suppress(ValueError):
-            document = response.json()
-    if not isinstance(document, dict) or "services" not in document:
-        raise OperatorError(
-            f"{url} is taken by something that is no emulator; choose a free port with JOBPIPE_PORT=..."
-        )
-    return EMBEDDED if document.get("edition") == _MINISTACK_EDITION else LOCALSTACK
 
 
 def _start(wanted: str, settings: Settings) -> Target:

@@ -12,10 +12,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import islice
 
-from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from infra.command_line import OneLineParser, duration, run
+from infra.console import LastingConsole, emit
 from scripts.audit_log import ApiLog
 from scripts.audit_places import Places
 from scripts.audit_repair import Repaired, repair
@@ -38,7 +38,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _command(options: argparse.Namespace) -> int:
-    console = Console(highlight=False)
+    console = LastingConsole(highlight=False)
     with one_line_errors():
         places = places_of(open_stage(options.stage))
         report = _audit(places, options)
@@ -52,7 +52,7 @@ def _command(options: argparse.Namespace) -> int:
                     print_repaired(console, repaired)
                 report = _audit(places, options)
     if options.json:
-        print(to_json(report, repaired))
+        emit(to_json(report, repaired))
     else:
         print_report(console, report)
     return exit_status(report)
@@ -122,7 +122,7 @@ class _Progress(Watch):
 
 @contextmanager
 def _watching() -> Iterator[_Progress]:
-    console = Console(stderr=True)  # standard output may go to a file
+    console = LastingConsole(stderr=True)  # standard output may go to a file
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         yield _Progress(progress)

@@ -12,8 +12,13 @@ DANGLING_POINTERS = """
 """
 """Items whose document is not in the bucket."""
 
+MALFORMED_ROWS = """
+    SELECT place, key FROM malformed
+"""
+"""Rows that are not what their table holds."""
+
 ORPHAN_DOCUMENTS = """
-    SELECT key FROM objects
+    SELECT key, EXISTS (SELECT 1 FROM jobs WHERE superseded = objects.key) FROM objects
     WHERE kind = 'items' AND modified <= :cutoff
     AND NOT EXISTS (SELECT 1 FROM items WHERE document_key = objects.key)
     AND NOT EXISTS (
@@ -25,7 +30,8 @@ ORPHAN_DOCUMENTS = """
 """
 """Documents to which no row points, and whose life of a job is over: nothing that it put can be committed any more.
 
-A document that was superseded a moment ago is about to be deleted by the worker that did it.
+A document that was superseded a moment ago is about to be deleted by the worker that did it. And whether a job says
+that it has superseded the document, which it never takes back.
 """
 
 LOCKS_WITHOUT_ITEM = """

@@ -14,6 +14,7 @@ from botocore.exceptions import ClientError
 from jobpipe.aws import error_code
 from jobpipe.clock import rfc3339
 from jobpipe.errors import PROBLEM_TYPE_PREFIX, AttemptsSpent
+from jobpipe.item import StoredItem
 from jobpipe.item_rules import name_key
 from jobpipe.job import Job, Status
 from jobpipe.limits import QUEUE_RETENTION
@@ -24,6 +25,7 @@ from scripts.audit_findings import (
     ItemWithoutLock,
     LockWithoutItem,
     Lost,
+    MalformedRow,
     MissingClaim,
     NameHeldTwice,
     NeverAnswered,
@@ -31,10 +33,12 @@ from scripts.audit_findings import (
     OrphanDocument,
     has_name,
 )
+from scripts.audit_keys import parse_claim_key, parse_document_key
 from scripts.audit_places import Places
-from scripts.audit_tables import parse_claim_key, parse_document_key
+from scripts.audit_rows import MalformedRowError, check_row
 
 _ABSENT = {"404", "NoSuchKey", "NotFound"}
+_COMMITTING = {"create", "update"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,40 +49,51 @@ class Confirm:
     now: datetime
     backlog: Backlog | None = None  # None: what waits does not matter, because what is confirmed can do no harm
 
+    def malformed_row(self, table: str, key: str) -> Finding | None:
+        # One read: whatever was there before, this is what is there now.
+        row = self.places.row(table, key)
+        try:
+            if row is not None:
+                check_row(table, row)
+        except MalformedRowError as why:
+            return MalformedRow(key, table, str(why))
+        return None
+
     def dangling_pointer(self, item_id: str, key: str) -> Finding | None:
         # The bucket first, the row second: as long as the row points to the key, nobody may have deleted it.
         if self._is_there(key):
             return None
-        item = self.places.items.get(item_id)
+        item = self.places.item(item_id)
         if item is None or item.document.key != key:
             return None
         return DanglingPointer(item_id, item, deleted=item.document.version_id in versions(self.places, key).hidden)
 
-    def orphan_document(self, key: str) -> Finding | None:
+    def orphan_document(self, key: str, *, superseded: bool) -> Finding | None:
         # The job first: once its life is over, what it did not commit never will be. The row second, the bucket
         # last: a worker may have cleaned up meanwhile.
         parsed = parse_document_key(key)
         if parsed is None:
             return OrphanDocument(key, None) if self._is_there(key) else None
         item_id, job_id, generation = parsed
-        job = self.places.jobs.get(job_id)
+        job = self.places.job(job_id)
         why = self._why_over(job, generation)
         if why is None:
             return None
         waits = self._clean_up_may_come(job)
-        item = self.places.items.get(item_id)
+        item = self.places.item(item_id)
         if (item is not None and item.document.key == key) or not self._is_there(key):
             return None
         if waits:
             self._leave("orphan documents")
             return None
-        return OrphanDocument(key, why)
+        only_copy = not superseded and self._may_be_the_only_copy(key, job, item)
+        return OrphanDocument(key, why, superseded, only_copy)
 
     def lock_without_item(self, name: str) -> Finding | None:
         holder = self.places.lock_holder(name)
         if holder is None:
             return None
-        item = self.places.items.get(holder)
+        item = self.places.item(holder)
         # The lock twice and the item between: a lock is put in one transaction with its item, so an item that was
         # without its lock's name while the lock stood is a finding, but for a rename there and back.
         if has_name(item, name) or self.places.lock_holder(name) != holder:
@@ -87,22 +102,22 @@ class Confirm:
 
     def item_without_lock(self, item_id: str) -> Finding | None:
         # The row twice and the lock between: a version never comes back, so the row was that all the time.
-        item = self.places.items.get(item_id)
+        item = self.places.item(item_id)
         if item is None:
             return None
         holder = self.places.lock_holder(name_key(item.name))
-        if holder == item_id or self.places.items.get(item_id) != item:
+        if holder == item_id or self.places.item(item_id) != item:
             return None
-        other = None if holder is None else self.places.items.get(holder)
+        other = None if holder is None else self.places.item(holder)
         if has_name(other, name_key(item.name)):
             return NameHeldTwice(name_key(item.name), tuple(each for each in (item, other) if each), holder)
         return ItemWithoutLock(item_id, item, holder)
 
     def name_held_twice(self, name: str, *item_ids: str) -> Finding | None:
-        items = [self.places.items.get(item_id) for item_id in item_ids]
+        items = [self.places.item(item_id) for item_id in item_ids]
         sharing = tuple(item for item in items if item is not None and has_name(item, name))
         # The first once more: it had the name while the second was read.
-        if len(sharing) < len(item_ids) or self.places.items.get(item_ids[0]) != items[0]:
+        if len(sharing) < len(item_ids) or self.places.item(item_ids[0]) != items[0]:
             return None
         return NameHeldTwice(name, sharing, self.places.lock_holder(name))
 
@@ -115,7 +130,7 @@ class Confirm:
         if not overdue and self._messages_wait():
             self._leave("unfinished jobs")
             return None
-        job = self.places.jobs.get(job_id)
+        job = self.places.job(job_id)
         if job is None or job.status.done or job.generation != generation or job.is_expired(self.now):
             return None
         if overdue and job.updated_at != updated_at:
@@ -133,7 +148,7 @@ class Confirm:
         parsed = parse_claim_key(key)
         if parsed is None:
             return OrphanClaim(key, None) if self._is_there(key) else None
-        job = self.places.jobs.get(parsed[0])
+        job = self.places.job(parsed[0])
         if job is None or job.is_expired(self.now) or job.needs_claim(key):
             return None  # gone since: left to the bucket's lifecycle
         waits = self._clean_up_may_come(job)
@@ -148,10 +163,25 @@ class Confirm:
         # The bucket first: whoever deletes the claim check of a job has ended its last life before.
         if self._is_there(key):
             return None
-        job = self.places.jobs.get(job_id)
+        job = self.places.job(job_id)
         if job is None or job.is_expired(self.now) or not job.status.done or not job.needs_claim(key):
             return None
         return MissingClaim(job_id, job, key, deleted=bool(versions(self.places, key).hidden))
+
+    def _may_be_the_only_copy(self, key: str, job: Job | None, item: StoredItem | None) -> bool:
+        """Whether the document may have been committed while nothing that came after it is there.
+
+        As where the row of its item was lost, or what the row points to. What a job has superseded is known to be
+        done with; of what an attempt put beside the committed one a job may not know, so that such is spared too.
+        """
+        if job is not None and not job.is_expired(self.now):
+            if job.status is not Status.SUCCEEDED or job.operation not in _COMMITTING:
+                return False
+            if job.result_document is not None and job.result_document.key != key:
+                return False
+        elif item is None:
+            return False  # nothing says that it was committed
+        return item is None or (item.inline is None and not self._is_there(item.document.key))
 
     def _why_over(self, job: Job | None, generation: str) -> str | None:
         if job is None or job.is_expired(self.now):

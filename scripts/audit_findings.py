@@ -30,6 +30,23 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
+class MalformedRow(Finding):
+    """A row that is no job, batch, item or lock. What hangs on it cannot be judged, and is left alone."""
+
+    kind = "malformed row"
+    table: str  # jobs, items or names
+    why: str
+
+    @property
+    def detail(self) -> str:
+        return f"its row in the {self.table} table cannot be read: {self.why}"
+
+    @property
+    def remedy(self) -> str | None:
+        return None
+
+
+@dataclass(frozen=True, slots=True)
 class DanglingPointer(Finding):
     """An item whose document is not in the bucket, or is there as a deleted version only."""
 
@@ -55,14 +72,19 @@ class OrphanDocument(Finding):
 
     kind = "orphan document"
     why: str | None  # why the life of the job that put it is over; None if the key is none of ours
+    superseded: bool = False  # a job has committed what took its place, or the deletion of its item
+    only_copy: bool = False  # it may be: its job has committed, and of its item nothing else is there
 
     @property
     def detail(self) -> str:
-        return "its key names no item and job" if self.why is None else f"no row points to it, {self.why}"
+        if self.why is None:
+            return "its key names no item and job"
+        last = "; it may be the only copy of its item" if self.only_copy else ""
+        return f"no row points to it, {self.why}{last}"
 
     @property
     def remedy(self) -> str | None:
-        return None if self.why is None else "delete it"
+        return None if self.why is None or self.only_copy else "delete it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +216,7 @@ class MissingClaim(Finding):
 
 
 KINDS: tuple[type[Finding], ...] = (
+    MalformedRow,
     DanglingPointer,
     OrphanDocument,
     LockWithoutItem,

@@ -7,11 +7,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
 
-from jobpipe.aws import AwsClients
+from jobpipe.aws import AwsClients, outages
 from jobpipe.dynamodb_items import DynamoDbItems
 from jobpipe.dynamodb_jobs import DynamoDbJobs
+from jobpipe.dynamodb_rows import Row
+from jobpipe.item import StoredItem
 from jobpipe.job import Job
 from jobpipe.s3_documents import S3Documents
+from scripts.audit_rows import ITEMS, JOBS, KEYS, NAMES, check_item, check_job, check_lock
 
 
 def _nobody_knows(_: Job, __: datetime | None) -> bool:
@@ -45,10 +48,29 @@ class Places:
     def documents(self) -> S3Documents:
         return S3Documents(self.clients, self.documents_bucket)
 
+    def job(self, job_id: str) -> Job | None:
+        """The job as it is now; MalformedRowError if its row is none."""
+        row = self.row(JOBS, job_id)
+        return None if row is None else check_job(row)
+
+    def item(self, item_id: str) -> StoredItem | None:
+        """The item as it is now; MalformedRowError if its row is none."""
+        row = self.row(ITEMS, item_id)
+        return None if row is None else check_item(row)
+
     def lock_holder(self, name: str) -> str | None:
-        """The item that holds the lock of this name (its key), if one does."""
-        answer = self.clients.dynamodb.get_item(
-            TableName=self.names_table, Key={"name": {"S": name}}, ConsistentRead=True
-        )
-        row = answer.get("Item")
-        return row["item_id"]["S"] if row else None
+        """The item that holds the lock of this name (its key), if one does; MalformedRowError likewise."""
+        row = self.row(NAMES, name)
+        return None if row is None else check_lock(row)
+
+    def row(self, table: str, key: str) -> Row | None:
+        """Any row as it is now, by a consistent read."""
+        with outages(f"The {table} table"):
+            answer = self.clients.dynamodb.get_item(
+                TableName=self.table(table), Key={KEYS[table]: {"S": key}}, ConsistentRead=True
+            )
+        return answer.get("Item")
+
+    def table(self, table: str) -> str:
+        """The name of one of the tables."""
+        return {JOBS: self.jobs_table, ITEMS: self.items_table, NAMES: self.names_table}[table]

@@ -29,6 +29,7 @@ from scripts.audit_findings import (
     StuckJob,
 )
 from scripts.audit_places import Places
+from scripts.audit_rows import MalformedRowError
 from scripts.audit_stuck import end_stuck, may_be_at_work
 
 if TYPE_CHECKING:
@@ -56,7 +57,10 @@ def repair(
     """Mend what can be mended safely, stale locks before missing ones."""
     repairs, done = Repairs(places, now or current_time()), []
     for finding in sorted(findings, key=lambda each: KINDS.index(type(each))):
-        done.append(repairs.mend(finding))
+        try:
+            done.append(repairs.mend(finding))
+        except MalformedRowError as why:
+            done.append(Repaired(finding, mended=False, note=f"left alone: a row cannot be read meanwhile, {why}"))
         on_repaired(done[-1])
     return done
 
@@ -100,7 +104,8 @@ class Repairs:
     def orphan_document(self, finding: OrphanDocument) -> bool:
         # Its life of a job is over and no row points to it. Neither can change back: a generation never returns,
         # and a row can be made to point to a key only by that life. The version itself stays for the undo window.
-        if Confirm(self.places, self.now).orphan_document(finding.subject) is None:
+        now = Confirm(self.places, self.now).orphan_document(finding.subject, superseded=finding.superseded)
+        if now is None or now.remedy is None:
             return False
         self.places.documents.delete([finding.subject])
         return True
@@ -145,7 +150,7 @@ class Repairs:
         # The markers are listed before the job is read: while it needs the claim check, none of them is meant. A
         # retry that ends meanwhile puts another marker on top, which stays.
         markers = versions(self.places, finding.key).markers
-        job = self.places.jobs.get(finding.subject)
+        job = self.places.job(finding.subject)
         if job is None or not job.needs_claim(finding.key):
             return False
         return self._remove_markers(finding.key, markers)
@@ -155,7 +160,7 @@ class Repairs:
         # replaces it, so while the row points there none of these markers is meant. One that is put later is on
         # top of them and stays.
         markers = versions(self.places, item.document.key).markers
-        if self.places.items.get(item.item_id) != item:
+        if self.places.item(item.item_id) != item:
             return False
         return self._remove_markers(item.document.key, markers)
 
@@ -184,7 +189,7 @@ class Repairs:
         }
         if self._takes_effect(lambda: self.places.clients.dynamodb.update_item(**update)):
             return True
-        there = self.places.items.get(item.item_id)
+        there = self.places.item(item.item_id)
         if there is None or there.document.key != ref.key:  # else another repair was faster, with the same document
             self.places.documents.delete([ref.key])
         return False

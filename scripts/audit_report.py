@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
 
 from scripts.audit_findings import Finding
 from scripts.audit_repair import Repaired
-from scripts.escaped import cell
+from scripts.tables import print_table
 
 NO_REMEDY = "nothing: it needs a person"
+_COLUMNS = ("kind", "about", "detail")
 
 
 @dataclass
@@ -35,12 +35,8 @@ class Report:
 
 def print_report(console: Console, report: Report) -> None:
     """The findings, and what --repair would do about each."""
-    if report.findings:
-        table = _table("Findings", "--repair would")
-        for finding in report.findings:
-            row = (finding.kind, finding.subject, finding.detail, finding.remedy or NO_REMEDY)
-            table.add_row(*map(cell, row))
-        console.print(table)
+    rows = [(each.kind, each.subject, each.detail, each.remedy or NO_REMEDY) for each in report.findings]
+    print_table(console, (*_COLUMNS, "--repair would"), rows, "Findings")
     for what, n in report.not_judged.items():
         line = f"{n} {what} not judged: about {report.messages} messages wait"
         console.print(line, markup=False, soft_wrap=True)
@@ -50,12 +46,12 @@ def print_report(console: Console, report: Report) -> None:
 
 def print_repaired(console: Console, repaired: Sequence[Repaired]) -> None:
     """What --repair did."""
-    table = _table("Repairs", "outcome")
+    rows = []
     for each in repaired:
         remedy = each.finding.remedy
         outcome = each.note if remedy is None else f"{remedy}: {each.note}"
-        table.add_row(*map(cell, (each.finding.kind, each.finding.subject, each.finding.detail, outcome)))
-    console.print(table)
+        rows.append((each.finding.kind, each.finding.subject, each.finding.detail, outcome))
+    print_table(console, (*_COLUMNS, "outcome"), rows, "Repairs")
 
 
 def summary(report: Report) -> str:
@@ -92,9 +88,3 @@ def _finding(finding: Finding) -> dict[str, str | None]:
         "detail": finding.detail,
         "repair": finding.remedy,
     }
-
-
-def _table(title: str, last: str) -> Table:
-    table = Table("kind", "about", "detail", last, title=title, title_justify="left")
-    table.columns[0].no_wrap = True
-    return table

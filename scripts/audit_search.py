@@ -12,6 +12,7 @@ from scripts.audit_backlog import Backlog
 from scripts.audit_confirm import Confirm
 from scripts.audit_findings import Finding
 from scripts.audit_places import Places
+from scripts.audit_rows import MalformedRowError
 from scripts.audit_tables import load, open_tables
 
 _ALL = "9999"  # later than every time in RFC 3339
@@ -51,21 +52,28 @@ def search(
         def each(what: str, statement: str, look: Callable[..., Finding | None]) -> Iterator[Finding]:
             for n, suspect in enumerate(db.execute(statement, {"cutoff": cutoff}), 1):
                 watch.counted(f"{what} suspected", n)
-                finding = look(*suspect)
+                try:
+                    finding = look(*suspect)
+                except MalformedRowError:
+                    continue  # it is a finding of its own, and what hangs on that row nobody can judge
                 if finding is not None:
                     yield finding
 
+        orphan_document = _flag("superseded", confirm.orphan_document)
+        unfinished_job = _flag("has_document", confirm.unfinished_job)
+        yield from each("malformed rows", audit_checks.MALFORMED_ROWS, confirm.malformed_row)
         yield from each("dangling pointers", audit_checks.DANGLING_POINTERS, confirm.dangling_pointer)
-        yield from each("orphan documents", audit_checks.ORPHAN_DOCUMENTS, confirm.orphan_document)
+        yield from each("orphan documents", audit_checks.ORPHAN_DOCUMENTS, orphan_document)
         yield from each("locks without item", audit_checks.LOCKS_WITHOUT_ITEM, confirm.lock_without_item)
         yield from each("items without lock", audit_checks.ITEMS_WITHOUT_LOCK, confirm.item_without_lock)
         yield from each("names held twice", audit_checks.NAMES_HELD_TWICE, confirm.name_held_twice)
-        yield from each("unfinished jobs", audit_checks.UNFINISHED_JOBS, _flag(confirm.unfinished_job))
+        yield from each("unfinished jobs", audit_checks.UNFINISHED_JOBS, unfinished_job)
         yield from each("orphan claims", audit_checks.ORPHAN_CLAIMS, confirm.orphan_claim)
         yield from each("missing claims", audit_checks.MISSING_CLAIMS, confirm.missing_claim)
     for what, n in backlog.not_judged.items():
         watch.not_judged(what, n, backlog.messages)
 
 
-def _flag(look: Callable[..., Finding | None]) -> Callable[..., Finding | None]:
-    return lambda *suspect: look(*suspect[:-1], has_document=bool(suspect[-1]))
+def _flag(name: str, look: Callable[..., Finding | None]) -> Callable[..., Finding | None]:
+    """With the last column, a number in SQLite, as a truth of this name."""
+    return lambda *suspect: look(*suspect[:-1], **{name: bool(suspect[-1])})

@@ -41,13 +41,14 @@ def end_stuck(finding: StuckJob, places: Places, now: datetime) -> bool:
     job = finding.job
     claim = command_claim(places, job) if isinstance(finding, Lost) else None
     kept = None if claim is None else KeptCommand(claim=claim)
+    places.item(job.item_id)  # if its row cannot be read, nothing is done at all
     try:
         places.jobs.fail(job.ref, _problem(finding, claim).to_problem(), now, kept=kept, attempt=False)
     except JobEnded:
         return False
     # After the end, as every worker does it; the row is read after the list, and points to what was committed.
     keys = places.documents.keys(document_prefix(job.item_id, job.ref))
-    item = places.items.get(job.item_id) if keys else None
+    item = places.item(job.item_id) if keys else None
     spared = {claim, None if item is None else item.document.key}
     claims = places.documents.keys(f"claims/{job.job_id}/")
     places.documents.delete(key for key in [*keys, *claims] if key not in spared)

@@ -5,20 +5,20 @@ The file keeps memory constant however many items there are, and goes when it is
 
 from __future__ import annotations
 
-import re
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
 
-from infra.errors import OperatorError
 from jobpipe.batch import is_batch_id
 from jobpipe.clock import rfc3339
 from jobpipe.dynamodb_rows import Row
 from jobpipe.item_rules import name_key
 from jobpipe.job import Status
+from scripts.audit_keys import life_of
 from scripts.audit_places import Places
+from scripts.audit_rows import ITEMS, JOBS, KEYS, NAMES, MalformedRowError, check_row
 
 Counted = Callable[[str, int], None]  # what is being read, and how much of it so far
 
@@ -27,6 +27,7 @@ _CACHE_KIB = 16 * 1024  # of SQLite; it grows to this and no further, however la
 # Without keys, so that rows go in as they come; the indexes follow, made by a sort on disk.
 _TABLES = """
 CREATE TABLE objects (key TEXT, kind TEXT, job_id TEXT, generation TEXT, modified TEXT);
+CREATE TABLE malformed (place TEXT, key TEXT);
 CREATE TABLE locks (name TEXT, item_id TEXT);
 CREATE TABLE items (item_id TEXT, name TEXT, document_key TEXT, updated_at TEXT);
 CREATE TABLE jobs (
@@ -44,9 +45,6 @@ CREATE INDEX jobs_id ON jobs (job_id, generation, done);
 CREATE INDEX jobs_superseded ON jobs (superseded) WHERE superseded IS NOT NULL;
 CREATE INDEX jobs_unfinished ON jobs (updated_at) WHERE NOT done;
 """
-_DOCUMENT_KEY = re.compile(r"items/(?P<item_id>.+)/(?P<job_id>[0-9a-f]+)/(?P<generation>[0-9a-f]+)/[0-9a-f]+\.json")
-_CLAIM_KEY = re.compile(r"claims/(?P<job_id>[0-9a-f]+)/(?P<generation>[0-9a-f]+)/[0-9a-f]+\.json")
-
 CLOCKS_DIFFER = timedelta(seconds=5)
 """How far the clocks of S3 and of a Lambda may be apart; S3 tells whole seconds only."""
 
@@ -80,9 +78,12 @@ def load(db: sqlite3.Connection, places: Places, now: datetime, counted: Counted
         jobs
     """
     fill(db, "objects", _counting(_objects(places), "objects", counted))
-    fill(db, "locks", _counting(map(lock_values, _scan(places, places.names_table, _LOCK)), "locks", counted))
-    fill(db, "items", _counting(map(item_values, _scan(places, places.items_table, _ITEM)), "items", counted))
-    jobs = (row for row in _scan(places, places.jobs_table, _JOB) if _is_live(row, now))
+    locks = _checked(db, NAMES, _scan(places, NAMES))
+    fill(db, "locks", _counting(map(lock_values, locks), "locks", counted))
+    items = _checked(db, ITEMS, _scan(places, ITEMS))
+    fill(db, "items", _counting(map(item_values, items), "items", counted))
+    live = (row for row in _scan(places, JOBS) if not _is_gone(row, now))
+    jobs = filter(_is_job, _checked(db, JOBS, live))
     fill(db, "jobs", _counting(map(job_values, jobs), "jobs", counted))
     index(db)
 
@@ -103,66 +104,60 @@ def index(db: sqlite3.Connection) -> None:
 def object_values(key: str, modified: datetime) -> Values:
     """A row of `objects`; a key that is not of our form belongs to no job."""
     kind = key.partition("/")[0]
-    match = {"items": _DOCUMENT_KEY, "claims": _CLAIM_KEY}.get(kind, _CLAIM_KEY).fullmatch(key)
-    job_id, generation = (match["job_id"], match["generation"]) if match else (None, None)
+    job_id, generation = life_of(key) or (None, None)
     return key, kind, job_id, generation, rfc3339(modified)
 
 
-def parse_document_key(key: str) -> tuple[str, str, str] | None:
-    """Item, job and generation of a document's key, if it is one of ours."""
-    match = _DOCUMENT_KEY.fullmatch(key)
-    return None if match is None else (match["item_id"], match["job_id"], match["generation"])
-
-
-def parse_claim_key(key: str) -> tuple[str, str] | None:
-    """Job and generation of a claim check's key, if it is one of ours."""
-    match = _CLAIM_KEY.fullmatch(key)
-    return None if match is None else (match["job_id"], match["generation"])
-
-
 def lock_values(row: Row) -> Values:
-    """A row of `locks`."""
-    return _need(row, "name"), _need(row, "item_id")
+    """A row of `locks`, from one that was checked."""
+    return row["name"]["S"], row["item_id"]["S"]
 
 
 def item_values(row: Row) -> Values:
-    """A row of `items`, its name as it should be locked."""
-    return _need(row, "item_id"), name_key(_need(row, "name")), _need(row, "document_key"), _need(row, "updated_at")
+    """A row of `items`, likewise, its name as it should be locked."""
+    return row["item_id"]["S"], name_key(row["name"]["S"]), row["document_key"]["S"], row["updated_at"]["S"]
 
 
 def job_values(row: Row) -> Values:
-    """A row of `jobs`."""
+    """A row of `jobs`, likewise."""
     return (
-        _need(row, "job_id"),
-        _need(row, "generation"),
-        Status(_need(row, "status")).done,
+        row["job_id"]["S"],
+        row["generation"]["S"],
+        Status(row["status"]["S"]).done,
         row["claim"]["S"] if "claim" in row else None,
         row["superseded"]["S"] if "superseded" in row else None,
-        rfc3339(datetime.fromisoformat(_need(row, "created_at")) - CLOCKS_DIFFER),
-        _need(row, "updated_at"),
+        rfc3339(datetime.fromisoformat(row["created_at"]["S"]) - CLOCKS_DIFFER),
+        row["updated_at"]["S"],
     )
 
 
-_LOCK = ("name", "item_id")
-_ITEM = ("item_id", "name", "document_key", "updated_at")
-_JOB = (
-    *("job_id", "generation", "status", "claim", "superseded", "created_at", "updated_at"),
-    "expires_at",
-)
+def _checked(db: sqlite3.Connection, table: str, rows: Iterable[Row]) -> Iterator[Row]:
+    """Those that are what their table holds; the others are noted as malformed."""
+    for row in rows:
+        try:
+            check_row(table, row)
+        except MalformedRowError:
+            db.execute("INSERT INTO malformed VALUES (?, ?)", (table, row[KEYS[table]]["S"]))
+        else:
+            yield row
 
 
-def _is_live(row: Row, now: datetime) -> bool:
-    """Whether it is a job that is not gone: DynamoDB deletes expired rows late. A batch's row is not a job."""
-    return not is_batch_id(row["job_id"]["S"]) and int(row["expires_at"]["N"]) > now.timestamp()
+def _is_gone(row: Row, now: datetime) -> bool:
+    """Whether it counts as gone: DynamoDB deletes expired rows late. One that does not say when stays for ever."""
+    try:
+        return int(row["expires_at"]["N"]) <= now.timestamp()
+    except (KeyError, ValueError):
+        return False
 
 
-def _scan(places: Places, table: str, attributes: tuple[str, ...]) -> Iterator[Row]:
+def _is_job(row: Row) -> bool:
+    return not is_batch_id(row["job_id"]["S"])
+
+
+def _scan(places: Places, table: str) -> Iterator[Row]:
     """Every row, by consistent reads: what was damaged before the audit began is seen."""
     pages = places.clients.dynamodb.get_paginator("scan").paginate(
-        TableName=table,
-        ConsistentRead=True,
-        ProjectionExpression=", ".join(f"#{name}" for name in attributes),  # some are reserved words
-        ExpressionAttributeNames={f"#{name}": name for name in attributes},
+        TableName=places.table(table), ConsistentRead=True
     )
     for page in pages:
         yield from page["Items"]
@@ -182,11 +177,3 @@ def _counting(rows: Iterable[Values], what: str, counted: Counted) -> Iterator[V
             counted(what, n)
         yield row
     counted(what, n)
-
-
-def _need(row: Row, attribute: str) -> str:
-    try:
-        return row[attribute]["S"]
-    except KeyError:
-        shown = {name: next(iter(value.values())) for name, value in row.items() if name.endswith(("_id", "name"))}
-        raise OperatorError(f"a row is not one of ours, it has no {attribute}: {shown}") from None

@@ -15,6 +15,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from infra.console import LastingConsole
 from jobpipe_client import Client, JobpipeError
 from scripts.demo_report import print_report
 from scripts.demo_run import DemoRun, Outcome
@@ -28,7 +29,7 @@ INTERRUPTED = 130
 def main(arguments: list[str] | None = None) -> int:
     """0 if every outcome is the expected one, 1 if not, 2 if it cannot be tried, 130 after Ctrl-C."""
     options = _parse(arguments)
-    console = Console(highlight=False)
+    console = LastingConsole(highlight=False)
     try:
         return _demo(console, options)
     except KeyboardInterrupt:

@@ -14,6 +14,7 @@ from typing import Any
 
 from infra.aws_errors import LIBRARY_ERRORS, told
 from infra.errors import OperatorError
+from infra.log_events import LogEvents
 from infra.stack_names import log_group_prefix, log_groups
 from jobpipe.metrics import FAILED, NAMESPACE, SUCCEEDED, Metric
 from scripts.stage_aws import open_stage
@@ -28,6 +29,7 @@ class Outcomes:
 
     succeeded: int = 0
     failed: Counter[str] = field(default_factory=Counter)  # by the slug of the problem
+    is_complete: bool = True  # False: there are more, which cannot be read
 
 
 def read_outcomes(stage: str | None, base_url: str, minutes: int) -> Outcomes:
@@ -48,12 +50,13 @@ def from_log(logs: Any, stage: str, minutes: int) -> Outcomes:
     outcomes = Outcomes()
     since = int((time.time() - minutes * 60) * 1000)
     for group in _groups(logs, stage):
-        pages = logs.get_paginator("filter_log_events").paginate(logGroupName=group, startTime=since)
-        for event in (event for page in pages for event in page["events"]):
+        events = LogEvents(logs, group, since, pattern='"_aws"')
+        for event in events:
             line = _embedded(event["message"])
             outcomes.succeeded += _sum(line, SUCCEEDED)
             if n := _sum(line, FAILED):
                 outcomes.failed[str(line.get("reason", "unknown"))] += n
+        outcomes.is_complete = outcomes.is_complete and events.is_complete
     return outcomes
 
 

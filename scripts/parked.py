@@ -11,14 +11,14 @@ import json
 import sys
 
 from rich.console import Console
-from rich.table import Table
 
 from infra.command_line import OneLineParser, run
+from infra.console import LastingConsole, emit
 from infra.errors import OperatorError
 from jobpipe.clock import rfc3339
-from scripts.escaped import cell
 from scripts.parked_queue import Parked, ParkedQueue
 from scripts.stage_aws import add_stage_argument, one_line_errors, open_stage, positive
+from scripts.tables import print_table
 
 _EXAMPLES = """examples:
   make parked                      what is there, and why
@@ -37,7 +37,7 @@ def _command(options: argparse.Namespace) -> None:
     with one_line_errors():
         stage = open_stage(options.stage)
         queue = ParkedQueue(stage.clients, stage.resource("parked_queue_url"), stage.resource("commands_queue_url"))
-        console = Console(highlight=False, quiet=options.json)
+        console = LastingConsole(highlight=False, quiet=options.json)
         if options.resend is not None:
             _take(console, queue, options, options.resend, "resent")
         elif options.drop is not None:
@@ -49,9 +49,9 @@ def _command(options: argparse.Namespace) -> None:
 def _show(console: Console, queue: ParkedQueue, limit: int, *, as_json: bool) -> None:
     found = queue.look(limit)
     if as_json:
-        print(json.dumps({"parked": list(map(_document, found)), "about": queue.about()}))
-    if found:
-        console.print(_table(found))
+        emit(json.dumps({"parked": list(map(_document, found)), "about": queue.about()}))
+    rows = map(_row, sorted(found, key=lambda message: message.since))
+    print_table(console, ("id", "since", "reason", "from", "body"), rows, "Parked messages")
     more = f" of about {queue.about()}" if len(found) == limit else ""
     console.print(f"{len(found)}{more} parked messages")
 
@@ -64,7 +64,7 @@ def _take(console: Console, queue: ParkedQueue, options: argparse.Namespace, ids
     finally:  # also when it is interrupted: what was done is done
         console.print(f"{len(taken)} {done}, about {queue.about()} left")
         if options.json:
-            print(json.dumps({done: taken, "left": queue.about()}))
+            emit(json.dumps({done: taken, "left": queue.about()}))
     missing = [each for each in ids if each not in taken]
     if missing:
         raise OperatorError(
@@ -84,16 +84,10 @@ def _document(message: Parked) -> dict[str, object]:
     }
 
 
-def _table(messages: list[Parked]) -> Table:
-    table = Table("id", "since", "reason", "from", "body", title="Parked messages", title_justify="left")
-    table.columns[0].no_wrap = True  # to be copied
-    table.columns[0].overflow = "fold"
-    for message in sorted(messages, key=lambda message: message.since):
-        more = "" if len(message.beginning) == message.length else f"… ({message.length:,} characters)"
-        body = message.beginning + more
-        row = (message.message_id, rfc3339(message.since), message.reason, message.source, body)
-        table.add_row(*map(cell, row))
-    return table
+def _row(message: Parked) -> tuple[str, ...]:
+    more = "" if len(message.beginning) == message.length else f"… ({message.length:,} characters)"
+    body = message.beginning + more
+    return (message.message_id, rfc3339(message.since), message.reason, message.source, body)
 
 
 def _parse(arguments: list[str] | None) -> argparse.Namespace:

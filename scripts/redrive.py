@@ -20,14 +20,14 @@ from typing import Protocol
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
 
 from infra.command_line import INTERRUPTED, OneLineParser, run
+from infra.console import LastingConsole, emit
 from infra.errors import OperatorError
 from jobpipe.clock import now
 from jobpipe.commands import OPERATIONS
 from jobpipe.dynamodb_jobs import DynamoDbJobs
-from jobpipe.errors import Refusal
+from jobpipe.errors import InvalidRequest, Refusal
 from jobpipe.job import Job
 from jobpipe.job_ref import JobRef
 from jobpipe.ports import CommandQueue, DocumentStore, JobStore
@@ -35,9 +35,9 @@ from jobpipe.queue_message import Envelope, decode_message
 from jobpipe.retry import retry
 from jobpipe.s3_documents import S3Documents
 from jobpipe.sqs_commands import SqsCommands
-from scripts.escaped import cell
 from scripts.redrive_selection import Failed, Filter, Selection, reasons, select
 from scripts.stage_aws import add_stage_argument, one_line_errors, open_stage, positive
+from scripts.tables import print_table
 
 _EXAMPLES = """examples:
   make redrive REASON=attempts-spent SINCE=2026-11-22T20:00:00Z DRY_RUN=yes
@@ -59,7 +59,10 @@ class Redrive:
 
     def retry(self, failed: Failed) -> str | None:
         """None if the job was queued again, else why it was skipped."""
-        job = self.jobs.get(failed.job_id)  # as it is now: the index may be behind, and time has passed
+        try:
+            job = self.jobs.get(failed.job_id)  # as it is now: the index may be behind, and time has passed
+        except (KeyError, TypeError, ValueError, InvalidRequest):
+            return "no job that can be read: make audit names it"
         if job is None or job.is_expired(now()):
             return "expired"
         return self._why_not(job, failed) or self._retry(job)
@@ -129,7 +132,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _command(options: argparse.Namespace) -> int:
-    console, wanted = Console(highlight=False, quiet=options.json), _filter(options)
+    console, wanted = LastingConsole(highlight=False, quiet=options.json), _filter(options)
     with one_line_errors():
         stage = open_stage(options.stage)
         jobs = DynamoDbJobs(stage.clients, stage.resource("jobs_table"), stage.job_retention())
@@ -149,10 +152,13 @@ def _command(options: argparse.Namespace) -> int:
 
                 selecting = select(stage.clients, table, wanted, now(), limit=options.limit, counted=counted)
                 selection = open_until_the_end.enter_context(selecting)
+            if selection.malformed:
+                line = f"redrive: {selection.malformed} rows are no jobs and are passed over: make audit names them"
+                print(line, file=sys.stderr)
             if options.dry_run or not len(selection):
                 _print_counts(console, selection)
                 if options.json:
-                    print(json.dumps(_counts(selection)))
+                    emit(json.dumps(_counts(selection)))
                 return 0
             return retry_all(console, redrive, selection, as_json=options.json)
 
@@ -190,7 +196,7 @@ def retry_all(console: Console, redrive: Redrive, selection: Chosen, *, as_json:
         for line in summary.lines(left):
             console.print(line, markup=False, soft_wrap=True)
         if as_json:
-            print(json.dumps(summary.document(left) | {"request_id": redrive.request_id}))
+            emit(json.dumps(summary.document(left) | {"request_id": redrive.request_id}))
     if summary.stopped:
         print("interrupted", file=sys.stderr)
         return INTERRUPTED
@@ -206,10 +212,8 @@ def _print_counts(console: Console, selection: Selection) -> None:
     if not len(selection):
         console.print("no failed job matches")
         return
-    table = Table("reason", "operation", "jobs", title="Would be retried", title_justify="left")
-    for reason, operation, n in selection.counts():
-        table.add_row(cell(reason), cell(operation), str(n))
-    console.print(table)
+    rows = ((reason, operation, str(n)) for reason, operation, n in selection.counts())
+    print_table(console, ("reason", "operation", "jobs"), rows, "Would be retried")
     console.print(f"{len(selection)} failed jobs would be retried")
 
 

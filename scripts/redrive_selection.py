@@ -12,9 +12,10 @@ from typing import Any
 from jobpipe.aws import AwsClients
 from jobpipe.clock import rfc3339
 from jobpipe.dynamodb_job_lists import EARLIER, LAST, LISTED, Source, is_listed, place_in_list, sources
-from jobpipe.dynamodb_rows import Row, job_from_row
+from jobpipe.dynamodb_rows import Row
 from jobpipe.errors import PROBLEM_TYPE_PREFIX, ProblemError
 from jobpipe.job import Job, Status
+from scripts.audit_rows import MalformedRowError, check_job
 
 _WHOLE_INDEXES = (Source("lists", "", "", LISTED), Source("trouble", "", "", EARLIER))
 _COLUMNS = "failed_at, created_at, job_id, generation, reason, operation"
@@ -83,7 +84,8 @@ def reasons(kind: type[ProblemError] = ProblemError) -> list[str]:
 class Selection:
     """The failures that were found, in constant memory however many there are."""
 
-    def __init__(self, db: sqlite3.Connection, limit: int | None) -> None:
+    def __init__(self, db: sqlite3.Connection, limit: int | None, malformed: int = 0) -> None:
+        self.malformed = malformed  # rows of the index that are no jobs, which nobody can retry
         self._db = db
         self._limit = -1 if limit is None else limit
         self._found = int(db.execute("SELECT count(*) FROM failed").fetchone()[0])
@@ -144,10 +146,14 @@ def select(
         db.execute("PRAGMA journal_mode = OFF")
         db.executescript(_TABLES)
         db.execute("BEGIN")
-        matching = (job for job in _failed(clients, jobs_table, wanted) if wanted.matches(job))
-        found = 0
-        for job in matching:
-            if not job.is_expired(now):
+        found = malformed = 0
+        for row_found in _failed(clients, jobs_table, wanted):
+            try:
+                job = check_job(row_found)
+            except MalformedRowError:
+                malformed += 1
+                continue
+            if wanted.matches(job) and not job.is_expired(now):
                 found += 1
                 counted(found)
                 row = (job.updated_at, job.created_at, job.job_id, job.generation, reason_of(job), job.operation)
@@ -155,12 +161,12 @@ def select(
         db.execute("COMMIT")
         db.execute(_PUT_IN_ORDER)
         db.execute("DROP TABLE found")
-        yield Selection(db, limit)
+        yield Selection(db, limit, malformed)
     finally:
         db.close()
 
 
-def _failed(clients: AwsClients, jobs_table: str, wanted: Filter) -> Iterator[Job]:
+def _failed(clients: AwsClients, jobs_table: str, wanted: Filter) -> Iterator[Row]:
     """The part of the indexes that the times allow; of one owner only, if one is asked for."""
     since = rfc3339(wanted.since) if wanted.since else ""
     until = rfc3339(wanted.until) if wanted.until else LAST
@@ -185,4 +191,5 @@ def _failed(clients: AwsClients, jobs_table: str, wanted: Filter) -> Iterator[Jo
             )
         for page in pages:
             rows: list[Row] = page["Items"]
-            yield from (job_from_row(row) for row in rows if is_listed(row, source.order, Status.FAILED))
+            # One without a status is malformed, and counted as that.
+            yield from (row for row in rows if "status" not in row or is_listed(row, source.order, Status.FAILED))

@@ -15,7 +15,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
 from jobpipe.aws import AwsClients
-from jobpipe.item import document_key
+from jobpipe.dynamodb_rows import item_to_row, job_to_row
+from jobpipe.item import DocumentRef, StoredItem, document_key
+from jobpipe.job import Job, Status
 from jobpipe.job_ref import JobRef
 from scripts.audit_places import Places
 from scripts.audit_search import audit
@@ -52,19 +54,27 @@ class GeneratedAws:
 
     def _row(self, n: int, table: str) -> Any:
         n = n * 7919 % self._items if self._items % 7919 else n  # in another order, as hashes give it
-        values = {
-            "items": {"item_id": _id(n), "name": _name(n), "document_key": _key(n), "updated_at": AT},
-            "names": {"item_id": _id(n), "name": _name(n)},
-            "jobs": {
-                "job_id": f"{n:032x}",
-                "generation": f"{n:016x}",
-                "status": "succeeded",
-                "created_at": AT,
-                "updated_at": AT,
-            },
-        }[table]
-        row: dict[str, Any] = {name: {"S": value} for name, value in values.items()}
-        return row | {"expires_at": {"N": str(int((NOW + timedelta(days=1)).timestamp()))}}
+        if table == "names":
+            return {"name": {"S": _name(n)}, "item_id": {"S": _id(n)}}
+        if table == "items":
+            ref = DocumentRef(_key(n), "v")
+            return item_to_row(StoredItem(_id(n), f"{n:016x}", _name(n), ref, None, AT, AT))
+        expires_at = int((NOW + timedelta(days=1)).timestamp())
+        return job_to_row(
+            Job(
+                job_id=f"{n:032x}",
+                owner="alice",
+                status=Status.SUCCEEDED,
+                generation=f"{n:016x}",
+                operation="create",
+                item_id=_id(n),
+                fingerprint="ab" * 32,
+                attempts=1,
+                created_at=AT,
+                updated_at=AT,
+                expires_at=expires_at,
+            )
+        )
 
 
 def _id(n: int) -> str:

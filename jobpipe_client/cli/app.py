@@ -19,6 +19,7 @@ from jobpipe_client.cli.command import Command, State, global_options, pass_stat
 from jobpipe_client.cli.exporting import export
 from jobpipe_client.cli.importing.command import import_file
 from jobpipe_client.cli.items import items
+from jobpipe_client.cli.retry import retry
 from jobpipe_client.cli.stats import stats
 from jobpipe_client.cli.watch import watch
 
@@ -57,6 +58,11 @@ class App(click.Group):
         if standalone_mode:
             sys.exit(status)
         return status
+
+    def make_context(self, *arguments: Any, **named: Any) -> click.Context:
+        """Reads the command line, and shows the help if that is what it asks for."""
+        with exits.as_exits():
+            return super().make_context(*arguments, **named)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Runs the command that was named."""
@@ -105,17 +111,18 @@ def open_console(state: State, *, only_print: bool) -> None:
     """,
 )
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
-def completion(shell: str) -> None:
+@pass_state
+def completion(state: State, shell: str) -> None:
     """Print the script that completes jobpipe's commands and options in a shell."""
     kind = get_completion_class(shell)
     if kind is None:
         raise exits.OperatorError(f"there is no completion for {shell}")
-    click.echo(kind(app, {}, "jobpipe", "_JOBPIPE_COMPLETE").source())
+    state.output.script(kind(app, {}, "jobpipe", "_JOBPIPE_COMPLETE").source())
 
 
 for _command in (
     *(jobs.submit, jobs.status, jobs.wait, watch, items, import_file, export),
-    *(jobs.failed, jobs.retrying, jobs.retry, jobs.cancel, stats, open_console),
+    *(jobs.failed, jobs.retrying, retry, jobs.cancel, stats, open_console),
     *(operators.audit, operators.redrive, operators.parked, completion),
 ):
     app.add_command(_command)

@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from jobpipe_client import json_text
-from jobpipe_client.cli.exits import OperatorError, terminable
+from jobpipe_client.cli.exits import OperatorError, terminable, writing
 from jobpipe_client.cli.output import Output
 from jobpipe_client.client import Client
 
@@ -74,7 +74,7 @@ class Command(click.Command):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Runs it; ended by a signal, it ends as by Ctrl-C."""
-        with terminable():
+        with terminable(), writing():
             return super().invoke(ctx)
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -105,15 +105,25 @@ def _failed(error: Exception) -> int:
 
 @contextmanager
 def as_exits() -> Iterator[None]:
-    """Ctrl-C, signals and a closed pipe as an exit of their status, before click has a word on them."""
+    """Ctrl-C, signals and a help that nobody reads as an exit of their status, before click has a word on them."""
     try:
         yield
     except BrokenPipeError as error:
-        raise click.exceptions.Exit(_failed(error)) from error
+        silence(sys.stdout)
+        raise click.exceptions.Exit(OK) from error
     except KeyboardInterrupt as interrupt:
         if sys.stderr.isatty():  # where ^C stands
             click.echo(err=True)
         raise click.exceptions.Exit(_interrupted(interrupt)) from interrupt
+
+
+@contextmanager
+def writing() -> Iterator[None]:
+    """A command at its work: where nobody reads what it has to write, such as a file's, that is an error."""
+    try:
+        yield
+    except BrokenPipeError as error:
+        raise click.exceptions.Exit(_failed(error)) from error
 
 
 def _interrupted(interrupt: BaseException) -> int:

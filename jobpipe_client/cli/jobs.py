@@ -1,4 +1,4 @@
-"""Commands about jobs: submit, status, wait, failed, retrying, retry, cancel."""
+"""Commands about jobs: submit, status, wait, failed, retrying, cancel."""
 
 from __future__ import annotations
 
@@ -92,28 +92,16 @@ retrying = _list(
 )
 
 
-@click.command(cls=Command, examples="jobpipe retry 5f0c…\njobpipe retry --all-failed")
-@click.argument("jobs", metavar="JOB...", nargs=-1)
-@click.option("--all-failed", is_flag=True, help="All of your failed jobs.")
-@pass_state
-def retry(state: State, *, jobs: tuple[str, ...], all_failed: bool) -> int:
-    """Queue failed jobs again, each in a new place of its item's order."""
-    if bool(jobs) == all_failed:
-        raise click.UsageError("Name jobs, or say --all-failed.")
-    # The whole list first: what is retried leaves it, and may come back to it.
-    chosen = [job.id for job in state.client.jobs("failed")] if all_failed else list(jobs)
-    return _do(state, chosen, state.client.retry)
-
-
 @click.command(cls=Command, examples="jobpipe cancel 5f0c…")
 @click.argument("jobs", metavar="JOB...", nargs=-1, required=True)
 @pass_state
 def cancel(state: State, *, jobs: tuple[str, ...]) -> int:
     """End jobs that have not taken effect, so that they never will."""
-    return _do(state, jobs, state.client.cancel)
+    return each_shown(state, jobs, state.client.cancel)
 
 
-def _do(state: State, jobs: Iterable[str], act: Callable[[str], Job]) -> int:
+def each_shown(state: State, jobs: Iterable[str], act: Callable[[str], Job]) -> int:
+    """Does it to one job after another, and shows each; the exit status."""
     missing = False
     for job_id in jobs:
         found, wrong = each_of([job_id], act)

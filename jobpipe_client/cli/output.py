@@ -7,10 +7,12 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import click
-from rich.console import Console
+from rich.cells import cell_len
+from rich.console import Console, RenderableType
 from rich.table import Table
 
 from jobpipe_client import json_text
+from jobpipe_client.cli import tables
 from jobpipe_client.cli.escaped import cell, escaped, escaped_json
 from jobpipe_client.cli.exits import OK, silence
 from jobpipe_client.models import Job
@@ -18,6 +20,8 @@ from jobpipe_client.models import Job
 JOB_COLUMNS = ("job", "status", "operation", "item", "attempts", "updated", "why")
 _NARROW = tuple(map(JOB_COLUMNS.index, ("job", "status", "operation", "updated", "why")))
 _WIDE = 150  # columns of a terminal; with all of them in fewer, `why` would have no room
+_TABLE = 120  # with those of _NARROW in fewer, it would have none either
+_LONGEST_WHY = 600  # characters of it on a terminal; a pipe and --json have the whole
 
 
 class Output:
@@ -26,7 +30,7 @@ class Output:
     def __init__(self, *, json: bool, color: bool) -> None:
         self.json = json
         self.ends_unread = False  # whether the command has nothing else to do than to be read
-        self.out = Console(no_color=None if color else True, highlight=False, soft_wrap=True)
+        self.out = Console(no_color=None if color else True, highlight=False)
         self.log = Console(stderr=True, no_color=None if color else True, highlight=False)
 
     def document(self, value: Any) -> None:
@@ -36,6 +40,10 @@ class Output:
     def line(self, text: str) -> None:
         """One line for people."""
         self._print(escaped(text))
+
+    def script(self, text: str) -> None:
+        """Lines for a shell, as they are."""
+        self._print(text)
 
     def note(self, text: str) -> None:
         """One line beside the output, on standard error."""
@@ -54,21 +62,21 @@ class Output:
 
     def table(self, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
         """A table on a terminal; else a line for each row, with tabs between the cells."""
-        if not self.out.is_terminal:
-            for row in rows:
-                self._print("\t".join(map(escaped, row)))
+        if self.out.is_terminal:
+            self._draw(tables.drawn(columns, rows, self.out.width))
             return
-        self._draw(table(columns, rows))
+        for row in rows:
+            self._print("\t".join(map(escaped, row)))
 
-    def _draw(self, drawn: Table) -> None:
-        if drawn.row_count:
+    def _draw(self, drawn: RenderableType | None) -> None:
+        if drawn is not None:
             self.out.print(drawn)
 
     def jobs(self, jobs: Iterable[Job]) -> None:
         """A line of JSON for each, or a table."""
         if not self.json:
             if self.out.is_terminal:
-                self._draw(jobs_table(jobs, self.out.width))
+                self._draw(drawn_jobs(jobs, self.out.width))
             else:
                 self.table(JOB_COLUMNS, map(job_row, jobs))
             return
@@ -80,24 +88,40 @@ class Output:
         self.jobs([job])
 
 
-def table(columns: Sequence[str], rows: Iterable[Sequence[str]], title: str | None = None) -> Table:
-    """Rows of text of unknown origin. The first column is to be copied, so it is never cut."""
-    drawn = Table(*columns, title=title, title_justify="left", show_header=any(columns))
-    drawn.columns[0].no_wrap = True
-    drawn.columns[0].overflow = "fold"
-    for row in rows:
-        drawn.add_row(*map(cell, row))
-    return drawn
-
-
-def jobs_table(jobs: Iterable[Job], width: int, title: str | None = None) -> Table:
-    """Jobs on a terminal of so many columns: why one failed has the room; only a wide one shows all the rest."""
+def drawn_jobs(jobs: Iterable[Job], width: int, title: str | None = None) -> RenderableType | None:
+    """Jobs on a terminal of so many columns; None if there are none. The id, the status and why a job failed are
+    whole at any width; the item, the attempts, the time and the operation give way to them.
+    """
+    rows = [(*others, _shortened(why)) for *others, why in map(job_row, jobs)]
+    if not rows:
+        return None
+    if width < _TABLE:
+        return tables.group(title, (part for row in rows for part in _record(row, width)))
     shown = range(len(JOB_COLUMNS)) if width >= _WIDE else _NARROW
-    columns, *rows = ([row[place] for place in shown] for row in (JOB_COLUMNS, *map(job_row, jobs)))
-    drawn = table(columns, rows, title)
-    for column in drawn.columns[:-1]:
+    made = Table(*(JOB_COLUMNS[place] for place in shown), title=title, title_justify="left")
+    for row in rows:
+        made.add_row(*(cell(row[place]) for place in shown))
+    for column in made.columns[:-1]:
         column.no_wrap = True
-    return drawn
+        column.overflow = "fold"
+    return made
+
+
+def _record(row: Sequence[str], width: int) -> list[RenderableType]:
+    """A job on a line of its own, with as much as that has room for, and why it failed below it."""
+    job, status, *others = (row[place] for place in _NARROW)
+    why = others.pop()
+    line, left = job, [status, *others]
+    while left and cell_len(f"{line}  {left[0]}") <= width:
+        line = f"{line}  {left.pop(0)}"
+    if status in left:
+        why = f"{status}: {why}" if why else status
+    return [cell(line), *([tables.indented(why)] if why else [])]
+
+
+def _shortened(why: str) -> str:
+    left = len(why) - _LONGEST_WHY
+    return why if left <= 0 else f"{why[:_LONGEST_WHY]}… ({left:,} more characters: see --json)"
 
 
 def job_row(job: Job) -> tuple[str, ...]:

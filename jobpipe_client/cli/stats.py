@@ -20,8 +20,14 @@ from jobpipe_client.cli.exits import OperatorError
 class Outcomes(Protocol):
     """How jobs of the last minutes ended: what scripts.outcomes reads."""
 
-    succeeded: int
-    failed: Mapping[str, int]  # by reason
+    @property
+    def succeeded(self) -> int: ...
+
+    @property
+    def failed(self) -> Mapping[str, int]: ...  # by reason
+
+    @property
+    def is_complete(self) -> bool: ...  # False: there are at least so many
 
 
 class Depths(Protocol):
@@ -90,10 +96,15 @@ class Shown:
             ended: dict[str, Any] | None = None
             if outcomes is not None:
                 failed = dict(outcomes.failed)
-                ended = {"minutes": self._minutes, "succeeded": outcomes.succeeded, "failed": failed}
+                ended = {
+                    "minutes": self._minutes,
+                    "succeeded": outcomes.succeeded,
+                    "failed": failed,
+                    "complete": outcomes.is_complete,
+                }
             output.document(told | {"outcomes": ended, "outcomes_missing": why})
             return
-        output.table(("", ""), [*depth_rows(depths), *self._outcome_rows(outcomes)])
+        output.table(("", ""), [*depth_rows(depths), *outcome_rows(outcomes, self._minutes)])
         if why:
             output.note(f"no outcomes: {why}")
 
@@ -101,7 +112,7 @@ class Shown:
         """For a terminal."""
         outcomes, why = self._outcomes()
         grid = Table.grid(padding=(0, 2))
-        for name, value in [*depth_rows(self._state.client.stats()), *self._outcome_rows(outcomes)]:
+        for name, value in [*depth_rows(self._state.client.stats()), *outcome_rows(outcomes, self._minutes)]:
             grid.add_row(cell(name), cell(value))
         return Group(grid, cell(f"no outcomes: {why}" if why else ""))
 
@@ -114,12 +125,6 @@ class Shown:
         except Exception as error:  # noqa: BLE001  # the checkout's own errors: no stage, no rights, no AWS
             ours = type(error).__module__.partition(".")[0] in _OURS  # others' messages may quote a request
             return None, (" ".join(str(error).split()) if ours else "") or type(error).__name__
-
-    def _outcome_rows(self, outcomes: Outcomes | None) -> list[tuple[str, str]]:
-        if outcomes is None:
-            return []
-        rows = [(f"succeeded in {self._minutes} min", f"{outcomes.succeeded:,}")]
-        return [*rows, *((f"failed: {reason}", f"{n:,}") for reason, n in sorted(outcomes.failed.items()))]
 
 
 _OURS = {"infra", "jobpipe", "jobpipe_client", "scripts"}
@@ -137,3 +142,12 @@ def depth_rows(depths: Depths) -> list[tuple[str, str]]:
         ("dead letters", f"{depths.dead_letters:,}"),
         ("parked", f"{depths.parked:,}"),
     ]
+
+
+def outcome_rows(outcomes: Outcomes | None, minutes: int) -> list[tuple[str, str]]:
+    """How many jobs ended, and how: nothing where nobody can tell, and no more than is known."""
+    if outcomes is None:
+        return []
+    at_least = "" if outcomes.is_complete else "at least "
+    rows = [(f"succeeded in {minutes} min", f"{at_least}{outcomes.succeeded:,}")]
+    return [*rows, *((f"failed: {reason}", f"{at_least}{n:,}") for reason, n in sorted(outcomes.failed.items()))]

@@ -14,7 +14,7 @@ from jobpipe_client.cli.command import Command, State, pass_state
 from jobpipe_client.cli.escaped import cell
 from jobpipe_client.cli.exits import ERROR, FAILED, OK
 from jobpipe_client.cli.jobs import each_of
-from jobpipe_client.cli.output import jobs_table
+from jobpipe_client.cli.output import drawn_jobs
 from jobpipe_client.cli.stats import depth_rows
 from jobpipe_client.models import Job
 
@@ -94,10 +94,9 @@ class _Watched:
         width = self._state.output.out.width
         depths = ", ".join(f"{name}: {value}" for name, value in depth_rows(self._state.client.stats()))
         parts: list[RenderableType] = [cell(depths)]
-        if self._jobs:
-            parts.append(jobs_table(self._jobs.values(), width, "Jobs"))
-        if self._in_trouble:
-            parts.append(jobs_table(self._in_trouble, width, "In trouble"))
-        elif not self._jobs:
+        asked_for = drawn_jobs(self._jobs.values(), width, "Jobs")
+        in_trouble = drawn_jobs(self._in_trouble, width, "In trouble")
+        parts += [each for each in (asked_for, in_trouble) if each is not None]
+        if len(parts) == 1:
             parts.append(cell("no jobs in trouble"))
         return Group(*parts)

@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from infra.command_line import INTERRUPTED, OneLineParser, run
+from infra.console import LastingConsole
 from infra.errors import OperatorError
 from jobpipe_client import Client, JobpipeError
 from jobpipe_client.environment import is_loopback
@@ -27,7 +28,7 @@ from scripts.load.report import print_report
 def main() -> int:
     """0; 1 if the service failed or the operator erred, 130 after Ctrl-C."""
     options = _parse()
-    return run("load", lambda: _load(options, Console(highlight=False)))
+    return run("load", lambda: _load(options, LastingConsole(highlight=False)))
 
 
 def _load(options: argparse.Namespace, console: Console) -> int:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from infra.log_events import LogEvents
 from tests.commands import run
 from tests.deployed import Stage
 
@@ -59,10 +60,9 @@ def faults_of_ours(stage: Stage) -> Iterator[str]:
     """What the Lambdas' logs tell of exceptions that are no outage of AWS: there is to be none."""
     for function in ("api_function", "worker_function", "dead_letters_function"):
         group = f"/aws/lambda/{stage.resources[function]}"
-        for page in stage.aws("logs").get_paginator("filter_log_events").paginate(logGroupName=group):
-            for line in (event["message"].strip() for event in page["events"]):
-                if _is_fault(line):
-                    yield f"{stage.resources[function]}: {line[-400:]}"
+        for line in (event["message"].strip() for event in LogEvents(stage.aws("logs"), group, 0)):
+            if _is_fault(line):
+                yield f"{stage.resources[function]}: {line[-400:]}"
 
 
 def _is_fault(line: str) -> bool:

@@ -89,10 +89,71 @@ def test_failed_jobs_are_listed_and_retried(jobpipe: Jobpipe) -> None:
     assert jobpipe.does("retrying") == ""
     assert documents(jobpipe.does("retry", jobs[0], "--json"))[0]["status"] == "queued"
     jobpipe("wait", jobs[0])
-    retried = documents(jobpipe.does("retry", "--all-failed", "--json"))
+    retried = documents(jobpipe.does("retry", "--reason", "not-found", "--json"))
     assert {job["id"] for job in retried} == set(jobs)
     jobpipe.fails(2, "retry")
     jobpipe.fails(2, "retry", jobs[0], "--all-failed")
+    jobpipe.fails(2, "retry", jobs[0], "--reason", "not-found")
+
+
+def with_reasons(jobpipe: Jobpipe, service: Service, *reasons: str) -> list[str]:
+    """Failed jobs, one of each reason."""
+    statuses = {"name-taken": 409, "not-found": 404, "attempts-spent": 500, "unavailable": 503}
+    jobs = [str(a_failed_job(jobpipe)["id"]) for _ in reasons]
+    service.pause()
+    for job, reason in zip(jobs, reasons, strict=True):
+        service.jobs[job]["error"] = problem(statuses[reason], reason)
+    return jobs
+
+
+def test_all_failed_retries_what_was_interrupted_and_counts_the_rest_by_reason(
+    jobpipe: Jobpipe, service: Service
+) -> None:
+    jobs = with_reasons(jobpipe, service, "name-taken", "attempts-spent", "not-found", "unavailable", "name-taken")
+    done = jobpipe("retry", "--all-failed", "--json")
+    assert done.exit_code == 0
+    assert {job["id"] for job in documents(done.stdout)} == {jobs[1], jobs[3]}
+    assert [service.jobs[job]["status"] for job in jobs] == ["failed", "queued", "failed", "queued", "failed"]
+    assert done.stderr.splitlines() == [
+        "2 retried",
+        "2 left: name-taken (--reason name-taken retries them)",
+        "1 left: not-found (--reason not-found retries them)",
+    ]
+    assert jobpipe("retry", "--all-failed").stderr.splitlines()[0] == "0 retried"
+
+
+def test_a_reason_retries_what_a_rule_refused(jobpipe: Jobpipe, service: Service) -> None:
+    jobs = with_reasons(jobpipe, service, "name-taken", "attempts-spent", "not-found")
+    done = jobpipe("retry", "--reason", "name-taken", "--reason", "not-found")
+    assert (done.exit_code, done.stderr) == (0, "2 retried\n")
+    assert [service.jobs[job]["status"] for job in jobs] == ["queued", "failed", "queued"]
+    done = jobpipe("retry", "--all-failed", "--reason", "name-tkaen")
+    assert "1 left: attempts-spent" in done.stderr, "what there is, where nothing is of that name"
+
+
+def test_what_the_service_cannot_retry_is_counted_and_the_others_go_on(jobpipe: Jobpipe, service: Service) -> None:
+    jobs = with_reasons(jobpipe, service, "unavailable", "unavailable", "attempts-spent")
+    # In the order in which they are listed, the latest first.
+    service.canned.extend(
+        [
+            Canned(200, {}, [service.jobs[job] for job in reversed(jobs)]),
+            Canned(409, {}, problem(409, "job-ended", "There is no command to retry.")),
+        ]
+    )
+    done = jobpipe("retry", "--all-failed")
+    assert done.exit_code == 0
+    assert done.stderr.splitlines() == ["2 retried", "1 cannot be retried: There is no command to retry."]
+    assert [service.jobs[job]["status"] for job in jobs] == ["queued", "queued", "failed"]
+
+
+def test_what_was_retried_is_told_where_the_service_gives_out(jobpipe: Jobpipe, service: Service) -> None:
+    jobs = with_reasons(jobpipe, service, "unavailable", "attempts-spent")
+    listed = Canned(200, {}, [service.jobs[job] for job in jobs])
+    service.canned.extend([listed, Canned(202, {}, service.jobs[jobs[0]]), Canned(403, {}, problem(403))])
+    done = jobpipe("retry", "--all-failed")
+    assert done.exit_code == 1
+    assert "1 retried" in done.stderr.splitlines()
+    assert "forbidden" in done.stderr
 
 
 def test_items_are_written_and_read(jobpipe: Jobpipe) -> None:
@@ -284,7 +345,7 @@ def test_a_terminal_gets_tables_and_without_colour_no_colour(service: Service) -
     assert "│" in on_a_terminal(service, {}, "items", "list", "--no-color")
 
 
-def on_a_terminal(service: Service, more: dict[str, str], *arguments: str) -> str:
+def on_a_terminal(service: Service, more: dict[str, str], *arguments: str, status: int = 0) -> str:
     env = commands.clean_environment(JOBPIPE_URL=service.url, JOBPIPE_API_KEY=KEY, TERM="xterm", COLUMNS="100")
     ours, theirs = os.openpty()
     command = (sys.executable, "-m", "jobpipe_client.cli", *arguments)
@@ -300,7 +361,7 @@ def on_a_terminal(service: Service, more: dict[str, str], *arguments: str) -> st
                 break
             shown += some
     os.close(ours)
-    assert running.returncode == 0, shown
+    assert running.returncode == status, shown
     return shown.decode()
 
 

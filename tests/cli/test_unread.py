@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -55,13 +56,38 @@ def test_a_command_that_does_something_keeps_its_status(jobpipe: Jobpipe, servic
     assert {service.jobs[job]["status"] for job in jobs} == {"queued"}, "the second one as well"
 
 
-@pytest.mark.parametrize(
-    "arguments", [("failed",), ("items", "list"), ("export",), ("watch",), ("stats", "--watch")]
-)
-def test_a_list_ends(jobpipe: Jobpipe, service: Service, arguments: tuple[str, ...]) -> None:
+SHOWING = [
+    *(("failed",), ("retrying",), ("items", "list"), ("items", "get", "1"), ("export",), ("stats",), ("watch",)),
+    *(("failed", "--json"), ("items", "list", "--json"), ("items", "get", "1", "--json"), ("stats", "--json")),
+    *(("export", "--format", "csv"), ("export", "--json"), ("stats", "--watch"), ("watch", "--json")),
+    *(("open", "--print"), ("completion", "zsh"), ("--help",), ("--version",), ("failed", "--help")),
+    *(("items", "--help"), ("import", "--help"), ("items", "create", "--help"), ("audit", "--help")),
+]
+"""What a command that only shows something is called by."""
+
+
+@pytest.mark.parametrize("arguments", SHOWING, ids=" ".join)
+def test_a_command_that_only_shows_something_ends_well_and_silently(
+    jobpipe: Jobpipe, service: Service, arguments: tuple[str, ...]
+) -> None:
     failed_jobs(jobpipe, 2)
     service.items = {str(n): {"id": str(n), "name": f"N{n}", "description": "d"} for n in range(2)}
-    assert unread(service, *arguments)[0] == 0
+    status, complained = unread(service, *arguments)
+    assert status == 0
+    assert complained == "" or complained.startswith("no outcomes: ")
+
+
+def test_a_file_that_cannot_be_written_to_its_end_is_an_error(service: Service, tmp_path: Path) -> None:
+    """The reader of a named pipe that is the file itself is not the reader of the output."""
+    service.items = {str(n): {"id": str(n), "name": f"N{n}", "description": "d" * 5000} for n in range(200)}
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    env = commands.clean_environment(JOBPIPE_URL=service.url, JOBPIPE_API_KEY=KEY)
+    command = (sys.executable, "-m", "jobpipe_client.cli", "export", str(pipe), "--format", "jsonl")
+    with subprocess.Popen(command, cwd=commands.ROOT, env=env) as running:
+        with pipe.open("rb") as reader:
+            reader.read(10)
+        assert running.wait(30) == 1
 
 
 def test_an_import_goes_on_without_its_complaints(service: Service) -> None:

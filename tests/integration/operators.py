@@ -16,10 +16,10 @@ class Operator:
     def __init__(self, stage: Stage, state_dir: Path) -> None:
         write_deployment(state_dir, stage.deployment)
         self.environment = commands.clean_environment(JOBPIPE_STATE_DIR=str(state_dir), COLUMNS="200")
-        self._stage = stage.deployment.stage
+        self.stage = stage.deployment.stage
 
     def run(self, script: str, *arguments: str) -> commands.Done:
-        command = (sys.executable, "-m", f"scripts.{script}", "--stage", self._stage, *arguments)
+        command = (sys.executable, "-m", f"scripts.{script}", "--stage", self.stage, *arguments)
         return commands.run(*command, env=self.environment)
 
     def does(self, script: str, *arguments: str) -> str:

@@ -122,6 +122,25 @@ def test_what_can_not_be_retried_is_skipped_and_told(
     stage.aws("dynamodb").delete_item(TableName=stage.resources["jobs_table"], Key={"job_id": {"S": claimed.id}})
 
 
+def test_rows_that_cannot_be_read_are_told_and_the_others_are_retried(
+    stage: Stage, operator: Operator, taken: tuple[str, str]
+) -> None:
+    name, _ = taken
+    in_the_index, beside_it, good = (refused_create(stage, name) for _ in range(3))
+    set_job(stage, in_the_index.id, attempts={"S": "one"})
+    set_job(stage, beside_it.id, command={"N": "1"})
+    try:
+        done = operator.run("redrive", "--reason", "name-taken")
+        assert done.returncode == 0, done.stderr
+        assert done.stderr == "redrive: 1 rows are no jobs and are passed over: make audit names them\n"
+        assert "skipped: 1  no job that can be read" in done.stdout
+        assert stage.client.job(good.id).retries == 1
+    finally:
+        for job in (in_the_index, beside_it):
+            key = {"job_id": {"S": job.id}}
+            stage.aws("dynamodb").delete_item(TableName=stage.resources["jobs_table"], Key=key)
+
+
 def test_a_limit_takes_what_failed_first(stage: Stage, operator: Operator, taken: tuple[str, str]) -> None:
     jobs = [refused_create(stage, taken[0]) for _ in range(3)]
     item = f"redrive-{uuid.uuid4()}"

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from datetime import UTC, datetime
 from typing import Any
 
 from botocore.stub import ANY, Stubber
 
 from jobpipe.metrics import FAILED, NAMESPACE
-from scripts.outcomes import from_log, from_metrics
+from jobpipe_client.cli.stats import outcome_rows
+from scripts.outcomes import Outcomes, from_log, from_metrics
 from tests.stubbed import a_client
 
 WORKER, DEAD_LETTERS = FAILED.services
@@ -17,7 +19,7 @@ WORKER, DEAD_LETTERS = FAILED.services
 
 def told(service: str, name: str, values: list[int], reason: str = "") -> dict[str, Any]:
     line = {"_aws": {}, "service": service, "stage": "s", name: values, **({"reason": reason} if reason else {})}
-    return {"message": json.dumps(line)}
+    return {"message": json.dumps(line), "timestamp": 1}
 
 
 def test_the_log_of_every_function_that_ends_jobs_is_read() -> None:
@@ -37,11 +39,12 @@ def test_the_log_of_every_function_that_ends_jobs_is_read() -> None:
                 told(WORKER, "Succeeded", [2, 1]),
                 told(WORKER, "Failed", [1], "name-taken"),
                 told("another", "Failed", [1], "name-taken"),
-                {"message": "no metric"},
+                {"message": "no metric", "timestamp": 1},
             ],
         }
         for group, said in events.items():
-            stub.add_response("filter_log_events", {"events": said}, {"logGroupName": group, "startTime": ANY})
+            asked = {"logGroupName": group, "startTime": ANY, "filterPattern": '"_aws"'}
+            stub.add_response("filter_log_events", {"events": said}, asked)
         outcomes = from_log(stub.client, "s", 10)
         stub.assert_no_pending_responses()
     assert outcomes.succeeded == 3
@@ -76,3 +79,13 @@ def test_the_metrics_of_every_service_that_ends_jobs_are_added() -> None:
         stub.assert_no_pending_responses()
     assert outcomes.succeeded == 5
     assert outcomes.failed == {"name-taken": 4, "attempts-spent": 2}
+
+
+def test_what_is_not_all_is_told_as_at_least_so_many() -> None:
+    outcomes = Outcomes(6000, Counter({"name-taken": 2}), is_complete=False)
+    assert outcome_rows(outcomes, 10) == [
+        ("succeeded in 10 min", "at least 6,000"),
+        ("failed: name-taken", "at least 2"),
+    ]
+    assert [value for _, value in outcome_rows(Outcomes(6000, Counter({"name-taken": 2})), 10)] == ["6,000", "2"]
+    assert outcome_rows(None, 10) == []

@@ -1,0 +1,87 @@
+"""What answers at an endpoint: an emulator that will do, or what it is and why it will not.
+
+Each is told by what it says of itself (docs/emulators.md has the versions that were tried), never by its port.
+"""
+
+import contextlib
+from typing import Any
+
+import requests
+
+from infra import http_calls
+from infra.errors import OperatorError
+
+EMBEDDED, LOCALSTACK = "embedded", "localstack"
+_HEALTH_SECONDS = 5
+_MINISTACK_EDITION = "light"
+_LONGEST_NAME = 60
+
+_LOCALEMU = "it cannot connect a function to a FIFO queue (InternalError: Unknown service: 'sqs-fifo')"
+_MOTO = "it tells no outputs of a stack that a change set has made, and repeats a transaction of the same token"
+_FAUXQS = "it has SQS, SNS and S3 and no CloudFormation, DynamoDB or Lambda"
+_DYNAMODB = "that is one service and not all that a stage needs"
+
+_DYNAMODB_SAYS = ("healthy: dynamodb.", '{"__type":"com.amazonaws.dynamodb.')
+
+
+class UnusableEndpointError(OperatorError):
+    """Something answers that no stage can be deployed into."""
+
+
+def identify(url: str) -> str | None:
+    """Which emulator answers there, by its health document; None if nothing does, UnusableEndpointError if it will
+    not do.
+    """
+    # Both answer this path. LocalStack takes MiniStack's own for a bucket, and loads all of S3 to answer it.
+    try:
+        answer = _get(f"{url}/_localstack/health")
+    except requests.ConnectionError:
+        return None
+    except requests.RequestException as error:
+        raise UnusableEndpointError(f"{url} does not answer as an emulator does: {type(error).__name__}") from None
+    document = _json(answer)
+    if answer.ok and isinstance(document, dict) and "services" in document:
+        return EMBEDDED if document.get("edition") == _MINISTACK_EDITION else LOCALSTACK
+    raise UnusableEndpointError(_why_not(url, answer))
+
+
+def _why_not(url: str, answer: requests.Response) -> str:
+    """What gave this answer to the question for its health, and what a stage would lack there."""
+    if "x-localemu" in answer.headers:
+        return f"LocalEmu{_version(url)} answers at {url}: {_LOCALEMU}"
+    if answer.headers.get("x-amz-id-2") == "fauxqs":
+        return f"fauxqs answers at {url}: {_FAUXQS}"
+    if answer.text.startswith(_DYNAMODB_SAYS):
+        return f"DynamoDB, DynamoDB Local or dynalite answers at {url}: {_DYNAMODB}"
+    if "Werkzeug" in answer.headers.get("server", "") and _is_moto(url):
+        return f"moto answers at {url}: {_MOTO}"
+    server = answer.headers.get("server", "no name")[:_LONGEST_NAME]
+    return f"{url} is no emulator that jobpipe knows: it answers {answer.status_code} (Server: {server!a})"
+
+
+def _version(url: str) -> str:
+    """LocalEmu's own, with a blank before it."""
+    with contextlib.suppress(requests.RequestException):
+        told = _json(_get(f"{url}/_localemu/info"))
+        if isinstance(told, dict) and isinstance(told.get("version"), str):
+            return f" {told['version'][:_LONGEST_NAME]}"
+    return ""
+
+
+def _is_moto(url: str) -> bool:
+    """Whether moto's dashboard is there."""
+    with contextlib.suppress(requests.RequestException):
+        page = _get(f"{url}/moto-api/")
+        return page.ok and "<title>Moto</title>" in page.text
+    return False
+
+
+def _get(url: str) -> requests.Response:
+    return http_calls.get(url, timeout=_HEALTH_SECONDS)
+
+
+def _json(answer: requests.Response) -> Any:
+    if "json" in answer.headers.get("content-type", ""):
+        with contextlib.suppress(ValueError):
+            return answer.json()
+    return None

@@ -1,0 +1,95 @@
+"""`jobpipe retry`: queues failed jobs again, those that are named or those of a reason."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+import click
+
+from jobpipe_client.cli.command import Command, State, pass_state
+from jobpipe_client.cli.exits import OK
+from jobpipe_client.cli.jobs import each_shown
+from jobpipe_client.exceptions import ProblemError
+from jobpipe_client.models import Job
+
+_SERVER_ERROR = 500
+_NOT_RETRIED = {"job-ended", "not-found"}  # the service keeps no command of the job, or not the job any more
+
+
+@click.command(
+    cls=Command,
+    examples="""
+    jobpipe retry 5f0c…
+    jobpipe retry --all-failed
+    jobpipe retry --reason name-taken --reason not-found
+    """,
+)
+@click.argument("jobs", metavar="[JOB]...", nargs=-1)
+@click.option("--all-failed", is_flag=True, help="All of your failed jobs that were interrupted.")
+@click.option(
+    "--reason",
+    "reasons",
+    metavar="NAME",
+    multiple=True,
+    help="All of your failed jobs with this problem, such as name-taken; may be repeated.",
+)
+@pass_state
+def retry(state: State, *, jobs: tuple[str, ...], all_failed: bool, reasons: tuple[str, ...]) -> int:
+    """Queue failed jobs again, each in a new place of its item's order.
+
+    --all-failed takes the jobs that were interrupted: their problem has a status of 500 or more. A job that a rule
+    refused (name-taken, not-found, version-mismatch, too-large) is refused again as long as the items are what
+    they are: such jobs are left and counted by reason, and --reason takes them.
+
+    Exit status 1 if a job that was named cannot be retried; jobs that are left are no error.
+    """
+    if bool(jobs) == (all_failed or bool(reasons)):
+        raise click.UsageError("Name jobs, or say --all-failed or --reason.")
+    if jobs:
+        return each_shown(state, jobs, state.client.retry)
+    # The whole list first: what is retried leaves it, and may come back to it.
+    failed = list(state.client.jobs("failed"))
+    chosen = [job for job in failed if (reason_of(job) in reasons if reasons else was_interrupted(job))]
+    left = Counter(map(reason_of, failed)) - Counter(map(reason_of, chosen))
+    if reasons and chosen:
+        left.clear()  # nobody asked for the others
+    _retry(state, chosen, left)
+    return OK
+
+
+def _retry(state: State, chosen: Iterable[Job], left: Counter[str]) -> None:
+    """Shows each that is queued again, and at the end what was left for which reason."""
+    retried, refused = 0, Counter[str]()
+    try:
+        for job in chosen:
+            try:
+                again = state.client.retry(job.id)
+            except ProblemError as error:
+                if error.problem.slug not in _NOT_RETRIED:
+                    raise
+                refused[error.problem.detail or str(error)] += 1
+            else:
+                retried += 1
+                state.output.job(again)
+    finally:  # also when it cannot go on: what was done is done
+        for line in told(retried, refused, left):
+            state.output.note(line)
+
+
+def told(retried: int, refused: Counter[str], left: Counter[str]) -> Sequence[str]:
+    """What became of all failed jobs, in lines."""
+    lines = [f"{retried:,} retried"]
+    lines += [f"{n:,} cannot be retried: {why}" for why, n in refused.most_common()]
+    lines += [f"{n:,} left: {reason} (--reason {reason} retries them)" for reason, n in left.most_common()]
+    return lines
+
+
+def was_interrupted(job: Job) -> bool:
+    """Whether a failed job can succeed if nothing but time has passed: no rule has refused it."""
+    return job.error is None or job.error.status >= _SERVER_ERROR
+
+
+def reason_of(job: Job) -> str:
+    """The name of the problem with which it failed."""
+    return (job.error and job.error.slug) or "unknown"

@@ -1,0 +1,69 @@
+"""Rows of text of unknown origin on a terminal, however narrow: a table, or where that has no room one record
+below another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from rich.cells import cell_len
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from jobpipe_client.cli.escaped import cell, escaped
+
+_READABLE = 20
+"""So many columns of a terminal a cell needs at least, or all that it has."""
+
+_INDENT = 2
+
+
+def drawn(
+    columns: Sequence[str], rows: Iterable[Sequence[str]], width: int, title: str | None = None
+) -> RenderableType | None:
+    """The rows for a terminal of so many columns, without a cell that is cut; None if there are none."""
+    found = [tuple(row) for row in rows]
+    if not found:
+        return None
+    return _table(columns, found, title) if _fits(columns, found, width) else _records(columns, found, title)
+
+
+def group(title: str | None, parts: Iterable[RenderableType]) -> Group:
+    """What stands below one another, under a title if it has one."""
+    return Group(*([] if title is None else [Text(title, style="table.title")]), *parts)
+
+
+def indented(text: str) -> Padding:
+    """Text below what it belongs to."""
+    return Padding(cell(text), (0, 0, 0, _INDENT))
+
+
+def _fits(columns: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> bool:
+    """Whether the first column, which is to be copied, stands on one line and the others can be read beside it."""
+    lengths = [
+        max(map(cell_len, (name, *map(escaped, cells)))) for name, *cells in zip(columns, *rows, strict=True)
+    ]
+    borders = 3 * len(columns) + 1
+    return lengths[0] + sum(min(length, _READABLE) for length in lengths[1:]) + borders <= width
+
+
+def _table(columns: Sequence[str], rows: Sequence[Sequence[str]], title: str | None) -> Table:
+    made = Table(*columns, title=title, title_justify="left", show_header=any(columns))
+    made.columns[0].no_wrap = True
+    made.columns[0].overflow = "fold"
+    for row in rows:
+        made.add_row(*map(cell, row))
+    return made
+
+
+def _records(columns: Sequence[str], rows: Sequence[Sequence[str]], title: str | None) -> Group:
+    """The first cell of each row on a line, the others below it, named where there are several."""
+    parts: list[RenderableType] = []
+    for first, *others in rows:
+        parts.append(cell(first))
+        for name, text in zip(columns[1:], others, strict=True):
+            if text:
+                parts.append(indented(text if len(others) == 1 else f"{name}: {text}"))
+    return group(title, parts)

@@ -1,0 +1,262 @@
+"""Rows that are damaged at random are findings, not errors; what hangs on them is left alone by every repair."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from jobpipe import json_text
+from jobpipe.batch import AskedBatch, new_batch
+from jobpipe.clock import now
+from jobpipe.commands import DeleteItem, SetFields
+from jobpipe.dynamodb_rows import batch_to_row
+from jobpipe.item import document_key, new_version
+from jobpipe.job import KeptCommand, Status
+from scripts.audit_findings import MalformedRow, OrphanDocument
+from scripts.audit_repair import repair
+from scripts.audit_rows import ITEMS, JOBS, KEYS, NAMES, MalformedRowError, check_row
+from tests.contract.audited import LARGE, Audited, claim_of, new_create, one
+
+# --- one row, damaged at random -----------------------------------------------------------------------------------
+
+
+@dataclass
+class Row:
+    """One row of a table, to be damaged."""
+
+    table: str
+    values: dict[str, Any]
+
+    @property
+    def key(self) -> str:
+        return str(self.values[KEYS[self.table]]["S"])
+
+    @property
+    def others(self) -> list[str]:
+        return sorted(set(self.values) - {KEYS[self.table]})
+
+
+def rows_of(store: Audited) -> list[Row]:
+    """All rows of a store with something of every kind in it, small and large."""
+    for text in ("x", LARGE):
+        store.apply(SetFields(store.create(text=text).item_id, {"price": 1}))
+    store.apply(DeleteItem(store.create().item_id))
+    command = new_create()
+    failed = store.accept(command)
+    store.fail(failed, KeptCommand(command=json_text.encode(command.to_raw())))
+    large = store.accept(new_create())
+    store.stores.documents.put(claim_of(large), "{}")
+    store.fail(large, KeptCommand(claim=claim_of(large)))
+    waiting = store.accept(new_create())
+    store.stores.jobs.begin_attempt(waiting.ref, 0, now())
+    refused = {0: {"type": "urn:jobpipe:problem:invalid-request", "status": 400}}
+    batch = new_batch(AskedBatch({}, {}, refused, "f" * 64), "alice", None, now(), store.places.job_retention)
+    put(store, Row(JOBS, dict(batch_to_row(batch))))
+    return [
+        Row(table, dict(row))
+        for table in (JOBS, ITEMS, NAMES)
+        for row in store.places.clients.dynamodb.scan(TableName=store.places.table(table))["Items"]
+    ]
+
+
+def put(store: Audited, row: Row) -> None:
+    store.places.clients.dynamodb.put_item(TableName=store.places.table(row.table), Item=row.values)
+
+
+TEXT = st.text(st.characters(codec="utf-8"), max_size=8)
+DAMAGED = [
+    *("{", "[]", "null", '{"a":1,"a":2}', "[" * 5000, "1e999999", "x" * 1500),
+    *("0001-01-01T00:00:00.000Z", "2026-11-22", "9999-12-31T23:59:59.999Z", "items/a/b", "claims/x"),
+]
+VALUES = st.one_of(
+    TEXT.map(lambda text: {"S": text}),
+    st.sampled_from(["{", "[]", "null", '{"a":1,"a":2}', "[" * 5000, "1e999999", "x" * 1500]).map(
+        lambda text: {"S": text}
+    ),
+    st.sampled_from(
+        ["0001-01-01T00:00:00.000Z", "2026-11-22", "9999-12-31T23:59:59.999Z", "items/a/b", "claims/x"]
+    ).map(lambda text: {"S": text}),
+    st.sampled_from(["0", "-1", "1.5", "1E+100", "99999999999999999999"]).map(lambda text: {"N": text}),
+    st.booleans().map(lambda value: {"BOOL": value}),
+    st.just({"NULL": True}),
+    st.just({"L": [{"S": "x"}]}),
+    st.just({"M": {}}),
+    st.just({"B": b"\xff"}),
+    st.just({"SS": ["a"]}),
+)
+
+
+def test_rows_damaged_at_random_are_findings_and_no_errors(store: Audited) -> None:
+    rows = rows_of(store)
+    before = {(each.kind, each.subject) for each in store.audit()}
+    assert before, "the job that waits for nothing"
+
+    @settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+    @given(st.data())
+    def damage(data: st.DataObject) -> None:
+        row = data.draw(st.sampled_from(rows))
+        damaged = Row(row.table, dict(row.values))
+        for name in data.draw(st.lists(st.sampled_from(row.others), min_size=1, max_size=3, unique=True)):
+            if data.draw(st.booleans()):
+                del damaged.values[name]
+            else:
+                damaged.values[name] = data.draw(VALUES)
+        try:
+            put(store, damaged)
+        except ClientError:  # an attribute of an index, which DynamoDB itself holds to its type
+            return
+        stored: Any = store.places.row(row.table, row.key)  # the store writes numbers in its own way
+        damaged = Row(row.table, stored)
+        try:
+            found = store.audit()
+        finally:
+            put(store, row)
+        named = [(each.subject, each.why) for each in found if isinstance(each, MalformedRow)]
+        why = why_not(damaged)
+        if why is None or _is_expired(damaged):
+            assert named == []
+        else:
+            assert named == [(row.key, why)]
+            assert {(each.kind, each.subject) for each in found} - before == {("malformed row", row.key)}
+
+    damage()
+    assert {(each.kind, each.subject) for each in store.audit()} == before
+
+
+def why_not(row: Row) -> str | None:
+    """Why the row is none of its table's."""
+    try:
+        check_row(row.table, row.values)
+    except MalformedRowError as why:
+        return str(why)
+    return None
+
+
+def _is_expired(row: Row) -> bool:
+    try:
+        return int(row.values["expires_at"]["N"]) <= now().timestamp()
+    except (KeyError, ValueError):
+        return False
+
+
+@pytest.mark.parametrize("table", [JOBS, ITEMS, NAMES])
+def test_every_attribute_that_is_missing_or_of_another_type_is_named(store: Audited, table: str) -> None:
+    for row in (each for each in rows_of(store) if each.table == table):
+        check_row(table, row.values)
+        for name in row.others:
+            without = {each: value for each, value in row.values.items() if each != name}
+            assert name in str(why_not(Row(table, row.values | {name: {"BOOL": True}})))
+            assert name in (why_not(Row(table, without)) or name), "or the attribute is one that may be missing"
+
+
+@pytest.mark.parametrize("damage", [{"document_key": {"N": "1"}}, {"updated_at": {"S": "yesterday"}}])
+def test_the_document_of_an_item_whose_row_cannot_be_read_is_kept(store: Audited, damage: dict[str, Any]) -> None:
+    item = store.create(text=LARGE)
+    row: Any = store.places.row(ITEMS, item.item_id)
+    put(store, Row(ITEMS, row | damage))
+    (repaired,) = store.repair()
+    assert isinstance(repaired.finding, MalformedRow)
+    assert not repaired.mended
+    assert store.is_there(item.document.key)
+    assert store.places.lock_holder(item.name) == item.item_id
+
+
+def test_what_a_job_that_cannot_be_read_has_put_is_kept(store: Audited) -> None:
+    job = store.accept(new_create())
+    keys = (document_key(job.item_id, job.ref, new_version()), claim_of(job))
+    for key in keys:
+        store.stores.documents.put(key, "{}")
+    store.set_job(job, status={"S": "done"})
+    assert store.kinds() == ["malformed row"]
+    store.repair()
+    assert all(map(store.is_there, keys))
+
+
+def test_a_row_that_is_damaged_between_audit_and_repair_is_left_alone(store: Audited) -> None:
+    job = store.accept(new_create())
+    store.stores.jobs.begin_attempt(job.ref, 0, now())
+    item = store.create()
+    store.unlock(item.name)
+    findings = store.audit()
+    values = {"item_id": {"S": job.item_id}}
+    store.places.clients.dynamodb.put_item(TableName=store.places.items_table, Item=values)
+    repaired = {each.finding.kind: each for each in repair(findings, store.places)}
+    assert not repaired["lost"].mended
+    assert "cannot be read" in repaired["lost"].note
+    assert store.job(job).status is Status.QUEUED
+    assert repaired["item without lock"].mended, "the others go on"
+
+
+# --- the only copy of what was committed --------------------------------------------------------------------------
+
+
+def lose_row(store: Audited, item_id: str) -> None:
+    store.places.clients.dynamodb.delete_item(TableName=store.places.items_table, Key={"item_id": {"S": item_id}})
+
+
+@pytest.mark.parametrize("text", ["x", LARGE])
+@pytest.mark.parametrize("updated", [False, True])
+def test_the_document_of_an_item_whose_row_is_lost_is_kept_while_its_job_says_that_it_was_committed(
+    store: Audited, text: str, updated: bool
+) -> None:
+    command = new_create()
+    job = store.apply(
+        replace(command, document=command.document | {"description": text}) if text != "x" else command
+    )
+    if updated:
+        job = store.apply(SetFields(command.item_id, {"price": 1}))
+    key = store.item(command.item_id).document.key
+    lose_row(store, command.item_id)
+    kinds = {each.kind: each for each in store.audit()}
+    assert kinds.keys() == {"orphan document", "lock without item"}
+    finding = kinds["orphan document"]
+    assert finding.remedy is None
+    assert "only copy" in finding.detail
+    repaired = store.repair()
+    assert [each.mended for each in repaired if isinstance(each.finding, OrphanDocument)] == [False]
+    assert store.is_there(key)
+    assert job.status is Status.SUCCEEDED
+
+
+def test_an_older_document_is_kept_while_the_one_that_the_row_names_is_gone(store: Audited) -> None:
+    item = store.create(text=LARGE)
+    job = store.apply(SetFields(item.item_id, {"price": 1}))
+    assert job.superseded == item.document.key
+    store.stores.documents.put(item.document.key, "{}")  # brought back by hand
+    store.remove_versions(store.item(item.item_id).document.key)
+    other = document_key(item.item_id, replace(job.ref, generation="ab" * 8), new_version())
+    store.stores.documents.put(other, "{}")
+    found = {each.subject: each.remedy for each in store.audit()}
+    assert found[item.document.key] == "delete it", "a job has superseded it"
+    assert found[other] == "delete it", "its job lives anew, so that it was never committed"
+    store.expire(job)
+    found = {each.subject: each.remedy for each in store.audit()}
+    assert found[item.document.key] is None, "nothing says any more that it is done with"
+    store.repair()
+    assert store.is_there(item.document.key)
+
+
+def test_what_a_deleted_item_leaves_is_deleted(store: Audited) -> None:
+    item = store.create(text=LARGE)
+    store.apply(DeleteItem(item.item_id))
+    store.stores.documents.put(item.document.key, "{}")  # as if the clean-up had failed
+    finding = one(store.audit())
+    assert (finding.kind, finding.remedy) == ("orphan document", "delete it")
+    store.repair()
+    assert not store.is_there(item.document.key)
+
+
+def test_another_attempts_document_is_deleted_where_the_job_knows_its_own(store: Audited) -> None:
+    command = new_create()
+    job = store.apply(replace(command, document=command.document | {"description": LARGE}))
+    other = document_key(command.item_id, job.ref, new_version())
+    store.stores.documents.put(other, "{}")
+    lose_row(store, command.item_id)
+    found = {each.subject: each.remedy for each in store.audit() if each.kind == "orphan document"}
+    assert found.pop(other) == "delete it"
+    assert list(found.values()) == [None]

@@ -1,0 +1,148 @@
+"""What answers at an endpoint is named by what it says of itself: servers that give the answers that were seen."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import pytest
+
+from infra.emulators import UnusableEndpointError, identify
+from infra.errors import OperatorError
+from infra.settings import Settings
+from infra.targets import AUTO, EMBEDDED, LOCALSTACK, find_target
+
+XML = {"Content-Type": "application/xml"}
+JSON = {"Content-Type": "application/json"}
+NO_BUCKET = "<?xml version='1.0'?>\n<Error><Code>NoSuchBucket</Code><BucketName>_localstack</BucketName></Error>"
+
+
+@dataclass(frozen=True)
+class Says:
+    """A server: its answer to every path but those that it has another one for."""
+
+    status: int
+    headers: dict[str, str]
+    body: str
+    server: str = ""
+    others: dict[str, tuple[dict[str, str], str]] = field(default_factory=dict)
+
+
+LOCALEMU = Says(
+    404,
+    XML | {"x-localemu": "true"},
+    NO_BUCKET,
+    server="TwistedWeb/26.10.0",
+    others={"/_localemu/info": (JSON, '{"version": "1.3.2", "uptime": 25}')},
+)
+MOTO = Says(
+    404,
+    XML,
+    NO_BUCKET,
+    server="Werkzeug/3.1.9 Python/3.11.7",
+    others={"/moto-api/": ({"Content-Type": "text/html"}, "\n<!DOCTYPE html>\n<title>Moto</title>")},
+)
+FAUXQS = Says(404, XML | {"x-amz-id-2": "fauxqs"}, NO_BUCKET)
+DYNALITE = Says(200, {}, "healthy: dynamodb.us-east-1.amazonaws.com ")
+DYNAMODB_LOCAL = Says(
+    400,
+    {"Content-Type": "application/x-amz-json-1.0"},
+    '{"__type":"com.amazonaws.dynamodb.v20120810#MissingAuthenticationToken","message":"Request must contain"}',
+    server="Jetty(8.1.12.v20130726)",
+)
+FLASK = Says(404, {"Content-Type": "text/html"}, "<title>404 Not Found</title>", server="Werkzeug/3.1.9")
+MINISTACK = Says(200, JSON, '{"services": {"sqs": "available"}, "edition": "light", "version": "1.5.33"}')
+LOCALSTACK_4 = Says(200, JSON, '{"services": {"sqs": "available"}, "edition": "community", "version": "4.14.0"}')
+
+
+@contextmanager
+def answering(says: Says) -> Iterator[Settings]:
+    """Settings of a port where this answers."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            headers, body = says.others.get(self.path, (says.headers, says.body))
+            self.send_response_only(200 if self.path in says.others else says.status)
+            if says.server:
+                self.send_header("Server", says.server)
+            for name, value in headers.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(body.encode())
+
+        def log_message(self, *_: object) -> None:
+            """Nothing."""
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.005,))
+        thread.start()
+        try:
+            yield Settings(stage="local", port=server.server_port, endpoint_url=None, state_dir=Path("unused"))
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@pytest.mark.parametrize(
+    ("says", "name", "why"),
+    [
+        (LOCALEMU, "LocalEmu 1.3.2 answers", "sqs-fifo"),
+        (MOTO, "moto answers", "outputs"),
+        (FAUXQS, "fauxqs answers", "no CloudFormation"),
+        (DYNALITE, "dynalite answers", "one service"),
+        (DYNAMODB_LOCAL, "DynamoDB Local or dynalite answers", "one service"),
+        (FLASK, "no emulator that jobpipe knows", "answers 404 (Server: 'Werkzeug/3.1.9')"),
+    ],
+    ids=lambda each: each if isinstance(each, str) else "",
+)
+def test_what_will_not_do_is_named_with_the_reason_and_the_way_out(says: Says, name: str, why: str) -> None:
+    with answering(says) as by_port:
+        url = by_port.emulator_url
+        with pytest.raises(OperatorError, match="JOBPIPE_PORT") as at_a_port:
+            find_target(AUTO, "local", by_port)
+        by_endpoint = Settings(stage="local", port=4566, endpoint_url=url, state_dir=Path("unused"))
+        with pytest.raises(OperatorError, match="AWS_ENDPOINT_URL names it") as at_an_endpoint:
+            find_target(AUTO, "local", by_endpoint)
+    assert "JOBPIPE_PORT" not in str(at_an_endpoint.value)
+    for error in (at_a_port, at_an_endpoint):
+        text = str(error.value)
+        assert name in text
+        assert why in text
+        assert url in text
+        assert "\n" not in text
+
+
+@pytest.mark.parametrize(("says", "found"), [(MINISTACK, EMBEDDED), (LOCALSTACK_4, LOCALSTACK)])
+def test_what_will_do_is_told_apart(says: Says, found: str) -> None:
+    with answering(says) as settings:
+        assert identify(settings.emulator_url) == found
+
+
+def test_another_emulator_than_was_asked_for_is_told_with_the_variable_that_names_it() -> None:
+    with answering(LOCALSTACK_4) as settings:
+        endpoint = Settings(stage="local", port=4566, endpoint_url=settings.emulator_url, state_dir=Path("unused"))
+        with pytest.raises(OperatorError, match="JOBPIPE_PORT"):
+            find_target(EMBEDDED, "local", settings)
+        with pytest.raises(OperatorError, match="AWS_ENDPOINT_URL"):
+            find_target(EMBEDDED, "local", endpoint)
+
+
+def test_a_name_that_steers_the_terminal_is_escaped_and_cut() -> None:
+    hostile = Says(200, {}, "", server="\x1b]0;evil\x07" + "x" * 500)
+    with answering(hostile) as settings, pytest.raises(UnusableEndpointError) as error:
+        identify(settings.emulator_url)
+    assert str(error.value).isprintable()
+    assert len(str(error.value)) < 250
+
+
+def test_no_proxy_of_the_environment_is_asked_for_what_is_on_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    with answering(MINISTACK) as settings:
+        assert identify(settings.emulator_url) == EMBEDDED

@@ -1,0 +1,108 @@
+"""What the operators' commands print: whole at any width, tabs into a pipe, and what becomes of it unread."""
+
+from __future__ import annotations
+
+import io
+import re
+import subprocess
+import sys
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from rich.console import Console
+
+from scripts.tables import print_table
+from tests import commands
+from tests.deployed import Stage, unique
+from tests.integration.operators import Operator
+
+WIDTHS = (40, 60, 80, 120)
+
+
+@pytest.fixture
+def operator(stage: Stage, tmp_path: Path) -> Operator:
+    return Operator(stage, tmp_path)
+
+
+@pytest.fixture
+def stale(stage: Stage) -> str:
+    """A name that is locked for nothing: a finding of every audit."""
+    name = unique("stale")
+    row = {"name": {"S": name}, "item_id": {"S": "no-such-item"}}
+    stage.aws("dynamodb").put_item(TableName=stage.resources["names_table"], Item=row)
+    return name
+
+
+def unread(operator: Operator, script: str, *arguments: str) -> tuple[int, str]:
+    """The status and the standard error of a command whose output nobody reads."""
+    command = (sys.executable, "-m", f"scripts.{script}", "--stage", operator.stage, *arguments)
+    pipe = subprocess.PIPE
+    with subprocess.Popen(
+        command, cwd=commands.ROOT, env=operator.environment, stdout=pipe, stderr=pipe, text=True
+    ) as running:
+        assert running.stdout is not None
+        assert running.stderr is not None
+        running.stdout.close()
+        return running.wait(120), running.stderr.read()
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_a_table_on_a_terminal_has_every_cell_at_every_width(width: int) -> None:
+    key = f"items/{uuid4()}/{uuid4().hex}/{'ab' * 8}/{'cd' * 8}.json"
+    row = ("dangling pointer", str(uuid4()), f"its document {key} is gone", "nothing: it needs a person")
+    out = io.StringIO()
+    console = Console(file=out, width=width, force_terminal=True, no_color=True)
+    print_table(console, ("kind", "about", "detail", "--repair would"), [row], "Findings")
+    shown = re.sub(r"\x1b\[[0-9;]*m|[─-╿]", "", out.getvalue())
+    assert all(len(line) <= width for line in shown.splitlines())
+    if width < 120:  # one record, its lines below one another
+        flat = re.sub(r"\s", "", shown)
+        assert all(re.sub(r"\s", "", text) in flat for text in row)
+    for word in f"{row[0]} {row[3]} its document is gone".split():
+        assert word in shown
+
+
+def test_a_pipe_gets_a_line_of_tabs_for_each_row(operator: Operator, stale: str) -> None:
+    env = operator.environment | {"COLUMNS": "40"}
+    command = (sys.executable, "-m", "scripts.audit", "--stage", operator.stage, "--older-than", "0")
+    lines = commands.run(*command, env=env).stdout.splitlines()
+    expected = ("lock without item", stale, "its item no-such-item does not exist", "delete the lock")
+    assert "\t".join(expected) in lines
+    assert not re.search("[─-╿]", "".join(lines))
+
+
+def test_redrive_and_parked_give_lines_of_tabs(stage: Stage, operator: Operator) -> None:
+    stage.client.wait(stage.client.read(str(uuid4())))  # fails
+    lines = operator.does("redrive", "--reason", "not-found", "--operation", "read", "--dry-run").splitlines()
+    assert re.fullmatch(r"not-found\tread\t\d+", lines[0])
+    stage.aws("sqs").send_message(QueueUrl=stage.resources["parked_queue_url"], MessageBody="{\ttab")
+    rows = [line.split("\t") for line in operator.does("parked").splitlines() if "\t" in line]
+    assert ["{\\ttab"] in [row[4:] for row in rows], "a tab of a body is no tab between cells"
+    operator.does("parked", "--drop", "--all")
+
+
+@pytest.mark.parametrize("more", [(), ("--json",)], ids=str)
+def test_an_audit_that_nobody_reads_repairs_all_the_same(
+    stage: Stage, operator: Operator, stale: str, more: tuple[str, ...]
+) -> None:
+    assert unread(operator, "audit", "--older-than", "0", *more) == (3, "")
+    unread(operator, "audit", "--older-than", "0", "--repair", *more)
+    key = {"name": {"S": stale}}
+    assert "Item" not in stage.aws("dynamodb").get_item(TableName=stage.resources["names_table"], Key=key)
+
+
+@pytest.mark.parametrize("more", [(), ("--json",)], ids=str)
+def test_a_redrive_that_nobody_reads_goes_to_its_end(
+    stage: Stage, operator: Operator, more: tuple[str, ...]
+) -> None:
+    item = str(uuid4())
+    jobs = [stage.client.wait(stage.client.read(item)) for _ in range(2)]
+    assert unread(operator, "redrive", "--item", item, *more) == (0, "")
+    for job in jobs:
+        assert stage.client.job(job.id).retries == 1
+
+
+def test_what_is_shown_only_ends_well(operator: Operator) -> None:
+    for arguments in (("parked",), ("parked", "--json"), ("redrive", "--all", "--dry-run"), ("audit", "--help")):
+        assert unread(operator, *arguments) == (0, "")
