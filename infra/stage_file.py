@@ -54,7 +54,7 @@ def read_deployment(state_dir: Path, stage: str) -> Deployment:
     """The stage as last deployed from here."""
     path = stage_file(state_dir, stage)
     try:
-        return Deployment(**json.loads(path.read_text()))
+        return Deployment(**json.loads(path.read_text(encoding="utf-8-sig")))
     except FileNotFoundError:
         raise OperatorError(f"the stage {stage!r} is not deployed (no {path})") from None
     except OSError as error:

@@ -57,7 +57,7 @@ def _from_file(stage: str) -> Connection | None:
     for folder in _state_folders():
         path = folder / f"{stage}.json"
         try:
-            state = json.loads(path.read_text(encoding="utf-8"))
+            state = json.loads(path.read_text(encoding="utf-8-sig"))
             return Connection(state["base_url"], state["api_key"])
         except (FileNotFoundError, NotADirectoryError):
             continue

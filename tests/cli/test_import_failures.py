@@ -34,9 +34,9 @@ def test_it_is_imported_without_the_options_of_the_first_time(
 
 
 def test_a_type_of_an_option_stands_before_that_of_the_header(jobpipe: Jobpipe) -> None:
-    Path("a.csv").write_text("name,n:number\nA,x\n")
+    Path("a.csv").write_text("name,description,n:number\nA,d,x\n")
     jobpipe("import", "a.csv", "--boolean", "n")
-    assert Path("a.failed.csv").read_text().startswith("jobpipe:line,jobpipe:error,name,n:boolean\n")
+    assert Path("a.failed.csv").read_text().startswith("jobpipe:line,jobpipe:error,name,description,n:boolean\n")
 
 
 def test_cells_stay_below_their_columns(jobpipe: Jobpipe, service: Service) -> None:
