@@ -114,11 +114,9 @@ def _cause(header: list[str], name: str, needed: Collection[str], delimiter: str
             f". The first line, {text.strip()}, is Excel's word for the separator: take that line out, "
             f"and say --delimiter {told}"
         )
-    for other in _SEPARATORS:
-        if other != delimiter and other in text:
-            cells = next(csv.reader([text], delimiter=other), [])
-            if {_typed(cell)[0].strip().lower() for cell in cells} >= set(needed):
-                return f". Its columns are separated by {_shown(other)}: say --delimiter {_shown(other)}"
+    other = likely_separator(text, needed, delimiter)
+    if other:
+        return other
     for cell in header:
         alike = _typed(cell)[0]
         if alike.strip() == name:
@@ -126,6 +124,16 @@ def _cause(header: list[str], name: str, needed: Collection[str], delimiter: str
         if alike.strip().lower() == name:
             return f", but {alike!r}: names of fields are in small letters, so change the header"
     return f" (CSV begins with a header; this one has {', '.join(repr(cell[:30]) for cell in header[:5])})"
+
+
+def likely_separator(text: str, needed: Collection[str], delimiter: str) -> str:
+    """How to read a header with another separator, if that gives it the columns that are needed; else nothing."""
+    for other in _SEPARATORS:
+        if needed and other != delimiter and other in text:
+            cells = next(csv.reader([text], delimiter=other), [])
+            if {_typed(cell)[0].strip().lower() for cell in cells} >= set(needed):
+                return f". Its columns are separated by {_shown(other)}: say --delimiter {_shown(other)}"
+    return ""
 
 
 def _shown(separator: str) -> str:

@@ -12,7 +12,13 @@ from typing import Any, NamedTuple
 from jobpipe_client.cli.encodings import CR_ALONE, check_encoding, has_cr_alone
 from jobpipe_client.cli.exits import OperatorError
 from jobpipe_client.cli.importing.csv_cells import LeftOut, why_not_csv
-from jobpipe_client.cli.importing.csv_header import check_needed, columns_of, header_cell, told_delimiter
+from jobpipe_client.cli.importing.csv_header import (
+    check_needed,
+    columns_of,
+    header_cell,
+    likely_separator,
+    told_delimiter,
+)
 from jobpipe_client.cli.importing.lines import LONGEST, Line, Lines
 from jobpipe_client.cli.importing.looks import Looks
 from jobpipe_client.cli.importing.rows import LINE, NOT_UTF_8, OURS, TOO_LONG, Row, original_line, rows_of
@@ -34,7 +40,7 @@ class CsvRows:
         csv.field_size_limit(LONGEST)
         kinds = kinds or {}
         self._delimiter = told_delimiter(lines) or delimiter
-        cells, self.header = self._read_header(lines)
+        cells, self.header = self._read_header(lines, needed)
         check_needed(cells, needed, kinds, ignored, self._delimiter)
         self.columns = columns_of(cells, kinds, ignored)
         self.start = lines.offset
@@ -43,6 +49,7 @@ class CsvRows:
             for place, each in enumerate(self.columns)
             if not each.is_ignored
         ]
+        self._said = {place for place, cell in enumerate(cells) if cell.endswith(":text")}
         self._left_out = LeftOut(self._delimiter, nulls)
         self._place_of_line = cells.index(LINE) if LINE in cells else None
         self._first_cell = re.compile(rf'"?([0-9]+)"?{re.escape(self._delimiter)}')
@@ -50,7 +57,7 @@ class CsvRows:
 
     def watch(self, tell: Callable[[str], None]) -> None:
         """Tell once, after the first rows, of columns that look typed and are read as text."""
-        texts = [(place, name) for place, name, value in self._kept if value is None]
+        texts = [(place, name) for place, name, value in self._kept if value is None and place not in self._said]
         self._looks = Looks(texts, tell)
 
     def rows(self, lines: Lines) -> Iterator[Row]:
@@ -149,7 +156,7 @@ class CsvRows:
         csv.writer(out, delimiter=self._delimiter).writerow(cells)
         return out.getvalue().removesuffix("\r\n")
 
-    def _read_header(self, lines: Lines) -> tuple[list[str], tuple[Line, ...]]:
+    def _read_header(self, lines: Lines, needed: Collection[str]) -> tuple[list[str], tuple[Line, ...]]:
         first = lines.peek()
         if first is not None:
             check_encoding(first.content)
@@ -159,8 +166,10 @@ class CsvRows:
             if record.cells == []:
                 continue
             if record.cells is None or record.error is not None:
-                is_cr_alone = first is not None and has_cr_alone(first.content) and record.error != NOT_UTF_8
-                raise OperatorError(CR_ALONE if is_cr_alone else f"the header cannot be read: {record.error}")
+                if record.error != NOT_UTF_8 and has_cr_alone(record.lines[0].content):
+                    raise OperatorError(CR_ALONE)
+                other = likely_separator(_text(record.lines), needed, self._delimiter)
+                raise OperatorError(f"the header cannot be read: {record.error}{other}")
             return record.cells, tuple(taken)
         raise OperatorError("the file is empty: CSV begins with a header")
 

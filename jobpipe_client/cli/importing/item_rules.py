@@ -27,6 +27,7 @@ _MEMBERS = {
     "merge": ({"item_id", "merge"}, {"if_match"}),
     "delete": ({"item_id"}, {"if_match"}),
 }
+_LEAST = float(f"1e{MIN_EXPONENT}")
 _OPERATIONS = ("create", "read", "update", "delete")
 _NOT_IN_IDS = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 _BLANK = {*_NOT_IN_IDS, "Zs"}
@@ -53,6 +54,15 @@ class Violation(NamedTuple):
 
 def violations(command: Command) -> list[Violation]:
     """All that the service would refuse a command for without looking at what it has stored."""
+    return [*_of_command(command), *_of_numbers(command)]
+
+
+def name_key(name: str) -> str:
+    """Names that differ only in composition (NFC), joiners or variants are one name."""
+    return unicodedata.normalize("NFC", _JOINERS.sub("", name))
+
+
+def _of_command(command: Command) -> list[Violation]:
     operation = command.get("operation")
     if operation is None:
         return [Violation("#/operation", "A command needs an operation.")]
@@ -64,11 +74,6 @@ def violations(command: Command) -> list[Violation]:
             return [Violation("#/merge", "An update must have set or merge, not both.")]
         kind = "merge" if "merge" in command else "set"
     return list(_of_members(command, operation, kind))
-
-
-def name_key(name: str) -> str:
-    """Names that differ only in composition (NFC), joiners or variants are one name."""
-    return unicodedata.normalize("NFC", _JOINERS.sub("", name))
 
 
 def _of_members(command: Command, operation: str, kind: str) -> Iterator[Violation]:
@@ -160,7 +165,17 @@ def _of_tree(document: dict[str, Any]) -> Iterator[Violation]:
                     yield from _of_text(member, f"{pointer}/{_escape(str(step))}")
             elif isinstance(member, dict | list):
                 waiting.append((member, depth + 1, f"{pointer}/{_escape(str(step))}"))
-            elif not isinstance(member, bool | None) and not _can_be_stored(member):
+
+
+def _of_numbers(command: Command) -> Iterator[Violation]:
+    """Wherever they stand: the service can read no text that has one of them."""
+    waiting: list[tuple[Command | list[Any], str]] = [(command, "#")]
+    while waiting:
+        container, pointer = waiting.pop()
+        for step, member in container.items() if isinstance(container, Mapping) else enumerate(container):
+            if isinstance(member, dict | list):
+                waiting.append((member, f"{pointer}/{_escape(str(step))}"))
+            elif isinstance(member, int | float | Decimal) and not _can_be_stored(member):
                 shown = str(member)
                 shown = shown if len(shown) <= 50 else shown[:47] + "..."  # noqa: PLR2004
                 yield Violation(
@@ -178,6 +193,8 @@ def _of_text(text: str, pointer: str) -> Iterator[Violation]:
 
 
 def _can_be_stored(number: float | Decimal) -> bool:
+    if isinstance(number, float | int) and abs(number) < 10**15:  # a bool, too
+        return number == 0 or abs(number) >= _LEAST
     exact = Decimal(str(number))
     if not exact:
         return True
