@@ -20,7 +20,7 @@ from jobpipe_client.cli.exporting import write_csv, write_jsonl
 from jobpipe_client.cli.importing.batches import Batch, cut, whole
 from jobpipe_client.cli.importing.csv_rows import CsvRows
 from jobpipe_client.cli.importing.jsonl import JsonLines
-from jobpipe_client.cli.importing.lines import Lines
+from jobpipe_client.cli.importing.lines import LONGEST, Lines
 from jobpipe_client.cli.importing.rows import OURS, Format
 from jobpipe_client.models import Item
 
@@ -233,3 +233,14 @@ def test_a_quotation_mark_that_is_not_closed_takes_a_time_that_its_bytes_are_wor
     assert time.process_time() - began < 5  # each line against all before it takes a minute
     assert len(rows) == 60_001
     assert [row.error is None for row in rows[:2]] == [False, True]
+
+
+def test_the_digest_of_a_line_that_is_too_long_is_of_all_of_it() -> None:
+    def digest(content: bytes) -> str:
+        lines = Lines(io.BytesIO(content))
+        (batch,) = cut(JsonLines(lines, commands=False), lines, number=0, most_rows=5)
+        return batch.sha256
+
+    long = b"x" * (LONGEST + 100_000)
+    assert digest(long + b"a\n") != digest(long + b"b\n")
+    assert digest(long + b"a\n") == digest(long + b"a\n")

@@ -170,3 +170,6 @@ def test_lines_of_json_that_fail_again_keep_it_too(jobpipe: Jobpipe) -> None:
         path = path.with_name(f"{path.stem}.failed.jsonl")
         assert [json.loads(line)["jobpipe:line"] for line in path.read_text().splitlines()[:2]] == [6, 12]
         assert path.read_text().splitlines()[2:] == ['{"name": "B"']
+    path.write_text(path.read_text() + '{"name": "C"}\n')  # a row of one's own has the line that it is on
+    told = json.loads(jobpipe("import", str(path), "--json").stdout)
+    assert [each["line"] for each in told["first_failures"]] == [6, 12, 4]

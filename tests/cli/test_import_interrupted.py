@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests import commands
-from tests.cli.test_import_killed import file_of, until_requests
+from tests.cli.test_import_killed import Running, file_of, until_requests
 from tests.client.service import KEY, Service
 
 _CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
@@ -60,3 +60,22 @@ def test_it_stands_on_a_line_of_its_own(tmp_path: Path, form: str) -> None:
     lines = [_CONTROL.sub("", line).strip() for line in re.split(r"[\r\n]+", shown)]
     assert "jobpipe: Interrupted. Run the same command to continue; 0 rows have ended" in lines
     assert "Traceback" not in shown
+
+
+def test_what_came_from_a_pipe_cannot_be_continued(tmp_path: Path) -> None:
+    service = Service()
+    service.pause()
+    running = Running(service, "-", "--format", "jsonl", "--batch-size", "5", stdin=subprocess.PIPE)
+    assert running.process.stdin is not None
+    running.process.stdin.write(file_of("jsonl", 30, set()))
+    running.process.stdin.flush()
+    until_requests(service, 1)
+    running.process.send_signal(signal.SIGINT)
+    status, _, complained = running.ended()
+    service.stop()
+    assert status == 130
+    assert complained.splitlines() == [
+        "a pipe is read once: this import cannot be resumed",
+        "jobpipe: Interrupted. 0 rows have ended; what comes from a pipe cannot be continued",
+    ]
+    assert not list(tmp_path.iterdir())

@@ -197,8 +197,8 @@ def test_what_is_no_json_is_told_with_its_place_and_its_text(jobpipe: Jobpipe) -
 
 def test_columns_that_look_typed_and_are_read_as_text_are_told_once(jobpipe: Jobpipe, service: Service) -> None:
     head = "name,description,price,zip,ok,tags,empty,x:text,typed:number\n"
-    rows = "".join(f'1{n},7,{n}.5,0{n},true,"[{n}]",,1,1\n' for n in range(150))
-    Path("a.csv").write_text(head + rows)
+    rows = "".join(f'1{n},7,{n}.5,0{n},true,"[{n}]",,1,1\n' for n in range(100))
+    Path("a.csv").write_text(f"{head}{rows}later,7,x,x,x,x,x,x,1\n")  # the first hundred rows are looked at
     for options in (("--dry-run",), ("--batch-size", "7")):
         done = jobpipe("import", "a.csv", *options)
         assert done.exit_code == 0
@@ -206,7 +206,7 @@ def test_columns_that_look_typed_and_are_read_as_text_are_told_once(jobpipe: Job
             "these columns are read as text, and --number price --boolean ok --json-column tags would read them so"
         ]
     assert service.items
-    again = jobpipe("import", "a.csv", "--batch-size", "7", "--restart", "--number", "price", "--boolean", "ok")
+    again = jobpipe("import", "a.csv", "--restart", "--number", "price", "--boolean", "ok", "--batch-size", "7")
     assert again.stderr.splitlines() == ["this column is read as text, and --json-column tags would read it so"]
 
 

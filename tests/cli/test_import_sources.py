@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from jobpipe_client.cli.importing.run import Import
+from jobpipe_client.cli.pipes import is_pipe
 from tests import commands
 from tests.cli.conftest import Jobpipe
 from tests.client.service import KEY, Service
@@ -83,6 +84,34 @@ def test_another_file_in_the_folder_has_notes_of_its_own(jobpipe: Jobpipe, servi
     for each in ("a.jsonl", "c.jsonl"):
         jobpipe.does("import", each)
     assert names(service) == ["A", "B"]
+
+
+# Not /dev/stdout, which a mistake would replace for the whole machine if root runs this.
+@pytest.mark.parametrize("name", ["/dev/fd/1", "/proc/self/fd/1"])
+def test_a_file_behind_a_descriptor_is_written_to_and_not_replaced(
+    service: Service, tmp_path: Path, name: str
+) -> None:
+    """The export, and the file of failures."""
+    Path("a.jsonl").write_text(rows("A") + "{\n")
+    export = "${IMPORT% import} export"
+    script = (
+        f"echo before > out; $IMPORT a.jsonl --failures {name} >> out; cat a.jsonl | sed '$d' > b.jsonl; "
+        f"{export} {name} --format jsonl >> out; $IMPORT b.jsonl --restart --failures {name} >> out"
+    )
+    done = in_a_shell(service, script)
+    assert "Traceback" not in done.stderr
+    out = Path("out").read_text()
+    assert out.startswith('before\n{"jobpipe:line":2,')
+    assert '"name":"A","description":"d"}' in out
+
+
+@pytest.mark.parametrize("name", ["/dev/stdout", "/dev/stderr", "/dev/fd/0", "/dev/null", "link"])
+def test_names_of_descriptors_and_devices(name: str) -> None:
+    Path("link").symlink_to("/dev/stdout")
+    assert is_pipe(Path(name))
+    Path("file").touch()
+    Path("other").symlink_to("file")
+    assert not any(map(is_pipe, (Path("file"), Path("other"), Path("none"), Path("/dev/none"))))
 
 
 def changed_after(monkeypatch: pytest.MonkeyPatch, batches: int, change: Any) -> None:
@@ -159,6 +188,27 @@ def test_the_journal_vouches_for_the_bytes_that_were_read(
     assert "has changed since its import began" in jobpipe.fails(1, "import", "a.jsonl", "--batch-size", "10")
     Path("a.jsonl").write_text(TEXT)  # the reader had it in its buffer
     assert "was imported already" in jobpipe("import", "a.jsonl", "--batch-size", "10").stderr
+
+
+def test_what_is_sent_again_is_what_was_sent(
+    jobpipe: Jobpipe, service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Even if the file changes after it was compared, and before it is read again."""
+    long = TEXT.replace('"d"', f'"{"d" * 5000}"')  # more than a reader has in its buffer
+    Path("a.jsonl").write_text(long)
+    monkeypatch.setattr("jobpipe_client.many._BACKOFF", lambda _: 0)
+    monkeypatch.setattr("jobpipe_client.transport._BACKOFF", lambda _: 0)
+    service.batches.cannot_queue = lambda _: True
+    jobpipe.fails(1, "import", "a.jsonl", "--batch-size", "10", "--concurrency", "1")
+    service.batches.cannot_queue = lambda _: False
+    monkeypatch.setattr(
+        "jobpipe_client.cli.importing.command.check_known",
+        lambda *_: Path("a.jsonl").write_text(long.replace("A15", "B15")),
+    )
+    done = jobpipe("import", "a.jsonl", "--batch-size", "10", "--concurrency", "1")
+    assert done.exit_code == 1
+    assert "has changed since its import began" in done.stderr
+    assert "B15" not in names(service)
 
 
 def test_a_journal_of_another_release_is_told_as_one(jobpipe: Jobpipe) -> None:

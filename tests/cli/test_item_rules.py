@@ -132,9 +132,9 @@ def test_their_limits_are_the_same(limit: str) -> None:
     assert getattr(item_rules, limit) == getattr(owner, limit)
 
 
-@given(st.integers(0, 0x10FFFF).filter(lambda point: not 0xD800 <= point <= 0xDFFF))
-@example(0x1BCA0)
-@example(0xE0FFF)
-def test_every_character_of_a_name_is_judged_alike(point: int) -> None:
-    command = {"operation": "create", "item": {"name": f"a{chr(point)}", "description": "d"}}
-    assert bool(violations(command)) == (refusal_of(command) is not None)
+@pytest.mark.parametrize("kind", ["_INVISIBLE", "_JOINERS", "_UNSTORABLE"])
+def test_every_character_is_of_the_same_kind(kind: str) -> None:
+    every = "".join(map(chr, range(0x110000)))
+    found = getattr(item_rules, kind).findall(every)
+    assert found
+    assert found == getattr(service_rules, kind).findall(every)

@@ -17,6 +17,7 @@ from jobpipe_client.cli.importing.lines import Lines
 from jobpipe_client.cli.importing.rows import LINE, Format
 from jobpipe_client.cli.importing.sender import Asked, Ended, Sender
 from jobpipe_client.cli.importing.source import Source
+from jobpipe_client.cli.pipes import is_pipe
 from jobpipe_client.client import Client
 from jobpipe_client.exceptions import NotFound, ProblemError
 from jobpipe_client.transport import LONGEST_RETRY_AFTER
@@ -196,7 +197,7 @@ class Import:
 
 def check_folder(failures: Path) -> None:
     """OperatorError if the file of failures could not be written: better known before anything is sent."""
-    if failures.exists() and not failures.is_file():  # a device or a pipe
+    if is_pipe(failures):
         return
     folder = failures.parent
     if not folder.is_dir():
@@ -223,7 +224,7 @@ def write_failures(path: Path, form: Format, failures: Iterator[Failure], source
 
 def _forget(path: Path, source: Path | None) -> None:
     """Removes a file of failures, unless it is what was imported."""
-    if not path.is_file() or (source is not None and path.samefile(source)):
+    if not path.is_file() or is_pipe(path) or (source is not None and path.samefile(source)):
         return
     with path.open("rb") as file:
         begin = file.read(64).removeprefix(codecs.BOM_UTF8)

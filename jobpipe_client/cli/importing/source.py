@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 import sys
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -13,9 +12,7 @@ from typing import BinaryIO, cast
 
 from jobpipe_client.cli.exits import OperatorError
 from jobpipe_client.cli.importing.lines import Lines, add_lines
-
-_DESCRIPTORS = re.compile(r"/dev|/dev/fd|/proc/[^/]+(/task/[^/]+)?/fd")
-_MOST_LINKS = 40  # as the kernel
+from jobpipe_client.cli.pipes import is_pipe
 
 
 @dataclass(frozen=True)
@@ -59,7 +56,7 @@ def open_source(file: str, stack: ExitStack) -> Source:
     if path.is_dir():
         raise OperatorError(f"{file} is a folder")
     opened = stack.enter_context(path.open("rb"))
-    if not path.is_file() or _names_a_descriptor(path):
+    if is_pipe(path):
         return Source(opened)
     return Source(opened, path, path.stat().st_size, _seen(opened, path))
 
@@ -83,16 +80,3 @@ def journal_of(path: Path) -> Path:
 def _seen(file: BinaryIO, path: Path) -> tuple[object, ...]:
     here, there = os.fstat(file.fileno()), path.stat()
     return here.st_size, here.st_mtime_ns, there.st_dev, there.st_ino
-
-
-def _names_a_descriptor(path: Path) -> bool:
-    """Whether a link that leads to the file is an open descriptor, such as /dev/stdin or /proc/self/fd/3."""
-    for _ in range(_MOST_LINKS):
-        folder = path.parent.resolve()
-        if _DESCRIPTORS.fullmatch(str(folder)):
-            return True
-        path = folder / path.name
-        if not path.is_symlink():
-            return False
-        path = folder / path.readlink()
-    return False
