@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 from typing import Any
@@ -64,6 +63,8 @@ class _Names:
     """The names of the rows so far, on the disk: a file may have more of them than memory has room for."""
 
     def __init__(self) -> None:
+        import sqlite3  # noqa: PLC0415  # an optional part of Python, and only a dry run needs it
+
         self._database = sqlite3.connect("", isolation_level=None)  # a temporary file, gone when it is closed
         self._database.execute("PRAGMA synchronous = OFF")
         self._database.execute("BEGIN")
