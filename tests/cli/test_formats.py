@@ -21,7 +21,7 @@ from jobpipe_client.cli.importing.batches import Batch, cut, whole
 from jobpipe_client.cli.importing.csv_rows import CsvRows
 from jobpipe_client.cli.importing.jsonl import JsonLines
 from jobpipe_client.cli.importing.lines import LONGEST, Lines
-from jobpipe_client.cli.importing.rows import OURS, Format
+from jobpipe_client.cli.importing.rows import OURS, Format, rows_of
 from jobpipe_client.models import Item
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=8) | st.sampled_from(
@@ -59,7 +59,9 @@ items = st.dictionaries(texts.filter(lambda name: name != "id"), values, max_siz
 def commands(form: Format, content: bytes, number: int = 0) -> list[Any]:
     file = io.BytesIO(content)
     file.seek(form.start)
-    return [row.command and row.command["item"] for row in form.rows(Lines(file, offset=form.start, number=number))]
+    return [
+        row.command and row.command["item"] for row in rows_of(form, Lines(file, offset=form.start, number=number))
+    ]
 
 
 def without_ours(item: dict[str, Any]) -> dict[str, Any]:
