@@ -225,8 +225,9 @@ def test_what_any_dialect_writes_is_read_as_it_was(
     rows: list[tuple[str, str, str]], delimiter: str, end: str, is_quoted: bool, mark: bool
 ) -> None:
     out = io.StringIO()
-    quoting = csv.QUOTE_ALL if is_quoted else csv.QUOTE_MINIMAL
-    writer = csv.writer(out, delimiter=delimiter, lineterminator=end, quoting=quoting)
+    writer = csv.writer(out, delimiter=delimiter, lineterminator=end, quoting=csv.QUOTE_MINIMAL)
+    if is_quoted:
+        writer = csv.writer(out, delimiter=delimiter, lineterminator=end, quoting=csv.QUOTE_ALL)
     writer.writerows([("a", "b", "c"), *rows])
     content = (codecs.BOM_UTF8 if mark else b"") + out.getvalue().encode()
     form = CsvRows(lines := Lines(io.BytesIO(content)), delimiter=delimiter)
