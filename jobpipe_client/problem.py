@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -47,17 +47,17 @@ class Problem:
 
     def of_commands(self, count: int) -> list[Problem] | None:
         """Why each command of a batch was refused, from the problem of the whole; None unless it says so of all."""
-        found: dict[int, Problem] = {}
+        found: dict[int, list[Mapping[str, Any]]] = {}
         for error in self.errors:
             named = re.match(r"#/commands/(\d+)(/|$)", str(error.get("pointer")))
             if named:
-                before = found.get(int(named[1])) or replace(
-                    self, detail=str(error.get("detail") or self.detail), errors=()
-                )
-                found[int(named[1])] = replace(before, errors=(*before.errors, error))
+                found.setdefault(int(named[1]), []).append(error)
         if found.keys() != set(range(count)):
             return None
-        return [found[place] for place in range(count)]
+        return [self._of_errors(found[place]) for place in range(count)]
+
+    def _of_errors(self, errors: Sequence[Mapping[str, Any]]) -> Problem:
+        return replace(self, detail=str(errors[0].get("detail") or self.detail), errors=tuple(errors))
 
     def __str__(self) -> str:
         fields = "; ".join(f"{e.get('pointer', '?')}: {e.get('detail', '?')}" for e in self.errors)

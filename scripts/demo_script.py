@@ -35,7 +35,7 @@ class Line:
 def read_script(path: Path) -> list[Line]:
     """The lines in order; ScriptError, naming the line, if one refers to what does not come before it."""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise ScriptError(f"{path} cannot be read: {getattr(error, 'strerror', error)}") from error
     lines: dict[str, Line] = {}

@@ -9,15 +9,18 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+from jobpipe_client.cli.pipes import is_pipe
+
 
 @contextmanager
 def atomic_file(path: Path) -> Iterator[BinaryIO]:
     """Takes the name of `path` when the block ends well, on the disk by then; else nothing stays.
 
-    What is no file, a device or a pipe, is written to as it is.
+    What is no file, a device or a pipe by any name, is written to as it is.
     """
-    if path.exists() and not path.is_file():
-        with path.open("wb") as there:
+    if is_pipe(path):
+        # What stands already in a file behind /dev/stdout is not ours to cut off.
+        with path.open("ab" if path.is_file() else "wb") as there:
             yield there
         return
     draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}.new")

@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from jobpipe_client import json_text
+from jobpipe_client.cli.encodings import check_encoding
 from jobpipe_client.cli.exits import OperatorError, terminable, writing
 from jobpipe_client.cli.output import Output
 from jobpipe_client.client import Client
@@ -98,14 +99,19 @@ def read_json(text: str) -> Any:
     """The JSON that an argument is or, as `-` or the name of a file, leads to."""
     try:
         if text == "-":
-            text = sys.stdin.buffer.read().decode("utf-8")
+            text = _text(sys.stdin.buffer.read())
         elif not text.lstrip().startswith(("{", "[")):
-            text = Path(text).read_bytes().decode("utf-8")
+            text = _text(Path(text).read_bytes())
         return json_text.decode_strictly(text)
     except UnicodeDecodeError:
         raise OperatorError("the input is not UTF-8") from None
     except standard_json.JSONDecodeError as error:
         raise OperatorError(f"not JSON: {error}") from None
+
+
+def _text(raw: bytes) -> str:
+    check_encoding(raw)
+    return raw.decode("utf-8-sig")
 
 
 def read_object(text: str) -> dict[str, Any]:

@@ -130,7 +130,8 @@ def _interrupted(interrupt: BaseException) -> int:
     cause = interrupt.__cause__ if isinstance(interrupt, click.Abort) else interrupt
     status = cause.exit_status if isinstance(cause, Terminated) else INTERRUPTED
     _drop_unwritten()
-    return say("interrupted", status)
+    notes = getattr(cause, "__notes__", [])  # how to go on, from whoever was interrupted
+    return say(notes[0] if notes else "interrupted", status)
 
 
 def _flushed(status: int) -> int:

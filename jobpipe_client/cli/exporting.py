@@ -19,7 +19,7 @@ from jobpipe_client.cli.atomic_file import atomic_file
 from jobpipe_client.cli.command import Command, State, pass_state
 from jobpipe_client.cli.escaped import escaped, escaped_json
 from jobpipe_client.cli.exits import silence
-from jobpipe_client.cli.importing.csv_rows import header_cell
+from jobpipe_client.cli.importing.csv_header import header_cell
 from jobpipe_client.cli.unreadable import check_complete
 from jobpipe_client.models import Item
 

@@ -20,8 +20,8 @@ from jobpipe_client.cli.exporting import write_csv, write_jsonl
 from jobpipe_client.cli.importing.batches import Batch, cut, whole
 from jobpipe_client.cli.importing.csv_rows import CsvRows
 from jobpipe_client.cli.importing.jsonl import JsonLines
-from jobpipe_client.cli.importing.lines import Lines
-from jobpipe_client.cli.importing.rows import OURS, Format
+from jobpipe_client.cli.importing.lines import LONGEST, Lines
+from jobpipe_client.cli.importing.rows import OURS, Format, rows_of
 from jobpipe_client.models import Item
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=8) | st.sampled_from(
@@ -59,7 +59,9 @@ items = st.dictionaries(texts.filter(lambda name: name != "id"), values, max_siz
 def commands(form: Format, content: bytes, number: int = 0) -> list[Any]:
     file = io.BytesIO(content)
     file.seek(form.start)
-    return [row.command and row.command["item"] for row in form.rows(Lines(file, offset=form.start, number=number))]
+    return [
+        row.command and row.command["item"] for row in rows_of(form, Lines(file, offset=form.start, number=number))
+    ]
 
 
 def without_ours(item: dict[str, Any]) -> dict[str, Any]:
@@ -86,7 +88,7 @@ def test_lines_of_json_that_were_exported_have_the_same_items(found: list[dict[s
     lines: list[str] = []
     write_jsonl(map(Item, found), lines.append)
     assert all(line[:-1].isprintable() for line in lines)
-    read = commands(JsonLines(commands=False), "".join(lines).encode())
+    read = commands(JsonLines(Lines(io.BytesIO()), commands=False), "".join(lines).encode())
     assert list(map(sorted_text, read)) == list(map(sorted_text, found))
 
 
@@ -115,7 +117,7 @@ pieces = st.sampled_from(
 def test_a_range_that_is_read_again_is_the_same_batch(soup: list[bytes], most: int, kind: str) -> None:
     content = (b"a,b\n" if kind == "csv" else b"") + b"".join(soup)
     first = Lines(io.BytesIO(content))
-    form: Format = CsvRows(first) if kind == "csv" else JsonLines(commands=False)
+    form: Format = CsvRows(first) if kind == "csv" else JsonLines(Lines(io.BytesIO()), commands=False)
     batches = list(cut(form, first, number=0, most_rows=most))
     assert [batch.number for batch in batches] == list(range(len(batches)))
     end = form.start
@@ -170,12 +172,13 @@ def without_told(content: bytes, delimiter: str) -> list[list[str] | str]:
 
 @given(st.lists(pieces, max_size=40))
 def test_every_line_of_a_csv_is_read_once(soup: list[bytes]) -> None:
-    """Whatever quotation marks stand in it: nothing is passed over but empty lines."""
+    """Whatever quotation marks stand in it: nothing is passed over but empty lines, and rows of separators only."""
     content = b"".join(soup)
     lines = Lines(io.BytesIO(b"a\n" + content))
     form = CsvRows(lines)
-    taken = b"".join(line.raw for row in form.rows(lines) for line in row.lines)
-    assert taken.replace(b"\n", b"").replace(b"\r", b"") == content.replace(b"\n", b"").replace(b"\r", b"")
+    records = list(form.records(lines))
+    assert b"".join(line.raw for each in records for line in each.lines) == content
+    assert all(each.is_row or not each.text.strip(",\r\n") for each in records)
 
 
 @pytest.mark.parametrize("text", ["01", "+1", ".5", "1.", "1e", "NaN", "Infinity", "1 2", "\u0661", "1_0", "0x1"])
@@ -220,7 +223,7 @@ def test_a_number_that_nothing_here_can_hold_is_a_row_that_cannot_be_read(number
         (3, None, "n: "),
         (4, None, "j: "),
     ]
-    (row,) = JsonLines(commands=False).rows(Lines(io.BytesIO(f'{{"n": {number}}}\n'.encode())))
+    (row,) = JsonLines(Lines(io.BytesIO()), commands=False).rows(Lines(io.BytesIO(f'{{"n": {number}}}\n'.encode())))
     assert (row.command, (row.error or "")[:8]) == (None, "not JSON")
 
 
@@ -232,3 +235,14 @@ def test_a_quotation_mark_that_is_not_closed_takes_a_time_that_its_bytes_are_wor
     assert time.process_time() - began < 5  # each line against all before it takes a minute
     assert len(rows) == 60_001
     assert [row.error is None for row in rows[:2]] == [False, True]
+
+
+def test_the_digest_of_a_line_that_is_too_long_is_of_all_of_it() -> None:
+    def digest(content: bytes) -> str:
+        lines = Lines(io.BytesIO(content))
+        (batch,) = cut(JsonLines(lines, commands=False), lines, number=0, most_rows=5)
+        return batch.sha256
+
+    long = b"x" * (LONGEST + 100_000)
+    assert digest(long + b"a\n") != digest(long + b"b\n")
+    assert digest(long + b"a\n") == digest(long + b"a\n")

@@ -160,7 +160,7 @@ def test_what_failed_twice_has_one_error(jobpipe: Jobpipe) -> None:
     report(jobpipe, "a.failed.csv")
     assert Path("a.failed.failed.csv").read_text().splitlines() == [
         "jobpipe:line,jobpipe:error,name,description,n:number",
-        "2,n: 'x' is not a number,A,d,x",
+        "2,\"n: 'x' is not a number\",A,d,x",
     ]
 
 
@@ -172,7 +172,7 @@ def test_a_quotation_mark_that_is_not_closed_is_repaired_however_often_it_failed
     for name in ("a.failed.csv", "a.failed.failed.csv"):
         header, row = Path(name).read_text().splitlines()
         assert header == "jobpipe:line,jobpipe:error,name,description"
-        assert row.startswith("2,not CSV: ")
+        assert row.startswith('2,"not CSV: a quotation mark is not closed",')
         assert row.endswith(',A,"For')
         assert report(jobpipe, name)[0] == 3
     last = Path("a.failed.failed.failed.csv")
@@ -324,7 +324,12 @@ def test_failures_that_cannot_be_written_are_told_and_found_out_before_anything_
         read_only.setattr(os, "access", lambda _, mode: mode != os.W_OK)
         assert "is read-only" in jobpipe.fails(1, "import", "a.csv")
         assert not service.items
-        assert jobpipe("import", "-", "--format", "csv", "--failures", "/dev/null", said="name\n").exit_code == 0
+        assert (
+            jobpipe(
+                "import", "-", "--format", "csv", "--failures", "/dev/null", said="name,description\n"
+            ).exit_code
+            == 0
+        )
 
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device", "import.failed.csv")
@@ -358,16 +363,16 @@ def test_other_separators_and_ignored_columns(jobpipe: Jobpipe, service: Service
     [
         ("", "empty"),
         ("\n\n", "empty"),
-        ("a,a\n", "'a' twice"),
-        ("a,,b\n", "no name"),
+        ("name,description,a,a\n", "'a' twice"),
+        ("name,description,,b\n", "column 3 of the header has no name: --ignore ''"),
         ('"a\n', "header cannot be read"),
         (b"name,gr\xf6\xdfe\n", "header cannot be read: not UTF-8"),
-        ("a,b\n", "no column 'name'"),
+        ("name,description\n", "no column 'n'"),
     ],
 )
 def test_a_header_that_cannot_be_used_is_one_line(jobpipe: Jobpipe, text: str | bytes, said: str) -> None:
     write("a.csv", text)
-    assert said in jobpipe.fails(1, "import", "a.csv", "--number", "name")
+    assert said in jobpipe.fails(1, "import", "a.csv", "--number", "n")
 
 
 @pytest.mark.parametrize(

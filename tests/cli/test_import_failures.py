@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import csv
+import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.cli.conftest import Jobpipe
+from tests.client.batches import NotTaken
+from tests.client.batches import problem as service_problem
 from tests.client.service import Service
 
 
@@ -34,9 +39,9 @@ def test_it_is_imported_without_the_options_of_the_first_time(
 
 
 def test_a_type_of_an_option_stands_before_that_of_the_header(jobpipe: Jobpipe) -> None:
-    Path("a.csv").write_text("name,n:number\nA,x\n")
+    Path("a.csv").write_text("name,description,n:number\nA,d,x\n")
     jobpipe("import", "a.csv", "--boolean", "n")
-    assert Path("a.failed.csv").read_text().startswith("jobpipe:line,jobpipe:error,name,n:boolean\n")
+    assert Path("a.failed.csv").read_text().startswith("jobpipe:line,jobpipe:error,name,description,n:boolean\n")
 
 
 def test_cells_stay_below_their_columns(jobpipe: Jobpipe, service: Service) -> None:
@@ -78,3 +83,93 @@ def test_what_is_no_file_of_failures_or_is_being_imported_stays(jobpipe: Jobpipe
     Path("a.failed.csv").write_text(text)
     jobpipe.does("import", "a.failed.csv", "--failures", "a.failed.csv")
     assert Path("a.failed.csv").read_text() == text
+
+
+def test_the_error_is_quoted_whatever_it_says(jobpipe: Jobpipe) -> None:
+    """Or tools that guess the separator take the blanks in it for one."""
+    rows = "".join(f"A{n},d,{value}\n" for n, value in enumerate(("abc", "n/a", "1.2.3", '"a ""b"""')))
+    Path("a.csv").write_text(f"name,description,price:number\n{rows}")
+    assert jobpipe("import", "a.csv").exit_code == 3
+    text = Path("a.failed.csv").read_text()
+    assert csv.Sniffer().sniff(text).delimiter == ","
+    header, *found = csv.reader(text.splitlines())
+    assert [dict(zip(header, row, strict=True))["jobpipe:error"] for row in found] == [
+        "price: 'abc' is not a number",
+        "price: 'n/a' is not a number",
+        "price: '1.2.3' is not a number",
+        "price: 'a \"b\"' is not a number",
+    ]
+    assert all('",A' in line for line in text.splitlines()[1:])
+
+
+def test_every_cell_at_fault_is_told(jobpipe: Jobpipe) -> None:
+    Path("a.csv").write_text("name,description,n:number,b:boolean,j:json\nA,d,x,maybe,{\nB,d,1,t,{}\n")
+    done = jobpipe("import", "a.csv")
+    expected = (
+        "n: 'x' is not a number; b: 'maybe' is neither true nor false; "
+        "j: not JSON at character 2: expecting property name enclosed in double quotes, in '{'"
+    )
+    assert f"line 2: {expected}" in done.stdout
+    assert f'2,"{expected}",A,d,' in Path("a.failed.csv").read_text()
+
+
+def test_every_violation_that_the_service_tells_is_told(jobpipe: Jobpipe, service: Service) -> None:
+    """Of a batch that was refused as a whole, and of an entry of one that was accepted."""
+    wrong = [("name", "The name must not be blank."), ("price", "The number is too long."), ("t", "NUL")]
+
+    def violations(place: int) -> list[dict[str, str]]:
+        return [{"pointer": f"#/commands/{place}/item/{name}", "detail": detail} for name, detail in wrong]
+
+    take = service.batches.submit
+
+    def submit(body: bytes, key: str | None) -> Any:
+        names = [each["item"]["name"] for each in json.loads(body)["commands"]]
+        if names == ["A", "B"]:
+            raise NotTaken(400, "invalid-request", "None is valid.", violations(0) + violations(1))
+        batch = take(body, key)
+        place = names.index("C")
+        batch["entries"][place] = {
+            "problem": service_problem(400, "invalid-request", "first", errors=violations(place))
+        }
+        return batch
+
+    service.batches.submit = submit  # type: ignore[method-assign] # as a service that tells all violations
+    rows = [{"name": name, "description": "d"} for name in "ABCD"]
+    Path("a.jsonl").write_text("".join(json.dumps(each) + "\n" for each in rows))
+    expected = "400 invalid-request: " + "; ".join(f"#/item/{name}: {detail}" for name, detail in wrong)
+    done = jobpipe("import", "a.jsonl", "--batch-size", "2", "--json")
+    told = json.loads(done.stdout)
+    assert [(each["line"], each["error"]) for each in told["first_failures"]] == [(n, expected) for n in (1, 2, 3)]
+    failed = list(map(json.loads, Path("a.failed.jsonl").read_text().splitlines()))
+    assert [each["jobpipe:error"] for each in failed] == [expected] * 3
+
+
+def test_rows_that_fail_again_keep_the_line_of_the_first_file(jobpipe: Jobpipe, service: Service) -> None:
+    good = "".join(f"N{n},d,1\n" for n in range(5))
+    Path("a.csv").write_text(f'name,description,n:number\n{good}A,d,x\n{good.replace("N", "M")}B,"d,x\n')
+    path, lines = Path("a.csv"), [7, 13]
+    for _ in range(3):
+        told = json.loads(jobpipe("import", str(path), "--json").stdout)
+        assert [each["line"] for each in told["first_failures"]] == lines
+        path = path.with_name(f"{path.stem}.failed.csv")
+        rows = path.read_text().splitlines()
+        assert [row.partition(",")[0] for row in rows[1:]] == ["7", "13"]
+        # What is repaired in another order, with rows of one's own between, keeps them too.
+    path.write_text("\n".join([rows[0], rows[2], ",,C,d,y", rows[1], ""]))
+    told = json.loads(jobpipe("import", str(path), "--json").stdout)
+    assert [each["line"] for each in told["first_failures"]] == [13, 3, 7]
+
+
+def test_lines_of_json_that_fail_again_keep_it_too(jobpipe: Jobpipe) -> None:
+    good = "".join(f'{{"name": "N{n}", "description": "d"}}\n' for n in range(5))
+    Path("a.jsonl").write_text(good + '{"name": "A"}\n' + good.replace("N", "M") + '{"name": "B"\n')
+    path = Path("a.jsonl")
+    for _ in range(3):
+        told = json.loads(jobpipe("import", str(path), "--batch-size", "1", "--json").stdout)
+        assert [each["line"] for each in told["first_failures"]] == [6, 12]
+        path = path.with_name(f"{path.stem}.failed.jsonl")
+        assert [json.loads(line)["jobpipe:line"] for line in path.read_text().splitlines()[:2]] == [6, 12]
+        assert path.read_text().splitlines()[2:] == ['{"name": "B"']
+    path.write_text(path.read_text() + '{"name": "C"}\n')  # a row of one's own has the line that it is on
+    told = json.loads(jobpipe("import", str(path), "--json").stdout)
+    assert [each["line"] for each in told["first_failures"]] == [6, 12, 4]

@@ -102,4 +102,6 @@ def test_ctrl_c_ends_a_pause(service: Service, tmp_path: Path) -> None:
         running.send_signal(signal.SIGINT)
         assert running.wait(20) == 130
         assert time.monotonic() - began < 5
-        assert running.stderr.read().endswith("the same command goes on\njobpipe: interrupted\n")
+        assert running.stderr.read() == (
+            "jobpipe: Interrupted. Run the same command to continue; 0 rows have ended\n"
+        )

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from jobpipe_client import json_text
-from jobpipe_client.cli.importing.lines import Lines
+from jobpipe_client.cli.importing.lines import Digest, Lines, add_lines
 from jobpipe_client.cli.importing.rows import Format, Row
 
 MOST_ROWS = 100  # of the service
@@ -22,33 +23,54 @@ class Batch:
     start: int
     end: int
     line: int  # how many lines come before it
+    last: int  # the number of its last line
     rows: tuple[Row, ...]
+    sha256: str  # of the lines as they were read, the header's among those of the first one
 
 
 def cut(form: Format, lines: Lines, *, number: int, most_rows: int) -> Iterator[Batch]:
     """Batches from where `lines` stands; the next begins where the last one ends."""
-    start, line = lines.offset, lines.number
+    start = end = lines.offset
+    line = last = lines.number
     rows: list[Row] = []
     size = 0
-    for row in form.rows(lines):
-        more = 0 if row.command is None else len(json_text.encode(row.command).encode("utf-8", "surrogatepass")) + 1
-        is_full = len(rows) >= most_rows or size + more > MOST_BYTES or row.end - start > MOST_FILE_BYTES
-        if rows and is_full:
-            yield Batch(number, start, rows[-1].end, line, tuple(rows))
-            number, start, line, size = number + 1, rows[-1].end, _last_line(rows[-1]), 0
-            rows = []
-        rows.append(row)
-        size += more
+    digest = _digest(form, number)
+    for row in form.records(lines):
+        if row.is_row:
+            more = 0
+            if row.command is not None:
+                more = len(json_text.encode(row.command).encode("utf-8", "surrogatepass")) + 1
+            is_full = len(rows) >= most_rows or size + more > MOST_BYTES or row.end - start > MOST_FILE_BYTES
+            if rows and is_full:
+                yield Batch(number, start, end, line, last, tuple(rows), digest.hexdigest())
+                number, start, line, size = number + 1, end, last, 0
+                rows = []
+                digest = _digest(form, number)
+            rows.append(row)
+            size += more
+        for each in row.lines:
+            digest.update(each.raw)
+            if each.rest:
+                digest.update(each.rest)
+        end, last = row.end, row.line + len(row.lines) - 1
     if rows:
-        yield Batch(number, start, rows[-1].end, line, tuple(rows))
+        yield Batch(number, start, end, line, last, tuple(rows), digest.hexdigest())
 
 
 def whole(form: Format, lines: Lines, number: int) -> Batch:
     """All rows of a range, as one batch: the one that was cut there."""
     start, line = lines.offset, lines.number
-    rows = tuple(form.rows(lines))
-    return Batch(number, start, rows[-1].end if rows else start, line, rows)
+    digest = _digest(form, number)
+    rows = []
+    for row in form.records(lines):
+        add_lines(digest, row.lines)
+        if row.is_row:
+            rows.append(row)
+    return Batch(number, start, lines.offset, line, lines.number, tuple(rows), digest.hexdigest())
 
 
-def _last_line(row: Row) -> int:
-    return row.line + len(row.lines) - 1
+def _digest(form: Format, number: int) -> Digest:
+    digest = hashlib.sha256()
+    if number == 0:  # the header belongs to the first one
+        add_lines(digest, form.header)
+    return digest

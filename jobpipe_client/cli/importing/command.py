@@ -4,27 +4,26 @@ from __future__ import annotations
 
 import hashlib
 import re
-import sys
 import time
-from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, cast
 
 import click
 
 from jobpipe_client.cli.command import Command, State, pass_state
-from jobpipe_client.cli.exits import FAILED, OK, OperatorError
+from jobpipe_client.cli.exits import FAILED, OK
 from jobpipe_client.cli.importing.batches import MOST_ROWS
 from jobpipe_client.cli.importing.csv_rows import CsvRows
-from jobpipe_client.cli.importing.journal import Failure, Journal, Progress
+from jobpipe_client.cli.importing.dry_run import dry_run as read_only
+from jobpipe_client.cli.importing.item_rules import NEEDED
+from jobpipe_client.cli.importing.journal import Journal, Progress
 from jobpipe_client.cli.importing.jsonl import JsonLines
 from jobpipe_client.cli.importing.lines import Lines
-from jobpipe_client.cli.importing.report import SHOWN, progress_bar, told
+from jobpipe_client.cli.importing.report import progress_bar, told
 from jobpipe_client.cli.importing.rows import Format
-from jobpipe_client.cli.importing.run import Import, Source, check_folder, check_known, resumed, write_failures
-from jobpipe_client.cli.importing.sender import UNREADABLE
+from jobpipe_client.cli.importing.run import Import, check_folder, check_known, resumed, write_failures
+from jobpipe_client.cli.importing.source import Source, journal_of, open_source
 
 _ENDINGS = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl"}
 _KEY = re.compile(r"([a-z][a-z0-9]{0,62})[0-9a-f]{32}")  # an owner, and the secret
@@ -47,6 +46,7 @@ class Options:
     kinds: dict[str, str]
     ignored: list[str]
     delimiter: str
+    nulls: list[str]
 
     def about(self) -> dict[str, object]:
         """What an import that goes on must have been begun with."""
@@ -56,13 +56,21 @@ class Options:
             "columns": self.kinds,
             "ignored": self.ignored,
             "delimiter": self.delimiter,
+            "null": self.nulls,
         }
 
     def open(self, lines: Lines) -> Format:
         """The format, for a file that begins there."""
         if self.format == "jsonl":
-            return JsonLines(commands=self.commands, ignored=self.ignored)
-        return CsvRows(lines, delimiter=self.delimiter, kinds=self.kinds, ignored=self.ignored)
+            return JsonLines(lines, commands=self.commands, ignored=self.ignored)
+        return CsvRows(
+            lines,
+            delimiter=self.delimiter,
+            kinds=self.kinds,
+            ignored=self.ignored,
+            nulls=self.nulls,
+            needed=NEEDED,
+        )
 
 
 @click.command("import", cls=Command, examples=_EXAMPLES)
@@ -70,9 +78,12 @@ class Options:
 @click.option("--format", "form", type=click.Choice(["csv", "jsonl"]), help="Where FILE's ending does not tell.")
 @click.option("--commands", is_flag=True, help="The lines of JSON are commands in their raw form, not items.")
 @click.option("--number", multiple=True, metavar="COLUMN", help="This column of a CSV has numbers.")
-@click.option("--boolean", multiple=True, metavar="COLUMN", help="This one has true or false, yes or no, 1 or 0.")
+@click.option(
+    "--boolean", multiple=True, metavar="COLUMN", help="Truth values: true or false, t, f, yes, no, 1, 0."
+)
 @click.option("--json-column", multiple=True, metavar="COLUMN", help="This one has JSON.")
-@click.option("--ignore", multiple=True, metavar="COLUMN", help="Leave this column or member out, such as id.")
+@click.option("--ignore", multiple=True, metavar="COLUMN", help="Leave this column or member out; '' has no name.")
+@click.option("--null", multiple=True, metavar="CELL", help="A cell that reads so is empty, such as \\N or NA.")
 @click.option("--delimiter", default=",", show_default=True, help="Between the cells of a CSV; \\t is a tab.")
 @click.option("--dry-run", is_flag=True, help="Only read the file, and say what is wrong with it.")
 @click.option("--restart", is_flag=True, help="Forget an earlier import of this file and send all rows again.")
@@ -94,6 +105,7 @@ def import_file(
     boolean: tuple[str, ...],
     json_column: tuple[str, ...],
     ignore: tuple[str, ...],
+    null: tuple[str, ...],
     delimiter: str,
     dry_run: bool,
     restart: bool,
@@ -108,7 +120,7 @@ def import_file(
     refused; --restart forgets the notes.
 
     CSV: UTF-8, with a header. A column is a field of the item, as text; price:number, active:boolean and tags:json
-    in the header, or options, say otherwise. An empty cell leaves the field out.
+    in the header, or options, say otherwise. An empty cell leaves the field out; "" is the empty text.
 
     Rows that cannot be read are told by line number, and the rest goes on. They and those that the service refused
     are written to FILE.failed.csv (or .jsonl) with their line and error in front, to be repaired and imported.
@@ -118,19 +130,25 @@ def import_file(
         for kind, names in (("number", number), ("boolean", boolean), ("json", json_column))
         for name in names
     }
-    options = Options(_format(file, form), commands, kinds, sorted(ignore), delimiter.replace("\\t", "\t"))
+    options = Options(
+        _format(file, form), commands, kinds, sorted(ignore), delimiter.replace("\\t", "\t"), sorted(null)
+    )
     _check(options)
     with ExitStack() as stack:
-        source = _open(file, stack)
+        source = open_source(file, stack)
         if source.path is None and not dry_run:
             state.output.note("a pipe is read once: this import cannot be resumed")
         first = Lines(source.file, end=source.size)
         opened = options.open(first)
         if dry_run:
-            return _dry_run(state, opened, first)
-        journal = stack.enter_context(
-            closing(Journal(None if source.path is None else Path(f"{file}.jobpipe-import")))
-        )
+            began = time.monotonic()
+            if isinstance(opened, CsvRows):
+                opened.watch(state.output.note)
+            found, first_failures = read_only(opened, first, commands=commands)
+            seconds = time.monotonic() - began
+            told(state.output, found, first_failures, file=None, seconds=seconds, dry=True)
+            return FAILED if found.failed else OK
+        journal = stack.enter_context(closing(Journal(None if source.path is None else journal_of(source.path))))
         about = {
             "deployment": state.client.base_url,
             "caller": _caller(state),
@@ -149,6 +167,8 @@ def import_file(
         else:
             if progress is not None and progress.number:
                 state.output.note(f"going on after {progress.rows:,} rows")
+            elif isinstance(opened, CsvRows):
+                opened.watch(state.output.note)
             progress = progress or journal.begin(about)
             work = Import(
                 client=state.client,
@@ -162,13 +182,12 @@ def import_file(
                 in_order=commands,
                 note=state.output.note,
             )
-            with progress_bar(state.output, progress, source.size) as show:
-                try:
+            try:
+                with progress_bar(state.output, progress, source.size) as show:
                     work.run(show)
-                except KeyboardInterrupt:
-                    if source.path is not None and progress.number:
-                        state.output.note(f"{progress.rows:,} rows have ended; the same command goes on")
-                    raise
+            except KeyboardInterrupt as interrupt:
+                interrupt.add_note(_interrupted(source, progress))
+                raise
             try:
                 write_failures(target, opened, journal.failures(), source.path)
             except OSError:  # a pipe's rows are nowhere else
@@ -181,24 +200,11 @@ def import_file(
         return FAILED if progress.failed else OK
 
 
-def _dry_run(state: State, form: Format, lines: Lines) -> int:
-    progress = Progress()
-    shown: list[Failure] = []
-
-    def broken() -> Iterator[Failure]:
-        for row in form.rows(lines):
-            if row.command is None:
-                progress.reasons[UNREADABLE] += 1
-                yield Failure(row.line, UNREADABLE, row.error or UNREADABLE, None)
-            else:
-                progress.succeeded += 1
-
-    began = time.monotonic()
-    for failure in broken():
-        if len(shown) < SHOWN:
-            shown.append(failure)
-    told(state.output, progress, shown, file=None, seconds=time.monotonic() - began, dry=True)
-    return FAILED if progress.failed else OK
+def _interrupted(source: Source, progress: Progress) -> str:
+    ended = f"{progress.rows:,} rows have ended"
+    if source.path is None:
+        return f"Interrupted. {ended}; what comes from a pipe cannot be continued"
+    return f"Interrupted. Run the same command to continue; {ended}"
 
 
 def _format(file: str, form: str | None) -> str:
@@ -211,22 +217,12 @@ def _format(file: str, form: str | None) -> str:
 def _check(options: Options) -> None:
     if options.format == "jsonl" and options.kinds:
         raise click.UsageError("--number, --boolean and --json-column are for CSV: JSON has types of its own.")
+    if options.format == "jsonl" and options.nulls:
+        raise click.UsageError("--null is for CSV: JSON has null.")
     if options.format == "csv" and options.commands:
         raise click.UsageError("--commands is for JSON lines.")
     if len(options.delimiter) != 1 or options.delimiter in '"\r\n':
         raise click.UsageError("--delimiter is one character, and neither a quotation mark nor the end of a line.")
-
-
-def _open(file: str, stack: ExitStack) -> Source:
-    if file == "-":
-        return Source(cast("BinaryIO", sys.stdin.buffer), None, None)
-    path = Path(file)
-    if path.is_dir():
-        raise OperatorError(f"{file} is a folder")
-    opened = stack.enter_context(path.open("rb"))
-    if not path.is_file():  # a named pipe, /dev/stdin
-        return Source(opened, None, None)
-    return Source(opened, path, path.stat().st_size)
 
 
 def _failures_file(source: Source, options: Options) -> Path:

@@ -2,59 +2,30 @@
 
 from __future__ import annotations
 
-import codecs
 import csv
 import io
 import re
-from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from itertools import takewhile
-from typing import Any
+from typing import Any, NamedTuple
 
-from jobpipe_client import json_text
+from jobpipe_client.cli.encodings import CR_ALONE, check_encoding, has_cr_alone
 from jobpipe_client.cli.exits import OperatorError
+from jobpipe_client.cli.importing.csv_cells import LeftOut, why_not_csv
+from jobpipe_client.cli.importing.csv_header import (
+    check_needed,
+    columns_of,
+    header_cell,
+    likely_separator,
+    told_delimiter,
+)
 from jobpipe_client.cli.importing.lines import LONGEST, Line, Lines
-from jobpipe_client.cli.importing.rows import NOT_UTF_8, OURS, TOO_LONG, Row
-
-KINDS = ("text", "number", "boolean", "json")
-_NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
-_BOOLEANS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
-_TOLD_HEADER = re.compile(r'"?{}"?([^\r\n"])"?{}'.format(*OURS))
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """Where the cells of a column go."""
-
-    name: str
-    kind: str
-    is_ignored: bool
-
-    def value(self, cell: str) -> Any:
-        """The field; ValueError if the cell has no such value."""
-        if self.kind == "number":
-            if not _NUMBER.fullmatch(cell.strip()):
-                raise ValueError(f"{self.name}: {cell[:50]!r} is not a number")
-            try:
-                return json_text.decode(cell.strip())
-            except ValueError as error:  # no Decimal and no int is so large
-                raise ValueError(f"{self.name}: {error}") from None
-        if self.kind == "boolean":
-            try:
-                return _BOOLEANS[cell.strip().lower()]
-            except KeyError:
-                raise ValueError(f"{self.name}: {cell[:50]!r} is neither true nor false") from None
-        if self.kind == "json":
-            try:
-                return json_text.decode_strictly(cell)
-            except ValueError as error:
-                raise ValueError(f"{self.name}: not JSON: {error}") from None
-        return cell
+from jobpipe_client.cli.importing.looks import Looks
+from jobpipe_client.cli.importing.rows import LINE, NOT_UTF_8, OURS, TOO_LONG, Row, original_line, rows_of
 
 
 class CsvRows:
-    """Reads the header when it is made."""
+    """Reads the header when it is made. OperatorError if no row below it can have what is needed."""
 
     def __init__(
         self,
@@ -63,40 +34,88 @@ class CsvRows:
         delimiter: str = ",",
         kinds: Mapping[str, str] | None = None,
         ignored: Collection[str] = (),
+        nulls: Collection[str] = (),
+        needed: Collection[str] = (),
     ) -> None:
         csv.field_size_limit(LONGEST)
-        self._delimiter = _told_delimiter(lines) or delimiter
-        header = next((record for record in self._records(lines) if record.cells != []), None)
-        if header is None:
-            raise OperatorError("the file is empty: CSV begins with a header")
-        if header.cells is None or header.error is not None:
-            raise OperatorError(f"the header cannot be read: {header.error}")
-        self.columns = _columns(header.cells, kinds or {}, ignored)
+        kinds = kinds or {}
+        self._delimiter = told_delimiter(lines) or delimiter
+        cells, self.header = self._read_header(lines, needed)
+        check_needed(cells, needed, kinds, ignored, self._delimiter)
+        self.columns = columns_of(cells, kinds, ignored)
         self.start = lines.offset
+        self._kept = [
+            (place, each.name, None if each.kind == "text" else each.value)
+            for place, each in enumerate(self.columns)
+            if not each.is_ignored
+        ]
+        self._said = {place for place, cell in enumerate(cells) if cell.endswith(":text")}
+        self._left_out = LeftOut(self._delimiter, nulls)
+        self._place_of_line = cells.index(LINE) if LINE in cells else None
+        self._first_cell = re.compile(rf'"?([0-9]+)"?{re.escape(self._delimiter)}')
+        self._looks: Looks | None = None
+
+    def watch(self, tell: Callable[[str], None]) -> None:
+        """Tell once, after the first rows, of columns that look typed and are read as text."""
+        texts = [(place, name) for place, name, value in self._kept if value is None and place not in self._said]
+        self._looks = Looks(texts, tell)
 
     def rows(self, lines: Lines) -> Iterator[Row]:
-        """Records, which may go over several lines, but for empty lines."""
-        for record in self._records(lines):
-            if record.cells == []:
+        """Records, which may go over several lines, but for those that are empty or have nothing but separators."""
+        return rows_of(self, lines)
+
+    def records(self, lines: Lines) -> Iterator[Row]:
+        """The same, and what is no row."""
+        while (record := self._record(lines)) is not None:
+            number, taken, cells, error = record
+            if cells is not None and not any(cells) and _text(taken).strip(self._delimiter + "\r\n") == "":
+                yield Row(number, lines.offset, taken, None)
                 continue
-            command, error = None, record.error
-            if record.cells is not None and error is None:
+            command = None
+            if cells is not None and error is None:
                 try:
-                    command = self._command(record.cells)
+                    command = {"operation": "create", "item": self._item(cells, taken)}
                 except ValueError as problem:
                     error = str(problem)
-            yield Row(record.line, lines.offset, record.lines, command, error)
+                if self._looks is not None and self._looks.see(cells):
+                    self._looks = None
+            original = None if self._place_of_line is None else self._original(cells, taken)
+            yield Row(number, lines.offset, taken, command, error, original)
+        if self._looks is not None:
+            self._looks.tell()
+            self._looks = None
 
-    def _command(self, cells: list[str]) -> dict[str, Any]:
+    def _item(self, cells: list[str], taken: tuple[Line, ...]) -> dict[str, Any]:
         if len(cells) != len(self.columns):
             raise ValueError(f"{len(cells)} cells, where the header has {len(self.columns)}")
-        pairs = zip(self.columns, cells, strict=True)
-        item = {column.name: column.value(cell) for column, cell in pairs if cell != "" and not column.is_ignored}
-        return {"operation": "create", "item": item}
+        item: dict[str, Any] = {}
+        left_out: set[int] | None = None
+        errors: list[str] = []
+        if self._left_out.is_suspect(cells, taken):
+            left_out = self._left_out.places(cells, _text(taken))
+        for place, name, value in self._kept:
+            cell = cells[place]
+            if value is None:
+                if cell != "" if left_out is None else place not in left_out:
+                    item[name] = cell
+            elif cell != "" and (left_out is None or place not in left_out):
+                try:
+                    item[name] = value(cell)
+                except ValueError as error:
+                    errors.append(str(error))
+        if errors:
+            raise ValueError("; ".join(errors))
+        return item
+
+    def _original(self, cells: list[str] | None, taken: tuple[Line, ...]) -> int | None:
+        place = self._place_of_line
+        if cells is not None and place is not None and place < len(cells):
+            return original_line(cells[place])
+        found = self._first_cell.match(_text(taken)) if place == 0 else None
+        return original_line(found[1]) if found else None
 
     def failed(self, row: Row, error: str) -> str:
         """The row as it stands, behind two more cells; without the cells of columns that are left out."""
-        told = self._joined([str(row.line), error])
         rest = row.text
         if any(column.is_ignored for column in self.columns):
             cells = self._cells(rest)
@@ -105,7 +124,9 @@ class CsvRows:
             else:  # too few or too many: those that the header has, by their places
                 left_out = {place for place, column in enumerate(self.columns) if column.is_ignored}
                 rest = self._joined([cell for place, cell in enumerate(cells) if place not in left_out])
-        return f"{told}{self._delimiter}{rest}"
+        # The error is quoted always: tools that guess the separator would take the blanks in it for one.
+        told = error.replace('"', '""')
+        return f'{row.told}{self._delimiter}"{told}"{self._delimiter}{rest}'
 
     def _without_first_columns(self, text: str) -> str:
         """What is no CSV, as it stands but for those cells in front: in a file of failures, the earlier error."""
@@ -135,9 +156,22 @@ class CsvRows:
         csv.writer(out, delimiter=self._delimiter).writerow(cells)
         return out.getvalue().removesuffix("\r\n")
 
-    def _records(self, lines: Lines) -> Iterator[_Record]:
+    def _read_header(self, lines: Lines, needed: Collection[str]) -> tuple[list[str], tuple[Line, ...]]:
+        first = lines.peek()
+        if first is not None:
+            check_encoding(first.content)
+        taken: list[Line] = []
         while (record := self._record(lines)) is not None:
-            yield record
+            taken += record.lines
+            if record.cells == []:
+                continue
+            if record.cells is None or record.error is not None:
+                if record.error != NOT_UTF_8 and has_cr_alone(record.lines[0].content):
+                    raise OperatorError(CR_ALONE)
+                other = likely_separator(_text(record.lines), needed, self._delimiter)
+                raise OperatorError(f"the header cannot be read: {record.error}{other}")
+            return record.cells, tuple(taken)
+        raise OperatorError("the file is empty: CSV begins with a header")
 
     def _record(self, lines: Lines) -> _Record | None:
         taken: list[Line] = []
@@ -149,14 +183,14 @@ class CsvRows:
             while (line := lines.take()) is not None:
                 taken.append(line)
                 size += line.size
-                if line.is_cut or size > LONGEST:
+                if size > LONGEST:
                     raise _TooLong
-                raw = line.raw.removeprefix(codecs.BOM_UTF8) if lines.number == 1 else line.raw
+                content = line.content if line.is_first else line.raw
                 try:
-                    yield raw.decode("utf-8")
+                    yield content.decode("utf-8")
                 except UnicodeDecodeError:
                     is_utf_8 = False
-                    yield raw.decode("utf-8", "surrogateescape")
+                    yield content.decode("utf-8", "surrogateescape")
 
         try:
             cells = next(csv.reader(feed(), delimiter=self._delimiter, strict=True))
@@ -165,7 +199,7 @@ class CsvRows:
         except (csv.Error, _TooLong) as error:
             # A quotation mark that is not closed takes the following lines with it: they are read by themselves.
             lines.give_back(taken[1:])
-            why = TOO_LONG if isinstance(error, _TooLong) else f"not CSV: {error}"
+            why = TOO_LONG if isinstance(error, _TooLong) else why_not_csv(error)
             return _Record(lines.number, (taken[0],), None, why)
         number = lines.number - len(taken) + 1
         return _Record(number, tuple(taken), cells, None if is_utf_8 else NOT_UTF_8)
@@ -175,44 +209,12 @@ class _TooLong(Exception):
     pass
 
 
-@dataclass(frozen=True, slots=True)
-class _Record:
+class _Record(NamedTuple):
     line: int
     lines: tuple[Line, ...]
     cells: list[str] | None
     error: str | None
 
 
-def header_cell(name: str, kind: str) -> str:
-    """What a header says of a column; text says so only where the bare name means something else."""
-    looks_typed = name.rpartition(":")[2] in KINDS and ":" in name
-    return name if kind == "text" and not looks_typed and name not in {"", *OURS} else f"{name}:{kind}"
-
-
-def _told_delimiter(lines: Lines) -> str | None:
-    """A file of failures tells it between its first two columns."""
-    line = lines.take()
-    if line is None:
-        return None
-    lines.give_back([line])
-    match = _TOLD_HEADER.match(line.raw.removeprefix(codecs.BOM_UTF8).decode("utf-8", "replace"))
-    return match[1] if match else None
-
-
-def _columns(header: list[str], kinds: Mapping[str, str], ignored: Collection[str]) -> list[Column]:
-    columns = []
-    for cell in header:
-        name, colon, kind = cell.rpartition(":")
-        if not colon or kind not in KINDS:
-            name, kind = cell, "text"
-        columns.append(Column(name, kinds.get(name, kind), cell in OURS or name in ignored))
-    if "" in header:  # a field without a name has its type: `:text`
-        raise OperatorError("a column of the header has no name")
-    names = Counter(column.name for column, cell in zip(columns, header, strict=True) if cell not in OURS)
-    for name, n in names.items():
-        if n > 1:
-            raise OperatorError(f"the header has the column {name!r} twice")
-    for name in (*kinds, *ignored):
-        if name not in names:
-            raise OperatorError(f"the header has no column {name!r}")
-    return columns
+def _text(taken: tuple[Line, ...]) -> str:
+    return b"".join(line.content for line in taken).decode("utf-8", "surrogateescape")

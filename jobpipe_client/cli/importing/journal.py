@@ -27,7 +27,7 @@ from typing import Any, BinaryIO, NamedTuple
 from jobpipe_client.cli.exits import OperatorError
 
 KEYS_LAST = timedelta(days=28)  # the service forgets an Idempotency-Key some days later
-_VERSION = 1
+_VERSION = 2  # 1 had digests of the file as it was after the reading, and other rules for empty cells
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +127,10 @@ class Journal:
         found = next(self._entries(), None)
         if found is None:
             return None
-        if found.get("jobpipe-import") != _VERSION:
+        version = found.get("jobpipe-import")
+        if version != _VERSION:
+            if isinstance(version, int):
+                raise OperatorError(f"{self.path} is of another release of jobpipe; --restart sends all rows again")
             raise self._damaged()
         return found
 

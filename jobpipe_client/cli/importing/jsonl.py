@@ -3,43 +3,70 @@
 from __future__ import annotations
 
 import codecs
+import json
 from collections.abc import Collection, Iterator
 from typing import Any
 
 from jobpipe_client import json_text
-from jobpipe_client.cli.importing.lines import Lines
-from jobpipe_client.cli.importing.rows import ERROR, LINE, NOT_UTF_8, OURS, TOO_LONG, Row
+from jobpipe_client.cli.encodings import CR_ALONE, check_encoding, has_cr_alone
+from jobpipe_client.cli.exits import OperatorError
+from jobpipe_client.cli.importing.lines import Line, Lines
+from jobpipe_client.cli.importing.rows import ERROR, LINE, NOT_UTF_8, OURS, TOO_LONG, Row, original_line, rows_of
+
+_OURS = frozenset(OURS)
 
 
 class JsonLines:
-    """Empty lines, and objects with nothing but what tells of a failure, are no rows."""
+    """Empty lines are no rows. An object with nothing but what tells of a failure belongs to the line below it."""
 
     start = 0
+    header: tuple[Line, ...] = ()
 
-    def __init__(self, *, commands: bool, ignored: Collection[str] = ()) -> None:
+    def __init__(self, lines: Lines, *, commands: bool, ignored: Collection[str] = ()) -> None:
         self._commands = commands
         self._left_out = frozenset([*OURS, *ignored])
+        _check_first(lines)
 
     def rows(self, lines: Lines) -> Iterator[Row]:
         """One for each line that says something."""
+        return rows_of(self, lines)
+
+    def records(self, lines: Lines) -> Iterator[Row]:
+        """The same, and what is no row."""
+        told: list[Line] = []  # an object that tells of the next line
+        original: int | None = None
         while (line := lines.take()) is not None:
-            if not line.raw.strip():
+            taken = (*told, line)
+            number = lines.number - len(told)
+            content = line.content
+            if not content.strip():
+                yield Row(number, lines.offset, taken, None)
+                told, original = [], None
                 continue
             command, error = None, TOO_LONG if line.is_cut else None
             if error is None:
                 try:
-                    document = _parse(line.raw)
+                    document = _parse(content)
                 except ValueError as problem:
                     error = str(problem)
                 else:
-                    fields = {name: value for name, value in document.items() if name not in OURS}
-                    if document and not fields:
+                    if LINE in document:
+                        original = original_line(document[LINE])
+                    if document and document.keys() <= _OURS:
+                        if told:
+                            yield Row(number, lines.offset - line.size, tuple(told), None)
+                        told = [line]
                         continue
-                    command = self._command(fields)
-            yield Row(lines.number, lines.offset, (line,), command, error)
+                    command = self._command(document)
+            yield Row(number, lines.offset, taken, command, error, original)
+            told, original = [], None
+        if told:
+            yield Row(lines.number, lines.offset, tuple(told), None)
 
-    def _command(self, fields: dict[str, Any]) -> dict[str, Any]:
-        kept = {name: value for name, value in fields.items() if name not in self._left_out}
+    def _command(self, document: dict[str, Any]) -> dict[str, Any]:
+        kept = document
+        if not self._left_out.isdisjoint(document):
+            kept = {name: value for name, value in document.items() if name not in self._left_out}
         return kept if self._commands else {"operation": "create", "item": kept}
 
     def failed(self, row: Row, error: str) -> str:
@@ -47,28 +74,51 @@ class JsonLines:
 
         What is none stays as it is, below a line that tells the error.
         """
-        told = {LINE: row.line, ERROR: error}
+        told = {LINE: row.told, ERROR: error}
+        line = row.lines[-1]
         if row.command is None:
-            return f"{_text(told)}\n{row.text.removeprefix(_BOM)}"
-        fields = _parse(row.lines[0].raw)
+            return f"{_text(told)}\n" + line.content.decode("utf-8", "surrogateescape").rstrip("\r\n")
+        fields = _parse(line.content)
         return _text(told | {name: value for name, value in fields.items() if name not in self._left_out})
 
     def failed_header(self) -> None:
         """There is none."""
 
 
-_BOM = codecs.BOM_UTF8.decode()
+def not_json(error: ValueError, place: str = "column") -> str:
+    """What is wrong with a text that is no JSON, where, and the text around that place."""
+    if not isinstance(error, json.JSONDecodeError):
+        return f"not JSON: {error}"
+    around = error.doc[max(0, error.pos - 12) : error.pos + 20].strip()
+    what = error.msg[0].lower() + error.msg[1:]
+    if error.doc.startswith(codecs.BOM_UTF8.decode()):
+        what = "a byte order mark stands at the beginning of a file only"
+    return f"not JSON at {place} {error.pos + 1}: {what}, in {around!r}"
 
 
-def _parse(raw: bytes) -> dict[str, Any]:
+def _check_first(lines: Lines) -> None:
+    """OperatorError if what comes first shows that no line can be read."""
+    line = lines.peek()
+    if line is None:
+        return
+    check_encoding(line.content)
+    if has_cr_alone(line.content):
+        try:
+            json_text.decode(line.content.lstrip().partition(b"\r")[0])
+        except ValueError:  # a carriage return is white space of JSON, too
+            return
+        raise OperatorError(CR_ALONE)
+
+
+def _parse(content: bytes) -> dict[str, Any]:
     try:
-        text = raw.removeprefix(codecs.BOM_UTF8).decode("utf-8")
+        text = content.decode("utf-8")
     except UnicodeDecodeError:
         raise ValueError(NOT_UTF_8) from None
     try:
-        document = json_text.decode_strictly(text.strip())
+        document = json_text.decode_strictly(text.rstrip("\r\n"))
     except ValueError as error:
-        raise ValueError(f"not JSON: {error}") from None
+        raise ValueError(not_json(error)) from None
     if not isinstance(document, dict):
         raise ValueError("not a JSON object")  # noqa: TRY004
     return document

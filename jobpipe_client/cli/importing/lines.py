@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import codecs
+import hashlib
 from collections import deque
-from collections.abc import Callable, Sequence
-from typing import BinaryIO, NamedTuple
+from collections.abc import Callable, Iterable, Sequence
+from typing import BinaryIO, NamedTuple, Protocol
 
 LONGEST = 2 * 1024 * 1024
 """Bytes of a line that are kept: twice what an item may have. Of a longer one the rest is passed over."""
@@ -15,10 +17,32 @@ class Line(NamedTuple):
 
     raw: bytes
     size: int  # in the file; more than `raw` has if the line is too long
+    rest: bytes = b""  # the digest of what was passed over
+    is_first: bool = False  # of the file
 
     @property
     def is_cut(self) -> bool:
         return self.size > len(self.raw)
+
+    @property
+    def content(self) -> bytes:
+        """What the line says: a byte order mark at the beginning of a file is none of it, anywhere else it is."""
+        return self.raw.removeprefix(codecs.BOM_UTF8) if self.is_first else self.raw
+
+
+class Digest(Protocol):
+    """A hash of hashlib."""
+
+    def update(self, data: bytes, /) -> None: ...
+    def hexdigest(self) -> str: ...
+
+
+def add_lines(digest: Digest, lines: Iterable[Line]) -> None:
+    """Lines as they were read; of one that is too long, the digest of what was passed over."""
+    for line in lines:
+        digest.update(line.raw)
+        if line.rest:
+            digest.update(line.rest)
 
 
 class Lines:
@@ -30,6 +54,7 @@ class Lines:
         self._file = file
         self._end = end
         self._again: deque[Line] = deque()
+        self._is_first = offset == 0
         self.check: Callable[[], None] = _go_on
         """Called before each line, and while a long one is read: what it raises ends the reading."""
 
@@ -48,15 +73,27 @@ class Lines:
         self.offset -= sum(line.size for line in lines)
         self.number -= len(lines)
 
+    def peek(self) -> Line | None:
+        """The next line, which stays the next one."""
+        line = self.take()
+        if line is not None:
+            self.give_back([line])
+        return line
+
     def _read(self) -> Line | None:
         raw = self._file.readline(self._at_most(LONGEST, 0))
+        if raw.endswith(b"\n") and not self._is_first:
+            return Line(raw, len(raw))
+        is_first, self._is_first = self._is_first, False
         size = len(raw)
         last = raw
+        rest = hashlib.sha256()
         while last and not last.endswith(b"\n"):
             self.check()
             last = self._file.readline(self._at_most(LONGEST, size))
+            rest.update(last)
             size += len(last)
-        return Line(raw, size) if raw else None
+        return Line(raw, size, rest.digest() if size > len(raw) else b"", is_first) if raw else None
 
     def _at_most(self, wanted: int, taken: int) -> int:
         return wanted if self._end is None else max(0, min(wanted, self._end - self.offset - taken))

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from jobpipe_client.cli.importing.lines import Line, Lines
 
@@ -15,32 +14,53 @@ NOT_UTF_8 = "not UTF-8"
 TOO_LONG = "longer than 2 MiB"
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One row of the file: a command, or why it is none."""
+class Row(NamedTuple):
+    """One row of the file: a command, or why it is none. What is neither is no row, such as an empty line."""
 
     line: int  # where it begins, from 1
     end: int  # the offset of what comes after it
     lines: tuple[Line, ...]
     command: Mapping[str, Any] | None
     error: str | None = None
+    original: int | None = None  # in a file of failures: the line of the file that was imported first
+
+    @property
+    def is_row(self) -> bool:
+        return self.command is not None or self.error is not None
+
+    @property
+    def told(self) -> int:
+        """The line by which people find it."""
+        return self.line if self.original is None else self.original
 
     @property
     def text(self) -> str:
         """As it stands in the file, without its end; bytes that are not UTF-8 as lone surrogates."""
-        return b"".join(line.raw for line in self.lines).decode("utf-8", "surrogateescape").rstrip("\r\n")
+        return b"".join(line.content for line in self.lines).decode("utf-8", "surrogateescape").rstrip("\r\n")
 
 
 class Format(Protocol):
     """A format of files to import."""
 
     start: int  # the offset of what comes after the header
+    header: tuple[Line, ...]  # the lines before it
 
-    def rows(self, lines: Lines) -> Iterator[Row]:
-        """Row by row. What cannot be read is a row with an error, and the rest goes on."""
+    def records(self, lines: Lines) -> Iterator[Row]:
+        """Row by row, and what is none. What cannot be read is a row with an error, and the rest goes on."""
 
     def failed(self, row: Row, error: str) -> str:
         """The row in a file of failures, with its line and the error, without the end of a line."""
 
     def failed_header(self) -> str | None:
         """What a file of failures begins with."""
+
+
+def rows_of(form: Format, lines: Lines) -> Iterator[Row]:
+    """The rows alone."""
+    return (each for each in form.records(lines) if each.is_row)
+
+
+def original_line(told: object) -> int | None:
+    """What a file of failures tells as the line; None if somebody made something else of it."""
+    text = str(told).strip()
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 16 else None  # noqa: PLR2004

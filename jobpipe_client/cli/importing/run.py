@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import codecs
-import hashlib
 import os
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO
 
 from jobpipe_client.cli.atomic_file import atomic_file
 from jobpipe_client.cli.exits import OperatorError, interrupts_told
@@ -18,41 +16,14 @@ from jobpipe_client.cli.importing.journal import Failure, Journal, Progress, Sen
 from jobpipe_client.cli.importing.lines import Lines
 from jobpipe_client.cli.importing.rows import LINE, Format
 from jobpipe_client.cli.importing.sender import Asked, Ended, Sender
+from jobpipe_client.cli.importing.source import Source
+from jobpipe_client.cli.pipes import is_pipe
 from jobpipe_client.client import Client
 from jobpipe_client.exceptions import NotFound, ProblemError
 from jobpipe_client.transport import LONGEST_RETRY_AFTER
 
-_CHUNK = 1024 * 1024
 _SHORT, _LONG = 4.0, 12.0  # seconds of a batch
 _FEWEST = 4
-
-
-@dataclass(frozen=True)
-class Source:
-    """The file, or a pipe, of which nothing is read twice."""
-
-    file: BinaryIO
-    path: Path | None  # None for a pipe
-    size: int | None  # when the import began
-
-    def fingerprint(self, start: int, end: int) -> str:
-        """Of a range; of a pipe's nothing."""
-        if self.path is None:
-            return ""
-        digest = hashlib.sha256()
-        while start < end:
-            chunk = os.pread(self.file.fileno(), min(_CHUNK, end - start), start)
-            if not chunk:
-                return "too short"
-            digest.update(chunk)
-            start += len(chunk)
-        return digest.hexdigest()
-
-    def lines(self, offset: int, line: int, end: int | None) -> Lines:
-        """From an offset on; of a pipe always the following ones."""
-        if self.path is not None:
-            self.file.seek(offset)
-        return Lines(self.file, offset=offset, number=line, end=end)
 
 
 def resumed(journal: Journal, source: Source, about: dict[str, object]) -> Progress | None:
@@ -68,16 +39,19 @@ def resumed(journal: Journal, source: Source, about: dict[str, object]) -> Progr
                 f"the import was begun with {name} {header.get(name)!r}, not {value!r}; "
                 "--restart sends all rows again"
             )
-    changed = OperatorError(f"{source.path} has changed since its import began; --restart sends all rows again")
     if header.get("size") != source.size:
-        raise changed
+        raise _changed(source)
     progress = Progress()
     for found in journal.resume(header):
         if isinstance(found, Progress):
             progress = found
         elif found.sha256 != source.fingerprint(_compared_from(found), found.end):
-            raise changed
+            raise _changed(source)
     return progress
+
+
+def _changed(source: Source) -> OperatorError:
+    return OperatorError(f"{source.path} has changed since its import began; --restart sends all rows again")
 
 
 def check_known(client: Client, progress: Progress) -> None:
@@ -179,6 +153,7 @@ class Import:
                     window.put(len(batch.rows))
                 while window.batches:
                     settle()
+                self._check_source()
         finally:
             sender.stop()
 
@@ -196,7 +171,10 @@ class Import:
             start, line = (self.form.start, self.first.number) if sent.number == 0 else (sent.start, sent.line)
             again = self.source.lines(start, line, sent.end)
             again.check = check
-            yield whole(self.form, again, sent.number)
+            batch = whole(self.form, again, sent.number)
+            if batch.sha256 != sent.sha256:
+                raise _changed(self.source)
+            yield batch
         lines = self.first
         if self.progress.offset is not None:
             lines = self.source.lines(self.progress.offset, self.progress.line, self.source.size)
@@ -204,17 +182,22 @@ class Import:
             lines = self.source.lines(self.form.start, self.first.number, self.source.size)
         lines.check = check
         for batch in cut(self.form, lines, number=self.progress.number, most_rows=self.batch_size):
-            start = 0 if batch.number == 0 else batch.start
-            fingerprint = self.source.fingerprint(start, batch.end)
-            sent = Sent(batch.number, batch.start, batch.end, batch.line, fingerprint)
-            last = batch.rows[-1]
-            self.journal.sent(self.progress, sent, last.line + len(last.lines) - 1)
+            self._check_source()
+            sent = Sent(batch.number, batch.start, batch.end, batch.line, batch.sha256)
+            self.journal.sent(self.progress, sent, batch.last)
             yield batch
+
+    def _check_source(self) -> None:
+        if self.source.has_changed():
+            raise OperatorError(
+                f"{self.source.path} was changed while it was imported; {self.progress.rows:,} rows had ended. If "
+                "what was sent stands in it as it was, the same command goes on; --restart sends all rows again"
+            )
 
 
 def check_folder(failures: Path) -> None:
     """OperatorError if the file of failures could not be written: better known before anything is sent."""
-    if failures.exists() and not failures.is_file():  # a device or a pipe
+    if is_pipe(failures):
         return
     folder = failures.parent
     if not folder.is_dir():
@@ -241,7 +224,7 @@ def write_failures(path: Path, form: Format, failures: Iterator[Failure], source
 
 def _forget(path: Path, source: Path | None) -> None:
     """Removes a file of failures, unless it is what was imported."""
-    if not path.is_file() or (source is not None and path.samefile(source)):
+    if not path.is_file() or is_pipe(path) or (source is not None and path.samefile(source)):
         return
     with path.open("rb") as file:
         begin = file.read(64).removeprefix(codecs.BOM_UTF8)

@@ -1,0 +1,61 @@
+"""Cells as they stand in a CSV: what Python's reader does not tell of them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+
+from jobpipe_client.cli.importing.lines import Line
+
+_WORDS = (
+    ("unexpected end of data", "a quotation mark is not closed"),
+    ("expected after", "a quotation mark is closed, and the cell goes on"),
+    ("new-line character", "a carriage return stands outside of quotation marks"),
+)
+
+
+def why_not_csv(error: Exception) -> str:
+    """What Python's reader says, in words for people who do not program it."""
+    said = str(error)
+    return "not CSV: " + next((ours for theirs, ours in _WORDS if theirs in said), said)
+
+
+class LeftOut:
+    r"""Which cells of a row leave their field out: empty ones, and those that `nulls` name, as they stand.
+
+    `""` in quotation marks is the empty text and not empty; an unquoted `\N` is not a quoted one. Python's reader
+    tells neither from the other before 3.12, so the rows that have such a cell are looked at again.
+    """
+
+    def __init__(self, delimiter: str, nulls: Collection[str]) -> None:
+        self._nulls = frozenset(nulls)
+        self._suspects = frozenset(map(_content, nulls))
+        separator = re.escape(delimiter)
+        self._cell = re.compile(rf'("[^"]*(?:""[^"]*)*"|[^{separator}\r\n]*)(?:{separator}|[\r\n]*\Z)')
+
+    def is_suspect(self, cells: list[str], lines: tuple[Line, ...]) -> bool:
+        """Whether `places` has to be asked: the empty cells of the others are those that are left out."""
+        if "" in cells and any(b'""' in line.raw for line in lines):
+            return True
+        return not self._suspects.isdisjoint(cells)
+
+    def places(self, cells: list[str], text: str) -> set[int]:
+        """Of the cells that leave their field out."""
+        raw = self._raw_cells(text, len(cells))
+        return {place for place, each in enumerate(raw or cells) if each == "" or each in self._nulls}
+
+    def _raw_cells(self, text: str, count: int) -> list[str] | None:
+        found = []
+        at = 0
+        for _ in range(count):
+            match = self._cell.match(text, at)
+            if match is None:
+                return None
+            found.append(match[1])
+            at = match.end()
+        return found if at == len(text) else None
+
+
+def _content(raw: str) -> str:
+    is_quoted = len(raw) > 1 and raw.startswith('"') and raw.endswith('"')
+    return raw[1:-1].replace('""', '"') if is_quoted else raw

@@ -1,0 +1,27 @@
+"""What is read or written once, by whatever name."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+_DESCRIPTORS = re.compile(r"/dev|/dev/fd|/proc/[^/]+(/task/[^/]+)?/fd")
+_MOST_LINKS = 40  # as the kernel
+
+
+def is_pipe(path: Path) -> bool:
+    """Whether this is a pipe, a device, or an open descriptor such as /dev/stdin, whatever is behind that."""
+    return path.exists() and (not path.is_file() or names_a_descriptor(path))
+
+
+def names_a_descriptor(path: Path) -> bool:
+    """Whether a link that leads to the file is an open descriptor, such as /dev/stdin or /proc/self/fd/3."""
+    for _ in range(_MOST_LINKS):
+        folder = path.parent.resolve()
+        if _DESCRIPTORS.fullmatch(str(folder)):
+            return True
+        path = folder / path.name
+        if not path.is_symlink():
+            return False
+        path = folder / path.readlink()
+    return False

@@ -1,0 +1,98 @@
+"""`jobpipe import --dry-run` finds what needs no service, and says it as the service would."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from tests.cli.conftest import Jobpipe
+from tests.client.service import Service
+
+
+def read(jobpipe: Jobpipe, service: Service, *arguments: str) -> list[str]:
+    """The lines for people below the counts."""
+    done = jobpipe("import", *arguments, "--dry-run")
+    assert done.exit_code == 3, done.output
+    assert service.seen == []
+    return [line for line in done.stdout.splitlines() if line.startswith("line ")]
+
+
+def lines(*documents: Any) -> None:
+    Path("a.jsonl").write_text("".join(json.dumps(each) + "\n" for each in documents))
+
+
+def item(name: str, **more: Any) -> dict[str, Any]:
+    return {"name": name, "description": "d", **more}
+
+
+def test_items_that_the_service_would_refuse(jobpipe: Jobpipe, service: Service) -> None:
+    lines(
+        item("A"),
+        {"name": "B"},
+        item("x" * 256),
+        item("C", id="7"),
+        item("D", n=10**38 + 1),
+        item("E", t="\0"),
+        item("", description=7),
+        item("F", text="x" * (1024 * 1024)),
+        item("G"),
+    )
+    assert read(jobpipe, service, "a.jsonl") == [
+        "line 2: 400 invalid-request: #/item/description: An item needs a description.",
+        "line 3: 400 invalid-request: #/item/name: The name must have at most 255 characters.",
+        "line 4: 400 invalid-request: #/item/id: The id is assigned by the service and must not be in the body.",
+        (
+            f"line 5: 400 invalid-request: #/item/n: The number {10**38 + 1} cannot be stored exactly: at most 38 "
+            "significant digits, between 1E-130 and 9.9E+125."
+        ),
+        "line 6: 400 invalid-request: #/item/t: Text must not have a NUL character.",
+        (
+            "line 7: 400 invalid-request: #/item/name: The name must not be blank.; "
+            "#/item/description: The description must be a string."
+        ),
+        "line 8: 413 too-large: An item's document must have at most 1048576 bytes.",
+    ]
+
+
+def test_a_document_that_leaves_no_room_for_the_rest_of_the_request(jobpipe: Jobpipe, service: Service) -> None:
+    lines(item("A", t="x" * (1024 * 1024 - len(json.dumps(item("A", t=""), separators=(",", ":"))))))
+    assert read(jobpipe, service, "a.jsonl") == ["line 1: 413 too-large: A body must have at most 1048576 bytes."]
+
+
+def test_rows_with_one_name(jobpipe: Jobpipe, service: Service) -> None:
+    """As the service compares names: composed, and without joiners."""
+    lines(item("é"), item("A"), item("e\u0301"), item("A\ufe0f"), item("a"), {"name": 7, "description": "d"})
+    told = read(jobpipe, service, "a.jsonl")
+    assert told == [
+        "line 3: 409 name-taken: The row of line 1 is named 'e\u0301', too.",
+        "line 4: 409 name-taken: The row of line 2 is named 'A\ufe0f', too.",
+        "line 6: 400 invalid-request: #/item/name: The name must be a string.",
+    ]
+
+
+def test_commands_in_their_raw_form(jobpipe: Jobpipe, service: Service) -> None:
+    lines(
+        {"operation": "create", "item": item("A")},
+        {"operation": "create", "item": item("A")},  # the first may be deleted between
+        {"operation": "update", "item_id": "i", "set": {}},
+        {"operation": "update", "item_id": "i", "set": {"n": 1}, "merge": {}},
+        {"operation": "update", "item_id": "i", "merge": {"name": None}, "if_match": "x"},
+        {"operation": "delete", "item_id": "x" * 129},
+        {"operation": "fly"},
+        {"operation": "read", "item_id": "i", "other": 1},
+    )
+    told = read(jobpipe, service, "a.jsonl", "--commands")
+    assert [line.split(":")[0] for line in told] == [f"line {n}" for n in range(3, 9)]
+    assert told[2] == (
+        'line 5: 400 invalid-request: #/if_match: If-Match must be * or a list of quoted entity tags such as "a1b2"'
+        ", 1024 characters at most.; #/merge/name: An item cannot be without a name."
+    )
+
+
+def test_its_counts_are_by_reason(jobpipe: Jobpipe) -> None:
+    lines(item("A"), item("A"), {"name": "B"})
+    Path("a.jsonl").write_text(Path("a.jsonl").read_text() + "{\n")
+    told = json.loads(jobpipe("import", "a.jsonl", "--dry-run", "--json").stdout)
+    assert told["reasons"] == {"name-taken": 1, "invalid-request": 1, "unreadable": 1}
+    assert (told["succeeded"], told["failed"]) == (1, 3)

@@ -1,0 +1,81 @@
+"""Ctrl-C on a terminal: how to go on, on a line of its own."""
+
+from __future__ import annotations
+
+import os
+import pty
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests import commands
+from tests.cli.test_import_killed import Running, file_of, until_requests
+from tests.client.service import KEY, Service
+
+_CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+
+
+def on_a_terminal(service: Service, *arguments: str) -> str:
+    """What stands on it when Ctrl-C was pressed and the command has ended."""
+    leader, follower = pty.openpty()
+    env = commands.clean_environment(JOBPIPE_URL=service.url, JOBPIPE_API_KEY=KEY, TERM="xterm", COLUMNS="100")
+    process = subprocess.Popen(
+        (sys.executable, "-m", "jobpipe_client.cli", "import", *arguments),
+        cwd=commands.ROOT,
+        env=env,
+        stdin=follower,
+        stdout=follower,
+        stderr=follower,
+        start_new_session=True,
+    )
+    os.close(follower)
+    until_requests(service, 1)
+    time.sleep(0.5)  # until the bar is drawn; one that is not would hide nothing
+    process.send_signal(signal.SIGINT)
+    shown = b""
+    try:
+        while chunk := os.read(leader, 65536):
+            shown += chunk
+    except OSError:  # the end, as Linux tells it
+        pass
+    os.close(leader)
+    assert process.wait(30) == 130
+    return shown.decode()
+
+
+@pytest.mark.parametrize("form", ["jsonl", "csv"])
+def test_it_stands_on_a_line_of_its_own(tmp_path: Path, form: str) -> None:
+    service = Service()
+    service.pause()
+    path = tmp_path / f"rows.{form}"
+    path.write_text(file_of(form, 30, set()))
+    shown = on_a_terminal(service, str(path), "--batch-size", "5")
+    service.stop()
+    assert "rows/s" in shown, "the bar was there"
+    lines = [_CONTROL.sub("", line).strip() for line in re.split(r"[\r\n]+", shown)]
+    assert "jobpipe: Interrupted. Run the same command to continue; 0 rows have ended" in lines
+    assert "Traceback" not in shown
+
+
+def test_what_came_from_a_pipe_cannot_be_continued(tmp_path: Path) -> None:
+    service = Service()
+    service.pause()
+    running = Running(service, "-", "--format", "jsonl", "--batch-size", "5", stdin=subprocess.PIPE)
+    assert running.process.stdin is not None
+    running.process.stdin.write(file_of("jsonl", 30, set()))
+    running.process.stdin.flush()
+    until_requests(service, 1)
+    running.process.send_signal(signal.SIGINT)
+    status, _, complained = running.ended()
+    service.stop()
+    assert status == 130
+    assert complained.splitlines() == [
+        "a pipe is read once: this import cannot be resumed",
+        "jobpipe: Interrupted. 0 rows have ended; what comes from a pipe cannot be continued",
+    ]
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,219 @@
+"""What is imported: a pipe by any name, a file by any name, and one that changes while it is read."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from jobpipe_client.cli.importing.run import Import
+from jobpipe_client.cli.pipes import is_pipe
+from tests import commands
+from tests.cli.conftest import Jobpipe
+from tests.client.service import KEY, Service
+
+ROW = '{{"name": "{}", "description": "d"}}\n'
+
+
+def names(service: Service) -> list[str]:
+    return sorted(each["name"] for each in service.items.values())
+
+
+def rows(*found: str) -> str:
+    return "".join(map(ROW.format, found))
+
+
+def in_a_shell(service: Service, script: str) -> subprocess.CompletedProcess[str]:
+    """With `$IMPORT` for the command, in a process of its own: descriptors are a process's."""
+    env = commands.clean_environment(JOBPIPE_URL=service.url, JOBPIPE_API_KEY=KEY)
+    env |= {"IMPORT": f"{sys.executable} -m jobpipe_client.cli import", "PYTHONPATH": str(commands.ROOT)}
+    return subprocess.run(["bash", "-c", script], env=env, capture_output=True, text=True, timeout=120, check=False)
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        "$IMPORT /dev/stdin --format jsonl < a.jsonl",
+        "$IMPORT /dev/fd/0 --format jsonl < a.jsonl",
+        "$IMPORT /proc/self/fd/0 --format jsonl < a.jsonl",
+        "$IMPORT /dev/fd/7 --format jsonl 7< a.jsonl",
+        "ln -s /dev/stdin link.jsonl; $IMPORT link.jsonl < a.jsonl",
+        "ln -s /dev dev; $IMPORT dev/stdin --format jsonl < a.jsonl",
+        "$IMPORT <(cat a.jsonl) --format jsonl",
+        "cat a.jsonl | $IMPORT - --format jsonl",
+    ],
+)
+def test_a_pipe_by_any_name_is_read_once_without_a_journal(service: Service, tmp_path: Path, script: str) -> None:
+    for name in ("A", "B"):
+        Path("a.jsonl").write_text(rows(name))
+        done = in_a_shell(service, script)
+        assert done.returncode == 0, done.stderr
+        assert "cannot be resumed" in done.stderr
+        for link in ("link.jsonl", "dev"):
+            (tmp_path / link).unlink(missing_ok=True)
+    assert names(service) == ["A", "B"]
+    assert [path.name for path in tmp_path.iterdir()] == ["a.jsonl"]
+    assert not any(path.name.endswith("jobpipe-import") for path in Path("/dev").iterdir())
+
+
+def test_links_to_a_file_are_the_file(jobpipe: Jobpipe, service: Service, tmp_path: Path) -> None:
+    Path("data").mkdir()
+    Path("data/a.jsonl").write_text(rows("A"))
+    Path("soft.jsonl").symlink_to("data/a.jsonl")
+    Path("folder").symlink_to("data")
+    os.link("data/a.jsonl", "data/hard.jsonl")
+    jobpipe.does("import", "soft.jsonl")
+    assert [path.name for path in tmp_path.rglob("*.jobpipe-import")] == ["a.jsonl.jobpipe-import"]
+    for other in ("data/a.jsonl", "soft.jsonl", "folder/a.jsonl", "data/hard.jsonl", str(tmp_path / "soft.jsonl")):
+        done = jobpipe("import", other)
+        assert done.exit_code == 0, done.stderr
+        assert "was imported already" in done.stderr
+    assert len(service.applied) == 1
+    assert len(list(tmp_path.rglob("*.jobpipe-import"))) == 1
+
+
+def test_another_file_in_the_folder_has_notes_of_its_own(jobpipe: Jobpipe, service: Service) -> None:
+    Path("a.jsonl").write_text(rows("A"))
+    Path("b.jsonl").write_text(rows("B"))
+    os.link("b.jsonl", "c.jsonl")
+    for each in ("a.jsonl", "c.jsonl"):
+        jobpipe.does("import", each)
+    assert names(service) == ["A", "B"]
+
+
+# Not /dev/stdout, which a mistake would replace for the whole machine if root runs this.
+@pytest.mark.parametrize("name", ["/dev/fd/1", "/proc/self/fd/1"])
+def test_a_file_behind_a_descriptor_is_written_to_and_not_replaced(
+    service: Service, tmp_path: Path, name: str
+) -> None:
+    """The export, and the file of failures."""
+    Path("a.jsonl").write_text(rows("A") + "{\n")
+    export = "${IMPORT% import} export"
+    script = (
+        f"echo before > out; $IMPORT a.jsonl --failures {name} >> out; cat a.jsonl | sed '$d' > b.jsonl; "
+        f"{export} {name} --format jsonl >> out; $IMPORT b.jsonl --restart --failures {name} >> out"
+    )
+    done = in_a_shell(service, script)
+    assert "Traceback" not in done.stderr
+    out = Path("out").read_text()
+    assert out.startswith('before\n{"jobpipe:line":2,')
+    assert '"name":"A","description":"d"}' in out
+
+
+@pytest.mark.parametrize("name", ["/dev/stdout", "/dev/stderr", "/dev/fd/0", "/dev/null", "link"])
+def test_names_of_descriptors_and_devices(name: str) -> None:
+    Path("link").symlink_to("/dev/stdout")
+    assert is_pipe(Path(name))
+    Path("file").touch()
+    Path("other").symlink_to("file")
+    assert not any(map(is_pipe, (Path("file"), Path("other"), Path("none"), Path("/dev/none"))))
+
+
+def changed_after(monkeypatch: pytest.MonkeyPatch, batches: int, change: Any) -> None:
+    """The file changes when so many of its batches have been cut."""
+    cut = Import._batches
+
+    def changing(self: Import, check: Any) -> Any:
+        for n, batch in enumerate(cut(self, check), start=1):
+            yield batch
+            if n == batches:
+                change()
+
+    monkeypatch.setattr(Import, "_batches", changing)
+
+
+def replace(text: str) -> None:
+    Path("new").write_text(text)
+    Path("new").replace("a.jsonl")
+
+
+TEXT = rows(*(f"A{n}" for n in range(10, 40)))
+BEGIN, END = TEXT[: len(ROW.format("A10")) * 10], TEXT[len(ROW.format("A10")) * 10 :]
+
+
+@pytest.mark.parametrize(
+    ("change", "goes_on"),
+    [
+        (lambda: Path("a.jsonl").write_text(BEGIN + END.replace("A", "B")), True),
+        (lambda: replace(BEGIN + END.replace("A", "B")), True),
+        (lambda: Path("a.jsonl").write_text(TEXT.replace("A1", "B1")), False),
+        (lambda: Path("a.jsonl").write_text(TEXT + rows("A40")), False),
+        (lambda: Path("a.jsonl").write_text(TEXT[:-10]), False),
+        (lambda: os.utime("a.jsonl", (1, 1)), True),
+        (lambda: Path("a.jsonl").unlink(), None),
+    ],
+)
+def test_a_file_that_changes_while_it_is_imported_ends_the_import(
+    jobpipe: Jobpipe, service: Service, monkeypatch: pytest.MonkeyPatch, change: Any, goes_on: bool | None
+) -> None:
+    Path("a.jsonl").write_text(TEXT)
+    with monkeypatch.context() as patch:
+        changed_after(patch, 1, change)
+        said = jobpipe.fails(1, "import", "a.jsonl", "--batch-size", "10", "--concurrency", "1")
+    assert "was changed while it was imported" in said
+    assert set(names(service)) <= {f"A{n}" for n in range(10, 20)}, "nothing of what it had become"
+    if goes_on is None:
+        return
+    again = jobpipe("import", "a.jsonl", "--batch-size", "10", "--concurrency", "1")
+    if goes_on:  # what was sent stands in it as it was
+        assert again.exit_code == 0, again.output
+        assert sorted(each["item"]["name"] for each in service.applied) == sorted(
+            json.loads(line)["name"] for line in Path("a.jsonl").read_text().splitlines()
+        )
+    else:
+        assert "has changed since its import began" in again.stderr
+
+
+def test_a_change_after_the_last_row_was_read_is_noticed(jobpipe: Jobpipe, monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("a.jsonl").write_text(TEXT)
+    changed_after(monkeypatch, 3, lambda: Path("a.jsonl").write_text(TEXT.replace("A39", "A00")))
+    assert "was changed while it was imported" in jobpipe.fails(1, "import", "a.jsonl", "--batch-size", "10")
+    assert '"finished"' not in Path("a.jsonl.jobpipe-import").read_text()
+
+
+def test_the_journal_vouches_for_the_bytes_that_were_read(
+    jobpipe: Jobpipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was read of the file before it was changed was sent, even if nobody sees when it changes."""
+    Path("a.jsonl").write_text(TEXT)
+    changed = TEXT.replace("A15", "B15").replace("A35", "B35")
+    monkeypatch.setattr("jobpipe_client.cli.importing.source.Source.has_changed", lambda _: False)
+    changed_after(monkeypatch, 1, lambda: Path("a.jsonl").write_text(changed))
+    jobpipe.does("import", "a.jsonl", "--batch-size", "10")
+    assert "has changed since its import began" in jobpipe.fails(1, "import", "a.jsonl", "--batch-size", "10")
+    Path("a.jsonl").write_text(TEXT)  # the reader had it in its buffer
+    assert "was imported already" in jobpipe("import", "a.jsonl", "--batch-size", "10").stderr
+
+
+def test_what_is_sent_again_is_what_was_sent(
+    jobpipe: Jobpipe, service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Even if the file changes after it was compared, and before it is read again."""
+    long = TEXT.replace('"d"', f'"{"d" * 5000}"')  # more than a reader has in its buffer
+    Path("a.jsonl").write_text(long)
+    monkeypatch.setattr("jobpipe_client.many._BACKOFF", lambda _: 0)
+    monkeypatch.setattr("jobpipe_client.transport._BACKOFF", lambda _: 0)
+    service.batches.cannot_queue = lambda _: True
+    jobpipe.fails(1, "import", "a.jsonl", "--batch-size", "10", "--concurrency", "1")
+    service.batches.cannot_queue = lambda _: False
+    monkeypatch.setattr(
+        "jobpipe_client.cli.importing.command.check_known",
+        lambda *_: Path("a.jsonl").write_text(long.replace("A15", "B15")),
+    )
+    done = jobpipe("import", "a.jsonl", "--batch-size", "10", "--concurrency", "1")
+    assert done.exit_code == 1
+    assert "has changed since its import began" in done.stderr
+    assert "B15" not in names(service)
+
+
+def test_a_journal_of_another_release_is_told_as_one(jobpipe: Jobpipe) -> None:
+    Path("a.jsonl").write_text(rows("A"))
+    jobpipe.does("import", "a.jsonl")
+    journal = Path("a.jsonl.jobpipe-import")
+    journal.write_text(journal.read_text().replace('"jobpipe-import":2', '"jobpipe-import":1'))
+    assert "is of another release of jobpipe; --restart" in jobpipe.fails(1, "import", "a.jsonl")

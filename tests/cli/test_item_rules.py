@@ -1,0 +1,145 @@
+"""A dry run's rules are the service's: what one refuses the other does, in the same words."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from jobpipe import etags
+from jobpipe import item_rules as service_rules
+from jobpipe import json_text as service_json
+from jobpipe.commands import OPERATIONS, parse_command
+from jobpipe.errors import InvalidRequest
+from jobpipe_client import json_text
+from jobpipe_client.cli.importing import item_rules
+from jobpipe_client.cli.importing.item_rules import violations
+
+characters = st.sampled_from(
+    [
+        "a",
+        "é",
+        "e\u0301",
+        " ",
+        "\u2028",
+        "\u2800",
+        "\u200b",
+        "\u200d",
+        "\ufe0f",
+        "\ufeff",
+        "\U000e0001",
+        "\x1f",
+        "\0",
+    ]
+)
+texts = st.text(max_size=4) | st.lists(characters, max_size=4).map("".join)
+texts |= st.sampled_from(["x" * 255, "x" * 256, "\ud800", "e\u0301" * 200])
+numbers = (
+    st.integers(-(10**40), 10**40)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.sampled_from(
+        [Decimal("1e126"), Decimal("9.9e125"), Decimal("1e-131"), Decimal("0e-999"), Decimal("0.1") ** 39]
+    )
+    | st.sampled_from([10**38 - 1, 10**38, 10**38 + 1, 10**125, 10**126])
+)
+values = st.recursive(
+    st.none() | st.booleans() | numbers | texts,
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(texts, inner, max_size=2),
+    max_leaves=4,
+)
+documents = st.dictionaries(st.sampled_from(["name", "description", "id", "n"]) | texts, values, max_size=4)
+documents |= st.fixed_dictionaries(
+    {"name": texts, "description": texts | values}, optional={"x": values, "id": texts}
+)
+ids = st.sampled_from(["i", "", "x" * 128, "x" * 129, "a\nb", "a\u200bb", 7, None]) | texts
+tags = st.sampled_from([None, "*", '"a"', 'W/"a", "b"', "a", "", 7, '"' + "x" * 1023 + '"'])
+members: dict[str, st.SearchStrategy[Any]] = {
+    "item": documents | values,
+    "item_id": ids,
+    "set": documents | values,
+    "merge": documents | values,
+    "if_match": tags,
+    "other": values,
+}
+commands = st.fixed_dictionaries(
+    {"operation": st.sampled_from([*OPERATIONS, "fly", None])}, optional=members
+) | st.dictionaries(st.sampled_from(list(members)), values, max_size=3)
+
+
+def deep(levels: int) -> Any:
+    value: Any = "x"
+    for _ in range(levels):
+        value = [value]
+    return value
+
+
+@given(commands)
+@example({"operation": "create", "item": {"name": "A", "description": "d", "deep": deep(31)}})
+@example({"operation": "create", "item": {"name": "A", "description": "d", "deep": deep(32)}})
+@example({"operation": "create", "item": {"name": "A", "description": "d", "a/b": ["x", {"~": "\0"}]}})
+def test_they_refuse_the_same_in_the_same_words(command: dict[str, Any]) -> None:
+    found = violations(command)
+    refusal = refusal_of(command)
+    assert bool(found) == (refusal is not None), (found, refusal)
+    if refusal is not None:
+        assert {detail for _, detail in told(refusal)} <= {each.detail for each in found}
+
+
+def told(refusal: InvalidRequest) -> list[tuple[str | None, str]]:
+    """Where something is wrong, and what, as the problem document has it."""
+    errors = refusal.to_problem().get("errors") or [{"detail": refusal.detail}]
+    return [(each.get("pointer"), each["detail"]) for each in errors]
+
+
+def refusal_of(command: dict[str, Any]) -> InvalidRequest | None:
+    """The service's, of the command as it is written."""
+    text = json_text.encode(command)
+    try:
+        parse_command(service_json.decode(text), new_item_id="new")
+    except InvalidRequest as refusal:
+        return refusal
+    return None
+
+
+@given(documents)
+def test_each_of_several_violations_is_told_with_its_place(document: dict[str, Any]) -> None:
+    """The service's own pointers, where it tells some, are among them."""
+    command = {"operation": "create", "item": document}
+    refusal = refusal_of(command)
+    pointers = {pointer for pointer, _ in told(refusal)} if refusal is not None else set()
+    assert pointers - {None} <= {each.pointer for each in violations(command)}
+
+
+def test_all_of_them_are_told() -> None:
+    item = {"name": "", "id": "7", "n": 10**38 + 1, "t": ["\0"]}
+    assert [each.pointer for each in violations({"operation": "create", "item": item})] == [
+        "#/item/description",
+        "#/item/id",
+        "#/item/name",
+        "#/item/t/0",
+        "#/item/n",
+    ]
+
+
+@given(texts)
+def test_they_take_the_same_names_for_one(name: str) -> None:
+    assert item_rules.name_key(name) == service_rules.name_key(name)
+
+
+@pytest.mark.parametrize(
+    "limit", ["MAX_NAME_LENGTH", "MAX_ID_LENGTH", "MAX_DEPTH", "MAX_DOCUMENT_BYTES", "MAX_IF_MATCH_LENGTH"]
+)
+def test_their_limits_are_the_same(limit: str) -> None:
+    owner = service_rules if hasattr(service_rules, limit) else etags
+    assert getattr(item_rules, limit) == getattr(owner, limit)
+
+
+@pytest.mark.parametrize("kind", ["_INVISIBLE", "_JOINERS", "_UNSTORABLE"])
+def test_every_character_is_of_the_same_kind(kind: str) -> None:
+    every = "".join(map(chr, range(0x110000)))
+    found = getattr(item_rules, kind).findall(every)
+    assert found
+    assert found == getattr(service_rules, kind).findall(every)
