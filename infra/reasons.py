@@ -33,7 +33,7 @@ def _keep(reason: str) -> Path | None:
         with contextlib.suppress(OSError):
             path.parent.mkdir(parents=True, exist_ok=True)
             opened = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-            with os.fdopen(opened, "a") as file:
+            with os.fdopen(opened, "a", encoding="utf-8", errors="backslashreplace") as file:
                 os.fchmod(file.fileno(), 0o600)
                 file.write(f"--- {datetime.now(UTC).isoformat(timespec='seconds')}\n{reason}\n")
             _kept[reason] = path

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
 from decimal import Context, Decimal, InvalidOperation
 from json.encoder import encode_basestring
 from typing import Any
@@ -91,11 +90,20 @@ class _Met(Exception):
     """The text has what cannot be stored; where, is for a decoder to find that is slower."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Mark:
-    """Stands where a number is that cannot be stored."""
+class _Mark(str):
+    """Stands where a number is that cannot be stored: its literal."""
 
-    why: str
+    __slots__ = ()
+
+    def why(self) -> str:
+        """In words, for as many as are told."""
+        if self[-1] not in "0123456789":
+            return f"{self} is not a JSON number."
+        shown = self if len(self) <= _MOST_SHOWN else self[: _MOST_SHOWN - 3] + "..."
+        return (
+            f"The number {shown} cannot be stored exactly: at most {MAX_DIGITS} significant digits, "
+            f"between 1E{MIN_EXPONENT} and 9.9E+{MAX_EXPONENT}."
+        )
 
 
 class _Repeating(dict[str, Any]):
@@ -118,7 +126,7 @@ def _unstorable(marked: Any) -> Unstorable:
             here: Path = None if container is top else (path, step)
             if isinstance(member, _Mark):
                 if not found.full:
-                    found.add(member.why, pointer(here))
+                    found.add(member.why(), pointer(here))
                 container[step] = 0
             elif isinstance(member, dict | list):
                 if isinstance(member, _Repeating) and not found.full:
@@ -154,10 +162,6 @@ def _constant(_: str) -> Any:
     raise _Met
 
 
-def _marked_constant(name: str) -> _Mark:
-    return _Mark(f"{name} is not a JSON number.")
-
-
 def _marking(read: Callable[[str], Any]) -> Callable[[str], Any]:
     """Reads a number, or marks its place."""
 
@@ -165,11 +169,7 @@ def _marking(read: Callable[[str], Any]) -> Callable[[str], Any]:
         try:
             return read(literal)
         except _Met:
-            shown = literal if len(literal) <= _MOST_SHOWN else literal[: _MOST_SHOWN - 3] + "..."
-            return _Mark(
-                f"The number {shown} cannot be stored exactly: at most {MAX_DIGITS} significant digits, "
-                f"between 1E{MIN_EXPONENT} and 9.9E+{MAX_EXPONENT}."
-            )
+            return _Mark(literal)
 
     return number
 
@@ -211,7 +211,7 @@ _MARKING_DECODER = json.JSONDecoder(
     object_pairs_hook=_marked_object,
     parse_int=_marking(_integer),
     parse_float=_marking(_fraction),
-    parse_constant=_marked_constant,
+    parse_constant=_Mark,
 )
 _ENCODER, _SORTING_ENCODER = (
     json.JSONEncoder(

@@ -108,7 +108,7 @@ _HEADERS: dict[str, tuple[str, Schema, str | int]] = {
         '<items?limit=20&cursor=eyJhIjoxfQ>; rel="next"',
     ),
     "Unreadable-Items": (
-        "Ids of items that are left out, since they cannot be read; asked for by itself, each is a 500.",
+        "Ids of items that are left out, since they cannot be read; each by itself is a 500 or, if young, a 503.",
         {"type": "string", "pattern": "^[0-9a-f-]{36}(, [0-9a-f-]{36})*$"},
         "6f1d6b0a-3c5e-4f8e-9a57-0c1f3f0b2d11",
     ),

@@ -14,4 +14,7 @@ def check_complete(output: Output, missing: Sequence[str]) -> None:
         output.note(f"item {item_id} cannot be read")
     if missing:
         items = "1 item is" if len(missing) == 1 else f"{len(missing):,} items are"
-        raise OperatorError(f"{items} left out: the documents are lost, and an operator's audit tells more")
+        raise OperatorError(
+            f"{items} left out: the documents are not there, and an operator's audit tells more (of one that was "
+            "written in the last half hour, try again)"
+        )

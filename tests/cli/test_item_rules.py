@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from decimal import Decimal
 from typing import Any
 
@@ -13,7 +14,8 @@ from jobpipe import etags
 from jobpipe import item_rules as service_rules
 from jobpipe import json_text as service_json
 from jobpipe.commands import OPERATIONS, parse_command
-from jobpipe.errors import InvalidRequest
+from jobpipe.errors import InvalidRequest, TooLarge, Unstorable
+from jobpipe.violations import MAX_VIOLATIONS, Violations
 from jobpipe_client import json_text
 from jobpipe_client.cli.importing import item_rules
 from jobpipe_client.cli.importing.item_rules import violations
@@ -79,38 +81,30 @@ def deep(levels: int) -> Any:
 @given(commands)
 @example({"operation": "create", "item": {"name": "A", "description": "d", "deep": deep(31)}})
 @example({"operation": "create", "item": {"name": "A", "description": "d", "deep": deep(32)}})
+@example({"operation": "create", "item": {"name": "A", "description": "d", "deep": [deep(32), "\0"]}})
 @example({"operation": "create", "item": {"name": "A", "description": "d", "a/b": ["x", {"~": "\0"}]}})
-def test_they_refuse_the_same_in_the_same_words(command: dict[str, Any]) -> None:
-    found = violations(command)
-    refusal = refusal_of(command)
-    assert bool(found) == (refusal is not None), (found, refusal)
-    if refusal is not None:
-        assert {detail for _, detail in told(refusal)} <= {each.detail for each in found}
+@example({"operation": "create", "item": {"name": "a\x1f\u200b", "description": "d"}})
+def test_they_refuse_the_same_in_the_same_words_and_places(command: dict[str, Any]) -> None:
+    found = {(each.pointer, each.detail) for each in violations(command)}
+    told = told_by_the_service(command)
+    assert told <= found
+    assert told == found or len(told) == MAX_VIOLATIONS
 
 
-def told(refusal: InvalidRequest) -> list[tuple[str | None, str]]:
-    """Where something is wrong, and what, as the problem document has it."""
-    errors = refusal.to_problem().get("errors") or [{"detail": refusal.detail}]
-    return [(each.get("pointer"), each["detail"]) for each in errors]
-
-
-def refusal_of(command: dict[str, Any]) -> InvalidRequest | None:
-    """The service's, of the command as it is written."""
-    text = json_text.encode(command)
+def told_by_the_service(command: dict[str, Any]) -> set[tuple[str, str]]:
+    """What it says of the command as it is written: its JSON first, then the command, as its API does."""
+    found = Violations()
     try:
-        parse_command(service_json.decode(text), new_item_id="new")
+        value = service_json.decode(json_text.encode(command))
+    except Unstorable as refusal:
+        found.add_all(refusal)
+        value = refusal.value
+    found.of(lambda: parse_command(value, new_item_id="new"))
+    try:
+        found.check()
     except InvalidRequest as refusal:
-        return refusal
-    return None
-
-
-@given(documents)
-def test_each_of_several_violations_is_told_with_its_place(document: dict[str, Any]) -> None:
-    """The service's own pointers, where it tells some, are among them."""
-    command = {"operation": "create", "item": document}
-    refusal = refusal_of(command)
-    pointers = {pointer for pointer, _ in told(refusal)} if refusal is not None else set()
-    assert pointers - {None} <= {each.pointer for each in violations(command)}
+        return {(each.pointer, each.detail) for each in refusal.violations}
+    return set()
 
 
 def test_all_of_them_are_told() -> None:
@@ -122,6 +116,17 @@ def test_all_of_them_are_told() -> None:
         "#/item/t/0",
         "#/item/n",
     ]
+
+
+@pytest.mark.parametrize("more", [-1, 0, 1])
+@pytest.mark.parametrize("character", ["x", "\x7f", "é", '"'])
+def test_they_count_the_bytes_of_a_document_alike(character: str, more: int) -> None:
+    one = item_rules.document_bytes({"n": character}) - item_rules.document_bytes({"n": ""})
+    whole, rest = divmod(service_rules.MAX_DOCUMENT_BYTES + more - item_rules.document_bytes({"n": ""}), one)
+    document = {"n": character * whole + "x" * rest}
+    assert item_rules.document_bytes(document) == service_rules.MAX_DOCUMENT_BYTES + more
+    with pytest.raises(TooLarge) if more > 0 else nullcontext():
+        service_rules.check_size(service_json.encode(document))
 
 
 @given(texts)

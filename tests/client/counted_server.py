@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import ssl
-import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,8 +11,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-_SUBJECT = "/CN=localhost"
-_NAMES = "subjectAltName=DNS:localhost,IP:127.0.0.1"
+import trustme
 
 
 @dataclass
@@ -24,15 +22,6 @@ class CountedServer:
     certificates: Path | None = None
     seen: list[list[str]] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
-
-
-def make_certificate(folder: Path) -> tuple[Path, Path]:
-    """A certificate of localhost, good for a day, and its key."""
-    certificate, key = folder / "certificate.pem", folder / "key.pem"
-    made = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
-    files = ["-keyout", str(key), "-out", str(certificate), "-days", "1", "-subj", _SUBJECT, "-addext", _NAMES]
-    subprocess.run([*made, *files], check=True, capture_output=True)
-    return certificate, key
 
 
 @contextmanager
@@ -67,11 +56,12 @@ def counted_server(tls_folder: Path | None = None) -> Iterator[CountedServer]:
     server.daemon_threads = True
     scheme = "http"
     if tls_folder is not None:
-        certificate, key = make_certificate(tls_folder)
+        authority = trustme.CA()
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(certificate, key)
+        authority.issue_cert("localhost", "127.0.0.1").configure_cert(context)
         server.socket = context.wrap_socket(server.socket, server_side=True)
-        counted.certificates = certificate
+        counted.certificates = tls_folder / "certificates.pem"
+        authority.cert_pem.write_to_path(counted.certificates)
         scheme = "https"
     counted.url = f"{scheme}://127.0.0.1:{server.server_port}"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})

@@ -53,6 +53,12 @@ def test_a_reason_is_one_line_and_commands_no_terminal() -> None:
     assert on_screen("first\n  second\x1b]0;title\x07 \u2028third") == "first second ]0;title third"
 
 
+def test_what_no_file_can_have_is_kept_as_an_escape(kept: Path) -> None:
+    """As of a tool whose output is not UTF-8."""
+    assert str(kept) in on_screen(LONG + "\udcff")
+    assert "the end\\udcff\n" in kept.read_text(encoding="utf-8")
+
+
 def test_where_nothing_can_be_kept_the_reason_is_cut_all_the_same(kept: Path) -> None:
     kept.parent.write_text("no folder")
     assert on_screen(LONG).endswith(f"({len(LONG):,} characters in all)")

@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
 from tests.pipeline import Pipeline
+from tests.stubbed import Stubbed
 
 
 @pytest.fixture
 def pipeline() -> Pipeline:
     return Pipeline()
+
+
+@pytest.fixture
+def stubbed() -> Iterator[Stubbed]:
+    """Adapters on stubbed clients, which have to have asked for all that they were to be answered."""
+    stubbed = Stubbed()
+    yield stubbed
+    for stub in stubbed.stubs.values():
+        stub.deactivate()
+        stub.assert_no_pending_responses()

@@ -5,7 +5,7 @@ botocore's Stubber holds the requests to the service model and to what is expect
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -37,15 +37,6 @@ ITEM = StoredItem("i", "v1", "n", DocumentRef("k", "s3v"), "{}", "t", "t")
 @pytest.fixture(autouse=True)
 def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("jobpipe.aws.time.sleep", lambda _: None)
-
-
-@pytest.fixture
-def stubbed() -> Iterator[Stubbed]:
-    stubbed = Stubbed()
-    yield stubbed
-    for stub in stubbed.stubs.values():
-        stub.deactivate()
-        stub.assert_no_pending_responses()
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ An outage charges nobody, a conflict is tried again, a rule ends the job, and wh
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from io import BytesIO
 from typing import Any
@@ -133,15 +133,6 @@ ANSWERS: dict[str, dict[str, Any]] = {
 @pytest.fixture(autouse=True)
 def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("jobpipe.aws.time.sleep", lambda _: None)
-
-
-@pytest.fixture
-def stubbed() -> Iterator[Stubbed]:
-    stubbed = Stubbed()
-    yield stubbed
-    for stub in stubbed.stubs.values():
-        stub.deactivate()
-        stub.assert_no_pending_responses()
 
 
 def test_the_models_tell_of_no_error_without_a_place() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -21,15 +20,6 @@ NOW = datetime(2026, 11, 22, tzinfo=UTC)
 @pytest.fixture(autouse=True)
 def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("jobpipe.aws.time.sleep", lambda _: None)  # of the module time, so for all that use it
-
-
-@pytest.fixture
-def stubbed() -> Iterator[Stubbed]:
-    stubbed = Stubbed()
-    yield stubbed
-    for stub in stubbed.stubs.values():
-        stub.deactivate()
-        stub.assert_no_pending_responses()
 
 
 ASKED = parse_batch({"commands": [{"operation": "delete", "item_id": "i"}] * 2}, lambda _: None)

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
-
-import pytest
 
 from jobpipe.clock import rfc3339
 from jobpipe.commands import DeleteItem
@@ -18,15 +15,6 @@ from tests.stubbed import Stubbed
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 AT = rfc3339(NOW)
-
-
-@pytest.fixture
-def stubbed() -> Iterator[Stubbed]:
-    stubbed = Stubbed()
-    yield stubbed
-    for stub in stubbed.stubs.values():
-        stub.deactivate()
-        stub.assert_no_pending_responses()
 
 
 def entry(job_id: str) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 from io import BytesIO
 
@@ -19,15 +18,6 @@ from tests.stubbed import Stubbed
 
 DOCUMENTED = timedelta(minutes=15)
 """https://docs.aws.amazon.com/AmazonS3/latest/userguide/manage-versioning-examples.html"""
-
-
-@pytest.fixture
-def stubbed() -> Iterator[Stubbed]:
-    stubbed = Stubbed()
-    yield stubbed
-    for stub in stubbed.stubs.values():
-        stub.deactivate()
-        stub.assert_no_pending_responses()
 
 
 def go_on(monkeypatch: pytest.MonkeyPatch, by: timedelta) -> None:

@@ -40,7 +40,7 @@ function itemRow(text) {
 
 function unreadableRow(id) {
   const link = () => el("a", { href: `#/items/${encodeURIComponent(id)}` }, "(cannot be read)");
-  return { id, cells: [["", link], ["", () => "A fault of the service's: its operator is told."], [id, () => el("code", {}, bdi(id)), "wide"]] };
+  return { id, cells: [["", link], ["", () => "The service does not find its document."], [id, () => el("code", {}, bdi(id)), "wide"]] };
 }
 
 // A second press of a double click comes while the first page is still on its way.

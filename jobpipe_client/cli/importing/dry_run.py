@@ -8,7 +8,7 @@ from contextlib import closing
 from typing import Any
 
 from jobpipe_client import json_text
-from jobpipe_client.cli.importing.item_rules import MAX_DOCUMENT_BYTES, name_key, violations
+from jobpipe_client.cli.importing.item_rules import MAX_DOCUMENT_BYTES, document_bytes, name_key, violations
 from jobpipe_client.cli.importing.journal import Failure, Progress
 from jobpipe_client.cli.importing.lines import Lines
 from jobpipe_client.cli.importing.report import SHOWN
@@ -44,7 +44,7 @@ def _broken(row: Row) -> Failure | None:
         told = "; ".join(map(str, found[:_MOST_TOLD]))
         return Failure(row.told, "invalid-request", f"400 invalid-request: {told}", None)
     for document in _documents(row.command):
-        if len(json_text.encode(document).encode()) > MAX_DOCUMENT_BYTES:
+        if document_bytes(document) > MAX_DOCUMENT_BYTES:
             return _too_large(row, f"An item's document must have at most {MAX_DOCUMENT_BYTES} bytes.")
     if len(json_text.encode(row.command).encode()) + _AROUND > MAX_BODY:
         return _too_large(row, f"A body must have at most {MAX_BODY} bytes.")

@@ -13,6 +13,8 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
+from jobpipe_client import json_text
+
 Command = Mapping[str, Any]
 
 NEEDED = ("name", "description")
@@ -55,6 +57,12 @@ class Violation(NamedTuple):
 def violations(command: Command) -> list[Violation]:
     """All that the service would refuse a command for without looking at what it has stored."""
     return [*_of_command(command), *_of_numbers(command)]
+
+
+def document_bytes(document: object) -> int:
+    """Of a document as the service counts them: a DELETE character is six."""
+    text = json_text.encode(document)
+    return len(text.encode()) + 5 * text.count("\x7f")
 
 
 def name_key(name: str) -> str:
@@ -141,11 +149,13 @@ def _of_name(name: object) -> Iterator[Violation]:
         return
     if len(name) > MAX_NAME_LENGTH or len(name_key(name)) > MAX_NAME_LENGTH:
         yield Violation("#/name", f"The name must have at most {MAX_NAME_LENGTH} characters.")
-    elif all(unicodedata.category(each) in _BLANK or each == _BRAILLE_BLANK for each in name_key(name)):
+        return
+    if all(unicodedata.category(each) in _BLANK or each == _BRAILLE_BLANK for each in name_key(name)):
         yield Violation("#/name", "The name must not be blank.")
-    elif any(unicodedata.category(character) == "Cc" for character in name):
+        return
+    if any(unicodedata.category(character) == "Cc" for character in name):
         yield Violation("#/name", "The name must not have control characters.")
-    elif invisible := _INVISIBLE.search(name):
+    if invisible := _INVISIBLE.search(name):
         yield Violation("#/name", f"The name must not have the invisible character U+{ord(invisible[0]):04X}.")
 
 
@@ -154,8 +164,8 @@ def _of_tree(document: dict[str, Any]) -> Iterator[Violation]:
     while waiting:
         container, depth, pointer = waiting.pop()
         if depth > MAX_DEPTH:
-            yield Violation("#", f"The document must not be nested more than {MAX_DEPTH} levels deep.")
-            return
+            yield Violation(pointer, f"The document must not be nested more than {MAX_DEPTH} levels deep.")
+            continue
         if isinstance(container, dict):
             for name in container:
                 yield from _of_text(name, pointer)
