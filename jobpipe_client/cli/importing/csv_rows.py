@@ -115,15 +115,16 @@ class CsvRows:
         return original_line(found[1]) if found else None
 
     def failed(self, row: Row, error: str) -> str:
-        """The row as it stands, behind two more cells; without the cells of columns that are left out."""
+        """The cells that are imported, as they stand, behind two more. Where `--null` says so they are empty."""
         rest = row.text
-        if any(column.is_ignored for column in self.columns):
-            cells = self._cells(rest)
-            if cells is None:
-                rest = self._without_first_columns(rest)
-            else:  # too few or too many: those that the header has, by their places
-                left_out = {place for place, column in enumerate(self.columns) if column.is_ignored}
-                rest = self._joined([cell for place, cell in enumerate(cells) if place not in left_out])
+        cells = self._cells(rest)
+        if cells is None:
+            rest = self._without_first_columns(rest)
+        else:  # too few or too many: those that the header has, by their places
+            ignored = {place for place, column in enumerate(self.columns) if column.is_ignored}
+            raw = self._left_out.without_nulls(cells, rest)
+            kept = [cell for place, cell in enumerate(raw or cells) if place not in ignored]
+            rest = self._joined(kept) if raw is None else self._delimiter.join(kept)
         # The error is quoted always: tools that guess the separator would take the blanks in it for one.
         told = error.replace('"', '""')
         return f'{row.told}{self._delimiter}"{told}"{self._delimiter}{rest}'
