@@ -50,6 +50,7 @@ class CsvRows:
             if not each.is_ignored
         ]
         self._said = {place for place, cell in enumerate(cells) if cell.endswith(":text")}
+        self._nulls = nulls
         self._left_out = LeftOut(self._delimiter, nulls)
         self._place_of_line = cells.index(LINE) if LINE in cells else None
         self._first_cell = re.compile(rf'"?([0-9]+)"?{re.escape(self._delimiter)}')
@@ -58,7 +59,7 @@ class CsvRows:
     def watch(self, tell: Callable[[str], None]) -> None:
         """Tell once, after the first rows, of columns that look typed and are read as text."""
         texts = [(place, name) for place, name, value in self._kept if value is None and place not in self._said]
-        self._looks = Looks(texts, tell)
+        self._looks = Looks(texts, self._nulls, tell)
 
     def rows(self, lines: Lines) -> Iterator[Row]:
         """Records, which may go over several lines, but for those that are empty or have nothing but separators."""
