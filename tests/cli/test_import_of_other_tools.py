@@ -202,10 +202,9 @@ def test_columns_that_look_typed_and_are_read_as_text_are_told_once(jobpipe: Job
     for options in (("--dry-run",), ("--batch-size", "7")):
         done = jobpipe("import", "a.csv", *options)
         assert done.exit_code == 0
-        assert done.stderr.splitlines() == [
-            "read as text: price, ok, tags. To read them as they look, say "
-            "--number price --boolean ok --json-column tags"
-        ]
+        options_to_say = "--number price --boolean ok --json-column tags"
+        told = f"read as text: price, ok, tags. To read them as they look, say {options_to_say}"
+        assert done.stderr.splitlines() == [told]
     assert service.items
     again = jobpipe("import", "a.csv", "--restart", "--number", "price", "--boolean", "ok", "--batch-size", "7")
     assert again.stderr.splitlines() == ["read as text: tags. To read it as it looks, say --json-column tags"]
