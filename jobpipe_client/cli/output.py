@@ -15,6 +15,7 @@ from jobpipe_client import json_text
 from jobpipe_client.cli import tables
 from jobpipe_client.cli.escaped import cell, escaped, escaped_json
 from jobpipe_client.cli.exits import OK, silence
+from jobpipe_client.cli.pipes import is_output_unread
 from jobpipe_client.models import Job
 
 JOB_COLUMNS = ("job", "status", "operation", "item", "attempts", "updated", "why")
@@ -59,6 +60,12 @@ class Output:
             silence(sys.stdout)
             if self.ends_unread:
                 raise click.exceptions.Exit(OK) from None
+
+    def end_if_unread(self) -> None:
+        """End a command that only shows something, and has nothing to show now, when its reader is gone."""
+        if self.ends_unread and is_output_unread():
+            silence(sys.stdout)
+            raise click.exceptions.Exit(OK)
 
     def table(self, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
         """A table on a terminal; else a line for each row, with tabs between the cells."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import select
+import sys
 from pathlib import Path
 
 _DESCRIPTORS = re.compile(r"/dev|/dev/fd|/proc/[^/]+(/task/[^/]+)?/fd")
@@ -25,3 +27,15 @@ def names_a_descriptor(path: Path) -> bool:
             return False
         path = folder / path.readlink()
     return False
+
+
+def is_output_unread() -> bool:
+    """Whether standard output is a pipe whose reader is gone, which a write would tell too; False where unknown."""
+    if sys.stdout is None or not hasattr(select, "poll"):  # closed, or Windows
+        return False
+    poll = select.poll()
+    try:
+        poll.register(sys.stdout.fileno(), 0)
+    except (OSError, ValueError):  # no descriptor is behind it
+        return False
+    return any(events & (select.POLLERR | select.POLLHUP) for _, events in poll.poll(0))

@@ -42,6 +42,7 @@ def watch(state: State, jobs: tuple[str, ...], interval: float) -> int:
         for _ in pace.every(interval):
             watched.look()
             state.output.jobs(watched.changed())
+            state.output.end_if_unread()
             if watched.ended:
                 break
     else:

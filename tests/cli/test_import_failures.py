@@ -173,3 +173,33 @@ def test_lines_of_json_that_fail_again_keep_it_too(jobpipe: Jobpipe) -> None:
     path.write_text(path.read_text() + '{"name": "C"}\n')  # a row of one's own has the line that it is on
     told = json.loads(jobpipe("import", str(path), "--json").stdout)
     assert [each["line"] for each in told["first_failures"]] == [6, 12, 4]
+
+
+@pytest.mark.parametrize("ignored", [(), ("--ignore", "")])
+def test_missing_values_and_empty_texts_stay_what_they_are(
+    jobpipe: Jobpipe, service: Service, ignored: tuple[str, ...]
+) -> None:
+    """A file of failures takes no --null, and may fail again: what is missing, empty, or a text stays so."""
+    text = (
+        'id:text,name,description,missing,text,empty,quoted,n:number\n1,A,d,NA,"NA","","",x\n2,"B\nb",,\\N,,d,,\n'
+    )
+    Path("a.csv").write_text(text.replace("id:text,", ",", 1) if ignored else text)
+    options = ("--null", "NA", "--null", "\\N", *ignored)
+    assert jobpipe("import", "a.csv", *options).exit_code == 3
+    assert jobpipe("import", "a.failed.csv").exit_code == 3
+    again = Path("a.failed.failed.csv")
+    again.write_text(again.read_text().replace(",x\n", ",1\n").replace('b",,', 'b",e,'))
+    jobpipe.does("import", str(again))
+    assert sorted(fields(service), key=lambda each: str(each["name"])) == [
+        {"name": "A", "description": "d", "text": "NA", "empty": "", "quoted": "", "n": 1},
+        {"name": "B\nb", "description": "e", "empty": "d"},
+    ]
+
+
+def test_what_is_quoted_and_stands_for_none_is_empty_in_it(jobpipe: Jobpipe, service: Service) -> None:
+    Path("a.csv").write_text('"name","description","note","n:number"\n"A","d","","x"\n')
+    assert jobpipe("import", "a.csv", "--null", '""').exit_code == 3
+    failed = Path("a.failed.csv")
+    failed.write_text(failed.read_text().replace('"x"', "1"))
+    jobpipe.does("import", str(failed))
+    assert [each.get("note") for each in service.items.values()] == [None]

@@ -52,7 +52,7 @@ def test_what_was_finished_long_ago_was_imported_already(jobpipe: Jobpipe) -> No
     text = JOURNAL.read_text().replace(header()["began"], "2020-01-01T00:00:00+00:00")
     JOURNAL.write_text(text)
     done = jobpipe("import", "a.jsonl")
-    assert (done.exit_code, done.stdout.splitlines()[0]) == (0, "1 rows: 1 succeeded, 0 failed")
+    assert (done.exit_code, done.stdout.splitlines()[0]) == (0, "1 row: 1 succeeded, 0 failed")
     assert "was imported already" in done.stderr
     finished = text.splitlines()[-1]
     assert "finished" in finished

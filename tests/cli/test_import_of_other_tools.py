@@ -202,12 +202,19 @@ def test_columns_that_look_typed_and_are_read_as_text_are_told_once(jobpipe: Job
     for options in (("--dry-run",), ("--batch-size", "7")):
         done = jobpipe("import", "a.csv", *options)
         assert done.exit_code == 0
-        assert done.stderr.splitlines() == [
-            "these columns are read as text, and --number price --boolean ok --json-column tags would read them so"
-        ]
+        options_to_say = "--number price --boolean ok --json-column tags"
+        told = f"read as text: price, ok, tags. To read them as they look, say {options_to_say}"
+        assert done.stderr.splitlines() == [told]
     assert service.items
     again = jobpipe("import", "a.csv", "--restart", "--number", "price", "--boolean", "ok", "--batch-size", "7")
-    assert again.stderr.splitlines() == ["this column is read as text, and --json-column tags would read it so"]
+    assert again.stderr.splitlines() == ["read as text: tags. To read it as it looks, say --json-column tags"]
+
+
+def test_cells_that_stand_for_none_do_not_hide_how_a_column_looks(jobpipe: Jobpipe) -> None:
+    Path("a.csv").write_text("name,description,price\nA,d,NA\nB,d,1.5\n")
+    done = jobpipe("import", "a.csv", "--dry-run", "--null", "NA")
+    assert done.stderr.splitlines() == ["read as text: price. To read it as it looks, say --number price"]
+    assert jobpipe("import", "a.csv", "--dry-run").stderr == ""
 
 
 cells = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r\n\0"), max_size=6)

@@ -157,6 +157,7 @@ def test_a_file_that_changes_while_it_is_imported_ends_the_import(
         said = jobpipe.fails(1, "import", "a.jsonl", "--batch-size", "10", "--concurrency", "1")
     assert "was changed while it was imported" in said
     assert set(names(service)) <= {f"A{n}" for n in range(10, 20)}, "nothing of what it had become"
+    assert "Put it back as it was, and the same command goes on" in said
     if goes_on is None:
         return
     again = jobpipe("import", "a.jsonl", "--batch-size", "10", "--concurrency", "1")
@@ -167,6 +168,9 @@ def test_a_file_that_changes_while_it_is_imported_ends_the_import(
         )
     else:
         assert "has changed since its import began" in again.stderr
+        Path("a.jsonl").write_text(TEXT)
+        jobpipe.does("import", "a.jsonl", "--batch-size", "10", "--concurrency", "1")
+        assert sorted(names(service)) == [f"A{n}" for n in range(10, 40)]
 
 
 def test_a_change_after_the_last_row_was_read_is_noticed(jobpipe: Jobpipe, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -77,6 +77,24 @@ def test_a_command_that_only_shows_something_ends_well_and_silently(
     assert complained == "" or complained.startswith("no outcomes: ")
 
 
+@pytest.mark.parametrize("form", [(), ("--json",)])
+def test_watch_ends_when_its_reader_is_gone_though_nothing_changes(
+    jobpipe: Jobpipe, service: Service, form: tuple[str, ...]
+) -> None:
+    """`jobpipe watch | head -1`: there is nothing to write by which it would notice."""
+    failed_jobs(jobpipe, 1)
+    env = commands.clean_environment(JOBPIPE_URL=service.url, JOBPIPE_API_KEY=KEY)
+    command = (sys.executable, "-m", "jobpipe_client.cli", "watch", "--interval", "0.2", *form)
+    with subprocess.Popen(command, cwd=commands.ROOT, env=env, stdout=subprocess.PIPE) as running:
+        assert running.stdout is not None
+        running.stdout.readline()
+        running.stdout.close()
+        try:
+            assert running.wait(10) == 0
+        finally:
+            running.kill()
+
+
 def test_a_file_that_cannot_be_written_to_its_end_is_an_error(service: Service, tmp_path: Path) -> None:
     """The reader of a named pipe that is the file itself is not the reader of the output."""
     service.items = {str(n): {"id": str(n), "name": f"N{n}", "description": "d" * 5000} for n in range(200)}
@@ -96,7 +114,7 @@ def test_an_import_goes_on_without_its_complaints(service: Service) -> None:
     status, said = unread(
         service, "import", "-", "--format", "jsonl", "--failures", "/dev/null", stream="stderr", said=ROWS[:-2]
     )
-    assert (status, said.splitlines()[0]) == (0, "1 rows: 1 succeeded, 0 failed")
+    assert (status, said.splitlines()[0]) == (0, "1 row: 1 succeeded, 0 failed")
 
 
 @pytest.mark.parametrize("closed", ["2>&-", ">&-", ">&- 2>&-"])

@@ -44,6 +44,11 @@ class LeftOut:
         raw = self._raw_cells(text, len(cells))
         return {place for place, each in enumerate(raw or cells) if each == "" or each in self._nulls}
 
+    def without_nulls(self, cells: list[str], text: str) -> list[str] | None:
+        """The cells as they stand, but those that `nulls` name, which are empty; None if it cannot be told."""
+        raw = self._raw_cells(text, len(cells))
+        return None if raw is None else ["" if each in self._nulls else each for each in raw]
+
     def _raw_cells(self, text: str, count: int) -> list[str] | None:
         found = []
         at = 0

@@ -50,6 +50,7 @@ class CsvRows:
             if not each.is_ignored
         ]
         self._said = {place for place, cell in enumerate(cells) if cell.endswith(":text")}
+        self._nulls = nulls
         self._left_out = LeftOut(self._delimiter, nulls)
         self._place_of_line = cells.index(LINE) if LINE in cells else None
         self._first_cell = re.compile(rf'"?([0-9]+)"?{re.escape(self._delimiter)}')
@@ -58,7 +59,7 @@ class CsvRows:
     def watch(self, tell: Callable[[str], None]) -> None:
         """Tell once, after the first rows, of columns that look typed and are read as text."""
         texts = [(place, name) for place, name, value in self._kept if value is None and place not in self._said]
-        self._looks = Looks(texts, tell)
+        self._looks = Looks(texts, self._nulls, tell)
 
     def rows(self, lines: Lines) -> Iterator[Row]:
         """Records, which may go over several lines, but for those that are empty or have nothing but separators."""
@@ -115,15 +116,16 @@ class CsvRows:
         return original_line(found[1]) if found else None
 
     def failed(self, row: Row, error: str) -> str:
-        """The row as it stands, behind two more cells; without the cells of columns that are left out."""
+        """The cells that are imported, as they stand, behind two more. Where `--null` says so they are empty."""
         rest = row.text
-        if any(column.is_ignored for column in self.columns):
-            cells = self._cells(rest)
-            if cells is None:
-                rest = self._without_first_columns(rest)
-            else:  # too few or too many: those that the header has, by their places
-                left_out = {place for place, column in enumerate(self.columns) if column.is_ignored}
-                rest = self._joined([cell for place, cell in enumerate(cells) if place not in left_out])
+        cells = self._cells(rest)
+        if cells is None:
+            rest = self._without_first_columns(rest)
+        else:  # too few or too many: those that the header has, by their places
+            ignored = {place for place, column in enumerate(self.columns) if column.is_ignored}
+            raw = self._left_out.without_nulls(cells, rest)
+            kept = [cell for place, cell in enumerate(raw or cells) if place not in ignored]
+            rest = self._joined(kept) if raw is None else self._delimiter.join(kept)
         # The error is quoted always: tools that guess the separator would take the blanks in it for one.
         told = error.replace('"', '""')
         return f'{row.told}{self._delimiter}"{told}"{self._delimiter}{rest}'

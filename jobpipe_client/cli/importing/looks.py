@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from jobpipe_client import json_text
 from jobpipe_client.cli.importing.csv_header import NUMBER
@@ -16,7 +16,10 @@ _ALWAYS_TEXT = frozenset({"name", "description"})
 class Looks:
     """What the first rows have in the columns that are read as text."""
 
-    def __init__(self, texts: Sequence[tuple[int, str]], tell: Callable[[str], None]) -> None:
+    def __init__(
+        self, texts: Sequence[tuple[int, str]], nulls: Collection[str], tell: Callable[[str], None]
+    ) -> None:
+        self._missing = {"", *nulls}
         self._tell = tell
         self._texts = [(place, name) for place, name in texts if name not in _ALWAYS_TEXT]
         self._kinds: dict[str, set[str]] = {name: set() for _, name in self._texts}
@@ -25,7 +28,7 @@ class Looks:
     def see(self, cells: Sequence[str]) -> bool:
         """Whether that was enough of them, and what was found is told."""
         for place, name in self._texts:
-            if place < len(cells) and cells[place] != "":
+            if place < len(cells) and cells[place] not in self._missing:
                 self._kinds[name].add(_look(cells[place]))
         self._rows += 1
         if self._rows == _ROWS:
@@ -37,8 +40,9 @@ class Looks:
         found = [(name, *kinds) for name, kinds in self._kinds.items() if len(kinds) == 1 and "text" not in kinds]
         if found:
             options = " ".join(f"{_OPTIONS[kind]} {_word(name)}" for name, kind in found)
-            are = "this column is" if len(found) == 1 else "these columns are"
-            self._tell(f"{are} read as text, and {options} would read {'it' if len(found) == 1 else 'them'} so")
+            names = ", ".join(name for name, _ in found)
+            looks = "it as it looks" if len(found) == 1 else "them as they look"
+            self._tell(f"read as text: {names}. To read {looks}, say {options}")
 
 
 def _look(cell: str) -> str:

@@ -74,7 +74,8 @@ def told(
         )
         return
     well = "can be read" if dry else "succeeded"
-    output.line(f"{progress.rows:,} rows: {progress.succeeded:,} {well}, {progress.failed:,} failed")
+    rows = "1 row" if progress.rows == 1 else f"{progress.rows:,} rows"
+    output.line(f"{rows}: {progress.succeeded:,} {well}, {progress.failed:,} failed")
     for reason, n in progress.reasons.most_common():
         output.line(f"  {n:,}  {reason}")
     for failure in first:
