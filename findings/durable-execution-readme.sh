@@ -21,7 +21,8 @@ code = "from typing import Any\n" + "\n".join(re.findall(r"```python\n(.*?)```",
 if sys.argv[1] == "mended":
     code = re.sub(r"(@durable_step\ndef \w+\()", r"\1step_context, ", code)
 # What the run came to, told before the example's own assertion.
-code = code.replace("    assert result.status is", "    print(result.status.value, result.error and result.error.message)\n    assert result.status is")
+told = "    print(result.status.value, result.error and result.error.message)\n"
+code = code.replace("    assert result.status is", told + "    assert result.status is")
 names = {}
 exec(code, names)
 try:
@@ -30,7 +31,8 @@ try:
 except AssertionError:
     print("an assertion fails")
 PYTHON
-seen=$(for as in written mended; do echo "$as: $(AWS_DEFAULT_REGION=eu-west-1 venv/bin/python example.py $as 2>>log | tr '\n' ',')"; done)
+export AWS_DEFAULT_REGION=eu-west-1
+seen=$(for as in written mended; do echo "$as: $(venv/bin/python example.py $as 2>>log | tr '\n' ',')"; done)
 echo "$seen"
 [ "$seen" = 'written: FAILED one() takes 2 positional arguments but 3 were given,an assertion fails,
 mended: SUCCEEDED None,the assertions hold,' ] || { tail -5 log >&2; echo 'this has changed' >&2; exit 1; }

