@@ -12,11 +12,12 @@ import pytest
 from tests.commands import ROOT
 
 SCRIPTS = sorted((ROOT / "findings").glob("*.sh"))
+VERSION = r"\d+(?:\.\d+){1,3}"
 
 
 def test_the_page_lists_each_script() -> None:
     listed = re.findall(
-        r"^- \[([\w.-]+)\]\(\1\): .+ \d+\.\d+\.\d+", (ROOT / "findings" / "README.md").read_text(), re.MULTILINE
+        rf"^- \[([\w.-]+)\]\(\1\): .+ {VERSION}", (ROOT / "findings" / "README.md").read_text(), re.MULTILINE
     )
     assert SCRIPTS
     assert listed == [script.name for script in SCRIPTS]
@@ -27,11 +28,11 @@ def test_a_script_says_what_it_tries_and_fails_when_that_changes(script: Path) -
     text = script.read_text()
     head = re.match(r"(?:#.*\n)+", text)
     assert head is not None
-    assert re.search(r"^# .+ \d+\.\d+\.\d+.*: ", head[0], re.MULTILINE), (
+    assert re.search(rf"^# .+ {VERSION}.*: ", head[0], re.MULTILINE), (
         "which tool, in which version, and what it does"
     )
     assert "Seen: " in head[0]
-    (version,) = set(re.findall(r"\d+\.\d+\.\d+", head[0].splitlines()[1]))
+    (version,) = set(re.findall(VERSION, head[0].splitlines()[1]))
     assert version in text.removeprefix(head[0]), "that version is the one that is installed"
     assert "mktemp -d" in text
     assert "exit 1" in text or 'sys.exit("this has changed")' in text
