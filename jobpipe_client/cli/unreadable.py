@@ -1,4 +1,4 @@
-"""How a command ends that could not show all items."""
+"""The end of a command that could not show all items."""
 
 from __future__ import annotations
 
@@ -14,4 +14,4 @@ def check_complete(output: Output, missing: Sequence[str]) -> None:
         output.note(f"item {item_id} cannot be read")
     if missing:
         items = "1 item is" if len(missing) == 1 else f"{len(missing):,} items are"
-        raise OperatorError(f"{items} left out: the documents are lost, and an operator's audit tells more")
+        raise OperatorError(f"{items} left out, since their documents are missing; `jobpipe audit` reports details")

@@ -11,7 +11,7 @@ from infra.errors import OperatorError
 from infra.settings import ROOT
 from jobpipe import metrics
 from jobpipe.metrics import Metric
-from jobpipe.sqs_backlog import AGE_IS_REMEMBERED_FOR
+from jobpipe.sqs_backlog import AGE_IS_CACHED_FOR
 from scripts.cost.data import Data
 from scripts.cost.pipeline import Pipeline
 from scripts.cost.usage import Usage
@@ -30,7 +30,7 @@ AGE = Usage.of(get_metric_statistics_request=1)
 def open_console(pipeline: Pipeline) -> Usage:
     """A page that nobody closes, of a stage in which something always waits; one environment answers it."""
     looks = Decimal(_SECONDS_OF_MONTH) / console_pause("STATS_PAUSE")
-    ages = Decimal(_SECONDS_OF_MONTH) / Decimal(AGE_IS_REMEMBERED_FOR.total_seconds())
+    ages = Decimal(_SECONDS_OF_MONTH) / Decimal(AGE_IS_CACHED_FOR.total_seconds())
     lists = Decimal(_SECONDS_OF_MONTH) / console_pause("TROUBLE_PAUSE")
     return pipeline.request("stats") * looks + AGE * ages + pipeline.request("list_failed_jobs") * lists
 

@@ -76,6 +76,6 @@ def test_what_came_from_a_pipe_cannot_be_continued(tmp_path: Path) -> None:
     assert status == 130
     assert complained.splitlines() == [
         "a pipe is read once: this import cannot be resumed",
-        "jobpipe: Interrupted. 0 rows have ended; what comes from a pipe cannot be continued",
+        "jobpipe: Interrupted. 0 rows have ended; an import from a pipe cannot be continued",
     ]
     assert not list(tmp_path.iterdir())

@@ -96,13 +96,13 @@ def test_a_row_of_empty_texts_is_one(jobpipe: Jobpipe) -> None:
 @pytest.mark.parametrize(
     ("header", "said"),
     [
-        ("name;description;x", "Its columns are separated by ';': say --delimiter ';'"),
-        ("name\tdescription", "Its columns are separated by '\\t': say --delimiter '\\t'"),
-        ("name|description", "say --delimiter '|'"),
-        ("Name;Description", "say --delimiter ';'"),
-        ("sep=;\r\nname;description", "take that line out, and say --delimiter ';'"),
-        ("sep=,\r\nname,description", "take that line out, and say --delimiter ','"),
-        ("Name,Description", "no column 'name', but 'Name': names of fields are in small letters"),
+        ("name;description;x", "Its columns are separated by ';': use --delimiter ';'"),
+        ("name\tdescription", "Its columns are separated by '\\t': use --delimiter '\\t'"),
+        ("name|description", "use --delimiter '|'"),
+        ("Name;Description", "use --delimiter ';'"),
+        ("sep=;\r\nname;description", "remove that line, and use --delimiter ';'"),
+        ("sep=,\r\nname,description", "remove that line, and use --delimiter ','"),
+        ("Name,Description", "no column 'name', but 'Name': field names are in lower case"),
         ("name, description", "no column 'description', but ' description': take the blanks out"),
         ("a,b", "no column 'name' (CSV begins with a header; this one has 'a', 'b')"),
         ("name:number,description", "the name has to be text, and its column is a number"),
@@ -124,9 +124,9 @@ def test_a_quoted_header_with_another_separator_is_told_first(jobpipe: Jobpipe) 
     Path("a.csv").write_text('"name";"description"\n"A";"d"\n')
     said = jobpipe.fails(1, "import", "a.csv", "--dry-run")
     assert (
-        "the header cannot be read: not CSV: a quotation mark is closed, and the cell goes on. Its columns" in said
+        "the header cannot be read: not CSV: a cell continues after its closing quotation mark. Its columns" in said
     )
-    assert said.endswith("say --delimiter ';'")
+    assert said.endswith("use --delimiter ';'")
 
 
 def test_so_is_one_of_which_a_needed_column_is_left_out(jobpipe: Jobpipe) -> None:
@@ -175,7 +175,7 @@ def test_a_byte_order_mark_is_passed_over_at_the_beginning_of_a_file_only(
     Path(name).write_bytes(header + row.replace(b"A", b"B") + mark + row.replace(b"A", b"C"))
     done = jobpipe("import", name, "--dry-run")
     assert done.exit_code == 3
-    why = "a byte order mark stands at the beginning" if name == "a.jsonl" else "invisible character U+FEFF"
+    why = "a byte order mark may only be at the beginning" if name == "a.jsonl" else "invisible character U+FEFF"
     assert why in done.stdout
 
 
@@ -203,11 +203,14 @@ def test_columns_that_look_typed_and_are_read_as_text_are_told_once(jobpipe: Job
         done = jobpipe("import", "a.csv", *options)
         assert done.exit_code == 0
         assert done.stderr.splitlines() == [
-            "these columns are read as text, and --number price --boolean ok --json-column tags would read them so"
+            "read as text: price, ok, tags; to read the values as what they look like, use"
+            " --number price --boolean ok --json-column tags"
         ]
     assert service.items
     again = jobpipe("import", "a.csv", "--restart", "--number", "price", "--boolean", "ok", "--batch-size", "7")
-    assert again.stderr.splitlines() == ["this column is read as text, and --json-column tags would read it so"]
+    assert again.stderr.splitlines() == [
+        "read as text: tags; to read the values as what they look like, use --json-column tags"
+    ]
 
 
 cells = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r\n\0"), max_size=6)

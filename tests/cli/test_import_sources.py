@@ -216,4 +216,4 @@ def test_a_journal_of_another_release_is_told_as_one(jobpipe: Jobpipe) -> None:
     jobpipe.does("import", "a.jsonl")
     journal = Path("a.jsonl.jobpipe-import")
     journal.write_text(journal.read_text().replace('"jobpipe-import":2', '"jobpipe-import":1'))
-    assert "is of another release of jobpipe; --restart" in jobpipe.fails(1, "import", "a.jsonl")
+    assert "is from another release of jobpipe; --restart" in jobpipe.fails(1, "import", "a.jsonl")

@@ -156,7 +156,7 @@ def test_submissions_go_on_in_the_process_that_began_them(service: Service) -> N
         """,
     )
     assert said.splitlines() == [
-        "these submissions belong to the process that began them, which has the threads",
+        "only the process that began these submissions can continue them",
         "30",
     ]
     assert len(service.jobs) == 30

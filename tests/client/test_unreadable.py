@@ -67,7 +67,7 @@ def test_an_export_has_all_others_and_is_an_error(
     assert said.err.splitlines() == [
         f"item {ids[2]} cannot be read",
         f"item {ids[5]} cannot be read",
-        "jobpipe: 2 items are left out: the documents are lost, and an operator's audit tells more",
+        "jobpipe: 2 items are left out, since their documents are missing; `jobpipe audit` reports details",
     ]
 
 

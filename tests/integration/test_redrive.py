@@ -115,7 +115,7 @@ def test_what_can_not_be_retried_is_skipped_and_told(
         said = operator.does("redrive", "--item", item)
         assert "retried: 0" in said
         assert "skipped: 1  never accepted" in said
-        assert "skipped: 1  The command of this job is kept no longer" in said
+        assert "skipped: 1  The command of this job is no longer stored" in said
 
     told()
     # Others compare what jobs keep with what is there, and this claim check never was.

@@ -192,7 +192,7 @@ def test_what_every_service_may_answer_has_its_place(code: str, place: str) -> N
         ("KMS.ThrottlingException", 400, "is throttling"),
         ("KmsThrottled", 400, "is throttling"),
         ("AccessDenied", 403, "denies access"),
-        ("ResourceNotFoundException", 400, "denies access, or is not there"),
+        ("ResourceNotFoundException", 400, "denies access or does not exist"),
         ("InternalServerError", 500, "is out of order"),
         ("KmsDisabled", 400, "is out of order"),
     ],

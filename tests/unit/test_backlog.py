@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from jobpipe.clock import now
-from jobpipe.sqs_backlog import AGE_IS_REMEMBERED_FOR
+from jobpipe.sqs_backlog import AGE_IS_CACHED_FOR
 from tests.stubbed import Stubbed
 
 
@@ -68,7 +68,7 @@ def test_that_nobody_tells_the_age_is_remembered_too(stage: Stage, answer: dict[
     for _ in range(3):
         assert stage.read(waiting=1, **answer) is None
     assert stage.asked == 1
-    stage.later(AGE_IS_REMEMBERED_FOR.total_seconds())
+    stage.later(AGE_IS_CACHED_FOR.total_seconds())
     assert stage.read(waiting=1, age=1.0) == 1.0
 
 

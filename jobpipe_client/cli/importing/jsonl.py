@@ -17,7 +17,7 @@ _OURS = frozenset(OURS)
 
 
 class JsonLines:
-    """Empty lines are no rows. An object with nothing but what tells of a failure belongs to the line below it."""
+    """Empty lines are not rows. An object that only describes a failure belongs to the line below it."""
 
     start = 0
     header: tuple[Line, ...] = ()
@@ -28,12 +28,12 @@ class JsonLines:
         _check_first(lines)
 
     def rows(self, lines: Lines) -> Iterator[Row]:
-        """One for each line that says something."""
+        """One row for each line that has one."""
         return rows_of(self, lines)
 
     def records(self, lines: Lines) -> Iterator[Row]:
-        """The same, and what is no row."""
-        told: list[Line] = []  # an object that tells of the next line
+        """The same, with the lines that are not rows."""
+        told: list[Line] = []  # the object that describes the next line's failure
         original: int | None = None
         while (line := lines.take()) is not None:
             taken = (*told, line)
@@ -74,7 +74,7 @@ class JsonLines:
 
         What is none stays as it is, below a line that tells the error.
         """
-        told = {LINE: row.told, ERROR: error}
+        told = {LINE: row.shown_line, ERROR: error}
         line = row.lines[-1]
         if row.command is None:
             return f"{_text(told)}\n" + line.content.decode("utf-8", "surrogateescape").rstrip("\r\n")
@@ -86,18 +86,18 @@ class JsonLines:
 
 
 def not_json(error: ValueError, place: str = "column") -> str:
-    """What is wrong with a text that is no JSON, where, and the text around that place."""
+    """The error of a text that is not JSON, with its place and the text around it."""
     if not isinstance(error, json.JSONDecodeError):
         return f"not JSON: {error}"
     around = error.doc[max(0, error.pos - 12) : error.pos + 20].strip()
     what = error.msg[0].lower() + error.msg[1:]
     if error.doc.startswith(codecs.BOM_UTF8.decode()):
-        what = "a byte order mark stands at the beginning of a file only"
+        what = "a byte order mark may only be at the beginning of a file"
     return f"not JSON at {place} {error.pos + 1}: {what}, in {around!r}"
 
 
 def _check_first(lines: Lines) -> None:
-    """OperatorError if what comes first shows that no line can be read."""
+    """OperatorError if the first line shows that no line can be read."""
     line = lines.peek()
     if line is None:
         return
@@ -105,7 +105,7 @@ def _check_first(lines: Lines) -> None:
     if has_cr_alone(line.content):
         try:
             json_text.decode(line.content.lstrip().partition(b"\r")[0])
-        except ValueError:  # a carriage return is white space of JSON, too
+        except ValueError:  # the carriage return is white space within JSON
             return
         raise OperatorError(CR_ALONE)
 

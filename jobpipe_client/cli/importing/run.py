@@ -191,7 +191,7 @@ class Import:
         if self.source.has_changed():
             raise OperatorError(
                 f"{self.source.path} was changed while it was imported; {self.progress.rows:,} rows had ended. If "
-                "what was sent stands in it as it was, the same command goes on; --restart sends all rows again"
+                "the rows that were sent are unchanged, the same command continues; --restart sends all rows again"
             )
 
 
