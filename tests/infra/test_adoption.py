@@ -107,7 +107,7 @@ def test_what_is_asked_for_comes_after_and_what_is_gone_is_made_anew(
 
     asked.up()
 
-    assert "gone, and made anew without what they held: DeadLettersQueue" in console.export_text()
+    assert "lost with their data, and created anew: DeadLettersQueue" in console.export_text()
     assert held_parameters(deployer)["WorkerTimeout"] == "60"
     url = sqs.get_queue_url(QueueName="jobpipe-prod-commands.fifo")["QueueUrl"]
     told = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]

@@ -48,7 +48,7 @@ def answer(code: str, message: str, operation: str = "CreateChangeSet") -> Clien
         (exceptions.UnauthorizedSSOTokenError(), "log in again"),
         (exceptions.SSOTokenLoadError(profile_name="dev", error_msg="gone"), "log in again"),
         (exceptions.TokenRetrievalError(provider="sso", error_msg="Token has expired"), "log in again"),
-        (exceptions.CredentialRetrievalError(provider="custom-process", error_msg="1"), "cannot be had"),
+        (exceptions.CredentialRetrievalError(provider="custom-process", error_msg="1"), "cannot be retrieved"),
     ],
 )
 def test_credentials_and_rights_are_told_in_one_line(

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from infra.command_line import run
-from infra.ownership import whose
+from infra.ownership import permission_problem
 from tests import commands
 
 
@@ -21,8 +21,8 @@ def test_a_file_that_another_user_has_is_one_line(capsys: pytest.CaptureFixture[
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
 
     assert run("up", refused) == 1
-    assert capsys.readouterr().err == f"up: {whose(path)}\n"
-    assert whose(path) == f"{tmp_path} cannot be written to; is it read-only?", "it is ours"
+    assert capsys.readouterr().err == f"up: {permission_problem(path)}\n"
+    assert permission_problem(path) == f"{tmp_path} cannot be written to; is it read-only?", "it is ours"
 
 
 def test_a_refusal_that_is_of_no_file_is_told_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:

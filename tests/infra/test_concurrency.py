@@ -81,7 +81,9 @@ def test_a_reservation_that_lambda_would_refuse_is_refused(
     if fits:
         assert concurrency_problem(client, WORKER, planned(50, "true")) is None
     else:
-        with pytest.raises(OperatorError, match=r"Lambda wants 100 left of the 149 .*ReserveConcurrency=false"):
+        with pytest.raises(
+            OperatorError, match=r"Lambda requires 100 unreserved of the 149 .*ReserveConcurrency=false"
+        ):
             concurrency_problem(client, WORKER, planned(50, "true"))
 
 

@@ -20,7 +20,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
 from infra import http_calls
-from infra.aws_errors import told
+from infra.aws_errors import describe
 from infra.boto_sessions import aws_session, check_credentials, make_client
 from infra.command_line import run
 from infra.emulator import Emulator, running_emulator
@@ -283,7 +283,7 @@ def test_what_cannot_be_used_on_aws_is_one_line(
 
     said = capsys.readouterr().err
     assert said.count("\n") == status
-    if name not in {"AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_DEFAULT_REGION"}:  # which are told
+    if name not in {"AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_DEFAULT_REGION"}:  # which are shown
         assert SENTINEL not in said
 
 
@@ -321,7 +321,7 @@ def test_an_error_of_botocore_is_told_without_the_values_in_it(kind: type[BotoCo
     values |= {name: "a-name" for name in values if name in names_only}
     if kind is botocore.exceptions.WaiterError:
         values["last_response"] = {"Error": {"Message": SENTINEL}}
-    said = told(kind(**values))
+    said = describe(kind(**values))
     assert SENTINEL not in said
     assert "\n" not in said
 
@@ -338,13 +338,13 @@ def test_an_error_of_botocore_is_told_without_the_values_in_it(kind: type[BotoCo
 def test_an_answer_of_aws_that_quotes_the_request_is_told_without_its_words(message: str) -> None:
     for code in ("SignatureDoesNotMatch", "IncompleteSignature", "InvalidClientTokenId", "AccessDenied", "Other"):
         error = ClientError({"Error": {"Code": code, "Message": message}}, "ListQueues")
-        assert SENTINEL not in told(error)
-        assert "ListQueues" in told(error) or code in told(error)
+        assert SENTINEL not in describe(error)
+        assert "ListQueues" in describe(error) or code in describe(error)
 
 
 def test_an_answer_about_api_keys_is_told_without_its_words() -> None:
     error = ClientError({"Error": {"Code": "BadRequest", "Message": f"no key: {SENTINEL}"}}, "CreateApiKey")
-    assert told(error) == "AWS says: An error occurred (BadRequest) when calling CreateApiKey: …"
+    assert describe(error) == "AWS says: An error occurred (BadRequest) when calling CreateApiKey: …"
 
 
 def test_an_answer_that_cannot_be_parsed_is_told_without_it(capsys: pytest.CaptureFixture[str]) -> None:

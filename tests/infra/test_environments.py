@@ -20,7 +20,7 @@ import pytest
 from infra import environments, ownership
 from infra.environments import ENVIRONMENTS, Environment, ensure
 from infra.errors import OperatorError
-from infra.ownership import whose
+from infra.ownership import permission_problem
 from infra.pip_settings import FETCHING, pip_environment
 from tests.commands import ROOT
 from tests.infra.small_checkout import Checkout, configure, new_checkout
@@ -294,10 +294,10 @@ def test_only_what_belongs_to_another_is_named(seen_by_all: Path, monkeypatch: p
     if os.geteuid() == 0:
         os.chown(seen_by_all, NOBODY, NOBODY)
         monkeypatch.setattr(os, "geteuid", lambda: NOBODY)
-        assert whose(path).startswith(f"{seen_by_all / '.venv'} belongs to root, and ")
+        assert permission_problem(path).startswith(f"{seen_by_all / '.venv'} belongs to root, and ")
     else:
-        assert whose(path) == f"{path} cannot be written to; is it read-only?"
+        assert permission_problem(path) == f"{path} cannot be written to; is it read-only?"
 
 
 def test_whose_a_missing_file_would_be() -> None:
-    assert ("/ belongs to root" in whose(Path("/missing/x"))) is (os.geteuid() != 0)
+    assert ("/ belongs to root" in permission_problem(Path("/missing/x"))) is (os.geteuid() != 0)

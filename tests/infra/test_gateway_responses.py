@@ -61,7 +61,7 @@ def test_a_request_that_could_not_be_run_is_not_told_as_one_that_took_too_long()
     for response_type in ("INTEGRATION_FAILURE", "DEFAULT_5XX"):
         response = BY_TYPE[response_type]
         assert response.slug != "timeout"
-        assert "could not have the request run" in response.detail
+        assert "could not run the request" in response.detail
         assert "in time" not in response.detail
         assert "Idempotency-Key" in response.detail
     assert BY_TYPE["INTEGRATION_FAILURE"].retry_after
