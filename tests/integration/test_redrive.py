@@ -132,8 +132,8 @@ def test_rows_that_cannot_be_read_are_told_and_the_others_are_retried(
     try:
         done = operator.run("redrive", "--reason", "name-taken")
         assert done.returncode == 0, done.stderr
-        assert done.stderr == "redrive: 1 rows are no jobs and are passed over: make audit names them\n"
-        assert "skipped: 1  no job that can be read" in done.stdout
+        assert done.stderr == "redrive: 1 malformed rows are skipped: make audit names them\n"
+        assert "skipped: 1  its row cannot be read" in done.stdout
         assert stage.client.job(good.id).retries == 1
     finally:
         for job in (in_the_index, beside_it):
