@@ -389,8 +389,8 @@ def _problem(slugs: list[str], extra: Schema) -> Schema:
         "type": "array",
         "minItems": 1,
         "items": _object({"pointer": {"type": "string", "pattern": "^#"}, "detail": {"type": "string"}}),
-        "description": "The errors in the body, up to 20 (in a batch, for each command), each with a JSON Pointer as"
-        " a URI fragment (RFC 6901).",
+        "description": "The errors in the body, up to 20 (in a batch, for each command), each with a JSON Pointer"
+        " as a URI fragment (RFC 6901).",
     }
     properties: Schema = {
         "type": one_of(*(type_of(slug) for slug in sorted(slugs))),

@@ -66,7 +66,7 @@ def test_rows_with_one_name(jobpipe: Jobpipe, service: Service) -> None:
     told = read(jobpipe, service, "a.jsonl")
     assert told == [
         "line 3: 409 name-taken: The row at line 1 has the name 'e\u0301' too.",
-        "line 4: 409 name-taken: The row of line 2 is named 'A\ufe0f', too.",
+        "line 4: 409 name-taken: The row at line 2 has the name 'A\ufe0f' too.",
         "line 6: 400 invalid-request: #/item/name: The name must be a string.",
     ]
 

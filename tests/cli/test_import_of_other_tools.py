@@ -103,7 +103,7 @@ def test_a_row_of_empty_texts_is_one(jobpipe: Jobpipe) -> None:
         ("sep=;\r\nname;description", "remove that line, and use --delimiter ';'"),
         ("sep=,\r\nname,description", "remove that line, and use --delimiter ','"),
         ("Name,Description", "no column 'name', but 'Name': field names are in lower case"),
-        ("name, description", "no column 'description', but ' description': take the blanks out"),
+        ("name, description", "no column 'description', but ' description': remove the blanks from"),
         ("a,b", "no column 'name' (CSV begins with a header; this one has 'a', 'b')"),
         ("name:number,description", "the name has to be text, and its column is a number"),
         ("name,description:boolean", "the description has to be text, and its column is a boolean"),
@@ -203,8 +203,10 @@ def test_columns_that_look_typed_and_are_read_as_text_are_told_once(jobpipe: Job
         done = jobpipe("import", "a.csv", *options)
         assert done.exit_code == 0
         assert done.stderr.splitlines() == [
-            "read as text: price, ok, tags; to read the values as what they look like, use"
-            " --number price --boolean ok --json-column tags"
+            (
+                "read as text: price, ok, tags; to read the values as what they look like, use "
+                "--number price --boolean ok --json-column tags"
+            )
         ]
     assert service.items
     again = jobpipe("import", "a.csv", "--restart", "--number", "price", "--boolean", "ok", "--batch-size", "7")

@@ -158,7 +158,7 @@ def test_a_proxy_that_cannot_be_reached_is_said_to_be_that(monkeypatch: pytest.M
 )
 def test_what_is_no_proxy_is_said_without_it(proxy: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTPS_PROXY", proxy)
-    with pytest.raises(ConfigurationError, match="the proxy that HTTPS_PROXY or ALL_PROXY names") as caught:
+    with pytest.raises(ConfigurationError, match="the value of HTTPS_PROXY or ALL_PROXY is not") as caught:
         Client("https://jobs.example.test/v1", KEY)
     assert "sentinel" not in str(caught.value)
 

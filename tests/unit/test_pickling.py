@@ -214,8 +214,8 @@ def test_an_error_comes_out_of_a_pool_of_processes() -> None:
 
 @pytest.mark.parametrize("way", [way for way in COPIES if way != "copy"])
 def test_a_client_is_not_pickled_since_it_has_a_key(way: str) -> None:
-    with pytest.raises(TypeError, match="make one in each process") as refused:
+    with pytest.raises(TypeError, match="create one in each process") as refused:
         COPIES[way](Client("http://127.0.0.1:1", "sentinel-key"))
     assert "sentinel" not in str(refused.value)
-    with pytest.raises(TypeError, match="make one in each process"):
+    with pytest.raises(TypeError, match="create one in each process"):
         pickle.dumps(Client("http://127.0.0.1:1", "sentinel-key").sync)

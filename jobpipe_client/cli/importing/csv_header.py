@@ -75,8 +75,8 @@ def columns_of(header: list[str], kinds: Mapping[str, str], ignored: Collection[
         columns.append(Column(name, kinds.get(name, kind), cell in OURS or name in ignored))
     if "" in header and "" not in ignored:  # a field without a name has its type: `:text`
         raise OperatorError(
-            f"column {header.index('') + 1} of the header has no name: --ignore '' leaves it out, or write the file "
-            "without it (pandas: index=False; R: row.names=FALSE)"
+            f"column {header.index('') + 1} of the header has no name: --ignore '' leaves it out, or write the "
+            "file without it (pandas: index=False; R: row.names=FALSE)"
         )
     names = Counter(column.name for column, cell in zip(columns, header, strict=True) if cell not in {"", *OURS})
     for name, n in names.items():
