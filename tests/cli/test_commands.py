@@ -146,7 +146,7 @@ def test_what_the_service_cannot_retry_is_counted_and_the_others_go_on(jobpipe: 
     assert [service.jobs[job]["status"] for job in jobs] == ["queued", "queued", "failed"]
 
 
-def test_what_was_retried_is_told_where_the_service_gives_out(jobpipe: Jobpipe, service: Service) -> None:
+def test_retried_jobs_are_reported_if_the_service_fails_meanwhile(jobpipe: Jobpipe, service: Service) -> None:
     jobs = with_reasons(jobpipe, service, "unavailable", "attempts-spent")
     listed = Canned(200, {}, [service.jobs[job] for job in jobs])
     service.canned.extend([listed, Canned(202, {}, service.jobs[jobs[0]]), Canned(403, {}, problem(403))])

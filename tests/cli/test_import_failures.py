@@ -102,7 +102,7 @@ def test_the_error_is_quoted_whatever_it_says(jobpipe: Jobpipe) -> None:
     assert all('",A' in line for line in text.splitlines()[1:])
 
 
-def test_every_cell_at_fault_is_told(jobpipe: Jobpipe) -> None:
+def test_every_invalid_cell_is_reported(jobpipe: Jobpipe) -> None:
     Path("a.csv").write_text("name,description,n:number,b:boolean,j:json\nA,d,x,maybe,{\nB,d,1,t,{}\n")
     done = jobpipe("import", "a.csv")
     expected = (
@@ -113,7 +113,7 @@ def test_every_cell_at_fault_is_told(jobpipe: Jobpipe) -> None:
     assert f'2,"{expected}",A,d,' in Path("a.failed.csv").read_text()
 
 
-def test_every_violation_that_the_service_tells_is_told(jobpipe: Jobpipe, service: Service) -> None:
+def test_every_violation_from_the_service_is_reported(jobpipe: Jobpipe, service: Service) -> None:
     """Of a batch that was refused as a whole, and of an entry of one that was accepted."""
     wrong = [("name", "The name must not be blank."), ("price", "The number is too long."), ("t", "NUL")]
 
@@ -160,7 +160,7 @@ def test_rows_that_fail_again_keep_the_line_of_the_first_file(jobpipe: Jobpipe, 
     assert [each["line"] for each in told["first_failures"]] == [13, 3, 7]
 
 
-def test_lines_of_json_that_fail_again_keep_it_too(jobpipe: Jobpipe) -> None:
+def test_lines_of_json_that_fail_again_keep_their_line_too(jobpipe: Jobpipe) -> None:
     good = "".join(f'{{"name": "N{n}", "description": "d"}}\n' for n in range(5))
     Path("a.jsonl").write_text(good + '{"name": "A"}\n' + good.replace("N", "M") + '{"name": "B"\n')
     path = Path("a.jsonl")

@@ -49,7 +49,7 @@ def on_a_terminal(service: Service, *arguments: str) -> str:
 
 
 @pytest.mark.parametrize("form", ["jsonl", "csv"])
-def test_it_stands_on_a_line_of_its_own(tmp_path: Path, form: str) -> None:
+def test_the_message_is_on_its_own_line(tmp_path: Path, form: str) -> None:
     service = Service()
     service.pause()
     path = tmp_path / f"rows.{form}"
@@ -62,7 +62,7 @@ def test_it_stands_on_a_line_of_its_own(tmp_path: Path, form: str) -> None:
     assert "Traceback" not in shown
 
 
-def test_what_came_from_a_pipe_cannot_be_continued(tmp_path: Path) -> None:
+def test_an_import_from_a_pipe_cannot_be_continued(tmp_path: Path) -> None:
     service = Service()
     service.pause()
     running = Running(service, "-", "--format", "jsonl", "--batch-size", "5", stdin=subprocess.PIPE)

@@ -77,7 +77,7 @@ def test_links_to_a_file_are_the_file(jobpipe: Jobpipe, service: Service, tmp_pa
     assert len(list(tmp_path.rglob("*.jobpipe-import"))) == 1
 
 
-def test_another_file_in_the_folder_has_notes_of_its_own(jobpipe: Jobpipe, service: Service) -> None:
+def test_another_file_in_the_folder_has_its_own_journal(jobpipe: Jobpipe, service: Service) -> None:
     Path("a.jsonl").write_text(rows("A"))
     Path("b.jsonl").write_text(rows("B"))
     os.link("b.jsonl", "c.jsonl")
@@ -176,9 +176,7 @@ def test_a_change_after_the_last_row_was_read_is_noticed(jobpipe: Jobpipe, monke
     assert '"finished"' not in Path("a.jsonl.jobpipe-import").read_text()
 
 
-def test_the_journal_vouches_for_the_bytes_that_were_read(
-    jobpipe: Jobpipe, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_journal_covers_the_bytes_that_were_read(jobpipe: Jobpipe, monkeypatch: pytest.MonkeyPatch) -> None:
     """What was read of the file before it was changed was sent, even if nobody sees when it changes."""
     Path("a.jsonl").write_text(TEXT)
     changed = TEXT.replace("A15", "B15").replace("A35", "B35")
@@ -190,7 +188,7 @@ def test_the_journal_vouches_for_the_bytes_that_were_read(
     assert "was imported already" in jobpipe("import", "a.jsonl", "--batch-size", "10").stderr
 
 
-def test_what_is_sent_again_is_what_was_sent(
+def test_a_batch_is_sent_again_unchanged(
     jobpipe: Jobpipe, service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Even if the file changes after it was compared, and before it is read again."""
@@ -211,7 +209,7 @@ def test_what_is_sent_again_is_what_was_sent(
     assert "B15" not in names(service)
 
 
-def test_a_journal_of_another_release_is_told_as_one(jobpipe: Jobpipe) -> None:
+def test_a_journal_of_another_release_is_recognized(jobpipe: Jobpipe) -> None:
     Path("a.jsonl").write_text(rows("A"))
     jobpipe.does("import", "a.jsonl")
     journal = Path("a.jsonl.jobpipe-import")

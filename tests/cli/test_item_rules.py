@@ -80,7 +80,7 @@ def deep(levels: int) -> Any:
 @example({"operation": "create", "item": {"name": "A", "description": "d", "deep": deep(31)}})
 @example({"operation": "create", "item": {"name": "A", "description": "d", "deep": deep(32)}})
 @example({"operation": "create", "item": {"name": "A", "description": "d", "a/b": ["x", {"~": "\0"}]}})
-def test_they_refuse_the_same_in_the_same_words(command: dict[str, Any]) -> None:
+def test_both_refuse_the_same_with_the_same_messages(command: dict[str, Any]) -> None:
     found = violations(command)
     refusal = refusal_of(command)
     assert bool(found) == (refusal is not None), (found, refusal)
@@ -105,7 +105,7 @@ def refusal_of(command: dict[str, Any]) -> InvalidRequest | None:
 
 
 @given(documents)
-def test_each_of_several_violations_is_told_with_its_place(document: dict[str, Any]) -> None:
+def test_each_of_several_violations_is_reported_with_its_place(document: dict[str, Any]) -> None:
     """The service's own pointers, where it tells some, are among them."""
     command = {"operation": "create", "item": document}
     refusal = refusal_of(command)
@@ -113,7 +113,7 @@ def test_each_of_several_violations_is_told_with_its_place(document: dict[str, A
     assert pointers - {None} <= {each.pointer for each in violations(command)}
 
 
-def test_all_of_them_are_told() -> None:
+def test_all_violations_are_reported() -> None:
     item = {"name": "", "id": "7", "n": 10**38 + 1, "t": ["\0"]}
     assert [each.pointer for each in violations({"operation": "create", "item": item})] == [
         "#/item/description",
@@ -125,20 +125,20 @@ def test_all_of_them_are_told() -> None:
 
 
 @given(texts)
-def test_they_take_the_same_names_for_one(name: str) -> None:
+def test_both_regard_the_same_names_as_equal(name: str) -> None:
     assert item_rules.name_key(name) == service_rules.name_key(name)
 
 
 @pytest.mark.parametrize(
     "limit", ["MAX_NAME_LENGTH", "MAX_ID_LENGTH", "MAX_DEPTH", "MAX_DOCUMENT_BYTES", "MAX_IF_MATCH_LENGTH"]
 )
-def test_their_limits_are_the_same(limit: str) -> None:
+def test_both_have_the_same_limits(limit: str) -> None:
     owner = service_rules if hasattr(service_rules, limit) else etags
     assert getattr(item_rules, limit) == getattr(owner, limit)
 
 
 @pytest.mark.parametrize("kind", ["_INVISIBLE", "_JOINERS", "_UNSTORABLE"])
-def test_every_character_is_of_the_same_kind(kind: str) -> None:
+def test_both_classify_every_character_alike(kind: str) -> None:
     every = "".join(map(chr, range(0x110000)))
     found = getattr(item_rules, kind).findall(every)
     assert found

@@ -75,7 +75,7 @@ def test_a_reason_of_kilobytes_does_not_flood_the_terminal(width: int) -> None:
     assert len(str(job.error)) > 5000, "it is whole where it is no terminal's"
 
 
-def test_nothing_is_drawn_of_nothing() -> None:
+def test_nothing_is_drawn_for_no_rows() -> None:
     assert drawn_jobs([], 80) is None
     assert tables.drawn(("a", "b"), [], 80) is None
 

@@ -45,7 +45,7 @@ def test_each_command_of_a_batch_keeps_all_of_its_errors(refused: list[Problem])
         assert problem.detail == told[0][1]
 
 
-def test_an_import_tells_all_of_them_of_its_row(refused: list[Problem]) -> None:
+def test_an_import_reports_all_errors_of_its_row(refused: list[Problem]) -> None:
     for problem, told in zip(refused, TOLD, strict=True):
         words = "; ".join(f"#/{where}: {detail}" if where else f"#: {detail}" for where, detail in told)
         assert _without_place(str(problem)) == f"400 invalid-request: {words}"

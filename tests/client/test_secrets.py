@@ -158,7 +158,7 @@ def raw_answers() -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize("answer", raw_answers().values(), ids=raw_answers())
-def test_an_answer_that_quotes_the_request_is_told_without_the_key(
+def test_an_answer_that_quotes_the_request_is_shown_without_the_key(
     answer: bytes, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with answering(answer) as url:
@@ -211,7 +211,7 @@ QUOTING: dict[str, Callable[[Client], object]] = {
 
 @pytest.mark.parametrize("ask", QUOTING.values(), ids=QUOTING)
 @pytest.mark.parametrize("body", [KEY, [KEY], {"id": "j", "created_at": KEY}, {"at": KEY, "queue": KEY}], ids=str)
-def test_an_answer_of_another_form_is_told_without_its_content(
+def test_an_answer_in_another_form_is_reported_without_its_content(
     ask: Callable[[Client], object], body: Any, client: Client, service: Service
 ) -> None:
     service.canned.append(Canned(200, {}, body))
@@ -232,14 +232,14 @@ def test_an_answer_of_another_form_is_told_without_its_content(
     ],
     ids=["text", "message", "detail", "errors"],
 )
-def test_a_refusal_that_quotes_the_key_is_told_without_it(client: Client, service: Service, body: Any) -> None:
+def test_a_refusal_that_quotes_the_key_is_shown_without_it(client: Client, service: Service, body: Any) -> None:
     service.canned.append(Canned(400, {}, body))
     with pytest.raises(JobpipeError, match="<the API key>") as caught:
         client.stats()
     assert KEY not in told(caught.value)
 
 
-def test_a_link_to_another_host_is_told_without_what_it_may_carry(client: Client, service: Service) -> None:
+def test_a_link_to_another_host_is_reported_without_its_path(client: Client, service: Service) -> None:
     link = f'<http://somebody:{KEY}@elsewhere.test/{KEY}>; rel="next"'
     service.canned.append(Canned(200, {"Link": link}, []))
     with pytest.raises(JobpipeError, match=r"another host: http://elsewhere\.test$") as caught:
@@ -247,7 +247,7 @@ def test_a_link_to_another_host_is_told_without_what_it_may_carry(client: Client
     assert KEY not in told(caught.value)
 
 
-def test_the_outcomes_of_stats_are_told_missing_without_another_s_words(
+def test_missing_outcomes_are_reported_without_a_librarys_message(
     service: Service, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def fail(*_: object) -> None:

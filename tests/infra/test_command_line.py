@@ -25,7 +25,7 @@ def test_a_file_that_another_user_has_is_one_line(capsys: pytest.CaptureFixture[
     assert permission_problem(path) == f"{tmp_path} cannot be written to; is it read-only?", "it is ours"
 
 
-def test_a_refusal_that_is_of_no_file_is_told_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_permission_error_without_a_file_is_shown_unchanged(capsys: pytest.CaptureFixture[str]) -> None:
     def refused() -> None:
         raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
 
@@ -35,7 +35,7 @@ def test_a_refusal_that_is_of_no_file_is_told_as_it_is(capsys: pytest.CaptureFix
 
 @pytest.mark.parametrize(("words", "stage"), [((), "prod"), (("--stage", "test"), "test")])
 @pytest.mark.parametrize("command", ["up", "destroy"])
-def test_what_is_for_the_stage_local_is_for_no_other(command: str, words: tuple[str, ...], stage: str) -> None:
+def test_commands_for_the_stage_local_refuse_other_stages(command: str, words: tuple[str, ...], stage: str) -> None:
     environment = commands.clean_environment(JOBPIPE_STAGE="prod")
     ended = commands.run(
         sys.executable, "-m", "infra.deploy", command, "--only-local", *words, "--confirm", stage, env=environment

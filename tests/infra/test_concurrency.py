@@ -45,7 +45,7 @@ def planned(concurrency: int, reserve: str = "false") -> dict[str, str]:
 
 
 @pytest.mark.parametrize(("total", "fits"), [(10, False), (50, False), (51, True), (1000, True)])
-def test_a_worker_that_leaves_nothing_for_the_api_is_told(
+def test_a_worker_that_leaves_nothing_for_the_api_gets_a_warning(
     account: tuple[Any, Stubber], total: int, *, fits: bool
 ) -> None:
     client, stub = account
@@ -87,7 +87,7 @@ def test_a_reservation_that_lambda_would_refuse_is_refused(
             concurrency_problem(client, WORKER, planned(50, "true"))
 
 
-def test_how_many_must_be_left_is_what_aws_says() -> None:
+def test_the_required_remainder_is_the_one_that_aws_documents() -> None:
     documentation = a_client("lambda").meta.service_model.operation_model("PutFunctionConcurrency").documentation
     assert f"leave at least {LEFT_FOR_OTHERS} simultaneous executions unreserved" in documentation
 
@@ -100,7 +100,7 @@ def test_before_there_is_a_worker_nothing_is_reserved_for_it(account: tuple[Any,
     assert concurrency_problem(client, WORKER, planned(50, "true")) is None
 
 
-def test_who_may_not_ask_is_told_what_is_not_known(account: tuple[Any, Stubber]) -> None:
+def test_without_permission_the_limit_is_reported_as_unknown(account: tuple[Any, Stubber]) -> None:
     client, stub = account
     stub.add_client_error("get_account_settings", "AccessDeniedException", "no", 403)
     assert "may not do lambda:GetAccountSettings" in str(concurrency_problem(client, WORKER, planned(50)))

@@ -188,7 +188,7 @@ def test_the_operators_commands_take_nothing_either(
     check_request(asked)
 
 
-def test_an_emulator_is_found_and_asked_directly(
+def test_an_emulator_is_found_and_requested_directly(
     listener: tuple[str, list[Asked]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     set_all(monkeypatch, tmp_path, HOSTILE)
@@ -241,7 +241,7 @@ def test_aws_is_found_by_the_region_alone(monkeypatch: pytest.MonkeyPatch, tmp_p
     )
 
 
-def test_what_is_meant_for_aws_is_taken(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_the_settings_for_aws_are_used(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     set_all(monkeypatch, tmp_path, {"HTTPS_PROXY": NOBODY, "AWS_PROFILE": "mine", "AWS_USE_FIPS_ENDPOINT": "true"})
     (tmp_path / ".aws" / "config").write_text("[profile mine]\nregion = eu-west-3\n")
     (tmp_path / ".aws" / "credentials").write_text("[mine]\naws_access_key_id = A\naws_secret_access_key = B\n")
@@ -259,7 +259,7 @@ def test_what_is_meant_for_aws_is_taken(monkeypatch: pytest.MonkeyPatch, tmp_pat
 
 
 @pytest.mark.parametrize("name", [*variables_of_botocore(), "AWS_CREDENTIAL_EXPIRATION", "AWS_REGION"])
-def test_what_cannot_be_used_on_aws_is_one_line(
+def test_an_invalid_setting_for_aws_is_one_line(
     name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     set_all(monkeypatch, tmp_path, {})
@@ -289,7 +289,7 @@ def test_what_cannot_be_used_on_aws_is_one_line(
 
 @pytest.mark.parametrize("name", ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"])
 @pytest.mark.parametrize("value", [f" {SENTINEL}", f"{SENTINEL}\n", f"{SENTINEL} {SENTINEL}", f"{SENTINEL}é"])
-def test_credentials_that_no_header_can_hold_are_refused_without_them(
+def test_credentials_that_are_invalid_in_a_header_are_refused_without_quoting_them(
     name: str, value: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     set_all(monkeypatch, tmp_path, {"AWS_ACCESS_KEY_ID": "A", "AWS_SECRET_ACCESS_KEY": "B", name: value})
@@ -304,7 +304,7 @@ def errors_of_botocore() -> list[type[BotoCoreError]]:
 
 
 @pytest.mark.parametrize("kind", errors_of_botocore(), ids=lambda kind: str(kind.__name__))
-def test_an_error_of_botocore_is_told_without_the_values_in_it(kind: type[BotoCoreError]) -> None:
+def test_an_error_of_botocore_is_shown_without_its_values(kind: type[BotoCoreError]) -> None:
     """By all of its own kinds, those of later releases among them."""
     values: dict[str, Any] = {
         name: SENTINEL for _, name, _, _ in string.Formatter().parse(kind.fmt) if name is not None
@@ -335,19 +335,19 @@ def test_an_error_of_botocore_is_told_without_the_values_in_it(kind: type[BotoCo
         f"x-api-key: {SENTINEL}",
     ],
 )
-def test_an_answer_of_aws_that_quotes_the_request_is_told_without_its_words(message: str) -> None:
+def test_an_answer_of_aws_that_quotes_the_request_is_shown_without_its_message(message: str) -> None:
     for code in ("SignatureDoesNotMatch", "IncompleteSignature", "InvalidClientTokenId", "AccessDenied", "Other"):
         error = ClientError({"Error": {"Code": code, "Message": message}}, "ListQueues")
         assert SENTINEL not in describe(error)
         assert "ListQueues" in describe(error) or code in describe(error)
 
 
-def test_an_answer_about_api_keys_is_told_without_its_words() -> None:
+def test_an_answer_about_api_keys_is_shown_without_its_message() -> None:
     error = ClientError({"Error": {"Code": "BadRequest", "Message": f"no key: {SENTINEL}"}}, "CreateApiKey")
     assert describe(error) == "AWS says: An error occurred (BadRequest) when calling CreateApiKey: …"
 
 
-def test_an_answer_that_cannot_be_parsed_is_told_without_it(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_answer_that_cannot_be_parsed_is_not_shown(capsys: pytest.CaptureFixture[str]) -> None:
     def fails() -> None:
         raise ResponseParserError(f"Unable to parse response, invalid XML received:\n{SENTINEL}")
 

@@ -40,7 +40,7 @@ def is_anew(said: list[str]) -> bool:
     return len(said) == 2 and "is made anew" in said[0] and said[1].startswith("installing ")
 
 
-def test_what_is_there_is_left_alone(checkout: Checkout) -> None:
+def test_a_valid_environment_is_left_alone(checkout: Checkout) -> None:
     before = (checkout.environment / "pyvenv.cfg").stat().st_mtime_ns
     (checkout.folder / "infra" / "checks" / "requirements.lock").touch()
     assert checkout.make(PYTHON="/no/python") == []
@@ -77,14 +77,14 @@ def empty(environment: Path) -> None:
 
 
 @pytest.mark.parametrize("spoil", [interpreter_of_another_version, cut_short])
-def test_what_cannot_be_used_is_made_anew(checkout: Checkout, spoil: object) -> None:
+def test_an_unusable_environment_is_made_anew(checkout: Checkout, spoil: object) -> None:
     assert callable(spoil)
     spoil(checkout.environment)
     assert is_anew(checkout.make())
     assert checkout.make() == []
 
 
-def test_one_whose_python_is_gone_is_made_by_another(checkout: Checkout) -> None:
+def test_an_environment_whose_python_is_missing_is_made_by_another_python(checkout: Checkout) -> None:
     interpreter_gone(checkout.environment)
     started = checkout.start(PYTHON="/no/python")
     said = started.communicate(timeout=60)[1].splitlines()
@@ -137,7 +137,7 @@ PYTHONS = {"PYTHONHOME": "{elsewhere}", "PYTHONPATH": "{bad}", "PYTHONSAFEPATH":
 
 
 @pytest.mark.parametrize("where", ["the user's file", "PIP_CONFIG_FILE, and variables"])
-def test_what_a_user_wants_for_other_environments_is_not_for_ours(
+def test_a_users_settings_for_other_environments_do_not_apply(
     checkout: Checkout, where: str, tmp_path: Path
 ) -> None:
     """While the user's index, here a folder, goes on being asked."""
@@ -206,7 +206,7 @@ def test_a_user_s_settings_count_in_pip_s_own_order(tmp_path: Path, monkeypatch:
     assert found(names) == {"PIP_TIMEOUT": "2", "PIP_RETRIES": "3", "PIP_PROXY": "p"} | of_the_system
 
 
-def test_pip_knows_the_settings_that_count() -> None:
+def test_pip_knows_the_settings_that_apply() -> None:
     options = subprocess.run(
         [sys.executable, "-m", "pip", "install", "--help"], capture_output=True, text=True, check=True
     ).stdout
@@ -299,5 +299,5 @@ def test_only_what_belongs_to_another_is_named(seen_by_all: Path, monkeypatch: p
         assert permission_problem(path) == f"{path} cannot be written to; is it read-only?"
 
 
-def test_whose_a_missing_file_would_be() -> None:
+def test_the_owner_of_a_missing_file_is_that_of_its_folder() -> None:
     assert ("/ belongs to root" in permission_problem(Path("/missing/x"))) is (os.geteuid() != 0)

@@ -25,7 +25,7 @@ def documented(service: str, shape: str, member: str) -> str:
     return " ".join(re.sub("<[^>]+>", "", found).split())
 
 
-def test_a_table_is_archived_when_aws_says_so_and_stays_so() -> None:
+def test_a_table_is_archived_as_aws_documents() -> None:
     told = documented("dynamodb", "ArchivalSummary", "ArchivalReason")
     (days,) = re.findall(r"KMS key being inaccessible for more than (\w+) days", told)
     assert "An On-Demand backup was created at the archival time" in told
@@ -43,7 +43,7 @@ def test_a_table_is_archived_when_aws_says_so_and_stays_so() -> None:
     )
 
 
-def test_the_recipe_of_an_archived_table_calls_what_there_is_and_sets_what_the_template_sets() -> None:
+def test_the_recipe_for_an_archived_table_uses_existing_calls_and_the_templates_settings() -> None:
     section = PAGE.partition("### A table that was archived")[2].partition("\n## ")[0]
     methods = a_client("dynamodb").meta.method_to_api_mapping
     called = {name for name in re.findall(r"aws dynamodb ([a-z-]+)", section) if name != "wait"}
@@ -67,7 +67,7 @@ def test_the_recipe_of_an_archived_table_calls_what_there_is_and_sets_what_the_t
     assert "for each of the three tables" in section
 
 
-def test_backups_outlive_the_key_by_so_much() -> None:
+def test_the_page_states_by_how_much_backups_outlive_the_key() -> None:
     told = documented("dynamodb", "BackupSummary", "BackupType")
     (kept,) = re.findall(r"retained for (\d+) days \(at no additional cost\)", told)
     told = documented("kms", "ScheduleKeyDeletionRequest", "PendingWindowInDays")
@@ -84,7 +84,7 @@ def test_backups_outlive_the_key_by_so_much() -> None:
     assert f"| tables' point-in-time recovery | {most} days |" in PAGE
 
 
-def test_what_a_key_and_its_turns_cost_is_priced_where_the_template_turns_it() -> None:
+def test_the_rotations_of_a_key_are_priced_as_the_template_has_them() -> None:
     (key,) = rendered("foundation", Encryption="customer-managed").of_type("AWS::KMS::Key").values()
     assert key["EnableKeyRotation"] is True
     assert "RotationPeriodInDays" not in key, "a year, as KMS's own default is"

@@ -29,7 +29,7 @@ def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "state" / "reasons.log"
 
 
-def test_a_long_reason_is_cut_and_kept_whole_for_its_reader_alone(kept: Path) -> None:
+def test_a_long_reason_is_cut_and_saved_in_a_private_file(kept: Path) -> None:
     shown = on_screen(LONG)
 
     assert shown.startswith(LONG[:500])
@@ -43,17 +43,17 @@ def test_a_long_reason_is_cut_and_kept_whole_for_its_reader_alone(kept: Path) ->
     assert "the end2\n" in kept.read_text()
 
 
-def test_a_short_reason_is_told_as_it_is_and_kept_nowhere(kept: Path) -> None:
+def test_a_short_reason_is_shown_unchanged_and_not_saved(kept: Path) -> None:
     assert on_screen("no room") == "no room"
     assert on_screen("x" * 500) == "x" * 500
     assert not kept.exists()
 
 
-def test_a_reason_is_one_line_and_commands_no_terminal() -> None:
+def test_a_reason_is_one_line_without_control_characters() -> None:
     assert on_screen("first\n  second\x1b]0;title\x07 \u2028third") == "first second ]0;title third"
 
 
-def test_where_nothing_can_be_kept_the_reason_is_cut_all_the_same(kept: Path) -> None:
+def test_a_reason_is_cut_even_if_it_cannot_be_saved(kept: Path) -> None:
     kept.parent.write_text("no folder")
     assert on_screen(LONG).endswith(f"({len(LONG):,} characters in all)")
 
@@ -83,7 +83,7 @@ CREATED = ("StackName", "ChangeSetName", "ChangeSetType", "TemplateBody", "Param
 
 
 @pytest.mark.parametrize("answers", [refusing, failing])
-def test_what_cloudformation_says_of_a_change_set_is_cut(kept: Path, answers: Callable[..., None]) -> None:
+def test_the_reason_of_a_change_set_is_cut(kept: Path, answers: Callable[..., None]) -> None:
     client = a_client("cloudformation")
     with Stubber(client) as stub:
         answers(stub)
@@ -93,7 +93,7 @@ def test_what_cloudformation_says_of_a_change_set_is_cut(kept: Path, answers: Ca
     assert str(kept) in str(refused.value)
 
 
-def test_what_an_event_says_is_cut(kept: Path, tmp_path: Path) -> None:
+def test_the_reason_of_an_event_is_cut(kept: Path, tmp_path: Path) -> None:
     console = Console(record=True, width=5_000, file=(tmp_path / "out").open("w"))
     Progress(console).event("s", "CREATE_FAILED", "AWS::SQS::Queue Queue", LONG)
     assert len(console.export_text().strip()) < MOST_OF_A_LINE + 100
@@ -101,7 +101,7 @@ def test_what_an_event_says_is_cut(kept: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("code", ["Throttling", "AccessDenied"])
-def test_what_any_call_of_aws_says_is_cut(kept: Path, capsys: pytest.CaptureFixture[str], code: str) -> None:
+def test_the_message_of_any_call_of_aws_is_cut(kept: Path, capsys: pytest.CaptureFixture[str], code: str) -> None:
     def fails() -> None:
         raise ClientError({"Error": {"Code": code, "Message": LONG}}, "CreateTable")
 

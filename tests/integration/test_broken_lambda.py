@@ -51,7 +51,7 @@ def broken_api(stage: Stage) -> Iterator[str]:
         functions.delete_function(FunctionName=name)
 
 
-def test_when_the_lambda_dies_an_emulators_gateway_answers_in_words_of_its_own(stage: Stage) -> None:
+def test_an_emulators_gateway_has_its_own_answer_if_the_lambda_crashes(stage: Stage) -> None:
     """docs/api.md says so; on AWS it is the document of DEFAULT_5XX. If an emulator follows, so must it."""
     with broken_api(stage) as url:
         unknown = requests.get(f"{url}/unknown", timeout=30)

@@ -22,7 +22,7 @@ def listed(stage: Stage) -> tuple[set[str], set[str]]:
     return shown, unreadable
 
 
-def test_a_lost_document_hides_nothing_but_itself(stage: Stage) -> None:
+def test_a_lost_document_hides_no_other_item(stage: Stage) -> None:
     ids = [stage.client.sync.create({"name": unique("Lost"), **LARGE}).id for _ in range(3)]
     with lost(stage, ids[1]):
         shown, unreadable = listed(stage)

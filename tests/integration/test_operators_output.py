@@ -83,7 +83,7 @@ def test_redrive_and_parked_give_lines_of_tabs(stage: Stage, operator: Operator)
 
 
 @pytest.mark.parametrize("more", [(), ("--json",)], ids=str)
-def test_an_audit_that_nobody_reads_repairs_all_the_same(
+def test_an_audit_with_a_closed_output_still_repairs(
     stage: Stage, operator: Operator, stale: str, more: tuple[str, ...]
 ) -> None:
     assert unread(operator, "audit", "--older-than", "0", *more) == (3, "")
@@ -93,7 +93,7 @@ def test_an_audit_that_nobody_reads_repairs_all_the_same(
 
 
 @pytest.mark.parametrize("more", [(), ("--json",)], ids=str)
-def test_a_redrive_that_nobody_reads_goes_to_its_end(
+def test_a_redrive_with_a_closed_output_runs_to_its_end(
     stage: Stage, operator: Operator, more: tuple[str, ...]
 ) -> None:
     item = str(uuid4())
@@ -103,6 +103,6 @@ def test_a_redrive_that_nobody_reads_goes_to_its_end(
         assert stage.client.job(job.id).retries == 1
 
 
-def test_what_is_shown_only_ends_well(operator: Operator) -> None:
+def test_a_command_that_only_shows_something_ends_with_0(operator: Operator) -> None:
     for arguments in (("parked",), ("parked", "--json"), ("redrive", "--all", "--dry-run"), ("audit", "--help")):
         assert unread(operator, *arguments) == (0, "")

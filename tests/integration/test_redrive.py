@@ -122,7 +122,7 @@ def test_what_can_not_be_retried_is_skipped_and_told(
     stage.aws("dynamodb").delete_item(TableName=stage.resources["jobs_table"], Key={"job_id": {"S": claimed.id}})
 
 
-def test_rows_that_cannot_be_read_are_told_and_the_others_are_retried(
+def test_rows_that_cannot_be_read_are_reported_and_the_others_are_retried(
     stage: Stage, operator: Operator, taken: tuple[str, str]
 ) -> None:
     name, _ = taken

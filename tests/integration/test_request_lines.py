@@ -24,7 +24,7 @@ def test_an_unknown_query_parameter_is_refused(stage: Stage, route: Route) -> No
         assert problem(answer) == "invalid-request"
 
 
-def test_links_lead_right_from_a_path_with_a_slash_at_its_end(stage: Stage) -> None:
+def test_links_are_correct_for_a_path_with_a_trailing_slash(stage: Stage) -> None:
     """Resolved as RFC 9110 says, against the request's URL."""
 
     def follow(answer: requests.Response, link: str) -> requests.Response:

@@ -54,7 +54,7 @@ def stage(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
         stub.assert_no_pending_responses()
 
 
-def test_the_age_is_asked_for_once_a_minute_however_often_it_is_told(stage: Stage) -> None:
+def test_the_age_is_requested_once_a_minute_however_often_it_is_read(stage: Stage) -> None:
     for looks in range(12):  # as the console takes them
         assert stage.read(waiting=1, age=40.0 + looks) == 40.0
         stage.later(5)
@@ -64,7 +64,7 @@ def test_the_age_is_asked_for_once_a_minute_however_often_it_is_told(stage: Stag
 
 
 @pytest.mark.parametrize("answer", [{"age": None}, {"refused": True}])
-def test_that_nobody_tells_the_age_is_remembered_too(stage: Stage, answer: dict[str, Any]) -> None:
+def test_an_unknown_age_is_cached_too(stage: Stage, answer: dict[str, Any]) -> None:
     for _ in range(3):
         assert stage.read(waiting=1, **answer) is None
     assert stage.asked == 1
@@ -72,14 +72,14 @@ def test_that_nobody_tells_the_age_is_remembered_too(stage: Stage, answer: dict[
     assert stage.read(waiting=1, age=1.0) == 1.0
 
 
-def test_an_empty_queue_has_no_age_and_what_comes_next_has_its_own(stage: Stage) -> None:
+def test_an_empty_queue_clears_the_cached_age(stage: Stage) -> None:
     assert stage.read(waiting=1, age=3600.0) == 3600.0
     assert stage.read(waiting=0) == 0.0
     assert stage.asked == 1
     assert stage.read(waiting=1, age=2.0) == 2.0
 
 
-def test_a_clock_that_is_set_back_does_not_keep_an_age_for_ever(stage: Stage) -> None:
+def test_a_clock_that_is_set_back_does_not_extend_the_cache(stage: Stage) -> None:
     assert stage.read(waiting=1, age=60.0) == 60.0
     stage.later(-3600)
     assert stage.read(waiting=1, age=2.0) == 2.0

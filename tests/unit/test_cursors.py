@@ -61,7 +61,7 @@ def test_a_forged_cursor_shows_another_part_of_ones_own_list(owner: str) -> None
     assert set(shown) == set(range(7)), "from every place"
 
 
-def test_a_cursor_says_nothing_that_its_page_has_not_shown() -> None:
+def test_a_cursor_contains_only_values_of_its_page() -> None:
     pipeline = with_jobs()
     answer = failed(pipeline, "alice", "&limit=2")
     [*_, last] = answer.json

@@ -52,7 +52,7 @@ def ids(answer: Answer) -> list[str]:
 
 @pytest.mark.parametrize("limit", [1, 2, 3, 100])
 @pytest.mark.parametrize("lost", [{0}, {3}, {6}, {0, 1, 2}, {2, 5}, set(range(7))], ids=str)
-def test_a_lost_document_hides_nothing_but_itself(pipeline: Pipeline, lost: set[int], limit: int) -> None:
+def test_a_lost_document_hides_no_other_item(pipeline: Pipeline, lost: set[int], limit: int) -> None:
     stored = sorted(store(pipeline, f"item {i}", LARGE) for i in range(7))
     for place in lost:
         lose(pipeline, stored[place])
@@ -68,7 +68,7 @@ def test_a_page_without_losses_has_no_such_header(pipeline: Pipeline) -> None:
     assert "unreadable-items" not in pipeline.request("GET", "/items").headers
 
 
-def test_the_operator_learns_of_a_lost_document(
+def test_a_lost_document_is_logged_and_counted(
     pipeline: Pipeline, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
 ) -> None:
     item_id = store(pipeline, "one", LARGE)
@@ -81,7 +81,7 @@ def test_the_operator_learns_of_a_lost_document(
     assert sum(sum(each.get("Faults", [])) for each in metrics) == 1
 
 
-def test_what_s3_does_not_find_yet_hides_nothing_else_and_is_no_fault(
+def test_a_document_that_is_not_visible_yet_hides_no_other_and_is_not_a_fault(
     pipeline: Pipeline, capsys: pytest.CaptureFixture[str]
 ) -> None:
     readable = store(pipeline, "one", LARGE)

@@ -89,7 +89,7 @@ MAKING = re.compile(
 )
 
 
-def test_connections_are_made_where_it_is_decided_what_they_read() -> None:
+def test_connections_are_made_only_by_the_modules_that_decide_on_the_environment() -> None:
     found = {
         (made.group(1), path.relative_to(ROOT).as_posix())
         for folder in ("jobpipe", "jobpipe_client", "infra", "scripts", "api_lambda", "worker_lambda")

@@ -185,7 +185,7 @@ def test_client_generators_find_what_they_need() -> None:
 
 
 @pytest.mark.parametrize("schema", ["NewItem", "FieldsToSet", "MergePatch"])
-def test_an_item_with_an_id_is_none_of_the_schema(schema: str) -> None:
+def test_an_item_with_an_id_does_not_fit_the_schema(schema: str) -> None:
     with pytest.raises(AssertionError):
         documented().check_value(f"/components/schemas/{schema}", {**GOOD, "id": None}, schema)
 
