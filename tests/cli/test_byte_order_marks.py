@@ -1,4 +1,4 @@
-"""One rule for every file that is read: a byte order mark at its beginning is passed over."""
+"""A byte order mark at the beginning of any file that is read is ignored."""
 
 from __future__ import annotations
 

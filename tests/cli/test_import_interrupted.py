@@ -1,4 +1,4 @@
-"""Ctrl-C on a terminal: how to go on, on a line of its own."""
+"""After Ctrl-C on a terminal, a message on its own line says how to continue."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
 def on_a_terminal(service: Service, *arguments: str) -> str:
-    """What stands on it when Ctrl-C was pressed and the command has ended."""
+    """The terminal's text after Ctrl-C was pressed and the command has ended."""
     leader, follower = pty.openpty()
     env = commands.clean_environment(JOBPIPE_URL=service.url, JOBPIPE_API_KEY=KEY, TERM="xterm", COLUMNS="100")
     process = subprocess.Popen(
@@ -35,13 +35,13 @@ def on_a_terminal(service: Service, *arguments: str) -> str:
     )
     os.close(follower)
     until_requests(service, 1)
-    time.sleep(0.5)  # until the bar is drawn; one that is not would hide nothing
+    time.sleep(0.5)  # until the bar is drawn, which could hide the message
     process.send_signal(signal.SIGINT)
     shown = b""
     try:
         while chunk := os.read(leader, 65536):
             shown += chunk
-    except OSError:  # the end, as Linux tells it
+    except OSError:  # Linux reports the end like this
         pass
     os.close(leader)
     assert process.wait(30) == 130

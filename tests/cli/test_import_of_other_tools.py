@@ -1,4 +1,4 @@
-"""Files in the shapes that other tools write: what can be read is, and what cannot is told with its remedy."""
+"""Files as other tools write them: they are read if possible, and otherwise reported with a remedy."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_truth_values_of_postgresql(jobpipe: Jobpipe, service: Service) -> None:
 def test_a_column_without_a_name_is_left_out_if_it_is_asked_for(
     jobpipe: Jobpipe, service: Service, first: str
 ) -> None:
-    """pandas' index, R's names of rows."""
+    """The index of pandas and the row names of R are such columns."""
     text = f"{first},name,description\n1,A,d\n2,B,d\n"
     Path("a.csv").write_text(text)
     said = jobpipe.fails(1, "import", "a.csv", "--dry-run")
@@ -69,7 +69,7 @@ def test_an_empty_cell_in_quotation_marks_is_the_empty_text(jobpipe: Jobpipe, se
 
 
 def test_cells_that_mean_a_missing_value(jobpipe: Jobpipe, service: Service) -> None:
-    """ClickHouse's and PostgreSQL's \\N, R's NA: as it stands, so that a text that reads so is one."""
+    """The \\N of ClickHouse and PostgreSQL and the NA of R are compared as written, so quoted ones are texts."""
     text = 'name,description,n:number,t\nA,"NA",\\N,"\\N"\nB,d,NA,NA\nC,d,1,"say ""NA"""\nD,d,,""\n'
     assert imported(jobpipe, service, text, "--null", "\\N", "--null", "NA", "--null", '""') == [
         {"name": "A", "description": "NA", "t": "\\N"},
@@ -155,7 +155,7 @@ def test_lines_that_end_with_cr_alone_are_recognized(jobpipe: Jobpipe, name: str
 
 
 def test_a_carriage_return_within_a_line_is_allowed(jobpipe: Jobpipe, service: Service) -> None:
-    """White space of JSON, and text in a quoted cell."""
+    """It is white space in JSON, and text in a quoted cell."""
     Path("a.jsonl").write_bytes(b'{"name":\r"A", "description": "d"}\r\n')
     jobpipe.does("import", "a.jsonl")
     Path("a.csv").write_bytes(b'name,description,"x\ry"\nB,d,e\n')
@@ -198,7 +198,7 @@ def test_text_that_is_not_json_is_reported_with_its_place_and_text(jobpipe: Jobp
 def test_columns_that_look_typed_and_are_read_as_text_are_reported_once(jobpipe: Jobpipe, service: Service) -> None:
     head = "name,description,price,zip,ok,tags,empty,x:text,typed:number\n"
     rows = "".join(f'1{n},7,{n}.5,0{n},true,"[{n}]",,1,1\n' for n in range(100))
-    Path("a.csv").write_text(f"{head}{rows}later,7,x,x,x,x,x,x,1\n")  # the first hundred rows are looked at
+    Path("a.csv").write_text(f"{head}{rows}later,7,x,x,x,x,x,x,1\n")  # only the first hundred rows are examined
     for options in (("--dry-run",), ("--batch-size", "7")):
         done = jobpipe("import", "a.csv", *options)
         assert done.exit_code == 0
@@ -237,7 +237,7 @@ def test_every_dialect_of_csv_is_read_without_loss(
     content = (codecs.BOM_UTF8 if mark else b"") + out.getvalue().encode()
     form = CsvRows(lines := Lines(io.BytesIO(content)), delimiter=delimiter)
     found = [row.command and row.command["item"] for row in form.rows(lines)]
-    # Only where all is quoted the empty text is told from none.
+    # The empty text can be distinguished from a missing value only if every cell is quoted.
     expected = [
         {name: cell for name, cell in zip("abc", row, strict=True) if cell != "" or is_quoted}
         for row in rows
@@ -248,7 +248,7 @@ def test_every_dialect_of_csv_is_read_without_loss(
 
 @given(st.lists(st.tuples(cells, cells.map(lambda cell: cell or None)), max_size=5), st.sampled_from([",", ";"]))
 def test_quoted_and_unquoted_cells_are_distinguished(rows: list[tuple[str, str | None]], delimiter: str) -> None:
-    """As PostgreSQL, DuckDB and R write: every text in quotation marks, and what is none bare."""
+    """PostgreSQL, DuckDB and R write every text in quotation marks, and missing values without."""
 
     def quoted(cell: str | None) -> str:
         return "NA" if cell is None else '"' + cell.replace('"', '""') + '"'

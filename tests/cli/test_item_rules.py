@@ -1,4 +1,4 @@
-"""A dry run's rules are the service's: what one refuses the other does, in the same words."""
+"""A dry run has the service's rules: both refuse the same commands with the same messages."""
 
 from __future__ import annotations
 
@@ -89,13 +89,13 @@ def test_both_refuse_the_same_with_the_same_messages(command: dict[str, Any]) ->
 
 
 def told(refusal: InvalidRequest) -> list[tuple[str | None, str]]:
-    """Where something is wrong, and what, as the problem document has it."""
+    """The pointers and details of the violations, as in a problem document."""
     errors = refusal.to_problem().get("errors") or [{"detail": refusal.detail}]
     return [(each.get("pointer"), each["detail"]) for each in errors]
 
 
 def refusal_of(command: dict[str, Any]) -> InvalidRequest | None:
-    """The service's, of the command as it is written."""
+    """The service's violations for the command in JSON."""
     text = json_text.encode(command)
     try:
         parse_command(service_json.decode(text), new_item_id="new")
@@ -106,7 +106,7 @@ def refusal_of(command: dict[str, Any]) -> InvalidRequest | None:
 
 @given(documents)
 def test_each_of_several_violations_is_reported_with_its_place(document: dict[str, Any]) -> None:
-    """The service's own pointers, where it tells some, are among them."""
+    """The service's pointers, if there are any, are among them."""
     command = {"operation": "create", "item": document}
     refusal = refusal_of(command)
     pointers = {pointer for pointer, _ in told(refusal)} if refusal is not None else set()

@@ -1,4 +1,4 @@
-"""What of a user's environment reaches a request, and what does not."""
+"""The variables of a user's environment that affect a request, and those that do not."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def test_a_password_in_netrc_is_never_sent(named_by: str, monkeypatch: pytest.Mo
 
 @contextmanager
 def forward_proxy() -> Iterator[tuple[str, list[tuple[str, dict[str, str]]]]]:
-    """A proxy that answers for everybody; what it was asked for."""
+    """A proxy that answers every request itself, and the requests that it got."""
     asked: list[tuple[str, dict[str, str]]] = []
 
     class Handler(BaseHTTPRequestHandler):
@@ -126,7 +126,7 @@ def forward_proxy() -> Iterator[tuple[str, list[tuple[str, dict[str, str]]]]]:
 @pytest.mark.parametrize("name", ["HTTP_PROXY", "http_proxy", "ALL_PROXY"])
 def test_any_other_host_is_requested_through_the_proxy(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     with forward_proxy() as (proxy, asked):
-        monkeypatch.setenv(name, f" {proxy} ")  # as a file with a blank too many has it
+        monkeypatch.setenv(name, f" {proxy} ")  # with blanks, as from a file
         Client("http://jobs.example.test/v1", KEY, retries=0).health()
     assert [target for target, _ in asked] == ["http://jobs.example.test/v1/health"]
 
@@ -197,7 +197,7 @@ def test_invalid_certificates(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_the_variables_of_openssl_are_not_read(tls_server: CountedServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    """SSL_CERT_FILE is for OpenSSL's own store, which requests does not ask."""
+    """SSL_CERT_FILE names OpenSSL's own store, which requests does not use."""
     monkeypatch.setenv("SSL_CERT_FILE", str(tls_server.certificates))
     with pytest.raises(Unreachable, match="not trusted"):
         Client(tls_server.url, KEY, retries=0).health()

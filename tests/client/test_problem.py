@@ -1,4 +1,4 @@
-"""All that the service tells of a refusal reaches whoever reads it, of a batch for each command."""
+"""All errors of a refusal are reported, in a batch for each command."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ TOLD = [
 
 @pytest.fixture
 def refused() -> list[Problem]:
-    """What a client makes of the service's own answer to a batch of which no command is valid."""
+    """The client's problems for the service's answer to a batch without a valid command."""
     answer = Pipeline().request("POST", "/batches", {"commands": BAD})
     problems = Problem.of(answer.json, status=answer.status).of_commands(len(BAD))
     assert problems is not None

@@ -1,4 +1,4 @@
-"""The API key is in no message, whatever goes wrong, and whoever's error that is at first."""
+"""The API key is in no message of any error, including those that libraries raise."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def told(error: BaseException) -> str:
-    """All that a traceback, or a collector of errors, could show of it."""
+    """All text that a traceback, or a collector of errors, could show."""
     parts = ["".join(traceback.format_exception(error))]
     seen: BaseException | None = error
     while seen is not None:
@@ -128,7 +128,7 @@ def made(kind: type[Exception], text: str) -> Exception:
 
 @pytest.mark.parametrize("kind", LIBRARY_ERRORS, ids=lambda kind: f"{kind.__module__}.{kind.__name__}")
 def test_no_message_of_a_library_is_passed_on(kind: type[Exception], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever a later release of theirs puts into it."""
+    """This holds for any message of a later release."""
 
     def fail(*_: object, **__: object) -> None:
         raise made(kind, f"Invalid header value b'{SENTINEL}'") from made(kind, f"x-api-key: {SENTINEL}")

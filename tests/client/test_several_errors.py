@@ -1,4 +1,4 @@
-"""All that is wrong with a request is told: by the problem, its text, and the command line."""
+"""All errors of a request are shown: in the problem, its text, and on the command line."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""An item whose document is lost hides no other in a list, and nobody takes the list for complete."""
+"""An item whose document is missing hides no other in a list, and the list does not seem complete."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Rows that are damaged at random are findings, not errors; what hangs on them is left alone by every repair."""
+"""Rows that are damaged at random are findings, not errors; repairs do not change what depends on them."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Row:
 
 
 def rows_of(store: Audited) -> list[Row]:
-    """All rows of a store with something of every kind in it, small and large."""
+    """All rows of a store that has rows of every kind, small and large."""
     for text in ("x", LARGE):
         store.apply(SetFields(store.create(text=text).item_id, {"price": 1}))
     store.apply(DeleteItem(store.create().item_id))
@@ -129,7 +129,7 @@ def test_rows_damaged_at_random_are_findings_and_not_errors(store: Audited) -> N
 
 
 def why_not(row: Row) -> str | None:
-    """Why the row is none of its table's."""
+    """Why the row is not valid in its table."""
     try:
         check_row(row.table, row.values)
     except MalformedRowError as why:

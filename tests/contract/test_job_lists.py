@@ -1,4 +1,4 @@
-"""A list of an owner's jobs is whole and in order though it lies in parts, and across releases and roll-backs."""
+"""A list of an owner's jobs from several partitions is complete and in order, across releases and rollbacks."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def accepted(owner: str) -> Job:
 
 
 def failed(stores: Stores, owner: str, at: datetime) -> tuple[str, str]:
-    """A job that failed then: what it is listed by."""
+    """A job that failed at this time."""
     job = accepted(owner)
     stores.jobs.put_new(job, NOW)
     stores.jobs.fail(ref(job), PROBLEM, at)
@@ -59,7 +59,7 @@ def in_pages(stores: Any, owner: str, limit: int, status: Status = Status.FAILED
 def test_a_list_is_in_the_order_of_times_and_ids_in_pages_of_any_size(
     stores: Stores, owner: str, limit: int
 ) -> None:
-    """Many at one time, so that a page ends in the middle of them, in one part of the index and in several."""
+    """Many jobs fail at one time, so that a page ends among them, in one partition of the index and in several."""
     times = [NOW + timedelta(seconds=second) for second in (0, 0, 0, 0, 1, 1, 2)]
     placed = [failed(stores, owner, times[n % len(times)]) for n in range(40)]
     assert in_pages(stores, owner, limit) == [job_id for _, job_id in sorted(placed, reverse=True)]
@@ -109,7 +109,7 @@ def table(aws: tuple[AwsClients, dict[str, str]]) -> Table:
 
 
 def failed_before(table: Table, owner: str, at: datetime) -> Job:
-    """As the release before the shards left a job that failed."""
+    """The row of a failed job as a release without shards wrote it."""
     job = replace(accepted(owner), status=Status.FAILED, error=PROBLEM, updated_at=rfc3339(at))
     table.put(job, "owner_shard", trouble=f"failed#{rfc3339(at)}")
     return job
@@ -152,7 +152,7 @@ def test_a_job_that_was_retrying_before_there_were_shards_is_listed_once(table: 
 
 
 def test_stale_entries_after_a_rollback_are_not_listed(table: Table, owner: str) -> None:
-    """The release before does not know of the new index: what it changes keeps its entry there."""
+    """An earlier release does not know the new index: jobs that it changes keep their entries there."""
     stores = Stores(table.jobs, *(None,) * 3)  # type: ignore[arg-type]
     jobs = []
     for _ in range(2):

@@ -1,4 +1,4 @@
-"""Logs of more events than one answer of the log service has, on the emulator's log service."""
+"""Logs with more events than one answer of the log service has, on the emulator's log service."""
 
 from __future__ import annotations
 

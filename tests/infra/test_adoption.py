@@ -1,4 +1,4 @@
-"""A foundation whose stack was deleted by hand is taken over as it is, and no new key is put over old data.
+"""A foundation whose stack was deleted by hand is imported unchanged, and no new key replaces the data's.
 
 The emulator imports as AWS was measured to; what its CloudFormation leaves out (keys of tables and buckets, early
 validation) is answered for by botocore's Stubber, held to the service's model.
@@ -54,7 +54,7 @@ def console() -> Console:
 
 @pytest.fixture
 def stage(deployer: Deployer) -> Iterator[Stage]:
-    """With parameters that are not the defaults, and without its foundation's stack."""
+    """A stage with other parameters than the defaults, and without its foundation's stack."""
     asked = {"WorkerTimeout": "20", "MaxReceiveCount": "500", "DeletionProtection": "true"}
     deployed = Stage(replace(deployer, overrides=asked).up())
     yield deployed
@@ -90,7 +90,7 @@ def test_a_stack_that_was_deleted_by_hand_is_made_from_its_resources(
     later = stage.request("POST", "/items", {"name": unique("Later"), "description": "d"}, headers=WAIT)
     assert later.status_code == 201
     text = console.export_text()
-    assert "what one held is there: CommandsQueue, DeadLettersQueue" in text
+    assert "resources of it remain: CommandsQueue, DeadLettersQueue" in text
     assert "jobpipe-prod-worker          UNCHANGED" in text
     assert "jobpipe-prod-api             UNCHANGED" in text
     assert stage_diff(deployer)[0].differs is False
@@ -111,7 +111,7 @@ def test_new_parameters_apply_afterwards_and_missing_resources_are_created(
     assert held_parameters(deployer)["WorkerTimeout"] == "60"
     url = sqs.get_queue_url(QueueName="jobpipe-prod-commands.fifo")["QueueUrl"]
     told = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
-    assert told["VisibilityTimeout"] == "360", "an import changes nothing, and the deployment after it does"
+    assert told["VisibilityTimeout"] == "360", "the import changes nothing, but the deployment after it does"
     assert json.loads(told["RedrivePolicy"])["deadLetterTargetArn"].endswith("dead-letters.fifo")
     assert stacks.template(STACK) == TEMPLATE
 
@@ -129,7 +129,7 @@ def test_its_own_key_is_taken_over_with_its_alias(deployer: Deployer) -> None:
             rule = {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": key}}
             s3.put_bucket_encryption(Bucket=each.name, ServerSideEncryptionConfiguration={"Rules": [rule]})
     stacks.delete(STACK)
-    with pytest.raises(OperatorError, match="no way back"):
+    with pytest.raises(OperatorError, match="must stay so"):
         replace(deployer, overrides={"Encryption": "aws-owned"}).adopt(STACK, TEMPLATE)
     assert stacks.template(STACK) is None
 
@@ -184,7 +184,7 @@ ALL = [
 
 
 def test_everything_is_named_by_the_primary_identifier_of_its_type() -> None:
-    """ImportExistingResources would not do: no template can have the identifiers of queues and keys."""
+    """ImportExistingResources would not work: no template can have the identifiers of queues and keys."""
     sent = [left(each).to_import for each in ALL] + DataKey(KEY, ALIAS).to_import(TEMPLATE)
 
     stateful = {each for each, resource in TEMPLATE["Resources"].items() if "DeletionPolicy" in resource}
@@ -287,7 +287,7 @@ def test_an_unusable_key_is_refused_with_a_remedy(
 def test_no_new_key_replaces_a_deleted_one(deployer: Deployer, kms: Stubber) -> None:
     answers(kms, ALIAS, None)
     answers(kms, KEY, None)
-    with pytest.raises(OperatorError, match="nobody can read what is in it"):
+    with pytest.raises(OperatorError, match="its data cannot be read"):
         key_of(deployer, left("ItemsTable", KEY))
 
 
@@ -329,7 +329,7 @@ def test_returning_to_the_key_of_aws_is_refused(
     answers(kms, ALIAS, KEY)
     answers(kms, KEY, KEY)
     monkeypatch.setattr("infra.adoption.remaining", lambda *_: [left("ItemsTable", KEY)])
-    with pytest.raises(OperatorError, match=r"encrypted with its own key .* no way back"):
+    with pytest.raises(OperatorError, match=r"encrypted with its own key .* must stay so"):
         plan_adoption(deployer.target, PROD, TEMPLATE, {"Encryption": "aws-owned"})
 
 
@@ -379,7 +379,7 @@ def told(stub: Stubber, *events: tuple[str, str, str]) -> None:
 
 
 def refused(stub: Stubber) -> None:
-    """Until the reason of the change set is known."""
+    """Add the answers up to the reason of the change set."""
     stack_is(stub, None)
     stub.add_client_error("describe_stack_events", "ValidationError", "Stack s does not exist", 400)
     stack_is(stub, None)
@@ -420,7 +420,7 @@ def test_a_missing_permission_for_the_findings_is_reported(cloudformation: tuple
     stub.add_client_error("describe_events", "AccessDenied", "not authorized", 403)
     stub.add_response("delete_change_set", {})
     stack_is(stub, None)
-    with pytest.raises(OperatorError, match=r"ResourceExistenceCheck.*may not do cloudformation:DescribeEvents"):
+    with pytest.raises(OperatorError, match=r"ResourceExistenceCheck.*need cloudformation:DescribeEvents"):
         stacks.deploy("s", {"Resources": {}}, {})
 
 

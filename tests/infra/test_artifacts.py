@@ -111,7 +111,7 @@ def test_a_zip_that_may_not_be_looked_for_is_put(package: Package) -> None:
 
 @pytest.fixture
 def settling(package: Package) -> Iterator[tuple[Any, Stubber]]:
-    """S3 just after versioning was first enabled, when there is no such zip yet."""
+    """S3 just after versioning was first enabled, when the zip does not exist yet."""
     client = a_client("s3")
     with Stubber(client) as stub:
         asked = {"Bucket": "b", "Key": code_key(package), "ChecksumMode": "ENABLED"}
@@ -153,7 +153,7 @@ def test_that_wait_ends(settling: tuple[Any, Stubber], package: Package, monkeyp
     monkeypatch.setattr(artifacts, "VERSIONING_SECONDS", 0)
 
     with pytest.raises(
-        OperatorError, match=r"the bucket b does not give objects a version yet, .*15 minutes: run it again"
+        OperatorError, match=r"the bucket b does not give objects a version yet, after 15 minutes .* run it again"
     ):
         uploaded(s3, package, "b")
 

@@ -1,4 +1,4 @@
-"""How the operators' commands end when it is not theirs to go on."""
+"""The operators' commands refuse to run with one clear line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the worker may run at once is compared with what the account may."""
+"""The worker's concurrency is compared with the account's limit."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def account() -> Iterator[tuple[Any, Stubber]]:
 
 
 def has(stub: Stubber, total: int, *, unreserved: int | None = None, own: int | None = None) -> None:
-    """The account may run so many, of which the worker has so many to itself."""
+    """Answers for an account with this limit, and with these executions reserved for the worker."""
     limit = {"ConcurrentExecutions": total, "UnreservedConcurrentExecutions": unreserved or total}
     stub.add_response("get_account_settings", {"AccountLimit": limit}, {})
     answer = {} if own is None else {"ReservedConcurrentExecutions": own}

@@ -1,4 +1,4 @@
-"""What answers at an endpoint is named by what it says of itself: servers that give the answers that were seen."""
+"""The emulator at an endpoint is recognized by its answers; servers here give the answers that were seen."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ NO_BUCKET = "<?xml version='1.0'?>\n<Error><Code>NoSuchBucket</Code><BucketName>
 
 @dataclass(frozen=True)
 class Says:
-    """A server: its answer to every path but those that it has another one for."""
+    """A server with its default answer, and its answers to particular paths."""
 
     status: int
     headers: dict[str, str]
@@ -61,7 +61,7 @@ LOCALSTACK_4 = Says(200, JSON, '{"services": {"sqs": "available"}, "edition": "c
 
 @contextmanager
 def answering(says: Says) -> Iterator[Settings]:
-    """Settings of a port where this answers."""
+    """Settings with the port of such a server."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -93,9 +93,9 @@ def answering(says: Says) -> Iterator[Settings]:
         (LOCALEMU, "LocalEmu 1.3.2 answers", "sqs-fifo"),
         (MOTO, "moto answers", "outputs"),
         (FAUXQS, "fauxqs answers", "no CloudFormation"),
-        (DYNALITE, "dynalite answers", "one service"),
-        (DYNAMODB_LOCAL, "DynamoDB Local or dynalite answers", "one service"),
-        (FLASK, "no emulator that jobpipe knows", "answers 404 (Server: 'Werkzeug/3.1.9')"),
+        (DYNALITE, "dynalite answers", "one of the services"),
+        (DYNAMODB_LOCAL, "DynamoDB Local or dynalite answers", "one of the services"),
+        (FLASK, "not an emulator that jobpipe knows", "answers 404 (Server: 'Werkzeug/3.1.9')"),
     ],
     ids=lambda each: each if isinstance(each, str) else "",
 )

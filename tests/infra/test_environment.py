@@ -1,4 +1,4 @@
-"""What of a user's environment reaches boto3 and requests: for an emulator nothing, for AWS what is meant."""
+"""The variables of a user's environment that boto3 and requests use: none for an emulator, some for AWS."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ SERVICES = ("apigateway", "cloudformation", "cloudwatch", "dynamodb", "lambda", 
 
 
 def variables_of_botocore() -> list[str]:
-    """Those that its settings come from, by its own tables."""
+    """The variables of its settings, from its own tables."""
     found: list[str] = []
     for _, names, _, _ in [*BOTOCORE_DEFAUT_SESSION_VARIABLES.values(), *DEFAULT_S3_CONFIG_VARS.values()]:
         found += [names] if isinstance(names, str) else names or []
@@ -110,7 +110,7 @@ def set_all(monkeypatch: pytest.MonkeyPatch, folder: Path, hostile: dict[str, st
 
 @dataclass
 class Asked:
-    """A request as it came."""
+    """A request as it was received."""
 
     path: str
     headers: dict[str, str] = field(repr=False)
@@ -118,7 +118,7 @@ class Asked:
 
 @pytest.fixture
 def listener() -> Iterator[tuple[str, list[Asked]]]:
-    """What answers like an emulator's health, and like an S3 without objects; what it was asked for."""
+    """A server that answers like an emulator's health and an S3 without objects, and the requests that it got."""
     asked: list[Asked] = []
 
     class Handler(BaseHTTPRequestHandler):
@@ -147,7 +147,7 @@ def listener() -> Iterator[tuple[str, list[Asked]]]:
 
 
 def check_request(asked: list[Asked]) -> None:
-    """One of boto3 to an emulator: directly, in its region, with its credentials, once."""
+    """boto3 sends one request to an emulator: directly, in its region, with its credentials."""
     (request,) = asked
     assert request.path.startswith("/bucket?")
     assert "Credential=test/" in request.headers["authorization"]
@@ -219,7 +219,7 @@ def test_an_emulator_starts_at_once_whatever_the_environment_says(
 
 
 def test_aws_is_found_by_the_region_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """No variable and no file moves a call of AWS to another host, nor those by which credentials are had."""
+    """No variable and no file redirects a call to AWS, nor the calls that retrieve credentials."""
     endpoints = {name: NOBODY for name in HOSTILE if name.startswith("AWS_ENDPOINT_URL")} | {
         "AWS_ENDPOINT_URL": NOBODY
     }
@@ -305,7 +305,7 @@ def errors_of_botocore() -> list[type[BotoCoreError]]:
 
 @pytest.mark.parametrize("kind", errors_of_botocore(), ids=lambda kind: str(kind.__name__))
 def test_an_error_of_botocore_is_shown_without_its_values(kind: type[BotoCoreError]) -> None:
-    """By all of its own kinds, those of later releases among them."""
+    """This holds for all kinds of errors, including those of later releases."""
     values: dict[str, Any] = {
         name: SENTINEL for _, name, _, _ in string.Formatter().parse(kind.fmt) if name is not None
     }
@@ -394,7 +394,7 @@ def test_a_stage_file_with_an_unusable_value_is_damaged(name: str, value: Any, t
 
 
 def test_a_stage_is_deployed_used_and_destroyed_in_a_hostile_environment(tmp_path: Path) -> None:
-    """All commands, as make runs them. Only pip keeps the proxies: it asks an index, so https stays as it is."""
+    """All commands run as make runs them. Only pip needs the proxies, for an index, so https stays as it is."""
     kept_for_pip = {"HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy", "NO_PROXY", "no_proxy"}
     kept_for_pip |= {"REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"}
     hostile = {name: value for name, value in HOSTILE.items() if name not in kept_for_pip}

@@ -1,4 +1,4 @@
-"""A checkout makes its own environments, whatever became of the old ones and whatever a user's settings say.
+"""A checkout makes its own environments, whatever the state of the old ones and the user's settings are.
 
 A small checkout stands for ours: the Makefile and infra/ as they are, and a lock of one package.
 """
@@ -30,7 +30,7 @@ NOBODY = 65534
 
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
-    """One that has been set up, and is left so by every test."""
+    """A checkout that has been set up, which every test leaves so."""
     checkout = new_checkout(tmp_path_factory.mktemp("a checkout's"))
     assert checkout.make() == ["installing the checks (checkov, pip-audit, cloudformation-validate) ..."]
     return checkout
@@ -140,7 +140,7 @@ PYTHONS = {"PYTHONHOME": "{elsewhere}", "PYTHONPATH": "{bad}", "PYTHONSAFEPATH":
 def test_a_users_settings_for_other_environments_do_not_apply(
     checkout: Checkout, where: str, tmp_path: Path
 ) -> None:
-    """While the user's index, here a folder, goes on being asked."""
+    """The user's index, here a folder, is still used."""
     bad = tmp_path / "bad"
     bad.mkdir()
     for module in ("json", "hashlib", "probe"):
@@ -181,7 +181,7 @@ def test_a_user_s_settings_count_in_pip_s_own_order(tmp_path: Path, monkeypatch:
     monkeypatch.setenv("PIP_NO_DEPS", "1")
 
     def found(wanted: set[str]) -> dict[str, str]:
-        """Of these, and of all that is not for us."""
+        """The given settings, and all others that must not apply."""
         settings = pip_environment(sys.executable)
         assert settings["PIP_CONFIG_FILE"] == os.devnull
         known = {f"PIP_{each.upper().replace('-', '_')}" for each in FETCHING}
@@ -235,7 +235,7 @@ def seen_by_all() -> Iterator[Path]:
 
 
 def refusal(environment: Environment) -> str:
-    """What another user is told who sets it up; where the tests are not root's, the owner of a read-only folder."""
+    """The lines for another user who sets it up, or, if the tests do not run as root, for a read-only folder."""
     context = multiprocessing.get_context("fork")
     ours, theirs = context.Pipe()
 
@@ -287,7 +287,7 @@ def test_a_folder_of_another_user_is_one_line(
 
 
 def test_only_what_belongs_to_another_is_named(seen_by_all: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As after a sudo make."""
+    """This is the state after a sudo make."""
     monkeypatch.setattr(ownership, "ROOT", seen_by_all)
     path = seen_by_all / ".venv" / "lib"
     path.mkdir(parents=True)

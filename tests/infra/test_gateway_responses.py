@@ -57,7 +57,7 @@ def test_a_throttled_caller_is_told_when_to_come_back(response_type: str) -> Non
 
 
 def test_a_request_that_was_not_run_is_distinguished_from_a_time_out() -> None:
-    """A Lambda throttle ends in the one or the other type; neither is a time-out."""
+    """A Lambda throttle gets either type; neither is a time-out."""
     for response_type in ("INTEGRATION_FAILURE", "DEFAULT_5XX"):
         response = BY_TYPE[response_type]
         assert response.slug != "timeout"

@@ -1,4 +1,4 @@
-"""What an operator gives to make reaches the programs as it is, and nothing of it is run on the way.
+"""Values that an operator gives to make reach the programs unchanged, and no part of them is run.
 
 make itself runs, with the Makefile as it stands, in a folder where each program of the environments only notes what
 it was given. Targets and variables are read from the Makefile: a new one is tested without being listed here.
@@ -87,7 +87,7 @@ def test_every_value_of_every_target_arrives_as_it_is(tmp_path: Path, payload: s
 
 
 def expected(target: Target, value: str) -> list[str]:
-    """The program's arguments: what stands in the recipe, and the values in their places."""
+    """The program's arguments: those of the recipe, with the values inserted."""
     recipe = re.search(rf"^{target.name}:.*\n((?:\t.*\n)*)", MAKEFILE, re.MULTILINE)
     assert recipe is not None
     line = (
@@ -128,7 +128,7 @@ def first(target: Target) -> str:
 
 
 def own_lines(ended: Ended) -> list[str]:
-    """What is said, without make's own last line."""
+    """The output without make's own last line."""
     return [line for line in ended.said.splitlines() if not line.startswith("make: *** ")]
 
 
@@ -170,7 +170,7 @@ def test_quotes_keep_words_together(checkout: Checkout) -> None:
 
 
 def test_blanks_around_a_value_are_part_of_it(checkout: Checkout) -> None:
-    """On the command line make itself drops those in front."""
+    """On the command line make itself drops leading blanks."""
     for by, item in (("environment", "  x "), ("command line", "x ")):
         (program,) = checkout.make("redrive", given={"ITEM": "  x "}, by=by).programs
         assert f"--item={item}" in program
@@ -236,7 +236,7 @@ def test_every_variable_in_the_help_is_used() -> None:
 
 
 def test_there_is_a_target_of_every_kind() -> None:
-    """Else the tests above would be of nothing."""
+    """Otherwise the tests above would test nothing."""
     assert len(TARGETS) > 40
     assert {kind for each in TARGETS for _, kind, _ in each.taken} == {"", "yes", "each", "words"}
     listed = {"STAGE", "TARGET", "PARAMETERS", "PYTHON", "PYTEST_ARGS", "FILE", "CHROMIUM", "minutes", "RESEND"}

@@ -1,4 +1,4 @@
-"""docs/operations.md says of keys, backups and logs what AWS's own models and our templates say."""
+"""The statements of docs/operations.md on keys, backups and logs agree with AWS's models and our templates."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ NUMBERS = {"seven": 7}
 
 
 def documented(service: str, shape: str, member: str) -> str:
-    """What botocore's model says of a member, without markup."""
+    """The documentation of a member in botocore's model, without markup."""
     found = a_client(service).meta.service_model.shape_for(shape).members[member].documentation
     return " ".join(re.sub("<[^>]+>", "", found).split())
 
@@ -99,7 +99,7 @@ def test_the_rotations_of_a_key_are_priced_as_the_template_has_them() -> None:
 
 @pytest.mark.parametrize("stack", ["api", "worker"])
 def test_lambda_itself_filters_no_lines(stack: str) -> None:
-    """The audit reads lines that it would drop by their level."""
+    """Lambda would drop lines by their level that the audit reads."""
     assert "ApplicationLogLevel" in a_client("lambda").meta.service_model.shape_for("LoggingConfig").members
     functions: dict[str, Any] = rendered(stack).of_type("AWS::Lambda::Function")
     assert functions

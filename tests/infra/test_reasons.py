@@ -1,4 +1,4 @@
-"""What others say of a failure is short on the screen and whole in a file."""
+"""The reason of a failure is short on the screen and complete in a file."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ MOST_OF_A_LINE = 800  # with the name of the file
 @pytest.fixture(autouse=True)
 def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("JOBPIPE_STATE_DIR", str(tmp_path / "state"))
-    monkeypatch.setattr(reasons, "_kept", {})
+    monkeypatch.setattr(reasons, "_saved", {})
     return tmp_path / "state" / "reasons.log"
 
 
@@ -59,14 +59,14 @@ def test_a_reason_is_cut_even_if_it_cannot_be_saved(kept: Path) -> None:
 
 
 def refusing(stub: Stubber) -> None:
-    """The call itself is refused."""
+    """CloudFormation refuses the call itself."""
     absent(stub)
     stub.add_client_error("create_change_set", "ValidationError", LONG, 400)
     stub.add_client_error("describe_stacks", "ValidationError", "Stack s does not exist", 400)
 
 
 def failing(stub: Stubber) -> None:
-    """The change set is made, and fails."""
+    """CloudFormation makes the change set, which fails."""
     absent(stub)
     stub.add_response("create_change_set", {"Id": "arn:aws:change-set"}, dict.fromkeys(CREATED, ANY))
     stub.add_response("describe_change_set", {"Status": "FAILED", "StatusReason": LONG})

@@ -1,4 +1,4 @@
-"""Each look at a stack's events reads what is new, and not the whole history again."""
+"""Each read of a stack's events gets only the new ones, and not the whole history again."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ STACK = "arn:aws:cloudformation:us-east-1:111122223333:stack/jobpipe-prod-api/1"
 
 @pytest.fixture
 def cloudformation() -> Iterator[tuple[Any, Stubber]]:
-    """It answers as often as the test says, and fails any further call."""
+    """A stub that answers only the calls that the test adds."""
     client = a_client("cloudformation")
     with Stubber(client) as stub:
         yield client, stub

@@ -1,4 +1,4 @@
-"""P6: what is left when a document is lost: the list goes on, names it, and the item alone is a fault."""
+"""P6: if a document is lost, the list continues and names the item, and only the item itself is a fault."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ LARGE = {"description": "x" * 5_000}  # not in the row
 
 
 def listed(stage: Stage) -> tuple[set[str], set[str]]:
-    """By all pages: the ids of the items, and those that could not be read."""
+    """From all pages: the ids of the items, and of those that could not be read."""
     shown: set[str] = set()
     unreadable: set[str] = set()
     target = "/items?limit=7"

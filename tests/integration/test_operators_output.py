@@ -1,4 +1,4 @@
-"""What the operators' commands print: whole at any width, tabs into a pipe, and what becomes of it unread."""
+"""The output of the operators' commands: complete at any width, with tabs in a pipe, and with a closed reader."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def operator(stage: Stage, tmp_path: Path) -> Operator:
 
 @pytest.fixture
 def stale(stage: Stage) -> str:
-    """A name that is locked for nothing: a finding of every audit."""
+    """A name that is locked without an item, which every audit finds."""
     name = unique("stale")
     row = {"name": {"S": name}, "item_id": {"S": "no-such-item"}}
     stage.aws("dynamodb").put_item(TableName=stage.resources["names_table"], Item=row)
@@ -35,7 +35,7 @@ def stale(stage: Stage) -> str:
 
 
 def unread(operator: Operator, script: str, *arguments: str) -> tuple[int, str]:
-    """The status and the standard error of a command whose output nobody reads."""
+    """The status and the standard error of a command whose output is closed."""
     command = (sys.executable, "-m", f"scripts.{script}", "--stage", operator.stage, *arguments)
     pipe = subprocess.PIPE
     with subprocess.Popen(

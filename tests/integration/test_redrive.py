@@ -102,7 +102,7 @@ def test_what_can_not_be_retried_is_skipped_and_told(
         set_job(stage, job.id, item_id={"S": item})
     set_job(stage, expired.id, expires_at={"N": "1000"})
     set_job(stage, claimed.id, claim={"S": f"claims/{claimed.id}/1/{'ab' * 32}.json"})
-    # So long ago that S3 cannot be the one that does not find it yet.
+    # So long ago that the object would be visible in S3.
     set_job(stage, claimed.id, updated_at={"S": rfc3339(now() - 2 * BUCKET_SETTLES)})
     stage.aws("dynamodb").update_item(
         TableName=stage.resources["jobs_table"],

@@ -1,4 +1,4 @@
-"""The simulated index takes what a partition takes, times its shards: no job is lost, and none ends too soon."""
+"""The simulated index takes the writes of one partition for each shard; no job is lost or ends too soon."""
 
 from __future__ import annotations
 

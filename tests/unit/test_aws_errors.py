@@ -190,7 +190,7 @@ def test_the_first_reason_that_counts_is_told(
 def test_a_transaction_cancelled_without_a_reason_is_an_outage(
     stubbed: Stubbed, change: Any, codes: tuple[str, ...]
 ) -> None:
-    """Which row was refused cannot be told, so nobody is to be blamed for it."""
+    """The refused row is not known, so the caller must not get a 4xx."""
     for _ in range(5):
         stubbed.cancelled(*codes)
     with pytest.raises(Unavailable):

@@ -1,4 +1,4 @@
-"""Every error that a call of ours can raise, by botocore's models and AWS's pages, has its place.
+"""Every error that one of our calls can raise, by botocore's models and AWS's pages, is classified.
 
 An outage charges nobody, a conflict is tried again, a rule ends the job, and what is left is a fault of ours.
 """
@@ -95,7 +95,7 @@ COMMON = {
 
 
 def _errors() -> list[tuple[str, str, str, int]]:
-    """Service, operation, code and status of each error that the models have for a call of ours."""
+    """Service, operation, code and status of each error in the models for our calls."""
     called = {tuple(site.call.split(".")) for site in call_sites()}
     found = []
     for service in sorted({service for service, _ in called}):
@@ -116,7 +116,7 @@ def _oldest(stubbed: Stubbed) -> Any:
         counts = dict.fromkeys(("", "NotVisible", "Delayed"), "1")
         attributes = {f"ApproximateNumberOfMessages{name}": value for name, value in counts.items()}
         stubbed.stubs["sqs"].add_response("get_queue_attributes", {"Attributes": attributes})
-    assert stubbed.backlog.read().oldest_seconds is None, "the counts are told all the same"
+    assert stubbed.backlog.read().oldest_seconds is None, "the counts are returned all the same"
     raise Unavailable("The age is not known.")
 
 
@@ -198,7 +198,7 @@ def test_the_common_errors_of_all_services_are_classified(code: str, place: str)
     ],
 )
 def test_a_throttle_a_denial_and_a_fault_of_aws_have_different_messages(code: str, status: int, words: str) -> None:
-    """And apart from a time-out, which is that it did not answer."""
+    """A time-out has another message: the service did not answer."""
     error = ClientError({"Error": {"Code": code}, "ResponseMetadata": {"HTTPStatusCode": status}}, "Any")  # type: ignore[typeddict-item]
     with pytest.raises(Unavailable, match=words), outages("It"):
         raise error

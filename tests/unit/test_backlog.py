@@ -1,4 +1,4 @@
-"""What `GET /stats` asks AWS for: the counts each time, the age once a minute, since each look at it costs."""
+"""`GET /stats` requests the counts each time, but the age, which costs a fee, only once a minute."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Stage:
         monkeypatch.setattr("jobpipe.sqs_backlog.now", lambda: self.at)
 
     def read(self, *, waiting: int, age: float | None = None, refused: bool = False) -> float | None:
-        """What is told; `age` or a refusal are what CloudWatch would answer, were it asked."""
+        """The age in the answer; CloudWatch, if it is asked, answers with `age` or a refusal."""
         for _ in range(3):
             counts = {"": str(waiting), "NotVisible": "0", "Delayed": "0"}
             attributes = {f"ApproximateNumberOfMessages{name}": count for name, count in counts.items()}

@@ -1,4 +1,4 @@
-"""What S3 does not find: an outage while it may yet find it, then lost, with an end that a caller sees."""
+"""An object that S3 does not find is an outage at first, then lost, and its jobs end."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def stubbed() -> Iterator[Stubbed]:
 
 
 def go_on(monkeypatch: pytest.MonkeyPatch, by: timedelta) -> None:
-    """Let what looks for missing objects believe that it is so much later."""
+    """Advance the clock of the check for missing objects by this time."""
     monkeypatch.setattr("jobpipe.missing.now", lambda: now() + by)
 
 
@@ -56,7 +56,7 @@ def test_a_bucket_without_versions_is_an_outage(stubbed: Stubbed, answer: dict[s
 
 
 def test_an_object_without_a_version_can_be_read(stubbed: Stubbed) -> None:
-    """As the claim check of a request that was answered 503: its replay sends the message."""
+    """Such a claim check is left by a request that got a 503, whose replay sends the message."""
     stubbed.stubs["s3"].add_response("get_object", {"Body": BytesIO(b"{}")})
     assert stubbed.documents.get_by_key("k") == "{}"
 

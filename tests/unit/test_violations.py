@@ -1,4 +1,4 @@
-"""P7: all that is wrong with a body is told at once, each with its place, wherever a body is taken."""
+"""P7: all violations in a body are reported at once, each with its place, on every route with a body."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ json_values = st.recursive(
 
 
 def at(value: Any, pointer: str) -> Any:
-    """What a pointer leads to (RFC 6901, section 4)."""
+    """The value at a pointer (RFC 6901, section 4)."""
     for step in pointer.removeprefix("#").split("/")[1:]:
         name = unquote(step).replace("~1", "/").replace("~0", "~")
         value = value[int(name)] if isinstance(value, list) else value[name]
@@ -144,7 +144,7 @@ def test_a_body_with_a_value_that_cannot_be_stored_is_refused(text: str) -> None
 
 
 def test_a_batch_of_the_worst_refusals_fits_its_row(pipeline: Pipeline) -> None:
-    """A row ends at 400 KB; each command keeps its first violation, and others as far as there is room."""
+    """A row has at most 400 KB; each command keeps its first violation, and further ones if they fit."""
     name = "\U000e0001" * 79  # each character is twelve in a pointer, and ten in a detail
     bad = {"operation": "create", "item": {**GOOD, "x": {name: ["\0"] * 30}}}
     unknown = {"operation": "read", "item_id": "i", **{f"{n}{name}": 1 for n in range(25)}}
@@ -157,13 +157,13 @@ def test_a_batch_of_the_worst_refusals_fits_its_row(pipeline: Pipeline) -> None:
         assert len(json.dumps(batch_to_row(batch)).encode()) < 400 * 1024
         assert all(entry["problem"]["errors"] for entry in answer.json["entries"][:-1])
     counts = {len(entry["problem"]["errors"]) for entry in answer.json["entries"][:-1]}
-    assert counts == {MAX_VIOLATIONS}, "as a rule there is room for all"
+    assert counts == {MAX_VIOLATIONS}, "usually all fit"
 
 
 def test_if_no_command_of_a_batch_is_valid_the_violations_of_each_are_reported(pipeline: Pipeline) -> None:
     bad = {"operation": "create", "item": {"name": "", "id": 1}}
     answer = pipeline.request("POST", "/batches", {"commands": [bad, {"operation": "read", "item_id": 5}], "x": 1})
-    assert pointers(answer) == ["#"], "what is no batch is told first"
+    assert pointers(answer) == ["#"], "an invalid batch is reported first"
     answer = pipeline.request("POST", "/batches", {"commands": [bad, {"operation": "read", "item_id": 5}]})
     first = [f"#/commands/0/item/{field}" for field in ("description", "id", "name")]
     assert pointers(answer) == [*first, "#/commands/1/item_id"]
