@@ -89,8 +89,8 @@ _HEADERS: dict[str, tuple[str, Schema, str | int]] = {
         _TEXT,
         EXAMPLE_REQUEST_ID,
     ),
-    "Cache-Control": ("It may not be kept.", one_of("no-store"), "no-store"),
-    "X-Content-Type-Options": ("It is what Content-Type says.", one_of("nosniff"), "nosniff"),
+    "Cache-Control": ("Caches must not store it.", one_of("no-store"), "no-store"),
+    "X-Content-Type-Options": ("Browsers must not guess another type.", one_of("nosniff"), "nosniff"),
     "Location": (
         "Where to poll the job or the batch, or the new item; relative to the request's URL (RFC 9110).",
         _TEXT,
@@ -122,7 +122,7 @@ _HEADERS: dict[str, tuple[str, Schema, str | int]] = {
         _TEXT,
         "default-src 'none'",
     ),
-    "Referrer-Policy": ("Links tell nobody where they are.", one_of("no-referrer"), "no-referrer"),
+    "Referrer-Policy": ("Links send no Referer.", one_of("no-referrer"), "no-referrer"),
 }
 ON_ALL = ("X-Request-Id", "Cache-Control", "X-Content-Type-Options")
 """Headers of every answer."""
@@ -137,7 +137,7 @@ def headers() -> dict[str, Schema]:
     always = {name: _header(*header) for name, header in _HEADERS.items() if name not in _ALWAYS_OPTIONAL}
     sometimes = {_SOMETIMES + name: _header(*_HEADERS[name], required=False) for name in _MAY_BE_MISSING}
     public = _header(
-        "It may be kept for a while.",
+        "Caches may store it for a while.",
         {"type": "string", "pattern": "^public, max-age=[0-9]+$"},
         "public, max-age=300",
     )

@@ -1,7 +1,7 @@
 """`python validate_templates.py FILE ...`: runs AWS's own validator, which the CDK runs too, on templates.
 
 It runs in the environment of the checks, which does not have our packages. The validator ignores cfn-lint Metadata,
-so each of its errors has to be mended.
+so each of its errors has to be corrected.
 """
 
 import sys

@@ -53,7 +53,7 @@ def retry(state: State, *, jobs: tuple[str, ...], all_failed: bool, reasons: tup
     chosen = [job for job in failed if (reason_of(job) in reasons if reasons else was_interrupted(job))]
     left = Counter(map(reason_of, failed)) - Counter(map(reason_of, chosen))
     if reasons and chosen:
-        left.clear()  # nobody asked for the others
+        left.clear()  # the caller did not ask for the others
     _retry(state, chosen, left)
     return OK
 

@@ -1,7 +1,7 @@
 """A foundation whose stack was deleted by hand is imported unchanged, and no new key replaces the data's.
 
 The emulator imports as AWS was measured to; what its CloudFormation leaves out (keys of tables and buckets, early
-validation) is answered for by botocore's Stubber, held to the service's model.
+validation) is answered by botocore's Stubber, which checks the service's model.
 """
 
 from __future__ import annotations

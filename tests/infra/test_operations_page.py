@@ -29,7 +29,7 @@ def test_a_table_is_archived_as_aws_documents() -> None:
     told = documented("dynamodb", "ArchivalSummary", "ArchivalReason")
     (days,) = re.findall(r"KMS key being inaccessible for more than (\w+) days", told)
     assert "An On-Demand backup was created at the archival time" in told
-    assert f"unusable for more than {days} days DynamoDB archives a table" in WORDS
+    assert f"unusable for more than {days} days, DynamoDB archives a table" in WORDS
     assert f"Enabling it again within {days} days mends it" in WORDS
     assert "`ARCHIVED`" in PAGE
     assert "ARCHIVED" in a_client("dynamodb").meta.service_model.shape_for("TableStatus").enum
@@ -37,10 +37,7 @@ def test_a_table_is_archived_as_aws_documents() -> None:
     assert "same table name, you will need to delete the original table" in same_name
     retention = foundation_for("prod")["Resources"]["CommandsQueue"]["Properties"]["MessageRetentionPeriod"]
     left = retention // 86_400 - NUMBERS[days]
-    assert (
-        f"for {retention // 86_400} days, so no longer than {'seven' if left == 7 else left} of them are left"
-        in WORDS
-    )
+    assert f"for {retention // 86_400} days, so at most {'seven' if left == 7 else left} of them remain" in WORDS
 
 
 def test_the_recipe_for_an_archived_table_uses_existing_calls_and_the_templates_settings() -> None:
@@ -75,10 +72,10 @@ def test_the_page_states_by_how_much_backups_outlive_the_key() -> None:
     (key,) = rendered("foundation", Encryption="customer-managed").of_type("AWS::KMS::Key").values()
     assert "PendingWindowInDays" not in key
     assert "PendingWindowInDays" not in (ROOT / "infra" / "retained.py").read_text()
-    assert f"those backups are good for {waits} days, not {kept}" in WORDS
+    assert f"those backups are usable for {waits} days, not {kept}" in WORDS
     assert f"DynamoDB keeps a deleted table's last backup for {kept} days" in WORDS
-    assert f"KMS waits {waits} days with that" in WORDS
-    assert f"it can be restored for {waits} of them, as KMS then deletes the key" in WORDS
+    assert f"KMS waits {waits} days before it deletes a key" in WORDS
+    assert f"it can be restored for {waits} days, since KMS then deletes the key" in WORDS
     shape = a_client("dynamodb").meta.service_model.shape_for("PointInTimeRecoverySpecification")
     most = shape.members["RecoveryPeriodInDays"].metadata["max"]
     assert f"| tables' point-in-time recovery | {most} days |" in PAGE
@@ -94,7 +91,7 @@ def test_the_rotations_of_a_key_are_priced_as_the_template_has_them() -> None:
     costs = {what: usage.dollars(prices) for what, (_, usage) in month(data).items()}
     first, later = "a key of the stage's own, in its first year", "the same after its second rotation"
     assert [int(costs[first]), int(costs[later])] == [1, 3]
-    assert "Each of its first two turns adds a dollar a month, later ones none" in WORDS
+    assert "Each of its first two rotations adds a dollar a month, later ones none" in WORDS
 
 
 @pytest.mark.parametrize("stack", ["api", "worker"])

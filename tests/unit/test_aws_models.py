@@ -1,6 +1,6 @@
 """Every error that one of our calls can raise, by botocore's models and AWS's pages, is classified.
 
-An outage charges nobody, a conflict is tried again, a rule ends the job, and what is left is a fault of ours.
+An outage is not charged, a conflict is retried, a rule ends the job, and any other error is a fault.
 """
 
 from __future__ import annotations

@@ -33,15 +33,15 @@ class JsonLines:
 
     def records(self, lines: Lines) -> Iterator[Row]:
         """The same, with the lines that are not rows."""
-        told: list[Line] = []  # the object that describes the next line's failure
+        described: list[Line] = []  # the object that describes the next line's failure
         original: int | None = None
         while (line := lines.take()) is not None:
-            taken = (*told, line)
-            number = lines.number - len(told)
+            taken = (*described, line)
+            number = lines.number - len(described)
             content = line.content
             if not content.strip():
                 yield Row(number, lines.offset, taken, None)
-                told, original = [], None
+                described, original = [], None
                 continue
             command, error = None, TOO_LONG if line.is_cut else None
             if error is None:
@@ -53,33 +53,33 @@ class JsonLines:
                     if LINE in document:
                         original = original_line(document[LINE])
                     if document and document.keys() <= _OURS:
-                        if told:
-                            yield Row(number, lines.offset - line.size, tuple(told), None)
-                        told = [line]
+                        if described:
+                            yield Row(number, lines.offset - line.size, tuple(described), None)
+                        described = [line]
                         continue
                     command = self._command(document)
             yield Row(number, lines.offset, taken, command, error, original)
-            told, original = [], None
-        if told:
-            yield Row(lines.number, lines.offset, tuple(told), None)
+            described, original = [], None
+        if described:
+            yield Row(lines.number, lines.offset, tuple(described), None)
 
     def _command(self, document: dict[str, Any]) -> dict[str, Any]:
-        kept = document
+        fields = document
         if not self._left_out.isdisjoint(document):
-            kept = {name: value for name, value in document.items() if name not in self._left_out}
-        return kept if self._commands else {"operation": "create", "item": kept}
+            fields = {name: value for name, value in document.items() if name not in self._left_out}
+        return fields if self._commands else {"operation": "create", "item": fields}
 
     def failed(self, row: Row, error: str) -> str:
-        """An object with two members more, and without those that are left out.
+        """The object with two further members, and without those that are left out.
 
-        What is none stays as it is, below a line that tells the error.
+        A line that is not an object is unchanged, below a line that states the error.
         """
-        told = {LINE: row.shown_line, ERROR: error}
+        about = {LINE: row.shown_line, ERROR: error}
         line = row.lines[-1]
         if row.command is None:
-            return f"{_text(told)}\n" + line.content.decode("utf-8", "surrogateescape").rstrip("\r\n")
+            return f"{_text(about)}\n" + line.content.decode("utf-8", "surrogateescape").rstrip("\r\n")
         fields = _parse(line.content)
-        return _text(told | {name: value for name, value in fields.items() if name not in self._left_out})
+        return _text(about | {name: value for name, value in fields.items() if name not in self._left_out})
 
     def failed_header(self) -> None:
         """There is none."""
