@@ -1,9 +1,9 @@
 # Every target makes the environment that it needs: a checkout, Python 3.11+ and make are all it takes.
 
 # No value that an operator gives is expanded, by make or by a shell. make expands a variable of its command line when it
-# exports it, so each is first made one that is not expanded any more; it reaches the programs by the environment, and is
-# in no makefile variable of theirs. A recipe names what it takes, as in --since=@SINCE, and infra/make_values.py puts the
-# value there: a recipe never refers to SINCE itself. What recipes refer to is defined with `override`: nobody gives it.
+# exports it, so each is first redefined without expansion; programs receive it in the environment. A recipe names a value,
+# as in --since=@SINCE, and infra/make_values.py inserts it: a recipe never refers to SINCE itself. The variables that
+# recipes refer to are defined with `override`, so that no operator can set them.
 $(foreach each,$(.VARIABLES),$(if $(findstring command line,$(origin $(each))),$(if $(findstring $$,$(each)),,\
 	$(eval override $(each) := $$(value $(each)))$(eval export $(each)))))
 override MAKEOVERRIDES :=
@@ -19,7 +19,7 @@ override LINT_REGIONS := us-east-1 eu-central-1 ap-southeast-2
 override UV_COMPILE := uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--no-emit-find-links --no-config --quiet
 
-# An interpreter with these would not find what is in its environment, or find something else; asserts are part of tests.
+# With these, an interpreter would not find its environment's packages, or would find others; tests need asserts.
 unexport PYTHONHOME PYTHONPATH PYTHONSAFEPATH PYTHONPLATLIBDIR PYTHONEXECUTABLE PYTHONOPTIMIZE PYTHONINSPECT CDPATH
 
 .DEFAULT_GOAL := help
@@ -44,7 +44,7 @@ test-browser: .venv/.installed .venv/.browser-installed ## the console in a real
 test-tutorial: .venv/.installed ## docs/tutorial.md and the recipe of an operation, followed to the letter in copies of the checkout
 	@$(RUN) pytest tests/tutorial --quiet @words:PYTEST_ARGS
 
-test-clients: .venv/.installed $(CLIENTS)-venv/.installed $(CLIENTS)-npm/.installed ## clients that generators make of the contract, each operation used; Redocly, Spectral, Prism
+test-clients: .venv/.installed $(CLIENTS)-venv/.installed $(CLIENTS)-npm/.installed ## generate clients from the contract and use each operation; Redocly, Spectral, Prism
 	@$(RUN) pytest tests/clients --quiet @words:PYTEST_ARGS
 
 screenshots: .venv/.installed .venv/.browser-installed ## the pictures of the console in docs/images, from a stage of their own
@@ -195,7 +195,7 @@ lock: ## pin the requirements anew (needs uv)
 clean: ## remove what was built, but no environment and no deployment
 	rm -rf build .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
-# By the environment's own interpreter if it runs and all is there, else by PYTHON, which makes it, or makes it anew.
+# The environment's own interpreter checks it; if it does not run or something is missing, PYTHON makes or repairs it.
 override set_up = @$(1)/bin/python -m infra.environments check $(2) 2>/dev/null || { python="$${PYTHON:-python3}"; \
 	"$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
 	{ echo 'make: Python 3.11 or newer is needed; PYTHON=... names it' >&2; exit 1; }; \
@@ -213,7 +213,7 @@ override set_up = @$(1)/bin/python -m infra.environments check $(2) 2>/dev/null 
 $(CHECKS)/.installed: FORCE
 	$(call set_up,$(CHECKS),checks)
 
-# The generators, Java for one of them and Node.js for the others: all of it from PyPI, nothing of the system's.
+# The generators, Java for one of them and Node.js for the others all come from PyPI, and nothing from the system.
 $(CLIENTS)-venv/.installed: FORCE
 	$(call set_up,$(CLIENTS)-venv,clients)
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# MiniStack 1.5.33: FilterLogEvents gives the first 10,000 events of a log group and no nextToken for the others.
+# MiniStack 1.5.33: FilterLogEvents returns the first 10,000 events of a log group, and no nextToken for the others.
 #
 # Valid input: 10,500 events in one stream, read with botocore's paginator of FilterLogEvents.
 # Expected: 10,500, in pages; AWS: "If the results include a token, then there are more log events available."

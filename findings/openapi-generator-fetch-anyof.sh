@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# openapi-generator 7.26.0, typescript-fetch: a value that is anyOf two objects loses every member but those that are named.
+# openapi-generator 7.26.0, typescript-fetch: a value that is anyOf two objects loses all members that are not named.
 #
 # Valid input (OpenAPI 3.1): a response that is `anyOf` a Cat (name, and any further member) and a Dog (sound).
 # Expected: a union, as for oneOf, or the value as it came. Seen: one interface PetResponse that requires the members of

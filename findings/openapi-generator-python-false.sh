@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# openapi-generator 7.26.0, python: a member whose schema is `false`, which must not be there, is sent as null.
+# openapi-generator 7.26.0, python: a forbidden member, whose schema is `false`, is sent as null.
 #
 # Valid input (OpenAPI 3.1): a schema NewPet with properties {"name": {"type": "string"}, "id": false}.
 # Expected: a model without `id`. Seen: a model with an optional `id`, which from_dict sets and to_dict writes, so that
-# the body that is sent is none of the schema's.
+# the body that is sent does not fit the schema.
 #     NewPet.from_dict({"name": "Tom"}).to_dict() = {'name': 'Tom', 'id': None}
 # With "not": {"required": ["id"]} and no such property it is {'name': 'Tom'}.
 set -euo pipefail

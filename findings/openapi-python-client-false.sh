@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# openapi-python-client 0.29.1: a member whose schema is `false` makes the whole document one that it does not parse.
+# openapi-python-client 0.29.1: it cannot parse a document with a member whose schema is `false`.
 #
 # Valid input (OpenAPI 3.1, whose schemas may be booleans): two operations; the schema of one's body has the properties
 # {"name": …, "id": false}. Expected: both operations, or a warning about the one. Seen: "Failed to parse OpenAPI document",

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Redocly CLI 2.77.0: an example that fits its schema is reported as one that does not.
+# Redocly CLI 2.77.0: a valid example is reported as invalid.
 #
 # Valid input (OpenAPI 3.1): a closed object (additionalProperties false) with an allOf whose part has an `if` and a `then`,
 # and an example that fits; jsonschema 4.26.0 accepts it. Seen: no-invalid-schema-examples says that the example "must NOT

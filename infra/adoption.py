@@ -1,8 +1,8 @@
-"""A foundation whose stack was deleted by hand: what outlived it is taken into a new stack, as it is.
+"""Imports the remaining resources of a foundation whose stack was deleted by hand into a new stack.
 
-Only a change set of type IMPORT can do that. ImportExistingResources takes resources whose names stand in the
-template as literals, and neither queues nor keys, whose identifiers are no names. An import changes nothing, so the
-template and the parameters that it gets say what is there now. The deployment after it makes of it what is asked.
+This needs a change set of type IMPORT. ImportExistingResources supports only resources whose names are literals in
+the template, and so neither queues nor keys, which are not identified by names. An import changes nothing, so its
+template and parameters describe the resources as they are. The deployment that follows makes the changes.
 """
 
 from __future__ import annotations
@@ -23,34 +23,34 @@ from infra.templates import AWS_OWNED, CUSTOMER_MANAGED, Template
 
 @dataclass(frozen=True)
 class Adoption:
-    """What a new stack of the foundation takes over."""
+    """The plan for importing the remaining resources into a new stack of the foundation."""
 
     template: Template
     parameters: dict[str, str]
     to_import: list[ToImport]
-    missing: list[str] = field(default_factory=list)  # what the deployment has to make anew, empty
+    missing: list[str] = field(default_factory=list)  # resources that the deployment creates anew, empty
 
-    def told(self) -> Iterator[str]:
-        """What an operator should know of it."""
+    def notes(self) -> Iterator[str]:
+        """Lines that describe the plan to an operator."""
         taken = ", ".join(each["LogicalResourceId"] for each in self.to_import)
-        yield f"there is no such stack, and what one held is there: {taken} are taken over as they are"
+        yield f"the stack is missing, but resources of it remain: {taken} are imported unchanged"
         shown = ", ".join(f"{name}={value}" for name, value in sorted(self.parameters.items()) if name != "Stage")
-        yield f"they show these parameters, which stay unless others are given: {shown}"
+        yield f"their parameters, which apply unless others are given: {shown}"
         if self.missing:
-            yield f"gone, and made anew without what they held: {', '.join(self.missing)}"
+            yield f"lost with their data, and created anew: {', '.join(self.missing)}"
 
 
 def plan_adoption(target: Target, stage: str, template: Template, overrides: dict[str, str]) -> Adoption | None:
-    """How to take over what outlived the foundation's stack; None if nothing did.
+    """The plan for what remains of the foundation's stack; None if nothing does.
 
-    Refuses a deployment after which the data could not be read: with another key than theirs, or without it.
+    Refuses a deployment that would make the data unreadable: with another key, or without their key.
     """
     found = remaining(target, stage, template)
     key = data_key(target, stage, template, found)
     if not found:
         return None
     if key and overrides.get("Encryption", CUSTOMER_MANAGED) != CUSTOMER_MANAGED:
-        raise OperatorError(f"what {stage} holds is encrypted with its own key {key.arn}: there is no way back")
+        raise OperatorError(f"the data of {stage} is encrypted with its own key {key.arn}, and must stay so")
     parameters = _as_it_is(template, stage, found, key, target.default_parameters(stage))
     to_import = [each.to_import for each in found] + (key.to_import(template) if key else [])
     taken = {each["LogicalResourceId"] for each in to_import}
@@ -65,23 +65,23 @@ def plan_adoption(target: Target, stage: str, template: Template, overrides: dic
 def _as_it_is(
     template: Template, stage: str, found: list[Remaining], key: DataKey | None, defaults: dict[str, str]
 ) -> dict[str, str]:
-    """The parameters of the stack that it was, as far as what is left shows them; else the target's defaults."""
-    told = {name: value for name, value in defaults.items() if name in template["Parameters"]}
-    told |= {"Stage": stage, "Encryption": CUSTOMER_MANAGED if key else AWS_OWNED}
+    """The former stack's parameters as far as the resources show them, else the target's defaults."""
+    values = {name: value for name, value in defaults.items() if name in template["Parameters"]}
+    values |= {"Stage": stage, "Encryption": CUSTOMER_MANAGED if key else AWS_OWNED}
     tables = [each.attributes for each in found if each.kind == "AWS::DynamoDB::Table"]
     if tables:
-        told["PointInTimeRecovery"] = _all(table["PointInTimeRecovery"] for table in tables)
-        told["DeletionProtection"] = _all(table["DeletionProtectionEnabled"] for table in tables)
+        values["PointInTimeRecovery"] = _all(table["PointInTimeRecovery"] for table in tables)
+        values["DeletionProtection"] = _all(table["DeletionProtectionEnabled"] for table in tables)
     for queue in (each.attributes for each in found if each.logical_id == "CommandsQueue"):
         by_seconds = {
             each["Seconds"]: timeout for timeout, each in template["Mappings"]["VisibilityOfWorkerTimeout"].items()
         }
         timeout = by_seconds.get(int(queue["VisibilityTimeout"]))
         if timeout:
-            told["WorkerTimeout"] = timeout
+            values["WorkerTimeout"] = timeout
         if "RedrivePolicy" in queue:
-            told["MaxReceiveCount"] = str(json.loads(queue["RedrivePolicy"])["maxReceiveCount"])
-    return told
+            values["MaxReceiveCount"] = str(json.loads(queue["RedrivePolicy"])["maxReceiveCount"])
+    return values
 
 
 def _all(values: Any) -> str:
@@ -89,10 +89,9 @@ def _all(values: Any) -> str:
 
 
 def _only(template: Template, taken: set[str], parameters: dict[str, str]) -> Template:
-    """The template with these resources alone, its conditions decided, and nothing that the import may not have.
+    """The template with only these resources, conditions resolved, without anything that an import may not have.
 
-    They are retained whatever happens: RetainExceptOnCreate would leave it to CloudFormation whether an import that
-    is rolled back has created them.
+    They have the policy Retain: with RetainExceptOnCreate, rolling back an import might delete them.
     """
     settled = Rendered(template, **parameters).settled()
     resources = {
@@ -104,9 +103,9 @@ def _only(template: Template, taken: set[str], parameters: dict[str, str]) -> Te
 
 
 def _without(resource: Template, absent: set[str]) -> Template:
-    """Without the properties that speak of resources that are not there."""
-    kept = {name: value for name, value in resource["Properties"].items() if not _named(value) & absent}
-    return {**resource, "Properties": kept}
+    """The resource without the properties that refer to absent resources."""
+    properties = {name: value for name, value in resource["Properties"].items() if not _named(value) & absent}
+    return {**resource, "Properties": properties}
 
 
 def _named(value: Any) -> set[str]:

@@ -5,7 +5,7 @@ uploaded only if S3's own SHA-256 of it is that of the zip at hand, and stacks n
 stays as it is.
 
 For some minutes after versioning was first enabled on a bucket, S3 may give an object no version, or answer 404 for
-one that it has just taken. So a stack is told of a version only when S3 shows it.
+one that it has just stored. So a stack gets a version only once S3 finds it.
 """
 
 import hashlib
@@ -20,8 +20,8 @@ from infra.errors import OperatorError
 from infra.package import Package
 from infra.progress import Progress
 
-VERSIONING_SECONDS = 900  # after which AWS's documentation calls a bucket's versioning settled
-QUIET_SECONDS = 10  # before it is told that this takes long
+VERSIONING_SECONDS = 900  # AWS documents that enabling versioning takes up to 15 minutes
+QUIET_SECONDS = 10  # before the wait is reported
 _MISSING = {"404", "NoSuchKey", "NoSuchVersion", "NotFound"}
 NOT_UPLOADED = "not-uploaded-yet"
 Answer = TypeVar("Answer")
@@ -47,32 +47,32 @@ def uploaded_version(s3: Any, package: Package, bucket: str) -> str | None:
 
 
 def upload(s3: Any, package: Package, bucket: str, progress: Progress, poll_seconds: float) -> str:
-    """The version that holds the zip's bytes, as soon as S3 shows it; puts them there if need be."""
+    """The version that has the zip's bytes, once S3 finds it; uploads them if needed."""
     version = uploaded_version(s3, package, bucket)
     if version is None:
         refuse_unversioned(s3, bucket)
         body = package.zip_path.read_bytes()
-        unversioned = f"the bucket {bucket} gives objects no version yet"
+        unversioned = f"the bucket {bucket} does not give objects a version yet"
         version = _first_answer(lambda: _put(s3, package, bucket, body), unversioned, progress, poll_seconds)
-    found, unseen = version, f"{bucket}/{code_key(package)} cannot be seen yet"
+    found, unseen = version, f"{bucket}/{code_key(package)} is not visible yet"
     _first_answer(lambda: _shows(s3, package, bucket, found), unseen, progress, poll_seconds)
     return version
 
 
 def refuse_unversioned(s3: Any, bucket: str) -> None:
-    """Raises if the bucket is to keep no versions: that will not change by itself."""
+    """Raise OperatorError if versioning is not enabled, since waiting does not change that."""
     if s3.get_bucket_versioning(Bucket=bucket).get("Status") != "Enabled":
-        raise OperatorError(f"the bucket {bucket} keeps no versions, so that what Lambda runs could be exchanged")
+        raise OperatorError(f"the bucket {bucket} keeps no versions, so the code of a Lambda could be replaced")
 
 
 def _put(s3: Any, package: Package, bucket: str, body: bytes) -> str | None:
-    """The version that S3 has given it; None if it gave none."""
+    """The version id of the uploaded object; None if S3 gave none."""
     put = s3.put_object(Bucket=bucket, Key=code_key(package), Body=body, ChecksumSHA256=_sha256(body))
     return _named(put.get("VersionId"))
 
 
 def _shows(s3: Any, package: Package, bucket: str, version: str) -> bool:
-    """Whether S3 answers for this very version; who may not look is not told, and goes on."""
+    """Whether S3 finds this version; also true if the caller may not read it."""
     try:
         s3.head_object(Bucket=bucket, Key=code_key(package), VersionId=version)
     except ClientError as error:
@@ -86,26 +86,26 @@ def _shows(s3: Any, package: Package, bucket: str, version: str) -> bool:
 def _first_answer(
     ask: Callable[[], Answer | None], problem: str, progress: Progress, poll_seconds: float
 ) -> Answer:
-    """Asks again until there is an answer, says so when that takes long, and ends it after 15 minutes."""
-    told = False
+    """Ask until there is an answer, report a long wait once, and give up after 15 minutes."""
+    reported = False
 
-    def tell(state: tenacity.RetryCallState) -> None:
-        nonlocal told
-        if not told and (state.seconds_since_start or 0) >= QUIET_SECONDS:
-            told = True
+    def report(state: tenacity.RetryCallState) -> None:
+        nonlocal reported
+        if not reported and (state.seconds_since_start or 0) >= QUIET_SECONDS:
+            reported = True
             progress.say(f"{problem}: S3 may need up to 15 minutes after versioning was first enabled; waiting")
 
     retrying = tenacity.Retrying(
         wait=tenacity.wait_fixed(poll_seconds),
         stop=tenacity.stop_after_delay(VERSIONING_SECONDS),
         retry=tenacity.retry_if_result(lambda answer: not answer),
-        before_sleep=tell,
+        before_sleep=report,
     )
     try:
         answer = retrying(ask)
     except tenacity.RetryError:
-        raise OperatorError(f"{problem}, and did not within 15 minutes: run it again later") from None
-    assert answer is not None  # noqa: S101 - what is nothing is asked for again
+        raise OperatorError(f"{problem}, after 15 minutes of waiting: run it again later") from None
+    assert answer is not None  # noqa: S101 - an empty answer is asked for again
     return answer
 
 

@@ -13,7 +13,7 @@ from infra.reasons import on_screen
 from jobpipe_client.http_errors import reason
 
 LIBRARY_ERRORS = (BotoCoreError, ClientError, ResponseParserError)
-"""What a call of AWS raises, but for a ValueError where a client is made (boto_sessions.py)."""
+"""The errors of calls to AWS; making a client may also raise ValueError (boto_sessions.py)."""
 
 _GONE = {
     "NoSuchBucket",
@@ -48,10 +48,10 @@ _BEFORE_ANY_CALL = (
         (exceptions.SSOError, exceptions.TokenRetrievalError, exceptions.RefreshWithMFAUnsupportedError),
         "the AWS session has ended: log in again, as with `aws sso login` ({})",
     ),
-    ((exceptions.CredentialRetrievalError,), "the AWS credentials cannot be had: {}"),
+    ((exceptions.CredentialRetrievalError,), "the AWS credentials cannot be retrieved: {}"),
 )
-_NOT_TOLD = re.compile(r"x-amz-|x-api-key|authorization:|credential=|aws4-hmac|canonical|signature", re.IGNORECASE)
-_TOLD = {
+_SECRET = re.compile(r"x-amz-|x-api-key|authorization:|credential=|aws4-hmac|canonical|signature", re.IGNORECASE)
+_SAFE = {
     "cred_var",
     "name",
     "operation_name",
@@ -85,16 +85,16 @@ def is_denied(error: ClientError) -> bool:
     return error.response["Error"]["Code"] in _DENIED
 
 
-def told(error: BotoCoreError | ClientError | ResponseParserError) -> str:
-    """One line on an error, for an operator, without what may have come from a header, a body or a credential."""
-    if isinstance(error, ResponseParserError):  # its message has the body
-        return "AWS cannot be asked: what answers does not speak as AWS does"
+def describe(error: BotoCoreError | ClientError | ResponseParserError) -> str:
+    """One line on an error for an operator, without anything from a header, a body or a credential."""
+    if isinstance(error, ResponseParserError):  # its message quotes the body
+        return "AWS cannot be asked: the answer is not one of AWS"
     problem = rights_problem(error)
     if problem is not None:
         return problem
     if isinstance(error, ClientError):
-        said = on_screen(_quoted(error))
-        return f"AWS says: An error occurred ({_code(error)}) when calling {error.operation_name}: {said}"
+        message = on_screen(_quoted(error))
+        return f"AWS says: An error occurred ({_code(error)}) when calling {error.operation_name}: {message}"
     return f"AWS cannot be asked: {_of_library(error)}"
 
 
@@ -107,15 +107,15 @@ def rights_problem(error: BotoCoreError | ClientError) -> str | None:
 
 
 def _of_answer(error: ClientError) -> str | None:
-    code, said = _code(error), _quoted(error)
+    code, message = _code(error), _quoted(error)
     if code in _EXPIRED:
         return f"the AWS credentials have expired: renew them ({code})"
     if code in _UNKNOWN:
-        return f"AWS does not take these credentials ({code})"
+        return f"AWS does not accept these credentials ({code})"
     if code in _DENIED:
-        action = _ACTION.search(said)
+        action = _ACTION.search(message)
         name = action.group(1) if action else error.operation_name
-        return f"these credentials may not do {name}: {on_screen(said)}"
+        return f"these credentials may not do {name}: {on_screen(message)}"
     return None
 
 
@@ -124,13 +124,13 @@ def _code(error: ClientError) -> str:
 
 
 def _quoted(error: ClientError) -> str:
-    """AWS's own words, unless they may quote the request: its signed headers, or the value of an API key."""
-    said = str(error.response.get("Error", {}).get("Message", ""))
-    return "…" if "ApiKey" in error.operation_name or _NOT_TOLD.search(said) else said
+    """AWS's message, unless it may quote signed headers or an API key of the request."""
+    message = str(error.response.get("Error", {}).get("Message", ""))
+    return "…" if "ApiKey" in error.operation_name or _SECRET.search(message) else message
 
 
 def _of_library(error: BotoCoreError) -> str:
-    """The words of botocore, but of what it fills in only what is not a value of somebody's."""
+    """The message of botocore, in which only values that are no secrets are filled in."""
     values = {name: _value(name, value) for name, value in error.kwargs.items()}
     return " ".join(error.fmt.format(**values).split())
 
@@ -141,4 +141,4 @@ def _value(name: str, value: object) -> object:
     if name == "endpoint_url":
         where = urlsplit(str(value))
         return f"{where.scheme}://{where.hostname}"
-    return value if name in _TOLD or name.startswith(("valid", "allowed")) else "…"
+    return value if name in _SAFE or name.startswith(("valid", "allowed")) else "…"

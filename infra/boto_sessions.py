@@ -1,8 +1,8 @@
-"""Sessions and clients of boto3: the one place that decides what they take from a user's environment.
+"""Sessions and clients of boto3; no other module decides what they take from a user's environment.
 
     an emulator    nothing: neither variables nor files of AWS, and on a loopback host no proxy
-    AWS            what all of AWS's tools take: credentials, profiles, regions, certificates, proxies; but never
-                   another endpoint, since the region and the stage's file say where a stage is
+    AWS            the settings of all AWS tools: credentials, profiles, regions, certificates, proxies; but never
+                   another endpoint, since the region and the stage's file determine where a stage is
 
 docs/environment.md has the whole table.
 """
@@ -24,12 +24,12 @@ from jobpipe_client.environment import is_loopback
 
 _FILES = {"config_file": os.devnull, "credentials_file": os.devnull}
 _SECTIONS = ("s3", "proxies_config")  # of the configuration file, and of variables, beside the session's own
-_UNUSABLE = "a variable AWS_… or the configuration file of AWS has something else than a number, time or URL"
+_UNUSABLE = "an AWS_… variable or AWS's configuration file has a value that is not a valid number, time or URL"
 _NO_OTHER_ENDPOINT = {"ignore_configured_endpoint_urls": (None, None, True, None)}
 
 
 def emulator_session(region: str) -> boto3.Session:
-    """A session with an emulator's credentials, which reads nothing of the environment."""
+    """A session with an emulator's credentials, which reads nothing from the environment."""
     session = botocore.session.Session(
         session_vars={
             name: (None, None, _FILES.get(name, default), convert)
@@ -43,15 +43,15 @@ def emulator_session(region: str) -> boto3.Session:
 
 
 def aws_session(region: str | None) -> boto3.Session:
-    """A session with the user's own credentials; no region means the one of the environment."""
-    # An AWS_ENDPOINT_URL left in a shell would also get the calls by which credentials are had.
+    """A session with the user's own credentials; without a region, the environment's applies."""
+    # An AWS_ENDPOINT_URL left in a shell would also receive the calls that retrieve credentials.
     with _usable():
         session = botocore.session.Session(session_vars=_NO_OTHER_ENDPOINT)
         return boto3.Session(region_name=region, botocore_session=session)
 
 
 def check_credentials(session: boto3.Session) -> None:
-    """OperatorError, without them, if the credentials cannot stand in a header, which others would quote."""
+    """OperatorError, which does not quote them, if the credentials are not valid in a header."""
     with _usable():
         found = session.get_credentials()
     if found is None:
@@ -59,18 +59,18 @@ def check_credentials(session: boto3.Session) -> None:
     keys = found.get_frozen_credentials()
     for name, value in (("access key", keys.access_key), ("secret key", keys.secret_key), ("token", keys.token)):
         if value and not all("!" <= each <= "~" for each in value):
-            raise OperatorError(f"the {name} of the AWS credentials has blanks or other characters that none has")
+            raise OperatorError(f"the {name} of the AWS credentials has blanks or other invalid characters")
 
 
 def make_client(
     session: boto3.Session, service: str, endpoint_url: str | None, config: Config | None = None
 ) -> Any:
-    """A client of an emulator at `endpoint_url`, or of AWS; `config` is what it needs besides."""
+    """A client of an emulator at `endpoint_url`, or of AWS; `config` has further settings."""
     loopback = endpoint_url is not None and is_loopback(urlsplit(endpoint_url).hostname)
     bound = Config(
         ignore_configured_endpoint_urls=True,  # type: ignore[call-arg] # newer than the stubs
         proxies={} if loopback else None,
-        # Ours are neither accelerated nor named by a host that an emulator has.
+        # Our buckets are not accelerated, and an emulator has no host name for each bucket.
         s3={"addressing_style": "path" if endpoint_url else "auto", "use_accelerate_endpoint": False},
     )
     with _usable():
@@ -82,7 +82,7 @@ def make_client(
 
 @contextmanager
 def _usable() -> Iterator[None]:
-    """A value that is no number, no time or no URL is to botocore a ValueError that quotes it."""
+    """Replace botocore's ValueError for an invalid setting, which quotes the value, by an OperatorError."""
     try:
         yield
     except BotoCoreError:  # some of which are ValueErrors, too

@@ -1,4 +1,4 @@
-"""Change sets asked for, one by one: made, waited for, and refused with the cause."""
+"""Requests for change sets: creating one, waiting for it, and reporting why one is refused."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ ToImport = dict[str, Any]  # a ResourceToImport, as CloudFormation takes it
 
 @dataclass(frozen=True)
 class ChangeSetRequests:
-    """CloudFormation of one target, asked for change sets."""
+    """Requests change sets from the CloudFormation of one target."""
 
     cloudformation: Any
     poll_seconds: float
@@ -42,7 +42,7 @@ class ChangeSetRequests:
     ) -> str | None:
         """The id of a change set that can be executed; None if there is nothing to do.
 
-        A change set of a new stack that is refused leaves an empty stack: removing that is the caller's.
+        If a change set of a new stack is refused, the caller has to delete the empty stack that it leaves.
         """
         body = to_json(template)
         if len(body.encode()) > INLINE_LIMIT:
@@ -77,7 +77,7 @@ class ChangeSetRequests:
         raise OperatorError(f"{name} is refused: {on_screen(reason)}")
 
     def changes(self, name: str, change_set: str) -> list[Change]:
-        """What it would do."""
+        """The changes that the change set would make."""
         pages = self.cloudformation.get_paginator("describe_change_set").paginate(
             ChangeSetName=change_set, StackName=name
         )
@@ -85,11 +85,11 @@ class ChangeSetRequests:
         return [read_change(change["ResourceChange"]) for change in found]
 
     def delete(self, name: str, change_set: str) -> None:
-        """Without executing it."""
+        """Delete the change set without executing it."""
         self.cloudformation.delete_change_set(ChangeSetName=change_set, StackName=name)
 
     def wait(self, read: Callable[[], Any], done: Callable[[Any], bool]) -> Any:
-        """The first answer that is done."""
+        """Read until `done` accepts the answer, and return it."""
         retrying = tenacity.Retrying(
             wait=tenacity.wait_fixed(self.poll_seconds),
             stop=tenacity.stop_after_delay(STACK_SECONDS),
@@ -102,7 +102,7 @@ class ChangeSetRequests:
             raise OperatorError(f"CloudFormation did not finish in {STACK_SECONDS} s") from None
 
     def _cause(self, change_set: str, reason: str) -> str:
-        """The reason or, where that only says which of AWS's early checks failed, what the check has found."""
+        """The reason or, if it only names one of AWS's early checks, the check's findings."""
         if _EARLY_VALIDATION not in reason:
             return reason
         try:
@@ -113,11 +113,11 @@ class ChangeSetRequests:
         except ClientError as error:
             if not is_denied(error):
                 raise
-            return f"{reason} (these credentials may not do cloudformation:DescribeEvents, which would tell more)"
-        found = dict.fromkeys(_told(each) for each in events if each.get("EventType") == "VALIDATION_ERROR")
+            return f"{reason} (the details need cloudformation:DescribeEvents, which these credentials may not do)"
+        found = dict.fromkeys(_finding(each) for each in events if each.get("EventType") == "VALIDATION_ERROR")
         return "; ".join(found) or reason
 
 
-def _told(event: dict[str, Any]) -> str:
+def _finding(event: dict[str, Any]) -> str:
     why = event.get("ValidationStatusReason") or event.get("ValidationName") or "no reason given"
     return f"{event.get('LogicalResourceId', '?')} ({event.get('ResourceType', '?')}): {why}"

@@ -73,7 +73,7 @@ class Stacks:
     def adopt(
         self, name: str, template: Template, parameters: dict[str, str], to_import: Sequence[ToImport]
     ) -> None:
-        """Makes a stack of what is there already. Nothing of it is changed, nor deleted should that fail."""
+        """Import existing resources into a new stack. They are not changed, nor deleted if this fails."""
         events = StackEvents(self._cfn, name, self._progress)
         values = [{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()]
         try:
@@ -214,14 +214,14 @@ class Stacks:
             )
 
     def _delete_empty(self, name: str) -> None:
-        """The stack without resources that a change set of a new one makes, or that a failed import leaves."""
+        """Delete the empty stack that a change set of a new stack makes, or that a failed import leaves."""
         stack = self._describe(name)
         if stack and (stack["StackStatus"] == "REVIEW_IN_PROGRESS" or self._failed_to_adopt(name, stack)):
             self._cfn.delete_stack(StackName=stack["StackId"])
             self._settled(stack["StackId"])
 
     def _failed_to_adopt(self, name: str, stack: dict[str, Any]) -> bool:
-        """Whether it is what a failed adoption left: to delete it deletes nothing else."""
+        """Whether a failed adoption left this stack, so that deleting it deletes nothing else."""
         if stack["StackStatus"] not in NOT_IMPORTED:
             return False
         resources = (self.template(name) or {}).get("Resources", {})
@@ -238,7 +238,7 @@ class Stacks:
             status = self._status(name)
             events.print_new()
             if status == "REVIEW_IN_PROGRESS" and events.first_failure():
-                return "IMPORT_ROLLBACK_COMPLETE"  # a new stack whose import failed may be so again
+                return "IMPORT_ROLLBACK_COMPLETE"  # a new stack returns to this status when its import fails
             return status if begun else "NOT_BEGUN_IN_PROGRESS"
 
         status = self._requests.wait(step, is_settled)

@@ -11,10 +11,10 @@ from urllib.parse import urlsplit
 
 from botocore.exceptions import EndpointConnectionError
 
-from infra.aws_errors import LIBRARY_ERRORS, told
+from infra.aws_errors import LIBRARY_ERRORS, describe
 from infra.console import drop
 from infra.errors import OperatorError
-from infra.ownership import whose
+from infra.ownership import permission_problem
 from infra.signals import Terminated, terminable
 
 INTERRUPTED = 130
@@ -32,9 +32,9 @@ def run(name: str, command: Callable[[], int | None]) -> int:
         hint = "make deploy-local starts an emulator, and JOBPIPE_PORT says on which port"
         return _say(name, f"nothing answers at {where.scheme}://{where.netloc.rpartition('@')[2]}: {hint}")
     except LIBRARY_ERRORS as error:
-        return _say(name, told(error))
+        return _say(name, describe(error))
     except BrokenPipeError:
-        drop(sys.stdout)  # whoever read our output has seen enough
+        drop(sys.stdout)  # the reader of our output has closed it
         return 0
     except KeyboardInterrupt as interrupt:
         print("interrupted", file=sys.stderr)
@@ -52,7 +52,7 @@ def _flushed(status: int) -> int:
 
 def _line_of(error: OperatorError | PermissionError) -> str:
     if isinstance(error, PermissionError) and isinstance(error.filename, str):
-        return whose(Path(error.filename))
+        return permission_problem(Path(error.filename))
     return str(error)
 
 

@@ -1,4 +1,4 @@
-"""Whether the account can run what the worker is to run at once: a new account may have 10 executions in all."""
+"""Checks that the account's concurrency limit, which may be 10 for a new account, suffices for the worker."""
 
 from typing import Any
 
@@ -7,15 +7,15 @@ from botocore.exceptions import ClientError
 from infra.aws_errors import is_denied
 from infra.errors import OperatorError
 
-LEFT_FOR_OTHERS = 100  # executions that Lambda lets nobody reserve
-LEAST = 2  # of an event source mapping
+LEFT_FOR_OTHERS = 100  # executions that Lambda does not allow to be reserved
+LEAST = 2  # the lowest maximum concurrency of an event source mapping
 _MORE = "ask AWS for more (Service Quotas, Lambda, Concurrent executions)"
 
 
 def concurrency_problem(lambdas: Any, function: str, planned: dict[str, str]) -> str | None:
-    """What an operator should know before the worker gets these parameters; None if they fit.
+    """A warning for the operator about the worker's planned parameters; None if they fit.
 
-    Raises if Lambda would refuse them.
+    OperatorError if Lambda would refuse them.
     """
     wanted = int(planned["WorkerConcurrency"])
     try:
@@ -25,29 +25,29 @@ def concurrency_problem(lambdas: Any, function: str, planned: dict[str, str]) ->
         if not is_denied(error):
             raise
         return (
-            f"whether the account can run WorkerConcurrency={wanted} is not known:"
+            f"it is not known whether the account can run WorkerConcurrency={wanted}:"
             f" these credentials may not do lambda:{error.operation_name}"
         )
     total, free = limit["ConcurrentExecutions"], limit["UnreservedConcurrentExecutions"] + reserved
     if planned["ReserveConcurrency"] == "true":
         if free - wanted < LEFT_FOR_OTHERS:
             raise OperatorError(
-                f"ReserveConcurrency=true would keep {wanted} executions for the worker, and Lambda wants"
-                f" {LEFT_FOR_OTHERS} left of the {free} that nothing else has reserved:"
+                f"ReserveConcurrency=true would reserve {wanted} executions for the worker, and Lambda requires"
+                f" {LEFT_FOR_OTHERS} unreserved of the {free} that are available:"
                 f" give ReserveConcurrency=false, a lower WorkerConcurrency, or {_MORE}"
             )
         return None
     if wanted < free:
         return None
     return (
-        f"WorkerConcurrency is {wanted}, the account's functions may run {free} at once (of {total}; the rest is"
-        f" reserved): under load the worker leaves none for the API, whose callers are answered 500."
+        f"WorkerConcurrency is {wanted}, but the account's functions may run {free} at once (of {total}; the rest"
+        f" is reserved): under load the worker leaves none for the API, whose callers get a 500."
         f" Give WorkerConcurrency={max(LEAST, free // 2)}, or {_MORE}"
     )
 
 
 def _reserved(lambdas: Any, function: str) -> int:
-    """What the stage's own worker has reserved now."""
+    """The executions that the stage's own worker has reserved now."""
     try:
         answer = lambdas.get_function_concurrency(FunctionName=function)
     except ClientError as error:

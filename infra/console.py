@@ -1,4 +1,4 @@
-"""Standard output whose reader may have seen enough, as `head` has: the command goes on and keeps its status."""
+"""Output whose reader may close it early, as `head` does: the command continues, and its exit status stays."""
 
 import os
 import sys
@@ -8,16 +8,16 @@ from rich.console import Console
 
 
 class LastingConsole(Console):
-    """A console that drops what nobody reads any more; rich's own would end the process with status 1."""
+    """A console that drops its output once the reader is gone; rich's own would end the process with status 1."""
 
     def on_broken_pipe(self) -> None:
-        """Nothing is written from now on."""
+        """Write nothing from now on."""
         self.quiet = True
         drop(sys.stderr if self.stderr else sys.stdout)
 
 
 def emit(line: str) -> None:
-    """One line for programs."""
+    """Print one line for programs."""
     try:
         print(line, flush=True)
     except BrokenPipeError:
@@ -25,7 +25,7 @@ def emit(line: str) -> None:
 
 
 def drop(stream: TextIO) -> None:
-    """Nobody reads the stream: what is and will be written goes nowhere. The interpreter flushes it at its end."""
+    """Redirect the stream to the null device, also for the interpreter, which flushes it at exit."""
     nothing = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nothing, stream.fileno())
     os.close(nothing)

@@ -1,4 +1,4 @@
-"""The KMS key of what outlived a stack: there is one at most, it is usable, and no other takes its place."""
+"""The KMS key of resources that remain of a deleted stack: at most one, which is usable and must stay the same."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ _MENDED_BY = {
 
 @dataclass(frozen=True)
 class DataKey:
-    """The stage's own key, which all of it is encrypted with."""
+    """The stage's own key, which encrypts all of its data."""
 
     arn: str
-    alias: str | None  # None if it has none any more
+    alias: str | None  # None if the alias was deleted
 
     def to_import(self, template: Template) -> list[ToImport]:
-        """The key and its alias: a key has no name, and goes by its id."""
+        """The key, which is identified by its id, and its alias, as resources to import."""
         by_kind = {each["Type"]: logical_id for logical_id, each in template["Resources"].items()}
         identified = {_KEY: {"KeyId": self.arn.rpartition("/")[2]}}
         if self.alias:
@@ -42,43 +42,43 @@ class DataKey:
 
 
 def data_key(target: Target, stage: str, template: Template, found: list[Remaining]) -> DataKey | None:
-    """The key of what was found; None if AWS's own keys encrypt it. Refuses what would leave data unreadable."""
+    """The key of these resources; None if AWS's own keys encrypt them. OperatorError if data were unreadable."""
     kms = target.client("kms")
     resources = template["Resources"]
     (alias,) = (name for each, name in names(target, stage, template).items() if resources[each]["Type"] == _ALIAS)
     of_alias = _describe(kms, alias)
     keys: dict[str, list[str]] = {}
     for each in found:
-        keys.setdefault(_of(kms, each), []).append(each.name)
+        keys.setdefault(_key_arn(kms, each), []).append(each.name)
     if set(keys) <= {""}:
         if of_alias:
             raise OperatorError(
-                f"{alias} names the key {of_alias['Arn']}, and nothing of {stage} is there that it encrypts:"
+                f"{alias} names the key {of_alias['Arn']}, but that key encrypts nothing that remains of {stage}:"
                 f" `aws kms delete-alias --alias-name {alias}` makes room for another"
             )
         return None
     if len(keys) > 1:
         parts = (f"{', '.join(names)} with {arn or 'a key of AWS'}" for arn, names in sorted(keys.items()))
         raise OperatorError(
-            f"what {stage} holds is encrypted with several keys, so no stack can take it over: {'; '.join(parts)}"
+            f"the data of {stage} is encrypted with several keys, so no stack can import it: {'; '.join(parts)}"
         )
     (arn,) = keys
     if of_alias and of_alias["Arn"] != arn:
         raise OperatorError(
-            f"what {stage} holds is encrypted with {arn}, and {alias} names another key, {of_alias['Arn']}:"
+            f"the data of {stage} is encrypted with {arn}, but {alias} names another key, {of_alias['Arn']}:"
             f" `aws kms update-alias --alias-name {alias} --target-key-id {arn}`"
         )
     return DataKey(arn, alias if of_alias else None)
 
 
-def _of(kms: Any, each: Remaining) -> str:
-    """The ARN of its key, if that is the account's own; nothing if AWS's."""
+def _key_arn(kms: Any, each: Remaining) -> str:
+    """The ARN of the resource's key; empty if the key is AWS's own."""
     if each.key is None:
         return ""
     key = _describe(kms, each.key)
     if key is None:
         raise OperatorError(
-            f"{each.name} is encrypted with {each.key}, which is not there any more: nobody can read what is in it"
+            f"{each.name} is encrypted with {each.key}, which no longer exists, so its data cannot be read"
         )
     if key.get("KeyManager") == "AWS":
         return ""
@@ -93,7 +93,7 @@ def _describe(kms: Any, key: str) -> dict[str, Any] | None:
     try:
         found: dict[str, Any] = kms.describe_key(KeyId=key)["KeyMetadata"]
     except ClientError as error:
-        # who has no right to KMS, which is needed with a key of the stage's own only, can have none there
+        # KMS permissions are needed only if the stage has its own key, so a caller without them has no alias
         if error.response["Error"]["Code"] == "NotFoundException" or (
             key.startswith("alias/") and is_denied(error)
         ):

@@ -72,7 +72,7 @@ class Deployer:
         made = self._stacks().deploy(stack, template, wanted, defaults)
         if made.changed and self.target.endpoint_url:
             self.progress.say(
-                "an emulator gives the dashboard and the alarms no data: make stats tells how the stage is"
+                "an emulator gives the dashboard and the alarms no data: make stats shows the state of the stage"
             )
         wait_until_healthy(deployment.base_url)
         if not wait_for_key(deployment.base_url, deployment.api_key, good=True):
@@ -80,13 +80,13 @@ class Deployer:
         return deployment
 
     def adopt(self, stack: str, template: Template) -> None:
-        """Takes over what outlived a foundation whose stack was deleted by hand, before anything is made anew."""
+        """Import what remains of a foundation whose stack was deleted by hand, before anything is created."""
         if self.stage == LOCAL_STAGE or self._stacks().make_way(stack):
             return
         adoption = plan_adoption(self.target, self.stage, template, self.overrides)
         if adoption is None:
             return
-        for line in adoption.told():
+        for line in adoption.notes():
             self.progress.say(f"{stack}: {line}")
         self._stacks().adopt(stack, adoption.template, adoption.parameters, adoption.to_import)
 
@@ -110,7 +110,7 @@ class Deployer:
             raise OperatorError(f"documents of {self.stage} are encrypted with its own key: there is no way back")
 
     def check_concurrency(self, packages: dict[str, Package]) -> None:
-        """Refuses what the account's Lambda would refuse, and says what it cannot run at once."""
+        """Refuse parameters that Lambda would refuse, and report a concurrency that the account does not have."""
         if self.target.endpoint_url:  # emulators have no limit
             return
         given, defaults = self.parameters()

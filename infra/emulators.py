@@ -1,6 +1,6 @@
-"""What answers at an endpoint: an emulator that will do, or what it is and why it will not.
+"""Identifies the emulator at an endpoint, and explains why another one cannot be used.
 
-Each is told by what it says of itself (docs/emulators.md has the versions that were tried), never by its port.
+Each is recognized by its own answers (docs/emulators.md lists the versions that were tried), never by its port.
 """
 
 import contextlib
@@ -17,21 +17,19 @@ _MINISTACK_EDITION = "light"
 _LONGEST_NAME = 60
 
 _LOCALEMU = "it cannot connect a function to a FIFO queue (InternalError: Unknown service: 'sqs-fifo')"
-_MOTO = "it tells no outputs of a stack that a change set has made, and repeats a transaction of the same token"
-_FAUXQS = "it has SQS, SNS and S3 and no CloudFormation, DynamoDB or Lambda"
-_DYNAMODB = "that is one service and not all that a stage needs"
+_MOTO = "it has no outputs of a stack that a change set has made, and repeats a transaction with the same token"
+_FAUXQS = "it has SQS, SNS and S3, but no CloudFormation, DynamoDB or Lambda"
+_DYNAMODB = "it is only one of the services that a stage needs"
 
 _DYNAMODB_SAYS = ("healthy: dynamodb.", '{"__type":"com.amazonaws.dynamodb.')
 
 
 class UnusableEndpointError(OperatorError):
-    """Something answers that no stage can be deployed into."""
+    """The service at an endpoint cannot run a stage."""
 
 
 def identify(url: str) -> str | None:
-    """Which emulator answers there, by its health document; None if nothing does, UnusableEndpointError if it will
-    not do.
-    """
+    """The emulator at a URL, by its health document; None if nothing answers, UnusableEndpointError for others."""
     # Both answer this path. LocalStack takes MiniStack's own for a bucket, and loads all of S3 to answer it.
     try:
         answer = _get(f"{url}/_localstack/health")
@@ -46,7 +44,7 @@ def identify(url: str) -> str | None:
 
 
 def _why_not(url: str, answer: requests.Response) -> str:
-    """What gave this answer to the question for its health, and what a stage would lack there."""
+    """The name of the service that gave this answer, and what it lacks for a stage."""
     if "x-localemu" in answer.headers:
         return f"LocalEmu{_version(url)} answers at {url}: {_LOCALEMU}"
     if answer.headers.get("x-amz-id-2") == "fauxqs":
@@ -56,20 +54,20 @@ def _why_not(url: str, answer: requests.Response) -> str:
     if "Werkzeug" in answer.headers.get("server", "") and _is_moto(url):
         return f"moto answers at {url}: {_MOTO}"
     server = answer.headers.get("server", "no name")[:_LONGEST_NAME]
-    return f"{url} is no emulator that jobpipe knows: it answers {answer.status_code} (Server: {server!a})"
+    return f"{url} is not an emulator that jobpipe knows: it answers {answer.status_code} (Server: {server!a})"
 
 
 def _version(url: str) -> str:
-    """LocalEmu's own, with a blank before it."""
+    """LocalEmu's version after a blank; empty if it is unknown."""
     with contextlib.suppress(requests.RequestException):
-        told = _json(_get(f"{url}/_localemu/info"))
-        if isinstance(told, dict) and isinstance(told.get("version"), str):
-            return f" {told['version'][:_LONGEST_NAME]}"
+        info = _json(_get(f"{url}/_localemu/info"))
+        if isinstance(info, dict) and isinstance(info.get("version"), str):
+            return f" {info['version'][:_LONGEST_NAME]}"
     return ""
 
 
 def _is_moto(url: str) -> bool:
-    """Whether moto's dashboard is there."""
+    """Whether the URL has moto's dashboard."""
     with contextlib.suppress(requests.RequestException):
         page = _get(f"{url}/moto-api/")
         return page.ok and "<title>Moto</title>" in page.text

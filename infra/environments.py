@@ -1,8 +1,8 @@
-"""`python -m infra.environments check|make NAME`: the checkout's own virtual environments, each by its lock file.
+"""`python -m infra.environments check|make NAME`: the checkout's virtual environments, each from its lock file.
 
-Nothing but the standard library is there when this begins. `check` is run by the environment's own interpreter and
-only looks; `make` is run by any Python from 3.11 on. An environment is made anew when its interpreter is gone or is
-another version now, and when it was made in another folder: its scripts would run what is there.
+This needs only the standard library. The environment's own interpreter runs `check`, which changes nothing; any
+Python from 3.11 on runs `make`. An environment is made anew if its interpreter is missing or of another version, or
+if it was made in another folder, since its scripts would run the packages there.
 """
 
 import argparse
@@ -17,27 +17,27 @@ from pathlib import Path
 
 from infra.errors import OperatorError
 from infra.file_lock import file_lock
-from infra.ownership import whose
+from infra.ownership import permission_problem
 from infra.pip_settings import pip_environment
 from infra.reasons import on_screen
 from infra.settings import EMULATOR_VENV, ROOT, tool_environment
 
 _ALL_THERE, _UNUSABLE, _OUT_OF_DATE = 0, 1, 3
-_ANEW = "is made anew: its Python is gone or is another now, or it was made in another folder"
+_ANEW = "is made anew: its Python is missing or has another version, or it was made in another folder"
 _MADE_IN = re.compile(r"^command = .* -m venv (?:--\S+ )*(.+)$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
 class Environment:
-    """What is installed, from which lock, and where; `stamp` notes that it is there. Several may share a folder."""
+    """A lock that is installed in a folder, which several may share; the file `stamp` records the installation."""
 
     name: str
     title: str
     folder: Path
     lock: Path
     stamp: str = ".installed"
-    editable: bool = False  # with the client itself, as it stands in this checkout, for bin/jobpipe
-    exact: bool = False  # by the version of Python that asks for it, and with nothing in it of an earlier lock
+    editable: bool = False  # whether this checkout's client is installed too, for bin/jobpipe
+    exact: bool = False  # whether it must have the caller's Python version, and no package of an earlier lock
 
     @property
     def python(self) -> Path:
@@ -45,7 +45,7 @@ class Environment:
 
     @property
     def wanted(self) -> str:
-        """Of what the stamp must be."""
+        """The digest that the stamp must have."""
         files = [self.lock, ROOT / "pyproject.toml"] if self.editable else [self.lock]
         return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
 
@@ -96,7 +96,7 @@ ENVIRONMENTS = {each.name: each for each in _ALL}
 
 
 def ensure(environment: Environment) -> None:
-    """Makes the environment, or makes it anew, and installs its lock, where any of that is needed."""
+    """Make or renew the environment and install its lock, as far as needed."""
     folder = environment.folder
     try:
         with file_lock(ROOT / ".jobpipe" / f"{folder.name}.lock"):
@@ -110,18 +110,18 @@ def ensure(environment: Environment) -> None:
                 print(f"installing {environment.title} ...", file=sys.stderr, flush=True)
                 _install(environment)
     except PermissionError as error:
-        raise OperatorError(whose(Path(error.filename or folder))) from None
+        raise OperatorError(permission_problem(Path(error.filename or folder))) from None
 
 
 def check(environment: Environment, version: str) -> int:
-    """What is to be done, as seen by the interpreter of the environment that this process runs in."""
+    """The status of the environment in which this process runs."""
     if not is_made_here(Path(sys.prefix), version) or importlib.util.find_spec("pip") is None:
         return _UNUSABLE
     return _ALL_THERE if environment.is_all_there() else _OUT_OF_DATE
 
 
 def is_made_here(folder: Path, version: str) -> bool:
-    """Whether the environment was made by this version of Python, and where it lies now."""
+    """Whether the environment was made by this version of Python, and in its present folder."""
     try:
         made = (folder / "pyvenv.cfg").read_text(encoding="utf-8", errors="surrogateescape")
         where = _MADE_IN.search(made)
@@ -142,14 +142,14 @@ def _look(environment: Environment) -> int:
         return subprocess.run(
             command, cwd=ROOT, env=tool_environment(), capture_output=True, check=False
         ).returncode
-    except OSError:  # there is no such interpreter
+    except OSError:  # the interpreter does not exist
         return _UNUSABLE
 
 
 def _make(folder: Path) -> None:
     for each in (folder, folder.parent):
         if each.exists() and not os.access(each, os.W_OK | os.X_OK):
-            raise OperatorError(whose(each))
+            raise OperatorError(permission_problem(each))
     _run([sys.executable, "-m", "venv", "--clear", str(folder)], tool_environment(), f"{folder} cannot be made")
 
 
@@ -176,7 +176,7 @@ def _run(command: list[str], settings: dict[str, str], what: str) -> None:
 
 
 def main() -> int:
-    """`check`: 0 if all is there; `make`: 1 and one line if it cannot be done."""
+    """`check` returns 0 if everything is installed; `make` returns 1 after a line on what failed."""
     parser = argparse.ArgumentParser(prog="python -m infra.environments")
     parser.add_argument("command", choices=["check", "make"])
     parser.add_argument("name", choices=ENVIRONMENTS)

@@ -28,15 +28,15 @@ _GIVEN_UP = (
     "The request was not answered in time. It may still have taken effect; an Idempotency-Key makes a retry safe."
 )
 
-# The gateway could not run the function, or lost it: a Lambda throttle among others. Not that it waited too long.
+# The gateway could not run the function, for instance because Lambda throttled; a time-out has its own response.
 _NOT_RUN = (
-    "The gateway could not have the request run, for instance since no execution was free. An Idempotency-Key makes"
+    "The gateway could not run the request, for instance because no execution was free. An Idempotency-Key makes"
     " a retry safe."
 )
-# Here too: AWS documents a 500 where Lambda refuses an invocation, as it does when it throttles.
+# This covers throttling too: AWS documents a 500 if Lambda refuses an invocation.
 _FAILED = (
-    "The gateway could not have the request run, or got no proper answer; try again later. An Idempotency-Key makes"
-    " a retry safe."
+    "The gateway could not run the request, or got no valid answer; try again later. An Idempotency-Key makes a"
+    " retry safe."
 )
 
 GATEWAY_RESPONSES = (

@@ -1,4 +1,4 @@
-"""Requests of a deployment, each on a connection of its own, by what jobpipe_client.environment decides."""
+"""HTTP requests of a deployment, each on its own connection, with the settings of jobpipe_client.environment."""
 
 from collections.abc import Mapping
 
@@ -12,7 +12,7 @@ from jobpipe_client.exceptions import ConfigurationError
 def get(
     url: str, *, timeout: float, headers: Mapping[str, str] | None = None, allow_redirects: bool = True
 ) -> requests.Response:
-    """The answer to a GET; requests.RequestException, whose message is for nobody: it may quote the request."""
+    """The answer to a GET. Do not show the message of a requests.RequestException: it may quote the request."""
     try:
         settings = http_settings(url)
     except ConfigurationError as error:

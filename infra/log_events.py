@@ -1,4 +1,4 @@
-"""All events of a log group, also where the log service gives the first 10,000 and no token for the others."""
+"""All events of a log group, even if the log service returns the first 10,000 without a token for the next page."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from dataclasses import dataclass
 from typing import Any
 
 _PAGE = 10_000
-"""So many events FilterLogEvents gives at most in one answer."""
+"""The most events that FilterLogEvents returns in one answer."""
 
 
 @dataclass
 class LogEvents:
-    """The events of one log group from a time on, each once, in the order of their times."""
+    """The events of one log group since a time, each once, in the order of their times."""
 
     logs: Any  # a client of CloudWatch Logs
     group: str
     since_ms: int
     pattern: str = ""
-    is_complete: bool = True  # whether all were given; it is known at the end
+    is_complete: bool = True  # whether all events were returned; valid after the iteration
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
-        # MiniStack ends with a full page and has no nextToken, however many events follow. So a last page that is
-        # full is followed by another look, from the time of its last event on; of those that were given already
-        # nothing but their number is known, for MiniStack gives events of Lambda no id.
+        # MiniStack returns one full page without a nextToken, however many events follow. So after a full last page
+        # this reads again from the time of its last event. Events of that time that were yielded already are
+        # skipped by counting them, since MiniStack gives Lambda's events no id.
         start, given = self.since_ms, Counter[str]()
         while True:
             size, latest, there = 0, start, Counter[str]()
@@ -42,7 +42,7 @@ class LogEvents:
                         yield event
             if size < _PAGE:
                 return
-            if latest == start:  # a whole page of one millisecond: what follows within it cannot be asked for
+            if latest == start:  # a full page has one time only, so the rest of that millisecond cannot be read
                 self.is_complete = False
                 latest, there = start + 1, Counter()
             start, given = latest, there
@@ -55,5 +55,5 @@ class LogEvents:
 
 
 def mark_of(event: dict[str, Any]) -> str:
-    """What tells an event from the others of its log group, as far as the emulator tells them apart."""
+    """An identifier of an event within its log group, as far as the emulator provides one."""
     return str(event.get("eventId") or f"{event.get('logStreamName')} {event['timestamp']} {event['message']}")

@@ -1,14 +1,14 @@
 """`python -m infra.make_values MODULE ARGUMENT...`: runs a module with the values that operators gave to make.
 
-make and the shell see the names of variables alone; their values come by the environment and are taken as they are:
+make and the shell see only the names of variables; their values come from the environment and are used unchanged:
 
     --since=@SINCE         --since=VALUE, if the variable is not empty
     --reason=@each:REASON  --reason=WORD for each word of the value; quotes hold words together, nothing is expanded
-    --json=@yes:JSON       --json, if the value says yes
+    --json=@yes:JSON       --json, if the value means yes
     @words:PYTEST_ARGS     each word of the value
-    @FILE                  the value, which must be there
+    @FILE                  the value, which is required
 
-Every other argument is passed on as it stands. A mistake is one line and the exit status 2, and nothing runs.
+Every other argument is passed on unchanged. After a mistake nothing runs: there is one line, and exit status 2.
 """
 
 import os
@@ -26,7 +26,7 @@ _MISUSED = 2
 
 
 def arguments(recipe: Sequence[str], given: Mapping[str, str]) -> list[str]:
-    """The recipe's arguments with the values in them; OperatorError if one of them cannot be meant."""
+    """The recipe's arguments with the values inserted; OperatorError if a value is not valid."""
     return [each for argument in recipe for each in _with_value(argument, given)]
 
 
@@ -51,7 +51,7 @@ def _with_value(argument: str, given: Mapping[str, str]) -> Iterator[str]:
 
 
 def _is_yes(name: str, value: str) -> bool:
-    # A word that is neither is a mistake, and no "no": DRY_RUN=ja must not be taken for nothing.
+    # Any other word is a mistake and does not mean no: DRY_RUN=ja must not be ignored.
     if not value.strip():
         return False
     try:
@@ -68,7 +68,7 @@ def _words(name: str, value: str) -> list[str]:
 
 
 def main() -> NoReturn:
-    """Becomes the program: its process, its terminal, its exit status."""
+    """Replace this process by the program."""
     try:
         module, *recipe = sys.argv[1:]
         words = arguments(recipe, os.environ)

@@ -1,4 +1,4 @@
-"""Whose a file is, for those who may not write there."""
+"""Messages for operators who may not write to a file, with its owner."""
 
 import os
 import pwd
@@ -7,14 +7,14 @@ from pathlib import Path
 from infra.settings import ROOT
 
 
-def whose(path: Path) -> str:
-    """One line for an operator who may not write to this path or its folder: what it is about, and what to do."""
+def permission_problem(path: Path) -> str:
+    """One line on the cause and the remedy for an operator who may not write to this path or its folder."""
     there = next(each for each in (path, *path.parents) if os.path.lexists(each))
     owner = there.stat().st_uid
     if owner == os.geteuid():
         return f"{there} cannot be written to; is it read-only?"
     while ROOT in there.parents and there.parent.stat().st_uid == owner:
-        there = there.parent  # all of it is theirs
+        there = there.parent  # the same owner has the whole folder
     mine = _name(os.geteuid())
     return (
         f"{there} belongs to {_name(owner)}, and {mine} may not write there: use a checkout of your own, "

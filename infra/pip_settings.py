@@ -1,4 +1,4 @@
-"""What pip takes from an operator's own settings: how to fetch, and nothing of what to install, and where."""
+"""The settings of an operator's pip that apply here: those for downloads, but none on what to install and where."""
 
 import ast
 import os
@@ -24,13 +24,13 @@ FETCHING = frozenset(
         *("cache-dir", "no-cache-dir", "use-feature", "use-deprecated", "no-input"),
     }
 )
-"""All else is left out: --user and --target install elsewhere, constraints may contradict a lock."""
+"""All others are left out: --user and --target install elsewhere, and constraints may contradict a lock."""
 
 _SECTIONS = ("global", "download", "install")
 
 
 def pip_environment(python: Path | str) -> dict[str, str]:
-    """The environment for this interpreter's pip: of the operator's files and variables, what says how to fetch."""
+    """The environment for this interpreter's pip, with the download settings of the operator's configuration."""
     quiet = tool_environment()
     found = _from_files(python, quiet | pip_variables({"PIP_CONFIG_FILE"}))
     return quiet | {"PIP_CONFIG_FILE": os.devnull} | found | pip_variables({_variable(key) for key in FETCHING})
@@ -46,14 +46,14 @@ def _from_files(python: Path | str, environment: dict[str, str]) -> dict[str, st
     for section in _SECTIONS:  # the later one wins, as with pip
         for key in sorted(FETCHING):
             values = listed.get(f"{section}.{key}", set())
-            if len(values) > 1:  # newer pips list what each file has, in no order
+            if len(values) > 1:  # newer versions of pip list the values of all files, without an order
                 values = {_ask(python, environment, "get", f"{section}.{key}").rstrip("\n")}
             found |= {_variable(key): value for value in values if value}
     return found
 
 
 def _ask(python: Path | str, environment: dict[str, str], *what: str) -> str:
-    # These are options of `pip config` as well, and would have it look into one file only.
+    # These are also options of `pip config`, which would then read only one file.
     everywhere = {"PIP_USER": "0", "PIP_GLOBAL": "0", "PIP_SITE": "0"}
     done = subprocess.run(
         [str(python), "-m", "pip", "config", *what],

@@ -1,4 +1,4 @@
-"""Which tables, buckets and queues of a stage are there, by their names, and how they are set up."""
+"""Finds the tables, buckets and queues of a stage by their names, with their configuration."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ _READABLE = {"ACTIVE", "CREATING", "UPDATING"}
 
 @dataclass(frozen=True)
 class Remaining:
-    """One of them."""
+    """An existing table, bucket or queue of the stage."""
 
     logical_id: str
     kind: str
     name: str
-    identifier: dict[str, str]  # by the primary identifier of its type's schema
+    identifier: dict[str, str]  # the primary identifier of its type's schema
     attributes: dict[str, Any]
-    key: str | None  # of KMS, by whatever its service calls it
+    key: str | None  # the KMS key in its service's notation
 
     @property
     def to_import(self) -> ToImport:
@@ -39,7 +39,7 @@ class Remaining:
 
 
 def remaining(target: Target, stage: str, template: Template) -> list[Remaining]:
-    """In the order of the template; refuses a table that cannot be read."""
+    """The existing resources in the order of the template; OperatorError if a table cannot be read."""
     found = []
     for logical_id, name in names(target, stage, template).items():
         kind = template["Resources"][logical_id]["Type"]
@@ -63,7 +63,7 @@ def _table(target: Target, name: str) -> _Read:
     backups = dynamodb.describe_continuous_backups(TableName=name)["ContinuousBackupsDescription"]
     recovery = backups.get("PointInTimeRecoveryDescription", {}).get("PointInTimeRecoveryStatus") == "ENABLED"
     attributes = {
-        # an emulator answers with the text that its CloudFormation was given
+        # an emulator returns the text from the template
         "DeletionProtectionEnabled": str(table.get("DeletionProtectionEnabled", False)).lower() == "true",
         "PointInTimeRecovery": recovery,
     }

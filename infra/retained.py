@@ -36,7 +36,7 @@ def held_by(target: Target, stage: str) -> list[Held]:
 
 
 def names(target: Target, stage: str, template: Template) -> dict[str, str]:
-    """By logical id, the names that the template gives in this stage to what holds state, but for the key."""
+    """By logical id, the names of this stage's resources with state; the key has no name."""
     values = {"Stage": stage, "AWS::AccountId": target.account(), "AWS::Region": target.region}
     found = {}
     for logical_id, resource in template["Resources"].items():

@@ -1,6 +1,6 @@
-"""The only place where infra reads the process environment, but for what make hands on (make_values.py).
+"""The only module of infra that reads the process environment, except for values from make (make_values.py).
 
-A checkout sets itself up with it before any library is there, so it imports the client's rules where it needs them.
+It is used before any library is installed, so it imports the client's rules only where it needs them.
 """
 
 import os
@@ -35,7 +35,7 @@ class Settings:
 
     @property
     def emulator_url(self) -> str:
-        """Where an emulator answers, or would; OperatorError, without it, if AWS_ENDPOINT_URL cannot be used."""
+        """The URL of the emulator; OperatorError, which does not quote it, if AWS_ENDPOINT_URL cannot be used."""
         from jobpipe_client.environment import check_url  # noqa: PLC0415
 
         if self.endpoint_url is None:
@@ -63,7 +63,7 @@ def read_settings() -> Settings:
 
 
 def state_dir() -> Path:
-    """Where stage files and logs are kept."""
+    """The folder of stage files and logs."""
     return Path(os.environ.get("JOBPIPE_STATE_DIR") or ROOT / ".jobpipe").resolve()
 
 
@@ -84,9 +84,7 @@ def aws_region() -> str | None:
 
 
 def tool_environment() -> dict[str, str]:
-    """The caller's environment for pip and Chalice: proxies and certificates, but no AWS account, no API key, and
-    none of pip's own variables (pip_settings.py).
-    """
+    """The caller's environment for pip and Chalice, without AWS credentials, API keys and pip's own variables."""
     others = ("AWS_", "JOBPIPE_API_KEY", "PYTHON", "PIP_")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(others)}
     return kept | {
@@ -98,7 +96,7 @@ def tool_environment() -> dict[str, str]:
 
 
 def pip_variables(wanted: Container[str]) -> dict[str, str]:
-    """Those of the caller's variables for pip that are wanted."""
+    """The caller's variables with these names."""
     return {name: value for name, value in os.environ.items() if name in wanted}
 
 

@@ -13,9 +13,9 @@ _CANCELLED = "cancelled"  # what CloudFormation says of resources that fell with
 
 
 class StackEvents:
-    """The events of one stack, from now on.
+    """The events of one stack from now on.
 
-    CloudFormation tells the newest first and keeps 90 days of them: each look stops at the last known event.
+    CloudFormation lists the newest first, and 90 days of them: each read stops at the last known event.
     """
 
     def __init__(self, cloudformation: Any, name: str, progress: Progress) -> None:
@@ -58,7 +58,7 @@ class StackEvents:
         self._progress.event(event["StackName"], status, what, reason)
 
     def _read_new(self) -> list[dict[str, Any]]:
-        """Those since the last look, oldest first."""
+        """The events since the last read, oldest first."""
         found: list[dict[str, Any]] = []
         for page in self._pages():
             fresh = list(takewhile(lambda event: event["EventId"] != self._last_known, page["StackEvents"]))
@@ -71,7 +71,7 @@ class StackEvents:
         return found[::-1]
 
     def _pages(self) -> Iterator[dict[str, Any]]:
-        """Newest first, each read when it is asked for; none of a stack that is not there."""
+        """Pages of events, newest first, each read on demand; none if there is no such stack."""
         try:
             yield from self._cfn.get_paginator("describe_stack_events").paginate(StackName=self._name)
         except ClientError as error:

@@ -54,7 +54,7 @@ def stage_diff(deployer: Deployer) -> list[StackDiff]:
 
 
 def _adopted(deployer: Deployer, stacks: Stacks, name: str, template: Template) -> StackDiff | None:
-    """Of a foundation whose stack is gone and whose resources are there; no change set could show that."""
+    """The diff of a foundation whose resources remain without a stack, which no change set can show; else None."""
     if deployer.stage == LOCAL_STAGE or stacks.template(name) is not None:
         return None
     adoption = plan_adoption(deployer.target, deployer.stage, template, deployer.overrides)
@@ -64,7 +64,7 @@ def _adopted(deployer: Deployer, stacks: Stacks, name: str, template: Template) 
     made = dict.fromkeys(adoption.missing, "add")
     resources = template["Resources"]
     changes = tuple(Change(action, resources[each]["Type"], each) for each, action in (taken | made).items())
-    return StackDiff(name, changes, note="; ".join(adoption.told()))
+    return StackDiff(name, changes, note="; ".join(adoption.notes()))
 
 
 def _as_emulated(diff: StackDiff) -> StackDiff:

@@ -65,10 +65,10 @@ def read_deployment(state_dir: Path, stage: str) -> Deployment:
 
 
 def _checked(found: Deployment) -> Deployment:
-    """The deployment; ValueError or TypeError, which quotes nothing, if it cannot be one."""
+    """The deployment; ValueError or TypeError, which quote no value, if one is not valid."""
     check_url(found.base_url)
     check_url(found.endpoint_url or found.base_url)
     check_key(found.api_key)
     if not all(isinstance(each, str) for each in (found.region, *found.resources.values())):
-        raise TypeError("a value is no text")
+        raise TypeError("a value is not a string")
     return found

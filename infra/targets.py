@@ -10,7 +10,7 @@ import tenacity
 from botocore.config import Config
 
 from infra import compose, emulators
-from infra.aws_errors import LIBRARY_ERRORS, is_denied, told
+from infra.aws_errors import LIBRARY_ERRORS, describe, is_denied
 from infra.boto_sessions import aws_session, check_credentials, emulator_session, make_client
 from infra.emulator import Emulator
 from infra.emulators import UnusableEndpointError, identify
@@ -110,10 +110,10 @@ def find_target(wanted: str, stage: str, settings: Settings, *, start: bool = Tr
     try:
         there = identify(url)
     except UnusableEndpointError as error:
-        raise OperatorError(f"{error}; {_way_out(settings)}") from None
+        raise OperatorError(f"{error}; {_remedy(settings)}") from None
     if there:
         if wanted not in {AUTO, there}:
-            raise OperatorError(f"{_NAMES[there]} answers at {url}, not {_NAMES[wanted]}; {_way_out(settings)}")
+            raise OperatorError(f"{_NAMES[there]} answers at {url}, not {_NAMES[wanted]}; {_remedy(settings)}")
         return _emulator(there, url, f"{_NAMES[there]} answers at {url}")
     if not start:
         return None
@@ -122,10 +122,10 @@ def find_target(wanted: str, stage: str, settings: Settings, *, start: bool = Tr
     return _start(wanted, settings)
 
 
-def _way_out(settings: Settings) -> str:
-    """What an operator can do where another thing answers than is wanted."""
+def _remedy(settings: Settings) -> str:
+    """The operator's remedy if something else than the wanted emulator answers."""
     if settings.endpoint_url:
-        return "AWS_ENDPOINT_URL names it: unset it, or let it name LocalStack or MiniStack"
+        return "AWS_ENDPOINT_URL names it: unset the variable, or set it to LocalStack or MiniStack"
     return "choose a free port with JOBPIPE_PORT=..."
 
 
@@ -183,5 +183,5 @@ def _aws() -> Target:
         target.account()
     except LIBRARY_ERRORS as error:
         # before anything else is done: whoever has no right to ask who he is has none that would serve here
-        raise OperatorError(told(error)) from None
+        raise OperatorError(describe(error)) from None
     return target

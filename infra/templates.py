@@ -16,8 +16,8 @@ Template = dict[str, Any]
 FOUNDATION = ROOT / "infra" / "foundation.yaml"
 OPERATIONS = ROOT / "infra" / "operations.yaml"
 DASHBOARD = ROOT / "infra" / "dashboard.yaml"
-AWS_OWNED = "aws-owned"  # the parameter EncryptionKey of a stage without a key of its own, and Encryption
-CUSTOMER_MANAGED = "customer-managed"  # Encryption of one that has a key of its own
+AWS_OWNED = "aws-owned"  # the value of EncryptionKey and of Encryption for a stage without its own key
+CUSTOMER_MANAGED = "customer-managed"  # the value of Encryption for a stage with its own key
 INLINE_LIMIT = 51_200  # bytes that CloudFormation takes without a bucket
 _REST_API = "RestAPI"  # the logical id that Chalice gives
 _STAGE_SKIPS = {  # what checkov asks of the API's stage, and why it is not so; SAM has no place for it
@@ -131,15 +131,15 @@ def _finish_api(template: Template) -> None:
 
 
 def _after(deployment: Template, others: list[str], condition: str) -> None:
-    """Makes the deployment wait for resources that exist under a condition only.
+    """Make the deployment depend on resources that exist only under a condition.
 
-    A DependsOn cannot be conditional, and AWS's validator takes one on a conditional resource for an error. A
-    reference can be, and CloudFormation and the emulators go by references too.
+    A DependsOn cannot be conditional, and AWS's validator reports one on a conditional resource as an error. A
+    reference can be conditional, and creates a dependency in CloudFormation and in the emulators too.
     """
     described = deployment["Properties"]["Description"]
     names = [{"Ref": each} for each in others]
-    told = {"Fn::Join": [" ", [described, "after", *names]]}
-    deployment["Properties"]["Description"] = {"Fn::If": [condition, told, described]}
+    after = {"Fn::Join": [" ", [described, "after", *names]]}
+    deployment["Properties"]["Description"] = {"Fn::If": [condition, after, described]}
 
 
 def _lint_ignores(*rules: str) -> Template:

@@ -64,7 +64,7 @@ _THROTTLED = {
     "ThrottlingException",
     "TooManyRequestsException",
 }
-_DENIED = {  # or not there: a deployment gone wrong, or rights that lapsed
+_DENIED = {  # or the resource does not exist: the deployment failed, or permissions have lapsed
     "AWS.SimpleQueueService.NonExistentQueue",
     "AccessDenied",
     "AccessDeniedException",
@@ -95,7 +95,7 @@ _DENIED = {  # or not there: a deployment gone wrong, or rights that lapsed
     "UnrecognizedClientException",
 }
 CONFLICTS = {"ReplicatedWriteConflictException", "TransactionConflictException"}
-"""Of a single write: another write of its row is under way. botocore does not try these again."""
+"""Errors of a single write while another one changes the same row. botocore does not retry them."""
 _WORTH_ANOTHER_TRY = {"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"}
 """Reasons of a cancelled transaction that another try may mend."""
 _SERVER_ERROR = 500
@@ -167,7 +167,7 @@ def settle_conflicts(write: Callable[[], None]) -> None:
             return write()
         except Conflict:
             time.sleep(random.uniform(0, _CONFLICT_PAUSE * 2**attempt))
-    raise Unavailable("Others are writing the same rows, or the table is throttling.")
+    raise Unavailable("Other requests are writing the same rows, or the table is throttling.")
 
 
 @contextmanager
@@ -197,10 +197,10 @@ def is_outage(code: str) -> bool:
 
 
 def _condition(code: str) -> str:
-    """What an operator is to think of: to wait, to raise a limit, or to look at rights and deployment."""
+    """The kind of outage, which tells an operator to raise a limit, to check permissions, or to wait."""
     if code in _THROTTLED or "Throttl" in code:
         return "is throttling"
-    return "denies access, or is not there" if code in _DENIED else "is out of order"
+    return "denies access or does not exist" if code in _DENIED else "is out of order"
 
 
 def cancellation_codes(error: ClientError) -> list[str]:
@@ -209,12 +209,12 @@ def cancellation_codes(error: ClientError) -> list[str]:
 
 
 def is_cancelled(error: ClientError) -> bool:
-    """Whether it tells of a transaction that was cancelled."""
+    """Whether the error reports a cancelled transaction."""
     return error_code(error) == "TransactionCanceledException"
 
 
-def tells_no_reason(error: ClientError, writes: int) -> bool:
-    """Whether a cancelled transaction of so many writes does not say which of them was refused, and why."""
+def has_no_reasons(error: ClientError, writes: int) -> bool:
+    """Whether the error does not state a reason for each of the cancelled writes."""
     codes = cancellation_codes(error)
     return len(codes) < writes or set(codes) == {"None"}
 

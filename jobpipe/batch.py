@@ -27,7 +27,7 @@ MAX_COMMANDS = 100
 MOST_AT_ONCE = 99
 """Jobs that are stored in one transaction with the batch's own row: DynamoDB takes 100 writes."""
 
-# A hundred refusals must fit a row of 400 KB, each with its first violation.
+# A hundred refusals must fit in a row of 400 KB, each with at least its first violation.
 _LONGEST_POINTER = 1024
 _MOST_BYTES = 2000  # of one refusal's violations
 
@@ -172,16 +172,16 @@ def _listed(raw: Any) -> list[Any]:
 
 
 def _within_a_row(refusal: Refusal, command: str) -> Refusal:
-    """The refusal with as many of its violations as there is room for."""
-    kept: list[Violation] = []
+    """The refusal with as many of its violations as fit in the row."""
+    fitting: list[Violation] = []
     size = 0
     for each in refusal.violations:
         there = each if len(each.pointer) <= _LONGEST_POINTER else Violation(each.detail, command)
         size += len(json_text.encode([there.pointer, there.detail]).encode(errors="surrogatepass"))
-        if kept and size > _MOST_BYTES:
+        if fitting and size > _MOST_BYTES:
             break
-        kept.append(there)
-    refusal.violations = tuple(kept)
+        fitting.append(there)
+    refusal.violations = tuple(fitting)
     return refusal
 
 

@@ -124,8 +124,8 @@ class SetFields(Command):
     @classmethod
     def from_raw(cls, raw: Raw, item_id: str) -> Self:
         found = Violations()
-        fields = found.of(_inside, raw, "set", check_fields_to_set)
-        if_match = found.of(_if_match, raw)
+        fields = found.collect(_inside, raw, "set", check_fields_to_set)
+        if_match = found.collect(_if_match, raw)
         found.check()
         return cls(item_id, fields, if_match)
 
@@ -151,8 +151,8 @@ class MergePatch(Command):
     @classmethod
     def from_raw(cls, raw: Raw, item_id: str) -> Self:
         found = Violations()
-        patch = found.of(_inside, raw, "merge", check_merge_patch)
-        if_match = found.of(_if_match, raw)
+        patch = found.collect(_inside, raw, "merge", check_merge_patch)
+        if_match = found.collect(_if_match, raw)
         found.check()
         return cls(item_id, patch, if_match)
 
@@ -202,8 +202,8 @@ def parse_command(raw: Any, *, new_item_id: str) -> Command:
     for member in raw:
         if member != "operation" and member not in kind.needs and member not in kind.may_have:
             found.add(f"A command to {kind.operation} must not have a member {member[:80]!r}.")
-    item_id = found.of(_inside, raw, "item_id", check_item_id) if "item_id" in kind.needs else new_item_id
-    command = found.of(kind.from_raw, raw, item_id)
+    item_id = found.collect(_inside, raw, "item_id", check_item_id) if "item_id" in kind.needs else new_item_id
+    command = found.collect(kind.from_raw, raw, item_id)
     found.check()
     return command
 
@@ -244,7 +244,7 @@ def _need(raw: Raw, member: str) -> Any:
 
 
 def _inside(raw: Raw, member: str, check: Callable[[Any], T]) -> T:
-    """The member as the check leaves it; a refusal points into the member."""
+    """What the check returns for the member; a refusal points into the member."""
     value = _need(raw, member)
     try:
         return check(value)

@@ -14,11 +14,11 @@ from jobpipe.aws import (
     AwsClients,
     Conflict,
     cancellation_codes,
+    has_no_reasons,
     is_cancelled,
     is_worth_another_try,
     outages,
     settle_conflicts,
-    tells_no_reason,
 )
 from jobpipe.batch import Batch
 from jobpipe.dynamodb_rows import batch_from_row, batch_to_row, job_from_row, job_to_row
@@ -128,7 +128,7 @@ class DynamoDbBatches:
                 if not is_cancelled(error):
                     raise
                 refused = "ConditionalCheckFailed" in cancellation_codes(error)[:1]
-                if tells_no_reason(error, len(writes)) or (not refused and is_worth_another_try(error)):
+                if has_no_reasons(error, len(writes)) or (not refused and is_worth_another_try(error)):
                     raise Conflict from error
                 raise
 

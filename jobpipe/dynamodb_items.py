@@ -11,11 +11,11 @@ from jobpipe.aws import (
     AwsClients,
     Conflict,
     cancellation_codes,
+    has_no_reasons,
     is_cancelled,
     is_worth_another_try,
     outages,
     settle_conflicts,
-    tells_no_reason,
 )
 from jobpipe.dynamodb_jobs import DynamoDbJobs
 from jobpipe.dynamodb_rows import item_from_row, item_to_row
@@ -132,8 +132,8 @@ class DynamoDbItems:
 
 def _why(error: ClientError, writes: int) -> CommitRefused | Conflict:
     """The reason that counts: the job's own first, then what another try may mend, then the rule that failed."""
-    if tells_no_reason(error, writes):
-        return Conflict()  # nobody is to be blamed for it
+    if has_no_reasons(error, writes):
+        return Conflict()  # so the caller tries again
     # Positions: 0 the job, 1 the item, 2 and 3 name locks (see commit).
     codes = cancellation_codes(error)
     failed = [i for i, code in enumerate(codes) if code == "ConditionalCheckFailed"]

@@ -1,14 +1,14 @@
 """Lists of an owner's jobs, from indexes of the jobs table.
 
-A partition of an index takes 1,000 writes a second, and an index that throttles throttles its table. So the entries
-of an owner lie in eight shards by their job ids, and a list is read from all of them, in the order of their times:
+A partition of an index takes 1,000 writes a second, and a throttled index throttles its table. So each owner's
+entries are spread over eight shards by job id, and a list merges all of them in the order of their times:
 
     owner_shard = alice#0   failed#2026-11-22T20:57:44.123Z
     …
     owner_shard = alice#7   failed#2026-11-22T20:57:43.001Z   retrying#2026-11-22T20:57:44.500Z
-    owner_shard = alice     jobs that a release before this one accepted: they know no shard
+    owner_shard = alice     jobs that were accepted by a release without shards
 
-What failed before this release did is in the index of before, by its owner alone (docs/decisions/0040).
+Jobs that failed under such a release are in its index, by owner alone (docs/decisions/0040).
 """
 
 from __future__ import annotations
@@ -26,32 +26,32 @@ from jobpipe.dynamodb_rows import SHARDS, Row, job_from_row, shards_of
 from jobpipe.job import Job, JobPage, Status
 
 LISTED = "listed"
-"""Only jobs that are failed or retrying have the attribute: others cost the index nothing."""
+"""The attribute that only failed and retrying jobs have, so that others cost the index nothing."""
 EARLIER = "trouble"
-"""What releases before this one set in its place; each write of this one removes it."""
+"""The attribute that releases without shards set instead; each write of this release removes it."""
 
 LAST = "~"
 """Sorts after every time."""
-_Entry = tuple[tuple[str, str], Any]  # time and job id, by which a list is sorted; its row, if the entry is true
+_Entry = tuple[tuple[str, str], Any]  # time and job id, which sort a list; the row, or None if the entry is stale
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A part of an index in which entries of an owner lie, sorted by status and time."""
+    """A partition of an index that has entries of an owner, sorted by status and time."""
 
     index: str
-    key: str  # the attribute that names the part
+    key: str  # the partition key's attribute
     value: str
-    order: str  # the attribute that sorts it
+    order: str  # the sort key's attribute
 
 
 def place_in_list(status: Status, time: str) -> str:
-    """What sorts a job that is in this status since then, RFC 3339."""
+    """The sort key of a job that has had this status since this time (RFC 3339)."""
     return f"{status.value}#{time}"
 
 
 def sources(owner: str) -> list[Source]:
-    """All in which jobs of the owner may be."""
+    """All partitions in which jobs of the owner may be."""
     return [
         *(Source("lists", "owner_shard", shard, LISTED) for shard in (owner, *shards_of(owner))),
         Source("trouble", "owner", owner, EARLIER),
@@ -59,7 +59,7 @@ def sources(owner: str) -> list[Source]:
 
 
 def is_listed(row: Row, order: str, status: Status) -> bool:
-    """Whether an entry is true: after a roll-back the release before changed jobs, and left their entries."""
+    """Whether an entry is current: after a rollback, the earlier release changes jobs but not their entries."""
     return row["status"].get("S") == status.value and (order == EARLIER or EARLIER not in row)
 
 
@@ -71,7 +71,7 @@ class JobLists:
         self._table = table
 
     def page(self, owner: str, status: Status, limit: int, after: str | None, at: datetime) -> JobPage:
-        """Up to `limit` entries, latest first; `after` is the place of the last one before, and its job's id."""
+        """Up to `limit` entries, latest first; `after` is the previous page's last sort key and job id."""
         _, time, job_id = (after or f"#{LAST}#{LAST}").split("#")
         parts = [self._entries(source, status, time, limit) for source in sources(owner)]
         entries = (each for each in merge(*parts, key=itemgetter(0), reverse=True) if each[0] < (time, job_id))
@@ -84,13 +84,13 @@ class JobLists:
         return JobPage([job for _, row in shown if (job := _live(row, at))], None)
 
     def _entries(self, source: Source, status: Status, time: str, limit: int) -> Iterator[_Entry]:
-        """Those of one part at this time or before, latest first; of one time by their ids."""
+        """The entries of one partition up to this time, latest first; entries with the same time by job id."""
         rows = self._rows(source, status, time, limit // SHARDS + 4)
         for placed, group in groupby(rows, key=lambda row: row[source.order]["S"]):
             moment = placed.partition("#")[2]
             tied = [((moment, row["job_id"]["S"]), row) for row in group]
             for key, row in sorted(tied, key=itemgetter(0), reverse=True):
-                # One that is not true takes its place in a page as well, so that a page is never long in coming.
+                # A stale entry counts towards the limit too, which bounds the reads for one page.
                 yield key, row if is_listed(row, source.order, status) else None
 
     def _rows(self, source: Source, status: Status, time: str, a_page: int) -> Iterator[Any]:

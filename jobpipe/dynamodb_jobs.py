@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
 
 _COUNT = "attempts = attempts + :one"
-# A job that a release before the shards accepted has none: it is listed by its owner alone.
+# A job that was accepted by a release without shards has none; its owner alone is its partition key.
 _SHARD = "owner_shard = if_not_exists(owner_shard, #owner)"
-_WHILE_IT_WENT_WRONG = ("began", "held", "error", LISTED, EARLIER)
+_REMOVED_AT_END = ("began", "held", "error", LISTED, EARLIER)
 
 
 class DynamoDbJobs:
@@ -115,7 +115,7 @@ class DynamoDbJobs:
 
     def cancel(self, ref: JobRef, at: datetime) -> Job:
         values = self._ended(Status.CANCELLED, at)
-        return self._update_and_get(self._change(ref, values, at, remove=_WHILE_IT_WENT_WRONG))
+        return self._update_and_get(self._change(ref, values, at, remove=_REMOVED_AT_END))
 
     def requeue(self, ref: JobRef, retry_of: str, at: datetime) -> Job:
         # The message of the new life is on the queue already, so two may come here for the same: the API that
@@ -156,7 +156,7 @@ class DynamoDbJobs:
     def success_update(self, ref: JobRef, success: Success, at: datetime) -> UpdateTypeDef:
         """The update that ends the job, to stand alone or in a transaction."""
         values = {**self._ended(Status.SUCCEEDED, at), **success_to_row(success)}
-        return self._change(ref, values, at, remove=_WHILE_IT_WENT_WRONG, count=True)
+        return self._change(ref, values, at, remove=_REMOVED_AT_END, count=True)
 
     def _ended(self, status: Status, at: datetime) -> Row:
         return {

@@ -18,16 +18,16 @@ else:
 
 
 SHARDS = 8
-"""Parts of an index among which the jobs of an owner are dealt out: one takes 1,000 writes a second."""
+"""Partitions of an index over which an owner's jobs are spread: each takes 1,000 writes a second."""
 
 
 def shards_of(owner: str) -> list[str]:
-    """All parts; owners have no `#` in their names."""
+    """The keys of all of the owner's partitions; an owner's name has no `#`."""
     return [f"{owner}#{shard}" for shard in range(SHARDS)]
 
 
 def owner_shard(owner: str, job_id: str) -> str:
-    """The part in which this job of the owner is."""
+    """The key of the partition for this job of the owner."""
     return shards_of(owner)[int(job_id[-1], 16) % SHARDS]
 
 

@@ -4,7 +4,7 @@
     ├── Refusal                     the caller asked for what cannot be; answered as a problem document
     │   ├── InvalidRequest          400
     │   │   ├── NothingValid        400, of a batch
-    │   │   └── Unstorable          400, JSON that says what cannot be stored
+    │   │   └── Unstorable          400, JSON with values that cannot be stored
     │   ├── Forbidden               403
     │   ├── NotFound                404
     │   ├── NameTaken               409
@@ -41,7 +41,7 @@ Problem = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """One rule that a body does not keep."""
+    """One rule that a body violates."""
 
     detail: str
     pointer: str  # where in the body: a JSON Pointer (RFC 6901) as a URI fragment
@@ -66,11 +66,11 @@ class ProblemError(JobpipeError):
 
     @property
     def pointer(self) -> str | None:
-        """Where the first violation is."""
+        """The location of the first violation."""
         return self.violations[0].pointer if self.violations else None
 
     def inside(self, pointer: str) -> Self:
-        """The same of a value that lies there in a body."""
+        """The same error for a value that is at this pointer in a body."""
         moved = type(self)(self.detail)
         violations = self.violations or (Violation(self.detail, "#"),)
         moved.violations = tuple(Violation(each.detail, pointer + each.pointer[1:]) for each in violations)
@@ -98,7 +98,7 @@ class InvalidRequest(Refusal):
 
     @classmethod
     def of(cls, violations: Sequence[Violation]) -> InvalidRequest:
-        """The refusal for all of these, of which there is one at least."""
+        """A refusal with all of these violations; there must be at least one."""
         first, *others = violations
         more = " There is 1 more error." if len(others) == 1 else f" There are {len(others)} more errors."
         refusal = InvalidRequest(first.detail + (more if others else ""))
@@ -107,13 +107,13 @@ class InvalidRequest(Refusal):
 
 
 class Unstorable(InvalidRequest):
-    """JSON that says what cannot be stored; `value` is the rest of it, with something else in its places."""
+    """JSON with values that cannot be stored; `value` is the decoded JSON with placeholders for them."""
 
     def __init__(self, refusal: InvalidRequest, value: Any) -> None:
         super().__init__(refusal.detail)
         self.violations = refusal.violations
         self.value = value
-        self.args = (refusal, value)  # what a copy is made from
+        self.args = (refusal, value)  # pickle and copy call the class with these
 
 
 class NothingValid(InvalidRequest):

@@ -28,7 +28,7 @@ def read_item(items: ItemStore, documents: DocumentStore, item_id: str) -> tuple
 def document_text(documents: DocumentStore, item: StoredItem) -> str | None:
     """The document of this row, also when a later version has been committed since the row was read.
 
-    None if the bucket does not find it: `not_found` tells what that means.
+    None if the bucket does not find it; `not_found` gives the error for that.
     """
     found = _document(documents, item)
     return None if found is None else found[1]

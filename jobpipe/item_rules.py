@@ -107,10 +107,10 @@ def name_key(name: str) -> str:
 
 
 def check_size(document_text: str) -> None:
-    """TooLarge if the encoded document is over MAX_DOCUMENT_BYTES, of which a DELETE character takes six.
+    """TooLarge if the encoded document is over MAX_DOCUMENT_BYTES; a DELETE character counts as six bytes.
 
-    So many it takes where JSON is written in ASCII, as Python 3.11's runtime does: a megabyte of them would fit no
-    answer of a Lambda. All other characters take three times their bytes at most.
+    Python 3.11's runtime writes JSON in ASCII, in which DELETE takes six bytes, so a megabyte of them would not fit
+    in a Lambda's answer. Every other character takes at most three times its bytes in UTF-8.
     """
     # UTF-8 has at most four bytes a character, so most documents need no counting.
     if len(document_text) * 6 <= MAX_DOCUMENT_BYTES:
@@ -125,7 +125,7 @@ def _check_object(value: Any, otherwise: str) -> None:
 
 
 def _check_fields(fields: Document, found: Violations) -> Document:
-    """The fields, or InvalidRequest with what is wrong with them and what was found before."""
+    """The fields, or InvalidRequest with their violations and those found before."""
     if "id" in fields:
         found.add("The id is assigned by the service and must not be in the body.", "#/id")
     if "name" in fields:
@@ -155,8 +155,8 @@ def _look_at_name(name: Any, found: Violations) -> None:
 
 def _look_at_tree(document: Document, found: Violations) -> None:
     """Depth, and text that JSON can escape but no store can hold: lone surrogates and NUL."""
-    # Iterative, so that depth is told and not run into. A megabyte has half a million parts, and each may lie under
-    # a thousand characters of names: so pointers are written only for the parts at fault.
+    # Iterative, so that deep nesting is reported and does not exhaust the stack. A megabyte may have half a million
+    # parts, each below a thousand characters of names: so pointers are built only for the violations.
     waiting: list[tuple[dict[str, Any] | list[Any], int, Path]] = [(document, 1, None)]
     while waiting and not found.full:
         container, depth, path = waiting.pop()

@@ -26,16 +26,16 @@ _MOST_SHOWN = 50  # characters of a number that is refused
 def decode(text: str | bytes) -> Any:
     """The value of one JSON text; InvalidRequest if it is not JSON, or holds what cannot be kept exactly.
 
-    Refused beyond RFC 8259: duplicate names in an object, NaN and the infinities, numbers that DynamoDB
-    cannot hold (Unstorable, with the place of each), byte order marks, and bytes that are not UTF-8. A fraction
-    that a float cannot hold exactly is a Decimal.
+    Beyond RFC 8259 it refuses duplicate names in an object, NaN and the infinities, and numbers that DynamoDB
+    cannot store (all with Unstorable, which locates each), byte order marks, and bytes that are not UTF-8. A
+    fraction that a float cannot represent exactly is a Decimal.
     """
     try:
         if isinstance(text, bytes):
             text = text.decode("utf-8")
         try:
             return _DECODER.decode(text)
-        except _Met:
+        except _UnstorableValue:
             marked = _MARKING_DECODER.decode(text)
     except UnicodeError:
         raise InvalidRequest("The body is not valid UTF-8.") from None
@@ -86,17 +86,17 @@ def _encode_with_decimals(value: Any, sort_keys: bool) -> str:
     return _ENCODER.encode(value)
 
 
-class _Met(Exception):
-    """The text has what cannot be stored; where, is for a decoder to find that is slower."""
+class _UnstorableValue(Exception):
+    """The text has a value that cannot be stored; the marking decoder, which is slower, finds all of them."""
 
 
 class _Mark(str):
-    """Stands where a number is that cannot be stored: its literal."""
+    """A placeholder for a number that cannot be stored: its literal."""
 
     __slots__ = ()
 
     def why(self) -> str:
-        """In words, for as many as are told."""
+        """Why the number cannot be stored."""
         if self[-1] not in "0123456789":
             return f"{self} is not a JSON number."
         shown = self if len(self) <= _MOST_SHOWN else self[: _MOST_SHOWN - 3] + "..."
@@ -107,13 +107,13 @@ class _Mark(str):
 
 
 class _Repeating(dict[str, Any]):
-    """An object in whose text a name stands twice."""
+    """An object whose text has a name more than once."""
 
     name = ""
 
 
 def _unstorable(marked: Any) -> Unstorable:
-    """Says where all marks are, and takes them out of the value."""
+    """The error that locates all marks; in its value, each mark is replaced by 0."""
     found = Violations()
     top = [marked]
     waiting: list[tuple[Any, Path]] = [(top, None)]
@@ -131,7 +131,7 @@ def _unstorable(marked: Any) -> Unstorable:
             elif isinstance(member, dict | list):
                 if isinstance(member, _Repeating) and not found.full:
                     found.add(
-                        f"The name {member.name[:80]!r} stands twice in one object.", pointer((here, member.name))
+                        f"The name {member.name[:80]!r} appears twice in one object.", pointer((here, member.name))
                     )
                 waiting.append((member, here))
     return Unstorable(found.refusal(), top[0])
@@ -140,7 +140,7 @@ def _unstorable(marked: Any) -> Unstorable:
 def _object(members: list[tuple[str, Any]]) -> dict[str, Any]:
     value = dict(members)
     if len(value) != len(members):
-        raise _Met
+        raise _UnstorableValue
     return value
 
 
@@ -159,16 +159,16 @@ def _marked_object(members: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _constant(_: str) -> Any:
-    raise _Met
+    raise _UnstorableValue
 
 
 def _marking(read: Callable[[str], Any]) -> Callable[[str], Any]:
-    """Reads a number, or marks its place."""
+    """A function that reads a number, or returns a mark if the number cannot be stored."""
 
     def number(literal: str) -> Any:
         try:
             return read(literal)
-        except _Met:
+        except _UnstorableValue:
             return _Mark(literal)
 
     return number
@@ -199,7 +199,7 @@ def _check_storable(literal: str) -> Decimal:
         return Decimal(0)
     digits = "" if number.is_infinite() else "".join(map(str, number.as_tuple().digits)).rstrip("0")
     if not digits or len(digits) > MAX_DIGITS or not MIN_EXPONENT <= number.adjusted() <= MAX_EXPONENT:
-        raise _Met
+        raise _UnstorableValue
     return number
 
 

@@ -26,10 +26,10 @@ BACKOFF_JITTER = 0.2
 """The share of a backoff that is left to chance, so that what failed together does not come back together."""
 
 BUCKET_SETTLES = timedelta(minutes=30)
-"""For how long after it was put an object that is not found is an outage: later it is lost.
+"""If S3 does not find an object this long after it was put, the object is lost; until then it is an outage.
 
-S3 may answer 404 for 15 minutes after versioning was first enabled on a bucket. What was put longer ago lies in a
-bucket that has settled since; twice the time leaves room for clocks and for S3.
+S3 may answer 404 for 15 minutes after versioning was first enabled on a bucket. Twice that time allows for
+differences between clocks and for a slower S3.
 """
 
 MAX_COMMAND_BYTES = 200 * 1024

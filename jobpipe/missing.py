@@ -1,4 +1,4 @@
-"""What is not in the documents bucket though it was put there: not to be seen yet, or lost."""
+"""Errors for objects that were put into the documents bucket and are not found: not visible yet, or lost."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from jobpipe.errors import InternalError, Unavailable
 from jobpipe.limits import BUCKET_SETTLES
 
 
-def may_yet_be_found(put_by: datetime) -> bool:
-    """Whether S3 may have an object that it does not find, if it was put at this time or before."""
+def may_become_visible(put_by: datetime) -> bool:
+    """Whether S3 may yet find an object that was put by this time and is not found now."""
     return now() - put_by < BUCKET_SETTLES
 
 
 def missing(what: str, put_by: str) -> Unavailable | InternalError:
-    """The error for what was put by this time, RFC 3339, and is not found: an outage at first, then a fault."""
-    if may_yet_be_found(datetime.fromisoformat(put_by)):
-        return Unavailable(f"{what} is not to be found yet.")
+    """The error for an object that was put by this time (RFC 3339): an outage at first, later a fault."""
+    if may_become_visible(datetime.fromisoformat(put_by)):
+        return Unavailable(f"{what} is not visible yet.")
     return InternalError(f"{what} is missing.")

@@ -90,7 +90,7 @@ class DocumentStore(Protocol):
     """The documents bucket: documents of items, and claim checks."""
 
     def put(self, key: str, text: str) -> DocumentRef:
-        """Store it in a version that a deletion does not take away; Unavailable while the bucket keeps none."""
+        """Store the text as an object version, which a deletion leaves; Unavailable while versioning is off."""
 
     def get(self, ref: DocumentRef) -> tuple[DocumentRef, str] | None:
         """The document as it was put, even if it was deleted since; None when the bucket keeps it no longer.

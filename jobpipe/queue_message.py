@@ -55,7 +55,7 @@ class UnreadableCommand(UndecodableMessage):
     """The message names a job of ours, and a command that this release does not understand."""
 
     def __init__(self, reason: str, job: JobRef, kept: KeptCommand | None) -> None:
-        super().__init__(reason, job, kept)  # what pickle calls the class with
+        super().__init__(reason, job, kept)  # pickle calls the class with these
         self.reason = reason
         self.job = job
         self.kept = kept

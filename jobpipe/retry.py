@@ -7,7 +7,7 @@ from datetime import datetime
 from jobpipe.errors import JobEnded, JobEndedAlready, NotFound, Refusal, Unavailable
 from jobpipe.job import Job, Status, new_generation
 from jobpipe.job_ref import JobRef
-from jobpipe.missing import may_yet_be_found
+from jobpipe.missing import may_become_visible
 from jobpipe.ports import CommandQueue, DocumentStore, JobStore
 from jobpipe.queue_message import Claim, QueueMessage, kept_content, seal
 
@@ -48,7 +48,7 @@ def _renew(claim: Claim, job: Job, documents: DocumentStore) -> None:
     """Put the claim check again: the bucket expires it by its age, and the job lives on."""
     text = documents.get_by_key(claim.key)
     if text is None:
-        if may_yet_be_found(datetime.fromisoformat(job.updated_at)):  # it was there when the job failed
-            raise Unavailable("The command of this job is not to be found yet.")
-        raise JobEndedAlready("The command of this job is kept no longer.")
+        if may_become_visible(datetime.fromisoformat(job.updated_at)):  # it existed when the job failed
+            raise Unavailable("The command of this job is not visible yet.")
+        raise JobEndedAlready("The command of this job is no longer stored.")
     documents.put(claim.key, text)

@@ -12,7 +12,7 @@ from jobpipe.item import DocumentRef
 
 _BUCKET = "The documents bucket"
 _GONE = {"NoSuchKey", "NoSuchVersion"}
-_NO_VERSION = "null"  # how S3 names an object that was put while the bucket kept no versions
+_NO_VERSION = "null"  # S3's version id for an object that was put while versioning was off
 
 
 class S3Documents:
@@ -27,11 +27,11 @@ class S3Documents:
             answer = self._clients.s3.put_object(
                 Bucket=self._bucket, Key=key, Body=text.encode(), ContentType="application/json"
             )
-        # For some minutes after versions were first enabled S3 may keep none, and operators may suspend them. Until
-        # it keeps them nothing is committed: a row must not point to what a deletion takes away for good.
+        # Versioning may be off for some minutes after it was first enabled, and operators may suspend it. Until it
+        # is on, nothing is committed: a row must not point to an object that a deletion removes permanently.
         version_id = answer.get("VersionId", _NO_VERSION)
         if version_id == _NO_VERSION:
-            raise Unavailable(f"{_BUCKET} keeps no versions at the moment.")
+            raise Unavailable(f"{_BUCKET} does not store versions at the moment.")
         return DocumentRef(key, version_id)
 
     def get(self, ref: DocumentRef) -> tuple[DocumentRef, str] | None:

@@ -18,8 +18,8 @@ _DELAYED: Final = "ApproximateNumberOfMessagesDelayed"
 _AGE_IS_KNOWN_FOR = timedelta(minutes=5)
 """SQS tells CloudWatch the age once a minute, and it may take some to be seen."""
 _MINUTE = 60
-AGE_IS_REMEMBERED_FOR = timedelta(minutes=1)
-"""CloudWatch has no newer one before that, and asks a fee for each look."""
+AGE_IS_CACHED_FOR = timedelta(minutes=1)
+"""CloudWatch gets a new value only once a minute, and charges a fee for each request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class SqsBacklog:
     def __init__(self, clients: AwsClients, queues: QueueUrls) -> None:
         self._clients = clients
         self._queues = queues
-        self._looked: tuple[datetime, float | None] | None = None  # when at the age, and what it was
+        self._cached: tuple[datetime, float | None] | None = None  # when the age was read, and the age
 
     def read(self) -> Backlog:
         commands, dead_letters, parked = map(
@@ -47,7 +47,7 @@ class SqsBacklog:
             waiting=commands[_WAITING],
             in_flight=commands[_IN_FLIGHT],
             delayed=commands[_DELAYED],
-            oldest_seconds=self._remembered() if sum(commands.values()) else self._forget(),
+            oldest_seconds=self._cached_age() if sum(commands.values()) else self._drop_cached_age(),
             dead_letters=sum(dead_letters.values()),
             parked=sum(parked.values()),
         )
@@ -64,16 +64,16 @@ class SqsBacklog:
             _DELAYED: int(counts[_DELAYED]),
         }
 
-    def _remembered(self) -> float | None:
-        """The age as CloudWatch told it in the last minute, or tells it now; that it tells none is kept too."""
+    def _cached_age(self) -> float | None:
+        """The age as CloudWatch gave it in the last minute or gives it now; that it has none is cached too."""
         at = now()
-        if self._looked is None or not timedelta() <= at - self._looked[0] < AGE_IS_REMEMBERED_FOR:
-            self._looked = at, self._oldest()
-        return self._looked[1]
+        if self._cached is None or not timedelta() <= at - self._cached[0] < AGE_IS_CACHED_FOR:
+            self._cached = at, self._oldest()
+        return self._cached[1]
 
-    def _forget(self) -> float:
-        """The age where nothing waits: what comes next is not as old as what was there."""
-        self._looked = None
+    def _drop_cached_age(self) -> float:
+        """The age of an empty queue. The cached age is dropped, since later messages are younger."""
+        self._cached = None
         return 0.0
 
     def _oldest(self) -> float | None:

@@ -1,4 +1,4 @@
-"""What is wrong with one body, told at once."""
+"""The violations in one body, which are reported together."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from urllib.parse import quote
 from jobpipe.errors import InvalidRequest, Violation
 
 MAX_VIOLATIONS = 20
-"""So many are told; who has more to mend learns of the others by the next request."""
+"""At most so many violations are reported; the next request reports those that remain."""
 
 T = TypeVar("T")
 
 Path = tuple["Path", str | int] | None
 """The way to a part of a body, the last step first."""
 
-_LONGEST_STEP = 80  # characters of a name; what is cut is found by what stands before it
+_LONGEST_STEP = 80  # characters of a name; the rest is cut off
 
 
 def pointer(path: Path) -> str:
@@ -30,28 +30,28 @@ def pointer(path: Path) -> str:
 
 
 class Violations:
-    """Collects what is found; `check` refuses the body if there was anything."""
+    """Collects violations; `check` refuses the body if there are any."""
 
     def __init__(self) -> None:
         self._found: list[Violation] = []
 
     @property
     def full(self) -> bool:
-        """Whether more would not be told."""
+        """Whether further violations would be dropped."""
         return len(self._found) >= MAX_VIOLATIONS
 
     def add(self, detail: str, pointer: str = "#") -> None:
-        """One more, unless it is full."""
+        """Add one violation, unless there are MAX_VIOLATIONS already."""
         if not self.full:
             self._found.append(Violation(detail, pointer))
 
     def add_all(self, refusal: InvalidRequest) -> None:
-        """What another check has found."""
+        """Add the violations of another check."""
         for each in refusal.violations or (Violation(refusal.detail, "#"),):
             self.add(each.detail, each.pointer)
 
-    def of(self, check: Callable[..., T], *arguments: Any) -> T:
-        """What the check returns. If it refuses, that is kept, and there is nothing to be used before `check`."""
+    def collect(self, check: Callable[..., T], *arguments: Any) -> T:
+        """What the check returns. If it refuses, its violations are added, and the result must not be used."""
         try:
             return check(*arguments)
         except InvalidRequest as refusal:
@@ -59,10 +59,10 @@ class Violations:
             return cast("T", None)
 
     def refusal(self) -> InvalidRequest:
-        """With all that was found, of which there is something."""
+        """An InvalidRequest with all violations, of which there must be at least one."""
         return InvalidRequest.of(self._found)
 
     def check(self) -> None:
-        """InvalidRequest with all that was found, if there is anything."""
+        """Raise InvalidRequest with all violations, if there are any."""
         if self._found:
             raise self.refusal()

@@ -15,9 +15,9 @@ def job_of(response: Response) -> Job:
 
 
 def item_of(document: object, etag: str | None = None) -> Item:
-    """The item that a document is; BadAnswer if it is none."""
+    """The item in `document`; BadAnswer if it is none."""
     if not isinstance(document, dict):
-        raise BadAnswer("the answer has something else where an item belongs")
+        raise BadAnswer("the answer is not an item")
     return Item(document, etag)
 
 

@@ -295,8 +295,8 @@ class Client:
     ) -> Iterator[Item]:
         """All items, fetched page by page while they are consumed.
 
-        One whose document is lost hides no other: its id goes to `on_unreadable`; without that ItemsUnreadable is
-        raised when all others have been yielded.
+        If an item's document is missing, the others are still yielded. Its id goes to `on_unreadable`; without
+        that, ItemsUnreadable is raised at the end.
 
         >>> [item["name"] for item in client.iter_items()]
         ['Stove']

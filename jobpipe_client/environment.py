@@ -1,4 +1,4 @@
-"""What a request takes from the environment of whoever runs it: the one place that decides it for HTTP.
+"""The settings of HTTP requests that come from the environment; no other module decides on them.
 
     a loopback host    no proxy
     any other host     HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY
@@ -24,14 +24,14 @@ from requests.utils import get_environ_proxies, select_proxy
 from jobpipe_client.exceptions import ConfigurationError
 
 CERTIFICATES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")  # as requests reads them, the first one first
-_LOOPBACK_NAMES = ("localhost", "localhost.localstack.cloud")  # and all that is below them
+_LOOPBACK_NAMES = ("localhost", "localhost.localstack.cloud")  # and their subdomains
 _PROXY_SCHEMES = {"http", "https", "socks4", "socks4a", "socks5", "socks5h"}
 _VISIBLE = re.compile(r"[\x21-\x7e]+")
 
 
 @dataclass(frozen=True, slots=True)
 class HttpSettings:
-    """How one deployment is spoken to."""
+    """How requests to one deployment are made."""
 
     proxies: Mapping[str, str] = field(repr=False)  # by scheme, as requests takes them; may hold a password
     verify: bool | str  # as requests takes it: True, or a path of certificates
@@ -46,14 +46,14 @@ class HttpSettings:
 
 
 def http_settings(url: str) -> HttpSettings:
-    """The settings for a URL, as the environment is now; ConfigurationError if that cannot be used."""
+    """The settings for a URL in the current environment; ConfigurationError if one cannot be used."""
     parts = urlsplit(url)
     verify = _certificates() if parts.scheme == "https" else True
     return HttpSettings({} if is_loopback(parts.hostname) else _proxies(url), verify)
 
 
 def is_loopback(host: str | None) -> bool:
-    """Whether a host, as a URL names it, is this machine itself, which no proxy can reach."""
+    """Whether a URL's host is this machine itself, which no proxy can reach."""
     if host is None:
         return False
     try:
@@ -64,7 +64,7 @@ def is_loopback(host: str | None) -> bool:
 
 
 def check_url(url: object) -> str:
-    """The URL of a deployment; ValueError, which says what is wrong and quotes nothing of it."""
+    """The URL of a deployment; ValueError states what is wrong without quoting the URL."""
     if not isinstance(url, str) or not _VISIBLE.fullmatch(url):
         raise ValueError("it is not a URL in visible ASCII characters")
     try:
@@ -75,14 +75,14 @@ def check_url(url: object) -> str:
     if not usable:
         raise ValueError("it is not an http(s) URL")
     if "@" in parts.netloc:
-        raise ValueError("it has a user name or a password, which nothing here needs")
+        raise ValueError("it has a user name or a password, which is not supported")
     if parts.query or parts.fragment:
         raise ValueError("it has a query or a fragment")
     return url
 
 
 def check_key(key: object) -> str:
-    """The API key; ValueError, which quotes nothing of it."""
+    """The API key; ValueError states what is wrong without quoting the key."""
     if not isinstance(key, str) or not _VISIBLE.fullmatch(key):
         raise ValueError("it is empty, or has blanks or other characters that no key has")
     return key
@@ -98,7 +98,7 @@ def _proxies(url: str) -> dict[str, str]:
     used = select_proxy(url, found)
     if used is not None and not _is_proxy(used):
         names = "HTTPS_PROXY or ALL_PROXY" if url.startswith("https:") else "HTTP_PROXY or ALL_PROXY"
-        raise ConfigurationError(f"the proxy that {names} names is not the URL of one")
+        raise ConfigurationError(f"the value of {names} is not the URL of a proxy")
     return found
 
 

@@ -6,7 +6,7 @@ JobpipeError
 │  ├─ Unreachable              refused, reset, unknown host
 │  └─ TimedOut                 no answer in time
 ├─ BadAnswer                   an answer that the contract does not know
-├─ ItemsUnreadable             a list was complete but for items whose documents are lost
+├─ ItemsUnreadable             a list was complete except for items whose documents are missing
 ├─ ProblemError                a problem document, by its type
 │  ├─ InvalidRequest           400 invalid-request
 │  ├─ Forbidden                403 forbidden
@@ -53,7 +53,7 @@ class ConfigurationError(JobpipeError):
 class TransportError(JobpipeError):
     """No answer came. With the idempotency key of the failed call it is safe to send it again."""
 
-    is_transient = False  # whether the same request may succeed a little later
+    is_transient = False  # whether the same request may succeed later
 
 
 class Unreachable(TransportError):
@@ -73,9 +73,9 @@ class BadAnswer(JobpipeError):
 
 
 class ItemsUnreadable(JobpipeError):
-    """Items were left out of a list, since the service cannot read them; all others were yielded before.
+    """The service left out items that it cannot read; all others were yielded before.
 
-    `item_ids` names them. An operator's `jobpipe audit` tells what is known of each.
+    `item_ids` names them, and an operator's `jobpipe audit` reports details.
     """
 
     def __init__(self, item_ids: Sequence[str]) -> None:
@@ -102,7 +102,7 @@ class ProblemError(JobpipeError):
     slug: str | None = None
 
     def __init__(self, problem: Problem, *, retry_after: float | None = None, ended: bool = False) -> None:
-        super().__init__(problem)  # what pickle calls the class with; the rest it sets
+        super().__init__(problem)  # pickle calls the class with this, and restores the other attributes
         self.ended = ended
         self.problem = problem
         self.status = problem.status

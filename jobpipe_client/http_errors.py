@@ -1,7 +1,7 @@
-"""What requests, urllib3 and http.client raise, in words of our own.
+"""Translation of the errors of requests, urllib3 and http.client into the client's own.
 
-Their messages quote headers, bodies and URLs: the API key, a password of a proxy. None of them is passed on, not
-even as the cause of an error of ours, which a traceback would show.
+Their messages may quote headers, bodies and URLs, and so the API key or a proxy's password. None of them is passed
+on, not even as the cause of one of our errors, since a traceback shows causes.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def failure(error: BaseException, where: str, patience: float) -> TransportError
         return TimedOut(f"no answer from {where} within {patience:g} s")
     why = reason(error)
     if isinstance(error, exceptions.ProxyError):
-        return Unreachable(f"{_PROXY} does not lead to {where}: {why}")
+        return Unreachable(f"{_PROXY} cannot reach {where}: {why}")
     if isinstance(error, requests.ConnectionError | exceptions.ChunkedEncodingError):
         unreachable = Unreachable(f"{where} cannot be reached: {why}")
         unreachable.is_transient = not isinstance(error, exceptions.SSLError)
@@ -34,16 +34,16 @@ def failure(error: BaseException, where: str, patience: float) -> TransportError
 
 
 def reason(error: BaseException) -> str:
-    """The first cause, as the operating system or the TLS library tells it; else by the name of its class."""
+    """The first cause in the words of the operating system or the TLS library, else its class name."""
     first = _first_cause(error)
     if isinstance(first, ssl.SSLCertVerificationError):
         return f"its certificate is not trusted ({first.verify_message})"
     if isinstance(first, RemoteDisconnected):
         return "it closed the connection without an answer"
     if isinstance(first, IncompleteRead):
-        return "the answer broke off"
+        return "the answer was cut off"
     if isinstance(first, BadStatusLine):
-        return "what answers does not speak HTTP"
+        return "the server does not speak HTTP"
     if isinstance(first, OSError) and first.errno is not None and first.strerror:
         return first.strerror
     return type(first).__name__

@@ -102,7 +102,7 @@ def submit_many(
     try:
         while True:
             if os.getpid() != owner:
-                raise RuntimeError("these submissions belong to the process that began them, which has the threads")
+                raise RuntimeError("only the process that began these submissions can continue them")
             _start(window, pool, sender)
             first = window[0].answer if window else None
             if first is not None and first.done():
@@ -126,7 +126,7 @@ def submit_many(
             else:
                 return
     finally:
-        if os.getpid() == owner:  # after a fork the threads are not here, and may have had the locks
+        if os.getpid() == owner:  # a forked child does not have the threads, which may have held the locks
             stopped.set()
             pool.shutdown(cancel_futures=True)
 

@@ -19,7 +19,7 @@ _T = TypeVar("_T")
 
 
 def _read(what: str, parse: Callable[[], _T]) -> _T:
-    """What an answer describes; BadAnswer, which quotes nothing of the answer, if it is something else."""
+    """What `parse` returns; BadAnswer, which does not quote the answer, if it fails."""
     try:
         return parse()
     except KeyError as error:
@@ -44,7 +44,7 @@ class Item(dict[str, Any]):
         self._etag = etag
 
     def __reduce__(self) -> tuple[type[Item], tuple[dict[str, Any], str | None]]:
-        # pickle and copy: a dict with slots goes through no protocol below 2
+        # for pickle and copy: protocols below 2 do not support a dict with slots
         return type(self), (dict(self), self._etag)
 
     @property

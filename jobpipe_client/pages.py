@@ -1,4 +1,4 @@
-"""Lists, page by page, and what a page could not show."""
+"""Lists that are fetched page by page, and the items that a page leaves out."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _UNREADABLE = "Unreadable-Items"
 
 
 def entries(transport: Transport, path: str, query: Mapping[str, Any] | None) -> Iterator[Any]:
-    """All that a list has, fetched while it is consumed."""
+    """All entries of a list, fetched while they are consumed."""
     for _, page in _pages(transport, path, query):
         yield from page
 
@@ -24,7 +24,7 @@ def entries(transport: Transport, path: str, query: Mapping[str, Any] | None) ->
 def items(
     transport: Transport, page_size: int | None, on_unreadable: Callable[[str], object] | None
 ) -> Iterator[Item]:
-    """All items that can be read; the ids of the others go to `on_unreadable`, or are raised at the end."""
+    """All readable items; the ids of the others go to `on_unreadable`, else ItemsUnreadable has them at the end."""
     missing: list[str] = []
     note = on_unreadable or missing.append
     for response, page in _pages(transport, "/items", {"limit": page_size} if page_size else None):

@@ -1,4 +1,4 @@
-"""The sessions of one client: one for each thread of each process, since a connection cannot be shared."""
+"""The sessions of a client: one for each thread of each process, since connections cannot be shared."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from jobpipe_client.environment import HttpSettings
 class Sessions:
     """Sessions with the same settings and headers. Safe to share between threads, and across a fork.
 
-    A child process begins without any: on an inherited connection it would read the answers of its parent and
-    of its brothers, and they would read its own.
+    A child process begins without sessions: on an inherited connection, it and its parent would read each other's
+    answers.
     """
 
     def __init__(self, settings: HttpSettings, headers: Mapping[str, str], *, pool_size: int) -> None:
@@ -35,7 +35,7 @@ class Sessions:
         self._made: weakref.WeakSet[requests.Session] = weakref.WeakSet()
 
     def current(self) -> requests.Session:
-        """This thread's own."""
+        """This thread's session."""
         session: requests.Session | None = getattr(self._thread, "session", None)
         if session is None:
             session = self._settings.new_session()
@@ -55,7 +55,7 @@ class Sessions:
                 session.close()
 
     def after_fork(self) -> None:
-        """In a child process, before anything else runs there: leaves the parent's connections alone."""
+        """Start without the parent's connections in a child process, before anything else runs there."""
         inherited = list(self._made)
         self._begin()  # another thread of the parent may have the lock
         for session in inherited:
@@ -65,7 +65,7 @@ class Sessions:
 
 
 class _Adapter(HTTPAdapter):
-    """The adapter of requests, which knows its pools of connections."""
+    """An adapter of requests that remembers its connection pools."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
@@ -79,13 +79,13 @@ class _Adapter(HTTPAdapter):
         return pool
 
     def after_fork(self) -> None:
-        """Closes this process's ends of what is idle, which sends nothing, and forgets it."""
+        """Close and drop this process's copies of idle connections, which sends nothing."""
         for pool in list(self._pools):
             idle = pool.pool
             if idle is None:
                 continue
             connections = list(idle.queue)
-            # A thread that does not exist here may have had the queue's lock; whoever frees the pool asks for it.
+            # A thread that does not exist here may have held the queue's lock, which freeing the pool needs.
             idle.__init__(idle.maxsize)  # type: ignore[misc]
             for connection in connections:
                 if connection is not None:

@@ -1,4 +1,4 @@
-"""Where a deployment is and which key opens it, by the environment or by a stage's file."""
+"""The URL and the API key of a deployment, from the environment or from a stage's file."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def _from_file(stage: str) -> Connection | None:
 
 
 def _connection(text: bytes) -> Connection | None:
-    """Of a stage's file; None if that is damaged. The errors of the parser have the text, with the key."""
+    """The connection in a stage's file; None if it is damaged. Parser errors quote the text and are dropped."""
     try:
         state = json.loads(text.decode("utf-8-sig"))
         return Connection(check_url(state["base_url"]), check_key(state["api_key"]))

@@ -55,7 +55,7 @@ class Transport:
     """Sends requests to one deployment. Safe to share between threads, and across a fork."""
 
     def __init__(self, connection: Connection, *, timeout: float, retries: int, pool_size: int) -> None:
-        # Neither value is told: a key may stand where the URL belongs, or a password in it.
+        # Neither value is quoted: the URL may have a password, or the key may be in its place.
         why = _unusable(check_url, connection.base_url)
         if why is not None:
             raise ConfigurationError(f"the base URL cannot be used: {why}")
@@ -72,8 +72,8 @@ class Transport:
         self._sessions = Sessions(http_settings(self.base_url), headers, pool_size=pool_size)
 
     def __reduce__(self) -> NoReturn:
-        # It would take the key to wherever pickles lie: the broker of a task queue, a cache.
-        raise TypeError("a client is not pickled, since it has an API key: make one in each process, or fork")
+        # A pickle would carry the key to a task queue's broker or a cache.
+        raise TypeError("a client cannot be pickled, since it has an API key: create one in each process, or fork")
 
     def get(self, path: str, query: Mapping[str, Any] | None = None, **how: Any) -> requests.Response:
         """The answer to a GET of a path or of an absolute URL of the same origin."""
@@ -152,7 +152,7 @@ class Transport:
             failure = http_errors.failure(error, self.base_url, patience)
         else:
             return self._answered(request, response)
-        raise failure  # here, where the library's error is no longer its context
+        raise failure  # outside the except clause, so that the library's error is not its context
 
     def _answered(self, request: _Request, response: requests.Response) -> requests.Response:
         if response.ok and not response.is_redirect:
@@ -162,12 +162,12 @@ class Transport:
                 f"{request.method} {request.url} was redirected; the base URL is not the deployment's own"
             )
         title = self._without_key(response.reason or "")
-        problem = Problem.of(self._said(response), status=response.status_code, title=title)
+        problem = Problem.of(self._refusal(response), status=response.status_code, title=title)
         ended = "Preference-Applied" in response.headers  # it was waited for, and this is its answer
         raise error_for(problem, retry_after=retry_after(response), ended=ended)
 
-    def _said(self, response: requests.Response) -> object:
-        """The body of a refusal. What stands in between may quote the request, with the key."""
+    def _refusal(self, response: requests.Response) -> object:
+        """The body of a refusal, without the key, which an intermediary may have quoted."""
         text = self._without_key(response.content.decode("utf-8", "replace"))
         try:
             return json_text.decode(text)
@@ -193,7 +193,7 @@ def document(response: requests.Response) -> Any:
     try:
         return json_text.decode(response.content)
     except ValueError:
-        pass  # it has the body
+        pass  # its error quotes the body
     raise BadAnswer(f"{response.url} answered {response.status_code} with something else than JSON")
 
 

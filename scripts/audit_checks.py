@@ -15,7 +15,7 @@ DANGLING_POINTERS = """
 MALFORMED_ROWS = """
     SELECT place, key FROM malformed
 """
-"""Rows that are not what their table holds."""
+"""Rows that are not valid in their table."""
 
 ORPHAN_DOCUMENTS = """
     SELECT key, EXISTS (SELECT 1 FROM jobs WHERE superseded = objects.key) FROM objects
@@ -30,8 +30,8 @@ ORPHAN_DOCUMENTS = """
 """
 """Documents to which no row points, and whose life of a job is over: nothing that it put can be committed any more.
 
-A document that was superseded a moment ago is about to be deleted by the worker that did it. And whether a job says
-that it has superseded the document, which it never takes back.
+A document that was superseded a moment ago is about to be deleted by the worker that did it. The second column
+tells whether a job has recorded that it superseded the document; such a record is never removed.
 """
 
 LOCKS_WITHOUT_ITEM = """

@@ -50,7 +50,7 @@ class Confirm:
     backlog: Backlog | None = None  # None: what waits does not matter, because what is confirmed can do no harm
 
     def malformed_row(self, table: str, key: str) -> Finding | None:
-        # One read: whatever was there before, this is what is there now.
+        # One read suffices: it shows the row as it is now.
         row = self.places.row(table, key)
         try:
             if row is not None:
@@ -169,10 +169,11 @@ class Confirm:
         return MissingClaim(job_id, job, key, deleted=bool(versions(self.places, key).hidden))
 
     def _may_be_the_only_copy(self, key: str, job: Job | None, item: StoredItem | None) -> bool:
-        """Whether the document may have been committed while nothing that came after it is there.
+        """Whether the document may have been committed while no later document of its item exists.
 
-        As where the row of its item was lost, or what the row points to. What a job has superseded is known to be
-        done with; of what an attempt put beside the committed one a job may not know, so that such is spared too.
+        This happens if the item's row is lost, or the document that the row points to. A document that a job
+        superseded is not needed. A job may not know a document that another attempt put beside the committed one,
+        so such a document is spared too.
         """
         if job is not None and not job.is_expired(self.now):
             if job.status is not Status.SUCCEEDED or job.operation not in _COMMITTING:
@@ -180,7 +181,7 @@ class Confirm:
             if job.result_document is not None and job.result_document.key != key:
                 return False
         elif item is None:
-            return False  # nothing says that it was committed
+            return False  # there is no sign that it was committed
         return item is None or (item.inline is None and not self._is_there(item.document.key))
 
     def _why_over(self, job: Job | None, generation: str) -> str | None:

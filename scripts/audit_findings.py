@@ -31,7 +31,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class MalformedRow(Finding):
-    """A row that is no job, batch, item or lock. What hangs on it cannot be judged, and is left alone."""
+    """A row that is not a valid job, batch, item or lock. What depends on the row is neither judged nor changed."""
 
     kind = "malformed row"
     table: str  # jobs, items or names
@@ -72,8 +72,8 @@ class OrphanDocument(Finding):
 
     kind = "orphan document"
     why: str | None  # why the life of the job that put it is over; None if the key is none of ours
-    superseded: bool = False  # a job has committed what took its place, or the deletion of its item
-    only_copy: bool = False  # it may be: its job has committed, and of its item nothing else is there
+    superseded: bool = False  # whether a job has committed a later document, or the deletion of the item
+    only_copy: bool = False  # whether it may be the only document of its item
 
     @property
     def detail(self) -> str:

@@ -1,4 +1,4 @@
-"""The keys of the documents bucket, taken apart."""
+"""Parses the keys of the documents bucket."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def parse_claim_key(key: str) -> tuple[str, str] | None:
     return None if match is None else (match["job_id"], match["generation"])
 
 
-def life_of(key: str) -> tuple[str, str] | None:
-    """Job and generation that put what lies under a key; None if the key is none of ours."""
+def job_and_generation(key: str) -> tuple[str, str] | None:
+    """The job and generation that put the object with this key; None if the key is not one of ours."""
     document = parse_document_key(key)
     return parse_claim_key(key) if document is None else document[1:]

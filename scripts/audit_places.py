@@ -49,12 +49,12 @@ class Places:
         return S3Documents(self.clients, self.documents_bucket)
 
     def job(self, job_id: str) -> Job | None:
-        """The job as it is now; MalformedRowError if its row is none."""
+        """The job as it is now; MalformedRowError if its row is not valid."""
         row = self.row(JOBS, job_id)
         return None if row is None else check_job(row)
 
     def item(self, item_id: str) -> StoredItem | None:
-        """The item as it is now; MalformedRowError if its row is none."""
+        """The item as it is now; MalformedRowError if its row is not valid."""
         row = self.row(ITEMS, item_id)
         return None if row is None else check_item(row)
 
@@ -64,7 +64,7 @@ class Places:
         return None if row is None else check_lock(row)
 
     def row(self, table: str, key: str) -> Row | None:
-        """Any row as it is now, by a consistent read."""
+        """A row as it is now, by a consistent read."""
         with outages(f"The {table} table"):
             answer = self.clients.dynamodb.get_item(
                 TableName=self.table(table), Key={KEYS[table]: {"S": key}}, ConsistentRead=True

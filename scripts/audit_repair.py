@@ -60,7 +60,7 @@ def repair(
         try:
             done.append(repairs.mend(finding))
         except MalformedRowError as why:
-            done.append(Repaired(finding, mended=False, note=f"left alone: a row cannot be read meanwhile, {why}"))
+            done.append(Repaired(finding, mended=False, note=f"left alone: a row cannot be read, {why}"))
         on_repaired(done[-1])
     return done
 

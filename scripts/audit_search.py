@@ -55,7 +55,7 @@ def search(
                 try:
                     finding = look(*suspect)
                 except MalformedRowError:
-                    continue  # it is a finding of its own, and what hangs on that row nobody can judge
+                    continue  # the row is a finding of its own, and what depends on it cannot be judged
                 if finding is not None:
                     yield finding
 
@@ -75,5 +75,5 @@ def search(
 
 
 def _flag(name: str, look: Callable[..., Finding | None]) -> Callable[..., Finding | None]:
-    """With the last column, a number in SQLite, as a truth of this name."""
+    """Pass the last column, a number in SQLite, as a boolean argument of this name."""
     return lambda *suspect: look(*suspect[:-1], **{name: bool(suspect[-1])})

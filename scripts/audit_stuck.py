@@ -41,7 +41,7 @@ def end_stuck(finding: StuckJob, places: Places, now: datetime) -> bool:
     job = finding.job
     claim = command_claim(places, job) if isinstance(finding, Lost) else None
     kept = None if claim is None else KeptCommand(claim=claim)
-    places.item(job.item_id)  # if its row cannot be read, nothing is done at all
+    places.item(job.item_id)  # raises, so that nothing is done, if the item's row is malformed
     try:
         places.jobs.fail(job.ref, _problem(finding, claim).to_problem(), now, kept=kept, attempt=False)
     except JobEnded:

@@ -16,7 +16,7 @@ from jobpipe.clock import rfc3339
 from jobpipe.dynamodb_rows import Row
 from jobpipe.item_rules import name_key
 from jobpipe.job import Status
-from scripts.audit_keys import life_of
+from scripts.audit_keys import job_and_generation
 from scripts.audit_places import Places
 from scripts.audit_rows import ITEMS, JOBS, KEYS, NAMES, MalformedRowError, check_row
 
@@ -104,12 +104,12 @@ def index(db: sqlite3.Connection) -> None:
 def object_values(key: str, modified: datetime) -> Values:
     """A row of `objects`; a key that is not of our form belongs to no job."""
     kind = key.partition("/")[0]
-    job_id, generation = life_of(key) or (None, None)
+    job_id, generation = job_and_generation(key) or (None, None)
     return key, kind, job_id, generation, rfc3339(modified)
 
 
 def lock_values(row: Row) -> Values:
-    """A row of `locks`, from one that was checked."""
+    """A row of `locks`, from a checked row of its table."""
     return row["name"]["S"], row["item_id"]["S"]
 
 
@@ -132,7 +132,7 @@ def job_values(row: Row) -> Values:
 
 
 def _checked(db: sqlite3.Connection, table: str, rows: Iterable[Row]) -> Iterator[Row]:
-    """Those that are what their table holds; the others are noted as malformed."""
+    """The valid rows; the others are recorded as malformed."""
     for row in rows:
         try:
             check_row(table, row)
@@ -143,7 +143,7 @@ def _checked(db: sqlite3.Connection, table: str, rows: Iterable[Row]) -> Iterato
 
 
 def _is_gone(row: Row, now: datetime) -> bool:
-    """Whether it counts as gone: DynamoDB deletes expired rows late. One that does not say when stays for ever."""
+    """Whether the row has expired, since DynamoDB deletes such rows late. Without a valid time it never expires."""
     try:
         return int(row["expires_at"]["N"]) <= now.timestamp()
     except (KeyError, ValueError):

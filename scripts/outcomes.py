@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from infra.aws_errors import LIBRARY_ERRORS, told
+from infra.aws_errors import LIBRARY_ERRORS, describe
 from infra.errors import OperatorError
 from infra.log_events import LogEvents
 from infra.stack_names import log_group_prefix, log_groups
@@ -29,7 +29,7 @@ class Outcomes:
 
     succeeded: int = 0
     failed: Counter[str] = field(default_factory=Counter)  # by the slug of the problem
-    is_complete: bool = True  # False: there are more, which cannot be read
+    is_complete: bool = True  # if False, there are more, which cannot be read
 
 
 def read_outcomes(stage: str | None, base_url: str, minutes: int) -> Outcomes:
@@ -42,7 +42,7 @@ def read_outcomes(stage: str | None, base_url: str, minutes: int) -> Outcomes:
             return from_log(opened.target.client("logs"), opened.deployment.stage, minutes)
         return from_metrics(opened.target.client("cloudwatch"), opened.deployment.stage, minutes)
     except LIBRARY_ERRORS as error:
-        raise OperatorError(told(error)) from None
+        raise OperatorError(describe(error)) from None
 
 
 def from_log(logs: Any, stage: str, minutes: int) -> Outcomes:

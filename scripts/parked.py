@@ -108,7 +108,7 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     options = parser.parse_args(arguments)
     ids = options.resend if options.resend is not None else options.drop
-    if ids == ["all"]:  # as make has it: RESEND=all
+    if ids == ["all"]:  # from make: RESEND=all
         ids.clear()
         options.all = True
     if (ids is None and options.all) or (ids is not None and bool(ids) == options.all):

@@ -62,7 +62,7 @@ class Redrive:
         try:
             job = self.jobs.get(failed.job_id)  # as it is now: the index may be behind, and time has passed
         except (KeyError, TypeError, ValueError, InvalidRequest):
-            return "no job that can be read: make audit names it"
+            return "its row cannot be read: make audit names it"
         if job is None or job.is_expired(now()):
             return "expired"
         return self._why_not(job, failed) or self._retry(job)
@@ -153,7 +153,7 @@ def _command(options: argparse.Namespace) -> int:
                 selecting = select(stage.clients, table, wanted, now(), limit=options.limit, counted=counted)
                 selection = open_until_the_end.enter_context(selecting)
             if selection.malformed:
-                line = f"redrive: {selection.malformed} rows are no jobs and are passed over: make audit names them"
+                line = f"redrive: {selection.malformed} malformed rows are skipped: make audit names them"
                 print(line, file=sys.stderr)
             if options.dry_run or not len(selection):
                 _print_counts(console, selection)

@@ -1,4 +1,4 @@
-"""Which failed jobs a redrive retries: the indexes of failed jobs, filtered, kept in a temporary file."""
+"""Selects the failed jobs that a redrive retries: from the indexes, filtered, into a temporary file."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ class Selection:
     """The failures that were found, in constant memory however many there are."""
 
     def __init__(self, db: sqlite3.Connection, limit: int | None, malformed: int = 0) -> None:
-        self.malformed = malformed  # rows of the index that are no jobs, which nobody can retry
+        self.malformed = malformed  # rows of the index that are not valid jobs
         self._db = db
         self._limit = -1 if limit is None else limit
         self._found = int(db.execute("SELECT count(*) FROM failed").fetchone()[0])
@@ -167,7 +167,7 @@ def select(
 
 
 def _failed(clients: AwsClients, jobs_table: str, wanted: Filter) -> Iterator[Row]:
-    """The part of the indexes that the times allow; of one owner only, if one is asked for."""
+    """The rows of the indexes in the wanted time, of one owner only if one is given."""
     since = rfc3339(wanted.since) if wanted.since else ""
     until = rfc3339(wanted.until) if wanted.until else LAST
     for source in sources(wanted.owner) if wanted.owner is not None else _WHOLE_INDEXES:
@@ -191,5 +191,5 @@ def _failed(clients: AwsClients, jobs_table: str, wanted: Filter) -> Iterator[Ro
             )
         for page in pages:
             rows: list[Row] = page["Items"]
-            # One without a status is malformed, and counted as that.
+            # A row without a status is yielded, so that it counts as malformed.
             yield from (row for row in rows if "status" not in row or is_listed(row, source.order, Status.FAILED))

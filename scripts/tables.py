@@ -1,4 +1,4 @@
-"""The operators' tables: drawn for a terminal of any width, lines with tabs for a pipe."""
+"""Tables for operators: drawn on a terminal of any width, as lines with tabs in a pipe."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from scripts.escaped import escaped
 def print_table(
     console: Console, columns: Sequence[str], rows: Iterable[Sequence[str]], title: str | None = None
 ) -> None:
-    """Rows of text of unknown origin; nothing where there are none."""
+    """Print rows of untrusted text; print nothing if there are none."""
     if not console.is_terminal:
         _write(console, ["\t".join(map(escaped, row)) for row in rows])
         return
@@ -23,7 +23,7 @@ def print_table(
 
 
 def _write(console: Console, lines: Iterable[str]) -> None:
-    """As they are: rich would make blanks of tabs."""
+    """Write the lines unchanged, since rich would replace tabs by blanks."""
     if console.quiet:
         return
     try:

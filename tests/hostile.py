@@ -199,7 +199,7 @@ query_values = st.sampled_from(["1", "0", "101", "failed", "retrying", "", *CURS
 
 
 def queries(route: Route) -> st.SearchStrategy[dict[str, list[str]]]:
-    """None, one of the route's own parameters, or whatever else; some of them twice."""
+    """No parameter, the route's own parameters, or any others; some of them are repeated."""
     if not route.query:
         return st.just({}) | st.dictionaries(query_names | strings, st.just(["1"]), max_size=2)
     own = st.sampled_from(route.query)

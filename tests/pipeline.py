@@ -93,7 +93,7 @@ class Pipeline:
     ) -> Answer:
         """One request, routed as API Gateway does; `raw` is a body that is not to be encoded.
 
-        A path with empty segments reaches the route without them, and is handed on as it came.
+        A path with empty segments reaches the route without them, and is passed on unchanged.
         """
         parts = urlsplit(f"https://stage.example{target}")
         segments = [segment for segment in parts.path.split("/") if segment] or [""]

@@ -19,7 +19,7 @@ from .submit import submit
 from .wait import wait_for
 
 _GROWTH = 6
-"""1e15 is written 1000000000000000.0, 4.5 times as long; a DELETE character counts as six. Nothing grows more."""
+"""1e15 becomes 1000000000000000.0, 4.5 times as long; a DELETE character counts as six. Nothing grows more."""
 
 
 def new_item_id() -> str:

@@ -46,7 +46,7 @@ _WHOLE_NUMBER = re.compile(r"[0-9]{1,9}")
 
 
 def json_body(request: HttpRequest, check: Callable[[Any], T], media_types: tuple[str, ...] = JSON) -> T:
-    """The body's JSON value as the check takes it; what it cannot be and what the check finds is told at once."""
+    """What the check returns for the body's JSON value; a refusal has the violations of both JSON and check."""
     _check_media_type(request, media_types)
     if not request.body.strip():
         raise InvalidRequest("The request has no body.")
@@ -57,7 +57,7 @@ def json_body(request: HttpRequest, check: Callable[[Any], T], media_types: tupl
     except Unstorable as refusal:
         found = Violations()
         found.add_all(refusal)
-        found.of(check, refusal.value)
+        found.collect(check, refusal.value)
         raise found.refusal() from None
     return check(value)
 
@@ -159,7 +159,7 @@ def _cursor(request: HttpRequest, form: re.Pattern[str]) -> str | None:
         decoded = ""
     # Only what make_cursor makes: what this API lists by, written in one way.
     if not form.fullmatch(decoded) or make_cursor(decoded) != value:
-        raise InvalidRequest("The cursor is none of this list; take it from the Link of the page before.")
+        raise InvalidRequest("The cursor does not belong to this list; take it from the previous page's Link.")
     return decoded
 
 
@@ -184,7 +184,7 @@ def _is_utf_8(parameters: str) -> bool:
 
 
 def _one(request: HttpRequest, name: str) -> str | None:
-    values = request.query.get(name)  # one at most: see request_lines.py
+    values = request.query.get(name)  # at most one: see request_lines.py
     return values[0] if values else None
 
 

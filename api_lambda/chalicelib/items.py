@@ -60,13 +60,13 @@ def get_item(request: HttpRequest, services: Services) -> HttpResponse:
 def list_items(request: HttpRequest, services: Services) -> HttpResponse:
     """A page of items in no particular order, and a Link to the next one.
 
-    An item whose document is lost is left out, and named in a header: it hides neither its neighbours nor itself.
+    An item whose document is missing is left out and named in a header, so that the others can be read.
     """
     limit, after = said.limit(request), said.cursor(request)
     stored = services.items.page(limit, after)
     page = Page()
     next_after, last = stored.next_after, None
-    metric = UNAVAILABLE  # unless a document is lost for good
+    metric = UNAVAILABLE  # unless a document is lost
     for item in stored.items:
         text = document_text(services.documents, item)
         if text is None:

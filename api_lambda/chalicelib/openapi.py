@@ -17,7 +17,7 @@ _DESCRIPTION = """\
 Every write is answered with 202 and a job; the job ends with exactly the answer that a synchronous API would have \
 given. Poll it, or send `Prefer: wait=10` to be given that answer at once if the job ends in time. Commands for \
 one item take effect in the order of their 202s. An ended job can be read for {days:g} days. \
-A path or method that is not here is a 404, and a query parameter that is not here, or that comes twice, a 400."""
+A path or method that is not listed here is a 404; a query parameter that is not listed or is repeated is a 400."""
 
 _TAGS = (
     ("items", "Documents with unique names."),
@@ -44,7 +44,7 @@ def document(retention: timedelta) -> Schema:
             "description": _DESCRIPTION.format(days=retention / timedelta(days=1)),
             "license": {"name": "MIT", "identifier": "MIT"},
         },
-        "servers": [{"url": ".", "description": "Where this document lies."}],
+        "servers": [{"url": ".", "description": "The base URL of this document."}],
         "security": [{"apiKey": []}],
         "tags": [{"name": name, "description": description} for name, description in _TAGS],
         "paths": paths,

@@ -55,7 +55,7 @@ NO_KEY = _BY_STATUS[403]
 BODY_FROM_GATEWAY = tuple(_BY_STATUS[status] for status in (413, 415))
 
 ANY: tuple[type[ProblemError], ...] = (InvalidRequest, NotFound)
-"""What any request may be answered with: for its query, and for its path."""
+"""Errors that any request may get, for its query or its path."""
 KEYED: tuple[type[ProblemError], ...] = (InvalidRequest, Forbidden, InternalError, Unavailable)
 """What any request with a key may be answered with."""
 ENDED: tuple[type[ProblemError], ...] = (CommandCancelled, AttemptsSpent, CommandUnreadable)
@@ -82,15 +82,15 @@ _MAY_BE_FINAL = (400, 404, 409, 412, 413, 500, 503)
 
 
 _TEXT: Schema = {"type": "string", "minLength": 1}
-# What each says, its schema, and an example: what makes one up from a pattern alone makes up what is none.
+# The meaning of each, its schema, and an example, since tools cannot make a valid one from a pattern alone.
 _HEADERS: dict[str, tuple[str, Schema, str | int]] = {
     "X-Request-Id": (
         "Finds the request in the logs of both Lambdas.",
         _TEXT,
         EXAMPLE_REQUEST_ID,
     ),
-    "Cache-Control": ("It may not be kept.", one_of("no-store"), "no-store"),
-    "X-Content-Type-Options": ("It is what Content-Type says.", one_of("nosniff"), "nosniff"),
+    "Cache-Control": ("Caches must not store it.", one_of("no-store"), "no-store"),
+    "X-Content-Type-Options": ("Browsers must not guess another type.", one_of("nosniff"), "nosniff"),
     "Location": (
         "Where to poll the job or the batch, or the new item; relative to the request's URL (RFC 9110).",
         _TEXT,
@@ -108,7 +108,7 @@ _HEADERS: dict[str, tuple[str, Schema, str | int]] = {
         '<items?limit=20&cursor=eyJhIjoxfQ>; rel="next"',
     ),
     "Unreadable-Items": (
-        "Ids of items that are left out, since they cannot be read; each by itself is a 500 or, if young, a 503.",
+        "Ids of items that are left out since they cannot be read; a GET of such an item is a 500 or a 503.",
         {"type": "string", "pattern": "^[0-9a-f-]{36}(, [0-9a-f-]{36})*$"},
         "6f1d6b0a-3c5e-4f8e-9a57-0c1f3f0b2d11",
     ),
@@ -122,22 +122,22 @@ _HEADERS: dict[str, tuple[str, Schema, str | int]] = {
         _TEXT,
         "default-src 'none'",
     ),
-    "Referrer-Policy": ("Links tell nobody where they are.", one_of("no-referrer"), "no-referrer"),
+    "Referrer-Policy": ("Links send no Referer.", one_of("no-referrer"), "no-referrer"),
 }
 ON_ALL = ("X-Request-Id", "Cache-Control", "X-Content-Type-Options")
 """Headers of every answer."""
-_NEVER_SURE = ("Link", "Unreadable-Items")
+_ALWAYS_OPTIONAL = ("Link", "Unreadable-Items")
 _MAY_BE_MISSING = ("Retry-After", "ETag", "Link", "Preference-Applied", "Unreadable-Items")
 _SOMETIMES = "Optional"
 _PUBLIC = "Public-Cache-Control"
 
 
 def headers() -> dict[str, Schema]:
-    """The headers of answers, by the name of their component: those that are always there, or only sometimes."""
-    always = {name: _header(*said) for name, said in _HEADERS.items() if name not in _NEVER_SURE}
+    """The headers of answers by the name of their component, which differs for required and optional ones."""
+    always = {name: _header(*header) for name, header in _HEADERS.items() if name not in _ALWAYS_OPTIONAL}
     sometimes = {_SOMETIMES + name: _header(*_HEADERS[name], required=False) for name in _MAY_BE_MISSING}
     public = _header(
-        "It may be kept for a while.",
+        "Caches may store it for a while.",
         {"type": "string", "pattern": "^public, max-age=[0-9]+$"},
         "public, max-age=300",
     )
@@ -161,9 +161,9 @@ def answer(
     links: dict[str, Any] | None = None,
     example: Any = None,
 ) -> Schema:
-    """A response with these headers beside those that all have; `?` stands behind those that may be missing.
+    """A response with these headers besides those of every answer; a `?` marks a header that may be missing.
 
-    An example is needed where one that is made up from the schema, or from its parts' examples, would not fit.
+    An example is needed where one that a tool makes from the schema or from its parts' examples would not be valid.
     """
     response: Schema = {
         "description": description,

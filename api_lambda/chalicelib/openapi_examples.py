@@ -1,4 +1,4 @@
-"""Examples of answers in the OpenAPI document, for the schemas that say too little to make one up from."""
+"""Examples of answers in the OpenAPI document, for schemas from which tools cannot make a valid one."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ EXAMPLE_REQUEST_ID = "1f0c5a52-6a4e-4b1c-9f53-2f1f7f0f8f6e"
 
 
 def example_problem(kind: str, title: str, status: int, detail: str) -> dict[str, Any]:
-    """A problem document as it is answered."""
+    """A problem document as the API answers it."""
     return {
         "type": kind,
         "title": title,

@@ -117,8 +117,8 @@ def parameters() -> dict[str, Schema]:
 
 def _cursor(parameter: Any, form: str) -> Schema:
     text = (
-        "Where the page starts: as the Link of the page before says. It is not signed: one that was made up in the"
-        " same form starts the same list at another place; one of another form or of another list is a 400."
+        "Where the page starts: take it from the Link of the previous page. A cursor is not signed: another one in"
+        " the same form starts the same list at another place; one in another form or of another list is a 400."
     )
     schema: Schema = parameter("cursor", "query", text, {"type": "string", "format": form})
     return schema
@@ -208,7 +208,7 @@ OPERATIONS: dict[str, Operation] = {
         "items",
         {200: _page("Item", EXAMPLE_SHOWN_ITEM, "Unreadable-Items?")},
         KEYED,
-        "A page also ends at 1 MB. It may be short, or empty where no item can be read: what counts is the Link.",
+        "A page also ends at 1 MB. It may be short, or empty if no item can be read; the last page has no Link.",
         ("limit", "item_cursor"),
     ),
     "get_item": Operation(

@@ -74,7 +74,7 @@ def ref(name: str, kind: str = "schemas") -> Schema:
 
 
 def one_of(*values: str | bool | int) -> Schema:
-    """One of these values, with the type that client generators need to see beside them."""
+    """A schema for one of these values, with their type, which client generators need."""
     kind = {bool: "boolean", int: "integer"}.get(type(values[0]), "string")
     return {"type": kind} | ({"const": values[0]} if len(values) == 1 else {"enum": list(values)})
 
@@ -166,7 +166,7 @@ def _items() -> dict[str, Schema]:
         " At least one visible character; no control characters, none that is invisible or turns the direction.",
     }
     fields = {"name": ref("ItemName"), "description": {"type": "string"}}
-    no_id: Schema = {"not": {"required": ["id"]}}  # the service assigns it; "id": false stops client generators
+    no_id: Schema = {"not": {"required": ["id"]}}  # the service assigns it; client generators fail on "id": false
     limits = (
         f"Further members may be any JSON: up to {MAX_DEPTH} levels deep, {MAX_DOCUMENT_BYTES} bytes in all,"
         f" numbers of at most {json_text.MAX_DIGITS} significant digits between 1E{json_text.MIN_EXPONENT} and"
@@ -389,8 +389,8 @@ def _problem(slugs: list[str], extra: Schema) -> Schema:
         "type": "array",
         "minItems": 1,
         "items": _object({"pointer": {"type": "string", "pattern": "^#"}, "detail": {"type": "string"}}),
-        "description": "All that is wrong with the body, up to 20 (of a batch, for each command), and where: a JSON"
-        " Pointer as a URI fragment (RFC 6901).",
+        "description": "The errors in the body, up to 20 (in a batch, for each command), each with a JSON Pointer"
+        " as a URI fragment (RFC 6901).",
     }
     properties: Schema = {
         "type": one_of(*(type_of(slug) for slug in sorted(slugs))),

@@ -1,7 +1,7 @@
-"""`python validate_templates.py FILE ...`: AWS's own validator, which the CDK runs too, on templates.
+"""`python validate_templates.py FILE ...`: runs AWS's own validator, which the CDK runs too, on templates.
 
-It runs in the environment of the checks, which has nothing else of ours. It goes by no cfn-lint Metadata: what it
-finds wrong has to be put right.
+It runs in the environment of the checks, which does not have our packages. The validator ignores cfn-lint Metadata,
+so each of its errors has to be corrected.
 """
 
 import sys
@@ -10,7 +10,7 @@ from cloudformation_validate import CompositeEngine, ReportStatus, Severity, Val
 
 
 def main(paths: list[str]) -> int:
-    """One line for each error; 1 if there is one, or a file that cannot be judged whole."""
+    """Print a line for each error; return 1 if there is one, or if a file cannot be validated completely."""
     engine, wrong = CompositeEngine(), 0
     for path in paths:
         report = engine.validate_template(path, ValidateConfig(severity_level=Severity.ERROR))

@@ -97,15 +97,15 @@ class Emulator:
             return None
         if processes.identity(record["pid"]) != record["identity"]:
             return None
-        if self._is_another_s(record.get("folder", self.state_dir)):
+        if self._is_copied_from(record.get("folder", self.state_dir)):
             return None
         return Running(pid=record["pid"], port=record["port"])
 
-    def _is_another_s(self, folder: str) -> bool:
-        """Whether the record of the process was made in this other folder, which is still there, and copied."""
+    def _is_copied_from(self, folder: str) -> bool:
+        """Whether the record was copied from another folder that still exists, so that the process is not ours."""
         with suppress(OSError):
             return not self.state_dir.samefile(folder)
-        return False  # that folder was moved here
+        return False  # the folder was moved here
 
     def _launch(self, python: Path) -> subprocess.Popen[bytes]:
         with self.log_file.open("wb") as log:

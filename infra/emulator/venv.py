@@ -6,7 +6,7 @@ from infra.environments import ENVIRONMENTS, ensure
 
 
 def ensure_venv() -> Path:
-    """The interpreter of an environment that holds requirements.lock; made, or made anew, where that is needed."""
+    """The interpreter of an environment that has requirements.lock installed; it is made or renewed if needed."""
     emulator = ENVIRONMENTS["emulator"]
     ensure(emulator)
     return emulator.python

@@ -60,7 +60,7 @@ class App(click.Group):
         return status
 
     def make_context(self, *arguments: Any, **named: Any) -> click.Context:
-        """Reads the command line, and shows the help if that is what it asks for."""
+        """Parses the command line, and shows the help if it asks for that."""
         with exits.as_exits():
             return super().make_context(*arguments, **named)
 

@@ -16,10 +16,10 @@ from jobpipe_client.cli.pipes import is_pipe
 def atomic_file(path: Path) -> Iterator[BinaryIO]:
     """Takes the name of `path` when the block ends well, on the disk by then; else nothing stays.
 
-    What is no file, a device or a pipe by any name, is written to as it is.
+    A device or a pipe, by any name, is written to directly.
     """
     if is_pipe(path):
-        # What stands already in a file behind /dev/stdout is not ours to cut off.
+        # A file behind /dev/stdout may have content, which must not be truncated.
         with path.open("ab" if path.is_file() else "wb") as there:
             yield there
         return

@@ -1,4 +1,4 @@
-"""Files that are not the text that they are taken for, told as what they are. Text is UTF-8."""
+"""Detection of files whose text is not UTF-8, or whose lines do not end as they should."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ _MARKS = (
 
 
 def check_encoding(begin: bytes) -> None:
-    """OperatorError if a file that begins so is in another encoding that can be told."""
+    """OperatorError if the beginning of a file shows another encoding."""
     found = next((name for mark, name in _MARKS if begin.startswith(mark)), None)
     if found is None and len(begin) > 1 and (begin[0] == 0) != (begin[1] == 0):
         found = "UTF-16LE" if begin[1] == 0 else "UTF-16BE"  # no text begins with NUL
     if found is not None:
         raise OperatorError(
-            f"the file is not UTF-8 but {found}, as Excel's Unicode text and PowerShell's > are: "
+            f"the file is not UTF-8 but {found}, as Excel's Unicode text and PowerShell's > write: "
             f"convert it, for instance with iconv -f {found} -t UTF-8 FILE"
         )
 
 
 def has_cr_alone(line: bytes) -> bool:
-    """Whether a carriage return stands within the line."""
+    """Whether the line has a carriage return before its end."""
     return b"\r" in line.rstrip(b"\r\n")

@@ -105,7 +105,7 @@ def _failed(error: Exception) -> int:
 
 @contextmanager
 def as_exits() -> Iterator[None]:
-    """Ctrl-C, signals and a help that nobody reads as an exit of their status, before click has a word on them."""
+    """Turns Ctrl-C, signals and a closed pipe of the help into exit statuses, before click handles them."""
     try:
         yield
     except BrokenPipeError as error:
@@ -119,7 +119,7 @@ def as_exits() -> Iterator[None]:
 
 @contextmanager
 def writing() -> Iterator[None]:
-    """A command at its work: where nobody reads what it has to write, such as a file's, that is an error."""
+    """Turns a closed pipe into an error while a command runs, since it has output to write."""
     try:
         yield
     except BrokenPipeError as error:
@@ -130,7 +130,7 @@ def _interrupted(interrupt: BaseException) -> int:
     cause = interrupt.__cause__ if isinstance(interrupt, click.Abort) else interrupt
     status = cause.exit_status if isinstance(cause, Terminated) else INTERRUPTED
     _drop_unwritten()
-    notes = getattr(cause, "__notes__", [])  # how to go on, from whoever was interrupted
+    notes = getattr(cause, "__notes__", [])  # the interrupted command's note on how to continue
     return say(notes[0] if notes else "interrupted", status)
 
 

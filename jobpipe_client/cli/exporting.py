@@ -43,7 +43,7 @@ def export(state: State, *, file: str, form: str | None) -> None:
     They are read page by page while they are written. The file appears when it is whole. The header of a CSV says
     what is not text (price:number, tags:json), so that it can be imported as it is, but for the ids.
 
-    An item that cannot be read hides no other: all others are written, then its id is told and the status is 1.
+    If an item cannot be read, all others are still written; then its id is printed and the exit status is 1.
     """
     missing: list[str] = []
     form = form or ("csv" if file.lower().endswith(".csv") else "jsonl")
@@ -62,8 +62,8 @@ def export(state: State, *, file: str, form: str | None) -> None:
             form, _counted(state, missing), lambda text: opened.write(text.encode("utf-8", "backslashreplace"))
         )
     if state.output.json:
-        told = {"unreadable": missing} if missing else {}
-        state.output.document({"items": n, "file": file, "format": form, **told})
+        unreadable = {"unreadable": missing} if missing else {}
+        state.output.document({"items": n, "file": file, "format": form, **unreadable})
     else:
         state.output.line(f"{n:,} items in {file}")
     check_complete(state.output, missing)

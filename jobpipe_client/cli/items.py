@@ -168,7 +168,7 @@ def delete(
 @click.option("--limit", type=click.IntRange(1), help="So many at most.")
 @pass_state
 def list_items(state: State, *, limit: int | None) -> None:
-    """List all items, page by page as they are read. One that cannot be read hides no other, and is an error."""
+    """List all items, page by page. If one cannot be read, the others are listed and the exit status is 1."""
     missing: list[str] = []
     size = None if limit is None else min(limit, 100)
     found = islice(state.client.iter_items(size, on_unreadable=missing.append), limit)

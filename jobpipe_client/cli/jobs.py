@@ -101,7 +101,7 @@ def cancel(state: State, *, jobs: tuple[str, ...]) -> int:
 
 
 def each_shown(state: State, jobs: Iterable[str], act: Callable[[str], Job]) -> int:
-    """Does it to one job after another, and shows each; the exit status."""
+    """Call `act` for one job after another, show each, and return the exit status."""
     missing = False
     for job_id in jobs:
         found, wrong = each_of([job_id], act)

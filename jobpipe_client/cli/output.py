@@ -21,8 +21,8 @@ from jobpipe_client.models import Job
 JOB_COLUMNS = ("job", "status", "operation", "item", "attempts", "updated", "why")
 _NARROW = tuple(map(JOB_COLUMNS.index, ("job", "status", "operation", "updated", "why")))
 _WIDE = 150  # columns of a terminal; with all of them in fewer, `why` would have no room
-_TABLE = 120  # with those of _NARROW in fewer, it would have none either
-_LONGEST_WHY = 600  # characters of it on a terminal; a pipe and --json have the whole
+_TABLE = 120  # in fewer, even the columns of _NARROW would leave `why` no room
+_LONGEST_WHY = 600  # characters of `why` on a terminal; a pipe and --json show all of it
 
 
 class Output:
@@ -43,7 +43,7 @@ class Output:
         self._print(escaped(text))
 
     def script(self, text: str) -> None:
-        """Lines for a shell, as they are."""
+        """A shell script, unescaped."""
         self._print(text)
 
     def note(self, text: str) -> None:
@@ -96,8 +96,9 @@ class Output:
 
 
 def drawn_jobs(jobs: Iterable[Job], width: int, title: str | None = None) -> RenderableType | None:
-    """Jobs on a terminal of so many columns; None if there are none. The id, the status and why a job failed are
-    whole at any width; the item, the attempts, the time and the operation give way to them.
+    """Jobs on a terminal of this width; None if there are none.
+
+    The id, the status and the reason of a failure are complete at any width; other columns give way to them.
     """
     rows = [(*others, _shortened(why)) for *others, why in map(job_row, jobs)]
     if not rows:
@@ -115,7 +116,7 @@ def drawn_jobs(jobs: Iterable[Job], width: int, title: str | None = None) -> Ren
 
 
 def _record(row: Sequence[str], width: int) -> list[RenderableType]:
-    """A job on a line of its own, with as much as that has room for, and why it failed below it."""
+    """A job on its own line, with as many columns as fit, and the reason of its failure below."""
     job, status, *others = (row[place] for place in _NARROW)
     why = others.pop()
     line, left = job, [status, *others]

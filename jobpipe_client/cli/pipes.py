@@ -1,4 +1,4 @@
-"""What is read or written once, by whatever name."""
+"""Detection of pipes and devices, which can be read or written only once, by any name."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import sys
 from pathlib import Path
 
 _DESCRIPTORS = re.compile(r"/dev|/dev/fd|/proc/[^/]+(/task/[^/]+)?/fd")
-_MOST_LINKS = 40  # as the kernel
+_MOST_LINKS = 40  # as many as Linux follows
 
 
 def is_pipe(path: Path) -> bool:
-    """Whether this is a pipe, a device, or an open descriptor such as /dev/stdin, whatever is behind that."""
+    """Whether the path is a pipe, a device, or an open descriptor such as /dev/stdin, even if that is a file."""
     return path.exists() and (not path.is_file() or names_a_descriptor(path))
 
 

@@ -1,4 +1,4 @@
-"""`jobpipe retry`: queues failed jobs again, those that are named or those of a reason."""
+"""`jobpipe retry`: queues failed jobs again, by id or by reason."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from jobpipe_client.exceptions import ProblemError
 from jobpipe_client.models import Job
 
 _SERVER_ERROR = 500
-_NOT_RETRIED = {"job-ended", "not-found"}  # the service keeps no command of the job, or not the job any more
+_NOT_RETRIED = {"job-ended", "not-found"}  # the job or its command is no longer stored
 
 
 @click.command(
@@ -38,11 +38,11 @@ _NOT_RETRIED = {"job-ended", "not-found"}  # the service keeps no command of the
 def retry(state: State, *, jobs: tuple[str, ...], all_failed: bool, reasons: tuple[str, ...]) -> int:
     """Queue failed jobs again, each in a new place of its item's order.
 
-    --all-failed takes the jobs that were interrupted: their problem has a status of 500 or more. A job that a rule
-    refused (name-taken, not-found, version-mismatch, too-large) is refused again as long as the items are what
-    they are: such jobs are left and counted by reason, and --reason takes them.
+    --all-failed retries the jobs that were interrupted: their problem has a status of 500 or more. A job that a
+    rule refused (name-taken, not-found, version-mismatch, too-large) would be refused again until the items change:
+    such jobs are left and counted by reason, and --reason retries them.
 
-    Exit status 1 if a job that was named cannot be retried; jobs that are left are no error.
+    The exit status is 1 if a job that was named cannot be retried; jobs that are left are not an error.
     """
     if bool(jobs) == (all_failed or bool(reasons)):
         raise click.UsageError("Name jobs, or say --all-failed or --reason.")
@@ -53,13 +53,13 @@ def retry(state: State, *, jobs: tuple[str, ...], all_failed: bool, reasons: tup
     chosen = [job for job in failed if (reason_of(job) in reasons if reasons else was_interrupted(job))]
     left = Counter(map(reason_of, failed)) - Counter(map(reason_of, chosen))
     if reasons and chosen:
-        left.clear()  # nobody asked for the others
+        left.clear()  # the caller did not ask for the others
     _retry(state, chosen, left)
     return OK
 
 
 def _retry(state: State, chosen: Iterable[Job], left: Counter[str]) -> None:
-    """Shows each that is queued again, and at the end what was left for which reason."""
+    """Show each job that is queued again, and at the end how many were left, by reason."""
     retried, refused = 0, Counter[str]()
     try:
         for job in chosen:
@@ -72,13 +72,13 @@ def _retry(state: State, chosen: Iterable[Job], left: Counter[str]) -> None:
             else:
                 retried += 1
                 state.output.job(again)
-    finally:  # also when it cannot go on: what was done is done
-        for line in told(retried, refused, left):
+    finally:  # also after an error, since jobs have been retried by then
+        for line in summary(retried, refused, left):
             state.output.note(line)
 
 
-def told(retried: int, refused: Counter[str], left: Counter[str]) -> Sequence[str]:
-    """What became of all failed jobs, in lines."""
+def summary(retried: int, refused: Counter[str], left: Counter[str]) -> Sequence[str]:
+    """Lines with the numbers of retried, refused and remaining jobs."""
     lines = [f"{retried:,} retried"]
     lines += [f"{n:,} cannot be retried: {why}" for why, n in refused.most_common()]
     lines += [f"{n:,} left: {reason} (--reason {reason} retries them)" for reason, n in left.most_common()]
@@ -86,10 +86,10 @@ def told(retried: int, refused: Counter[str], left: Counter[str]) -> Sequence[st
 
 
 def was_interrupted(job: Job) -> bool:
-    """Whether a failed job can succeed if nothing but time has passed: no rule has refused it."""
+    """Whether a retry alone may let a failed job succeed, since no rule has refused it."""
     return job.error is None or job.error.status >= _SERVER_ERROR
 
 
 def reason_of(job: Job) -> str:
-    """The name of the problem with which it failed."""
+    """The name of the problem with which the job failed."""
     return (job.error and job.error.slug) or "unknown"

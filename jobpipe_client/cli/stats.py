@@ -27,7 +27,7 @@ class Outcomes(Protocol):
     def failed(self) -> Mapping[str, int]: ...  # by reason
 
     @property
-    def is_complete(self) -> bool: ...  # False: there are at least so many
+    def is_complete(self) -> bool: ...  # if False, there may be more
 
 
 class Depths(Protocol):
@@ -123,7 +123,7 @@ class Shown:
         except OperatorError as error:
             return None, str(error)
         except Exception as error:  # noqa: BLE001  # the checkout's own errors: no stage, no rights, no AWS
-            ours = type(error).__module__.partition(".")[0] in _OURS  # others' messages may quote a request
+            ours = type(error).__module__.partition(".")[0] in _OURS  # messages of libraries may quote a request
             return None, (" ".join(str(error).split()) if ours else "") or type(error).__name__
 
 
@@ -145,7 +145,7 @@ def depth_rows(depths: Depths) -> list[tuple[str, str]]:
 
 
 def outcome_rows(outcomes: Outcomes | None, minutes: int) -> list[tuple[str, str]]:
-    """How many jobs ended, and how: nothing where nobody can tell, and no more than is known."""
+    """How many jobs ended, and how, marked "at least" if incomplete; no rows if the outcomes are unknown."""
     if outcomes is None:
         return []
     at_least = "" if outcomes.is_complete else "at least "

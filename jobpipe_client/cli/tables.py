@@ -1,6 +1,4 @@
-"""Rows of text of unknown origin on a terminal, however narrow: a table, or where that has no room one record
-below another.
-"""
+"""Rows of untrusted text on a terminal of any width: as a table, or as records if a table does not fit."""
 
 from __future__ import annotations
 
@@ -15,7 +13,7 @@ from rich.text import Text
 from jobpipe_client.cli.escaped import cell, escaped
 
 _READABLE = 20
-"""So many columns of a terminal a cell needs at least, or all that it has."""
+"""The least width of a cell, unless its text is shorter."""
 
 _INDENT = 2
 
@@ -23,7 +21,7 @@ _INDENT = 2
 def drawn(
     columns: Sequence[str], rows: Iterable[Sequence[str]], width: int, title: str | None = None
 ) -> RenderableType | None:
-    """The rows for a terminal of so many columns, without a cell that is cut; None if there are none."""
+    """The rows on a terminal of this width, with no cell cut off; None if there are no rows."""
     found = [tuple(row) for row in rows]
     if not found:
         return None
@@ -31,17 +29,17 @@ def drawn(
 
 
 def group(title: str | None, parts: Iterable[RenderableType]) -> Group:
-    """What stands below one another, under a title if it has one."""
+    """The parts below each other, under the title if there is one."""
     return Group(*([] if title is None else [Text(title, style="table.title")]), *parts)
 
 
 def indented(text: str) -> Padding:
-    """Text below what it belongs to."""
+    """Text that is indented below the line that it belongs to."""
     return Padding(cell(text), (0, 0, 0, _INDENT))
 
 
 def _fits(columns: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> bool:
-    """Whether the first column, which is to be copied, stands on one line and the others can be read beside it."""
+    """Whether the first column, which users copy, fits on one line with the others readable beside it."""
     lengths = [
         max(map(cell_len, (name, *map(escaped, cells)))) for name, *cells in zip(columns, *rows, strict=True)
     ]
@@ -59,7 +57,7 @@ def _table(columns: Sequence[str], rows: Sequence[Sequence[str]], title: str | N
 
 
 def _records(columns: Sequence[str], rows: Sequence[Sequence[str]], title: str | None) -> Group:
-    """The first cell of each row on a line, the others below it, named where there are several."""
+    """The first cell of each row on a line, and the others below it, with their names if there are several."""
     parts: list[RenderableType] = []
     for first, *others in rows:
         parts.append(cell(first))

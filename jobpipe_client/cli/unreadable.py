@@ -1,4 +1,4 @@
-"""How a command ends that could not show all items."""
+"""The end of a command that could not show all items."""
 
 from __future__ import annotations
 
@@ -15,6 +15,6 @@ def check_complete(output: Output, missing: Sequence[str]) -> None:
     if missing:
         items = "1 item is" if len(missing) == 1 else f"{len(missing):,} items are"
         raise OperatorError(
-            f"{items} left out: the documents are not there, and an operator's audit tells more (of one that was "
+            f"{items} left out, since their documents are missing; `jobpipe audit` reports details (if one was "
             "written in the last half hour, try again)"
         )

@@ -11,7 +11,7 @@ from infra.errors import OperatorError
 from infra.settings import ROOT
 from jobpipe import metrics
 from jobpipe.metrics import Metric
-from jobpipe.sqs_backlog import AGE_IS_REMEMBERED_FOR
+from jobpipe.sqs_backlog import AGE_IS_CACHED_FOR
 from scripts.cost.data import Data
 from scripts.cost.pipeline import Pipeline
 from scripts.cost.usage import Usage
@@ -24,19 +24,19 @@ _GATEWAY_METRICS = 5  # of each method: Count, Latency, IntegrationLatency, 4XXE
 
 
 AGE = Usage.of(get_metric_statistics_request=1)
-"""One look at the age of the oldest message."""
+"""One request for the age of the oldest message."""
 
 
 def open_console(pipeline: Pipeline) -> Usage:
-    """A page that nobody closes, of a stage in which something always waits; one environment answers it."""
+    """A month of an open console, in a stage in which messages always wait; one environment answers it."""
     looks = Decimal(_SECONDS_OF_MONTH) / console_pause("STATS_PAUSE")
-    ages = Decimal(_SECONDS_OF_MONTH) / Decimal(AGE_IS_REMEMBERED_FOR.total_seconds())
+    ages = Decimal(_SECONDS_OF_MONTH) / Decimal(AGE_IS_CACHED_FOR.total_seconds())
     lists = Decimal(_SECONDS_OF_MONTH) / console_pause("TROUBLE_PAUSE")
     return pipeline.request("stats") * looks + AGE * ages + pipeline.request("list_failed_jobs") * lists
 
 
 def console_pause(name: str) -> int:
-    """Seconds between two requests of the console, as its script has them."""
+    """The seconds between two requests of the console, from its scripts."""
     for path in sorted(_CONSOLE.glob("*.js")):
         found = re.search(rf"\b{name} = (\d+);", path.read_text())
         if found:
@@ -78,7 +78,7 @@ def month(data: Data) -> Mapping[str, tuple[str, Usage]]:
             Usage.of(kms_key_month=1),
         ),
         "the same after its second rotation": (
-            f"it turns every year, and the first {_BILLED_ROTATIONS} turns are billed",
+            f"it rotates every year, and the first {_BILLED_ROTATIONS} rotations are billed",
             Usage.of(kms_key_month=1, kms_rotation_month=_BILLED_ROTATIONS),
         ),
     }

@@ -64,7 +64,7 @@ class HttpCalls:
 
 
 def _pool(url: str, connections: int) -> urllib3.PoolManager:
-    """Connections as the client would have them: through the same proxy, with the same certificates."""
+    """A pool of connections with the client's proxy and certificates."""
     settings = http_settings(url)
     proxy = select_proxy(url, dict(settings.proxies))
     verify = DEFAULT_CA_BUNDLE_PATH if settings.verify is True else str(settings.verify)

@@ -1,7 +1,7 @@
-"""docs/reference/rights.md: what the credentials of a deployment need.
+"""docs/reference/rights.md: the permissions that the credentials of a deployment need.
 
-CloudFormation makes, changes and deletes resources with the caller's rights. Each resource type declares in its
-schema which ones, for each of its handlers; cfn-lint ships the schemas. To these come the calls of infra itself.
+CloudFormation creates, changes and deletes resources with the caller's permissions. The schema of each resource
+type, which cfn-lint ships, declares them for each of its handlers. The calls of infra itself are added.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from infra.settings import EMULATOR_REGION, ROOT
 from infra.templates import foundation_for, operations, read_template
 from scripts.reference.tables import code, table
 
-HANDLERS = ("create", "read", "update", "delete")  # not list, by which nothing is deployed
+HANDLERS = ("create", "read", "update", "delete")  # not list, which no deployment uses
 SERVICES = (
     "apigateway",
     "cloudformation",
@@ -34,18 +34,18 @@ SERVICES = (
     "sqs",
     "sts",
 )
-"""Those that infra may have a client of."""
-_S3 = {  # where the action is not called like the call
+"""The services of which infra may have a client."""
+_S3 = {  # calls whose action has another name
     "head_bucket": ("ListBucket",),
     "head_object": ("GetObject", "GetObjectVersion", "ListBucket"),
     "get_bucket_encryption": ("GetEncryptionConfiguration",),
     "delete_objects": ("DeleteObject", "DeleteObjectVersion"),
     "list_object_versions": ("ListBucketVersions",),
 }
-_MEANT = {"delete_alias": "kms"}  # where two services have a call of that name
+_MEANT = {"delete_alias": "kms"}  # calls that two services have
 _WAITERS = {"table_exists": "describe_table", "table_not_exists": "describe_table"}
-_RIGHT_TO_NOTHING = {"sts:GetCallerIdentity"}  # everybody has it
-_UNUSED = {  # what of a type's declaration is for properties that no template of ours sets
+_ALWAYS_ALLOWED = {"sts:GetCallerIdentity"}
+_UNUSED = {  # services that are declared for properties that no template of ours sets
     "ec2": "functions in a VPC",
     "elasticfilesystem": "file systems of functions",
     "firehose": "delivery of logs",
@@ -53,11 +53,11 @@ _UNUSED = {  # what of a type's declaration is for properties that no template o
     "s3files": "file systems of functions",
     "s3tables": "metadata tables of buckets",
 }
-_NO_ACTION = {"s3:REST.PUT.OBJECT"}  # the schema of log groups has it, and IAM knows no such action
+_NO_ACTION = {"s3:REST.PUT.OBJECT"}  # the schema of log groups declares it, but IAM has no such action
 
 
 def page() -> str:
-    """The page."""
+    """The content of the page."""
     declared, called = by_handlers(), by_infra()
     used = {service for service in {*declared, *called} if service not in _UNUSED}
     rows = [
@@ -73,20 +73,20 @@ def page() -> str:
     )
     types = sorted({kind for kind, _ in _resources()})
     return f"""\
-# What a deployment may have to do
+# Permissions for a deployment
 
-Made by `make reference` from the schemas of the resource types and the calls in `infra/`; a test holds it true.
+Made by `make reference` from the schemas of the resource types and the calls in `infra/`; a test checks it.
 
-CloudFormation acts with the rights of whoever deploys. *Declared* is what the create, read, update and delete
-handlers of the templates' {len(types)} resource types declare in the schemas that cfn-lint ships. This is more than
-any one deployment needs: a handler declares what any property of its type may take. *Called besides* is what the
-deployment, `make keys`, `make logs` and `make destroy` call by themselves and no handler declares. The list was
-put together from these sources, not tried with a policy of exactly this.
+CloudFormation acts with the permissions of whoever deploys. *Declared* are the actions that the create, read,
+update and delete handlers of the templates' {len(types)} resource types declare in the schemas that cfn-lint ships.
+No deployment needs all of them: a handler declares the actions for all properties of its type. *Called besides* are
+the actions that the deployment, `make keys`, `make logs` and `make destroy` call themselves and no handler
+declares. The list is derived from these sources; it was not tried as a policy.
 
 {table(("service", "declared", "called besides"), rows)}
-`kms` is needed for `Encryption=customer-managed` only. `apigateway` has the methods of HTTP for actions.
+`kms` is needed only for `Encryption=customer-managed`. The actions of `apigateway` are the methods of HTTP.
 
-Declared too, for properties that no template sets, and so not needed: {unused}.
+These are declared for properties that no template sets, and so not needed: {unused}.
 
 The resource types: {", ".join(map(code, types))}.
 """
@@ -111,14 +111,14 @@ def by_infra() -> dict[str, dict[str, set[str]]]:
     for path in sorted(modules):
         for name in called_names(ast.parse(path.read_text())):
             for right in _rights_of_call(name):
-                if right not in _RIGHT_TO_NOTHING:
+                if right not in _ALWAYS_ALLOWED:
                     service, _, action = right.partition(":")
                     found[service][action].add(path.stem)
     return found
 
 
 def called_names(tree: ast.AST) -> Iterator[str]:
-    """The methods that are called in it, those behind paginators and waiters too."""
+    """The methods that a module calls, also through paginators and waiters."""
     for node in ast.walk(tree):
         match node:
             case ast.Call(func=ast.Attribute(attr="get_paginator"), args=[ast.Constant(value=str(name))]):
@@ -168,5 +168,5 @@ def _resources() -> tuple[tuple[str, dict[str, Any]], ...]:
 
 
 def _actions(actions: Iterable[str], of: Iterable[str] | None = None) -> str:
-    """In order, without those that are declared already."""
+    """The actions in order, without those of `of`."""
     return ", ".join(code(action) for action in sorted(set(actions) - set(of or ())))

@@ -78,8 +78,9 @@ Made by `make reference` from the settings modules and `infra/*.yaml`; a test ho
 
 ## Environment variables
 
-Of the shell in which `make`, the client or a script runs. An empty value is none, and blanks around one are no
-part of it, but of a path. What boto3 and requests read: [your environment](../environment.md).
+These are read from the shell in which `make`, the client or a script runs. An empty value counts as unset, and
+blanks around a value are ignored, except in a path. For what boto3 and requests read see
+[your environment](../environment.md).
 
 {table(("variable", "default", "meaning"), [(code(v.name), v.default, v.meaning) for v in VARIABLES])}
 `make` itself takes `PYTHON` (default `python3`): the interpreter that it sets up with, 3.11 or newer.

@@ -1,4 +1,4 @@
-"""The index of failed and retrying jobs when many of one owner fail: with one partition, and with our shards."""
+"""Simulates the index of failed and retrying jobs while many jobs of one owner fail: with and without shards."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ from scripts.scaling.outcome import Latencies
 from scripts.scaling.service import backoff_seconds
 
 RATES = (500, 1_000, 2_000, 5_000, 10_000)
-SECONDS = 120  # for which they come
-_SPLIT = 8  # parts that come again at different times, of what was throttled in one second
+SECONDS = 120  # for which jobs arrive
+_SPLIT = 8  # groups with their own backoff into which the jobs throttled in one second are split
 
 
 @dataclass(slots=True)
 class Run:
-    """Failing jobs of one owner, and what became of them so far."""
+    """A run with failing jobs of one owner, and its results so far."""
 
-    takes: int  # writes a second
+    takes: int  # writes that the index takes a second
     rng: random.Random
     ended: int = 0
     put_off: int = 0  # attempts whose end could not be written
     highest_backlog: int = 0
-    all_ended: int = 0  # second
+    all_ended: int = 0  # the second in which the last job ended
     latencies: Latencies = field(default_factory=Latencies)
-    # By the second in which they come again: how many were accepted when, and received how often.
+    # By the second of the next delivery: the numbers of jobs by time of acceptance and count of receives.
     due: defaultdict[int, Counter[tuple[int, int]]] = field(default_factory=lambda: defaultdict(Counter))
 
     def attempt(self, second: int, here: Counter[tuple[int, int]]) -> None:
-        """The oldest first, as the queue gives them; what the index does not take in this second is put off."""
+        """End the oldest jobs first, as the queue delivers them; jobs beyond the index's rate are put off."""
         room = self.takes
         for (accepted_at, receives), count in sorted(here.items()):
             written = min(count, room)
@@ -48,9 +48,9 @@ class Run:
 
 
 def simulate(rate: int, shards: int, seed: int) -> Run:
-    """So many jobs a second end as failed, each by one write of its entry, and nothing else holds them up.
+    """Simulate `rate` failing jobs a second, each of which needs one write of its entry and nothing else.
 
-    A table throttles what its index cannot take: then the end is not written, and the message comes again.
+    A table throttles writes that its index cannot take: the end is not written, and the message is redelivered.
     """
     run, second = Run(int(quota("partition_write_units")) * shards, random.Random(seed)), 0
     while run.ended < rate * SECONDS:
@@ -65,7 +65,7 @@ def simulate(rate: int, shards: int, seed: int) -> Run:
 
 
 def run_index(seed: int) -> dict[str, dict[str, dict[str, float]]]:
-    """The figures of all rates, by the number of shards."""
+    """The figures by rate and number of shards."""
     figures: dict[str, dict[str, dict[str, float]]] = {}
     for rate in RATES:
         figures[str(rate)] = {}

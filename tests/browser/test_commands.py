@@ -90,7 +90,7 @@ def test_what_the_service_refuses_is_told_where_it_points(
     expect(page.locator("#sent")).to_be_hidden()
 
 
-def test_all_that_the_service_refuses_is_told_at_once(console: Console, page: Page) -> None:
+def test_all_errors_of_the_service_are_shown_at_once(console: Console, page: Page) -> None:
     console.expected.add(400)
     console.enter("send")
     console.fill(name="zero\u200bwidth\u0007", description="d", fields='{"a": 1e999, "b": ["\\u0000"]}')

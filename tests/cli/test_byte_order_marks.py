@@ -1,4 +1,4 @@
-"""One rule for every file that is read: a byte order mark at its beginning is passed over."""
+"""A byte order mark at the beginning of any file that is read is ignored."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_a_command_in_a_file(jobpipe: Jobpipe, service: Service) -> None:
     assert service.items
 
 
-def test_a_body_in_another_encoding_is_told_as_what_it_is(jobpipe: Jobpipe) -> None:
+def test_a_body_in_another_encoding_is_recognized(jobpipe: Jobpipe) -> None:
     Path("item.json").write_bytes(ITEM.encode("utf-16"))
     assert "the file is not UTF-8 but UTF-16" in jobpipe.fails(1, "items", "create", "item.json")
 

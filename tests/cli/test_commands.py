@@ -97,7 +97,7 @@ def test_failed_jobs_are_listed_and_retried(jobpipe: Jobpipe) -> None:
 
 
 def with_reasons(jobpipe: Jobpipe, service: Service, *reasons: str) -> list[str]:
-    """Failed jobs, one of each reason."""
+    """Failed jobs, one for each reason."""
     statuses = {"name-taken": 409, "not-found": 404, "attempts-spent": 500, "unavailable": 503}
     jobs = [str(a_failed_job(jobpipe)["id"]) for _ in reasons]
     service.pause()
@@ -128,7 +128,7 @@ def test_a_reason_retries_what_a_rule_refused(jobpipe: Jobpipe, service: Service
     assert (done.exit_code, done.stderr) == (0, "2 retried\n")
     assert [service.jobs[job]["status"] for job in jobs] == ["queued", "failed", "queued"]
     done = jobpipe("retry", "--all-failed", "--reason", "name-tkaen")
-    assert "1 left: attempts-spent" in done.stderr, "what there is, where nothing is of that name"
+    assert "1 left: attempts-spent" in done.stderr, "the existing reasons, if no job has that one"
 
 
 def test_what_the_service_cannot_retry_is_counted_and_the_others_go_on(jobpipe: Jobpipe, service: Service) -> None:
@@ -146,7 +146,7 @@ def test_what_the_service_cannot_retry_is_counted_and_the_others_go_on(jobpipe: 
     assert [service.jobs[job]["status"] for job in jobs] == ["queued", "queued", "failed"]
 
 
-def test_what_was_retried_is_told_where_the_service_gives_out(jobpipe: Jobpipe, service: Service) -> None:
+def test_retried_jobs_are_reported_if_the_service_fails_meanwhile(jobpipe: Jobpipe, service: Service) -> None:
     jobs = with_reasons(jobpipe, service, "unavailable", "attempts-spent")
     listed = Canned(200, {}, [service.jobs[job] for job in jobs])
     service.canned.extend([listed, Canned(202, {}, service.jobs[jobs[0]]), Canned(403, {}, problem(403))])

@@ -172,7 +172,7 @@ def without_told(content: bytes, delimiter: str) -> list[list[str] | str]:
 
 @given(st.lists(pieces, max_size=40))
 def test_every_line_of_a_csv_is_read_once(soup: list[bytes]) -> None:
-    """Whatever quotation marks stand in it: nothing is passed over but empty lines, and rows of separators only."""
+    """With any quotation marks, only empty lines and rows with only separators are skipped."""
     content = b"".join(soup)
     lines = Lines(io.BytesIO(b"a\n" + content))
     form = CsvRows(lines)

@@ -1,4 +1,4 @@
-"""`jobpipe import --dry-run` finds what needs no service, and says it as the service would."""
+"""`jobpipe import --dry-run` finds the errors that need no service, with the service's messages."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.client.service import Service
 
 
 def read(jobpipe: Jobpipe, service: Service, *arguments: str) -> list[str]:
-    """The lines for people below the counts."""
+    """The lines below the counts."""
     done = jobpipe("import", *arguments, "--dry-run")
     assert done.exit_code == 3, done.output
     assert service.seen == []
@@ -61,12 +61,12 @@ def test_a_document_that_leaves_no_room_for_the_rest_of_the_request(jobpipe: Job
 
 
 def test_rows_with_one_name(jobpipe: Jobpipe, service: Service) -> None:
-    """As the service compares names: composed, and without joiners."""
+    """Names are compared as in the service: composed, and without joiners."""
     lines(item("é"), item("A"), item("e\u0301"), item("A\ufe0f"), item("a"), {"name": 7, "description": "d"})
     told = read(jobpipe, service, "a.jsonl")
     assert told == [
-        "line 3: 409 name-taken: The row of line 1 is named 'e\u0301', too.",
-        "line 4: 409 name-taken: The row of line 2 is named 'A\ufe0f', too.",
+        "line 3: 409 name-taken: The row at line 1 has the name 'e\u0301' too.",
+        "line 4: 409 name-taken: The row at line 2 has the name 'A\ufe0f' too.",
         "line 6: 400 invalid-request: #/item/name: The name must be a string.",
     ]
 

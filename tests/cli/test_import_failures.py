@@ -86,7 +86,7 @@ def test_what_is_no_file_of_failures_or_is_being_imported_stays(jobpipe: Jobpipe
 
 
 def test_the_error_is_quoted_whatever_it_says(jobpipe: Jobpipe) -> None:
-    """Or tools that guess the separator take the blanks in it for one."""
+    """Otherwise tools that guess the separator would take its blanks for one."""
     rows = "".join(f"A{n},d,{value}\n" for n, value in enumerate(("abc", "n/a", "1.2.3", '"a ""b"""')))
     Path("a.csv").write_text(f"name,description,price:number\n{rows}")
     assert jobpipe("import", "a.csv").exit_code == 3
@@ -102,7 +102,7 @@ def test_the_error_is_quoted_whatever_it_says(jobpipe: Jobpipe) -> None:
     assert all('",A' in line for line in text.splitlines()[1:])
 
 
-def test_every_cell_at_fault_is_told(jobpipe: Jobpipe) -> None:
+def test_every_invalid_cell_is_reported(jobpipe: Jobpipe) -> None:
     Path("a.csv").write_text("name,description,n:number,b:boolean,j:json\nA,d,x,maybe,{\nB,d,1,t,{}\n")
     done = jobpipe("import", "a.csv")
     expected = (
@@ -113,8 +113,8 @@ def test_every_cell_at_fault_is_told(jobpipe: Jobpipe) -> None:
     assert f'2,"{expected}",A,d,' in Path("a.failed.csv").read_text()
 
 
-def test_every_violation_that_the_service_tells_is_told(jobpipe: Jobpipe, service: Service) -> None:
-    """Of a batch that was refused as a whole, and of an entry of one that was accepted."""
+def test_every_violation_from_the_service_is_reported(jobpipe: Jobpipe, service: Service) -> None:
+    """This holds for a batch that was refused as a whole, and for an entry of an accepted one."""
     wrong = [("name", "The name must not be blank."), ("price", "The number is too long."), ("t", "NUL")]
 
     def violations(place: int) -> list[dict[str, str]]:
@@ -133,7 +133,7 @@ def test_every_violation_that_the_service_tells_is_told(jobpipe: Jobpipe, servic
         }
         return batch
 
-    service.batches.submit = submit  # type: ignore[method-assign] # as a service that tells all violations
+    service.batches.submit = submit  # type: ignore[method-assign] # a service that reports all violations
     rows = [{"name": name, "description": "d"} for name in "ABCD"]
     Path("a.jsonl").write_text("".join(json.dumps(each) + "\n" for each in rows))
     expected = "400 invalid-request: " + "; ".join(f"#/item/{name}: {detail}" for name, detail in wrong)
@@ -154,13 +154,13 @@ def test_rows_that_fail_again_keep_the_line_of_the_first_file(jobpipe: Jobpipe, 
         path = path.with_name(f"{path.stem}.failed.csv")
         rows = path.read_text().splitlines()
         assert [row.partition(",")[0] for row in rows[1:]] == ["7", "13"]
-        # What is repaired in another order, with rows of one's own between, keeps them too.
+        # Rows that were repaired in another order, with new rows in between, keep their lines too.
     path.write_text("\n".join([rows[0], rows[2], ",,C,d,y", rows[1], ""]))
     told = json.loads(jobpipe("import", str(path), "--json").stdout)
     assert [each["line"] for each in told["first_failures"]] == [13, 3, 7]
 
 
-def test_lines_of_json_that_fail_again_keep_it_too(jobpipe: Jobpipe) -> None:
+def test_lines_of_json_that_fail_again_keep_their_line_too(jobpipe: Jobpipe) -> None:
     good = "".join(f'{{"name": "N{n}", "description": "d"}}\n' for n in range(5))
     Path("a.jsonl").write_text(good + '{"name": "A"}\n' + good.replace("N", "M") + '{"name": "B"\n')
     path = Path("a.jsonl")
@@ -170,7 +170,7 @@ def test_lines_of_json_that_fail_again_keep_it_too(jobpipe: Jobpipe) -> None:
         path = path.with_name(f"{path.stem}.failed.jsonl")
         assert [json.loads(line)["jobpipe:line"] for line in path.read_text().splitlines()[:2]] == [6, 12]
         assert path.read_text().splitlines()[2:] == ['{"name": "B"']
-    path.write_text(path.read_text() + '{"name": "C"}\n')  # a row of one's own has the line that it is on
+    path.write_text(path.read_text() + '{"name": "C"}\n')  # a new row has its own line
     told = json.loads(jobpipe("import", str(path), "--json").stdout)
     assert [each["line"] for each in told["first_failures"]] == [6, 12, 4]
 

@@ -1,4 +1,4 @@
-"""Ctrl-C on a terminal: how to go on, on a line of its own."""
+"""After Ctrl-C on a terminal, a message on its own line says how to continue."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
 def on_a_terminal(service: Service, *arguments: str) -> str:
-    """What stands on it when Ctrl-C was pressed and the command has ended."""
+    """The terminal's text after Ctrl-C was pressed and the command has ended."""
     leader, follower = pty.openpty()
     env = commands.clean_environment(JOBPIPE_URL=service.url, JOBPIPE_API_KEY=KEY, TERM="xterm", COLUMNS="100")
     process = subprocess.Popen(
@@ -35,13 +35,13 @@ def on_a_terminal(service: Service, *arguments: str) -> str:
     )
     os.close(follower)
     until_requests(service, 1)
-    time.sleep(0.5)  # until the bar is drawn; one that is not would hide nothing
+    time.sleep(0.5)  # until the bar is drawn, which could hide the message
     process.send_signal(signal.SIGINT)
     shown = b""
     try:
         while chunk := os.read(leader, 65536):
             shown += chunk
-    except OSError:  # the end, as Linux tells it
+    except OSError:  # Linux reports the end like this
         pass
     os.close(leader)
     assert process.wait(30) == 130
@@ -49,7 +49,7 @@ def on_a_terminal(service: Service, *arguments: str) -> str:
 
 
 @pytest.mark.parametrize("form", ["jsonl", "csv"])
-def test_it_stands_on_a_line_of_its_own(tmp_path: Path, form: str) -> None:
+def test_the_message_is_on_its_own_line(tmp_path: Path, form: str) -> None:
     service = Service()
     service.pause()
     path = tmp_path / f"rows.{form}"
@@ -62,7 +62,7 @@ def test_it_stands_on_a_line_of_its_own(tmp_path: Path, form: str) -> None:
     assert "Traceback" not in shown
 
 
-def test_what_came_from_a_pipe_cannot_be_continued(tmp_path: Path) -> None:
+def test_an_import_from_a_pipe_cannot_be_continued(tmp_path: Path) -> None:
     service = Service()
     service.pause()
     running = Running(service, "-", "--format", "jsonl", "--batch-size", "5", stdin=subprocess.PIPE)
@@ -76,6 +76,6 @@ def test_what_came_from_a_pipe_cannot_be_continued(tmp_path: Path) -> None:
     assert status == 130
     assert complained.splitlines() == [
         "a pipe is read once: this import cannot be resumed",
-        "jobpipe: Interrupted. 0 rows have ended; what comes from a pipe cannot be continued",
+        "jobpipe: Interrupted. 0 rows have ended; an import from a pipe cannot be continued",
     ]
     assert not list(tmp_path.iterdir())

@@ -1,4 +1,4 @@
-"""Files in the shapes that other tools write: what can be read is, and what cannot is told with its remedy."""
+"""Files as other tools write them: they are read if possible, and otherwise reported with a remedy."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_truth_values_of_postgresql(jobpipe: Jobpipe, service: Service) -> None:
 def test_a_column_without_a_name_is_left_out_if_it_is_asked_for(
     jobpipe: Jobpipe, service: Service, first: str
 ) -> None:
-    """pandas' index, R's names of rows."""
+    """The index of pandas and the row names of R are such columns."""
     text = f"{first},name,description\n1,A,d\n2,B,d\n"
     Path("a.csv").write_text(text)
     said = jobpipe.fails(1, "import", "a.csv", "--dry-run")
@@ -68,8 +68,8 @@ def test_an_empty_cell_in_quotation_marks_is_the_empty_text(jobpipe: Jobpipe, se
     ]
 
 
-def test_cells_that_stand_for_none(jobpipe: Jobpipe, service: Service) -> None:
-    """ClickHouse's and PostgreSQL's \\N, R's NA: as it stands, so that a text that reads so is one."""
+def test_cells_that_mean_a_missing_value(jobpipe: Jobpipe, service: Service) -> None:
+    """The \\N of ClickHouse and PostgreSQL and the NA of R are compared as written, so quoted ones are texts."""
     text = 'name,description,n:number,t\nA,"NA",\\N,"\\N"\nB,d,NA,NA\nC,d,1,"say ""NA"""\nD,d,,""\n'
     assert imported(jobpipe, service, text, "--null", "\\N", "--null", "NA", "--null", '""') == [
         {"name": "A", "description": "NA", "t": "\\N"},
@@ -79,14 +79,14 @@ def test_cells_that_stand_for_none(jobpipe: Jobpipe, service: Service) -> None:
     ]
 
 
-def test_rows_of_nothing_but_separators_are_none(jobpipe: Jobpipe, service: Service) -> None:
+def test_rows_with_only_separators_are_ignored(jobpipe: Jobpipe, service: Service) -> None:
     text = "name,description,n:number\r\nA,d,1\r\n,,\r\n,,\r\nB,d,2\r\n,\r\n,,,\r\n"
     Path("a.csv").write_bytes(text.encode())
     assert "2 rows: 2 succeeded, 0 failed" in jobpipe.does("import", "a.csv")
     assert [each["name"] for each in fields(service)] == ["A", "B"]
 
 
-def test_a_row_of_empty_texts_is_one(jobpipe: Jobpipe) -> None:
+def test_a_row_of_empty_texts_is_a_row(jobpipe: Jobpipe) -> None:
     Path("a.csv").write_text('name,description\n"",""\n')
     done = jobpipe("import", "a.csv", "--dry-run")
     assert "line 2: 400 invalid-request: #/item/name: The name must not be blank." in done.stdout
@@ -96,20 +96,20 @@ def test_a_row_of_empty_texts_is_one(jobpipe: Jobpipe) -> None:
 @pytest.mark.parametrize(
     ("header", "said"),
     [
-        ("name;description;x", "Its columns are separated by ';': say --delimiter ';'"),
-        ("name\tdescription", "Its columns are separated by '\\t': say --delimiter '\\t'"),
-        ("name|description", "say --delimiter '|'"),
-        ("Name;Description", "say --delimiter ';'"),
-        ("sep=;\r\nname;description", "take that line out, and say --delimiter ';'"),
-        ("sep=,\r\nname,description", "take that line out, and say --delimiter ','"),
-        ("Name,Description", "no column 'name', but 'Name': names of fields are in small letters"),
-        ("name, description", "no column 'description', but ' description': take the blanks out"),
+        ("name;description;x", "Its columns are separated by ';': use --delimiter ';'"),
+        ("name\tdescription", "Its columns are separated by '\\t': use --delimiter '\\t'"),
+        ("name|description", "use --delimiter '|'"),
+        ("Name;Description", "use --delimiter ';'"),
+        ("sep=;\r\nname;description", "remove that line, and use --delimiter ';'"),
+        ("sep=,\r\nname,description", "remove that line, and use --delimiter ','"),
+        ("Name,Description", "no column 'name', but 'Name': field names are in lower case"),
+        ("name, description", "no column 'description', but ' description': remove the blanks from"),
         ("a,b", "no column 'name' (CSV begins with a header; this one has 'a', 'b')"),
         ("name:number,description", "the name has to be text, and its column is a number"),
         ("name,description:boolean", "the description has to be text, and its column is a boolean"),
     ],
 )
-def test_a_header_below_which_no_row_can_be_an_item_is_told_first(
+def test_a_header_below_which_no_row_can_be_an_item_is_reported_first(
     jobpipe: Jobpipe, service: Service, header: str, said: str, form: tuple[str, ...]
 ) -> None:
     Path("a.csv").write_text(f"{header}\r\nA,d\r\n")
@@ -120,16 +120,16 @@ def test_a_header_below_which_no_row_can_be_an_item_is_told_first(
     assert not Path("a.csv.jobpipe-import").exists()
 
 
-def test_a_quoted_header_with_another_separator_is_told_first(jobpipe: Jobpipe) -> None:
+def test_a_quoted_header_with_another_separator_is_reported_first(jobpipe: Jobpipe) -> None:
     Path("a.csv").write_text('"name";"description"\n"A";"d"\n')
     said = jobpipe.fails(1, "import", "a.csv", "--dry-run")
     assert (
-        "the header cannot be read: not CSV: a quotation mark is closed, and the cell goes on. Its columns" in said
+        "the header cannot be read: not CSV: a cell continues after its closing quotation mark. Its columns" in said
     )
-    assert said.endswith("say --delimiter ';'")
+    assert said.endswith("use --delimiter ';'")
 
 
-def test_so_is_one_of_which_a_needed_column_is_left_out(jobpipe: Jobpipe) -> None:
+def test_leaving_out_a_needed_column_is_reported_first(jobpipe: Jobpipe) -> None:
     Path("a.csv").write_text("name,description\nA,d\n")
     assert "--ignore leaves it out" in jobpipe.fails(1, "import", "a.csv", "--ignore", "name")
 
@@ -139,7 +139,7 @@ TEXTS = {"a.csv": "name,description\r\nA,x\r\n", "a.jsonl": '{"name": "A",\t"des
 
 @pytest.mark.parametrize("name", TEXTS)
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32"])
-def test_other_encodings_are_told_as_what_they_are(jobpipe: Jobpipe, name: str, encoding: str) -> None:
+def test_other_encodings_are_recognized(jobpipe: Jobpipe, name: str, encoding: str) -> None:
     Path(name).write_bytes(TEXTS[name].encode(encoding))
     said = jobpipe.fails(1, "import", name, "--dry-run")
     assert f"the file is not UTF-8 but {encoding[:6].upper()}" in said
@@ -147,15 +147,15 @@ def test_other_encodings_are_told_as_what_they_are(jobpipe: Jobpipe, name: str, 
 
 
 @pytest.mark.parametrize("name", TEXTS)
-def test_lines_that_end_with_cr_alone_are_told_so(jobpipe: Jobpipe, name: str) -> None:
+def test_lines_that_end_with_cr_alone_are_recognized(jobpipe: Jobpipe, name: str) -> None:
     Path(name).write_text((TEXTS[name] * 2).replace("\r\n", "\r").replace("\n", "\r"))
     said = jobpipe.fails(1, "import", name, "--dry-run")
     assert "its lines end with CR alone" in said
     assert "tr '\\r' '\\n'" in said
 
 
-def test_a_carriage_return_in_a_line_is_none_of_that(jobpipe: Jobpipe, service: Service) -> None:
-    """White space of JSON, and text in a quoted cell."""
+def test_a_carriage_return_within_a_line_is_allowed(jobpipe: Jobpipe, service: Service) -> None:
+    """It is white space in JSON, and text in a quoted cell."""
     Path("a.jsonl").write_bytes(b'{"name":\r"A", "description": "d"}\r\n')
     jobpipe.does("import", "a.jsonl")
     Path("a.csv").write_bytes(b'name,description,"x\ry"\nB,d,e\n')
@@ -164,7 +164,7 @@ def test_a_carriage_return_in_a_line_is_none_of_that(jobpipe: Jobpipe, service: 
 
 
 @pytest.mark.parametrize("name", TEXTS)
-def test_a_byte_order_mark_is_passed_over_at_the_beginning_of_a_file_only(
+def test_a_byte_order_mark_is_ignored_at_the_beginning_of_a_file_only(
     jobpipe: Jobpipe, service: Service, name: str
 ) -> None:
     mark, text = codecs.BOM_UTF8, TEXTS[name].encode()
@@ -175,11 +175,11 @@ def test_a_byte_order_mark_is_passed_over_at_the_beginning_of_a_file_only(
     Path(name).write_bytes(header + row.replace(b"A", b"B") + mark + row.replace(b"A", b"C"))
     done = jobpipe("import", name, "--dry-run")
     assert done.exit_code == 3
-    why = "a byte order mark stands at the beginning" if name == "a.jsonl" else "invisible character U+FEFF"
+    why = "a byte order mark may only be at the beginning" if name == "a.jsonl" else "invisible character U+FEFF"
     assert why in done.stdout
 
 
-def test_what_is_no_json_is_told_with_its_place_and_its_text(jobpipe: Jobpipe) -> None:
+def test_text_that_is_not_json_is_reported_with_its_place_and_text(jobpipe: Jobpipe) -> None:
     good = '{"name": "A", "description": "d"}\n'
     Path("a.jsonl").write_text(good + '{"name": "B", "description": "d", "v": 0xff}\n{"v": .5}\n  {"v": 1_0}\n')
     done = jobpipe("import", "a.jsonl", "--dry-run")
@@ -195,25 +195,32 @@ def test_what_is_no_json_is_told_with_its_place_and_its_text(jobpipe: Jobpipe) -
     )
 
 
-def test_columns_that_look_typed_and_are_read_as_text_are_told_once(jobpipe: Jobpipe, service: Service) -> None:
+def test_columns_that_look_typed_and_are_read_as_text_are_reported_once(jobpipe: Jobpipe, service: Service) -> None:
     head = "name,description,price,zip,ok,tags,empty,x:text,typed:number\n"
     rows = "".join(f'1{n},7,{n}.5,0{n},true,"[{n}]",,1,1\n' for n in range(100))
-    Path("a.csv").write_text(f"{head}{rows}later,7,x,x,x,x,x,x,1\n")  # the first hundred rows are looked at
+    Path("a.csv").write_text(f"{head}{rows}later,7,x,x,x,x,x,x,1\n")  # only the first hundred rows are examined
     for options in (("--dry-run",), ("--batch-size", "7")):
         done = jobpipe("import", "a.csv", *options)
         assert done.exit_code == 0
-        options_to_say = "--number price --boolean ok --json-column tags"
-        told = f"read as text: price, ok, tags. To read them as they look, say {options_to_say}"
-        assert done.stderr.splitlines() == [told]
+        assert done.stderr.splitlines() == [
+            (
+                "read as text: price, ok, tags; to read the values as what they look like, use "
+                "--number price --boolean ok --json-column tags"
+            )
+        ]
     assert service.items
     again = jobpipe("import", "a.csv", "--restart", "--number", "price", "--boolean", "ok", "--batch-size", "7")
-    assert again.stderr.splitlines() == ["read as text: tags. To read it as it looks, say --json-column tags"]
+    assert again.stderr.splitlines() == [
+        "read as text: tags; to read the values as what they look like, use --json-column tags"
+    ]
 
 
-def test_cells_that_stand_for_none_do_not_hide_how_a_column_looks(jobpipe: Jobpipe) -> None:
+def test_cells_that_stand_for_missing_values_do_not_hide_the_kind_of_a_column(jobpipe: Jobpipe) -> None:
     Path("a.csv").write_text("name,description,price\nA,d,NA\nB,d,1.5\n")
     done = jobpipe("import", "a.csv", "--dry-run", "--null", "NA")
-    assert done.stderr.splitlines() == ["read as text: price. To read it as it looks, say --number price"]
+    assert done.stderr.splitlines() == [
+        "read as text: price; to read the values as what they look like, use --number price"
+    ]
     assert jobpipe("import", "a.csv", "--dry-run").stderr == ""
 
 
@@ -228,7 +235,7 @@ cells |= st.sampled_from(["", '"', '""', "a,b", "a;b", "\\N", "NA", " ", "a\nb",
     st.booleans(),
     st.booleans(),
 )
-def test_what_any_dialect_writes_is_read_as_it_was(
+def test_every_dialect_of_csv_is_read_without_loss(
     rows: list[tuple[str, str, str]], delimiter: str, end: str, is_quoted: bool, mark: bool
 ) -> None:
     out = io.StringIO()
@@ -239,7 +246,7 @@ def test_what_any_dialect_writes_is_read_as_it_was(
     content = (codecs.BOM_UTF8 if mark else b"") + out.getvalue().encode()
     form = CsvRows(lines := Lines(io.BytesIO(content)), delimiter=delimiter)
     found = [row.command and row.command["item"] for row in form.rows(lines)]
-    # Only where all is quoted the empty text is told from none.
+    # The empty text can be distinguished from a missing value only if every cell is quoted.
     expected = [
         {name: cell for name, cell in zip("abc", row, strict=True) if cell != "" or is_quoted}
         for row in rows
@@ -249,8 +256,8 @@ def test_what_any_dialect_writes_is_read_as_it_was(
 
 
 @given(st.lists(st.tuples(cells, cells.map(lambda cell: cell or None)), max_size=5), st.sampled_from([",", ";"]))
-def test_quoted_and_bare_cells_are_told_from_each_other(rows: list[tuple[str, str | None]], delimiter: str) -> None:
-    """As PostgreSQL, DuckDB and R write: every text in quotation marks, and what is none bare."""
+def test_quoted_and_unquoted_cells_are_distinguished(rows: list[tuple[str, str | None]], delimiter: str) -> None:
+    """PostgreSQL, DuckDB and R write every text in quotation marks, and missing values without."""
 
     def quoted(cell: str | None) -> str:
         return "NA" if cell is None else '"' + cell.replace('"', '""') + '"'

@@ -1,4 +1,4 @@
-"""What is imported: a pipe by any name, a file by any name, and one that changes while it is read."""
+"""The sources of an import: a pipe or a file by any name, and a file that changes while it is read."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def rows(*found: str) -> str:
 
 
 def in_a_shell(service: Service, script: str) -> subprocess.CompletedProcess[str]:
-    """With `$IMPORT` for the command, in a process of its own: descriptors are a process's."""
+    """Run a script with the command as `$IMPORT` in its own process, since descriptors belong to a process."""
     env = commands.clean_environment(JOBPIPE_URL=service.url, JOBPIPE_API_KEY=KEY)
     env |= {"IMPORT": f"{sys.executable} -m jobpipe_client.cli import", "PYTHONPATH": str(commands.ROOT)}
     return subprocess.run(["bash", "-c", script], env=env, capture_output=True, text=True, timeout=120, check=False)
@@ -77,7 +77,7 @@ def test_links_to_a_file_are_the_file(jobpipe: Jobpipe, service: Service, tmp_pa
     assert len(list(tmp_path.rglob("*.jobpipe-import"))) == 1
 
 
-def test_another_file_in_the_folder_has_notes_of_its_own(jobpipe: Jobpipe, service: Service) -> None:
+def test_another_file_in_the_folder_has_its_own_journal(jobpipe: Jobpipe, service: Service) -> None:
     Path("a.jsonl").write_text(rows("A"))
     Path("b.jsonl").write_text(rows("B"))
     os.link("b.jsonl", "c.jsonl")
@@ -86,7 +86,7 @@ def test_another_file_in_the_folder_has_notes_of_its_own(jobpipe: Jobpipe, servi
     assert names(service) == ["A", "B"]
 
 
-# Not /dev/stdout, which a mistake would replace for the whole machine if root runs this.
+# Not /dev/stdout: with a bug, a run by root would replace it for the whole machine.
 @pytest.mark.parametrize("name", ["/dev/fd/1", "/proc/self/fd/1"])
 def test_a_file_behind_a_descriptor_is_written_to_and_not_replaced(
     service: Service, tmp_path: Path, name: str
@@ -115,7 +115,7 @@ def test_names_of_descriptors_and_devices(name: str) -> None:
 
 
 def changed_after(monkeypatch: pytest.MonkeyPatch, batches: int, change: Any) -> None:
-    """The file changes when so many of its batches have been cut."""
+    """The file changes after this number of batches was cut."""
     cut = Import._batches
 
     def changing(self: Import, check: Any) -> Any:
@@ -157,7 +157,7 @@ def test_a_file_that_changes_while_it_is_imported_ends_the_import(
         said = jobpipe.fails(1, "import", "a.jsonl", "--batch-size", "10", "--concurrency", "1")
     assert "was changed while it was imported" in said
     assert set(names(service)) <= {f"A{n}" for n in range(10, 20)}, "nothing of what it had become"
-    assert "Put it back as it was, and the same command goes on" in said
+    assert "Put it back as it was, and the same command continues" in said
     if goes_on is None:
         return
     again = jobpipe("import", "a.jsonl", "--batch-size", "10", "--concurrency", "1")
@@ -180,10 +180,8 @@ def test_a_change_after_the_last_row_was_read_is_noticed(jobpipe: Jobpipe, monke
     assert '"finished"' not in Path("a.jsonl.jobpipe-import").read_text()
 
 
-def test_the_journal_vouches_for_the_bytes_that_were_read(
-    jobpipe: Jobpipe, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """What was read of the file before it was changed was sent, even if nobody sees when it changes."""
+def test_the_journal_covers_the_bytes_that_were_read(jobpipe: Jobpipe, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The rows that were read before a change were sent, even if the change is not detected."""
     Path("a.jsonl").write_text(TEXT)
     changed = TEXT.replace("A15", "B15").replace("A35", "B35")
     monkeypatch.setattr("jobpipe_client.cli.importing.source.Source.has_changed", lambda _: False)
@@ -194,10 +192,10 @@ def test_the_journal_vouches_for_the_bytes_that_were_read(
     assert "was imported already" in jobpipe("import", "a.jsonl", "--batch-size", "10").stderr
 
 
-def test_what_is_sent_again_is_what_was_sent(
+def test_a_batch_is_sent_again_unchanged(
     jobpipe: Jobpipe, service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Even if the file changes after it was compared, and before it is read again."""
+    """This holds even if the file changes after it was compared and before it is read again."""
     long = TEXT.replace('"d"', f'"{"d" * 5000}"')  # more than a reader has in its buffer
     Path("a.jsonl").write_text(long)
     monkeypatch.setattr("jobpipe_client.many._BACKOFF", lambda _: 0)
@@ -215,9 +213,9 @@ def test_what_is_sent_again_is_what_was_sent(
     assert "B15" not in names(service)
 
 
-def test_a_journal_of_another_release_is_told_as_one(jobpipe: Jobpipe) -> None:
+def test_a_journal_of_another_release_is_recognized(jobpipe: Jobpipe) -> None:
     Path("a.jsonl").write_text(rows("A"))
     jobpipe.does("import", "a.jsonl")
     journal = Path("a.jsonl.jobpipe-import")
     journal.write_text(journal.read_text().replace('"jobpipe-import":2', '"jobpipe-import":1'))
-    assert "is of another release of jobpipe; --restart" in jobpipe.fails(1, "import", "a.jsonl")
+    assert "is from another release of jobpipe; --restart" in jobpipe.fails(1, "import", "a.jsonl")

@@ -1,4 +1,4 @@
-"""A dry run's rules are the service's: what one refuses the other does, in the same words."""
+"""A dry run has the service's rules: both refuse the same commands with the same messages."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def deep(levels: int) -> Any:
 @example({"operation": "create", "item": {"name": "A", "description": "d", "deep": [deep(32), "\0"]}})
 @example({"operation": "create", "item": {"name": "A", "description": "d", "a/b": ["x", {"~": "\0"}]}})
 @example({"operation": "create", "item": {"name": "a\x1f\u200b", "description": "d"}})
-def test_they_refuse_the_same_in_the_same_words_and_places(command: dict[str, Any]) -> None:
+def test_both_refuse_the_same_with_the_same_messages_and_places(command: dict[str, Any]) -> None:
     found = {(each.pointer, each.detail) for each in violations(command)}
     told = told_by_the_service(command)
     assert told <= found
@@ -99,7 +99,7 @@ def told_by_the_service(command: dict[str, Any]) -> set[tuple[str, str]]:
     except Unstorable as refusal:
         found.add_all(refusal)
         value = refusal.value
-    found.of(lambda: parse_command(value, new_item_id="new"))
+    found.collect(lambda: parse_command(value, new_item_id="new"))
     try:
         found.check()
     except InvalidRequest as refusal:
@@ -107,7 +107,7 @@ def told_by_the_service(command: dict[str, Any]) -> set[tuple[str, str]]:
     return set()
 
 
-def test_all_of_them_are_told() -> None:
+def test_all_violations_are_reported() -> None:
     item = {"name": "", "id": "7", "n": 10**38 + 1, "t": ["\0"]}
     assert [each.pointer for each in violations({"operation": "create", "item": item})] == [
         "#/item/description",
@@ -130,20 +130,20 @@ def test_they_count_the_bytes_of_a_document_alike(character: str, more: int) -> 
 
 
 @given(texts)
-def test_they_take_the_same_names_for_one(name: str) -> None:
+def test_both_regard_the_same_names_as_equal(name: str) -> None:
     assert item_rules.name_key(name) == service_rules.name_key(name)
 
 
 @pytest.mark.parametrize(
     "limit", ["MAX_NAME_LENGTH", "MAX_ID_LENGTH", "MAX_DEPTH", "MAX_DOCUMENT_BYTES", "MAX_IF_MATCH_LENGTH"]
 )
-def test_their_limits_are_the_same(limit: str) -> None:
+def test_both_have_the_same_limits(limit: str) -> None:
     owner = service_rules if hasattr(service_rules, limit) else etags
     assert getattr(item_rules, limit) == getattr(owner, limit)
 
 
 @pytest.mark.parametrize("kind", ["_INVISIBLE", "_JOINERS", "_UNSTORABLE"])
-def test_every_character_is_of_the_same_kind(kind: str) -> None:
+def test_both_classify_every_character_alike(kind: str) -> None:
     every = "".join(map(chr, range(0x110000)))
     found = getattr(item_rules, kind).findall(every)
     assert found

@@ -96,7 +96,7 @@ def test_watch_ends_when_its_reader_is_gone_though_nothing_changes(
 
 
 def test_a_file_that_cannot_be_written_to_its_end_is_an_error(service: Service, tmp_path: Path) -> None:
-    """The reader of a named pipe that is the file itself is not the reader of the output."""
+    """If the file itself is a named pipe, its reader is not the reader of the output."""
     service.items = {str(n): {"id": str(n), "name": f"N{n}", "description": "d" * 5000} for n in range(200)}
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)

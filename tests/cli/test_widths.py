@@ -1,4 +1,4 @@
-"""What a terminal of any width shows: what a row is named by, and why it failed, are never cut."""
+"""On a terminal of any width, the name of a row and the reason of a failure are never cut."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ BORDERS = re.compile("[─-╿]")
 
 
 def shown(what: RenderableType | None, width: int) -> list[str]:
-    """The lines on a terminal of so many columns."""
+    """The lines on a terminal of this width."""
     assert what is not None
     out = io.StringIO()
     Console(file=out, width=width, force_terminal=True, no_color=True).print(what)
@@ -35,7 +35,7 @@ def shown(what: RenderableType | None, width: int) -> list[str]:
 
 
 def words(lines: list[str], first: int = 0) -> str:
-    """What stands there from the column `first` on, without blanks and borders: a cell may go on below."""
+    """The text from the column `first` on, without blanks and borders, since a cell may continue below."""
     return re.sub(r"\s", "", BORDERS.sub("", "".join(line[first:] for line in lines)))
 
 
@@ -75,7 +75,7 @@ def test_a_reason_of_kilobytes_does_not_flood_the_terminal(width: int) -> None:
     assert len(str(job.error)) > 5000, "it is whole where it is no terminal's"
 
 
-def test_nothing_is_drawn_of_nothing() -> None:
+def test_nothing_is_drawn_for_no_rows() -> None:
     assert drawn_jobs([], 80) is None
     assert tables.drawn(("a", "b"), [], 80) is None
 

@@ -1,4 +1,4 @@
-"""A server that notes on which connection each request came, over TCP or TLS."""
+"""A server that records on which connection each request came, over TCP or TLS."""
 
 from __future__ import annotations
 

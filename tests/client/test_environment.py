@@ -1,4 +1,4 @@
-"""What of a user's environment reaches a request, and what does not."""
+"""The variables of a user's environment that affect a request, and those that do not."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_any_other_host(host: str | None) -> None:
     assert not is_loopback(host)
 
 
-def test_a_loopback_stage_is_spoken_to_directly_whatever_the_environment_says(
+def test_a_loopback_stage_is_requested_directly_in_any_environment(
     server: CountedServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     for name, value in HOSTILE.items():
@@ -101,7 +101,7 @@ def test_a_password_in_netrc_is_never_sent(named_by: str, monkeypatch: pytest.Mo
 
 @contextmanager
 def forward_proxy() -> Iterator[tuple[str, list[tuple[str, dict[str, str]]]]]:
-    """A proxy that answers for everybody; what it was asked for."""
+    """A proxy that answers every request itself, and the requests that it got."""
     asked: list[tuple[str, dict[str, str]]] = []
 
     class Handler(BaseHTTPRequestHandler):
@@ -124,9 +124,9 @@ def forward_proxy() -> Iterator[tuple[str, list[tuple[str, dict[str, str]]]]]:
 
 
 @pytest.mark.parametrize("name", ["HTTP_PROXY", "http_proxy", "ALL_PROXY"])
-def test_any_other_host_is_asked_through_the_proxy(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_any_other_host_is_requested_through_the_proxy(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     with forward_proxy() as (proxy, asked):
-        monkeypatch.setenv(name, f" {proxy} ")  # as a file with a blank too many has it
+        monkeypatch.setenv(name, f" {proxy} ")  # with blanks, as from a file
         Client("http://jobs.example.test/v1", KEY, retries=0).health()
     assert [target for target, _ in asked] == ["http://jobs.example.test/v1/health"]
 
@@ -139,14 +139,14 @@ def test_the_password_of_a_proxy_goes_to_the_proxy(monkeypatch: pytest.MonkeyPat
     assert headers["Proxy-Authorization"].startswith("Basic ")
 
 
-def test_a_host_of_no_proxy_is_asked_directly(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_host_of_no_proxy_is_requested_directly(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTPS_PROXY", NOBODY)
     monkeypatch.setenv("NO_PROXY", ".example.test")
     assert http_settings("https://jobs.example.test/v1").proxies == {}
     assert http_settings("https://jobs.example.com/v1").proxies["https"] == NOBODY
 
 
-def test_a_proxy_that_cannot_be_reached_is_said_to_be_that(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unreachable_proxy_is_named_as_the_cause(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTP_PROXY", NOBODY.replace("//", "//somebody:sentinel-password@"))
     with pytest.raises(Unreachable, match=r"the proxy that the environment names .* Connection refused") as caught:
         Client("http://jobs.example.test/v1", KEY, retries=0).health()
@@ -156,9 +156,9 @@ def test_a_proxy_that_cannot_be_reached_is_said_to_be_that(monkeypatch: pytest.M
 @pytest.mark.parametrize(
     "proxy", ["http://somebody:sentinel@", "sentinel sentinel", "ftp://sentinel", "http://sentinel:port", "//"]
 )
-def test_what_is_no_proxy_is_said_without_it(proxy: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_invalid_proxy_is_reported_without_its_value(proxy: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTPS_PROXY", proxy)
-    with pytest.raises(ConfigurationError, match="the proxy that HTTPS_PROXY or ALL_PROXY names") as caught:
+    with pytest.raises(ConfigurationError, match="the value of HTTPS_PROXY or ALL_PROXY is not") as caught:
         Client("https://jobs.example.test/v1", KEY)
     assert "sentinel" not in str(caught.value)
 
@@ -183,23 +183,21 @@ def test_certificates_are_those_that_the_environment_names(
 
 
 @pytest.mark.parametrize("name", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
-def test_certificates_that_are_not_there(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_certificates(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(name, "/nowhere.pem")
     with pytest.raises(ConfigurationError, match=rf"no certificates at /nowhere\.pem \({name}\)"):
         Client("https://jobs.example.test/v1", KEY)
 
 
-def test_certificates_that_are_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_invalid_certificates(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "text.pem").write_text("no certificate")
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "text.pem"))
     with pytest.raises(TransportError):
         Client("https://127.0.0.1:9/v1", KEY, retries=0).health()
 
 
-def test_what_python_s_own_tls_reads_is_not_ours(
-    tls_server: CountedServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """SSL_CERT_FILE is for OpenSSL's own store, which requests does not ask."""
+def test_the_variables_of_openssl_are_not_read(tls_server: CountedServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SSL_CERT_FILE names OpenSSL's own store, which requests does not use."""
     monkeypatch.setenv("SSL_CERT_FILE", str(tls_server.certificates))
     with pytest.raises(Unreachable, match="not trusted"):
         Client(tls_server.url, KEY, retries=0).health()

@@ -67,7 +67,7 @@ def run_against(server: CountedServer, script: str) -> str:
     return run(server.url, script, **trusted)
 
 
-def test_a_child_has_connections_of_its_own_and_leaves_its_parent_s_open(server: CountedServer) -> None:
+def test_a_child_has_its_own_connections_and_leaves_its_parents_open(server: CountedServer) -> None:
     run_against(
         server,
         """
@@ -85,7 +85,7 @@ def test_a_child_has_connections_of_its_own_and_leaves_its_parent_s_open(server:
     assert paths == [["parent"] * 3, ["child"] * 2, ["grandchild"], ["second+child"]]
 
 
-def test_the_connections_of_other_threads_are_left_too(server: CountedServer) -> None:
+def test_the_connections_of_other_threads_are_left_open_too(server: CountedServer) -> None:
     run_against(
         server,
         """
@@ -136,7 +136,7 @@ def test_locks_that_another_thread_had_at_the_fork_are_not_waited_for() -> None:
         assert [len(connection) for connection in server.seen] == [2, 1]
 
 
-def test_submissions_go_on_in_the_process_that_began_them(service: Service) -> None:
+def test_submissions_continue_only_in_the_process_that_began_them(service: Service) -> None:
     said = run(
         service.url,
         """
@@ -156,7 +156,7 @@ def test_submissions_go_on_in_the_process_that_began_them(service: Service) -> N
         """,
     )
     assert said.splitlines() == [
-        "these submissions belong to the process that began them, which has the threads",
+        "only the process that began these submissions can continue them",
         "30",
     ]
     assert len(service.jobs) == 30

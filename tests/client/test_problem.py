@@ -1,4 +1,4 @@
-"""All that the service tells of a refusal reaches whoever reads it, of a batch for each command."""
+"""All errors of a refusal are reported, in a batch for each command."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ TOLD = [
 
 @pytest.fixture
 def refused() -> list[Problem]:
-    """What a client makes of the service's own answer to a batch of which no command is valid."""
+    """The client's problems for the service's answer to a batch without a valid command."""
     answer = Pipeline().request("POST", "/batches", {"commands": BAD})
     problems = Problem.of(answer.json, status=answer.status).of_commands(len(BAD))
     assert problems is not None
@@ -45,7 +45,7 @@ def test_each_command_of_a_batch_keeps_all_of_its_errors(refused: list[Problem])
         assert problem.detail == told[0][1]
 
 
-def test_an_import_tells_all_of_them_of_its_row(refused: list[Problem]) -> None:
+def test_an_import_reports_all_errors_of_its_row(refused: list[Problem]) -> None:
     for problem, told in zip(refused, TOLD, strict=True):
         words = "; ".join(f"#/{where}: {detail}" if where else f"#: {detail}" for where, detail in told)
         assert _without_place(str(problem)) == f"400 invalid-request: {words}"

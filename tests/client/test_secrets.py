@@ -1,4 +1,4 @@
-"""The API key is in no message, whatever goes wrong, and whoever's error that is at first."""
+"""The API key is in no message of any error, including those that libraries raise."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def told(error: BaseException) -> str:
-    """All that a traceback, or a collector of errors, could show of it."""
+    """All text that a traceback, or a collector of errors, could show."""
     parts = ["".join(traceback.format_exception(error))]
     seen: BaseException | None = error
     while seen is not None:
@@ -128,7 +128,7 @@ def made(kind: type[Exception], text: str) -> Exception:
 
 @pytest.mark.parametrize("kind", LIBRARY_ERRORS, ids=lambda kind: f"{kind.__module__}.{kind.__name__}")
 def test_no_message_of_a_library_is_passed_on(kind: type[Exception], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever a later release of theirs puts into it."""
+    """This holds for any message of a later release."""
 
     def fail(*_: object, **__: object) -> None:
         raise made(kind, f"Invalid header value b'{SENTINEL}'") from made(kind, f"x-api-key: {SENTINEL}")
@@ -158,7 +158,7 @@ def raw_answers() -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize("answer", raw_answers().values(), ids=raw_answers())
-def test_an_answer_that_quotes_the_request_is_told_without_the_key(
+def test_an_answer_that_quotes_the_request_is_shown_without_the_key(
     answer: bytes, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with answering(answer) as url:
@@ -211,7 +211,7 @@ QUOTING: dict[str, Callable[[Client], object]] = {
 
 @pytest.mark.parametrize("ask", QUOTING.values(), ids=QUOTING)
 @pytest.mark.parametrize("body", [KEY, [KEY], {"id": "j", "created_at": KEY}, {"at": KEY, "queue": KEY}], ids=str)
-def test_an_answer_of_another_form_is_told_without_its_content(
+def test_an_answer_in_another_form_is_reported_without_its_content(
     ask: Callable[[Client], object], body: Any, client: Client, service: Service
 ) -> None:
     service.canned.append(Canned(200, {}, body))
@@ -232,14 +232,14 @@ def test_an_answer_of_another_form_is_told_without_its_content(
     ],
     ids=["text", "message", "detail", "errors"],
 )
-def test_a_refusal_that_quotes_the_key_is_told_without_it(client: Client, service: Service, body: Any) -> None:
+def test_a_refusal_that_quotes_the_key_is_shown_without_it(client: Client, service: Service, body: Any) -> None:
     service.canned.append(Canned(400, {}, body))
     with pytest.raises(JobpipeError, match="<the API key>") as caught:
         client.stats()
     assert KEY not in told(caught.value)
 
 
-def test_a_link_to_another_host_is_told_without_what_it_may_carry(client: Client, service: Service) -> None:
+def test_a_link_to_another_host_is_reported_without_its_path(client: Client, service: Service) -> None:
     link = f'<http://somebody:{KEY}@elsewhere.test/{KEY}>; rel="next"'
     service.canned.append(Canned(200, {"Link": link}, []))
     with pytest.raises(JobpipeError, match=r"another host: http://elsewhere\.test$") as caught:
@@ -247,7 +247,7 @@ def test_a_link_to_another_host_is_told_without_what_it_may_carry(client: Client
     assert KEY not in told(caught.value)
 
 
-def test_the_outcomes_of_stats_are_told_missing_without_another_s_words(
+def test_missing_outcomes_are_reported_without_a_librarys_message(
     service: Service, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def fail(*_: object) -> None:

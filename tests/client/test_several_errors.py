@@ -1,4 +1,4 @@
-"""All that is wrong with a request is told: by the problem, its text, and the command line."""
+"""All errors of a request are shown: in the problem, its text, and on the command line."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ WORDS = "; ".join(f"{each['pointer']}: {each['detail']}" for each in ERRORS)
 REFUSED = {**problem(400, "invalid-request", "Rule 1 is broken. There are 19 more errors."), "errors": ERRORS}
 
 
-def test_a_problem_holds_them_all(client: Client, service: Service) -> None:
+def test_a_problem_has_all_errors(client: Client, service: Service) -> None:
     service.canned.append(Canned(400, {}, REFUSED))
     with pytest.raises(InvalidRequest) as caught:
         client.create({"name": "", "description": ""})
@@ -21,7 +21,7 @@ def test_a_problem_holds_them_all(client: Client, service: Service) -> None:
     assert str(caught.value) == f"400 invalid-request: {WORDS}"
 
 
-def test_the_error_of_a_job_holds_them_all(client: Client) -> None:
+def test_the_error_of_a_job_has_all_errors(client: Client) -> None:
     raw: dict[str, Any] = {
         **client.create({"name": "Tent", "description": "d"}).raw,
         "status": "failed",
@@ -33,7 +33,7 @@ def test_the_error_of_a_job_holds_them_all(client: Client) -> None:
     assert str(job.error) == f"400 invalid-request: {WORDS}"
 
 
-def test_the_command_line_shows_them_all(
+def test_the_command_line_shows_all_errors(
     service: Service, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("JOBPIPE_URL", service.url)

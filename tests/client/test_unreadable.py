@@ -1,4 +1,4 @@
-"""An item whose document is lost hides no other in a list, and nobody takes the list for complete."""
+"""An item whose document is missing hides no other in a list, and the list does not seem complete."""
 
 import json
 from pathlib import Path
@@ -25,7 +25,7 @@ LOST = [{0}, {3}, {6}, {0, 1, 2}, set(range(7))]
 
 
 @pytest.mark.parametrize("lost", LOST, ids=str)
-def test_all_others_are_yielded_and_then_it_is_raised(
+def test_all_readable_items_are_yielded_before_the_error(
     client: Client, service: Service, ids: list[str], lost: set[int]
 ) -> None:
     service.lost = {ids[place] for place in lost}
@@ -37,9 +37,7 @@ def test_all_others_are_yielded_and_then_it_is_raised(
 
 
 @pytest.mark.parametrize("lost", LOST, ids=str)
-def test_whoever_asks_for_the_ids_is_told_each(
-    client: Client, service: Service, ids: list[str], lost: set[int]
-) -> None:
+def test_a_callback_gets_each_id(client: Client, service: Service, ids: list[str], lost: set[int]) -> None:
     service.lost = {ids[place] for place in lost}
     told: list[str] = []
     assert len(list(client.iter_items(page_size=3, on_unreadable=told.append))) == 7 - len(lost)
@@ -68,8 +66,8 @@ def test_an_export_has_all_others_and_is_an_error(
         f"item {ids[2]} cannot be read",
         f"item {ids[5]} cannot be read",
         (
-            "jobpipe: 2 items are left out: the documents are not there, and an operator's audit tells more (of "
-            "one that was written in the last half hour, try again)"
+            "jobpipe: 2 items are left out, since their documents are missing; `jobpipe audit` reports details (if "
+            "one was written in the last half hour, try again)"
         ),
     ]
 
@@ -94,6 +92,6 @@ def test_a_list_shows_all_others_and_is_an_error(
     assert f"item {ids[0]} cannot be read" in said.err
 
 
-def test_nothing_is_missing_of_a_whole_list(ids: list[str], tmp_path: Path) -> None:
+def test_a_complete_list_raises_nothing(ids: list[str], tmp_path: Path) -> None:
     assert main(["export", str(tmp_path / "items.csv")]) == 0
     assert main(["items", "list"]) == 0

@@ -1,4 +1,4 @@
-"""What the generated clients are used on: a stage, a job that failed, and one that was cancelled."""
+"""Fixtures for the generated clients: a stage, a failed job, and a cancelled one."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Use = Callable[[], AbstractContextManager[tuple[Recorder, dict[str, str]]]]
 
 @pytest.fixture(scope="session", autouse=True)
 def tools() -> None:
-    """None of them may be missing: a generator that was not tried is no generator that works."""
+    """Fail if a generator is missing, since no test may be skipped."""
     missing = [str(each) for each in (CONTRACT, NPM_PACKAGES, PYTHON_TOOLS / "node") if not each.exists()]
     if missing:
         pytest.exit(f"{', '.join(missing)} is missing: run make test-clients", returncode=2)
@@ -39,14 +39,14 @@ def failed_job(stage: Stage) -> str:
 
 @pytest.fixture(scope="session")
 def cancelled_job(stage: Stage) -> str:
-    """A job that was cancelled while it waited; to cancel it again is the same."""
+    """A job that was cancelled while it waited; cancelling it again changes nothing."""
     with Mapping(stage.aws("lambda"), stage.resources["worker_function"]).disabled():
         return stage.client.cancel(stage.client.read("never-read").id).id
 
 
 @pytest.fixture
 def use(stage: Stage, failed_job: str, cancelled_job: str) -> Use:
-    """A recorder before the stage, and the environment that leads a program there."""
+    """A recorder in front of the stage, and the environment that directs a program to it."""
 
     @contextmanager
     def used() -> Iterator[tuple[Recorder, dict[str, str]]]:

@@ -1,4 +1,4 @@
-"""A server between a generated client and a stage: it holds both sides to the OpenAPI document, and remembers."""
+"""A server between a generated client and a stage, which checks both against the OpenAPI document."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _HOP = {"connection", "keep-alive", "transfer-encoding", "content-length", "host
 
 @dataclass
 class Recorder:
-    """What went through, as long as the server runs."""
+    """The requests and answers that passed through the server."""
 
     documented: Documented
     upstream: str
@@ -30,7 +30,7 @@ class Recorder:
     bodies: list[tuple[str, Any]] = field(default_factory=list)
     """The operation and the body of each request that has one."""
     violations: list[str] = field(default_factory=list)
-    """What one side sent and the document does not have."""
+    """The violations of the document by either side."""
 
     def note(self, method: str, target: str, body: bytes, status: int, headers: dict[str, str], text: str) -> None:
         """One request and its answer."""
@@ -55,7 +55,7 @@ class Recorder:
 
 @contextmanager
 def recording(documented: Documented, upstream: str) -> Iterator[Recorder]:
-    """A recorder in front of the stage whose base URL this is, for the time of the block."""
+    """A recorder in front of the stage with this base URL, which runs during the block."""
     recorder = Recorder(documented, upstream)
 
     class Handler(BaseHTTPRequestHandler):
@@ -79,7 +79,7 @@ def recording(documented: Documented, upstream: str) -> Iterator[Recorder]:
         do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = handle_one  # noqa: N815  # the names that http.server calls
 
         def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
-            """Nothing: what is wrong is in `violations`."""
+            """Log nothing: errors are in `violations`."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         server.daemon_threads = True

@@ -1,4 +1,4 @@
-"""Linters find no error in the contract, and Prism serves it, and holds a stage to it, without violations."""
+"""Linters find no error in the contract; Prism serves it, and finds no violation between a client and a stage."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_a_linter_finds_the_error_of_another_document(linter: str, tmp_path: Pat
 
 @contextmanager
 def prism(log: Path, *arguments: str) -> Iterator[str]:
-    """Prism as a server, for the time of the block: its URL."""
+    """The URL of Prism as a server, which runs during the block."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -64,14 +64,14 @@ def prism(log: Path, *arguments: str) -> Iterator[str]:
 
 
 def asked(node: dict[str, Any]) -> dict[str, Any]:
-    """What a reference of the document leads to."""
+    """The target of a reference in the document."""
     _, _, kind, name = node["$ref"].split("/")
     found: dict[str, Any] = DOCUMENT["components"][kind][name]
     return found
 
 
 def example_request(template: str, operation: dict[str, Any]) -> dict[str, Any]:
-    """A good request, of the document's own examples alone."""
+    """A valid request, from the document's own examples only."""
     parameters = [asked(each) for each in operation.get("parameters", [])]
     request: dict[str, Any] = {"path": template, "params": {}, "headers": {"x-api-key": "any"}}
     for parameter in parameters:
@@ -87,7 +87,7 @@ def example_request(template: str, operation: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_prism_serves_every_answer_of_every_operation(tmp_path: Path) -> None:
-    """Each status that the document has: the mock's answer is valid for Prism, and for the tests' own validator."""
+    """For each status in the document, the mock's answer is valid for Prism and for the tests' own validator."""
     served, wrong = set(), []
     with prism(tmp_path / "log", "mock", str(CONTRACT)) as url, requests.Session() as session:
         session.trust_env = False

@@ -1,4 +1,4 @@
-"""A client that a generator makes of the contract builds, and every operation of the document works through it."""
+"""Every client that a generator makes from the contract can be built, and every operation works with it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ COMMANDS = {each["$ref"].rpartition("/")[2] for each in DOCUMENT["components"]["
 
 
 def python_client(folder: Path, *generate: str | Path, name: str) -> Path:
-    """Made, and installed as pip installs any package, into the folder that this returns."""
+    """Generate a client, install it with pip, and return its folder."""
     run(*generate, folder=folder)
     pip = (PYTHON_TOOLS / "python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check")
     run(*pip, "--no-deps", "--no-build-isolation", "--target", folder / "installed", folder / name, folder=folder)
@@ -27,7 +27,7 @@ def python_client(folder: Path, *generate: str | Path, name: str) -> Path:
 
 
 def all_is_used(recorder: Recorder) -> None:
-    """Every operation had a success, every kind of command went through each way, and all was as documented."""
+    """Every operation succeeded, every kind of command was sent in each way, and nothing violated the document."""
     assert recorder.violations == []
     assert recorder.answered == OPERATIONS, "an operation that no program uses, or that did not work"
     sent = {"submitJob": set[str](), "submitBatch": set[str]()}
@@ -49,7 +49,7 @@ def kinds_of(recorder: Recorder, command: object) -> set[str]:
 
 
 def openapi_python_client(folder: Path) -> Path:
-    """The folder in which what openapi-python-client makes is installed."""
+    """The folder with the installed client of openapi-python-client."""
     name = "made-by-openapi-python-client"
     (folder / "config.yml").write_text(
         f"project_name_override: {name}\npackage_name_override: {name.replace('-', '_')}\n"
@@ -77,7 +77,7 @@ def test_openapi_generator_for_python(tmp_path: Path, use: Use) -> None:
 
 
 def typescript_client(folder: Path, program: str, *generate: str | Path) -> list[str | Path]:
-    """Made and compiled, strictly, with the program that uses it: the command that runs that."""
+    """Generate and strictly compile a client with its program; return the command that runs it."""
     run(*generate, folder=folder)
     (folder / "node_modules").symlink_to(NPM_PACKAGES)
     for source in ("scenario.ts", program):

@@ -1,4 +1,4 @@
-"""The generators, linters and runtimes of `make test-clients`: where they are, and how one is run."""
+"""Paths of the generators, linters and runtimes of `make test-clients`, and a function that runs one."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ SECONDS = 300
 
 
 def environment(**more: str) -> dict[str, str]:
-    """No proxy, account or setting of whoever runs the tests; the tools' own folders first."""
+    """An environment without the user's proxies, accounts and settings, with the tools' own folders first."""
     kept = {name: os.environ[name] for name in ("HOME", "LANG", "TMPDIR") if name in os.environ}
     path = f"{PYTHON_TOOLS}:{NPM_PACKAGES / '.bin'}:/usr/bin:/bin"
     return kept | {"PATH": path, "NO_COLOR": "1", "PYTHONDONTWRITEBYTECODE": "1"} | more
 
 
 def run(*command: str | Path, folder: Path = ROOT, variables: dict[str, str] | None = None) -> str:
-    """What the command printed, with these variables; AssertionError with all of that if it fails."""
+    """The command's output, with these variables; AssertionError with the output if it fails."""
     done = subprocess.run(
         [str(part) for part in command],
         cwd=folder,

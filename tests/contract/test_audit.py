@@ -151,7 +151,7 @@ DAMAGES: dict[str, Callable[[Audited], str]] = {
 
 
 FOR_A_PERSON = ["malformed row", "name held twice"]
-"""What no repair mends."""
+"""Findings that no repair changes."""
 
 
 def test_every_kind_has_a_damage() -> None:

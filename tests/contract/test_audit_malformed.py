@@ -1,4 +1,4 @@
-"""Rows that are damaged at random are findings, not errors; what hangs on them is left alone by every repair."""
+"""Rows that are damaged at random are findings, not errors; repairs do not change what depends on them."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Row:
 
 
 def rows_of(store: Audited) -> list[Row]:
-    """All rows of a store with something of every kind in it, small and large."""
+    """All rows of a store that has rows of every kind, small and large."""
     for text in ("x", LARGE):
         store.apply(SetFields(store.create(text=text).item_id, {"price": 1}))
     store.apply(DeleteItem(store.create().item_id))
@@ -91,7 +91,7 @@ VALUES = st.one_of(
 )
 
 
-def test_rows_damaged_at_random_are_findings_and_no_errors(store: Audited) -> None:
+def test_rows_damaged_at_random_are_findings_and_not_errors(store: Audited) -> None:
     rows = rows_of(store)
     before = {(each.kind, each.subject) for each in store.audit()}
     assert before, "the job that waits for nothing"
@@ -129,7 +129,7 @@ def test_rows_damaged_at_random_are_findings_and_no_errors(store: Audited) -> No
 
 
 def why_not(row: Row) -> str | None:
-    """Why the row is none of its table's."""
+    """Why the row is not valid in its table."""
     try:
         check_row(row.table, row.values)
     except MalformedRowError as why:
@@ -155,7 +155,7 @@ def test_every_attribute_that_is_missing_or_of_another_type_is_named(store: Audi
 
 
 @pytest.mark.parametrize("damage", [{"document_key": {"N": "1"}}, {"updated_at": {"S": "yesterday"}}])
-def test_the_document_of_an_item_whose_row_cannot_be_read_is_kept(store: Audited, damage: dict[str, Any]) -> None:
+def test_the_document_of_an_unreadable_row_is_not_deleted(store: Audited, damage: dict[str, Any]) -> None:
     item = store.create(text=LARGE)
     row: Any = store.places.row(ITEMS, item.item_id)
     put(store, Row(ITEMS, row | damage))
@@ -166,7 +166,7 @@ def test_the_document_of_an_item_whose_row_cannot_be_read_is_kept(store: Audited
     assert store.places.lock_holder(item.name) == item.item_id
 
 
-def test_what_a_job_that_cannot_be_read_has_put_is_kept(store: Audited) -> None:
+def test_objects_of_a_job_that_cannot_be_read_are_not_deleted(store: Audited) -> None:
     job = store.accept(new_create())
     keys = (document_key(job.item_id, job.ref, new_version()), claim_of(job))
     for key in keys:
@@ -201,7 +201,7 @@ def lose_row(store: Audited, item_id: str) -> None:
 
 @pytest.mark.parametrize("text", ["x", LARGE])
 @pytest.mark.parametrize("updated", [False, True])
-def test_the_document_of_an_item_whose_row_is_lost_is_kept_while_its_job_says_that_it_was_committed(
+def test_the_document_of_an_item_without_a_row_is_not_deleted_while_its_job_exists(
     store: Audited, text: str, updated: bool
 ) -> None:
     command = new_create()
@@ -223,7 +223,7 @@ def test_the_document_of_an_item_whose_row_is_lost_is_kept_while_its_job_says_th
     assert job.status is Status.SUCCEEDED
 
 
-def test_an_older_document_is_kept_while_the_one_that_the_row_names_is_gone(store: Audited) -> None:
+def test_an_older_document_is_not_deleted_while_the_rows_document_is_missing(store: Audited) -> None:
     item = store.create(text=LARGE)
     job = store.apply(SetFields(item.item_id, {"price": 1}))
     assert job.superseded == item.document.key

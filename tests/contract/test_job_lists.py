@@ -1,4 +1,4 @@
-"""A list of an owner's jobs is whole and in order though it lies in parts, and across releases and roll-backs."""
+"""A list of an owner's jobs from several partitions is complete and in order, across releases and rollbacks."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def accepted(owner: str) -> Job:
 
 
 def failed(stores: Stores, owner: str, at: datetime) -> tuple[str, str]:
-    """A job that failed then: what it is listed by."""
+    """A job that failed at this time."""
     job = accepted(owner)
     stores.jobs.put_new(job, NOW)
     stores.jobs.fail(ref(job), PROBLEM, at)
@@ -59,13 +59,13 @@ def in_pages(stores: Any, owner: str, limit: int, status: Status = Status.FAILED
 def test_a_list_is_in_the_order_of_times_and_ids_in_pages_of_any_size(
     stores: Stores, owner: str, limit: int
 ) -> None:
-    """Many at one time, so that a page ends in the middle of them, in one part of the index and in several."""
+    """Many jobs fail at one time, so that a page ends among them, in one partition of the index and in several."""
     times = [NOW + timedelta(seconds=second) for second in (0, 0, 0, 0, 1, 1, 2)]
     placed = [failed(stores, owner, times[n % len(times)]) for n in range(40)]
     assert in_pages(stores, owner, limit) == [job_id for _, job_id in sorted(placed, reverse=True)]
 
 
-def test_the_jobs_of_an_owner_are_dealt_out_evenly() -> None:
+def test_the_jobs_of_an_owner_are_spread_evenly() -> None:
     counts = Counter(owner_shard("alice", secrets.token_hex(16)) for _ in range(4000))
     assert set(counts) == set(shards_of("alice"))
     assert len(counts) == SHARDS
@@ -109,13 +109,13 @@ def table(aws: tuple[AwsClients, dict[str, str]]) -> Table:
 
 
 def failed_before(table: Table, owner: str, at: datetime) -> Job:
-    """As the release before the shards left a job that failed."""
+    """The row of a failed job as a release without shards wrote it."""
     job = replace(accepted(owner), status=Status.FAILED, error=PROBLEM, updated_at=rfc3339(at))
     table.put(job, "owner_shard", trouble=f"failed#{rfc3339(at)}")
     return job
 
 
-def test_what_failed_before_there_were_shards_is_listed_among_the_others(table: Table, owner: str) -> None:
+def test_jobs_that_failed_before_there_were_shards_are_listed(table: Table, owner: str) -> None:
     stores = Stores(table.jobs, *(None,) * 3)  # type: ignore[arg-type]
     order = []
     for second in range(6):
@@ -127,7 +127,7 @@ def test_what_failed_before_there_were_shards_is_listed_among_the_others(table: 
 
 
 @pytest.mark.parametrize("status", [Status.FAILED, Status.RETRYING])
-def test_what_was_accepted_before_there_were_shards_is_listed_when_it_goes_wrong(
+def test_jobs_accepted_before_there_were_shards_are_listed_when_they_fail(
     table: Table, owner: str, status: Status
 ) -> None:
     job = accepted(owner)
@@ -151,8 +151,8 @@ def test_a_job_that_was_retrying_before_there_were_shards_is_listed_once(table: 
     assert in_pages(table, owner, 10) == [job.job_id]
 
 
-def test_entries_that_a_roll_back_left_behind_are_not_listed(table: Table, owner: str) -> None:
-    """The release before does not know of the new index: what it changes keeps its entry there."""
+def test_stale_entries_after_a_rollback_are_not_listed(table: Table, owner: str) -> None:
+    """An earlier release does not know the new index: jobs that it changes keep their entries there."""
     stores = Stores(table.jobs, *(None,) * 3)  # type: ignore[arg-type]
     jobs = []
     for _ in range(2):
@@ -168,7 +168,7 @@ def test_entries_that_a_roll_back_left_behind_are_not_listed(table: Table, owner
     assert table.redriven(owner) == {jobs[1].job_id}
 
 
-def test_a_job_that_goes_well_again_has_no_entry(table: Table, owner: str) -> None:
+def test_a_job_that_succeeds_after_a_retry_has_no_entry(table: Table, owner: str) -> None:
     kept = {"owner_shard"}
     for end in ("succeed", "cancel", "requeue"):
         job = accepted(owner)
@@ -186,7 +186,7 @@ def test_a_job_that_goes_well_again_has_no_entry(table: Table, owner: str) -> No
         assert table.row(job).keys() & {"listed", "trouble", "owner_shard"} == kept
 
 
-def test_the_jobs_of_a_batch_are_dealt_out_too(table: Table, owner: str) -> None:
+def test_the_jobs_of_a_batch_are_spread_too(table: Table, owner: str) -> None:
     batch_id, expires_at = f"batch-{secrets.token_hex(16)}", int((NOW + RETENTION).timestamp())
     batch = Batch(batch_id, owner, "f", secrets.token_hex(8), 1, {}, 1, rfc3339(NOW), expires_at)
     job = accepted(owner)

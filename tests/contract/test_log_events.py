@@ -1,4 +1,4 @@
-"""Logs of more events than one answer of the log service has, on the emulator's log service."""
+"""Logs with more events than one answer of the log service has, on the emulator's log service."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_every_event_is_given_once_however_many_there_are(logs: Any, group: str)
     assert events.is_complete
 
 
-def test_more_of_one_millisecond_than_an_answer_has_are_told_as_incomplete(logs: Any, group: str) -> None:
+def test_more_events_in_one_millisecond_than_an_answer_has_are_incomplete(logs: Any, group: str) -> None:
     start = int(time.time() * 1000) - 60_000
     write(logs, group, "a", [*((start, str(uuid.uuid4())) for _ in range(FULL + 5)), (start + 1, "after")])
     events = LogEvents(logs, group, start)

@@ -24,7 +24,7 @@ def test_the_page_lists_each_script() -> None:
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.stem)
-def test_a_script_says_what_it_tries_and_fails_when_that_changes(script: Path) -> None:
+def test_a_script_describes_a_behaviour_and_fails_when_it_changes(script: Path) -> None:
     text = script.read_text()
     head = re.match(r"(?:#.*\n)+", text)
     assert head is not None

@@ -17,7 +17,7 @@ OUTAGE_SECONDS = 20 * 60
 """Longer than any number of attempts takes, and than the five minutes of SQS's deduplication."""
 
 SETTLING_SECONDS = 14 * 60
-"""S3 may take 15 minutes to keep versions and to find what it has, after they were first enabled on a bucket."""
+"""S3 may need 15 minutes to store versions and to find objects after versioning was first enabled on a bucket."""
 
 
 class Kind(StrEnum):
@@ -35,7 +35,7 @@ class Kind(StrEnum):
     CONFLICT = "transaction conflicts without end"
     UNREASONED = "transaction cancelled without a reason"
     CUT = "body cut short"
-    UNSETTLED = "bucket not settled"  # from this call on, for SETTLING_SECONDS: versions were enabled just now
+    UNSETTLED = "bucket not settled"  # from this call on, for SETTLING_SECONDS: versioning was just enabled
     NOT_TAKEN = "one message not taken"  # of several in one call
     STAYS = "messages not deleted"  # the poller's own call: what was handled is delivered once more
     LATE_REPLAY = "process gone after, replayed when deduplication has lapsed"
@@ -125,7 +125,7 @@ def conflict(url: str, body: bytes, at: int) -> AWSResponse:
 
 
 def unreasoned(url: str) -> AWSResponse:
-    """A transaction is cancelled, and nothing says why."""
+    """A transaction is cancelled without a reason."""
     return _json_error(url, 400, "TransactionCanceledException")
 
 
@@ -144,7 +144,7 @@ def not_taken(request: AWSPreparedRequest, answer: Callable[[AWSPreparedRequest]
 
 
 def unsettled(url: str, method: str, response: AWSResponse) -> AWSResponse:
-    """S3's answer while it does not find what it has, and names no version of what it has put."""
+    """S3's answer while it does not find existing objects, and returns no version for a put."""
     if method == "GET" and "list-type=" not in url:
         return _s3_error(url, 404, "NoSuchKey")
     headers = {name: value for name, value in response.headers.items() if name.lower() != "x-amz-version-id"}

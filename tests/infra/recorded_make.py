@@ -1,4 +1,4 @@
-"""make as it is, in a folder where each program of the environments only notes what it is given."""
+"""Runs the real Makefile in a folder where each program of the environments only records its arguments."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ with open("records", "a") as file:
 
 @dataclass(frozen=True)
 class Target:
-    """A target of the Makefile: what its recipes take, as (option, kind, variable)."""
+    """A target of the Makefile, with the values that its recipes take, as (option, kind, variable)."""
 
     name: str
     help: str
@@ -57,7 +57,7 @@ class Target:
 
 
 def read_targets() -> list[Target]:
-    """All that `make help` lists."""
+    """All targets that `make help` lists."""
     found = re.findall(r"^([a-z-]+):.*?## (.*)\n((?:\t.*\n)*)", MAKEFILE, re.MULTILINE)
     return [Target(name, text, taken_by(recipe)) for name, text, recipe in found]
 
@@ -74,7 +74,7 @@ VARIABLES = {name for each in TARGETS for _, _, name in each.taken} | IN_THE_SHE
 
 @dataclass(frozen=True)
 class Ended:
-    """What a run of make was."""
+    """The result of a run of make."""
 
     status: int
     said: str
@@ -82,7 +82,7 @@ class Ended:
 
     @property
     def programs(self) -> list[list[str]]:
-        """What the targets' own programs were given."""
+        """The arguments of the targets' own programs."""
         set_up = (["-m", "infra.environments"], ["-m", "tests.clients.npm_packages"])
         given = [each["given"] for each in self.records]
         return [words for words in given if words[:2] not in set_up and words[:1] != ["-c"]]
@@ -90,13 +90,13 @@ class Ended:
 
 @dataclass(frozen=True)
 class Checkout:
-    """A folder with the Makefile, whose programs only note what they are given."""
+    """A folder with the Makefile, whose programs only record their arguments."""
 
     folder: Path
 
     @property
     def mark(self) -> Path:
-        """What is there if a value was run."""
+        """The file that exists if a value was run as a command."""
         return self.folder / "ran"
 
     def make(self, *words: str, given: Mapping[str, str] | None = None, by: str = "command line") -> Ended:

@@ -1,4 +1,4 @@
-"""A small checkout: the Makefile and infra/ as they are, and a lock of one package, which lies in a folder."""
+"""A small checkout: the real Makefile and infra/, and a lock of one package, which is in a folder."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PYTHON = str(Path(sys.executable).resolve())
 
 @dataclass
 class Checkout:
-    """A small checkout, and the user whose it is."""
+    """A small checkout and its user."""
 
     folder: Path
     home: Path
@@ -45,7 +45,7 @@ class Checkout:
         )
 
     def make(self, **more: str) -> list[str]:
-        """The lines that are said; it went well."""
+        """The lines that make prints; it must succeed."""
         made = self.start(**more)
         said = "".join(made.communicate(timeout=300))
         assert made.returncode == 0, said
@@ -53,7 +53,7 @@ class Checkout:
         return said.splitlines()
 
     def version(self) -> str:
-        """Of the package, as the environment's own script tells it."""
+        """The package's version, as the environment's own script prints it."""
         script = self.environment / "bin" / "probe"
         return subprocess.run([script], capture_output=True, text=True, check=True).stdout.strip()
 

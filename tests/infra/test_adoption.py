@@ -1,7 +1,7 @@
-"""A foundation whose stack was deleted by hand is taken over as it is, and no new key is put over old data.
+"""A foundation whose stack was deleted by hand is imported unchanged, and no new key replaces the data's.
 
 The emulator imports as AWS was measured to; what its CloudFormation leaves out (keys of tables and buckets, early
-validation) is answered for by botocore's Stubber, held to the service's model.
+validation) is answered by botocore's Stubber, which checks the service's model.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def console() -> Console:
 
 @pytest.fixture
 def stage(deployer: Deployer) -> Iterator[Stage]:
-    """With parameters that are not the defaults, and without its foundation's stack."""
+    """A stage with other parameters than the defaults, and without its foundation's stack."""
     asked = {"WorkerTimeout": "20", "MaxReceiveCount": "500", "DeletionProtection": "true"}
     deployed = Stage(replace(deployer, overrides=asked).up())
     yield deployed
@@ -66,7 +66,7 @@ def held_parameters(deployer: Deployer) -> dict[str, str]:
     return {each["ParameterKey"]: each["ParameterValue"] for each in stack["Parameters"]}
 
 
-def test_a_stack_that_was_deleted_by_hand_is_made_of_what_it_left(
+def test_a_stack_that_was_deleted_by_hand_is_made_from_its_resources(
     stage: Stage, deployer: Deployer, console: Console
 ) -> None:
     item = stage.request("POST", "/items", {"name": unique("Kept"), "description": "d"}, headers=WAIT).json()
@@ -90,13 +90,13 @@ def test_a_stack_that_was_deleted_by_hand_is_made_of_what_it_left(
     later = stage.request("POST", "/items", {"name": unique("Later"), "description": "d"}, headers=WAIT)
     assert later.status_code == 201
     text = console.export_text()
-    assert "what one held is there: CommandsQueue, DeadLettersQueue" in text
+    assert "resources of it remain: CommandsQueue, DeadLettersQueue" in text
     assert "jobpipe-prod-worker          UNCHANGED" in text
     assert "jobpipe-prod-api             UNCHANGED" in text
     assert stage_diff(deployer)[0].differs is False
 
 
-def test_what_is_asked_for_comes_after_and_what_is_gone_is_made_anew(
+def test_new_parameters_apply_afterwards_and_missing_resources_are_created(
     stage: Stage, deployer: Deployer, console: Console
 ) -> None:
     stacks, target = deployer._stacks(), deployer.target
@@ -107,11 +107,11 @@ def test_what_is_asked_for_comes_after_and_what_is_gone_is_made_anew(
 
     asked.up()
 
-    assert "gone, and made anew without what they held: DeadLettersQueue" in console.export_text()
+    assert "lost with their data, and created anew: DeadLettersQueue" in console.export_text()
     assert held_parameters(deployer)["WorkerTimeout"] == "60"
     url = sqs.get_queue_url(QueueName="jobpipe-prod-commands.fifo")["QueueUrl"]
     told = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
-    assert told["VisibilityTimeout"] == "360", "an import changes nothing, and the deployment after it does"
+    assert told["VisibilityTimeout"] == "360", "the import changes nothing, but the deployment after it does"
     assert json.loads(told["RedrivePolicy"])["deadLetterTargetArn"].endswith("dead-letters.fifo")
     assert stacks.template(STACK) == TEMPLATE
 
@@ -129,7 +129,7 @@ def test_its_own_key_is_taken_over_with_its_alias(deployer: Deployer) -> None:
             rule = {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": key}}
             s3.put_bucket_encryption(Bucket=each.name, ServerSideEncryptionConfiguration={"Rules": [rule]})
     stacks.delete(STACK)
-    with pytest.raises(OperatorError, match="no way back"):
+    with pytest.raises(OperatorError, match="must stay so"):
         replace(deployer, overrides={"Encryption": "aws-owned"}).adopt(STACK, TEMPLATE)
     assert stacks.template(STACK) is None
 
@@ -144,7 +144,7 @@ def test_its_own_key_is_taken_over_with_its_alias(deployer: Deployer) -> None:
     Teardown(target, PROD, deployer.settings, Progress(Console(quiet=True))).destroy()
 
 
-def test_where_nothing_is_left_nothing_is_taken_over(deployer: Deployer) -> None:
+def test_nothing_is_imported_if_nothing_remains(deployer: Deployer) -> None:
     assert plan_adoption(deployer.target, PROD, TEMPLATE, {}) is None
     assert plan_adoption(deployer.target, PROD, TEMPLATE, {"Encryption": "customer-managed"}) is None
 
@@ -184,7 +184,7 @@ ALL = [
 
 
 def test_everything_is_named_by_the_primary_identifier_of_its_type() -> None:
-    """ImportExistingResources would not do: no template can have the identifiers of queues and keys."""
+    """ImportExistingResources would not work: no template can have the identifiers of queues and keys."""
     sent = [left(each).to_import for each in ALL] + DataKey(KEY, ALIAS).to_import(TEMPLATE)
 
     stateful = {each for each, resource in TEMPLATE["Resources"].items() if "DeletionPolicy" in resource}
@@ -203,7 +203,7 @@ def test_everything_is_named_by_the_primary_identifier_of_its_type() -> None:
 
 @pytest.mark.parametrize("absent", [set(), {"DeadLettersQueue"}, {"JobsTable", "DocumentsBucket"}])
 @pytest.mark.parametrize("encryption", ["aws-owned", "customer-managed"])
-def test_an_import_gets_nothing_but_what_is_there_and_retains_it(absent: set[str], encryption: str) -> None:
+def test_an_import_has_only_existing_resources_and_retains_them(absent: set[str], encryption: str) -> None:
     taken = set(ALL) - absent
     if encryption == "customer-managed":
         taken |= {"EncryptionKey", "EncryptionKeyAlias"}
@@ -274,7 +274,7 @@ def test_the_key_of_all_of_it_is_taken_over(deployer: Deployer, kms: Stubber) ->
         ("Unavailable", "is Unavailable"),
     ],
 )
-def test_a_key_that_cannot_be_used_is_mended_first(
+def test_an_unusable_key_is_refused_with_a_remedy(
     deployer: Deployer, kms: Stubber, state: str, mended: str
 ) -> None:
     answers(kms, ALIAS, KEY, state=state)
@@ -284,10 +284,10 @@ def test_a_key_that_cannot_be_used_is_mended_first(
     assert mended in str(refused.value)
 
 
-def test_data_whose_key_is_gone_are_given_up_for_no_new_one(deployer: Deployer, kms: Stubber) -> None:
+def test_no_new_key_replaces_a_deleted_one(deployer: Deployer, kms: Stubber) -> None:
     answers(kms, ALIAS, None)
     answers(kms, KEY, None)
-    with pytest.raises(OperatorError, match="nobody can read what is in it"):
+    with pytest.raises(OperatorError, match="its data cannot be read"):
         key_of(deployer, left("ItemsTable", KEY))
 
 
@@ -299,7 +299,7 @@ def test_another_key_under_the_alias_is_refused(deployer: Deployer, kms: Stubber
 
 
 @pytest.mark.parametrize("other", [OTHER, None])
-def test_several_keys_are_for_a_person_to_sort_out(deployer: Deployer, kms: Stubber, other: str | None) -> None:
+def test_several_keys_are_refused(deployer: Deployer, kms: Stubber, other: str | None) -> None:
     answers(kms, ALIAS, KEY)
     answers(kms, KEY, KEY)
     if other:
@@ -308,7 +308,7 @@ def test_several_keys_are_for_a_person_to_sort_out(deployer: Deployer, kms: Stub
         key_of(deployer, left("ItemsTable", KEY), left("DocumentsBucket", other))
 
 
-def test_a_key_that_encrypts_nothing_is_in_the_way(deployer: Deployer, kms: Stubber) -> None:
+def test_an_alias_of_a_key_that_encrypts_nothing_is_refused(deployer: Deployer, kms: Stubber) -> None:
     for found in ([], [left("ItemsTable")]):
         answers(kms, ALIAS, KEY)
         with pytest.raises(OperatorError, match=f"delete-alias --alias-name {ALIAS}"):
@@ -323,13 +323,13 @@ def test_without_a_key_of_the_stages_own_no_right_to_kms_is_needed(deployer: Dep
     assert key_of(deployer, left("ItemsTable")) is None
 
 
-def test_the_way_back_to_the_key_of_aws_is_refused(
+def test_returning_to_the_key_of_aws_is_refused(
     deployer: Deployer, kms: Stubber, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     answers(kms, ALIAS, KEY)
     answers(kms, KEY, KEY)
     monkeypatch.setattr("infra.adoption.remaining", lambda *_: [left("ItemsTable", KEY)])
-    with pytest.raises(OperatorError, match=r"encrypted with its own key .* no way back"):
+    with pytest.raises(OperatorError, match=r"encrypted with its own key .* must stay so"):
         plan_adoption(deployer.target, PROD, TEMPLATE, {"Encryption": "aws-owned"})
 
 
@@ -379,7 +379,7 @@ def told(stub: Stubber, *events: tuple[str, str, str]) -> None:
 
 
 def refused(stub: Stubber) -> None:
-    """Until the reason of the change set is known."""
+    """Add the answers up to the reason of the change set."""
     stack_is(stub, None)
     stub.add_client_error("describe_stack_events", "ValidationError", "Stack s does not exist", 400)
     stack_is(stub, None)
@@ -387,7 +387,7 @@ def refused(stub: Stubber) -> None:
     stub.add_response("describe_change_set", {"Status": "FAILED", "StatusReason": EARLY})
 
 
-def test_what_early_validation_has_found_is_told(cloudformation: tuple[Stacks, Stubber]) -> None:
+def test_findings_of_early_validation_are_reported(cloudformation: tuple[Stacks, Stubber]) -> None:
     stacks, stub = cloudformation
     refused(stub)
     conflict = {
@@ -414,13 +414,13 @@ def test_what_early_validation_has_found_is_told(cloudformation: tuple[Stacks, S
     )
 
 
-def test_who_may_not_ask_what_it_has_found_is_told_so(cloudformation: tuple[Stacks, Stubber]) -> None:
+def test_a_missing_permission_for_the_findings_is_reported(cloudformation: tuple[Stacks, Stubber]) -> None:
     stacks, stub = cloudformation
     refused(stub)
     stub.add_client_error("describe_events", "AccessDenied", "not authorized", 403)
     stub.add_response("delete_change_set", {})
     stack_is(stub, None)
-    with pytest.raises(OperatorError, match=r"ResourceExistenceCheck.*may not do cloudformation:DescribeEvents"):
+    with pytest.raises(OperatorError, match=r"ResourceExistenceCheck.*need cloudformation:DescribeEvents"):
         stacks.deploy("s", {"Resources": {}}, {})
 
 
@@ -459,7 +459,7 @@ def test_an_import_that_fails_leaves_no_stack_and_all_data(
         stacks.adopt("s", template, {"Stage": PROD}, TO_IMPORT)
 
 
-def test_a_stack_that_would_take_something_with_it_is_no_failed_adoption(
+def test_a_stack_whose_deletion_deletes_resources_is_not_a_failed_adoption(
     cloudformation: tuple[Stacks, Stubber],
 ) -> None:
     stacks, stub = cloudformation

@@ -111,7 +111,7 @@ def test_a_zip_that_may_not_be_looked_for_is_put(package: Package) -> None:
 
 @pytest.fixture
 def settling(package: Package) -> Iterator[tuple[Any, Stubber]]:
-    """S3 just after versioning was first enabled, when there is no such zip yet."""
+    """S3 just after versioning was first enabled, when the zip does not exist yet."""
     client = a_client("s3")
     with Stubber(client) as stub:
         asked = {"Bucket": "b", "Key": code_key(package), "ChecksumMode": "ENABLED"}
@@ -141,8 +141,10 @@ def test_a_zip_counts_as_uploaded_when_s3_shows_its_version(
 
     assert uploaded(s3, package, "b", console) == "v3"
     text = console.export_text()
-    assert text.count("gives objects no version yet: S3 may need up to 15 minutes") == 1, "once, not at each try"
-    assert text.count(f"b/{code_key(package)} cannot be seen yet: S3 may need up to 15 minutes") == 1
+    assert text.count("does not give objects a version yet: S3 may need up to 15 minutes") == 1, (
+        "once, not at each try"
+    )
+    assert text.count(f"b/{code_key(package)} is not visible yet: S3 may need up to 15 minutes") == 1
 
 
 def test_that_wait_ends(settling: tuple[Any, Stubber], package: Package, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -151,7 +153,7 @@ def test_that_wait_ends(settling: tuple[Any, Stubber], package: Package, monkeyp
     monkeypatch.setattr(artifacts, "VERSIONING_SECONDS", 0)
 
     with pytest.raises(
-        OperatorError, match=r"the bucket b gives objects no version yet, .*15 minutes: run it again"
+        OperatorError, match=r"the bucket b does not give objects a version yet, after 15 minutes .* run it again"
     ):
         uploaded(s3, package, "b")
 

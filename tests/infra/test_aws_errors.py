@@ -35,9 +35,12 @@ def answer(code: str, message: str, operation: str = "CreateChangeSet") -> Clien
             answer("ExpiredTokenException", "The security token included in the request is expired"),
             "have expired: renew them",
         ),
-        (answer("InvalidClientTokenId", "The security token included in the request is invalid."), "does not take"),
-        (answer("UnrecognizedClientException", "The security token is invalid."), "does not take"),
-        (answer("SignatureDoesNotMatch", "The request signature we calculated does not match"), "does not take"),
+        (
+            answer("InvalidClientTokenId", "The security token included in the request is invalid."),
+            "does not accept",
+        ),
+        (answer("UnrecognizedClientException", "The security token is invalid."), "does not accept"),
+        (answer("SignatureDoesNotMatch", "The request signature we calculated does not match"), "does not accept"),
         (answer("AccessDenied", DENIED), "may not do cloudformation:CreateChangeSet:"),
         (answer("AccessDeniedException", DENIED), "may not do cloudformation:CreateChangeSet:"),
         (answer("AccessDenied", "Access Denied", "PutObject"), "may not do PutObject:"),
@@ -48,7 +51,7 @@ def answer(code: str, message: str, operation: str = "CreateChangeSet") -> Clien
         (exceptions.UnauthorizedSSOTokenError(), "log in again"),
         (exceptions.SSOTokenLoadError(profile_name="dev", error_msg="gone"), "log in again"),
         (exceptions.TokenRetrievalError(provider="sso", error_msg="Token has expired"), "log in again"),
-        (exceptions.CredentialRetrievalError(provider="custom-process", error_msg="1"), "cannot be had"),
+        (exceptions.CredentialRetrievalError(provider="custom-process", error_msg="1"), "cannot be retrieved"),
     ],
 )
 def test_credentials_and_rights_are_told_in_one_line(

@@ -1,4 +1,4 @@
-"""How the operators' commands end when it is not theirs to go on."""
+"""The operators' commands refuse to run with one clear line."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from infra.command_line import run
-from infra.ownership import whose
+from infra.ownership import permission_problem
 from tests import commands
 
 
@@ -21,11 +21,11 @@ def test_a_file_that_another_user_has_is_one_line(capsys: pytest.CaptureFixture[
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
 
     assert run("up", refused) == 1
-    assert capsys.readouterr().err == f"up: {whose(path)}\n"
-    assert whose(path) == f"{tmp_path} cannot be written to; is it read-only?", "it is ours"
+    assert capsys.readouterr().err == f"up: {permission_problem(path)}\n"
+    assert permission_problem(path) == f"{tmp_path} cannot be written to; is it read-only?", "it is ours"
 
 
-def test_a_refusal_that_is_of_no_file_is_told_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_permission_error_without_a_file_is_shown_unchanged(capsys: pytest.CaptureFixture[str]) -> None:
     def refused() -> None:
         raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
 
@@ -35,7 +35,7 @@ def test_a_refusal_that_is_of_no_file_is_told_as_it_is(capsys: pytest.CaptureFix
 
 @pytest.mark.parametrize(("words", "stage"), [((), "prod"), (("--stage", "test"), "test")])
 @pytest.mark.parametrize("command", ["up", "destroy"])
-def test_what_is_for_the_stage_local_is_for_no_other(command: str, words: tuple[str, ...], stage: str) -> None:
+def test_commands_for_the_stage_local_refuse_other_stages(command: str, words: tuple[str, ...], stage: str) -> None:
     environment = commands.clean_environment(JOBPIPE_STAGE="prod")
     ended = commands.run(
         sys.executable, "-m", "infra.deploy", command, "--only-local", *words, "--confirm", stage, env=environment

@@ -1,4 +1,4 @@
-"""What the worker may run at once is compared with what the account may."""
+"""The worker's concurrency is compared with the account's limit."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def account() -> Iterator[tuple[Any, Stubber]]:
 
 
 def has(stub: Stubber, total: int, *, unreserved: int | None = None, own: int | None = None) -> None:
-    """The account may run so many, of which the worker has so many to itself."""
+    """Answers for an account with this limit, and with these executions reserved for the worker."""
     limit = {"ConcurrentExecutions": total, "UnreservedConcurrentExecutions": unreserved or total}
     stub.add_response("get_account_settings", {"AccountLimit": limit}, {})
     answer = {} if own is None else {"ReservedConcurrentExecutions": own}
@@ -45,7 +45,7 @@ def planned(concurrency: int, reserve: str = "false") -> dict[str, str]:
 
 
 @pytest.mark.parametrize(("total", "fits"), [(10, False), (50, False), (51, True), (1000, True)])
-def test_a_worker_that_leaves_nothing_for_the_api_is_told(
+def test_a_worker_that_leaves_nothing_for_the_api_gets_a_warning(
     account: tuple[Any, Stubber], total: int, *, fits: bool
 ) -> None:
     client, stub = account
@@ -81,11 +81,13 @@ def test_a_reservation_that_lambda_would_refuse_is_refused(
     if fits:
         assert concurrency_problem(client, WORKER, planned(50, "true")) is None
     else:
-        with pytest.raises(OperatorError, match=r"Lambda wants 100 left of the 149 .*ReserveConcurrency=false"):
+        with pytest.raises(
+            OperatorError, match=r"Lambda requires 100 unreserved of the 149 .*ReserveConcurrency=false"
+        ):
             concurrency_problem(client, WORKER, planned(50, "true"))
 
 
-def test_how_many_must_be_left_is_what_aws_says() -> None:
+def test_the_required_remainder_is_the_one_that_aws_documents() -> None:
     documentation = a_client("lambda").meta.service_model.operation_model("PutFunctionConcurrency").documentation
     assert f"leave at least {LEFT_FOR_OTHERS} simultaneous executions unreserved" in documentation
 
@@ -98,7 +100,7 @@ def test_before_there_is_a_worker_nothing_is_reserved_for_it(account: tuple[Any,
     assert concurrency_problem(client, WORKER, planned(50, "true")) is None
 
 
-def test_who_may_not_ask_is_told_what_is_not_known(account: tuple[Any, Stubber]) -> None:
+def test_without_permission_the_limit_is_reported_as_unknown(account: tuple[Any, Stubber]) -> None:
     client, stub = account
     stub.add_client_error("get_account_settings", "AccessDeniedException", "no", 403)
     assert "may not do lambda:GetAccountSettings" in str(concurrency_problem(client, WORKER, planned(50)))

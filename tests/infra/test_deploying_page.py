@@ -46,7 +46,10 @@ def test_what_handlers_declare_and_what_we_call_is_named(service: str, action: s
 def test_every_right_of_a_handler_is_in_the_page() -> None:
     for service, actions in rights.by_handlers().items():
         for action in actions:
-            assert f"`{action}`" in (ROWS.get(service) or PAGE.partition("Declared too")[2]), (service, action)
+            assert f"`{action}`" in (ROWS.get(service) or PAGE.partition("declared for properties")[2]), (
+                service,
+                action,
+            )
 
 
 def test_calls_are_found_behind_paginators_and_waiters_too() -> None:

@@ -1,4 +1,4 @@
-"""What answers at an endpoint is named by what it says of itself: servers that give the answers that were seen."""
+"""The emulator at an endpoint is recognized by its answers; servers here give the answers that were seen."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ NO_BUCKET = "<?xml version='1.0'?>\n<Error><Code>NoSuchBucket</Code><BucketName>
 
 @dataclass(frozen=True)
 class Says:
-    """A server: its answer to every path but those that it has another one for."""
+    """A server with its default answer, and its answers to particular paths."""
 
     status: int
     headers: dict[str, str]
@@ -61,7 +61,7 @@ LOCALSTACK_4 = Says(200, JSON, '{"services": {"sqs": "available"}, "edition": "c
 
 @contextmanager
 def answering(says: Says) -> Iterator[Settings]:
-    """Settings of a port where this answers."""
+    """Settings with the port of such a server."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -93,13 +93,13 @@ def answering(says: Says) -> Iterator[Settings]:
         (LOCALEMU, "LocalEmu 1.3.2 answers", "sqs-fifo"),
         (MOTO, "moto answers", "outputs"),
         (FAUXQS, "fauxqs answers", "no CloudFormation"),
-        (DYNALITE, "dynalite answers", "one service"),
-        (DYNAMODB_LOCAL, "DynamoDB Local or dynalite answers", "one service"),
-        (FLASK, "no emulator that jobpipe knows", "answers 404 (Server: 'Werkzeug/3.1.9')"),
+        (DYNALITE, "dynalite answers", "one of the services"),
+        (DYNAMODB_LOCAL, "DynamoDB Local or dynalite answers", "one of the services"),
+        (FLASK, "not an emulator that jobpipe knows", "answers 404 (Server: 'Werkzeug/3.1.9')"),
     ],
     ids=lambda each: each if isinstance(each, str) else "",
 )
-def test_what_will_not_do_is_named_with_the_reason_and_the_way_out(says: Says, name: str, why: str) -> None:
+def test_an_unusable_emulator_is_named_with_the_reason_and_a_remedy(says: Says, name: str, why: str) -> None:
     with answering(says) as by_port:
         url = by_port.emulator_url
         with pytest.raises(OperatorError, match="JOBPIPE_PORT") as at_a_port:
@@ -117,12 +117,12 @@ def test_what_will_not_do_is_named_with_the_reason_and_the_way_out(says: Says, n
 
 
 @pytest.mark.parametrize(("says", "found"), [(MINISTACK, EMBEDDED), (LOCALSTACK_4, LOCALSTACK)])
-def test_what_will_do_is_told_apart(says: Says, found: str) -> None:
+def test_usable_emulators_are_distinguished(says: Says, found: str) -> None:
     with answering(says) as settings:
         assert identify(settings.emulator_url) == found
 
 
-def test_another_emulator_than_was_asked_for_is_told_with_the_variable_that_names_it() -> None:
+def test_another_emulator_than_wanted_is_reported_with_the_variable_that_names_it() -> None:
     with answering(LOCALSTACK_4) as settings:
         endpoint = Settings(stage="local", port=4566, endpoint_url=settings.emulator_url, state_dir=Path("unused"))
         with pytest.raises(OperatorError, match="JOBPIPE_PORT"):
@@ -131,7 +131,7 @@ def test_another_emulator_than_was_asked_for_is_told_with_the_variable_that_name
             find_target(EMBEDDED, "local", endpoint)
 
 
-def test_a_name_that_steers_the_terminal_is_escaped_and_cut() -> None:
+def test_control_characters_in_a_name_are_escaped_and_the_name_is_cut() -> None:
     hostile = Says(200, {}, "", server="\x1b]0;evil\x07" + "x" * 500)
     with answering(hostile) as settings, pytest.raises(UnusableEndpointError) as error:
         identify(settings.emulator_url)
@@ -139,7 +139,7 @@ def test_a_name_that_steers_the_terminal_is_escaped_and_cut() -> None:
     assert len(str(error.value)) < 250
 
 
-def test_no_proxy_of_the_environment_is_asked_for_what_is_on_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_emulator_on_this_machine_is_requested_without_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("NO_PROXY", "no_proxy"):
         monkeypatch.delenv(name, raising=False)
     for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):

@@ -1,4 +1,4 @@
-"""What of a user's environment reaches boto3 and requests: for an emulator nothing, for AWS what is meant."""
+"""The variables of a user's environment that boto3 and requests use: none for an emulator, some for AWS."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
 from infra import http_calls
-from infra.aws_errors import told
+from infra.aws_errors import describe
 from infra.boto_sessions import aws_session, check_credentials, make_client
 from infra.command_line import run
 from infra.emulator import Emulator, running_emulator
@@ -37,7 +37,7 @@ SERVICES = ("apigateway", "cloudformation", "cloudwatch", "dynamodb", "lambda", 
 
 
 def variables_of_botocore() -> list[str]:
-    """Those that its settings come from, by its own tables."""
+    """The variables of its settings, from its own tables."""
     found: list[str] = []
     for _, names, _, _ in [*BOTOCORE_DEFAUT_SESSION_VARIABLES.values(), *DEFAULT_S3_CONFIG_VARS.values()]:
         found += [names] if isinstance(names, str) else names or []
@@ -110,7 +110,7 @@ def set_all(monkeypatch: pytest.MonkeyPatch, folder: Path, hostile: dict[str, st
 
 @dataclass
 class Asked:
-    """A request as it came."""
+    """A request as it was received."""
 
     path: str
     headers: dict[str, str] = field(repr=False)
@@ -118,7 +118,7 @@ class Asked:
 
 @pytest.fixture
 def listener() -> Iterator[tuple[str, list[Asked]]]:
-    """What answers like an emulator's health, and like an S3 without objects; what it was asked for."""
+    """A server that answers like an emulator's health and an S3 without objects, and the requests that it got."""
     asked: list[Asked] = []
 
     class Handler(BaseHTTPRequestHandler):
@@ -147,7 +147,7 @@ def listener() -> Iterator[tuple[str, list[Asked]]]:
 
 
 def check_request(asked: list[Asked]) -> None:
-    """One of boto3 to an emulator: directly, in its region, with its credentials, once."""
+    """boto3 sends one request to an emulator: directly, in its region, with its credentials."""
     (request,) = asked
     assert request.path.startswith("/bucket?")
     assert "Credential=test/" in request.headers["authorization"]
@@ -188,7 +188,7 @@ def test_the_operators_commands_take_nothing_either(
     check_request(asked)
 
 
-def test_an_emulator_is_found_and_asked_directly(
+def test_an_emulator_is_found_and_requested_directly(
     listener: tuple[str, list[Asked]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     set_all(monkeypatch, tmp_path, HOSTILE)
@@ -219,7 +219,7 @@ def test_an_emulator_starts_at_once_whatever_the_environment_says(
 
 
 def test_aws_is_found_by_the_region_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """No variable and no file moves a call of AWS to another host, nor those by which credentials are had."""
+    """No variable and no file redirects a call to AWS, nor the calls that retrieve credentials."""
     endpoints = {name: NOBODY for name in HOSTILE if name.startswith("AWS_ENDPOINT_URL")} | {
         "AWS_ENDPOINT_URL": NOBODY
     }
@@ -241,7 +241,7 @@ def test_aws_is_found_by_the_region_alone(monkeypatch: pytest.MonkeyPatch, tmp_p
     )
 
 
-def test_what_is_meant_for_aws_is_taken(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_the_settings_for_aws_are_used(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     set_all(monkeypatch, tmp_path, {"HTTPS_PROXY": NOBODY, "AWS_PROFILE": "mine", "AWS_USE_FIPS_ENDPOINT": "true"})
     (tmp_path / ".aws" / "config").write_text("[profile mine]\nregion = eu-west-3\n")
     (tmp_path / ".aws" / "credentials").write_text("[mine]\naws_access_key_id = A\naws_secret_access_key = B\n")
@@ -259,7 +259,7 @@ def test_what_is_meant_for_aws_is_taken(monkeypatch: pytest.MonkeyPatch, tmp_pat
 
 
 @pytest.mark.parametrize("name", [*variables_of_botocore(), "AWS_CREDENTIAL_EXPIRATION", "AWS_REGION"])
-def test_what_cannot_be_used_on_aws_is_one_line(
+def test_an_invalid_setting_for_aws_is_one_line(
     name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     set_all(monkeypatch, tmp_path, {})
@@ -283,13 +283,13 @@ def test_what_cannot_be_used_on_aws_is_one_line(
 
     said = capsys.readouterr().err
     assert said.count("\n") == status
-    if name not in {"AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_DEFAULT_REGION"}:  # which are told
+    if name not in {"AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_DEFAULT_REGION"}:  # which are shown
         assert SENTINEL not in said
 
 
 @pytest.mark.parametrize("name", ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"])
 @pytest.mark.parametrize("value", [f" {SENTINEL}", f"{SENTINEL}\n", f"{SENTINEL} {SENTINEL}", f"{SENTINEL}é"])
-def test_credentials_that_no_header_can_hold_are_refused_without_them(
+def test_credentials_that_are_invalid_in_a_header_are_refused_without_quoting_them(
     name: str, value: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     set_all(monkeypatch, tmp_path, {"AWS_ACCESS_KEY_ID": "A", "AWS_SECRET_ACCESS_KEY": "B", name: value})
@@ -304,8 +304,8 @@ def errors_of_botocore() -> list[type[BotoCoreError]]:
 
 
 @pytest.mark.parametrize("kind", errors_of_botocore(), ids=lambda kind: str(kind.__name__))
-def test_an_error_of_botocore_is_told_without_the_values_in_it(kind: type[BotoCoreError]) -> None:
-    """By all of its own kinds, those of later releases among them."""
+def test_an_error_of_botocore_is_shown_without_its_values(kind: type[BotoCoreError]) -> None:
+    """This holds for all kinds of errors, including those of later releases."""
     values: dict[str, Any] = {
         name: SENTINEL for _, name, _, _ in string.Formatter().parse(kind.fmt) if name is not None
     }
@@ -321,7 +321,7 @@ def test_an_error_of_botocore_is_told_without_the_values_in_it(kind: type[BotoCo
     values |= {name: "a-name" for name in values if name in names_only}
     if kind is botocore.exceptions.WaiterError:
         values["last_response"] = {"Error": {"Message": SENTINEL}}
-    said = told(kind(**values))
+    said = describe(kind(**values))
     assert SENTINEL not in said
     assert "\n" not in said
 
@@ -335,19 +335,19 @@ def test_an_error_of_botocore_is_told_without_the_values_in_it(kind: type[BotoCo
         f"x-api-key: {SENTINEL}",
     ],
 )
-def test_an_answer_of_aws_that_quotes_the_request_is_told_without_its_words(message: str) -> None:
+def test_an_answer_of_aws_that_quotes_the_request_is_shown_without_its_message(message: str) -> None:
     for code in ("SignatureDoesNotMatch", "IncompleteSignature", "InvalidClientTokenId", "AccessDenied", "Other"):
         error = ClientError({"Error": {"Code": code, "Message": message}}, "ListQueues")
-        assert SENTINEL not in told(error)
-        assert "ListQueues" in told(error) or code in told(error)
+        assert SENTINEL not in describe(error)
+        assert "ListQueues" in describe(error) or code in describe(error)
 
 
-def test_an_answer_about_api_keys_is_told_without_its_words() -> None:
+def test_an_answer_about_api_keys_is_shown_without_its_message() -> None:
     error = ClientError({"Error": {"Code": "BadRequest", "Message": f"no key: {SENTINEL}"}}, "CreateApiKey")
-    assert told(error) == "AWS says: An error occurred (BadRequest) when calling CreateApiKey: …"
+    assert describe(error) == "AWS says: An error occurred (BadRequest) when calling CreateApiKey: …"
 
 
-def test_an_answer_that_cannot_be_parsed_is_told_without_it(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_answer_that_cannot_be_parsed_is_not_shown(capsys: pytest.CaptureFixture[str]) -> None:
     def fails() -> None:
         raise ResponseParserError(f"Unable to parse response, invalid XML received:\n{SENTINEL}")
 
@@ -394,7 +394,7 @@ def test_a_stage_file_with_an_unusable_value_is_damaged(name: str, value: Any, t
 
 
 def test_a_stage_is_deployed_used_and_destroyed_in_a_hostile_environment(tmp_path: Path) -> None:
-    """All commands, as make runs them. Only pip keeps the proxies: it asks an index, so https stays as it is."""
+    """All commands run as make runs them. Only pip needs the proxies, for an index, so https stays as it is."""
     kept_for_pip = {"HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy", "NO_PROXY", "no_proxy"}
     kept_for_pip |= {"REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"}
     hostile = {name: value for name, value in HOSTILE.items() if name not in kept_for_pip}

@@ -1,4 +1,4 @@
-"""A checkout makes its own environments, whatever became of the old ones and whatever a user's settings say.
+"""A checkout makes its own environments, whatever the state of the old ones and the user's settings are.
 
 A small checkout stands for ours: the Makefile and infra/ as they are, and a lock of one package.
 """
@@ -20,7 +20,7 @@ import pytest
 from infra import environments, ownership
 from infra.environments import ENVIRONMENTS, Environment, ensure
 from infra.errors import OperatorError
-from infra.ownership import whose
+from infra.ownership import permission_problem
 from infra.pip_settings import FETCHING, pip_environment
 from tests.commands import ROOT
 from tests.infra.small_checkout import Checkout, configure, new_checkout
@@ -30,7 +30,7 @@ NOBODY = 65534
 
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
-    """One that has been set up, and is left so by every test."""
+    """A checkout that has been set up, which every test leaves so."""
     checkout = new_checkout(tmp_path_factory.mktemp("a checkout's"))
     assert checkout.make() == ["installing the checks (checkov, pip-audit, cloudformation-validate) ..."]
     return checkout
@@ -40,7 +40,7 @@ def is_anew(said: list[str]) -> bool:
     return len(said) == 2 and "is made anew" in said[0] and said[1].startswith("installing ")
 
 
-def test_what_is_there_is_left_alone(checkout: Checkout) -> None:
+def test_a_valid_environment_is_left_alone(checkout: Checkout) -> None:
     before = (checkout.environment / "pyvenv.cfg").stat().st_mtime_ns
     (checkout.folder / "infra" / "checks" / "requirements.lock").touch()
     assert checkout.make(PYTHON="/no/python") == []
@@ -77,14 +77,14 @@ def empty(environment: Path) -> None:
 
 
 @pytest.mark.parametrize("spoil", [interpreter_of_another_version, cut_short])
-def test_what_cannot_be_used_is_made_anew(checkout: Checkout, spoil: object) -> None:
+def test_an_unusable_environment_is_made_anew(checkout: Checkout, spoil: object) -> None:
     assert callable(spoil)
     spoil(checkout.environment)
     assert is_anew(checkout.make())
     assert checkout.make() == []
 
 
-def test_one_whose_python_is_gone_is_made_by_another(checkout: Checkout) -> None:
+def test_an_environment_whose_python_is_missing_is_made_by_another_python(checkout: Checkout) -> None:
     interpreter_gone(checkout.environment)
     started = checkout.start(PYTHON="/no/python")
     said = started.communicate(timeout=60)[1].splitlines()
@@ -137,10 +137,10 @@ PYTHONS = {"PYTHONHOME": "{elsewhere}", "PYTHONPATH": "{bad}", "PYTHONSAFEPATH":
 
 
 @pytest.mark.parametrize("where", ["the user's file", "PIP_CONFIG_FILE, and variables"])
-def test_what_a_user_wants_for_other_environments_is_not_for_ours(
+def test_a_users_settings_for_other_environments_do_not_apply(
     checkout: Checkout, where: str, tmp_path: Path
 ) -> None:
-    """While the user's index, here a folder, goes on being asked."""
+    """The user's index, here a folder, is still used."""
     bad = tmp_path / "bad"
     bad.mkdir()
     for module in ("json", "hashlib", "probe"):
@@ -181,7 +181,7 @@ def test_a_user_s_settings_count_in_pip_s_own_order(tmp_path: Path, monkeypatch:
     monkeypatch.setenv("PIP_NO_DEPS", "1")
 
     def found(wanted: set[str]) -> dict[str, str]:
-        """Of these, and of all that is not for us."""
+        """The given settings, and all others that must not apply."""
         settings = pip_environment(sys.executable)
         assert settings["PIP_CONFIG_FILE"] == os.devnull
         known = {f"PIP_{each.upper().replace('-', '_')}" for each in FETCHING}
@@ -206,7 +206,7 @@ def test_a_user_s_settings_count_in_pip_s_own_order(tmp_path: Path, monkeypatch:
     assert found(names) == {"PIP_TIMEOUT": "2", "PIP_RETRIES": "3", "PIP_PROXY": "p"} | of_the_system
 
 
-def test_pip_knows_the_settings_that_count() -> None:
+def test_pip_knows_the_settings_that_apply() -> None:
     options = subprocess.run(
         [sys.executable, "-m", "pip", "install", "--help"], capture_output=True, text=True, check=True
     ).stdout
@@ -235,7 +235,7 @@ def seen_by_all() -> Iterator[Path]:
 
 
 def refusal(environment: Environment) -> str:
-    """What another user is told who sets it up; where the tests are not root's, the owner of a read-only folder."""
+    """The lines for another user who sets it up, or, if the tests do not run as root, for a read-only folder."""
     context = multiprocessing.get_context("fork")
     ours, theirs = context.Pipe()
 
@@ -287,17 +287,17 @@ def test_a_folder_of_another_user_is_one_line(
 
 
 def test_only_what_belongs_to_another_is_named(seen_by_all: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As after a sudo make."""
+    """This is the state after a sudo make."""
     monkeypatch.setattr(ownership, "ROOT", seen_by_all)
     path = seen_by_all / ".venv" / "lib"
     path.mkdir(parents=True)
     if os.geteuid() == 0:
         os.chown(seen_by_all, NOBODY, NOBODY)
         monkeypatch.setattr(os, "geteuid", lambda: NOBODY)
-        assert whose(path).startswith(f"{seen_by_all / '.venv'} belongs to root, and ")
+        assert permission_problem(path).startswith(f"{seen_by_all / '.venv'} belongs to root, and ")
     else:
-        assert whose(path) == f"{path} cannot be written to; is it read-only?"
+        assert permission_problem(path) == f"{path} cannot be written to; is it read-only?"
 
 
-def test_whose_a_missing_file_would_be() -> None:
-    assert ("/ belongs to root" in whose(Path("/missing/x"))) is (os.geteuid() != 0)
+def test_the_owner_of_a_missing_file_is_that_of_its_folder() -> None:
+    assert ("/ belongs to root" in permission_problem(Path("/missing/x"))) is (os.geteuid() != 0)

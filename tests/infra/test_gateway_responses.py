@@ -56,12 +56,12 @@ def test_a_throttled_caller_is_told_when_to_come_back(response_type: str) -> Non
     assert int(headers["gatewayresponse.header.Retry-After"].strip("'")) > 0
 
 
-def test_a_request_that_could_not_be_run_is_not_told_as_one_that_took_too_long() -> None:
-    """A Lambda throttle ends in the one or the other type; neither is a time-out."""
+def test_a_request_that_was_not_run_is_distinguished_from_a_time_out() -> None:
+    """A Lambda throttle gets either type; neither is a time-out."""
     for response_type in ("INTEGRATION_FAILURE", "DEFAULT_5XX"):
         response = BY_TYPE[response_type]
         assert response.slug != "timeout"
-        assert "could not have the request run" in response.detail
+        assert "could not run the request" in response.detail
         assert "in time" not in response.detail
         assert "Idempotency-Key" in response.detail
     assert BY_TYPE["INTEGRATION_FAILURE"].retry_after

@@ -53,7 +53,7 @@ def test_an_index_that_is_missing_is_added_once(tmp_path: Path) -> None:
 
 
 def test_an_update_of_a_stage_adds_one_index_and_lists_what_failed_before_and_after(tmp_path: Path) -> None:
-    """DynamoDB makes or removes one index an update, so a release may bring one."""
+    """DynamoDB creates or removes one index an update, so a release may add only one."""
     template = foundation_for(LOCAL_STAGE)
     before = copy.deepcopy(template)
     properties = before["Resources"]["JobsTable"]["Properties"]

@@ -1,4 +1,4 @@
-"""A checkout has the lines that make and bash read, whatever a user's Git is told to do with them."""
+"""A checkout has line ends that make and bash can read, with any setting of a user's Git."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def sources() -> list[Path]:
 
 
 def git(folder: Path, *words: str) -> None:
-    """With none of the user's own settings."""
+    """Run Git without the user's own settings."""
     nobody = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1", "PATH": os.environ["PATH"]}
     for role in ("AUTHOR", "COMMITTER"):
         nobody |= {f"GIT_{role}_NAME": "a user", f"GIT_{role}_EMAIL": "user@example.com"}

@@ -1,4 +1,4 @@
-"""What an operator gives to make reaches the programs as it is, and nothing of it is run on the way.
+"""Values that an operator gives to make reach the programs unchanged, and no part of them is run.
 
 make itself runs, with the Makefile as it stands, in a folder where each program of the environments only notes what
 it was given. Targets and variables are read from the Makefile: a new one is tested without being listed here.
@@ -87,7 +87,7 @@ def test_every_value_of_every_target_arrives_as_it_is(tmp_path: Path, payload: s
 
 
 def expected(target: Target, value: str) -> list[str]:
-    """The program's arguments: what stands in the recipe, and the values in their places."""
+    """The program's arguments: those of the recipe, with the values inserted."""
     recipe = re.search(rf"^{target.name}:.*\n((?:\t.*\n)*)", MAKEFILE, re.MULTILINE)
     assert recipe is not None
     line = (
@@ -128,7 +128,7 @@ def first(target: Target) -> str:
 
 
 def own_lines(ended: Ended) -> list[str]:
-    """What is said, without make's own last line."""
+    """The output without make's own last line."""
     return [line for line in ended.said.splitlines() if not line.startswith("make: *** ")]
 
 
@@ -136,7 +136,7 @@ WITH_YES = [(each.name, name) for each in TARGETS for name in sorted(each.variab
 
 
 @pytest.mark.parametrize("value", ["ja", "'; touch {mark}; '", "yes$(shell touch {mark})"])
-def test_what_is_neither_yes_nor_no_is_one_line_and_nothing_runs(checkout: Checkout, value: str) -> None:
+def test_a_value_that_is_neither_yes_nor_no_is_refused(checkout: Checkout, value: str) -> None:
     value = value.format(mark=checkout.mark)
     for target, name in WITH_YES:
         ended = checkout.make(target, given={"FILE": "x", name: value})
@@ -164,13 +164,13 @@ def test_a_file_that_looks_like_an_option_is_a_file(checkout: Checkout) -> None:
     assert own_lines(checkout.make("import")) == ["make: FILE=... is needed"]
 
 
-def test_words_are_held_together_by_quotes(checkout: Checkout) -> None:
+def test_quotes_keep_words_together(checkout: Checkout) -> None:
     (program,) = checkout.make("bench", given={"BENCH": """--quick "a b" 'c d' e\\ f"""}).programs
     assert program == ["-m", "tests.bench", "--quick", "a b", "c d", "e f"]
 
 
 def test_blanks_around_a_value_are_part_of_it(checkout: Checkout) -> None:
-    """On the command line make itself drops those in front."""
+    """On the command line make itself drops leading blanks."""
     for by, item in (("environment", "  x "), ("command line", "x ")):
         (program,) = checkout.make("redrive", given={"ITEM": "  x "}, by=by).programs
         assert f"--item={item}" in program
@@ -180,7 +180,9 @@ def test_blanks_around_a_value_are_part_of_it(checkout: Checkout) -> None:
     ("given", "stage"),
     [({}, "local"), ({"JOBPIPE_STAGE": "test"}, "test"), ({"JOBPIPE_STAGE": "test", "STAGE": "prod"}, "prod")],
 )
-def test_the_stage_that_is_meant(checkout: Checkout, given: dict[str, str], stage: str) -> None:
+def test_the_stage_comes_from_the_first_variable_that_is_set(
+    checkout: Checkout, given: dict[str, str], stage: str
+) -> None:
     for target in ("stats", "deploy", "key"):
         (program,) = checkout.make(target, given=given).programs
         assert f"--stage={stage}" in program
@@ -227,14 +229,14 @@ def test_no_recipe_refers_to_a_variable_that_could_be_given() -> None:
     assert re.findall(r"(?<!\$)\$[A-Za-z]", MAKEFILE) == [], "a name of one letter"
 
 
-def test_what_help_tells_of_is_taken() -> None:
+def test_every_variable_in_the_help_is_used() -> None:
     for target in TARGETS:
         known = {name for _, _, name in target.taken} | IN_THE_SHELL
         assert set(re.findall(r"\b(\w+)=", target.help)) <= known, target.name
 
 
 def test_there_is_a_target_of_every_kind() -> None:
-    """Else the tests above would be of nothing."""
+    """Otherwise the tests above would test nothing."""
     assert len(TARGETS) > 40
     assert {kind for each in TARGETS for _, kind, _ in each.taken} == {"", "yes", "each", "words"}
     listed = {"STAGE", "TARGET", "PARAMETERS", "PYTHON", "PYTEST_ARGS", "FILE", "CHROMIUM", "minutes", "RESEND"}
@@ -242,7 +244,7 @@ def test_there_is_a_target_of_every_kind() -> None:
 
 
 @pytest.mark.parametrize("argument", ["--json", "literal", "@", "--x=@nothing:X", "--x=@1", "a@X", "--since=SINCE"])
-def test_what_takes_no_value_stands_as_it_is(argument: str) -> None:
+def test_an_argument_without_a_value_is_unchanged(argument: str) -> None:
     assert arguments([argument], {"X": "x", "SINCE": "y"}) == [argument]
 
 

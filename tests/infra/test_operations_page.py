@@ -1,4 +1,4 @@
-"""docs/operations.md says of keys, backups and logs what AWS's own models and our templates say."""
+"""The statements of docs/operations.md on keys, backups and logs agree with AWS's models and our templates."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ NUMBERS = {"seven": 7}
 
 
 def documented(service: str, shape: str, member: str) -> str:
-    """What botocore's model says of a member, without markup."""
+    """The documentation of a member in botocore's model, without markup."""
     found = a_client(service).meta.service_model.shape_for(shape).members[member].documentation
     return " ".join(re.sub("<[^>]+>", "", found).split())
 
 
-def test_a_table_is_archived_when_aws_says_so_and_stays_so() -> None:
+def test_a_table_is_archived_as_aws_documents() -> None:
     told = documented("dynamodb", "ArchivalSummary", "ArchivalReason")
     (days,) = re.findall(r"KMS key being inaccessible for more than (\w+) days", told)
     assert "An On-Demand backup was created at the archival time" in told
-    assert f"unusable for more than {days} days DynamoDB archives a table" in WORDS
+    assert f"unusable for more than {days} days, DynamoDB archives a table" in WORDS
     assert f"Enabling it again within {days} days mends it" in WORDS
     assert "`ARCHIVED`" in PAGE
     assert "ARCHIVED" in a_client("dynamodb").meta.service_model.shape_for("TableStatus").enum
@@ -37,13 +37,10 @@ def test_a_table_is_archived_when_aws_says_so_and_stays_so() -> None:
     assert "same table name, you will need to delete the original table" in same_name
     retention = foundation_for("prod")["Resources"]["CommandsQueue"]["Properties"]["MessageRetentionPeriod"]
     left = retention // 86_400 - NUMBERS[days]
-    assert (
-        f"for {retention // 86_400} days, so no longer than {'seven' if left == 7 else left} of them are left"
-        in WORDS
-    )
+    assert f"for {retention // 86_400} days, so at most {'seven' if left == 7 else left} of them remain" in WORDS
 
 
-def test_the_recipe_of_an_archived_table_calls_what_there_is_and_sets_what_the_template_sets() -> None:
+def test_the_recipe_for_an_archived_table_uses_existing_calls_and_the_templates_settings() -> None:
     section = PAGE.partition("### A table that was archived")[2].partition("\n## ")[0]
     methods = a_client("dynamodb").meta.method_to_api_mapping
     called = {name for name in re.findall(r"aws dynamodb ([a-z-]+)", section) if name != "wait"}
@@ -67,7 +64,7 @@ def test_the_recipe_of_an_archived_table_calls_what_there_is_and_sets_what_the_t
     assert "for each of the three tables" in section
 
 
-def test_backups_outlive_the_key_by_so_much() -> None:
+def test_the_page_states_by_how_much_backups_outlive_the_key() -> None:
     told = documented("dynamodb", "BackupSummary", "BackupType")
     (kept,) = re.findall(r"retained for (\d+) days \(at no additional cost\)", told)
     told = documented("kms", "ScheduleKeyDeletionRequest", "PendingWindowInDays")
@@ -75,16 +72,16 @@ def test_backups_outlive_the_key_by_so_much() -> None:
     (key,) = rendered("foundation", Encryption="customer-managed").of_type("AWS::KMS::Key").values()
     assert "PendingWindowInDays" not in key
     assert "PendingWindowInDays" not in (ROOT / "infra" / "retained.py").read_text()
-    assert f"those backups are good for {waits} days, not {kept}" in WORDS
+    assert f"those backups are usable for {waits} days, not {kept}" in WORDS
     assert f"DynamoDB keeps a deleted table's last backup for {kept} days" in WORDS
-    assert f"KMS waits {waits} days with that" in WORDS
-    assert f"it can be restored for {waits} of them, as KMS then deletes the key" in WORDS
+    assert f"KMS waits {waits} days before it deletes a key" in WORDS
+    assert f"it can be restored for {waits} days, since KMS then deletes the key" in WORDS
     shape = a_client("dynamodb").meta.service_model.shape_for("PointInTimeRecoverySpecification")
     most = shape.members["RecoveryPeriodInDays"].metadata["max"]
     assert f"| tables' point-in-time recovery | {most} days |" in PAGE
 
 
-def test_what_a_key_and_its_turns_cost_is_priced_where_the_template_turns_it() -> None:
+def test_the_rotations_of_a_key_are_priced_as_the_template_has_them() -> None:
     (key,) = rendered("foundation", Encryption="customer-managed").of_type("AWS::KMS::Key").values()
     assert key["EnableKeyRotation"] is True
     assert "RotationPeriodInDays" not in key, "a year, as KMS's own default is"
@@ -94,12 +91,12 @@ def test_what_a_key_and_its_turns_cost_is_priced_where_the_template_turns_it() -
     costs = {what: usage.dollars(prices) for what, (_, usage) in month(data).items()}
     first, later = "a key of the stage's own, in its first year", "the same after its second rotation"
     assert [int(costs[first]), int(costs[later])] == [1, 3]
-    assert "Each of its first two turns adds a dollar a month, later ones none" in WORDS
+    assert "Each of its first two rotations adds a dollar a month, later ones none" in WORDS
 
 
 @pytest.mark.parametrize("stack", ["api", "worker"])
 def test_lambda_itself_filters_no_lines(stack: str) -> None:
-    """The audit reads lines that it would drop by their level."""
+    """Lambda would drop lines by their level that the audit reads."""
     assert "ApplicationLogLevel" in a_client("lambda").meta.service_model.shape_for("LoggingConfig").members
     functions: dict[str, Any] = rendered(stack).of_type("AWS::Lambda::Function")
     assert functions

@@ -1,4 +1,4 @@
-"""What others say of a failure is short on the screen and whole in a file."""
+"""The reason of a failure is short on the screen and complete in a file."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ MOST_OF_A_LINE = 800  # with the name of the file
 @pytest.fixture(autouse=True)
 def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("JOBPIPE_STATE_DIR", str(tmp_path / "state"))
-    monkeypatch.setattr(reasons, "_kept", {})
+    monkeypatch.setattr(reasons, "_saved", {})
     return tmp_path / "state" / "reasons.log"
 
 
-def test_a_long_reason_is_cut_and_kept_whole_for_its_reader_alone(kept: Path) -> None:
+def test_a_long_reason_is_cut_and_saved_in_a_private_file(kept: Path) -> None:
     shown = on_screen(LONG)
 
     assert shown.startswith(LONG[:500])
@@ -43,36 +43,36 @@ def test_a_long_reason_is_cut_and_kept_whole_for_its_reader_alone(kept: Path) ->
     assert "the end2\n" in kept.read_text()
 
 
-def test_a_short_reason_is_told_as_it_is_and_kept_nowhere(kept: Path) -> None:
+def test_a_short_reason_is_shown_unchanged_and_not_saved(kept: Path) -> None:
     assert on_screen("no room") == "no room"
     assert on_screen("x" * 500) == "x" * 500
     assert not kept.exists()
 
 
-def test_a_reason_is_one_line_and_commands_no_terminal() -> None:
+def test_a_reason_is_one_line_without_control_characters() -> None:
     assert on_screen("first\n  second\x1b]0;title\x07 \u2028third") == "first second ]0;title third"
 
 
-def test_what_no_file_can_have_is_kept_as_an_escape(kept: Path) -> None:
+def test_characters_that_no_file_can_hold_are_saved_as_escapes(kept: Path) -> None:
     """As of a tool whose output is not UTF-8."""
     assert str(kept) in on_screen(LONG + "\udcff")
     assert "the end\\udcff\n" in kept.read_text(encoding="utf-8")
 
 
-def test_where_nothing_can_be_kept_the_reason_is_cut_all_the_same(kept: Path) -> None:
+def test_a_reason_is_cut_even_if_it_cannot_be_saved(kept: Path) -> None:
     kept.parent.write_text("no folder")
     assert on_screen(LONG).endswith(f"({len(LONG):,} characters in all)")
 
 
 def refusing(stub: Stubber) -> None:
-    """The call itself is refused."""
+    """CloudFormation refuses the call itself."""
     absent(stub)
     stub.add_client_error("create_change_set", "ValidationError", LONG, 400)
     stub.add_client_error("describe_stacks", "ValidationError", "Stack s does not exist", 400)
 
 
 def failing(stub: Stubber) -> None:
-    """The change set is made, and fails."""
+    """CloudFormation makes the change set, which fails."""
     absent(stub)
     stub.add_response("create_change_set", {"Id": "arn:aws:change-set"}, dict.fromkeys(CREATED, ANY))
     stub.add_response("describe_change_set", {"Status": "FAILED", "StatusReason": LONG})
@@ -89,7 +89,7 @@ CREATED = ("StackName", "ChangeSetName", "ChangeSetType", "TemplateBody", "Param
 
 
 @pytest.mark.parametrize("answers", [refusing, failing])
-def test_what_cloudformation_says_of_a_change_set_is_cut(kept: Path, answers: Callable[..., None]) -> None:
+def test_the_reason_of_a_change_set_is_cut(kept: Path, answers: Callable[..., None]) -> None:
     client = a_client("cloudformation")
     with Stubber(client) as stub:
         answers(stub)
@@ -99,7 +99,7 @@ def test_what_cloudformation_says_of_a_change_set_is_cut(kept: Path, answers: Ca
     assert str(kept) in str(refused.value)
 
 
-def test_what_an_event_says_is_cut(kept: Path, tmp_path: Path) -> None:
+def test_the_reason_of_an_event_is_cut(kept: Path, tmp_path: Path) -> None:
     console = Console(record=True, width=5_000, file=(tmp_path / "out").open("w"))
     Progress(console).event("s", "CREATE_FAILED", "AWS::SQS::Queue Queue", LONG)
     assert len(console.export_text().strip()) < MOST_OF_A_LINE + 100
@@ -107,7 +107,7 @@ def test_what_an_event_says_is_cut(kept: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("code", ["Throttling", "AccessDenied"])
-def test_what_any_call_of_aws_says_is_cut(kept: Path, capsys: pytest.CaptureFixture[str], code: str) -> None:
+def test_the_message_of_any_call_of_aws_is_cut(kept: Path, capsys: pytest.CaptureFixture[str], code: str) -> None:
     def fails() -> None:
         raise ClientError({"Error": {"Code": code, "Message": LONG}}, "CreateTable")
 

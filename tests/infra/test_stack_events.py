@@ -1,4 +1,4 @@
-"""Each look at a stack's events reads what is new, and not the whole history again."""
+"""Each read of a stack's events gets only the new ones, and not the whole history again."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ STACK = "arn:aws:cloudformation:us-east-1:111122223333:stack/jobpipe-prod-api/1"
 
 @pytest.fixture
 def cloudformation() -> Iterator[tuple[Any, Stubber]]:
-    """It answers as often as the test says, and fails any further call."""
+    """A stub that answers only the calls that the test adds."""
     client = a_client("cloudformation")
     with Stubber(client) as stub:
         yield client, stub
@@ -52,9 +52,7 @@ def page(stub: Stubber, numbers: range, *, token: str = "", following: str = "",
     )
 
 
-def test_a_look_reads_pages_up_to_the_last_event_that_is_known(
-    cloudformation: tuple[Any, Stubber], tmp_path: Any
-) -> None:
+def test_reading_stops_at_the_last_known_event(cloudformation: tuple[Any, Stubber], tmp_path: Any) -> None:
     client, stub = cloudformation
     console = Console(record=True, width=200, file=(tmp_path / "out").open("w"))
     page(stub, range(900, 1000), following="older")  # nine more pages are there
@@ -82,7 +80,7 @@ def test_a_look_reads_pages_up_to_the_last_event_that_is_known(
     ]
 
 
-def test_a_stack_without_events_has_told_nothing_yet(cloudformation: tuple[Any, Stubber]) -> None:
+def test_a_stack_without_events_has_not_begun(cloudformation: tuple[Any, Stubber]) -> None:
     client, stub = cloudformation
     stub.add_client_error(
         "describe_stack_events", "ValidationError", "Stack [jobpipe-prod-api] does not exist", 400

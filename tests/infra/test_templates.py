@@ -86,8 +86,8 @@ def test_a_deployment_is_made_after_the_gateway_responses_that_only_emulators_ha
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_nothing_depends_on_what_may_not_be_there(name: str) -> None:
-    """AWS's validator calls a DependsOn on a resource with another condition an error (E3005)."""
+def test_no_depends_on_names_a_conditional_resource(name: str) -> None:
+    """AWS's validator reports a DependsOn on a resource with another condition as an error (E3005)."""
     resources = rendered(name).source["Resources"]
 
     for logical, resource in resources.items():
@@ -96,8 +96,8 @@ def test_nothing_depends_on_what_may_not_be_there(name: str) -> None:
             assert resources[other].get("Condition") in {None, resource.get("Condition")}, (logical, other)
 
 
-def test_emulators_make_what_a_deployment_names_before_it(tmp_path: Path) -> None:
-    """The names are in the other order, by which the emulator goes where nothing else decides."""
+def test_emulators_create_the_resources_that_a_deployment_names_first(tmp_path: Path) -> None:
+    """The names are in reverse order, in which the emulator creates resources without dependencies."""
     resources: dict[str, Any] = {
         "Zeroth": {"Type": "AWS::ApiGateway::RestApi", "Properties": {"Name": "order"}},
         "Method": {

@@ -1,4 +1,4 @@
-"""The gateway's answer when a Lambda dies, on an API whose gateway responses are the stage's own."""
+"""The gateway's answer when a Lambda crashes, on an API with the stage's gateway responses."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ DIES = "import os\n\n\ndef handler(event, context):\n    os._exit(1)\n"
 
 @contextmanager
 def broken_api(stage: Stage) -> Iterator[str]:
-    """The URL of an API whose only Lambda dies with each request."""
+    """The URL of an API whose only Lambda crashes with each request."""
     name = f"broken-{uuid.uuid4().hex[:8]}"
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as archive:
@@ -51,8 +51,8 @@ def broken_api(stage: Stage) -> Iterator[str]:
         functions.delete_function(FunctionName=name)
 
 
-def test_when_the_lambda_dies_an_emulators_gateway_answers_in_words_of_its_own(stage: Stage) -> None:
-    """docs/api.md says so; on AWS it is the document of DEFAULT_5XX. If an emulator follows, so must it."""
+def test_an_emulators_gateway_has_its_own_answer_if_the_lambda_crashes(stage: Stage) -> None:
+    """docs/api.md documents it; AWS answers with the document of DEFAULT_5XX."""
     with broken_api(stage) as url:
         unknown = requests.get(f"{url}/unknown", timeout=30)
         answer = requests.get(f"{url}/", timeout=30)

@@ -1,4 +1,4 @@
-"""P6: what is left when a document is lost: the list goes on and names it, and so does the item alone."""
+"""P6: if a document is lost, the list continues and names the item, and only a GET of the item itself fails."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ LARGE = {"description": "x" * 5_000}  # not in the row
 
 
 def listed(stage: Stage) -> tuple[set[str], set[str]]:
-    """By all pages: the ids of the items, and those that could not be read."""
+    """From all pages: the ids of the items, and of those that could not be read."""
     shown: set[str] = set()
     unreadable: set[str] = set()
     target = "/items?limit=7"
@@ -22,7 +22,7 @@ def listed(stage: Stage) -> tuple[set[str], set[str]]:
     return shown, unreadable
 
 
-def test_a_lost_document_hides_nothing_but_itself(stage: Stage) -> None:
+def test_a_lost_document_hides_no_other_item(stage: Stage) -> None:
     ids = [stage.client.sync.create({"name": unique("Lost"), **LARGE}).id for _ in range(3)]
     with lost(stage, ids[1]):
         shown, unreadable = listed(stage)

@@ -1,4 +1,4 @@
-"""What the operators' commands print: whole at any width, tabs into a pipe, and what becomes of it unread."""
+"""The output of the operators' commands: complete at any width, with tabs in a pipe, and with a closed reader."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def operator(stage: Stage, tmp_path: Path) -> Operator:
 
 @pytest.fixture
 def stale(stage: Stage) -> str:
-    """A name that is locked for nothing: a finding of every audit."""
+    """A name that is locked without an item, which every audit finds."""
     name = unique("stale")
     row = {"name": {"S": name}, "item_id": {"S": "no-such-item"}}
     stage.aws("dynamodb").put_item(TableName=stage.resources["names_table"], Item=row)
@@ -35,7 +35,7 @@ def stale(stage: Stage) -> str:
 
 
 def unread(operator: Operator, script: str, *arguments: str) -> tuple[int, str]:
-    """The status and the standard error of a command whose output nobody reads."""
+    """The status and the standard error of a command whose output is closed."""
     command = (sys.executable, "-m", f"scripts.{script}", "--stage", operator.stage, *arguments)
     pipe = subprocess.PIPE
     with subprocess.Popen(
@@ -83,7 +83,7 @@ def test_redrive_and_parked_give_lines_of_tabs(stage: Stage, operator: Operator)
 
 
 @pytest.mark.parametrize("more", [(), ("--json",)], ids=str)
-def test_an_audit_that_nobody_reads_repairs_all_the_same(
+def test_an_audit_with_a_closed_output_still_repairs(
     stage: Stage, operator: Operator, stale: str, more: tuple[str, ...]
 ) -> None:
     assert unread(operator, "audit", "--older-than", "0", *more) == (3, "")
@@ -93,7 +93,7 @@ def test_an_audit_that_nobody_reads_repairs_all_the_same(
 
 
 @pytest.mark.parametrize("more", [(), ("--json",)], ids=str)
-def test_a_redrive_that_nobody_reads_goes_to_its_end(
+def test_a_redrive_with_a_closed_output_runs_to_its_end(
     stage: Stage, operator: Operator, more: tuple[str, ...]
 ) -> None:
     item = str(uuid4())
@@ -103,6 +103,6 @@ def test_a_redrive_that_nobody_reads_goes_to_its_end(
         assert stage.client.job(job.id).retries == 1
 
 
-def test_what_is_shown_only_ends_well(operator: Operator) -> None:
+def test_a_command_that_only_shows_something_ends_with_0(operator: Operator) -> None:
     for arguments in (("parked",), ("parked", "--json"), ("redrive", "--all", "--dry-run"), ("audit", "--help")):
         assert unread(operator, *arguments) == (0, "")

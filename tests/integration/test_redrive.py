@@ -102,7 +102,7 @@ def test_what_can_not_be_retried_is_skipped_and_told(
         set_job(stage, job.id, item_id={"S": item})
     set_job(stage, expired.id, expires_at={"N": "1000"})
     set_job(stage, claimed.id, claim={"S": f"claims/{claimed.id}/1/{'ab' * 32}.json"})
-    # So long ago that S3 cannot be the one that does not find it yet.
+    # So long ago that the object would be visible in S3.
     set_job(stage, claimed.id, updated_at={"S": rfc3339(now() - 2 * BUCKET_SETTLES)})
     stage.aws("dynamodb").update_item(
         TableName=stage.resources["jobs_table"],
@@ -115,14 +115,14 @@ def test_what_can_not_be_retried_is_skipped_and_told(
         said = operator.does("redrive", "--item", item)
         assert "retried: 0" in said
         assert "skipped: 1  never accepted" in said
-        assert "skipped: 1  The command of this job is kept no longer" in said
+        assert "skipped: 1  The command of this job is no longer stored" in said
 
     told()
     # Others compare what jobs keep with what is there, and this claim check never was.
     stage.aws("dynamodb").delete_item(TableName=stage.resources["jobs_table"], Key={"job_id": {"S": claimed.id}})
 
 
-def test_rows_that_cannot_be_read_are_told_and_the_others_are_retried(
+def test_rows_that_cannot_be_read_are_reported_and_the_others_are_retried(
     stage: Stage, operator: Operator, taken: tuple[str, str]
 ) -> None:
     name, _ = taken
@@ -132,8 +132,8 @@ def test_rows_that_cannot_be_read_are_told_and_the_others_are_retried(
     try:
         done = operator.run("redrive", "--reason", "name-taken")
         assert done.returncode == 0, done.stderr
-        assert done.stderr == "redrive: 1 rows are no jobs and are passed over: make audit names them\n"
-        assert "skipped: 1  no job that can be read" in done.stdout
+        assert done.stderr == "redrive: 1 malformed rows are skipped: make audit names them\n"
+        assert "skipped: 1  its row cannot be read" in done.stdout
         assert stage.client.job(good.id).retries == 1
     finally:
         for job in (in_the_index, beside_it):

@@ -1,4 +1,4 @@
-"""P7 on a deployed stage: queries, slashes and ids reach the Lambda as the contract says, whatever the gateway."""
+"""P7 on a deployed stage: queries, slashes and ids are handled as in the contract, with any gateway."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ def test_an_unknown_query_parameter_is_refused(stage: Stage, route: Route) -> No
         assert problem(answer) == "invalid-request"
 
 
-def test_links_lead_right_from_a_path_with_a_slash_at_its_end(stage: Stage) -> None:
-    """Resolved as RFC 9110 says, against the request's URL."""
+def test_links_are_correct_for_a_path_with_a_trailing_slash(stage: Stage) -> None:
+    """Links are resolved against the request's URL, as in RFC 9110."""
 
     def follow(answer: requests.Response, link: str) -> requests.Response:
         found = urljoin(answer.url, link).removeprefix(stage.deployment.base_url)
@@ -88,7 +88,7 @@ def test_an_id_is_decoded_once(stage: Stage, written: str, item_id: str) -> None
 
 
 def test_an_id_with_a_slash(stage: Stage) -> None:
-    """The embedded emulator decodes a path before it looks for the route, so that there is none."""
+    """The embedded emulator decodes a path before it matches the route, so that no route matches."""
     answer = stage.request("GET", "/items/a%2Fb")
     assert problem(answer) == "not-found"
     of_the_item = "There is no item a/b." in answer.json()["detail"]

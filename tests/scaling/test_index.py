@@ -1,4 +1,4 @@
-"""The simulated index takes what a partition takes, times its shards: no job is lost, and none ends too soon."""
+"""The simulated index takes the writes of one partition for each shard; no job is lost or ends too soon."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def test_every_job_ends_and_not_before_the_index_could_take_it(rate: int, shards
     assert (run.put_off == 0) == (rate <= TAKES * shards)
 
 
-def test_our_shards_take_eight_times_what_one_partition_does() -> None:
+def test_eight_shards_take_eight_times_the_writes_of_one_partition() -> None:
     figures = run_index(1)
     assert set(figures) == {str(rate) for rate in RATES}
     for rate, of in figures.items():

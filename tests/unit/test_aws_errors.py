@@ -178,10 +178,10 @@ def test_the_first_reason_that_counts_is_told(
 
 @pytest.mark.parametrize("codes", [(), ("ConditionalCheckFailed",), ("None", "None"), ("None", "None", "None")])
 @pytest.mark.parametrize("change", CHANGES[:1] + CHANGES[2:], ids=lambda change: type(change).__name__)
-def test_a_transaction_cancelled_for_no_reason_is_an_outage(
+def test_a_transaction_cancelled_without_a_reason_is_an_outage(
     stubbed: Stubbed, change: Any, codes: tuple[str, ...]
 ) -> None:
-    """Which row was refused cannot be told, so nobody is to be blamed for it."""
+    """The refused row is not known, so the caller must not get a 4xx."""
     for _ in range(5):
         stubbed.cancelled(*codes)
     with pytest.raises(Unavailable):
@@ -189,7 +189,7 @@ def test_a_transaction_cancelled_for_no_reason_is_an_outage(
 
 
 @pytest.mark.parametrize("codes", [(), ("ConditionalCheckFailed",), ("None", "None")])
-def test_a_batch_that_is_cancelled_for_no_reason_is_an_outage(stubbed: Stubbed, codes: tuple[str, ...]) -> None:
+def test_a_batch_cancelled_without_a_reason_is_an_outage(stubbed: Stubbed, codes: tuple[str, ...]) -> None:
     for put in (stubbed.batches.put_new, stubbed.batches.put_rest):
         for _ in range(5):
             stubbed.cancelled(*codes)

@@ -1,6 +1,6 @@
-"""Every error that a call of ours can raise, by botocore's models and AWS's pages, has its place.
+"""Every error that one of our calls can raise, by botocore's models and AWS's pages, is classified.
 
-An outage charges nobody, a conflict is tried again, a rule ends the job, and what is left is a fault of ours.
+An outage is not charged, a conflict is retried, a rule ends the job, and any other error is a fault.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ COMMON = {
 
 
 def _errors() -> list[tuple[str, str, str, int]]:
-    """Service, operation, code and status of each error that the models have for a call of ours."""
+    """Service, operation, code and status of each error in the models for our calls."""
     called = {tuple(site.call.split(".")) for site in call_sites()}
     found = []
     for service in sorted({service for service, _ in called}):
@@ -116,7 +116,7 @@ def _oldest(stubbed: Stubbed) -> Any:
         counts = dict.fromkeys(("", "NotVisible", "Delayed"), "1")
         attributes = {f"ApproximateNumberOfMessages{name}": value for name, value in counts.items()}
         stubbed.stubs["sqs"].add_response("get_queue_attributes", {"Attributes": attributes})
-    assert stubbed.backlog.read().oldest_seconds is None, "the counts are told all the same"
+    assert stubbed.backlog.read().oldest_seconds is None, "the counts are returned all the same"
     raise Unavailable("The age is not known.")
 
 
@@ -135,13 +135,13 @@ def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("jobpipe.aws.time.sleep", lambda _: None)
 
 
-def test_the_models_tell_of_no_error_without_a_place() -> None:
+def test_every_error_of_the_models_is_classified() -> None:
     assert {code for _, _, code, _ in ERRORS} == set(PLACES)
     assert {(service, operation) for service, operation, _, _ in ERRORS} <= set(CALL)
 
 
 @pytest.mark.parametrize(("service", "operation", "code", "status"), ERRORS, ids=str)
-def test_each_error_of_each_call_is_taken_for_what_it_is(
+def test_each_error_of_each_call_is_classified_correctly(
     stubbed: Stubbed, service: str, operation: str, code: str, status: int
 ) -> None:
     stub, call, place = stubbed.stubs[service], CALL[service, operation], PLACES[code]
@@ -169,7 +169,7 @@ def test_each_error_of_each_call_is_taken_for_what_it_is(
 
 
 @pytest.mark.parametrize(("code", "place"), COMMON.items())
-def test_what_every_service_may_answer_has_its_place(code: str, place: str) -> None:
+def test_the_common_errors_of_all_services_are_classified(code: str, place: str) -> None:
     error = ClientError({"Error": {"Code": code}, "ResponseMetadata": {"HTTPStatusCode": 400}}, "Any")  # type: ignore[typeddict-item]
     with pytest.raises(Unavailable if place == OUTAGE else ClientError), outages("It"):
         raise error
@@ -183,26 +183,26 @@ def test_what_every_service_may_answer_has_its_place(code: str, place: str) -> N
         ("KMS.ThrottlingException", 400, "is throttling"),
         ("KmsThrottled", 400, "is throttling"),
         ("AccessDenied", 403, "denies access"),
-        ("ResourceNotFoundException", 400, "denies access, or is not there"),
+        ("ResourceNotFoundException", 400, "denies access or does not exist"),
         ("InternalServerError", 500, "is out of order"),
         ("KmsDisabled", 400, "is out of order"),
     ],
 )
-def test_a_throttle_a_denial_and_a_fault_of_aws_are_worded_apart(code: str, status: int, words: str) -> None:
-    """And apart from a time-out, which is that it did not answer."""
+def test_a_throttle_a_denial_and_a_fault_of_aws_have_different_messages(code: str, status: int, words: str) -> None:
+    """A time-out has another message: the service did not answer."""
     error = ClientError({"Error": {"Code": code}, "ResponseMetadata": {"HTTPStatusCode": status}}, "Any")  # type: ignore[typeddict-item]
     with pytest.raises(Unavailable, match=words), outages("It"):
         raise error
 
 
-def test_what_botocore_tries_again_is_an_outage_when_it_gives_up() -> None:
+def test_errors_that_botocore_retries_are_outages_in_the_end() -> None:
     transient: Any = standard.TransientRetryableChecker
     throttled: Any = standard.ThrottledRetryableChecker
     codes = {*transient._TRANSIENT_ERROR_CODES, *throttled._THROTTLED_ERROR_CODES}
     assert {code for code in codes if not is_outage(code)} == set()
 
 
-def test_every_reason_of_a_cancelled_transaction_that_the_model_tells_of_has_its_place(stubbed: Stubbed) -> None:
+def test_every_reason_of_a_cancelled_transaction_is_classified(stubbed: Stubbed) -> None:
     shape = a_client("dynamodb").meta.service_model.shape_for("TransactionCanceledException")
     told = set(re.findall(r"<p>Code: <code>(\w+)</code>", shape.documentation))
     again = {"None", "TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"}

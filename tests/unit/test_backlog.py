@@ -1,4 +1,4 @@
-"""What `GET /stats` asks AWS for: the counts each time, the age once a minute, since each look at it costs."""
+"""`GET /stats` requests the counts each time, but the age, which costs a fee, only once a minute."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from jobpipe.clock import now
-from jobpipe.sqs_backlog import AGE_IS_REMEMBERED_FOR
+from jobpipe.sqs_backlog import AGE_IS_CACHED_FOR
 from tests.stubbed import Stubbed
 
 
@@ -23,7 +23,7 @@ class Stage:
         monkeypatch.setattr("jobpipe.sqs_backlog.now", lambda: self.at)
 
     def read(self, *, waiting: int, age: float | None = None, refused: bool = False) -> float | None:
-        """What is told; `age` or a refusal are what CloudWatch would answer, were it asked."""
+        """The age in the answer; CloudWatch, if it is asked, answers with `age` or a refusal."""
         for _ in range(3):
             counts = {"": str(waiting), "NotVisible": "0", "Delayed": "0"}
             attributes = {f"ApproximateNumberOfMessages{name}": count for name, count in counts.items()}
@@ -54,7 +54,7 @@ def stage(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
         stub.assert_no_pending_responses()
 
 
-def test_the_age_is_asked_for_once_a_minute_however_often_it_is_told(stage: Stage) -> None:
+def test_the_age_is_requested_once_a_minute_however_often_it_is_read(stage: Stage) -> None:
     for looks in range(12):  # as the console takes them
         assert stage.read(waiting=1, age=40.0 + looks) == 40.0
         stage.later(5)
@@ -64,22 +64,22 @@ def test_the_age_is_asked_for_once_a_minute_however_often_it_is_told(stage: Stag
 
 
 @pytest.mark.parametrize("answer", [{"age": None}, {"refused": True}])
-def test_that_nobody_tells_the_age_is_remembered_too(stage: Stage, answer: dict[str, Any]) -> None:
+def test_an_unknown_age_is_cached_too(stage: Stage, answer: dict[str, Any]) -> None:
     for _ in range(3):
         assert stage.read(waiting=1, **answer) is None
     assert stage.asked == 1
-    stage.later(AGE_IS_REMEMBERED_FOR.total_seconds())
+    stage.later(AGE_IS_CACHED_FOR.total_seconds())
     assert stage.read(waiting=1, age=1.0) == 1.0
 
 
-def test_an_empty_queue_has_no_age_and_what_comes_next_has_its_own(stage: Stage) -> None:
+def test_an_empty_queue_clears_the_cached_age(stage: Stage) -> None:
     assert stage.read(waiting=1, age=3600.0) == 3600.0
     assert stage.read(waiting=0) == 0.0
     assert stage.asked == 1
     assert stage.read(waiting=1, age=2.0) == 2.0
 
 
-def test_a_clock_that_is_set_back_does_not_keep_an_age_for_ever(stage: Stage) -> None:
+def test_a_clock_that_is_set_back_does_not_extend_the_cache(stage: Stage) -> None:
     assert stage.read(waiting=1, age=60.0) == 60.0
     stage.later(-3600)
     assert stage.read(waiting=1, age=2.0) == 2.0

@@ -57,10 +57,10 @@ def test_what_came_again_runs_alone_and_after_what_is_here_for_the_first_time() 
     assert order[2:] == ["b1", "b2", "d1", "a1"]
 
 
-def test_a_message_without_a_group_is_told_and_left_where_it_is(
+def test_a_message_without_a_group_is_logged_and_stays_in_its_queue(
     pipeline: Pipeline, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """As from a standard queue that was made an event source by mistake."""
+    """Such messages come from a standard queue that was made an event source by mistake."""
     accept(pipeline, item("a"))
     accept(pipeline, item("b"))
     stray, good = pipeline.queue.receive()
@@ -81,13 +81,13 @@ def test_a_message_without_a_group_is_told_and_left_where_it_is(
 
 
 @pytest.mark.parametrize("event", [{}, {"key1": "value1"}, {"Records": "x"}, {"Records": [{"Sns": {}}]}])
-def test_an_event_of_somebody_else_is_refused_in_words(event: dict[str, Any]) -> None:
+def test_an_event_that_is_not_from_sqs_is_refused(event: dict[str, Any]) -> None:
     with pytest.raises(NotOfSqs, match="SQS"):
         records_of(event)
 
 
 def test_dead_letters_end_side_by_side_whatever_their_receive_counts(pipeline: Pipeline) -> None:
-    """SQS's emulators count the receives of a dead letter on from the queue before."""
+    """On emulators the receive count of a dead letter continues from the command queue."""
     together = threading.Barrier(3, timeout=20)
     ids = [accept(pipeline, item(name)) for name in ("a", "b", "c")]
     pipeline.queue.waiting = [(i, e, MAX_RECEIVE_COUNT) for i, e, _ in pipeline.queue.waiting]

@@ -45,7 +45,7 @@ def test_a_replay_that_comes_after_the_end_leaves_no_claim(
 def test_a_claim_that_is_lost_ends_its_job_after_five_attempts(pipeline: Pipeline) -> None:
     job_id = accept(pipeline, item(text=LARGE))
     pipeline.documents.current.clear()
-    # Sent so long ago that it is not S3 which does not find it yet.
+    # Sent so long ago that the object would be visible in S3.
     for message_id in pipeline.queue.sent_ms:
         pipeline.queue.sent_ms[message_id] -= int(BUCKET_SETTLES.total_seconds() * 1000)
     pipeline.drain()

@@ -1,4 +1,4 @@
-"""A cursor is not signed: what it opens is the same list from another place on, and nothing else."""
+"""A cursor is not signed: a forged one shows the same list from another place on, and nothing else."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_a_forged_cursor_of_items_shows_a_part_of_the_same_list(forged: uuid.UUI
 
 @pytest.mark.parametrize("owner", OWNERS)
 def test_a_forged_cursor_shows_another_part_of_ones_own_list(owner: str) -> None:
-    """With the keys of another caller's jobs too, which nobody but that caller sees."""
+    """The forged cursors include the keys of another caller's jobs."""
     pipeline = with_jobs()
     own = failed(pipeline, owner).json
     assert {job["id"] for job in own} == {job.job_id for job in pipeline.jobs.rows.values() if job.owner == owner}
@@ -61,7 +61,7 @@ def test_a_forged_cursor_shows_another_part_of_ones_own_list(owner: str) -> None
     assert set(shown) == set(range(7)), "from every place"
 
 
-def test_a_cursor_says_nothing_that_its_page_has_not_shown() -> None:
+def test_a_cursor_contains_only_values_of_its_page() -> None:
     pipeline = with_jobs()
     answer = failed(pipeline, "alice", "&limit=2")
     [*_, last] = answer.json

@@ -137,7 +137,7 @@ def test_everything_is_escaped() -> None:
     assert "script" not in {tag for tag, _ in Page(html).elements}
 
 
-def test_it_says_which_member_must_not_be_there() -> None:
+def test_it_names_forbidden_members() -> None:
     for name in ("NewItem", "FieldsToSet", "MergePatch"):
         article = page(DOCUMENT).partition(f'id="schema-{name}"')[2].partition("</article>")[0]
         assert re.search(r"<code>id</code>.*must not be there", article), name

@@ -57,7 +57,7 @@ def is_problem(answer: Answer) -> bool:
 
 
 def is_well_addressed(sent: dict[str, Any]) -> bool:
-    """Whether the route knows all of the query, each once, and the path leads back."""
+    """Whether the route has each parameter of the query, none is repeated, and links from the path work."""
     [route] = [each for each in ROUTES if (each.method, each.path) == (sent["httpMethod"], sent["resource"])]
     query = sent["multiValueQueryStringParameters"] or {}
     known = all(name in route.query and len(values) == 1 for name, values in query.items())

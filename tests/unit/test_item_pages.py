@@ -1,4 +1,4 @@
-"""A page of items: it has as much as an answer can hold, and one lost document hides nothing but itself."""
+"""A page of items fits in an answer, and a lost document hides no other item."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ID = "00000000-0000-4000-8000-000000000000"
 
 
 def store(pipeline: Pipeline, name: str, description: str, at: str = LONG_AGO) -> str:
-    """An item of this document, past the API: its id."""
+    """Store an item with this document without the API; return its id."""
     item_id = str(uuid.uuid4())
     text = json.dumps({"name": name, "description": description}, ensure_ascii=False, separators=(",", ":"))
     ref = pipeline.documents.put(f"items/{item_id}/x.json", text)
@@ -35,7 +35,7 @@ def lose(pipeline: Pipeline, item_id: str) -> None:
 
 
 def read_all(pipeline: Pipeline, limit: int = 100) -> tuple[list[str], list[str], list[Answer]]:
-    """By all pages: the ids of the items, those that cannot be read, and the answers."""
+    """From all pages: the ids of the items, those that cannot be read, and the answers."""
     target, answers = f"/items?limit={limit}", []
     while target:
         answers.append(pipeline.request("GET", target))
@@ -52,7 +52,7 @@ def ids(answer: Answer) -> list[str]:
 
 @pytest.mark.parametrize("limit", [1, 2, 3, 100])
 @pytest.mark.parametrize("lost", [{0}, {3}, {6}, {0, 1, 2}, {2, 5}, set(range(7))], ids=str)
-def test_a_lost_document_hides_nothing_but_itself(pipeline: Pipeline, lost: set[int], limit: int) -> None:
+def test_a_lost_document_hides_no_other_item(pipeline: Pipeline, lost: set[int], limit: int) -> None:
     stored = sorted(store(pipeline, f"item {i}", LARGE) for i in range(7))
     for place in lost:
         lose(pipeline, stored[place])
@@ -68,7 +68,7 @@ def test_a_page_without_losses_has_no_such_header(pipeline: Pipeline) -> None:
     assert "unreadable-items" not in pipeline.request("GET", "/items").headers
 
 
-def test_the_operator_learns_of_a_lost_document(
+def test_a_lost_document_is_logged_and_counted(
     pipeline: Pipeline, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
 ) -> None:
     item_id = store(pipeline, "one", LARGE)
@@ -81,7 +81,7 @@ def test_the_operator_learns_of_a_lost_document(
     assert sum(sum(each.get("Faults", [])) for each in metrics) == 1
 
 
-def test_what_s3_does_not_find_yet_hides_nothing_else_and_is_no_fault(
+def test_a_document_that_is_not_visible_yet_hides_no_other_and_is_not_a_fault(
     pipeline: Pipeline, capsys: pytest.CaptureFixture[str]
 ) -> None:
     readable = store(pipeline, "one", LARGE)
@@ -96,7 +96,7 @@ def test_what_s3_does_not_find_yet_hides_nothing_else_and_is_no_fault(
 
 
 def posted(answer: Answer) -> int:
-    """What Python 3.11's runtime sends to Lambda for it: JSON in which all but ASCII is escaped."""
+    """The answer as Python 3.11's runtime sends it to Lambda: JSON in which all but ASCII is escaped."""
     response: dict[str, Any] = {"statusCode": answer.status, "headers": answer.headers, "body": answer.text}
     return len(json.dumps({**response, "multiValueHeaders": {}}))
 
@@ -143,7 +143,7 @@ def test_a_page_is_full_to_the_byte(pipeline: Pipeline) -> None:
 
 
 def test_a_page_leaves_room_for_the_ids_of_what_cannot_be_read(pipeline: Pipeline) -> None:
-    """Items of an earlier release, which took more, beside as many lost ones as a page can name."""
+    """Items of an earlier release, which allowed more, together with as many lost ones as a page can name."""
     for i in range(98):
         lose(pipeline, store(pipeline, f"{i}", LARGE))
     for i in range(2):

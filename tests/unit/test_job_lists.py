@@ -1,4 +1,4 @@
-"""How a list is put together from its parts, where DynamoDB promises no order: among entries of one time."""
+"""Merging a list from its partitions: DynamoDB promises no order among entries with the same time."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_entries_of_one_time_are_in_the_order_of_their_ids_and_none_is_lost(stub
 
 
 def test_a_part_is_read_no_further_than_a_page_needs(stubbed: Stubbed) -> None:
-    """Each of its pages is a read: a list of two asks each part once, and that which had them once more."""
+    """Each page of a partition is a read: a list of two reads each partition once, and that with the jobs again."""
     for place, source in enumerate(sources("alice")):
         rows = [entry(f"{n:032x}") for n in range(4)] if place == 3 else []
         last = {"LastEvaluatedKey": {source.key: {"S": source.value}}} if rows else {}

@@ -98,7 +98,7 @@ def test_what_is_not_strict_json_is_refused(body: str | bytes) -> None:
 
 
 def test_a_duplicate_name_is_named() -> None:
-    with pytest.raises(InvalidRequest, match="'price' stands twice"):
+    with pytest.raises(InvalidRequest, match="'price' appears twice"):
         json_text.decode('{"price":1,"name":"x","price":2}')
 
 

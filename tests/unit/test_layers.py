@@ -82,14 +82,14 @@ MADE_IN = {
     "botocore": {"infra/boto_sessions.py"},
     "urllib3": {"scripts/load/http_calls.py"},
 }
-"""Where sessions, clients and pools are made: there it is decided what they read from the environment."""
+"""The modules that create sessions, clients and pools, and so decide what these read from the environment."""
 MAKING = re.compile(
     r"\b(requests|boto3|botocore|urllib3)\.(?:session\.)?(?:Session|client|resource|get|post|put|patch|delete|head|request"
     r"|PoolManager|ProxyManager)\("
 )
 
 
-def test_connections_are_made_where_it_is_decided_what_they_read() -> None:
+def test_connections_are_made_only_by_the_modules_that_decide_on_the_environment() -> None:
     found = {
         (made.group(1), path.relative_to(ROOT).as_posix())
         for folder in ("jobpipe", "jobpipe_client", "infra", "scripts", "api_lambda", "worker_lambda")
@@ -103,7 +103,7 @@ def test_connections_are_made_where_it_is_decided_what_they_read() -> None:
 
 
 def test_operators_programs_do_not_fork() -> None:
-    """What they keep open, boto3's connections and files with buffers, belongs to one process."""
+    """Their open connections of boto3 and buffered files belong to one process."""
     for folder in ("infra", "scripts", "jobpipe_client", "jobpipe", "api_lambda", "worker_lambda"):
         for path in (ROOT / folder).rglob("*.py"):
             text = path.read_text()

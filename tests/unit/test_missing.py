@@ -1,4 +1,4 @@
-"""What S3 does not find: an outage while it may yet find it, then lost, with an end that a caller sees."""
+"""An object that S3 does not find is an outage at first, then lost, and its jobs end."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ DOCUMENTED = timedelta(minutes=15)
 
 
 def go_on(monkeypatch: pytest.MonkeyPatch, by: timedelta) -> None:
-    """Let what looks for missing objects believe that it is so much later."""
+    """Advance the clock of the check for missing objects by this time."""
     monkeypatch.setattr("jobpipe.missing.now", lambda: now() + by)
 
 
@@ -30,7 +30,7 @@ def lose_all(pipeline: Pipeline) -> None:
     pipeline.documents.versions.clear()
 
 
-def test_it_is_an_outage_for_longer_than_s3_needs_and_then_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_object_is_an_outage_at_first_and_later_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:
     put = now().isoformat()
     go_on(monkeypatch, DOCUMENTED + timedelta(minutes=1))
     assert isinstance(missing("It", put), Unavailable)
@@ -39,14 +39,14 @@ def test_it_is_an_outage_for_longer_than_s3_needs_and_then_a_fault(monkeypatch: 
 
 
 @pytest.mark.parametrize("answer", [{}, {"VersionId": "null"}])
-def test_a_bucket_that_keeps_no_versions_is_an_outage(stubbed: Stubbed, answer: dict[str, str]) -> None:
+def test_a_bucket_without_versions_is_an_outage(stubbed: Stubbed, answer: dict[str, str]) -> None:
     stubbed.stubs["s3"].add_response("put_object", answer)
     with pytest.raises(Unavailable, match="versions"):
         stubbed.documents.put("k", "{}")
 
 
-def test_what_was_put_without_a_version_can_be_read(stubbed: Stubbed) -> None:
-    """As the claim check of a request that was answered 503: its replay sends the message."""
+def test_an_object_without_a_version_can_be_read(stubbed: Stubbed) -> None:
+    """Such a claim check is left by a request that got a 503, whose replay sends the message."""
     stubbed.stubs["s3"].add_response("get_object", {"Body": BytesIO(b"{}")})
     assert stubbed.documents.get_by_key("k") == "{}"
 
@@ -71,7 +71,7 @@ def test_an_update_waits_for_a_document_that_is_not_found_yet(pipeline: Pipeline
     assert pipeline.request("GET", f"/items/{item_id}").json["colour"] == "red"
 
 
-def test_a_document_that_is_lost_ends_what_asks_for_it(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_lost_document_ends_its_commands(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
     item_id = pipeline.do("POST", "/items", item(text="x" * 2000))["item_id"]
     lose_all(pipeline)
     go_on(monkeypatch, BUCKET_SETTLES)
@@ -80,7 +80,7 @@ def test_a_document_that_is_lost_ends_what_asks_for_it(pipeline: Pipeline, monke
     assert pipeline.request("GET", f"/items/{item_id}").status == 500
 
 
-def test_a_claim_check_that_is_not_found_yet_charges_nobody(pipeline: Pipeline) -> None:
+def test_a_claim_check_that_is_not_found_yet_is_not_charged(pipeline: Pipeline) -> None:
     job_id = accept(pipeline, item(text=LARGE))
     claims = dict(pipeline.documents.current)
     pipeline.documents.current.clear()
@@ -105,7 +105,7 @@ def test_a_retry_waits_for_a_claim_check_that_is_not_found_yet(
     assert pipeline.request("POST", f"/jobs/{job_id}/retry").status == 409
 
 
-def test_a_result_that_is_not_found_yet_is_asked_for_again(
+def test_a_result_that_is_not_found_yet_can_be_requested_again(
     pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job_id = pipeline.do("POST", "/items", item(text="x" * 2000))["id"]

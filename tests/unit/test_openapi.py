@@ -144,7 +144,7 @@ def test_the_examples_of_answers_are_answers(pipeline: Pipeline) -> None:
 
 
 def test_every_example_is_one_of_its_schema() -> None:
-    """Of parameters, headers, schemas and answers: tools that serve the document serve these."""
+    """Tools that serve the document serve the examples of parameters, headers, schemas and answers."""
     checker, found = documented(), 0
 
     def look(node: Any, pointer: str) -> None:
@@ -172,7 +172,7 @@ def test_every_example_is_one_of_its_schema() -> None:
 
 
 def test_client_generators_find_what_they_need() -> None:
-    """No member whose schema is false, and a type beside each value; else generators fail, or lose members."""
+    """No schema is false, and each value has a type; otherwise generators fail, or lose members."""
     schemas = [node for node in nodes(COMPONENTS) if {"const", "enum"} & node.keys()]
     assert len(schemas) > 30
     assert [schema for schema in schemas if "type" not in schema] == []
@@ -185,7 +185,7 @@ def test_client_generators_find_what_they_need() -> None:
 
 
 @pytest.mark.parametrize("schema", ["NewItem", "FieldsToSet", "MergePatch"])
-def test_an_item_with_an_id_is_none_of_the_schema(schema: str) -> None:
+def test_an_item_with_an_id_does_not_fit_the_schema(schema: str) -> None:
     with pytest.raises(AssertionError):
         documented().check_value(f"/components/schemas/{schema}", {**GOOD, "id": None}, schema)
 

@@ -81,7 +81,7 @@ def test_the_metrics_of_every_service_that_ends_jobs_are_added() -> None:
     assert outcomes.failed == {"name-taken": 4, "attempts-spent": 2}
 
 
-def test_what_is_not_all_is_told_as_at_least_so_many() -> None:
+def test_incomplete_outcomes_are_shown_with_at_least() -> None:
     outcomes = Outcomes(6000, Counter({"name-taken": 2}), is_complete=False)
     assert outcome_rows(outcomes, 10) == [
         ("succeeded in 10 min", "at least 6,000"),

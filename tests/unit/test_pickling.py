@@ -1,4 +1,4 @@
-"""What is raised or returned crosses the border of a process whole: pools of processes, task queues, caches."""
+"""Errors and results can be pickled and copied without loss, for pools of processes, task queues and caches."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def is_exception(value: object) -> bool:
 
 
 def exception_classes() -> list[type[BaseException]]:
-    """All that the packages define, found in their sources, so that none can be forgotten."""
+    """All classes that the packages define, found in their sources, so that none can be forgotten."""
     classes = [
         (".".join(path.relative_to(ROOT).with_suffix("").parts), node)
         for package in PACKAGES
@@ -180,7 +180,7 @@ def test_every_value_is_copied_whole(kind: type, way: str) -> None:
 
 
 def contents(value: Any) -> Any:
-    """What can be compared, members that equality passes over and errors in it too."""
+    """The comparable content, with the members that equality ignores and with errors."""
     if isinstance(value, BaseException):
         return type(value), contents(value.args), contents(vars(value))
     if isinstance(value, Item):
@@ -214,8 +214,8 @@ def test_an_error_comes_out_of_a_pool_of_processes() -> None:
 
 @pytest.mark.parametrize("way", [way for way in COPIES if way != "copy"])
 def test_a_client_is_not_pickled_since_it_has_a_key(way: str) -> None:
-    with pytest.raises(TypeError, match="make one in each process") as refused:
+    with pytest.raises(TypeError, match="create one in each process") as refused:
         COPIES[way](Client("http://127.0.0.1:1", "sentinel-key"))
     assert "sentinel" not in str(refused.value)
-    with pytest.raises(TypeError, match="make one in each process"):
+    with pytest.raises(TypeError, match="create one in each process"):
         pickle.dumps(Client("http://127.0.0.1:1", "sentinel-key").sync)

@@ -1,4 +1,4 @@
-"""P7: what a request asks for beyond its route is refused on every route, before anything is stored."""
+"""P7: unknown parts of a request's path and query are refused on every route, before anything is stored."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class Stored:
         return self.pipeline.request(route.method, target, BODIES.get((route.method, route.path)))
 
     def refuses(self, route: Route, path: str, *query: str) -> Answer:
-        """The refusal, which has left no trace."""
+        """The refusal of a request, which must have stored nothing."""
         before = self.pipeline.state()
         answer = self.ask(route, path, *query)
         assert self.pipeline.state() == before
@@ -88,7 +88,7 @@ def test_an_unknown_query_parameter_is_refused_on_every_route(route: Route, name
 
 
 @each_route
-def test_a_parameter_of_another_route_is_as_unknown(route: Route) -> None:
+def test_a_parameter_of_another_route_is_refused_too(route: Route) -> None:
     stored = Stored()
     for name in {name for other in ROUTES for name in other.query} - set(route.query):
         assert stored.refuses(route, stored.path(route), f"{name}=1").status == 400
@@ -105,8 +105,8 @@ def test_a_known_parameter_twice_is_refused(route: Route) -> None:
 
 
 @each_route
-def test_every_link_of_an_answer_leads_somewhere(route: Route) -> None:
-    """From the request's own URL, with a slash at its end too, and wherever the API's root is."""
+def test_every_link_of_an_answer_works(route: Route) -> None:
+    """Links are resolved from the request's own URL, also with a trailing slash, wherever the API's root is."""
     stored = Stored()
     for i in range(3):
         stored.pipeline.do("POST", "/items", {**GOOD, "name": f"more {i}"})
@@ -127,7 +127,7 @@ def test_every_link_of_an_answer_leads_somewhere(route: Route) -> None:
 @each_route
 @pytest.mark.parametrize("before", ["", "/base", "/a/b/c"])
 def test_the_root_is_found_from_the_end_of_the_path(route: Route, before: str) -> None:
-    """On AWS the path that the Lambda is told has a custom domain's mapping in front."""
+    """On AWS the path in the event begins with a custom domain's mapping."""
     for path in {route.path, route.path.removesuffix("/") + "/"}:
         there = urljoin(f"https://stage.example{before}{path}", to_root({"path": before + path}, route) + "x")
         assert there == f"https://stage.example{before}/x"
@@ -136,7 +136,7 @@ def test_the_root_is_found_from_the_end_of_the_path(route: Route, before: str) -
 
 @each_route
 def test_two_slashes_in_a_row_are_no_route(route: Route) -> None:
-    """No relative link would lead right from there for everybody, whatever gateways make of such a path."""
+    """No relative link from such a path works for all clients, however gateways handle it."""
     stored = Stored()
     path = stored.path(route)
     for other in {path + "//", path.replace("/", "//", 1), path.replace("/", "//")} - {"/"}:
@@ -183,7 +183,7 @@ def is_id(text: str) -> bool:
 @given(ids.filter(is_id))
 @example("%2541")
 def test_an_id_is_decoded_once(item_id: str) -> None:
-    """By us, where the gateway hands it on as it came (AWS, LocalStack), or by the gateway (MiniStack)."""
+    """The API decodes it if the gateway does not (AWS, LocalStack); MiniStack's gateway does."""
     as_it_came = event("DELETE", "/items/{item_id}", parameters={"item_id": quote(item_id, safe="")})
     as_it_came["path"] = f"/items/{quote(item_id, safe='')}"
     decoded = event("DELETE", "/items/{item_id}", parameters={"item_id": item_id}) | {"version": "1.0"}

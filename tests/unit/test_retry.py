@@ -161,7 +161,7 @@ def test_a_retried_job_can_be_cancelled(pipeline: Pipeline) -> None:
     pipeline.check_consistent()
 
 
-def test_a_job_whose_claim_is_gone_says_so(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_retry_without_a_claim_is_refused(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
     job_id = fail(pipeline, item(text=LARGE))
     pipeline.documents.current.clear()
     monkeypatch.setattr("jobpipe.missing.now", lambda: now() + BUCKET_SETTLES)

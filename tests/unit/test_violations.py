@@ -1,4 +1,4 @@
-"""P7: all that is wrong with a body is told at once, each with its place, wherever a body is taken."""
+"""P7: all violations in a body are reported at once, each with its place, on every route with a body."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ EVERYWHERE = {"/id", "/name", "/x/a/0", "/x/a/1", "/x/a/2", "/twice/b", "/price"
         ),
     ],
 )
-def test_all_that_is_wrong_is_told_at_once(
+def test_all_violations_are_reported_at_once(
     pipeline: Pipeline, method: str, target: str, body: str, under: str, more: set[str]
 ) -> None:
     before = pipeline.state()
@@ -77,7 +77,7 @@ def test_a_single_violation_is_the_detail_and_several_are_counted(pipeline: Pipe
 
 
 @pytest.mark.parametrize("part", ["1e999", '"\\u0000"', '{"a":1,"a":1}', "[" * 40 + "]" * 40])
-def test_no_more_than_twenty_are_told(pipeline: Pipeline, part: str) -> None:
+def test_at_most_twenty_violations_are_reported(pipeline: Pipeline, part: str) -> None:
     body = '{"name":"n","description":"d","x":[' + ",".join([part] * 100) + "]}"
     answer = pipeline.request("POST", "/items", raw=body)
     assert len(answer.json["errors"]) == MAX_VIOLATIONS == 20
@@ -104,7 +104,7 @@ json_values = st.recursive(
 
 
 def at(value: Any, pointer: str) -> Any:
-    """What a pointer leads to (RFC 6901, section 4)."""
+    """The value at a pointer (RFC 6901, section 4)."""
     for step in pointer.removeprefix("#").split("/")[1:]:
         name = unquote(step).replace("~1", "/").replace("~0", "~")
         value = value[int(name)] if isinstance(value, list) else value[name]
@@ -112,7 +112,7 @@ def at(value: Any, pointer: str) -> Any:
 
 
 @given(json_values)
-def test_each_place_that_is_told_is_one_that_cannot_be_stored(text: str) -> None:
+def test_each_reported_place_has_a_value_that_cannot_be_stored(text: str) -> None:
     as_python_reads_it = json.loads(text, parse_int=str, parse_float=str, parse_constant=str)
     refusal = refused(text)
     for each in refusal.violations if refusal else ():
@@ -131,7 +131,7 @@ def refused(text: str) -> Unstorable | None:
 
 
 @given(json_values)
-def test_a_body_with_what_cannot_be_stored_is_never_taken(text: str) -> None:
+def test_a_body_with_a_value_that_cannot_be_stored_is_refused(text: str) -> None:
     pipeline = Pipeline()
     answer = pipeline.request("POST", "/items", raw='{"name":"n","description":"d","x":' + text + "}")
     try:
@@ -144,7 +144,7 @@ def test_a_body_with_what_cannot_be_stored_is_never_taken(text: str) -> None:
 
 
 def test_a_batch_of_the_worst_refusals_fits_its_row(pipeline: Pipeline) -> None:
-    """A row ends at 400 KB; each command keeps its first violation, and others as far as there is room."""
+    """A row has at most 400 KB; each command keeps its first violation, and further ones if they fit."""
     name = "\U000e0001" * 79  # each character is twelve in a pointer, and ten in a detail
     bad = {"operation": "create", "item": {**GOOD, "x": {name: ["\0"] * 30}}}
     unknown = {"operation": "read", "item_id": "i", **{f"{n}{name}": 1 for n in range(25)}}
@@ -157,13 +157,13 @@ def test_a_batch_of_the_worst_refusals_fits_its_row(pipeline: Pipeline) -> None:
         assert len(json.dumps(batch_to_row(batch)).encode()) < 400 * 1024
         assert all(entry["problem"]["errors"] for entry in answer.json["entries"][:-1])
     counts = {len(entry["problem"]["errors"]) for entry in answer.json["entries"][:-1]}
-    assert counts == {MAX_VIOLATIONS}, "as a rule there is room for all"
+    assert counts == {MAX_VIOLATIONS}, "usually all fit"
 
 
-def test_if_no_command_of_a_batch_is_valid_all_that_is_wrong_with_each_is_told(pipeline: Pipeline) -> None:
+def test_if_no_command_of_a_batch_is_valid_the_violations_of_each_are_reported(pipeline: Pipeline) -> None:
     bad = {"operation": "create", "item": {"name": "", "id": 1}}
     answer = pipeline.request("POST", "/batches", {"commands": [bad, {"operation": "read", "item_id": 5}], "x": 1})
-    assert pointers(answer) == ["#"], "what is no batch is told first"
+    assert pointers(answer) == ["#"], "an invalid batch is reported first"
     answer = pipeline.request("POST", "/batches", {"commands": [bad, {"operation": "read", "item_id": 5}]})
     first = [f"#/commands/0/item/{field}" for field in ("description", "id", "name")]
     assert pointers(answer) == [*first, "#/commands/1/item_id"]

@@ -42,7 +42,7 @@ class Delivery:
 
 
 class NotOfSqs(JobpipeError):
-    """The event is none of SQS: the function was invoked by somebody else."""
+    """The event is not from SQS: something else invoked the function."""
 
 
 class ComesAgain(Exception):
@@ -58,7 +58,7 @@ class Handling:
     """What is done with the deliveries of a queue."""
 
     process: Callable[[Delivery], None]  # when it returns, the message may be deleted; when it raises, not
-    # Attempts that count for a message which came again, and so runs alone; None: all items run side by side.
+    # The attempts charged to a redelivered message, which runs alone; with None, all items run side by side.
     charged: Callable[[Delivery], int] | None
     received: ReceivedMessages
     reserve_seconds: float  # what must be left of the time to begin with another message
@@ -81,8 +81,8 @@ def consume_batch(records: Sequence[Mapping[str, Any]], handling: Handling) -> d
     for delivery in deliveries:
         if delivery.group_id:
             lines.setdefault(delivery.group_id, []).append(delivery)
-    strays = [delivery for delivery in deliveries if not delivery.group_id]
-    _tell_of(strays)
+    ungrouped = [delivery for delivery in deliveries if not delivery.group_id]
+    _log_ungrouped(ungrouped)
 
     def process(line: list[Delivery]) -> _Returned:
         return _process_in_order(line, handling)
@@ -103,7 +103,7 @@ def consume_batch(records: Sequence[Mapping[str, Any]], handling: Handling) -> d
     returned = [each for each in returned if each.rest]
     if returned:
         _postpone(returned, handling.received)
-    back = [*strays, *(delivery for each in returned for delivery in each.rest)]
+    back = [*ungrouped, *(delivery for each in returned for delivery in each.rest)]
     failures = [{"itemIdentifier": delivery.message_id} for delivery in back]
     logger.info("batch", extra={"messages": len(records), "items": len(lines), "returned": len(failures)})
     meter.add(BATCH_SIZE, len(records))
@@ -112,20 +112,20 @@ def consume_batch(records: Sequence[Mapping[str, Any]], handling: Handling) -> d
 
 
 def records_of(event: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
-    """The messages of an event; NotOfSqs if it is another one, such as a test from the console of Lambda."""
+    """The messages of an event; NotOfSqs if it is not from SQS, such as a test event of Lambda's console."""
     records = event.get("Records")
     if not isinstance(records, list) or any("messageId" not in record for record in records):
-        raise NotOfSqs("This function takes messages of its SQS queue, and nothing else.")
+        raise NotOfSqs("This function takes only messages of its SQS queue.")
     return records
 
 
-def _tell_of(strays: list[Delivery]) -> None:
-    # They stay where they are. Nothing says in which order they are to take effect, and were the parked queue the
-    # event source, to park them would be to receive them again without end.
-    for stray in strays:
+def _log_ungrouped(ungrouped: list[Delivery]) -> None:
+    # These messages are returned to their queue. Their order is not known, and parking them would loop forever if
+    # the parked queue were the event source.
+    for delivery in ungrouped:
         logger.error(
-            "message without a group: its queue is not the FIFO queue that this function is for",
-            extra={"message_id": stray.message_id, "queue": stray.source},
+            "message without a group: its queue is not this function's FIFO queue",
+            extra={"message_id": delivery.message_id, "queue": delivery.source},
         )
 
 

@@ -21,8 +21,8 @@ def dead_letter_handling(services: Services, seconds_left: Callable[[], float]) 
     """How the dead-letter queue's batches are handled."""
     return Handling(
         process=lambda delivery: end_job_of(delivery, services),
-        # A dead letter runs no command, so it kills no worker. And whether it came again cannot be told from its
-        # receive count: that goes on from the queue before (seen with emulators; AWS does not say).
+        # A dead letter runs no command, so it cannot kill the worker. Nor does its receive count show a redelivery:
+        # the count continues from the command queue (seen with emulators; AWS does not document it).
         charged=None,
         received=_LeftAlone(),
         reserve_seconds=services.reserve_seconds,

@@ -11,7 +11,7 @@ from jobpipe.commands import Command
 from jobpipe.deadline import leaving
 from jobpipe.errors import AttemptsSpent, ClaimUnusable, JobEnded, Refusal, Unavailable, UndecodableMessage
 from jobpipe.metrics import ATTEMPT_TIME, COMMAND_AGE, FAILED, FAULT, INTERRUPTED, OUTAGE, QUEUE_DELAY, meter
-from jobpipe.missing import may_yet_be_found
+from jobpipe.missing import may_become_visible
 from jobpipe.queue_message import Claim, QueueMessage, decode_message, redeem
 from jobpipe.telemetry import logged_id, logger, trace_id
 
@@ -160,8 +160,8 @@ def _command(message: QueueMessage, sent: datetime, services: Services) -> Comma
     text = services.documents.get_by_key(message.content.key)
     if text is None:
         attempts.live(message, services)  # else it is an old copy, whose job has ended and needs the claim no more
-        if may_yet_be_found(sent):  # it was put before its message was sent
-            raise Unavailable("The claim check is not to be found yet.")
+        if may_become_visible(sent):  # it was put before its message was sent
+            raise Unavailable("The claim check is not visible yet.")
         raise ClaimUnusable("The claim check is not there.")
     return redeem(message.content, text, message.item_id)
 

@@ -64,7 +64,7 @@ function renderBatch(batch) {
   show("batch-body", true);
 }
 
-// All that a problem tells, where it is more than its detail.
+// The texts of a problem: each of its errors if there are several, else its detail.
 function detailsOf(problem) {
   const errors = problem.errors ?? [];
   return errors.length > 1 ? errors.map(({ pointer, detail }) => `${pointer}: ${detail}`) : [problem.detail ?? problem.title];

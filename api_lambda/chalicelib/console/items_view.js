@@ -14,7 +14,7 @@ async function readItems() {
     const answer = await call("GET", path);
     if (path !== pages.at(-1)) return;
     next = nextPage(answer.headers);
-    // A header names those that the page lacks: each has a row, which leads to what the service says of it.
+    // A header names the items that the page leaves out; each has a row with a link to its error.
     const unreadable = answer.headers.get("Unreadable-Items")?.split(", ") ?? [];
     fill($("items"), [...parts(answer.text).map(([, text]) => itemRow(text)), ...unreadable.map(unreadableRow)]);
     tell("items-said", "There is no item yet.");

@@ -157,7 +157,7 @@ function renderSent(job) {
   if (job.status === "failed") place(job.error);
 }
 
-// Puts all that a problem tells to the fields that it is about, or above the form.
+// Shows each error of a problem at its field, or above the form.
 function place(problem) {
   const uses = USES[operation()];
   const at = {};

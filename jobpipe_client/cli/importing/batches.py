@@ -25,7 +25,7 @@ class Batch:
     line: int  # how many lines come before it
     last: int  # the number of its last line
     rows: tuple[Row, ...]
-    sha256: str  # of the lines as they were read, the header's among those of the first one
+    sha256: str  # the digest of the lines as they were read; the first batch includes the header
 
 
 def cut(form: Format, lines: Lines, *, number: int, most_rows: int) -> Iterator[Batch]:
@@ -71,6 +71,6 @@ def whole(form: Format, lines: Lines, number: int) -> Batch:
 
 def _digest(form: Format, number: int) -> Digest:
     digest = hashlib.sha256()
-    if number == 0:  # the header belongs to the first one
+    if number == 0:  # the header belongs to the first batch
         add_lines(digest, form.header)
     return digest

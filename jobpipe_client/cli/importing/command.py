@@ -79,11 +79,16 @@ class Options:
 @click.option("--commands", is_flag=True, help="The lines of JSON are commands in their raw form, not items.")
 @click.option("--number", multiple=True, metavar="COLUMN", help="This column of a CSV has numbers.")
 @click.option(
-    "--boolean", multiple=True, metavar="COLUMN", help="Truth values: true or false, t, f, yes, no, 1, 0."
+    "--boolean", multiple=True, metavar="COLUMN", help="This column has booleans: true, false, t, f, yes, no, 1, 0."
 )
 @click.option("--json-column", multiple=True, metavar="COLUMN", help="This one has JSON.")
-@click.option("--ignore", multiple=True, metavar="COLUMN", help="Leave this column or member out; '' has no name.")
-@click.option("--null", multiple=True, metavar="CELL", help="A cell that reads so is empty, such as \\N or NA.")
+@click.option(
+    "--ignore",
+    multiple=True,
+    metavar="COLUMN",
+    help="Leave out this column or member; '' is a column without a name.",
+)
+@click.option("--null", multiple=True, metavar="CELL", help="Treat this text as an empty cell, such as \\N or NA.")
 @click.option("--delimiter", default=",", show_default=True, help="Between the cells of a CSV; \\t is a tab.")
 @click.option("--dry-run", is_flag=True, help="Only read the file, and say what is wrong with it.")
 @click.option("--restart", is_flag=True, help="Forget an earlier import of this file and send all rows again.")
@@ -120,7 +125,7 @@ def import_file(
     refused; --restart forgets the notes.
 
     CSV: UTF-8, with a header. A column is a field of the item, as text; price:number, active:boolean and tags:json
-    in the header, or options, say otherwise. An empty cell leaves the field out; "" is the empty text.
+    in the header, or options, change that. An empty cell leaves the field out; "" is the empty text.
 
     Rows that cannot be read are told by line number, and the rest goes on. They and those that the service refused
     are written to FILE.failed.csv (or .jsonl) with their line and error in front, to be repaired and imported.
@@ -203,7 +208,7 @@ def import_file(
 def _interrupted(source: Source, progress: Progress) -> str:
     ended = f"{progress.rows:,} rows have ended"
     if source.path is None:
-        return f"Interrupted. {ended}; what comes from a pipe cannot be continued"
+        return f"Interrupted. {ended}; an import from a pipe cannot be continued"
     return f"Interrupted. Run the same command to continue; {ended}"
 
 

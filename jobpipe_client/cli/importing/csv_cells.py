@@ -1,4 +1,4 @@
-"""Cells as they stand in a CSV: what Python's reader does not tell of them."""
+"""Cells as they are written in a CSV, with the quoting that Python's reader does not report."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from jobpipe_client.cli.importing.lines import Line
 
 _WORDS = (
     ("unexpected end of data", "a quotation mark is not closed"),
-    ("expected after", "a quotation mark is closed, and the cell goes on"),
-    ("new-line character", "a carriage return stands outside of quotation marks"),
+    ("expected after", "a cell continues after its closing quotation mark"),
+    ("new-line character", "a carriage return is outside quotation marks"),
 )
 
 
 def why_not_csv(error: Exception) -> str:
-    """What Python's reader says, in words for people who do not program it."""
-    said = str(error)
-    return "not CSV: " + next((ours for theirs, ours in _WORDS if theirs in said), said)
+    """A reader's error in words that a user of the command understands."""
+    message = str(error)
+    return "not CSV: " + next((ours for theirs, ours in _WORDS if theirs in message), message)
 
 
 class LeftOut:
-    r"""Which cells of a row leave their field out: empty ones, and those that `nulls` name, as they stand.
+    r"""Finds the cells of a row that leave their field out: empty cells, and those that are written as in `nulls`.
 
-    `""` in quotation marks is the empty text and not empty; an unquoted `\N` is not a quoted one. Python's reader
-    tells neither from the other before 3.12, so the rows that have such a cell are looked at again.
+    `""` is the empty text and not an empty cell; an unquoted `\N` differs from a quoted one. Python's reader cannot
+    distinguish them before 3.12, so a row with such a cell is parsed a second time.
     """
 
     def __init__(self, delimiter: str, nulls: Collection[str]) -> None:
@@ -34,13 +34,13 @@ class LeftOut:
         self._cell = re.compile(rf'("[^"]*(?:""[^"]*)*"|[^{separator}\r\n]*)(?:{separator}|[\r\n]*\Z)')
 
     def is_suspect(self, cells: list[str], lines: tuple[Line, ...]) -> bool:
-        """Whether `places` has to be asked: the empty cells of the others are those that are left out."""
+        """Whether `places` is needed; in any other row, exactly the empty cells are left out."""
         if "" in cells and any(b'""' in line.raw for line in lines):
             return True
         return not self._suspects.isdisjoint(cells)
 
     def places(self, cells: list[str], text: str) -> set[int]:
-        """Of the cells that leave their field out."""
+        """The indexes of the cells that leave their field out."""
         raw = self._raw_cells(text, len(cells))
         return {place for place, each in enumerate(raw or cells) if each == "" or each in self._nulls}
 

@@ -1,4 +1,4 @@
-"""The header of a CSV: which column is which field, and whether a row below it can be an item at all."""
+"""The header of a CSV: the field of each column, and whether rows below it can be items at all."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ KINDS = ("text", "number", "boolean", "json")
 NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 _TRUE, _FALSE = ("true", "t", "yes", "y", "1"), ("false", "f", "no", "n", "0")
 _BOOLEANS = dict.fromkeys(_TRUE, True) | dict.fromkeys(_FALSE, False)
-_TOLD_HEADER = re.compile(r'"?{}"?([^\r\n"])"?{}'.format(*OURS))
+_FAILURES_HEADER = re.compile(r'"?{}"?([^\r\n"])"?{}'.format(*OURS))
 _EXCELS_LINE = re.compile(r'"?sep=(.?)"?.?', re.IGNORECASE)
 _SEPARATORS = ";\t|,"
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """Where the cells of a column go."""
+    """The field of a column, and the kind of its values."""
 
     name: str
     kind: str
@@ -39,7 +39,7 @@ class Column:
                 raise ValueError(f"{self.name}: {cell[:50]!r} is not a number")
             try:
                 return json_text.decode(cell.strip())
-            except ValueError as error:  # no Decimal and no int is so large
+            except ValueError as error:  # the number is too large for Decimal or int
                 raise ValueError(f"{self.name}: {error}") from None
         if self.kind == "boolean":
             try:
@@ -55,28 +55,28 @@ class Column:
 
 
 def header_cell(name: str, kind: str) -> str:
-    """What a header says of a column; text says so only where the bare name means something else."""
+    """The header cell of a column; text is marked only if the bare name would mean something else."""
     looks_typed = name.rpartition(":")[2] in KINDS and ":" in name
     return name if kind == "text" and not looks_typed and name not in {"", *OURS} else f"{name}:{kind}"
 
 
-def told_delimiter(lines: Lines) -> str | None:
-    """A file of failures tells it between its first two columns."""
+def stated_delimiter(lines: Lines) -> str | None:
+    """The delimiter of a file of failures, which is between its first two columns; None for other files."""
     line = lines.peek()
-    match = None if line is None else _TOLD_HEADER.match(line.content.decode("utf-8", "replace"))
+    match = None if line is None else _FAILURES_HEADER.match(line.content.decode("utf-8", "replace"))
     return match[1] if match else None
 
 
 def columns_of(header: list[str], kinds: Mapping[str, str], ignored: Collection[str]) -> list[Column]:
-    """The columns in their order; OperatorError if they are not what the options speak of."""
+    """The columns in order; OperatorError if the options do not fit them."""
     columns = []
     for cell in header:
         name, kind = _typed(cell)
         columns.append(Column(name, kinds.get(name, kind), cell in OURS or name in ignored))
     if "" in header and "" not in ignored:  # a field without a name has its type: `:text`
         raise OperatorError(
-            f"column {header.index('') + 1} of the header has no name: --ignore '' leaves it out, or have it not "
-            "written (pandas: index=False; R: row.names=FALSE)"
+            f"column {header.index('') + 1} of the header has no name: --ignore '' leaves it out, or write the "
+            "file without it (pandas: index=False; R: row.names=FALSE)"
         )
     names = Counter(column.name for column, cell in zip(columns, header, strict=True) if cell not in {"", *OURS})
     for name, n in names.items():
@@ -109,10 +109,10 @@ def _cause(header: list[str], name: str, needed: Collection[str], delimiter: str
     text = delimiter.join(header)
     found = _EXCELS_LINE.fullmatch(text)
     if found:
-        told = _shown(found[1] or delimiter)
+        separator = _shown(found[1] or delimiter)
         return (
-            f". The first line, {text.strip()}, is Excel's word for the separator: take that line out, "
-            f"and say --delimiter {told}"
+            f". The first line, {text.strip()}, is Excel's declaration of the separator: remove that line, "
+            f"and use --delimiter {separator}"
         )
     other = likely_separator(text, needed, delimiter)
     if other:
@@ -120,19 +120,19 @@ def _cause(header: list[str], name: str, needed: Collection[str], delimiter: str
     for cell in header:
         alike = _typed(cell)[0]
         if alike.strip() == name:
-            return f", but {alike!r}: take the blanks out of the header"
+            return f", but {alike!r}: remove the blanks from the header"
         if alike.strip().lower() == name:
-            return f", but {alike!r}: names of fields are in small letters, so change the header"
+            return f", but {alike!r}: field names are in lower case, so change the header"
     return f" (CSV begins with a header; this one has {', '.join(repr(cell[:30]) for cell in header[:5])})"
 
 
 def likely_separator(text: str, needed: Collection[str], delimiter: str) -> str:
-    """How to read a header with another separator, if that gives it the columns that are needed; else nothing."""
+    """Advice to use another separator, if the header has the needed columns with it; else an empty text."""
     for other in _SEPARATORS:
         if needed and other != delimiter and other in text:
             cells = next(csv.reader([text], delimiter=other), [])
             if {_typed(cell)[0].strip().lower() for cell in cells} >= set(needed):
-                return f". Its columns are separated by {_shown(other)}: say --delimiter {_shown(other)}"
+                return f". Its columns are separated by {_shown(other)}: use --delimiter {_shown(other)}"
     return ""
 
 

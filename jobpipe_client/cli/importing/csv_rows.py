@@ -17,15 +17,15 @@ from jobpipe_client.cli.importing.csv_header import (
     columns_of,
     header_cell,
     likely_separator,
-    told_delimiter,
+    stated_delimiter,
 )
 from jobpipe_client.cli.importing.lines import LONGEST, Line, Lines
-from jobpipe_client.cli.importing.looks import Looks
 from jobpipe_client.cli.importing.rows import LINE, NOT_UTF_8, OURS, TOO_LONG, Row, original_line, rows_of
+from jobpipe_client.cli.importing.text_columns import TextColumns
 
 
 class CsvRows:
-    """Reads the header when it is made. OperatorError if no row below it can have what is needed."""
+    """Reads the header on construction; OperatorError if no row below it can have the needed fields."""
 
     def __init__(
         self,
@@ -39,34 +39,36 @@ class CsvRows:
     ) -> None:
         csv.field_size_limit(LONGEST)
         kinds = kinds or {}
-        self._delimiter = told_delimiter(lines) or delimiter
+        self._delimiter = stated_delimiter(lines) or delimiter
         cells, self.header = self._read_header(lines, needed)
         check_needed(cells, needed, kinds, ignored, self._delimiter)
         self.columns = columns_of(cells, kinds, ignored)
         self.start = lines.offset
-        self._kept = [
+        self._used = [
             (place, each.name, None if each.kind == "text" else each.value)
             for place, each in enumerate(self.columns)
             if not each.is_ignored
         ]
-        self._said = {place for place, cell in enumerate(cells) if cell.endswith(":text")}
+        self._marked_text = {place for place, cell in enumerate(cells) if cell.endswith(":text")}
         self._nulls = nulls
         self._left_out = LeftOut(self._delimiter, nulls)
         self._place_of_line = cells.index(LINE) if LINE in cells else None
         self._first_cell = re.compile(rf'"?([0-9]+)"?{re.escape(self._delimiter)}')
-        self._looks: Looks | None = None
+        self._text_columns: TextColumns | None = None
 
-    def watch(self, tell: Callable[[str], None]) -> None:
-        """Tell once, after the first rows, of columns that look typed and are read as text."""
-        texts = [(place, name) for place, name, value in self._kept if value is None and place not in self._said]
-        self._looks = Looks(texts, self._nulls, tell)
+    def watch(self, note: Callable[[str], None]) -> None:
+        """Report once, after the first rows, the columns that are read as text and look like another kind."""
+        texts = [
+            (place, name) for place, name, value in self._used if value is None and place not in self._marked_text
+        ]
+        self._text_columns = TextColumns(texts, self._nulls, note)
 
     def rows(self, lines: Lines) -> Iterator[Row]:
-        """Records, which may go over several lines, but for those that are empty or have nothing but separators."""
+        """Records, which may span several lines, without those that have nothing but separators."""
         return rows_of(self, lines)
 
     def records(self, lines: Lines) -> Iterator[Row]:
-        """The same, and what is no row."""
+        """The same, with the records that are not rows."""
         while (record := self._record(lines)) is not None:
             number, taken, cells, error = record
             if cells is not None and not any(cells) and _text(taken).strip(self._delimiter + "\r\n") == "":
@@ -78,13 +80,13 @@ class CsvRows:
                     command = {"operation": "create", "item": self._item(cells, taken)}
                 except ValueError as problem:
                     error = str(problem)
-                if self._looks is not None and self._looks.see(cells):
-                    self._looks = None
+                if self._text_columns is not None and self._text_columns.see(cells):
+                    self._text_columns = None
             original = None if self._place_of_line is None else self._original(cells, taken)
             yield Row(number, lines.offset, taken, command, error, original)
-        if self._looks is not None:
-            self._looks.tell()
-            self._looks = None
+        if self._text_columns is not None:
+            self._text_columns.report()
+            self._text_columns = None
 
     def _item(self, cells: list[str], taken: tuple[Line, ...]) -> dict[str, Any]:
         if len(cells) != len(self.columns):
@@ -94,7 +96,7 @@ class CsvRows:
         errors: list[str] = []
         if self._left_out.is_suspect(cells, taken):
             left_out = self._left_out.places(cells, _text(taken))
-        for place, name, value in self._kept:
+        for place, name, value in self._used:
             cell = cells[place]
             if value is None:
                 if cell != "" if left_out is None else place not in left_out:
@@ -126,9 +128,9 @@ class CsvRows:
             raw = self._left_out.without_nulls(cells, rest)
             kept = [cell for place, cell in enumerate(raw or cells) if place not in ignored]
             rest = self._joined(kept) if raw is None else self._delimiter.join(kept)
-        # The error is quoted always: tools that guess the separator would take the blanks in it for one.
-        told = error.replace('"', '""')
-        return f'{row.told}{self._delimiter}"{told}"{self._delimiter}{rest}'
+        # The error is always quoted: tools that guess the separator would otherwise take its blanks for one.
+        quoted = error.replace('"', '""')
+        return f'{row.shown_line}{self._delimiter}"{quoted}"{self._delimiter}{rest}'
 
     def _without_first_columns(self, text: str) -> str:
         """What is no CSV, as it stands but for those cells in front: in a file of failures, the earlier error."""

@@ -1,4 +1,4 @@
-"""`jobpipe import --dry-run`: all that can be found out about a file without the service."""
+"""`jobpipe import --dry-run`: all checks of a file that need no service."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from jobpipe_client.cli.importing.sender import UNREADABLE
 from jobpipe_client.many import MAX_BODY
 
 _AROUND = len('{"commands":[]}')
-_MOST_TOLD = 20  # violations of one row, as the service tells them
+_MOST_SHOWN = 20  # violations of one row, as many as the service reports
 
 
 def dry_run(form: Format, lines: Lines, *, commands: bool) -> tuple[Progress, list[Failure]]:
-    """How many rows would be sent, why the others would fail, and the first of those."""
+    """How many rows would be sent, why the others would fail, and the first failures."""
     progress = Progress()
     shown: list[Failure] = []
     with closing(_Names()) as names:
@@ -38,11 +38,11 @@ def dry_run(form: Format, lines: Lines, *, commands: bool) -> tuple[Progress, li
 
 def _broken(row: Row) -> Failure | None:
     if row.command is None:
-        return Failure(row.told, UNREADABLE, row.error or UNREADABLE, None)
+        return Failure(row.shown_line, UNREADABLE, row.error or UNREADABLE, None)
     found = violations(row.command)
     if found:
-        told = "; ".join(map(str, found[:_MOST_TOLD]))
-        return Failure(row.told, "invalid-request", f"400 invalid-request: {told}", None)
+        details = "; ".join(map(str, found[:_MOST_SHOWN]))
+        return Failure(row.shown_line, "invalid-request", f"400 invalid-request: {details}", None)
     for document in _documents(row.command):
         if document_bytes(document) > MAX_DOCUMENT_BYTES:
             return _too_large(row, f"An item's document must have at most {MAX_DOCUMENT_BYTES} bytes.")
@@ -56,30 +56,30 @@ def _documents(command: Mapping[str, Any]) -> Iterator[Any]:
 
 
 def _too_large(row: Row, why: str) -> Failure:
-    return Failure(row.told, "too-large", f"413 too-large: {why}", None)
+    return Failure(row.shown_line, "too-large", f"413 too-large: {why}", None)
 
 
 class _Names:
-    """The names of the rows so far, on the disk: a file may have more of them than memory has room for."""
+    """The names of the rows so far, on disk, since they may not fit into memory."""
 
     def __init__(self) -> None:
         import sqlite3  # noqa: PLC0415  # an optional part of Python, and only a dry run needs it
 
-        self._database = sqlite3.connect("", isolation_level=None)  # a temporary file, gone when it is closed
+        self._database = sqlite3.connect("", isolation_level=None)  # a temporary file, deleted on close
         self._database.execute("PRAGMA synchronous = OFF")
         self._database.execute("BEGIN")
         self._database.execute("CREATE TABLE names (digest BLOB PRIMARY KEY, line INTEGER) WITHOUT ROWID")
 
     def failure(self, row: Row) -> Failure | None:
-        """If an earlier row has the name."""
+        """The failure if an earlier row has the same name, else None."""
         name = row.command["item"]["name"] if row.command is not None else ""
         digest = hashlib.blake2b(name_key(name).encode(), digest_size=16).digest()
-        put = self._database.execute("INSERT OR IGNORE INTO names VALUES (?, ?)", (digest, row.told))
+        put = self._database.execute("INSERT OR IGNORE INTO names VALUES (?, ?)", (digest, row.shown_line))
         if put.rowcount:
             return None
         (line,) = self._database.execute("SELECT line FROM names WHERE digest = ?", (digest,)).fetchone()
         return Failure(
-            row.told, "name-taken", f"409 name-taken: The row of line {line} is named {name!r}, too.", None
+            row.shown_line, "name-taken", f"409 name-taken: The row at line {line} has the name {name!r} too.", None
         )
 
     def close(self) -> None:

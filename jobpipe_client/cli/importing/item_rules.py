@@ -1,7 +1,7 @@
-"""What the service refuses whatever it has stored: its rules for commands, for a dry run.
+"""The service's rules for commands that do not depend on what is stored, for a dry run.
 
-The client stands alone, so these are the rules of `jobpipe/item_rules.py`, `commands.py` and `json_text.py` once
-more, in the words of the service; tests/cli/test_item_rules.py holds one to the other.
+The client does not import the service, so this repeats the rules of `jobpipe/item_rules.py`, `commands.py` and
+`json_text.py` with their messages; tests/cli/test_item_rules.py compares the two.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ _IF_MATCH = re.compile(rf"\*|{_TAG}(?:[ \t]*,[ \t]*{_TAG})*")
 
 
 class Violation(NamedTuple):
-    """One thing that is wrong with a command, and where."""
+    """One rule that a command violates, and where."""
 
     pointer: str
     detail: str
@@ -55,7 +55,7 @@ class Violation(NamedTuple):
 
 
 def violations(command: Command) -> list[Violation]:
-    """All that the service would refuse a command for without looking at what it has stored."""
+    """All violations for which the service would refuse the command, whatever is stored."""
     return [*_of_command(command), *_of_numbers(command)]
 
 
@@ -134,7 +134,7 @@ def _of_document(document: object, member: str) -> Iterator[Violation]:
         yield Violation("#", "At least one field to set is needed.")
     if "id" in document:
         yield Violation("#/id", "The id is assigned by the service and must not be in the body.")
-    may_be_null = member == "merge"  # which is told above
+    may_be_null = member == "merge"  # null is reported above
     if "name" in document and not (may_be_null and document["name"] is None):
         yield from _of_name(document["name"])
     description = document.get("description", "")
@@ -178,7 +178,7 @@ def _of_tree(document: dict[str, Any]) -> Iterator[Violation]:
 
 
 def _of_numbers(command: Command) -> Iterator[Violation]:
-    """Wherever they stand: the service can read no text that has one of them."""
+    """Violations by numbers anywhere in the command: the service refuses a body with any of them."""
     waiting: list[tuple[Command | list[Any], str]] = [(command, "#")]
     while waiting:
         container, pointer = waiting.pop()

@@ -27,7 +27,7 @@ from typing import Any, BinaryIO, NamedTuple
 from jobpipe_client.cli.exits import OperatorError
 
 KEYS_LAST = timedelta(days=28)  # the service forgets an Idempotency-Key some days later
-_VERSION = 2  # 1 had digests of the file as it was after the reading, and other rules for empty cells
+_VERSION = 2  # version 1 had digests of the file after reading, and other rules for empty cells
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +130,9 @@ class Journal:
         version = found.get("jobpipe-import")
         if version != _VERSION:
             if isinstance(version, int):
-                raise OperatorError(f"{self.path} is of another release of jobpipe; --restart sends all rows again")
+                raise OperatorError(
+                    f"{self.path} is from another release of jobpipe; --restart sends all rows again"
+                )
             raise self._damaged()
         return found
 

@@ -17,7 +17,7 @@ _OURS = frozenset(OURS)
 
 
 class JsonLines:
-    """Empty lines are no rows. An object with nothing but what tells of a failure belongs to the line below it."""
+    """Empty lines are not rows. An object that only describes a failure belongs to the line below it."""
 
     start = 0
     header: tuple[Line, ...] = ()
@@ -28,20 +28,20 @@ class JsonLines:
         _check_first(lines)
 
     def rows(self, lines: Lines) -> Iterator[Row]:
-        """One for each line that says something."""
+        """One row for each line that has one."""
         return rows_of(self, lines)
 
     def records(self, lines: Lines) -> Iterator[Row]:
-        """The same, and what is no row."""
-        told: list[Line] = []  # an object that tells of the next line
+        """The same, with the lines that are not rows."""
+        described: list[Line] = []  # the object that describes the next line's failure
         original: int | None = None
         while (line := lines.take()) is not None:
-            taken = (*told, line)
-            number = lines.number - len(told)
+            taken = (*described, line)
+            number = lines.number - len(described)
             content = line.content
             if not content.strip():
                 yield Row(number, lines.offset, taken, None)
-                told, original = [], None
+                described, original = [], None
                 continue
             command, error = None, TOO_LONG if line.is_cut else None
             if error is None:
@@ -53,51 +53,51 @@ class JsonLines:
                     if LINE in document:
                         original = original_line(document[LINE])
                     if document and document.keys() <= _OURS:
-                        if told:
-                            yield Row(number, lines.offset - line.size, tuple(told), None)
-                        told = [line]
+                        if described:
+                            yield Row(number, lines.offset - line.size, tuple(described), None)
+                        described = [line]
                         continue
                     command = self._command(document)
             yield Row(number, lines.offset, taken, command, error, original)
-            told, original = [], None
-        if told:
-            yield Row(lines.number, lines.offset, tuple(told), None)
+            described, original = [], None
+        if described:
+            yield Row(lines.number, lines.offset, tuple(described), None)
 
     def _command(self, document: dict[str, Any]) -> dict[str, Any]:
-        kept = document
+        fields = document
         if not self._left_out.isdisjoint(document):
-            kept = {name: value for name, value in document.items() if name not in self._left_out}
-        return kept if self._commands else {"operation": "create", "item": kept}
+            fields = {name: value for name, value in document.items() if name not in self._left_out}
+        return fields if self._commands else {"operation": "create", "item": fields}
 
     def failed(self, row: Row, error: str) -> str:
-        """An object with two members more, and without those that are left out.
+        """The object with two further members, and without those that are left out.
 
-        What is none stays as it is, below a line that tells the error.
+        A line that is not an object is unchanged, below a line that states the error.
         """
-        told = {LINE: row.told, ERROR: error}
+        about = {LINE: row.shown_line, ERROR: error}
         line = row.lines[-1]
         if row.command is None:
-            return f"{_text(told)}\n" + line.content.decode("utf-8", "surrogateescape").rstrip("\r\n")
+            return f"{_text(about)}\n" + line.content.decode("utf-8", "surrogateescape").rstrip("\r\n")
         fields = _parse(line.content)
-        return _text(told | {name: value for name, value in fields.items() if name not in self._left_out})
+        return _text(about | {name: value for name, value in fields.items() if name not in self._left_out})
 
     def failed_header(self) -> None:
         """There is none."""
 
 
 def not_json(error: ValueError, place: str = "column") -> str:
-    """What is wrong with a text that is no JSON, where, and the text around that place."""
+    """The error of a text that is not JSON, with its place and the text around it."""
     if not isinstance(error, json.JSONDecodeError):
         return f"not JSON: {error}"
     around = error.doc[max(0, error.pos - 12) : error.pos + 20].strip()
     what = error.msg[0].lower() + error.msg[1:]
     if error.doc.startswith(codecs.BOM_UTF8.decode()):
-        what = "a byte order mark stands at the beginning of a file only"
+        what = "a byte order mark may only be at the beginning of a file"
     return f"not JSON at {place} {error.pos + 1}: {what}, in {around!r}"
 
 
 def _check_first(lines: Lines) -> None:
-    """OperatorError if what comes first shows that no line can be read."""
+    """OperatorError if the first line shows that no line can be read."""
     line = lines.peek()
     if line is None:
         return
@@ -105,7 +105,7 @@ def _check_first(lines: Lines) -> None:
     if has_cr_alone(line.content):
         try:
             json_text.decode(line.content.lstrip().partition(b"\r")[0])
-        except ValueError:  # a carriage return is white space of JSON, too
+        except ValueError:  # the carriage return is white space within JSON
             return
         raise OperatorError(CR_ALONE)
 

@@ -17,8 +17,8 @@ class Line(NamedTuple):
 
     raw: bytes
     size: int  # in the file; more than `raw` has if the line is too long
-    rest: bytes = b""  # the digest of what was passed over
-    is_first: bool = False  # of the file
+    rest: bytes = b""  # the digest of the part that was skipped
+    is_first: bool = False  # whether this is the file's first line
 
     @property
     def is_cut(self) -> bool:
@@ -26,7 +26,7 @@ class Line(NamedTuple):
 
     @property
     def content(self) -> bytes:
-        """What the line says: a byte order mark at the beginning of a file is none of it, anywhere else it is."""
+        """The line without a byte order mark at the beginning of the file."""
         return self.raw.removeprefix(codecs.BOM_UTF8) if self.is_first else self.raw
 
 
@@ -38,7 +38,7 @@ class Digest(Protocol):
 
 
 def add_lines(digest: Digest, lines: Iterable[Line]) -> None:
-    """Lines as they were read; of one that is too long, the digest of what was passed over."""
+    """Adds lines as they were read; for the skipped part of a long line, its digest."""
     for line in lines:
         digest.update(line.raw)
         if line.rest:
@@ -74,7 +74,7 @@ class Lines:
         self.number -= len(lines)
 
     def peek(self) -> Line | None:
-        """The next line, which stays the next one."""
+        """The next line, without taking it."""
         line = self.take()
         if line is not None:
             self.give_back([line])

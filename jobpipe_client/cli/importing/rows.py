@@ -15,22 +15,22 @@ TOO_LONG = "longer than 2 MiB"
 
 
 class Row(NamedTuple):
-    """One row of the file: a command, or why it is none. What is neither is no row, such as an empty line."""
+    """One row of the file: a command or an error. A record with neither, such as an empty line, is not a row."""
 
     line: int  # where it begins, from 1
     end: int  # the offset of what comes after it
     lines: tuple[Line, ...]
     command: Mapping[str, Any] | None
     error: str | None = None
-    original: int | None = None  # in a file of failures: the line of the file that was imported first
+    original: int | None = None  # in a file of failures: the line in the original file
 
     @property
     def is_row(self) -> bool:
         return self.command is not None or self.error is not None
 
     @property
-    def told(self) -> int:
-        """The line by which people find it."""
+    def shown_line(self) -> int:
+        """The line number that is reported: that of the original file, if it is known."""
         return self.line if self.original is None else self.original
 
     @property
@@ -43,10 +43,10 @@ class Format(Protocol):
     """A format of files to import."""
 
     start: int  # the offset of what comes after the header
-    header: tuple[Line, ...]  # the lines before it
+    header: tuple[Line, ...]  # the lines before `start`
 
     def records(self, lines: Lines) -> Iterator[Row]:
-        """Row by row, and what is none. What cannot be read is a row with an error, and the rest goes on."""
+        """All records, those that are no rows included. One that cannot be read is a row with an error."""
 
     def failed(self, row: Row, error: str) -> str:
         """The row in a file of failures, with its line and the error, without the end of a line."""
@@ -56,11 +56,11 @@ class Format(Protocol):
 
 
 def rows_of(form: Format, lines: Lines) -> Iterator[Row]:
-    """The rows alone."""
+    """The records that are rows."""
     return (each for each in form.records(lines) if each.is_row)
 
 
-def original_line(told: object) -> int | None:
-    """What a file of failures tells as the line; None if somebody made something else of it."""
-    text = str(told).strip()
+def original_line(value: object) -> int | None:
+    """The line number in a file of failures; None if it has been edited into something else."""
+    text = str(value).strip()
     return int(text) if text.isascii() and text.isdigit() and len(text) < 16 else None  # noqa: PLR2004

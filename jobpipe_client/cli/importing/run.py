@@ -190,8 +190,8 @@ class Import:
     def _check_source(self) -> None:
         if self.source.has_changed():
             raise OperatorError(
-                f"{self.source.path} was changed while it was imported; {self.progress.rows:,} rows had ended. "
-                "Put it back as it was, and the same command goes on; --restart sends all rows again"
+                f"{self.source.path} was changed while it was imported; {self.progress.rows:,} rows had ended. Put "
+                "it back as it was, and the same command continues; --restart sends all rows again"
             )
 
 

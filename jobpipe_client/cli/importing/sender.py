@@ -161,19 +161,21 @@ class Sender:
 
     def _broken(self, row: Row) -> Failure:
         error = row.error or UNREADABLE
-        return Failure(row.told, UNREADABLE, error, self._form.failed(row, error))
+        return Failure(row.shown_line, UNREADABLE, error, self._form.failed(row, error))
 
     def _failure(self, row: Row, entry: BatchEntry) -> Failure | None:
         if entry.status == "succeeded":
             return None
         if entry.job_id is None and entry.problem is not None and entry.problem.status == _EXPIRED:
-            return Failure(row.told, "expired", "its job has expired: whether it took effect is not known", None)
+            return Failure(
+                row.shown_line, "expired", "its job has expired: whether it took effect is not known", None
+            )
         if entry.status == "cancelled":
-            return Failure(row.told, "cancelled", "cancelled", self._form.failed(row, "cancelled"))
+            return Failure(row.shown_line, "cancelled", "cancelled", self._form.failed(row, "cancelled"))
         problem = entry.problem
         error = "no reason given" if problem is None else _without_place(str(problem))
         reason = "unknown" if problem is None else problem.slug or str(problem.status)
-        return Failure(row.told, reason, error, self._form.failed(row, error))
+        return Failure(row.shown_line, reason, error, self._form.failed(row, error))
 
 
 def _without_place(error: str) -> str:

@@ -1,4 +1,4 @@
-"""What is imported: a file, which can be read again, or a pipe by any name."""
+"""The source of an import: a file, which can be read again, or a pipe by any name."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from jobpipe_client.cli.pipes import is_pipe
 
 @dataclass(frozen=True)
 class Source:
-    """The file, or a pipe, of which nothing is read twice."""
+    """The file, or a pipe, which is read only once."""
 
     file: BinaryIO
     path: Path | None = None  # None for a pipe
     size: int | None = None  # when the import began
-    found: tuple[object, ...] = field(default=())  # what the file system said of it then
+    found: tuple[object, ...] = field(default=())  # the file's size, time and identity then
 
     def has_changed(self) -> bool:
-        """Whether somebody has written to the file, or put another one in its place, since it was opened."""
+        """Whether the file was written to or replaced since it was opened."""
         if self.path is None:
             return False
         try:
             return _seen(self.file, self.path) != self.found
-        except OSError:  # it has this name no more
+        except OSError:  # the file no longer has this name
             return True
 
     def fingerprint(self, start: int, end: int) -> str:
@@ -42,14 +42,14 @@ class Source:
         return digest.hexdigest()
 
     def lines(self, offset: int, line: int, end: int | None) -> Lines:
-        """From an offset on; of a pipe always the following ones."""
+        """The lines from an offset on; from a pipe, always the next ones."""
         if self.path is not None:
             self.file.seek(offset)
         return Lines(self.file, offset=offset, number=line, end=end)
 
 
 def open_source(file: str, stack: ExitStack) -> Source:
-    """What `file` names. `-`, /dev/stdin, a named pipe and what a shell makes of <(…) are pipes."""
+    """Open `file`. `-`, /dev/stdin, a named pipe and a shell's process substitution <(…) are pipes."""
     if file == "-":
         return Source(cast("BinaryIO", sys.stdin.buffer))
     path = Path(file)
@@ -62,9 +62,9 @@ def open_source(file: str, stack: ExitStack) -> Source:
 
 
 def journal_of(path: Path) -> Path:
-    """Where the import of a file is noted: beside the file itself, whatever link leads to it.
+    """The path of a file's journal, which is beside the file itself, whatever link leads to it.
 
-    Of a file that has several names in one folder it is the one journal that there is.
+    If the file has several names in one folder, it is the journal that exists there.
     """
     file = path.resolve()
     beside = file.with_name(f"{file.name}.jobpipe-import")

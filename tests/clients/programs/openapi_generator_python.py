@@ -1,4 +1,4 @@
-"""Every operation through what openapi-generator makes for Python.
+"""Calls every operation with the client that openapi-generator makes for Python.
 
 The environment says where: URL, KEY, NAME, FAILED, CANCELLED.
 """
@@ -96,7 +96,7 @@ def batches() -> None:
         ended(next(job for job in jobs if not job.done))
     assert (batch.counts.succeeded, batch.counts.failed) == (1, 4), batch
 
-    new["name"] += "\U000e0041"  # nobody sees it, and the schema speaks of the basic plane alone
+    new["name"] += "\U000e0041"  # it is invisible, but the schema covers only the basic plane
     *_, refused = BATCHES.submit_batch(batch_of(raw[1::-1])).entries
     assert refused.actual_instance.problem.status == 400, refused
 
@@ -126,7 +126,7 @@ def refusals() -> None:
 
 
 def ended(job: Any) -> Any:
-    """The job when it has ended."""
+    """The job after it has ended."""
     for _ in range(60):
         if job.done:
             return job
@@ -136,7 +136,7 @@ def ended(job: Any) -> Any:
 
 
 def result(answer: Any) -> dict[str, Any]:
-    """What a write came to, whether it was waited for long enough or not."""
+    """The result of a write, whether its request waited long enough or not."""
     final = ended(answer).result if isinstance(answer, made.Job) else answer
     final = getattr(final, "actual_instance", final)
     assert isinstance(final, made.Item | made.Deleted), final
@@ -145,7 +145,7 @@ def result(answer: Any) -> dict[str, Any]:
 
 
 def refusal(kind: Any, request: Any) -> Any:
-    """The exception that the request is answered with."""
+    """The exception for the answer to the request."""
     try:
         answer = request()
     except kind as refused:

@@ -1,4 +1,4 @@
-"""Every operation through what openapi-python-client makes.
+"""Calls every operation with the client that openapi-python-client makes.
 
 The environment says where: URL, KEY, NAME, FAILED, CANCELLED; VALID=only leaves out what is to be refused.
 """
@@ -141,7 +141,7 @@ def batches() -> None:
     assert (batch.counts.succeeded, batch.counts.failed) == (1, 4), batch
     assert all(isinstance(entry, BatchEntriesItemType0) for entry in batch.entries)
 
-    new.name += "\U000e0041"  # nobody sees it, and the schema speaks of the basic plane alone
+    new.name += "\U000e0041"  # it is invisible, but the schema covers only the basic plane
     body.commands = [*reversed(body.commands[:2])]
     *_, refused = submit_batch.sync(client=CALLER, body=body).entries
     assert isinstance(refused, BatchEntriesItemType1), refused
@@ -170,7 +170,7 @@ def refusals() -> None:
 
 
 def ended(job: Job) -> Job:
-    """The job when it has ended."""
+    """The job after it has ended."""
     for _ in range(60):
         if job.done:
             return job
@@ -180,7 +180,7 @@ def ended(job: Job) -> Job:
 
 
 def result(answer: Any) -> dict[str, Any]:
-    """What a write came to, whether it was waited for long enough or not."""
+    """The result of a write, whether its request waited long enough or not."""
     final = ended(answer).result if isinstance(answer, Job) else answer
     assert isinstance(final, Item | Deleted), final
     document: dict[str, Any] = final.to_dict()
@@ -188,7 +188,7 @@ def result(answer: Any) -> dict[str, Any]:
 
 
 def failure(answer: Any) -> Any:
-    """The type of the problem that it came to."""
+    """The type of the problem in the answer."""
     problem = ended(answer).error if isinstance(answer, Job) else answer
     assert isinstance(answer, Job) or isinstance(problem, Problem), problem
     return problem.type_

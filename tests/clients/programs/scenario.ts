@@ -111,7 +111,7 @@ export async function main(calls: Calls): Promise<void> {
   }
   assert.deepEqual([batch.counts.succeeded, batch.counts.failed], [1, 4]);
   good(await calls.getBatch(batch.id));
-  // A character that nobody sees; the schema speaks of the basic plane alone.
+  // An invisible character; the schema covers only the basic plane.
   const unseen: Command = { operation: "create", item: { name: `${name}\u{e0041}`, description: "x" } };
   const [, refused] = good(await calls.submitBatch([commands[1], unseen])).entries;
   assert.equal(refused.problem.status, 400);

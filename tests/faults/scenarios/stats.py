@@ -11,7 +11,7 @@ def stats_of_a_backlog(world: World) -> Then:
     create(world, "tent")
 
     def then() -> None:
-        world.lambdas.restart("api_lambda")  # one that remembers no age
+        world.lambdas.restart("api_lambda")  # the new process has no cached age
         answer = world.insist("GET", "/stats")
         assert answer.status == 200, answer.text
         assert answer.json["queue"]["oldest_seconds"] in {None, 0}, "nobody tells the emulator's age"

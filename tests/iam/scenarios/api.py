@@ -59,7 +59,7 @@ def count_what_waits_and_for_how_long(lab: Lab) -> str:
         Namespace="AWS/SQS",
         MetricData=[{**age, "Dimensions": about}],  # as SQS does on AWS
     )
-    lab.request("GET", "/stats")  # of an empty queue: what the function was told before is forgotten
+    lab.request("GET", "/stats")  # for an empty queue, which clears the cached age
     lab.request("POST", "/items", _document())
     answer = lab.request("GET", "/stats")
     return f"{answer.status_code}, oldest {answer.json()['queue']['oldest_seconds']}"

@@ -1,4 +1,4 @@
-"""Columns that look like numbers, truth values or JSON, and are read as text: told once."""
+"""Detection of columns that look like numbers, booleans or JSON, and are read as text."""
 
 from __future__ import annotations
 
@@ -7,45 +7,44 @@ from collections.abc import Callable, Collection, Sequence
 from jobpipe_client import json_text
 from jobpipe_client.cli.importing.csv_header import NUMBER
 
-_ROWS = 100  # that are looked at
+_ROWS = 100  # how many rows are examined
 _TRUTH = frozenset({"true", "false", "t", "f"})
 _OPTIONS = {"number": "--number", "boolean": "--boolean", "json": "--json-column"}
 _ALWAYS_TEXT = frozenset({"name", "description"})
 
 
-class Looks:
-    """What the first rows have in the columns that are read as text."""
+class TextColumns:
+    """The kinds of value that the first rows have in the columns that are read as text."""
 
     def __init__(
-        self, texts: Sequence[tuple[int, str]], nulls: Collection[str], tell: Callable[[str], None]
+        self, texts: Sequence[tuple[int, str]], nulls: Collection[str], note: Callable[[str], None]
     ) -> None:
         self._missing = {"", *nulls}
-        self._tell = tell
+        self._note = note
         self._texts = [(place, name) for place, name in texts if name not in _ALWAYS_TEXT]
         self._kinds: dict[str, set[str]] = {name: set() for _, name in self._texts}
         self._rows = 0
 
     def see(self, cells: Sequence[str]) -> bool:
-        """Whether that was enough of them, and what was found is told."""
+        """Examine a row; return whether enough rows have been seen, and the result has been reported."""
         for place, name in self._texts:
             if place < len(cells) and cells[place] not in self._missing:
-                self._kinds[name].add(_look(cells[place]))
+                self._kinds[name].add(_kind_of(cells[place]))
         self._rows += 1
         if self._rows == _ROWS:
-            self.tell()
+            self.report()
         return self._rows == _ROWS
 
-    def tell(self) -> None:
-        """Of the columns of which every cell looks the same."""
+    def report(self) -> None:
+        """Report the columns in which every cell looks like the same kind."""
         found = [(name, *kinds) for name, kinds in self._kinds.items() if len(kinds) == 1 and "text" not in kinds]
         if found:
             options = " ".join(f"{_OPTIONS[kind]} {_word(name)}" for name, kind in found)
             names = ", ".join(name for name, _ in found)
-            looks = "it as it looks" if len(found) == 1 else "them as they look"
-            self._tell(f"read as text: {names}. To read {looks}, say {options}")
+            self._note(f"read as text: {names}; to read the values as what they look like, use {options}")
 
 
-def _look(cell: str) -> str:
+def _kind_of(cell: str) -> str:
     if NUMBER.fullmatch(cell):
         return "number"
     if cell.lower() in _TRUTH:
