@@ -4,6 +4,7 @@
 # exports it, so each is first made one that is not expanded any more; it reaches the programs by the environment, and is
 # in no makefile variable of theirs. A recipe names what it takes, as in --since=@SINCE, and infra/make_values.py puts the
 # value there: a recipe never refers to SINCE itself. What recipes refer to is defined with `override`: nobody gives it.
+override each :=
 $(foreach each,$(.VARIABLES),$(if $(findstring command line,$(origin $(each))),$(if $(findstring $$,$(each)),,\
 	$(eval override $(each) := $$(value $(each)))$(eval export $(each)))))
 override MAKEOVERRIDES :=
