@@ -4,6 +4,7 @@
 # exports it, so each is first redefined without expansion; programs receive it in the environment. A recipe names a value,
 # as in --since=@SINCE, and infra/make_values.py inserts it: a recipe never refers to SINCE itself. The variables that
 # recipes refer to are defined with `override`, so that no operator can set them.
+override each :=
 $(foreach each,$(.VARIABLES),$(if $(findstring command line,$(origin $(each))),$(if $(findstring $$,$(each)),,\
 	$(eval override $(each) := $$(value $(each)))$(eval export $(each)))))
 override MAKEOVERRIDES :=

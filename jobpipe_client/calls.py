@@ -69,8 +69,9 @@ def submit_encoded(commands: Sequence[bytes], key: str | None) -> Call:
 
 def encode(document: Json) -> bytes:
     """The JSON that a body has of `document`; ValueError if it has none."""
-    # A lone surrogate goes out as it is and is refused by the service, like all else that it does not take.
-    return json_text.encode(document).encode("utf-8", "surrogatepass")
+    # A lone surrogate goes out as its JSON escape, which the service refuses. Its bytes would not be UTF-8, and API
+    # Gateway puts U+FFFD for such before the service sees them: another text would be stored.
+    return json_text.encode(document).encode("utf-8", "backslashreplace")
 
 
 def cancel(job_id: str) -> Call:

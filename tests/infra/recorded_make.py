@@ -28,6 +28,7 @@ OWN = {
     "UV_COMPILE",
     "set_up",
     "need_chromium",
+    "each",
 }
 
 RECORDER = """#!{python} -S

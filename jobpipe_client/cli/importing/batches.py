@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from jobpipe_client import json_text
+from jobpipe_client import calls
 from jobpipe_client.cli.importing.lines import Digest, Lines, add_lines
 from jobpipe_client.cli.importing.rows import Format, Row
 
@@ -39,7 +39,7 @@ def cut(form: Format, lines: Lines, *, number: int, most_rows: int) -> Iterator[
         if row.is_row:
             more = 0
             if row.command is not None:
-                more = len(json_text.encode(row.command).encode("utf-8", "surrogatepass")) + 1
+                more = len(calls.encode(row.command)) + 1
             is_full = len(rows) >= most_rows or size + more > MOST_BYTES or row.end - start > MOST_FILE_BYTES
             if rows and is_full:
                 yield Batch(number, start, end, line, last, tuple(rows), digest.hexdigest())

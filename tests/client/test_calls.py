@@ -1,0 +1,25 @@
+"""What the bodies of requests are."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+from jobpipe_client import calls, json_text
+
+LONE = ["\ud800", "a\udfffb", "\udce4 \u00e4"]
+
+
+@pytest.mark.parametrize("text", LONE)
+@pytest.mark.parametrize("number", [1, Decimal("0.12345678901234567890123")])
+def test_a_lone_surrogate_is_an_escape_in_utf_8_which_no_gateway_makes_another_text_of(
+    text: str, number: int | Decimal
+) -> None:
+    document = {"name": text, text: [number]}
+    body = calls.encode(document)
+    assert json_text.decode(body.decode("utf-8")) == document
+
+
+def test_all_other_text_goes_out_as_it_is() -> None:
+    assert calls.encode({"name": "Grüße \\ud800 😀"}) == '{"name":"Grüße \\\\ud800 😀"}'.encode()
