@@ -125,4 +125,4 @@ def test_a_deployment_to_aws_asks_for_what_its_worker_will_have(
 
 def test_the_page_says_what_a_deployment_compares() -> None:
     page = " ".join((ROOT / "docs" / "operations.md").read_text().split())
-    assert "`make deploy` and `make diff` compare `WorkerConcurrency` with what the account has" in page
+    assert "`make deploy` and `make diff` compare `WorkerConcurrency` with the account's limit" in page
