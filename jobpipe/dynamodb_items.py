@@ -20,7 +20,7 @@ from jobpipe.aws import (
 from jobpipe.dynamodb_jobs import DynamoDbJobs
 from jobpipe.dynamodb_rows import item_from_row, item_to_row
 from jobpipe.errors import CommitRefused, ItemChanged, JobEnded, NameLocked
-from jobpipe.item import Change, Created, ItemPage, Removed, Replaced, StoredItem
+from jobpipe.item import Change, Created, ItemPage, MalformedItem, Removed, Replaced, StoredItem
 from jobpipe.item_rules import name_key
 from jobpipe.job import Success
 from jobpipe.job_ref import JobRef
@@ -53,7 +53,9 @@ class DynamoDbItems:
         with outages(_TABLE):
             answer = self._clients.dynamodb.scan(TableName=self._items, Limit=limit, ConsistentRead=True, **start)
         last = answer.get("LastEvaluatedKey")
-        return ItemPage([item_from_row(row) for row in answer["Items"]], last["item_id"]["S"] if last else None)
+        return ItemPage(
+            [_item_or_malformed(row) for row in answer["Items"]], last["item_id"]["S"] if last else None
+        )
 
     def commit(self, change: Change, ref: JobRef, success: Success, at: datetime) -> None:
         # The job comes first, so that its reason is the first when the transaction is cancelled.
@@ -147,3 +149,10 @@ def _why(error: ClientError, writes: int) -> CommitRefused | Conflict:
         return NameLocked()
     # A reason that no condition of ours explains, such as a validation error, is our bug.
     raise error
+
+
+def _item_or_malformed(row: Any) -> StoredItem | MalformedItem:
+    try:
+        return item_from_row(row)
+    except (KeyError, TypeError):  # an attribute is missing, or of another type
+        return MalformedItem(row["item_id"]["S"])

@@ -37,10 +37,17 @@ class StoredItem:
 
 
 @dataclass(frozen=True, slots=True)
+class MalformedItem:
+    """A row of which no item can be made. Nothing here writes such a one."""
+
+    item_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class ItemPage:
     """A part of the list, and where the next one starts."""
 
-    items: list[StoredItem]
+    items: list[StoredItem | MalformedItem]
     next_after: str | None
 
 

@@ -12,7 +12,7 @@ from jobpipe.backlog import Backlog
 from jobpipe.batch import Batch
 from jobpipe.clock import now, rfc3339
 from jobpipe.errors import ItemChanged, JobEnded, NameLocked, Problem, ProblemError
-from jobpipe.item import Change, Created, DocumentRef, ItemPage, Removed, Replaced, StoredItem
+from jobpipe.item import Change, Created, DocumentRef, ItemPage, MalformedItem, Removed, Replaced, StoredItem
 from jobpipe.item_rules import name_key
 from jobpipe.job import Job, JobPage, KeptCommand, Status, Success, waiting_until
 from jobpipe.job_ref import JobRef
@@ -181,14 +181,16 @@ class MemoryItems:
         self.jobs = jobs
         self.rows: dict[str, StoredItem] = {}
         self.names: dict[str, str] = {}
+        self.malformed: set[str] = set()  # rows of which no item can be made, as a hand may leave them
 
     def get(self, item_id: str) -> StoredItem | None:
         return self.rows.get(item_id)
 
     def page(self, limit: int, after: str | None) -> ItemPage:
-        ids = sorted(item_id for item_id in self.rows if after is None or item_id > after)
+        ids = sorted(each for each in {*self.rows, *self.malformed} if after is None or each > after)
         shown = ids[:limit]
-        return ItemPage([self.rows[item_id] for item_id in shown], shown[-1] if len(ids) > limit else None)
+        items = [MalformedItem(each) if each in self.malformed else self.rows[each] for each in shown]
+        return ItemPage(items, shown[-1] if len(ids) > limit else None)
 
     def commit(self, change: Change, ref: JobRef, success: Success, at: datetime) -> None:
         with self.jobs.lock:

@@ -143,6 +143,11 @@ def job_cursor(request: HttpRequest, status: Status) -> str | None:
     return after
 
 
+def is_item_cursor(item_id: str) -> bool:
+    """Whether it is an id that this API assigns, after which a page can start."""
+    return _ITEM_CURSOR.fullmatch(item_id) is not None
+
+
 def make_cursor(after: str) -> str:
     """The cursor of a page that starts after this item."""
     return base64.urlsafe_b64encode(after.encode()).decode().rstrip("=")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from jobpipe import etags
 from jobpipe.commands import CreateItem, DeleteItem, MergePatch, SetFields
 from jobpipe.errors import InternalError
-from jobpipe.item import item_json
+from jobpipe.item import MalformedItem, item_json
 from jobpipe.item_reader import document_text, not_found, read_item
 from jobpipe.item_rules import check_fields_to_set, check_merge_patch, check_new_document
 from jobpipe.metrics import FAULTS, UNAVAILABLE, meter
@@ -60,7 +60,8 @@ def get_item(request: HttpRequest, services: Services) -> HttpResponse:
 def list_items(request: HttpRequest, services: Services) -> HttpResponse:
     """A page of items in no particular order, and a Link to the next one.
 
-    An item whose document is missing is left out and named in a header, so that the others can be read.
+    An item whose document is missing, or whose row is malformed, is left out and named in a header, so that the
+    others can be read.
     """
     limit, after = said.limit(request), said.cursor(request)
     stored = services.items.page(limit, after)
@@ -68,6 +69,13 @@ def list_items(request: HttpRequest, services: Services) -> HttpResponse:
     next_after, last = stored.next_after, None
     metric = UNAVAILABLE  # unless a document is lost
     for item in stored.items:
+        if isinstance(item, MalformedItem):
+            logger.error("malformed row", extra={"item_id": item.item_id})
+            metric = FAULTS
+            if said.is_item_cursor(item.item_id):  # what the service never assigned is no item of anybody
+                page.unreadable.append(item.item_id)
+            last = item.item_id
+            continue
         text = document_text(services.documents, item)
         if text is None:
             why = not_found(item)

@@ -11,9 +11,11 @@ import pytest
 
 from api_lambda.chalicelib.item_pages import MAX_ANSWER_BYTES, MAX_PAGE_BYTES
 from jobpipe.clock import now, rfc3339
-from jobpipe.item import StoredItem
+from jobpipe.dynamodb_rows import item_to_row
+from jobpipe.item import DocumentRef, MalformedItem, StoredItem
 from jobpipe.item_rules import check_size
 from tests.pipeline import Answer, Pipeline
+from tests.stubbed import Stubbed
 
 LONG_AGO = "2026-01-01T00:00:00.000Z"
 LARGE = "x" * 5_000  # not in the row, so that it can be lost
@@ -61,6 +63,40 @@ def test_a_lost_document_hides_no_other_item(pipeline: Pipeline, lost: set[int],
     assert sorted(unreadable) == [each for place, each in enumerate(stored) if place in lost]
     for item_id in unreadable:
         assert pipeline.request("GET", f"/items/{item_id}").status == 500
+
+
+@pytest.mark.parametrize("limit", [1, 2, 100])
+def test_a_malformed_row_hides_nothing_but_itself(
+    pipeline: Pipeline, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str], limit: int
+) -> None:
+    stored = sorted(store(pipeline, f"item {i}", LARGE) for i in range(4))
+    pipeline.items.malformed |= {stored[0], stored[2]}
+    with caplog.at_level(logging.ERROR):
+        shown, unreadable, answers = read_all(pipeline, limit)
+    assert {answer.status for answer in answers} == {200}
+    assert (sorted(shown), sorted(unreadable)) == ([stored[1], stored[3]], [stored[0], stored[2]])
+    told = [vars(record)["item_id"] for record in caplog.records if record.message == "malformed row"]
+    assert told == unreadable
+    assert '"Faults"' in capsys.readouterr().out
+
+
+def test_an_id_that_was_never_assigned_is_in_no_header(pipeline: Pipeline) -> None:
+    item_id = store(pipeline, "one", LARGE)
+    pipeline.items.malformed.add("a\r\nrow: of a hand")
+    shown, unreadable, _ = read_all(pipeline)
+    assert (shown, unreadable) == ([item_id], [])
+
+
+def test_a_row_that_lacks_an_attribute_is_malformed() -> None:
+    stubbed = Stubbed()
+    good = item_to_row(StoredItem(ID, "v", "one", DocumentRef("k", "1"), None, LONG_AGO, LONG_AGO))
+    wrong = [{name: good[name] for name in good if name != each} for each in good if each != "item_id"]
+    wrong.append({**good, "version": {"N": "1"}})
+    rows = [good, *wrong]
+    stubbed.dynamodb.add_response("scan", {"Items": rows, "Count": len(rows), "ScannedCount": len(rows)})
+    [first, *others] = stubbed.items.page(100, None).items
+    assert isinstance(first, StoredItem)
+    assert others == [MalformedItem(ID)] * len(wrong)
 
 
 def test_a_page_without_losses_has_no_such_header(pipeline: Pipeline) -> None:
