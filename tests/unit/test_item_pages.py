@@ -88,13 +88,17 @@ def test_an_id_that_was_never_assigned_is_in_no_header(pipeline: Pipeline) -> No
 
 
 def test_a_row_that_lacks_an_attribute_is_malformed() -> None:
-    stubbed = Stubbed()
     good = item_to_row(StoredItem(ID, "v", "one", DocumentRef("k", "1"), None, LONG_AGO, LONG_AGO))
     wrong = [{name: good[name] for name in good if name != each} for each in good if each != "item_id"]
     wrong.append({**good, "version": {"N": "1"}})
     rows = [good, *wrong]
-    stubbed.dynamodb.add_response("scan", {"Items": rows, "Count": len(rows), "ScannedCount": len(rows)})
-    [first, *others] = stubbed.items.page(100, None).items
+    stubbed = Stubbed()
+    try:
+        stubbed.dynamodb.add_response("scan", {"Items": rows, "Count": len(rows), "ScannedCount": len(rows)})
+        [first, *others] = stubbed.items.page(100, None).items
+    finally:  # the client is every test's
+        for stub in stubbed.stubs.values():
+            stub.deactivate()
     assert isinstance(first, StoredItem)
     assert others == [MalformedItem(ID)] * len(wrong)
 
