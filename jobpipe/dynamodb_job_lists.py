@@ -23,7 +23,9 @@ from typing import Any
 
 from jobpipe.aws import AwsClients, outages
 from jobpipe.dynamodb_rows import SHARDS, Row, job_from_row, shards_of
+from jobpipe.errors import InvalidRequest
 from jobpipe.job import Job, JobPage, Status
+from jobpipe.telemetry import logger
 
 LISTED = "listed"
 """The attribute that only failed and retrying jobs have, so that others cost the index nothing."""
@@ -60,7 +62,7 @@ def sources(owner: str) -> list[Source]:
 
 def is_listed(row: Row, order: str, status: Status) -> bool:
     """Whether an entry is current: after a rollback, the earlier release changes jobs but not their entries."""
-    return row["status"].get("S") == status.value and (order == EARLIER or EARLIER not in row)
+    return row.get("status", {}).get("S") == status.value and (order == EARLIER or EARLIER not in row)
 
 
 class JobLists:
@@ -118,5 +120,12 @@ class JobLists:
 
 
 def _live(row: Any, at: datetime) -> Job | None:
-    job = None if row is None else job_from_row(row)
-    return None if job is None or job.is_expired(at) else job
+    """The job, unless the entry is stale or the job has expired. A malformed row must not hide its neighbours."""
+    if row is None:
+        return None
+    try:
+        job = job_from_row(row)
+    except (KeyError, TypeError, ValueError, InvalidRequest):  # an attribute is missing or invalid
+        logger.error("malformed row", extra={"job_id": row["job_id"]["S"]})
+        return None
+    return None if job.is_expired(at) else job

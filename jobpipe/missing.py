@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import datetime
 
 from jobpipe.clock import now
@@ -15,7 +16,11 @@ def may_become_visible(put_by: datetime) -> bool:
 
 
 def missing(what: str, put_by: str) -> Unavailable | InternalError:
-    """The error for an object that was put by this time (RFC 3339): an outage at first, later a fault."""
-    if may_become_visible(datetime.fromisoformat(put_by)):
-        return Unavailable(f"{what} is not visible yet.")
+    """The error for an object that was put by this time (RFC 3339): an outage at first, later a fault.
+
+    A malformed row may have another text there: then it is a fault.
+    """
+    with suppress(ValueError, TypeError):
+        if may_become_visible(datetime.fromisoformat(put_by)):
+            return Unavailable(f"{what} is not visible yet.")
     return InternalError(f"{what} is missing.")

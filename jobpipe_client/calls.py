@@ -140,4 +140,7 @@ def _segment(identifier: str) -> str:
     # another resource's path, and an empty one the collection's.
     if identifier in {"", ".", ".."}:
         raise ValueError(f"{identifier!r} cannot be an id")
-    return quote(identifier, safe="", errors="surrogatepass")
+    try:
+        return quote(identifier, safe="")
+    except UnicodeEncodeError:
+        raise ValueError("an id cannot have a lone surrogate") from None

@@ -103,6 +103,8 @@ def _proxies(url: str) -> dict[str, str]:
 
 
 def _is_proxy(proxy: str) -> bool:
+    if "@" in proxy and "://" not in proxy:  # requests takes a user's name for the scheme
+        return False
     try:
         parts = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
         return bool(

@@ -23,3 +23,8 @@ def test_a_lone_surrogate_is_an_escape_in_utf_8_which_no_gateway_makes_another_t
 
 def test_all_other_text_goes_out_as_it_is() -> None:
     assert calls.encode({"name": "Grüße \\ud800 😀"}) == '{"name":"Grüße \\\\ud800 😀"}'.encode()
+
+
+def test_an_id_with_a_lone_surrogate_is_refused() -> None:
+    with pytest.raises(ValueError, match="surrogate"):
+        calls.item_path("a\ud800")

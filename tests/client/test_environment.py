@@ -154,7 +154,15 @@ def test_an_unreachable_proxy_is_named_as_the_cause(monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.parametrize(
-    "proxy", ["http://somebody:sentinel@", "sentinel sentinel", "ftp://sentinel", "http://sentinel:port", "//"]
+    "proxy",
+    [
+        "http://somebody:sentinel@",
+        "somebody:sentinel@host:9",
+        "sentinel sentinel",
+        "ftp://sentinel",
+        "http://sentinel:port",
+        "//",
+    ],
 )
 def test_an_invalid_proxy_is_reported_without_its_value(proxy: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTPS_PROXY", proxy)

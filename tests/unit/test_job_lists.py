@@ -6,6 +6,8 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
+
 from jobpipe.clock import rfc3339
 from jobpipe.commands import DeleteItem
 from jobpipe.dynamodb_job_lists import sources
@@ -48,3 +50,17 @@ def test_a_part_is_read_no_further_than_a_page_needs(stubbed: Stubbed) -> None:
             stubbed.dynamodb.add_response("query", {"Items": []})  # whether more have failed at this time
     page = stubbed.jobs.in_trouble("alice", Status.FAILED, 2, None, NOW)
     assert [job.job_id for job in page.jobs] == [f"{n:032x}" for n in (3, 2)]
+
+
+def test_a_malformed_row_does_not_hide_its_neighbours(stubbed: Stubbed, caplog: pytest.LogCaptureFixture) -> None:
+    good, damaged = entry("a" * 32), entry("b" * 32)
+    never_read = {"job_id", "listed", "owner_shard", "trouble"}
+    rows = [{name: damaged[name] for name in damaged if name != each} for each in damaged.keys() - never_read]
+    rows += [{**damaged, name: {"S": "?"}} for name in ("attempts", "expires_at", "error")]
+    for row in rows:
+        for place, _source in enumerate(sources("alice")):
+            stubbed.dynamodb.add_response("query", {"Items": [good, row] if place == 1 else []})
+        page = stubbed.jobs.in_trouble("alice", Status.FAILED, 100, None, NOW)
+        assert [job.job_id for job in page.jobs] == ["a" * 32], row
+    logged = [vars(record)["job_id"] for record in caplog.records if record.message == "malformed row"]
+    assert logged == ["b" * 32] * (len(rows) - 1), "an entry without a status is stale"

@@ -115,3 +115,8 @@ def test_a_result_that_is_not_found_yet_can_be_requested_again(
     assert pipeline.request("GET", f"/jobs/{job_id}").status == 503
     go_on(monkeypatch, BUCKET_SETTLES)
     assert pipeline.request("GET", f"/jobs/{job_id}").status == 500
+
+
+@pytest.mark.parametrize("put_by", ["", "yesterday", "2026-11-22T12:00:00"])
+def test_an_object_of_a_row_without_a_valid_time_is_lost(put_by: str) -> None:
+    assert isinstance(missing("It", put_by), InternalError)
