@@ -165,7 +165,10 @@ def _items() -> dict[str, Schema]:
         "description": "Unique among the items, but for composition (NFC), joiners and variation selectors."
         " At least one visible character; no control characters, none that is invisible or turns the direction.",
     }
-    fields = {"name": ref("ItemName"), "description": {"type": "string"}}
+    fields: dict[str, Schema] = {
+        "name": ref("ItemName"),
+        "description": {"type": "string"},
+    }
     no_id: Schema = {"not": {"required": ["id"]}}  # the service assigns it; client generators fail on "id": false
     limits = (
         f"Further members may be any JSON: up to {MAX_DEPTH} levels deep, {MAX_DOCUMENT_BYTES} bytes in all,"
