@@ -3,10 +3,13 @@
 # No value that an operator gives is expanded, by make or by a shell. make expands a variable of its command line when it
 # exports it, so each is first redefined without expansion; programs receive it in the environment. A recipe names a value,
 # as in --since=@SINCE, and infra/make_values.py inserts it: a recipe never refers to SINCE itself. The variables that
-# recipes refer to are defined with `override`, so that no operator can set them.
+# recipes refer to are defined with `override`, so that no operator can set them. MAKE_GIVEN has the names of those that
+# were given, so that a misspelt one is refused.
 override each :=
+override MAKE_GIVEN :=
 $(foreach each,$(.VARIABLES),$(if $(findstring command line,$(origin $(each))),$(if $(findstring $$,$(each)),,\
-	$(eval override $(each) := $$(value $(each)))$(eval export $(each)))))
+	$(eval override $(each) := $$(value $(each)))$(eval export $(each))$(eval override MAKE_GIVEN += $(each)))))
+export MAKE_GIVEN
 override MAKEOVERRIDES :=
 override SHELL := /bin/sh
 

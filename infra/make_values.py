@@ -8,14 +8,17 @@ make and the shell see only the names of variables; their values come from the e
     @words:PYTEST_ARGS     each word of the value
     @FILE                  the value, which is required
 
-Every other argument is passed on unchanged. After a mistake nothing runs: there is one line, and exit status 2.
+Every other argument is passed on unchanged. After a mistake nothing runs: there is one line, and exit status 2. A
+name that is nearly the name of a variable, such as DRYRUN, is a mistake.
 """
 
+import difflib
 import os
 import re
 import shlex
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import NoReturn
 
 from infra.errors import OperatorError
@@ -23,11 +26,30 @@ from infra.errors import OperatorError
 _TAKEN = re.compile(r"(?:(?P<option>--[a-z-]+)=)?@(?:(?P<kind>each|yes|words):)?(?P<name>[A-Za-z_]+)")
 _ANSWERS = {"yes": True, "y": True, "true": True, "1": True, "no": False, "n": False, "false": False, "0": False}
 _MISUSED = 2
+_NAMED = re.compile(r"@(?:[a-z]+:)?([A-Za-z_]+)")
+_IN_THE_SHELL = re.compile(r"\$\$\{?([A-Z_]{3,})")
+_NEAR = 0.85  # how alike two names are, of 1
 
 
 def arguments(recipe: Sequence[str], given: Mapping[str, str]) -> list[str]:
-    """The recipe's arguments with the values inserted; OperatorError if a value is not valid."""
+    """The recipe's arguments with the values inserted; OperatorError if a value or a name is not valid."""
+    _check_names(given.get("MAKE_GIVEN", "").split(), Path("Makefile").read_text(encoding="utf-8"))
     return [each for argument in recipe for each in _with_value(argument, given)]
+
+
+def _check_names(given: Sequence[str], makefile: str) -> None:
+    """OperatorError if one of the names is not a variable of the Makefile, and is nearly one."""
+    known = {*_NAMED.findall(makefile), *_IN_THE_SHELL.findall(makefile)}
+    by_letters = {_letters(name): name for name in known}
+    for name in given:
+        if name not in known:
+            near = difflib.get_close_matches(_letters(name), by_letters, n=1, cutoff=_NEAR)
+            if near:
+                raise OperatorError(f"there is no variable {name}; did you mean {by_letters[near[0]]}?")
+
+
+def _letters(name: str) -> str:
+    return name.replace("_", "").upper()
 
 
 def _with_value(argument: str, given: Mapping[str, str]) -> Iterator[str]:
@@ -55,7 +77,7 @@ def _is_yes(name: str, value: str) -> bool:
     if not value.strip():
         return False
     try:
-        return _ANSWERS[value.strip()]
+        return _ANSWERS[value.strip().lower()]
     except KeyError:
         raise OperatorError(f"{name}: {value!r} is neither yes nor no") from None
 

@@ -18,6 +18,7 @@ from tests.commands import ROOT, clean_environment
 MAKEFILE = (ROOT / "Makefile").read_text()
 TAKEN = re.compile(r"(?:(--[a-z-]+)=)?@(?:([a-z]+):)?([A-Za-z_]+)")
 OWN = {
+    "MAKE_GIVEN",
     "PY",
     "RUN",
     "JOBPIPE",

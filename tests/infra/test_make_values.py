@@ -145,7 +145,9 @@ def test_a_value_that_is_neither_yes_nor_no_is_refused(checkout: Checkout, value
     assert not checkout.mark.exists()
 
 
-@pytest.mark.parametrize(("value", "given"), [("yes", True), ("1", True), ("no", False), ("0", False), ("", False)])
+@pytest.mark.parametrize(
+    ("value", "given"), [("yes", True), ("YES", True), ("1", True), ("no", False), ("0", False), ("", False)]
+)
 def test_yes_and_no(checkout: Checkout, value: str, *, given: bool) -> None:
     (program,) = checkout.make("redrive", given={"ALL": "yes", "DRY_RUN": value}).programs
     assert ("--dry-run" in program) is given
@@ -156,6 +158,30 @@ def test_a_redrive_stays_a_dry_run(checkout: Checkout, item: str) -> None:
     (program,) = checkout.make("redrive", given={"ITEM": item, "DRY_RUN": "yes"}).programs
     told = ["-m", "jobpipe_client.cli", "redrive", "--stage=local", f"--item={item}", "--dry-run"]
     assert program == told
+
+
+@pytest.mark.parametrize(
+    ("target", "name", "meant"),
+    [
+        ("redrive", "DRYRUN", "DRY_RUN"),
+        ("redrive", "dry_run", "DRY_RUN"),
+        ("redrive", "OWNERS", "OWNER"),
+        ("logs", "MINUTES", "minutes"),
+        ("deploy-local", "PARAMETER", "PARAMETERS"),
+    ],
+)
+def test_a_misspelt_variable_is_refused_and_nothing_runs(
+    checkout: Checkout, target: str, name: str, meant: str
+) -> None:
+    ended = checkout.make(target, given={"ALL": "yes", name: "yes"})
+    assert own_lines(ended) == [f"make: there is no variable {name}; did you mean {meant}?"]
+    assert (ended.status, ended.programs) == (2, [])
+
+
+def test_variables_of_other_programs_are_left_alone(checkout: Checkout) -> None:
+    given = {"JOBPIPE_PORT": "4700", "CFLAGS": "-O2", "V": "1"}
+    (program,) = checkout.make("redrive", given=given | {"DRY_RUN": "yes"}).programs
+    assert program[-1] == "--dry-run"
 
 
 def test_a_file_that_looks_like_an_option_is_a_file(checkout: Checkout) -> None:
