@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
 from botocore.exceptions import EndpointConnectionError
@@ -83,3 +83,8 @@ class OneLineParser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         print(f"{self.prog.rpartition('.')[2]}: {message}", file=sys.stderr)
         raise SystemExit(2)
+
+    def print_help(self, file: Any = None) -> None:
+        """Print the help, also if its reader has closed the output."""
+        super().print_help(file)
+        _flushed(0)

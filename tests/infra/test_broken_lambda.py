@@ -51,7 +51,7 @@ def broken_api(stage: Stage) -> Iterator[str]:
         functions.delete_function(FunctionName=name)
 
 
-def test_an_emulators_gateway_has_its_own_answer_if_the_lambda_crashes(stage: Stage) -> None:
+def test_the_embedded_emulators_gateway_has_its_own_answer_if_the_lambda_crashes(stage: Stage) -> None:
     """docs/api.md documents it; AWS answers with the document of DEFAULT_5XX."""
     with broken_api(stage) as url:
         unknown = requests.get(f"{url}/unknown", timeout=30)
