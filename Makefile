@@ -68,7 +68,7 @@ chaos: .venv/.installed ## the long chaos run, some minutes (CHAOS_ARGS="--jobs 
 	@$(RUN) tests.chaos @words:CHAOS_ARGS
 
 simulate: .venv/.bench-installed ## simulate the stage on AWS at 10 to 10,000 jobs/s, and check that on the emulator (docs/scaling.md)
-	@$(PY) -m scripts.scaling
+	@$(PY) -m scripts.models.scaling
 
 deploy-local: .venv/.installed ## deploy into an emulator (TARGET=auto|embedded|localstack)
 	@$(RUN) infra.deploy up --only-local --stage=@STAGE --target=@TARGET --parameter=@each:PARAMETERS
@@ -105,26 +105,26 @@ calls: .venv/.installed ## count each operation's calls of AWS on the wire, and 
 	@$(PY) -m tests.calls
 
 cost: .venv/.installed ## what a million jobs cost on AWS, from counted calls; the tables of docs/cost.md (JSON=yes)
-	@$(RUN) scripts.cost --json=@yes:JSON
+	@$(RUN) scripts.models.cost --json=@yes:JSON
 
 reference: .venv/.installed ## write docs/reference anew: settings, errors, the contract
 	@$(PY) -m scripts.reference
 
 package: .venv/.installed ## build both Lambdas' zips and templates into build/
-	@$(PY) -m infra.package
+	@$(PY) -m infra.packaging.package
 
 lint: .venv/.installed $(CHECKS)/.installed ## ruff; cfn-lint, checkov and AWS's validator on the templates as they are deployed, the last two in each variant
-	@$(PY) -m infra.package
+	@$(PY) -m infra.packaging.package
 	.venv/bin/ruff check
 	.venv/bin/ruff format --check
 	.venv/bin/cfn-lint --regions $(LINT_REGIONS) -t $(TEMPLATES)
 	$(CHECKS)/bin/checkov --framework cloudformation --skip-download --compact --quiet -f $(TEMPLATES)
-	@$(PY) -m infra.lint_variants
+	@$(PY) -m infra.checks.lint_variants
 	$(CHECKS)/bin/checkov --framework cloudformation --skip-download --compact --quiet -d build/lint
 	$(CHECKS)/bin/python infra/checks/validate_templates.py $(TEMPLATES) build/lint/*.json
 
 audit-dependencies: .venv/.installed $(CHECKS)/.installed ## is anything known against the locked versions?
-	@$(PY) -m infra.dependency_audit
+	@$(PY) -m infra.checks.dependency_audit
 
 types: .venv/.installed ## mypy --strict
 	.venv/bin/mypy --strict jobpipe jobpipe_client infra scripts tests

@@ -5,18 +5,18 @@ import json
 import shlex
 import sys
 
-from infra.command_line import OneLineParser, run
-from infra.confirmation import check_confirmation, confirm_destruction
-from infra.deployment import Deployer, answers
+from infra.cli.command_line import OneLineParser, run
+from infra.cli.progress import Progress
+from infra.deployment.confirmation import check_confirmation, confirm_destruction
+from infra.deployment.diff import print_diff, stage_diff
+from infra.deployment.plan import Deployer, answers
+from infra.deployment.retained import held_by
+from infra.deployment.stage_location import check_place
+from infra.deployment.teardown import Teardown
 from infra.errors import OperatorError
-from infra.progress import Progress
-from infra.retained import held_by
-from infra.same_place import check_place
 from infra.settings import LOCAL_STAGE, Settings, check_stage, read_settings
-from infra.stage_diff import print_diff, stage_diff
-from infra.stage_file import Deployment, earlier_deployment, read_deployment, stage_file
-from infra.targets import AUTO, CHOICES, EMBEDDED, find_target
-from infra.teardown import Teardown
+from infra.stage.stage_file import Deployment, earlier_deployment, read_deployment, stage_file
+from infra.targets.target import AUTO, CHOICES, EMBEDDED, find_target
 
 DIFFERENT = 2
 
@@ -138,7 +138,7 @@ def _parse() -> argparse.Namespace:
     parser.add_argument(
         "--allow-replacement",
         action="store_true",
-        help="replace or remove what data, callers or operators hang on (infra/stack_changes.py)",
+        help="replace or remove what data, callers or operators hang on (infra/stacks/changes.py)",
     )
     parser.add_argument("--only-local", action="store_true", help="refuse every stage but local")
     parser.add_argument("--exit-code", action="store_true", help="diff: exit with 2 if anything would change")

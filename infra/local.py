@@ -2,11 +2,11 @@
 
 import sys
 
-from infra import compose
-from infra.command_line import OneLineParser, run
+from infra.cli.command_line import OneLineParser, run
 from infra.emulator import Emulator
 from infra.settings import LOCAL_STAGE, Settings, read_settings
-from infra.targets import LOCALSTACK, find_target
+from infra.targets import compose
+from infra.targets.target import LOCALSTACK, find_target
 
 
 def main() -> int:

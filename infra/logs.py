@@ -7,12 +7,12 @@ from typing import Any
 
 import tenacity
 
-from infra.command_line import OneLineParser, duration, run
-from infra.log_events import LogEvents, mark_of
+from infra.cli.command_line import OneLineParser, duration, run
 from infra.settings import check_stage, read_settings
-from infra.stack_names import FUNCTIONS, log_group_prefix, log_groups
-from infra.stage_file import read_deployment
-from infra.targets import target_of
+from infra.stage.log_events import LogEvents, mark_of
+from infra.stage.names import FUNCTIONS, log_group_prefix, log_groups
+from infra.stage.stage_file import read_deployment
+from infra.targets.target import target_of
 
 _LATE_MS = 10_000  # lines may arrive late and out of order: each look goes back so far, and drops what was printed
 _FOLLOW_SECONDS = 1.0

@@ -11,17 +11,17 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from infra.api_keys import FIRST_OWNER
-from infra.deployment import Deployer, answers
+from infra.cli.progress import Progress
+from infra.deployment.plan import Deployer, answers
 from infra.errors import OperatorError
-from infra.progress import Progress
+from infra.keys.api_keys import FIRST_OWNER
 from infra.settings import LOCAL_STAGE, read_settings
-from infra.stage_file import read_deployment
-from tests.deployed import Stage
-from tests.embedded import embedded
+from infra.stage.stage_file import read_deployment
 
 # Hooks: they count in every process of a run, and tell the sum in the one that reports.
 from tests.faults.tally import pytest_sessionfinish, pytest_terminal_summary, pytest_testnodedown  # noqa: F401
+from tests.helpers.deployed import Stage
+from tests.helpers.embedded import embedded
 
 # No deadline: how long an example takes says more of the machine than of the code. In CI the examples are fixed.
 settings.register_profile("default", deadline=None)

@@ -15,7 +15,7 @@ from chalicelib.dead_letters import dead_letter_handling  # noqa: E402
 from chalicelib.execute import command_handling  # noqa: E402
 from chalicelib.services import open_services  # noqa: E402
 
-from jobpipe.telemetry import begin_invocation  # noqa: E402
+from jobpipe.runtime.telemetry import begin_invocation  # noqa: E402
 
 app = Chalice(app_name="jobpipe-worker")
 

@@ -9,15 +9,15 @@ from typing import Any
 
 from chalice.app import Chalice, Request, Response
 
-from jobpipe.errors import InternalError, InvalidRequest, ProblemError, Refusal, Unavailable
-from jobpipe.metrics import FAULTS, REQUEST_TIME, UNAVAILABLE, meter
-from jobpipe.telemetry import begin_invocation, logger
+from jobpipe.domain.errors import InternalError, InvalidRequest, ProblemError, Refusal, Unavailable
+from jobpipe.runtime.metrics import FAULTS, REQUEST_TIME, UNAVAILABLE, meter
+from jobpipe.runtime.telemetry import begin_invocation, logger
 
-from .callers import owner_of
-from .http import HttpRequest, HttpResponse
-from .job_responses import problem_response
+from .endpoints.routes import ROUTES, Route
+from .http.callers import owner_of
+from .http.job_responses import problem_response
+from .http.request_and_response import HttpRequest, HttpResponse
 from .request_lines import path_parameters, query, to_root
-from .routes import ROUTES, Route
 from .services import Services
 
 _ACCEPTED = 202

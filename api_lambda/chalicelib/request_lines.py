@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import unquote
 
-from jobpipe.errors import InvalidRequest, NotFound
+from jobpipe.domain.errors import InvalidRequest, NotFound
 
-from .routes import Route
+from .endpoints.routes import Route
 
 Event = dict[str, Any]
 

@@ -8,15 +8,15 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cache
 
-from jobpipe.aws import AwsClients
-from jobpipe.dynamodb_batches import DynamoDbBatches
-from jobpipe.ports import BacklogGauge, BatchQueue, BatchStore
-from jobpipe.settings import Settings
-from jobpipe.sqs_backlog import QueueUrls, SqsBacklog
-from jobpipe.sqs_commands import SqsCommands
-from jobpipe.stores import Stores, open_stores
+from jobpipe.domain.ports import BacklogGauge, BatchQueue, BatchStore
+from jobpipe.runtime.aws import AwsClients
+from jobpipe.runtime.settings import Settings
+from jobpipe.stores.aws_stores import Stores, open_stores
+from jobpipe.stores.dynamodb_batches import DynamoDbBatches
+from jobpipe.stores.sqs_backlog import QueueUrls, SqsBacklog
+from jobpipe.stores.sqs_commands import SqsCommands
 
-from .circuit_breaker import CircuitBreaker
+from .submitting.circuit_breaker import CircuitBreaker
 
 
 @dataclass(frozen=True, slots=True)

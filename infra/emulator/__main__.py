@@ -3,7 +3,7 @@
 import shutil
 import sys
 
-from infra.command_line import OneLineParser, run
+from infra.cli.command_line import OneLineParser, run
 from infra.emulator import Emulator
 from infra.errors import OperatorError
 from infra.settings import Settings, read_settings

@@ -15,12 +15,12 @@ from pathlib import Path
 import requests
 import tenacity
 
-from infra import http_calls
+from infra.cli import http_calls
+from infra.cli.file_lock import file_lock
+from infra.cli.reasons import on_screen
 from infra.emulator import processes
 from infra.emulator.venv import ensure_venv
 from infra.errors import OperatorError
-from infra.file_lock import file_lock
-from infra.reasons import on_screen
 from infra.settings import EMULATOR_VENV
 
 START_SECONDS = 120

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from infra.environments import ENVIRONMENTS, ensure
+from infra.environments.venvs import ENVIRONMENTS, ensure
 
 
 def ensure_venv() -> Path:

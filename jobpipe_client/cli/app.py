@@ -14,14 +14,15 @@ import click
 from click.shell_completion import get_completion_class
 
 import jobpipe_client
-from jobpipe_client.cli import exits, jobs, operators
+from jobpipe_client.cli import exits
 from jobpipe_client.cli.command import Command, State, global_options, pass_state, write_examples
-from jobpipe_client.cli.exporting import export
+from jobpipe_client.cli.commands import jobs, operators
+from jobpipe_client.cli.commands.exporting import export
+from jobpipe_client.cli.commands.items import items
+from jobpipe_client.cli.commands.retry import retry
+from jobpipe_client.cli.commands.stats import stats
+from jobpipe_client.cli.commands.watch import watch
 from jobpipe_client.cli.importing.command import import_file
-from jobpipe_client.cli.items import items
-from jobpipe_client.cli.retry import retry
-from jobpipe_client.cli.stats import stats
-from jobpipe_client.cli.watch import watch
 
 _EXAMPLES = """
 jobpipe items create name=Tent description="For two" price:=12.95

@@ -13,7 +13,7 @@ from typing import NoReturn, TextIO
 
 import click
 
-from jobpipe_client.cli.escaped import escaped
+from jobpipe_client.cli.output.escaping import escaped
 from jobpipe_client.exceptions import Forbidden, JobError, JobpipeError, Unreachable, WaitTimeout
 
 OK, ERROR, USAGE, FAILED, NOT_ENDED, INTERRUPTED = 0, 1, 2, 3, 4, 130

@@ -13,8 +13,8 @@ from urllib.parse import urlsplit
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from infra.command_line import INTERRUPTED, OneLineParser, run
-from infra.console import LastingConsole
+from infra.cli.command_line import INTERRUPTED, OneLineParser, run
+from infra.cli.console import LastingConsole
 from infra.errors import OperatorError
 from jobpipe_client import Client, JobpipeError
 from jobpipe_client.environment import is_loopback

@@ -6,10 +6,10 @@ import inspect
 from collections.abc import Iterator
 
 import jobpipe_client.exceptions as client
-from api_lambda.chalicelib.openapi_answers import GATEWAY
-from api_lambda.chalicelib.openapi_schemas import JOB_PROBLEMS
-from infra.gateway_responses import GATEWAY_RESPONSES
-from jobpipe.errors import PROBLEM_TYPE_PREFIX, ProblemError
+from api_lambda.chalicelib.contract.openapi_answers import GATEWAY
+from api_lambda.chalicelib.contract.openapi_schemas import JOB_PROBLEMS
+from infra.templates.gateway_responses import GATEWAY_RESPONSES
+from jobpipe.domain.errors import PROBLEM_TYPE_PREFIX, ProblemError
 from scripts.reference.tables import code, table
 
 
@@ -27,8 +27,8 @@ def page() -> str:
     return f"""\
 # Errors
 
-Made by `make reference` from `jobpipe/errors.py`, `infra/gateway_responses.py` and `jobpipe_client/exceptions.py`;
-a test holds it true.
+Made by `make reference` from `jobpipe/domain/errors.py`, `infra/templates/gateway_responses.py` and
+`jobpipe_client/exceptions.py`; a test holds it true.
 
 ## Problems
 

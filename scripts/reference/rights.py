@@ -15,9 +15,9 @@ from typing import Any
 import botocore.session
 from botocore import xform_name
 
-from infra.package import package_all
+from infra.packaging.package import package_all
 from infra.settings import EMULATOR_REGION, ROOT
-from infra.templates import foundation_for, operations, read_template
+from infra.templates.sources import foundation_for, operations, read_template
 from scripts.reference.tables import code, table
 
 HANDLERS = ("create", "read", "update", "delete")  # not list, which no deployment uses

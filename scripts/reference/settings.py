@@ -6,16 +6,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from infra.boto_sessions import emulator_session
 from infra.settings import EMULATOR_REGION, LOCAL_STAGE, LOCALSTACK_IMAGE, ROOT
-from infra.targets import LOCALSTACK, Target
-from infra.templates import FOUNDATION, OPERATIONS, Template, read_template
+from infra.targets.boto_sessions import emulator_session
+from infra.targets.target import LOCALSTACK, Target
+from infra.templates.sources import FOUNDATION, OPERATIONS, Template, read_template
 from scripts.reference.tables import code, table
 
 STACKS: dict[str, Path] = {
     "foundation": FOUNDATION,
-    "worker": ROOT / "infra" / "worker.merge.yaml",
-    "api": ROOT / "infra" / "api.merge.yaml",
+    "worker": ROOT / "infra" / "templates" / "worker.merge.yaml",
+    "api": ROOT / "infra" / "templates" / "api.merge.yaml",
     "operations": OPERATIONS,
 }
 _OF_THE_MACHINE = {

@@ -22,7 +22,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from infra.command_line import OneLineParser, run
+from infra.cli.command_line import OneLineParser, run
 from infra.errors import OperatorError
 from tests.bench import targets
 from tests.bench.ceiling import Ceiling
@@ -35,7 +35,7 @@ from tests.bench.original import Original
 from tests.bench.pages import markdown, origin, rewritten, seconds_by_part
 from tests.bench.pipeline import Pipeline
 from tests.bench.rounds import Figures, Part, Row, Seconds, take_turns, timed
-from tests.commands import ROOT
+from tests.helpers.commands import ROOT
 
 IN_TURNS: list[list[type[Part]]] = [[Ceiling, Pipeline, CeleryRedis], [Original, Growth]]
 """What shares the machine's moods: the first on tables that are nearly empty, the second on large ones."""

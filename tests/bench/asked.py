@@ -8,7 +8,7 @@ from typing import Any
 
 from tests.bench.aws_calls import Call
 from tests.bench.laboratory import Laboratory
-from tests.deployed import Stage
+from tests.helpers.deployed import Stage
 
 
 class BareLoop:

@@ -20,13 +20,13 @@ from typing import Any
 
 import requests
 
-from infra.deployment import Deployer
-from infra.progress import Progress
+from infra.cli.progress import Progress
+from infra.deployment.plan import Deployer
 from infra.settings import LOCAL_STAGE
-from infra.stage_file import Deployment
+from infra.stage.stage_file import Deployment
 from tests.bench.rounds import in_rounds
-from tests.deployed import Stage
-from tests.embedded import embedded
+from tests.helpers.deployed import Stage
+from tests.helpers.embedded import embedded
 
 SIZES = (10, 100)
 TARGET = 5.0

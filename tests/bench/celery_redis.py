@@ -21,7 +21,7 @@ from scripts.load.figures import summary
 from tests.bench.pipeline import QUICK_ITEMS, rate_of
 from tests.bench.recorded import Recorder, commands, fill
 from tests.bench.rounds import PERCENTILES, Figures, Part, Row, alone, median, percentiles, take_turns
-from tests.commands import ROOT
+from tests.helpers.commands import ROOT
 
 PROCESSES = 2
 ITEMS = 250  # half as many jobs as jobpipe's: a rate needs no more

@@ -21,21 +21,21 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from infra.change_sets import Stacks
+from infra.cli.progress import Progress
 from infra.emulator.venv import ensure_venv
-from infra.package import package_all
-from infra.progress import Progress
+from infra.packaging.package import package_all
 from infra.settings import LOCAL_STAGE
-from infra.stack_names import foundation_stack
-from infra.templates import foundation_for
-from jobpipe.clock import now
-from jobpipe.commands import CreateItem
-from jobpipe.dynamodb_rows import Row, job_to_row
-from jobpipe.job import Job, new_job
-from jobpipe.queue_message import QueueMessage, seal
+from infra.stacks.change_sets import Stacks
+from infra.stage.names import foundation_stack
+from infra.templates.sources import foundation_for
+from jobpipe.domain.clock import now
+from jobpipe.domain.commands import CreateItem
+from jobpipe.domain.job import Job, new_job
+from jobpipe.domain.queue_message import QueueMessage, seal
+from jobpipe.stores.dynamodb_rows import Row, job_to_row
 from tests.bench.rounds import in_rounds
 from tests.bench.runtime_api import ColdStart, Function, FunctionFailed, cold_start
-from tests.embedded import embedded
+from tests.helpers.embedded import embedded
 
 TARGET = 1.25
 _ROUNDS, _QUICK_ROUNDS = 9, 5

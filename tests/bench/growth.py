@@ -17,7 +17,7 @@ from tests.bench.aws_calls import Call
 from tests.bench.recorded import Recorder, document
 from tests.bench.rounds import Figures, Part, Row, alone, median, take_turns
 from tests.bench.seeding import seed_stage
-from tests.deployed import Stage
+from tests.helpers.deployed import Stage
 
 ITEMS, QUICK_ITEMS = 100_000, 1_000
 TIMES, QUICK_TIMES = 10, 2

@@ -17,12 +17,12 @@ from pathlib import Path
 
 import requests
 
-from infra.deployment import Deployer
-from infra.progress import Progress
+from infra.cli.progress import Progress
+from infra.deployment.plan import Deployer
 from infra.settings import LOCAL_STAGE
-from tests import commands
-from tests.deployed import Stage
-from tests.embedded import embedded
+from tests.helpers import commands
+from tests.helpers.deployed import Stage
+from tests.helpers.embedded import embedded
 
 ROUNDS = 4
 BATCH = 100

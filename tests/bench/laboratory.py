@@ -16,15 +16,15 @@ from typing import Any
 import tenacity
 from rich.console import Console
 
-from infra.deployment import Deployer
+from infra.cli.progress import Progress
+from infra.deployment.plan import Deployer
 from infra.emulator.venv import ensure_venv
-from infra.progress import Progress
 from infra.settings import LOCAL_STAGE, Settings
-from infra.targets import Target
+from infra.targets.target import Target
 from scripts.load.http_calls import HttpCalls
-from tests.commands import ROOT, clean_environment
-from tests.deployed import Stage
-from tests.embedded import embedded
+from tests.helpers.commands import ROOT, clean_environment
+from tests.helpers.deployed import Stage
+from tests.helpers.embedded import embedded
 
 RETENTION = timedelta(days=7)
 _QUEUED = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]

@@ -16,14 +16,14 @@ from typing import Any
 
 from rich.console import Console
 
-from infra.change_sets import Stacks
-from infra.package import package_all
-from infra.progress import Progress
+from infra.cli.progress import Progress
+from infra.packaging.package import package_all
 from infra.settings import BUILD_DIR, LOCAL_STAGE
-from infra.stack_names import foundation_stack
-from infra.targets import Target
-from infra.templates import foundation_for
-from tests.embedded import embedded
+from infra.stacks.change_sets import Stacks
+from infra.stage.names import foundation_stack
+from infra.targets.target import Target
+from infra.templates.sources import foundation_for
+from tests.helpers.embedded import embedded
 
 WORKER_TIMEOUT = "30"  # as on AWS: an emulator's 5 s would shorten the time-outs of calls
 _CHILD = Path(__file__).with_name("lambda_child.py")

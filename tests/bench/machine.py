@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 
-from infra.environments import ENVIRONMENTS
+from infra.environments.venvs import ENVIRONMENTS
 from infra.settings import ROOT
 
 _PACKAGES = ("boto3", "celery", "flask", "redis", "werkzeug")

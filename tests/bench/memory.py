@@ -18,15 +18,15 @@ from itertools import cycle, islice
 from statistics import median
 from typing import Any
 
-from jobpipe.clock import now
-from jobpipe.commands import Command, CreateItem, DeleteItem, ReadItem, SetFields
-from jobpipe.job import new_job
-from jobpipe.job_ref import JobRef
-from jobpipe.queue_message import QueueMessage, seal
+from jobpipe.domain.clock import now
+from jobpipe.domain.commands import Command, CreateItem, DeleteItem, ReadItem, SetFields
+from jobpipe.domain.job import new_job
+from jobpipe.domain.job_ref import JobRef
+from jobpipe.domain.queue_message import QueueMessage, seal
 from tests.bench.lambda_process import Foundation, LambdaProcess, open_foundation
 from tests.bench.stand_in import ENDED, WAITING, running_stand_in
 from tests.faults.events import http_event
-from tests.memory import RETENTION
+from tests.helpers.memory import RETENTION
 
 TARGET_KB = 1024
 INVOCATIONS, QUICK_INVOCATIONS = 10_000, 1_000

@@ -16,8 +16,8 @@ from scripts.load.http_calls import CREATED, HttpCalls
 from tests.bench.recorded import document
 from tests.bench.rounds import PERCENTILES, Figures, Part, Row, alone, percentiles, take_turns
 from tests.bench.seeding import import_table, key_schema
-from tests.commands import clean_environment
-from tests.deployed import Stage
+from tests.helpers.commands import clean_environment
+from tests.helpers.deployed import Stage
 
 REQUESTS = {0: 20, 1_000: 15, 10_000: 5, 100_000: 1}
 """By the rows of the table: how many in a round."""

@@ -16,8 +16,8 @@ from typing import Any
 
 from tests.bench.lambda_process import Foundation, Invoked, LambdaProcess, open_foundation
 from tests.bench.rounds import in_rounds
-from tests.deployed import unique
 from tests.faults.events import http_event, sqs_record
+from tests.helpers.deployed import unique
 
 TARGET = 0.10
 ROUNDS, QUICK_ROUNDS, WARM_UP = 100, 15, 10

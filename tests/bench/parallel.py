@@ -19,15 +19,15 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
-from jobpipe.clock import now
-from jobpipe.commands import CreateItem
-from jobpipe.dynamodb_rows import job_to_row
-from jobpipe.job import new_job
-from jobpipe.queue_message import QueueMessage, seal
+from jobpipe.domain.clock import now
+from jobpipe.domain.commands import CreateItem
+from jobpipe.domain.job import new_job
+from jobpipe.domain.queue_message import QueueMessage, seal
+from jobpipe.stores.dynamodb_rows import job_to_row
 from tests.bench.lambda_process import CREDENTIALS, Foundation, open_foundation
 from tests.bench.rounds import in_rounds
 from tests.bench.stand_in import AWS_MS, running_stand_in
-from tests.memory import RETENTION
+from tests.helpers.memory import RETENTION
 
 TARGET = 2.5
 BATCH = 10

@@ -23,8 +23,8 @@ from botocore.client import BaseClient
 
 from api_lambda.chalicelib.application import build_app
 from api_lambda.chalicelib.services import open_services
-from jobpipe.metrics import meter
-from jobpipe.telemetry import logger
+from jobpipe.runtime.metrics import meter
+from jobpipe.runtime.telemetry import logger
 from tests.bench.lambda_child import Context
 from tests.bench.lambda_process import CREDENTIALS
 from tests.bench.stand_in import agreed

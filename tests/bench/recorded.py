@@ -9,19 +9,19 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from api_lambda.chalicelib.services import Services
-from api_lambda.chalicelib.submit import submit
-from jobpipe.aws import AwsClients
-from jobpipe.commands import Command, CreateItem, SetFields
-from jobpipe.dynamodb_batches import DynamoDbBatches
-from jobpipe.job import Job
-from jobpipe.queue_message import QueueMessage, seal
-from jobpipe.settings import Settings
-from jobpipe.sqs_backlog import QueueUrls, SqsBacklog
-from jobpipe.sqs_commands import SqsCommands
-from jobpipe.stores import Stores, open_stores
+from api_lambda.chalicelib.submitting.submit import submit
+from jobpipe.domain.commands import Command, CreateItem, SetFields
+from jobpipe.domain.job import Job
+from jobpipe.domain.queue_message import QueueMessage, seal
+from jobpipe.runtime.aws import AwsClients
+from jobpipe.runtime.settings import Settings
+from jobpipe.stores.aws_stores import Stores, open_stores
+from jobpipe.stores.dynamodb_batches import DynamoDbBatches
+from jobpipe.stores.sqs_backlog import QueueUrls, SqsBacklog
+from jobpipe.stores.sqs_commands import SqsCommands
 from tests.bench.aws_calls import Call
 from tests.bench.laboratory import RETENTION
-from tests.deployed import Stage
+from tests.helpers.deployed import Stage
 from worker_lambda.chalicelib.command_handlers import handle
 
 OWNER = "bench"

@@ -11,16 +11,16 @@ from typing import Any
 
 import tenacity
 
-from jobpipe import json_text
-from jobpipe.clock import now, rfc3339
-from jobpipe.commands import CreateItem
-from jobpipe.dynamodb_rows import item_to_row, job_to_row, success_to_row
-from jobpipe.item import DocumentRef, StoredItem, document_key, new_version
-from jobpipe.item_rules import name_key
-from jobpipe.job import Status, Success, new_job
-from jobpipe.job_ref import JobRef
+from jobpipe.domain import json_text
+from jobpipe.domain.clock import now, rfc3339
+from jobpipe.domain.commands import CreateItem
+from jobpipe.domain.item import DocumentRef, StoredItem, document_key, new_version
+from jobpipe.domain.item_rules import name_key
+from jobpipe.domain.job import Status, Success, new_job
+from jobpipe.domain.job_ref import JobRef
+from jobpipe.stores.dynamodb_rows import item_to_row, job_to_row, success_to_row
 from tests.bench.recorded import OWNER, document
-from tests.deployed import Stage
+from tests.helpers.deployed import Stage
 
 BUCKET = "bench-seeds"
 _LINES_AT_ONCE = 20_000

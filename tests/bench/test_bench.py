@@ -11,15 +11,15 @@ from typing import Any
 import pytest
 
 from infra.errors import OperatorError
-from infra.stage_file import Deployment
+from infra.stage.stage_file import Deployment
 from tests.bench import __main__ as bench
 from tests.bench import pages, profile_own_code
 from tests.bench.pipeline import batches_of, rate_of
 from tests.bench.recorded import Recorder, commands
 from tests.bench.rounds import Seconds, in_rounds, timed
 from tests.bench.targets import Target, rows, targets
-from tests.commands import ROOT, clean_environment
-from tests.deployed import Stage
+from tests.helpers.commands import ROOT, clean_environment
+from tests.helpers.deployed import Stage
 
 NAMES = (
     *("jobs_table", "items_table", "names_table", "documents_bucket"),

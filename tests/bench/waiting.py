@@ -15,21 +15,21 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from api_lambda.chalicelib.wait import LONGEST_PAUSE
-from infra.deployment import Deployer
-from infra.progress import Progress
+from api_lambda.chalicelib.submitting.wait import LONGEST_PAUSE
+from infra.cli.progress import Progress
+from infra.deployment.plan import Deployer
 from infra.settings import LOCAL_STAGE
-from jobpipe.aws import AwsClients
-from jobpipe.clock import now
-from jobpipe.dynamodb_jobs import DynamoDbJobs
-from jobpipe.errors import InternalError
-from jobpipe.job_ref import JobRef
+from jobpipe.domain.clock import now
+from jobpipe.domain.errors import InternalError
+from jobpipe.domain.job_ref import JobRef
+from jobpipe.runtime.aws import AwsClients
+from jobpipe.stores.dynamodb_jobs import DynamoDbJobs
 from jobpipe_client import Client, Job
 from tests.bench.rounds import in_rounds
 from tests.bench.waiting_costs import HABITS, JOB_SECONDS, Tariff, learn
 from tests.conftest import warm_up
-from tests.deployed import Stage, unique
-from tests.embedded import embedded
+from tests.helpers.deployed import Stage, unique
+from tests.helpers.embedded import embedded
 
 MEMORY_MB = (128, 256, 512, 1024, 1769)
 DEFAULT_MEMORY_MB = 1024

@@ -10,11 +10,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 
-from api_lambda.chalicelib.http_requests import DEFAULT_WAIT_SECONDS
-from api_lambda.chalicelib.job_responses import poll_again_after
-from api_lambda.chalicelib.wait import pause_after
-from scripts.cost.data import read_data
-from scripts.cost.pipeline import Pipeline
+from api_lambda.chalicelib.http.job_responses import poll_again_after
+from api_lambda.chalicelib.http.request_fields import DEFAULT_WAIT_SECONDS
+from api_lambda.chalicelib.submitting.wait import pause_after
+from scripts.models.cost.data import read_data
+from scripts.models.cost.pipeline import Pipeline
 
 JOB_SECONDS = (0.05, 0.15, 0.5, 5, 60, 900)
 

@@ -13,7 +13,7 @@ from infra.errors import OperatorError
 from tests.browser.chromium import chromium
 from tests.browser.console import ENDS, Console
 from tests.chaos.poison import Mapping
-from tests.deployed import Stage
+from tests.helpers.deployed import Stage
 
 HEIGHT = 900
 NewConsole = Callable[..., Console]

@@ -8,7 +8,7 @@ from typing import Any
 
 from playwright.sync_api import ConsoleMessage, Locator, Page, expect
 
-from tests.deployed import Stage
+from tests.helpers.deployed import Stage
 
 _REFUSED = re.compile(r"Failed to load resource: the server responded with a status of (\d+)")
 SECONDS = 1000

@@ -13,21 +13,21 @@ from typing import Any
 
 from playwright.sync_api import Browser, expect
 
-from infra.command_line import run
-from infra.deployment import Deployer
+from infra.cli.command_line import run
+from infra.cli.progress import Progress
+from infra.deployment.plan import Deployer
 from infra.errors import OperatorError
-from infra.progress import Progress
 from infra.settings import LOCAL_STAGE, ROOT
 from tests.browser.chromium import chromium
 from tests.browser.console import ENDS, Console
 from tests.browser.terminal import picture as terminal_picture
 from tests.chaos.poison import Mapping
-from tests.commands import clean_environment
-from tests.deployed import Stage
-from tests.embedded import embedded
+from tests.helpers.commands import clean_environment
+from tests.helpers.deployed import Stage
+from tests.helpers.embedded import embedded
 
 FOLDER = ROOT / "docs" / "images"
-SAMPLE = ROOT / "scripts" / "sample_items.jsonl"
+SAMPLE = ROOT / "scripts" / "demo" / "sample_items.jsonl"
 THERE, NEW = 12, 4  # items of the sample that are stored before, and that the page sends
 LARGEST = 200_000  # bytes, of one picture
 DESKTOP, PHONE = {"width": 1180, "height": 940}, {"width": 390, "height": 844}

@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import Page, Request, expect
 
 from tests.browser.console import ENDS, Console
-from tests.deployed import Stage, unique
+from tests.helpers.deployed import Stage, unique
 
 BIG = "12345678901234567890123456789"
 FINE = "0.12345678901234567890123456789"

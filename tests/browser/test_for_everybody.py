@@ -11,7 +11,7 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import NewConsole
 from tests.browser.console import ENDS, Console
-from tests.deployed import WAIT, Stage, unique
+from tests.helpers.deployed import WAIT, Stage, unique
 
 NARROW = 320
 LONGEST = "W" * 242  # and what makes it unique: 255

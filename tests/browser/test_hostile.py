@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.console import Console
-from tests.deployed import WAIT, Stage, unique
+from tests.helpers.deployed import WAIT, Stage, unique
 
 TEXTS = [
     '<img src=x onerror="window.hacked=1">',

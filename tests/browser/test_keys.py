@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import Page, expect
 
-from infra.deployment import wait_for_key
+from infra.deployment.plan import wait_for_key
 from tests.browser.console import Console
-from tests.deployed import Stage, unique
+from tests.helpers.deployed import Stage, unique
 
 
 @pytest.mark.parametrize(

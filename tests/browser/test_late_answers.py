@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Page, Route, expect
 
 from tests.browser.console import ENDS, Console
-from tests.deployed import Stage, unique
+from tests.helpers.deployed import Stage, unique
 
 MANY = 45  # more than two pages
 

@@ -10,7 +10,7 @@ from itertools import pairwise
 from playwright.sync_api import Locator, Page, Request, expect
 
 from tests.browser.console import ENDS, Console
-from tests.deployed import Stage, lost, unique
+from tests.helpers.deployed import Stage, lost, unique
 
 NobodyReceives = Callable[[], AbstractContextManager[None]]
 

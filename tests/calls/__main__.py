@@ -9,7 +9,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from infra.command_line import run
+from infra.cli.command_line import run
 from tests.calls.lab import laboratory
 from tests.calls.table import TABLE, Entries, measure, read_table, write_table
 

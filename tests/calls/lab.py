@@ -14,16 +14,16 @@ import requests
 import tenacity
 from rich.console import Console
 
-from infra.deployment import Deployer, wait_until_healthy
-from infra.progress import Progress
+from infra.cli.progress import Progress
+from infra.deployment.plan import Deployer, wait_until_healthy
 from infra.settings import LOCAL_STAGE
-from infra.templates import FOUNDATION, read_template
+from infra.templates.sources import FOUNDATION, read_template
 from tests.calls.meter import Index, Meter
 from tests.chaos.faults import Call, Fault
 from tests.chaos.proxy import Proxy, running_proxy
-from tests.deployed import Stage
-from tests.embedded import embedded
 from tests.faults.events import sqs_record
+from tests.helpers.deployed import Stage
+from tests.helpers.embedded import embedded
 
 Side = Literal["api", "worker", "dead_letters"]
 FUNCTIONS: dict[Side, str] = {

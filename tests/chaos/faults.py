@@ -69,7 +69,7 @@ CALM = Rates(0, 0, 0, 0, 0, 0, 0, 0)
 LONGEST_DELAY = 0.15  # seconds
 LONGEST_LIFE = 0.3  # seconds from a call to a death that has nothing to do with it
 
-BOTOCORE_TRIES = 3  # of one call, as jobpipe.aws sets it
+BOTOCORE_TRIES = 3  # of one call, as jobpipe.runtime.aws sets it
 
 _COUNT = re.compile(rb'"count": ?(\d+)')  # the number of the command that put the document: see load
 _DYNAMODB = (

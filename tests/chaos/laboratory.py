@@ -9,17 +9,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from infra.deployment import Deployer, wait_until_healthy
+from infra.cli.progress import Progress
+from infra.deployment.plan import Deployer, wait_until_healthy
 from infra.emulator.server import running_emulator
-from infra.progress import Progress
 from infra.settings import LOCAL_STAGE, Settings
-from infra.targets import EMBEDDED, find_target
+from infra.targets.target import EMBEDDED, find_target
 from tests.chaos.faults import Call, Fault, Faults
 from tests.chaos.killer import Runtimes
 from tests.chaos.poison import lethal
 from tests.chaos.proxy import Proxy, running_proxy
 from tests.chaos.tally import Tally
-from tests.deployed import Stage
+from tests.helpers.deployed import Stage
 
 WORKER = {"WorkerTimeout": "10"}
 """Five seconds, as emulators have it, are little for ten commands one after the other among faults."""

@@ -16,8 +16,8 @@ from typing import Any
 
 import tenacity
 
-from api_lambda.chalicelib.routes import ROUTES
-from infra.progress import Progress
+from api_lambda.chalicelib.endpoints.routes import ROUTES
+from infra.cli.progress import Progress
 from tests.chaos import stores
 from tests.chaos.background import repeated
 from tests.chaos.caller import Caller, Record

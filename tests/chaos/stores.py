@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from infra.log_events import LogEvents
-from tests.commands import run
-from tests.deployed import Stage
+from infra.stage.log_events import LogEvents
+from tests.helpers.commands import run
+from tests.helpers.deployed import Stage
 
 _RAISED = re.compile(r"[\w.]+(Error|Exception|Unavailable): ")  # the last line of what no handler caught
 

@@ -12,8 +12,8 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from jobpipe.aws import error_code, outages
-from jobpipe.errors import Unavailable
+from jobpipe.domain.errors import Unavailable
+from jobpipe.runtime.aws import error_code, outages
 from tests.chaos.faults import CALM, Call, Fault, Faults, Rates
 from tests.chaos.proxy import Proxy, running_proxy
 

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from infra.stage_file import Deployment, read_deployment
+from infra.stage.stage_file import Deployment, read_deployment
 from jobpipe_client.settings import find_connection
-from scripts import make_sample_items
-from scripts.demo_script import read_script
+from scripts.demo import make_sample_items
+from scripts.demo.script import read_script
 from tests.cli.conftest import Jobpipe
 from tests.client.service import Service
 

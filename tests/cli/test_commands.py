@@ -17,9 +17,9 @@ from typing import Any
 import pytest
 import tenacity
 
-from tests import commands
 from tests.cli.conftest import Jobpipe
 from tests.client.service import KEY, Canned, Service, problem
+from tests.helpers import commands
 
 TENT = {"name": "Tent", "description": "For two"}
 CREATE = json.dumps({"operation": "create", "item": TENT})
@@ -482,7 +482,12 @@ def test_where_files_cannot_be_locked_all_but_an_import_works(jobpipe: Jobpipe, 
 def test_stats_run_no_code_of_the_folder_they_are_asked_in(service: Service, tmp_path: Path) -> None:
     site, folder = tmp_path / "site", tmp_path / "folder"
     shutil.copytree(commands.ROOT / "jobpipe_client", site / "jobpipe_client")
-    for name in ("scripts/audit.py", "infra/targets.py", "jobpipe/job.py", "scripts/outcomes.py"):
+    for name in (
+        "scripts/audit/__main__.py",
+        "infra/targets/target.py",
+        "jobpipe/domain/job.py",
+        "scripts/stage/outcomes.py",
+    ):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\n")
     # Without `site` the checkout, which is installed here as it stands, is not on the path.

@@ -16,7 +16,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from jobpipe_client import json_text
-from jobpipe_client.cli.exporting import write_csv, write_jsonl
+from jobpipe_client.cli.commands.exporting import write_csv, write_jsonl
 from jobpipe_client.cli.importing.batches import Batch, cut, whole
 from jobpipe_client.cli.importing.csv_rows import CsvRows
 from jobpipe_client.cli.importing.jsonl import JsonLines

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from tests import commands
 from tests.cli.test_import_killed import Running, file_of, until_requests
 from tests.client.service import KEY, Service
+from tests.helpers import commands
 
 _CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from api_lambda.chalicelib.callers import owner_of
+from api_lambda.chalicelib.http.callers import owner_of
 from tests.cli.conftest import Jobpipe
 from tests.client import service as in_memory
 

@@ -19,8 +19,8 @@ import tenacity
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests import commands
 from tests.client.service import KEY, Service
+from tests.helpers import commands
 
 IMPORT = (sys.executable, "-m", "jobpipe_client.cli", "import")
 

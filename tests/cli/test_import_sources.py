@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
+from jobpipe_client.cli.files.pipes import is_pipe
 from jobpipe_client.cli.importing.run import Import
-from jobpipe_client.cli.pipes import is_pipe
-from tests import commands
 from tests.cli.conftest import Jobpipe
 from tests.client.service import KEY, Service
+from tests.helpers import commands
 
 ROW = '{{"name": "{}", "description": "d"}}\n'
 

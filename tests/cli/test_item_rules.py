@@ -10,12 +10,12 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from jobpipe import etags
-from jobpipe import item_rules as service_rules
-from jobpipe import json_text as service_json
-from jobpipe.commands import OPERATIONS, parse_command
-from jobpipe.errors import InvalidRequest, TooLarge, Unstorable
-from jobpipe.violations import MAX_VIOLATIONS, Violations
+from jobpipe.domain import etags
+from jobpipe.domain import item_rules as service_rules
+from jobpipe.domain import json_text as service_json
+from jobpipe.domain.commands import OPERATIONS, parse_command
+from jobpipe.domain.errors import InvalidRequest, TooLarge, Unstorable
+from jobpipe.domain.violations import MAX_VIOLATIONS, Violations
 from jobpipe_client import json_text
 from jobpipe_client.cli.importing import item_rules
 from jobpipe_client.cli.importing.item_rules import violations

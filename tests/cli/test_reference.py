@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from jobpipe_client.cli.exits import MEANINGS
-from scripts.cli_reference import PAGE, page
+from scripts.reference.command_line import PAGE, page
 
 
 def test_the_reference_is_of_today() -> None:
     text = PAGE.read_text(encoding="utf-8")
-    assert page(text) == text, "python -m scripts.cli_reference"
+    assert page(text) == text, "python -m scripts.reference.command_line"
 
 
 def test_the_introduction_has_every_exit_status() -> None:

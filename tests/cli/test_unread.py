@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from tests import commands
 from tests.cli.conftest import Jobpipe
 from tests.client.service import KEY, Service
+from tests.helpers import commands
 
 FAILS = '{"operation": "read", "item_id": "none"}'
 ROWS = '{"name": "A", "description": "d"}\n{\n'

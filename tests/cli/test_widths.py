@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console, RenderableType
 
-from jobpipe_client.cli import tables
-from jobpipe_client.cli.output import drawn_jobs
+from jobpipe_client.cli.output import tables
+from jobpipe_client.cli.output.output import drawn_jobs
 from jobpipe_client.models import Job
 from tests.cli.conftest import Jobpipe
 from tests.cli.test_commands import CREATE, a_failed_job, a_job, on_a_terminal

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from scripts import demo, make_sample_items
-from scripts.demo_report import percentiles
-from scripts.demo_script import ScriptError, read_script
+from scripts.demo import __main__ as demo
+from scripts.demo import make_sample_items
+from scripts.demo.report import percentiles
+from scripts.demo.script import ScriptError, read_script
 from tests.client.service import KEY, Service
 
 SUCCEEDED = {"status": "succeeded"}

@@ -12,8 +12,8 @@ import tenacity
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from jobpipe.batch import MAX_COMMANDS as SERVICE_COMMANDS
-from jobpipe.item_rules import MAX_DOCUMENT_BYTES
+from jobpipe.domain.batch import MAX_COMMANDS as SERVICE_COMMANDS
+from jobpipe.domain.item_rules import MAX_DOCUMENT_BYTES
 from jobpipe_client import Client, Forbidden, IdempotencyKeyReused, InvalidRequest, Submission, Unavailable
 from jobpipe_client.many import LONGEST_KEY, MAX_BODY, MAX_COMMANDS
 from tests.client.service import KEY, Canned, Service, problem

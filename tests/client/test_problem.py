@@ -6,7 +6,7 @@ import pytest
 
 from jobpipe_client.cli.importing.sender import _without_place
 from jobpipe_client.problem import Problem
-from tests.pipeline import Pipeline
+from tests.helpers.pipeline import Pipeline
 
 BAD = [
     {"operation": "create", "item": {"name": "", "id": "mine", "x": ["\0"]}},

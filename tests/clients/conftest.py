@@ -11,7 +11,7 @@ import tenacity
 from tests.chaos.poison import Mapping
 from tests.clients.recorder import Recorder, recording
 from tests.clients.toolbox import CONTRACT, NPM_PACKAGES, PYTHON_TOOLS
-from tests.deployed import Stage, unique
+from tests.helpers.deployed import Stage, unique
 
 Use = Callable[[], AbstractContextManager[tuple[Recorder, dict[str, str]]]]
 

@@ -12,7 +12,7 @@ from threading import Thread
 from typing import Any
 from urllib.parse import urlsplit
 
-from tests.documented import Documented
+from tests.helpers.documented import Documented
 
 BASE_PATH = "/some/stage"  # as with any stage, the paths of the document do not begin at the root
 _HOP = {"connection", "keep-alive", "transfer-encoding", "content-length", "host"}

@@ -17,7 +17,7 @@ import tenacity
 from tests.clients.conftest import Use
 from tests.clients.test_generated_clients import DOCUMENT, OPERATIONS, all_is_used, openapi_python_client
 from tests.clients.toolbox import CONTRACT, PROGRAMS, PYTHON_TOOLS, environment, run
-from tests.documented import documented
+from tests.helpers.documented import documented
 
 LINTERS = {
     "redocly": ("redocly", "lint", "--config", Path(__file__).with_name("redocly.yaml")),

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from api_lambda.chalicelib.openapi import document
+from api_lambda.chalicelib.contract.openapi import document
 from tests.clients.conftest import Use
 from tests.clients.recorder import Recorder
 from tests.clients.toolbox import CONTRACT, NPM_PACKAGES, PROGRAMS, PYTHON_TOOLS, run
-from tests.memory import RETENTION
+from tests.helpers.memory import RETENTION
 
 DOCUMENT = document(RETENTION)
 MADE = ("-o", "made")

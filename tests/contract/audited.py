@@ -6,17 +6,17 @@ import uuid
 from dataclasses import dataclass, field
 from typing import Any
 
-from jobpipe.clock import now
-from jobpipe.commands import Command, CreateItem
-from jobpipe.item import StoredItem
-from jobpipe.job import Job, KeptCommand, new_job
-from jobpipe.queue_message import QueueMessage, seal
-from jobpipe.sqs_commands import SqsCommands
-from jobpipe.stores import Stores
-from scripts.audit_findings import Finding
-from scripts.audit_places import Places
-from scripts.audit_repair import Repaired, repair
-from scripts.audit_search import audit
+from jobpipe.domain.clock import now
+from jobpipe.domain.commands import Command, CreateItem
+from jobpipe.domain.item import StoredItem
+from jobpipe.domain.job import Job, KeptCommand, new_job
+from jobpipe.domain.queue_message import QueueMessage, seal
+from jobpipe.stores.aws_stores import Stores
+from jobpipe.stores.sqs_commands import SqsCommands
+from scripts.audit.findings import Finding
+from scripts.audit.places import Places
+from scripts.audit.repair import Repaired, repair
+from scripts.audit.search import audit
 from worker_lambda.chalicelib.command_handlers import handle
 
 SMALL, LARGE = "x", "x" * 5000  # the second does not fit in a row

@@ -8,22 +8,22 @@ from typing import Any
 
 import pytest
 
-from infra.change_sets import Stacks
+from infra.cli.progress import Progress
 from infra.emulator.server import running_emulator
-from infra.progress import Progress
 from infra.settings import LOCAL_STAGE, Settings
-from infra.stack_names import foundation_stack
-from infra.targets import EMBEDDED, Target, find_target
-from infra.templates import foundation_for
-from jobpipe.aws import AwsClients
-from jobpipe.dynamodb_batches import DynamoDbBatches
-from jobpipe.dynamodb_items import DynamoDbItems
-from jobpipe.dynamodb_jobs import DynamoDbJobs
-from jobpipe.s3_documents import S3Documents
-from scripts.audit_places import Places
+from infra.stacks.change_sets import Stacks
+from infra.stage.names import foundation_stack
+from infra.targets.target import EMBEDDED, Target, find_target
+from infra.templates.sources import foundation_for
+from jobpipe.runtime.aws import AwsClients
+from jobpipe.stores.dynamodb_batches import DynamoDbBatches
+from jobpipe.stores.dynamodb_items import DynamoDbItems
+from jobpipe.stores.dynamodb_jobs import DynamoDbJobs
+from jobpipe.stores.s3_documents import S3Documents
+from scripts.audit.places import Places
 from tests.contract.audited import Audited
 from tests.contract.stores import Stores
-from tests.memory import RETENTION, MemoryBatches, MemoryDocuments, MemoryItems, MemoryJobs
+from tests.helpers.memory import RETENTION, MemoryBatches, MemoryDocuments, MemoryItems, MemoryJobs
 
 
 @pytest.fixture(scope="session")

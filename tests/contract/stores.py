@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from jobpipe.commands import CreateItem
-from jobpipe.job import Job, new_job
-from jobpipe.job_ref import JobRef
-from jobpipe.ports import BatchStore, DocumentStore, ItemStore, JobStore
-from tests.memory import RETENTION
+from jobpipe.domain.commands import CreateItem
+from jobpipe.domain.job import Job, new_job
+from jobpipe.domain.job_ref import JobRef
+from jobpipe.domain.ports import BatchStore, DocumentStore, ItemStore, JobStore
+from tests.helpers.memory import RETENTION
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 

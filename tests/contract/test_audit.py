@@ -9,13 +9,13 @@ from datetime import timedelta
 
 import pytest
 
-from jobpipe.aws import AwsClients
-from jobpipe.clock import now, rfc3339
-from jobpipe.commands import DeleteItem, SetFields
-from jobpipe.item import document_key, new_version
-from jobpipe.job import KeptCommand, new_generation
-from scripts.audit_findings import KINDS
-from scripts.audit_search import audit
+from jobpipe.domain.clock import now, rfc3339
+from jobpipe.domain.commands import DeleteItem, SetFields
+from jobpipe.domain.item import document_key, new_version
+from jobpipe.domain.job import KeptCommand, new_generation
+from jobpipe.runtime.aws import AwsClients
+from scripts.audit.findings import KINDS
+from scripts.audit.search import audit
 from tests.contract.audited import LARGE, Audited, claim_of, lose_claim, new_create, one
 
 # --- what is no damage --------------------------------------------------------------------------------------------

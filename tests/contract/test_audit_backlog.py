@@ -10,15 +10,15 @@ from typing import Any
 
 import pytest
 
-from jobpipe.aws import AwsClients
-from jobpipe.clock import now, rfc3339
-from jobpipe.commands import DeleteItem
-from jobpipe.errors import AttemptsSpent, InternalError
-from jobpipe.item import document_key, new_version
-from jobpipe.job import Job
-from jobpipe.limits import QUEUE_RETENTION
-from scripts import audit as audit_command
-from scripts.audit_search import audit
+from jobpipe.domain.clock import now, rfc3339
+from jobpipe.domain.commands import DeleteItem
+from jobpipe.domain.errors import AttemptsSpent, InternalError
+from jobpipe.domain.item import document_key, new_version
+from jobpipe.domain.job import Job
+from jobpipe.domain.limits import QUEUE_RETENTION
+from jobpipe.runtime.aws import AwsClients
+from scripts.audit import __main__ as audit_command
+from scripts.audit.search import audit
 from tests.contract.audited import Audited, claim_of, new_create
 
 

@@ -10,16 +10,16 @@ from botocore.exceptions import ClientError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from jobpipe import json_text
-from jobpipe.batch import AskedBatch, new_batch
-from jobpipe.clock import now
-from jobpipe.commands import DeleteItem, SetFields
-from jobpipe.dynamodb_rows import batch_to_row
-from jobpipe.item import document_key, new_version
-from jobpipe.job import KeptCommand, Status
-from scripts.audit_findings import MalformedRow, OrphanDocument
-from scripts.audit_repair import repair
-from scripts.audit_rows import ITEMS, JOBS, KEYS, NAMES, MalformedRowError, check_row
+from jobpipe.domain import json_text
+from jobpipe.domain.batch import AskedBatch, new_batch
+from jobpipe.domain.clock import now
+from jobpipe.domain.commands import DeleteItem, SetFields
+from jobpipe.domain.item import document_key, new_version
+from jobpipe.domain.job import KeptCommand, Status
+from jobpipe.stores.dynamodb_rows import batch_to_row
+from scripts.audit.findings import MalformedRow, OrphanDocument
+from scripts.audit.repair import repair
+from scripts.audit.rows import ITEMS, JOBS, KEYS, NAMES, MalformedRowError, check_row
 from tests.contract.audited import LARGE, Audited, claim_of, new_create, one
 
 # --- one row, damaged at random -----------------------------------------------------------------------------------

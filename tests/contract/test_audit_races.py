@@ -7,13 +7,13 @@ from datetime import datetime
 
 import pytest
 
-from jobpipe.clock import now
-from jobpipe.commands import SetFields
-from jobpipe.job import Job, KeptCommand, Status, new_generation
-from scripts.audit_confirm import Confirm
-from scripts.audit_places import Places
-from scripts.audit_repair import Repaired, repair
-from scripts.audit_search import audit
+from jobpipe.domain.clock import now
+from jobpipe.domain.commands import SetFields
+from jobpipe.domain.job import Job, KeptCommand, Status, new_generation
+from scripts.audit.confirm import Confirm
+from scripts.audit.places import Places
+from scripts.audit.repair import Repaired, repair
+from scripts.audit.search import audit
 from tests.contract.audited import LARGE, Audited, claim_of, lose_claim, new_create, one
 
 

@@ -6,14 +6,14 @@ from dataclasses import replace
 
 import pytest
 
-from jobpipe import json_text
-from jobpipe.clock import now
-from jobpipe.commands import SetFields
-from jobpipe.item import document_key, new_version
-from jobpipe.job import KeptCommand, Status, new_generation
-from jobpipe.retry import retry
-from jobpipe.sqs_commands import SqsCommands
-from scripts.audit_search import audit
+from jobpipe.domain import json_text
+from jobpipe.domain.clock import now
+from jobpipe.domain.commands import SetFields
+from jobpipe.domain.item import document_key, new_version
+from jobpipe.domain.job import KeptCommand, Status, new_generation
+from jobpipe.domain.retry import retry
+from jobpipe.stores.sqs_commands import SqsCommands
+from scripts.audit.search import audit
 from tests.contract.audited import LARGE, Audited, claim_of, new_create, one
 
 

@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from jobpipe.aws import AwsClients
-from jobpipe.backlog import Backlog
-from jobpipe.clock import now
-from jobpipe.queue_message import Envelope
-from jobpipe.sqs_backlog import QueueUrls, SqsBacklog
-from jobpipe.sqs_commands import SqsCommands
-from jobpipe.sqs_parked import SqsParked
+from jobpipe.domain.backlog import Backlog
+from jobpipe.domain.clock import now
+from jobpipe.domain.queue_message import Envelope
+from jobpipe.runtime.aws import AwsClients
+from jobpipe.stores.sqs_backlog import QueueUrls, SqsBacklog
+from jobpipe.stores.sqs_commands import SqsCommands
+from jobpipe.stores.sqs_parked import SqsParked
 
 Aws = tuple[AwsClients, dict[str, str]]
 

@@ -11,16 +11,16 @@ from typing import Any
 
 import pytest
 
-from jobpipe.batch import AskedBatch, Batch, commands_of, jobs_of, new_batch, parse_batch
-from jobpipe.errors import JobEnded
-from jobpipe.job import Job, Status, Success
-from jobpipe.ports import BatchQueue
-from jobpipe.queue_message import Envelope
-from jobpipe.sqs_commands import SqsCommands
-from scripts.audit_search import audit
+from jobpipe.domain.batch import AskedBatch, Batch, commands_of, jobs_of, new_batch, parse_batch
+from jobpipe.domain.errors import JobEnded
+from jobpipe.domain.job import Job, Status, Success
+from jobpipe.domain.ports import BatchQueue
+from jobpipe.domain.queue_message import Envelope
+from jobpipe.stores.sqs_commands import SqsCommands
+from scripts.audit.search import audit
 from tests.contract.audited import Audited
 from tests.contract.stores import NOW, Stores, job, ref
-from tests.memory import RETENTION, MemoryQueue
+from tests.helpers.memory import RETENTION, MemoryQueue
 
 
 def asked(size: int, *, bad: int = 0) -> AskedBatch:
@@ -137,7 +137,7 @@ def test_a_key_of_a_batch_is_none_of_a_job(stores: Stores) -> None:
 
 
 def test_an_audit_takes_a_batch_for_no_job(store: Audited) -> None:
-    from jobpipe.dynamodb_batches import DynamoDbBatches  # noqa: PLC0415
+    from jobpipe.stores.dynamodb_batches import DynamoDbBatches  # noqa: PLC0415
 
     places = store.places  # empty: what other tests have left would be found
     batch, jobs = new(1)

@@ -10,18 +10,18 @@ from typing import Any
 
 import pytest
 
-from jobpipe.aws import AwsClients
-from jobpipe.batch import Batch
-from jobpipe.clock import rfc3339
-from jobpipe.commands import DeleteItem
-from jobpipe.dynamodb_batches import DynamoDbBatches
-from jobpipe.dynamodb_jobs import DynamoDbJobs
-from jobpipe.dynamodb_rows import SHARDS, job_to_row, owner_shard, shards_of
-from jobpipe.job import Job, Status, Success, new_job
-from jobpipe.job_ref import JobRef
-from scripts.redrive_selection import Filter, select
+from jobpipe.domain.batch import Batch
+from jobpipe.domain.clock import rfc3339
+from jobpipe.domain.commands import DeleteItem
+from jobpipe.domain.job import Job, Status, Success, new_job
+from jobpipe.domain.job_ref import JobRef
+from jobpipe.runtime.aws import AwsClients
+from jobpipe.stores.dynamodb_batches import DynamoDbBatches
+from jobpipe.stores.dynamodb_jobs import DynamoDbJobs
+from jobpipe.stores.dynamodb_rows import SHARDS, job_to_row, owner_shard, shards_of
+from scripts.redrive.selection import Filter, select
 from tests.contract.stores import NOW, Stores, ref
-from tests.memory import RETENTION
+from tests.helpers.memory import RETENTION
 
 PROBLEM = {"type": "urn:jobpipe:problem:name-taken", "title": "t", "status": 409, "detail": "d"}
 

@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
-from jobpipe.commands import CreateItem
-from jobpipe.errors import JobEnded
-from jobpipe.item import Created, DocumentRef, StoredItem
-from jobpipe.job import Job, KeptCommand, Status, Success, new_job, waiting_until
-from jobpipe.job_ref import JobRef
+from jobpipe.domain.commands import CreateItem
+from jobpipe.domain.errors import JobEnded
+from jobpipe.domain.item import Created, DocumentRef, StoredItem
+from jobpipe.domain.job import Job, KeptCommand, Status, Success, new_job, waiting_until
+from jobpipe.domain.job_ref import JobRef
 from tests.contract.stores import NOW, Stores, job, ref
-from tests.memory import RETENTION
+from tests.helpers.memory import RETENTION
 
 LATER = NOW + timedelta(seconds=5)
 LATER_TEXT = "2026-11-22T12:00:05.000Z"

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from infra.log_events import LogEvents
-from infra.targets import Target
-from scripts.outcomes import from_log
+from infra.stage.log_events import LogEvents
+from infra.targets.target import Target
+from scripts.stage.outcomes import from_log
 
 FULL = 10_000  # events of one answer
 STAGE = "many"

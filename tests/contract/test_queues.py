@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 import tenacity
 
-from jobpipe.aws import AwsClients
-from jobpipe.limits import MAX_QUEUED_BYTES
-from jobpipe.queue_message import Envelope
-from jobpipe.sqs_commands import SqsCommands
-from jobpipe.sqs_parked import SqsParked
+from jobpipe.domain.limits import MAX_QUEUED_BYTES
+from jobpipe.domain.queue_message import Envelope
+from jobpipe.runtime.aws import AwsClients
+from jobpipe.stores.sqs_commands import SqsCommands
+from jobpipe.stores.sqs_parked import SqsParked
 
 Aws = tuple[AwsClients, dict[str, str]]
 

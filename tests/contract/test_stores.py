@@ -1,4 +1,4 @@
-"""One suite for both implementations of jobpipe.ports: in memory, and on a real (emulated) AWS.
+"""One suite for both implementations of jobpipe.domain.ports: in memory, and on a real (emulated) AWS.
 
 What holds here makes the unit tests' stores stand for the real ones.
 """
@@ -13,13 +13,13 @@ from typing import Any
 
 import pytest
 
-from jobpipe.commands import CreateItem
-from jobpipe.errors import ItemChanged, JobEnded, NameLocked
-from jobpipe.item import Created, DocumentRef, Removed, Replaced, StoredItem, new_version
-from jobpipe.job import Job, Status, Success, new_job
-from jobpipe.job_ref import JobRef
+from jobpipe.domain.commands import CreateItem
+from jobpipe.domain.errors import ItemChanged, JobEnded, NameLocked
+from jobpipe.domain.item import Created, DocumentRef, Removed, Replaced, StoredItem, new_version
+from jobpipe.domain.job import Job, Status, Success, new_job
+from jobpipe.domain.job_ref import JobRef
 from tests.contract.stores import NOW, Stores, job, ref
-from tests.memory import RETENTION
+from tests.helpers.memory import RETENTION
 
 
 def item(name: str | None = None, inline: str | None = '{"name":"n"}') -> StoredItem:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from tests.commands import ROOT
+from tests.helpers.commands import ROOT
 
 TEXT = (ROOT / "docs" / "architecture.md").read_text()
 PLACES = ("", "docs", "jobpipe", "api_lambda", "worker_lambda", "api_lambda/chalicelib", "worker_lambda/chalicelib")

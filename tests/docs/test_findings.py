@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.commands import ROOT
+from tests.helpers.commands import ROOT
 
 SCRIPTS = sorted((ROOT / "findings").glob("*.sh"))
 VERSION = r"\d+(?:\.\d+){1,3}"

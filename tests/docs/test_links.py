@@ -10,7 +10,7 @@ from urllib.parse import unquote
 
 import pytest
 
-from tests.commands import ROOT
+from tests.helpers.commands import ROOT
 
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), ROOT / "findings" / "README.md"])
 _CODE = re.compile(r"^```.*?^```$|`[^`\n]*`", re.MULTILINE | re.DOTALL)

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from scripts.reference.settings import declarations
-from tests.commands import ROOT, run
 from tests.docs.test_links import PAGES
+from tests.helpers.commands import ROOT, run
 
 TYPED = [page for page in PAGES if page.name != "CHANGELOG.md" and page.parent.name != "decisions"]
 _CODE = re.compile(r"^```\w*\n(.*?)^```$|`([^`\n]+)`", re.MULTILINE | re.DOTALL)

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from infra.settings import ROOT
-from infra.templates import read_template
-from jobpipe.errors import ProblemError
+from infra.templates.sources import read_template
+from jobpipe.domain.errors import ProblemError
 from scripts.reference import PAGES
 from scripts.reference.errors import client_class, subclasses
 from scripts.reference.settings import STACKS, VARIABLES, declarations

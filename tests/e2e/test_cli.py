@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 import tenacity
 
-from infra.stage_file import write_deployment
+from infra.stage.stage_file import write_deployment
 from jobpipe_client.cli.importing.lines import LONGEST
-from tests import commands
-from tests.deployed import Stage, unique
+from tests.helpers import commands
+from tests.helpers.deployed import Stage, unique
 
 JOBPIPE = (sys.executable, "-m", "jobpipe_client.cli")
 

@@ -6,8 +6,8 @@ import os
 import sys
 from pathlib import Path
 
-from tests.commands import Done, run
-from tests.deployed import Stage
+from tests.helpers.commands import Done, run
+from tests.helpers.deployed import Stage
 
 
 def demo(*arguments: str, **environment: str) -> Done:

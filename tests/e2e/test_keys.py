@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests import commands
-from tests.deployed import Stage
+from tests.helpers import commands
+from tests.helpers.deployed import Stage
 from tests.integration.operators import Operator
 
 

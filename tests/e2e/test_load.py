@@ -20,8 +20,8 @@ import tenacity
 from scripts.load.generator import Generator
 from scripts.load.http_calls import HttpCalls
 from scripts.load.plan import Plan
-from tests import commands
-from tests.deployed import Stage
+from tests.helpers import commands
+from tests.helpers.deployed import Stage
 
 
 def environment(stage: Stage, **other: str) -> dict[str, str]:

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from jobpipe_client import Client
-from tests.commands import ROOT, run
-from tests.deployed import Stage
+from tests.helpers.commands import ROOT, run
+from tests.helpers.deployed import Stage
 
 README = (ROOT / "README.md").read_text()
 NAMES = ("Trail tent", "Camp stove", *(f"{kind} {n}" for kind in ("Peg", "Pole") for n in range(250)))

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from scripts.audit_findings import Finding, NeverAnswered, OrphanClaim, OrphanDocument
-from scripts.audit_places import Places
-from scripts.audit_repair import repair
-from scripts.audit_search import audit
+from scripts.audit.findings import Finding, NeverAnswered, OrphanClaim, OrphanDocument
+from scripts.audit.places import Places
+from scripts.audit.repair import repair
+from scripts.audit.search import audit
 from tests.faults.world import World
 
 _MOST_REPAIRS = 3  # a job that was never answered is ended by the first, and its claim check deleted by the second

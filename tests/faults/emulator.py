@@ -1,7 +1,7 @@
 """The emulator inside this process: MiniStack's own service code, called without a socket, on a virtual clock.
 
-It is the same package and version as `make demo` runs, and the stack on it is infra/foundation.yaml. One call takes
-about 0.4 ms, a third of what it takes over HTTP.
+It is the same package and version as `make demo` runs, and the stack on it is
+infra/templates/foundation.yaml. One call takes about 0.4 ms, a third of what it takes over HTTP.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 
 from infra.emulator.venv import ensure_venv
 from infra.settings import LOCAL_STAGE
-from infra.templates import foundation_for, to_json
+from infra.templates.sources import foundation_for, to_json
 from tests.faults.virtual_time import Clock, EmulatorTime
 
 ENDPOINT = "http://localhost:4566"  # where nothing has to listen: requests are taken before they are sent

@@ -20,10 +20,10 @@ from botocore.retries.quota import RetryQuota
 from botocore.signers import RequestSigner
 from botocore.useragent import UserAgentString
 
-import jobpipe.aws
-from jobpipe.aws import AwsClients
-from jobpipe.errors import ClaimUnusable, Unavailable
-from jobpipe.telemetry import logger
+import jobpipe.runtime.aws
+from jobpipe.domain.errors import ClaimUnusable, Unavailable
+from jobpipe.runtime.aws import AwsClients
+from jobpipe.runtime.telemetry import logger
 from tests.faults.call_sites import ROOT
 from tests.faults.emulator import ENDPOINT, Emulator
 from tests.faults.injection import Injector, OurBug
@@ -69,7 +69,7 @@ class Lambdas:
                 for name, stand_in in {"AwsClients": self._make_clients, "ThreadPoolExecutor": Inline}.items():
                     if hasattr(module, name):
                         patches.enter_context(patch.object(module, name, stand_in))
-            patches.enter_context(patch.object(jobpipe.aws, "AwsClients", self._make_clients))
+            patches.enter_context(patch.object(jobpipe.runtime.aws, "AwsClients", self._make_clients))
             self.restart("api_lambda")
             self.restart("worker_lambda")
             yield
@@ -145,8 +145,10 @@ def _settings(outputs: Any) -> dict[str, str]:
 def _chalicelib(folder: str) -> dict[str, ModuleType]:
     """The package beside app.py and its modules, by the names that app.py knows them by."""
     found = {"chalicelib": importlib.import_module(f"{folder}.chalicelib")}
-    for path in (ROOT / folder / "chalicelib").glob("[!_]*.py"):
-        found[f"chalicelib.{path.stem}"] = importlib.import_module(f"{folder}.chalicelib.{path.stem}")
+    for path in (ROOT / folder / "chalicelib").rglob("*.py"):
+        parts = path.relative_to(ROOT / folder).with_suffix("").parts
+        name = ".".join(part for part in parts if part != "__init__")
+        found[name] = importlib.import_module(f"{folder}.{name}")
     return found
 
 

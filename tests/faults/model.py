@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from jobpipe.item_rules import merge_patch
+from jobpipe.domain.item_rules import merge_patch
 from tests.faults.history import Asked
 
 Document = dict[str, Any]

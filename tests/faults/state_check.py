@@ -6,10 +6,10 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from jobpipe.batch import is_batch_id
-from jobpipe.dynamodb_rows import item_from_row
-from jobpipe.item import StoredItem
-from jobpipe.item_rules import name_key
+from jobpipe.domain.batch import is_batch_id
+from jobpipe.domain.item import StoredItem
+from jobpipe.domain.item_rules import name_key
+from jobpipe.stores.dynamodb_rows import item_from_row
 from tests.faults.audit_check import check_audit
 from tests.faults.history import Asked
 from tests.faults.model import Outcome, State, Step, explain

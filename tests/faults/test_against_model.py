@@ -18,12 +18,12 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from jobpipe.job import Job, Status
-from jobpipe.limits import QUEUE_RETENTION
+from jobpipe.domain.job import Job, Status
+from jobpipe.domain.limits import QUEUE_RETENTION
 from tests.faults.synchronous import SynchronousModel
-from tests.memory import MemoryJobs
-from tests.pipeline import Answer, Pipeline
-from tests.unreliable import Clock, Fault, Unreliable
+from tests.helpers.memory import MemoryJobs
+from tests.helpers.pipeline import Answer, Pipeline
+from tests.helpers.unreliable import Clock, Fault, Unreliable
 
 LARGE = "x" * 400  # travels by a claim check here
 RULES = {404, 409, 412}
@@ -70,7 +70,7 @@ class OneAtATime:
 def the_worlds_ways(clock: Clock) -> Iterator[None]:
     with (
         clock.installed(),
-        patch("jobpipe.queue_message.MAX_COMMAND_BYTES", 200),
+        patch("jobpipe.domain.queue_message.MAX_COMMAND_BYTES", 200),
         patch("worker_lambda.chalicelib.consume_batch._threads", OneAtATime),
         patch("worker_lambda.chalicelib.consume_batch.logger.warning"),
         patch("worker_lambda.chalicelib.execute.logger.exception"),
@@ -142,7 +142,7 @@ class AgainstModel(RuleBasedStateMachine):
 
     def job_of(self, owner: str, key: str) -> Job | None:
         """The live job of a key, by what nobody but the product should know: the derivation of its id."""
-        from jobpipe.job import _job_id  # noqa: PLC0415
+        from jobpipe.domain.job import _job_id  # noqa: PLC0415
 
         job = self.pipeline.jobs.rows.get(_job_id(owner, key))
         return None if job is None or job.is_expired(self.clock.now) else job

@@ -13,7 +13,7 @@ from unittest.mock import patch
 
 import botocore.endpoint
 
-import jobpipe.clock
+import jobpipe.domain.clock
 
 _PRODUCT = ("jobpipe.", "api_lambda.", "worker_lambda.")
 
@@ -47,7 +47,7 @@ class Clock:
 
         clock = self
         product = [module for name, module in sys.modules.items() if name.startswith(_PRODUCT)]
-        with patch.object(jobpipe.clock, "datetime", Moments):
+        with patch.object(jobpipe.domain.clock, "datetime", Moments):
             changed = [module for module in [*product, botocore.endpoint] if getattr(module, "time", None) is time]
             for module in changed:
                 vars(module)["time"] = self

@@ -8,9 +8,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from jobpipe.aws import AwsClients
-from jobpipe.batch import is_batch_id
-from jobpipe.dynamodb_rows import batch_from_row
+from jobpipe.domain.batch import is_batch_id
+from jobpipe.runtime.aws import AwsClients
+from jobpipe.stores.dynamodb_rows import batch_from_row
 from tests.faults.emulator import CallFailed, Emulator
 from tests.faults.emulator import Snapshot as EmulatorSnapshot
 from tests.faults.events import as_command, as_request, http_event, sqs_record
@@ -19,7 +19,7 @@ from tests.faults.history import Snapshot as HistorySnapshot
 from tests.faults.injection import Injector, ProcessGone
 from tests.faults.kinds import ACKNOWLEDGE, Kind
 from tests.faults.lambdas import Lambdas, open_client
-from tests.pipeline import Answer, Context
+from tests.helpers.pipeline import Answer, Context
 
 DEDUPLICATION_SECONDS = 5 * 60
 _MOST_REPEATS = 16  # with pauses that double: longer than any outage here

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from infra.command_line import run
+from infra.cli.command_line import run
 from infra.errors import OperatorError
 from tests.iam.grants import template_grants
 from tests.iam.table import PAGE, disagreements, page

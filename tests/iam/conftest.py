@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from infra.deployment import Deployer
-from infra.progress import Progress
+from infra.cli.progress import Progress
+from infra.deployment.plan import Deployer
 from infra.settings import LOCAL_STAGE
-from tests.deployed import Stage
-from tests.embedded import embedded
+from tests.helpers.deployed import Stage
+from tests.helpers.embedded import embedded
 from tests.iam.lab import Lab
 
 

@@ -9,7 +9,7 @@ from functools import cache
 from typing import Any
 
 from infra.settings import ROOT
-from infra.templates import read_template
+from infra.templates.sources import read_template
 
 APPS = ("api", "worker")
 _NOTHING = {"Ref": "AWS::NoValue"}

@@ -15,19 +15,19 @@ from typing import Any
 import requests
 import tenacity
 
-from infra.api_keys import FIRST_OWNER
-from infra.stack_names import app_stack
-from jobpipe.aws import AwsClients
-from jobpipe.clock import now
-from jobpipe.commands import Command, CreateItem
-from jobpipe.dynamodb_items import DynamoDbItems
-from jobpipe.dynamodb_jobs import DynamoDbJobs
-from jobpipe.item import StoredItem
-from jobpipe.job import Job, new_job
-from jobpipe.queue_message import QueueMessage, seal
-from jobpipe.s3_documents import S3Documents
-from jobpipe.stores import Stores
-from tests.deployed import Stage, unique
+from infra.keys.api_keys import FIRST_OWNER
+from infra.stage.names import app_stack
+from jobpipe.domain.clock import now
+from jobpipe.domain.commands import Command, CreateItem
+from jobpipe.domain.item import StoredItem
+from jobpipe.domain.job import Job, new_job
+from jobpipe.domain.queue_message import QueueMessage, seal
+from jobpipe.runtime.aws import AwsClients
+from jobpipe.stores.aws_stores import Stores
+from jobpipe.stores.dynamodb_items import DynamoDbItems
+from jobpipe.stores.dynamodb_jobs import DynamoDbJobs
+from jobpipe.stores.s3_documents import S3Documents
+from tests.helpers.deployed import Stage, unique
 from tests.iam.grants import Grant, template_grants, without
 from worker_lambda.chalicelib.command_handlers import handle
 

@@ -3,8 +3,8 @@
 In the namespace `jobpipe`, with the dimensions service and stage; those in REASONS also with a third, reason.
 """
 
-from jobpipe import metrics
-from jobpipe.errors import AttemptsSpent, CommandUnreadable, NameTaken, NotFound, TooLarge, VersionMismatch
+from jobpipe.domain.errors import AttemptsSpent, CommandUnreadable, NameTaken, NotFound, TooLarge, VersionMismatch
+from jobpipe.runtime import metrics
 
 NAMESPACE = metrics.NAMESPACE
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.commands import ROOT, clean_environment
+from tests.helpers.commands import ROOT, clean_environment
 
 MAKEFILE = (ROOT / "Makefile").read_text()
 TAKEN = re.compile(r"(?:(--[a-z-]+)=)?@(?:([a-z]+):)?([A-Za-z_]+)")

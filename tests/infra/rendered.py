@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 
-from infra.package import package_all
-from infra.rendering import Rendered
-from infra.templates import Template, foundation_for, operations
+from infra.packaging.package import package_all
+from infra.templates.rendering import Rendered
+from infra.templates.sources import Template, foundation_for, operations
 
 NAMES = ("foundation", "worker", "api", "operations")  # in the order of their deployment
 

@@ -11,7 +11,7 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.commands import ROOT
+from tests.helpers.commands import ROOT
 
 TARGET = ".jobpipe/checks-venv/.installed"
 # Not the interpreter of the tests, which has more than the standard library.

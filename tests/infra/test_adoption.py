@@ -16,22 +16,22 @@ from botocore.stub import ANY, Stubber
 from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
 from rich.console import Console
 
-from infra.adoption import _only, plan_adoption
-from infra.change_sets import Stacks
-from infra.data_key import DataKey, data_key
-from infra.deployment import Deployer
+from infra.cli.progress import Progress
+from infra.deployment.adoption import _only, plan_adoption
+from infra.deployment.data_key import DataKey, data_key
+from infra.deployment.diff import print_diff, stage_diff
+from infra.deployment.plan import Deployer
+from infra.deployment.remaining import Remaining, remaining
+from infra.deployment.teardown import Teardown
 from infra.errors import OperatorError
-from infra.progress import Progress
-from infra.remaining import Remaining, remaining
 from infra.settings import ROOT
-from infra.stack_names import foundation_stack
-from infra.stage_diff import print_diff, stage_diff
-from infra.targets import Target
-from infra.teardown import Teardown
-from infra.templates import Template, foundation_for
-from tests.deployed import WAIT, Stage, unique
-from tests.embedded import embedded
-from tests.stubbed import a_client
+from infra.stacks.change_sets import Stacks
+from infra.stage.names import foundation_stack
+from infra.targets.target import Target
+from infra.templates.sources import Template, foundation_for
+from tests.helpers.deployed import WAIT, Stage, unique
+from tests.helpers.embedded import embedded
+from tests.helpers.stubbed import a_client
 
 PROD = "prod"
 TEMPLATE = foundation_for(PROD)
@@ -328,7 +328,7 @@ def test_returning_to_the_key_of_aws_is_refused(
 ) -> None:
     answers(kms, ALIAS, KEY)
     answers(kms, KEY, KEY)
-    monkeypatch.setattr("infra.adoption.remaining", lambda *_: [left("ItemsTable", KEY)])
+    monkeypatch.setattr("infra.deployment.adoption.remaining", lambda *_: [left("ItemsTable", KEY)])
     with pytest.raises(OperatorError, match=r"encrypted with its own key .* must stay so"):
         plan_adoption(deployer.target, PROD, TEMPLATE, {"Encryption": "aws-owned"})
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from api_lambda.chalicelib.http_requests import MAX_WAIT_SECONDS
+from api_lambda.chalicelib.http.request_fields import MAX_WAIT_SECONDS
 from tests.infra.rendered import rendered, template
 
 STAGE, PLAN = "AWS::ApiGateway::Stage", "AWS::ApiGateway::UsagePlan"

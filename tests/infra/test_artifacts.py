@@ -11,14 +11,14 @@ from botocore.exceptions import ClientError
 from botocore.stub import ANY, Stubber
 from rich.console import Console
 
-from infra import artifacts
-from infra.artifacts import code_key, upload, uploaded_version
+from infra.cli.progress import Progress
+from infra.deployment import artifacts
+from infra.deployment.artifacts import code_key, upload, uploaded_version
 from infra.errors import OperatorError
-from infra.package import Package
-from infra.progress import Progress
-from tests.embedded import embedded
+from infra.packaging.package import Package
+from tests.helpers.embedded import embedded
+from tests.helpers.stubbed import a_client
 from tests.infra.rendered import rendered
-from tests.stubbed import a_client
 
 
 @pytest.fixture(scope="module")

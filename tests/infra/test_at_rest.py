@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from infra.templates import foundation_for
+from infra.templates.sources import foundation_for
 from tests.infra.rendered import rendered
 
 PUBLIC = {"BlockPublicAcls", "BlockPublicPolicy", "IgnorePublicAcls", "RestrictPublicBuckets"}

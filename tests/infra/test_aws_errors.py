@@ -9,9 +9,9 @@ import pytest
 from botocore import exceptions
 from botocore.exceptions import BotoCoreError, ClientError
 
-from infra.aws_errors import rights_problem
-from infra.command_line import run
-from tests import commands
+from infra.cli.aws_errors import rights_problem
+from infra.cli.command_line import run
+from tests.helpers import commands
 
 DENIED = (
     "User: arn:aws:iam::123456789012:user/dev is not authorized to perform: cloudformation:CreateChangeSet"

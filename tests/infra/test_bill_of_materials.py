@@ -11,12 +11,12 @@ import pytest
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 
-from infra.bill_of_materials import find_owners, write_bill
-from infra.distributions import Distribution, fetch_wheels, only_from
+from infra.environments.locked_requirements import read_locked
 from infra.errors import OperatorError
-from infra.locked_requirements import read_locked
+from infra.packaging.bill_of_materials import find_owners, write_bill
+from infra.packaging.distributions import Distribution, fetch_wheels, only_from
 from infra.settings import ROOT, tool_environment
-from tests import commands
+from tests.helpers import commands
 
 OURS = Distribution("jobpipe", "1.0", "MIT", None, frozenset({"lib"}), {"app.py": b"a", "jobpipe/x.py": b"x"})
 LIB = Distribution(

@@ -10,9 +10,9 @@ from contextlib import contextmanager
 
 import requests
 
-from infra.gateway_responses import openapi_responses
+from infra.templates.gateway_responses import openapi_responses
 from jobpipe_client.problem import Problem
-from tests.deployed import Stage
+from tests.helpers.deployed import Stage
 
 DIES = "import os\n\n\ndef handler(event, context):\n    os._exit(1)\n"
 

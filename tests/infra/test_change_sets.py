@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from infra.change_sets import Stacks
+from infra.cli.progress import Progress
 from infra.errors import OperatorError
-from infra.progress import Progress
-from infra.targets import Target
-from tests.embedded import embedded
+from infra.stacks.change_sets import Stacks
+from infra.targets.target import Target
+from tests.helpers.embedded import embedded
 
 
 @pytest.fixture(scope="module")

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from infra.command_line import run
-from infra.ownership import permission_problem
-from tests import commands
+from infra.cli.command_line import run
+from infra.cli.ownership import permission_problem
+from tests.helpers import commands
 
 
 def test_a_file_that_another_user_has_is_one_line(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

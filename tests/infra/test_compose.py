@@ -20,7 +20,7 @@ import pytest
 import yaml
 
 from infra.settings import LOCALSTACK_IMAGE, ROOT
-from tests.commands import Done
+from tests.helpers.commands import Done
 
 SOCKET = "/var/run/docker.sock"
 

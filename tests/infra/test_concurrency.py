@@ -11,16 +11,16 @@ import pytest
 from botocore.stub import Stubber
 from rich.console import Console
 
-from infra.change_sets import Stacks
-from infra.concurrency import LEAST, LEFT_FOR_OTHERS, concurrency_problem
-from infra.deployment import Deployer
+from infra.cli.progress import Progress
+from infra.deployment.concurrency import LEAST, LEFT_FOR_OTHERS, concurrency_problem
+from infra.deployment.plan import Deployer
 from infra.errors import OperatorError
-from infra.package import package_all
-from infra.progress import Progress
+from infra.packaging.package import package_all
 from infra.settings import ROOT, Settings
-from infra.targets import AWS, Target
+from infra.stacks.change_sets import Stacks
+from infra.targets.target import AWS, Target
+from tests.helpers.stubbed import a_client
 from tests.infra.rendered import rendered, template
-from tests.stubbed import a_client
 
 WORKER = "jobpipe-prod-worker"
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
 
-from infra.rendering import Rendered
 from infra.settings import ROOT, python_runtime
-from infra.templates import INLINE_LIMIT, read_template, to_json
+from infra.templates.rendering import Rendered
+from infra.templates.sources import INLINE_LIMIT, read_template, to_json
 from tests.infra.rendered import NAMES, rendered, template
 
 QUEUE, TABLE, BUCKET = "AWS::SQS::Queue", "AWS::DynamoDB::Table", "AWS::S3::Bucket"
@@ -99,7 +99,7 @@ def test_every_linters_finding_that_is_passed_over_has_its_reason(name: str) -> 
             assert len(skip["comment"]) > 20
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "infra").glob("*.yaml")), ids=lambda path: path.name)
+@pytest.mark.parametrize("path", sorted((ROOT / "infra" / "templates").glob("*.yaml")), ids=lambda path: path.name)
 def test_nothing_is_said_twice_in_one_place(path: Path) -> None:
     assert read_template(path)
 

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from infra.advisories import Ignored, read_ignored
-from infra.dependency_audit import IGNORED, NO_ANSWER, VULNERABLE, audit
+from infra.checks.advisories import Ignored, read_ignored
+from infra.checks.dependency_audit import IGNORED, NO_ANSWER, VULNERABLE, audit
+from infra.environments.locked_requirements import Locked
 from infra.errors import OperatorError
-from infra.locked_requirements import Locked
 
 TODAY = date(2026, 11, 23)
 HASHES = frozenset({"0" * 64})

@@ -10,18 +10,18 @@ import pytest
 from botocore.exceptions import ClientError
 from rich.console import Console
 
-from infra import deployment
-from infra.change_sets import StackResult, Stacks
-from infra.deployment import Deployer
+from infra.cli.progress import Progress
+from infra.deployment import plan as deployment
+from infra.deployment.plan import Deployer
+from infra.deployment.teardown import Teardown
 from infra.emulator import running_emulator
 from infra.errors import OperatorError
-from infra.package import package_all
-from infra.progress import Progress
+from infra.packaging.package import package_all
 from infra.settings import LOCAL_STAGE, Settings
-from infra.shared_parameters import SharedParameters
-from infra.stage_file import read_deployment
-from infra.targets import AWS, EMBEDDED, Target, access_logs, find_target
-from infra.teardown import Teardown
+from infra.stacks.change_sets import StackResult, Stacks
+from infra.stacks.shared_parameters import SharedParameters
+from infra.stage.stage_file import read_deployment
+from infra.targets.target import AWS, EMBEDDED, Target, access_logs, find_target
 
 
 def refused(operation: str, code: str) -> ClientError:

@@ -6,7 +6,7 @@ import argparse
 
 import pytest
 
-from infra.command_line import duration
+from infra.cli.command_line import duration
 
 
 @pytest.mark.parametrize(("unit", "longest"), [("minutes", 3650 * 24 * 60), ("seconds", 3650 * 24 * 3600)])

@@ -15,7 +15,7 @@ import tenacity
 
 from infra.emulator import Emulator, PortTakenError, running_emulator
 from infra.emulator.processes import identity
-from tests.commands import Done, run
+from tests.helpers.commands import Done, run
 
 
 @pytest.fixture

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from infra.emulators import UnusableEndpointError, identify
 from infra.errors import OperatorError
 from infra.settings import Settings
-from infra.targets import AUTO, EMBEDDED, LOCALSTACK, find_target
+from infra.targets.emulator_identity import UnusableEndpointError, identify
+from infra.targets.target import AUTO, EMBEDDED, LOCALSTACK, find_target
 
 XML = {"Content-Type": "application/xml"}
 JSON = {"Content-Type": "application/json"}

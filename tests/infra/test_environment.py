@@ -19,17 +19,17 @@ from botocore.configprovider import BOTOCORE_DEFAUT_SESSION_VARIABLES, DEFAULT_S
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
-from infra import http_calls
-from infra.aws_errors import describe
-from infra.boto_sessions import aws_session, check_credentials, make_client
-from infra.command_line import run
+from infra.cli import http_calls
+from infra.cli.aws_errors import describe
+from infra.cli.command_line import run
 from infra.emulator import Emulator, running_emulator
 from infra.errors import OperatorError
 from infra.settings import Settings, read_settings
-from infra.stage_file import Deployment, read_deployment, write_deployment
-from infra.targets import EMBEDDED, LOCALSTACK, find_target, target_of
-from scripts.stage_aws import open_stage
-from tests import commands
+from infra.stage.stage_file import Deployment, read_deployment, write_deployment
+from infra.targets.boto_sessions import aws_session, check_credentials, make_client
+from infra.targets.target import EMBEDDED, LOCALSTACK, find_target, target_of
+from scripts.stage.aws import open_stage
+from tests.helpers import commands
 
 SENTINEL = "sentinel0123456789"
 NOBODY = "http://127.0.0.1:9"  # nothing listens there

@@ -17,12 +17,13 @@ from pathlib import Path
 
 import pytest
 
-from infra import environments, ownership
-from infra.environments import ENVIRONMENTS, Environment, ensure
+from infra.cli import ownership
+from infra.cli.ownership import permission_problem
+from infra.environments import venvs as environments
+from infra.environments.pip_settings import FETCHING, pip_environment
+from infra.environments.venvs import ENVIRONMENTS, Environment, ensure
 from infra.errors import OperatorError
-from infra.ownership import permission_problem
-from infra.pip_settings import FETCHING, pip_environment
-from tests.commands import ROOT
+from tests.helpers.commands import ROOT
 from tests.infra.small_checkout import Checkout, configure, new_checkout
 
 NOBODY = 65534

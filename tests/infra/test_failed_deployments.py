@@ -9,15 +9,15 @@ import pytest
 from botocore.exceptions import ClientError, WaiterError
 from rich.console import Console
 
-from infra.change_sets import Stacks
-from infra.deployment import Deployer
+from infra.cli.progress import Progress
+from infra.deployment.plan import Deployer
+from infra.deployment.retained import delete_remains
+from infra.deployment.teardown import Teardown
 from infra.errors import OperatorError
-from infra.progress import Progress
-from infra.retained import delete_remains
-from infra.stack_events import made_and_left
-from infra.targets import Target
-from infra.teardown import Teardown
-from tests.embedded import embedded
+from infra.stacks.change_sets import Stacks
+from infra.stacks.events import made_and_left
+from infra.targets.target import Target
+from tests.helpers.embedded import embedded
 
 TABLE, QUEUE, BUCKET = "AWS::DynamoDB::Table", "AWS::SQS::Queue", "AWS::S3::Bucket"
 

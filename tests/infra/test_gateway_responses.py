@@ -2,14 +2,14 @@ import json
 
 import pytest
 
-from infra.gateway_responses import (
+from infra.templates.gateway_responses import (
     GATEWAY_RESPONSES,
     GatewayResponse,
     gateway_response_resources,
     logical_id,
     openapi_responses,
 )
-from jobpipe.errors import ProblemError
+from jobpipe.domain.errors import ProblemError
 
 BY_TYPE = {response.response_type: response for response in GATEWAY_RESPONSES}
 

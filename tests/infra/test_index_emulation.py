@@ -7,19 +7,19 @@ from pathlib import Path
 
 from rich.console import Console
 
-from infra.change_sets import Stacks
+from infra.cli.progress import Progress
+from infra.deployment.index_emulation import add_missing_indexes
 from infra.emulator import running_emulator
-from infra.index_emulation import add_missing_indexes
-from infra.progress import Progress
 from infra.settings import LOCAL_STAGE, Settings
-from infra.targets import EMBEDDED, find_target
-from infra.templates import foundation_for
-from jobpipe.aws import AwsClients
-from jobpipe.clock import now
-from jobpipe.commands import DeleteItem
-from jobpipe.dynamodb_jobs import DynamoDbJobs
-from jobpipe.dynamodb_rows import job_to_row
-from jobpipe.job import Job, Status, new_job
+from infra.stacks.change_sets import Stacks
+from infra.targets.target import EMBEDDED, find_target
+from infra.templates.sources import foundation_for
+from jobpipe.domain.clock import now
+from jobpipe.domain.commands import DeleteItem
+from jobpipe.domain.job import Job, Status, new_job
+from jobpipe.runtime.aws import AwsClients
+from jobpipe.stores.dynamodb_jobs import DynamoDbJobs
+from jobpipe.stores.dynamodb_rows import job_to_row
 
 
 def test_an_index_that_is_missing_is_added_once(tmp_path: Path) -> None:

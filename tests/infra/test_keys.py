@@ -15,20 +15,20 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from infra.api_emulation import make_way
-from infra.api_keys import FIRST_OWNER, ApiKey, check_owner, new_api_key
-from infra.change_sets import Stacks
-from infra.deployment import Deployer
+from infra.cli.progress import Progress
+from infra.deployment.api_emulation import make_way
+from infra.deployment.plan import Deployer
 from infra.emulator import running_emulator
 from infra.errors import OperatorError
-from infra.keys import table
-from infra.progress import Progress
+from infra.keys.__main__ import table
+from infra.keys.api_keys import FIRST_OWNER, ApiKey, check_owner, new_api_key
 from infra.settings import read_settings
-from infra.stack_names import app_stack
-from infra.stage_file import read_deployment, stage_file
-from infra.targets import Target, target_of
-from tests import commands
-from tests.deployed import Stage
+from infra.stacks.change_sets import Stacks
+from infra.stage.names import app_stack
+from infra.stage.stage_file import read_deployment, stage_file
+from infra.targets.target import Target, target_of
+from tests.helpers import commands
+from tests.helpers.deployed import Stage
 
 Run = Callable[..., commands.Done]
 

@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from infra import lambda_zip
 from infra.errors import OperatorError
+from infra.packaging import lambda_zip
 
 GOOD = {"app.py": b"a", "jobpipe/__init__.py": b"b", "chalice/app.py": b"c"}
 

@@ -1,4 +1,4 @@
-"""The numbers of jobpipe/limits.py and those of the templates as they go out are the same ones."""
+"""The numbers of jobpipe/domain/limits.py and those of the templates as they go out are the same ones."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from infra.package import package_all
-from infra.templates import Template, foundation_for, read_template
-from jobpipe import limits
+from infra.packaging.package import package_all
+from infra.templates.sources import Template, foundation_for, read_template
+from jobpipe.domain import limits
 
 FIFO = {"CommandsQueue", "DeadLettersQueue"}
 ONE_DAY = timedelta(days=1)

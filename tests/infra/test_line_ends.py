@@ -7,7 +7,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from tests.commands import ROOT
+from tests.helpers.commands import ROOT
 
 MADE = {".git", ".venv", ".jobpipe", "build", "__pycache__", ".hypothesis"}
 

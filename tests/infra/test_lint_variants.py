@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from infra.lint_variants import VARIANTS, variants, write_variants
-from infra.rendering import Rendered
+from infra.checks.lint_variants import VARIANTS, variants, write_variants
 from infra.settings import ROOT
+from infra.templates.rendering import Rendered
 from tests.infra.rendered import NAMES, template
 
 _ON_EMULATORS = {
@@ -80,7 +80,7 @@ def test_lint_looks_at_what_is_written_and_at_nothing_of_an_earlier_run(tmp_path
     write_variants(tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == set(FOUND)
     recipe = (ROOT / "Makefile").read_text().partition("\nlint:")[2].partition("\n\n")[0]
-    assert "-m infra.lint_variants" in recipe
+    assert "-m infra.checks.lint_variants" in recipe
     assert "-d build/lint" in recipe
     assert "infra/checks/validate_templates.py $(TEMPLATES) build/lint/*.json" in recipe
 

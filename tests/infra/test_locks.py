@@ -10,17 +10,17 @@ from pathlib import Path
 
 import pytest
 
-from infra.dependency_audit import LOCKS
+from infra.checks.dependency_audit import LOCKS
+from infra.environments.locked_requirements import Locked, read_locked
 from infra.errors import OperatorError
-from infra.locked_requirements import Locked, read_locked
 from infra.settings import ROOT
-from tests import commands
+from tests.helpers import commands
 
 HASH = "0" * 64
 OURS = {
     # The checkout itself, and nothing that it depends on.
     (
-        "infra/environments.py",
+        "infra/environments/venvs.py",
         '        _run([python, "-m", "pip", "install", "--quiet", *without, "-e", str(ROOT)], settings, what)',
     ),
     # What a user is told to do.
@@ -92,7 +92,7 @@ def test_nothing_is_installed_without_its_hash() -> None:
         if re.search(r"\bpip\b\W{1,4}(install|download|wheel)\b", line)
     ]
 
-    assert {path for path, _ in calls} >= {"infra/environments.py", "infra/distributions.py"}
+    assert {path for path, _ in calls} >= {"infra/environments/venvs.py", "infra/packaging/distributions.py"}
     assert [call for call in calls if "--require-hashes" not in call[1] and call not in OURS] == []
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from infra.settings import ROOT
-from infra.stack_names import FUNCTIONS
+from infra.stage.names import FUNCTIONS
 from tests.infra import metrics
 from tests.infra.rendered import rendered
 

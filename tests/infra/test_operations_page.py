@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from infra.settings import ROOT
-from infra.templates import foundation_for
-from scripts.cost.data import read_data
-from scripts.cost.standing import month
+from infra.templates.sources import foundation_for
+from scripts.models.cost.data import read_data
+from scripts.models.cost.standing import month
+from tests.helpers.stubbed import a_client
 from tests.infra.rendered import rendered
-from tests.stubbed import a_client
 
 PAGE = (ROOT / "docs" / "operations.md").read_text()
 WORDS = " ".join(PAGE.split())
@@ -71,7 +71,7 @@ def test_the_page_states_by_how_much_backups_outlive_the_key() -> None:
     (waits,) = re.findall(r"it defaults to (\d+)", told)
     (key,) = rendered("foundation", Encryption="customer-managed").of_type("AWS::KMS::Key").values()
     assert "PendingWindowInDays" not in key
-    assert "PendingWindowInDays" not in (ROOT / "infra" / "retained.py").read_text()
+    assert "PendingWindowInDays" not in (ROOT / "infra" / "deployment" / "retained.py").read_text()
     assert f"those backups are usable for {waits} days, not {kept}" in WORDS
     assert f"DynamoDB keeps a deleted table's last backup for {kept} days" in WORDS
     assert f"KMS waits {waits} days before it deletes a key" in WORDS

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from infra.errors import OperatorError
-from infra.our_files import app_files, package_files
+from infra.packaging.source_files import app_files, package_files
 
 APP = {
     *("app.py", "chalicelib/__init__.py", ".chalice/config.json", "requirements.in", "requirements.txt"),
@@ -44,7 +44,7 @@ def test_modules_and_known_data_are_ours_and_caches_are_not(app: Path) -> None:
     "name",
     [
         "chalicelib/.env.local",
-        "chalicelib/jobs.py~",
+        "chalicelib/endpoints/jobs.py~",
         "chalicelib/.jobs.py.swp",
         "chalicelib/jobs copy.py",
         "chalicelib/old.pyc",

@@ -1,14 +1,14 @@
 import pytest
 
-from infra import templates
 from infra.errors import OperatorError
-from infra.parameter_values import check_values
 from infra.settings import ROOT
+from infra.templates import sources as templates
+from infra.templates.parameter_values import check_values
 
 ALL = [
     templates.foundation_for("prod"),
     templates.operations(),
-    *(templates.read_template(ROOT / "infra" / f"{app}.merge.yaml") for app in ("api", "worker")),
+    *(templates.read_template(ROOT / "infra" / "templates" / f"{app}.merge.yaml") for app in ("api", "worker")),
 ]
 
 

@@ -6,18 +6,18 @@ from collections.abc import Iterator
 
 import pytest
 
-from infra.change_sets import Stacks
-from infra.deployment import Deployer
+from infra.cli.progress import Progress
+from infra.deployment.diff import stage_diff
+from infra.deployment.plan import Deployer
+from infra.deployment.teardown import Teardown
 from infra.errors import OperatorError
-from infra.progress import Progress
 from infra.settings import LOCAL_STAGE
-from infra.stack_names import foundation_stack, log_groups
-from infra.stage_diff import stage_diff
-from infra.targets import access_logs
-from infra.teardown import Teardown
-from infra.templates import foundation_for
-from tests.deployed import WAIT, Stage, problem, unique
-from tests.embedded import embedded
+from infra.stacks.change_sets import Stacks
+from infra.stage.names import foundation_stack, log_groups
+from infra.targets.target import access_logs
+from infra.templates.sources import foundation_for
+from tests.helpers.deployed import WAIT, Stage, problem, unique
+from tests.helpers.embedded import embedded
 
 # A deployment asks three times whether its key is good.
 LIMITS = {"StageRateLimit": "2", "StageBurstLimit": "5", "QuotaLimit": "7", "QuotaPeriod": "DAY"}

@@ -14,21 +14,21 @@ import pytest
 import yaml
 from rich.console import Console
 
-from infra import templates
-from infra.change_sets import Stacks
-from infra.confirmation import confirm_destruction
-from infra.deployment import Deployer
+from infra.cli.progress import Progress
+from infra.deployment.confirmation import confirm_destruction
+from infra.deployment.diff import print_diff, stage_diff
+from infra.deployment.plan import Deployer
+from infra.deployment.retained import Held, held_by
+from infra.deployment.teardown import Teardown
 from infra.emulator import running_emulator
 from infra.errors import OperatorError
-from infra.package import APPS
-from infra.progress import Progress
-from infra.retained import Held, held_by
+from infra.packaging.package import APPS
 from infra.settings import Settings
-from infra.stack_names import app_stack, foundation_stack, operations_stack
-from infra.stage_diff import print_diff, stage_diff
-from infra.targets import EMBEDDED, Target, find_target
-from infra.teardown import Teardown
-from tests.deployed import WAIT, Stage, unique
+from infra.stacks.change_sets import Stacks
+from infra.stage.names import app_stack, foundation_stack, operations_stack
+from infra.targets.target import EMBEDDED, Target, find_target
+from infra.templates import sources as templates
+from tests.helpers.deployed import WAIT, Stage, unique
 
 PROD = "prod"
 STATEFUL = {"CommandsQueue", "DeadLettersQueue", "ParkedQueue", "JobsTable", "ItemsTable", "NamesTable"}

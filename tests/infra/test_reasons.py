@@ -10,13 +10,13 @@ from botocore.exceptions import ClientError
 from botocore.stub import ANY, Stubber
 from rich.console import Console
 
-from infra import reasons
-from infra.change_sets import Stacks
-from infra.command_line import run
+from infra.cli import reasons
+from infra.cli.command_line import run
+from infra.cli.progress import Progress
+from infra.cli.reasons import on_screen
 from infra.errors import OperatorError
-from infra.progress import Progress
-from infra.reasons import on_screen
-from tests.stubbed import a_client
+from infra.stacks.change_sets import Stacks
+from tests.helpers.stubbed import a_client
 
 LONG = "Resource handler returned message: " + "x" * 6_000 + " the end"
 MOST_OF_A_LINE = 800  # with the name of the file

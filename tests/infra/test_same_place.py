@@ -5,9 +5,9 @@ from typing import Any, cast
 
 import pytest
 
+from infra.deployment.stage_location import check_place
 from infra.errors import OperatorError
-from infra.same_place import check_place
-from infra.targets import Target
+from infra.targets.target import Target
 from tests.infra.test_stage_file import DEPLOYMENT
 
 PROD = replace(

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from infra import stack_parameters
-from infra.stack_changes import Change, read_change
+from infra.stacks import parameters as stack_parameters
+from infra.stacks.changes import Change, read_change
 
 TABLE = "AWS::DynamoDB::Table"
 

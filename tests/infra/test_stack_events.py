@@ -10,9 +10,9 @@ import pytest
 from botocore.stub import Stubber
 from rich.console import Console
 
-from infra.progress import Progress
-from infra.stack_events import StackEvents
-from tests.stubbed import a_client
+from infra.cli.progress import Progress
+from infra.stacks.events import StackEvents
+from tests.helpers.stubbed import a_client
 
 STACK = "arn:aws:cloudformation:us-east-1:111122223333:stack/jobpipe-prod-api/1"
 

@@ -7,7 +7,7 @@ import pytest
 
 from infra.deploy import curl_line, print_result
 from infra.errors import OperatorError
-from infra.stage_file import Deployment, earlier_deployment, read_deployment, stage_file, write_deployment
+from infra.stage.stage_file import Deployment, earlier_deployment, read_deployment, stage_file, write_deployment
 
 DEPLOYMENT = Deployment(
     stage="local",

@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 
 from infra.emulator import running_emulator
-from infra.package import package_all
-from infra.stack_names import log_groups
-from infra.stage_file import read_deployment
-from tests import commands
-from tests.deployed import WAIT, Stage, unique
+from infra.packaging.package import package_all
+from infra.stage.names import log_groups
+from infra.stage.stage_file import read_deployment
+from tests.helpers import commands
+from tests.helpers.deployed import WAIT, Stage, unique
 
 Run = Callable[..., commands.Done]
 

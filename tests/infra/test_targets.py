@@ -9,10 +9,10 @@ from pathlib import Path
 import boto3
 import pytest
 
-from infra.emulators import identify
 from infra.errors import OperatorError
 from infra.settings import Settings
-from infra.targets import AUTO, AWS, EMBEDDED, LOCALSTACK, Target, find_target
+from infra.targets.emulator_identity import identify
+from infra.targets.target import AUTO, AWS, EMBEDDED, LOCALSTACK, Target, find_target
 
 
 @pytest.fixture

@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from infra import templates
-from infra.change_sets import Stacks
-from infra.progress import Progress
+from infra.cli.progress import Progress
 from infra.settings import ROOT
-from jobpipe.dynamodb_job_lists import EARLIER, sources
-from tests.embedded import embedded
+from infra.stacks.change_sets import Stacks
+from infra.templates import sources as templates
+from jobpipe.stores.dynamodb_job_lists import EARLIER, sources
+from tests.helpers.embedded import embedded
 from tests.infra.rendered import NAMES, rendered
 
 STATEFUL = {
@@ -159,7 +159,7 @@ def test_the_transform_leaves_its_input_alone() -> None:
     ],
 )
 def test_what_a_role_may_do_with_claims_it_may_do_with_claims_only(app: str, role: str, claims: set[str]) -> None:
-    template = templates.read_template(ROOT / "infra" / f"{app}.merge.yaml")
+    template = templates.read_template(ROOT / "infra" / "templates" / f"{app}.merge.yaml")
 
     objects: dict[str, set[str]] = {}
     for statement in _statements(template["Resources"][role]):
@@ -171,7 +171,7 @@ def test_what_a_role_may_do_with_claims_it_may_do_with_claims_only(app: str, rol
 
 
 def test_jobs_are_queried_by_their_trouble_only() -> None:
-    template = templates.read_template(ROOT / "infra" / "api.merge.yaml")
+    template = templates.read_template(ROOT / "infra" / "templates" / "api.merge.yaml")
 
     queries = [each for each in _statements(template["Resources"]["APIRole"]) if "dynamodb:Query" in _actions(each)]
     assert [_actions(query) for query in queries] == [["dynamodb:Query"], ["dynamodb:Query"]]
@@ -201,7 +201,7 @@ def test_a_function_is_called_by_its_own_source_only() -> None:
 
 
 def test_dead_letters_end_jobs_and_commit_nothing() -> None:
-    template = templates.read_template(ROOT / "infra" / "worker.merge.yaml")
+    template = templates.read_template(ROOT / "infra" / "templates" / "worker.merge.yaml")
 
     actions = {each for s in _statements(template["Resources"]["DeadLettersRole"]) for each in _actions(s)}
     assert not actions & {"dynamodb:PutItem", "dynamodb:DeleteItem", "s3:PutObject"}

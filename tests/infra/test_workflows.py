@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 import yaml
 
-from infra import compose
-from infra.dependency_audit import NO_ANSWER, VULNERABLE
+from infra.checks.dependency_audit import NO_ANSWER, VULNERABLE
 from infra.settings import ROOT
+from infra.targets import compose
 
 GITHUB = ROOT / ".github"
 WORKFLOWS = sorted((GITHUB / "workflows").glob("*.yml"))
@@ -127,7 +127,7 @@ def test_what_is_known_against_the_locked_versions_is_asked_every_week() -> None
 
 def test_a_service_that_gives_no_answer_about_dependencies_fails_no_change(tmp_path: Path) -> None:
     static = read(GITHUB / "workflows" / "ci.yml")["jobs"]["static"]
-    (script,) = [step["run"] for step in static["steps"] if "infra.dependency_audit" in step.get("run", "")]
+    (script,) = [step["run"] for step in static["steps"] if "infra.checks.dependency_audit" in step.get("run", "")]
     python = tmp_path / ".venv" / "bin" / "python"
     python.parent.mkdir(parents=True)
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 import tenacity
 
-from tests.deployed import Stage
+from tests.helpers.deployed import Stage
 
 
 @tenacity.retry(stop=tenacity.stop_after_delay(20), wait=tenacity.wait_fixed(0.1), reraise=True)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from infra.stage_file import write_deployment
-from tests import commands
-from tests.deployed import Stage
+from infra.stage.stage_file import write_deployment
+from tests.helpers import commands
+from tests.helpers.deployed import Stage
 
 
 class Operator:

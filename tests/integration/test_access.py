@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 import tenacity
 
-from api_lambda.chalicelib.routes import ROUTES, Route
-from infra.api_keys import FIRST_OWNER, new_api_key
-from infra.deployment import wait_for_key
-from infra.stack_names import key_name
+from api_lambda.chalicelib.endpoints.routes import ROUTES, Route
+from infra.deployment.plan import wait_for_key
+from infra.keys.api_keys import FIRST_OWNER, new_api_key
+from infra.stage.names import key_name
 from jobpipe_client import Batch, Client, Forbidden, Job
-from tests.deployed import Stage, problem, unique
+from tests.helpers.deployed import Stage, problem, unique
 
 KEYED = [route for route in ROUTES if not route.open]
 OPEN = [route for route in ROUTES if route.open]

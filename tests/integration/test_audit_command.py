@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.deployed import WAIT, Stage, unique
+from tests.helpers.deployed import WAIT, Stage, unique
 from tests.integration.operators import Operator
 
 

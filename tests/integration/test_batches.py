@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 import tenacity
 
-from infra.deployment import wait_for_key
+from infra.deployment.plan import wait_for_key
 from jobpipe_client import Batch, Client, Forbidden, NotFound
-from tests.deployed import Stage, most_commands, problem, unique
+from tests.helpers.deployed import Stage, most_commands, problem, unique
 
 
 @pytest.fixture(scope="module")

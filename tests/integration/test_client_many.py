@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from jobpipe_client import Client
-from tests.deployed import Stage, most_commands, unique
+from tests.helpers.deployed import Stage, most_commands, unique
 
 MANY, UPDATED = 250, 7  # commands, and items that some of them are for
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import tenacity
 
-from jobpipe.item_rules import name_key
-from tests.deployed import Stage, unique
+from jobpipe.domain.item_rules import name_key
+from tests.helpers.deployed import Stage, unique
 
 
 def rows(stage: Stage, table: str) -> Iterator[dict[str, Any]]:

@@ -9,10 +9,10 @@ from typing import Any
 
 import tenacity
 
-from jobpipe.commands import CreateItem
-from jobpipe.job_ref import JobRef
-from jobpipe.queue_message import Claim, QueueMessage, seal
-from tests.deployed import Stage, unique
+from jobpipe.domain.commands import CreateItem
+from jobpipe.domain.job_ref import JobRef
+from jobpipe.domain.queue_message import Claim, QueueMessage, seal
+from tests.helpers.deployed import Stage, unique
 
 VISIBILITY_SECONDS = 30  # 6 x the worker's time-out on an emulator
 

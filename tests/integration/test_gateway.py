@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.deployed import Stage, problem, unique
+from tests.helpers.deployed import Stage, problem, unique
 
 
 @pytest.mark.parametrize(

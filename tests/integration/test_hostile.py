@@ -12,11 +12,11 @@ import pytest
 import requests
 import tenacity
 
-from jobpipe.clock import now
-from jobpipe.item_rules import MAX_DOCUMENT_BYTES
-from jobpipe.limits import MAX_COMMAND_BYTES
-from tests.deployed import WAIT, Stage, problem, unique
-from tests.hostile import CURSORS, cursor
+from jobpipe.domain.clock import now
+from jobpipe.domain.item_rules import MAX_DOCUMENT_BYTES
+from jobpipe.domain.limits import MAX_COMMAND_BYTES
+from tests.helpers.deployed import WAIT, Stage, problem, unique
+from tests.helpers.hostile import CURSORS, cursor
 from tests.integration.conftest import at_rest
 
 soon = tenacity.retry(stop=tenacity.stop_after_delay(20), wait=tenacity.wait_fixed(0.1), reraise=True)

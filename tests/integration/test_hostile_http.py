@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.deployed import WAIT, Stage, unique
+from tests.helpers.deployed import WAIT, Stage, unique
 
 NOT_FINISHED = b'{"name":"n","description":"d"'
 

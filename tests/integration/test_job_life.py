@@ -9,7 +9,7 @@ import pytest
 import tenacity
 
 from jobpipe_client import JobEndedAlready, NotFound
-from tests.deployed import WAIT, Stage, problem, unique
+from tests.helpers.deployed import WAIT, Stage, problem, unique
 
 soon = tenacity.retry(stop=tenacity.stop_after_delay(20), wait=tenacity.wait_fixed(0.1), reraise=True)
 

@@ -13,9 +13,9 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 
-from infra.api_keys import FIRST_OWNER
+from infra.keys.api_keys import FIRST_OWNER
 from jobpipe_client import NameTaken
-from tests.deployed import WAIT, Stage, problem, unique
+from tests.helpers.deployed import WAIT, Stage, problem, unique
 
 
 def item(**more: Any) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.deployed import WAIT, Stage, problem, unique
+from tests.helpers.deployed import WAIT, Stage, problem, unique
 
 
 def item(**more: Any) -> dict[str, Any]:

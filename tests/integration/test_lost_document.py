@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.deployed import Stage, lost, problem, unique
+from tests.helpers.deployed import Stage, lost, problem, unique
 
 LARGE = {"description": "x" * 5_000}  # not in the row
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 
-from infra.stack_names import api_name
-from infra.targets import API_STAGE
-from tests.deployed import Stage
+from infra.stage.names import api_name
+from infra.targets.target import API_STAGE
+from tests.helpers.deployed import Stage
 from tests.infra.rendered import rendered
 
 

@@ -12,9 +12,9 @@ from uuid import uuid4
 import pytest
 from rich.console import Console
 
-from scripts.tables import print_table
-from tests import commands
-from tests.deployed import Stage, unique
+from scripts.stage.tables import print_table
+from tests.helpers import commands
+from tests.helpers.deployed import Stage, unique
 from tests.integration.operators import Operator
 
 WIDTHS = (40, 60, 80, 120)

@@ -12,10 +12,10 @@ import pytest
 import requests
 import tenacity
 
-from infra.api_keys import ApiKey
-from infra.deployment import wait_for_key
+from infra.deployment.plan import wait_for_key
+from infra.keys.api_keys import ApiKey
 from jobpipe_client import Client, Forbidden, Job
-from tests.deployed import Stage, problem, unique
+from tests.helpers.deployed import Stage, problem, unique
 
 JOB_REQUESTS = [
     ("GET", "/jobs/{id}"),

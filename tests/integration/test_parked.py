@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 import tenacity
 
-from jobpipe.commands import CreateItem
-from jobpipe.job_ref import JobRef
-from jobpipe.queue_message import QueueMessage, seal
-from tests.deployed import Stage, unique
+from jobpipe.domain.commands import CreateItem
+from jobpipe.domain.job_ref import JobRef
+from jobpipe.domain.queue_message import QueueMessage, seal
+from tests.helpers.deployed import Stage, unique
 from tests.integration.operators import Operator
 
 soon = tenacity.retry(stop=tenacity.stop_after_delay(20), wait=tenacity.wait_fixed(0.1), reraise=True)

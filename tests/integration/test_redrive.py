@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 import tenacity
 
-from jobpipe.clock import now, rfc3339
-from jobpipe.limits import BUCKET_SETTLES
+from jobpipe.domain.clock import now, rfc3339
+from jobpipe.domain.limits import BUCKET_SETTLES
 from jobpipe_client import Job
-from tests.deployed import WAIT, Stage, unique
+from tests.helpers.deployed import WAIT, Stage, unique
 from tests.integration.operators import Operator
 
 soon = tenacity.retry(stop=tenacity.stop_after_delay(20), wait=tenacity.wait_fixed(0.1), reraise=True)

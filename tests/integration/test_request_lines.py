@@ -7,8 +7,8 @@ from urllib.parse import urljoin
 import pytest
 import requests
 
-from api_lambda.chalicelib.routes import ROUTES, Route
-from tests.deployed import WAIT, Stage, problem, unique
+from api_lambda.chalicelib.endpoints.routes import ROUTES, Route
+from tests.helpers.deployed import WAIT, Stage, problem, unique
 
 each_route = pytest.mark.parametrize("route", ROUTES, ids=lambda route: f"{route.method} {route.path}")
 IDS = {"item_id": "no-such-item", "job_id": "a" * 32, "batch_id": "batch-" + "a" * 32}

@@ -6,7 +6,7 @@ from typing import Any
 
 import tenacity
 
-from tests.deployed import Stage, unique
+from tests.helpers.deployed import Stage, unique
 
 soon = tenacity.retry(stop=tenacity.stop_after_delay(20), wait=tenacity.wait_fixed(0.1), reraise=True)
 

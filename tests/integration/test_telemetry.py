@@ -9,9 +9,9 @@ from typing import Any
 
 import tenacity
 
-from infra.stack_names import log_groups
-from jobpipe.telemetry import logged_id
-from tests.deployed import WAIT, Stage, unique
+from infra.stage.names import log_groups
+from jobpipe.runtime.telemetry import logged_id
+from tests.helpers.deployed import WAIT, Stage, unique
 
 
 def logged(stage: Stage, holds: Callable[[list[str]], bool]) -> list[str]:

@@ -9,11 +9,11 @@ from typing import Any
 import schemathesis
 from hypothesis import strategies as st
 
-from api_lambda.chalicelib.http_requests import TROUBLE, make_cursor
-from jobpipe import etags, json_text
-from jobpipe.clock import rfc3339
-from jobpipe.errors import Refusal
-from jobpipe.item_rules import name_key
+from api_lambda.chalicelib.http.request_fields import TROUBLE, make_cursor
+from jobpipe.domain import etags, json_text
+from jobpipe.domain.clock import rfc3339
+from jobpipe.domain.errors import Refusal
+from jobpipe.domain.item_rules import name_key
 
 schemathesis.openapi.format("item-cursor", st.uuids().map(lambda item_id: make_cursor(str(item_id))))
 schemathesis.openapi.format(

@@ -16,9 +16,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from api_lambda.chalicelib.routes import ROUTES
-from tests import commands
-from tests.deployed import Stage
+from api_lambda.chalicelib.endpoints.routes import ROUTES
+from tests.helpers import commands
+from tests.helpers.deployed import Stage
 
 KEYED = {(route.method, route.path) for route in ROUTES if not route.open}
 CONFIG = Path(__file__).with_name("schemathesis.toml")

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from infra.emulator.venv import ensure_venv
-from infra.package import APPS, package_all
-from tests.deployed import Stage, unique
+from infra.packaging.package import APPS, package_all
+from tests.helpers.deployed import Stage, unique
 
 SERVICES = {"api": ["dynamodb", "sqs"], "worker": ["dynamodb", "s3"]}
 """What each app calls with its first command, and so makes during INIT."""
@@ -34,8 +34,17 @@ ALLOWED = {"gc", "unicodedata"}
 NEVER = {
     *("aws_lambda_powertools", "jsonschema", "pydantic"),
     *("asyncio", "tomllib", "typing_extensions", "unittest"),
-    *("chalicelib.console_page", "chalicelib.docs_page", "chalicelib.openapi", "chalicelib.openapi_answers"),
-    *("chalicelib.openapi_examples", "chalicelib.openapi_operations", "chalicelib.openapi_schemas"),
+    *(
+        "chalicelib.console.page",
+        "chalicelib.contract.docs_page",
+        "chalicelib.contract.openapi",
+        "chalicelib.contract.openapi_answers",
+    ),
+    *(
+        "chalicelib.contract.openapi_examples",
+        "chalicelib.contract.openapi_operations",
+        "chalicelib.contract.openapi_schemas",
+    ),
 }
 
 WATCHED = """

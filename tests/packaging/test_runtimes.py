@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from infra import stack_parameters
-from infra.package import APPS, Package, package_all
-from infra.templates import Template, foundation_for, read_template
+from infra.packaging.package import APPS, Package, package_all
+from infra.stacks import parameters as stack_parameters
+from infra.templates.sources import Template, foundation_for, read_template
 
 OLDEST = (3, 11)
 RUNTIMES = {"python3.11", "python3.12", "python3.13", "python3.14"}

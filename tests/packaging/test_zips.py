@@ -17,15 +17,15 @@ import pytest
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 
-from infra.bill_of_materials import find_owners
-from infra.distributions import fetch_wheels, our_sources
+from infra.environments.locked_requirements import read_locked
 from infra.errors import OperatorError
-from infra.locked_requirements import read_locked
-from infra.package import package_all
+from infra.packaging.bill_of_materials import find_owners
+from infra.packaging.distributions import fetch_wheels, our_sources
+from infra.packaging.package import package_all
 from infra.settings import ROOT
 from jobpipe import __version__
-from tests import commands
-from tests.deployed import Stage, unique
+from tests.helpers import commands
+from tests.helpers.deployed import Stage, unique
 
 APPS = ["api", "worker"]
 ALLOWED_LICENCES = {"Apache-2.0", "MIT", "MIT-0", "BSD-2-Clause", "BSD-3-Clause", "ISC", "PSF-2.0"}
@@ -203,7 +203,7 @@ def test_one_byte_changed_on_the_way_into_a_zip_is_noticed(app: str, zips: dict[
     with zipfile.ZipFile(zips[app]) as archive:
         files = {name: archive.read(name) for name in archive.namelist()}
     assert set(find_owners(zips[app], parts)) == set(files)
-    for name in ("chalice/app.py", "jobpipe/job.py", "app.py"):
+    for name in ("chalice/app.py", "jobpipe/domain/job.py", "app.py"):
         changed = tmp_path / "changed.zip"
         with zipfile.ZipFile(changed, "w") as archive:
             for each, content in files.items():

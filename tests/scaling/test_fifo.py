@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scripts.scaling.fifo import FifoQueue, Message
+from scripts.models.scaling.fifo import FifoQueue, Message
 
 ACTIONS = st.lists(
     st.one_of(

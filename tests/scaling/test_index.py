@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobpipe.dynamodb_rows import SHARDS
-from scripts.scaling.assumptions import quota
-from scripts.scaling.index import RATES, SECONDS, run_index, simulate
+from jobpipe.stores.dynamodb_rows import SHARDS
+from scripts.models.scaling.assumptions import quota
+from scripts.models.scaling.index import RATES, SECONDS, run_index, simulate
 
 TAKES = int(quota("partition_write_units"))
 

@@ -6,9 +6,9 @@ import json
 import re
 
 from infra.settings import ROOT
-from scripts.scaling.assumptions import assumptions, quota
-from scripts.scaling.runs import RATES
-from scripts.scaling.tables import TABLES, filled_in, seconds
+from scripts.models.scaling.assumptions import assumptions, quota
+from scripts.models.scaling.runs import RATES
+from scripts.models.scaling.tables import TABLES, filled_in, seconds
 
 PAGE = (ROOT / "docs" / "scaling.md").read_text()
 FIGURES = json.loads((ROOT / "docs" / "scaling.json").read_text())

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from infra.settings import ROOT
-from infra.templates import read_template
-from scripts.scaling.assumptions import assumptions, deployed, prices
-from scripts.scaling.quotas import Pollers, PrefixCapacity, TableCapacity, TokenBucket
+from infra.templates.sources import read_template
+from scripts.models.scaling.assumptions import assumptions, deployed, prices
+from scripts.models.scaling.quotas import Pollers, PrefixCapacity, TableCapacity, TokenBucket
 
 STEPS = st.lists(st.tuples(st.floats(0, 5), st.integers(0, 50)), max_size=40)
 
@@ -90,8 +90,8 @@ def test_a_prefix_is_split_by_overload_that_lasts() -> None:
 
 def test_a_stage_is_simulated_as_the_templates_have_it() -> None:
     limits = deployed()
-    api = read_template(ROOT / "infra" / "api.merge.yaml")["Parameters"]
-    worker = read_template(ROOT / "infra" / "worker.merge.yaml")["Parameters"]
+    api = read_template(ROOT / "infra" / "templates" / "api.merge.yaml")["Parameters"]
+    worker = read_template(ROOT / "infra" / "templates" / "worker.merge.yaml")["Parameters"]
     assert (limits.key_rate, limits.key_burst) == (api["RateLimit"]["Default"], api["BurstLimit"]["Default"])
     assert (limits.route_rate, limits.worker_concurrency) == (
         api["StageRateLimit"]["Default"],

@@ -10,14 +10,14 @@ import pytest
 from hypothesis import Phase, example, given, settings
 from hypothesis import strategies as st
 
-from jobpipe.limits import LONGEST_BACKOFF
-from scripts.scaling.assumptions import Limits, deployed, unlimited
-from scripts.scaling.cohorts import Cohorts
-from scripts.scaling.ladder import broken, climb
-from scripts.scaling.outcome import Latencies, Outcome
-from scripts.scaling.plain import Plain
-from scripts.scaling.scenario import DYNAMODB, S3, WORKER, Burst, Outage, Scenario
-from scripts.scaling.service import Aws, backoff_seconds
+from jobpipe.domain.limits import LONGEST_BACKOFF
+from scripts.models.scaling.assumptions import Limits, deployed, unlimited
+from scripts.models.scaling.cohorts import Cohorts
+from scripts.models.scaling.ladder import broken, climb
+from scripts.models.scaling.outcome import Latencies, Outcome
+from scripts.models.scaling.plain import Plain
+from scripts.models.scaling.scenario import DYNAMODB, S3, WORKER, Burst, Outage, Scenario
+from scripts.models.scaling.service import Aws, backoff_seconds
 from worker_lambda.chalicelib import consume_batch
 
 JOBS = 12_000

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.commands import ROOT, clean_environment
 from tests.docs.pages import blocks, copy_of_the_checkout
+from tests.helpers.commands import ROOT, clean_environment
 
 CONTRACTS = [f"tests/unit/test_{name}.py" for name in ("increment", "commands", "openapi", "layers")]
 
@@ -52,4 +52,4 @@ def test_it_is_typed_and_tidy(checkout: Path) -> None:
 
 def test_the_checkout_itself_has_none_of_it() -> None:
     """Else the page would tell how to add what is there."""
-    assert "increment" not in (ROOT / "jobpipe" / "commands.py").read_text()
+    assert "increment" not in (ROOT / "jobpipe" / "domain" / "commands.py").read_text()

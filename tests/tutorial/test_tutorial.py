@@ -14,10 +14,10 @@ import pytest
 import tenacity
 
 from infra.emulator.venv import ensure_venv
-from infra.environments import ENVIRONMENTS
+from infra.environments.venvs import ENVIRONMENTS
 from infra.settings import EMULATOR_VENV
-from tests.commands import clean_environment
 from tests.docs.pages import Block, blocks, copy_of_the_checkout
+from tests.helpers.commands import clean_environment
 
 PAGE = "tutorial.md"
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.pipeline import Pipeline
-from tests.stubbed import Stubbed
+from tests.helpers.pipeline import Pipeline
+from tests.helpers.stubbed import Stubbed
 
 
 @pytest.fixture

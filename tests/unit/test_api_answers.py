@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from jobpipe.errors import Unavailable
-from jobpipe.item import INLINE_BYTES
-from tests.pipeline import Pipeline
+from jobpipe.domain.errors import Unavailable
+from jobpipe.domain.item import INLINE_BYTES
+from tests.helpers.pipeline import Pipeline
 
 GOOD = {"name": "Tent", "description": "For two"}
 LARGE = {"name": "Atlas", "description": "x" * (2 * INLINE_BYTES)}
@@ -213,7 +213,7 @@ def test_another_callers_job_is_none(pipeline: Pipeline) -> None:
 def test_an_expired_job_is_gone(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
     job = pipeline.do("POST", "/items", GOOD)
     later = datetime.now(UTC) + timedelta(days=8)
-    monkeypatch.setattr("api_lambda.chalicelib.jobs.now", lambda: later)
+    monkeypatch.setattr("api_lambda.chalicelib.endpoints.jobs.now", lambda: later)
     assert pipeline.request("GET", f"/jobs/{job['id']}").status == 404
 
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.pipeline import Answer, Pipeline
+from tests.helpers.pipeline import Answer, Pipeline
 
 GOOD = {"name": "Tent", "description": "For two"}
 TOO_DEEP = '{"name":"n","description":"d","x":' + "[" * 32 + "]" * 32 + "}"

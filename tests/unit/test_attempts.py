@@ -7,13 +7,11 @@ from typing import Any
 
 import pytest
 
-from jobpipe.errors import Unavailable
-from jobpipe.job import Job, Status
-from jobpipe.limits import (
-    MAX_ATTEMPTS,
-)
-from tests.lives import item, unavailable
-from tests.pipeline import Pipeline
+from jobpipe.domain.errors import Unavailable
+from jobpipe.domain.job import Job, Status
+from jobpipe.domain.limits import MAX_ATTEMPTS
+from tests.helpers.job_states import item, unavailable
+from tests.helpers.pipeline import Pipeline
 
 
 class Killed(BaseException):

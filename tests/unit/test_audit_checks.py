@@ -13,10 +13,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jobpipe.item_rules import name_key
-from scripts import audit_checks
-from scripts.audit_tables import fill, index, item_values, job_values, lock_values, object_values, open_tables
-from tests.audit_at_size import python_peak
+from jobpipe.domain.item_rules import name_key
+from scripts.audit import checks as audit_checks
+from scripts.audit.tables import fill, index, item_values, job_values, lock_values, object_values, open_tables
+from tests.measurements.audit_at_size import python_peak
 
 OLDEST = "2026-11-22T09:00:00.000Z"
 OLD, CUTOFF, NEW = "2026-11-22T10:00:00.000Z", "2026-11-22T11:00:00.000Z", "2026-11-22T12:00:00.000Z"

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from botocore.stub import Stubber
 
-from jobpipe.clock import rfc3339
-from jobpipe.commands import DeleteItem
-from jobpipe.job import new_job
-from scripts.audit_log import ApiLog
-from tests.stubbed import a_client
+from jobpipe.domain.clock import rfc3339
+from jobpipe.domain.commands import DeleteItem
+from jobpipe.domain.job import new_job
+from scripts.audit.log import ApiLog
+from tests.helpers.stubbed import a_client
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
 JOB = new_job(DeleteItem("i"), "alice", "key", NOW, timedelta(days=7))

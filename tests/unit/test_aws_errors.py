@@ -15,17 +15,17 @@ from botocore import exceptions as botocore_errors
 from botocore.parsers import ResponseParserError
 from botocore.stub import ANY
 
-from jobpipe.aws import Conflict, outages, settle_conflicts
-from jobpipe.batch import Batch
-from jobpipe.commands import DeleteItem
-from jobpipe.deadline import leaving
-from jobpipe.dynamodb_rows import job_to_row
-from jobpipe.errors import ItemChanged, JobEnded, NameLocked, Unavailable
-from jobpipe.item import Created, DocumentRef, Removed, Replaced, StoredItem
-from jobpipe.job import Status, Success, new_job
-from jobpipe.job_ref import JobRef
-from jobpipe.queue_message import Envelope
-from tests.stubbed import Stubbed
+from jobpipe.domain.batch import Batch
+from jobpipe.domain.commands import DeleteItem
+from jobpipe.domain.errors import ItemChanged, JobEnded, NameLocked, Unavailable
+from jobpipe.domain.item import Created, DocumentRef, Removed, Replaced, StoredItem
+from jobpipe.domain.job import Status, Success, new_job
+from jobpipe.domain.job_ref import JobRef
+from jobpipe.domain.queue_message import Envelope
+from jobpipe.runtime.aws import Conflict, outages, settle_conflicts
+from jobpipe.runtime.deadline import leaving
+from jobpipe.stores.dynamodb_rows import job_to_row
+from tests.helpers.stubbed import Stubbed
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
 REF = JobRef("a" * 32, "b" * 16)
@@ -36,7 +36,7 @@ ITEM = StoredItem("i", "v1", "n", DocumentRef("k", "s3v"), "{}", "t", "t")
 
 @pytest.fixture(autouse=True)
 def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("jobpipe.aws.time.sleep", lambda _: None)
+    monkeypatch.setattr("jobpipe.runtime.aws.time.sleep", lambda _: None)
 
 
 @pytest.mark.parametrize(

@@ -17,13 +17,13 @@ from botocore.exceptions import ClientError
 from botocore.retries import standard
 from botocore.session import get_session
 
-from jobpipe.aws import is_outage, outages
-from jobpipe.dynamodb_rows import job_to_row
-from jobpipe.errors import CommitRefused, JobEnded, Unavailable
-from jobpipe.item import Created, DocumentRef
-from jobpipe.job import Job, Success
+from jobpipe.domain.errors import CommitRefused, JobEnded, Unavailable
+from jobpipe.domain.item import Created, DocumentRef
+from jobpipe.domain.job import Job, Success
+from jobpipe.runtime.aws import is_outage, outages
+from jobpipe.stores.dynamodb_rows import job_to_row
 from tests.faults.call_sites import call_sites
-from tests.stubbed import Stubbed, a_client
+from tests.helpers.stubbed import Stubbed, a_client
 from tests.unit.test_aws_errors import CALLS, ITEM, JOB, NOW, REF
 
 OUTAGE, CONFLICT, RULE, STALE, GONE, OURS = "an outage", "a conflict", "a rule", "a stale receipt", "gone", "ours"
@@ -132,7 +132,7 @@ ANSWERS: dict[str, dict[str, Any]] = {
 
 @pytest.fixture(autouse=True)
 def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("jobpipe.aws.time.sleep", lambda _: None)
+    monkeypatch.setattr("jobpipe.runtime.aws.time.sleep", lambda _: None)
 
 
 def test_every_error_of_the_models_is_classified() -> None:

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from jobpipe.clock import now
-from jobpipe.sqs_backlog import AGE_IS_CACHED_FOR
-from tests.stubbed import Stubbed
+from jobpipe.domain.clock import now
+from jobpipe.stores.sqs_backlog import AGE_IS_CACHED_FOR
+from tests.helpers.stubbed import Stubbed
 
 
 class Stage:
@@ -20,7 +20,7 @@ class Stage:
         self.stubbed = Stubbed()
         self.at = now()
         self.asked = 0
-        monkeypatch.setattr("jobpipe.sqs_backlog.now", lambda: self.at)
+        monkeypatch.setattr("jobpipe.stores.sqs_backlog.now", lambda: self.at)
 
     def read(self, *, waiting: int, age: float | None = None, refused: bool = False) -> float | None:
         """The age in the answer; CloudWatch, if it is asked, answers with `age` or a refusal."""

@@ -8,18 +8,20 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from jobpipe.batch import commands_of, jobs_of, new_batch, parse_batch
-from jobpipe.dynamodb_rows import batch_to_row, job_to_row
-from jobpipe.errors import InternalError, Unavailable
-from jobpipe.queue_message import Envelope
-from tests.stubbed import Stubbed
+from jobpipe.domain.batch import commands_of, jobs_of, new_batch, parse_batch
+from jobpipe.domain.errors import InternalError, Unavailable
+from jobpipe.domain.queue_message import Envelope
+from jobpipe.stores.dynamodb_rows import batch_to_row, job_to_row
+from tests.helpers.stubbed import Stubbed
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
 
 
 @pytest.fixture(autouse=True)
 def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("jobpipe.aws.time.sleep", lambda _: None)  # of the module time, so for all that use it
+    monkeypatch.setattr(
+        "jobpipe.runtime.aws.time.sleep", lambda _: None
+    )  # of the module time, so for all that use it
 
 
 ASKED = parse_batch({"commands": [{"operation": "delete", "item_id": "i"}] * 2}, lambda _: None)

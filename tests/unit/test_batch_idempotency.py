@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from jobpipe.batch import MAX_COMMANDS, parse_batch
-from jobpipe.errors import NotFound, Unavailable
-from jobpipe.job import Status
-from tests.batches import KEY, an_item, create, kinds, merge, post, shown
-from tests.pipeline import Answer, Pipeline
+from jobpipe.domain.batch import MAX_COMMANDS, parse_batch
+from jobpipe.domain.errors import NotFound, Unavailable
+from jobpipe.domain.job import Status
+from tests.helpers.batches import KEY, an_item, create, kinds, merge, post, shown
+from tests.helpers.pipeline import Answer, Pipeline
 
 
 @pytest.mark.parametrize("size", [1, 7, MAX_COMMANDS])
@@ -169,7 +169,7 @@ def test_jobs_that_have_expired_are_not_done_again(pipeline: Pipeline, monkeypat
     first = post(pipeline, create("Tent"), create("Yurt"), headers=KEY)
     pipeline.drain()
     later = datetime.now(UTC) + timedelta(days=8)
-    for module in ("submit_batch", "batches"):
+    for module in ("submitting.submit_batch", "endpoints.batches"):
         monkeypatch.setattr(f"api_lambda.chalicelib.{module}.now", lambda: later)
     again = post(pipeline, create("Tent"), create("Yurt"), headers=KEY)
     assert again.status == 202
@@ -184,7 +184,7 @@ def test_an_expired_key_is_free_again(pipeline: Pipeline, monkeypatch: pytest.Mo
     first = post(pipeline, create("Tent"), headers=KEY)
     pipeline.drain()
     later = datetime.now(UTC) + timedelta(days=36)
-    monkeypatch.setattr("api_lambda.chalicelib.submit_batch.now", lambda: later)
+    monkeypatch.setattr("api_lambda.chalicelib.submitting.submit_batch.now", lambda: later)
     other = post(pipeline, create("Yurt"), headers=KEY)
     assert other.json["id"] == first.json["id"]
     assert other.json["entries"][0]["job"]["id"] != first.json["entries"][0]["job"]["id"]

@@ -6,13 +6,13 @@ from collections.abc import Callable, Mapping, Sequence
 
 import pytest
 
-from jobpipe.batch import MAX_COMMANDS
-from jobpipe.errors import InternalError, ProblemError, Unavailable
-from jobpipe.job import Status
-from jobpipe.limits import MAX_COMMAND_BYTES
-from jobpipe.queue_message import Envelope
-from tests.batches import KEY, an_item, create, kinds, merge, post, shown
-from tests.pipeline import Pipeline
+from jobpipe.domain.batch import MAX_COMMANDS
+from jobpipe.domain.errors import InternalError, ProblemError, Unavailable
+from jobpipe.domain.job import Status
+from jobpipe.domain.limits import MAX_COMMAND_BYTES
+from jobpipe.domain.queue_message import Envelope
+from tests.helpers.batches import KEY, an_item, create, kinds, merge, post, shown
+from tests.helpers.pipeline import Pipeline
 
 Taken = Callable[[Envelope], bool]
 

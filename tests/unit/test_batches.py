@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobpipe.errors import Unavailable
-from jobpipe.job import Status
-from jobpipe.limits import (
+from jobpipe.domain.errors import Unavailable
+from jobpipe.domain.job import Status
+from jobpipe.domain.limits import (
     BACKOFF_JITTER,
     FIRST_BACKOFF,
     LONGEST_BACKOFF,
@@ -21,9 +21,9 @@ from jobpipe.limits import (
     call_timeout,
     reserve,
 )
-from tests.lives import accept, item, unavailable
-from tests.memory import MemoryQueue
-from tests.pipeline import Pipeline
+from tests.helpers.job_states import accept, item, unavailable
+from tests.helpers.memory import MemoryQueue
+from tests.helpers.pipeline import Pipeline
 from worker_lambda.chalicelib.consume_batch import (
     Delivery,
     Handling,

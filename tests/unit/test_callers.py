@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from api_lambda.chalicelib.callers import owner_of
-from infra.api_keys import new_api_key
-from jobpipe.errors import Forbidden
-from tests.pipeline import Pipeline
+from api_lambda.chalicelib.http.callers import owner_of
+from infra.keys.api_keys import new_api_key
+from jobpipe.domain.errors import Forbidden
+from tests.helpers.pipeline import Pipeline
 
 
 @pytest.mark.parametrize("owner", ["operator", "a", "deadbeef", "team7", "a" * 63])

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from jobpipe.clock import now
-from jobpipe.errors import Unavailable
-from jobpipe.job import Job, Status
-from jobpipe.job_ref import JobRef
-from tests.lives import LARGE, accept, fail, interpose, item, slug, unavailable
-from tests.pipeline import Answer, Pipeline
+from jobpipe.domain.clock import now
+from jobpipe.domain.errors import Unavailable
+from jobpipe.domain.job import Job, Status
+from jobpipe.domain.job_ref import JobRef
+from tests.helpers.job_states import LARGE, accept, fail, interpose, item, slug, unavailable
+from tests.helpers.pipeline import Answer, Pipeline
 
 
 def test_a_cancelled_job_has_no_effect_and_its_message_cleans_up(pipeline: Pipeline) -> None:

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from jobpipe.errors import Unavailable
-from jobpipe.job import Status
-from jobpipe.limits import BUCKET_SETTLES
-from tests.lives import LARGE, accept, interpose, item, unavailable
-from tests.pipeline import Pipeline
+from jobpipe.domain.errors import Unavailable
+from jobpipe.domain.job import Status
+from jobpipe.domain.limits import BUCKET_SETTLES
+from tests.helpers.job_states import LARGE, accept, interpose, item, unavailable
+from tests.helpers.pipeline import Pipeline
 
 
 @pytest.mark.parametrize("lands", [False, True])

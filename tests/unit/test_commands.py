@@ -6,9 +6,17 @@ from typing import Any
 
 import pytest
 
-from jobpipe import commands
-from jobpipe.commands import COMMANDS, OPERATIONS, Command, CreateItem, fingerprint, parse_command, with_item_id
-from jobpipe.errors import InvalidRequest, Refusal
+from jobpipe.domain import commands
+from jobpipe.domain.commands import (
+    COMMANDS,
+    OPERATIONS,
+    Command,
+    CreateItem,
+    fingerprint,
+    parse_command,
+    with_item_id,
+)
+from jobpipe.domain.errors import InvalidRequest, Refusal
 from worker_lambda.chalicelib.command_handlers import COMMAND_HANDLERS
 
 ITEM = {"name": "n", "description": "d"}

@@ -8,9 +8,9 @@ import re
 
 import pytest
 
-from infra.our_files import app_files
+from infra.packaging.source_files import app_files
 from infra.settings import ROOT
-from tests.pipeline import Answer, Pipeline
+from tests.helpers.pipeline import Answer, Pipeline
 from tests.unit.test_docs_page import Page
 
 FOLDER = ROOT / "api_lambda" / "chalicelib" / "console"

@@ -12,12 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from infra.errors import OperatorError
-from scripts.cost.alternatives import SIZES, Original, container_month, naive_create
-from scripts.cost.data import ASSUMPTIONS, TIMES, Data, Load, measured, read_data, with_figures
-from scripts.cost.pipeline import FORGET, HABITS, ONE_POLL, PREFER_WAIT, WAITING_POLL, Habit, Pipeline
-from scripts.cost.standing import idle_polling
-from scripts.cost.thresholds import dearest_scan, longest_wait
-from scripts.cost.usage import MILLION, Usage
+from scripts.models.cost.alternatives import SIZES, Original, container_month, naive_create
+from scripts.models.cost.data import ASSUMPTIONS, TIMES, Data, Load, measured, read_data, with_figures
+from scripts.models.cost.pipeline import FORGET, HABITS, ONE_POLL, PREFER_WAIT, WAITING_POLL, Habit, Pipeline
+from scripts.models.cost.standing import idle_polling
+from scripts.models.cost.thresholds import dearest_scan, longest_wait
+from scripts.models.cost.usage import MILLION, Usage
 
 COMMITTED = read_data()
 KIB = 1024

@@ -8,10 +8,10 @@ from decimal import Decimal
 import pytest
 
 from infra.errors import OperatorError
-from scripts.cost.__main__ import as_table, main
-from scripts.cost.data import read_data
-from scripts.cost.page import PAGE, markdown, with_tables
-from scripts.cost.sheets import Sheet, sheets
+from scripts.models.cost.__main__ import as_table, main
+from scripts.models.cost.data import read_data
+from scripts.models.cost.page import PAGE, markdown, with_tables
+from scripts.models.cost.sheets import Sheet, sheets
 
 SHEET = Sheet("one", "One", ("what", "dollars"), (("a", Decimal("1234.5")), ("b", Decimal("0.004"))))
 PLACE = "<!-- figures: one -->\nold\n<!-- end -->"

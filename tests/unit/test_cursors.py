@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.hostile import cursor
-from tests.pipeline import Answer, Pipeline
+from tests.helpers.hostile import cursor
+from tests.helpers.pipeline import Answer, Pipeline
 
 OWNERS = ("alice", "bob")
 

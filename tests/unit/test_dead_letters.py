@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from jobpipe.job import Status
-from tests.lives import LARGE, accept, fail, item, unavailable
-from tests.pipeline import Pipeline
+from jobpipe.domain.job import Status
+from tests.helpers.job_states import LARGE, accept, fail, item, unavailable
+from tests.helpers.pipeline import Pipeline
 
 
 @pytest.mark.parametrize("text", ["", LARGE])

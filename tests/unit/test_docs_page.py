@@ -10,10 +10,10 @@ from html.parser import HTMLParser
 
 import pytest
 
-from api_lambda.chalicelib.docs_page import page
-from api_lambda.chalicelib.openapi import document
-from tests.memory import RETENTION
-from tests.pipeline import Answer, Pipeline
+from api_lambda.chalicelib.contract.docs_page import page
+from api_lambda.chalicelib.contract.openapi import document
+from tests.helpers.memory import RETENTION
+from tests.helpers.pipeline import Answer, Pipeline
 
 DOCUMENT = document(RETENTION)
 VOID = {"meta", "br"}

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from jobpipe import etags
-from jobpipe.errors import InvalidRequest
+from jobpipe.domain import etags
+from jobpipe.domain.errors import InvalidRequest
 
 
 @pytest.mark.parametrize("value", ["*", '"a1"', '""', 'W/"a1"', '"a", "b"', '"a","b" , W/"c"', None])

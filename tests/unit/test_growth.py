@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from api_lambda.chalicelib.http_requests import MAX_PREFER_LENGTH
-from tests.growth import BODIES, HEADERS, MAX_HEADERS, UNITS, accept, peak, read, within
+from api_lambda.chalicelib.http.request_fields import MAX_PREFER_LENGTH
+from tests.measurements.growth import BODIES, HEADERS, MAX_HEADERS, UNITS, accept, peak, read, within
 
 ROOT = Path(__file__).parents[2]
 SIZE = 8 * 1024

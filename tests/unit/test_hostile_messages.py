@@ -11,24 +11,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobpipe.commands import CreateItem, DeleteItem, MergePatch, ReadItem, SetFields
-from jobpipe.errors import UndecodableMessage
-from jobpipe.item import DocumentRef
-from jobpipe.job import Status
-from jobpipe.job_ref import JobRef
-from jobpipe.limits import MAX_QUEUED_BYTES
-from jobpipe.queue_message import (
-    Claim,
-    Envelope,
-    QueueMessage,
-    UnreadableCommand,
-    decode_message,
-    seal,
-)
-from tests.hostile import json_like, nearly, one_in_turn, scalars, strings
-from tests.lives import LARGE, item
-from tests.memory import MemoryDocuments
-from tests.pipeline import Pipeline
+from jobpipe.domain.commands import CreateItem, DeleteItem, MergePatch, ReadItem, SetFields
+from jobpipe.domain.errors import UndecodableMessage
+from jobpipe.domain.item import DocumentRef
+from jobpipe.domain.job import Status
+from jobpipe.domain.job_ref import JobRef
+from jobpipe.domain.limits import MAX_QUEUED_BYTES
+from jobpipe.domain.queue_message import Claim, Envelope, QueueMessage, UnreadableCommand, decode_message, seal
+from tests.helpers.hostile import json_like, nearly, one_in_turn, scalars, strings
+from tests.helpers.job_states import LARGE, item
+from tests.helpers.memory import MemoryDocuments
+from tests.helpers.pipeline import Pipeline
 
 JOB = JobRef("a" * 32, "b" * 16)
 HASH = "c" * 64

@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api_lambda.chalicelib.routes import ROUTES
-from jobpipe.item_rules import MAX_DOCUMENT_BYTES
-from tests.hostile import cursor, event, events, json_like, strings
-from tests.lives import item
-from tests.pipeline import Answer, Context, Pipeline
+from api_lambda.chalicelib.endpoints.routes import ROUTES
+from jobpipe.domain.item_rules import MAX_DOCUMENT_BYTES
+from tests.helpers.hostile import cursor, event, events, json_like, strings
+from tests.helpers.job_states import item
+from tests.helpers.pipeline import Answer, Context, Pipeline
 
 ITEM_ID = "00000000-0000-4000-8000-000000000001"
 UNCHANGED: list[tuple[Pipeline, list[str], set[str]]] = []  # the last one, if no request has changed it

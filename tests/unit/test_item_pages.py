@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from api_lambda.chalicelib.item_pages import MAX_ANSWER_BYTES, MAX_PAGE_BYTES
-from jobpipe.clock import now, rfc3339
-from jobpipe.dynamodb_rows import item_to_row
-from jobpipe.item import DocumentRef, MalformedItem, StoredItem
-from jobpipe.item_rules import check_size
-from tests.pipeline import Answer, Pipeline
-from tests.stubbed import Stubbed
+from api_lambda.chalicelib.endpoints.item_pages import MAX_ANSWER_BYTES, MAX_PAGE_BYTES
+from jobpipe.domain.clock import now, rfc3339
+from jobpipe.domain.item import DocumentRef, MalformedItem, StoredItem
+from jobpipe.domain.item_rules import check_size
+from jobpipe.stores.dynamodb_rows import item_to_row
+from tests.helpers.pipeline import Answer, Pipeline
+from tests.helpers.stubbed import Stubbed
 
 LONG_AGO = "2026-01-01T00:00:00.000Z"
 LARGE = "x" * 5_000  # not in the row, so that it can be lost

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobpipe import item_rules
-from jobpipe.errors import InvalidRequest, TooLarge
+from jobpipe.domain import item_rules
+from jobpipe.domain.errors import InvalidRequest, TooLarge
 
 
 def nested(depth: int) -> Any:

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from jobpipe.clock import rfc3339
-from jobpipe.commands import DeleteItem
-from jobpipe.dynamodb_job_lists import sources
-from jobpipe.dynamodb_rows import job_to_row
-from jobpipe.job import Status, new_job
-from tests.stubbed import Stubbed
+from jobpipe.domain.clock import rfc3339
+from jobpipe.domain.commands import DeleteItem
+from jobpipe.domain.job import Status, new_job
+from jobpipe.stores.dynamodb_job_lists import sources
+from jobpipe.stores.dynamodb_rows import job_to_row
+from tests.helpers.stubbed import Stubbed
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 AT = rfc3339(NOW)

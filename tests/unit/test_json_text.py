@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobpipe import json_text
-from jobpipe.errors import InvalidRequest
+from jobpipe.domain import json_text
+from jobpipe.domain.errors import InvalidRequest
 
 storable = st.decimals(min_value=Decimal("-1e38"), max_value=Decimal("1e38"), allow_nan=False, places=5).filter(
     lambda number: len(str(number).strip("-").replace(".", "").strip("0")) <= 38

@@ -9,25 +9,20 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-DECIDING = [
-    *("backlog", "batch", "clock", "commands", "errors", "deadline", "etags", "item", "item_reader"),
-    *("item_rules", "job", "job_ref", "json_text", "limits", "missing", "ports", "queue_message"),
-    *("retry", "send_rounds", "settings", "violations"),
-]
-ADAPTERS = [
-    "aws",
-    "dynamodb_batches",
-    "dynamodb_items",
-    "dynamodb_job_lists",
-    "dynamodb_jobs",
-    "dynamodb_rows",
-    "s3_documents",
-    "sqs_backlog",
-    "sqs_commands",
-    "sqs_parked",
-    "stores",
-]
-OBSERVING = ["metrics", "telemetry"]
+# What each folder of jobpipe may import of the others.
+JOBPIPE_ROOMS: dict[str, set[str]] = {
+    "domain": set(),
+    "runtime": {"domain"},
+    "stores": {"domain", "runtime"},
+}
+# What each folder of the API's chalicelib may import of the others. Endpoints import contract and console late.
+API_ROOMS: dict[str, set[str]] = {
+    "http": set(),
+    "console": set(),
+    "submitting": {"http"},
+    "contract": {"http", "endpoints"},
+    "endpoints": {"http", "submitting", "contract", "console"},
+}
 
 
 def imports(path: Path) -> set[str]:
@@ -44,32 +39,51 @@ def packages(path: Path) -> set[str]:
     return {name.split(".")[0] for name in imports(path)}
 
 
-def test_every_module_is_in_a_layer() -> None:
-    modules = {path.stem for path in (ROOT / "jobpipe").glob("*.py")}
-    assert modules == {*DECIDING, *ADAPTERS, *OBSERVING, "__init__"}
+def modules(folder: str) -> list[Path]:
+    return sorted(path for path in (ROOT / folder).rglob("*.py") if path.name != "__init__.py")
 
 
-@pytest.mark.parametrize("module", DECIDING)
-def test_what_decides_knows_no_aws(module: str) -> None:
-    path = ROOT / "jobpipe" / f"{module}.py"
-    assert not packages(path) & {"boto3", "botocore", "chalice"}
-    assert not {f"jobpipe.{other}" for other in [*ADAPTERS, *OBSERVING]} & imports(path)
+def test_every_module_of_jobpipe_is_in_a_room() -> None:
+    assert {path.parent.name for path in modules("jobpipe")} == set(JOBPIPE_ROOMS)
 
 
-@pytest.mark.parametrize("path", list((ROOT / "jobpipe").glob("*.py")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("room", JOBPIPE_ROOMS)
+def test_the_rooms_of_jobpipe_import_one_way(room: str) -> None:
+    for path in modules(f"jobpipe/{room}"):
+        others = {name.split(".")[1] for name in imports(path) if name.startswith("jobpipe.")}
+        assert others <= {room, "__version__", *JOBPIPE_ROOMS[room]}, path
+
+
+def test_what_decides_knows_no_aws() -> None:
+    for path in modules("jobpipe/domain"):
+        assert not packages(path) & {"boto3", "botocore", "chalice"}, path
+
+
+@pytest.mark.parametrize("path", modules("jobpipe"), ids=lambda path: path.stem)
 def test_what_is_shared_knows_neither_app(path: Path) -> None:
     assert not packages(path) & {"chalice", "chalicelib", "api_lambda", "worker_lambda", "infra", "jobpipe_client"}
 
 
+@pytest.mark.parametrize("room", API_ROOMS)
+def test_the_rooms_of_the_api_import_one_way(room: str) -> None:
+    for path in modules(f"api_lambda/chalicelib/{room}"):
+        tree = ast.parse(path.read_text())
+        parents = [
+            node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.level == 2
+        ]
+        found = {module.split(".")[0] for module in parents}
+        assert found <= {"services", *API_ROOMS[room]}, path
+
+
 @pytest.mark.parametrize("app", ["api_lambda", "worker_lambda"])
 def test_the_apps_know_neither_each_other_nor_aws(app: str) -> None:
-    for path in (ROOT / app / "chalicelib").glob("*.py"):
+    for path in modules(f"{app}/chalicelib"):
         assert not packages(path) & {"boto3", "botocore", "api_lambda", "worker_lambda", "infra", "jobpipe_client"}
         # Chalice stays at the edge: app.py, and the one module that binds routes to it.
         assert "chalice" not in packages(path) or path.stem == "application"
 
 
-@pytest.mark.parametrize("path", [*(ROOT / "jobpipe").glob("*.py"), *ROOT.glob("*_lambda/**/*.py")], ids=str)
+@pytest.mark.parametrize("path", [*modules("jobpipe"), *modules("api_lambda"), *modules("worker_lambda")], ids=str)
 def test_only_settings_are_read_from_the_environment(path: Path) -> None:
     allowed = {"app.py", "services.py"}  # they hand os.environ to Settings
     allowed |= {"metrics.py", "telemetry.py"}  # what lines tell: service, stage, trace
@@ -78,8 +92,8 @@ def test_only_settings_are_read_from_the_environment(path: Path) -> None:
 
 MADE_IN = {
     "requests": {"jobpipe_client/environment.py"},  # but for the names of its errors and of its answers
-    "boto3": {"infra/boto_sessions.py", "jobpipe/aws.py"},
-    "botocore": {"infra/boto_sessions.py"},
+    "boto3": {"infra/targets/boto_sessions.py", "jobpipe/runtime/aws.py"},
+    "botocore": {"infra/targets/boto_sessions.py"},
     "urllib3": {"scripts/load/http_calls.py"},
 }
 """The modules that create sessions, clients and pools, and so decide what these read from the environment."""

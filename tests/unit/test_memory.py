@@ -10,10 +10,10 @@ from unittest.mock import patch
 
 import pytest
 
-from jobpipe.metrics import meter
-from jobpipe.telemetry import logger
-from tests.lives import item
-from tests.pipeline import Pipeline
+from jobpipe.runtime.metrics import meter
+from jobpipe.runtime.telemetry import logger
+from tests.helpers.job_states import item
+from tests.helpers.pipeline import Pipeline
 
 INVOCATIONS = 30
 OURS = {"jobpipe", "api_lambda", "worker_lambda"}

@@ -10,11 +10,11 @@ from typing import Any
 import jsonschema
 import pytest
 
-from jobpipe import metrics
-from jobpipe.errors import Unavailable
-from jobpipe.metrics import FAILED, NAMESPACE, QUEUE_DELAY, SUCCEEDED, Meter, Metric, meter
-from tests.pipeline import Pipeline
-from tests.unreliable import Fault, Unreliable
+from jobpipe.domain.errors import Unavailable
+from jobpipe.runtime import metrics
+from jobpipe.runtime.metrics import FAILED, NAMESPACE, QUEUE_DELAY, SUCCEEDED, Meter, Metric, meter
+from tests.helpers.pipeline import Pipeline
+from tests.helpers.unreliable import Fault, Unreliable
 
 # https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
 EMBEDDED_METRIC_FORMAT: dict[str, Any] = {
@@ -263,7 +263,7 @@ def test_waiting_for_a_job_is_no_request_time(
         slept.append(seconds)
         now[0] += seconds
 
-    monkeypatch.setattr("api_lambda.chalicelib.wait.time.sleep", sleep)
+    monkeypatch.setattr("api_lambda.chalicelib.submitting.wait.time.sleep", sleep)
     monkeypatch.setattr("time.monotonic", lambda: now[0])
     monkeypatch.setattr("time.perf_counter", lambda: now[0])
     job = pipeline.request("POST", "/items", {"name": "n", "description": "d"}, headers={"prefer": "wait=5"})
@@ -351,5 +351,5 @@ def test_trouble_in_counting_costs_no_answer(monkeypatch: pytest.MonkeyPatch) ->
     def broken(*_: Any) -> None:
         raise ValueError
 
-    monkeypatch.setattr("jobpipe.metrics._in_embedded_format", broken)
+    monkeypatch.setattr("jobpipe.runtime.metrics._in_embedded_format", broken)
     assert Pipeline().request("POST", "/items", {"name": "n", "description": "d"}).status == 202

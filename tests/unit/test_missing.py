@@ -7,14 +7,14 @@ from io import BytesIO
 
 import pytest
 
-from jobpipe.clock import now
-from jobpipe.errors import InternalError, Unavailable
-from jobpipe.job import Status
-from jobpipe.limits import BUCKET_SETTLES
-from jobpipe.missing import missing
-from tests.lives import LARGE, accept, fail, item
-from tests.pipeline import Pipeline
-from tests.stubbed import Stubbed
+from jobpipe.domain.clock import now
+from jobpipe.domain.errors import InternalError, Unavailable
+from jobpipe.domain.job import Status
+from jobpipe.domain.limits import BUCKET_SETTLES
+from jobpipe.domain.missing_objects import missing
+from tests.helpers.job_states import LARGE, accept, fail, item
+from tests.helpers.pipeline import Pipeline
+from tests.helpers.stubbed import Stubbed
 
 DOCUMENTED = timedelta(minutes=15)
 """https://docs.aws.amazon.com/AmazonS3/latest/userguide/manage-versioning-examples.html"""
@@ -22,7 +22,7 @@ DOCUMENTED = timedelta(minutes=15)
 
 def go_on(monkeypatch: pytest.MonkeyPatch, by: timedelta) -> None:
     """Advance the clock of the check for missing objects by this time."""
-    monkeypatch.setattr("jobpipe.missing.now", lambda: now() + by)
+    monkeypatch.setattr("jobpipe.domain.missing_objects.now", lambda: now() + by)
 
 
 def lose_all(pipeline: Pipeline) -> None:

@@ -12,16 +12,16 @@ from typing import Any
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from api_lambda.chalicelib.openapi import document
-from api_lambda.chalicelib.openapi_answers import GATEWAY
-from api_lambda.chalicelib.openapi_operations import OPERATIONS
-from api_lambda.chalicelib.routes import ROUTES
-from infra.gateway_responses import GATEWAY_RESPONSES
-from jobpipe.errors import PROBLEM_TYPE_PREFIX, ProblemError, Refusal
-from jobpipe.item_rules import check_fields_to_set, check_item_id
-from tests.documented import Documented, documented
-from tests.memory import RETENTION
-from tests.pipeline import Pipeline
+from api_lambda.chalicelib.contract.openapi import document
+from api_lambda.chalicelib.contract.openapi_answers import GATEWAY
+from api_lambda.chalicelib.contract.openapi_operations import OPERATIONS
+from api_lambda.chalicelib.endpoints.routes import ROUTES
+from infra.templates.gateway_responses import GATEWAY_RESPONSES
+from jobpipe.domain.errors import PROBLEM_TYPE_PREFIX, ProblemError, Refusal
+from jobpipe.domain.item_rules import check_fields_to_set, check_item_id
+from tests.helpers.documented import Documented, documented
+from tests.helpers.memory import RETENTION
+from tests.helpers.pipeline import Pipeline
 
 DOCUMENT = document(RETENTION)
 COMPONENTS = DOCUMENT["components"]
@@ -236,11 +236,14 @@ def test_every_character_of_the_bmp_is_taken_where_the_document_says_so() -> Non
 def test_what_promises_nothing_costs_no_cold_start() -> None:
     """Nothing imports the document when the Lambda starts; who asks for it does."""
     folder = ROOT / "api_lambda" / "chalicelib"
-    lazy = {"console_page", "docs_page", *(path.stem for path in folder.glob("openapi*.py"))}
-    for path in folder.glob("*.py"):
-        if path.stem not in lazy:
+    lazy_paths = {folder / "console" / "page.py", *(folder / "contract").glob("[!_]*.py")}
+    lazy = {path.relative_to(folder).with_suffix("").as_posix().replace("/", ".") for path in lazy_paths}
+    for path in folder.rglob("*.py"):
+        if path not in lazy_paths:
             top = [node for node in ast.parse(path.read_text()).body if isinstance(node, ast.ImportFrom)]
-            imported = {name for node in top for name in (node.module, *(alias.name for alias in node.names))}
+            imported = {f"{node.module}.{alias.name}" for node in top for alias in node.names} | {
+                node.module for node in top
+            }
             assert not lazy & imported, path.name
 
 

@@ -9,10 +9,10 @@ from typing import Any
 
 from botocore.stub import ANY, Stubber
 
-from jobpipe.metrics import FAILED, NAMESPACE
-from jobpipe_client.cli.stats import outcome_rows
-from scripts.outcomes import Outcomes, from_log, from_metrics
-from tests.stubbed import a_client
+from jobpipe.runtime.metrics import FAILED, NAMESPACE
+from jobpipe_client.cli.commands.stats import outcome_rows
+from scripts.stage.outcomes import Outcomes, from_log, from_metrics
+from tests.helpers.stubbed import a_client
 
 WORKER, DEAD_LETTERS = FAILED.services
 

@@ -18,9 +18,9 @@ from typing import Any
 import pytest
 
 import jobpipe_client
-from jobpipe.errors import InvalidRequest as Refused
-from jobpipe.job import KeptCommand
-from jobpipe.job_ref import JobRef
+from jobpipe.domain.errors import InvalidRequest as Refused
+from jobpipe.domain.job import KeptCommand
+from jobpipe.domain.job_ref import JobRef
 from jobpipe_client import BatchEntry, Client, Item, Job, JobFailed, NotFound, Problem
 
 ROOT = Path(__file__).parents[2]

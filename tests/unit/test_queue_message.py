@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobpipe.commands import CreateItem, DeleteItem, SetFields
-from jobpipe.errors import UndecodableMessage
-from jobpipe.job import KeptCommand
-from jobpipe.job_ref import JobRef
-from jobpipe.limits import MAX_COMMAND_BYTES, MAX_QUEUED_BYTES
-from jobpipe.queue_message import Claim, QueueMessage, decode_message, kept_content, redeem, seal
+from jobpipe.domain.commands import CreateItem, DeleteItem, SetFields
+from jobpipe.domain.errors import UndecodableMessage
+from jobpipe.domain.job import KeptCommand
+from jobpipe.domain.job_ref import JobRef
+from jobpipe.domain.limits import MAX_COMMAND_BYTES, MAX_QUEUED_BYTES
+from jobpipe.domain.queue_message import Claim, QueueMessage, decode_message, kept_content, redeem, seal
 
 JOB = JobRef("a" * 32, "b" * 16)
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html

@@ -13,16 +13,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from jobpipe.aws import AwsClients
-from jobpipe.clock import now, rfc3339
-from jobpipe.dynamodb_rows import job_to_row
-from jobpipe.errors import AttemptsSpent, NameTaken, Unavailable
-from jobpipe.job import Status
-from jobpipe.queue_message import Envelope, decode_message
-from scripts.redrive import Redrive, retry_all
-from scripts.redrive_selection import Failed, Filter, reason_of, reasons, select
-from tests.memory import MemoryQueue
-from tests.pipeline import Pipeline
+from jobpipe.domain.clock import now, rfc3339
+from jobpipe.domain.errors import AttemptsSpent, NameTaken, Unavailable
+from jobpipe.domain.job import Status
+from jobpipe.domain.queue_message import Envelope, decode_message
+from jobpipe.runtime.aws import AwsClients
+from jobpipe.stores.dynamodb_rows import job_to_row
+from scripts.redrive.__main__ import Redrive, retry_all
+from scripts.redrive.selection import Failed, Filter, reason_of, reasons, select
+from tests.helpers.memory import MemoryQueue
+from tests.helpers.pipeline import Pipeline
 
 
 class InterruptedQueue(MemoryQueue):

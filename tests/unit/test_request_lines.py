@@ -10,13 +10,13 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from api_lambda.chalicelib.openapi import document
+from api_lambda.chalicelib.contract.openapi import document
+from api_lambda.chalicelib.endpoints.routes import ROUTES, Route
 from api_lambda.chalicelib.request_lines import path_parameters, to_root
-from api_lambda.chalicelib.routes import ROUTES, Route
-from jobpipe.item_rules import check_item_id
-from tests.hostile import event
-from tests.memory import RETENTION
-from tests.pipeline import Answer, Pipeline
+from jobpipe.domain.item_rules import check_item_id
+from tests.helpers.hostile import event
+from tests.helpers.memory import RETENTION
+from tests.helpers.pipeline import Answer, Pipeline
 
 OPENAPI = document(RETENTION)
 GOOD = {"name": "Tent", "description": "For two"}

@@ -6,13 +6,13 @@ from dataclasses import replace
 
 import pytest
 
-from jobpipe.clock import now
-from jobpipe.errors import JobEnded
-from jobpipe.job import KeptCommand, Status
-from jobpipe.job_ref import JobRef
-from jobpipe.limits import BUCKET_SETTLES
-from tests.lives import LARGE, accept, fail, interpose, item, slug, unavailable
-from tests.pipeline import Pipeline
+from jobpipe.domain.clock import now
+from jobpipe.domain.errors import JobEnded
+from jobpipe.domain.job import KeptCommand, Status
+from jobpipe.domain.job_ref import JobRef
+from jobpipe.domain.limits import BUCKET_SETTLES
+from tests.helpers.job_states import LARGE, accept, fail, interpose, item, slug, unavailable
+from tests.helpers.pipeline import Pipeline
 
 
 @pytest.mark.parametrize("text", ["", LARGE])
@@ -164,7 +164,7 @@ def test_a_retried_job_can_be_cancelled(pipeline: Pipeline) -> None:
 def test_a_retry_without_a_claim_is_refused(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
     job_id = fail(pipeline, item(text=LARGE))
     pipeline.documents.current.clear()
-    monkeypatch.setattr("jobpipe.missing.now", lambda: now() + BUCKET_SETTLES)
+    monkeypatch.setattr("jobpipe.domain.missing_objects.now", lambda: now() + BUCKET_SETTLES)
     answer = pipeline.request("POST", f"/jobs/{job_id}/retry")
     assert (answer.status, slug(answer)) == (409, "job-ended")
 

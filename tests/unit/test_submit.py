@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from jobpipe.errors import Problem, Unavailable
-from jobpipe.job import Status
-from jobpipe.job_ref import JobRef
-from jobpipe.queue_message import Envelope
-from tests.pipeline import Pipeline
+from jobpipe.domain.errors import Problem, Unavailable
+from jobpipe.domain.job import Status
+from jobpipe.domain.job_ref import JobRef
+from jobpipe.domain.queue_message import Envelope
+from tests.helpers.pipeline import Pipeline
 
 GOOD = {"name": "Tent", "description": "For two"}
 KEY: dict[str, Any] = {"headers": {"idempotency-key": "order-7"}}
@@ -132,7 +132,7 @@ def test_owner_and_key_cannot_be_shifted_into_each_other(pipeline: Pipeline) -> 
 def test_an_expired_key_is_free_again(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
     first = pipeline.do("POST", "/items", GOOD, **KEY)
     later = datetime.now(UTC) + timedelta(days=8)
-    monkeypatch.setattr("api_lambda.chalicelib.submit.now", lambda: later)
+    monkeypatch.setattr("api_lambda.chalicelib.submitting.submit.now", lambda: later)
     other = pipeline.request("POST", "/items", {**GOOD, "name": "Later"}, **KEY)
     assert other.status == 202
     assert other.json["id"] == first["id"]

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from jobpipe.batch import MAX_COMMANDS
-from jobpipe.dynamodb_rows import batch_to_row
-from jobpipe.item_rules import MAX_DOCUMENT_BYTES
-from jobpipe.job import is_job_id
-from jobpipe.limits import MAX_COMMAND_BYTES
-from tests.batches import KEY, an_item, create, kinds, merge, post, shown
-from tests.pipeline import Pipeline
+from jobpipe.domain.batch import MAX_COMMANDS
+from jobpipe.domain.item_rules import MAX_DOCUMENT_BYTES
+from jobpipe.domain.job import is_job_id
+from jobpipe.domain.limits import MAX_COMMAND_BYTES
+from jobpipe.stores.dynamodb_rows import batch_to_row
+from tests.helpers.batches import KEY, an_item, create, kinds, merge, post, shown
+from tests.helpers.pipeline import Pipeline
 
 
 def test_each_command_becomes_a_job_of_its_own(pipeline: Pipeline) -> None:
@@ -172,7 +172,7 @@ def test_a_batch_is_no_job_and_a_job_no_batch(pipeline: Pipeline) -> None:
 def test_a_batch_that_has_expired_is_not_found(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
     answer = post(pipeline, create("Tent"))
     later = datetime.now(UTC) + timedelta(days=36)
-    monkeypatch.setattr("api_lambda.chalicelib.batches.now", lambda: later)
+    monkeypatch.setattr("api_lambda.chalicelib.endpoints.batches.now", lambda: later)
     assert pipeline.request("GET", f"/batches/{answer.json['id']}").status == 404
 
 

@@ -13,12 +13,20 @@ import pytest
 from botocore.exceptions import ClientError
 from botocore.stub import ANY, Stubber
 
-from jobpipe.aws import AwsClients
-from jobpipe.errors import InvalidRequest, Unavailable
-from jobpipe.queue_message import Envelope
-from jobpipe.sqs_commands import SqsCommands
-from jobpipe.telemetry import SERVICE, begin_invocation, described, logged_id, logger, trace_header, trace_id
-from tests.pipeline import Context, Pipeline
+from jobpipe.domain.errors import InvalidRequest, Unavailable
+from jobpipe.domain.queue_message import Envelope
+from jobpipe.runtime.aws import AwsClients
+from jobpipe.runtime.telemetry import (
+    SERVICE,
+    begin_invocation,
+    described,
+    logged_id,
+    logger,
+    trace_header,
+    trace_id,
+)
+from jobpipe.stores.sqs_commands import SqsCommands
+from tests.helpers.pipeline import Context, Pipeline
 
 SECRET = "what-a-caller-has-sent"
 TRACED = "1-5759e988-bd862e3fe1be46a994272793"

@@ -10,14 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobpipe import json_text
-from jobpipe.batch import MAX_COMMANDS
-from jobpipe.dynamodb_rows import batch_to_row
-from jobpipe.errors import InvalidRequest, Unstorable
-from jobpipe.item_rules import check_new_document
-from jobpipe.json_text import decode
-from jobpipe.violations import MAX_VIOLATIONS
-from tests.pipeline import Answer, Pipeline
+from jobpipe.domain import json_text
+from jobpipe.domain.batch import MAX_COMMANDS
+from jobpipe.domain.errors import InvalidRequest, Unstorable
+from jobpipe.domain.item_rules import check_new_document
+from jobpipe.domain.json_text import decode
+from jobpipe.domain.violations import MAX_VIOLATIONS
+from jobpipe.stores.dynamodb_rows import batch_to_row
+from tests.helpers.pipeline import Answer, Pipeline
 
 GOOD = {"name": "Tent", "description": "For two"}
 

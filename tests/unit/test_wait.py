@@ -12,13 +12,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api_lambda.chalicelib.circuit_breaker import CircuitBreaker
-from api_lambda.chalicelib.wait import FIRST_PAUSE, LONGEST_PAUSE, READ_SECONDS, pause_after
-from jobpipe.clock import now
-from jobpipe.errors import Unavailable
-from tests.lives import accept, item, slug, unavailable
-from tests.pipeline import Answer, Pipeline
-from tests.unreliable import Clock
+from api_lambda.chalicelib.submitting.circuit_breaker import CircuitBreaker
+from api_lambda.chalicelib.submitting.wait import FIRST_PAUSE, LONGEST_PAUSE, READ_SECONDS, pause_after
+from jobpipe.domain.clock import now
+from jobpipe.domain.errors import Unavailable
+from tests.helpers.job_states import accept, item, slug, unavailable
+from tests.helpers.pipeline import Answer, Pipeline
+from tests.helpers.unreliable import Clock
 
 LONGEST = 20
 
@@ -58,7 +58,7 @@ def clock() -> Iterator[FakeTime]:
 def installed(patch: pytest.MonkeyPatch) -> FakeTime:
     fake = FakeTime()
     for module in ("wait", "circuit_breaker"):
-        patch.setattr(f"api_lambda.chalicelib.{module}.time", fake)
+        patch.setattr(f"api_lambda.chalicelib.submitting.{module}.time", fake)
     return fake
 
 

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from jobpipe.errors import ItemChanged, Unavailable
-from jobpipe.item import document_key
-from jobpipe.job import Status
-from jobpipe.job_ref import JobRef
-from tests.memory import MemoryQueue
-from tests.pipeline import Pipeline
+from jobpipe.domain.errors import ItemChanged, Unavailable
+from jobpipe.domain.item import document_key
+from jobpipe.domain.job import Status
+from jobpipe.domain.job_ref import JobRef
+from tests.helpers.memory import MemoryQueue
+from tests.helpers.pipeline import Pipeline
 from worker_lambda.chalicelib.consume_batch import Delivery, Handling, consume_batch
 
 GOOD = {"name": "Tent", "description": "For two"}

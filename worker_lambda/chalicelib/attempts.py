@@ -11,12 +11,12 @@ SQS's receive counts are no measure: they charge the neighbours of what kills it
 
 from __future__ import annotations
 
-from jobpipe.clock import now
-from jobpipe.errors import AttemptsSpent, InternalError, JobEnded, Unavailable
-from jobpipe.job import Job
-from jobpipe.limits import MAX_ATTEMPTS
-from jobpipe.queue_message import QueueMessage
-from jobpipe.stores import Stores
+from jobpipe.domain.clock import now
+from jobpipe.domain.errors import AttemptsSpent, InternalError, JobEnded, Unavailable
+from jobpipe.domain.job import Job
+from jobpipe.domain.limits import MAX_ATTEMPTS
+from jobpipe.domain.queue_message import QueueMessage
+from jobpipe.stores.aws_stores import Stores
 
 
 def charged(job: Job) -> int:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from jobpipe.item import document_prefix
-from jobpipe.job_ref import JobRef
-from jobpipe.queue_message import Claim, QueueMessage
-from jobpipe.stores import Stores
+from jobpipe.domain.item import document_prefix
+from jobpipe.domain.job_ref import JobRef
+from jobpipe.domain.queue_message import Claim, QueueMessage
+from jobpipe.stores.aws_stores import Stores
 
 
 def finish_clean_up(message: QueueMessage, stores: Stores) -> None:

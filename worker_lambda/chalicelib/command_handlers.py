@@ -9,26 +9,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from jobpipe import etags, json_text
-from jobpipe.clock import now, rfc3339
-from jobpipe.commands import Command, CreateItem, DeleteItem, MergePatch, ReadItem, SetFields
-from jobpipe.errors import NameLocked, NameTaken, NotFound, VersionMismatch
-from jobpipe.item import (
-    Change,
-    Created,
-    Removed,
-    Replaced,
-    StoredItem,
-    document_key,
-    inline,
-    new_version,
-)
-from jobpipe.item_reader import read_item
-from jobpipe.item_rules import Document, check_size, merge_patch, set_fields
-from jobpipe.job import Success
-from jobpipe.job_ref import JobRef
-from jobpipe.metrics import SUCCEEDED, meter
-from jobpipe.stores import Stores
+from jobpipe.domain import etags, json_text
+from jobpipe.domain.clock import now, rfc3339
+from jobpipe.domain.commands import Command, CreateItem, DeleteItem, MergePatch, ReadItem, SetFields
+from jobpipe.domain.errors import NameLocked, NameTaken, NotFound, VersionMismatch
+from jobpipe.domain.item import Change, Created, Removed, Replaced, StoredItem, document_key, inline, new_version
+from jobpipe.domain.item_reader import read_item
+from jobpipe.domain.item_rules import Document, check_size, merge_patch, set_fields
+from jobpipe.domain.job import Success
+from jobpipe.domain.job_ref import JobRef
+from jobpipe.runtime.metrics import SUCCEEDED, meter
+from jobpipe.stores.aws_stores import Stores
 
 
 def handle(command: Command, job: JobRef, stores: Stores) -> None:

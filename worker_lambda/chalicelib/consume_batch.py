@@ -17,11 +17,11 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from jobpipe.errors import JobpipeError
-from jobpipe.limits import BACKOFF_JITTER, FIRST_BACKOFF, LONGEST_BACKOFF
-from jobpipe.metrics import BATCH_SIZE, meter
-from jobpipe.ports import ReceivedMessages
-from jobpipe.telemetry import described, logger
+from jobpipe.domain.errors import JobpipeError
+from jobpipe.domain.limits import BACKOFF_JITTER, FIRST_BACKOFF, LONGEST_BACKOFF
+from jobpipe.domain.ports import ReceivedMessages
+from jobpipe.runtime.metrics import BATCH_SIZE, meter
+from jobpipe.runtime.telemetry import described, logger
 
 _MAX_BATCH = 10
 _AT_ONCE = 1  # second: not none, so that a message cannot use up its receives in a moment

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from jobpipe.clock import now
-from jobpipe.errors import AttemptsSpent, JobEnded, UndecodableMessage
-from jobpipe.metrics import DEAD_LETTERS, FAILED, meter
-from jobpipe.queue_message import decode_message
-from jobpipe.telemetry import logged_id, logger
+from jobpipe.domain.clock import now
+from jobpipe.domain.errors import AttemptsSpent, JobEnded, UndecodableMessage
+from jobpipe.domain.queue_message import decode_message
+from jobpipe.runtime.metrics import DEAD_LETTERS, FAILED, meter
+from jobpipe.runtime.telemetry import logged_id, logger
 
 from .attempts import adopt
 from .clean_up import finish_clean_up, remove_uncommitted

@@ -6,14 +6,23 @@ import time
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 
-from jobpipe.clock import now
-from jobpipe.commands import Command
-from jobpipe.deadline import leaving
-from jobpipe.errors import AttemptsSpent, ClaimUnusable, JobEnded, Refusal, Unavailable, UndecodableMessage
-from jobpipe.metrics import ATTEMPT_TIME, COMMAND_AGE, FAILED, FAULT, INTERRUPTED, OUTAGE, QUEUE_DELAY, meter
-from jobpipe.missing import may_become_visible
-from jobpipe.queue_message import Claim, QueueMessage, decode_message, redeem
-from jobpipe.telemetry import logged_id, logger, trace_id
+from jobpipe.domain.clock import now
+from jobpipe.domain.commands import Command
+from jobpipe.domain.errors import AttemptsSpent, ClaimUnusable, JobEnded, Refusal, Unavailable, UndecodableMessage
+from jobpipe.domain.missing_objects import may_become_visible
+from jobpipe.domain.queue_message import Claim, QueueMessage, decode_message, redeem
+from jobpipe.runtime.deadline import leaving
+from jobpipe.runtime.metrics import (
+    ATTEMPT_TIME,
+    COMMAND_AGE,
+    FAILED,
+    FAULT,
+    INTERRUPTED,
+    OUTAGE,
+    QUEUE_DELAY,
+    meter,
+)
+from jobpipe.runtime.telemetry import logged_id, logger, trace_id
 
 from . import attempts
 from .clean_up import finish_clean_up, remove_claim, remove_uncommitted

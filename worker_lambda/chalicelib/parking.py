@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from contextlib import suppress
 
-from jobpipe.clock import now
-from jobpipe.errors import CommandUnreadable, JobEnded, UndecodableMessage
-from jobpipe.metrics import DEAD_LETTERS, FAILED, PARKED, meter
-from jobpipe.queue_message import UnreadableCommand
-from jobpipe.telemetry import logged_id, logger
+from jobpipe.domain.clock import now
+from jobpipe.domain.errors import CommandUnreadable, JobEnded, UndecodableMessage
+from jobpipe.domain.queue_message import UnreadableCommand
+from jobpipe.runtime.metrics import DEAD_LETTERS, FAILED, PARKED, meter
+from jobpipe.runtime.telemetry import logged_id, logger
 
 from .consume_batch import Delivery
 from .services import Services

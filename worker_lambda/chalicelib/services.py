@@ -6,13 +6,13 @@ import os
 from dataclasses import dataclass
 from functools import cache
 
-from jobpipe.aws import AwsClients
-from jobpipe.limits import call_timeout, reserve
-from jobpipe.ports import ParkedMessages, ReceivedMessages
-from jobpipe.settings import Settings
-from jobpipe.sqs_commands import SqsCommands
-from jobpipe.sqs_parked import SqsParked
-from jobpipe.stores import Stores, open_stores
+from jobpipe.domain.limits import call_timeout, reserve
+from jobpipe.domain.ports import ParkedMessages, ReceivedMessages
+from jobpipe.runtime.aws import AwsClients
+from jobpipe.runtime.settings import Settings
+from jobpipe.stores.aws_stores import Stores, open_stores
+from jobpipe.stores.sqs_commands import SqsCommands
+from jobpipe.stores.sqs_parked import SqsParked
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,8 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from itertools import takewhile
 from typing import Any, NamedTuple
 
-from jobpipe_client.cli.encodings import CR_ALONE, check_encoding, has_cr_alone
 from jobpipe_client.cli.exits import OperatorError
+from jobpipe_client.cli.files.encodings import CR_ALONE, check_encoding, has_cr_alone
 from jobpipe_client.cli.importing.csv_cells import LeftOut, why_not_csv
 from jobpipe_client.cli.importing.csv_header import (
     check_needed,

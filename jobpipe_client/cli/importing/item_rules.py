@@ -1,7 +1,7 @@
 """The service's rules for commands that do not depend on what is stored, for a dry run.
 
-The client does not import the service, so this repeats the rules of `jobpipe/item_rules.py`, `commands.py` and
-`json_text.py` with their messages; tests/cli/test_item_rules.py compares the two.
+The client does not import the service, so this repeats the rules of `item_rules.py`, `commands.py` and
+`json_text.py` in jobpipe/domain with their messages; tests/cli/test_item_rules.py compares the two.
 """
 
 from __future__ import annotations

@@ -8,8 +8,8 @@ from collections.abc import Collection, Iterator
 from typing import Any
 
 from jobpipe_client import json_text
-from jobpipe_client.cli.encodings import CR_ALONE, check_encoding, has_cr_alone
 from jobpipe_client.cli.exits import OperatorError
+from jobpipe_client.cli.files.encodings import CR_ALONE, check_encoding, has_cr_alone
 from jobpipe_client.cli.importing.lines import Line, Lines
 from jobpipe_client.cli.importing.rows import ERROR, LINE, NOT_UTF_8, OURS, TOO_LONG, Row, original_line, rows_of
 

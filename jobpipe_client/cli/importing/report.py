@@ -12,7 +12,7 @@ from rich.progress import BarColumn, SpinnerColumn, TaskProgressColumn, TextColu
 from rich.progress import Progress as Bar
 
 from jobpipe_client.cli.importing.journal import Failure, Progress
-from jobpipe_client.cli.output import Output
+from jobpipe_client.cli.output.output import Output
 
 SHOWN = 10  # failures; all of them are in the file
 

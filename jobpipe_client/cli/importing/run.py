@@ -9,15 +9,15 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from jobpipe_client.cli.atomic_file import atomic_file
 from jobpipe_client.cli.exits import OperatorError, interrupts_told
+from jobpipe_client.cli.files.atomic_file import atomic_file
+from jobpipe_client.cli.files.pipes import is_pipe
 from jobpipe_client.cli.importing.batches import Batch, cut, whole
 from jobpipe_client.cli.importing.journal import Failure, Journal, Progress, Sent
 from jobpipe_client.cli.importing.lines import Lines
 from jobpipe_client.cli.importing.rows import LINE, Format
 from jobpipe_client.cli.importing.sender import Asked, Ended, Sender
 from jobpipe_client.cli.importing.source import Source
-from jobpipe_client.cli.pipes import is_pipe
 from jobpipe_client.client import Client
 from jobpipe_client.exceptions import NotFound, ProblemError
 from jobpipe_client.transport import LONGEST_RETRY_AFTER

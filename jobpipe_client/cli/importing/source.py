@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from jobpipe_client.cli.exits import OperatorError
+from jobpipe_client.cli.files.pipes import is_pipe
 from jobpipe_client.cli.importing.lines import Lines, add_lines
-from jobpipe_client.cli.pipes import is_pipe
 
 
 @dataclass(frozen=True)

@@ -6,12 +6,12 @@ from typing import Any
 
 import requests
 
-from jobpipe.clock import now
-from jobpipe.commands import CreateItem
-from jobpipe.errors import Unavailable
-from jobpipe.job import Job
-from jobpipe.queue_message import decode_message
-from tests.deployed import unique
+from jobpipe.domain.clock import now
+from jobpipe.domain.commands import CreateItem
+from jobpipe.domain.errors import Unavailable
+from jobpipe.domain.job import Job
+from jobpipe.domain.queue_message import decode_message
+from tests.helpers.deployed import unique
 from tests.iam.grants import template_grants
 from tests.iam.lab import HUGE, LARGE, Lab, new_item
 

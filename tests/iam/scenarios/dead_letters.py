@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from jobpipe.clock import now
-from jobpipe.commands import CreateItem
-from jobpipe.item import document_key
-from jobpipe.job import Job
+from jobpipe.domain.clock import now
+from jobpipe.domain.commands import CreateItem
+from jobpipe.domain.item import document_key
+from jobpipe.domain.job import Job
 from tests.iam.lab import HUGE, Lab, new_item, record
 
 

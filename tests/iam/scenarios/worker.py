@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from jobpipe.commands import Command, DeleteItem, MergePatch, ReadItem
-from jobpipe.item import document_key
-from jobpipe.job import Job
-from tests.deployed import unique
+from jobpipe.domain.commands import Command, DeleteItem, MergePatch, ReadItem
+from jobpipe.domain.item import document_key
+from jobpipe.domain.job import Job
+from tests.helpers.deployed import unique
 from tests.iam.lab import HUGE, LARGE, Lab, new_item, record
 
 

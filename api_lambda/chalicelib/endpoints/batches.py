@@ -1,0 +1,58 @@
+"""The endpoints under /batches."""
+
+from __future__ import annotations
+
+from jobpipe.domain.batch import is_batch_id, parse_batch
+from jobpipe.domain.clock import now
+from jobpipe.domain.errors import NotFound
+from jobpipe.runtime.metrics import ACCEPTED, UNAVAILABLE, meter
+from jobpipe.runtime.telemetry import logger
+
+from ..http import request_fields as said
+from ..http.batch_responses import batch_response
+from ..http.request_and_response import HttpRequest, HttpResponse
+from ..services import Services
+from ..submitting.submit_batch import submit_batch as submit
+from .submit_and_respond import check_as_written
+
+
+def submit_batch(request: HttpRequest, services: Services) -> HttpResponse:
+    """Queue up to 100 commands, and tell of each what became of it."""
+    said.refuse_preconditions(request)
+    key = said.idempotency_key(request)
+    asked = said.json_body(
+        request, lambda raw: parse_batch(raw, lambda command: check_as_written(command, request))
+    )
+    submitted = submit(
+        asked,
+        owner=request.owner,
+        idempotency_key=key,
+        request_id=request.request_id,
+        services=services,
+        seconds_left=request.remaining_seconds,
+    )
+    unsent = {place: why.to_problem() for place, why in submitted.unsent.items()}
+    if unsent:
+        meter.add(UNAVAILABLE)
+        why = next(iter(submitted.unsent.values()))
+        logger.warning("batch not queued in full", exc_info=why, extra={"unsent": len(unsent)})
+    response = batch_response(202, submitted.batch, submitted.jobs, unsent)
+    response.headers["Location"] = f"{request.to_root}batches/{submitted.batch.batch_id}"
+    # An audit asks the log which jobs a 202 has promised.
+    response.log["job_ids"] = [job.job_id for job in submitted.jobs.values()]
+    meter.add(ACCEPTED, len(submitted.jobs))
+    return response
+
+
+def get_batch(request: HttpRequest, services: Services) -> HttpResponse:
+    """The batch now: its jobs counted by status."""
+    batch_id = request.path_parameters["batch_id"]
+    batch = services.batches.get(batch_id) if is_batch_id(batch_id) else None
+    at = now()
+    # Another caller's batch is answered like none, so that nobody learns which ids exist (P9).
+    if batch is None or batch.owner != request.owner or batch.is_expired(at):
+        raise NotFound("There is no such batch, or it has expired.")
+    places = {batch.job_id(place): place for place in batch.accepted[: batch.stored]}
+    found = services.batches.jobs(list(places))
+    jobs = {places[job_id]: job for job_id, job in found.items() if not job.is_expired(at)}
+    return batch_response(200, batch, jobs, {})

@@ -1,0 +1,96 @@
+"""The endpoints under /items."""
+
+from __future__ import annotations
+
+from jobpipe.domain import etags
+from jobpipe.domain.commands import CreateItem, DeleteItem, MergePatch, SetFields
+from jobpipe.domain.errors import InternalError
+from jobpipe.domain.item import MalformedItem, item_json
+from jobpipe.domain.item_reader import document_text, not_found, read_item
+from jobpipe.domain.item_rules import check_fields_to_set, check_merge_patch, check_new_document
+from jobpipe.runtime.metrics import FAULTS, UNAVAILABLE, meter
+from jobpipe.runtime.telemetry import logger
+
+from ..http import request_fields as said
+from ..http.job_responses import JSON
+from ..http.request_and_response import HttpRequest, HttpResponse
+from ..services import Services
+from .item_pages import Page
+from .submit_and_respond import answer, new_item_id
+
+
+def create_item(request: HttpRequest, services: Services) -> HttpResponse:
+    """Queue the creation of an item; its id is assigned already."""
+    said.refuse_preconditions(request)
+    command = CreateItem(new_item_id(), said.json_body(request, check_new_document))
+    return answer(command, request, services)
+
+
+def put_item(request: HttpRequest, services: Services) -> HttpResponse:
+    """Queue the setting of the given fields of an item."""
+    fields = said.json_body(request, check_fields_to_set)
+    command = SetFields(said.item_id(request), fields, said.if_match(request))
+    return answer(command, request, services)
+
+
+def patch_item(request: HttpRequest, services: Services) -> HttpResponse:
+    """Queue an RFC 7396 merge patch of an item."""
+    patch = said.json_body(request, check_merge_patch, said.JSON_OR_MERGE_PATCH)
+    command = MergePatch(said.item_id(request), patch, said.if_match(request))
+    return answer(command, request, services)
+
+
+def delete_item(request: HttpRequest, services: Services) -> HttpResponse:
+    """Queue the deletion of an item."""
+    command = DeleteItem(said.item_id(request), said.if_match(request))
+    return answer(command, request, services)
+
+
+def get_item(request: HttpRequest, services: Services) -> HttpResponse:
+    """The item as it is committed now."""
+    item, text = read_item(services.items, services.documents, said.item_id(request))
+    return HttpResponse(
+        200,
+        item_json(item.item_id, text),
+        {"Content-Type": JSON, "ETag": etags.etag(item.version)},
+        {"item_id": item.item_id},
+    )
+
+
+def list_items(request: HttpRequest, services: Services) -> HttpResponse:
+    """A page of items in no particular order, and a Link to the next one.
+
+    An item whose document is missing, or whose row is malformed, is left out and named in a header, so that the
+    others can be read.
+    """
+    limit, after = said.limit(request), said.cursor(request)
+    stored = services.items.page(limit, after)
+    page = Page()
+    next_after, last = stored.next_after, None
+    metric = UNAVAILABLE  # unless a document is lost
+    for item in stored.items:
+        if isinstance(item, MalformedItem):
+            logger.error("malformed row", extra={"item_id": item.item_id})
+            metric = FAULTS
+            if said.is_item_cursor(item.item_id):  # the service has assigned such an id
+                page.unreadable.append(item.item_id)
+            last = item.item_id
+            continue
+        text = document_text(services.documents, item)
+        if text is None:
+            why = not_found(item)
+            logger.error("document missing", exc_info=why, extra={"item_id": item.item_id})
+            metric = FAULTS if isinstance(why, InternalError) else metric
+            page.unreadable.append(item.item_id)
+        elif not page.add(item_json(item.item_id, text)):
+            next_after = last
+            break
+        last = item.item_id
+    response = HttpResponse(200, page.body, {"Content-Type": JSON})
+    if page.unreadable:
+        meter.add(metric)
+        response.headers["Unreadable-Items"] = ", ".join(page.unreadable)
+    if next_after is not None:
+        query = f"limit={limit}&cursor={said.make_cursor(next_after)}"
+        response.headers["Link"] = f'<{request.to_root}items?{query}>; rel="next"'
+    return response

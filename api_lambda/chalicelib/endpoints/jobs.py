@@ -1,0 +1,85 @@
+"""The endpoints under /jobs."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from jobpipe.domain.clock import now
+from jobpipe.domain.commands import parse_command
+from jobpipe.domain.errors import JobEnded, JobEndedAlready, NotFound
+from jobpipe.domain.job import Job, Status, is_job_id
+from jobpipe.domain.retry import retry
+
+from ..http import request_fields as said
+from ..http.job_responses import job_response, jobs_response
+from ..http.request_and_response import HttpRequest, HttpResponse
+from ..services import Services
+from ..submitting.wait import wait_for
+from .submit_and_respond import answer, answer_for, new_item_id
+
+
+def submit_job(request: HttpRequest, services: Services) -> HttpResponse:
+    """Queue a command in its raw form."""
+    said.refuse_preconditions(request)
+    command = said.json_body(request, partial(parse_command, new_item_id=new_item_id()))
+    return answer(command, request, services)
+
+
+def get_job(request: HttpRequest, services: Services) -> HttpResponse:
+    """The job now, or as soon as it ends or starts retrying."""
+    seconds = said.wait_query(request)
+    job = _own_job(request, services)
+    if seconds:
+        job = wait_for(job, seconds, request, services)
+    return job_response(200, job, services.documents)
+
+
+def list_jobs(request: HttpRequest, services: Services) -> HttpResponse:
+    """The caller's jobs in trouble, latest first, and a Link to the next page."""
+    status, limit = said.trouble(request), said.limit(request)
+    after = said.job_cursor(request, status)
+    page = services.jobs.in_trouble(request.owner, status, limit, after, now())
+    link = None
+    if page.next_after is not None:
+        query = f"status={status.value}&limit={limit}&cursor={said.make_cursor(page.next_after)}"
+        link = f"{request.to_root}jobs?{query}"
+    return jobs_response(page.jobs, link, services.documents)
+
+
+def cancel_job(request: HttpRequest, services: Services) -> HttpResponse:
+    """End a job that has not taken effect, so that it never will."""
+    said.refuse_preconditions(request)
+    job = _own_job(request, services)
+    while not job.status.done:
+        try:
+            job = services.jobs.cancel(job.ref, now())
+        except JobEnded:
+            # The worker was first, or a retry of it was; or it was we, by a write whose answer was lost.
+            job = _own_job(request, services)
+    if job.status is not Status.CANCELLED:
+        raise JobEndedAlready(f"The job has {job.status.value}, so it can no longer be cancelled.")
+    return job_response(200, job, services.documents)
+
+
+def retry_job(request: HttpRequest, services: Services) -> HttpResponse:
+    """Queue a failed job again."""
+    said.refuse_preconditions(request)
+    seconds = said.preferred_wait(request)
+    job = retry(
+        _own_job(request, services),
+        jobs=services.jobs,
+        documents=services.documents,
+        queue=services.queue,
+        request_id=request.request_id,
+        at=now(),
+    )
+    return answer_for(job, seconds, request, services)
+
+
+def _own_job(request: HttpRequest, services: Services) -> Job:
+    job_id = request.path_parameters["job_id"]
+    job = services.jobs.get(job_id) if is_job_id(job_id) else None
+    # Another caller's job is answered like none, so that nobody learns which ids exist (P9).
+    if job is None or job.owner != request.owner or job.is_expired(now()):
+        raise NotFound("There is no such job, or it has expired.")
+    return job

@@ -1,0 +1,46 @@
+"""Every route of the API, and the endpoint behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ..http.request_and_response import HttpRequest, HttpResponse
+from ..services import Services
+from . import batches, items, jobs, meta, stats
+
+Endpoint = Callable[[HttpRequest, Services], HttpResponse]
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One method of one path; `open` routes need no API key. A parameter that is not in `query` is refused."""
+
+    method: str
+    path: str
+    endpoint: Endpoint
+    open: bool = False
+    query: tuple[str, ...] = ()
+
+
+ROUTES = (
+    Route("GET", "/", meta.index, open=True),
+    Route("GET", "/health", meta.health, open=True),
+    Route("GET", "/openapi.json", meta.openapi, open=True),
+    Route("GET", "/docs", meta.docs, open=True),
+    Route("GET", "/console", meta.console, open=True),
+    Route("POST", "/items", items.create_item),
+    Route("GET", "/items", items.list_items, query=("limit", "cursor")),
+    Route("GET", "/items/{item_id}", items.get_item),
+    Route("PUT", "/items/{item_id}", items.put_item),
+    Route("PATCH", "/items/{item_id}", items.patch_item),
+    Route("DELETE", "/items/{item_id}", items.delete_item),
+    Route("POST", "/jobs", jobs.submit_job),
+    Route("GET", "/jobs", jobs.list_jobs, query=("status", "limit", "cursor")),
+    Route("GET", "/jobs/{job_id}", jobs.get_job, query=("wait",)),
+    Route("DELETE", "/jobs/{job_id}", jobs.cancel_job),
+    Route("POST", "/jobs/{job_id}/retry", jobs.retry_job),
+    Route("POST", "/batches", batches.submit_batch),
+    Route("GET", "/batches/{batch_id}", batches.get_batch),
+    Route("GET", "/stats", stats.get_stats),
+)

@@ -1,0 +1,72 @@
+"""What an answer says of a batch."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote
+
+from jobpipe.domain import json_text
+from jobpipe.domain.batch import Batch
+from jobpipe.domain.errors import NotFound, Problem
+from jobpipe.domain.job import UNFINISHED, Job, Status
+
+from .job_responses import JSON, retry_after
+from .request_and_response import HttpResponse
+
+EXPIRED, REFUSED = "expired", "refused"
+COUNTS = (*(status.value for status in Status), EXPIRED, REFUSED)
+"""What the commands of a batch are counted by."""
+
+
+def batch_response(
+    status: int, batch: Batch, jobs: Mapping[int, Job], unsent: Mapping[int, Problem]
+) -> HttpResponse:
+    """The batch as a resource; by the places of their commands its jobs that there are, and those not queued."""
+    refused = {**batch.refused, **unsent}
+    expired = NotFound("The job has expired.").to_problem()
+    counts = Counter(dict.fromkeys(COUNTS, 0))
+    entries: list[dict[str, Any]] = []
+    for place in range(batch.size):
+        job = jobs.get(place)
+        if place in refused:
+            counts[REFUSED] += 1
+            entries.append({"problem": refused[place]})
+        elif job is None:
+            counts[EXPIRED] += 1
+            entries.append({"problem": expired})
+        else:
+            counts[job.status.value] += 1
+            entries.append({"job": _job(job)})
+    done = not any(counts[each.value] for each in UNFINISHED)
+    body = json_text.encode(
+        {
+            "id": batch.batch_id,
+            "done": done,
+            "size": batch.size,
+            "counts": counts,
+            "created_at": batch.created_at,
+            "entries": entries,
+            "links": {"self": f"/batches/{batch.batch_id}"},
+        }
+    )
+    response = HttpResponse(status, body, {"Content-Type": JSON}, {"batch_id": batch.batch_id})
+    if not done:
+        response.headers["Retry-After"] = retry_after(max(job.updated_at for job in jobs.values()))
+    return response
+
+
+def _job(job: Job) -> dict[str, Any]:
+    """A job without its result: a hundred of them would not fit one answer."""
+    members: dict[str, Any] = {
+        "id": job.job_id,
+        "status": job.status.value,
+        "done": job.status.done,
+        "operation": job.operation,
+        "item_id": job.item_id,
+        "links": {"self": f"/jobs/{job.job_id}", "item": f"/items/{quote(job.item_id, safe='')}"},
+    }
+    if job.error is not None:
+        members["error"] = job.error
+    return members

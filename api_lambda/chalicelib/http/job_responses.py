@@ -1,0 +1,124 @@
+"""What an answer says of a job: the job itself, or what a synchronous API would have said."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from urllib.parse import quote
+
+from jobpipe.domain import etags, json_text
+from jobpipe.domain.clock import now
+from jobpipe.domain.errors import CommandCancelled, Problem
+from jobpipe.domain.item import item_json
+from jobpipe.domain.job import Job, Status
+from jobpipe.domain.missing_objects import missing
+from jobpipe.domain.ports import DocumentStore
+from jobpipe.runtime.telemetry import logged_id
+
+from .request_and_response import HttpResponse
+
+JSON = "application/json"
+PROBLEM = "application/problem+json"
+DELETED = '{"message":"Item deleted"}'
+
+_LONGEST_PAUSE = 30
+_SHARE_OF_AGE = 4
+
+
+def poll_again_after(age: float) -> int:
+    """Seconds until it is worth asking again for a job that did not change for so many.
+
+    A quarter of these, so that an old job is polled seldom and yet learnt of soon, for its age.
+    """
+    return min(max(1, int(age / _SHARE_OF_AGE)), _LONGEST_PAUSE)
+
+
+def job_response(status: int, job: Job, documents: DocumentStore) -> HttpResponse:
+    """The job as a resource."""
+    response = HttpResponse(status, _job_json(job, documents), {"Content-Type": JSON}, _ids(job))
+    if not job.status.done:
+        response.headers["Retry-After"] = retry_after(job.updated_at)
+    return response
+
+
+def retry_after(changed: str) -> str:
+    """The header for what changed last at this time, RFC 3339."""
+    return str(poll_again_after((now() - datetime.fromisoformat(changed)).total_seconds()))
+
+
+def jobs_response(jobs: Sequence[Job], next_page: str | None, documents: DocumentStore) -> HttpResponse:
+    """A list of jobs; `next_page` is the URL of its next part, relative to the list's own."""
+    response = HttpResponse(200, f"[{','.join(_job_json(job, documents) for job in jobs)}]", {"Content-Type": JSON})
+    if next_page is not None:
+        response.headers["Link"] = f'<{next_page}>; rel="next"'
+    return response
+
+
+def accepted_response(job: Job, documents: DocumentStore, to_root: str) -> HttpResponse:
+    """202 with the job, and where to poll it. `to_root` leads from the request's URL to the API's root."""
+    response = job_response(202, job, documents)
+    # Relative (RFC 9110, section 10.2.2): stage and emulator paths in front of the root need not be known.
+    response.headers["Location"] = f"{to_root}jobs/{job.job_id}"
+    return response
+
+
+def final_response(job: Job, documents: DocumentStore, to_root: str, request_id: str) -> HttpResponse:
+    """What a synchronous API would have answered to the command of this ended job."""
+    if job.status is not Status.SUCCEEDED:
+        problem = job.error or CommandCancelled("It was cancelled before it took effect.").to_problem()
+        response = problem_response(problem, request_id)
+        response.log.update(_ids(job))
+        return response
+    response = HttpResponse(200, _result_json(job, documents), {"Content-Type": JSON}, _ids(job))
+    if job.result_version is not None:
+        response.headers["ETag"] = etags.etag(job.result_version)
+    if job.operation == "create":
+        response.status = 201
+        response.headers["Location"] = f"{to_root}items/{job.item_id}"
+    return response
+
+
+def problem_response(problem: Problem, request_id: str) -> HttpResponse:
+    """RFC 9457."""
+    body = json_text.encode({**problem, "request_id": request_id})
+    return HttpResponse(problem["status"], body, {"Content-Type": PROBLEM}, {"problem": problem["type"]})
+
+
+def _job_json(job: Job, documents: DocumentStore) -> str:
+    members = {
+        "id": job.job_id,
+        "status": job.status.value,
+        "done": job.status.done,
+        "operation": job.operation,
+        "item_id": job.item_id,
+        "attempts": job.attempts,
+        "retries": job.retries,
+        "created_at": job.created_at,
+        "updated_at": job.updated_at,
+        "links": {"self": f"/jobs/{job.job_id}", "item": f"/items/{quote(job.item_id, safe='')}"},
+    }
+    if job.error is not None:
+        members["error"] = job.error
+    if job.result_version is not None:
+        members["etag"] = etags.etag(job.result_version)
+    text = json_text.encode(members)
+    if job.status is Status.SUCCEEDED:
+        # Spliced in as it was stored, so that nothing in it can change on the way.
+        text = f'{text[:-1]},"result":{_result_json(job, documents)}}}'
+    return text
+
+
+def _result_json(job: Job, documents: DocumentStore) -> str:
+    if job.operation == "delete":
+        return DELETED
+    document = job.result
+    if document is None and job.result_document is not None:
+        found = documents.get(job.result_document)
+        document = None if found is None else found[1]
+    if document is None:  # the bucket keeps versions for longer than jobs live
+        raise missing(f"The result of job {job.job_id}", job.updated_at)
+    return item_json(job.item_id, document)
+
+
+def _ids(job: Job) -> dict[str, object]:
+    return {"job_id": job.job_id, "item_id": logged_id(job.item_id), "operation": job.operation}

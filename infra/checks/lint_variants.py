@@ -1,0 +1,52 @@
+"""The templates as they are with the parameters that stages choose between, a file for each, into build/lint.
+
+For checkov, which decides no condition and takes `!If [OwnKey, the key, nothing]` for a key that is set.
+"""
+
+import json
+import shutil
+import sys
+from pathlib import Path
+
+from infra.cli.command_line import run
+from infra.packaging.package import package_all
+from infra.settings import BUILD_DIR
+from infra.templates.rendering import Rendered
+from infra.templates.sources import Template, foundation_for, operations, read_template
+
+_KEY = "arn:aws:kms:eu-central-1:111122223333:key/00000000-0000-0000-0000-000000000000"
+VARIANTS: dict[str, dict[str, str]] = {
+    "defaults": {},
+    "customer-managed": {"Encryption": "customer-managed", "EncryptionKey": _KEY},
+    "options": {
+        "AccessLogs": "true",
+        "AlarmEmail": "a@b.example",
+        "QuotaLimit": "1",
+        "ReserveConcurrency": "true",
+    },
+}
+
+
+def variants(templates: dict[str, Template]) -> dict[str, Template]:
+    """By the name of its file: every template in each variant that has a parameter of it."""
+    found = {}
+    for name, template in templates.items():
+        for variant, parameters in VARIANTS.items():
+            taken = {key: value for key, value in parameters.items() if key in template["Parameters"]}
+            if taken or not parameters:
+                found[f"{name}.{variant}.json"] = Rendered(template, **taken).settled()
+    return found
+
+
+def write_variants(folder: Path = BUILD_DIR / "lint") -> None:
+    """In place of those of an earlier run."""
+    apps = {app: read_template(package.template_path) for app, package in package_all().items()}
+    templates = {"foundation": foundation_for("aws"), "operations": operations(), **apps}
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    for name, template in variants(templates).items():
+        (folder / name).write_text(json.dumps(template, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    sys.exit(run("lint", write_variants))

@@ -1,0 +1,144 @@
+"""Errors of AWS: those that are no trouble, and what the others mean for an operator."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from urllib.parse import urlsplit
+
+from botocore import exceptions
+from botocore.exceptions import BotoCoreError, ClientError
+from botocore.parsers import ResponseParserError
+
+from infra.cli.reasons import on_screen
+from jobpipe_client.http_errors import reason
+
+LIBRARY_ERRORS = (BotoCoreError, ClientError, ResponseParserError)
+"""The errors of calls to AWS; making a client may also raise ValueError (boto_sessions.py)."""
+
+_GONE = {
+    "NoSuchBucket",
+    "404",
+    "ResourceNotFoundException",
+    "NotFoundException",
+    "AWS.SimpleQueueService.NonExistentQueue",
+    "QueueDoesNotExist",
+}
+_EXPIRED = {"ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"}
+_UNKNOWN = {
+    "AuthFailure",
+    "InvalidAccessKeyId",
+    "InvalidClientTokenId",
+    "InvalidSignatureException",
+    "SignatureDoesNotMatch",
+    "UnrecognizedClientException",
+}
+_DENIED = {
+    "AccessDenied",
+    "AccessDeniedException",
+    "AuthorizationError",
+    "AuthorizationErrorException",
+    "UnauthorizedOperation",
+}
+_BEFORE_ANY_CALL = (
+    ((exceptions.NoRegionError,), "no AWS region is set: export AWS_REGION or configure a profile"),
+    ((exceptions.NoCredentialsError,), "no AWS credentials are set: export them, or AWS_PROFILE"),
+    ((exceptions.PartialCredentialsError,), "the AWS credentials are incomplete: {}"),
+    ((exceptions.ProfileNotFound,), "{} (AWS_PROFILE)"),
+    (
+        (exceptions.SSOError, exceptions.TokenRetrievalError, exceptions.RefreshWithMFAUnsupportedError),
+        "the AWS session has ended: log in again, as with `aws sso login` ({})",
+    ),
+    ((exceptions.CredentialRetrievalError,), "the AWS credentials cannot be retrieved: {}"),
+)
+_SECRET = re.compile(r"x-amz-|x-api-key|authorization:|credential=|aws4-hmac|canonical|signature", re.IGNORECASE)
+_SAFE = {
+    "cred_var",
+    "name",
+    "operation_name",
+    "path",
+    "profile",
+    "profile_name",
+    "provider",
+    "region_name",
+    "service_name",
+}
+_ACTION = re.compile(r"not authorized to perform: ?`?([a-z0-9-]+:[A-Za-z*]+)")
+
+
+@contextmanager
+def suppress_gone() -> Iterator[None]:
+    """Lets the errors pass that say that there is nothing to delete."""
+    try:
+        yield
+    except ClientError as error:
+        if error.response["Error"]["Code"] not in _GONE:
+            raise
+
+
+def is_missing_stack(error: ClientError) -> bool:
+    """Whether CloudFormation says that there is no such stack."""
+    return "does not exist" in error.response["Error"]["Message"]
+
+
+def is_denied(error: ClientError) -> bool:
+    """Whether the caller lacks a right."""
+    return error.response["Error"]["Code"] in _DENIED
+
+
+def describe(error: BotoCoreError | ClientError | ResponseParserError) -> str:
+    """One line on an error for an operator, without anything from a header, a body or a credential."""
+    if isinstance(error, ResponseParserError):  # its message quotes the body
+        return "AWS cannot be asked: the answer is not one of AWS"
+    problem = rights_problem(error)
+    if problem is not None:
+        return problem
+    if isinstance(error, ClientError):
+        message = on_screen(_quoted(error))
+        return f"AWS says: An error occurred ({_code(error)}) when calling {error.operation_name}: {message}"
+    return f"AWS cannot be asked: {_of_library(error)}"
+
+
+def rights_problem(error: BotoCoreError | ClientError) -> str | None:
+    """One line on what is wrong with the caller's credentials or rights; None if that is not what is wrong."""
+    if isinstance(error, ClientError):
+        return _of_answer(error)
+    found = next((line for kinds, line in _BEFORE_ANY_CALL if isinstance(error, kinds)), None)
+    return None if found is None else found.format(_of_library(error))
+
+
+def _of_answer(error: ClientError) -> str | None:
+    code, message = _code(error), _quoted(error)
+    if code in _EXPIRED:
+        return f"the AWS credentials have expired: renew them ({code})"
+    if code in _UNKNOWN:
+        return f"AWS does not accept these credentials ({code})"
+    if code in _DENIED:
+        action = _ACTION.search(message)
+        name = action.group(1) if action else error.operation_name
+        return f"these credentials may not do {name}: {on_screen(message)}"
+    return None
+
+
+def _code(error: ClientError) -> str:
+    return str(error.response.get("Error", {}).get("Code", "no code"))
+
+
+def _quoted(error: ClientError) -> str:
+    """AWS's message, unless it may quote signed headers or an API key of the request."""
+    message = str(error.response.get("Error", {}).get("Message", ""))
+    return "…" if "ApiKey" in error.operation_name or _SECRET.search(message) else message
+
+
+def _of_library(error: BotoCoreError) -> str:
+    """The message of botocore, in which only values that are no secrets are filled in."""
+    values = {name: _value(name, value) for name, value in error.kwargs.items()}
+    return " ".join(error.fmt.format(**values).split())
+
+
+def _value(name: str, value: object) -> object:
+    if isinstance(value, BaseException):
+        return reason(value)
+    if name == "endpoint_url":
+        where = urlsplit(str(value))
+        return f"{where.scheme}://{where.hostname}"
+    return value if name in _SAFE or name.startswith(("valid", "allowed")) else "…"

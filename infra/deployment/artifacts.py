@@ -1,0 +1,119 @@
+"""The Lambdas' zips in the bucket of the artifacts: what a stack is told to run is what was built here.
+
+A key says nothing of the bytes under it: whoever may put an object there could have been first. So a zip counts as
+uploaded only if S3's own SHA-256 of it is that of the zip at hand, and stacks name its version, which
+stays as it is.
+
+For some minutes after versioning was first enabled on a bucket, S3 may give an object no version, or answer 404 for
+one that it has just stored. So a stack gets a version only once S3 finds it.
+"""
+
+import hashlib
+from base64 import b64encode
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import tenacity
+from botocore.exceptions import ClientError
+
+from infra.cli.progress import Progress
+from infra.errors import OperatorError
+from infra.packaging.package import Package
+
+VERSIONING_SECONDS = 900  # AWS documents that enabling versioning takes up to 15 minutes
+QUIET_SECONDS = 10  # before the wait is reported
+_MISSING = {"404", "NoSuchKey", "NoSuchVersion", "NotFound"}
+NOT_UPLOADED = "not-uploaded-yet"
+Answer = TypeVar("Answer")
+# 403: who may not list is not told that it is absent; who may not write either learns that by the put
+_NOT_SEEN = {"403", "404", "NoSuchBucket", "NoSuchKey", "NotFound"}
+
+
+def code_key(package: Package) -> str:
+    """Where a zip lies in the bucket."""
+    return f"{package.app}/{package.content_hash}.zip"
+
+
+def uploaded_version(s3: Any, package: Package, bucket: str) -> str | None:
+    """The latest version under the zip's key, if its bytes are the zip's."""
+    try:
+        found = s3.head_object(Bucket=bucket, Key=code_key(package), ChecksumMode="ENABLED")
+    except ClientError as error:
+        if error.response["Error"]["Code"] not in _NOT_SEEN:
+            raise
+        return None
+    same = found.get("ChecksumSHA256") == _sha256(package.zip_path.read_bytes())
+    return _named(found.get("VersionId")) if same else None
+
+
+def upload(s3: Any, package: Package, bucket: str, progress: Progress, poll_seconds: float) -> str:
+    """The version that has the zip's bytes, once S3 finds it; uploads them if needed."""
+    version = uploaded_version(s3, package, bucket)
+    if version is None:
+        refuse_unversioned(s3, bucket)
+        body = package.zip_path.read_bytes()
+        unversioned = f"the bucket {bucket} does not give objects a version yet"
+        version = _first_answer(lambda: _put(s3, package, bucket, body), unversioned, progress, poll_seconds)
+    found, unseen = version, f"{bucket}/{code_key(package)} is not visible yet"
+    _first_answer(lambda: _shows(s3, package, bucket, found), unseen, progress, poll_seconds)
+    return version
+
+
+def refuse_unversioned(s3: Any, bucket: str) -> None:
+    """Raise OperatorError if versioning is not enabled, since waiting does not change that."""
+    if s3.get_bucket_versioning(Bucket=bucket).get("Status") != "Enabled":
+        raise OperatorError(f"the bucket {bucket} keeps no versions, so the code of a Lambda could be replaced")
+
+
+def _put(s3: Any, package: Package, bucket: str, body: bytes) -> str | None:
+    """The version id of the uploaded object; None if S3 gave none."""
+    put = s3.put_object(Bucket=bucket, Key=code_key(package), Body=body, ChecksumSHA256=_sha256(body))
+    return _named(put.get("VersionId"))
+
+
+def _shows(s3: Any, package: Package, bucket: str, version: str) -> bool:
+    """Whether S3 finds this version; also true if the caller may not read it."""
+    try:
+        s3.head_object(Bucket=bucket, Key=code_key(package), VersionId=version)
+    except ClientError as error:
+        if error.response["Error"]["Code"] in _MISSING:
+            return False
+        if error.response["Error"]["Code"] != "403":
+            raise
+    return True
+
+
+def _first_answer(
+    ask: Callable[[], Answer | None], problem: str, progress: Progress, poll_seconds: float
+) -> Answer:
+    """Ask until there is an answer, report a long wait once, and give up after 15 minutes."""
+    reported = False
+
+    def report(state: tenacity.RetryCallState) -> None:
+        nonlocal reported
+        if not reported and (state.seconds_since_start or 0) >= QUIET_SECONDS:
+            reported = True
+            progress.say(f"{problem}: S3 may need up to 15 minutes after versioning was first enabled; waiting")
+
+    retrying = tenacity.Retrying(
+        wait=tenacity.wait_fixed(poll_seconds),
+        stop=tenacity.stop_after_delay(VERSIONING_SECONDS),
+        retry=tenacity.retry_if_result(lambda answer: not answer),
+        before_sleep=report,
+    )
+    try:
+        answer = retrying(ask)
+    except tenacity.RetryError:
+        raise OperatorError(f"{problem}, after 15 minutes of waiting: run it again later") from None
+    assert answer is not None  # noqa: S101 - an empty answer is asked for again
+    return answer
+
+
+def _named(version: str | None) -> str | None:
+    """`null` is what a bucket without versioning keeps, and overwrites."""
+    return None if version == "null" else version
+
+
+def _sha256(body: bytes) -> str:
+    """As S3 tells it."""
+    return b64encode(hashlib.sha256(body).digest()).decode()

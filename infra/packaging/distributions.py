@@ -1,0 +1,102 @@
+"""What a zip is made of: our sources, and wheels that were fetched by their hashes and no other way."""
+
+import email
+import hashlib
+import os
+import subprocess
+import sys
+import zipfile
+from collections.abc import Iterable
+from dataclasses import dataclass
+from email.message import Message
+from pathlib import Path
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name, parse_wheel_filename
+
+from infra.cli.reasons import on_screen
+from infra.environments.locked_requirements import Locked, read_locked
+from infra.environments.pip_settings import pip_environment
+from infra.errors import OperatorError
+
+_CHALICE = "chalice"
+
+
+@dataclass(frozen=True)
+class Distribution:
+    """A named version of something, and the files that it may bring into a zip."""
+
+    name: str
+    version: str
+    licence: str  # as its metadata has it
+    sha256: str | None  # of the wheel; None of our own sources
+    requires: frozenset[str]  # names of other distributions, whether they are in the zip or not
+    files: dict[str, bytes]
+
+
+def fetch_wheels(requirements: Path, tools_lock: Path, folder: Path) -> list[Distribution]:
+    """The wheels of a Lambda's requirements, and Chalice's own, of which Chalice copies its installed runtime."""
+    locked = {each.name: each for each in read_locked(requirements)}
+    chalice = [each for each in read_locked(tools_lock) if each.name == _CHALICE]
+    locked |= {each.name: each for each in chalice}
+    folder.mkdir(parents=True)
+    wanted = folder / "requirements.txt"
+    wanted.write_text("".join(f"{each.line}\n" for each in locked.values()))
+    command = [sys.executable, "-m", "pip", "download", "--require-hashes", "--only-binary=:all:", "--no-deps"]
+    command += ["--quiet", "--dest", str(folder), "-r", str(wanted)]
+    environment = pip_environment(sys.executable)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode:
+        said = done.stderr.strip().splitlines() or ["no output"]
+        why = next((line for line in said if line.startswith("ERROR: ")), said[-1])
+        raise OperatorError(f"the wheels for {requirements.parent.name} cannot be fetched: {on_screen(why)}")
+    return [_read_wheel(path, locked) for path in sorted(folder.glob("*.whl"))]
+
+
+def only_from(folder: Path) -> dict[str, str]:
+    """Pip's settings that keep Chalice to these wheels and their hashes: no index, no source archive, no build."""
+    # Chalice takes what it cannot use as a wheel from source, by name and version alone; pip refuses that here.
+    only = {"PIP_REQUIRE_HASHES": "1", "PIP_ONLY_BINARY": ":all:"}
+    return only | {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(folder), "PIP_CONFIG_FILE": os.devnull}
+
+
+def our_sources(laid_out: Path, version: str, wheels: Iterable[Distribution]) -> Distribution:
+    """What Chalice takes from an app's folder: app.py, chalicelib/, and what is in vendor/."""
+    vendor = laid_out / "vendor"
+    paths = {path.relative_to(vendor).as_posix(): path for path in vendor.rglob("*") if path.is_file()}
+    for path in (laid_out / "app.py", *(laid_out / "chalicelib").rglob("*")):
+        if path.is_file():
+            paths[path.relative_to(laid_out).as_posix()] = path
+    files = {name: path.read_bytes() for name, path in paths.items()}
+    return Distribution("jobpipe", version, "MIT", None, frozenset(each.name for each in wheels), files)
+
+
+def _read_wheel(path: Path, locked: dict[str, Locked]) -> Distribution:
+    name, version, _, _ = parse_wheel_filename(path.name)
+    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+    if name not in locked or sha256 not in locked[name].hashes:
+        raise OperatorError(f"{path.name} is not the file that the lock names")
+    files: dict[str, bytes] = {}
+    metadata = Message()
+    with zipfile.ZipFile(path) as wheel:
+        for entry in wheel.namelist():
+            if entry.endswith("/"):
+                continue
+            files[_unpacked(entry)] = wheel.read(entry)
+            if entry.endswith(".dist-info/METADATA"):
+                metadata = email.message_from_bytes(wheel.read(entry))
+    licence = metadata.get("License-Expression") or metadata.get("License") or "unknown"
+    requires = [Requirement(each) for each in metadata.get_all("Requires-Dist", [])]
+    needed = frozenset(canonicalize_name(each.name) for each in requires if not _is_extra(each))
+    return Distribution(name, str(version), licence, sha256, needed, files)
+
+
+def _unpacked(entry: str) -> str:
+    """Where a wheel's file lies when it is unpacked (PEP 427: purelib and platlib go to the root)."""
+    first, _, rest = entry.partition("/")
+    kind, _, inside = rest.partition("/")
+    return inside if first.endswith(".data") and kind in {"purelib", "platlib"} else entry
+
+
+def _is_extra(requirement: Requirement) -> bool:
+    return requirement.marker is not None and "extra" in str(requirement.marker)

@@ -1,0 +1,155 @@
+"""Builds both Lambdas: sources → `chalice package` → a reproducible zip and a plain CloudFormation template.
+
+build/<app>/src            a copy of the app (infra/packaging/source_files.py), jobpipe/ in its vendor/
+build/<app>/out            what `chalice package` makes of it, merged with infra/<app>.merge.yaml
+build/<app>/lambda.zip     the same files, sorted and without times, so that the same sources are the same bytes
+build/<app>/lambda.cdx.json  its bill of materials (infra/packaging/bill_of_materials.py)
+build/<app>/template.json  its template after the SAM transform
+build/<app>/wheels         what pip fetched for it, by hash
+build/<app>/built.json     hashes: of everything that went in, of the zip's content, and of each file that came out
+"""
+
+import hashlib
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from infra.cli.command_line import run
+from infra.cli.file_lock import file_lock
+from infra.cli.reasons import on_screen
+from infra.errors import OperatorError
+from infra.packaging import distributions, lambda_zip
+from infra.packaging.source_files import app_files, package_files
+from infra.settings import BUILD_DIR, ROOT, tool_environment
+from infra.templates import sources as templates
+from jobpipe import __version__
+
+APPS = {"api": "api_lambda", "worker": "worker_lambda"}
+_BUILDERS = (
+    "bill_of_materials.py",
+    "distributions.py",
+    "gateway_responses.py",
+    "lambda_zip.py",
+    "locked_requirements.py",
+    "our_files.py",
+    "package.py",
+    "settings.py",
+    "templates.py",
+)
+_OUTCOME = ("lambda.zip", "lambda.cdx.json", "template.json")
+_TOOLS_LOCK = ROOT / "requirements-dev.lock"
+_CHALICE = "import sys; from chalice.cli import main; sys.exit(main())"
+
+
+@dataclass(frozen=True)
+class Package:
+    """What is deployed of one app."""
+
+    app: str
+    zip_path: Path
+    template_path: Path
+    content_hash: str
+    rebuilt: bool
+
+
+def package_all(folder: Path = BUILD_DIR) -> dict[str, Package]:
+    """Both apps, built at the same time; one whose inputs and outcome are as they were is left alone."""
+    with file_lock(folder / ".lock"), ThreadPoolExecutor(len(APPS)) as pool:
+        return dict(zip(APPS, pool.map(lambda app: _package(app, folder / app), APPS), strict=True))
+
+
+def _package(app: str, build: Path) -> Package:
+    inputs = input_hash(app)
+    record = build / "built.json"
+    built = json.loads(record.read_text()) if record.exists() else {}
+    rebuilt = built.get("inputs") != inputs or built.get("outcome") != _outcome(build)
+    if rebuilt:
+        shutil.rmtree(build, ignore_errors=True)
+        content = _build_zip(app, build)
+        template = templates.from_sam(templates.read_template(build / "out" / "sam.yaml"))
+        (build / "template.json").write_text(json.dumps(template, indent=1, sort_keys=True) + "\n")
+        built = {"inputs": inputs, "content": content, "outcome": _outcome(build)}
+        record.write_text(json.dumps(built))  # last: a build that was interrupted is done again
+    return Package(app, build / "lambda.zip", build / "template.json", built["content"], rebuilt)
+
+
+def _outcome(build: Path) -> dict[str, str]:
+    """The hash of each file that a build leaves to be deployed, as far as they are there."""
+    paths = [build / name for name in _OUTCOME]
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in paths if path.exists()}
+
+
+def input_hash(app: str) -> str:
+    """Of every file and version that a build depends on."""
+    digest = hashlib.sha256(sys.version.encode())
+    for path in _inputs(app):
+        content = path.read_bytes()
+        digest.update(f"{path.relative_to(ROOT)}:{len(content)}:".encode() + content)
+    return digest.hexdigest()
+
+
+def _inputs(app: str) -> Iterator[Path]:
+    yield from app_files(ROOT / APPS[app])
+    yield from package_files(ROOT / "jobpipe")
+    infra = ROOT / "infra"
+    yield infra / "templates" / f"{app}.merge.yaml"
+    yield from (infra / name for name in _BUILDERS)
+    yield _TOOLS_LOCK  # Chalice, SAM, CycloneDX
+
+
+def _build_zip(app: str, build: Path) -> str:
+    """The zip and its bill of materials; returns the hash of what the zip holds."""
+    from infra.packaging import bill_of_materials  # noqa: PLC0415 - only a build needs it, and it takes a while to import
+
+    made, final = build / "out" / "deployment.zip", build / "lambda.zip"
+    _lay_out(app, build / "src")
+    wheels = distributions.fetch_wheels(ROOT / APPS[app] / "requirements.txt", _TOOLS_LOCK, build / "wheels")
+    ours = distributions.our_sources(build / "src", __version__, wheels)  # before other people's code runs there
+    _run_chalice(app, build)
+    owners = bill_of_materials.find_owners(made, [ours, *wheels])
+    content = lambda_zip.rewrite(made, final)
+    bill_of_materials.write_bill(app, final, owners, __version__)
+    return content
+
+
+def _lay_out(app: str, target: Path) -> None:
+    source, shared = ROOT / APPS[app], ROOT / "jobpipe"
+    copies = {path: target / path.relative_to(source) for path in app_files(source)}
+    copies |= {path: target / "vendor" / "jobpipe" / path.relative_to(shared) for path in package_files(shared)}
+    for path, copy in copies.items():
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, copy)
+
+
+def _run_chalice(app: str, build: Path) -> None:
+    merge = ROOT / "infra" / "templates" / f"{app}.merge.yaml"
+    command = [sys.executable, "-c", _CHALICE, "package", "--merge-template", str(merge), str(build / "out")]
+    environment = tool_environment() | distributions.only_from(build / "wheels")
+    done = subprocess.run(command, cwd=build / "src", env=environment, capture_output=True, text=True, check=False)
+    if done.returncode:
+        said = (done.stderr or done.stdout).strip()
+        (build / "chalice.log").write_text(said + "\n")
+        raise OperatorError(
+            f"chalice cannot package {APPS[app]}: {on_screen(said.splitlines()[-1]) if said else 'no output'}"
+            f" (see {build / 'chalice.log'})"
+        )
+
+
+def main() -> None:
+    """Packages both and says what they are; writes the other templates too, as a stage on AWS gets them."""
+    for package in package_all().values():
+        size = package.zip_path.stat().st_size / 1024
+        state = "built" if package.rebuilt else "unchanged"
+        print(f"{package.app:7} {state:9} {size:6.0f} KB  {package.content_hash[:16]}")
+    others = {"foundation": templates.foundation_for("aws"), "operations": templates.operations()}
+    for name, template in others.items():
+        (BUILD_DIR / f"{name}.json").write_text(json.dumps(template, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    sys.exit(run("package", main))

@@ -1,0 +1,85 @@
+"""Identifies the emulator at an endpoint, and explains why another one cannot be used.
+
+Each is recognized by its own answers (docs/emulators.md lists the versions that were tried), never by its port.
+"""
+
+import contextlib
+from typing import Any
+
+import requests
+
+from infra.cli import http_calls
+from infra.errors import OperatorError
+
+EMBEDDED, LOCALSTACK = "embedded", "localstack"
+_HEALTH_SECONDS = 5
+_MINISTACK_EDITION = "light"
+_LONGEST_NAME = 60
+
+_LOCALEMU = "it cannot connect a function to a FIFO queue (InternalError: Unknown service: 'sqs-fifo')"
+_MOTO = "it has no outputs of a stack that a change set has made, and repeats a transaction with the same token"
+_FAUXQS = "it has SQS, SNS and S3, but no CloudFormation, DynamoDB or Lambda"
+_DYNAMODB = "it is only one of the services that a stage needs"
+
+_DYNAMODB_SAYS = ("healthy: dynamodb.", '{"__type":"com.amazonaws.dynamodb.')
+
+
+class UnusableEndpointError(OperatorError):
+    """The service at an endpoint cannot run a stage."""
+
+
+def identify(url: str) -> str | None:
+    """The emulator at a URL, by its health document; None if nothing answers, UnusableEndpointError for others."""
+    # Both answer this path. LocalStack takes MiniStack's own for a bucket, and loads all of S3 to answer it.
+    try:
+        answer = _get(f"{url}/_localstack/health")
+    except requests.ConnectionError:
+        return None
+    except requests.RequestException as error:
+        raise UnusableEndpointError(f"{url} does not answer as an emulator does: {type(error).__name__}") from None
+    document = _json(answer)
+    if answer.ok and isinstance(document, dict) and "services" in document:
+        return EMBEDDED if document.get("edition") == _MINISTACK_EDITION else LOCALSTACK
+    raise UnusableEndpointError(_why_not(url, answer))
+
+
+def _why_not(url: str, answer: requests.Response) -> str:
+    """The name of the service that gave this answer, and what it lacks for a stage."""
+    if "x-localemu" in answer.headers:
+        return f"LocalEmu{_version(url)} answers at {url}: {_LOCALEMU}"
+    if answer.headers.get("x-amz-id-2") == "fauxqs":
+        return f"fauxqs answers at {url}: {_FAUXQS}"
+    if answer.text.startswith(_DYNAMODB_SAYS):
+        return f"DynamoDB, DynamoDB Local or dynalite answers at {url}: {_DYNAMODB}"
+    if "Werkzeug" in answer.headers.get("server", "") and _is_moto(url):
+        return f"moto answers at {url}: {_MOTO}"
+    server = answer.headers.get("server", "no name")[:_LONGEST_NAME]
+    return f"{url} is not an emulator that jobpipe knows: it answers {answer.status_code} (Server: {server!a})"
+
+
+def _version(url: str) -> str:
+    """LocalEmu's version after a blank; empty if it is unknown."""
+    with contextlib.suppress(requests.RequestException):
+        info = _json(_get(f"{url}/_localemu/info"))
+        if isinstance(info, dict) and isinstance(info.get("version"), str):
+            return f" {info['version'][:_LONGEST_NAME]}"
+    return ""
+
+
+def _is_moto(url: str) -> bool:
+    """Whether the URL has moto's dashboard."""
+    with contextlib.suppress(requests.RequestException):
+        page = _get(f"{url}/moto-api/")
+        return page.ok and "<title>Moto</title>" in page.text
+    return False
+
+
+def _get(url: str) -> requests.Response:
+    return http_calls.get(url, timeout=_HEALTH_SECONDS)
+
+
+def _json(answer: requests.Response) -> Any:
+    if "json" in answer.headers.get("content-type", ""):
+        with contextlib.suppress(ValueError):
+            return answer.json()
+    return None

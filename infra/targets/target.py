@@ -1,0 +1,188 @@
+"""Where to deploy: the embedded emulator, LocalStack or AWS."""
+
+import platform
+from dataclasses import dataclass, field
+from typing import Any
+
+import boto3
+import botocore.exceptions
+import tenacity
+from botocore.config import Config
+
+from infra.cli.aws_errors import LIBRARY_ERRORS, describe, is_denied
+from infra.emulator import Emulator
+from infra.errors import OperatorError
+from infra.settings import EMULATOR_REGION, LOCAL_STAGE, Settings, aws_region, python_runtime
+from infra.stage.stage_file import Deployment
+from infra.targets import compose
+from infra.targets import emulator_identity as emulators
+from infra.targets.boto_sessions import aws_session, check_credentials, emulator_session, make_client
+from infra.targets.emulator_identity import UnusableEndpointError, identify
+
+EMBEDDED, LOCALSTACK, AWS, AUTO = emulators.EMBEDDED, emulators.LOCALSTACK, "aws", "auto"
+CHOICES = (AUTO, EMBEDDED, LOCALSTACK, AWS)
+API_STAGE = "v1"  # as in api_lambda/.chalice/config.json
+_NAMES = {EMBEDDED: "the embedded emulator", LOCALSTACK: "LocalStack"}
+_LOCALSTACK_START_SECONDS = 180
+_ONLY_ON_AWS = {"RestApiId": "", "RequireTls": "true"}
+
+
+@dataclass(frozen=True)
+class Target:
+    """A place that takes CloudFormation."""
+
+    name: str
+    region: str
+    endpoint_url: str | None
+    why: str
+    session: boto3.Session = field(repr=False)
+
+    @property
+    def place(self) -> str:
+        """What it is for an operator: on AWS with the account and the region."""
+        if self.endpoint_url:
+            return f"{self.name} at {self.endpoint_url}"
+        return f"AWS account {self.account()}, region {self.region}"
+
+    @property
+    def poll_seconds(self) -> float:
+        return 2.0 if self.endpoint_url is None else 0.2
+
+    def client(self, service: str) -> Any:
+        """A boto3 client of the target, whatever AWS_ENDPOINT_URL says."""
+        settings = Config(retries={"mode": "standard", "max_attempts": 5}, connect_timeout=5)
+        return make_client(self.session, service, self.endpoint_url, settings)
+
+    def account(self) -> str:
+        """The id of the account; it takes a call, so that credentials are checked by it."""
+        return str(self.client("sts").get_caller_identity()["Account"])
+
+    def check_parameters(self, given: dict[str, str]) -> None:
+        """Refuses on AWS what only an emulator may have."""
+        wrong = [name for name, value in _ONLY_ON_AWS.items() if given.get(name, value) != value]
+        if wrong and self.endpoint_url is None:
+            raise OperatorError(f"{', '.join(wrong)}: other values than the default are for emulators only")
+
+    def base_url(self, outputs: dict[str, str]) -> str:
+        """Where the deployed API answers, by its stack's outputs: some partitions have another domain."""
+        if self.endpoint_url is None:
+            return outputs["EndpointURL"].rstrip("/")
+        return f"{self.endpoint_url}/_aws/execute-api/{outputs['RestAPIId']}/{API_STAGE}"
+
+    def default_parameters(self, stage: str) -> dict[str, str]:
+        """What the templates' parameters are here at first; the templates' own defaults are AWS's."""
+        if self.endpoint_url is None:
+            return {"AccessLogs": access_logs(self.client("apigateway"))}
+        return {
+            "Runtime": python_runtime() if self.name == EMBEDDED else "python3.11",
+            "Architecture": "arm64" if platform.machine() in {"arm64", "aarch64"} else "x86_64",
+            "WorkerTimeout": "5",  # so that a fault heals in seconds
+            "PointInTimeRecovery": "false",
+            "DeletionProtection": "false",
+            "RequireTls": "false",
+            "RestApiId": f"jobpipe{stage.replace('-', '')}",
+            "RateLimit": "1000",
+            "BurstLimit": "2000",
+            "AccessLogs": "false",  # emulators write none
+        }
+
+
+def access_logs(apigateway: Any) -> str:
+    """Whether the API can have access logs: "true" if we can see that the account lets API Gateway write them."""
+    try:
+        return "true" if apigateway.get_account().get("cloudwatchRoleArn") else "false"
+    except botocore.exceptions.ClientError as error:
+        if not is_denied(error):
+            raise
+        return "false"
+
+
+def find_target(wanted: str, stage: str, settings: Settings, *, start: bool = True) -> Target | None:
+    """The target by name, or by what is there; None if nothing is, and nothing may be started."""
+    if wanted == AWS or (wanted == AUTO and stage != LOCAL_STAGE):
+        if stage == LOCAL_STAGE:
+            raise OperatorError(
+                f"{LOCAL_STAGE!r} is for emulators (make deploy-local); name a stage for AWS: STAGE=..."
+            )
+        return _aws()
+    if stage != LOCAL_STAGE:
+        raise OperatorError(f"emulators take the stage {LOCAL_STAGE!r} only, not {stage!r}")
+    url = settings.emulator_url
+    try:
+        there = identify(url)
+    except UnusableEndpointError as error:
+        raise OperatorError(f"{error}; {_remedy(settings)}") from None
+    if there:
+        if wanted not in {AUTO, there}:
+            raise OperatorError(f"{_NAMES[there]} answers at {url}, not {_NAMES[wanted]}; {_remedy(settings)}")
+        return _emulator(there, url, f"{_NAMES[there]} answers at {url}")
+    if not start:
+        return None
+    if settings.endpoint_url:
+        raise OperatorError(f"nothing answers at {url} (AWS_ENDPOINT_URL)")
+    return _start(wanted, settings)
+
+
+def _remedy(settings: Settings) -> str:
+    """The operator's remedy if something else than the wanted emulator answers."""
+    if settings.endpoint_url:
+        return "AWS_ENDPOINT_URL names it: unset the variable, or set it to LocalStack or MiniStack"
+    return "choose a free port with JOBPIPE_PORT=..."
+
+
+def target_of(deployment: Deployment) -> Target:
+    """The target that a stage was deployed into."""
+    why = "the stage was deployed there"
+    if deployment.endpoint_url:
+        return _emulator(deployment.target, deployment.endpoint_url, why)
+    return Target(AWS, deployment.region, None, why, aws_session(deployment.region))
+
+
+def _start(wanted: str, settings: Settings) -> Target:
+    reason = compose.why_not(settings) if wanted in {AUTO, LOCALSTACK} else "it was asked for"
+    if reason is None:
+        with compose.starting(settings):
+            wait_for_localstack(settings)
+        return _emulator(LOCALSTACK, settings.emulator_url, "nothing answered, and Docker can run it")
+    if wanted == LOCALSTACK:
+        raise OperatorError(
+            f"LocalStack does not answer at {settings.emulator_url} and cannot be started: {reason}"
+        )
+    Emulator(settings.state_dir, settings.port).start()
+    return _emulator(EMBEDDED, settings.emulator_url, reason)
+
+
+def wait_for_localstack(settings: Settings) -> None:
+    """Returns when LocalStack is healthy where an emulator should answer."""
+    retrying = tenacity.Retrying(
+        wait=tenacity.wait_fixed(0.5),
+        stop=tenacity.stop_after_delay(_LOCALSTACK_START_SECONDS),
+        # while it boots, its port may accept and drop connections
+        retry=tenacity.retry_if_result(lambda there: there != LOCALSTACK)
+        | tenacity.retry_if_exception_type(OperatorError),
+    )
+    try:
+        retrying(identify, settings.emulator_url)
+    except tenacity.RetryError:
+        raise OperatorError(
+            f"LocalStack did not become healthy at {settings.emulator_url}"
+            f" (what it said: {settings.state_dir / 'localstack.log'})"
+        ) from None
+
+
+def _emulator(name: str, url: str, why: str) -> Target:
+    return Target(name, EMULATOR_REGION, url, why, emulator_session(EMULATOR_REGION))
+
+
+def _aws() -> Target:
+    try:
+        session = aws_session(aws_region())
+        if not session.region_name:
+            raise botocore.exceptions.NoRegionError
+        check_credentials(session)
+        target = Target(AWS, session.region_name, None, "it was asked for", session)
+        target.account()
+    except LIBRARY_ERRORS as error:
+        # before anything else is done: whoever has no right to ask who he is has none that would serve here
+        raise OperatorError(describe(error)) from None
+    return target

@@ -1,0 +1,46 @@
+"""What operators give for the templates' parameters, checked before anything is changed."""
+
+import difflib
+import math
+import re
+from collections.abc import Iterable, Mapping
+
+from infra.errors import OperatorError
+from infra.templates.sources import Template
+
+_FRACTIONS = {"ApiErrorRate", "RateLimit", "StageRateLimit"}  # AWS takes nothing but whole numbers for the others
+
+
+def check_values(given: Mapping[str, str], templates: Iterable[Template]) -> None:
+    """Refuses a parameter that no template has, and a value that one of them would refuse."""
+    declared: dict[str, list[Template]] = {}
+    for template in templates:
+        for name, told in template["Parameters"].items():
+            declared.setdefault(name, []).append(told)
+    for name, value in given.items():
+        if name not in declared:
+            near = difflib.get_close_matches(name, declared, n=1)
+            raise OperatorError(f"no template has the parameter {name}{f'; is {near[0]} meant?' if near else ''}")
+        for told in declared[name]:
+            _check(name, value, told)
+
+
+def _check(name: str, value: str, told: Template) -> None:
+    allowed = [str(each) for each in told.get("AllowedValues", [])]
+    if allowed and value not in allowed:
+        raise OperatorError(f"{name} must be one of {', '.join(allowed)}, not {value!r}")
+    pattern = told.get("AllowedPattern")
+    if pattern and not re.fullmatch(pattern, value):
+        raise OperatorError(f"{name} cannot be {value!r}: it must match {pattern}")
+    if told["Type"] == "Number":
+        try:
+            number = float(value)
+        except ValueError:
+            raise OperatorError(f"{name} must be a number, not {value!r}") from None
+        if math.isinf(number):
+            raise OperatorError(f"{name} must be a number that ends, not {value}")
+        if name not in _FRACTIONS and not number.is_integer():
+            raise OperatorError(f"{name} must be a whole number, not {value}")
+        least, most = float(told.get("MinValue", "-inf")), float(told.get("MaxValue", "inf"))
+        if not least <= number <= most:
+            raise OperatorError(f"{name} must be from {least:g} to {most:g}, not {value}")

@@ -1,0 +1,97 @@
+"""Templates as CloudFormation sees them: parameters, conditions and mappings put in."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+from infra.templates.sources import Template
+
+_PSEUDO = {
+    "AWS::AccountId": "111122223333",
+    "AWS::Partition": "aws",
+    "AWS::Region": "eu-central-1",
+    "AWS::URLSuffix": "amazonaws.com",
+}
+_NO_VALUE: Any = object()
+_ABSENT = {"Ref": "AWS::NoValue"}
+
+
+def _settled(value: Any, by: Rendered) -> Any:
+    if isinstance(value, list):
+        return [each for each in (_settled(each, by) for each in value) if each != _ABSENT]
+    if not isinstance(value, dict):
+        return value
+    if "Fn::If" in value:
+        condition, then, otherwise = value["Fn::If"]
+        return _settled(then if by.holds(condition) else otherwise, by)
+    settled = {
+        key: _settled(each, by) for key, each in value.items() if key != "Condition" or not isinstance(each, str)
+    }
+    return {key: each for key, each in settled.items() if each != _ABSENT}
+
+
+class Rendered:
+    """A template with parameters; those that it does not default are called as themselves."""
+
+    def __init__(self, source: Template, **parameters: str) -> None:
+        self.source = source
+        self._values: dict[str, Any] = dict(_PSEUDO)
+        for name, parameter in source["Parameters"].items():
+            self._values[name] = parameters.pop(name, str(parameter.get("Default", name)))
+        if parameters:
+            raise ValueError(f"no such parameter: {parameters}")
+        self.resources: dict[str, Any] = {
+            name: self._render(resource)
+            for name, resource in source["Resources"].items()
+            if "Condition" not in resource or self.holds(resource["Condition"])
+        }
+
+    def settled(self) -> Template:
+        """The template with its conditions decided and everything else as it was."""
+        resources = {name: _settled(self.source["Resources"][name], self) for name in self.resources}
+        kept = {name: part for name, part in self.source.items() if name not in {"Conditions", "Outputs"}}
+        return {**kept, "Resources": resources}
+
+    def of_type(self, kind: str) -> dict[str, Any]:
+        """The properties of all resources of one type."""
+        return {name: each["Properties"] for name, each in self.resources.items() if each["Type"] == kind}
+
+    def holds(self, condition: str) -> bool:
+        """Whether this condition of the template is true."""
+        return bool(self._render(self.source["Conditions"][condition]))
+
+    def _render(self, value: Any) -> Any:
+        if isinstance(value, list):
+            return [each for each in map(self._render, value) if each is not _NO_VALUE]
+        if not isinstance(value, dict):
+            return value
+        if len(value) == 1:
+            ((function, argument),) = value.items()
+            if function in {"Ref", "Fn::GetAtt"} or function.startswith("Fn::"):
+                return self._call(function, argument)
+        rendered = {key: self._render(each) for key, each in value.items()}
+        return {key: each for key, each in rendered.items() if each is not _NO_VALUE}
+
+    def _call(self, function: str, argument: Any) -> Any:
+        functions: dict[str, Callable[[Any], Any]] = {
+            "Ref": lambda name: _NO_VALUE if name == "AWS::NoValue" else self._values.get(name, name),
+            "Fn::GetAtt": ".".join,
+            "Fn::Sub": self._sub,
+            "Fn::Join": lambda parts: str(parts[0]).join(map(str, self._render(parts[1]))),
+            "Fn::If": lambda parts: self._render(parts[1] if self.holds(parts[0]) else parts[2]),
+            "Fn::Equals": lambda sides: len(set(map(str, self._render(sides)))) == 1,
+            "Fn::Not": lambda condition: not self._render(condition[0]),
+            "Fn::FindInMap": self._find,
+        }
+        return functions[function](argument)
+
+    def _sub(self, argument: Any) -> str:
+        text, own = argument if isinstance(argument, list) else (argument, {})
+        known = self._values | {name: self._render(each) for name, each in own.items()}
+        return re.sub(r"\$\{([\w:.]+)\}", lambda name: str(known.get(name[1], name[1])), text)
+
+    def _find(self, argument: list[Any]) -> Any:
+        mapping, key, member = self._render(argument)
+        return self.source["Mappings"][mapping][key][member]

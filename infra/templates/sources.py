@@ -1,0 +1,146 @@
+"""CloudFormation templates: read from YAML, made from SAM, rendered for a stage."""
+
+import copy
+import json
+import logging
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from infra.settings import EMULATOR_REGION, LOCAL_STAGE, ROOT
+from infra.templates.gateway_responses import OPENAPI_KEY, gateway_response_resources, openapi_responses
+
+Template = dict[str, Any]
+
+FOUNDATION = ROOT / "infra" / "templates" / "foundation.yaml"
+OPERATIONS = ROOT / "infra" / "templates" / "operations.yaml"
+DASHBOARD = ROOT / "infra" / "templates" / "dashboard.yaml"
+AWS_OWNED = "aws-owned"  # the value of EncryptionKey and of Encryption for a stage without its own key
+CUSTOMER_MANAGED = "customer-managed"  # the value of Encryption for a stage with its own key
+INLINE_LIMIT = 51_200  # bytes that CloudFormation takes without a bucket
+_REST_API = "RestAPI"  # the logical id that Chalice gives
+_STAGE_SKIPS = {  # what checkov asks of the API's stage, and why it is not so; SAM has no place for it
+    "CKV_AWS_76": "a parameter says whether: AWS refuses access logs where the account has no role for them",
+    "CKV_AWS_120": "a cache would answer one caller with another's jobs, and polls with what was",
+}
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML with CloudFormation's short tags."""
+
+
+def _mapping(loader: yaml.SafeLoader, node: yaml.MappingNode) -> dict[Any, Any]:
+    names = [key.value for key, _ in node.value]
+    twice = {name for name in names if names.count(name) > 1}
+    if twice:  # YAML would silently keep the last
+        raise yaml.constructor.ConstructorError(None, None, f"{twice} stands there twice", node.start_mark)
+    return loader.construct_mapping(node, deep=True)
+
+
+def _short_tag(loader: yaml.SafeLoader, suffix: str, node: yaml.Node) -> Any:
+    value: Any
+    if isinstance(node, yaml.ScalarNode):
+        value = loader.construct_scalar(node)
+    elif isinstance(node, yaml.SequenceNode):
+        value = loader.construct_sequence(node, deep=True)
+    elif isinstance(node, yaml.MappingNode):
+        value = _mapping(loader, node)
+    if suffix == "GetAtt" and isinstance(value, str):
+        value = value.split(".", 1)
+    return {suffix if suffix in {"Ref", "Condition"} else f"Fn::{suffix}": value}
+
+
+_Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
+_Loader.add_multi_constructor("!", _short_tag)
+
+
+def read_template(path: Path) -> Template:
+    """A template file, its short tags spelt out."""
+    template: Template = yaml.load(path.read_text(), Loader=_Loader)  # noqa: S506 - a SafeLoader with more tags
+    return template
+
+
+def foundation_for(stage: str) -> Template:
+    """The foundation, whose resources go with their stack only in the local stage."""
+    template = read_template(FOUNDATION)
+    if stage == LOCAL_STAGE:
+        for resource in template["Resources"].values():
+            for policy in ("DeletionPolicy", "UpdateReplacePolicy"):
+                if policy in resource:
+                    resource[policy] = "Delete"
+    return template
+
+
+def operations() -> Template:
+    """Topic, alarms and dashboard, whose body CloudFormation takes as text."""
+    template = read_template(OPERATIONS)
+    body = json.dumps(read_template(DASHBOARD), separators=(",", ":"))
+    template["Resources"]["Dashboard"]["Properties"]["DashboardBody"] = {"Fn::Sub": body}
+    return template
+
+
+def to_json(template: Template) -> str:
+    """The template as it goes out: compact, since its size is limited."""
+    return json.dumps(template, separators=(",", ":"))
+
+
+def from_sam(sam: Template) -> Template:
+    """Plain CloudFormation from Chalice's SAM, with what neither of the two can say."""
+    # Only a build needs these, and they take a second to import.
+    from boto3 import Session  # noqa: PLC0415
+    from samtranslator.parser.parser import Parser  # noqa: PLC0415
+    from samtranslator.translator.translator import Translator  # noqa: PLC0415
+
+    logging.getLogger("samtranslator.metrics").setLevel(logging.ERROR)  # it warns of metrics that nobody collects
+    # Every role here is ours, so that there are no managed policies to look up in an account.
+    translator = Translator({}, Parser(), boto_session=Session(region_name=EMULATOR_REGION))
+    sam = copy.deepcopy(sam)
+    if _REST_API in sam["Resources"]:
+        sam["Resources"][_REST_API]["Properties"]["DefinitionBody"][OPENAPI_KEY] = openapi_responses()
+    template: Template = translator.translate(sam, parameter_values={})
+    template.pop("Transform", None)
+    for resource in template["Resources"].values():
+        if resource["Type"] == "AWS::Lambda::Function":
+            resource["Properties"].pop("Tags", None)  # they name a Chalice stage, which we do not use
+    if _REST_API in template["Resources"]:
+        _finish_api(template)
+    return template
+
+
+def _finish_api(template: Template) -> None:
+    resources: Template = template["Resources"]
+    # Emulators give an API the id in this tag. An AWS API has no such tag.
+    tags = [{"Key": key, "Value": {"Ref": "RestApiId"}} for key in ("ms-custom-id", "_custom_id_")]
+    resources[_REST_API]["Properties"]["Tags"] = {"Fn::If": ["HasRestApiId", tags, {"Ref": "AWS::NoValue"}]}
+
+    # AWS takes the gateway's errors from the OpenAPI body; resources beside it would be lost with the next body.
+    # MiniStack takes them from resources only.
+    responses = gateway_response_resources(_REST_API, condition="HasRestApiId")
+    resources |= responses
+    for resource in resources.values():
+        if resource["Type"] == "AWS::ApiGateway::Deployment":
+            # A deployment is a picture of the API taken when it is made. SAM gives it a new name when the body
+            # changes, and the body has the same responses.
+            _after(resource, sorted(responses), condition="HasRestApiId")
+            del resource["Properties"]["StageName"]  # SAM makes a second stage, called Stage
+        if resource["Type"] == "AWS::ApiGateway::Stage":
+            skips = [{"id": check, "comment": reason} for check, reason in _STAGE_SKIPS.items()]
+            resource["Metadata"] = {"checkov": {"skip": skips}}
+    resources[_REST_API]["Metadata"] = _lint_ignores("W3660")  # body and resources never both count
+
+
+def _after(deployment: Template, others: list[str], condition: str) -> None:
+    """Make the deployment depend on resources that exist only under a condition.
+
+    A DependsOn cannot be conditional, and AWS's validator reports one on a conditional resource as an error. A
+    reference can be conditional, and creates a dependency in CloudFormation and in the emulators too.
+    """
+    described = deployment["Properties"]["Description"]
+    names = [{"Ref": each} for each in others]
+    after = {"Fn::Join": [" ", [described, "after", *names]]}
+    deployment["Properties"]["Description"] = {"Fn::If": [condition, after, described]}
+
+
+def _lint_ignores(*rules: str) -> Template:
+    return {"cfn-lint": {"config": {"ignore_checks": list(rules)}}}

@@ -1,0 +1,221 @@
+"""JSON as jobpipe takes and gives it: strict on the way in, exact on the way out.
+
+Numbers survive the round trip exactly, or are refused on the way in: what has more than DynamoDB's 38
+significant digits, or lies outside 1E-130 … 9.99E+125
+(https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/HowItWorks.NamingRulesDataTypes.html).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from decimal import Context, Decimal, InvalidOperation
+from json.encoder import encode_basestring
+from typing import Any
+
+from jobpipe.domain.errors import InvalidRequest, Unstorable
+from jobpipe.domain.violations import Path, Violations, pointer
+
+MAX_DIGITS = 38
+MAX_EXPONENT = 125
+MIN_EXPONENT = -130
+_EXACT = Context(prec=MAX_DIGITS)
+_MOST_SHOWN = 50  # characters of a number that is refused
+
+
+def decode(text: str | bytes) -> Any:
+    """The value of one JSON text; InvalidRequest if it is not JSON, or holds what cannot be kept exactly.
+
+    Beyond RFC 8259 it refuses duplicate names in an object, NaN and the infinities, and numbers that DynamoDB
+    cannot store (all with Unstorable, which locates each), byte order marks, and bytes that are not UTF-8. A
+    fraction that a float cannot represent exactly is a Decimal.
+    """
+    try:
+        if isinstance(text, bytes):
+            text = text.decode("utf-8")
+        try:
+            return _DECODER.decode(text)
+        except _UnstorableValue:
+            marked = _MARKING_DECODER.decode(text)
+    except UnicodeError:
+        raise InvalidRequest("The body is not valid UTF-8.") from None
+    except RecursionError:
+        raise InvalidRequest("The body is nested too deeply.") from None
+    except json.JSONDecodeError as error:
+        raise InvalidRequest(
+            f"The body is not valid JSON: {error.msg} (line {error.lineno}, column {error.colno})."
+        ) from None
+    raise _unstorable(marked)
+
+
+def encode(value: Any, *, sort_keys: bool = False) -> str:
+    """Compact JSON text; Decimals are written as numbers, digit for digit."""
+    try:
+        return (_SORTING_ENCODER if sort_keys else _ENCODER).encode(value)
+    except _DecimalMet:
+        # The C encoder has no way to write a Decimal as a number, so the rare value that holds one goes slowly.
+        return _encode_with_decimals(value, sort_keys)
+
+
+class _DecimalMet(Exception):
+    pass
+
+
+def _meet_decimal(value: Any) -> Any:
+    if isinstance(value, Decimal):
+        raise _DecimalMet
+    raise TypeError(f"{type(value).__name__} has no JSON form")
+
+
+def _encode_with_decimals(value: Any, sort_keys: bool) -> str:
+    if isinstance(value, Decimal):
+        return str(value)
+    if type(value) is int:
+        return repr(value)
+    if isinstance(value, str):
+        return encode_basestring(value)
+    if isinstance(value, dict):
+        members = sorted(value.items()) if sort_keys else value.items()
+        return (
+            "{"
+            + ",".join(f"{encode_basestring(k)}:{_encode_with_decimals(v, sort_keys)}" for k, v in members)
+            + "}"
+        )
+    if isinstance(value, list | tuple):
+        return "[" + ",".join(_encode_with_decimals(v, sort_keys) for v in value) + "]"
+    return _ENCODER.encode(value)
+
+
+class _UnstorableValue(Exception):
+    """The text has a value that cannot be stored; the marking decoder, which is slower, finds all of them."""
+
+
+class _Mark(str):
+    """A placeholder for a number that cannot be stored: its literal."""
+
+    __slots__ = ()
+
+    def why(self) -> str:
+        """Why the number cannot be stored."""
+        if self[-1] not in "0123456789":
+            return f"{self} is not a JSON number."
+        shown = self if len(self) <= _MOST_SHOWN else self[: _MOST_SHOWN - 3] + "..."
+        return (
+            f"The number {shown} cannot be stored exactly: at most {MAX_DIGITS} significant digits, "
+            f"between 1E{MIN_EXPONENT} and 9.9E+{MAX_EXPONENT}."
+        )
+
+
+class _Repeating(dict[str, Any]):
+    """An object whose text has a name more than once."""
+
+    name = ""
+
+
+def _unstorable(marked: Any) -> Unstorable:
+    """The error that locates all marks; in its value, each mark is replaced by 0."""
+    found = Violations()
+    top = [marked]
+    waiting: list[tuple[Any, Path]] = [(top, None)]
+    while waiting:
+        container, path = waiting.pop()
+        steps: list[tuple[str | int, Any]] = list(
+            container.items() if isinstance(container, dict) else enumerate(container)
+        )
+        for step, member in steps:
+            here: Path = None if container is top else (path, step)
+            if isinstance(member, _Mark):
+                if not found.full:
+                    found.add(member.why(), pointer(here))
+                container[step] = 0
+            elif isinstance(member, dict | list):
+                if isinstance(member, _Repeating) and not found.full:
+                    found.add(
+                        f"The name {member.name[:80]!r} appears twice in one object.", pointer((here, member.name))
+                    )
+                waiting.append((member, here))
+    return Unstorable(found.refusal(), top[0])
+
+
+def _object(members: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(members)
+    if len(value) != len(members):
+        raise _UnstorableValue
+    return value
+
+
+def _marked_object(members: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(members)
+    if len(value) == len(members):
+        return value
+    repeating = _Repeating(value)
+    seen: set[str] = set()
+    for name, _ in members:
+        if name in seen:
+            repeating.name = name
+            break
+        seen.add(name)
+    return repeating
+
+
+def _constant(_: str) -> Any:
+    raise _UnstorableValue
+
+
+def _marking(read: Callable[[str], Any]) -> Callable[[str], Any]:
+    """A function that reads a number, or returns a mark if the number cannot be stored."""
+
+    def number(literal: str) -> Any:
+        try:
+            return read(literal)
+        except _UnstorableValue:
+            return _Mark(literal)
+
+    return number
+
+
+def _integer(literal: str) -> int:
+    if len(literal) > MAX_DIGITS:
+        _check_storable(literal)
+    return int(literal)
+
+
+def _fraction(literal: str) -> float | Decimal:
+    short = float(literal)
+    if repr(short) == literal and "e" not in literal:  # as nearly all are: a megabyte has room for a great many
+        return short
+    exact = _check_storable(literal)
+    # Without trailing zeros, so that equal fractions are written, and fingerprinted, the same.
+    return short if Decimal(repr(short)) == exact else exact.normalize(_EXACT)
+
+
+def _check_storable(literal: str) -> Decimal:
+    """The number as a Decimal, if DynamoDB can hold it; checked before int(), which is slow on long literals."""
+    try:
+        number = Decimal(literal)
+    except InvalidOperation:  # the exponent is beyond what even Decimal knows
+        number = Decimal("Infinity")
+    if not number:
+        return Decimal(0)
+    digits = "" if number.is_infinite() else "".join(map(str, number.as_tuple().digits)).rstrip("0")
+    if not digits or len(digits) > MAX_DIGITS or not MIN_EXPONENT <= number.adjusted() <= MAX_EXPONENT:
+        raise _UnstorableValue
+    return number
+
+
+# Made once: json.loads and json.dumps would make them anew with each call, a third of the time of a short text.
+_DECODER = json.JSONDecoder(
+    object_pairs_hook=_object, parse_int=_integer, parse_float=_fraction, parse_constant=_constant
+)
+_MARKING_DECODER = json.JSONDecoder(
+    object_pairs_hook=_marked_object,
+    parse_int=_marking(_integer),
+    parse_float=_marking(_fraction),
+    parse_constant=_Mark,
+)
+_ENCODER, _SORTING_ENCODER = (
+    json.JSONEncoder(
+        ensure_ascii=False, separators=(",", ":"), allow_nan=False, sort_keys=sort_keys, default=_meet_decimal
+    )
+    for sort_keys in (False, True)
+)

@@ -1,0 +1,71 @@
+"""The documents bucket."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from botocore.exceptions import ClientError
+
+from jobpipe.domain.errors import Unavailable
+from jobpipe.domain.item import DocumentRef
+from jobpipe.runtime.aws import AwsClients, error_code, outages
+
+_BUCKET = "The documents bucket"
+_GONE = {"NoSuchKey", "NoSuchVersion"}
+_NO_VERSION = "null"  # S3's version id for an object that was put while versioning was off
+
+
+class S3Documents:
+    """DocumentStore on S3."""
+
+    def __init__(self, clients: AwsClients, bucket: str) -> None:
+        self._clients = clients
+        self._bucket = bucket
+
+    def put(self, key: str, text: str) -> DocumentRef:
+        with outages(_BUCKET):
+            answer = self._clients.s3.put_object(
+                Bucket=self._bucket, Key=key, Body=text.encode(), ContentType="application/json"
+            )
+        # Versioning may be off for some minutes after it was first enabled, and operators may suspend it. Until it
+        # is on, nothing is committed: a row must not point to an object that a deletion removes permanently.
+        version_id = answer.get("VersionId", _NO_VERSION)
+        if version_id == _NO_VERSION:
+            raise Unavailable(f"{_BUCKET} does not store versions at the moment.")
+        return DocumentRef(key, version_id)
+
+    def get(self, ref: DocumentRef) -> tuple[DocumentRef, str] | None:
+        try:
+            with outages(_BUCKET):
+                answer = self._clients.s3.get_object(Bucket=self._bucket, Key=ref.key, VersionId=ref.version_id)
+                return ref, answer["Body"].read().decode()
+        except ClientError as error:
+            if error_code(error) not in _GONE:
+                raise
+        # A put that timed out and was repeated may have arrived last: then its version is the current one, and
+        # lifecycle expires the one that the row names. Both are the same text, since keys are written once.
+        return self._current(ref.key)
+
+    def get_by_key(self, key: str) -> str | None:
+        found = self._current(key)
+        return None if found is None else found[1]
+
+    def _current(self, key: str) -> tuple[DocumentRef, str] | None:
+        try:
+            with outages(_BUCKET):
+                answer = self._clients.s3.get_object(Bucket=self._bucket, Key=key)
+                return DocumentRef(key, answer.get("VersionId", _NO_VERSION)), answer["Body"].read().decode()
+        except ClientError as error:
+            if error_code(error) in _GONE:
+                return None
+            raise
+
+    def delete(self, keys: Iterable[str]) -> None:
+        for key in keys:
+            with outages(_BUCKET):
+                self._clients.s3.delete_object(Bucket=self._bucket, Key=key)
+
+    def keys(self, prefix: str) -> list[str]:
+        with outages(_BUCKET):
+            pages = self._clients.s3.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=prefix)
+            return [entry["Key"] for page in pages for entry in page.get("Contents", [])]

@@ -1,0 +1,96 @@
+"""What waits on the queues, as SQS counts it, and for how long, as CloudWatch has it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from jobpipe.domain.backlog import Backlog
+from jobpipe.domain.clock import now
+from jobpipe.domain.errors import Unavailable
+from jobpipe.runtime.aws import AwsClients, outages
+from jobpipe.runtime.telemetry import logger
+
+_WAITING: Final = "ApproximateNumberOfMessages"
+_IN_FLIGHT: Final = "ApproximateNumberOfMessagesNotVisible"
+_DELAYED: Final = "ApproximateNumberOfMessagesDelayed"
+_AGE_IS_KNOWN_FOR = timedelta(minutes=5)
+"""SQS tells CloudWatch the age once a minute, and it may take some to be seen."""
+_MINUTE = 60
+AGE_IS_CACHED_FOR = timedelta(minutes=1)
+"""CloudWatch gets a new value only once a minute, and charges a fee for each request."""
+
+
+@dataclass(frozen=True, slots=True)
+class QueueUrls:
+    """The three queues of a stage."""
+
+    commands: str
+    dead_letters: str
+    parked: str
+
+
+class SqsBacklog:
+    """BacklogGauge on SQS and CloudWatch."""
+
+    def __init__(self, clients: AwsClients, queues: QueueUrls) -> None:
+        self._clients = clients
+        self._queues = queues
+        self._cached: tuple[datetime, float | None] | None = None  # when the age was read, and the age
+
+    def read(self) -> Backlog:
+        commands, dead_letters, parked = map(
+            self._counts, (self._queues.commands, self._queues.dead_letters, self._queues.parked)
+        )
+        return Backlog(
+            waiting=commands[_WAITING],
+            in_flight=commands[_IN_FLIGHT],
+            delayed=commands[_DELAYED],
+            oldest_seconds=self._cached_age() if sum(commands.values()) else self._drop_cached_age(),
+            dead_letters=sum(dead_letters.values()),
+            parked=sum(parked.values()),
+        )
+
+    def _counts(self, url: str) -> dict[str, int]:
+        with outages("A queue"):
+            answer = self._clients.sqs.get_queue_attributes(
+                QueueUrl=url, AttributeNames=[_WAITING, _IN_FLIGHT, _DELAYED]
+            )
+        counts = answer["Attributes"]
+        return {
+            _WAITING: int(counts[_WAITING]),
+            _IN_FLIGHT: int(counts[_IN_FLIGHT]),
+            _DELAYED: int(counts[_DELAYED]),
+        }
+
+    def _cached_age(self) -> float | None:
+        """The age as CloudWatch gave it in the last minute or gives it now; that it has none is cached too."""
+        at = now()
+        if self._cached is None or not timedelta() <= at - self._cached[0] < AGE_IS_CACHED_FOR:
+            self._cached = at, self._oldest()
+        return self._cached[1]
+
+    def _drop_cached_age(self) -> float:
+        """The age of an empty queue. The cached age is dropped, since later messages are younger."""
+        self._cached = None
+        return 0.0
+
+    def _oldest(self) -> float | None:
+        at = now()
+        try:
+            with outages("CloudWatch"):
+                answer = self._clients.cloudwatch.get_metric_statistics(
+                    Namespace="AWS/SQS",
+                    MetricName="ApproximateAgeOfOldestMessage",
+                    Dimensions=[{"Name": "QueueName", "Value": self._queues.commands.rpartition("/")[2]}],
+                    StartTime=at - _AGE_IS_KNOWN_FOR,
+                    EndTime=at,
+                    Period=_MINUTE,
+                    Statistics=["Maximum"],
+                )
+        except Unavailable:  # the counts are worth telling all the same
+            logger.warning("the age of the oldest message is not known", exc_info=True)
+            return None
+        points = sorted(answer["Datapoints"], key=lambda point: point["Timestamp"])
+        return float(points[-1]["Maximum"]) if points else None

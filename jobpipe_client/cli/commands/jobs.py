@@ -1,0 +1,129 @@
+"""Commands about jobs: submit, status, wait, failed, retrying, cancel."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from itertools import islice
+from typing import Literal
+
+import click
+
+from jobpipe_client.cli.command import Command, State, pass_state, read_object
+from jobpipe_client.cli.exits import ERROR, FAILED, NOT_ENDED, OK, line_of, say
+from jobpipe_client.cli.polling import Seconds
+from jobpipe_client.exceptions import ProblemError, WaitTimeout
+from jobpipe_client.models import Job
+
+TIMEOUT = 60.0
+seconds = Seconds(0, 7 * 24 * 3600)
+
+
+@click.command(
+    cls=Command,
+    examples="""
+    jobpipe submit '{"operation": "create", "item": {"name": "Tent", "description": "For two"}}' --wait
+    jobpipe submit command.json --idempotency-key order-17
+    echo '{"operation": "delete", "item_id": "…"}' | jobpipe submit -
+    """,
+)
+@click.argument("command", metavar="JSON|FILE|-")
+@click.option("--wait", is_flag=True, help="Wait for the job's end, and say how it ended by the exit status.")
+@click.option("--timeout", type=seconds, default=TIMEOUT, show_default=True, help="Seconds to wait at most.")
+@click.option("--idempotency-key", metavar="KEY", help="The same key is the same job, however often it is sent.")
+@pass_state
+def submit(state: State, *, command: str, wait: bool, timeout: float, idempotency_key: str | None) -> int:
+    """Queue one command in its raw form."""
+    job = state.client.submit(read_object(command), idempotency_key=idempotency_key)
+    if not wait:
+        state.output.job(job)
+        return OK
+    return wait_for(state, [job], timeout)
+
+
+@click.command(cls=Command, examples="jobpipe status 5f0c…\njobpipe status 5f0c… --json | jq .error")
+@click.argument("jobs", metavar="JOB...", nargs=-1, required=True)
+@pass_state
+def status(state: State, *, jobs: tuple[str, ...]) -> int:
+    """Show jobs as they are now. Exit status 3 if one has failed or was cancelled."""
+    found, missing = each_of(jobs, state.client.job)
+    state.output.jobs(found)
+    return ERROR if missing else _worst(found)
+
+
+@click.command(
+    cls=Command, examples="jobpipe wait 5f0c… --timeout 300\njobpipe wait 5f0c… 77ab… && echo both succeeded"
+)
+@click.argument("jobs", metavar="JOB...", nargs=-1, required=True)
+@click.option("--timeout", type=seconds, default=TIMEOUT, show_default=True, help="Seconds, for all together.")
+@pass_state
+def wait(state: State, *, jobs: tuple[str, ...], timeout: float) -> int:
+    """Wait for jobs, and show each as it ends. Exit status 3 if one failed, 4 if one has not ended in time."""
+    found, missing = each_of(jobs, state.client.job)
+    result = wait_for(state, found, timeout)
+    return ERROR if missing else result
+
+
+def wait_for(state: State, jobs: Iterable[Job], timeout: float) -> int:
+    """Shows each at its end; the exit status."""
+    ended: list[Job] = []
+    try:
+        for job in state.client.as_completed(list(jobs), timeout=timeout):
+            ended.append(job)
+            state.output.job(job)
+    except WaitTimeout as late:
+        return say(f"{late} after {timeout:g} s", NOT_ENDED)
+    return _worst(ended)
+
+
+def _list(name: Literal["failed", "retrying"], text: str) -> click.Command:
+    @click.command(name, cls=Command, help=text, examples=f"jobpipe {name}\njobpipe {name} --limit 20 --json")
+    @click.option("--limit", type=click.IntRange(1), help="So many at most, the latest.")
+    @pass_state
+    def listed(state: State, *, limit: int | None) -> None:
+        state.output.ends_unread = True
+        state.output.jobs(islice(state.client.jobs(name), limit))
+
+    return listed
+
+
+failed = _list("failed", "List your jobs that have failed, latest first, and why.")
+retrying = _list(
+    "retrying", "List your jobs between two attempts, latest first, and what interrupted the last one."
+)
+
+
+@click.command(cls=Command, examples="jobpipe cancel 5f0c…")
+@click.argument("jobs", metavar="JOB...", nargs=-1, required=True)
+@pass_state
+def cancel(state: State, *, jobs: tuple[str, ...]) -> int:
+    """End jobs that have not taken effect, so that they never will."""
+    return each_shown(state, jobs, state.client.cancel)
+
+
+def each_shown(state: State, jobs: Iterable[str], act: Callable[[str], Job]) -> int:
+    """Call `act` for one job after another, show each, and return the exit status."""
+    missing = False
+    for job_id in jobs:
+        found, wrong = each_of([job_id], act)
+        missing = missing or wrong
+        state.output.jobs(found)
+    return ERROR if missing else OK
+
+
+def each_of(job_ids: Iterable[str], call: Callable[[str], Job]) -> tuple[list[Job], bool]:
+    """The jobs, and whether there was something wrong with one, which is then told by a line."""
+    found: list[Job] = []
+    wrong = False
+    for job_id in job_ids:
+        try:
+            found.append(call(job_id))
+        except (ProblemError, ValueError) as error:
+            if isinstance(error, ProblemError) and error.slug not in {"not-found", "job-ended"}:
+                raise
+            say(f"{job_id}: {line_of(error)}")
+            wrong = True
+    return found, wrong
+
+
+def _worst(jobs: Iterable[Job]) -> int:
+    return FAILED if any(job.done and not job.succeeded for job in jobs) else OK

@@ -1,0 +1,95 @@
+"""`jobpipe retry`: queues failed jobs again, by id or by reason."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+import click
+
+from jobpipe_client.cli.command import Command, State, pass_state
+from jobpipe_client.cli.commands.jobs import each_shown
+from jobpipe_client.cli.exits import OK
+from jobpipe_client.exceptions import ProblemError
+from jobpipe_client.models import Job
+
+_SERVER_ERROR = 500
+_NOT_RETRIED = {"job-ended", "not-found"}  # the job or its command is no longer stored
+
+
+@click.command(
+    cls=Command,
+    examples="""
+    jobpipe retry 5f0c…
+    jobpipe retry --all-failed
+    jobpipe retry --reason name-taken --reason not-found
+    """,
+)
+@click.argument("jobs", metavar="[JOB]...", nargs=-1)
+@click.option("--all-failed", is_flag=True, help="All of your failed jobs that were interrupted.")
+@click.option(
+    "--reason",
+    "reasons",
+    metavar="NAME",
+    multiple=True,
+    help="All of your failed jobs with this problem, such as name-taken; may be repeated.",
+)
+@pass_state
+def retry(state: State, *, jobs: tuple[str, ...], all_failed: bool, reasons: tuple[str, ...]) -> int:
+    """Queue failed jobs again, each in a new place of its item's order.
+
+    --all-failed retries the jobs that were interrupted: their problem has a status of 500 or more. A job that a
+    rule refused (name-taken, not-found, version-mismatch, too-large) would be refused again until the items change:
+    such jobs are left and counted by reason, and --reason retries them.
+
+    The exit status is 1 if a job that was named cannot be retried; jobs that are left are not an error.
+    """
+    if bool(jobs) == (all_failed or bool(reasons)):
+        raise click.UsageError("Name jobs, or say --all-failed or --reason.")
+    if jobs:
+        return each_shown(state, jobs, state.client.retry)
+    # The whole list first: what is retried leaves it, and may come back to it.
+    failed = list(state.client.jobs("failed"))
+    chosen = [job for job in failed if (reason_of(job) in reasons if reasons else was_interrupted(job))]
+    left = Counter(map(reason_of, failed)) - Counter(map(reason_of, chosen))
+    if reasons and chosen:
+        left.clear()  # the caller did not ask for the others
+    _retry(state, chosen, left)
+    return OK
+
+
+def _retry(state: State, chosen: Iterable[Job], left: Counter[str]) -> None:
+    """Show each job that is queued again, and at the end how many were left, by reason."""
+    retried, refused = 0, Counter[str]()
+    try:
+        for job in chosen:
+            try:
+                again = state.client.retry(job.id)
+            except ProblemError as error:
+                if error.problem.slug not in _NOT_RETRIED:
+                    raise
+                refused[error.problem.detail or str(error)] += 1
+            else:
+                retried += 1
+                state.output.job(again)
+    finally:  # also after an error, since jobs have been retried by then
+        for line in summary(retried, refused, left):
+            state.output.note(line)
+
+
+def summary(retried: int, refused: Counter[str], left: Counter[str]) -> Sequence[str]:
+    """Lines with the numbers of retried, refused and remaining jobs."""
+    lines = [f"{retried:,} retried"]
+    lines += [f"{n:,} cannot be retried: {why}" for why, n in refused.most_common()]
+    lines += [f"{n:,} left: {reason} (--reason {reason} retries them)" for reason, n in left.most_common()]
+    return lines
+
+
+def was_interrupted(job: Job) -> bool:
+    """Whether a retry alone may let a failed job succeed, since no rule has refused it."""
+    return job.error is None or job.error.status >= _SERVER_ERROR
+
+
+def reason_of(job: Job) -> str:
+    """The name of the problem with which the job failed."""
+    return (job.error and job.error.slug) or "unknown"

@@ -1,0 +1,67 @@
+"""Rows of untrusted text on a terminal of any width: as a table, or as records if a table does not fit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from rich.cells import cell_len
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from jobpipe_client.cli.output.escaping import cell, escaped
+
+_READABLE = 20
+"""The least width of a cell, unless its text is shorter."""
+
+_INDENT = 2
+
+
+def drawn(
+    columns: Sequence[str], rows: Iterable[Sequence[str]], width: int, title: str | None = None
+) -> RenderableType | None:
+    """The rows on a terminal of this width, with no cell cut off; None if there are no rows."""
+    found = [tuple(row) for row in rows]
+    if not found:
+        return None
+    return _table(columns, found, title) if _fits(columns, found, width) else _records(columns, found, title)
+
+
+def group(title: str | None, parts: Iterable[RenderableType]) -> Group:
+    """The parts below each other, under the title if there is one."""
+    return Group(*([] if title is None else [Text(title, style="table.title")]), *parts)
+
+
+def indented(text: str) -> Padding:
+    """Text that is indented below the line that it belongs to."""
+    return Padding(cell(text), (0, 0, 0, _INDENT))
+
+
+def _fits(columns: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> bool:
+    """Whether the first column, which users copy, fits on one line with the others readable beside it."""
+    lengths = [
+        max(map(cell_len, (name, *map(escaped, cells)))) for name, *cells in zip(columns, *rows, strict=True)
+    ]
+    borders = 3 * len(columns) + 1
+    return lengths[0] + sum(min(length, _READABLE) for length in lengths[1:]) + borders <= width
+
+
+def _table(columns: Sequence[str], rows: Sequence[Sequence[str]], title: str | None) -> Table:
+    made = Table(*columns, title=title, title_justify="left", show_header=any(columns))
+    made.columns[0].no_wrap = True
+    made.columns[0].overflow = "fold"
+    for row in rows:
+        made.add_row(*map(cell, row))
+    return made
+
+
+def _records(columns: Sequence[str], rows: Sequence[Sequence[str]], title: str | None) -> Group:
+    """The first cell of each row on a line, and the others below it, with their names if there are several."""
+    parts: list[RenderableType] = []
+    for first, *others in rows:
+        parts.append(cell(first))
+        for name, text in zip(columns[1:], others, strict=True):
+            if text:
+                parts.append(indented(text if len(others) == 1 else f"{name}: {text}"))
+    return group(title, parts)

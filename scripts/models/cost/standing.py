@@ -1,0 +1,84 @@
+"""What a stage costs in a month in which nothing happens, and what its watching costs in one in which much does."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from decimal import Decimal
+
+from api_lambda.chalicelib.endpoints.routes import ROUTES
+from infra.errors import OperatorError
+from infra.settings import ROOT
+from jobpipe.runtime import metrics
+from jobpipe.runtime.metrics import Metric
+from jobpipe.stores.sqs_backlog import AGE_IS_CACHED_FOR
+from scripts.models.cost.data import Data
+from scripts.models.cost.pipeline import Pipeline
+from scripts.models.cost.usage import Usage
+
+_CONSOLE = ROOT / "api_lambda" / "chalicelib" / "console"
+_SECONDS_OF_MONTH = 730 * 3600
+_QUEUES = 2  # commands, dead letters
+_BILLED_ROTATIONS = 2  # of a key, whose later ones are free
+_GATEWAY_METRICS = 5  # of each method: Count, Latency, IntegrationLatency, 4XXError, 5XXError
+
+
+AGE = Usage.of(get_metric_statistics_request=1)
+"""One request for the age of the oldest message."""
+
+
+def open_console(pipeline: Pipeline) -> Usage:
+    """A month of an open console, in a stage in which messages always wait; one environment answers it."""
+    looks = Decimal(_SECONDS_OF_MONTH) / console_pause("STATS_PAUSE")
+    ages = Decimal(_SECONDS_OF_MONTH) / Decimal(AGE_IS_CACHED_FOR.total_seconds())
+    lists = Decimal(_SECONDS_OF_MONTH) / console_pause("TROUBLE_PAUSE")
+    return pipeline.request("stats") * looks + AGE * ages + pipeline.request("list_failed_jobs") * lists
+
+
+def console_pause(name: str) -> int:
+    """The seconds between two requests of the console, from its scripts."""
+    for path in sorted(_CONSOLE.glob("*.js")):
+        found = re.search(rf"\b{name} = (\d+);", path.read_text())
+        if found:
+            return int(found[1])
+    raise OperatorError(f"the console's scripts have no {name}")
+
+
+def idle_polling(data: Data) -> Usage:
+    """Lambda's pollers, which ask an empty queue for as long as it lets them wait."""
+    receives = Decimal(data.assumed["pollers"]) * _SECONDS_OF_MONTH / Decimal(data.assumed["poll_seconds"])
+    return Usage.of(sqs_fifo_request=receives * _QUEUES)
+
+
+def month(data: Data) -> Mapping[str, tuple[str, Usage]]:
+    """By what it is: why so much, and how much."""
+    own = sum(len(each.services) for each in vars(metrics).values() if isinstance(each, Metric))
+    gateway = _GATEWAY_METRICS * len(ROUTES)
+    return {
+        "polling of idle queues": (
+            f"{data.assumed['pollers']} pollers, {data.assumed['poll_seconds']} s each, {_QUEUES} queues",
+            idle_polling(data),
+        ),
+        "a console that is never closed": (
+            f"stats each {console_pause('STATS_PAUSE')} s, failed jobs each {console_pause('TROUBLE_PAUSE')} s",
+            open_console(Pipeline(data, data.load("quiet"))),
+        ),
+        "alarms": (f"{data.alarms}, in every stage", Usage.of(alarm_month=data.alarms)),
+        "dashboard": ("one, in every stage", Usage.of(dashboard_month=1)),
+        "the pipeline's metrics": (
+            f"up to {own} and one for each reason of a failure; only in hours in which they are written",
+            Usage.of(metric_month=own),
+        ),
+        "the gateway's detailed metrics": (
+            f"up to {gateway}: {_GATEWAY_METRICS} for each of {len(ROUTES)} methods; only where requests come",
+            Usage.of(metric_month=gateway),
+        ),
+        "a key of the stage's own, in its first year": (
+            "only with Encryption=customer-managed",
+            Usage.of(kms_key_month=1),
+        ),
+        "the same after its second rotation": (
+            f"it rotates every year, and the first {_BILLED_ROTATIONS} rotations are billed",
+            Usage.of(kms_key_month=1, kms_rotation_month=_BILLED_ROTATIONS),
+        ),
+    }

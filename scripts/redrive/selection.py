@@ -1,0 +1,195 @@
+"""Selects the failed jobs that a redrive retries: from the indexes, filtered, into a temporary file."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from jobpipe.domain.clock import rfc3339
+from jobpipe.domain.errors import PROBLEM_TYPE_PREFIX, ProblemError
+from jobpipe.domain.job import Job, Status
+from jobpipe.runtime.aws import AwsClients
+from jobpipe.stores.dynamodb_job_lists import EARLIER, LAST, LISTED, Source, is_listed, place_in_list, sources
+from jobpipe.stores.dynamodb_rows import Row
+from scripts.audit.rows import MalformedRowError, check_job
+
+_WHOLE_INDEXES = (Source("lists", "", "", LISTED), Source("trouble", "", "", EARLIER))
+_COLUMNS = "failed_at, created_at, job_id, generation, reason, operation"
+_TABLES = f"""
+CREATE TABLE found ({_COLUMNS});
+CREATE TABLE failed (place INTEGER PRIMARY KEY, {_COLUMNS});
+"""
+# What failed longest ago comes first, so that one limited run after another goes on: of what fails again, it is the
+# last. The time of acceptance would not do, for a retry keeps it.
+_PUT_IN_ORDER = (
+    f"INSERT INTO failed ({_COLUMNS}) "  # noqa: S608 - our own statement
+    f"SELECT {_COLUMNS} FROM found ORDER BY failed_at, job_id"
+)
+_CHOSEN = "SELECT * FROM failed WHERE place > :after ORDER BY place LIMIT :limit"
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """What a job must be like; None and the empty tuple let all pass."""
+
+    reasons: tuple[str, ...] = ()  # slugs of problems
+    since: datetime | None = None  # when it failed, this moment included
+    until: datetime | None = None  # and this one excluded
+    operation: str | None = None
+    owner: str | None = None
+    item: str | None = None
+
+    @property
+    def is_empty(self) -> bool:
+        return self == Filter()
+
+    def matches(self, job: Job) -> bool:
+        """Whether it has failed so."""
+        return (
+            job.status is Status.FAILED
+            and (not self.reasons or reason_of(job) in self.reasons)
+            and (self.since is None or job.updated_at >= rfc3339(self.since))
+            and (self.until is None or job.updated_at < rfc3339(self.until))
+            and self.operation in {None, job.operation}
+            and self.owner in {None, job.owner}
+            and self.item in {None, job.item_id}
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """One failure of a job, as the index had it."""
+
+    job_id: str
+    generation: str
+    reason: str
+    operation: str
+
+
+def reason_of(job: Job) -> str:
+    """The slug of the problem with which it failed."""
+    return str((job.error or {}).get("type", "")).removeprefix(PROBLEM_TYPE_PREFIX)
+
+
+def reasons(kind: type[ProblemError] = ProblemError) -> list[str]:
+    """Every slug that there is."""
+    own = [kind.slug] if "slug" in vars(kind) else []
+    return sorted({*own, *(slug for child in kind.__subclasses__() for slug in reasons(child))})
+
+
+class Selection:
+    """The failures that were found, in constant memory however many there are."""
+
+    def __init__(self, db: sqlite3.Connection, limit: int | None, malformed: int = 0) -> None:
+        self.malformed = malformed  # rows of the index that are not valid jobs
+        self._db = db
+        self._limit = -1 if limit is None else limit
+        self._found = int(db.execute("SELECT count(*) FROM failed").fetchone()[0])
+
+    def __len__(self) -> int:
+        """How many are to be retried."""
+        return self._found if self._limit < 0 else min(self._limit, self._found)
+
+    def left(self, retried: int, skipped: int) -> int:
+        """How many still are, after so many."""
+        return min(len(self), self._found - skipped) - retried
+
+    def chosen(self, skipped: Callable[[], int] = lambda: 0) -> Iterator[Failed]:
+        """In the order of acceptance, in which the commands of an item came.
+
+        Then as many others as were skipped so far: what cannot be retried would be in the way of every later run.
+        """
+        order = (
+            "SELECT job_id, generation, reason, operation "  # noqa: S608 - our own statement
+            f"FROM ({_CHOSEN}) ORDER BY created_at, job_id"
+        )
+        given, made_up_for, wanted = 0, 0, self._limit
+        while wanted:
+            before = given
+            for row in self._db.execute(order, {"after": before, "limit": wanted}):
+                given += 1
+                yield Failed(*row)
+            if given == before or self._limit < 0:
+                return
+            wanted = skipped() - made_up_for
+            made_up_for += wanted
+
+    def counts(self) -> list[tuple[str, str, int]]:
+        """How many there are of each reason and operation."""
+        grouped = (
+            "SELECT reason, operation, count(*) "  # noqa: S608 - our own statement
+            f"FROM ({_CHOSEN}) GROUP BY 1, 2 ORDER BY 3 DESC"
+        )
+        return list(self._db.execute(grouped, {"after": 0, "limit": self._limit}))
+
+
+@contextmanager
+def select(
+    clients: AwsClients,
+    jobs_table: str,
+    wanted: Filter,
+    now: datetime,
+    *,
+    limit: int | None = None,
+    counted: Callable[[int], None] = lambda _: None,
+) -> Iterator[Selection]:
+    """What matches and has not expired.
+
+    All of it is found before any is retried: a job that fails again at once would be found again, without end.
+    """
+    db = sqlite3.connect("", isolation_level=None)  # SQLite's own temporary file
+    try:
+        db.execute("PRAGMA journal_mode = OFF")
+        db.executescript(_TABLES)
+        db.execute("BEGIN")
+        found = malformed = 0
+        for row_found in _failed(clients, jobs_table, wanted):
+            try:
+                job = check_job(row_found)
+            except MalformedRowError:
+                malformed += 1
+                continue
+            if wanted.matches(job) and not job.is_expired(now):
+                found += 1
+                counted(found)
+                row = (job.updated_at, job.created_at, job.job_id, job.generation, reason_of(job), job.operation)
+                db.execute("INSERT INTO found VALUES (?, ?, ?, ?, ?, ?)", row)
+        db.execute("COMMIT")
+        db.execute(_PUT_IN_ORDER)
+        db.execute("DROP TABLE found")
+        yield Selection(db, limit, malformed)
+    finally:
+        db.close()
+
+
+def _failed(clients: AwsClients, jobs_table: str, wanted: Filter) -> Iterator[Row]:
+    """The rows of the indexes in the wanted time, of one owner only if one is given."""
+    since = rfc3339(wanted.since) if wanted.since else ""
+    until = rfc3339(wanted.until) if wanted.until else LAST
+    for source in sources(wanted.owner) if wanted.owner is not None else _WHOLE_INDEXES:
+        options: dict[str, Any] = {
+            "TableName": jobs_table,
+            "IndexName": source.index,
+            "ExpressionAttributeNames": {"#order": source.order},
+            "ExpressionAttributeValues": {
+                ":since": {"S": place_in_list(Status.FAILED, since)},
+                ":until": {"S": place_in_list(Status.FAILED, until)},
+            },
+        }
+        between = "#order BETWEEN :since AND :until"
+        if wanted.owner is None:
+            pages = clients.dynamodb.get_paginator("scan").paginate(**options, FilterExpression=between)
+        else:
+            options["ExpressionAttributeNames"]["#key"] = source.key
+            options["ExpressionAttributeValues"][":key"] = {"S": source.value}
+            pages = clients.dynamodb.get_paginator("query").paginate(
+                **options, KeyConditionExpression=f"#key = :key AND {between}"
+            )
+        for page in pages:
+            rows: list[Row] = page["Items"]
+            # A row without a status is yielded, so that it counts as malformed.
+            yield from (row for row in rows if "status" not in row or is_listed(row, source.order, Status.FAILED))

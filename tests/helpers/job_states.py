@@ -1,0 +1,57 @@
+"""What tests of a job's life share: jobs that wait or have failed, races, and stores that do not answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from jobpipe.domain.errors import Unavailable
+from jobpipe.domain.job import Status
+from tests.helpers.pipeline import Answer, Pipeline
+
+LARGE = "x" * 300_000
+
+
+def item(name: str = "Tent", **more: Any) -> dict[str, Any]:
+    return {"name": name, "description": "d", **more}
+
+
+def accept(pipeline: Pipeline, body: Any = None, **options: Any) -> str:
+    answer = pipeline.request("POST", "/items", body or item(), **options)
+    assert answer.status == 202, answer.text
+    return str(answer.json["id"])
+
+
+def fail(pipeline: Pipeline, body: Any = None) -> str:
+    """A job that failed because its name was taken, and the name free again."""
+    other = pipeline.do("POST", "/items", item())
+    job_id = accept(pipeline, body)
+    pipeline.drain()
+    assert pipeline.jobs.rows[job_id].status is Status.FAILED
+    pipeline.do("DELETE", f"/items/{other['item_id']}")
+    return job_id
+
+
+def slug(answer: Answer) -> str:
+    return str(answer.json["type"]).rpartition(":")[2]
+
+
+def interpose(monkeypatch: pytest.MonkeyPatch, store: Any, name: str, before: Callable[[], object]) -> None:
+    """Let something happen right before the first call of a method: the other side of a race."""
+    method = getattr(store, name)
+    done: list[bool] = []
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        if not done:
+            done.append(True)
+            before()
+        return method(*args, **kwargs)
+
+    monkeypatch.setattr(store, name, call)
+
+
+def unavailable(*_: object) -> Any:
+    """A store that does not answer."""
+    raise Unavailable("no")

@@ -1,0 +1,201 @@
+"""Both Lambdas in one process, on stores in memory: the real Chalice app, the real worker, the events of AWS."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from api_lambda.chalicelib.application import build_app
+from api_lambda.chalicelib.services import Services
+from jobpipe.domain.item_rules import name_key
+from jobpipe.stores.aws_stores import Stores
+from tests.helpers.documented import documented
+from tests.helpers.memory import (
+    RETENTION,
+    MemoryBacklog,
+    MemoryBatches,
+    MemoryDocuments,
+    MemoryItems,
+    MemoryJobs,
+    MemoryParked,
+    MemoryQueue,
+)
+from worker_lambda.chalicelib.consume_batch import Handling, consume_batch
+from worker_lambda.chalicelib.dead_letters import dead_letter_handling
+from worker_lambda.chalicelib.execute import command_handling
+from worker_lambda.chalicelib.services import Services as WorkerServices
+
+
+class Context:
+    """What Lambda passes beside the event."""
+
+    function_name = "jobpipe"
+    memory_limit_in_mb = 256
+    invoked_function_arn = "arn:aws:lambda:us-east-1:000000000000:function:jobpipe"
+    aws_request_id = "00000000-0000-0000-0000-000000000000"
+
+    def __init__(self, milliseconds: int = 29_000) -> None:
+        self.milliseconds = milliseconds
+
+    def get_remaining_time_in_millis(self) -> int:
+        return self.milliseconds
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    headers: dict[str, str]
+    text: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.text)
+
+
+@dataclass
+class Pipeline:
+    jobs: MemoryJobs = field(default_factory=MemoryJobs)
+    items: MemoryItems = field(init=False)
+    batches: MemoryBatches = field(init=False)
+    documents: MemoryDocuments = field(default_factory=MemoryDocuments)
+    queue: MemoryQueue = field(default_factory=MemoryQueue)
+    parked: MemoryParked = field(default_factory=MemoryParked)
+    context: Context = field(default_factory=Context)
+    reserve_seconds: float = 18.0
+    longest_wait: float = 20.0
+
+    def __post_init__(self) -> None:
+        self.items = MemoryItems(self.jobs)
+        self.batches = MemoryBatches(self.jobs)
+        self.stores = Stores(self.jobs, self.items, self.documents)
+        services = Services(
+            *(self.jobs, self.items, self.documents, self.queue, RETENTION, self.batches),
+            backlog=MemoryBacklog(self.queue, self.parked),
+            longest_wait=self.longest_wait,
+        )
+        self.app = build_app("test", lambda: services)
+
+    def request(
+        self,
+        method: str,
+        target: str,
+        body: Any = None,
+        *,
+        headers: dict[str, str] | None = None,
+        owner: str = "alice",
+        raw: str | None = None,
+        base64_encoded: bool = False,
+        several: dict[str, list[str]] | None = None,
+        checked_key: str = "",
+    ) -> Answer:
+        """One request, routed as API Gateway does; `raw` is a body that is not to be encoded.
+
+        A path with empty segments reaches the route without them, and is passed on unchanged.
+        """
+        parts = urlsplit(f"https://stage.example{target}")
+        segments = [segment for segment in parts.path.split("/") if segment] or [""]
+        parameters = {}
+        path = "/" + "/".join(segments)
+        if len(segments) >= 2:
+            name = {"items": "item_id", "jobs": "job_id", "batches": "batch_id"}[segments[0]]
+            parameters[name] = segments[1]
+            path = "/".join(["", segments[0], f"{{{name}}}", *segments[2:]])
+        single = {
+            "content-type": "application/json",
+            "x-api-key": f"{owner}{uuid.uuid4().hex}" if owner else "",
+            **(headers or {}),
+        }
+        sent = {**{name: [value] for name, value in single.items()}, **(several or {})}
+        event = {
+            "path": parts.path,
+            "headers": {name: values[-1] for name, values in sent.items()},
+            "multiValueHeaders": sent,
+            "multiValueQueryStringParameters": parse_qs(parts.query, keep_blank_values=True) or None,
+            "pathParameters": parameters or None,
+            "stageVariables": None,
+            "body": raw if raw is not None else None if body is None else json.dumps(body),
+            "isBase64Encoded": base64_encoded,
+            "requestContext": {
+                "httpMethod": method,
+                "resourcePath": path,
+                "requestId": str(uuid.uuid4()),
+                "identity": {"apiKey": checked_key} if checked_key else {},
+            },
+        }
+        answer = self.app(event, self.context)
+        documented().check(method, target, answer["statusCode"], answer["headers"], answer["body"])
+        return Answer(answer["statusCode"], {k.lower(): v for k, v in answer["headers"].items()}, answer["body"])
+
+    def work(self, most: int = 10) -> dict[str, Any]:
+        """One batch through the worker."""
+        records = self.queue.receive(most)
+        answer = consume_batch(records, self.command_handling())
+        self.queue.acknowledge(records, answer)
+        return answer
+
+    def end_dead_letters(self) -> dict[str, Any]:
+        """The first messages as dead letters: SQS has given them up."""
+        records = self.queue.receive()
+        answer = consume_batch(records, self.dead_letter_handling())
+        self.queue.acknowledge(records, answer)
+        return answer
+
+    def command_handling(self) -> Handling:
+        return command_handling(self.worker_services(), self._seconds_left)
+
+    def dead_letter_handling(self) -> Handling:
+        return dead_letter_handling(self.worker_services(), self._seconds_left)
+
+    def worker_services(self) -> WorkerServices:
+        return WorkerServices(self.jobs, self.items, self.documents, self.queue, self.parked, self.reserve_seconds)
+
+    def _seconds_left(self) -> float:
+        return self.context.milliseconds / 1000
+
+    def drain(self) -> None:
+        """Until the queue is empty."""
+        for _ in range(1000):
+            if not self.queue.waiting:
+                return
+            self.work()
+        raise AssertionError("the queue does not empty")
+
+    def do(self, method: str, target: str, body: Any = None, **options: Any) -> dict[str, Any]:
+        """A command to the end of its job; the job as its caller sees it."""
+        accepted = self.request(method, target, body, **options)
+        assert accepted.status == 202, accepted.text
+        self.drain()
+        job: dict[str, Any] = self.request(
+            "GET", f"/jobs/{accepted.json['id']}", owner=options.get("owner", "alice")
+        ).json
+        assert job["done"], job
+        return job
+
+    def state(self) -> Any:
+        """All that is stored, to compare before and after."""
+        return (
+            dict(self.jobs.rows),
+            dict(self.batches.rows),
+            dict(self.items.rows),
+            dict(self.items.names),
+            dict(self.documents.current),
+            list(self.queue.waiting),
+        )
+
+    def check_consistent(self) -> None:
+        """P6: with an empty queue, rows, locks and bucket agree."""
+        assert not self.queue.waiting
+        assert all(job.status.done for job in self.jobs.rows.values())
+        self.check_locks_and_documents()
+
+    def check_locks_and_documents(self) -> None:
+        """Every item has its lock and its document, and there are no others."""
+        items = self.items.rows.values()
+        assert self.items.names == {name_key(item.name): item.item_id for item in items}
+        kept = {job.kept.claim for job in self.jobs.rows.values() if job.kept is not None and job.kept.claim}
+        assert set(self.documents.current) == {item.document.key for item in items} | kept
+        # Write-once: nothing was ever put over a committed document, however late.
+        assert all(self.documents.latest[item.document.key] == item.document.version_id for item in items)

@@ -1,0 +1,58 @@
+"""The adapters on clients that botocore's Stubber answers for: held to the service model, and nothing is sent."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from functools import cache
+from typing import Any
+
+import boto3
+from botocore.stub import Stubber
+
+from jobpipe.runtime.aws import AwsClients
+from jobpipe.stores.dynamodb_batches import DynamoDbBatches
+from jobpipe.stores.dynamodb_items import DynamoDbItems
+from jobpipe.stores.dynamodb_jobs import DynamoDbJobs
+from jobpipe.stores.s3_documents import S3Documents
+from jobpipe.stores.sqs_backlog import QueueUrls, SqsBacklog
+from jobpipe.stores.sqs_commands import SqsCommands
+from jobpipe.stores.sqs_parked import SqsParked
+
+
+@cache
+def a_client(service: str) -> Any:
+    """Made once: making one takes longer than a test."""
+    keys = {"aws_access_key_id": "k", "aws_secret_access_key": "s", "region_name": "us-east-1"}
+    return boto3.client(service, **keys)  # type: ignore[call-overload]
+
+
+class Stubbed:
+    """The adapters on stubbed clients."""
+
+    def __init__(self) -> None:
+        self.clients = AwsClients()
+        self.stubs = {}
+        for service in ("cloudwatch", "dynamodb", "s3", "sqs"):
+            client = a_client(service)
+            self.clients.__dict__[service] = client
+            self.stubs[service] = Stubber(client)
+            self.stubs[service].activate()
+        self.dynamodb = self.stubs["dynamodb"]
+        self.jobs = DynamoDbJobs(self.clients, "jobs", timedelta(days=7))
+        self.items = DynamoDbItems(self.clients, "items", "names", self.jobs)
+        self.documents = S3Documents(self.clients, "documents")
+        self.batches = DynamoDbBatches(self.clients, "jobs")
+        self.queue = SqsCommands(self.clients, "https://sqs/commands.fifo")
+        self.parked = SqsParked(self.clients, "https://sqs/parked")
+        urls = QueueUrls("https://sqs/commands.fifo", "https://sqs/dead-letters.fifo", "https://sqs/parked")
+        self.backlog = SqsBacklog(self.clients, urls)
+
+    def cancelled(self, *codes: str) -> None:
+        """The next transaction is cancelled for these reasons, or without any."""
+        reasons = {"CancellationReasons": [{"Code": code} for code in codes]} if codes else {}
+        self.dynamodb.add_client_error(
+            "transact_write_items",
+            "TransactionCanceledException",
+            http_status_code=400,
+            modeled_fields=reasons,
+        )

@@ -1,0 +1,98 @@
+"""Stores that fail when they are told to, and a clock that is told the time, for the pipeline in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta, tzinfo
+from typing import Any
+from unittest.mock import patch
+
+import jobpipe.domain.clock
+from jobpipe.domain.errors import Unavailable
+
+METHODS = {
+    "jobs": ("put_new", "get", "begin_attempt", "hold", "succeed", "fail", "cancel", "requeue"),
+    "items": ("get", "commit"),
+    "documents": ("put", "get", "get_by_key", "delete", "keys"),
+    "queue": ("send", "send_batch", "delete", "postpone"),
+    "batches": ("put_new", "put_rest", "get", "jobs"),
+    "parked": ("park",),
+}
+
+
+class ProcessGoneError(BaseException):
+    """The process ended here; nothing that catches exceptions sees it, and it does nothing more."""
+
+
+@dataclass
+class Fault:
+    """What happens at the nth call to a store, before or after its effect."""
+
+    call: int
+    gone: bool = False  # the process ends; otherwise the store does not answer
+    after: bool = False
+
+    def error(self) -> BaseException:
+        return ProcessGoneError() if self.gone else Unavailable("The store did not answer.")
+
+
+class Unreliable:
+    """Wraps the stores of a pipeline so that a process using them meets the faults that were planned for it."""
+
+    def __init__(self, pipeline: Any) -> None:
+        self._faults: dict[int, Fault] = {}
+        self._calls = 0
+        self._gone = False
+        for store, names in METHODS.items():
+            for name in names:
+                setattr(getattr(pipeline, store), name, self._wrapped(getattr(getattr(pipeline, store), name)))
+
+    @contextmanager
+    def process(self, *faults: Fault) -> Iterator[None]:
+        """One life of a process: a request, or a batch."""
+        self._calls, self._gone, self._faults = 0, False, {fault.call: fault for fault in faults}
+        try:
+            yield
+        except ProcessGoneError:
+            pass
+        finally:
+            self._gone, self._faults = False, {}
+
+    def _wrapped(self, method: Any) -> Any:
+        def call(*args: Any, **kwargs: Any) -> Any:
+            if self._gone:
+                raise ProcessGoneError
+            self._calls += 1
+            fault = self._faults.get(self._calls)
+            if fault is None:
+                return method(*args, **kwargs)
+            if fault.after:
+                method(*args, **kwargs)
+            self._gone = fault.gone
+            raise fault.error()
+
+        return call
+
+
+class Clock:
+    """Says what time it is for the product."""
+
+    def __init__(self) -> None:
+        self.now = datetime(2026, 11, 22, 12).astimezone()
+
+    def advance(self, by: timedelta) -> None:
+        self.now += by
+
+    @contextmanager
+    def installed(self) -> Iterator[None]:
+        clock = self
+
+        class Moments(datetime):
+            @classmethod
+            def now(cls, tz: tzinfo | None = None) -> Any:
+                return clock.now.astimezone(tz)
+
+        with patch.object(jobpipe.domain.clock, "datetime", Moments):
+            yield

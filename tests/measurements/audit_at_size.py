@@ -1,0 +1,120 @@
+"""`python -m tests.measurements.audit_at_size [ITEMS]`: memory and time of an audit of so many generated items.
+
+As many items, locks, jobs and documents each, in pages of a thousand as AWS gives them; what AWS would take is not
+in the figures.
+"""
+
+from __future__ import annotations
+
+import resource
+import sys
+import time
+import tracemalloc
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any, cast
+
+from jobpipe.domain.item import DocumentRef, StoredItem, document_key
+from jobpipe.domain.job import Job, Status
+from jobpipe.domain.job_ref import JobRef
+from jobpipe.runtime.aws import AwsClients
+from jobpipe.stores.dynamodb_rows import item_to_row, job_to_row
+from scripts.audit.places import Places
+from scripts.audit.search import audit
+
+AT = "2026-11-22T10:00:00.000Z"
+NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
+_PAGE = 1000
+
+
+class GeneratedAws:
+    """Clients whose scans and listings are made up as they are read; nothing else can be asked."""
+
+    def __init__(self, items: int) -> None:
+        self._items = items
+
+    @property
+    def dynamodb(self) -> GeneratedAws:
+        return self
+
+    @property
+    def s3(self) -> GeneratedAws:
+        return self
+
+    def get_paginator(self, _: str) -> GeneratedAws:
+        return self
+
+    def paginate(self, *, TableName: str = "", **_: object) -> Iterator[Any]:  # noqa: N803 - as in boto3
+        make, name = (self._row, "Items") if TableName else (self._object, "Contents")
+        for start in range(0, self._items, _PAGE):
+            yield {name: [make(n, TableName) for n in range(start, min(start + _PAGE, self._items))]}
+
+    def _object(self, n: int, _: str) -> Any:
+        return {"Key": _key(n), "LastModified": datetime.fromisoformat(AT)}
+
+    def _row(self, n: int, table: str) -> Any:
+        n = n * 7919 % self._items if self._items % 7919 else n  # in another order, as hashes give it
+        if table == "names":
+            return {"name": {"S": _name(n)}, "item_id": {"S": _id(n)}}
+        if table == "items":
+            ref = DocumentRef(_key(n), "v")
+            return item_to_row(StoredItem(_id(n), f"{n:016x}", _name(n), ref, None, AT, AT))
+        expires_at = int((NOW + timedelta(days=1)).timestamp())
+        return job_to_row(
+            Job(
+                job_id=f"{n:032x}",
+                owner="alice",
+                status=Status.SUCCEEDED,
+                generation=f"{n:016x}",
+                operation="create",
+                item_id=_id(n),
+                fingerprint="ab" * 32,
+                attempts=1,
+                created_at=AT,
+                updated_at=AT,
+                expires_at=expires_at,
+            )
+        )
+
+
+def _id(n: int) -> str:
+    return f"00000000-0000-4000-8000-{n:012x}"
+
+
+def _name(n: int) -> str:
+    return f"a name of the usual length, number {n}"
+
+
+def _key(n: int) -> str:
+    return document_key(_id(n), JobRef(f"{n:032x}", f"{n:016x}"), f"{n:016x}")
+
+
+def places(items: int) -> Places:
+    """So many items, none of them damaged."""
+    clients = cast("AwsClients", GeneratedAws(items))
+    return Places(clients, "jobs", "items", "names", "bucket", (), timedelta(days=7))
+
+
+def python_peak(items: int) -> int:
+    """Bytes that Python held at most during the audit."""
+    tracemalloc.start()
+    try:
+        assert audit(places(items), older_than=600, now=NOW) == []
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def main(items: int) -> None:
+    """Prints the figures."""
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    started = time.perf_counter()
+    assert audit(places(items), older_than=600, now=NOW) == []
+    seconds = time.perf_counter() - started
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    print(f"{items:,} items, locks, jobs and documents each: {seconds:.0f} s of the audit's own")  # noqa: T201
+    print(f"peak of the process {peak / 1024:.0f} MiB, {before / 1024:.0f} of them before the audit began")  # noqa: T201
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000)
