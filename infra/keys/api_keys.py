@@ -1,7 +1,7 @@
 """API keys of a stage: the name of their owner, then 32 hex digits that cannot be guessed.
 
-The API Lambda reads the owner off the key that the gateway has checked (api_lambda/chalicelib/http/callers.py), so
-that all keys of one owner are one caller, and no table of keys is needed. No stack holds a key, so that no deployment
+The API Lambda takes the owner from the key that the gateway has checked (chalicelib/http/callers.py), so that all
+keys of one owner are one caller, and no table of keys is needed. No stack holds a key, so that no deployment
 changes or loses one (docs/decisions/0013): a key is the stage's by its name, and good while it is in its plan.
 """
 

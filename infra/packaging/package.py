@@ -1,7 +1,7 @@
 """Builds both Lambdas: sources → `chalice package` → a reproducible zip and a plain CloudFormation template.
 
 build/<app>/src            a copy of the app (infra/packaging/source_files.py), jobpipe/ in its vendor/
-build/<app>/out            what `chalice package` makes of it, merged with infra/<app>.merge.yaml
+build/<app>/out            what `chalice package` makes of it, merged with infra/templates/<app>.merge.yaml
 build/<app>/lambda.zip     the same files, sorted and without times, so that the same sources are the same bytes
 build/<app>/lambda.cdx.json  its bill of materials (infra/packaging/bill_of_materials.py)
 build/<app>/template.json  its template after the SAM transform
@@ -31,15 +31,15 @@ from jobpipe import __version__
 
 APPS = {"api": "api_lambda", "worker": "worker_lambda"}
 _BUILDERS = (
-    "bill_of_materials.py",
-    "distributions.py",
-    "gateway_responses.py",
-    "lambda_zip.py",
-    "locked_requirements.py",
-    "our_files.py",
-    "package.py",
+    "environments/locked_requirements.py",
+    "packaging/bill_of_materials.py",
+    "packaging/distributions.py",
+    "packaging/lambda_zip.py",
+    "packaging/package.py",
+    "packaging/source_files.py",
     "settings.py",
-    "templates.py",
+    "templates/gateway_responses.py",
+    "templates/sources.py",
 )
 _OUTCOME = ("lambda.zip", "lambda.cdx.json", "template.json")
 _TOOLS_LOCK = ROOT / "requirements-dev.lock"

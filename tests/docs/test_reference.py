@@ -29,7 +29,7 @@ def test_every_variable_that_is_read_is_listed_and_no_other() -> None:
 
 
 def test_every_variable_of_a_lambda_is_one_that_it_reads() -> None:
-    read = {name for path in (ROOT / "jobpipe").glob("*.py") for name in _read_in(path)}
+    read = {name for path in (ROOT / "jobpipe").rglob("*.py") for name in _read_in(path)}
     given = {
         name
         for stack in ("api", "worker")

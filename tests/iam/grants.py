@@ -42,7 +42,9 @@ class Unclear(Exception):
 @cache
 def template_grants() -> tuple[Grant, ...]:
     """Every grant of every role, in the order of the templates."""
-    return tuple(grant for app in APPS for grant in grants_of(read_template(ROOT / f"infra/{app}.merge.yaml"), app))
+    return tuple(
+        grant for app in APPS for grant in grants_of(read_template(ROOT / f"infra/templates/{app}.merge.yaml"), app)
+    )
 
 
 def grants_of(template: dict[str, Any], app: str) -> Iterator[Grant]:

@@ -13,7 +13,7 @@ _FUNCTIONS = {"APIRole": "The API", "WorkerRole": "The worker", "DeadLettersRole
 _HEAD = """\
 # What each Lambda may do, and what breaks without it
 
-Made by `make grants` from `infra/*.merge.yaml` and `tests/iam/needs.py`; a test holds it true.
+Made by `make grants` from `infra/templates/*.merge.yaml` and `tests/iam/needs.py`; a test holds it true.
 
 Each line is one action that a role grants on one resource. `tests/iam` deploys all of it into an emulator that
 enforces the roles, takes one grant away, sees what the line says, gives it back, and sees it work again. It also

@@ -73,7 +73,7 @@ def test_what_is_not_seen_says_what_breaks_all_the_same() -> None:
 
 @pytest.mark.parametrize("app", APPS)
 def test_a_star_has_its_reason_beside_it(app: str) -> None:
-    text = (ROOT / f"infra/{app}.merge.yaml").read_text()
+    text = (ROOT / f"infra/templates/{app}.merge.yaml").read_text()
     stars = re.findall(r"- Sid: (?:(?!- Sid: )[\s\S])*?Resource: [\"']?\*.*", text)
     assert all(" # " in statement for statement in stars), "say why AWS takes nothing narrower"
 

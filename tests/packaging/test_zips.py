@@ -158,7 +158,7 @@ def test_a_zip_holds_what_it_needs_and_nothing_else(app: str, zips: dict[str, Pa
     tops = {name.split("/")[0] for name in names}
     assert tops == {"app.py", "chalicelib", "chalice", "jobpipe"}
     assert not [name for name in names if name.endswith((".pyc", ".so", ".pyd")) or "__pycache__" in name]
-    shared = {f"jobpipe/{path.name}" for path in (commands.ROOT / "jobpipe").glob("*.py")}
+    shared = {path.relative_to(commands.ROOT).as_posix() for path in (commands.ROOT / "jobpipe").rglob("*.py")}
     assert shared == {name for name in names if name.startswith("jobpipe/")}
     assert zips[app].stat().st_size < 300_000
 

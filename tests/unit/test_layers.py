@@ -24,6 +24,23 @@ API_ROOMS: dict[str, set[str]] = {
     "endpoints": {"http", "submitting", "contract", "console"},
 }
 
+# The folders of infra, lowest first: each may import those before it. infra/*.py and a __main__.py are commands.
+INFRA_ROOMS = (
+    *(
+        "cli",
+        "stage",
+        "templates",
+        "environments",
+        "packaging",
+        "emulator",
+        "targets",
+        "stacks",
+        "keys",
+        "deployment",
+    ),
+    "checks",
+)
+
 
 def imports(path: Path) -> set[str]:
     found: set[str] = set()
@@ -73,6 +90,20 @@ def test_the_rooms_of_the_api_import_one_way(room: str) -> None:
         ]
         found = {module.split(".")[0] for module in parents}
         assert found <= {"services", *API_ROOMS[room]}, path
+
+
+@pytest.mark.parametrize("room", INFRA_ROOMS)
+def test_the_rooms_of_infra_import_one_way(room: str) -> None:
+    allowed = set(INFRA_ROOMS[: INFRA_ROOMS.index(room) + 1]) | {"errors", "settings"}
+    for path in modules(f"infra/{room}"):
+        found = {name.split(".")[1] for name in imports(path) if name.startswith("infra.")}
+        assert found <= allowed or path.name == "__main__.py", path
+
+
+def test_every_module_of_infra_is_a_command_or_in_a_room() -> None:
+    commands = {path.stem for path in (ROOT / "infra").glob("[!_]*.py")}
+    assert commands == {"deploy", "errors", "local", "logs", "make_values", "settings"}
+    assert {path.parent.name for path in modules("infra")} == {"infra", *INFRA_ROOMS}
 
 
 @pytest.mark.parametrize("app", ["api_lambda", "worker_lambda"])
