@@ -40,11 +40,11 @@ class Project:
         return [*compose_command(), "-p", self.name, "-f", str(COMPOSE_FILE), "--profile", "tests"]
 
     def ask(self, *command: str, timeout: float = _ANSWER_SECONDS) -> Done:
-        """Runs a command that is soon over, unheard."""
+        """Runs a short command and discards its output."""
         return ask(*command, environment=self._environment, timeout=timeout)
 
     def compose(self, *arguments: str, timeout: float = _ANSWER_SECONDS) -> Done:
-        """Runs Compose, unheard."""
+        """Runs Compose and discards its output."""
         return self.ask(*self._compose, *arguments, timeout=timeout)
 
     def watch(self, *arguments: str, timeout: float) -> int:
@@ -68,7 +68,7 @@ class Project:
 
 
 def ask(*command: str, environment: dict[str, str] | None = None, timeout: float = _ANSWER_SECONDS) -> Done:
-    """Runs a command, unheard."""
+    """Runs a command and discards its output."""
     return _run(command, environment, timeout, capture=True)
 
 

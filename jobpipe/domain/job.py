@@ -76,11 +76,11 @@ class Job:
     began: int | None = None  # the attempt that has begun, if it was recorded and has not ended yet
     held: int = 0  # how often it was put off since it was queued, for whatever reason
     retries: int = 0  # how often it was queued again by an explicit retry
-    kept: KeptCommand | None = None  # failed: its command, so that a retry needs nobody's memory
+    kept: KeptCommand | None = None  # of a failed job: its command, which a retry sends again
 
     @property
     def ref(self) -> JobRef:
-        """This life of it."""
+        """The reference that names this job and its generation."""
         return JobRef(self.job_id, self.generation)
 
     def is_live(self, ref: JobRef, at: datetime) -> bool:
@@ -106,7 +106,7 @@ class JobPage:
 
 @dataclass(frozen=True, slots=True)
 class Success:
-    """How a job is to end: with this to show, having replaced that document."""
+    """How a job ends: the document to show as its result, and the document that it replaced."""
 
     result: str | None = None
     result_document: DocumentRef | None = None

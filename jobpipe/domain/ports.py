@@ -28,7 +28,9 @@ class JobStore(Protocol):
     def get(self, job_id: str) -> Job | None:
         """The job, expired or not."""
 
-    def in_trouble(self, owner: str, status: Status, limit: int, after: str | None, at: datetime) -> JobPage:
+    def failed_or_retrying(
+        self, owner: str, status: Status, limit: int, after: str | None, at: datetime
+    ) -> JobPage:
         """The owner's failed or retrying jobs, latest first, without their commands; it may be a moment behind.
 
         Those that have expired are left out, so a page may have fewer than `limit`, and yet a next one.

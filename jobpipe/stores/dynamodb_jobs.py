@@ -76,11 +76,13 @@ class DynamoDbJobs:
         row = answer.get("Item")
         return job_from_row(row) if row else None
 
-    def in_trouble(self, owner: str, status: Status, limit: int, after: str | None, at: datetime) -> JobPage:
+    def failed_or_retrying(
+        self, owner: str, status: Status, limit: int, after: str | None, at: datetime
+    ) -> JobPage:
         return self._lists.page(owner, status, limit, after, at)
 
     def begin_attempt(self, ref: JobRef, charged: int, at: datetime) -> None:
-        # Absolute numbers, so that botocore's own second try after a lost answer charges nothing twice.
+        # Absolute numbers, so that a repetition by botocore after a lost response changes nothing.
         values: Row = {
             "attempts": {"N": str(charged)},
             "began": {"N": str(charged + 1)},

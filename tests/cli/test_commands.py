@@ -273,7 +273,7 @@ def test_stats_in_both_forms(jobpipe: Jobpipe, service: Service) -> None:
     done = jobpipe("stats")
     assert done.exit_code == 0
     assert "waiting\t1\n" in done.stdout
-    assert "oldest\tnot told\n" in done.stdout
+    assert "oldest\tunknown\n" in done.stdout
     assert done.stderr.startswith("no outcomes: ")
     told = json.loads(jobpipe.does("stats", "--json"))
     assert (told["waiting"], told["parked"], told["outcomes"]) == (1, 0, None)

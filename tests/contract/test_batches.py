@@ -125,7 +125,7 @@ def test_a_batch_is_in_no_list_of_jobs_in_trouble(stores: Stores) -> None:
     mine = replace(batch, owner=f"owner{secrets.token_hex(4)}")
     assert stores.batches.put_new(mine, [], NOW) is None
     for status in (Status.FAILED, Status.RETRYING):
-        assert stores.jobs.in_trouble(mine.owner, status, 10, None, NOW).jobs == []
+        assert stores.jobs.failed_or_retrying(mine.owner, status, 10, None, NOW).jobs == []
 
 
 def test_a_key_of_a_batch_is_none_of_a_job(stores: Stores) -> None:

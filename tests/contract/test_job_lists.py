@@ -47,7 +47,7 @@ def in_pages(stores: Any, owner: str, limit: int, status: Status = Status.FAILED
     found: list[str] = []
     after = None
     while True:
-        page = stores.jobs.in_trouble(owner, status, limit, after, NOW)
+        page = stores.jobs.failed_or_retrying(owner, status, limit, after, NOW)
         assert len(page.jobs) <= limit
         found += [job.job_id for job in page.jobs]
         after = page.next_after

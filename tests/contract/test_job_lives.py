@@ -57,7 +57,7 @@ def test_a_job_between_two_attempts_says_why_and_is_listed(stores: Stores) -> No
 def listed(stores: Stores, status: Status, owner: str = "alice") -> list[Job]:
     jobs, after = [], None
     while True:
-        page = stores.jobs.in_trouble(owner, status, 100, after, NOW)
+        page = stores.jobs.failed_or_retrying(owner, status, 100, after, NOW)
         jobs += page.jobs
         if page.next_after is None:
             return jobs
@@ -196,7 +196,7 @@ def test_jobs_in_trouble_come_latest_first_in_pages_without_the_expired_and_othe
     seen: list[str] = []
     after = None
     for _ in range(4):
-        page = stores.jobs.in_trouble(owner, Status.FAILED, 2, after, NOW)
+        page = stores.jobs.failed_or_retrying(owner, Status.FAILED, 2, after, NOW)
         assert len(page.jobs) <= 2
         seen += [each.job_id for each in page.jobs]
         after = page.next_after
@@ -204,7 +204,7 @@ def test_jobs_in_trouble_come_latest_first_in_pages_without_the_expired_and_othe
             break
     assert seen == ids[::-1]
     first_gone = NOW + timedelta(seconds=1) + RETENTION
-    page = stores.jobs.in_trouble(owner, Status.FAILED, 100, None, first_gone)
+    page = stores.jobs.failed_or_retrying(owner, Status.FAILED, 100, None, first_gone)
     assert [each.job_id for each in page.jobs] == ids[:0:-1]
 
 

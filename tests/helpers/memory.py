@@ -49,7 +49,9 @@ class MemoryJobs:
     def get(self, job_id: str) -> Job | None:
         return self.rows.get(job_id)
 
-    def in_trouble(self, owner: str, status: Status, limit: int, after: str | None, at: datetime) -> JobPage:
+    def failed_or_retrying(
+        self, owner: str, status: Status, limit: int, after: str | None, at: datetime
+    ) -> JobPage:
         with self.lock:
             troubled = sorted(
                 (f"{status.value}#{job.updated_at}#{job.job_id}", job)

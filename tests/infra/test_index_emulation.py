@@ -82,7 +82,7 @@ def test_an_update_of_a_stage_adds_one_index_and_lists_what_failed_before_and_af
         jobs, job = DynamoDbJobs(clients, table, timedelta(days=7)), _job()
         jobs.put_new(job, now())
         jobs.fail(job.ref, {"status": 409}, now())
-        listed = jobs.in_trouble("alice", Status.FAILED, 10, None, now()).jobs
+        listed = jobs.failed_or_retrying("alice", Status.FAILED, 10, None, now()).jobs
         assert [each.job_id for each in listed] == [job.job_id, row["job_id"]["S"]]
 
 

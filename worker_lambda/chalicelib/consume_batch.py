@@ -5,7 +5,7 @@ whose command failed, the later ones are named too, unprocessed: otherwise they 
 
 A message that comes again may be one that kills its worker, and whatever ran beside it comes again with it. So
 from its second receive on a message runs alone, after all that are here for the first time, the least attempted
-first: if the worker dies then, it is known of what.
+first: if the worker dies then, that message caused it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from jobpipe.runtime.metrics import BATCH_SIZE, meter
 from jobpipe.runtime.telemetry import described, logger
 
 _MAX_BATCH = 10
-_AT_ONCE = 1  # second: not none, so that a message cannot use up its receives in a moment
+_SHORTEST_DELAY = 1  # second; with no delay, a message could use up all its receives within moments
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class NotOfSqs(JobpipeError):
     """The event is not from SQS: something else invoked the function."""
 
 
-class ComesAgain(Exception):
+class MessageReturned(Exception):
     """The message has to come again; it did so before, this many times with this one."""
 
     def __init__(self, times: int) -> None:
@@ -95,7 +95,7 @@ def consume_batch(records: Sequence[Mapping[str, Any]], handling: Handling) -> d
     again = [line for line in lines.values() if line not in fresh]
     returned = list(_threads().map(process, fresh)) if len(fresh) > 1 else [process(line) for line in fresh]
     done = [delivery for each in returned for delivery in each.done]
-    for line in _least_charged_first(again, handling.charged):
+    for line in _fewest_attempts_first(again, handling.charged):
         _acknowledge(done, handling.received)
         returned.append(process(line))
         done = returned[-1].done
@@ -134,13 +134,16 @@ def _process_in_order(line: list[Delivery], handling: Handling) -> _Returned:
     for i, delivery in enumerate(line):
         if handling.seconds_left() < handling.reserve_seconds:
             # To be killed by the time-out in the middle of it would cost this command an attempt.
-            logger.warning("no time left", extra={"message_id": delivery.message_id, "behind": len(line) - i - 1})
-            return _Returned(line[:i], line[i:], _AT_ONCE)
+            logger.warning(
+                "no time left: the message and those behind it will be delivered again in 1 s",
+                extra={"message_id": delivery.message_id, "behind": len(line) - i - 1},
+            )
+            return _Returned(line[:i], line[i:], _SHORTEST_DELAY)
         try:
             handling.process(delivery)
         except Exception as error:  # noqa: BLE001  # whatever it is, it must not cost the other items theirs
             # Receives count other things too, such as a neighbour's deaths; they have to do if nothing was noted.
-            seconds = backoff_seconds(error.times if isinstance(error, ComesAgain) else delivery.receive_count)
+            seconds = backoff_seconds(error.times if isinstance(error, MessageReturned) else delivery.receive_count)
             logger.warning(
                 "message returned",
                 extra={
@@ -154,7 +157,7 @@ def _process_in_order(line: list[Delivery], handling: Handling) -> _Returned:
     return _Returned(line, [], 0)
 
 
-def _least_charged_first(
+def _fewest_attempts_first(
     lines: list[list[Delivery]], charged: Callable[[Delivery], int] | None
 ) -> list[list[Delivery]]:
     if charged is None or len(lines) <= 1:
@@ -164,12 +167,13 @@ def _least_charged_first(
 
 
 def _acknowledge(done: list[Delivery], received: ReceivedMessages) -> None:
-    # Lambda deletes what is done when the whole batch is. Should the next command kill the worker, these would come
-    # back with it, and until then their items' later commands would wait: at every one of its deaths (P8).
+    # Lambda deletes the messages of a batch only when all of it is done. If the next command kills the worker,
+    # SQS would deliver these again too, and later commands of their items would wait for that each time (P8: a
+    # command that kills its worker delays no other item).
     try:
         received.delete([delivery.receipt for delivery in done])
     except Exception:  # noqa: BLE001  # Lambda deletes them still, if the worker lives
-        logger.warning("not acknowledged early", exc_info=True)
+        logger.warning("messages were not deleted early: Lambda deletes them when the batch ends", exc_info=True)
 
 
 def backoff_seconds(times: int) -> int:
@@ -185,7 +189,9 @@ def _postpone(returned: list[_Returned], received: ReceivedMessages) -> None:
     try:
         received.postpone([(delivery.receipt, each.seconds) for each in returned for delivery in each.rest])
     except Exception:  # noqa: BLE001  # what was done must be acknowledged all the same
-        logger.warning("not postponed", exc_info=True)  # they come again when their visibility ends
+        logger.warning(
+            "visibility was not changed: the messages will be delivered again when it ends", exc_info=True
+        )  # they come again when their visibility ends
 
 
 def _delivery(record: Mapping[str, Any]) -> Delivery:

@@ -27,7 +27,7 @@ from jobpipe.runtime.telemetry import logged_id, logger, trace_id
 from . import attempts
 from .clean_up import finish_clean_up, remove_claim, remove_uncommitted
 from .command_handlers import handle
-from .consume_batch import ComesAgain, Delivery, Handling
+from .consume_batch import Delivery, Handling, MessageReturned
 from .parking import park
 from .services import Services
 
@@ -48,7 +48,7 @@ def command_handling(services: Services, seconds_left: Callable[[], float]) -> H
 def execute(delivery: Delivery, services: Services, seconds_left: Callable[[], float]) -> None:
     """Apply the command and end its job; when this returns, the message may be deleted.
 
-    Raises when the message must come again: after an outage, or a fault of ours that is not the last.
+    Raises when SQS must deliver the message again: after an outage, or a fault of ours while attempts are left.
     """
     started = time.perf_counter()
     try:
@@ -87,7 +87,7 @@ def _first(message: QueueMessage, sent: datetime, services: Services, about: dic
         return _apply(message, sent, services, about)
     except JobEnded:
         raise
-    except Exception as error:  # noqa: BLE001  # raised again by _note, unless it was the last straw
+    except Exception as error:  # noqa: BLE001  # _note raises it again, unless it has ended the job
         logger.exception("command interrupted", extra=about)
         _note(message, error, services, recorded=False, pauses=())
         remove_uncommitted(message.job, message.item_id, services)
@@ -113,7 +113,7 @@ def _again(
                 meter.add(FAILED, reason=AttemptsSpent.slug)
     except JobEnded:
         raise
-    except Exception as error:  # noqa: BLE001  # raised again by _note, unless it was the last straw
+    except Exception as error:  # noqa: BLE001  # _note raises it again, unless it has ended the job
         logger.exception("command interrupted", extra=about)
         # What has begun and is not noted will be charged, so the note is worth some patience.
         pauses = (pause for pause in _NOTE_PAUSES if seconds_left() > services.reserve_seconds / 2)
@@ -141,7 +141,7 @@ def _apply(message: QueueMessage, sent: datetime, services: Services, about: dic
 def _note(
     message: QueueMessage, error: Exception, services: Services, *, recorded: bool, pauses: Iterable[float]
 ) -> None:
-    """Raises ComesAgain, unless the command was given up for the interruption."""
+    """Raises MessageReturned, unless the command was given up for the interruption."""
     reason = OUTAGE if isinstance(error, Unavailable) else FAULT
     waits = iter(pauses)
     while True:
@@ -160,7 +160,7 @@ def _note(
             if times is None:
                 meter.add(FAILED, reason=AttemptsSpent.slug)
                 return
-            raise ComesAgain(times) from error
+            raise MessageReturned(times) from error
 
 
 def _command(message: QueueMessage, sent: datetime, services: Services) -> Command:

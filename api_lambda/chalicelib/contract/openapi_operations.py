@@ -18,7 +18,8 @@ from jobpipe.domain.errors import (
 )
 from jobpipe.domain.limits import MAX_ATTEMPTS
 
-from ..http import request_fields as said
+from ..http import request_fields
+from ..http.request_fields import DEFAULT_WAIT_SECONDS, MAX_WAIT_SECONDS
 from .openapi_answers import ENDED, KEYED, answer, public
 from .openapi_examples import EXAMPLE_FAILED_JOB, EXAMPLE_SHOWN_ITEM
 from .openapi_schemas import COMMAND_REFUSALS, EXAMPLE_BATCH_ID, EXAMPLE_JOB_ID, Schema, one_of, ref, whole
@@ -36,7 +37,7 @@ class Operation:
     description: str = ""
     parameters: tuple[str, ...] = ()
     body: str | None = None  # a schema
-    media_types: tuple[str, ...] = field(default=said.JSON)
+    media_types: tuple[str, ...] = field(default=request_fields.JSON)
 
 
 def parameters() -> dict[str, Schema]:
@@ -45,7 +46,7 @@ def parameters() -> dict[str, Schema]:
     def parameter(name: str, place: str, description: str, schema: Schema, **more: Any) -> Schema:
         return {"name": name, "in": place, "description": description, "schema": schema} | more
 
-    whole_seconds: Schema = {"type": "integer", "minimum": 0, "maximum": said.MAX_WAIT_SECONDS}
+    whole_seconds: Schema = {"type": "integer", "minimum": 0, "maximum": request_fields.MAX_WAIT_SECONDS}
     return {
         "item_id": parameter("item_id", "path", "The item's id.", ref("ItemId"), required=True),
         "job_id": parameter(
@@ -69,7 +70,7 @@ def parameters() -> dict[str, Schema]:
             "header",
             "The same key with the same command is the same job; with another command it is a 422. Keys are per"
             " caller, and free again when their job expires.",
-            {"type": "string", "pattern": whole(said.IDEMPOTENCY_KEY.pattern)},
+            {"type": "string", "pattern": whole(request_fields.IDEMPOTENCY_KEY.pattern)},
         ),
         "if_match": parameter(
             "If-Match",
@@ -80,17 +81,17 @@ def parameters() -> dict[str, Schema]:
         "prefer": parameter(
             "Prefer",
             "header",
-            f"`wait=N` (RFC 7240), N from 0 to {said.MAX_WAIT_SECONDS} seconds: if the job ends in that time,"
+            f"`wait=N` (RFC 7240), N from 0 to {MAX_WAIT_SECONDS} seconds: if the job ends in that time,"
             " the answer is the one that a synchronous API would have given, else the 202. While jobs take too"
             " long for it nobody is held back, and the 202 comes at once. Other preferences are ignored.",
-            {"type": "string", "maxLength": said.MAX_PREFER_LENGTH},
+            {"type": "string", "maxLength": request_fields.MAX_PREFER_LENGTH},
             example="wait=10",
         ),
         "wait": parameter(
             "wait",
             "query",
             "Seconds to wait at most for the job to end or to be between two attempts; without a number"
-            f" {said.DEFAULT_WAIT_SECONDS}, for which waiting costs less than another request. While jobs take too"
+            f" {DEFAULT_WAIT_SECONDS}, for which waiting costs less than another request. While jobs take too"
             " long for it, nobody is held back; Retry-After tells when to ask again.",
             {"oneOf": [whole_seconds, one_of("")], "default": 0},
             allowEmptyValue=True,
@@ -99,11 +100,18 @@ def parameters() -> dict[str, Schema]:
             "limit",
             "query",
             "How many a page has at most.",
-            {"type": "integer", "minimum": 1, "maximum": said.MAX_PAGE, "default": said.DEFAULT_PAGE},
+            {
+                "type": "integer",
+                "minimum": 1,
+                "maximum": request_fields.MAX_PAGE,
+                "default": request_fields.DEFAULT_PAGE,
+            },
         ),
         "item_cursor": _cursor(parameter, "item-cursor"),
         "job_cursor": _cursor(parameter, "job-cursor"),
-        "status": parameter("status", "query", "Which jobs to list.", one_of(*said.TROUBLE), required=True),
+        "status": parameter(
+            "status", "query", "Which jobs to list.", one_of(*request_fields.TROUBLE), required=True
+        ),
     }
 
 
@@ -153,7 +161,7 @@ _ON_CHANGE = (*_ON_WRITE, "if_match")
 def _page(of: str, example: Any, *names: str) -> Schema:
     return answer(
         "A page, and a Link to the next one unless it is the last.",
-        {"type": "array", "items": ref(of), "maxItems": said.MAX_PAGE},
+        {"type": "array", "items": ref(of), "maxItems": request_fields.MAX_PAGE},
         *("Link?", *names),
         example=[example],
     )
@@ -223,7 +231,7 @@ OPERATIONS: dict[str, Operation] = {
         (*_WRITE, *_BODY, NotFound, NameTaken, VersionMismatch),
         parameters=_ON_CHANGE,
         body="MergePatch",
-        media_types=said.JSON_OR_MERGE_PATCH,
+        media_types=request_fields.JSON_OR_MERGE_PATCH,
     ),
     "delete_item": Operation(
         "items",

@@ -8,7 +8,7 @@ from jobpipe.domain.errors import NotFound
 from jobpipe.runtime.metrics import ACCEPTED, UNAVAILABLE, meter
 from jobpipe.runtime.telemetry import logger
 
-from ..http import request_fields as said
+from ..http import request_fields
 from ..http.batch_responses import batch_response
 from ..http.request_and_response import HttpRequest, HttpResponse
 from ..services import Services
@@ -18,9 +18,9 @@ from .submit_and_respond import check_as_written
 
 def submit_batch(request: HttpRequest, services: Services) -> HttpResponse:
     """Queue up to 100 commands, and tell of each what became of it."""
-    said.refuse_preconditions(request)
-    key = said.idempotency_key(request)
-    asked = said.json_body(
+    request_fields.refuse_preconditions(request)
+    key = request_fields.idempotency_key(request)
+    asked = request_fields.json_body(
         request, lambda raw: parse_batch(raw, lambda command: check_as_written(command, request))
     )
     submitted = submit(

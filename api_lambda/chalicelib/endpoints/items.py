@@ -11,7 +11,7 @@ from jobpipe.domain.item_rules import check_fields_to_set, check_merge_patch, ch
 from jobpipe.runtime.metrics import FAULTS, UNAVAILABLE, meter
 from jobpipe.runtime.telemetry import logger
 
-from ..http import request_fields as said
+from ..http import request_fields
 from ..http.job_responses import JSON
 from ..http.request_and_response import HttpRequest, HttpResponse
 from ..services import Services
@@ -21,34 +21,34 @@ from .submit_and_respond import answer, new_item_id
 
 def create_item(request: HttpRequest, services: Services) -> HttpResponse:
     """Queue the creation of an item; its id is assigned already."""
-    said.refuse_preconditions(request)
-    command = CreateItem(new_item_id(), said.json_body(request, check_new_document))
+    request_fields.refuse_preconditions(request)
+    command = CreateItem(new_item_id(), request_fields.json_body(request, check_new_document))
     return answer(command, request, services)
 
 
 def put_item(request: HttpRequest, services: Services) -> HttpResponse:
-    """Queue the setting of the given fields of an item."""
-    fields = said.json_body(request, check_fields_to_set)
-    command = SetFields(said.item_id(request), fields, said.if_match(request))
+    """Queue a command that sets the given fields of an item."""
+    fields = request_fields.json_body(request, check_fields_to_set)
+    command = SetFields(request_fields.item_id(request), fields, request_fields.if_match(request))
     return answer(command, request, services)
 
 
 def patch_item(request: HttpRequest, services: Services) -> HttpResponse:
     """Queue an RFC 7396 merge patch of an item."""
-    patch = said.json_body(request, check_merge_patch, said.JSON_OR_MERGE_PATCH)
-    command = MergePatch(said.item_id(request), patch, said.if_match(request))
+    patch = request_fields.json_body(request, check_merge_patch, request_fields.JSON_OR_MERGE_PATCH)
+    command = MergePatch(request_fields.item_id(request), patch, request_fields.if_match(request))
     return answer(command, request, services)
 
 
 def delete_item(request: HttpRequest, services: Services) -> HttpResponse:
     """Queue the deletion of an item."""
-    command = DeleteItem(said.item_id(request), said.if_match(request))
+    command = DeleteItem(request_fields.item_id(request), request_fields.if_match(request))
     return answer(command, request, services)
 
 
 def get_item(request: HttpRequest, services: Services) -> HttpResponse:
     """The item as it is committed now."""
-    item, text = read_item(services.items, services.documents, said.item_id(request))
+    item, text = read_item(services.items, services.documents, request_fields.item_id(request))
     return HttpResponse(
         200,
         item_json(item.item_id, text),
@@ -63,7 +63,7 @@ def list_items(request: HttpRequest, services: Services) -> HttpResponse:
     An item whose document is missing, or whose row is malformed, is left out and named in a header, so that the
     others can be read.
     """
-    limit, after = said.limit(request), said.cursor(request)
+    limit, after = request_fields.limit(request), request_fields.cursor(request)
     stored = services.items.page(limit, after)
     page = Page()
     next_after, last = stored.next_after, None
@@ -72,7 +72,7 @@ def list_items(request: HttpRequest, services: Services) -> HttpResponse:
         if isinstance(item, MalformedItem):
             logger.error("malformed row", extra={"item_id": item.item_id})
             metric = FAULTS
-            if said.is_item_cursor(item.item_id):  # the service has assigned such an id
+            if request_fields.is_item_cursor(item.item_id):  # the service has assigned such an id
                 page.unreadable.append(item.item_id)
             last = item.item_id
             continue
@@ -91,6 +91,6 @@ def list_items(request: HttpRequest, services: Services) -> HttpResponse:
         meter.add(metric)
         response.headers["Unreadable-Items"] = ", ".join(page.unreadable)
     if next_after is not None:
-        query = f"limit={limit}&cursor={said.make_cursor(next_after)}"
+        query = f"limit={limit}&cursor={request_fields.make_cursor(next_after)}"
         response.headers["Link"] = f'<{request.to_root}items?{query}>; rel="next"'
     return response

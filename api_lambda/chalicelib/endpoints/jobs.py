@@ -10,7 +10,7 @@ from jobpipe.domain.errors import JobEnded, JobEndedAlready, NotFound
 from jobpipe.domain.job import Job, Status, is_job_id
 from jobpipe.domain.retry import retry
 
-from ..http import request_fields as said
+from ..http import request_fields
 from ..http.job_responses import job_response, jobs_response
 from ..http.request_and_response import HttpRequest, HttpResponse
 from ..services import Services
@@ -20,14 +20,14 @@ from .submit_and_respond import answer, answer_for, new_item_id
 
 def submit_job(request: HttpRequest, services: Services) -> HttpResponse:
     """Queue a command in its raw form."""
-    said.refuse_preconditions(request)
-    command = said.json_body(request, partial(parse_command, new_item_id=new_item_id()))
+    request_fields.refuse_preconditions(request)
+    command = request_fields.json_body(request, partial(parse_command, new_item_id=new_item_id()))
     return answer(command, request, services)
 
 
 def get_job(request: HttpRequest, services: Services) -> HttpResponse:
     """The job now, or as soon as it ends or starts retrying."""
-    seconds = said.wait_query(request)
+    seconds = request_fields.wait_query(request)
     job = _own_job(request, services)
     if seconds:
         job = wait_for(job, seconds, request, services)
@@ -36,19 +36,19 @@ def get_job(request: HttpRequest, services: Services) -> HttpResponse:
 
 def list_jobs(request: HttpRequest, services: Services) -> HttpResponse:
     """The caller's jobs in trouble, latest first, and a Link to the next page."""
-    status, limit = said.trouble(request), said.limit(request)
-    after = said.job_cursor(request, status)
-    page = services.jobs.in_trouble(request.owner, status, limit, after, now())
+    status, limit = request_fields.trouble(request), request_fields.limit(request)
+    after = request_fields.job_cursor(request, status)
+    page = services.jobs.failed_or_retrying(request.owner, status, limit, after, now())
     link = None
     if page.next_after is not None:
-        query = f"status={status.value}&limit={limit}&cursor={said.make_cursor(page.next_after)}"
+        query = f"status={status.value}&limit={limit}&cursor={request_fields.make_cursor(page.next_after)}"
         link = f"{request.to_root}jobs?{query}"
     return jobs_response(page.jobs, link, services.documents)
 
 
 def cancel_job(request: HttpRequest, services: Services) -> HttpResponse:
     """End a job that has not taken effect, so that it never will."""
-    said.refuse_preconditions(request)
+    request_fields.refuse_preconditions(request)
     job = _own_job(request, services)
     while not job.status.done:
         try:
@@ -63,8 +63,8 @@ def cancel_job(request: HttpRequest, services: Services) -> HttpResponse:
 
 def retry_job(request: HttpRequest, services: Services) -> HttpResponse:
     """Queue a failed job again."""
-    said.refuse_preconditions(request)
-    seconds = said.preferred_wait(request)
+    request_fields.refuse_preconditions(request)
+    seconds = request_fields.preferred_wait(request)
     job = retry(
         _own_job(request, services),
         jobs=services.jobs,

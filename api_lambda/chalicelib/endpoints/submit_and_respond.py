@@ -11,7 +11,7 @@ from jobpipe.domain.job import Job
 from jobpipe.runtime.metrics import ACCEPTED, meter
 from jobpipe.runtime.telemetry import logged_id, logger
 
-from ..http import request_fields as said
+from ..http import request_fields
 from ..http.job_responses import accepted_response, final_response
 from ..http.request_and_response import HttpRequest, HttpResponse
 from ..services import Services
@@ -29,7 +29,7 @@ def new_item_id() -> str:
 
 def answer(command: Command, request: HttpRequest, services: Services) -> HttpResponse:
     """The final answer, if the caller prefers to wait and the job ends in time, else 202 with the job."""
-    seconds, key = said.preferred_wait(request), said.idempotency_key(request)
+    seconds, key = request_fields.preferred_wait(request), request_fields.idempotency_key(request)
     check_as_written(command, request)
     job = submit(
         command, owner=request.owner, idempotency_key=key, request_id=request.request_id, services=services

@@ -35,7 +35,7 @@ def put_claim(envelope: Envelope, job: Job, services: Services, *, replayed: boo
     return envelope
 
 
-def end_unheard(job: Job, envelope: Envelope | None, services: Services) -> Job | None:
+def end_unconfirmed(job: Job, envelope: Envelope | None, services: Services) -> Job | None:
     """Fail a job that nobody will ask for, so that its message, if it landed, changes nothing.
 
     None, unless the message landed and the worker was first: then the job as the worker ended it. There is no

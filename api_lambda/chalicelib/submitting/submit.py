@@ -9,7 +9,7 @@ from jobpipe.domain.job import Job, new_job
 from jobpipe.domain.queue_message import QueueMessage, seal
 
 from ..services import Services
-from .accepting import end_unheard, put_claim, was_sent
+from .accepting import end_unconfirmed, put_claim, was_sent
 
 
 def submit(
@@ -42,7 +42,7 @@ def submit(
         services.queue.send(envelope)
     except Unavailable:
         # Whether the message is in SQS is not known. With a key the job stays queued for the caller's replay.
-        ended = None if idempotency_key else end_unheard(job, envelope, services)
+        ended = None if idempotency_key else end_unconfirmed(job, envelope, services)
         if ended is None:
             raise
         return ended

@@ -15,7 +15,7 @@ from jobpipe.runtime.deadline import leaving
 from jobpipe.runtime.telemetry import logger
 
 from ..services import Services
-from .accepting import end_unheard, put_claim, was_sent
+from .accepting import end_unconfirmed, put_claim, was_sent
 
 _SPARE_SECONDS = 15.0
 """Less must not be left to begin with another call: it may hang, three times, and the caller is to be answered."""
@@ -60,7 +60,7 @@ def submit_batch(
             waiting.append(_Message(place, job, seal(QueueMessage.of(job.ref, command, request_id))))
     _Sender(done, services, seconds_left, replayed=stored.by_another).send(waiting)
     if idempotency_key is None:
-        _end_all_unheard(waiting, done, services, seconds_left)
+        _end_all_unconfirmed(waiting, done, services, seconds_left)
     if done.unsent and not done.jobs:
         raise next(iter(done.unsent.values()))
     return done
@@ -207,7 +207,7 @@ def _too_late() -> Unavailable:
     return Unavailable("There was no time left to queue the command.")
 
 
-def _end_all_unheard(
+def _end_all_unconfirmed(
     waiting: list[_Message], done: Submitted, services: Services, seconds_left: Callable[[], float]
 ) -> None:
     """Without a key nobody will send them again: end those that are not, or may not be, on the queue."""
@@ -231,7 +231,7 @@ def _try_to_end(
     """
     try:
         with leaving(_TO_ANSWER_IN, seconds_left):
-            return True, end_unheard(job, envelope, services)
+            return True, end_unconfirmed(job, envelope, services)
     except Exception:  # noqa: BLE001  # an outage, or a fault of ours that would meet the others too
         logger.warning("jobs that nobody will ask for stay queued", exc_info=True, extra={"job_id": job.job_id})
         return False, None

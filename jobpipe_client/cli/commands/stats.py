@@ -138,7 +138,7 @@ def depth_rows(depths: Depths) -> list[tuple[str, str]]:
         ("waiting", f"{depths.waiting:,}"),
         ("in flight", f"{depths.in_flight:,}"),
         ("delayed", f"{depths.delayed:,}"),
-        ("oldest", "not told" if oldest is None else f"{oldest:,.0f} s"),
+        ("oldest", "unknown" if oldest is None else f"{oldest:,.0f} s"),
         ("dead letters", f"{depths.dead_letters:,}"),
         ("parked", f"{depths.parked:,}"),
     ]

@@ -63,7 +63,7 @@ class _Watched:
     def __init__(self, state: State, jobs: Iterable[Job]) -> None:
         self._state = state
         self._jobs = {job.id: job for job in jobs}
-        self._in_trouble: list[Job] = []
+        self._failed_or_retrying: list[Job] = []
         self._said: dict[str, tuple[str, int, int]] = {}
 
     @property
@@ -81,11 +81,11 @@ class _Watched:
                 self._jobs[job.id] = client.job(job.id)
         retrying = islice(client.jobs("retrying", page_size=_IN_TROUBLE), _IN_TROUBLE)
         failed = islice(client.jobs("failed", page_size=_IN_TROUBLE), _IN_TROUBLE)
-        self._in_trouble = [job for job in (*retrying, *failed) if job.id not in self._jobs]
+        self._failed_or_retrying = [job for job in (*retrying, *failed) if job.id not in self._jobs]
 
     def changed(self) -> list[Job]:
         """Those that are not as they were said to be; the others in trouble only where no jobs were asked for."""
-        shown = list(self._jobs.values()) or self._in_trouble
+        shown = list(self._jobs.values()) or self._failed_or_retrying
         now: dict[str, tuple[str, int, int]] = {job.id: (job.status, job.attempts, job.retries) for job in shown}
         changed = [job for job in shown if self._said.get(job.id) != now[job.id]]
         self._said = now
@@ -96,7 +96,7 @@ class _Watched:
         depths = ", ".join(f"{name}: {value}" for name, value in depth_rows(self._state.client.stats()))
         parts: list[RenderableType] = [cell(depths)]
         asked_for = drawn_jobs(self._jobs.values(), width, "Jobs")
-        in_trouble = drawn_jobs(self._in_trouble, width, "In trouble")
+        in_trouble = drawn_jobs(self._failed_or_retrying, width, "In trouble")
         parts += [each for each in (asked_for, in_trouble) if each is not None]
         if len(parts) == 1:
             parts.append(cell("no jobs in trouble"))

@@ -116,7 +116,7 @@ export async function main(calls: Calls): Promise<void> {
   const [, refused] = good(await calls.submitBatch([commands[1], unseen])).entries;
   assert.equal(refused.problem.status, 400);
 
-  // second thoughts
+  // a caller cancels a job and retries it
   const failed = process.env.FAILED!;
   assert.ok(good(await calls.listJobs("failed")).some((each: any) => each.id === failed));
   const retried = await calls.retryJob(failed);
