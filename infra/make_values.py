@@ -38,7 +38,7 @@ def arguments(recipe: Sequence[str], given: Mapping[str, str]) -> list[str]:
 
 
 def _check_names(given: Sequence[str], makefile: str) -> None:
-    """OperatorError if one of the names is not a variable of the Makefile, and is nearly one."""
+    """Raise OperatorError if a name is no variable of the Makefile but resembles one."""
     known = {*_NAMED.findall(makefile), *_IN_THE_SHELL.findall(makefile)}
     by_letters = {_letters(name): name for name in known}
     for name in given:

@@ -12,10 +12,10 @@ from urllib.parse import urlsplit
 from botocore.exceptions import EndpointConnectionError
 
 from infra.cli.aws_errors import LIBRARY_ERRORS, describe
-from infra.cli.console import drop
 from infra.cli.ownership import permission_problem
 from infra.cli.signals import Terminated, terminable
 from infra.errors import OperatorError
+from jobpipe_client.cli.exits import silence
 
 INTERRUPTED = 130
 
@@ -34,7 +34,7 @@ def run(name: str, command: Callable[[], int | None]) -> int:
     except LIBRARY_ERRORS as error:
         return _say(name, describe(error))
     except BrokenPipeError:
-        drop(sys.stdout)  # the reader of our output has closed it
+        silence(sys.stdout)  # the reader of our output has closed it
         return 0
     except KeyboardInterrupt as interrupt:
         print("interrupted", file=sys.stderr)
@@ -46,7 +46,7 @@ def _flushed(status: int) -> int:
     try:
         sys.stdout.flush()
     except BrokenPipeError:
-        drop(sys.stdout)
+        silence(sys.stdout)
     return status
 
 

@@ -76,11 +76,11 @@ class Job:
     began: int | None = None  # the attempt that has begun, if it was recorded and has not ended yet
     held: int = 0  # how often it was put off since it was queued, for whatever reason
     retries: int = 0  # how often it was queued again by an explicit retry
-    kept: KeptCommand | None = None  # of a failed job: its command, which a retry sends again
+    kept: KeptCommand | None = None  # the command of a failed job, which a retry sends again
 
     @property
     def ref(self) -> JobRef:
-        """The reference that names this job and its generation."""
+        """Return a reference to this generation of the job."""
         return JobRef(self.job_id, self.generation)
 
     def is_live(self, ref: JobRef, at: datetime) -> bool:

@@ -1,4 +1,4 @@
-"""The numbers of jobpipe/domain/limits.py and those of the templates as they go out are the same ones."""
+"""The numbers in jobpipe/domain/limits.py equal those in the templates as they are deployed."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ def unread(operator: Operator, script: str, *arguments: str) -> tuple[int, str]:
     """The status and the standard error of a command whose output is closed."""
     command = (sys.executable, "-m", f"scripts.{script}", "--stage", operator.stage, *arguments)
     pipe = subprocess.PIPE
-    # Its output must be buffered: the interpreter writes the rest at exit.
+    # Output must be buffered in the command, so that the interpreter writes the rest when it exits.
     env = {name: value for name, value in operator.environment.items() if name != "PYTHONUNBUFFERED"}
     with subprocess.Popen(command, cwd=commands.ROOT, env=env, stdout=pipe, stderr=pipe, text=True) as running:
         assert running.stdout is not None

@@ -20,12 +20,12 @@ from jobpipe.stores.aws_stores import Stores
 
 
 def charged(job: Job) -> int:
-    """The attempts that count, with one that began and did not report an end."""
+    """Return how many attempts count, including one that began and never reported its end."""
     return job.attempts if job.began is None else job.began
 
 
 def adopt(message: QueueMessage, stores: Stores) -> None:
-    """Begin the generation that a retry gave the job, unless whoever asked for it has marked the job already.
+    """Mark the job as queued in the generation that a retry gave it, unless the retry has marked it already.
 
     This is what keeps a retry from being stranded: the message is sent before the job is marked.
     """
@@ -72,7 +72,7 @@ def _give_up(message: QueueMessage, job: Job, stores: Stores) -> None:
 
 
 def live(message: QueueMessage, stores: Stores) -> Job:
-    """The job; JobEnded if this generation of it has ended."""
+    """Return the job, or raise JobEnded if this generation of it has ended."""
     job = stores.jobs.get(message.job.job_id)
     if job is None or not job.is_live(message.job, now()):
         raise JobEnded

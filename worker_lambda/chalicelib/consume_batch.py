@@ -46,7 +46,7 @@ class NotOfSqs(JobpipeError):
 
 
 class MessageReturned(Exception):
-    """The message has to come again; it did so before, this many times with this one."""
+    """SQS must deliver the message again. `times` counts how often its job was interrupted, this time included."""
 
     def __init__(self, times: int) -> None:
         super().__init__(f"for the {times}. time")
@@ -168,8 +168,8 @@ def _fewest_attempts_first(
 
 def _acknowledge(done: list[Delivery], received: ReceivedMessages) -> None:
     # Lambda deletes the messages of a batch only when all of it is done. If the next command kills the worker,
-    # SQS would deliver these again too, and later commands of their items would wait for that each time (P8: a
-    # command that kills its worker delays no other item).
+    # SQS would deliver these again too, and later commands of their items would wait for that each time. A command
+    # that kills its worker must not delay other items (P8).
     try:
         received.delete([delivery.receipt for delivery in done])
     except Exception:  # noqa: BLE001  # Lambda deletes them still, if the worker lives
@@ -191,7 +191,7 @@ def _postpone(returned: list[_Returned], received: ReceivedMessages) -> None:
     except Exception:  # noqa: BLE001  # what was done must be acknowledged all the same
         logger.warning(
             "visibility was not changed: the messages will be delivered again when it ends", exc_info=True
-        )  # they come again when their visibility ends
+        )
 
 
 def _delivery(record: Mapping[str, Any]) -> Delivery:

@@ -87,7 +87,7 @@ def _first(message: QueueMessage, sent: datetime, services: Services, about: dic
         return _apply(message, sent, services, about)
     except JobEnded:
         raise
-    except Exception as error:  # noqa: BLE001  # _note raises it again, unless it has ended the job
+    except Exception as error:  # noqa: BLE001  # _note raises an error again unless it ends the job
         logger.exception("command interrupted", extra=about)
         _note(message, error, services, recorded=False, pauses=())
         remove_uncommitted(message.job, message.item_id, services)
@@ -113,7 +113,7 @@ def _again(
                 meter.add(FAILED, reason=AttemptsSpent.slug)
     except JobEnded:
         raise
-    except Exception as error:  # noqa: BLE001  # _note raises it again, unless it has ended the job
+    except Exception as error:  # noqa: BLE001  # _note raises an error again unless it ends the job
         logger.exception("command interrupted", extra=about)
         # What has begun and is not noted will be charged, so the note is worth some patience.
         pauses = (pause for pause in _NOTE_PAUSES if seconds_left() > services.reserve_seconds / 2)

@@ -34,7 +34,7 @@ class Refused:
 
 
 _OUR_SIDE = "Something went wrong on our side"
-# API Gateway's own answers, as infra/templates/gateway_responses.py makes them; a test compares the two.
+# The answers that API Gateway gives by itself; a test compares them with infra/templates/gateway_responses.py.
 GATEWAY = (
     Refused(400, "bad-request", "Bad request", says_status=False),
     Refused(403, "forbidden", "Forbidden"),

@@ -110,7 +110,7 @@ def parameters() -> dict[str, Schema]:
         "item_cursor": _cursor(parameter, "item-cursor"),
         "job_cursor": _cursor(parameter, "job-cursor"),
         "status": parameter(
-            "status", "query", "Which jobs to list.", one_of(*request_fields.TROUBLE), required=True
+            "status", "query", "Which jobs to list.", one_of(*request_fields.LISTED_STATUSES), required=True
         ),
     }
 

@@ -72,7 +72,7 @@ def list_items(request: HttpRequest, services: Services) -> HttpResponse:
         if isinstance(item, MalformedItem):
             logger.error("malformed row", extra={"item_id": item.item_id})
             metric = FAULTS
-            if request_fields.is_item_cursor(item.item_id):  # the service has assigned such an id
+            if request_fields.is_item_cursor(item.item_id):  # other ids are never assigned, and so nobody's
                 page.unreadable.append(item.item_id)
             last = item.item_id
             continue

@@ -36,7 +36,7 @@ def get_job(request: HttpRequest, services: Services) -> HttpResponse:
 
 def list_jobs(request: HttpRequest, services: Services) -> HttpResponse:
     """The caller's jobs in trouble, latest first, and a Link to the next page."""
-    status, limit = request_fields.trouble(request), request_fields.limit(request)
+    status, limit = request_fields.listed_status(request), request_fields.limit(request)
     after = request_fields.job_cursor(request, status)
     page = services.jobs.failed_or_retrying(request.owner, status, limit, after, now())
     link = None

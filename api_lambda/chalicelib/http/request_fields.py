@@ -29,7 +29,7 @@ DEFAULT_WAIT_SECONDS = 0.25
 MAX_PAGE = 100
 DEFAULT_PAGE = 50
 
-TROUBLE = ("failed", "retrying")
+LISTED_STATUSES = ("failed", "retrying")
 """Jobs that can be listed; those that do well are found by their ids."""
 
 # RFC 9110, section 8.3.1. No character can be read in two ways, so that it takes one pass (no backtracking).
@@ -125,11 +125,11 @@ def cursor(request: HttpRequest) -> str | None:
     return _cursor(request, _ITEM_CURSOR)
 
 
-def trouble(request: HttpRequest) -> Status:
+def listed_status(request: HttpRequest) -> Status:
     """Which jobs a list is to show."""
     value = _one(request, "status")
-    if value not in TROUBLE:
-        raise InvalidRequest(f"The query must have status, {' or '.join(TROUBLE)}.")
+    if value not in LISTED_STATUSES:
+        raise InvalidRequest(f"The query must have status, {' or '.join(LISTED_STATUSES)}.")
     return Status(value)
 
 

@@ -38,10 +38,11 @@ def checkout_module(name: str) -> ModuleType:
 
 
 def _module(name: str) -> ModuleType:
+    module = f"scripts.{name}"
     try:
-        return importlib.import_module(f"scripts.{name}")
+        return importlib.import_module(module)
     except ModuleNotFoundError as error:
-        if error.name is not None and f"scripts.{name}".startswith(error.name):
+        if error.name and f"{module}.".startswith(f"{error.name}."):  # it, or a package around it
             raise OperatorError("this needs a checkout of jobpipe: run it there") from None
         raise OperatorError(f"this needs the checkout's own environment: there is no {error.name} here") from None
 

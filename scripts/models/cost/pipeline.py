@@ -13,7 +13,7 @@ _S3 = {"PutObject": "s3_put", "GetObject": "s3_get", "ListObjectsV2": "s3_list",
 _SQS_BYTES = 64 * 1024
 _FULL_BATCH = 10
 _BATCH = 100  # commands of a POST /batches
-_UNDO_DAYS = 31  # infra/templates/foundation.yaml, whatever JobRetentionDays says
+_UNDO_DAYS = 31  # from infra/templates/foundation.yaml; JobRetentionDays does not change it
 _DAYS_OF_MONTH = Decimal("30.4")
 OPERATIONS = ("create", "update", "delete", "read")
 
