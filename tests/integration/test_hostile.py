@@ -12,6 +12,7 @@ import pytest
 import requests
 import tenacity
 
+from infra.stage.log_events import LogEvents
 from jobpipe.domain.clock import now
 from jobpipe.domain.item_rules import MAX_DOCUMENT_BYTES
 from jobpipe.domain.limits import MAX_COMMAND_BYTES
@@ -231,10 +232,7 @@ def test_nothing_that_is_sent_makes_a_log_line_of_its_own(stage: Stage) -> None:
     def lines() -> list[str]:
         logs, found = stage.aws("logs"), []
         for group in logs.describe_log_groups(logGroupNamePrefix="/aws/lambda/")["logGroups"]:
-            pages = logs.get_paginator("filter_log_events").paginate(
-                logGroupName=group["logGroupName"], startTime=since
-            )
-            found += [event["message"] for page in pages for event in page["events"]]
+            found += [event["message"] for event in LogEvents(logs, group["logGroupName"], since)]
         assert any(last in line for line in found)
         return found
 

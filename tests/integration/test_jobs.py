@@ -14,6 +14,7 @@ import pytest
 import requests
 
 from infra.keys.api_keys import FIRST_OWNER
+from infra.stage.log_events import LogEvents
 from jobpipe_client import NameTaken
 from tests.helpers.deployed import WAIT, Stage, problem, unique
 
@@ -166,8 +167,7 @@ def test_log_lines_are_json_and_name_the_job(stage: Stage, function: str) -> Non
     logs, group = stage.aws("logs"), f"/aws/lambda/{stage.resources[function]}"
 
     def lines() -> list[dict[str, Any]]:
-        pages = logs.get_paginator("filter_log_events").paginate(logGroupName=group)
-        messages = [event["message"] for page in pages for event in page["events"]]
+        messages = [event["message"] for event in LogEvents(logs, group, since_ms=0)]
         assert not any("do-not-log-me" in message for message in messages)
         assert not any(stage.deployment.api_key in message for message in messages)
         found = [json.loads(message) for message in messages if message.lstrip().startswith("{")]

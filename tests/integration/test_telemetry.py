@@ -9,6 +9,7 @@ from typing import Any
 
 import tenacity
 
+from infra.stage.log_events import LogEvents
 from infra.stage.names import log_groups
 from jobpipe.runtime.telemetry import logged_id
 from tests.helpers.deployed import WAIT, Stage, unique
@@ -31,8 +32,7 @@ def _lines(stage: Stage) -> list[str]:
     found = []
     for group in log_groups(stage.deployment.stage):
         try:
-            for page in logs.get_paginator("filter_log_events").paginate(logGroupName=group):
-                found += [str(event["message"]) for event in page["events"]]
+            found += [str(event["message"]) for event in LogEvents(logs, group, since_ms=0)]
         except logs.exceptions.ResourceNotFoundException:
             continue  # of a function that never ran
     return found
