@@ -1,4 +1,4 @@
-"""README's examples, as they stand there."""
+"""The examples of README.md run as they are written there."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.helpers.commands import ROOT, run
 from tests.helpers.deployed import Stage
 
 README = (ROOT / "README.md").read_text()
-NAMES = ("Trail tent", "Camp stove", *(f"{kind} {n}" for kind in ("Peg", "Pole") for n in range(250)))
+NAMES = ("Canoe", "Trail tent", "Camp stove", *(f"{kind} {n}" for kind in ("Peg", "Pole") for n in range(250)))
 
 
 def blocks(language: str) -> list[str]:
@@ -23,7 +23,7 @@ def blocks(language: str) -> list[str]:
 
 @pytest.fixture
 def environment(stage: Stage) -> dict[str, str]:
-    # What earlier runs on this stage have left would change the examples' outcomes.
+    # Items that an earlier run left on this stage would change the outcomes of the examples.
     client: Client = stage.client
     for item in client.iter_items():
         if item["name"] in NAMES:
@@ -39,7 +39,7 @@ def environment(stage: Stage) -> dict[str, str]:
 def test_the_shell_examples(environment: dict[str, str]) -> None:
     examples = blocks("sh")
     assert len(examples) == 3
-    # A key of this run: the example's own may stand for a job of an earlier run.
+    # The example's own key may belong to a job of an earlier run.
     script = "\n".join(examples).replace("readme-1", f"readme-{os.urandom(4).hex()}")
     done = run("bash", "-euo", "pipefail", "-c", script, env=environment)
     assert done.returncode == 0, done.stderr
@@ -51,13 +51,16 @@ def test_the_shell_examples(environment: dict[str, str]) -> None:
 
 
 def test_the_python_examples(environment: dict[str, str]) -> None:
-    first, many = blocks("python")
+    shortest, first, many = blocks("python")
+    done = run(sys.executable, "-c", shortest, env=environment)
+    assert done.returncode == 0, done.stderr
+    assert "Canoe" in done.stdout
     done = run(sys.executable, "-c", first, env=environment)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("succeeded {")
     assert "Camp stove" in done.stdout
     key = f"poles-{os.urandom(4).hex()}"
-    for _ in range(2):  # repeated, it is the same
+    for _ in range(2):  # the second run changes nothing
         done = run(sys.executable, "-c", many.replace("poles-1", key), env=environment)
         assert (done.returncode, done.stdout) == (0, ""), done.stderr
 
