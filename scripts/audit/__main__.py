@@ -14,14 +14,15 @@ from itertools import islice
 
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from infra.cli.command_line import OneLineParser, duration, run
+from infra.cli.command_line import duration, run
 from infra.cli.console import LastingConsole, emit
 from scripts.audit.log import ApiLog
 from scripts.audit.places import Places
 from scripts.audit.repair import Repaired, repair
 from scripts.audit.report import Report, print_repaired, print_report, to_json
 from scripts.audit.search import Watch, search
-from scripts.stage.aws import StageAws, add_stage_argument, one_line_errors, open_stage, positive
+from scripts.stage.aws import StageAws, open_stage
+from scripts.stage.commands import command_parser, one_line_errors, positive
 
 FINDINGS, NOT_JUDGED = 3, 4
 _EXAMPLES = """examples:
@@ -129,13 +130,7 @@ def _watching() -> Iterator[_Progress]:
 
 
 def _parse(arguments: list[str] | None) -> argparse.Namespace:
-    parser = OneLineParser(
-        prog="python -m scripts.audit",
-        description=__doc__,
-        epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    add_stage_argument(parser)
+    parser = command_parser("audit", __doc__, _EXAMPLES)
     parser.add_argument("--repair", action="store_true", help="mend what can be mended safely, then audit again")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     parser.add_argument(

@@ -1,9 +1,9 @@
-"""What a redrive chooses, what it counts, and that it says what it has done, by Ctrl-C or by an outage too."""
+"""What a redrive chooses and counts, and that it reports what it has done, also after Ctrl-C or an outage."""
 
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
@@ -20,7 +20,7 @@ from jobpipe.domain.queue_message import Envelope, decode_message
 from jobpipe.runtime.aws import AwsClients
 from jobpipe.stores.dynamodb_rows import job_to_row
 from scripts.redrive.__main__ import Redrive, retry_all
-from scripts.redrive.selection import Failed, Filter, reason_of, reasons, select
+from scripts.redrive.selection import Failed, Filter, Selection, reason_of, reasons, select
 from tests.helpers.memory import MemoryQueue
 from tests.helpers.pipeline import Pipeline
 
@@ -43,14 +43,20 @@ def failed_jobs(pipeline: Pipeline, count: int) -> Listed:
     return Listed(Failed(job.job_id, job.generation, reason_of(job), job.operation) for job in jobs)
 
 
-class Listed(list[Failed]):
-    """A selection of these."""
+class Listed(Selection):
+    """A selection of these jobs."""
+
+    def __init__(self, failed: Iterable[Failed]) -> None:
+        self.failed = list(failed)
+
+    def __len__(self) -> int:
+        return len(self.failed)
 
     def left(self, retried: int, skipped: int) -> int:
         return len(self) - retried - skipped
 
-    def chosen(self, _: Callable[[], int]) -> Iterator[Failed]:
-        return iter(self)
+    def chosen(self, skipped: Callable[[], int] = int) -> Iterator[Failed]:
+        return iter(self.failed)
 
 
 def redrive(pipeline: Pipeline, happens: Callable[[], object], wanted: Filter | None = None) -> Redrive:
@@ -67,11 +73,11 @@ def test_ctrl_c_stops_after_the_job_under_way(pipeline: Pipeline, capsys: pytest
     before = signal.getsignal(signal.SIGINT)
     jobs = failed_jobs(pipeline, 5)
     status = retry_all(Console(), redrive(pipeline, lambda: signal.raise_signal(signal.SIGINT)), jobs)
-    said = capsys.readouterr()
+    output = capsys.readouterr()
     assert status == 130
-    assert said.err == "interrupted\n"
-    assert "retried: 2\n" in said.out
-    assert "left:    3" in said.out
+    assert output.err == "interrupted\n"
+    assert "retried: 2\n" in output.out
+    assert "left:    3" in output.out
     assert queued(pipeline) == 2
     assert signal.getsignal(signal.SIGINT) is before
 
@@ -87,22 +93,22 @@ def test_an_outage_stops_it_with_the_count_so_far(pipeline: Pipeline, capsys: py
 
 
 def test_each_job_is_read_afresh(pipeline: Pipeline, capsys: pytest.CaptureFixture[str]) -> None:
-    jobs = failed_jobs(pipeline, 5)
+    jobs = failed_jobs(pipeline, 5).failed
     pipeline.request("POST", f"/jobs/{jobs[0].job_id}/retry")  # waits
     pipeline.request("POST", f"/jobs/{jobs[1].job_id}/retry")
     pipeline.request("DELETE", f"/jobs/{jobs[1].job_id}")  # cancelled
     del pipeline.jobs.rows[jobs[2].job_id]
     stale = Failed(jobs[3].job_id, "ab" * 8, "name-taken", "create")  # it failed anew since
     assert retry_all(Console(), redrive(pipeline, int), Listed([*jobs[:3], stale, jobs[4]])) == 0
-    said = capsys.readouterr().out
+    output = capsys.readouterr().out
     for line in ("retried: 1", "1  waits already", "1  cancelled meanwhile", "1  expired", "1  failed meanwhile"):
-        assert line in said
+        assert line in output
 
 
 @given(st.sets(st.sampled_from(["reason", "since", "until", "operation", "owner", "item"])))
 def test_a_job_matches_when_every_filter_does(wrong: set[str]) -> None:
     pipeline = Pipeline()
-    (failed,) = failed_jobs(pipeline, 1)
+    (failed,) = failed_jobs(pipeline, 1).failed
     job = pipeline.jobs.rows[failed.job_id]
     past, future = datetime(2001, 1, 1, tzinfo=UTC), datetime(2999, 1, 1, tzinfo=UTC)
     wanted = Filter(
@@ -118,7 +124,7 @@ def test_a_job_matches_when_every_filter_does(wrong: set[str]) -> None:
 
 
 def test_since_is_inclusive_and_until_is_not(pipeline: Pipeline) -> None:
-    (failed,) = failed_jobs(pipeline, 1)
+    (failed,) = failed_jobs(pipeline, 1).failed
     job = pipeline.jobs.rows[failed.job_id]
     moment = datetime.fromisoformat(job.updated_at)
     assert Filter(since=moment).matches(job)
@@ -152,7 +158,7 @@ class Index:
 
 def test_limited_runs_get_on_though_what_they_retry_fails_again(pipeline: Pipeline) -> None:
     """A retry keeps the time of acceptance; the time of failure moves on."""
-    ids = [failed.job_id for failed in failed_jobs(pipeline, 5)]
+    ids = [failed.job_id for failed in failed_jobs(pipeline, 5).failed]
     start = datetime(2026, 11, 22, 20, tzinfo=UTC)
     for n, job_id in enumerate(ids):
         at = rfc3339(start + timedelta(seconds=n))
@@ -175,17 +181,17 @@ def test_limited_runs_get_on_though_what_they_retry_fails_again(pipeline: Pipeli
 def test_what_cannot_be_retried_is_not_in_the_way_of_a_limit(
     pipeline: Pipeline, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    ids = [failed.job_id for failed in failed_jobs(pipeline, 6)]
+    ids = [failed.job_id for failed in failed_jobs(pipeline, 6).failed]
     for n, job_id in enumerate(ids):
         job = replace(pipeline.jobs.rows[job_id], updated_at=rfc3339(now() + timedelta(seconds=n)))
         pipeline.jobs.write(replace(job, kept=None) if n in {0, 1, 3} else job)
     with select(cast("AwsClients", Index(pipeline)), "jobs", Filter(), now(), limit=2) as selection:
         assert retry_all(Console(), redrive(pipeline, int), selection) == 0
-    said = capsys.readouterr().out
-    assert "2 failed jobs;" in said
-    assert "retried: 2\n" in said
-    assert "skipped: 3" in said
-    assert "left" not in said
+    output = capsys.readouterr().out
+    assert "2 failed jobs;" in output
+    assert "retried: 2\n" in output
+    assert "skipped: 3" in output
+    assert "left" not in output
     assert [pipeline.jobs.rows[job_id].status is Status.QUEUED for job_id in ids] == [
         False,
         False,
@@ -199,19 +205,19 @@ def test_what_cannot_be_retried_is_not_in_the_way_of_a_limit(
 def test_a_limited_run_that_is_stopped_says_what_is_left_of_it(
     pipeline: Pipeline, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for failed in failed_jobs(pipeline, 6)[:1]:
+    for failed in failed_jobs(pipeline, 6).failed[:1]:
         job = pipeline.jobs.rows[failed.job_id]
         pipeline.jobs.write(replace(job, kept=None, created_at="2001", updated_at="2001"))
     with select(cast("AwsClients", Index(pipeline)), "jobs", Filter(), now(), limit=4) as selection:
         stopped = redrive(pipeline, lambda: signal.raise_signal(signal.SIGINT))
         assert retry_all(Console(), stopped, selection) == 130
-    said = capsys.readouterr().out
-    assert "retried: 2\n" in said
-    assert "left:    2" in said
+    output = capsys.readouterr().out
+    assert "retried: 2\n" in output
+    assert "left:    2" in output
 
 
 def test_without_a_limit_all_go_in_the_order_of_acceptance(pipeline: Pipeline) -> None:
-    ids = [failed.job_id for failed in failed_jobs(pipeline, 3)]
+    ids = [failed.job_id for failed in failed_jobs(pipeline, 3).failed]
     for n, job_id in enumerate(ids):
         created, failed = (rfc3339(now() + timedelta(seconds=seconds)) for seconds in (n, -n))
         pipeline.jobs.write(replace(pipeline.jobs.rows[job_id], created_at=created, updated_at=failed))
@@ -233,7 +239,7 @@ class OvertakenQueue(MemoryQueue):
 
 
 def overtaken(pipeline: Pipeline, happens: Callable[[Envelope], object]) -> str | None:
-    (failed,) = failed_jobs(pipeline, 1)
+    (failed,) = failed_jobs(pipeline, 1).failed
     queue = OvertakenQueue()
     queue.happens = happens
     return Redrive(pipeline.jobs, pipeline.documents, queue, Filter(), "test").retry(failed)
