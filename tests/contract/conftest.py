@@ -20,7 +20,7 @@ from jobpipe.stores.dynamodb_batches import DynamoDbBatches
 from jobpipe.stores.dynamodb_items import DynamoDbItems
 from jobpipe.stores.dynamodb_jobs import DynamoDbJobs
 from jobpipe.stores.s3_documents import S3Documents
-from scripts.audit.places import Places
+from scripts.audit.resources import Resources
 from tests.contract.audited import Audited
 from tests.contract.stores import Stores
 from tests.helpers.memory import RETENTION, MemoryBatches, MemoryDocuments, MemoryItems, MemoryJobs
@@ -65,14 +65,14 @@ def stores(request: pytest.FixtureRequest) -> Stores:
 
 
 @pytest.fixture(scope="session")
-def places(foundation: tuple[Target, dict[str, str]], aws: tuple[AwsClients, dict[str, str]]) -> Places:
+def resources(foundation: tuple[Target, dict[str, str]], aws: tuple[AwsClients, dict[str, str]]) -> Resources:
     """What an audit sees: a second foundation, on which everything is its tests' doing."""
     (target, _), (clients, _) = foundation, aws
     stacks = Stacks(target.client("cloudformation"), Progress(), target.poll_seconds)
     defaults = target.default_parameters(LOCAL_STAGE)
     name = foundation_stack("audited")
     names = stacks.deploy(name, foundation_for(LOCAL_STAGE), {"Stage": "audited"}, defaults).outputs
-    return Places(
+    return Resources(
         clients=clients,
         jobs_table=names["JobsTable"],
         items_table=names["ItemsTable"],
@@ -84,8 +84,8 @@ def places(foundation: tuple[Target, dict[str, str]], aws: tuple[AwsClients, dic
 
 
 @pytest.fixture
-def store(places: Places) -> Audited:
+def store(resources: Resources) -> Audited:
     """Empty, with whatever a test puts into it."""
-    store = Audited(places)
+    store = Audited(resources)
     store.empty()
     return store

@@ -40,10 +40,10 @@ def test_what_commands_leave_is_clean(store: Audited) -> None:
 def test_a_clean_audit_makes_four_calls(store: Audited) -> None:
     store.create()
     calls: list[str] = []
-    clients = AwsClients(make=store.places.clients.make)
+    clients = AwsClients(make=store.resources.clients.make)
     for client in (clients.dynamodb, clients.s3, clients.sqs):
         client.meta.events.register("before-call", lambda model, **_: calls.append(model.name))
-    assert audit(replace(store.places, clients=clients)) == []
+    assert audit(replace(store.resources, clients=clients)) == []
     assert sorted(calls) == ["ListObjectsV2", "Scan", "Scan", "Scan"]
 
 
@@ -51,19 +51,19 @@ def test_an_unfinished_job_waits_while_a_queue_holds_anything(store: Audited) ->
     command = new_create()
     job = store.accept(command)
     store.stores.documents.put(claim_of(job), "{}")
-    for url in store.places.queue_urls:
-        store.places.clients.sqs.send_message(
+    for url in store.resources.queue_urls:
+        store.resources.clients.sqs.send_message(
             QueueUrl=url, MessageBody="{}", MessageGroupId="g", MessageDeduplicationId=uuid.uuid4().hex
         )
         assert store.audit() == []
-        store.places.clients.sqs.purge_queue(QueueUrl=url)
+        store.resources.clients.sqs.purge_queue(QueueUrl=url)
     assert store.kinds() == ["never answered 202"]
 
 
 def test_a_message_in_flight_counts(store: Audited) -> None:
     command = new_create()
     store.send(store.accept(command), command)
-    sqs, url = store.places.clients.sqs, store.places.queue_urls[0]
+    sqs, url = store.resources.clients.sqs, store.resources.queue_urls[0]
     assert len(sqs.receive_message(QueueUrl=url)["Messages"]) == 1
     assert store.audit() == []
 
@@ -71,10 +71,10 @@ def test_a_message_in_flight_counts(store: Audited) -> None:
 def test_what_has_just_changed_is_left_alone(store: Audited) -> None:
     for damage in DAMAGES.values():
         damage(store)
-    found = audit(store.places, older_than=600)
+    found = audit(store.resources, older_than=600)
     timeless = {"lock without item", "malformed row"}
     assert {finding.kind for finding in found} == timeless, "neither has a time that could be read"
-    later = audit(store.places, older_than=600, now=now() + timedelta(seconds=700))
+    later = audit(store.resources, older_than=600, now=now() + timedelta(seconds=700))
     assert {finding.kind for finding in later} >= set(DAMAGES)
 
 

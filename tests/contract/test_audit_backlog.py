@@ -28,7 +28,7 @@ def run(
 ) -> Callable[..., tuple[int, Any]]:
     """The command: its exit status, and what it prints, decoded if it is JSON."""
     monkeypatch.setattr(audit_command, "open_stage", lambda _: None)
-    monkeypatch.setattr(audit_command, "places_of", lambda _: store.places)
+    monkeypatch.setattr(audit_command, "resources_of", lambda _: store.resources)
 
     def run(*arguments: str) -> tuple[int, Any]:
         status = audit_command.main(["--older-than", "0", *arguments])
@@ -116,7 +116,7 @@ def test_what_a_job_left_that_was_ended_over_its_message_is_found_when_no_messag
     status, report = run("--json")
     assert status == 4
     assert report["not_judged"] == {f"{what}s": 1}
-    store.places.clients.sqs.purge_queue(QueueUrl=store.places.queue_urls[0])
+    store.resources.clients.sqs.purge_queue(QueueUrl=store.resources.queue_urls[0])
     assert store.kinds() == [what]
     store.repair()
 
@@ -138,7 +138,7 @@ def test_an_audit_looks_at_the_queues_once(store: Audited) -> None:
             store.stores.documents.put(key, "{}")
         cancelled(store, job)
     calls: list[str] = []
-    clients = AwsClients(make=store.places.clients.make)
+    clients = AwsClients(make=store.resources.clients.make)
     clients.sqs.meta.events.register("before-call", lambda model, **_: calls.append(model.name))
-    assert len(audit(replace(store.places, clients=clients))) == 9
-    assert len(calls) == store.places.queue_looks * len(store.places.queue_urls)
+    assert len(audit(replace(store.resources, clients=clients))) == 9
+    assert len(calls) == store.resources.queue_looks * len(store.resources.queue_urls)

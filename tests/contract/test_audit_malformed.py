@@ -55,17 +55,17 @@ def rows_of(store: Audited) -> list[Row]:
     waiting = store.accept(new_create())
     store.stores.jobs.begin_attempt(waiting.ref, 0, now())
     refused = {0: {"type": "urn:jobpipe:problem:invalid-request", "status": 400}}
-    batch = new_batch(AskedBatch({}, {}, refused, "f" * 64), "alice", None, now(), store.places.job_retention)
+    batch = new_batch(AskedBatch({}, {}, refused, "f" * 64), "alice", None, now(), store.resources.job_retention)
     put(store, Row(JOBS, dict(batch_to_row(batch))))
     return [
         Row(table, dict(row))
         for table in (JOBS, ITEMS, NAMES)
-        for row in store.places.clients.dynamodb.scan(TableName=store.places.table(table))["Items"]
+        for row in store.resources.clients.dynamodb.scan(TableName=store.resources.table(table))["Items"]
     ]
 
 
 def put(store: Audited, row: Row) -> None:
-    store.places.clients.dynamodb.put_item(TableName=store.places.table(row.table), Item=row.values)
+    store.resources.clients.dynamodb.put_item(TableName=store.resources.table(row.table), Item=row.values)
 
 
 TEXT = st.text(st.characters(codec="utf-8"), max_size=8)
@@ -110,7 +110,7 @@ def test_rows_damaged_at_random_are_findings_and_not_errors(store: Audited) -> N
             put(store, damaged)
         except ClientError:  # an attribute of an index, which DynamoDB itself holds to its type
             return
-        stored: Any = store.places.row(row.table, row.key)  # the store writes numbers in its own way
+        stored: Any = store.resources.row(row.table, row.key)  # the store writes numbers in its own way
         damaged = Row(row.table, stored)
         try:
             found = store.audit()
@@ -157,13 +157,13 @@ def test_every_attribute_that_is_missing_or_of_another_type_is_named(store: Audi
 @pytest.mark.parametrize("damage", [{"document_key": {"N": "1"}}, {"updated_at": {"S": "yesterday"}}])
 def test_the_document_of_an_unreadable_row_is_not_deleted(store: Audited, damage: dict[str, Any]) -> None:
     item = store.create(text=LARGE)
-    row: Any = store.places.row(ITEMS, item.item_id)
+    row: Any = store.resources.row(ITEMS, item.item_id)
     put(store, Row(ITEMS, row | damage))
     (repaired,) = store.repair()
     assert isinstance(repaired.finding, MalformedRow)
     assert not repaired.mended
     assert store.is_there(item.document.key)
-    assert store.places.lock_holder(item.name) == item.item_id
+    assert store.resources.lock_holder(item.name) == item.item_id
 
 
 def test_objects_of_a_job_that_cannot_be_read_are_not_deleted(store: Audited) -> None:
@@ -184,8 +184,8 @@ def test_a_row_that_is_damaged_between_audit_and_repair_is_left_alone(store: Aud
     store.unlock(item.name)
     findings = store.audit()
     values = {"item_id": {"S": job.item_id}}
-    store.places.clients.dynamodb.put_item(TableName=store.places.items_table, Item=values)
-    repaired = {each.finding.kind: each for each in repair(findings, store.places)}
+    store.resources.clients.dynamodb.put_item(TableName=store.resources.items_table, Item=values)
+    repaired = {each.finding.kind: each for each in repair(findings, store.resources)}
     assert not repaired["lost"].mended
     assert "cannot be read" in repaired["lost"].note
     assert store.job(job).status is Status.QUEUED
@@ -196,7 +196,8 @@ def test_a_row_that_is_damaged_between_audit_and_repair_is_left_alone(store: Aud
 
 
 def lose_row(store: Audited, item_id: str) -> None:
-    store.places.clients.dynamodb.delete_item(TableName=store.places.items_table, Key={"item_id": {"S": item_id}})
+    resources = store.resources
+    resources.clients.dynamodb.delete_item(TableName=resources.items_table, Key={"item_id": {"S": item_id}})
 
 
 @pytest.mark.parametrize("text", ["x", LARGE])

@@ -11,8 +11,8 @@ from jobpipe.domain.clock import now
 from jobpipe.domain.commands import SetFields
 from jobpipe.domain.job import Job, KeptCommand, Status, new_generation
 from scripts.audit.confirm import Confirm
-from scripts.audit.places import Places
 from scripts.audit.repair import Repaired, repair
+from scripts.audit.resources import Resources
 from scripts.audit.search import audit
 from tests.contract.audited import LARGE, Audited, claim_of, lose_claim, new_create, one
 
@@ -24,7 +24,7 @@ def test_a_lock_that_came_to_be_right_stays(store: Audited) -> None:
     assert one(findings).kind == "lock without item"
     store.unlock("new name")
     store.apply(SetFields(item.item_id, {"name": "new name"}))  # the rename locks it
-    assert [each.mended for each in repair(findings, store.places)] == [False]
+    assert [each.mended for each in repair(findings, store.resources)] == [False]
     assert store.audit() == []
 
 
@@ -33,8 +33,8 @@ def test_a_lock_that_another_item_took_stays(store: Audited) -> None:
     findings = store.audit()
     store.unlock("name")
     item = store.create("name")
-    assert [each.mended for each in repair(findings, store.places)] == [False]
-    assert store.places.lock_holder("name") == item.item_id
+    assert [each.mended for each in repair(findings, store.resources)] == [False]
+    assert store.resources.lock_holder("name") == item.item_id
 
 
 def test_an_item_that_was_renamed_gets_no_lock(store: Audited) -> None:
@@ -42,8 +42,8 @@ def test_an_item_that_was_renamed_gets_no_lock(store: Audited) -> None:
     store.unlock("old name")
     findings = store.audit()
     store.apply(SetFields(item.item_id, {"name": "new name"}))
-    assert [each.mended for each in repair(findings, store.places)] == [False]
-    assert store.places.lock_holder("old name") is None
+    assert [each.mended for each in repair(findings, store.resources)] == [False]
+    assert store.resources.lock_holder("old name") is None
     assert store.audit() == []
 
 
@@ -52,8 +52,8 @@ def test_a_name_that_another_item_took_stays_its_own(store: Audited) -> None:
     store.unlock("name")
     findings = store.audit()
     other = store.create("name")
-    assert [each.mended for each in repair(findings, store.places)] == [False]
-    assert store.places.lock_holder("name") == other.item_id
+    assert [each.mended for each in repair(findings, store.resources)] == [False]
+    assert store.resources.lock_holder("name") == other.item_id
     assert store.kinds() == ["name held twice"]
 
 
@@ -66,7 +66,7 @@ def test_a_document_that_was_superseded_meanwhile_stays_deleted(store: Audited, 
         store.remove_versions(item.document.key)
     findings = store.audit()
     store.apply(SetFields(item.item_id, {"price": 1}))
-    assert [each.mended for each in repair(findings, store.places)] == [False]
+    assert [each.mended for each in repair(findings, store.resources)] == [False]
     assert not store.is_there(item.document.key)
     assert store.audit() == []
 
@@ -75,7 +75,7 @@ def test_a_job_that_ended_meanwhile_stays_as_it_ended(store: Audited) -> None:
     job = store.accept(new_create())
     findings = store.audit()
     store.stores.jobs.cancel(job.ref, now())
-    assert [each.mended for each in repair(findings, store.places)] == [False]
+    assert [each.mended for each in repair(findings, store.resources)] == [False]
     assert store.job(job).status is Status.CANCELLED
 
 
@@ -95,7 +95,7 @@ def test_a_job_whose_request_was_replayed_meanwhile_is_not_failed(store: Audited
         """After the first repair, right before the second."""
         store.send(jobs[late], commands[late])
 
-    repaired = repair(findings, store.places, on_repaired=replay)
+    repaired = repair(findings, store.resources, on_repaired=replay)
     assert [each.mended for each in repaired] == [True, False]
     assert "messages wait" in repaired[1].note
     assert not store.job(jobs[late]).status.done
@@ -108,14 +108,14 @@ def test_a_job_that_was_answered_since_the_audit_is_not_failed(store: Audited, b
     if began:
         store.stores.jobs.begin_attempt(job.ref, 0, now())
     at = now()
-    findings = audit(store.places, now=at)
+    findings = audit(store.resources, now=at)
     answered: list[datetime | None] = []
 
     def was_answered(_: Job, since: datetime | None) -> bool:
         answered.append(since)
         return True
 
-    repaired = repair(findings, replace(store.places, was_answered=was_answered))
+    repaired = repair(findings, replace(store.resources, was_answered=was_answered))
     assert [each.mended for each in repaired] == [False]
     assert "answered 202" in repaired[0].note
     # That a lost job was answered once is known: it matters whether it was again.
@@ -131,7 +131,7 @@ def test_a_claim_that_its_job_used_up_meanwhile_stays_deleted(store: Audited) ->
     ref = replace(job.ref, generation=new_generation())
     store.stores.jobs.requeue(ref, job.generation, now())
     store.stores.jobs.cancel(ref, now())
-    assert [each.mended for each in repair(findings, store.places)] == [False]
+    assert [each.mended for each in repair(findings, store.resources)] == [False]
     assert store.audit() == []
 
 
@@ -142,21 +142,21 @@ def test_suspects_that_are_innocent_by_now_are_no_findings(store: Audited, monke
     store.stores.documents.delete([item.document.key])
     waiting = store.accept(new_create())
     assert len(store.audit()) == 4
-    look = Places.lock_holder
+    look = Resources.lock_holder
 
-    def late(places: Places, name: str) -> str | None:
-        monkeypatch.setattr(Places, "lock_holder", look)
+    def late(resources: Resources, name: str) -> str | None:
+        monkeypatch.setattr(Resources, "lock_holder", look)
         store.lock("renamed", item.item_id)
         store.stores.jobs.cancel(waiting.ref, now())
-        return look(places, name)
+        return look(resources, name)
 
-    monkeypatch.setattr(Places, "lock_holder", late)
+    monkeypatch.setattr(Resources, "lock_holder", late)
     assert store.kinds() == ["dangling pointer"], "which was confirmed before"
 
 
 def test_the_second_look_acquits_by_itself(store: Audited) -> None:
     """Of everything that is right, as if a check had suspected all there is."""
-    look = Confirm(store.places, now())
+    look = Confirm(store.resources, now())
     item, other = store.create("one"), store.create("two")
     old = item.document.key
     store.apply(SetFields(item.item_id, {"price": 1}))  # and deletes the old document

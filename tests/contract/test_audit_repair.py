@@ -50,8 +50,8 @@ def test_the_lock_of_another_item_is_replaced(store: Audited) -> None:
     store.lock(item.name, other.item_id)
     assert store.kinds() == ["lock without item", "item without lock"]
     store.repair()
-    assert store.places.lock_holder(item.name) == item.item_id
-    assert store.places.lock_holder(other.name) == other.item_id
+    assert store.resources.lock_holder(item.name) == item.item_id
+    assert store.resources.lock_holder(other.name) == other.item_id
 
 
 def test_a_lost_job_ends_failed_with_nothing_left_of_it(store: Audited) -> None:
@@ -96,7 +96,7 @@ def test_a_lost_command_that_has_a_claim_check_can_be_retried(store: Audited, re
     ended = store.job(job)
     assert ended.kept == KeptCommand(claim=key)
     assert not store.is_there(earlier)
-    queue = SqsCommands(store.places.clients, store.places.queue_urls[0])
+    queue = SqsCommands(store.resources.clients, store.resources.queue_urls[0])
     stores = store.stores
     again = retry(ended, jobs=stores.jobs, documents=stores.documents, queue=queue, request_id="r", at=now())
     assert again.status is Status.QUEUED
@@ -132,7 +132,7 @@ def test_a_job_that_was_never_answered_ends_as_unavailable(store: Audited) -> No
 @pytest.mark.parametrize("trace", ["began", "retrying", "retried", "logged"])
 def test_a_job_with_a_trace_is_lost(store: Audited, trace: str) -> None:
     job = store.accept(new_create())
-    places = store.places
+    resources = store.resources
     if trace == "began":
         store.stores.jobs.begin_attempt(job.ref, 0, now())
     elif trace == "retrying":
@@ -141,5 +141,5 @@ def test_a_job_with_a_trace_is_lost(store: Audited, trace: str) -> None:
         store.fail(job, KeptCommand(command=json_text.encode(new_create().to_raw())))
         store.stores.jobs.requeue(replace(job.ref, generation=new_generation()), job.generation, now())
     else:
-        places = replace(places, was_answered=lambda asked, _: asked.job_id == job.job_id)
-    assert one(audit(places)).kind == "lost"
+        resources = replace(resources, was_answered=lambda asked, _: asked.job_id == job.job_id)
+    assert one(audit(resources)).kind == "lost"
