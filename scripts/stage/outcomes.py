@@ -1,6 +1,6 @@
 """Counts how a stage's jobs ended in the last minutes.
 
-The source is CloudWatch's metrics; emulators have none, so there it is the log lines that CloudWatch makes them from.
+The source is CloudWatch's metrics, or on an emulator, which has none, the log lines that they are made from.
 """
 
 from __future__ import annotations
