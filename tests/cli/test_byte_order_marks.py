@@ -53,6 +53,6 @@ def test_a_body_in_another_encoding_is_recognized(jobpipe: Jobpipe) -> None:
     assert "the file is not UTF-8 but UTF-16" in jobpipe.fails(1, "items", "create", "item.json")
 
 
-def test_the_demonstration_s_commands() -> None:
+def test_the_demos_commands() -> None:
     text = SAMPLE.read_text(encoding="utf-8")
     assert read_script(marked(Path("items.jsonl"), text)) == read_script(SAMPLE)

@@ -1,4 +1,4 @@
-"""The demo and its sample commands against the contract, at full size."""
+"""The demo and all its sample commands against a server that follows the contract."""
 
 import json
 import re
@@ -27,7 +27,7 @@ def write(path: Path, *lines: dict[str, Any]) -> str:
     return str(path)
 
 
-def test_the_sample_has_some_of_everything() -> None:
+def test_the_sample_has_all_operations_and_problems() -> None:
     lines = read_script(demo.SAMPLE)
     operations = Counter(line.operation for line in lines)
     problems = Counter(line.problem for line in lines if line.problem)
@@ -137,7 +137,7 @@ def test_ctrl_c_ends_quietly(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Cap
         ({"operation": "create", "ref": "x"}, "a create has an `item`"),
     ],
 )
-def test_a_wrong_line_is_named(tmp_path: Path, line: dict[str, Any], why: str) -> None:
+def test_an_invalid_line_is_named(tmp_path: Path, line: dict[str, Any], why: str) -> None:
     full = {"label": "a", **line} if "'expect'" in why else {"label": "a", "expect": SUCCEEDED, **line}
     path = write(tmp_path / "s.jsonl", full)
     with pytest.raises(ScriptError, match=f"line 1: .*{re.escape(why)}"):

@@ -1,4 +1,4 @@
-"""A store of the audit's tests: commands applied by the real handlers, and every kind of damage by hand."""
+"""The store of the audit's tests: real handlers apply commands to it, and helpers damage it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SMALL, LARGE = "x", "x" * 5000  # the second does not fit in a row
 
 @dataclass
 class Audited:
-    """Tables, bucket and queues that nobody else uses."""
+    """Tables, a bucket and queues that only these tests use."""
 
     resources: Resources
     stores: Stores = field(init=False)
@@ -39,20 +39,20 @@ class Audited:
         return [finding.kind for finding in self.audit()]
 
     def repair(self) -> list[Repaired]:
-        """All that is found; what was not mended is found again."""
+        """Repair all findings, and check that another audit finds only those that were left."""
         repaired = repair(self.audit(), self.resources)
         left = [each.finding for each in repaired if not each.mended]
         assert self.audit() == left
         return repaired
 
     def accept(self, command: Command, *, key: str | None = None) -> Job:
-        """A queued job whose message was not sent."""
+        """Store a queued job without sending its message."""
         job = new_job(command, "alice", key, now(), self.resources.job_retention)
         assert self.stores.jobs.put_new(job, now()) is None
         return job
 
     def apply(self, command: Command) -> Job:
-        """The command to its end, as the worker does it."""
+        """Apply the command as the worker does, and return its job."""
         job = self.accept(command)
         handle(command, job.ref, self.stores)
         return self.job(job)
@@ -80,7 +80,7 @@ class Audited:
         queue.send(seal(QueueMessage.of(job.ref, command, "test")))
 
     def leave_message(self) -> None:
-        """Somebody else's, on the commands queue."""
+        """Put another sender's message on the commands queue."""
         self.resources.clients.sqs.send_message(
             QueueUrl=self.resources.queue_urls[0],
             MessageBody="{}",
@@ -99,7 +99,7 @@ class Audited:
         self.resources.clients.dynamodb.delete_item(TableName=self.resources.names_table, Key={"name": {"S": name}})
 
     def set_job(self, job: Job, **values: Any) -> None:
-        """Change attributes behind everybody's back."""
+        """Change attributes of the job's row directly."""
         self.resources.clients.dynamodb.update_item(
             TableName=self.resources.jobs_table,
             Key={"job_id": {"S": job.job_id}},
@@ -112,7 +112,7 @@ class Audited:
         self.set_job(job, expires_at={"N": "1000"})
 
     def remove_versions(self, key: str) -> None:
-        """As if nothing had ever been put there."""
+        """Delete all versions and delete markers under the prefix."""
         s3, bucket = self.resources.clients.s3, self.resources.documents_bucket
         answer: Any = s3.list_object_versions(Bucket=bucket, Prefix=key)
         for each in [*answer.get("Versions", []), *answer.get("DeleteMarkers", [])]:

@@ -1,4 +1,4 @@
-"""Tables and a bucket of the contract tests' own: what they leave there no worker would."""
+"""Tables and buckets for the contract tests alone, because they leave data that no worker would leave."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from tests.helpers.memory import RETENTION, MemoryBatches, MemoryDocuments, Memo
 
 @pytest.fixture(scope="session")
 def foundation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Target, dict[str, str]]]:
-    """An emulator with the foundation stack on it, and the stack's outputs."""
+    """Start an emulator, deploy the foundation stack, and return the stack's outputs."""
     state_dir: Path = tmp_path_factory.mktemp("contract")
     with running_emulator(state_dir) as emulator:
         here = Settings(stage=LOCAL_STAGE, port=emulator.port, endpoint_url=None, state_dir=state_dir)
@@ -66,7 +66,7 @@ def stores(request: pytest.FixtureRequest) -> Stores:
 
 @pytest.fixture(scope="session")
 def resources(foundation: tuple[Target, dict[str, str]], aws: tuple[AwsClients, dict[str, str]]) -> Resources:
-    """What an audit sees: a second foundation, on which everything is its tests' doing."""
+    """The resources of a second foundation, which only the audit's tests use."""
     (target, _), (clients, _) = foundation, aws
     stacks = Stacks(target.client("cloudformation"), Progress(), target.poll_seconds)
     defaults = target.default_parameters(LOCAL_STAGE)
@@ -85,7 +85,7 @@ def resources(foundation: tuple[Target, dict[str, str]], aws: tuple[AwsClients, 
 
 @pytest.fixture
 def store(resources: Resources) -> Audited:
-    """Empty, with whatever a test puts into it."""
+    """An empty store."""
     store = Audited(resources)
     store.empty()
     return store

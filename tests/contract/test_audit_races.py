@@ -1,4 +1,4 @@
-"""What changes between audit and repair is left alone."""
+"""Findings that change between audit and repair are left alone."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from scripts.audit.search import audit
 from tests.contract.audited import LARGE, Audited, claim_of, lose_claim, new_create, one
 
 
-def test_a_lock_that_came_to_be_right_stays(store: Audited) -> None:
+def test_a_lock_that_is_right_by_now_stays(store: Audited) -> None:
     item = store.create()
     store.lock("new name", item.item_id)
     findings = store.audit()
@@ -28,7 +28,7 @@ def test_a_lock_that_came_to_be_right_stays(store: Audited) -> None:
     assert store.audit() == []
 
 
-def test_a_lock_that_another_item_took_stays(store: Audited) -> None:
+def test_a_lock_that_another_item_has_taken_stays(store: Audited) -> None:
     store.lock("name", "no-such-item")
     findings = store.audit()
     store.unlock("name")
@@ -47,7 +47,7 @@ def test_an_item_that_was_renamed_gets_no_lock(store: Audited) -> None:
     assert store.audit() == []
 
 
-def test_a_name_that_another_item_took_stays_its_own(store: Audited) -> None:
+def test_a_name_that_another_item_has_taken_stays_locked_for_it(store: Audited) -> None:
     store.create("name")
     store.unlock("name")
     findings = store.audit()
@@ -58,7 +58,7 @@ def test_a_name_that_another_item_took_stays_its_own(store: Audited) -> None:
 
 
 @pytest.mark.parametrize("deleted", [True, False])
-def test_a_document_that_was_superseded_meanwhile_stays_deleted(store: Audited, deleted: bool) -> None:
+def test_a_document_that_was_superseded_since_the_audit_stays_deleted(store: Audited, deleted: bool) -> None:
     item = store.create()
     if deleted:
         store.stores.documents.delete([item.document.key])
@@ -71,7 +71,7 @@ def test_a_document_that_was_superseded_meanwhile_stays_deleted(store: Audited, 
     assert store.audit() == []
 
 
-def test_a_job_that_ended_meanwhile_stays_as_it_ended(store: Audited) -> None:
+def test_a_job_that_ended_since_the_audit_keeps_its_status(store: Audited) -> None:
     job = store.accept(new_create())
     findings = store.audit()
     store.stores.jobs.cancel(job.ref, now())
@@ -80,8 +80,8 @@ def test_a_job_that_ended_meanwhile_stays_as_it_ended(store: Audited) -> None:
 
 
 @pytest.mark.parametrize("began", [False, True])
-def test_a_job_whose_request_was_replayed_meanwhile_is_not_failed(store: Audited, began: bool) -> None:
-    """The replay touches no row: its message is all that there is."""
+def test_a_job_whose_request_was_replayed_since_the_audit_is_not_failed(store: Audited, began: bool) -> None:
+    """The replay sends a message and changes no row."""
     commands = [new_create(), new_create()]
     jobs = [store.accept(command) for command in commands]
     if began:
@@ -92,7 +92,7 @@ def test_a_job_whose_request_was_replayed_meanwhile_is_not_failed(store: Audited
     late = next(n for n, job in enumerate(jobs) if job.job_id == findings[1].subject)
 
     def replay(_: Repaired) -> None:
-        """After the first repair, right before the second."""
+        """Send a message between the first repair and the second."""
         store.send(jobs[late], commands[late])
 
     repaired = repair(findings, store.resources, on_repaired=replay)
@@ -103,7 +103,7 @@ def test_a_job_whose_request_was_replayed_meanwhile_is_not_failed(store: Audited
 
 @pytest.mark.parametrize("began", [False, True])
 def test_a_job_that_was_answered_since_the_audit_is_not_failed(store: Audited, began: bool) -> None:
-    """Its message may not be counted yet."""
+    """SQS may not count its message yet."""
     job = store.accept(new_create())
     if began:
         store.stores.jobs.begin_attempt(job.ref, 0, now())
@@ -118,12 +118,12 @@ def test_a_job_that_was_answered_since_the_audit_is_not_failed(store: Audited, b
     repaired = repair(findings, replace(store.resources, was_answered=was_answered))
     assert [each.mended for each in repaired] == [False]
     assert "answered 202" in repaired[0].note
-    # That a lost job was answered once is known: it matters whether it was again.
+    # A lost job was answered before; only an answer since the audit matters.
     assert answered == [at if began else None]
     assert not store.job(job).status.done
 
 
-def test_a_claim_that_its_job_used_up_meanwhile_stays_deleted(store: Audited) -> None:
+def test_a_claim_that_its_job_no_longer_needs_stays_deleted(store: Audited) -> None:
     job_id = lose_claim(store)
     findings = store.audit()
     job = store.stores.jobs.get(job_id)
@@ -135,28 +135,28 @@ def test_a_claim_that_its_job_used_up_meanwhile_stays_deleted(store: Audited) ->
     assert store.audit() == []
 
 
-def test_suspects_that_are_innocent_by_now_are_no_findings(store: Audited, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What happens between the scans and the second look: every suspect is set right."""
+def test_suspects_that_are_right_by_now_are_no_findings(store: Audited, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every suspect is set right between the scans and its confirmation."""
     item = store.create("renamed", LARGE)
     store.lock("renamed", "no-such-item")
     store.stores.documents.delete([item.document.key])
     waiting = store.accept(new_create())
     assert len(store.audit()) == 4
-    look = Resources.lock_holder
+    lock_holder = Resources.lock_holder
 
     def late(resources: Resources, name: str) -> str | None:
-        monkeypatch.setattr(Resources, "lock_holder", look)
+        monkeypatch.setattr(Resources, "lock_holder", lock_holder)
         store.lock("renamed", item.item_id)
         store.stores.jobs.cancel(waiting.ref, now())
-        return look(resources, name)
+        return lock_holder(resources, name)
 
     monkeypatch.setattr(Resources, "lock_holder", late)
-    assert store.kinds() == ["dangling pointer"], "which was confirmed before"
+    assert store.kinds() == ["dangling pointer"], "confirmed before the change"
 
 
-def test_the_second_look_acquits_by_itself(store: Audited) -> None:
-    """Of everything that is right, as if a check had suspected all there is."""
-    look = Confirm(store.resources, now())
+def test_nothing_that_is_right_is_confirmed(store: Audited) -> None:
+    """Every method gets a suspect that is right."""
+    confirm = Confirm(store.resources, now())
     item, other = store.create("one"), store.create("two")
     old = item.document.key
     store.apply(SetFields(item.item_id, {"price": 1}))  # and deletes the old document
@@ -165,21 +165,21 @@ def test_the_second_look_acquits_by_itself(store: Audited) -> None:
     store.stores.documents.put(claim_of(failed), "{}")
     store.fail(failed, KeptCommand(claim=claim_of(failed)))
     suspected = [
-        look.dangling_pointer(item.item_id, old),
-        look.dangling_pointer(other.item_id, other.document.key),
-        look.dangling_pointer("no-such-item", old),
-        look.orphan_document(other.document.key, superseded=False),
-        look.orphan_document(old, superseded=False),
-        look.lock_without_item("one"),
-        look.lock_without_item("no such name"),
-        look.item_without_lock(item.item_id),
-        look.item_without_lock("no-such-item"),
-        look.name_held_twice("one", item.item_id, other.item_id),
-        look.unfinished_job(done.job_id, done.generation, done.updated_at, has_document=True),
-        look.unfinished_job("ab" * 16, "ab" * 8, done.updated_at, has_document=False),
-        look.orphan_claim(claim_of(failed)),
-        look.orphan_claim(claim_of(done)),
-        look.missing_claim(failed.job_id, claim_of(failed)),
-        look.missing_claim(done.job_id, claim_of(done)),
+        confirm.dangling_pointer(item.item_id, old),
+        confirm.dangling_pointer(other.item_id, other.document.key),
+        confirm.dangling_pointer("no-such-item", old),
+        confirm.orphan_document(other.document.key, superseded=False),
+        confirm.orphan_document(old, superseded=False),
+        confirm.lock_without_item("one"),
+        confirm.lock_without_item("no such name"),
+        confirm.item_without_lock(item.item_id),
+        confirm.item_without_lock("no-such-item"),
+        confirm.name_held_twice("one", item.item_id, other.item_id),
+        confirm.unfinished_job(done.job_id, done.generation, done.updated_at, has_document=True),
+        confirm.unfinished_job("ab" * 16, "ab" * 8, done.updated_at, has_document=False),
+        confirm.orphan_claim(claim_of(failed)),
+        confirm.orphan_claim(claim_of(done)),
+        confirm.missing_claim(failed.job_id, claim_of(failed)),
+        confirm.missing_claim(done.job_id, claim_of(done)),
     ]
     assert suspected == [None] * len(suspected)

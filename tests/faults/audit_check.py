@@ -1,4 +1,4 @@
-"""`make audit` after a run: it finds just what a run may leave behind, and its repair takes that away."""
+"""Audits the state after a run: it finds only what a run may leave behind, and repairs it."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from scripts.audit.resources import Resources
 from scripts.audit.search import audit
 from tests.faults.world import World
 
-_MOST_REPAIRS = 3  # a job that was never answered is ended by the first, and its claim check deleted by the second
+_MOST_REPAIRS = 3  # the first ends a job that was never answered, the second deletes its claim check
 
 
 def check_audit(world: World, unfinished: set[str], left: set[str]) -> list[str]:
-    """What the audit says that it should not, or does not say; afterwards all that was left is repaired.
+    """Return unexpected and missing findings, and repair the expected ones.
 
     `unfinished` are jobs that were never answered 202, `left` keys in the bucket that nothing points to.
     """

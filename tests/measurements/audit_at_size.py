@@ -28,7 +28,7 @@ _PAGE = 1000
 
 
 class GeneratedAws:
-    """Clients whose scans and listings are made up as they are read; nothing else can be asked."""
+    """Clients whose scans and listings are generated as they are read; they support nothing else."""
 
     def __init__(self, items: int) -> None:
         self._items = items
@@ -90,13 +90,13 @@ def _key(n: int) -> str:
 
 
 def resources(items: int) -> Resources:
-    """So many items, none of them damaged."""
+    """Return resources with so many items, none of them damaged."""
     clients = cast("AwsClients", GeneratedAws(items))
     return Resources(clients, "jobs", "items", "names", "bucket", (), timedelta(days=7))
 
 
 def python_peak(items: int) -> int:
-    """Bytes that Python held at most during the audit."""
+    """Return Python's peak memory during an audit, in bytes."""
     tracemalloc.start()
     try:
         assert audit(resources(items), older_than=600, now=NOW) == []
@@ -106,7 +106,7 @@ def python_peak(items: int) -> int:
 
 
 def main(items: int) -> None:
-    """Prints the figures."""
+    """Print the figures."""
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     started = time.perf_counter()
     assert audit(resources(items), older_than=600, now=NOW) == []

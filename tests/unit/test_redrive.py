@@ -26,7 +26,7 @@ from tests.helpers.pipeline import Pipeline
 
 
 class InterruptedQueue(MemoryQueue):
-    """Something happens when the second message is sent."""
+    """A queue that calls `happens` when the second message is sent."""
 
     happens: Callable[[], object]
 
@@ -82,7 +82,9 @@ def test_ctrl_c_stops_after_the_job_under_way(pipeline: Pipeline, capsys: pytest
     assert signal.getsignal(signal.SIGINT) is before
 
 
-def test_an_outage_stops_it_with_the_count_so_far(pipeline: Pipeline, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_outage_ends_the_run_with_the_counts_so_far(
+    pipeline: Pipeline, capsys: pytest.CaptureFixture[str]
+) -> None:
     def outage() -> None:
         raise Unavailable("The command queue did not answer.")
 
@@ -92,13 +94,13 @@ def test_an_outage_stops_it_with_the_count_so_far(pipeline: Pipeline, capsys: py
     assert queued(pipeline) == 1
 
 
-def test_each_job_is_read_afresh(pipeline: Pipeline, capsys: pytest.CaptureFixture[str]) -> None:
+def test_each_job_is_read_again_before_its_retry(pipeline: Pipeline, capsys: pytest.CaptureFixture[str]) -> None:
     jobs = failed_jobs(pipeline, 5).failed
     pipeline.request("POST", f"/jobs/{jobs[0].job_id}/retry")  # waits
     pipeline.request("POST", f"/jobs/{jobs[1].job_id}/retry")
     pipeline.request("DELETE", f"/jobs/{jobs[1].job_id}")  # cancelled
     del pipeline.jobs.rows[jobs[2].job_id]
-    stale = Failed(jobs[3].job_id, "ab" * 8, "name-taken", "create")  # it failed anew since
+    stale = Failed(jobs[3].job_id, "ab" * 8, "name-taken", "create")  # it has failed again since
     assert retry_all(Console(), redrive(pipeline, int), Listed([*jobs[:3], stale, jobs[4]])) == 0
     output = capsys.readouterr().out
     for line in ("retried: 1", "1  waits already", "1  cancelled meanwhile", "1  expired", "1  failed meanwhile"):
@@ -135,7 +137,7 @@ def test_every_problem_is_a_reason() -> None:
     assert {"attempts-spent", "internal-error", "name-taken", "unavailable"} <= set(reasons())
 
 
-# --- which, and in what order -------------------------------------------------------------------------------------
+# --- the selection and its order ----------------------------------------------------------------------------------
 
 
 class Index:
@@ -156,8 +158,8 @@ class Index:
         yield {"Items": rows if asked["IndexName"] == "lists" else []}
 
 
-def test_limited_runs_get_on_though_what_they_retry_fails_again(pipeline: Pipeline) -> None:
-    """A retry keeps the time of acceptance; the time of failure moves on."""
+def test_limited_runs_make_progress_although_their_jobs_fail_again(pipeline: Pipeline) -> None:
+    """A retry keeps the time of acceptance and changes the time of failure."""
     ids = [failed.job_id for failed in failed_jobs(pipeline, 5).failed]
     start = datetime(2026, 11, 22, 20, tzinfo=UTC)
     for n, job_id in enumerate(ids):
@@ -178,9 +180,7 @@ def test_limited_runs_get_on_though_what_they_retry_fails_again(pipeline: Pipeli
     assert seen[2][0] == ids[0], "of those that were chosen, what was accepted first"
 
 
-def test_what_cannot_be_retried_is_not_in_the_way_of_a_limit(
-    pipeline: Pipeline, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_skipped_jobs_do_not_use_up_the_limit(pipeline: Pipeline, capsys: pytest.CaptureFixture[str]) -> None:
     ids = [failed.job_id for failed in failed_jobs(pipeline, 6).failed]
     for n, job_id in enumerate(ids):
         job = replace(pipeline.jobs.rows[job_id], updated_at=rfc3339(now() + timedelta(seconds=n)))
@@ -202,7 +202,7 @@ def test_what_cannot_be_retried_is_not_in_the_way_of_a_limit(
     ]
 
 
-def test_a_limited_run_that_is_stopped_says_what_is_left_of_it(
+def test_a_limited_run_that_is_stopped_reports_how_many_jobs_are_left(
     pipeline: Pipeline, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for failed in failed_jobs(pipeline, 6).failed[:1]:
@@ -216,7 +216,7 @@ def test_a_limited_run_that_is_stopped_says_what_is_left_of_it(
     assert "left:    2" in output
 
 
-def test_without_a_limit_all_go_in_the_order_of_acceptance(pipeline: Pipeline) -> None:
+def test_without_a_limit_jobs_are_retried_in_the_order_of_acceptance(pipeline: Pipeline) -> None:
     ids = [failed.job_id for failed in failed_jobs(pipeline, 3).failed]
     for n, job_id in enumerate(ids):
         created, failed = (rfc3339(now() + timedelta(seconds=seconds)) for seconds in (n, -n))
@@ -225,11 +225,11 @@ def test_without_a_limit_all_go_in_the_order_of_acceptance(pipeline: Pipeline) -
         assert [failed.job_id for failed in selection.chosen()] == ids
 
 
-# --- whose retry it was -------------------------------------------------------------------------------------------
+# --- concurrent retries -------------------------------------------------------------------------------------------
 
 
 class OvertakenQueue(MemoryQueue):
-    """Something happens to a job after its message was sent, before the job is marked."""
+    """A queue that calls `happens` after a message is sent, before the job is marked as queued."""
 
     happens: Callable[[Envelope], object]
 
@@ -245,7 +245,7 @@ def overtaken(pipeline: Pipeline, happens: Callable[[Envelope], object]) -> str 
     return Redrive(pipeline.jobs, pipeline.documents, queue, Filter(), "test").retry(failed)
 
 
-def test_what_another_retry_did_is_not_counted(pipeline: Pipeline) -> None:
+def test_a_job_that_another_retry_queued_is_not_counted(pipeline: Pipeline) -> None:
     def retry(envelope: Envelope) -> None:
         job_id = decode_message(envelope.body).job.job_id
         assert pipeline.request("POST", f"/jobs/{job_id}/retry").status == 202
@@ -253,7 +253,7 @@ def test_what_another_retry_did_is_not_counted(pipeline: Pipeline) -> None:
     assert overtaken(pipeline, retry) == "retried by another"
 
 
-def test_a_worker_that_was_faster_is_counted(pipeline: Pipeline) -> None:
+def test_a_job_that_the_worker_has_ended_already_is_counted(pipeline: Pipeline) -> None:
     def work(envelope: Envelope) -> None:
         pipeline.queue.send(envelope)
         pipeline.drain()
