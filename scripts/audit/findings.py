@@ -59,7 +59,7 @@ class DanglingPointer(Finding):
     def remedy(self) -> str | None:
         if self.deleted:
             return "undelete the document"
-        return None if self.item.inline is None else "put the document anew from the row"
+        return None if self.item.inline is None else "put the document again from the row"
 
 
 @dataclass(frozen=True, slots=True)

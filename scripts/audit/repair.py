@@ -78,7 +78,7 @@ def repair(
 
 def _repair(finding: Finding, repairs: _Repairs) -> Repaired:
     if finding.remedy is None:
-        return Repaired(finding, mended=False, note="cannot be mended safely")
+        return Repaired(finding, mended=False, note="cannot be repaired safely")
     try:
         mended = repairs.apply(finding)
     except MalformedRowError as error:

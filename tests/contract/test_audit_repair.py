@@ -28,7 +28,7 @@ def test_a_deleted_document_is_restored(store: Audited) -> None:
 def test_a_missing_document_is_put_from_the_row(store: Audited) -> None:
     item = store.create()
     store.remove_versions(item.document.key)
-    assert one(store.audit()).remedy == "put the document anew from the row"
+    assert one(store.audit()).remedy == "put the document again from the row"
     store.repair()
     repaired = store.item(item.item_id)
     assert store.stores.documents.get(repaired.document) == (repaired.document, item.inline)
