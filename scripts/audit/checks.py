@@ -1,6 +1,7 @@
-"""The checks: each one statement on the audit's tables, which gives suspects; a live system has innocent ones.
+"""The checks: each is one statement on the audit's tables, and selects suspects.
 
-`:cutoff` is a time in RFC 3339. What changed after it is left alone, for it may be at work.
+Not every suspect is a finding, because the stage changes while it is read. Each statement leaves out what changed
+after `:cutoff`, a time in RFC 3339. The columns are the arguments of the method in confirm.py.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ DANGLING_POINTERS = """
 """Items whose document is not in the bucket."""
 
 MALFORMED_ROWS = """
-    SELECT place, key FROM malformed
+    SELECT table_name, key FROM malformed
 """
 """Rows that are not valid in their table."""
 
@@ -28,10 +29,10 @@ ORPHAN_DOCUMENTS = """
     )
     AND NOT EXISTS (SELECT 1 FROM jobs WHERE superseded = objects.key AND updated_at > :cutoff)
 """
-"""Documents to which no row points, and whose life of a job is over: nothing that it put can be committed any more.
+"""Documents to which no row points, and whose job has ended or has another generation, so cannot commit them.
 
-A document that was superseded a moment ago is about to be deleted by the worker that did it. The second column
-tells whether a job has recorded that it superseded the document; such a record is never removed.
+The worker deletes a superseded document soon after the commit; documents superseded after the cutoff are left out.
+The second column says whether a job has recorded that it superseded the document; such a record is never removed.
 """
 
 LOCKS_WITHOUT_ITEM = """
@@ -47,13 +48,13 @@ ITEMS_WITHOUT_LOCK = """
     WHERE locks.item_id IS NOT items.item_id AND items.updated_at <= :cutoff
     AND NOT EXISTS (SELECT 1 FROM items AS other WHERE other.name = items.name AND other.item_id <> items.item_id)
 """
-"""Items whose name is locked for no item or for another, unless they share it with an item."""
+"""Items whose name is not locked, or is locked for another item, unless several items have the name."""
 
 NAMES_HELD_TWICE = """
     SELECT name, min(item_id), max(item_id) FROM items GROUP BY name
     HAVING count(*) > 1 AND max(updated_at) <= :cutoff
 """
-"""Names that several items have; two of the items stand for all of them."""
+"""Names that several items have, with two of the items."""
 
 UNFINISHED_JOBS = """
     SELECT job_id, generation, updated_at, EXISTS (
@@ -62,9 +63,9 @@ UNFINISHED_JOBS = """
     )
     FROM jobs WHERE NOT done AND updated_at <= :cutoff
 """
-"""Jobs that have not ended, and whether a worker put a document for them: findings if no queue holds anything.
+"""Jobs that have not ended, and whether a worker put a document for them.
 
-Or if they are older than a message can be.
+They are findings if the queues are empty, or if they are older than a message can be.
 """
 
 ORPHAN_CLAIMS = """
@@ -76,10 +77,10 @@ ORPHAN_CLAIMS = """
         OR done AND jobs.updated_at <= :cutoff AND objects.modified >= jobs.created_at AND claim IS NOT objects.key
     )
 """
-"""Claim checks whose job has ended without keeping them.
+"""Claim checks whose job has ended and does not keep them.
 
-Those of a failed job that has expired since, or given way to a later job of the same id, are left to the bucket's
-lifecycle: nobody hears of a row that DynamoDB expires.
+Claim checks of failed jobs that have expired, or were replaced by a later job of the same id, are left out:
+DynamoDB expires the row without telling anybody, and the bucket's lifecycle deletes the claim check.
 """
 
 MISSING_CLAIMS = """
@@ -87,4 +88,4 @@ MISSING_CLAIMS = """
     FROM jobs LEFT JOIN objects ON objects.key = jobs.claim
     WHERE jobs.claim IS NOT NULL AND objects.key IS NULL AND updated_at <= :cutoff
 """
-"""Failed jobs whose kept claim check is not in the bucket."""
+"""Failed jobs that keep a claim check which is not in the bucket."""

@@ -1,4 +1,4 @@
-"""What an audit can find: one class for each way in which rows, locks, jobs and bucket can disagree."""
+"""The findings of an audit: one class for each way in which rows, locks, jobs and the bucket can disagree."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from jobpipe.domain.job import Job
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One disagreement, confirmed by consistent reads."""
+    """A disagreement that consistent reads have confirmed."""
 
-    kind: ClassVar[str]  # a stable name
-    subject: str  # the item, name, job or key that it is about
+    kind: ClassVar[str]  # a stable name, part of the JSON output
+    subject: str  # the id of the item or job, the name, or the key
 
     @property
     def detail(self) -> str:
@@ -25,13 +25,13 @@ class Finding:
 
     @property
     def remedy(self) -> str | None:
-        """What a repair would do; None if nothing can be done safely."""
-        raise NotImplementedError
+        """What a repair does; None if nothing can be done safely."""
+        return None
 
 
 @dataclass(frozen=True, slots=True)
 class MalformedRow(Finding):
-    """A row that is not a valid job, batch, item or lock. What depends on the row is neither judged nor changed."""
+    """A row is not a valid job, batch, item or lock. Data that depends on the row is neither judged nor changed."""
 
     kind = "malformed row"
     table: str  # jobs, items or names
@@ -41,18 +41,14 @@ class MalformedRow(Finding):
     def detail(self) -> str:
         return f"its row in the {self.table} table cannot be read: {self.why}"
 
-    @property
-    def remedy(self) -> str | None:
-        return None
-
 
 @dataclass(frozen=True, slots=True)
 class DanglingPointer(Finding):
-    """An item whose document is not in the bucket, or is there as a deleted version only."""
+    """The document of an item is not in the bucket, or only as a deleted version."""
 
     kind = "dangling pointer"
     item: StoredItem
-    deleted: bool  # the version that the row names is there, under a delete marker
+    deleted: bool  # the version that the row names exists, under a delete marker
 
     @property
     def detail(self) -> str:
@@ -63,17 +59,17 @@ class DanglingPointer(Finding):
     def remedy(self) -> str | None:
         if self.deleted:
             return "undelete the document"
-        return None if self.item.inline is None else "put the document anew from the row"
+        return None if self.item.inline is None else "put the document again from the row"
 
 
 @dataclass(frozen=True, slots=True)
 class OrphanDocument(Finding):
-    """A document to which no row points and none ever will."""
+    """No row refers to a document, and none ever will."""
 
     kind = "orphan document"
-    why: str | None  # why the life of the job that put it is over; None if the key is none of ours
-    superseded: bool = False  # whether a job has committed a later document, or the deletion of the item
-    only_copy: bool = False  # whether it may be the only document of its item
+    why: str | None  # why its job can no longer commit it; None if the key has an unknown form
+    superseded: bool = False  # a job has committed a later document, or the deletion of the item
+    only_copy: bool = False  # the document may be the only one of its item
 
     @property
     def detail(self) -> str:
@@ -89,25 +85,22 @@ class OrphanDocument(Finding):
 
 @dataclass(frozen=True, slots=True)
 class LockWithoutItem(Finding):
-    """A lock on a name that its item does not have."""
+    """A name is locked for an item that does not exist, or has another name."""
 
     kind = "lock without item"
-    holder: str  # the item id in the lock
-    item: StoredItem | None  # that item, if it exists
+    remedy = "delete the lock"
+    holder: str  # the item's id in the lock
+    item: StoredItem | None
 
     @property
     def detail(self) -> str:
         state = "does not exist" if self.item is None else f"has the name {self.item.name!r}"
         return f"its item {self.holder} {state}"
 
-    @property
-    def remedy(self) -> str | None:
-        return "delete the lock"
-
 
 @dataclass(frozen=True, slots=True)
 class ItemWithoutLock(Finding):
-    """An item whose name is locked for no item, or for another."""
+    """The name of an item is not locked, or is locked for another item."""
 
     kind = "item without lock"
     item: StoredItem
@@ -119,13 +112,13 @@ class ItemWithoutLock(Finding):
         return f"its name {self.item.name!r} {state}"
 
     @property
-    def remedy(self) -> str | None:
+    def remedy(self) -> str:
         return "put the lock" if self.holder is None else "put the lock, when the stale one is deleted"
 
 
 @dataclass(frozen=True, slots=True)
 class NameHeldTwice(Finding):
-    """Items that have the same name; which of them should not, only their owner can tell."""
+    """Several items have the same name. Only their owner can say which of them to rename."""
 
     kind = "name held twice"
     items: tuple[StoredItem, ...]
@@ -136,19 +129,15 @@ class NameHeldTwice(Finding):
         lock = "not locked" if self.holder is None else f"locked by {self.holder}"
         return f"items {' and '.join(item.item_id for item in self.items)}; {lock}"
 
-    @property
-    def remedy(self) -> str | None:
-        return None
-
 
 @dataclass(frozen=True, slots=True)
 class StuckJob(Finding):
-    """An unfinished job that no message will ever end. Its kind tells whether a promise was broken (P1)."""
+    """No message will ever end an unfinished job."""
 
     job: Job
-    traces: str
-    seen: datetime = field(compare=False)  # when the audit began that found it
-    overdue: bool = False  # it is older than any message can be, whatever the queues hold
+    traces: str  # what is known of its message, in words
+    seen: datetime = field(compare=False)  # when the audit that found it began
+    overdue: bool = False  # the job is older than any message can be, whatever is on the queues
 
     @property
     def detail(self) -> str:
@@ -156,37 +145,36 @@ class StuckJob(Finding):
         return f"{self.job.status.value} since {self.job.updated_at}, {why}, {self.traces}"
 
     @property
-    def remedy(self) -> str | None:
+    def remedy(self) -> str:
         return "end it as failed"
 
 
 @dataclass(frozen=True, slots=True)
 class NeverAnswered(StuckJob):
-    """Its request was never answered with 202: the API died before it sent the message."""
+    """The request of a stuck job was never answered with 202: the API died before it sent the message."""
 
     kind = "never answered 202"
 
 
 @dataclass(frozen=True, slots=True)
 class Lost(StuckJob):
-    """It was accepted, and its message is gone; a large command may still lie in its claim check."""
+    """The command of a stuck job was accepted, and its message is gone: a broken promise."""
 
     kind = "lost"
-    claim: str | None = None  # that claim check, the only copy of the command
+    claim: str | None = None  # the key of the claim check with the command, if there is one
 
     @property
-    def remedy(self) -> str | None:
-        return "end it as failed" + (
-            "" if self.claim is None else ", with its claim check, so that it can be retried"
-        )
+    def remedy(self) -> str:
+        with_claim = "" if self.claim is None else ", with its claim check, so that it can be retried"
+        return f"end it as failed{with_claim}"
 
 
 @dataclass(frozen=True, slots=True)
 class OrphanClaim(Finding):
-    """A claim check of a command that is done with."""
+    """No job needs a claim check any more."""
 
     kind = "orphan claim"
-    why: str | None  # None if the key is none of ours
+    why: str | None  # None if the key has an unknown form
 
     @property
     def detail(self) -> str:
@@ -199,12 +187,12 @@ class OrphanClaim(Finding):
 
 @dataclass(frozen=True, slots=True)
 class MissingClaim(Finding):
-    """A failed job whose command, kept for a retry, is not in the bucket."""
+    """A failed job keeps its command in a claim check that is not in the bucket."""
 
     kind = "missing claim"
     job: Job
     key: str
-    deleted: bool  # it is there, under a delete marker
+    deleted: bool  # the claim check exists, under a delete marker
 
     @property
     def detail(self) -> str:
@@ -227,9 +215,9 @@ KINDS: tuple[type[Finding], ...] = (
     OrphanClaim,
     MissingClaim,
 )
-"""In the order of audit and repair: a stale lock has to go before the right one can be put."""
+"""All kinds, in the order of audit and repair: a stale lock must be deleted before the right one can be put."""
 
 
 def has_name(item: StoredItem | None, name: str) -> bool:
-    """Whether the item is there and should hold the lock of this name."""
+    """Return whether the item exists and should hold the lock of this name."""
     return item is not None and name_key(item.name) == name

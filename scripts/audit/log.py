@@ -1,4 +1,4 @@
-"""Whether the API's log says that a job's caller was answered with 202."""
+"""Finds in the API's log whether a job's caller was answered with 202."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from jobpipe.domain.job import Job
 
-_CLOCKS_DIFFER = timedelta(minutes=1)  # of the log and of the Lambda, at most
+_CLOCK_DIFFERENCE = timedelta(minutes=1)  # between the log and the Lambda, at most
 _ACCEPTED = 202
 
 
@@ -21,30 +21,28 @@ class ApiLog:
     group: str
 
     def was_answered(self, job: Job, since: datetime | None) -> bool:
-        """Whether a request that was answered with 202 names this job; since then, or ever (None).
+        """Return whether a request was answered with 202 for this job, since a time or (None) at any time.
 
-        Of what is older than the log anything may have been answered.
+        Return True if the log does not reach back to the job's creation: the answer may have been 202.
         """
-        start = since or datetime.fromisoformat(job.created_at) - _CLOCKS_DIFFER
+        start = since or datetime.fromisoformat(job.created_at) - _CLOCK_DIFFERENCE
         pages = self.logs.get_paginator("filter_log_events").paginate(
             logGroupName=self.group,
             startTime=int(start.timestamp() * 1000),
-            # A plain term; emulators know no patterns for JSON.
+            # A plain term: emulators do not support patterns for JSON.
             filterPattern=f'"{job.job_id}"',
         )
-        if any(_says_accepted(event["message"], job.job_id) for page in pages for event in page["events"]):
+        if any(_is_accepted(event["message"], job.job_id) for page in pages for event in page["events"]):
             return True
-        # What the log does not keep any more may have been promised.
         return since is None and not self._reaches_back_to(start)
 
     def _reaches_back_to(self, moment: datetime) -> bool:
-        """Whether the lines of then are kept still."""
         found = self.logs.describe_log_groups(logGroupNamePrefix=self.group)["logGroups"]
         days = next((group.get("retentionInDays") for group in found if group["logGroupName"] == self.group), None)
         return days is None or datetime.now(UTC) - moment < timedelta(days=days)
 
 
-def _says_accepted(message: str, job_id: str) -> bool:
+def _is_accepted(message: str, job_id: str) -> bool:
     try:
         line = json.loads(message)
     except ValueError:

@@ -1,6 +1,6 @@
-"""What --repair does to each kind of finding. Each is safe whatever the Lambdas do meanwhile, and safe to repeat.
+"""Repairs findings. Each repair is safe whatever the Lambdas do meanwhile, and safe to repeat.
 
-Where something has changed since the audit looked, the finding is left alone: the next audit sees what is there.
+A finding that has changed since the audit is left alone; the next audit finds the new state.
 """
 
 from __future__ import annotations
@@ -13,169 +13,128 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from jobpipe.domain.clock import now as current_time
-from jobpipe.domain.item import StoredItem
+from jobpipe.domain.errors import InternalError, JobEnded, ProblemError, Unavailable
+from jobpipe.domain.item import StoredItem, document_prefix
 from jobpipe.domain.item_rules import name_key
-from jobpipe.runtime.aws import Conflict, error_code, outages, settle_conflicts
-from scripts.audit.confirm import Confirm, versions
+from jobpipe.domain.job import KeptCommand
+from jobpipe.runtime.aws import (
+    CONFLICTS,
+    Conflict,
+    cancellation_codes,
+    error_code,
+    is_worth_another_try,
+    outages,
+    settle_conflicts,
+)
+from scripts.audit.confirm import Confirm, command_claim, versions
 from scripts.audit.findings import (
     KINDS,
     DanglingPointer,
     Finding,
     ItemWithoutLock,
     LockWithoutItem,
+    Lost,
     MissingClaim,
     OrphanClaim,
     OrphanDocument,
     StuckJob,
 )
-from scripts.audit.places import Places
+from scripts.audit.resources import Resources
 from scripts.audit.rows import MalformedRowError
-from scripts.audit.stuck import end_stuck, may_be_at_work
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
 
-_CONFLICTS = {"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"}
+_SEND_AGAIN = " Send it again, with another Idempotency-Key if it had one."
 
 
 @dataclass(frozen=True, slots=True)
 class Repaired:
-    """What became of one finding."""
+    """The result for one finding."""
 
     finding: Finding
     mended: bool
     note: str
 
 
+class LeftAlone(Exception):
+    """The finding must not be repaired now; the message says why."""
+
+
 def repair(
     findings: Iterable[Finding],
-    places: Places,
+    resources: Resources,
     *,
     now: datetime | None = None,
     on_repaired: Callable[[Repaired], None] = lambda _: None,
 ) -> list[Repaired]:
-    """Mend what can be mended safely, stale locks before missing ones."""
-    repairs, done = Repairs(places, now or current_time()), []
+    """Repair what can be repaired safely, in the order of KINDS."""
+    repairs, done = _Repairs(resources, now or current_time()), []
     for finding in sorted(findings, key=lambda each: KINDS.index(type(each))):
-        try:
-            done.append(repairs.mend(finding))
-        except MalformedRowError as why:
-            done.append(Repaired(finding, mended=False, note=f"left alone: a row cannot be read, {why}"))
+        done.append(_repair(finding, repairs))
         on_repaired(done[-1])
     return done
 
 
-@dataclass(frozen=True, slots=True)
-class Repairs:
-    """The repair of each kind."""
+def _repair(finding: Finding, repairs: _Repairs) -> Repaired:
+    if finding.remedy is None:
+        return Repaired(finding, mended=False, note="cannot be repaired safely")
+    try:
+        mended = repairs.apply(finding)
+    except MalformedRowError as error:
+        return Repaired(finding, mended=False, note=f"left alone: a row cannot be read, {error}")
+    except LeftAlone as reason:
+        return Repaired(finding, mended=False, note=f"left alone: {reason}")
+    return Repaired(finding, mended, "done" if mended else "left alone: it has changed meanwhile")
 
-    places: Places
+
+@dataclass(frozen=True, slots=True)
+class _Repairs:
+    """The repair of each kind. Each returns False if the finding has changed since the audit."""
+
+    resources: Resources
     now: datetime
 
-    def mend(self, finding: Finding) -> Repaired:
-        """One finding."""
-        if finding.remedy is None:
-            return Repaired(finding, mended=False, note="cannot be mended safely")
+    def apply(self, finding: Finding) -> bool:
         match finding:
-            case DanglingPointer():
-                mended = self.dangling_pointer(finding)
+            case DanglingPointer(item=item, deleted=deleted):
+                mended = self._undelete_document(item) if deleted else self._put_document_from_row(item)
             case OrphanDocument():
-                mended = self.orphan_document(finding)
+                mended = self._delete_document(finding)
             case LockWithoutItem():
-                mended = self.lock_without_item(finding)
+                mended = self._delete_lock(finding)
             case ItemWithoutLock():
-                mended = self.item_without_lock(finding)
+                mended = self._put_lock(finding)
             case StuckJob():
-                why = may_be_at_work(finding, self.places)
-                if why is not None:
-                    return Repaired(finding, mended=False, note=f"left alone: {why}")
-                mended = end_stuck(finding, self.places, self.now)
+                mended = self._fail_job(finding)
             case OrphanClaim():
-                mended = self.orphan_claim(finding)
+                mended = self._delete_claim(finding)
             case MissingClaim():
-                mended = self.missing_claim(finding)
+                mended = self._undelete_claim(finding)
             case _:
                 raise TypeError(finding)
-        return Repaired(finding, mended, "done" if mended else "left alone: it has changed meanwhile")
-
-    def dangling_pointer(self, finding: DanglingPointer) -> bool:
-        return self._undelete_document(finding.item) if finding.deleted else self._put_from_row(finding.item)
-
-    def orphan_document(self, finding: OrphanDocument) -> bool:
-        # Its life of a job is over and no row points to it. Neither can change back: a generation never returns,
-        # and a row can be made to point to a key only by that life. The version itself stays for the undo window.
-        now = Confirm(self.places, self.now).orphan_document(finding.subject, superseded=finding.superseded)
-        if now is None or now.remedy is None:
-            return False
-        self.places.documents.delete([finding.subject])
-        return True
-
-    def lock_without_item(self, finding: LockWithoutItem) -> bool:
-        # Between the audit and now the item may have been renamed to this very name, and other items may have
-        # taken over the lock: the transaction holds both to what was read.
-        return self._transact(
-            _as_it_was(self.places.items_table, finding.holder, finding.item),
-            {
-                "Delete": {
-                    "TableName": self.places.names_table,
-                    "Key": {"name": {"S": finding.subject}},
-                    "ConditionExpression": "item_id = :holder",
-                    "ExpressionAttributeValues": {":holder": {"S": finding.holder}},
-                }
-            },
-        )
-
-    def item_without_lock(self, finding: ItemWithoutLock) -> bool:
-        # A rename or delete of the item meanwhile, or another item that took the free name, cancels it.
-        item = finding.item
-        return self._transact(
-            _as_it_was(self.places.items_table, item.item_id, item),
-            {
-                "Put": {
-                    "TableName": self.places.names_table,
-                    "Item": {"name": {"S": name_key(item.name)}, "item_id": {"S": item.item_id}},
-                    "ConditionExpression": "attribute_not_exists(item_id)",
-                }
-            },
-        )
-
-    def orphan_claim(self, finding: OrphanClaim) -> bool:
-        # See Confirm.orphan_claim: what is not needed now never will be.
-        if Confirm(self.places, self.now).orphan_claim(finding.subject) is None:
-            return False
-        self.places.documents.delete([finding.subject])
-        return True
-
-    def missing_claim(self, finding: MissingClaim) -> bool:
-        # The markers are listed before the job is read: while it needs the claim check, none of them is meant. A
-        # retry that ends meanwhile puts another marker on top, which stays.
-        markers = versions(self.places, finding.key).markers
-        job = self.places.job(finding.subject)
-        if job is None or not job.needs_claim(finding.key):
-            return False
-        return self._remove_markers(finding.key, markers)
+        return mended
 
     def _undelete_document(self, item: StoredItem) -> bool:
-        # The markers are listed before the row is read: a worker deletes a document after it has committed what
-        # replaces it, so while the row points there none of these markers is meant. One that is put later is on
-        # top of them and stays.
-        markers = versions(self.places, item.document.key).markers
-        if self.places.item(item.item_id) != item:
+        # List the markers before reading the row. A worker deletes a document after it has committed a later one,
+        # so while the row points to this document, none of these markers is right. A later marker stays.
+        markers = versions(self.resources, item.document.key).markers
+        if self.resources.item(item.item_id) != item:
             return False
         return self._remove_markers(item.document.key, markers)
 
-    def _put_from_row(self, item: StoredItem) -> bool:
-        # Under the same key and item version, so that a worker which read the row before this commits as it would
-        # have, and deletes this document as the one that it superseded:
+    def _put_document_from_row(self, item: StoredItem) -> bool:
+        # The key and the item's version stay the same, so that a worker which read the row before can commit, and
+        # deletes this document as the one that it superseded:
         #
-        #   audit    put K (S3 version 2) ── row: K in version 2, if it is still in item version v ── succeeds
-        #   worker       read row (v, K) ──────────────────────── commit w if v, note K as superseded ── delete K
+        #   audit    put K (S3 version 2) ── row: K in version 2, if the item is still in version v ── succeeds
+        #   worker       read row (v, K) ──────────────────────── commit w if v, record K as superseded ── delete K
         #
-        # And if the worker is faster, the condition fails and K is deleted here, for no row will name it again.
-        assert item.inline is not None  # noqa: S101 - or there is no remedy
-        ref = self.places.documents.put(item.document.key, item.inline)
+        # If the worker is faster, the condition fails and K is deleted here, since no row will name it again.
+        assert item.inline is not None  # noqa: S101 - otherwise there is no remedy
+        ref = self.resources.documents.put(item.document.key, item.inline)
         update: Any = {
-            "TableName": self.places.items_table,
+            "TableName": self.resources.items_table,
             "Key": {"item_id": {"S": item.item_id}},
             "UpdateExpression": "SET document_version = :new",
             "ConditionExpression": "#version = :version AND document_key = :key AND document_version = :old",
@@ -187,67 +146,153 @@ class Repairs:
                 ":key": {"S": ref.key},
             },
         }
-        if self._takes_effect(lambda: self.places.clients.dynamodb.update_item(**update)):
+        if _conditions_hold(lambda: self.resources.clients.dynamodb.update_item(**update)):
             return True
-        there = self.places.item(item.item_id)
-        if there is None or there.document.key != ref.key:  # else another repair was faster, with the same document
-            self.places.documents.delete([ref.key])
+        current = self.resources.item(item.item_id)
+        # If the row names the key, another repair was faster and has put the same document.
+        if current is None or current.document.key != ref.key:
+            self.resources.documents.delete([ref.key])
         return False
+
+    def _delete_document(self, finding: OrphanDocument) -> bool:
+        # Only its job in its generation could make a row point to the document, and it no longer can. The bucket
+        # keeps the deleted version for a while.
+        confirmed = Confirm(self.resources, self.now).orphan_document(finding.subject, finding.superseded)
+        if confirmed is None or confirmed.remedy is None:
+            return False
+        self.resources.documents.delete([finding.subject])
+        return True
+
+    def _delete_lock(self, finding: LockWithoutItem) -> bool:
+        # Since the audit the item may have been renamed to this name, or another item may have taken the lock: the
+        # transaction requires both to be as they were.
+        return self._transact(
+            self._item_unchanged(finding.holder, finding.item),
+            {
+                "Delete": {
+                    "TableName": self.resources.names_table,
+                    "Key": {"name": {"S": finding.subject}},
+                    "ConditionExpression": "item_id = :holder",
+                    "ExpressionAttributeValues": {":holder": {"S": finding.holder}},
+                }
+            },
+        )
+
+    def _put_lock(self, finding: ItemWithoutLock) -> bool:
+        # The transaction fails if the item was renamed or deleted, or if another item has taken the name.
+        item = finding.item
+        return self._transact(
+            self._item_unchanged(item.item_id, item),
+            {
+                "Put": {
+                    "TableName": self.resources.names_table,
+                    "Item": {"name": {"S": name_key(item.name)}, "item_id": {"S": item.item_id}},
+                    "ConditionExpression": "attribute_not_exists(item_id)",
+                }
+            },
+        )
+
+    def _fail_job(self, finding: StuckJob) -> bool:
+        self._check_stuck(finding)
+        # The job fails only if it is unfinished in the same generation. A message that arrives later finds it ended
+        # and changes nothing; the transaction of a worker that runs it now is refused, or makes this write fail.
+        job = finding.job
+        claim = command_claim(self.resources, job) if isinstance(finding, Lost) else None
+        kept = None if claim is None else KeptCommand(claim=claim)
+        self.resources.item(job.item_id)  # raises if the row is malformed, before anything is changed
+        try:
+            problem = _problem(finding, claim).to_problem()
+            self.resources.jobs.fail(job.ref, problem, self.now, kept=kept, attempt=False)
+        except JobEnded:
+            return False
+        # Clean up after the end, as workers do. The row is read after the listing, and names what is committed.
+        keys = self.resources.documents.keys(document_prefix(job.item_id, job.ref))
+        item = self.resources.item(job.item_id) if keys else None
+        spared = {claim, None if item is None else item.document.key}
+        claims = self.resources.documents.keys(f"claims/{job.job_id}/")
+        self.resources.documents.delete(key for key in [*keys, *claims] if key not in spared)
+        return True
+
+    def _check_stuck(self, finding: StuckJob) -> None:
+        """Raise LeftAlone if the job may have a message again."""
+        # A replay with the job's Idempotency-Key sends its message and answers 202 without changing the row:
+        #
+        #   replay   send ──→ 202            (too early: the queues show the message, or the job has ended)
+        #   audit         look at queues ── look at log ──────────── fail
+        #   replay                               send ──→ 202        (too late: the job is failed, though promised)
+        #
+        # What remains is the time from the last look at the commands queue to the fail, a few calls; and, as AWS
+        # counts messages late, a send of the minute before, until the log shows its 202 after some seconds.
+        messages = self.resources.waiting_messages()
+        if messages:
+            raise LeftAlone(f"about {messages} messages wait")
+        # A lost job was answered before; only an answer since the audit matters.
+        if self.resources.was_answered(finding.job, finding.seen if isinstance(finding, Lost) else None):
+            raise LeftAlone("it was answered 202 since the audit")
+
+    def _delete_claim(self, finding: OrphanClaim) -> bool:
+        # A claim check that its job does not need now it will never need again: see Confirm.orphan_claim.
+        if Confirm(self.resources, self.now).orphan_claim(finding.subject) is None:
+            return False
+        self.resources.documents.delete([finding.subject])
+        return True
+
+    def _undelete_claim(self, finding: MissingClaim) -> bool:
+        # List the markers before reading the job: while it needs the claim check, none of them is right. A retry
+        # that ends meanwhile puts another marker, which stays.
+        markers = versions(self.resources, finding.key).markers
+        job = self.resources.job(finding.subject)
+        if job is None or not job.needs_claim(finding.key):
+            return False
+        return self._remove_markers(finding.key, markers)
 
     def _remove_markers(self, key: str, markers: Iterable[str]) -> bool:
         found = False
         for marker in markers:
-            self.places.clients.s3.delete_object(Bucket=self.places.documents_bucket, Key=key, VersionId=marker)
+            self.resources.clients.s3.delete_object(
+                Bucket=self.resources.documents_bucket, Key=key, VersionId=marker
+            )
             found = True
         return found
 
+    def _item_unchanged(self, item_id: str, item: StoredItem | None) -> TransactWriteItemTypeDef:
+        """Return the condition that the item is in the version that was read, or does not exist (None)."""
+        check: Any = {"TableName": self.resources.items_table, "Key": {"item_id": {"S": item_id}}}
+        if item is None:
+            check["ConditionExpression"] = "attribute_not_exists(item_id)"
+        else:
+            check["ConditionExpression"] = "#version = :read"
+            check["ExpressionAttributeNames"] = {"#version": "version"}
+            check["ExpressionAttributeValues"] = {":read": {"S": item.version}}
+        return {"ConditionCheck": check}
+
     def _transact(self, *writes: TransactWriteItemTypeDef) -> bool:
-        return self._takes_effect(
-            lambda: self.places.clients.dynamodb.transact_write_items(TransactItems=list(writes))
-        )
+        dynamodb = self.resources.clients.dynamodb
+        return _conditions_hold(lambda: dynamodb.transact_write_items(TransactItems=list(writes)))
 
-    @staticmethod
-    def _takes_effect(write: Callable[[], object]) -> bool:
-        """Whether the write's conditions held."""
 
-        def attempt() -> None:
-            try:
-                with outages("DynamoDB"):
-                    write()
-            except ClientError as error:
-                if _reasons(error) & _CONFLICTS or error_code(error) == "TransactionConflictException":
-                    raise Conflict from error
-                raise
+def _problem(finding: StuckJob, claim: str | None) -> ProblemError:
+    if not isinstance(finding, Lost):
+        return Unavailable("The command was never accepted." + _SEND_AGAIN)
+    return InternalError("The message was lost; retry the job." if claim else "The command was lost." + _SEND_AGAIN)
 
+
+def _conditions_hold(write: Callable[[], object]) -> bool:
+    """Do the write, and return whether its conditions held."""
+
+    def try_once() -> None:
         try:
-            settle_conflicts(attempt)
+            with outages("DynamoDB"):
+                write()
         except ClientError as error:
-            if "ConditionalCheckFailed" in {error_code(error).removesuffix("Exception"), *_reasons(error)}:
-                return False
+            if is_worth_another_try(error) or error_code(error) in CONFLICTS:
+                raise Conflict from error
             raise
-        return True
 
-
-def _reasons(error: ClientError) -> set[str]:
-    return {str(reason.get("Code")) for reason in error.response.get("CancellationReasons", [])}
-
-
-def _as_it_was(table: str, item_id: str, item: StoredItem | None) -> TransactWriteItemTypeDef:
-    """The item is in the version that was read, or still does not exist."""
-    if item is None:
-        return {
-            "ConditionCheck": {
-                "TableName": table,
-                "Key": {"item_id": {"S": item_id}},
-                "ConditionExpression": "attribute_not_exists(item_id)",
-            }
-        }
-    return {
-        "ConditionCheck": {
-            "TableName": table,
-            "Key": {"item_id": {"S": item_id}},
-            "ConditionExpression": "#version = :read",
-            "ExpressionAttributeNames": {"#version": "version"},
-            "ExpressionAttributeValues": {":read": {"S": item.version}},
-        }
-    }
+    try:
+        settle_conflicts(try_once)
+    except ClientError as error:
+        if "ConditionalCheckFailed" in {error_code(error).removesuffix("Exception"), *cancellation_codes(error)}:
+            return False
+        raise
+    return True

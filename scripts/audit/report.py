@@ -1,4 +1,4 @@
-"""How an audit's findings are shown: a table for people, JSON for scripts."""
+"""Prints an audit's report: as a table for people, as JSON for scripts."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ _COLUMNS = ("kind", "about", "detail")
 
 @dataclass
 class Report:
-    """What one audit found."""
+    """The result of one audit."""
 
     findings: list[Finding]
-    more: bool  # there are further findings than these
-    not_judged: dict[str, int] = field(default_factory=dict)  # how many of what
-    messages: int = 0  # for which they were not
+    more: bool  # there are more findings than these
+    not_judged: dict[str, int] = field(default_factory=dict)  # by what it is
+    messages: int = 0  # about how many wait, if anything was not judged
 
     @property
     def is_clean(self) -> bool:
-        """Whether all was judged, and nothing found."""
+        """Whether everything was judged and nothing was found."""
         return not self.findings and not self.not_judged
 
 
 def print_report(console: Console, report: Report) -> None:
-    """The findings, and what --repair would do about each."""
+    """Print the findings, each with what --repair would do."""
     rows = [(each.kind, each.subject, each.detail, each.remedy or NO_REMEDY) for each in report.findings]
     print_table(console, (*_COLUMNS, "--repair would"), rows, "Findings")
     for what, n in report.not_judged.items():
@@ -45,7 +45,7 @@ def print_report(console: Console, report: Report) -> None:
 
 
 def print_repaired(console: Console, repaired: Sequence[Repaired]) -> None:
-    """What --repair did."""
+    """Print what --repair did."""
     rows = []
     for each in repaired:
         remedy = each.finding.remedy
@@ -55,7 +55,7 @@ def print_repaired(console: Console, repaired: Sequence[Repaired]) -> None:
 
 
 def summary(report: Report) -> str:
-    """One line."""
+    """Return the last line of the report."""
     if report.is_clean:
         return "clean: rows, locks, jobs and documents agree"
     if not report.findings:
@@ -66,7 +66,7 @@ def summary(report: Report) -> str:
 
 
 def to_json(report: Report, repaired: Sequence[Repaired] | None) -> str:
-    """All of it; `repaired` only if repairs were asked for, and `findings` is then what is left."""
+    """Return the report as JSON; after repairs, `findings` are those that are left."""
     document: dict[str, Any] = {
         "clean": report.is_clean,
         "findings": [_finding(finding) for finding in report.findings],

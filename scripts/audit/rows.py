@@ -1,7 +1,8 @@
-"""Decides whether a row is a valid job, batch, item or lock, and why not."""
+"""Checks whether a row is a valid job, batch, item or lock, and parses the keys of the documents bucket."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, TypeVar
@@ -14,21 +15,22 @@ from jobpipe.domain.item import StoredItem
 from jobpipe.domain.item_rules import name_key
 from jobpipe.domain.job import Job, is_job_id
 from jobpipe.stores.dynamodb_rows import Row, batch_from_row, item_from_row, job_from_row
-from scripts.audit.keys import parse_claim_key, parse_document_key
 
 JOBS, ITEMS, NAMES = "jobs", "items", "names"
 
 KEYS = {JOBS: "job_id", ITEMS: "item_id", NAMES: "name"}
-"""The key attribute of each table, without which DynamoDB stores no row."""
+"""The key attribute of each table; DynamoDB stores no row without it."""
 
-_Kinds = Mapping[str, str]  # DynamoDB's type of each attribute
+_DOCUMENT_KEY = re.compile(r"items/(?P<item_id>.+)/(?P<job_id>[0-9a-f]+)/(?P<generation>[0-9a-f]+)/[0-9a-f]+\.json")
+_CLAIM_KEY = re.compile(r"claims/(?P<job_id>[0-9a-f]+)/(?P<generation>[0-9a-f]+)/[0-9a-f]+\.json")
+_Types = Mapping[str, str]  # DynamoDB's type of each attribute
 
 _JOB = {
     **dict.fromkeys(("owner", "status", "generation", "operation", "item_id", "fingerprint"), "S"),
     **dict.fromkeys(("created_at", "updated_at"), "S"),
     **dict.fromkeys(("attempts", "expires_at"), "N"),
 }
-_JOB_MAY_HAVE = {
+_JOB_OPTIONAL = {
     **dict.fromkeys(("result", "result_document_key", "result_document_version", "result_version"), "S"),
     **dict.fromkeys(("superseded", "error", "command", "claim", "trouble", "owner_shard", "listed"), "S"),
     **dict.fromkeys(("began", "held", "retries"), "N"),
@@ -49,9 +51,21 @@ class MalformedRowError(Exception):
     """A row is not valid in its table; the message says why."""
 
 
+def parse_document_key(key: str) -> tuple[str, str, str] | None:
+    """Return the item, job and generation that a document's key names; None for another key."""
+    match = _DOCUMENT_KEY.fullmatch(key)
+    return None if match is None else (match["item_id"], match["job_id"], match["generation"])
+
+
+def parse_claim_key(key: str) -> tuple[str, str] | None:
+    """Return the job and generation that a claim check's key names; None for another key."""
+    match = _CLAIM_KEY.fullmatch(key)
+    return None if match is None else (match["job_id"], match["generation"])
+
+
 def check_job(row: Row) -> Job:
-    """The job in a row; MalformedRowError if the row is not valid."""
-    _check_attributes(row, _JOB, _JOB_MAY_HAVE)
+    """Return the job in a row; raise MalformedRowError if the row is not valid."""
+    _check_attributes(row, _JOB, _JOB_OPTIONAL)
     job = _parsed(job_from_row, row)
     if not is_job_id(job.job_id):
         raise MalformedRowError("job_id is not the id of a job")
@@ -70,13 +84,13 @@ def check_job(row: Row) -> Job:
 
 
 def check_batch(row: Row) -> None:
-    """MalformedRowError if the row is not a valid batch."""
+    """Raise MalformedRowError if the row is not a valid batch."""
     _check_attributes(row, _BATCH, {"refused": "S"})
     _check_times(_parsed(batch_from_row, row).created_at)
 
 
 def check_item(row: Row) -> StoredItem:
-    """The item in a row; MalformedRowError if the row is not valid."""
+    """Return the item in a row; raise MalformedRowError if the row is not valid."""
     _check_attributes(row, _ITEM, {"inline": "S"})
     item = _parsed(item_from_row, row)
     parsed = parse_document_key(item.document.key)
@@ -90,25 +104,25 @@ def check_item(row: Row) -> StoredItem:
 
 
 def check_lock(row: Row) -> str:
-    """The item that has the lock in a row; MalformedRowError if the row is not valid."""
+    """Return the id of the item that holds the lock; raise MalformedRowError if the row is not valid."""
     _check_attributes(row, {"item_id": "S"}, {})
     return row["item_id"]["S"]
 
 
 def check_row(table: str, row: Row) -> None:
-    """MalformedRowError if the row is not valid in this table."""
+    """Raise MalformedRowError if the row is not valid in this table."""
     if table == JOBS:
         (check_batch if is_batch_id(row["job_id"]["S"]) else check_job)(row)
     else:
         (check_item if table == ITEMS else check_lock)(row)
 
 
-def _check_attributes(row: Row, needed: _Kinds, optional: _Kinds) -> None:
-    """Unknown attributes are accepted, since a later release may have added them."""
-    missing = sorted(needed.keys() - row.keys())
+def _check_attributes(row: Row, required: _Types, optional: _Types) -> None:
+    # Unknown attributes are accepted: a later release may have added them.
+    missing = sorted(required.keys() - row.keys())
     if missing:
         raise MalformedRowError(f"{', '.join(missing)} missing")
-    for name, kind in {**needed, **optional}.items():
+    for name, kind in {**required, **optional}.items():
         if name in row and list(row[name]) != [kind]:
             raise MalformedRowError(f"{name} is of type {', '.join(row[name])}, not {kind}")
         if name in row and name in _IDS and not 0 < len(row[name]["S"].encode()) <= _LONGEST_ID:
@@ -118,21 +132,21 @@ def _check_attributes(row: Row, needed: _Kinds, optional: _Kinds) -> None:
 def _parsed(parse: Callable[[Any], _T], row: Row) -> _T:
     try:
         return parse(row)
-    except JobpipeError as error:  # raised for JSON in the row
+    except JobpipeError as error:
         raise MalformedRowError(f"it has JSON that cannot be read: {error}") from error
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise MalformedRowError(f"it cannot be read ({type(error).__name__}: {error})") from error
 
 
 def _check_times(*texts: str) -> None:
-    """Times must be written as rfc3339 writes them, since they are compared as text."""
+    # Times are compared as text, so they must be written as rfc3339 writes them.
     for text in texts:
         try:
             moment = datetime.fromisoformat(text)
-            good = moment >= _FIRST and rfc3339(moment) == text
-        except (ValueError, TypeError, OverflowError):  # for a time without a time zone, or before the year 1
-            good = False
-        if not good:
+            is_valid = moment >= _FIRST and rfc3339(moment) == text
+        except (ValueError, TypeError, OverflowError):  # no time, no time zone, or before the year 1
+            is_valid = False
+        if not is_valid:
             raise MalformedRowError(f"{text!r} is not a valid time")
 
 
@@ -140,8 +154,8 @@ def _check_json(name: str, text: str | None) -> None:
     if text is None:
         return
     try:
-        good = isinstance(json_text.decode(text), dict)
+        is_valid = isinstance(json_text.decode(text), dict)
     except JobpipeError:
-        good = False
-    if not good:
+        is_valid = False
+    if not is_valid:
         raise MalformedRowError(f"{name} is not a JSON object")

@@ -1,6 +1,6 @@
-"""What an audit knows: the keys and pointers of every row and object, in a temporary file of SQLite.
+"""Reads the keys and references of every row and object into a temporary SQLite database.
 
-The file keeps memory constant however many items there are, and goes when it is closed.
+The database is a file that SQLite deletes when it is closed, so memory does not grow with the stage.
 """
 
 from __future__ import annotations
@@ -16,18 +16,27 @@ from jobpipe.domain.clock import rfc3339
 from jobpipe.domain.item_rules import name_key
 from jobpipe.domain.job import Status
 from jobpipe.stores.dynamodb_rows import Row
-from scripts.audit.keys import job_and_generation
-from scripts.audit.places import Places
-from scripts.audit.rows import ITEMS, JOBS, KEYS, NAMES, MalformedRowError, check_row
+from scripts.audit.resources import Resources
+from scripts.audit.rows import (
+    ITEMS,
+    JOBS,
+    KEYS,
+    NAMES,
+    MalformedRowError,
+    check_row,
+    parse_claim_key,
+    parse_document_key,
+)
 
-Counted = Callable[[str, int], None]  # what is being read, and how much of it so far
+OnProgress = Callable[[str, int], None]
+"""Called with what is being processed, and how many so far."""
 
-_CACHE_KIB = 16 * 1024  # of SQLite; it grows to this and no further, however large the tables are
+_CACHE_KIB = 16 * 1024  # the most memory that SQLite uses for pages
 
-# Without keys, so that rows go in as they come; the indexes follow, made by a sort on disk.
+# Without keys, so that inserts are fast; the indexes are made afterwards, by a sort on disk.
 _TABLES = """
 CREATE TABLE objects (key TEXT, kind TEXT, job_id TEXT, generation TEXT, modified TEXT);
-CREATE TABLE malformed (place TEXT, key TEXT);
+CREATE TABLE malformed (table_name TEXT, key TEXT);
 CREATE TABLE locks (name TEXT, item_id TEXT);
 CREATE TABLE items (item_id TEXT, name TEXT, document_key TEXT, updated_at TEXT);
 CREATE TABLE jobs (
@@ -45,51 +54,48 @@ CREATE INDEX jobs_id ON jobs (job_id, generation, done);
 CREATE INDEX jobs_superseded ON jobs (superseded) WHERE superseded IS NOT NULL;
 CREATE INDEX jobs_unfinished ON jobs (updated_at) WHERE NOT done;
 """
-CLOCKS_DIFFER = timedelta(seconds=5)
-"""How far the clocks of S3 and of a Lambda may be apart; S3 tells whole seconds only."""
+_CLOCK_DIFFERENCE = timedelta(seconds=5)  # between S3 and a Lambda, at most; S3's times are whole seconds
 
 Values = tuple[Any, ...]
 
 
 @contextmanager
 def open_tables() -> Iterator[sqlite3.Connection]:
-    """Empty tables."""
-    # A database without a name is SQLite's own temporary file.
-    db = sqlite3.connect("", isolation_level=None)
+    """Open a database with empty tables."""
+    db = sqlite3.connect("", isolation_level=None)  # without a name: SQLite's own temporary file
     try:
         db.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
         db.execute("PRAGMA temp_store = FILE")
-        db.execute("PRAGMA journal_mode = OFF")  # nothing here needs to survive anything
+        db.execute("PRAGMA journal_mode = OFF")
         db.executescript(_TABLES)
         yield db
     finally:
         db.close()
 
 
-def load(db: sqlite3.Connection, places: Places, now: datetime, counted: Counted) -> None:
+def load(db: sqlite3.Connection, resources: Resources, now: datetime, on_progress: OnProgress) -> None:
     """Read the bucket and every table once.
 
-    The order spares needless suspicion of what happens meanwhile. A document, lock or item is read before what
-    would excuse its absence from what follows:
+    The stage may change meanwhile. The order keeps such changes from being suspected:
 
-        bucket   a document that was put later belongs to an item that is younger than this audit
-        locks    likewise
-        items    a row that moved on since the listing was moved by a job that is in the jobs table by then
+        bucket   a document that is put later belongs to an item that is younger than this audit
+        locks    the same
+        items    an item that changed since the bucket was listed was changed by a job that is read next
         jobs
     """
-    fill(db, "objects", _counting(_objects(places), "objects", counted))
-    locks = _checked(db, NAMES, _scan(places, NAMES))
-    fill(db, "locks", _counting(map(lock_values, locks), "locks", counted))
-    items = _checked(db, ITEMS, _scan(places, ITEMS))
-    fill(db, "items", _counting(map(item_values, items), "items", counted))
-    live = (row for row in _scan(places, JOBS) if not _is_gone(row, now))
-    jobs = filter(_is_job, _checked(db, JOBS, live))
-    fill(db, "jobs", _counting(map(job_values, jobs), "jobs", counted))
+    fill(db, "objects", _counting(_objects(resources), "objects", on_progress))
+    locks = _checked(db, NAMES, _scan(resources, NAMES))
+    fill(db, "locks", _counting(map(lock_values, locks), "locks", on_progress))
+    items = _checked(db, ITEMS, _scan(resources, ITEMS))
+    fill(db, "items", _counting(map(item_values, items), "items", on_progress))
+    unexpired = (row for row in _scan(resources, JOBS) if not _is_expired(row, now))
+    jobs = filter(_is_job, _checked(db, JOBS, unexpired))
+    fill(db, "jobs", _counting(map(job_values, jobs), "jobs", on_progress))
     index(db)
 
 
 def fill(db: sqlite3.Connection, table: str, rows: Iterable[Values]) -> None:
-    """Add rows to a table, one at a time."""
+    """Insert rows into a table."""
     width = len(db.execute(f"PRAGMA table_info({table})").fetchall())
     db.execute("BEGIN")
     db.executemany(f"INSERT INTO {table} VALUES ({', '.join('?' * width)})", rows)  # noqa: S608 - our own names
@@ -97,42 +103,43 @@ def fill(db: sqlite3.Connection, table: str, rows: Iterable[Values]) -> None:
 
 
 def index(db: sqlite3.Connection) -> None:
-    """Make the tables ready for the checks."""
+    """Create the indexes that the checks need."""
     db.executescript(_INDEXES)
 
 
 def object_values(key: str, modified: datetime) -> Values:
-    """A row of `objects`; a key that is not of our form belongs to no job."""
+    """Return a row of `objects`; its job is None if the key names none."""
     kind = key.partition("/")[0]
-    job_id, generation = job_and_generation(key) or (None, None)
+    document = parse_document_key(key)
+    job_id, generation = (document[1:] if document else parse_claim_key(key)) or (None, None)
     return key, kind, job_id, generation, rfc3339(modified)
 
 
 def lock_values(row: Row) -> Values:
-    """A row of `locks`, from a checked row of its table."""
+    """Return a row of `locks`, from a checked row of the names table."""
     return row["name"]["S"], row["item_id"]["S"]
 
 
 def item_values(row: Row) -> Values:
-    """A row of `items`, likewise, its name as it should be locked."""
+    """Return a row of `items`, from a checked row, with the name in the form that locks have."""
     return row["item_id"]["S"], name_key(row["name"]["S"]), row["document_key"]["S"], row["updated_at"]["S"]
 
 
 def job_values(row: Row) -> Values:
-    """A row of `jobs`, likewise."""
+    """Return a row of `jobs`, from a checked row."""
     return (
         row["job_id"]["S"],
         row["generation"]["S"],
         Status(row["status"]["S"]).done,
         row["claim"]["S"] if "claim" in row else None,
         row["superseded"]["S"] if "superseded" in row else None,
-        rfc3339(datetime.fromisoformat(row["created_at"]["S"]) - CLOCKS_DIFFER),
+        rfc3339(datetime.fromisoformat(row["created_at"]["S"]) - _CLOCK_DIFFERENCE),
         row["updated_at"]["S"],
     )
 
 
 def _checked(db: sqlite3.Connection, table: str, rows: Iterable[Row]) -> Iterator[Row]:
-    """The valid rows; the others are recorded as malformed."""
+    """Yield the valid rows, and record the others as malformed."""
     for row in rows:
         try:
             check_row(table, row)
@@ -142,8 +149,8 @@ def _checked(db: sqlite3.Connection, table: str, rows: Iterable[Row]) -> Iterato
             yield row
 
 
-def _is_gone(row: Row, now: datetime) -> bool:
-    """Whether the row has expired, since DynamoDB deletes such rows late. Without a valid time it never expires."""
+def _is_expired(row: Row, now: datetime) -> bool:
+    # DynamoDB deletes expired rows late, and rows without a valid time never.
     try:
         return int(row["expires_at"]["N"]) <= now.timestamp()
     except (KeyError, ValueError):
@@ -154,26 +161,26 @@ def _is_job(row: Row) -> bool:
     return not is_batch_id(row["job_id"]["S"])
 
 
-def _scan(places: Places, table: str) -> Iterator[Row]:
-    """Every row, by consistent reads: what was damaged before the audit began is seen."""
-    pages = places.clients.dynamodb.get_paginator("scan").paginate(
-        TableName=places.table(table), ConsistentRead=True
+def _scan(resources: Resources, table: str) -> Iterator[Row]:
+    # Consistent reads show everything that was damaged before the audit began.
+    pages = resources.clients.dynamodb.get_paginator("scan").paginate(
+        TableName=resources.table(table), ConsistentRead=True
     )
     for page in pages:
         yield from page["Items"]
 
 
-def _objects(places: Places) -> Iterator[Values]:
-    pages = places.clients.s3.get_paginator("list_objects_v2").paginate(Bucket=places.documents_bucket)
+def _objects(resources: Resources) -> Iterator[Values]:
+    pages = resources.clients.s3.get_paginator("list_objects_v2").paginate(Bucket=resources.documents_bucket)
     for page in pages:
         for entry in page.get("Contents", []):
             yield object_values(entry["Key"], entry["LastModified"])
 
 
-def _counting(rows: Iterable[Values], what: str, counted: Counted) -> Iterator[Values]:
+def _counting(rows: Iterable[Values], what: str, on_progress: OnProgress) -> Iterator[Values]:
     n = 0
     for n, row in enumerate(rows, 1):
         if n % 1000 == 0:
-            counted(what, n)
+            on_progress(what, n)
         yield row
-    counted(what, n)
+    on_progress(what, n)

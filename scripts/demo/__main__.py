@@ -1,33 +1,32 @@
-"""Sends the sample commands to a deployment, checks every outcome and prints what it measured.
+"""Sends sample commands to a deployed stage, checks every outcome and prints the latencies.
 
-The items get names of this run and stay, to be looked at; `--clean-up` deletes them at the end.
+The items stay in the stage, under names that end in the id of the run; `--clean-up` deletes them at the end.
 """
 
 from __future__ import annotations
 
 import argparse
-import math
 import secrets
 import sys
 import time
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from infra.cli.command_line import INTERRUPTED, duration
 from infra.cli.console import LastingConsole
 from jobpipe_client import Client, JobpipeError
 from scripts.demo.report import print_report
 from scripts.demo.run import DemoRun, Outcome
 from scripts.demo.script import ScriptError, read_script
+from scripts.stage.commands import positive, progress_bar
 
 SAMPLE = Path(__file__).with_name("sample_items.jsonl")
-PLAIN_STEP = 50  # commands per line of progress where there is no terminal
-INTERRUPTED = 130
+JOBS_PER_LINE = 50  # of progress, where there is no terminal
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """0 if every outcome is the expected one, 1 if not, 2 if it cannot be tried, 130 after Ctrl-C."""
+    """Return 0 if every outcome is as expected, 1 if not, 2 if nothing can be sent, 130 after Ctrl-C."""
     options = _parse(arguments)
     console = LastingConsole(highlight=False)
     try:
@@ -61,30 +60,27 @@ def _demo(console: Console, options: argparse.Namespace) -> int:
         started = time.perf_counter()
         outcomes = _with_progress(console, run, len(lines))
         print_report(console, outcomes, time.perf_counter() - started)
-        kept = run.leftovers()
+        item_ids = run.remaining_items()
         if options.clean_up:
-            _delete(client, kept)
-            console.print(f"{len(kept)} items deleted")
+            _delete(client, item_ids)
+            console.print(f"{len(item_ids)} items deleted")
         else:
-            console.print(f"{len(kept)} items stay, their names ending in “run {run_id}”; see GET /items")
+            console.print(f"{len(item_ids)} items stay, their names ending in “run {run_id}”; see GET /items")
     return 0 if all(outcome.as_expected for outcome in outcomes) else 1
 
 
 def _with_progress(console: Console, run: DemoRun, total: int) -> list[Outcome]:
-    if not console.is_terminal:
-        done = 0
+    done = 0
+    with progress_bar(console, "jobs ended", total) as advance:
 
         def count(_: Outcome) -> None:
             nonlocal done
             done += 1
-            if done % PLAIN_STEP == 0 or done == total:
+            advance()
+            if not console.is_terminal and (done % JOBS_PER_LINE == 0 or done == total):
                 print(f"{done} of {total} jobs ended", flush=True)
 
         return run.run(count)
-    columns = (TextColumn("jobs ended"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console, transient=True) as progress:
-        task = progress.add_task("", total=total)
-        return run.run(lambda _: progress.advance(task))
 
 
 def _delete(client: Client, item_ids: list[str]) -> None:
@@ -96,24 +92,12 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m scripts.demo", description=__doc__)
     parser.add_argument("--stage", help="deployed stage (JOBPIPE_URL, or JOBPIPE_STAGE, or local)")
     parser.add_argument("--file", type=Path, default=SAMPLE, help="commands to send (%(default)s)")
-    parser.add_argument("--concurrency", type=_positive, default=8, help="callers at a time (%(default)s)")
-    parser.add_argument("--timeout", type=_seconds, default=300, help="seconds for the whole run (%(default)s)")
+    parser.add_argument("--concurrency", type=positive, default=8, help="callers at a time (%(default)s)")
+    parser.add_argument(
+        "--timeout", type=duration("seconds"), default=300, help="seconds for the whole run (%(default)s)"
+    )
     parser.add_argument("--clean-up", action="store_true", help="delete the items of this run at the end")
     return parser.parse_args(arguments)
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError("must be at least 1")
-    return number
-
-
-def _seconds(text: str) -> float:
-    seconds = float(text)
-    if not 0 < seconds < math.inf:
-        raise argparse.ArgumentTypeError("must be more than 0")
-    return seconds
 
 
 if __name__ == "__main__":

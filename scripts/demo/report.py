@@ -1,4 +1,4 @@
-"""What the demo prints about its outcomes."""
+"""The demo's report: one job in full, the counts of outcomes, and the latencies."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from rich.table import Table
 from scripts.demo.run import Outcome
 from scripts.demo.script import OPERATIONS
 
-SHOWN = 20  # unexpected outcomes in detail; a broken deployment has hundreds of the same kind
+SHOWN = 20  # unexpected outcomes; a broken deployment has hundreds of the same kind
 
 
 def print_report(console: Console, outcomes: list[Outcome], seconds: float) -> None:
-    """The tables, the unexpected outcomes and one job in full."""
-    _print_example(console, outcomes)  # first: it is long, and the tables are what should stay on the screen
+    """Print one job in full, the tables, and the unexpected outcomes."""
+    _print_example(console, outcomes)  # first, so that the tables stay on the screen
     console.print(_counts(outcomes))
     console.print(_latencies(outcomes))
     unexpected = [outcome for outcome in outcomes if not outcome.as_expected]
@@ -33,7 +33,7 @@ def print_report(console: Console, outcomes: list[Outcome], seconds: float) -> N
 
 
 def percentiles(values: list[float]) -> tuple[float, float]:
-    """p50 and p95."""
+    """Return the 50th and the 95th percentile."""
     if len(values) < 2:  # noqa: PLR2004
         return (values[0], values[0])
     cuts = quantiles(values, n=100, method="inclusive")
@@ -57,8 +57,8 @@ def _counts(outcomes: list[Outcome]) -> Table:
 
 
 def _kind(outcome: Outcome) -> str:
-    simple = outcome.job is not None and outcome.job.done and " " not in outcome.got
-    return outcome.got if simple else "other"
+    is_plain = outcome.job is not None and outcome.job.done and " " not in outcome.got
+    return outcome.got if is_plain else "other"
 
 
 def _latencies(outcomes: list[Outcome]) -> Table:
@@ -92,9 +92,9 @@ def _details(unexpected: list[Outcome]) -> Table:
     more = f", the first {SHOWN} of {len(unexpected)}" if len(unexpected) > SHOWN else ""
     table = Table("label", "expected", "got", title=f"Not as expected{more}", title_justify="left")
     for outcome in unexpected[:SHOWN]:
-        table.add_row(_plain(outcome.line.label), outcome.line.problem or "succeeded", _plain(outcome.got))
+        table.add_row(_escaped(outcome.line.label), outcome.line.problem or "succeeded", _escaped(outcome.got))
     return table
 
 
-def _plain(text: str) -> str:
+def _escaped(text: str) -> str:
     return text.replace("[", r"\[")

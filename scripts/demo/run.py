@@ -1,9 +1,8 @@
-"""Sends a script's commands and sees each job to its end.
+"""Sends the commands of a script and follows each job to its end.
 
-Each of `concurrency` callers takes a line, sends it, waits for its job and takes the next, so that the
-latencies are those of a service under that many callers rather than of a queue filled at once. A line is
-handed out once the item's line before it was accepted (not ended: the queue keeps the order) and the jobs of
-its `after` have ended. All bookkeeping is done by the thread that calls `run`; the callers only report to it.
+Each of `concurrency` callers takes a line, sends it, waits for its job and takes the next, so that the latencies
+are those of that many callers, and not of a queue that was filled at once. The thread that calls `run` decides
+which lines are ready and records what the callers report.
 """
 
 from __future__ import annotations
@@ -21,14 +20,14 @@ from scripts.demo.script import Line
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one line."""
+    """How the command of one line ended."""
 
     line: Line
-    got: str  # succeeded, the slug of a problem, or why there is neither
+    got: str  # "succeeded", the slug of a problem, or why the job has no outcome
     as_expected: bool
     accept_ms: float | None = None  # from the request to the 202
-    total_ms: float | None = None  # from the request to the observed end
-    job: Job | None = None  # at its end
+    total_ms: float | None = None  # from the request until the caller saw the job's end
+    job: Job | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,13 +36,8 @@ class _Accepted:
     job: Job
 
 
-@dataclass(frozen=True, slots=True)
-class _Crashed:
-    error: BaseException
-
-
 class DemoRun:
-    """One run of a script. Names get a suffix of this run, so that runs do not collide with one another."""
+    """One run of a script. Names of items get the suffix of the run, so that runs do not collide."""
 
     def __init__(self, client: Client, lines: list[Line], *, suffix: str, concurrency: int, timeout: float) -> None:
         self._client = client
@@ -51,51 +45,56 @@ class DemoRun:
         self._suffix = suffix
         self._concurrency = concurrency
         self._deadline = time.monotonic() + timeout
-        self._work: SimpleQueue[tuple[Line, Callable[[], Job]]] = SimpleQueue()
-        self._reports: SimpleQueue[_Accepted | _Crashed | Outcome] = SimpleQueue()
+        self._ready: SimpleQueue[tuple[Line, Callable[[], Job]]] = SimpleQueue()
+        self._reports: SimpleQueue[_Accepted | Outcome | BaseException] = SimpleQueue()
         self._item_ids: dict[str, str] = {}  # by ref
         self._accepted: set[str] = set()  # labels
         self._ended: dict[str, Outcome] = {}  # by label
 
     def run(self, on_end: Callable[[Outcome], None]) -> list[Outcome]:
-        """All outcomes, in the order of the ends; raises what makes going on pointless (no service, no key)."""
-        # Daemons, so that Ctrl-C does not have to wait for them.
+        """Return the outcomes in the order in which the jobs ended.
+
+        Raise TransportError if the service cannot be reached, and Forbidden if it refuses the key.
+        """
+        # Daemon threads, so that Ctrl-C does not wait for them.
         for n in range(self._concurrency):
-            threading.Thread(target=self._caller, name=f"caller-{n}", daemon=True).start()
+            threading.Thread(target=self._run_caller, name=f"caller-{n}", daemon=True).start()
         waiting = list(self._lines)
         while len(self._ended) < len(self._lines):
             still_waiting = []
             for line in waiting:
                 if not self._is_ready(line):
                     still_waiting.append(line)
-                elif problem := self._obstacle(line):
-                    self._end(Outcome(line, f"not sent: {problem}", as_expected=False), on_end)
+                elif reason := self._why_not_sent(line):
+                    self._end(Outcome(line, f"not sent: {reason}", as_expected=False), on_end)
                 else:
-                    self._work.put((line, self._sender(line)))
+                    self._ready.put((line, self._request(line)))
             waiting = still_waiting
             if len(self._ended) < len(self._lines):
-                self._note(self._reports.get(), on_end)
+                self._record(self._reports.get(), on_end)
         return list(self._ended.values())
 
-    def leftovers(self) -> list[str]:
-        """The ids of the items that this run created and did not delete."""
-        ended = [o for o in self._ended.values() if o.got == "succeeded" and o.line.ref]
-        gone = {o.line.ref for o in ended if o.line.operation == "delete"}
+    def remaining_items(self) -> list[str]:
+        """Return the ids of the items that this run created and did not delete."""
+        succeeded = [o for o in self._ended.values() if o.got == "succeeded" and o.line.ref]
+        deleted = {o.line.ref for o in succeeded if o.line.operation == "delete"}
         return [
             self._item_ids[o.line.ref]
-            for o in ended
-            if o.line.ref and o.line.operation == "create" and o.line.ref not in gone
+            for o in succeeded
+            if o.line.ref and o.line.operation == "create" and o.line.ref not in deleted
         ]
 
     def _is_ready(self, line: Line) -> bool:
-        followed = line.follows is None or line.follows in self._accepted or line.follows in self._ended
-        return followed and all(label in self._ended for label in line.after)
+        # The item's previous line needs to be accepted only: the queue keeps the order.
+        previous = line.previous
+        in_order = previous is None or previous in self._accepted or previous in self._ended
+        return in_order and all(label in self._ended for label in line.after)
 
-    def _obstacle(self, line: Line) -> str | None:
+    def _why_not_sent(self, line: Line) -> str | None:
         if line.ref is not None and line.operation != "create" and line.ref not in self._item_ids:
             return "the create of its item was not accepted"
         if line.if_match and self._etag(line) is None:
-            return "no ETag was seen of its item"
+            return "no ETag of its item is known"
         return None
 
     def _etag(self, line: Line) -> str | None:
@@ -103,59 +102,60 @@ class DemoRun:
         job = self._ended[source].job
         return job.etag if job else None
 
-    def _named(self, fields: dict[str, Any]) -> dict[str, Any]:
+    def _with_suffix(self, fields: dict[str, Any]) -> dict[str, Any]:
         return {**fields, "name": fields["name"] + self._suffix} if "name" in fields else fields
 
-    def _sender(self, line: Line) -> Callable[[], Job]:
+    def _request(self, line: Line) -> Callable[[], Job]:
+        """Return the call of the client that sends the line."""
         client = self._client
         item_id = line.item_id or self._item_ids.get(line.ref or "", "")
         etag = self._etag(line) if line.if_match else None
         if line.operation == "create":
-            item = self._named(line.item or {})
+            item = self._with_suffix(line.item or {})
             return lambda: client.create(item)
         if line.operation == "delete":
             return lambda: client.delete(item_id, if_match=etag)
         if line.operation == "read":
             return lambda: client.read(item_id)
         if line.set is not None:
-            fields = self._named(line.set)
+            fields = self._with_suffix(line.set)
             return lambda: client.update(item_id, fields, if_match=etag)
-        patch = self._named(line.merge or {})
+        patch = self._with_suffix(line.merge or {})
         return lambda: client.merge(item_id, patch, if_match=etag)
 
-    def _note(self, report: _Accepted | _Crashed | Outcome, on_end: Callable[[Outcome], None]) -> None:
+    def _record(self, report: _Accepted | Outcome | BaseException, on_end: Callable[[Outcome], None]) -> None:
         match report:
             case _Accepted(line, job):
                 self._accepted.add(line.label)
                 if line.ref is not None:
                     self._item_ids[line.ref] = job.item_id
-            case _Crashed(error):
-                raise error
             case Outcome():
                 self._end(report, on_end)
+            case error:
+                raise error
 
     def _end(self, outcome: Outcome, on_end: Callable[[Outcome], None]) -> None:
         self._ended[outcome.line.label] = outcome
         on_end(outcome)
 
-    def _caller(self) -> None:
+    def _run_caller(self) -> None:
         while True:
-            line, send = self._work.get()
+            line, request = self._ready.get()
             try:
-                self._reports.put(self._carry(line, send))
+                self._reports.put(self._send_and_wait(line, request))
             except (TransportError, Forbidden) as error:
-                self._reports.put(_Crashed(error))
+                self._reports.put(error)
                 return
             except BaseException as error:
-                self._reports.put(_Crashed(error))
+                self._reports.put(error)
                 raise
 
-    def _carry(self, line: Line, send: Callable[[], Job]) -> Outcome:
+    def _send_and_wait(self, line: Line, request: Callable[[], Job]) -> Outcome:
         if time.monotonic() >= self._deadline:
             return Outcome(line, "not sent: the time for the run is over", as_expected=False)
         started = time.perf_counter()
         try:
-            job = send()
+            job = request()
         except (TransportError, Forbidden):
             raise
         except JobpipeError as error:
@@ -170,18 +170,19 @@ class DemoRun:
         except ProblemError as error:
             return Outcome(line, f"poll refused: {error}", as_expected=False, accept_ms=accept_ms, job=job)
         total_ms = (time.perf_counter() - started) * 1000
-        got, as_expected = _judge(line, job)
+        got, as_expected = _compare(line, job)
         return Outcome(line, got, as_expected, accept_ms, total_ms, job)
 
 
-def _judge(line: Line, job: Job) -> tuple[str, bool]:
+def _compare(line: Line, job: Job) -> tuple[str, bool]:
+    """Return the outcome of an ended job, and whether the line expects it."""
     if job.status == "failed":
         slug = (job.error.slug or job.error.type) if job.error else "failed without a reason"
         return slug, slug == line.problem
     if not job.succeeded:
         return job.status, False
-    shown = job.result or {}
-    wrong = [key for key, value in line.result.items() if shown.get(key) != value]
+    result = job.result or {}
+    wrong = [key for key, value in line.result.items() if result.get(key) != value]
     if wrong:
-        return f"succeeded with another {wrong[0]}: {shown.get(wrong[0])!r}", False
+        return f"succeeded with another {wrong[0]}: {result.get(wrong[0])!r}", False
     return "succeeded", line.problem is None

@@ -1,4 +1,22 @@
-"""Reads a file of sample commands (its format is described in make_sample_items.py) and checks it."""
+"""Reads a file of sample commands, and checks it.
+
+Each line is one command, a JSON object:
+    label      a unique name of the line
+    operation  create | update | delete | read
+    ref        an alias of the item, which its create introduces; the service assigns the real id
+    item_id    the id itself, instead of `ref`: for items that do not exist
+    item       the document of a create
+    set, merge the fields to set, or the merge patch, of an update
+    if_match   "current": the ETag after the last job of `after`; "stale": the ETag after its first job
+    after      labels of lines whose jobs must have ended before this line is sent
+    expect     {"status": "succeeded"}, for a read with the fields that its `result` must have,
+               or {"status": "failed", "problem": <slug>}
+
+Lines of one item are sent in the order of the file, each as soon as the line before was accepted. Only `after`
+orders lines of different items.
+
+sample_items.jsonl was generated once, as a week in the catalogue of an outdoor shop, and is now edited by hand.
+"""
 
 from __future__ import annotations
 
@@ -11,29 +29,29 @@ OPERATIONS = ("create", "update", "delete", "read")
 
 
 class ScriptError(Exception):
-    """The file cannot be read or a line of it makes no sense."""
+    """The file cannot be read, or has an invalid line."""
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One command and the outcome that it must have."""
+    """One command and its expected outcome."""
 
-    label: str  # names the line
+    label: str
     operation: str  # one of OPERATIONS
-    ref: str | None  # the item's alias, introduced by its create
-    item_id: str | None  # instead of ref: the id itself
-    item: dict[str, Any] | None  # of a create: the fields
-    set: dict[str, Any] | None  # of an update: fields to set
-    merge: dict[str, Any] | None  # of an update: a merge patch
+    ref: str | None
+    item_id: str | None
+    item: dict[str, Any] | None
+    set: dict[str, Any] | None
+    merge: dict[str, Any] | None
     if_match: str | None  # "current" or "stale"
-    after: tuple[str, ...]  # labels whose jobs must have ended before this is sent
-    problem: str | None  # the problem that it must fail with; None if it must succeed
-    result: dict[str, Any]  # fields that the result must have
-    follows: str | None  # label of the item's line before this one, which must have been accepted
+    after: tuple[str, ...]
+    problem: str | None  # the slug of the expected problem; None if the job must succeed
+    result: dict[str, Any]  # fields that the job's result must have
+    previous: str | None  # the label of the same item's line before this one
 
 
 def read_script(path: Path) -> list[Line]:
-    """The lines in order; ScriptError, naming the line, if one refers to what does not come before it."""
+    """Return the lines in order. Raise ScriptError, which names the line, if a line is invalid."""
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
@@ -72,13 +90,13 @@ def _parse(raw: dict[str, Any], latest: dict[str, str]) -> Line:
         after=tuple(raw.get("after", ())),
         problem=expect["problem"] if expect["status"] == "failed" else None,
         result=expect.get("result", {}),
-        follows=None if ref is None else latest.get(ref),
+        previous=None if ref is None else latest.get(ref),
     )
 
 
 def _check(line: Line, earlier: dict[str, Line], latest: dict[str, str]) -> None:
     if line.label in earlier:
-        raise ValueError(f"the label {line.label!r} is there twice")
+        raise ValueError(f"the label {line.label!r} is used twice")
     if line.operation not in OPERATIONS:
         raise ValueError(f"unknown operation {line.operation!r}")
     if unknown := [label for label in line.after if label not in earlier]:

@@ -1,7 +1,7 @@
-"""Shows the messages that are no command of ours, and resends or drops them.
+"""Shows the messages that the worker could not read as commands, and resends or deletes them.
 
-A resent message goes back to the commands queue, behind what waits there for its item; those of one item may change
-places among themselves.
+A resent message goes to the end of the commands queue. Messages of one item may change their order when they are
+resent.
 """
 
 from __future__ import annotations
@@ -12,23 +12,24 @@ import sys
 
 from rich.console import Console
 
-from infra.cli.command_line import OneLineParser, run
+from infra.cli.command_line import run
 from infra.cli.console import LastingConsole, emit
 from infra.errors import OperatorError
 from jobpipe.domain.clock import rfc3339
 from scripts.parked.queue import Parked, ParkedQueue
-from scripts.stage.aws import add_stage_argument, one_line_errors, open_stage, positive
+from scripts.stage.aws import open_stage
+from scripts.stage.commands import command_parser, one_line_errors, positive
 from scripts.stage.tables import print_table
 
 _EXAMPLES = """examples:
-  make parked                      what is there, and why
+  make parked                      show the messages, each with the reason
   make parked RESEND="ID ID"       put these back on the commands queue
   make parked DROP=all LIMIT=500   delete up to 500
 """
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """0 when every message that was named was found."""
+    """Return 0 if every message that was named was found."""
     options = _parse(arguments)
     return run("parked", lambda: _command(options))
 
@@ -39,9 +40,9 @@ def _command(options: argparse.Namespace) -> None:
         queue = ParkedQueue(stage.clients, stage.resource("parked_queue_url"), stage.resource("commands_queue_url"))
         console = LastingConsole(highlight=False, quiet=options.json)
         if options.resend is not None:
-            _take(console, queue, options, options.resend, "resent")
+            _remove(console, queue, options, options.resend, "resent")
         elif options.drop is not None:
-            _take(console, queue, options, options.drop, "dropped")
+            _remove(console, queue, options, options.drop, "dropped")
         else:
             _show(console, queue, options.limit, as_json=options.json)
 
@@ -49,27 +50,29 @@ def _command(options: argparse.Namespace) -> None:
 def _show(console: Console, queue: ParkedQueue, limit: int, *, as_json: bool) -> None:
     found = queue.look(limit)
     if as_json:
-        emit(json.dumps({"parked": list(map(_document, found)), "about": queue.about()}))
+        emit(json.dumps({"parked": list(map(_document, found)), "about": queue.approximate_length()}))
     rows = map(_row, sorted(found, key=lambda message: message.since))
     print_table(console, ("id", "since", "reason", "from", "body"), rows, "Parked messages")
-    more = f" of about {queue.about()}" if len(found) == limit else ""
+    more = f" of about {queue.approximate_length()}" if len(found) == limit else ""
     console.print(f"{len(found)}{more} parked messages")
 
 
-def _take(console: Console, queue: ParkedQueue, options: argparse.Namespace, ids: list[str], done: str) -> None:
-    taken: list[str] = []
-    act = queue.resend if done == "resent" else queue.drop
+def _remove(
+    console: Console, queue: ParkedQueue, options: argparse.Namespace, ids: list[str], outcome: str
+) -> None:
+    removed: list[str] = []
+    remove = queue.resend if outcome == "resent" else queue.drop
     try:
-        act(options.limit, None if options.all else ids, taken.append)
-    finally:  # also when it is interrupted: what was done is done
-        console.print(f"{len(taken)} {done}, about {queue.about()} left")
+        remove(options.limit, None if options.all else ids, removed.append)
+    finally:  # an interrupted command reports what it has done, too
+        console.print(f"{len(removed)} {outcome}, about {queue.approximate_length()} left")
         if options.json:
-            emit(json.dumps({done: taken, "left": queue.about()}))
-    missing = [each for each in ids if each not in taken]
+            emit(json.dumps({outcome: removed, "left": queue.approximate_length()}))
+    missing = [each for each in ids if each not in removed]
     if missing:
         raise OperatorError(
             f"not found among up to {options.limit} messages (--limit): {', '.join(missing)}; "
-            "one that was shown a moment ago may need another try"
+            "if a message was shown a moment ago, try again"
         )
 
 
@@ -85,19 +88,13 @@ def _document(message: Parked) -> dict[str, object]:
 
 
 def _row(message: Parked) -> tuple[str, ...]:
-    more = "" if len(message.beginning) == message.length else f"… ({message.length:,} characters)"
-    body = message.beginning + more
+    rest = "" if len(message.beginning) == message.length else f"… ({message.length:,} characters)"
+    body = message.beginning + rest
     return (message.message_id, rfc3339(message.since), message.reason, message.source, body)
 
 
 def _parse(arguments: list[str] | None) -> argparse.Namespace:
-    parser = OneLineParser(
-        prog="python -m scripts.parked",
-        description=__doc__,
-        epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    add_stage_argument(parser)
+    parser = command_parser("parked", __doc__, _EXAMPLES)
     action = parser.add_mutually_exclusive_group()
     action.add_argument(
         "--resend", nargs="*", action="extend", metavar="ID", help="put these, or --all, back on the queue"
@@ -112,7 +109,7 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
         ids.clear()
         options.all = True
     if (ids is None and options.all) or (ids is not None and bool(ids) == options.all):
-        parser.error("--resend and --drop take ids or --all, one of them")
+        parser.error("--resend and --drop take either ids or --all")
     return options
 
 

@@ -1,4 +1,4 @@
-"""The parked queue as an operator works with it: look, resend, drop; what is not taken is visible again at once."""
+"""The parked queue as an operator uses it: look at its messages, resend them, or delete them."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs.type_defs import MessageTypeDef
 
 HIDDEN_SECONDS = 60
-"""How long SQS hides what is being looked at, should the command die before it puts it back."""
+"""The visibility timeout of received messages, in case the command dies before it releases them."""
 
-_LOOK_SECONDS = HIDDEN_SECONDS / 2  # then what was seen first would soon be seen again
+_RECEIVING_SECONDS = HIDDEN_SECONDS / 2  # well before the first messages would be received again
 _MAX_BATCH = 10
 _SHOWN_CHARACTERS = 200
 
@@ -32,21 +32,20 @@ class Parked:
     since: datetime
     reason: str
     source: str
-    group_id: str
     beginning: str
     length: int  # of the whole body, in characters
 
 
 @dataclass
 class ParkedQueue:
-    """The queue. Each method looks at `limit` messages at most, in as much memory as their receipts take."""
+    """The parked queue. Each method receives up to `limit` messages and releases those that it does not delete."""
 
     clients: AwsClients
     parked_url: str
     commands_url: str
 
-    def about(self) -> int:
-        """About how many messages are there."""
+    def approximate_length(self) -> int:
+        """Return about how many messages the queue has."""
         answer = self.clients.sqs.get_queue_attributes(
             QueueUrl=self.parked_url,
             AttributeNames=["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"],
@@ -54,67 +53,67 @@ class ParkedQueue:
         return sum(map(int, answer["Attributes"].values()))
 
     def look(self, limit: int) -> list[Parked]:
-        """What is there."""
-        with _one_pass(self.clients.sqs, self.parked_url) as messages:
+        """Return the messages."""
+        with _in_flight(self.clients.sqs, self.parked_url) as messages:
             return [_parked(message) for message in messages.receive(limit)]
 
-    def resend(self, limit: int, ids: Collection[str] | None, on_taken: Callable[[str], None]) -> None:
-        """Move the messages of these ids (None: all) to the commands queue, each back into its group.
+    def resend(self, limit: int, ids: Collection[str] | None, on_removed: Callable[[str], None]) -> None:
+        """Move the messages with these ids (None: all) to the commands queue, each into its message group.
 
-        What cannot be decoded now either comes back as another message, which is not sent once more.
+        The worker parks a message that it still cannot read; the new parked message is not resent.
         """
         sent: set[str] = set()
-        with _one_pass(self.clients.sqs, self.parked_url) as messages:
-            for message in _wanted(messages.receive(limit), ids):
+        with _in_flight(self.clients.sqs, self.parked_url) as messages:
+            for message in _with_ids(messages.receive(limit), ids):
                 if _attribute(message, "message_id") in sent:
                     continue
                 sent.add(self._send(message))
-                # Sent first: to die between the two doubles the message, which then takes effect once (P2).
+                # Send first: dying before the delete makes a second message, which changes nothing.
                 messages.delete(message)
-                on_taken(message["MessageId"])
+                on_removed(message["MessageId"])
 
-    def drop(self, limit: int, ids: Collection[str] | None, on_taken: Callable[[str], None]) -> None:
-        """Delete the messages of these ids (None: all)."""
-        with _one_pass(self.clients.sqs, self.parked_url) as messages:
-            for message in _wanted(messages.receive(limit), ids):
+    def drop(self, limit: int, ids: Collection[str] | None, on_removed: Callable[[str], None]) -> None:
+        """Delete the messages with these ids (None: all)."""
+        with _in_flight(self.clients.sqs, self.parked_url) as messages:
+            for message in _with_ids(messages.receive(limit), ids):
                 messages.delete(message)
-                on_taken(message["MessageId"])
+                on_removed(message["MessageId"])
 
     def _send(self, message: MessageTypeDef) -> str:
         answer = self.clients.sqs.send_message(
             QueueUrl=self.commands_url,
             MessageBody=message["Body"],
             MessageGroupId=_attribute(message, "group_id") or message["MessageId"],
-            MessageDeduplicationId=uuid.uuid4().hex,  # under its old id SQS might drop it
+            MessageDeduplicationId=uuid.uuid4().hex,  # under its first id SQS might drop the message
         )
         return answer["MessageId"]
 
 
 @dataclass
-class _Pass:
-    """Messages as they are received, each once."""
+class _InFlight:
+    """The messages that were received and not deleted."""
 
     sqs: SQSClient
     url: str
-    hidden: dict[str, str] = field(default_factory=dict)  # receipts of what is to be put back, by message id
+    receipts: dict[str, str] = field(default_factory=dict)  # by message id
 
     def receive(self, limit: int) -> Iterator[MessageTypeDef]:
-        """Until there are no more, or the limit is reached, or what was hidden first would come back."""
+        """Yield each message once, until there are no more, or `limit`, or the first would be received again."""
         seen: set[str] = set()
-        end = time.monotonic() + _LOOK_SECONDS
-        while len(seen) < limit and (time.monotonic() < end or not self.hidden):
+        end = time.monotonic() + _RECEIVING_SECONDS
+        while len(seen) < limit and (time.monotonic() < end or not self.receipts):
             answer = self.sqs.receive_message(
                 QueueUrl=self.url,
                 MaxNumberOfMessages=min(_MAX_BATCH, limit - len(seen)),
                 VisibilityTimeout=HIDDEN_SECONDS,
-                WaitTimeSeconds=1,  # a short poll asks some of SQS's servers only, and may miss what is there
+                WaitTimeSeconds=1,  # a short poll asks some of SQS's servers only, and may miss messages
                 MessageAttributeNames=["All"],
                 MessageSystemAttributeNames=["SentTimestamp"],
             )
             messages = answer.get("Messages", [])
             if not messages:
                 return
-            self.hidden.update((message["MessageId"], message["ReceiptHandle"]) for message in messages)
+            self.receipts.update((message["MessageId"], message["ReceiptHandle"]) for message in messages)
             for message in messages:
                 if message["MessageId"] not in seen:
                     seen.add(message["MessageId"])
@@ -122,13 +121,13 @@ class _Pass:
 
     def delete(self, message: MessageTypeDef) -> None:
         self.sqs.delete_message(QueueUrl=self.url, ReceiptHandle=message["ReceiptHandle"])
-        del self.hidden[message["MessageId"]]
+        del self.receipts[message["MessageId"]]
 
-    def put_back(self) -> None:
-        """Make what was not deleted visible again."""
-        receipts = list(self.hidden.values())
+    def release(self) -> None:
+        """Make the messages visible again."""
+        receipts = list(self.receipts.values())
         for start in range(0, len(receipts), _MAX_BATCH):
-            # An entry that fails comes back by itself, a little later.
+            # An entry that fails becomes visible by itself, at the end of its visibility timeout.
             self.sqs.change_message_visibility_batch(
                 QueueUrl=self.url,
                 Entries=[
@@ -139,21 +138,22 @@ class _Pass:
 
 
 @contextmanager
-def _one_pass(sqs: SQSClient, url: str) -> Iterator[_Pass]:
-    messages = _Pass(sqs, url)
+def _in_flight(sqs: SQSClient, url: str) -> Iterator[_InFlight]:
+    messages = _InFlight(sqs, url)
     try:
         yield messages
     finally:
-        messages.put_back()
+        messages.release()
 
 
-def _wanted(messages: Iterator[MessageTypeDef], ids: Collection[str] | None) -> Iterator[MessageTypeDef]:
-    """Those of the ids, until all are found."""
-    missing = None if ids is None else set(ids)
+def _with_ids(messages: Iterator[MessageTypeDef], ids: Collection[str] | None) -> Iterator[MessageTypeDef]:
+    """Yield the messages with these ids (None: all), and receive no more once all are found."""
+    if ids is None:
+        yield from messages
+        return
+    missing = set(ids)
     for message in messages:
-        if missing is None:
-            yield message
-        elif message["MessageId"] in missing:
+        if message["MessageId"] in missing:
             missing.discard(message["MessageId"])
             yield message
             if not missing:
@@ -167,13 +167,12 @@ def _parked(message: MessageTypeDef) -> Parked:
         since=datetime.fromtimestamp(sent, UTC),
         reason=_attribute(message, "reason"),
         source=_attribute(message, "source"),
-        group_id=_attribute(message, "group_id"),
         beginning=message["Body"][:_SHOWN_CHARACTERS],
         length=len(message["Body"]),
     )
 
 
 def _attribute(message: MessageTypeDef, name: str) -> str:
-    """Empty if it has none: whoever may send to the queue may send anything."""
+    """Return an attribute, or the empty text: other senders may leave it out."""
     attributes = message.get("MessageAttributes", {})
     return attributes[name].get("StringValue", "") if name in attributes else ""

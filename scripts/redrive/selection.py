@@ -18,27 +18,20 @@ from jobpipe.stores.dynamodb_rows import Row
 from scripts.audit.rows import MalformedRowError, check_job
 
 _WHOLE_INDEXES = (Source("lists", "", "", LISTED), Source("trouble", "", "", EARLIER))
-_COLUMNS = "failed_at, created_at, job_id, generation, reason, operation"
-_TABLES = f"""
-CREATE TABLE found ({_COLUMNS});
-CREATE TABLE failed (place INTEGER PRIMARY KEY, {_COLUMNS});
-"""
-# What failed longest ago comes first, so that one limited run after another goes on: of what fails again, it is the
-# last. The time of acceptance would not do, for a retry keeps it.
-_PUT_IN_ORDER = (
-    f"INSERT INTO failed ({_COLUMNS}) "  # noqa: S608 - our own statement
-    f"SELECT {_COLUMNS} FROM found ORDER BY failed_at, job_id"
-)
-_CHOSEN = "SELECT * FROM failed WHERE place > :after ORDER BY place LIMIT :limit"
+_FOUND = "CREATE TABLE found (failed_at, created_at, job_id, generation, reason, operation)"
+# The jobs that failed first come first, so that limited runs make progress: a job that fails again is the last. The
+# time of acceptance would not do, because a retry keeps it.
+_FAILED = "CREATE TABLE failed AS SELECT * FROM found ORDER BY failed_at, job_id"
+_CHOSEN = "SELECT * FROM failed WHERE rowid > :after ORDER BY rowid LIMIT :limit"
 
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """What a job must be like; None and the empty tuple let all pass."""
+    """The conditions that a failed job must meet; None and the empty tuple are no condition."""
 
     reasons: tuple[str, ...] = ()  # slugs of problems
-    since: datetime | None = None  # when it failed, this moment included
-    until: datetime | None = None  # and this one excluded
+    since: datetime | None = None  # the earliest time of failure
+    until: datetime | None = None  # the time before which the job must have failed
     operation: str | None = None
     owner: str | None = None
     item: str | None = None
@@ -48,7 +41,7 @@ class Filter:
         return self == Filter()
 
     def matches(self, job: Job) -> bool:
-        """Whether it has failed so."""
+        """Return whether the job has failed and meets all conditions."""
         return (
             job.status is Status.FAILED
             and (not self.reasons or reason_of(job) in self.reasons)
@@ -62,7 +55,7 @@ class Filter:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """One failure of a job, as the index had it."""
+    """One failure of a job, as the index shows it."""
 
     job_id: str
     generation: str
@@ -71,18 +64,18 @@ class Failed:
 
 
 def reason_of(job: Job) -> str:
-    """The slug of the problem with which it failed."""
+    """Return the slug of the problem that the job failed with."""
     return str((job.error or {}).get("type", "")).removeprefix(PROBLEM_TYPE_PREFIX)
 
 
 def reasons(kind: type[ProblemError] = ProblemError) -> list[str]:
-    """Every slug that there is."""
+    """Return the slugs of all problems."""
     own = [kind.slug] if "slug" in vars(kind) else []
     return sorted({*own, *(slug for child in kind.__subclasses__() for slug in reasons(child))})
 
 
 class Selection:
-    """The failures that were found, in constant memory however many there are."""
+    """The failures that match, stored in a file so that their number does not matter to memory."""
 
     def __init__(self, db: sqlite3.Connection, limit: int | None, malformed: int = 0) -> None:
         self.malformed = malformed  # rows of the index that are not valid jobs
@@ -91,35 +84,36 @@ class Selection:
         self._found = int(db.execute("SELECT count(*) FROM failed").fetchone()[0])
 
     def __len__(self) -> int:
-        """How many are to be retried."""
+        """Return how many jobs are to be retried."""
         return self._found if self._limit < 0 else min(self._limit, self._found)
 
     def left(self, retried: int, skipped: int) -> int:
-        """How many still are, after so many."""
+        """Return how many jobs are still to be retried, after so many."""
         return min(len(self), self._found - skipped) - retried
 
     def chosen(self, skipped: Callable[[], int] = lambda: 0) -> Iterator[Failed]:
-        """In the order of acceptance, in which the commands of an item came.
+        """Yield up to `limit` failures in the order of acceptance, which is the order of an item's commands.
 
-        Then as many others as were skipped so far: what cannot be retried would be in the way of every later run.
+        Then yield one more for each that `skipped` counts: jobs that cannot be retried must not use up the limit
+        of this run and of every later one.
         """
-        order = (
+        in_order = (
             "SELECT job_id, generation, reason, operation "  # noqa: S608 - our own statement
             f"FROM ({_CHOSEN}) ORDER BY created_at, job_id"
         )
-        given, made_up_for, wanted = 0, 0, self._limit
+        yielded, replaced, wanted = 0, 0, self._limit
         while wanted:
-            before = given
-            for row in self._db.execute(order, {"after": before, "limit": wanted}):
-                given += 1
+            before = yielded
+            for row in self._db.execute(in_order, {"after": before, "limit": wanted}):
+                yielded += 1
                 yield Failed(*row)
-            if given == before or self._limit < 0:
+            if yielded == before or self._limit < 0:
                 return
-            wanted = skipped() - made_up_for
-            made_up_for += wanted
+            wanted = skipped() - replaced
+            replaced += wanted
 
     def counts(self) -> list[tuple[str, str, int]]:
-        """How many there are of each reason and operation."""
+        """Return each reason and operation with the number of jobs."""
         grouped = (
             "SELECT reason, operation, count(*) "  # noqa: S608 - our own statement
             f"FROM ({_CHOSEN}) GROUP BY 1, 2 ORDER BY 3 DESC"
@@ -135,39 +129,39 @@ def select(
     now: datetime,
     *,
     limit: int | None = None,
-    counted: Callable[[int], None] = lambda _: None,
+    on_found: Callable[[int], None] = lambda _: None,
 ) -> Iterator[Selection]:
-    """What matches and has not expired.
+    """Select the failed jobs that match and have not expired; `on_found` gets their number so far.
 
-    All of it is found before any is retried: a job that fails again at once would be found again, without end.
+    All are found before any is retried: a job that fails again at once would be found again, without end.
     """
     db = sqlite3.connect("", isolation_level=None)  # SQLite's own temporary file
     try:
         db.execute("PRAGMA journal_mode = OFF")
-        db.executescript(_TABLES)
+        db.execute(_FOUND)
         db.execute("BEGIN")
         found = malformed = 0
-        for row_found in _failed(clients, jobs_table, wanted):
+        for row in _failed_rows(clients, jobs_table, wanted):
             try:
-                job = check_job(row_found)
+                job = check_job(row)
             except MalformedRowError:
                 malformed += 1
                 continue
             if wanted.matches(job) and not job.is_expired(now):
                 found += 1
-                counted(found)
-                row = (job.updated_at, job.created_at, job.job_id, job.generation, reason_of(job), job.operation)
-                db.execute("INSERT INTO found VALUES (?, ?, ?, ?, ?, ?)", row)
+                on_found(found)
+                values = (job.updated_at, job.created_at, job.job_id, job.generation, reason_of(job), job.operation)
+                db.execute("INSERT INTO found VALUES (?, ?, ?, ?, ?, ?)", values)
         db.execute("COMMIT")
-        db.execute(_PUT_IN_ORDER)
+        db.execute(_FAILED)
         db.execute("DROP TABLE found")
         yield Selection(db, limit, malformed)
     finally:
         db.close()
 
 
-def _failed(clients: AwsClients, jobs_table: str, wanted: Filter) -> Iterator[Row]:
-    """The rows of the indexes in the wanted time, of one owner only if one is given."""
+def _failed_rows(clients: AwsClients, jobs_table: str, wanted: Filter) -> Iterator[Row]:
+    """Yield the rows that the indexes have for the wanted time, and for the wanted owner if there is one."""
     since = rfc3339(wanted.since) if wanted.since else ""
     until = rfc3339(wanted.until) if wanted.until else LAST
     for source in sources(wanted.owner) if wanted.owner is not None else _WHOLE_INDEXES:

@@ -1,5 +1,6 @@
-"""How a stage's jobs ended in the last minutes: from CloudWatch's metrics, on an emulator from the log lines that
-CloudWatch would read them from.
+"""Counts how a stage's jobs ended in the last minutes.
+
+The source is CloudWatch's metrics, or on an emulator, which has none, the log lines that they are made from.
 """
 
 from __future__ import annotations
@@ -19,21 +20,20 @@ from infra.stage.names import log_group_prefix, log_groups
 from jobpipe.runtime.metrics import FAILED, NAMESPACE, SUCCEEDED, Metric
 from scripts.stage.aws import open_stage
 
-_ENDED_BY = (SUCCEEDED, FAILED)
-_PERIOD = 60  # seconds: what CloudWatch keeps for 15 days
+_PERIOD = 60  # seconds; CloudWatch keeps values of this period for 15 days
 
 
 @dataclass
 class Outcomes:
-    """Of the jobs that ended."""
+    """The numbers of jobs that succeeded and failed."""
 
     succeeded: int = 0
     failed: Counter[str] = field(default_factory=Counter)  # by the slug of the problem
-    is_complete: bool = True  # if False, there are more, which cannot be read
+    is_complete: bool = True  # False if there are more jobs, which cannot be read
 
 
 def read_outcomes(stage: str | None, base_url: str, minutes: int) -> Outcomes:
-    """Of a stage that was deployed from here, and is the one at `base_url`; OperatorError if it cannot be read."""
+    """Read the outcomes of a stage. Raise OperatorError if this checkout did not deploy it at `base_url`."""
     opened = open_stage(stage)
     if opened.deployment.base_url != base_url:
         raise OperatorError(f"the stage {opened.deployment.stage!r} that was deployed from here is another one")
@@ -46,13 +46,13 @@ def read_outcomes(stage: str | None, base_url: str, minutes: int) -> Outcomes:
 
 
 def from_log(logs: Any, stage: str, minutes: int) -> Outcomes:
-    """Of all functions that end jobs. A function's first line makes its log group: before, there is none."""
+    """Count the outcomes in the log lines of all functions that end jobs."""
     outcomes = Outcomes()
     since = int((time.time() - minutes * 60) * 1000)
-    for group in _groups(logs, stage):
+    for group in _log_groups(logs, stage):
         events = LogEvents(logs, group, since, pattern='"_aws"')
         for event in events:
-            line = _embedded(event["message"])
+            line = _metric_line(event["message"])
             outcomes.succeeded += _sum(line, SUCCEEDED)
             if n := _sum(line, FAILED):
                 outcomes.failed[str(line.get("reason", "unknown"))] += n
@@ -60,16 +60,16 @@ def from_log(logs: Any, stage: str, minutes: int) -> Outcomes:
     return outcomes
 
 
-def _groups(logs: Any, stage: str) -> list[str]:
-    services = {service for metric in _ENDED_BY for service in metric.services}
+def _log_groups(logs: Any, stage: str) -> list[str]:
+    """Return the existing log groups of functions that end jobs; a function's first line creates its group."""
+    services = {*SUCCEEDED.services, *FAILED.services}
     ours = {group for group, function in log_groups(stage).items() if f"jobpipe-{function}" in services}
     pages = logs.get_paginator("describe_log_groups").paginate(logGroupNamePrefix=log_group_prefix(stage))
-    there = {group["logGroupName"] for page in pages for group in page["logGroups"]}
-    return sorted(ours & there)
+    return sorted(ours & {group["logGroupName"] for page in pages for group in page["logGroups"]})
 
 
-def _embedded(message: str) -> dict[str, Any]:
-    """A line in the embedded metric format; nothing of other lines."""
+def _metric_line(message: str) -> dict[str, Any]:
+    """Parse a line in the embedded metric format; return an empty object for other lines."""
     if '"_aws"' not in message:
         return {}
     try:
@@ -84,11 +84,11 @@ def _sum(line: dict[str, Any], metric: Metric) -> int:
 
 
 def from_metrics(cloudwatch: Any, stage: str, minutes: int) -> Outcomes:
-    """The same of metrics, each of which CloudWatch keeps by the function that counted it."""
+    """Add up the metrics of all functions that end jobs."""
     wanted = [(SUCCEEDED, "", _dimensions(service, stage)) for service in SUCCEEDED.services]
-    for own in (_dimensions(service, stage) for service in FAILED.services):
-        reasons = sorted(set(_reasons(cloudwatch, own)))
-        wanted += [(FAILED, each, [*own, {"Name": "reason", "Value": each}]) for each in reasons]
+    for dimensions in (_dimensions(service, stage) for service in FAILED.services):
+        reasons = sorted(set(_reasons(cloudwatch, dimensions)))
+        wanted += [(FAILED, each, [*dimensions, {"Name": "reason", "Value": each}]) for each in reasons]
     end = datetime.now(UTC)
     pages = cloudwatch.get_paginator("get_metric_data").paginate(
         MetricDataQueries=[
@@ -105,16 +105,14 @@ def from_metrics(cloudwatch: Any, stage: str, minutes: int) -> Outcomes:
         StartTime=end - timedelta(minutes=minutes),
         EndTime=end,
     )
-    sums: Counter[str] = Counter()
-    for page in pages:
-        for result in page["MetricDataResults"]:
-            sums[result["Id"]] += int(sum(result["Values"]))
     outcomes = Outcomes()
-    for n, (metric, reason, _) in enumerate(wanted):
+    for result in (result for page in pages for result in page["MetricDataResults"]):
+        metric, reason, _ = wanted[int(result["Id"].removeprefix("m"))]
+        total = int(sum(result["Values"]))
         if metric is SUCCEEDED:
-            outcomes.succeeded += sums[f"m{n}"]
-        elif sums[f"m{n}"]:
-            outcomes.failed[reason] += sums[f"m{n}"]
+            outcomes.succeeded += total
+        elif total:
+            outcomes.failed[reason] += total
     return outcomes
 
 
@@ -122,9 +120,10 @@ def _dimensions(service: str, stage: str) -> list[dict[str, str]]:
     return [{"Name": "service", "Value": service}, {"Name": "stage", "Value": stage}]
 
 
-def _reasons(cloudwatch: Any, own: list[dict[str, str]]) -> Iterator[str]:
+def _reasons(cloudwatch: Any, dimensions: list[dict[str, str]]) -> Iterator[str]:
+    """Yield the values of the dimension `reason` that the metric has."""
     pages = cloudwatch.get_paginator("list_metrics").paginate(
-        Namespace=NAMESPACE, MetricName=FAILED.name, Dimensions=own
+        Namespace=NAMESPACE, MetricName=FAILED.name, Dimensions=dimensions
     )
     for metric in (metric for page in pages for metric in page["Metrics"]):
         yield from (each["Value"] for each in metric["Dimensions"] if each["Name"] == "reason")

@@ -11,7 +11,7 @@ import pytest
 
 from infra.stage.stage_file import Deployment, read_deployment
 from jobpipe_client.settings import find_connection
-from scripts.demo import make_sample_items
+from scripts.demo.__main__ import SAMPLE
 from scripts.demo.script import read_script
 from tests.cli.conftest import Jobpipe
 from tests.client.service import Service
@@ -53,6 +53,6 @@ def test_a_body_in_another_encoding_is_recognized(jobpipe: Jobpipe) -> None:
     assert "the file is not UTF-8 but UTF-16" in jobpipe.fails(1, "items", "create", "item.json")
 
 
-def test_the_demonstration_s_commands() -> None:
-    text = make_sample_items.PATH.read_text(encoding="utf-8")
-    assert read_script(marked(Path("items.jsonl"), text)) == read_script(make_sample_items.PATH)
+def test_the_demos_commands() -> None:
+    text = SAMPLE.read_text(encoding="utf-8")
+    assert read_script(marked(Path("items.jsonl"), text)) == read_script(SAMPLE)

@@ -1,4 +1,4 @@
-"""The demo and its sample commands against the contract, at full size."""
+"""The demo and all its sample commands against a server that follows the contract."""
 
 import json
 import re
@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from scripts.demo import __main__ as demo
-from scripts.demo import make_sample_items
 from scripts.demo.report import percentiles
 from scripts.demo.script import ScriptError, read_script
 from tests.client.service import KEY, Service
@@ -28,13 +27,8 @@ def write(path: Path, *lines: dict[str, Any]) -> str:
     return str(path)
 
 
-def test_the_sample_is_what_the_generator_makes() -> None:
-    text = make_sample_items.PATH.read_text(encoding="utf-8")
-    assert make_sample_items.to_text(make_sample_items.make_lines()) == text
-
-
-def test_the_sample_has_some_of_everything() -> None:
-    lines = read_script(make_sample_items.PATH)
+def test_the_sample_has_all_operations_and_problems() -> None:
+    lines = read_script(demo.SAMPLE)
     operations = Counter(line.operation for line in lines)
     problems = Counter(line.problem for line in lines if line.problem)
     assert len(lines) >= 240
@@ -54,7 +48,7 @@ def test_two_runs_on_one_deployment(service: Service, tmp_path: Path, capsys: py
     assert re.search(r'"operation": "update"', out)
     kept = len(service.items)
     assert f"{kept} items stay" in out
-    rows = make_sample_items.PATH.read_text(encoding="utf-8").splitlines()[:80]
+    rows = demo.SAMPLE.read_text(encoding="utf-8").splitlines()[:80]
     beginning = write(tmp_path / "s.jsonl", *map(json.loads, rows))
     assert demo.main(["--clean-up", "--concurrency", "16", "--file", beginning]) == 0
     assert len(service.items) == kept
@@ -108,17 +102,17 @@ def test_a_job_that_does_not_end(service: Service, tmp_path: Path, capsys: pytes
 def test_operators_get_one_line(
     service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def said(*arguments: str) -> str:
+    def error_of(*arguments: str) -> str:
         assert demo.main(list(arguments)) == 2
         text = capsys.readouterr().err
         assert text.count("\n") == 1
         return text
 
-    assert "cannot be read" in said("--file", str(tmp_path / "none"))
+    assert "cannot be read" in error_of("--file", str(tmp_path / "none"))
     monkeypatch.setenv("JOBPIPE_API_KEY", "wrong")
-    assert "403 forbidden" in said()
+    assert "403 forbidden" in error_of()
     monkeypatch.delenv("JOBPIPE_API_KEY")
-    assert "JOBPIPE_API_KEY is not set" in said()
+    assert "JOBPIPE_API_KEY is not set" in error_of()
 
 
 def test_ctrl_c_ends_quietly(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
@@ -143,7 +137,7 @@ def test_ctrl_c_ends_quietly(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Cap
         ({"operation": "create", "ref": "x"}, "a create has an `item`"),
     ],
 )
-def test_a_wrong_line_is_named(tmp_path: Path, line: dict[str, Any], why: str) -> None:
+def test_an_invalid_line_is_named(tmp_path: Path, line: dict[str, Any], why: str) -> None:
     full = {"label": "a", **line} if "'expect'" in why else {"label": "a", "expect": SUCCEEDED, **line}
     path = write(tmp_path / "s.jsonl", full)
     with pytest.raises(ScriptError, match=f"line 1: .*{re.escape(why)}"):

@@ -1,4 +1,4 @@
-"""A store of the audit's tests: commands applied by the real handlers, and every kind of damage by hand."""
+"""The store of the audit's tests: real handlers apply commands to it, and helpers damage it."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from jobpipe.domain.queue_message import QueueMessage, seal
 from jobpipe.stores.aws_stores import Stores
 from jobpipe.stores.sqs_commands import SqsCommands
 from scripts.audit.findings import Finding
-from scripts.audit.places import Places
 from scripts.audit.repair import Repaired, repair
+from scripts.audit.resources import Resources
 from scripts.audit.search import audit
 from worker_lambda.chalicelib.command_handlers import handle
 
@@ -24,35 +24,35 @@ SMALL, LARGE = "x", "x" * 5000  # the second does not fit in a row
 
 @dataclass
 class Audited:
-    """Tables, bucket and queues that nobody else uses."""
+    """Tables, a bucket and queues that only these tests use."""
 
-    places: Places
+    resources: Resources
     stores: Stores = field(init=False)
 
     def __post_init__(self) -> None:
-        self.stores = Stores(self.places.jobs, self.places.items, self.places.documents)
+        self.stores = Stores(self.resources.jobs, self.resources.items, self.resources.documents)
 
     def audit(self) -> list[Finding]:
-        return audit(self.places)
+        return audit(self.resources)
 
     def kinds(self) -> list[str]:
         return [finding.kind for finding in self.audit()]
 
     def repair(self) -> list[Repaired]:
-        """All that is found; what was not mended is found again."""
-        repaired = repair(self.audit(), self.places)
+        """Repair all findings, and check that another audit finds only those that were left."""
+        repaired = repair(self.audit(), self.resources)
         left = [each.finding for each in repaired if not each.mended]
         assert self.audit() == left
         return repaired
 
     def accept(self, command: Command, *, key: str | None = None) -> Job:
-        """A queued job whose message was not sent."""
-        job = new_job(command, "alice", key, now(), self.places.job_retention)
+        """Store a queued job without sending its message."""
+        job = new_job(command, "alice", key, now(), self.resources.job_retention)
         assert self.stores.jobs.put_new(job, now()) is None
         return job
 
     def apply(self, command: Command) -> Job:
-        """The command to its end, as the worker does it."""
+        """Apply the command as the worker does, and return its job."""
         job = self.accept(command)
         handle(command, job.ref, self.stores)
         return self.job(job)
@@ -76,13 +76,13 @@ class Audited:
         self.stores.jobs.fail(job.ref, {"type": "urn:jobpipe:problem:internal-error"}, now(), kept)
 
     def send(self, job: Job, command: Command) -> None:
-        queue = SqsCommands(self.places.clients, self.places.queue_urls[0])
+        queue = SqsCommands(self.resources.clients, self.resources.queue_urls[0])
         queue.send(seal(QueueMessage.of(job.ref, command, "test")))
 
     def leave_message(self) -> None:
-        """Somebody else's, on the commands queue."""
-        self.places.clients.sqs.send_message(
-            QueueUrl=self.places.queue_urls[0],
+        """Put another sender's message on the commands queue."""
+        self.resources.clients.sqs.send_message(
+            QueueUrl=self.resources.queue_urls[0],
             MessageBody="{}",
             MessageGroupId="g",
             MessageDeduplicationId=uuid.uuid4().hex,
@@ -93,15 +93,15 @@ class Audited:
 
     def lock(self, name: str, item_id: str) -> None:
         row = {"name": {"S": name}, "item_id": {"S": item_id}}
-        self.places.clients.dynamodb.put_item(TableName=self.places.names_table, Item=row)
+        self.resources.clients.dynamodb.put_item(TableName=self.resources.names_table, Item=row)
 
     def unlock(self, name: str) -> None:
-        self.places.clients.dynamodb.delete_item(TableName=self.places.names_table, Key={"name": {"S": name}})
+        self.resources.clients.dynamodb.delete_item(TableName=self.resources.names_table, Key={"name": {"S": name}})
 
     def set_job(self, job: Job, **values: Any) -> None:
-        """Change attributes behind everybody's back."""
-        self.places.clients.dynamodb.update_item(
-            TableName=self.places.jobs_table,
+        """Change attributes of the job's row directly."""
+        self.resources.clients.dynamodb.update_item(
+            TableName=self.resources.jobs_table,
             Key={"job_id": {"S": job.job_id}},
             UpdateExpression="SET " + ", ".join(f"#{name} = :{name}" for name in values),
             ExpressionAttributeNames={f"#{name}": name for name in values},
@@ -112,15 +112,15 @@ class Audited:
         self.set_job(job, expires_at={"N": "1000"})
 
     def remove_versions(self, key: str) -> None:
-        """As if nothing had ever been put there."""
-        s3, bucket = self.places.clients.s3, self.places.documents_bucket
+        """Delete all versions and delete markers under the prefix."""
+        s3, bucket = self.resources.clients.s3, self.resources.documents_bucket
         answer: Any = s3.list_object_versions(Bucket=bucket, Prefix=key)
         for each in [*answer.get("Versions", []), *answer.get("DeleteMarkers", [])]:
             s3.delete_object(Bucket=bucket, Key=each["Key"], VersionId=each["VersionId"])
 
     def empty(self) -> None:
         """Remove everything."""
-        dynamodb, names = self.places.clients.dynamodb, self.places
+        dynamodb, names = self.resources.clients.dynamodb, self.resources
         for table, key in (
             (names.jobs_table, "job_id"),
             (names.items_table, "item_id"),
@@ -129,8 +129,8 @@ class Audited:
             for row in dynamodb.scan(TableName=table)["Items"]:
                 dynamodb.delete_item(TableName=table, Key={key: row[key]})
         self.remove_versions("")
-        for url in self.places.queue_urls:
-            self.places.clients.sqs.purge_queue(QueueUrl=url)
+        for url in self.resources.queue_urls:
+            self.resources.clients.sqs.purge_queue(QueueUrl=url)
 
 
 def claim_of(job: Job) -> str:

@@ -1,4 +1,4 @@
-"""Tables and a bucket of the contract tests' own: what they leave there no worker would."""
+"""Tables and buckets for the contract tests alone, because they leave data that no worker would leave."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from jobpipe.stores.dynamodb_batches import DynamoDbBatches
 from jobpipe.stores.dynamodb_items import DynamoDbItems
 from jobpipe.stores.dynamodb_jobs import DynamoDbJobs
 from jobpipe.stores.s3_documents import S3Documents
-from scripts.audit.places import Places
+from scripts.audit.resources import Resources
 from tests.contract.audited import Audited
 from tests.contract.stores import Stores
 from tests.helpers.memory import RETENTION, MemoryBatches, MemoryDocuments, MemoryItems, MemoryJobs
@@ -28,7 +28,7 @@ from tests.helpers.memory import RETENTION, MemoryBatches, MemoryDocuments, Memo
 
 @pytest.fixture(scope="session")
 def foundation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Target, dict[str, str]]]:
-    """An emulator with the foundation stack on it, and the stack's outputs."""
+    """Start an emulator, deploy the foundation stack, and return the stack's outputs."""
     state_dir: Path = tmp_path_factory.mktemp("contract")
     with running_emulator(state_dir) as emulator:
         here = Settings(stage=LOCAL_STAGE, port=emulator.port, endpoint_url=None, state_dir=state_dir)
@@ -65,14 +65,14 @@ def stores(request: pytest.FixtureRequest) -> Stores:
 
 
 @pytest.fixture(scope="session")
-def places(foundation: tuple[Target, dict[str, str]], aws: tuple[AwsClients, dict[str, str]]) -> Places:
-    """What an audit sees: a second foundation, on which everything is its tests' doing."""
+def resources(foundation: tuple[Target, dict[str, str]], aws: tuple[AwsClients, dict[str, str]]) -> Resources:
+    """The resources of a second foundation, which only the audit's tests use."""
     (target, _), (clients, _) = foundation, aws
     stacks = Stacks(target.client("cloudformation"), Progress(), target.poll_seconds)
     defaults = target.default_parameters(LOCAL_STAGE)
     name = foundation_stack("audited")
     names = stacks.deploy(name, foundation_for(LOCAL_STAGE), {"Stage": "audited"}, defaults).outputs
-    return Places(
+    return Resources(
         clients=clients,
         jobs_table=names["JobsTable"],
         items_table=names["ItemsTable"],
@@ -84,8 +84,8 @@ def places(foundation: tuple[Target, dict[str, str]], aws: tuple[AwsClients, dic
 
 
 @pytest.fixture
-def store(places: Places) -> Audited:
-    """Empty, with whatever a test puts into it."""
-    store = Audited(places)
+def store(resources: Resources) -> Audited:
+    """An empty store."""
+    store = Audited(resources)
     store.empty()
     return store

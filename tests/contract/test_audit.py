@@ -1,4 +1,4 @@
-"""The audit on a real (emulated) AWS: each kind of damage is found, named and mended, and nothing else is."""
+"""The audit on a real (emulated) AWS: each kind of damage is found, reported and repaired, and nothing else."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from scripts.audit.findings import KINDS
 from scripts.audit.search import audit
 from tests.contract.audited import LARGE, Audited, claim_of, lose_claim, new_create, one
 
-# --- what is no damage --------------------------------------------------------------------------------------------
+# --- consistent states --------------------------------------------------------------------------------------------
 
 
 def test_an_empty_store_is_clean(store: Audited) -> None:
     assert store.audit() == []
 
 
-def test_what_commands_leave_is_clean(store: Audited) -> None:
+def test_a_store_after_normal_commands_is_clean(store: Audited) -> None:
     items = [store.create(text=LARGE if n % 2 else "x") for n in range(4)]
     store.apply(SetFields(items[0].item_id, {"name": "e\u0301"}))  # the lock is on its composed form
     store.apply(SetFields(items[1].item_id, {"price": 1}))
@@ -40,45 +40,45 @@ def test_what_commands_leave_is_clean(store: Audited) -> None:
 def test_a_clean_audit_makes_four_calls(store: Audited) -> None:
     store.create()
     calls: list[str] = []
-    clients = AwsClients(make=store.places.clients.make)
+    clients = AwsClients(make=store.resources.clients.make)
     for client in (clients.dynamodb, clients.s3, clients.sqs):
         client.meta.events.register("before-call", lambda model, **_: calls.append(model.name))
-    assert audit(replace(store.places, clients=clients)) == []
+    assert audit(replace(store.resources, clients=clients)) == []
     assert sorted(calls) == ["ListObjectsV2", "Scan", "Scan", "Scan"]
 
 
-def test_an_unfinished_job_waits_while_a_queue_holds_anything(store: Audited) -> None:
+def test_an_unfinished_job_is_no_finding_while_messages_wait(store: Audited) -> None:
     command = new_create()
     job = store.accept(command)
     store.stores.documents.put(claim_of(job), "{}")
-    for url in store.places.queue_urls:
-        store.places.clients.sqs.send_message(
+    for url in store.resources.queue_urls:
+        store.resources.clients.sqs.send_message(
             QueueUrl=url, MessageBody="{}", MessageGroupId="g", MessageDeduplicationId=uuid.uuid4().hex
         )
         assert store.audit() == []
-        store.places.clients.sqs.purge_queue(QueueUrl=url)
+        store.resources.clients.sqs.purge_queue(QueueUrl=url)
     assert store.kinds() == ["never answered 202"]
 
 
 def test_a_message_in_flight_counts(store: Audited) -> None:
     command = new_create()
     store.send(store.accept(command), command)
-    sqs, url = store.places.clients.sqs, store.places.queue_urls[0]
+    sqs, url = store.resources.clients.sqs, store.resources.queue_urls[0]
     assert len(sqs.receive_message(QueueUrl=url)["Messages"]) == 1
     assert store.audit() == []
 
 
-def test_what_has_just_changed_is_left_alone(store: Audited) -> None:
+def test_recent_changes_are_left_out(store: Audited) -> None:
     for damage in DAMAGES.values():
         damage(store)
-    found = audit(store.places, older_than=600)
+    found = audit(store.resources, older_than=600)
     timeless = {"lock without item", "malformed row"}
-    assert {finding.kind for finding in found} == timeless, "neither has a time that could be read"
-    later = audit(store.places, older_than=600, now=now() + timedelta(seconds=700))
+    assert {finding.kind for finding in found} == timeless, "these have no time of their own"
+    later = audit(store.resources, older_than=600, now=now() + timedelta(seconds=700))
     assert {finding.kind for finding in later} >= set(DAMAGES)
 
 
-# --- each damage: made, found, mended -----------------------------------------------------------------------------
+# --- each kind of damage -----------------------------------------------------------------------------
 
 
 def dangling(store: Audited) -> str:
@@ -106,7 +106,7 @@ def unlocked(store: Audited) -> str:
     return item.item_id
 
 
-def two_of_a_name(store: Audited) -> str:
+def two_items_with_one_name(store: Audited) -> str:
     name = f"twice {uuid.uuid4()}"
     store.create(name)
     store.unlock(name)
@@ -142,7 +142,7 @@ DAMAGES: dict[str, Callable[[Audited], str]] = {
     "orphan document": orphan,
     "lock without item": stale_lock,
     "item without lock": unlocked,
-    "name held twice": two_of_a_name,
+    "name held twice": two_items_with_one_name,
     "never answered 202": never_answered,
     "lost": lost,
     "orphan claim": orphan_claim,
@@ -151,15 +151,15 @@ DAMAGES: dict[str, Callable[[Audited], str]] = {
 
 
 FOR_A_PERSON = ["malformed row", "name held twice"]
-"""Findings that no repair changes."""
+"""Kinds that are not repaired."""
 
 
-def test_every_kind_has_a_damage() -> None:
+def test_every_kind_of_finding_has_a_test() -> None:
     assert set(DAMAGES) == {kind.kind for kind in KINDS}
 
 
 @pytest.mark.parametrize("kind", DAMAGES)
-def test_damage_is_found_named_and_mended(store: Audited, kind: str) -> None:
+def test_damage_is_found_reported_and_repaired(store: Audited, kind: str) -> None:
     store.create()
     store.apply(SetFields(store.create().item_id, {"price": 1}))
     subject = DAMAGES[kind](store)
@@ -170,17 +170,17 @@ def test_damage_is_found_named_and_mended(store: Audited, kind: str) -> None:
     assert repaired.mended == (kind not in FOR_A_PERSON)
 
 
-def test_all_of_it_at_once(store: Audited) -> None:
+def test_all_kinds_of_damage_at_once(store: Audited) -> None:
     subjects = {(kind, damage(store)) for kind, damage in DAMAGES.items()}
     assert {(finding.kind, finding.subject) for finding in store.audit()} == subjects
     store.repair()
     assert store.kinds() == FOR_A_PERSON
 
 
-# --- expiry, generations, keys of no form -------------------------------------------------------------------------
+# --- expiry, generations, keys of unknown form --------------------------------------------------------------------
 
 
-def test_an_expired_job_counts_as_gone(store: Audited) -> None:
+def test_an_expired_job_counts_as_missing(store: Audited) -> None:
     store.expire(store.accept(new_create()))
     assert store.audit() == []
     job = store.accept(new_create())
@@ -204,7 +204,7 @@ def test_a_retried_job_still_needs_its_first_claim(store: Audited) -> None:
     assert store.is_there(claim)
 
 
-def test_the_claim_of_an_earlier_job_of_the_same_id_is_left_to_the_bucket(store: Audited) -> None:
+def test_the_claim_of_an_earlier_job_with_the_same_id_is_no_finding(store: Audited) -> None:
     first = store.accept(new_create(), key="k")
     store.stores.documents.put(claim_of(first), "{}")
     store.expire(first)
@@ -214,10 +214,10 @@ def test_the_claim_of_an_earlier_job_of_the_same_id_is_left_to_the_bucket(store:
     store.set_job(second, created_at={"S": rfc3339(now() + timedelta(minutes=1))})
     assert store.audit() == []
     store.set_job(second, created_at={"S": rfc3339(now())})
-    assert store.kinds() == ["orphan claim"], "its own"
+    assert store.kinds() == ["orphan claim"], "the claim check of the later job"
 
 
-def test_the_document_of_an_unfinished_job_is_none_of_the_audits_business(store: Audited) -> None:
+def test_the_document_of_an_unfinished_job_is_no_finding(store: Audited) -> None:
     command = new_create()
     job = store.accept(command)
     key = document_key(job.item_id, job.ref, new_version())
@@ -225,11 +225,11 @@ def test_the_document_of_an_unfinished_job_is_none_of_the_audits_business(store:
     store.send(job, command)
     assert store.audit() == []
     store.set_job(job, generation={"S": new_generation()})
-    assert store.kinds() == ["orphan document"], "another life has documents of its own"
+    assert store.kinds() == ["orphan document"], "a later generation does not commit the document"
 
 
 @pytest.mark.parametrize("key", ["items/x.json", "claims/x.json"])
-def test_a_key_of_no_form_is_reported_and_left(store: Audited, key: str) -> None:
+def test_a_key_of_unknown_form_is_reported_and_not_deleted(store: Audited, key: str) -> None:
     store.stores.documents.put(key, "{}")
     (repaired,) = store.repair()
     assert not repaired.mended

@@ -1,4 +1,4 @@
-"""The audit while messages wait: what it leaves for them, that it says so, and what it finds all the same."""
+"""The audit while messages wait: what it cannot judge, that it reports this, and what it still finds."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ from tests.contract.audited import Audited, claim_of, new_create
 def run(
     store: Audited, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Callable[..., tuple[int, Any]]:
-    """The command: its exit status, and what it prints, decoded if it is JSON."""
+    """Run the command, and return its exit status and its output, decoded if it is JSON."""
     monkeypatch.setattr(audit_command, "open_stage", lambda _: None)
-    monkeypatch.setattr(audit_command, "places_of", lambda _: store.places)
+    monkeypatch.setattr(audit_command, "resources_of", lambda _: store.resources)
 
     def run(*arguments: str) -> tuple[int, Any]:
         status = audit_command.main(["--older-than", "0", *arguments])
-        said = capsys.readouterr().out
-        return status, json.loads(said) if "--json" in arguments else said
+        output = capsys.readouterr().out
+        return status, json.loads(output) if "--json" in arguments else output
 
     return run
 
@@ -45,16 +45,18 @@ def document_of(job: Job) -> str:
 # --- unfinished jobs ----------------------------------------------------------------------------------------------
 
 
-def test_what_was_not_judged_is_said_and_is_no_success(store: Audited, run: Callable[..., tuple[int, Any]]) -> None:
+def test_suspects_that_were_not_judged_are_reported_and_are_no_success(
+    store: Audited, run: Callable[..., tuple[int, Any]]
+) -> None:
     assert run() == (0, "clean: rows, locks, jobs and documents agree\n")
     store.leave_message()
-    assert run("--json")[1]["clean"], "a queue that holds something is no matter by itself"
+    assert run("--json")[1]["clean"], "a waiting message alone does not matter"
     for _ in range(2):
         store.accept(new_create())
-    status, said = run()
+    status, output = run()
     assert status == 4
-    assert "2 unfinished jobs not judged: about 1 messages wait\n" in said
-    assert "clean" not in said
+    assert "2 unfinished jobs not judged: about 1 messages wait\n" in output
+    assert "clean" not in output
     status, report = run("--json", "--repair")
     assert status == 4
     assert not report["clean"]
@@ -62,7 +64,9 @@ def test_what_was_not_judged_is_said_and_is_no_success(store: Audited, run: Call
     assert report["waiting_messages"] == 1
 
 
-def test_findings_come_before_what_was_not_judged(store: Audited, run: Callable[..., tuple[int, Any]]) -> None:
+def test_the_status_of_findings_precedes_that_of_suspects_not_judged(
+    store: Audited, run: Callable[..., tuple[int, Any]]
+) -> None:
     store.leave_message()
     store.accept(new_create())
     store.lock("stale", "no-such-item")
@@ -75,7 +79,7 @@ def set_age(store: Audited, job: Job, age: timedelta) -> None:
     store.set_job(job, updated_at={"S": rfc3339(now() - age)})
 
 
-def test_a_job_older_than_any_message_is_a_finding_whatever_waits(store: Audited) -> None:
+def test_a_job_older_than_any_message_is_a_finding_while_messages_wait(store: Audited) -> None:
     store.leave_message()
     job = store.accept(new_create())
     set_age(store, job, 2 * QUEUE_RETENTION - timedelta(hours=1))
@@ -86,7 +90,7 @@ def test_a_job_older_than_any_message_is_a_finding_whatever_waits(store: Audited
     assert "longer than any message is kept" in finding.detail
 
 
-# --- what a message may yet clean up ------------------------------------------------------------------------------
+# --- objects that a message may clean up --------------------------------------------------------------------------
 
 
 def cancelled(store: Audited, job: Job) -> None:
@@ -101,7 +105,7 @@ def dead_letter(store: Audited, job: Job) -> None:
 @pytest.mark.parametrize(
     ("key_of", "what"), [(document_of, "orphan document"), (claim_of, "orphan claim")], ids=["document", "claim"]
 )
-def test_what_a_job_left_that_was_ended_over_its_message_is_found_when_no_message_waits(
+def test_objects_of_a_job_that_ended_without_its_message_are_found_once_no_message_waits(
     store: Audited,
     run: Callable[..., tuple[int, Any]],
     key_of: Callable[[Job], str],
@@ -116,12 +120,12 @@ def test_what_a_job_left_that_was_ended_over_its_message_is_found_when_no_messag
     status, report = run("--json")
     assert status == 4
     assert report["not_judged"] == {f"{what}s": 1}
-    store.places.clients.sqs.purge_queue(QueueUrl=store.places.queue_urls[0])
+    store.resources.clients.sqs.purge_queue(QueueUrl=store.resources.queue_urls[0])
     assert store.kinds() == [what]
     store.repair()
 
 
-def test_what_other_jobs_left_is_found_whatever_waits(store: Audited) -> None:
+def test_objects_of_other_jobs_are_found_while_messages_wait(store: Audited) -> None:
     done, failed = store.apply(DeleteItem(store.create().item_id)), store.accept(new_create())
     store.stores.jobs.fail(failed.ref, InternalError("").to_problem(), now())
     for key in (document_of(done), claim_of(done), document_of(failed), claim_of(failed)):
@@ -130,7 +134,7 @@ def test_what_other_jobs_left_is_found_whatever_waits(store: Audited) -> None:
     assert sorted(store.kinds()) == ["orphan claim"] * 2 + ["orphan document"] * 2
 
 
-def test_an_audit_looks_at_the_queues_once(store: Audited) -> None:
+def test_an_audit_asks_for_the_length_of_the_queues_once(store: Audited) -> None:
     for _ in range(3):
         store.accept(new_create())
         job = store.accept(new_create())
@@ -138,7 +142,7 @@ def test_an_audit_looks_at_the_queues_once(store: Audited) -> None:
             store.stores.documents.put(key, "{}")
         cancelled(store, job)
     calls: list[str] = []
-    clients = AwsClients(make=store.places.clients.make)
+    clients = AwsClients(make=store.resources.clients.make)
     clients.sqs.meta.events.register("before-call", lambda model, **_: calls.append(model.name))
-    assert len(audit(replace(store.places, clients=clients))) == 9
-    assert len(calls) == store.places.queue_looks * len(store.places.queue_urls)
+    assert len(audit(replace(store.resources, clients=clients))) == 9
+    assert len(calls) == store.resources.queue_looks * len(store.resources.queue_urls)

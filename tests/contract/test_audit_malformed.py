@@ -1,4 +1,4 @@
-"""Rows that are damaged at random are findings, not errors; repairs do not change what depends on them."""
+"""Rows that are damaged at random are findings, not errors, and repairs do not change data that depends on them."""
 
 from __future__ import annotations
 
@@ -55,24 +55,20 @@ def rows_of(store: Audited) -> list[Row]:
     waiting = store.accept(new_create())
     store.stores.jobs.begin_attempt(waiting.ref, 0, now())
     refused = {0: {"type": "urn:jobpipe:problem:invalid-request", "status": 400}}
-    batch = new_batch(AskedBatch({}, {}, refused, "f" * 64), "alice", None, now(), store.places.job_retention)
+    batch = new_batch(AskedBatch({}, {}, refused, "f" * 64), "alice", None, now(), store.resources.job_retention)
     put(store, Row(JOBS, dict(batch_to_row(batch))))
     return [
         Row(table, dict(row))
         for table in (JOBS, ITEMS, NAMES)
-        for row in store.places.clients.dynamodb.scan(TableName=store.places.table(table))["Items"]
+        for row in store.resources.clients.dynamodb.scan(TableName=store.resources.table(table))["Items"]
     ]
 
 
 def put(store: Audited, row: Row) -> None:
-    store.places.clients.dynamodb.put_item(TableName=store.places.table(row.table), Item=row.values)
+    store.resources.clients.dynamodb.put_item(TableName=store.resources.table(row.table), Item=row.values)
 
 
 TEXT = st.text(st.characters(codec="utf-8"), max_size=8)
-DAMAGED = [
-    *("{", "[]", "null", '{"a":1,"a":2}', "[" * 5000, "1e999999", "x" * 1500),
-    *("0001-01-01T00:00:00.000Z", "2026-11-22", "9999-12-31T23:59:59.999Z", "items/a/b", "claims/x"),
-]
 VALUES = st.one_of(
     TEXT.map(lambda text: {"S": text}),
     st.sampled_from(["{", "[]", "null", '{"a":1,"a":2}', "[" * 5000, "1e999999", "x" * 1500]).map(
@@ -94,7 +90,7 @@ VALUES = st.one_of(
 def test_rows_damaged_at_random_are_findings_and_not_errors(store: Audited) -> None:
     rows = rows_of(store)
     before = {(each.kind, each.subject) for each in store.audit()}
-    assert before, "the job that waits for nothing"
+    assert before, "one job has no message"
 
     @settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
     @given(st.data())
@@ -108,9 +104,9 @@ def test_rows_damaged_at_random_are_findings_and_not_errors(store: Audited) -> N
                 damaged.values[name] = data.draw(VALUES)
         try:
             put(store, damaged)
-        except ClientError:  # an attribute of an index, which DynamoDB itself holds to its type
+        except ClientError:  # DynamoDB checks the type of an index's attribute
             return
-        stored: Any = store.places.row(row.table, row.key)  # the store writes numbers in its own way
+        stored: Any = store.resources.row(row.table, row.key)  # DynamoDB normalises numbers
         damaged = Row(row.table, stored)
         try:
             found = store.audit()
@@ -129,7 +125,7 @@ def test_rows_damaged_at_random_are_findings_and_not_errors(store: Audited) -> N
 
 
 def why_not(row: Row) -> str | None:
-    """Why the row is not valid in its table."""
+    """Return why the row is not valid in its table, or None."""
     try:
         check_row(row.table, row.values)
     except MalformedRowError as why:
@@ -151,22 +147,22 @@ def test_every_attribute_that_is_missing_or_of_another_type_is_named(store: Audi
         for name in row.others:
             without = {each: value for each, value in row.values.items() if each != name}
             assert name in str(why_not(Row(table, row.values | {name: {"BOOL": True}})))
-            assert name in (why_not(Row(table, without)) or name), "or the attribute is one that may be missing"
+            assert name in (why_not(Row(table, without)) or name), "or the attribute is optional"
 
 
 @pytest.mark.parametrize("damage", [{"document_key": {"N": "1"}}, {"updated_at": {"S": "yesterday"}}])
-def test_the_document_of_an_unreadable_row_is_not_deleted(store: Audited, damage: dict[str, Any]) -> None:
+def test_the_document_of_a_malformed_row_is_not_deleted(store: Audited, damage: dict[str, Any]) -> None:
     item = store.create(text=LARGE)
-    row: Any = store.places.row(ITEMS, item.item_id)
+    row: Any = store.resources.row(ITEMS, item.item_id)
     put(store, Row(ITEMS, row | damage))
     (repaired,) = store.repair()
     assert isinstance(repaired.finding, MalformedRow)
     assert not repaired.mended
     assert store.is_there(item.document.key)
-    assert store.places.lock_holder(item.name) == item.item_id
+    assert store.resources.lock_holder(item.name) == item.item_id
 
 
-def test_objects_of_a_job_that_cannot_be_read_are_not_deleted(store: Audited) -> None:
+def test_the_objects_of_a_malformed_job_are_not_deleted(store: Audited) -> None:
     job = store.accept(new_create())
     keys = (document_key(job.item_id, job.ref, new_version()), claim_of(job))
     for key in keys:
@@ -184,19 +180,20 @@ def test_a_row_that_is_damaged_between_audit_and_repair_is_left_alone(store: Aud
     store.unlock(item.name)
     findings = store.audit()
     values = {"item_id": {"S": job.item_id}}
-    store.places.clients.dynamodb.put_item(TableName=store.places.items_table, Item=values)
-    repaired = {each.finding.kind: each for each in repair(findings, store.places)}
+    store.resources.clients.dynamodb.put_item(TableName=store.resources.items_table, Item=values)
+    repaired = {each.finding.kind: each for each in repair(findings, store.resources)}
     assert not repaired["lost"].mended
     assert "cannot be read" in repaired["lost"].note
     assert store.job(job).status is Status.QUEUED
-    assert repaired["item without lock"].mended, "the others go on"
+    assert repaired["item without lock"].mended, "the other repairs are made"
 
 
-# --- the only copy of what was committed --------------------------------------------------------------------------
+# --- the only copy of a committed document ------------------------------------------------------------------------
 
 
 def lose_row(store: Audited, item_id: str) -> None:
-    store.places.clients.dynamodb.delete_item(TableName=store.places.items_table, Key={"item_id": {"S": item_id}})
+    resources = store.resources
+    resources.clients.dynamodb.delete_item(TableName=resources.items_table, Key={"item_id": {"S": item_id}})
 
 
 @pytest.mark.parametrize("text", ["x", LARGE])
@@ -227,21 +224,21 @@ def test_an_older_document_is_not_deleted_while_the_rows_document_is_missing(sto
     item = store.create(text=LARGE)
     job = store.apply(SetFields(item.item_id, {"price": 1}))
     assert job.superseded == item.document.key
-    store.stores.documents.put(item.document.key, "{}")  # brought back by hand
+    store.stores.documents.put(item.document.key, "{}")  # restored by hand
     store.remove_versions(store.item(item.item_id).document.key)
     other = document_key(item.item_id, replace(job.ref, generation="ab" * 8), new_version())
     store.stores.documents.put(other, "{}")
     found = {each.subject: each.remedy for each in store.audit()}
     assert found[item.document.key] == "delete it", "a job has superseded it"
-    assert found[other] == "delete it", "its job lives anew, so that it was never committed"
+    assert found[other] == "delete it", "its job was retried, so it was never committed"
     store.expire(job)
     found = {each.subject: each.remedy for each in store.audit()}
-    assert found[item.document.key] is None, "nothing says any more that it is done with"
+    assert found[item.document.key] is None, "nothing shows any more that it was superseded"
     store.repair()
     assert store.is_there(item.document.key)
 
 
-def test_what_a_deleted_item_leaves_is_deleted(store: Audited) -> None:
+def test_the_document_of_a_deleted_item_is_deleted(store: Audited) -> None:
     item = store.create(text=LARGE)
     store.apply(DeleteItem(item.item_id))
     store.stores.documents.put(item.document.key, "{}")  # as if the clean-up had failed
@@ -251,7 +248,7 @@ def test_what_a_deleted_item_leaves_is_deleted(store: Audited) -> None:
     assert not store.is_there(item.document.key)
 
 
-def test_another_attempts_document_is_deleted_where_the_job_knows_its_own(store: Audited) -> None:
+def test_another_attempts_document_is_deleted_if_the_job_records_its_own(store: Audited) -> None:
     command = new_create()
     job = store.apply(replace(command, document=command.document | {"description": LARGE}))
     other = document_key(command.item_id, job.ref, new_version())

@@ -1,4 +1,4 @@
-"""What changes between audit and repair is left alone."""
+"""Findings that change between audit and repair are left alone."""
 
 from __future__ import annotations
 
@@ -11,30 +11,30 @@ from jobpipe.domain.clock import now
 from jobpipe.domain.commands import SetFields
 from jobpipe.domain.job import Job, KeptCommand, Status, new_generation
 from scripts.audit.confirm import Confirm
-from scripts.audit.places import Places
 from scripts.audit.repair import Repaired, repair
+from scripts.audit.resources import Resources
 from scripts.audit.search import audit
 from tests.contract.audited import LARGE, Audited, claim_of, lose_claim, new_create, one
 
 
-def test_a_lock_that_came_to_be_right_stays(store: Audited) -> None:
+def test_a_lock_that_is_right_by_now_stays(store: Audited) -> None:
     item = store.create()
     store.lock("new name", item.item_id)
     findings = store.audit()
     assert one(findings).kind == "lock without item"
     store.unlock("new name")
     store.apply(SetFields(item.item_id, {"name": "new name"}))  # the rename locks it
-    assert [each.mended for each in repair(findings, store.places)] == [False]
+    assert [each.mended for each in repair(findings, store.resources)] == [False]
     assert store.audit() == []
 
 
-def test_a_lock_that_another_item_took_stays(store: Audited) -> None:
+def test_a_lock_that_another_item_has_taken_stays(store: Audited) -> None:
     store.lock("name", "no-such-item")
     findings = store.audit()
     store.unlock("name")
     item = store.create("name")
-    assert [each.mended for each in repair(findings, store.places)] == [False]
-    assert store.places.lock_holder("name") == item.item_id
+    assert [each.mended for each in repair(findings, store.resources)] == [False]
+    assert store.resources.lock_holder("name") == item.item_id
 
 
 def test_an_item_that_was_renamed_gets_no_lock(store: Audited) -> None:
@@ -42,23 +42,23 @@ def test_an_item_that_was_renamed_gets_no_lock(store: Audited) -> None:
     store.unlock("old name")
     findings = store.audit()
     store.apply(SetFields(item.item_id, {"name": "new name"}))
-    assert [each.mended for each in repair(findings, store.places)] == [False]
-    assert store.places.lock_holder("old name") is None
+    assert [each.mended for each in repair(findings, store.resources)] == [False]
+    assert store.resources.lock_holder("old name") is None
     assert store.audit() == []
 
 
-def test_a_name_that_another_item_took_stays_its_own(store: Audited) -> None:
+def test_a_name_that_another_item_has_taken_stays_locked_for_it(store: Audited) -> None:
     store.create("name")
     store.unlock("name")
     findings = store.audit()
     other = store.create("name")
-    assert [each.mended for each in repair(findings, store.places)] == [False]
-    assert store.places.lock_holder("name") == other.item_id
+    assert [each.mended for each in repair(findings, store.resources)] == [False]
+    assert store.resources.lock_holder("name") == other.item_id
     assert store.kinds() == ["name held twice"]
 
 
 @pytest.mark.parametrize("deleted", [True, False])
-def test_a_document_that_was_superseded_meanwhile_stays_deleted(store: Audited, deleted: bool) -> None:
+def test_a_document_that_was_superseded_since_the_audit_stays_deleted(store: Audited, deleted: bool) -> None:
     item = store.create()
     if deleted:
         store.stores.documents.delete([item.document.key])
@@ -66,22 +66,22 @@ def test_a_document_that_was_superseded_meanwhile_stays_deleted(store: Audited, 
         store.remove_versions(item.document.key)
     findings = store.audit()
     store.apply(SetFields(item.item_id, {"price": 1}))
-    assert [each.mended for each in repair(findings, store.places)] == [False]
+    assert [each.mended for each in repair(findings, store.resources)] == [False]
     assert not store.is_there(item.document.key)
     assert store.audit() == []
 
 
-def test_a_job_that_ended_meanwhile_stays_as_it_ended(store: Audited) -> None:
+def test_a_job_that_ended_since_the_audit_keeps_its_status(store: Audited) -> None:
     job = store.accept(new_create())
     findings = store.audit()
     store.stores.jobs.cancel(job.ref, now())
-    assert [each.mended for each in repair(findings, store.places)] == [False]
+    assert [each.mended for each in repair(findings, store.resources)] == [False]
     assert store.job(job).status is Status.CANCELLED
 
 
 @pytest.mark.parametrize("began", [False, True])
-def test_a_job_whose_request_was_replayed_meanwhile_is_not_failed(store: Audited, began: bool) -> None:
-    """The replay touches no row: its message is all that there is."""
+def test_a_job_whose_request_was_replayed_since_the_audit_is_not_failed(store: Audited, began: bool) -> None:
+    """The replay sends a message and changes no row."""
     commands = [new_create(), new_create()]
     jobs = [store.accept(command) for command in commands]
     if began:
@@ -92,10 +92,10 @@ def test_a_job_whose_request_was_replayed_meanwhile_is_not_failed(store: Audited
     late = next(n for n, job in enumerate(jobs) if job.job_id == findings[1].subject)
 
     def replay(_: Repaired) -> None:
-        """After the first repair, right before the second."""
+        """Send a message between the first repair and the second."""
         store.send(jobs[late], commands[late])
 
-    repaired = repair(findings, store.places, on_repaired=replay)
+    repaired = repair(findings, store.resources, on_repaired=replay)
     assert [each.mended for each in repaired] == [True, False]
     assert "messages wait" in repaired[1].note
     assert not store.job(jobs[late]).status.done
@@ -103,27 +103,27 @@ def test_a_job_whose_request_was_replayed_meanwhile_is_not_failed(store: Audited
 
 @pytest.mark.parametrize("began", [False, True])
 def test_a_job_that_was_answered_since_the_audit_is_not_failed(store: Audited, began: bool) -> None:
-    """Its message may not be counted yet."""
+    """SQS may not count its message yet."""
     job = store.accept(new_create())
     if began:
         store.stores.jobs.begin_attempt(job.ref, 0, now())
     at = now()
-    findings = audit(store.places, now=at)
+    findings = audit(store.resources, now=at)
     answered: list[datetime | None] = []
 
     def was_answered(_: Job, since: datetime | None) -> bool:
         answered.append(since)
         return True
 
-    repaired = repair(findings, replace(store.places, was_answered=was_answered))
+    repaired = repair(findings, replace(store.resources, was_answered=was_answered))
     assert [each.mended for each in repaired] == [False]
     assert "answered 202" in repaired[0].note
-    # That a lost job was answered once is known: it matters whether it was again.
+    # A lost job was answered before; only an answer since the audit matters.
     assert answered == [at if began else None]
     assert not store.job(job).status.done
 
 
-def test_a_claim_that_its_job_used_up_meanwhile_stays_deleted(store: Audited) -> None:
+def test_a_claim_that_its_job_no_longer_needs_stays_deleted(store: Audited) -> None:
     job_id = lose_claim(store)
     findings = store.audit()
     job = store.stores.jobs.get(job_id)
@@ -131,32 +131,32 @@ def test_a_claim_that_its_job_used_up_meanwhile_stays_deleted(store: Audited) ->
     ref = replace(job.ref, generation=new_generation())
     store.stores.jobs.requeue(ref, job.generation, now())
     store.stores.jobs.cancel(ref, now())
-    assert [each.mended for each in repair(findings, store.places)] == [False]
+    assert [each.mended for each in repair(findings, store.resources)] == [False]
     assert store.audit() == []
 
 
-def test_suspects_that_are_innocent_by_now_are_no_findings(store: Audited, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What happens between the scans and the second look: every suspect is set right."""
+def test_suspects_that_are_right_by_now_are_no_findings(store: Audited, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every suspect is set right between the scans and its confirmation."""
     item = store.create("renamed", LARGE)
     store.lock("renamed", "no-such-item")
     store.stores.documents.delete([item.document.key])
     waiting = store.accept(new_create())
     assert len(store.audit()) == 4
-    look = Places.lock_holder
+    lock_holder = Resources.lock_holder
 
-    def late(places: Places, name: str) -> str | None:
-        monkeypatch.setattr(Places, "lock_holder", look)
+    def late(resources: Resources, name: str) -> str | None:
+        monkeypatch.setattr(Resources, "lock_holder", lock_holder)
         store.lock("renamed", item.item_id)
         store.stores.jobs.cancel(waiting.ref, now())
-        return look(places, name)
+        return lock_holder(resources, name)
 
-    monkeypatch.setattr(Places, "lock_holder", late)
-    assert store.kinds() == ["dangling pointer"], "which was confirmed before"
+    monkeypatch.setattr(Resources, "lock_holder", late)
+    assert store.kinds() == ["dangling pointer"], "confirmed before the change"
 
 
-def test_the_second_look_acquits_by_itself(store: Audited) -> None:
-    """Of everything that is right, as if a check had suspected all there is."""
-    look = Confirm(store.places, now())
+def test_nothing_that_is_right_is_confirmed(store: Audited) -> None:
+    """Every method gets a suspect that is right."""
+    confirm = Confirm(store.resources, now())
     item, other = store.create("one"), store.create("two")
     old = item.document.key
     store.apply(SetFields(item.item_id, {"price": 1}))  # and deletes the old document
@@ -165,21 +165,21 @@ def test_the_second_look_acquits_by_itself(store: Audited) -> None:
     store.stores.documents.put(claim_of(failed), "{}")
     store.fail(failed, KeptCommand(claim=claim_of(failed)))
     suspected = [
-        look.dangling_pointer(item.item_id, old),
-        look.dangling_pointer(other.item_id, other.document.key),
-        look.dangling_pointer("no-such-item", old),
-        look.orphan_document(other.document.key, superseded=False),
-        look.orphan_document(old, superseded=False),
-        look.lock_without_item("one"),
-        look.lock_without_item("no such name"),
-        look.item_without_lock(item.item_id),
-        look.item_without_lock("no-such-item"),
-        look.name_held_twice("one", item.item_id, other.item_id),
-        look.unfinished_job(done.job_id, done.generation, done.updated_at, has_document=True),
-        look.unfinished_job("ab" * 16, "ab" * 8, done.updated_at, has_document=False),
-        look.orphan_claim(claim_of(failed)),
-        look.orphan_claim(claim_of(done)),
-        look.missing_claim(failed.job_id, claim_of(failed)),
-        look.missing_claim(done.job_id, claim_of(done)),
+        confirm.dangling_pointer(item.item_id, old),
+        confirm.dangling_pointer(other.item_id, other.document.key),
+        confirm.dangling_pointer("no-such-item", old),
+        confirm.orphan_document(other.document.key, superseded=False),
+        confirm.orphan_document(old, superseded=False),
+        confirm.lock_without_item("one"),
+        confirm.lock_without_item("no such name"),
+        confirm.item_without_lock(item.item_id),
+        confirm.item_without_lock("no-such-item"),
+        confirm.name_held_twice("one", item.item_id, other.item_id),
+        confirm.unfinished_job(done.job_id, done.generation, done.updated_at, has_document=True),
+        confirm.unfinished_job("ab" * 16, "ab" * 8, done.updated_at, has_document=False),
+        confirm.orphan_claim(claim_of(failed)),
+        confirm.orphan_claim(claim_of(done)),
+        confirm.missing_claim(failed.job_id, claim_of(failed)),
+        confirm.missing_claim(done.job_id, claim_of(done)),
     ]
     assert suspected == [None] * len(suspected)

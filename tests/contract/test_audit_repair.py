@@ -1,4 +1,4 @@
-"""What the audit's repairs leave on a real (emulated) AWS, and what they leave alone because it has changed."""
+"""The audit's repairs on a real (emulated) AWS."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from scripts.audit.search import audit
 from tests.contract.audited import LARGE, Audited, claim_of, new_create, one
 
 
-def test_a_deleted_document_comes_back(store: Audited) -> None:
+def test_a_deleted_document_is_restored(store: Audited) -> None:
     item = store.create(text=LARGE)
     store.stores.documents.delete([item.document.key] * 2)  # two markers
     store.repair()
@@ -25,19 +25,19 @@ def test_a_deleted_document_comes_back(store: Audited) -> None:
     assert store.is_there(item.document.key)
 
 
-def test_a_document_that_is_gone_is_put_from_the_row(store: Audited) -> None:
+def test_a_missing_document_is_put_from_the_row(store: Audited) -> None:
     item = store.create()
     store.remove_versions(item.document.key)
-    assert one(store.audit()).remedy == "put the document anew from the row"
+    assert one(store.audit()).remedy == "put the document again from the row"
     store.repair()
-    mended = store.item(item.item_id)
-    assert store.stores.documents.get(mended.document) == (mended.document, item.inline)
-    assert replace(mended, document=item.document) == item, "nothing else has changed"
+    repaired = store.item(item.item_id)
+    assert store.stores.documents.get(repaired.document) == (repaired.document, item.inline)
+    assert replace(repaired, document=item.document) == item, "nothing else has changed"
     store.apply(SetFields(item.item_id, {"price": 1}))
     assert store.audit() == []
 
 
-def test_a_document_that_is_gone_altogether_needs_a_person(store: Audited) -> None:
+def test_a_missing_document_without_a_copy_needs_a_person(store: Audited) -> None:
     item = store.create(text=LARGE)
     store.remove_versions(item.document.key)
     (repaired,) = store.repair()
@@ -50,11 +50,11 @@ def test_the_lock_of_another_item_is_replaced(store: Audited) -> None:
     store.lock(item.name, other.item_id)
     assert store.kinds() == ["lock without item", "item without lock"]
     store.repair()
-    assert store.places.lock_holder(item.name) == item.item_id
-    assert store.places.lock_holder(other.name) == other.item_id
+    assert store.resources.lock_holder(item.name) == item.item_id
+    assert store.resources.lock_holder(other.name) == other.item_id
 
 
-def test_a_lost_job_ends_failed_with_nothing_left_of_it(store: Audited) -> None:
+def test_a_lost_job_fails_and_its_objects_are_deleted(store: Audited) -> None:
     job = store.accept(new_create())
     key = document_key(job.item_id, job.ref, new_version())
     others = claim_of(replace(job, fingerprint="ab" * 32))  # of an earlier job of the same id
@@ -77,12 +77,12 @@ def test_a_lost_job_ends_failed_with_nothing_left_of_it(store: Audited) -> None:
 
 @pytest.mark.parametrize("retried", [False, True])
 def test_a_lost_command_that_has_a_claim_check_can_be_retried(store: Audited, retried: bool) -> None:
-    """It is the only copy of what was accepted."""
+    """The claim check is the only copy of the command."""
     command = new_create()
     job = store.accept(command)
     key, earlier = claim_of(job), claim_of(replace(job, generation="0" * 16))
     store.stores.documents.put(key, json_text.encode(command.to_raw()))
-    if retried:  # it keeps the claim check of its first life
+    if retried:  # it keeps the claim check of its first generation
         store.fail(job, KeptCommand(claim=key))
         job = store.stores.jobs.requeue(replace(job.ref, generation=new_generation()), job.generation, now())
     else:
@@ -96,7 +96,7 @@ def test_a_lost_command_that_has_a_claim_check_can_be_retried(store: Audited, re
     ended = store.job(job)
     assert ended.kept == KeptCommand(claim=key)
     assert not store.is_there(earlier)
-    queue = SqsCommands(store.places.clients, store.places.queue_urls[0])
+    queue = SqsCommands(store.resources.clients, store.resources.queue_urls[0])
     stores = store.stores
     again = retry(ended, jobs=stores.jobs, documents=stores.documents, queue=queue, request_id="r", at=now())
     assert again.status is Status.QUEUED
@@ -111,8 +111,8 @@ def test_a_command_that_was_never_accepted_is_not_kept(store: Audited) -> None:
     assert not store.is_there(claim_of(job))
 
 
-def test_a_committed_document_is_spared_even_if_its_job_was_set_back(store: Audited) -> None:
-    """As a jobs table that was restored from a backup would have it."""
+def test_a_committed_document_is_spared_even_if_its_job_is_unfinished_again(store: Audited) -> None:
+    """A jobs table that was restored from a backup may have such a job."""
     command = new_create()
     job = store.apply(command)
     store.set_job(job, status={"S": "queued"})
@@ -132,7 +132,7 @@ def test_a_job_that_was_never_answered_ends_as_unavailable(store: Audited) -> No
 @pytest.mark.parametrize("trace", ["began", "retrying", "retried", "logged"])
 def test_a_job_with_a_trace_is_lost(store: Audited, trace: str) -> None:
     job = store.accept(new_create())
-    places = store.places
+    resources = store.resources
     if trace == "began":
         store.stores.jobs.begin_attempt(job.ref, 0, now())
     elif trace == "retrying":
@@ -141,5 +141,5 @@ def test_a_job_with_a_trace_is_lost(store: Audited, trace: str) -> None:
         store.fail(job, KeptCommand(command=json_text.encode(new_create().to_raw())))
         store.stores.jobs.requeue(replace(job.ref, generation=new_generation()), job.generation, now())
     else:
-        places = replace(places, was_answered=lambda asked, _: asked.job_id == job.job_id)
-    assert one(audit(places)).kind == "lost"
+        resources = replace(resources, was_answered=lambda asked, _: asked.job_id == job.job_id)
+    assert one(audit(resources)).kind == "lost"

@@ -139,11 +139,11 @@ def test_a_key_of_a_batch_is_none_of_a_job(stores: Stores) -> None:
 def test_an_audit_takes_a_batch_for_no_job(store: Audited) -> None:
     from jobpipe.stores.dynamodb_batches import DynamoDbBatches  # noqa: PLC0415
 
-    places = store.places  # empty: what other tests have left would be found
+    resources = store.resources  # empty: what other tests have left would be found
     batch, jobs = new(1)
-    DynamoDbBatches(places.clients, places.jobs_table).put_new(batch, jobs, NOW)
-    places.jobs.succeed(jobs[0].ref, Success(), NOW)
-    assert audit(places, now=NOW) == []
+    DynamoDbBatches(resources.clients, resources.jobs_table).put_new(batch, jobs, NOW)
+    resources.jobs.succeed(jobs[0].ref, Success(), NOW)
+    assert audit(resources, now=NOW) == []
 
 
 # --- the queue ----------------------------------------------------------------------------------------------------

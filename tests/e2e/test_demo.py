@@ -1,4 +1,4 @@
-"""The demo against the real thing: real commands, polled to the end, every outcome as expected."""
+"""The demo on a deployed stage: every outcome is as expected."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_an_unexpected_outcome_is_an_exit_code(stage: Stage, tmp_path: Path) -> 
     assert done.returncode == 1, done.stdout + done.stderr
 
 
-def test_what_an_operator_can_put_right_is_one_line(tmp_path: Path) -> None:
+def test_an_operators_mistake_is_one_line(tmp_path: Path) -> None:
     nothing_there = demo(JOBPIPE_STATE_DIR=str(tmp_path))
     unreachable = demo(JOBPIPE_URL="http://127.0.0.1:9", JOBPIPE_API_KEY="k" * 20)
     for done in (nothing_there, unreachable):

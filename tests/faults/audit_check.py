@@ -1,34 +1,34 @@
-"""`make audit` after a run: it finds just what a run may leave behind, and its repair takes that away."""
+"""Audits the state after a run: it finds only what a run may leave behind, and repairs it."""
 
 from __future__ import annotations
 
 from datetime import timedelta
 
 from scripts.audit.findings import Finding, NeverAnswered, OrphanClaim, OrphanDocument
-from scripts.audit.places import Places
 from scripts.audit.repair import repair
+from scripts.audit.resources import Resources
 from scripts.audit.search import audit
 from tests.faults.world import World
 
-_MOST_REPAIRS = 3  # a job that was never answered is ended by the first, and its claim check deleted by the second
+_MOST_REPAIRS = 3  # the first ends a job that was never answered, the second deletes its claim check
 
 
 def check_audit(world: World, unfinished: set[str], left: set[str]) -> list[str]:
-    """What the audit says that it should not, or does not say; afterwards all that was left is repaired.
+    """Return unexpected and missing findings, and repair the expected ones.
 
     `unfinished` are jobs that were never answered 202, `left` keys in the bucket that nothing points to.
     """
-    places = _places(world)
+    resources = _resources(world)
     expected = {**dict.fromkeys(unfinished, NeverAnswered), **{key: _orphan(key) for key in left}}
-    findings = audit(places)
+    findings = audit(resources)
     if bool(findings) != bool(expected):
         return [_words(finding) for finding in findings] or [f"it finds nothing, but there are {sorted(expected)}"]
     for _ in range(_MOST_REPAIRS):
         wrong = [_words(finding) for finding in findings if type(finding) is not expected.get(finding.subject)]
         if wrong or not findings:
             return wrong
-        repair(findings, places)
-        findings = audit(places)
+        repair(findings, resources)
+        findings = audit(resources)
     return [_words(finding) for finding in findings]
 
 
@@ -40,9 +40,9 @@ def _words(finding: Finding) -> str:
     return f"{finding.kind}: {finding.subject}: {finding.detail}"
 
 
-def _places(world: World) -> Places:
+def _resources(world: World) -> Resources:
     answered = {one.job_id for one in world.history.asked if one.promised}
-    return Places(
+    return Resources(
         clients=world.audit_clients,
         jobs_table=world.outputs["JobsTable"],
         items_table=world.outputs["ItemsTable"],

@@ -30,7 +30,7 @@ def test_a_table_is_archived_as_aws_documents() -> None:
     (days,) = re.findall(r"KMS key being inaccessible for more than (\w+) days", told)
     assert "An On-Demand backup was created at the archival time" in told
     assert f"unusable for more than {days} days, DynamoDB archives a table" in WORDS
-    assert f"Enabling it again within {days} days mends it" in WORDS
+    assert f"Enabling it again within {days} days restores it" in WORDS
     assert "`ARCHIVED`" in PAGE
     assert "ARCHIVED" in a_client("dynamodb").meta.service_model.shape_for("TableStatus").enum
     same_name = documented("dynamodb", "ArchivalSummary", "ArchivalBackupArn")

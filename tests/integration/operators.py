@@ -1,4 +1,4 @@
-"""The operators' commands on the tests' stage, each in a process of its own."""
+"""Runs the operators' commands on the tests' stage, each in a process of its own."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.helpers.deployed import Stage
 
 
 class Operator:
-    """Somebody who has deployed the stage from here."""
+    """An operator whose checkout has deployed the stage."""
 
     def __init__(self, stage: Stage, state_dir: Path) -> None:
         write_deployment(state_dir, stage.deployment)
@@ -23,7 +23,7 @@ class Operator:
         return commands.run(*command, env=self.environment)
 
     def does(self, script: str, *arguments: str) -> str:
-        """What a command prints that has to succeed."""
+        """Run a command that must succeed, and return its output."""
         done = self.run(script, *arguments)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout

@@ -1,4 +1,4 @@
-"""`make audit` on a deployed stage; what it finds and mends is tests/contract's."""
+"""`make audit` on a deployed stage; tests/contract tests what it finds and repairs."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def about(report: Any, subject: str, part: str = "findings") -> list[dict[str, A
     return [each for each in report[part] if each["subject"] == subject]
 
 
-def test_damage_is_a_status_a_table_and_json_and_is_mended_when_asked(stage: Stage, operator: Operator) -> None:
+def test_damage_is_reported_and_repaired_with_the_option(stage: Stage, operator: Operator) -> None:
     name = unique("[bold]stale")
     row = {"name": {"S": name}, "item_id": {"S": "no-such-item"}}
     stage.aws("dynamodb").put_item(TableName=stage.resources["names_table"], Item=row)
@@ -52,8 +52,8 @@ def test_damage_is_a_status_a_table_and_json_and_is_mended_when_asked(stage: Sta
     assert repaired["mended"]
 
 
-def test_the_apis_log_tells_what_was_answered_from_what_was_not(stage: Stage, operator: Operator) -> None:
-    """Two jobs without any trace of a worker: of one the log has a 202."""
+def test_the_log_shows_which_jobs_were_answered_202(stage: Stage, operator: Operator) -> None:
+    """No worker has left a trace of two jobs; the log has a 202 for one of them."""
     item_id = str(uuid.uuid4())
     never = uuid.uuid4().hex
     stage.put_job(never, "ab" * 8, item_id)
@@ -80,7 +80,7 @@ def test_the_apis_log_tells_what_was_answered_from_what_was_not(stage: Stage, op
         assert job["attempts"] == 0
 
 
-def test_what_the_pipeline_leaves_is_clean(stage: Stage, operator: Operator) -> None:
+def test_a_stage_after_normal_requests_is_clean(stage: Stage, operator: Operator) -> None:
     name = unique("Clean")
     created = stage.request("POST", "/items", {"name": name, "description": "d"}, headers=WAIT).json()
     stage.request("PUT", f"/items/{created['id']}", {"name": f"{name} 2"}, headers=WAIT)

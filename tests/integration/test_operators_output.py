@@ -72,7 +72,7 @@ def test_a_pipe_gets_a_line_of_tabs_for_each_row(operator: Operator, stale: str)
     assert not re.search("[─-╿]", "".join(lines))
 
 
-def test_redrive_and_parked_give_lines_of_tabs(stage: Stage, operator: Operator) -> None:
+def test_redrive_and_parked_print_lines_of_tabs_in_a_pipe(stage: Stage, operator: Operator) -> None:
     stage.client.wait(stage.client.read(str(uuid4())))  # fails
     lines = operator.does("redrive", "--reason", "not-found", "--operation", "read", "--dry-run").splitlines()
     assert re.fullmatch(r"not-found\tread\t\d+", lines[0])

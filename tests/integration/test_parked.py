@@ -20,7 +20,7 @@ soon = tenacity.retry(stop=tenacity.stop_after_delay(20), wait=tenacity.wait_fix
 
 @pytest.fixture
 def operator(stage: Stage, tmp_path: Path) -> Operator:
-    # Other tests' junk.
+    # Other tests may have parked messages.
     stage.aws("sqs").purge_queue(QueueUrl=stage.resources["parked_queue_url"])
     return Operator(stage, tmp_path)
 
@@ -41,16 +41,16 @@ def visible(stage: Stage) -> int:
     return int(answer["Attributes"]["ApproximateNumberOfMessages"])
 
 
-def test_the_list_shows_why_and_hides_nothing(stage: Stage, operator: Operator) -> None:
+def test_the_list_shows_the_reasons_and_releases_the_messages(stage: Stage, operator: Operator) -> None:
     ids = [park(stage, f"junk {n}", reason=f"because {n}", source="commands") for n in range(12)]
-    said = operator.does("parked")
+    output = operator.does("parked")
     for n, message_id in enumerate(ids):
-        assert message_id in said
-        assert f"because {n}" in said
-        assert f"junk {n}" in said
-    assert "12 parked messages" in said
+        assert message_id in output
+        assert f"because {n}" in output
+        assert f"junk {n}" in output
+    assert "12 parked messages" in output
     assert visible(stage) == 12
-    assert "12 parked messages" in operator.does("parked"), "all of them again at once"
+    assert "12 parked messages" in operator.does("parked"), "all are visible again at once"
 
 
 def test_the_list_has_a_limit(stage: Stage, operator: Operator) -> None:
@@ -60,16 +60,16 @@ def test_the_list_has_a_limit(stage: Stage, operator: Operator) -> None:
     assert visible(stage) == 15
 
 
-def test_what_would_move_the_cursor_is_escaped(stage: Stage, operator: Operator) -> None:
+def test_control_characters_are_escaped(stage: Stage, operator: Operator) -> None:
     park(stage, "a\tb\nc\u202ed [red]e\x85 " + "x" * 1000, reason="r")
-    said = operator.does("parked")
-    assert r"a\tb\nc\u202ed" in said
-    assert r"[red]e\x85" in said
-    assert "\u202e" not in said
+    output = operator.does("parked")
+    assert r"a\tb\nc\u202ed" in output
+    assert r"[red]e\x85" in output
+    assert "\u202e" not in output
 
 
 def test_a_resent_message_takes_effect(stage: Stage, operator: Operator) -> None:
-    """As after a deployment that could not read what a newer one had sent."""
+    """A release may have parked messages of a newer one."""
     name = unique("Resent")
     job_id, generation, item_id = uuid.uuid4().hex, uuid.uuid4().hex[:16], str(uuid.uuid4())
     stage.put_job(job_id, generation, item_id)
@@ -79,24 +79,24 @@ def test_a_resent_message_takes_effect(stage: Stage, operator: Operator) -> None
     message_id = park(stage, envelope.body, group_id=envelope.group_id)
     assert "1 resent, about 1 left" in operator.does("parked", "--resend", message_id)
     assert stage.client.wait(stage.client.job(job_id)).succeeded
-    said = operator.does("parked")
-    assert junk in said
-    assert message_id not in said
+    output = operator.does("parked")
+    assert junk in output
+    assert message_id not in output
 
 
-def test_what_still_can_not_be_decoded_comes_back_once(stage: Stage, operator: Operator) -> None:
+def test_a_resent_message_that_is_still_unreadable_is_parked_once_more(stage: Stage, operator: Operator) -> None:
     marks = [unique("still junk") for _ in range(3)]
     for mark in marks:
         park(stage, mark, group_id="group")
-    assert operator.run("parked", "--resend=--all").returncode == 1, "that is the id of none"
+    assert operator.run("parked", "--resend=--all").returncode == 1, "an id, not the option"
     assert "3 resent" in operator.does("parked", "--resend", "--all")
 
     @soon
     def back() -> None:
-        said = operator.does("parked")
-        assert "3 parked messages" in said
-        assert all(mark in said for mark in marks)
-        assert "not valid JSON" in said
+        output = operator.does("parked")
+        assert "3 parked messages" in output
+        assert all(mark in output for mark in marks)
+        assert "not valid JSON" in output
 
     back()
 
@@ -110,7 +110,7 @@ def test_messages_are_dropped_by_id_or_all(stage: Stage, operator: Operator) -> 
     assert "0 parked messages" in operator.does("parked")
 
 
-def test_an_id_that_is_not_there_is_told_and_hides_nothing(stage: Stage, operator: Operator) -> None:
+def test_an_unknown_id_is_reported_and_the_messages_are_released(stage: Stage, operator: Operator) -> None:
     there, gone = park(stage, "junk"), str(uuid.uuid4())
     done = operator.run("parked", "--drop", there, gone)
     assert done.returncode == 1
@@ -125,7 +125,7 @@ def test_an_id_that_is_not_there_is_told_and_hides_nothing(stage: Stage, operato
 @pytest.mark.parametrize(
     "arguments", [("--all",), ("--resend",), ("--resend", "x", "--all"), ("--resend", "x", "--drop", "y")]
 )
-def test_what_means_nothing_is_refused(stage: Stage, operator: Operator, arguments: tuple[str, ...]) -> None:
+def test_contradictory_options_are_refused(stage: Stage, operator: Operator, arguments: tuple[str, ...]) -> None:
     done = operator.run("parked", *arguments)
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1

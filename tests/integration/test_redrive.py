@@ -52,9 +52,7 @@ def set_job(stage: Stage, job_id: str, **values: Any) -> None:
     )
 
 
-def test_what_matches_is_retried_once_and_nothing_else(
-    stage: Stage, operator: Operator, taken: tuple[str, str]
-) -> None:
+def test_only_matching_jobs_are_retried_and_once(stage: Stage, operator: Operator, taken: tuple[str, str]) -> None:
     name, item_id = taken
     job, other = refused_create(stage, name), stage.client.wait(stage.client.delete(unique("no-such-item")))
     free(stage, item_id)
@@ -93,32 +91,32 @@ def test_every_filter_has_to_match(
     assert stage.client.job(job.id).raw["retries"] == 0
 
 
-def test_what_can_not_be_retried_is_skipped_and_told(
+def test_jobs_that_cannot_be_retried_are_skipped_and_reported(
     stage: Stage, operator: Operator, taken: tuple[str, str]
 ) -> None:
-    unheard, expired, claimed = (refused_create(stage, taken[0]) for _ in range(3))
+    unaccepted, expired, claimed = (refused_create(stage, taken[0]) for _ in range(3))
     item = f"redrive-{uuid.uuid4()}"
-    for job in (unheard, expired, claimed):
+    for job in (unaccepted, expired, claimed):
         set_job(stage, job.id, item_id={"S": item})
     set_job(stage, expired.id, expires_at={"N": "1000"})
     set_job(stage, claimed.id, claim={"S": f"claims/{claimed.id}/1/{'ab' * 32}.json"})
-    # So long ago that the object would be visible in S3.
+    # The job failed so long ago that its claim check must be visible in S3.
     set_job(stage, claimed.id, updated_at={"S": rfc3339(now() - 2 * BUCKET_SETTLES)})
     stage.aws("dynamodb").update_item(
         TableName=stage.resources["jobs_table"],
-        Key={"job_id": {"S": unheard.id}},
+        Key={"job_id": {"S": unaccepted.id}},
         UpdateExpression="REMOVE command",
     )
 
     @soon
-    def told() -> None:
-        said = operator.does("redrive", "--item", item)
-        assert "retried: 0" in said
-        assert "skipped: 1  never accepted" in said
-        assert "skipped: 1  The command of this job is no longer stored" in said
+    def skipped() -> None:
+        output = operator.does("redrive", "--item", item)
+        assert "retried: 0" in output
+        assert "skipped: 1  never accepted" in output
+        assert "skipped: 1  The command of this job is no longer stored" in output
 
-    told()
-    # Others compare what jobs keep with what is there, and this claim check never was.
+    skipped()
+    # Tests of the audit would find that the claim check is missing.
     stage.aws("dynamodb").delete_item(TableName=stage.resources["jobs_table"], Key={"job_id": {"S": claimed.id}})
 
 
@@ -141,7 +139,7 @@ def test_rows_that_cannot_be_read_are_reported_and_the_others_are_retried(
             stage.aws("dynamodb").delete_item(TableName=stage.resources["jobs_table"], Key=key)
 
 
-def test_a_limit_takes_what_failed_first(stage: Stage, operator: Operator, taken: tuple[str, str]) -> None:
+def test_a_limit_takes_the_jobs_that_failed_first(stage: Stage, operator: Operator, taken: tuple[str, str]) -> None:
     jobs = [refused_create(stage, taken[0]) for _ in range(3)]
     item = f"redrive-{uuid.uuid4()}"
     for job in jobs:
@@ -158,7 +156,7 @@ def test_a_limit_takes_what_failed_first(stage: Stage, operator: Operator, taken
     assert [stage.client.job(job.id).raw["retries"] for job in jobs] == [1, 1, 0]
 
 
-def test_what_an_operator_can_put_right_is_one_line(operator: Operator, tmp_path: Path) -> None:
+def test_an_operators_mistake_is_one_line(operator: Operator, tmp_path: Path) -> None:
     for arguments, says in (
         ((), "say which jobs"),
         (("--reason", "no-such-reason"), "invalid choice"),

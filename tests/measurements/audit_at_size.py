@@ -19,7 +19,7 @@ from jobpipe.domain.job import Job, Status
 from jobpipe.domain.job_ref import JobRef
 from jobpipe.runtime.aws import AwsClients
 from jobpipe.stores.dynamodb_rows import item_to_row, job_to_row
-from scripts.audit.places import Places
+from scripts.audit.resources import Resources
 from scripts.audit.search import audit
 
 AT = "2026-11-22T10:00:00.000Z"
@@ -28,7 +28,7 @@ _PAGE = 1000
 
 
 class GeneratedAws:
-    """Clients whose scans and listings are made up as they are read; nothing else can be asked."""
+    """Clients whose scans and listings are generated as they are read; they support nothing else."""
 
     def __init__(self, items: int) -> None:
         self._items = items
@@ -89,27 +89,27 @@ def _key(n: int) -> str:
     return document_key(_id(n), JobRef(f"{n:032x}", f"{n:016x}"), f"{n:016x}")
 
 
-def places(items: int) -> Places:
-    """So many items, none of them damaged."""
+def resources(items: int) -> Resources:
+    """Return resources with so many items, none of them damaged."""
     clients = cast("AwsClients", GeneratedAws(items))
-    return Places(clients, "jobs", "items", "names", "bucket", (), timedelta(days=7))
+    return Resources(clients, "jobs", "items", "names", "bucket", (), timedelta(days=7))
 
 
 def python_peak(items: int) -> int:
-    """Bytes that Python held at most during the audit."""
+    """Return Python's peak memory during an audit, in bytes."""
     tracemalloc.start()
     try:
-        assert audit(places(items), older_than=600, now=NOW) == []
+        assert audit(resources(items), older_than=600, now=NOW) == []
         return tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
 
 
 def main(items: int) -> None:
-    """Prints the figures."""
+    """Print the figures."""
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     started = time.perf_counter()
-    assert audit(places(items), older_than=600, now=NOW) == []
+    assert audit(resources(items), older_than=600, now=NOW) == []
     seconds = time.perf_counter() - started
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     print(f"{items:,} items, locks, jobs and documents each: {seconds:.0f} s of the audit's own")  # noqa: T201

@@ -1,4 +1,4 @@
-"""The audit's statements on rows made by hand: consistent states have no suspects, one damage has one."""
+"""The audit's checks on generated states: consistent states have no suspects, each damage has one."""
 
 from __future__ import annotations
 
@@ -47,10 +47,10 @@ class State:
     items: list[Item] = field(default_factory=list)
     locks: dict[str, str] = field(default_factory=dict)
     jobs: list[Job] = field(default_factory=list)
-    objects: dict[str, str] = field(default_factory=dict)  # by key, when it was put
+    objects: dict[str, str] = field(default_factory=dict)  # times of the puts, by key
 
     def suspects(self) -> dict[str, list[Any]]:
-        """Of each check that has any, the first column."""
+        """Return the first column of each check's suspects."""
         with self.tables() as db:
             found = {
                 name: [row[0] for row in db.execute(statement, {"cutoff": CUTOFF})]
@@ -94,7 +94,7 @@ def claim(job: str, generation: str) -> str:
 
 @st.composite
 def consistent(draw: st.DrawFn) -> State:
-    """Items with locks and documents, and jobs in every state with what each may leave."""
+    """Items with locks and documents, and jobs in every status with the objects that each may leave."""
     state = State()
     for n, name in enumerate(draw(st.lists(st.text(min_size=1, max_size=3), unique_by=name_key, max_size=6))):
         item = Item(f"i{n}", name, document(f"i{n}", f"a{n}", "1"), draw(st.sampled_from([OLD, NEW])))
@@ -110,11 +110,11 @@ def consistent(draw: st.DrawFn) -> State:
         if waits and draw(st.booleans()):  # an attempt under way
             state.objects[document("i0", job.job_id, "1", "7")] = job.at
         if (waits or status == "failed") and draw(st.booleans()):
-            # What was retried keeps the claim check of its first life.
+            # A retried job keeps the claim check of its first generation.
             key = claim(job.job_id, draw(st.sampled_from(["1", "0"])))
             state.objects[key] = OLD
             job = job if waits else replace(job, claim=key)
-        if draw(st.booleans()):  # of a failed job that has expired, or given way to this one
+        if draw(st.booleans()):  # of a failed job that has expired, or was replaced by this one
             state.objects[claim(draw(st.sampled_from([job.job_id, "c0"])), "9")] = OLDEST
             job = replace(job, created=OLD)
         if status == "succeeded" and job.at == NEW and draw(st.booleans()):  # its worker is about to clean up
@@ -130,7 +130,7 @@ def unfinished(state: State) -> list[str]:
 
 
 @given(consistent())
-def test_a_consistent_state_has_no_suspects_but_unfinished_jobs(state: State) -> None:
+def test_a_consistent_state_has_only_unfinished_jobs_as_suspects(state: State) -> None:
     waiting = unfinished(state)
     assert state.suspects() == ({"UNFINISHED_JOBS": waiting} if waiting else {})
 
@@ -147,7 +147,7 @@ def add_document(state: State) -> str:
 
 
 def supersede(state: State) -> str:
-    """Long ago, and its worker never cleaned up."""
+    """The document was superseded long ago, and its worker did not clean up."""
     key = document("zz", "fe", "1")
     state.objects[key] = OLD
     state.jobs += [Job("fe", "1", "succeeded"), Job("ff", "1", "succeeded", superseded=key)]
@@ -248,12 +248,12 @@ def test_one_damage_is_found_by_its_check_and_no_other(
         (State(jobs=[Job("a", "1", "failed", NEW, claim=claim("a", "1"))]), "MISSING_CLAIMS"),
     ],
 )
-def test_what_has_just_changed_is_not_suspected(state: State, check: str) -> None:
+def test_recent_changes_are_not_suspected(state: State, check: str) -> None:
     assert check not in state.suspects()
 
 
 @pytest.mark.parametrize("has_document", [False, True])
-def test_a_document_of_an_unfinished_job_is_a_trace_of_a_worker(has_document: bool) -> None:
+def test_a_document_of_an_unfinished_job_shows_that_a_worker_had_it(has_document: bool) -> None:
     generation = "1" if has_document else "2"
     state = State(
         jobs=[Job("a", "1", "queued")], objects={document("i", "a", generation): OLD, claim("a", "1"): OLD}
@@ -263,8 +263,8 @@ def test_a_document_of_an_unfinished_job_is_a_trace_of_a_worker(has_document: bo
     assert found == [("a", "1", OLD, int(has_document))]
 
 
-def test_an_item_may_point_to_a_document_of_any_key() -> None:
-    """No row points to it means no row, not only the one that the key names."""
+def test_an_item_may_point_to_a_document_with_any_key() -> None:
+    """The rows of all items count, not only that of the item which the key names."""
     key = document("other", "a", "1")
     assert State([Item("i", "n", key)], {"n": "i"}, objects={key: OLD}).suspects() == {}
 
@@ -274,11 +274,11 @@ def test_times_are_compared_as_text() -> None:
 
 
 def test_memory_does_not_grow_with_the_tables() -> None:
-    """More pages, but no more of them at a time; what SQLite caches has a bound of its own."""
+    """The audit reads one page at a time, and SQLite's cache has a limit."""
     few, many = python_peak(3_000), python_peak(9_000)
     assert many < few + 256 * 1024, f"{few:,} and {many:,} bytes"
 
 
-def test_a_lock_is_on_the_composed_form_of_a_name() -> None:
+def test_a_lock_has_the_composed_form_of_a_name() -> None:
     key = document("i", "a", "1")
     assert State([Item("i", "e\u0301", key)], {"\u00e9": "i"}, objects={key: OLD}).suspects() == {}

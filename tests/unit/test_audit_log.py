@@ -1,4 +1,4 @@
-"""An audit takes for promised what the API's log says was answered 202, alone or in a batch, and nothing else."""
+"""A job counts as accepted if the API's log has its 202, alone or in a batch, and not otherwise."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ OTHER = "0" * 32
         (f"no JSON {JOB.job_id}", False),
     ],
 )
-def test_only_a_202_that_names_the_job_promises_it(line: Any, answered: bool) -> None:
+def test_only_a_202_for_the_job_counts_as_accepted(line: Any, answered: bool) -> None:
     logs = a_client("logs")
     with Stubber(logs) as stub:
         message = line if isinstance(line, str) else json.dumps(line)
@@ -42,7 +42,7 @@ def test_only_a_202_that_names_the_job_promises_it(line: Any, answered: bool) ->
 
 
 @pytest.mark.parametrize(("days", "answered"), [(7, True), (30, False)])
-def test_what_is_older_than_the_log_may_have_been_promised(days: int, answered: bool) -> None:
+def test_a_job_older_than_the_log_may_have_been_accepted(days: int, answered: bool) -> None:
     logs = a_client("logs")
     job = replace(JOB, created_at=rfc3339(datetime.now(UTC) - timedelta(days=20)))
     groups = [{"logGroupName": "group-2"}, {"logGroupName": "group", "retentionInDays": days}]

@@ -162,3 +162,32 @@ def test_the_client_stands_alone() -> None:
         assert not packages(path) & {"jobpipe", "infra", "scripts", "boto3", "chalice"}
         # click and rich come with the command line only.
         assert "cli" in path.parts or not packages(path) & {"click", "rich"}
+
+
+# What each package of scripts may import of the others.
+SCRIPTS: dict[str, set[str]] = {
+    "stage": set(),
+    "audit": {"stage"},
+    "demo": {"stage"},
+    "parked": {"stage"},
+    "redrive": {"stage", "audit"},
+    "load": set(),
+    "models": set(),
+    "reference": set(),
+}
+
+
+@pytest.mark.parametrize("package", SCRIPTS)
+def test_scripts_share_only_the_stage_and_the_check_of_rows(package: str) -> None:
+    for path in modules(f"scripts/{package}"):
+        found = {name for name in imports(path) if name.startswith("scripts.")}
+        assert {name.split(".")[1] for name in found} <= {package, *SCRIPTS[package]}, path
+        if package == "redrive":
+            assert {name.split(".")[2] for name in found if name.startswith("scripts.audit.")} <= {"rows"}, path
+
+
+def test_every_script_is_in_a_package_and_nothing_that_is_deployed_imports_one() -> None:
+    assert {path.relative_to(ROOT / "scripts").parts[0] for path in modules("scripts")} == set(SCRIPTS)
+    for folder in ("jobpipe", "api_lambda", "worker_lambda", "infra", "jobpipe_client"):
+        for path in modules(folder):
+            assert "scripts" not in packages(path), path

@@ -1,4 +1,4 @@
-"""How jobs ended, whichever function ended them: on clients that botocore's Stubber answers for."""
+"""The outcomes count jobs of every function that ends jobs; botocore's Stubber plays AWS."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.helpers.stubbed import a_client
 WORKER, DEAD_LETTERS = FAILED.services
 
 
-def told(service: str, name: str, values: list[int], reason: str = "") -> dict[str, Any]:
+def metric_line(service: str, name: str, values: list[int], reason: str = "") -> dict[str, Any]:
     line = {"_aws": {}, "service": service, "stage": "s", name: values, **({"reason": reason} if reason else {})}
     return {"message": json.dumps(line), "timestamp": 1}
 
@@ -32,26 +32,26 @@ def test_the_log_of_every_function_that_ends_jobs_is_read() -> None:
         )
         events = {
             groups[1]: [
-                told(DEAD_LETTERS, "Failed", [1, 1], "attempts-spent"),
-                told(DEAD_LETTERS, "Failed", [1], "name-taken"),
+                metric_line(DEAD_LETTERS, "Failed", [1, 1], "attempts-spent"),
+                metric_line(DEAD_LETTERS, "Failed", [1], "name-taken"),
             ],
             groups[3]: [
-                told(WORKER, "Succeeded", [2, 1]),
-                told(WORKER, "Failed", [1], "name-taken"),
-                told("another", "Failed", [1], "name-taken"),
+                metric_line(WORKER, "Succeeded", [2, 1]),
+                metric_line(WORKER, "Failed", [1], "name-taken"),
+                metric_line("another", "Failed", [1], "name-taken"),
                 {"message": "no metric", "timestamp": 1},
             ],
         }
-        for group, said in events.items():
+        for group, lines in events.items():
             asked = {"logGroupName": group, "startTime": ANY, "filterPattern": '"_aws"'}
-            stub.add_response("filter_log_events", {"events": said}, asked)
+            stub.add_response("filter_log_events", {"events": lines}, asked)
         outcomes = from_log(stub.client, "s", 10)
         stub.assert_no_pending_responses()
     assert outcomes.succeeded == 3
     assert outcomes.failed == {"attempts-spent": 2, "name-taken": 2}
 
 
-def test_a_function_that_has_said_nothing_has_no_log_yet() -> None:
+def test_a_function_without_log_lines_has_no_log_group() -> None:
     with Stubber(a_client("logs")) as stub:
         stub.add_response("describe_log_groups", {"logGroups": []})
         outcomes = from_log(stub.client, "s", 10)

@@ -1,9 +1,9 @@
-"""What a redrive chooses, what it counts, and that it says what it has done, by Ctrl-C or by an outage too."""
+"""What a redrive chooses and counts, and that it reports what it has done, also after Ctrl-C or an outage."""
 
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
@@ -20,13 +20,13 @@ from jobpipe.domain.queue_message import Envelope, decode_message
 from jobpipe.runtime.aws import AwsClients
 from jobpipe.stores.dynamodb_rows import job_to_row
 from scripts.redrive.__main__ import Redrive, retry_all
-from scripts.redrive.selection import Failed, Filter, reason_of, reasons, select
+from scripts.redrive.selection import Failed, Filter, Selection, reason_of, reasons, select
 from tests.helpers.memory import MemoryQueue
 from tests.helpers.pipeline import Pipeline
 
 
 class InterruptedQueue(MemoryQueue):
-    """Something happens when the second message is sent."""
+    """A queue that calls `happens` when the second message is sent."""
 
     happens: Callable[[], object]
 
@@ -43,14 +43,20 @@ def failed_jobs(pipeline: Pipeline, count: int) -> Listed:
     return Listed(Failed(job.job_id, job.generation, reason_of(job), job.operation) for job in jobs)
 
 
-class Listed(list[Failed]):
-    """A selection of these."""
+class Listed(Selection):
+    """A selection of these jobs."""
+
+    def __init__(self, failed: Iterable[Failed]) -> None:
+        self.failed = list(failed)
+
+    def __len__(self) -> int:
+        return len(self.failed)
 
     def left(self, retried: int, skipped: int) -> int:
         return len(self) - retried - skipped
 
-    def chosen(self, _: Callable[[], int]) -> Iterator[Failed]:
-        return iter(self)
+    def chosen(self, skipped: Callable[[], int] = int) -> Iterator[Failed]:
+        return iter(self.failed)
 
 
 def redrive(pipeline: Pipeline, happens: Callable[[], object], wanted: Filter | None = None) -> Redrive:
@@ -67,16 +73,18 @@ def test_ctrl_c_stops_after_the_job_under_way(pipeline: Pipeline, capsys: pytest
     before = signal.getsignal(signal.SIGINT)
     jobs = failed_jobs(pipeline, 5)
     status = retry_all(Console(), redrive(pipeline, lambda: signal.raise_signal(signal.SIGINT)), jobs)
-    said = capsys.readouterr()
+    output = capsys.readouterr()
     assert status == 130
-    assert said.err == "interrupted\n"
-    assert "retried: 2\n" in said.out
-    assert "left:    3" in said.out
+    assert output.err == "interrupted\n"
+    assert "retried: 2\n" in output.out
+    assert "left:    3" in output.out
     assert queued(pipeline) == 2
     assert signal.getsignal(signal.SIGINT) is before
 
 
-def test_an_outage_stops_it_with_the_count_so_far(pipeline: Pipeline, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_outage_ends_the_run_with_the_counts_so_far(
+    pipeline: Pipeline, capsys: pytest.CaptureFixture[str]
+) -> None:
     def outage() -> None:
         raise Unavailable("The command queue did not answer.")
 
@@ -86,23 +94,23 @@ def test_an_outage_stops_it_with_the_count_so_far(pipeline: Pipeline, capsys: py
     assert queued(pipeline) == 1
 
 
-def test_each_job_is_read_afresh(pipeline: Pipeline, capsys: pytest.CaptureFixture[str]) -> None:
-    jobs = failed_jobs(pipeline, 5)
+def test_each_job_is_read_again_before_its_retry(pipeline: Pipeline, capsys: pytest.CaptureFixture[str]) -> None:
+    jobs = failed_jobs(pipeline, 5).failed
     pipeline.request("POST", f"/jobs/{jobs[0].job_id}/retry")  # waits
     pipeline.request("POST", f"/jobs/{jobs[1].job_id}/retry")
     pipeline.request("DELETE", f"/jobs/{jobs[1].job_id}")  # cancelled
     del pipeline.jobs.rows[jobs[2].job_id]
-    stale = Failed(jobs[3].job_id, "ab" * 8, "name-taken", "create")  # it failed anew since
+    stale = Failed(jobs[3].job_id, "ab" * 8, "name-taken", "create")  # it has failed again since
     assert retry_all(Console(), redrive(pipeline, int), Listed([*jobs[:3], stale, jobs[4]])) == 0
-    said = capsys.readouterr().out
+    output = capsys.readouterr().out
     for line in ("retried: 1", "1  waits already", "1  cancelled meanwhile", "1  expired", "1  failed meanwhile"):
-        assert line in said
+        assert line in output
 
 
 @given(st.sets(st.sampled_from(["reason", "since", "until", "operation", "owner", "item"])))
 def test_a_job_matches_when_every_filter_does(wrong: set[str]) -> None:
     pipeline = Pipeline()
-    (failed,) = failed_jobs(pipeline, 1)
+    (failed,) = failed_jobs(pipeline, 1).failed
     job = pipeline.jobs.rows[failed.job_id]
     past, future = datetime(2001, 1, 1, tzinfo=UTC), datetime(2999, 1, 1, tzinfo=UTC)
     wanted = Filter(
@@ -118,7 +126,7 @@ def test_a_job_matches_when_every_filter_does(wrong: set[str]) -> None:
 
 
 def test_since_is_inclusive_and_until_is_not(pipeline: Pipeline) -> None:
-    (failed,) = failed_jobs(pipeline, 1)
+    (failed,) = failed_jobs(pipeline, 1).failed
     job = pipeline.jobs.rows[failed.job_id]
     moment = datetime.fromisoformat(job.updated_at)
     assert Filter(since=moment).matches(job)
@@ -129,7 +137,7 @@ def test_every_problem_is_a_reason() -> None:
     assert {"attempts-spent", "internal-error", "name-taken", "unavailable"} <= set(reasons())
 
 
-# --- which, and in what order -------------------------------------------------------------------------------------
+# --- the selection and its order ----------------------------------------------------------------------------------
 
 
 class Index:
@@ -150,9 +158,9 @@ class Index:
         yield {"Items": rows if asked["IndexName"] == "lists" else []}
 
 
-def test_limited_runs_get_on_though_what_they_retry_fails_again(pipeline: Pipeline) -> None:
-    """A retry keeps the time of acceptance; the time of failure moves on."""
-    ids = [failed.job_id for failed in failed_jobs(pipeline, 5)]
+def test_limited_runs_make_progress_although_their_jobs_fail_again(pipeline: Pipeline) -> None:
+    """A retry keeps the time of acceptance and changes the time of failure."""
+    ids = [failed.job_id for failed in failed_jobs(pipeline, 5).failed]
     start = datetime(2026, 11, 22, 20, tzinfo=UTC)
     for n, job_id in enumerate(ids):
         at = rfc3339(start + timedelta(seconds=n))
@@ -172,20 +180,18 @@ def test_limited_runs_get_on_though_what_they_retry_fails_again(pipeline: Pipeli
     assert seen[2][0] == ids[0], "of those that were chosen, what was accepted first"
 
 
-def test_what_cannot_be_retried_is_not_in_the_way_of_a_limit(
-    pipeline: Pipeline, capsys: pytest.CaptureFixture[str]
-) -> None:
-    ids = [failed.job_id for failed in failed_jobs(pipeline, 6)]
+def test_skipped_jobs_do_not_use_up_the_limit(pipeline: Pipeline, capsys: pytest.CaptureFixture[str]) -> None:
+    ids = [failed.job_id for failed in failed_jobs(pipeline, 6).failed]
     for n, job_id in enumerate(ids):
         job = replace(pipeline.jobs.rows[job_id], updated_at=rfc3339(now() + timedelta(seconds=n)))
         pipeline.jobs.write(replace(job, kept=None) if n in {0, 1, 3} else job)
     with select(cast("AwsClients", Index(pipeline)), "jobs", Filter(), now(), limit=2) as selection:
         assert retry_all(Console(), redrive(pipeline, int), selection) == 0
-    said = capsys.readouterr().out
-    assert "2 failed jobs;" in said
-    assert "retried: 2\n" in said
-    assert "skipped: 3" in said
-    assert "left" not in said
+    output = capsys.readouterr().out
+    assert "2 failed jobs;" in output
+    assert "retried: 2\n" in output
+    assert "skipped: 3" in output
+    assert "left" not in output
     assert [pipeline.jobs.rows[job_id].status is Status.QUEUED for job_id in ids] == [
         False,
         False,
@@ -196,22 +202,22 @@ def test_what_cannot_be_retried_is_not_in_the_way_of_a_limit(
     ]
 
 
-def test_a_limited_run_that_is_stopped_says_what_is_left_of_it(
+def test_a_limited_run_that_is_stopped_reports_how_many_jobs_are_left(
     pipeline: Pipeline, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for failed in failed_jobs(pipeline, 6)[:1]:
+    for failed in failed_jobs(pipeline, 6).failed[:1]:
         job = pipeline.jobs.rows[failed.job_id]
         pipeline.jobs.write(replace(job, kept=None, created_at="2001", updated_at="2001"))
     with select(cast("AwsClients", Index(pipeline)), "jobs", Filter(), now(), limit=4) as selection:
         stopped = redrive(pipeline, lambda: signal.raise_signal(signal.SIGINT))
         assert retry_all(Console(), stopped, selection) == 130
-    said = capsys.readouterr().out
-    assert "retried: 2\n" in said
-    assert "left:    2" in said
+    output = capsys.readouterr().out
+    assert "retried: 2\n" in output
+    assert "left:    2" in output
 
 
-def test_without_a_limit_all_go_in_the_order_of_acceptance(pipeline: Pipeline) -> None:
-    ids = [failed.job_id for failed in failed_jobs(pipeline, 3)]
+def test_without_a_limit_jobs_are_retried_in_the_order_of_acceptance(pipeline: Pipeline) -> None:
+    ids = [failed.job_id for failed in failed_jobs(pipeline, 3).failed]
     for n, job_id in enumerate(ids):
         created, failed = (rfc3339(now() + timedelta(seconds=seconds)) for seconds in (n, -n))
         pipeline.jobs.write(replace(pipeline.jobs.rows[job_id], created_at=created, updated_at=failed))
@@ -219,11 +225,11 @@ def test_without_a_limit_all_go_in_the_order_of_acceptance(pipeline: Pipeline) -
         assert [failed.job_id for failed in selection.chosen()] == ids
 
 
-# --- whose retry it was -------------------------------------------------------------------------------------------
+# --- concurrent retries -------------------------------------------------------------------------------------------
 
 
 class OvertakenQueue(MemoryQueue):
-    """Something happens to a job after its message was sent, before the job is marked."""
+    """A queue that calls `happens` after a message is sent, before the job is marked as queued."""
 
     happens: Callable[[Envelope], object]
 
@@ -233,13 +239,13 @@ class OvertakenQueue(MemoryQueue):
 
 
 def overtaken(pipeline: Pipeline, happens: Callable[[Envelope], object]) -> str | None:
-    (failed,) = failed_jobs(pipeline, 1)
+    (failed,) = failed_jobs(pipeline, 1).failed
     queue = OvertakenQueue()
     queue.happens = happens
     return Redrive(pipeline.jobs, pipeline.documents, queue, Filter(), "test").retry(failed)
 
 
-def test_what_another_retry_did_is_not_counted(pipeline: Pipeline) -> None:
+def test_a_job_that_another_retry_queued_is_not_counted(pipeline: Pipeline) -> None:
     def retry(envelope: Envelope) -> None:
         job_id = decode_message(envelope.body).job.job_id
         assert pipeline.request("POST", f"/jobs/{job_id}/retry").status == 202
@@ -247,7 +253,7 @@ def test_what_another_retry_did_is_not_counted(pipeline: Pipeline) -> None:
     assert overtaken(pipeline, retry) == "retried by another"
 
 
-def test_a_worker_that_was_faster_is_counted(pipeline: Pipeline) -> None:
+def test_a_job_that_the_worker_has_ended_already_is_counted(pipeline: Pipeline) -> None:
     def work(envelope: Envelope) -> None:
         pipeline.queue.send(envelope)
         pipeline.drain()
