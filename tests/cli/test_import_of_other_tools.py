@@ -14,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobpipe_client.cli.importing.csv_rows import CsvRows
-from jobpipe_client.cli.importing.lines import Lines
+from jobpipe_client.cli.importing.rows import rows_of
+from jobpipe_client.cli.importing.source import Lines
 from tests.cli.conftest import Jobpipe
 from tests.client.service import Service
 
@@ -245,7 +246,7 @@ def test_every_dialect_of_csv_is_read_without_loss(
     writer.writerows([("a", "b", "c"), *rows])
     content = (codecs.BOM_UTF8 if mark else b"") + out.getvalue().encode()
     form = CsvRows(lines := Lines(io.BytesIO(content)), delimiter=delimiter)
-    found = [row.command and row.command["item"] for row in form.rows(lines)]
+    found = [row.command and row.command["item"] for row in rows_of(form, lines)]
     # The empty text can be distinguished from a missing value only if every cell is quoted.
     expected = [
         {name: cell for name, cell in zip("abc", row, strict=True) if cell != "" or is_quoted}
@@ -266,7 +267,7 @@ def test_quoted_and_unquoted_cells_are_distinguished(rows: list[tuple[str, str |
     form = CsvRows(
         lines := Lines(io.BytesIO(f"a{delimiter}b\n{text}".encode())), delimiter=delimiter, nulls=["NA", "\\N"]
     )
-    found = [row.command and row.command["item"] for row in form.rows(lines)]
+    found = [row.command and row.command["item"] for row in rows_of(form, lines)]
     assert found == [{"a": a} if b is None else {"a": a, "b": b} for a, b in rows]
 
 

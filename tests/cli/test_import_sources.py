@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from jobpipe_client.cli.files.pipes import is_pipe
+from jobpipe_client.cli.files import is_pipe
 from jobpipe_client.cli.importing.run import Import
 from tests.cli.conftest import Jobpipe
 from tests.client.service import KEY, Service
@@ -204,7 +204,7 @@ def test_a_batch_is_sent_again_unchanged(
     jobpipe.fails(1, "import", "a.jsonl", "--batch-size", "10", "--concurrency", "1")
     service.batches.cannot_queue = lambda _: False
     monkeypatch.setattr(
-        "jobpipe_client.cli.importing.command.check_known",
+        "jobpipe_client.cli.importing.run.check_remembered",
         lambda *_: Path("a.jsonl").write_text(long.replace("A15", "B15")),
     )
     done = jobpipe("import", "a.jsonl", "--batch-size", "10", "--concurrency", "1")

@@ -40,7 +40,7 @@ def test_a_batch_costs_no_connection_of_its_own_and_keys_are_as_they_were(
 @pytest.fixture
 def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("jobpipe_client.transport._BACKOFF", lambda _: 0)
-    monkeypatch.setattr("jobpipe_client.cli.importing.sender._SPREAD", 0.0)
+    monkeypatch.setattr("jobpipe_client.cli.importing.sender._JITTER", 0.0)
 
 
 @pytest.mark.usefixtures("_at_once")
