@@ -79,15 +79,10 @@ class ReadOptions:
 @click.option("--format", "form", type=click.Choice(["csv", "jsonl"]), help="If the name of FILE does not tell it.")
 @click.option("--commands", is_flag=True, help="The lines of JSON are commands in their raw form, not items.")
 @click.option("--number", multiple=True, metavar="COLUMN", help="This column of a CSV has numbers.")
-@click.option(
-    "--boolean", multiple=True, metavar="COLUMN", help="This column has booleans: true, false, t, f, yes, no, 1, 0."
-)
+@click.option("--boolean", multiple=True, metavar="COLUMN", help="This column has true/false, t/f, yes/no or 1/0.")
 @click.option("--json-column", multiple=True, metavar="COLUMN", help="This column has JSON.")
 @click.option(
-    "--ignore",
-    multiple=True,
-    metavar="COLUMN",
-    help="Leave out this column or member; '' is a column without a name.",
+    "--ignore", multiple=True, metavar="COLUMN", help="Leave out this field; '' is a column without a name."
 )
 @click.option("--null", multiple=True, metavar="CELL", help="Treat this text as an empty cell, such as \\N or NA.")
 @click.option("--delimiter", default=",", show_default=True, help="Between the cells of a CSV; \\t is a tab.")
@@ -95,11 +90,7 @@ class ReadOptions:
 @click.option("--restart", is_flag=True, help="Forget an earlier import of this file and send all rows again.")
 @click.option("--failures", type=click.Path(path_type=Path), help="The file for rows that fail [FILE.failed.csv].")
 @click.option(
-    "--batch-size",
-    type=click.IntRange(1, MAX_COMMANDS),
-    default=MAX_COMMANDS,
-    show_default=True,
-    help="Rows in a request.",
+    "--batch-size", type=click.IntRange(1, MAX_COMMANDS), default=100, show_default=True, help="Rows in a request."
 )
 @click.option(
     "--concurrency", type=click.IntRange(1, 64), default=16, show_default=True, help="Batches under way at most."
@@ -154,12 +145,7 @@ def import_file(
         lines = source.lines(0, 0, source.size)
         opened = options.open(lines)
         if dry_run:
-            _report_text_columns(state, opened)
-            progress, first = check_rows(opened, lines, commands=commands)
-            seconds = time.monotonic() - began
-            print_report(state.output, progress, first, failures_file=None, seconds=seconds, dry_run=True)
-            return FAILED if progress.failed else OK
-
+            return _dry_run(state, opened, lines, commands=commands)
         failures_file = failures or _failures_file(source, options.format)
         journal = stack.enter_context(closing(Journal(None if source.path is None else journal_of(source.path))))
         settings = {
@@ -181,7 +167,7 @@ def import_file(
                 state.output.note(f"continuing after {progress.rows:,} rows")
             else:
                 _report_text_columns(state, opened)
-            sending = Import(
+            importing = Import(
                 client=state.client,
                 source=source,
                 form=opened,
@@ -192,19 +178,7 @@ def import_file(
                 in_order=commands,
                 note=state.output.note,
             )
-            try:
-                with progress_bar(state.output, progress, source.size) as update:
-                    sending.run(update)
-            except KeyboardInterrupt as interrupt:
-                interrupt.add_note(_interrupted(source, progress.rows))
-                raise
-            try:
-                write_failures(failures_file, opened, journal.failures(), source.path)
-            except OSError:  # the failed rows of a pipe are nowhere else
-                seconds = time.monotonic() - began
-                print_report(state.output, progress, journal.failures(), failures_file=None, seconds=seconds)
-                raise
-            journal.finished()
+            _run(state, importing, failures_file)
         has_file = any(failure.text is not None for failure in journal.failures())
         print_report(
             state.output,
@@ -215,6 +189,33 @@ def import_file(
             commands=commands,
         )
         return FAILED if progress.failed else OK
+
+
+def _dry_run(state: State, form: Format, lines: Lines, *, commands: bool) -> int:
+    began = time.monotonic()
+    _report_text_columns(state, form)
+    progress, first = check_rows(form, lines, commands=commands)
+    seconds = time.monotonic() - began
+    print_report(state.output, progress, first, failures_file=None, seconds=seconds, dry_run=True)
+    return FAILED if progress.failed else OK
+
+
+def _run(state: State, importing: Import, failures_file: Path) -> None:
+    began = time.monotonic()
+    source, journal = importing.source, importing.journal
+    try:
+        with progress_bar(state.output, journal.progress, source.size) as update:
+            importing.run(update)
+    except KeyboardInterrupt as interrupt:
+        interrupt.add_note(_interrupted(source, journal.progress.rows))
+        raise
+    try:
+        write_failures(failures_file, importing.form, journal.failures(), source.path)
+    except OSError:  # the failed rows of a pipe are nowhere else
+        seconds = time.monotonic() - began
+        print_report(state.output, journal.progress, journal.failures(), failures_file=None, seconds=seconds)
+        raise
+    journal.finished()
 
 
 def _report_text_columns(state: State, form: Format) -> None:
