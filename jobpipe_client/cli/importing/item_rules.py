@@ -191,16 +191,17 @@ def _can_be_stored(number: Decimal) -> bool:
     return not number or (len(digits) <= MAX_DIGITS and MIN_EXPONENT <= number.adjusted() <= MAX_EXPONENT)
 
 
-def _walk(value: object) -> Iterator[tuple[object, Path, int]]:
-    """Yield every value within the value with its path and depth, and the value itself, whose depth is 1."""
-    waiting: list[tuple[object, Path, int]] = [(value, None, 1)]
+def _walk(value: Mapping[str, Any]) -> Iterator[tuple[object, Path, int]]:
+    """Yield the value, whose depth is 1, and every value within, with its path and depth."""
+    waiting: list[tuple[Mapping[str, Any] | list[Any], Path, int]] = [(value, None, 1)]
     while waiting:
-        value, path, depth = waiting.pop()
-        yield value, path, depth
-        if isinstance(value, Mapping):
-            waiting.extend((member, (path, name), depth + 1) for name, member in value.items())
-        elif isinstance(value, list):
-            waiting.extend((member, (path, place), depth + 1) for place, member in enumerate(value))
+        container, path, depth = waiting.pop()
+        yield container, path, depth
+        for step, member in enumerate(container) if isinstance(container, list) else container.items():
+            if isinstance(member, dict | list):
+                waiting.append((member, (path, step), depth + 1))
+            else:
+                yield member, (path, step), depth + 1
 
 
 def _pointer(path: Path) -> str:
