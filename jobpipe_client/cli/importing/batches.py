@@ -24,8 +24,8 @@ class Batch:
     number: int
     start: int
     line: int  # the number of the line before the first row
-    end: int = 0
-    last_line: int = 0
+    end: int = field(init=False)
+    last_line: int = field(init=False)
     rows: list[Row] = field(default_factory=list)
     size: int = 0  # bytes of the commands
     digest: Any = field(default_factory=hashlib.sha256)  # of the lines as they were read
@@ -46,15 +46,10 @@ class Batch:
         self.end, self.last_line = record.end, record.line + len(record.lines) - 1
 
     def has_room(self, record: Row, size: int, max_rows: int) -> bool:
-        return (
-            not self.rows
-            or not record.is_row
-            or (
-                len(self.rows) < max_rows
-                and self.size + size <= MAX_BATCH_BYTES
-                and record.end - self.start <= MAX_FILE_BYTES
-            )
-        )
+        if not self.rows or not record.is_row:
+            return True
+        is_small = self.size + size <= MAX_BATCH_BYTES and record.end - self.start <= MAX_FILE_BYTES
+        return is_small and len(self.rows) < max_rows
 
 
 def cut(form: Format, lines: Lines, *, number: int, max_rows: int) -> Iterator[Batch]:
