@@ -13,7 +13,7 @@ import click
 
 from jobpipe_client import json_text
 from jobpipe_client.cli.exits import OperatorError, terminable, writing
-from jobpipe_client.cli.files.encodings import check_encoding
+from jobpipe_client.cli.files import check_encoding
 from jobpipe_client.cli.output.output import Output
 from jobpipe_client.client import Client
 

@@ -1,4 +1,4 @@
-"""Files as the import reads and the export writes them: any bytes, any values."""
+"""The import reads any bytes, and every value that the export writes."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from hypothesis import strategies as st
 
 from jobpipe_client import json_text
 from jobpipe_client.cli.commands.exporting import write_csv, write_jsonl
-from jobpipe_client.cli.importing.batches import Batch, cut, whole
+from jobpipe_client.cli.importing.batches import Batch, cut
 from jobpipe_client.cli.importing.csv_rows import CsvRows
 from jobpipe_client.cli.importing.jsonl import JsonLines
-from jobpipe_client.cli.importing.lines import LONGEST, Lines
-from jobpipe_client.cli.importing.rows import OURS, Format, rows_of
+from jobpipe_client.cli.importing.rows import FAILURE_FIELDS, Format, rows_of
+from jobpipe_client.cli.importing.source import MAX_LINE_BYTES, Lines
 from jobpipe_client.models import Item
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=8) | st.sampled_from(
@@ -58,15 +58,17 @@ items = st.dictionaries(texts.filter(lambda name: name != "id"), values, max_siz
 
 def commands(form: Format, content: bytes, number: int = 0) -> list[Any]:
     file = io.BytesIO(content)
-    file.seek(form.start)
-    return [
-        row.command and row.command["item"] for row in rows_of(form, Lines(file, offset=form.start, number=number))
-    ]
+    start = file.seek(end_of_header(form))
+    return [row.command and row.command["item"] for row in rows_of(form, Lines(file, offset=start, number=number))]
 
 
-def without_ours(item: dict[str, Any]) -> dict[str, Any]:
-    """JSON lines have no way to say that these are fields."""
-    return {name: value for name, value in item.items() if name not in OURS}
+def end_of_header(form: Format) -> int:
+    return sum(line.size for line in form.header)
+
+
+def without_failure_fields(item: dict[str, Any]) -> dict[str, Any]:
+    """JSON lines cannot say that these are fields of the item."""
+    return {name: value for name, value in item.items() if name not in FAILURE_FIELDS}
 
 
 @given(st.lists(items, min_size=1, max_size=5))
@@ -79,11 +81,11 @@ def test_a_csv_that_was_exported_has_the_same_items(found: list[dict[str, Any]])
     form = CsvRows(Lines(io.BytesIO(content)), ignored=["id"])
     expected = [{"name": "N", **item} for item in found]
     read = commands(form, content, number=1)
-    # As JSON: 1 and True, 1 and 1.0 are two things.
+    # As JSON text, since 1 == True and 1 == 1.0 in Python.
     assert list(map(sorted_text, read)) == list(map(sorted_text, expected))
 
 
-@given(st.lists(items.map(without_ours).filter(bool), max_size=5))
+@given(st.lists(items.map(without_failure_fields).filter(bool), max_size=5))
 def test_lines_of_json_that_were_exported_have_the_same_items(found: list[dict[str, Any]]) -> None:
     lines: list[str] = []
     write_jsonl(map(Item, found), lines.append)
@@ -101,7 +103,7 @@ def in_order(value: Any) -> Any:
         return {name: in_order(value[name]) for name in sorted(value)}
     if isinstance(value, list):
         return [in_order(each) for each in value]
-    # What a float holds exactly comes back as one.
+    # A fraction that a float holds exactly is read as a float.
     if isinstance(value, Decimal):
         return float(value) if Decimal(repr(float(value))) == value else value.normalize()
     return value
@@ -118,19 +120,21 @@ def test_a_range_that_is_read_again_is_the_same_batch(soup: list[bytes], most: i
     content = (b"a,b\n" if kind == "csv" else b"") + b"".join(soup)
     first = Lines(io.BytesIO(content))
     form: Format = CsvRows(first) if kind == "csv" else JsonLines(Lines(io.BytesIO()), commands=False)
-    batches = list(cut(form, first, number=0, most_rows=most))
+    batches = list(cut(form, first, number=0, max_rows=most))
     assert [batch.number for batch in batches] == list(range(len(batches)))
-    end = form.start
+    end = end_of_header(form)
     for batch in batches:
         assert batch.start == end < batch.end
         end = batch.end
         file = io.BytesIO(content)
         file.seek(batch.start)
-        again = whole(form, Lines(file, offset=batch.start, number=batch.line, end=batch.end), batch.number)
-        assert told(again) == told(batch)
+        lines = Lines(file, offset=batch.start, number=batch.line, end=batch.end)
+        (again,) = cut(form, lines, number=batch.number, max_rows=most)
+        assert again.sha256 == batch.sha256
+        assert content_of(again) == content_of(batch)
 
 
-def told(batch: Batch) -> list[tuple[int, int, Any]]:
+def content_of(batch: Batch) -> list[tuple[int, int, Any]]:
     return [(row.line, row.end, row.command) for row in batch.rows]
 
 
@@ -142,22 +146,24 @@ broken_rows = st.lists(
 @given(st.lists(broken_rows.map("".join), min_size=1, max_size=4), st.booleans(), st.sampled_from([",", "^"]))
 @example(["\ra"], False, ",")
 @example(['"a,\r"b'], True, ",")
-def test_what_fails_again_is_in_the_file_as_it_was(soup: list[str], ignored: bool, delimiter: str) -> None:
+def test_a_row_that_fails_again_is_unchanged_in_the_file_of_failures(
+    soup: list[str], ignored: bool, delimiter: str
+) -> None:
     content = "\n".join(["id,b,c", *soup, ""]).replace(",", delimiter).encode()
     once = failures(content, delimiter=delimiter, ignored=["id"] if ignored else [])
-    assert without_told(failures(once), delimiter) == without_told(once, delimiter)
+    assert without_failure_cells(failures(once), delimiter) == without_failure_cells(once, delimiter)
 
 
 def failures(content: bytes, **options: Any) -> bytes:
-    """The file of failures, if the service refuses whatever can be read."""
+    """Return the file of failures of a service that refuses every row."""
     lines = Lines(io.BytesIO(content))
     form = CsvRows(lines, **options)
-    told = [form.failed_header(), *(form.failed(row, row.error or 'no, "really"') for row in form.rows(lines))]
-    return "\n".join([*told, ""]).encode("utf-8", "surrogateescape")
+    failed = [form.failed_row(row, row.error or 'no, "really"') for row in rows_of(form, lines)]
+    return "\n".join([form.failures_header(), *failed, ""]).encode("utf-8", "surrogateescape")
 
 
-def without_told(content: bytes, delimiter: str) -> list[list[str] | str]:
-    """The rows without the two cells in front: the other cells, or what is no CSV as it stands."""
+def without_failure_cells(content: bytes, delimiter: str) -> list[list[str] | str]:
+    """Return the cells of each row behind the first two, or the text if it is not CSV."""
 
     def cells(text: str) -> list[str] | str:
         try:
@@ -165,9 +171,9 @@ def without_told(content: bytes, delimiter: str) -> list[list[str] | str]:
         except csv.Error:
             return text
 
-    told = rf'(?:"(?:[^"]|"")*"|[^"{re.escape(delimiter)}]*){re.escape(delimiter)}'
+    one_cell = rf'(?:"(?:[^"]|"")*"|[^"{re.escape(delimiter)}]*){re.escape(delimiter)}'
     form = CsvRows(lines := Lines(io.BytesIO(content)))
-    return [cells(re.sub(f"^{told}{told}", "", row.text)) for row in form.rows(lines)]
+    return [cells(re.sub(f"^{one_cell}{one_cell}", "", row.text)) for row in rows_of(form, lines)]
 
 
 @given(st.lists(pieces, max_size=40))
@@ -182,7 +188,7 @@ def test_every_line_of_a_csv_is_read_once(soup: list[bytes]) -> None:
 
 
 @pytest.mark.parametrize("text", ["01", "+1", ".5", "1.", "1e", "NaN", "Infinity", "1 2", "\u0661", "1_0", "0x1"])
-def test_what_is_no_number_of_json_is_none(text: str) -> None:
+def test_only_numbers_of_json_are_numbers(text: str) -> None:
     content = f"n:number\n{text}\n".encode()
     form = CsvRows(Lines(io.BytesIO(content)))
     assert commands(form, content, number=1) == [None]
@@ -200,12 +206,12 @@ def test_json_keeps_every_value(value: Any) -> None:
 @pytest.mark.parametrize(
     "value", [float("nan"), Decimal("Infinity"), [Decimal("NaN")], {1: Decimal("0.1")}, {"a": {2}}, b""]
 )
-def test_what_has_no_json_form_is_refused(value: Any) -> None:
+def test_a_value_without_a_json_form_is_refused(value: Any) -> None:
     with pytest.raises(ValueError, match=r"JSON|is not text"):
         json_text.encode(value)
 
 
-def test_what_nests_too_deeply_has_none_either() -> None:
+def test_a_value_that_nests_too_deeply_is_refused() -> None:
     deep: list[Any] = []
     for _ in range(sys.getrecursionlimit()):
         deep = [deep]
@@ -214,35 +220,36 @@ def test_what_nests_too_deeply_has_none_either() -> None:
 
 
 @pytest.mark.parametrize("number", ["1e99999999999999999999", "-1.5E-99999999999999999999", "9" * 5000])
-def test_a_number_that_nothing_here_can_hold_is_a_row_that_cannot_be_read(number: str) -> None:
+def test_a_number_that_python_cannot_hold_makes_its_row_unreadable(number: str) -> None:
     content = f'name,n:number,j:json\nA,1,1\nB,{number},1\nC,1,"[{number}]"\n'.encode()
     lines = Lines(io.BytesIO(content))
-    good, *broken = CsvRows(lines).rows(lines)
+    good, *broken = rows_of(CsvRows(lines), lines)
     assert good.command is not None
     assert [(row.line, row.command, (row.error or "")[:3]) for row in broken] == [
         (3, None, "n: "),
         (4, None, "j: "),
     ]
-    (row,) = JsonLines(Lines(io.BytesIO()), commands=False).rows(Lines(io.BytesIO(f'{{"n": {number}}}\n'.encode())))
+    lines = Lines(io.BytesIO(f'{{"n": {number}}}\n'.encode()))
+    (row,) = rows_of(JsonLines(lines, commands=False), lines)
     assert (row.command, (row.error or "")[:8]) == (None, "not JSON")
 
 
-def test_a_quotation_mark_that_is_not_closed_takes_a_time_that_its_bytes_are_worth() -> None:
+def test_an_unclosed_quotation_mark_takes_linear_time() -> None:
     lines = Lines(io.BytesIO(b'a\n"x\n' + b"y\n" * 60_000))
     form = CsvRows(lines)
     began = time.process_time()
-    rows = list(form.rows(lines))
+    rows = list(rows_of(form, lines))
     assert time.process_time() - began < 5  # each line against all before it takes a minute
     assert len(rows) == 60_001
     assert [row.error is None for row in rows[:2]] == [False, True]
 
 
-def test_the_digest_of_a_line_that_is_too_long_is_of_all_of_it() -> None:
+def test_the_digest_covers_all_of_a_line_that_is_too_long() -> None:
     def digest(content: bytes) -> str:
         lines = Lines(io.BytesIO(content))
-        (batch,) = cut(JsonLines(lines, commands=False), lines, number=0, most_rows=5)
+        (batch,) = cut(JsonLines(lines, commands=False), lines, number=0, max_rows=5)
         return batch.sha256
 
-    long = b"x" * (LONGEST + 100_000)
+    long = b"x" * (MAX_LINE_BYTES + 100_000)
     assert digest(long + b"a\n") != digest(long + b"b\n")
     assert digest(long + b"a\n") == digest(long + b"a\n")

@@ -1,4 +1,4 @@
-"""`jobpipe import` on the service in memory: what becomes of each row, and of those that are broken."""
+"""`jobpipe import` on the service in memory: what becomes of each row."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def item(name: str, **more: Any) -> dict[str, Any]:
 
 
 def fields(service: Service) -> list[dict[str, Any]]:
-    """Of all items, by their names, without their ids."""
+    """Return all items without their ids, sorted by name."""
     found = sorted(service.items.values(), key=lambda each: str(each["name"]))
     return [{name: value for name, value in each.items() if name != "id"} for each in found]
 
@@ -91,7 +91,9 @@ def test_numbers_arrive_as_they_are(jobpipe: Jobpipe, service: Service, number: 
         assert command["item"]["n"] == Decimal(number)
 
 
-def test_broken_lines_are_told_by_their_numbers_and_the_rest_goes_on(jobpipe: Jobpipe, service: Service) -> None:
+def test_unreadable_lines_are_reported_by_number_and_the_others_are_imported(
+    jobpipe: Jobpipe, service: Service
+) -> None:
     broken = [
         b'{"name": "no end"',
         b'{"name": "\xff"}',
@@ -103,17 +105,19 @@ def test_broken_lines_are_told_by_their_numbers_and_the_rest_goes_on(jobpipe: Jo
     ]
     good = lines(item("A")).encode(), lines(item("B")).encode()
     write("a.jsonl", good[0] + b"\n".join(broken) + b"\n" + good[1])
-    status, told = report(jobpipe, "a.jsonl")
+    status, result = report(jobpipe, "a.jsonl")
     assert status == 3
-    assert (told["succeeded"], told["failed"], told["reasons"]) == (2, 7, {"unreadable": 7})
-    assert [each["line"] for each in told["first_failures"]] == list(range(2, 9))
+    assert (result["succeeded"], result["failed"], result["reasons"]) == (2, 7, {"unreadable": 7})
+    assert [each["line"] for each in result["first_failures"]] == list(range(2, 9))
     assert fields(service) == [item("A"), item("B")]
     failed = Path("a.failed.jsonl").read_bytes()
     for line in broken[:5]:
         assert line + b"\n" in failed, "verbatim"
 
 
-def test_rows_of_a_broken_csv(jobpipe: Jobpipe, service: Service) -> None:
+def test_unreadable_rows_of_a_csv_are_reported_and_the_others_are_imported(
+    jobpipe: Jobpipe, service: Service
+) -> None:
     text = (
         b"name,description,price:number,ok:boolean,j:json\n"
         b"A,d,1,1,1\n"
@@ -128,21 +132,21 @@ def test_rows_of_a_broken_csv(jobpipe: Jobpipe, service: Service) -> None:
         b"B,d,2,0,{}\n"
     )
     write("a.csv", text)
-    status, told = report(jobpipe, "a.csv")
+    status, result = report(jobpipe, "a.csv")
     assert status == 3
-    assert [each["line"] for each in told["first_failures"]] == list(range(3, 11))
+    assert [each["line"] for each in result["first_failures"]] == list(range(3, 11))
     assert [each["name"] for each in fields(service)] == ["A", "B"]
     failed = Path("a.failed.csv").read_bytes().splitlines()
     assert failed[0] == b"jobpipe:line,jobpipe:error,name,description,price:number,ok:boolean,j:json"
     for before, after in zip(text.splitlines()[2:10], failed[1:], strict=True):
-        assert after.endswith(b"," + before), "the cells as they were"
+        assert after.endswith(b"," + before), "the cells are unchanged"
 
 
-def test_what_failed_is_repaired_and_imported(jobpipe: Jobpipe, service: Service) -> None:
+def test_failed_rows_can_be_repaired_and_imported(jobpipe: Jobpipe, service: Service) -> None:
     write("a.csv", 'name,description,price:number\nA,"d\nd",1\nA,d,2\nB,d,x\nC\n')
-    status, told = report(jobpipe, "a.csv")
-    assert (status, told["failures"]) == (3, "a.failed.csv")
-    assert told["reasons"] == {"name-taken": 1, "unreadable": 2}
+    status, result = report(jobpipe, "a.csv")
+    assert (status, result["failures"]) == (3, "a.failed.csv")
+    assert result["reasons"] == {"name-taken": 1, "unreadable": 2}
     rows = list(csv.reader(Path("a.failed.csv").read_text().splitlines()))
     # Two rows have the name, and either may come first.
     assert [row[0] for row in rows[1:]] in (["4", "5", "6"], ["2", "5", "6"])
@@ -154,7 +158,7 @@ def test_what_failed_is_repaired_and_imported(jobpipe: Jobpipe, service: Service
     assert all(not name.startswith("jobpipe:") for each in service.items.values() for name in each)
 
 
-def test_what_failed_twice_has_one_error(jobpipe: Jobpipe) -> None:
+def test_a_row_that_failed_twice_has_one_error(jobpipe: Jobpipe) -> None:
     write("a.csv", "name,description,n:number\nA,d,x\n")
     report(jobpipe, "a.csv")
     report(jobpipe, "a.failed.csv")
@@ -164,7 +168,7 @@ def test_what_failed_twice_has_one_error(jobpipe: Jobpipe) -> None:
     ]
 
 
-def test_a_quotation_mark_that_is_not_closed_is_repaired_however_often_it_failed(
+def test_an_unclosed_quotation_mark_can_be_repaired_after_any_number_of_failures(
     jobpipe: Jobpipe, service: Service
 ) -> None:
     write("a.csv", 'id,name,description\n7,A,"For\n8,B,d\n')
@@ -181,7 +185,7 @@ def test_a_quotation_mark_that_is_not_closed_is_repaired_however_often_it_failed
     assert fields(service) == [item("A", description="For"), item("B")]
 
 
-def test_what_was_left_out_is_left_out_of_the_failures_too(jobpipe: Jobpipe, service: Service) -> None:
+def test_ignored_members_are_left_out_of_the_failures_too(jobpipe: Jobpipe, service: Service) -> None:
     write("a.jsonl", lines({"id": "7", **item("A")}, {"id": "8", **item("A")}))
     assert report(jobpipe, "a.jsonl", "--ignore", "id")[0] == 3
     failed = Path("a.failed.jsonl").read_text()
@@ -194,8 +198,8 @@ def test_what_was_left_out_is_left_out_of_the_failures_too(jobpipe: Jobpipe, ser
 def test_failed_lines_of_json_are_imported_after_their_repair(jobpipe: Jobpipe, service: Service) -> None:
     n = "0.12345678901234567890123"
     write("a.jsonl", f'{{"name": "A", "n": {n}, "s": "\\ud800"}}\n{{"name": "B", "description"}}\n{{}}\n')
-    status, told = report(jobpipe, "a.jsonl")
-    assert (status, told["failed"]) == (3, 3)
+    status, result = report(jobpipe, "a.jsonl")
+    assert (status, result["failed"]) == (3, 3)
     refused, why, broken, empty = Path("a.failed.jsonl").read_text().splitlines()
     assert refused.startswith('{"jobpipe:line":1,"jobpipe:error":"')
     assert f'"n":{n},"s":"\\ud800"' in refused
@@ -212,28 +216,28 @@ def test_commands_take_effect_in_the_files_order(jobpipe: Jobpipe, service: Serv
     service.items["i"] = {"id": "i", **item("I")}
     commands = [{"operation": "update", "item_id": "i", "merge": {"n": n, f"n{n}": n}} for n in range(300)]
     write("a.jsonl", lines(*commands, {"operation": "fly"}, {"operation": "delete", "item_id": "none"}))
-    status, told = report(jobpipe, "a.jsonl", "--commands", "--batch-size", "7")
-    assert (status, told["succeeded"]) == (3, 300)
-    assert told["reasons"] == {"invalid-request": 1, "not-found": 1}
-    assert told["first_failures"][0]["error"].startswith("400 invalid-request: #/operation")
+    status, result = report(jobpipe, "a.jsonl", "--commands", "--batch-size", "7")
+    assert (status, result["succeeded"]) == (3, 300)
+    assert result["reasons"] == {"invalid-request": 1, "not-found": 1}
+    assert result["first_failures"][0]["error"].startswith("400 invalid-request: #/operation")
     assert [command["merge"]["n"] for command in service.applied if "merge" in command] == list(range(300))
 
 
-def test_a_finished_import_is_not_done_again_unless_it_is_asked_for(jobpipe: Jobpipe, service: Service) -> None:
+def test_a_finished_import_is_repeated_only_with_restart(jobpipe: Jobpipe, service: Service) -> None:
     write("a.jsonl", lines(item("A")))
     jobpipe.does("import", "a.jsonl")
     seen = len(service.seen)
     again = jobpipe("import", "a.jsonl")
     assert again.exit_code == 0
     assert "was imported already" in again.stderr
-    assert [request.method for request in service.seen[seen:]] == ["GET"], "whether the stage knows of it"
-    status, told = report(jobpipe, "a.jsonl", "--restart")
-    assert (status, told["reasons"]) == (3, {"name-taken": 1})
+    assert [request.method for request in service.seen[seen:]] == ["GET"], (
+        "only to check that the stage knows the import"
+    )
+    status, result = report(jobpipe, "a.jsonl", "--restart")
+    assert (status, result["reasons"]) == (3, {"name-taken": 1})
 
 
-def test_a_finished_import_on_a_stage_that_was_deployed_anew_is_not_taken_for_done(
-    jobpipe: Jobpipe, service: Service
-) -> None:
+def test_a_finished_import_is_refused_if_the_stage_was_deployed_again(jobpipe: Jobpipe, service: Service) -> None:
     write("a.jsonl", lines(item("A")))
     jobpipe.does("import", "a.jsonl")
     service.items.clear()
@@ -242,7 +246,7 @@ def test_a_finished_import_on_a_stage_that_was_deployed_anew_is_not_taken_for_do
     journal = Path("a.jsonl.jobpipe-import")
     began = json.loads(journal.read_text().splitlines()[0])["began"]
     journal.write_text(journal.read_text().replace(began, "2020-01-01T00:00:00+00:00"))
-    assert "1 succeeded" in jobpipe.does("import", "a.jsonl"), "it cannot know any more"
+    assert "1 succeeded" in jobpipe.does("import", "a.jsonl"), "after so long the service may have forgotten it"
 
 
 @pytest.mark.parametrize("change", ["other content", "longer", "shorter", "same length"])
@@ -261,7 +265,7 @@ def test_a_file_that_has_changed_is_refused(jobpipe: Jobpipe, service: Service, 
     assert [each["name"] for each in fields(service)] == ["A", "B"]
 
 
-def test_an_import_goes_on_only_as_it_was_begun(jobpipe: Jobpipe, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_import_continues_only_with_the_same_settings(jobpipe: Jobpipe, monkeypatch: pytest.MonkeyPatch) -> None:
     write("a.csv", "name,description,n\nA,d,1\n")
     jobpipe.does("import", "a.csv")
     assert "was begun with columns {}" in jobpipe.fails(1, "import", "a.csv", "--number", "n")
@@ -273,7 +277,7 @@ def test_an_import_goes_on_only_as_it_was_begun(jobpipe: Jobpipe, monkeypatch: p
         other.stop()
 
 
-def test_an_outage_ends_an_import_that_can_go_on(
+def test_an_import_continues_after_an_outage_has_ended_it(
     jobpipe: Jobpipe, service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write("a.jsonl", lines(*(item(f"A{n}") for n in range(40))))
@@ -291,8 +295,8 @@ def test_an_outage_ends_an_import_that_can_go_on(
 def test_a_row_too_large_for_the_service_fails_alone(jobpipe: Jobpipe, service: Service) -> None:
     big = [item(f"B{n}", text="x" * 400_000) for n in range(4)]
     write("a.jsonl", lines(item("A"), item("Z", text="x" * 1_100_000), *big, item("C")))
-    status, told = report(jobpipe, "a.jsonl")
-    assert (status, told["reasons"], told["first_failures"][0]["line"]) == (3, {"too-large": 1}, 2)
+    status, result = report(jobpipe, "a.jsonl")
+    assert (status, result["reasons"], result["first_failures"][0]["line"]) == (3, {"too-large": 1}, 2)
     assert len(service.items) == 6
 
 
@@ -304,7 +308,7 @@ def test_a_pipe_is_imported_without_a_journal(jobpipe: Jobpipe, service: Service
     assert [path.name for path in tmp_path.iterdir()] == ["import.failed.csv"]
 
 
-def test_a_named_pipe_has_its_failures_beside_whoever_reads_it(jobpipe: Jobpipe, tmp_path: Path) -> None:
+def test_the_failures_of_a_named_pipe_are_in_the_current_folder(jobpipe: Jobpipe, tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     writer = threading.Thread(target=pipe.write_bytes, args=(lines(item("A"), {"name": "B"}).encode(),))
@@ -314,7 +318,7 @@ def test_a_named_pipe_has_its_failures_beside_whoever_reads_it(jobpipe: Jobpipe,
     assert '"name":"B"' in Path("import.failed.jsonl").read_text()
 
 
-def test_failures_that_cannot_be_written_are_told_and_found_out_before_anything_is_sent(
+def test_an_unwritable_file_of_failures_is_reported_before_anything_is_sent(
     jobpipe: Jobpipe, service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     text = "name,description\nA,d\nB\n"
@@ -359,7 +363,7 @@ def test_other_separators_and_ignored_columns(jobpipe: Jobpipe, service: Service
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("", "empty"),
         ("\n\n", "empty"),
@@ -370,9 +374,9 @@ def test_other_separators_and_ignored_columns(jobpipe: Jobpipe, service: Service
         ("name,description\n", "no column 'n'"),
     ],
 )
-def test_a_header_that_cannot_be_used_is_one_line(jobpipe: Jobpipe, text: str | bytes, said: str) -> None:
+def test_a_header_that_cannot_be_used_is_one_line(jobpipe: Jobpipe, text: str | bytes, message: str) -> None:
     write("a.csv", text)
-    assert said in jobpipe.fails(1, "import", "a.csv", "--number", "n")
+    assert message in jobpipe.fails(1, "import", "a.csv", "--number", "n")
 
 
 @pytest.mark.parametrize(

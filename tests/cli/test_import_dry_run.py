@@ -11,7 +11,7 @@ from tests.client.service import Service
 
 
 def read(jobpipe: Jobpipe, service: Service, *arguments: str) -> list[str]:
-    """The lines below the counts."""
+    """Return the lines of the report below the counts."""
     done = jobpipe("import", *arguments, "--dry-run")
     assert done.exit_code == 3, done.output
     assert service.seen == []
@@ -63,8 +63,8 @@ def test_a_document_that_leaves_no_room_for_the_rest_of_the_request(jobpipe: Job
 def test_rows_with_one_name(jobpipe: Jobpipe, service: Service) -> None:
     """Names are compared as in the service: composed, and without joiners."""
     lines(item("é"), item("A"), item("e\u0301"), item("A\ufe0f"), item("a"), {"name": 7, "description": "d"})
-    told = read(jobpipe, service, "a.jsonl")
-    assert told == [
+    result = read(jobpipe, service, "a.jsonl")
+    assert result == [
         "line 3: 409 name-taken: The row at line 1 has the name 'e\u0301' too.",
         "line 4: 409 name-taken: The row at line 2 has the name 'A\ufe0f' too.",
         "line 6: 400 invalid-request: #/item/name: The name must be a string.",
@@ -82,9 +82,9 @@ def test_commands_in_their_raw_form(jobpipe: Jobpipe, service: Service) -> None:
         {"operation": "fly"},
         {"operation": "read", "item_id": "i", "other": 1},
     )
-    told = read(jobpipe, service, "a.jsonl", "--commands")
-    assert [line.split(":")[0] for line in told] == [f"line {n}" for n in range(3, 9)]
-    assert told[2] == (
+    result = read(jobpipe, service, "a.jsonl", "--commands")
+    assert [line.split(":")[0] for line in result] == [f"line {n}" for n in range(3, 9)]
+    assert result[2] == (
         'line 5: 400 invalid-request: #/if_match: If-Match must be * or a list of quoted entity tags such as "a1b2"'
         ", 1024 characters at most.; #/merge/name: An item cannot be without a name."
     )
@@ -93,6 +93,6 @@ def test_commands_in_their_raw_form(jobpipe: Jobpipe, service: Service) -> None:
 def test_its_counts_are_by_reason(jobpipe: Jobpipe) -> None:
     lines(item("A"), item("A"), {"name": "B"})
     Path("a.jsonl").write_text(Path("a.jsonl").read_text() + "{\n")
-    told = json.loads(jobpipe("import", "a.jsonl", "--dry-run", "--json").stdout)
-    assert told["reasons"] == {"name-taken": 1, "invalid-request": 1, "unreadable": 1}
-    assert (told["succeeded"], told["failed"]) == (1, 3)
+    result = json.loads(jobpipe("import", "a.jsonl", "--dry-run", "--json").stdout)
+    assert result["reasons"] == {"name-taken": 1, "invalid-request": 1, "unreadable": 1}
+    assert (result["succeeded"], result["failed"]) == (1, 3)

@@ -1,4 +1,4 @@
-"""The file of failures: imported again as it is, without options, and gone when there are none."""
+"""The file of failures can be imported without options, and is deleted if there are no failures."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ def test_it_is_imported_without_the_options_of_the_first_time(
     assert fields(service) == [item]
 
 
-def test_a_type_of_an_option_stands_before_that_of_the_header(jobpipe: Jobpipe) -> None:
+def test_a_kind_in_an_option_takes_precedence_over_the_header(jobpipe: Jobpipe) -> None:
     Path("a.csv").write_text("name,description,n:number\nA,d,x\n")
     jobpipe("import", "a.csv", "--boolean", "n")
     assert Path("a.failed.csv").read_text().startswith("jobpipe:line,jobpipe:error,name,description,n:boolean\n")
 
 
 def test_cells_stay_below_their_columns(jobpipe: Jobpipe, service: Service) -> None:
-    """A row with too few cells must not become one that is whole, with each cell one column too far left."""
+    """A row with too few cells must not become a complete row whose cells are in other columns."""
     Path("a.csv").write_text("id,name,description\n1,Tent\n2,Stove,d,more\n")
     assert jobpipe("import", "a.csv", "--ignore", "id").exit_code == 3
     assert Path("a.failed.csv").read_text().splitlines() == [
@@ -58,7 +58,7 @@ def test_cells_stay_below_their_columns(jobpipe: Jobpipe, service: Service) -> N
 
 
 @pytest.mark.parametrize(("name", "bad", "good"), [("a.csv", "A,x", "A,1"), ("a.jsonl", "{", "{}")])
-def test_that_of_an_earlier_import_does_not_outlive_a_restart_without_failures(
+def test_a_restart_without_failures_deletes_the_file_of_an_earlier_import(
     jobpipe: Jobpipe, name: str, bad: str, good: str
 ) -> None:
     def write(row: str) -> None:
@@ -74,7 +74,7 @@ def test_that_of_an_earlier_import_does_not_outlive_a_restart_without_failures(
     assert not failed.exists()
 
 
-def test_what_is_no_file_of_failures_or_is_being_imported_stays(jobpipe: Jobpipe) -> None:
+def test_other_files_and_the_imported_file_are_not_deleted(jobpipe: Jobpipe) -> None:
     Path("a.csv").write_text("name,description\nA,d\n")
     Path("a.failed.csv").write_text("mine\n")
     jobpipe.does("import", "a.csv")
@@ -138,8 +138,10 @@ def test_every_violation_from_the_service_is_reported(jobpipe: Jobpipe, service:
     Path("a.jsonl").write_text("".join(json.dumps(each) + "\n" for each in rows))
     expected = "400 invalid-request: " + "; ".join(f"#/item/{name}: {detail}" for name, detail in wrong)
     done = jobpipe("import", "a.jsonl", "--batch-size", "2", "--json")
-    told = json.loads(done.stdout)
-    assert [(each["line"], each["error"]) for each in told["first_failures"]] == [(n, expected) for n in (1, 2, 3)]
+    result = json.loads(done.stdout)
+    assert [(each["line"], each["error"]) for each in result["first_failures"]] == [
+        (n, expected) for n in (1, 2, 3)
+    ]
     failed = list(map(json.loads, Path("a.failed.jsonl").read_text().splitlines()))
     assert [each["jobpipe:error"] for each in failed] == [expected] * 3
 
@@ -149,15 +151,15 @@ def test_rows_that_fail_again_keep_the_line_of_the_first_file(jobpipe: Jobpipe, 
     Path("a.csv").write_text(f'name,description,n:number\n{good}A,d,x\n{good.replace("N", "M")}B,"d,x\n')
     path, lines = Path("a.csv"), [7, 13]
     for _ in range(3):
-        told = json.loads(jobpipe("import", str(path), "--json").stdout)
-        assert [each["line"] for each in told["first_failures"]] == lines
+        result = json.loads(jobpipe("import", str(path), "--json").stdout)
+        assert [each["line"] for each in result["first_failures"]] == lines
         path = path.with_name(f"{path.stem}.failed.csv")
         rows = path.read_text().splitlines()
         assert [row.partition(",")[0] for row in rows[1:]] == ["7", "13"]
-        # Rows that were repaired in another order, with new rows in between, keep their lines too.
+        # Rows in another order, with new rows between them, keep their lines too.
     path.write_text("\n".join([rows[0], rows[2], ",,C,d,y", rows[1], ""]))
-    told = json.loads(jobpipe("import", str(path), "--json").stdout)
-    assert [each["line"] for each in told["first_failures"]] == [13, 3, 7]
+    result = json.loads(jobpipe("import", str(path), "--json").stdout)
+    assert [each["line"] for each in result["first_failures"]] == [13, 3, 7]
 
 
 def test_lines_of_json_that_fail_again_keep_their_line_too(jobpipe: Jobpipe) -> None:
@@ -165,21 +167,21 @@ def test_lines_of_json_that_fail_again_keep_their_line_too(jobpipe: Jobpipe) -> 
     Path("a.jsonl").write_text(good + '{"name": "A"}\n' + good.replace("N", "M") + '{"name": "B"\n')
     path = Path("a.jsonl")
     for _ in range(3):
-        told = json.loads(jobpipe("import", str(path), "--batch-size", "1", "--json").stdout)
-        assert [each["line"] for each in told["first_failures"]] == [6, 12]
+        result = json.loads(jobpipe("import", str(path), "--batch-size", "1", "--json").stdout)
+        assert [each["line"] for each in result["first_failures"]] == [6, 12]
         path = path.with_name(f"{path.stem}.failed.jsonl")
         assert [json.loads(line)["jobpipe:line"] for line in path.read_text().splitlines()[:2]] == [6, 12]
         assert path.read_text().splitlines()[2:] == ['{"name": "B"']
     path.write_text(path.read_text() + '{"name": "C"}\n')  # a new row has its own line
-    told = json.loads(jobpipe("import", str(path), "--json").stdout)
-    assert [each["line"] for each in told["first_failures"]] == [6, 12, 4]
+    result = json.loads(jobpipe("import", str(path), "--json").stdout)
+    assert [each["line"] for each in result["first_failures"]] == [6, 12, 4]
 
 
 @pytest.mark.parametrize("ignored", [(), ("--ignore", "")])
-def test_missing_values_and_empty_texts_stay_what_they_are(
+def test_missing_values_and_empty_texts_are_unchanged_in_the_failures(
     jobpipe: Jobpipe, service: Service, ignored: tuple[str, ...]
 ) -> None:
-    """A file of failures takes no --null, and may fail again: what is missing, empty, or a text stays so."""
+    """A file of failures is imported without --null, and its rows may fail again."""
     text = (
         'id:text,name,description,missing,text,empty,quoted,n:number\n1,A,d,NA,"NA","","",x\n2,"B\nb",,\\N,,d,,\n'
     )
@@ -196,7 +198,7 @@ def test_missing_values_and_empty_texts_stay_what_they_are(
     ]
 
 
-def test_what_is_quoted_and_stands_for_none_is_empty_in_it(jobpipe: Jobpipe, service: Service) -> None:
+def test_a_quoted_cell_that_null_names_is_empty_in_the_failures(jobpipe: Jobpipe, service: Service) -> None:
     Path("a.csv").write_text('"name","description","note","n:number"\n"A","d","","x"\n')
     assert jobpipe("import", "a.csv", "--null", '""').exit_code == 3
     failed = Path("a.failed.csv")

@@ -71,10 +71,10 @@ def test_an_import_from_a_pipe_cannot_be_continued(tmp_path: Path) -> None:
     running.process.stdin.flush()
     until_requests(service, 1)
     running.process.send_signal(signal.SIGINT)
-    status, _, complained = running.ended()
+    status, _, errors = running.ended()
     service.stop()
     assert status == 130
-    assert complained.splitlines() == [
+    assert errors.splitlines() == [
         "a pipe is read once: this import cannot be resumed",
         "jobpipe: Interrupted. 0 rows have ended; an import from a pipe cannot be continued",
     ]

@@ -1,4 +1,4 @@
-"""The journal beside the file: whose it is, and for how long."""
+"""The journal names the caller and the time, and never the key."""
 
 from __future__ import annotations
 
@@ -35,18 +35,18 @@ def test_no_key_is_in_the_journal_or_shown(jobpipe: Jobpipe, monkeypatch: pytest
         jobpipe.does("import", "a.jsonl")
     finally:
         os.umask(before)
-    assert header()["caller"] == owner_of(key), "as the service tells callers"
+    assert header()["caller"] == owner_of(key), "as the service names callers"
     assert key not in JOURNAL.read_text()
     assert stat.S_IMODE(JOURNAL.stat().st_mode) == 0o600
     monkeypatch.setenv("JOBPIPE_API_KEY", "other" + "0" * 32)
     first, *rest = JOURNAL.read_text().splitlines()
     JOURNAL.write_text("\n".join([first.replace(owner_of(key), key), *rest, ""]))  # as an older release wrote it
-    said = jobpipe.fails(1, "import", "a.jsonl")
-    assert "begun by another caller" in said
-    assert key not in said
+    message = jobpipe.fails(1, "import", "a.jsonl")
+    assert "begun by another caller" in message
+    assert key not in message
 
 
-def test_what_was_finished_long_ago_was_imported_already(jobpipe: Jobpipe) -> None:
+def test_an_import_that_was_finished_long_ago_is_not_repeated(jobpipe: Jobpipe) -> None:
     Path("a.jsonl").write_text(ROW)
     jobpipe.does("import", "a.jsonl")
     text = JOURNAL.read_text().replace(header()["began"], "2020-01-01T00:00:00+00:00")

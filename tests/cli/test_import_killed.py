@@ -1,4 +1,4 @@
-"""An import that is killed at any moment, as often as may be, and resumed: each row takes effect once (P2)."""
+"""Each row takes effect once, even if the import is killed at any moments and resumed."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ IMPORT = (sys.executable, "-m", "jobpipe_client.cli", "import")
 
 
 class Kill(NamedTuple):
-    """After so many requests, and so many seconds more. While Python itself starts, only SIGKILL is tried."""
+    """A signal after some requests and seconds. While Python starts, only SIGKILL is tried."""
 
     requests: int
     seconds: float
@@ -49,9 +49,9 @@ class Running:
         )
 
     def ended(self) -> tuple[int, str, str]:
-        said, complained = self.process.communicate(timeout=120)
-        assert "Traceback" not in complained, complained
-        return self.process.returncode, said, complained
+        output, errors = self.process.communicate(timeout=120)
+        assert "Traceback" not in errors, errors
+        return self.process.returncode, output, errors
 
 
 seconds = st.floats(0, 0.05)
@@ -90,20 +90,20 @@ def test_every_row_takes_effect_once(
         options += ("--commands",) if form == "commands" else ()
         for kill in kills:
             killed(Running(service, *options), service, kill)
-        status, said, complained = Running(service, *options).ended()
+        status, output, errors = Running(service, *options).ended()
         failed = Path(folder).joinpath(f"rows.failed.{'csv' if form == 'csv' else 'jsonl'}")
         there = sorted(broken & set(range(rows)))
-        assert status == (3 if there else 0), said + complained
+        assert status == (3 if there else 0), output + errors
         assert failed.exists() == bool(there)
     service.stop()
-    report = json.loads(said)
+    report = json.loads(output)
     assert (report["rows"], report["succeeded"], report["failed"]) == (rows, rows - len(there), len(there))
     first = 2 if form == "csv" else 1
     assert [each["line"] for each in report["first_failures"]] == [n + first for n in there]
     good = [f"N{n}" for n in range(rows) if n not in broken]
     applied = [name_of(command) for command in service.applied]
     if form == "commands":
-        assert applied == good, "and in their order, since they are for one item (P3)"
+        assert applied == good, "and in their order, since they are for one item"
     else:
         assert Counter(applied) == Counter(good)
 
@@ -126,11 +126,11 @@ def killed(running: Running, service: Service, kill: Kill) -> None:
     after = len(service.seen) + kill.requests
     while len(service.seen) < after and running.process.poll() is None:
         time.sleep(0.001)
-    time.sleep(kill.seconds)  # any moment is as good as another
+    time.sleep(kill.seconds)  # so that any moment is tried
     running.process.send_signal(kill.by)
-    status, _, complained = running.ended()
-    # What had come to its end before the signal has the status of that.
-    assert status in {0, 3, 130, 143, -kill.by}, complained
+    status, _, errors = running.ended()
+    # An import that ended before the signal has its own status.
+    assert status in {0, 3, 130, 143, -kill.by}, errors
 
 
 @tenacity.retry(stop=tenacity.stop_after_delay(30), wait=tenacity.wait_fixed(0.01), reraise=True)
@@ -149,7 +149,7 @@ def rows_file(folder: Path, n: int) -> Path:
     return path
 
 
-def test_ctrl_c_is_told_and_does_not_wait(tmp_path: Path) -> None:
+def test_ctrl_c_ends_the_import_at_once_with_a_message(tmp_path: Path) -> None:
     service = Service()
     service.pause()
     path = rows_file(tmp_path, 30)
@@ -157,17 +157,17 @@ def test_ctrl_c_is_told_and_does_not_wait(tmp_path: Path) -> None:
     until_requests(service, 3)
     began = time.monotonic()
     running.process.send_signal(signal.SIGINT)
-    status, _, complained = running.ended()
+    status, _, errors = running.ended()
     assert status == 130
-    assert complained == "jobpipe: Interrupted. Run the same command to continue; 0 rows have ended\n"
+    assert errors == "jobpipe: Interrupted. Run the same command to continue; 0 rows have ended\n"
     assert time.monotonic() - began < 5
     service.resume()
-    status, said, complained = Running(service, str(path), "--batch-size", "5").ended()
-    assert (status, said.splitlines()[0]) == (0, "30 rows: 30 succeeded, 0 failed"), complained
+    status, output, errors = Running(service, str(path), "--batch-size", "5").ended()
+    assert (status, output.splitlines()[0]) == (0, "30 rows: 30 succeeded, 0 failed"), errors
     service.stop()
 
 
-def test_a_stage_that_was_deployed_anew_does_not_go_on_with_what_it_has_not(tmp_path: Path) -> None:
+def test_an_import_does_not_continue_on_a_stage_that_was_deployed_again(tmp_path: Path) -> None:
     service = Service()
     path = rows_file(tmp_path, 60)
     running = Running(service, str(path), "--batch-size", "5", "--concurrency", "1")
@@ -182,13 +182,13 @@ def test_a_stage_that_was_deployed_anew_does_not_go_on_with_what_it_has_not(tmp_
     running.process.communicate()
     assert b'{"finished"' not in journal.read_bytes()
     service.batches.forget()
-    status, _, complained = Running(service, str(path), "--batch-size", "5").ended()
+    status, _, errors = Running(service, str(path), "--batch-size", "5").ended()
     assert status == 1
-    assert "it was deployed anew; --restart sends all rows again" in complained
+    assert "it was deployed anew; --restart sends all rows again" in errors
     service.stop()
 
 
-def test_a_torn_line_of_the_journal_was_never_acted_upon(tmp_path: Path) -> None:
+def test_an_incomplete_last_line_of_the_journal_is_cut_off(tmp_path: Path) -> None:
     service = Service()
     service.pause()
     path = rows_file(tmp_path, 30)
@@ -211,16 +211,16 @@ def test_one_file_is_not_imported_twice_at_a_time(tmp_path: Path) -> None:
     path = rows_file(tmp_path, 10)
     first = Running(service, str(path))
     until_requests(service, 1)
-    status, _, complained = Running(service, str(path)).ended()
+    status, _, errors = Running(service, str(path)).ended()
     assert status == 1
-    assert "another import of this file is running" in complained
+    assert "another import of this file is running" in errors
     service.resume()
     assert first.ended()[0] == 0
     service.stop()
 
 
-def test_a_full_disk_is_one_line_and_the_import_goes_on_later(tmp_path: Path) -> None:
-    """A file may not grow over a limit, which the kernel tells as it tells of a full disk: by an OSError."""
+def test_a_full_disk_is_one_line_and_the_import_continues_later(tmp_path: Path) -> None:
+    """The limit of a file's size stands for a full disk, since both are an OSError."""
     service = Service()
     path = rows_file(tmp_path, 60)
 
@@ -228,17 +228,17 @@ def test_a_full_disk_is_one_line_and_the_import_goes_on_later(tmp_path: Path) ->
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (1500, 1500))
 
-    status, _, complained = Running(service, str(path), "--batch-size", "5", preexec_fn=small_files_only).ended()
+    status, _, errors = Running(service, str(path), "--batch-size", "5", preexec_fn=small_files_only).ended()
     assert status == 1
-    assert complained.splitlines() == [f"jobpipe: {path}.jobpipe-import: File too large"]
-    status, said, complained = Running(service, str(path), "--batch-size", "5").ended()
-    assert (status, said.splitlines()[0]) == (0, "60 rows: 60 succeeded, 0 failed"), complained
+    assert errors.splitlines() == [f"jobpipe: {path}.jobpipe-import: File too large"]
+    status, output, errors = Running(service, str(path), "--batch-size", "5").ended()
+    assert (status, output.splitlines()[0]) == (0, "60 rows: 60 succeeded, 0 failed"), errors
     assert sorted(map(name_of, service.applied)) == sorted(f"N{n}" for n in range(60))
     service.stop()
 
 
 def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
-    """A dry run reads as an import does."""
+    """This is tested with a dry run, which reads in the same way."""
 
     def most_kilobytes(rows: int) -> int:
         path = tmp_path / f"{rows}.csv"
@@ -273,7 +273,7 @@ def test_a_signal_is_obeyed_while_the_file_is_read(tmp_path: Path, by: signal.Si
         running.process.wait(20)
     finally:
         running.process.kill()
-    status, _, complained = running.ended()
+    status, _, errors = running.ended()
     service.stop()
     assert status == 128 + by
-    assert complained == "jobpipe: Interrupted. Run the same command to continue; 0 rows have ended\n"
+    assert errors == "jobpipe: Interrupted. Run the same command to continue; 0 rows have ended\n"

@@ -14,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobpipe_client.cli.importing.csv_rows import CsvRows
-from jobpipe_client.cli.importing.lines import Lines
+from jobpipe_client.cli.importing.rows import rows_of
+from jobpipe_client.cli.importing.source import Lines
 from tests.cli.conftest import Jobpipe
 from tests.client.service import Service
 
@@ -36,15 +37,13 @@ def test_truth_values_of_postgresql(jobpipe: Jobpipe, service: Service) -> None:
 
 
 @pytest.mark.parametrize("first", ["", '""'])
-def test_a_column_without_a_name_is_left_out_if_it_is_asked_for(
-    jobpipe: Jobpipe, service: Service, first: str
-) -> None:
+def test_a_column_without_a_name_can_be_ignored(jobpipe: Jobpipe, service: Service, first: str) -> None:
     """The index of pandas and the row names of R are such columns."""
     text = f"{first},name,description\n1,A,d\n2,B,d\n"
     Path("a.csv").write_text(text)
-    said = jobpipe.fails(1, "import", "a.csv", "--dry-run")
-    assert "column 1 of the header has no name: --ignore '' leaves it out" in said
-    assert "pandas: index=False; R: row.names=FALSE" in said
+    message = jobpipe.fails(1, "import", "a.csv", "--dry-run")
+    assert "column 1 of the header has no name: --ignore '' leaves it out" in message
+    assert "pandas: index=False; R: row.names=FALSE" in message
     found = imported(jobpipe, service, text, "--ignore", "")
     assert found == [{"name": "A", "description": "d"}, {"name": "B", "description": "d"}]
 
@@ -94,7 +93,7 @@ def test_a_row_of_empty_texts_is_a_row(jobpipe: Jobpipe) -> None:
 
 @pytest.mark.parametrize("form", [("--dry-run",), ()])
 @pytest.mark.parametrize(
-    ("header", "said"),
+    ("header", "message"),
     [
         ("name;description;x", "Its columns are separated by ';': use --delimiter ';'"),
         ("name\tdescription", "Its columns are separated by '\\t': use --delimiter '\\t'"),
@@ -110,23 +109,24 @@ def test_a_row_of_empty_texts_is_a_row(jobpipe: Jobpipe) -> None:
     ],
 )
 def test_a_header_below_which_no_row_can_be_an_item_is_reported_first(
-    jobpipe: Jobpipe, service: Service, header: str, said: str, form: tuple[str, ...]
+    jobpipe: Jobpipe, service: Service, header: str, message: str, form: tuple[str, ...]
 ) -> None:
     Path("a.csv").write_text(f"{header}\r\nA,d\r\n")
     found = jobpipe.fails(1, "import", "a.csv", *form)
     assert "no row can be an item" in found
-    assert said in found
+    assert message in found
     assert service.seen == []
     assert not Path("a.csv.jobpipe-import").exists()
 
 
 def test_a_quoted_header_with_another_separator_is_reported_first(jobpipe: Jobpipe) -> None:
     Path("a.csv").write_text('"name";"description"\n"A";"d"\n')
-    said = jobpipe.fails(1, "import", "a.csv", "--dry-run")
+    message = jobpipe.fails(1, "import", "a.csv", "--dry-run")
     assert (
-        "the header cannot be read: not CSV: a cell continues after its closing quotation mark. Its columns" in said
+        "the header cannot be read: not CSV: a cell continues after its closing quotation mark. Its columns"
+        in message
     )
-    assert said.endswith("use --delimiter ';'")
+    assert message.endswith("use --delimiter ';'")
 
 
 def test_leaving_out_a_needed_column_is_reported_first(jobpipe: Jobpipe) -> None:
@@ -141,17 +141,17 @@ TEXTS = {"a.csv": "name,description\r\nA,x\r\n", "a.jsonl": '{"name": "A",\t"des
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32"])
 def test_other_encodings_are_recognized(jobpipe: Jobpipe, name: str, encoding: str) -> None:
     Path(name).write_bytes(TEXTS[name].encode(encoding))
-    said = jobpipe.fails(1, "import", name, "--dry-run")
-    assert f"the file is not UTF-8 but {encoding[:6].upper()}" in said
-    assert "iconv -f " in said
+    message = jobpipe.fails(1, "import", name, "--dry-run")
+    assert f"the file is not UTF-8 but {encoding[:6].upper()}" in message
+    assert "iconv -f " in message
 
 
 @pytest.mark.parametrize("name", TEXTS)
 def test_lines_that_end_with_cr_alone_are_recognized(jobpipe: Jobpipe, name: str) -> None:
     Path(name).write_text((TEXTS[name] * 2).replace("\r\n", "\r").replace("\n", "\r"))
-    said = jobpipe.fails(1, "import", name, "--dry-run")
-    assert "its lines end with CR alone" in said
-    assert "tr '\\r' '\\n'" in said
+    message = jobpipe.fails(1, "import", name, "--dry-run")
+    assert "its lines end with CR alone" in message
+    assert "tr '\\r' '\\n'" in message
 
 
 def test_a_carriage_return_within_a_line_is_allowed(jobpipe: Jobpipe, service: Service) -> None:
@@ -245,7 +245,7 @@ def test_every_dialect_of_csv_is_read_without_loss(
     writer.writerows([("a", "b", "c"), *rows])
     content = (codecs.BOM_UTF8 if mark else b"") + out.getvalue().encode()
     form = CsvRows(lines := Lines(io.BytesIO(content)), delimiter=delimiter)
-    found = [row.command and row.command["item"] for row in form.rows(lines)]
+    found = [row.command and row.command["item"] for row in rows_of(form, lines)]
     # The empty text can be distinguished from a missing value only if every cell is quoted.
     expected = [
         {name: cell for name, cell in zip("abc", row, strict=True) if cell != "" or is_quoted}
@@ -266,7 +266,7 @@ def test_quoted_and_unquoted_cells_are_distinguished(rows: list[tuple[str, str |
     form = CsvRows(
         lines := Lines(io.BytesIO(f"a{delimiter}b\n{text}".encode())), delimiter=delimiter, nulls=["NA", "\\N"]
     )
-    found = [row.command and row.command["item"] for row in form.rows(lines)]
+    found = [row.command and row.command["item"] for row in rows_of(form, lines)]
     assert found == [{"a": a} if b is None else {"a": a, "b": b} for a, b in rows]
 
 

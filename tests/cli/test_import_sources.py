@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from jobpipe_client.cli.files.pipes import is_pipe
+from jobpipe_client.cli.files import is_pipe
 from jobpipe_client.cli.importing.run import Import
 from tests.cli.conftest import Jobpipe
 from tests.client.service import KEY, Service
@@ -137,7 +137,7 @@ BEGIN, END = TEXT[: len(ROW.format("A10")) * 10], TEXT[len(ROW.format("A10")) * 
 
 
 @pytest.mark.parametrize(
-    ("change", "goes_on"),
+    ("change", "continues"),
     [
         (lambda: Path("a.jsonl").write_text(BEGIN + END.replace("A", "B")), True),
         (lambda: replace(BEGIN + END.replace("A", "B")), True),
@@ -149,19 +149,19 @@ BEGIN, END = TEXT[: len(ROW.format("A10")) * 10], TEXT[len(ROW.format("A10")) * 
     ],
 )
 def test_a_file_that_changes_while_it_is_imported_ends_the_import(
-    jobpipe: Jobpipe, service: Service, monkeypatch: pytest.MonkeyPatch, change: Any, goes_on: bool | None
+    jobpipe: Jobpipe, service: Service, monkeypatch: pytest.MonkeyPatch, change: Any, continues: bool | None
 ) -> None:
     Path("a.jsonl").write_text(TEXT)
     with monkeypatch.context() as patch:
         changed_after(patch, 1, change)
-        said = jobpipe.fails(1, "import", "a.jsonl", "--batch-size", "10", "--concurrency", "1")
-    assert "was changed while it was imported" in said
-    assert set(names(service)) <= {f"A{n}" for n in range(10, 20)}, "nothing of what it had become"
-    assert "Put it back as it was, and the same command continues" in said
-    if goes_on is None:
+        message = jobpipe.fails(1, "import", "a.jsonl", "--batch-size", "10", "--concurrency", "1")
+    assert "was changed while it was imported" in message
+    assert set(names(service)) <= {f"A{n}" for n in range(10, 20)}, "nothing of the changed file"
+    assert "Put it back as it was, and the same command continues" in message
+    if continues is None:
         return
     again = jobpipe("import", "a.jsonl", "--batch-size", "10", "--concurrency", "1")
-    if goes_on:  # what was sent stands in it as it was
+    if continues:  # the rows that were sent are unchanged
         assert again.exit_code == 0, again.output
         assert sorted(each["item"]["name"] for each in service.applied) == sorted(
             json.loads(line)["name"] for line in Path("a.jsonl").read_text().splitlines()
@@ -204,7 +204,7 @@ def test_a_batch_is_sent_again_unchanged(
     jobpipe.fails(1, "import", "a.jsonl", "--batch-size", "10", "--concurrency", "1")
     service.batches.cannot_queue = lambda _: False
     monkeypatch.setattr(
-        "jobpipe_client.cli.importing.command.check_known",
+        "jobpipe_client.cli.importing.run.check_remembered",
         lambda *_: Path("a.jsonl").write_text(long.replace("A15", "B15")),
     )
     done = jobpipe("import", "a.jsonl", "--batch-size", "10", "--concurrency", "1")

@@ -84,15 +84,15 @@ def deep(levels: int) -> Any:
 @example({"operation": "create", "item": {"name": "A", "description": "d", "deep": [deep(32), "\0"]}})
 @example({"operation": "create", "item": {"name": "A", "description": "d", "a/b": ["x", {"~": "\0"}]}})
 @example({"operation": "create", "item": {"name": "a\x1f\u200b", "description": "d"}})
-def test_both_refuse_the_same_with_the_same_messages_and_places(command: dict[str, Any]) -> None:
+def test_both_refuse_the_same_commands_with_the_same_messages_and_places(command: dict[str, Any]) -> None:
     found = {(each.pointer, each.detail) for each in violations(command)}
-    told = told_by_the_service(command)
+    told = violations_of_the_service(command)
     assert told <= found
     assert told == found or len(told) == MAX_VIOLATIONS
 
 
-def told_by_the_service(command: dict[str, Any]) -> set[tuple[str, str]]:
-    """What it says of the command as it is written: its JSON first, then the command, as its API does."""
+def violations_of_the_service(command: dict[str, Any]) -> set[tuple[str, str]]:
+    """Return the violations that the service reports for the JSON and the command."""
     found = Violations()
     try:
         value = service_json.decode(json_text.encode(command))
@@ -120,7 +120,7 @@ def test_all_violations_are_reported() -> None:
 
 @pytest.mark.parametrize("more", [-1, 0, 1])
 @pytest.mark.parametrize("character", ["x", "\x7f", "é", '"'])
-def test_they_count_the_bytes_of_a_document_alike(character: str, more: int) -> None:
+def test_both_count_the_same_bytes_of_a_document(character: str, more: int) -> None:
     one = item_rules.document_bytes({"n": character}) - item_rules.document_bytes({"n": ""})
     whole, rest = divmod(service_rules.MAX_DOCUMENT_BYTES + more - item_rules.document_bytes({"n": ""}), one)
     document = {"n": character * whole + "x" * rest}

@@ -1,4 +1,4 @@
-"""How an import talks to the service: on few connections, and patiently."""
+"""An import sends on few connections, and makes the pauses that the service asks for."""
 
 from __future__ import annotations
 
@@ -28,9 +28,7 @@ def keys(service: Service) -> set[str]:
     }
 
 
-def test_a_batch_costs_no_connection_of_its_own_and_keys_are_as_they_were(
-    jobpipe: Jobpipe, service: Service
-) -> None:
+def test_batches_share_connections_and_their_keys_are_numbered(jobpipe: Jobpipe, service: Service) -> None:
     write(Path("a.jsonl"), 60)
     jobpipe.does("import", "a.jsonl", "--batch-size", "2", "--concurrency", "2")
     assert keys(service) == {f"-{number}-0" for number in range(30)}
@@ -40,12 +38,12 @@ def test_a_batch_costs_no_connection_of_its_own_and_keys_are_as_they_were(
 @pytest.fixture
 def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("jobpipe_client.transport._BACKOFF", lambda _: 0)
-    monkeypatch.setattr("jobpipe_client.cli.importing.sender._SPREAD", 0.0)
+    monkeypatch.setattr("jobpipe_client.cli.importing.sender._JITTER", 0.0)
 
 
 @pytest.mark.usefixtures("_at_once")
-def test_who_is_asked_to_come_again_does_so_and_tells_it_once(jobpipe: Jobpipe, service: Service) -> None:
-    """Far more often than a request is sent again."""
+def test_the_import_makes_requested_pauses_and_reports_the_first(jobpipe: Jobpipe, service: Service) -> None:
+    """The pauses are more than the retries of a request."""
     write(Path("a.jsonl"), 20)
     service.canned.extend([THROTTLED] * 60)
     done = jobpipe("import", "a.jsonl", "--batch-size", "10")
@@ -57,7 +55,7 @@ def test_who_is_asked_to_come_again_does_so_and_tells_it_once(jobpipe: Jobpipe, 
 
 
 @pytest.mark.usefixtures("_at_once")
-def test_so_does_who_asks_for_the_ends(jobpipe: Jobpipe, service: Service) -> None:
+def test_the_import_makes_requested_pauses_while_it_polls(jobpipe: Jobpipe, service: Service) -> None:
     write(Path("a.jsonl"), 3)
     real = service.batches.find
 
@@ -83,7 +81,7 @@ def jobpipe_in_background(jobpipe: Jobpipe) -> Any:
 
 
 @pytest.mark.usefixtures("_at_once")
-def test_a_503_that_names_no_time_ends_the_import(jobpipe: Jobpipe, service: Service) -> None:
+def test_a_503_without_retry_after_ends_the_import(jobpipe: Jobpipe, service: Service) -> None:
     write(Path("a.jsonl"), 1)
     service.canned.extend([Canned(503, {}, problem(503, "unavailable"))] * 5)
     assert "503 unavailable" in jobpipe.fails(1, "import", "a.jsonl")
@@ -96,7 +94,7 @@ def test_ctrl_c_ends_a_pause(service: Service, tmp_path: Path) -> None:
         assert running.stderr is not None
         assert "asks for pauses (429 too-many-requests" in running.stderr.readline()
         line = running.stderr.readline()
-        assert "asks for pauses (503 unavailable" in line, "a long one is told, though a short one was"
+        assert "asks for pauses (503 unavailable" in line, "a long one is result, though a short one was"
         assert "of 31 s" in line
         began = time.monotonic()
         running.send_signal(signal.SIGINT)

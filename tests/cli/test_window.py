@@ -4,38 +4,38 @@ from __future__ import annotations
 
 import pytest
 
-from jobpipe_client.cli.importing.run import Window
+from jobpipe_client.cli.importing.sender import Window
 
 
-def test_a_quick_service_is_given_more_up_to_the_limit() -> None:
+def test_the_window_grows_up_to_the_limit_while_batches_are_quick() -> None:
     window = Window(6, 10)
     assert window.size == 4
     for _ in range(5):
-        window.settled(0, 1)
+        window.remove_batch(0, 1)
     assert window.size == 6
 
 
-def test_a_slow_one_is_given_fewer_but_enough_to_be_busy() -> None:
+def test_the_window_shrinks_to_the_minimum_while_batches_are_slow() -> None:
     window = Window(16, 10, size=6)
     for _ in range(5):
-        window.settled(0, 60)
+        window.remove_batch(0, 60)
     assert window.size == 4
-    window.settled(0, 8)
+    window.remove_batch(0, 8)
     assert window.size == 4
 
 
 @pytest.mark.parametrize("seconds", [0.1, 100])
-def test_no_more_than_was_asked_for(seconds: float) -> None:
+def test_the_window_is_never_larger_than_the_concurrency(seconds: float) -> None:
     window = Window(1, 10)
-    window.settled(0, seconds)
+    window.remove_batch(0, seconds)
     assert window.size == 1
 
 
-def test_room_is_made_by_rows_that_have_ended() -> None:
+def test_ended_rows_make_room_for_a_batch() -> None:
     window = Window(16, 10)
     for _ in range(4):
         assert window.has_room(10)
-        window.put(10)
+        window.add_batch(10)
     assert not window.has_room(10)
     window.rows -= 10
     assert window.has_room(10)
@@ -48,8 +48,8 @@ def test_a_batch_larger_than_the_window_is_sent_alone() -> None:
 def test_there_are_never_more_batches_than_threads() -> None:
     window = Window(2, 10)
     for _ in range(2):
-        window.put(10)
+        window.add_batch(10)
         window.rows -= 10
     assert not window.has_room(10)
-    window.settled(0, 5)
+    window.remove_batch(0, 5)
     assert window.has_room(10)

@@ -15,7 +15,7 @@ import pytest
 import tenacity
 
 from infra.stage.stage_file import write_deployment
-from jobpipe_client.cli.importing.lines import LONGEST
+from jobpipe_client.cli.importing.source import MAX_LINE_BYTES
 from tests.helpers import commands
 from tests.helpers.deployed import Stage, unique
 
@@ -111,7 +111,7 @@ def test_what_is_exported_can_be_imported(stage: Stage, environment: dict[str, s
     stage.client.sync.delete(again.pop("id"))
     assert again == one
     # The others' names are taken, or free again meanwhile: they are other tests'.
-    csv.field_size_limit(LONGEST)
+    csv.field_size_limit(MAX_LINE_BYTES)
     with (tmp_path / "all.csv").open(newline="") as file:
         header, *records = csv.reader(file)
     with (tmp_path / "one.csv").open("w", newline="") as file:

@@ -17,8 +17,8 @@ from rich.progress import Progress, SpinnerColumn, TextColumn
 from jobpipe_client import json_text
 from jobpipe_client.cli.command import Command, State, pass_state
 from jobpipe_client.cli.exits import silence
-from jobpipe_client.cli.files.atomic_file import atomic_file
-from jobpipe_client.cli.importing.csv_header import header_cell
+from jobpipe_client.cli.files import atomic_file
+from jobpipe_client.cli.importing.csv_columns import header_cell
 from jobpipe_client.cli.output.escaping import escaped, escaped_json
 from jobpipe_client.cli.output.unreadable_items import check_complete
 from jobpipe_client.models import Item

@@ -1,6 +1,5 @@
-"""`jobpipe import`: a file of any size, each row once, whatever ends the process.
+"""`jobpipe import`: sends each row of a file of any size once, however often the process is interrupted.
 
-file ─ lines ─ rows (jsonl, csv_rows) ─ batches ─ sender ─ service
-                                           │        │
-                                        journal: sent, done, finished
+source ─ jsonl, csv_rows ─ batches ─ sender ─ service        report: progress, result, file of failures
+                              └─ journal: sent, done, finished ─┘
 """

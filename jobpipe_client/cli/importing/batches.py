@@ -1,76 +1,67 @@
-"""The file cut into batches: ranges of it, each of which is sent under one key."""
+"""The batches of rows that are sent in one request, under one key."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from jobpipe_client import calls
-from jobpipe_client.cli.importing.lines import Digest, Lines, add_lines
 from jobpipe_client.cli.importing.rows import Format, Row
+from jobpipe_client.cli.importing.source import Lines
+from jobpipe_client.many import MAX_BODY
 
-MOST_ROWS = 100  # of the service
-MOST_BYTES = 1024 * 1024 - 4096  # of one request, with its own few
-MOST_FILE_BYTES = 4 * 1024 * 1024  # of rows that cannot be read there may be more than commands
+# An import that continues cuts the same batches again, so new limits need a new version of the journal.
+MAX_BATCH_BYTES = MAX_BODY - 4096  # of the commands; the request adds a few bytes
+MAX_FILE_BYTES = 4 * 1024 * 1024  # of the file, since rows that cannot be read have no commands
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Batch:
-    """Rows that follow one another, from an offset to an offset."""
+    """Consecutive rows and their range of the file."""
 
     number: int
     start: int
-    end: int
-    line: int  # how many lines come before it
-    last: int  # the number of its last line
-    rows: tuple[Row, ...]
-    sha256: str  # the digest of the lines as they were read; the first batch includes the header
+    line: int  # the number of the line before the first row
+    end: int = field(init=False)
+    last_line: int = field(init=False)
+    rows: list[Row] = field(default_factory=list)
+    size: int = 0  # bytes of the commands
+    digest: Any = field(default_factory=hashlib.sha256)  # of the lines as they were read
+
+    def __post_init__(self) -> None:
+        self.end, self.last_line = self.start, self.line
+
+    @property
+    def sha256(self) -> str:
+        return str(self.digest.hexdigest())
+
+    def add(self, record: Row, size: int) -> None:
+        if record.is_row:
+            self.rows.append(record)
+        self.size += size
+        for line in record.lines:
+            self.digest.update(line.digest_input)
+        self.end, self.last_line = record.end, record.line + len(record.lines) - 1
+
+    def has_room(self, record: Row, size: int, max_rows: int) -> bool:
+        if not self.rows or not record.is_row:
+            return True
+        is_small = self.size + size <= MAX_BATCH_BYTES and record.end - self.start <= MAX_FILE_BYTES
+        return is_small and len(self.rows) < max_rows
 
 
-def cut(form: Format, lines: Lines, *, number: int, most_rows: int) -> Iterator[Batch]:
-    """Batches from where `lines` stands; the next begins where the last one ends."""
-    start = end = lines.offset
-    line = last = lines.number
-    rows: list[Row] = []
-    size = 0
-    digest = _digest(form, number)
-    for row in form.records(lines):
-        if row.is_row:
-            more = 0
-            if row.command is not None:
-                more = len(calls.encode(row.command)) + 1
-            is_full = len(rows) >= most_rows or size + more > MOST_BYTES or row.end - start > MOST_FILE_BYTES
-            if rows and is_full:
-                yield Batch(number, start, end, line, last, tuple(rows), digest.hexdigest())
-                number, start, line, size = number + 1, end, last, 0
-                rows = []
-                digest = _digest(form, number)
-            rows.append(row)
-            size += more
-        for each in row.lines:
-            digest.update(each.raw)
-            if each.rest:
-                digest.update(each.rest)
-        end, last = row.end, row.line + len(row.lines) - 1
-    if rows:
-        yield Batch(number, start, end, line, last, tuple(rows), digest.hexdigest())
-
-
-def whole(form: Format, lines: Lines, number: int) -> Batch:
-    """All rows of a range, as one batch: the one that was cut there."""
-    start, line = lines.offset, lines.number
-    digest = _digest(form, number)
-    rows = []
-    for row in form.records(lines):
-        add_lines(digest, row.lines)
-        if row.is_row:
-            rows.append(row)
-    return Batch(number, start, lines.offset, line, lines.number, tuple(rows), digest.hexdigest())
-
-
-def _digest(form: Format, number: int) -> Digest:
-    digest = hashlib.sha256()
-    if number == 0:  # the header belongs to the first batch
-        add_lines(digest, form.header)
-    return digest
+def cut(form: Format, lines: Lines, *, number: int, max_rows: int) -> Iterator[Batch]:
+    """Yield the batches of the lines, beginning with batch `number`. The same lines yield the same batches."""
+    batch = Batch(number, lines.offset, lines.number)
+    for line in form.header if number == 0 else ():  # the header belongs to the first batch
+        batch.digest.update(line.digest_input)
+    for record in form.records(lines):
+        size = 0 if record.command is None else len(calls.encode(record.command)) + 1
+        if not batch.has_room(record, size, max_rows):
+            yield batch
+            batch = Batch(batch.number + 1, batch.end, batch.last_line)
+        batch.add(record, size)
+    if batch.rows:
+        yield batch

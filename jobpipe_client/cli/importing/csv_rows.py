@@ -1,216 +1,32 @@
-"""CSV as RFC 4180 has it: UTF-8, with a header; each column is a field of the item, as text or as its type says."""
+"""CSV (RFC 4180) in UTF-8 with a header. Each column is a field of the item, as text or as its kind says."""
 
 from __future__ import annotations
 
 import csv
 import io
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping
 from itertools import takewhile
 from typing import Any, NamedTuple
 
 from jobpipe_client.cli.exits import OperatorError
-from jobpipe_client.cli.files.encodings import CR_ALONE, check_encoding, has_cr_alone
-from jobpipe_client.cli.importing.csv_cells import LeftOut, why_not_csv
-from jobpipe_client.cli.importing.csv_header import (
-    check_needed,
-    columns_of,
-    header_cell,
-    likely_separator,
-    stated_delimiter,
+from jobpipe_client.cli.files import CR_ALONE, check_encoding, has_cr_alone
+from jobpipe_client.cli.importing.csv_columns import (
+    Column,
+    TextColumns,
+    check_columns,
+    check_required,
+    separator_advice,
 )
-from jobpipe_client.cli.importing.lines import LONGEST, Line, Lines
-from jobpipe_client.cli.importing.rows import LINE, NOT_UTF_8, OURS, TOO_LONG, Row, original_line, rows_of
-from jobpipe_client.cli.importing.text_columns import TextColumns
+from jobpipe_client.cli.importing.rows import FAILURE_FIELDS, LINE, NOT_UTF_8, TOO_LONG, Row, original_line, text_of
+from jobpipe_client.cli.importing.source import MAX_LINE_BYTES, Line, Lines
 
-
-class CsvRows:
-    """Reads the header on construction; OperatorError if no row below it can have the needed fields."""
-
-    def __init__(
-        self,
-        lines: Lines,
-        *,
-        delimiter: str = ",",
-        kinds: Mapping[str, str] | None = None,
-        ignored: Collection[str] = (),
-        nulls: Collection[str] = (),
-        needed: Collection[str] = (),
-    ) -> None:
-        csv.field_size_limit(LONGEST)
-        kinds = kinds or {}
-        self._delimiter = stated_delimiter(lines) or delimiter
-        cells, self.header = self._read_header(lines, needed)
-        check_needed(cells, needed, kinds, ignored, self._delimiter)
-        self.columns = columns_of(cells, kinds, ignored)
-        self.start = lines.offset
-        self._used = [
-            (place, each.name, None if each.kind == "text" else each.value)
-            for place, each in enumerate(self.columns)
-            if not each.is_ignored
-        ]
-        self._marked_text = {place for place, cell in enumerate(cells) if cell.endswith(":text")}
-        self._nulls = nulls
-        self._left_out = LeftOut(self._delimiter, nulls)
-        self._place_of_line = cells.index(LINE) if LINE in cells else None
-        self._first_cell = re.compile(rf'"?([0-9]+)"?{re.escape(self._delimiter)}')
-        self._text_columns: TextColumns | None = None
-
-    def watch(self, note: Callable[[str], None]) -> None:
-        """Report once, after the first rows, the columns that are read as text and look like another kind."""
-        texts = [
-            (place, name) for place, name, value in self._used if value is None and place not in self._marked_text
-        ]
-        self._text_columns = TextColumns(texts, self._nulls, note)
-
-    def rows(self, lines: Lines) -> Iterator[Row]:
-        """Records, which may span several lines, without those that have nothing but separators."""
-        return rows_of(self, lines)
-
-    def records(self, lines: Lines) -> Iterator[Row]:
-        """The same, with the records that are not rows."""
-        while (record := self._record(lines)) is not None:
-            number, taken, cells, error = record
-            if cells is not None and not any(cells) and _text(taken).strip(self._delimiter + "\r\n") == "":
-                yield Row(number, lines.offset, taken, None)
-                continue
-            command = None
-            if cells is not None and error is None:
-                try:
-                    command = {"operation": "create", "item": self._item(cells, taken)}
-                except ValueError as problem:
-                    error = str(problem)
-                if self._text_columns is not None and self._text_columns.see(cells):
-                    self._text_columns = None
-            original = None if self._place_of_line is None else self._original(cells, taken)
-            yield Row(number, lines.offset, taken, command, error, original)
-        if self._text_columns is not None:
-            self._text_columns.report()
-            self._text_columns = None
-
-    def _item(self, cells: list[str], taken: tuple[Line, ...]) -> dict[str, Any]:
-        if len(cells) != len(self.columns):
-            raise ValueError(f"{len(cells)} cells, where the header has {len(self.columns)}")
-        item: dict[str, Any] = {}
-        left_out: set[int] | None = None
-        errors: list[str] = []
-        if self._left_out.is_suspect(cells, taken):
-            left_out = self._left_out.places(cells, _text(taken))
-        for place, name, value in self._used:
-            cell = cells[place]
-            if value is None:
-                if cell != "" if left_out is None else place not in left_out:
-                    item[name] = cell
-            elif cell != "" and (left_out is None or place not in left_out):
-                try:
-                    item[name] = value(cell)
-                except ValueError as error:
-                    errors.append(str(error))
-        if errors:
-            raise ValueError("; ".join(errors))
-        return item
-
-    def _original(self, cells: list[str] | None, taken: tuple[Line, ...]) -> int | None:
-        place = self._place_of_line
-        if cells is not None and place is not None and place < len(cells):
-            return original_line(cells[place])
-        found = self._first_cell.match(_text(taken)) if place == 0 else None
-        return original_line(found[1]) if found else None
-
-    def failed(self, row: Row, error: str) -> str:
-        """The cells that are imported, as they stand, behind two more. Where `--null` says so they are empty."""
-        rest = row.text
-        cells = self._cells(rest)
-        if cells is None:
-            rest = self._without_first_columns(rest)
-        else:  # too few or too many: those that the header has, by their places
-            ignored = {place for place, column in enumerate(self.columns) if column.is_ignored}
-            raw = self._left_out.without_nulls(cells, rest)
-            kept = [cell for place, cell in enumerate(raw or cells) if place not in ignored]
-            rest = self._joined(kept) if raw is None else self._delimiter.join(kept)
-        # The error is always quoted: tools that guess the separator would otherwise take its blanks for one.
-        quoted = error.replace('"', '""')
-        return f'{row.shown_line}{self._delimiter}"{quoted}"{self._delimiter}{rest}'
-
-    def _without_first_columns(self, text: str) -> str:
-        """What is no CSV, as it stands but for those cells in front: in a file of failures, the earlier error."""
-        delimiter = re.escape(self._delimiter)
-        a_cell = re.compile(rf'(?:"(?:[^"]|"")*"|[^"{delimiter}\r\n]*){delimiter}')
-        for _ in takewhile(lambda column: column.is_ignored, self.columns):
-            found = a_cell.match(text)
-            if found is None:
-                break
-            text = text[found.end() :]
-        return text
-
-    def failed_header(self) -> str:
-        """Two more columns, and those that are imported, with their types: it takes no options to import it."""
-        kept = [header_cell(column.name, column.kind) for column in self.columns if not column.is_ignored]
-        return self._joined([*OURS, *kept])
-
-    def _cells(self, text: str) -> list[str] | None:
-        try:
-            # As one line: what follows a carriage return outside of quotation marks would be lost.
-            return next(csv.reader([text], delimiter=self._delimiter, strict=True))
-        except (csv.Error, StopIteration):
-            return None
-
-    def _joined(self, cells: Sequence[str]) -> str:
-        out = io.StringIO()
-        csv.writer(out, delimiter=self._delimiter).writerow(cells)
-        return out.getvalue().removesuffix("\r\n")
-
-    def _read_header(self, lines: Lines, needed: Collection[str]) -> tuple[list[str], tuple[Line, ...]]:
-        first = lines.peek()
-        if first is not None:
-            check_encoding(first.content)
-        taken: list[Line] = []
-        while (record := self._record(lines)) is not None:
-            taken += record.lines
-            if record.cells == []:
-                continue
-            if record.cells is None or record.error is not None:
-                if record.error != NOT_UTF_8 and has_cr_alone(record.lines[0].content):
-                    raise OperatorError(CR_ALONE)
-                other = likely_separator(_text(record.lines), needed, self._delimiter)
-                raise OperatorError(f"the header cannot be read: {record.error}{other}")
-            return record.cells, tuple(taken)
-        raise OperatorError("the file is empty: CSV begins with a header")
-
-    def _record(self, lines: Lines) -> _Record | None:
-        taken: list[Line] = []
-        size = 0
-        is_utf_8 = True
-
-        def feed() -> Iterator[str]:
-            nonlocal size, is_utf_8
-            while (line := lines.take()) is not None:
-                taken.append(line)
-                size += line.size
-                if size > LONGEST:
-                    raise _TooLong
-                content = line.content if line.is_first else line.raw
-                try:
-                    yield content.decode("utf-8")
-                except UnicodeDecodeError:
-                    is_utf_8 = False
-                    yield content.decode("utf-8", "surrogateescape")
-
-        try:
-            cells = next(csv.reader(feed(), delimiter=self._delimiter, strict=True))
-        except StopIteration:
-            return None
-        except (csv.Error, _TooLong) as error:
-            # A quotation mark that is not closed takes the following lines with it: they are read by themselves.
-            lines.give_back(taken[1:])
-            why = TOO_LONG if isinstance(error, _TooLong) else why_not_csv(error)
-            return _Record(lines.number, (taken[0],), None, why)
-        number = lines.number - len(taken) + 1
-        return _Record(number, tuple(taken), cells, None if is_utf_8 else NOT_UTF_8)
-
-
-class _TooLong(Exception):
-    pass
+_FAILURES_HEADER = re.compile(r'"?{}"?([^\r\n"])"?{}'.format(*FAILURE_FIELDS))
+_ERRORS = {
+    "unexpected end of data": "a quotation mark is not closed",
+    "expected after": "a cell continues after its closing quotation mark",
+    "new-line character": "a carriage return is outside quotation marks",
+}
 
 
 class _Record(NamedTuple):
@@ -220,5 +36,194 @@ class _Record(NamedTuple):
     error: str | None
 
 
-def _text(taken: tuple[Line, ...]) -> str:
-    return b"".join(line.content for line in taken).decode("utf-8", "surrogateescape")
+class CsvRows:
+    """Reads the header on construction; OperatorError if no row below it can have the required fields."""
+
+    def __init__(
+        self,
+        lines: Lines,
+        *,
+        delimiter: str = ",",
+        kinds: Mapping[str, str] | None = None,
+        ignored: Collection[str] = (),
+        nulls: Collection[str] = (),
+        required: Collection[str] = (),
+    ) -> None:
+        csv.field_size_limit(MAX_LINE_BYTES)
+        kinds = kinds or {}
+        self._nulls = frozenset(nulls)
+        self._null_contents = self._nulls | set(map(_content, nulls))
+        self._delimiter = _delimiter_of_failures(lines) or delimiter
+        separator = re.escape(self._delimiter)
+        self._cell = re.compile(rf'("[^"]*(?:""[^"]*)*"|(?!")[^{separator}\r\n]*)({separator}|[\r\n]*\Z)')
+        header, self.header = self._read_header(lines, required)
+        self.columns = [Column.of(cell, kinds, ignored) for cell in header]
+        check_required(header, self.columns, required, ignored, self._delimiter)
+        check_columns(header, [*kinds, *ignored])
+        self._imported = [(place, each) for place, each in enumerate(self.columns) if not each.is_ignored]
+        self._line_place = header.index(LINE) if LINE in header else None
+        self._text_columns = TextColumns([], nulls, lambda _: None)
+
+    def report_text_columns(self, note: Callable[[str], None]) -> None:
+        """Report, after the first rows, the columns that are read as text and look like another kind."""
+        self._text_columns = TextColumns(self.columns, self._nulls, note)
+
+    def records(self, lines: Lines) -> Iterator[Row]:
+        """Yield the records, which may span several lines. Those with only separators are not rows."""
+        while (record := self._read_record(lines)) is not None:
+            number, taken, cells, error = record
+            if cells is not None and not any(cells) and not text_of(taken).strip(self._delimiter + "\r\n"):
+                yield Row(number, lines.offset, taken, None)
+                continue
+            command = None
+            if cells is not None and error is None:
+                try:
+                    command = {"operation": "create", "item": self._item(cells, taken)}
+                except ValueError as problem:
+                    error = str(problem)
+                self._text_columns.examine(cells)
+            yield Row(number, lines.offset, taken, command, error, self._original_line(cells, taken))
+        self._text_columns.finish()
+
+    def failed_row(self, row: Row, error: str) -> str:
+        """Return the imported cells as they are in the file, behind the line and the error.
+
+        Cells like one of `nulls` are empty there: the file of failures is imported without options.
+        """
+        text = row.text
+        cells = self._split(text)
+        if cells is not None:  # if there are too few or too many, each stays below its column
+            ignored = {place for place, column in enumerate(self.columns) if column.is_ignored}
+            text = self._delimiter.join(
+                "" if cell in self._nulls else cell for place, cell in enumerate(cells) if place not in ignored
+            )
+        else:
+            for _ in takewhile(lambda column: column.is_ignored, self.columns):
+                cell = self._cell.match(text)
+                if cell is None or not cell[2]:
+                    break
+                text = text[cell.end() :]
+        # The error is always quoted: tools that guess the separator would otherwise take its blanks for one.
+        quoted = error.replace('"', '""')
+        return f'{row.reported_line}{self._delimiter}"{quoted}"{self._delimiter}{text}'
+
+    def failures_header(self) -> str:
+        """Return the header of the imported columns with their kinds, behind two more columns."""
+        out = io.StringIO()
+        cells = [*FAILURE_FIELDS, *(column.header_cell for _, column in self._imported)]
+        csv.writer(out, delimiter=self._delimiter, lineterminator="").writerow(cells)
+        return out.getvalue()
+
+    def _item(self, cells: list[str], lines: tuple[Line, ...]) -> dict[str, Any]:
+        if len(cells) != len(self.columns):
+            raise ValueError(f"{len(cells)} cells, where the header has {len(self.columns)}")
+        item: dict[str, Any] = {}
+        errors: list[str] = []
+        missing = self._missing(cells, lines)
+        for place, column in self._imported:
+            if place in missing or (cells[place] == "" and column.kind != "text"):
+                continue
+            try:
+                item[column.name] = column.value(cells[place])
+            except ValueError as error:
+                errors.append(str(error))
+        if errors:
+            raise ValueError("; ".join(errors))
+        return item
+
+    def _missing(self, cells: list[str], lines: tuple[Line, ...]) -> set[int]:
+        """Return the places of cells without a value: empty ones, and those that are written like one of `nulls`.
+
+        `""` is the empty text, and a quoted NA is not an unquoted one. Python's reader does not report the
+        quotation marks before Python 3.12, so a row with such cells is split a second time.
+        """
+        may_be_null = not self._null_contents.isdisjoint(cells)
+        if "" not in cells and not may_be_null:
+            return set()
+        written = cells
+        if may_be_null or any(b'""' in line.raw for line in lines):
+            written = self._split(text_of(lines)) or cells
+        return {place for place, cell in enumerate(written) if cell == "" or cell in self._nulls}
+
+    def _split(self, text: str) -> list[str] | None:
+        """Return the cells with their quotation marks; None if the text is not CSV."""
+        cells: list[str] = []
+        end = 0
+        while (cell := self._cell.match(text, end)) is not None:
+            cells.append(cell[1])
+            end = cell.end()
+            if cell[2] != self._delimiter:
+                return cells
+        return None
+
+    def _original_line(self, cells: list[str] | None, lines: tuple[Line, ...]) -> int | None:
+        if self._line_place is None:
+            return None
+        if cells is None:  # the first cell can be read even if the row cannot
+            first = self._cell.match(text_of(lines))
+            cells = [_content(first[1])] if first is not None else []
+        return original_line(cells[self._line_place]) if self._line_place < len(cells) else None
+
+    def _read_header(self, lines: Lines, required: Collection[str]) -> tuple[list[str], tuple[Line, ...]]:
+        first = lines.peek()
+        if first is not None:
+            check_encoding(first.content)
+        taken: list[Line] = []
+        while (record := self._read_record(lines)) is not None:
+            taken += record.lines
+            if record.cells is None or record.error is not None:
+                if record.error != NOT_UTF_8 and has_cr_alone(record.lines[0].content):
+                    raise OperatorError(CR_ALONE)
+                advice = separator_advice(text_of(record.lines), required, self._delimiter)
+                raise OperatorError(f"the header cannot be read: {record.error}{advice}")
+            if record.cells:
+                return record.cells, tuple(taken)
+        raise OperatorError("the file is empty: CSV begins with a header")
+
+    def _read_record(self, lines: Lines) -> _Record | None:
+        taken: list[Line] = []
+        start = lines.offset
+
+        def texts() -> Iterator[str]:
+            for line in iter(lines.take, None):
+                taken.append(line)
+                if lines.offset - start > MAX_LINE_BYTES:
+                    raise csv.Error(TOO_LONG)
+                yield line.content.decode("utf-8", "surrogateescape")
+
+        try:
+            cells = next(csv.reader(texts(), delimiter=self._delimiter, strict=True))
+        except StopIteration:
+            return None
+        except csv.Error as error:
+            # A quotation mark that is not closed takes the lines below with it: they are read again as rows.
+            lines.give_back(taken[1:])
+            return _Record(lines.number, (taken[0],), None, _reason(error))
+        return _Record(lines.number - len(taken) + 1, tuple(taken), cells, None if _is_utf_8(taken) else NOT_UTF_8)
+
+
+def _delimiter_of_failures(lines: Lines) -> str | None:
+    """Return the delimiter of a file of failures, which is between its first two columns; None for other files."""
+    line = lines.peek()
+    match = None if line is None else _FAILURES_HEADER.match(line.content.decode("utf-8", "replace"))
+    return match[1] if match else None
+
+
+def _reason(error: csv.Error) -> str:
+    message = str(error)
+    if message == TOO_LONG:
+        return TOO_LONG
+    return "not CSV: " + next((reason for part, reason in _ERRORS.items() if part in message), message)
+
+
+def _is_utf_8(lines: list[Line]) -> bool:
+    try:
+        b"".join(line.raw for line in lines).decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _content(cell: str) -> str:
+    is_quoted = len(cell) > 1 and cell.startswith('"') and cell.endswith('"')
+    return cell[1:-1].replace('""', '"') if is_quoted else cell

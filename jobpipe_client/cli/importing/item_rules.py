@@ -1,7 +1,7 @@
 """The service's rules for commands that do not depend on what is stored, for a dry run.
 
-The client does not import the service, so this repeats the rules of `item_rules.py`, `commands.py` and
-`json_text.py` in jobpipe/domain with their messages; tests/cli/test_item_rules.py compares the two.
+The client is a package of its own, so this repeats the rules of `item_rules.py`, `commands.py` and `json_text.py`
+in jobpipe/domain with their messages; tests/cli/test_item_rules.py compares the two.
 """
 
 from __future__ import annotations
@@ -15,22 +15,20 @@ from urllib.parse import quote
 
 from jobpipe_client import json_text
 
-Command = Mapping[str, Any]
-
-NEEDED = ("name", "description")
+REQUIRED = ("name", "description")
 MAX_NAME_LENGTH, MAX_ID_LENGTH, MAX_DEPTH, MAX_DOCUMENT_BYTES = 255, 128, 32, 1024 * 1024
 MAX_DIGITS, MIN_EXPONENT, MAX_EXPONENT = 38, -130, 125
 MAX_IF_MATCH_LENGTH = 1024
 
-_MEMBERS = {
-    "create": ({"item"}, set[str]()),
-    "read": ({"item_id"}, set[str]()),
+_OPERATIONS = ("create", "read", "update", "delete")
+_MEMBERS: dict[str, tuple[set[str], set[str]]] = {  # that a command must and may have
+    "create": ({"item"}, set()),
+    "read": ({"item_id"}, set()),
     "set": ({"item_id", "set"}, {"if_match"}),
     "merge": ({"item_id", "merge"}, {"if_match"}),
     "delete": ({"item_id"}, {"if_match"}),
 }
-_LEAST = float(f"1e{MIN_EXPONENT}")
-_OPERATIONS = ("create", "read", "update", "delete")
+_DOCUMENTS = {"item": "An item", "set": "The fields to set", "merge": "A merge patch of an item"}
 _NOT_IN_IDS = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 _BLANK = {*_NOT_IN_IDS, "Zs"}
 _INVISIBLE = re.compile(
@@ -43,9 +41,12 @@ _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 _TAG = r'(?:W/)?"[\x21\x23-\x7e]*"'
 _IF_MATCH = re.compile(rf"\*|{_TAG}(?:[ \t]*,[ \t]*{_TAG})*")
 
+Path = tuple["Path", str | int] | None
+"""The path of a value in a command, with the last step first."""
+
 
 class Violation(NamedTuple):
-    """One rule that a command violates, and where."""
+    """A rule that a command violates, and the place in the command."""
 
     pointer: str
     detail: str
@@ -54,55 +55,54 @@ class Violation(NamedTuple):
         return f"{self.pointer}: {self.detail}"
 
 
-def violations(command: Command) -> list[Violation]:
-    """All violations for which the service would refuse the command, whatever is stored."""
-    return [*_of_command(command), *_of_numbers(command)]
+def violations(command: Mapping[str, Any]) -> list[Violation]:
+    """Return all violations for which the service would refuse the command, whatever is stored."""
+    return [*_in_command(command), *_in_numbers(command)]
 
 
 def document_bytes(document: object) -> int:
-    """Of a document as the service counts them: a DELETE character is six."""
+    """Return the size of a document as the service counts it: a DELETE character is six bytes."""
     text = json_text.encode(document)
     return len(text.encode()) + 5 * text.count("\x7f")
 
 
 def name_key(name: str) -> str:
-    """Names that differ only in composition (NFC), joiners or variants are one name."""
+    """Return the same text for names that differ only in composition (NFC), joiners or variants."""
     return unicodedata.normalize("NFC", _JOINERS.sub("", name))
 
 
-def _of_command(command: Command) -> list[Violation]:
+def _in_command(command: Mapping[str, Any]) -> Iterator[Violation]:
     operation = command.get("operation")
     if operation is None:
-        return [Violation("#/operation", "A command needs an operation.")]
-    if operation not in _OPERATIONS:
-        return [Violation("#/operation", f"The operation must be one of {', '.join(_OPERATIONS)}.")]
-    kind = operation
-    if operation == "update":
-        if "set" in command and "merge" in command:
-            return [Violation("#/merge", "An update must have set or merge, not both.")]
-        kind = "merge" if "merge" in command else "set"
-    return list(_of_members(command, operation, kind))
+        yield Violation("#/operation", "A command needs an operation.")
+    elif operation not in _OPERATIONS:
+        yield Violation("#/operation", f"The operation must be one of {', '.join(_OPERATIONS)}.")
+    elif operation != "update":
+        yield from _in_members(command, operation, *_MEMBERS[operation])
+    elif "set" in command and "merge" in command:
+        yield Violation("#/merge", "An update must have set or merge, not both.")
+    else:
+        yield from _in_members(command, operation, *_MEMBERS["merge" if "merge" in command else "set"])
 
 
-def _of_members(command: Command, operation: str, kind: str) -> Iterator[Violation]:
-    needs, may_have = _MEMBERS[kind]
+def _in_members(
+    command: Mapping[str, Any], operation: str, required: set[str], optional: set[str]
+) -> Iterator[Violation]:
     for member in command:
-        if member != "operation" and member not in needs and member not in may_have:
+        if member not in {"operation", *required, *optional}:
             yield Violation("#", f"A command to {operation} must not have a member {member[:80]!r}.")
-    for member in ("item_id", "item", "set", "merge"):
-        if member in needs and member not in command:
-            yield Violation(f"#/{member}", f"A command to {operation} needs {member}.")
-    if "item_id" in needs and "item_id" in command:
-        yield from _of_id(command["item_id"])
-    if command.get("if_match") is not None and "if_match" in may_have:
-        yield from _of_precondition(command["if_match"])
-    for member in ("item", "set", "merge"):
-        if member in needs and member in command:
-            for pointer, detail in _of_document(command[member], member):
-                yield Violation(f"#/{member}{pointer[1:]}", detail)
+    for member in sorted(required - command.keys()):
+        yield Violation(f"#/{member}", f"A command to {operation} needs {member}.")
+    if "item_id" in required and "item_id" in command:
+        yield from _in_id(command["item_id"])
+    if command.get("if_match") is not None and "if_match" in optional:
+        yield from _in_precondition(command["if_match"])
+    for member in required & command.keys() & _DOCUMENTS.keys():  # one at most
+        for pointer, detail in _in_document(command[member], member):
+            yield Violation(f"#/{member}{pointer[1:]}", detail)
 
 
-def _of_id(item_id: object) -> Iterator[Violation]:
+def _in_id(item_id: object) -> Iterator[Violation]:
     if not isinstance(item_id, str) or not item_id:
         yield Violation("#/item_id", "An item id must be a non-empty string.")
     elif len(item_id) > MAX_ID_LENGTH:
@@ -111,7 +111,7 @@ def _of_id(item_id: object) -> Iterator[Violation]:
         yield Violation("#/item_id", "An item id must not have control characters.")
 
 
-def _of_precondition(tag: object) -> Iterator[Violation]:
+def _in_precondition(tag: object) -> Iterator[Violation]:
     if not isinstance(tag, str) or len(tag) > MAX_IF_MATCH_LENGTH or not _IF_MATCH.fullmatch(tag):
         yield Violation(
             "#/if_match",
@@ -120,12 +120,11 @@ def _of_precondition(tag: object) -> Iterator[Violation]:
         )
 
 
-def _of_document(document: object, member: str) -> Iterator[Violation]:
+def _in_document(document: object, member: str) -> Iterator[Violation]:
     if not isinstance(document, dict):
-        what = {"item": "An item", "set": "The fields to set", "merge": "A merge patch of an item"}[member]
-        yield Violation("#", f"{what} must be a JSON object.")
+        yield Violation("#", f"{_DOCUMENTS[member]} must be a JSON object.")
         return
-    for field in NEEDED:
+    for field in REQUIRED:
         if member == "item" and field not in document:
             yield Violation(f"#/{field}", f"An item needs a {field}.")
         if member == "merge" and field in document and document[field] is None:
@@ -134,83 +133,80 @@ def _of_document(document: object, member: str) -> Iterator[Violation]:
         yield Violation("#", "At least one field to set is needed.")
     if "id" in document:
         yield Violation("#/id", "The id is assigned by the service and must not be in the body.")
-    may_be_null = member == "merge"  # null is reported above
-    if "name" in document and not (may_be_null and document["name"] is None):
-        yield from _of_name(document["name"])
-    description = document.get("description", "")
-    if not isinstance(description, str) and not (may_be_null and description is None):
+    removed = {field for field in REQUIRED if member == "merge" and document.get(field) is None}
+    if "name" in document and "name" not in removed:
+        yield from _in_name(document["name"])
+    if "description" not in removed and not isinstance(document.get("description", ""), str):
         yield Violation("#/description", "The description must be a string.")
-    yield from _of_tree(document)
+    yield from _in_tree(document)
 
 
-def _of_name(name: object) -> Iterator[Violation]:
+def _in_name(name: object) -> Iterator[Violation]:
     if not isinstance(name, str):
         yield Violation("#/name", "The name must be a string.")
-        return
-    if len(name) > MAX_NAME_LENGTH or len(name_key(name)) > MAX_NAME_LENGTH:
+    elif len(name) > MAX_NAME_LENGTH or len(name_key(name)) > MAX_NAME_LENGTH:
         yield Violation("#/name", f"The name must have at most {MAX_NAME_LENGTH} characters.")
-        return
-    if all(unicodedata.category(each) in _BLANK or each == _BRAILLE_BLANK for each in name_key(name)):
+    elif all(unicodedata.category(each) in _BLANK or each == _BRAILLE_BLANK for each in name_key(name)):
         yield Violation("#/name", "The name must not be blank.")
-        return
-    if any(unicodedata.category(character) == "Cc" for character in name):
-        yield Violation("#/name", "The name must not have control characters.")
-    if invisible := _INVISIBLE.search(name):
-        yield Violation("#/name", f"The name must not have the invisible character U+{ord(invisible[0]):04X}.")
+    else:
+        if any(unicodedata.category(character) == "Cc" for character in name):
+            yield Violation("#/name", "The name must not have control characters.")
+        if invisible := _INVISIBLE.search(name):
+            yield Violation("#/name", f"The name must not have the invisible character U+{ord(invisible[0]):04X}.")
 
 
-def _of_tree(document: dict[str, Any]) -> Iterator[Violation]:
-    waiting: list[tuple[dict[str, Any] | list[Any], int, str]] = [(document, 1, "#")]
-    while waiting:
-        container, depth, pointer = waiting.pop()
-        if depth > MAX_DEPTH:
-            yield Violation(pointer, f"The document must not be nested more than {MAX_DEPTH} levels deep.")
+def _in_tree(document: dict[str, Any]) -> Iterator[Violation]:
+    for value, path, depth in _walk(document):
+        if depth > MAX_DEPTH + 1:
             continue
-        if isinstance(container, dict):
-            for name in container:
-                yield from _of_text(name, pointer)
-        for step, member in container.items() if isinstance(container, dict) else enumerate(container):
-            if isinstance(member, str):
-                if _UNSTORABLE.search(member):
-                    yield from _of_text(member, f"{pointer}/{_escape(str(step))}")
-            elif isinstance(member, dict | list):
-                waiting.append((member, depth + 1, f"{pointer}/{_escape(str(step))}"))
+        if isinstance(value, dict | list) and depth > MAX_DEPTH:
+            yield Violation(_pointer(path), f"The document must not be nested more than {MAX_DEPTH} levels deep.")
+        elif isinstance(value, dict):
+            for name in value:
+                yield from _in_text(name, path)
+        elif isinstance(value, str):
+            yield from _in_text(value, path)
 
 
-def _of_numbers(command: Command) -> Iterator[Violation]:
-    """Violations by numbers anywhere in the command: the service refuses a body with any of them."""
-    waiting: list[tuple[Command | list[Any], str]] = [(command, "#")]
-    while waiting:
-        container, pointer = waiting.pop()
-        for step, member in container.items() if isinstance(container, Mapping) else enumerate(container):
-            if isinstance(member, dict | list):
-                waiting.append((member, f"{pointer}/{_escape(str(step))}"))
-            elif isinstance(member, int | float | Decimal) and not _can_be_stored(member):
-                shown = str(member)
-                shown = shown if len(shown) <= 50 else shown[:47] + "..."  # noqa: PLR2004
-                yield Violation(
-                    f"{pointer}/{_escape(str(step))}",
-                    f"The number {shown} cannot be stored exactly: at most {MAX_DIGITS} significant digits, "
-                    f"between 1E{MIN_EXPONENT} and 9.9E+{MAX_EXPONENT}.",
-                )
-
-
-def _of_text(text: str, pointer: str) -> Iterator[Violation]:
-    unstorable = _UNSTORABLE.search(text)
-    if unstorable is not None:
+def _in_text(text: str, path: Path) -> Iterator[Violation]:
+    if unstorable := _UNSTORABLE.search(text):
         what = "NUL character" if unstorable[0] == "\0" else "lone surrogate"
-        yield Violation(pointer, f"Text must not have a {what}.")
+        yield Violation(_pointer(path), f"Text must not have a {what}.")
 
 
-def _can_be_stored(number: float | Decimal) -> bool:
-    if isinstance(number, float | int) and abs(number) < 10**15:  # a bool, too
-        return number == 0 or abs(number) >= _LEAST
-    exact = Decimal(str(number))
-    if not exact:
-        return True
-    digits = "".join(map(str, exact.as_tuple().digits)).rstrip("0")
-    return len(digits) <= MAX_DIGITS and MIN_EXPONENT <= exact.adjusted() <= MAX_EXPONENT
+def _in_numbers(command: Mapping[str, Any]) -> Iterator[Violation]:
+    for value, path, _ in _walk(command):
+        if type(value) in {int, float, Decimal} and not _can_be_stored(Decimal(str(value))):
+            text = str(value)
+            shown = text if len(text) <= 50 else text[:47] + "..."  # noqa: PLR2004
+            yield Violation(
+                _pointer(path),
+                f"The number {shown} cannot be stored exactly: at most {MAX_DIGITS} significant digits, "
+                f"between 1E{MIN_EXPONENT} and 9.9E+{MAX_EXPONENT}.",
+            )
 
 
-def _escape(name: str) -> str:
-    return quote(name[:80].replace("~", "~0").replace("/", "~1"), safe="~", errors="replace")
+def _can_be_stored(number: Decimal) -> bool:
+    digits = "".join(map(str, number.as_tuple().digits)).rstrip("0")
+    return not number or (len(digits) <= MAX_DIGITS and MIN_EXPONENT <= number.adjusted() <= MAX_EXPONENT)
+
+
+def _walk(value: Mapping[str, Any]) -> Iterator[tuple[object, Path, int]]:
+    """Yield the value, whose depth is 1, and every value within, with its path and depth."""
+    waiting: list[tuple[Mapping[str, Any] | list[Any], Path, int]] = [(value, None, 1)]
+    while waiting:
+        container, path, depth = waiting.pop()
+        yield container, path, depth
+        for step, member in enumerate(container) if isinstance(container, list) else container.items():
+            if isinstance(member, dict | list):
+                waiting.append((member, (path, step), depth + 1))
+            else:
+                yield member, (path, step), depth + 1
+
+
+def _pointer(path: Path) -> str:
+    steps: list[str] = []
+    while path is not None:
+        path, step = path
+        steps.append(quote(str(step)[:80].replace("~", "~0").replace("/", "~1"), safe="~", errors="replace"))
+    return "/".join(["#", *reversed(steps)])

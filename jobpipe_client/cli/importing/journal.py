@@ -1,12 +1,12 @@
-"""What an import notes beside its file, so that it can go on after any end.
+"""The journal beside an imported file, with which the import continues after any interruption.
 
-    header    which file, deployment, caller and options, and the beginning of all keys
-    sent n    a range of the file with its fingerprint: on the disk before the first byte of it is sent
-    done n    how its rows ended, with those that failed
-    finished  nothing is left to do
+    header    the file, deployment, caller and options, and the beginning of all keys
+    sent n    a range of the file and its digest; on the disk before the batch is sent
+    done n    how the rows of the batch ended, and those that failed
+    finished  every row has ended, and the file of failures is complete
 
-A batch without its `done` may or may not have reached the service: it is sent again from the same range with the
-same key, which is the same batch. A last line that a crash has torn was never acted upon, and is cut off.
+A batch that is sent and not done may have reached the service or not: the same range is sent again under the same
+key, and the service takes it for the same batch. An incomplete last line is from a crash: it is cut off.
 """
 
 from __future__ import annotations
@@ -25,9 +25,10 @@ from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
 from jobpipe_client.cli.exits import OperatorError
+from jobpipe_client.cli.importing.batches import Batch
 
 KEYS_LAST = timedelta(days=28)  # the service forgets an Idempotency-Key some days later
-_VERSION = 2  # version 1 had digests of the file after reading, and other rules for empty cells
+_VERSION = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,13 +36,13 @@ class Failure:
     """A row that did not succeed."""
 
     line: int
-    reason: str  # a problem's slug, or `unreadable`
+    reason: str  # the slug of a problem, or `unreadable`
     error: str
-    text: str | None  # for the file of failures; None if it must not be sent again
+    text: str | None = None  # for the file of failures; None if the row must not be sent again
 
 
 class Sent(NamedTuple):
-    """A range of the file that may have been sent, and how many lines come before it."""
+    """A range of the file that may have been sent; `line` is the number of the line before it."""
 
     number: int
     start: int
@@ -52,19 +53,18 @@ class Sent(NamedTuple):
 
 @dataclass
 class Progress:
-    """How far an import is."""
+    """How far an import has come."""
 
     key: str = field(default_factory=lambda: f"import-{secrets.token_hex(12)}")
-    open: dict[int, Sent] = field(default_factory=dict)  # sent, not known to be done
+    open: dict[int, Sent] = field(default_factory=dict)  # sent and not done
     number: int = 0  # of the next batch
-    offset: int | None = None  # where it begins; None: behind the header
-    line: int = 0
+    offset: int | None = None  # of the next batch; None: after the header
+    line: int = 0  # before the next batch
     bytes_done: int = 0
     succeeded: int = 0
-    reasons: Counter[str] = field(default_factory=Counter)  # of those that failed
+    reasons: Counter[str] = field(default_factory=Counter)  # of the rows that failed
     finished: bool = False
-    last_batch: str | None = None  # the id of one whose rows have ended
-    is_remembered: bool = True  # whether the service still has the batches that it was sent
+    last_batch: str | None = None  # the id of a batch that is done
 
     @property
     def failed(self) -> int:
@@ -74,8 +74,8 @@ class Progress:
     def rows(self) -> int:
         return self.succeeded + self.failed
 
-    def note(self, entry: Mapping[str, Any]) -> None:
-        """One line of a journal."""
+    def apply(self, entry: Mapping[str, Any]) -> None:
+        """Apply one entry of a journal."""
         if "sent" in entry:
             sent = Sent(entry["sent"], entry["start"], entry["end"], entry["line"], entry["sha256"])
             self.open[sent.number] = sent
@@ -91,111 +91,100 @@ class Progress:
 
 
 class Journal:
-    """The notes of one import, open to be added to; on a temporary file for what cannot be resumed."""
+    """The journal of one import; a temporary file if the import cannot be resumed."""
 
     def __init__(self, path: Path | None) -> None:
         if importlib.util.find_spec("fcntl") is None:
             raise OperatorError("an import needs Linux, macOS or another POSIX system: it locks its journal")
         self.path = path
+        self.progress = Progress()
+        self.began = datetime.now(UTC)
         self._file: BinaryIO
         if path is None:
             self._file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115
         else:
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-            self._file = os.fdopen(descriptor, "r+b", buffering=0)
-            self._lock(path)
+            self._file = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o600), "r+b", buffering=0)
+            self._lock()
 
-    def _lock(self, path: Path) -> None:
-        import fcntl  # noqa: PLC0415  # the other commands do without it
+    def _lock(self) -> None:
+        import fcntl  # noqa: PLC0415  # the other commands work without it
 
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             self._file.close()
-            raise OperatorError(f"another import of this file is running ({path} is in use)") from None
+            raise OperatorError(f"another import of this file is running ({self.path} is in use)") from None
 
-    def begin(self, about: Mapping[str, Any]) -> Progress:
-        """A new import; what was noted before is forgotten."""
-        progress = Progress()
+    def begin(self, settings: Mapping[str, Any]) -> None:
+        """Begin a new import, and forget an earlier one."""
+        self.progress = Progress()
         self._file.truncate(0)
-        began = datetime.now(UTC).isoformat(timespec="seconds")
-        self._add({"jobpipe-import": _VERSION, "key": progress.key, "began": began, **about})
-        return progress
+        began = self.began.isoformat(timespec="seconds")
+        self._add({"jobpipe-import": _VERSION, "key": self.progress.key, "began": began, **settings})
 
     def header(self) -> dict[str, Any] | None:
-        """Of the import that was begun here; None if none was."""
-        found = next(self._entries(), None)
-        if found is None:
-            return None
-        version = found.get("jobpipe-import")
-        if version != _VERSION:
-            if isinstance(version, int):
-                raise OperatorError(
-                    f"{self.path} is from another release of jobpipe; --restart sends all rows again"
-                )
-            raise self._damaged()
-        return found
+        """Return the first entry, or None if no import was begun."""
+        header = next(self._entries(), None)
+        version = header and header.get("jobpipe-import")
+        if header is not None and version != _VERSION:
+            if not isinstance(version, int):
+                raise self._damaged()
+            raise OperatorError(f"{self.path} is from another release of jobpipe; --restart sends all rows again")
+        return header
 
-    def resume(self, header: Mapping[str, Any]) -> Iterator[Sent | Progress]:
-        """Every range that was sent, in the file's order, to be compared; then how far the import is.
-
-        OperatorError if it has rows to send still and is too old for that.
-        """
+    def resume(self, header: Mapping[str, Any]) -> Iterator[Sent]:
+        """Yield every range that may have been sent, in the order of the file, and restore the progress."""
         try:
-            progress = Progress(key=header["key"])
-            began = datetime.fromisoformat(header["began"])
+            self.progress = Progress(key=header["key"])
+            self.began = datetime.fromisoformat(header["began"]).astimezone(UTC)
             for entry in self._entries():
-                progress.note(entry)
+                self.progress.apply(entry)
                 if "sent" in entry:
-                    yield progress.open[entry["sent"]]
+                    yield self.progress.open[entry["sent"]]
         except (KeyError, TypeError, ValueError):
             raise self._damaged() from None
-        progress.is_remembered = datetime.now(UTC) - began <= KEYS_LAST
-        if not progress.finished and not progress.is_remembered:
-            raise OperatorError(
-                f"the import was begun {header['began'][:10]}, and the service does not remember it for longer "
-                f"than {KEYS_LAST.days} days; --restart sends all rows again"
-            )
-        yield progress
 
-    def sent(self, progress: Progress, sent: Sent, last_line: int) -> None:
-        """Before any of it is sent."""
-        entry = {"sent": sent.number, "start": sent.start, "end": sent.end, "line": sent.line}
-        self._note(progress, {**entry, "last": last_line, "sha256": sent.sha256})
+    @property
+    def is_forgotten(self) -> bool:
+        """Whether the service may have forgotten the keys of the import."""
+        return datetime.now(UTC) - self.began > KEYS_LAST
 
-    def done(
-        self, progress: Progress, number: int, batch_id: str | None, succeeded: int, failed: list[Failure]
-    ) -> None:
-        """When every row of a batch has ended."""
-        told = [[each.line, each.reason, each.error, each.text] for each in failed]
-        self._note(progress, {"done": number, "batch": batch_id, "succeeded": succeeded, "failed": told})
+    def sent(self, batch: Batch) -> None:
+        """Note, before a batch is sent, that it may have been sent."""
+        place = {"sent": batch.number, "start": batch.start, "end": batch.end, "line": batch.line}
+        self._note({**place, "last": batch.last_line, "sha256": batch.sha256})
 
-    def finished(self, progress: Progress) -> None:
-        """When the failures are in their file."""
-        self._note(progress, {"finished": datetime.now(UTC).isoformat(timespec="seconds")})
+    def done(self, number: int, batch_id: str | None, succeeded: int, failed: list[Failure]) -> None:
+        """Note that every row of a batch has ended."""
+        failures = [[each.line, each.reason, each.error, each.text] for each in failed]
+        self._note({"done": number, "batch": batch_id, "succeeded": succeeded, "failed": failures})
+
+    def finished(self) -> None:
+        """Note that the file of failures is complete."""
+        self._note({"finished": datetime.now(UTC).isoformat(timespec="seconds")})
 
     def failures(self) -> Iterator[Failure]:
-        """In the order of the file; batches that ended before earlier ones are held back."""
-        held: dict[int, list[Failure]] = {}
+        """Yield the failures in the order of the file."""
+        done: dict[int, list[Failure]] = {}
         following = 0
         for entry in self._entries():
             if "done" in entry:
-                held[entry["done"]] = [Failure(*each) for each in entry["failed"]]
-            while following in held:
-                yield from held.pop(following)
+                done[entry["done"]] = [Failure(*each) for each in entry["failed"]]
+            while following in done:
+                yield from done.pop(following)
                 following += 1
 
     def close(self) -> None:
-        """And release it."""
+        """Close the journal, and release its lock."""
         self._file.close()
 
-    def _note(self, progress: Progress, entry: Mapping[str, Any]) -> None:
+    def _note(self, entry: Mapping[str, Any]) -> None:
         self._add(entry)
-        progress.note(entry)
+        self.progress.apply(entry)
 
     def _add(self, entry: Mapping[str, Any]) -> None:
         line = json.dumps(entry, separators=(",", ":")).encode() + b"\n"
-        at = self._file.seek(0, os.SEEK_END)
+        end = self._file.seek(0, os.SEEK_END)
         try:
             written = 0
             while written < len(line):
@@ -204,13 +193,13 @@ class Journal:
                 os.fsync(self._file.fileno())
         except OSError as error:
             with suppress(OSError):
-                self._file.truncate(at)
+                self._file.truncate(end)
             raise OSError(error.errno, error.strerror, str(self.path or "the temporary file")) from error
 
     def _entries(self) -> Iterator[dict[str, Any]]:
-        """Every whole line; a torn one at the end is cut off."""
+        """Yield every complete entry, and cut off an incomplete one."""
         self._file.seek(0)
-        # Another file object, for its buffer; both have one position, which `_add` does not rely on.
+        # A second file object, for its buffer. The two share one position, so `_add` seeks first.
         with os.fdopen(os.dup(self._file.fileno()), "rb") as reader:
             offset = 0
             for line in reader:

@@ -1,4 +1,4 @@
-"""JSON lines: an item each or, with `--commands`, a command in its raw form."""
+"""JSON lines: each is an item or, with `--commands`, a command in its raw form."""
 
 from __future__ import annotations
 
@@ -9,96 +9,81 @@ from typing import Any
 
 from jobpipe_client import json_text
 from jobpipe_client.cli.exits import OperatorError
-from jobpipe_client.cli.files.encodings import CR_ALONE, check_encoding, has_cr_alone
-from jobpipe_client.cli.importing.lines import Line, Lines
-from jobpipe_client.cli.importing.rows import ERROR, LINE, NOT_UTF_8, OURS, TOO_LONG, Row, original_line, rows_of
-
-_OURS = frozenset(OURS)
+from jobpipe_client.cli.files import CR_ALONE, check_encoding, has_cr_alone
+from jobpipe_client.cli.importing.rows import ERROR, FAILURE_FIELDS, LINE, NOT_UTF_8, TOO_LONG, Row, original_line
+from jobpipe_client.cli.importing.source import Line, Lines
 
 
 class JsonLines:
     """Empty lines are not rows. An object that only describes a failure belongs to the line below it."""
 
-    start = 0
     header: tuple[Line, ...] = ()
 
     def __init__(self, lines: Lines, *, commands: bool, ignored: Collection[str] = ()) -> None:
         self._commands = commands
-        self._left_out = frozenset([*OURS, *ignored])
-        _check_first(lines)
-
-    def rows(self, lines: Lines) -> Iterator[Row]:
-        """One row for each line that has one."""
-        return rows_of(self, lines)
+        self._ignored = frozenset([*FAILURE_FIELDS, *ignored])
+        _check_first_line(lines.peek())
 
     def records(self, lines: Lines) -> Iterator[Row]:
-        """The same, with the lines that are not rows."""
-        described: list[Line] = []  # the object that describes the next line's failure
+        """Yield one record for each line, together with the description of its failure above."""
+        description: tuple[Line, ...] = ()
         original: int | None = None
-        while (line := lines.take()) is not None:
-            taken = (*described, line)
-            number = lines.number - len(described)
-            content = line.content
-            if not content.strip():
-                yield Row(number, lines.offset, taken, None)
-                described, original = [], None
-                continue
-            command, error = None, TOO_LONG if line.is_cut else None
-            if error is None:
+        for line in iter(lines.take, None):
+            number = lines.number - len(description)
+            command, error = None, None
+            if line.content.strip():
                 try:
-                    document = _parse(content)
+                    document = _parse(line)
                 except ValueError as problem:
                     error = str(problem)
                 else:
                     if LINE in document:
                         original = original_line(document[LINE])
-                    if document and document.keys() <= _OURS:
-                        if described:
-                            yield Row(number, lines.offset - line.size, tuple(described), None)
-                        described = [line]
+                    if document and document.keys() <= set(FAILURE_FIELDS):
+                        if description:
+                            yield Row(number, lines.offset - line.size, description, None)
+                        description = (line,)
                         continue
                     command = self._command(document)
-            yield Row(number, lines.offset, taken, command, error, original)
-            described, original = [], None
-        if described:
-            yield Row(lines.number, lines.offset, tuple(described), None)
+            yield Row(number, lines.offset, (*description, line), command, error, original)
+            description, original = (), None
+        if description:
+            yield Row(lines.number, lines.offset, description, None)
 
-    def _command(self, document: dict[str, Any]) -> dict[str, Any]:
-        fields = document
-        if not self._left_out.isdisjoint(document):
-            fields = {name: value for name, value in document.items() if name not in self._left_out}
-        return fields if self._commands else {"operation": "create", "item": fields}
+    def failed_row(self, row: Row, error: str) -> str:
+        """Return the object with its line and the error, and without the ignored members.
 
-    def failed(self, row: Row, error: str) -> str:
-        """The object with two further members, and without those that are left out.
-
-        A line that is not an object is unchanged, below a line that states the error.
+        A line that is not an object is unchanged, below an object with its line and the error.
         """
-        about = {LINE: row.shown_line, ERROR: error}
+        failure = {LINE: row.reported_line, ERROR: error}
         line = row.lines[-1]
         if row.command is None:
-            return f"{_text(about)}\n" + line.content.decode("utf-8", "surrogateescape").rstrip("\r\n")
-        fields = _parse(line.content)
-        return _text(about | {name: value for name, value in fields.items() if name not in self._left_out})
+            return f"{_encode(failure)}\n{line.content.decode('utf-8', 'surrogateescape')}".rstrip("\r\n")
+        return _encode(failure | self._without_ignored(_parse(line)))
 
-    def failed_header(self) -> None:
-        """There is none."""
+    def failures_header(self) -> None:
+        """Return None: JSON lines have no header."""
+
+    def _command(self, document: dict[str, Any]) -> dict[str, Any]:
+        fields = self._without_ignored(document)
+        return fields if self._commands else {"operation": "create", "item": fields}
+
+    def _without_ignored(self, document: dict[str, Any]) -> dict[str, Any]:
+        return {name: value for name, value in document.items() if name not in self._ignored}
 
 
 def not_json(error: ValueError, place: str = "column") -> str:
-    """The error of a text that is not JSON, with its place and the text around it."""
+    """Return why a text is not JSON, with the place and the text around it."""
     if not isinstance(error, json.JSONDecodeError):
         return f"not JSON: {error}"
     around = error.doc[max(0, error.pos - 12) : error.pos + 20].strip()
-    what = error.msg[0].lower() + error.msg[1:]
+    reason = error.msg[0].lower() + error.msg[1:]
     if error.doc.startswith(codecs.BOM_UTF8.decode()):
-        what = "a byte order mark may only be at the beginning of a file"
-    return f"not JSON at {place} {error.pos + 1}: {what}, in {around!r}"
+        reason = "a byte order mark may only be at the beginning of a file"
+    return f"not JSON at {place} {error.pos + 1}: {reason}, in {around!r}"
 
 
-def _check_first(lines: Lines) -> None:
-    """OperatorError if the first line shows that no line can be read."""
-    line = lines.peek()
+def _check_first_line(line: Line | None) -> None:
     if line is None:
         return
     check_encoding(line.content)
@@ -110,13 +95,13 @@ def _check_first(lines: Lines) -> None:
         raise OperatorError(CR_ALONE)
 
 
-def _parse(content: bytes) -> dict[str, Any]:
+def _parse(line: Line) -> dict[str, Any]:
+    if line.is_too_long:
+        raise ValueError(TOO_LONG)
     try:
-        text = content.decode("utf-8")
+        document = json_text.decode_strictly(line.content.decode("utf-8").rstrip("\r\n"))
     except UnicodeDecodeError:
         raise ValueError(NOT_UTF_8) from None
-    try:
-        document = json_text.decode_strictly(text.rstrip("\r\n"))
     except ValueError as error:
         raise ValueError(not_json(error)) from None
     if not isinstance(document, dict):
@@ -124,7 +109,7 @@ def _parse(content: bytes) -> dict[str, Any]:
     return document
 
 
-def _text(document: dict[str, Any]) -> str:
+def _encode(document: dict[str, Any]) -> str:
     text = json_text.encode(document)
-    # Lone surrogates stand in a file as escapes only, as they came.
+    # UTF-8 cannot hold lone surrogates; they are written as the escapes that they were read from.
     return "".join(f"\\u{ord(c):04x}" if "\ud800" <= c <= "\udfff" else c for c in text)

@@ -1,66 +1,68 @@
-"""What the files of an import are made of, whatever their format."""
+"""Rows of a file in any format."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple, Protocol
 
-from jobpipe_client.cli.importing.lines import Line, Lines
+from jobpipe_client.cli.importing.source import Line, Lines
 
-OURS = LINE, ERROR = "jobpipe:line", "jobpipe:error"
-"""Columns and members that tell of a failure, and are passed over when the file is imported again."""
+FAILURE_FIELDS = LINE, ERROR = "jobpipe:line", "jobpipe:error"
+"""Columns and members that describe a failure. An import of the file of failures ignores them."""
 
-NOT_UTF_8 = "not UTF-8"
-TOO_LONG = "longer than 2 MiB"
+UNREADABLE, NOT_UTF_8, TOO_LONG = "unreadable", "not UTF-8", "longer than 2 MiB"
 
 
 class Row(NamedTuple):
     """One row of the file: a command or an error. A record with neither, such as an empty line, is not a row."""
 
-    line: int  # where it begins, from 1
-    end: int  # the offset of what comes after it
+    line: int  # the first line is 1
+    end: int  # the offset of the next record
     lines: tuple[Line, ...]
     command: Mapping[str, Any] | None
     error: str | None = None
-    original: int | None = None  # in a file of failures: the line in the original file
+    original_line: int | None = None  # in a file of failures, the line of the file that was imported first
 
     @property
     def is_row(self) -> bool:
         return self.command is not None or self.error is not None
 
     @property
-    def shown_line(self) -> int:
-        """The line number that is reported: that of the original file, if it is known."""
-        return self.line if self.original is None else self.original
+    def reported_line(self) -> int:
+        return self.line if self.original_line is None else self.original_line
 
     @property
     def text(self) -> str:
-        """As it stands in the file, without its end; bytes that are not UTF-8 as lone surrogates."""
-        return b"".join(line.content for line in self.lines).decode("utf-8", "surrogateescape").rstrip("\r\n")
+        """The row as it is in the file, without its line ending; bytes that are not UTF-8 are lone surrogates."""
+        return text_of(self.lines).rstrip("\r\n")
 
 
 class Format(Protocol):
     """A format of files to import."""
 
-    start: int  # the offset of what comes after the header
-    header: tuple[Line, ...]  # the lines before `start`
+    header: tuple[Line, ...]
 
     def records(self, lines: Lines) -> Iterator[Row]:
-        """All records, those that are no rows included. One that cannot be read is a row with an error."""
+        """Yield all records, also those that are not rows. A record that cannot be read is a row with an error."""
 
-    def failed(self, row: Row, error: str) -> str:
-        """The row in a file of failures, with its line and the error, without the end of a line."""
+    def failed_row(self, row: Row, error: str) -> str:
+        """Return the row for the file of failures, with its line and the error, without a line ending."""
 
-    def failed_header(self) -> str | None:
-        """What a file of failures begins with."""
+    def failures_header(self) -> str | None:
+        """Return the first line of a file of failures, or None if the format has no header."""
 
 
 def rows_of(form: Format, lines: Lines) -> Iterator[Row]:
-    """The records that are rows."""
-    return (each for each in form.records(lines) if each.is_row)
+    """Yield the records that are rows."""
+    return (record for record in form.records(lines) if record.is_row)
+
+
+def text_of(lines: tuple[Line, ...]) -> str:
+    """Return the text of the lines; bytes that are not UTF-8 are lone surrogates."""
+    return b"".join(line.content for line in lines).decode("utf-8", "surrogateescape")
 
 
 def original_line(value: object) -> int | None:
-    """The line number in a file of failures; None if it has been edited into something else."""
+    """Return the line number in a file of failures, or None if somebody has changed it to something else."""
     text = str(value).strip()
     return int(text) if text.isascii() and text.isdigit() and len(text) < 16 else None  # noqa: PLR2004

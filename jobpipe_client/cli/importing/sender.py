@@ -1,4 +1,4 @@
-"""Batches on their way: accepted, waited for and told of, several at a time."""
+"""Sends batches, several at a time, and waits until each of their rows has ended."""
 
 from __future__ import annotations
 
@@ -12,172 +12,207 @@ from itertools import count
 
 from jobpipe_client.cli.importing.batches import Batch
 from jobpipe_client.cli.importing.journal import Failure
-from jobpipe_client.cli.importing.rows import Format, Row
+from jobpipe_client.cli.importing.rows import UNREADABLE, Format, Row
 from jobpipe_client.client import Client
 from jobpipe_client.exceptions import ProblemError
 from jobpipe_client.many import submit_in_turn
 from jobpipe_client.models import BatchEntry, Submission
 
-UNREADABLE = "unreadable"
 _EXPIRED = 404
-_LATER = frozenset({429, 503})
-_SPREAD = 1.0  # seconds, so that threads that were told the same do not come at once
-_ACCEPTING = 4  # requests at a time; the others wait for their jobs
+_TEMPORARY = frozenset({429, 503})
+_JITTER = 1.0  # seconds, so that threads that were asked for the same pause do not send at once
+_REQUESTS = 4  # at a time; the other threads wait for jobs
+_QUICK, _SLOW = 4.0, 12.0  # seconds from a batch's first request until its last row has ended
+_MIN_WINDOW = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Settled:
-    """A batch whose every row has ended; `Ended` has told of those that were commands."""
+class BatchEnded:
+    """Every row of a batch has ended. Each row that was a command is in a `RowEnded` as well."""
 
     batch: Batch
-    batch_id: str | None  # None if none of its rows was accepted
-    unsent: int  # rows that were no commands
-    succeeded: int
+    batch_id: str | None  # None if no row was accepted
+    unsent: int  # rows that could not be read
     failed: list[Failure]
-    seconds: float  # from its first request
+    seconds: float  # since the first request
+
+
+class RowEnded:
+    """One more row has ended."""
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
-    """Rows of a batch that has others still."""
-
-    rows: int
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """The service asked for a pause, which is made."""
+class PauseRequested:
+    """The service asked for a pause, and a thread makes it."""
 
     error: ProblemError
 
 
-class Sender:
-    """Threads that each see one batch to its end. They are daemons: nothing is lost where the process ends.
+Event = BatchEnded | RowEnded | PauseRequested
 
-    With `in_order` a batch is sent after the one before it was accepted, since both may have commands for one item.
+
+@dataclass
+class Window:
+    """How many rows may be under way: enough to keep the service busy, and no more.
+
+    The window counts rows, since the service works on several batches at a time: they end together, and if only
+    whole batches made room, the service would be idle until the import noticed. A small window means that
+    batches wait less, and that the service is asked less often whether they have ended.
+    """
+
+    max_batches: int
+    batch_size: int
+    size: int = _MIN_WINDOW  # in full batches
+    batches: int = 0  # under way
+    rows: int = 0  # under way
+
+    def __post_init__(self) -> None:
+        self.size = min(self.size, self.max_batches)
+
+    def has_room(self, rows: int) -> bool:
+        """Return whether a batch of so many rows may be sent."""
+        is_idle = self.rows == 0
+        return self.batches < self.max_batches and (is_idle or self.rows + rows <= self.size * self.batch_size)
+
+    def add_batch(self, rows: int) -> None:
+        """Count a batch of so many rows as under way."""
+        self.batches += 1
+        self.rows += rows
+
+    def remove_batch(self, unsent: int, seconds: float) -> None:
+        """Remove a batch, of which `rows` has only the unsent rows, and adapt the size to the seconds it took."""
+        self.batches -= 1
+        self.rows -= unsent
+        if seconds < _QUICK:
+            self.size = min(self.size + 1, self.max_batches)
+        elif seconds > _SLOW:
+            self.size = max(self.size - 1, min(_MIN_WINDOW, self.max_batches))
+
+
+class Sender:
+    """Threads that each send one batch and wait for its end. They are daemons: the process need not wait for them.
+
+    With `in_order`, a batch is sent after the one before was accepted, since both may have commands for one item.
     """
 
     def __init__(self, client: Client, form: Format, key: str, *, concurrency: int, in_order: bool) -> None:
         self._client = client
         self._form = form
         self._key = key
-        self._turn = threading.Semaphore(1 if in_order else min(_ACCEPTING, concurrency))
-        self._stopped = threading.Event()  # no batch is begun
-        self._ending = threading.Event()  # nor is anything sent again, or waited for
-        self._interrupted: BaseException | None = None
-        self._waiting: queue.SimpleQueue[Batch | None] = queue.SimpleQueue()
-        self._ended: queue.SimpleQueue[Settled | Ended | Asked | BaseException] = queue.SimpleQueue()
+        self._turn = threading.Semaphore(1 if in_order else min(_REQUESTS, concurrency))
+        self._no_new_batch = threading.Event()
+        self._stopped = threading.Event()  # nothing is sent again or waited for
+        self._interrupt: BaseException | None = None
+        self._batches: queue.SimpleQueue[Batch | None] = queue.SimpleQueue()
+        self._events: queue.SimpleQueue[Event | BaseException] = queue.SimpleQueue()
         self._threads = [threading.Thread(target=self._work, daemon=True) for _ in range(concurrency)]
         for thread in self._threads:
             thread.start()
 
     def put(self, batch: Batch) -> None:
-        """Send it as soon as a thread is free."""
-        self._waiting.put(batch)
+        """Send a batch as soon as a thread is free."""
+        self._batches.put(batch)
 
-    def next_event(self) -> Settled | Ended | Asked:
-        """What has ended next; raises what ended a thread."""
-        ended = self._ended.get()
-        if isinstance(ended, BaseException):
-            raise ended
-        return ended
+    def next_event(self) -> Event:
+        """Wait for the next event. Raises the exception that has ended a thread."""
+        event = self._events.get()
+        if isinstance(event, BaseException):
+            raise event
+        return event
 
-    def interrupt(self, why: BaseException) -> None:
-        """Raise this from `next_event` and `check`; a signal handler may call it, for the queue is reentrant."""
-        self._interrupted = why
-        self._ended.put(why)
+    def interrupt(self, error: BaseException) -> None:
+        """Raise the error from `next_event` and `check_interrupt`. Signal handlers may call this."""
+        self._interrupt = error
+        self._events.put(error)
 
-    def check(self) -> None:
-        """Raises what interrupted: for whoever works long between two events."""
-        if self._interrupted is not None:
-            raise self._interrupted
+    def check_interrupt(self) -> None:
+        """Raise the error of `interrupt`, if there was one."""
+        if self._interrupt is not None:
+            raise self._interrupt
 
     def stop(self) -> None:
-        """No batch is begun any more, and no request sent again."""
+        """Send no further batch, and no request again."""
+        self._no_new_batch.set()
         self._stopped.set()
-        self._ending.set()
         for _ in self._threads:
-            self._waiting.put(None)
+            self._batches.put(None)
 
     def _work(self) -> None:
-        while True:
-            # The turn is taken with the batch, so that batches are sent in the order in which they were put.
-            self._turn.acquire()
-            batch = self._waiting.get()
-            if batch is None or self._stopped.is_set():
-                self._turn.release()
-                return
-            began = time.monotonic()
-            try:
-                try:
-                    submissions = self._accepted(batch)
-                except BaseException:
-                    self._stopped.set()  # before the turn: what comes next must not overtake this
-                    raise
-                finally:
-                    self._turn.release()
-                self._ended.put(self._settled(batch, submissions, began))
-            except BaseException as error:  # noqa: BLE001  # raised where it is waited for
-                self._ended.put(error)
-                return
+        try:
+            while True:
+                with self._turn:  # taken before the batch, so that batches are sent in their order
+                    batch = self._batches.get()
+                    if batch is None or self._no_new_batch.is_set():
+                        return
+                    began = time.monotonic()
+                    try:
+                        submissions = self._submit(batch)
+                    except BaseException:
+                        self._no_new_batch.set()  # within the turn: the next batch must not overtake this one
+                        raise
+                entries = self._wait_for(submissions)
+                self._events.put(self._ended(batch, submissions, entries, time.monotonic() - began))
+        except BaseException as error:  # noqa: BLE001  # `next_event` raises it
+            self._events.put(error)
 
-    def _accepted(self, batch: Batch) -> list[Submission]:
+    def _submit(self, batch: Batch) -> list[Submission]:
         commands = [row.command for row in batch.rows if row.command is not None]
-        if not commands:
-            return []
-        key, transport = f"{self._key}-{batch.number}", self._client.transport
-        while True:
+        key = f"{self._key}-{batch.number}"
+        while commands:
             try:
-                return submit_in_turn(transport, commands, key=key, stopped=self._ending)
+                return submit_in_turn(self._client.transport, commands, key=key, stopped=self._stopped)
             except ProblemError as error:
-                self._wait_as_asked(error)
+                self._pause(error)
+        return []
 
-    def _settled(self, batch: Batch, submissions: list[Submission], began: float) -> Settled:
+    def _wait_for(self, submissions: list[Submission]) -> dict[int, BatchEntry]:
+        """Return how the submitted commands ended, by their places in the batch."""
         entries: dict[int, BatchEntry] = {}
         while len(entries) < len(submissions):
             missing = [each for each in submissions if each.place not in entries]
             try:
                 for submission, entry in self._client.outcomes(missing):
                     entries[submission.place] = entry
-                    self._ended.put(Ended(1))
+                    self._events.put(RowEnded())
             except ProblemError as error:
-                self._wait_as_asked(error)
-        places = count()  # among the commands
-        failed = []
-        for row in batch.rows:
-            failure = self._broken(row) if row.command is None else self._failure(row, entries[next(places)])
-            if failure is not None:
-                failed.append(failure)
-        unsent = sum(row.command is None for row in batch.rows)
+                self._pause(error)
+        return entries
+
+    def _ended(
+        self, batch: Batch, submissions: list[Submission], entries: dict[int, BatchEntry], seconds: float
+    ) -> BatchEnded:
+        places = count()  # of the commands among the rows
+        outcomes = [(row, None if row.command is None else entries[next(places)]) for row in batch.rows]
+        failed = [failure for row, entry in outcomes if (failure := _failure(self._form, row, entry))]
         batch_id = next((each.batch_id for each in submissions if each.batch_id is not None), None)
-        return Settled(batch, batch_id, unsent, len(batch.rows) - len(failed), failed, time.monotonic() - began)
+        return BatchEnded(batch, batch_id, len(batch.rows) - len(entries), failed, seconds)
 
-    def _wait_as_asked(self, error: ProblemError) -> None:
-        """Who was told when to come again does so, for as long as it is told; any other error is raised."""
-        if error.status not in _LATER or error.retry_after is None or self._ending.is_set():
+    def _pause(self, error: ProblemError) -> None:
+        """Make the pause that the service asks for. Raises any other error."""
+        if error.status not in _TEMPORARY or error.retry_after is None or self._stopped.is_set():
             raise error
-        self._ended.put(Asked(error))
-        self._ending.wait(error.retry_after + random.uniform(0, _SPREAD))
-
-    def _broken(self, row: Row) -> Failure:
-        error = row.error or UNREADABLE
-        return Failure(row.shown_line, UNREADABLE, error, self._form.failed(row, error))
-
-    def _failure(self, row: Row, entry: BatchEntry) -> Failure | None:
-        if entry.status == "succeeded":
-            return None
-        if entry.job_id is None and entry.problem is not None and entry.problem.status == _EXPIRED:
-            return Failure(
-                row.shown_line, "expired", "its job has expired: whether it took effect is not known", None
-            )
-        if entry.status == "cancelled":
-            return Failure(row.shown_line, "cancelled", "cancelled", self._form.failed(row, "cancelled"))
-        problem = entry.problem
-        error = "no reason given" if problem is None else _without_place(str(problem))
-        reason = "unknown" if problem is None else problem.slug or str(problem.status)
-        return Failure(row.shown_line, reason, error, self._form.failed(row, error))
+        self._events.put(PauseRequested(error))
+        self._stopped.wait(error.retry_after + random.uniform(0, _JITTER))
 
 
-def _without_place(error: str) -> str:
-    """A pointer into a request that nobody has seen, as one into the row."""
+def _failure(form: Format, row: Row, entry: BatchEntry | None) -> Failure | None:
+    """Return the failure of a row, or None if it succeeded. A row without an entry could not be read."""
+    if entry is None:
+        reason, error = UNREADABLE, row.error or UNREADABLE
+    elif entry.status == "succeeded":
+        return None
+    elif entry.job_id is None and entry.problem is not None and entry.problem.status == _EXPIRED:
+        return Failure(row.reported_line, "expired", "its job has expired: whether it took effect is not known")
+    elif entry.status == "cancelled":
+        reason = error = "cancelled"
+    elif entry.problem is None:
+        reason, error = "unknown", "no reason given"
+    else:
+        reason = entry.problem.slug or str(entry.problem.status)
+        error = without_place(str(entry.problem))
+    return Failure(row.reported_line, reason, error, form.failed_row(row, error))
+
+
+def without_place(error: str) -> str:
+    """Return the error with pointers into the row, where it has pointers into the request."""
     return re.sub(r"#/commands/\d+", "#", error)

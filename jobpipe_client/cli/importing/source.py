@@ -1,51 +1,129 @@
-"""The source of an import: a file, which can be read again, or a pipe by any name."""
+"""The source of an import: the lines of a file, which can be read again, or of a pipe, which cannot."""
 
 from __future__ import annotations
 
+import codecs
 import hashlib
 import os
 import sys
+from collections import deque
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import BinaryIO, NamedTuple, cast
 
 from jobpipe_client.cli.exits import OperatorError
-from jobpipe_client.cli.files.pipes import is_pipe
-from jobpipe_client.cli.importing.lines import Lines, add_lines
+from jobpipe_client.cli.files import is_pipe
+
+MAX_LINE_BYTES = 2 * 1024 * 1024
+"""Twice the size of the largest item. The rest of a longer line is skipped."""
+
+
+class Line(NamedTuple):
+    """One line with its line ending."""
+
+    raw: bytes
+    size: int  # bytes in the file; more than `raw` has if the line is too long
+    skipped_digest: bytes = b""
+    is_first: bool = False  # in the file
+
+    @property
+    def is_too_long(self) -> bool:
+        return self.size > len(self.raw)
+
+    @property
+    def content(self) -> bytes:
+        """The line without the byte order mark at the beginning of the file."""
+        return self.raw.removeprefix(codecs.BOM_UTF8) if self.is_first else self.raw
+
+    @property
+    def digest_input(self) -> bytes:
+        """What the digest of a range of the file is computed from."""
+        return self.raw + self.skipped_digest
+
+
+class Lines:
+    """The lines of a range of a file, in order. The last ones can be given back."""
+
+    def __init__(self, file: BinaryIO, *, offset: int = 0, number: int = 0, end: int | None = None) -> None:
+        self.offset = offset  # of the next line
+        self.number = number  # of the line taken last; the first line is 1
+        self.check_interrupt: Callable[[], None] = lambda: None
+        """Called before each line and within long ones; an exception that it raises ends the reading."""
+        self._file = file
+        self._end = end
+        self._given_back: deque[Line] = deque()
+        self._is_first = offset == 0
+
+    def take(self) -> Line | None:
+        """Return the next line, or None at the end."""
+        self.check_interrupt()
+        line = self._given_back.popleft() if self._given_back else self._read()
+        if line is not None:
+            self.offset += line.size
+            self.number += 1
+        return line
+
+    def give_back(self, lines: Sequence[Line]) -> None:
+        """Return the lines taken last, so that they are read again."""
+        self._given_back.extendleft(reversed(lines))
+        self.offset -= sum(line.size for line in lines)
+        self.number -= len(lines)
+
+    def peek(self) -> Line | None:
+        """Return the next line without taking it."""
+        line = self.take()
+        if line is not None:
+            self.give_back([line])
+        return line
+
+    def _read(self) -> Line | None:
+        raw = piece = self._readline(0)
+        size, skipped = len(raw), hashlib.sha256()
+        is_first, self._is_first = self._is_first, False
+        while piece and not piece.endswith(b"\n"):
+            self.check_interrupt()
+            piece = self._readline(size)
+            skipped.update(piece)
+            size += len(piece)
+        return Line(raw, size, skipped.digest() if size > len(raw) else b"", is_first) if raw else None
+
+    def _readline(self, taken: int) -> bytes:
+        rest = MAX_LINE_BYTES if self._end is None else max(0, self._end - self.offset - taken)
+        return self._file.readline(min(MAX_LINE_BYTES, rest))
 
 
 @dataclass(frozen=True)
 class Source:
-    """The file, or a pipe, which is read only once."""
+    """A file, or a pipe, which is read only once."""
 
     file: BinaryIO
     path: Path | None = None  # None for a pipe
-    size: int | None = None  # when the import began
-    found: tuple[object, ...] = field(default=())  # the file's size, time and identity then
+    size: int | None = None  # in bytes, when the import began
+    identity: tuple[int, ...] = ()  # size, time and inode, when the import began
 
     def has_changed(self) -> bool:
-        """Whether the file was written to or replaced since it was opened."""
+        """Return whether the file was written to or replaced since it was opened."""
         if self.path is None:
             return False
         try:
-            return _seen(self.file, self.path) != self.found
+            return _identity(self.file, self.path) != self.identity
         except OSError:  # the file no longer has this name
             return True
 
-    def fingerprint(self, start: int, end: int) -> str:
-        """The digest of a range's lines."""
+    def digest(self, start: int, end: int) -> str:
+        """Return the digest of the lines in a range of the file."""
         digest = hashlib.sha256()
-        lines = self.lines(start, 0, end)
-        while (line := lines.take()) is not None:
-            add_lines(digest, [line])
+        for line in iter(self.lines(start, 0, end).take, None):
+            digest.update(line.digest_input)
         return digest.hexdigest()
 
-    def lines(self, offset: int, line: int, end: int | None) -> Lines:
-        """The lines from an offset on; from a pipe, always the next ones."""
+    def lines(self, offset: int, number: int, end: int | None) -> Lines:
+        """Return the lines from an offset on, with the number of the line before; a pipe has only the next ones."""
         if self.path is not None:
             self.file.seek(offset)
-        return Lines(self.file, offset=offset, number=line, end=end)
+        return Lines(self.file, offset=offset, number=number, end=end)
 
 
 def open_source(file: str, stack: ExitStack) -> Source:
@@ -58,25 +136,25 @@ def open_source(file: str, stack: ExitStack) -> Source:
     opened = stack.enter_context(path.open("rb"))
     if is_pipe(path):
         return Source(opened)
-    return Source(opened, path, path.stat().st_size, _seen(opened, path))
+    return Source(opened, path, path.stat().st_size, _identity(opened, path))
 
 
 def journal_of(path: Path) -> Path:
-    """The path of a file's journal, which is beside the file itself, whatever link leads to it.
+    """Return the path of the journal, which is beside the file itself, not beside a link to the file.
 
     If the file has several names in one folder, it is the journal that exists there.
     """
     file = path.resolve()
-    beside = file.with_name(f"{file.name}.jobpipe-import")
-    if beside.exists() or file.stat().st_nlink == 1:
-        return beside
+    journal = file.with_name(f"{file.name}.jobpipe-import")
+    if journal.exists() or file.stat().st_nlink == 1:
+        return journal
     for other in sorted(file.parent.glob("*.jobpipe-import")):
         name = other.with_name(other.name.removesuffix(".jobpipe-import"))
         if name.exists() and name.samefile(file):
             return other
-    return beside
+    return journal
 
 
-def _seen(file: BinaryIO, path: Path) -> tuple[object, ...]:
-    here, there = os.fstat(file.fileno()), path.stat()
-    return here.st_size, here.st_mtime_ns, there.st_dev, there.st_ino
+def _identity(file: BinaryIO, path: Path) -> tuple[int, ...]:
+    opened, named = os.fstat(file.fileno()), path.stat()
+    return opened.st_size, opened.st_mtime_ns, named.st_dev, named.st_ino

@@ -13,7 +13,7 @@ from rich.table import Table
 
 from jobpipe_client import json_text
 from jobpipe_client.cli.exits import OK, silence
-from jobpipe_client.cli.files.pipes import is_output_unread
+from jobpipe_client.cli.files import is_output_unread
 from jobpipe_client.cli.output import tables
 from jobpipe_client.cli.output.escaping import cell, escaped, escaped_json
 from jobpipe_client.models import Job

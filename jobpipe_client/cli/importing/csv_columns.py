@@ -1,0 +1,211 @@
+"""The columns of a CSV: their fields, the kinds of their values, and whether rows below them can be items."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from jobpipe_client import json_text
+from jobpipe_client.cli.exits import OperatorError
+from jobpipe_client.cli.importing.jsonl import not_json
+from jobpipe_client.cli.importing.rows import FAILURE_FIELDS
+
+_NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
+_TRUE, _FALSE = ("true", "t", "yes", "y", "1"), ("false", "f", "no", "n", "0")
+_BOOLEANS = dict.fromkeys(_TRUE, True) | dict.fromkeys(_FALSE, False)
+_EXCEL_SEPARATOR = re.compile(r'"?sep=(.?)"?.?', re.IGNORECASE)
+_SEPARATORS = ";\t|,"
+_EXAMINED_ROWS = 100
+
+
+def _number(cell: str) -> Any:
+    if not _NUMBER.fullmatch(cell.strip()):
+        raise ValueError(f"{cell[:50]!r} is not a number")
+    return json_text.decode(cell.strip())  # ValueError if the number is too large for Decimal or int
+
+
+def _boolean(cell: str) -> bool:
+    try:
+        return _BOOLEANS[cell.strip().lower()]
+    except KeyError:
+        raise ValueError(f"{cell[:50]!r} is neither true nor false") from None
+
+
+def _json(cell: str) -> Any:
+    try:
+        return json_text.decode_strictly(cell)
+    except ValueError as error:
+        raise ValueError(not_json(error, "character")) from None
+
+
+_READERS: dict[str, Callable[[str], Any]] = {"text": str, "number": _number, "boolean": _boolean, "json": _json}
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """The field of a column, and the kind of its values."""
+
+    name: str
+    kind: str
+    is_ignored: bool
+    is_marked: bool  # whether the header states the kind
+
+    @classmethod
+    def of(cls, cell: str, kinds: Mapping[str, str], ignored: Collection[str]) -> Column:
+        """Return the column below a cell of the header. `kinds` takes precedence over the kind in the header."""
+        name, kind = _name_and_kind(cell)
+        return cls(name, kinds.get(name, kind), cell in FAILURE_FIELDS or name in ignored, name != cell)
+
+    def value(self, cell: str) -> Any:
+        """Return the value of a cell; ValueError if the cell has no value of this kind."""
+        try:
+            return _READERS[self.kind](cell)
+        except ValueError as error:
+            raise ValueError(f"{self.name}: {error}") from None
+
+    @property
+    def header_cell(self) -> str:
+        return header_cell(self.name, self.kind)
+
+
+def header_cell(name: str, kind: str) -> str:
+    """Return the header cell of a column; text is marked only if the bare name would mean something else."""
+    is_plain = kind == "text" and _name_and_kind(name) == (name, "text") and name not in {"", *FAILURE_FIELDS}
+    return name if is_plain else f"{name}:{kind}"
+
+
+def check_columns(header: list[str], chosen: Collection[str]) -> None:
+    """Raise OperatorError for columns without a name, with one name, or chosen by an option and missing."""
+    if "" in header and "" not in chosen:  # a field without a name has its kind: `:text`
+        raise OperatorError(
+            f"column {header.index('') + 1} of the header has no name: --ignore '' leaves it out, or write the "
+            "file without it (pandas: index=False; R: row.names=FALSE)"
+        )
+    names = Counter(_name_and_kind(cell)[0] for cell in header if cell not in {"", *FAILURE_FIELDS})
+    for name, n in names.items():
+        if n > 1:
+            raise OperatorError(f"the header has the column {name!r} twice")
+    for name in chosen:
+        if name not in names and name not in header:
+            raise OperatorError(f"the header has no column {name!r}")
+
+
+def check_required(
+    header: list[str],
+    columns: Sequence[Column],
+    required: Collection[str],
+    ignored: Collection[str],
+    delimiter: str,
+) -> None:
+    """Raise OperatorError, with the likely cause, if no row below the header can have these fields as text."""
+    kinds = {column.name: column.kind for column in columns}
+    for name in required:
+        if name in ignored:
+            raise OperatorError(f"no row can be an item: an item needs a {name}, and --ignore leaves it out")
+        if name not in kinds:
+            cause = _cause(header, name, required, delimiter)
+            raise OperatorError(f"no row can be an item: the header has no column {name!r}{cause}")
+        if kinds[name] in {"number", "boolean"}:
+            raise OperatorError(
+                f"no row can be an item: the {name} has to be text, and its column is a {kinds[name]}"
+            )
+
+
+def _cause(header: list[str], missing: str, required: Collection[str], delimiter: str) -> str:
+    text = delimiter.join(header)
+    declaration = _EXCEL_SEPARATOR.fullmatch(text)
+    if declaration:
+        return (
+            f". The first line, {text.strip()}, is Excel's declaration of the separator: remove that line, "
+            f"and use --delimiter {_quoted(declaration[1] or delimiter)}"
+        )
+    if advice := separator_advice(text, required, delimiter):
+        return advice
+    for name in (_name_and_kind(cell)[0] for cell in header):
+        if name.strip() == missing:
+            return f", but {name!r}: remove the blanks from the header"
+        if name.strip().lower() == missing:
+            return f", but {name!r}: field names are in lower case, so change the header"
+    return f" (CSV begins with a header; this one has {', '.join(repr(cell[:30]) for cell in header[:5])})"
+
+
+def separator_advice(text: str, required: Collection[str], delimiter: str) -> str:
+    """Return advice to use another separator if that would give the header the required columns, else ''."""
+    for other in _SEPARATORS:
+        if required and other != delimiter and other in text:
+            cells = next(csv.reader([text], delimiter=other), [])
+            if {_name_and_kind(cell)[0].strip().lower() for cell in cells} >= set(required):
+                return f". Its columns are separated by {_quoted(other)}: use --delimiter {_quoted(other)}"
+    return ""
+
+
+def _quoted(separator: str) -> str:
+    return "'\\t'" if separator == "\t" else f"'{separator}'"
+
+
+def _name_and_kind(cell: str) -> tuple[str, str]:
+    name, colon, kind = cell.rpartition(":")
+    return (name, kind) if colon and kind in _READERS else (cell, "text")
+
+
+class TextColumns:
+    """Examines the first rows for columns that are read as text and look like another kind."""
+
+    def __init__(self, columns: Sequence[Column], nulls: Collection[str], note: Callable[[str], None]) -> None:
+        self._missing = {"", *nulls}
+        self._note = note
+        self._rows = 0
+        self._kinds: dict[int, set[str]] = {}  # by the place of the column
+        self._columns = columns
+        for place, column in enumerate(columns):
+            is_text = column.kind == "text" and not (column.is_ignored or column.is_marked)
+            if is_text and column.name not in {"name", "description"}:
+                self._kinds[place] = set()
+
+    def examine(self, cells: Sequence[str]) -> None:
+        """Examine a row, if it is one of the first, and report the columns after the last of these."""
+        if self._rows >= _EXAMINED_ROWS:
+            return
+        for place, kinds in self._kinds.items():
+            if place < len(cells) and cells[place] not in self._missing:
+                kinds.add(_likely_kind(cells[place]))
+        self._rows += 1
+        if self._rows == _EXAMINED_ROWS:
+            self._report()
+
+    def finish(self) -> None:
+        """Report the columns if the file has ended before."""
+        if self._rows < _EXAMINED_ROWS:
+            self._report()
+
+    def _report(self) -> None:
+        options = {"number": "--number", "boolean": "--boolean", "json": "--json-column"}
+        found = {
+            self._columns[place].name: options[kind]
+            for place, kinds in self._kinds.items()
+            if len(kinds) == 1
+            for kind in kinds - {"text"}
+        }
+        if found:
+            use = " ".join(f"{option} {_shell_word(name)}" for name, option in found.items())
+            self._note(f"read as text: {', '.join(found)}; to read the values as what they look like, use {use}")
+
+
+def _likely_kind(cell: str) -> str:
+    if _NUMBER.fullmatch(cell):
+        return "number"
+    if cell.lower() in {"true", "false", "t", "f"}:
+        return "boolean"
+    try:
+        is_json = cell[0] in "[{" and isinstance(json_text.decode(cell), list | dict)
+    except ValueError:
+        is_json = False
+    return "json" if is_json else "text"
+
+
+def _shell_word(name: str) -> str:
+    return name if name.isalnum() else "'" + name.replace("'", "'\\''") + "'"
