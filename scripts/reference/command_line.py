@@ -34,10 +34,11 @@ def _helps(name: str, command: click.Command, parent: click.Context | None) -> I
     last_word = name.rpartition(" ")[2]
     with click.Context(command, info_name=last_word, parent=parent, terminal_width=_WIDTH, **settings) as context:
         yield name, command.get_help(context)
-        for each in command.list_commands(context) if isinstance(command, click.Group) else ():
-            found = command.get_command(context, each)
-            if found is not None:
-                yield from _helps(f"{name} {each}", found, context)
+        if isinstance(command, click.Group):
+            for each in command.list_commands(context):
+                found = command.get_command(context, each)
+                if found is not None:
+                    yield from _helps(f"{name} {each}", found, context)
 
 
 if __name__ == "__main__":
