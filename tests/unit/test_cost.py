@@ -24,7 +24,7 @@ KIB = 1024
 
 
 def entry(calls: dict[str, int] | None = None, **more: float) -> dict[str, Any]:
-    """A counted operation that needs nothing but what is said."""
+    """Return a counted operation that needs only what is given."""
     nothing = dict.fromkeys(
         ("write_units", "read_units", "sqs_requests", "message_bytes", "answer_bytes", "log_bytes", "log_lines"), 0
     )

@@ -8,6 +8,7 @@ cohorts         the simulation for every rate: the jobs of one tick move togethe
 sizing          raise the limit that breaks first until none breaks
 failure_index   the index of failed and retrying jobs, by itself
 figures         every run of the report
-emulator_check  real runs on an emulator, and what was predicted of them
 tables, plots   docs/scaling.md from the figures
+
+tests/scaling compares it with queueing theory and with real runs on an emulator.
 """

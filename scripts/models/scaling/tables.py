@@ -1,16 +1,22 @@
-"""The tables of docs/scaling.md, from the figures of docs/scaling.json."""
+"""docs/scaling.json, and the tables of docs/scaling.md that show its figures."""
 
 from __future__ import annotations
 
+import json
 import math
+import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from scripts.markdown import table
+from infra.settings import ROOT
+from scripts.markdown import table, with_tables
 from scripts.models.scaling.assumptions import assumptions
 
 Figures = dict[str, Any]
 Row = tuple[str, ...]
+_FIGURES, _PAGE = ROOT / "docs" / "scaling.json", ROOT / "docs" / "scaling.md"
+_DIGITS = 4
+_POINT = re.compile(r"\[\s+([\d.]+),\s+([\d.]+)\s+\]")  # a pair, which is written on one line
 _LIMITS = {
     "key": "the usage plan of one key",
     "route": "the stage's limit of a route",
@@ -35,6 +41,29 @@ _SERVICES = {
     "s3": "S3",
     "total": "together",
 }
+
+
+def read_figures() -> Figures:
+    """Return the committed figures."""
+    found: Figures = json.loads(_FIGURES.read_text())
+    return found
+
+
+def write_figures(figures: Figures) -> Figures:
+    """Write the figures and the tables of the page, and return the figures with their significant digits."""
+    figures = rounded(figures)
+    _FIGURES.write_text(_POINT.sub(r"[\1, \2]", json.dumps(figures, indent=1)) + "\n")
+    _PAGE.write_text(with_tables(_PAGE.read_text(), tables(figures)))
+    return figures
+
+
+def rounded(figures: Any) -> Any:
+    """Round every float to its significant digits."""
+    if isinstance(figures, dict):
+        return {name: rounded(value) for name, value in figures.items()}
+    if isinstance(figures, list):
+        return [rounded(value) for value in figures]
+    return float(f"{figures:.{_DIGITS}g}") if isinstance(figures, float) else figures
 
 
 def tables(figures: Figures) -> dict[str, str]:

@@ -1,10 +1,10 @@
-"""Real runs on an embedded emulator, and what the simulation predicts of them from measured service times."""
+"""`make simulate` also measures runs on an emulator, and what the simulation predicts of them: docs/scaling.md."""
 
 from __future__ import annotations
 
 import platform
+import sys
 import tempfile
-import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -17,18 +17,19 @@ from typing import Any
 
 from rich.console import Console
 
+from infra.cli.command_line import run
 from infra.cli.progress import Progress
 from infra.deployment.plan import Deployer
-from infra.emulator.server import running_emulator
 from infra.errors import OperatorError
-from infra.settings import LOCAL_STAGE, Settings
-from infra.stage.stage_file import Deployment
-from infra.targets.target import EMBEDDED, find_target
-from jobpipe_client import Client, Job
+from infra.settings import LOCAL_STAGE
+from jobpipe_client import Job
 from scripts.load.plan import Plan
 from scripts.models.scaling.assumptions import Service, constant, unlimited
 from scripts.models.scaling.job_by_job import JobByJob
 from scripts.models.scaling.scenario import Outcome, Scenario
+from scripts.models.scaling.tables import read_figures, write_figures
+from tests.helpers.deployed import Stage
+from tests.helpers.embedded import embedded
 
 _ITEMS, _RATE, _SECONDS = 150, 20.0, 10.0
 _FULL = 10  # messages of a batch
@@ -46,6 +47,11 @@ class Times:
     alone: float  # from created_at to updated_at of a job on an idle stage
     one: float  # between the ends of two batches of one command
     full: float  # between the ends of two batches of ten
+
+
+def main() -> None:
+    """Add the measured and predicted runs to the figures, and write the page."""
+    write_figures({**read_figures(), "emulator": check(seed=1)})
 
 
 def check(seed: int) -> dict[str, Any]:
@@ -112,29 +118,21 @@ def _compared(predicted: float, measured: float) -> dict[str, float]:
 
 
 class _Laboratory:
-    """A stage on an emulator, and its event source mapping, which can be stopped."""
+    """A stage on an emulator whose worker can be stopped."""
 
-    def __init__(self, deployment: Deployment, lambdas: Any) -> None:
-        self._deployment = deployment
-        self._lambdas = lambdas
-        found = lambdas.list_event_source_mappings(FunctionName=deployment.resources["worker_function"])
+    def __init__(self, stage: Stage) -> None:
+        self._stage = stage
+        self._lambdas = stage.aws("lambda")
+        found = self._lambdas.list_event_source_mappings(FunctionName=stage.resources["worker_function"])
         self._mapping = found["EventSourceMappings"][0]["UUID"]
-        self._local = threading.local()
-
-    @property
-    def client(self) -> Client:
-        """The client of this thread."""
-        if not hasattr(self._local, "client"):
-            self._local.client = Client(self._deployment.base_url, self._deployment.api_key, timeout=30)
-        client: Client = self._local.client
-        return client
 
     def create(self, _: object = None) -> Job:
         """Create an item of its own."""
-        return self.client.create({"name": f"scaling {uuid.uuid4().hex}", "description": "A job of the check"})
+        item = {"name": f"scaling {uuid.uuid4().hex}", "description": "A job of the check"}
+        return self._stage.client.create(item)
 
     def update(self, item_id: str) -> Job:
-        return self.client.update(item_id, {"price": 1.5})
+        return self._stage.client.update(item_id, {"price": 1.5})
 
     def drain(self, fill: Callable[[], list[Job]], batch: int = _FULL) -> list[Job]:
         """Stop the worker while `fill` sends commands, and return the jobs in the order of their ends."""
@@ -147,11 +145,11 @@ class _Laboratory:
         """Wait for the jobs, and return them in the order of their ends."""
         deadline = time.monotonic() + _TIMEOUT
         for job in reversed(jobs):  # the last one first, so that few requests disturb the run
-            while not self.client.job(job.id).done:
+            while not self._stage.client.job(job.id).done:
                 if time.monotonic() > deadline:
                     raise OperatorError(f"job {job.id} of the check did not end in {_TIMEOUT} s")
                 time.sleep(0.5)
-        ends = [self.client.job(job.id) for job in jobs]
+        ends = [self._stage.client.job(job.id) for job in jobs]
         failed = [job.id for job in ends if not job.succeeded]
         if failed:
             raise OperatorError(f"{len(failed)} jobs of the check did not succeed; the first is {failed[0]}")
@@ -160,13 +158,9 @@ class _Laboratory:
 
 @contextmanager
 def _laboratory() -> Iterator[_Laboratory]:
-    with tempfile.TemporaryDirectory() as folder, running_emulator(Path(folder)) as emulator:
-        settings = Settings(stage=LOCAL_STAGE, port=emulator.port, endpoint_url=None, state_dir=Path(folder))
-        target = find_target(EMBEDDED, LOCAL_STAGE, settings, start=False)
-        if target is None:
-            raise OperatorError("the embedded emulator ended as soon as it had started")
+    with tempfile.TemporaryDirectory() as folder, embedded(Path(folder)) as (target, settings):
         quiet = Progress(Console(quiet=True))
-        lab = _Laboratory(Deployer(target, LOCAL_STAGE, settings, quiet, {}).up(), target.client("lambda"))
+        lab = _Laboratory(Stage(Deployer(target, LOCAL_STAGE, settings, quiet, {}).up()))
         lab.ended([lab.create() for _ in range(5)])  # both functions are warm after these
         yield lab
 
@@ -231,3 +225,7 @@ def _interval(jobs: list[Job], batch: int) -> float:
     """Return the mean seconds between the ends of two batches."""
     ends = [mean(job.updated_at.timestamp() for job in jobs[i : i + batch]) for i in range(0, len(jobs), batch)]
     return (ends[-1] - ends[0]) / (len(ends) - 1)
+
+
+if __name__ == "__main__":
+    sys.exit(run("emulator check", main))
