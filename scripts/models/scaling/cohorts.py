@@ -216,21 +216,42 @@ class Cohorts:
         allowed = min(self._pollers.allowed(now, waiting=self._visible > 0), max(0.0, free))
         work = self._planned(allowed, outage, now)
         written, cause = (0, outage) if outage else self._storage.work(now, work.attempts)
+        self._attempt(work, written, cause, now)
+        self._count_running(work)
+        self._count_delay(now, is_shared=allowed >= free)
+
+    def _attempt(self, work: Work, written: int, cause: str | None, now: float) -> None:
+        """End the attempts of a tick; redelivered messages have their share of the writes."""
         share = written / work.attempts if written else 0.0
         written_again = min(work.redelivered, round(work.redelivered * share))
-        redelivered_end = now + min(work.redelivered, _BATCH) * work.redelivered_seconds
-        self._end_attempts(
-            self._redelivered, work.redelivered, written_again, cause, now=now, ends_at=redelivered_end
+        lines = (
+            (
+                self._redelivered,
+                work.redelivered,
+                written_again,
+                min(work.redelivered, _BATCH) * work.redelivered_seconds,
+            ),
+            (self._first, work.first, written - written_again, work.batch_seconds),
         )
-        first_end, written_first = now + work.batch_seconds, written - written_again
-        self._end_attempts(self._first, work.first, written_first, cause, now=now, ends_at=first_end)
+        for line, count, room, seconds in lines:
+            left = room
+            for cohort in line.take(count):
+                done = min(cohort.count, left)
+                left -= done
+                self.outcome.done += done
+                self._waits[now - cohort.accepted_at] += done
+                unfinished = cohort.count - done
+                if cause is not None and unfinished:
+                    self.outcome.count(self.outcome.redelivered, cause, now, unfinished)
+                    self._postpone(now + seconds, cohort, unfinished)
+
+    def _count_running(self, work: Work) -> None:
         batches = work.first / work.size
         redelivered_seconds = work.redelivered * work.redelivered_seconds
         self.outcome.invocations += work.redelivered / _BATCH + batches
         self.outcome.busy_seconds += redelivered_seconds + batches * work.batch_seconds
         occupied = max(work.batch_seconds, self._limits.shortest_invocation)
         self._running = (redelivered_seconds + batches * occupied) / self._tick
-        self._count_delay(now, is_shared=allowed >= free)
 
     def _planned(self, allowed: float, outage: str | None, now: float) -> Work:
         """Return what so many batches at once do in a tick; throttled attempts take longer, so fewer are made."""
@@ -261,20 +282,6 @@ class Cohorts:
     def _window_left(self) -> float:
         """The messages that the queues can deliver beside those that are redelivered or postponed."""
         return self._limits.window * self._limits.queues - self._postponed_count - self._redelivered.count
-
-    def _end_attempts(
-        self, line: _Line, count: int, written: int, cause: str | None, *, now: float, ends_at: float
-    ) -> None:
-        """End the attempts at the oldest messages: so many are written and done, the others postponed."""
-        for cohort in line.take(count):
-            done = min(cohort.count, written)
-            written -= done
-            self.outcome.done += done
-            self._waits[now - cohort.accepted_at] += done
-            unfinished = cohort.count - done
-            if cause is not None and unfinished:
-                self.outcome.count(self.outcome.redelivered, cause, now, unfinished)
-                self._postpone(ends_at, cohort, unfinished)
 
     def _postpone(self, ended_at: float, cohort: Cohort, count: int) -> None:
         self._postponed_count += count
