@@ -67,8 +67,9 @@ mutants: .venv/.installed ## break the code on purpose, one promise at a time: d
 chaos: .venv/.installed ## the long chaos run, some minutes (CHAOS_ARGS="--jobs 3000 --seed 7")
 	@$(RUN) tests.chaos @words:CHAOS_ARGS
 
-simulate: .venv/.bench-installed ## simulate the stage on AWS at 10 to 10,000 jobs/s, and check that on the emulator (docs/scaling.md)
+simulate: .venv/.bench-installed ## simulate a stage on AWS at 10 to 10,000 jobs/s, and compare a run on the emulator (docs/scaling.md)
 	@$(PY) -m scripts.models.scaling
+	@$(PY) -m tests.scaling.emulator_check
 
 deploy-local: .venv/.installed ## deploy into an emulator (TARGET=auto|embedded|localstack)
 	@$(RUN) infra.deploy up --only-local --stage=@STAGE --target=@TARGET --parameter=@each:PARAMETERS

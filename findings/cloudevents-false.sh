@@ -2,8 +2,8 @@
 # cloudevents 2.2.0, Python: an event whose data is JSON's `false` has the body `False` in binary mode, which is not JSON.
 #
 # Valid input: data False and a datacontenttype of application/json. Expected: the body `false`, as in structured mode.
-# Seen: `False`, which the same SDK reads back as the text "False". Only objects and lists are written as JSON in binary mode,
-# everything else by str().
+# Seen: `False`, which the same SDK reads back as the text "False". In binary mode only objects and lists are
+# written as JSON, and other values by str().
 #     to_binary: False    to_structured: {…, "data": false}
 set -euo pipefail
 folder=$(mktemp -d)

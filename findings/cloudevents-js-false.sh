@@ -2,8 +2,8 @@
 # cloudevents 10.0.0, JavaScript: an event whose data is JSON's false is read without data, or as the text "false".
 #
 # Valid input: one event as a request in each of the two modes, with datacontenttype application/json and data false. Expected:
-# false. Seen: undefined in structured mode, as if the member were missing (so for 0 and "" as well), and in binary mode "false",
-# a text, as for every other JSON value that is no object and no list. {"done": false} arrives in both.
+# false. Seen: undefined in structured mode, as if the member were missing (and so for 0 and ""), and in binary mode the
+# text "false"; every other JSON value but objects and lists becomes text too. {"done": false} arrives in both modes.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# AWS durable execution SDK 3.0.0: what a step may give back, the function itself may not: a Decimal, a date, bytes.
+# AWS durable execution SDK 3.0.0: a step may return a Decimal, a date or bytes, but the function may not.
 #
 # Valid input: a durable function that returns the result of its step. A step's Decimal is stored with its type and is a Decimal
-# again after a wait. Expected: the function ends with it in the same form, or as a number. Seen: the step succeeds and the
-# function is FAILED, "Object of type Decimal is not JSON serializable", after the work is done. As the result of a child context,
-# which is stored like a step's, it is accepted.
+# again after a wait. Expected: the function returns it in the same form, or as a number. Seen: the step succeeds, and then the
+# function is FAILED, "Object of type Decimal is not JSON serializable". A child context, whose result is stored like a step's,
+# may return it.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# AWS durable execution testing SDK 1.4.0: the first example of its own page fails.
+# AWS durable execution testing SDK 1.4.0: the first example of its README fails.
 #
-# Valid input: the two code blocks under "Quick Start" of the README that the package carries, as they stand, and an import of Any.
+# Valid input: the two code blocks under "Quick Start" of the README in the package, unchanged, and an import of Any.
 # Expected: the assertions of the example. Seen: FAILED, "one() takes 2 positional arguments but 3 were given": a function under
-# @durable_step gets a StepContext first, which the example's steps do not take. With that parameter added it passes.
+# @durable_step gets a StepContext as its first argument, which the example's steps do not have. With that parameter added it passes.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# flatterer 0.25.0: a long whole number of a JSON line has other digits in the CSV file, none of which looks rounded.
+# flatterer 0.25.0: a long whole number has other digits in the CSV file, and does not look rounded.
 #
-# Valid input: {"id": 12345678901234567890123}. Expected: the digits as they came, or an exponent that says that some are gone.
-# Seen: 12345678901234568000000, an ordinary whole number. Up to 20 digits (64 bits) they are kept.
+# Valid input: {"id": 12345678901234567890123}. Expected: the same digits, or an exponent that shows the rounding.
+# Seen: 12345678901234568000000, an ordinary whole number. Numbers of up to 64 bits keep their digits.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# frictionless 5.21.0: a column of names such as 1_000 is a column of whole numbers, and each name loses its underscore.
+# frictionless 5.21.0: a column of names such as 1_000 is read as whole numbers, without the underscores.
 #
 # Valid input: a CSV file with one column, `code`. Expected: text; an integer of Table Schema is written as in XML Schema, with
-# digits and a sign, and a groupChar has to be named before another character may stand between them. Seen: type integer,
-# values 1000 and 2000, and the file is valid under {"type": "integer"}: the text goes through Python's int(), which skips them.
+# digits and a sign, and other characters between the digits need a groupChar. Seen: type integer, values 1000 and 2000, and the
+# file is valid under {"type": "integer"}: the text goes through Python's int(), which skips underscores.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

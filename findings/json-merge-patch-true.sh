@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# json-merge-patch 0.3.0: the patch from 1 to true is empty, so that what it is applied to stays as it was.
+# json-merge-patch 0.3.0: the patch from 1 to true is empty.
 #
-# Valid input: create_patch({"paid": 1}, {"paid": True}). Expected: {"paid": true}, since JSON's true is no number (RFC 7396
-# leaves out what is equal). Seen: {}. Members are compared with Python's ==, for which True is 1. A member that changes from
+# Valid input: create_patch({"paid": 1}, {"paid": True}). Expected: {"paid": true}, since JSON's true is not a number (RFC
+# 7396 leaves out equal members). Seen: {}. Members are compared with Python's ==, for which True is 1. A member that changes from
 # 1 to 2 is in the patch.
 set -euo pipefail
 folder=$(mktemp -d)

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# MiniStack 1.5.33: elements of a list that one update removes by number are counted anew after each removal.
+# MiniStack 1.5.33: one update that removes several elements of a list counts the elements again after each removal.
 #
 # Valid input: two updates of the kinds that DynamoDB's page on update expressions explains. Expected: `REMOVE parts[1], parts[2]`
 # takes the second and the third element; what one SET adds beyond the end is "sorted in order by element number". Seen: REMOVE
-# takes the second and the fourth, and SET appends in the order of writing. dynalite 4.0.0 does the first alike, moto 5.2.5 the
-# second.
+# takes the second and the fourth, and SET appends in the order of writing. dynalite 4.0.0 has the same REMOVE, moto 5.2.5
+# the same SET.
 #     chisel hammer nails saw file, REMOVE parts[1], parts[2]:     chisel nails file, where DynamoDB leaves chisel saw file
 #     chisel, SET parts[9] = late, parts[5] = early:               chisel late early, where DynamoDB makes chisel early late
 set -euo pipefail

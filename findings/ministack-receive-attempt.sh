@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # MiniStack 1.5.33: a receive that is repeated with its ReceiveRequestAttemptId finds nothing, instead of the same messages.
 #
-# Valid input: a FIFO queue with one message; a consumer that has seen no answer asks again with the same attempt id, within the
+# Valid input: a FIFO queue with one message; a consumer that got no answer receives again with the same attempt id, within the
 # visibility timeout. Expected, by the reference of ReceiveMessage: "the same messages and receipt handles". Seen: the parameter is
-# accepted, and the group stays locked until the timeout is over. moto 5.2.5 does the same.
+# accepted, and the group stays locked until the timeout ends. moto 5.2.5 does the same.
 set -euo pipefail
 folder=$(mktemp -d)
 running=()

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# moto 5.2.5 (server): a stack that a change set has created has no outputs; one of CreateStack has them.
+# moto 5.2.5 (server): a stack that a change set has created has no outputs; a stack of CreateStack has.
 #
 # Valid input: a template of one queue and one output, once by CreateChangeSet (CREATE) and ExecuteChangeSet, once by CreateStack.
 # Expected: DescribeStacks shows the output of both. Seen: CREATE_COMPLETE for both, and no Outputs for the first.

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # moto 5.2.5: a FIFO queue forgets a deduplication id as soon as its message is deleted.
 #
-# Valid input: a message is sent, received and deleted; the sender, who has seen no answer, sends it again within five minutes.
+# Valid input: a message is sent, received and deleted; the sender, which got no answer, sends it again within five minutes.
 # Expected, by the reference of SendMessage: SQS "continues to keep track of the message deduplication ID even after the message
-# is received and deleted". Seen: the message is delivered a second time. While it is still in the queue, it is delivered once.
+# is received and deleted". Seen: the message is delivered a second time. While the message is in the queue, the repetition is ignored.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # moto 5.2.5: a sum in an update expression is rounded to 28 digits, where DynamoDB keeps 38.
 #
-# Valid input: a number of 38 digits with a fraction, which is stored whole, and `SET n = n + :one`. Expected: the 38 digits of
-# the sum. Seen: 28 of them and an exponent, the precision that Python's decimal module has if nobody sets another. ADD does
+# Valid input: a number of 38 digits with a fraction, which is stored exactly, and `SET n = n + :one`. Expected: the 38 digits of
+# the sum. Seen: 28 of them and an exponent, the default precision of Python's decimal module. ADD does
 # the same. The sum of whole numbers is exact.
 #     1234567890123456789012345678901234567.5 + 1 = 1.234567890123456789012345679E+36
 set -euo pipefail

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# openapi-generator 7.26.0, typescript-fetch: a value that is anyOf two objects loses all members that are not named.
+# openapi-generator 7.26.0, typescript-fetch: a value that is anyOf two objects loses its additional members.
 #
-# Valid input (OpenAPI 3.1): a response that is `anyOf` a Cat (name, and any further member) and a Dog (sound).
-# Expected: a union, as for oneOf, or the value as it came. Seen: one interface PetResponse that requires the members of
-# both, and a PetResponseFromJSON that returns {name, sound} alone, so that a further member of the Cat is dropped.
+# Valid input (OpenAPI 3.1): a response that is `anyOf` a Cat (name, and additional members) and a Dog (sound).
+# Expected: a union, as for oneOf, or the unchanged value. Seen: one interface PetResponse that requires the members of
+# both, and a PetResponseFromJSON that returns {name, sound} alone, so that an additional member of the Cat is dropped.
 #     PetResponseFromJSON({"name": "Tom", "age": 7}) = {"name":"Tom"}
 # With oneOf in its place: {"name":"Tom","age":7}
 set -euo pipefail

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# openapi-generator 7.26.0, python: kinds of a oneOf that only a const distinguishes cannot be parsed.
+# openapi-generator 7.26.0, python: a const without a type does not distinguish the kinds of a oneOf.
 #
 # Valid input (OpenAPI 3.1): a Pet that is oneOf Cat and Dog, each with {"kind": {"const": …}} and a name. Expected:
 # {"kind": "cat", "name": "Tom"} is a Cat. Seen: `kind` is any value, both kinds fit, and Pet.from_dict raises

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# openapi-python-client 0.29.1: it cannot parse a document with a member whose schema is `false`.
+# openapi-python-client 0.29.1: a schema `false` makes the document unreadable.
 #
 # Valid input (OpenAPI 3.1, whose schemas may be booleans): two operations; the schema of one's body has the properties
-# {"name": …, "id": false}. Expected: both operations, or a warning about the one. Seen: "Failed to parse OpenAPI document",
-# "Input should be a valid dictionary or instance of Schema", no client at all, status 1. Without `id`: both, status 0.
+# {"name": …, "id": false}. Expected: both operations, or a warning about one. Seen: "Failed to parse OpenAPI document",
+# "Input should be a valid dictionary or instance of Schema", no client, status 1. Without `id`: both, status 0.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

@@ -3,7 +3,7 @@
 #
 # Valid input (OpenAPI 3.1): a closed object (additionalProperties false) with an allOf whose part has an `if` and a `then`,
 # and an example that fits; jsonschema 4.26.0 accepts it. Seen: no-invalid-schema-examples says that the example "must NOT
-# have unevaluated properties": the rule closes the parts of the allOf as if each were the whole.
+# have unevaluated properties": the rule closes each part of the allOf as if it were the whole schema.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

@@ -1,9 +1,8 @@
 #!/usr/bin/env bash
-# taskiq 0.13.0: an argument that is infinite or no number arrives as None, also where the task asks for a float.
+# taskiq 0.13.0: an argument that is infinity or NaN arrives as None, even if the task declares a float.
 #
-# Valid input: a task with the parameter limit: float, sent with math.inf and with 1.5. Expected: inf, or an error when it is
-# sent, since JSON has no such number.
-# Seen: None, and no error. A result of inf comes back as inf.
+# Valid input: a task with the parameter limit: float, sent with math.inf and with 1.5. Expected: inf, or an error at the
+# sender, since JSON has no such number. Seen: None, and no error. A result of inf arrives as inf.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# VisiData 3.4: a file of JSON lines that is saved as JSON lines loses its nulls, except in the first line, which gets more.
+# VisiData 3.4: saved JSON lines lose their nulls, except the first line, whose missing keys become null.
 #
 # Valid input: three objects. Expected: the same three. Seen: the first has every key of the file, with null for those that it
-# never had; the others have lost the keys whose value is null. In a JSON merge patch null removes a member and a missing key
-# keeps it, so each of the two means something else now.
+# did not have; the others lack the keys whose value was null. In a JSON merge patch null removes a member and a missing key
+# keeps it, so the meaning of both has changed.
 #     {"id": 1, "note": null}            {"id": 1, "note": null, "tag": null}
 #     {"id": 2, "note": null}       ->   {"id": 2}
 #     {"id": 3, "tag": "new"}            {"id": 3, "tag": "new"}

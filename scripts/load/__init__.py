@@ -1,8 +1,7 @@
 """An open-loop load generator: `make load RATE=20 SECONDS=10`.
 
-plan        how much, how fast, in which rhythm; what is refused without a confirmation
+plan        how much load, at which times, and what needs a confirmation
 generator   sends at the planned times, whatever the answers; follows a sample of the jobs to their ends
-http_calls  one request of a caller, timed
-figures     percentiles
-report      what became of it
+http_calls  one timed request of a caller
+report      percentiles, and the report of a run
 """

@@ -1,7 +1,7 @@
-"""Sends commands to a stage at a steady rate, whatever the answers, and prints what it measured.
+"""Send commands to a stage at a steady rate, whatever the answers, and print what was measured.
 
-Each makes an item of its own, named load-<run>-<n>. At the end their deletion is asked for, which is as much load
-again; KEEP=yes leaves them.
+Each command creates an item of its own, named load-<run>-<n>. At the end their deletion is requested, which is as
+much load again; KEEP=yes leaves them.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from infra.cli.console import LastingConsole
 from infra.errors import OperatorError
 from jobpipe_client import Client, JobpipeError
 from jobpipe_client.environment import is_loopback
-from jobpipe_client.settings import find_connection
+from jobpipe_client.settings import Connection, find_connection
 from scripts.load.generator import FOLLOWERS, Generator, Measured
 from scripts.load.http_calls import HttpCalls
 from scripts.load.plan import Plan
@@ -26,7 +26,7 @@ from scripts.load.report import print_report
 
 
 def main() -> int:
-    """0; 1 if the service failed or the operator erred, 130 after Ctrl-C."""
+    """Return 0, 1 if the service failed or the operator made a mistake, or 130 after Ctrl-C."""
     options = _parse()
     return run("load", lambda: _load(options, LastingConsole(highlight=False)))
 
@@ -40,17 +40,7 @@ def _load(options: argparse.Namespace, console: Console) -> int:
         sample=options.sample,
         keep=options.keep,
     )
-    try:
-        connection = find_connection(options.stage)
-        on_aws = not is_loopback(urlsplit(connection.base_url).hostname)
-        plan.check(on_aws=False, confirmed=True)  # what no confirmation can help is said before anything of money
-        if on_aws:
-            console.print(f"about ${plan.dollars():.2f} at list prices, for {plan.jobs:,} jobs", markup=False)
-        plan.check(on_aws=on_aws, confirmed=options.confirm)
-        with Client(connection.base_url, connection.api_key, retries=0) as client:
-            client.transport.get("/items", {"limit": 1})  # whether it answers, and takes the key
-    except JobpipeError as error:
-        raise OperatorError(str(error)) from None
+    connection = _checked_connection(console, plan, options)
     calls = HttpCalls(connection.base_url, connection.api_key, plan.concurrency + FOLLOWERS)
     generator = Generator(calls, plan)
     console.print(
@@ -66,6 +56,22 @@ def _load(options: argparse.Namespace, console: Console) -> int:
     return 1 if measured.failed else 0
 
 
+def _checked_connection(console: Console, plan: Plan, options: argparse.Namespace) -> Connection:
+    """Return the connection to the stage if the plan is allowed there and the stage answers."""
+    try:
+        connection = find_connection(options.stage)
+        on_aws = not is_loopback(urlsplit(connection.base_url).hostname)
+        plan.check(on_aws=False, confirmed=True)  # an impossible plan is refused before its cost is printed
+        if on_aws:
+            console.print(f"about ${plan.dollars():.2f} at list prices, for {plan.jobs:,} jobs", markup=False)
+        plan.check(on_aws=on_aws, confirmed=options.confirm)
+        with Client(connection.base_url, connection.api_key, retries=0) as client:
+            client.transport.get("/items", {"limit": 1})  # fails if the stage does not answer or refuses the key
+    except JobpipeError as error:
+        raise OperatorError(str(error)) from None
+    return connection
+
+
 def _with_progress(console: Console, generator: Generator, plan: Plan) -> Measured:
     if not console.is_terminal:
         return generator.run()
@@ -76,29 +82,29 @@ def _with_progress(console: Console, generator: Generator, plan: Plan) -> Measur
 
 
 def _clean_up(console: Console, generator: Generator, measured: Measured, *, keep: bool) -> None:
-    count = len(measured.accepted)
+    items, count = f"{generator.name}-<n>", len(measured.accepted)
     if keep:
-        console.print(f"{count} items stay: {generator.name}-<n>", markup=False)
+        console.print(f"{count} items stay: {items}", markup=False)
         return
     try:
         left = generator.clean_up(measured)
     except KeyboardInterrupt:
-        console.print(f"not all items were deleted: {generator.name}-<n>", markup=False)
+        console.print(f"not all items were deleted: {items}", markup=False)
         raise
-    stay = f"; {left} stay: {generator.name}-<n>" if left else ""
-    console.print(f"the deletion of {count - left} items is accepted, behind their creation{stay}", markup=False)
+    stay = f"; {left} items stay: {items}" if left else ""
+    console.print(f"{count - left} deletions are accepted and follow the creations{stay}", markup=False)
 
 
 def _parse() -> argparse.Namespace:
     parser = OneLineParser(prog="python -m scripts.load", description=__doc__)
     parser.add_argument("--rate", type=float, required=True, help="jobs a second")
-    parser.add_argument("--seconds", type=float, required=True, help="for so long")
+    parser.add_argument("--seconds", type=float, required=True, help="how long jobs are sent")
     parser.add_argument("--stage", help="the deployed stage (JOBPIPE_URL, or JOBPIPE_STAGE, or local)")
-    parser.add_argument("--poisson", action="store_true", help="random arrivals, not evenly spaced ones")
+    parser.add_argument("--poisson", action="store_true", help="send at random times, not evenly spaced")
     parser.add_argument("--concurrency", type=int, default=64, help="unanswered requests at a time (%(default)s)")
     parser.add_argument("--sample", type=int, default=10, help="follow one job in so many, 0: none (%(default)s)")
-    parser.add_argument("--keep", action="store_true", help="leave the items there")
-    parser.add_argument("--confirm", action="store_true", help="more than the usual bounds is meant")
+    parser.add_argument("--keep", action="store_true", help="do not delete the items")
+    parser.add_argument("--confirm", action="store_true", help="allow more than the usual bounds")
     return parser.parse_args()
 
 

@@ -1,7 +1,7 @@
-"""The open loop: requests start when they are due, not when the one before has been answered.
+"""The open loop: each request starts when it is due, even if earlier ones have no answer yet.
 
-Latency is counted from the moment a request was due. A closed loop would ask less of a service that has become
-slow, and count none of the time that its callers would have waited (coordinated omission).
+Latency counts from the time at which a request was due. A closed loop would send less to a slow service, and would
+not count the time that callers wait (coordinated omission).
 """
 
 from __future__ import annotations
@@ -21,27 +21,26 @@ from scripts.load.plan import Plan
 FOLLOWERS = 16
 CLEANERS = 8
 _FIRST_PAUSE, _LONGEST_PAUSE, _GROWTH = 0.01, 0.5, 1.3
-_GATEWAY_LIMITS = {429}
-_OK, _SERVER_ERROR = 200, 500
+_OK, _THROTTLED, _SERVER_ERROR = 200, 429, 500
 
 
 @dataclass(slots=True)
 class Outcome:
-    """What became of one request; times in seconds from when it was due."""
+    """The result of one request; times are seconds from when it was due."""
 
-    late: float  # when it was begun: how far this machine was behind
-    seconds: float  # when it was answered
+    late: float  # until the request began: how far this machine was behind
+    seconds: float  # until the answer
     status: int
     item_id: str | None = None
-    ended: float | None = None  # followed jobs: when the caller saw its end
-    job_status: str | None = None  # followed jobs: how it ended; None if it did not in time
+    ended: float | None = None  # followed jobs: until the caller saw the end
+    job_status: str | None = None  # followed jobs: the last status; None if the job did not end in time
 
 
 @dataclass
 class Measured:
-    """All of a run, whole or as far as it came."""
+    """The results of a run, up to its interruption if there was one."""
 
-    offered: int = 0  # due so far
+    offered: int = 0  # requests that were due
     outcomes: list[Outcome] = field(default_factory=list)
     followed: list[Outcome] = field(default_factory=list)
     seconds: float = 0.0  # from the first request due to the last answer
@@ -62,7 +61,7 @@ class Measured:
 
     @property
     def failed(self) -> bool:
-        """Whether the service did what it never should: 5xx, no answer, nothing accepted, a job lost."""
+        """Whether there was a 5xx, a request without an answer, a lost job, or nothing accepted."""
         broken = any(status == NO_ANSWER or status >= _SERVER_ERROR for status in self.statuses)
         return broken or not self.accepted or bool(self.lost)
 
@@ -71,14 +70,14 @@ class Generator:
     """One run against one stage."""
 
     def __init__(self, calls: HttpCalls, plan: Plan) -> None:
-        self.name = f"load-{secrets.token_hex(3)}"  # of the items: load-<run>-<n>
+        self.name = f"load-{secrets.token_hex(3)}"
         self._calls = calls
         self._plan = plan
         self._stop = threading.Event()
         self._epoch = math.inf
 
     def run(self, tick: Callable[[Measured], None] = lambda _: None) -> Measured:
-        """Sends all that is planned and follows the sample; after Ctrl-C, what was measured until then."""
+        """Send what is planned, follow the sample, and return the results; Ctrl-C ends the run early."""
         arrivals = self._plan.arrivals()
         measured = Measured()
         senders = ThreadPoolExecutor(self._plan.concurrency, thread_name_prefix="sender")
@@ -101,14 +100,14 @@ class Generator:
             senders.shutdown(cancel_futures=measured.interrupted)
             measured.seconds = time.perf_counter() - self._epoch
             followers.shutdown(cancel_futures=measured.interrupted)
-        if measured.interrupted:  # of those that were cut short nothing is known
+        if measured.interrupted:  # nothing is known of unfinished followers
             measured.followed = [outcome for outcome in measured.followed if outcome.job_status is not None]
         return measured
 
     def clean_up(self, measured: Measured) -> int:
-        """Asks for the deletion of every item that was accepted; how many of them could not be asked for.
+        """Request the deletion of every accepted item, and return how many requests were not accepted.
 
-        The item id is the message group, so a deletion comes after its creation even if that still waits.
+        The item id is the message group, so a deletion follows its creation even if that still waits.
         """
         items = [outcome.item_id for outcome in measured.accepted if outcome.item_id]
         with ThreadPoolExecutor(CLEANERS, thread_name_prefix="cleaner") as cleaners:
@@ -147,7 +146,7 @@ class Generator:
             answer = self._calls.request("DELETE", f"/items/{item_id}")
             if answer.status == ACCEPTED:
                 return True
-            if answer.status not in _GATEWAY_LIMITS and NO_ANSWER < answer.status < _SERVER_ERROR:
+            if answer.status != _THROTTLED and NO_ANSWER < answer.status < _SERVER_ERROR:
                 return False
             time.sleep(pause)
         return False

@@ -1,4 +1,4 @@
-"""How much load, in which rhythm, and what is refused without a confirmation."""
+"""How much load is sent, at which times, and what needs a confirmation."""
 
 from __future__ import annotations
 
@@ -24,33 +24,33 @@ _POLLS = 10  # of one job that is followed
 
 @dataclass(frozen=True)
 class Plan:
-    """What is to be sent."""
+    """What is sent."""
 
     rate: float  # jobs a second
     seconds: float
-    poisson: bool = False  # random arrivals, as of callers who know nothing of each other; else evenly spaced
-    concurrency: int = 64  # requests without an answer at a time
-    sample: int = 10  # every so many jobs, one is followed to its end; 0 follows none
+    poisson: bool = False  # random arrivals, as of independent callers; otherwise evenly spaced
+    concurrency: int = 64  # unanswered requests at a time
+    sample: int = 10  # one job in so many is followed to its end; 0 follows none
     patience: float = 60.0  # seconds that a followed job may take
-    keep: bool = False  # the items that were made
+    keep: bool = False  # whether the items stay
     seed: int = 1
 
     @property
     def jobs(self) -> int:
-        """How many are offered, about: random arrivals vary."""
+        """The number of jobs; random arrivals vary around it."""
         return math.floor(self.rate * self.seconds)
 
     def check(self, *, on_aws: bool, confirmed: bool) -> None:
-        """OperatorError for what cannot be, and for what is large and was not confirmed."""
+        """Raise OperatorError for an impossible plan, and for a large one that is not confirmed."""
         for name, value in (("RATE", self.rate), ("SECONDS", self.seconds)):
             if not 0 < value < math.inf:
                 raise OperatorError(f"{name} must be a number above 0, not {value:g}")
         if not 1 <= self.concurrency <= CONCURRENCY_LIMIT:
             raise OperatorError(f"CONCURRENCY must be 1 to {CONCURRENCY_LIMIT}, not {self.concurrency}")
         if self.sample < 0:
-            raise OperatorError(f"SAMPLE must not be negative, and is {self.sample}")
+            raise OperatorError(f"SAMPLE must be 0 or more, not {self.sample}")
         if self.jobs < 1:
-            raise OperatorError(f"RATE={self.rate:g} for SECONDS={self.seconds:g} is not one job")
+            raise OperatorError(f"RATE={self.rate:g} for SECONDS={self.seconds:g} is less than one job")
         most = MOST_JOBS_ON_AWS if on_aws else MOST_JOBS
         bounds = (
             (f"{self.jobs:,} jobs (more than {most:,})", self.jobs > most),
@@ -59,20 +59,20 @@ class Plan:
         )
         large = [text for text, exceeded in bounds if exceeded]
         if large and not confirmed:
-            raise OperatorError(f"{', '.join(large)}: CONFIRM=yes if that is meant")
+            raise OperatorError(f"{', '.join(large)}: CONFIRM=yes allows it")
 
     def arrivals(self) -> list[float]:
-        """When each request is to start, in seconds from the first moment on, whatever becomes of the others."""
+        """Return when each request starts, in seconds from the first moment."""
         if not self.poisson:
             return [n / self.rate for n in range(self.jobs)]
-        chance, times = random.Random(self.seed), list[float]()
-        at = chance.expovariate(self.rate)
+        rng, times = random.Random(self.seed), list[float]()
+        at = rng.expovariate(self.rate)
         while at < self.seconds:
             times.append(at)
-            at += chance.expovariate(self.rate)
+            at += rng.expovariate(self.rate)
         return times
 
     def dollars(self) -> float:
-        """What AWS may charge for it, about; docs/cost.md has the exact counting."""
+        """Return about what AWS charges; docs/cost.md has the exact prices."""
         followed = self.jobs / self.sample if self.sample else 0
         return self.jobs * (_JOB + (0 if self.keep else _DELETION)) + followed * _POLLS * _POLL

@@ -1,48 +1,61 @@
-"""What a run of the load generator says at its end."""
+"""Percentiles, and the report of a run of the load generator."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from http import HTTPStatus
 
 from rich.console import Console
 from rich.table import Table
 
-from scripts.load.figures import summary
 from scripts.load.generator import Measured
 from scripts.load.http_calls import ACCEPTED, NO_ANSWER
 
 
+def percentile(values: Sequence[float], percent: float) -> float:
+    """Return the smallest value that so many percent of the values do not exceed (nearest rank)."""
+    if not values or not 0 < percent <= 100:  # noqa: PLR2004
+        raise ValueError("percentiles need values, and a number above 0 up to 100")
+    return sorted(values)[math.ceil(percent / 100 * len(values)) - 1]
+
+
+def summary(seconds: Sequence[float]) -> dict[str, float]:
+    """Return p50, p95 and p99 in milliseconds and the count n; only the count if there are no values."""
+    percents = (50, 95, 99) if seconds else ()
+    found = {f"p{percent}": round(percentile(seconds, percent) * 1000, 2) for percent in percents}
+    return {**found, "n": len(seconds)}
+
+
 def print_report(console: Console, measured: Measured) -> None:
-    """Counts, latencies and the verdict."""
-    console.print(counts(measured))
-    console.print(latencies(measured))
+    """Print counts, latencies and whether the service failed."""
+    console.print(_counts(measured))
+    console.print(_latencies(measured))
     lost = f", {len(measured.lost)} of {len(measured.followed)} followed jobs lost" if measured.lost else ""
-    what = "interrupted: this is what was measured until then; " if measured.interrupted else ""
+    until = "interrupted: this is what was measured until then; " if measured.interrupted else ""
     verdict = "the service failed" if measured.failed else "no server error and nothing lost"
-    console.print(f"{what}{verdict}{lost}", style="bold red" if measured.failed else "bold green", markup=False)
+    style = "bold red" if measured.failed else "bold green"
+    console.print(f"{until}{verdict}{lost}", style=style, markup=False)
 
 
-def counts(measured: Measured) -> Table:
-    """Offered, sent, accepted, and the others by status."""
+def _counts(measured: Measured) -> Table:
     table = Table("", title="Requests", title_justify="left")
     table.add_column("requests", justify="right")
     table.add_column("a second", justify="right")
-
-    def row(name: str, count: int) -> None:
+    others = {status: count for status, count in sorted(measured.statuses.items()) if status != ACCEPTED}
+    counts = {
+        "offered": measured.offered,
+        "sent": len(measured.outcomes),
+        "accepted (202)": len(measured.accepted),
+        **{_phrase(status): count for status, count in others.items()},
+    }
+    for name, count in counts.items():
         table.add_row(name, str(count), f"{count / measured.seconds:.1f}" if measured.seconds else "")
-
-    row("offered", measured.offered)
-    row("sent", len(measured.outcomes))
-    row("accepted (202)", len(measured.accepted))
-    for status, count in sorted(measured.statuses.items()):
-        if status != ACCEPTED:
-            row("no answer" if status == NO_ANSWER else f"{status} {_phrase(status)}".strip(), count)
     return table
 
 
-def latencies(measured: Measured) -> Table:
-    """Milliseconds from when a request was due."""
-    caption = "from when a request was due, so that nothing hides behind a slow answer"
+def _latencies(measured: Measured) -> Table:
+    caption = "from when a request was due, so that a slow answer hides no waiting"
     table = Table("ms", title="Latency", title_justify="left", caption=caption, caption_justify="left")
     for column in ("p50", "p95", "p99", "of"):
         table.add_column(column, justify="right")
@@ -59,7 +72,9 @@ def latencies(measured: Measured) -> Table:
 
 
 def _phrase(status: int) -> str:
+    if status == NO_ANSWER:
+        return "no answer"
     try:
-        return HTTPStatus(status).phrase
+        return f"{status} {HTTPStatus(status).phrase}"
     except ValueError:
-        return ""
+        return str(status)

@@ -1,18 +1,34 @@
-"""The pages of docs/reference, made from what they describe: by `make reference`, and held by a test."""
+"""The pages of docs/reference, which `make reference` writes from the sources."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
+from api_lambda.chalicelib.contract.openapi import document
 from infra.settings import ROOT
-from scripts.reference import contract, errors, rights, settings
+from scripts.markdown import with_tables
+from scripts.reference import errors, rights, settings
 
-FOLDER = ROOT / "docs" / "reference"
+_FOLDER = ROOT / "docs" / "reference"
 
+
+def _contract() -> str:
+    """Return the OpenAPI document of a stage with default parameters, a line for each member."""
+    days = float(settings.declarations()["JobRetentionDays"]["api"]["Default"])
+    return json.dumps(document(timedelta(days=days)), indent=1, ensure_ascii=False) + "\n"
+
+
+def _page(path: Path, tables: Callable[[], dict[str, str]]) -> str:
+    return with_tables(path.read_text(), tables())
+
+
+_TABLES = {"settings.md": settings.tables, "errors.md": errors.tables, "rights.md": rights.tables}
 PAGES: dict[Path, Callable[[], str]] = {
-    FOLDER / "settings.md": settings.page,
-    FOLDER / "errors.md": errors.page,
-    FOLDER / "rights.md": rights.page,
-    FOLDER / "openapi.json": contract.page,
+    **{_FOLDER / name: partial(_page, _FOLDER / name, tables) for name, tables in _TABLES.items()},
+    _FOLDER / "openapi.json": _contract,
 }
+"""What makes the present content of each page."""

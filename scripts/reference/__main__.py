@@ -1,4 +1,4 @@
-"""`make reference`: the pages of docs/reference as the sources have them now."""
+"""`make reference`: write the pages of docs/reference that have changed."""
 
 from __future__ import annotations
 
@@ -7,13 +7,12 @@ from scripts.reference import PAGES
 
 
 def main() -> None:
-    """Writes what has changed, and says so."""
-    for path, page in PAGES.items():
-        before, after = path.read_text() if path.exists() else None, page()
-        if before != after:
-            path.parent.mkdir(parents=True, exist_ok=True)
+    """Write the pages, and print which have changed."""
+    for path, content in PAGES.items():
+        before = path.read_text() if path.exists() else None
+        if before != (after := content()):
             path.write_text(after)
-            print(f"{path.relative_to(ROOT)} is new")
+            print(f"{path.relative_to(ROOT)} has changed")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Writes the reference part of docs/cli.md from the help texts: `python -m scripts.reference.command_line`."""
+"""Write the reference part of docs/cli.md from the help texts: `python -m scripts.reference.command_line`."""
 
 from __future__ import annotations
 
@@ -15,31 +15,24 @@ _WIDTH = 100
 
 
 def main() -> None:
-    """Replaces everything below the marker."""
+    """Write the page."""
     PAGE.write_text(page(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
 
 
 def page(before: str) -> str:
-    """The page with the reference of today."""
+    """Return the page with everything below the marker replaced."""
     introduction, marker, _ = before.partition(BEGIN)
     if not marker:
         raise SystemExit(f"{PAGE} has lost its line {BEGIN.strip()}")
-    return introduction + BEGIN + reference()
-
-
-def reference() -> str:
-    """Every command's help, in the order of `jobpipe --help`."""
-    return "".join(f"\n## {name}\n\n```text\n{text.rstrip()}\n```\n" for name, text in _helps("jobpipe", app, None))
+    helps = (f"\n## {name}\n\n```text\n{text.rstrip()}\n```\n" for name, text in _helps("jobpipe", app, None))
+    return introduction + BEGIN + "".join(helps)
 
 
 def _helps(name: str, command: click.Command, parent: click.Context | None) -> Iterator[tuple[str, str]]:
-    with click.Context(
-        command,
-        info_name=name.rpartition(" ")[2],
-        parent=parent,
-        terminal_width=_WIDTH,
-        **{**command.context_settings, "max_content_width": _WIDTH},
-    ) as context:
+    """Yield the help of a command and its subcommands, in the order of `jobpipe --help`."""
+    settings = {**command.context_settings, "max_content_width": _WIDTH}
+    last_word = name.rpartition(" ")[2]
+    with click.Context(command, info_name=last_word, parent=parent, terminal_width=_WIDTH, **settings) as context:
         yield name, command.get_help(context)
         if isinstance(command, click.Group):
             for each in command.list_commands(context):

@@ -1,4 +1,4 @@
-"""docs/reference/rights.md: the permissions that the credentials of a deployment need.
+"""The tables of docs/reference/rights.md: the permissions that the credentials of a deployment need.
 
 CloudFormation creates, changes and deletes resources with the caller's permissions. The schema of each resource
 type, which cfn-lint ships, declares them for each of its handlers. The calls of infra itself are added.
@@ -18,7 +18,7 @@ from botocore import xform_name
 from infra.packaging.package import package_all
 from infra.settings import EMULATOR_REGION, ROOT
 from infra.templates.sources import foundation_for, operations, read_template
-from scripts.reference.tables import code, table
+from scripts.markdown import code, table
 
 HANDLERS = ("create", "read", "update", "delete")  # not list, which no deployment uses
 SERVICES = (
@@ -42,7 +42,7 @@ _S3 = {  # calls whose action has another name
     "delete_objects": ("DeleteObject", "DeleteObjectVersion"),
     "list_object_versions": ("ListBucketVersions",),
 }
-_MEANT = {"delete_alias": "kms"}  # calls that two services have
+_SERVICE_OF = {"delete_alias": "kms"}  # of calls that several services have
 _WAITERS = {"table_exists": "describe_table", "table_not_exists": "describe_table"}
 _ALWAYS_ALLOWED = {"sts:GetCallerIdentity"}
 _UNUSED = {  # services that are declared for properties that no template of ours sets
@@ -55,46 +55,33 @@ _UNUSED = {  # services that are declared for properties that no template of our
 }
 _NO_ACTION = {"s3:REST.PUT.OBJECT"}  # the schema of log groups declares it, but IAM has no such action
 
+Rights = dict[str, dict[str, set[str]]]
+"""By service and action, who needs it."""
 
-def page() -> str:
-    """The content of the page."""
+
+def tables() -> dict[str, str]:
+    """Return the tables and lists of the page by name."""
     declared, called = by_handlers(), by_infra()
-    used = {service for service in {*declared, *called} if service not in _UNUSED}
-    rows = [
+    services = sorted({*declared, *called} - {*_UNUSED})
+    rows = (
         (
-            code(service),
-            _actions(declared.get(service, {})),
-            _actions(called.get(service, {}), of=declared.get(service)),
+            code(each),
+            _actions(declared.get(each, ())),
+            _actions({*called.get(each, ())} - {*declared.get(each, ())}),
         )
-        for service in sorted(used)
-    ]
-    unused = "; ".join(
-        f"{_actions(declared[service])} ({what})" for service, what in _UNUSED.items() if service in declared
+        for each in services
     )
-    types = sorted({kind for kind, _ in _resources()})
-    return f"""\
-# Permissions for a deployment
-
-Made by `make reference` from the schemas of the resource types and the calls in `infra/`; a test checks it.
-
-CloudFormation acts with the permissions of whoever deploys. *Declared* are the actions that the create, read,
-update and delete handlers of the templates' {len(types)} resource types declare in the schemas that cfn-lint ships.
-No deployment needs all of them: a handler declares the actions for all properties of its type. *Called besides* are
-the actions that the deployment, `make keys`, `make logs` and `make destroy` call themselves and no handler
-declares. The list is derived from these sources; it was not tried as a policy.
-
-{table(("service", "declared", "called besides"), rows)}
-`kms` is needed only for `Encryption=customer-managed`. The actions of `apigateway` are the methods of HTTP.
-
-These are declared for properties that no template sets, and so not needed: {unused}.
-
-The resource types: {", ".join(map(code, types))}.
-"""
+    unused = (f"{_actions(declared[each])} ({what})" for each, what in _UNUSED.items() if each in declared)
+    return {
+        "actions": table(("service", "declared", "called besides"), rows),
+        "unused": f"{'; '.join(unused)}.\n",
+        "types": f"{', '.join(code(kind) for kind, _ in _resources())}.\n",
+    }
 
 
-def by_handlers() -> dict[str, dict[str, set[str]]]:
-    """By service and action, the resource types whose handlers declare it."""
-    found: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
+def by_handlers() -> Rights:
+    """Return the resource types whose handlers declare each action."""
+    found: Rights = defaultdict(lambda: defaultdict(set))
     for kind, schema in _resources():
         for handler in HANDLERS:
             for right in schema["handlers"].get(handler, {}).get("permissions", []):
@@ -104,9 +91,9 @@ def by_handlers() -> dict[str, dict[str, set[str]]]:
     return found
 
 
-def by_infra() -> dict[str, dict[str, set[str]]]:
-    """By service and action, the modules of infra that call it."""
-    found: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
+def by_infra() -> Rights:
+    """Return the modules of infra that call each action."""
+    found: Rights = defaultdict(lambda: defaultdict(set))
     modules = [path for path in (ROOT / "infra").rglob("*.py") if path.parent.name != "checks"]  # no clients there
     for path in sorted(modules):
         for name in called_names(ast.parse(path.read_text())):
@@ -118,7 +105,7 @@ def by_infra() -> dict[str, dict[str, set[str]]]:
 
 
 def called_names(tree: ast.AST) -> Iterator[str]:
-    """The methods that a module calls, also through paginators and waiters."""
+    """Yield the methods that a module calls, also through paginators and waiters."""
     for node in ast.walk(tree):
         match node:
             case ast.Call(func=ast.Attribute(attr="get_paginator"), args=[ast.Constant(value=str(name))]):
@@ -130,8 +117,7 @@ def called_names(tree: ast.AST) -> Iterator[str]:
 
 
 def _rights_of_call(name: str) -> Iterator[str]:
-    services = _operations().get(name, [])
-    services = [each for each in services if each[0] == _MEANT.get(name, each[0])]
+    services = [each for each in _operations().get(name, []) if each[0] == _SERVICE_OF.get(name, each[0])]
     if len(services) > 1:
         raise LookupError(f"{name} may be a call of {', '.join(sorted(service for service, _ in services))}")
     for service, operation in services:
@@ -145,7 +131,7 @@ def _rights_of_call(name: str) -> Iterator[str]:
 
 @cache
 def _operations() -> dict[str, list[tuple[str, Any]]]:
-    """By the name of boto3's method, the services that have it."""
+    """Return the services that have a method of boto3, by its name."""
     session = botocore.session.get_session()
     found: dict[str, list[tuple[str, Any]]] = defaultdict(list)
     for service in SERVICES:
@@ -157,7 +143,7 @@ def _operations() -> dict[str, list[tuple[str, Any]]]:
 
 @cache
 def _resources() -> tuple[tuple[str, dict[str, Any]], ...]:
-    """Each resource type of the templates, with its schema."""
+    """Return the resource types of the templates, each with its schema."""
     from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER  # noqa: PLC0415 - it takes a second
 
     apps = (read_template(package.template_path) for package in package_all().values())
@@ -167,6 +153,5 @@ def _resources() -> tuple[tuple[str, dict[str, Any]], ...]:
     return tuple(sorted(schemas.items()))
 
 
-def _actions(actions: Iterable[str], of: Iterable[str] | None = None) -> str:
-    """The actions in order, without those of `of`."""
-    return ", ".join(code(action) for action in sorted(set(actions) - set(of or ())))
+def _actions(actions: Iterable[str]) -> str:
+    return ", ".join(map(code, sorted(actions)))

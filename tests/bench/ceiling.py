@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import ExitStack
 
-from scripts.load.figures import summary
+from scripts.load.report import summary
 from tests.bench.asked import BareLoop
 from tests.bench.recorded import Recorder, commands, fill
 from tests.bench.rounds import PERCENTILES, Figures, Part, Row, alone, median, percentiles, take_turns

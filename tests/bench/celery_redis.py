@@ -17,7 +17,7 @@ from typing import Any
 
 import tenacity
 
-from scripts.load.figures import summary
+from scripts.load.report import summary
 from tests.bench.pipeline import QUICK_ITEMS, rate_of
 from tests.bench.recorded import Recorder, commands, fill
 from tests.bench.rounds import PERCENTILES, Figures, Part, Row, alone, median, percentiles, take_turns

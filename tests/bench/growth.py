@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 
-from scripts.load.figures import summary
 from scripts.load.http_calls import ACCEPTED, CREATED, Answer, HttpCalls
+from scripts.load.report import summary
 from tests.bench.asked import BareLoop
 from tests.bench.aws_calls import Call
 from tests.bench.recorded import Recorder, document

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import Any
 
-from scripts.load.figures import summary
 from scripts.load.http_calls import CREATED, HttpCalls
+from scripts.load.report import summary
 from tests.bench.recorded import document
 from tests.bench.rounds import PERCENTILES, Figures, Part, Row, alone, percentiles, take_turns
 from tests.bench.seeding import import_table, key_schema

@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import Any
 
-from scripts.load.figures import summary
 from scripts.load.generator import Generator
 from scripts.load.http_calls import ACCEPTED, Answer
 from scripts.load.plan import Plan
+from scripts.load.report import summary
 from tests.bench.asked import BareLoop
 from tests.bench.ceiling import WORKERS_OWN
 from tests.bench.laboratory import timestamp

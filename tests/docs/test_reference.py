@@ -1,31 +1,37 @@
-"""The reference says what the code does: it is made from it, and what is listed by hand is compared with it."""
+"""The pages of docs/reference agree with the code."""
 
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from infra.settings import ROOT
+from infra.settings import LOCAL_STAGE, LOCALSTACK_IMAGE, ROOT
 from infra.templates.sources import read_template
 from jobpipe.domain.errors import ProblemError
 from scripts.reference import PAGES
 from scripts.reference.errors import client_class, subclasses
-from scripts.reference.settings import STACKS, VARIABLES, declarations
+from scripts.reference.settings import STACKS, declarations
 
 READERS = ("infra", "jobpipe_client", "scripts")
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
-def test_a_page_is_what_make_reference_makes(path: Path) -> None:
+def test_a_page_has_what_make_reference_writes(path: Path) -> None:
     assert path.read_text() == PAGES[path](), "run make reference"
 
 
 def test_every_variable_that_is_read_is_listed_and_no_other() -> None:
     read = {name for folder in READERS for path in (ROOT / folder).rglob("*.py") for name in _read_in(path)}
-    assert read == {variable.name for variable in VARIABLES}
+    assert read == set(_variables())
+
+
+def test_the_defaults_of_variables_are_those_of_the_code() -> None:
+    defaults = {"JOBPIPE_STAGE": LOCAL_STAGE, "LOCALSTACK_IMAGE": LOCALSTACK_IMAGE}
+    assert {name: _variables()[name] for name in defaults} == {name: f"`{it}`" for name, it in defaults.items()}
 
 
 def test_every_variable_of_a_lambda_is_one_that_it_reads() -> None:
@@ -40,16 +46,22 @@ def test_every_variable_of_a_lambda_is_one_that_it_reads() -> None:
 
 
 def test_every_parameter_is_described_and_in_all_stacks_alike() -> None:
-    for name, told in declarations().items():
-        descriptions = {each.get("Description") for each in told.values()}
+    for name, stacks in declarations().items():
+        descriptions = {each.get("Description") for each in stacks.values()}
         assert len(descriptions) == 1, f"{name}: {descriptions}"
         assert descriptions != {None}, name
-        assert len({str(each.get("Default")) for each in told.values()}) == 1, name
+        assert len({str(each.get("Default")) for each in stacks.values()}) == 1, name
 
 
 def test_the_client_has_a_class_for_every_problem_of_ours() -> None:
     for problem in subclasses(ProblemError):
         assert client_class(problem.slug).slug == problem.slug
+
+
+def _variables() -> dict[str, str]:
+    """Return the defaults of the environment variables, as the page lists them."""
+    section = (ROOT / "docs" / "reference" / "settings.md").read_text().partition("\n## Parameters")[0]
+    return dict(re.findall(r"^\| `(\w+)` \| (.*?) \|", section, re.MULTILINE))
 
 
 def _read_in(path: Path) -> Iterator[str]:

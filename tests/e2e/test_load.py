@@ -1,4 +1,4 @@
-"""`make load` against the real thing: what it sends, what it says, what it leaves."""
+"""`make load` against a stage: what it sends, prints and leaves behind."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def run_name(output: str) -> str:
 
 
 def items_of(stage: Stage, run: str) -> list[str]:
-    """By their name locks: to list the items, other tests' large documents among them, may take half a minute."""
+    """Find the items by their name locks: to list all items, some of them large, may take half a minute."""
     pages = (
         stage.aws("dynamodb")
         .get_paginator("scan")
@@ -76,7 +76,7 @@ def test_every_request_is_counted_and_nothing_stays(stage: Stage) -> None:
 
 
 def test_waiting_for_a_slow_service_counts_although_it_was_not_sent_yet() -> None:
-    """What a closed loop would hide: the second request is due while the first has no answer."""
+    """A closed loop would hide it: the second request is due while the first has no answer."""
     plan = Plan(rate=20, seconds=0.1, concurrency=1, sample=0)
     with slow_at_first(plan.arrivals()[1] * 4) as url:
         calls = HttpCalls(url, "key")
@@ -86,13 +86,13 @@ def test_waiting_for_a_slow_service_counts_although_it_was_not_sent_yet() -> Non
     assert [first.status, second.status] == [202, 202]
     gap = plan.arrivals()[1]
     assert first.seconds > gap
-    assert second.late >= first.seconds - gap, "it began when the first was answered"
-    assert second.seconds > second.late, "and its time began when it was due"
+    assert second.late >= first.seconds - gap, "the second began when the first was answered"
+    assert second.seconds > second.late, "and its latency counts from when it was due"
 
 
 @contextmanager
 def slow_at_first(seconds: float) -> Iterator[str]:
-    """Accepts everything, the first request after a while."""
+    """Accept everything, the first request only after some seconds."""
     pauses = iter([seconds])
 
     class Handler(BaseHTTPRequestHandler):
@@ -145,11 +145,11 @@ def test_ctrl_c_prints_what_was_measured_so_far(stage: Stage) -> None:
             with attempt:
                 assert len(items_of(stage, run)) > 3
         os.kill(running.pid, signal.SIGINT)
-        said, complained = running.communicate(timeout=60)
-    assert running.returncode == 130, complained
-    assert "interrupted" in said
-    assert 3 < int(row(said, "accepted (202)")[0]) < 300
-    assert "Traceback" not in complained
+        output, errors = running.communicate(timeout=60)
+    assert running.returncode == 130, errors
+    assert "interrupted" in output
+    assert 3 < int(row(output, "accepted (202)")[0]) < 300
+    assert "Traceback" not in errors
     for item_id in items_of(stage, run):
         stage.client.delete(item_id)
 

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from api_lambda.chalicelib.http.request_fields import DEFAULT_WAIT_SECONDS
 from api_lambda.chalicelib.submitting.wait import READ_SECONDS
 from infra.settings import ROOT
+from scripts.models.cost.comparisons import longest_wait
 from scripts.models.cost.data import read_data
-from scripts.models.cost.page import PAGE
 from scripts.models.cost.pipeline import Pipeline
-from scripts.models.cost.thresholds import longest_wait
+from scripts.models.cost.sheets import PAGE
 from tests.bench.waiting_costs import HABITS, Tariff, learn
 from tests.infra.rendered import template
 

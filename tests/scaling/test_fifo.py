@@ -1,11 +1,11 @@
-"""The simulated queue keeps what SQS promises: order within a group, one of a group at a time, a window."""
+"""The simulated queue keeps the promises of SQS: order within a group, one consumer of a group, a window."""
 
 from __future__ import annotations
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scripts.models.scaling.fifo import FifoQueue, Message
+from scripts.models.scaling.job_by_job import FifoQueue, Message
 
 ACTIONS = st.lists(
     st.one_of(
@@ -30,11 +30,11 @@ def numbers(batch: list[Message]) -> list[int]:
 
 
 @given(actions=ACTIONS, window=st.integers(1, 20), most=st.integers(1, 20), whole=st.booleans())
-def test_order_and_exclusion_hold_whatever_happens(
+def test_messages_of_a_group_are_delivered_in_order_and_to_one_consumer_at_a_time(
     actions: list[tuple[str, int]], window: int, most: int, whole: bool
 ) -> None:
     queue = FifoQueue(window, most, whole_groups=whole)
-    lines: list[list[Message]] = []  # in flight, each of one group
+    in_flight: list[list[Message]] = []  # each list has one group
     sent: dict[int, list[int]] = {}
     ended: dict[int, list[int]] = {}
     count = 0
@@ -46,19 +46,21 @@ def test_order_and_exclusion_hold_whatever_happens(
         elif action == "receive":
             batch = queue.receive(value)
             groups = {message.group for message in batch}
-            assert not groups & {line[0].group for line in lines}, "of a group one batch at a time"
-            assert all(message.number in _first(sent, ended, window) for message in batch), "no look further"
-            lines += [[message for message in batch if message.group == group] for group in sorted(groups)]
-        elif lines:
-            line = lines.pop(value % len(lines))
-            done = len(line) if action == "done" else value % len(line)
-            ended.setdefault(line[0].group, []).extend(numbers(line[:done]))
+            assert not groups & {messages[0].group for messages in in_flight}, "one batch of a group at a time"
+            assert all(message.number in _first(sent, ended, window) for message in batch), (
+                "no message beyond the window"
+            )
+            in_flight += [[message for message in batch if message.group == group] for group in sorted(groups)]
+        elif in_flight:
+            messages = in_flight.pop(value % len(in_flight))
+            done = len(messages) if action == "done" else value % len(messages)
+            ended.setdefault(messages[0].group, []).extend(numbers(messages[:done]))
             queue.delete(done)
-            queue.unlock(line[0].group, line[done:])
-        assert queue.in_flight == sum(len(line) for line in lines) <= most
+            queue.unlock(messages[0].group, messages[done:])
+        assert queue.in_flight == sum(len(messages) for messages in in_flight) <= most
         assert len(queue) == count - sum(len(each) for each in ended.values())
     for group, each in ended.items():
-        assert each == sent[group][: len(each)], "in the order in which they were sent, none twice, none left out"
+        assert each == sent[group][: len(each)], "in the order of sending, each once"
 
 
 def _first(sent: dict[int, list[int]], ended: dict[int, list[int]], window: int) -> list[int]:
@@ -66,20 +68,20 @@ def _first(sent: dict[int, list[int]], ended: dict[int, list[int]], window: int)
     return sorted(number for each in sent.values() for number in each if number not in gone)[:window]
 
 
-def test_sqs_gives_all_of_a_group_first() -> None:
+def test_sqs_delivers_whole_groups() -> None:
     assert numbers(filled([1, 2, 1, 2, 1]).receive(4)) == [1, 3, 5, 2]
 
 
-def test_the_emulator_gives_by_age() -> None:
+def test_the_emulator_delivers_the_oldest_messages() -> None:
     queue = filled([1, 2, 1, 2, 1], whole=False)
     assert numbers(queue.receive(4)) == [1, 2, 3, 4]
-    assert queue.receive(4) == [], "what is left is of a group in flight"
+    assert queue.receive(4) == [], "the last message belongs to a group in flight"
 
 
-def test_a_group_with_more_than_the_window_hides_the_others() -> None:
+def test_a_group_that_exceeds_the_window_hides_the_others() -> None:
     queue = filled([1, 1, 1, 1, 2], window=3)
     assert numbers(queue.receive(2)) == [1, 2]
-    assert queue.is_blind
+    assert queue.exceeds_window
     assert queue.receive(10) == []
     queue.delete(2)
     queue.unlock(1, [])
@@ -92,7 +94,7 @@ def test_no_more_than_the_limit_is_in_flight() -> None:
     assert not queue.waiting
 
 
-def test_what_comes_back_is_received_before_what_is_behind_it() -> None:
+def test_an_unfinished_message_is_redelivered_before_the_next_of_its_group() -> None:
     queue = filled([1, 1, 1, 1])
     batch = queue.receive(3)
     queue.delete(1)

@@ -1,9 +1,9 @@
-"""Both simulations against what is known of queues, and against each other."""
+"""Both simulations agree with queueing theory, and with each other."""
 
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import factorial
 
 import pytest
@@ -11,82 +11,68 @@ from hypothesis import Phase, example, given, settings
 from hypothesis import strategies as st
 
 from jobpipe.domain.limits import LONGEST_BACKOFF
-from scripts.models.scaling.assumptions import Limits, deployed, unlimited
+from scripts.models.scaling.assumptions import Limits, Service, aws, backoff_seconds, constant, deployed, unlimited
 from scripts.models.scaling.cohorts import Cohorts
-from scripts.models.scaling.ladder import broken, climb
-from scripts.models.scaling.outcome import Latencies, Outcome
-from scripts.models.scaling.plain import Plain
-from scripts.models.scaling.scenario import DYNAMODB, S3, WORKER, Burst, Outage, Scenario
-from scripts.models.scaling.service import Aws, backoff_seconds
+from scripts.models.scaling.job_by_job import JobByJob, Message
+from scripts.models.scaling.scenario import DYNAMODB, S3, WORKER, Burst, Latencies, Outage, Outcome, Scenario
+from scripts.models.scaling.sizing import first_broken, size
 from worker_lambda.chalicelib import consume_batch
 
 JOBS = 12_000
-FOUND = (Phase.explicit, Phase.reuse, Phase.generate)  # scenarios are small: to make them smaller takes minutes
+FOUND = (Phase.explicit, Phase.reuse, Phase.generate)  # no shrinking: it takes minutes, and the scenarios are small
 
 
-@dataclass(frozen=True)
-class Known:
-    """Commands of a known law, and nothing else takes time."""
-
-    seconds: float
-    exponential: bool = False
-
-    def accept(self, rng: random.Random) -> float:
-        return 0.0
-
-    poll = invoke = again = interrupted = throttled = accept
-
-    def command(self, rng: random.Random) -> float:
-        return rng.expovariate(1 / self.seconds) if self.exponential else self.seconds
+EXPONENTIAL = Service(command=lambda rng: rng.expovariate(1 / 0.1))
+CONSTANT = Service(command=constant(0.1))
 
 
 def servers(count: int) -> Limits:
     return replace(unlimited(), pollers_first=count, pollers_maximum=count, worker_concurrency=count)
 
 
-def mean_time(rate: float, service: Known, count: int) -> float:
+def mean_time(rate: float, service: Service, count: int) -> float:
     scenario = Scenario(rate, JOBS / rate, 10 * JOBS / rate, polls=0, seed=3)
-    outcome = Plain(scenario, servers(count), service, batch=1).run()
+    outcome = JobByJob(scenario, servers(count), service, batch=1).run()
     assert outcome.done == outcome.offered
     return outcome.latencies.mean
 
 
 def erlang_c(load: float, count: int) -> float:
-    """The chance that all servers are busy."""
+    """Return the probability that all servers are busy."""
     busy = load**count / factorial(count) / (1 - load / count)
     return busy / (sum(load**k / factorial(k) for k in range(count)) + busy)
 
 
 def test_one_exponential_server() -> None:
-    assert mean_time(5, Known(0.1, exponential=True), 1) == pytest.approx(1 / (10 - 5), rel=0.05)
+    assert mean_time(5, EXPONENTIAL, 1) == pytest.approx(1 / (10 - 5), rel=0.05)
 
 
 def test_one_deterministic_server() -> None:
     waiting = 0.6 / (2 * 10 * (1 - 0.6))  # Pollaczek and Khinchine
-    assert mean_time(6, Known(0.1), 1) == pytest.approx(0.1 + waiting, rel=0.03)
+    assert mean_time(6, CONSTANT, 1) == pytest.approx(0.1 + waiting, rel=0.03)
 
 
 def test_several_exponential_servers() -> None:
     waiting = erlang_c(1.8, 3) / (3 * 10 - 18)
-    assert mean_time(18, Known(0.1, exponential=True), 3) == pytest.approx(0.1 + waiting, rel=0.03)
+    assert mean_time(18, EXPONENTIAL, 3) == pytest.approx(0.1 + waiting, rel=0.03)
 
 
 @pytest.mark.parametrize(("items", "batches"), [(40, 4), (1, 4), (2, 4)])
-def test_what_was_filled_beforehand_drains_in_exact_time(items: int, batches: int) -> None:
-    """Items of a batch run side by side, the commands of one item one after the other."""
+def test_a_filled_queue_drains_in_the_exact_time(items: int, batches: int) -> None:
+    """The items of a batch run at once, and the commands of one item in sequence."""
     scenario = Scenario(0, 0, 100, filled=40, items=items, polls=0)
-    outcome = Plain(scenario, servers(1), Known(0.1)).run()
+    outcome = JobByJob(scenario, servers(1), CONSTANT).run()
     assert outcome.invocations == batches
     assert outcome.last_end == pytest.approx(batches * 0.1 * min(10, 40 // items))
 
 
-def test_one_thread_does_the_items_of_a_batch_one_after_the_other() -> None:
-    outcome = Plain(Scenario(0, 0, 100, filled=40, items=40, polls=0), servers(1), Known(0.1), threads=1).run()
+def test_one_thread_works_on_the_items_of_a_batch_in_sequence() -> None:
+    outcome = JobByJob(Scenario(0, 0, 100, filled=40, items=40, polls=0), servers(1), CONSTANT, threads=1).run()
     assert outcome.last_end == pytest.approx(4.0)
 
 
 def balanced(outcome: Outcome) -> bool:
-    """Nothing is lost, and nothing is counted twice."""
+    """Return whether each job is counted once."""
     refused = sum(outcome.refused.values())
     return outcome.offered == outcome.accepted + refused and outcome.accepted == outcome.done + outcome.backlog
 
@@ -111,47 +97,47 @@ SCENARIOS = st.builds(
 @given(scenario=SCENARIOS)
 def test_every_job_is_refused_done_or_waiting(scenario: Scenario) -> None:
     limits = replace(deployed(), table_first=100, in_flight=60, window=80)
-    assert balanced(Plain(scenario, limits, Aws()).run())
-    assert balanced(Cohorts(replace(scenario, hot=0), limits, Aws()).run())
+    assert balanced(JobByJob(scenario, limits, aws()).run())
+    assert balanced(Cohorts(replace(scenario, hot=0), limits, aws()).run())
 
 
 @settings(max_examples=5, phases=FOUND)
 @given(scenario=SCENARIOS)
-def test_the_same_seed_is_the_same_run(scenario: Scenario) -> None:
-    for kind in (Plain, Cohorts):
+def test_the_same_seed_gives_the_same_run(scenario: Scenario) -> None:
+    for kind in (JobByJob, Cohorts):
         scenario = replace(scenario, hot=0)
-        assert kind(scenario, deployed(), Aws()).run() == kind(scenario, deployed(), Aws()).run()
+        assert kind(scenario, deployed(), aws()).run() == kind(scenario, deployed(), aws()).run()
 
 
 def test_workers_never_outnumber_the_ramp() -> None:
-    for kind in (Plain, Cohorts):
+    for kind in (JobByJob, Cohorts):
         outcome = kind(
-            Scenario(200, 30, 60), replace(unlimited(), pollers_first=2, pollers_per_minute=60), Aws()
+            Scenario(200, 30, 60), replace(unlimited(), pollers_first=2, pollers_per_minute=60), aws()
         ).run()
         assert outcome.most_running > 2
         assert [s for s in outcome.samples if s.running > 2 + s.at + 1] == []
 
 
-class Watched(Plain):
-    """Notes which groups are in flight, and the order in which commands run."""
+class Watched(JobByJob):
+    """Records which groups are in flight, and the order in which commands run."""
 
     def __init__(self, scenario: Scenario, limits: Limits) -> None:
-        super().__init__(scenario, limits, Aws())
+        super().__init__(scenario, limits, aws())
         self.order: dict[int, list[int]] = {}
         self.at_once = 0
-        self._flying: dict[int, int] = {}
+        self._batches: dict[int, int] = {}
 
-    def _work(self, batch: list) -> None:  # type: ignore[type-arg]
+    def _work(self, batch: list[Message]) -> None:
         for group in {message.group for message in batch}:
-            self._flying[group] = self._flying.get(group, 0) + 1
-        self.at_once = max(self.at_once, *self._flying.values())
+            self._batches[group] = self._batches.get(group, 0) + 1
+        self.at_once = max(self.at_once, *self._batches.values())
         super()._work(batch)
 
-    def _settle(self, settled: list) -> None:  # type: ignore[type-arg]
-        for line, done in settled:
-            self._flying[line[0].group] -= 1
-            self.order.setdefault(line[0].group, []).extend(message.number for message in line[:done])
-        super()._settle(settled)
+    def _settle(self, attempted: list[tuple[list[Message], int]]) -> None:
+        for messages, done in attempted:
+            self._batches[messages[0].group] -= 1
+            self.order.setdefault(messages[0].group, []).extend(message.number for message in messages[:done])
+        super()._settle(attempted)
 
 
 @settings(max_examples=10, phases=FOUND)
@@ -166,32 +152,32 @@ def test_commands_of_an_item_run_in_order_and_one_batch_at_a_time(scenario: Scen
 
 def test_others_wait_while_one_item_fills_the_window() -> None:
     limits = replace(deployed(), window=100)
-    blocked = Plain(Scenario(5, 20, 20, hot=300), limits, Aws()).run()
-    free = Plain(Scenario(5, 20, 20, hot=90), limits, Aws()).run()
-    assert blocked.held["window"] > 0
+    blocked = JobByJob(Scenario(5, 20, 20, hot=300), limits, aws()).run()
+    free = JobByJob(Scenario(5, 20, 20, hot=90), limits, aws()).run()
+    assert blocked.delayed["window"] > 0
     assert free.first_end is not None
     assert free.first_end < 2
-    # Others come into view when as many hot commands are done as lie beyond the window.
+    # Other items enter the window when as many hot commands are done as lay beyond it.
     assert blocked.first_end is not None
     assert blocked.first_end > (300 - 100) / (blocked.hot_done / blocked.ended_at) * 0.9
 
 
 @pytest.mark.parametrize("seconds", [15, 40])
-def test_by_cohorts_is_as_job_by_job(seconds: int) -> None:
+def test_cohorts_agree_with_job_by_job(seconds: int) -> None:
     limits = replace(deployed(), key_rate=1_000, key_burst=1_000)
     scenario = Scenario(50, 90, 600, outage=Outage(20, seconds, WORKER))
-    one, other = Plain(scenario, limits, Aws()).run(), Cohorts(scenario, limits, Aws()).run()
+    one, other = JobByJob(scenario, limits, aws()).run(), Cohorts(scenario, limits, aws()).run()
     assert other.offered == pytest.approx(one.offered, rel=0.05)
     assert other.latencies.mean == pytest.approx(one.latencies.mean, rel=0.1)
-    assert other.highest == pytest.approx(one.highest, rel=0.1)
+    assert other.highest_backlog == pytest.approx(one.highest_backlog, rel=0.1)
     assert other.latencies.percentile(99) == pytest.approx(one.latencies.percentile(99), abs=1)  # a tick
     assert other.latencies.percentile(25) == pytest.approx(one.latencies.percentile(25), rel=0.25)
 
 
-def test_backoffs_are_the_workers_own(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_backoffs_are_those_of_the_worker(monkeypatch: pytest.MonkeyPatch) -> None:
     for times in (1, 2, 5, 11, 12, 1_000):
         rng = random.Random(times)
-        monkeypatch.setattr(random, "uniform", random.Random(times).uniform)  # which the worker takes it from
+        monkeypatch.setattr(random, "uniform", random.Random(times).uniform)  # which the worker calls
         assert backoff_seconds(times, rng) == consume_batch.backoff_seconds(times)
     assert backoff_seconds(1_000, random.Random(1)) <= LONGEST_BACKOFF.total_seconds()
 
@@ -205,20 +191,20 @@ def test_percentiles_are_right_to_a_bar(times: list[float]) -> None:
     assert latencies.percentile(100) == pytest.approx(max(times), rel=0.011)
 
 
-def test_the_key_breaks_first_and_raising_it_is_enough() -> None:
-    steps, limits, outcome = climb(Scenario(60, 60, 120), deployed())
+def test_the_key_breaks_first_and_raising_its_limit_is_enough() -> None:
+    steps, limits, outcome = size(Scenario(60, 60, 120), deployed())
     assert [step.cause for step in steps] == ["key"]
     assert limits.key_rate >= 60 * 3
     assert outcome.refused_share < 0.001
 
 
 def test_nothing_breaks_at_a_small_rate() -> None:
-    assert climb(Scenario(5, 60, 120), deployed())[0] == []
+    assert size(Scenario(5, 60, 120), deployed())[0] == []
 
 
-def test_of_what_breaks_at_the_same_time_the_name_decides() -> None:
-    """And no order of a set, which is another one in every process."""
+def test_the_name_decides_between_limits_that_break_at_the_same_time() -> None:
+    """The order of a set would differ between processes."""
     outcome = Outcome(offered=100)
     for cause in ("route", "key", "send", "account", "lambda"):
         outcome.refuse(cause, 10, now=3.0)
-    assert broken(outcome, Scenario(10, 60, 60)) == "account"
+    assert first_broken(outcome, Scenario(10, 60, 60)) == "account"

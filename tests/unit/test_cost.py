@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from infra.errors import OperatorError
 from scripts.models.cost.alternatives import SIZES, Original, container_month, naive_create
+from scripts.models.cost.comparisons import dearest_scan, longest_wait
 from scripts.models.cost.data import ASSUMPTIONS, TIMES, Data, Load, measured, read_data, with_figures
 from scripts.models.cost.pipeline import FORGET, HABITS, ONE_POLL, PREFER_WAIT, WAITING_POLL, Habit, Pipeline
 from scripts.models.cost.standing import idle_polling
-from scripts.models.cost.thresholds import dearest_scan, longest_wait
 from scripts.models.cost.usage import MILLION, Usage
 
 COMMITTED = read_data()
@@ -24,7 +24,7 @@ KIB = 1024
 
 
 def entry(calls: dict[str, int] | None = None, **more: float) -> dict[str, Any]:
-    """A counted operation that needs nothing but what is said."""
+    """Return a counted operation that needs only what is given."""
     nothing = dict.fromkeys(
         ("write_units", "read_units", "sqs_requests", "message_bytes", "answer_bytes", "log_bytes", "log_lines"), 0
     )
@@ -243,7 +243,7 @@ def test_at_a_break_even_both_ways_cost_the_same() -> None:
     assert below <= poll < above
     original = Original(pipeline)
     ours = pipeline.job("create", PREFER_WAIT)
-    scanned = original.create(0) + original.stored(dearest_scan(pipeline)) + original.stored(0) * -1
+    scanned = original.create(0) + original.stores(dearest_scan(pipeline)) - original.stores(0)
     assert abs(million(pipeline, scanned) - million(pipeline, ours)) < 1
 
 

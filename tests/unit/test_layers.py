@@ -125,7 +125,6 @@ MADE_IN = {
     "requests": {"jobpipe_client/environment.py"},  # but for the names of its errors and of its answers
     "boto3": {"infra/targets/boto_sessions.py", "jobpipe/runtime/aws.py"},
     "botocore": {"infra/targets/boto_sessions.py"},
-    "urllib3": {"scripts/load/http_calls.py"},
 }
 """The modules that create sessions, clients and pools, and so decide what these read from the environment."""
 MAKING = re.compile(

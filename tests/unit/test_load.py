@@ -1,4 +1,4 @@
-"""The load generator's own sums: when requests are due, what is too much, what a percentile is."""
+"""The load generator: when requests are due, what needs a confirmation, what a percentile is."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import statistics
 import pytest
 
 from infra.errors import OperatorError
-from scripts.load.figures import percentile, summary
 from scripts.load.generator import Measured, Outcome
 from scripts.load.plan import CONCURRENCY_LIMIT, MOST_CONCURRENCY, MOST_JOBS, MOST_JOBS_ON_AWS, MOST_RATE, Plan
+from scripts.load.report import percentile, summary
 
 
 def test_a_constant_rate_is_evenly_spaced() -> None:
@@ -22,18 +22,18 @@ def test_poisson_arrivals_come_at_the_rate_and_vary() -> None:
     times = plan.arrivals()
     gaps = [later - earlier for earlier, later in itertools.pairwise(times)]
     assert times == sorted(times)
-    assert times == plan.arrivals(), "the same seed is the same rhythm"
+    assert times == plan.arrivals(), "the same seed gives the same times"
     assert times[0] > 0
     assert times[-1] < 50
     assert 4700 < len(times) < 5300
-    # Of an exponential distribution mean and deviation are the same.
+    # The mean and the deviation of an exponential distribution are equal.
     assert statistics.stdev(gaps) == pytest.approx(statistics.mean(gaps), rel=0.1)
 
 
 @pytest.mark.parametrize(
     ("percent", "found"), [(1, 10), (50, 20), (51, 30), (95, 40), (99, 40), (100, 40), (25, 10), (26, 20)]
 )
-def test_percentiles_are_values_that_occurred(percent: float, found: float) -> None:
+def test_a_percentile_is_one_of_the_values(percent: float, found: float) -> None:
     assert percentile([40, 10, 30, 20], percent) == found
 
 
@@ -62,7 +62,7 @@ def test_other_percentiles_are_refused(percent: float) -> None:
         Plan(5, 5, sample=-1),
     ],
 )
-def test_what_cannot_be_is_refused_even_if_confirmed(plan: Plan) -> None:
+def test_an_impossible_plan_is_refused_even_if_confirmed(plan: Plan) -> None:
     with pytest.raises(OperatorError):
         plan.check(on_aws=False, confirmed=True)
 
@@ -76,14 +76,14 @@ def test_what_cannot_be_is_refused_even_if_confirmed(plan: Plan) -> None:
         (Plan(5, 5, concurrency=MOST_CONCURRENCY), Plan(5, 5, concurrency=MOST_CONCURRENCY + 1), False),
     ],
 )
-def test_more_than_the_bounds_needs_a_confirmation(plan: Plan, larger: Plan, on_aws: bool) -> None:
+def test_a_large_plan_needs_a_confirmation(plan: Plan, larger: Plan, on_aws: bool) -> None:
     plan.check(on_aws=on_aws, confirmed=False)
     with pytest.raises(OperatorError, match="CONFIRM=yes"):
         larger.check(on_aws=on_aws, confirmed=False)
     larger.check(on_aws=on_aws, confirmed=True)
 
 
-def test_what_it_costs_grows_with_what_it_does() -> None:
+def test_the_cost_grows_with_the_work() -> None:
     assert Plan(10, 100).dollars() == pytest.approx(10 * Plan(10, 10).dollars())
     assert Plan(10, 10, keep=True).dollars() < Plan(10, 10).dollars()
     assert Plan(10, 10, sample=0).dollars() < Plan(10, 10).dollars()
@@ -107,5 +107,7 @@ def outcome(status: int, job_status: str | None = None) -> Outcome:
     ],
     ids=["accepted", "refused", "5xx", "no answer", "none accepted", "job failed", "job never ended"],
 )
-def test_what_the_exit_status_says(outcomes: list[Outcome], followed: list[Outcome], failed: bool) -> None:
+def test_a_run_has_failed_after_errors_of_the_service(
+    outcomes: list[Outcome], followed: list[Outcome], failed: bool
+) -> None:
     assert Measured(len(outcomes), outcomes, followed).failed is failed

@@ -2,8 +2,9 @@
 
 data          prices, assumptions, counted calls, measured times and the templates' defaults, each from its file
 usage         amounts of what AWS bills, and their price
-pipeline      jobpipe: one request, one command, one way of hearing of its end
-alternatives  what the same would cost otherwise: the synchronous original, a container, a naive pipeline
-standing      what a stage costs in a month in which nothing happens
-sheets        all of it as tables, for people, for scripts and for docs/cost.md
+pipeline      jobpipe: one request, one command, one way of learning the end of a job
+alternatives  the same jobs otherwise: the synchronous original, a container, a naive pipeline
+standing      a stage in a month without jobs
+comparisons   what each measure saves, and from where on another way is cheaper
+sheets        the tables of docs/cost.md
 """

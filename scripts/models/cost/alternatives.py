@@ -1,4 +1,4 @@
-"""What the same jobs would cost otherwise, with as much logged and traced as here, so that only the ways differ."""
+"""What the same jobs would cost otherwise, with as many log lines and traces as here."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from scripts.models.cost.usage import GB, Usage
 SIZES = (0, 1_000, 10_000, 100_000)  # items in the table
 HOURS_OF_MONTH = 730
 _READ_BYTES = 4096
-_HALF = Decimal("0.5")  # of a unit: reads that may be stale
+_HALF = Decimal("0.5")  # read units of an eventually consistent read
 
 
 class Original:
@@ -21,45 +21,47 @@ class Original:
         self._assumed = pipeline.data.assumed["original"]
 
     def create(self, items: int) -> Usage:
-        """With so many items in the table, all of which are looked at."""
-        return self._request(Decimal(self._assumed["milliseconds"][str(items)])) + self.stored(items)
+        """Return the usage of a create with so many items in the table."""
+        return self._request(self._assumed["milliseconds"][str(items)]) + self.stores(items)
 
-    def stored(self, items: int) -> Usage:
-        """What it asks of the stores, wherever it runs: a scan, a put, a document."""
+    def stores(self, items: int) -> Usage:
+        """Return what a create asks of the stores: a scan, a put, a document."""
         units = Decimal(-(-items * int(self._assumed["row_bytes"]) // _READ_BYTES)) * _HALF
         return Usage.of(dynamodb_read_unit=max(units, _HALF), dynamodb_write_unit=1, s3_put=1)
 
     def update(self) -> Usage:
-        """The name stays, so that nothing is scanned."""
-        stored = Usage.of(dynamodb_read_unit=_HALF, dynamodb_write_unit=1, s3_put=1)
-        return self._request(Decimal(self._assumed["update_milliseconds"])) + stored
+        """Return the usage of an update that keeps the name, so that nothing is scanned."""
+        stores = Usage.of(dynamodb_read_unit=_HALF, dynamodb_write_unit=1, s3_put=1)
+        return self._request(self._assumed["update_milliseconds"]) + stores
 
     def delete(self) -> Usage:
-        stored = Usage.of(dynamodb_read_unit=_HALF, dynamodb_write_unit=1)
-        return self._request(Decimal(self._assumed["delete_milliseconds"])) + stored
+        stores = Usage.of(dynamodb_read_unit=_HALF, dynamodb_write_unit=1)
+        return self._request(self._assumed["delete_milliseconds"]) + stores
 
     def read(self) -> Usage:
-        return self._request(Decimal(self._assumed["read_milliseconds"])) + Usage.of(dynamodb_read_unit=_HALF)
+        return self._request(self._assumed["read_milliseconds"]) + Usage.of(dynamodb_read_unit=_HALF)
 
     def in_a_container(self, items: int) -> Usage:
-        """A create without API Gateway and Lambda; the container itself is paid by the month."""
-        answer = Decimal(self._assumed["answer_bytes"]) + Decimal(self._pipeline.data.assumed["answer_head_bytes"])
+        """Return the usage of a create without API Gateway and Lambda, and without the container itself."""
         logged = Decimal(self._assumed["log_bytes"]) + Decimal(self._pipeline.data.assumed["log_event_bytes"])
-        return self.stored(items) + Usage.of(transfer_out_gb=answer / GB, logs_gb=logged / GB)
+        return self.stores(items) + Usage.of(transfer_out_gb=self._answer_gb, logs_gb=logged / GB)
 
     def _request(self, milliseconds: Decimal) -> Usage:
-        answer = Decimal(self._assumed["answer_bytes"]) + Decimal(self._pipeline.data.assumed["answer_head_bytes"])
+        size, lines = Decimal(self._assumed["log_bytes"]), Decimal(self._assumed["log_lines"])
         return (
-            Usage.of(api_gateway_rest_request=1, transfer_out_gb=answer / GB)
-            + self._pipeline.invocation("api", milliseconds)
-            + self._pipeline.logs(
-                Decimal(self._assumed["log_bytes"]), Decimal(self._assumed["log_lines"]), invocations=Decimal(1)
-            )
+            Usage.of(api_gateway_rest_request=1, transfer_out_gb=self._answer_gb)
+            + self._pipeline.invocation("api", Decimal(milliseconds))
+            + self._pipeline.logs(size, lines, invocations=Decimal(1))
         )
+
+    @property
+    def _answer_gb(self) -> Decimal:
+        head = Decimal(self._pipeline.data.assumed["answer_head_bytes"])
+        return (Decimal(self._assumed["answer_bytes"]) + head) / GB
 
 
 def container_month(pipeline: Pipeline) -> Usage:
-    """Two small tasks and their load balancer."""
+    """Return the usage of two small tasks and their load balancer in a month."""
     given = pipeline.data.assumed["container"]
     hours = Decimal(HOURS_OF_MONTH)
     tasks = Decimal(given["tasks"]) * hours
@@ -72,7 +74,7 @@ def container_month(pipeline: Pipeline) -> Usage:
 
 
 def naive_create(pipeline: Pipeline, polls: int) -> Usage:
-    """A pipeline as it is often built: no transaction, a table of its own for idempotency, `running` written.
+    """Return the usage of a pipeline without transactions, with a table for idempotency and a `running` state.
 
     accept   put job, send                                    job row, its entry in the index by status
     work     put and update of the idempotency record         two writes
@@ -84,11 +86,11 @@ def naive_create(pipeline: Pipeline, polls: int) -> Usage:
     given = pipeline.data.assumed["naive"]
     batch = Decimal(pipeline.load.batch)
     indexed = Decimal(given["job_index_writes"] - 1 + given["item_index_writes"])
-    stored = Usage.of(dynamodb_write_unit=2 + 2 + 1 + indexed, dynamodb_read_unit=_HALF, s3_put=1)
+    stores = Usage.of(dynamodb_write_unit=2 + 2 + 1 + indexed, dynamodb_read_unit=_HALF, s3_put=1)
     accepted = pipeline.request("accept_create") + Usage.of(dynamodb_write_unit=1)  # the index by status
-    # One after the other, so that a batch takes as long as its commands together.
+    # The commands of a batch run in sequence.
     invoked = pipeline.invocation("worker", Decimal(given["milliseconds"]) * batch) * (1 / batch)
     received = Usage.of(sqs_fifo_request=2 / batch)
     logged = pipeline.worker_logs(pipeline.data.operation("worker", "create"))
     polled = pipeline.request("poll") * polls
-    return accepted + stored + invoked + received + logged + polled + pipeline.kept("create")
+    return accepted + stores + invoked + received + logged + polled + pipeline.stored("create")

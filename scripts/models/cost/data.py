@@ -1,4 +1,4 @@
-"""All that the model knows, each part from its own file."""
+"""The data of the cost model, each part from its own file."""
 
 from __future__ import annotations
 
@@ -15,13 +15,11 @@ from infra.settings import ROOT
 from infra.templates.sources import OPERATIONS, Template, read_template
 
 Side = Literal["api", "worker"]
+SIDES: tuple[Side, Side] = ("api", "worker")
 PRICES = ROOT / "scripts" / "models" / "cost" / "prices.json"
 ASSUMPTIONS = ROOT / "scripts" / "models" / "cost" / "assumptions.json"
 CALLS = ROOT / "tests" / "calls" / "calls.json"
 TIMES = ROOT / "docs" / "performance.json"
-_TEMPLATES: dict[Side, Path] = {
-    side: ROOT / "infra" / "templates" / f"{side}.merge.yaml" for side in ("api", "worker")
-}
 
 
 @dataclass(frozen=True)
@@ -41,16 +39,16 @@ class Operation:
 
 @dataclass(frozen=True)
 class Load:
-    """How much goes on: it decides how full batches are, and how many requests are traced."""
+    """The load of a stage, which decides how full batches are and how many requests are traced."""
 
     name: str
     requests_per_second: Decimal
-    batch: int  # messages that one invocation of the worker gets
+    batch: int  # messages of one invocation of the worker
 
 
 @dataclass(frozen=True)
 class Data:
-    """The committed data, read once."""
+    """The committed data."""
 
     prices: Mapping[str, Any]
     assumed: Mapping[str, Any]
@@ -60,11 +58,10 @@ class Data:
     alarms: int
 
     def price(self, key: str) -> Decimal:
-        """Dollars of one."""
+        """Return the dollars of one."""
         return Decimal(self.prices[key])
 
     def operation(self, side: Side, name: str) -> Operation:
-        """As it was counted."""
         entry = self.counted[side][name]
         numbers = {key: Decimal(value) for key, value in entry.items() if key not in {"calls", "request_bytes"}}
         return Operation(calls=entry["calls"], **numbers)
@@ -74,11 +71,14 @@ class Data:
         return Load(name, Decimal(given["requests_per_second"]), int(given["batch"]))
 
     def milliseconds(self, side: Side, name: str) -> Decimal:
-        """Of one invocation, measured, else assumed; by the longest name that this one begins with."""
+        """Return the time of one invocation, measured or else assumed.
+
+        Times are found by the longest of their names with which this one begins; OperatorError if there is none.
+        """
         known = {**self.assumed["milliseconds"][side], **self.measured[side]}
         matching = [key for key in known if f"{name}_".startswith(f"{key}_")]
         if not matching:
-            raise OperatorError(f"nobody knows how long {side} {name} takes: {ASSUMPTIONS.relative_to(ROOT)}")
+            raise OperatorError(f"{ASSUMPTIONS.relative_to(ROOT)} does not say how long {side} {name} takes")
         large = self.assumed["large_document_milliseconds"] if name.endswith(("_large", "_by_claim")) else 0
         return Decimal(str(known[max(matching, key=len)])) + Decimal(large)
 
@@ -86,13 +86,13 @@ class Data:
         return Decimal(self.default(side, "MemorySize")) / 1024
 
     def default(self, side: Side, parameter: str) -> str:
-        """What a stage has that was deployed without parameters."""
+        """Return the value of a parameter in a stage that was deployed without parameters."""
         return str(self.templates[side]["Parameters"][parameter]["Default"])
 
 
 @cache
 def read_data() -> Data:
-    """Numbers come as they are written, so that cents do not depend on binary fractions."""
+    """Read all files, once."""
     operations = read_template(OPERATIONS)["Resources"].values()
     figures = _read(TIMES) if TIMES.exists() else {}
     return Data(
@@ -100,17 +100,16 @@ def read_data() -> Data:
         assumed=with_figures(_read(ASSUMPTIONS), figures),
         counted=_read(CALLS),
         measured=measured(figures),
-        templates={side: read_template(path) for side, path in _TEMPLATES.items()},
+        templates={side: read_template(ROOT / "infra" / "templates" / f"{side}.merge.yaml") for side in SIDES},
         alarms=sum(resource["Type"] == "AWS::CloudWatch::Alarm" for resource in operations),
     )
 
 
 def measured(figures: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """Milliseconds of invocations, as far as the bench has them."""
+    """Return the milliseconds of invocations that the bench has measured."""
     own_code = figures.get("own_code", {})
-    found = {
-        side: {name: each["total_ms"] for name, each in own_code.get(side, {}).items()}
-        for side in ("api", "worker")
+    found: dict[str, dict[str, Any]] = {
+        side: {name: each["total_ms"] for name, each in own_code.get(side, {}).items()} for side in SIDES
     }
     for size, each in figures.get("batches", {}).get("per_command_ms", {}).items():
         if size != "1":  # of a request: with the emulator's way to the Lambda, about 10 ms
@@ -119,18 +118,18 @@ def measured(figures: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 def with_figures(assumed: Mapping[str, Any], figures: Mapping[str, Any]) -> dict[str, Any]:
-    """The assumptions, but those that the bench has measured and that do not say why they stand nevertheless."""
+    """Replace assumptions by the bench's figures, except those that are marked as not measured."""
     ten_to_one = figures.get("parallel", {}).get("stand_in", {}).get("worker", {}).get("ten_to_one")
     posts = {size: each["p50"] for size, each in figures.get("original", {}).get("post_ms", {}).items()}
-    kept = assumed["original"]["milliseconds"]
-    times = {size: posts.get(size, kept[size]) for size in kept if size not in assumed["original"]["not_measured"]}
-    times |= {size: times["10000"] * int(size) / 10_000 for size in assumed["original"]["not_measured"]}
+    original, unmeasured = assumed["original"], assumed["original"]["not_measured"]
+    times = {size: posts.get(size, ms) for size, ms in original["milliseconds"].items() if size not in unmeasured}
+    times |= {size: times["10000"] * int(size) / 10_000 for size in unmeasured}
     return {
         **assumed,
         "batch_of_10_takes": ten_to_one or assumed["batch_of_10_takes"],
-        "original": {**assumed["original"], "milliseconds": times},
+        "original": {**original, "milliseconds": times},
     }
 
 
 def _read(path: Path) -> Any:
-    return json.loads(path.read_text(), parse_float=Decimal)
+    return json.loads(path.read_text(), parse_float=Decimal)  # binary fractions would change cents

@@ -1,4 +1,4 @@
-"""What one job uses: a request, its share of a batch of the worker, and how its caller hears of its end."""
+"""What one job uses: its requests, its share of a batch of the worker, and the storage until it expires."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from decimal import ROUND_CEILING, Decimal
 
 from api_lambda.chalicelib.submitting.wait import pause_after
 from scripts.models.cost.data import Data, Load, Operation, Side
-from scripts.models.cost.usage import GB, Usage
+from scripts.models.cost.usage import GB, MILLION, Usage
 
 _S3 = {"PutObject": "s3_put", "GetObject": "s3_get", "ListObjectsV2": "s3_list", "DeleteObject": "s3_delete"}
 _SQS_BYTES = 64 * 1024
 _FULL_BATCH = 10
 _BATCH = 100  # commands of a POST /batches
+_PLATFORM_LINES = 3  # that Lambda logs for an invocation
 _UNDO_DAYS = 31  # from infra/templates/foundation.yaml; JobRetentionDays does not change it
 _DAYS_OF_MONTH = Decimal("30.4")
-OPERATIONS = ("create", "update", "delete", "read")
 
 
 @dataclass(frozen=True)
 class Habit:
-    """How a caller hears of the end of its job."""
+    """How a caller learns of the end of its job."""
 
     name: str
     polls: int = 0
@@ -43,18 +43,26 @@ FORGET, PREFER_WAIT, WAITING_POLL, ONE_POLL, FIVE_POLLS, THIRTY_POLLS, BATCHES =
 
 @dataclass(frozen=True)
 class Pipeline:
-    """jobpipe under a load."""
+    """jobpipe under a load. Operations have the names under which their calls were counted."""
 
     data: Data
     load: Load
 
-    def job(self, operation: str, habit: Habit, *, seconds: Decimal | None = None) -> Usage:
-        """One job, `operation` as the worker's are called; `seconds` from its 202 to its end, if somebody waits."""
-        waited = Decimal(self.data.assumed["end_to_end_seconds"]) if seconds is None else seconds
-        return self.accepted(operation, habit, waited) + self.worked(operation) + self.kept(operation)
+    def dollars(self, usage: Usage) -> Decimal:
+        """Return what an amount costs."""
+        return usage.dollars(self.data.prices)
 
-    def accepted(self, operation: str, habit: Habit, seconds: Decimal) -> Usage:
-        """The requests of its caller."""
+    def million(self, usage: Usage) -> Decimal:
+        """Return what a million of these cost, in dollars."""
+        return self.dollars(usage) * MILLION
+
+    def job(self, operation: str, habit: Habit, *, seconds: Decimal | None = None) -> Usage:
+        """Return the usage of one job; a caller that waits does so for `seconds` from the 202 on."""
+        waited = Decimal(self.data.assumed["end_to_end_seconds"]) if seconds is None else seconds
+        return self.requests(operation, habit, waited) + self.worked(operation) + self.stored(operation)
+
+    def requests(self, operation: str, habit: Habit, seconds: Decimal) -> Usage:
+        """Return the usage of all requests of the caller."""
         if habit.batch:
             both = self.request("accept_batch_of_100") + self.request("poll_batch_of_100")
             return both * (1 / Decimal(_BATCH))
@@ -69,26 +77,27 @@ class Pipeline:
         return usage
 
     def request(self, name: str) -> Usage:
-        """One request of the API, by the name under which its calls were counted."""
+        """Return the usage of one request of the API."""
         counted = self.data.operation("api", name)
         answer = counted.answer_bytes + Decimal(self.data.assumed["answer_head_bytes"])
         return (
-            Usage.of(api_gateway_rest_request=1, sqs_fifo_request=counted.sqs_requests)
+            Usage.of(api_gateway_rest_request=1, sqs_fifo_request=counted.sqs_requests, transfer_out_gb=answer / GB)
             + self.invocation("api", self.data.milliseconds("api", name))
             + self.calls(counted)
             + self.logs(counted.log_bytes, counted.log_lines, invocations=Decimal(1))
-            + Usage.of(transfer_out_gb=answer / GB)
         )
 
     def waiting(self, seconds: Decimal) -> Usage:
-        """An API Lambda that looks again and again until the job has ended."""
-        reads = _reads_of_a_wait(float(seconds)) * self.data.operation("api", "poll").read_units
-        return Usage({self._gb_second("api"): seconds * self.data.memory_gb("api")}) + Usage.of(
-            dynamodb_read_unit=reads
-        )
+        """Return the usage of an API function that reads the job again and again until it has ended."""
+        elapsed, reads = 0.0, 0
+        while elapsed < float(seconds):
+            elapsed += pause_after(elapsed)
+            reads += 1
+        units = reads * self.data.operation("api", "poll").read_units
+        return self._function_time("api", seconds) + Usage.of(dynamodb_read_unit=units)
 
     def worked(self, operation: str) -> Usage:
-        """Its share of a batch: Lambda's poller receives and deletes ten messages in one request each."""
+        """Return a command's share of a batch, whose messages Lambda receives and deletes together."""
         counted = self.data.operation("worker", operation)
         batch = Decimal(self.load.batch)
         longer = 1 + (Decimal(self.data.assumed["batch_of_10_takes"]) - 1) * (batch - 1) / (_FULL_BATCH - 1)
@@ -102,40 +111,30 @@ class Pipeline:
             + self.worker_logs(counted)
         )
 
-    def kept(self, operation: str) -> Usage:
-        """What lies about until it expires: the job's row, and a superseded document in its undo window."""
+    def stored(self, operation: str) -> Usage:
+        """Return the storage of the job's row, and of a superseded document until its version is deleted."""
         days = Decimal(self.data.default("worker", "JobRetentionDays"))
         row = Decimal(self.data.assumed["job_row_bytes"]) / GB * days / _DAYS_OF_MONTH
-        document = self.data.operation("api", f"accept_{_created(operation)}").message_bytes / GB
-        superseded = (
-            document * _UNDO_DAYS / _DAYS_OF_MONTH if _kind(operation) in {"update", "delete"} else Decimal()
-        )
-        return Usage.of(dynamodb_gb_month=row, dynamodb_recovery_gb_month=row, s3_gb_month=superseded)
+        usage = Usage.of(dynamodb_gb_month=row, dynamodb_recovery_gb_month=row)
+        if _kind(operation) in {"update", "delete"}:
+            created = "accept_create_large" if operation.endswith("_large") else "accept_create"
+            document = self.data.operation("api", created).message_bytes / GB
+            usage += Usage.of(s3_gb_month=document * _UNDO_DAYS / _DAYS_OF_MONTH)
+        return usage
 
     def traced_share(self, side: Side = "api") -> Decimal:
-        """Of all invocations: the first of each second, and a part of the others."""
+        """Return the share of invocations that are traced: the first of each second, and a part of the others."""
         rate = self.load.requests_per_second / (self.load.batch if side == "worker" else 1)
         first = min(rate, Decimal(self.data.assumed["trace_reservoir_per_second"]))
         return (first + (rate - first) * Decimal(self.data.assumed["trace_share"])) / rate
 
     def invocation(self, side: Side, milliseconds: Decimal) -> Usage:
-        """Billed by the begun millisecond."""
-        seconds = _ceiling(milliseconds) / 1000
-        return Usage.of(lambda_request=1, xray_trace=self.traced_share(side)) + Usage(
-            {self._gb_second(side): seconds * self.data.memory_gb(side)}
-        )
-
-    def _gb_second(self, side: Side) -> str:
-        return f"lambda_gb_second_{self.data.default(side, 'Architecture')}"
-
-    def _final_answer(self, poll: str) -> Usage:
-        """What a caller that waited gets beyond the 202."""
-        counted, accept = self.data.operation("api", poll), self.data.operation("api", "accept_create")
-        gets = Usage.of(s3_get=counted.calls.get("s3:GetObject", 0))
-        return gets + Usage.of(transfer_out_gb=max(Decimal(), counted.answer_bytes - accept.answer_bytes) / GB)
+        """Return the usage of an invocation; Lambda bills whole milliseconds."""
+        request = Usage.of(lambda_request=1, xray_trace=self.traced_share(side))
+        return request + self._function_time(side, _ceiling(milliseconds) / 1000)
 
     def worker_logs(self, counted: Operation) -> Usage:
-        """A batch has lines of its own, which its commands share."""
+        """Return a command's log lines, and its share of the lines of its batch."""
         one, ten = self.data.operation("worker", "create"), self.data.operation("worker", "create_in_a_batch_of_10")
         saved = (1 - 1 / Decimal(self.load.batch)) / (ten.jobs - 1)
         return self.logs(
@@ -145,42 +144,40 @@ class Pipeline:
         )
 
     def logs(self, size: Decimal, lines: Decimal, *, invocations: Decimal) -> Usage:
+        """Return the usage of log lines of `size` bytes together, and of those that Lambda adds."""
         platform = Decimal(self.data.assumed["platform_log_bytes"]) * invocations
-        # Lambda itself writes three lines for an invocation.
-        events = Decimal(self.data.assumed["log_event_bytes"]) * (lines + 3 * invocations)
+        events = Decimal(self.data.assumed["log_event_bytes"]) * (lines + _PLATFORM_LINES * invocations)
         gb = (size + platform + events) / GB
         months = Decimal(self.data.default("api", "LogRetentionDays")) / _DAYS_OF_MONTH
         return Usage.of(logs_gb=gb, logs_gb_month=gb * months)
 
     def calls(self, counted: Operation) -> Usage:
-        """What DynamoDB and S3 bill for them; to delete an object is free."""
-        objects = Usage()
-        for call, n in counted.calls.items():
+        """Return what DynamoDB and S3 bill for the calls."""
+        usage = Usage.of(dynamodb_write_unit=counted.write_units, dynamodb_read_unit=counted.read_units)
+        for call, count in counted.calls.items():
             service, _, name = call.partition(":")
             if service == "s3":
-                objects += Usage.of(**{_S3[name]: n})
-        return objects + Usage.of(dynamodb_write_unit=counted.write_units, dynamodb_read_unit=counted.read_units)
+                usage += Usage.of(**{_S3[name]: count})
+        return usage
+
+    def _function_time(self, side: Side, seconds: Decimal) -> Usage:
+        architecture = self.data.default(side, "Architecture")
+        return Usage({f"lambda_gb_second_{architecture}": seconds * self.data.memory_gb(side)})
+
+    def _final_answer(self, poll: str) -> Usage:
+        """Return what the answer with the end of the job needs beyond a 202."""
+        counted, accept = self.data.operation("api", poll), self.data.operation("api", "accept_create")
+        larger = max(Decimal(), counted.answer_bytes - accept.answer_bytes)
+        return Usage.of(s3_get=counted.calls.get("s3:GetObject", 0), transfer_out_gb=larger / GB)
 
     def _accept(self, operation: str) -> str:
-        """The request that queues it; one to delete or read a large document is no larger than another."""
+        """Return the request that queues the command; deletes and reads do not depend on the document's size."""
         name = f"accept_{operation}"
         return name if name in self.data.counted["api"] else f"accept_{_kind(operation)}"
 
 
-def _reads_of_a_wait(seconds: float) -> int:
-    elapsed, reads = 0.0, 0
-    while elapsed < seconds:
-        elapsed += pause_after(elapsed)
-        reads += 1
-    return reads
-
-
 def _kind(operation: str) -> str:
     return operation.partition("_")[0]
-
-
-def _created(operation: str) -> str:
-    return "create_large" if operation.endswith("_large") else "create"
 
 
 def _ceiling(value: Decimal) -> Decimal:

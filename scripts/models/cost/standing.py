@@ -1,4 +1,4 @@
-"""What a stage costs in a month in which nothing happens, and what its watching costs in one in which much does."""
+"""What a stage costs in a month without jobs, and what watching it costs in a month with many."""
 
 from __future__ import annotations
 
@@ -19,39 +19,38 @@ from scripts.models.cost.usage import Usage
 _CONSOLE = ROOT / "api_lambda" / "chalicelib" / "console"
 _SECONDS_OF_MONTH = 730 * 3600
 _QUEUES = 2  # commands, dead letters
-_BILLED_ROTATIONS = 2  # of a key, whose later ones are free
+_BILLED_ROTATIONS = 2  # of a key; later ones are free
 _GATEWAY_METRICS = 5  # of each method: Count, Latency, IntegrationLatency, 4XXError, 5XXError
-
 
 AGE = Usage.of(get_metric_statistics_request=1)
 """One request for the age of the oldest message."""
 
 
 def open_console(pipeline: Pipeline) -> Usage:
-    """A month of an open console, in a stage in which messages always wait; one environment answers it."""
-    looks = Decimal(_SECONDS_OF_MONTH) / console_pause("STATS_PAUSE")
+    """Return the usage of a console that is open for a month in which messages always wait."""
+    stats = Decimal(_SECONDS_OF_MONTH) / console_pause("STATS_PAUSE")
     ages = Decimal(_SECONDS_OF_MONTH) / Decimal(AGE_IS_CACHED_FOR.total_seconds())
     lists = Decimal(_SECONDS_OF_MONTH) / console_pause("TROUBLE_PAUSE")
-    return pipeline.request("stats") * looks + AGE * ages + pipeline.request("list_failed_jobs") * lists
+    return pipeline.request("stats") * stats + AGE * ages + pipeline.request("list_failed_jobs") * lists
 
 
 def console_pause(name: str) -> int:
-    """The seconds between two requests of the console, from its scripts."""
+    """Return the seconds between two requests of the console, from its scripts."""
     for path in sorted(_CONSOLE.glob("*.js")):
         found = re.search(rf"\b{name} = (\d+);", path.read_text())
         if found:
             return int(found[1])
-    raise OperatorError(f"the console's scripts have no {name}")
+    raise OperatorError(f"the console's scripts do not define {name}")
 
 
 def idle_polling(data: Data) -> Usage:
-    """Lambda's pollers, which ask an empty queue for as long as it lets them wait."""
+    """Return the requests of Lambda's pollers to empty queues."""
     receives = Decimal(data.assumed["pollers"]) * _SECONDS_OF_MONTH / Decimal(data.assumed["poll_seconds"])
     return Usage.of(sqs_fifo_request=receives * _QUEUES)
 
 
 def month(data: Data) -> Mapping[str, tuple[str, Usage]]:
-    """By what it is: why so much, and how much."""
+    """Return the explanation and the usage of each standing cost."""
     own = sum(len(each.services) for each in vars(metrics).values() if isinstance(each, Metric))
     gateway = _GATEWAY_METRICS * len(ROUTES)
     return {

@@ -1,4 +1,4 @@
-"""Amounts of what AWS bills, which add up, and what they cost."""
+"""Amounts of what AWS bills, and what they cost."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from decimal import Decimal
 
 GB = Decimal(2**30)
 MILLION = 1_000_000
-SERVICES = {  # the lines of a bill, by what the names of prices begin with
+SERVICES = {  # the lines of a bill, by the prefixes of price names
     "api_gateway": "API Gateway",
     "lambda": "Lambda",
     "sqs": "SQS",
@@ -22,12 +22,13 @@ SERVICES = {  # the lines of a bill, by what the names of prices begin with
     "transfer": "transfer out",
 }
 _STORAGE, _STANDING = "storage", "by the month"
-LINES = (*dict.fromkeys(SERVICES.values()), _STORAGE, _STANDING)
+LINES = (*dict.fromkeys(SERVICES.values()), _STORAGE)
+"""The lines of a bill for jobs, in their order."""
 
 
 @dataclass(frozen=True)
 class Usage:
-    """So much of each thing that has a price."""
+    """An amount of each thing that has a price."""
 
     amounts: Mapping[str, Decimal] = field(default_factory=dict)
 
@@ -39,24 +40,26 @@ class Usage:
         keys = dict.fromkeys((*self.amounts, *other.amounts))
         return Usage({key: self.amounts.get(key, Decimal()) + other.amounts.get(key, Decimal()) for key in keys})
 
+    def __sub__(self, other: Usage) -> Usage:
+        return self + other * -1
+
     def __mul__(self, times: Decimal | int) -> Usage:
         return Usage({key: amount * times for key, amount in self.amounts.items()})
 
     def scaled(self, prefix: str, times: Decimal | int) -> Usage:
-        """With so many times as much of what begins so."""
+        """Multiply the amounts whose names begin with the prefix."""
         return Usage({k: amount * times if k.startswith(prefix) else amount for k, amount in self.amounts.items()})
 
-    def instead(self, key: str, other: str) -> Usage:
-        """With the one thing for the other."""
+    def replaced(self, key: str, other: str) -> Usage:
+        """Rename an amount, which then has another price."""
         return Usage({other if each == key else each: amount for each, amount in self.amounts.items()})
 
     def dollars(self, prices: Mapping[str, object]) -> Decimal:
-        """What all of it costs."""
         return sum(self.lines(prices).values(), Decimal())
 
     def lines(self, prices: Mapping[str, object]) -> dict[str, Decimal]:
-        """The same by the lines of a bill."""
-        lines = dict.fromkeys(LINES, Decimal())
+        """Return the dollars by the lines of a bill."""
+        lines = dict.fromkeys((*LINES, _STANDING), Decimal())
         for key, amount in self.amounts.items():
             lines[_line(key)] += amount * Decimal(str(prices[key]))
         return lines

@@ -1,6 +1,6 @@
-"""The simulation by cohorts: what came in one tick goes on together. As fast at 10,000 jobs a second as at 10.
+"""The simulation for every rate: the jobs that come in one tick move together.
 
-Validated against the simulation job by job at a rate that both can do (`validation` in runs.py).
+tests/scaling and the validation in figures.py compare it with the simulation job by job.
 """
 
 from __future__ import annotations
@@ -8,32 +8,26 @@ from __future__ import annotations
 import math
 import random
 from collections import Counter
-from collections.abc import Generator
 from dataclasses import dataclass
 from functools import cache
 from heapq import heappop, heappush
-from typing import Any
 
-import simpy
-
-from scripts.models.scaling.assumptions import Limits
-from scripts.models.scaling.front import Front, Storage
-from scripts.models.scaling.outcome import Outcome
-from scripts.models.scaling.quotas import Pollers
-from scripts.models.scaling.scenario import DYNAMODB, WORKER, Scenario
-from scripts.models.scaling.service import Service, backoff_seconds
+from scripts.models.scaling.assumptions import Draw, Limits, Service, backoff_seconds
+from scripts.models.scaling.quotas import CONCURRENCY, POLLERS, WINDOW, WORKERS, Admission, Pollers, Storage
+from scripts.models.scaling.scenario import DYNAMODB, WORKER, Observer, Outcome, Scenario
 
 _BATCH = 10
-_DRAWN = 400  # batches of each size, for their mean
-_POINTS = 100  # of the latencies of jobs that wait for nothing
-_ROUNDS = 6  # until the share of throttled attempts and their number agree
-_LONG = 50  # times the slowest of them; whoever waited longer is not drawn
-_SPLIT = 8  # parts that come again at different times, of what was interrupted in one tick
+_DRAWS = 400  # batches of each size, for their mean
+_LATENCIES = 100  # drawn of jobs that do not wait
+_ROUNDS = 6  # after which the share of throttled attempts agrees with their number
+_LONG_WAIT = 50  # times the slowest latency: a longer wait makes the latency irrelevant
+_BACKOFFS = 8  # different ones for the attempts that are interrupted in one tick
+_NORMAL_FROM = 50  # a Poisson distribution with this mean is nearly normal
 
 
 @dataclass(slots=True, order=True)
 class Cohort:
-    """So many messages, accepted at the same time, received equally often."""
+    """Messages that were accepted at the same time and received equally often."""
 
     accepted_at: float
     receives: int
@@ -41,61 +35,91 @@ class Cohort:
 
 
 @dataclass(frozen=True, slots=True)
-class Times:
-    """Means, drawn once."""
+class MeanTimes:
+    """Mean seconds of a service, each from many draws."""
 
-    batch: list[float]  # by the number of its messages, of different items
-    failing: list[float]  # the same where every attempt is interrupted
-    again: float  # a message that runs alone
-    failing_again: float
-    throttled: float  # an attempt that ends so
+    batch: list[float]  # by the number of messages, all of different items
+    interrupted_batch: list[float]  # the same if an outage ends every attempt
+    redelivered: float  # a message that was delivered before, which the worker handles alone
+    redelivered_interrupted: float
+    throttled: float
     accept: float
-    points: list[float]  # from the request to the job's end, equally likely each, without waiting
+    latencies: list[float]  # equally likely latencies of jobs that do not wait
 
 
 @cache
-def draw(service: Service) -> Times:
-    """The means and the points of a service, always the same."""
+def mean_times(service: Service) -> MeanTimes:
+    """Draw the times of a service, with the same result each time."""
     rng = random.Random(0)
 
-    def batches(one: Any) -> list[float]:
+    def batches(command: Draw) -> list[float]:
         return [0.0] + [
-            sum(service.invoke(rng) + max(one(rng) for _ in range(n)) for _ in range(_DRAWN)) / _DRAWN
-            for n in range(1, _BATCH + 1)
+            sum(service.invoke(rng) + max(command(rng) for _ in range(size)) for _ in range(_DRAWS)) / _DRAWS
+            for size in range(1, _BATCH + 1)
         ]
 
-    def mean(one: Any) -> float:
-        return float(sum(one() for _ in range(_DRAWN)) / _DRAWN)
+    def mean(*steps: Draw) -> float:
+        return float(sum(sum(step(rng) for step in steps) for _ in range(_DRAWS)) / _DRAWS)
 
-    drawn = sorted(
+    latencies = sorted(
         service.accept(rng) + service.poll(rng) + service.invoke(rng) + service.command(rng)
-        for _ in range(_POINTS * _DRAWN)
+        for _ in range(_LATENCIES * _DRAWS)
     )
-    return Times(
+    return MeanTimes(
         batch=batches(service.command),
-        failing=batches(service.interrupted),
-        again=mean(lambda: service.again(rng) + service.command(rng)),
-        failing_again=mean(lambda: service.again(rng) + service.interrupted(rng)),
-        throttled=mean(lambda: service.throttled(rng)),
-        accept=mean(lambda: service.accept(rng)),
-        points=[drawn[_DRAWN // 2 + i * _DRAWN] for i in range(_POINTS)],
+        interrupted_batch=batches(service.interrupted),
+        redelivered=mean(service.redelivery, service.command),
+        redelivered_interrupted=mean(service.redelivery, service.interrupted),
+        throttled=mean(service.throttled),
+        accept=mean(service.accept),
+        latencies=latencies[_DRAWS // 2 :: _DRAWS],
     )
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class Work:
     """What the workers do in one tick."""
 
-    alone: int  # of what came again
-    one: float  # seconds of each
-    together: int  # of what is here for the first time
+    redelivered: int  # messages
+    redelivered_seconds: float  # of each
+    first: int  # messages that are delivered for the first time
     size: int  # of their batches
-    batch: float  # seconds of each
-    throttled: float  # share of all
+    batch_seconds: float
+    throttled: float  # share of all attempts
+
+    @property
+    def attempts(self) -> int:
+        return self.redelivered + self.first
+
+
+class _Line:
+    """Cohorts that wait, the oldest first."""
+
+    def __init__(self) -> None:
+        self.cohorts: list[Cohort] = []  # a heap
+        self.count = 0  # of messages
+
+    def add(self, cohort: Cohort) -> None:
+        heappush(self.cohorts, cohort)
+        self.count += cohort.count
+
+    def take(self, count: int) -> list[Cohort]:
+        """Remove so many messages, the oldest first."""
+        self.count -= count
+        taken = []
+        while count:
+            oldest = self.cohorts[0]
+            part = min(oldest.count, count)
+            taken.append(Cohort(oldest.accepted_at, oldest.receives, part))
+            count -= part
+            oldest.count -= part
+            if not oldest.count:
+                heappop(self.cohorts)
+        return taken
 
 
 class Cohorts:
-    """One run of one scenario."""
+    """One run of a scenario."""
 
     def __init__(self, scenario: Scenario, limits: Limits, service: Service, *, tick: float = 1.0) -> None:
         self.outcome = Outcome()
@@ -103,70 +127,70 @@ class Cohorts:
         self._limits = limits
         self._tick = tick
         self._rng = random.Random(scenario.seed)
-        self._times = draw(service)
-        self._env = simpy.Environment()
+        self._times = mean_times(service)
         queues = limits.queues
         self._pollers = Pollers(
-            limits.pollers_first * queues,
-            limits.pollers_per_minute * queues,
-            min(limits.pollers_maximum, limits.worker_concurrency) * queues,
+            limits.pollers_first * queues, limits.pollers_per_minute * queues, limits.most_batches
         )
         self._storage = Storage(limits)
-        self._front = Front(limits, self._storage, scenario.polls, self._times.accept, tick)
-        self._fresh: list[Cohort] = []  # heaps: the oldest first, as the queue gives them
-        self._again: list[Cohort] = []
-        self._away: list[tuple[float, Cohort]] = []  # a heap, by when they come again
-        self._counts = {"fresh": 0, "again": 0, "away": 0}
+        self._admission = Admission(
+            limits,
+            self._storage,
+            self.outcome,
+            polls=scenario.polls,
+            accept_seconds=self._times.accept,
+            tick=tick,
+        )
+        self._first = _Line()  # messages that were not delivered yet
+        self._redelivered = _Line()
+        self._postponed: list[tuple[float, Cohort]] = []  # a heap, by the time of redelivery
+        self._postponed_count = 0
         self._running = 0.0
-        self._waited: Counter[float] = Counter()  # seconds, of the jobs that are done
-        self._api_rate = 0.0
-        self._shortest = 1 / limits.requests_per_environment  # that an invocation keeps its environment
+        self._api_rate = 0.0  # jobs a second for which the API function runs
+        self._waits: Counter[float] = Counter()  # jobs that are done, by the seconds that they waited
 
     def run(self) -> Outcome:
-        """To the end of the scenario."""
-        self._env.run(until=self._env.process(self._ticks()))
-        self._note_latencies()
-        self.outcome.backlog = sum(self._counts.values())
-        self.outcome.ended_at = self._env.now
+        observer = Observer(self._scenario, self.outcome)
+        now = 0.0
+        while now < self._scenario.horizon:
+            self._arrive(now)
+            self._redeliver(now)
+            self._work(now)
+            if observer.is_over(now, self._backlog, self._running):
+                break
+            now += self._tick
+        self._add_latencies()
+        self.outcome.backlog = self._backlog
+        self.outcome.ended_at = now
         return self.outcome
 
-    def _ticks(self) -> Generator[simpy.Event, Any, None]:
-        next_sample = 0.0
-        while self._env.now < self._scenario.horizon:
-            now = self._env.now
-            self._arrive(now)
-            self._return(now)
-            self._work(now)
-            backlog = sum(self._counts.values())
-            if now >= next_sample:
-                self.outcome.look(now, backlog, self._running)
-                next_sample = now + 1
-            if self._scenario.is_made_up_for(now, backlog, self.outcome.highest):
-                self.outcome.drained(now)
-            if now >= self._scenario.seconds and not backlog:
-                return
-            yield self._env.timeout(self._tick)
+    @property
+    def _visible(self) -> int:
+        return self._first.count + self._redelivered.count
+
+    @property
+    def _backlog(self) -> int:
+        return self._visible + self._postponed_count
 
     # --- callers ------------------------------------------------------------------------------------------------
 
     def _arrive(self, now: float) -> None:
         jobs = self._poisson(self._scenario.rate_at(now) * self._tick)
         self.outcome.offered += jobs
-        if self._scenario.broken_at(now) == DYNAMODB:
+        if self._scenario.outage_at(now) == DYNAMODB:
             self.outcome.refuse(DYNAMODB, jobs, now)
             self._api_rate = 0.0
             return
-        admitted = self._front.admit(now, jobs, self.outcome)
-        ran = self._front.run(now, admitted, admitted / self._tick, self._running, self.outcome)
-        accepted = self._front.store(now, ran, self.outcome)
-        self._api_rate = ran / self._tick
+        passed = self._admission.throttle(now, jobs)
+        invoked = self._admission.invoke(now, passed, passed / self._tick, self._running)
+        accepted = self._admission.store(now, invoked)
+        self._api_rate = invoked / self._tick
         self.outcome.accepted += accepted
         if accepted:
-            heappush(self._fresh, Cohort(now, 0, accepted))
-            self._counts["fresh"] += accepted
+            self._first.add(Cohort(now, 0, accepted))
 
     def _poisson(self, mean: float) -> int:
-        if mean > 50:  # noqa: PLR2004  # near enough to normal
+        if mean > _NORMAL_FROM:
             return max(0, round(self._rng.gauss(mean, math.sqrt(mean))))
         limit, count, product = math.exp(-mean), 0, self._rng.random()
         while product > limit:
@@ -176,111 +200,117 @@ class Cohorts:
 
     # --- the worker ---------------------------------------------------------------------------------------------
 
-    def _return(self, now: float) -> None:
-        while self._away and self._away[0][0] <= now:
-            cohort = heappop(self._away)[1]
-            heappush(self._again, cohort)
-            self._counts["away"] -= cohort.count
-            self._counts["again"] += cohort.count
+    def _redeliver(self, now: float) -> None:
+        while self._postponed and self._postponed[0][0] <= now:
+            cohort = heappop(self._postponed)[1]
+            self._postponed_count -= cohort.count
+            self._redelivered.add(cohort)
 
     def _work(self, now: float) -> None:
-        if self._scenario.broken_at(now) == WORKER:
+        outage = self._scenario.outage_at(now)
+        if outage == WORKER:
             self._running = 0.0
             self._pollers.allowed(now, waiting=False)
             return
-        free = self._limits.lambda_concurrency - self._front.environments(self._api_rate)
-        allowed = min(self._pollers.allowed(now, waiting=self._starved), max(0.0, free))
-        broken = self._scenario.broken_at(now)
-        slots = allowed * self._tick  # seconds of workers
-        plan = self._plan(slots, broken)
-        for _ in range(_ROUNDS if not broken else 0):
-            room = self._storage.room(now)
-            attempts = plan.alone + plan.together
-            throttled = max(0.0, 1 - room / attempts) if attempts else 0.0
-            plan = self._plan(slots, broken, (throttled + plan.throttled) / 2)
-        written, cause = (0, broken) if broken else self._storage.work(now, plan.alone + plan.together)
-        share = written / (plan.alone + plan.together) if written else 0.0
-        first = min(plan.alone, round(plan.alone * share))
-        self._attempt("again", plan.alone, written=first, cause=cause, lasts=min(plan.alone, _BATCH) * plan.one)
-        self._attempt("fresh", plan.together, written=written - first, cause=cause, lasts=plan.batch)
-        batches = plan.together / plan.size
-        self.outcome.invocations += plan.alone / _BATCH + batches
-        self.outcome.busy_seconds += plan.alone * plan.one + batches * plan.batch
-        self._running = (plan.alone * plan.one + batches * max(plan.batch, self._shortest)) / self._tick
-        self._note(now, allowed, free)
+        free = self._limits.lambda_concurrency - self._admission.environments(self._api_rate)
+        allowed = min(self._pollers.allowed(now, waiting=self._visible > 0), max(0.0, free))
+        work = self._planned(allowed, outage, now)
+        written, cause = (0, outage) if outage else self._storage.work(now, work.attempts)
+        self._attempt(work, written, cause, now)
+        self._count_running(work)
+        self._count_delay(now, is_shared=allowed >= free)
 
-    def _plan(self, slots: float, broken: str | None, throttled: float = 0.0) -> Plan:
-        """What is done with so many seconds of workers, if this share of the attempts is throttled."""
-        lost = throttled * self._times.throttled
-        one = max(self._times.failing_again if broken else self._times.again + lost, self._shortest / _BATCH)
-        alone = min(self._counts["again"], int(slots / one))
-        slots -= alone * one
-        visible = min(self._counts["fresh"], max(0, int(self._window)))
-        for size in range(1, _BATCH + 1):  # the smallest with which all can be done in this tick, else full ones
-            # The items of a batch write at the same time: as a rule all of them are throttled, or none.
-            batch = self._times.failing[size] if broken else self._times.batch[size] + lost
-            fits = int(slots / max(batch, self._shortest) * size)
+    def _attempt(self, work: Work, written: int, cause: str | None, now: float) -> None:
+        """End the attempts of a tick; redelivered messages have their share of the writes."""
+        share = written / work.attempts if written else 0.0
+        written_again = min(work.redelivered, round(work.redelivered * share))
+        lines = (
+            (
+                self._redelivered,
+                work.redelivered,
+                written_again,
+                min(work.redelivered, _BATCH) * work.redelivered_seconds,
+            ),
+            (self._first, work.first, written - written_again, work.batch_seconds),
+        )
+        for line, count, room, seconds in lines:
+            left = room
+            for cohort in line.take(count):
+                done = min(cohort.count, left)
+                left -= done
+                self.outcome.done += done
+                self._waits[now - cohort.accepted_at] += done
+                unfinished = cohort.count - done
+                if cause is not None and unfinished:
+                    self.outcome.count(self.outcome.redelivered, cause, now, unfinished)
+                    self._postpone(now + seconds, cohort, unfinished)
+
+    def _count_running(self, work: Work) -> None:
+        batches = work.first / work.size
+        redelivered_seconds = work.redelivered * work.redelivered_seconds
+        self.outcome.invocations += work.redelivered / _BATCH + batches
+        self.outcome.busy_seconds += redelivered_seconds + batches * work.batch_seconds
+        occupied = max(work.batch_seconds, self._limits.shortest_invocation)
+        self._running = (redelivered_seconds + batches * occupied) / self._tick
+
+    def _planned(self, allowed: float, outage: str | None, now: float) -> Work:
+        """Return what so many batches at once do in a tick; throttled attempts take longer, so fewer are made."""
+        work = self._work_of(allowed * self._tick, outage, 0.0)
+        for _ in range(0 if outage else _ROUNDS):
+            room = self._storage.room(now)
+            throttled = max(0.0, 1 - room / work.attempts) if work.attempts else 0.0
+            work = self._work_of(allowed * self._tick, outage, (throttled + work.throttled) / 2)
+        return work
+
+    def _work_of(self, seconds: float, outage: str | None, throttled: float) -> Work:
+        """Return what the workers do in so many seconds, if this share of the attempts is throttled."""
+        lost, shortest = throttled * self._times.throttled, self._limits.shortest_invocation
+        each = self._times.redelivered_interrupted if outage else self._times.redelivered + lost
+        each = max(each, shortest / _BATCH)
+        redelivered = min(self._redelivered.count, int(seconds / each))
+        seconds -= redelivered * each
+        visible = min(self._first.count, max(0, int(self._window_left)))
+        for size in range(1, _BATCH + 1):  # the smallest size with which all fit into this tick, else full batches
+            # The items of a batch write at the same time: mostly all of them are throttled, or none.
+            batch = self._times.interrupted_batch[size] if outage else self._times.batch[size] + lost
+            fits = int(seconds / max(batch, shortest) * size)
             if fits >= visible:
                 break
-        return Plan(alone, one, min(visible, fits), size, batch, throttled)
+        return Work(redelivered, each, min(visible, fits), size, batch, throttled)
 
     @property
-    def _window(self) -> float:
-        """What the queues still look at behind what is in flight or comes again."""
-        return self._limits.window * self._limits.queues - self._counts["away"] - self._counts["again"]
+    def _window_left(self) -> float:
+        """The messages that the queues can deliver beside those that are redelivered or postponed."""
+        return self._limits.window * self._limits.queues - self._postponed_count - self._redelivered.count
 
-    @property
-    def _starved(self) -> bool:
-        return self._counts["fresh"] + self._counts["again"] > 0
+    def _postpone(self, ended_at: float, cohort: Cohort, count: int) -> None:
+        self._postponed_count += count
+        for part in split(count, _BACKOFFS):
+            due = ended_at + backoff_seconds(cohort.receives + 1, self._rng)
+            heappush(self._postponed, (due, Cohort(cohort.accepted_at, cohort.receives + 1, part)))
 
-    def _attempt(self, kind: str, count: int, *, written: int, cause: str | None, lasts: float) -> None:
-        """So many of the oldest, in batches that last so long: done, or away for a while."""
-        now, line = self._env.now, self._fresh if kind == "fresh" else self._again
-        self._counts[kind] -= count
-        while count:
-            cohort = line[0]
-            part = min(cohort.count, count)
-            done = min(part, written)
-            self._end(now, cohort.accepted_at, done)
-            if cause is not None and part > done:
-                self.outcome.give_back(cause, part - done, now)
-                self._postpone(now + lasts, cohort, part - done)
-            written -= done
-            count -= part
-            cohort.count -= part
-            if not cohort.count:
-                heappop(line)
+    def _count_delay(self, now: float, *, is_shared: bool) -> None:
+        if self._first.count and self._window_left <= 0:
+            self.outcome.count(self.outcome.delayed, WINDOW, now)
+        elif self._visible:
+            cause = CONCURRENCY if is_shared else WORKERS if self._pollers.at_maximum else POLLERS
+            self.outcome.count(self.outcome.delayed, cause, now)
 
-    def _end(self, now: float, accepted_at: float, count: int) -> None:
-        self.outcome.done += count
-        self._waited[now - accepted_at] += count
-
-    def _note_latencies(self) -> None:
-        """Once for each time that was waited, since most jobs wait for nothing."""
-        points = self._times.points
-        for waited, count in self._waited.items():
-            each, rest = divmod(count, _POINTS)
-            if waited > _LONG * points[-1]:
-                self.outcome.latencies.add(waited + points[_POINTS // 2], count)
+    def _add_latencies(self) -> None:
+        """Add up the waits and the latencies without waiting, at once for all jobs with the same wait."""
+        latencies, histogram = self._times.latencies, self.outcome.latencies
+        for wait, count in self._waits.items():
+            each, rest = divmod(count, _LATENCIES)
+            if wait > _LONG_WAIT * latencies[-1]:
+                histogram.add(wait + latencies[_LATENCIES // 2], count)
                 continue
-            for point in points if each else ():
-                self.outcome.latencies.add(waited + point, each)
-            for point in self._rng.sample(points, rest):
-                self.outcome.latencies.add(waited + point)
+            for latency in latencies if each else ():
+                histogram.add(wait + latency, each)
+            for latency in self._rng.sample(latencies, rest):
+                histogram.add(wait + latency)
 
-    def _postpone(self, now: float, cohort: Cohort, count: int) -> None:
-        each, rest = divmod(count, _SPLIT)
-        for i in range(_SPLIT):
-            part = each + (1 if i < rest else 0)
-            if part:
-                due = now + backoff_seconds(cohort.receives + 1, self._rng)
-                heappush(self._away, (due, Cohort(cohort.accepted_at, cohort.receives + 1, part)))
-        self._counts["away"] += count
 
-    def _note(self, now: float, allowed: float, free: float) -> None:
-        if self._counts["fresh"] and self._window <= 0:
-            self.outcome.hold("window", now)
-        elif self._starved:
-            whole = self._pollers.is_whole
-            shared = allowed >= free
-            self.outcome.hold("lambda" if shared else "worker concurrency" if whole else "pollers", now)
+def split(count: int, parts: int) -> list[int]:
+    """Split a number into parts that differ by one at most, without parts of 0."""
+    each, rest = divmod(count, parts)
+    return [each + (1 if i < rest else 0) for i in range(parts) if each or i < rest]

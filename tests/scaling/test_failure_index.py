@@ -1,4 +1,4 @@
-"""The simulated index takes the writes of one partition for each shard; no job is lost or ends too soon."""
+"""The simulated index takes the writes of one partition for each shard; no job is lost or ends too early."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from jobpipe.stores.dynamodb_rows import SHARDS
 from scripts.models.scaling.assumptions import quota
-from scripts.models.scaling.index import RATES, SECONDS, run_index, simulate
+from scripts.models.scaling.failure_index import RATES, SECONDS, run_index, simulate
 
 TAKES = int(quota("partition_write_units"))
 
@@ -21,7 +21,7 @@ def test_every_job_ends_and_not_before_the_index_could_take_it(rate: int, shards
     assert run.ended == run.latencies.n == rate * SECONDS
     assert run.all_ended >= max(SECONDS, math.ceil(rate * SECONDS / (TAKES * shards)))
     assert run.highest_backlog >= rate * SECONDS - TAKES * shards * SECONDS
-    assert (run.put_off == 0) == (rate <= TAKES * shards)
+    assert (run.postponed == 0) == (rate <= TAKES * shards)
 
 
 def test_eight_shards_take_eight_times_the_writes_of_one_partition() -> None:
