@@ -29,7 +29,7 @@ class State:
     @cached_property
     def client(self) -> Client:
         """Of the stage that was named, else of the environment."""
-        return Client.from_stage(self.stage, timeout=30.0)
+        return Client.from_stage(self.stage, request_timeout=30.0)
 
     @cached_property
     def output(self) -> Output:

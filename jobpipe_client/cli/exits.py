@@ -14,7 +14,8 @@ from typing import NoReturn, TextIO
 import click
 
 from jobpipe_client.cli.output.escaping import escaped
-from jobpipe_client.exceptions import Forbidden, JobError, JobpipeError, Unreachable, WaitTimeout
+from jobpipe_client.exceptions import Forbidden, JobpipeError, Unreachable
+from jobpipe_client.models import JobError, WaitTimeout
 
 OK, ERROR, USAGE, FAILED, NOT_ENDED, INTERRUPTED = 0, 1, 2, 3, 4, 130
 

@@ -17,7 +17,7 @@ def service() -> Iterator[Service]:
 
 @pytest.fixture
 def client(service: Service) -> Iterator[Client]:
-    with Client(service.url, KEY, timeout=2) as client:
+    with Client(service.url, KEY, request_timeout=2) as client:
         yield client
 
 

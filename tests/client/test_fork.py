@@ -22,7 +22,7 @@ PRELUDE = """
 import os, signal, sys, threading
 from jobpipe_client import Client
 
-client = Client(sys.argv[1], sys.argv[2], timeout=10, retries=0)
+client = Client(sys.argv[1], sys.argv[2], request_timeout=10, retries=0)
 
 def in_child(work):
     pid = os.fork()

@@ -163,7 +163,7 @@ def test_an_answer_that_quotes_the_request_is_shown_without_the_key(
 ) -> None:
     with answering(answer) as url:
         with pytest.raises(JobpipeError) as caught:
-            Client(url, SENTINEL, timeout=5, retries=0).stats()
+            Client(url, SENTINEL, request_timeout=5, retries=0).stats()
         assert SENTINEL not in told(caught.value)
         monkeypatch.setenv("JOBPIPE_URL", url)
         monkeypatch.setenv("JOBPIPE_API_KEY", SENTINEL)

@@ -12,13 +12,13 @@ from jobpipe_client import (
     Client,
     ConfigurationError,
     InternalError,
-    TimedOut,
+    RequestTimeout,
     TooManyRequests,
     Unavailable,
     Unreachable,
     transport,
 )
-from jobpipe_client.transport import retry_after
+from jobpipe_client.responses import retry_after
 from tests.client.service import KEY, Canned, Service, problem
 
 
@@ -83,8 +83,8 @@ def test_a_fault_of_the_service_is_not_retried(client: Client, service: Service)
 def test_no_answer_in_time(client: Client, service: Service) -> None:
     service.pause()
     job = client.create(TENT)
-    with pytest.raises(TimedOut, match=r"within 0\.1 s"):  # held back for longer than announced
-        Client(service.url, KEY, timeout=0.1, retries=0).transport.get(f"/jobs/{job.id}", {"wait": 1})
+    with pytest.raises(RequestTimeout, match=r"within 0\.1 s"):  # held back for longer than announced
+        Client(service.url, KEY, request_timeout=0.1, retries=0).transport.get(f"/jobs/{job.id}", {"wait": 1})
     assert not client.job(job.id).done
 
 

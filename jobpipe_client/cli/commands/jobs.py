@@ -11,8 +11,8 @@ import click
 from jobpipe_client.cli.command import Command, State, pass_state, read_object
 from jobpipe_client.cli.exits import ERROR, FAILED, NOT_ENDED, OK, line_of, say
 from jobpipe_client.cli.polling import Seconds
-from jobpipe_client.exceptions import ProblemError, WaitTimeout
-from jobpipe_client.models import Job
+from jobpipe_client.exceptions import ProblemError
+from jobpipe_client.models import Job, WaitTimeout
 
 TIMEOUT = 60.0
 seconds = Seconds(0, 7 * 24 * 3600)

@@ -59,7 +59,7 @@ class Laboratory:
     def client(self) -> Client:
         """One for each thread."""
         if not hasattr(self._local, "client"):
-            self._local.client = Client(self.deployment.base_url, self.deployment.api_key, timeout=30)
+            self._local.client = Client(self.deployment.base_url, self.deployment.api_key, request_timeout=30)
         found: Client = self._local.client
         return found
 

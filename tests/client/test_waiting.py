@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 import tenacity
 
-from jobpipe_client import BatchEntry, Client, Job, NotFound, Submission, Unavailable, WaitTimeout
-from jobpipe_client import following as module
+from jobpipe_client import BatchEntry, Client, Job, NotFound, Submission, Unavailable, WaitTimeout, waiting
 from tests.client.service import Canned, Service, problem
 
 Command = dict[str, Any]
@@ -66,7 +65,7 @@ def test_outcomes_come_while_others_are_still_submitted(client: Client, service:
 
 
 def test_no_more_than_so_many_are_held(client: Client, service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "MOST_WATCHED", 25)
+    monkeypatch.setattr(waiting, "MAX_WATCHED", 25)
     read: list[Submission] = []
 
     def submissions() -> Iterator[Submission]:
