@@ -9,7 +9,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from jobpipe_client.cli.exits import OperatorError, interrupts_told
+from jobpipe_client.cli.exits import OperatorError, interrupts_passed_to
 from jobpipe_client.cli.files.atomic_file import atomic_file
 from jobpipe_client.cli.files.pipes import is_pipe
 from jobpipe_client.cli.importing.batches import Batch, cut, whole
@@ -143,7 +143,7 @@ class Import:
             on_settled()
 
         # Who waits for a pipe has to be woken by the exception itself.
-        told = nullcontext() if self.source.path is None else interrupts_told(sender.interrupt)
+        told = nullcontext() if self.source.path is None else interrupts_passed_to(sender.interrupt)
         try:
             with told:
                 for batch in self._batches(sender.check):
