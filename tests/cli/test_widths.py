@@ -16,7 +16,7 @@ from jobpipe_client.cli.output import tables
 from jobpipe_client.cli.output.output import drawn_jobs
 from jobpipe_client.models import Job
 from tests.cli.conftest import Jobpipe
-from tests.cli.test_commands import CREATE, a_failed_job, a_job, on_a_terminal
+from tests.cli.running import CREATE, a_failed_job, a_job, on_a_terminal
 from tests.client.service import Service
 
 WIDTHS = (40, 60, 80, 120, 200)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import graphlib
 import re
 from pathlib import Path
 
@@ -155,6 +156,36 @@ def test_operators_programs_do_not_fork() -> None:
             spawned = "ProcessPoolExecutor(" in text and 'mp_context=get_context("spawn")' in text
             assert spawned or not {"multiprocessing", "ProcessPoolExecutor"} & set(re.findall(r"\w+", text)), path
             assert not re.search(r"\bos\.(fork|forkpty)\(|\bpty\.fork\(", text), path
+
+
+# The modules and folders of the client, lowest first: each may import those before it.
+CLIENT_LAYERS = (
+    *("json_text", "problem", "exceptions", "models", "calls", "environment", "settings", "http_errors"),
+    *("responses", "sessions", "transport", "pages", "waiting", "many", "sync", "client"),
+    *("cli.output.escaping", "cli.exits", "cli.files", "cli.output", "cli.command", "cli.polling"),
+    *("cli.importing", "cli.commands", "cli.app"),
+)
+
+
+def client_layer(module: str) -> int:
+    """The layer of a module, or of a name in one."""
+    names = [name for name in CLIENT_LAYERS if f"{module}.".startswith(f"jobpipe_client.{name}.")]
+    return CLIENT_LAYERS.index(max(names, key=len))
+
+
+@pytest.mark.parametrize("path", modules("jobpipe_client"), ids=lambda path: path.stem)
+def test_the_modules_of_the_client_import_one_way(path: Path) -> None:
+    if path.name == "__main__.py":
+        return
+    own = client_layer(".".join(path.relative_to(ROOT).with_suffix("").parts))
+    imported = {name for name in imports(path) if name.startswith("jobpipe_client.")}
+    imported -= {"jobpipe_client.cli", "jobpipe_client.__version__"}
+    assert {name for name in imported if client_layer(name) > own} == set()
+
+
+def test_no_modules_of_the_client_import_each_other() -> None:
+    names = {".".join(path.relative_to(ROOT).with_suffix("").parts): path for path in modules("jobpipe_client")}
+    graphlib.TopologicalSorter({name: imports(path) & names.keys() for name, path in names.items()}).prepare()
 
 
 def test_the_client_stands_alone() -> None:
