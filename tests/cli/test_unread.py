@@ -41,7 +41,9 @@ def failed_jobs(jobpipe: Jobpipe, n: int) -> list[str]:
     return [str(json.loads(jobpipe("submit", FAILS, "--wait", "--json").stdout)["id"]) for _ in range(n)]
 
 
-def test_a_command_that_does_something_keeps_its_status(jobpipe: Jobpipe, service: Service, tmp_path: Path) -> None:
+def test_a_command_that_changes_something_keeps_its_exit_status(
+    jobpipe: Jobpipe, service: Service, tmp_path: Path
+) -> None:
     jobs = failed_jobs(jobpipe, 2)
     path = tmp_path / "a.jsonl"
     path.write_text(ROWS)
@@ -78,7 +80,7 @@ def test_a_command_that_only_shows_something_ends_well_and_silently(
 
 
 @pytest.mark.parametrize("form", [(), ("--json",)])
-def test_watch_ends_when_its_reader_is_gone_though_nothing_changes(
+def test_watch_ends_when_its_reader_has_gone_even_if_nothing_changes(
     jobpipe: Jobpipe, service: Service, form: tuple[str, ...]
 ) -> None:
     """`jobpipe watch | head -1`: there is nothing to write by which it would notice."""

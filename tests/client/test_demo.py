@@ -28,7 +28,7 @@ def write(path: Path, *lines: dict[str, Any]) -> str:
     return str(path)
 
 
-def test_the_sample_is_what_the_generator_makes() -> None:
+def test_the_sample_is_the_output_of_the_generator() -> None:
     text = make_sample_items.PATH.read_text(encoding="utf-8")
     assert make_sample_items.to_text(make_sample_items.make_lines()) == text
 
@@ -105,20 +105,20 @@ def test_a_job_that_does_not_end(service: Service, tmp_path: Path, capsys: pytes
     assert "the time for the run is over" in out
 
 
-def test_operators_get_one_line(
+def test_errors_are_reported_on_one_line(
     service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def said(*arguments: str) -> str:
+    def error_of(*arguments: str) -> str:
         assert demo.main(list(arguments)) == 2
         text = capsys.readouterr().err
         assert text.count("\n") == 1
         return text
 
-    assert "cannot be read" in said("--file", str(tmp_path / "none"))
+    assert "cannot be read" in error_of("--file", str(tmp_path / "none"))
     monkeypatch.setenv("JOBPIPE_API_KEY", "wrong")
-    assert "403 forbidden" in said()
+    assert "403 forbidden" in error_of()
     monkeypatch.delenv("JOBPIPE_API_KEY")
-    assert "JOBPIPE_API_KEY is not set" in said()
+    assert "JOBPIPE_API_KEY is not set" in error_of()
 
 
 def test_ctrl_c_ends_quietly(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

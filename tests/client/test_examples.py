@@ -31,23 +31,25 @@ EXAMPLES = list(examples())
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.name.removeprefix("jobpipe_client."))
-def test_it_runs(example: doctest.DocTest, service: Service, names: dict[str, Any]) -> None:
+def test_the_example_runs(example: doctest.DocTest, service: Service, names: dict[str, Any]) -> None:
     if example.name.endswith(HELD):
         service.pause()
     example.globs = names
-    said: list[str] = []
-    ran = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS).run(example, out=said.append)
-    assert ran.failed == 0, "".join(said)
+    output: list[str] = []
+    ran = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS).run(example, out=output.append)
+    assert ran.failed == 0, "".join(output)
     assert ran.attempted == len(example.examples) > 0
 
 
-@pytest.mark.parametrize("face", [Client, SyncClient])
-def test_every_public_method_has_an_example(face: type) -> None:
-    methods = {name for name, _ in inspect.getmembers(face) if not name.startswith("_")} - SELF_EVIDENT
+@pytest.mark.parametrize("client_class", [Client, SyncClient])
+def test_every_public_method_has_an_example(client_class: type) -> None:
+    methods = {name for name, _ in inspect.getmembers(client_class) if not name.startswith("_")} - SELF_EVIDENT
     shown = {example.name for example in EXAMPLES}
-    assert methods == {name for name in methods if f"{face.__module__}.{face.__name__}.{name}" in shown}
+    assert methods == {
+        name for name in methods if f"{client_class.__module__}.{client_class.__name__}.{name}" in shown
+    }
 
 
-def test_all_that_is_exported_is_there() -> None:
+def test_every_exported_name_exists() -> None:
     assert sorted(jobpipe_client.__all__) == jobpipe_client.__all__
     assert all(hasattr(jobpipe_client, name) for name in jobpipe_client.__all__)

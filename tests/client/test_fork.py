@@ -137,7 +137,7 @@ def test_locks_that_another_thread_had_at_the_fork_are_not_waited_for() -> None:
 
 
 def test_submissions_continue_only_in_the_process_that_began_them(service: Service) -> None:
-    said = run(
+    output = run(
         service.url,
         """
         commands = [{"operation": "create", "item": {"name": f"Peg {n}", "description": "d"}} for n in range(30)]
@@ -155,7 +155,7 @@ def test_submissions_continue_only_in_the_process_that_began_them(service: Servi
         print(len([first, *submissions]), flush=True)
         """,
     )
-    assert said.splitlines() == [
+    assert output.splitlines() == [
         "only the process that began these submissions can continue them",
         "30",
     ]
