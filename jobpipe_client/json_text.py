@@ -77,12 +77,8 @@ def _fraction(literal: str) -> float | Decimal:
     try:
         exact = Decimal(literal)
     except InvalidOperation:  # the exponent is beyond what even Decimal knows
-        raise ValueError(f"the number {_shown(literal)} has an exponent that is too large") from None
+        raise ValueError(f"the number {literal[:50]} has an exponent that is too large") from None
     return short if Decimal(repr(short)) == exact else exact
-
-
-def _shown(literal: str) -> str:
-    return literal if len(literal) <= 50 else literal[:47] + "..."  # noqa: PLR2004
 
 
 def _constant(name: str) -> Any:

@@ -7,7 +7,7 @@ import math
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import urljoin, urlsplit
 
@@ -26,6 +26,7 @@ from tenacity import (
 from tenacity.stop import stop_base
 
 from jobpipe_client import http_errors, json_text
+from jobpipe_client.calls import Call
 from jobpipe_client.environment import check_key, check_url, http_settings
 from jobpipe_client.exceptions import BadAnswer, ConfigurationError, ProblemError, TransportError, error_for
 from jobpipe_client.problem import Problem
@@ -33,21 +34,11 @@ from jobpipe_client.responses import retry_after
 from jobpipe_client.sessions import Sessions
 
 if TYPE_CHECKING:
-    from jobpipe_client.calls import Call
     from jobpipe_client.settings import Connection
 
 TRANSIENT_STATUSES = frozenset({429, 502, 503, 504})
 LONGEST_RETRY_AFTER = 30.0  # seconds; a longer Retry-After is raised to the caller at once
 _BACKOFF = wait_random_exponential(multiplier=0.2, max=5)
-
-
-@dataclass(frozen=True, slots=True)
-class _Request:
-    method: str
-    url: str
-    headers: Mapping[str, str] = field(default_factory=dict)
-    body: bytes | None = None
-    query: Mapping[str, Any] | None = None
 
 
 class Transport:
@@ -62,12 +53,10 @@ class Transport:
 
     def __init__(self, connection: Connection, *, request_timeout: float, retries: int, pool_size: int) -> None:
         # Neither value is quoted: the URL may have a password, or the key may be in its place.
-        why = _unusable(check_url, connection.base_url)
-        if why is not None:
-            raise ConfigurationError(f"the base URL cannot be used: {why}")
-        why = _unusable(check_key, connection.api_key)
-        if why is not None:
-            raise ConfigurationError(f"the API key cannot be used: {why}")
+        checks = (("base URL", check_url, connection.base_url), ("API key", check_key, connection.api_key))
+        for what, check, value in checks:
+            if why := _unusable(check, value):
+                raise ConfigurationError(f"the {what} cannot be used: {why}")
         self.base_url = connection.base_url.rstrip("/")
         self.api_key = connection.api_key
         parts = urlsplit(self.base_url)
@@ -83,15 +72,12 @@ class Transport:
 
     def get(self, path: str, query: Mapping[str, Any] | None = None, **options: Any) -> requests.Response:
         """Return the answer to a GET of a path or of an absolute URL of the same origin."""
-        url = path if path.startswith(("http://", "https://")) else self.base_url + path
-        return self._send_with_retries(_Request("GET", url, query=query), **options)
+        return self._send_with_retries(Call("GET", path, {}), query, **options)
 
     def send(self, call: Call, headers: Mapping[str, str] | None = None, **options: Any) -> requests.Response:
         """Return the answer to a write, which is retried with the same idempotency key."""
-        merged = {**call.headers, **(headers or {})}
-        return self._send_with_retries(
-            _Request(call.method, self.base_url + call.path, merged, call.body), **options
-        )
+        call = replace(call, headers={**call.headers, **(headers or {})})
+        return self._send_with_retries(call, None, **options)
 
     def resolve(self, response: requests.Response, link: str) -> str:
         """Return the URL of a link in an answer. Raise BadAnswer if it would take the key to another host."""
@@ -107,19 +93,19 @@ class Transport:
 
     def _send_with_retries(
         self,
-        request: _Request,
+        call: Call,
+        query: Mapping[str, Any] | None,
         *,
         hold: int = 0,
-        deadline: float | None = None,
+        deadline: float = math.inf,
         stopped: threading.Event | None = None,
     ) -> requests.Response:
-        remaining = math.inf if deadline is None else max(0.0, deadline - time.monotonic())
         stopped = stopped or threading.Event()
         retrying = Retrying(
             retry=retry_if_exception(_is_transient),
             stop=stop_any(
                 stop_after_attempt(self.attempts),
-                stop_before_delay(remaining),
+                stop_before_delay(max(0.0, deadline - time.monotonic())),
                 stop_when_event_set(stopped),
                 _StopAtLongRetryAfter(),
             ),
@@ -131,39 +117,37 @@ class Transport:
         def attempt() -> requests.Response:
             if stopped.is_set():
                 raise TransportError("given up")
-            timeout = self._request_timeout + hold
-            if deadline is not None:  # a second more, for an answer that is held back until the deadline
-                timeout = min(timeout, max(0.0, deadline - time.monotonic()) + 1)
-            return self._send_once(request, timeout)
+            # A second more than there is, for an answer that is held back until the deadline.
+            timeout = min(self._request_timeout + hold, max(0.0, deadline - time.monotonic()) + 1)
+            return self._send_once(call, query, timeout)
 
         return retrying(attempt)
 
-    def _send_once(self, request: _Request, timeout: float) -> requests.Response:
+    def _send_once(self, call: Call, query: Mapping[str, Any] | None, timeout: float) -> requests.Response:
+        url = call.path if call.path.startswith(("http://", "https://")) else self.base_url + call.path
         session = self._sessions.current()
         try:
             response = session.request(
-                request.method,
-                request.url,
-                params=request.query,
-                data=request.body,
-                headers=request.headers,
+                call.method,
+                url,
+                params=query,
+                data=call.body,
+                headers=call.headers,
                 timeout=(min(self._request_timeout, timeout), timeout),
                 allow_redirects=False,  # a redirect would take the key to another host
             )
         except http_errors.LIBRARY_ERRORS as error:
             failure = http_errors.failure(error, self.base_url, timeout)
         else:
-            return self._checked(request, response)
+            return self._checked(response)
         raise failure  # outside the except clause, so that the library's error is not its context
 
-    def _checked(self, request: _Request, response: requests.Response) -> requests.Response:
+    def _checked(self, response: requests.Response) -> requests.Response:
         """Return the response if it is a success, else raise the error that it stands for."""
         if response.ok and not response.is_redirect:
             return response
         if response.status_code < 400:  # noqa: PLR2004
-            raise BadAnswer(
-                f"{request.method} {request.url} was redirected; the base URL is not the deployment's own"
-            )
+            raise BadAnswer(f"{response.url} was redirected; the base URL is not the deployment's own")
         title = self._without_key(response.reason or "")
         problem = Problem.of(self._problem_document(response), status=response.status_code, title=title)
         ended = "Preference-Applied" in response.headers  # the request waited for its job, which ended so

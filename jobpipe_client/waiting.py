@@ -25,7 +25,7 @@ _NOT_FOUND = 404
 _Outcome = tuple[Submission, BatchEntry]
 
 
-def poll(transport: Transport, job_id: str, *, hold: int = 0, deadline: float | None = None) -> Job:
+def poll(transport: Transport, job_id: str, *, hold: int = 0, deadline: float = math.inf) -> Job:
     """Return the job, whose answer the service may hold back for `hold` seconds until the job ends."""
     query = {"wait": hold} if hold > 0 else None
     return job_of(transport.get(calls.job_path(job_id), query, hold=hold, deadline=deadline))
@@ -68,7 +68,7 @@ def as_completed(
     while True:
         retried: list[Job] = []
         for ended in _as_ended(transport, remaining, deadline):
-            job = ended if isinstance(ended, Job) else _poll(transport, str(ended[0].job_id), deadline)
+            job = ended if isinstance(ended, Job) else poll(transport, str(ended[0].job_id), deadline=deadline)
             if job.done:
                 yield job
             else:
@@ -209,12 +209,12 @@ class _PolledJob(_Polled):
 
     def poll(self, transport: Transport, deadline: float) -> list[_Outcome | Job]:
         if self.latest is None or not self.latest.done:
-            self.latest = _poll(transport, self.job_id, deadline)
+            self.latest = poll(transport, self.job_id, deadline=deadline)
             self.retry_after = self.latest.retry_after
         return [self.latest] if self.latest.done else []
 
     def unfinished_job(self, transport: Transport) -> Job:
-        return self.latest or _poll(transport, self.job_id, math.inf)
+        return self.latest or poll(transport, self.job_id)
 
 
 @dataclass(slots=True)
@@ -232,12 +232,12 @@ class _PolledBatch(_Polled):
         return [(submission, entries[job_id]) for job_id in ended for submission in self.unfinished.pop(job_id)]
 
     def unfinished_job(self, transport: Transport) -> Job:
-        return _poll(transport, next(iter(self.unfinished)), math.inf)
+        return poll(transport, next(iter(self.unfinished)))
 
     def _entries(self, transport: Transport, deadline: float) -> dict[str, BatchEntry]:
         """Return the batch's entries of the unfinished jobs, by the ids of the jobs."""
         try:
-            batch = batch_of(transport.get(calls.batch_path(self.batch_id), deadline=_finite(deadline)))
+            batch = batch_of(transport.get(calls.batch_path(self.batch_id), deadline=deadline))
         except NotFound as error:
             return dict.fromkeys(self.unfinished, BatchEntry.without_job(error.problem))
         self.retry_after = batch.retry_after
@@ -252,11 +252,3 @@ class _PolledBatch(_Polled):
         if missing and not expired:
             raise BadAnswer(f"the batch {batch.id} does not have the job {min(missing)}")
         return {job_id: found.get(job_id) or expired[0] for job_id in self.unfinished}
-
-
-def _poll(transport: Transport, job_id: str, deadline: float) -> Job:
-    return poll(transport, job_id, deadline=_finite(deadline))
-
-
-def _finite(deadline: float) -> float | None:
-    return None if deadline == math.inf else deadline
