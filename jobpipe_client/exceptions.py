@@ -145,7 +145,7 @@ class NameTaken(ProblemError):
 
 
 class JobEndedAlready(ProblemError):
-    """The job has ended, so it cannot be cancelled, or it cannot be retried."""
+    """The job has ended, so there is nothing to cancel or to retry."""
 
     slug = "job-ended"
 

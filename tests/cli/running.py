@@ -46,7 +46,7 @@ def started(service: Service, *arguments: str, **how: Any) -> Iterator[subproces
     with subprocess.Popen(command, cwd=commands.ROOT, env=env, text=True, **pipes) as running:
         try:
             yield running
-        finally:  # whatever failed meanwhile, it does not stay
+        finally:  # end the process if the test has failed
             running.kill()
 
 
@@ -60,7 +60,7 @@ def on_a_terminal(service: Service, more: dict[str, str], *arguments: str, statu
         while True:
             try:
                 some = os.read(ours, 4096)
-            except OSError:  # Linux's end of a terminal
+            except OSError:  # the end of a terminal on Linux
                 break
             if not some:
                 break

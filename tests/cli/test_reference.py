@@ -1,4 +1,4 @@
-"""docs/cli.md is what the command line says of itself."""
+"""docs/cli.md equals the help texts of the command line."""
 
 from __future__ import annotations
 

@@ -97,7 +97,7 @@ def test_wait_returns_as_soon_as_the_job_ends(client: Client, service: Service) 
 
 
 def test_only_the_first_poll_is_held_back(client: Client, service: Service) -> None:
-    """What is not done by then takes longer, and polls are cheaper than held requests."""
+    """A job that has not ended by then takes longer, and polls are cheaper than held requests."""
     job = client.create(TENT)
     service.canned.extend(Canned(200, {"Retry-After": "0.01"}, job.raw) for _ in range(3))
     assert client.wait(job, long_poll=2).succeeded
@@ -137,7 +137,7 @@ def test_wait_honours_retry_after_and_its_own_deadline(client: Client, service: 
         client.wait(job, timeout=0.3)
     assert 0.25 < time.monotonic() - started < 1
     assert caught.value.job.id == job.id
-    assert len(service.seen) == 3  # the create, the first look, and one last look at the deadline
+    assert len(service.seen) == 3  # the create, the first poll, and the last poll at the deadline
 
 
 def test_an_ended_job_is_not_polled(client: Client, service: Service) -> None:
@@ -211,7 +211,7 @@ def test_the_synchronous_client_waits_for_a_job_that_takes_longer(client: Client
     threading.Timer(0.2, service.resume).start()
     assert client.sync.create(TENT, timeout=0.9)["name"] == TENT["name"]
     assert "prefer" not in service.seen[0].headers
-    with pytest.raises(NameTaken) as caught:  # the same error as if it had been answered at once
+    with pytest.raises(NameTaken) as caught:  # the same error as in an immediate answer
         client.sync.create(TENT, timeout=0.9)
     assert isinstance(caught.value.__cause__, JobFailed)
     service.pause()

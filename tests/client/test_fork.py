@@ -35,7 +35,7 @@ def in_child(work):
         except BaseException as error:
             print(f"the child failed: {type(error).__name__}: {error}", flush=True)
             os._exit(1)
-        sys.exit(0)  # not os._exit: what is freed at the end of a process is freed here, too
+        sys.exit(0)  # not os._exit, so that the end of the process frees its objects
     ended = os.waitpid(pid, 0)[1]
     assert ended == 0, f"the child ended with {ended}"
 """

@@ -1,4 +1,4 @@
-"""submit_many: bounded and lazy, each item's order kept, and safe to repeat."""
+"""submit_many: it limits its memory, keeps the order of each item's commands, and is safe to repeat."""
 
 import itertools
 import threading
@@ -103,7 +103,7 @@ def test_no_more_requests_than_allowed_are_under_way(client: Client, service: Se
 
 
 def test_a_batch_closes_before_its_body_is_too_large(client: Client, service: Service) -> None:
-    """With commands that fill a body to the byte, that would overfill it by one, and one that none could hold."""
+    """Commands fill a body to the byte, exceed it by one byte, or exceed any body."""
     overhead = len('{"commands":[]}')
     bare = len('{"operation":"update","item_id":"a","merge":{"t":""}}')
     half = (MAX_BODY - overhead - 1) // 2
@@ -121,7 +121,7 @@ def test_a_batch_closes_before_its_body_is_too_large(client: Client, service: Se
 
 @pytest.mark.parametrize("batch_size", [1, 2, 3, 100])
 def test_each_invalid_command_has_its_problem(client: Client, service: Service, batch_size: int) -> None:
-    """Also where all of a batch are not, which is answered as a whole."""
+    """Also if all commands of a batch are invalid, which is one answer for the whole batch."""
     commands: list[Command] = [{"operation": "fly"}, create(), {"operation": "update"}, {"operation": "read"}]
     commands += [{"operation": "fly"}] * 3
     submissions = list(client.submit_many(commands, batch_size=batch_size))
@@ -210,7 +210,7 @@ def test_a_batch_waits_for_an_unanswered_one_with_a_command_for_the_same_item(
 def test_each_items_commands_take_effect_in_their_order(
     client: Client, service: Service, items: list[str], batch_size: int, concurrency: int, failing: set[int]
 ) -> None:
-    """Whatever is cut where, sent beside what, and not queued at first."""
+    """For any batches, any concurrency, and any commands that are not queued at first."""
     commands = [create(n=n) if item == "-" else merge(item, n=n) for n, item in enumerate(items)]
     once = set(failing)
 
@@ -293,7 +293,7 @@ def test_nothing_overtakes_a_failed_batch_whose_error_is_not_yet_raised(service:
     service.batches.cannot_queue = cannot_queue
     with ThreadPoolExecutor(1) as pool:
         failing = pool.submit(submit_all)
-        # The last one is started after the one before it, and after whatever could be started before.
+        # The last batch is sent after all that could be sent before it.
         eventually(lambda: [commands[1]] in batches(service) and [commands[4]] in batches(service))
         go.set()
         with pytest.raises(Unavailable):
@@ -314,7 +314,7 @@ def test_an_error_of_the_service_is_raised_after_the_submissions_before_it(servi
 def test_an_error_of_the_commands_iterable_is_raised_after_the_commands_read_before(
     client: Client, service: Service
 ) -> None:
-    """The batch that it interrupts is not sent: with the same key it can still be completed."""
+    """The unfinished batch is not sent, so it can still be completed with the same key."""
 
     def commands(last: int) -> Iterator[Command]:
         yield from whole[:last]

@@ -1,4 +1,4 @@
-"""docs/client.md and the client's README: their examples run, and what they list is all that there is."""
+"""docs/client.md and the client's README: their examples run, and their lists are complete."""
 
 import doctest
 import inspect

@@ -1,4 +1,4 @@
-"""as_completed and outcomes: each job once, as it ends, with few requests."""
+"""as_completed and outcomes yield each job once, as it ends, with few requests."""
 
 import itertools
 import threading
@@ -30,7 +30,7 @@ def gets(service: Service, kind: str) -> list[str]:
 
 
 def test_every_submission_gets_its_outcome(client: Client, service: Service) -> None:
-    """Succeeded, failed by a rule, refused by itself."""
+    """Whether it succeeds, fails, or is refused."""
     taken = create()
     commands = [taken, *(create() for _ in range(20)), {"operation": "fly"}, {"operation": "read", "item_id": "no"}]
     submissions = list(client.submit_many(commands, batch_size=8))
@@ -52,7 +52,7 @@ def test_a_batch_costs_one_request_for_all_of_its_jobs(client: Client, service: 
 
 
 def test_outcomes_come_while_others_are_still_submitted(client: Client, service: Service) -> None:
-    """A pipeline: the commands of an import of any size are not held until the last is sent."""
+    """An import of any size is not held in memory until its last command is sent."""
     read: list[int] = []
 
     def commands() -> Iterator[Command]:
@@ -192,7 +192,7 @@ def _id(ended: Job | tuple[Submission, BatchEntry]) -> str | None:
 
 @pytest.mark.parametrize("form", ["submissions", "jobs", "ids"])
 def test_a_job_that_does_not_end_in_time_raises_wait_timeout(client: Client, service: Service, form: str) -> None:
-    """After a last look: what has ended by then is submissions of."""
+    """But jobs that have ended at the last poll are still yielded."""
     quick = list(client.submit_many([create() for _ in range(3)]))
     eventually(lambda: all(job["done"] for job in service.jobs.values()))
     service.pause()
@@ -224,7 +224,7 @@ def test_a_job_that_ends_at_the_last_moment_is_no_timeout(client: Client, servic
     service.pause()
     submissions = list(client.submit_many([create(), create()]))
     batch = client.batch(str(submissions[0].batch_id)).raw
-    service.canned.append(Canned(200, {}, batch))  # the last look, a moment before they end
+    service.canned.append(Canned(200, {}, batch))  # the last poll, a moment before they end
     service.resume()
     eventually(lambda: all(job["done"] for job in service.jobs.values()))
     ended = list(client.outcomes(submissions, timeout=0.0))
