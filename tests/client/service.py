@@ -69,7 +69,7 @@ class _Server(ThreadingHTTPServer):
 
 
 class Service:
-    """A running service: it sends `canned` answers first and records requests in `seen`; `pause` stops its worker."""
+    """A running service: it sends `canned` answers first, and has all requests in `seen`; `pause` stops its worker."""
 
     def __init__(self, *, seed: int = 1) -> None:
         self.canned: deque[Canned] = deque()
