@@ -69,7 +69,7 @@ class _Server(ThreadingHTTPServer):
 
 
 class Service:
-    """A running service: it sends `canned` answers first, and has all requests in `seen`; `pause` stops its worker."""
+    """A running service. `canned` answers are sent first, `seen` has every request, `pause` stops the worker."""
 
     def __init__(self, *, seed: int = 1) -> None:
         self.canned: deque[Canned] = deque()

@@ -117,13 +117,13 @@ def drawn_jobs(jobs: Iterable[Job], width: int, title: str | None = None) -> Ren
     if width < _MIN_WIDTH_OF_TABLE:
         return tables.group(title, (part for row in rows for part in _record(row, width)))
     shown = range(len(_JOB_COLUMNS)) if width >= _MIN_WIDTH_OF_ALL else _NARROW
-    made = Table(*(_JOB_COLUMNS[place] for place in shown), title=title, title_justify="left")
+    table = Table(*(_JOB_COLUMNS[place] for place in shown), title=title, title_justify="left")
     for row in rows:
-        made.add_row(*(cell(row[place]) for place in shown))
-    for column in made.columns[:-1]:
+        table.add_row(*(cell(row[place]) for place in shown))
+    for column in table.columns[:-1]:
         column.no_wrap = True
         column.overflow = "fold"
-    return made
+    return table
 
 
 def _record(row: Sequence[str], width: int) -> list[RenderableType]:

@@ -46,12 +46,12 @@ def _fits(columns: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> 
 
 
 def _table(columns: Sequence[str], rows: Sequence[Sequence[str]], title: str | None) -> Table:
-    made = Table(*columns, title=title, title_justify="left", show_header=any(columns))
-    made.columns[0].no_wrap = True
-    made.columns[0].overflow = "fold"
+    table = Table(*columns, title=title, title_justify="left", show_header=any(columns))
+    table.columns[0].no_wrap = True
+    table.columns[0].overflow = "fold"
     for row in rows:
-        made.add_row(*map(cell, row))
-    return made
+        table.add_row(*map(cell, row))
+    return table
 
 
 def _records(columns: Sequence[str], rows: Sequence[Sequence[str]], title: str | None) -> Group:
