@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from jobpipe_client.transport import Transport
 
 ACCEPTED = 202
-LONGEST_HOLD = 5  # seconds in which a worker can start; polling is cheaper for a job that takes longer
+PREFERRED_HOLD = 5  # seconds, enough for a worker that has to start; after that, polling is cheaper
 DEFAULT_TIMEOUT = 30.0
 
 
@@ -105,7 +105,7 @@ class SyncClient:
     def _run(self, call: Call, timeout: float) -> tuple[Any, str | None]:
         """Return the final body and ETag, from the answer to the call or else from its job."""
         deadline = time.monotonic() + timeout
-        hold = min(LONGEST_HOLD, int(timeout))
+        hold = min(PREFERRED_HOLD, int(timeout))
         prefer = {"Prefer": f"wait={hold}"} if hold > 0 else {}
         response = self._transport.send(call, prefer, hold=hold, deadline=deadline)
         if response.status_code != ACCEPTED:
