@@ -2,7 +2,7 @@
 
 >>> client = Client.from_stage("local")
 >>> job = client.wait(client.create({"name": "Tent", "description": "For two"}))
->>> item = client.sync.update(job.item_id, {"price": 12.95})  # the same, as if the API were synchronous
+>>> item = client.sync.update(job.item_id, {"price": 12.95})  # returns when the job has ended
 >>> item["price"]
 12.95
 """
@@ -20,15 +20,12 @@ from jobpipe_client.exceptions import (
     InternalError,
     InvalidRequest,
     ItemsUnreadable,
-    JobCancelled,
     JobEndedAlready,
-    JobError,
-    JobFailed,
     JobpipeError,
     NameTaken,
     NotFound,
     ProblemError,
-    TimedOut,
+    RequestTimeout,
     TooLarge,
     TooManyRequests,
     TransportError,
@@ -36,9 +33,19 @@ from jobpipe_client.exceptions import (
     Unreachable,
     UnsupportedMediaType,
     VersionMismatch,
+)
+from jobpipe_client.models import (
+    Batch,
+    BatchEntry,
+    Item,
+    Job,
+    JobCancelled,
+    JobError,
+    JobFailed,
+    Stats,
+    Submission,
     WaitTimeout,
 )
-from jobpipe_client.models import Batch, BatchEntry, Item, Job, Stats, Submission
 from jobpipe_client.problem import Problem
 from jobpipe_client.settings import Connection
 from jobpipe_client.sync import SyncClient
@@ -72,10 +79,10 @@ __all__ = [
     "NotFound",
     "Problem",
     "ProblemError",
+    "RequestTimeout",
     "Stats",
     "Submission",
     "SyncClient",
-    "TimedOut",
     "TooLarge",
     "TooManyRequests",
     "TransportError",

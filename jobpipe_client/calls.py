@@ -1,4 +1,4 @@
-"""Each write as the HTTP request that carries it; shared by the asynchronous and the synchronous face."""
+"""Each write as the HTTP request that carries it, for the asynchronous and the synchronous interface."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Json = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A request without a base URL that can always be sent again: if need be by its idempotency key."""
+    """A request without its base URL. It is always safe to send again, if need be by its idempotency key."""
 
     method: str
     path: str
@@ -36,9 +36,8 @@ def update(item_id: str, fields: Json, key: str | None, if_match: str | None) ->
 
 def merge(item_id: str, patch: Json, key: str | None, if_match: str | None) -> Call:
     """PATCH /items/{id}: an RFC 7396 merge patch."""
-    return _write(
-        "PATCH", item_path(item_id), patch, key, if_match=if_match, content_type="application/merge-patch+json"
-    )
+    content_type = "application/merge-patch+json"
+    return _write("PATCH", item_path(item_id), patch, key, if_match=if_match, content_type=content_type)
 
 
 def delete(item_id: str, key: str | None, if_match: str | None) -> Call:
@@ -47,7 +46,7 @@ def delete(item_id: str, key: str | None, if_match: str | None) -> Call:
 
 
 def read(item_id: str, key: str | None) -> Call:
-    """POST /jobs with a read, which sees everything accepted before it for that item."""
+    """POST /jobs with a read."""
     return submit({"operation": "read", "item_id": item_id}, key)
 
 
@@ -62,41 +61,48 @@ def submit_batch(commands: Sequence[Json], key: str | None) -> Call:
 
 
 def submit_encoded(commands: Sequence[bytes], key: str | None) -> Call:
-    """POST /batches of commands that are JSON already."""
+    """POST /batches with commands that are JSON already."""
     body = b'{"commands":[' + b",".join(commands) + b"]}"
     return Call("POST", "/batches", _headers(key, "application/json"), body)
 
 
-def encode(document: Json) -> bytes:
-    """The JSON that a body has of `document`; ValueError if it has none."""
-    # A lone surrogate goes out as its JSON escape, which the service refuses. Its bytes would not be UTF-8, and API
-    # Gateway puts U+FFFD for such before the service sees them: another text would be stored.
-    return json_text.encode(document).encode("utf-8", "backslashreplace")
-
-
 def cancel(job_id: str) -> Call:
-    """DELETE /jobs/{id}; again it is no error, so it needs no idempotency key."""
+    """DELETE /jobs/{id}. It needs no idempotency key, since repeating it changes nothing."""
     return Call("DELETE", job_path(job_id), {})
 
 
 def retry(job_id: str) -> Call:
-    """POST /jobs/{id}/retry; a job can succeed only once, so it needs no idempotency key either."""
+    """POST /jobs/{id}/retry. It needs no idempotency key, since a job can succeed only once."""
     return Call("POST", f"{job_path(job_id)}/retry", {})
 
 
 def item_path(item_id: str) -> str:
-    """The path of one item."""
+    """Return the path of one item."""
     return f"/items/{_segment(item_id)}"
 
 
 def job_path(job_id: str) -> str:
-    """The path of one job."""
+    """Return the path of one job."""
     return f"/jobs/{_segment(job_id)}"
 
 
 def batch_path(batch_id: str) -> str:
-    """The path of one batch."""
+    """Return the path of one batch."""
     return f"/batches/{_segment(batch_id)}"
+
+
+def encode(document: Json) -> bytes:
+    """Return the document as JSON. Raise ValueError if it has no JSON form."""
+    # A lone surrogate is sent as its JSON escape, which the service refuses. As bytes it would not be UTF-8: API
+    # Gateway would replace it by U+FFFD, and another text would be stored.
+    return json_text.encode(document).encode("utf-8", "backslashreplace")
+
+
+def check_key(key: str, *, longest: int = 255) -> str:
+    """Return the idempotency key. Raise ValueError if the service would not take it."""
+    if not re.fullmatch(rf"[\x21-\x7e]{{1,{longest}}}", key):
+        raise ValueError(f"idempotency_key must be 1 to {longest} visible ASCII characters")
+    return key
 
 
 def _write(
@@ -110,7 +116,10 @@ def _write(
 ) -> Call:
     headers = _headers(key, None if document is None else content_type)
     if if_match is not None:
-        headers["If-Match"] = _entity_tags(if_match)
+        # Whether it is an ETag is for the service to check; here, only whether a header can hold it.
+        if not re.fullmatch(r"[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?", if_match):
+            raise ValueError("if_match must be an ETag, with its quotes, in visible ASCII characters")
+        headers["If-Match"] = if_match
     return Call(method, path, headers, None if document is None else encode(document))
 
 
@@ -121,23 +130,9 @@ def _headers(key: str | None, content_type: str | None) -> dict[str, str]:
     return headers
 
 
-def check_key(key: str, *, longest: int = 255) -> str:
-    """The Idempotency-Key, or ValueError."""
-    if not re.fullmatch(rf"[\x21-\x7e]{{1,{longest}}}", key):
-        raise ValueError(f"idempotency_key must be 1 to {longest} visible ASCII characters")
-    return key
-
-
-def _entity_tags(if_match: str) -> str:
-    # Only what no header can hold; whether it is an ETag is for the service to say.
-    if not re.fullmatch(r"[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?", if_match):
-        raise ValueError("if_match must be an ETag, with its quotes, in visible ASCII characters")
-    return if_match
-
-
 def _segment(identifier: str) -> str:
-    # HTTP libraries resolve dot segments, escaped or not, before they send: "..", as an id, would be
-    # another resource's path, and an empty one the collection's.
+    # HTTP libraries resolve dot segments, escaped or not, before they send: with the id ".." the path would be
+    # another resource's, with an empty id the collection's.
     if identifier in {"", ".", ".."}:
         raise ValueError(f"{identifier!r} cannot be an id")
     try:

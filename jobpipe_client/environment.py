@@ -1,4 +1,4 @@
-"""The settings of HTTP requests that come from the environment; no other module decides on them.
+"""The settings of HTTP requests that come from the environment. No other module reads them.
 
     a loopback host    no proxy
     any other host     HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY
@@ -31,13 +31,13 @@ _VISIBLE = re.compile(r"[\x21-\x7e]+")
 
 @dataclass(frozen=True, slots=True)
 class HttpSettings:
-    """How requests to one deployment are made."""
+    """The settings of requests to one deployment."""
 
-    proxies: Mapping[str, str] = field(repr=False)  # by scheme, as requests takes them; may hold a password
-    verify: bool | str  # as requests takes it: True, or a path of certificates
+    proxies: Mapping[str, str] = field(repr=False)  # by scheme; their URLs may have a password
+    verify: bool | str  # True, or the path of certificates
 
     def new_session(self) -> requests.Session:
-        """A session that reads nothing else from the environment."""
+        """Return a session that reads nothing else from the environment."""
         session = requests.Session()
         session.trust_env = False
         session.proxies.update(self.proxies)
@@ -46,14 +46,14 @@ class HttpSettings:
 
 
 def http_settings(url: str) -> HttpSettings:
-    """The settings for a URL in the current environment; ConfigurationError if one cannot be used."""
+    """Return the settings for a URL. Raise ConfigurationError if one of them cannot be used."""
     parts = urlsplit(url)
     verify = _certificates() if parts.scheme == "https" else True
     return HttpSettings({} if is_loopback(parts.hostname) else _proxies(url), verify)
 
 
 def is_loopback(host: str | None) -> bool:
-    """Whether a URL's host is this machine itself, which no proxy can reach."""
+    """Return whether a URL's host is this machine, which no proxy can reach."""
     if host is None:
         return False
     try:
@@ -64,7 +64,7 @@ def is_loopback(host: str | None) -> bool:
 
 
 def check_url(url: object) -> str:
-    """The URL of a deployment; ValueError states what is wrong without quoting the URL."""
+    """Return the URL of a deployment, or raise ValueError, which does not quote it."""
     if not isinstance(url, str) or not _VISIBLE.fullmatch(url):
         raise ValueError("it is not a URL in visible ASCII characters")
     try:
@@ -82,14 +82,14 @@ def check_url(url: object) -> str:
 
 
 def check_key(key: object) -> str:
-    """The API key; ValueError states what is wrong without quoting the key."""
+    """Return the API key, or raise ValueError, which does not quote it."""
     if not isinstance(key, str) or not _VISIBLE.fullmatch(key):
         raise ValueError("it is empty, or has blanks or other characters that no key has")
     return key
 
 
 def value_of(name: str) -> str | None:
-    """An environment variable that is not a path, without the blanks around it; None if nothing is left."""
+    """Return the value of an environment variable without the blanks around it, or None if it is empty or unset."""
     return os.environ.get(name, "").strip() or None
 
 
@@ -103,7 +103,7 @@ def _proxies(url: str) -> dict[str, str]:
 
 
 def _is_proxy(proxy: str) -> bool:
-    if "@" in proxy and "://" not in proxy:  # requests takes a user's name for the scheme
+    if "@" in proxy and "://" not in proxy:  # requests mistakes the user's name for the scheme
         return False
     try:
         parts = urlsplit(proxy if "://" in proxy else f"http://{proxy}")

@@ -1,12 +1,12 @@
-"""The errors of the client.
+"""The errors of the client. Those about a job are in `models`, beside `Job`.
 
 JobpipeError
-├─ ConfigurationError          no deployment or no key to be found, or an unusable one
-├─ TransportError              no answer
+├─ ConfigurationError          the deployment or the key is missing or unusable
+├─ TransportError              a request got no answer
 │  ├─ Unreachable              refused, reset, unknown host
-│  └─ TimedOut                 no answer in time
-├─ BadAnswer                   an answer that the contract does not know
-├─ ItemsUnreadable             a list was complete except for items whose documents are missing
+│  └─ RequestTimeout           no answer to one request in time
+├─ BadAnswer                   an answer that is not in the contract
+├─ ItemsUnreadable             a list left out items whose documents are missing
 ├─ ProblemError                a problem document, by its type
 │  ├─ InvalidRequest           400 invalid-request
 │  ├─ Forbidden                403 forbidden
@@ -24,26 +24,23 @@ JobpipeError
 │  ├─ CommandUnreadable        500 command-unreadable
 │  ├─ Unavailable              503 unavailable
 │  └─ GatewayTimeout           504 timeout
-└─ JobError                    about a job that was accepted
+└─ JobError                    an accepted job, in `job`
    ├─ JobFailed                it failed, for the reason in `problem`
    ├─ JobCancelled             it was cancelled before it took effect
-   └─ WaitTimeout              it had not ended in time; it goes on
+   └─ WaitTimeout              it has not ended in time; it goes on
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from jobpipe_client.models import Job
-    from jobpipe_client.problem import Problem
+from jobpipe_client.problem import Problem
 
-_SHOWN = 10  # ids in a message
+_SHOWN_IDS = 10  # in a message
 
 
 class JobpipeError(Exception):
-    """Anything that this client raises on purpose, but for ValueError on an unusable argument."""
+    """The base of all errors of this client, except ValueError for an unusable argument."""
 
 
 class ConfigurationError(JobpipeError):
@@ -51,7 +48,7 @@ class ConfigurationError(JobpipeError):
 
 
 class TransportError(JobpipeError):
-    """No answer came. With the idempotency key of the failed call it is safe to send it again."""
+    """A request got no answer. It is safe to send the call again with the same idempotency key."""
 
     is_transient = False  # whether the same request may succeed later
 
@@ -62,20 +59,20 @@ class Unreachable(TransportError):
     is_transient = True  # unless TLS failed
 
 
-class TimedOut(TransportError):
-    """No answer within the client's time-out."""
+class RequestTimeout(TransportError):
+    """The service did not answer one request within the client's `request_timeout`."""
 
     is_transient = True
 
 
 class BadAnswer(JobpipeError):
-    """What answered does not speak jobpipe's contract."""
+    """The answer is not one of jobpipe's contract."""
 
 
 class ItemsUnreadable(JobpipeError):
     """The service left out items that it cannot read; all others were yielded before.
 
-    `item_ids` names them, and an operator's `jobpipe audit` reports details.
+    `item_ids` has their ids. An operator's `jobpipe audit` reports details.
     """
 
     def __init__(self, item_ids: Sequence[str]) -> None:
@@ -83,7 +80,7 @@ class ItemsUnreadable(JobpipeError):
         self.item_ids = tuple(item_ids)
 
     def __str__(self) -> str:
-        shown, more = ", ".join(self.item_ids[:_SHOWN]), len(self.item_ids) - _SHOWN
+        shown, more = ", ".join(self.item_ids[:_SHOWN_IDS]), len(self.item_ids) - _SHOWN_IDS
         return f"items that cannot be read are left out: {shown}{f' and {more:,} more' if more > 0 else ''}"
 
 
@@ -96,7 +93,8 @@ class ProblemError(JobpipeError):
     ...     print(type(error).__name__, error.status, error.problem.slug)
     NotFound 404 not-found
 
-    `ended` tells the two apart: whether the command was accepted, and this is how its job ended.
+    If `ended` is true, the command was accepted and its job ended with this problem. `retry_after` is the pause, in
+    seconds, that the service asks for.
     """
 
     slug: str | None = None
@@ -109,7 +107,7 @@ class ProblemError(JobpipeError):
         self.type = problem.type
         self.title = problem.title
         self.detail = problem.detail
-        self.retry_after = retry_after  # seconds, when the service named them
+        self.retry_after = retry_after
 
     def __str__(self) -> str:
         return str(self.problem)
@@ -129,7 +127,7 @@ class InvalidRequest(ProblemError):
 
 
 class Forbidden(ProblemError):
-    """The API key is missing, wrong or not allowed this."""
+    """The API key is missing or wrong, or does not allow this request."""
 
     slug = "forbidden"
 
@@ -141,19 +139,19 @@ class NotFound(ProblemError):
 
 
 class NameTaken(ProblemError):
-    """Another live item has this name."""
+    """Another item has this name."""
 
     slug = "name-taken"
 
 
 class JobEndedAlready(ProblemError):
-    """The job has ended in a way that leaves nothing to cancel or to retry."""
+    """The job has ended, so there is nothing to cancel or to retry."""
 
     slug = "job-ended"
 
 
 class CommandCancelled(ProblemError):
-    """The command was cancelled while its answer was waited for; without waiting it is JobCancelled."""
+    """The job was cancelled while the request waited for it. A job that is polled raises JobCancelled instead."""
 
     slug = "job-cancelled"
 
@@ -165,13 +163,13 @@ class VersionMismatch(ProblemError):
 
 
 class TooLarge(ProblemError):
-    """The body or the resulting document is over the limit."""
+    """The body or the resulting document exceeds the limit."""
 
     slug = "too-large"
 
 
 class UnsupportedMediaType(ProblemError):
-    """The body's content type is not one that this route takes."""
+    """The route does not take the body's content type."""
 
     slug = "unsupported-media-type"
 
@@ -183,7 +181,7 @@ class IdempotencyKeyReused(ProblemError):
 
 
 class TooManyRequests(ProblemError):
-    """Throttled, or the quota of the key is spent."""
+    """The request was throttled, or the quota of the key is spent."""
 
     slug = "too-many-requests"
 
@@ -201,7 +199,7 @@ class AttemptsSpent(ProblemError):
 
 
 class CommandUnreadable(ProblemError):
-    """The service was rolled back to a release that does not understand the command; `Client.retry` it later."""
+    """The service was rolled back to a release that does not know the command; `Client.retry` it later."""
 
     slug = "command-unreadable"
 
@@ -213,84 +211,15 @@ class Unavailable(ProblemError):
 
 
 class GatewayTimeout(ProblemError):
-    """The gateway gave up waiting for the service."""
+    """The gateway, which did answer, got no answer from the service in time."""
 
     slug = "timeout"
 
 
-class JobError(JobpipeError):
-    """About `job`, which was accepted."""
+_BY_SLUG = {cls.slug: cls for cls in ProblemError.__subclasses__()}
 
-    def __init__(self, job: Job) -> None:
-        super().__init__(job)
-        self.job = job
-
-
-class JobFailed(JobError):
-    """The job ended without effect.
-
-    >>> client.wait(client.read("no-such-item")).raise_for_failure()
-    Traceback (most recent call last):
-    jobpipe_client.exceptions.JobFailed: job ... failed: 404 not-found: ...
-    """
-
-    def __init__(self, job: Job, problem: Problem) -> None:
-        super().__init__(job)
-        self.args = (job, problem)
-        self.problem = problem
-
-    def __str__(self) -> str:
-        return f"job {self.job.id} failed: {self.problem}"
-
-
-class JobCancelled(JobError):
-    """The job was cancelled before it took effect.
-
-    >>> client.cancel(client.delete(item.id).id).raise_for_failure()
-    Traceback (most recent call last):
-    jobpipe_client.exceptions.JobCancelled: job ... was cancelled
-    """
-
-    def __str__(self) -> str:
-        return f"job {self.job.id} was cancelled"
-
-
-class WaitTimeout(JobError):
-    """The job had not ended in time; it goes on, and can be waited for again.
-
-    >>> try:
-    ...     client.wait(client.delete(item.id), timeout=0.1)
-    ... except WaitTimeout as error:
-    ...     print(error.job.status)
-    queued
-    """
-
-    def __str__(self) -> str:
-        return f"job {self.job.id} is still {self.job.status}"
-
-
-_TYPES: tuple[type[ProblemError], ...] = (
-    InvalidRequest,
-    Forbidden,
-    NotFound,
-    NameTaken,
-    JobEndedAlready,
-    CommandCancelled,
-    VersionMismatch,
-    TooLarge,
-    UnsupportedMediaType,
-    IdempotencyKeyReused,
-    TooManyRequests,
-    InternalError,
-    AttemptsSpent,
-    CommandUnreadable,
-    Unavailable,
-    GatewayTimeout,
-)
-_BY_SLUG = {cls.slug: cls for cls in _TYPES}
-
-# For answers that are not problem documents of jobpipe. Statuses of a domain rule (409, 412, 422) are left
-# out: whoever answered so did not mean a name or a version.
+# For answers that are not problem documents of jobpipe. 409, 412 and 422 are left out: who answers so without a
+# problem document does not mean an item's name or version.
 _BY_STATUS: dict[int, type[ProblemError]] = {
     400: InvalidRequest,
     401: Forbidden,
@@ -306,7 +235,7 @@ _BY_STATUS: dict[int, type[ProblemError]] = {
 
 
 def error_for(problem: Problem, *, retry_after: float | None = None, ended: bool = False) -> ProblemError:
-    """The error whose class says what `problem` is about, be it of a request or of a job that ended so."""
+    """Return the error of the class that the problem's type, or else its status, belongs to."""
     if problem.slug is not None:
         kind = _BY_SLUG.get(problem.slug, ProblemError)
     else:

@@ -1,7 +1,7 @@
 """Translation of the errors of requests, urllib3 and http.client into the client's own.
 
-Their messages may quote headers, bodies and URLs, and so the API key or a proxy's password. None of them is passed
-on, not even as the cause of one of our errors, since a traceback shows causes.
+Their messages may quote headers, bodies and URLs, and so the API key or a proxy's password. The client never
+shows them, not even as the cause of its own errors, since a traceback shows causes.
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ import requests
 from requests import exceptions
 from urllib3.exceptions import HTTPError
 
-from jobpipe_client.exceptions import TimedOut, TransportError, Unreachable
+from jobpipe_client.exceptions import RequestTimeout, TransportError, Unreachable
 
 LIBRARY_ERRORS = (OSError, ValueError, HTTPException, HTTPError)  # a RequestException is an OSError
 _PROXY = "the proxy that the environment names (HTTP_PROXY, HTTPS_PROXY, ALL_PROXY)"
 
 
-def failure(error: BaseException, where: str, patience: float) -> TransportError:
-    """The error for a request to the deployment at `where` that failed by one of LIBRARY_ERRORS."""
+def failure(error: BaseException, where: str, timeout: float) -> TransportError:
+    """Return the error for a request to the URL `where` that failed with one of LIBRARY_ERRORS."""
     if isinstance(error, requests.Timeout):
-        return TimedOut(f"no answer from {where} within {patience:g} s")
+        return RequestTimeout(f"no answer from {where} within {timeout:g} s")
     why = reason(error)
     if isinstance(error, exceptions.ProxyError):
         return Unreachable(f"{_PROXY} cannot reach {where}: {why}")
@@ -34,7 +34,7 @@ def failure(error: BaseException, where: str, patience: float) -> TransportError
 
 
 def reason(error: BaseException) -> str:
-    """The first cause in the words of the operating system or the TLS library, else its class name."""
+    """Return the first cause in the words of the operating system or the TLS library, else its class name."""
     first = _first_cause(error)
     if isinstance(first, ssl.SSLCertVerificationError):
         return f"its certificate is not trusted ({first.verify_message})"

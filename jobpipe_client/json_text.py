@@ -1,4 +1,4 @@
-"""JSON that keeps every number as it was written: a fraction that no float holds exactly is a Decimal."""
+"""JSON with exact numbers: a fraction that no float represents exactly is read as a Decimal."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from typing import Any
 
 
 def decode(text: str | bytes) -> Any:
-    """The value of one JSON text; ValueError if it is none, or has NaN or an infinity, or nests too deeply."""
+    """Return the value of a JSON text. Raise ValueError if it is not JSON, has NaN or nests too deeply."""
     return _guarded(_DECODER, text)
 
 
 def decode_strictly(text: str | bytes) -> Any:
-    """As `decode`; and no object may have a name twice, of which a reader would drop one in silence."""
+    """As `decode`, but raise ValueError if an object has a name twice."""
     return _guarded(_STRICT_DECODER, text)
 
 
 def encode(value: Any) -> str:
-    """Compact JSON text; Decimals are numbers, digit for digit. ValueError if it has no JSON form."""
+    """Return compact JSON, with each Decimal as a number. Raise ValueError if the value has no JSON form."""
     try:
         try:
             return _ENCODER.encode(value)
-        except _DecimalMet:
-            # The C encoder has no way to write a Decimal as a number, so the rare value that holds one goes slowly.
+        except _DecimalFound:
+            # The C encoder cannot write a Decimal as a number, so the rare value with one is encoded in Python.
             return _encode_with_decimals(value)
     except TypeError as error:
         raise ValueError(str(error)) from error
@@ -34,7 +34,7 @@ def encode(value: Any) -> str:
         raise ValueError("it is nested too deeply") from None
 
 
-class _DecimalMet(Exception):
+class _DecimalFound(Exception):
     pass
 
 
@@ -45,11 +45,11 @@ def _guarded(decoder: json.JSONDecoder, text: str | bytes) -> Any:
         raise ValueError("it is nested too deeply") from None
 
 
-def _meet_decimal(value: Any) -> Any:
+def _find_decimal(value: Any) -> Any:
     if isinstance(value, Decimal):
         if not value.is_finite():
             raise ValueError(f"{value} is not a JSON number")
-        raise _DecimalMet
+        raise _DecimalFound
     raise TypeError(f"{type(value).__name__} has no JSON form")
 
 
@@ -77,19 +77,15 @@ def _fraction(literal: str) -> float | Decimal:
     try:
         exact = Decimal(literal)
     except InvalidOperation:  # the exponent is beyond what even Decimal knows
-        raise ValueError(f"the number {_shown(literal)} has an exponent that is too large") from None
+        raise ValueError(f"the number {literal[:50]} has an exponent that is too large") from None
     return short if Decimal(repr(short)) == exact else exact
-
-
-def _shown(literal: str) -> str:
-    return literal if len(literal) <= 50 else literal[:47] + "..."  # noqa: PLR2004
 
 
 def _constant(name: str) -> Any:
     raise ValueError(f"{name} is not a JSON number")
 
 
-def _no_name_twice(members: list[tuple[str, Any]]) -> dict[str, Any]:
+def _without_duplicates(members: list[tuple[str, Any]]) -> dict[str, Any]:
     value = dict(members)
     if len(value) != len(members):
         twice, _ = Counter(name for name, _ in members).most_common(1)[0]
@@ -101,5 +97,5 @@ def _decoder(hook: Callable[[list[tuple[str, Any]]], Any] | None) -> json.JSONDe
     return json.JSONDecoder(object_pairs_hook=hook, parse_float=_fraction, parse_constant=_constant)
 
 
-_DECODER, _STRICT_DECODER = _decoder(None), _decoder(_no_name_twice)
-_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False, default=_meet_decimal)
+_DECODER, _STRICT_DECODER = _decoder(None), _decoder(_without_duplicates)
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False, default=_find_decimal)

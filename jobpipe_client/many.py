@@ -1,11 +1,11 @@
-"""Any number of commands as batches: read while they are sent, several requests at a time, safe to send again.
+"""Submitting any number of commands in batches: read while others are sent, and safe to repeat with the same key.
 
     commands ── cut into batches ── window, up to 2 x concurrency ── yielded in their order
-                                         │ up to `concurrency` at a time, each with a key of its own
+                                         │ up to `concurrency` at a time, each with its own idempotency key
                                          └─ POST /batches
 
-The API promises order only to what is sent after the earlier one's 202. So a batch waits here while one before
-it, with a command for the same item, has not been answered; creates name no item and wait for nothing.
+The API keeps the order of two commands only if the second is sent after the 202 of the first. So a batch waits in
+the window while an unanswered batch before it has a command for the same item. Creates name no item and never wait.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ from tenacity import (
 )
 
 from jobpipe_client import calls
-from jobpipe_client.answers import batch_of
 from jobpipe_client.calls import Json
 from jobpipe_client.exceptions import BadAnswer, InvalidRequest, TooLarge, Unavailable
 from jobpipe_client.models import Batch, Submission
 from jobpipe_client.problem import Problem
+from jobpipe_client.responses import batch_of
 from jobpipe_client.transport import Transport
 
 MAX_COMMANDS = 100  # of one batch
@@ -46,13 +46,13 @@ _BACKOFF = wait_random_exponential(multiplier=0.2, max=5)
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """Commands that go out as one batch."""
+    """Commands that are sent as one batch."""
 
     first: int  # the place of its first command among all
     commands: list[Json]
     encoded: list[bytes]
 
-    def following(self) -> _Part:
+    def next(self) -> _Part:
         return _Part(self.first + len(self.commands), [], [])
 
     def halves(self) -> tuple[_Part, _Part]:
@@ -64,13 +64,11 @@ class _Part:
 
 
 @dataclass(slots=True)
-class _Sending:
-    """A part in the window."""
-
+class _WindowEntry:
     part: _Part
     key: str
-    items: frozenset[str]  # that its commands name
-    answer: Future[list[Submission]] | None = None  # None while it waits for an earlier one's
+    items: frozenset[str]  # named by its commands
+    answer: Future[list[Submission]] | None = None  # None until it is sent
 
     @property
     def accepted(self) -> bool:
@@ -78,7 +76,7 @@ class _Sending:
 
 
 def check(concurrency: int, batch_size: int, key: str | None) -> None:
-    """ValueError for what submit_many cannot work with."""
+    """Raise ValueError for arguments that `submit_many` does not take."""
     if concurrency < 1:
         raise ValueError("concurrency must be at least 1")
     if not 1 <= batch_size <= MAX_COMMANDS:
@@ -90,20 +88,20 @@ def check(concurrency: int, batch_size: int, key: str | None) -> None:
 def submit_many(
     transport: Transport, commands: Iterable[Json], *, concurrency: int, batch_size: int, key: str
 ) -> Generator[Submission, None, None]:
-    """What became of each command, in their order; whoever closes this early stops the sending."""
+    """Yield a submission for each command, in their order. Closing the generator stops the sending."""
     owner = os.getpid()
     stopped = threading.Event()
     sender = _Sender(transport, stopped)
     parts: Iterator[_Part] | None = _cut(commands, batch_size)
     failure: Exception | None = None
     number = 0
-    window: deque[_Sending] = deque()
+    window: deque[_WindowEntry] = deque()
     pool = ThreadPoolExecutor(concurrency, thread_name_prefix="jobpipe-submit")
     try:
         while True:
             if os.getpid() != owner:
                 raise RuntimeError("only the process that began these submissions can continue them")
-            _start(window, pool, sender)
+            _send_unblocked(window, pool, sender)
             first = window[0].answer if window else None
             if first is not None and first.done():
                 window.popleft()
@@ -111,12 +109,12 @@ def submit_many(
             elif parts is not None and len(window) < 2 * concurrency:
                 try:
                     part = next(parts, None)
-                except Exception as error:  # noqa: BLE001  # raised below, after what was read before it
+                except Exception as error:  # noqa: BLE001  # raised below, after the commands that were read before
                     part, failure = None, error
                 if part is None:
                     parts = None
                 else:
-                    window.append(_Sending(part, f"{key}-{number}", _items(part.commands)))
+                    window.append(_WindowEntry(part, f"{key}-{number}", _items(part.commands)))
                     number += 1
             elif window:
                 answers = [each.answer for each in window if each.answer is not None]
@@ -126,7 +124,7 @@ def submit_many(
             else:
                 return
     finally:
-        if os.getpid() == owner:  # a forked child does not have the threads, which may have held the locks
+        if os.getpid() == owner:  # a forked child has no threads, and they may have held the pool's locks
             stopped.set()
             pool.shutdown(cancel_futures=True)
 
@@ -134,38 +132,39 @@ def submit_many(
 def submit_in_turn(
     transport: Transport, commands: Iterable[Json], *, key: str, stopped: threading.Event
 ) -> list[Submission]:
-    """The same with the same keys, a request at a time on this thread's own connection; once `stopped` is set,
-    nothing is sent again. ProblemError, with what was asked for, if the service could not take them.
+    """Return the submissions of `submit_many` with the same key, sending one request at a time on this thread.
+
+    Once `stopped` is set, nothing is sent again. Raise ProblemError if the service cannot take the commands.
     """
     sender = _Sender(transport, stopped)
     parts = enumerate(_cut(commands, MAX_COMMANDS))
     return [submission for number, part in parts for submission in sender.send(part, f"{key}-{number}")]
 
 
-def _start(window: Iterable[_Sending], pool: ThreadPoolExecutor, sender: _Sender) -> None:
-    """Sends what waits for none before it; what could not be accepted holds its items for good."""
-    held: set[str] = set()
+def _send_unblocked(window: Iterable[_WindowEntry], pool: ThreadPoolExecutor, sender: _Sender) -> None:
+    """Send the parts that share no item with an earlier part that is not accepted."""
+    blocked: set[str] = set()
     for each in window:
-        if each.answer is None and each.items.isdisjoint(held):
+        if each.answer is None and each.items.isdisjoint(blocked):
             each.answer = pool.submit(sender.send, each.part, each.key)
         if not each.accepted:
-            held |= each.items
+            blocked |= each.items
 
 
 def _cut(commands: Iterable[Json], batch_size: int) -> Iterator[_Part]:
-    """Depends on the commands alone, so that the same ones with the same key are the same batches again."""
+    """Yield the batches. They depend on the commands alone, so a repetition with the same key is the same."""
     part, size = _Part(0, [], []), _EMPTY_BODY
     for command in commands:
         text = calls.encode(command)
         if part.commands and size + len(text) > MAX_BODY:
             yield part
-            part, size = part.following(), _EMPTY_BODY
+            part, size = part.next(), _EMPTY_BODY
         part.commands.append(command)
         part.encoded.append(text)
         size += len(text) + 1  # and a comma
         if len(part.commands) == batch_size:
             yield part
-            part, size = part.following(), _EMPTY_BODY
+            part, size = part.next(), _EMPTY_BODY
     if part.commands:
         yield part
 
@@ -177,18 +176,18 @@ def _items(commands: Iterable[Json]) -> frozenset[str]:
 
 @dataclass(frozen=True, slots=True)
 class _Sender:
-    """Sends one part until every command of it is either accepted or refused."""
+    """Sends a part until each of its commands is accepted or refused."""
 
     transport: Transport
     stopped: threading.Event
 
     def send(self, part: _Part, key: str) -> list[Submission]:
-        """What became of its commands; Unavailable if some could still not be queued after all retries."""
+        """Return the part's submissions. Raise Unavailable if some could not be queued after all retries."""
         try:
             batch = self._accepted(part, key)
         except (InvalidRequest, TooLarge) as refusal:
             if isinstance(refusal, InvalidRequest) and refusal.problem.slug is None:
-                raise  # by something in between, which knows nothing of the commands
+                raise  # a proxy or gateway refused it, which knows nothing of the commands
             return self._refused(part, key, refusal.problem)
         if len(batch.entries) != len(part.commands):
             raise BadAnswer(f"the batch {batch.id} has {len(batch.entries)} entries")
@@ -206,46 +205,37 @@ class _Sender:
         ]
 
     def _accepted(self, part: _Part, key: str) -> Batch:
+        """Send the batch until all of its valid commands are queued; the service queues none of them twice."""
         call = calls.submit_encoded(part.encoded, key)
-
-        def attempt() -> Batch:
-            return batch_of(self.transport.send(call, stopped=self.stopped))
-
-        def pause(state: RetryCallState) -> float:
-            asked = state.outcome.result().retry_after if state.outcome else None
-            return (asked or 0.0) + _BACKOFF(state)
-
-        def give_up(state: RetryCallState) -> Batch:
-            batch: Batch = state.outcome.result()  # type: ignore[union-attr]
-            for place in batch.unsent:
-                problem = batch.entries[place].problem
-                if problem is not None and problem.status == _UNAVAILABLE:
-                    raise Unavailable(problem)
-            return batch  # a fault of the service's own, which these commands alone may meet
-
-        # The same request again: the service queues what it has not queued yet, and nothing twice.
         retrying = Retrying(
             retry=retry_if_result(lambda batch: bool(batch.unsent)),
             stop=stop_any(stop_after_attempt(self.transport.attempts), stop_when_event_set(self.stopped)),
             sleep=sleep_using_event(self.stopped),
-            wait=pause,
-            retry_error_callback=give_up,
+            wait=lambda state: (_result(state).retry_after or 0.0) + _BACKOFF(state),
+            retry_error_callback=_result,
         )
-        return retrying(attempt)
+        batch = retrying(lambda: batch_of(self.transport.send(call, stopped=self.stopped)))
+        for place in batch.unsent:
+            problem = batch.entries[place].problem
+            if problem is not None and problem.status == _UNAVAILABLE:
+                raise Unavailable(problem)
+        return batch  # other unsent commands met a fault of the service, which may be theirs alone
 
     def _refused(self, part: _Part, key: str, problem: Problem) -> list[Submission]:
-        """A body that is refused as a whole: for each of its commands, or for one that the others suffer from.
+        """Return the submissions of a body that was refused as a whole, each with its own problem if it has one.
 
-        One number that is too long makes the whole body unreadable to the service. Which one, halves tell.
+        One number that is too long makes the whole body unreadable: halves of it are sent until that one is found.
         """
         problems = [problem] if len(part.commands) == 1 else problem.of_commands(len(part.commands))
         if problems is None:
-            return [
-                submission
-                for half, name in zip(part.halves(), "ab", strict=True)
-                for submission in self.send(half, key + name)
-            ]
+            first, second = part.halves()
+            return [*self.send(first, f"{key}a"), *self.send(second, f"{key}b")]
         return [
             Submission(place, command, None, None, why, None)
             for place, (command, why) in enumerate(zip(part.commands, problems, strict=True), part.first)
         ]
+
+
+def _result(state: RetryCallState) -> Batch:
+    batch: Batch = state.outcome.result()  # type: ignore[union-attr]
+    return batch

@@ -1,32 +1,41 @@
-"""What the service answers with: jobs, batches and items."""
+"""The answers of the service as objects: items, jobs and their errors, batches, statistics."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal, TypeVar, cast
+from functools import wraps
+from typing import Any, Literal, ParamSpec, TypeVar
 
-from jobpipe_client.exceptions import BadAnswer, JobCancelled, JobFailed
+from jobpipe_client.exceptions import BadAnswer, JobpipeError
 from jobpipe_client.problem import Problem
 
-Operation = str  # "create", "read", "update", "delete", and what a service has besides
-_SERVER_ERROR = 500
+Operation = str  # "create", "read", "update", "delete", or another that the service has
 Status = Literal["queued", "retrying", "succeeded", "failed", "cancelled"]
+_SERVER_ERROR = 500
 
-
+_P = ParamSpec("_P")
 _T = TypeVar("_T")
 
 
-def _read(what: str, parse: Callable[[], _T]) -> _T:
-    """What `parse` returns; BadAnswer, which does not quote the answer, if it fails."""
-    try:
-        return parse()
-    except KeyError as error:
-        why = f"it has no {error.args[0]!r}"
-    except (TypeError, ValueError, AttributeError):
-        why = "it, or one of its members, has another form"
-    raise BadAnswer(f"the answer is not {what}: {why}")
+def _parses(what: str) -> Callable[[Callable[_P, _T]], Callable[_P, _T]]:
+    """Decorate a function that reads an answer: if it fails, raise BadAnswer, which does not quote the answer."""
+
+    def decorate(parse: Callable[_P, _T]) -> Callable[_P, _T]:
+        @wraps(parse)
+        def checked(*args: _P.args, **kwargs: _P.kwargs) -> _T:
+            try:
+                return parse(*args, **kwargs)
+            except KeyError as error:
+                why = f"it has no {error.args[0]!r}"
+            except (TypeError, ValueError, AttributeError):
+                why = "it, or one of its members, has another form"
+            raise BadAnswer(f"the answer is not {what}: {why}")
+
+        return checked
+
+    return decorate
 
 
 class Item(dict[str, Any]):
@@ -49,12 +58,12 @@ class Item(dict[str, Any]):
 
     @property
     def etag(self) -> str:
-        """The version, with its quotes. An item of a list has none, and says so rather than None.
+        """The version, with its quotes. Raise AttributeError for an item of a list, which has none.
 
-        As `if_match` None means no precondition, and the update would silently overwrite what others did.
+        None would not do: `if_match=None` means no precondition, and would overwrite the changes of others.
         """
         if self._etag is None:
-            raise AttributeError("an item of a list has no ETag; get_item() gives it with one")
+            raise AttributeError("an item of a list has no ETag; get_item() returns it with one")
         return self._etag
 
     @property
@@ -66,46 +75,42 @@ class Item(dict[str, Any]):
 class Job:
     """One accepted command, as the service last described it."""
 
-    id: str  # names the job in GET /jobs/{id}; cannot be guessed
+    id: str  # for GET /jobs/{id}; it cannot be guessed
     status: Status  # queued → succeeded | failed | cancelled, with retrying between attempts
-    done: bool  # the status is a terminal one
-    operation: Operation  # what the command does
-    item_id: str  # the item that it is for; known from the 202 on, also for a create
-    attempts: int  # how many a worker has made
-    retries: int  # how often it was queued again after it had failed
-    created_at: datetime  # when the command was accepted
-    updated_at: datetime  # when the job last changed
-    result: Mapping[str, Any] | None  # of a success: the item, or {"message": ...} for a delete
-    error: Problem | None  # of a failure (or the last attempt, while retrying): why
+    done: bool  # whether the status is final
+    operation: Operation
+    item_id: str  # known as soon as the job is accepted, also for a create
+    attempts: int  # by a worker
+    retries: int  # how often the failed job was queued again
+    created_at: datetime
+    updated_at: datetime
+    result: Mapping[str, Any] | None  # after a success: the item, or {"message": ...} for a delete
+    error: Problem | None  # why the job failed or, while it is retrying, why the last attempt did
     etag: str | None  # the version of the item that the command made or read, with its quotes
     links: Mapping[str, str]  # self and item
     retry_after: float | None = field(default=None, compare=False)  # seconds to the next poll, if asked for
     raw: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)  # as received
 
     @classmethod
-    def of(cls, document: object, *, retry_after: float | None = None) -> Job:
-        """The job in `document`; BadAnswer if it is none."""
-        return _read("a job", lambda: cls._parse(cast("dict[str, Any]", document), retry_after))
-
-    @classmethod
-    def _parse(cls, raw: dict[str, Any], retry_after: float | None) -> Job:
-        error = raw.get("error")
+    @_parses("a job")
+    def of(cls, document: Any, *, retry_after: float | None = None) -> Job:
+        """Return the job that a JSON document describes. Raise BadAnswer if it describes none."""
         return cls(
-            id=str(raw["id"]),
-            status=raw["status"],
-            done=bool(raw["done"]),
-            operation=raw["operation"],
-            item_id=str(raw["item_id"]),
-            attempts=int(raw.get("attempts") or 0),
-            retries=int(raw.get("retries") or 0),
-            created_at=datetime.fromisoformat(raw["created_at"]),
-            updated_at=datetime.fromisoformat(raw["updated_at"]),
-            result=raw.get("result"),
-            error=None if error is None else Problem.of(error, status=500),
-            etag=raw.get("etag"),
-            links=raw.get("links") or {},
+            id=str(document["id"]),
+            status=document["status"],
+            done=bool(document["done"]),
+            operation=document["operation"],
+            item_id=str(document["item_id"]),
+            attempts=int(document.get("attempts") or 0),
+            retries=int(document.get("retries") or 0),
+            created_at=datetime.fromisoformat(document["created_at"]),
+            updated_at=datetime.fromisoformat(document["updated_at"]),
+            result=document.get("result"),
+            error=_error_of(document),
+            etag=document.get("etag"),
+            links=document.get("links") or {},
             retry_after=retry_after,
-            raw=raw,
+            raw=document,
         )
 
     @property
@@ -113,7 +118,7 @@ class Job:
         return self.status == "succeeded"
 
     def raise_for_failure(self) -> Job:
-        """This job, unless it failed (JobFailed) or was cancelled (JobCancelled).
+        """Return this job. Raise JobFailed if it failed, JobCancelled if it was cancelled.
 
         >>> client.wait(client.read(item.id)).raise_for_failure().item["name"]
         'Stove'
@@ -126,107 +131,126 @@ class Job:
 
     @property
     def item(self) -> Item | None:
-        """The item that a create, read or update ended with; None for a delete and before the end."""
+        """The item that a successful create, update or read ended with, else None."""
         if not self.succeeded or self.operation == "delete" or self.result is None:
             return None
         return Item(self.result, self.etag)
 
 
-@dataclass(frozen=True, slots=True)
-class Stats:
-    """What is on the service's queues, all callers' together; the counts are approximate."""
+class JobError(JobpipeError):
+    """The base of the errors about `job`, which was accepted."""
 
-    at: datetime  # when they were counted
-    waiting: int  # on the queue of commands, ready for the worker
-    in_flight: int  # being worked on, or away until they come again
-    delayed: int  # not to be delivered yet
-    oldest_seconds: float | None  # since the oldest was sent; None where nobody tells, as on emulators
-    dead_letters: int  # given up by the queue; their jobs are about to be ended
-    parked: int  # no commands; for an operator to look at
-    raw: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)  # as received
+    def __init__(self, job: Job) -> None:
+        super().__init__(job)
+        self.job = job
 
-    @classmethod
-    def of(cls, document: object) -> Stats:
-        """The counts in `document`; BadAnswer if there are none."""
-        return _read("the counts of queues", lambda: cls._parse(cast("dict[str, Any]", document)))
 
-    @classmethod
-    def _parse(cls, raw: dict[str, Any]) -> Stats:
-        queue, oldest = raw["queue"], raw["queue"]["oldest_seconds"]
-        return cls(
-            at=datetime.fromisoformat(raw["at"]),
-            waiting=int(queue["waiting"]),
-            in_flight=int(queue["in_flight"]),
-            delayed=int(queue["delayed"]),
-            oldest_seconds=None if oldest is None else float(oldest),
-            dead_letters=int(raw["dead_letters"]),
-            parked=int(raw["parked"]),
-            raw=raw,
-        )
+class JobFailed(JobError):
+    """The job ended without effect, for the reason in `problem`.
+
+    >>> client.wait(client.read("no-such-item")).raise_for_failure()
+    Traceback (most recent call last):
+    jobpipe_client.models.JobFailed: job ... failed: 404 not-found: ...
+    """
+
+    def __init__(self, job: Job, problem: Problem) -> None:
+        super().__init__(job)
+        self.args = (job, problem)
+        self.problem = problem
+
+    def __str__(self) -> str:
+        return f"job {self.job.id} failed: {self.problem}"
+
+
+class JobCancelled(JobError):
+    """The job was cancelled before it took effect.
+
+    >>> client.cancel(client.delete(item.id).id).raise_for_failure()
+    Traceback (most recent call last):
+    jobpipe_client.models.JobCancelled: job ... was cancelled
+    """
+
+    def __str__(self) -> str:
+        return f"job {self.job.id} was cancelled"
+
+
+class WaitTimeout(JobError):
+    """The job has not ended within the `timeout` of a wait; it goes on and can be waited for again.
+
+    >>> try:
+    ...     client.wait(client.delete(item.id), timeout=0.1)
+    ... except WaitTimeout as error:
+    ...     print(error.job.status)
+    queued
+    """
+
+    def __str__(self) -> str:
+        return f"job {self.job.id} is still {self.job.status}"
 
 
 @dataclass(frozen=True, slots=True)
 class BatchEntry:
-    """What became of one command of a batch: a job, or a problem instead."""
+    """One command of a batch: its job, or the problem because of which it has none."""
 
-    job_id: str | None  # of a command that is queued, or was
+    job_id: str | None
     status: Status | None
-    done: bool  # whether it has ended, or never was a job
+    done: bool  # whether the job has ended, or there is none
     operation: Operation | None
     item_id: str | None
-    problem: Problem | None  # why there is no job; of a failed one: why it failed
+    problem: Problem | None  # why there is no job, or why it failed
 
     @classmethod
-    def of(cls, raw: dict[str, Any]) -> BatchEntry:
-        """The entry as it stands in a batch."""
-        if "problem" in raw:
-            return cls(None, None, True, None, None, Problem.of(raw["problem"], status=500))
-        job = raw["job"]
-        error = job.get("error")
+    def of(cls, entry: dict[str, Any]) -> BatchEntry:
+        """Return the entry as it stands in a batch."""
+        if "problem" in entry:
+            return cls.without_job(Problem.of(entry["problem"], status=500))
+        job = entry["job"]
         return cls(
             job_id=str(job["id"]),
             status=job["status"],
             done=bool(job["done"]),
             operation=job["operation"],
             item_id=str(job["item_id"]),
-            problem=None if error is None else Problem.of(error, status=500),
+            problem=_error_of(job),
         )
+
+    @classmethod
+    def without_job(cls, problem: Problem | None) -> BatchEntry:
+        """Return the entry of a command that was refused, or whose job has expired."""
+        return cls(job_id=None, status=None, done=True, operation=None, item_id=None, problem=problem)
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
     """The commands of one request, as the service last described them."""
 
-    id: str  # names the batch in GET /batches/{id}; cannot be guessed
+    id: str  # for GET /batches/{id}; it cannot be guessed
     done: bool  # whether all of its jobs have ended
-    size: int  # commands
-    counts: Mapping[str, int]  # of its commands by their jobs' status, and those that are expired or refused
-    created_at: datetime  # when it was accepted
+    size: int  # number of commands
+    counts: Mapping[str, int]  # commands by the status of their jobs, and the expired and refused ones
+    created_at: datetime
     entries: tuple[BatchEntry, ...]  # in the order of the commands
     retry_after: float | None = field(default=None, compare=False)  # seconds to the next poll, if asked for
     raw: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)  # as received
 
     @classmethod
-    def of(cls, document: object, *, retry_after: float | None = None) -> Batch:
-        """The batch in `document`; BadAnswer if it is none."""
-        return _read("a batch", lambda: cls._parse(cast("dict[str, Any]", document), retry_after))
-
-    @classmethod
-    def _parse(cls, raw: dict[str, Any], retry_after: float | None) -> Batch:
+    @_parses("a batch")
+    def of(cls, document: Any, *, retry_after: float | None = None) -> Batch:
+        """Return the batch that a JSON document describes. Raise BadAnswer if it describes none."""
         return cls(
-            id=str(raw["id"]),
-            done=bool(raw["done"]),
-            size=int(raw["size"]),
-            counts={str(name): int(count) for name, count in raw["counts"].items()},
-            created_at=datetime.fromisoformat(raw["created_at"]),
-            entries=tuple(BatchEntry.of(entry) for entry in raw["entries"]),
+            id=str(document["id"]),
+            done=bool(document["done"]),
+            size=int(document["size"]),
+            counts={str(name): int(count) for name, count in document["counts"].items()},
+            created_at=datetime.fromisoformat(document["created_at"]),
+            entries=tuple(BatchEntry.of(entry) for entry in document["entries"]),
             retry_after=retry_after,
-            raw=raw,
+            raw=document,
         )
 
     @property
     def unsent(self) -> list[int]:
-        """The places of the commands that could not be queued, as far as is known: the same batch again sends them.
+        """The places of the commands that could not be queued. The same batch, sent again, queues them.
 
         >>> commands = [{"operation": "read", "item_id": item.id}]
         >>> batch = client.submit_batch(commands, idempotency_key="reads-1")
@@ -242,7 +266,7 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """What became of one of the commands of `Client.submit_many`: a job, or a problem instead.
+    """One command of `Client.submit_many`: its job, or the problem for which it was refused.
 
     >>> for submission in client.submit_many([{"operation": "read", "item_id": item.id}, {"operation": "fly"}]):
     ...     print(submission.place, submission.accepted, submission.problem and submission.problem.status)
@@ -250,14 +274,50 @@ class Submission:
     1 False 400
     """
 
-    place: int  # of the command among all, from 0
-    command: Mapping[str, Any]  # as it was given
-    job_id: str | None  # of an accepted one
-    item_id: str | None  # the item that it is for; of an accepted one
-    problem: Problem | None  # why it was refused
-    batch_id: str | None  # the batch that it went out in; None if that was refused as a whole
-    retry_after: float | None = field(default=None, compare=False)  # seconds to the first look, if asked for
+    place: int  # among all commands, from 0
+    command: Mapping[str, Any]  # as given
+    job_id: str | None
+    item_id: str | None
+    problem: Problem | None
+    batch_id: str | None  # None if the batch was refused as a whole
+    retry_after: float | None = field(default=None, compare=False)  # seconds to the first poll, if asked for
 
     @property
     def accepted(self) -> bool:
         return self.job_id is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Stats:
+    """The messages on the service's queues, of all callers together; the counts are approximate."""
+
+    at: datetime  # when they were counted
+    waiting: int  # ready for the worker
+    in_flight: int  # with the worker, or hidden until their redelivery
+    delayed: int  # not to be delivered yet
+    oldest_seconds: float | None  # age of the oldest message; None if unknown, as on emulators
+    dead_letters: int  # given up by the queue; their jobs are about to be ended
+    parked: int  # not readable as commands; they wait for an operator
+    raw: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)  # as received
+
+    @classmethod
+    @_parses("the counts of queues")
+    def of(cls, document: Any) -> Stats:
+        """Return the counts in a JSON document. Raise BadAnswer if it has none."""
+        queue = document["queue"]
+        oldest = queue["oldest_seconds"]
+        return cls(
+            at=datetime.fromisoformat(document["at"]),
+            waiting=int(queue["waiting"]),
+            in_flight=int(queue["in_flight"]),
+            delayed=int(queue["delayed"]),
+            oldest_seconds=None if oldest is None else float(oldest),
+            dead_letters=int(document["dead_letters"]),
+            parked=int(document["parked"]),
+            raw=document,
+        )
+
+
+def _error_of(job: dict[str, Any]) -> Problem | None:
+    error = job.get("error")
+    return None if error is None else Problem.of(error, status=500)

@@ -1,4 +1,4 @@
-"""Lists that are fetched page by page, and the items that a page leaves out."""
+"""Lists of the API, fetched page by page, and the items that a page leaves out."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from typing import Any
 
 import requests
 
-from jobpipe_client.answers import item_of
 from jobpipe_client.exceptions import BadAnswer, ItemsUnreadable
 from jobpipe_client.models import Item
-from jobpipe_client.transport import Transport, document
+from jobpipe_client.responses import document, item_of
+from jobpipe_client.transport import Transport
 
 _UNREADABLE = "Unreadable-Items"
 
 
 def entries(transport: Transport, path: str, query: Mapping[str, Any] | None) -> Iterator[Any]:
-    """All entries of a list, fetched while they are consumed."""
+    """Yield the entries of a list, and fetch its pages meanwhile."""
     for _, page in _pages(transport, path, query):
         yield from page
 
@@ -24,12 +24,12 @@ def entries(transport: Transport, path: str, query: Mapping[str, Any] | None) ->
 def items(
     transport: Transport, page_size: int | None, on_unreadable: Callable[[str], object] | None
 ) -> Iterator[Item]:
-    """All readable items; the ids of the others go to `on_unreadable`, else ItemsUnreadable has them at the end."""
+    """Yield the readable items. Call `on_unreadable` with the ids of the others, or raise ItemsUnreadable."""
     missing: list[str] = []
-    note = on_unreadable or missing.append
+    report = on_unreadable or missing.append
     for response, page in _pages(transport, "/items", {"limit": page_size} if page_size else None):
         for item_id in _unreadable(response):
-            note(item_id)
+            report(item_id)
         yield from map(item_of, page)
     if missing:
         raise ItemsUnreadable(missing)

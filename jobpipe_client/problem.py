@@ -16,8 +16,8 @@ class Problem:
 
     type: str  # stable URN, or about:blank when the answer was not a problem document
     title: str  # the same for every problem of this type
-    status: int  # the HTTP status that a synchronous API would have answered
-    detail: str  # what was wrong this time
+    status: int  # an HTTP status, also for the problem of a job
+    detail: str  # of this occurrence
     request_id: str | None = None  # names the request in the service's logs
     errors: tuple[Mapping[str, Any], ...] = ()  # one {"pointer", "detail"} per offending field
     raw: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)  # as received
@@ -29,24 +29,24 @@ class Problem:
 
     @classmethod
     def of(cls, document: object, *, status: int, title: str = "") -> Problem:
-        """The problem in `document`; what it lacks, or all of it if it is not one, comes from the status."""
+        """Return the problem in an answer of any form; `status` and `title` stand in for what it lacks."""
         raw = document if isinstance(document, dict) else {}
-        # A proxy or a gateway that was never configured says {"message": ...} or plain text.
-        said = raw.get("detail") or raw.get("message") or (document if isinstance(document, str) else "")
+        # A proxy, or a gateway that was never configured, answers with {"message": ...} or plain text.
+        detail = raw.get("detail") or raw.get("message") or (document if isinstance(document, str) else "")
         declared = raw.get("status")
         errors = raw.get("errors")
         return cls(
             type=str(raw.get("type") or "about:blank"),
             title=str(raw.get("title") or title or f"HTTP {status}"),
             status=declared if isinstance(declared, int) else status,
-            detail=str(said)[:500],
+            detail=str(detail)[:500],
             request_id=str(raw["request_id"]) if raw.get("request_id") else None,
             errors=tuple(e for e in errors if isinstance(e, dict)) if isinstance(errors, list) else (),
             raw=raw,
         )
 
     def of_commands(self, count: int) -> list[Problem] | None:
-        """Why each command of a batch was refused, from the problem of the whole; None unless it says so of all."""
+        """Return the problem of each command of a refused batch, or None unless all of them have an error."""
         found: dict[int, list[Mapping[str, Any]]] = {}
         for error in self.errors:
             named = re.match(r"#/commands/(\d+)(/|$)", str(error.get("pointer")))

@@ -1,4 +1,4 @@
-"""The sessions of a client: one for each thread of each process, since connections cannot be shared."""
+"""The HTTP sessions of a client: one for each thread of each process, since connections cannot be shared."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from jobpipe_client.environment import HttpSettings
 class Sessions:
     """Sessions with the same settings and headers. Safe to share between threads, and across a fork.
 
-    A child process begins without sessions: on an inherited connection, it and its parent would read each other's
+    A child process starts without sessions: on an inherited connection, it and its parent would read each other's
     answers.
     """
 
@@ -26,16 +26,16 @@ class Sessions:
         self._settings = settings
         self._headers = headers
         self._pool_size = pool_size
-        self._begin()
+        self._reset()
         _all.add(self)
 
-    def _begin(self) -> None:
+    def _reset(self) -> None:
         self._lock = threading.Lock()
         self._thread = threading.local()
         self._made: weakref.WeakSet[requests.Session] = weakref.WeakSet()
 
     def current(self) -> requests.Session:
-        """This thread's session."""
+        """Return this thread's session."""
         session: requests.Session | None = getattr(self._thread, "session", None)
         if session is None:
             session = self._settings.new_session()
@@ -49,15 +49,15 @@ class Sessions:
         return session
 
     def close(self) -> None:
-        """Closes the connections of all threads of this process."""
+        """Close the connections of all threads of this process."""
         with self._lock:
             for session in list(self._made):
                 session.close()
 
     def after_fork(self) -> None:
-        """Start without the parent's connections in a child process, before anything else runs there."""
+        """Drop the parent's sessions in a child process, before anything else runs there."""
         inherited = list(self._made)
-        self._begin()  # another thread of the parent may have the lock
+        self._reset()  # another thread of the parent may have the lock
         for session in inherited:
             for adapter in session.adapters.values():
                 if isinstance(adapter, _Adapter):
@@ -72,20 +72,20 @@ class _Adapter(HTTPAdapter):
         self._pools: weakref.WeakSet[HTTPConnectionPool] = weakref.WeakSet()
 
     def get_connection_with_tls_context(self, *arguments: Any, **named: Any) -> ConnectionPool:
-        """The pool for a request."""
+        """Return the pool for a request."""
         pool = super().get_connection_with_tls_context(*arguments, **named)
         if isinstance(pool, HTTPConnectionPool):
             self._pools.add(pool)
         return pool
 
     def after_fork(self) -> None:
-        """Close and drop this process's copies of idle connections, which sends nothing."""
+        """Close this process's copies of idle connections, which sends nothing."""
         for pool in list(self._pools):
             idle = pool.pool
             if idle is None:
                 continue
             connections = list(idle.queue)
-            # A thread that does not exist here may have held the queue's lock, which freeing the pool needs.
+            # A thread of the parent may have held the queue's lock, which freeing the pool needs.
             idle.__init__(idle.maxsize)  # type: ignore[misc]
             for connection in connections:
                 if connection is not None:

@@ -23,10 +23,10 @@ class Connection:
 
 
 def find_connection(stage: str | None = None) -> Connection:
-    """The connection to a named stage; to none in particular, the environment's comes first.
+    """Return the connection to a stage, or to the environment's deployment. Raise ConfigurationError without one.
 
-    A stage that is named means its file, so that a JOBPIPE_URL left in a shell cannot redirect what was
-    meant for it; only where the stage has no file does the environment stand in.
+    With `stage`, the stage's file comes before the environment, so that a JOBPIPE_URL left in a shell cannot
+    redirect what is meant for that stage. Without it, the environment comes first.
     """
     if stage is None:
         name = value_of("JOBPIPE_STAGE") or DEFAULT_STAGE
@@ -71,7 +71,7 @@ def _from_file(stage: str) -> Connection | None:
 
 
 def _connection(text: bytes) -> Connection | None:
-    """The connection in a stage's file; None if it is damaged. Parser errors quote the text and are dropped."""
+    """Return the connection in a stage's file, or None if it is damaged. The parser's errors may quote the key."""
     try:
         state = json.loads(text.decode("utf-8-sig"))
         return Connection(check_url(state["base_url"]), check_key(state["api_key"]))

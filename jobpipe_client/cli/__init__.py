@@ -1,4 +1,4 @@
-"""The command line `jobpipe`: the client for a person at a terminal, and for scripts."""
+"""The command line `jobpipe`, for people at a terminal and for scripts."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from typing import NoReturn
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The exit status of a run of `jobpipe`."""
+    """Run `jobpipe`, and return its exit status."""
     try:
-        from jobpipe_client.cli.app import main as run  # noqa: PLC0415  # it takes a while, and Ctrl-C may come
+        from jobpipe_client.cli.app import main as run  # noqa: PLC0415  # the import takes a while, and Ctrl-C may come meanwhile
     except KeyboardInterrupt:
         return 130
     except ModuleNotFoundError as error:
@@ -26,12 +26,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def entry() -> NoReturn:
-    """`jobpipe` as a program: the process ends with its status, whatever its threads are about."""
+    """Run `jobpipe` as a program, and end the process even if threads still run."""
     status = main()
     with suppress(ValueError):  # not on the main thread
-        signal.signal(signal.SIGINT, signal.SIG_DFL)  # nothing is left that Ctrl-C could interrupt with a traceback
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends the process without a traceback
     if threading.active_count() > 1:
-        # Python would wait for requests under way, and then may wait for a lock that one of the daemons has.
+        # Python would wait for requests under way, and may then wait for a lock of a daemon thread for ever.
         with suppress(OSError):
             sys.stdout.flush()
         with suppress(OSError):

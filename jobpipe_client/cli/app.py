@@ -1,4 +1,4 @@
-"""The command `jobpipe`: its groups, and where it begins and ends."""
+"""The command `jobpipe`, with all of its commands."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from click.shell_completion import get_completion_class
 import jobpipe_client
 from jobpipe_client.cli import exits
 from jobpipe_client.cli.command import Command, State, global_options, pass_state, write_examples
-from jobpipe_client.cli.commands import jobs, operators
+from jobpipe_client.cli.commands import checkout, jobs
 from jobpipe_client.cli.commands.exporting import export
 from jobpipe_client.cli.commands.items import items
 from jobpipe_client.cli.commands.retry import retry
@@ -37,7 +37,7 @@ _SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 
 class App(click.Group):
-    """The group of all commands; it ends with one of the documented statuses."""
+    """The group of all commands, which ends with one of the documented exit statuses."""
 
     def main(
         self,
@@ -48,11 +48,11 @@ class App(click.Group):
         windows_expand_args: bool = True,
         **extra: Any,
     ) -> Any:
-        """As click's, with our errors."""
+        """Run a command line, and exit with its status."""
         name = prog_name or "jobpipe"
-        begin = super().main
+        click_main = super().main
         status = exits.run(
-            lambda: begin(
+            lambda: click_main(
                 args, name, complete_var, standalone_mode=False, windows_expand_args=windows_expand_args, **extra
             )
         )
@@ -61,21 +61,21 @@ class App(click.Group):
         return status
 
     def make_context(self, *arguments: Any, **named: Any) -> click.Context:
-        """Parses the command line, and shows the help if it asks for that."""
-        with exits.as_exits():
+        """Parse the command line, and show the help if it asks for that."""
+        with exits.interrupts_as_exits():
             return super().make_context(*arguments, **named)
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Runs the command that was named."""
-        with exits.as_exits():
+        """Run the command."""
+        with exits.interrupts_as_exits():
             return super().invoke(ctx)
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
-        """In the order in which they are needed."""
+        """Return the commands in the order of their registration."""
         return list(self.commands)
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
-        """Examples, and what the exit statuses mean."""
+        """Write the examples and the meaning of the exit statuses."""
         write_examples(formatter, _EXAMPLES)
         with formatter.section("Exit status"):
             formatter.write_dl(exits.MEANINGS)
@@ -85,7 +85,7 @@ class App(click.Group):
 @click.version_option(jobpipe_client.__version__, prog_name="jobpipe")
 @click.pass_context
 def app(ctx: click.Context) -> None:
-    """Send commands to a jobpipe deployment, watch over their jobs, move items in and out."""
+    """Send commands to a jobpipe deployment, watch their jobs, import and export items."""
     ctx.ensure_object(State)
 
 
@@ -124,18 +124,18 @@ def completion(state: State, shell: str) -> None:
 for _command in (
     *(jobs.submit, jobs.status, jobs.wait, watch, items, import_file, export),
     *(jobs.failed, jobs.retrying, retry, jobs.cancel, stats, open_console),
-    *(operators.audit, operators.redrive, operators.parked, completion),
+    *(checkout.audit, checkout.redrive, checkout.parked, completion),
 ):
     app.add_command(_command)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The exit status of a run of `jobpipe`."""
+    """Run `jobpipe`, and return its exit status."""
     for name in ("stdin", "stdout", "stderr"):
-        if getattr(sys, name) is None:  # closed; the next file to be opened would have its number
+        if getattr(sys, name) is None:  # closed; the next file that is opened would get its number
             setattr(sys, name, Path(os.devnull).open("r" if name == "stdin" else "w"))  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # whatever a terminal or a pipe cannot encode is escaped
+        if isinstance(stream, io.TextIOWrapper):  # escape what a terminal or a pipe cannot encode
             stream.reconfigure(errors="backslashreplace")
     if isinstance(sys.stdout, io.TextIOWrapper) and not sys.stdout.isatty():  # for programs: JSON and CSV are UTF-8
         sys.stdout.reconfigure(encoding="utf-8")

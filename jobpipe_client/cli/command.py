@@ -1,4 +1,4 @@
-"""What all commands share: the global options wherever they stand, and the state that they lead to."""
+"""The base of all commands: the global options, before or after a command's name, and the state that they set."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from jobpipe_client import json_text
-from jobpipe_client.cli.exits import OperatorError, terminable, writing
+from jobpipe_client.cli.exits import OperatorError, closed_pipe_as_error, signals_as_interrupts
 from jobpipe_client.cli.files import check_encoding
 from jobpipe_client.cli.output.output import Output
 from jobpipe_client.client import Client
@@ -20,7 +20,7 @@ from jobpipe_client.client import Client
 
 @dataclass
 class State:
-    """What was asked for on the command line, for all commands."""
+    """The values of the global options."""
 
     stage: str | None = None
     json: bool = False
@@ -28,15 +28,15 @@ class State:
 
     @cached_property
     def client(self) -> Client:
-        """Of the stage that was named, else of the environment."""
-        return Client.from_stage(self.stage, timeout=30.0)
+        """The client of the given stage, else of the environment's deployment."""
+        return Client.from_stage(self.stage, request_timeout=30.0)
 
     @cached_property
     def output(self) -> Output:
         return Output(json=self.json, color=self.color)
 
 
-def _note(ctx: click.Context, parameter: click.Parameter, value: Any) -> None:
+def _set_state(ctx: click.Context, parameter: click.Parameter, value: Any) -> None:
     if value is not None and value is not False:
         setattr(ctx.ensure_object(State), str(parameter.name), value)
 
@@ -47,17 +47,17 @@ def _without_color(ctx: click.Context, _: click.Parameter, value: bool) -> None:
 
 
 def global_options() -> list[click.Parameter]:
-    """Those that every command takes, before or after its name."""
+    """Return the options that every command takes, before or after its name."""
     return [
         click.Option(
             ["--stage"],
             metavar="NAME",
             expose_value=False,
-            callback=_note,
+            callback=_set_state,
             help="The deployed stage; else JOBPIPE_URL with JOBPIPE_API_KEY, JOBPIPE_STAGE, or local.",
         ),
         click.Option(
-            ["--json"], is_flag=True, expose_value=False, callback=_note, help="Print JSON: a document a line."
+            ["--json"], is_flag=True, expose_value=False, callback=_set_state, help="Print JSON: a document a line."
         ),
         click.Option(
             ["--no-color"], is_flag=True, expose_value=False, callback=_without_color, help="As NO_COLOR does."
@@ -66,7 +66,7 @@ def global_options() -> list[click.Parameter]:
 
 
 class Command(click.Command):
-    """A command with the global options, examples below its help, and an orderly end."""
+    """A command with the global options, and examples below its help."""
 
     def __init__(self, *arguments: Any, examples: str = "", **named: Any) -> None:
         super().__init__(*arguments, **named)
@@ -74,18 +74,18 @@ class Command(click.Command):
         self.examples = examples
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Runs it; ended by a signal, it ends as by Ctrl-C."""
-        with terminable(), writing():
+        """Run the command; SIGTERM and SIGHUP end it as Ctrl-C does."""
+        with signals_as_interrupts(), closed_pipe_as_error():
             return super().invoke(ctx)
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """The examples as they stand."""
+        """Write the examples."""
         write_examples(formatter, self.examples)
         super().format_epilog(ctx, formatter)
 
 
 def write_examples(formatter: click.HelpFormatter, examples: str) -> None:
-    """A section of lines that are not to be wrapped."""
+    """Write a section of lines, which are not wrapped."""
     if examples:
         with formatter.section("Examples"):
             for line in examples.strip().splitlines():
@@ -95,28 +95,23 @@ def write_examples(formatter: click.HelpFormatter, examples: str) -> None:
 pass_state = click.make_pass_decorator(State, ensure=True)
 
 
-def read_json(text: str) -> Any:
-    """The JSON that an argument is or, as `-` or the name of a file, leads to."""
+def read_object(text: str) -> dict[str, Any]:
+    """Return the JSON object that an argument is, or that the file has which it names; `-` is standard input."""
     try:
         if text == "-":
-            text = _text(sys.stdin.buffer.read())
+            text = _decode(sys.stdin.buffer.read())
         elif not text.lstrip().startswith(("{", "[")):
-            text = _text(Path(text).read_bytes())
-        return json_text.decode_strictly(text)
+            text = _decode(Path(text).read_bytes())
+        found = json_text.decode_strictly(text)
     except UnicodeDecodeError:
         raise OperatorError("the input is not UTF-8") from None
     except standard_json.JSONDecodeError as error:
         raise OperatorError(f"not JSON: {error}") from None
-
-
-def _text(raw: bytes) -> str:
-    check_encoding(raw)
-    return raw.decode("utf-8-sig")
-
-
-def read_object(text: str) -> dict[str, Any]:
-    """The same for what has to be an object."""
-    found = read_json(text)
     if not isinstance(found, dict):
         raise OperatorError("not a JSON object")
     return found
+
+
+def _decode(raw: bytes) -> str:
+    check_encoding(raw)
+    return raw.decode("utf-8-sig")

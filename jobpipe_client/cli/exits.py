@@ -1,4 +1,4 @@
-"""How every command ends: with an exit status that means something, and one line for what went wrong."""
+"""How a command ends: its exit status, one line for an error, and signals."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import NoReturn, TextIO
+from typing import Any, NoReturn, TextIO
 
 import click
 
 from jobpipe_client.cli.output.escaping import escaped
-from jobpipe_client.exceptions import Forbidden, JobError, JobpipeError, Unreachable, WaitTimeout
+from jobpipe_client.exceptions import Forbidden, JobpipeError, Unreachable
+from jobpipe_client.models import JobError, WaitTimeout
 
 OK, ERROR, USAGE, FAILED, NOT_ENDED, INTERRUPTED = 0, 1, 2, 3, 4, 130
 
@@ -30,11 +31,11 @@ MEANINGS = [
 
 
 class OperatorError(Exception):
-    """One line for whoever ran the command."""
+    """An error that is shown as one line."""
 
 
 class Terminated(KeyboardInterrupt):
-    """Raised where a signal asked the process to end."""
+    """Raised in place of KeyboardInterrupt if SIGTERM or SIGHUP ends the process."""
 
     def __init__(self, signal_number: int) -> None:
         super().__init__(signal_number)
@@ -42,31 +43,34 @@ class Terminated(KeyboardInterrupt):
 
 
 def run(command: Callable[[], object]) -> int:
-    """The exit status of the command, which may return one."""
+    """Call the command and return its exit status, OK if it returns none."""
     try:
         status = command()
     except click.exceptions.Exit as end:
-        return _flushed(end.exit_code)
+        return _flush(end.exit_code)
     except click.UsageError as mistake:
-        return _misused(mistake)
+        return _print_usage_error(mistake)
     except click.ClickException as error:
-        return say(error.format_message())
+        return print_error(error.format_message())
     except (KeyboardInterrupt, click.Abort) as interrupt:
-        return _interrupted(interrupt)
+        return _print_interrupt(interrupt)
     except (OperatorError, JobpipeError, ValueError, OSError) as error:
-        return _failed(error)
-    return _flushed(status if isinstance(status, int) else OK)
+        return _print_failure(error)
+    return _flush(status if isinstance(status, int) else OK)
 
 
-def _misused(mistake: click.UsageError) -> int:
-    if isinstance(mistake, click.exceptions.NoArgsIsHelpError):
-        click.echo(mistake.format_message(), err=True)
-        return USAGE
-    return say(mistake.format_message(), USAGE)
+def print_error(line: str, status: int = ERROR) -> int:
+    """Print one line on standard error, and return the status."""
+    text = " ".join(line.split())
+    try:
+        click.echo(f"jobpipe: {escaped(text)}", err=True)
+    except OSError:  # nobody reads it
+        silence(sys.stderr)
+    return status
 
 
-def line_of(error: Exception) -> str:
-    """What one line can say of an error, and what may help."""
+def describe(error: Exception) -> str:
+    """Return the error's message, and what may help."""
     if isinstance(error, OSError):
         where = f"{error.filename}: " if error.filename else ""
         return f"{where}{error.strerror or error}"
@@ -77,124 +81,118 @@ def line_of(error: Exception) -> str:
     return str(error)
 
 
-def status_of(error: Exception) -> int:
-    """The exit status that an error is."""
-    if isinstance(error, WaitTimeout):
-        return NOT_ENDED
-    return FAILED if isinstance(error, JobError) else ERROR
+def silence(stream: TextIO) -> None:
+    """Drop what is buffered and will be written; else the interpreter would complain when it closes the stream."""
+    nothing = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nothing, stream.fileno())
+    os.close(nothing)
 
 
-def say(line: str, status: int = ERROR) -> int:
-    """The status, after one line on standard error."""
-    text = " ".join(line.split())
-    try:
-        click.echo(f"jobpipe: {escaped(text)}", err=True)
-    except OSError:  # nobody reads it
-        silence(sys.stderr)
-    return status
+def _print_usage_error(mistake: click.UsageError) -> int:
+    if isinstance(mistake, click.exceptions.NoArgsIsHelpError):
+        click.echo(mistake.format_message(), err=True)
+        return USAGE
+    return print_error(mistake.format_message(), USAGE)
 
 
-def _failed(error: Exception) -> int:
+def _print_failure(error: Exception) -> int:
     if isinstance(error, BrokenPipeError):
         silence(sys.stdout)
         return ERROR
     if isinstance(error, OSError):
         _drop_unwritten()
-    return say(line_of(error), status_of(error))
+    if isinstance(error, WaitTimeout):
+        return print_error(describe(error), NOT_ENDED)
+    return print_error(describe(error), FAILED if isinstance(error, JobError) else ERROR)
 
 
-@contextmanager
-def as_exits() -> Iterator[None]:
-    """Turns Ctrl-C, signals and a closed pipe of the help into exit statuses, before click handles them."""
-    try:
-        yield
-    except BrokenPipeError as error:
-        silence(sys.stdout)
-        raise click.exceptions.Exit(OK) from error
-    except KeyboardInterrupt as interrupt:
-        if sys.stderr.isatty():  # where ^C stands
-            click.echo(err=True)
-        raise click.exceptions.Exit(_interrupted(interrupt)) from interrupt
-
-
-@contextmanager
-def writing() -> Iterator[None]:
-    """Turns a closed pipe into an error while a command runs, since it has output to write."""
-    try:
-        yield
-    except BrokenPipeError as error:
-        raise click.exceptions.Exit(_failed(error)) from error
-
-
-def _interrupted(interrupt: BaseException) -> int:
+def _print_interrupt(interrupt: BaseException) -> int:
     cause = interrupt.__cause__ if isinstance(interrupt, click.Abort) else interrupt
     status = cause.exit_status if isinstance(cause, Terminated) else INTERRUPTED
     _drop_unwritten()
     notes = getattr(cause, "__notes__", [])  # the interrupted command's note on how to continue
-    return say(notes[0] if notes else "interrupted", status)
+    return print_error(notes[0] if notes else "interrupted", status)
 
 
-def _flushed(status: int) -> int:
+def _flush(status: int) -> int:
     try:
         sys.stdout.flush()
-    except BrokenPipeError:  # whoever read our output has seen enough
+    except BrokenPipeError:  # the reader has closed the pipe
         silence(sys.stdout)
     except OSError as error:
-        return _failed(error)
+        return _print_failure(error)
     return status
 
 
 def _drop_unwritten() -> None:
-    """What cannot be written now could not be at the interpreter's end either, which would say so again."""
+    # Else the interpreter would try again to write it at its end, and report the error again.
     try:
         sys.stdout.flush()
     except OSError:
         silence(sys.stdout)
 
 
-def silence(stream: TextIO) -> None:
-    """Drops what is and will be written: the interpreter, too, would complain when it closes the stream."""
-    nothing = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nothing, stream.fileno())
-    os.close(nothing)
-
-
 @contextmanager
-def terminable() -> Iterator[None]:
-    """SIGTERM and SIGHUP end the command as Ctrl-C does, through its `finally`s; `nohup` keeps what it ignores."""
-    if threading.current_thread() is not threading.main_thread():  # signals are the main thread's
-        yield
-        return
-    endings = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
-    before = {each: signal.signal(each, _end) for each in endings if signal.getsignal(each) is signal.SIG_DFL}
+def interrupts_as_exits() -> Iterator[None]:
+    """Turn Ctrl-C, signals and the closed pipe of a help text into exit statuses, before click handles them."""
     try:
         yield
-    finally:
-        for each, handler in before.items():
-            signal.signal(each, handler)
+    except BrokenPipeError as error:
+        silence(sys.stdout)
+        raise click.exceptions.Exit(OK) from error
+    except KeyboardInterrupt as interrupt:
+        if sys.stderr.isatty():  # the terminal shows ^C on the current line
+            click.echo(err=True)
+        raise click.exceptions.Exit(_print_interrupt(interrupt)) from interrupt
 
 
 @contextmanager
-def interrupts_told(tell: Callable[[KeyboardInterrupt], None]) -> Iterator[None]:
-    """Ctrl-C, and the signals of `terminable`, go to `tell` instead of being raised wherever the main thread is.
+def closed_pipe_as_error() -> Iterator[None]:
+    """Turn a closed pipe into an error while a command runs, since it has output to write."""
+    try:
+        yield
+    except BrokenPipeError as error:
+        raise click.exceptions.Exit(_print_failure(error)) from error
 
-    Raised in the callback of a weak reference, say, it would be lost. `tell` must be safe in a signal handler.
+
+@contextmanager
+def signals_as_interrupts() -> Iterator[None]:
+    """Let SIGTERM and SIGHUP end a command as Ctrl-C does, unless they are ignored, as under `nohup`."""
+
+    def terminate(number: int, _: FrameType | None) -> NoReturn:
+        raise Terminated(number)
+
+    with _handlers(("SIGTERM", "SIGHUP"), terminate, lambda present: present is signal.SIG_DFL):
+        yield
+
+
+@contextmanager
+def interrupts_passed_to(handle: Callable[[KeyboardInterrupt], None]) -> Iterator[None]:
+    """Pass Ctrl-C, SIGTERM and SIGHUP to `handle`, which must be safe in a signal handler.
+
+    An exception that is raised wherever the main thread is may be lost, for instance in the callback of a weak
+    reference.
     """
-    if threading.current_thread() is not threading.main_thread():
+
+    def pass_on(number: int, _: FrameType | None) -> None:
+        handle(KeyboardInterrupt() if number == signal.SIGINT else Terminated(number))
+
+    with _handlers(("SIGINT", "SIGTERM", "SIGHUP"), pass_on, callable):
+        yield
+
+
+@contextmanager
+def _handlers(
+    names: tuple[str, ...], handler: Callable[[int, FrameType | None], Any], replaces: Callable[[Any], bool]
+) -> Iterator[None]:
+    """Install a handler for those of the signals whose present handler it replaces."""
+    if threading.current_thread() is not threading.main_thread():  # only the main thread can
         yield
         return
-
-    def handle(number: int, _: FrameType | None) -> None:
-        tell(KeyboardInterrupt() if number == signal.SIGINT else Terminated(number))
-
-    known = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
-    before = {each: signal.signal(each, handle) for each in known if callable(signal.getsignal(each))}
+    known = [getattr(signal, name) for name in names if hasattr(signal, name)]
+    before = {each: signal.signal(each, handler) for each in known if replaces(signal.getsignal(each))}
     try:
         yield
     finally:
-        for each, handler in before.items():
-            signal.signal(each, handler)
-
-
-def _end(signal_number: int, _: FrameType | None) -> NoReturn:
-    raise Terminated(signal_number)
+        for each, present in before.items():
+            signal.signal(each, present)

@@ -1,17 +1,21 @@
-"""Looking again and again, at a pace."""
+"""Commands that show something again and again."""
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import click
+from rich.console import RenderableType
+from rich.live import Live
+
+from jobpipe_client.cli.output.output import Output
 
 
 class Seconds(click.FloatRange):
-    """Seconds in a range, which nan is not."""
+    """A number of seconds in a range; not nan."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         found = float(super().convert(value, param, ctx))
@@ -21,11 +25,33 @@ class Seconds(click.FloatRange):
 
 
 INTERVAL = Seconds(0.2, 86_400)
-"""No quicker than answers come, and no slower than a day."""
+"""Not shorter than an answer takes, and not longer than a day."""
 
 
-def every(interval: float) -> Iterator[None]:
-    """At once, and then each time so many seconds after the last look began."""
+def show_repeatedly(
+    output: Output,
+    interval: float,
+    *,
+    write: Callable[[], object],
+    draw: Callable[[], RenderableType],
+    has_ended: Callable[[], bool] = lambda: False,
+) -> None:
+    """Call `draw` for a terminal, or else `write`, every `interval` seconds until `has_ended`."""
+    if output.json or not output.out.is_terminal:
+        for _ in _every(interval):
+            write()
+            output.stop_if_unread()
+            if has_ended():
+                return
+    else:
+        with Live(console=output.out, auto_refresh=False) as live:
+            for _ in _every(interval):
+                live.update(draw(), refresh=True)
+                if has_ended():
+                    return
+
+
+def _every(interval: float) -> Iterator[None]:
     due = time.monotonic()
     while True:
         yield

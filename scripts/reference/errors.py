@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterator
 
-import jobpipe_client.exceptions as client
+import jobpipe_client as client
 from api_lambda.chalicelib.contract.openapi_answers import GATEWAY
 from api_lambda.chalicelib.contract.openapi_schemas import JOB_PROBLEMS
 from infra.templates.gateway_responses import GATEWAY_RESPONSES
@@ -76,6 +76,4 @@ def _first_line(described: type) -> str:
 
 def _exceptions() -> list[type[client.JobpipeError]]:
     classes = (each for _, each in inspect.getmembers(client, inspect.isclass))
-    return [
-        each for each in classes if each.__module__ == client.__name__ and issubclass(each, client.JobpipeError)
-    ]
+    return [each for each in classes if issubclass(each, client.JobpipeError)]

@@ -23,19 +23,19 @@ def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class Jobpipe:
-    """The command in this process, on the service in memory."""
+    """Runs `jobpipe` in this process, with the service in memory."""
 
     def __call__(self, *arguments: str, said: str | bytes | None = None) -> Result:
         return CliRunner().invoke(app, arguments, input=said)
 
     def does(self, *arguments: str, said: str | bytes | None = None) -> str:
-        """What a command prints that has to succeed."""
+        """Return the output of a command that must succeed."""
         done = self(*arguments, said=said)
         assert done.exit_code == 0, done.output
         return done.stdout
 
     def fails(self, status: int, *arguments: str) -> str:
-        """The one line of a command that has to fail so."""
+        """Return the one line of error of a command that must fail with this exit status."""
         done = self(*arguments)
         assert done.exit_code == status, done.output
         lines = done.stderr.splitlines()

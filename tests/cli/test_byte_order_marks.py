@@ -1,4 +1,4 @@
-"""A byte order mark at the beginning of any file that is read is ignored."""
+"""A byte order mark at the beginning of any input file is ignored."""
 
 from __future__ import annotations
 

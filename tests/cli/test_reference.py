@@ -1,4 +1,4 @@
-"""docs/cli.md is what the command line says of itself."""
+"""docs/cli.md equals the help texts of the command line."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from jobpipe_client.cli.exits import MEANINGS
 from scripts.reference.command_line import PAGE, page
 
 
-def test_the_reference_is_of_today() -> None:
+def test_the_reference_is_up_to_date() -> None:
     text = PAGE.read_text(encoding="utf-8")
     assert page(text) == text, "python -m scripts.reference.command_line"
 

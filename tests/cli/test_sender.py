@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.cli.conftest import Jobpipe
-from tests.cli.test_commands import started, until
+from tests.cli.running import started, until
 from tests.client.service import Canned, Service, problem
 
 THROTTLED = Canned(429, {"Retry-After": "0.05"}, problem(429, "too-many-requests"))

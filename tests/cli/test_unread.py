@@ -1,4 +1,4 @@
-"""What becomes of a command of which nobody reads the output any more."""
+"""Commands whose output nobody reads any more."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ROWS = '{"name": "A", "description": "d"}\n{\n'
 
 
 def unread(service: Service, *arguments: str, stream: str = "stdout", said: str = "") -> tuple[int, str]:
-    """Its status and what it said on the other stream, when nobody reads this one."""
+    """Return the exit status, and the text on the other stream, of a command whose stream nobody reads."""
     env = commands.clean_environment(JOBPIPE_URL=service.url, JOBPIPE_API_KEY=KEY)
     command = (sys.executable, "-m", "jobpipe_client.cli", *arguments)
     pipe = subprocess.PIPE
@@ -41,7 +41,9 @@ def failed_jobs(jobpipe: Jobpipe, n: int) -> list[str]:
     return [str(json.loads(jobpipe("submit", FAILS, "--wait", "--json").stdout)["id"]) for _ in range(n)]
 
 
-def test_a_command_that_does_something_keeps_its_status(jobpipe: Jobpipe, service: Service, tmp_path: Path) -> None:
+def test_a_command_that_changes_something_keeps_its_exit_status(
+    jobpipe: Jobpipe, service: Service, tmp_path: Path
+) -> None:
     jobs = failed_jobs(jobpipe, 2)
     path = tmp_path / "a.jsonl"
     path.write_text(ROWS)
@@ -63,7 +65,7 @@ SHOWING = [
     *(("open", "--print"), ("completion", "zsh"), ("--help",), ("--version",), ("failed", "--help")),
     *(("items", "--help"), ("import", "--help"), ("items", "create", "--help"), ("audit", "--help")),
 ]
-"""What a command that only shows something is called by."""
+"""Commands that only show something."""
 
 
 @pytest.mark.parametrize("arguments", SHOWING, ids=" ".join)
@@ -78,10 +80,10 @@ def test_a_command_that_only_shows_something_ends_well_and_silently(
 
 
 @pytest.mark.parametrize("form", [(), ("--json",)])
-def test_watch_ends_when_its_reader_is_gone_though_nothing_changes(
+def test_watch_ends_when_its_reader_has_gone_even_if_nothing_changes(
     jobpipe: Jobpipe, service: Service, form: tuple[str, ...]
 ) -> None:
-    """`jobpipe watch | head -1`: there is nothing to write by which it would notice."""
+    """`jobpipe watch | head -1`, with nothing to write that would fail."""
     failed_jobs(jobpipe, 1)
     env = commands.clean_environment(JOBPIPE_URL=service.url, JOBPIPE_API_KEY=KEY)
     command = (sys.executable, "-m", "jobpipe_client.cli", "watch", "--interval", "0.2", *form)

@@ -16,7 +16,7 @@ from jobpipe_client.cli.output import tables
 from jobpipe_client.cli.output.output import drawn_jobs
 from jobpipe_client.models import Job
 from tests.cli.conftest import Jobpipe
-from tests.cli.test_commands import CREATE, a_failed_job, a_job, on_a_terminal
+from tests.cli.running import CREATE, a_failed_job, a_job, on_a_terminal
 from tests.client.service import Service
 
 WIDTHS = (40, 60, 80, 120, 200)
@@ -51,7 +51,7 @@ def failed(detail: str, status: str = "failed", number: int = 7) -> Job:
 
 @pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("status", ["failed", "retrying", "cancelled"])
-def test_why_a_job_failed_its_id_and_its_status_stay_at_every_width(width: int, status: str) -> None:
+def test_the_id_the_status_and_the_reason_of_a_job_are_complete_at_every_width(width: int, status: str) -> None:
     detail = WHY.partition(": ")[2]
     jobs = [failed(detail, status, number) for number in (1, 2)]
     lines = shown(drawn_jobs(jobs, width), width)
@@ -105,7 +105,7 @@ def test_no_cell_of_a_table_is_cut_at_any_width(rows: list[tuple[str, ...]], wid
 
 
 @pytest.mark.parametrize("width", WIDTHS)
-def test_the_commands_show_why_at_every_width(jobpipe: Jobpipe, service: Service, width: int) -> None:
+def test_failed_shows_the_reason_at_every_width(jobpipe: Jobpipe, service: Service, width: int) -> None:
     a_failed_job(jobpipe)
     a_job(jobpipe)
     second = a_job(jobpipe, "--wait", command=CREATE)
@@ -119,7 +119,7 @@ def test_the_commands_show_why_at_every_width(jobpipe: Jobpipe, service: Service
 
 
 @pytest.mark.parametrize("width", WIDTHS)
-def test_a_screen_that_is_drawn_again_and_again_shows_why(jobpipe: Jobpipe, service: Service, width: int) -> None:
+def test_watch_shows_the_reason_at_every_width(jobpipe: Jobpipe, service: Service, width: int) -> None:
     service.pause()
     job = a_job(jobpipe)["id"]
     detail = WHY.partition(": ")[2]

@@ -1,4 +1,4 @@
-"""Batches of the in-memory service: whole refusals, entries, replays by key, and what cannot be queued for now."""
+"""Batches of the in-memory service: refusals of a whole batch, entries, replays by key, unqueued commands."""
 
 import json
 import re
@@ -15,12 +15,12 @@ Command = dict[str, Any]
 Entry = dict[str, Any]
 STATUSES = ("queued", "retrying", "succeeded", "failed", "cancelled", "expired", "refused")
 MAX_BODY = 1024 * 1024
-# Of a fraction or a whole number: more digits make the whole body unreadable to the service.
+# Digits of a number: with more, the service cannot read the body.
 _TOO_LONG = re.compile(rb"[0-9]{39,}")
 
 
 class NotTaken(Exception):
-    """The whole request is answered with this status and document."""
+    """Raised to answer the whole request with this status and document."""
 
     def __init__(self, status: int, slug: str, detail: str, errors: list[dict[str, str]] | None = None) -> None:
         self.status = status
@@ -33,17 +33,17 @@ def problem(status: int, slug: str, detail: str, **more: Any) -> dict[str, Any]:
 
 
 class Batches:
-    """The batches that a service took. `accept` makes a command a job, once for each key; `jobs` has them."""
+    """The batches of a service. `accept` makes a job of a command, once for each key, and `jobs` has the jobs."""
 
     def __init__(self, accept: Callable[[Command, str | None], Entry], jobs: dict[str, Entry]) -> None:
         self._accept = accept
         self._jobs = jobs
         self._lock = threading.Lock()
-        self._ids: dict[str, tuple[str, bytes]] = {}  # by their keys, with the body that they came with
+        self._ids: dict[str, tuple[str, bytes]] = {}  # by their keys, each with the body of its request
         self._batches: dict[str, Entry] = {}
         self.cannot_queue: Callable[[Command], bool] = lambda _: False
-        self.not_queued = (503, "unavailable")  # what such a command is answered with
-        self.open = threading.Event()  # no request is answered while it is not set
+        self.not_queued = (503, "unavailable")  # the problem of a command that is not queued
+        self.open = threading.Event()  # while it is not set, no request is answered
         self.open.set()
         self.under_way = 0
         self.most_under_way = 0
@@ -89,11 +89,11 @@ class Batches:
         return self._document(batch_id, entries)
 
     def forget(self) -> None:
-        """As a stage that was deployed anew."""
+        """Forget all batches, as a newly deployed stage."""
         self._batches.clear()
 
     def find(self, batch_id: str) -> Entry | None:
-        """As it is now; a job that there is no more has expired."""
+        """Return the batch with the current state of its jobs. A job that no longer exists has expired."""
         if batch_id not in self._batches:
             return None
         entries: list[Entry] = []
@@ -120,7 +120,7 @@ class Batches:
                 entries.append({"problem": problem(*self.not_queued, "It could not be queued.")})
                 continue
             entries.append({"job": self._accept(command, f"{batch_id}:{place}")})
-            time.sleep(0)  # other requests go between
+            time.sleep(0)  # let other requests run
         return entries
 
     def _document(self, batch_id: str, entries: list[Entry]) -> Entry:
@@ -144,7 +144,7 @@ class Batches:
 
 
 def _error(place: int, command: Any) -> dict[str, str] | None:
-    """Why a command is refused by itself."""
+    """Return the reason for which a command is refused, if it is."""
     operation = command.get("operation") if isinstance(command, dict) else None
     if operation not in {"create", "read", "update", "delete"}:
         return {"pointer": f"#/commands/{place}/operation", "detail": "There is no such operation."}

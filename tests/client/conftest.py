@@ -17,7 +17,7 @@ def service() -> Iterator[Service]:
 
 @pytest.fixture
 def client(service: Service) -> Iterator[Client]:
-    with Client(service.url, KEY, timeout=2) as client:
+    with Client(service.url, KEY, request_timeout=2) as client:
         yield client
 
 
@@ -31,7 +31,7 @@ def _no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
 def names(
     service: Service, client: Client, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, Any]:
-    """What examples find defined: the package's names, a client, its address and key, and an item."""
+    """The names that examples use: those of the package, a client, its URL and key, and an item."""
     monkeypatch.setenv("JOBPIPE_URL", service.url)
     monkeypatch.setenv("JOBPIPE_API_KEY", KEY)
     monkeypatch.setenv("JOBPIPE_STATE_DIR", str(tmp_path_factory.mktemp("no-stages")))

@@ -1,4 +1,4 @@
-"""A server that records on which connection each request came, over TCP or TLS."""
+"""A server that records the connection of each request, over TCP or TLS."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class CountedServer:
 
 @contextmanager
 def counted_server(tls_folder: Path | None = None) -> Iterator[CountedServer]:
-    """The server for the time of the block; over TLS if there is a folder for its certificate."""
+    """Run the server during the block, over TLS if a folder for its certificate is given."""
     counted = CountedServer()
 
     class Handler(BaseHTTPRequestHandler):

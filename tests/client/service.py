@@ -1,4 +1,4 @@
-"""The HTTP contract on a loopback port, in memory: what the client's tests talk to.
+"""The HTTP contract on a loopback port, in memory, for the tests of the client.
 
 One worker applies the commands, of a random item at each step and each item's in order, so that whatever
 passes here relies on the promised order only.
@@ -69,14 +69,14 @@ class _Server(ThreadingHTTPServer):
 
 
 class Service:
-    """A running service; `canned` answers go out first, `seen` has every request, `pause` holds the worker."""
+    """A running service. `canned` answers are sent first, `seen` has every request, `pause` stops the worker."""
 
     def __init__(self, *, seed: int = 1) -> None:
         self.canned: deque[Canned] = deque()
         self.seen: list[Seen] = []
-        self.connections: set[Any] = set()  # by the client's side of each
+        self.connections: set[Any] = set()  # the client's address of each
         self.items: dict[str, dict[str, Any]] = {}
-        self.lost: set[str] = set()  # ids of items that no list can show
+        self.lost: set[str] = set()  # ids of items that cannot be read
         self.jobs: dict[str, dict[str, Any]] = {}
         self.keys: dict[str, str] = {}
         self.pending: dict[str, deque[str]] = {}  # jobs, by their items

@@ -45,7 +45,7 @@ def test_commands_go_out_in_one_request_with_a_key(client: Client, service: Serv
     assert batch.unsent == [1]
 
 
-def test_the_callers_key_is_taken(client: Client, service: Service) -> None:
+def test_the_callers_key_is_used(client: Client, service: Service) -> None:
     service.canned.append(Canned(202, {}, ANSWER))
     client.submit_batch(COMMANDS, idempotency_key="k-1")
     assert service.seen[0].headers["idempotency-key"] == "k-1"
@@ -64,6 +64,6 @@ def test_a_batch_is_polled_by_its_id(client: Client, service: Service) -> None:
 
 
 @pytest.mark.parametrize("wrong", [[], {}, {**ANSWER, "entries": [{}]}, {**ANSWER, "counts": None}])
-def test_what_is_no_batch_is_a_bad_answer(wrong: object) -> None:
+def test_an_answer_that_is_not_a_batch_raises_bad_answer(wrong: object) -> None:
     with pytest.raises(BadAnswer, match="not a batch"):
         Batch.of(wrong)

@@ -1,4 +1,4 @@
-"""What the bodies of requests are."""
+"""The bodies of requests."""
 
 from __future__ import annotations
 
@@ -13,15 +13,13 @@ LONE = ["\ud800", "a\udfffb", "\udce4 \u00e4"]
 
 @pytest.mark.parametrize("text", LONE)
 @pytest.mark.parametrize("number", [1, Decimal("0.12345678901234567890123")])
-def test_a_lone_surrogate_is_an_escape_in_utf_8_which_no_gateway_makes_another_text_of(
-    text: str, number: int | Decimal
-) -> None:
+def test_a_lone_surrogate_is_sent_as_a_json_escape(text: str, number: int | Decimal) -> None:
     document = {"name": text, text: [number]}
     body = calls.encode(document)
     assert json_text.decode(body.decode("utf-8")) == document
 
 
-def test_all_other_text_goes_out_as_it_is() -> None:
+def test_all_other_text_is_sent_unchanged() -> None:
     assert calls.encode({"name": "Grüße \\ud800 😀"}) == '{"name":"Grüße \\\\ud800 😀"}'.encode()
 
 

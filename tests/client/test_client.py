@@ -1,4 +1,4 @@
-"""The asynchronous and the synchronous face against the contract."""
+"""Client and SyncClient against the contract."""
 
 import threading
 import time
@@ -37,7 +37,7 @@ def test_a_write_returns_its_job_and_the_job_ends_with_the_item(client: Client, 
     assert ended.item.id == job.item_id
 
 
-def test_each_write_speaks_its_route(client: Client, service: Service) -> None:
+def test_each_write_sends_the_request_of_its_route(client: Client, service: Service) -> None:
     made = client.create(TENT)
     client.update(made.item_id, {"price": 13}, if_match='"v"', idempotency_key="k-1")
     client.merge(made.item_id, {"stock": {"Lyon": None}})
@@ -59,7 +59,7 @@ def test_each_write_speaks_its_route(client: Client, service: Service) -> None:
     assert len({s.headers["idempotency-key"] for s in service.seen}) == len(service.seen)
 
 
-def test_a_failed_job_says_why(client: Client) -> None:
+def test_a_failed_job_has_its_problem(client: Client) -> None:
     client.wait(client.create(TENT))
     ended = client.wait(client.create(TENT))
     assert ended.done
@@ -96,8 +96,8 @@ def test_wait_returns_as_soon_as_the_job_ends(client: Client, service: Service) 
     assert polls[0].query["wait"] == ["1"]
 
 
-def test_only_the_first_look_is_held_back(client: Client, service: Service) -> None:
-    """What is not done by then takes longer, and polls are cheaper than held requests."""
+def test_only_the_first_poll_is_held_back(client: Client, service: Service) -> None:
+    """A job that has not ended by then takes longer, and polls are cheaper than held requests."""
     job = client.create(TENT)
     service.canned.extend(Canned(200, {"Retry-After": "0.01"}, job.raw) for _ in range(3))
     assert client.wait(job, long_poll=2).succeeded
@@ -105,10 +105,10 @@ def test_only_the_first_look_is_held_back(client: Client, service: Service) -> N
     assert [poll.query.get("wait") for poll in polls] == [["2"], None, None, None]
 
 
-def test_a_look_that_was_not_held_back_is_followed_by_the_pause_that_was_asked_for(
+def test_a_poll_that_is_answered_at_once_is_followed_by_the_requested_pause(
     client: Client, service: Service
 ) -> None:
-    """Under a backlog the service answers at once: whoever asked to wait must not spin."""
+    """Under a backlog the service answers at once: the client must not poll without a pause."""
     service.pause()
     job = client.create(TENT)
     service.canned.extend(Canned(200, {"Retry-After": "0.2"}, job.raw) for _ in range(50))
@@ -118,7 +118,7 @@ def test_a_look_that_was_not_held_back_is_followed_by_the_pause_that_was_asked_f
     assert 2 <= len(polls) <= 6  # one at the deadline
 
 
-def test_wait_polls_when_it_may_not_hold(client: Client, service: Service) -> None:
+def test_wait_without_a_long_poll_polls(client: Client, service: Service) -> None:
     service.pause()
     job = client.create(TENT)
     threading.Timer(0.15, service.resume).start()
@@ -137,7 +137,7 @@ def test_wait_honours_retry_after_and_its_own_deadline(client: Client, service: 
         client.wait(job, timeout=0.3)
     assert 0.25 < time.monotonic() - started < 1
     assert caught.value.job.id == job.id
-    assert len(service.seen) == 3  # the create, the first look, and one last look at the deadline
+    assert len(service.seen) == 3  # the create, the first poll, and the last poll at the deadline
 
 
 def test_an_ended_job_is_not_polled(client: Client, service: Service) -> None:
@@ -165,7 +165,7 @@ def test_a_link_to_another_host_is_not_followed(client: Client, service: Service
         list(client.iter_items())
 
 
-def test_a_read_item_has_the_etag_that_if_match_takes(client: Client) -> None:
+def test_the_etag_of_an_item_is_accepted_by_if_match(client: Client) -> None:
     job = client.wait(client.create(TENT))
     item = client.get_item(job.item_id)
     assert item.etag == job.etag
@@ -190,7 +190,7 @@ def test_health(client: Client) -> None:
     assert client.health() == {"status": "ok", "version": "1"}
 
 
-def test_the_synchronous_face_returns_items_and_raises_problems(client: Client, service: Service) -> None:
+def test_the_synchronous_client_returns_items_and_raises_problems(client: Client, service: Service) -> None:
     item = client.sync.create(TENT)
     assert service.seen[-1].headers["prefer"] == "wait=5"
     assert (item["price"], item.etag is not None) == (12.95, True)
@@ -206,12 +206,12 @@ def test_the_synchronous_face_returns_items_and_raises_problems(client: Client, 
         client.sync.delete(item.id)
 
 
-def test_the_synchronous_face_goes_on_with_the_job_when_it_takes_longer(client: Client, service: Service) -> None:
+def test_the_synchronous_client_waits_for_a_job_that_takes_longer(client: Client, service: Service) -> None:
     service.pause()
     threading.Timer(0.2, service.resume).start()
     assert client.sync.create(TENT, timeout=0.9)["name"] == TENT["name"]
     assert "prefer" not in service.seen[0].headers
-    with pytest.raises(NameTaken) as caught:  # the same error as if it had been answered at once
+    with pytest.raises(NameTaken) as caught:  # the same error as in an immediate answer
         client.sync.create(TENT, timeout=0.9)
     assert isinstance(caught.value.__cause__, JobFailed)
     service.pause()
@@ -230,7 +230,7 @@ def test_the_synchronous_face_goes_on_with_the_job_when_it_takes_longer(client: 
         (409, problem(409, "already-ended"), ProblemError),
     ],
 )
-def test_refusals_are_told_apart(
+def test_each_refusal_raises_its_class(
     client: Client, service: Service, status: int, body: Any, kind: type[ProblemError]
 ) -> None:
     service.canned.append(Canned(status, {}, body))
@@ -248,7 +248,7 @@ def test_the_errors_of_fields_are_in_the_message(client: Client, service: Servic
 
 
 @pytest.mark.parametrize("body", ["not json", [], {"id": "x"}, {"id": "x", "created_at": 5}])
-def test_an_answer_that_is_no_job_is_said_to_be_none(client: Client, service: Service, body: Any) -> None:
+def test_an_answer_that_is_not_a_job_raises_bad_answer(client: Client, service: Service, body: Any) -> None:
     service.canned.append(Canned(202, {}, body))
     with pytest.raises(BadAnswer):
         client.create(TENT)

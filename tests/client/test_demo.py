@@ -99,7 +99,7 @@ def test_a_job_that_does_not_end(service: Service, tmp_path: Path, capsys: pytes
     assert "the time for the run is over" in out
 
 
-def test_operators_get_one_line(
+def test_errors_are_reported_on_one_line(
     service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def error_of(*arguments: str) -> str:

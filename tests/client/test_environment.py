@@ -76,7 +76,7 @@ def test_a_loopback_stage_is_requested_directly_in_any_environment(
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("NETRC", str(write_netrc(tmp_path)))
     began = time.monotonic()
-    with Client(server.url, KEY, timeout=5, retries=0) as client:
+    with Client(server.url, KEY, request_timeout=5, retries=0) as client:
         assert client.health()["status"] == "ok"
     assert time.monotonic() - began < 2
     (headers,) = server.headers

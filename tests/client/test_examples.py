@@ -1,4 +1,4 @@
-"""Every example of a docstring of the client runs as it stands there, each with a service of its own."""
+"""Every example in a docstring of the client runs, each with its own service."""
 
 import doctest
 import importlib
@@ -13,14 +13,14 @@ import jobpipe_client
 from jobpipe_client import Client, SyncClient
 from tests.client.service import Service
 
-# Whose jobs must not end before the example goes on.
-HELD = ("Client.cancel", "JobCancelled", "WaitTimeout")
-# What closes, or is no more than a value.
-SELF_EVIDENT = {"close", "base_url", "sync"}
+# Examples whose jobs must not end too early: the service is paused for them.
+PAUSED = ("Client.cancel", "JobCancelled", "WaitTimeout")
+# Members that need no example.
+WITHOUT_EXAMPLE = {"close", "base_url", "sync"}
 
 
 def examples() -> Iterator[doctest.DocTest]:
-    # The command line is tried as a command.
+    # The command line is a package, and has tests of its own.
     modules = [m.name for m in pkgutil.iter_modules(jobpipe_client.__path__) if not m.ispkg]
     for name in ["jobpipe_client", *(f"jobpipe_client.{module}" for module in modules)]:
         module = importlib.import_module(name)
@@ -31,23 +31,25 @@ EXAMPLES = list(examples())
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.name.removeprefix("jobpipe_client."))
-def test_it_runs(example: doctest.DocTest, service: Service, names: dict[str, Any]) -> None:
-    if example.name.endswith(HELD):
+def test_the_example_runs(example: doctest.DocTest, service: Service, names: dict[str, Any]) -> None:
+    if example.name.endswith(PAUSED):
         service.pause()
     example.globs = names
-    said: list[str] = []
-    ran = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS).run(example, out=said.append)
-    assert ran.failed == 0, "".join(said)
+    output: list[str] = []
+    ran = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS).run(example, out=output.append)
+    assert ran.failed == 0, "".join(output)
     assert ran.attempted == len(example.examples) > 0
 
 
-@pytest.mark.parametrize("face", [Client, SyncClient])
-def test_every_public_method_has_an_example(face: type) -> None:
-    methods = {name for name, _ in inspect.getmembers(face) if not name.startswith("_")} - SELF_EVIDENT
+@pytest.mark.parametrize("client_class", [Client, SyncClient])
+def test_every_public_method_has_an_example(client_class: type) -> None:
+    methods = {name for name, _ in inspect.getmembers(client_class) if not name.startswith("_")} - WITHOUT_EXAMPLE
     shown = {example.name for example in EXAMPLES}
-    assert methods == {name for name in methods if f"{face.__module__}.{face.__name__}.{name}" in shown}
+    assert methods == {
+        name for name in methods if f"{client_class.__module__}.{client_class.__name__}.{name}" in shown
+    }
 
 
-def test_all_that_is_exported_is_there() -> None:
+def test_every_exported_name_exists() -> None:
     assert sorted(jobpipe_client.__all__) == jobpipe_client.__all__
     assert all(hasattr(jobpipe_client, name) for name in jobpipe_client.__all__)

@@ -22,7 +22,7 @@ PRELUDE = """
 import os, signal, sys, threading
 from jobpipe_client import Client
 
-client = Client(sys.argv[1], sys.argv[2], timeout=10, retries=0)
+client = Client(sys.argv[1], sys.argv[2], request_timeout=10, retries=0)
 
 def in_child(work):
     pid = os.fork()
@@ -35,7 +35,7 @@ def in_child(work):
         except BaseException as error:
             print(f"the child failed: {type(error).__name__}: {error}", flush=True)
             os._exit(1)
-        sys.exit(0)  # not os._exit: what is freed at the end of a process is freed here, too
+        sys.exit(0)  # not os._exit, so that the end of the process frees its objects
     ended = os.waitpid(pid, 0)[1]
     assert ended == 0, f"the child ended with {ended}"
 """
@@ -137,7 +137,7 @@ def test_locks_that_another_thread_had_at_the_fork_are_not_waited_for() -> None:
 
 
 def test_submissions_continue_only_in_the_process_that_began_them(service: Service) -> None:
-    said = run(
+    output = run(
         service.url,
         """
         commands = [{"operation": "create", "item": {"name": f"Peg {n}", "description": "d"}} for n in range(30)]
@@ -155,7 +155,7 @@ def test_submissions_continue_only_in_the_process_that_began_them(service: Servi
         print(len([first, *submissions]), flush=True)
         """,
     )
-    assert said.splitlines() == [
+    assert output.splitlines() == [
         "only the process that began these submissions can continue them",
         "30",
     ]

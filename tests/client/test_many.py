@@ -1,4 +1,4 @@
-"""submit_many: bounded and lazy, each item's order kept, and safe to repeat."""
+"""submit_many: it limits its memory, keeps the order of each item's commands, and is safe to repeat."""
 
 import itertools
 import threading
@@ -39,24 +39,24 @@ def keys(service: Service) -> list[str]:
 
 
 @tenacity.retry(stop=tenacity.stop_after_delay(30), wait=tenacity.wait_fixed(0.005), reraise=True)
-def eventually(said: Any) -> None:
-    assert said()
+def eventually(condition: Any) -> None:
+    assert condition()
 
 
 def senders() -> list[threading.Thread]:
     return [thread for thread in threading.enumerate() if thread.name.startswith("jobpipe-submit")]
 
 
-def test_all_are_told_of_in_their_order(client: Client, service: Service) -> None:
+def test_submissions_come_in_the_order_of_the_commands(client: Client, service: Service) -> None:
     commands = [create() for _ in range(25)]
-    told = list(client.submit_many(commands, batch_size=10))
-    assert [each.place for each in told] == list(range(25))
-    assert [each.command for each in told] == commands
-    assert all(each.accepted and each.item_id and each.batch_id for each in told)
+    submissions = list(client.submit_many(commands, batch_size=10))
+    assert [each.place for each in submissions] == list(range(25))
+    assert [each.command for each in submissions] == commands
+    assert all(each.accepted and each.item_id and each.batch_id for each in submissions)
     assert sorted(len(batch) for batch in batches(service)) == [5, 10, 10]
-    assert len({each.job_id for each in told}) == len(service.jobs) == 25
-    assert len({each.batch_id for each in told}) == len(set(keys(service))) == 3
-    assert {each.retry_after for each in told} == {0.05}
+    assert len({each.job_id for each in submissions}) == len(service.jobs) == 25
+    assert len({each.batch_id for each in submissions}) == len(set(keys(service))) == 3
+    assert {each.retry_after for each in submissions} == {0.05}
 
 
 def test_no_commands_need_no_request(client: Client, service: Service) -> None:
@@ -64,11 +64,11 @@ def test_no_commands_need_no_request(client: Client, service: Service) -> None:
     assert service.seen == []
 
 
-def test_the_limits_are_the_services() -> None:
+def test_the_limits_equal_those_of_the_service() -> None:
     assert (MAX_COMMANDS, MAX_BODY) == (SERVICE_COMMANDS, MAX_DOCUMENT_BYTES)
 
 
-def test_commands_are_read_as_they_are_sent(client: Client, service: Service) -> None:
+def test_commands_are_read_while_others_are_sent(client: Client, service: Service) -> None:
     read: list[int] = []
 
     def commands() -> Iterator[Command]:
@@ -88,69 +88,71 @@ def test_commands_are_read_as_they_are_sent(client: Client, service: Service) ->
 
 def test_no_more_requests_than_allowed_are_under_way(client: Client, service: Service) -> None:
     service.batches.open.clear()
-    told: list[Submission] = []
+    submissions: list[Submission] = []
     reader = threading.Thread(
-        target=lambda: told.extend(client.submit_many((create() for _ in range(40)), concurrency=3, batch_size=2))
+        target=lambda: submissions.extend(
+            client.submit_many((create() for _ in range(40)), concurrency=3, batch_size=2)
+        )
     )
     reader.start()
     eventually(lambda: service.batches.under_way == 3)
     service.batches.open.set()
     reader.join()
-    assert len(told) == 40
+    assert len(submissions) == 40
     assert service.batches.most_under_way == 3
 
 
 def test_a_batch_closes_before_its_body_is_too_large(client: Client, service: Service) -> None:
-    """With commands that fill a body to the byte, that would overfill it by one, and one that none could hold."""
+    """Commands fill a body to the byte, exceed it by one byte, or exceed any body."""
     overhead = len('{"commands":[]}')
     bare = len('{"operation":"update","item_id":"a","merge":{"t":""}}')
     half = (MAX_BODY - overhead - 1) // 2
     sizes = [half, MAX_BODY - overhead - 1 - half, half, half + 1, MAX_BODY + 1, 100]
     commands = [merge("a", t="x" * (size - bare)) for size in sizes]
-    told = list(client.submit_many(commands))
+    submissions = list(client.submit_many(commands))
     assert [len(batch) for batch in batches(service)] == [2, 1, 1, 1, 1]
     lengths = [int(s.headers["content-length"]) for s in service.seen]
     assert lengths[0] == MAX_BODY
-    assert [each.accepted for each in told] == [True] * 4 + [False, True]
-    refused = told[4].problem
+    assert [each.accepted for each in submissions] == [True] * 4 + [False, True]
+    refused = submissions[4].problem
     assert refused is not None
     assert refused.slug == "too-large"
 
 
 @pytest.mark.parametrize("batch_size", [1, 2, 3, 100])
-def test_commands_that_are_not_valid_are_told_one_by_one(client: Client, service: Service, batch_size: int) -> None:
-    """Also where all of a batch are not, which is answered as a whole."""
+def test_each_invalid_command_has_its_problem(client: Client, service: Service, batch_size: int) -> None:
+    """Also if all commands of a batch are invalid, which is one answer for the whole batch."""
     commands: list[Command] = [{"operation": "fly"}, create(), {"operation": "update"}, {"operation": "read"}]
     commands += [{"operation": "fly"}] * 3
-    told = list(client.submit_many(commands, batch_size=batch_size))
-    assert [each.accepted for each in told] == [False, True, False, False, False, False, False]
-    said = [each.problem.errors[0]["detail"] for each in told if each.problem]
+    submissions = list(client.submit_many(commands, batch_size=batch_size))
+    assert [each.accepted for each in submissions] == [False, True, False, False, False, False, False]
+    details = [each.problem.errors[0]["detail"] for each in submissions if each.problem]
     fly, missing = "There is no such operation.", "item_id is needed."
-    assert said == [fly, missing, missing, fly, fly, fly]
-    assert all(each.problem.status == 400 for each in told if each.problem)
+    assert details == [fly, missing, missing, fly, fly, fly]
+    assert all(each.problem.status == 400 for each in submissions if each.problem)
 
 
-def test_one_that_makes_a_body_unreadable_does_not_take_the_others_along(client: Client, service: Service) -> None:
+def test_a_command_that_makes_the_body_unreadable_is_refused_alone(client: Client, service: Service) -> None:
     commands = [create() for _ in range(20)]
     commands[13] = create(price=10**40)
-    told = list(client.submit_many(commands, key="k"))
-    assert [each.place for each in told if not each.accepted] == [13]
-    assert told[13].problem is not None
-    assert "38 significant digits" in told[13].problem.detail
-    assert [each.place for each in told] == list(range(20))
+    submissions = list(client.submit_many(commands, key="k"))
+    assert [each.place for each in submissions if not each.accepted] == [13]
+    assert submissions[13].problem is not None
+    assert "38 significant digits" in submissions[13].problem.detail
+    assert [each.place for each in submissions] == list(range(20))
     again = list(client.submit_many(commands, key="k"))
-    assert [each.job_id for each in again] == [each.job_id for each in told]
+    assert [each.job_id for each in again] == [each.job_id for each in submissions]
     assert len(service.jobs) == 19
 
 
-def test_what_something_in_between_refuses_is_no_refusal_of_the_commands(client: Client, service: Service) -> None:
+def test_a_refusal_by_a_proxy_is_not_a_refusal_of_the_commands(client: Client, service: Service) -> None:
     service.canned.append(Canned(400, {}, "<html>The plain HTTP request was sent to an HTTPS port</html>"))
     with pytest.raises(InvalidRequest):
         list(client.submit_many([create() for _ in range(20)]))
     assert len(service.seen) == 1
 
 
-def test_the_same_iteration_again_doubles_nothing(client: Client, service: Service) -> None:
+def test_repeating_an_iteration_with_its_key_doubles_nothing(client: Client, service: Service) -> None:
     commands = [*(create() for _ in range(12)), {"operation": "fly"}, *(merge("a", n=n) for n in range(7))]
     first = list(client.submit_many(commands, batch_size=6, key="import-1"))
     again = list(client.submit_many(iter(commands), batch_size=6, key="import-1", concurrency=1))
@@ -172,10 +174,10 @@ def test_without_a_key_each_iteration_is_new(client: Client, service: Service) -
     assert len(service.jobs) == 2
 
 
-def test_an_answer_that_is_lost_doubles_nothing(client: Client, service: Service) -> None:
+def test_a_lost_answer_doubles_nothing(client: Client, service: Service) -> None:
     service.canned += [Canned(0, after_effect=True), Canned(504, {}, problem(504, "timeout"), after_effect=True)]
-    told = list(client.submit_many([create() for _ in range(30)], batch_size=10, concurrency=1))
-    assert len({each.job_id for each in told}) == len(service.jobs) == 30
+    submissions = list(client.submit_many([create() for _ in range(30)], batch_size=10, concurrency=1))
+    assert len({each.job_id for each in submissions}) == len(service.jobs) == 30
     assert len(batches(service)) == 5
 
 
@@ -184,14 +186,16 @@ def test_a_batch_waits_for_an_unanswered_one_with_a_command_for_the_same_item(
 ) -> None:
     service.batches.open.clear()
     commands = [merge("a", n=1), merge("a", n=2), merge("b", n=1), create(), merge("b", n=2), merge("a", n=3)]
-    told: list[Submission] = []
-    reader = threading.Thread(target=lambda: told.extend(client.submit_many(commands, batch_size=1, concurrency=6)))
+    submissions: list[Submission] = []
+    reader = threading.Thread(
+        target=lambda: submissions.extend(client.submit_many(commands, batch_size=1, concurrency=6))
+    )
     reader.start()
     eventually(lambda: service.batches.under_way == 3)
     assert sorted(batches(service), key=str) == sorted([[commands[0]], [commands[2]], [commands[3]]], key=str)
     service.batches.open.set()
     reader.join()
-    assert [each.place for each in told] == list(range(6))
+    assert [each.place for each in submissions] == list(range(6))
     sent = [batch[0] for batch in batches(service)]
     assert [c for c in sent if c.get("item_id") == "a"] == [commands[0], commands[1], commands[5]]
 
@@ -206,7 +210,7 @@ def test_a_batch_waits_for_an_unanswered_one_with_a_command_for_the_same_item(
 def test_each_items_commands_take_effect_in_their_order(
     client: Client, service: Service, items: list[str], batch_size: int, concurrency: int, failing: set[int]
 ) -> None:
-    """Whatever is cut where, sent beside what, and not queued at first."""
+    """For any batches, any concurrency, and any commands that are not queued at first."""
     commands = [create(n=n) if item == "-" else merge(item, n=n) for n, item in enumerate(items)]
     once = set(failing)
 
@@ -219,28 +223,28 @@ def test_each_items_commands_take_effect_in_their_order(
 
     service.batches.cannot_queue = cannot_queue
     service.applied.clear()
-    told = list(client.submit_many(commands, batch_size=batch_size, concurrency=concurrency))
-    assert [each.command for each in told] == commands
-    assert all(each.accepted for each in told)
+    submissions = list(client.submit_many(commands, batch_size=batch_size, concurrency=concurrency))
+    assert [each.command for each in submissions] == commands
+    assert all(each.accepted for each in submissions)
     eventually(lambda: len(service.applied) == len(commands))
     for item in "abcdef":
         effects = [command for command in service.applied if command.get("item_id") == item]
         assert effects == [command for command in commands if command.get("item_id") == item]
 
 
-def test_what_could_not_be_queued_is_sent_again_and_not_overtaken(client: Client, service: Service) -> None:
+def test_unqueued_commands_are_sent_again_and_not_overtaken(client: Client, service: Service) -> None:
     outages = iter([True, True])
     service.batches.cannot_queue = lambda command: command.get("merge") == {"n": 1} and next(outages, False)
     commands = [create(), merge("a", n=1), merge("a", n=2), merge("a", n=3), create()]
-    told = list(client.submit_many(commands, batch_size=3, key="k"))
-    assert all(each.accepted for each in told)
+    submissions = list(client.submit_many(commands, batch_size=3, key="k"))
+    assert all(each.accepted for each in submissions)
     assert keys(service).count("k-0") == 3
     eventually(lambda: len(service.applied) == 5)
     assert [c for c in service.applied if c.get("item_id") == "a"] == commands[1:4]
     assert len(service.jobs) == 5
 
 
-def test_what_can_never_be_queued_is_unavailable_in_the_end(service: Service) -> None:
+def test_commands_that_are_never_queued_raise_unavailable(service: Service) -> None:
     service.batches.cannot_queue = lambda command: command.get("merge") == {"n": 1}
     commands = [create(), merge("a", n=1), merge("a", n=2)]
     with Client(service.url, KEY, retries=1) as client:
@@ -253,7 +257,7 @@ def test_what_can_never_be_queued_is_unavailable_in_the_end(service: Service) ->
     eventually(lambda: [c for c in service.applied if "item_id" in c] == commands[1:])
 
 
-def test_a_fault_of_the_services_own_is_tried_again_under_the_same_key_and_is_then_the_commands_problem(
+def test_a_fault_of_the_service_is_retried_with_the_same_key_and_then_the_commands_problem(
     service: Service,
 ) -> None:
     """Its message may have landed: under another key the command would take effect twice."""
@@ -265,14 +269,14 @@ def test_a_fault_of_the_services_own_is_tried_again_under_the_same_key_and_is_th
         assert all(each.accepted for each in client.submit_many(commands, key="k"))
         assert keys(service) == ["k-0", "k-0"]
         service.batches.cannot_queue = lambda command: command.get("merge") == {"n": 1}
-        told = list(client.submit_many(commands, key="l"))
-    assert [each.accepted for each in told] == [True, False, True]
-    assert told[1].problem is not None
-    assert told[1].problem.status == 500
+        submissions = list(client.submit_many(commands, key="l"))
+    assert [each.accepted for each in submissions] == [True, False, True]
+    assert submissions[1].problem is not None
+    assert submissions[1].problem.status == 500
     assert len(service.jobs) == 5
 
 
-def test_nothing_overtakes_a_batch_that_failed_before_its_turn_to_be_told(service: Service) -> None:
+def test_nothing_overtakes_a_failed_batch_whose_error_is_not_yet_raised(service: Service) -> None:
     """The first one is held, the second fails: the third, for the same item, must not be sent."""
     go = threading.Event()
     commands = [create(), merge("a", n=1), merge("a", n=2), merge("b", n=1), merge("b", n=2)]
@@ -282,14 +286,14 @@ def test_nothing_overtakes_a_batch_that_failed_before_its_turn_to_be_told(servic
             go.wait(10)
         return command.get("merge") == {"n": 1} and command["item_id"] == "a"
 
-    def told() -> Any:
+    def submit_all() -> Any:
         with Client(service.url, KEY, retries=0) as client:
             return list(client.submit_many(commands, batch_size=1, concurrency=3))
 
     service.batches.cannot_queue = cannot_queue
     with ThreadPoolExecutor(1) as pool:
-        failing = pool.submit(told)
-        # The last one is started after the one before it, and after whatever could be started before.
+        failing = pool.submit(submit_all)
+        # The last batch is sent after all that could be sent before it.
         eventually(lambda: [commands[1]] in batches(service) and [commands[4]] in batches(service))
         go.set()
         with pytest.raises(Unavailable):
@@ -297,7 +301,7 @@ def test_nothing_overtakes_a_batch_that_failed_before_its_turn_to_be_told(servic
     assert [commands[2]] not in batches(service)
 
 
-def test_an_error_of_the_service_surfaces_after_what_came_before_it(service: Service) -> None:
+def test_an_error_of_the_service_is_raised_after_the_submissions_before_it(service: Service) -> None:
     with Client(service.url, KEY, retries=0) as client:
         many = client.submit_many((create() for _ in range(30)), batch_size=10, concurrency=1)
         assert [next(many).place for _ in range(10)] == list(range(10))
@@ -307,8 +311,10 @@ def test_an_error_of_the_service_surfaces_after_what_came_before_it(service: Ser
     assert senders() == []
 
 
-def test_an_error_of_the_commands_surfaces_after_what_was_read(client: Client, service: Service) -> None:
-    """The batch that it interrupts is not sent: with the same key it can still be completed."""
+def test_an_error_of_the_commands_iterable_is_raised_after_the_commands_read_before(
+    client: Client, service: Service
+) -> None:
+    """The unfinished batch is not sent, so it can still be completed with the same key."""
 
     def commands(last: int) -> Iterator[Command]:
         yield from whole[:last]
@@ -316,29 +322,29 @@ def test_an_error_of_the_commands_surfaces_after_what_was_read(client: Client, s
             raise OSError("the disk is gone")
 
     whole = [create() for _ in range(20)]
-    told: list[Submission] = []
+    submissions: list[Submission] = []
     with pytest.raises(OSError, match="the disk is gone"):
-        told.extend(client.submit_many(commands(15), batch_size=10, key="k"))
+        submissions.extend(client.submit_many(commands(15), batch_size=10, key="k"))
     assert len(service.jobs) == 10
     assert len(list(client.submit_many(commands(20), batch_size=10, key="k"))) == 20
     assert len(service.jobs) == 20
 
 
-def test_what_is_no_json_is_an_error(client: Client) -> None:
+def test_a_command_that_has_no_json_form_raises_value_error(client: Client) -> None:
     with pytest.raises(ValueError, match="JSON compliant"):
         list(client.submit_many([create(price=float("nan"))]))
 
 
 @pytest.mark.parametrize("wrong", [{"concurrency": 0}, {"batch_size": 0}, {"batch_size": 101}, {"key": "a b"}])
-def test_unusable_arguments_are_said_at_once(client: Client, wrong: Any) -> None:
+def test_unusable_arguments_raise_value_error_at_once(client: Client, wrong: Any) -> None:
     with pytest.raises(ValueError, match=next(iter(wrong))):
         client.submit_many([], **wrong)
 
 
 def test_the_longest_key_leaves_room_for_numbers_and_halves(client: Client, service: Service) -> None:
     commands = [create() for _ in range(99)] + [create(price=10**40)]
-    told = list(client.submit_many(commands, key="k" * LONGEST_KEY))
-    assert [each.place for each in told if not each.accepted] == [99]
+    submissions = list(client.submit_many(commands, key="k" * LONGEST_KEY))
+    assert [each.place for each in submissions if not each.accepted] == [99]
     with pytest.raises(ValueError, match="1 to 200"):
         client.submit_many([], key="k" * (LONGEST_KEY + 1))
 

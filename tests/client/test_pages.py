@@ -1,4 +1,4 @@
-"""docs/client.md and the client's README: their examples run, and what they list is all that there is."""
+"""docs/client.md and the client's README: their examples run, and their lists are complete."""
 
 import doctest
 import inspect
@@ -27,9 +27,9 @@ def test_the_examples_of_the_page_run_one_after_the_other(service: Service) -> N
     names: dict[str, Any] = {"url": service.url, "key": KEY}
     example = doctest.DocTestParser().get_doctest(blocks(PAGE), names, "docs/client.md", "docs/client.md", 0)
     assert len(example.examples) > 30
-    said: list[str] = []
-    ran = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS).run(example, out=said.append)
-    assert ran.failed == 0, "".join(said)
+    output: list[str] = []
+    ran = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS).run(example, out=output.append)
+    assert ran.failed == 0, "".join(output)
 
 
 def test_the_example_of_the_readme_runs(service: Service, capsys: pytest.CaptureFixture[str]) -> None:
@@ -62,16 +62,17 @@ def test_the_tree_of_errors_is_that_of_the_classes() -> None:
     parents: list[str] = []
     found: set[str] = set()
     for line in drawn.splitlines():
-        marks, name, said = re.match(r"([│├└─ ]*)(\w+) *(.*)", line).groups()  # type: ignore[union-attr]
+        marks, name, meaning = re.match(r"([│├└─ ]*)(\w+) *(.*)", line).groups()  # type: ignore[union-attr]
         kind = getattr(jobpipe_client, name)
         depth = len(marks) // 3
         parents[depth:] = [name]
         found.add(name)
         assert kind.__base__.__name__ == (parents[depth - 1] if depth else "Exception")
         if slug := getattr(kind, "slug", None):
-            status, told = said.split()
-            assert told == slug
+            status, drawn_slug = meaning.split()
+            assert drawn_slug == slug
             problem = jobpipe_client.Problem.of({"type": PREFIX + slug}, status=int(status))
             assert type(exceptions.error_for(problem)) is kind
-    classes = [kind for kind in vars(exceptions).values() if inspect.isclass(kind) and issubclass(kind, Exception)]
+    exported = [getattr(jobpipe_client, name) for name in jobpipe_client.__all__]
+    classes = [kind for kind in exported if inspect.isclass(kind) and issubclass(kind, Exception)]
     assert found == {kind.__name__ for kind in classes}

@@ -28,7 +28,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def told(error: BaseException) -> str:
-    """All text that a traceback, or a collector of errors, could show."""
+    """Return all text that a traceback or an error collector could show."""
     parts = ["".join(traceback.format_exception(error))]
     seen: BaseException | None = error
     while seen is not None:
@@ -128,7 +128,7 @@ def made(kind: type[Exception], text: str) -> Exception:
 
 @pytest.mark.parametrize("kind", LIBRARY_ERRORS, ids=lambda kind: f"{kind.__module__}.{kind.__name__}")
 def test_no_message_of_a_library_is_passed_on(kind: type[Exception], monkeypatch: pytest.MonkeyPatch) -> None:
-    """This holds for any message of a later release."""
+    """Also not a message of a later release."""
 
     def fail(*_: object, **__: object) -> None:
         raise made(kind, f"Invalid header value b'{SENTINEL}'") from made(kind, f"x-api-key: {SENTINEL}")
@@ -163,7 +163,7 @@ def test_an_answer_that_quotes_the_request_is_shown_without_the_key(
 ) -> None:
     with answering(answer) as url:
         with pytest.raises(JobpipeError) as caught:
-            Client(url, SENTINEL, timeout=5, retries=0).stats()
+            Client(url, SENTINEL, request_timeout=5, retries=0).stats()
         assert SENTINEL not in told(caught.value)
         monkeypatch.setenv("JOBPIPE_URL", url)
         monkeypatch.setenv("JOBPIPE_API_KEY", SENTINEL)
@@ -175,7 +175,7 @@ def test_an_answer_that_quotes_the_request_is_shown_without_the_key(
 
 
 class answering:  # noqa: N801
-    """A server that sends these bytes to everybody."""
+    """A server that answers every request with these bytes."""
 
     def __init__(self, answer: bytes) -> None:
         self._answer = answer

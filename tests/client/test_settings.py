@@ -45,12 +45,12 @@ def test_a_named_stage_is_not_redirected_by_the_environment(
     assert Client.from_stage("other").base_url == "https://elsewhere.test"
 
 
-def test_neither() -> None:
+def test_without_a_stage_file_and_an_environment_there_is_no_connection() -> None:
     with pytest.raises(ConfigurationError, match=r"deploy the stage 'local' first .* JOBPIPE_URL"):
         Client.from_stage("local")
 
 
-def test_half_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_url_without_a_key_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("JOBPIPE_URL", "https://elsewhere.test")
     with pytest.raises(ConfigurationError, match="JOBPIPE_API_KEY is not set"):
         Client.from_stage()

@@ -1,4 +1,4 @@
-"""What is sent again, when, and what is not."""
+"""Retries, redirects, and the arguments that a request cannot have."""
 
 import time
 from email.utils import formatdate
@@ -12,13 +12,13 @@ from jobpipe_client import (
     Client,
     ConfigurationError,
     InternalError,
-    TimedOut,
+    RequestTimeout,
     TooManyRequests,
     Unavailable,
     Unreachable,
     transport,
 )
-from jobpipe_client.transport import retry_after
+from jobpipe_client.responses import retry_after
 from tests.client.service import KEY, Canned, Service, problem
 
 
@@ -58,7 +58,7 @@ def test_retry_after_is_honoured(client: Client, service: Service) -> None:
     assert time.monotonic() - started >= 0.4
 
 
-def test_who_is_sent_away_for_long_is_told_at_once(client: Client, service: Service) -> None:
+def test_a_long_retry_after_is_raised_at_once(client: Client, service: Service) -> None:
     service.canned.append(Canned(429, {"Retry-After": "3600"}, problem(429, "too-many-requests")))
     with pytest.raises(TooManyRequests) as caught:
         client.create(TENT)
@@ -80,15 +80,15 @@ def test_a_fault_of_the_service_is_not_retried(client: Client, service: Service)
     assert len(service.seen) == 1
 
 
-def test_no_answer_in_time(client: Client, service: Service) -> None:
+def test_no_answer_in_time_raises_request_timeout(client: Client, service: Service) -> None:
     service.pause()
     job = client.create(TENT)
-    with pytest.raises(TimedOut, match=r"within 0\.1 s"):  # held back for longer than announced
-        Client(service.url, KEY, timeout=0.1, retries=0).transport.get(f"/jobs/{job.id}", {"wait": 1})
+    with pytest.raises(RequestTimeout, match=r"within 0\.1 s"):  # held back for longer than announced
+        Client(service.url, KEY, request_timeout=0.1, retries=0).transport.get(f"/jobs/{job.id}", {"wait": 1})
     assert not client.job(job.id).done
 
 
-def test_nobody_there(service: Service) -> None:
+def test_a_refused_connection_raises_unreachable(service: Service) -> None:
     service.stop()
     with pytest.raises(Unreachable, match=f"{service.url} cannot be reached: Connection refused"):
         Client(service.url, KEY, retries=0).health()
@@ -113,7 +113,7 @@ def test_an_unusable_key(key: str) -> None:
 
 
 @pytest.mark.parametrize("item_id", ["", ".", ".."])
-def test_an_id_that_would_be_another_path(client: Client, item_id: str) -> None:
+def test_an_id_that_changes_the_path_is_refused(client: Client, item_id: str) -> None:
     with pytest.raises(ValueError, match="cannot be an id"):
         client.delete(item_id)
 

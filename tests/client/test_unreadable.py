@@ -1,4 +1,4 @@
-"""An item whose document is missing hides no other in a list, and the list does not seem complete."""
+"""A list with an unreadable item shows all other items, and does not seem complete."""
 
 import json
 from pathlib import Path

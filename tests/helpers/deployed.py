@@ -37,7 +37,7 @@ class Stage:
 
     @cached_property
     def client(self) -> Client:
-        return Client(self.deployment.base_url, self.deployment.api_key, timeout=30)
+        return Client(self.deployment.base_url, self.deployment.api_key, request_timeout=30)
 
     def aws(self, service: str) -> Any:
         """A client with the root credentials of an emulator."""

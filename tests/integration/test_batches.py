@@ -19,7 +19,7 @@ from tests.helpers.deployed import Stage, most_commands, problem, unique
 def bob(stage: Stage) -> Iterator[Client]:
     key = stage.api_keys.add("bob")
     assert wait_for_key(stage.deployment.base_url, key.value, good=True)
-    yield Client(stage.deployment.base_url, key.value, timeout=30)
+    yield Client(stage.deployment.base_url, key.value, request_timeout=30)
     stage.api_keys.end(key)
 
 

@@ -54,7 +54,7 @@ def a_caller(stage: Stage, owner: str) -> Iterator[Caller]:
 
 def caller_with(stage: Stage, key: ApiKey) -> Caller:
     assert wait_for_key(stage.deployment.base_url, key.value, good=True)
-    return Caller(key.owner, key.value, Client(stage.deployment.base_url, key.value, timeout=30))
+    return Caller(key.owner, key.value, Client(stage.deployment.base_url, key.value, request_timeout=30))
 
 
 def item() -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import graphlib
 import re
 from pathlib import Path
 
@@ -125,6 +126,7 @@ MADE_IN = {
     "requests": {"jobpipe_client/environment.py"},  # but for the names of its errors and of its answers
     "boto3": {"infra/targets/boto_sessions.py", "jobpipe/runtime/aws.py"},
     "botocore": {"infra/targets/boto_sessions.py"},
+    "urllib3": {"scripts/load/http_calls.py"},
 }
 """The modules that create sessions, clients and pools, and so decide what these read from the environment."""
 MAKING = re.compile(
@@ -156,6 +158,36 @@ def test_operators_programs_do_not_fork() -> None:
             assert not re.search(r"\bos\.(fork|forkpty)\(|\bpty\.fork\(", text), path
 
 
+# The modules and folders of the client, lowest first: each may import those before it.
+CLIENT_LAYERS = (
+    *("json_text", "problem", "exceptions", "models", "calls", "environment", "settings", "http_errors"),
+    *("responses", "sessions", "transport", "pages", "waiting", "many", "sync", "client"),
+    *("cli.output.escaping", "cli.exits", "cli.files", "cli.output", "cli.command", "cli.polling"),
+    *("cli.importing", "cli.commands", "cli.app"),
+)
+
+
+def client_layer(module: str) -> int:
+    """The layer of a module, or of a name in one."""
+    names = [name for name in CLIENT_LAYERS if f"{module}.".startswith(f"jobpipe_client.{name}.")]
+    return CLIENT_LAYERS.index(max(names, key=len))
+
+
+@pytest.mark.parametrize("path", modules("jobpipe_client"), ids=lambda path: path.stem)
+def test_the_modules_of_the_client_import_one_way(path: Path) -> None:
+    if path.name == "__main__.py":
+        return
+    own = client_layer(".".join(path.relative_to(ROOT).with_suffix("").parts))
+    imported = {name for name in imports(path) if name.startswith("jobpipe_client.")}
+    imported -= {"jobpipe_client.cli", "jobpipe_client.__version__"}
+    assert {name for name in imported if client_layer(name) > own} == set()
+
+
+def test_no_modules_of_the_client_import_each_other() -> None:
+    names = {".".join(path.relative_to(ROOT).with_suffix("").parts): path for path in modules("jobpipe_client")}
+    graphlib.TopologicalSorter({name: imports(path) & names.keys() for name, path in names.items()}).prepare()
+
+
 def test_the_client_stands_alone() -> None:
     for path in (ROOT / "jobpipe_client").rglob("*.py"):
         assert not packages(path) & {"jobpipe", "infra", "scripts", "boto3", "chalice"}
@@ -165,20 +197,21 @@ def test_the_client_stands_alone() -> None:
 
 # What each package of scripts may import of the others.
 SCRIPTS: dict[str, set[str]] = {
+    "markdown": set(),
     "stage": set(),
     "audit": {"stage"},
     "demo": {"stage"},
     "parked": {"stage"},
     "redrive": {"stage", "audit"},
     "load": set(),
-    "models": set(),
-    "reference": set(),
+    "models": {"markdown"},
+    "reference": {"markdown"},
 }
 
 
 @pytest.mark.parametrize("package", SCRIPTS)
 def test_scripts_share_only_the_stage_and_the_check_of_rows(package: str) -> None:
-    for path in modules(f"scripts/{package}"):
+    for path in [path for path in modules("scripts") if package in path.with_suffix("").parts]:
         found = {name for name in imports(path) if name.startswith("scripts.")}
         assert {name.split(".")[1] for name in found} <= {package, *SCRIPTS[package]}, path
         if package == "redrive":
@@ -186,7 +219,7 @@ def test_scripts_share_only_the_stage_and_the_check_of_rows(package: str) -> Non
 
 
 def test_every_script_is_in_a_package_and_nothing_that_is_deployed_imports_one() -> None:
-    assert {path.relative_to(ROOT / "scripts").parts[0] for path in modules("scripts")} == set(SCRIPTS)
+    assert {path.relative_to(ROOT / "scripts").with_suffix("").parts[0] for path in modules("scripts")} == set(SCRIPTS)
     for folder in ("jobpipe", "api_lambda", "worker_lambda", "infra", "jobpipe_client"):
         for path in modules(folder):
             assert "scripts" not in packages(path), path

@@ -1,4 +1,4 @@
-"""What only a checkout of jobpipe has: the operators' programs, which know the stage's AWS."""
+"""Commands that need a checkout of jobpipe: the operators' programs, which use the stage's AWS account."""
 
 from __future__ import annotations
 
@@ -8,41 +8,49 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
+import click
+
+from jobpipe_client.cli.command import State, pass_state, write_examples
 from jobpipe_client.cli.exits import OperatorError
 
 
 def own_checkout_module(name: str) -> ModuleType:
-    """A module of `scripts` of the checkout that this very client is in: for commands of callers, who may stand in
-    any folder, and whose code that is they cannot know. OperatorError where there is none, or not what it needs.
+    """Import a module of `scripts` from the checkout that this client is part of; OperatorError if it is in none.
+
+    For commands of callers: they may run in any folder, so code from the current folder must not be imported.
     """
     root = Path(__file__).resolve().parents[3]
     if not _is_checkout(root):
         raise OperatorError("this needs the jobpipe of a checkout")
     if str(root) != sys.path[0]:
-        sys.path.insert(0, str(root))
-        importlib.invalidate_caches()
-    return _module(name)
+        _prepend_to_path(root)
+    return _import(name)
 
 
-def checkout_module(name: str) -> ModuleType:
-    """A module of `scripts`, of the checkout around the folder in which an operator stands if there is no nearer
-    one; OperatorError where there is none, or not what it needs.
+def _checkout_module(name: str) -> ModuleType:
+    """Import a module of `scripts` from the installed checkout or the one around the current folder.
+
+    For operators' commands. Raise OperatorError if there is no checkout.
     """
     if importlib.util.find_spec("scripts") is None or importlib.util.find_spec("infra") is None:
         root = next((each for each in (Path.cwd(), *Path.cwd().parents) if _is_checkout(each)), None)
         if root is None:
             raise OperatorError("this needs a checkout of jobpipe: run it there")
-        sys.path.insert(0, str(root))
-        importlib.invalidate_caches()
-    return _module(name)
+        _prepend_to_path(root)
+    return _import(name)
 
 
-def _module(name: str) -> ModuleType:
+def _prepend_to_path(root: Path) -> None:
+    sys.path.insert(0, str(root))
+    importlib.invalidate_caches()
+
+
+def _import(name: str) -> ModuleType:
     module = f"scripts.{name}"
     try:
         return importlib.import_module(module)
     except ModuleNotFoundError as error:
-        if error.name and f"{module}.".startswith(f"{error.name}."):  # it, or a package around it
+        if error.name and f"{module}.".startswith(f"{error.name}."):  # the module, or a package around it
             raise OperatorError("this needs a checkout of jobpipe: run it there") from None
         raise OperatorError(f"this needs the checkout's own environment: there is no {error.name} here") from None
 
@@ -52,3 +60,53 @@ def _is_checkout(folder: Path) -> bool:
         (folder / part).is_file()
         for part in ("scripts/audit/__main__.py", "infra/targets/target.py", "jobpipe/domain/job.py")
     )
+
+
+class _ScriptCommand(click.Command):
+    """A command that passes its arguments, `--help` among them, to a program of `scripts`."""
+
+    def __init__(self, name: str, text: str, examples: str) -> None:
+        more = f"All options are those of its own program, which a checkout has: jobpipe {name} --help."
+        super().__init__(
+            name,
+            callback=_run,
+            params=[click.Argument(["arguments"], nargs=-1, type=click.UNPROCESSED)],
+            help=f"{text}\n\n{more}",
+            context_settings={"ignore_unknown_options": True, "help_option_names": []},
+        )
+        self.examples = examples
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """Write the examples."""
+        write_examples(formatter, self.examples)
+
+
+@pass_state
+def _run(state: State, arguments: tuple[str, ...]) -> int:
+    name = click.get_current_context().info_name
+    given = list(arguments)
+    if state.stage is not None and not any(each.split("=")[0] == "--stage" for each in given):
+        given = ["--stage", state.stage, *given]
+    if state.json and "--json" not in given:
+        given.append("--json")
+    try:
+        return int(_checkout_module(f"{name}.__main__").main(given))
+    except SystemExit as end:  # of argparse, after --help or a usage error
+        return end.code if isinstance(end.code, int) else 0
+
+
+audit = _ScriptCommand(
+    "audit",
+    "Compare jobs, items, name locks and documents of a stage, and report where they disagree.",
+    "jobpipe audit\njobpipe audit --repair\njobpipe audit --json --older-than 0",
+)
+redrive = _ScriptCommand(
+    "redrive",
+    "Retry failed jobs of all callers, those that match every filter.",
+    "jobpipe redrive --reason attempts-spent --since 2026-11-22T20:00:00Z --dry-run\njobpipe redrive --all",
+)
+parked = _ScriptCommand(
+    "parked",
+    "Show parked messages, which are no valid commands, and resend or drop them.",
+    "jobpipe parked\njobpipe parked --resend ID\njobpipe parked --drop --all",
+)

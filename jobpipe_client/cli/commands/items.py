@@ -3,24 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
 from itertools import islice
-from typing import Any, TypedDict, Unpack
+from typing import Any
 
 import click
 
 from jobpipe_client import json_text
 from jobpipe_client.cli.command import Command, State, global_options, pass_state, read_object
 from jobpipe_client.cli.commands.jobs import TIMEOUT, seconds
-from jobpipe_client.cli.exits import FAILED, OK, line_of, say
-from jobpipe_client.cli.output.unreadable_items import check_complete
+from jobpipe_client.cli.exits import FAILED, OK, describe, print_error
 from jobpipe_client.exceptions import ProblemError
-from jobpipe_client.models import Item, Job
+from jobpipe_client.models import Item
 
-_FIELDS = """
+_FIELDS_HELP = """
 FIELDS are NAME=TEXT, NAME:=JSON, one JSON object, the name of a file with one, or - for standard input.
 """
-_Function = Callable[..., Any]
+
+_item_id = click.argument("item_id", metavar="ITEM")
+_fields = click.argument("fields", metavar="FIELDS...", nargs=-1, required=True)
+_if_match = click.option("--if-match", metavar="ETAG", help="Only if the item is still at this version.")
+
+
+def _write_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    for option in (
+        click.option("--no-wait", is_flag=True, help="Show the job at once, and do not wait for its end."),
+        click.option("--timeout", type=seconds, default=TIMEOUT, show_default=True, help="Seconds to wait."),
+        click.option("--idempotency-key", metavar="KEY", help="The same key is the same job."),
+    ):
+        function = option(function)
+    return function
 
 
 @click.group(params=global_options())
@@ -28,30 +39,9 @@ def items() -> None:
     """Create, read, change and delete items."""
 
 
-class _Writing(TypedDict):
-    no_wait: bool
-    timeout: float
-    idempotency_key: str | None
-
-
-def _writing(function: _Function) -> _Function:
-    options = (
-        click.option("--no-wait", is_flag=True, help="Show the job at once, and do not wait for its end."),
-        click.option("--timeout", type=seconds, default=TIMEOUT, show_default=True, help="Seconds to wait."),
-        click.option("--idempotency-key", metavar="KEY", help="The same key is the same job."),
-    )
-    for option in options:
-        function = option(function)
-    return function
-
-
-_if_match = click.option("--if-match", metavar="ETAG", help="Only if the item is still at this version.")
-_fields = click.argument("fields", metavar="FIELDS...", nargs=-1, required=True)
-
-
 @items.command(
     cls=Command,
-    epilog=_FIELDS,
+    epilog=_FIELDS_HELP,
     examples="""
     jobpipe items create name=Tent description="For two" price:=12.95
     jobpipe items create '{"name": "Stove", "description": "Gas"}' --json
@@ -59,21 +49,15 @@ _fields = click.argument("fields", metavar="FIELDS...", nargs=-1, required=True)
     """,
 )
 @_fields
-@_writing
+@_write_options
 @pass_state
-def create(
-    state: State,
-    *,
-    fields: tuple[str, ...],
-    **writing: Unpack[_Writing],
-) -> int:
+def create(state: State, /, *, fields: tuple[str, ...], **options: Any) -> int:
     """Create an item."""
-    item, client = _object(fields), state.client
-    return _write(state, partial(client.create, item), partial(client.sync.create, item), **writing)
+    return _write(state, "create", _object(fields), **options)
 
 
 @items.command(cls=Command, examples="jobpipe items get 7a41…\njobpipe items get 7a41… --json | jq .price")
-@click.argument("item_id", metavar="ITEM")
+@_item_id
 @pass_state
 def get(state: State, *, item_id: str) -> None:
     """Show an item as last committed, with its ETag."""
@@ -83,106 +67,63 @@ def get(state: State, *, item_id: str) -> None:
 @items.command(
     "set",
     cls=Command,
-    epilog=_FIELDS,
+    epilog=_FIELDS_HELP,
     examples="""
     jobpipe items set 7a41… price:=11.50
     jobpipe items set 7a41… stock:=3 --if-match '"9c41…"'
     """,
 )
-@click.argument("item_id", metavar="ITEM")
+@_item_id
 @_fields
 @_if_match
-@_writing
+@_write_options
 @pass_state
-def set_fields(
-    state: State,
-    *,
-    item_id: str,
-    fields: tuple[str, ...],
-    if_match: str | None,
-    **writing: Unpack[_Writing],
-) -> int:
+def set_fields(state: State, /, *, item_id: str, fields: tuple[str, ...], **options: Any) -> int:
     """Set fields of an item; the others stay."""
-    document, client = _object(fields), state.client
-    return _write(
-        state,
-        partial(client.update, item_id, document, if_match=if_match),
-        partial(client.sync.update, item_id, document, if_match=if_match),
-        **writing,
-    )
+    return _write(state, "update", item_id, _object(fields), **options)
 
 
 @items.command(
     cls=Command,
-    epilog=_FIELDS,
-    examples="""
-    jobpipe items merge 7a41… '{"colour": null, "size": {"height": 2}}'
-    """,
+    epilog=_FIELDS_HELP,
+    examples="""jobpipe items merge 7a41… '{"colour": null, "size": {"height": 2}}'""",
 )
-@click.argument("item_id", metavar="ITEM")
+@_item_id
 @_fields
 @_if_match
-@_writing
+@_write_options
 @pass_state
-def merge(
-    state: State,
-    *,
-    item_id: str,
-    fields: tuple[str, ...],
-    if_match: str | None,
-    **writing: Unpack[_Writing],
-) -> int:
+def merge(state: State, /, *, item_id: str, fields: tuple[str, ...], **options: Any) -> int:
     """Apply an RFC 7396 merge patch: null removes a field, objects merge, all else replaces."""
-    document, client = _object(fields), state.client
-    return _write(
-        state,
-        partial(client.merge, item_id, document, if_match=if_match),
-        partial(client.sync.merge, item_id, document, if_match=if_match),
-        **writing,
-    )
+    return _write(state, "merge", item_id, _object(fields), **options)
 
 
 @items.command(cls=Command, examples="jobpipe items delete 7a41…")
-@click.argument("item_id", metavar="ITEM")
+@_item_id
 @_if_match
-@_writing
+@_write_options
 @pass_state
-def delete(
-    state: State,
-    *,
-    item_id: str,
-    if_match: str | None,
-    **writing: Unpack[_Writing],
-) -> int:
+def delete(state: State, /, *, item_id: str, **options: Any) -> int:
     """Delete an item, and free its name."""
-    client = state.client
-    return _write(
-        state,
-        partial(client.delete, item_id, if_match=if_match),
-        partial(client.sync.delete, item_id, if_match=if_match),
-        **writing,
-    )
+    return _write(state, "delete", item_id, **options)
 
 
 @items.command("list", cls=Command, examples="jobpipe items list --limit 20\njobpipe items list --json | jq .name")
-@click.option("--limit", type=click.IntRange(1), help="So many at most.")
+@click.option("--limit", type=click.IntRange(1), help="Show at most so many.")
 @pass_state
 def list_items(state: State, *, limit: int | None) -> None:
     """List all items, page by page. If one cannot be read, the others are listed and the exit status is 1."""
-    missing: list[str] = []
-    size = None if limit is None else min(limit, 100)
-    found = islice(state.client.iter_items(size, on_unreadable=missing.append), limit)
-    state.output.ends_unread = True
+    unreadable: list[str] = []
+    page_size = None if limit is None else min(limit, 100)
+    found = islice(state.client.iter_items(page_size, on_unreadable=unreadable.append), limit)
+    state.output.stops_unread = True
     if state.output.json:
         for item in found:
             state.output.document(item)
     else:
-        state.output.table(("item", "name", "description"), (_row(item) for item in found))
-    check_complete(state.output, missing)
-
-
-def _row(item: Item) -> tuple[str, ...]:
-    return (item.id, str(item.get("name", "")), str(item.get("description", "")))
+        rows = ((item.id, str(item.get("name", "")), str(item.get("description", ""))) for item in found)
+        state.output.table(("item", "name", "description"), rows)
+    state.output.check_complete(unreadable)
 
 
 def _object(fields: Sequence[str]) -> dict[str, Any]:
@@ -203,25 +144,17 @@ def _object(fields: Sequence[str]) -> dict[str, Any]:
     return found
 
 
-def _write(
-    state: State,
-    submit: Callable[..., Job],
-    run: Callable[..., Item | None],
-    *,
-    no_wait: bool,
-    timeout: float,
-    idempotency_key: str | None,
-) -> int:
-    """Submits the command, or runs it to its end; shows what comes of that."""
+def _write(state: State, method: str, *arguments: Any, no_wait: bool, timeout: float, **options: str | None) -> int:
+    """Call a write of `Client` with `no_wait`, else of `SyncClient`; show the job or the item that it returns."""
     if no_wait:
-        state.output.job(submit(idempotency_key=idempotency_key))
+        state.output.job(getattr(state.client, method)(*arguments, **options))
         return OK
     try:
-        item = run(idempotency_key=idempotency_key, timeout=timeout)
+        item = getattr(state.client.sync, method)(*arguments, timeout=timeout, **options)
     except ProblemError as problem:
-        if not problem.ended:  # there is no job
+        if not problem.ended:  # the command was refused, so there is no job
             raise
-        return say(line_of(problem), FAILED)
+        return print_error(describe(problem), FAILED)
     if item is not None:
         _show(state, item)
     elif state.output.json:

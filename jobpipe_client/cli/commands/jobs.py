@@ -9,10 +9,10 @@ from typing import Literal
 import click
 
 from jobpipe_client.cli.command import Command, State, pass_state, read_object
-from jobpipe_client.cli.exits import ERROR, FAILED, NOT_ENDED, OK, line_of, say
+from jobpipe_client.cli.exits import ERROR, FAILED, NOT_ENDED, OK, describe, print_error
 from jobpipe_client.cli.polling import Seconds
-from jobpipe_client.exceptions import ProblemError, WaitTimeout
-from jobpipe_client.models import Job
+from jobpipe_client.exceptions import ProblemError
+from jobpipe_client.models import Job, WaitTimeout
 
 TIMEOUT = 60.0
 seconds = Seconds(0, 7 * 24 * 3600)
@@ -27,7 +27,7 @@ seconds = Seconds(0, 7 * 24 * 3600)
     """,
 )
 @click.argument("command", metavar="JSON|FILE|-")
-@click.option("--wait", is_flag=True, help="Wait for the job's end, and say how it ended by the exit status.")
+@click.option("--wait", is_flag=True, help="Wait until the job has ended; the exit status says how.")
 @click.option("--timeout", type=seconds, default=TIMEOUT, show_default=True, help="Seconds to wait at most.")
 @click.option("--idempotency-key", metavar="KEY", help="The same key is the same job, however often it is sent.")
 @pass_state
@@ -37,7 +37,7 @@ def submit(state: State, *, command: str, wait: bool, timeout: float, idempotenc
     if not wait:
         state.output.job(job)
         return OK
-    return wait_for(state, [job], timeout)
+    return _wait_for(state, [job], timeout)
 
 
 @click.command(cls=Command, examples="jobpipe status 5f0c…\njobpipe status 5f0c… --json | jq .error")
@@ -45,9 +45,9 @@ def submit(state: State, *, command: str, wait: bool, timeout: float, idempotenc
 @pass_state
 def status(state: State, *, jobs: tuple[str, ...]) -> int:
     """Show jobs as they are now. Exit status 3 if one has failed or was cancelled."""
-    found, missing = each_of(jobs, state.client.job)
+    found, complete = call_for_each(jobs, state.client.job)
     state.output.jobs(found)
-    return ERROR if missing else _worst(found)
+    return _exit_status(found) if complete else ERROR
 
 
 @click.command(
@@ -58,32 +58,32 @@ def status(state: State, *, jobs: tuple[str, ...]) -> int:
 @pass_state
 def wait(state: State, *, jobs: tuple[str, ...], timeout: float) -> int:
     """Wait for jobs, and show each as it ends. Exit status 3 if one failed, 4 if one has not ended in time."""
-    found, missing = each_of(jobs, state.client.job)
-    result = wait_for(state, found, timeout)
-    return ERROR if missing else result
+    found, complete = call_for_each(jobs, state.client.job)
+    result = _wait_for(state, found, timeout)
+    return result if complete else ERROR
 
 
-def wait_for(state: State, jobs: Iterable[Job], timeout: float) -> int:
-    """Shows each at its end; the exit status."""
+def _wait_for(state: State, jobs: Iterable[Job], timeout: float) -> int:
+    """Show each job when it has ended, and return the exit status."""
     ended: list[Job] = []
     try:
         for job in state.client.as_completed(list(jobs), timeout=timeout):
             ended.append(job)
             state.output.job(job)
-    except WaitTimeout as late:
-        return say(f"{late} after {timeout:g} s", NOT_ENDED)
-    return _worst(ended)
+    except WaitTimeout as error:
+        return print_error(f"{error} after {timeout:g} s", NOT_ENDED)
+    return _exit_status(ended)
 
 
 def _list(name: Literal["failed", "retrying"], text: str) -> click.Command:
     @click.command(name, cls=Command, help=text, examples=f"jobpipe {name}\njobpipe {name} --limit 20 --json")
-    @click.option("--limit", type=click.IntRange(1), help="So many at most, the latest.")
+    @click.option("--limit", type=click.IntRange(1), help="Show at most so many, the latest.")
     @pass_state
-    def listed(state: State, *, limit: int | None) -> None:
-        state.output.ends_unread = True
+    def command(state: State, *, limit: int | None) -> None:
+        state.output.stops_unread = True
         state.output.jobs(islice(state.client.jobs(name), limit))
 
-    return listed
+    return command
 
 
 failed = _list("failed", "List your jobs that have failed, latest first, and why.")
@@ -96,34 +96,37 @@ retrying = _list(
 @click.argument("jobs", metavar="JOB...", nargs=-1, required=True)
 @pass_state
 def cancel(state: State, *, jobs: tuple[str, ...]) -> int:
-    """End jobs that have not taken effect, so that they never will."""
-    return each_shown(state, jobs, state.client.cancel)
+    """Cancel jobs that have not taken effect, so that they never will."""
+    return show_each(state, jobs, state.client.cancel)
 
 
-def each_shown(state: State, jobs: Iterable[str], act: Callable[[str], Job]) -> int:
-    """Call `act` for one job after another, show each, and return the exit status."""
-    missing = False
-    for job_id in jobs:
-        found, wrong = each_of([job_id], act)
-        missing = missing or wrong
+def show_each(state: State, job_ids: Iterable[str], call: Callable[[str], Job]) -> int:
+    """Call a function for each job, show the job that it returns, and return the exit status."""
+    all_complete = True
+    for job_id in job_ids:
+        found, complete = call_for_each([job_id], call)
+        all_complete = all_complete and complete
         state.output.jobs(found)
-    return ERROR if missing else OK
+    return OK if all_complete else ERROR
 
 
-def each_of(job_ids: Iterable[str], call: Callable[[str], Job]) -> tuple[list[Job], bool]:
-    """The jobs, and whether there was something wrong with one, which is then told by a line."""
+def call_for_each(job_ids: Iterable[str], call: Callable[[str], Job]) -> tuple[list[Job], bool]:
+    """Return the jobs that the function returns, and whether it returned one for each id.
+
+    An id that is not a job's, or whose job has ended already, is a line on standard error.
+    """
     found: list[Job] = []
-    wrong = False
+    complete = True
     for job_id in job_ids:
         try:
             found.append(call(job_id))
         except (ProblemError, ValueError) as error:
             if isinstance(error, ProblemError) and error.slug not in {"not-found", "job-ended"}:
                 raise
-            say(f"{job_id}: {line_of(error)}")
-            wrong = True
-    return found, wrong
+            print_error(f"{job_id}: {describe(error)}")
+            complete = False
+    return found, complete
 
 
-def _worst(jobs: Iterable[Job]) -> int:
+def _exit_status(jobs: Iterable[Job]) -> int:
     return FAILED if any(job.done and not job.succeeded for job in jobs) else OK

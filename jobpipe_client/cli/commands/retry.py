@@ -1,14 +1,14 @@
-"""`jobpipe retry`: queues failed jobs again, by id or by reason."""
+"""`jobpipe retry`: queue failed jobs again, by id or by reason."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 import click
 
 from jobpipe_client.cli.command import Command, State, pass_state
-from jobpipe_client.cli.commands.jobs import each_shown
+from jobpipe_client.cli.commands.jobs import show_each
 from jobpipe_client.cli.exits import OK
 from jobpipe_client.exceptions import ProblemError
 from jobpipe_client.models import Job
@@ -47,11 +47,11 @@ def retry(state: State, *, jobs: tuple[str, ...], all_failed: bool, reasons: tup
     if bool(jobs) == (all_failed or bool(reasons)):
         raise click.UsageError("Name jobs, or say --all-failed or --reason.")
     if jobs:
-        return each_shown(state, jobs, state.client.retry)
-    # The whole list first: what is retried leaves it, and may come back to it.
+        return show_each(state, jobs, state.client.retry)
+    # The whole list first: a retried job leaves it, and may come back.
     failed = list(state.client.jobs("failed"))
-    chosen = [job for job in failed if (reason_of(job) in reasons if reasons else was_interrupted(job))]
-    left = Counter(map(reason_of, failed)) - Counter(map(reason_of, chosen))
+    chosen = [job for job in failed if (_reason(job) in reasons if reasons else _was_interrupted(job))]
+    left = Counter(map(_reason, failed)) - Counter(map(_reason, chosen))
     if reasons and chosen:
         left.clear()  # the caller did not ask for the others
     _retry(state, chosen, left)
@@ -59,37 +59,31 @@ def retry(state: State, *, jobs: tuple[str, ...], all_failed: bool, reasons: tup
 
 
 def _retry(state: State, chosen: Iterable[Job], left: Counter[str]) -> None:
-    """Show each job that is queued again, and at the end how many were left, by reason."""
+    """Retry the jobs and show them, then print how many were retried, refused and left."""
     retried, refused = 0, Counter[str]()
     try:
         for job in chosen:
             try:
-                again = state.client.retry(job.id)
+                retried_job = state.client.retry(job.id)
             except ProblemError as error:
                 if error.problem.slug not in _NOT_RETRIED:
                     raise
                 refused[error.problem.detail or str(error)] += 1
             else:
                 retried += 1
-                state.output.job(again)
-    finally:  # also after an error, since jobs have been retried by then
-        for line in summary(retried, refused, left):
-            state.output.note(line)
+                state.output.job(retried_job)
+    finally:  # also after an error, by which jobs may have been retried
+        state.output.note(f"{retried:,} retried")
+        for why, n in refused.most_common():
+            state.output.note(f"{n:,} cannot be retried: {why}")
+        for reason, n in left.most_common():
+            state.output.note(f"{n:,} left: {reason} (--reason {reason} retries them)")
 
 
-def summary(retried: int, refused: Counter[str], left: Counter[str]) -> Sequence[str]:
-    """Lines with the numbers of retried, refused and remaining jobs."""
-    lines = [f"{retried:,} retried"]
-    lines += [f"{n:,} cannot be retried: {why}" for why, n in refused.most_common()]
-    lines += [f"{n:,} left: {reason} (--reason {reason} retries them)" for reason, n in left.most_common()]
-    return lines
-
-
-def was_interrupted(job: Job) -> bool:
-    """Whether a retry alone may let a failed job succeed, since no rule has refused it."""
+def _was_interrupted(job: Job) -> bool:
+    """Return whether a retry alone may let the job succeed, since no rule has refused it."""
     return job.error is None or job.error.status >= _SERVER_ERROR
 
 
-def reason_of(job: Job) -> str:
-    """The name of the problem with which the job failed."""
+def _reason(job: Job) -> str:
     return (job.error and job.error.slug) or "unknown"

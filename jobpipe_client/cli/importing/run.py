@@ -7,7 +7,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
-from jobpipe_client.cli.exits import OperatorError, interrupts_told
+from jobpipe_client.cli.exits import OperatorError, interrupts_passed_to
 from jobpipe_client.cli.importing.batches import Batch, cut
 from jobpipe_client.cli.importing.journal import KEYS_LAST, Journal
 from jobpipe_client.cli.importing.rows import Format
@@ -105,7 +105,7 @@ class Import:
         # A read from a pipe ends only if the signal's handler itself raises.
         is_pipe = self.source.path is None
         try:
-            with nullcontext() if is_pipe else interrupts_told(sender.interrupt):
+            with nullcontext() if is_pipe else interrupts_passed_to(sender.interrupt):
                 for batch in self._batches(sender.check_interrupt):
                     while not window.has_room(len(batch.rows)):
                         wait_for_event()

@@ -1,4 +1,4 @@
-"""What the commands print: tables on a terminal, tabs into a pipe, JSON for programs."""
+"""The output of commands: tables on a terminal, tabs in a pipe, JSON with --json."""
 
 from __future__ import annotations
 
@@ -12,42 +12,42 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 
 from jobpipe_client import json_text
-from jobpipe_client.cli.exits import OK, silence
+from jobpipe_client.cli.exits import OK, OperatorError, silence
 from jobpipe_client.cli.files import is_output_unread
 from jobpipe_client.cli.output import tables
 from jobpipe_client.cli.output.escaping import cell, escaped, escaped_json
 from jobpipe_client.models import Job
 
-JOB_COLUMNS = ("job", "status", "operation", "item", "attempts", "updated", "why")
-_NARROW = tuple(map(JOB_COLUMNS.index, ("job", "status", "operation", "updated", "why")))
-_WIDE = 150  # columns of a terminal; with all of them in fewer, `why` would have no room
-_TABLE = 120  # in fewer, even the columns of _NARROW would leave `why` no room
-_LONGEST_WHY = 600  # characters of `why` on a terminal; a pipe and --json show all of it
+_JOB_COLUMNS = ("job", "status", "operation", "item", "attempts", "updated", "why")
+_NARROW = tuple(map(_JOB_COLUMNS.index, ("job", "status", "operation", "updated", "why")))
+_MIN_WIDTH_OF_ALL = 150  # of a terminal, for all columns; `why` takes the width that the others leave
+_MIN_WIDTH_OF_TABLE = 120  # for the columns of _NARROW
+_LONGEST_WHY = 600  # characters on a terminal; a pipe and --json show all of it
 
 
 class Output:
-    """Standard output in the form that was asked for; `log` is for people, on standard error."""
+    """Standard output in the requested form; `log` is standard error."""
 
     def __init__(self, *, json: bool, color: bool) -> None:
         self.json = json
-        self.ends_unread = False  # whether the command has nothing else to do than to be read
+        self.stops_unread = False  # whether the command ends when nobody reads its output
         self.out = Console(no_color=None if color else True, highlight=False)
         self.log = Console(stderr=True, no_color=None if color else True, highlight=False)
 
     def document(self, value: Any) -> None:
-        """One JSON text on a line."""
+        """Print a JSON document on a line."""
         self._print(escaped_json(json_text.encode(value)))
 
     def line(self, text: str) -> None:
-        """One line for people."""
+        """Print one line."""
         self._print(escaped(text))
 
     def script(self, text: str) -> None:
-        """A shell script, unescaped."""
+        """Print a shell script, unescaped."""
         self._print(text)
 
     def note(self, text: str) -> None:
-        """One line beside the output, on standard error."""
+        """Print one line on standard error."""
         try:
             click.echo(escaped(" ".join(text.split())), err=True)
         except OSError:  # nobody reads it
@@ -56,19 +56,30 @@ class Output:
     def _print(self, text: str) -> None:
         try:
             click.echo(text)
-        except BrokenPipeError:  # whoever read it has seen enough
+        except BrokenPipeError:  # the reader has closed the pipe
             silence(sys.stdout)
-            if self.ends_unread:
+            if self.stops_unread:
                 raise click.exceptions.Exit(OK) from None
 
-    def end_if_unread(self) -> None:
-        """End a command that only shows something, and has nothing to show now, when its reader is gone."""
-        if self.ends_unread and is_output_unread():
+    def stop_if_unread(self) -> None:
+        """End the command if nobody reads its output any more, although there is nothing to print now."""
+        if self.stops_unread and is_output_unread():
             silence(sys.stdout)
             raise click.exceptions.Exit(OK)
 
+    def check_complete(self, unreadable: Sequence[str]) -> None:
+        """Raise OperatorError if items could not be read, after a line on standard error for each of them."""
+        for item_id in unreadable:
+            self.note(f"item {item_id} cannot be read")
+        if unreadable:
+            items = "1 item is" if len(unreadable) == 1 else f"{len(unreadable):,} items are"
+            raise OperatorError(
+                f"{items} left out, since their documents are missing; `jobpipe audit` reports details (if one was "
+                "written in the last half hour, try again)"
+            )
+
     def table(self, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-        """A table on a terminal; else a line for each row, with tabs between the cells."""
+        """Print a table on a terminal, else a line for each row, with tabs between the cells."""
         if self.out.is_terminal:
             self._draw(tables.drawn(columns, rows, self.out.width))
             return
@@ -80,43 +91,43 @@ class Output:
             self.out.print(drawn)
 
     def jobs(self, jobs: Iterable[Job]) -> None:
-        """A line of JSON for each, or a table."""
+        """Print a JSON document for each job, or a table."""
         if not self.json:
             if self.out.is_terminal:
                 self._draw(drawn_jobs(jobs, self.out.width))
             else:
-                self.table(JOB_COLUMNS, map(job_row, jobs))
+                self.table(_JOB_COLUMNS, map(_job_row, jobs))
             return
         for job in jobs:
             self.document(job.raw)
 
     def job(self, job: Job) -> None:
-        """The same for one, at once."""
+        """Print one job in the same way."""
         self.jobs([job])
 
 
 def drawn_jobs(jobs: Iterable[Job], width: int, title: str | None = None) -> RenderableType | None:
-    """Jobs on a terminal of this width; None if there are none.
+    """Return the jobs for a terminal of this width; None if there are none.
 
-    The id, the status and the reason of a failure are complete at any width; other columns give way to them.
+    The id, the status and the reason of a failure are complete at any width; other columns are left out for them.
     """
-    rows = [(*others, _shortened(why)) for *others, why in map(job_row, jobs)]
+    rows = [(*others, _shortened(why)) for *others, why in map(_job_row, jobs)]
     if not rows:
         return None
-    if width < _TABLE:
+    if width < _MIN_WIDTH_OF_TABLE:
         return tables.group(title, (part for row in rows for part in _record(row, width)))
-    shown = range(len(JOB_COLUMNS)) if width >= _WIDE else _NARROW
-    made = Table(*(JOB_COLUMNS[place] for place in shown), title=title, title_justify="left")
+    shown = range(len(_JOB_COLUMNS)) if width >= _MIN_WIDTH_OF_ALL else _NARROW
+    table = Table(*(_JOB_COLUMNS[place] for place in shown), title=title, title_justify="left")
     for row in rows:
-        made.add_row(*(cell(row[place]) for place in shown))
-    for column in made.columns[:-1]:
+        table.add_row(*(cell(row[place]) for place in shown))
+    for column in table.columns[:-1]:
         column.no_wrap = True
         column.overflow = "fold"
-    return made
+    return table
 
 
 def _record(row: Sequence[str], width: int) -> list[RenderableType]:
-    """A job on its own line, with as many columns as fit, and the reason of its failure below."""
+    """Return a line with as many columns of the job as fit, and the reason of its failure below."""
     job, status, *others = (row[place] for place in _NARROW)
     why = others.pop()
     line, left = job, [status, *others]
@@ -132,8 +143,7 @@ def _shortened(why: str) -> str:
     return why if left <= 0 else f"{why[:_LONGEST_WHY]}… ({left:,} more characters: see --json)"
 
 
-def job_row(job: Job) -> tuple[str, ...]:
-    """The cells of JOB_COLUMNS."""
+def _job_row(job: Job) -> tuple[str, ...]:
     updated = job.updated_at.strftime("%Y-%m-%d %H:%M:%S")
     why = "" if job.error is None else str(job.error)
     return (job.id, job.status, job.operation, job.item_id, str(job.attempts), updated, why)

@@ -1,4 +1,4 @@
-"""Rows of untrusted text on a terminal of any width: as a table, or as records if a table does not fit."""
+"""Rows of untrusted text on a terminal: as a table, or as records where a table does not fit."""
 
 from __future__ import annotations
 
@@ -12,16 +12,14 @@ from rich.text import Text
 
 from jobpipe_client.cli.output.escaping import cell, escaped
 
-_READABLE = 20
-"""The least width of a cell, unless its text is shorter."""
-
+_READABLE = 20  # the least width of a cell, unless its text is shorter
 _INDENT = 2
 
 
 def drawn(
     columns: Sequence[str], rows: Iterable[Sequence[str]], width: int, title: str | None = None
 ) -> RenderableType | None:
-    """The rows on a terminal of this width, with no cell cut off; None if there are no rows."""
+    """Return the rows for a terminal of this width, with no cell cut off; None if there are no rows."""
     found = [tuple(row) for row in rows]
     if not found:
         return None
@@ -29,17 +27,17 @@ def drawn(
 
 
 def group(title: str | None, parts: Iterable[RenderableType]) -> Group:
-    """The parts below each other, under the title if there is one."""
+    """Return the parts below each other, under the title if there is one."""
     return Group(*([] if title is None else [Text(title, style="table.title")]), *parts)
 
 
 def indented(text: str) -> Padding:
-    """Text that is indented below the line that it belongs to."""
+    """Return the text, indented."""
     return Padding(cell(text), (0, 0, 0, _INDENT))
 
 
 def _fits(columns: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> bool:
-    """Whether the first column, which users copy, fits on one line with the others readable beside it."""
+    """Return whether the first column, which users copy, fits on one line beside readable others."""
     lengths = [
         max(map(cell_len, (name, *map(escaped, cells)))) for name, *cells in zip(columns, *rows, strict=True)
     ]
@@ -48,16 +46,16 @@ def _fits(columns: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> 
 
 
 def _table(columns: Sequence[str], rows: Sequence[Sequence[str]], title: str | None) -> Table:
-    made = Table(*columns, title=title, title_justify="left", show_header=any(columns))
-    made.columns[0].no_wrap = True
-    made.columns[0].overflow = "fold"
+    table = Table(*columns, title=title, title_justify="left", show_header=any(columns))
+    table.columns[0].no_wrap = True
+    table.columns[0].overflow = "fold"
     for row in rows:
-        made.add_row(*map(cell, row))
-    return made
+        table.add_row(*map(cell, row))
+    return table
 
 
 def _records(columns: Sequence[str], rows: Sequence[Sequence[str]], title: str | None) -> Group:
-    """The first cell of each row on a line, and the others below it, with their names if there are several."""
+    """Return the first cell of each row on a line, and the others below, with their names if there are several."""
     parts: list[RenderableType] = []
     for first, *others in rows:
         parts.append(cell(first))

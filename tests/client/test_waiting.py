@@ -1,4 +1,4 @@
-"""as_completed and outcomes: each job once, as it ends, with few requests."""
+"""as_completed and outcomes yield each job once, as it ends, with few requests."""
 
 import itertools
 import threading
@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 import tenacity
 
-from jobpipe_client import BatchEntry, Client, Job, NotFound, Submission, Unavailable, WaitTimeout
-from jobpipe_client import following as module
+from jobpipe_client import BatchEntry, Client, Job, NotFound, Submission, Unavailable, WaitTimeout, waiting
 from tests.client.service import Canned, Service, problem
 
 Command = dict[str, Any]
@@ -22,8 +21,8 @@ def create(**more: Any) -> Command:
 
 
 @tenacity.retry(stop=tenacity.stop_after_delay(30), wait=tenacity.wait_fixed(0.005), reraise=True)
-def eventually(said: Any) -> None:
-    assert said()
+def eventually(condition: Any) -> None:
+    assert condition()
 
 
 def gets(service: Service, kind: str) -> list[str]:
@@ -31,29 +30,29 @@ def gets(service: Service, kind: str) -> list[str]:
 
 
 def test_every_submission_gets_its_outcome(client: Client, service: Service) -> None:
-    """Succeeded, failed by a rule, refused by itself."""
+    """Whether it succeeds, fails, or is refused."""
     taken = create()
     commands = [taken, *(create() for _ in range(20)), {"operation": "fly"}, {"operation": "read", "item_id": "no"}]
-    told = list(client.submit_many(commands, batch_size=8))
-    ended = {submission.place: entry for submission, entry in client.outcomes(told)}
+    submissions = list(client.submit_many(commands, batch_size=8))
+    ended = {submission.place: entry for submission, entry in client.outcomes(submissions)}
     assert sorted(ended) == list(range(23))
     assert all(entry.done for entry in ended.values())
     assert [ended[place].status for place in (0, 20, 21, 22)] == ["succeeded", "succeeded", None, "failed"]
-    assert ended[21].problem == told[21].problem
+    assert ended[21].problem == submissions[21].problem
     assert ended[22].problem is not None
     assert ended[22].problem.status == 404
     assert gets(service, "jobs") == []
 
 
 def test_a_batch_costs_one_request_for_all_of_its_jobs(client: Client, service: Service) -> None:
-    told = list(client.submit_many([create() for _ in range(200)]))
+    submissions = list(client.submit_many([create() for _ in range(200)]))
     eventually(lambda: all(job["done"] for job in service.jobs.values()))
-    assert len(list(client.outcomes(told))) == 200
+    assert len(list(client.outcomes(submissions))) == 200
     assert len(gets(service, "batches")) == 2
 
 
 def test_outcomes_come_while_others_are_still_submitted(client: Client, service: Service) -> None:
-    """A pipeline: the commands of an import of any size are not held until the last is sent."""
+    """An import of any size is not held in memory until its last command is sent."""
     read: list[int] = []
 
     def commands() -> Iterator[Command]:
@@ -65,8 +64,10 @@ def test_outcomes_come_while_others_are_still_submitted(client: Client, service:
     assert first.place < len(read) < 5000
 
 
-def test_no_more_than_so_many_are_held(client: Client, service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "MOST_WATCHED", 25)
+def test_the_number_of_watched_jobs_is_limited(
+    client: Client, service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(waiting, "MAX_WATCHED", 25)
     read: list[Submission] = []
 
     def submissions() -> Iterator[Submission]:
@@ -83,19 +84,19 @@ def test_no_more_than_so_many_are_held(client: Client, service: Service, monkeyp
     assert ended == 100
 
 
-def test_refused_ones_need_no_request(client: Client, service: Service) -> None:
-    told = list(client.submit_many([{"operation": "fly"}] * 3))
+def test_refused_submissions_need_no_request(client: Client, service: Service) -> None:
+    submissions = list(client.submit_many([{"operation": "fly"}] * 3))
     before = len(service.seen)
-    assert [entry.problem for _, entry in client.outcomes(told)] == [each.problem for each in told]
-    assert list(client.as_completed(told)) == []
+    assert [entry.problem for _, entry in client.outcomes(submissions)] == [each.problem for each in submissions]
+    assert list(client.as_completed(submissions)) == []
     assert len(service.seen) == before
 
 
 def test_expired_jobs_have_ended(client: Client, service: Service) -> None:
-    told = list(client.submit_many([create() for _ in range(4)]))
+    submissions = list(client.submit_many([create() for _ in range(4)]))
     eventually(lambda: all(job["done"] for job in service.jobs.values()))
-    del service.jobs[str(told[2].job_id)]
-    ended = {submission.place: entry for submission, entry in client.outcomes(told, timeout=10)}
+    del service.jobs[str(submissions[2].job_id)]
+    ended = {submission.place: entry for submission, entry in client.outcomes(submissions, timeout=10)}
     assert [ended[place].status for place in range(4)] == ["succeeded", "succeeded", None, "succeeded"]
     gone = ended[2].problem
     assert gone is not None
@@ -103,43 +104,43 @@ def test_expired_jobs_have_ended(client: Client, service: Service) -> None:
 
 
 def test_an_expired_batch_has_ended_too(client: Client) -> None:
-    told = Submission(0, {}, "job", "item", None, "batch-gone")
-    ((submission, entry),) = client.outcomes([told])
-    assert submission is told
+    submissions = Submission(0, {}, "job", "item", None, "batch-gone")
+    ((submission, entry),) = client.outcomes([submissions])
+    assert submission is submissions
     assert entry.problem is not None
     assert (entry.done, entry.status, entry.problem.status) == (True, None, 404)
 
 
-def test_a_submission_without_its_batch_is_of_no_use_for_outcomes(client: Client) -> None:
+def test_outcomes_need_the_batch_of_a_submission(client: Client) -> None:
     with pytest.raises(ValueError, match="id of its batch"):
         list(client.outcomes([Submission(0, {}, "job", "item", None, None)]))
 
 
-def test_the_pace_is_the_services(client: Client, service: Service) -> None:
+def test_polls_come_when_the_service_asks_for_them(client: Client, service: Service) -> None:
     service.pause()
-    told = list(client.submit_many([create() for _ in range(10)]))
-    service.canned += [Canned(200, {"Retry-After": "0.5"}, client.batch(str(told[0].batch_id)).raw)]
+    submissions = list(client.submit_many([create() for _ in range(10)]))
+    service.canned += [Canned(200, {"Retry-After": "0.5"}, client.batch(str(submissions[0].batch_id)).raw)]
     threading.Timer(0.2, service.resume).start()
     before = len(gets(service, "batches"))
     started = time.monotonic()
-    assert len(list(client.outcomes(told))) == 10
+    assert len(list(client.outcomes(submissions))) == 10
     assert 0.5 < time.monotonic() - started < 2
     assert len(gets(service, "batches")) - before == 2
 
 
-def test_jobs_that_are_given_in_any_form_come_once_each(client: Client, service: Service) -> None:
+def test_jobs_given_in_several_forms_come_once_each(client: Client, service: Service) -> None:
     job = client.create(create()["item"])
     ended = client.wait(client.create(create()["item"]))
-    told = list(client.submit_many([*(create() for _ in range(5)), {"operation": "fly"}]))
+    submissions = list(client.submit_many([*(create() for _ in range(5)), {"operation": "fly"}]))
     alone = Submission(0, {}, client.create(create()["item"]).id, "item", None, None)
-    given: list[Job | Submission | str] = [job, job.id, *told, str(told[0].job_id), ended, alone]
+    given: list[Job | Submission | str] = [job, job.id, *submissions, str(submissions[0].job_id), ended, alone]
     completed = list(client.as_completed(given))
     assert len(completed) == 8
-    assert {each.id for each in completed} == {job.id, ended.id, alone.job_id, *(s.job_id for s in told[:5])}
+    assert {each.id for each in completed} == {job.id, ended.id, alone.job_id, *(s.job_id for s in submissions[:5])}
     assert all(each.succeeded and each.item for each in completed)
 
 
-def test_what_ends_first_comes_first(client: Client, service: Service) -> None:
+def test_the_job_that_ends_first_comes_first(client: Client, service: Service) -> None:
     service.pause()
     slow = client.create(create()["item"])
     held = dict(service.pending)
@@ -162,13 +163,13 @@ def test_a_job_that_has_ended_costs_no_request(client: Client, service: Service)
     assert len(service.seen) == before
 
 
-def test_a_job_that_was_retried_since_is_waited_for_again(client: Client, service: Service) -> None:
-    (told,) = client.submit_many([create()])
-    eventually(lambda: service.jobs[str(told.job_id)]["done"])
-    ended = dict(service.jobs[str(told.job_id)])
+def test_a_job_that_was_retried_meanwhile_is_waited_for_again(client: Client, service: Service) -> None:
+    (submissions,) = client.submit_many([create()])
+    eventually(lambda: service.jobs[str(submissions.job_id)]["done"])
+    ended = dict(service.jobs[str(submissions.job_id)])
     queued = {**ended, "status": "queued", "done": False, "result": None}
-    service.canned += [Canned(200, {}, client.batch(str(told.batch_id)).raw), Canned(200, {}, queued)]
-    (job,) = client.as_completed([told])
+    service.canned += [Canned(200, {}, client.batch(str(submissions.batch_id)).raw), Canned(200, {}, queued)]
+    (job,) = client.as_completed([submissions])
     assert job.succeeded
     assert len(gets(service, "jobs")) == 2
 
@@ -178,7 +179,7 @@ def test_an_unknown_job_is_not_found(client: Client) -> None:
         list(client.as_completed(["nope"]))
 
 
-def test_an_outage_surfaces_after_the_retries(service: Service, client: Client) -> None:
+def test_an_outage_is_raised_after_the_retries(service: Service, client: Client) -> None:
     job = client.create(create()["item"])
     service.canned += [Canned(503, {}, problem(503, "unavailable"))]
     with Client(service.url, "the-key", retries=0) as impatient, pytest.raises(Unavailable):
@@ -190,8 +191,8 @@ def _id(ended: Job | tuple[Submission, BatchEntry]) -> str | None:
 
 
 @pytest.mark.parametrize("form", ["submissions", "jobs", "ids"])
-def test_what_does_not_end_in_time_is_a_wait_timeout(client: Client, service: Service, form: str) -> None:
-    """After a last look: what has ended by then is told of."""
+def test_a_job_that_does_not_end_in_time_raises_wait_timeout(client: Client, service: Service, form: str) -> None:
+    """But jobs that have ended at the last poll are still yielded."""
     quick = list(client.submit_many([create() for _ in range(3)]))
     eventually(lambda: all(job["done"] for job in service.jobs.values()))
     service.pause()
@@ -219,18 +220,18 @@ def test_what_does_not_end_in_time_is_a_wait_timeout(client: Client, service: Se
     assert len(list(client.as_completed(forms[form], timeout=5))) == 6
 
 
-def test_what_ends_at_the_last_moment_is_no_time_out(client: Client, service: Service) -> None:
+def test_a_job_that_ends_at_the_last_moment_is_no_timeout(client: Client, service: Service) -> None:
     service.pause()
-    told = list(client.submit_many([create(), create()]))
-    batch = client.batch(str(told[0].batch_id)).raw
-    service.canned.append(Canned(200, {}, batch))  # the last look, a moment before they end
+    submissions = list(client.submit_many([create(), create()]))
+    batch = client.batch(str(submissions[0].batch_id)).raw
+    service.canned.append(Canned(200, {}, batch))  # the last poll, a moment before they end
     service.resume()
     eventually(lambda: all(job["done"] for job in service.jobs.values()))
-    ended = list(client.outcomes(told, timeout=0.0))
+    ended = list(client.outcomes(submissions, timeout=0.0))
     assert [entry.status for _, entry in ended] == ["succeeded"] * 2
 
 
-def test_a_service_that_hangs_at_the_deadline_is_a_wait_timeout(service: Service, client: Client) -> None:
+def test_a_service_that_hangs_at_the_deadline_raises_wait_timeout(service: Service, client: Client) -> None:
     service.pause()
     job = client.create(create()["item"])
     service.silent_for = 3.0

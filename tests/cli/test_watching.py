@@ -1,0 +1,65 @@
+"""stats and watch."""
+
+from __future__ import annotations
+
+import json
+import signal
+
+import pytest
+
+from tests.cli.conftest import Jobpipe
+from tests.cli.running import a_failed_job, a_job, documents, started, until
+from tests.client.service import Service
+
+
+def test_stats_in_both_forms(jobpipe: Jobpipe, service: Service) -> None:
+    service.pause()
+    a_job(jobpipe)
+    done = jobpipe("stats")
+    assert done.exit_code == 0
+    assert "waiting\t1\n" in done.stdout
+    assert "oldest\tunknown\n" in done.stdout
+    assert done.stderr.startswith("no outcomes: ")
+    told = json.loads(jobpipe.does("stats", "--json"))
+    assert (told["waiting"], told["parked"], told["outcomes"]) == (1, 0, None)
+    assert told["outcomes_missing"]
+
+
+def test_stats_are_watched_until_ctrl_c(service: Service) -> None:
+    with started(service, "stats", "--watch", "--interval", "0.2", "--json") as watching:
+        until(lambda: len([seen for seen in service.seen if seen.path == "/stats"]) >= 3)
+        watching.send_signal(signal.SIGINT)
+        said, complained = watching.communicate(timeout=30)
+    assert watching.returncode == 130, complained
+    assert len(documents(said)) >= 2
+
+
+def test_watch_prints_each_change_until_the_jobs_have_ended(jobpipe: Jobpipe, service: Service) -> None:
+    service.pause()
+    job = a_job(jobpipe)["id"]
+    with started(service, "watch", job, "--interval", "0.2", "--json") as watching:
+        assert watching.stdout is not None
+        assert json.loads(watching.stdout.readline())["status"] == "queued"
+        service.resume()
+        said, complained = watching.communicate(timeout=30)
+    assert watching.returncode == 0, complained
+    assert [each["status"] for each in documents(said)] == ["succeeded"]
+    assert jobpipe("watch", a_failed_job(jobpipe)["id"]).exit_code == 3
+    assert jobpipe.fails(1, "watch", "none")
+
+
+@pytest.mark.parametrize(("by", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_watching(jobpipe: Jobpipe, service: Service, by: signal.Signals, status: int) -> None:
+    a_failed_job(jobpipe)
+    with started(service, "watch", "--interval", "0.2") as watching:
+        assert watching.stdout is not None
+        assert "failed" in watching.stdout.readline()
+        watching.send_signal(by)
+        _, complained = watching.communicate(timeout=30)
+    assert (watching.returncode, complained) == (status, "jobpipe: interrupted\n")
+
+
+@pytest.mark.parametrize("interval", ["inf", "nan", "1e10", "0.1"])
+@pytest.mark.parametrize("command", ["watch", "stats"])
+def test_an_interval_must_be_between_200_ms_and_a_day(jobpipe: Jobpipe, command: str, interval: str) -> None:
+    jobpipe.fails(2, command, "--interval", interval)
