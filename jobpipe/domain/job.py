@@ -73,8 +73,8 @@ class Job:
     result_version: str | None = None  # succeeded: the version of the item that the result shows
     superseded: str | None = None  # succeeded: the key of the document that it replaced, to be deleted
     error: Problem | None = None  # failed: why; retrying: what interrupted the last attempt
-    began: int | None = None  # the attempt that has begun, if it was recorded and has not ended yet
-    held: int = 0  # how often it was put off since it was queued, for whatever reason
+    running_attempt: int | None = None  # its number, if it was recorded and has not ended
+    interruptions: int = 0  # since the job was queued, for whatever reason
     retries: int = 0  # how often it was queued again by an explicit retry
     kept: KeptCommand | None = None  # the command of a failed job, which a retry sends again
 
@@ -83,7 +83,7 @@ class Job:
         """Return a reference to this generation of the job."""
         return JobRef(self.job_id, self.generation)
 
-    def is_live(self, ref: JobRef, at: datetime) -> bool:
+    def is_unfinished(self, ref: JobRef, at: datetime) -> bool:
         """Whether the worker may still act on this life of it."""
         return not self.status.done and self.generation == ref.generation and not self.is_expired(at)
 

@@ -39,7 +39,9 @@ class JobStore(Protocol):
     def begin_attempt(self, ref: JobRef, charged: int, at: datetime) -> None:
         """Note, before it starts, the attempt that follows `charged` ones."""
 
-    def hold(self, ref: JobRef, problem: Problem, charged: int, held: int, at: datetime) -> None:
+    def record_interruption(
+        self, ref: JobRef, problem: Problem, charged: int, interruptions: int, at: datetime
+    ) -> None:
         """Between two attempts: what interrupted the last one, how many count, how often it was put off."""
 
     def succeed(self, ref: JobRef, success: Success, at: datetime) -> None:

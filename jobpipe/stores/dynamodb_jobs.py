@@ -90,12 +90,14 @@ class DynamoDbJobs:
         }
         self._update(self._change(ref, values, at))
 
-    def hold(self, ref: JobRef, problem: Problem, charged: int, held: int, at: datetime) -> None:
+    def record_interruption(
+        self, ref: JobRef, problem: Problem, charged: int, interruptions: int, at: datetime
+    ) -> None:
         values: Row = {
             "status": {"S": Status.RETRYING.value},
             "error": {"S": json_text.encode(problem)},
             "attempts": {"N": str(charged)},
-            "held": {"N": str(held)},
+            "held": {"N": str(interruptions)},
             "updated_at": _time(at),
             LISTED: {"S": place_in_list(Status.RETRYING, rfc3339(at))},
         }
@@ -151,7 +153,7 @@ class DynamoDbJobs:
             return self._update_and_get(update)
         except JobEnded:
             job = self.get(ref.job_id)
-            if job is None or not job.is_live(ref, at):
+            if job is None or not job.is_unfinished(ref, at):
                 raise
             return job
 

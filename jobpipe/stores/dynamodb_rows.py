@@ -92,8 +92,8 @@ def job_from_row(row: Any) -> Job:
         result_version=_text(row, "result_version"),
         superseded=_text(row, "superseded"),
         error=json_text.decode(row["error"]["S"]) if "error" in row else None,
-        began=int(row["began"]["N"]) if "began" in row else None,
-        held=int(row["held"]["N"]) if "held" in row else 0,
+        running_attempt=int(row["began"]["N"]) if "began" in row else None,
+        interruptions=int(row["held"]["N"]) if "held" in row else 0,
         retries=int(row["retries"]["N"]) if "retries" in row else 0,
         kept=_kept_from_row(row),
     )

@@ -150,7 +150,7 @@ def test_an_outage_while_an_interruption_is_noted_only_delays(
             raise Unavailable("no")
 
         outage.setattr(pipeline.documents, "put", out)
-        outage.setattr(pipeline.jobs, "hold", out)
+        outage.setattr(pipeline.jobs, "record_interruption", out)
         outage.setattr(pipeline.queue, "postpone", out)
         assert pipeline.work() == {"batchItemFailures": [{"itemIdentifier": "m1"}]}
     pipeline.drain()
@@ -166,14 +166,14 @@ def test_an_outage_that_is_hard_to_note_is_noted_in_the_end(
     for _ in range(2 * MAX_ATTEMPTS):
         with monkeypatch.context() as outage:
             outage.setattr(pipeline.items, "commit", unavailable)
-            hold, left = pipeline.jobs.hold, iter(range(outages))
+            hold, left = pipeline.jobs.record_interruption, iter(range(outages))
 
             def seldom(*args: Any, hold: Any = hold, left: Any = left) -> None:
                 if next(left, None) is not None:
                     raise Unavailable("no")
                 hold(*args)
 
-            outage.setattr(pipeline.jobs, "hold", seldom)
+            outage.setattr(pipeline.jobs, "record_interruption", seldom)
             pipeline.work()
     assert pipeline.jobs.rows[job_id].attempts == 0
     pipeline.drain()

@@ -25,9 +25,9 @@ from tests.helpers.job_states import accept, item, unavailable
 from tests.helpers.memory import MemoryQueue
 from tests.helpers.pipeline import Pipeline
 from worker_lambda.chalicelib.consume_batch import (
+    Consumer,
     Delivery,
-    Handling,
-    NotOfSqs,
+    NotAnSqsEvent,
     backoff_seconds,
     consume_batch,
     records_of,
@@ -50,9 +50,9 @@ def test_what_came_again_runs_alone_and_after_what_is_here_for_the_first_time() 
         return {"messageId": name, "receiptHandle": name, "body": "", "attributes": attributes}
 
     charged = {"a1": 3, "b1": 0, "d1": 1}
-    handling = Handling(process, lambda one: charged[one.message_id], MemoryQueue(), 1.0, lambda: 30.0)
+    consumer = Consumer(process, lambda one: charged[one.message_id], MemoryQueue(), 1.0, lambda: 30.0)
     records = [record("a1", 9), record("b1", 2), record("b2", 1), record("c1", 1), record("d1", 2), record("e1", 1)]
-    assert consume_batch(records, handling) == {"batchItemFailures": []}
+    assert consume_batch(records, consumer) == {"batchItemFailures": []}
     assert sorted(order[:2]) == ["c1", "e1"]
     assert order[2:] == ["b1", "b2", "d1", "a1"]
 
@@ -67,8 +67,8 @@ def test_a_message_without_a_group_is_logged_and_stays_in_its_queue(
     del stray["attributes"]["MessageGroupId"]
     stray["eventSourceARN"] = "arn:aws:sqs:us-east-1:000000000000:jobpipe-test-parked"
     before = [entry[0] for entry in pipeline.queue.waiting]
-    for handling in (pipeline.command_handling(), pipeline.dead_letter_handling()):
-        answer = consume_batch([stray, good], handling)
+    for consumer in (pipeline.command_consumer(), pipeline.dead_letter_consumer()):
+        answer = consume_batch([stray, good], consumer)
         assert answer == {"batchItemFailures": [{"itemIdentifier": stray["messageId"]}]}
     assert pipeline.parked.messages == []
     assert pipeline.queue.postponed == []
@@ -82,7 +82,7 @@ def test_a_message_without_a_group_is_logged_and_stays_in_its_queue(
 
 @pytest.mark.parametrize("event", [{}, {"key1": "value1"}, {"Records": "x"}, {"Records": [{"Sns": {}}]}])
 def test_an_event_that_is_not_from_sqs_is_refused(event: dict[str, Any]) -> None:
-    with pytest.raises(NotOfSqs, match="SQS"):
+    with pytest.raises(NotAnSqsEvent, match="SQS"):
         records_of(event)
 
 
@@ -180,7 +180,7 @@ def test_when_the_time_is_short_the_rest_goes_back_at_once_and_unattempted(pipel
         assert len(pipeline.work()["batchItemFailures"]) == 3
     assert {seconds for _, seconds in pipeline.queue.postponed} == {1}
     assert all(pipeline.jobs.rows[job_id].attempts == 0 for job_id in ids)
-    assert all(pipeline.jobs.rows[job_id].began is None for job_id in ids)
+    assert all(pipeline.jobs.rows[job_id].running_attempt is None for job_id in ids)
     pipeline.context.milliseconds = 29_000
     pipeline.drain()
     assert all(pipeline.jobs.rows[job_id].status is Status.SUCCEEDED for job_id in ids)
@@ -194,7 +194,7 @@ def test_the_time_is_looked_at_before_each_command() -> None:
         {"messageId": f"m{i}", "receiptHandle": f"r{i}", "body": "", "attributes": attributes} for i in range(4)
     ]
     queue = MemoryQueue()
-    handling = Handling(lambda one: done.append(one.message_id), lambda _: 0, queue, 1.0, lambda: next(left))
-    answer = consume_batch(records, handling)
+    consumer = Consumer(lambda one: done.append(one.message_id), lambda _: 0, queue, 1.0, lambda: next(left))
+    answer = consume_batch(records, consumer)
     assert done == ["m0", "m1"]
     assert answer == {"batchItemFailures": [{"itemIdentifier": "m2"}, {"itemIdentifier": "m3"}]}

@@ -15,7 +15,7 @@ from jobpipe.domain.job import Status
 from jobpipe.domain.job_ref import JobRef
 from tests.helpers.memory import MemoryQueue
 from tests.helpers.pipeline import Pipeline
-from worker_lambda.chalicelib.consume_batch import Delivery, Handling, consume_batch
+from worker_lambda.chalicelib.consume_batch import Consumer, Delivery, consume_batch
 
 GOOD = {"name": "Tent", "description": "For two"}
 
@@ -27,7 +27,7 @@ def record(message_id: str, group: str, receive_count: int = 1) -> dict[str, Any
 
 def consume(records: list[dict[str, Any]], process: Callable[[Delivery], None]) -> dict[str, Any]:
     """A batch with all the time in the world, none of whose messages was attempted before."""
-    return consume_batch(records, Handling(process, lambda _: 0, MemoryQueue(), 1.0, lambda: 30.0))
+    return consume_batch(records, Consumer(process, lambda _: 0, MemoryQueue(), 1.0, lambda: 30.0))
 
 
 class Fails:
