@@ -61,6 +61,7 @@ SAMPLES: dict[str, Any] = {
     "Status": "failed",
     "Operation": "create",
     "Sequence[Refusal]": [Refused("x")],
+    "Sequence[Any]": [{"Code": "ConditionalCheckFailed"}],
     "Sequence[str]": ("i-1", "i-2"),
     "InvalidRequest": Refused("x"),
     "Any": {"a": 1},
