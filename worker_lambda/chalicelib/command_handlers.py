@@ -42,12 +42,12 @@ def read(command: ReadItem, job: JobRef, stores: Stores) -> None:
 
 def set_item_fields(command: SetFields, job: JobRef, stores: Stores) -> None:
     """Set the fields that a PUT names; the others stay as they are."""
-    _update(command, command.if_match, lambda document: set_fields(document, command.fields), job, stores)
+    _update(command, command.if_match, lambda document: set_fields(document, command.changes), job, stores)
 
 
 def merge_item_patch(command: MergePatch, job: JobRef, stores: Stores) -> None:
     """Apply the merge patch (RFC 7396) of a PATCH."""
-    _update(command, command.if_match, lambda document: merge_patch(document, command.patch), job, stores)
+    _update(command, command.if_match, lambda document: merge_patch(document, command.changes), job, stores)
 
 
 def delete(command: DeleteItem, job: JobRef, stores: Stores) -> None:
