@@ -1,4 +1,4 @@
-"""The items table, the name locks, and the one transaction that commits a command."""
+"""The items table, the name locks, and the transaction that commits a command."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from jobpipe.domain.job import Success
 from jobpipe.domain.job_ref import JobRef
 from jobpipe.runtime.aws import AwsClients, ConditionsFailed, outages, transact
 from jobpipe.stores.dynamodb_jobs import DynamoDbJobs
-from jobpipe.stores.dynamodb_rows import item_from_row, item_to_row
+from jobpipe.stores.dynamodb_rows import item_from_row, item_to_row, to_row
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
@@ -65,44 +65,21 @@ class DynamoDbItems:
             raise _refusal(error.positions) from error
 
     def _put_first(self, new: StoredItem) -> TransactWriteItemTypeDef:
-        return {
-            "Put": {
-                "TableName": self._items,
-                "Item": item_to_row(new),
-                "ConditionExpression": "attribute_not_exists(item_id)",
-            }
-        }
+        condition = "attribute_not_exists(item_id)"
+        return {"Put": {"TableName": self._items, "Item": item_to_row(new), "ConditionExpression": condition}}
 
     def _put_next(self, old: StoredItem, new: StoredItem) -> TransactWriteItemTypeDef:
-        return {
-            "Put": {
-                "TableName": self._items,
-                "Item": item_to_row(new),
-                "ConditionExpression": "#version = :read",
-                "ExpressionAttributeNames": {"#version": "version"},
-                "ExpressionAttributeValues": {":read": {"S": old.version}},
-            }
-        }
+        put: Any = {"TableName": self._items, "Item": item_to_row(new), **_if_unchanged(old)}
+        return {"Put": put}
 
     def _remove(self, old: StoredItem) -> TransactWriteItemTypeDef:
-        return {
-            "Delete": {
-                "TableName": self._items,
-                "Key": {"item_id": {"S": old.item_id}},
-                "ConditionExpression": "#version = :read",
-                "ExpressionAttributeNames": {"#version": "version"},
-                "ExpressionAttributeValues": {":read": {"S": old.version}},
-            }
-        }
+        delete: Any = {"TableName": self._items, "Key": {"item_id": {"S": old.item_id}}, **_if_unchanged(old)}
+        return {"Delete": delete}
 
     def _lock(self, item: StoredItem) -> TransactWriteItemTypeDef:
-        return {
-            "Put": {
-                "TableName": self._names,
-                "Item": {"name": {"S": name_key(item.name)}, "item_id": {"S": item.item_id}},
-                "ConditionExpression": "attribute_not_exists(item_id)",
-            }
-        }
+        row = to_row({"name": name_key(item.name), "item_id": item.item_id})
+        condition = "attribute_not_exists(item_id)"
+        return {"Put": {"TableName": self._names, "Item": row, "ConditionExpression": condition}}
 
     def _unlock(self, item: StoredItem) -> TransactWriteItemTypeDef:
         return {
@@ -113,6 +90,15 @@ class DynamoDbItems:
                 "ExpressionAttributeValues": {":me": {"S": item.item_id}},
             }
         }
+
+
+def _if_unchanged(read: StoredItem) -> dict[str, Any]:
+    """Return the condition that the item is still in the version that was read."""
+    return {
+        "ConditionExpression": "#version = :read",
+        "ExpressionAttributeNames": {"#version": "version"},
+        "ExpressionAttributeValues": {":read": {"S": read.version}},
+    }
 
 
 def _refusal(failed: list[int]) -> CommitRefused:

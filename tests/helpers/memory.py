@@ -348,7 +348,7 @@ class MemoryBacklog:
 class MemoryParked:
     """ParkedMessages."""
 
-    messages: list[tuple[str, dict[str, str]]] = field(default_factory=list)  # body, about
+    messages: list[tuple[str, dict[str, str]]] = field(default_factory=list)  # body, attributes
 
-    def park(self, body: str, about: dict[str, str]) -> None:
-        self.messages.append((body, about))
+    def park(self, body: str, attributes: dict[str, str]) -> None:
+        self.messages.append((body, attributes))
