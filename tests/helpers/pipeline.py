@@ -186,7 +186,7 @@ class Pipeline:
         )
 
     def check_consistent(self) -> None:
-        """P6: with an empty queue, rows, locks and bucket agree."""
+        """Check that rows, locks and bucket agree; the queue must be empty."""
         assert not self.queue.waiting
         assert all(job.status.done for job in self.jobs.rows.values())
         self.check_locks_and_documents()

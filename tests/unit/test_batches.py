@@ -1,4 +1,4 @@
-"""P8 and P3 in a batch: who runs beside whom, when a message comes again, what is done when the time is short."""
+"""A batch of messages: what runs in parallel, when messages are redelivered, and what happens if time is short."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from worker_lambda.chalicelib.consume_batch import (
 )
 
 
-def test_what_came_again_runs_alone_and_after_what_is_here_for_the_first_time() -> None:
+def test_redelivered_messages_run_alone_and_after_new_ones() -> None:
     running: list[str] = []
     order: list[str] = []
 
@@ -86,7 +86,7 @@ def test_an_event_that_is_not_from_sqs_is_refused(event: dict[str, Any]) -> None
         records_of(event)
 
 
-def test_dead_letters_end_side_by_side_whatever_their_receive_counts(pipeline: Pipeline) -> None:
+def test_dead_letters_are_processed_in_parallel_whatever_their_receive_counts(pipeline: Pipeline) -> None:
     """On emulators the receive count of a dead letter continues from the command queue."""
     together = threading.Barrier(3, timeout=20)
     ids = [accept(pipeline, item(name)) for name in ("a", "b", "c")]
@@ -117,7 +117,7 @@ def test_a_backoff_counts_interruptions_and_not_receives(
     assert [seconds for _, seconds in pipeline.queue.postponed] == [1, 2]
 
 
-def test_trouble_in_ordering_and_postponing_costs_nobody_his_turn(
+def test_errors_in_ordering_and_postponing_do_not_stop_the_batch(
     pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("a", "b", "c"):
@@ -132,7 +132,7 @@ def test_trouble_in_ordering_and_postponing_costs_nobody_his_turn(
     assert len(pipeline.work()["batchItemFailures"]) == 3
 
 
-def test_a_message_that_failed_and_those_behind_it_come_again_together_and_later_each_time(
+def test_a_failed_message_and_those_behind_it_are_redelivered_together_with_growing_delays(
     pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     item_id = pipeline.do("POST", "/items", item("x"))["item_id"]
@@ -155,25 +155,25 @@ def test_a_message_that_failed_and_those_behind_it_come_again_together_and_later
 
 
 @given(st.integers(1, MAX_RECEIVE_COUNT))
-def test_a_backoff_doubles_up_to_the_longest(receives: int) -> None:
+def test_a_backoff_doubles_up_to_a_limit(receives: int) -> None:
     full = min(FIRST_BACKOFF.total_seconds() * 2 ** min(receives - 1, 40), LONGEST_BACKOFF.total_seconds())
     assert max(1, round(full * (1 - BACKOFF_JITTER))) <= backoff_seconds(receives) <= max(1, full)
 
 
-def test_no_outage_that_the_queue_outlives_makes_a_dead_letter() -> None:
+def test_no_outage_within_the_retention_makes_a_dead_letter() -> None:
     least = LONGEST_BACKOFF * (1 - BACKOFF_JITTER)
     doublings = 12  # until the longest is reached
     assert (MAX_RECEIVE_COUNT - doublings) * least > QUEUE_RETENTION
 
 
 @pytest.mark.parametrize("seconds", [5, 10, 20, 30, 60])
-def test_a_call_that_hangs_and_the_note_of_it_fit_into_the_workers_time(seconds: float) -> None:
+def test_a_call_that_hangs_and_its_recording_fit_into_the_reserve(seconds: float) -> None:
     three_tries = 3 * call_timeout(seconds)
     note = three_tries if seconds >= 10 else 1.0
     assert three_tries + note <= reserve(seconds) < seconds
 
 
-def test_when_the_time_is_short_the_rest_goes_back_at_once_and_unattempted(pipeline: Pipeline) -> None:
+def test_when_the_time_is_short_the_other_messages_return_at_once_without_an_attempt(pipeline: Pipeline) -> None:
     ids = [pipeline.request("POST", "/items", item(f"{i}")).json["id"] for i in range(3)]
     pipeline.context.milliseconds = int(pipeline.reserve_seconds * 1000) - 1
     for _ in range(20):
@@ -186,7 +186,7 @@ def test_when_the_time_is_short_the_rest_goes_back_at_once_and_unattempted(pipel
     assert all(pipeline.jobs.rows[job_id].status is Status.SUCCEEDED for job_id in ids)
 
 
-def test_the_time_is_looked_at_before_each_command() -> None:
+def test_the_time_left_is_checked_before_each_command() -> None:
     left = iter([30.0, 10.0, 0.5, 0.1])
     done: list[str] = []
     attributes = {"MessageGroupId": "g", "ApproximateReceiveCount": "1"}

@@ -1,4 +1,4 @@
-"""What log lines say of errors, and how a trace goes with a message."""
+"""Log lines describe errors without quoting callers, and messages have the trace header."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ TRACE = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sample
 
 @pytest.fixture
 def said(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
-    """What the logger writes: its handler took hold of a stream when it was made."""
+    """The stream that the logger writes to."""
     stream = io.StringIO()
     monkeypatch.setattr(logger.handlers[0], "stream", stream)
     return stream
@@ -59,7 +59,7 @@ def test_an_error_is_described_without_what_it_quotes(error: Exception, said: st
     assert described(error) == said
 
 
-def test_a_logged_exception_shows_where_and_why_but_no_message(said: io.StringIO) -> None:
+def test_a_logged_exception_has_types_and_places_but_no_message(said: io.StringIO) -> None:
     def inner() -> None:
         raise ValueError(SECRET)
 
@@ -93,7 +93,7 @@ def test_notes_of_an_exception_are_not_logged(said: io.StringIO) -> None:
     assert SECRET not in said.getvalue()
 
 
-def test_causes_in_a_circle_end(said: io.StringIO) -> None:
+def test_circular_causes_are_logged_once(said: io.StringIO) -> None:
     first, second = ValueError("a"), KeyError("b")
     first.__cause__, second.__cause__ = second, first
     try:
@@ -104,7 +104,7 @@ def test_causes_in_a_circle_end(said: io.StringIO) -> None:
 
 
 def test_no_generation_is_logged(said: io.StringIO) -> None:
-    """Whoever may send to the queue and knows it can have a waiting job do another command."""
+    """Someone who knows it and may send to the queue could replace the command of a waiting job."""
     pipeline = Pipeline()
     accepted = pipeline.request("POST", "/items", {"name": "n", "description": "d" * 300_000})
     generation = pipeline.jobs.rows[accepted.json["id"]].generation
@@ -117,9 +117,7 @@ def test_no_generation_is_logged(said: io.StringIO) -> None:
     assert generation not in said.getvalue()
 
 
-def test_a_line_tells_its_invocation_and_is_written_once(
-    said: io.StringIO, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_line_has_its_invocation_and_is_written_once(said: io.StringIO, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("_X_AMZN_TRACE_ID", TRACE)
     monkeypatch.setattr(logging.getLogger(), "handlers", [logging.StreamHandler(said)])  # as Lambda has one there
     begin_invocation(Context())
@@ -127,7 +125,7 @@ def test_a_line_tells_its_invocation_and_is_written_once(
     logger.info("said %d", 1, extra={"status": 200, "job_id": None, "at": object})
     line = json.loads(said.getvalue())
     assert datetime.fromisoformat(line.pop("timestamp")).utcoffset() == timedelta(0)
-    assert line.pop("location").startswith("test_a_line_tells_its_invocation_and_is_written_once:")
+    assert line.pop("location").startswith("test_a_line_has_its_invocation_and_is_written_once:")
     assert line == {
         "level": "INFO",
         "message": "said 1",
@@ -153,8 +151,8 @@ def test_no_event_is_logged_at_any_level(said: io.StringIO, monkeypatch: pytest.
     assert SECRET not in said.getvalue()
 
 
-def test_what_was_promised_is_told_at_any_level(said: io.StringIO) -> None:
-    """The audit asks the log for it."""
+def test_accepted_commands_are_logged_at_any_level(said: io.StringIO) -> None:
+    """`make audit` looks for them in the log."""
     before = logger.level
     logger.setLevel(logging.ERROR)
     try:
@@ -167,7 +165,7 @@ def test_what_was_promised_is_told_at_any_level(said: io.StringIO) -> None:
     assert (line["message"], line["status"], line["job_id"]) == ("request", 202, job)
 
 
-def test_a_line_tells_which_invocation_it_is_of(said: io.StringIO) -> None:
+def test_a_line_has_the_id_of_its_invocation(said: io.StringIO) -> None:
     pipeline = Pipeline()
     for request_id in ("first", "second"):
         pipeline.context.aws_request_id = request_id
@@ -178,14 +176,14 @@ def test_a_line_tells_which_invocation_it_is_of(said: io.StringIO) -> None:
 @pytest.mark.parametrize(
     "item_id", [SECRET, SECRET.upper(), "3F2B0E5C-0000-4000-8000-0000000000AA", "a" * 128, "\u00e9", "\ud800", ""]
 )
-def test_an_id_that_a_caller_has_made_up_is_logged_as_its_digest(item_id: str) -> None:
+def test_an_id_that_the_api_did_not_assign_is_logged_as_a_digest(item_id: str) -> None:
     told = logged_id(item_id)
     assert re.fullmatch("sha256:[0-9a-f]{16}", told)
     assert told == logged_id(item_id)
     assert told != logged_id(f"{item_id}x")
 
 
-def test_an_id_as_the_api_assigns_them_is_logged_in_full(said: io.StringIO) -> None:
+def test_an_assigned_id_is_logged_in_full(said: io.StringIO) -> None:
     pipeline = Pipeline()
     item_id = pipeline.do("POST", "/items", {"name": "n", "description": "d"})["item_id"]
     assert logged_id(item_id) == item_id
@@ -195,7 +193,7 @@ def test_an_id_as_the_api_assigns_them_is_logged_in_full(said: io.StringIO) -> N
 def test_a_callers_own_id_is_in_no_line_whatever_becomes_of_the_job(
     said: io.StringIO, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Through every line that tells an item: accepted, waited for, ended, interrupted, dead, parked."""
+    """For each line that has an item id: accepted, waited for, ended, interrupted, dead, parked."""
     pipeline = Pipeline()
     command = {"operation": "read", "item_id": SECRET}
     job = pipeline.request("POST", "/jobs", command).json
@@ -227,7 +225,7 @@ def _fail(item_id: str) -> None:
     raise ValueError(item_id)
 
 
-def test_what_failed_in_the_worker_is_not_quoted(said: io.StringIO, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_command_is_not_quoted_in_the_log(said: io.StringIO, monkeypatch: pytest.MonkeyPatch) -> None:
     pipeline = Pipeline()
     pipeline.request("POST", "/items", {"name": SECRET, "description": SECRET})
 
@@ -242,7 +240,7 @@ def test_what_failed_in_the_worker_is_not_quoted(said: io.StringIO, monkeypatch:
     assert SECRET not in said.getvalue()
 
 
-def test_what_is_parked_is_not_quoted(said: io.StringIO) -> None:
+def test_a_parked_message_is_not_quoted_in_the_log(said: io.StringIO) -> None:
     pipeline = Pipeline()
     pipeline.queue.send(Envelope(json.dumps({"v": 1, SECRET: SECRET}), "g", "d"))
     pipeline.queue.send(Envelope(f'{{"{SECRET}": 1, "{SECRET}": 2}}', "h", "e"))
@@ -269,7 +267,7 @@ def test_what_is_parked_is_not_quoted(said: io.StringIO) -> None:
         ("Self=1-67891234-12456789abcdef012345678;Root=1-5759e988-bd862e3fe1be46a994272793", TRACED),
     ],
 )
-def test_only_what_is_a_trace_header_is_taken_for_one(
+def test_only_valid_trace_headers_have_a_trace_id(
     header: str, known: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("_X_AMZN_TRACE_ID", header)
@@ -278,7 +276,7 @@ def test_only_what_is_a_trace_header_is_taken_for_one(
 
 
 @pytest.mark.parametrize("traced", [True, False])
-def test_a_trace_goes_with_the_message(*, traced: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_message_is_sent_with_the_trace_header(*, traced: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     if traced:
         monkeypatch.setenv("_X_AMZN_TRACE_ID", TRACE)
     else:
