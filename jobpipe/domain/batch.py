@@ -54,7 +54,7 @@ class Batch:
 
     batch_id: str  # random, or derived from caller and Idempotency-Key
     owner: str  # the caller that may read it
-    fingerprint: str  # of its commands, to tell a replay from another use of its Idempotency-Key
+    fingerprint: str  # of its commands, to recognise a replay of its Idempotency-Key
     seed: str  # random, and never shown
     size: int  # commands, refused ones included
     refused: Mapping[int, Problem]  # by position

@@ -4,8 +4,8 @@
       └─ retrying ─┘   (between attempts)
     failed ──→ queued  (an explicit retry: a new generation)
 
-The other final states never change. There is no `running` state: the worker writes a job only when that tells a
-poller something.
+The other final states never change. There is no `running` state: the worker writes a job only when a
+poller learns something from it.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class Job:
     generation: str  # random, and new with each retry; a message of another generation changes nothing
     operation: str  # create, read, update or delete
     item_id: str  # assigned on acceptance if the command is a create
-    fingerprint: str  # of the command, to tell a replay from another use of its Idempotency-Key
+    fingerprint: str  # of the command, to recognise a replay of its Idempotency-Key
     attempts: int  # charged attempts that have ended
     created_at: str  # RFC 3339
     updated_at: str  # RFC 3339

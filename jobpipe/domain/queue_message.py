@@ -113,9 +113,9 @@ def redeem(claim: Claim, text: str, item_id: str) -> Command:
     try:
         command = _decode_command(text, item_id)
     except Refusal:
-        raise ClaimUnusable("What lies under the claim check is no command of this release.") from None
+        raise ClaimUnusable("The claim check is no command that this release can read.") from None
     if command.item_id != item_id or not claim.key.endswith(f"/{fingerprint(command)}.json"):
-        raise ClaimUnusable("What lies under the claim check is another command.")
+        raise ClaimUnusable("The claim check is another command.")
     return command
 
 
@@ -186,7 +186,7 @@ def _read(envelope: dict[str, object], job: JobRef) -> QueueMessage:
     item_id = check_item_id(envelope.get("item_id"))
     request_id = envelope.get("request_id", "")
     if not isinstance(request_id, str) or not request_id.isascii():
-        raise UndecodableMessage("its request_id is not one of ours")
+        raise UndecodableMessage("its request_id is not valid")
     return QueueMessage(
         job,
         item_id,
@@ -228,7 +228,7 @@ def _content(envelope: dict[str, object], job: JobRef, item_id: str) -> Command 
 def _token(envelope: dict[str, object], member: str) -> str:
     value = envelope.get(member)
     if not isinstance(value, str) or not _TOKEN.fullmatch(value):
-        raise UndecodableMessage(f"its {member} is not one of ours")
+        raise UndecodableMessage(f"its {member} is not valid")
     return value
 
 
@@ -236,5 +236,5 @@ def _claim(key: object, job: JobRef) -> Claim:
     match = _CLAIM_KEY.fullmatch(key) if isinstance(key, str) else None
     # A message must not name, and so delete, the claim check of another job.
     if match is None or match["job_id"] != job.job_id:
-        raise UndecodableMessage("its claim is not one of its job's")
+        raise UndecodableMessage("its claim check belongs to another job")
     return Claim(match[0])

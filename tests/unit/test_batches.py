@@ -73,8 +73,8 @@ def test_a_message_without_a_group_is_logged_and_stays_in_its_queue(
     assert pipeline.parked.messages == []
     assert pipeline.queue.postponed == []
     assert [entry[0] for entry in pipeline.queue.waiting] == before
-    told = [record for record in caplog.records if "without a group" in record.getMessage()]
-    assert [(record.levelname, vars(record)["queue"].rpartition(":")[2]) for record in told] == [
+    logged = [record for record in caplog.records if "without a group" in record.getMessage()]
+    assert [(record.levelname, vars(record)["queue"].rpartition(":")[2]) for record in logged] == [
         ("ERROR", "jobpipe-test-parked")
     ] * 2
     assert sorted(job.status for job in pipeline.jobs.rows.values()) == [Status.QUEUED, Status.SUCCEEDED]

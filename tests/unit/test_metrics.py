@@ -312,9 +312,9 @@ def test_a_command_whose_clean_up_fails_is_counted_as_succeeded(
         broken.setattr(pipeline.documents, "delete", fails_after(0, pipeline.documents.delete))
         pipeline.work()
     pipeline.drain()
-    told = counts(written(capsys))
-    assert told["Succeeded", ""] == 1
-    assert not [key for key in told if key[0] == "Interrupted"], "nothing was interrupted that matters"
+    counted = counts(written(capsys))
+    assert counted["Succeeded", ""] == 1
+    assert not [key for key in counted if key[0] == "Interrupted"], "nothing was interrupted that matters"
 
 
 def test_the_delay_of_a_redelivered_command_counts_from_its_send(

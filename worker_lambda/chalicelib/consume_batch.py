@@ -209,7 +209,7 @@ def _postpone(results: list[_Result], queue: ReceivedMessages) -> None:
     delays = [(delivery.receipt_handle, result.delay_seconds) for result in results for delivery in result.returned]
     try:
         queue.postpone(delays)
-    except Exception:  # noqa: BLE001  # what is done must be acknowledged nevertheless
+    except Exception:  # noqa: BLE001  # finished messages must be acknowledged nevertheless
         logger.warning(
             "visibility was not changed: the messages will be delivered again when it ends", exc_info=True
         )

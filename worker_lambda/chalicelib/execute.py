@@ -63,8 +63,8 @@ def execute(delivery: Delivery, services: Services, seconds_left: Callable[[], f
         outcome = execution.run()
         meter.add(QUEUE_DELAY, age * 1000)
     except JobEnded:
-        # Another delivery was faster, or the job was cancelled or has expired. This delivery changes nothing, since
-        # a command takes effect once only; but whoever ended the job may have died before the clean-up.
+        # Another delivery was faster, or the job was cancelled or has expired. A command takes effect at most once,
+        # so this delivery only completes the clean-up, which an earlier one may not have finished.
         finish_clean_up(message, services)
         outcome = "ended before"
     duration = time.perf_counter() - started
