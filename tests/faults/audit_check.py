@@ -1,4 +1,4 @@
-"""`make audit` after a run: it finds just what a run may leave behind, and its repair takes that away."""
+"""Run `make audit` after a run: it finds only what the run may leave behind, and its repair removes that."""
 
 from __future__ import annotations
 
