@@ -38,7 +38,7 @@ _LONGEST = [  # by what they take on two cores, a minute and a half to half a mi
     "chaos/test_chaos.py",
     "infra/test_prod_stage.py",
     "infra/test_make_values.py",
-    "faults/test_faults_in_second_thoughts.py",
+    "faults/test_faults_in_cancels_and_retries.py",
     "faults/test_faults_in_commands.py",
     "faults/test_faults_in_containment.py",
     "e2e/test_cli.py",

@@ -1,4 +1,4 @@
-"""How much work waits, and how much was given up."""
+"""The numbers of messages on the queues of a stage."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Backlog:
-    """Messages on the queues of a stage, all callers' together; SQS's counts are approximate."""
+    """The messages of all callers; SQS's counts are approximate."""
 
     waiting: int  # on the queue of commands, ready for the worker
-    in_flight: int  # being worked on, or away until they come again
-    delayed: int  # sent, and not to be delivered yet
-    oldest_seconds: float | None  # since the oldest of these was sent; None where nobody tells
+    in_flight: int  # being processed, or waiting for their next delivery
+    delayed: int  # sent, but not to be delivered yet
+    oldest_seconds: float | None  # since the oldest of these was sent; None if CloudWatch has no value
     dead_letters: int
     parked: int

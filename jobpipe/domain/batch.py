@@ -1,7 +1,7 @@
-"""A batch: the commands of one request. Each becomes a job, or is refused by itself.
+"""A batch: the commands of one request, each of which becomes a job or is refused.
 
-Its row lies in the jobs table beside those of its jobs, under a key that no job can have. It holds what a replay
-with the same Idempotency-Key needs: a random seed, from which come the ids of its jobs and of the items it makes.
+The batch has a row in the jobs table, beside those of its jobs. The row has a random seed from which the ids of its
+jobs and of created items are derived, so that a replay with the same Idempotency-Key finds them all.
 """
 
 from __future__ import annotations
@@ -23,25 +23,25 @@ from jobpipe.domain.job import Job, new_job, waiting_until
 from jobpipe.domain.violations import Violations
 
 MAX_COMMANDS = 100
-"""Of one batch; its jobs are read in one BatchGetItem, which takes no more."""
+"""The most commands in a batch: its jobs are read in one BatchGetItem, which takes 100 keys."""
 MOST_AT_ONCE = 99
-"""Jobs that are stored in one transaction with the batch's own row: DynamoDB takes 100 writes."""
+"""The most jobs that are stored in one transaction with the batch's own row: DynamoDB takes 100 writes."""
 
 # A hundred refusals must fit in a row of 400 KB, each with at least its first violation.
 _LONGEST_POINTER = 1024
-_MOST_BYTES = 2000  # of one refusal's violations
+_MOST_BYTES = 2000  # of the violations of one refusal
 
 BATCH_ID = re.compile("batch-[0-9a-f]{32}")
 
 
 @dataclass(frozen=True, slots=True)
-class AskedBatch:
-    """What a request asks for: by their places in it the good commands, and why the others are refused."""
+class RequestedBatch:
+    """The commands of a request by position: the valid ones, and the problems of the refused ones."""
 
-    commands: Mapping[int, Command]  # creates without an item id yet
-    fingerprints: Mapping[int, str]  # of the good commands
+    commands: Mapping[int, Command]  # creates have no item id yet
+    fingerprints: Mapping[int, str]  # of the valid commands
     refused: Mapping[int, Problem]
-    fingerprint: str  # of them all
+    fingerprint: str  # of all commands together
 
     @property
     def size(self) -> int:
@@ -52,108 +52,102 @@ class AskedBatch:
 class Batch:
     """One row of a batch."""
 
-    batch_id: str  # unguessable, or derived from caller and Idempotency-Key
-    owner: str  # the caller that may see it
-    fingerprint: str  # of its commands, to tell a replay from another use of its Idempotency-Key
-    seed: str  # random, and told to nobody
+    batch_id: str  # random, or derived from caller and Idempotency-Key
+    owner: str  # the caller that may read it
+    fingerprint: str  # of its commands, to recognise a replay of its Idempotency-Key
+    seed: str  # random, and never shown
     size: int  # commands, refused ones included
-    refused: Mapping[int, Problem]  # by their places
-    stored: int  # how many of its jobs have rows, in the order of their places
+    refused: Mapping[int, Problem]  # by position
+    stored: int  # how many of its jobs have rows, counted from the first position
     created_at: str  # RFC 3339
-    expires_at: int  # seconds since 1970; its jobs that have ended expire sooner
+    expires_at: int  # seconds since 1970; its ended jobs expire sooner
 
     @property
     def accepted(self) -> list[int]:
-        """The places of the commands that became jobs."""
-        return [place for place in range(self.size) if place not in self.refused]
+        """Return the positions of the commands that became jobs."""
+        return [position for position in range(self.size) if position not in self.refused]
 
-    def job_id(self, place: int) -> str:
-        """Of the command at this place."""
-        return self._derived("job", place).hex()
+    def job_id(self, position: int) -> str:
+        """Return the id of the job for the command at this position."""
+        return self._derived("job", position).hex()
 
-    def item_id(self, place: int) -> str:
-        """Of the item that the command at this place creates."""
-        return str(uuid.UUID(bytes=self._derived("item", place), version=4))
+    def item_id(self, position: int) -> str:
+        """Return the id of the item that the command at this position creates."""
+        return str(uuid.UUID(bytes=self._derived("item", position), version=4))
 
     def is_expired(self, at: datetime) -> bool:
-        """Whether it counts as gone, though the row may still be there."""
+        """Return whether the batch has expired; its row may still exist."""
         return self.expires_at <= at.timestamp()
 
-    def _derived(self, what: str, place: int) -> bytes:
-        return hashlib.sha256(f"{what}:{self.seed}:{place}".encode()).digest()[:16]
+    def _derived(self, what: str, position: int) -> bytes:
+        return hashlib.sha256(f"{what}:{self.seed}:{position}".encode()).digest()[:16]
 
 
-def parse_batch(raw: Any, check: Callable[[Command], None]) -> AskedBatch:
-    """What a body asks for; a Refusal if it is no batch, or none of its commands is good.
+def parse_batch(raw: Any, check: Callable[[Command], None]) -> RequestedBatch:
+    """Return the batch of a request's body; raise a Refusal if it has no valid command.
 
-    `check` refuses commands beyond what their form tells.
+    `check` raises a Refusal for valid commands that may not be in a batch.
     """
     commands: dict[int, Command] = {}
     refusals: dict[int, Refusal] = {}
     listed = _listed(raw)
-    for place, each in enumerate(listed):
+    for position, each in enumerate(listed):
         try:
             command = parse_command(each, new_item_id="")
             check(command)
-            commands[place] = command
+            commands[position] = command
         except Refusal as refusal:
-            refusals[place] = _within_a_row(refusal.inside(f"#/commands/{place}"), f"#/commands/{place}")
+            refusals[position] = _within_a_row(refusal.inside(f"#/commands/{position}"), f"#/commands/{position}")
     if not commands:
         raise NothingValid(list(refusals.values()))
-    fingerprints = {place: fingerprint(command) for place, command in commands.items()}
-    # Marked, so that what another release refuses, or no longer does, is another batch.
+    fingerprints = {position: fingerprint(command) for position, command in commands.items()}
+    # The mark makes it another batch if another release refuses other commands.
     try:
-        parts = [fingerprints.get(place) or f"refused {_digest(each)}" for place, each in enumerate(listed)]
+        parts = [fingerprints.get(position) or f"refused {_digest(each)}" for position, each in enumerate(listed)]
     except RecursionError:
         raise InvalidRequest("The body is nested too deeply.") from None
-    problems = {place: refusal.to_problem() for place, refusal in refusals.items()}
-    return AskedBatch(commands, fingerprints, problems, _digest(parts))
+    problems = {position: refusal.to_problem() for position, refusal in refusals.items()}
+    return RequestedBatch(commands, fingerprints, problems, _digest(parts))
 
 
 def new_batch(
-    asked: AskedBatch, owner: str, idempotency_key: str | None, at: datetime, retention: timedelta
+    requested: RequestedBatch, owner: str, idempotency_key: str | None, at: datetime, retention: timedelta
 ) -> Batch:
-    """The batch that is about to be stored."""
+    """Return the batch that is about to be stored."""
     return Batch(
         batch_id=_batch_id(owner, idempotency_key),
         owner=owner,
-        fingerprint=asked.fingerprint,
+        fingerprint=requested.fingerprint,
         seed=secrets.token_hex(16),
-        size=asked.size,
-        refused=asked.refused,
-        stored=min(len(asked.commands), MOST_AT_ONCE),
+        size=requested.size,
+        refused=requested.refused,
+        stored=min(len(requested.commands), MOST_AT_ONCE),
         created_at=rfc3339(at),
         expires_at=waiting_until(at, retention),
     )
 
 
-def commands_of(batch: Batch, asked: AskedBatch) -> dict[int, Command]:
-    """The commands with the item ids that the batch gives those who create."""
+def commands_of(batch: Batch, requested: RequestedBatch) -> dict[int, Command]:
+    """Return the commands; creates have the item ids that the batch assigns."""
     return {
-        place: with_item_id(command, batch.item_id(place)) if isinstance(command, CreateItem) else command
-        for place, command in asked.commands.items()
+        position: with_item_id(command, batch.item_id(position)) if isinstance(command, CreateItem) else command
+        for position, command in requested.commands.items()
     }
 
 
 def jobs_of(
-    batch: Batch, commands: Mapping[int, Command], asked: AskedBatch, at: datetime, retention: timedelta
+    batch: Batch, commands: Mapping[int, Command], requested: RequestedBatch, at: datetime, retention: timedelta
 ) -> list[Job]:
-    """The jobs of the batch as they are about to be stored, in the order of their places."""
+    """Return the jobs of the batch as they are about to be stored, by position."""
+    known = {position: (batch.job_id(position), requested.fingerprints[position]) for position in commands}
     return [
-        new_job(
-            command,
-            batch.owner,
-            None,
-            at,
-            retention,
-            known=(batch.job_id(place), asked.fingerprints[place]),
-        )
-        for place, command in commands.items()
+        new_job(command, batch.owner, None, at, retention, known=known[position])
+        for position, command in commands.items()
     ]
 
 
 def is_batch_id(text: str) -> bool:
-    """Whether a batch could have this id."""
+    """Return whether the text has the form of a batch id."""
     return BATCH_ID.fullmatch(text) is not None
 
 
@@ -172,15 +166,15 @@ def _listed(raw: Any) -> list[Any]:
 
 
 def _within_a_row(refusal: Refusal, command: str) -> Refusal:
-    """The refusal with as many of its violations as fit in the row."""
+    """Return the refusal with as many of its violations as fit in the row."""
     fitting: list[Violation] = []
     size = 0
     for each in refusal.violations:
-        there = each if len(each.pointer) <= _LONGEST_POINTER else Violation(each.detail, command)
-        size += len(json_text.encode([there.pointer, there.detail]).encode(errors="surrogatepass"))
+        shortened = each if len(each.pointer) <= _LONGEST_POINTER else Violation(each.detail, command)
+        size += len(json_text.encode([shortened.pointer, shortened.detail]).encode(errors="surrogatepass"))
         if fitting and size > _MOST_BYTES:
             break
-        fitting.append(there)
+        fitting.append(shortened)
     refusal.violations = tuple(fitting)
     return refusal
 
@@ -188,10 +182,10 @@ def _within_a_row(refusal: Refusal, command: str) -> Refusal:
 def _batch_id(owner: str, idempotency_key: str | None) -> str:
     if idempotency_key is None:
         return f"batch-{secrets.token_hex(16)}"
-    # The length keeps ("a", "bc") apart from ("ab", "c").
+    # With the length, ("a", "bc") and ("ab", "c") give different ids.
     return f"batch-{_digest(f'{len(owner)}:{owner}{idempotency_key}')[:32]}"
 
 
 def _digest(value: Any) -> str:
-    # What is refused may have lone surrogates.
+    # Refused commands may have lone surrogates.
     return hashlib.sha256(json_text.encode(value, sort_keys=True).encode(errors="surrogatepass")).hexdigest()

@@ -1,4 +1,4 @@
-"""Time as jobpipe writes it."""
+"""The current time, and its text form."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 
 
 def now() -> datetime:
-    """The current time, in UTC."""
+    """Return the current time in UTC."""
     return datetime.now(UTC)
 
 
 def rfc3339(moment: datetime) -> str:
-    """RFC 3339 in UTC with milliseconds: `2026-11-22T20:57:44.123Z`."""
+    """Return the time in RFC 3339, in UTC with milliseconds: `2026-11-22T20:57:44.123Z`."""
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

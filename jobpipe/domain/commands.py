@@ -6,8 +6,8 @@ r"""The five commands, and their raw form: what `POST /jobs` takes and the queue
     {"operation": "update", "item_id": "…", "merge": {…}, "if_match": "\"…\""}
     {"operation": "delete", "item_id": "…", "if_match": "\"…\""}
 
-A new operation is a class in COMMANDS here, a handler in the worker's COMMAND_HANDLERS, and a test
-(docs/how-to/add-an-operation.md). All else, the OpenAPI document too, derives from the class.
+A new operation needs a class in COMMANDS here, a handler in the worker's COMMAND_HANDLERS, and a test
+(docs/how-to/add-an-operation.md). All else, such as the OpenAPI document, follows from the class.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ Refusals = tuple[type[Refusal], ...]
 
 
 def ref(name: str) -> Schema:
-    """A schema that the OpenAPI document has under this name."""
+    """Return a reference to a schema of the OpenAPI document."""
     return {"$ref": f"#/components/schemas/{name}"}
 
 
@@ -50,33 +50,33 @@ IF_MATCH: Schema = {
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """What one job does to one item, and what all that takes, carries or describes commands must know of it."""
+    """What one job does to one item, and how the command is described, parsed and stored."""
 
     operation: ClassVar[str]
-    told_by: ClassVar[str | None] = None
-    """Of several commands of one operation: the member that tells this one from the others."""
+    distinguishing_member: ClassVar[str | None] = None
+    """The member of the raw form that distinguishes this command from others of the same operation."""
     needs: ClassVar[Members]
-    """Members that its raw form must have, with their schemas."""
+    """The members that the raw form must have, with their schemas."""
     may_have: ClassVar[Members] = {}
-    """Further members that its raw form may have."""
+    """The further members that the raw form may have."""
     refusals: ClassVar[Refusals] = ()
-    """What its job can fail with."""
+    """The problems with which the job can fail."""
 
     item_id: str
 
     @classmethod
     def from_raw(cls, raw: Raw, item_id: str) -> Self:
-        """The command, or InvalidRequest; there is nothing in `raw` but what it needs or may have."""
+        """Return the command of a raw form without unknown members; raise InvalidRequest if it is invalid."""
         raise NotImplementedError
 
     def to_raw(self) -> Raw:
-        """What from_raw makes this command of."""
+        """Return the raw form."""
         raise NotImplementedError
 
 
 @dataclass(frozen=True, slots=True)
 class CreateItem(Command):
-    """Make an item of this document, under an id that was assigned when the command was accepted."""
+    """Create an item of this document, under an id that was assigned when the command was accepted."""
 
     operation: ClassVar[str] = "create"
     needs: ClassVar[Members] = {"item": ref("NewItem")}
@@ -94,14 +94,14 @@ class CreateItem(Command):
 
 @dataclass(frozen=True, slots=True)
 class ReadItem(Command):
-    """Read the item after all that was accepted for it before."""
+    """Read the item after all commands that were accepted for it before."""
 
     operation: ClassVar[str] = "read"
     needs: ClassVar[Members] = {"item_id": ref("ItemId")}
     refusals: ClassVar[Refusals] = (NotFound,)
 
     @classmethod
-    def from_raw(cls, raw: Raw, item_id: str) -> Self:  # noqa: ARG003  # there is no more in it
+    def from_raw(cls, raw: Raw, item_id: str) -> Self:  # noqa: ARG003  # it holds only the id
         return cls(item_id)
 
     def to_raw(self) -> Raw:
@@ -109,57 +109,49 @@ class ReadItem(Command):
 
 
 @dataclass(frozen=True, slots=True)
-class SetFields(Command):
-    """Set these top-level fields of the item, leave the others."""
-
+class _Update(Command):
     operation: ClassVar[str] = "update"
-    told_by: ClassVar[str] = "set"
-    needs: ClassVar[Members] = {"item_id": ref("ItemId"), "set": ref("FieldsToSet")}
+    distinguishing_member: ClassVar[str]
     may_have: ClassVar[Members] = {"if_match": IF_MATCH}
     refusals: ClassVar[Refusals] = (NotFound, NameTaken, VersionMismatch, TooLarge)
 
-    fields: Document
+    changes: Document
     if_match: str | None = None
+
+    @staticmethod
+    def check_changes(changes: Any, /) -> Document:
+        """Return the changes; raise InvalidRequest if they cannot be applied to any item."""
+        raise NotImplementedError
 
     @classmethod
     def from_raw(cls, raw: Raw, item_id: str) -> Self:
         found = Violations()
-        fields = found.collect(_inside, raw, "set", check_fields_to_set)
+        changes = found.collect(_inside, raw, cls.distinguishing_member, cls.check_changes)
         if_match = found.collect(_if_match, raw)
         found.check()
-        return cls(item_id, fields, if_match)
+        return cls(item_id, changes, if_match)
 
     def to_raw(self) -> Raw:
-        return _with_precondition(
-            {"operation": self.operation, "item_id": self.item_id, "set": self.fields}, self.if_match
-        )
+        raw = {"operation": self.operation, "item_id": self.item_id, self.distinguishing_member: self.changes}
+        return _with_precondition(raw, self.if_match)
 
 
 @dataclass(frozen=True, slots=True)
-class MergePatch(Command):
+class SetFields(_Update):
+    """Set these top-level fields of the item; the others stay as they are."""
+
+    distinguishing_member: ClassVar[str] = "set"
+    needs: ClassVar[Members] = {"item_id": ref("ItemId"), "set": ref("FieldsToSet")}
+    check_changes = staticmethod(check_fields_to_set)
+
+
+@dataclass(frozen=True, slots=True)
+class MergePatch(_Update):
     """Apply an RFC 7396 merge patch to the item."""
 
-    operation: ClassVar[str] = "update"
-    told_by: ClassVar[str] = "merge"
+    distinguishing_member: ClassVar[str] = "merge"
     needs: ClassVar[Members] = {"item_id": ref("ItemId"), "merge": ref("MergePatch")}
-    may_have: ClassVar[Members] = {"if_match": IF_MATCH}
-    refusals: ClassVar[Refusals] = (NotFound, NameTaken, VersionMismatch, TooLarge)
-
-    patch: Document
-    if_match: str | None = None
-
-    @classmethod
-    def from_raw(cls, raw: Raw, item_id: str) -> Self:
-        found = Violations()
-        patch = found.collect(_inside, raw, "merge", check_merge_patch)
-        if_match = found.collect(_if_match, raw)
-        found.check()
-        return cls(item_id, patch, if_match)
-
-    def to_raw(self) -> Raw:
-        return _with_precondition(
-            {"operation": self.operation, "item_id": self.item_id, "merge": self.patch}, self.if_match
-        )
+    check_changes = staticmethod(check_merge_patch)
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,13 +180,13 @@ COMMANDS: tuple[type[Command], ...] = (
     MergePatch,
     DeleteItem,
 )
-"""All that POST /jobs takes and the queue carries."""
+"""All commands that POST /jobs takes and the queue carries."""
 
 OPERATIONS = tuple(dict.fromkeys(command.operation for command in COMMANDS))
 
 
 def parse_command(raw: Any, *, new_item_id: str) -> Command:
-    """The command of a raw form, or InvalidRequest; a create gets `new_item_id`."""
+    """Return the command of a raw form, or raise InvalidRequest; a create gets `new_item_id`."""
     if not isinstance(raw, dict):
         raise InvalidRequest("A command must be a JSON object.")
     kind = _kind_of(raw)
@@ -215,24 +207,24 @@ def _kind_of(raw: Raw) -> type[Command]:
     kinds = [command for command in COMMANDS if command.operation == operation]
     if not kinds:
         raise InvalidRequest(f"The operation must be one of {', '.join(OPERATIONS)}.", pointer="#/operation")
-    told = [command for command in kinds if command.told_by in raw]
-    if len(told) > 1:
-        members = [command.told_by for command in told]
+    matching = [command for command in kinds if command.distinguishing_member in raw]
+    if len(matching) > 1:
+        members = [command.distinguishing_member for command in matching]
         raise InvalidRequest(
             f"An {operation} must have {' or '.join(map(str, members))}, not both.", pointer=f"#/{members[-1]}"
         )
-    return (told or kinds)[0]
+    return (matching or kinds)[0]
 
 
 def with_item_id(command: CreateItem, item_id: str) -> CreateItem:
-    """The same create under the id that its first acceptance assigned."""
+    """Return the same create under the id that was assigned when it was first accepted."""
     return replace(command, item_id=item_id)
 
 
 def fingerprint(command: Command) -> str:
-    """A digest of operation, item, precondition and body; the order of names in an object does not matter.
+    """Return a digest of operation, item, precondition and body that does not depend on the order of members.
 
-    A create's item id is not part of it: it is assigned anew with every request, and the first one counts.
+    The item id of a create is not included, since each request assigns a new one.
     """
     return hashlib.sha256(json_text.encode(command.to_raw(), sort_keys=True).encode()).hexdigest()
 
@@ -244,7 +236,7 @@ def _need(raw: Raw, member: str) -> Any:
 
 
 def _inside(raw: Raw, member: str, check: Callable[[Any], T]) -> T:
-    """What the check returns for the member; a refusal points into the member."""
+    """Return the result of the check for the member; the pointer of a Refusal starts at the member."""
     value = _need(raw, member)
     try:
         return check(value)

@@ -1,31 +1,7 @@
-"""Everything that jobpipe raises on purpose.
+"""The errors that jobpipe raises on purpose.
 
-    JobpipeError
-    ├── Refusal                     the caller asked for what cannot be; answered as a problem document
-    │   ├── InvalidRequest          400
-    │   │   ├── NothingValid        400, of a batch
-    │   │   └── Unstorable          400, JSON with values that cannot be stored
-    │   ├── Forbidden               403
-    │   ├── NotFound                404
-    │   ├── NameTaken               409
-    │   ├── JobEndedAlready         409
-    │   ├── CommandCancelled        409
-    │   ├── VersionMismatch         412
-    │   ├── TooLarge                413
-    │   ├── UnsupportedMediaType    415
-    │   └── IdempotencyKeyReused    422
-    ├── InternalError               500, our bug
-    ├── AttemptsSpent               500, the command was interrupted too often
-    ├── CommandUnreadable           500, this release does not understand what another one has queued
-    ├── Unavailable                 503, an outage of what we stand on; the same request may be sent again
-    ├── UndecodableMessage          a message on the queue that is not a command of ours
-    ├── ClaimUnusable               a message's claim check is not in the bucket, or not the command that it names
-    └── CommitRefused               the transaction that ends a job was cancelled, nothing changed
-        ├── JobEnded                the job has ended already, was retried anew, or is gone
-        ├── NameLocked              another live item has the name
-        └── ItemChanged             the item is not in the version that was read
-
-Every problem (RFC 9457) is one of the classes with a status; its `type` is stable and made from `slug`.
+Each ProblemError is answered, or stored with a job, as a problem document (RFC 9457). Its `type` is made from the
+slug and never changes.
 """
 
 from __future__ import annotations
@@ -41,43 +17,43 @@ Problem = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """One rule that a body violates."""
+    """A rule that a body violates."""
 
     detail: str
     pointer: str  # where in the body: a JSON Pointer (RFC 6901) as a URI fragment
 
 
 class JobpipeError(Exception):
-    """Base of all that jobpipe raises on purpose."""
+    """The base of all errors that jobpipe raises on purpose."""
 
 
 class ProblemError(JobpipeError):
-    """An error that an HTTP caller can be told of as an RFC 9457 problem document."""
+    """An error with a problem document."""
 
     status: ClassVar[int]
     slug: ClassVar[str]
     title: ClassVar[str]
 
     def __init__(self, detail: str, *, pointer: str | None = None) -> None:
-        """`pointer` is a JSON Pointer (RFC 6901, as a URI fragment) to the part of the body at fault."""
+        """`pointer` is a JSON Pointer (RFC 6901, as a URI fragment) to the invalid part of the body."""
         super().__init__(detail)
         self.detail = detail
         self.violations: tuple[Violation, ...] = () if pointer is None else (Violation(detail, pointer),)
 
     @property
     def pointer(self) -> str | None:
-        """The location of the first violation."""
+        """Return the location of the first violation."""
         return self.violations[0].pointer if self.violations else None
 
     def inside(self, pointer: str) -> Self:
-        """The same error for a value that is at this pointer in a body."""
+        """Return the same error for a value that is at this pointer in a body."""
         moved = type(self)(self.detail)
         violations = self.violations or (Violation(self.detail, "#"),)
         moved.violations = tuple(Violation(each.detail, pointer + each.pointer[1:]) for each in violations)
         return moved
 
     def to_problem(self) -> Problem:
-        """The problem document, without what only the HTTP side knows (the request id)."""
+        """Return the problem document, without the request id, which only the API knows."""
         problem: Problem = {
             "type": PROBLEM_TYPE_PREFIX + self.slug,
             "title": self.title,
@@ -90,7 +66,7 @@ class ProblemError(JobpipeError):
 
 
 class Refusal(ProblemError):
-    """The caller asked for what cannot be; sending the same again does not help."""
+    """The request cannot be fulfilled, and the same request will be refused again."""
 
 
 class InvalidRequest(Refusal):
@@ -98,7 +74,7 @@ class InvalidRequest(Refusal):
 
     @classmethod
     def of(cls, violations: Sequence[Violation]) -> InvalidRequest:
-        """A refusal with all of these violations; there must be at least one."""
+        """Return a refusal with all of these violations, of which there must be at least one."""
         first, *others = violations
         more = " There is 1 more error." if len(others) == 1 else f" There are {len(others)} more errors."
         refusal = InvalidRequest(first.detail + (more if others else ""))
@@ -107,7 +83,7 @@ class InvalidRequest(Refusal):
 
 
 class Unstorable(InvalidRequest):
-    """JSON with values that cannot be stored; `value` is the decoded JSON with placeholders for them."""
+    """JSON has values that cannot be stored; `value` is the decoded JSON with placeholders for them."""
 
     def __init__(self, refusal: InvalidRequest, value: Any) -> None:
         super().__init__(refusal.detail)
@@ -178,11 +154,11 @@ class Unavailable(ProblemError):
 
 
 class UndecodableMessage(JobpipeError):
-    """The message is not a command of ours; the text says why."""
+    """The message is not a valid command; the text gives the reason."""
 
 
 class ClaimUnusable(JobpipeError):
-    """The message's claim check is not in the bucket, or what lies there is not the command that the key names."""
+    """The message's claim check is not in the bucket, or is not the command that its key names."""
 
 
 class CommitRefused(JobpipeError):
@@ -190,12 +166,12 @@ class CommitRefused(JobpipeError):
 
 
 class JobEnded(CommitRefused):
-    """The job has ended already, was retried anew, or is gone."""
+    """The job has ended, is in another generation, or does not exist."""
 
 
 class NameLocked(CommitRefused):
-    """Another live item has the name."""
+    """Another item has the name."""
 
 
 class ItemChanged(CommitRefused):
-    """The item is not in the version that was read."""
+    """The item is no longer in the version that was read."""

@@ -15,12 +15,12 @@ _ONE_TAG = re.compile(_TAG)
 
 
 def etag(version: str) -> str:
-    """The strong entity tag of an item's version."""
+    """Return the strong entity tag of an item's version."""
     return f'"{version}"'
 
 
 def check_if_match(value: Any) -> str | None:
-    """The If-Match value, if it is one, else InvalidRequest; None stays None."""
+    """Return the If-Match value or None; raise InvalidRequest if it is not valid."""
     if value is None:
         return None
     if not isinstance(value, str) or len(value) > MAX_IF_MATCH_LENGTH or not IF_MATCH.fullmatch(value):
@@ -32,5 +32,5 @@ def check_if_match(value: Any) -> str | None:
 
 
 def matches(if_match: str | None, version: str) -> bool:
-    """Whether an existing item in this version meets the precondition (strong comparison: W/ never matches)."""
+    """Return whether an item in this version meets the precondition, by strong comparison: W/ never matches."""
     return if_match is None or if_match == "*" or etag(version) in _ONE_TAG.findall(if_match)

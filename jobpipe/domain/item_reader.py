@@ -1,4 +1,4 @@
-"""Reading committed documents: from the row if they stand there, else from the bucket."""
+"""Read committed documents: small ones from the row, others from the bucket."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from jobpipe.domain.ports import DocumentStore, ItemStore
 
 
 def read_item(items: ItemStore, documents: DocumentStore, item_id: str) -> tuple[StoredItem, str]:
-    """The item's row and its document's JSON text, of one committed version; NotFound if there is no such item.
+    """Return the item's row and its document's JSON text, of one committed version, or raise NotFound.
 
-    The row names the S3 version that was read: whoever keeps that reads the same when the item is gone.
+    The row refers to the S3 version that was read, which can still be read when the item has been deleted.
     """
     item = items.get(item_id)
     if item is None:
@@ -26,21 +26,21 @@ def read_item(items: ItemStore, documents: DocumentStore, item_id: str) -> tuple
 
 
 def document_text(documents: DocumentStore, item: StoredItem) -> str | None:
-    """The document of this row, also when a later version has been committed since the row was read.
+    """Return the document of this row, even if a later version has been committed since.
 
-    None if the bucket does not find it; `not_found` gives the error for that.
+    Return None if the bucket does not find it; `not_found` gives the error for that.
     """
     found = _document(documents, item)
     return None if found is None else found[1]
 
 
 def not_found(item: StoredItem) -> Unavailable | InternalError:
-    """The error for a committed document that the bucket does not find."""
+    """Return the error for a committed document that the bucket does not find."""
     return missing(f"The document of item {item.item_id}", item.updated_at)
 
 
 def _document(documents: DocumentStore, item: StoredItem) -> tuple[DocumentRef, str] | None:
     if item.inline is not None:
         return item.document, item.inline
-    # By its S3 version, so that the clean-up of a later commit cannot take it away between the two reads.
+    # The S3 version can be read even if a later commit deletes the object between the two reads.
     return documents.get(item.document)

@@ -1,4 +1,4 @@
-"""What a document must be like to become an item, and how updates change one. Pure functions."""
+"""The rules for documents of items, and how updates change a document. Pure functions."""
 
 from __future__ import annotations
 
@@ -12,36 +12,36 @@ from jobpipe.domain.violations import Path, Violations, pointer
 Document = dict[str, Any]
 
 MAX_NAME_LENGTH = 255
-"""Characters; with four bytes each it still fits DynamoDB's 2,048-byte partition key."""
+"""Characters; with four bytes each, the name fits DynamoDB's 2,048-byte partition key."""
 MAX_ID_LENGTH = 128
 """Characters; the longest SQS message group id."""
 MAX_DEPTH = 32
 """Levels of objects and arrays, the document itself being the first; DynamoDB's own limit."""
 MAX_DOCUMENT_BYTES = 1024 * 1024
-"""Of the encoded document, merged ones included."""
+"""Of the encoded document, also after an update."""
 
 _REQUIRED = ("name", "description")
-_PLAIN = re.compile("[ -~]*")  # as every id of ours: no character of it need be looked at for itself
+_PLAIN = re.compile("[ -~]*")  # as in all assigned ids, whose characters need no further checks
 _NOT_IN_IDS = {"Cc", "Cf", "Cs", "Zl", "Zp"}
-# Not what is unassigned: a new emoji is that to an older Python.
+# Unassigned characters are allowed: a new emoji is unassigned in an older Python.
 _BLANK = {"Cc", "Cf", "Cs", "Zl", "Zp", "Zs"}
-# What shows nothing, or puts what follows in another order: Unicode's Default_Ignorable_Code_Point, but for the
-# joiners and variation selectors that scripts and emoji need (docs/decisions/0017).
+# Invisible or reordering characters: Unicode's Default_Ignorable_Code_Point, except the joiners and variation
+# selectors that scripts and emoji need (docs/decisions/0017).
 INVISIBLE = (
     r"\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\u3164"
     r"\ufeff\uffa0\ufff0-\ufffb"
 )
-"""For a character class of Python's or of JSON Schema's expressions, which share no form for further ones."""
+"""For a character class in Python and in JSON Schema, which share no notation for characters beyond U+FFFF."""
 _INVISIBLE = re.compile(
     rf"[{INVISIBLE}\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e00ff\U000e01f0-\U000e0fff]"
 )
 _JOINERS = re.compile("[\u180b-\u180d\u180f\u200c\u200d\ufe00-\ufe0f\U000e0100-\U000e01ef]")
-_BRAILLE_BLANK = "\u2800"  # a symbol by its category
+_BRAILLE_BLANK = "\u2800"  # its category is that of a symbol
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 
 
 def check_new_document(document: Any) -> Document:
-    """The document if an item can be created of it, else InvalidRequest."""
+    """Return the document; raise InvalidRequest if no item can be created from it."""
     _check_object(document, "An item must be a JSON object.")
     found = Violations()
     for field in _REQUIRED:
@@ -51,7 +51,7 @@ def check_new_document(document: Any) -> Document:
 
 
 def check_fields_to_set(fields: Any) -> Document:
-    """The fields of a PUT if they may be set, else InvalidRequest."""
+    """Return the fields of a PUT; raise InvalidRequest if they cannot be set."""
     _check_object(fields, "The fields to set must be a JSON object.")
     if not fields:
         raise InvalidRequest("At least one field to set is needed.")
@@ -59,7 +59,7 @@ def check_fields_to_set(fields: Any) -> Document:
 
 
 def check_merge_patch(patch: Any) -> Document:
-    """The RFC 7396 merge patch if it may be applied to an item, else InvalidRequest."""
+    """Return the RFC 7396 merge patch; raise InvalidRequest if it cannot be applied to any item."""
     _check_object(patch, "A merge patch of an item must be a JSON object.")
     found = Violations()
     removed = [field for field in _REQUIRED if field in patch and patch[field] is None]
@@ -70,12 +70,12 @@ def check_merge_patch(patch: Any) -> Document:
 
 
 def check_item_id(item_id: Any) -> str:
-    """The id if an item could be asked for by it, else InvalidRequest; whether there is one is another question."""
+    """Return the id; raise InvalidRequest if no item can have it."""
     if not isinstance(item_id, str) or not item_id:
         raise InvalidRequest("An item id must be a non-empty string.")
     if len(item_id) > MAX_ID_LENGTH:
         raise InvalidRequest(f"An item id must have at most {MAX_ID_LENGTH} characters.")
-    # No id of ours has any of these, and ids stand in log lines.
+    # Assigned ids have none of these characters, and log lines contain ids.
     if not _PLAIN.fullmatch(item_id) and any(
         unicodedata.category(character) in _NOT_IN_IDS for character in item_id
     ):
@@ -84,12 +84,12 @@ def check_item_id(item_id: Any) -> str:
 
 
 def set_fields(document: Document, fields: Document) -> Document:
-    """The document with these top-level fields set, the others as they were."""
+    """Return the document with these top-level fields set."""
     return {**document, **fields}
 
 
 def merge_patch(target: Any, patch: Any) -> Any:
-    """RFC 7396, section 2."""
+    """Return the target after the merge patch (RFC 7396, section 2)."""
     if not isinstance(patch, dict):
         return patch
     result = dict(target) if isinstance(target, dict) else {}
@@ -102,17 +102,17 @@ def merge_patch(target: Any, patch: Any) -> Any:
 
 
 def name_key(name: str) -> str:
-    """What the name lock is on: names that differ only in composition (NFC), joiners or variants are one name."""
+    """Return the key of the name lock: names that differ only in composition, joiners or variants share it."""
     return unicodedata.normalize("NFC", _JOINERS.sub("", name))
 
 
 def check_size(document_text: str) -> None:
-    """TooLarge if the encoded document is over MAX_DOCUMENT_BYTES; a DELETE character counts as six bytes.
+    """Raise TooLarge if the encoded document exceeds MAX_DOCUMENT_BYTES; a DELETE character counts as six bytes.
 
-    Python 3.11's runtime writes JSON in ASCII, in which DELETE takes six bytes, so a megabyte of them would not fit
-    in a Lambda's answer. Every other character takes at most three times its bytes in UTF-8.
+    Lambda's Python 3.11 writes responses as ASCII JSON, in which DELETE takes six bytes, so a megabyte of them is
+    too large for it. Every other character takes at most three times its bytes in UTF-8.
     """
-    # UTF-8 has at most four bytes a character, so most documents need no counting.
+    # Most documents are so short that their bytes need not be counted.
     if len(document_text) * 6 <= MAX_DOCUMENT_BYTES:
         return
     if len(document_text.encode()) + 5 * document_text.count("\x7f") > MAX_DOCUMENT_BYTES:
@@ -125,22 +125,22 @@ def _check_object(value: Any, otherwise: str) -> None:
 
 
 def _check_fields(fields: Document, found: Violations) -> Document:
-    """The fields, or InvalidRequest with their violations and those found before."""
+    """Return the fields; raise InvalidRequest with their violations and those found before."""
     if "id" in fields:
         found.add("The id is assigned by the service and must not be in the body.", "#/id")
     if "name" in fields:
-        _look_at_name(fields["name"], found)
+        _check_name(fields["name"], found)
     if "description" in fields and not isinstance(fields["description"], str):
         found.add("The description must be a string.", "#/description")
-    _look_at_tree(fields, found)
+    _check_tree(fields, found)
     found.check()
     return fields
 
 
-def _look_at_name(name: Any, found: Violations) -> None:
+def _check_name(name: Any, found: Violations) -> None:
     if not isinstance(name, str):
         return found.add("The name must be a string.", "#/name")
-    # The length first: composing takes time in the square of a run of combining marks.
+    # The length is checked first: composing takes quadratic time for a run of combining marks.
     if len(name) > MAX_NAME_LENGTH or len(name_key(name)) > MAX_NAME_LENGTH:
         return found.add(f"The name must have at most {MAX_NAME_LENGTH} characters.", "#/name")
     if all(unicodedata.category(each) in _BLANK or each == _BRAILLE_BLANK for each in name_key(name)):
@@ -153,10 +153,10 @@ def _look_at_name(name: Any, found: Violations) -> None:
     return None
 
 
-def _look_at_tree(document: Document, found: Violations) -> None:
-    """Depth, and text that JSON can escape but no store can hold: lone surrogates and NUL."""
-    # Iterative, so that deep nesting is reported and does not exhaust the stack. A megabyte may have half a million
-    # parts, each below a thousand characters of names: so pointers are built only for the violations.
+def _check_tree(document: Document, found: Violations) -> None:
+    """Check the depth, and find text that JSON can escape but no store can hold: lone surrogates and NUL."""
+    # Iterative, so that deep nesting cannot exhaust the stack. Pointers are built only for violations, since a
+    # megabyte may have half a million values, each under a thousand characters of names.
     waiting: list[tuple[dict[str, Any] | list[Any], int, Path]] = [(document, 1, None)]
     while waiting and not found.full:
         container, depth, path = waiting.pop()
@@ -165,15 +165,15 @@ def _look_at_tree(document: Document, found: Violations) -> None:
             continue
         if isinstance(container, dict):
             for name in container:
-                _look_at_text(name, path, found)
+                _check_text(name, path, found)
         for step, member in container.items() if isinstance(container, dict) else enumerate(container):
             if isinstance(member, str):
-                _look_at_text(member, (path, step), found)
+                _check_text(member, (path, step), found)
             elif isinstance(member, dict | list):
                 waiting.append((member, depth + 1, (path, step)))
 
 
-def _look_at_text(text: str, path: Path, found: Violations) -> None:
+def _check_text(text: str, path: Path, found: Violations) -> None:
     unstorable = _UNSTORABLE.search(text)
     if unstorable is not None and not found.full:
         what = "NUL character" if unstorable[0] == "\0" else "lone surrogate"

@@ -1,11 +1,11 @@
-"""A job: what became of one accepted command.
+"""A job: the state and outcome of one accepted command.
 
     queued ──→ succeeded | failed | cancelled
       └─ retrying ─┘   (between attempts)
     failed ──→ queued  (an explicit retry: a new generation)
 
-Other terminal states never change. The worker writes a job only when a poller could learn something from it: there
-is no `running`.
+The other final states never change. There is no `running` state: the worker writes a job only when a
+poller learns something from it.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from jobpipe.domain.limits import QUEUE_RETENTION
 
 
 class Status(StrEnum):
-    """Where a job stands."""
+    """The state of a job."""
 
     QUEUED = "queued"
     RETRYING = "retrying"
@@ -36,7 +36,7 @@ class Status(StrEnum):
 
     @property
     def done(self) -> bool:
-        """Whether the job has ended."""
+        """Return whether the job has ended."""
         return self not in UNFINISHED
 
 
@@ -47,7 +47,7 @@ UNFINISHED = (Status.QUEUED, Status.RETRYING)
 
 @dataclass(frozen=True, slots=True)
 class KeptCommand:
-    """The command of a failed job: itself, or the claim check that it travelled by."""
+    """The command of a failed job, or its claim check."""
 
     command: str | None = None  # its raw form as JSON text
     claim: str | None = None  # a key in the documents bucket
@@ -57,25 +57,25 @@ class KeptCommand:
 class Job:
     """One row of the jobs table."""
 
-    job_id: str  # unguessable, or derived from caller and Idempotency-Key
-    owner: str  # the caller that may see it
+    job_id: str  # random, or derived from caller and Idempotency-Key
+    owner: str  # the caller that may read it
     status: Status
-    generation: str  # random, new on each explicit retry; a message of another generation changes nothing
+    generation: str  # random, and new with each retry; a message of another generation changes nothing
     operation: str  # create, read, update or delete
-    item_id: str  # of a create: assigned on acceptance
-    fingerprint: str  # of the command, to tell a replay from another use of its Idempotency-Key
-    attempts: int  # how many the worker has made and ended, or was interrupted in
+    item_id: str  # assigned on acceptance if the command is a create
+    fingerprint: str  # of the command, to recognise a replay of its Idempotency-Key
+    attempts: int  # charged attempts that have ended
     created_at: str  # RFC 3339
     updated_at: str  # RFC 3339
-    expires_at: int  # seconds since 1970; DynamoDB's TTL deletes it some time later
+    expires_at: int  # seconds since 1970; DynamoDB deletes the row some time later
     result: str | None = None  # succeeded: the item's document as JSON text, if it is small
-    result_document: DocumentRef | None = None  # succeeded: where it stands, if it is not
-    result_version: str | None = None  # succeeded: the version of the item that the result shows
-    superseded: str | None = None  # succeeded: the key of the document that it replaced, to be deleted
-    error: Problem | None = None  # failed: why; retrying: what interrupted the last attempt
-    began: int | None = None  # the attempt that has begun, if it was recorded and has not ended yet
-    held: int = 0  # how often it was put off since it was queued, for whatever reason
-    retries: int = 0  # how often it was queued again by an explicit retry
+    result_document: DocumentRef | None = None  # succeeded: the reference to a larger one
+    result_version: str | None = None  # succeeded: the version of the item in the result
+    superseded: str | None = None  # succeeded: the key of the replaced document, to be deleted
+    error: Problem | None = None  # failed: the reason; retrying: what interrupted the last attempt
+    running_attempt: int | None = None  # its number, if it was recorded and has not ended
+    interruptions: int = 0  # since the job was queued, for whatever reason
+    retries: int = 0  # how often a caller or an operator has retried it
     kept: KeptCommand | None = None  # the command of a failed job, which a retry sends again
 
     @property
@@ -83,22 +83,22 @@ class Job:
         """Return a reference to this generation of the job."""
         return JobRef(self.job_id, self.generation)
 
-    def is_live(self, ref: JobRef, at: datetime) -> bool:
-        """Whether the worker may still act on this life of it."""
+    def is_unfinished(self, ref: JobRef, at: datetime) -> bool:
+        """Return whether the job is in this generation, has not ended and has not expired."""
         return not self.status.done and self.generation == ref.generation and not self.is_expired(at)
 
     def needs_claim(self, key: str) -> bool:
-        """Whether the claim check under this key may still be asked for: by its message, or by a retry."""
+        """Return whether the job's message or a retry may still need the claim check under this key."""
         return not self.status.done or (self.kept is not None and self.kept.claim == key)
 
     def is_expired(self, at: datetime) -> bool:
-        """Whether it counts as gone, though the row may still be there."""
+        """Return whether the job has expired; its row may still exist."""
         return self.expires_at <= at.timestamp()
 
 
 @dataclass(frozen=True, slots=True)
 class JobPage:
-    """A part of a list of jobs, and where the next one starts."""
+    """A page of a list of jobs, and the cursor after which the next one starts."""
 
     jobs: list[Job]
     next_after: str | None
@@ -106,7 +106,7 @@ class JobPage:
 
 @dataclass(frozen=True, slots=True)
 class Success:
-    """How a job ends: the document to show as its result, and the document that it replaced."""
+    """The result of a job, and the document that it replaced."""
 
     result: str | None = None
     result_document: DocumentRef | None = None
@@ -123,7 +123,7 @@ def new_job(
     *,
     known: tuple[str, str] | None = None,
 ) -> Job:
-    """The job of a command that is about to be queued; `known`: the id and the fingerprint that it has already."""
+    """Return the job of a command that is about to be queued; `known`: its id and fingerprint, if known."""
     job_id, command_fingerprint = known or (_job_id(owner, idempotency_key), fingerprint(command))
     now = rfc3339(at)
     return Job(
@@ -142,26 +142,26 @@ def new_job(
 
 
 def waiting_until(at: datetime, retention: timedelta) -> int:
-    """When a job that is queued now expires, in seconds since 1970.
+    """Return when a job that is queued at this time expires, in seconds since 1970.
 
-    Its message may wait 14 days, and 14 more as a dead letter: no waiting command loses its job.
+    Its message may wait 14 days, and 14 more as a dead letter; no waiting command may lose its job.
     """
     return int((at + 2 * QUEUE_RETENTION + retention).timestamp())
 
 
 def new_generation() -> str:
-    """A generation that no job ever had."""
+    """Return a new random generation."""
     return secrets.token_hex(8)
 
 
 def is_job_id(text: str) -> bool:
-    """Whether a job could have this id."""
+    """Return whether the text has the form of a job id."""
     return JOB_ID.fullmatch(text) is not None
 
 
 def _job_id(owner: str, idempotency_key: str | None) -> str:
-    """32 hex digits; with a key the same for the same caller, so that no second index is needed to find it."""
+    """Return 32 hex digits, derived from the caller and the key if there is one, so that no index is needed."""
     if idempotency_key is None:
         return secrets.token_hex(16)
-    # The length keeps ("a", "bc") apart from ("ab", "c").
+    # With the length, ("a", "bc") and ("ab", "c") give different ids.
     return hashlib.sha256(f"{len(owner)}:{owner}{idempotency_key}".encode()).hexdigest()[:32]

@@ -1,4 +1,4 @@
-"""How messages, documents and transactions name a job."""
+"""How messages, documents and transactions refer to a job."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class JobRef:
-    """Which life of which job: each explicit retry starts a new one."""
+    """One generation of a job; each retry starts a new one."""
 
     job_id: str
     generation: str

@@ -1,7 +1,7 @@
-"""JSON as jobpipe takes and gives it: strict on the way in, exact on the way out.
+"""Decode JSON strictly and encode it exactly.
 
-Numbers survive the round trip exactly, or are refused on the way in: what has more than DynamoDB's 38
-significant digits, or lies outside 1E-130 … 9.99E+125
+Numbers keep all their digits. Those that DynamoDB cannot store are refused: more than 38 significant digits, or
+outside 1E-130 … 9.99E+125
 (https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/HowItWorks.NamingRulesDataTypes.html).
 """
 
@@ -24,11 +24,10 @@ _MOST_SHOWN = 50  # characters of a number that is refused
 
 
 def decode(text: str | bytes) -> Any:
-    """The value of one JSON text; InvalidRequest if it is not JSON, or holds what cannot be kept exactly.
+    """Return the value of a JSON text; a fraction that a float cannot represent exactly is a Decimal.
 
-    Beyond RFC 8259 it refuses duplicate names in an object, NaN and the infinities, and numbers that DynamoDB
-    cannot store (all with Unstorable, which locates each), byte order marks, and bytes that are not UTF-8. A
-    fraction that a float cannot represent exactly is a Decimal.
+    Raise InvalidRequest if it is not JSON, not UTF-8, or starts with a byte order mark. Raise Unstorable, which
+    locates each of them, for duplicate names in an object, NaN, the infinities, and numbers that cannot be stored.
     """
     try:
         if isinstance(text, bytes):
@@ -49,11 +48,11 @@ def decode(text: str | bytes) -> Any:
 
 
 def encode(value: Any, *, sort_keys: bool = False) -> str:
-    """Compact JSON text; Decimals are written as numbers, digit for digit."""
+    """Return compact JSON text; Decimals are written as numbers, digit by digit."""
     try:
         return (_SORTING_ENCODER if sort_keys else _ENCODER).encode(value)
     except _DecimalMet:
-        # The C encoder has no way to write a Decimal as a number, so the rare value that holds one goes slowly.
+        # The C encoder cannot write a Decimal as a number, so the rare value that has one is encoded in Python.
         return _encode_with_decimals(value, sort_keys)
 
 
@@ -87,16 +86,16 @@ def _encode_with_decimals(value: Any, sort_keys: bool) -> str:
 
 
 class _UnstorableValue(Exception):
-    """The text has a value that cannot be stored; the marking decoder, which is slower, finds all of them."""
+    """The text has a value that cannot be stored; the slower marking decoder finds all of them."""
 
 
 class _Mark(str):
-    """A placeholder for a number that cannot be stored: its literal."""
+    """The literal of a number that cannot be stored, as a placeholder."""
 
     __slots__ = ()
 
     def why(self) -> str:
-        """Why the number cannot be stored."""
+        """Return why the number cannot be stored."""
         if self[-1] not in "0123456789":
             return f"{self} is not a JSON number."
         shown = self if len(self) <= _MOST_SHOWN else self[: _MOST_SHOWN - 3] + "..."
@@ -107,13 +106,13 @@ class _Mark(str):
 
 
 class _Repeating(dict[str, Any]):
-    """An object whose text has a name more than once."""
+    """An object that has a name twice."""
 
     name = ""
 
 
 def _unstorable(marked: Any) -> Unstorable:
-    """The error that locates all marks; in its value, each mark is replaced by 0."""
+    """Return the error that locates all marks; in its value, each mark is replaced by 0."""
     found = Violations()
     top = [marked]
     waiting: list[tuple[Any, Path]] = [(top, None)]
@@ -163,7 +162,7 @@ def _constant(_: str) -> Any:
 
 
 def _marking(read: Callable[[str], Any]) -> Callable[[str], Any]:
-    """A function that reads a number, or returns a mark if the number cannot be stored."""
+    """Return a function that reads a number, or returns a mark if the number cannot be stored."""
 
     def number(literal: str) -> Any:
         try:
@@ -182,18 +181,18 @@ def _integer(literal: str) -> int:
 
 def _fraction(literal: str) -> float | Decimal:
     short = float(literal)
-    if repr(short) == literal and "e" not in literal:  # as nearly all are: a megabyte has room for a great many
+    if repr(short) == literal and "e" not in literal:  # fast, since a megabyte may have very many
         return short
     exact = _check_storable(literal)
-    # Without trailing zeros, so that equal fractions are written, and fingerprinted, the same.
+    # Trailing zeros are removed, so that equal fractions have the same text and fingerprint.
     return short if Decimal(repr(short)) == exact else exact.normalize(_EXACT)
 
 
 def _check_storable(literal: str) -> Decimal:
-    """The number as a Decimal, if DynamoDB can hold it; checked before int(), which is slow on long literals."""
+    """Return the number if DynamoDB can store it; checked before int(), which is slow for long literals."""
     try:
         number = Decimal(literal)
-    except InvalidOperation:  # the exponent is beyond what even Decimal knows
+    except InvalidOperation:  # the exponent is too large even for Decimal
         number = Decimal("Infinity")
     if not number:
         return Decimal(0)
@@ -203,7 +202,7 @@ def _check_storable(literal: str) -> Decimal:
     return number
 
 
-# Made once: json.loads and json.dumps would make them anew with each call, a third of the time of a short text.
+# json.loads and json.dumps would create them with each call, which takes a third of the time for a short text.
 _DECODER = json.JSONDecoder(
     object_pairs_hook=_object, parse_int=_integer, parse_float=_fraction, parse_constant=_constant
 )

@@ -11,14 +11,14 @@ from jobpipe.domain.limits import BUCKET_SETTLES
 
 
 def may_become_visible(put_by: datetime) -> bool:
-    """Whether S3 may yet find an object that was put by this time and is not found now."""
+    """Return whether S3 may still find an object that was put by this time and is not found now."""
     return now() - put_by < BUCKET_SETTLES
 
 
 def missing(what: str, put_by: str) -> Unavailable | InternalError:
-    """The error for an object that was put by this time (RFC 3339): an outage at first, later a fault.
+    """Return the error for an object that was put by this time (RFC 3339): first an outage, later a fault.
 
-    A malformed row may have another text there: then it is a fault.
+    In a malformed row the time may be another text; then it is a fault.
     """
     with suppress(ValueError, TypeError):
         if may_become_visible(datetime.fromisoformat(put_by)):

@@ -1,7 +1,7 @@
-"""What the two Lambdas need of their stores. AWS implements it, and so do the tests' stores in memory.
+"""The stores and queues that the two Lambdas need, implemented on AWS and, for tests, in memory.
 
-Every read here is consistent but the list of jobs in trouble: it sees all that was written before it.
-Any method may raise Unavailable: the store did not answer, and whether a write took effect is not known.
+Every read is consistent, except the list of failed or retrying jobs. Any method may raise Unavailable: the store
+did not answer, and it is not known whether a write took effect. Times are datetimes in UTC.
 """
 
 from __future__ import annotations
@@ -20,30 +20,32 @@ from jobpipe.domain.queue_message import Envelope
 
 
 class JobStore(Protocol):
-    """The jobs table. A write for a life of a job that is over, or for a job that is gone, raises JobEnded."""
+    """The jobs table. A write to an ended generation of a job, or to a job that does not exist, raises JobEnded."""
 
     def put_new(self, job: Job, at: datetime) -> Job | None:
-        """Store the job, unless a live one has its id: then that one is returned and nothing is stored."""
+        """Store the job, unless an unexpired job has its id: then return that one and store nothing."""
 
     def get(self, job_id: str) -> Job | None:
-        """The job, expired or not."""
+        """Return the job, expired or not."""
 
     def failed_or_retrying(
         self, owner: str, status: Status, limit: int, after: str | None, at: datetime
     ) -> JobPage:
-        """The owner's failed or retrying jobs, latest first, without their commands; it may be a moment behind.
+        """Return the owner's failed or retrying jobs, latest first, without their commands.
 
-        Those that have expired are left out, so a page may have fewer than `limit`, and yet a next one.
+        Expired jobs are left out, so a page with fewer than `limit` jobs is not always the last one.
         """
 
     def begin_attempt(self, ref: JobRef, charged: int, at: datetime) -> None:
-        """Note, before it starts, the attempt that follows `charged` ones."""
+        """Record that the attempt after the `charged` ones starts."""
 
-    def hold(self, ref: JobRef, problem: Problem, charged: int, held: int, at: datetime) -> None:
-        """Between two attempts: what interrupted the last one, how many count, how often it was put off."""
+    def record_interruption(
+        self, ref: JobRef, problem: Problem, charged: int, interruptions: int, at: datetime
+    ) -> None:
+        """Mark the job as retrying, with the problem and the numbers of charged attempts and interruptions."""
 
     def succeed(self, ref: JobRef, success: Success, at: datetime) -> None:
-        """End the job without any change to an item."""
+        """End the job as succeeded, without changing an item."""
 
     def fail(
         self, ref: JobRef, problem: Problem, at: datetime, kept: KeptCommand | None = None, *, attempt: bool = True
@@ -51,100 +53,102 @@ class JobStore(Protocol):
         """End the job as failed; `attempt`: whether an attempt of the worker ended with it."""
 
     def cancel(self, ref: JobRef, at: datetime) -> Job:
-        """End the job as cancelled."""
+        """End the job as cancelled and return it."""
 
     def requeue(self, ref: JobRef, retry_of: str, at: datetime) -> Job:
-        """Begin the life `ref` of a job that failed in the life `retry_of`; again the same is no error."""
+        """Queue the job that failed in generation `retry_of` in its new generation `ref`, and return it.
+
+        If the job is queued in that generation already, change nothing.
+        """
 
 
 class BatchStore(Protocol):
     """The rows of batches, in the jobs table beside those of their jobs."""
 
     def put_new(self, batch: Batch, jobs: Sequence[Job], at: datetime) -> Batch | None:
-        """Store it and its first `batch.stored` jobs, all or nothing.
+        """Store the batch and its first `batch.stored` jobs, all or nothing.
 
-        Unless a live one has its id: then that one is returned and nothing is stored.
+        If an unexpired batch has its id, return that one and store nothing.
         """
 
     def put_rest(self, batch: Batch, jobs: Sequence[Job]) -> bool:
-        """Store the jobs that did not go with it, all or nothing; False if another request has stored them."""
+        """Store the other jobs, all or nothing; return False if another request has stored them."""
 
     def get(self, batch_id: str) -> Batch | None:
-        """The batch, expired or not."""
+        """Return the batch, expired or not."""
 
     def jobs(self, job_ids: Sequence[str]) -> Mapping[str, Job]:
-        """Those of one batch that there are, by their ids, expired or not; without results and kept commands."""
+        """Return the stored jobs of a batch by id, expired or not, without results and kept commands."""
 
 
 class ItemStore(Protocol):
     """The items table, the name locks, and the transaction that binds them to a job."""
 
-    def get(self, item_id: str) -> StoredItem | None: ...
+    def get(self, item_id: str) -> StoredItem | None:
+        """Return the item's row."""
 
     def page(self, limit: int, after: str | None) -> ItemPage:
-        """Up to `limit` items, in an order that is stable but means nothing."""
+        """Return up to `limit` items that follow the id `after`, in a stable but meaningless order."""
 
     def commit(self, change: Change, ref: JobRef, success: Success, at: datetime) -> None:
-        """The item, its name lock and the end of the job, all or nothing; a CommitRefused says why nothing."""
+        """Change the item and its name lock and end the job, all or nothing; a CommitRefused gives the reason."""
 
 
 class DocumentStore(Protocol):
     """The documents bucket: documents of items, and claim checks."""
 
     def put(self, key: str, text: str) -> DocumentRef:
-        """Store the text as an object version, which a deletion leaves; Unavailable while versioning is off."""
+        """Store the text under a new key; raise Unavailable while the bucket's versioning is off."""
 
     def get(self, ref: DocumentRef) -> tuple[DocumentRef, str] | None:
-        """The document as it was put, even if it was deleted since; None when the bucket keeps it no longer.
+        """Return the text, even if it was deleted since, and the version that was read.
 
-        Keys are written once. Should a put have been repeated on its way, what lies under the key is the same; the
-        reference that comes with it is that of the version that was read.
+        Return None if the bucket has it no longer. The version may differ from `ref` if the put was repeated.
         """
 
     def get_by_key(self, key: str) -> str | None:
-        """What lies under the key now."""
+        """Return the current text under the key."""
 
-    def delete(self, keys: Iterable[str]) -> None: ...
+    def delete(self, keys: Iterable[str]) -> None:
+        """Delete the objects; their versions stay for a while."""
 
-    def keys(self, prefix: str) -> list[str]: ...
+    def keys(self, prefix: str) -> list[str]:
+        """Return all keys that start with the prefix."""
 
 
 class CommandQueue(Protocol):
-    """The FIFO queue of commands, for those who send."""
+    """The FIFO queue of commands, for senders."""
 
     def send(self, envelope: Envelope) -> None:
-        """Put it on the queue of commands; when this returns, it will be delivered."""
+        """Send the message; when this returns, it will be delivered."""
 
 
 class BatchQueue(CommandQueue, Protocol):
-    """The same, for those who send many."""
+    """A CommandQueue that sends several messages in one call."""
 
     def send_batch(self, envelopes: Sequence[Envelope]) -> Mapping[str, ProblemError]:
-        """Put up to ten on the queue, each of another group; by deduplication id why one is not there.
-
-        When this returns, the others will be delivered.
-        """
+        """Send up to ten messages of different groups; return the errors of those not sent, by deduplication id."""
 
 
 class BacklogGauge(Protocol):
-    """What is on the queues, for whoever watches."""
+    """The numbers of messages on the queues."""
 
     def read(self) -> Backlog:
-        """How much there is now; the counts may be some seconds old, the age a minute or two."""
+        """Return the counts of some seconds ago, and the age of a minute or two ago."""
 
 
 class ReceivedMessages(Protocol):
-    """The FIFO queue of commands, for those who receive."""
+    """The FIFO queue of commands, for receivers."""
 
     def delete(self, receipts: Sequence[str]) -> None:
-        """Delete the messages, by their receipt handles."""
+        """Delete the messages with these receipt handles."""
 
     def postpone(self, receipts: Sequence[tuple[str, int]]) -> None:
-        """Let each message, by its receipt handle, come again in so many seconds."""
+        """Deliver each message again after so many seconds, given its receipt handle."""
 
 
 class ParkedMessages(Protocol):
-    """The queue of what is no command of ours, for a person to look at."""
+    """The queue of messages that are no valid commands."""
 
-    def park(self, body: str, about: dict[str, str]) -> None:
-        """Keep the body as it was; `about` says why, and where it came from."""
+    def park(self, body: str, attributes: dict[str, str]) -> None:
+        """Send the body unchanged, with attributes that give the reason and the origin."""

@@ -23,36 +23,36 @@ _CLAIM_KEY = re.compile(r"claims/(?P<job_id>[0-9a-f]{1,64})/[0-9a-f]{1,64}/[0-9a
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A command that is too large for SQS, by the key under which it lies in the documents bucket."""
+    """A claim check: the key of a command that is too large for SQS and is stored in the documents bucket."""
 
     key: str
 
 
 @dataclass(frozen=True, slots=True)
 class QueueMessage:
-    """One command, the job that tells of it, and the request that brought it."""
+    """A command with its job and the request that submitted it."""
 
     job: JobRef
     item_id: str
     content: Command | Claim
-    request_id: str  # of the HTTP request that queued it, for the worker's log lines
-    retry_of: str | None = None  # of an explicit retry: the generation that had failed
+    request_id: str  # of the HTTP request, for the worker's log lines
+    retry_of: str | None = None  # the generation that failed, if a retry sent the message
 
     @classmethod
     def of(cls, job: JobRef, command: Command, request_id: str) -> Self:
-        """The message of a command that was just accepted."""
+        """Return the message of a command that was just accepted."""
         return cls(job, command.item_id, command, request_id)
 
     @property
     def kept(self) -> KeptCommand:
-        """The command as a failed job keeps it."""
+        """Return the command as a failed job keeps it."""
         if isinstance(self.content, Claim):
             return KeptCommand(claim=self.content.key)
         return KeptCommand(command=json_text.encode(self.content.to_raw()))
 
 
 class UnreadableCommand(UndecodableMessage):
-    """The message names a job of ours, and a command that this release does not understand."""
+    """The message names a job, but this release cannot read its command."""
 
     def __init__(self, reason: str, job: JobRef, kept: KeptCommand | None) -> None:
         super().__init__(reason, job, kept)  # pickle calls the class with these
@@ -66,7 +66,7 @@ class UnreadableCommand(UndecodableMessage):
 
 @dataclass(frozen=True, slots=True)
 class ClaimCheck:
-    """What has to lie in the documents bucket before the envelope that names it is sent."""
+    """An object that must be put into the documents bucket before the envelope that names it is sent."""
 
     key: str
     text: str
@@ -74,16 +74,16 @@ class ClaimCheck:
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """A message as SQS takes it."""
+    """A message in the form that SQS takes."""
 
     body: str
-    group_id: str  # the item id: FIFO keeps the order within a group and runs groups in parallel
-    deduplication_id: str  # the same for every sending of one life of a job: a replay soon after adds nothing
+    group_id: str  # the item id: SQS keeps the order within a group
+    deduplication_id: str  # the same for all sends of one generation, so that SQS drops repeated ones
     claim: ClaimCheck | None = None
 
 
 def seal(message: QueueMessage) -> Envelope:
-    """The envelope of a message; a command that SQS could not carry goes beside it, as a claim check."""
+    """Return the envelope of a message; a command that is too large for SQS becomes a claim check."""
     body, claim = _encode(message), None
     if not isinstance(message.content, Claim) and _exceeds(body, MAX_COMMAND_BYTES):
         claim = _check_in(message.job, message.content)
@@ -98,24 +98,24 @@ def seal(message: QueueMessage) -> Envelope:
 
 
 def kept_content(kept: KeptCommand, item_id: str) -> Command | Claim | None:
-    """What a message of a failed job has to carry; None if nothing was kept."""
+    """Return the content for a new message of a failed job; None if the job kept no command."""
     if kept.claim is not None:
         return Claim(kept.claim)
     return None if kept.command is None else _decode_command(kept.command, item_id)
 
 
 def redeem(claim: Claim, text: str, item_id: str) -> Command:
-    """The command that lies under a claim; ClaimUnusable if it is not the one that was accepted.
+    """Return the command of a claim check; raise ClaimUnusable if it is not the one that was accepted.
 
-    The key, which came with the message, has the digest of its command. So who can write to the bucket still cannot
-    say what a waiting job is to do.
+    The claim's key, which came with the message, has the fingerprint of the command. So nobody can change a waiting
+    command by writing to the bucket.
     """
     try:
         command = _decode_command(text, item_id)
     except Refusal:
-        raise ClaimUnusable("What lies under the claim check is no command of this release.") from None
+        raise ClaimUnusable("The claim check is no command that this release can read.") from None
     if command.item_id != item_id or not claim.key.endswith(f"/{fingerprint(command)}.json"):
-        raise ClaimUnusable("What lies under the claim check is another command.")
+        raise ClaimUnusable("The claim check is another command.")
     return command
 
 
@@ -124,8 +124,8 @@ def _decode_command(text: str, item_id: str) -> Command:
 
 
 def _check_in(job: JobRef, command: Command) -> ClaimCheck | None:
-    # The command alone decides, and names the key: a replay may have a longer request id or its fields in another
-    # order, and must not leave a claim check that the message which SQS has kept does not know.
+    # Size and key depend on the command only: a replay may have a longer request id or its fields in another order,
+    # and must not put a claim check that the message on the queue does not name.
     text = json_text.encode(command.to_raw())
     if not _exceeds(_for_sqs(text), MAX_COMMAND_BYTES):
         return None
@@ -133,12 +133,12 @@ def _check_in(job: JobRef, command: Command) -> ClaimCheck | None:
 
 
 def _exceeds(text: str, limit: int) -> bool:
-    # UTF-8 has at most four bytes a character, so most texts need no encoding to be told.
+    # UTF-8 has at most four bytes for a character, so most texts need not be encoded.
     return len(text) * 4 > limit and len(text.encode()) > limit
 
 
 def _group_id(item_id: str) -> str:
-    # An id with characters that SQS does not take belongs to no item, but its commands must fail in order too.
+    # SQS refuses some characters. No item has an id with them, but commands for such an id must fail in order too.
     return item_id if _GROUP_ID.fullmatch(item_id) else hashlib.sha256(item_id.encode()).hexdigest()
 
 
@@ -160,12 +160,12 @@ def _encode(message: QueueMessage) -> str:
 
 
 def _for_sqs(text: str) -> str:
-    # What JSON may hold unescaped and SQS refuses: https://www.w3.org/TR/REC-xml/#charsets
+    # JSON may have these characters unescaped, but SQS refuses them: https://www.w3.org/TR/REC-xml/#charsets
     return text.replace("\ufffe", "\\ufffe").replace("\uffff", "\\uffff")
 
 
 def decode_message(body: str) -> QueueMessage:
-    """The message of a body, or UndecodableMessage with the reason: UnreadableCommand if its job is known."""
+    """Return the message; raise UndecodableMessage with the reason, or UnreadableCommand if its job is known."""
     try:
         envelope = json_text.decode(body)
     except Refusal as refusal:
@@ -186,7 +186,7 @@ def _read(envelope: dict[str, object], job: JobRef) -> QueueMessage:
     item_id = check_item_id(envelope.get("item_id"))
     request_id = envelope.get("request_id", "")
     if not isinstance(request_id, str) or not request_id.isascii():
-        raise UndecodableMessage("its request_id is not one of ours")
+        raise UndecodableMessage("its request_id is not valid")
     return QueueMessage(
         job,
         item_id,
@@ -197,7 +197,7 @@ def _read(envelope: dict[str, object], job: JobRef) -> QueueMessage:
 
 
 def _kept_unread(envelope: dict[str, object], job: JobRef) -> KeptCommand | None:
-    """What a release that reads the message may find in it."""
+    """Return the command for a release that can read it."""
     if "command" in envelope:
         return _storable(envelope["command"])
     try:
@@ -207,7 +207,7 @@ def _kept_unread(envelope: dict[str, object], job: JobRef) -> KeptCommand | None
 
 
 def _storable(command: object) -> KeptCommand | None:
-    # What no release has sent may be what no job can hold, and must not keep its message from being parked.
+    # A forged message may have a command that no job can store. It must be parked nevertheless.
     try:
         text = json_text.encode(command)
         size = len(text.encode())
@@ -228,13 +228,13 @@ def _content(envelope: dict[str, object], job: JobRef, item_id: str) -> Command 
 def _token(envelope: dict[str, object], member: str) -> str:
     value = envelope.get(member)
     if not isinstance(value, str) or not _TOKEN.fullmatch(value):
-        raise UndecodableMessage(f"its {member} is not one of ours")
+        raise UndecodableMessage(f"its {member} is not valid")
     return value
 
 
 def _claim(key: object, job: JobRef) -> Claim:
     match = _CLAIM_KEY.fullmatch(key) if isinstance(key, str) else None
-    # Nobody may claim, and so delete, what belongs to another job.
+    # A message must not name, and so delete, the claim check of another job.
     if match is None or match["job_id"] != job.job_id:
-        raise UndecodableMessage("its claim is not one of its job's")
+        raise UndecodableMessage("its claim check belongs to another job")
     return Claim(match[0])

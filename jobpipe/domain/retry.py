@@ -1,4 +1,4 @@
-"""An explicit retry of a failed job: the message is sent first, the job is marked second."""
+"""Retry a failed job: send the message first, then mark the job as queued."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from jobpipe.domain.queue_message import Claim, QueueMessage, kept_content, seal
 def retry(
     job: Job, *, jobs: JobStore, documents: DocumentStore, queue: CommandQueue, request_id: str, at: datetime
 ) -> Job:
-    """Queue the job's command again, in a new place of its item's order; JobEndedAlready if it has not failed.
+    """Queue the job's command again, behind the item's other commands; raise JobEndedAlready if that is impossible.
 
-    A job that waits or runs is left as it is, so that a retry can safely be asked for twice.
+    An unfinished job is left as it is, so that a retry can safely be requested twice.
     """
     if not job.status.done:
         return job
@@ -25,27 +25,27 @@ def retry(
         raise JobEndedAlready(f"The job has {job.status.value}; only a failed one can be retried.")
     try:
         content = None if job.kept is None else kept_content(job.kept, job.item_id)
-    except Refusal as refusal:  # of rules that are newer than the command; whoever retries has sent no body
+    except Refusal as refusal:  # by rules that are newer than the command
         raise JobEndedAlready(f"The command of this job is not valid any more. {refusal.detail}") from None
     if content is None:
         raise JobEndedAlready("The job was never accepted, so there is no command to retry.")
     if isinstance(content, Claim):
         _renew(content, job, documents)
-    # A crash between the two strands nothing: the worker takes a message one generation ahead of a failed job.
-    # And a new generation is a new deduplication id: within five minutes of the old message SQS would drop this.
+    # If this crashes before the job is marked, the worker marks it when it gets the message. A new generation gives
+    # a new deduplication id: SQS would drop the old one within five minutes of the first message.
     ref = JobRef(job.job_id, new_generation())
     queue.send(seal(QueueMessage(ref, job.item_id, content, request_id, retry_of=job.generation)))
     try:
         return jobs.requeue(ref, job.generation, at)
     except JobEnded:
-        now = jobs.get(job.job_id)  # the worker has ended it by now, or another retry was faster
-        if now is None:
+        current = jobs.get(job.job_id)  # the worker has ended it already, or another retry was faster
+        if current is None:
             raise NotFound("There is no such job, or it has expired.") from None
-        return now
+        return current
 
 
 def _renew(claim: Claim, job: Job, documents: DocumentStore) -> None:
-    """Put the claim check again: the bucket expires it by its age, and the job lives on."""
+    """Put the claim check again, since the bucket deletes it by its age."""
     text = documents.get_by_key(claim.key)
     if text is None:
         if may_become_visible(datetime.fromisoformat(job.updated_at)):  # it existed when the job failed

@@ -1,7 +1,7 @@
-"""Which messages of a batch go into the next call, so that each item's keep their order.
+"""Choose the messages of a batch for the next call, so that the messages of each item keep their order.
 
-SQS tells for each message of a call whether it has taken it. Were two of one item in it, the second might be taken
-and the first not: so an item has one message in a call, and its next one goes when that one is on the queue.
+SQS accepts or refuses each message of a call separately, and could accept the second message of an item without the
+first. So a call has one message of each item at most, and the next one is sent when that one is on the queue.
 """
 
 from __future__ import annotations
@@ -11,24 +11,24 @@ from collections.abc import Sequence
 from jobpipe.domain.queue_message import Envelope
 
 MAX_MESSAGES = 10
-"""Of one SendMessageBatch."""
+"""The most messages in a call of SendMessageBatch."""
 MAX_CALL_BYTES = 256 * 1024
-"""Of all messages of a call together."""
+"""The most bytes of all messages of a call together."""
 
 
 def next_call(waiting: Sequence[Envelope]) -> list[int]:
-    """The places of those that can go together now: of each group the first, as far as they fit."""
+    """Return the positions of the messages to send now: the first of each group, as far as they fit."""
     chosen: list[int] = []
     groups: set[str] = set()
     room = MAX_CALL_BYTES
-    for place, envelope in enumerate(waiting):
+    for position, envelope in enumerate(waiting):
         if len(chosen) == MAX_MESSAGES:
             break
         if envelope.group_id in groups:
             continue
-        groups.add(envelope.group_id)  # what does not fit holds up those behind it, too
+        groups.add(envelope.group_id)  # one that does not fit still holds up the later ones of its group
         size = len(envelope.body.encode())
         if size <= room:
             room -= size
-            chosen.append(place)
+            chosen.append(position)
     return chosen

@@ -1,4 +1,4 @@
-"""The violations in one body, which are reported together."""
+"""Collect the violations in a body, to report them together."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from urllib.parse import quote
 from jobpipe.domain.errors import InvalidRequest, Violation
 
 MAX_VIOLATIONS = 20
-"""At most so many violations are reported; the next request reports those that remain."""
+"""The most violations that are reported; the next request reports others."""
 
 T = TypeVar("T")
 
 Path = tuple["Path", str | int] | None
-"""The way to a part of a body, the last step first."""
+"""The path to a part of a body, the last step first."""
 
 _LONGEST_STEP = 80  # characters of a name; the rest is cut off
 
 
 def pointer(path: Path) -> str:
-    """The path as a JSON Pointer in its URI fragment form (RFC 6901, section 6)."""
+    """Return the path as a JSON Pointer in its URI fragment form (RFC 6901, section 6)."""
     steps: list[str] = []
     while path is not None:
         path, step = path
@@ -37,11 +37,11 @@ class Violations:
 
     @property
     def full(self) -> bool:
-        """Whether further violations would be dropped."""
+        """Return whether further violations would be dropped."""
         return len(self._found) >= MAX_VIOLATIONS
 
     def add(self, detail: str, pointer: str = "#") -> None:
-        """Add one violation, unless there are MAX_VIOLATIONS already."""
+        """Add a violation, unless there are MAX_VIOLATIONS."""
         if not self.full:
             self._found.append(Violation(detail, pointer))
 
@@ -51,7 +51,7 @@ class Violations:
             self.add(each.detail, each.pointer)
 
     def collect(self, check: Callable[..., T], *arguments: Any) -> T:
-        """What the check returns. If it refuses, its violations are added, and the result must not be used."""
+        """Return the result of the check. If it refuses, add its violations; the result must not be used then."""
         try:
             return check(*arguments)
         except InvalidRequest as refusal:
@@ -59,7 +59,7 @@ class Violations:
             return cast("T", None)
 
     def refusal(self) -> InvalidRequest:
-        """An InvalidRequest with all violations, of which there must be at least one."""
+        """Return an InvalidRequest with all violations, of which there must be at least one."""
         return InvalidRequest.of(self._found)
 
     def check(self) -> None:

@@ -1,15 +1,15 @@
-"""The stores of ports.py on AWS: clients with short time-outs, and which of their errors are outages."""
+"""Clients of AWS with short time-outs, and what their errors mean: outage, conflict, failed condition or fault."""
 
 from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from threading import Lock
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import boto3
 from botocore.config import Config
@@ -30,115 +30,75 @@ from jobpipe.runtime import deadline
 if TYPE_CHECKING:
     from mypy_boto3_cloudwatch import CloudWatchClient
     from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sqs import SQSClient
 
 API_CALL_TIMEOUT = 3.0
-"""Seconds; three tries of a call that hangs end well before the gateway gives up (29 s)."""
+"""Seconds. Three tries of a call that hangs end well before the gateway's time-out (29 s)."""
 
-_OUT_OF_ORDER = {
-    "InternalError",
-    "InternalServerError",
-    "KMSInternalException",
-    "OperationAborted",
-    "RequestAbortedException",
-    "RequestTimeout",
-    "RequestTimeoutException",
-    "ServiceUnavailable",
-    "TransactionInProgressException",
+_OUTAGES = {
+    "is throttling": """
+        BandwidthLimitExceeded EC2ThrottledException ItemCollectionSizeLimitExceededException KMSThrottlingException
+        LimitExceededException OverLimit PriorRequestNotComplete ProvisionedThroughputExceededException
+        RequestLimitExceeded RequestThrottled RequestThrottledException SlowDown ThrottledException Throttling
+        ThrottlingException TooManyRequestsException""",
+    # Permissions have lapsed, or the resource is missing because the deployment failed.
+    "denies access or does not exist": """
+        AWS.SimpleQueueService.NonExistentQueue AccessDenied AccessDeniedException AccountProblem AllAccessDisabled
+        ExpiredToken ExpiredTokenException IncompleteSignature IncompleteSignatureException InvalidAccessKeyId
+        InvalidAddress InvalidClientTokenId InvalidSecurity InvalidSignatureException InvalidToken
+        MissingAuthenticationToken MissingAuthenticationTokenException NoSuchBucket NotAuthorized NotSignedUp
+        OptInRequired QueueDoesNotExist RequestExpired RequestTimeTooSkewed ResourceNotFoundException
+        SignatureDoesNotMatch TokenRefreshRequired UnrecognizedClientException""",
+    "is out of order": """
+        InternalError InternalServerError KMSInternalException OperationAborted RequestAbortedException
+        RequestTimeout RequestTimeoutException ServiceUnavailable TransactionInProgressException""",
 }
-_THROTTLED = {
-    "BandwidthLimitExceeded",
-    "EC2ThrottledException",
-    "ItemCollectionSizeLimitExceededException",
-    "KMSThrottlingException",
-    "LimitExceededException",
-    "OverLimit",
-    "PriorRequestNotComplete",
-    "ProvisionedThroughputExceededException",
-    "RequestLimitExceeded",
-    "RequestThrottled",
-    "RequestThrottledException",
-    "SlowDown",
-    "ThrottledException",
-    "Throttling",
-    "ThrottlingException",
-    "TooManyRequestsException",
-}
-_DENIED = {  # or the resource does not exist: the deployment failed, or permissions have lapsed
-    "AWS.SimpleQueueService.NonExistentQueue",
-    "AccessDenied",
-    "AccessDeniedException",
-    "AccountProblem",
-    "AllAccessDisabled",
-    "ExpiredToken",
-    "ExpiredTokenException",
-    "IncompleteSignature",
-    "IncompleteSignatureException",
-    "InvalidAccessKeyId",
-    "InvalidAddress",
-    "InvalidClientTokenId",
-    "InvalidSecurity",
-    "InvalidSignatureException",
-    "InvalidToken",
-    "MissingAuthenticationToken",
-    "MissingAuthenticationTokenException",
-    "NoSuchBucket",
-    "NotAuthorized",
-    "NotSignedUp",
-    "OptInRequired",
-    "QueueDoesNotExist",
-    "RequestExpired",
-    "RequestTimeTooSkewed",
-    "ResourceNotFoundException",
-    "SignatureDoesNotMatch",
-    "TokenRefreshRequired",
-    "UnrecognizedClientException",
-}
-CONFLICTS = {"ReplicatedWriteConflictException", "TransactionConflictException"}
+"""AWS's error codes by what they mean for an operator: to raise a limit, to check permissions, or to wait."""
+_CONDITIONS = {code: condition for condition, codes in _OUTAGES.items() for code in codes.split()}
+_CONFLICTS = {"ReplicatedWriteConflictException", "TransactionConflictException"}
 """Errors of a single write while another one changes the same row. botocore does not retry them."""
-_WORTH_ANOTHER_TRY = {"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"}
-"""Reasons of a cancelled transaction that another try may mend."""
+_TRANSIENT_REASONS = {"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"}
+"""Reasons of a cancelled transaction that may be gone at the next try."""
+_CONDITION_FAILED = "ConditionalCheckFailed"
 _SERVER_ERROR = 500
 _CONFLICT_TRIES = 5
-_CONFLICT_PAUSE = 0.05  # seconds, doubled with each try and cut short at random
+_CONFLICT_PAUSE = 0.05  # seconds; doubled with each try and shortened at random
 
+T = TypeVar("T")
 
 _making = Lock()
 
 
 def make_client(service: str, *, config: Config) -> Any:
-    """A client of the process's session, one at a time: a thread of the worker may be the first to need SQS."""
+    """Create a client. Threads take turns, since boto3's default session is not thread-safe."""
     with _making:
         return boto3.client(service, config=config)  # type: ignore[call-overload]  # one signature for each service
 
 
 @dataclass
 class AwsClients:
-    """The clients, each made when it is first used: most requests never need S3, few need CloudWatch."""
+    """The clients, each created when it is first used: most requests never need S3, and few need CloudWatch."""
 
     call_timeout: float = API_CALL_TIMEOUT  # seconds, of one try of one call
     make: Callable[..., Any] = make_client
 
     @cached_property
     def dynamodb(self) -> DynamoDBClient:
-        client: DynamoDBClient = self.make("dynamodb", config=self._config)
-        return client
+        return cast("DynamoDBClient", self.make("dynamodb", config=self._config))
 
     @cached_property
     def s3(self) -> S3Client:
-        client: S3Client = self.make("s3", config=self._config)
-        return client
+        return cast("S3Client", self.make("s3", config=self._config))
 
     @cached_property
     def sqs(self) -> SQSClient:
-        client: SQSClient = self.make("sqs", config=self._config)
-        return client
+        return cast("SQSClient", self.make("sqs", config=self._config))
 
     @cached_property
     def cloudwatch(self) -> CloudWatchClient:
-        client: CloudWatchClient = self.make("cloudwatch", config=self._config)
-        return client
+        return cast("CloudWatchClient", self.make("cloudwatch", config=self._config))
 
     @cached_property
     def _config(self) -> Config:
@@ -147,21 +107,64 @@ class AwsClients:
             read_timeout=self.call_timeout,
             retries={"mode": "standard", "total_max_attempts": 3},
             max_pool_connections=16,  # the worker runs the ten messages of a batch at once
-            # botocore would put a long one together for each call: a tenth of the call's time in this process.
+            # botocore would build a long one for each call, which takes a tenth of the call's time in this process.
             user_agent=f"jobpipe/{__version__}",
-            # An emulator answers at one host name; AWS takes both styles.
+            # Emulators have one host name only; AWS takes both styles.
             s3={"addressing_style": "path"},
         )
 
 
 class Conflict(Exception):
-    """A row of the write is in another transaction, or the table throttles: worth another try."""
+    """Another transaction holds a row of the write, or the table throttles: the write is worth another try."""
 
 
-def settle_conflicts(write: Callable[[], None]) -> None:
-    """Do the write, again while another transaction holds one of its rows, and else raise Unavailable.
+class ConditionsFailed(Exception):
+    """A transaction changed nothing, since conditions of its writes failed."""
 
-    DynamoDB refuses at once what meets a transaction under way, and botocore does not try that again.
+    def __init__(self, reasons: Sequence[Any]) -> None:
+        """`reasons` are DynamoDB's CancellationReasons, one for each write."""
+        super().__init__(reasons)
+        self.reasons = reasons
+        self.positions = _failed_conditions(reasons)
+
+
+def transact(clients: AwsClients, table: str, writes: Sequence[TransactWriteItemTypeDef]) -> None:
+    """Do all writes or none; raise ConditionsFailed, or Unavailable after several tries.
+
+    The first write's condition counts before all other reasons, and a conflict before the other conditions.
+    """
+
+    def write() -> None:
+        try:
+            # botocore adds a ClientRequestToken, so that its retry after a lost response is the same transaction.
+            with outages(table):
+                clients.dynamodb.transact_write_items(TransactItems=writes)
+        except ClientError as error:
+            if error_code(error) != "TransactionCanceledException":
+                raise
+            reasons: Any = error.response.get("CancellationReasons", [])
+            codes = {reason.get("Code", "None") for reason in reasons}
+            failed = _failed_conditions(reasons)
+            # Emulators and old releases may leave the reasons out.
+            if len(reasons) < len(writes) or codes == {"None"}:
+                raise Conflict from error
+            if 0 not in failed and codes & _TRANSIENT_REASONS:
+                raise Conflict from error
+            if not failed:
+                raise  # a reason that no condition explains, such as a validation error, is a fault
+            raise ConditionsFailed(reasons) from error
+
+    settle_conflicts(write)
+
+
+def _failed_conditions(reasons: Sequence[Any]) -> list[int]:
+    return [i for i, reason in enumerate(reasons) if reason.get("Code") == _CONDITION_FAILED]
+
+
+def settle_conflicts(write: Callable[[], T]) -> T:
+    """Do the write and return its result; try again while it raises Conflict, and finally raise Unavailable.
+
+    DynamoDB refuses a write that meets a transaction in progress at once, and botocore does not retry that.
     """
     for attempt in range(_CONFLICT_TRIES):
         try:
@@ -173,9 +176,9 @@ def settle_conflicts(write: Callable[[], None]) -> None:
 
 @contextmanager
 def outages(what: str) -> Iterator[None]:
-    """Turn throttling, server errors, silence and lapsed rights into Unavailable, and do not begin too late.
+    """Raise Unavailable for throttling, server errors, time-outs and missing permissions; Conflict for conflicts.
 
-    Other errors are ours and go on as they are. What AWS denies us is no command's fault either.
+    Other errors are faults of this software and pass unchanged. If too little time is left, no call is begun.
     """
     deadline.check()
     try:
@@ -188,43 +191,21 @@ def outages(what: str) -> Iterator[None]:
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
         if status >= _SERVER_ERROR or is_outage(error_code(error)):
             raise Unavailable(f"{what} {_condition(error_code(error))}.") from error
+        if error_code(error) in _CONFLICTS:
+            raise Conflict from error
         raise
 
 
 def is_outage(code: str) -> bool:
-    """Whether an error of this name is none of ours."""
-    # SQS tells of its key's troubles by names of their own, in two forms: KMS.ThrottlingException, KmsThrottled.
-    return code in _OUT_OF_ORDER | _THROTTLED | _DENIED or code.startswith(("KMS.", "Kms"))
+    """Return whether an error with this code is an outage of AWS."""
+    # SQS has two forms of codes for errors of its encryption key, such as KMS.ThrottlingException and KmsThrottled.
+    return code in _CONDITIONS or code.startswith(("KMS.", "Kms"))
 
 
 def _condition(code: str) -> str:
-    """The kind of outage, which tells an operator to raise a limit, to check permissions, or to wait."""
-    if code in _THROTTLED or "Throttl" in code:
-        return "is throttling"
-    return "denies access or does not exist" if code in _DENIED else "is out of order"
-
-
-def cancellation_codes(error: ClientError) -> list[str]:
-    """Of a transaction that was cancelled: the reason of each of its writes, in their order."""
-    return [str(reason.get("Code", "None")) for reason in error.response.get("CancellationReasons", [])]
-
-
-def is_cancelled(error: ClientError) -> bool:
-    """Whether the error reports a cancelled transaction."""
-    return error_code(error) == "TransactionCanceledException"
-
-
-def has_no_reasons(error: ClientError, writes: int) -> bool:
-    """Whether the error does not state a reason for each of the cancelled writes."""
-    codes = cancellation_codes(error)
-    return len(codes) < writes or set(codes) == {"None"}
-
-
-def is_worth_another_try(error: ClientError) -> bool:
-    """Whether a transaction was cancelled for a conflict or a throttle."""
-    return not _WORTH_ANOTHER_TRY.isdisjoint(cancellation_codes(error))
+    return "is throttling" if "Throttl" in code else _CONDITIONS.get(code, "is out of order")
 
 
 def error_code(error: ClientError) -> str:
-    """The error's stable name."""
+    """Return the error's code, such as `ThrottlingException`."""
     return str(error.response.get("Error", {}).get("Code", ""))

@@ -1,4 +1,4 @@
-"""How much of an invocation's time is left: a call of AWS that might not end in it is not begun."""
+"""Begin no call of AWS that might outlast the invocation."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _too_late: ContextVar[Callable[[], bool] | None] = ContextVar("too_late", defaul
 
 @contextmanager
 def leaving(seconds: float, seconds_left: Callable[[], float]) -> Iterator[None]:
-    """In the block, on this thread, calls begin only while so many seconds are left."""
+    """Let calls in this block, on this thread, begin only while so many seconds are left."""
     token = _too_late.set(lambda: seconds_left() < seconds)
     try:
         yield
@@ -22,7 +22,7 @@ def leaving(seconds: float, seconds_left: Callable[[], float]) -> Iterator[None]
 
 
 def check() -> None:
-    """Unavailable if it is too late to begin another call."""
+    """Raise Unavailable if too little time is left to begin a call."""
     too_late = _too_late.get()
     if too_late is not None and too_late():
         raise Unavailable("Too little time is left to go on.")

@@ -1,4 +1,4 @@
-"""The only place that reads the environment of a Lambda."""
+"""The settings of a Lambda, from its environment."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Self
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Where things are, as the deployment set it."""
+    """The settings that the deployment gives a Lambda."""
 
     jobs_table: str
     items_table: str
@@ -18,14 +18,14 @@ class Settings:
     documents_bucket: str
     commands_queue_url: str
     parked_queue_url: str
-    dead_letters_queue_url: str  # empty for the worker, which need not know it
+    dead_letters_queue_url: str  # empty for the worker, which does not use it
     worker_timeout: float  # seconds
     job_retention: timedelta  # how long an ended job can be read
-    longest_wait: float  # seconds that the API holds an answer back at most; 0 for never
+    longest_wait: float  # seconds for which the API may delay a response until the job ends; 0 for none
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> Self:
-        """KeyError names the variable that is missing."""
+        """Return the settings; raise KeyError with the name of a missing variable."""
         return cls(
             jobs_table=environ["JOBS_TABLE"],
             items_table=environ["ITEMS_TABLE"],

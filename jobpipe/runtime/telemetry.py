@@ -1,4 +1,4 @@
-"""Log lines as JSON: one for every request and every command, with the ids that tie them together."""
+"""Log lines as JSON: one for each request and each command, with ids that connect them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from botocore.exceptions import ClientError
 from jobpipe.domain.errors import ClaimUnusable, InternalError, Unavailable
 
 SERVICE = os.environ.get("SERVICE_NAME", "jobpipe")
-"""Which function's lines these are."""
+"""The name of the function, for its log lines and metrics."""
 
 _QUOTES_NOTHING = (ClaimUnusable, InternalError, Unavailable)
 # https://docs.aws.amazon.com/xray/latest/devguide/xray-concepts.html#xray-concepts-tracingheader
@@ -35,7 +35,7 @@ _ExceptionInfo = tuple[type[BaseException], BaseException, TracebackType | None]
 
 
 def described(error: BaseException) -> str:
-    """What an error is, without its message: that may quote what a caller has sent."""
+    """Return what kind of error it is, without its message if that may quote a caller."""
     name = type(error).__qualname__
     if isinstance(error, ClientError):
         return f"{name}: {error.response.get('Error', {}).get('Code', '')} of {error.operation_name}"
@@ -43,7 +43,7 @@ def described(error: BaseException) -> str:
 
 
 def logged_id(item_id: str) -> str:
-    """An item's id as lines tell it: one that the API has not assigned is a caller's words, told as a digest."""
+    """Return an item's id for log lines: an id that the API has not assigned is a caller's text, so its digest."""
     if _ASSIGNED_ID.fullmatch(item_id):
         return item_id
     digest = hashlib.sha256(item_id.encode(errors="surrogatepass")).hexdigest()
@@ -51,7 +51,7 @@ def logged_id(item_id: str) -> str:
 
 
 class _Formatter(logging.Formatter):
-    """JSON lines whose exceptions show where and what, and nothing of what a caller has sent."""
+    """Formats JSON lines whose exceptions have types and places, but nothing that a caller sent."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -79,7 +79,7 @@ class _Formatter(logging.Formatter):
         error = ei[1]
         while error is not None and id(error) not in seen:
             seen.add(id(error))
-            # The latest first, as its lines are what an operator looks for.
+            # The latest error comes first, since operators look for its lines.
             parts += [described(error), *(line.rstrip() for line in traceback.format_tb(error.__traceback__))]
             error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
             if error is not None:
@@ -93,19 +93,19 @@ _formatter = _Formatter()
 def _json_logger() -> logging.Logger:
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(_formatter)
-    made = logging.getLogger("jobpipe")
-    made.handlers = [handler]
-    made.propagate = False  # Lambda's own handler, at the root, would write each line once more
-    made.setLevel(os.environ.get("LOG_LEVEL", "INFO"))
-    return made
+    json_logger = logging.getLogger("jobpipe")
+    json_logger.handlers = [handler]
+    json_logger.propagate = False  # Lambda's handler of the root logger would write each line again
+    json_logger.setLevel(os.environ.get("LOG_LEVEL", "INFO"))
+    return json_logger
 
 
 logger = _json_logger()
-"""Its level comes from LOG_LEVEL. Bodies and keys are never logged."""
+"""The logger of both Lambdas, with the level LOG_LEVEL. Bodies and keys are never logged."""
 
 
 def begin_invocation(context: Any) -> None:
-    """From now on the lines tell which invocation they are of."""
+    """Add the fields of this invocation to all following lines."""
     _formatter.invocation = {
         "cold_start": not _formatter.invocation,
         "function_name": context.function_name,
@@ -116,12 +116,12 @@ def begin_invocation(context: Any) -> None:
 
 
 def trace_header() -> str | None:
-    """X-Ray's header of this invocation, if it is traced; Lambda sets it anew for each."""
+    """Return X-Ray's header of this invocation, if it is traced."""
     header = os.environ.get("_X_AMZN_TRACE_ID", "")
     return header if trace_id(header) else None
 
 
 def trace_id(header: str) -> str | None:
-    """The id of the trace that such a header speaks of."""
+    """Return the trace id of an X-Ray header."""
     root = _ROOT.search(header) if _TRACE_HEADER.fullmatch(header) else None
     return root[1] if root else None

@@ -1,4 +1,4 @@
-"""The stores of ports.py, put together on AWS."""
+"""The stores on AWS that both Lambdas use."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Stores:
 
 
 def open_stores(settings: Settings, clients: AwsClients) -> Stores:
-    """The stores that a Lambda's settings name."""
+    """Return the stores that the settings name."""
     jobs = DynamoDbJobs(clients, settings.jobs_table, settings.job_retention)
     return Stores(
         jobs=jobs,

@@ -1,29 +1,18 @@
-"""The items table, the name locks, and the one transaction that commits a command."""
+"""The items table, the name locks, and the transaction that commits a command."""
 
 from __future__ import annotations
 
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import ClientError
-
 from jobpipe.domain.errors import CommitRefused, ItemChanged, JobEnded, NameLocked
 from jobpipe.domain.item import Change, Created, ItemPage, MalformedItem, Removed, Replaced, StoredItem
 from jobpipe.domain.item_rules import name_key
 from jobpipe.domain.job import Success
 from jobpipe.domain.job_ref import JobRef
-from jobpipe.runtime.aws import (
-    AwsClients,
-    Conflict,
-    cancellation_codes,
-    has_no_reasons,
-    is_cancelled,
-    is_worth_another_try,
-    outages,
-    settle_conflicts,
-)
+from jobpipe.runtime.aws import AwsClients, ConditionsFailed, outages, transact
 from jobpipe.stores.dynamodb_jobs import DynamoDbJobs
-from jobpipe.stores.dynamodb_rows import item_from_row, item_to_row
+from jobpipe.stores.dynamodb_rows import item_from_row, item_to_row, to_row
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
@@ -41,24 +30,25 @@ class DynamoDbItems:
         self._jobs = jobs
 
     def get(self, item_id: str) -> StoredItem | None:
+        """Return the item's row."""
         with outages(_TABLE):
-            answer = self._clients.dynamodb.get_item(
+            response = self._clients.dynamodb.get_item(
                 TableName=self._items, Key={"item_id": {"S": item_id}}, ConsistentRead=True
             )
-        row = answer.get("Item")
-        return item_from_row(row) if row else None
+        return item_from_row(response["Item"]) if "Item" in response else None
 
     def page(self, limit: int, after: str | None) -> ItemPage:
+        """Return up to `limit` items that follow the id `after`."""
         start: Any = {} if after is None else {"ExclusiveStartKey": {"item_id": {"S": after}}}
         with outages(_TABLE):
-            answer = self._clients.dynamodb.scan(TableName=self._items, Limit=limit, ConsistentRead=True, **start)
-        last = answer.get("LastEvaluatedKey")
-        return ItemPage(
-            [_item_or_malformed(row) for row in answer["Items"]], last["item_id"]["S"] if last else None
-        )
+            response = self._clients.dynamodb.scan(TableName=self._items, Limit=limit, ConsistentRead=True, **start)
+        last = response.get("LastEvaluatedKey")
+        items = [_item_or_malformed(row) for row in response["Items"]]
+        return ItemPage(items, last["item_id"]["S"] if last else None)
 
     def commit(self, change: Change, ref: JobRef, success: Success, at: datetime) -> None:
-        # The job comes first, so that its reason is the first when the transaction is cancelled.
+        """Change the item and its name lock and end the job, all or nothing; a CommitRefused gives the reason."""
+        # _refusal depends on the order: the job, the item, the name locks.
         writes: list[TransactWriteItemTypeDef] = [{"Update": self._jobs.success_update(ref, success, at)}]
         match change:
             case Created(new):
@@ -69,57 +59,27 @@ class DynamoDbItems:
                     writes += [self._lock(new), self._unlock(old)]
             case Removed(old):
                 writes += [self._remove(old), self._unlock(old)]
-        settle_conflicts(lambda: self._transact(writes))
-
-    def _transact(self, writes: list[TransactWriteItemTypeDef]) -> None:
         try:
-            # botocore adds a ClientRequestToken, so that its own retry after a lost answer is the same transaction.
-            with outages(_TABLE):
-                self._clients.dynamodb.transact_write_items(TransactItems=writes)
-        except ClientError as error:
-            if not is_cancelled(error):
-                raise
-            raise _why(error, len(writes)) from error
+            transact(self._clients, _TABLE, writes)
+        except ConditionsFailed as error:
+            raise _refusal(error.positions) from error
 
     def _put_first(self, new: StoredItem) -> TransactWriteItemTypeDef:
-        return {
-            "Put": {
-                "TableName": self._items,
-                "Item": item_to_row(new),
-                "ConditionExpression": "attribute_not_exists(item_id)",
-            }
-        }
+        condition = "attribute_not_exists(item_id)"
+        return {"Put": {"TableName": self._items, "Item": item_to_row(new), "ConditionExpression": condition}}
 
     def _put_next(self, old: StoredItem, new: StoredItem) -> TransactWriteItemTypeDef:
-        return {
-            "Put": {
-                "TableName": self._items,
-                "Item": item_to_row(new),
-                "ConditionExpression": "#version = :read",
-                "ExpressionAttributeNames": {"#version": "version"},
-                "ExpressionAttributeValues": {":read": {"S": old.version}},
-            }
-        }
+        put: Any = {"TableName": self._items, "Item": item_to_row(new), **_if_unchanged(old)}
+        return {"Put": put}
 
     def _remove(self, old: StoredItem) -> TransactWriteItemTypeDef:
-        return {
-            "Delete": {
-                "TableName": self._items,
-                "Key": {"item_id": {"S": old.item_id}},
-                "ConditionExpression": "#version = :read",
-                "ExpressionAttributeNames": {"#version": "version"},
-                "ExpressionAttributeValues": {":read": {"S": old.version}},
-            }
-        }
+        delete: Any = {"TableName": self._items, "Key": {"item_id": {"S": old.item_id}}, **_if_unchanged(old)}
+        return {"Delete": delete}
 
     def _lock(self, item: StoredItem) -> TransactWriteItemTypeDef:
-        return {
-            "Put": {
-                "TableName": self._names,
-                "Item": {"name": {"S": name_key(item.name)}, "item_id": {"S": item.item_id}},
-                "ConditionExpression": "attribute_not_exists(item_id)",
-            }
-        }
+        row = to_row({"name": name_key(item.name), "item_id": item.item_id})
+        condition = "attribute_not_exists(item_id)"
+        return {"Put": {"TableName": self._names, "Item": row, "ConditionExpression": condition}}
 
     def _unlock(self, item: StoredItem) -> TransactWriteItemTypeDef:
         return {
@@ -132,27 +92,23 @@ class DynamoDbItems:
         }
 
 
-def _why(error: ClientError, writes: int) -> CommitRefused | Conflict:
-    """The reason that counts: the job's own first, then what another try may mend, then the rule that failed."""
-    if has_no_reasons(error, writes):
-        return Conflict()  # so the caller tries again
-    # Positions: 0 the job, 1 the item, 2 and 3 name locks (see commit).
-    codes = cancellation_codes(error)
-    failed = [i for i, code in enumerate(codes) if code == "ConditionalCheckFailed"]
+def _if_unchanged(read: StoredItem) -> dict[str, Any]:
+    """Return the condition that the item is still in the version that was read."""
+    return {
+        "ConditionExpression": "#version = :read",
+        "ExpressionAttributeNames": {"#version": "version"},
+        "ExpressionAttributeValues": {":read": {"S": read.version}},
+    }
+
+
+def _refusal(failed: list[int]) -> CommitRefused:
     if 0 in failed:
         return JobEnded()
-    if is_worth_another_try(error):
-        return Conflict()
-    if 1 in failed:
-        return ItemChanged()
-    if failed:
-        return NameLocked()
-    # A reason that no condition of ours explains, such as a validation error, is our bug.
-    raise error
+    return ItemChanged() if 1 in failed else NameLocked()
 
 
 def _item_or_malformed(row: Any) -> StoredItem | MalformedItem:
     try:
         return item_from_row(row)
-    except (KeyError, TypeError):  # an attribute is missing, or of another type
+    except (KeyError, TypeError):  # an attribute is missing or has another type
         return MalformedItem(row["item_id"]["S"])

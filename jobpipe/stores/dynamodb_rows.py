@@ -1,4 +1,4 @@
-"""Jobs, batches and items as DynamoDB rows and back. Absent attributes stand for None."""
+"""Convert jobs, batches and items to DynamoDB rows and back."""
 
 from __future__ import annotations
 
@@ -17,64 +17,69 @@ else:
     Row = dict
 
 
+Values = dict[str, str | int | None]
+"""What a row holds, by attribute; None stands for no attribute."""
+
 SHARDS = 8
 """Partitions of an index over which an owner's jobs are spread: each takes 1,000 writes a second."""
 
 
 def shards_of(owner: str) -> list[str]:
-    """The keys of all of the owner's partitions; an owner's name has no `#`."""
+    """Return the keys of all of the owner's partitions; an owner's name has no `#`."""
     return [f"{owner}#{shard}" for shard in range(SHARDS)]
 
 
 def owner_shard(owner: str, job_id: str) -> str:
-    """The key of the partition for this job of the owner."""
+    """Return the key of the partition for this job of the owner."""
     return shards_of(owner)[int(job_id[-1], 16) % SHARDS]
 
 
-def job_to_row(job: Job) -> Row:
-    """A job that has just been accepted; what an end adds comes from `success_to_row`."""
+def to_row(values: Values) -> Row:
+    """Return the values in DynamoDB's format."""
     return {
-        "job_id": {"S": job.job_id},
-        "owner": {"S": job.owner},
-        "owner_shard": {"S": owner_shard(job.owner, job.job_id)},
-        "status": {"S": job.status.value},
-        "generation": {"S": job.generation},
-        "operation": {"S": job.operation},
-        "item_id": {"S": job.item_id},
-        "fingerprint": {"S": job.fingerprint},
-        "attempts": {"N": str(job.attempts)},
-        "created_at": {"S": job.created_at},
-        "updated_at": {"S": job.updated_at},
-        "expires_at": {"N": str(job.expires_at)},
+        name: {"N": str(value)} if isinstance(value, int) else {"S": value}
+        for name, value in values.items()
+        if value is not None
     }
 
 
-def success_to_row(success: Success) -> Row:
-    """The attributes that a job's success adds."""
-    row: Row = {}
-    if success.result is not None:
-        row["result"] = {"S": success.result}
-    if success.result_document is not None:
-        row |= _document_to_row(success.result_document, "result_")
-    if success.result_version is not None:
-        row["result_version"] = {"S": success.result_version}
-    if success.superseded is not None:
-        row["superseded"] = {"S": success.superseded}
-    return row
+def job_to_row(job: Job) -> Row:
+    """Return the row of a job that was just accepted."""
+    return to_row(
+        {
+            "job_id": job.job_id,
+            "owner": job.owner,
+            "owner_shard": owner_shard(job.owner, job.job_id),
+            "status": job.status.value,
+            "generation": job.generation,
+            "operation": job.operation,
+            "item_id": job.item_id,
+            "fingerprint": job.fingerprint,
+            "attempts": job.attempts,
+            "created_at": job.created_at,
+            "updated_at": job.updated_at,
+            "expires_at": job.expires_at,
+        }
+    )
 
 
-def kept_to_row(kept: KeptCommand | None) -> Row:
-    """The attributes that a failed job keeps of its command."""
-    row: Row = {}
-    if kept is not None and kept.command is not None:
-        row["command"] = {"S": kept.command}
-    if kept is not None and kept.claim is not None:
-        row["claim"] = {"S": kept.claim}
-    return row
+def success_values(success: Success) -> Values:
+    """Return the attributes that a job's success adds."""
+    return {
+        "result": success.result,
+        **_document_values(success.result_document, "result_"),
+        "result_version": success.result_version,
+        "superseded": success.superseded,
+    }
+
+
+def kept_values(kept: KeptCommand | None) -> Values:
+    """Return the attributes in which a failed job keeps its command."""
+    return {} if kept is None else {"command": kept.command, "claim": kept.claim}
 
 
 def job_from_row(row: Any) -> Job:
-    """Any job, from the table or from its index."""
+    """Return the job of a row of the table or of its indexes; raise KeyError or ValueError if it is malformed."""
     return Job(
         job_id=row["job_id"]["S"],
         owner=row["owner"]["S"],
@@ -92,8 +97,8 @@ def job_from_row(row: Any) -> Job:
         result_version=_text(row, "result_version"),
         superseded=_text(row, "superseded"),
         error=json_text.decode(row["error"]["S"]) if "error" in row else None,
-        began=int(row["began"]["N"]) if "began" in row else None,
-        held=int(row["held"]["N"]) if "held" in row else 0,
+        running_attempt=int(row["began"]["N"]) if "began" in row else None,
+        interruptions=int(row["held"]["N"]) if "held" in row else 0,
         retries=int(row["retries"]["N"]) if "retries" in row else 0,
         kept=_kept_from_row(row),
     )
@@ -105,24 +110,25 @@ def _kept_from_row(row: Any) -> KeptCommand | None:
 
 
 def batch_to_row(batch: Batch) -> Row:
-    """Any batch."""
-    row: Row = {
-        "job_id": {"S": batch.batch_id},
-        "owner": {"S": batch.owner},
-        "fingerprint": {"S": batch.fingerprint},
-        "seed": {"S": batch.seed},
-        "size": {"N": str(batch.size)},
-        "stored": {"N": str(batch.stored)},
-        "created_at": {"S": batch.created_at},
-        "expires_at": {"N": str(batch.expires_at)},
-    }
-    if batch.refused:
-        row["refused"] = {"S": json_text.encode({str(place): each for place, each in batch.refused.items()})}
-    return row
+    """Return the row of a batch."""
+    refused = {str(place): problem for place, problem in batch.refused.items()}
+    return to_row(
+        {
+            "job_id": batch.batch_id,
+            "owner": batch.owner,
+            "fingerprint": batch.fingerprint,
+            "seed": batch.seed,
+            "size": batch.size,
+            "stored": batch.stored,
+            "created_at": batch.created_at,
+            "expires_at": batch.expires_at,
+            "refused": json_text.encode(refused) if refused else None,
+        }
+    )
 
 
 def batch_from_row(row: Any) -> Batch:
-    """Any batch."""
+    """Return the batch of a row."""
     refused = json_text.decode(row["refused"]["S"]) if "refused" in row else {}
     return Batch(
         batch_id=row["job_id"]["S"],
@@ -138,22 +144,22 @@ def batch_from_row(row: Any) -> Batch:
 
 
 def item_to_row(item: StoredItem) -> Row:
-    """Any item."""
-    row: Row = {
-        "item_id": {"S": item.item_id},
-        "version": {"S": item.version},
-        "name": {"S": item.name},
-        "created_at": {"S": item.created_at},
-        "updated_at": {"S": item.updated_at},
-        **_document_to_row(item.document),
-    }
-    if item.inline is not None:
-        row["inline"] = {"S": item.inline}
-    return row
+    """Return the row of an item."""
+    return to_row(
+        {
+            "item_id": item.item_id,
+            "version": item.version,
+            "name": item.name,
+            "created_at": item.created_at,
+            "updated_at": item.updated_at,
+            **_document_values(item.document),
+            "inline": item.inline,
+        }
+    )
 
 
 def item_from_row(row: Any) -> StoredItem:
-    """Any item."""
+    """Return the item of a row."""
     return StoredItem(
         item_id=row["item_id"]["S"],
         version=row["version"]["S"],
@@ -170,11 +176,10 @@ def _text(row: Any, attribute: str) -> str | None:
     return None if value is None else str(value["S"])
 
 
-def _document_to_row(document: DocumentRef, prefix: str = "") -> Row:
-    return {
-        f"{prefix}document_key": {"S": document.key},
-        f"{prefix}document_version": {"S": document.version_id},
-    }
+def _document_values(document: DocumentRef | None, prefix: str = "") -> Values:
+    if document is None:
+        return {}
+    return {f"{prefix}document_key": document.key, f"{prefix}document_version": document.version_id}
 
 
 def _document_from_row(row: Any, prefix: str = "") -> DocumentRef:

@@ -23,49 +23,54 @@ class S3Documents:
         self._bucket = bucket
 
     def put(self, key: str, text: str) -> DocumentRef:
+        """Store the text under a new key; raise Unavailable while the bucket's versioning is off."""
         with outages(_BUCKET):
-            answer = self._clients.s3.put_object(
+            response = self._clients.s3.put_object(
                 Bucket=self._bucket, Key=key, Body=text.encode(), ContentType="application/json"
             )
-        # Versioning may be off for some minutes after it was first enabled, and operators may suspend it. Until it
-        # is on, nothing is committed: a row must not point to an object that a deletion removes permanently.
-        version_id = answer.get("VersionId", _NO_VERSION)
+        # Versioning may take some minutes after it was first enabled, and operators may suspend it. Until it is on,
+        # nothing is committed: a row must not refer to an object that a deletion removes permanently.
+        version_id = response.get("VersionId", _NO_VERSION)
         if version_id == _NO_VERSION:
             raise Unavailable(f"{_BUCKET} does not store versions at the moment.")
         return DocumentRef(key, version_id)
 
     def get(self, ref: DocumentRef) -> tuple[DocumentRef, str] | None:
+        """Return the text and the version that was read, or None if the bucket has it no longer."""
         try:
             with outages(_BUCKET):
-                answer = self._clients.s3.get_object(Bucket=self._bucket, Key=ref.key, VersionId=ref.version_id)
-                return ref, answer["Body"].read().decode()
+                response = self._clients.s3.get_object(Bucket=self._bucket, Key=ref.key, VersionId=ref.version_id)
+                return ref, response["Body"].read().decode()
         except ClientError as error:
             if error_code(error) not in _GONE:
                 raise
-        # A put that timed out and was repeated may have arrived last: then its version is the current one, and
-        # lifecycle expires the one that the row names. Both are the same text, since keys are written once.
+        # A repeated put may have arrived after the first one. Then its version is current, and the lifecycle rule
+        # deletes the version that the row names. Both have the same text, since each key is written once.
         return self._current(ref.key)
 
     def get_by_key(self, key: str) -> str | None:
+        """Return the current text under the key."""
         found = self._current(key)
         return None if found is None else found[1]
 
     def _current(self, key: str) -> tuple[DocumentRef, str] | None:
         try:
             with outages(_BUCKET):
-                answer = self._clients.s3.get_object(Bucket=self._bucket, Key=key)
-                return DocumentRef(key, answer.get("VersionId", _NO_VERSION)), answer["Body"].read().decode()
+                response = self._clients.s3.get_object(Bucket=self._bucket, Key=key)
+                return DocumentRef(key, response.get("VersionId", _NO_VERSION)), response["Body"].read().decode()
         except ClientError as error:
             if error_code(error) in _GONE:
                 return None
             raise
 
     def delete(self, keys: Iterable[str]) -> None:
+        """Delete the objects; their versions stay until the bucket's lifecycle deletes them."""
         for key in keys:
             with outages(_BUCKET):
                 self._clients.s3.delete_object(Bucket=self._bucket, Key=key)
 
     def keys(self, prefix: str) -> list[str]:
+        """Return all keys that start with the prefix."""
         with outages(_BUCKET):
             pages = self._clients.s3.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=prefix)
             return [entry["Key"] for page in pages for entry in page.get("Contents", [])]

@@ -1,4 +1,4 @@
-"""What waits on the queues, as SQS counts it, and for how long, as CloudWatch has it."""
+"""The number of messages on the queues, from SQS, and the age of the oldest, from CloudWatch."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _WAITING: Final = "ApproximateNumberOfMessages"
 _IN_FLIGHT: Final = "ApproximateNumberOfMessagesNotVisible"
 _DELAYED: Final = "ApproximateNumberOfMessagesDelayed"
 _AGE_IS_KNOWN_FOR = timedelta(minutes=5)
-"""SQS tells CloudWatch the age once a minute, and it may take some to be seen."""
+"""SQS sends the age to CloudWatch once a minute, and it appears there some minutes later."""
 _MINUTE = 60
 AGE_IS_CACHED_FOR = timedelta(minutes=1)
 """CloudWatch gets a new value only once a minute, and charges a fee for each request."""
@@ -40,6 +40,7 @@ class SqsBacklog:
         self._cached: tuple[datetime, float | None] | None = None  # when the age was read, and the age
 
     def read(self) -> Backlog:
+        """Return the counts of some seconds ago, and the age of a minute or two ago."""
         commands, dead_letters, parked = map(
             self._counts, (self._queues.commands, self._queues.dead_letters, self._queues.parked)
         )
@@ -54,10 +55,10 @@ class SqsBacklog:
 
     def _counts(self, url: str) -> dict[str, int]:
         with outages("A queue"):
-            answer = self._clients.sqs.get_queue_attributes(
+            response = self._clients.sqs.get_queue_attributes(
                 QueueUrl=url, AttributeNames=[_WAITING, _IN_FLIGHT, _DELAYED]
             )
-        counts = answer["Attributes"]
+        counts = response["Attributes"]
         return {
             _WAITING: int(counts[_WAITING]),
             _IN_FLIGHT: int(counts[_IN_FLIGHT]),
@@ -65,14 +66,14 @@ class SqsBacklog:
         }
 
     def _cached_age(self) -> float | None:
-        """The age as CloudWatch gave it in the last minute or gives it now; that it has none is cached too."""
+        """Return the age from the last minute's request, or request it; None is cached too."""
         at = now()
         if self._cached is None or not timedelta() <= at - self._cached[0] < AGE_IS_CACHED_FOR:
             self._cached = at, self._oldest()
         return self._cached[1]
 
     def _drop_cached_age(self) -> float:
-        """The age of an empty queue. The cached age is dropped, since later messages are younger."""
+        """Return the age for an empty queue, and drop the cached one, since later messages are younger."""
         self._cached = None
         return 0.0
 
@@ -80,7 +81,7 @@ class SqsBacklog:
         at = now()
         try:
             with outages("CloudWatch"):
-                answer = self._clients.cloudwatch.get_metric_statistics(
+                response = self._clients.cloudwatch.get_metric_statistics(
                     Namespace="AWS/SQS",
                     MetricName="ApproximateAgeOfOldestMessage",
                     Dimensions=[{"Name": "QueueName", "Value": self._queues.commands.rpartition("/")[2]}],
@@ -89,8 +90,8 @@ class SqsBacklog:
                     Period=_MINUTE,
                     Statistics=["Maximum"],
                 )
-        except Unavailable:  # the counts are worth telling all the same
+        except Unavailable:  # the counts are useful without the age
             logger.warning("the age of the oldest message is not known", exc_info=True)
             return None
-        points = sorted(answer["Datapoints"], key=lambda point: point["Timestamp"])
+        points = sorted(response["Datapoints"], key=lambda point: point["Timestamp"])
         return float(points[-1]["Maximum"]) if points else None

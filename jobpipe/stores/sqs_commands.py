@@ -32,51 +32,54 @@ class SqsCommands:
         self._queue_url = queue_url
 
     def send(self, envelope: Envelope) -> None:
+        """Send one message; when this returns, it will be delivered."""
         with outages(_QUEUE):
             self._clients.sqs.send_message(QueueUrl=self._queue_url, **_message(envelope))
 
     def send_batch(self, envelopes: Sequence[Envelope]) -> Mapping[str, ProblemError]:
+        """Send up to ten messages; return the errors of those that are not on the queue, by deduplication id."""
         entries: list[Any] = [{"Id": str(n), **_message(envelope)} for n, envelope in enumerate(envelopes)]
         with outages(_QUEUE):
-            answer = self._clients.sqs.send_message_batch(QueueUrl=self._queue_url, Entries=entries)
-        taken = {int(entry["Id"]) for entry in answer.get("Successful", [])}
-        why = {int(entry["Id"]): entry for entry in answer.get("Failed", [])}
-        # Only what SQS says that it has is on the queue.
+            response = self._clients.sqs.send_message_batch(QueueUrl=self._queue_url, Entries=entries)
+        sent = {int(entry["Id"]) for entry in response.get("Successful", [])}
+        failed = {int(entry["Id"]): entry for entry in response.get("Failed", [])}
+        # A message is on the queue only if SQS confirms it.
         return {
-            envelope.deduplication_id: _refusal(why.get(n, {}))
+            envelope.deduplication_id: _error(failed.get(n, {}))
             for n, envelope in enumerate(envelopes)
-            if n not in taken
+            if n not in sent
         }
 
     def delete(self, receipts: Sequence[str]) -> None:
+        """Delete the messages with these receipt handles."""
         for receipt in receipts:
-            with _if_still_good():
+            with _ignore_stale_receipt():
                 self._clients.sqs.delete_message(QueueUrl=self._queue_url, ReceiptHandle=receipt)
 
     def postpone(self, receipts: Sequence[tuple[str, int]]) -> None:
-        # One by one: an emulator wants another permission for a batch than AWS does, and these are few.
+        """Deliver each message again after so many seconds, given its receipt handle."""
+        # Not as a batch, for which an emulator requires another permission than AWS does; these are few.
         for receipt, seconds in receipts:
-            with _if_still_good():
+            with _ignore_stale_receipt():
                 self._clients.sqs.change_message_visibility(
                     QueueUrl=self._queue_url, ReceiptHandle=receipt, VisibilityTimeout=seconds
                 )
 
 
 def _message(envelope: Envelope) -> Any:
-    # The trace is not part of the message: it counts neither for its size nor for its deduplication.
-    trace = trace_header()
-    traced = {"DataType": "String", "StringValue": trace}
-    about: Any = {"MessageSystemAttributes": {"AWSTraceHeader": traced}} if trace else {}
-    return {
+    message: dict[str, Any] = {
         "MessageBody": envelope.body,
         "MessageGroupId": envelope.group_id,
         "MessageDeduplicationId": envelope.deduplication_id,
-        **about,
     }
+    # A system attribute counts neither for the message's size nor for its deduplication.
+    if trace := trace_header():
+        message["MessageSystemAttributes"] = {"AWSTraceHeader": {"DataType": "String", "StringValue": trace}}
+    return message
 
 
-def _refusal(entry: Any) -> ProblemError:
-    """Why SQS has not taken one message of several: the sender's fault is ours."""
+def _error(entry: Any) -> ProblemError:
+    """Return the error for a message that SQS did not accept. A fault of the sender is a fault of this software."""
     if entry.get("SenderFault") and not is_outage(entry.get("Code", "")):
         logger.error("message refused", extra={"code": entry.get("Code", "")})
         return InternalError("The command could not be queued.")
@@ -84,8 +87,8 @@ def _refusal(entry: Any) -> ProblemError:
 
 
 @contextmanager
-def _if_still_good() -> Iterator[None]:
-    """Whose receipt is no longer good is somebody else's message by now, or nobody's: that is no error."""
+def _ignore_stale_receipt() -> Iterator[None]:
+    """Ignore receipt handles that are no longer valid: the message was delivered again or deleted meanwhile."""
     try:
         with outages(_QUEUE):
             yield

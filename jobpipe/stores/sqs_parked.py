@@ -1,4 +1,4 @@
-"""The queue of messages that are no command of ours."""
+"""The queue of parked messages."""
 
 from __future__ import annotations
 
@@ -12,13 +12,16 @@ class SqsParked:
         self._clients = clients
         self._queue_url = queue_url
 
-    def park(self, body: str, about: dict[str, str]) -> None:
+    def park(self, body: str, attributes: dict[str, str]) -> None:
+        """Send the body unchanged, with `attributes` that give the reason and the origin."""
         with outages("The parked queue"):
             self._clients.sqs.send_message(
                 QueueUrl=self._queue_url,
                 MessageBody=body,
-                # SQS refuses a value that is empty.
+                # SQS refuses empty values.
                 MessageAttributes={
-                    name: {"DataType": "String", "StringValue": value} for name, value in about.items() if value
+                    name: {"DataType": "String", "StringValue": value}
+                    for name, value in attributes.items()
+                    if value
                 },
             )

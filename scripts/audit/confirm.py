@@ -246,7 +246,7 @@ def _traces(job: Job, *, has_document: bool) -> str | None:
     """Return, in words, what shows that a worker received the job's message, or that the job was retried."""
     traces = {
         f"{job.attempts} attempts": job.attempts > 0,
-        "an attempt began": job.began is not None,
+        "an attempt began": job.running_attempt is not None,
         f"{job.retries} retries": job.retries > 0,
         "an attempt was interrupted": job.error is not None,
         "a worker put a document": has_document,

@@ -18,7 +18,7 @@ from jobpipe.domain.item import DocumentRef, StoredItem, document_key, new_versi
 from jobpipe.domain.item_rules import name_key
 from jobpipe.domain.job import Status, Success, new_job
 from jobpipe.domain.job_ref import JobRef
-from jobpipe.stores.dynamodb_rows import item_to_row, job_to_row, success_to_row
+from jobpipe.stores.dynamodb_rows import item_to_row, job_to_row, success_values, to_row
 from tests.bench.recorded import OWNER, document
 from tests.helpers.deployed import Stage
 
@@ -41,7 +41,7 @@ def seed_stage(stage: Stage, items: int) -> None:
         row = job_to_row(new_job(CreateItem(ids[n], found), OWNER, None, now(), timedelta(days=7)))
         return {
             **row,
-            **success_to_row(Success(result=json_text.encode(found), result_version=versions[n])),
+            **to_row(success_values(Success(result=json_text.encode(found), result_version=versions[n]))),
             "status": {"S": Status.SUCCEEDED.value},
             "attempts": {"N": "1"},
         }

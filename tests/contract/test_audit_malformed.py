@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from jobpipe.domain import json_text
-from jobpipe.domain.batch import AskedBatch, new_batch
+from jobpipe.domain.batch import RequestedBatch, new_batch
 from jobpipe.domain.clock import now
 from jobpipe.domain.commands import DeleteItem, SetFields
 from jobpipe.domain.item import document_key, new_version
@@ -55,7 +55,7 @@ def rows_of(store: Audited) -> list[Row]:
     waiting = store.accept(new_create())
     store.stores.jobs.begin_attempt(waiting.ref, 0, now())
     refused = {0: {"type": "urn:jobpipe:problem:invalid-request", "status": 400}}
-    batch = new_batch(AskedBatch({}, {}, refused, "f" * 64), "alice", None, now(), store.resources.job_retention)
+    batch = new_batch(RequestedBatch({}, {}, refused, "f" * 64), "alice", None, now(), store.resources.job_retention)
     put(store, Row(JOBS, dict(batch_to_row(batch))))
     return [
         Row(table, dict(row))

@@ -136,7 +136,7 @@ def test_a_job_with_a_trace_is_lost(store: Audited, trace: str) -> None:
     if trace == "began":
         store.stores.jobs.begin_attempt(job.ref, 0, now())
     elif trace == "retrying":
-        store.stores.jobs.hold(job.ref, {"type": "urn:jobpipe:problem:unavailable"}, 0, 1, now())
+        store.stores.jobs.record_interruption(job.ref, {"type": "urn:jobpipe:problem:unavailable"}, 0, 1, now())
     elif trace == "retried":
         store.fail(job, KeptCommand(command=json_text.encode(new_create().to_raw())))
         store.stores.jobs.requeue(replace(job.ref, generation=new_generation()), job.generation, now())

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from jobpipe.domain.batch import AskedBatch, Batch, commands_of, jobs_of, new_batch, parse_batch
+from jobpipe.domain.batch import Batch, RequestedBatch, commands_of, jobs_of, new_batch, parse_batch
 from jobpipe.domain.errors import JobEnded
 from jobpipe.domain.job import Job, Status, Success
 from jobpipe.domain.ports import BatchQueue
@@ -23,7 +23,7 @@ from tests.contract.stores import NOW, Stores, job, ref
 from tests.helpers.memory import RETENTION, MemoryQueue
 
 
-def asked(size: int, *, bad: int = 0) -> AskedBatch:
+def asked(size: int, *, bad: int = 0) -> RequestedBatch:
     good = [{"operation": "create", "item": {"name": f"n {n}", "description": "d"}} for n in range(size)]
     return parse_batch({"commands": [*[{"operation": "é" * 3}] * bad, *good]}, lambda _: None)
 

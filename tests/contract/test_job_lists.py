@@ -136,7 +136,7 @@ def test_jobs_accepted_before_there_were_shards_are_listed_when_they_fail(
         table.jobs.fail(ref(job), PROBLEM, NOW)
         assert table.redriven(owner) == {job.job_id}
     else:
-        table.jobs.hold(ref(job), PROBLEM, 0, 1, NOW)
+        table.jobs.record_interruption(ref(job), PROBLEM, 0, 1, NOW)
     assert in_pages(table, owner, 10, status) == [job.job_id]
 
 
@@ -144,7 +144,7 @@ def test_a_job_that_was_retrying_before_there_were_shards_is_listed_once(table: 
     job = replace(accepted(owner), status=Status.RETRYING, error=PROBLEM)
     table.put(job, "owner_shard", trouble=f"retrying#{rfc3339(NOW)}")
     assert in_pages(table, owner, 10, Status.RETRYING) == [job.job_id]
-    table.jobs.hold(ref(job), PROBLEM, 0, 1, NOW + timedelta(seconds=1))
+    table.jobs.record_interruption(ref(job), PROBLEM, 0, 1, NOW + timedelta(seconds=1))
     assert in_pages(table, owner, 10, Status.RETRYING) == [job.job_id]
     table.jobs.fail(ref(job), PROBLEM, NOW + timedelta(seconds=2))
     assert in_pages(table, owner, 10, Status.RETRYING) == []
@@ -173,7 +173,7 @@ def test_a_job_that_succeeds_after_a_retry_has_no_entry(table: Table, owner: str
     for end in ("succeed", "cancel", "requeue"):
         job = accepted(owner)
         table.put(job, trouble=f"retrying#{rfc3339(NOW)}")
-        table.jobs.hold(ref(job), PROBLEM, 0, 1, NOW)
+        table.jobs.record_interruption(ref(job), PROBLEM, 0, 1, NOW)
         assert table.row(job).keys() >= {"listed", "owner_shard"}
         match end:
             case "succeed":

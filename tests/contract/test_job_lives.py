@@ -36,19 +36,19 @@ def test_an_attempt_is_recorded_and_the_end_counts_it(stores: Stores) -> None:
     new = job(stores)
     for _ in range(2):  # botocore may repeat the write
         stores.jobs.begin_attempt(ref(new), 2, LATER)
-        assert stored(stores, new.job_id) == replace(new, attempts=2, began=3, updated_at=LATER_TEXT)
+        assert stored(stores, new.job_id) == replace(new, attempts=2, running_attempt=3, updated_at=LATER_TEXT)
     stores.jobs.succeed(ref(new), Success(), LATER)
     ended = stored(stores, new.job_id)
-    assert (ended.attempts, ended.began) == (3, None)
+    assert (ended.attempts, ended.running_attempt) == (3, None)
 
 
 def test_a_job_between_two_attempts_says_why_and_is_listed(stores: Stores) -> None:
     new = job(stores)
     stores.jobs.begin_attempt(ref(new), 0, NOW)
-    stores.jobs.hold(ref(new), PROBLEM, 1, 1, LATER)
-    held = replace(new, status=Status.RETRYING, error=PROBLEM, attempts=1, held=1, updated_at=LATER_TEXT)
+    stores.jobs.record_interruption(ref(new), PROBLEM, 1, 1, LATER)
+    held = replace(new, status=Status.RETRYING, error=PROBLEM, attempts=1, interruptions=1, updated_at=LATER_TEXT)
     assert stored(stores, new.job_id) == held
-    assert replace(held, held=0) in listed(stores, Status.RETRYING)
+    assert replace(held, interruptions=0) in listed(stores, Status.RETRYING)
     stores.jobs.succeed(ref(new), Success(), LATER)
     assert stored(stores, new.job_id).error is None
     assert new.job_id not in {each.job_id for each in listed(stores, Status.RETRYING)}
@@ -92,7 +92,7 @@ def test_what_is_no_attempt_is_not_counted(stores: Stores) -> None:
 
 def test_a_cancelled_job_is_out_of_trouble(stores: Stores) -> None:
     new = job(stores)
-    stores.jobs.hold(ref(new), PROBLEM, 1, 1, NOW)
+    stores.jobs.record_interruption(ref(new), PROBLEM, 1, 1, NOW)
     cancelled = stores.jobs.cancel(ref(new), LATER)
     assert cancelled == stored(stores, new.job_id)
     assert cancelled == replace(
@@ -142,7 +142,7 @@ def test_only_a_failed_job_that_is_still_there_begins_a_new_life(stores: Stores)
 
 CHANGES: list[Callable[[Stores, JobRef], Any]] = [
     lambda stores, life: stores.jobs.begin_attempt(life, 0, NOW),
-    lambda stores, life: stores.jobs.hold(life, PROBLEM, 0, 1, NOW),
+    lambda stores, life: stores.jobs.record_interruption(life, PROBLEM, 0, 1, NOW),
     lambda stores, life: stores.jobs.succeed(life, Success(), NOW),
     lambda stores, life: stores.jobs.fail(life, PROBLEM, NOW),
     lambda stores, life: stores.jobs.cancel(life, NOW),

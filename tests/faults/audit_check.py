@@ -1,4 +1,4 @@
-"""Audits the state after a run: it finds only what a run may leave behind, and repairs it."""
+"""Run `make audit` after a run: it finds only what the run may leave behind, and its repair removes that."""
 
 from __future__ import annotations
 

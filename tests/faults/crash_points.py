@@ -1,4 +1,4 @@
-"""P1 to P8 at every crash point of a scenario: faults at each AWS call, and after each the whole state.
+"""Inject each fault at each AWS call of a scenario, and check the whole state after each (all promises but P9).
 
 The files test_faults_in_*.py share the scenarios out, so that several processes can run them. `make faults` runs
 every kind of fault at every call, and pairs of faults.

@@ -1,4 +1,4 @@
-"""What callers asked for and were told, in order."""
+"""The commands of callers and their responses, in order."""
 
 from __future__ import annotations
 
@@ -40,6 +40,6 @@ class History:
             vars(one).update(vars(then))
 
     def again(self, one: Asked) -> None:
-        """An explicit retry was accepted."""
+        """Record an accepted retry."""
         self.asked.remove(one)
         self.asked.append(one)

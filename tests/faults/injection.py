@@ -1,4 +1,4 @@
-"""Between botocore and the emulator: counts the product's calls, and makes the planned faults happen."""
+"""Count the product's calls between botocore and the emulator, and inject the planned faults."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ _OK = 200
 
 
 class OurBug(Exception):
-    """A fault of the product's own, as far as it can tell."""
+    """An error that the product must treat as a fault of its own."""
 
 
 class ProcessGone(BaseException):
-    """The process ends here: no handler of exceptions runs, and no `finally` reaches AWS."""
+    """The process ends here: no exception handler runs, and no `finally` reaches AWS."""
 
 
 @dataclass
@@ -65,7 +65,7 @@ class Injector:
 
     @contextmanager
     def life(self, name: str) -> Iterator[Life]:
-        """A process that works for the time of the block; it may start inside another's call."""
+        """Run a process for the time of the block; it may start inside a call of another one."""
         tries, life = self._tries, Life(name)
         if name != "api":
             # Whatever is in the middle of a call has hung so long that its messages were delivered again.
@@ -79,15 +79,15 @@ class Injector:
             self._tries = tries
 
     def end_of_process(self) -> None:
-        """A hook: the process that calls ends here."""
+        """Hook that ends the calling process."""
         self._end(self._lives[-1])
 
     def outage(self, service: str, seconds: float) -> None:
-        """From now on the service answers with errors only."""
+        """Let the service return errors only from now on."""
         self._down[service] = self._emulator.clock.elapsed + seconds
 
     def point(self, site: Site, life: str) -> Kind | None:
-        """Count a call, and say what is to happen at it."""
+        """Count a call, and return the fault that is planned for it."""
         if not self.counting:
             return None
         point = Point(len(self.points) + 1, site, life)
@@ -99,7 +99,7 @@ class Injector:
         return kind
 
     def attach(self, client: Any) -> None:
-        """Take over what this client of the product sends."""
+        """Intercept the calls of this client of the product."""
         service = client.meta.service_model.service_name
         planned: list[Kind | None] = [None]  # of the call under way; one client makes one call at a time
 

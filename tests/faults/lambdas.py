@@ -1,4 +1,4 @@
-"""The two Lambdas as they are deployed: their own app.py, in this process, on clients that the injector has."""
+"""The two Lambdas as they are deployed: their app.py in this process, with clients of the injector."""
 
 from __future__ import annotations
 
@@ -153,7 +153,7 @@ def _chalicelib(folder: str) -> dict[str, ModuleType]:
 
 
 def _forget(folder: str) -> None:
-    """What a process remembers ends with it."""
+    """Drop the modules of a process that has ended."""
     for module in _chalicelib(folder).values():
         for value in vars(module).values():
             if hasattr(value, "cache_clear"):

@@ -1,6 +1,6 @@
 """The reference: a synchronous API on a dict, and the search for an order in which it explains what happened.
 
-Commands of one item apply in the order of their acceptance (P3). Of different items any order will do, so the
+Commands of one item apply in the order of their acceptance. Of different items any order will do, so the
 search tries the orders: there is one, or the run is wrong.
 """
 

@@ -59,7 +59,7 @@ def _check_jobs(world: World, stored: Stored) -> set[str]:
     _require(set(asked) == set(stored.jobs), "there are jobs that nobody asked for, or jobs are lost")
     unfinished = {job_id for job_id, job in stored.jobs.items() if job["status"] in _UNFINISHED}
     for job_id in unfinished:
-        _require(not asked[job_id].promised, f"a {asked[job_id].operation} was answered 202 and never ended (P1)")
+        _require(not asked[job_id].promised, f"a {asked[job_id].operation} was answered 202 and never ended")
     for job_id, one in asked.items():
         cancelled = stored.jobs[job_id]["status"] == "cancelled"
         _require(one.cancelled is None or one.cancelled == cancelled, "a caller was told the wrong end of a cancel")
@@ -68,16 +68,14 @@ def _check_jobs(world: World, stored: Stored) -> set[str]:
             status = stored.jobs[job_id]["error"]["status"]
             # What was not promised may be ended as never queued (503).
             allowed = one.doomed or status not in _NO_RULE or (status == 503 and not one.promised)
-            _require(allowed, f"a {one.operation} failed by no rule: {stored.jobs[job_id]['error']} (P1)")
+            _require(allowed, f"a {one.operation} failed by no rule: {stored.jobs[job_id]['error']}")
         if one.called_off:
             _require(
                 stored.jobs[job_id]["status"] == "failed", "what could not be queued has happened all the same"
             )
         if one.doomed:
             job = stored.jobs[job_id]
-            _require(
-                job["status"] == "failed", f"the job of a command that cannot run has {job['status']} (P1, P8)"
-            )
+            _require(job["status"] == "failed", f"the job of a command that cannot run has {job['status']}")
     return unfinished
 
 
@@ -109,17 +107,17 @@ def _outcome(world: World, one: Asked, job: dict[str, Any]) -> Outcome:
 
 
 def _check_items(world: World, stored: Stored, explanations: list[State]) -> None:
-    _require(bool(explanations), "no order of the commands explains how their jobs ended (P2, P3, P5)")
+    _require(bool(explanations), "no order of the commands explains how their jobs ended")
     documents = {item_id: _document(world, item) for item_id, item in stored.items.items()}
     versions = {item_id: item.version for item_id, item in stored.items.items()}
-    _require(State(documents, versions) in explanations, "the items are not what their jobs made of them (P2, P6)")
+    _require(State(documents, versions) in explanations, "the items are not what their jobs made of them")
     locks = {name_key(document["name"]): item_id for item_id, document in documents.items()}
-    _require(stored.names == locks, f"name locks {stored.names}, but items {locks} (P5)")
+    _require(stored.names == locks, f"name locks {stored.names}, but items {locks}")
 
 
 def _check_commits(world: World, stored: Stored) -> None:
     for (job_id, _), count in world.injector.commits.items():
-        _require(count == 1, f"{count} transactions for one job (P2)")
+        _require(count == 1, f"{count} transactions for one job")
         _require(stored.jobs[job_id]["status"] == "succeeded", "an item was changed for a job that did not succeed")
 
 
@@ -128,13 +126,13 @@ def _check_bucket(world: World, stored: Stored) -> set[str]:
     documents = {item.document.key for item in stored.items.values()}
     claims = {job["claim"] for job in stored.jobs.values() if job["status"] == "failed" and "claim" in job}
     wanted = documents | claims
-    _require(wanted <= stored.keys, f"missing in the bucket: {sorted(wanted - stored.keys)} (P6)")
+    _require(wanted <= stored.keys, f"missing in the bucket: {sorted(wanted - stored.keys)}")
     left = stored.keys - wanted
     never_answered = {one.job_id for one in world.history.asked if not one.promised}
     allowed = {key for key in left if _claim_of(key, never_answered)}
     if world.injector.undead_in_trouble:
         allowed |= {key for key in left if key.startswith("items/")}
-    _require(left == allowed, f"orphans in the bucket: {sorted(left - allowed)} (P6)")
+    _require(left == allowed, f"orphans in the bucket: {sorted(left - allowed)}")
     return left
 
 
@@ -149,10 +147,10 @@ def _document(world: World, item: StoredItem) -> dict[str, Any]:
     try:
         current = world.s3.get_object(Bucket=bucket, Key=item.document.key)
     except world.s3.exceptions.NoSuchKey:
-        raise Wrong(f"the document of item {item.item_id} is lost (P6)") from None
+        raise Wrong(f"the document of item {item.item_id} is lost") from None
     text = current["Body"].read().decode()
-    _require(current["VersionId"] == item.document.version_id, "a committed document was overwritten (P6)")
-    _require(item.inline in {None, text}, "the row shows another document than the bucket (P6)")
+    _require(current["VersionId"] == item.document.version_id, "a committed document was overwritten")
+    _require(item.inline in {None, text}, "the row shows another document than the bucket")
     document: dict[str, Any] = json.loads(text)
     _require(document["name"] == item.name, "the row has another name than the document")
     return document

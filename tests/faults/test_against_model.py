@@ -303,7 +303,7 @@ class AgainstModel(RuleBasedStateMachine):
                 if key.split("/")[2] != job.generation:
                     documents.current.pop(key)
             return
-        if before.status.done:  # P2: an end is an end, but for an explicit retry
+        if before.status.done:  # an ended job changes only by a retry
             assert before.status is Status.FAILED
             assert job.status is Status.QUEUED
             assert job.generation != before.generation
@@ -313,7 +313,7 @@ class AgainstModel(RuleBasedStateMachine):
         refused = job.status is Status.FAILED and job.error is not None and job.error["status"] in RULES
         if job.status is Status.SUCCEEDED or refused:
             place = self.order[job.item_id].index((job.job_id, job.generation))
-            assert place > self.place.get(job.item_id, -1), "P3"
+            assert place > self.place.get(job.item_id, -1), "the commands of an item ended out of order"
             self.place[job.item_id] = place
             expected = self.model.apply(job.item_id, sent.operation, sent.body)
             assert (job.error["status"] if job.error else 200) == expected
@@ -335,7 +335,7 @@ class AgainstModel(RuleBasedStateMachine):
             self.look()
         assert not self.pipeline.queue.waiting
         rows = self.pipeline.jobs.rows
-        assert all(rows[job_id].status.done for job_id in self.promised), "P1"
+        assert all(rows[job_id].status.done for job_id in self.promised), "an accepted command never ended"
         # A claim check outlives its job's row until the bucket's lifecycle expires it; and one that was put for a
         # job that was never answered 202 is the audit's business.
         for key in self.pipeline.documents.keys("claims/"):

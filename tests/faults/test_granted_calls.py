@@ -1,4 +1,4 @@
-"""P9: what the functions call is what their roles grant them. The scenarios here reach every call site there is.
+"""The functions call only what their roles grant. The scenarios here reach every call site there is.
 
 tests/iam takes each grant away and looks what breaks.
 """

@@ -1,4 +1,4 @@
-"""Time that passes only when told to: for the product, for botocore's backoff and for the emulator alike."""
+"""A virtual clock for the product, for botocore's backoff and for the emulator."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Everything around the two Lambdas: callers as they behave, SQS and Lambda's poller, and time passing."""
+"""Everything around the two Lambdas: callers, SQS, Lambda's poller, and the passing of time."""
 
 from __future__ import annotations
 

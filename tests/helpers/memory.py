@@ -60,17 +60,21 @@ class MemoryJobs:
             )
         left = [(key, job) for key, job in reversed(troubled) if after is None or key < after]
         shown = left[:limit]
-        jobs = [replace(job, kept=None, held=0) for _, job in shown if not job.is_expired(at)]
+        jobs = [replace(job, kept=None, interruptions=0) for _, job in shown if not job.is_expired(at)]
         return JobPage(jobs, shown[-1][0] if len(left) > limit else None)
 
     def begin_attempt(self, ref: JobRef, charged: int, at: datetime) -> None:
         with self.lock:
-            self.write(replace(self._live(ref, at), attempts=charged, began=charged + 1, updated_at=rfc3339(at)))
+            self.write(
+                replace(self._live(ref, at), attempts=charged, running_attempt=charged + 1, updated_at=rfc3339(at))
+            )
 
-    def hold(self, ref: JobRef, problem: Problem, charged: int, held: int, at: datetime) -> None:
+    def record_interruption(
+        self, ref: JobRef, problem: Problem, charged: int, interruptions: int, at: datetime
+    ) -> None:
         with self.lock:
             job = replace(self._live(ref, at), status=Status.RETRYING, error=problem, attempts=charged)
-            self.write(replace(job, held=held, began=None, updated_at=rfc3339(at)))
+            self.write(replace(job, interruptions=interruptions, running_attempt=None, updated_at=rfc3339(at)))
 
     def succeed(self, ref: JobRef, success: Success, at: datetime) -> None:
         with self.lock:
@@ -89,7 +93,7 @@ class MemoryJobs:
     def requeue(self, ref: JobRef, retry_of: str, at: datetime) -> Job:
         with self.lock:
             job = self.rows.get(ref.job_id)
-            if job is not None and job.is_live(ref, at):
+            if job is not None and job.is_unfinished(ref, at):
                 return job
             if job is None or job.status is not Status.FAILED or job.generation != retry_of or job.is_expired(at):
                 raise JobEnded
@@ -104,8 +108,8 @@ class MemoryJobs:
                     expires_at=waiting_until(at, RETENTION),
                     error=None,
                     kept=None,
-                    began=None,
-                    held=0,
+                    running_attempt=None,
+                    interruptions=0,
                 )
             )
 
@@ -120,7 +124,7 @@ class MemoryJobs:
 
     def _live(self, ref: JobRef, at: datetime) -> Job:
         job = self.rows.get(ref.job_id)
-        if job is None or not job.is_live(ref, at):
+        if job is None or not job.is_unfinished(ref, at):
             raise JobEnded
         return job
 
@@ -132,8 +136,8 @@ class MemoryJobs:
             attempts=job.attempts + attempt,
             updated_at=rfc3339(at),
             expires_at=int((at + RETENTION).timestamp()),
-            began=None,
-            held=0,
+            running_attempt=None,
+            interruptions=0,
             error=None,
         )
 
@@ -344,7 +348,7 @@ class MemoryBacklog:
 class MemoryParked:
     """ParkedMessages."""
 
-    messages: list[tuple[str, dict[str, str]]] = field(default_factory=list)  # body, about
+    messages: list[tuple[str, dict[str, str]]] = field(default_factory=list)  # body, attributes
 
-    def park(self, body: str, about: dict[str, str]) -> None:
-        self.messages.append((body, about))
+    def park(self, body: str, attributes: dict[str, str]) -> None:
+        self.messages.append((body, attributes))

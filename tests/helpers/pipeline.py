@@ -23,9 +23,9 @@ from tests.helpers.memory import (
     MemoryParked,
     MemoryQueue,
 )
-from worker_lambda.chalicelib.consume_batch import Handling, consume_batch
-from worker_lambda.chalicelib.dead_letters import dead_letter_handling
-from worker_lambda.chalicelib.execute import command_handling
+from worker_lambda.chalicelib.consume_batch import Consumer, consume_batch
+from worker_lambda.chalicelib.dead_letters import dead_letter_consumer
+from worker_lambda.chalicelib.execute import command_consumer
 from worker_lambda.chalicelib.services import Services as WorkerServices
 
 
@@ -132,22 +132,22 @@ class Pipeline:
     def work(self, most: int = 10) -> dict[str, Any]:
         """One batch through the worker."""
         records = self.queue.receive(most)
-        answer = consume_batch(records, self.command_handling())
+        answer = consume_batch(records, self.command_consumer())
         self.queue.acknowledge(records, answer)
         return answer
 
     def end_dead_letters(self) -> dict[str, Any]:
         """The first messages as dead letters: SQS has given them up."""
         records = self.queue.receive()
-        answer = consume_batch(records, self.dead_letter_handling())
+        answer = consume_batch(records, self.dead_letter_consumer())
         self.queue.acknowledge(records, answer)
         return answer
 
-    def command_handling(self) -> Handling:
-        return command_handling(self.worker_services(), self._seconds_left)
+    def command_consumer(self) -> Consumer:
+        return command_consumer(self.worker_services(), self._seconds_left)
 
-    def dead_letter_handling(self) -> Handling:
-        return dead_letter_handling(self.worker_services(), self._seconds_left)
+    def dead_letter_consumer(self) -> Consumer:
+        return dead_letter_consumer(self.worker_services(), self._seconds_left)
 
     def worker_services(self) -> WorkerServices:
         return WorkerServices(self.jobs, self.items, self.documents, self.queue, self.parked, self.reserve_seconds)
@@ -186,7 +186,7 @@ class Pipeline:
         )
 
     def check_consistent(self) -> None:
-        """P6: with an empty queue, rows, locks and bucket agree."""
+        """Check that rows, locks and bucket agree; the queue must be empty."""
         assert not self.queue.waiting
         assert all(job.status.done for job in self.jobs.rows.values())
         self.check_locks_and_documents()

@@ -13,7 +13,7 @@ import jobpipe.domain.clock
 from jobpipe.domain.errors import Unavailable
 
 METHODS = {
-    "jobs": ("put_new", "get", "begin_attempt", "hold", "succeed", "fail", "cancel", "requeue"),
+    "jobs": ("put_new", "get", "begin_attempt", "record_interruption", "succeed", "fail", "cancel", "requeue"),
     "items": ("get", "commit"),
     "documents": ("put", "get", "get_by_key", "delete", "keys"),
     "queue": ("send", "send_batch", "delete", "postpone"),

@@ -1,4 +1,4 @@
-"""P7: a bad request is answered with a problem document, and nothing is stored or queued."""
+"""A bad request is answered with a problem document, and nothing is stored or queued."""
 
 from __future__ import annotations
 

@@ -1,25 +1,53 @@
-"""P8: what is charged to a command, and what is not."""
+"""A command that kills its worker delays its own item only, and an outage of AWS is not charged to any command."""
 
 from __future__ import annotations
 
 import contextlib
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from jobpipe.domain.clock import now
+from jobpipe.domain.commands import DeleteItem
 from jobpipe.domain.errors import Unavailable
-from jobpipe.domain.job import Job, Status
+from jobpipe.domain.job import Job, Status, new_job
 from jobpipe.domain.limits import MAX_ATTEMPTS
 from tests.helpers.job_states import item, unavailable
 from tests.helpers.pipeline import Pipeline
+from worker_lambda.chalicelib.attempts import Event, Step, next_step
 
 
 class Killed(BaseException):
-    """The process is gone: nothing that catches exceptions sees it."""
+    """The process has died: no handler of exceptions runs."""
+
+
+JOB = new_job(DeleteItem("i"), "alice", None, now(), timedelta(days=7))
+
+
+@pytest.mark.parametrize(
+    ("attempts", "running_attempt", "event", "recorded", "expected"),
+    [
+        (0, None, Event.REDELIVERED, False, (Step.RUN, 0)),
+        (0, 1, Event.REDELIVERED, False, (Step.RUN, 1)),
+        (4, 5, Event.REDELIVERED, False, (Step.GIVE_UP, 5)),
+        (0, 1, Event.OUTAGE, True, (Step.RETRY, 0)),
+        (0, 1, Event.OUTAGE, False, (Step.RETRY, 1)),
+        (0, None, Event.FAULT, False, (Step.RETRY, 1)),
+        (3, 4, Event.FAULT, True, (Step.RETRY, 4)),
+        (4, 5, Event.FAULT, True, (Step.GIVE_UP, 5)),
+    ],
+)
+def test_the_next_step_depends_on_the_job_and_the_event(
+    attempts: int, running_attempt: int | None, event: Event, recorded: bool, expected: tuple[Step, int]
+) -> None:
+    job = replace(JOB, attempts=attempts, running_attempt=running_attempt)
+    assert next_step(job, event, recorded=recorded) == expected
 
 
 def kills(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, marker: str) -> list[str]:
-    """Make the worker die at every put of a document with the marker; returns the puts, to be counted."""
+    """Make the worker die at every put of a document with the marker; return the list of all puts."""
     put, runs = pipeline.documents.put, []
 
     def deadly(key: str, text: str) -> Any:
@@ -33,7 +61,7 @@ def kills(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, marker: str) -> l
 
 
 def work(pipeline: Pipeline) -> None:
-    """A batch by a worker that may die, after which all of it comes again."""
+    """Process a batch with a worker that may die, after which the whole batch is redelivered."""
     with contextlib.suppress(Killed):
         pipeline.work()
 
@@ -43,7 +71,7 @@ def jobs_by_name(pipeline: Pipeline, ids: dict[str, str]) -> dict[str, Job]:
 
 
 @pytest.mark.parametrize("place", [0, 5, 9])
-def test_a_command_that_kills_its_worker_ends_at_five_attempts_and_its_neighbours_succeed(
+def test_a_command_that_kills_its_worker_fails_after_five_attempts_and_its_neighbours_succeed(
     pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, place: int
 ) -> None:
     names = [f"good {i}" for i in range(9)]
@@ -67,20 +95,20 @@ def test_a_command_that_kills_its_worker_ends_at_five_attempts_and_its_neighbour
     pipeline.check_consistent()
 
 
-def test_neighbours_wait_for_two_deaths_at_most(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_neighbours_wait_for_at_most_two_deaths(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
     ids = {name: pipeline.request("POST", "/items", item(name)).json["id"] for name in ("poison", "a", "b")}
     kills(pipeline, monkeypatch, "poison")
     for _ in range(3):
         work(pipeline)
     jobs = jobs_by_name(pipeline, ids)
-    assert jobs["a"].status is jobs["b"].status is Status.SUCCEEDED, "the least attempted run first"
+    assert jobs["a"].status is jobs["b"].status is Status.SUCCEEDED, "the least attempted commands run first"
     assert jobs["poison"].status is Status.QUEUED
 
 
-def test_what_is_done_does_not_come_back_with_what_kills_the_worker(
+def test_finished_messages_are_not_redelivered_when_the_next_command_kills_the_worker(
     pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Their items' later commands would wait for it, at every death."""
+    """Otherwise later commands of their items would wait for them at every death."""
     for name in ("poison", "a", "b"):
         pipeline.request("POST", "/items", item(name))
     kills(pipeline, monkeypatch, "poison")
@@ -119,7 +147,7 @@ def test_an_outage_is_not_charged_and_the_job_says_retrying(
     pipeline.check_consistent()
 
 
-def test_a_fault_of_ours_is_an_attempt_and_the_fifth_ends_the_job(
+def test_a_fault_counts_as_an_attempt_and_the_fifth_ends_the_job(
     pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job_id = pipeline.request("POST", "/items", item("x")).json["id"]
@@ -140,7 +168,7 @@ def test_a_fault_of_ours_is_an_attempt_and_the_fifth_ends_the_job(
     pipeline.check_consistent()
 
 
-def test_an_outage_while_an_interruption_is_noted_only_delays(
+def test_an_outage_while_an_interruption_is_recorded_only_delays_the_command(
     pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job_id = pipeline.request("POST", "/items", item("x")).json["id"]
@@ -150,7 +178,7 @@ def test_an_outage_while_an_interruption_is_noted_only_delays(
             raise Unavailable("no")
 
         outage.setattr(pipeline.documents, "put", out)
-        outage.setattr(pipeline.jobs, "hold", out)
+        outage.setattr(pipeline.jobs, "record_interruption", out)
         outage.setattr(pipeline.queue, "postpone", out)
         assert pipeline.work() == {"batchItemFailures": [{"itemIdentifier": "m1"}]}
     pipeline.drain()
@@ -158,7 +186,7 @@ def test_an_outage_while_an_interruption_is_noted_only_delays(
 
 
 @pytest.mark.parametrize("outages", [1, 4])
-def test_an_outage_that_is_hard_to_note_is_noted_in_the_end(
+def test_recording_an_outage_is_tried_several_times(
     pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, outages: int
 ) -> None:
     job_id = pipeline.request("POST", "/items", item("x")).json["id"]
@@ -166,21 +194,23 @@ def test_an_outage_that_is_hard_to_note_is_noted_in_the_end(
     for _ in range(2 * MAX_ATTEMPTS):
         with monkeypatch.context() as outage:
             outage.setattr(pipeline.items, "commit", unavailable)
-            hold, left = pipeline.jobs.hold, iter(range(outages))
+            hold, left = pipeline.jobs.record_interruption, iter(range(outages))
 
             def seldom(*args: Any, hold: Any = hold, left: Any = left) -> None:
                 if next(left, None) is not None:
                     raise Unavailable("no")
                 hold(*args)
 
-            outage.setattr(pipeline.jobs, "hold", seldom)
+            outage.setattr(pipeline.jobs, "record_interruption", seldom)
             pipeline.work()
     assert pipeline.jobs.rows[job_id].attempts == 0
     pipeline.drain()
     assert pipeline.jobs.rows[job_id].status is Status.SUCCEEDED
 
 
-def test_an_outage_does_not_make_a_death_forgotten(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_death_of_a_worker_is_charged_despite_a_following_outage(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
     job_id = pipeline.request("POST", "/items", item("poison")).json["id"]
     kills(pipeline, monkeypatch, "poison")
     for _ in range(2):
@@ -192,7 +222,7 @@ def test_an_outage_does_not_make_a_death_forgotten(pipeline: Pipeline, monkeypat
 
 
 @pytest.mark.parametrize("outage", ["fail", "begin_attempt"])
-def test_an_outage_between_the_last_death_and_the_end_counts_nothing_twice(
+def test_an_outage_after_the_last_death_does_not_charge_it_twice(
     pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, outage: str
 ) -> None:
     job_id = pipeline.request("POST", "/items", item("poison")).json["id"]

@@ -1,4 +1,4 @@
-"""Which errors of AWS are outages, conflicts, rules: what an emulator never or seldom answers.
+"""Which errors of AWS are outages, conflicts or failed conditions, most of which emulators never return.
 
 botocore's Stubber holds the requests to the service model and to what is expected here; nothing leaves the process.
 """
@@ -55,7 +55,7 @@ def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
         ResponseParserError("cut short"),
     ],
 )
-def test_silence_is_an_outage(error: Exception) -> None:
+def test_a_missing_response_is_an_outage(error: Exception) -> None:
     with pytest.raises(Unavailable), outages("It"):
         raise error
 
@@ -73,7 +73,7 @@ CALLS: list[tuple[str, str, Callable[[Stubbed], Any]]] = [
     ("s3", "list_objects_v2", lambda s: s.documents.keys("p")),
     ("s3", "get_object", lambda s: s.documents.get_by_key("k")),
     ("dynamodb", "update_item", lambda s: s.jobs.begin_attempt(REF, 0, NOW)),
-    ("dynamodb", "update_item", lambda s: s.jobs.hold(REF, {"status": 503}, 0, 1, NOW)),
+    ("dynamodb", "update_item", lambda s: s.jobs.record_interruption(REF, {"status": 503}, 0, 1, NOW)),
     ("dynamodb", "query", lambda s: s.jobs.failed_or_retrying("alice", Status.FAILED, 1, None, NOW)),
     ("sqs", "send_message", lambda s: s.queue.send(Envelope("{}", "g", "d"))),
     ("sqs", "delete_message", lambda s: s.queue.delete(["r"])),
@@ -111,7 +111,7 @@ def test_throttles_and_server_errors_are_outages(
 
 
 @pytest.mark.parametrize(("service", "operation", "call"), CALLS, ids=[f"{s}.{o}" for s, o, _ in CALLS])
-def test_other_errors_are_ours_and_go_on_as_they_are(
+def test_other_errors_are_faults_and_are_not_translated(
     stubbed: Stubbed, service: str, operation: str, call: Callable[[Stubbed], Any]
 ) -> None:
     stubbed.stubs[service].add_client_error(operation, "ValidationException", http_status_code=400)
@@ -120,7 +120,7 @@ def test_other_errors_are_ours_and_go_on_as_they_are(
 
 
 @pytest.mark.parametrize(("operation", "call"), [(o, c) for s, o, c in CALLS if o in ("put_item", "update_item")])
-def test_a_write_that_meets_a_transaction_on_its_row_is_tried_again(
+def test_a_write_that_conflicts_with_a_transaction_is_retried(
     stubbed: Stubbed, operation: str, call: Callable[[Stubbed], Any]
 ) -> None:
     stubbed.dynamodb.add_client_error(operation, "TransactionConflictException", http_status_code=400)
@@ -128,7 +128,7 @@ def test_a_write_that_meets_a_transaction_on_its_row_is_tried_again(
     call(stubbed)
 
 
-def test_a_conflict_without_end_is_an_outage() -> None:
+def test_a_conflict_at_every_try_is_an_outage() -> None:
     tries: list[int] = []
 
     def write() -> None:
@@ -146,7 +146,7 @@ CHANGES = [Created(ITEM), Replaced(ITEM, ITEM), Removed(ITEM)]
 @pytest.mark.parametrize("change", CHANGES, ids=lambda change: type(change).__name__)
 @pytest.mark.parametrize("code", ["TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"])
 @pytest.mark.parametrize("position", [0, 1, 2])
-def test_a_cancelled_transaction_that_may_yet_succeed_is_tried_again(
+def test_a_transaction_cancelled_for_a_transient_reason_is_retried(
     stubbed: Stubbed, change: Any, code: str, position: int
 ) -> None:
     codes = ["None", "None", "None"]
@@ -168,7 +168,7 @@ def test_a_cancelled_transaction_that_may_yet_succeed_is_tried_again(
         (("None", "ValidationError", "None"), botocore_errors.ClientError),
     ],
 )
-def test_the_first_reason_that_counts_is_told(
+def test_the_most_important_reason_of_a_cancelled_transaction_is_raised(
     stubbed: Stubbed, codes: tuple[str, ...], error: type[Exception]
 ) -> None:
     stubbed.cancelled(*codes)
@@ -181,7 +181,7 @@ def test_the_first_reason_that_counts_is_told(
 def test_a_transaction_cancelled_without_a_reason_is_an_outage(
     stubbed: Stubbed, change: Any, codes: tuple[str, ...]
 ) -> None:
-    """The refused row is not known, so the caller must not get a 4xx."""
+    """It is not known which condition failed, so the caller must not get a 4xx."""
     for _ in range(5):
         stubbed.cancelled(*codes)
     with pytest.raises(Unavailable):
@@ -197,13 +197,13 @@ def test_a_batch_cancelled_without_a_reason_is_an_outage(stubbed: Stubbed, codes
             put(*((BATCH, [JOB], NOW) if put == stubbed.batches.put_new else (replace(BATCH, stored=0), [JOB])))
 
 
-def test_a_conflict_comes_before_a_rule_that_it_may_have_made_fail(stubbed: Stubbed) -> None:
+def test_a_conflict_counts_before_a_failed_condition(stubbed: Stubbed) -> None:
     stubbed.cancelled("None", "TransactionConflict", "ConditionalCheckFailed")
     stubbed.dynamodb.add_response("transact_write_items", {})
     stubbed.items.commit(Created(ITEM), REF, Success(), NOW)
 
 
-def test_the_job_that_was_there_comes_with_the_refusal(stubbed: Stubbed) -> None:
+def test_the_earlier_job_is_returned_with_the_refusal(stubbed: Stubbed) -> None:
     stubbed.dynamodb.add_client_error(
         "put_item",
         "ConditionalCheckFailedException",
@@ -220,7 +220,7 @@ def test_the_job_that_was_there_comes_with_the_refusal(stubbed: Stubbed) -> None
     assert stubbed.jobs.put_new(JOB, NOW) == JOB
 
 
-def test_the_job_that_was_there_is_read_where_it_does_not_come_along(stubbed: Stubbed) -> None:
+def test_the_earlier_job_is_read_if_the_refusal_does_not_have_it(stubbed: Stubbed) -> None:
     for found in ({"Item": job_to_row(JOB)}, {}):
         stubbed.dynamodb.add_client_error("put_item", "ConditionalCheckFailedException", http_status_code=400)
         stubbed.dynamodb.add_response("get_item", found)
@@ -241,7 +241,7 @@ def test_every_read_is_consistent(stubbed: Stubbed) -> None:
 
 
 @pytest.mark.parametrize("code", ["NoSuchKey", "NoSuchVersion"])
-def test_a_version_that_the_bucket_keeps_no_longer_is_none(stubbed: Stubbed, code: str) -> None:
+def test_a_version_that_the_bucket_no_longer_has_is_none(stubbed: Stubbed, code: str) -> None:
     expected = {"Bucket": "documents", "Key": "k", "VersionId": "v"}
     stubbed.stubs["s3"].add_client_error("get_object", code, http_status_code=404, expected_params=expected)
     by_key = {"Bucket": "documents", "Key": "k"}
@@ -249,7 +249,7 @@ def test_a_version_that_the_bucket_keeps_no_longer_is_none(stubbed: Stubbed, cod
     assert stubbed.documents.get(DocumentRef("k", "v")) is None
 
 
-def test_a_message_goes_out_with_its_group_and_deduplication_id(stubbed: Stubbed) -> None:
+def test_a_message_is_sent_with_its_group_and_deduplication_id(stubbed: Stubbed) -> None:
     stubbed.stubs["sqs"].add_response(
         "send_message",
         {},

@@ -1,4 +1,4 @@
-"""P4 of batches: what the same Idempotency-Key means, also after a crash between two stores."""
+"""The same Idempotency-Key is the same batch, even after a crash between two writes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""P1 of batches: what a 202 says of each command when SQS, S3 or DynamoDB does not take it all."""
+"""A 202 is true for each command of a batch, even if SQS, S3 or DynamoDB accepts only a part."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""P8 and P3 in a batch: who runs beside whom, when a message comes again, what is done when the time is short."""
+"""A batch of messages: what runs in parallel, when messages are redelivered, and what happens if time is short."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ from tests.helpers.job_states import accept, item, unavailable
 from tests.helpers.memory import MemoryQueue
 from tests.helpers.pipeline import Pipeline
 from worker_lambda.chalicelib.consume_batch import (
+    Consumer,
     Delivery,
-    Handling,
-    NotOfSqs,
+    NotAnSqsEvent,
     backoff_seconds,
     consume_batch,
     records_of,
 )
 
 
-def test_what_came_again_runs_alone_and_after_what_is_here_for_the_first_time() -> None:
+def test_redelivered_messages_run_alone_and_after_new_ones() -> None:
     running: list[str] = []
     order: list[str] = []
 
@@ -50,9 +50,9 @@ def test_what_came_again_runs_alone_and_after_what_is_here_for_the_first_time() 
         return {"messageId": name, "receiptHandle": name, "body": "", "attributes": attributes}
 
     charged = {"a1": 3, "b1": 0, "d1": 1}
-    handling = Handling(process, lambda one: charged[one.message_id], MemoryQueue(), 1.0, lambda: 30.0)
+    consumer = Consumer(process, lambda one: charged[one.message_id], MemoryQueue(), 1.0, lambda: 30.0)
     records = [record("a1", 9), record("b1", 2), record("b2", 1), record("c1", 1), record("d1", 2), record("e1", 1)]
-    assert consume_batch(records, handling) == {"batchItemFailures": []}
+    assert consume_batch(records, consumer) == {"batchItemFailures": []}
     assert sorted(order[:2]) == ["c1", "e1"]
     assert order[2:] == ["b1", "b2", "d1", "a1"]
 
@@ -67,14 +67,14 @@ def test_a_message_without_a_group_is_logged_and_stays_in_its_queue(
     del stray["attributes"]["MessageGroupId"]
     stray["eventSourceARN"] = "arn:aws:sqs:us-east-1:000000000000:jobpipe-test-parked"
     before = [entry[0] for entry in pipeline.queue.waiting]
-    for handling in (pipeline.command_handling(), pipeline.dead_letter_handling()):
-        answer = consume_batch([stray, good], handling)
+    for consumer in (pipeline.command_consumer(), pipeline.dead_letter_consumer()):
+        answer = consume_batch([stray, good], consumer)
         assert answer == {"batchItemFailures": [{"itemIdentifier": stray["messageId"]}]}
     assert pipeline.parked.messages == []
     assert pipeline.queue.postponed == []
     assert [entry[0] for entry in pipeline.queue.waiting] == before
-    told = [record for record in caplog.records if "without a group" in record.getMessage()]
-    assert [(record.levelname, vars(record)["queue"].rpartition(":")[2]) for record in told] == [
+    logged = [record for record in caplog.records if "without a group" in record.getMessage()]
+    assert [(record.levelname, vars(record)["queue"].rpartition(":")[2]) for record in logged] == [
         ("ERROR", "jobpipe-test-parked")
     ] * 2
     assert sorted(job.status for job in pipeline.jobs.rows.values()) == [Status.QUEUED, Status.SUCCEEDED]
@@ -82,11 +82,11 @@ def test_a_message_without_a_group_is_logged_and_stays_in_its_queue(
 
 @pytest.mark.parametrize("event", [{}, {"key1": "value1"}, {"Records": "x"}, {"Records": [{"Sns": {}}]}])
 def test_an_event_that_is_not_from_sqs_is_refused(event: dict[str, Any]) -> None:
-    with pytest.raises(NotOfSqs, match="SQS"):
+    with pytest.raises(NotAnSqsEvent, match="SQS"):
         records_of(event)
 
 
-def test_dead_letters_end_side_by_side_whatever_their_receive_counts(pipeline: Pipeline) -> None:
+def test_dead_letters_are_processed_in_parallel_whatever_their_receive_counts(pipeline: Pipeline) -> None:
     """On emulators the receive count of a dead letter continues from the command queue."""
     together = threading.Barrier(3, timeout=20)
     ids = [accept(pipeline, item(name)) for name in ("a", "b", "c")]
@@ -117,7 +117,7 @@ def test_a_backoff_counts_interruptions_and_not_receives(
     assert [seconds for _, seconds in pipeline.queue.postponed] == [1, 2]
 
 
-def test_trouble_in_ordering_and_postponing_costs_nobody_his_turn(
+def test_errors_in_ordering_and_postponing_do_not_stop_the_batch(
     pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("a", "b", "c"):
@@ -132,7 +132,7 @@ def test_trouble_in_ordering_and_postponing_costs_nobody_his_turn(
     assert len(pipeline.work()["batchItemFailures"]) == 3
 
 
-def test_a_message_that_failed_and_those_behind_it_come_again_together_and_later_each_time(
+def test_a_failed_message_and_those_behind_it_are_redelivered_together_with_growing_delays(
     pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     item_id = pipeline.do("POST", "/items", item("x"))["item_id"]
@@ -155,38 +155,38 @@ def test_a_message_that_failed_and_those_behind_it_come_again_together_and_later
 
 
 @given(st.integers(1, MAX_RECEIVE_COUNT))
-def test_a_backoff_doubles_up_to_the_longest(receives: int) -> None:
+def test_a_backoff_doubles_up_to_a_limit(receives: int) -> None:
     full = min(FIRST_BACKOFF.total_seconds() * 2 ** min(receives - 1, 40), LONGEST_BACKOFF.total_seconds())
     assert max(1, round(full * (1 - BACKOFF_JITTER))) <= backoff_seconds(receives) <= max(1, full)
 
 
-def test_no_outage_that_the_queue_outlives_makes_a_dead_letter() -> None:
+def test_no_outage_within_the_retention_makes_a_dead_letter() -> None:
     least = LONGEST_BACKOFF * (1 - BACKOFF_JITTER)
     doublings = 12  # until the longest is reached
     assert (MAX_RECEIVE_COUNT - doublings) * least > QUEUE_RETENTION
 
 
 @pytest.mark.parametrize("seconds", [5, 10, 20, 30, 60])
-def test_a_call_that_hangs_and_the_note_of_it_fit_into_the_workers_time(seconds: float) -> None:
+def test_a_call_that_hangs_and_its_recording_fit_into_the_reserve(seconds: float) -> None:
     three_tries = 3 * call_timeout(seconds)
     note = three_tries if seconds >= 10 else 1.0
     assert three_tries + note <= reserve(seconds) < seconds
 
 
-def test_when_the_time_is_short_the_rest_goes_back_at_once_and_unattempted(pipeline: Pipeline) -> None:
+def test_when_the_time_is_short_the_other_messages_return_at_once_without_an_attempt(pipeline: Pipeline) -> None:
     ids = [pipeline.request("POST", "/items", item(f"{i}")).json["id"] for i in range(3)]
     pipeline.context.milliseconds = int(pipeline.reserve_seconds * 1000) - 1
     for _ in range(20):
         assert len(pipeline.work()["batchItemFailures"]) == 3
     assert {seconds for _, seconds in pipeline.queue.postponed} == {1}
     assert all(pipeline.jobs.rows[job_id].attempts == 0 for job_id in ids)
-    assert all(pipeline.jobs.rows[job_id].began is None for job_id in ids)
+    assert all(pipeline.jobs.rows[job_id].running_attempt is None for job_id in ids)
     pipeline.context.milliseconds = 29_000
     pipeline.drain()
     assert all(pipeline.jobs.rows[job_id].status is Status.SUCCEEDED for job_id in ids)
 
 
-def test_the_time_is_looked_at_before_each_command() -> None:
+def test_the_time_left_is_checked_before_each_command() -> None:
     left = iter([30.0, 10.0, 0.5, 0.1])
     done: list[str] = []
     attributes = {"MessageGroupId": "g", "ApproximateReceiveCount": "1"}
@@ -194,7 +194,7 @@ def test_the_time_is_looked_at_before_each_command() -> None:
         {"messageId": f"m{i}", "receiptHandle": f"r{i}", "body": "", "attributes": attributes} for i in range(4)
     ]
     queue = MemoryQueue()
-    handling = Handling(lambda one: done.append(one.message_id), lambda _: 0, queue, 1.0, lambda: next(left))
-    answer = consume_batch(records, handling)
+    consumer = Consumer(lambda one: done.append(one.message_id), lambda _: 0, queue, 1.0, lambda: next(left))
+    answer = consume_batch(records, consumer)
     assert done == ["m0", "m1"]
     assert answer == {"batchItemFailures": [{"itemIdentifier": "m2"}, {"itemIdentifier": "m3"}]}

@@ -1,4 +1,4 @@
-"""P9: who an API key stands for."""
+"""The owner that an API key belongs to."""
 
 from __future__ import annotations
 

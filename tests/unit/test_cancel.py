@@ -1,4 +1,4 @@
-"""Cancel: exactly one of the cancel and the commit wins, and the caller is told which."""
+"""Either the cancel or the commit wins, and the response says which."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def test_a_cancelled_job_has_no_effect_and_its_message_cleans_up(pipeline: Pipel
     pipeline.check_consistent()
 
 
-def test_a_job_that_took_effect_is_not_cancelled(pipeline: Pipeline) -> None:
+def test_a_succeeded_job_is_not_cancelled(pipeline: Pipeline) -> None:
     job_id = pipeline.do("POST", "/items", item())["id"]
     answer = pipeline.request("DELETE", f"/jobs/{job_id}")
     assert (answer.status, slug(answer)) == (409, "job-ended")
@@ -59,7 +59,7 @@ def test_a_cancel_may_win_against_the_commit(pipeline: Pipeline, monkeypatch: py
     pipeline.check_consistent()
 
 
-def test_a_cancel_whose_answer_was_lost_is_a_cancel(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cancel_whose_response_was_lost_succeeds(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
     """botocore repeats the write, and the repetition finds the job ended."""
     job_id = accept(pipeline)
     cancel = pipeline.jobs.cancel
@@ -72,7 +72,7 @@ def test_a_cancel_whose_answer_was_lost_is_a_cancel(pipeline: Pipeline, monkeypa
     assert pipeline.request("DELETE", f"/jobs/{job_id}").status == 200
 
 
-def test_a_cancel_takes_the_job_between_two_attempts(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_job_can_be_cancelled_between_two_attempts(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
     job_id = accept(pipeline)
     with monkeypatch.context() as outage:
         outage.setattr(pipeline.documents, "put", unavailable)
@@ -103,7 +103,7 @@ def test_a_job_cancelled_while_its_attempt_fails_stays_cancelled(
     ("method", "target", "body"),
     [("POST", "/items", item("New")), ("PUT", "/items/{id}", {"x": 1}), ("DELETE", "/items/{id}", None)],
 )
-def test_whoever_waits_for_a_command_that_is_cancelled_is_told_so(
+def test_a_request_that_waits_for_a_cancelled_command_gets_a_409(
     pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, method: str, target: str, body: Any
 ) -> None:
     item_id = pipeline.do("POST", "/items", item())["item_id"]
@@ -125,9 +125,7 @@ def test_whoever_waits_for_a_command_that_is_cancelled_is_told_so(
 
 @pytest.mark.parametrize(("method", "path"), [("DELETE", "/jobs/{id}"), ("POST", "/jobs/{id}/retry")])
 @pytest.mark.parametrize("header", ["if-match", "if-none-match"])
-def test_preconditions_that_would_not_be_kept_are_refused(
-    pipeline: Pipeline, method: str, path: str, header: str
-) -> None:
+def test_preconditions_of_a_cancel_are_refused(pipeline: Pipeline, method: str, path: str, header: str) -> None:
     job_id = fail(pipeline) if method == "POST" else accept(pipeline)
     before = pipeline.state()
     answer = pipeline.request(method, path.format(id=job_id), headers={header: '"v"'})

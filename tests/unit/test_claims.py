@@ -1,4 +1,4 @@
-"""Claim checks: commands too large for SQS, and what is left of them."""
+"""Claim checks: commands that are too large for SQS, and their clean-up."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.helpers.pipeline import Pipeline
 
 
 @pytest.mark.parametrize("lands", [False, True])
-def test_a_claim_is_deleted_when_nobody_will_ask_for_its_job(
+def test_a_claim_check_is_deleted_when_its_job_no_longer_needs_it(
     pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, lands: bool
 ) -> None:
     send = pipeline.queue.send
@@ -30,7 +30,7 @@ def test_a_claim_is_deleted_when_nobody_will_ask_for_its_job(
     pipeline.check_consistent()
 
 
-def test_a_replay_that_comes_after_the_end_leaves_no_claim(
+def test_a_replay_after_the_end_of_its_job_leaves_no_claim_check(
     pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     key = {"idempotency-key": "k"}
@@ -42,7 +42,7 @@ def test_a_replay_that_comes_after_the_end_leaves_no_claim(
     pipeline.check_consistent()
 
 
-def test_a_claim_that_is_lost_ends_its_job_after_five_attempts(pipeline: Pipeline) -> None:
+def test_a_job_whose_claim_check_is_lost_fails_after_five_attempts(pipeline: Pipeline) -> None:
     job_id = accept(pipeline, item(text=LARGE))
     pipeline.documents.current.clear()
     # Sent so long ago that the object would be visible in S3.
@@ -62,7 +62,7 @@ def test_a_claim_that_is_lost_ends_its_job_after_five_attempts(pipeline: Pipelin
         '{"operation":"create","item":{"name":" ","description":"d"}}',
     ],
 )
-def test_what_was_put_in_place_of_a_claim_takes_no_effect(pipeline: Pipeline, forged: str) -> None:
+def test_a_replaced_claim_check_has_no_effect(pipeline: Pipeline, forged: str) -> None:
     existing = pipeline.do("POST", "/items", item("here"))["item_id"]
     job_id = accept(pipeline, item(text=LARGE))
     (key,) = pipeline.documents.keys("claims/")
@@ -74,7 +74,7 @@ def test_what_was_put_in_place_of_a_claim_takes_no_effect(pipeline: Pipeline, fo
     assert list(pipeline.items.rows) == [existing]
 
 
-def test_a_failed_job_keeps_its_claim_when_its_message_comes_again(pipeline: Pipeline) -> None:
+def test_a_failed_job_keeps_its_claim_check_when_its_message_is_redelivered(pipeline: Pipeline) -> None:
     pipeline.do("POST", "/items", item())
     accept(pipeline, item(text=LARGE))
     copy = list(pipeline.queue.waiting)
@@ -85,7 +85,7 @@ def test_a_failed_job_keeps_its_claim_when_its_message_comes_again(pipeline: Pip
         assert len(pipeline.documents.keys("claims/")) == 1
 
 
-def test_a_replay_does_not_put_a_claim_that_is_there(pipeline: Pipeline) -> None:
+def test_a_replay_does_not_put_an_existing_claim_check_again(pipeline: Pipeline) -> None:
     key = {"idempotency-key": "k"}
     accept(pipeline, item(text=LARGE), headers=key)
     before = pipeline.state()
@@ -94,7 +94,7 @@ def test_a_replay_does_not_put_a_claim_that_is_there(pipeline: Pipeline) -> None
     assert len(pipeline.documents.versions) == 1
 
 
-def test_what_a_replay_puts_is_cleaned_up_though_the_replay_dies(
+def test_a_claim_check_of_a_replay_that_dies_is_deleted(
     pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Two replays, while the job of a request that died between job and claim check is queued."""

@@ -1,4 +1,4 @@
-"""Dead letters: the backstop ends the job, in its own life only."""
+"""A dead letter ends its job, if the job is still in the message's generation."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_a_dead_letter_ends_its_job_which_can_be_retried(
     pipeline.check_consistent()
 
 
-def test_a_stale_dead_letter_does_not_end_a_new_attempt(pipeline: Pipeline) -> None:
+def test_a_dead_letter_of_an_earlier_generation_does_not_end_the_job(pipeline: Pipeline) -> None:
     other = pipeline.do("POST", "/items", item())
     job_id = accept(pipeline)
     stale = list(pipeline.queue.waiting)
@@ -43,7 +43,7 @@ def test_a_stale_dead_letter_does_not_end_a_new_attempt(pipeline: Pipeline) -> N
     assert pipeline.jobs.rows[job_id].status is Status.SUCCEEDED
 
 
-def test_a_dead_letter_of_a_retry_that_was_never_marked_ends_it(
+def test_a_dead_letter_ends_a_retry_that_did_not_mark_its_job(
     pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job_id = fail(pipeline)
@@ -56,7 +56,7 @@ def test_a_dead_letter_of_a_retry_that_was_never_marked_ends_it(
     assert job.kept is not None
 
 
-def test_a_dead_letter_of_a_job_that_ended_cleans_up_and_is_done(pipeline: Pipeline) -> None:
+def test_a_dead_letter_of_an_ended_job_is_cleaned_up(pipeline: Pipeline) -> None:
     job_id = accept(pipeline)
     copy = list(pipeline.queue.waiting)
     pipeline.drain()
@@ -95,7 +95,7 @@ def test_the_job_of_a_command_that_this_release_cannot_read_ends_and_is_retried_
     pipeline.check_consistent()
 
 
-def test_a_parked_message_does_not_end_another_life_of_its_job(pipeline: Pipeline) -> None:
+def test_a_parked_message_does_not_end_another_generation_of_its_job(pipeline: Pipeline) -> None:
     job_id = accept(pipeline)
     message_id, envelope, count = pipeline.queue.waiting[0]
     job = pipeline.jobs.rows[job_id]
@@ -105,7 +105,7 @@ def test_a_parked_message_does_not_end_another_life_of_its_job(pipeline: Pipelin
     assert pipeline.jobs.rows[job_id] == job
 
 
-def test_an_outage_brings_a_dead_letter_back(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_dead_letter_is_redelivered_after_an_outage(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
     accept(pipeline)
     with monkeypatch.context() as outage:
         outage.setattr(pipeline.jobs, "fail", unavailable)

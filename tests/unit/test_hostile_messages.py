@@ -1,4 +1,4 @@
-"""P8 and P9 against whatever may lie on the queue: parked once with a reason, nothing of another job touched."""
+"""Any message on the queue is parked once, with a reason, or runs, and never touches another job."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ junk = st.one_of(
 
 
 def places(value: Any) -> list[tuple[Any, Any]]:
-    """Every member of every part: its container, and its name or index there."""
+    """Yield each member of each part: its container, and its name or index."""
     found: list[tuple[Any, Any]] = []
     for step, member in list(value.items() if isinstance(value, dict) else enumerate(value)):
         found.append((value, step))
@@ -64,7 +64,7 @@ def places(value: Any) -> list[tuple[Any, Any]]:
 
 @st.composite
 def envelopes(draw: st.DrawFn) -> str:
-    """A real envelope, of which some parts are something else, missing, or more."""
+    """Return a valid envelope with parts replaced, removed or added."""
     envelope = copy.deepcopy(draw(st.sampled_from(GOOD)))
     for _ in range(draw(st.integers(0, 2))):
         container, step = draw(st.sampled_from(places(envelope)))
@@ -83,7 +83,7 @@ queued = one_in_turn(envelopes(), envelopes(), texts, json_like | strings)
 
 
 def read(body: str) -> QueueMessage | UndecodableMessage:
-    """The message, or why it is none; every other exception is a bug."""
+    """Return the message or the UndecodableMessage; other exceptions are bugs."""
     try:
         return decode_message(body)
     except UndecodableMessage as why:
@@ -91,7 +91,7 @@ def read(body: str) -> QueueMessage | UndecodableMessage:
 
 
 @given(queued)
-def test_what_cannot_be_decoded_is_told_in_one_way_and_in_few_words(body: str) -> None:
+def test_an_undecodable_message_has_one_error_with_a_short_text(body: str) -> None:
     message = read(body)
     if isinstance(message, UndecodableMessage):
         assert 0 < len(str(message)) <= 500
@@ -124,8 +124,10 @@ DEEP = "[" * 900 + "0.12345678901234567890123" + "]" * 900
     ],
     ids=range(11),
 )
-def test_what_no_release_sends_is_parked_and_its_job_ended(pipeline: Pipeline, member: str, value: str) -> None:
-    """Were it raised again, it would hold up its item for the life of the queue."""
+def test_a_message_that_no_release_sends_is_parked_and_its_job_fails(
+    pipeline: Pipeline, member: str, value: str
+) -> None:
+    """If it were redelivered, it would delay its item for the retention of the queue."""
     pipeline.request("POST", "/items", item())
     [(message_id, envelope, _)] = pipeline.queue.waiting
     parts = {name: json.dumps(each) for name, each in json.loads(envelope.body).items()} | {member: value}
@@ -142,7 +144,7 @@ def test_what_no_release_sends_is_parked_and_its_job_ended(pipeline: Pipeline, m
 
 
 class WatchedDocuments(MemoryDocuments):
-    """MemoryDocuments that remembers which keys were asked for."""
+    """MemoryDocuments that records which keys were requested."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -167,7 +169,7 @@ class WatchedDocuments(MemoryDocuments):
 
 
 @given(queued)
-def test_a_forged_message_reaches_nothing_of_another_job(body: str) -> None:
+def test_a_forged_message_does_not_reach_another_jobs_objects(body: str) -> None:
     documents = WatchedDocuments()
     pipeline = Pipeline(documents=documents)
     pipeline.do("POST", "/items", item("Other"))
@@ -195,7 +197,7 @@ def test_a_forged_message_reaches_nothing_of_another_job(body: str) -> None:
 
 
 @given(st.sampled_from(KEYS))
-def test_a_claim_is_one_of_its_jobs_own(key: str) -> None:
+def test_a_claim_check_belongs_to_its_job(key: str) -> None:
     envelope = {**GOOD[-1], "claim": key}
     if key == OWN_CLAIM:
         assert decode_message(json.dumps(envelope)).content == Claim(key)

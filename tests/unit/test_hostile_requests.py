@@ -1,4 +1,4 @@
-"""P7 and P9 against whatever may be sent: refused with a problem document and without a trace, or taken exactly."""
+"""Any request is refused with a problem document, and leaves no trace, or is accepted exactly as it is."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What may become an item, and how updates change one."""
+"""Which documents are valid, and how updates change one."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ GOOD = {"name": "Tent", "description": "For two"}
         {**GOOD, "deep": nested(31)},
     ],
 )
-def test_a_good_document_is_taken_as_it_is(document: Any) -> None:
+def test_a_valid_document_is_returned_unchanged(document: Any) -> None:
     assert item_rules.check_new_document(document) is document
 
 
@@ -80,7 +80,7 @@ def test_a_good_document_is_taken_as_it_is(document: Any) -> None:
         ({**GOOD, "nul\0": 1}, "#"),
     ],
 )
-def test_a_bad_document_is_refused_where_it_is_bad(document: Any, pointer: str | None) -> None:
+def test_an_invalid_document_is_refused_with_a_pointer(document: Any, pointer: str | None) -> None:
     with pytest.raises(InvalidRequest) as refused:
         item_rules.check_new_document(document)
     assert refused.value.pointer == pointer
@@ -98,7 +98,7 @@ def test_bad_patches(patch: Any) -> None:
         item_rules.check_merge_patch(patch)
 
 
-def test_an_empty_patch_is_one() -> None:
+def test_an_empty_patch_is_valid() -> None:
     assert item_rules.check_merge_patch({}) == {}
 
 
@@ -127,25 +127,25 @@ def test_merge_patch_is_rfc_7396(target: Any, patch: Any, result: Any) -> None:
     assert item_rules.merge_patch(target, patch) == result
 
 
-def test_set_fields_leaves_the_others() -> None:
+def test_set_fields_does_not_change_other_fields() -> None:
     assert item_rules.set_fields({"a": {"x": 1}, "b": 2}, {"a": {"y": 1}}) == {"a": {"y": 1}, "b": 2}
 
 
 @pytest.mark.parametrize("item_id", ["x", "x" * 128, "non-existent-id", "päth/../..", " "])
-def test_ids_that_could_be(item_id: str) -> None:
+def test_valid_item_ids(item_id: str) -> None:
     assert item_rules.check_item_id(item_id) == item_id
 
 
 @pytest.mark.parametrize(
     "item_id", ["", "x" * 129, "a\0b", "a\nb", "\x7f", "\x85", "\ud800", "a\u202eb", "a\u2028b", None, 7]
 )
-def test_ids_that_cannot_be(item_id: Any) -> None:
+def test_invalid_item_ids(item_id: Any) -> None:
     with pytest.raises(InvalidRequest):
         item_rules.check_item_id(item_id)
 
 
-def test_what_is_too_long_for_a_name_is_not_composed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """That takes time in the square of a run of combining marks: a body of 1 MB would take minutes."""
+def test_a_name_that_is_too_long_is_not_composed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Composing takes quadratic time for a run of combining marks: a body of 1 MB would take minutes."""
     composed: list[int] = []
     normalize = unicodedata.normalize
 
@@ -159,25 +159,25 @@ def test_what_is_too_long_for_a_name_is_not_composed(monkeypatch: pytest.MonkeyP
     assert max(composed, default=0) <= item_rules.MAX_NAME_LENGTH
 
 
-def test_names_that_only_compose_differently_are_one() -> None:
+def test_names_that_differ_only_in_composition_are_equal() -> None:
     assert item_rules.name_key("Cafe\u0301") == item_rules.name_key("Caf\u00e9")
 
 
 @pytest.mark.parametrize("joiner", ["\u200c", "\u200d", "\ufe0e", "\ufe0f", "\U000e0100", "\u180b"])
-def test_names_that_differ_in_what_shows_nothing_are_one(joiner: str) -> None:
+def test_names_that_differ_only_in_joiners_are_equal(joiner: str) -> None:
     assert item_rules.check_new_document({**GOOD, "name": f"Te{joiner}nt"})
     assert item_rules.name_key(f"Te{joiner}nt") == item_rules.name_key("Tent")
     assert item_rules.name_key(f"Cafe{joiner}\u0301") == item_rules.name_key("Caf\u00e9")
 
 
 @given(st.text())
-def test_a_name_key_is_its_own(name: str) -> None:
+def test_the_key_of_a_name_key_is_itself(name: str) -> None:
     assert item_rules.name_key(item_rules.name_key(name)) == item_rules.name_key(name)
 
 
 @given(st.characters(categories=["Cf"]))
 def test_no_format_character_makes_a_second_name_that_looks_the_same(character: str) -> None:
-    """Some of them show, as the Arabic number signs do; all others are refused, or do not count."""
+    """Some are visible, such as the Arabic number signs; all others are refused, or ignored in name keys."""
     shows = {*range(0x600, 0x606), 0x6DD, 0x70F, 0x890, 0x891, 0x8E2, 0x110BD, 0x110CD, *range(0x13430, 0x13440)}
     name = f"Te{character}nt"
     try:

@@ -1,4 +1,4 @@
-"""Merging a list from its partitions: DynamoDB promises no order among entries with the same time."""
+"""A list is merged from its partitions; DynamoDB does not define the order of entries with the same time."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def entry(job_id: str) -> Any:
     return {**job_to_row(failed), "listed": {"S": f"failed#{AT}"}}
 
 
-def test_entries_of_one_time_are_in_the_order_of_their_ids_and_none_is_lost(stubbed: Stubbed) -> None:
+def test_entries_with_the_same_time_are_sorted_by_id_and_none_is_lost(stubbed: Stubbed) -> None:
     ids = [letter * 32 for letter in "0842ca6e"]  # as one part may give them
     seen: list[str] = []
     after = None
@@ -40,8 +40,8 @@ def test_entries_of_one_time_are_in_the_order_of_their_ids_and_none_is_lost(stub
     assert after is None
 
 
-def test_a_part_is_read_no_further_than_a_page_needs(stubbed: Stubbed) -> None:
-    """Each page of a partition is a read: a list of two reads each partition once, and that with the jobs again."""
+def test_a_partition_is_read_only_as_far_as_a_page_needs(stubbed: Stubbed) -> None:
+    """A list of two jobs reads each partition once, and the one with the jobs twice."""
     for place, source in enumerate(sources("alice")):
         rows = [entry(f"{n:032x}") for n in range(4)] if place == 3 else []
         last = {"LastEvaluatedKey": {source.key: {"S": source.value}}} if rows else {}

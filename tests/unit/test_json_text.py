@@ -1,4 +1,4 @@
-"""Numbers survive the round trip exactly or are refused; what is not JSON is refused."""
+"""Numbers keep all digits or are refused, and invalid JSON is refused."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def test_numbers_that_dynamodb_cannot_hold_are_refused(literal: str) -> None:
         "[0x10]",
     ],
 )
-def test_what_is_not_strict_json_is_refused(body: str | bytes) -> None:
+def test_invalid_json_is_refused(body: str | bytes) -> None:
     with pytest.raises(InvalidRequest):
         json_text.decode(body)
 
@@ -102,7 +102,7 @@ def test_a_duplicate_name_is_named() -> None:
         json_text.decode('{"price":1,"name":"x","price":2}')
 
 
-def test_decimals_are_written_inside_everything_json_has() -> None:
+def test_decimals_are_encoded_within_all_types_of_json() -> None:
     exact = Decimal("0.12345678901234567890123")
     value = {"b": [exact, None, True, "é\n"], "a": {"x": exact}}
     expected = '{"a":{"x":0.12345678901234567890123},"b":[0.12345678901234567890123,null,true,"é\\n"]}'

@@ -1,4 +1,4 @@
-"""Dependencies point one way: the apps use jobpipe; what decides imports no AWS and no web framework."""
+"""Imports have one direction: the apps import jobpipe, and the domain imports neither AWS nor a web framework."""
 
 from __future__ import annotations
 
@@ -72,13 +72,13 @@ def test_the_rooms_of_jobpipe_import_one_way(room: str) -> None:
         assert others <= {room, "__version__", *JOBPIPE_ROOMS[room]}, path
 
 
-def test_what_decides_knows_no_aws() -> None:
+def test_the_domain_does_not_import_aws() -> None:
     for path in modules("jobpipe/domain"):
         assert not packages(path) & {"boto3", "botocore", "chalice"}, path
 
 
 @pytest.mark.parametrize("path", modules("jobpipe"), ids=lambda path: path.stem)
-def test_what_is_shared_knows_neither_app(path: Path) -> None:
+def test_jobpipe_imports_neither_app(path: Path) -> None:
     assert not packages(path) & {"chalice", "chalicelib", "api_lambda", "worker_lambda", "infra", "jobpipe_client"}
 
 
@@ -108,7 +108,7 @@ def test_every_module_of_infra_is_a_command_or_in_a_room() -> None:
 
 
 @pytest.mark.parametrize("app", ["api_lambda", "worker_lambda"])
-def test_the_apps_know_neither_each_other_nor_aws(app: str) -> None:
+def test_the_apps_import_neither_each_other_nor_aws(app: str) -> None:
     for path in modules(f"{app}/chalicelib"):
         assert not packages(path) & {"boto3", "botocore", "api_lambda", "worker_lambda", "infra", "jobpipe_client"}
         # Chalice stays at the edge: app.py, and the one module that binds routes to it.
@@ -135,7 +135,7 @@ MAKING = re.compile(
 )
 
 
-def test_connections_are_made_only_by_the_modules_that_decide_on_the_environment() -> None:
+def test_connections_are_made_only_by_modules_that_handle_the_environment() -> None:
     found = {
         (made.group(1), path.relative_to(ROOT).as_posix())
         for folder in ("jobpipe", "jobpipe_client", "infra", "scripts", "api_lambda", "worker_lambda")
@@ -149,7 +149,7 @@ def test_connections_are_made_only_by_the_modules_that_decide_on_the_environment
 
 
 def test_operators_programs_do_not_fork() -> None:
-    """Their open connections of boto3 and buffered files belong to one process."""
+    """A fork would share open connections of boto3 and buffered files."""
     for folder in ("infra", "scripts", "jobpipe_client", "jobpipe", "api_lambda", "worker_lambda"):
         for path in (ROOT / folder).rglob("*.py"):
             text = path.read_text()

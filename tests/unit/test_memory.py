@@ -1,4 +1,4 @@
-"""A Lambda lives for hours: of an invocation nothing is kept once it has answered."""
+"""A Lambda runs for hours: no object of an invocation outlives it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ OURS = {"jobpipe", "api_lambda", "worker_lambda"}
 
 
 def polls(pipeline: Pipeline) -> None:
-    """Of who may see the job, and of who may not."""
+    """Requests of callers who may and who may not read the job."""
     for owner, status in (("alice", 200), ("bob", 404)):
         job_id = next(iter(pipeline.jobs.rows))
         assert pipeline.request("GET", f"/jobs/{job_id}", owner=owner).status == status
@@ -32,14 +32,14 @@ def refusals(pipeline: Pipeline) -> None:
 
 
 def faults(pipeline: Pipeline) -> None:
-    """Of ours: a traceback holds every frame that it went through."""
+    """A traceback holds every frame that it went through."""
     job_id = next(iter(pipeline.jobs.rows))
     with patch.object(pipeline.jobs, "get", lambda _: 1 / 0):
         assert pipeline.request("GET", f"/jobs/{job_id}").status == 500
 
 
 def duplicates(pipeline: Pipeline) -> None:
-    """Ten at once, of jobs that have ended."""
+    """Ten messages in a batch, whose jobs have ended."""
     waiting = list(pipeline.queue.waiting)
     assert pipeline.work() == {"batchItemFailures": []}
     pipeline.queue.waiting = [(message_id, envelope, 0) for message_id, envelope, _ in waiting]

@@ -1,4 +1,4 @@
-"""What is counted, as CloudWatch reads it off the log."""
+"""Metrics, as CloudWatch reads them from log lines."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ EMBEDDED_METRIC_FORMAT: dict[str, Any] = {
 
 
 def written(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
-    """The lines of metrics, each checked against the format and for what it speaks of."""
+    """Return the lines of metrics; check the format of each and that its metrics are known."""
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines() if line.startswith("{")]
     found = [line for line in lines if "_aws" in line]
     for line in found:
@@ -74,7 +74,7 @@ def written(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
 
 
 def counts(lines: list[dict[str, Any]]) -> dict[tuple[str, str], float]:
-    """The sums by metric and reason."""
+    """Return the sums by metric and reason."""
     sums: dict[tuple[str, str], float] = {}
     for line in lines:
         for metric in line["_aws"]["CloudWatchMetrics"][0]["Metrics"]:
@@ -86,12 +86,12 @@ def counts(lines: list[dict[str, Any]]) -> dict[tuple[str, str], float]:
 
 @pytest.fixture(autouse=True)
 def from_nothing(capsys: pytest.CaptureFixture[str]) -> None:
-    """Other tests' processes may be gone with what they had counted."""
+    """Drop what other tests have counted."""
     meter.write()
     capsys.readouterr()
 
 
-def test_what_was_added_is_one_line_and_one_for_each_reason(capsys: pytest.CaptureFixture[str]) -> None:
+def test_added_values_are_one_line_and_one_for_each_reason(capsys: pytest.CaptureFixture[str]) -> None:
     mine = Meter("prod")
     mine.add(SUCCEEDED)
     mine.add(QUEUE_DELAY, 12.5)
@@ -157,7 +157,7 @@ def test_failures_are_counted_by_their_reason(capsys: pytest.CaptureFixture[str]
     }
 
 
-def test_outages_and_faults_are_told_apart(
+def test_outages_and_faults_are_counted_separately(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pipeline = Pipeline()
@@ -218,7 +218,7 @@ def test_parked_messages_and_dead_letters_are_counted(capsys: pytest.CaptureFixt
 
 
 @pytest.mark.parametrize("dead", [False, True])
-def test_a_job_whose_message_is_parked_is_counted_as_failed_by_whoever_parks_it(
+def test_a_job_whose_message_is_parked_is_counted_as_failed(
     *, dead: bool, capsys: pytest.CaptureFixture[str]
 ) -> None:
     pipeline = Pipeline()
@@ -232,7 +232,7 @@ def test_a_job_whose_message_is_parked_is_counted_as_failed_by_whoever_parks_it(
     assert counts(written(capsys)) == expected | ({("DeadLetters", ""): 1} if dead else {})
 
 
-def test_answers_that_blame_us_are_counted(
+def test_responses_with_5xx_are_counted(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pipeline = Pipeline()
@@ -252,7 +252,7 @@ def test_answers_that_blame_us_are_counted(
     assert written(capsys) == [], "open routes are nobody's work"
 
 
-def test_waiting_for_a_job_is_no_request_time(
+def test_the_time_of_waiting_is_not_part_of_the_request_time(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pipeline = Pipeline()
@@ -276,7 +276,7 @@ def test_waiting_for_a_job_is_no_request_time(
 
 
 def fails_after(calls: int, method: Callable[..., Any], error: Exception | None = None) -> Callable[..., Any]:
-    """The method, which does not answer any more after so many calls."""
+    """Return the method, which raises Unavailable after so many calls."""
     left = [calls]
 
     def call(*args: Any) -> Any:
@@ -288,7 +288,7 @@ def fails_after(calls: int, method: Callable[..., Any], error: Exception | None 
     return call
 
 
-def test_a_dead_letter_is_counted_though_its_clean_up_fails(
+def test_a_dead_letter_whose_clean_up_fails_is_counted(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pipeline = Pipeline()
@@ -301,7 +301,7 @@ def test_a_dead_letter_is_counted_though_its_clean_up_fails(
     assert counts(written(capsys))["DeadLetters", ""] == 1
 
 
-def test_what_took_effect_has_succeeded_though_its_clean_up_fails(
+def test_a_command_whose_clean_up_fails_is_counted_as_succeeded(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pipeline = Pipeline()
@@ -312,12 +312,12 @@ def test_what_took_effect_has_succeeded_though_its_clean_up_fails(
         broken.setattr(pipeline.documents, "delete", fails_after(0, pipeline.documents.delete))
         pipeline.work()
     pipeline.drain()
-    told = counts(written(capsys))
-    assert told["Succeeded", ""] == 1
-    assert not [key for key in told if key[0] == "Interrupted"], "nothing was interrupted that matters"
+    counted = counts(written(capsys))
+    assert counted["Succeeded", ""] == 1
+    assert not [key for key in counted if key[0] == "Interrupted"], "nothing was interrupted that matters"
 
 
-def test_the_delay_of_what_came_again_is_told_in_full(
+def test_the_delay_of_a_redelivered_command_counts_from_its_send(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pipeline = Pipeline()
@@ -334,7 +334,7 @@ def test_the_delay_of_what_came_again_is_told_in_full(
     assert sum(len(line.get("CommandAge", [])) for line in lines) == 4, "each attempt's"
 
 
-def test_how_a_job_ended_is_no_fault_of_the_answer(capsys: pytest.CaptureFixture[str]) -> None:
+def test_reading_a_failed_job_is_not_counted_as_a_fault(capsys: pytest.CaptureFixture[str]) -> None:
     pipeline = Pipeline()
     key = {"idempotency-key": "k"}
     pipeline.request("POST", "/items", {"name": "tent", "description": "d"}, headers=key)
@@ -347,7 +347,7 @@ def test_how_a_job_ended_is_no_fault_of_the_answer(capsys: pytest.CaptureFixture
     assert counts(written(capsys)) == {("Accepted", ""): 1}
 
 
-def test_trouble_in_counting_costs_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_error_in_writing_metrics_does_not_fail_the_request(monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_: Any) -> None:
         raise ValueError
 

@@ -1,4 +1,4 @@
-"""An object that S3 does not find is an outage at first, then lost, and its jobs end."""
+"""An object that S3 does not find is an outage at first; later it is lost, and its jobs fail."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_a_bucket_without_versions_is_an_outage(stubbed: Stubbed, answer: dict[s
 
 
 def test_an_object_without_a_version_can_be_read(stubbed: Stubbed) -> None:
-    """Such a claim check is left by a request that got a 503, whose replay sends the message."""
+    """A request that was answered with 503 may leave such a claim check, and its replay sends the message."""
     stubbed.stubs["s3"].add_response("get_object", {"Body": BytesIO(b"{}")})
     assert stubbed.documents.get_by_key("k") == "{}"
 

@@ -61,6 +61,7 @@ SAMPLES: dict[str, Any] = {
     "Status": "failed",
     "Operation": "create",
     "Sequence[Refusal]": [Refused("x")],
+    "Sequence[Any]": [{"Code": "ConditionalCheckFailed"}],
     "Sequence[str]": ("i-1", "i-2"),
     "InvalidRequest": Refused("x"),
     "Any": {"a": 1},
@@ -94,7 +95,7 @@ def is_exception(value: object) -> bool:
 
 
 def exception_classes() -> list[type[BaseException]]:
-    """All classes that the packages define, found in their sources, so that none can be forgotten."""
+    """Return all classes that the packages define, found in their sources."""
     classes = [
         (".".join(path.relative_to(ROOT).with_suffix("").parts), node)
         for package in PACKAGES
@@ -116,7 +117,7 @@ def exception_classes() -> list[type[BaseException]]:
 
 
 def sample(kind: type) -> Any:
-    """An object with a value of its own in every member."""
+    """Return an object of the class, with a value for each parameter."""
     ours = [each for each in kind.__mro__ if each.__module__.split(".")[0] in PACKAGES]
     if not any("__init__" in vars(each) for each in ours):
         return kind("why")
@@ -200,7 +201,7 @@ def fail(number: int) -> int:
     return number
 
 
-def test_an_error_comes_out_of_a_pool_of_processes() -> None:
+def test_an_error_can_be_raised_in_a_process_pool() -> None:
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
         futures = [pool.submit(fail, number) for number in range(4)]
         with pytest.raises(NotFound) as missing:

@@ -1,4 +1,4 @@
-"""The way through SQS and back, and what does not come from us."""
+"""Messages are encoded for SQS and decoded, and forged messages are refused."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ words = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"
 
 
 @given(words, words)
-def test_a_message_survives_and_sqs_takes_it(name: str, value: str) -> None:
+def test_a_message_can_be_decoded_and_sqs_accepts_it(name: str, value: str) -> None:
     message = QueueMessage.of(JOB, SetFields("i", {"x" + name: value}, '"v"'), "request-1")
     envelope = seal(message)
     assert decode_message(envelope.body) == message
@@ -40,13 +40,13 @@ def test_every_item_id_has_a_group_that_sqs_takes(item_id: str) -> None:
     assert SQS_GROUP.fullmatch(envelope.group_id)
 
 
-def test_the_group_is_the_item_and_the_deduplication_id_the_life_of_the_job() -> None:
+def test_the_group_is_the_item_and_the_deduplication_id_is_the_generation() -> None:
     envelope = seal(QueueMessage.of(JOB, DeleteItem("3f2b-77"), ""))
     assert envelope.group_id == "3f2b-77"
     assert envelope.deduplication_id == f"{'a' * 32}:{'b' * 16}"
 
 
-def test_what_sqs_could_not_carry_goes_beside_it_from_the_byte_on() -> None:
+def test_a_command_becomes_a_claim_check_from_one_byte_over_the_limit() -> None:
     def message(size: int, character: str = "x") -> QueueMessage:
         return QueueMessage.of(JOB, CreateItem("i", {"name": "n", "description": character * size}), "r")
 
@@ -64,15 +64,15 @@ def test_what_sqs_could_not_carry_goes_beside_it_from_the_byte_on() -> None:
 
 
 @pytest.mark.parametrize("character", ["x", "é", "\uffff", "\U0001f600", '"', "\u0001"])
-def test_sqs_takes_whatever_travels_in_the_message(character: str) -> None:
+def test_sqs_accepts_every_character_of_a_message(character: str) -> None:
     for size in (10_000, 34_000, 51_000, 68_000, 102_000, 204_000):
         command = CreateItem("i" * 128, {"name": "n", "description": character * size})
         body = seal(QueueMessage.of(JOB, command, "r" * 200)).body
         assert len(body.encode()) <= MAX_QUEUED_BYTES
 
 
-def test_the_command_alone_decides_and_names_the_claim() -> None:
-    """A replay has another request id, a retry names another generation: neither may make a claim of its own."""
+def test_the_claim_check_depends_on_the_command_only() -> None:
+    """A replay has another request id, and a retry has another generation: neither may add a claim check."""
     for size in (204_700, 204_720, 204_740, 204_760, 300_000):
         command = CreateItem("i", {"name": "n", "description": "x" * size})
         ways = [
@@ -85,7 +85,7 @@ def test_the_command_alone_decides_and_names_the_claim() -> None:
         assert decode_message(ways[2].body).retry_of == "d" * 16
 
 
-def test_a_failed_job_keeps_what_its_retry_has_to_carry() -> None:
+def test_a_failed_job_keeps_its_command_for_a_retry() -> None:
     small = QueueMessage.of(JOB, DeleteItem("i"), "r")
     assert kept_content(small.kept, "i") == small.content
     large = QueueMessage(JOB, "i", Claim(f"claims/{'a' * 32}/{'b' * 16}/{'c' * 64}.json"), "r", retry_of="d" * 16)
@@ -120,7 +120,7 @@ GOOD: dict[str, Any] = json.loads(seal(QueueMessage.of(JOB, DeleteItem("i"), "r"
         json.dumps({**GOOD, "claim": f"claims/{'e' * 32}/{'b' * 16}/{'c' * 64}.json"}),  # another job's
     ],
 )
-def test_what_is_not_ours_is_undecodable(body: str) -> None:
+def test_a_forged_message_is_undecodable(body: str) -> None:
     with pytest.raises(UndecodableMessage):
         decode_message(body)
 
@@ -133,6 +133,6 @@ junk = st.recursive(
 
 
 @given(st.dictionaries(st.sampled_from([*GOOD, "claim", "retry_of"]), junk))
-def test_no_junk_crashes_the_decoder(changes: dict[str, Any]) -> None:
+def test_no_message_crashes_the_decoder(changes: dict[str, Any]) -> None:
     with contextlib.suppress(UndecodableMessage):
         decode_message(json.dumps({**GOOD, **changes}))

@@ -1,4 +1,4 @@
-"""P7: unknown parts of a request's path and query are refused on every route, before anything is stored."""
+"""Unknown parts of a request's path and query are refused on every route, before anything is stored."""
 
 from __future__ import annotations
 

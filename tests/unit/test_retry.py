@@ -1,4 +1,4 @@
-"""Explicit retry: message first, mark second, and a generation that keeps the lives of a job apart."""
+"""A retry sends the message, then marks the job; a new generation separates it from earlier messages."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def test_a_job_that_was_never_accepted_has_nothing_to_retry(
 
 @pytest.mark.parametrize("text", ["", LARGE])
 @pytest.mark.parametrize("worker_first", [False, True])
-def test_a_crash_between_message_and_mark_strands_nothing(
+def test_a_retry_that_crashes_after_sending_is_completed_by_the_worker(
     pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, worker_first: bool, text: str
 ) -> None:
     job_id = fail(pipeline, item(text=text))
@@ -90,7 +90,7 @@ def test_a_crash_between_message_and_mark_strands_nothing(
     pipeline.check_consistent()
 
 
-def test_the_worker_may_be_faster_than_the_mark(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_worker_may_be_faster_than_the_retry(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
     job_id = fail(pipeline)
     interpose(monkeypatch, pipeline.jobs, "requeue", pipeline.drain)
     answer = pipeline.request("POST", f"/jobs/{job_id}/retry")
@@ -112,7 +112,7 @@ def test_of_two_retries_at_once_one_takes_effect(
     pipeline.check_consistent()
 
 
-def test_a_stale_copy_of_the_failed_life_does_not_touch_the_new_one(pipeline: Pipeline) -> None:
+def test_a_late_message_of_the_failed_generation_does_not_change_the_new_one(pipeline: Pipeline) -> None:
     other = pipeline.do("POST", "/items", item())
     job_id = accept(pipeline, item(text=LARGE))
     stale = list(pipeline.queue.waiting)
@@ -144,7 +144,7 @@ def test_a_replay_of_a_retried_job_adds_nothing(pipeline: Pipeline) -> None:
     pipeline.check_consistent()
 
 
-def test_a_retry_puts_its_claim_anew_so_that_its_age_counts_from_now(pipeline: Pipeline) -> None:
+def test_a_retry_puts_its_claim_check_again_so_that_it_expires_later(pipeline: Pipeline) -> None:
     job_id = fail(pipeline, item(text=LARGE))
     (key,) = pipeline.documents.keys("claims/")
     before = pipeline.documents.latest[key]
@@ -161,7 +161,7 @@ def test_a_retried_job_can_be_cancelled(pipeline: Pipeline) -> None:
     pipeline.check_consistent()
 
 
-def test_a_retry_without_a_claim_is_refused(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_retry_without_its_claim_check_is_refused(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
     job_id = fail(pipeline, item(text=LARGE))
     pipeline.documents.current.clear()
     monkeypatch.setattr("jobpipe.domain.missing_objects.now", lambda: now() + BUCKET_SETTLES)
@@ -170,7 +170,7 @@ def test_a_retry_without_a_claim_is_refused(pipeline: Pipeline, monkeypatch: pyt
 
 
 @pytest.mark.parametrize(("method", "path"), [("DELETE", "/jobs/{id}"), ("POST", "/jobs/{id}/retry")])
-def test_others_jobs_and_no_jobs_are_not_found(pipeline: Pipeline, method: str, path: str) -> None:
+def test_jobs_of_other_callers_and_unknown_jobs_are_not_found(pipeline: Pipeline, method: str, path: str) -> None:
     job_id = fail(pipeline)
     before = pipeline.state()
     assert pipeline.request(method, path.format(id=job_id), owner="mallory").status == 404
@@ -179,7 +179,7 @@ def test_others_jobs_and_no_jobs_are_not_found(pipeline: Pipeline, method: str, 
     assert pipeline.state() == before
 
 
-def test_a_mark_that_is_repeated_is_no_error(pipeline: Pipeline) -> None:
+def test_marking_a_retried_job_twice_is_no_error(pipeline: Pipeline) -> None:
     job_id = fail(pipeline)
     failed = pipeline.jobs.rows[job_id]
     ref = JobRef(job_id, "f" * 16)
@@ -198,7 +198,9 @@ def test_a_retry_can_be_waited_for(pipeline: Pipeline, monkeypatch: pytest.Monke
     assert answer.headers["location"].startswith("../../items/")
 
 
-def test_a_command_that_is_not_valid_any_more_says_so(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_retry_of_a_command_that_is_no_longer_valid_is_refused(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Rules may get stricter between a failure and its retry."""
     job_id = fail(pipeline)
     job = pipeline.jobs.rows[job_id]

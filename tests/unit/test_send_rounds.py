@@ -1,4 +1,4 @@
-"""P3: a batch's messages go out in calls that keep the order of each item, whatever SQS takes of them."""
+"""The messages of a batch are sent in calls that keep the order of each item, whichever of them SQS accepts."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def envelopes(batch: list[tuple[str, int]]) -> list[Envelope]:
 
 
 @given(batches)
-def test_every_message_goes_once_in_the_order_of_its_item_and_each_call_is_one_that_sqs_takes(
+def test_every_message_is_sent_once_in_its_items_order_in_calls_that_sqs_accepts(
     batch: list[tuple[str, int]],
 ) -> None:
     left = envelopes(batch)
@@ -37,7 +37,7 @@ def test_every_message_goes_once_in_the_order_of_its_item_and_each_call_is_one_t
         assert places == sorted(places)
 
 
-def test_a_hundred_small_ones_of_different_items_take_ten_calls() -> None:
+def test_a_hundred_small_messages_of_different_items_take_ten_calls() -> None:
     left = [Envelope("x", f"{n}", f"{n}") for n in range(100)]
     calls = 0
     while left:
@@ -47,7 +47,7 @@ def test_a_hundred_small_ones_of_different_items_take_ten_calls() -> None:
     assert calls == 10
 
 
-def test_what_does_not_fit_holds_up_its_item_and_no_other() -> None:
+def test_a_message_that_does_not_fit_delays_its_item_only() -> None:
     large = MAX_CALL_BYTES - 10
     batch = envelopes([("a", large), ("b", 20), ("b", 5), ("c", 5)])
     assert next_call(batch) == [0, 3]

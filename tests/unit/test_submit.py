@@ -1,4 +1,4 @@
-"""P1 and P4: what a 202 promises, and what the same Idempotency-Key means."""
+"""A 202 means that the command is queued, and the same Idempotency-Key is the same job."""
 
 from __future__ import annotations
 

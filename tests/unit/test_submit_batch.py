@@ -1,4 +1,4 @@
-"""P3, P7 and P9 of batches: what becomes of each command, what is refused, and whose a batch is."""
+"""Each command of a batch becomes a job in its order or is refused, and only its caller can read the batch."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What log lines say of errors, and how a trace goes with a message."""
+"""Log lines describe errors without quoting callers, and messages have the trace header."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ TRACE = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sample
 
 
 @pytest.fixture
-def said(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
-    """What the logger writes: its handler took hold of a stream when it was made."""
+def log_stream(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
+    """The stream that the logger writes to."""
     stream = io.StringIO()
     monkeypatch.setattr(logger.handlers[0], "stream", stream)
     return stream
@@ -46,7 +46,7 @@ def denied() -> ClientError:
 
 
 @pytest.mark.parametrize(
-    ("error", "said"),
+    ("error", "expected"),
     [
         (ValueError(SECRET), "ValueError"),
         (KeyError(SECRET), "KeyError"),
@@ -55,11 +55,11 @@ def denied() -> ClientError:
         (Unavailable("The queue did not answer."), "Unavailable: The queue did not answer."),
     ],
 )
-def test_an_error_is_described_without_what_it_quotes(error: Exception, said: str) -> None:
-    assert described(error) == said
+def test_an_error_is_described_without_what_it_quotes(error: Exception, expected: str) -> None:
+    assert described(error) == expected
 
 
-def test_a_logged_exception_shows_where_and_why_but_no_message(said: io.StringIO) -> None:
+def test_a_logged_exception_has_types_and_places_but_no_message(log_stream: io.StringIO) -> None:
     def inner() -> None:
         raise ValueError(SECRET)
 
@@ -74,37 +74,37 @@ def test_a_logged_exception_shows_where_and_why_but_no_message(said: io.StringIO
     except Unavailable:
         logger.exception("it failed")
 
-    assert SECRET not in said.getvalue()
-    line = json.loads(said.getvalue().splitlines()[-1])
+    assert SECRET not in log_stream.getvalue()
+    line = json.loads(log_stream.getvalue().splitlines()[-1])
     assert line["exception_name"] == "Unavailable"
     assert line["exception"].startswith("Unavailable: The queue is out of order.")
     assert "caused by\nValueError\n" in line["exception"]
     assert "in inner" in line["exception"]
 
 
-def test_notes_of_an_exception_are_not_logged(said: io.StringIO) -> None:
+def test_notes_of_an_exception_are_not_logged(log_stream: io.StringIO) -> None:
     try:
         error = ValueError("no")
         error.add_note(f"when serializing dict item {SECRET!r}")
         raise error
     except ValueError:
         logger.exception("it failed")
-    assert "ValueError" in said.getvalue()
-    assert SECRET not in said.getvalue()
+    assert "ValueError" in log_stream.getvalue()
+    assert SECRET not in log_stream.getvalue()
 
 
-def test_causes_in_a_circle_end(said: io.StringIO) -> None:
+def test_circular_causes_are_logged_once(log_stream: io.StringIO) -> None:
     first, second = ValueError("a"), KeyError("b")
     first.__cause__, second.__cause__ = second, first
     try:
         raise first
     except ValueError:
         logger.exception("it failed")
-    assert json.loads(said.getvalue().splitlines()[-1])["exception"].count("caused by") == 2
+    assert json.loads(log_stream.getvalue().splitlines()[-1])["exception"].count("caused by") == 2
 
 
-def test_no_generation_is_logged(said: io.StringIO) -> None:
-    """Whoever may send to the queue and knows it can have a waiting job do another command."""
+def test_no_generation_is_logged(log_stream: io.StringIO) -> None:
+    """Someone who knows it and may send to the queue could replace the command of a waiting job."""
     pipeline = Pipeline()
     accepted = pipeline.request("POST", "/items", {"name": "n", "description": "d" * 300_000})
     generation = pipeline.jobs.rows[accepted.json["id"]].generation
@@ -113,24 +113,26 @@ def test_no_generation_is_logged(said: io.StringIO) -> None:
     pipeline.work()
     pipeline.documents.delete([key])
     pipeline.work()
-    assert said.getvalue().count("command interrupted") == 2
-    assert generation not in said.getvalue()
+    assert log_stream.getvalue().count("command interrupted") == 2
+    assert generation not in log_stream.getvalue()
 
 
-def test_a_line_tells_its_invocation_and_is_written_once(
-    said: io.StringIO, monkeypatch: pytest.MonkeyPatch
+def test_a_line_has_its_invocation_and_is_written_once(
+    log_stream: io.StringIO, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("_X_AMZN_TRACE_ID", TRACE)
-    monkeypatch.setattr(logging.getLogger(), "handlers", [logging.StreamHandler(said)])  # as Lambda has one there
+    monkeypatch.setattr(
+        logging.getLogger(), "handlers", [logging.StreamHandler(log_stream)]
+    )  # as Lambda has one there
     begin_invocation(Context())
     begin_invocation(Context())
-    logger.info("said %d", 1, extra={"status": 200, "job_id": None, "at": object})
-    line = json.loads(said.getvalue())
+    logger.info("log_stream %d", 1, extra={"status": 200, "job_id": None, "at": object})
+    line = json.loads(log_stream.getvalue())
     assert datetime.fromisoformat(line.pop("timestamp")).utcoffset() == timedelta(0)
-    assert line.pop("location").startswith("test_a_line_tells_its_invocation_and_is_written_once:")
+    assert line.pop("location").startswith("test_a_line_has_its_invocation_and_is_written_once:")
     assert line == {
         "level": "INFO",
-        "message": "said 1",
+        "message": "log_stream 1",
         "service": SERVICE,
         "cold_start": False,
         "function_name": Context.function_name,
@@ -143,18 +145,18 @@ def test_a_line_tells_its_invocation_and_is_written_once(
     }
 
 
-def test_no_event_is_logged_at_any_level(said: io.StringIO, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_event_is_logged_at_any_level(log_stream: io.StringIO, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(logger, "level", logging.DEBUG)
     pipeline = Pipeline()
     pipeline.request("POST", "/items", {"name": SECRET, "description": "d"})
     pipeline.drain()
-    assert "request" in said.getvalue()
-    assert "command" in said.getvalue()
-    assert SECRET not in said.getvalue()
+    assert "request" in log_stream.getvalue()
+    assert "command" in log_stream.getvalue()
+    assert SECRET not in log_stream.getvalue()
 
 
-def test_what_was_promised_is_told_at_any_level(said: io.StringIO) -> None:
-    """The audit asks the log for it."""
+def test_accepted_commands_are_logged_at_any_level(log_stream: io.StringIO) -> None:
+    """`make audit` looks for them in the log."""
     before = logger.level
     logger.setLevel(logging.ERROR)
     try:
@@ -163,39 +165,42 @@ def test_what_was_promised_is_told_at_any_level(said: io.StringIO) -> None:
         pipeline.request("GET", f"/jobs/{job}")
     finally:
         logger.setLevel(before)
-    (line,) = map(json.loads, said.getvalue().splitlines())
+    (line,) = map(json.loads, log_stream.getvalue().splitlines())
     assert (line["message"], line["status"], line["job_id"]) == ("request", 202, job)
 
 
-def test_a_line_tells_which_invocation_it_is_of(said: io.StringIO) -> None:
+def test_a_line_has_the_id_of_its_invocation(log_stream: io.StringIO) -> None:
     pipeline = Pipeline()
     for request_id in ("first", "second"):
         pipeline.context.aws_request_id = request_id
         pipeline.request("GET", "/health")
-    assert [json.loads(line)["function_request_id"] for line in said.getvalue().splitlines()] == ["first", "second"]
+    assert [json.loads(line)["function_request_id"] for line in log_stream.getvalue().splitlines()] == [
+        "first",
+        "second",
+    ]
 
 
 @pytest.mark.parametrize(
     "item_id", [SECRET, SECRET.upper(), "3F2B0E5C-0000-4000-8000-0000000000AA", "a" * 128, "\u00e9", "\ud800", ""]
 )
-def test_an_id_that_a_caller_has_made_up_is_logged_as_its_digest(item_id: str) -> None:
-    told = logged_id(item_id)
-    assert re.fullmatch("sha256:[0-9a-f]{16}", told)
-    assert told == logged_id(item_id)
-    assert told != logged_id(f"{item_id}x")
+def test_an_id_that_the_api_did_not_assign_is_logged_as_a_digest(item_id: str) -> None:
+    logged = logged_id(item_id)
+    assert re.fullmatch("sha256:[0-9a-f]{16}", logged)
+    assert logged == logged_id(item_id)
+    assert logged != logged_id(f"{item_id}x")
 
 
-def test_an_id_as_the_api_assigns_them_is_logged_in_full(said: io.StringIO) -> None:
+def test_an_assigned_id_is_logged_in_full(log_stream: io.StringIO) -> None:
     pipeline = Pipeline()
     item_id = pipeline.do("POST", "/items", {"name": "n", "description": "d"})["item_id"]
     assert logged_id(item_id) == item_id
-    assert said.getvalue().count(f'"item_id":"{item_id}"') >= 2, "by the API and by the worker"
+    assert log_stream.getvalue().count(f'"item_id":"{item_id}"') >= 2, "by the API and by the worker"
 
 
 def test_a_callers_own_id_is_in_no_line_whatever_becomes_of_the_job(
-    said: io.StringIO, monkeypatch: pytest.MonkeyPatch
+    log_stream: io.StringIO, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Through every line that tells an item: accepted, waited for, ended, interrupted, dead, parked."""
+    """For each line that has an item id: accepted, waited for, ended, interrupted, dead, parked."""
     pipeline = Pipeline()
     command = {"operation": "read", "item_id": SECRET}
     job = pipeline.request("POST", "/jobs", command).json
@@ -215,19 +220,21 @@ def test_a_callers_own_id_is_in_no_line_whatever_becomes_of_the_job(
     pipeline.work()
     pipeline.work()
 
-    told = said.getvalue()
+    logged = log_stream.getvalue()
     for line in ("request", "command", "command interrupted", "dead letter", "message parked"):
-        assert f'"message":"{line}"' in told
-    assert f'"item_id":"{logged_id(SECRET)}"' in told
-    assert f'"group_id":"{logged_id(SECRET)}"' in told
-    assert SECRET not in told
+        assert f'"message":"{line}"' in logged
+    assert f'"item_id":"{logged_id(SECRET)}"' in logged
+    assert f'"group_id":"{logged_id(SECRET)}"' in logged
+    assert SECRET not in logged
 
 
 def _fail(item_id: str) -> None:
     raise ValueError(item_id)
 
 
-def test_what_failed_in_the_worker_is_not_quoted(said: io.StringIO, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_command_is_not_quoted_in_the_log(
+    log_stream: io.StringIO, monkeypatch: pytest.MonkeyPatch
+) -> None:
     pipeline = Pipeline()
     pipeline.request("POST", "/items", {"name": SECRET, "description": SECRET})
 
@@ -237,19 +244,19 @@ def test_what_failed_in_the_worker_is_not_quoted(said: io.StringIO, monkeypatch:
     monkeypatch.setattr(pipeline.items, "commit", fail)
     for _ in range(6):
         pipeline.work()
-    assert "message returned" in said.getvalue()
-    assert "ValueError" in said.getvalue()
-    assert SECRET not in said.getvalue()
+    assert "message returned" in log_stream.getvalue()
+    assert "ValueError" in log_stream.getvalue()
+    assert SECRET not in log_stream.getvalue()
 
 
-def test_what_is_parked_is_not_quoted(said: io.StringIO) -> None:
+def test_a_parked_message_is_not_quoted_in_the_log(log_stream: io.StringIO) -> None:
     pipeline = Pipeline()
     pipeline.queue.send(Envelope(json.dumps({"v": 1, SECRET: SECRET}), "g", "d"))
     pipeline.queue.send(Envelope(f'{{"{SECRET}": 1, "{SECRET}": 2}}', "h", "e"))
     pipeline.work()
     assert len(pipeline.parked.messages) == 2
-    assert "message parked" in said.getvalue()
-    assert SECRET not in said.getvalue()
+    assert "message parked" in log_stream.getvalue()
+    assert SECRET not in log_stream.getvalue()
 
 
 @pytest.mark.parametrize(
@@ -269,7 +276,7 @@ def test_what_is_parked_is_not_quoted(said: io.StringIO) -> None:
         ("Self=1-67891234-12456789abcdef012345678;Root=1-5759e988-bd862e3fe1be46a994272793", TRACED),
     ],
 )
-def test_only_what_is_a_trace_header_is_taken_for_one(
+def test_only_valid_trace_headers_have_a_trace_id(
     header: str, known: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("_X_AMZN_TRACE_ID", header)
@@ -278,7 +285,7 @@ def test_only_what_is_a_trace_header_is_taken_for_one(
 
 
 @pytest.mark.parametrize("traced", [True, False])
-def test_a_trace_goes_with_the_message(*, traced: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_message_is_sent_with_the_trace_header(*, traced: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     if traced:
         monkeypatch.setenv("_X_AMZN_TRACE_ID", TRACE)
     else:

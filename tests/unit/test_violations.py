@@ -1,4 +1,4 @@
-"""P7: all violations in a body are reported at once, each with its place, on every route with a body."""
+"""All violations in a body are reported at once, each with its pointer, on every route with a body."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ json_values = st.recursive(
 
 
 def at(value: Any, pointer: str) -> Any:
-    """The value at a pointer (RFC 6901, section 4)."""
+    """Return the value at a pointer (RFC 6901, section 4)."""
     for step in pointer.removeprefix("#").split("/")[1:]:
         name = unquote(step).replace("~1", "/").replace("~0", "~")
         value = value[int(name)] if isinstance(value, list) else value[name]

@@ -223,7 +223,7 @@ def test_waits_that_end_in_time_are_not_counted(pipeline: Pipeline, clock: FakeT
 
 
 def test_one_item_that_is_held_up_keeps_nobody_else_from_waiting(pipeline: Pipeline, clock: FakeTime) -> None:
-    """Its command may kill the worker each time: that is trouble of its own (P8)."""
+    """A command that kills its worker each time must not stop other requests from waiting."""
     stuck, held, began = accept(pipeline), 0.0, clock.now
     for _ in range(300):
         clock.now += 10

@@ -1,4 +1,4 @@
-"""P2, P3, P5, P6 in the worker: what a delivery does, does again, and leaves behind."""
+"""Commands take effect once and in order, names stay unique, and documents are consistent, with any redelivery."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from jobpipe.domain.job import Status
 from jobpipe.domain.job_ref import JobRef
 from tests.helpers.memory import MemoryQueue
 from tests.helpers.pipeline import Pipeline
-from worker_lambda.chalicelib.consume_batch import Delivery, Handling, consume_batch
+from worker_lambda.chalicelib.consume_batch import Consumer, Delivery, consume_batch
 
 GOOD = {"name": "Tent", "description": "For two"}
 
@@ -26,8 +26,8 @@ def record(message_id: str, group: str, receive_count: int = 1) -> dict[str, Any
 
 
 def consume(records: list[dict[str, Any]], process: Callable[[Delivery], None]) -> dict[str, Any]:
-    """A batch with all the time in the world, none of whose messages was attempted before."""
-    return consume_batch(records, Handling(process, lambda _: 0, MemoryQueue(), 1.0, lambda: 30.0))
+    """Process a batch with enough time, none of whose messages was attempted before."""
+    return consume_batch(records, Consumer(process, lambda _: 0, MemoryQueue(), 1.0, lambda: 30.0))
 
 
 class Fails:
@@ -45,7 +45,7 @@ class Fails:
         return self.method(*args, **kwargs)
 
 
-def test_commands_of_one_item_stop_at_the_first_failure_and_other_items_go_on() -> None:
+def test_after_a_failure_later_commands_of_the_item_wait_and_other_items_continue() -> None:
     done: list[str] = []
 
     def process(delivery: Any) -> None:
@@ -94,7 +94,7 @@ COMMANDS: list[tuple[str, str, Any]] = [
 
 
 @pytest.mark.parametrize(("method", "target", "body"), COMMANDS)
-def test_a_command_delivered_again_changes_nothing(pipeline: Pipeline, method: str, target: str, body: Any) -> None:
+def test_a_redelivered_command_changes_nothing(pipeline: Pipeline, method: str, target: str, body: Any) -> None:
     item_id = pipeline.do("POST", "/items", GOOD)["item_id"]
     pipeline.request(method, target.format(id=item_id), body)
     again = list(pipeline.queue.waiting)
@@ -120,7 +120,7 @@ def test_a_command_delivered_again_changes_nothing(pipeline: Pipeline, method: s
     ],
 )
 @pytest.mark.parametrize(("method", "target", "body"), COMMANDS)
-def test_a_call_that_fails_costs_nothing_but_another_delivery(
+def test_a_failed_call_causes_only_another_delivery(
     pipeline: Pipeline,
     monkeypatch: pytest.MonkeyPatch,
     method: str,
@@ -153,15 +153,17 @@ def test_a_call_that_fails_costs_nothing_but_another_delivery(
     assert outcomes(pipeline) == outcomes(other)
 
 
-def test_an_item_that_changed_meanwhile_is_read_again(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_item_that_changed_after_it_was_read_is_read_again(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
     item_id = pipeline.do("POST", "/items", GOOD)["item_id"]
     monkeypatch.setattr(pipeline.items, "commit", Fails(pipeline.items.commit, ItemChanged()))
     assert pipeline.do("PUT", f"/items/{item_id}", {"x": 1})["result"]["x"] == 1
     pipeline.check_consistent()
 
 
-def test_a_read_keeps_the_version_that_it_read(pipeline: Pipeline) -> None:
-    """A put that was repeated arrived last, and lifecycle has expired the version that the row names."""
+def test_the_result_of_a_read_stays_readable_after_an_update(pipeline: Pipeline) -> None:
+    """A repeated put arrived last, and the bucket has deleted the version that the item's row names."""
     large = {**GOOD, "text": "x" * 2000}
     item_id = pipeline.do("POST", "/items", large)["item_id"]
     row = pipeline.items.rows[item_id].document
@@ -190,8 +192,8 @@ def test_a_message_of_another_generation_changes_nothing(pipeline: Pipeline) -> 
     pipeline.check_consistent()
 
 
-def test_a_message_of_an_earlier_life_leaves_alone_what_the_live_one_has_put(pipeline: Pipeline) -> None:
-    """As after an explicit retry: the new life's document is put, not yet committed, when the old message comes."""
+def test_a_message_of_an_earlier_generation_deletes_no_document_of_the_current_one(pipeline: Pipeline) -> None:
+    """The retry's document is put but not committed when the earlier message is delivered."""
     pipeline.request("POST", "/items", GOOD)
     stale = list(pipeline.queue.waiting)
     (job,) = pipeline.jobs.rows.values()
@@ -204,7 +206,7 @@ def test_a_message_of_an_earlier_life_leaves_alone_what_the_live_one_has_put(pip
     assert pipeline.jobs.rows[job.job_id] == live
 
 
-def test_a_stale_copy_of_an_expired_job_changes_nothing(pipeline: Pipeline) -> None:
+def test_a_late_message_of_an_expired_job_changes_nothing(pipeline: Pipeline) -> None:
     pipeline.request("POST", "/items", GOOD)
     copy = list(pipeline.queue.waiting)
     pipeline.drain()
@@ -216,7 +218,7 @@ def test_a_stale_copy_of_an_expired_job_changes_nothing(pipeline: Pipeline) -> N
 
 
 def test_a_late_worker_cannot_hide_a_committed_document(pipeline: Pipeline) -> None:
-    """Two workers hold one message, as after a visibility timeout: the slow one puts its document last."""
+    """Two workers have the same message, as after a visibility time-out; the slow one puts its document last."""
     pipeline.request("POST", "/items", GOOD)
     copy = list(pipeline.queue.waiting)
     put = pipeline.documents.put
@@ -238,7 +240,7 @@ def test_a_late_worker_cannot_hide_a_committed_document(pipeline: Pipeline) -> N
     pipeline.check_consistent()
 
 
-def test_what_is_no_command_is_parked_with_the_reason_and_harms_nobody(pipeline: Pipeline) -> None:
+def test_a_message_that_is_no_command_is_parked_with_the_reason(pipeline: Pipeline) -> None:
     pipeline.request("POST", "/items", GOOD)
     _, good, _ = pipeline.queue.waiting[0]
     pipeline.queue.waiting.insert(0, ("junk", type(good)("junk", "other-group", "x"), 0))
@@ -250,7 +252,7 @@ def test_what_is_no_command_is_parked_with_the_reason_and_harms_nobody(pipeline:
     assert len(pipeline.items.rows) == 1
 
 
-def test_a_merged_document_may_not_outgrow_the_limit(pipeline: Pipeline) -> None:
+def test_a_merge_patch_cannot_make_a_document_too_large(pipeline: Pipeline) -> None:
     item_id = pipeline.do("POST", "/items", GOOD)["item_id"]
     jobs = [pipeline.do("PATCH", f"/items/{item_id}", {f"part{i}": "x" * 190_000}) for i in range(6)]
     assert [job["status"] for job in jobs] == ["succeeded"] * 5 + ["failed"]
@@ -258,7 +260,7 @@ def test_a_merged_document_may_not_outgrow_the_limit(pipeline: Pipeline) -> None
     pipeline.check_consistent()
 
 
-def test_a_job_counts_its_attempt(pipeline: Pipeline) -> None:
+def test_a_job_has_the_number_of_its_attempts(pipeline: Pipeline) -> None:
     job = pipeline.do("POST", "/items", GOOD)
     assert job["attempts"] == 1
     ref = JobRef(job["id"], pipeline.jobs.rows[job["id"]].generation)

@@ -1,79 +1,111 @@
-"""The attempts of a command: recorded before they start, charged when one is known to have been interrupted.
+"""The state machine of attempts: how often a command was tried, and when it is given up.
 
-    receive 1   runs unrecorded: it may have died of a neighbour
-    receive 2   began 1 ── dies
-    receive 3   charged 1, began 2 ── an outage of AWS: not charged, nothing has begun
-    receive 4   charged 1, began 2 ── ends the job, or dies, or raises, which charges it at once
-    …           charged 5: given up without running
-
-SQS's receive counts are no measure: they charge the neighbours of what kills its worker.
+The first delivery of a message runs unrecorded, in parallel with others: if the worker dies, any may be the cause.
+From the second delivery on, the attempt is recorded on the job before it starts, so that the death of a worker is
+charged to the command that ran. SQS's receive count also counts deaths that neighbours caused.
 """
 
 from __future__ import annotations
 
+from enum import Enum, auto
+
 from jobpipe.domain.clock import now
-from jobpipe.domain.errors import AttemptsSpent, InternalError, JobEnded, Unavailable
+from jobpipe.domain.errors import AttemptsSpent, InternalError, JobEnded, Problem, Unavailable
 from jobpipe.domain.job import Job
 from jobpipe.domain.limits import MAX_ATTEMPTS
 from jobpipe.domain.queue_message import QueueMessage
+from jobpipe.runtime.metrics import FAILED, meter
 from jobpipe.stores.aws_stores import Stores
 
 
-def charged(job: Job) -> int:
-    """Return how many attempts count, including one that began and never reported its end."""
-    return job.attempts if job.began is None else job.began
+class Event(Enum):
+    """What happens to an unfinished job."""
+
+    REDELIVERED = auto()  # its message was delivered again, and its command is about to run
+    OUTAGE = auto()  # an outage of AWS interrupted the command
+    FAULT = auto()  # an error of this software interrupted the command
 
 
-def adopt(message: QueueMessage, stores: Stores) -> None:
-    """Mark the job as queued in the generation that a retry gave it, unless the retry has marked it already.
+class Step(Enum):
+    """What the worker does with the job next."""
 
-    This is what keeps a retry from being stranded: the message is sent before the job is marked.
+    RUN = auto()  # start an attempt
+    RETRY = auto()  # wait for the next delivery
+    GIVE_UP = auto()  # end the job as failed
+
+
+def next_step(job: Job, event: Event, *, recorded: bool = False) -> tuple[Step, int]:
+    """Return the next step, and how many attempts are charged to the job then.
+
+    `recorded`: whether the job's running attempt is the present one. Otherwise its worker died, which is charged.
+    """
+    charged = job.attempts if recorded else charged_attempts(job)
+    match event:
+        case Event.REDELIVERED:
+            return (Step.RUN if charged < MAX_ATTEMPTS else Step.GIVE_UP), charged
+        case Event.OUTAGE:
+            return Step.RETRY, charged
+        case Event.FAULT:
+            return (Step.RETRY if charged + 1 < MAX_ATTEMPTS else Step.GIVE_UP), charged + 1
+
+
+def charged_attempts(job: Job) -> int:
+    """Return how many attempts are charged, including one that started and never reported its end."""
+    return job.attempts if job.running_attempt is None else job.running_attempt
+
+
+def start_attempt(message: QueueMessage, stores: Stores) -> bool:
+    """Record the attempt that is about to start; return False if the command was given up instead."""
+    job = unfinished_job(message, stores)
+    step, charged = next_step(job, Event.REDELIVERED)
+    if step is Step.GIVE_UP:
+        _give_up(message, job, stores)
+        return False
+    stores.jobs.begin_attempt(message.job, charged, now())
+    return True
+
+
+def record_interruption(message: QueueMessage, error: Exception, stores: Stores, *, recorded: bool) -> int | None:
+    """Record what interrupted the command; return the number of interruptions, or None if it was given up."""
+    job = unfinished_job(message, stores)
+    step, charged = next_step(job, event_of(error), recorded=recorded)
+    if step is Step.GIVE_UP:
+        _give_up(message, job, stores)
+        return None
+    stores.jobs.record_interruption(message.job, _problem_of(error), charged, job.interruptions + 1, now())
+    return job.interruptions + 1
+
+
+def event_of(error: Exception) -> Event:
+    """Return whether the error is an outage or a fault."""
+    return Event.OUTAGE if isinstance(error, Unavailable) else Event.FAULT
+
+
+def _problem_of(error: Exception) -> Problem:
+    fault = InternalError("An internal error interrupted the command; it will be tried again.")
+    return (error if isinstance(error, Unavailable) else fault).to_problem()
+
+
+def _give_up(message: QueueMessage, job: Job, stores: Stores) -> None:
+    problem = AttemptsSpent(f"It was given up after {MAX_ATTEMPTS} attempts; retry the job when the cause is gone.")
+    # The last attempt is in the count already if an outage followed it.
+    counted = job.attempts >= MAX_ATTEMPTS
+    stores.jobs.fail(message.job, problem.to_problem(), now(), message.kept, attempt=not counted)
+    meter.add(FAILED, reason=AttemptsSpent.slug)
+
+
+def complete_retry(message: QueueMessage, stores: Stores) -> None:
+    """Mark the job as queued in the generation of the retry that sent the message, if a retry did.
+
+    A retry sends the message before it marks the job, and may die between the two.
     """
     if message.retry_of is not None:
         stores.jobs.requeue(message.job, message.retry_of, now())
 
 
-def begin(message: QueueMessage, stores: Stores) -> bool:
-    """Record the attempt that is about to start; False if the command was given up instead."""
-    job = live(message, stores)
-    if charged(job) >= MAX_ATTEMPTS:
-        _give_up(message, job, stores)
-        return False
-    stores.jobs.begin_attempt(message.job, charged(job), now())
-    return True
-
-
-def interrupted(message: QueueMessage, error: Exception, stores: Stores, *, recorded: bool) -> int | None:
-    """Note what interrupted the attempt, and how often that was; None if the command was given up for it.
-
-    `recorded`: whether this attempt is the one that has begun. Otherwise one that began earlier has died.
-    """
-    job = live(message, stores)
-    count = job.attempts if recorded else charged(job)
-    if isinstance(error, Unavailable):
-        problem = error.to_problem()
-    else:
-        count += 1
-        if count >= MAX_ATTEMPTS:
-            _give_up(message, job, stores)
-            return None
-        fault = InternalError("An attempt failed through a fault of ours; the command is tried again.")
-        problem = fault.to_problem()
-    stores.jobs.hold(message.job, problem, count, job.held + 1, now())
-    return job.held + 1
-
-
-def _give_up(message: QueueMessage, job: Job, stores: Stores) -> None:
-    """End the job as failed: its attempts are spent."""
-    problem = AttemptsSpent(f"It was given up after {MAX_ATTEMPTS} attempts; retry the job when the cause is gone.")
-    # The last one is counted already if an outage came between its death and this end.
-    uncounted = job.attempts < MAX_ATTEMPTS
-    stores.jobs.fail(message.job, problem.to_problem(), now(), message.kept, attempt=uncounted)
-
-
-def live(message: QueueMessage, stores: Stores) -> Job:
-    """Return the job, or raise JobEnded if this generation of it has ended."""
+def unfinished_job(message: QueueMessage, stores: Stores) -> Job:
+    """Return the message's job; raise JobEnded if it has ended, has expired, or is in another generation."""
     job = stores.jobs.get(message.job.job_id)
-    if job is None or not job.is_live(message.job, now()):
+    if job is None or not job.is_unfinished(message.job, now()):
         raise JobEnded
     return job

@@ -1,4 +1,4 @@
-"""What nothing points to any more: removed before the message is acknowledged, and again whenever it comes back."""
+"""Delete objects that nothing refers to any more: before the message is acknowledged, and with each redelivery."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from jobpipe.stores.aws_stores import Stores
 
 
 def finish_clean_up(message: QueueMessage, stores: Stores) -> None:
-    """What a delivery that found its life of the job over has to do: whoever ended it may have died before."""
+    """Delete what the message's generation of an ended job may have left behind."""
     job = stores.jobs.get(message.job.job_id)
     if job is not None and job.superseded is not None:
-        # Superseded for good: keys are used once, so no later version can stand under this one.
+        # Each version has a key of its own, so no later version can be under this one.
         stores.documents.delete([job.superseded])
     remove_uncommitted(message.job, message.item_id, stores)
     if isinstance(message.content, Claim) and (job is None or not job.needs_claim(message.content.key)):
@@ -20,10 +20,9 @@ def finish_clean_up(message: QueueMessage, stores: Stores) -> None:
 
 
 def remove_uncommitted(job: JobRef, item_id: str, stores: Stores) -> None:
-    """Delete the documents that attempts of this life of a job put and never committed.
+    """Delete the documents that attempts of this generation of a job put and did not commit.
 
-    Safe because this life is over, by an end or by a retry: nothing that it put can be committed any more, and what
-    was is spared. What another life puts lies elsewhere.
+    The generation must be over, by the job's end or by a retry, so that nothing of it can be committed any more.
     """
     keys = stores.documents.keys(document_prefix(item_id, job))
     if not keys:
@@ -34,6 +33,6 @@ def remove_uncommitted(job: JobRef, item_id: str, stores: Stores) -> None:
 
 
 def remove_claim(message: QueueMessage, stores: Stores) -> None:
-    """Delete the claim check of a command that is done with, if it has one."""
+    """Delete the claim check of the message, if it has one."""
     if isinstance(message.content, Claim):
         stores.documents.delete([message.content.key])

@@ -1,7 +1,7 @@
 """What each command does: read → decide → put the document → one transaction → delete what it superseded.
 
-Rules that can be checked from what was read are checked before the put, the dearest call of all. A rule that
-fails raises a Refusal; every other exception leaves the job unfinished and the message to come again.
+Rules that need only what was read are checked before the put, which is the most expensive call. A handler raises a
+Refusal if a rule fails; after any other exception, the job stays unfinished and its message is delivered again.
 """
 
 from __future__ import annotations
@@ -28,30 +28,30 @@ def handle(command: Command, job: JobRef, stores: Stores) -> None:
 
 
 def create(command: CreateItem, job: JobRef, stores: Stores) -> None:
-    """Put the first version and lock its name."""
+    """Create the item and lock its name."""
     new = _put_version(command.item_id, command.document, job, stores)
-    _commit(Created(new), job, _showing(new), stores)
+    _commit(Created(new), job, _success(new), stores)
 
 
 def read(command: ReadItem, job: JobRef, stores: Stores) -> None:
-    """Show the item as all that was accepted before has left it."""
+    """Return the item as it is after all commands that were accepted before."""
     item, _ = read_item(stores.items, stores.documents, command.item_id)
-    stores.jobs.succeed(job, _showing(item), now())
+    stores.jobs.succeed(job, _success(item), now())
     meter.add(SUCCEEDED)
 
 
 def set_item_fields(command: SetFields, job: JobRef, stores: Stores) -> None:
-    """A PUT: these fields, the others as they were."""
-    _update(command, command.if_match, lambda document: set_fields(document, command.fields), job, stores)
+    """Set the fields that a PUT names; the others stay as they are."""
+    _update(command, command.if_match, lambda document: set_fields(document, command.changes), job, stores)
 
 
 def merge_item_patch(command: MergePatch, job: JobRef, stores: Stores) -> None:
-    """A PATCH: RFC 7396."""
-    _update(command, command.if_match, lambda document: merge_patch(document, command.patch), job, stores)
+    """Apply the merge patch (RFC 7396) of a PATCH."""
+    _update(command, command.if_match, lambda document: merge_patch(document, command.changes), job, stores)
 
 
 def delete(command: DeleteItem, job: JobRef, stores: Stores) -> None:
-    """Remove row and name lock, then the document."""
+    """Delete row and name lock, then the document."""
     old = stores.items.get(command.item_id)
     if old is None:
         raise NotFound(f"There is no item {command.item_id}.")
@@ -72,11 +72,11 @@ COMMAND_HANDLERS: dict[type[Command], Callable[[Any, JobRef, Stores], None]] = {
 def _update(
     command: Command, if_match: str | None, change: Callable[[Document], Document], job: JobRef, stores: Stores
 ) -> None:
-    """Commit the document as `change` leaves it."""
+    """Apply `change` to the item's document and commit the result."""
     old, text = read_item(stores.items, stores.documents, command.item_id)
     _check_version(if_match, old)
     new = _put_version(command.item_id, change(json_text.decode(text)), job, stores, old.created_at)
-    _commit(Replaced(old, new), job, _showing(new, superseded=old.document.key), stores)
+    _commit(Replaced(old, new), job, _success(new, superseded=old.document.key), stores)
     stores.documents.delete([old.document.key])
 
 
@@ -88,7 +88,7 @@ def _check_version(if_match: str | None, item: StoredItem) -> None:
 def _put_version(
     item_id: str, document: Document, job: JobRef, stores: Stores, created_at: str | None = None
 ) -> StoredItem:
-    """The row of a version whose document is in the bucket, and which nobody can see before it is committed."""
+    """Put the document and return the row that refers to it; neither is visible before the row is committed."""
     text = json_text.encode(document)
     check_size(text)
     version, at = new_version(), rfc3339(now())
@@ -103,8 +103,8 @@ def _put_version(
     )
 
 
-def _showing(item: StoredItem, superseded: str | None = None) -> Success:
-    """A success that shows the item in this version."""
+def _success(item: StoredItem, superseded: str | None = None) -> Success:
+    """Return a success whose result is the item in this version."""
     return Success(
         result=item.inline,
         result_document=None if item.inline is not None else item.document,
@@ -119,6 +119,6 @@ def _commit(change: Change, job: JobRef, success: Success, stores: Stores) -> No
     except NameLocked:
         if isinstance(change, Removed):
             raise
-        stores.documents.delete([change.new.document.key])  # cancelled for good, so nothing points to it
+        stores.documents.delete([change.new.document.key])  # the transaction was cancelled, so nothing refers to it
         raise NameTaken(f"Another item is named {change.new.name!r}.") from None
-    meter.add(SUCCEEDED)  # whatever becomes of the clean-up
+    meter.add(SUCCEEDED)  # counted before the clean-up, which may fail

@@ -1,20 +1,19 @@
-"""A batch of up to ten SQS messages: items in parallel, the commands of one item in order.
+"""Process a batch of SQS messages: different items in parallel, the commands of one item in order.
 
-With ReportBatchItemFailures on a FIFO queue, Lambda deletes all messages but the ones that we name. Of an item
-whose command failed, the later ones are named too, unprocessed: otherwise they would overtake it.
-
-A message that comes again may be one that kills its worker, and whatever ran beside it comes again with it. So
-from its second receive on a message runs alone, after all that are here for the first time, the least attempted
-first: if the worker dies then, that message caused it.
+Lambda deletes all messages of the batch except those that the response names. When a command fails, the later
+commands of its item are named too, so that they cannot overtake it. A redelivered message may have killed its
+worker. It therefore runs alone, after all new messages: if the worker dies again, that message is the cause.
 """
 
 from __future__ import annotations
 
 import random
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cache
+from datetime import UTC, datetime
+from functools import cache, partial
 from typing import Any
 
 from jobpipe.domain.errors import JobpipeError
@@ -29,169 +28,81 @@ _SHORTEST_DELAY = 1  # second; with no delay, a message could use up all its rec
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One message as SQS delivered it, this time."""
+    """One receipt of a message from SQS."""
 
     message_id: str
     body: str
-    receive_count: int  # 1 at first; how often this message was delivered, for whatever reason
-    receipt: str = ""  # of this delivery, by which SQS lets it be postponed
-    group_id: str = ""
-    sent_ms: int = 0  # when, in milliseconds since 1970
-    trace: str = ""  # X-Ray's header of who sent it
-    source: str = ""  # the ARN of its queue
+    receive_count: int  # 1 for the first delivery
+    receipt_handle: str
+    group_id: str  # the item's id; empty if the queue is not a FIFO queue
+    sent_at: datetime
+    trace_header: str  # X-Ray's header from the sender, or empty
+    queue_arn: str
 
 
-class NotOfSqs(JobpipeError):
+class NotAnSqsEvent(JobpipeError):
     """The event is not from SQS: something else invoked the function."""
 
 
-class MessageReturned(Exception):
-    """SQS must deliver the message again. `times` counts how often its job was interrupted, this time included."""
+class CommandInterrupted(Exception):
+    """The job is not finished, and SQS must deliver its message again."""
 
-    def __init__(self, times: int) -> None:
-        super().__init__(f"for the {times}. time")
-        self.times = times
+    def __init__(self, interruptions: int) -> None:
+        """`interruptions` counts all those of the job, including this one."""
+        super().__init__(f"interruption {interruptions}")
+        self.interruptions = interruptions
 
 
 @dataclass(frozen=True, slots=True)
-class Handling:
-    """What is done with the deliveries of a queue."""
+class Consumer:
+    """How the messages of one queue are processed."""
 
-    process: Callable[[Delivery], None]  # when it returns, the message may be deleted; when it raises, not
-    # The attempts charged to a redelivered message, which runs alone; with None, all items run side by side.
-    charged: Callable[[Delivery], int] | None
-    received: ReceivedMessages
-    reserve_seconds: float  # what must be left of the time to begin with another message
+    process: Callable[[Delivery], None]  # returns if the message may be deleted, raises if it must be redelivered
+    # The attempts charged to a redelivered message, which runs alone. If None, all items run in parallel.
+    charged_attempts: Callable[[Delivery], int] | None
+    queue: ReceivedMessages
+    reserve_seconds: float  # the time that must be left to begin with another message
     seconds_left: Callable[[], float]
 
 
+_Group = list[Delivery]  # the messages of one item, in their order
+
+
 @dataclass(frozen=True, slots=True)
-class _Returned:
-    """How far a line came: what is done of it, what is left, and when that is to come again."""
+class _Result:
+    """The messages of a group that are done, and those that SQS delivers again after the delay."""
 
-    done: list[Delivery]
-    rest: list[Delivery]
-    seconds: int
-
-
-def consume_batch(records: Sequence[Mapping[str, Any]], handling: Handling) -> dict[str, Any]:
-    """Process the records and name those to be delivered again, in the form that Lambda reads."""
-    deliveries = [_delivery(record) for record in records]
-    lines: dict[str, list[Delivery]] = {}
-    for delivery in deliveries:
-        if delivery.group_id:
-            lines.setdefault(delivery.group_id, []).append(delivery)
-    ungrouped = [delivery for delivery in deliveries if not delivery.group_id]
-    _log_ungrouped(ungrouped)
-
-    def process(line: list[Delivery]) -> _Returned:
-        return _process_in_order(line, handling)
-
-    fresh = [
-        line
-        for line in lines.values()
-        if handling.charged is None or all(delivery.receive_count == 1 for delivery in line)
-    ]
-    again = [line for line in lines.values() if line not in fresh]
-    returned = list(_threads().map(process, fresh)) if len(fresh) > 1 else [process(line) for line in fresh]
-    done = [delivery for each in returned for delivery in each.done]
-    for line in _fewest_attempts_first(again, handling.charged):
-        _acknowledge(done, handling.received)
-        returned.append(process(line))
-        done = returned[-1].done
-
-    returned = [each for each in returned if each.rest]
-    if returned:
-        _postpone(returned, handling.received)
-    back = [*ungrouped, *(delivery for each in returned for delivery in each.rest)]
-    failures = [{"itemIdentifier": delivery.message_id} for delivery in back]
-    logger.info("batch", extra={"messages": len(records), "items": len(lines), "returned": len(failures)})
-    meter.add(BATCH_SIZE, len(records))
-    meter.write()
-    return {"batchItemFailures": failures}
+    done: _Group
+    returned: _Group
+    delay_seconds: int
 
 
 def records_of(event: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
-    """The messages of an event; NotOfSqs if it is not from SQS, such as a test event of Lambda's console."""
+    """Return the messages of an event; raise NotAnSqsEvent for others, such as test events of Lambda's console."""
     records = event.get("Records")
     if not isinstance(records, list) or any("messageId" not in record for record in records):
-        raise NotOfSqs("This function takes only messages of its SQS queue.")
+        raise NotAnSqsEvent("This function takes only messages of its SQS queue.")
     return records
 
 
-def _log_ungrouped(ungrouped: list[Delivery]) -> None:
-    # These messages are returned to their queue. Their order is not known, and parking them would loop forever if
-    # the parked queue were the event source.
-    for delivery in ungrouped:
-        logger.error(
-            "message without a group: its queue is not this function's FIFO queue",
-            extra={"message_id": delivery.message_id, "queue": delivery.source},
-        )
+def consume_batch(records: Sequence[Mapping[str, Any]], consumer: Consumer) -> dict[str, Any]:
+    """Process the records; name those to be delivered again, in the format that Lambda expects."""
+    groups: dict[str, _Group] = defaultdict(list)
+    for delivery in map(_delivery, records):
+        groups[delivery.group_id].append(delivery)
+    ungrouped = groups.pop("", [])
+    _log_ungrouped(ungrouped)
 
+    new, redelivered = _separate(list(groups.values()), consumer)
+    results = _process_in_parallel(new, consumer)
+    results += _process_alone(redelivered, results, consumer)
+    _postpone(results, consumer.queue)
 
-def _process_in_order(line: list[Delivery], handling: Handling) -> _Returned:
-    """What is left of the line after its first failure, the failed one included, or when the time is up."""
-    for i, delivery in enumerate(line):
-        if handling.seconds_left() < handling.reserve_seconds:
-            # To be killed by the time-out in the middle of it would cost this command an attempt.
-            logger.warning(
-                "no time left: the message and those behind it will be delivered again in 1 s",
-                extra={"message_id": delivery.message_id, "behind": len(line) - i - 1},
-            )
-            return _Returned(line[:i], line[i:], _SHORTEST_DELAY)
-        try:
-            handling.process(delivery)
-        except Exception as error:  # noqa: BLE001  # whatever it is, it must not cost the other items theirs
-            # Receives count other things too, such as a neighbour's deaths; they have to do if nothing was noted.
-            seconds = backoff_seconds(error.times if isinstance(error, MessageReturned) else delivery.receive_count)
-            logger.warning(
-                "message returned",
-                extra={
-                    "message_id": delivery.message_id,
-                    "reason": described(error.__cause__ or error),
-                    "behind": len(line) - i - 1,
-                    "again_in_seconds": seconds,
-                },
-            )
-            return _Returned(line[:i], line[i:], seconds)
-    return _Returned(line, [], 0)
-
-
-def _fewest_attempts_first(
-    lines: list[list[Delivery]], charged: Callable[[Delivery], int] | None
-) -> list[list[Delivery]]:
-    if charged is None or len(lines) <= 1:
-        return lines
-    attempts = list(_threads().map(lambda line: charged(line[0]), lines))
-    return [line for _, line in sorted(zip(attempts, lines, strict=True), key=lambda pair: pair[0])]
-
-
-def _acknowledge(done: list[Delivery], received: ReceivedMessages) -> None:
-    # Lambda deletes the messages of a batch only when all of it is done. If the next command kills the worker,
-    # SQS would deliver these again too, and later commands of their items would wait for that each time. A command
-    # that kills its worker must not delay other items (P8).
-    try:
-        received.delete([delivery.receipt for delivery in done])
-    except Exception:  # noqa: BLE001  # Lambda deletes them still, if the worker lives
-        logger.warning("messages were not deleted early: Lambda deletes them when the batch ends", exc_info=True)
-
-
-def backoff_seconds(times: int) -> int:
-    """1, 2, 4, 8 … seconds, up to the longest, each shortened a little at random; SQS takes whole seconds only."""
-    doublings = min(times - 1, 30)  # a float would overflow before a thousand receives do
-    seconds: float = min(FIRST_BACKOFF.total_seconds() * 2**doublings, LONGEST_BACKOFF.total_seconds())
-    return max(1, round(seconds * random.uniform(1 - BACKOFF_JITTER, 1.0)))
-
-
-def _postpone(returned: list[_Returned], received: ReceivedMessages) -> None:
-    # All of a line alike: SQS gives nothing of a group while a message of it is in flight, so one that stayed away
-    # for the queue's whole visibility would hold up those that are back before it.
-    try:
-        received.postpone([(delivery.receipt, each.seconds) for each in returned for delivery in each.rest])
-    except Exception:  # noqa: BLE001  # what was done must be acknowledged all the same
-        logger.warning(
-            "visibility was not changed: the messages will be delivered again when it ends", exc_info=True
-        )
+    returned = [*ungrouped, *(delivery for result in results for delivery in result.returned)]
+    logger.info("batch", extra={"messages": len(records), "items": len(groups), "returned": len(returned)})
+    meter.add(BATCH_SIZE, len(records))
+    meter.write()
+    return {"batchItemFailures": [{"itemIdentifier": delivery.message_id} for delivery in returned]}
 
 
 def _delivery(record: Mapping[str, Any]) -> Delivery:
@@ -200,12 +111,108 @@ def _delivery(record: Mapping[str, Any]) -> Delivery:
         message_id=record["messageId"],
         body=record["body"],
         receive_count=int(attributes["ApproximateReceiveCount"]),
-        receipt=record["receiptHandle"],
+        receipt_handle=record["receiptHandle"],
         group_id=str(attributes.get("MessageGroupId", "")),
-        sent_ms=int(attributes.get("SentTimestamp", 0)),
-        trace=str(attributes.get("AWSTraceHeader", "")),
-        source=str(record.get("eventSourceARN", "")),
+        sent_at=datetime.fromtimestamp(int(attributes.get("SentTimestamp", 0)) / 1000, UTC),
+        trace_header=str(attributes.get("AWSTraceHeader", "")),
+        queue_arn=str(record.get("eventSourceARN", "")),
     )
+
+
+def _log_ungrouped(ungrouped: _Group) -> None:
+    # These messages are returned to their queue. Their order is not known, and parking them would loop forever if
+    # the parked queue were the event source.
+    for delivery in ungrouped:
+        logger.error(
+            "message without a group: its queue is not this function's FIFO queue",
+            extra={"message_id": delivery.message_id, "queue": delivery.queue_arn},
+        )
+
+
+def _separate(groups: list[_Group], consumer: Consumer) -> tuple[list[_Group], list[_Group]]:
+    """Return the groups that run in parallel, and those that run alone, the least attempted first."""
+    if consumer.charged_attempts is None:
+        return groups, []
+    new = [group for group in groups if all(delivery.receive_count == 1 for delivery in group)]
+    redelivered = [group for group in groups if group not in new]
+    if len(redelivered) > 1:
+        attempts = _threads().map(consumer.charged_attempts, [group[0] for group in redelivered])
+        pairs = sorted(zip(attempts, redelivered, strict=True), key=lambda pair: pair[0])
+        redelivered = [group for _, group in pairs]
+    return new, redelivered
+
+
+def _process_in_parallel(groups: list[_Group], consumer: Consumer) -> list[_Result]:
+    process = partial(_process_in_order, consumer=consumer)
+    return list(_threads().map(process, groups) if len(groups) > 1 else map(process, groups))
+
+
+def _process_alone(groups: list[_Group], earlier: list[_Result], consumer: Consumer) -> list[_Result]:
+    """Process one group after the other. Before each, acknowledge the messages that are done."""
+    results: list[_Result] = []
+    done = [delivery for result in earlier for delivery in result.done]
+    for group in groups:
+        _acknowledge(done, consumer.queue)
+        results.append(_process_in_order(group, consumer))
+        done = results[-1].done
+    return results
+
+
+def _process_in_order(group: _Group, consumer: Consumer) -> _Result:
+    """Process the messages of one item until one fails or the time is short; return that one and the later ones."""
+    for i, delivery in enumerate(group):
+        fields = {"message_id": delivery.message_id, "behind": len(group) - i - 1}
+        if consumer.seconds_left() < consumer.reserve_seconds:
+            # A time-out of the invocation in the middle of the command would be charged to it as an attempt.
+            logger.warning(
+                "no time left: the message and those behind it will be delivered again in 1 s", extra=fields
+            )
+            return _Result(group[:i], group[i:], _SHORTEST_DELAY)
+        try:
+            consumer.process(delivery)
+        except Exception as error:  # noqa: BLE001  # no error of one item may affect the others
+            seconds = _delay_after(error, delivery)
+            logger.warning(
+                "message returned: it and those behind it will be delivered again in %d s",
+                seconds,
+                extra={**fields, "reason": described(error.__cause__ or error), "again_in_seconds": seconds},
+            )
+            return _Result(group[:i], group[i:], seconds)
+    return _Result(group, [], 0)
+
+
+def _delay_after(error: Exception, delivery: Delivery) -> int:
+    # The receive count also counts other things, such as deaths of neighbours. It must do if nothing was recorded.
+    return backoff_seconds(error.interruptions if isinstance(error, CommandInterrupted) else delivery.receive_count)
+
+
+def backoff_seconds(interruptions: int) -> int:
+    """Return 1, 2, 4, 8 … up to LONGEST_BACKOFF, shortened at random; SQS takes whole seconds only."""
+    doublings = min(interruptions - 1, 30)  # a float would overflow before a thousand receives do
+    seconds: float = min(FIRST_BACKOFF.total_seconds() * 2**doublings, LONGEST_BACKOFF.total_seconds())
+    return max(1, round(seconds * random.uniform(1 - BACKOFF_JITTER, 1.0)))
+
+
+def _acknowledge(done: _Group, queue: ReceivedMessages) -> None:
+    # Lambda deletes messages only when the whole batch has ended. If the next command kills the worker, SQS would
+    # deliver these again too, and later commands of their items would wait for that. A command that kills its
+    # worker must not delay other items.
+    try:
+        queue.delete([delivery.receipt_handle for delivery in done])
+    except Exception:  # noqa: BLE001  # Lambda deletes them later, if the worker survives
+        logger.warning("messages were not deleted early: Lambda deletes them when the batch ends", exc_info=True)
+
+
+def _postpone(results: list[_Result], queue: ReceivedMessages) -> None:
+    # All returned messages of an item get the same delay: SQS delivers nothing of a group while one of its messages
+    # is in flight, so one with a longer delay would hold up the others.
+    delays = [(delivery.receipt_handle, result.delay_seconds) for result in results for delivery in result.returned]
+    try:
+        queue.postpone(delays)
+    except Exception:  # noqa: BLE001  # finished messages must be acknowledged nevertheless
+        logger.warning(
+            "visibility was not changed: the messages will be delivered again when it ends", exc_info=True
+        )
 
 
 @cache

@@ -1,4 +1,4 @@
-"""The backstop: messages that SQS has given up, as those that no worker could even start with for days."""
+"""End the jobs of dead letters: messages that SQS has given up, for instance because no worker started for days."""
 
 from __future__ import annotations
 
@@ -10,52 +10,55 @@ from jobpipe.domain.queue_message import decode_message
 from jobpipe.runtime.metrics import DEAD_LETTERS, FAILED, meter
 from jobpipe.runtime.telemetry import logged_id, logger
 
-from .attempts import adopt
+from .attempts import complete_retry
 from .clean_up import finish_clean_up, remove_uncommitted
-from .consume_batch import Delivery, Handling
+from .consume_batch import Consumer, Delivery
 from .parking import park
 from .services import Services
 
 
-def dead_letter_handling(services: Services, seconds_left: Callable[[], float]) -> Handling:
-    """How the dead-letter queue's batches are handled."""
-    return Handling(
+def dead_letter_consumer(services: Services, seconds_left: Callable[[], float]) -> Consumer:
+    """Return the consumer of the dead-letter queue."""
+    return Consumer(
         process=lambda delivery: end_job_of(delivery, services),
         # A dead letter runs no command, so it cannot kill the worker. Nor does its receive count show a redelivery:
         # the count continues from the command queue (seen with emulators; AWS does not document it).
-        charged=None,
-        received=_LeftAlone(),
+        charged_attempts=None,
+        queue=_UntouchedQueue(),
         reserve_seconds=services.reserve_seconds,
         seconds_left=seconds_left,
     )
 
 
 def end_job_of(delivery: Delivery, services: Services) -> None:
-    """Fail the job, in this life of it only, and clean up; the command stays with it for a retry."""
+    """End the job as failed, if it is still in the message's generation; it keeps the command for a retry."""
     try:
         message = decode_message(delivery.body)
     except UndecodableMessage as why:
         park(delivery, why, "dead-letters", services)
         return
-    item_id = logged_id(message.item_id)
-    about = {"job_id": message.job.job_id, "item_id": item_id, "request_id": message.request_id}
+    fields = {
+        "job_id": message.job.job_id,
+        "item_id": logged_id(message.item_id),
+        "request_id": message.request_id,
+    }
     problem = AttemptsSpent("Its message could not be processed; retry the job when the cause is gone.")
     try:
-        adopt(message, services)
+        complete_retry(message, services)
         services.jobs.fail(message.job, problem.to_problem(), now(), message.kept, attempt=False)
     except JobEnded:
         finish_clean_up(message, services)
-        logger.info("dead letter of an ended job", extra=about)
+        logger.info("dead letter of an ended job", extra=fields)
         return
-    # Before the clean-up: should that fail, the message comes again to a job that has ended.
+    # Counted before the clean-up: if that fails, the next delivery finds that the job has ended.
     meter.add(DEAD_LETTERS)
     meter.add(FAILED, reason=AttemptsSpent.slug)
-    logger.error("dead letter", extra=about)
+    logger.error("dead letter", extra=fields)
     remove_uncommitted(message.job, message.item_id, services)
 
 
-class _LeftAlone:
-    """Nothing is done to a message but what Lambda does: what fails comes again when its visibility ends."""
+class _UntouchedQueue:
+    """ReceivedMessages that leaves all to Lambda: a failed message is delivered again when its visibility ends."""
 
     def delete(self, receipts: object) -> None:
         pass

@@ -1,14 +1,14 @@
-"""One delivery of one command, to the end of its job."""
+"""Run the command of one delivery until its job has ended."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
-from datetime import UTC, datetime
+from collections.abc import Callable
+from datetime import timedelta
 
 from jobpipe.domain.clock import now
 from jobpipe.domain.commands import Command
-from jobpipe.domain.errors import AttemptsSpent, ClaimUnusable, JobEnded, Refusal, Unavailable, UndecodableMessage
+from jobpipe.domain.errors import ClaimUnusable, JobEnded, Refusal, Unavailable, UndecodableMessage
 from jobpipe.domain.missing_objects import may_become_visible
 from jobpipe.domain.queue_message import Claim, QueueMessage, decode_message, redeem
 from jobpipe.runtime.deadline import leaving
@@ -27,28 +27,28 @@ from jobpipe.runtime.telemetry import logged_id, logger, trace_id
 from . import attempts
 from .clean_up import finish_clean_up, remove_claim, remove_uncommitted
 from .command_handlers import handle
-from .consume_batch import Delivery, Handling, MessageReturned
+from .consume_batch import CommandInterrupted, Consumer, Delivery
 from .parking import park
 from .services import Services
 
-_NOTE_PAUSES = (0.1, 0.3, 1.0, 3.0)  # seconds between two tries to note an interruption
+_RECORDING_PAUSES = (0.1, 0.3, 1.0, 3.0)  # seconds between two tries to record an interruption
 
 
-def command_handling(services: Services, seconds_left: Callable[[], float]) -> Handling:
-    """How the command queue's batches are handled."""
-    return Handling(
+def command_consumer(services: Services, seconds_left: Callable[[], float]) -> Consumer:
+    """Return the consumer of the command queue."""
+    return Consumer(
         process=lambda delivery: execute(delivery, services, seconds_left),
-        charged=lambda delivery: _charged(delivery, services),
-        received=services.received,
+        charged_attempts=lambda delivery: _charged_attempts(delivery, services),
+        queue=services.queue,
         reserve_seconds=services.reserve_seconds,
         seconds_left=seconds_left,
     )
 
 
 def execute(delivery: Delivery, services: Services, seconds_left: Callable[[], float]) -> None:
-    """Apply the command and end its job; when this returns, the message may be deleted.
+    """Run the command and end its job; when this returns, the message may be deleted.
 
-    Raises when SQS must deliver the message again: after an outage, or a fault of ours while attempts are left.
+    Raise if SQS must deliver the message again: after an outage, or after a fault while attempts are left.
     """
     started = time.perf_counter()
     try:
@@ -56,129 +56,137 @@ def execute(delivery: Delivery, services: Services, seconds_left: Callable[[], f
     except UndecodableMessage as why:
         park(delivery, why, "commands", services)
         return
-    about: dict[str, object] = {
-        "job_id": message.job.job_id,
-        "item_id": logged_id(message.item_id),
-        "request_id": message.request_id,
-        "receive_count": delivery.receive_count,
-        "trace_id": trace_id(delivery.trace),
-    }
-    sent = datetime.fromtimestamp(delivery.sent_ms / 1000, UTC)
-    delay = max(0.0, now().timestamp() * 1000 - delivery.sent_ms)
-    meter.add(COMMAND_AGE, delay / 1000)
+    age = max(now() - delivery.sent_at, timedelta()).total_seconds()
+    meter.add(COMMAND_AGE, age)
+    execution = _Execution(message, delivery, services, seconds_left)
     try:
-        # An outage here is not noted on the job, which is still in its old life: the message just comes again.
-        attempts.adopt(message, services)
-        if delivery.receive_count > 1:
-            about["outcome"] = _again(message, sent, services, about, seconds_left)
-        else:
-            about["outcome"] = _first(message, sent, services, about)
-        meter.add(QUEUE_DELAY, delay)
+        outcome = execution.run()
+        meter.add(QUEUE_DELAY, age * 1000)
     except JobEnded:
-        # Another delivery was first, or the job was cancelled or is long gone: this one changes nothing (P2).
+        # Another delivery was faster, or the job was cancelled or has expired. A command takes effect at most once,
+        # so this delivery only completes the clean-up, which an earlier one may not have finished.
         finish_clean_up(message, services)
-        about["outcome"] = "ended before"
-    logger.info("command", extra={**about, "duration_ms": round((time.perf_counter() - started) * 1000, 1)})
+        outcome = "ended before"
+    duration = time.perf_counter() - started
+    fields = {**execution.log_fields, "outcome": outcome, "duration_ms": round(duration * 1000, 1)}
+    logger.info("command", extra=fields)
 
 
-def _first(message: QueueMessage, sent: datetime, services: Services, about: dict[str, object]) -> str:
-    """The first delivery: unrecorded, beside others."""
-    try:
-        return _apply(message, sent, services, about)
-    except JobEnded:
-        raise
-    except Exception as error:  # noqa: BLE001  # _note raises an error again unless it ends the job
-        logger.exception("command interrupted", extra=about)
-        _note(message, error, services, recorded=False, pauses=())
-        remove_uncommitted(message.job, message.item_id, services)
+class _Execution:
+    """The execution of one command for one delivery."""
+
+    def __init__(
+        self, message: QueueMessage, delivery: Delivery, services: Services, seconds_left: Callable[[], float]
+    ) -> None:
+        self._message = message
+        self._delivery = delivery
+        self._services = services
+        self._seconds_left = seconds_left
+        self.log_fields: dict[str, object] = {
+            "job_id": message.job.job_id,
+            "item_id": logged_id(message.item_id),
+            "request_id": message.request_id,
+            "receive_count": delivery.receive_count,
+            "trace_id": trace_id(delivery.trace_header),
+        }
+
+    def run(self) -> str:
+        """Run the command and return its outcome, as log lines name it."""
+        # An outage here is not recorded, since the job is still in its earlier generation.
+        attempts.complete_retry(self._message, self._services)
+        return self._run_unrecorded() if self._delivery.receive_count == 1 else self._run_recorded()
+
+    def _run_unrecorded(self) -> str:
+        """Run the first delivery, in parallel with those of other items."""
+        try:
+            return self._apply_command()
+        except JobEnded:
+            raise
+        except Exception as error:  # noqa: BLE001  # raised again unless the command is given up
+            self._record_interruption(error, recorded=False)
+        self._remove_uncommitted()
         return "given up"
 
-
-def _again(
-    message: QueueMessage,
-    sent: datetime,
-    services: Services,
-    about: dict[str, object],
-    seconds_left: Callable[[], float],
-) -> str:
-    """A later delivery: recorded, alone, and without what earlier ones have left behind."""
-    recorded, outcome = False, "given up"
-    try:
-        # To be killed by the time-out while AWS is slow would make an outage an attempt.
-        with leaving(services.reserve_seconds, seconds_left):
-            recorded = attempts.begin(message, services)
-            if recorded:
-                outcome = _apply(message, sent, services, about)
-            else:
-                meter.add(FAILED, reason=AttemptsSpent.slug)
-    except JobEnded:
-        raise
-    except Exception as error:  # noqa: BLE001  # _note raises an error again unless it ends the job
-        logger.exception("command interrupted", extra=about)
-        # What has begun and is not noted will be charged, so the note is worth some patience.
-        pauses = (pause for pause in _NOTE_PAUSES if seconds_left() > services.reserve_seconds / 2)
-        _note(message, error, services, recorded=recorded, pauses=pauses if recorded else ())
-    remove_uncommitted(message.job, message.item_id, services)
-    return outcome
-
-
-def _apply(message: QueueMessage, sent: datetime, services: Services, about: dict[str, object]) -> str:
-    started = time.perf_counter()
-    try:
-        command = _command(message, sent, services)
-        about["operation"] = command.operation
-        handle(command, message.job, services)
-    except Refusal as refusal:
-        services.jobs.fail(message.job, refusal.to_problem(), now(), message.kept, attempt=True)
-        meter.add(FAILED, reason=refusal.slug)
-        return f"failed: {refusal.slug}"
-    finally:
-        meter.add(ATTEMPT_TIME, (time.perf_counter() - started) * 1000)
-    remove_claim(message, services)
-    return "succeeded"
-
-
-def _note(
-    message: QueueMessage, error: Exception, services: Services, *, recorded: bool, pauses: Iterable[float]
-) -> None:
-    """Raises MessageReturned, unless the command was given up for the interruption."""
-    reason = OUTAGE if isinstance(error, Unavailable) else FAULT
-    waits = iter(pauses)
-    while True:
+    def _run_recorded(self) -> str:
+        """Run a later delivery alone, record the attempt, and remove what earlier attempts left behind."""
+        recorded, outcome = False, "given up"
         try:
-            times = attempts.interrupted(message, error, services, recorded=recorded)
+            # A call that outlasts the invocation would turn an outage into a charged attempt.
+            with leaving(self._services.reserve_seconds, self._seconds_left):
+                recorded = attempts.start_attempt(self._message, self._services)
+                if recorded:
+                    outcome = self._apply_command()
+        except JobEnded:
+            raise
+        except Exception as error:  # noqa: BLE001  # raised again unless the command is given up
+            self._record_interruption(error, recorded=recorded)
+        self._remove_uncommitted()
+        return outcome
+
+    def _apply_command(self) -> str:
+        started = time.perf_counter()
+        try:
+            command = self._load_command()
+            self.log_fields["operation"] = command.operation
+            handle(command, self._message.job, self._services)
+        except Refusal as refusal:
+            problem = refusal.to_problem()
+            self._services.jobs.fail(self._message.job, problem, now(), self._message.kept, attempt=True)
+            meter.add(FAILED, reason=refusal.slug)
+            return f"failed: {refusal.slug}"
+        finally:
+            meter.add(ATTEMPT_TIME, (time.perf_counter() - started) * 1000)
+        remove_claim(self._message, self._services)
+        return "succeeded"
+
+    def _load_command(self) -> Command:
+        """Return the command from the message, or from its claim check in the bucket."""
+        content = self._message.content
+        if not isinstance(content, Claim):
+            return content
+        text = self._services.documents.get_by_key(content.key)
+        if text is None:
+            # An ended job has no claim check any more: then this message is a late copy, and JobEnded is raised.
+            attempts.unfinished_job(self._message, self._services)
+            if may_become_visible(self._delivery.sent_at):  # the claim check was put before the message was sent
+                raise Unavailable("The claim check is not visible yet.")
+            raise ClaimUnusable("The claim check is not there.")
+        return redeem(content, text, self._message.item_id)
+
+    def _record_interruption(self, error: Exception, *, recorded: bool) -> None:
+        """Record the interruption on the job. Raise CommandInterrupted, unless the command was given up."""
+        logger.exception("command interrupted", extra=self.log_fields)
+        reason = OUTAGE if attempts.event_of(error) is attempts.Event.OUTAGE else FAULT
+        try:
+            interruptions = self._write_interruption(error, recorded)
         except Unavailable:
-            pause = next(waits, None)
-            if pause is None:
-                meter.add(INTERRUPTED, reason=reason)
-                logger.warning("interruption not noted", extra={"job_id": message.job.job_id})
-                raise error from None
-            time.sleep(pause)
-        else:
-            # Not before: a job that has ended by now was not interrupted.
             meter.add(INTERRUPTED, reason=reason)
-            if times is None:
-                meter.add(FAILED, reason=AttemptsSpent.slug)
-                return
-            raise MessageReturned(times) from error
+            logger.warning("interruption not recorded", extra={"job_id": self._message.job.job_id})
+            raise error from None
+        # Not counted before: if the job has ended meanwhile, JobEnded was raised, and it was not interrupted.
+        meter.add(INTERRUPTED, reason=reason)
+        if interruptions is not None:
+            raise CommandInterrupted(interruptions) from error
+
+    def _write_interruption(self, error: Exception, recorded: bool) -> int | None:
+        for pause in _RECORDING_PAUSES:
+            try:
+                return attempts.record_interruption(self._message, error, self._services, recorded=recorded)
+            except Unavailable:
+                # A recorded attempt whose end is not recorded will be charged, so that is worth some time.
+                if not recorded or self._seconds_left() <= self._services.reserve_seconds / 2:
+                    raise
+                time.sleep(pause)
+        return attempts.record_interruption(self._message, error, self._services, recorded=recorded)
+
+    def _remove_uncommitted(self) -> None:
+        remove_uncommitted(self._message.job, self._message.item_id, self._services)
 
 
-def _command(message: QueueMessage, sent: datetime, services: Services) -> Command:
-    if not isinstance(message.content, Claim):
-        return message.content
-    text = services.documents.get_by_key(message.content.key)
-    if text is None:
-        attempts.live(message, services)  # else it is an old copy, whose job has ended and needs the claim no more
-        if may_become_visible(sent):  # it was put before its message was sent
-            raise Unavailable("The claim check is not visible yet.")
-        raise ClaimUnusable("The claim check is not there.")
-    return redeem(message.content, text, message.item_id)
-
-
-def _charged(delivery: Delivery, services: Services) -> int:
-    """For the order of those that run alone; what cannot be told now is told when it is its turn."""
+def _charged_attempts(delivery: Delivery, services: Services) -> int:
+    """Return the attempts charged to the job, which order the messages that run alone; 0 if they are not known."""
     try:
         job = services.jobs.get(decode_message(delivery.body).job.job_id)
-    except Exception:  # noqa: BLE001  # it must not cost the others theirs
+    except Exception:  # noqa: BLE001  # it will be raised again when this message is processed
         return 0
-    return 0 if job is None else attempts.charged(job)
+    return 0 if job is None else attempts.charged_attempts(job)

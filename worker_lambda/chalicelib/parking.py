@@ -1,4 +1,4 @@
-"""Messages that are no command of ours: moved out of the way, with the reason, for a person to look at."""
+"""Move messages that are no valid command to the parked queue, where an operator looks at them."""
 
 from __future__ import annotations
 
@@ -17,10 +17,9 @@ _MAX_REASON = 500
 
 
 def park(delivery: Delivery, why: UndecodableMessage, source: str, services: Services) -> None:
-    """Keep the message on the parked queue; when this returns, it may be deleted where it was.
+    """Send the message to the parked queue; when this returns, it may be deleted from the queue `source`.
 
-    If its job is known, that ends as failed, so that nobody waits for it for ever. The command stays with it, for a
-    retry with a release that reads it.
+    If the message names a job, the job ends as failed. It keeps the command for a retry by a release that reads it.
     """
     if isinstance(why, UnreadableCommand):
         problem = CommandUnreadable(f"Its message is parked: {why}").to_problem()
@@ -32,9 +31,8 @@ def park(delivery: Delivery, why: UndecodableMessage, source: str, services: Ser
     # The reason may quote the message, and SQS does not take every character.
     reason = str(why).encode("ascii", "backslashreplace").decode()[:_MAX_REASON]
     reason = "".join(character if character.isprintable() else "?" for character in reason)
-    about = {"reason": reason, "source": source, "group_id": delivery.group_id, "message_id": delivery.message_id}
-    services.parked.park(delivery.body, about)
+    origin = {"source": source, "message_id": delivery.message_id}
+    services.parked.park(delivery.body, {"reason": reason, "group_id": delivery.group_id, **origin})
     meter.add(PARKED)
-    # The reason stays with the message: it may quote it, and bodies are not logged. A group is named by its item.
-    logged = {"source": source, "group_id": logged_id(delivery.group_id), "message_id": delivery.message_id}
-    logger.error("message parked", extra=logged)
+    # Neither the reason nor the body is logged: both may quote the caller.
+    logger.error("message parked", extra={"group_id": logged_id(delivery.group_id), **origin})

@@ -1,4 +1,4 @@
-"""What the worker works with, put together once."""
+"""The stores and queues that the worker uses."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ from jobpipe.stores.sqs_parked import SqsParked
 class Services(Stores):
     """The stores, the two queues, and the time that must be left to begin with another command."""
 
-    received: ReceivedMessages
+    queue: ReceivedMessages
     parked: ParkedMessages
     reserve_seconds: float
 
 
 @cache
 def open_services() -> Services:
-    """The services on AWS that the Lambda's settings name."""
+    """Return the services on AWS that the Lambda's settings name."""
     settings = Settings.from_env(os.environ)
     clients = AwsClients(call_timeout(settings.worker_timeout))
     stores = open_stores(settings, clients)
-    _ = clients.dynamodb, clients.s3  # what every command needs
+    _ = clients.dynamodb, clients.s3  # made at the start, since every command needs them
     return Services(
         jobs=stores.jobs,
         items=stores.items,
         documents=stores.documents,
-        received=SqsCommands(clients, settings.commands_queue_url),
+        queue=SqsCommands(clients, settings.commands_queue_url),
         parked=SqsParked(clients, settings.parked_queue_url),
         reserve_seconds=reserve(settings.worker_timeout),
     )

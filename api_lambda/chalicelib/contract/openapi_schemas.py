@@ -235,7 +235,7 @@ def _commands() -> dict[str, Schema]:
 
 
 def _name_of(command: type[Command]) -> str:
-    return f"{(command.told_by or command.operation).capitalize()}Command"
+    return f"{(command.distinguishing_member or command.operation).capitalize()}Command"
 
 
 def _command(command: type[Command]) -> Schema:

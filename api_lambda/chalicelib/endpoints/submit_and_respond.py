@@ -40,7 +40,7 @@ def answer(command: Command, request: HttpRequest, services: Services) -> HttpRe
 def check_as_written(command: Command, request: HttpRequest) -> None:
     """Refuse now what the worker would: a document that is within the limit as it was sent, and not as written."""
     if isinstance(command, CreateItem | SetFields) and len(request.body) > MAX_DOCUMENT_BYTES // _GROWTH:
-        check_size(json_text.encode(command.document if isinstance(command, CreateItem) else command.fields))
+        check_size(json_text.encode(command.document if isinstance(command, CreateItem) else command.changes))
 
 
 def answer_for(job: Job, seconds: int, request: HttpRequest, services: Services) -> HttpResponse:

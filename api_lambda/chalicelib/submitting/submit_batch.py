@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from jobpipe.domain.batch import AskedBatch, Batch, commands_of, jobs_of, new_batch
+from jobpipe.domain.batch import Batch, RequestedBatch, commands_of, jobs_of, new_batch
 from jobpipe.domain.clock import now
 from jobpipe.domain.errors import IdempotencyKeyReused, InternalError, ProblemError, Unavailable
 from jobpipe.domain.job import Job
@@ -33,7 +33,7 @@ class Submitted:
 
 
 def submit_batch(
-    asked: AskedBatch,
+    asked: RequestedBatch,
     *,
     owner: str,
     idempotency_key: str | None,
@@ -75,7 +75,7 @@ class _Stored:
 
 
 def _put(
-    asked: AskedBatch, owner: str, key: str | None, services: Services, seconds_left: Callable[[], float]
+    asked: RequestedBatch, owner: str, key: str | None, services: Services, seconds_left: Callable[[], float]
 ) -> tuple[Batch, _Stored]:
     """The batch and its jobs, which are stored when this returns; if it fails without a key, none stays queued."""
     # Two requests with one Idempotency-Key, of 100 commands: DynamoDB takes 99 of them at once with the batch.

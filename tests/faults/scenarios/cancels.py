@@ -1,4 +1,4 @@
-"""Cancels, before, while and after the worker is at it."""
+"""Cancels before, during and after the worker runs the command."""
 
 from __future__ import annotations
 

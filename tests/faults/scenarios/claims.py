@@ -1,4 +1,4 @@
-"""Commands that travel as claim checks."""
+"""Commands that are sent as claim checks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What must hold up or harm nobody else: killers, outages, bugs, garbage, dead letters."""
+"""Errors that must not affect other items: commands that kill workers, outages, bugs, garbage, dead letters."""
 
 from __future__ import annotations
 

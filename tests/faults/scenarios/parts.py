@@ -1,4 +1,4 @@
-"""The parts that scenarios are made of, and the list of all of them."""
+"""The parts of scenarios, and the list of all scenarios."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ Then = Callable[[], None]
 Scenario = Callable[[World], Then]
 SCENARIOS: dict[str, Scenario] = {}
 
-LARGE = "x" * 5000  # over what stands inline in a row
-HUGE = "x" * 210_000  # over what a message holds
+LARGE = "x" * 5000  # too large to be stored inline in a row
+HUGE = "x" * 210_000  # too large for a message
 
 
 def scenario(function: Scenario) -> Scenario:
@@ -24,13 +24,13 @@ def scenario(function: Scenario) -> Scenario:
 
 
 def scenarios_in(*modules: ModuleType) -> list[str]:
-    """The names of those that these modules define."""
+    """Return the names of the scenarios that these modules define."""
     names = {module.__name__ for module in modules}
     return [name for name, function in SCENARIOS.items() if function.__module__ in names]
 
 
 def ask(world: World, operation: str, item: Asked | str = "", *, key: str | None = "new", **fields: Any) -> Asked:
-    """A command, by default with an Idempotency-Key of its own."""
+    """Send a command, by default with a new Idempotency-Key."""
     if_match = fields.pop("if_match", None)
     item_id = item if isinstance(item, str) else item.item_id
     asked = Asked(operation, fields, item_id, if_match)
@@ -42,14 +42,14 @@ def create(world: World, name: str, *, key: str | None = "new", **more: Any) -> 
 
 
 def existing(world: World, name: str, **more: Any) -> Asked:
-    """An item that is there before the faults begin."""
+    """Create an item before the faults begin."""
     item = create(world, name, **more)
     world.settle()
     return item
 
 
 def name_taken_and_freed(world: World) -> Asked:
-    """A create that failed for its name, which nobody has any more."""
+    """Return a create that failed since its name was taken; the name is free now."""
     tent = existing(world, "tent")
     other = existing(world, "tent")
     ask(world, "delete", tent)
@@ -58,7 +58,7 @@ def name_taken_and_freed(world: World) -> Asked:
 
 
 def die_once_at(world: World, operation: str) -> None:
-    """The worker gets the messages that wait and dies at this operation; they are visible again."""
+    """Let the worker receive the waiting messages and die at this operation; they become visible again."""
     world.injector.hooks[operation] = world.injector.end_of_process
     world.poll("work", "CommandsQueueUrl")
     world.lapse_of_deduplication()

@@ -1,4 +1,4 @@
-"""The same request sent again under one Idempotency-Key."""
+"""The same request is sent again with its Idempotency-Key."""
 
 from __future__ import annotations
 

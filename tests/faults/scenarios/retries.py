@@ -1,4 +1,4 @@
-"""Explicit retries of failed jobs."""
+"""Retries of failed jobs."""
 
 from __future__ import annotations
 

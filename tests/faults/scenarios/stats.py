@@ -1,4 +1,4 @@
-"""What watches the queues."""
+"""Reading the statistics of the queues."""
 
 from __future__ import annotations
 

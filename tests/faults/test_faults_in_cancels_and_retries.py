@@ -1,4 +1,4 @@
-"""Crash points of what comes after a command: its cancelling, its retry, the same request again, a look at it."""
+"""Crash points of cancels, retries, replays and statistics."""
 
 from __future__ import annotations
 
