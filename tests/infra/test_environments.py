@@ -20,7 +20,7 @@ import pytest
 from infra.cli import ownership
 from infra.cli.ownership import permission_problem
 from infra.environments import venvs as environments
-from infra.environments.pip_settings import FETCHING, pip_environment
+from infra.environments.pip_settings import DOWNLOAD_SETTINGS, pip_environment
 from infra.environments.venvs import ENVIRONMENTS, Environment, ensure
 from infra.errors import OperatorError
 from tests.helpers.commands import ROOT
@@ -185,7 +185,7 @@ def test_a_user_s_settings_count_in_pip_s_own_order(tmp_path: Path, monkeypatch:
         """The given settings, and all others that must not apply."""
         settings = pip_environment(sys.executable)
         assert settings["PIP_CONFIG_FILE"] == os.devnull
-        known = {f"PIP_{each.upper().replace('-', '_')}" for each in FETCHING}
+        known = {f"PIP_{each.upper().replace('-', '_')}" for each in DOWNLOAD_SETTINGS}
         known |= {"PIP_CONFIG_FILE", "PIP_DISABLE_PIP_VERSION_CHECK"}
         return {
             name: value
@@ -212,7 +212,7 @@ def test_pip_knows_the_settings_that_apply() -> None:
         [sys.executable, "-m", "pip", "install", "--help"], capture_output=True, text=True, check=True
     ).stdout
     hidden = {"pypi-url", "default-timeout", "no-proxy-env", "resume-retries"}
-    assert [each for each in sorted(FETCHING - hidden) if f"--{each}" not in options] == []
+    assert [each for each in sorted(DOWNLOAD_SETTINGS - hidden) if f"--{each}" not in options] == []
 
 
 def test_every_environment_of_make_is_one_of_these() -> None:
