@@ -125,4 +125,4 @@ def a_key(stage: Stage, owner: str) -> Iterator[str]:
     try:
         yield key.value
     finally:
-        stage.api_keys.end(key)
+        stage.api_keys.revoke(key)

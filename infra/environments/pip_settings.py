@@ -8,27 +8,11 @@ from pathlib import Path
 from infra.errors import OperatorError
 from infra.settings import pip_variables, tool_environment
 
-_INDEXES = {
-    "index-url",
-    "pypi-url",
-    "extra-index-url",
-    "no-index",
-    "find-links",
-    "trusted-host",
-    "keyring-provider",
-}
-_NETWORK = {
-    "proxy",
-    "no-proxy-env",
-    "cert",
-    "client-cert",
-    "retries",
-    "resume-retries",
-    "timeout",
-    "default-timeout",
-}
+_INDEXES = {"index-url", "pypi-url", "extra-index-url", "no-index", "find-links"}
+_CONNECTIONS = {"proxy", "no-proxy-env", "trusted-host", "cert", "client-cert", "keyring-provider"}
+_TIMES = {"retries", "resume-retries", "timeout", "default-timeout"}
 _PROGRAM = {"cache-dir", "no-cache-dir", "use-feature", "use-deprecated", "no-input"}
-DOWNLOAD_SETTINGS = frozenset(_INDEXES | _NETWORK | _PROGRAM)
+DOWNLOAD_SETTINGS = frozenset(_INDEXES | _CONNECTIONS | _TIMES | _PROGRAM)
 """Other settings do not apply: --user and --target install elsewhere, and constraints may contradict a lock."""
 
 _SECTIONS = ("global", "download", "install")

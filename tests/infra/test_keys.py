@@ -200,7 +200,7 @@ def test_a_key_of_another_name_is_shut_out_but_not_deleted(
 
         assert done.returncode == 0, done.stderr
         (line,) = [line for line in done.stderr.splitlines() if theirs.key_id in line]
-        assert "not deleted: 'billing-api.partner'" in line
+        assert "not deleted: its name 'billing-api.partner'" in line
         assert [gets_in(stage, key) for key in (ours, theirs.value)] == [False, False]
         there = {each["value"] for each in gateway.get_api_keys(includeValues=True)["items"]}
         assert theirs.value in there
@@ -208,7 +208,7 @@ def test_a_key_of_another_name_is_shut_out_but_not_deleted(
     finally:
         gateway.delete_api_key(apiKey=theirs.key_id)
         for key in keys.of("carol"):
-            keys.end(key)
+            keys.revoke(key)
 
 
 @dataclass(frozen=True)
@@ -254,7 +254,7 @@ def test_a_deployment_lets_no_key_in_that_was_made_by_name_only(run: Run, state_
         assert posing.value not in line
     finally:
         for key in (alices, posing):
-            keys.end(key)
+            keys.revoke(key)
 
 
 def lines(console: Console) -> list[str]:
@@ -297,13 +297,13 @@ def test_the_key_for_the_stage_file(run: Run, state_dir: Path) -> None:
     assert keys.operators_key(None, forgets=False).value == own
     assert keys.operators_key(new_api_key(FIRST_OWNER), forgets=True).value == own, "what was revoked stays so"
     for key in keys.all():
-        keys.end(key)
+        keys.revoke(key)
     assert keys.operators_key(own, forgets=True).value == own, "a new emulator takes the key that callers have"
-    keys.end(keys.of(FIRST_OWNER)[0])
+    keys.revoke(keys.of(FIRST_OWNER)[0])
     made = keys.operators_key(own, forgets=False)
     assert made.value != own, "on AWS a deleted key was meant to be deleted"
     assert made.owner == FIRST_OWNER
-    keys.end(made)
+    keys.revoke(made)
     assert keys.operators_key(bobs.value, forgets=True).owner == FIRST_OWNER
 
 

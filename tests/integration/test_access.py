@@ -43,7 +43,7 @@ def keys(stage: Stage) -> Iterator[dict[str, str]]:
         # Made so: MiniStack does not take back what it has enabled.
         disabled = gateway.create_api_key(name=name, enabled=False, value=new_api_key("owner"))
         gateway.create_usage_plan_key(usagePlanId=ours.usage_plan, keyId=disabled["id"], keyType="API_KEY")
-        made["disabled"] = next(key for key in ours.of("owner") if not key.is_good)
+        made["disabled"] = next(key for key in ours.of("owner") if not key.is_usable)
         for key in made.values():
             until_the_end.callback(ours.end, key)
         other = gateway.create_usage_plan(name=unique("another stage"))["id"]
