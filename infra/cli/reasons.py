@@ -15,7 +15,7 @@ _saved: dict[str, Path] = {}  # by reason: the same one is shown as an event and
 
 
 def on_screen(reason: str) -> str:
-    """Return the reason in one line of at most 500 characters; if it is longer, with the file that has all of it."""
+    """Return the reason in one line of at most 500 characters and, if it is longer, the file that has all of it."""
     line = "".join(char if char.isprintable() else " " for char in reason)
     line = " ".join(line.split())
     if len(line) <= _MAX_CHARACTERS:
