@@ -76,7 +76,7 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--stage", help="JOBPIPE_STAGE, else local")
     parser.add_argument("--follow", action="store_true", help="continue until interrupted")
     parser.add_argument(
-        "--minutes", type=duration("minutes"), default=10, help="age of the first line (%(default)g)"
+        "--minutes", type=duration("minutes"), default=10, help="how far back to begin (%(default)g)"
     )
     parser.add_argument(
         "--all", action="store_true", help="also lines of Lambda itself, and those that are not JSON"

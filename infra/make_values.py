@@ -32,7 +32,7 @@ _USAGE_ERROR = 2
 
 
 def arguments(recipe: Sequence[str], given: Mapping[str, str]) -> list[str]:
-    """Return the recipe's arguments with the values inserted; raise OperatorError if a value or a name is invalid."""
+    """Return the recipe's arguments with the values inserted; raise OperatorError if a value or name is invalid."""
     _check_names(given.get("MAKE_GIVEN", "").split(), Path("Makefile").read_text(encoding="utf-8"))
     return [each for argument in recipe for each in _with_value(argument, given)]
 

@@ -84,7 +84,7 @@ def aws_region() -> str | None:
 
 
 def tool_environment() -> dict[str, str]:
-    """Return the environment for pip and Chalice: the caller's without AWS credentials, API keys and pip's settings."""
+    """Return the caller's environment for pip and Chalice, without AWS credentials, API keys and pip's settings."""
     excluded = ("AWS_", "JOBPIPE_API_KEY", "PYTHON", "PIP_")
     return {name: value for name, value in os.environ.items() if not name.startswith(excluded)} | {
         "AWS_DEFAULT_REGION": EMULATOR_REGION,

@@ -1,4 +1,4 @@
-"""Reads the requirements files that `make lock` writes: an exact version and the hashes of its files on each line."""
+"""Reads the requirements files that `make lock` writes: one version and the hashes of its files on each line."""
 
 import re
 from dataclasses import dataclass

@@ -280,4 +280,4 @@ def test_stop_takes_down_what_was_started_from_here_and_nothing_else(engine: Eng
     engine.script()
     done = engine.run("infra.local", "stop")
     assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "LocalStack stopped")
-    assert engine.run("infra.local", "stop").stdout.splitlines() == ["embedded emulator did not run"]
+    assert engine.run("infra.local", "stop").stdout.splitlines() == ["embedded emulator was not running"]

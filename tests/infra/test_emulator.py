@@ -119,4 +119,4 @@ def test_an_emulator_that_was_killed_is_started_again(emulator: Emulator) -> Non
 
 def command(name: str, state_dir: Path, port: int) -> Done:
     environment = dict(os.environ) | {"JOBPIPE_STATE_DIR": str(state_dir), "JOBPIPE_PORT": str(port)}
-    return run(sys.executable, "-m", "infra.emulator", name, env=environment)
+    return run(sys.executable, "-m", "infra.local", name, env=environment)

@@ -21,7 +21,7 @@ OURS = {
     # The checkout itself, and nothing that it depends on.
     (
         "infra/environments/venvs.py",
-        '        _run([python, "-m", "pip", "install", "--quiet", *without, "-e", str(ROOT)], settings, what)',
+        '        _run([python, "-m", "pip", "install", "--quiet", *without, "-e", str(ROOT)], settings, failure)',
     ),
     # What a user is told to do.
     (
