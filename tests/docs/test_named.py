@@ -1,4 +1,4 @@
-"""What the pages tell a reader to type is there: make targets and their variables, modules, parameters, paths."""
+"""The make targets, variables, modules and parameters that pages tell a reader to type exist."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ by_page = pytest.mark.parametrize("page", TYPED, ids=lambda page: str(page.relat
 
 
 def code(page: Path) -> str:
-    """All that is code on the page."""
+    """Return all code on the page."""
     return "\n".join(block or inline for block, inline in _CODE.findall(page.read_text()))
 
 

@@ -1,4 +1,4 @@
-"""The reference says what the code does: it is made from it, and what is listed by hand is compared with it."""
+"""The reference is generated from the code, and agrees with what is listed by hand."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ READERS = ("infra", "jobpipe_client", "scripts")
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
-def test_a_page_is_what_make_reference_makes(path: Path) -> None:
+def test_the_pages_are_generated_from_this_code(path: Path) -> None:
     assert path.read_text() == PAGES[path](), "run make reference"
 
 
@@ -53,7 +53,7 @@ def test_the_client_has_a_class_for_every_problem_of_ours() -> None:
 
 
 def _read_in(path: Path) -> Iterator[str]:
-    """The names in environ["NAME"], environ.get("NAME"), "NAME" in environ and value_of("NAME")."""
+    """Return the names in environ["NAME"], environ.get("NAME"), "NAME" in environ and value_of("NAME")."""
     for node in ast.walk(ast.parse(path.read_text())):
         match node:
             case ast.Call(func=ast.Name(id="value_of"), args=[ast.Constant(value=str(name))]):

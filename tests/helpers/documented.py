@@ -1,4 +1,4 @@
-"""Every answer that a test sees is held against the OpenAPI document: what it does not say must not be answered."""
+"""Checks that the OpenAPI document describes every response that a test gets."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _ROOT = "urn:openapi"
 
 
 class Documented:
-    """An OpenAPI document to hold answers against; `strict` where no gateway adds headers of its own."""
+    """An OpenAPI document to check responses by; `strict` where no gateway adds headers."""
 
     def __init__(self, openapi: dict[str, Any], *, strict: bool = False) -> None:
         self.openapi = openapi
@@ -31,13 +31,13 @@ class Documented:
         self._headers = {name.lower() for name in openapi["components"]["headers"]}
 
     def check(self, method: str, target: str, status: int, headers: Mapping[str, str], body: str) -> None:
-        """AssertionError unless the document says that this may be the answer to the method and target."""
+        """Raise AssertionError unless the document allows this response to the method and target."""
         here = f"{method} {target[:100]}: {status}"
         said = {name.lower(): value for name, value in headers.items()}
         template = self.template(target.partition("?")[0])
         operation = self.openapi["paths"].get(template, {}).get(method.lower())
         if operation is None:
-            # The gateway's, which knows of no such route.
+            # This is the gateway's response to an unknown route.
             assert status == 404, f"{here} of a route that is not in the document"
             if method != "HEAD":
                 self._check_body("/components/schemas/Problem", body, here)
@@ -58,7 +58,7 @@ class Documented:
             self._check_body(f"{pointer}/content/{_escape(media_type)}/schema", body, here)
 
     def template(self, path: str) -> str:
-        """The path of the document that this one is of; empty if there is none."""
+        """Return the document's path that matches this one, or an empty text."""
         segments = path.strip("/").split("/")  # a slash at the end changes nothing
         for template, parts in self._templates:
             if len(parts) == len(segments) and all(
@@ -83,7 +83,7 @@ class Documented:
         self.check_value(pointer, json.loads(body), f"{here} {body[:300]}")
 
     def check_value(self, pointer: str, value: Any, here: str) -> None:
-        """AssertionError unless the value fits the schema that the pointer leads to."""
+        """Raise AssertionError unless the value is valid by the schema at the pointer."""
         validator = self._validators.get(pointer)
         if validator is None:
             validator = self._validators[pointer] = Draft202012Validator(
@@ -103,7 +103,7 @@ class Documented:
 
 @cache
 def documented() -> Documented:
-    """The document of this checkout, for a stage that keeps jobs for RETENTION."""
+    """Return this checkout's document for a stage that keeps jobs for RETENTION."""
     return Documented(document(RETENTION), strict=True)
 
 

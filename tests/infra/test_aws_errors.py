@@ -1,4 +1,4 @@
-"""What an operator is told of credentials and rights. AWS cannot be asked here: its answers are as documented."""
+"""Messages about credentials and rights. AWS cannot be called here; its errors are as documented."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def answer(code: str, message: str, operation: str = "CreateChangeSet") -> Clien
         (exceptions.CredentialRetrievalError(provider="custom-process", error_msg="1"), "cannot be retrieved"),
     ],
 )
-def test_credentials_and_rights_are_told_in_one_line(
+def test_problems_of_credentials_and_rights_are_one_line(
     error: BotoCoreError | ClientError, told: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def fails() -> None:

@@ -1,4 +1,4 @@
-"""The operators' commands refuse to run with one clear line."""
+"""The operators' commands report errors in one line."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from infra.cli.ownership import permission_problem
 from tests.helpers import commands
 
 
-def test_a_file_that_another_user_has_is_one_line(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+def test_a_file_of_another_user_is_one_line(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     path = tmp_path / "missing" / "file"
 
     def refused() -> None:

@@ -23,20 +23,20 @@ def emulator(tmp_path: Path) -> Iterator[Emulator]:
         yield started
 
 
-def test_it_is_healthy_once_started_and_enforces_iam(emulator: Emulator) -> None:
+def test_a_started_emulator_is_healthy_and_enforces_iam(emulator: Emulator) -> None:
     health = requests.get(f"{emulator.endpoint_url}/_ministack/health", timeout=5).json()
 
     assert health["auth"] == "enabled"
 
 
-def test_starting_it_again_changes_nothing(emulator: Emulator) -> None:
+def test_a_second_start_changes_nothing(emulator: Emulator) -> None:
     before = emulator.status()
 
     assert emulator.start() is False
     assert emulator.status() == before
 
 
-def test_stopping_it_frees_the_port_and_can_be_repeated(emulator: Emulator) -> None:
+def test_stop_frees_the_port_and_can_be_repeated(emulator: Emulator) -> None:
     assert emulator.stop() is True
     assert emulator.stop() is False
     assert emulator.status() is None
@@ -58,7 +58,7 @@ def test_a_port_that_is_taken_is_one_clear_line(tmp_path: Path) -> None:
     assert len(done.stderr.splitlines()) == 1
 
 
-def test_it_outlives_the_command_that_started_it(tmp_path: Path) -> None:
+def test_the_emulator_outlives_the_command_that_started_it(tmp_path: Path) -> None:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]

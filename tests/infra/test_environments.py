@@ -1,4 +1,4 @@
-"""A checkout makes its own environments, whatever the state of the old ones and the user's settings are.
+"""A checkout makes its own environments, in any state of the old ones and with any settings of the user.
 
 A small checkout stands for ours: the Makefile and infra/ as they are, and a lock of one package.
 """
@@ -31,7 +31,7 @@ NOBODY = 65534
 
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
-    """A checkout that has been set up, which every test leaves so."""
+    """A checkout that has been set up. Every test leaves it in that state."""
     checkout = new_checkout(tmp_path_factory.mktemp("a checkout's"))
     assert checkout.make() == ["installing the checks (checkov, pip-audit, cloudformation-validate) ..."]
     return checkout
@@ -108,12 +108,12 @@ def test_a_copied_checkout_makes_its_own(checkout: Checkout, tmp_path: Path) -> 
     assert Checkout(tmp_path / "link", checkout.home, checkout.wheels).make() == [], "it is the same folder"
 
 
-def test_two_makes_at_a_time(checkout: Checkout) -> None:
+def test_two_concurrent_makes(checkout: Checkout) -> None:
     empty(checkout.environment)
     both = [checkout.start(), checkout.start()]
     said = [each.communicate(timeout=300)[1].splitlines() for each in both]
     assert [each.returncode for each in both] == [0, 0], said
-    assert sorted(map(len, said)) == [0, 2], "one makes it, the other waits"
+    assert sorted(map(len, said)) == [0, 2], "one creates it, the other waits"
     assert checkout.version() == "1.0"
 
 
@@ -182,7 +182,7 @@ def test_a_user_s_settings_count_in_pip_s_own_order(tmp_path: Path, monkeypatch:
     monkeypatch.setenv("PIP_NO_DEPS", "1")
 
     def found(wanted: set[str]) -> dict[str, str]:
-        """The given settings, and all others that must not apply."""
+        """Return the given settings and those that must not apply."""
         settings = pip_environment(sys.executable)
         assert settings["PIP_CONFIG_FILE"] == os.devnull
         known = {f"PIP_{each.upper().replace('-', '_')}" for each in DOWNLOAD_SETTINGS}
@@ -225,7 +225,7 @@ def test_every_environment_of_make_is_one_of_these() -> None:
 
 @pytest.fixture
 def seen_by_all() -> Iterator[Path]:
-    """A folder that another user can look into, unlike those of pytest."""
+    """A folder that other users can read, unlike those of pytest."""
     folder = Path(tempfile.mkdtemp())
     folder.chmod(0o755)
     yield folder
@@ -236,7 +236,7 @@ def seen_by_all() -> Iterator[Path]:
 
 
 def refusal(environment: Environment) -> str:
-    """The lines for another user who sets it up, or, if the tests do not run as root, for a read-only folder."""
+    """Return the error of `ensure` for another user or, if the tests do not run as root, for a read-only folder."""
     context = multiprocessing.get_context("fork")
     ours, theirs = context.Pipe()
 
@@ -253,7 +253,7 @@ def refusal(environment: Environment) -> str:
 
     process = context.Process(target=attempt)
     process.start()
-    theirs.close()  # so that its end is noticed
+    theirs.close()  # otherwise recv() would not notice the end of the process
     said: str = ours.recv()
     process.join()
     return said

@@ -28,7 +28,7 @@ def git(folder: Path, *words: str) -> None:
     subprocess.run(["git", *words], cwd=folder, env=nobody, capture_output=True, check=True)
 
 
-def test_a_checkout_with_autocrlf_has_every_file_as_it_is(tmp_path: Path) -> None:
+def test_a_checkout_with_autocrlf_has_unchanged_files(tmp_path: Path) -> None:
     here, there = tmp_path / "here", tmp_path / "there"
     paths = sources()
     for path in paths:
