@@ -48,7 +48,7 @@ def keys(stage: Stage) -> Iterator[dict[str, str]]:
             until_the_end.callback(ours.end, key)
         other = gateway.create_usage_plan(name=unique("another stage"))["id"]
         until_the_end.callback(gateway.delete_usage_plan, usagePlanId=other)
-        ours.end(made["revoked"])
+        ours.revoke(made["revoked"])
         for kind in ("elsewhere", "in no plan"):
             gateway.delete_usage_plan_key(usagePlanId=ours.usage_plan, keyId=made[kind].key_id)
         gateway.create_usage_plan_key(usagePlanId=other, keyId=made["elsewhere"].key_id, keyType="API_KEY")
