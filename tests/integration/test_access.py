@@ -45,7 +45,7 @@ def keys(stage: Stage) -> Iterator[dict[str, str]]:
         gateway.create_usage_plan_key(usagePlanId=ours.usage_plan, keyId=disabled["id"], keyType="API_KEY")
         made["disabled"] = next(key for key in ours.of("owner") if not key.is_usable)
         for key in made.values():
-            until_the_end.callback(ours.end, key)
+            until_the_end.callback(ours.revoke, key)
         other = gateway.create_usage_plan(name=unique("another stage"))["id"]
         until_the_end.callback(gateway.delete_usage_plan, usagePlanId=other)
         ours.revoke(made["revoked"])
