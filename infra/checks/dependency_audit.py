@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -84,38 +84,50 @@ def _ignored(members: dict[str, Any], path: Path) -> Ignored:
     return Ignored(**members)
 
 
+@dataclass
+class _Answers:
+    """The answers of the advisory service about the pins of all locks."""
+
+    findings: list[Finding] = field(default_factory=list)
+    unanswered: list[Locked] = field(default_factory=list)
+    cause: str = "the service does not know"
+
+
 def audit(pip_audit: Sequence[str], locks: dict[str, list[Locked]], ignored: Sequence[Ignored], today: date) -> int:
     """Print the advisories that are not ignored and the versions without an answer; return the exit status."""
     pins = {(each.name, each.version): each for lock in locks.values() for each in lock}
-    findings: list[Finding] = []
-    unanswered: list[Locked] = []
-    cause = "the service does not know"
-    for group in _without_repeated_names(pins.values()):
-        try:
-            report = _ask(pip_audit, group)
-        except NoAnswerError as error:
-            unanswered += group
-            cause = f"{error}; asked about"
-        else:
-            findings += _findings(report, group)
-            unanswered += [pin for pin in group if (pin.name, pin.version) not in report]
-    open_findings = [each for each in findings if not any(each.is_ignored(entry, today) for entry in ignored)]
+    answers = _ask_about(pip_audit, pins.values())
+    open_findings = [each for each in answers.findings if not any(each.is_ignored(one, today) for one in ignored)]
     for each in open_findings:
         locked_in = ", ".join(name for name, lock in locks.items() if _has(lock, each))
         print(f"{each.package} {each.version}: {' '.join(sorted(each.ids))}; {each.fixed_in}; in {locked_in}")
     for entry in ignored:
-        if not unanswered and not any(each.is_ignored(entry, entry.until) for each in findings):
+        if not answers.unanswered and not any(each.is_ignored(entry, entry.until) for each in answers.findings):
             print(f"{IGNORED.name}: {entry.id} of {entry.package} concerns nothing any more; take it out")
-    hidden = len(findings) - len(open_findings)
+    hidden = len(answers.findings) - len(open_findings)
     print(f"{len(pins)} versions, {len(open_findings)} advisories{f', {hidden} more ignored' if hidden else ''}")
-    if unanswered:
-        first = f"{unanswered[0].name} {unanswered[0].version}"
-        more = f" and {len(unanswered) - 1} more" if unanswered[1:] else ""
-        what = f"{len(unanswered)} of {len(pins)} versions: {cause} {first}{more}"
-        print(f"audit-dependencies: no answer about {what}", file=sys.stderr)
+    if answers.unanswered:
+        first, *others = answers.unanswered
+        which = f"{first.name} {first.version}{f' and {len(others)} more' if others else ''}"
+        counts = f"{len(answers.unanswered)} of {len(pins)} versions"
+        print(f"audit-dependencies: no answer about {counts}: {answers.cause} {which}", file=sys.stderr)
     if open_findings:
         return VULNERABLE
-    return NO_ANSWER if unanswered else 0
+    return NO_ANSWER if answers.unanswered else 0
+
+
+def _ask_about(pip_audit: Sequence[str], pins: Collection[Locked]) -> _Answers:
+    answers = _Answers()
+    for group in _without_repeated_names(pins):
+        try:
+            report = _ask(pip_audit, group)
+        except NoAnswerError as error:
+            answers.unanswered += group
+            answers.cause = f"{error}; asked about"
+        else:
+            answers.findings += _findings(report, group)
+            answers.unanswered += [pin for pin in group if (pin.name, pin.version) not in report]
+    return answers
 
 
 def _without_repeated_names(pins: Collection[Locked]) -> list[list[Locked]]:

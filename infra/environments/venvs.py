@@ -1,6 +1,6 @@
 """The checkout's virtual environments, each from its lock file. This module needs only the standard library.
 
-An environment is made anew if its interpreter is missing or of another version, or if it was made in another
+An environment is recreated if its interpreter is missing or of another version, or if it was made in another
 folder, since its scripts would run the packages there.
 """
 
@@ -82,7 +82,7 @@ def ensure(environment: Environment) -> Path:
             if status == _UNUSABLE or (environment.exact and status == _OUT_OF_DATE):
                 if status == _UNUSABLE and folder.exists():
                     reason = "its Python is missing or has another version, or it was made in another folder"
-                    _tell(f"{folder} is made anew: {reason} ...")
+                    _tell(f"{folder} is recreated: {reason} ...")
                 _create(folder)
             if status != _INSTALLED:
                 _tell(f"installing {environment.title} ...")

@@ -10,7 +10,7 @@ from pathlib import Path
 from tests.helpers.commands import ROOT
 
 _BLOCK = re.compile(
-    r"^(?:<!-- (?P<said>[^\n]*) -->\n)?```(?P<language>\w*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL
+    r"^(?:<!-- (?P<instruction>[^\n]*) -->\n)?```(?P<language>\w*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL
 )
 _PLACE = re.compile(r"(?P<path>[^\s,]+)(?:, (?P<how>before|after|instead of): (?P<text>.*))?")
 _NOT_SOURCES = shutil.ignore_patterns(
@@ -24,12 +24,12 @@ class Block:
 
     language: str
     text: str
-    said: str | None
+    instruction: str | None
 
     def put(self, checkout: Path) -> None:
         """Write the block to a new file, or before, after or instead of a text that occurs once."""
-        place = _PLACE.fullmatch(self.said or "")
-        assert place is not None, self.said
+        place = _PLACE.fullmatch(self.instruction or "")
+        assert place is not None, self.instruction
         path = checkout / place["path"]
         if place["how"] is None:
             assert not path.exists(), path
@@ -48,7 +48,7 @@ class Block:
 def blocks(page: str) -> list[Block]:
     """Return the blocks of a page in docs/, in order."""
     text = (ROOT / "docs" / page).read_text()
-    return [Block(found["language"], found["text"], found["said"]) for found in _BLOCK.finditer(text)]
+    return [Block(found["language"], found["text"], found["instruction"]) for found in _BLOCK.finditer(text)]
 
 
 def copy_of_the_checkout(folder: Path) -> Path:

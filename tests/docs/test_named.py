@@ -26,8 +26,8 @@ def code(page: Path) -> str:
 
 @pytest.fixture(scope="module")
 def targets() -> set[str]:
-    said = run("make", "help", env=os.environ).stdout
-    return set(re.findall(r"^  make (\S+)", said, flags=re.MULTILINE))
+    output = run("make", "help", env=os.environ).stdout
+    return set(re.findall(r"^  make (\S+)", output, flags=re.MULTILINE))
 
 
 @by_page

@@ -40,11 +40,11 @@ def test_every_variable_of_a_lambda_is_one_that_it_reads() -> None:
 
 
 def test_every_parameter_is_described_and_in_all_stacks_alike() -> None:
-    for name, told in declarations().items():
-        descriptions = {each.get("Description") for each in told.values()}
+    for name, by_template in declarations().items():
+        descriptions = {each.get("Description") for each in by_template.values()}
         assert len(descriptions) == 1, f"{name}: {descriptions}"
         assert descriptions != {None}, name
-        assert len({str(each.get("Default")) for each in told.values()}) == 1, name
+        assert len({str(each.get("Default")) for each in by_template.values()}) == 1, name
 
 
 def test_the_client_has_a_class_for_every_problem_of_ours() -> None:

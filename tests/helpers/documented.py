@@ -33,7 +33,7 @@ class Documented:
     def check(self, method: str, target: str, status: int, headers: Mapping[str, str], body: str) -> None:
         """Raise AssertionError unless the document allows this response to the method and target."""
         here = f"{method} {target[:100]}: {status}"
-        said = {name.lower(): value for name, value in headers.items()}
+        headers_sent = {name.lower(): value for name, value in headers.items()}
         template = self.template(target.partition("?")[0])
         operation = self.openapi["paths"].get(template, {}).get(method.lower())
         if operation is None:
@@ -48,11 +48,11 @@ class Documented:
         if "$ref" in answer:
             pointer = answer["$ref"].removeprefix("#")
             answer = self._at(pointer)
-        self._check_headers(answer["headers"], said, here)
-        media_type = said["content-type"].partition(";")[0]
+        self._check_headers(answer["headers"], headers_sent, here)
+        media_type = headers_sent["content-type"].partition(";")[0]
         assert media_type in answer["content"], f"{here} is not in the document as {media_type}"
         if self._strict:
-            unknown = said.keys() - {"content-type"} - {name.lower() for name in answer["headers"]}
+            unknown = headers_sent.keys() - {"content-type"} - {name.lower() for name in answer["headers"]}
             assert not unknown, f"{here} has {unknown}, of which the document does not know"
         if media_type != "text/html" and method != "HEAD":
             self._check_body(f"{pointer}/content/{_escape(media_type)}/schema", body, here)
@@ -67,17 +67,17 @@ class Documented:
                 return template
         return ""
 
-    def _check_headers(self, documented: Mapping[str, Any], said: Mapping[str, str], here: str) -> None:
+    def _check_headers(self, documented: Mapping[str, Any], headers_sent: Mapping[str, str], here: str) -> None:
         for name, header in documented.items():
             pointer = header["$ref"].removeprefix("#")
-            value = said.get(name.lower())
+            value = headers_sent.get(name.lower())
             if value is None:
                 assert not self._at(pointer)["required"], f"{here} lacks {name}"
                 continue
             number = self._at(pointer)["schema"].get("type") == "integer"
             self.check_value(f"{pointer}/schema", int(value) if number else value, f"{here}, {name}")
-        unsaid = self._headers & said.keys() - {name.lower() for name in documented}
-        assert not unsaid, f"{here} has {unsaid}, of which the document does not know"
+        undocumented = self._headers & headers_sent.keys() - {name.lower() for name in documented}
+        assert not undocumented, f"{here} has {undocumented}, of which the document does not know"
 
     def _check_body(self, pointer: str, body: str, here: str) -> None:
         self.check_value(pointer, json.loads(body), f"{here} {body[:300]}")

@@ -47,10 +47,10 @@ class Checkout:
     def make(self, **more: str) -> list[str]:
         """Run make, which must succeed, and return the lines that it prints."""
         made = self.start(**more)
-        said = "".join(made.communicate(timeout=300))
-        assert made.returncode == 0, said
+        output = "".join(made.communicate(timeout=300))
+        assert made.returncode == 0, output
         assert self.version() == "1.0"
-        return said.splitlines()
+        return output.splitlines()
 
     def version(self) -> str:
         """Return the package's version, which the environment's script prints."""

@@ -40,5 +40,5 @@ def test_commands_for_the_stage_local_refuse_other_stages(command: str, words: t
     ended = commands.run(
         sys.executable, "-m", "infra.deploy", command, "--only-local", *words, "--confirm", stage, env=environment
     )
-    told = f"{command}: this is for the stage local, not {stage}; for AWS there is make deploy and make destroy\n"
-    assert (ended.returncode, ended.stdout, ended.stderr) == (1, "", told)
+    line = f"{command}: this is for the stage local, not {stage}; for AWS there is make deploy and make destroy\n"
+    assert (ended.returncode, ended.stdout, ended.stderr) == (1, "", line)

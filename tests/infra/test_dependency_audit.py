@@ -66,16 +66,16 @@ def test_both_versions_of_one_name_are_audited(capsys: pytest.CaptureFixture[str
 
 def test_a_version_that_the_service_does_not_know_has_no_answer(capsys: pytest.CaptureFixture[str]) -> None:
     assert run({"one 1.0": []}, {"a": [ONE, OTHER]}) == NO_ANSWER
-    said = capsys.readouterr()
-    assert said.err == "audit-dependencies: no answer about 1 of 2 versions: the service does not know other 2.0\n"
-    assert said.out == "2 versions, 0 advisories\n"
+    shown = capsys.readouterr()
+    assert shown.err == "audit-dependencies: no answer about 1 of 2 versions: the service does not know other 2.0\n"
+    assert shown.out == "2 versions, 0 advisories\n"
 
 
 def test_an_advisory_is_printed_though_another_version_has_no_answer(capsys: pytest.CaptureFixture[str]) -> None:
     assert run({"one 1.0": [KNOWN]}, {"a": [ONE, OTHER]}) == VULNERABLE
-    said = capsys.readouterr()
-    assert "one 1.0: CVE-1 GHSA-1 PYSEC-1; fixed in 1.1; in a" in said.out
-    assert "the service does not know other 2.0" in said.err
+    shown = capsys.readouterr()
+    assert "one 1.0: CVE-1 GHSA-1 PYSEC-1; fixed in 1.1; in a" in shown.out
+    assert "the service does not know other 2.0" in shown.err
     assert run({"one 1.0": [KNOWN]}, {"a": [ONE, OTHER]}, IGNORES) == NO_ANSWER, "an ignored advisory is no finding"
 
 
@@ -92,9 +92,9 @@ def test_an_advisory_is_printed_though_a_later_request_fails(capsys: pytest.Capt
     answers = json.dumps({"one 1.0": [KNOWN]})
 
     assert audit([sys.executable, "-c", program, answers], {"a": [ONE, newer]}, [], TODAY) == VULNERABLE
-    said = capsys.readouterr()
-    assert "one 1.0: CVE-1" in said.out
-    assert "1 of 2 versions: AssertionError: nobody there; asked about one 1.1" in said.err
+    shown = capsys.readouterr()
+    assert "one 1.0: CVE-1" in shown.out
+    assert "1 of 2 versions: AssertionError: nobody there; asked about one 1.1" in shown.err
 
 
 def test_an_unreachable_service_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:

@@ -37,8 +37,8 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
     return checkout
 
 
-def is_anew(said: list[str]) -> bool:
-    return len(said) == 2 and "is made anew" in said[0] and said[1].startswith("installing ")
+def is_recreated(output: list[str]) -> bool:
+    return len(output) == 2 and "is recreated" in output[0] and output[1].startswith("installing ")
 
 
 def test_a_valid_environment_is_left_alone(checkout: Checkout) -> None:
@@ -78,32 +78,32 @@ def empty(environment: Path) -> None:
 
 
 @pytest.mark.parametrize("spoil", [interpreter_of_another_version, cut_short])
-def test_an_unusable_environment_is_made_anew(checkout: Checkout, spoil: object) -> None:
+def test_an_unusable_environment_is_recreated(checkout: Checkout, spoil: object) -> None:
     assert callable(spoil)
     spoil(checkout.environment)
-    assert is_anew(checkout.make())
+    assert is_recreated(checkout.make())
     assert checkout.make() == []
 
 
 def test_an_environment_whose_python_is_missing_is_made_by_another_python(checkout: Checkout) -> None:
     interpreter_gone(checkout.environment)
     started = checkout.start(PYTHON="/no/python")
-    said = started.communicate(timeout=60)[1].splitlines()
-    assert said[0] == "make: Python 3.11 or newer is needed; PYTHON=... names it"
+    output = started.communicate(timeout=60)[1].splitlines()
+    assert output[0] == "make: Python 3.11 or newer is needed; PYTHON=... names it"
     assert started.returncode == 2
-    assert is_anew(checkout.make())
+    assert is_recreated(checkout.make())
 
 
 def test_a_copied_checkout_makes_its_own(checkout: Checkout, tmp_path: Path) -> None:
     copy = Checkout(tmp_path / "copy", checkout.home, checkout.wheels)
     shutil.copytree(checkout.folder, copy.folder, symlinks=True)
-    assert is_anew(copy.make())
+    assert is_recreated(copy.make())
     assert str(copy.folder) in (copy.environment / "bin" / "probe").read_text().partition("\n")[0]
     assert checkout.make() == []
 
     moved = Checkout(tmp_path / "moved", checkout.home, checkout.wheels)
     copy.folder.rename(moved.folder)
-    assert is_anew(moved.make())
+    assert is_recreated(moved.make())
     (tmp_path / "link").symlink_to(moved.folder)
     assert Checkout(tmp_path / "link", checkout.home, checkout.wheels).make() == [], "it is the same folder"
 
@@ -111,9 +111,9 @@ def test_a_copied_checkout_makes_its_own(checkout: Checkout, tmp_path: Path) -> 
 def test_two_concurrent_makes(checkout: Checkout) -> None:
     empty(checkout.environment)
     both = [checkout.start(), checkout.start()]
-    said = [each.communicate(timeout=300)[1].splitlines() for each in both]
-    assert [each.returncode for each in both] == [0, 0], said
-    assert sorted(map(len, said)) == [0, 2], "one creates it, the other waits"
+    output = [each.communicate(timeout=300)[1].splitlines() for each in both]
+    assert [each.returncode for each in both] == [0, 0], output
+    assert sorted(map(len, output)) == [0, 2], "one creates it, the other waits"
     assert checkout.version() == "1.0"
 
 
@@ -164,7 +164,7 @@ def test_a_users_settings_for_other_environments_do_not_apply(
         more |= {f"PIP_{name.upper().replace('-', '_')}": value for name, value in (fetch | harmful).items()}
     empty(checkout.environment)
 
-    assert is_anew(user.make(**more))
+    assert is_recreated(user.make(**more))
     assert not places["elsewhere"].exists()
     assert not (user.home / ".local").exists()
     (installed,) = checkout.environment.glob("lib/python*/site-packages/probe.py")
@@ -254,9 +254,9 @@ def refusal(environment: Environment) -> str:
     process = context.Process(target=attempt)
     process.start()
     theirs.close()  # otherwise recv() would not notice the end of the process
-    said: str = ours.recv()
+    output: str = ours.recv()
     process.join()
-    return said
+    return output
 
 
 @pytest.mark.parametrize("place", ["", ".venv", ".jobpipe"])
@@ -278,13 +278,13 @@ def test_a_folder_of_another_user_is_one_line(
         seen_by_all.chmod(0o555)
     monkeypatch.setattr(environments, "ROOT", seen_by_all)
     monkeypatch.setattr(ownership, "ROOT", seen_by_all)
-    said = refusal(Environment("tools", "the tools", seen_by_all / ".venv", lock))
+    output = refusal(Environment("tools", "the tools", seen_by_all / ".venv", lock))
     where = seen_by_all / place / ".venv.lock" if place == ".jobpipe" else seen_by_all / place
     if os.geteuid() == 0:
-        assert said.startswith(f"{seen_by_all} belongs to root, and "), "all of it does"
-        assert said.endswith(f" {seen_by_all})")
+        assert output.startswith(f"{seen_by_all} belongs to root, and "), "all of it does"
+        assert output.endswith(f" {seen_by_all})")
     else:
-        assert said == f"{where} cannot be written to; is it read-only?"
+        assert output == f"{where} cannot be written to; is it read-only?"
 
 
 def test_only_what_belongs_to_another_is_named(seen_by_all: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -71,15 +71,15 @@ def test_every_value_of_every_target_arrives_unchanged(tmp_path: Path, payload: 
                 f"make: {first(target)}: {value!r} cannot be split into words: {reason(value)}"
             ]
             return
-        assert ended.status == 0, ended.said
+        assert ended.status == 0, ended.output
         for _, kind, _ in target.taken:
             assert kind in {"", "yes", "each", "words"}
         if target.taken:
             (program,) = ended.programs
             assert program == expected(target, value)
         for record in ended.records:
-            kept = {name: each for name, each in given.items() if name not in OWN | {"a.b"}}
-            assert {name: record["environment"].get(name) for name in kept} == kept, target.name
+            passed_on = {name: each for name, each in given.items() if name not in OWN | {"a.b"}}
+            assert {name: record["environment"].get(name) for name in passed_on} == passed_on, target.name
             assert value not in record["environment"].get("MAKEFLAGS", ""), "a make below would expand it"
 
     with ThreadPoolExecutor(4) as pool:
@@ -129,7 +129,7 @@ def first(target: Target) -> str:
 
 def own_lines(ended: Ended) -> list[str]:
     """Return the output without the last line, which make prints."""
-    return [line for line in ended.said.splitlines() if not line.startswith("make: *** ")]
+    return [line for line in ended.output.splitlines() if not line.startswith("make: *** ")]
 
 
 WITH_YES = [(each.name, name) for each in TARGETS for name in sorted(each.variables("yes"))]
@@ -156,8 +156,8 @@ def test_yes_and_no(checkout: Checkout, value: str, *, given: bool) -> None:
 @pytest.mark.parametrize("item", ["it's", "' --all '", "'", '"', "$(shell true)'"])
 def test_a_redrive_stays_a_dry_run(checkout: Checkout, item: str) -> None:
     (program,) = checkout.make("redrive", given={"ITEM": item, "DRY_RUN": "yes"}).programs
-    told = ["-m", "jobpipe_client.cli", "redrive", "--stage=local", f"--item={item}", "--dry-run"]
-    assert program == told
+    expected_arguments = ["-m", "jobpipe_client.cli", "redrive", "--stage=local", f"--item={item}", "--dry-run"]
+    assert program == expected_arguments
 
 
 @pytest.mark.parametrize(

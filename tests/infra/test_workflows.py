@@ -132,13 +132,13 @@ def test_an_unanswered_audit_does_not_fail_a_push(tmp_path: Path) -> None:
     python.parent.mkdir(parents=True)
 
     ends = {}
-    for told in (0, VULNERABLE, NO_ANSWER):
-        python.write_text(f"#!/bin/sh\nexit {told}\n")
+    for status in (0, VULNERABLE, NO_ANSWER):
+        python.write_text(f"#!/bin/sh\nexit {status}\n")
         python.chmod(0o755)
         done = subprocess.run(
             ["bash", "-e", "-c", script], cwd=tmp_path, capture_output=True, text=True, check=False
         )
-        ends[told] = (done.returncode, "::warning::" in done.stdout)
+        ends[status] = (done.returncode, "::warning::" in done.stdout)
 
     assert ends == {0: (0, False), VULNERABLE: (VULNERABLE, False), NO_ANSWER: (0, True)}
     cached = next(

@@ -83,7 +83,7 @@ def shell(tmp_path: Path) -> Iterator[Shell]:
 def test_everything_is_as_the_page_says(shell: Shell) -> None:
     printed, seen = "", 0
     for block in blocks(PAGE):
-        if block.said is not None:
+        if block.instruction is not None:
             block.put(shell.checkout)
         elif block.language == "sh":
             printed = shell.run(block.text)
