@@ -1,10 +1,10 @@
-# Every target makes the environment that it needs: a checkout, Python 3.11+ and make are all it takes.
+# Every target sets up the environment that it needs: a checkout needs only make and Python 3.11 or newer.
 
-# No value that an operator gives is expanded, by make or by a shell. make expands a variable of its command line when it
+# Neither make nor a shell expands a value that an operator gives. make expands a variable of its command line when it
 # exports it, so each is first redefined without expansion; programs receive it in the environment. A recipe names a value,
 # as in --since=@SINCE, and infra/make_values.py inserts it: a recipe never refers to SINCE itself. The variables that
-# recipes refer to are defined with `override`, so that no operator can set them. MAKE_GIVEN has the names of those that
-# were given, so that a misspelt one is refused.
+# recipes refer to are defined with `override`, so that no operator can set them. MAKE_GIVEN has the names of the variables
+# that were given, so that a misspelt one is refused.
 override each :=
 override MAKE_GIVEN :=
 $(foreach each,$(.VARIABLES),$(if $(findstring command line,$(origin $(each))),$(if $(findstring $$,$(each)),,\
@@ -23,48 +23,48 @@ override LINT_REGIONS := us-east-1 eu-central-1 ap-southeast-2
 override UV_COMPILE := uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--no-emit-find-links --no-config --quiet
 
-# With these, an interpreter would not find its environment's packages, or would find others; tests need asserts.
+# With these variables, an interpreter may miss its environment's packages or find others; tests need assertions.
 unexport PYTHONHOME PYTHONPATH PYTHONSAFEPATH PYTHONPLATLIBDIR PYTHONEXECUTABLE PYTHONOPTIMIZE PYTHONINSPECT CDPATH
 
 .DEFAULT_GOAL := help
-# Every target with a description: none of them makes a file.
+# The targets with a description; none of them creates a file of its name.
 .PHONY: FORCE $(shell sed -n 's/^\([a-z-]*\):.*\#\# .*/\1/p' Makefile)
 
-help: ## this list
+help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' Makefile
 
-demo: .venv/.installed ## set up, deploy into the embedded emulator, send sample commands, show every outcome
+demo: .venv/.installed ## deploy into the embedded emulator, send sample commands and show the outcome of each
 	@$(PY) -m infra.deploy up --stage local --target embedded
 	@$(PY) -m scripts.demo --stage local
-	@echo 'the stage stays up: go on with README.md, or end it with "make stop"'
+	@echo 'the stage keeps running: continue with README.md, or stop it with "make stop"'
 
-test: .venv/.installed ## every test, on the embedded emulator
+test: .venv/.installed ## run the tests on the embedded emulator
 	@$(RUN) pytest --numprocesses=4 --dist=loadfile --no-loadscope-reorder --quiet @words:PYTEST_ARGS
 
-test-browser: .venv/.installed .venv/.browser-installed ## the console in a real browser (CHROMIUM=..., PYTEST_ARGS=...)
+test-browser: .venv/.installed .venv/.browser-installed ## test the console in a real browser (CHROMIUM=..., PYTEST_ARGS=...)
 	@$(need_chromium)
 	@$(RUN) pytest tests/browser --quiet @words:PYTEST_ARGS
 
-test-tutorial: .venv/.installed ## docs/tutorial.md and the recipe of an operation, followed to the letter in copies of the checkout
+test-tutorial: .venv/.installed ## follow docs/tutorial.md and the recipe for an operation to the letter, in copies of the checkout
 	@$(RUN) pytest tests/tutorial --quiet @words:PYTEST_ARGS
 
-test-clients: .venv/.installed $(CLIENTS)-venv/.installed $(CLIENTS)-npm/.installed ## generate clients from the contract and use each operation; Redocly, Spectral, Prism
+test-clients: .venv/.installed $(CLIENTS)-venv/.installed $(CLIENTS)-npm/.installed ## generate clients from the contract and call each operation; run Redocly, Spectral and Prism
 	@$(RUN) pytest tests/clients --quiet @words:PYTEST_ARGS
 
-screenshots: .venv/.installed .venv/.browser-installed ## the pictures of the console in docs/images, from a stage of their own
+screenshots: .venv/.installed .venv/.browser-installed ## make the pictures of the console in docs/images, from a separate stage
 	@$(need_chromium)
 	@$(PY) -m tests.browser.screenshots
 
-bench: .venv/.installed .venv/.bench-installed ## measure all of it against the alternatives: docs/performance.md (BENCH="--quick ceiling")
+bench: .venv/.installed .venv/.bench-installed ## measure jobpipe and its alternatives, and write docs/performance.md (BENCH="--quick ceiling")
 	@$(RUN) tests.bench @words:BENCH
 
-faults: .venv/.installed ## faults beyond those of make test, on all cores (FAULTS="--singles", "--all", "--share 0.1 put")
+faults: .venv/.installed ## test more faults than make test, on all cores (FAULTS="--singles", "--all", "--share 0.1 put")
 	@$(RUN) tests.faults @words:FAULTS
 
-mutants: .venv/.installed ## break the code on purpose, one promise at a time: do the tests notice? (ONLY=...)
+mutants: .venv/.installed ## break the code on purpose, one promise at a time, and check that the tests fail (ONLY=...)
 	@$(RUN) tests.mutants --only=@ONLY
 
-chaos: .venv/.installed ## the long chaos run, some minutes (CHAOS_ARGS="--jobs 3000 --seed 7")
+chaos: .venv/.installed ## run the long chaos test, some minutes (CHAOS_ARGS="--jobs 3000 --seed 7")
 	@$(RUN) tests.chaos @words:CHAOS_ARGS
 
 simulate: .venv/.bench-installed ## simulate a stage on AWS at 10 to 10,000 jobs/s, and compare a run on the emulator (docs/scaling.md)
@@ -74,47 +74,47 @@ simulate: .venv/.bench-installed ## simulate a stage on AWS at 10 to 10,000 jobs
 deploy-local: .venv/.installed ## deploy into an emulator (TARGET=auto|embedded|localstack)
 	@$(RUN) infra.deploy up --only-local --stage=@STAGE --target=@TARGET --parameter=@each:PARAMETERS
 
-destroy-local: .venv/.installed ## take that away again, all of it (TARGET=...)
+destroy-local: .venv/.installed ## delete that stage and all its data (TARGET=...)
 	@$(RUN) infra.deploy destroy --only-local --stage=@STAGE --target=@TARGET
 
-env: .venv/.installed ## a stage's URL and key, for eval "$(make -s env)" (STAGE=...)
+env: .venv/.installed ## print a stage's URL and key, for eval "$(make -s env)" (STAGE=...)
 	@$(RUN) infra.deploy env --stage=@STAGE
 
 localstack: .venv/.installed ## start LocalStack through Docker Compose and wait until it is healthy
 	@$(PY) -m infra.local localstack
 
-test-compose: .venv/.installed ## the integration tests in Compose, on a LocalStack of their own; nothing stays up
+test-compose: .venv/.installed ## run the integration tests in Compose, on a LocalStack of their own, and take it down
 	@$(PY) -m infra.local test-compose
 
-test-integration: .venv/.installed ## integration and end-to-end tests against what .jobpipe/local.json names
+test-integration: .venv/.installed ## run the integration and end-to-end tests against the stage in .jobpipe/local.json
 	@JOBPIPE_TEST_STAGE="$${STAGE:-$${JOBPIPE_STAGE:-local}}" $(RUN) pytest $(wildcard tests/integration tests/e2e) @words:PYTEST_ARGS
 
 deploy: .venv/.installed ## deploy to AWS with your credentials (STAGE=... ALLOW_REPLACEMENT=yes)
 	@$(RUN) infra.deploy up --stage=@STAGE --target aws --parameter=@each:PARAMETERS \
 		--allow-replacement=@yes:ALLOW_REPLACEMENT
 
-diff: .venv/.installed ## what a deployment would change, and nothing done (STAGE=...)
+diff: .venv/.installed ## show what a deployment would change, and change nothing (STAGE=...)
 	@$(RUN) infra.deploy diff --stage=@STAGE --parameter=@each:PARAMETERS
 
 destroy: .venv/.installed ## delete a stage on AWS and all its data (STAGE=... CONFIRM=name of the stage)
 	@$(RUN) infra.deploy destroy --stage=@STAGE --target aws --confirm=@CONFIRM
 
-grants: .venv/.installed ## what each Lambda may do, and what breaks without it: docs/security-grants.md
+grants: .venv/.installed ## test each permission of the Lambdas by its absence, and write docs/security-grants.md
 	@$(PY) -m tests.iam
 
-calls: .venv/.installed ## count each operation's calls of AWS on the wire, and rewrite tests/calls/calls.json
+calls: .venv/.installed ## count the calls of AWS of each operation, and write tests/calls/calls.json
 	@$(PY) -m tests.calls
 
-cost: .venv/.installed ## what a million jobs cost on AWS, from counted calls; the tables of docs/cost.md (JSON=yes)
+cost: .venv/.installed ## compute what a million jobs cost on AWS from counted calls, and write docs/cost.md (JSON=yes)
 	@$(RUN) scripts.models.cost --json=@yes:JSON
 
-reference: .venv/.installed ## write docs/reference anew: settings, errors, the contract
+reference: .venv/.installed ## write docs/reference: settings, errors, permissions, the contract
 	@$(PY) -m scripts.reference
 
 package: .venv/.installed ## build both Lambdas' zips and templates into build/
 	@$(PY) -m infra.packaging.package
 
-lint: .venv/.installed $(CHECKS)/.installed ## ruff; cfn-lint, checkov and AWS's validator on the templates as they are deployed, the last two in each variant
+lint: .venv/.installed $(CHECKS)/.installed ## run ruff, and cfn-lint, checkov and AWS's validator on the templates as they are deployed
 	@$(PY) -m infra.packaging.package
 	.venv/bin/ruff check
 	.venv/bin/ruff format --check
@@ -124,25 +124,25 @@ lint: .venv/.installed $(CHECKS)/.installed ## ruff; cfn-lint, checkov and AWS's
 	$(CHECKS)/bin/checkov --framework cloudformation --skip-download --compact --quiet -d build/lint
 	$(CHECKS)/bin/python infra/checks/validate_templates.py $(TEMPLATES) build/lint/*.json
 
-audit-dependencies: .venv/.installed $(CHECKS)/.installed ## is anything known against the locked versions?
+audit-dependencies: .venv/.installed $(CHECKS)/.installed ## list known vulnerabilities of the locked versions
 	@$(PY) -m infra.checks.dependency_audit
 
-types: .venv/.installed ## mypy --strict
+types: .venv/.installed ## run mypy --strict
 	.venv/bin/mypy --strict jobpipe jobpipe_client infra scripts tests
 	cd api_lambda && MYPYPATH=.. ../.venv/bin/mypy --strict app.py chalicelib
 	cd worker_lambda && MYPYPATH=.. ../.venv/bin/mypy --strict app.py chalicelib
 
-logs: .venv/.installed ## what the Lambdas said, as JSON lines (minutes=10, follow=1, all=1)
+logs: .venv/.installed ## print the Lambdas' log lines as JSON (minutes=10, follow=1, all=1)
 	@$(RUN) infra.logs --stage=@STAGE --minutes=@minutes \
 		--follow=@yes:follow --all=@yes:all
 
-# The browser is the system's own: root on Debian gets it here; to others the tests say that it is missing.
+# The browser is the system's: root on Debian gets it here; for others the tests fail and say that it is missing.
 override need_chromium = if [ -z "$$CHROMIUM" ] && [ "$$(id -u)" = 0 ] && [ -e /etc/debian_version ] \
 	&& ! .venv/bin/python -c 'from tests.browser.chromium import chromium_path; chromium_path()' 2>/dev/null; \
 	then echo 'installing chromium ...'; apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
 	apt-get install -y -qq --no-install-recommends chromium >/dev/null; fi
 
-audit: .venv/.installed ## compare jobs, items, locks and documents (STAGE=... REPAIR=yes JSON=yes OLDER_THAN=600)
+audit: .venv/.installed ## check that jobs, items, name locks and documents agree (STAGE=... REPAIR=yes JSON=yes OLDER_THAN=600)
 	@$(JOBPIPE) audit --stage=@STAGE --repair=@yes:REPAIR --json=@yes:JSON \
 		--older-than=@OLDER_THAN --limit=@LIMIT
 
@@ -152,41 +152,41 @@ redrive: .venv/.installed ## retry failed jobs (REASON, SINCE, UNTIL, OPERATION,
 		--owner=@OWNER --item=@ITEM --limit=@LIMIT \
 		--all=@yes:ALL --dry-run=@yes:DRY_RUN
 
-parked: .venv/.installed ## show, resend or drop messages that are no command (RESEND=ID|all DROP=ID|all LIMIT=100)
+parked: .venv/.installed ## show, resend or delete parked messages (RESEND=ID|all DROP=ID|all LIMIT=100)
 	@$(JOBPIPE) parked --stage=@STAGE --resend=@each:RESEND --drop=@each:DROP \
 		--limit=@LIMIT
 
-import: .venv/.installed ## an item from each row of a CSV or JSONL; again after Ctrl-C it goes on (FILE=... RESTART=yes DRY_RUN=yes)
+import: .venv/.installed ## create an item from each row of a CSV or JSONL file; resume after Ctrl-C (FILE=... RESTART=yes DRY_RUN=yes)
 	@$(JOBPIPE) import --stage=@STAGE --restart=@yes:RESTART --dry-run=@yes:DRY_RUN -- @FILE
 
-stats: .venv/.installed ## queue depth and age, dead letters, how jobs ended (STAGE=... WATCH=yes JSON=yes)
+stats: .venv/.installed ## show queue depth and age, dead letters and how jobs ended (STAGE=... WATCH=yes JSON=yes)
 	@$(JOBPIPE) stats --stage=@STAGE --watch=@yes:WATCH --json=@yes:JSON
 
-open: .venv/.installed ## the stage's console in the browser (STAGE=...)
+open: .venv/.installed ## open the stage's console in the browser (STAGE=...)
 	@$(JOBPIPE) open --stage=@STAGE
 
-load: .venv/.installed ## load on a stage, at a steady rate (RATE=... SECONDS=...; POISSON, KEEP, CONFIRM =yes; CONCURRENCY, SAMPLE =...)
+load: .venv/.installed ## put load on a stage at a steady rate (RATE=... SECONDS=...; POISSON, KEEP, CONFIRM =yes; CONCURRENCY, SAMPLE =...)
 	@$(RUN) scripts.load --stage=@STAGE --rate=@RATE --seconds=@SECONDS \
 		--concurrency=@CONCURRENCY --sample=@SAMPLE \
 		--poisson=@yes:POISSON --keep=@yes:KEEP --confirm=@yes:CONFIRM
 
-key: .venv/.installed ## the first key of a caller, alone on stdout (OWNER=...; STAGE=...)
+key: .venv/.installed ## make the first key of a caller and print only it on stdout (OWNER=...; STAGE=...)
 	@$(RUN) infra.keys create --stage=@STAGE --owner=@OWNER
 
-keys: .venv/.installed ## whose keys a stage has, without their values (STAGE=...)
+keys: .venv/.installed ## list the keys of a stage, without their values (STAGE=...)
 	@$(RUN) infra.keys list --stage=@STAGE
 
-rotate-key: .venv/.installed ## a further key of a caller (OWNER=... REVOKE_OLD=yes)
+rotate-key: .venv/.installed ## make a further key of a caller (OWNER=... REVOKE_OLD=yes)
 	@$(RUN) infra.keys rotate --stage=@STAGE --owner=@OWNER \
 		--revoke-old=@yes:REVOKE_OLD
 
-revoke-key: .venv/.installed ## end all keys of a caller, or one key (OWNER=... or KEY=...)
+revoke-key: .venv/.installed ## revoke all keys of a caller, or one key (OWNER=... or KEY=...)
 	@$(RUN) infra.keys revoke --stage=@STAGE --owner=@OWNER --key=@KEY
 
 stop: .venv/.installed ## stop the embedded emulator, and LocalStack if it was started from here
 	@$(PY) -m infra.local stop
 
-lock: ## pin the requirements anew (needs uv)
+lock: ## resolve the requirements and write the lock files (needs uv)
 	@command -v uv >/dev/null || { echo 'make lock: uv is needed (https://docs.astral.sh/uv)' >&2; exit 1; }
 	$(UV_COMPILE) requirements-dev.in -o requirements-dev.lock
 	$(UV_COMPILE) -c requirements-dev.lock tests/bench/requirements.in -o tests/bench/requirements.lock
@@ -197,10 +197,10 @@ lock: ## pin the requirements anew (needs uv)
 	$(UV_COMPILE) api_lambda/requirements.in -o api_lambda/requirements.txt
 	$(UV_COMPILE) worker_lambda/requirements.in -o worker_lambda/requirements.txt
 
-clean: ## remove what was built, but no environment and no deployment
+clean: ## remove build results and caches, but no environment and no deployment
 	rm -rf build .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
-# The environment's own interpreter checks it; if it does not run or something is missing, PYTHON makes or repairs it.
+# The environment's own interpreter checks it; if it fails or something is missing, PYTHON makes or repairs the environment.
 override set_up = @$(1)/bin/python -m infra.environments check $(2) 2>/dev/null || { python="$${PYTHON:-python3}"; \
 	"$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
 	{ echo 'make: Python 3.11 or newer is needed; PYTHON=... names it' >&2; exit 1; }; \
@@ -218,7 +218,7 @@ override set_up = @$(1)/bin/python -m infra.environments check $(2) 2>/dev/null 
 $(CHECKS)/.installed: FORCE
 	$(call set_up,$(CHECKS),checks)
 
-# The generators, Java for one of them and Node.js for the others all come from PyPI, and nothing from the system.
+# The generators, and the Java and Node.js that they run on, come from PyPI; nothing comes from the system.
 $(CLIENTS)-venv/.installed: FORCE
 	$(call set_up,$(CLIENTS)-venv,clients)
 

@@ -1,5 +1,5 @@
-"""What an operator can put right."""
+"""The error that every command reports to its operator."""
 
 
 class OperatorError(Exception):
-    """One clear line for whoever ran the command; the programs print it and exit 1."""
+    """An error that an operator can correct. Its message is one line; commands print it and exit with status 1."""

@@ -1,4 +1,4 @@
-"""`python -m infra.logs [--follow] [--minutes N] [--all]`: what the Lambdas said, from CloudWatch Logs."""
+"""`python -m infra.logs [--follow] [--minutes N] [--all]`: prints the Lambdas' log lines from CloudWatch Logs."""
 
 import argparse
 import sys
@@ -14,13 +14,13 @@ from infra.stage.names import FUNCTIONS, log_group_prefix, log_groups
 from infra.stage.stage_file import read_deployment
 from infra.targets.target import target_of
 
-_LATE_MS = 10_000  # lines may arrive late and out of order: each look goes back so far, and drops what was printed
-_FOLLOW_SECONDS = 1.0
+_OVERLAP_MS = 10_000  # lines may arrive late and out of order, so each poll reads the end of the previous one again
+_POLL_SECONDS = 1.0
 _WIDTH = max(map(len, FUNCTIONS))
 
 
 def main() -> None:
-    """Prints the lines in the order of their times; with --follow, until interrupted."""
+    """Print the lines in the order of their times; with --follow, until interrupted."""
     arguments = _parse()
     settings = read_settings()
     deployment = read_deployment(settings.state_dir, check_stage(arguments.stage or settings.stage))
@@ -32,12 +32,12 @@ def main() -> None:
     )
     printer.print_new()
     if arguments.follow:
-        again = tenacity.retry_if_result(lambda _: True)
-        tenacity.Retrying(wait=tenacity.wait_fixed(_FOLLOW_SECONDS), retry=again)(printer.print_new)
+        always = tenacity.retry_if_result(lambda _: True)
+        tenacity.Retrying(wait=tenacity.wait_fixed(_POLL_SECONDS), retry=always)(printer.print_new)
 
 
 class LogPrinter:
-    """Prints each line of the stage's log groups once: our JSON lines, or everything that Lambda adds too."""
+    """Prints each line of the stage's log groups once: jobpipe's JSON lines or, with `everything`, all lines."""
 
     def __init__(self, logs: Any, stage: str, *, since_ms: int, everything: bool) -> None:
         self._logs = logs
@@ -59,25 +59,28 @@ class LogPrinter:
                 print(f"{function:{_WIDTH}} {message}", flush=True)
             elif message.startswith("{"):
                 print(message, flush=True)
-            self._since = max(self._since, timestamp - _LATE_MS)
+            self._since = max(self._since, timestamp - _OVERLAP_MS)
 
     def _groups(self) -> list[tuple[str, str]]:
-        ours = log_groups(self._stage)
+        """Return the log groups that exist, each with its function."""
+        functions = log_groups(self._stage)
         pages = self._logs.get_paginator("describe_log_groups").paginate(
             logGroupNamePrefix=log_group_prefix(self._stage)
         )
-        there = (group["logGroupName"] for page in pages for group in page["logGroups"])
-        return [(name, ours[name]) for name in there if name in ours]
+        names = (group["logGroupName"] for page in pages for group in page["logGroups"])
+        return [(name, functions[name]) for name in names if name in functions]
 
 
 def _parse() -> argparse.Namespace:
-    parser = OneLineParser(prog="python -m infra.logs", description="What the Lambdas said.")
+    parser = OneLineParser(prog="python -m infra.logs", description="Print the Lambdas' log lines.")
     parser.add_argument("--stage", help="JOBPIPE_STAGE, else local")
-    parser.add_argument("--follow", action="store_true", help="go on until interrupted")
+    parser.add_argument("--follow", action="store_true", help="continue until interrupted")
     parser.add_argument(
         "--minutes", type=duration("minutes"), default=10, help="how far back to begin (%(default)g)"
     )
-    parser.add_argument("--all", action="store_true", help="also what Lambda itself says, and what is not JSON")
+    parser.add_argument(
+        "--all", action="store_true", help="also lines of Lambda itself, and those that are not JSON"
+    )
     return parser.parse_args()
 
 

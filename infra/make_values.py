@@ -8,8 +8,8 @@ make and the shell see only the names of variables; their values come from the e
     @words:PYTEST_ARGS     each word of the value
     @FILE                  the value, which is required
 
-Every other argument is passed on unchanged. After a mistake nothing runs: there is one line, and exit status 2. A
-name that is nearly the name of a variable, such as DRYRUN, is a mistake.
+Every other argument is passed on unchanged. A mistake, such as a variable DRYRUN where the Makefile has DRY_RUN, is
+reported in one line with exit status 2, and the module does not run.
 """
 
 import difflib
@@ -23,29 +23,29 @@ from typing import NoReturn
 
 from infra.errors import OperatorError
 
-_TAKEN = re.compile(r"(?:(?P<option>--[a-z-]+)=)?@(?:(?P<kind>each|yes|words):)?(?P<name>[A-Za-z_]+)")
-_ANSWERS = {"yes": True, "y": True, "true": True, "1": True, "no": False, "n": False, "false": False, "0": False}
-_MISUSED = 2
-_NAMED = re.compile(r"@(?:[a-z]+:)?([A-Za-z_]+)")
+_REFERENCE = re.compile(r"(?:(?P<option>--[a-z-]+)=)?@(?:(?P<kind>each|yes|words):)?(?P<name>[A-Za-z_]+)")
+_BOOLEANS = {"yes": True, "y": True, "true": True, "1": True, "no": False, "n": False, "false": False, "0": False}
+_IN_A_RECIPE = re.compile(r"@(?:[a-z]+:)?([A-Za-z_]+)")
 _IN_THE_SHELL = re.compile(r"\$\$\{?([A-Z_]{3,})")
-_NEAR = 0.85  # how alike two names are, of 1
+_SIMILARITY = 0.85  # of two names, from 0 to 1, from which one is taken for a misspelling of the other
+_USAGE_ERROR = 2
 
 
 def arguments(recipe: Sequence[str], given: Mapping[str, str]) -> list[str]:
-    """The recipe's arguments with the values inserted; OperatorError if a value or a name is not valid."""
+    """Return the recipe's arguments with the values inserted; raise OperatorError if a value or name is invalid."""
     _check_names(given.get("MAKE_GIVEN", "").split(), Path("Makefile").read_text(encoding="utf-8"))
     return [each for argument in recipe for each in _with_value(argument, given)]
 
 
 def _check_names(given: Sequence[str], makefile: str) -> None:
     """Raise OperatorError if a name is no variable of the Makefile but resembles one."""
-    known = {*_NAMED.findall(makefile), *_IN_THE_SHELL.findall(makefile)}
+    known = {*_IN_A_RECIPE.findall(makefile), *_IN_THE_SHELL.findall(makefile)}
     by_letters = {_letters(name): name for name in known}
     for name in given:
         if name not in known:
-            near = difflib.get_close_matches(_letters(name), by_letters, n=1, cutoff=_NEAR)
-            if near:
-                raise OperatorError(f"there is no variable {name}; did you mean {by_letters[near[0]]}?")
+            similar = difflib.get_close_matches(_letters(name), by_letters, n=1, cutoff=_SIMILARITY)
+            if similar:
+                raise OperatorError(f"there is no variable {name}; did you mean {by_letters[similar[0]]}?")
 
 
 def _letters(name: str) -> str:
@@ -53,11 +53,11 @@ def _letters(name: str) -> str:
 
 
 def _with_value(argument: str, given: Mapping[str, str]) -> Iterator[str]:
-    taken = _TAKEN.fullmatch(argument)
-    if taken is None:
+    reference = _REFERENCE.fullmatch(argument)
+    if reference is None:
         yield argument
         return
-    option, kind, name = taken["option"], taken["kind"], taken["name"]
+    option, kind, name = reference["option"], reference["kind"], reference["name"]
     value = given.get(name, "")
     if name == "STAGE" and not value:
         value = given.get("JOBPIPE_STAGE") or "local"
@@ -77,7 +77,7 @@ def _is_yes(name: str, value: str) -> bool:
     if not value.strip():
         return False
     try:
-        return _ANSWERS[value.strip().lower()]
+        return _BOOLEANS[value.strip().lower()]
     except KeyError:
         raise OperatorError(f"{name}: {value!r} is neither yes nor no") from None
 
@@ -90,14 +90,14 @@ def _words(name: str, value: str) -> list[str]:
 
 
 def main() -> NoReturn:
-    """Replace this process by the program."""
+    """Replace this process by the module's."""
     try:
         module, *recipe = sys.argv[1:]
         words = arguments(recipe, os.environ)
     except OperatorError as mistake:
         print(f"make: {mistake}", file=sys.stderr)
-        sys.exit(_MISUSED)
-    os.execv(sys.executable, [sys.executable, "-m", module, *words])  # noqa: S606  # no shell is what is wanted
+        sys.exit(_USAGE_ERROR)
+    os.execv(sys.executable, [sys.executable, "-m", module, *words])  # noqa: S606  # without a shell, on purpose
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""The only module of infra that reads the process environment, except for values from make (make_values.py).
+"""Settings from the environment, which no other module of infra reads, except for make's values (make_values.py).
 
-It is used before any library is installed, so it imports the client's rules only where it needs them.
+Some functions import from the client late: this module is also used before any library is installed.
 """
 
 import os
@@ -14,7 +14,7 @@ from infra.errors import OperatorError
 
 ROOT = Path(__file__).resolve().parent.parent
 BUILD_DIR = ROOT / "build"
-EMULATOR_VENV = ROOT / ".jobpipe" / "emulator-venv"  # one for all state directories: it holds no state
+EMULATOR_VENV = ROOT / ".jobpipe" / "emulator-venv"  # all state directories share it, since it has no state
 LOCAL_STAGE = "local"
 EMULATOR_REGION = "us-east-1"
 LOCALSTACK_IMAGE = "localstack/localstack:4.14.0"  # as in docker-compose.yml
@@ -25,17 +25,17 @@ _STAGE = re.compile(r"[a-z]([a-z0-9-]{0,14}[a-z0-9])?")
 
 @dataclass(frozen=True)
 class Settings:
-    """What the operator's environment says."""
+    """The settings of a command."""
 
     stage: str
     port: int
-    endpoint_url: str | None  # AWS_ENDPOINT_URL, which points at an emulator that someone else runs
+    endpoint_url: str | None  # AWS_ENDPOINT_URL, of an emulator that was started elsewhere
     state_dir: Path
     localstack_image: str = LOCALSTACK_IMAGE
 
     @property
     def emulator_url(self) -> str:
-        """The URL of the emulator; OperatorError, which does not quote it, if AWS_ENDPOINT_URL cannot be used."""
+        """The URL of the emulator. An OperatorError about AWS_ENDPOINT_URL does not quote the value."""
         from jobpipe_client.environment import check_url  # noqa: PLC0415
 
         if self.endpoint_url is None:
@@ -47,7 +47,7 @@ class Settings:
 
 
 def read_settings() -> Settings:
-    """Settings from the environment, checked."""
+    """Return the settings; raise OperatorError if one is invalid."""
     from jobpipe_client.environment import value_of  # noqa: PLC0415
 
     port = value_of("JOBPIPE_PORT") or "4566"
@@ -63,12 +63,12 @@ def read_settings() -> Settings:
 
 
 def state_dir() -> Path:
-    """The folder of stage files and logs."""
+    """Return the folder of stage files and logs."""
     return Path(os.environ.get("JOBPIPE_STATE_DIR") or ROOT / ".jobpipe").resolve()
 
 
 def check_stage(stage: str) -> str:
-    """The stage, if it can be part of every resource's name."""
+    """Return the name if every resource's name can contain it; raise OperatorError otherwise."""
     if not _STAGE.fullmatch(stage):
         raise OperatorError(
             f"{stage!r} is no stage name: up to 16 lower-case letters, digits and inner hyphens, letter first"
@@ -77,35 +77,34 @@ def check_stage(stage: str) -> str:
 
 
 def aws_region() -> str | None:
-    """What AWS_REGION says, which all of AWS's tools read, but not boto3; None leaves it to boto3's own ways."""
+    """Return AWS_REGION, which AWS's tools read but boto3 does not; None leaves the choice to boto3."""
     from jobpipe_client.environment import value_of  # noqa: PLC0415
 
     return value_of("AWS_REGION")
 
 
 def tool_environment() -> dict[str, str]:
-    """The caller's environment for pip and Chalice, without AWS credentials, API keys and pip's own variables."""
-    others = ("AWS_", "JOBPIPE_API_KEY", "PYTHON", "PIP_")
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(others)}
-    return kept | {
+    """Return the caller's environment for pip and Chalice, without AWS credentials, API keys and pip's settings."""
+    excluded = ("AWS_", "JOBPIPE_API_KEY", "PYTHON", "PIP_")
+    return {name: value for name, value in os.environ.items() if not name.startswith(excluded)} | {
         "AWS_DEFAULT_REGION": EMULATOR_REGION,
         "AWS_EC2_METADATA_DISABLED": "true",
-        "PYTHONDONTWRITEBYTECODE": "1",  # Chalice would ship the caches of what it imports
+        "PYTHONDONTWRITEBYTECODE": "1",  # Chalice would package the bytecode of modules that it imports
         "PIP_DISABLE_PIP_VERSION_CHECK": "1",
     }
 
 
-def pip_variables(wanted: Container[str]) -> dict[str, str]:
-    """The caller's variables with these names."""
-    return {name: value for name, value in os.environ.items() if name in wanted}
+def pip_variables(names: Container[str]) -> dict[str, str]:
+    """Return the caller's variables with these names."""
+    return {name: value for name, value in os.environ.items() if name in names}
 
 
 def compose_environment(project: str, port: int | None) -> dict[str, str]:
-    """The caller's environment for Docker, with what the compose file asks for; no port means any free one."""
+    """Return the environment for Docker Compose: the caller's, with the project and a port, or any free port."""
     return dict(os.environ) | {"COMPOSE_PROJECT_NAME": project, "JOBPIPE_PORT": "" if port is None else str(port)}
 
 
 def python_runtime(version: tuple[int, int] = sys.version_info[:2]) -> str:
-    """The Lambda runtime's name of this interpreter, or of Lambda's newest if this one is newer."""
+    """Return the Lambda runtime of a Python version, or Lambda's newest if the version is newer."""
     major, minor = min(version, _NEWEST_RUNTIME)
     return f"python{major}.{minor}"

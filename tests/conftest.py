@@ -1,4 +1,4 @@
-"""What all tiers share."""
+"""Hooks and fixtures of all tests."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from infra.keys.api_keys import FIRST_OWNER
 from infra.settings import LOCAL_STAGE, read_settings
 from infra.stage.stage_file import read_deployment
 
-# Hooks: they count in every process of a run, and tell the sum in the one that reports.
+# These hooks count in every process of a run and report the sum in the main one.
 from tests.faults.tally import pytest_sessionfinish, pytest_terminal_summary, pytest_testnodedown  # noqa: F401
 from tests.helpers.deployed import Stage
 from tests.helpers.embedded import embedded
 
-# No deadline: how long an example takes says more of the machine than of the code. In CI the examples are fixed.
+# There is no deadline, since the time of an example depends on the machine. In CI the examples are fixed.
 settings.register_profile("default", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True)
 settings.register_profile("thorough", deadline=None, max_examples=1000)
 settings.load_profile("ci" if os.environ.get("CI") else "default")
 
 _TESTS = Path(__file__).parent
-_LONGEST = [  # by what they take on two cores, a minute and a half to half a minute
+_LONGEST = [  # by their times on two cores, from a minute and a half to half a minute
     "infra/test_keys.py",
     "infra/test_stage_life.py",
     "faults/test_faults_in_batches.py",
@@ -66,22 +66,22 @@ _LONGEST = [  # by what they take on two cores, a minute and a half to half a mi
 
 
 def pytest_configure() -> None:
-    """Whoever is started in the background, or by nohup, ignores these, and so would all that the tests start."""
+    """Restore the signals that a process in the background ignores, since the tests' processes inherit that."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is signal.SIG_IGN:
             signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The longest files first: else a process would work on one alone when the others have nothing left to do."""
-    assert all((_TESTS / name).is_file() for name in _LONGEST), "one of the longest files has another name now"
-    place = {name: n for n, name in enumerate(_LONGEST)}
-    items.sort(key=lambda item: place.get(item.path.relative_to(_TESTS).as_posix(), len(place)))
+    """Run the longest files first, so that none of them runs alone at the end."""
+    assert all((_TESTS / name).is_file() for name in _LONGEST), "a file in _LONGEST does not exist"
+    position = {name: n for n, name in enumerate(_LONGEST)}
+    items.sort(key=lambda item: position.get(item.path.relative_to(_TESTS).as_posix(), len(position)))
 
 
 @pytest.fixture(scope="session")
 def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    """The stage that JOBPIPE_TEST_STAGE names, else one of this run's own on the embedded emulator."""
+    """The stage that JOBPIPE_TEST_STAGE names, or a new one on the embedded emulator."""
     deployed = os.environ.get("JOBPIPE_TEST_STAGE")
     if deployed:
         try:
@@ -101,7 +101,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
 
 
 def warm_up(stage: Stage) -> None:
-    """One command to its end: an emulator may take long to start the worker for the first time."""
+    """Run one command to its end, since an emulator may take long to start the worker for the first time."""
     stage.client.wait(stage.client.read("warm-up"), timeout=120)
 
 
@@ -114,16 +114,16 @@ def other_key(stage: Stage) -> Iterator[str]:
 
 @pytest.fixture
 def second_key(stage: Stage) -> Iterator[str]:
-    """Another API key of the caller whose key the deployment made."""
+    """Another API key of the caller whose key the deployment created."""
     with a_key(stage, FIRST_OWNER) as key:
         yield key
 
 
 @contextmanager
 def a_key(stage: Stage, owner: str) -> Iterator[str]:
-    """A key of this owner beside those that it has, as long as it is needed."""
+    """Give the owner one more key during the block."""
     key = stage.api_keys.add(owner)
     try:
         yield key.value
     finally:
-        stage.api_keys.end(key)
+        stage.api_keys.revoke(key)

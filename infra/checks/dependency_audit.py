@@ -1,29 +1,29 @@
-"""What is known against the versions in the lock files, by pip-audit, which installs nothing for it.
+"""Asks pip-audit for advisories against the versions in the lock files. Nothing is installed for that.
 
-Its exit status tells three things apart: 0, nothing is known; 1, something is (or an operator's error), whatever
-else was not answered; 3, nothing is, but there is no answer about every version. pip-audit itself passes over what
-the service does not know.
+The exit status is 0 if there are none, 1 if there are some (or after an operator's error), and 3 if there are none
+but some versions got no answer: pip-audit itself passes over versions that the advisory service does not know.
 """
 
 import json
 import subprocess
 import sys
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+import tomllib
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from infra.checks.advisories import Ignored, read_ignored
 from infra.cli.command_line import run
 from infra.cli.reasons import on_screen
 from infra.environments.locked_requirements import Locked, read_locked
+from infra.environments.venvs import ENVIRONMENTS
 from infra.errors import OperatorError
 from infra.settings import ROOT, tool_environment
 
 LOCKS = (
-    "requirements-dev.lock",  # Chalice's runtime, which goes into the zips, is of this one
+    "requirements-dev.lock",  # it includes Chalice's runtime, which goes into the zips
     "api_lambda/requirements.txt",
     "worker_lambda/requirements.txt",
     "infra/emulator/requirements.lock",
@@ -33,67 +33,105 @@ LOCKS = (
     "tests/clients/requirements.lock",
 )
 IGNORED = ROOT / "infra" / "checks" / "ignored.toml"
-PIP_AUDIT = ROOT / ".jobpipe" / "checks-venv" / "bin" / "pip-audit"
 VULNERABLE = 1
 NO_ANSWER = 3
 
 
-class NoAnswerError(Exception):
-    """The service did not say what is known."""
+@dataclass(frozen=True)
+class Ignored:
+    """An advisory that is ignored, from ignored.toml."""
 
-
-_Report = dict[tuple[str, str], list[dict[str, Any]]]  # the advisories of each version that the service knows
+    id: str
+    package: str
+    reason: str
+    until: date  # the last day
 
 
 @dataclass(frozen=True)
 class Finding:
-    """An advisory that concerns a version of ours."""
+    """An advisory against a locked version."""
 
     package: str
     version: str
-    ids: frozenset[str]  # the advisory's own, and those under which others know it
+    ids: frozenset[str]  # the advisory's own id and its aliases
     fixed_in: str
 
     def is_ignored(self, ignored: Ignored, today: date) -> bool:
-        """Whether this entry covers it today."""
         return ignored.package == self.package and ignored.id in self.ids and today <= ignored.until
 
 
-def audit(pip_audit: Sequence[str], locks: dict[str, list[Locked]], ignored: list[Ignored], today: date) -> int:
-    """Prints what is known and not ignored, then of what there is no answer; the exit status."""
+class NoAnswerError(Exception):
+    """The advisory service did not answer."""
+
+
+def read_ignored(path: Path) -> list[Ignored]:
+    """Return the entries of the file; raise OperatorError if one lacks its reason or its last day."""
+    try:
+        document = tomllib.loads(path.read_text())
+    except tomllib.TOMLDecodeError as error:
+        raise OperatorError(f"{path.name}: {error}") from None
+    if set(document) - {"advisory"}:
+        raise OperatorError(f"{path.name}: only [[advisory]] entries are known")
+    return [_ignored(each, path) for each in document.get("advisory", [])]
+
+
+def _ignored(members: dict[str, Any], path: Path) -> Ignored:
+    given = {name: type(value) for name, value in members.items() if value}
+    wrong = {name for name, _ in given.items() ^ {"id": str, "package": str, "reason": str, "until": date}.items()}
+    if wrong:
+        names = ", ".join(sorted(wrong))
+        raise OperatorError(f"{path.name}: an advisory needs id, package, reason and until (a date); see {names}")
+    return Ignored(**members)
+
+
+@dataclass
+class _Answers:
+    """The answers of the advisory service about the pins of all locks."""
+
+    findings: list[Finding] = field(default_factory=list)
+    unanswered: list[Locked] = field(default_factory=list)
+    cause: str = "the service does not know"
+
+
+def audit(pip_audit: Sequence[str], locks: dict[str, list[Locked]], ignored: Sequence[Ignored], today: date) -> int:
+    """Print the advisories that are not ignored and the versions without an answer; return the exit status."""
     pins = {(each.name, each.version): each for lock in locks.values() for each in lock}
-    findings: list[Finding] = []
-    silent: list[Locked] = []
-    why = "the service does not know"
-    for group in _groups(pins.values()):
+    answers = _ask_about(pip_audit, pins.values())
+    open_findings = [each for each in answers.findings if not any(each.is_ignored(one, today) for one in ignored)]
+    for each in open_findings:
+        locked_in = ", ".join(name for name, lock in locks.items() if _has(lock, each))
+        print(f"{each.package} {each.version}: {' '.join(sorted(each.ids))}; {each.fixed_in}; in {locked_in}")
+    for entry in ignored:
+        if not answers.unanswered and not any(each.is_ignored(entry, entry.until) for each in answers.findings):
+            print(f"{IGNORED.name}: {entry.id} of {entry.package} concerns nothing any more; take it out")
+    hidden = len(answers.findings) - len(open_findings)
+    print(f"{len(pins)} versions, {len(open_findings)} advisories{f', {hidden} more ignored' if hidden else ''}")
+    if answers.unanswered:
+        first, *others = answers.unanswered
+        which = f"{first.name} {first.version}{f' and {len(others)} more' if others else ''}"
+        counts = f"{len(answers.unanswered)} of {len(pins)} versions"
+        print(f"audit-dependencies: no answer about {counts}: {answers.cause} {which}", file=sys.stderr)
+    if open_findings:
+        return VULNERABLE
+    return NO_ANSWER if answers.unanswered else 0
+
+
+def _ask_about(pip_audit: Sequence[str], pins: Collection[Locked]) -> _Answers:
+    answers = _Answers()
+    for group in _without_repeated_names(pins):
         try:
             report = _ask(pip_audit, group)
         except NoAnswerError as error:
-            silent += group
-            why = f"{error}; asked about"
+            answers.unanswered += group
+            answers.cause = f"{error}; asked about"
         else:
-            findings += _findings(report, group)
-            silent += [pin for pin in group if (pin.name, pin.version) not in report]
-    open_ones = [each for each in findings if not any(each.is_ignored(entry, today) for entry in ignored)]
-    for each in open_ones:
-        where = ", ".join(name for name, lock in locks.items() if _has(lock, each))
-        print(f"{each.package} {each.version}: {' '.join(sorted(each.ids))}; {each.fixed_in}; in {where}")
-    for entry in ignored:
-        if not silent and not any(each.is_ignored(entry, entry.until) for each in findings):
-            print(f"{IGNORED.name}: {entry.id} of {entry.package} concerns nothing any more; take it out")
-    hidden = len(findings) - len(open_ones)
-    print(f"{len(pins)} versions, {len(open_ones)} advisories{f', {hidden} more ignored' if hidden else ''}")
-    if silent:
-        more = f" and {len(silent) - 1} more" if silent[1:] else ""
-        what = f"{len(silent)} of {len(pins)} versions: {why} {silent[0].name} {silent[0].version}{more}"
-        print(f"audit-dependencies: no answer about {what}", file=sys.stderr)
-    if open_ones:
-        return VULNERABLE
-    return NO_ANSWER if silent else 0
+            answers.findings += _findings(report, group)
+            answers.unanswered += [pin for pin in group if (pin.name, pin.version) not in report]
+    return answers
 
 
-def _groups(pins: Iterable[Locked]) -> list[list[Locked]]:
-    """Each name once a group: pip-audit takes no two versions of one."""
+def _without_repeated_names(pins: Collection[Locked]) -> list[list[Locked]]:
+    """Divide the pins into groups that have each name once, since pip-audit takes one version of a name."""
     groups: list[dict[str, Locked]] = []
     for pin in pins:
         group = next((each for each in groups if pin.name not in each), None)
@@ -103,7 +141,8 @@ def _groups(pins: Iterable[Locked]) -> list[list[Locked]]:
     return [list(group.values()) for group in groups]
 
 
-def _ask(pip_audit: Sequence[str], pins: list[Locked]) -> _Report:
+def _ask(pip_audit: Sequence[str], pins: list[Locked]) -> dict[tuple[str, str], list[dict[str, Any]]]:
+    """Return the advisories against each version that the service knows."""
     with TemporaryDirectory() as folder:
         path = Path(folder) / "requirements.txt"
         path.write_text("".join(f"{pin.line}\n" for pin in pins))
@@ -118,21 +157,21 @@ def _ask(pip_audit: Sequence[str], pins: list[Locked]) -> _Report:
     try:
         report = json.loads(done.stdout)
     except ValueError:
-        said = (done.stderr.strip().splitlines() or ["no output"])[-1]
-        raise NoAnswerError(on_screen(said)) from None
+        output = done.stderr.strip().splitlines() or ["no output"]
+        raise NoAnswerError(on_screen(output[-1])) from None
     return {(each["name"], each["version"]): each["vulns"] for each in report["dependencies"] if "vulns" in each}
 
 
-def _findings(report: _Report, pins: list[Locked]) -> list[Finding]:
+def _findings(report: dict[tuple[str, str], list[dict[str, Any]]], pins: list[Locked]) -> list[Finding]:
     return [
         Finding(
             pin.name,
             pin.version,
-            frozenset([known["id"], *known.get("aliases", [])]),
-            f"fixed in {', '.join(known['fix_versions'])}" if known["fix_versions"] else "not fixed yet",
+            frozenset([advisory["id"], *advisory.get("aliases", [])]),
+            f"fixed in {', '.join(advisory['fix_versions'])}" if advisory["fix_versions"] else "not fixed yet",
         )
         for pin in pins
-        for known in report.get((pin.name, pin.version), [])
+        for advisory in report.get((pin.name, pin.version), [])
     ]
 
 
@@ -141,11 +180,12 @@ def _has(lock: list[Locked], finding: Finding) -> bool:
 
 
 def main() -> int:
-    """Audits every lock."""
-    if not PIP_AUDIT.exists():
-        raise OperatorError("pip-audit is not there; `make audit-dependencies` installs it")
+    """Audit every lock."""
+    pip_audit = ENVIRONMENTS["checks"].folder / "bin" / "pip-audit"
+    if not pip_audit.exists():
+        raise OperatorError("pip-audit is missing; `make audit-dependencies` installs it")
     locks = {name: read_locked(ROOT / name) for name in LOCKS}
-    return audit([str(PIP_AUDIT)], locks, read_ignored(IGNORED), datetime.now(UTC).date())
+    return audit([str(pip_audit)], locks, read_ignored(IGNORED), datetime.now(UTC).date())
 
 
 if __name__ == "__main__":

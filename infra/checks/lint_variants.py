@@ -1,6 +1,6 @@
-"""The templates as they are with the parameters that stages choose between, a file for each, into build/lint.
+"""Writes the templates to build/lint, a file for each set of parameters that stages choose between.
 
-For checkov, which decides no condition and takes `!If [OwnKey, the key, nothing]` for a key that is set.
+checkov evaluates no condition and takes `!If [OwnKey, the key, nothing]` for a key that is set, so it checks these.
 """
 
 import json
@@ -28,18 +28,18 @@ VARIANTS: dict[str, dict[str, str]] = {
 
 
 def variants(templates: dict[str, Template]) -> dict[str, Template]:
-    """By the name of its file: every template in each variant that has a parameter of it."""
-    found = {}
+    """Return each template in each variant that has a parameter of the template, by file name."""
+    rendered = {}
     for name, template in templates.items():
         for variant, parameters in VARIANTS.items():
-            taken = {key: value for key, value in parameters.items() if key in template["Parameters"]}
-            if taken or not parameters:
-                found[f"{name}.{variant}.json"] = Rendered(template, **taken).settled()
-    return found
+            applicable = {key: value for key, value in parameters.items() if key in template["Parameters"]}
+            if applicable or not parameters:
+                rendered[f"{name}.{variant}.json"] = Rendered(template, **applicable).settled()
+    return rendered
 
 
 def write_variants(folder: Path = BUILD_DIR / "lint") -> None:
-    """In place of those of an earlier run."""
+    """Write the files; delete those of an earlier run."""
     apps = {app: read_template(package.template_path) for app, package in package_all().items()}
     templates = {"foundation": foundation_for("aws"), "operations": operations(), **apps}
     shutil.rmtree(folder, ignore_errors=True)

@@ -1,7 +1,7 @@
-"""`python validate_templates.py FILE ...`: runs AWS's own validator, which the CDK runs too, on templates.
+"""`python validate_templates.py FILE ...`: checks templates by AWS's own validator, which the CDK uses too.
 
-It runs in the environment of the checks, which does not have our packages. The validator ignores cfn-lint Metadata,
-so each of its errors has to be corrected.
+It runs in the environment of the checks and cannot import infra. The validator ignores cfn-lint's Metadata, so no
+error can be excepted.
 """
 
 import sys

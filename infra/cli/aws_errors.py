@@ -1,4 +1,4 @@
-"""Errors of AWS: those that are no trouble, and what the others mean for an operator."""
+"""Errors of AWS: those to ignore, and one line on the others for an operator."""
 
 import re
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from infra.cli.reasons import on_screen
 from jobpipe_client.http_errors import reason
 
 LIBRARY_ERRORS = (BotoCoreError, ClientError, ResponseParserError)
-"""The errors of calls to AWS; making a client may also raise ValueError (boto_sessions.py)."""
+"""Errors of calls to AWS. Making a client may also raise ValueError (boto_sessions.py)."""
 
 _GONE = {
     "NoSuchBucket",
@@ -24,7 +24,7 @@ _GONE = {
     "QueueDoesNotExist",
 }
 _EXPIRED = {"ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"}
-_UNKNOWN = {
+_NOT_ACCEPTED = {
     "AuthFailure",
     "InvalidAccessKeyId",
     "InvalidClientTokenId",
@@ -51,7 +51,7 @@ _BEFORE_ANY_CALL = (
     ((exceptions.CredentialRetrievalError,), "the AWS credentials cannot be retrieved: {}"),
 )
 _SECRET = re.compile(r"x-amz-|x-api-key|authorization:|credential=|aws4-hmac|canonical|signature", re.IGNORECASE)
-_SAFE = {
+_SAFE_NAMES = {
     "cred_var",
     "name",
     "operation_name",
@@ -67,7 +67,7 @@ _ACTION = re.compile(r"not authorized to perform: ?`?([a-z0-9-]+:[A-Za-z*]+)")
 
 @contextmanager
 def suppress_gone() -> Iterator[None]:
-    """Lets the errors pass that say that there is nothing to delete."""
+    """Ignore errors that say that the resource does not exist."""
     try:
         yield
     except ClientError as error:
@@ -76,7 +76,7 @@ def suppress_gone() -> Iterator[None]:
 
 
 def is_missing_stack(error: ClientError) -> bool:
-    """Whether CloudFormation says that there is no such stack."""
+    """Whether the error says that the stack does not exist."""
     return "does not exist" in error.response["Error"]["Message"]
 
 
@@ -86,31 +86,31 @@ def is_denied(error: ClientError) -> bool:
 
 
 def describe(error: BotoCoreError | ClientError | ResponseParserError) -> str:
-    """One line on an error for an operator, without anything from a header, a body or a credential."""
+    """Return one line on the error, which quotes no header, body or credential."""
     if isinstance(error, ResponseParserError):  # its message quotes the body
-        return "AWS cannot be asked: the answer is not one of AWS"
+        return "AWS cannot be called: the response is not from AWS"
     problem = rights_problem(error)
     if problem is not None:
         return problem
     if isinstance(error, ClientError):
-        message = on_screen(_quoted(error))
+        message = on_screen(_safe_message(error))
         return f"AWS says: An error occurred ({_code(error)}) when calling {error.operation_name}: {message}"
-    return f"AWS cannot be asked: {_of_library(error)}"
+    return f"AWS cannot be called: {_botocore_message(error)}"
 
 
 def rights_problem(error: BotoCoreError | ClientError) -> str | None:
-    """One line on what is wrong with the caller's credentials or rights; None if that is not what is wrong."""
+    """Return one line if the cause is the caller's credentials or rights, else None."""
     if isinstance(error, ClientError):
-        return _of_answer(error)
-    found = next((line for kinds, line in _BEFORE_ANY_CALL if isinstance(error, kinds)), None)
-    return None if found is None else found.format(_of_library(error))
+        return _refusal(error)
+    line = next((line for kinds, line in _BEFORE_ANY_CALL if isinstance(error, kinds)), None)
+    return None if line is None else line.format(_botocore_message(error))
 
 
-def _of_answer(error: ClientError) -> str | None:
-    code, message = _code(error), _quoted(error)
+def _refusal(error: ClientError) -> str | None:
+    code, message = _code(error), _safe_message(error)
     if code in _EXPIRED:
         return f"the AWS credentials have expired: renew them ({code})"
-    if code in _UNKNOWN:
+    if code in _NOT_ACCEPTED:
         return f"AWS does not accept these credentials ({code})"
     if code in _DENIED:
         action = _ACTION.search(message)
@@ -123,22 +123,22 @@ def _code(error: ClientError) -> str:
     return str(error.response.get("Error", {}).get("Code", "no code"))
 
 
-def _quoted(error: ClientError) -> str:
-    """AWS's message, unless it may quote signed headers or an API key of the request."""
+def _safe_message(error: ClientError) -> str:
+    """Return AWS's message, or "…" if it may quote signed headers or an API key."""
     message = str(error.response.get("Error", {}).get("Message", ""))
     return "…" if "ApiKey" in error.operation_name or _SECRET.search(message) else message
 
 
-def _of_library(error: BotoCoreError) -> str:
-    """The message of botocore, in which only values that are no secrets are filled in."""
-    values = {name: _value(name, value) for name, value in error.kwargs.items()}
+def _botocore_message(error: BotoCoreError) -> str:
+    """Return botocore's message, with "…" for values that may be secret."""
+    values = {name: _safe_value(name, value) for name, value in error.kwargs.items()}
     return " ".join(error.fmt.format(**values).split())
 
 
-def _value(name: str, value: object) -> object:
+def _safe_value(name: str, value: object) -> object:
     if isinstance(value, BaseException):
         return reason(value)
     if name == "endpoint_url":
-        where = urlsplit(str(value))
-        return f"{where.scheme}://{where.hostname}"
-    return value if name in _SAFE or name.startswith(("valid", "allowed")) else "…"
+        url = urlsplit(str(value))
+        return f"{url.scheme}://{url.hostname}"
+    return value if name in _SAFE_NAMES or name.startswith(("valid", "allowed")) else "…"

@@ -1,4 +1,4 @@
-"""How every command here ends: with an exit status, and one line for what an operator can put right."""
+"""The exit status of a command, and the one line that it prints on an error that an operator can correct."""
 
 import argparse
 import math
@@ -21,70 +21,64 @@ INTERRUPTED = 130
 
 
 def run(name: str, command: Callable[[], int | None]) -> int:
-    """The command's exit status; 1 after an operator's error, 130 after Ctrl-C, 143 after SIGTERM."""
+    """Return the command's exit status: 1 after an operator's error, 130 after Ctrl-C, 143 after SIGTERM."""
     try:
         with terminable():
             status = command() or 0
-    except (OperatorError, PermissionError) as error:
-        return _say(name, _line_of(error))
-    except EndpointConnectionError as error:
-        where = urlsplit(str(error.kwargs.get("endpoint_url", "")))
-        hint = "make deploy-local starts an emulator, and JOBPIPE_PORT says on which port"
-        return _say(name, f"nothing answers at {where.scheme}://{where.netloc.rpartition('@')[2]}: {hint}")
-    except LIBRARY_ERRORS as error:
-        return _say(name, describe(error))
-    except BrokenPipeError:
-        silence(sys.stdout)  # the reader of our output has closed it
+    except (OperatorError, PermissionError, *LIBRARY_ERRORS) as error:
+        print(f"{name}: {_line_on(error)}", file=sys.stderr)
+        return 1
+    except BrokenPipeError:  # the reader has closed the output
+        silence(sys.stdout)
         return 0
     except KeyboardInterrupt as interrupt:
         print("interrupted", file=sys.stderr)
         return interrupt.exit_status if isinstance(interrupt, Terminated) else INTERRUPTED
-    return _flushed(status)
+    _flush()
+    return status
 
 
-def _flushed(status: int) -> int:
+def _line_on(error: Exception) -> str:
+    if isinstance(error, PermissionError) and isinstance(error.filename, str):
+        return permission_problem(Path(error.filename))
+    if isinstance(error, EndpointConnectionError):
+        where = urlsplit(str(error.kwargs.get("endpoint_url", "")))
+        hint = "make deploy-local starts an emulator, and JOBPIPE_PORT is its port"
+        return f"nothing answers at {where.scheme}://{where.netloc.rpartition('@')[2]}: {hint}"
+    return describe(error) if isinstance(error, LIBRARY_ERRORS) else str(error)
+
+
+def _flush() -> None:
     try:
         sys.stdout.flush()
     except BrokenPipeError:
         silence(sys.stdout)
-    return status
-
-
-def _line_of(error: OperatorError | PermissionError) -> str:
-    if isinstance(error, PermissionError) and isinstance(error.filename, str):
-        return permission_problem(Path(error.filename))
-    return str(error)
-
-
-def _say(name: str, line: str) -> int:
-    print(f"{name}: {line}", file=sys.stderr)
-    return 1
 
 
 def duration(unit: str) -> Callable[[str], float]:
-    """The type of an option that is a length of time, in seconds or minutes: 0, or more, up to ten years."""
+    """Return the type of an option for a time in `unit`s, such as "seconds": from 0 to ten years."""
     longest = timedelta(days=3650) / timedelta(**{unit: 1})
 
-    def parsed(text: str) -> float:
+    def parse(text: str) -> float:
         try:
-            found = float(text)
+            value = float(text)
         except ValueError:
-            found = math.nan
-        if not 0 <= found <= longest:
+            value = math.nan
+        if not 0 <= value <= longest:
             raise argparse.ArgumentTypeError(f"{text!r} is no number of {unit} within ten years")
-        return found
+        return value
 
-    return parsed
+    return parse
 
 
 class OneLineParser(argparse.ArgumentParser):
-    """Says what is wrong without the usage, which speaks of options where make has variables."""
+    """Prints errors without the usage, which names options where the operator gave variables of make."""
 
     def error(self, message: str) -> NoReturn:
         print(f"{self.prog.rpartition('.')[2]}: {message}", file=sys.stderr)
         raise SystemExit(2)
 
     def print_help(self, file: Any = None) -> None:
-        """Print the help, also if its reader has closed the output."""
+        """Print the help, even if its reader closes the output."""
         super().print_help(file)
-        _flushed(0)
+        _flush()

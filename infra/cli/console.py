@@ -1,4 +1,4 @@
-"""Output whose reader may close it early, as `head` does: the command continues, and its exit status stays."""
+"""Output whose reader may close it early, as `head` does; the command continues and keeps its exit status."""
 
 import sys
 
@@ -8,7 +8,7 @@ from jobpipe_client.cli.exits import silence
 
 
 class LastingConsole(Console):
-    """A console that drops its output once the reader is gone; rich's own would end the process with status 1."""
+    """A console that drops its output once the reader has closed it; rich's own ends the process with status 1."""
 
     def on_broken_pipe(self) -> None:
         """Write nothing from now on."""
@@ -17,7 +17,7 @@ class LastingConsole(Console):
 
 
 def emit(line: str) -> None:
-    """Print one line for programs."""
+    """Print one line of machine-readable output."""
     try:
         print(line, flush=True)
     except BrokenPipeError:

@@ -1,4 +1,4 @@
-"""One process at a time."""
+"""A lock between processes."""
 
 import fcntl
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ from pathlib import Path
 
 @contextmanager
 def file_lock(path: Path) -> Iterator[None]:
-    """Holds the lock file; the kernel releases it when the holder dies."""
+    """Wait for the lock and hold it during the block; the kernel releases it if the process dies."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)

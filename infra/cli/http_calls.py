@@ -12,7 +12,10 @@ from jobpipe_client.exceptions import ConfigurationError
 def get(
     url: str, *, timeout: float, headers: Mapping[str, str] | None = None, allow_redirects: bool = True
 ) -> requests.Response:
-    """The answer to a GET. Do not show the message of a requests.RequestException: it may quote the request."""
+    """Send a GET and return the response; the timeout is in seconds.
+
+    Never print the message of a requests.RequestException: it may quote the request.
+    """
     try:
         settings = http_settings(url)
     except ConfigurationError as error:

@@ -1,4 +1,4 @@
-"""What a deployment says while it runs: one line per event, coloured on a terminal, plain elsewhere."""
+"""The progress of a deployment: one line for each event, with colours on a terminal."""
 
 from rich.console import Console
 from rich.markup import escape
@@ -10,7 +10,7 @@ _STYLES = (("FAILED", "bold red"), ("ROLLBACK", "yellow"), ("COMPLETE", "green")
 
 
 class Progress:
-    """Prints lines; safe to share between threads."""
+    """Prints lines; threads may share it."""
 
     def __init__(self, console: Console | None = None) -> None:
         self._console = console or LastingConsole(highlight=False, soft_wrap=True)
@@ -18,12 +18,12 @@ class Progress:
     def say(self, line: str) -> None:
         self._console.print(escape(line))
 
-    def event(self, stack: str, status: str, what: str, reason: str = "") -> None:
-        """One step of one stack."""
+    def event(self, stack: str, status: str, resource: str, reason: str = "") -> None:
+        """Print an event of a stack."""
         style = next((style for part, style in _STYLES if part in status), "default")
         tail = f"  {escape(on_screen(reason))}" if reason else ""
-        self._console.print(f"  {escape(stack):28} [{style}]{status:18}[/] {escape(what)}{tail}")
+        self._console.print(f"  {escape(stack):28} [{style}]{status:18}[/] {escape(resource)}{tail}")
 
     def marked(self, line: str, style: str) -> None:
-        """A line that stands out on a terminal."""
+        """Print a line in one of rich's styles."""
         self._console.print(f"[{style}]{escape(line)}[/]")

@@ -1,6 +1,6 @@
 """Shortens the reasons that other programs (CloudFormation, an emulator, a tool) give for a failure to one line.
 
-Such a reason may have several kilobytes. The whole text is then written to a file, which the line names.
+Such a reason may have several kilobytes. Its whole text is then written to a file, which the line names.
 """
 
 import contextlib
@@ -10,30 +10,29 @@ from pathlib import Path
 
 from infra.settings import state_dir
 
-MOST = 500  # characters on the screen
-_FILE = "reasons.log"
-_saved: dict[str, Path] = {}  # by reason, since one is shown more than once: as an event and as the cause
+_MAX_CHARACTERS = 500
+_saved: dict[str, Path] = {}  # by reason: the same one is shown as an event and again as the cause
 
 
 def on_screen(reason: str) -> str:
-    """The reason in one line of at most 500 characters and, if it is longer, the file that has all of it."""
+    """Return the reason in one line of at most 500 characters and, if it is longer, the file that has all of it."""
     line = "".join(char if char.isprintable() else " " for char in reason)
     line = " ".join(line.split())
-    if len(line) <= MOST:
+    if len(line) <= _MAX_CHARACTERS:
         return line
-    where = _save(reason)
-    rest = f"all {len(reason):,} characters of it are in {where}" if where else f"{len(reason):,} characters in all"
-    return f"{line[:MOST].rstrip()} ... ({rest})"
+    path = _save(reason)
+    rest = f"all {len(reason):,} characters of it are in {path}" if path else f"{len(reason):,} characters in all"
+    return f"{line[:_MAX_CHARACTERS].rstrip()} ... ({rest})"
 
 
 def _save(reason: str) -> Path | None:
-    """The file with the reason, which only its owner can read; None if it cannot be written."""
+    """Append the reason to a file that only its owner can read; return None if that fails."""
     if reason not in _saved:
-        path = state_dir() / _FILE
+        path = state_dir() / "reasons.log"
         with contextlib.suppress(OSError):
             path.parent.mkdir(parents=True, exist_ok=True)
-            opened = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-            with os.fdopen(opened, "a", encoding="utf-8", errors="backslashreplace") as file:
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+            with os.fdopen(descriptor, "a", encoding="utf-8", errors="backslashreplace") as file:
                 os.fchmod(file.fileno(), 0o600)
                 file.write(f"--- {datetime.now(UTC).isoformat(timespec='seconds')}\n{reason}\n")
             _saved[reason] = path

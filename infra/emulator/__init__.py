@@ -1,5 +1,5 @@
 """The embedded emulator: MiniStack from PyPI, in an environment and a process of its own."""
 
-from infra.emulator.server import Emulator, PortTakenError, Running, running_emulator
+from infra.emulator.server import Emulator, PortTakenError, Running, ensure_venv, running_emulator
 
-__all__ = ["Emulator", "PortTakenError", "Running", "running_emulator"]
+__all__ = ["Emulator", "PortTakenError", "Running", "ensure_venv", "running_emulator"]

@@ -1,25 +1,25 @@
-"""MiniStack as a subprocess: bound to 127.0.0.1, IAM enforced, forgetting everything when it stops."""
+"""Runs MiniStack as a subprocess, bound to 127.0.0.1, with IAM enforced. When it stops, its data is lost."""
 
+import fcntl
 import json
-import os
 import shutil
-import signal
 import socket
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import IO
 
+import psutil
 import requests
 import tenacity
 
 from infra.cli import http_calls
 from infra.cli.file_lock import file_lock
 from infra.cli.reasons import on_screen
-from infra.emulator import processes
-from infra.emulator.venv import ensure_venv
+from infra.environments.venvs import ENVIRONMENTS, ensure
 from infra.errors import OperatorError
 from infra.settings import EMULATOR_VENV
 
@@ -28,7 +28,7 @@ STOP_SECONDS = 5
 
 
 class PortTakenError(OperatorError):
-    """Something else listens where the emulator should."""
+    """Another program listens on the emulator's port."""
 
     def __init__(self, port: int) -> None:
         super().__init__(port)
@@ -39,8 +39,20 @@ class PortTakenError(OperatorError):
 
 
 @dataclass(frozen=True)
+class Running:
+    """The process of a running emulator."""
+
+    pid: int
+    port: int
+
+
+@dataclass(frozen=True)
 class Emulator:
-    """The embedded emulator of one state directory."""
+    """The embedded emulator of one state directory.
+
+    The emulator's process inherits the open PID file, on which `start` has taken a lock. The kernel releases the
+    lock when that process ends, so the PID in a locked file is never that of another process.
+    """
 
     state_dir: Path
     port: int
@@ -62,7 +74,7 @@ class Emulator:
         return self.state_dir / "emulator-data"
 
     def start(self) -> bool:
-        """Starts it and waits until it is healthy; False if it already ran."""
+        """Start the emulator and wait until it is healthy; return False if it was running already."""
         python = ensure_venv()
         with file_lock(self.state_dir / "emulator.lock"):
             running = self.status()
@@ -70,13 +82,13 @@ class Emulator:
                 return False
             if running:
                 raise OperatorError(f"the emulator already runs on port {running.port}: stop it first (make stop)")
-            if _listening(self.port) and not (self._pid_file.exists() and _let_go(self.port)):
+            if _is_listening(self.port) and not (self._pid_file.exists() and _is_released(self.port)):
                 raise PortTakenError(self.port)
-            self._forget()
-            process = self._launch(python)
-            who = processes.identity(process.pid)
-            record = {"pid": process.pid, "port": self.port, "identity": who, "folder": str(self.state_dir)}
-            self._pid_file.write_text(json.dumps(record))
+            self._delete_data()
+            with self._pid_file.open("w") as pid_file:
+                fcntl.flock(pid_file, fcntl.LOCK_EX)
+                process = self._launch(python, pid_file)
+                json.dump({"pid": process.pid, "port": self.port}, pid_file)
             try:
                 self._wait_until_healthy(process)
             except BaseException:
@@ -85,29 +97,21 @@ class Emulator:
         return True
 
     def stop(self) -> bool:
-        """Ends it and its Lambdas; False if it did not run."""
+        """End the emulator and its Lambdas; return False if it was not running."""
         with file_lock(self.state_dir / "emulator.lock"):
             return self._stop()
 
-    def status(self) -> "Running | None":
-        """The process, if it is ours and alive."""
-        try:
-            record = json.loads(self._pid_file.read_text())
-        except (FileNotFoundError, ValueError):  # none, or one cut short
-            return None
-        if processes.identity(record["pid"]) != record["identity"]:
-            return None
-        if self._is_copied_from(record.get("folder", self.state_dir)):
-            return None
-        return Running(pid=record["pid"], port=record["port"])
+    def status(self) -> Running | None:
+        """Return the emulator's process, or None if it is not running."""
+        with suppress(FileNotFoundError, ValueError), self._pid_file.open() as pid_file:
+            try:
+                fcntl.flock(pid_file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                record = json.load(pid_file)  # ValueError if `start` has not written it yet
+                return Running(record["pid"], record["port"])
+        return None
 
-    def _is_copied_from(self, folder: str) -> bool:
-        """Whether the record was copied from another folder that still exists, so that the process is not ours."""
-        with suppress(OSError):
-            return not self.state_dir.samefile(folder)
-        return False  # the folder was moved here
-
-    def _launch(self, python: Path) -> subprocess.Popen[bytes]:
+    def _launch(self, python: Path, pid_file: IO[str]) -> subprocess.Popen[bytes]:
         with self.log_file.open("wb") as log:
             return subprocess.Popen(
                 [str(python), "-m", "ministack"],
@@ -116,11 +120,12 @@ class Emulator:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                start_new_session=True,  # it outlives the shell that ran make
+                pass_fds=[pid_file.fileno()],
+                start_new_session=True,  # the emulator outlives the shell that ran make
             )
 
     def _environment(self, python: Path) -> dict[str, str]:
-        # Nothing is inherited: the Lambdas see this environment too.
+        # No variable is inherited, since the Lambdas see this environment too.
         data = str(self._data_dir)
         return {
             "PATH": f"{python.parent}:/usr/local/bin:/usr/bin:/bin",
@@ -139,24 +144,15 @@ class Emulator:
         }
 
     def _wait_until_healthy(self, process: subprocess.Popen[bytes]) -> None:
-        retrying = tenacity.Retrying(
-            wait=tenacity.wait_fixed(0.05),
-            stop=tenacity.stop_after_delay(START_SECONDS),
-            retry=tenacity.retry_if_result(lambda healthy: not healthy),
-        )
-        try:
-            retrying(self._healthy_or_ended, process)
-        except tenacity.RetryError:
-            raise OperatorError(f"the emulator did not become healthy, see {self.log_file}") from None
+        if not _wait_until(lambda: process.poll() is not None or self._is_healthy(), START_SECONDS):
+            raise OperatorError(f"the emulator did not become healthy, see {self.log_file}")
         if process.poll() is not None:
-            said = self.log_file.read_text(errors="replace").strip().splitlines() or ["no output"]
-            if _listening(self.port):
+            output = self.log_file.read_text(errors="replace").strip().splitlines() or ["no output"]
+            if _is_listening(self.port):
                 raise PortTakenError(self.port)
-            raise OperatorError(f"the emulator ended at once: {on_screen(said[-1])} (see {self.log_file})")
+            raise OperatorError(f"the emulator ended at once: {on_screen(output[-1])} (see {self.log_file})")
 
-    def _healthy_or_ended(self, process: subprocess.Popen[bytes]) -> bool:
-        if process.poll() is not None:
-            return True
+    def _is_healthy(self) -> bool:
         with suppress(requests.RequestException):
             return http_calls.get(f"{self.endpoint_url}/_ministack/health", timeout=2).ok
         return False
@@ -164,35 +160,42 @@ class Emulator:
     def _stop(self) -> bool:
         running = self.status()
         if running:
-            _end(running.pid)
-            _let_go(running.port)
+            with suppress(psutil.NoSuchProcess):
+                self._end(psutil.Process(running.pid))
+            _is_released(running.port)
         self._end_lambdas()
         self._pid_file.unlink(missing_ok=True)
         return running is not None
 
-    def _end_lambdas(self) -> None:
-        # They are its children; one in the middle of an invocation survives it.
-        for pid in processes.running(str(EMULATOR_VENV / "bin" / "python"), f"{self._data_dir}/"):
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+    def _end(self, process: psutil.Process) -> None:
+        for send_signal in (process.terminate, process.kill):
+            send_signal()
+            if _wait_until(lambda: self.status() is None, STOP_SECONDS):
+                return
 
-    def _forget(self) -> None:
+    def _end_lambdas(self) -> None:
+        # The Lambdas are processes of their own: one that is handling an invocation survives the emulator.
+        python, folder = str(EMULATOR_VENV / "bin" / "python"), f"{self._data_dir}/"
+        for process in psutil.process_iter(["cmdline"]):
+            command = " ".join(process.info["cmdline"] or [])
+            if command.startswith(python) and folder in command:
+                with suppress(psutil.NoSuchProcess):
+                    process.kill()
+
+    def _delete_data(self) -> None:
         self._end_lambdas()
         shutil.rmtree(self._data_dir, ignore_errors=True)
         self._data_dir.mkdir(parents=True)
 
 
-@dataclass(frozen=True)
-class Running:
-    """A live emulator of ours."""
-
-    pid: int
-    port: int
+def ensure_venv() -> Path:
+    """Make or renew the emulator's environment, which has what AWS's Python runtime has; return its interpreter."""
+    return ensure(ENVIRONMENTS["emulator"])
 
 
 @contextmanager
 def running_emulator(state_dir: Path, port: int = 0) -> Iterator[Emulator]:
-    """An emulator for the time of the block, on a free port if none is given."""
+    """Run an emulator for the time of the block, on a free port if none is given."""
     state_dir = state_dir.resolve()
     emulator = Emulator(state_dir, port) if port else _start_on_free_port(state_dir)
     emulator.start()
@@ -202,11 +205,11 @@ def running_emulator(state_dir: Path, port: int = 0) -> Iterator[Emulator]:
         emulator.stop()
 
 
+# Another program may take the port after it is chosen and before it is bound.
 @tenacity.retry(
     retry=tenacity.retry_if_exception_type(PortTakenError), stop=tenacity.stop_after_attempt(3), reraise=True
 )
 def _start_on_free_port(state_dir: Path) -> Emulator:
-    # between choosing the port and binding it, someone else may take it
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -215,35 +218,22 @@ def _start_on_free_port(state_dir: Path) -> Emulator:
     return emulator
 
 
-def _listening(port: int) -> bool:
+def _wait_until(condition: Callable[[], bool], seconds: float) -> bool:
+    """Return whether the condition became true in time."""
+    retrying = tenacity.Retrying(
+        wait=tenacity.wait_fixed(0.05),
+        stop=tenacity.stop_after_delay(seconds),
+        retry=tenacity.retry_if_result(lambda is_true: not is_true),
+        retry_error_callback=lambda _: False,
+    )
+    return retrying(condition)
+
+
+def _is_listening(port: int) -> bool:
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-def _let_go(port: int) -> bool:
-    """Whether the port becomes free: a process is gone before the last of its threads closes its sockets."""
-    retrying = tenacity.Retrying(
-        wait=tenacity.wait_fixed(0.02),
-        stop=tenacity.stop_after_delay(STOP_SECONDS),
-        retry=tenacity.retry_if_result(lambda listening: listening),
-        retry_error_callback=lambda _: True,
-    )
-    return not retrying(_listening, port)
-
-
-def _end(pid: int) -> None:
-    who = processes.identity(pid)
-    gone = tenacity.Retrying(
-        wait=tenacity.wait_fixed(0.05),
-        stop=tenacity.stop_after_delay(STOP_SECONDS),
-        retry=tenacity.retry_if_result(lambda now: now == who),
-        retry_error_callback=lambda _: None,
-    )
-    for number in (signal.SIGTERM, signal.SIGKILL):
-        if processes.identity(pid) != who:
-            break
-        with suppress(ProcessLookupError):
-            os.kill(pid, number)
-        gone(processes.identity, pid)
-    with suppress(ChildProcessError):
-        os.waitpid(pid, os.WNOHANG)
+def _is_released(port: int) -> bool:
+    """Wait until nothing listens on the port: a thread may close its sockets after its process is gone."""
+    return _wait_until(lambda: not _is_listening(port), STOP_SECONDS)

@@ -1,4 +1,4 @@
-"""Requirements files as `make lock` writes them: every line one exact version and the hashes of its files."""
+"""Reads the requirements files that `make lock` writes: one version and the hashes of its files on each line."""
 
 import re
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ _HASH = re.compile(r"\s--hash=sha256:([0-9a-f]{64})(?=\s|$)")
 
 @dataclass(frozen=True)
 class Locked:
-    """One distribution, in one version."""
+    """A distribution in one version."""
 
     name: str  # normalised
     version: str
@@ -22,12 +22,12 @@ class Locked:
 
     @property
     def line(self) -> str:
-        """The line of a requirements file, on every platform."""
+        """The line of a requirements file, without a marker for platforms."""
         return f"{self.name}=={self.version} {' '.join(f'--hash=sha256:{each}' for each in sorted(self.hashes))}"
 
 
 def read_locked(path: Path) -> list[Locked]:
-    """Every distribution of the file; OperatorError if one line would let in what it does not name by hash."""
+    """Return every distribution of the file; raise OperatorError if one lacks an exact version or a hash."""
     text = path.read_text().replace("\\\n", " ")
     lines = [line.strip() for line in text.splitlines()]
     return [_locked(line, path) for line in lines if line and not line.startswith("#")]

@@ -1,4 +1,4 @@
-"""The settings of an operator's pip that apply here: those for downloads, but none on what to install and where."""
+"""The settings of the operator's pip that apply here: those for downloads, none on what to install or where."""
 
 import ast
 import os
@@ -8,65 +8,55 @@ from pathlib import Path
 from infra.errors import OperatorError
 from infra.settings import pip_variables, tool_environment
 
-FETCHING = frozenset(
-    {
-        *("index-url", "pypi-url", "extra-index-url", "no-index", "find-links", "trusted-host", "keyring-provider"),
-        *(
-            "proxy",
-            "no-proxy-env",
-            "cert",
-            "client-cert",
-            "retries",
-            "resume-retries",
-            "timeout",
-            "default-timeout",
-        ),
-        *("cache-dir", "no-cache-dir", "use-feature", "use-deprecated", "no-input"),
-    }
-)
-"""All others are left out: --user and --target install elsewhere, and constraints may contradict a lock."""
+_INDEXES = {"index-url", "pypi-url", "extra-index-url", "no-index", "find-links"}
+_CONNECTIONS = {"proxy", "no-proxy-env", "trusted-host", "cert", "client-cert", "keyring-provider"}
+_TIMES = {"retries", "resume-retries", "timeout", "default-timeout"}
+_PROGRAM = {"cache-dir", "no-cache-dir", "use-feature", "use-deprecated", "no-input"}
+DOWNLOAD_SETTINGS = frozenset(_INDEXES | _CONNECTIONS | _TIMES | _PROGRAM)
+"""Other settings do not apply: --user and --target install elsewhere, and constraints may contradict a lock."""
 
 _SECTIONS = ("global", "download", "install")
 
 
 def pip_environment(python: Path | str) -> dict[str, str]:
-    """The environment for this interpreter's pip, with the download settings of the operator's configuration."""
-    quiet = tool_environment()
-    found = _from_files(python, quiet | pip_variables({"PIP_CONFIG_FILE"}))
-    return quiet | {"PIP_CONFIG_FILE": os.devnull} | found | pip_variables({_variable(key) for key in FETCHING})
+    """Return the environment for this interpreter's pip, with the operator's settings for downloads."""
+    base = tool_environment()
+    configured = _read_configuration(python, base | pip_variables({"PIP_CONFIG_FILE"}))
+    given = pip_variables({_variable(setting) for setting in DOWNLOAD_SETTINGS})
+    return base | {"PIP_CONFIG_FILE": os.devnull} | configured | given
 
 
-def _from_files(python: Path | str, environment: dict[str, str]) -> dict[str, str]:
+def _read_configuration(python: Path | str, environment: dict[str, str]) -> dict[str, str]:
     listed: dict[str, set[str]] = {}
-    for line in _ask(python, environment, "list").splitlines():
+    for line in _pip_config(python, environment, "list").splitlines():
         name, equals, value = line.partition("=")
-        if equals and name.partition(".")[2] in FETCHING:
+        if equals and name.partition(".")[2] in DOWNLOAD_SETTINGS:
             listed.setdefault(name, set()).add(str(ast.literal_eval(value)))
-    found: dict[str, str] = {}
-    for section in _SECTIONS:  # the later one wins, as with pip
-        for key in sorted(FETCHING):
-            values = listed.get(f"{section}.{key}", set())
+    configured: dict[str, str] = {}
+    for section in _SECTIONS:  # a later section overrides an earlier one, as in pip
+        for setting in sorted(DOWNLOAD_SETTINGS):
+            values = listed.get(f"{section}.{setting}", set())
             if len(values) > 1:  # newer versions of pip list the values of all files, without an order
-                values = {_ask(python, environment, "get", f"{section}.{key}").rstrip("\n")}
-            found |= {_variable(key): value for value in values if value}
-    return found
+                values = {_pip_config(python, environment, "get", f"{section}.{setting}").rstrip("\n")}
+            configured |= {_variable(setting): value for value in values if value}
+    return configured
 
 
-def _ask(python: Path | str, environment: dict[str, str], *what: str) -> str:
-    # These are also options of `pip config`, which would then read only one file.
-    everywhere = {"PIP_USER": "0", "PIP_GLOBAL": "0", "PIP_SITE": "0"}
+def _pip_config(python: Path | str, environment: dict[str, str], *arguments: str) -> str:
+    # pip would take these variables for options of `pip config` and read only one file.
+    all_files = {"PIP_USER": "0", "PIP_GLOBAL": "0", "PIP_SITE": "0"}
     done = subprocess.run(
-        [str(python), "-m", "pip", "config", *what],
-        env=environment | everywhere,
+        [str(python), "-m", "pip", "config", *arguments],
+        env=environment | all_files,
         capture_output=True,
         text=True,
         check=False,
     )
     if done.returncode:
-        said = (done.stderr or done.stdout).strip().splitlines() or ["no output"]
-        raise OperatorError(f"pip's settings cannot be read: {said[-1]}")
+        output = (done.stderr or done.stdout).strip().splitlines() or ["no output"]
+        raise OperatorError(f"pip's settings cannot be read: {output[-1]}")
     return done.stdout
 
 
-def _variable(key: str) -> str:
-    return f"PIP_{key.upper().replace('-', '_')}"
+def _variable(setting: str) -> str:
+    return f"PIP_{setting.upper().replace('-', '_')}"

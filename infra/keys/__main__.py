@@ -1,6 +1,6 @@
 """`python -m infra.keys create|list|rotate|revoke`: the API keys of a stage.
 
-A key that is made is the only line on standard output, so that it can be captured; all else goes to standard error.
+A new key is the only line on standard output, so that it can be captured; all else goes to standard error.
 """
 
 import argparse
@@ -17,12 +17,12 @@ from infra.stage.stage_file import Deployment, read_deployment, stage_file, writ
 from infra.targets.target import target_of
 
 _EXAMPLES = """examples:
-  KEY=$(make -s key OWNER=alice)               a first key of alice
-  make keys                                    whose keys there are
-  make rotate-key OWNER=alice                  a further key; the old one stays good
-  make rotate-key OWNER=alice REVOKE_OLD=yes   a further key; the old ones end
-  make revoke-key KEY=h2k9d1xw0c               one key ends
-  make revoke-key OWNER=alice                  all keys of alice end
+  KEY=$(make -s key OWNER=alice)               make the first key of alice
+  make keys                                    list the keys
+  make rotate-key OWNER=alice                  make a further key; the old one keeps working
+  make rotate-key OWNER=alice REVOKE_OLD=yes   make a further key and revoke the old ones
+  make revoke-key KEY=h2k9d1xw0c               revoke one key
+  make revoke-key OWNER=alice                  revoke all keys of alice
 """
 _SHOWN = 4  # characters of a secret of 32
 
@@ -36,72 +36,75 @@ class StageKeys:
     keys: ApiKeys
 
     def create(self, owner: str) -> None:
-        """The first key of an owner: who gets a key of one that is there already sees all of its jobs."""
+        """Make the first key of an owner. A second one would give another person the owner's jobs and items."""
         if self.keys.of(owner):
             raise OperatorError(f"{owner} has a key already; make rotate-key OWNER={owner} makes a further one")
-        self._hand_out(self.keys.add(owner))
+        self._print_key(self.keys.add(owner))
 
     def rotate(self, owner: str, *, revoke_old: bool) -> None:
-        """A further key of an owner; the old ones end only when the new one is good."""
+        """Make a further key of an owner; revoke the old ones, if asked to, once the new one works."""
         old = self._keys_of(owner)
         new = self.keys.add(owner)
         if any(key.value == self.deployment.api_key for key in old):
             path = write_deployment(self.settings.state_dir, replace(self.deployment, api_key=new.value))
-            _say(f"{path} has the new key now")
-        good = self._hand_out(new)
+            _tell(f"{path} has the new key now")
+        works = self._print_key(new)
         if not revoke_old:
-            _say(f"still good: {', '.join(key.key_id for key in old)} (make revoke-key KEY=...)")
-        elif good:
-            self._end(old)
+            _tell(f"still valid: {', '.join(key.key_id for key in old)} (make revoke-key KEY=...)")
+        elif works:
+            self._revoke(old)
         else:
-            raise OperatorError("the old keys stay until the new one is good: make revoke-key KEY=...")
+            raise OperatorError("the old keys stay until the new one works: make revoke-key KEY=...")
 
     def revoke(self, owner: str | None, key_id: str | None) -> None:
-        """Ends all keys of an owner, or one key."""
-        doomed = self._keys_of(owner) if owner else [key for key in self.keys.all() if key.key_id == key_id]
-        if not doomed:
+        """Revoke all keys of an owner, or one key."""
+        keys = self._keys_of(owner) if owner else [key for key in self.keys.all() if key.key_id == key_id]
+        if not keys:
             raise OperatorError(f"the stage {self.deployment.stage!r} has no key {key_id}")
-        for key in doomed:
+        for key in keys:
             if key.value == self.deployment.api_key:
                 path = stage_file(self.settings.state_dir, self.deployment.stage)
                 raise OperatorError(
                     f"{key.key_id} is the key in {path}: first make rotate-key OWNER={key.owner}, "
                     "then revoke the old one by KEY=..."
                 )
-        self._end(doomed)
+        self._revoke(keys)
 
     def _keys_of(self, owner: str) -> list[ApiKey]:
-        found = self.keys.of(owner)
-        if not found:
+        keys = self.keys.of(owner)
+        if not keys:
             raise OperatorError(f"{owner} has no key of the stage {self.deployment.stage!r}")
-        return found
+        return keys
 
-    def _hand_out(self, key: ApiKey) -> bool:
-        print(key.value, flush=True)  # first of all, since nobody can be asked for it again
-        _say(f"key {key.key_id} of {key.owner}, shown this once; it goes into the header x-api-key")
-        good = wait_for_key(self.deployment.base_url, key.value, good=True)
-        if not good:
-            _say(f"API Gateway has not taken it for {KEY_SECONDS} s; that may last some minutes")
-        return good
+    def _print_key(self, key: ApiKey) -> bool:
+        """Print the key before anything can fail, since it cannot be printed again; return whether it works yet."""
+        print(key.value, flush=True)
+        _tell(f"key {key.key_id} of {key.owner}, shown this once; it goes into the header x-api-key")
+        works = wait_for_key(self.deployment.base_url, key.value, good=True)
+        if not works:
+            _tell(f"API Gateway did not accept the key within {KEY_SECONDS} s; it may take some minutes")
+        return works
 
-    def _end(self, keys: list[ApiKey]) -> None:
+    def _revoke(self, keys: list[ApiKey]) -> None:
         for key in keys:
-            if self.keys.end(key):
-                _say(f"key {key.key_id} of {key.owner} is deleted")
+            if self.keys.revoke(key):
+                _tell(f"key {key.key_id} of {key.owner} is deleted")
             else:
-                _say(f"key {key.key_id} is out of the plan, not deleted: {key.name!r} is no name of the stage's")
+                reason = f"its name {key.name!r} is not one of this stage"
+                _tell(f"key {key.key_id} is removed from the usage plan but not deleted: {reason}")
         for key in keys:
             if not wait_for_key(self.deployment.base_url, key.value, good=False):
-                raise OperatorError(f"after {KEY_SECONDS} s {key.key_id} is still taken, or nothing answers")
+                problem = "is still accepted, or the API does not respond"
+                raise OperatorError(f"after {KEY_SECONDS} s {key.key_id} {problem}")
 
 
-def table(keys: list[ApiKey], in_use: str) -> Iterator[str]:
-    """The keys for people, a line each; of a secret no more than its end."""
+def table(keys: list[ApiKey], in_stage_file: str) -> Iterator[str]:
+    """Yield a header and a line for each key, with only the last characters of its value."""
     rows = [("OWNER", "KEY ID", "CREATED", "STATE", "ENDS IN", "")]
     for key in keys:
         state = ("enabled" if key.enabled else "disabled") if key.in_plan else "in no plan"
         created = key.created.astimezone().isoformat(timespec="seconds")
-        mark = "in the stage file" if key.value == in_use else ""
+        mark = "in the stage file" if key.value == in_stage_file else ""
         rows.append((key.owner, key.key_id, created, state, key.value[-_SHOWN:], mark))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
@@ -109,12 +112,12 @@ def table(keys: list[ApiKey], in_use: str) -> Iterator[str]:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Runs one command."""
+    """Run one command."""
     options = _parse(arguments)
-    return run("keys", lambda: _command(options))
+    return run("keys", lambda: _run(options))
 
 
-def _command(options: argparse.Namespace) -> None:
+def _run(options: argparse.Namespace) -> None:
     owner = check_owner(options.owner) if options.owner is not None else None
     stage = _open(options.stage)
     if options.command == "list":
@@ -122,10 +125,10 @@ def _command(options: argparse.Namespace) -> None:
             print(line)
     elif options.command == "revoke":
         if (owner is None) == (options.key is None):
-            raise OperatorError("say which keys: OWNER=... for all of an owner's or KEY=... for one, not both")
+            raise OperatorError("give OWNER=... for all keys of an owner or KEY=... for one key, not both")
         stage.revoke(owner, options.key)
     elif owner is None:
-        raise OperatorError("say whose key: OWNER=...")
+        raise OperatorError("OWNER=... is needed")
     elif options.command == "create":
         stage.create(owner)
     else:
@@ -142,7 +145,7 @@ def _open(name: str | None) -> StageKeys:
     return StageKeys(settings, deployment, ApiKeys(gateway, deployment.stage, usage_plan))
 
 
-def _say(line: str) -> None:
+def _tell(line: str) -> None:
     print(line, file=sys.stderr)
 
 
@@ -155,9 +158,9 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("command", choices=["create", "list", "rotate", "revoke"])
     parser.add_argument("--stage", help="the deployed stage (default: JOBPIPE_STAGE, else local)")
-    parser.add_argument("--owner", help="the caller whose key it is")
-    parser.add_argument("--key", metavar="ID", help="with revoke: this one key, by its id")
-    parser.add_argument("--revoke-old", action="store_true", help="with rotate: end the owner's other keys")
+    parser.add_argument("--owner", help="the caller that the key identifies")
+    parser.add_argument("--key", metavar="ID", help="with revoke: the id of the only key to revoke")
+    parser.add_argument("--revoke-old", action="store_true", help="with rotate: revoke the owner's other keys")
     return parser.parse_args(arguments)
 
 

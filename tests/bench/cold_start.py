@@ -22,7 +22,7 @@ from typing import Any
 from uuid import uuid4
 
 from infra.cli.progress import Progress
-from infra.emulator.venv import ensure_venv
+from infra.emulator import ensure_venv
 from infra.packaging.package import package_all
 from infra.settings import LOCAL_STAGE
 from infra.stacks.change_sets import Stacks

@@ -18,7 +18,7 @@ from rich.console import Console
 
 from infra.cli.progress import Progress
 from infra.deployment.plan import Deployer
-from infra.emulator.venv import ensure_venv
+from infra.emulator import ensure_venv
 from infra.settings import LOCAL_STAGE, Settings
 from infra.targets.target import Target
 from scripts.load.http_calls import HttpCalls

@@ -65,7 +65,7 @@ def test_a_key_revoked_in_the_middle_costs_nothing_that_was_written(
         name = unique("Half written")
         console.fill(name=name)
 
-        stage.api_keys.end(first)
+        stage.api_keys.revoke(first)
         assert wait_for_key(stage.deployment.base_url, first.value, good=False)
         console.expected.add(403)
         expect(page.locator("#key-error")).to_contain_text("no longer accepted")
@@ -79,7 +79,7 @@ def test_a_key_revoked_in_the_middle_costs_nothing_that_was_written(
         page.get_by_role("link", name="Jobs", exact=True).click()
         expect(page.locator("#mine")).to_contain_text(sent)
     finally:
-        stage.api_keys.end(second)
+        stage.api_keys.revoke(second)
 
 
 @pytest.mark.parametrize("reloaded", [False, True], ids=["at once", "reloaded"])
@@ -95,7 +95,7 @@ def test_another_owners_key_does_not_show_this_ones_jobs(
     console.send()
     console.ends("succeeded")
     console.expected.add(403)
-    stage.api_keys.end(key)
+    stage.api_keys.revoke(key)
     expect(page.locator("#key-error")).to_contain_text("no longer accepted")
     if reloaded:
         page.reload()

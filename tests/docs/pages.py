@@ -1,4 +1,4 @@
-"""The pages of docs/ as a reader follows them: their blocks, put where the page says, in a copy of the checkout."""
+"""Applies the blocks of a page in docs/ to a copy of the checkout, as a reader would."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from tests.helpers.commands import ROOT
 
 _BLOCK = re.compile(
-    r"^(?:<!-- (?P<said>[^\n]*) -->\n)?```(?P<language>\w*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL
+    r"^(?:<!-- (?P<instruction>[^\n]*) -->\n)?```(?P<language>\w*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL
 )
 _PLACE = re.compile(r"(?P<path>[^\s,]+)(?:, (?P<how>before|after|instead of): (?P<text>.*))?")
 _NOT_SOURCES = shutil.ignore_patterns(
@@ -20,16 +20,16 @@ _NOT_SOURCES = shutil.ignore_patterns(
 
 @dataclass(frozen=True)
 class Block:
-    """A block of a page, and what the comment above it says."""
+    """A block of a page, and the instruction in the comment above it."""
 
     language: str
     text: str
-    said: str | None
+    instruction: str | None
 
     def put(self, checkout: Path) -> None:
-        """Write it where its comment says: a new file, or before, after or instead of a text that stands once."""
-        place = _PLACE.fullmatch(self.said or "")
-        assert place is not None, self.said
+        """Write the block to a new file, or before, after or instead of a text that occurs once."""
+        place = _PLACE.fullmatch(self.instruction or "")
+        assert place is not None, self.instruction
         path = checkout / place["path"]
         if place["how"] is None:
             assert not path.exists(), path
@@ -46,11 +46,11 @@ class Block:
 
 
 def blocks(page: str) -> list[Block]:
-    """Those of a page in docs/, in their order."""
+    """Return the blocks of a page in docs/, in order."""
     text = (ROOT / "docs" / page).read_text()
-    return [Block(found["language"], found["text"], found["said"]) for found in _BLOCK.finditer(text)]
+    return [Block(found["language"], found["text"], found["instruction"]) for found in _BLOCK.finditer(text)]
 
 
 def copy_of_the_checkout(folder: Path) -> Path:
-    """The sources alone, as a clone has them."""
+    """Copy the files that a clone has."""
     return shutil.copytree(ROOT, folder / "jobpipe", ignore=_NOT_SOURCES)

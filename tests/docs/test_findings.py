@@ -1,4 +1,4 @@
-"""The scripts of findings/ are listed and can be run; the page of generators names the versions that are tried."""
+"""The scripts of findings/ are listed and can be run; the page on generators names the tested versions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""No link of a page leads nowhere, and no page is left out of them."""
+"""Every link of a page has a target, and every page is linked."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ _LINK = re.compile(r"\]\(<?([^)>\s]+)>?(?: \"[^\"]*\")?\)")
 
 
 def links(page: Path) -> list[str]:
-    """Where a page links to, but for what is code and what is on the network."""
+    """Return the targets of a page's links, without those in code and those on the network."""
     found = _LINK.findall(_CODE.sub("", page.read_text()))
     return [link for link in found if not re.match(r"[a-z]+:", link)]
 
 
 @cache
 def anchors(page: Path) -> set[str]:
-    """The fragments of a page's headings, as GitHub makes them."""
+    """Return the fragments that GitHub makes of a page's headings."""
     text = re.sub(r"^```.*?^```$", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
     seen: Counter[str] = Counter()
     found = set()
@@ -38,7 +38,7 @@ def anchors(page: Path) -> set[str]:
 
 
 def wrong(page: Path) -> list[str]:
-    """The links of a page that lead nowhere."""
+    """Return the links of a page that have no target."""
     found = []
     for link in links(page):
         path, _, fragment = link.partition("#")
@@ -49,11 +49,11 @@ def wrong(page: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_links_lead_somewhere(page: Path) -> None:
+def test_every_link_has_a_target(page: Path) -> None:
     assert wrong(page) == []
 
 
-def test_every_page_is_found_from_the_first_one() -> None:
+def test_every_page_can_be_reached_by_links() -> None:
     """A link to a folder shows its pages."""
     seen, waiting = set(), [ROOT / "README.md"]
     while waiting:
@@ -67,7 +67,7 @@ def test_every_page_is_found_from_the_first_one() -> None:
     assert [str(page.relative_to(ROOT)) for page in PAGES if page not in seen] == []
 
 
-def test_what_leads_nowhere_is_noticed(tmp_path: Path) -> None:
+def test_links_without_a_target_are_found(tmp_path: Path) -> None:
     (tmp_path / "other.md").write_text("# A title\n\n## It's `code`, twice\n\n## It's code twice\n")
     page = tmp_path / "page.md"
     page.write_text(

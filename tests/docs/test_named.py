@@ -1,4 +1,4 @@
-"""What the pages tell a reader to type is there: make targets and their variables, modules, parameters, paths."""
+"""The make targets, variables, modules and parameters that pages tell a reader to type exist."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ by_page = pytest.mark.parametrize("page", TYPED, ids=lambda page: str(page.relat
 
 
 def code(page: Path) -> str:
-    """All that is code on the page."""
+    """Return all code on the page."""
     return "\n".join(block or inline for block, inline in _CODE.findall(page.read_text()))
 
 
 @pytest.fixture(scope="module")
 def targets() -> set[str]:
-    said = run("make", "help", env=os.environ).stdout
-    return set(re.findall(r"^  make (\S+)", said, flags=re.MULTILINE))
+    output = run("make", "help", env=os.environ).stdout
+    return set(re.findall(r"^  make (\S+)", output, flags=re.MULTILINE))
 
 
 @by_page

@@ -65,7 +65,7 @@ def _variables() -> dict[str, str]:
 
 
 def _read_in(path: Path) -> Iterator[str]:
-    """The names in environ["NAME"], environ.get("NAME"), "NAME" in environ and value_of("NAME")."""
+    """Return the names in environ["NAME"], environ.get("NAME"), "NAME" in environ and value_of("NAME")."""
     for node in ast.walk(ast.parse(path.read_text())):
         match node:
             case ast.Call(func=ast.Name(id="value_of"), args=[ast.Constant(value=str(name))]):

@@ -16,7 +16,7 @@ import sys
 import time
 from collections.abc import Iterable, Sequence
 
-from infra.emulator.venv import ensure_venv
+from infra.emulator import ensure_venv
 from tests.faults.kinds import Fault, Kind
 from tests.faults.pairs import Task, run_pairs
 from tests.faults.processes import Report, deal, process_runner

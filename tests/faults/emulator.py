@@ -24,7 +24,7 @@ from xml.etree import ElementTree as ET
 
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 
-from infra.emulator.venv import ensure_venv
+from infra.emulator import ensure_venv
 from infra.settings import LOCAL_STAGE
 from infra.templates.sources import foundation_for, to_json
 from tests.faults.virtual_time import Clock, EmulatorTime

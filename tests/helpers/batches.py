@@ -1,4 +1,4 @@
-"""Batches as unit tests send them and read them."""
+"""Helpers of unit tests that send and read batches."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def shown(pipeline: Pipeline, answer: Answer, **options: Any) -> Any:
 
 
 def kinds(answer: Answer) -> list[str]:
-    """Of each entry its job's status, or its problem's."""
+    """Return for each entry the status of its job or of its problem."""
     return [
         entry["job"]["status"] if "job" in entry else str(entry["problem"]["status"])
         for entry in answer.json["entries"]

@@ -1,4 +1,4 @@
-"""Commands as an operator runs them: in a process of their own."""
+"""Runs commands in processes, as an operator does."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ ROOT = Path(__file__).parents[2]
 Done = subprocess.CompletedProcess[str]
 
 
-def run(*command: str, env: Mapping[str, str], said: str | None = None) -> Done:
-    """The ended command and what it printed; `said` goes to its standard input."""
+def run(*command: str, env: Mapping[str, str], stdin: str | None = None) -> Done:
+    """Run the command in the checkout with `stdin` as its standard input, and return its status and output."""
     return subprocess.run(
-        command, cwd=ROOT, env=env, input=said, capture_output=True, text=True, timeout=500, check=False
+        command, cwd=ROOT, env=env, input=stdin, capture_output=True, text=True, timeout=500, check=False
     )
 
 
 def clean_environment(**ours: str) -> dict[str, str]:
-    """This process's environment without anybody's account or stage, and with what is ours."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "JOBPIPE_"))}
-    return kept | ours
+    """Return the environment without variables of AWS and jobpipe, and with the given ones."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "JOBPIPE_"))}
+    return inherited | ours

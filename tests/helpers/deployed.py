@@ -1,4 +1,4 @@
-"""A deployed stage as the tests see it: its HTTP API, and the AWS behind it."""
+"""A deployed stage: its HTTP API, and the AWS services behind it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ WAIT = {"Prefer": "wait=20"}
 
 @dataclass
 class Stage:
-    """One deployment."""
+    """A deployed stage."""
 
     deployment: Deployment
     _clients: dict[str, Any] = field(default_factory=dict)
@@ -40,7 +40,7 @@ class Stage:
         return Client(self.deployment.base_url, self.deployment.api_key, request_timeout=30)
 
     def aws(self, service: str) -> Any:
-        """A client with the root credentials of an emulator."""
+        """Return a client with the root credentials of an emulator."""
         if service not in self._clients:
             session = boto3.Session(
                 aws_access_key_id="test", aws_secret_access_key="test", region_name=self.deployment.region
@@ -55,7 +55,7 @@ class Stage:
 
     @property
     def hands_messages_on_as_they_are(self) -> bool:
-        """LocalStack 4.14 reads a message's JSON and writes it anew: fractions lose what a float cannot hold."""
+        """LocalStack 4.14 parses and rewrites a message's JSON, so fractions are rounded to floats."""
         return self.deployment.target != "localstack"
 
     @property
@@ -70,7 +70,7 @@ class Stage:
 
     @property
     def keeps_dashboards(self) -> bool:
-        """LocalStack 4.14 takes templates with a dashboard and limits for a stage, and makes neither."""
+        """LocalStack 4.14 accepts dashboards and a stage's limits in templates, but ignores them."""
         return self.deployment.target != "localstack"
 
     @property
@@ -87,14 +87,14 @@ class Stage:
         key: str | None = "",
         raw: bytes | None = None,
     ) -> requests.Response:
-        """One request; `key` None sends none, and `raw` is sent as it is."""
+        """Send a request; `key` None sends no key, and `raw` is sent unchanged."""
         sent = {"Content-Type": "application/json", **(headers or {})}
         if key is not None:
             sent["x-api-key"] = key or self.deployment.api_key
         payload: dict[str, Any] = {} if body is None else {"json": body}
         if raw is not None:
             payload = {"data": raw}
-        # requests would tidy the path up; what the test says is what is to be sent.
+        # requests would normalise the path, which must be sent unchanged.
         request = requests.Request(method, self.deployment.base_url, headers=sent, **payload).prepare()
         request.url = self.deployment.base_url + path
         with requests.Session() as session:
@@ -105,28 +105,28 @@ class Stage:
 
     @cached_property
     def documented(self) -> Documented:
-        """What the stage says of itself."""
+        """The OpenAPI document that the stage serves."""
         return Documented(requests.get(f"{self.deployment.base_url}/openapi.json", timeout=40).json())
 
     @staticmethod
     def encoded(value: Any) -> bytes:
-        """As JSON without spaces."""
+        """Return JSON without spaces."""
         return json.dumps(value, separators=(",", ":")).encode()
 
     def keys(self, prefix: str) -> list[str]:
-        """What lies in the documents bucket now."""
+        """Return the keys in the documents bucket."""
         pages = self.aws("s3").get_paginator("list_objects_v2")
         found = pages.paginate(Bucket=self.resources["documents_bucket"], Prefix=prefix)
         return [entry["Key"] for page in found for entry in page.get("Contents", [])]
 
     def put_job(self, job_id: str, generation: str, item_id: str, owner: str = FIRST_OWNER) -> None:
-        """A queued job to create an item, whose message was not sent."""
+        """Store a queued job to create an item, without a message."""
         accepted = new_job(CreateItem(item_id, {}), owner, None, now(), timedelta(days=1))
         row = job_to_row(replace(accepted, job_id=job_id, generation=generation))
         self.aws("dynamodb").put_item(TableName=self.resources["jobs_table"], Item=row)
 
     def counts(self) -> tuple[int, int, int]:
-        """Jobs and items stored, messages on the queue."""
+        """Return the numbers of stored jobs, stored items and queued messages."""
         dynamodb, sqs = self.aws("dynamodb"), self.aws("sqs")
         jobs, items = (
             sum(
@@ -147,12 +147,12 @@ def _of_a_bare_gateway(answer: requests.Response) -> bool:
 
 
 def unique(name: str) -> str:
-    """A name that no other test and no other run has."""
+    """Return a name that no other test or run uses."""
     return f"{name} {uuid.uuid4().hex[:12]}"
 
 
 def problem(response: requests.Response) -> str:
-    """The slug of the problem that the response is, with all that a problem document must have."""
+    """Check that the response is a complete problem document, and return its slug."""
     assert response.headers["content-type"].split(";")[0] == "application/problem+json", response.text
     document = response.json()
     assert document["status"] == response.status_code
@@ -164,7 +164,7 @@ def problem(response: requests.Response) -> str:
 
 
 def most_commands(stage: Stage) -> int:
-    """Of one batch. Old releases of DynamoDB Local take fewer writes at once, and one is the batch's own."""
+    """Return how many commands a batch may have: old DynamoDB Locals take fewer writes in a transaction."""
     check = {"TableName": stage.resources["jobs_table"], "ConditionExpression": "attribute_not_exists(job_id)"}
     checks: Any = [{"ConditionCheck": {**check, "Key": {"job_id": {"S": f"none-{n}"}}}} for n in range(100)]
     for most in (100, 25, 10):
@@ -180,7 +180,7 @@ def most_commands(stage: Stage) -> int:
 
 @contextmanager
 def lost(stage: Stage, item_id: str) -> Iterator[None]:
-    """The item's document is not in the bucket, in no version."""
+    """Remove all versions of the item's document during the block."""
     s3, bucket = stage.aws("s3"), stage.resources["documents_bucket"]
     [key] = stage.keys(f"items/{item_id}/")
     text = s3.get_object(Bucket=bucket, Key=key)["Body"].read()

@@ -1,4 +1,4 @@
-"""Every answer that a test sees is held against the OpenAPI document: what it does not say must not be answered."""
+"""Checks that the OpenAPI document describes every response that a test gets."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _ROOT = "urn:openapi"
 
 
 class Documented:
-    """An OpenAPI document to hold answers against; `strict` where no gateway adds headers of its own."""
+    """An OpenAPI document to check responses by; `strict` where no gateway adds headers."""
 
     def __init__(self, openapi: dict[str, Any], *, strict: bool = False) -> None:
         self.openapi = openapi
@@ -31,13 +31,13 @@ class Documented:
         self._headers = {name.lower() for name in openapi["components"]["headers"]}
 
     def check(self, method: str, target: str, status: int, headers: Mapping[str, str], body: str) -> None:
-        """AssertionError unless the document says that this may be the answer to the method and target."""
+        """Raise AssertionError unless the document allows this response to the method and target."""
         here = f"{method} {target[:100]}: {status}"
-        said = {name.lower(): value for name, value in headers.items()}
+        headers_sent = {name.lower(): value for name, value in headers.items()}
         template = self.template(target.partition("?")[0])
         operation = self.openapi["paths"].get(template, {}).get(method.lower())
         if operation is None:
-            # The gateway's, which knows of no such route.
+            # This is the gateway's response to an unknown route.
             assert status == 404, f"{here} of a route that is not in the document"
             if method != "HEAD":
                 self._check_body("/components/schemas/Problem", body, here)
@@ -48,17 +48,17 @@ class Documented:
         if "$ref" in answer:
             pointer = answer["$ref"].removeprefix("#")
             answer = self._at(pointer)
-        self._check_headers(answer["headers"], said, here)
-        media_type = said["content-type"].partition(";")[0]
+        self._check_headers(answer["headers"], headers_sent, here)
+        media_type = headers_sent["content-type"].partition(";")[0]
         assert media_type in answer["content"], f"{here} is not in the document as {media_type}"
         if self._strict:
-            unknown = said.keys() - {"content-type"} - {name.lower() for name in answer["headers"]}
+            unknown = headers_sent.keys() - {"content-type"} - {name.lower() for name in answer["headers"]}
             assert not unknown, f"{here} has {unknown}, of which the document does not know"
         if media_type != "text/html" and method != "HEAD":
             self._check_body(f"{pointer}/content/{_escape(media_type)}/schema", body, here)
 
     def template(self, path: str) -> str:
-        """The path of the document that this one is of; empty if there is none."""
+        """Return the document's path that matches this one, or an empty text."""
         segments = path.strip("/").split("/")  # a slash at the end changes nothing
         for template, parts in self._templates:
             if len(parts) == len(segments) and all(
@@ -67,23 +67,23 @@ class Documented:
                 return template
         return ""
 
-    def _check_headers(self, documented: Mapping[str, Any], said: Mapping[str, str], here: str) -> None:
+    def _check_headers(self, documented: Mapping[str, Any], headers_sent: Mapping[str, str], here: str) -> None:
         for name, header in documented.items():
             pointer = header["$ref"].removeprefix("#")
-            value = said.get(name.lower())
+            value = headers_sent.get(name.lower())
             if value is None:
                 assert not self._at(pointer)["required"], f"{here} lacks {name}"
                 continue
             number = self._at(pointer)["schema"].get("type") == "integer"
             self.check_value(f"{pointer}/schema", int(value) if number else value, f"{here}, {name}")
-        unsaid = self._headers & said.keys() - {name.lower() for name in documented}
-        assert not unsaid, f"{here} has {unsaid}, of which the document does not know"
+        undocumented = self._headers & headers_sent.keys() - {name.lower() for name in documented}
+        assert not undocumented, f"{here} has {undocumented}, of which the document does not know"
 
     def _check_body(self, pointer: str, body: str, here: str) -> None:
         self.check_value(pointer, json.loads(body), f"{here} {body[:300]}")
 
     def check_value(self, pointer: str, value: Any, here: str) -> None:
-        """AssertionError unless the value fits the schema that the pointer leads to."""
+        """Raise AssertionError unless the value is valid by the schema at the pointer."""
         validator = self._validators.get(pointer)
         if validator is None:
             validator = self._validators[pointer] = Draft202012Validator(
@@ -103,7 +103,7 @@ class Documented:
 
 @cache
 def documented() -> Documented:
-    """The document of this checkout, for a stage that keeps jobs for RETENTION."""
+    """Return this checkout's document for a stage that keeps jobs for RETENTION."""
     return Documented(document(RETENTION), strict=True)
 
 

@@ -1,4 +1,4 @@
-"""An embedded emulator for a test file alone, on a free port."""
+"""An embedded emulator for one test file, on a free port."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from infra.targets.target import EMBEDDED, Target, find_target
 
 @contextmanager
 def embedded(state_dir: Path) -> Iterator[tuple[Target, Settings]]:
-    """The target that it is, and the settings that lead there, for the time of the block."""
+    """Run an emulator during the block; yield its target and the settings that select it."""
     with running_emulator(state_dir) as emulator:
         settings = Settings(stage=LOCAL_STAGE, port=emulator.port, endpoint_url=None, state_dir=state_dir)
         target = find_target(EMBEDDED, LOCAL_STAGE, settings, start=False)

@@ -1,4 +1,4 @@
-"""What a hostile caller sends: strategies for hypothesis, and the events that API Gateway would make of it."""
+"""Hypothesis strategies for hostile requests and for the events that API Gateway makes of them."""
 
 from __future__ import annotations
 
@@ -66,11 +66,11 @@ strings = st.sampled_from(STRINGS) | st.text(max_size=12)
 
 
 def one_in_turn(*ways: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
-    """Each as often as the others; `|` would count the ways inside of them."""
+    """Draw from each strategy equally often; `|` would weigh them by their alternatives."""
     return st.sampled_from(ways).flatmap(lambda way: way)
 
 
-# The text of one JSON value, or of what looks like one.
+# The text of a JSON value, or text that resembles one.
 scalars = (
     st.sampled_from(
         [*NUMBERS, "true", "null", "nul", "", "[]", "{}", "[" * 40 + "]" * 40, "[" * 3000, '{"a":' * 2000]
@@ -86,7 +86,7 @@ names = st.sampled_from(
 
 
 def objects(values: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
-    """Objects as text, in which names may stand twice."""
+    """Draw the text of an object, in which names may repeat."""
     member = st.tuples(names.map(json.dumps) | strings.map(json.dumps), values).map(":".join)
     return st.lists(member, max_size=4).map(lambda members: "{" + ",".join(members) + "}")
 
@@ -113,7 +113,7 @@ GOOD_BODIES = [
 
 @st.composite
 def nearly(draw: st.DrawFn, good: st.SearchStrategy[str], junk: st.SearchStrategy[str]) -> str:
-    """A good text, of which up to three parts are something else."""
+    """Draw a valid text with up to three parts replaced."""
     text = draw(good)
     for _ in range(draw(st.integers(0, 3))):
         start = draw(st.integers(0, len(text)))
@@ -199,7 +199,7 @@ query_values = st.sampled_from(["1", "0", "101", "failed", "retrying", "", *CURS
 
 
 def queries(route: Route) -> st.SearchStrategy[dict[str, list[str]]]:
-    """No parameter, the route's own parameters, or any others; some of them are repeated."""
+    """Draw no parameters, the route's own or others, some of them repeated."""
     if not route.query:
         return st.just({}) | st.dictionaries(query_names | strings, st.just(["1"]), max_size=2)
     own = st.sampled_from(route.query)
@@ -214,7 +214,7 @@ def queries(route: Route) -> st.SearchStrategy[dict[str, list[str]]]:
 
 @st.composite
 def headers(draw: st.DrawFn) -> dict[str, list[str]]:
-    """By name, in whatever case, some of them twice."""
+    """Draw headers with names in any case, some of them repeated."""
     sent: dict[str, list[str]] = {}
     for name in draw(st.lists(st.sampled_from(sorted(header_values)), max_size=2)):
         written = draw(st.sampled_from([name, name.title(), name.upper()]))
@@ -235,7 +235,7 @@ def event(
     key: str = "alice" + "0" * 32,
     path: str = "",
 ) -> dict[str, Any]:
-    """What API Gateway hands to the Lambda; an absent part is null there, not empty."""
+    """Return the event that API Gateway passes to the Lambda, where an absent part is null, not empty."""
     sent = {"x-api-key": [key], **(headers or {})}
     return {
         "resource": resource,
@@ -260,7 +260,7 @@ def event(
 
 @st.composite
 def events(draw: st.DrawFn, ids: list[str]) -> dict[str, Any]:
-    """A request for one of our routes; `ids` are such as the stores know."""
+    """Draw a request to one of the API's routes; `ids` exist in the stores."""
     route = draw(st.sampled_from(ROUTES))
     some_id = st.sampled_from([*ids, *(name for name in STRINGS if name), "%2F", "..%2f..%2fjobs", "%ff", "%C0%AF"])
     parameters = {name: draw(some_id) for name in ("item_id", "job_id", "batch_id") if f"{{{name}}}" in route.path}
@@ -283,4 +283,4 @@ def events(draw: st.DrawFn, ids: list[str]) -> dict[str, Any]:
         base64_encoded=encoded,
         path=path,
     )
-    return sent | draw(st.sampled_from([{}, {"version": "1.0"}]))  # of a gateway that decodes paths itself
+    return sent | draw(st.sampled_from([{}, {"version": "1.0"}]))  # an event of a gateway that decodes paths itself

@@ -1,4 +1,4 @@
-"""What tests of a job's life share: jobs that wait or have failed, races, and stores that do not answer."""
+"""Helpers of tests on jobs: queued and failed jobs, races, and stores that do not respond."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def accept(pipeline: Pipeline, body: Any = None, **options: Any) -> str:
 
 
 def fail(pipeline: Pipeline, body: Any = None) -> str:
-    """A job that failed because its name was taken, and the name free again."""
+    """Return a job that failed because its name was taken; the name is free again."""
     other = pipeline.do("POST", "/items", item())
     job_id = accept(pipeline, body)
     pipeline.drain()
@@ -39,7 +39,7 @@ def slug(answer: Answer) -> str:
 
 
 def interpose(monkeypatch: pytest.MonkeyPatch, store: Any, name: str, before: Callable[[], object]) -> None:
-    """Let something happen right before the first call of a method: the other side of a race."""
+    """Run the other side of a race right before the first call of a method."""
     method = getattr(store, name)
     done: list[bool] = []
 
@@ -53,5 +53,5 @@ def interpose(monkeypatch: pytest.MonkeyPatch, store: Any, name: str, before: Ca
 
 
 def unavailable(*_: object) -> Any:
-    """A store that does not answer."""
+    """Raise Unavailable, as a store that does not respond."""
     raise Unavailable("no")

@@ -1,4 +1,4 @@
-"""The stores of jobpipe.domain.ports in memory: as strict as AWS, held to it by tests/contract."""
+"""The stores of jobpipe.domain.ports in memory; tests/contract checks that they behave like AWS."""
 
 from __future__ import annotations
 
@@ -196,7 +196,7 @@ class MemoryItems:
         self.jobs = jobs
         self.rows: dict[str, StoredItem] = {}
         self.names: dict[str, str] = {}
-        self.malformed: set[str] = set()  # rows of which no item can be made, as a hand may leave them
+        self.malformed: set[str] = set()  # ids of rows that cannot be read as items, as after a manual edit
 
     def get(self, item_id: str) -> StoredItem | None:
         return self.rows.get(item_id)
@@ -246,7 +246,7 @@ class MemoryDocuments:
 
     def __init__(self) -> None:
         self.current: dict[str, str] = {}
-        self.latest: dict[str, str] = {}  # version ids of what is current
+        self.latest: dict[str, str] = {}  # ids of the current versions
         self.versions: dict[tuple[str, str], str] = {}
 
     def put(self, key: str, text: str) -> DocumentRef:
@@ -308,7 +308,7 @@ class MemoryQueue:
         return {}
 
     def receive(self, most: int = 10) -> list[dict[str, Any]]:
-        """The first messages, as Lambda hands them over; they stay until `acknowledge`."""
+        """Return the first messages as an event of Lambda; they stay queued until `acknowledge`."""
         self.waiting = [(i, e, n + 1 if k < most else n) for k, (i, e, n) in enumerate(self.waiting)]
         return [
             {
@@ -325,7 +325,7 @@ class MemoryQueue:
         ]
 
     def acknowledge(self, records: list[dict[str, Any]], answer: dict[str, Any]) -> None:
-        """Delete what was received and not named as failed."""
+        """Delete the received messages that are not reported as failed."""
         failed = {failure["itemIdentifier"] for failure in answer["batchItemFailures"]}
         done = {record["messageId"] for record in records} - failed
         self.waiting = [entry for entry in self.waiting if entry[0] not in done]
@@ -333,7 +333,7 @@ class MemoryQueue:
 
 @dataclass
 class MemoryBacklog:
-    """BacklogGauge; nothing is ever in flight, and what was sent first is the oldest."""
+    """BacklogGauge; no message is ever in flight, and the first one sent is the oldest."""
 
     queue: MemoryQueue
     parked: MemoryParked

@@ -1,4 +1,4 @@
-"""Both Lambdas in one process, on stores in memory: the real Chalice app, the real worker, the events of AWS."""
+"""Both Lambdas in one process with stores in memory: the Chalice app and the worker get AWS's events."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from worker_lambda.chalicelib.services import Services as WorkerServices
 
 
 class Context:
-    """What Lambda passes beside the event."""
+    """The context that Lambda passes with an event."""
 
     function_name = "jobpipe"
     memory_limit_in_mb = 256
@@ -91,7 +91,7 @@ class Pipeline:
         several: dict[str, list[str]] | None = None,
         checked_key: str = "",
     ) -> Answer:
-        """One request, routed as API Gateway does; `raw` is a body that is not to be encoded.
+        """Send a request, routed as by API Gateway; `raw` is a body that is already encoded.
 
         A path with empty segments reaches the route without them, and is passed on unchanged.
         """
@@ -130,14 +130,14 @@ class Pipeline:
         return Answer(answer["statusCode"], {k.lower(): v for k, v in answer["headers"].items()}, answer["body"])
 
     def work(self, most: int = 10) -> dict[str, Any]:
-        """One batch through the worker."""
+        """Pass one batch to the worker."""
         records = self.queue.receive(most)
         answer = consume_batch(records, self.command_consumer())
         self.queue.acknowledge(records, answer)
         return answer
 
     def end_dead_letters(self) -> dict[str, Any]:
-        """The first messages as dead letters: SQS has given them up."""
+        """Pass the first messages to the worker as dead letters."""
         records = self.queue.receive()
         answer = consume_batch(records, self.dead_letter_consumer())
         self.queue.acknowledge(records, answer)
@@ -156,7 +156,7 @@ class Pipeline:
         return self.context.milliseconds / 1000
 
     def drain(self) -> None:
-        """Until the queue is empty."""
+        """Run the worker until the queue is empty."""
         for _ in range(1000):
             if not self.queue.waiting:
                 return
@@ -164,7 +164,7 @@ class Pipeline:
         raise AssertionError("the queue does not empty")
 
     def do(self, method: str, target: str, body: Any = None, **options: Any) -> dict[str, Any]:
-        """A command to the end of its job; the job as its caller sees it."""
+        """Send a command, run its job to the end, and return the job as its caller gets it."""
         accepted = self.request(method, target, body, **options)
         assert accepted.status == 202, accepted.text
         self.drain()
@@ -175,7 +175,7 @@ class Pipeline:
         return job
 
     def state(self) -> Any:
-        """All that is stored, to compare before and after."""
+        """Return everything that is stored, for comparisons."""
         return (
             dict(self.jobs.rows),
             dict(self.batches.rows),
@@ -192,10 +192,10 @@ class Pipeline:
         self.check_locks_and_documents()
 
     def check_locks_and_documents(self) -> None:
-        """Every item has its lock and its document, and there are no others."""
+        """Check that each item has its lock and its document, and that there are no others."""
         items = self.items.rows.values()
         assert self.items.names == {name_key(item.name): item.item_id for item in items}
         kept = {job.kept.claim for job in self.jobs.rows.values() if job.kept is not None and job.kept.claim}
         assert set(self.documents.current) == {item.document.key for item in items} | kept
-        # Write-once: nothing was ever put over a committed document, however late.
+        # Documents are write-once: no put, however late, has replaced a committed one.
         assert all(self.documents.latest[item.document.key] == item.document.version_id for item in items)

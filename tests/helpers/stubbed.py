@@ -1,4 +1,4 @@
-"""The adapters on clients that botocore's Stubber answers for: held to the service model, and nothing is sent."""
+"""The adapters with clients stubbed by botocore's Stubber, which checks calls by the service model."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from jobpipe.stores.sqs_parked import SqsParked
 
 @cache
 def a_client(service: str) -> Any:
-    """Made once: making one takes longer than a test."""
+    """Return a client, which is cached, since creating one takes longer than a test."""
     keys = {"aws_access_key_id": "k", "aws_secret_access_key": "s", "region_name": "us-east-1"}
     return boto3.client(service, **keys)  # type: ignore[call-overload]
 
 
 class Stubbed:
-    """The adapters on stubbed clients."""
+    """The adapters with stubbed clients."""
 
     def __init__(self) -> None:
         self.clients = AwsClients()
@@ -48,7 +48,7 @@ class Stubbed:
         self.backlog = SqsBacklog(self.clients, urls)
 
     def cancelled(self, *codes: str) -> None:
-        """The next transaction is cancelled for these reasons, or without any."""
+        """Let the next transaction be cancelled for these reasons, or without reasons."""
         reasons = {"CancellationReasons": [{"Code": code} for code in codes]} if codes else {}
         self.dynamodb.add_client_error(
             "transact_write_items",

@@ -1,4 +1,4 @@
-"""Stores that fail when they are told to, and a clock that is told the time, for the pipeline in memory."""
+"""Stores that fail as planned and a clock that tests set, for the pipeline in memory."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ METHODS = {
 
 
 class ProcessGoneError(BaseException):
-    """The process ended here; nothing that catches exceptions sees it, and it does nothing more."""
+    """The process ended. No handler of exceptions catches this."""
 
 
 @dataclass
 class Fault:
-    """What happens at the nth call to a store, before or after its effect."""
+    """A failure at the nth call to a store, before or after its effect."""
 
     call: int
-    gone: bool = False  # the process ends; otherwise the store does not answer
+    gone: bool = False  # the process ends; otherwise the store does not respond
     after: bool = False
 
     def error(self) -> BaseException:
@@ -39,7 +39,7 @@ class Fault:
 
 
 class Unreliable:
-    """Wraps the stores of a pipeline so that a process using them meets the faults that were planned for it."""
+    """Wraps the stores of a pipeline, so that calls to them fail as planned."""
 
     def __init__(self, pipeline: Any) -> None:
         self._faults: dict[int, Fault] = {}
@@ -51,7 +51,7 @@ class Unreliable:
 
     @contextmanager
     def process(self, *faults: Fault) -> Iterator[None]:
-        """One life of a process: a request, or a batch."""
+        """Run the block, a request or a batch, as one process with these faults."""
         self._calls, self._gone, self._faults = 0, False, {fault.call: fault for fault in faults}
         try:
             yield
@@ -77,7 +77,7 @@ class Unreliable:
 
 
 class Clock:
-    """Says what time it is for the product."""
+    """The time that jobpipe sees."""
 
     def __init__(self) -> None:
         self.now = datetime(2026, 11, 22, 12).astimezone()

@@ -79,7 +79,7 @@ class Ended:
     """The result of a run of make."""
 
     status: int
-    said: str
+    output: str
     records: list[dict[str, Any]]
 
     @property

@@ -14,7 +14,7 @@ from pathlib import Path
 from tests.helpers.commands import ROOT
 
 TARGET = ".jobpipe/checks-venv/.installed"
-# Not the interpreter of the tests, which has more than the standard library.
+# The system's interpreter has only the standard library, unlike that of the tests.
 PYTHON = str(Path(sys.executable).resolve())
 
 
@@ -45,15 +45,15 @@ class Checkout:
         )
 
     def make(self, **more: str) -> list[str]:
-        """The lines that make prints; it must succeed."""
+        """Run make, which must succeed, and return the lines that it prints."""
         made = self.start(**more)
-        said = "".join(made.communicate(timeout=300))
-        assert made.returncode == 0, said
+        output = "".join(made.communicate(timeout=300))
+        assert made.returncode == 0, output
         assert self.version() == "1.0"
-        return said.splitlines()
+        return output.splitlines()
 
     def version(self) -> str:
-        """The package's version, as the environment's own script prints it."""
+        """Return the package's version, which the environment's script prints."""
         script = self.environment / "bin" / "probe"
         return subprocess.run([script], capture_output=True, text=True, check=True).stdout.strip()
 

@@ -1,4 +1,4 @@
-"""What an operator is told of credentials and rights. AWS cannot be asked here: its answers are as documented."""
+"""Messages about credentials and rights. AWS cannot be called here; its errors are as documented."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def answer(code: str, message: str, operation: str = "CreateChangeSet") -> Clien
 
 
 @pytest.mark.parametrize(
-    ("error", "told"),
+    ("error", "message"),
     [
         (
             answer("ExpiredToken", "The security token included in the request is expired"),
@@ -54,8 +54,8 @@ def answer(code: str, message: str, operation: str = "CreateChangeSet") -> Clien
         (exceptions.CredentialRetrievalError(provider="custom-process", error_msg="1"), "cannot be retrieved"),
     ],
 )
-def test_credentials_and_rights_are_told_in_one_line(
-    error: BotoCoreError | ClientError, told: str, capsys: pytest.CaptureFixture[str]
+def test_problems_of_credentials_and_rights_are_one_line(
+    error: BotoCoreError | ClientError, message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def fails() -> None:
         raise error
@@ -63,7 +63,7 @@ def test_credentials_and_rights_are_told_in_one_line(
     assert run("up", fails) == 1
 
     (line,) = capsys.readouterr().err.splitlines()
-    assert told in line
+    assert message in line
 
 
 def test_other_errors_are_not_taken_for_a_lack_of_rights() -> None:
@@ -73,7 +73,7 @@ def test_other_errors_are_not_taken_for_a_lack_of_rights() -> None:
 
 @pytest.mark.parametrize("command", [("up",), ("diff",), ("destroy", "--confirm", "prod")])
 @pytest.mark.parametrize(
-    ("given", "told"),
+    ("given", "message"),
     [
         ({}, "no AWS region is set"),
         ({"AWS_REGION": "eu-west-1"}, "no AWS credentials are set"),
@@ -83,7 +83,7 @@ def test_other_errors_are_not_taken_for_a_lack_of_rights() -> None:
     ],
 )
 def test_a_shell_without_an_account(
-    command: tuple[str, ...], given: dict[str, str], told: str, tmp_path: Path
+    command: tuple[str, ...], given: dict[str, str], message: str, tmp_path: Path
 ) -> None:
     nothing = {"AWS_CONFIG_FILE": "/dev/null", "AWS_SHARED_CREDENTIALS_FILE": "/dev/null"}
     environment = {
@@ -100,4 +100,4 @@ def test_a_shell_without_an_account(
 
     assert done.returncode == 1
     (line,) = done.stderr.splitlines()
-    assert told in line
+    assert message in line

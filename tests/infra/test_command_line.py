@@ -1,4 +1,4 @@
-"""The operators' commands refuse to run with one clear line."""
+"""The operators' commands report errors in one line."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from infra.cli.ownership import permission_problem
 from tests.helpers import commands
 
 
-def test_a_file_that_another_user_has_is_one_line(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+def test_a_file_of_another_user_is_one_line(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     path = tmp_path / "missing" / "file"
 
     def refused() -> None:
@@ -40,5 +40,5 @@ def test_commands_for_the_stage_local_refuse_other_stages(command: str, words: t
     ended = commands.run(
         sys.executable, "-m", "infra.deploy", command, "--only-local", *words, "--confirm", stage, env=environment
     )
-    told = f"{command}: this is for the stage local, not {stage}; for AWS there is make deploy and make destroy\n"
-    assert (ended.returncode, ended.stdout, ended.stderr) == (1, "", told)
+    line = f"{command}: this is for the stage local, not {stage}; for AWS there is make deploy and make destroy\n"
+    assert (ended.returncode, ended.stdout, ended.stderr) == (1, "", line)

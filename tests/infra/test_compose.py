@@ -119,12 +119,12 @@ class Engine:
         return path.read_text().splitlines() if path.exists() else []
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "JOBPIPE_"))}
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "JOBPIPE_"))}
         ours = {"PATH": f"{self.folder}:/usr/bin:/bin", "JOBPIPE_STATE_DIR": str(self.folder / "state")}
         return subprocess.Popen(
             [sys.executable, "-m", *arguments],
             cwd=ROOT,
-            env={**kept, **ours, "JOBPIPE_PORT": str(self.port)},
+            env={**inherited, **ours, "JOBPIPE_PORT": str(self.port)},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -135,8 +135,8 @@ class Engine:
 
     def run(self, *arguments: str) -> Done:
         process = self.start(*arguments)
-        said, complained = process.communicate(timeout=60)
-        return Done(arguments, process.returncode, said, complained)
+        output, errors = process.communicate(timeout=60)
+        return Done(arguments, process.returncode, output, errors)
 
     def wait_for(self, call: str) -> None:
         until = time.monotonic() + 30
@@ -212,8 +212,8 @@ def test_a_signal_takes_everything_down(engine: Engine, moment: str, number: sig
 
     os.killpg(process.pid, number)  # as a terminal does
 
-    _, complained = process.communicate(timeout=60)
-    assert (process.returncode, complained.splitlines()) == (status, ["interrupted"])
+    _, errors = process.communicate(timeout=60)
+    assert (process.returncode, errors.splitlines()) == (status, ["interrupted"])
     assert engine.after(moment) == DOWN
 
 
@@ -280,4 +280,4 @@ def test_stop_takes_down_what_was_started_from_here_and_nothing_else(engine: Eng
     engine.script()
     done = engine.run("infra.local", "stop")
     assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "LocalStack stopped")
-    assert engine.run("infra.local", "stop").stdout.splitlines() == ["embedded emulator did not run"]
+    assert engine.run("infra.local", "stop").stdout.splitlines() == ["embedded emulator was not running"]

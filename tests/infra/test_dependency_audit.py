@@ -1,4 +1,4 @@
-"""`make audit-dependencies` tells "nothing is known" from "something is" and from "nobody answered"."""
+"""The exit status of `make audit-dependencies` tells "no advisories" from "advisories" and from "no answer"."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ from typing import Any
 
 import pytest
 
-from infra.checks.advisories import Ignored, read_ignored
-from infra.checks.dependency_audit import IGNORED, NO_ANSWER, VULNERABLE, audit
+from infra.checks.dependency_audit import IGNORED, NO_ANSWER, VULNERABLE, Ignored, audit, read_ignored
 from infra.environments.locked_requirements import Locked
 from infra.errors import OperatorError
 
@@ -21,7 +20,7 @@ ONE, OTHER = Locked("one", "1.0", HASHES), Locked("other", "2.0", HASHES)
 KNOWN = {"id": "PYSEC-1", "aliases": ["CVE-1", "GHSA-1"], "fix_versions": ["1.1"]}
 IGNORES = Ignored("GHSA-1", "one", "never called", TODAY)
 
-# What stands in for pip-audit: it answers with the report that it is given, of the versions that it is asked about.
+# A stand-in for pip-audit: it reports what its first argument says about the versions in the requirements file.
 PROGRAM = """
 import json, re, sys
 answers = json.loads(sys.argv[1])
@@ -43,12 +42,12 @@ def run(answers: dict[str, Any], locks: dict[str, list[Locked]], *ignored: Ignor
     return audit([sys.executable, "-c", PROGRAM, json.dumps(answers)], locks, list(ignored), today)
 
 
-def test_nothing_known(capsys: pytest.CaptureFixture[str]) -> None:
+def test_no_advisories(capsys: pytest.CaptureFixture[str]) -> None:
     assert run({"one 1.0": [], "other 2.0": []}, {"a": [ONE], "b": [ONE, OTHER]}) == 0
     assert capsys.readouterr().out == "2 versions, 0 advisories\n"
 
 
-def test_an_advisory_is_told_with_its_names_and_where_the_version_is_locked(
+def test_an_advisory_is_printed_with_its_aliases_and_the_locks_that_have_the_version(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert run({"one 1.0": [KNOWN], "other 2.0": []}, {"a": [ONE], "b": [OTHER], "c": [ONE]}) == VULNERABLE
@@ -58,47 +57,47 @@ def test_an_advisory_is_told_with_its_names_and_where_the_version_is_locked(
     ]
 
 
-def test_two_versions_of_one_name_are_both_asked_about(capsys: pytest.CaptureFixture[str]) -> None:
+def test_both_versions_of_one_name_are_audited(capsys: pytest.CaptureFixture[str]) -> None:
     newer = Locked("one", "1.1", HASHES)
 
     assert run({"one 1.0": [KNOWN], "one 1.1": []}, {"a": [ONE], "b": [newer]}) == VULNERABLE
     assert "one 1.0: " in capsys.readouterr().out
 
 
-def test_what_the_service_does_not_know_is_no_answer(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_version_that_the_service_does_not_know_has_no_answer(capsys: pytest.CaptureFixture[str]) -> None:
     assert run({"one 1.0": []}, {"a": [ONE, OTHER]}) == NO_ANSWER
-    said = capsys.readouterr()
-    assert said.err == "audit-dependencies: no answer about 1 of 2 versions: the service does not know other 2.0\n"
-    assert said.out == "2 versions, 0 advisories\n"
+    shown = capsys.readouterr()
+    assert shown.err == "audit-dependencies: no answer about 1 of 2 versions: the service does not know other 2.0\n"
+    assert shown.out == "2 versions, 0 advisories\n"
 
 
-def test_what_is_known_is_told_though_another_version_is_not(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_advisory_is_printed_though_another_version_has_no_answer(capsys: pytest.CaptureFixture[str]) -> None:
     assert run({"one 1.0": [KNOWN]}, {"a": [ONE, OTHER]}) == VULNERABLE
-    said = capsys.readouterr()
-    assert "one 1.0: CVE-1 GHSA-1 PYSEC-1; fixed in 1.1; in a" in said.out
-    assert "the service does not know other 2.0" in said.err
-    assert run({"one 1.0": [KNOWN]}, {"a": [ONE, OTHER]}, IGNORES) == NO_ANSWER, "what is ignored is no finding"
+    shown = capsys.readouterr()
+    assert "one 1.0: CVE-1 GHSA-1 PYSEC-1; fixed in 1.1; in a" in shown.out
+    assert "the service does not know other 2.0" in shown.err
+    assert run({"one 1.0": [KNOWN]}, {"a": [ONE, OTHER]}, IGNORES) == NO_ANSWER, "an ignored advisory is no finding"
 
 
-def test_nothing_is_said_of_an_entry_as_long_as_a_version_is_not_answered(
+def test_an_entry_is_not_called_superfluous_while_a_version_has_no_answer(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert run({"other 2.0": []}, {"a": [ONE, OTHER]}, IGNORES) == NO_ANSWER
     assert "take it out" not in capsys.readouterr().out
 
 
-def test_what_is_known_is_told_though_a_later_question_is_not_answered(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_advisory_is_printed_though_a_later_request_fails(capsys: pytest.CaptureFixture[str]) -> None:
     newer = Locked("one", "1.1", HASHES)
     program = PROGRAM.replace("known = [", "assert pins[0][1] != '1.1', 'nobody there'\nknown = [")
     answers = json.dumps({"one 1.0": [KNOWN]})
 
     assert audit([sys.executable, "-c", program, answers], {"a": [ONE, newer]}, [], TODAY) == VULNERABLE
-    said = capsys.readouterr()
-    assert "one 1.0: CVE-1" in said.out
-    assert "1 of 2 versions: AssertionError: nobody there; asked about one 1.1" in said.err
+    shown = capsys.readouterr()
+    assert "one 1.0: CVE-1" in shown.out
+    assert "1 of 2 versions: AssertionError: nobody there; asked about one 1.1" in shown.err
 
 
-def test_a_service_that_cannot_be_reached_is_no_answer_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_unreachable_service_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     program = [sys.executable, "-c", "import sys; sys.exit('Traceback:\\n  much\\nConnectionError: nobody there')"]
 
     assert audit(program, {"a": [ONE]}, [], TODAY) == NO_ANSWER
@@ -117,16 +116,16 @@ def test_a_service_that_cannot_be_reached_is_no_answer_in_one_line(capsys: pytes
     ],
     ids=["ignored", "expired", "another advisory", "another package"],
 )
-def test_an_advisory_is_ignored_by_any_of_its_names_until_its_day(entry: Ignored, today: date, status: int) -> None:
+def test_an_advisory_is_ignored_by_any_of_its_ids_until_its_day(entry: Ignored, today: date, status: int) -> None:
     assert run({"one 1.0": [KNOWN]}, {"a": [ONE]}, entry, today=today) == status
 
 
-def test_an_entry_that_concerns_nothing_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_superfluous_entry_is_reported(capsys: pytest.CaptureFixture[str]) -> None:
     assert run({"one 1.0": []}, {"a": [ONE]}, IGNORES) == 0
     assert "GHSA-1 of one concerns nothing any more; take it out" in capsys.readouterr().out
 
 
-def test_what_is_ignored_here_has_a_reason_and_its_day_is_near() -> None:
+def test_entries_of_this_checkout_end_within_half_a_year() -> None:
     half_a_year_on = datetime.now(UTC).date() + timedelta(days=183)
 
     assert [entry for entry in read_ignored(IGNORED) if entry.until > half_a_year_on] == []

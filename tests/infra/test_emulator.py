@@ -14,7 +14,6 @@ import requests
 import tenacity
 
 from infra.emulator import Emulator, PortTakenError, running_emulator
-from infra.emulator.processes import identity
 from tests.helpers.commands import Done, run
 
 
@@ -24,20 +23,20 @@ def emulator(tmp_path: Path) -> Iterator[Emulator]:
         yield started
 
 
-def test_it_is_healthy_once_started_and_enforces_iam(emulator: Emulator) -> None:
+def test_a_started_emulator_is_healthy_and_enforces_iam(emulator: Emulator) -> None:
     health = requests.get(f"{emulator.endpoint_url}/_ministack/health", timeout=5).json()
 
     assert health["auth"] == "enabled"
 
 
-def test_starting_it_again_changes_nothing(emulator: Emulator) -> None:
+def test_a_second_start_changes_nothing(emulator: Emulator) -> None:
     before = emulator.status()
 
     assert emulator.start() is False
     assert emulator.status() == before
 
 
-def test_stopping_it_frees_the_port_and_can_be_repeated(emulator: Emulator) -> None:
+def test_stop_frees_the_port_and_can_be_repeated(emulator: Emulator) -> None:
     assert emulator.stop() is True
     assert emulator.stop() is False
     assert emulator.status() is None
@@ -59,7 +58,7 @@ def test_a_port_that_is_taken_is_one_clear_line(tmp_path: Path) -> None:
     assert len(done.stderr.splitlines()) == 1
 
 
-def test_it_outlives_the_command_that_started_it(tmp_path: Path) -> None:
+def test_the_emulator_outlives_the_command_that_started_it(tmp_path: Path) -> None:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -73,18 +72,18 @@ def test_it_outlives_the_command_that_started_it(tmp_path: Path) -> None:
     assert command("status", tmp_path, port).returncode == 1
 
 
-def test_a_pid_that_now_belongs_to_someone_else_is_left_alone(tmp_path: Path, emulator: Emulator) -> None:
+def test_another_process_with_the_pid_is_left_alone(tmp_path: Path, emulator: Emulator) -> None:
     running = emulator.status()
     assert running
     record = (tmp_path / "emulator.pid").read_text()
     emulator.stop()
-    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as stranger:
-        (tmp_path / "emulator.pid").write_text(record.replace(str(running.pid), str(stranger.pid), 1))
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as other:
+        (tmp_path / "emulator.pid").write_text(record.replace(str(running.pid), str(other.pid), 1))
 
         assert emulator.status() is None
         assert emulator.stop() is False
-        assert stranger.poll() is None
-        stranger.communicate(b"\n")
+        assert other.poll() is None
+        other.communicate(b"\n")
 
 
 def test_a_copied_checkout_does_not_stop_the_emulator_of_the_other(tmp_path: Path, emulator: Emulator) -> None:
@@ -104,25 +103,20 @@ def test_a_moved_checkout_still_has_its_emulator(tmp_path: Path) -> None:
         assert moved.stop() is True
 
 
-def test_one_that_was_killed_is_started_again(emulator: Emulator) -> None:
+def test_an_emulator_that_was_killed_is_started_again(emulator: Emulator) -> None:
     running = emulator.status()
     assert running
     os.kill(running.pid, signal.SIGKILL)
-    until_gone(running.pid)
+    ended = tenacity.Retrying(
+        retry=tenacity.retry_if_result(lambda still_running: still_running is not None),
+        wait=tenacity.wait_fixed(0.02),
+        stop=tenacity.stop_after_delay(5),
+    )
 
-    assert emulator.status() is None
+    assert ended(emulator.status) is None
     assert emulator.start() is True
-
-
-@tenacity.retry(
-    retry=tenacity.retry_if_result(lambda who: who is not None),
-    wait=tenacity.wait_fixed(0.02),
-    stop=tenacity.stop_after_delay(5),
-)
-def until_gone(pid: int) -> str | None:
-    return identity(pid)
 
 
 def command(name: str, state_dir: Path, port: int) -> Done:
     environment = dict(os.environ) | {"JOBPIPE_STATE_DIR": str(state_dir), "JOBPIPE_PORT": str(port)}
-    return run(sys.executable, "-m", "infra.emulator", name, env=environment)
+    return run(sys.executable, "-m", "infra.local", name, env=environment)

@@ -1,4 +1,4 @@
-"""A checkout makes its own environments, whatever the state of the old ones and the user's settings are.
+"""A checkout makes its own environments, in any state of the old ones and with any settings of the user.
 
 A small checkout stands for ours: the Makefile and infra/ as they are, and a lock of one package.
 """
@@ -20,7 +20,7 @@ import pytest
 from infra.cli import ownership
 from infra.cli.ownership import permission_problem
 from infra.environments import venvs as environments
-from infra.environments.pip_settings import FETCHING, pip_environment
+from infra.environments.pip_settings import DOWNLOAD_SETTINGS, pip_environment
 from infra.environments.venvs import ENVIRONMENTS, Environment, ensure
 from infra.errors import OperatorError
 from tests.helpers.commands import ROOT
@@ -31,14 +31,14 @@ NOBODY = 65534
 
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
-    """A checkout that has been set up, which every test leaves so."""
+    """A checkout that has been set up. Every test leaves it in that state."""
     checkout = new_checkout(tmp_path_factory.mktemp("a checkout's"))
     assert checkout.make() == ["installing the checks (checkov, pip-audit, cloudformation-validate) ..."]
     return checkout
 
 
-def is_anew(said: list[str]) -> bool:
-    return len(said) == 2 and "is made anew" in said[0] and said[1].startswith("installing ")
+def is_recreated(output: list[str]) -> bool:
+    return len(output) == 2 and "is recreated" in output[0] and output[1].startswith("installing ")
 
 
 def test_a_valid_environment_is_left_alone(checkout: Checkout) -> None:
@@ -78,42 +78,42 @@ def empty(environment: Path) -> None:
 
 
 @pytest.mark.parametrize("spoil", [interpreter_of_another_version, cut_short])
-def test_an_unusable_environment_is_made_anew(checkout: Checkout, spoil: object) -> None:
+def test_an_unusable_environment_is_recreated(checkout: Checkout, spoil: object) -> None:
     assert callable(spoil)
     spoil(checkout.environment)
-    assert is_anew(checkout.make())
+    assert is_recreated(checkout.make())
     assert checkout.make() == []
 
 
 def test_an_environment_whose_python_is_missing_is_made_by_another_python(checkout: Checkout) -> None:
     interpreter_gone(checkout.environment)
     started = checkout.start(PYTHON="/no/python")
-    said = started.communicate(timeout=60)[1].splitlines()
-    assert said[0] == "make: Python 3.11 or newer is needed; PYTHON=... names it"
+    output = started.communicate(timeout=60)[1].splitlines()
+    assert output[0] == "make: Python 3.11 or newer is needed; PYTHON=... names it"
     assert started.returncode == 2
-    assert is_anew(checkout.make())
+    assert is_recreated(checkout.make())
 
 
 def test_a_copied_checkout_makes_its_own(checkout: Checkout, tmp_path: Path) -> None:
     copy = Checkout(tmp_path / "copy", checkout.home, checkout.wheels)
     shutil.copytree(checkout.folder, copy.folder, symlinks=True)
-    assert is_anew(copy.make())
+    assert is_recreated(copy.make())
     assert str(copy.folder) in (copy.environment / "bin" / "probe").read_text().partition("\n")[0]
     assert checkout.make() == []
 
     moved = Checkout(tmp_path / "moved", checkout.home, checkout.wheels)
     copy.folder.rename(moved.folder)
-    assert is_anew(moved.make())
+    assert is_recreated(moved.make())
     (tmp_path / "link").symlink_to(moved.folder)
     assert Checkout(tmp_path / "link", checkout.home, checkout.wheels).make() == [], "it is the same folder"
 
 
-def test_two_makes_at_a_time(checkout: Checkout) -> None:
+def test_two_concurrent_makes(checkout: Checkout) -> None:
     empty(checkout.environment)
     both = [checkout.start(), checkout.start()]
-    said = [each.communicate(timeout=300)[1].splitlines() for each in both]
-    assert [each.returncode for each in both] == [0, 0], said
-    assert sorted(map(len, said)) == [0, 2], "one makes it, the other waits"
+    output = [each.communicate(timeout=300)[1].splitlines() for each in both]
+    assert [each.returncode for each in both] == [0, 0], output
+    assert sorted(map(len, output)) == [0, 2], "one creates it, the other waits"
     assert checkout.version() == "1.0"
 
 
@@ -164,7 +164,7 @@ def test_a_users_settings_for_other_environments_do_not_apply(
         more |= {f"PIP_{name.upper().replace('-', '_')}": value for name, value in (fetch | harmful).items()}
     empty(checkout.environment)
 
-    assert is_anew(user.make(**more))
+    assert is_recreated(user.make(**more))
     assert not places["elsewhere"].exists()
     assert not (user.home / ".local").exists()
     (installed,) = checkout.environment.glob("lib/python*/site-packages/probe.py")
@@ -182,10 +182,10 @@ def test_a_user_s_settings_count_in_pip_s_own_order(tmp_path: Path, monkeypatch:
     monkeypatch.setenv("PIP_NO_DEPS", "1")
 
     def found(wanted: set[str]) -> dict[str, str]:
-        """The given settings, and all others that must not apply."""
+        """Return the given settings and those that must not apply."""
         settings = pip_environment(sys.executable)
         assert settings["PIP_CONFIG_FILE"] == os.devnull
-        known = {f"PIP_{each.upper().replace('-', '_')}" for each in FETCHING}
+        known = {f"PIP_{each.upper().replace('-', '_')}" for each in DOWNLOAD_SETTINGS}
         known |= {"PIP_CONFIG_FILE", "PIP_DISABLE_PIP_VERSION_CHECK"}
         return {
             name: value
@@ -212,7 +212,7 @@ def test_pip_knows_the_settings_that_apply() -> None:
         [sys.executable, "-m", "pip", "install", "--help"], capture_output=True, text=True, check=True
     ).stdout
     hidden = {"pypi-url", "default-timeout", "no-proxy-env", "resume-retries"}
-    assert [each for each in sorted(FETCHING - hidden) if f"--{each}" not in options] == []
+    assert [each for each in sorted(DOWNLOAD_SETTINGS - hidden) if f"--{each}" not in options] == []
 
 
 def test_every_environment_of_make_is_one_of_these() -> None:
@@ -225,7 +225,7 @@ def test_every_environment_of_make_is_one_of_these() -> None:
 
 @pytest.fixture
 def seen_by_all() -> Iterator[Path]:
-    """A folder that another user can look into, unlike those of pytest."""
+    """A folder that other users can read, unlike those of pytest."""
     folder = Path(tempfile.mkdtemp())
     folder.chmod(0o755)
     yield folder
@@ -236,7 +236,7 @@ def seen_by_all() -> Iterator[Path]:
 
 
 def refusal(environment: Environment) -> str:
-    """The lines for another user who sets it up, or, if the tests do not run as root, for a read-only folder."""
+    """Return the error of `ensure` for another user or, if the tests do not run as root, for a read-only folder."""
     context = multiprocessing.get_context("fork")
     ours, theirs = context.Pipe()
 
@@ -253,10 +253,10 @@ def refusal(environment: Environment) -> str:
 
     process = context.Process(target=attempt)
     process.start()
-    theirs.close()  # so that its end is noticed
-    said: str = ours.recv()
+    theirs.close()  # otherwise recv() would not notice the end of the process
+    output: str = ours.recv()
     process.join()
-    return said
+    return output
 
 
 @pytest.mark.parametrize("place", ["", ".venv", ".jobpipe"])
@@ -278,13 +278,13 @@ def test_a_folder_of_another_user_is_one_line(
         seen_by_all.chmod(0o555)
     monkeypatch.setattr(environments, "ROOT", seen_by_all)
     monkeypatch.setattr(ownership, "ROOT", seen_by_all)
-    said = refusal(Environment("tools", "the tools", seen_by_all / ".venv", lock))
+    output = refusal(Environment("tools", "the tools", seen_by_all / ".venv", lock))
     where = seen_by_all / place / ".venv.lock" if place == ".jobpipe" else seen_by_all / place
     if os.geteuid() == 0:
-        assert said.startswith(f"{seen_by_all} belongs to root, and "), "all of it does"
-        assert said.endswith(f" {seen_by_all})")
+        assert output.startswith(f"{seen_by_all} belongs to root, and "), "all of it does"
+        assert output.endswith(f" {seen_by_all})")
     else:
-        assert said == f"{where} cannot be written to; is it read-only?"
+        assert output == f"{where} cannot be written to; is it read-only?"
 
 
 def test_only_what_belongs_to_another_is_named(seen_by_all: Path, monkeypatch: pytest.MonkeyPatch) -> None:

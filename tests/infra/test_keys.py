@@ -1,4 +1,4 @@
-"""The keys of a stage by the commands that make runs, through deployments, to the end of the stage."""
+"""The commands for keys, and the keys of a stage through deployments and its destruction."""
 
 from __future__ import annotations
 
@@ -34,20 +34,20 @@ Run = Callable[..., commands.Done]
 
 
 @pytest.mark.parametrize("owner", ["alice", "a", "team7", "a" * 63, "deadbeef"])
-def test_owners_names(owner: str) -> None:
+def test_valid_owners(owner: str) -> None:
     assert check_owner(owner) == owner
 
 
 @pytest.mark.parametrize(
     "owner", ["", "Alice", "7team", "al-ice", "a.b", "a" * 64, "alice\n", "élise", "alice bob"]
 )
-def test_names_that_fit_no_key_are_one_clear_line(owner: str) -> None:
+def test_an_invalid_owner_is_refused_in_one_line(owner: str) -> None:
     with pytest.raises(OperatorError, match="owner's name") as raised:
         check_owner(owner)
     assert len(str(raised.value).splitlines()) == 1
 
 
-def test_the_list_tells_all_but_the_secrets() -> None:
+def test_the_list_shows_everything_except_the_secrets() -> None:
     at = datetime(2026, 11, 22, 20, 57, tzinfo=UTC)
 
     def key(key_id: str, owner: str, *, enabled: bool = True, in_plan: bool = True) -> ApiKey:
@@ -94,7 +94,7 @@ def deployed(state_dir: Path) -> Stage:
 
 
 def key_of(done: commands.Done, owner: str) -> str:
-    """The key that the command made, which is all that it has on standard output."""
+    """Return the key that the command made, which is its whole standard output."""
     assert done.returncode == 0, done.stderr
     assert re.fullmatch(rf"{owner}[0-9a-f]{{32}}\n", done.stdout)
     assert done.stdout.strip() not in done.stderr
@@ -105,7 +105,7 @@ def ids(stage: Stage, owner: str) -> list[str]:
     return [key.key_id for key in stage.api_keys.of(owner)]
 
 
-def gets_in(stage: Stage, key: str) -> bool:
+def is_accepted(stage: Stage, key: str) -> bool:
     status = stage.request("GET", "/items", key=key).status_code
     assert status in {200, 403}
     return status == 200
@@ -114,7 +114,7 @@ def gets_in(stage: Stage, key: str) -> bool:
 def test_create_rotate_revoke(run: Run, state_dir: Path) -> None:
     stage = deployed(state_dir)
     first = key_of(run("keys", "create", "--owner", "alice"), "alice")
-    assert gets_in(stage, first)
+    assert is_accepted(stage, first)
     listed = run("keys", "list").stdout
     assert f"{ids(stage, 'alice')[0]} " in listed
     assert first not in listed
@@ -122,27 +122,27 @@ def test_create_rotate_revoke(run: Run, state_dir: Path) -> None:
     again = run("keys", "create", "--owner", "alice")
     assert (again.returncode, again.stdout) == (1, "")
     assert "rotate-key OWNER=alice" in again.stderr
-    assert len(ids(stage, "alice")) == 1, "nobody becomes another caller by mistake"
+    assert len(ids(stage, "alice")) == 1, "a second key needs rotate-key"
 
     second = key_of(run("keys", "rotate", "--owner", "alice"), "alice")
-    assert gets_in(stage, first)
-    assert gets_in(stage, second)
+    assert is_accepted(stage, first)
+    assert is_accepted(stage, second)
     third = key_of(run("keys", "rotate", "--owner", "alice", "--revoke-old"), "alice")
-    assert [gets_in(stage, key) for key in (first, second, third)] == [False, False, True]
+    assert [is_accepted(stage, key) for key in (first, second, third)] == [False, False, True]
 
     (key_id,) = ids(stage, "alice")
     fourth = key_of(run("keys", "rotate", "--owner", "alice"), "alice")
     assert run("keys", "revoke", "--key", key_id).returncode == 0
-    assert [gets_in(stage, key) for key in (third, fourth)] == [False, True]
+    assert [is_accepted(stage, key) for key in (third, fourth)] == [False, True]
     bobs = key_of(run("keys", "create", "--owner", "bob"), "bob")
     assert run("keys", "revoke", "--owner", "alice").returncode == 0
-    assert [gets_in(stage, key) for key in (fourth, bobs)] == [False, True]
+    assert [is_accepted(stage, key) for key in (fourth, bobs)] == [False, True]
     assert run("keys", "revoke", "--owner", "bob").returncode == 0
     assert stage.deployment == deployed(state_dir).deployment
-    assert gets_in(stage, stage.deployment.api_key)
+    assert is_accepted(stage, stage.deployment.api_key)
 
 
-def test_the_stages_own_key_can_be_rotated_and_deployments_keep_all_keys(run: Run, state_dir: Path) -> None:
+def test_the_operators_key_can_be_rotated_and_deployments_keep_all_keys(run: Run, state_dir: Path) -> None:
     before = deployed(state_dir)
     alice = key_of(run("keys", "create", "--owner", "alice"), "alice")
     own = key_of(run("keys", "rotate", "--owner", FIRST_OWNER, "--revoke-old"), FIRST_OWNER)
@@ -151,7 +151,7 @@ def test_the_stages_own_key_can_be_rotated_and_deployments_keep_all_keys(run: Ru
     assert stat.S_IMODE(stage_file(state_dir, "local").stat().st_mode) == 0o600
     assert f"export JOBPIPE_API_KEY={own}\n" in run("deploy", "env").stdout
     assert stage.client.wait(stage.client.read("by the new key")).done
-    assert not gets_in(stage, before.deployment.api_key)
+    assert not is_accepted(stage, before.deployment.api_key)
 
     def deploy() -> None:
         up = run("deploy", "up")
@@ -160,9 +160,9 @@ def test_the_stages_own_key_can_be_rotated_and_deployments_keep_all_keys(run: Ru
 
     deploy()
     assert deployed(state_dir).deployment == stage.deployment
-    assert gets_in(stage, alice)
+    assert is_accepted(stage, alice)
 
-    # Such a deployment takes the usage plan away on an emulator.
+    # On an emulator, such a deployment replaces the usage plan.
     stacks = Stacks(stage.aws("cloudformation"), Progress(), 0.1)
     changed = stacks.template(app_stack("local", "api"))
     assert changed is not None
@@ -172,11 +172,11 @@ def test_the_stages_own_key_can_be_rotated_and_deployments_keep_all_keys(run: Ru
     deploy()
     replaced = deployed(state_dir)
     assert replaced.api_keys.usage_plan != stage.api_keys.usage_plan
-    assert gets_in(replaced, own)
-    assert gets_in(replaced, alice)
+    assert is_accepted(replaced, own)
+    assert is_accepted(replaced, alice)
     assert len(replaced.api_keys.all()) == 2
 
-    # Somebody deploys who has no stage file: the key there is serves, and no other is made.
+    # A deployment without a stage file uses the existing key and makes no other.
     stage_file(state_dir, "local").unlink()
     deploy()
     assert deployed(state_dir).deployment == replaced.deployment
@@ -185,35 +185,35 @@ def test_the_stages_own_key_can_be_rotated_and_deployments_keep_all_keys(run: Ru
 @pytest.mark.parametrize(
     "command", [("revoke", "--owner", "carol"), ("rotate", "--owner", "carol", "--revoke-old")]
 )
-def test_a_key_of_another_name_is_shut_out_but_not_deleted(
+def test_a_key_of_another_name_leaves_the_plan_but_is_not_deleted(
     run: Run, state_dir: Path, command: tuple[str, ...]
 ) -> None:
     stage = deployed(state_dir)
     gateway, keys = stage.aws("apigateway"), stage.api_keys
     ours = key_of(run("keys", "create", "--owner", "carol"), "carol")
-    theirs = taken_out(stage, "carol", "billing-api.partner")
+    theirs = key_outside_plan(stage, "carol", "billing-api.partner")
     try:
         gateway.create_usage_plan_key(usagePlanId=keys.usage_plan, keyId=theirs.key_id, keyType="API_KEY")
-        assert gets_in(stage, theirs.value)
+        assert is_accepted(stage, theirs.value)
 
         done = run("keys", *command)
 
         assert done.returncode == 0, done.stderr
         (line,) = [line for line in done.stderr.splitlines() if theirs.key_id in line]
-        assert "not deleted: 'billing-api.partner'" in line
-        assert [gets_in(stage, key) for key in (ours, theirs.value)] == [False, False]
+        assert "not deleted: its name 'billing-api.partner'" in line
+        assert [is_accepted(stage, key) for key in (ours, theirs.value)] == [False, False]
         there = {each["value"] for each in gateway.get_api_keys(includeValues=True)["items"]}
         assert theirs.value in there
         assert ours not in there
     finally:
         gateway.delete_api_key(apiKey=theirs.key_id)
         for key in keys.of("carol"):
-            keys.end(key)
+            keys.revoke(key)
 
 
 @dataclass(frozen=True)
 class AsOnAws(Target):
-    """The emulator's API Gateway, by a target that is AWS to a deployment."""
+    """A target that a deployment takes for AWS, with the emulator's API Gateway."""
 
     emulator: Target | None = None
 
@@ -222,16 +222,16 @@ class AsOnAws(Target):
         return self.emulator.client(service)
 
 
-def taken_out(stage: Stage, owner: str, name: str) -> ApiKey:
-    """A key of the owner's under some name, which the usage plan does not have."""
+def key_outside_plan(stage: Stage, owner: str, name: str) -> ApiKey:
+    """Make a key of the owner under a name, outside of the usage plan."""
     made = stage.aws("apigateway").create_api_key(name=name, enabled=True, value=new_api_key(owner))
     return ApiKey(made["id"], name, owner, made["createdDate"], enabled=True, in_plan=False, value=made["value"])
 
 
-def test_a_deployment_lets_no_key_in_that_was_made_by_name_only(run: Run, state_dir: Path) -> None:
+def test_a_deployment_on_aws_adds_no_key_to_the_plan_because_of_its_name(run: Run, state_dir: Path) -> None:
     stage, keys, own = deployed(state_dir), deployed(state_dir).api_keys, deployed(state_dir).deployment.api_key
-    alices = taken_out(stage, "alice", "jobpipe-local.alice")
-    posing = taken_out(stage, "alice", "jobpipe-local.monitoring")
+    alices = key_outside_plan(stage, "alice", "jobpipe-local.alice")
+    of_another_name = key_outside_plan(stage, "alice", "jobpipe-local.monitoring")
     emulator = target_of(stage.deployment)
     aws = AsOnAws("aws", emulator.region, None, "", emulator.session, emulator)
     settings = replace(read_settings(), state_dir=state_dir)
@@ -239,7 +239,7 @@ def test_a_deployment_lets_no_key_in_that_was_made_by_name_only(run: Run, state_
         console = Console(record=True, width=200, file=io.StringIO())
         deployer = Deployer(aws, "local", settings, Progress(console), {})
         assert deployer.api_key(keys.usage_plan) == own
-        assert {key.key_id for key in keys.left_out()} == {alices.key_id, posing.key_id}
+        assert {key.key_id for key in keys.left_out()} == {alices.key_id, of_another_name.key_id}
         assert [key.key_id in line for key, line in zip(keys.left_out(), lines(console), strict=True)] == [
             True,
             True,
@@ -248,13 +248,13 @@ def test_a_deployment_lets_no_key_in_that_was_made_by_name_only(run: Run, state_
         console = Console(record=True, width=200, file=io.StringIO())
         deployer = Deployer(emulator, "local", settings, Progress(console), {})
         assert deployer.api_key(keys.usage_plan) == own
-        assert [key.key_id for key in keys.left_out()] == [posing.key_id], "its value is of another owner"
+        assert [key.key_id for key in keys.left_out()] == [of_another_name.key_id], "its name has another owner"
         (line,) = lines(console)
         assert "jobpipe-local.monitoring" in line
-        assert posing.value not in line
+        assert of_another_name.value not in line
     finally:
-        for key in (alices, posing):
-            keys.end(key)
+        for key in (alices, of_another_name):
+            keys.revoke(key)
 
 
 def lines(console: Console) -> list[str]:
@@ -279,7 +279,7 @@ def lines(console: Console) -> list[str]:
         ("steal",),
     ],
 )
-def test_what_an_operator_can_put_right_is_one_line(run: Run, state_dir: Path, arguments: tuple[str, ...]) -> None:
+def test_an_operators_error_is_one_line(run: Run, state_dir: Path, arguments: tuple[str, ...]) -> None:
     before = deployed(state_dir).api_keys.all()
     done = run("keys", *arguments)
     assert done.returncode != 0
@@ -288,26 +288,26 @@ def test_what_an_operator_can_put_right_is_one_line(run: Run, state_dir: Path, a
     assert deployed(state_dir).api_keys.all() == before
 
 
-def test_the_key_for_the_stage_file(run: Run, state_dir: Path) -> None:
+def test_which_key_is_written_to_the_stage_file(run: Run, state_dir: Path) -> None:
     stage = deployed(state_dir)
     keys, own = stage.api_keys, stage.deployment.api_key
     assert keys.operators_key(own, forgets=False).value == own
     bobs = keys.add("bob")
-    assert keys.operators_key(bobs.value, forgets=False) == bobs, "what somebody wrote there, if it is good"
+    assert keys.operators_key(bobs.value, forgets=False) == bobs, "a usable key in the stage file stays"
     assert keys.operators_key(None, forgets=False).value == own
-    assert keys.operators_key(new_api_key(FIRST_OWNER), forgets=True).value == own, "what was revoked stays so"
+    assert keys.operators_key(new_api_key(FIRST_OWNER), forgets=True).value == own, "a revoked key stays revoked"
     for key in keys.all():
-        keys.end(key)
-    assert keys.operators_key(own, forgets=True).value == own, "a new emulator takes the key that callers have"
-    keys.end(keys.of(FIRST_OWNER)[0])
+        keys.revoke(key)
+    assert keys.operators_key(own, forgets=True).value == own, "a new emulator gets the key that callers have"
+    keys.revoke(keys.of(FIRST_OWNER)[0])
     made = keys.operators_key(own, forgets=False)
-    assert made.value != own, "on AWS a deleted key was meant to be deleted"
+    assert made.value != own, "on AWS a deleted key is not made again"
     assert made.owner == FIRST_OWNER
-    keys.end(made)
+    keys.revoke(made)
     assert keys.operators_key(bobs.value, forgets=True).owner == FIRST_OWNER
 
 
-def test_with_the_stage_go_its_keys_and_no_others(run: Run, state_dir: Path) -> None:
+def test_destroying_a_stage_deletes_its_keys_and_no_others(run: Run, state_dir: Path) -> None:
     gateway = deployed(state_dir).aws("apigateway")
     others = {gateway.create_api_key(name=name)["id"] for name in ("jobpipe-local-2.alice", "jobpipe-local")}
     done = run("deploy", "destroy")

@@ -22,13 +22,13 @@ def sources() -> list[Path]:
 
 def git(folder: Path, *words: str) -> None:
     """Run Git without the user's own settings."""
-    nobody = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1", "PATH": os.environ["PATH"]}
+    environment = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1", "PATH": os.environ["PATH"]}
     for role in ("AUTHOR", "COMMITTER"):
-        nobody |= {f"GIT_{role}_NAME": "a user", f"GIT_{role}_EMAIL": "user@example.com"}
-    subprocess.run(["git", *words], cwd=folder, env=nobody, capture_output=True, check=True)
+        environment |= {f"GIT_{role}_NAME": "a user", f"GIT_{role}_EMAIL": "user@example.com"}
+    subprocess.run(["git", *words], cwd=folder, env=environment, capture_output=True, check=True)
 
 
-def test_a_checkout_with_autocrlf_has_every_file_as_it_is(tmp_path: Path) -> None:
+def test_a_checkout_with_autocrlf_has_unchanged_files(tmp_path: Path) -> None:
     here, there = tmp_path / "here", tmp_path / "there"
     paths = sources()
     for path in paths:

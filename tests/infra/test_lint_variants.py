@@ -1,4 +1,4 @@
-"""What checkov is given to look at: it decides no condition by itself."""
+"""The templates that checkov checks, in which every condition is decided."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ TEMPLATES = {name: template(name) for name in NAMES}
 FOUND = variants(TEMPLATES)
 
 
-def test_no_condition_is_left_to_be_guessed() -> None:
+def test_every_condition_is_decided() -> None:
     assert len(FOUND) == 11
     text = json.dumps(FOUND)
     for word in ("Fn::If", "AWS::NoValue", "Conditions"):
         assert word not in text
 
 
-def test_every_condition_is_seen_both_ways() -> None:
-    """But for those of the emulators."""
+def test_every_condition_is_true_in_one_variant_and_false_in_another() -> None:
+    """Conditions for emulators are excepted."""
     seen = {
         (name, condition, Rendered(source, **taken(source, parameters)).holds(condition))
         for name, source in TEMPLATES.items()
@@ -51,7 +51,7 @@ def taken(source: dict[str, Any], parameters: dict[str, str]) -> dict[str, str]:
 
 
 @pytest.mark.parametrize(("variant", "own"), [("defaults", False), ("customer-managed", True)])
-def test_keys_are_there_only_where_they_are_asked_for(variant: str, *, own: bool) -> None:
+def test_keys_exist_only_in_variants_that_ask_for_them(variant: str, *, own: bool) -> None:
     foundation = FOUND[f"foundation.{variant}.json"]["Resources"]
     assert ("KmsMasterKeyId" in foundation["CommandsQueue"]["Properties"]) is own
     assert ("EncryptionKey" in foundation) is own
@@ -66,7 +66,7 @@ def test_keys_are_there_only_where_they_are_asked_for(variant: str, *, own: bool
     assert {"KmsKeyId" in each for each in groups} == {own}
 
 
-def test_what_is_no_condition_stays_as_it_goes_out() -> None:
+def test_everything_except_conditions_is_unchanged() -> None:
     queue = FOUND["foundation.defaults.json"]["Resources"]["CommandsQueue"]
     original = TEMPLATES["foundation"]["Resources"]["CommandsQueue"]
     assert queue["Properties"]["RedrivePolicy"] == original["Properties"]["RedrivePolicy"]
@@ -75,7 +75,7 @@ def test_what_is_no_condition_stays_as_it_goes_out() -> None:
     assert policy["Statement"][0]["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
 
 
-def test_lint_looks_at_what_is_written_and_at_nothing_of_an_earlier_run(tmp_path: Path) -> None:
+def test_files_of_an_earlier_run_are_deleted_before_the_check(tmp_path: Path) -> None:
     (tmp_path / "earlier.json").write_text("{}")
     write_variants(tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == set(FOUND)
@@ -85,7 +85,7 @@ def test_lint_looks_at_what_is_written_and_at_nothing_of_an_earlier_run(tmp_path
     assert "infra/checks/validate_templates.py $(TEMPLATES) build/lint/*.json" in recipe
 
 
-def test_every_finding_that_is_skipped_says_why() -> None:
+def test_every_skipped_finding_has_a_reason() -> None:
     for name, source in TEMPLATES.items():
         for logical, resource in source["Resources"].items():
             for skip in resource.get("Metadata", {}).get("checkov", {}).get("skip", []):

@@ -1,4 +1,4 @@
-"""What is installed or shipped is named by version and hash, everywhere."""
+"""Every package that is installed or shipped is locked by version and hash."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from tests.helpers import commands
 
 HASH = "0" * 64
 OURS = {
-    # The checkout itself, and nothing that it depends on.
+    # The checkout itself, without its dependencies.
     (
         "infra/environments/venvs.py",
-        '        _run([python, "-m", "pip", "install", "--quiet", *without, "-e", str(ROOT)], settings, what)',
+        '        _run([python, "-m", "pip", "install", "--quiet", *without, "-e", str(ROOT)], settings, failure)',
     ),
-    # What a user is told to do.
+    # An instruction for the user.
     (
         "jobpipe_client/cli/__init__.py",
         "        sys.stderr.write(\"jobpipe: the command line needs more: pip install 'jobpipe-client[cli]'\\n\")",
@@ -66,7 +66,7 @@ def test_every_line_of_a_lock_has_a_version_and_hashes(lock: str) -> None:
 
 
 @pytest.mark.parametrize("lock", [each for each in LOCKS if each != "requirements-dev.lock"])
-def test_what_is_asked_for_is_asked_for_exactly(lock: str) -> None:
+def test_every_requirement_has_an_exact_version(lock: str) -> None:
     wanted = requirements_of((ROOT / lock).with_suffix(".in"))
 
     assert wanted or "_lambda/" in lock, "the zips need no library"
@@ -74,7 +74,7 @@ def test_what_is_asked_for_is_asked_for_exactly(lock: str) -> None:
 
 
 @pytest.mark.parametrize("lock", ["api_lambda/requirements.txt", "worker_lambda/requirements.txt"])
-def test_the_tests_run_on_what_the_zips_hold(lock: str) -> None:
+def test_the_tests_use_the_versions_in_the_zips(lock: str) -> None:
     assert set(read_locked(ROOT / lock)) <= set(read_locked(ROOT / "requirements-dev.lock"))
 
 
@@ -96,7 +96,7 @@ def test_nothing_is_installed_without_its_hash() -> None:
     assert [call for call in calls if "--require-hashes" not in call[1] and call not in OURS] == []
 
 
-def test_npm_installs_what_is_locked_by_exact_version_and_hash_from_wherever_its_user_says() -> None:
+def test_npm_packages_are_locked_by_version_and_hash_but_not_by_registry() -> None:
     folder = ROOT / "tests" / "clients"
     wanted = json.loads((folder / "package.json").read_text())["dependencies"]
     locked = json.loads((folder / "package-lock.json").read_text())["packages"]
@@ -148,7 +148,7 @@ def test_a_lock_is_read_with_markers_comments_and_all_hashes(tmp_path: Path) -> 
         "-e .",
     ],
 )
-def test_a_line_that_would_let_in_what_it_does_not_name_is_refused(tmp_path: Path, line: str) -> None:
+def test_a_line_without_an_exact_version_or_a_hash_is_refused(tmp_path: Path, line: str) -> None:
     path = tmp_path / "requirements.lock"
     path.write_text(f"good==1.0 --hash=sha256:{HASH}\n{line}\n")
 

@@ -1,4 +1,4 @@
-"""Whoever reaches an emulator's port is root there, so that nothing but this machine may."""
+"""Emulators listen on loopback only, since access to their port is root access."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def reaches(address: str, port: int) -> bool:
 def test_the_embedded_emulator_listens_on_127_0_0_1_only(tmp_path: Path) -> None:
     with running_emulator(tmp_path) as emulator:
         assert reaches("127.0.0.1", emulator.port)
-        # another address of this machine, whatever its network: what binds to all of them answers here too
+        # a program that binds to all addresses also listens on this one, with any network
         assert not reaches("127.0.0.2", emulator.port)
 
 

@@ -1,7 +1,7 @@
 """Values that an operator gives to make reach the programs unchanged, and no part of them is run.
 
-make itself runs, with the Makefile as it stands, in a folder where each program of the environments only notes what
-it was given. Targets and variables are read from the Makefile: a new one is tested without being listed here.
+make runs with the real Makefile in a folder where each program of the environments only records its arguments.
+ Targets and variables are read from the Makefile: a new one is tested without being listed here.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ PAYLOADS = {
         *((each, "environment") for each in ("an apostrophe", "no quotes", "lines")),
     ],
 )
-def test_every_value_of_every_target_arrives_as_it_is(tmp_path: Path, payload: str, by: str) -> None:
+def test_every_value_of_every_target_arrives_unchanged(tmp_path: Path, payload: str, by: str) -> None:
     def attempt(target: Target) -> None:
         checkout = make_checkout(tmp_path / target.name)
         value = PAYLOADS[payload].format(mark=checkout.mark)
@@ -71,15 +71,15 @@ def test_every_value_of_every_target_arrives_as_it_is(tmp_path: Path, payload: s
                 f"make: {first(target)}: {value!r} cannot be split into words: {reason(value)}"
             ]
             return
-        assert ended.status == 0, ended.said
+        assert ended.status == 0, ended.output
         for _, kind, _ in target.taken:
             assert kind in {"", "yes", "each", "words"}
         if target.taken:
             (program,) = ended.programs
             assert program == expected(target, value)
         for record in ended.records:
-            kept = {name: each for name, each in given.items() if name not in OWN | {"a.b"}}
-            assert {name: record["environment"].get(name) for name in kept} == kept, target.name
+            passed_on = {name: each for name, each in given.items() if name not in OWN | {"a.b"}}
+            assert {name: record["environment"].get(name) for name in passed_on} == passed_on, target.name
             assert value not in record["environment"].get("MAKEFLAGS", ""), "a make below would expand it"
 
     with ThreadPoolExecutor(4) as pool:
@@ -87,13 +87,13 @@ def test_every_value_of_every_target_arrives_as_it_is(tmp_path: Path, payload: s
 
 
 def expected(target: Target, value: str) -> list[str]:
-    """The program's arguments: those of the recipe, with the values inserted."""
+    """Return the arguments of the recipe's program with the values inserted."""
     recipe = re.search(rf"^{target.name}:.*\n((?:\t.*\n)*)", MAKEFILE, re.MULTILINE)
     assert recipe is not None
     line = (
         recipe[1].replace("\\\n", " ").strip().splitlines()[-1].replace("$(JOBPIPE)", "$(RUN) jobpipe_client.cli")
     )
-    line = line.replace("$(wildcard tests/integration tests/e2e)", "")  # not there
+    line = line.replace("$(wildcard tests/integration tests/e2e)", "")  # make finds no such folders here
     words = ["-m", *line.partition("$(RUN) ")[2].split()]
     found: list[str] = []
     for word in words:
@@ -128,8 +128,8 @@ def first(target: Target) -> str:
 
 
 def own_lines(ended: Ended) -> list[str]:
-    """The output without make's own last line."""
-    return [line for line in ended.said.splitlines() if not line.startswith("make: *** ")]
+    """Return the output without the last line, which make prints."""
+    return [line for line in ended.output.splitlines() if not line.startswith("make: *** ")]
 
 
 WITH_YES = [(each.name, name) for each in TARGETS for name in sorted(each.variables("yes"))]
@@ -156,8 +156,8 @@ def test_yes_and_no(checkout: Checkout, value: str, *, given: bool) -> None:
 @pytest.mark.parametrize("item", ["it's", "' --all '", "'", '"', "$(shell true)'"])
 def test_a_redrive_stays_a_dry_run(checkout: Checkout, item: str) -> None:
     (program,) = checkout.make("redrive", given={"ITEM": item, "DRY_RUN": "yes"}).programs
-    told = ["-m", "jobpipe_client.cli", "redrive", "--stage=local", f"--item={item}", "--dry-run"]
-    assert program == told
+    expected_arguments = ["-m", "jobpipe_client.cli", "redrive", "--stage=local", f"--item={item}", "--dry-run"]
+    assert program == expected_arguments
 
 
 @pytest.mark.parametrize(
@@ -225,7 +225,7 @@ SET_UP = {
 
 
 @pytest.mark.parametrize("payload", PAYLOADS)
-def test_python_is_the_name_of_a_program_and_no_line_of_a_shell(checkout: Checkout, payload: str) -> None:
+def test_the_variable_python_is_a_program_and_not_a_shell_command(checkout: Checkout, payload: str) -> None:
     value = PAYLOADS[payload].format(mark=checkout.mark)
     for by in ("command line", "environment"):
         for python in (".venv/bin/python", ".jobpipe/checks-venv/bin/python"):
@@ -237,7 +237,7 @@ def test_python_is_the_name_of_a_program_and_no_line_of_a_shell(checkout: Checko
     assert not checkout.mark.exists()
 
 
-def test_python_may_lie_anywhere(checkout: Checkout) -> None:
+def test_the_variable_python_may_name_any_folder(checkout: Checkout) -> None:
     folder = checkout.folder / 'it\'s "a" $(folder) `of` programs'
     folder.mkdir()
     put_recorder(folder / "python3")

@@ -23,44 +23,44 @@ MOST_OF_A_LINE = 800  # with the name of the file
 
 
 @pytest.fixture(autouse=True)
-def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("JOBPIPE_STATE_DIR", str(tmp_path / "state"))
     monkeypatch.setattr(reasons, "_saved", {})
     return tmp_path / "state" / "reasons.log"
 
 
-def test_a_long_reason_is_cut_and_saved_in_a_private_file(kept: Path) -> None:
+def test_a_long_reason_is_cut_and_saved_in_a_private_file(file: Path) -> None:
     shown = on_screen(LONG)
 
     assert shown.startswith(LONG[:500])
-    assert shown.endswith(f"(all {len(LONG):,} characters of it are in {kept})")
+    assert shown.endswith(f"(all {len(LONG):,} characters of it are in {file})")
     assert len(shown) < MOST_OF_A_LINE
-    assert LONG in kept.read_text()
-    assert kept.stat().st_mode & 0o777 == 0o600
+    assert LONG in file.read_text()
+    assert file.stat().st_mode & 0o777 == 0o600
     assert on_screen(LONG) == shown
     on_screen(LONG + "2")
-    assert kept.read_text().count("the end\n") == 1, "each once"
-    assert "the end2\n" in kept.read_text()
+    assert file.read_text().count("the end\n") == 1, "each once"
+    assert "the end2\n" in file.read_text()
 
 
-def test_a_short_reason_is_shown_unchanged_and_not_saved(kept: Path) -> None:
+def test_a_short_reason_is_shown_unchanged_and_not_saved(file: Path) -> None:
     assert on_screen("no room") == "no room"
     assert on_screen("x" * 500) == "x" * 500
-    assert not kept.exists()
+    assert not file.exists()
 
 
 def test_a_reason_is_one_line_without_control_characters() -> None:
     assert on_screen("first\n  second\x1b]0;title\x07 \u2028third") == "first second ]0;title third"
 
 
-def test_characters_that_no_file_can_hold_are_saved_as_escapes(kept: Path) -> None:
+def test_characters_that_no_file_can_hold_are_saved_as_escapes(file: Path) -> None:
     """As of a tool whose output is not UTF-8."""
-    assert str(kept) in on_screen(LONG + "\udcff")
-    assert "the end\\udcff\n" in kept.read_text(encoding="utf-8")
+    assert str(file) in on_screen(LONG + "\udcff")
+    assert "the end\\udcff\n" in file.read_text(encoding="utf-8")
 
 
-def test_a_reason_is_cut_even_if_it_cannot_be_saved(kept: Path) -> None:
-    kept.parent.write_text("no folder")
+def test_a_reason_is_cut_even_if_it_cannot_be_saved(file: Path) -> None:
+    file.parent.write_text("no folder")
     assert on_screen(LONG).endswith(f"({len(LONG):,} characters in all)")
 
 
@@ -89,29 +89,29 @@ CREATED = ("StackName", "ChangeSetName", "ChangeSetType", "TemplateBody", "Param
 
 
 @pytest.mark.parametrize("answers", [refusing, failing])
-def test_the_reason_of_a_change_set_is_cut(kept: Path, answers: Callable[..., None]) -> None:
+def test_the_reason_of_a_change_set_is_cut(file: Path, answers: Callable[..., None]) -> None:
     client = a_client("cloudformation")
     with Stubber(client) as stub:
         answers(stub)
         with pytest.raises(OperatorError, match="s is refused: Resource handler") as refused:
             Stacks(client, Progress(Console(quiet=True)), 0).deploy("s", {"Resources": {}}, {})
     assert len(str(refused.value)) < MOST_OF_A_LINE
-    assert str(kept) in str(refused.value)
+    assert str(file) in str(refused.value)
 
 
-def test_the_reason_of_an_event_is_cut(kept: Path, tmp_path: Path) -> None:
+def test_the_reason_of_an_event_is_cut(file: Path, tmp_path: Path) -> None:
     console = Console(record=True, width=5_000, file=(tmp_path / "out").open("w"))
     Progress(console).event("s", "CREATE_FAILED", "AWS::SQS::Queue Queue", LONG)
     assert len(console.export_text().strip()) < MOST_OF_A_LINE + 100
-    assert LONG in kept.read_text()
+    assert LONG in file.read_text()
 
 
 @pytest.mark.parametrize("code", ["Throttling", "AccessDenied"])
-def test_the_message_of_any_call_of_aws_is_cut(kept: Path, capsys: pytest.CaptureFixture[str], code: str) -> None:
+def test_the_message_of_any_call_of_aws_is_cut(file: Path, capsys: pytest.CaptureFixture[str], code: str) -> None:
     def fails() -> None:
         raise ClientError({"Error": {"Code": code, "Message": LONG}}, "CreateTable")
 
     assert run("deploy", fails) == 1
     (line,) = capsys.readouterr().err.splitlines()
     assert len(line) < MOST_OF_A_LINE
-    assert LONG in kept.read_text()
+    assert LONG in file.read_text()

@@ -12,13 +12,13 @@ def test_stage_names(stage: str) -> None:
 
 
 @pytest.mark.parametrize("stage", ["", "Prod", "1st", "a-", "-a", "a_b", "a" * 17, "ä", "local\n"])
-def test_what_is_no_stage_name(stage: str) -> None:
+def test_invalid_stage_names(stage: str) -> None:
     with pytest.raises(OperatorError, match="no stage name"):
         check_stage(stage)
 
 
 @pytest.mark.parametrize("port", ["x", "0", "-1", "65536", "45 66", "٤"])
-def test_what_is_no_port(port: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_invalid_ports(port: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("JOBPIPE_PORT", port)
 
     with pytest.raises(OperatorError, match="JOBPIPE_PORT"):
@@ -38,7 +38,7 @@ def test_an_emulator_answers_at_aws_endpoint_url_or_at_the_port(
     assert read_settings().state_dir == tmp_path.resolve()
 
 
-def test_tools_get_nobody_s_aws_account(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tools_get_no_aws_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_PROFILE", "mine")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
     monkeypatch.setenv("HTTPS_PROXY", "http://proxy")

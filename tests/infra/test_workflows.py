@@ -1,4 +1,4 @@
-"""What CI may do, and what it runs."""
+"""The permissions of CI, and the checks that it runs."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def read(path: Path) -> dict[str, Any]:
     document: dict[Any, Any] = yaml.safe_load(path.read_text())
     return {
         "on" if key is True else str(key): value for key, value in document.items()
-    }  # YAML 1.1 takes on for true
+    }  # YAML 1.1 reads `on` as true
 
 
 @pytest.fixture(params=WORKFLOWS, ids=lambda path: path.stem)
@@ -77,7 +77,7 @@ def test_the_only_secret_is_one_that_may_be_missing() -> None:
     assert secrets == {"LOCALSTACK_AUTH_TOKEN"}
 
 
-def test_what_every_push_runs() -> None:
+def test_the_checks_of_every_push() -> None:
     ci = read(GITHUB / "workflows" / "ci.yml")
 
     commands = {step["run"] for step in steps(ci) if "run" in step}
@@ -110,14 +110,14 @@ def test_a_branch_with_a_pull_request_runs_once() -> None:
 
 
 def test_compose_ends_by_its_own_limits_before_the_job_is_ended() -> None:
-    """Else nothing is taken down and no log is shown."""
+    """Otherwise nothing would be taken down and no log be shown."""
     job = read(GITHUB / "workflows" / "ci.yml")["jobs"]["localstack"]
 
     longest = compose._BUILD_SECONDS + compose._SUITE_SECONDS + compose._START_SECONDS
     assert job["timeout-minutes"] * 60 >= longest + 600, "with the checkout, and what is taken down"
 
 
-def test_what_is_known_against_the_locked_versions_is_asked_every_week() -> None:
+def test_locked_versions_are_audited_every_week() -> None:
     weekly = read(GITHUB / "workflows" / "dependencies.yml")
 
     assert [each["cron"].split()[2:4] for each in weekly["on"]["schedule"]] == [["*", "*"]]
@@ -125,20 +125,20 @@ def test_what_is_known_against_the_locked_versions_is_asked_every_week() -> None
     assert "make audit-dependencies" in {step.get("run") for step in steps(weekly)}
 
 
-def test_a_service_that_gives_no_answer_about_dependencies_fails_no_change(tmp_path: Path) -> None:
+def test_an_unanswered_audit_does_not_fail_a_push(tmp_path: Path) -> None:
     static = read(GITHUB / "workflows" / "ci.yml")["jobs"]["static"]
     (script,) = [step["run"] for step in static["steps"] if "infra.checks.dependency_audit" in step.get("run", "")]
     python = tmp_path / ".venv" / "bin" / "python"
     python.parent.mkdir(parents=True)
 
     ends = {}
-    for told in (0, VULNERABLE, NO_ANSWER):
-        python.write_text(f"#!/bin/sh\nexit {told}\n")
+    for status in (0, VULNERABLE, NO_ANSWER):
+        python.write_text(f"#!/bin/sh\nexit {status}\n")
         python.chmod(0o755)
         done = subprocess.run(
             ["bash", "-e", "-c", script], cwd=tmp_path, capture_output=True, text=True, check=False
         )
-        ends[told] = (done.returncode, "::warning::" in done.stdout)
+        ends[status] = (done.returncode, "::warning::" in done.stdout)
 
     assert ends == {0: (0, False), VULNERABLE: (VULNERABLE, False), NO_ANSWER: (0, True)}
     cached = next(
@@ -147,7 +147,7 @@ def test_a_service_that_gives_no_answer_about_dependencies_fails_no_change(tmp_p
     assert "infra/checks/requirements.lock" in cached.split()
 
 
-def test_dependabot_looks_wherever_something_is_pinned() -> None:
+def test_dependabot_covers_every_lock() -> None:
     updates = read(GITHUB / "dependabot.yml")["updates"]
 
     looked = {each["package-ecosystem"]: each.get("directories", [each.get("directory")]) for each in updates}

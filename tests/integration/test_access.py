@@ -43,12 +43,12 @@ def keys(stage: Stage) -> Iterator[dict[str, str]]:
         # Made so: MiniStack does not take back what it has enabled.
         disabled = gateway.create_api_key(name=name, enabled=False, value=new_api_key("owner"))
         gateway.create_usage_plan_key(usagePlanId=ours.usage_plan, keyId=disabled["id"], keyType="API_KEY")
-        made["disabled"] = next(key for key in ours.of("owner") if not key.is_good)
+        made["disabled"] = next(key for key in ours.of("owner") if not key.is_usable)
         for key in made.values():
-            until_the_end.callback(ours.end, key)
+            until_the_end.callback(ours.revoke, key)
         other = gateway.create_usage_plan(name=unique("another stage"))["id"]
         until_the_end.callback(gateway.delete_usage_plan, usagePlanId=other)
-        ours.end(made["revoked"])
+        ours.revoke(made["revoked"])
         for kind in ("elsewhere", "in no plan"):
             gateway.delete_usage_plan_key(usagePlanId=ours.usage_plan, keyId=made[kind].key_id)
         gateway.create_usage_plan_key(usagePlanId=other, keyId=made["elsewhere"].key_id, keyType="API_KEY")

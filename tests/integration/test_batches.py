@@ -20,7 +20,7 @@ def bob(stage: Stage) -> Iterator[Client]:
     key = stage.api_keys.add("bob")
     assert wait_for_key(stage.deployment.base_url, key.value, good=True)
     yield Client(stage.deployment.base_url, key.value, request_timeout=30)
-    stage.api_keys.end(key)
+    stage.api_keys.revoke(key)
 
 
 def create(**more: Any) -> dict[str, Any]:

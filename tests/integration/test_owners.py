@@ -49,7 +49,7 @@ def bob(stage: Stage) -> Iterator[Caller]:
 def a_caller(stage: Stage, owner: str) -> Iterator[Caller]:
     key = stage.api_keys.add(owner)
     yield caller_with(stage, key)
-    stage.api_keys.end(key)
+    stage.api_keys.revoke(key)
 
 
 def caller_with(stage: Stage, key: ApiKey) -> Caller:
@@ -185,7 +185,7 @@ def test_jobs_stay_with_their_owner_when_a_key_is_rotated(stage: Stage) -> None:
 
         after = caller_with(stage, keys.add(owner))
         assert before.client.job(ended.id) == ended, "the old key stays good until it is revoked"
-        keys.end(old)
+        keys.revoke(old)
         assert wait_for_key(stage.deployment.base_url, old.value, good=False)
         with pytest.raises(Forbidden):
             before.client.job(ended.id)
@@ -199,7 +199,7 @@ def test_jobs_stay_with_their_owner_when_a_key_is_rotated(stage: Stage) -> None:
         assert retried.updated_at > ended.updated_at
     finally:
         for key in keys.of(owner):
-            keys.end(key)
+            keys.revoke(key)
 
 
 def what(answer: requests.Response) -> dict[str, Any]:

@@ -1,7 +1,7 @@
-"""`python -m tests.measurements.audit_at_size [ITEMS]`: memory and time of an audit of so many generated items.
+"""`python -m tests.measurements.audit_at_size [ITEMS]`: measures memory and time of an audit of generated data.
 
-As many items, locks, jobs and documents each, in pages of a thousand as AWS gives them; what AWS would take is not
-in the figures.
+ITEMS is the number of items, of locks, of jobs and of documents; pages have a thousand entries. The figures do not
+include the time that AWS would take.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class GeneratedAws:
         return {"Key": _key(n), "LastModified": datetime.fromisoformat(AT)}
 
     def _row(self, n: int, table: str) -> Any:
-        n = n * 7919 % self._items if self._items % 7919 else n  # in another order, as hashes give it
+        n = n * 7919 % self._items if self._items % 7919 else n  # in another order, as a scan returns rows by hash
         if table == "names":
             return {"name": {"S": _name(n)}, "item_id": {"S": _id(n)}}
         if table == "items":
@@ -112,8 +112,8 @@ def main(items: int) -> None:
     assert audit(resources(items), older_than=600, now=NOW) == []
     seconds = time.perf_counter() - started
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    print(f"{items:,} items, locks, jobs and documents each: {seconds:.0f} s of the audit's own")  # noqa: T201
-    print(f"peak of the process {peak / 1024:.0f} MiB, {before / 1024:.0f} of them before the audit began")  # noqa: T201
+    print(f"{items:,} items, locks, jobs and documents each: {seconds:.0f} s in the audit itself")  # noqa: T201
+    print(f"peak of the process {peak / 1024:.0f} MiB, {before / 1024:.0f} of it before the audit")  # noqa: T201
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""`python -m tests.measurements.growth`: time and memory of the worst known bodies and headers.
+"""`python -m tests.measurements.growth`: measures time and memory of the worst known bodies and headers.
 
-What is linear has a ratio near 4. Not part of the suite, since times say as much of the machine as of the code;
-what holds whatever the machine is in tests/unit/test_growth.py.
+Linear growth shows as a ratio near 4. This is not part of the suite, since times depend on the machine;
+tests/unit/test_growth.py has the checks that do not.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import tracemalloc
 from collections.abc import Callable
 from functools import partial
 
-from api_lambda.chalicelib.http import request_fields as said
+from api_lambda.chalicelib.http import request_fields
 from api_lambda.chalicelib.http.request_and_response import HttpRequest
 from jobpipe.domain.commands import CreateItem, fingerprint
 from jobpipe.domain.errors import Refusal
@@ -21,16 +21,16 @@ from jobpipe.domain.json_text import decode
 from jobpipe.domain.queue_message import QueueMessage, seal
 
 MAX_HEADERS = 10_240
-"""Bytes of all headers together that API Gateway takes."""
+"""The most bytes of all headers that API Gateway accepts."""
 
 
 def within(before: str, unit: str, after: str) -> Callable[[int], str]:
-    """Texts of about so many bytes, of as many units as there is room for."""
+    """Return a function that makes a text of about a given size by repeating the unit."""
     return lambda size: before + unit * ((size - len(before) - len(after)) // len(unit.encode())) + after
 
 
 def named(prefix: str, after: str) -> Callable[[int], str]:
-    """Objects of as many different names as there is room for."""
+    """Return a function that makes an object of about a given size with different names."""
     return lambda size: prefix + ",".join(f'"{n:06x}":1' for n in range(size // 11 - 20)) + after
 
 
@@ -74,7 +74,7 @@ HEADERS = {
 
 
 def accept(body: str) -> str:
-    """All that is done with a body before its message is sent; what became of it."""
+    """Do everything that precedes the message of a body; return "taken" or the slug of the refusal."""
     try:
         command = CreateItem("i", check_new_document(decode(body.encode())))
     except Refusal as refusal:
@@ -85,20 +85,20 @@ def accept(body: str) -> str:
 
 
 def read(name: str, value: str) -> str:
-    """All that is read of the headers of a write; what became of it."""
+    """Read the headers of a write; return "taken" or the slug of the refusal."""
     request = HttpRequest("PUT", {name: value}, {}, {}, "", b"{}", "o", "r", lambda: 1.0)
     try:
-        said.json_body(request, lambda value: value)
-        said.if_match(request)
-        said.preferred_wait(request)
-        said.idempotency_key(request)
+        request_fields.json_body(request, lambda value: value)
+        request_fields.if_match(request)
+        request_fields.preferred_wait(request)
+        request_fields.idempotency_key(request)
     except Refusal as refusal:
         return refusal.slug
     return "taken"
 
 
 def peak(function: Callable[[], object]) -> int:
-    """Bytes that Python had to hold at once."""
+    """Return the most bytes that Python held."""
     tracemalloc.start()
     try:
         function()
@@ -108,7 +108,7 @@ def peak(function: Callable[[], object]) -> int:
 
 
 def best(function: Callable[[], object]) -> float:
-    """Milliseconds of the best of three."""
+    """Return the milliseconds of the fastest of three runs."""
     times = []
     for _ in range(3):
         started = time.perf_counter()
@@ -118,7 +118,7 @@ def best(function: Callable[[], object]) -> float:
 
 
 def compare(what: str, run: Callable[[int], str], size: int) -> None:
-    """One line: a quarter and the whole."""
+    """Print a line for a quarter of the size and the whole."""
     quarter, whole = best(lambda: run(size // 4)), best(lambda: run(size))
     kib = peak(lambda: run(size)) // 1024
     print(f"{what:36} {quarter:8.1f} {whole:8.1f} ms  x{whole / quarter:5.1f} {kib:8} KiB  {run(size)}")  # noqa: T201

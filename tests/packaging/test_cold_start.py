@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from infra.emulator.venv import ensure_venv
+from infra.emulator import ensure_venv
 from infra.packaging.package import APPS, package_all
 from tests.helpers.deployed import Stage, unique
 

@@ -100,7 +100,7 @@ def run(zip_path: Path, runtime: Path, handler: str, event: Any, stage: Stage, t
         "WORKER_TIMEOUT": "5",
     }
     program = HANDLE.format(zip=str(unpacked), runtime=str(runtime), handler=handler)
-    done = commands.run(sys.executable, "-I", "-S", "-c", program, env=environment, said=json.dumps(event))
+    done = commands.run(sys.executable, "-I", "-S", "-c", program, env=environment, stdin=json.dumps(event))
     assert done.returncode == 0, done.stderr
     said = json.loads(done.stderr.strip().splitlines()[-1])
     here = {path.name for path in runtime.iterdir()}

@@ -19,7 +19,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy that has the page's blocks."""
     copy = copy_of_the_checkout(tmp_path_factory.mktemp("recipe"))
     for block in blocks("how-to/add-an-operation.md"):
-        if block.said is not None:
+        if block.instruction is not None:
             block.put(copy)
     return copy
 

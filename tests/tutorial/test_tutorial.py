@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import tenacity
 
-from infra.emulator.venv import ensure_venv
+from infra.emulator import ensure_venv
 from infra.environments.venvs import ENVIRONMENTS
 from infra.settings import EMULATOR_VENV
 from tests.docs.pages import Block, blocks, copy_of_the_checkout
@@ -66,7 +66,7 @@ def shell(tmp_path: Path) -> Iterator[Shell]:
             (checkout / ".venv" / part.name).symlink_to(part)
     made = (Path(sys.prefix) / "pyvenv.cfg").read_text()
     (checkout / ".venv" / "pyvenv.cfg").write_text(made.replace(sys.prefix, str(checkout / ".venv")))
-    (checkout / ".venv" / ".installed").write_text(ENVIRONMENTS["tools"].wanted)
+    (checkout / ".venv" / ".installed").write_text(ENVIRONMENTS["tools"].digest)
     ensure_venv()
     (checkout / ".jobpipe").mkdir()
     (checkout / ".jobpipe" / "emulator-venv").symlink_to(EMULATOR_VENV)
@@ -83,7 +83,7 @@ def shell(tmp_path: Path) -> Iterator[Shell]:
 def test_everything_is_as_the_page_says(shell: Shell) -> None:
     printed, seen = "", 0
     for block in blocks(PAGE):
-        if block.said is not None:
+        if block.instruction is not None:
             block.put(shell.checkout)
         elif block.language == "sh":
             printed = shell.run(block.text)
