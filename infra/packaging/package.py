@@ -56,6 +56,11 @@ class Package:
     content_hash: str
     rebuilt: bool
 
+    def template(self) -> templates.Template:
+        """Return the template of the app's stack."""
+        template: templates.Template = json.loads(self.template_path.read_text())
+        return template
+
 
 def package_all(folder: Path = BUILD_DIR) -> dict[str, Package]:
     """Both apps, built at the same time; one whose inputs and outcome are as they were is left alone."""

@@ -57,7 +57,7 @@ class Stacks:
 
         Unless that is allowed, a change set that would replace or remove what holds state is refused.
         """
-        exists = self.make_way(name)
+        exists = self.remove_unusable(name)
         events = StackEvents(self._cfn, name, self._progress)
         values = self._choose(name, template, parameters, defaults or {})
         change_set = self._create_change_set(name, template, values, exists=exists)
@@ -155,7 +155,7 @@ class Stacks:
         found = (summary for page in pages for summary in page["StackResourceSummaries"])
         return [(each["ResourceType"], each.get("PhysicalResourceId", "")) for each in found]
 
-    def make_way(self, name: str) -> bool:
+    def remove_unusable(self, name: str) -> bool:
         """Whether the stack exists, after removing the remains of one that never came to be."""
         stack = self._describe(name)
         if stack and stack["StackStatus"] == "DELETE_IN_PROGRESS":

@@ -3,6 +3,7 @@
 import platform
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlsplit
 
 import boto3
 import botocore.exceptions
@@ -24,7 +25,7 @@ CHOICES = (AUTO, EMBEDDED, LOCALSTACK, AWS)
 API_STAGE = "v1"  # as in api_lambda/.chalice/config.json
 _NAMES = {EMBEDDED: "the embedded emulator", LOCALSTACK: "LocalStack"}
 _LOCALSTACK_START_SECONDS = 180
-_ONLY_ON_AWS = {"RestApiId": "", "RequireTls": "true"}
+_REQUIRED_ON_AWS = {"RestApiId": "", "RequireTls": "true"}
 
 
 @dataclass(frozen=True)
@@ -38,15 +39,19 @@ class Target:
     session: boto3.Session = field(repr=False)
 
     @property
+    def is_emulator(self) -> bool:
+        return self.endpoint_url is not None
+
+    @property
     def place(self) -> str:
-        """What it is for an operator: on AWS with the account and the region."""
-        if self.endpoint_url:
+        """The name for operators: on AWS with the account and the region."""
+        if self.is_emulator:
             return f"{self.name} at {self.endpoint_url}"
         return f"AWS account {self.account()}, region {self.region}"
 
     @property
     def poll_seconds(self) -> float:
-        return 2.0 if self.endpoint_url is None else 0.2
+        return 0.2 if self.is_emulator else 2.0
 
     def client(self, service: str) -> Any:
         """A boto3 client of the target, whatever AWS_ENDPOINT_URL says."""
@@ -54,24 +59,45 @@ class Target:
         return make_client(self.session, service, self.endpoint_url, settings)
 
     def account(self) -> str:
-        """The id of the account; it takes a call, so that credentials are checked by it."""
+        """Return the id of the account. The call for it also checks the credentials."""
         return str(self.client("sts").get_caller_identity()["Account"])
 
     def check_parameters(self, given: dict[str, str]) -> None:
-        """Refuses on AWS what only an emulator may have."""
-        wrong = [name for name, value in _ONLY_ON_AWS.items() if given.get(name, value) != value]
-        if wrong and self.endpoint_url is None:
+        """Refuse on AWS the values that only an emulator may have."""
+        wrong = [name for name, value in _REQUIRED_ON_AWS.items() if given.get(name, value) != value]
+        if wrong and not self.is_emulator:
             raise OperatorError(f"{', '.join(wrong)}: other values than the default are for emulators only")
 
+    def check_location(self, earlier: Deployment | None) -> None:
+        """Refuse a region or account other than the one that the stage was deployed to from this checkout.
+
+        Otherwise the stage would be created twice, or reported as destroyed though it still exists elsewhere.
+        """
+        if earlier is None or earlier.endpoint_url is not None or self.is_emulator:
+            return
+        remedy = f"or move .jobpipe/{earlier.stage}.json away, if another stage of this name is meant"
+        if earlier.region != self.region:
+            raise OperatorError(
+                f"the stage {earlier.stage} is in {earlier.region}, not in {self.region}: "
+                f"set AWS_REGION={earlier.region}, {remedy}"
+            )
+        queue_url = earlier.resources.get("commands_queue_url", "")  # https://sqs.region.amazonaws.com/account/name
+        account = urlsplit(queue_url).path.strip("/").partition("/")[0]
+        if account and account != self.account():
+            raise OperatorError(
+                f"the stage {earlier.stage} is in the account {account}, which these credentials do not belong to: "
+                f"use others, {remedy}"
+            )
+
     def base_url(self, outputs: dict[str, str]) -> str:
-        """Where the deployed API answers, by its stack's outputs: some partitions have another domain."""
-        if self.endpoint_url is None:
+        """Return the URL of the API from its stack's outputs, since some partitions have another domain."""
+        if not self.is_emulator:
             return outputs["EndpointURL"].rstrip("/")
         return f"{self.endpoint_url}/_aws/execute-api/{outputs['RestAPIId']}/{API_STAGE}"
 
     def default_parameters(self, stage: str) -> dict[str, str]:
-        """What the templates' parameters are here at first; the templates' own defaults are AWS's."""
-        if self.endpoint_url is None:
+        """Return this target's defaults for parameters; the templates' own are those for AWS."""
+        if not self.is_emulator:
             return {"AccessLogs": access_logs(self.client("apigateway"))}
         return {
             "Runtime": python_runtime() if self.name == EMBEDDED else "python3.11",

@@ -80,6 +80,11 @@ def operations() -> Template:
     return template
 
 
+def of_type(template: Template, kind: str) -> dict[str, Any]:
+    """Return the properties of all resources of a type, by logical id."""
+    return {name: each["Properties"] for name, each in template["Resources"].items() if each["Type"] == kind}
+
+
 def to_json(template: Template) -> str:
     """The template as it goes out: compact, since its size is limited."""
     return json.dumps(template, separators=(",", ":"))

@@ -12,10 +12,10 @@ from botocore.stub import Stubber
 from rich.console import Console
 
 from infra.cli.progress import Progress
-from infra.deployment.concurrency import LEAST, LEFT_FOR_OTHERS, concurrency_problem
-from infra.deployment.plan import Deployer
+from infra.deployment.checks import LEAST, UNRESERVED, concurrency_problem
+from infra.deployment.deployer import Deployer
+from infra.deployment.plan import Plan
 from infra.errors import OperatorError
-from infra.packaging.package import package_all
 from infra.settings import ROOT, Settings
 from infra.stacks.change_sets import Stacks
 from infra.targets.target import AWS, Target
@@ -89,7 +89,7 @@ def test_a_reservation_that_lambda_would_refuse_is_refused(
 
 def test_the_required_remainder_is_the_one_that_aws_documents() -> None:
     documentation = a_client("lambda").meta.service_model.operation_model("PutFunctionConcurrency").documentation
-    assert f"leave at least {LEFT_FOR_OTHERS} simultaneous executions unreserved" in documentation
+    assert f"leave at least {UNRESERVED} simultaneous executions unreserved" in documentation
 
 
 def test_before_there_is_a_worker_nothing_is_reserved_for_it(account: tuple[Any, Stubber]) -> None:
@@ -116,11 +116,14 @@ def test_a_deployment_to_aws_asks_for_what_its_worker_will_have(
     monkeypatch.setattr(Target, "client", lambda _, service: client if service == "lambda" else None)
     monkeypatch.setattr(Target, "default_parameters", lambda *_: {})
     monkeypatch.setattr(Stacks, "_describe", lambda *_: None)
-    for overrides, told in (({}, "WorkerConcurrency is 50"), ({"WorkerConcurrency": "9"}, "")):
+    monkeypatch.setattr(Stacks, "outputs", lambda *_: {})
+    for overrides, reported in (({}, "WorkerConcurrency is 50"), ({"WorkerConcurrency": "9"}, "")):
         has(stub, 10)
         deployer = Deployer(target, "prod", settings, Progress(console), overrides)
-        deployer.check_concurrency(package_all())
-        assert (told in console.export_text()) if told else not console.export_text()
+        plan = Plan(target, "prod", overrides, deployer.stacks(), deployer.progress, deployer.updates())
+        plan.package()
+        plan.check()
+        assert (reported in console.export_text()) if reported else not console.export_text()
 
 
 def test_the_page_says_what_a_deployment_compares() -> None:

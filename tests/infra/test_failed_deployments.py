@@ -10,9 +10,9 @@ from botocore.exceptions import ClientError, WaiterError
 from rich.console import Console
 
 from infra.cli.progress import Progress
-from infra.deployment.plan import Deployer
-from infra.deployment.retained import delete_remains
-from infra.deployment.teardown import Teardown
+from infra.deployment.deployer import Deployer
+from infra.deployment.stateful import Bucket as StatefulBucket
+from infra.deployment.stateful import delete_remains
 from infra.errors import OperatorError
 from infra.stacks.change_sets import Stacks
 from infra.stacks.events import made_and_left
@@ -55,7 +55,7 @@ def template(name: str, *, fails: bool) -> dict[str, Any]:
 
 
 def test_what_a_rolled_back_creation_left_is_deleted_with_it(deployer: Deployer) -> None:
-    stacks, target = deployer._stacks(), deployer.target
+    stacks, target = deployer.stacks(), deployer.target
 
     with pytest.raises(OperatorError, match="Response"):
         stacks.deploy("again", template("again", fails=True), {})
@@ -69,7 +69,7 @@ def test_what_a_rolled_back_creation_left_is_deleted_with_it(deployer: Deployer)
 
 def test_a_table_of_somebody_else_is_left_alone(deployer: Deployer) -> None:
     """It has the name that the stack wanted, so that the stack failed: "already exists"."""
-    stacks, dynamodb = deployer._stacks(), deployer.target.client("dynamodb")
+    stacks, dynamodb = deployer.stacks(), deployer.target.client("dynamodb")
     stacks.deploy("owner", template("theirs", fails=False), {})
 
     with pytest.raises(OperatorError, match="Validation failed"):
@@ -84,7 +84,7 @@ def test_a_table_of_somebody_else_is_left_alone(deployer: Deployer) -> None:
 )
 def test_what_somebody_has_put_something_into_is_left(deployer: Deployer, kind: str, name: str) -> None:
     target = deployer.target
-    deployer._stacks().deploy(name, template(name, fails=False), {})
+    deployer.stacks().deploy(name, template(name, fails=False), {})
     if kind == TABLE:
         target.client("dynamodb").put_item(TableName=name, Item={"id": {"S": "1"}})
     elif kind == QUEUE:
@@ -307,4 +307,4 @@ def test_an_object_that_may_not_be_deleted_is_told(deployer: Deployer, monkeypat
     monkeypatch.setattr(Target, "client", lambda *_: Bucket())
 
     with pytest.raises(OperatorError, match="documents/items/1 cannot be deleted: Access Denied"):
-        Teardown(deployer.target, "prod", deployer.settings, deployer.progress)._empty("documents")
+        StatefulBucket(deployer.target, "documents").empty(deployer.progress)

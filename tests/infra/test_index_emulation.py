@@ -8,7 +8,7 @@ from pathlib import Path
 from rich.console import Console
 
 from infra.cli.progress import Progress
-from infra.deployment.index_emulation import add_missing_indexes
+from infra.deployment.emulation import add_missing_indexes
 from infra.emulator import running_emulator
 from infra.settings import LOCAL_STAGE, Settings
 from infra.stacks.change_sets import Stacks

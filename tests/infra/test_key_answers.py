@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from infra.deployment.plan import wait_for_key
+from infra.deployment.readiness import wait_for_key
 
 SHORT = 0.3  # seconds
 

@@ -16,8 +16,8 @@ import pytest
 from rich.console import Console
 
 from infra.cli.progress import Progress
-from infra.deployment.api_emulation import make_way
-from infra.deployment.plan import Deployer
+from infra.deployment.deployer import Deployer
+from infra.deployment.emulation import delete_changed_api
 from infra.emulator import running_emulator
 from infra.errors import OperatorError
 from infra.keys.__main__ import table
@@ -167,7 +167,7 @@ def test_the_stages_own_key_can_be_rotated_and_deployments_keep_all_keys(run: Ru
     changed = stacks.template(app_stack("local", "api"))
     assert changed is not None
     changed["Resources"]["RestAPI"]["Properties"]["Body"]["info"]["title"] = "another"
-    make_way(target_of(stage.deployment), "local", changed, stacks, Progress())
+    delete_changed_api(target_of(stage.deployment), "local", changed, stacks, Progress())
     assert not stage.aws("apigateway").get_usage_plans()["items"]
     deploy()
     replaced = deployed(state_dir)
@@ -238,7 +238,7 @@ def test_a_deployment_lets_no_key_in_that_was_made_by_name_only(run: Run, state_
     try:
         console = Console(record=True, width=200, file=io.StringIO())
         deployer = Deployer(aws, "local", settings, Progress(console), {})
-        assert deployer.api_key(keys.usage_plan) == own
+        assert deployer.updates().api_key(keys.usage_plan) == own
         assert {key.key_id for key in keys.left_out()} == {alices.key_id, posing.key_id}
         assert [key.key_id in line for key, line in zip(keys.left_out(), lines(console), strict=True)] == [
             True,
@@ -247,7 +247,7 @@ def test_a_deployment_lets_no_key_in_that_was_made_by_name_only(run: Run, state_
 
         console = Console(record=True, width=200, file=io.StringIO())
         deployer = Deployer(emulator, "local", settings, Progress(console), {})
-        assert deployer.api_key(keys.usage_plan) == own
+        assert deployer.updates().api_key(keys.usage_plan) == own
         assert [key.key_id for key in keys.left_out()] == [posing.key_id], "its value is of another owner"
         (line,) = lines(console)
         assert "jobpipe-local.monitoring" in line

@@ -15,11 +15,10 @@ import yaml
 from rich.console import Console
 
 from infra.cli.progress import Progress
-from infra.deployment.confirmation import confirm_destruction
-from infra.deployment.diff import print_diff, stage_diff
-from infra.deployment.plan import Deployer
-from infra.deployment.retained import Held, held_by
-from infra.deployment.teardown import Teardown
+from infra.deployment.comparison import print_diff
+from infra.deployment.deployer import Deployer
+from infra.deployment.stateful import Queue, stateful_resources
+from infra.deployment.teardown import Teardown, confirm_destruction
 from infra.emulator import running_emulator
 from infra.errors import OperatorError
 from infra.packaging.package import APPS
@@ -90,7 +89,7 @@ def with_another_foundation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cha
 def test_what_a_stage_that_is_not_there_would_be_made_of(
     deployer: Deployer, target: Target, console: Console
 ) -> None:
-    foundation, worker, api, operations = stage_diff(deployer)
+    foundation, worker, api, operations = deployer.diff()
 
     added = {change.logical_id for change in foundation.changes}
     assert added >= STATEFUL | BUCKETS
@@ -108,10 +107,10 @@ def test_a_diff_says_what_a_deployment_would_do_and_does_nothing(
     prod: Stage, deployer: Deployer, target: Target, settings: Settings, console: Console
 ) -> None:
     before = there(target)
-    assert [diff.differs or diff.note for diff in stage_diff(deployer)] == ["", "", "", ""]
+    assert [diff.differs or diff.note for diff in deployer.diff()] == ["", "", "", ""]
 
     other = Deployer(target, PROD, settings, deployer.progress, {"WorkerTimeout": "10"})
-    foundation, worker, api, operations = stage_diff(other)
+    foundation, worker, api, operations = other.diff()
 
     assert foundation.parameters == worker.parameters == {"WorkerTimeout": ("5", "10")}
     changed = {change.logical_id: change for change in foundation.changes + worker.changes}
@@ -126,13 +125,13 @@ def test_a_diff_says_what_a_deployment_would_do_and_does_nothing(
     text = console.export_text()
     assert "WorkerTimeout: 5 -> 10" in text
     assert "STATE WOULD BE LOST" not in text
-    assert stage_diff(deployer)[0].differs is False, "it was not executed"
+    assert deployer.diff()[0].differs is False, "it was not executed"
 
 
 def test_a_diff_says_that_a_new_key_will_change_all_stacks(
     prod: Stage, deployer: Deployer, console: Console
 ) -> None:
-    foundation, *others = stage_diff(replace(deployer, overrides={"Encryption": "customer-managed"}))
+    foundation, *others = replace(deployer, overrides={"Encryption": "customer-managed"}).diff()
 
     assert foundation.parameters == {"Encryption": ("aws-owned", "customer-managed")}
     assert not foundation.note
@@ -159,7 +158,7 @@ def test_stacks_that_an_interrupted_deployment_left_apart_are_brought_together(
         )
         cloudformation.get_waiter("stack_update_complete").wait(StackName=stack, WaiterConfig={"Delay": 0.2})
 
-    foundation, worker, api, operations = stage_diff(deployer)
+    foundation, worker, api, operations = deployer.diff()
     assert not foundation.differs
     assert not operations.differs
     assert worker.parameters == {"WorkerTimeout": ("5", "20")}
@@ -174,7 +173,7 @@ def test_stacks_that_an_interrupted_deployment_left_apart_are_brought_together(
         assert lambdas.get_function_configuration(FunctionName=prod.resources[function])["Timeout"] == 20
     api_function = lambdas.get_function_configuration(FunctionName=prod.resources["api_function"])
     assert api_function["Environment"]["Variables"]["LOG_LEVEL"] == "DEBUG"
-    assert [diff.differs for diff in stage_diff(deployer)] == [False] * 4
+    assert [diff.differs for diff in deployer.diff()] == [False] * 4
 
 
 def test_nothing_that_holds_state_is_replaced_or_removed_unasked(
@@ -197,7 +196,7 @@ def test_nothing_that_holds_state_is_replaced_or_removed_unasked(
 
     with_another_foundation(tmp_path, monkeypatch, change)
 
-    foundation = stage_diff(deployer)[0]
+    foundation = deployer.diff()[0]
     assert {str(change) for change in foundation.changes if change.loses} == {
         "ItemsTable (AWS::DynamoDB::Table): may replace",
         "NamesTable (AWS::DynamoDB::Table): replace",
@@ -243,7 +242,8 @@ def test_a_destruction_that_was_interrupted_is_ended_by_the_next(
     stage.request("POST", "/items", {"name": unique("Lost"), "description": "d"}, headers=WAIT)
     for stack in (operations_stack(PROD), *(app_stack(PROD, app) for app in APPS), foundation_stack(PROD)):
         assert stacks(target).delete(stack)
-    left = {each.name for each in held_by(target, PROD) if each.kind != "AWS::KMS::Alias"}  # AWS's key is used here
+    resources = stateful_resources(target, PROD).values()
+    left = {each.name for each in resources if each.kind != "AWS::KMS::Alias"}  # AWS's key is used here
     assert there(target) == left, "all that holds state outlives the stacks, under the names that it is found by"
 
     Teardown(target, PROD, settings, Progress(Console(quiet=True))).destroy()
@@ -266,7 +266,7 @@ def test_a_destruction_on_a_terminal_shows_what_is_lost_and_wants_the_name(
     prod: Stage, target: Target, console: Console, terminal: int
 ) -> None:
     prod.request("POST", "/items", {"name": unique("Seen"), "description": "d"}, headers=WAIT)
-    held = held_by(target, PROD)
+    held = stateful_resources(target, PROD).values()
 
     os.write(terminal, b"\x04")  # Ctrl-D
     with pytest.raises(OperatorError, match="nothing was deleted"):
@@ -288,7 +288,7 @@ def test_a_destruction_without_a_terminal_wants_the_name_given(
 ) -> None:
     with Path("/dev/null").open() as nobody:
         monkeypatch.setattr(sys, "stdin", nobody)
-        held = [Held("AWS::SQS::Queue", "jobpipe-prod-parked")]
+        held = [Queue(target, "jobpipe-prod-parked")]
         for given in (None, "yes", "prod2"):
             with pytest.raises(OperatorError, match="prod"):
                 confirm_destruction(target, PROD, held, given, Progress(console))

@@ -5,7 +5,6 @@ from typing import Any, cast
 
 import pytest
 
-from infra.deployment.stage_location import check_place
 from infra.errors import OperatorError
 from infra.targets.target import Target
 from tests.infra.test_stage_file import DEPLOYMENT
@@ -40,15 +39,15 @@ def target(region: str, kind: type[Target] = Account, endpoint_url: str | None =
 
 
 def test_where_it_is_it_may_be_changed() -> None:
-    check_place(target("eu-central-1"), PROD)
+    target("eu-central-1").check_location(PROD)
 
 
 def test_nothing_is_known_of_a_stage_that_was_not_deployed_from_here() -> None:
-    check_place(target("us-east-1"), None)
+    target("us-east-1").check_location(None)
 
 
 def test_emulators_take_each_others_place() -> None:
-    check_place(target("us-east-1", endpoint_url="http://127.0.0.1:4570"), DEPLOYMENT)
+    target("us-east-1", endpoint_url="http://127.0.0.1:4570").check_location(DEPLOYMENT)
 
 
 @pytest.mark.parametrize(
@@ -63,4 +62,4 @@ def test_emulators_take_each_others_place() -> None:
 )
 def test_elsewhere_it_is_refused(wrong: Target, told: str) -> None:
     with pytest.raises(OperatorError, match=told):
-        check_place(wrong, PROD)
+        wrong.check_location(PROD)

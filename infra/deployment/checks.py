@@ -1,21 +1,39 @@
-"""Checks that the account's concurrency limit, which may be 10 for a new account, suffices for the worker."""
+"""Checks of the operator's parameters before a deployment changes anything."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from botocore.exceptions import ClientError
 
 from infra.cli.aws_errors import is_denied
 from infra.errors import OperatorError
+from infra.templates.parameter_values import check_values
+from infra.templates.sources import AWS_OWNED, Template
 
-LEFT_FOR_OTHERS = 100  # executions that Lambda does not allow to be reserved
+UNRESERVED = 100  # executions that Lambda does not allow to be reserved
 LEAST = 2  # the lowest maximum concurrency of an event source mapping
 _MORE = "ask AWS for more (Service Quotas, Lambda, Concurrent executions)"
 
 
-def concurrency_problem(lambdas: Any, function: str, planned: dict[str, str]) -> str | None:
-    """A warning for the operator about the worker's planned parameters; None if they fit.
+def check_overrides(overrides: dict[str, str], foundation: Template, templates: Iterable[Template]) -> None:
+    """Refuse values that no template accepts, and parameters that one stack passes to another."""
+    internal = set(overrides) & ({"Stage", "CodeKey", "CodeVersion"} | set(foundation["Outputs"]))
+    if internal:
+        raise OperatorError(f"{', '.join(sorted(internal))}: set by the deployment")
+    check_values(overrides, templates)
 
-    OperatorError if Lambda would refuse them.
+
+def check_encryption(stage: str, foundation: dict[str, str], overrides: dict[str, str]) -> None:
+    """Refuse to return to AWS's key: the roles would lose the key that documents still need."""
+    has_own_key = foundation.get("EncryptionKey", AWS_OWNED) != AWS_OWNED
+    if has_own_key and overrides.get("Encryption") == AWS_OWNED:
+        raise OperatorError(f"documents of {stage} are encrypted with its own key: there is no way back")
+
+
+def concurrency_problem(lambdas: Any, function: str, planned: dict[str, str]) -> str | None:
+    """Return a warning about a worker that needs more than the account's limit, which may be 10 for a new account.
+
+    Raise OperatorError if Lambda would refuse the parameters.
     """
     wanted = int(planned["WorkerConcurrency"])
     try:
@@ -30,10 +48,10 @@ def concurrency_problem(lambdas: Any, function: str, planned: dict[str, str]) ->
         )
     total, free = limit["ConcurrentExecutions"], limit["UnreservedConcurrentExecutions"] + reserved
     if planned["ReserveConcurrency"] == "true":
-        if free - wanted < LEFT_FOR_OTHERS:
+        if free - wanted < UNRESERVED:
             raise OperatorError(
                 f"ReserveConcurrency=true would reserve {wanted} executions for the worker, and Lambda requires"
-                f" {LEFT_FOR_OTHERS} unreserved of the {free} that are available:"
+                f" {UNRESERVED} unreserved of the {free} that are available:"
                 f" give ReserveConcurrency=false, a lower WorkerConcurrency, or {_MORE}"
             )
         return None
@@ -47,11 +65,11 @@ def concurrency_problem(lambdas: Any, function: str, planned: dict[str, str]) ->
 
 
 def _reserved(lambdas: Any, function: str) -> int:
-    """The executions that the stage's own worker has reserved now."""
+    """Return how many executions are reserved for the function now."""
     try:
         answer = lambdas.get_function_concurrency(FunctionName=function)
     except ClientError as error:
         if error.response["Error"]["Code"] != "ResourceNotFoundException":
             raise
-        return 0  # there is no worker yet
+        return 0  # the function does not exist yet
     return int(answer.get("ReservedConcurrentExecutions", 0))
