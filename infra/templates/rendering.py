@@ -1,4 +1,4 @@
-"""Templates as CloudFormation sees them: parameters, conditions and mappings put in."""
+"""Evaluates a template's parameters, conditions and mappings, as CloudFormation does."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def _settled(value: Any, by: Rendered) -> Any:
 
 
 class Rendered:
-    """A template with parameters; those that it does not default are called as themselves."""
+    """A template with values for its parameters. A parameter without a value or default evaluates to its name."""
 
     def __init__(self, source: Template, **parameters: str) -> None:
         self.source = source
@@ -49,17 +49,17 @@ class Rendered:
         }
 
     def settled(self) -> Template:
-        """The template with its conditions decided and everything else as it was."""
+        """Return the template with only its conditions evaluated."""
         resources = {name: _settled(self.source["Resources"][name], self) for name in self.resources}
         kept = {name: part for name, part in self.source.items() if name not in {"Conditions", "Outputs"}}
         return {**kept, "Resources": resources}
 
     def of_type(self, kind: str) -> dict[str, Any]:
-        """The properties of all resources of one type."""
+        """Return the properties of all resources of a type, by logical id."""
         return {name: each["Properties"] for name, each in self.resources.items() if each["Type"] == kind}
 
     def holds(self, condition: str) -> bool:
-        """Whether this condition of the template is true."""
+        """Whether a condition of the template is true."""
         return bool(self._render(self.source["Conditions"][condition]))
 
     def _render(self, value: Any) -> Any:

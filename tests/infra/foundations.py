@@ -2,6 +2,7 @@
 
 from infra.deployment.remaining import Remaining
 from infra.stage.names import foundation_stack
+from infra.targets.target import Target
 from infra.templates.sources import foundation_for
 
 PROD = "prod"
@@ -21,3 +22,10 @@ def left(logical_id: str, key: str | None = None) -> Remaining:
         "AWS::SQS::Queue": {"QueueUrl": f"https://sqs/{name}"},
     }
     return Remaining(logical_id, kind, name, identifiers[kind], {}, key)
+
+
+def stack_resources(target: Target, stack: str) -> list[tuple[str, str]]:
+    """Return type and physical id of each resource of a stack."""
+    pages = target.client("cloudformation").get_paginator("list_stack_resources").paginate(StackName=stack)
+    found = (summary for page in pages for summary in page["StackResourceSummaries"])
+    return [(each["ResourceType"], each.get("PhysicalResourceId", "")) for each in found]

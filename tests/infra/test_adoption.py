@@ -25,7 +25,7 @@ from infra.targets.target import Target
 from tests.helpers.deployed import WAIT, Stage, unique
 from tests.helpers.embedded import embedded
 from tests.helpers.stubbed import a_client
-from tests.infra.foundations import ALIAS, KEY, PROD, STACK, TEMPLATE, left
+from tests.infra.foundations import ALIAS, KEY, PROD, STACK, TEMPLATE, left, stack_resources
 
 
 @pytest.fixture(scope="module")
@@ -128,7 +128,9 @@ def test_its_own_key_is_taken_over_with_its_alias(deployer: Deployer) -> None:
     # the emulator says that a bucket may be replaced if a key that its encryption names is changed
     may_lose = replace(deployer, allow_replacement=True).stacks()
     assert may_lose.deploy(STACK, TEMPLATE, {}).outputs["EncryptionKey"] == key
-    assert {("AWS::KMS::Key", key.rpartition("/")[2]), ("AWS::KMS::Alias", ALIAS)} <= set(stacks.resources(STACK))
+    assert {("AWS::KMS::Key", key.rpartition("/")[2]), ("AWS::KMS::Alias", ALIAS)} <= set(
+        stack_resources(target, STACK)
+    )
     assert len(target.client("kms").list_keys()["Keys"]) == 1, "no new one"
     Teardown(target, PROD, deployer.settings, Progress(Console(quiet=True))).destroy()
 

@@ -68,7 +68,7 @@ def test_a_bill_is_valid_and_says_version_licence_and_hashes(tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("changed", "why"),
     [
-        ({"evil.py": b""}, "evil.py, which is of nothing that is locked"),
+        ({"evil.py": b""}, "evil.py, which belongs to nothing that is locked"),
         ({"lib.py": b"L"}, "lib.py, which is not the file that lib 2.0 has"),
         ({"app.py": b"A"}, "app.py, which is not the file that jobpipe 1.0 has"),
     ],
@@ -88,7 +88,7 @@ def test_a_file_of_ours_that_is_not_there_is_noticed(tmp_path: Path) -> None:
 def test_a_file_that_is_twos_is_refused(tmp_path: Path) -> None:
     twin = Distribution("twin", "1", "MIT", "1" * 64, frozenset(), {"py.typed": b""})
 
-    with pytest.raises(OperatorError, match=r"py\.typed, which is of both lib and twin"):
+    with pytest.raises(OperatorError, match=r"py\.typed, which belongs to both lib and twin"):
         find_owners(zipped(tmp_path, GOOD), [OURS, LIB, twin])
 
 

@@ -24,7 +24,7 @@ ALL = [
         ("LogRetentionDays", "15", "LogRetentionDays must be one of 1, 3, 5, 7, 14, 30, .*, not '15'"),
         ("MemorySize", "1769.5", "MemorySize must be a whole number, not 1769.5"),
         ("MaxReceiveCount", "10.5", "MaxReceiveCount must be a whole number"),
-        ("RateLimit", "inf", "RateLimit must be a number that ends, not inf"),
+        ("RateLimit", "inf", "RateLimit must be a finite number, not inf"),
         ("RateLimit", "0", "RateLimit must be from 1 to inf, not 0"),
         ("WorkerConcurrency", "1", "WorkerConcurrency must be from 2 to 1000, not 1"),
         ("AlarmEmail", "notanemail", "AlarmEmail cannot be 'notanemail'"),

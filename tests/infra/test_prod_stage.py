@@ -28,6 +28,7 @@ from infra.stage.names import app_stack, foundation_stack, operations_stack
 from infra.targets.target import EMBEDDED, Target, find_target
 from infra.templates import sources as templates
 from tests.helpers.deployed import WAIT, Stage, unique
+from tests.infra.foundations import stack_resources
 
 PROD = "prod"
 STATEFUL = {"CommandsQueue", "DeadLettersQueue", "ParkedQueue", "JobsTable", "ItemsTable", "NamesTable"}
@@ -225,7 +226,7 @@ def test_what_was_allowed_is_done(
     with_another_foundation(tmp_path, monkeypatch, change)
     Deployer(target, PROD, settings, Progress(Console(quiet=True)), {}, allow_replacement=True).up()
 
-    names = {name for _, name in stacks(target).resources(foundation_stack(PROD))}
+    names = {name for _, name in stack_resources(target, foundation_stack(PROD))}
     assert not any("parked" in name for name in names)
     assert "jobpipe-prod-parked" in there(target), "it outlives its stack"
     monkeypatch.undo()  # the destruction that follows finds it by the name that it had
