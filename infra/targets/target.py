@@ -1,4 +1,4 @@
-"""Where to deploy: the embedded emulator, LocalStack or AWS."""
+"""The targets of a deployment: the embedded emulator, LocalStack or AWS."""
 
 import platform
 from dataclasses import dataclass, field
@@ -30,7 +30,7 @@ _REQUIRED_ON_AWS = {"RestApiId": "", "RequireTls": "true"}
 
 @dataclass(frozen=True)
 class Target:
-    """A place that takes CloudFormation."""
+    """An endpoint with CloudFormation and the services of a stage."""
 
     name: str
     region: str
@@ -54,7 +54,7 @@ class Target:
         return 0.2 if self.is_emulator else 2.0
 
     def client(self, service: str) -> Any:
-        """A boto3 client of the target, whatever AWS_ENDPOINT_URL says."""
+        """Return a boto3 client of the target, which ignores AWS_ENDPOINT_URL."""
         settings = Config(retries={"mode": "standard", "max_attempts": 5}, connect_timeout=5)
         return make_client(self.session, service, self.endpoint_url, settings)
 
@@ -102,7 +102,7 @@ class Target:
         return {
             "Runtime": python_runtime() if self.name == EMBEDDED else "python3.11",
             "Architecture": "arm64" if platform.machine() in {"arm64", "aarch64"} else "x86_64",
-            "WorkerTimeout": "5",  # so that a fault heals in seconds
+            "WorkerTimeout": "5",  # so that a failed attempt is repeated within seconds
             "PointInTimeRecovery": "false",
             "DeletionProtection": "false",
             "RequireTls": "false",
@@ -114,7 +114,7 @@ class Target:
 
 
 def access_logs(apigateway: Any) -> str:
-    """Whether the API can have access logs: "true" if we can see that the account lets API Gateway write them."""
+    """Return "true" if the account is seen to allow API Gateway to write access logs, else "false"."""
     try:
         return "true" if apigateway.get_account().get("cloudwatchRoleArn") else "false"
     except botocore.exceptions.ClientError as error:
@@ -124,7 +124,10 @@ def access_logs(apigateway: Any) -> str:
 
 
 def find_target(wanted: str, stage: str, settings: Settings, *, start: bool = True) -> Target | None:
-    """The target by name, or by what is there; None if nothing is, and nothing may be started."""
+    """Return the target that is `wanted`. Start an emulator if none answers, or return None without `start`.
+
+    Raise OperatorError if the target does not fit the stage, or if another service answers in its place.
+    """
     if wanted == AWS or (wanted == AUTO and stage != LOCAL_STAGE):
         if stage == LOCAL_STAGE:
             raise OperatorError(
@@ -135,13 +138,13 @@ def find_target(wanted: str, stage: str, settings: Settings, *, start: bool = Tr
         raise OperatorError(f"emulators take the stage {LOCAL_STAGE!r} only, not {stage!r}")
     url = settings.emulator_url
     try:
-        there = identify(url)
+        found = identify(url)
     except UnusableEndpointError as error:
         raise OperatorError(f"{error}; {_remedy(settings)}") from None
-    if there:
-        if wanted not in {AUTO, there}:
-            raise OperatorError(f"{_NAMES[there]} answers at {url}, not {_NAMES[wanted]}; {_remedy(settings)}")
-        return _emulator(there, url, f"{_NAMES[there]} answers at {url}")
+    if found:
+        if wanted not in {AUTO, found}:
+            raise OperatorError(f"{_NAMES[found]} answers at {url}, not {_NAMES[wanted]}; {_remedy(settings)}")
+        return _emulator(found, url, f"{_NAMES[found]} answers at {url}")
     if not start:
         return None
     if settings.endpoint_url:
@@ -150,14 +153,14 @@ def find_target(wanted: str, stage: str, settings: Settings, *, start: bool = Tr
 
 
 def _remedy(settings: Settings) -> str:
-    """The operator's remedy if something else than the wanted emulator answers."""
+    """Return what the operator can do if another service than the wanted emulator answers."""
     if settings.endpoint_url:
         return "AWS_ENDPOINT_URL names it: unset the variable, or set it to LocalStack or MiniStack"
     return "choose a free port with JOBPIPE_PORT=..."
 
 
 def target_of(deployment: Deployment) -> Target:
-    """The target that a stage was deployed into."""
+    """Return the target that a stage was deployed into."""
     why = "the stage was deployed there"
     if deployment.endpoint_url:
         return _emulator(deployment.target, deployment.endpoint_url, why)
@@ -179,12 +182,12 @@ def _start(wanted: str, settings: Settings) -> Target:
 
 
 def wait_for_localstack(settings: Settings) -> None:
-    """Returns when LocalStack is healthy where an emulator should answer."""
+    """Return when LocalStack is healthy; raise OperatorError after three minutes."""
     retrying = tenacity.Retrying(
         wait=tenacity.wait_fixed(0.5),
         stop=tenacity.stop_after_delay(_LOCALSTACK_START_SECONDS),
-        # while it boots, its port may accept and drop connections
-        retry=tenacity.retry_if_result(lambda there: there != LOCALSTACK)
+        # while LocalStack starts, its port may accept and drop connections
+        retry=tenacity.retry_if_result(lambda found: found != LOCALSTACK)
         | tenacity.retry_if_exception_type(OperatorError),
     )
     try:
@@ -192,7 +195,7 @@ def wait_for_localstack(settings: Settings) -> None:
     except tenacity.RetryError:
         raise OperatorError(
             f"LocalStack did not become healthy at {settings.emulator_url}"
-            f" (what it said: {settings.state_dir / 'localstack.log'})"
+            f" (its output: {settings.state_dir / 'localstack.log'})"
         ) from None
 
 
@@ -209,6 +212,6 @@ def _aws() -> Target:
         target = Target(AWS, session.region_name, None, "it was asked for", session)
         target.account()
     except LIBRARY_ERRORS as error:
-        # before anything else is done: whoever has no right to ask who he is has none that would serve here
+        # Credentials that cannot read their own identity are not sufficient for a deployment.
         raise OperatorError(describe(error)) from None
     return target
