@@ -49,34 +49,26 @@ def _up(stage: str, settings: Settings, arguments: argparse.Namespace) -> None:
     target = find_target(arguments.target, stage, settings)
     if target is None:
         raise OperatorError("there is no target")
-    may_replace = arguments.allow_replacement or stage == LOCAL_STAGE
-    deployer = _deployer(target, stage, settings, arguments, allow_replacement=may_replace)
-    print_result(deployer.up())
+    print_result(_deployer(target, stage, settings, arguments).up())
 
 
 def _diff(stage: str, settings: Settings, arguments: argparse.Namespace) -> bool:
     target = find_target(arguments.target, stage, settings, start=False)
     if target is None:
         raise OperatorError(f"nothing answers at {settings.emulator_url}: everything would be created")
-    deployer = _deployer(target, stage, settings, arguments, note="; nothing is changed")
+    deployer = _deployer(target, stage, settings, arguments)
+    deployer.progress.say("nothing is changed")
     diffs = deployer.diff()
     print_diff(diffs, deployer.progress)
     return any(diff.differs or diff.note for diff in diffs)
 
 
-def _deployer(
-    target: Target,
-    stage: str,
-    settings: Settings,
-    arguments: argparse.Namespace,
-    *,
-    allow_replacement: bool = True,
-    note: str = "",
-) -> Deployer:
+def _deployer(target: Target, stage: str, settings: Settings, arguments: argparse.Namespace) -> Deployer:
     overrides = dict(arguments.parameter)
     target.check_parameters(overrides)
-    progress = _report_target(target, stage, settings, note)
-    return Deployer(target, stage, settings, progress, overrides, allow_replacement=allow_replacement)
+    progress = _report_target(target, stage, settings)
+    may_replace = arguments.command == "diff" or arguments.allow_replacement or stage == LOCAL_STAGE
+    return Deployer(target, stage, settings, progress, overrides, allow_replacement=may_replace)
 
 
 def _destroy(stage: str, settings: Settings, arguments: argparse.Namespace) -> None:
@@ -84,7 +76,13 @@ def _destroy(stage: str, settings: Settings, arguments: argparse.Namespace) -> N
         check_confirmation(stage, arguments.confirm)
     target = find_target(arguments.target, stage, settings, start=False)
     if target is None:
-        _forget_emulator(stage, settings, arguments.target)
+        if arguments.target not in {AUTO, EMBEDDED}:
+            raise OperatorError(f"nothing answers at {settings.emulator_url}")
+        # An emulator that does not run has no stage, since it keeps nothing between starts.
+        earlier = earlier_deployment(settings.state_dir, stage)
+        if earlier and earlier.endpoint_url == settings.emulator_url:
+            stage_file(settings.state_dir, stage).unlink()
+        Progress().say(f"nothing answers at {settings.emulator_url}, so there is nothing to destroy")
         return
     progress = _report_target(target, stage, settings)
     if stage != LOCAL_STAGE:
@@ -94,19 +92,9 @@ def _destroy(stage: str, settings: Settings, arguments: argparse.Namespace) -> N
     progress.say(f"stage {stage} is gone")
 
 
-def _forget_emulator(stage: str, settings: Settings, wanted: str) -> None:
-    """Delete the stage file of an emulator that does not run, since it keeps nothing between starts."""
-    if wanted not in {AUTO, EMBEDDED}:
-        raise OperatorError(f"nothing answers at {settings.emulator_url}")
-    earlier = earlier_deployment(settings.state_dir, stage)
-    if earlier and earlier.endpoint_url == settings.emulator_url:
-        stage_file(settings.state_dir, stage).unlink()
-    Progress().say(f"nothing answers at {settings.emulator_url}, so there is nothing to destroy")
-
-
-def _report_target(target: Target, stage: str, settings: Settings, note: str = "") -> Progress:
+def _report_target(target: Target, stage: str, settings: Settings) -> Progress:
     progress = Progress()
-    progress.say(f"target: {target.place}, stage {stage} ({target.why}){note}")
+    progress.say(f"target: {target.place}, stage {stage} ({target.why})")
     target.check_location(earlier_deployment(settings.state_dir, stage))
     return progress
 

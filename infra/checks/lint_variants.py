@@ -34,7 +34,7 @@ def variants(templates: dict[str, Template]) -> dict[str, Template]:
         for variant, parameters in VARIANTS.items():
             taken = {key: value for key, value in parameters.items() if key in template["Parameters"]}
             if taken or not parameters:
-                found[f"{name}.{variant}.json"] = Rendered(template, **taken).settled()
+                found[f"{name}.{variant}.json"] = Rendered(template, **taken).without_conditions()
     return found
 
 

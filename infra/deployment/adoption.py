@@ -92,13 +92,13 @@ def import_template(template: Template, imported: set[str], parameters: dict[str
 
     Their policy is Retain, because with RetainExceptOnCreate the roll-back of an import might delete them.
     """
-    settled = Rendered(template, **parameters).settled()
+    resolved = Rendered(template, **parameters).without_conditions()
     resources = {
         logical: {**_without(each, set(template["Resources"]) - imported), "DeletionPolicy": "Retain"}
-        for logical, each in settled["Resources"].items()
+        for logical, each in resolved["Resources"].items()
         if logical in imported
     }
-    return {**settled, "Resources": resources}
+    return {**resolved, "Resources": resources}
 
 
 def _without(resource: Template, absent: set[str]) -> Template:

@@ -18,20 +18,6 @@ _NO_VALUE: Any = object()
 _ABSENT = {"Ref": "AWS::NoValue"}
 
 
-def _settled(value: Any, by: Rendered) -> Any:
-    if isinstance(value, list):
-        return [each for each in (_settled(each, by) for each in value) if each != _ABSENT]
-    if not isinstance(value, dict):
-        return value
-    if "Fn::If" in value:
-        condition, then, otherwise = value["Fn::If"]
-        return _settled(then if by.holds(condition) else otherwise, by)
-    settled = {
-        key: _settled(each, by) for key, each in value.items() if key != "Condition" or not isinstance(each, str)
-    }
-    return {key: each for key, each in settled.items() if each != _ABSENT}
-
-
 class Rendered:
     """A template with values for its parameters. A parameter without a value or default evaluates to its name."""
 
@@ -48,11 +34,11 @@ class Rendered:
             if "Condition" not in resource or self.holds(resource["Condition"])
         }
 
-    def settled(self) -> Template:
-        """Return the template with only its conditions evaluated."""
-        resources = {name: _settled(self.source["Resources"][name], self) for name in self.resources}
-        kept = {name: part for name, part in self.source.items() if name not in {"Conditions", "Outputs"}}
-        return {**kept, "Resources": resources}
+    def without_conditions(self) -> Template:
+        """Return the template with its conditions resolved, and without outputs; all else stays as it is."""
+        resources = {name: self._resolve_conditions(self.source["Resources"][name]) for name in self.resources}
+        others = {name: part for name, part in self.source.items() if name not in {"Conditions", "Outputs"}}
+        return {**others, "Resources": resources}
 
     def of_type(self, kind: str) -> dict[str, Any]:
         """Return the properties of all resources of a type, by logical id."""
@@ -61,6 +47,21 @@ class Rendered:
     def holds(self, condition: str) -> bool:
         """Whether a condition of the template is true."""
         return bool(self._render(self.source["Conditions"][condition]))
+
+    def _resolve_conditions(self, value: Any) -> Any:
+        if isinstance(value, list):
+            return [each for each in map(self._resolve_conditions, value) if each != _ABSENT]
+        if not isinstance(value, dict):
+            return value
+        if "Fn::If" in value:
+            condition, then, otherwise = value["Fn::If"]
+            return self._resolve_conditions(then if self.holds(condition) else otherwise)
+        resolved = {
+            key: self._resolve_conditions(each)
+            for key, each in value.items()
+            if key != "Condition" or not isinstance(each, str)
+        }
+        return {key: each for key, each in resolved.items() if each != _ABSENT}
 
     def _render(self, value: Any) -> Any:
         if isinstance(value, list):
