@@ -5,11 +5,10 @@ from dataclasses import dataclass, field, replace
 from infra.cli.progress import Progress
 from infra.deployment.adoption import plan_adoption
 from infra.deployment.artifacts import NOT_UPLOADED, code_key, uploaded_version
-from infra.deployment.plan import PlannedStack, Values
 from infra.packaging.package import Package
 from infra.settings import LOCAL_STAGE
-from infra.stacks.changes import Change, StackDiff, all_added
-from infra.stacks.shared_parameters import SharedParameters
+from infra.stacks.changes import Change, StackDiff
+from infra.stacks.stage_stacks import PlannedStack, StageStacks, Values
 from infra.targets.target import Target
 
 _NEW_KEY = "the foundation's new key will change it too, which cannot be shown before there is one"
@@ -23,18 +22,18 @@ class StackComparison:
     target: Target
     stage: str
     overrides: Values
-    shared: SharedParameters
+    stacks: StageStacks
     diffs: list[StackDiff] = field(default_factory=list)
 
     def foundation(self, stack: PlannedStack, given: Values) -> Values:
-        self.diffs.append(self._import_of_remaining(stack) or self._diff(stack, given))
-        return self.shared.stacks.outputs(stack.name)
+        self.diffs.append(self._import_of_remaining(stack) or self.stacks.diff(stack, given))
+        return self.stacks.stacks.outputs(stack.name)
 
     def app(self, stack: PlannedStack, package: Package, given: Values) -> Values:
         bucket = given.get("ArtifactsBucket")
         version = uploaded_version(self.target.client("s3"), package, bucket) if bucket else None
         code = {"CodeKey": code_key(package), "CodeVersion": version or NOT_UPLOADED}
-        diff = self._diff(stack, given | code)
+        diff = self.stacks.diff(stack, given | code)
         self.diffs.append(_replaced_in_place(diff) if self.target.is_emulator else diff)
         return {}
 
@@ -42,19 +41,19 @@ class StackComparison:
         pass
 
     def operations(self, stack: PlannedStack, given: Values) -> None:
-        self.diffs.append(self._diff(stack, given))
+        self.diffs.append(self.stacks.diff(stack, given))
 
     def wait(self) -> None:
         """Add what the change sets cannot show, since the key that the foundation will create has no ARN yet."""
         foundation, *others = self.diffs
-        if "Encryption" in foundation.parameters and self.shared.stacks.outputs(foundation.name):
+        if "Encryption" in foundation.parameters and self.stacks.stacks.outputs(foundation.name):
             notes = (f"{diff.note}; {_NEW_KEY}".removeprefix("; ") for diff in others)
             others = [replace(diff, note=note) for diff, note in zip(others, notes, strict=True)]
             self.diffs = [foundation, *others]
 
     def _import_of_remaining(self, stack: PlannedStack) -> StackDiff | None:
         """Return the diff of a foundation whose stack was deleted by hand, which no change set can show."""
-        if self.stage == LOCAL_STAGE or self.shared.stacks.template(stack.name) is not None:
+        if self.stage == LOCAL_STAGE or self.stacks.stacks.template(stack.name) is not None:
             return None
         adoption = plan_adoption(self.target, self.stage, stack.template, self.overrides)
         if adoption is None:
@@ -66,19 +65,6 @@ class StackComparison:
             Change(action, resources[name]["Type"], name) for name, action in (imported | created).items()
         )
         return StackDiff(stack.name, changes, note="; ".join(adoption.notes()))
-
-    def _diff(self, stack: PlannedStack, given: Values) -> StackDiff:
-        """Return the change set's diff, or a note if the foundation does not have the outputs for it yet."""
-        name, template, defaults = stack.name, stack.template, self.shared.defaults
-        wanted = self.shared.given_to(name, template, given)
-        required = {key for key, parameter in template["Parameters"].items() if "Default" not in parameter}
-        missing = sorted(required - set(wanted) - set(defaults))
-        if not missing:
-            return self.shared.stacks.diff(name, template, wanted, defaults)
-        note = f"no change set before the foundation has {', '.join(missing)}"
-        if self.shared.stacks.template(name) is None:
-            return StackDiff(name, all_added(template), note=f"there is no such stack yet; {note}")
-        return StackDiff(name, (), note=note)
 
 
 def _replaced_in_place(diff: StackDiff) -> StackDiff:

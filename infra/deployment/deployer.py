@@ -5,13 +5,13 @@ from functools import partial
 
 from infra.cli.progress import Progress
 from infra.deployment.comparison import StackComparison
-from infra.deployment.plan import Executor, Plan
+from infra.deployment.plan import Plan
 from infra.deployment.stateful import delete_remains
 from infra.deployment.updates import StackUpdates
 from infra.settings import Settings
 from infra.stacks.change_sets import Stacks
 from infra.stacks.changes import StackDiff
-from infra.stacks.shared_parameters import SharedParameters
+from infra.stacks.stage_stacks import StageStacks
 from infra.stage.stage_file import Deployment
 from infra.targets.target import Target
 
@@ -35,16 +35,16 @@ class Deployer:
 
     def diff(self) -> list[StackDiff]:
         """Return what a deployment would change in each stack, in the order of the deployment. Change nothing."""
-        comparison = StackComparison(self.target, self.stage, self.overrides, self._shared())
+        comparison = StackComparison(self.target, self.stage, self.overrides, self._stage_stacks())
         self._run(comparison)
         return comparison.diffs
 
     def updates(self) -> StackUpdates:
-        """The executor that deploys."""
-        return StackUpdates(self.target, self.stage, self.settings.state_dir, self.overrides, self._shared())
+        """Return the executor that deploys."""
+        return StackUpdates(self.target, self.stage, self.settings.state_dir, self.overrides, self._stage_stacks())
 
     def stacks(self) -> Stacks:
-        """The stacks of the target. The remains of a stack whose creation failed are deleted with it."""
+        """Return the stacks of the target. The remains of a stack whose creation failed are deleted with it."""
         return Stacks(
             self.target.client("cloudformation"),
             self.progress,
@@ -53,8 +53,8 @@ class Deployer:
             remove_remains=partial(delete_remains, self.target, self.progress),
         )
 
-    def _shared(self) -> SharedParameters:
-        return SharedParameters(self.stacks(), self.progress, self.target.default_parameters(self.stage))
+    def _stage_stacks(self) -> StageStacks:
+        return StageStacks(self.stacks(), self.progress, self.target.default_parameters(self.stage))
 
-    def _run(self, executor: Executor) -> None:
-        Plan(self.target, self.stage, self.overrides, self.stacks(), self.progress, executor).run()
+    def _run(self, executor: StackUpdates | StackComparison) -> None:
+        Plan(self.target, self.stage, self.overrides, executor.stacks, executor).run()

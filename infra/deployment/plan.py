@@ -3,23 +3,12 @@
 from dataclasses import dataclass
 from typing import Protocol
 
-from infra.cli.progress import Progress
 from infra.deployment.checks import check_encryption, check_overrides, concurrency_problem
 from infra.packaging.package import Package, package_all
-from infra.stacks.change_sets import Stacks
+from infra.stacks.stage_stacks import PlannedStack, StageStacks, Values
 from infra.stage.names import app_stack, foundation_stack, operations_stack
 from infra.targets.target import Target
-from infra.templates.sources import Template, foundation_for, operations
-
-Values = dict[str, str]  # parameters or outputs of stacks, by name
-
-
-@dataclass(frozen=True)
-class PlannedStack:
-    """A stack as the sources define it."""
-
-    name: str
-    template: Template
+from infra.templates.sources import foundation_for, operations
 
 
 class Executor(Protocol):
@@ -48,8 +37,7 @@ class Plan:
     target: Target
     stage: str
     overrides: Values  # parameters that the operator gave
-    stacks: Stacks
-    progress: Progress
+    stacks: StageStacks
     executor: Executor
 
     def run(self) -> None:
@@ -81,9 +69,13 @@ class Plan:
         """Refuse what would fail later, before anything is changed."""
         stacks = (self._foundation, *self._apps.values(), self._operations)
         check_overrides(self.overrides, self._foundation.template, [stack.template for stack in stacks])
-        check_encryption(self.stage, self.stacks.outputs(self._foundation.name), self.overrides)
+        check_encryption(self.stage, self.stacks.stacks.outputs(self._foundation.name), self.overrides)
         if not self.target.is_emulator:  # emulators do not limit the concurrency
-            self._check_concurrency(self._apps["worker"])
+            worker = self._apps["worker"]
+            planned = self.stacks.planned(worker, self._given)
+            problem = concurrency_problem(self.target.client("lambda"), worker.name, planned)
+            if problem:
+                self.stacks.progress.say(problem)
 
     def foundation(self) -> None:
         """Tables, buckets and queues, whose names the other stacks need."""
@@ -104,13 +96,6 @@ class Plan:
 
     def wait(self) -> None:
         self.executor.wait()
-
-    def _check_concurrency(self, worker: PlannedStack) -> None:
-        defaults = self.target.default_parameters(self.stage)
-        planned = self.stacks.planned(worker.name, worker.template, self._given, defaults)
-        problem = concurrency_problem(self.target.client("lambda"), worker.name, planned)
-        if problem:
-            self.progress.say(problem)
 
     def _app(self, app: str) -> Values:
         return self.executor.app(self._apps[app], self._packages[app], self._given)

@@ -6,13 +6,11 @@ from pathlib import Path
 from infra.deployment.adoption import plan_adoption
 from infra.deployment.artifacts import code_key, upload
 from infra.deployment.emulation import add_missing_indexes, delete_changed_api
-from infra.deployment.plan import PlannedStack, Values
 from infra.deployment.readiness import wait_for_key, wait_until_healthy
 from infra.keys.api_keys import ApiKeys
 from infra.packaging.package import Package
 from infra.settings import LOCAL_STAGE
-from infra.stacks.change_sets import StackResult
-from infra.stacks.shared_parameters import SharedParameters
+from infra.stacks.stage_stacks import PlannedStack, StageStacks, Values
 from infra.stage.stage_file import Deployment, earlier_deployment, write_deployment
 from infra.targets.target import Target
 
@@ -40,26 +38,25 @@ class StackUpdates:
     stage: str
     state_dir: Path
     overrides: Values
-    shared: SharedParameters
+    stacks: StageStacks
     deployment: Deployment = field(init=False)  # set by the step of the stage file
 
     def foundation(self, stack: PlannedStack, given: Values) -> Values:
         self.import_remaining(stack)
-        outputs = self._deploy(stack, self.shared.given_to(stack.name, stack.template, given)).outputs
+        outputs = self.stacks.deploy(stack, given).outputs
         if self.target.is_emulator:
-            add_missing_indexes(self.target.client("dynamodb"), stack.template, outputs, self.shared.progress)
+            add_missing_indexes(self.target.client("dynamodb"), stack.template, outputs, self.stacks.progress)
         return outputs
 
     def app(self, stack: PlannedStack, package: Package, given: Values) -> Values:
         bucket = given["ArtifactsBucket"]
-        version = upload(self.target.client("s3"), package, bucket, self.shared.progress, self.target.poll_seconds)
+        version = upload(self.target.client("s3"), package, bucket, self.stacks.progress, self.target.poll_seconds)
         code = {"CodeKey": code_key(package), "CodeVersion": version}
         if package.app == "api" and self.target.is_emulator:
-            delete_changed_api(self.target, self.stage, stack.template, self.shared.stacks, self.shared.progress)
-        wanted = self.shared.given_to(stack.name, stack.template, given | code)
+            delete_changed_api(self.target, self.stage, stack.template, self.stacks.stacks, self.stacks.progress)
         if package.app == "api" and not self.target.is_emulator:
-            self._report_missing_access_logs(stack, wanted)
-        return self._deploy(stack, wanted).outputs
+            self._report_missing_access_logs(stack, given | code)
+        return self.stacks.deploy(stack, given | code).outputs
 
     def stage_file(self, outputs: Values) -> None:
         self.deployment = Deployment(
@@ -74,27 +71,27 @@ class StackUpdates:
         write_deployment(self.state_dir, self.deployment)
 
     def operations(self, stack: PlannedStack, given: Values) -> None:
-        made = self._deploy(stack, self.shared.given_to(stack.name, stack.template, given))
+        made = self.stacks.deploy(stack, given)
         if made.changed and self.target.is_emulator:
-            self.shared.progress.say(
+            self.stacks.progress.say(
                 "an emulator gives the dashboard and the alarms no data: make stats shows the state of the stage"
             )
 
     def wait(self) -> None:
         wait_until_healthy(self.deployment.base_url)
         if not wait_for_key(self.deployment.base_url, self.deployment.api_key, good=True):
-            self.shared.progress.say("API Gateway does not accept the key yet; this can take some minutes")
+            self.stacks.progress.say("API Gateway does not accept the key yet; this can take some minutes")
 
     def import_remaining(self, stack: PlannedStack) -> None:
         """Import what remains of a foundation whose stack was deleted by hand, before anything is created."""
-        if self.stage == LOCAL_STAGE or self.shared.stacks.remove_unusable(stack.name):
+        if self.stage == LOCAL_STAGE or self.stacks.stacks.remove_unusable(stack.name):
             return
         adoption = plan_adoption(self.target, self.stage, stack.template, self.overrides)
         if adoption is None:
             return
         for line in adoption.notes():
-            self.shared.progress.say(f"{stack.name}: {line}")
-        self.shared.stacks.adopt(stack.name, adoption.template, adoption.parameters, adoption.to_import)
+            self.stacks.progress.say(f"{stack.name}: {line}")
+        self.stacks.stacks.adopt(stack.name, adoption.template, adoption.parameters, adoption.to_import)
 
     def api_key(self, usage_plan: str) -> str:
         """Return the key for the stage file, and report keys that the gateway does not accept."""
@@ -102,16 +99,12 @@ class StackUpdates:
         if self.target.is_emulator:  # AWS never replaces the plan: a key that is not in it is not meant to be
             keys.admit_all()
         for key in keys.left_out():
-            self.shared.progress.say(
+            self.stacks.progress.say(
                 f"API key {key.key_id}, {key.name!r}, is not in the stage's usage plan: make keys"
             )
         earlier = earlier_deployment(self.state_dir, self.stage)
         return keys.operators_key(earlier.api_key if earlier else None, forgets=self.target.is_emulator).value
 
-    def _deploy(self, stack: PlannedStack, parameters: Values) -> StackResult:
-        return self.shared.stacks.deploy(stack.name, stack.template, parameters, self.shared.defaults)
-
     def _report_missing_access_logs(self, stack: PlannedStack, parameters: Values) -> None:
-        planned = self.shared.stacks.planned(stack.name, stack.template, parameters, self.shared.defaults)
-        if planned["AccessLogs"] == "false":
-            self.shared.progress.say("access logs are off: see docs/operations.md#access-logs")
+        if self.stacks.planned(stack, parameters)["AccessLogs"] == "false":
+            self.stacks.progress.say("access logs are off: see docs/operations.md#access-logs")

@@ -16,11 +16,11 @@ from infra.cli.progress import Progress
 from infra.deployment.adoption import import_template, plan_adoption
 from infra.deployment.comparison import print_diff
 from infra.deployment.deployer import Deployer
-from infra.deployment.plan import PlannedStack
 from infra.deployment.remaining import DataKey, remaining
 from infra.deployment.teardown import Teardown
 from infra.errors import OperatorError
 from infra.settings import ROOT
+from infra.stacks.stage_stacks import PlannedStack
 from infra.targets.target import Target
 from tests.helpers.deployed import WAIT, Stage, unique
 from tests.helpers.embedded import embedded

@@ -120,7 +120,8 @@ def test_a_deployment_to_aws_asks_for_what_its_worker_will_have(
     for overrides, reported in (({}, "WorkerConcurrency is 50"), ({"WorkerConcurrency": "9"}, "")):
         has(stub, 10)
         deployer = Deployer(target, "prod", settings, Progress(console), overrides)
-        plan = Plan(target, "prod", overrides, deployer.stacks(), deployer.progress, deployer.updates())
+        updates = deployer.updates()
+        plan = Plan(target, "prod", overrides, updates.stacks, updates)
         plan.package()
         plan.check()
         assert (reported in console.export_text()) if reported else not console.export_text()

@@ -15,7 +15,6 @@ from infra.cli.progress import Progress
 from infra.deployment import plan, updates
 from infra.deployment.checks import check_overrides
 from infra.deployment.deployer import Deployer
-from infra.deployment.plan import PlannedStack
 from infra.deployment.readiness import wait_for_key, wait_until_healthy
 from infra.deployment.teardown import Teardown
 from infra.emulator import running_emulator
@@ -23,6 +22,7 @@ from infra.errors import OperatorError
 from infra.packaging.package import package_all
 from infra.settings import LOCAL_STAGE, Settings
 from infra.stacks.change_sets import StackResult, Stacks
+from infra.stacks.stage_stacks import PlannedStack
 from infra.stage.stage_file import read_deployment
 from infra.targets.target import AWS, EMBEDDED, Target, access_logs, find_target
 from infra.templates.sources import foundation_for, operations
