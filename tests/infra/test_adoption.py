@@ -103,7 +103,7 @@ def test_new_parameters_apply_afterwards_and_missing_resources_are_created(
     assert stacks.template(STACK) == TEMPLATE
 
 
-def test_its_own_key_is_taken_over_with_its_alias(deployer: Deployer) -> None:
+def test_the_stages_own_key_is_imported_with_its_alias(deployer: Deployer) -> None:
     target, stacks = deployer.target, deployer.stacks()
     given = {"Stage": PROD, "Encryption": "customer-managed", "RequireTls": "false"}  # the emulator has no TLS
     key = stacks.deploy(STACK, TEMPLATE, given).outputs["EncryptionKey"]
@@ -140,7 +140,7 @@ def test_nothing_is_imported_if_nothing_remains(deployer: Deployer) -> None:
     assert plan_adoption(deployer.target, PROD, TEMPLATE, {"Encryption": "customer-managed"}) is None
 
 
-def test_a_table_that_cannot_be_read_is_not_taken_over(deployer: Deployer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_table_that_cannot_be_read_is_not_imported(deployer: Deployer, monkeypatch: pytest.MonkeyPatch) -> None:
     client = a_client("dynamodb")
     monkeypatch.setattr(Target, "client", lambda _, service: client if service == "dynamodb" else a_client(service))
     monkeypatch.setattr(Target, "account", lambda _: "0")
@@ -160,7 +160,7 @@ ALL = [
 ]
 
 
-def test_everything_is_named_by_the_primary_identifier_of_its_type() -> None:
+def test_each_resource_is_identified_by_the_primary_identifier_of_its_type() -> None:
     """ImportExistingResources would not work: no template can have the identifiers of queues and keys."""
     sent = [left(each).to_import for each in ALL] + DataKey(KEY, ALIAS).to_import(TEMPLATE)
 

@@ -51,15 +51,15 @@ def test_a_worker_that_leaves_nothing_for_the_api_gets_a_warning(
     client, stub = account
     has(stub, total)
 
-    told = concurrency_problem(client, WORKER, planned(50))
+    warning = concurrency_problem(client, WORKER, planned(50))
 
-    assert (told is None) is fits
-    if told:
-        assert f"may run {total} at once" in told
-        assert f"Give WorkerConcurrency={total // 2}" in told
+    assert (warning is None) is fits
+    if warning:
+        assert f"may run {total} at once" in warning
+        assert f"Give WorkerConcurrency={total // 2}" in warning
 
 
-def test_the_least_that_is_advised_is_the_least_that_there_is(account: tuple[Any, Stubber]) -> None:
+def test_the_lowest_advised_concurrency_is_the_lowest_possible(account: tuple[Any, Stubber]) -> None:
     client, stub = account
     has(stub, 3)
     assert "Give WorkerConcurrency=2," in str(concurrency_problem(client, WORKER, planned(50)))
@@ -92,7 +92,7 @@ def test_the_required_remainder_is_the_one_that_aws_documents() -> None:
     assert f"leave at least {UNRESERVED} simultaneous executions unreserved" in documentation
 
 
-def test_before_there_is_a_worker_nothing_is_reserved_for_it(account: tuple[Any, Stubber]) -> None:
+def test_nothing_is_reserved_before_the_worker_exists(account: tuple[Any, Stubber]) -> None:
     client, stub = account
     limit = {"ConcurrentExecutions": 1000, "UnreservedConcurrentExecutions": 150}
     stub.add_response("get_account_settings", {"AccountLimit": limit}, {})
@@ -106,7 +106,7 @@ def test_without_permission_the_limit_is_reported_as_unknown(account: tuple[Any,
     assert "may not do lambda:GetAccountSettings" in str(concurrency_problem(client, WORKER, planned(50)))
 
 
-def test_a_deployment_to_aws_asks_for_what_its_worker_will_have(
+def test_a_deployment_to_aws_checks_the_concurrency_that_its_worker_will_have(
     account: tuple[Any, Stubber], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     client, stub = account

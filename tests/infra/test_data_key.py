@@ -41,7 +41,7 @@ def key_of(*found: Remaining) -> DataKey | None:
     return data_key(TARGET, PROD, TEMPLATE, list(found))
 
 
-def test_the_key_of_all_of_it_is_taken_over(kms: Stubber) -> None:
+def test_the_key_of_all_resources_is_imported(kms: Stubber) -> None:
     for alias in (KEY, None):
         key_is(kms, ALIAS, alias)
         key_is(kms, KEY, KEY)
@@ -55,7 +55,7 @@ def test_the_key_of_all_of_it_is_taken_over(kms: Stubber) -> None:
 
 
 @pytest.mark.parametrize(
-    ("state", "mended"),
+    ("state", "remedy"),
     [
         ("Disabled", f"is Disabled: `aws kms enable-key --key-id {KEY}`"),
         (
@@ -65,12 +65,12 @@ def test_the_key_of_all_of_it_is_taken_over(kms: Stubber) -> None:
         ("Unavailable", "is Unavailable"),
     ],
 )
-def test_an_unusable_key_is_refused_with_a_remedy(kms: Stubber, state: str, mended: str) -> None:
+def test_an_unusable_key_is_refused_with_a_remedy(kms: Stubber, state: str, remedy: str) -> None:
     key_is(kms, ALIAS, KEY, state=state)
     key_is(kms, KEY, KEY, state=state)
     with pytest.raises(OperatorError) as refused:
         key_of(left("ItemsTable", KEY))
-    assert mended in str(refused.value)
+    assert remedy in str(refused.value)
 
 
 def test_no_new_key_replaces_a_deleted_one(kms: Stubber) -> None:
@@ -104,7 +104,7 @@ def test_an_alias_of_a_key_that_encrypts_nothing_is_refused(kms: Stubber) -> Non
             key_of(*found)
 
 
-def test_without_a_key_of_the_stages_own_no_right_to_kms_is_needed(kms: Stubber) -> None:
+def test_a_stage_without_its_own_key_needs_no_permission_for_kms(kms: Stubber) -> None:
     key_is(kms, ALIAS, None)
     key_is(kms, OTHER, OTHER, manager="AWS")
     assert key_of(left("ItemsTable", OTHER), left("DocumentsBucket")) is None

@@ -1,4 +1,4 @@
-"""What a deployment does in which order, and what it makes of rights that its operator lacks."""
+"""The order of a deployment's steps, and the effect of missing permissions."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def on_aws(tmp_path: Path, **overrides: str) -> Deployer:
     return Deployer(target, "prod", settings, Progress(Console(quiet=True)), overrides)
 
 
-def test_who_may_not_see_the_account_gets_no_access_logs() -> None:
+def test_without_permission_to_read_the_account_there_are_no_access_logs() -> None:
     assert access_logs(Refusing("AccessDeniedException")) == "false"
     with pytest.raises(ClientError):
         access_logs(Refusing("TooManyRequestsException"))

@@ -84,7 +84,7 @@ def check_request(asked: list[Asked]) -> None:
 
 
 @pytest.mark.parametrize("name", [*HOSTILE, "all of them", "the files alone"])
-def test_an_emulator_s_clients_take_nothing_from_the_environment(
+def test_clients_of_an_emulator_read_nothing_from_the_environment(
     name: str, listener: tuple[str, list[Asked]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     hostile = {"all of them": HOSTILE, "the files alone": {}}.get(name, {name: HOSTILE.get(name, "")})
@@ -102,7 +102,7 @@ def test_an_emulator_s_clients_take_nothing_from_the_environment(
     check_request(asked)
 
 
-def test_the_operators_commands_take_nothing_either(
+def test_the_operators_commands_read_nothing_from_the_environment_either(
     listener: tuple[str, list[Asked]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     set_all(monkeypatch, tmp_path, HOSTILE)

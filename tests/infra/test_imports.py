@@ -151,7 +151,7 @@ def test_a_stack_whose_deletion_deletes_resources_is_not_a_failed_adoption(
     assert stacks.remove_unusable("s") is True
 
 
-def test_a_stack_that_holds_nothing_yet_has_no_template(cloudformation: tuple[Stacks, Stubber]) -> None:
+def test_an_empty_stack_has_no_template(cloudformation: tuple[Stacks, Stubber]) -> None:
     stacks, stub = cloudformation
     stack_is(stub, "REVIEW_IN_PROGRESS")
     stub.add_response("get_template", {})

@@ -1,4 +1,4 @@
-"""A table that was made before its index, on a real DynamoDB: the embedded emulator's."""
+"""Indexes for tables that were created before them, in the embedded emulator's DynamoDB."""
 
 import copy
 import secrets

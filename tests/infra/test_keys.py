@@ -279,7 +279,7 @@ def lines(console: Console) -> list[str]:
         ("steal",),
     ],
 )
-def test_what_an_operator_can_put_right_is_one_line(run: Run, state_dir: Path, arguments: tuple[str, ...]) -> None:
+def test_an_error_of_an_operator_is_one_line(run: Run, state_dir: Path, arguments: tuple[str, ...]) -> None:
     before = deployed(state_dir).api_keys.all()
     done = run("keys", *arguments)
     assert done.returncode != 0

@@ -13,7 +13,7 @@ ALL = [
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "told"),
+    ("name", "value", "message"),
     [
         ("WorkerTimout", "10", "no template has the parameter WorkerTimout; is WorkerTimeout meant[?]"),
         ("Quux", "1", "no template has the parameter Quux$"),
@@ -31,8 +31,8 @@ ALL = [
         ("LogLevel", "debug", "LogLevel must be one of DEBUG, INFO, WARNING, ERROR, not 'debug'"),
     ],
 )
-def test_a_value_that_a_template_would_refuse_is_one_line(name: str, value: str, told: str) -> None:
-    with pytest.raises(OperatorError, match=told):
+def test_a_value_that_a_template_would_refuse_is_one_line(name: str, value: str, message: str) -> None:
+    with pytest.raises(OperatorError, match=message):
         check_values({"LogRetentionDays": "14", name: value}, ALL)
 
 

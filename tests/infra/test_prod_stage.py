@@ -1,4 +1,4 @@
-"""A stage whose data somebody wants back: as on AWS, its resources outlive their stacks."""
+"""A stage with retained data: as on AWS, its resources outlive their stacks."""
 
 from __future__ import annotations
 
@@ -87,9 +87,7 @@ def with_another_foundation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cha
     monkeypatch.setattr(templates, "FOUNDATION", path)
 
 
-def test_what_a_stage_that_is_not_there_would_be_made_of(
-    deployer: Deployer, target: Target, console: Console
-) -> None:
+def test_a_diff_of_a_new_stage_has_all_its_resources(deployer: Deployer, target: Target, console: Console) -> None:
     foundation, worker, api, operations = deployer.diff()
 
     added = {change.logical_id for change in foundation.changes}
@@ -104,7 +102,7 @@ def test_what_a_stage_that_is_not_there_would_be_made_of(
     assert "jobpipe-prod-foundation:" in console.export_text()
 
 
-def test_a_diff_says_what_a_deployment_would_do_and_does_nothing(
+def test_a_diff_shows_what_a_deployment_would_change_and_changes_nothing(
     prod: Stage, deployer: Deployer, target: Target, settings: Settings, console: Console
 ) -> None:
     before = there(target)
@@ -129,7 +127,7 @@ def test_a_diff_says_what_a_deployment_would_do_and_does_nothing(
     assert deployer.diff()[0].differs is False, "it was not executed"
 
 
-def test_a_diff_says_that_a_new_key_will_change_all_stacks(
+def test_a_diff_reports_that_a_new_key_will_change_all_stacks(
     prod: Stage, deployer: Deployer, console: Console
 ) -> None:
     foundation, *others = replace(deployer, overrides={"Encryption": "customer-managed"}).diff()
@@ -142,7 +140,7 @@ def test_a_diff_says_that_a_new_key_will_change_all_stacks(
     assert "nothing to deploy" not in console.export_text()
 
 
-def test_stacks_that_an_interrupted_deployment_left_apart_are_brought_together(
+def test_stacks_with_different_values_after_an_interruption_get_the_same(
     prod: Stage, deployer: Deployer, target: Target, console: Console
 ) -> None:
     """It ended after the foundation, and another after the worker."""
@@ -177,7 +175,7 @@ def test_stacks_that_an_interrupted_deployment_left_apart_are_brought_together(
     assert [diff.differs for diff in deployer.diff()] == [False] * 4
 
 
-def test_nothing_that_holds_state_is_replaced_or_removed_unasked(
+def test_no_resource_with_state_is_replaced_or_removed_without_permission(
     prod: Stage,
     deployer: Deployer,
     target: Target,
@@ -211,7 +209,7 @@ def test_nothing_that_holds_state_is_replaced_or_removed_unasked(
     assert prod.request("GET", f"/items/{item['id']}").json() == item
 
 
-def test_what_was_allowed_is_done(
+def test_allowed_removals_are_done(
     prod: Stage,
     settings: Settings,
     target: Target,
@@ -236,7 +234,7 @@ def stacks(target: Target) -> Stacks:
     return Stacks(target.client("cloudformation"), Progress(Console(quiet=True)), target.poll_seconds)
 
 
-def test_a_destruction_that_was_interrupted_is_ended_by_the_next(
+def test_an_interrupted_destruction_is_completed_by_the_next(
     deployer: Deployer, target: Target, settings: Settings
 ) -> None:
     stage = Stage(deployer.up())
@@ -263,7 +261,7 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
     os.close(typed)
 
 
-def test_a_destruction_on_a_terminal_shows_what_is_lost_and_wants_the_name(
+def test_a_destruction_on_a_terminal_shows_what_is_lost_and_asks_for_the_name(
     prod: Stage, target: Target, console: Console, terminal: int
 ) -> None:
     prod.request("POST", "/items", {"name": unique("Seen"), "description": "d"}, headers=WAIT)
@@ -284,7 +282,7 @@ def test_a_destruction_on_a_terminal_shows_what_is_lost_and_wants_the_name(
     confirm_destruction(target, PROD, held, None, Progress(console))
 
 
-def test_a_destruction_without_a_terminal_wants_the_name_given(
+def test_a_destruction_without_a_terminal_needs_the_name_as_an_argument(
     target: Target, console: Console, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with Path("/dev/null").open() as nobody:
