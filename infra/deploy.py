@@ -103,7 +103,7 @@ def print_result(deployment: Deployment) -> None:
     """Print what can be done next. On AWS the key is not printed, since the output of a pipeline is kept."""
     print(f"target:   {deployment.target}")
     print(f"base URL: {deployment.base_url}")
-    if deployment.endpoint_url is None:
+    if not deployment.on_emulator:
         print(f"API key:  not shown; make -s env STAGE={deployment.stage} does")
         return
     print(f"API key:  {deployment.api_key}")

@@ -27,16 +27,16 @@ class Adoption:
     template: Template
     parameters: dict[str, str]
     to_import: list[ToImport]
-    missing: list[str] = field(default_factory=list)  # resources that the deployment creates anew, empty
+    missing: list[str] = field(default_factory=list)  # resources that the deployment creates again, empty
 
     def notes(self) -> Iterator[str]:
         """Yield lines that describe the plan to an operator."""
-        taken = ", ".join(each["LogicalResourceId"] for each in self.to_import)
-        yield f"the stack is missing, but resources of it remain: {taken} are imported unchanged"
+        imported = ", ".join(each["LogicalResourceId"] for each in self.to_import)
+        yield f"the stack is missing, but resources of it remain: {imported} are imported unchanged"
         shown = ", ".join(f"{name}={value}" for name, value in sorted(self.parameters.items()) if name != "Stage")
         yield f"their parameters, which apply unless others are given: {shown}"
         if self.missing:
-            yield f"lost with their data, and created anew: {', '.join(self.missing)}"
+            yield f"lost with their data, and created again: {', '.join(self.missing)}"
 
 
 def plan_adoption(target: Target, stage: str, template: Template, overrides: dict[str, str]) -> Adoption | None:

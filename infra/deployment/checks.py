@@ -35,7 +35,7 @@ def concurrency_problem(lambdas: Any, function: str, planned: dict[str, str]) ->
 
     Raise OperatorError if Lambda would refuse the parameters.
     """
-    wanted = int(planned["WorkerConcurrency"])
+    needed = int(planned["WorkerConcurrency"])
     try:
         limit = lambdas.get_account_settings()["AccountLimit"]
         reserved = _reserved(lambdas, function)
@@ -43,22 +43,22 @@ def concurrency_problem(lambdas: Any, function: str, planned: dict[str, str]) ->
         if not is_denied(error):
             raise
         return (
-            f"it is not known whether the account can run WorkerConcurrency={wanted}:"
+            f"it is not known whether the account can run WorkerConcurrency={needed}:"
             f" these credentials may not do lambda:{error.operation_name}"
         )
     total, free = limit["ConcurrentExecutions"], limit["UnreservedConcurrentExecutions"] + reserved
     if planned["ReserveConcurrency"] == "true":
-        if free - wanted < UNRESERVED:
+        if free - needed < UNRESERVED:
             raise OperatorError(
-                f"ReserveConcurrency=true would reserve {wanted} executions for the worker, and Lambda requires"
+                f"ReserveConcurrency=true would reserve {needed} executions for the worker, and Lambda requires"
                 f" {UNRESERVED} unreserved of the {free} that are available:"
                 f" give ReserveConcurrency=false, a lower WorkerConcurrency, or {_MORE}"
             )
         return None
-    if wanted < free:
+    if needed < free:
         return None
     return (
-        f"WorkerConcurrency is {wanted}, but the account's functions may run {free} at once (of {total}; the rest"
+        f"WorkerConcurrency is {needed}, but the account's functions may run {free} at once (of {total}; the rest"
         f" is reserved): under load the worker leaves none for the API, whose callers get a 500."
         f" Give WorkerConcurrency={max(LEAST, free // 2)}, or {_MORE}"
     )

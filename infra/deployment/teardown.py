@@ -29,7 +29,7 @@ def confirm_destruction(
     for each in resources:
         with suppress_gone():
             lines.append(f"{each.name}: {each.summary()}")
-    for line in lines or ["nothing that holds data is there any more"]:
+    for line in lines or ["no resource with data exists any more"]:
         progress.say(f"  {line}")
     if given is None and _typed(f"type {stage} to go on: ") != stage:
         raise OperatorError("nothing was deleted")
@@ -89,7 +89,7 @@ class Teardown:
         return Stacks(self.target.client("cloudformation"), self.progress, self.target.poll_seconds)
 
     def _delete_apps(self) -> None:
-        # Each thread has a client that was made here, since boto3's sessions are not thread-safe.
+        # The clients are created here, one for each thread, since boto3's sessions are not thread-safe.
         apps = [(self._stacks(), app_stack(self.stage, app)) for app in APPS]
         with ThreadPoolExecutor(len(apps)) as pool:
             list(pool.map(lambda app: app[0].delete(app[1]), apps))

@@ -40,7 +40,7 @@ def find_owners(archive: Path, distributions: Iterable[Distribution]) -> Owners:
             content = opened.read(name)
             claims = [part for part in parts if part.files.get(name) == content]
             if len(claims) != 1:
-                raise OperatorError(f"{archive.name} holds {name}, which {_why(name, parts, claims)}")
+                raise OperatorError(f"{archive.name} contains {name}, which {_why(name, parts, claims)}")
             owners[name] = claims[0]
     ours = {name for part in parts if part.sha256 is None for name in part.files}
     if ours - set(owners):

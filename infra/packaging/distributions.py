@@ -40,10 +40,10 @@ def fetch_wheels(requirements: Path, tools_lock: Path, folder: Path) -> list[Dis
     chalice = [each for each in read_locked(tools_lock) if each.name == _CHALICE]
     locked |= {each.name: each for each in chalice}
     folder.mkdir(parents=True)
-    wanted = folder / "requirements.txt"
-    wanted.write_text("".join(f"{each.line}\n" for each in locked.values()))
+    list_file = folder / "requirements.txt"
+    list_file.write_text("".join(f"{each.line}\n" for each in locked.values()))
     command = [sys.executable, "-m", "pip", "download", "--require-hashes", "--only-binary=:all:", "--no-deps"]
-    command += ["--quiet", "--dest", str(folder), "-r", str(wanted)]
+    command += ["--quiet", "--dest", str(folder), "-r", str(list_file)]
     environment = pip_environment(sys.executable)
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:

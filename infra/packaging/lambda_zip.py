@@ -42,5 +42,5 @@ def check(files: dict[str, bytes], source: Path) -> None:
     forbidden = [name for name in files if _FORBIDDEN.search(name)]
     if forbidden:
         raise OperatorError(
-            f"{source.name} must not hold {', '.join(forbidden[:3])} (compiled, cached or AWS's own)"
+            f"{source.name} must not contain {', '.join(forbidden[:3])} (compiled, cached or AWS's own)"
         )

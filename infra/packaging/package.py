@@ -1,7 +1,7 @@
 """Builds both Lambdas: sources → `chalice package` → a reproducible zip and a plain CloudFormation template.
 
 build/<app>/src            a copy of the app (infra/packaging/source_files.py), jobpipe/ in its vendor/
-build/<app>/out            what `chalice package` makes of it, merged with infra/templates/<app>.merge.yaml
+build/<app>/out            the output of `chalice package`, merged with infra/templates/<app>.merge.yaml
 build/<app>/lambda.zip     the same files, sorted and without times, so that the same sources are the same bytes
 build/<app>/lambda.cdx.json  its bill of materials (infra/packaging/bill_of_materials.py)
 build/<app>/template.json  its template after the SAM transform
@@ -112,15 +112,14 @@ def _build_zip(app: str, build: Path) -> str:
     """Write the zip and its bill of materials, and return the hash of the zip's content."""
     from infra.packaging import bill_of_materials  # noqa: PLC0415 - only a build needs it, and it takes a while to import
 
-    made, final = build / "out" / "deployment.zip", build / "lambda.zip"
+    built, final = build / "out" / "deployment.zip", build / "lambda.zip"
     _lay_out(app, build / "src")
     wheels = distributions.fetch_wheels(ROOT / APPS[app] / "requirements.txt", _TOOLS_LOCK, build / "wheels")
-    ours = distributions.our_sources(
-        build / "src", __version__, wheels
-    )  # read before other people's code runs there
+    # The sources are read before other people's code runs in their folder.
+    ours = distributions.our_sources(build / "src", __version__, wheels)
     _run_chalice(app, build)
-    owners = bill_of_materials.find_owners(made, [ours, *wheels])
-    content = lambda_zip.rewrite(made, final)
+    owners = bill_of_materials.find_owners(built, [ours, *wheels])
+    content = lambda_zip.rewrite(built, final)
     bill_of_materials.write_bill(app, final, owners, __version__)
     return content
 

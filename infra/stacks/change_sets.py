@@ -196,7 +196,7 @@ class Stacks:
         if lost:
             self._requests.delete(name, change_set)
             raise OperatorError(
-                f"{name} would lose what it holds: {'; '.join(lost)}"
+                f"{name} would lose data, addresses or secrets: {'; '.join(lost)}"
                 " (--allow-replacement, make: ALLOW_REPLACEMENT=yes, deploys nevertheless)"
             )
 

@@ -37,11 +37,11 @@ class StageStacks:
 
     def diff(self, stack: PlannedStack, given: Values) -> StackDiff:
         """Return what deploy() would change, or a note if an earlier stack lacks outputs for it."""
-        wanted = self._share(stack, given)
+        parameters = self._share(stack, given)
         required = {name for name, parameter in stack.template["Parameters"].items() if "Default" not in parameter}
-        missing = sorted(required - set(wanted) - set(self.defaults))
+        missing = sorted(required - set(parameters) - set(self.defaults))
         if not missing:
-            return self.stacks.diff(stack.name, stack.template, wanted, self.defaults)
+            return self.stacks.diff(stack.name, stack.template, parameters, self.defaults)
         note = f"no change set before the foundation has {', '.join(missing)}"
         if self.stacks.template(stack.name) is None:
             return StackDiff(stack.name, all_added(stack.template), note=f"there is no such stack yet; {note}")
@@ -58,10 +58,10 @@ class StageStacks:
             if name not in given and before.get(name, value) != value:
                 first = self._shared[name][1]
                 self.progress.say(f"{stack.name}: {name} becomes {value}, as {first} has it; it was {before[name]}")
-        wanted = self._shared_values(stack) | given
+        parameters = self._shared_values(stack) | given
         for name, value in self.planned(stack, given).items():
             self._shared.setdefault(name, (value, stack.name))
-        return wanted
+        return parameters
 
     def _shared_values(self, stack: PlannedStack) -> Values:
         return {name: self._shared[name][0] for name in stack.template["Parameters"] if name in self._shared}

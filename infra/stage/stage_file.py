@@ -21,6 +21,10 @@ class Deployment:
     endpoint_url: str | None  # None on AWS
     resources: dict[str, str]
 
+    @property
+    def on_emulator(self) -> bool:
+        return self.endpoint_url is not None
+
 
 def stage_file(state_dir: Path, stage: str) -> Path:
     """Return the path of the stage's file."""

@@ -96,7 +96,7 @@ def run_tests(settings: Settings) -> int:
     if not compose_command():
         raise OperatorError("Docker Compose is not installed")
     # A separate project, so that a LocalStack with a stage is not taken down with it. Its port is any free one,
-    # since the tests use LocalStack's inner port, and an emulator may run at ours.
+    # since the tests use LocalStack's inner port, and an emulator may use the configured one.
     project = Project(_name(settings, "jobpipe-tests"), None)
     with file_lock(settings.state_dir / "test-compose.lock"):
         try:

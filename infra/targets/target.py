@@ -73,7 +73,7 @@ class Target:
 
         Otherwise the stage would be created twice, or reported as destroyed though it still exists elsewhere.
         """
-        if earlier is None or earlier.endpoint_url is not None or self.is_emulator:
+        if earlier is None or earlier.on_emulator or self.is_emulator:
             return
         remedy = f"or move .jobpipe/{earlier.stage}.json away, if another stage of this name is meant"
         if earlier.region != self.region:
@@ -123,12 +123,12 @@ def access_logs(apigateway: Any) -> str:
         return "false"
 
 
-def find_target(wanted: str, stage: str, settings: Settings, *, start: bool = True) -> Target | None:
-    """Return the target that is `wanted`. Start an emulator if none answers, or return None without `start`.
+def find_target(requested: str, stage: str, settings: Settings, *, start: bool = True) -> Target | None:
+    """Return the target that is `requested`. Start an emulator if none answers, or return None without `start`.
 
     Raise OperatorError if the target does not fit the stage, or if another service answers in its place.
     """
-    if wanted == AWS or (wanted == AUTO and stage != LOCAL_STAGE):
+    if requested == AWS or (requested == AUTO and stage != LOCAL_STAGE):
         if stage == LOCAL_STAGE:
             raise OperatorError(
                 f"{LOCAL_STAGE!r} is for emulators (make deploy-local); name a stage for AWS: STAGE=..."
@@ -142,18 +142,18 @@ def find_target(wanted: str, stage: str, settings: Settings, *, start: bool = Tr
     except UnusableEndpointError as error:
         raise OperatorError(f"{error}; {_remedy(settings)}") from None
     if found:
-        if wanted not in {AUTO, found}:
-            raise OperatorError(f"{_NAMES[found]} answers at {url}, not {_NAMES[wanted]}; {_remedy(settings)}")
+        if requested not in {AUTO, found}:
+            raise OperatorError(f"{_NAMES[found]} answers at {url}, not {_NAMES[requested]}; {_remedy(settings)}")
         return _emulator(found, url, f"{_NAMES[found]} answers at {url}")
     if not start:
         return None
     if settings.endpoint_url:
         raise OperatorError(f"nothing answers at {url} (AWS_ENDPOINT_URL)")
-    return _start(wanted, settings)
+    return _start(requested, settings)
 
 
 def _remedy(settings: Settings) -> str:
-    """Return what the operator can do if another service than the wanted emulator answers."""
+    """Return what the operator can do if another service than the requested emulator answers."""
     if settings.endpoint_url:
         return "AWS_ENDPOINT_URL names it: unset the variable, or set it to LocalStack or MiniStack"
     return "choose a free port with JOBPIPE_PORT=..."
@@ -167,13 +167,13 @@ def target_of(deployment: Deployment) -> Target:
     return Target(AWS, deployment.region, None, why, aws_session(deployment.region))
 
 
-def _start(wanted: str, settings: Settings) -> Target:
-    reason = compose.why_not(settings) if wanted in {AUTO, LOCALSTACK} else "it was asked for"
+def _start(requested: str, settings: Settings) -> Target:
+    reason = compose.why_not(settings) if requested in {AUTO, LOCALSTACK} else "it was asked for"
     if reason is None:
         with compose.starting(settings):
             wait_for_localstack(settings)
         return _emulator(LOCALSTACK, settings.emulator_url, "nothing answered, and Docker can run it")
-    if wanted == LOCALSTACK:
+    if requested == LOCALSTACK:
         raise OperatorError(
             f"LocalStack does not answer at {settings.emulator_url} and cannot be started: {reason}"
         )

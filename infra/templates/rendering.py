@@ -31,7 +31,7 @@ class Rendered:
         self.resources: dict[str, Any] = {
             name: self._render(resource)
             for name, resource in source["Resources"].items()
-            if "Condition" not in resource or self.holds(resource["Condition"])
+            if "Condition" not in resource or self.is_true(resource["Condition"])
         }
 
     def without_conditions(self) -> Template:
@@ -44,7 +44,7 @@ class Rendered:
         """Return the properties of all resources of a type, by logical id."""
         return {name: each["Properties"] for name, each in self.resources.items() if each["Type"] == kind}
 
-    def holds(self, condition: str) -> bool:
+    def is_true(self, condition: str) -> bool:
         """Whether a condition of the template is true."""
         return bool(self._render(self.source["Conditions"][condition]))
 
@@ -55,7 +55,7 @@ class Rendered:
             return value
         if "Fn::If" in value:
             condition, then, otherwise = value["Fn::If"]
-            return self._resolve_conditions(then if self.holds(condition) else otherwise)
+            return self._resolve_conditions(then if self.is_true(condition) else otherwise)
         resolved = {
             key: self._resolve_conditions(each)
             for key, each in value.items()
@@ -81,7 +81,7 @@ class Rendered:
             "Fn::GetAtt": ".".join,
             "Fn::Sub": self._sub,
             "Fn::Join": lambda parts: str(parts[0]).join(map(str, self._render(parts[1]))),
-            "Fn::If": lambda parts: self._render(parts[1] if self.holds(parts[0]) else parts[2]),
+            "Fn::If": lambda parts: self._render(parts[1] if self.is_true(parts[0]) else parts[2]),
             "Fn::Equals": lambda sides: len(set(map(str, self._render(sides)))) == 1,
             "Fn::Not": lambda condition: not self._render(condition[0]),
             "Fn::FindInMap": self._find,

@@ -94,7 +94,7 @@ def test_new_parameters_apply_afterwards_and_missing_resources_are_created(
 
     asked.up()
 
-    assert "lost with their data, and created anew: DeadLettersQueue" in console.export_text()
+    assert "lost with their data, and created again: DeadLettersQueue" in console.export_text()
     assert held_parameters(deployer)["WorkerTimeout"] == "60"
     url = sqs.get_queue_url(QueueName="jobpipe-prod-commands.fifo")["QueueUrl"]
     told = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]

@@ -32,7 +32,7 @@ def test_no_condition_is_left_to_be_guessed() -> None:
 def test_every_condition_is_seen_both_ways() -> None:
     """But for those of the emulators."""
     seen = {
-        (name, condition, Rendered(source, **taken(source, parameters)).holds(condition))
+        (name, condition, Rendered(source, **taken(source, parameters)).is_true(condition))
         for name, source in TEMPLATES.items()
         for parameters in VARIANTS.values()
         for condition in source["Conditions"]

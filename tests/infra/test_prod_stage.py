@@ -293,4 +293,4 @@ def test_a_destruction_without_a_terminal_needs_the_name_as_an_argument(
                 confirm_destruction(target, PROD, held, given, Progress(console))
 
         confirm_destruction(target, PROD, held, PROD, Progress(console))
-    assert "nothing that holds data is there" in console.export_text()
+    assert "no resource with data exists" in console.export_text()
