@@ -8,7 +8,7 @@ import sys
 from infra.cli.command_line import OneLineParser, run
 from infra.cli.progress import Progress
 from infra.deployment.comparison import print_diff
-from infra.deployment.deployer import Deployer
+from infra.deployment.plan import Deployer
 from infra.deployment.readiness import is_healthy
 from infra.deployment.stateful import stateful_resources
 from infra.deployment.teardown import Teardown, check_confirmation, confirm_destruction

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import settings
 
 from infra.cli.progress import Progress
-from infra.deployment.deployer import Deployer
+from infra.deployment.plan import Deployer
 from infra.deployment.readiness import is_healthy
 from infra.errors import OperatorError
 from infra.keys.api_keys import FIRST_OWNER

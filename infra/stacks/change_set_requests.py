@@ -16,12 +16,12 @@ from infra.cli.reasons import on_screen
 from infra.errors import OperatorError
 from infra.stacks.changes import Change, read_change
 from infra.stacks.parameters import Parameter
-from infra.stacks.status import means_no_changes
 from infra.templates.sources import INLINE_LIMIT, Template, to_json
 
 STACK_SECONDS = 1800
 CREATE, UPDATE, IMPORT = "CREATE", "UPDATE", "IMPORT"
 _EARLY_VALIDATION = "AWS::EarlyValidation::"  # what AWS checks before a change set can be executed
+_NO_CHANGES = ("didn't contain changes", "no updates are to be performed", "no changes")
 ToImport = dict[str, Any]  # a ResourceToImport of CloudFormation
 
 
@@ -59,7 +59,7 @@ class ChangeSetRequests:
                 **imported,
             )["Id"]
         except ClientError as error:
-            if means_no_changes(error.response["Error"]["Message"]):
+            if _means_no_changes(error.response["Error"]["Message"]):
                 return None
             if rights_problem(error):
                 raise
@@ -72,7 +72,7 @@ class ChangeSetRequests:
             return change_set  # even if it lists no changes: those to outputs are not listed
         reason = self._cause(change_set, described.get("StatusReason", "no reason given"))
         self.delete(name, change_set)
-        if kind == UPDATE and means_no_changes(reason):
+        if kind == UPDATE and _means_no_changes(reason):
             return None
         raise OperatorError(f"{name} is refused: {on_screen(reason)}")
 
@@ -121,3 +121,8 @@ class ChangeSetRequests:
 def _finding(event: dict[str, Any]) -> str:
     why = event.get("ValidationStatusReason") or event.get("ValidationName") or "no reason given"
     return f"{event.get('LogicalResourceId', '?')} ({event.get('ResourceType', '?')}): {why}"
+
+
+def _means_no_changes(reason: str) -> bool:
+    """Whether a change set failed only because there is nothing to change."""
+    return any(words in reason.lower() for words in _NO_CHANGES)

@@ -17,10 +17,12 @@ from infra.stacks import parameters as stack_parameters
 from infra.stacks.change_set_requests import CREATE, IMPORT, UPDATE, ChangeSetRequests, ToImport
 from infra.stacks.changes import StackDiff, all_added
 from infra.stacks.events import StackEvents, made_and_left
-from infra.stacks.status import CREATION_FAILED, IMPORT_FAILED, UNUSABLE, is_final, refuse_busy
 from infra.templates.sources import Template
 
 STALE_SECONDS = 20  # in case an emulator records no events
+_UNUSABLE = {"ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "REVIEW_IN_PROGRESS", "DELETE_FAILED"}
+_CREATION_FAILED = {"ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED"}  # so the stack never held data
+_IMPORT_FAILED = {"IMPORT_ROLLBACK_COMPLETE", "IMPORT_ROLLBACK_FAILED"}
 RemoveRemains = Callable[[list[tuple[str, str]]], None]  # takes types and physical ids
 
 
@@ -88,13 +90,13 @@ class Stacks:
         """Return what deploy() would change. Neither a change set nor an empty stack is left."""
         stack = self._describe(name)
         status = stack["StackStatus"] if stack else ""
-        if status in UNUSABLE:
+        if status in _UNUSABLE:
             note = f"it is {status}: a deployment deletes it and creates it again"
             if status == "DELETE_FAILED" and not self._allow_loss:
                 note += ", if ALLOW_REPLACEMENT=yes allows it"
             return StackDiff(name, all_added(template), note=note)
         if stack:
-            refuse_busy(name, status)
+            _refuse_busy(name, status)
         values = self._choose(name, template, parameters, defaults or {})
         change_set = None
         try:
@@ -157,11 +159,11 @@ class Stacks:
                 f"{name} is half deleted ({status}), and would be deleted and created again: "
                 "ALLOW_REPLACEMENT=yes allows it"
             )
-        if status in UNUSABLE or self._is_failed_import(name, stack):
+        if status in _UNUSABLE or self._is_failed_import(name, stack):
             self._progress.event(name, status, "deleting what is left of an earlier try")
             self._delete_with_remains(name)
             return False
-        refuse_busy(name, status)
+        _refuse_busy(name, status)
         return True
 
     def _delete_with_remains(self, name: str) -> None:
@@ -170,7 +172,7 @@ class Stacks:
         The stack is deleted last, since only its events say what it created.
         """
         stack = self._describe(name)
-        if stack and self._remove_remains and stack["StackStatus"] in CREATION_FAILED:
+        if stack and self._remove_remains and stack["StackStatus"] in _CREATION_FAILED:
             self._remove_remains(made_and_left(self._cfn, stack["StackId"]))
         self.delete(name)
 
@@ -209,7 +211,7 @@ class Stacks:
 
     def _is_failed_import(self, name: str, stack: dict[str, Any]) -> bool:
         """Whether a failed import left this stack, so that its deletion deletes no resources."""
-        if stack["StackStatus"] not in IMPORT_FAILED:
+        if stack["StackStatus"] not in _IMPORT_FAILED:
             return False
         resources = (self.template(name) or {}).get("Resources", {})
         return all(each.get("DeletionPolicy") == "Retain" for each in resources.values())
@@ -228,11 +230,11 @@ class Stacks:
                 return "IMPORT_ROLLBACK_COMPLETE"  # a new stack returns to this status when its import fails
             return status if has_begun else "NOT_BEGUN_IN_PROGRESS"
 
-        status = self._requests.wait(status_after_events, is_final)
+        status = self._requests.wait(status_after_events, _is_final)
         if status in {"CREATE_COMPLETE", "UPDATE_COMPLETE", "IMPORT_COMPLETE"}:
             return
         cause = self._cause(name, events)
-        if status in UNUSABLE:
+        if status in _UNUSABLE:
             # If this fails, the next deployment tries it again; the operator needs the cause of the first failure.
             with suppress(OperatorError, ClientError, BotoCoreError):
                 self._delete_with_remains(name)
@@ -257,11 +259,26 @@ class Stacks:
         return str((self._describe(name) or {"StackStatus": "GONE"})["StackStatus"])
 
     def _final_status(self, name: str) -> str:
-        return str(self._requests.wait(lambda: self._status(name), is_final))
+        return str(self._requests.wait(lambda: self._status(name), _is_final))
 
 
 def _values_of(stack: dict[str, Any] | None) -> dict[str, str | None]:
     """Return the stack's parameters; a stack that will be created again has none."""
-    if stack is None or stack["StackStatus"] in UNUSABLE:
+    if stack is None or stack["StackStatus"] in _UNUSABLE:
         return {}
     return {each["ParameterKey"]: each.get("ParameterValue") for each in stack.get("Parameters", [])}
+
+
+def _refuse_busy(name: str, status: str) -> None:
+    """Raise OperatorError if the stack cannot be changed now."""
+    if status == "UPDATE_ROLLBACK_FAILED":
+        raise OperatorError(
+            f"{name} is stuck: run `aws cloudformation continue-update-rollback --stack-name {name}`"
+        )
+    if status.endswith("IN_PROGRESS"):
+        raise OperatorError(f"{name} is being changed by someone else ({status}); try again when that is done")
+
+
+def _is_final(status: str) -> bool:
+    """Whether the status will not change by itself."""
+    return not status.endswith("IN_PROGRESS")

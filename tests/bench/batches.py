@@ -21,7 +21,7 @@ from typing import Any
 import requests
 
 from infra.cli.progress import Progress
-from infra.deployment.deployer import Deployer
+from infra.deployment.plan import Deployer
 from infra.settings import LOCAL_STAGE
 from infra.stage.stage_file import Deployment
 from tests.bench.rounds import in_rounds

@@ -18,7 +18,7 @@ from pathlib import Path
 import requests
 
 from infra.cli.progress import Progress
-from infra.deployment.deployer import Deployer
+from infra.deployment.plan import Deployer
 from infra.settings import LOCAL_STAGE
 from tests.helpers import commands
 from tests.helpers.deployed import Stage

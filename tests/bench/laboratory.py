@@ -17,7 +17,7 @@ import tenacity
 from rich.console import Console
 
 from infra.cli.progress import Progress
-from infra.deployment.deployer import Deployer
+from infra.deployment.plan import Deployer
 from infra.emulator.venv import ensure_venv
 from infra.settings import LOCAL_STAGE, Settings
 from infra.targets.target import Target

@@ -17,7 +17,7 @@ from typing import Any
 
 from api_lambda.chalicelib.submitting.wait import LONGEST_PAUSE
 from infra.cli.progress import Progress
-from infra.deployment.deployer import Deployer
+from infra.deployment.plan import Deployer
 from infra.settings import LOCAL_STAGE
 from jobpipe.domain.clock import now
 from jobpipe.domain.errors import InternalError

@@ -15,7 +15,7 @@ from playwright.sync_api import Browser, expect
 
 from infra.cli.command_line import run
 from infra.cli.progress import Progress
-from infra.deployment.deployer import Deployer
+from infra.deployment.plan import Deployer
 from infra.errors import OperatorError
 from infra.settings import LOCAL_STAGE, ROOT
 from tests.browser.chromium import chromium

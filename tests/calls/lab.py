@@ -15,7 +15,7 @@ import tenacity
 from rich.console import Console
 
 from infra.cli.progress import Progress
-from infra.deployment.deployer import Deployer
+from infra.deployment.plan import Deployer
 from infra.deployment.readiness import wait_until_healthy
 from infra.settings import LOCAL_STAGE
 from infra.templates.sources import FOUNDATION, read_template

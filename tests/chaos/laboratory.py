@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from infra.cli.progress import Progress
-from infra.deployment.deployer import Deployer
+from infra.deployment.plan import Deployer
 from infra.deployment.readiness import wait_until_healthy
 from infra.emulator.server import running_emulator
 from infra.settings import LOCAL_STAGE, Settings

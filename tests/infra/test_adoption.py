@@ -15,7 +15,7 @@ from rich.console import Console
 from infra.cli.progress import Progress
 from infra.deployment.adoption import import_template, plan_adoption
 from infra.deployment.comparison import print_diff
-from infra.deployment.deployer import Deployer
+from infra.deployment.plan import Deployer
 from infra.deployment.remaining import DataKey, remaining
 from infra.deployment.teardown import Teardown
 from infra.errors import OperatorError

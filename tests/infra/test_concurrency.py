@@ -13,8 +13,7 @@ from rich.console import Console
 
 from infra.cli.progress import Progress
 from infra.deployment.checks import LEAST, UNRESERVED, concurrency_problem
-from infra.deployment.deployer import Deployer
-from infra.deployment.plan import Plan
+from infra.deployment.plan import Deployer, Plan
 from infra.errors import OperatorError
 from infra.settings import ROOT, Settings
 from infra.stacks.change_sets import Stacks

@@ -14,7 +14,7 @@ from rich.console import Console
 from infra.cli.progress import Progress
 from infra.deployment import plan, updates
 from infra.deployment.checks import check_overrides
-from infra.deployment.deployer import Deployer
+from infra.deployment.plan import Deployer
 from infra.deployment.readiness import wait_for_key, wait_until_healthy
 from infra.deployment.teardown import Teardown
 from infra.emulator import running_emulator

@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError, WaiterError
 from rich.console import Console
 
 from infra.cli.progress import Progress
-from infra.deployment.deployer import Deployer
+from infra.deployment.plan import Deployer
 from infra.deployment.stateful import Bucket as StatefulBucket
 from infra.deployment.stateful import delete_remains
 from infra.errors import OperatorError

@@ -16,8 +16,8 @@ import pytest
 from rich.console import Console
 
 from infra.cli.progress import Progress
-from infra.deployment.deployer import Deployer
 from infra.deployment.emulation import delete_changed_api
+from infra.deployment.plan import Deployer
 from infra.emulator import running_emulator
 from infra.errors import OperatorError
 from infra.keys.__main__ import table

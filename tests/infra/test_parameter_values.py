@@ -1,9 +1,9 @@
 import pytest
 
+from infra.deployment.checks import check_values
 from infra.errors import OperatorError
 from infra.settings import ROOT
 from infra.templates import sources as templates
-from infra.templates.parameter_values import check_values
 
 ALL = [
     templates.foundation_for("prod"),

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from infra.cli.progress import Progress
-from infra.deployment.deployer import Deployer
+from infra.deployment.plan import Deployer
 from infra.deployment.teardown import Teardown
 from infra.errors import OperatorError
 from infra.settings import LOCAL_STAGE

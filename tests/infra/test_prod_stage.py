@@ -16,7 +16,7 @@ from rich.console import Console
 
 from infra.cli.progress import Progress
 from infra.deployment.comparison import print_diff
-from infra.deployment.deployer import Deployer
+from infra.deployment.plan import Deployer
 from infra.deployment.stateful import Queue, stateful_resources
 from infra.deployment.teardown import Teardown, confirm_destruction
 from infra.emulator import running_emulator

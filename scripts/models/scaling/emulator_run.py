@@ -19,7 +19,7 @@ import tenacity
 from rich.console import Console
 
 from infra.cli.progress import Progress
-from infra.deployment.deployer import Deployer
+from infra.deployment.plan import Deployer
 from infra.emulator.server import running_emulator
 from infra.errors import OperatorError
 from infra.settings import LOCAL_STAGE, Settings
