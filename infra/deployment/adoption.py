@@ -108,7 +108,6 @@ def _without(resource: Template, absent: set[str]) -> Template:
 
 
 def _references(value: Any) -> set[str]:
-    """Return the logical ids that a value refers to."""
     if isinstance(value, list):
         return set().union(*map(_references, value))
     if not isinstance(value, dict):

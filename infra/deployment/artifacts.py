@@ -66,7 +66,6 @@ def refuse_unversioned(s3: Any, bucket: str) -> None:
 
 
 def _put(s3: Any, package: Package, bucket: str, body: bytes) -> str | None:
-    """Upload the zip, and return the version id, or None if S3 gave none."""
     put = s3.put_object(Bucket=bucket, Key=code_key(package), Body=body, ChecksumSHA256=_sha256(body))
     return _version_id(put)
 

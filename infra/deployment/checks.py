@@ -103,7 +103,6 @@ def concurrency_problem(lambdas: Any, function: str, planned: dict[str, str]) ->
 
 
 def _reserved(lambdas: Any, function: str) -> int:
-    """Return how many executions are reserved for the function now."""
     try:
         answer = lambdas.get_function_concurrency(FunctionName=function)
     except ClientError as error:

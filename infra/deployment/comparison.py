@@ -22,18 +22,18 @@ class StackComparison:
     target: Target
     stage: str
     overrides: Values
-    stacks: StageStacks
+    stage_stacks: StageStacks
     diffs: list[StackDiff] = field(default_factory=list)
 
     def foundation(self, stack: PlannedStack, given: Values) -> Values:
-        self.diffs.append(self._import_of_remaining(stack) or self.stacks.diff(stack, given))
-        return self.stacks.stacks.outputs(stack.name)
+        self.diffs.append(self._import_of_remaining(stack) or self.stage_stacks.diff(stack, given))
+        return self.stage_stacks.stacks.outputs(stack.name)
 
     def app(self, stack: PlannedStack, package: Package, given: Values) -> Values:
         bucket = given.get("ArtifactsBucket")
         version = uploaded_version(self.target.client("s3"), package, bucket) if bucket else None
         code = {"CodeKey": code_key(package), "CodeVersion": version or NOT_UPLOADED}
-        diff = self.stacks.diff(stack, given | code)
+        diff = self.stage_stacks.diff(stack, given | code)
         self.diffs.append(_replaced_in_place(diff) if self.target.is_emulator else diff)
         return {}
 
@@ -41,19 +41,21 @@ class StackComparison:
         pass
 
     def operations(self, stack: PlannedStack, given: Values) -> None:
-        self.diffs.append(self.stacks.diff(stack, given))
+        self.diffs.append(self.stage_stacks.diff(stack, given))
+        self._note_new_key()
 
     def wait(self) -> None:
-        """Add what the change sets cannot show, since the key that the foundation will create has no ARN yet."""
+        pass
+
+    def _note_new_key(self) -> None:
         foundation, *others = self.diffs
-        if "Encryption" in foundation.parameters and self.stacks.stacks.outputs(foundation.name):
+        if "Encryption" in foundation.parameters and self.stage_stacks.stacks.outputs(foundation.name):
             notes = (f"{diff.note}; {_NEW_KEY}".removeprefix("; ") for diff in others)
-            others = [replace(diff, note=note) for diff, note in zip(others, notes, strict=True)]
-            self.diffs = [foundation, *others]
+            self.diffs[1:] = [replace(diff, note=note) for diff, note in zip(others, notes, strict=True)]
 
     def _import_of_remaining(self, stack: PlannedStack) -> StackDiff | None:
         """Return the diff of a foundation whose stack was deleted by hand, which no change set can show."""
-        if self.stage == LOCAL_STAGE or self.stacks.stacks.template(stack.name) is not None:
+        if self.stage == LOCAL_STAGE or self.stage_stacks.stacks.template(stack.name) is not None:
             return None
         adoption = plan_adoption(self.target, self.stage, stack.template, self.overrides)
         if adoption is None:

@@ -61,26 +61,17 @@ class Deployer:
         return StageStacks(self.stacks(), self.progress, self.target.default_parameters(self.stage))
 
     def _run(self, executor: StackUpdates | StackComparison) -> None:
-        Plan(self.target, self.stage, self.overrides, executor.stacks, executor).run()
+        Plan(self.target, self.stage, self.overrides, executor.stage_stacks, executor).run()
 
 
 class Executor(Protocol):
-    """Carries out the steps that concern the target. `given` are parameters that do not have to be chosen."""
+    """Carries out the steps that concern the target. The steps of stacks return the stacks' outputs."""
 
-    def foundation(self, stack: PlannedStack, given: Values) -> Values:
-        """Return the outputs of the foundation, as far as it has any."""
-
-    def app(self, stack: PlannedStack, package: Package, given: Values) -> Values:
-        """Return the outputs of the stack of a Lambda, as far as it has any."""
-
-    def stage_file(self, outputs: Values) -> None:
-        """Write the file that clients read, from the outputs of all stacks so far."""
-
-    def operations(self, stack: PlannedStack, given: Values) -> None:
-        """Bring alarms and dashboard up to date."""
-
-    def wait(self) -> None:
-        """Return when the stage can be used."""
+    def foundation(self, stack: PlannedStack, given: Values) -> Values: ...
+    def app(self, stack: PlannedStack, package: Package, given: Values) -> Values: ...
+    def stage_file(self, outputs: Values) -> None: ...
+    def operations(self, stack: PlannedStack, given: Values) -> None: ...
+    def wait(self) -> None: ...
 
 
 @dataclass
@@ -90,7 +81,7 @@ class Plan:
     target: Target
     stage: str
     overrides: Values  # parameters that the operator gave
-    stacks: StageStacks
+    stage_stacks: StageStacks
     executor: Executor
 
     def run(self) -> None:
@@ -122,13 +113,13 @@ class Plan:
         """Refuse what would fail later, before anything is changed."""
         stacks = (self._foundation, *self._apps.values(), self._operations)
         check_overrides(self.overrides, self._foundation.template, [stack.template for stack in stacks])
-        check_encryption(self.stage, self.stacks.stacks.outputs(self._foundation.name), self.overrides)
+        check_encryption(self.stage, self.stage_stacks.stacks.outputs(self._foundation.name), self.overrides)
         if not self.target.is_emulator:  # emulators do not limit the concurrency
             worker = self._apps["worker"]
-            planned = self.stacks.planned(worker, self._given)
+            planned = self.stage_stacks.planned(worker, self._given)
             problem = concurrency_problem(self.target.client("lambda"), worker.name, planned)
             if problem:
-                self.stacks.progress.say(problem)
+                self.stage_stacks.progress.say(problem)
 
     def foundation(self) -> None:
         """Tables, buckets and queues, whose names the other stacks need."""

@@ -44,10 +44,10 @@ class Stateful(ABC):
     def holds_data(self) -> bool: ...
 
     @abstractmethod
-    def delete(self, progress: Progress) -> None:
+    def delete(self) -> None:
         """Delete the resource; a bucket must be empty, and a table unprotected."""
 
-    def deleted(self, progress: Progress) -> None:
+    def report_deletion(self, progress: Progress) -> None:
         progress.event(self.service, "DELETED", self.name)
 
 
@@ -68,9 +68,8 @@ class Table(Stateful):
             dynamodb.update_table(TableName=self.name, DeletionProtectionEnabled=False)
             dynamodb.get_waiter("table_exists").wait(TableName=self.name)
 
-    def delete(self, progress: Progress) -> None:
+    def delete(self) -> None:
         self.client.delete_table(TableName=self.name)
-        self.deleted(progress)
 
     def wait_until_deleted(self) -> None:
         """Return when the name is free; raise WaiterError after 300 polls, which are ten minutes on AWS."""
@@ -104,24 +103,21 @@ class Bucket(Stateful):
         if count:
             progress.event("s3", "EMPTIED", f"{self.name} ({count} versions)")
 
-    def delete(self, progress: Progress) -> None:
+    def delete(self) -> None:
         self.client.delete_bucket(Bucket=self.name)
-        self.deleted(progress)
 
 
 class Queue(Stateful):
     kind, name_property, service = "AWS::SQS::Queue", "QueueName", "sqs"
 
     def summary(self) -> str:
-        counts = self._counts("", "NotVisible")
-        return f"about {sum(counts)} messages"
+        return f"about {sum(self._counts('', 'NotVisible'))} messages"
 
     def holds_data(self) -> bool:
         return any(self._counts("", "NotVisible", "Delayed"))
 
-    def delete(self, progress: Progress) -> None:
+    def delete(self) -> None:
         self.client.delete_queue(QueueUrl=self._url())
-        self.deleted(progress)
 
     def _url(self) -> str:
         return str(self.client.get_queue_url(QueueName=self.name)["QueueUrl"])
@@ -144,13 +140,15 @@ class KeyAlias(Stateful):
     def holds_data(self) -> bool:
         return False
 
-    def delete(self, progress: Progress) -> None:
+    def delete(self) -> None:
         kms = self.client
         key = kms.describe_key(KeyId=self.name)["KeyMetadata"]
         # The alias goes last, since a destruction that was interrupted finds the key by it.
         if key["KeyState"] != "PendingDeletion":
             kms.schedule_key_deletion(KeyId=key["KeyId"])
         kms.delete_alias(AliasName=self.name)
+
+    def report_deletion(self, progress: Progress) -> None:
         progress.event("kms", "SCHEDULED", f"AWS deletes {self.name} after 30 days, not sooner")
 
 
@@ -182,7 +180,8 @@ def delete_resources(resources: Iterable[Stateful], progress: Progress) -> None:
     in_order = sorted(resources, key=lambda each: list(_KINDS).index(each.kind))
     for each in in_order:
         with suppress_gone():
-            each.delete(progress)
+            each.delete()
+            each.report_deletion(progress)
     for each in in_order:
         if isinstance(each, Table):
             each.wait_until_deleted()

@@ -38,25 +38,29 @@ class StackUpdates:
     stage: str
     state_dir: Path
     overrides: Values
-    stacks: StageStacks
+    stage_stacks: StageStacks
     deployment: Deployment = field(init=False)  # set by the step of the stage file
 
     def foundation(self, stack: PlannedStack, given: Values) -> Values:
         self.import_remaining(stack)
-        outputs = self.stacks.deploy(stack, given).outputs
+        outputs = self.stage_stacks.deploy(stack, given).outputs
         if self.target.is_emulator:
-            add_missing_indexes(self.target.client("dynamodb"), stack.template, outputs, self.stacks.progress)
+            add_missing_indexes(self.target.client("dynamodb"), stack.template, outputs, self.stage_stacks.progress)
         return outputs
 
     def app(self, stack: PlannedStack, package: Package, given: Values) -> Values:
         bucket = given["ArtifactsBucket"]
-        version = upload(self.target.client("s3"), package, bucket, self.stacks.progress, self.target.poll_seconds)
+        version = upload(
+            self.target.client("s3"), package, bucket, self.stage_stacks.progress, self.target.poll_seconds
+        )
         code = {"CodeKey": code_key(package), "CodeVersion": version}
         if package.app == "api" and self.target.is_emulator:
-            delete_changed_api(self.target, self.stage, stack.template, self.stacks.stacks, self.stacks.progress)
+            delete_changed_api(
+                self.target, self.stage, stack.template, self.stage_stacks.stacks, self.stage_stacks.progress
+            )
         if package.app == "api" and not self.target.is_emulator:
             self._report_missing_access_logs(stack, given | code)
-        return self.stacks.deploy(stack, given | code).outputs
+        return self.stage_stacks.deploy(stack, given | code).outputs
 
     def stage_file(self, outputs: Values) -> None:
         self.deployment = Deployment(
@@ -71,27 +75,27 @@ class StackUpdates:
         write_deployment(self.state_dir, self.deployment)
 
     def operations(self, stack: PlannedStack, given: Values) -> None:
-        made = self.stacks.deploy(stack, given)
+        made = self.stage_stacks.deploy(stack, given)
         if made.changed and self.target.is_emulator:
-            self.stacks.progress.say(
+            self.stage_stacks.progress.say(
                 "an emulator gives the dashboard and the alarms no data: make stats shows the state of the stage"
             )
 
     def wait(self) -> None:
         wait_until_healthy(self.deployment.base_url)
         if not wait_for_key(self.deployment.base_url, self.deployment.api_key, good=True):
-            self.stacks.progress.say("API Gateway does not accept the key yet; this can take some minutes")
+            self.stage_stacks.progress.say("API Gateway does not accept the key yet; this can take some minutes")
 
     def import_remaining(self, stack: PlannedStack) -> None:
         """Import what remains of a foundation whose stack was deleted by hand, before anything is created."""
-        if self.stage == LOCAL_STAGE or self.stacks.stacks.remove_unusable(stack.name):
+        if self.stage == LOCAL_STAGE or self.stage_stacks.stacks.remove_unusable(stack.name):
             return
         adoption = plan_adoption(self.target, self.stage, stack.template, self.overrides)
         if adoption is None:
             return
         for line in adoption.notes():
-            self.stacks.progress.say(f"{stack.name}: {line}")
-        self.stacks.stacks.adopt(stack.name, adoption.template, adoption.parameters, adoption.to_import)
+            self.stage_stacks.progress.say(f"{stack.name}: {line}")
+        self.stage_stacks.stacks.adopt(stack.name, adoption.template, adoption.parameters, adoption.to_import)
 
     def api_key(self, usage_plan: str) -> str:
         """Return the key for the stage file, and report keys that the gateway does not accept."""
@@ -99,12 +103,12 @@ class StackUpdates:
         if self.target.is_emulator:  # AWS never replaces the plan: a key that is not in it is not meant to be
             keys.admit_all()
         for key in keys.left_out():
-            self.stacks.progress.say(
+            self.stage_stacks.progress.say(
                 f"API key {key.key_id}, {key.name!r}, is not in the stage's usage plan: make keys"
             )
         earlier = earlier_deployment(self.state_dir, self.stage)
         return keys.operators_key(earlier.api_key if earlier else None, forgets=self.target.is_emulator).value
 
     def _report_missing_access_logs(self, stack: PlannedStack, parameters: Values) -> None:
-        if self.stacks.planned(stack, parameters)["AccessLogs"] == "false":
-            self.stacks.progress.say("access logs are off: see docs/operations.md#access-logs")
+        if self.stage_stacks.planned(stack, parameters)["AccessLogs"] == "false":
+            self.stage_stacks.progress.say("access logs are off: see docs/operations.md#access-logs")

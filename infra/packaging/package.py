@@ -85,7 +85,6 @@ def _package(app: str, build: Path) -> Package:
 
 
 def _output_hashes(build: Path) -> dict[str, str]:
-    """Return the hash of each output file that exists."""
     paths = [build / name for name in _OUTPUTS]
     return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in paths if path.exists()}
 

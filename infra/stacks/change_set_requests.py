@@ -124,5 +124,4 @@ def _finding(event: dict[str, Any]) -> str:
 
 
 def _means_no_changes(reason: str) -> bool:
-    """Whether a change set failed only because there is nothing to change."""
     return any(words in reason.lower() for words in _NO_CHANGES)

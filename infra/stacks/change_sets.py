@@ -270,7 +270,6 @@ def _values_of(stack: dict[str, Any] | None) -> dict[str, str | None]:
 
 
 def _refuse_busy(name: str, status: str) -> None:
-    """Raise OperatorError if the stack cannot be changed now."""
     if status == "UPDATE_ROLLBACK_FAILED":
         raise OperatorError(
             f"{name} is stuck: run `aws cloudformation continue-update-rollback --stack-name {name}`"
@@ -280,5 +279,4 @@ def _refuse_busy(name: str, status: str) -> None:
 
 
 def _is_final(status: str) -> bool:
-    """Whether the status will not change by itself."""
     return not status.endswith("IN_PROGRESS")

@@ -44,7 +44,6 @@ def identify(url: str) -> str | None:
 
 
 def _why_not(url: str, answer: requests.Response) -> str:
-    """Return the name of the service that gave this answer, and what it lacks for a stage."""
     if "x-localemu" in answer.headers:
         return f"LocalEmu{_version(url)} answers at {url}: {_LOCALEMU}"
     if answer.headers.get("x-amz-id-2") == "fauxqs":
@@ -67,7 +66,6 @@ def _version(url: str) -> str:
 
 
 def _is_moto(url: str) -> bool:
-    """Whether the URL has moto's dashboard."""
     with contextlib.suppress(requests.RequestException):
         page = _get(f"{url}/moto-api/")
         return page.ok and "<title>Moto</title>" in page.text

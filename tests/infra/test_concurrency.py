@@ -120,7 +120,7 @@ def test_a_deployment_to_aws_checks_the_concurrency_that_its_worker_will_have(
         has(stub, 10)
         deployer = Deployer(target, "prod", settings, Progress(console), overrides)
         updates = deployer.updates()
-        plan = Plan(target, "prod", overrides, updates.stacks, updates)
+        plan = Plan(target, "prod", overrides, updates.stage_stacks, updates)
         plan.package()
         plan.check()
         assert (reported in console.export_text()) if reported else not console.export_text()
