@@ -7,22 +7,21 @@ import sys
 
 from infra.cli.command_line import OneLineParser, run
 from infra.cli.progress import Progress
-from infra.deployment.confirmation import check_confirmation, confirm_destruction
-from infra.deployment.diff import print_diff, stage_diff
-from infra.deployment.plan import Deployer, answers
-from infra.deployment.retained import held_by
-from infra.deployment.stage_location import check_place
-from infra.deployment.teardown import Teardown
+from infra.deployment.comparison import print_diff
+from infra.deployment.plan import Deployer
+from infra.deployment.readiness import is_healthy
+from infra.deployment.stateful import stateful_resources
+from infra.deployment.teardown import Teardown, check_confirmation, confirm_destruction
 from infra.errors import OperatorError
 from infra.settings import LOCAL_STAGE, Settings, check_stage, read_settings
 from infra.stage.stage_file import Deployment, earlier_deployment, read_deployment, stage_file
-from infra.targets.target import AUTO, CHOICES, EMBEDDED, find_target
+from infra.targets.target import AUTO, CHOICES, EMBEDDED, Target, find_target
 
 DIFFERENT = 2
 
 
 def main() -> int:
-    """Runs one command."""
+    """Run one command, and return its exit status."""
     arguments = _parse()
     return run(arguments.command, lambda: _command(arguments))
 
@@ -31,75 +30,80 @@ def _command(arguments: argparse.Namespace) -> int | None:
     settings = read_settings()
     stage = check_stage(arguments.stage or settings.stage)
     if arguments.only_local and stage != LOCAL_STAGE:
-        # a forgotten export of JOBPIPE_STAGE must not decide where something is deployed
+        # JOBPIPE_STAGE may still be exported from an earlier command, and must not decide where to deploy.
         where = "for AWS there is make deploy and make destroy"
         raise OperatorError(f"this is for the stage {LOCAL_STAGE}, not {stage}; {where}")
-    overrides = dict(arguments.parameter)
     if arguments.command == "up":
-        _up(stage, arguments.target, overrides, settings, allow_replacement=arguments.allow_replacement)
+        _up(stage, settings, arguments)
     elif arguments.command == "diff":
-        differs = _diff(stage, arguments.target, overrides, settings)
+        differs = _diff(stage, settings, arguments)
         return DIFFERENT if differs and arguments.exit_code else None
     elif arguments.command == "env":
         _print_exports(read_deployment(settings.state_dir, stage))
     else:
-        _destroy(stage, arguments.target, settings, arguments.confirm)
+        _destroy(stage, settings, arguments)
     return None
 
 
-def _up(stage: str, wanted: str, overrides: dict[str, str], settings: Settings, *, allow_replacement: bool) -> None:
-    progress = Progress()
-    target = find_target(wanted, stage, settings)
+def _up(stage: str, settings: Settings, arguments: argparse.Namespace) -> None:
+    target = find_target(arguments.target, stage, settings)
     if target is None:
         raise OperatorError("there is no target")
-    target.check_parameters(overrides)
-    progress.say(f"target: {target.place}, stage {stage} ({target.why})")
-    check_place(target, earlier_deployment(settings.state_dir, stage))
-    may_lose = allow_replacement or stage == LOCAL_STAGE
-    deployer = Deployer(target, stage, settings, progress, overrides, allow_replacement=may_lose)
-    print_result(deployer.up())
+    print_result(_deployer(target, stage, settings, arguments).up())
 
 
-def _diff(stage: str, wanted: str, overrides: dict[str, str], settings: Settings) -> bool:
-    progress = Progress()
-    target = find_target(wanted, stage, settings, start=False)
+def _diff(stage: str, settings: Settings, arguments: argparse.Namespace) -> bool:
+    target = find_target(arguments.target, stage, settings, start=False)
     if target is None:
-        raise OperatorError(f"nothing answers at {settings.emulator_url}: everything would be made anew")
-    target.check_parameters(overrides)
-    progress.say(f"target: {target.place}, stage {stage} ({target.why}); nothing is changed")
-    check_place(target, earlier_deployment(settings.state_dir, stage))
-    diffs = stage_diff(Deployer(target, stage, settings, progress, overrides))
-    print_diff(diffs, progress)
+        raise OperatorError(f"nothing answers at {settings.emulator_url}: everything would be created")
+    deployer = _deployer(target, stage, settings, arguments)
+    deployer.progress.say("nothing is changed")
+    diffs = deployer.diff()
+    print_diff(diffs, deployer.progress)
     return any(diff.differs or diff.note for diff in diffs)
 
 
-def _destroy(stage: str, wanted: str, settings: Settings, confirmed: str | None) -> None:
+def _deployer(target: Target, stage: str, settings: Settings, arguments: argparse.Namespace) -> Deployer:
+    overrides = dict(arguments.parameter)
+    target.check_parameters(overrides)
+    progress = _report_target(target, stage, settings)
+    may_replace = arguments.command == "diff" or arguments.allow_replacement or stage == LOCAL_STAGE
+    return Deployer(target, stage, settings, progress, overrides, allow_replacement=may_replace)
+
+
+def _destroy(stage: str, settings: Settings, arguments: argparse.Namespace) -> None:
     if stage != LOCAL_STAGE:
-        check_confirmation(stage, confirmed)
-    progress = Progress()
-    target = find_target(wanted, stage, settings, start=False)
+        check_confirmation(stage, arguments.confirm)
+    target = find_target(arguments.target, stage, settings, start=False)
     if target is None:
-        if wanted not in {AUTO, EMBEDDED}:
+        if arguments.target not in {AUTO, EMBEDDED}:
             raise OperatorError(f"nothing answers at {settings.emulator_url}")
-        # an emulator that does not run holds nothing: it keeps nothing between starts
+        # An emulator that does not run has no stage, since it keeps nothing between starts.
         earlier = earlier_deployment(settings.state_dir, stage)
         if earlier and earlier.endpoint_url == settings.emulator_url:
             stage_file(settings.state_dir, stage).unlink()
-        progress.say(f"nothing answers at {settings.emulator_url}, so there is nothing to destroy")
+        Progress().say(f"nothing answers at {settings.emulator_url}, so there is nothing to destroy")
         return
-    progress.say(f"target: {target.place}, stage {stage} ({target.why})")
-    check_place(target, earlier_deployment(settings.state_dir, stage))
+    progress = _report_target(target, stage, settings)
     if stage != LOCAL_STAGE:
-        confirm_destruction(target, stage, held_by(target, stage), confirmed, progress)
+        resources = stateful_resources(target, stage).values()
+        confirm_destruction(target, stage, resources, arguments.confirm, progress)
     Teardown(target, stage, settings, progress).destroy()
     progress.say(f"stage {stage} is gone")
 
 
+def _report_target(target: Target, stage: str, settings: Settings) -> Progress:
+    progress = Progress()
+    progress.say(f"target: {target.place}, stage {stage} ({target.why})")
+    target.check_location(earlier_deployment(settings.state_dir, stage))
+    return progress
+
+
 def print_result(deployment: Deployment) -> None:
-    """What to do next; a key only where it is good for nothing but an emulator."""
+    """Print what can be done next. On AWS the key is not printed, since the output of a pipeline is kept."""
     print(f"target:   {deployment.target}")
     print(f"base URL: {deployment.base_url}")
-    if deployment.endpoint_url is None:  # what a pipeline prints is kept, and read by many
+    if not deployment.on_emulator:
         print(f"API key:  not shown; make -s env STAGE={deployment.stage} does")
         return
     print(f"API key:  {deployment.api_key}")
@@ -107,14 +111,14 @@ def print_result(deployment: Deployment) -> None:
 
 
 def _print_exports(deployment: Deployment) -> None:
-    if not answers(deployment.base_url):
+    if not is_healthy(deployment.base_url):
         print(f"env: nothing answers at {deployment.base_url} now", file=sys.stderr)
     print(f"export JOBPIPE_URL={shlex.quote(deployment.base_url)}")
     print(f"export JOBPIPE_API_KEY={shlex.quote(deployment.api_key)}")
 
 
 def curl_line(deployment: Deployment) -> str:
-    """Creates an item and waits for it, when pasted into a shell."""
+    """Return a shell command that creates an item and waits for it."""
     item = {"name": "first item", "description": "made by a pasted line"}
     parts = ["curl", "-sS", "-X", "POST", f"{deployment.base_url}/items"]
     for header in (f"x-api-key: {deployment.api_key}", "Content-Type: application/json", "Prefer: wait=10"):
@@ -138,7 +142,7 @@ def _parse() -> argparse.Namespace:
     parser.add_argument(
         "--allow-replacement",
         action="store_true",
-        help="replace or remove what data, callers or operators hang on (infra/stacks/changes.py)",
+        help="replace or remove resources that hold data, addresses or secrets (infra/stacks/changes.py)",
     )
     parser.add_argument("--only-local", action="store_true", help="refuse every stage but local")
     parser.add_argument("--exit-code", action="store_true", help="diff: exit with 2 if anything would change")

@@ -12,7 +12,8 @@ import pytest
 from hypothesis import settings
 
 from infra.cli.progress import Progress
-from infra.deployment.plan import Deployer, answers
+from infra.deployment.plan import Deployer
+from infra.deployment.readiness import is_healthy
 from infra.errors import OperatorError
 from infra.keys.api_keys import FIRST_OWNER
 from infra.settings import LOCAL_STAGE, read_settings
@@ -88,7 +89,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
             there = Stage(read_deployment(read_settings().state_dir, deployed))
         except OperatorError as error:
             pytest.exit(str(error), returncode=2)
-        if not answers(there.deployment.base_url):
+        if not is_healthy(there.deployment.base_url):
             pytest.exit(f"nothing answers at {there.deployment.base_url}: deploy first", returncode=2)
         warm_up(there)
         yield there

@@ -34,7 +34,7 @@ def variants(templates: dict[str, Template]) -> dict[str, Template]:
         for variant, parameters in VARIANTS.items():
             applicable = {key: value for key, value in parameters.items() if key in template["Parameters"]}
             if applicable or not parameters:
-                rendered[f"{name}.{variant}.json"] = Rendered(template, **applicable).settled()
+                rendered[f"{name}.{variant}.json"] = Rendered(template, **applicable).without_conditions()
     return rendered
 
 

@@ -1,11 +1,10 @@
-"""The Lambdas' zips in the bucket of the artifacts: what a stack is told to run is what was built here.
+"""Uploads the Lambdas' zips to the artifacts bucket, so that stacks run exactly what was built here.
 
-A key says nothing of the bytes under it: whoever may put an object there could have been first. So a zip counts as
-uploaded only if S3's own SHA-256 of it is that of the zip at hand, and stacks name its version, which
-stays as it is.
+Anyone with write access to the bucket could have put another object under a zip's key. So a zip counts as uploaded
+only if S3's SHA-256 of the object is that of the zip, and stacks name the object's version, which cannot change.
 
 For some minutes after versioning was first enabled on a bucket, S3 may give an object no version, or answer 404 for
-one that it has just stored. So a stack gets a version only once S3 finds it.
+an object that it has just stored. So a stack gets a version only after S3 has found it.
 """
 
 import hashlib
@@ -25,17 +24,18 @@ QUIET_SECONDS = 10  # before the wait is reported
 _MISSING = {"404", "NoSuchKey", "NoSuchVersion", "NotFound"}
 NOT_UPLOADED = "not-uploaded-yet"
 Answer = TypeVar("Answer")
-# 403: who may not list is not told that it is absent; who may not write either learns that by the put
+# S3 answers 403 for an absent object if the caller may not list the bucket. If the caller may not write either, the
+# upload fails.
 _NOT_SEEN = {"403", "404", "NoSuchBucket", "NoSuchKey", "NotFound"}
 
 
 def code_key(package: Package) -> str:
-    """Where a zip lies in the bucket."""
+    """Return the key of a zip in the bucket."""
     return f"{package.app}/{package.content_hash}.zip"
 
 
 def uploaded_version(s3: Any, package: Package, bucket: str) -> str | None:
-    """The latest version under the zip's key, if its bytes are the zip's."""
+    """Return the latest version under the zip's key if its bytes are the zip's, else None."""
     try:
         found = s3.head_object(Bucket=bucket, Key=code_key(package), ChecksumMode="ENABLED")
     except ClientError as error:
@@ -43,11 +43,11 @@ def uploaded_version(s3: Any, package: Package, bucket: str) -> str | None:
             raise
         return None
     same = found.get("ChecksumSHA256") == _sha256(package.zip_path.read_bytes())
-    return _named(found.get("VersionId")) if same else None
+    return _version_id(found) if same else None
 
 
 def upload(s3: Any, package: Package, bucket: str, progress: Progress, poll_seconds: float) -> str:
-    """The version that has the zip's bytes, once S3 finds it; uploads them if needed."""
+    """Upload the zip if needed, wait until S3 finds it, and return its version."""
     version = uploaded_version(s3, package, bucket)
     if version is None:
         refuse_unversioned(s3, bucket)
@@ -66,13 +66,12 @@ def refuse_unversioned(s3: Any, bucket: str) -> None:
 
 
 def _put(s3: Any, package: Package, bucket: str, body: bytes) -> str | None:
-    """The version id of the uploaded object; None if S3 gave none."""
     put = s3.put_object(Bucket=bucket, Key=code_key(package), Body=body, ChecksumSHA256=_sha256(body))
-    return _named(put.get("VersionId"))
+    return _version_id(put)
 
 
 def _shows(s3: Any, package: Package, bucket: str, version: str) -> bool:
-    """Whether S3 finds this version; also true if the caller may not read it."""
+    """Whether S3 finds this version, or the caller may not read it."""
     try:
         s3.head_object(Bucket=bucket, Key=code_key(package), VersionId=version)
     except ClientError as error:
@@ -86,7 +85,7 @@ def _shows(s3: Any, package: Package, bucket: str, version: str) -> bool:
 def _first_answer(
     ask: Callable[[], Answer | None], problem: str, progress: Progress, poll_seconds: float
 ) -> Answer:
-    """Ask until there is an answer, report a long wait once, and give up after 15 minutes."""
+    """Ask until the answer is not empty, report a long wait once, and raise OperatorError after 15 minutes."""
     reported = False
 
     def report(state: tenacity.RetryCallState) -> None:
@@ -109,11 +108,10 @@ def _first_answer(
     return answer
 
 
-def _named(version: str | None) -> str | None:
-    """`null` is what a bucket without versioning keeps, and overwrites."""
-    return None if version == "null" else version
+def _version_id(answer: dict[str, Any]) -> str | None:
+    version: str | None = answer.get("VersionId")
+    return None if version == "null" else version  # a bucket without versioning overwrites the version `null`
 
 
 def _sha256(body: bytes) -> str:
-    """As S3 tells it."""
     return b64encode(hashlib.sha256(body).digest()).decode()

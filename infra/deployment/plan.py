@@ -1,36 +1,23 @@
-"""Brings a stage to what the sources say: foundation, zips, then worker, API and operations."""
+"""Deploys a stage, or compares it with its sources: one plan of steps, and two executors for the steps."""
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from typing import Protocol
 
-import requests
-import tenacity
-
-from infra.cli import http_calls
 from infra.cli.progress import Progress
-from infra.deployment.adoption import plan_adoption
-from infra.deployment.api_emulation import make_way
-from infra.deployment.artifacts import code_key, upload
-from infra.deployment.concurrency import concurrency_problem
-from infra.deployment.index_emulation import add_missing_indexes
-from infra.deployment.retained import delete_remains
-from infra.errors import OperatorError
-from infra.keys.api_keys import ApiKeys
+from infra.deployment.checks import check_encryption, check_overrides, concurrency_problem
+from infra.deployment.comparison import StackComparison
+from infra.deployment.stateful import delete_remains
+from infra.deployment.updates import StackUpdates
 from infra.packaging.package import Package, package_all
-from infra.settings import LOCAL_STAGE, Settings
+from infra.settings import Settings
 from infra.stacks.change_sets import Stacks
-from infra.stacks.shared_parameters import SharedParameters
+from infra.stacks.changes import StackDiff
+from infra.stacks.stage_stacks import PlannedStack, StageStacks, Values
 from infra.stage.names import app_stack, foundation_stack, operations_stack
-from infra.stage.stage_file import Deployment, earlier_deployment, write_deployment
+from infra.stage.stage_file import Deployment
 from infra.targets.target import Target
-from infra.templates.parameter_values import check_values
-from infra.templates.sources import AWS_OWNED, Template, foundation_for, operations, read_template
-from jobpipe_client.http_errors import reason
-
-HEALTH_SECONDS = 60
-KEY_SECONDS = 60
-KEY_ANSWERS = 3  # in a row: the gateway's machines learn of a key one after the other
+from infra.templates.sources import foundation_for, operations
 
 
 @dataclass(frozen=True)
@@ -42,202 +29,117 @@ class Deployer:
     settings: Settings
     progress: Progress
     overrides: dict[str, str]  # parameters that the operator gave
-    allow_replacement: bool = True  # of what holds state
+    allow_replacement: bool = True  # of resources that hold state
 
     def up(self) -> Deployment:
-        """Deploys, waits until the API answers, and leaves the stage file."""
-        with ThreadPoolExecutor(1) as pool:
-            packaging = pool.submit(package_all)
-            if self.overrides or not self.target.endpoint_url:  # before anything is changed
-                self.check_overrides(packaging.result())
-                self.check_encryption()
-                self.check_concurrency(packaging.result())
-            given, defaults = self.parameters()
-            template = foundation_for(self.stage)
-            shared = SharedParameters(self._stacks(), self.progress, defaults)
-            stack = foundation_stack(self.stage)
-            self.adopt(stack, template)
-            wanted = shared.given_to(stack, template, given)
-            foundation = self._stacks().deploy(stack, template, wanted, defaults).outputs
-            if self.target.endpoint_url:
-                add_missing_indexes(self.target.client("dynamodb"), template, foundation, self.progress)
-            packages = packaging.result()
-        outputs: dict[str, str] = {}
-        for app in ("worker", "api"):  # in this order: the API may queue only what the worker understands
-            outputs |= self._deploy_app(packages[app], given | foundation, shared)
-        deployment = self._describe(foundation, outputs, self.api_key(outputs["UsagePlanId"]))
-        write_deployment(self.settings.state_dir, deployment)  # whatever comes now, the stage can be used
-        stack, template = operations_stack(self.stage), operations()
-        wanted = shared.given_to(stack, template, given | foundation)
-        made = self._stacks().deploy(stack, template, wanted, defaults)
-        if made.changed and self.target.endpoint_url:
-            self.progress.say(
-                "an emulator gives the dashboard and the alarms no data: make stats shows the state of the stage"
-            )
-        wait_until_healthy(deployment.base_url)
-        if not wait_for_key(deployment.base_url, deployment.api_key, good=True):
-            self.progress.say("API Gateway does not take the key yet; that may last some minutes")
-        return deployment
+        """Deploy the stage, wait until its API answers, and return what the stage file says."""
+        updates = self.updates()
+        self._run(updates)
+        return updates.deployment
 
-    def adopt(self, stack: str, template: Template) -> None:
-        """Import what remains of a foundation whose stack was deleted by hand, before anything is created."""
-        if self.stage == LOCAL_STAGE or self._stacks().make_way(stack):
-            return
-        adoption = plan_adoption(self.target, self.stage, template, self.overrides)
-        if adoption is None:
-            return
-        for line in adoption.notes():
-            self.progress.say(f"{stack}: {line}")
-        self._stacks().adopt(stack, adoption.template, adoption.parameters, adoption.to_import)
+    def diff(self) -> list[StackDiff]:
+        """Return what a deployment would change in each stack, in the order of the deployment. Change nothing."""
+        comparison = StackComparison(self.target, self.stage, self.overrides, self._stage_stacks())
+        self._run(comparison)
+        return comparison.diffs
 
-    def parameters(self) -> tuple[dict[str, str], dict[str, str]]:
-        """What is given for every stack, and what is taken where a stack has no value yet."""
-        return {"Stage": self.stage} | self.overrides, self.target.default_parameters(self.stage)
+    def updates(self) -> StackUpdates:
+        """Return the executor that deploys."""
+        return StackUpdates(self.target, self.stage, self.settings.state_dir, self.overrides, self._stage_stacks())
 
-    def check_overrides(self, packages: dict[str, Package]) -> None:
-        """Refuses what a template would refuse, and parameters that tell one stack of another."""
-        foundation = foundation_for(self.stage)
-        ours = set(self.overrides) & ({"Stage", "CodeKey", "CodeVersion"} | set(foundation["Outputs"]))
-        if ours:
-            raise OperatorError(f"{', '.join(sorted(ours))}: set by the deployment")
-        apps = (read_template(package.template_path) for package in packages.values())
-        check_values(self.overrides, [foundation, operations(), *apps])
-
-    def check_encryption(self) -> None:
-        """Refuses the way back to AWS's key: the roles would lose the one that documents still need."""
-        held = self._stacks().outputs(foundation_stack(self.stage)).get("EncryptionKey", AWS_OWNED)
-        if held != AWS_OWNED and self.overrides.get("Encryption") == AWS_OWNED:
-            raise OperatorError(f"documents of {self.stage} are encrypted with its own key: there is no way back")
-
-    def check_concurrency(self, packages: dict[str, Package]) -> None:
-        """Refuse parameters that Lambda would refuse, and report a concurrency that the account does not have."""
-        if self.target.endpoint_url:  # emulators have no limit
-            return
-        given, defaults = self.parameters()
-        stack, template = app_stack(self.stage, "worker"), read_template(packages["worker"].template_path)
-        planned = self._stacks().planned(stack, template, given, defaults)
-        problem = concurrency_problem(self.target.client("lambda"), stack, planned)
-        if problem:
-            self.progress.say(problem)
-
-    def _stacks(self) -> Stacks:
-        cloudformation = self.target.client("cloudformation")
+    def stacks(self) -> Stacks:
+        """Return the stacks of the target. The remains of a stack whose creation failed are deleted with it."""
         return Stacks(
-            cloudformation,
+            self.target.client("cloudformation"),
             self.progress,
             self.target.poll_seconds,
             allow_loss=self.allow_replacement,
             remove_remains=partial(delete_remains, self.target, self.progress),
         )
 
-    def _deploy_app(self, package: Package, given: dict[str, str], shared: SharedParameters) -> dict[str, str]:
-        s3, bucket = self.target.client("s3"), given["ArtifactsBucket"]
-        version = upload(s3, package, bucket, self.progress, self.target.poll_seconds)
-        code = {"CodeKey": code_key(package), "CodeVersion": version}
-        template = read_template(package.template_path)
-        if package.app == "api" and self.target.endpoint_url:
-            make_way(self.target, self.stage, template, self._stacks(), self.progress)
-        stack = app_stack(self.stage, package.app)
-        wanted = shared.given_to(stack, template, given | code)
-        if package.app == "api" and not self.target.endpoint_url:
-            planned = self._stacks().planned(stack, template, wanted, shared.defaults)
-            if planned["AccessLogs"] == "false":
-                self.progress.say("access logs are off: see docs/operations.md#access-logs")
-        return self._stacks().deploy(stack, template, wanted, shared.defaults).outputs
+    def _stage_stacks(self) -> StageStacks:
+        return StageStacks(self.stacks(), self.progress, self.target.default_parameters(self.stage))
 
-    def api_key(self, usage_plan: str) -> str:
-        """The stage file's key; says which keys of the stage's name let nobody in."""
-        keys = ApiKeys(self.target.client("apigateway"), self.stage, usage_plan)
-        if self.target.endpoint_url:  # AWS never replaces the plan: a key that is not in it is not meant to be
-            keys.admit_all()
-        for key in keys.left_out():
-            self.progress.say(f"API key {key.key_id}, {key.name!r}, is not in the stage's usage plan: make keys")
-        earlier = earlier_deployment(self.settings.state_dir, self.stage)
-        written_down = earlier.api_key if earlier else None
-        return keys.operators_key(written_down, forgets=self.target.endpoint_url is not None).value
-
-    def _describe(self, foundation: dict[str, str], outputs: dict[str, str], api_key: str) -> Deployment:
-        return Deployment(
-            stage=self.stage,
-            target=self.target.name,
-            base_url=self.target.base_url(outputs),
-            api_key=api_key,
-            region=self.target.region,
-            endpoint_url=self.target.endpoint_url,
-            resources={
-                "jobs_table": foundation["JobsTable"],
-                "items_table": foundation["ItemsTable"],
-                "names_table": foundation["NamesTable"],
-                "documents_bucket": foundation["DocumentsBucket"],
-                "commands_queue_url": foundation["CommandsQueueUrl"],
-                "dead_letters_queue_url": foundation["DeadLettersQueueUrl"],
-                "parked_queue_url": foundation["ParkedQueueUrl"],
-                "usage_plan": outputs["UsagePlanId"],
-                "api_function": outputs["ApiFunction"],
-                "api_log_group": outputs["ApiLogGroup"],
-                "worker_function": outputs["WorkerFunction"],
-                "dead_letters_function": outputs["DeadLettersFunction"],
-            },
-        )
+    def _run(self, executor: StackUpdates | StackComparison) -> None:
+        Plan(self.target, self.stage, self.overrides, executor.stage_stacks, executor).run()
 
 
-def answers(base_url: str) -> bool:
-    """Whether the API answers now."""
-    try:
-        return http_calls.get(f"{base_url}/health", timeout=5).ok
-    except requests.RequestException:
-        return False
+class Executor(Protocol):
+    """Carries out the steps that concern the target. The steps of stacks return the stacks' outputs."""
+
+    def foundation(self, stack: PlannedStack, given: Values) -> Values: ...
+    def app(self, stack: PlannedStack, package: Package, given: Values) -> Values: ...
+    def stage_file(self, outputs: Values) -> None: ...
+    def operations(self, stack: PlannedStack, given: Values) -> None: ...
+    def wait(self) -> None: ...
 
 
-def wait_until_healthy(base_url: str) -> None:
-    """Returns when GET /health answers 200."""
-    url = f"{base_url}/health"
-    last = "no answer"
+@dataclass
+class Plan:
+    """The plan of one deployment."""
 
-    def healthy() -> bool:
-        nonlocal last
-        try:
-            response = http_calls.get(url, timeout=35)
-        except requests.RequestException as error:
-            last = reason(error)
-            return False
-        last = f"{response.status_code} {response.text[:200]}"
-        return bool(response.ok)
+    target: Target
+    stage: str
+    overrides: Values  # parameters that the operator gave
+    stage_stacks: StageStacks
+    executor: Executor
 
-    retrying = tenacity.Retrying(
-        wait=tenacity.wait_exponential(multiplier=0.05, max=1),
-        stop=tenacity.stop_after_delay(HEALTH_SECONDS),
-        retry=tenacity.retry_if_result(lambda well: not well),
-    )
-    try:
-        retrying(healthy)
-    except tenacity.RetryError:
-        raise OperatorError(f"{url} does not answer 200 but {last}") from None
+    def run(self) -> None:
+        """Take all steps. After an error, another run continues with what is there."""
+        for step in (
+            self.package,
+            self.check,
+            self.foundation,
+            self.worker,  # before the API, which may queue only what the worker understands
+            self.api,
+            self.stage_file,  # before the alarms: a stage without them can be used
+            self.operations,
+            self.wait,
+        ):
+            step()
 
+    def package(self) -> None:
+        """Build the zips and read all templates."""
+        self._packages = package_all()
+        self._given: Values = {"Stage": self.stage} | self.overrides
+        self._foundation = PlannedStack(foundation_stack(self.stage), foundation_for(self.stage))
+        self._apps = {
+            app: PlannedStack(app_stack(self.stage, app), package.template())
+            for app, package in self._packages.items()
+        }
+        self._operations = PlannedStack(operations_stack(self.stage), operations())
 
-def wait_for_key(base_url: str, api_key: str, *, good: bool, seconds: float = KEY_SECONDS) -> bool:
-    """Whether the gateway takes the key, or refuses it, several times in a row: on AWS that may last a minute."""
+    def check(self) -> None:
+        """Refuse what would fail later, before anything is changed."""
+        stacks = (self._foundation, *self._apps.values(), self._operations)
+        check_overrides(self.overrides, self._foundation.template, [stack.template for stack in stacks])
+        check_encryption(self.stage, self.stage_stacks.stacks.outputs(self._foundation.name), self.overrides)
+        if not self.target.is_emulator:  # emulators do not limit the concurrency
+            worker = self._apps["worker"]
+            planned = self.stage_stacks.planned(worker, self._given)
+            problem = concurrency_problem(self.target.client("lambda"), worker.name, planned)
+            if problem:
+                self.stage_stacks.progress.say(problem)
 
-    def as_wanted() -> bool:
-        return all(_takes(base_url, api_key) is good for _ in range(KEY_ANSWERS))
+    def foundation(self) -> None:
+        """Tables, buckets and queues, whose names the other stacks need."""
+        self._outputs = self.executor.foundation(self._foundation, self._given)
+        self._given |= self._outputs
 
-    retrying = tenacity.Retrying(
-        wait=tenacity.wait_exponential(multiplier=0.05, max=1),
-        stop=tenacity.stop_after_delay(seconds),
-        retry=tenacity.retry_if_result(lambda done: not done),
-        retry_error_callback=lambda _: False,
-    )
-    return bool(retrying(as_wanted))
+    def worker(self) -> None:
+        self._outputs |= self._app("worker")
 
+    def api(self) -> None:
+        self._outputs |= self._app("api")
 
-def _takes(base_url: str, api_key: str) -> bool | None:
-    """Whether the gateway took the key, asked by a connection of its own; None if the answer does not tell."""
-    url, headers = f"{base_url}/items?limit=1", {"x-api-key": api_key}
-    try:
-        status = http_calls.get(url, headers=headers, timeout=35, allow_redirects=False).status_code
-    except requests.RequestException:
-        return None
-    if status == requests.codes.forbidden:
-        return False
-    taken = requests.codes.ok <= status < requests.codes.multiple_choices
-    return True if taken or status == requests.codes.too_many_requests else None
+    def stage_file(self) -> None:
+        self.executor.stage_file(self._outputs)
+
+    def operations(self) -> None:
+        self.executor.operations(self._operations, self._given)
+
+    def wait(self) -> None:
+        self.executor.wait()
+
+    def _app(self, app: str) -> Values:
+        return self.executor.app(self._apps[app], self._packages[app], self._given)

@@ -1,12 +1,14 @@
-"""Takes a stage away, with all that it held."""
+"""Deletes a stage with all its data, after the operator has confirmed that."""
 
+import sys
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from infra.cli.aws_errors import suppress_gone
 from infra.cli.progress import Progress
-from infra.deployment.api_emulation import delete_strays
-from infra.deployment.retained import delete_held, held_by, of_kind, unprotect
+from infra.deployment.emulation import delete_usage_plans
+from infra.deployment.stateful import Bucket, Stateful, delete_resources, stateful_resources, unprotect_tables
 from infra.errors import OperatorError
 from infra.keys.api_keys import delete_keys
 from infra.packaging.package import APPS
@@ -16,12 +18,45 @@ from infra.stage.names import app_stack, foundation_stack, log_groups, operation
 from infra.stage.stage_file import earlier_deployment, stage_file
 from infra.targets.target import Target
 
-_DELETE_AT_ONCE = 1000  # objects per DeleteObjects
+
+def confirm_destruction(
+    target: Target, stage: str, resources: Iterable[Stateful], given: str | None, progress: Progress
+) -> None:
+    """Return if `given` is the stage's name, or if the operator types it on a terminal that shows what is lost."""
+    check_confirmation(stage, given)
+    progress.say(f"this deletes the stage {stage} in {target.place}, for good:")
+    lines = []
+    for each in resources:
+        with suppress_gone():
+            lines.append(f"{each.name}: {each.summary()}")
+    for line in lines or ["no resource with data exists any more"]:
+        progress.say(f"  {line}")
+    if given is None and _typed(f"type {stage} to go on: ") != stage:
+        raise OperatorError("nothing was deleted")
+
+
+def check_confirmation(stage: str, given: str | None) -> None:
+    """Raise OperatorError if `given` is another name, or if it is None and there is no terminal to ask on."""
+    if given is not None and given != stage:
+        raise OperatorError(f"CONFIRM={given} is not the name of the stage, {stage}; nothing was deleted")
+    if given is None and not sys.stdin.isatty():
+        raise OperatorError(
+            f"this would delete every job, item and document of {stage!r}: give --confirm {stage}"
+            f" (make: CONFIRM={stage})"
+        )
+
+
+def _typed(prompt: str) -> str:
+    try:
+        return input(prompt).strip()
+    except EOFError:  # Ctrl-D
+        print(file=sys.stderr)
+        return ""
 
 
 @dataclass(frozen=True)
 class Teardown:
-    """The end of one stage in one target."""
+    """The deletion of one stage in one target."""
 
     target: Target
     stage: str
@@ -29,51 +64,46 @@ class Teardown:
     progress: Progress
 
     def destroy(self) -> None:
-        """Leaves nothing: keys, stacks, objects in all versions, retained resources, log groups, the stage file.
+        """Delete keys, stacks, objects in all versions, retained resources, log groups and the stage file.
 
-        It goes by names, so that one that was interrupted anywhere is ended by the next.
+        Everything is found by its name, so that a second run completes one that was interrupted.
         """
-        delete_keys(self.target.client("apigateway"), self.stage)  # nobody gets in any more
-        self._stacks().delete(operations_stack(self.stage))  # so that no alarm rings for what goes
-        # writers first, so that nothing refills a bucket that was emptied
-        # A client each, made here: boto3's sessions are not for several threads.
-        apps = [(self._stacks(), app_stack(self.stage, app)) for app in APPS]
-        with ThreadPoolExecutor(len(apps)) as pool:
-            list(pool.map(lambda app: app[0].delete(app[1]), apps))
-        held = held_by(self.target, self.stage)
-        for bucket in of_kind(held, "AWS::S3::Bucket"):
-            self._empty(bucket)
-        unprotect(self.target, held)
+        delete_keys(self.target.client("apigateway"), self.stage)  # first, so that no more requests are accepted
+        self._stacks().delete(
+            operations_stack(self.stage)
+        )  # before the rest, so that no alarm reports it as missing
+        self._delete_apps()  # before the buckets are emptied, so that nothing is written to them again
+        resources = list(stateful_resources(self.target, self.stage).values())
+        for each in resources:
+            if isinstance(each, Bucket):
+                with suppress_gone():
+                    each.empty(self.progress)
+        unprotect_tables(resources)
         self._stacks().delete(foundation_stack(self.stage))
-        delete_held(self.target, held, self.progress)  # in the local stage nothing is left
-        delete_strays(self.target, self.stage)
+        delete_resources(resources, self.progress)  # except in the local stage, they outlive the stack
+        delete_usage_plans(self.target, self.stage)
         self._delete_log_groups()
-        earlier = earlier_deployment(self.settings.state_dir, self.stage)
-        if earlier is None or earlier.endpoint_url == self.target.endpoint_url:  # else it is another emulator's
-            stage_file(self.settings.state_dir, self.stage).unlink(missing_ok=True)
+        self._delete_stage_file()
 
     def _stacks(self) -> Stacks:
         return Stacks(self.target.client("cloudformation"), self.progress, self.target.poll_seconds)
 
-    def _empty(self, bucket: str) -> None:
-        s3 = self.target.client("s3")
-        count = 0
-        with suppress_gone():
-            for page in s3.get_paginator("list_object_versions").paginate(Bucket=bucket, MaxKeys=_DELETE_AT_ONCE):
-                found = page.get("Versions", []) + page.get("DeleteMarkers", [])
-                versions = [{"Key": each["Key"], "VersionId": each["VersionId"]} for each in found]
-                for start in range(0, len(versions), _DELETE_AT_ONCE):
-                    some = versions[start : start + _DELETE_AT_ONCE]
-                    answer = s3.delete_objects(Bucket=bucket, Delete={"Objects": some, "Quiet": True})
-                    for error in answer.get("Errors", []):  # the call itself succeeds
-                        raise OperatorError(f"{bucket}/{error['Key']} cannot be deleted: {error.get('Message')}")
-                    count += len(some)
-        if count:
-            self.progress.event("s3", "EMPTIED", f"{bucket} ({count} versions)")
+    def _delete_apps(self) -> None:
+        # The clients are created here, one for each thread, since boto3's sessions are not thread-safe.
+        apps = [(self._stacks(), app_stack(self.stage, app)) for app in APPS]
+        with ThreadPoolExecutor(len(apps)) as pool:
+            list(pool.map(lambda app: app[0].delete(app[1]), apps))
 
     def _delete_log_groups(self) -> None:
-        """Those of this stage by name: the one called `team` must not take those of `team-1` with it."""
+        """Delete exactly this stage's groups: those of the stage `team-1` have the prefix of the stage `team`."""
         logs = self.target.client("logs")
         for group in log_groups(self.stage):
             with suppress_gone():
                 logs.delete_log_group(logGroupName=group)
+
+    def _delete_stage_file(self) -> None:
+        earlier = earlier_deployment(self.settings.state_dir, self.stage)
+        if (
+            earlier is None or earlier.endpoint_url == self.target.endpoint_url
+        ):  # else it belongs to another emulator
+            stage_file(self.settings.state_dir, self.stage).unlink(missing_ok=True)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from infra.cli.command_line import OneLineParser, run
-from infra.deployment.plan import KEY_SECONDS, wait_for_key
+from infra.deployment.readiness import KEY_SECONDS, wait_for_key
 from infra.errors import OperatorError
 from infra.keys.api_keys import ApiKey, ApiKeys, check_owner
 from infra.settings import Settings, check_stage, read_settings

@@ -1,6 +1,6 @@
-"""A zip's bill of materials, CycloneDX 1.6: every file in it is of exactly one component, or the zip is refused.
+"""Writes a zip's bill of materials (CycloneDX 1.6), and refuses a zip with a file of none or several components.
 
-It has no time of its making and a serial number that follows from the zip, so that the same zip has the same bill.
+The bill has no timestamp, and its serial number follows from the zip, so that the same zip has the same bill.
 """
 
 import hashlib
@@ -23,11 +23,14 @@ from infra.errors import OperatorError
 from infra.packaging.distributions import Distribution
 
 Owners = dict[str, Distribution]
-_SPDX = {"Apache License 2.0": "Apache-2.0"}  # of licences that metadata does not name by their SPDX id
+_SPDX = {"Apache License 2.0": "Apache-2.0"}  # licences that metadata does not name by their SPDX id
 
 
 def find_owners(archive: Path, distributions: Iterable[Distribution]) -> Owners:
-    """Whose each file of the zip is, byte by byte; OperatorError if one is nobody's, two's, or ours and missing."""
+    """Return the component of each file of the zip, compared byte by byte.
+
+    Raise OperatorError if a file belongs to none or to several components, or if one of our sources is missing.
+    """
     parts = list(distributions)
     owners: Owners = {}
     with zipfile.ZipFile(archive) as opened:
@@ -37,7 +40,7 @@ def find_owners(archive: Path, distributions: Iterable[Distribution]) -> Owners:
             content = opened.read(name)
             claims = [part for part in parts if part.files.get(name) == content]
             if len(claims) != 1:
-                raise OperatorError(f"{archive.name} holds {name}, which {_why(name, parts, claims)}")
+                raise OperatorError(f"{archive.name} contains {name}, which {_why(name, parts, claims)}")
             owners[name] = claims[0]
     ours = {name for part in parts if part.sha256 is None for name in part.files}
     if ours - set(owners):
@@ -46,7 +49,7 @@ def find_owners(archive: Path, distributions: Iterable[Distribution]) -> Owners:
 
 
 def write_bill(app: str, archive: Path, owners: Owners, version: str) -> Path:
-    """Writes the bill beside the zip."""
+    """Write the bill beside the zip, and return its path."""
     digest = _digest(archive.read_bytes())
     whole = Component(
         name=f"jobpipe-{app}",
@@ -107,8 +110,8 @@ def _digest(content: bytes) -> str:
 
 def _why(name: str, parts: list[Distribution], claims: list[Distribution]) -> str:
     if claims:
-        return f"is of both {claims[0].name} and {claims[1].name}"
+        return f"belongs to both {claims[0].name} and {claims[1].name}"
     others = [part for part in parts if name in part.files]
     if others:
         return f"is not the file that {others[0].name} {others[0].version} has under this name"
-    return "is of nothing that is locked for it"
+    return "belongs to nothing that is locked for it"

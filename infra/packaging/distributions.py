@@ -1,4 +1,4 @@
-"""What a zip is made of: our sources, and wheels that were fetched by their hashes and no other way."""
+"""The components of a zip: our sources, and wheels that were fetched by their hashes."""
 
 import email
 import hashlib
@@ -24,44 +24,49 @@ _CHALICE = "chalice"
 
 @dataclass(frozen=True)
 class Distribution:
-    """A named version of something, and the files that it may bring into a zip."""
+    """One version of a component, and the files that a zip may have of it."""
 
     name: str
     version: str
-    licence: str  # as its metadata has it
-    sha256: str | None  # of the wheel; None of our own sources
+    licence: str  # from its metadata
+    sha256: str | None  # of the wheel; None for our own sources
     requires: frozenset[str]  # names of other distributions, whether they are in the zip or not
     files: dict[str, bytes]
 
 
 def fetch_wheels(requirements: Path, tools_lock: Path, folder: Path) -> list[Distribution]:
-    """The wheels of a Lambda's requirements, and Chalice's own, of which Chalice copies its installed runtime."""
+    """Return the wheels of a Lambda's requirements, and of Chalice, which copies its installed runtime."""
     locked = {each.name: each for each in read_locked(requirements)}
     chalice = [each for each in read_locked(tools_lock) if each.name == _CHALICE]
     locked |= {each.name: each for each in chalice}
     folder.mkdir(parents=True)
-    wanted = folder / "requirements.txt"
-    wanted.write_text("".join(f"{each.line}\n" for each in locked.values()))
+    list_file = folder / "requirements.txt"
+    list_file.write_text("".join(f"{each.line}\n" for each in locked.values()))
     command = [sys.executable, "-m", "pip", "download", "--require-hashes", "--only-binary=:all:", "--no-deps"]
-    command += ["--quiet", "--dest", str(folder), "-r", str(wanted)]
+    command += ["--quiet", "--dest", str(folder), "-r", str(list_file)]
     environment = pip_environment(sys.executable)
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
-        said = done.stderr.strip().splitlines() or ["no output"]
-        why = next((line for line in said if line.startswith("ERROR: ")), said[-1])
+        lines = done.stderr.strip().splitlines() or ["no output"]
+        why = next((line for line in lines if line.startswith("ERROR: ")), lines[-1])
         raise OperatorError(f"the wheels for {requirements.parent.name} cannot be fetched: {on_screen(why)}")
     return [_read_wheel(path, locked) for path in sorted(folder.glob("*.whl"))]
 
 
 def only_from(folder: Path) -> dict[str, str]:
-    """Pip's settings that keep Chalice to these wheels and their hashes: no index, no source archive, no build."""
-    # Chalice takes what it cannot use as a wheel from source, by name and version alone; pip refuses that here.
-    only = {"PIP_REQUIRE_HASHES": "1", "PIP_ONLY_BINARY": ":all:"}
-    return only | {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(folder), "PIP_CONFIG_FILE": os.devnull}
+    """Return settings of pip that restrict Chalice to these wheels: no index, no source archive, no build."""
+    # Chalice builds what it cannot use as a wheel from source, by name and version alone; pip refuses that here.
+    return {
+        "PIP_REQUIRE_HASHES": "1",
+        "PIP_ONLY_BINARY": ":all:",
+        "PIP_NO_INDEX": "1",
+        "PIP_FIND_LINKS": str(folder),
+        "PIP_CONFIG_FILE": os.devnull,
+    }
 
 
 def our_sources(laid_out: Path, version: str, wheels: Iterable[Distribution]) -> Distribution:
-    """What Chalice takes from an app's folder: app.py, chalicelib/, and what is in vendor/."""
+    """Return what Chalice takes from an app's folder: app.py, chalicelib/, and the content of vendor/."""
     vendor = laid_out / "vendor"
     paths = {path.relative_to(vendor).as_posix(): path for path in vendor.rglob("*") if path.is_file()}
     for path in (laid_out / "app.py", *(laid_out / "chalicelib").rglob("*")):
@@ -92,7 +97,7 @@ def _read_wheel(path: Path, locked: dict[str, Locked]) -> Distribution:
 
 
 def _unpacked(entry: str) -> str:
-    """Where a wheel's file lies when it is unpacked (PEP 427: purelib and platlib go to the root)."""
+    """Return the path of a wheel's file after unpacking (PEP 427: purelib and platlib go to the root)."""
     first, _, rest = entry.partition("/")
     kind, _, inside = rest.partition("/")
     return inside if first.endswith(".data") and kind in {"purelib", "platlib"} else entry

@@ -1,4 +1,4 @@
-"""A Lambda's zip: the same bytes for the same sources, and nothing in it that should not be."""
+"""Writes a Lambda's zip reproducibly, and checks what it contains."""
 
 import hashlib
 import re
@@ -9,12 +9,12 @@ from infra.errors import OperatorError
 
 REQUIRED = ("app.py", "jobpipe/__init__.py", "chalice/app.py")
 _FORBIDDEN = re.compile(r"(\.(so|pyd|dylib|pyc)(\.|$))|(^|/)__pycache__/|^(boto3|botocore|tests?)/")
-_TIMESTAMP = (1980, 1, 1, 0, 0, 0)  # the earliest that a zip can hold
+_TIMESTAMP = (1980, 1, 1, 0, 0, 0)  # the earliest in a zip
 _MODE = 0o100644 << 16
 
 
 def rewrite(source: Path, target: Path) -> str:
-    """Writes the zip again in a fixed order with fixed times and modes; returns the hash of what it holds."""
+    """Write the zip again with a fixed order, times and modes, and return the hash of its content."""
     with zipfile.ZipFile(source) as old:
         files = {name: old.read(name) for name in sorted(old.namelist()) if not name.endswith("/")}
     check(files, source)
@@ -27,7 +27,7 @@ def rewrite(source: Path, target: Path) -> str:
 
 
 def content_hash(files: dict[str, bytes]) -> str:
-    """Of names and contents, not of the zip's bytes, which depend on the machine's zlib."""
+    """Return a hash of names and contents, since the zip's bytes depend on the machine's zlib."""
     digest = hashlib.sha256()
     for name, content in sorted(files.items()):
         digest.update(f"{len(name)}:{name}:{len(content)}:".encode() + content)
@@ -35,12 +35,12 @@ def content_hash(files: dict[str, bytes]) -> str:
 
 
 def check(files: dict[str, bytes], source: Path) -> None:
-    """Refuses a zip that would not run on every target."""
+    """Raise OperatorError if the zip would not run on every target."""
     missing = [name for name in REQUIRED if name not in files]
     if missing:
         raise OperatorError(f"{source.name} lacks {', '.join(missing)}")
     forbidden = [name for name in files if _FORBIDDEN.search(name)]
     if forbidden:
         raise OperatorError(
-            f"{source.name} must not hold {', '.join(forbidden[:3])} (compiled, cached or AWS's own)"
+            f"{source.name} must not contain {', '.join(forbidden[:3])} (compiled, cached or AWS's own)"
         )

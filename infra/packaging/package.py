@@ -1,12 +1,12 @@
 """Builds both Lambdas: sources → `chalice package` → a reproducible zip and a plain CloudFormation template.
 
 build/<app>/src            a copy of the app (infra/packaging/source_files.py), jobpipe/ in its vendor/
-build/<app>/out            what `chalice package` makes of it, merged with infra/templates/<app>.merge.yaml
+build/<app>/out            the output of `chalice package`, merged with infra/templates/<app>.merge.yaml
 build/<app>/lambda.zip     the same files, sorted and without times, so that the same sources are the same bytes
 build/<app>/lambda.cdx.json  its bill of materials (infra/packaging/bill_of_materials.py)
 build/<app>/template.json  its template after the SAM transform
 build/<app>/wheels         what pip fetched for it, by hash
-build/<app>/built.json     hashes: of everything that went in, of the zip's content, and of each file that came out
+build/<app>/built.json     hashes of all inputs, of the zip's content, and of each output file
 """
 
 import hashlib
@@ -39,16 +39,17 @@ _BUILDERS = (
     "packaging/source_files.py",
     "settings.py",
     "templates/gateway_responses.py",
+    "templates/gateway_responses.yaml",
     "templates/sources.py",
 )
-_OUTCOME = ("lambda.zip", "lambda.cdx.json", "template.json")
+_OUTPUTS = ("lambda.zip", "lambda.cdx.json", "template.json")
 _TOOLS_LOCK = ROOT / "requirements-dev.lock"
 _CHALICE = "import sys; from chalice.cli import main; sys.exit(main())"
 
 
 @dataclass(frozen=True)
 class Package:
-    """What is deployed of one app."""
+    """The zip and the template of one app."""
 
     app: str
     zip_path: Path
@@ -56,9 +57,14 @@ class Package:
     content_hash: str
     rebuilt: bool
 
+    def template(self) -> templates.Template:
+        """Return the template of the app's stack."""
+        template: templates.Template = json.loads(self.template_path.read_text())
+        return template
+
 
 def package_all(folder: Path = BUILD_DIR) -> dict[str, Package]:
-    """Both apps, built at the same time; one whose inputs and outcome are as they were is left alone."""
+    """Build both apps at the same time, except those whose inputs and outputs have not changed."""
     with file_lock(folder / ".lock"), ThreadPoolExecutor(len(APPS)) as pool:
         return dict(zip(APPS, pool.map(lambda app: _package(app, folder / app), APPS), strict=True))
 
@@ -67,25 +73,24 @@ def _package(app: str, build: Path) -> Package:
     inputs = input_hash(app)
     record = build / "built.json"
     built = json.loads(record.read_text()) if record.exists() else {}
-    rebuilt = built.get("inputs") != inputs or built.get("outcome") != _outcome(build)
+    rebuilt = built.get("inputs") != inputs or built.get("outcome") != _output_hashes(build)
     if rebuilt:
         shutil.rmtree(build, ignore_errors=True)
         content = _build_zip(app, build)
         template = templates.from_sam(templates.read_template(build / "out" / "sam.yaml"))
         (build / "template.json").write_text(json.dumps(template, indent=1, sort_keys=True) + "\n")
-        built = {"inputs": inputs, "content": content, "outcome": _outcome(build)}
-        record.write_text(json.dumps(built))  # last: a build that was interrupted is done again
+        built = {"inputs": inputs, "content": content, "outcome": _output_hashes(build)}
+        record.write_text(json.dumps(built))  # last, so that an interrupted build is repeated
     return Package(app, build / "lambda.zip", build / "template.json", built["content"], rebuilt)
 
 
-def _outcome(build: Path) -> dict[str, str]:
-    """The hash of each file that a build leaves to be deployed, as far as they are there."""
-    paths = [build / name for name in _OUTCOME]
+def _output_hashes(build: Path) -> dict[str, str]:
+    paths = [build / name for name in _OUTPUTS]
     return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in paths if path.exists()}
 
 
 def input_hash(app: str) -> str:
-    """Of every file and version that a build depends on."""
+    """Return a hash of every file and version that a build depends on."""
     digest = hashlib.sha256(sys.version.encode())
     for path in _inputs(app):
         content = path.read_bytes()
@@ -103,16 +108,17 @@ def _inputs(app: str) -> Iterator[Path]:
 
 
 def _build_zip(app: str, build: Path) -> str:
-    """The zip and its bill of materials; returns the hash of what the zip holds."""
+    """Write the zip and its bill of materials, and return the hash of the zip's content."""
     from infra.packaging import bill_of_materials  # noqa: PLC0415 - only a build needs it, and it takes a while to import
 
-    made, final = build / "out" / "deployment.zip", build / "lambda.zip"
+    built, final = build / "out" / "deployment.zip", build / "lambda.zip"
     _lay_out(app, build / "src")
     wheels = distributions.fetch_wheels(ROOT / APPS[app] / "requirements.txt", _TOOLS_LOCK, build / "wheels")
-    ours = distributions.our_sources(build / "src", __version__, wheels)  # before other people's code runs there
+    # The sources are read before other people's code runs in their folder.
+    ours = distributions.our_sources(build / "src", __version__, wheels)
     _run_chalice(app, build)
-    owners = bill_of_materials.find_owners(made, [ours, *wheels])
-    content = lambda_zip.rewrite(made, final)
+    owners = bill_of_materials.find_owners(built, [ours, *wheels])
+    content = lambda_zip.rewrite(built, final)
     bill_of_materials.write_bill(app, final, owners, __version__)
     return content
 
@@ -132,16 +138,16 @@ def _run_chalice(app: str, build: Path) -> None:
     environment = tool_environment() | distributions.only_from(build / "wheels")
     done = subprocess.run(command, cwd=build / "src", env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
-        said = (done.stderr or done.stdout).strip()
-        (build / "chalice.log").write_text(said + "\n")
+        output = (done.stderr or done.stdout).strip()
+        (build / "chalice.log").write_text(output + "\n")
         raise OperatorError(
-            f"chalice cannot package {APPS[app]}: {on_screen(said.splitlines()[-1]) if said else 'no output'}"
+            f"chalice cannot package {APPS[app]}: {on_screen(output.splitlines()[-1]) if output else 'no output'}"
             f" (see {build / 'chalice.log'})"
         )
 
 
 def main() -> None:
-    """Packages both and says what they are; writes the other templates too, as a stage on AWS gets them."""
+    """Build both apps, print a summary, and write the other templates as a stage on AWS gets them."""
     for package in package_all().values():
         size = package.zip_path.stat().st_size / 1024
         state = "built" if package.rebuilt else "unchanged"

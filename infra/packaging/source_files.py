@@ -1,6 +1,6 @@
-"""Which files of ours make a Lambda: modules, and a few data files by name; anything else there ends the build.
+"""Selects the files of a Lambda: modules, and a few data files by name. Any other file ends the build.
 
-What an editor, a shell or a colleague left lying would otherwise be shipped as ours.
+Otherwise a zip would have files that an editor, a shell or a colleague left in the folder.
 """
 
 import re
@@ -12,26 +12,26 @@ from infra.errors import OperatorError
 _MODULE = re.compile(r"([a-z_][a-z0-9_]*/)*[a-z_][a-z0-9_]*\.py")
 _CONSOLE = r"chalicelib/console/[a-z_]+\.(html|css|js)"
 _APP = re.compile(rf"app\.py|chalicelib/{_MODULE.pattern}|{_CONSOLE}|\.chalice/config\.json|requirements\.(in|txt)")
-# No build reads these: what Python and the checks keep, and what Chalice makes.
+# Files that no build reads: caches of Python and the checks, and Chalice's own.
 _IGNORED = re.compile(r"(.*/)?(__pycache__|\.\w+_cache)(/.*)?|\.chalice/(deployments|deployed)(/.*)?")
 
 
 def app_files(folder: Path) -> list[Path]:
-    """An app's: its modules, the parts of its page, and what Chalice and pip are told."""
+    """Return an app's modules, the parts of its page, and the settings of Chalice and pip."""
     return list(_files(folder, _APP))
 
 
 def package_files(folder: Path) -> list[Path]:
-    """A package's: its modules."""
+    """Return a package's modules."""
     return list(_files(folder, _MODULE))
 
 
-def _files(folder: Path, ours: re.Pattern[str]) -> Iterator[Path]:
+def _files(folder: Path, known: re.Pattern[str]) -> Iterator[Path]:
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()
         if _IGNORED.fullmatch(name) or (path.is_dir() and not path.is_symlink()):
             continue
-        if path.is_symlink() or not path.is_file() or not ours.fullmatch(name):
+        if path.is_symlink() or not path.is_file() or not known.fullmatch(name):
             raise OperatorError(
                 f"{folder.name}/{name} is no module or known data file: move it away"
                 " (infra/packaging/source_files.py)"

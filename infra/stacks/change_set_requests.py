@@ -1,4 +1,4 @@
-"""Requests for change sets: creating one, waiting for it, and reporting why one is refused."""
+"""Creates change sets, waits for them, and reports why one is refused."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from infra.cli.reasons import on_screen
 from infra.errors import OperatorError
 from infra.stacks.changes import Change, read_change
 from infra.stacks.parameters import Parameter
-from infra.stacks.status import says_nothing_to_do
 from infra.templates.sources import INLINE_LIMIT, Template, to_json
 
 STACK_SECONDS = 1800
 CREATE, UPDATE, IMPORT = "CREATE", "UPDATE", "IMPORT"
 _EARLY_VALIDATION = "AWS::EarlyValidation::"  # what AWS checks before a change set can be executed
-ToImport = dict[str, Any]  # a ResourceToImport, as CloudFormation takes it
+_NO_CHANGES = ("didn't contain changes", "no updates are to be performed", "no changes")
+ToImport = dict[str, Any]  # a ResourceToImport of CloudFormation
 
 
 @dataclass(frozen=True)
 class ChangeSetRequests:
-    """Requests change sets from the CloudFormation of one target."""
+    """Change sets in the CloudFormation of one target."""
 
     cloudformation: Any
     poll_seconds: float
@@ -40,9 +40,9 @@ class ChangeSetRequests:
         kind: str,
         to_import: Sequence[ToImport] = (),
     ) -> str | None:
-        """The id of a change set that can be executed; None if there is nothing to do.
+        """Return the id of a change set that can be executed, or None if there is nothing to change.
 
-        If a change set of a new stack is refused, the caller has to delete the empty stack that it leaves.
+        A refused change set of a new stack leaves an empty stack, which the caller has to delete.
         """
         body = to_json(template)
         if len(body.encode()) > INLINE_LIMIT:
@@ -59,7 +59,7 @@ class ChangeSetRequests:
                 **imported,
             )["Id"]
         except ClientError as error:
-            if says_nothing_to_do(error.response["Error"]["Message"]):
+            if _means_no_changes(error.response["Error"]["Message"]):
                 return None
             if rights_problem(error):
                 raise
@@ -72,12 +72,12 @@ class ChangeSetRequests:
             return change_set  # even if it lists no changes: those to outputs are not listed
         reason = self._cause(change_set, described.get("StatusReason", "no reason given"))
         self.delete(name, change_set)
-        if kind == UPDATE and says_nothing_to_do(reason):
+        if kind == UPDATE and _means_no_changes(reason):
             return None
         raise OperatorError(f"{name} is refused: {on_screen(reason)}")
 
     def changes(self, name: str, change_set: str) -> list[Change]:
-        """The changes that the change set would make."""
+        """Return the changes that the change set would make."""
         pages = self.cloudformation.get_paginator("describe_change_set").paginate(
             ChangeSetName=change_set, StackName=name
         )
@@ -89,7 +89,7 @@ class ChangeSetRequests:
         self.cloudformation.delete_change_set(ChangeSetName=change_set, StackName=name)
 
     def wait(self, read: Callable[[], Any], done: Callable[[Any], bool]) -> Any:
-        """Read until `done` accepts the answer, and return it."""
+        """Call `read` until `done` accepts its result, and return that. Raise OperatorError after half an hour."""
         retrying = tenacity.Retrying(
             wait=tenacity.wait_fixed(self.poll_seconds),
             stop=tenacity.stop_after_delay(STACK_SECONDS),
@@ -102,7 +102,7 @@ class ChangeSetRequests:
             raise OperatorError(f"CloudFormation did not finish in {STACK_SECONDS} s") from None
 
     def _cause(self, change_set: str, reason: str) -> str:
-        """The reason or, if it only names one of AWS's early checks, the check's findings."""
+        """Return the reason or, if it only names one of AWS's early checks, the check's findings."""
         if _EARLY_VALIDATION not in reason:
             return reason
         try:
@@ -121,3 +121,7 @@ class ChangeSetRequests:
 def _finding(event: dict[str, Any]) -> str:
     why = event.get("ValidationStatusReason") or event.get("ValidationName") or "no reason given"
     return f"{event.get('LogicalResourceId', '?')} ({event.get('ResourceType', '?')}): {why}"
+
+
+def _means_no_changes(reason: str) -> bool:
+    return any(words in reason.lower() for words in _NO_CHANGES)

@@ -1,4 +1,4 @@
-"""Stacks, made and changed through CloudFormation change sets."""
+"""Creates, changes and deletes stacks through CloudFormation change sets."""
 
 import json
 import time
@@ -15,25 +15,27 @@ from infra.cli.reasons import on_screen
 from infra.errors import OperatorError
 from infra.stacks import parameters as stack_parameters
 from infra.stacks.change_set_requests import CREATE, IMPORT, UPDATE, ChangeSetRequests, ToImport
-from infra.stacks.changes import StackDiff, all_added, losses
+from infra.stacks.changes import StackDiff, all_added
 from infra.stacks.events import StackEvents, made_and_left
-from infra.stacks.status import NEVER_CAME_TO_BE, NOT_IMPORTED, UNUSABLE, is_settled, refuse_busy
 from infra.templates.sources import Template
 
-STALE_SECONDS = 20  # should an emulator tell no events
-RemoveRemains = Callable[[list[tuple[str, str]]], None]  # by type and physical id
+STALE_SECONDS = 20  # in case an emulator records no events
+_UNUSABLE = {"ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "REVIEW_IN_PROGRESS", "DELETE_FAILED"}
+_CREATION_FAILED = {"ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED"}  # so the stack never held data
+_IMPORT_FAILED = {"IMPORT_ROLLBACK_COMPLETE", "IMPORT_ROLLBACK_FAILED"}
+RemoveRemains = Callable[[list[tuple[str, str]]], None]  # takes types and physical ids
 
 
 @dataclass(frozen=True)
 class StackResult:
-    """A stack as it is after a deployment."""
+    """A stack after a deployment."""
 
     outputs: dict[str, str]
     changed: bool
 
 
 class Stacks:
-    """CloudFormation of one target."""
+    """The stacks of one target. Failures of CloudFormation are raised as OperatorError."""
 
     def __init__(
         self,
@@ -53,11 +55,11 @@ class Stacks:
     def deploy(
         self, name: str, template: Template, parameters: dict[str, str], defaults: dict[str, str] | None = None
     ) -> StackResult:
-        """Brings the stack to the template; a failure names its first cause and leaves the way free.
+        """Create the stack, or update it to the template. After a failure, the next deployment can begin.
 
-        Unless that is allowed, a change set that would replace or remove what holds state is refused.
+        Without `allow_loss`, a change set that replaces or removes a resource with state is refused.
         """
-        exists = self.make_way(name)
+        exists = self.remove_unusable(name)
         events = StackEvents(self._cfn, name, self._progress)
         values = self._choose(name, template, parameters, defaults or {})
         change_set = self._create_change_set(name, template, values, exists=exists)
@@ -66,20 +68,18 @@ class Stacks:
             return StackResult(self.outputs(name), changed=False)
         if exists and not self._allow_loss:
             self._refuse_losses(name, change_set)
-        self._cfn.execute_change_set(ChangeSetName=change_set, StackName=name)
-        self._follow(name, events)
+        self._execute(name, change_set, events)
         return StackResult(self.outputs(name), changed=True)
 
     def adopt(
         self, name: str, template: Template, parameters: dict[str, str], to_import: Sequence[ToImport]
     ) -> None:
-        """Import existing resources into a new stack. They are not changed, nor deleted if this fails."""
+        """Import existing resources into a new stack. They are neither changed nor, after a failure, deleted."""
         events = StackEvents(self._cfn, name, self._progress)
         values = [{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()]
         try:
             change_set = self._requests.create(name, template, values, IMPORT, to_import)
-            self._cfn.execute_change_set(ChangeSetName=change_set, StackName=name)
-            self._follow(name, events)
+            self._execute(name, change_set, events)
         except OperatorError:
             self._delete_empty(name)
             raise
@@ -87,16 +87,16 @@ class Stacks:
     def diff(
         self, name: str, template: Template, parameters: dict[str, str], defaults: dict[str, str] | None = None
     ) -> StackDiff:
-        """What deploy() would do, and nothing done: neither a change set nor an empty stack stays."""
+        """Return what deploy() would change. Neither a change set nor an empty stack is left."""
         stack = self._describe(name)
         status = stack["StackStatus"] if stack else ""
-        if status in UNUSABLE:
-            note = f"it is {status}: a deployment removes it and makes it anew"
+        if status in _UNUSABLE:
+            note = f"it is {status}: a deployment deletes it and creates it again"
             if status == "DELETE_FAILED" and not self._allow_loss:
                 note += ", if ALLOW_REPLACEMENT=yes allows it"
             return StackDiff(name, all_added(template), note=note)
         if stack:
-            refuse_busy(name, status)
+            _refuse_busy(name, status)
         values = self._choose(name, template, parameters, defaults or {})
         change_set = None
         try:
@@ -109,20 +109,18 @@ class Stacks:
                 self._delete_empty(name)
         if not stack:
             return StackDiff(name, changes, note="there is no such stack yet")
-        differing = stack_parameters.changed(template, _held(stack), values) if change_set else {}
+        differing = stack_parameters.changed(template, _values_of(stack), values) if change_set else {}
         return StackDiff(name, changes, differing)
 
     def delete(self, name: str) -> bool:
-        """Deletes the stack and waits; False if there was none."""
+        """Delete the stack and wait until it is gone; return whether it existed."""
         stack = self._describe(name)
         if stack is None:
             return False
-        # by id, since a deleted stack is found by that only
-        stack_id = stack["StackId"]
+        stack_id = stack["StackId"]  # a deleted stack is found only by its id
         events = StackEvents(self._cfn, stack_id, self._progress)
         self._cfn.delete_stack(StackName=stack_id)
-        status = self._settled(stack_id)
-        if status not in {"DELETE_COMPLETE", "GONE"}:
+        if self._final_status(stack_id) not in {"DELETE_COMPLETE", "GONE"}:
             raise OperatorError(f"{name} cannot be deleted: {self._cause(stack_id, events)}")
         self._progress.event(name, "DELETE_COMPLETE", "AWS::CloudFormation::Stack")
         return True
@@ -130,69 +128,60 @@ class Stacks:
     def planned(
         self, name: str, template: Template, parameters: dict[str, str], defaults: dict[str, str]
     ) -> dict[str, str]:
-        """The value of each of the template's parameters after a deployment."""
+        """Return the value that each of the template's parameters would have after a deployment."""
         values = self._choose(name, template, parameters, defaults)
-        return stack_parameters.resolved(template, _held(self._describe(name) or {}), values)
+        return stack_parameters.resolved(template, _values_of(self._describe(name)), values)
 
     def outputs(self, name: str) -> dict[str, str]:
-        """The stack's outputs; empty if there is no such stack."""
+        """Return the stack's outputs, which are empty if there is no such stack."""
         stack = self._describe(name) or {}
         return {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
 
     def template(self, name: str) -> Template | None:
-        """The stack's template as it was sent; None if there is no such stack, or only an empty one."""
+        """Return the stack's template as it was sent, or None if the stack does not exist or is empty."""
         if self._describe(name) is None:
             return None
         body = self._cfn.get_template(StackName=name, TemplateStage="Original").get("TemplateBody")
         template: Template | None = json.loads(body) if body and isinstance(body, str) else body or None
         return template
 
-    def resources(self, name: str) -> list[tuple[str, str]]:
-        """Type and physical id of everything in the stack."""
-        if self._describe(name) is None:
-            return []
-        pages = self._cfn.get_paginator("list_stack_resources").paginate(StackName=name)
-        found = (summary for page in pages for summary in page["StackResourceSummaries"])
-        return [(each["ResourceType"], each.get("PhysicalResourceId", "")) for each in found]
-
-    def make_way(self, name: str) -> bool:
-        """Whether the stack exists, after removing the remains of one that never came to be."""
+    def remove_unusable(self, name: str) -> bool:
+        """Delete the stack if its creation has failed, and return whether there is a stack that can be updated."""
         stack = self._describe(name)
         if stack and stack["StackStatus"] == "DELETE_IN_PROGRESS":
-            self._settled(stack["StackId"])
+            self._final_status(stack["StackId"])
             stack = self._describe(name)
         if stack is None:
             return False
         status = stack["StackStatus"]
         if status == "DELETE_FAILED" and not self._allow_loss:
             raise OperatorError(
-                f"{name} is half deleted ({status}), and would be removed and made anew: "
+                f"{name} is half deleted ({status}), and would be deleted and created again: "
                 "ALLOW_REPLACEMENT=yes allows it"
             )
-        if status in UNUSABLE or self._failed_to_adopt(name, stack):
-            self._progress.event(name, status, "removing what is left of an earlier try")
-            self._delete_unusable(name)
+        if status in _UNUSABLE or self._is_failed_import(name, stack):
+            self._progress.event(name, status, "deleting what is left of an earlier try")
+            self._delete_with_remains(name)
             return False
-        refuse_busy(name, status)
+        _refuse_busy(name, status)
         return True
 
-    def _delete_unusable(self, name: str) -> None:
-        """With what its deletion policies would leave, and its deletion protection has left, under names that the
-        next try needs.
+    def _delete_with_remains(self, name: str) -> None:
+        """Delete the stack and what it would leave, whose names the next try needs.
 
-        The stack goes last: its events are the only record of what it made.
+        The stack is deleted last, since only its events say what it created.
         """
         stack = self._describe(name)
-        if stack and self._remove_remains and stack["StackStatus"] in NEVER_CAME_TO_BE:
+        if stack and self._remove_remains and stack["StackStatus"] in _CREATION_FAILED:
             self._remove_remains(made_and_left(self._cfn, stack["StackId"]))
         self.delete(name)
 
     def _choose(
         self, name: str, template: Template, given: dict[str, str], defaults: dict[str, str]
     ) -> list[stack_parameters.Parameter]:
-        held = _held(self._describe(name) or {})
-        before = (self.template(name) or {}) if held else {}
-        return stack_parameters.choose(template, before, held, given, defaults)
+        current = _values_of(self._describe(name))
+        before = (self.template(name) or {}) if current else {}
+        return stack_parameters.choose(template, before, current, given, defaults)
 
     def _create_change_set(
         self, name: str, template: Template, parameters: list[stack_parameters.Parameter], *, exists: bool
@@ -205,50 +194,50 @@ class Stacks:
             raise
 
     def _refuse_losses(self, name: str, change_set: str) -> None:
-        lost = losses(self._requests.changes(name, change_set))
+        lost = [str(change) for change in self._requests.changes(name, change_set) if change.loses]
         if lost:
             self._requests.delete(name, change_set)
             raise OperatorError(
-                f"{name} would lose what it holds: {'; '.join(map(str, lost))}"
-                " (--allow-replacement, make: ALLOW_REPLACEMENT=yes, goes on all the same)"
+                f"{name} would lose data, addresses or secrets: {'; '.join(lost)}"
+                " (--allow-replacement, make: ALLOW_REPLACEMENT=yes, deploys nevertheless)"
             )
 
     def _delete_empty(self, name: str) -> None:
-        """Delete the empty stack that a change set of a new stack makes, or that a failed import leaves."""
+        """Delete the empty stack that a change set of a new stack creates, or that a failed import leaves."""
         stack = self._describe(name)
-        if stack and (stack["StackStatus"] == "REVIEW_IN_PROGRESS" or self._failed_to_adopt(name, stack)):
+        if stack and (stack["StackStatus"] == "REVIEW_IN_PROGRESS" or self._is_failed_import(name, stack)):
             self._cfn.delete_stack(StackName=stack["StackId"])
-            self._settled(stack["StackId"])
+            self._final_status(stack["StackId"])
 
-    def _failed_to_adopt(self, name: str, stack: dict[str, Any]) -> bool:
-        """Whether a failed adoption left this stack, so that deleting it deletes nothing else."""
-        if stack["StackStatus"] not in NOT_IMPORTED:
+    def _is_failed_import(self, name: str, stack: dict[str, Any]) -> bool:
+        """Whether a failed import left this stack, so that its deletion deletes no resources."""
+        if stack["StackStatus"] not in _IMPORT_FAILED:
             return False
         resources = (self.template(name) or {}).get("Resources", {})
         return all(each.get("DeletionPolicy") == "Retain" for each in resources.values())
 
-    def _follow(self, name: str, events: StackEvents) -> None:
-        believed = time.monotonic() + STALE_SECONDS
+    def _execute(self, name: str, change_set: str | None, events: StackEvents) -> None:
+        self._cfn.execute_change_set(ChangeSetName=change_set, StackName=name)
+        stale_until = time.monotonic() + STALE_SECONDS
 
-        def step() -> str:
-            # Right after the execution a stack may still say UPDATE_COMPLETE, of the change before: only a status
-            # that is read after the first new event is believed.
-            begun = events.has_begun or time.monotonic() > believed
-            # the status first: events that are there by then are printed before it is believed
-            status = self._status(name)
+        def status_after_events() -> str:
+            # After the execution, a stack may still have the final status of the change before. So a status counts
+            # only if it is read after the first new event.
+            has_begun = events.has_begun or time.monotonic() > stale_until
+            status = self._status(name)  # before the events, so that all events before a final status are printed
             events.print_new()
             if status == "REVIEW_IN_PROGRESS" and events.first_failure():
                 return "IMPORT_ROLLBACK_COMPLETE"  # a new stack returns to this status when its import fails
-            return status if begun else "NOT_BEGUN_IN_PROGRESS"
+            return status if has_begun else "NOT_BEGUN_IN_PROGRESS"
 
-        status = self._requests.wait(step, is_settled)
+        status = self._requests.wait(status_after_events, _is_final)
         if status in {"CREATE_COMPLETE", "UPDATE_COMPLETE", "IMPORT_COMPLETE"}:
             return
         cause = self._cause(name, events)
-        if status in UNUSABLE:
-            # what cannot be deleted now is deleted before the next try; the cause is what counts
+        if status in _UNUSABLE:
+            # If this fails, the next deployment tries it again; the operator needs the cause of the first failure.
             with suppress(OperatorError, ClientError, BotoCoreError):
-                self._delete_unusable(name)
+                self._delete_with_remains(name)
         raise OperatorError(f"{name} failed and was rolled back: {cause}")
 
     def _cause(self, name: str, events: StackEvents) -> str:
@@ -269,12 +258,25 @@ class Stacks:
     def _status(self, name: str) -> str:
         return str((self._describe(name) or {"StackStatus": "GONE"})["StackStatus"])
 
-    def _settled(self, name: str) -> str:
-        return str(self._requests.wait(lambda: self._status(name), is_settled))
+    def _final_status(self, name: str) -> str:
+        return str(self._requests.wait(lambda: self._status(name), _is_final))
 
 
-def _held(stack: dict[str, Any]) -> dict[str, str | None]:
-    """The stack's values; one that will be made anew keeps none."""
-    if stack.get("StackStatus") in UNUSABLE:
+def _values_of(stack: dict[str, Any] | None) -> dict[str, str | None]:
+    """Return the stack's parameters; a stack that will be created again has none."""
+    if stack is None or stack["StackStatus"] in _UNUSABLE:
         return {}
     return {each["ParameterKey"]: each.get("ParameterValue") for each in stack.get("Parameters", [])}
+
+
+def _refuse_busy(name: str, status: str) -> None:
+    if status == "UPDATE_ROLLBACK_FAILED":
+        raise OperatorError(
+            f"{name} is stuck: run `aws cloudformation continue-update-rollback --stack-name {name}`"
+        )
+    if status.endswith("IN_PROGRESS"):
+        raise OperatorError(f"{name} is being changed by someone else ({status}); try again when that is done")
+
+
+def _is_final(status: str) -> bool:
+    return not status.endswith("IN_PROGRESS")

@@ -1,22 +1,21 @@
-"""What a change set would do, and which of it would lose something."""
+"""The changes of a change set, and which of them lose something."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 from infra.templates.sources import Template
 
-# What callers, operators or data hang on: a new one of these is empty, or has another address or another secret.
+# Types whose replacement loses something: the new resource is empty, or has another address or another secret.
 STATEFUL = {
     "AWS::ApiGateway::ApiKey",
     "AWS::ApiGateway::RestApi",  # its id is part of the base URL
-    "AWS::ApiGateway::Stage",  # so is its name; without it the API answers nobody
-    "AWS::ApiGateway::UsagePlan",  # the keys are in it, by our hand and not by a stack's
+    "AWS::ApiGateway::Stage",  # its name too, and without it the API does not answer
+    "AWS::ApiGateway::UsagePlan",  # the deployment adds keys to it, and no stack does
     "AWS::DynamoDB::Table",
     "AWS::KMS::Key",
     "AWS::Logs::LogGroup",
     "AWS::S3::Bucket",
-    "AWS::SNS::Topic",  # those who subscribed by hand
+    "AWS::SNS::Topic",  # subscriptions that were made by hand
     "AWS::SQS::Queue",
 }
 _HARMLESS = {"add", "change", "import"}
@@ -26,14 +25,14 @@ _HARMLESS = {"add", "change", "import"}
 class Change:
     """One resource that a change set would add, modify, replace or remove."""
 
-    action: str  # add, change, replace, may replace, remove, or what else CloudFormation calls it
+    action: str  # add, change, replace, may replace, remove, or another word of CloudFormation
     resource_type: str
     logical_id: str
     causes: tuple[str, ...] = ()  # the properties that change, with the parameters that change them
 
     @property
     def loses(self) -> bool:
-        """Whether it takes away, or may take away, what cannot be made again."""
+        """Whether the change loses, or may lose, what cannot be created again."""
         return self.resource_type in STATEFUL and self.action not in _HARMLESS
 
     def __str__(self) -> str:
@@ -42,7 +41,7 @@ class Change:
 
 @dataclass(frozen=True)
 class StackDiff:
-    """What a deployment would make of one stack."""
+    """What a deployment would change in one stack."""
 
     name: str
     changes: tuple[Change, ...]
@@ -55,7 +54,7 @@ class StackDiff:
 
 
 def read_change(resource: dict[str, Any]) -> Change:
-    """From the ResourceChange of a described change set."""
+    """Read a ResourceChange of a described change set."""
     action = resource["Action"].lower()
     if action == "modify":
         action = {"True": "replace", "Conditional": "may replace"}.get(resource.get("Replacement", ""), "change")
@@ -65,7 +64,7 @@ def read_change(resource: dict[str, Any]) -> Change:
 
 
 def _causes(details: list[dict[str, Any]]) -> tuple[str, ...]:
-    """Each property once, with the parameters and resources that change it."""
+    """Return each property once, with the parameters and resources that change it."""
     by: dict[str, list[str]] = {}
     for detail in details:
         target = detail.get("Target", {})
@@ -76,13 +75,8 @@ def _causes(details: list[dict[str, Any]]) -> tuple[str, ...]:
 
 
 def all_added(template: Template) -> tuple[Change, ...]:
-    """The template's resources as what would be new; those under a condition say so."""
+    """Return the template's resources as additions, with their conditions."""
     return tuple(
         Change("add", each["Type"], logical, (f"if {each['Condition']}",) if "Condition" in each else ())
         for logical, each in sorted(template["Resources"].items())
     )
-
-
-def losses(changes: Iterable[Change]) -> list[Change]:
-    """Those that an operator must have allowed."""
-    return [change for change in changes if change.loses]

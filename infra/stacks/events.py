@@ -1,4 +1,4 @@
-"""What CloudFormation tells of a stack while it changes it."""
+"""The events of a stack, which CloudFormation records while it changes the stack."""
 
 from collections.abc import Iterator
 from itertools import takewhile
@@ -9,11 +9,11 @@ from botocore.exceptions import ClientError
 from infra.cli.aws_errors import is_missing_stack
 from infra.cli.progress import Progress
 
-_CANCELLED = "cancelled"  # what CloudFormation says of resources that fell with another one
+_CANCELLED = "cancelled"  # in the reason of resources that failed only because another one did
 
 
 class StackEvents:
-    """The events of one stack from now on.
+    """The events of one stack from the creation of this object.
 
     CloudFormation lists the newest first, and 90 days of them: each read stops at the last known event.
     """
@@ -28,20 +28,20 @@ class StackEvents:
 
     @property
     def has_begun(self) -> bool:
-        """Whether anything was told since."""
+        """Whether there is a new event that was read."""
         return bool(self._new)
 
     def print_new(self) -> None:
-        """Prints what came since the last call."""
+        """Print the events since the last call."""
         for event in self._read_new():
             self._print(event)
 
     def first_failure(self) -> str | None:
-        """The cause, where one failed."""
+        """Return the cause of the failure, if there is one."""
         self._read_new()
         failed = [event for event in self._new if event["ResourceStatus"].endswith("FAILED")]
         causes = [event for event in failed if _CANCELLED not in event.get("ResourceStatusReason", "").lower()]
-        # a stack's own event comes after, and repeats, its resources'
+        # The stack's own event repeats those of its resources.
         causes.sort(key=lambda event: event["ResourceType"] == "AWS::CloudFormation::Stack")
         if not causes:
             return None
@@ -58,7 +58,7 @@ class StackEvents:
         self._progress.event(event["StackName"], status, what, reason)
 
     def _read_new(self) -> list[dict[str, Any]]:
-        """The events since the last read, oldest first."""
+        """Return the events since the last read, oldest first."""
         found: list[dict[str, Any]] = []
         for page in self._pages():
             fresh = list(takewhile(lambda event: event["EventId"] != self._last_known, page["StackEvents"]))
@@ -71,7 +71,7 @@ class StackEvents:
         return found[::-1]
 
     def _pages(self) -> Iterator[dict[str, Any]]:
-        """Pages of events, newest first, each read on demand; none if there is no such stack."""
+        """Yield pages of events, newest first; none if there is no such stack."""
         try:
             yield from self._cfn.get_paginator("describe_stack_events").paginate(StackName=self._name)
         except ClientError as error:
@@ -80,10 +80,9 @@ class StackEvents:
 
 
 def made_and_left(cloudformation: Any, stack_id: str) -> list[tuple[str, str]]:
-    """Type and physical id of what this very stack made and no event says was deleted.
+    """Return type and physical id of what this stack created and, by its events, has not deleted.
 
-    A resource that "already exists" fails with the id of somebody else's: CloudFormation tells neither that its
-    creation was initiated nor that it was complete.
+    A creation that fails because the resource "already exists" has the id of a resource that is not the stack's.
     """
     pages = cloudformation.get_paginator("describe_stack_events").paginate(StackName=stack_id)
     left: dict[str, tuple[str, str]] = {}

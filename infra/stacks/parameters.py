@@ -1,27 +1,29 @@
-"""Which value each parameter of a stack gets: the operator's, the stack's own, or a default."""
+"""Chooses the value of each parameter of a stack: the operator's, the stack's own, or a default."""
 
 from typing import Any
 
 from infra.templates.sources import Template
 
-Parameter = dict[str, Any]  # as CloudFormation takes it
+Parameter = dict[str, Any]  # of a request to CloudFormation
 
 
 def choose(
     template: Template,
     before: Template,
-    held: dict[str, str | None],
+    current: dict[str, str | None],
     given: dict[str, str],
     defaults: dict[str, str],
 ) -> list[Parameter]:
-    """A value for every parameter of the template that is not left to the template's own default.
+    """Return a value for every parameter that does not use the template's own default.
 
-    A parameter that is not given keeps the stack's value; where it has none yet, it takes the default. A value
-    that is the old template's default gives way to another default of the new one.
+    A parameter that is not given keeps the stack's current value or, if it has none yet, takes the target's
+    default. A value that is the old template's default is not kept if the new template has another default.
     """
     declared = template.get("Parameters", {})
     earlier = before.get("Parameters", {})
-    kept = {key for key, value in held.items() if not _gives_way(value, earlier.get(key), declared.get(key))}
+    kept = {
+        key for key, value in current.items() if not _is_old_default(value, earlier.get(key), declared.get(key))
+    }
     values: list[Parameter] = []
     for key in declared:
         if key in given:
@@ -33,33 +35,33 @@ def choose(
     return values
 
 
-def resolved(template: Template, held: dict[str, str | None], values: list[Parameter]) -> dict[str, str]:
-    """The value that each of the template's parameters will have; without those that only AWS can tell."""
+def resolved(template: Template, current: dict[str, str | None], values: list[Parameter]) -> dict[str, str]:
+    """Return the value that each parameter will have, except those that only AWS knows."""
     sent = {each["ParameterKey"]: each for each in values}
     found = {}
     for key, declaration in template.get("Parameters", {}).items():
-        previous = sent.get(key, {}).get("UsePreviousValue")
-        value = (
-            held.get(key)
-            if previous
-            else sent.get(key, declaration).get("ParameterValue", declaration.get("Default"))
-        )
+        if sent.get(key, {}).get("UsePreviousValue"):
+            value = current.get(key)
+        else:
+            value = sent.get(key, {}).get("ParameterValue", declaration.get("Default"))
         if value is not None:
             found[key] = str(value)
     return found
 
 
-def changed(template: Template, held: dict[str, str | None], values: list[Parameter]) -> dict[str, tuple[str, str]]:
-    """What each parameter of a stack was and will be, where these differ and are no secret."""
+def changed(
+    template: Template, current: dict[str, str | None], values: list[Parameter]
+) -> dict[str, tuple[str, str]]:
+    """Return the values before and after of each parameter that changes and is no secret."""
     differing = {}
-    after = resolved(template, held, values)
+    after = resolved(template, current, values)
     for key, declaration in template.get("Parameters", {}).items():
-        before, now = held.get(key), after.get(key, "")
+        before, now = current.get(key), after.get(key, "")
         if before != now and not declaration.get("NoEcho"):
             differing[key] = ("(none)" if before is None else before, now)
     return differing
 
 
-def _gives_way(value: str | None, before: Template | None, now: Template | None) -> bool:
+def _is_old_default(value: str | None, before: Template | None, now: Template | None) -> bool:
     old, new = (before or {}).get("Default"), (now or {}).get("Default")
     return old != new and old is not None and value == str(old)

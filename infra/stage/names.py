@@ -1,30 +1,30 @@
-"""The names of what a stage is made of."""
+"""The names of a stage's resources."""
 
 FUNCTIONS = ("api", "worker", "dead-letters")
 
 
 def foundation_stack(stage: str) -> str:
-    """What holds state."""
+    """The stack of tables, buckets and queues."""
     return f"jobpipe-{stage}-foundation"
 
 
 def operations_stack(stage: str) -> str:
-    """Alarms and dashboard."""
+    """The stack of alarms and dashboard."""
     return f"jobpipe-{stage}-operations"
 
 
 def app_stack(stage: str, app: str) -> str:
-    """A Lambda and what belongs to it: `api` or `worker`."""
+    """The stack of a Lambda; `app` is `api` or `worker`."""
     return f"jobpipe-{stage}-{app}"
 
 
 def api_name(stage: str) -> str:
-    """The REST API and its usage plan."""
+    """The name of the REST API and of its usage plan."""
     return f"jobpipe-{stage}"
 
 
 def key_prefix(stage: str) -> str:
-    """What the names of the stage's API keys begin with, and of no other stage: none has a dot in its name."""
+    """The prefix of the names of this stage's API keys only, since no stage has a dot in its name."""
     return f"jobpipe-{stage}."
 
 
@@ -34,10 +34,10 @@ def key_name(stage: str, owner: str) -> str:
 
 
 def log_group_prefix(stage: str) -> str:
-    """What the names of the Lambdas' log groups begin with, and those of `team-1` where the stage is `team`."""
+    """The prefix of the Lambdas' log groups; those of the stage `team-1` also have the prefix of `team`."""
     return f"/aws/lambda/jobpipe-{stage}-"
 
 
 def log_groups(stage: str) -> dict[str, str]:
-    """The log group of each function, by the function's own part of its name."""
+    """Return the functions by the names of their log groups."""
     return {f"{log_group_prefix(stage)}{function}": function for function in FUNCTIONS}

@@ -1,4 +1,4 @@
-"""What a deployment leaves for clients: `.jobpipe/<stage>.json`."""
+"""The stage file `.jobpipe/<stage>.json`, which a deployment writes for clients."""
 
 import json
 import os
@@ -11,7 +11,7 @@ from jobpipe_client.environment import check_key, check_url
 
 @dataclass(frozen=True)
 class Deployment:
-    """A deployed stage; `api_key` makes the file a secret."""
+    """A deployed stage. The file is secret because of `api_key`."""
 
     stage: str
     target: str
@@ -21,14 +21,18 @@ class Deployment:
     endpoint_url: str | None  # None on AWS
     resources: dict[str, str]
 
+    @property
+    def on_emulator(self) -> bool:
+        return self.endpoint_url is not None
+
 
 def stage_file(state_dir: Path, stage: str) -> Path:
-    """Where a stage's deployment is written down."""
+    """Return the path of the stage's file."""
     return state_dir / f"{stage}.json"
 
 
 def write_deployment(state_dir: Path, deployment: Deployment) -> Path:
-    """Replaces the stage's file at once, readable by its owner only."""
+    """Replace the stage's file in one step, readable only by its owner, and return its path."""
     path = stage_file(state_dir, deployment.stage)
     draft = path.with_suffix(".json.new")
     try:
@@ -44,7 +48,7 @@ def write_deployment(state_dir: Path, deployment: Deployment) -> Path:
 
 
 def earlier_deployment(state_dir: Path, stage: str) -> Deployment | None:
-    """The stage as last deployed from here, if it was."""
+    """Return the stage as last deployed from this checkout, or None if its file is missing or damaged."""
     try:
         return read_deployment(state_dir, stage)
     except OperatorError:
@@ -52,7 +56,7 @@ def earlier_deployment(state_dir: Path, stage: str) -> Deployment | None:
 
 
 def read_deployment(state_dir: Path, stage: str) -> Deployment:
-    """The stage as last deployed from here."""
+    """Return the stage as last deployed from this checkout; raise OperatorError if its file cannot be read."""
     path = stage_file(state_dir, stage)
     try:
         return _checked(Deployment(**json.loads(path.read_text(encoding="utf-8-sig"))))
@@ -65,7 +69,7 @@ def read_deployment(state_dir: Path, stage: str) -> Deployment:
 
 
 def _checked(found: Deployment) -> Deployment:
-    """The deployment; ValueError or TypeError, which quote no value, if one is not valid."""
+    """Return the deployment; raise ValueError or TypeError, which quote no value, if a value is not valid."""
     check_url(found.base_url)
     check_url(found.endpoint_url or found.base_url)
     check_key(found.api_key)

@@ -1,9 +1,7 @@
-"""Sessions and clients of boto3; no other module decides what they take from a user's environment.
+"""Creates boto3's sessions and clients, and alone decides what they read from the user's environment.
 
-    an emulator    nothing: neither variables nor files of AWS, and on a loopback host no proxy
-    AWS            the settings of all AWS tools: credentials, profiles, regions, certificates, proxies; but never
-                   another endpoint, since the region and the stage's file determine where a stage is
-
+For an emulator they read neither variables nor files of AWS, and use no proxy on a loopback host. For AWS they read
+the settings of all AWS tools, except endpoints: the region and the stage file determine where a stage is.
 docs/environment.md has the whole table.
 """
 
@@ -23,13 +21,13 @@ from infra.errors import OperatorError
 from jobpipe_client.environment import is_loopback
 
 _FILES = {"config_file": os.devnull, "credentials_file": os.devnull}
-_SECTIONS = ("s3", "proxies_config")  # of the configuration file, and of variables, beside the session's own
+_SECTIONS = ("s3", "proxies_config")  # settings that the session variables do not include
 _UNUSABLE = "an AWS_… variable or AWS's configuration file has a value that is not a valid number, time or URL"
 _NO_OTHER_ENDPOINT = {"ignore_configured_endpoint_urls": (None, None, True, None)}
 
 
 def emulator_session(region: str) -> boto3.Session:
-    """A session with an emulator's credentials, which reads nothing from the environment."""
+    """Return a session with an emulator's credentials, which reads nothing from the environment."""
     session = botocore.session.Session(
         session_vars={
             name: (None, None, _FILES.get(name, default), convert)
@@ -43,7 +41,7 @@ def emulator_session(region: str) -> boto3.Session:
 
 
 def aws_session(region: str | None) -> boto3.Session:
-    """A session with the user's own credentials; without a region, the environment's applies."""
+    """Return a session with the user's credentials and, if `region` is None, the environment's region."""
     # An AWS_ENDPOINT_URL left in a shell would also receive the calls that retrieve credentials.
     with _usable():
         session = botocore.session.Session(session_vars=_NO_OTHER_ENDPOINT)
@@ -51,11 +49,11 @@ def aws_session(region: str | None) -> boto3.Session:
 
 
 def check_credentials(session: boto3.Session) -> None:
-    """OperatorError, which does not quote them, if the credentials are not valid in a header."""
+    """Raise OperatorError, which does not quote them, if the credentials are not valid in a header."""
     with _usable():
         found = session.get_credentials()
     if found is None:
-        return  # the first call says so
+        return  # the first call raises an error
     keys = found.get_frozen_credentials()
     for name, value in (("access key", keys.access_key), ("secret key", keys.secret_key), ("token", keys.token)):
         if value and not all("!" <= each <= "~" for each in value):
@@ -65,12 +63,12 @@ def check_credentials(session: boto3.Session) -> None:
 def make_client(
     session: boto3.Session, service: str, endpoint_url: str | None, config: Config | None = None
 ) -> Any:
-    """A client of an emulator at `endpoint_url`, or of AWS; `config` has further settings."""
+    """Return a client of the emulator at `endpoint_url` or, if that is None, of AWS."""
     loopback = endpoint_url is not None and is_loopback(urlsplit(endpoint_url).hostname)
     bound = Config(
         ignore_configured_endpoint_urls=True,  # type: ignore[call-arg] # newer than the stubs
         proxies={} if loopback else None,
-        # Our buckets are not accelerated, and an emulator has no host name for each bucket.
+        # The buckets are not accelerated, and an emulator has no host name for each bucket.
         s3={"addressing_style": "path" if endpoint_url else "auto", "use_accelerate_endpoint": False},
     )
     with _usable():
@@ -82,7 +80,7 @@ def make_client(
 
 @contextmanager
 def _usable() -> Iterator[None]:
-    """Replace botocore's ValueError for an invalid setting, which quotes the value, by an OperatorError."""
+    """Raise OperatorError in place of botocore's ValueError for an invalid setting, which quotes the value."""
     try:
         yield
     except BotoCoreError:  # some of which are ValueErrors, too

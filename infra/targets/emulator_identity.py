@@ -1,6 +1,6 @@
-"""Identifies the emulator at an endpoint, and explains why another one cannot be used.
+"""Identifies the emulator at an endpoint by its answers, and explains why another one cannot be used.
 
-Each is recognized by its own answers (docs/emulators.md lists the versions that were tried), never by its port.
+docs/emulators.md lists the versions that were tried.
 """
 
 import contextlib
@@ -21,7 +21,7 @@ _MOTO = "it has no outputs of a stack that a change set has made, and repeats a 
 _FAUXQS = "it has SQS, SNS and S3, but no CloudFormation, DynamoDB or Lambda"
 _DYNAMODB = "it is only one of the services that a stage needs"
 
-_DYNAMODB_SAYS = ("healthy: dynamodb.", '{"__type":"com.amazonaws.dynamodb.')
+_DYNAMODB_BODIES = ("healthy: dynamodb.", '{"__type":"com.amazonaws.dynamodb.')
 
 
 class UnusableEndpointError(OperatorError):
@@ -29,8 +29,8 @@ class UnusableEndpointError(OperatorError):
 
 
 def identify(url: str) -> str | None:
-    """The emulator at a URL, by its health document; None if nothing answers, UnusableEndpointError for others."""
-    # Both answer this path. LocalStack takes MiniStack's own for a bucket, and loads all of S3 to answer it.
+    """Return the emulator at a URL, or None if nothing answers. Raise UnusableEndpointError for another service."""
+    # Both emulators have this path. LocalStack treats MiniStack's own as a bucket, and loads S3 to answer it.
     try:
         answer = _get(f"{url}/_localstack/health")
     except requests.ConnectionError:
@@ -44,12 +44,11 @@ def identify(url: str) -> str | None:
 
 
 def _why_not(url: str, answer: requests.Response) -> str:
-    """The name of the service that gave this answer, and what it lacks for a stage."""
     if "x-localemu" in answer.headers:
         return f"LocalEmu{_version(url)} answers at {url}: {_LOCALEMU}"
     if answer.headers.get("x-amz-id-2") == "fauxqs":
         return f"fauxqs answers at {url}: {_FAUXQS}"
-    if answer.text.startswith(_DYNAMODB_SAYS):
+    if answer.text.startswith(_DYNAMODB_BODIES):
         return f"DynamoDB, DynamoDB Local or dynalite answers at {url}: {_DYNAMODB}"
     if "Werkzeug" in answer.headers.get("server", "") and _is_moto(url):
         return f"moto answers at {url}: {_MOTO}"
@@ -58,7 +57,7 @@ def _why_not(url: str, answer: requests.Response) -> str:
 
 
 def _version(url: str) -> str:
-    """LocalEmu's version after a blank; empty if it is unknown."""
+    """Return a blank and LocalEmu's version, or an empty string if the version is unknown."""
     with contextlib.suppress(requests.RequestException):
         info = _json(_get(f"{url}/_localemu/info"))
         if isinstance(info, dict) and isinstance(info.get("version"), str):
@@ -67,7 +66,6 @@ def _version(url: str) -> str:
 
 
 def _is_moto(url: str) -> bool:
-    """Whether the URL has moto's dashboard."""
     with contextlib.suppress(requests.RequestException):
         page = _get(f"{url}/moto-api/")
         return page.ok and "<title>Moto</title>" in page.text

@@ -1,8 +1,9 @@
-"""Where to deploy: the embedded emulator, LocalStack or AWS."""
+"""The targets of a deployment: the embedded emulator, LocalStack or AWS."""
 
 import platform
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlsplit
 
 import boto3
 import botocore.exceptions
@@ -24,12 +25,12 @@ CHOICES = (AUTO, EMBEDDED, LOCALSTACK, AWS)
 API_STAGE = "v1"  # as in api_lambda/.chalice/config.json
 _NAMES = {EMBEDDED: "the embedded emulator", LOCALSTACK: "LocalStack"}
 _LOCALSTACK_START_SECONDS = 180
-_ONLY_ON_AWS = {"RestApiId": "", "RequireTls": "true"}
+_REQUIRED_ON_AWS = {"RestApiId": "", "RequireTls": "true"}
 
 
 @dataclass(frozen=True)
 class Target:
-    """A place that takes CloudFormation."""
+    """An endpoint with CloudFormation and the services of a stage."""
 
     name: str
     region: str
@@ -38,45 +39,70 @@ class Target:
     session: boto3.Session = field(repr=False)
 
     @property
+    def is_emulator(self) -> bool:
+        return self.endpoint_url is not None
+
+    @property
     def place(self) -> str:
-        """What it is for an operator: on AWS with the account and the region."""
-        if self.endpoint_url:
+        """The name for operators: on AWS with the account and the region."""
+        if self.is_emulator:
             return f"{self.name} at {self.endpoint_url}"
         return f"AWS account {self.account()}, region {self.region}"
 
     @property
     def poll_seconds(self) -> float:
-        return 2.0 if self.endpoint_url is None else 0.2
+        return 0.2 if self.is_emulator else 2.0
 
     def client(self, service: str) -> Any:
-        """A boto3 client of the target, whatever AWS_ENDPOINT_URL says."""
+        """Return a boto3 client of the target, which ignores AWS_ENDPOINT_URL."""
         settings = Config(retries={"mode": "standard", "max_attempts": 5}, connect_timeout=5)
         return make_client(self.session, service, self.endpoint_url, settings)
 
     def account(self) -> str:
-        """The id of the account; it takes a call, so that credentials are checked by it."""
+        """Return the id of the account. The call for it also checks the credentials."""
         return str(self.client("sts").get_caller_identity()["Account"])
 
     def check_parameters(self, given: dict[str, str]) -> None:
-        """Refuses on AWS what only an emulator may have."""
-        wrong = [name for name, value in _ONLY_ON_AWS.items() if given.get(name, value) != value]
-        if wrong and self.endpoint_url is None:
+        """Refuse on AWS the values that only an emulator may have."""
+        wrong = [name for name, value in _REQUIRED_ON_AWS.items() if given.get(name, value) != value]
+        if wrong and not self.is_emulator:
             raise OperatorError(f"{', '.join(wrong)}: other values than the default are for emulators only")
 
+    def check_location(self, earlier: Deployment | None) -> None:
+        """Refuse a region or account other than the one that the stage was deployed to from this checkout.
+
+        Otherwise the stage would be created twice, or reported as destroyed though it still exists elsewhere.
+        """
+        if earlier is None or earlier.on_emulator or self.is_emulator:
+            return
+        remedy = f"or move .jobpipe/{earlier.stage}.json away, if another stage of this name is meant"
+        if earlier.region != self.region:
+            raise OperatorError(
+                f"the stage {earlier.stage} is in {earlier.region}, not in {self.region}: "
+                f"set AWS_REGION={earlier.region}, {remedy}"
+            )
+        queue_url = earlier.resources.get("commands_queue_url", "")  # https://sqs.region.amazonaws.com/account/name
+        account = urlsplit(queue_url).path.strip("/").partition("/")[0]
+        if account and account != self.account():
+            raise OperatorError(
+                f"the stage {earlier.stage} is in the account {account}, which these credentials do not belong to: "
+                f"use others, {remedy}"
+            )
+
     def base_url(self, outputs: dict[str, str]) -> str:
-        """Where the deployed API answers, by its stack's outputs: some partitions have another domain."""
-        if self.endpoint_url is None:
+        """Return the URL of the API from its stack's outputs, since some partitions have another domain."""
+        if not self.is_emulator:
             return outputs["EndpointURL"].rstrip("/")
         return f"{self.endpoint_url}/_aws/execute-api/{outputs['RestAPIId']}/{API_STAGE}"
 
     def default_parameters(self, stage: str) -> dict[str, str]:
-        """What the templates' parameters are here at first; the templates' own defaults are AWS's."""
-        if self.endpoint_url is None:
+        """Return this target's defaults for parameters; the templates' own are those for AWS."""
+        if not self.is_emulator:
             return {"AccessLogs": access_logs(self.client("apigateway"))}
         return {
             "Runtime": python_runtime() if self.name == EMBEDDED else "python3.11",
             "Architecture": "arm64" if platform.machine() in {"arm64", "aarch64"} else "x86_64",
-            "WorkerTimeout": "5",  # so that a fault heals in seconds
+            "WorkerTimeout": "5",  # so that a failed attempt is repeated within seconds
             "PointInTimeRecovery": "false",
             "DeletionProtection": "false",
             "RequireTls": "false",
@@ -88,7 +114,7 @@ class Target:
 
 
 def access_logs(apigateway: Any) -> str:
-    """Whether the API can have access logs: "true" if we can see that the account lets API Gateway write them."""
+    """Return "true" if the account is seen to allow API Gateway to write access logs, else "false"."""
     try:
         return "true" if apigateway.get_account().get("cloudwatchRoleArn") else "false"
     except botocore.exceptions.ClientError as error:
@@ -97,9 +123,12 @@ def access_logs(apigateway: Any) -> str:
         return "false"
 
 
-def find_target(wanted: str, stage: str, settings: Settings, *, start: bool = True) -> Target | None:
-    """The target by name, or by what is there; None if nothing is, and nothing may be started."""
-    if wanted == AWS or (wanted == AUTO and stage != LOCAL_STAGE):
+def find_target(requested: str, stage: str, settings: Settings, *, start: bool = True) -> Target | None:
+    """Return the target that is `requested`. Start an emulator if none answers, or return None without `start`.
+
+    Raise OperatorError if the target does not fit the stage, or if another service answers in its place.
+    """
+    if requested == AWS or (requested == AUTO and stage != LOCAL_STAGE):
         if stage == LOCAL_STAGE:
             raise OperatorError(
                 f"{LOCAL_STAGE!r} is for emulators (make deploy-local); name a stage for AWS: STAGE=..."
@@ -109,42 +138,42 @@ def find_target(wanted: str, stage: str, settings: Settings, *, start: bool = Tr
         raise OperatorError(f"emulators take the stage {LOCAL_STAGE!r} only, not {stage!r}")
     url = settings.emulator_url
     try:
-        there = identify(url)
+        found = identify(url)
     except UnusableEndpointError as error:
         raise OperatorError(f"{error}; {_remedy(settings)}") from None
-    if there:
-        if wanted not in {AUTO, there}:
-            raise OperatorError(f"{_NAMES[there]} answers at {url}, not {_NAMES[wanted]}; {_remedy(settings)}")
-        return _emulator(there, url, f"{_NAMES[there]} answers at {url}")
+    if found:
+        if requested not in {AUTO, found}:
+            raise OperatorError(f"{_NAMES[found]} answers at {url}, not {_NAMES[requested]}; {_remedy(settings)}")
+        return _emulator(found, url, f"{_NAMES[found]} answers at {url}")
     if not start:
         return None
     if settings.endpoint_url:
         raise OperatorError(f"nothing answers at {url} (AWS_ENDPOINT_URL)")
-    return _start(wanted, settings)
+    return _start(requested, settings)
 
 
 def _remedy(settings: Settings) -> str:
-    """The operator's remedy if something else than the wanted emulator answers."""
+    """Return what the operator can do if another service than the requested emulator answers."""
     if settings.endpoint_url:
         return "AWS_ENDPOINT_URL names it: unset the variable, or set it to LocalStack or MiniStack"
     return "choose a free port with JOBPIPE_PORT=..."
 
 
 def target_of(deployment: Deployment) -> Target:
-    """The target that a stage was deployed into."""
+    """Return the target that a stage was deployed into."""
     why = "the stage was deployed there"
     if deployment.endpoint_url:
         return _emulator(deployment.target, deployment.endpoint_url, why)
     return Target(AWS, deployment.region, None, why, aws_session(deployment.region))
 
 
-def _start(wanted: str, settings: Settings) -> Target:
-    reason = compose.why_not(settings) if wanted in {AUTO, LOCALSTACK} else "it was asked for"
+def _start(requested: str, settings: Settings) -> Target:
+    reason = compose.why_not(settings) if requested in {AUTO, LOCALSTACK} else "it was asked for"
     if reason is None:
         with compose.starting(settings):
             wait_for_localstack(settings)
         return _emulator(LOCALSTACK, settings.emulator_url, "nothing answered, and Docker can run it")
-    if wanted == LOCALSTACK:
+    if requested == LOCALSTACK:
         raise OperatorError(
             f"LocalStack does not answer at {settings.emulator_url} and cannot be started: {reason}"
         )
@@ -153,12 +182,12 @@ def _start(wanted: str, settings: Settings) -> Target:
 
 
 def wait_for_localstack(settings: Settings) -> None:
-    """Returns when LocalStack is healthy where an emulator should answer."""
+    """Return when LocalStack is healthy; raise OperatorError after three minutes."""
     retrying = tenacity.Retrying(
         wait=tenacity.wait_fixed(0.5),
         stop=tenacity.stop_after_delay(_LOCALSTACK_START_SECONDS),
-        # while it boots, its port may accept and drop connections
-        retry=tenacity.retry_if_result(lambda there: there != LOCALSTACK)
+        # while LocalStack starts, its port may accept and drop connections
+        retry=tenacity.retry_if_result(lambda found: found != LOCALSTACK)
         | tenacity.retry_if_exception_type(OperatorError),
     )
     try:
@@ -166,7 +195,7 @@ def wait_for_localstack(settings: Settings) -> None:
     except tenacity.RetryError:
         raise OperatorError(
             f"LocalStack did not become healthy at {settings.emulator_url}"
-            f" (what it said: {settings.state_dir / 'localstack.log'})"
+            f" (its output: {settings.state_dir / 'localstack.log'})"
         ) from None
 
 
@@ -183,6 +212,6 @@ def _aws() -> Target:
         target = Target(AWS, session.region_name, None, "it was asked for", session)
         target.account()
     except LIBRARY_ERRORS as error:
-        # before anything else is done: whoever has no right to ask who he is has none that would serve here
+        # Credentials that cannot read their own identity are not sufficient for a deployment.
         raise OperatorError(describe(error)) from None
     return target

@@ -1,4 +1,4 @@
-"""Templates as CloudFormation sees them: parameters, conditions and mappings put in."""
+"""Evaluates a template's parameters, conditions and mappings, as CloudFormation does."""
 
 from __future__ import annotations
 
@@ -18,22 +18,8 @@ _NO_VALUE: Any = object()
 _ABSENT = {"Ref": "AWS::NoValue"}
 
 
-def _settled(value: Any, by: Rendered) -> Any:
-    if isinstance(value, list):
-        return [each for each in (_settled(each, by) for each in value) if each != _ABSENT]
-    if not isinstance(value, dict):
-        return value
-    if "Fn::If" in value:
-        condition, then, otherwise = value["Fn::If"]
-        return _settled(then if by.holds(condition) else otherwise, by)
-    settled = {
-        key: _settled(each, by) for key, each in value.items() if key != "Condition" or not isinstance(each, str)
-    }
-    return {key: each for key, each in settled.items() if each != _ABSENT}
-
-
 class Rendered:
-    """A template with parameters; those that it does not default are called as themselves."""
+    """A template with values for its parameters. A parameter without a value or default evaluates to its name."""
 
     def __init__(self, source: Template, **parameters: str) -> None:
         self.source = source
@@ -45,22 +31,37 @@ class Rendered:
         self.resources: dict[str, Any] = {
             name: self._render(resource)
             for name, resource in source["Resources"].items()
-            if "Condition" not in resource or self.holds(resource["Condition"])
+            if "Condition" not in resource or self.is_true(resource["Condition"])
         }
 
-    def settled(self) -> Template:
-        """The template with its conditions decided and everything else as it was."""
-        resources = {name: _settled(self.source["Resources"][name], self) for name in self.resources}
-        kept = {name: part for name, part in self.source.items() if name not in {"Conditions", "Outputs"}}
-        return {**kept, "Resources": resources}
+    def without_conditions(self) -> Template:
+        """Return the template with its conditions resolved, and without outputs; all else stays as it is."""
+        resources = {name: self._resolve_conditions(self.source["Resources"][name]) for name in self.resources}
+        others = {name: part for name, part in self.source.items() if name not in {"Conditions", "Outputs"}}
+        return {**others, "Resources": resources}
 
     def of_type(self, kind: str) -> dict[str, Any]:
-        """The properties of all resources of one type."""
+        """Return the properties of all resources of a type, by logical id."""
         return {name: each["Properties"] for name, each in self.resources.items() if each["Type"] == kind}
 
-    def holds(self, condition: str) -> bool:
-        """Whether this condition of the template is true."""
+    def is_true(self, condition: str) -> bool:
+        """Whether a condition of the template is true."""
         return bool(self._render(self.source["Conditions"][condition]))
+
+    def _resolve_conditions(self, value: Any) -> Any:
+        if isinstance(value, list):
+            return [each for each in map(self._resolve_conditions, value) if each != _ABSENT]
+        if not isinstance(value, dict):
+            return value
+        if "Fn::If" in value:
+            condition, then, otherwise = value["Fn::If"]
+            return self._resolve_conditions(then if self.is_true(condition) else otherwise)
+        resolved = {
+            key: self._resolve_conditions(each)
+            for key, each in value.items()
+            if key != "Condition" or not isinstance(each, str)
+        }
+        return {key: each for key, each in resolved.items() if each != _ABSENT}
 
     def _render(self, value: Any) -> Any:
         if isinstance(value, list):
@@ -80,7 +81,7 @@ class Rendered:
             "Fn::GetAtt": ".".join,
             "Fn::Sub": self._sub,
             "Fn::Join": lambda parts: str(parts[0]).join(map(str, self._render(parts[1]))),
-            "Fn::If": lambda parts: self._render(parts[1] if self.holds(parts[0]) else parts[2]),
+            "Fn::If": lambda parts: self._render(parts[1] if self.is_true(parts[0]) else parts[2]),
             "Fn::Equals": lambda sides: len(set(map(str, self._render(sides)))) == 1,
             "Fn::Not": lambda condition: not self._render(condition[0]),
             "Fn::FindInMap": self._find,

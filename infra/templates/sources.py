@@ -1,4 +1,4 @@
-"""CloudFormation templates: read from YAML, made from SAM, rendered for a stage."""
+"""Reads CloudFormation templates from YAML, and makes them from SAM."""
 
 import copy
 import json
@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from samtranslator.yaml_helper import intrinsics_multi_constructor
 
 from infra.settings import EMULATOR_REGION, LOCAL_STAGE, ROOT
 from infra.templates.gateway_responses import OPENAPI_KEY, gateway_response_resources, openapi_responses
@@ -20,9 +21,9 @@ AWS_OWNED = "aws-owned"  # the value of EncryptionKey and of Encryption for a st
 CUSTOMER_MANAGED = "customer-managed"  # the value of Encryption for a stage with its own key
 INLINE_LIMIT = 51_200  # bytes that CloudFormation takes without a bucket
 _REST_API = "RestAPI"  # the logical id that Chalice gives
-_STAGE_SKIPS = {  # what checkov asks of the API's stage, and why it is not so; SAM has no place for it
-    "CKV_AWS_76": "a parameter says whether: AWS refuses access logs where the account has no role for them",
-    "CKV_AWS_120": "a cache would answer one caller with another's jobs, and polls with what was",
+_STAGE_SKIPS = {  # checks of checkov that the API's stage does not pass, and why; SAM has no place for them
+    "CKV_AWS_76": "a parameter decides: AWS refuses access logs if the account has no role for them",
+    "CKV_AWS_120": "a cache would return one caller's jobs to another, and outdated states to polls",
 }
 
 
@@ -34,35 +35,22 @@ def _mapping(loader: yaml.SafeLoader, node: yaml.MappingNode) -> dict[Any, Any]:
     names = [key.value for key, _ in node.value]
     twice = {name for name in names if names.count(name) > 1}
     if twice:  # YAML would silently keep the last
-        raise yaml.constructor.ConstructorError(None, None, f"{twice} stands there twice", node.start_mark)
+        raise yaml.constructor.ConstructorError(None, None, f"{twice} is there twice", node.start_mark)
     return loader.construct_mapping(node, deep=True)
 
 
-def _short_tag(loader: yaml.SafeLoader, suffix: str, node: yaml.Node) -> Any:
-    value: Any
-    if isinstance(node, yaml.ScalarNode):
-        value = loader.construct_scalar(node)
-    elif isinstance(node, yaml.SequenceNode):
-        value = loader.construct_sequence(node, deep=True)
-    elif isinstance(node, yaml.MappingNode):
-        value = _mapping(loader, node)
-    if suffix == "GetAtt" and isinstance(value, str):
-        value = value.split(".", 1)
-    return {suffix if suffix in {"Ref", "Condition"} else f"Fn::{suffix}": value}
-
-
 _Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
-_Loader.add_multi_constructor("!", _short_tag)
+_Loader.add_multi_constructor("!", intrinsics_multi_constructor)
 
 
 def read_template(path: Path) -> Template:
-    """A template file, its short tags spelt out."""
+    """Read a template file, with its short tags written out."""
     template: Template = yaml.load(path.read_text(), Loader=_Loader)  # noqa: S506 - a SafeLoader with more tags
     return template
 
 
 def foundation_for(stage: str) -> Template:
-    """The foundation, whose resources go with their stack only in the local stage."""
+    """Return the foundation's template. Only in the local stage are its resources deleted with their stack."""
     template = read_template(FOUNDATION)
     if stage == LOCAL_STAGE:
         for resource in template["Resources"].values():
@@ -73,27 +61,34 @@ def foundation_for(stage: str) -> Template:
 
 
 def operations() -> Template:
-    """Topic, alarms and dashboard, whose body CloudFormation takes as text."""
+    """Return the template of topic, alarms and dashboard, whose body is a text in CloudFormation."""
     template = read_template(OPERATIONS)
     body = json.dumps(read_template(DASHBOARD), separators=(",", ":"))
     template["Resources"]["Dashboard"]["Properties"]["DashboardBody"] = {"Fn::Sub": body}
     return template
 
 
+def of_type(template: Template, kind: str) -> dict[str, Any]:
+    """Return the properties of all resources of a type, by logical id."""
+    return {name: each["Properties"] for name, each in template["Resources"].items() if each["Type"] == kind}
+
+
 def to_json(template: Template) -> str:
-    """The template as it goes out: compact, since its size is limited."""
+    """Return the template as compact JSON, since its size is limited."""
     return json.dumps(template, separators=(",", ":"))
 
 
 def from_sam(sam: Template) -> Template:
-    """Plain CloudFormation from Chalice's SAM, with what neither of the two can say."""
+    """Return plain CloudFormation for Chalice's SAM, with additions that neither of the two can express."""
     # Only a build needs these, and they take a second to import.
     from boto3 import Session  # noqa: PLC0415
     from samtranslator.parser.parser import Parser  # noqa: PLC0415
     from samtranslator.translator.translator import Translator  # noqa: PLC0415
 
-    logging.getLogger("samtranslator.metrics").setLevel(logging.ERROR)  # it warns of metrics that nobody collects
-    # Every role here is ours, so that there are no managed policies to look up in an account.
+    logging.getLogger("samtranslator.metrics").setLevel(
+        logging.ERROR
+    )  # it warns about metrics that nobody collects
+    # No role here has managed policies, which would have to be looked up in an account.
     translator = Translator({}, Parser(), boto_session=Session(region_name=EMULATOR_REGION))
     sam = copy.deepcopy(sam)
     if _REST_API in sam["Resources"]:
@@ -102,7 +97,7 @@ def from_sam(sam: Template) -> Template:
     template.pop("Transform", None)
     for resource in template["Resources"].values():
         if resource["Type"] == "AWS::Lambda::Function":
-            resource["Properties"].pop("Tags", None)  # they name a Chalice stage, which we do not use
+            resource["Properties"].pop("Tags", None)  # they name a stage of Chalice, which is not used
     if _REST_API in template["Resources"]:
         _finish_api(template)
     return template
@@ -110,24 +105,24 @@ def from_sam(sam: Template) -> Template:
 
 def _finish_api(template: Template) -> None:
     resources: Template = template["Resources"]
-    # Emulators give an API the id in this tag. An AWS API has no such tag.
+    # Emulators give an API the id in this tag. On AWS there is no such tag.
     tags = [{"Key": key, "Value": {"Ref": "RestApiId"}} for key in ("ms-custom-id", "_custom_id_")]
     resources[_REST_API]["Properties"]["Tags"] = {"Fn::If": ["HasRestApiId", tags, {"Ref": "AWS::NoValue"}]}
 
-    # AWS takes the gateway's errors from the OpenAPI body; resources beside it would be lost with the next body.
-    # MiniStack takes them from resources only.
+    # AWS reads the gateway's responses from the OpenAPI body, whose next update would delete resources beside it.
+    # MiniStack reads them only from resources.
     responses = gateway_response_resources(_REST_API, condition="HasRestApiId")
     resources |= responses
     for resource in resources.values():
         if resource["Type"] == "AWS::ApiGateway::Deployment":
-            # A deployment is a picture of the API taken when it is made. SAM gives it a new name when the body
-            # changes, and the body has the same responses.
+            # A deployment is a copy of the API at its creation. SAM gives it a new name when the body changes, and
+            # the body has the same responses.
             _after(resource, sorted(responses), condition="HasRestApiId")
-            del resource["Properties"]["StageName"]  # SAM makes a second stage, called Stage
+            del resource["Properties"]["StageName"]  # it would create a second stage, called Stage
         if resource["Type"] == "AWS::ApiGateway::Stage":
             skips = [{"id": check, "comment": reason} for check, reason in _STAGE_SKIPS.items()]
             resource["Metadata"] = {"checkov": {"skip": skips}}
-    resources[_REST_API]["Metadata"] = _lint_ignores("W3660")  # body and resources never both count
+    resources[_REST_API]["Metadata"] = _lint_ignores("W3660")  # body and resources are never both used
 
 
 def _after(deployment: Template, others: list[str], condition: str) -> None:

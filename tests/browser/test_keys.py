@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import Page, expect
 
-from infra.deployment.plan import wait_for_key
+from infra.deployment.readiness import wait_for_key
 from tests.browser.console import Console
 from tests.helpers.deployed import Stage, unique
 

@@ -15,7 +15,8 @@ import tenacity
 from rich.console import Console
 
 from infra.cli.progress import Progress
-from infra.deployment.plan import Deployer, wait_until_healthy
+from infra.deployment.plan import Deployer
+from infra.deployment.readiness import wait_until_healthy
 from infra.settings import LOCAL_STAGE
 from infra.templates.sources import FOUNDATION, read_template
 from tests.calls.meter import Index, Meter

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from infra.cli.progress import Progress
-from infra.deployment.plan import Deployer, wait_until_healthy
+from infra.deployment.plan import Deployer
+from infra.deployment.readiness import wait_until_healthy
 from infra.emulator.server import running_emulator
 from infra.settings import LOCAL_STAGE, Settings
 from infra.targets.target import EMBEDDED, find_target

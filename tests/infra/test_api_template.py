@@ -1,4 +1,4 @@
-"""The API's template: who is limited, what is logged, and what only emulators get."""
+"""The API's template: limits, logs, and resources for emulators."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ def test_every_key_is_limited() -> None:
     assert plan["Quota"] == {"Limit": "1000", "Period": "MONTH"}
 
 
-def test_how_long_requests_are_held_back_is_the_operators() -> None:
+def test_operators_choose_how_long_requests_may_wait() -> None:
     for given, told in (({}, "20"), ({"MaxWaitSeconds": "0"}, "0")):
         (function,) = rendered("api", **given).of_type("AWS::Lambda::Function").values()
         assert function["Environment"]["Variables"]["MAX_WAIT_SECONDS"] == told
     assert template("api")["Parameters"]["MaxWaitSeconds"]["MaxValue"] == MAX_WAIT_SECONDS
 
 
-def test_access_logs_tell_who_and_how_long_but_not_what() -> None:
+def test_access_logs_have_callers_and_times_but_no_content() -> None:
     setting = stage_of_the_api(AccessLogs="true")["AccessLogSetting"]
 
     told = json.loads(setting["Format"])
@@ -83,7 +83,7 @@ def test_no_other_site_may_call_from_a_browser() -> None:
 
 
 @pytest.mark.parametrize(("rest_api_id", "tags"), [("", None), ("local", {"ms-custom-id", "_custom_id_"})])
-def test_what_only_emulators_understand_stays_away_from_aws(rest_api_id: str, tags: set[str] | None) -> None:
+def test_resources_for_emulators_are_not_deployed_to_aws(rest_api_id: str, tags: set[str] | None) -> None:
     api = rendered("api", RestApiId=rest_api_id)
     (properties,) = api.of_type("AWS::ApiGateway::RestApi").values()
 

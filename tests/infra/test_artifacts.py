@@ -1,4 +1,4 @@
-"""Whoever may put objects into the bucket of the artifacts cannot choose what the Lambdas run."""
+"""Write access to the artifacts bucket is not enough to choose what the Lambdas run."""
 
 from __future__ import annotations
 
@@ -51,14 +51,14 @@ def held(s3: Any, bucket: str, package: Package, version: str) -> bytes:
     return body
 
 
-def test_what_lies_there_already_is_not_taken_for_the_zip(s3: Any, bucket: str, package: Package) -> None:
+def test_another_object_under_the_key_does_not_count_as_the_zip(s3: Any, bucket: str, package: Package) -> None:
     s3.put_object(Bucket=bucket, Key=code_key(package), Body=b"theirs", ChecksumAlgorithm="SHA256")
 
     assert uploaded_version(s3, package, bucket) is None
     assert held(s3, bucket, package, uploaded(s3, package, bucket)) == b"ours"
 
 
-def test_what_is_put_there_later_is_another_version(s3: Any, bucket: str, package: Package) -> None:
+def test_an_object_that_is_put_later_is_another_version(s3: Any, bucket: str, package: Package) -> None:
     first = uploaded(s3, package, bucket)
     s3.put_object(Bucket=bucket, Key=code_key(package), Body=b"theirs", ChecksumAlgorithm="SHA256")
 
@@ -68,7 +68,7 @@ def test_what_is_put_there_later_is_another_version(s3: Any, bucket: str, packag
     assert held(s3, bucket, package, second) == b"ours"
 
 
-def test_a_zip_that_is_there_is_not_sent_again(s3: Any, bucket: str, package: Package) -> None:
+def test_an_uploaded_zip_is_not_uploaded_again(s3: Any, bucket: str, package: Package) -> None:
     version = uploaded(s3, package, bucket)
 
     assert uploaded(s3, package, bucket) == uploaded_version(s3, package, bucket) == version
@@ -100,7 +100,7 @@ class Refusing:
         return {"VersionId": "v"}
 
 
-def test_a_zip_that_may_not_be_looked_for_is_put(package: Package) -> None:
+def test_a_zip_is_uploaded_without_permission_to_look_for_it(package: Package) -> None:
     may_put = Refusing("403")
 
     assert uploaded(may_put, package, "bucket") == "v"
@@ -147,7 +147,9 @@ def test_a_zip_counts_as_uploaded_when_s3_shows_its_version(
     assert text.count(f"b/{code_key(package)} is not visible yet: S3 may need up to 15 minutes") == 1
 
 
-def test_that_wait_ends(settling: tuple[Any, Stubber], package: Package, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_wait_for_versions_ends(
+    settling: tuple[Any, Stubber], package: Package, monkeypatch: pytest.MonkeyPatch
+) -> None:
     s3, stub = settling
     put(stub, package, {})
     monkeypatch.setattr(artifacts, "VERSIONING_SECONDS", 0)

@@ -1,4 +1,4 @@
-"""What is stored is encrypted, and buckets are neither public nor read over plain HTTP."""
+"""Stored data is encrypted, and buckets are neither public nor readable over plain HTTP."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_every_bucket_is_encrypted_private_and_versioned(bucket: str) -> None:
     assert properties["VersioningConfiguration"] == {"Status": "Enabled"}
 
 
-def test_every_bucket_refuses_plain_http_unless_an_emulator_asks_otherwise() -> None:
+def test_every_bucket_refuses_plain_http_except_on_emulators() -> None:
     template = foundation_for("prod")
     policies = {
         RESOURCES[name]["Properties"]["Bucket"]["Ref"]: RESOURCES[name] for name in of_kind("AWS::S3::BucketPolicy")
@@ -62,7 +62,7 @@ def test_every_bucket_refuses_plain_http_unless_an_emulator_asks_otherwise() -> 
 
 
 @pytest.mark.parametrize("table", of_kind("AWS::DynamoDB::Table"))
-def test_every_table_can_be_brought_back_and_is_not_deleted_by_mistake(table: str) -> None:
+def test_every_table_can_be_restored_and_is_protected_against_deletion(table: str) -> None:
     properties = RESOURCES[table]["Properties"]
 
     assert properties["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"] == {

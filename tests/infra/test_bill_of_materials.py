@@ -1,4 +1,4 @@
-"""Nothing enters a zip that is not ours or locked by hash, and the bill of materials names all of it once."""
+"""A zip has only our files and files locked by hash, and its bill of materials names each once."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_the_same_zip_has_the_same_bill_and_another_has_another(tmp_path: Path) 
     assert "timestamp" not in first
 
 
-def test_a_bill_is_valid_and_says_version_licence_and_hashes(tmp_path: Path) -> None:
+def test_a_bill_is_valid_and_has_version_licence_and_hashes(tmp_path: Path) -> None:
     text = built(tmp_path)
 
     assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(text) is None
@@ -68,27 +68,27 @@ def test_a_bill_is_valid_and_says_version_licence_and_hashes(tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("changed", "why"),
     [
-        ({"evil.py": b""}, "evil.py, which is of nothing that is locked"),
+        ({"evil.py": b""}, "evil.py, which belongs to nothing that is locked"),
         ({"lib.py": b"L"}, "lib.py, which is not the file that lib 2.0 has"),
         ({"app.py": b"A"}, "app.py, which is not the file that jobpipe 1.0 has"),
     ],
 )
-def test_a_file_that_is_nobodys_is_refused(tmp_path: Path, changed: dict[str, bytes], why: str) -> None:
+def test_a_file_of_no_component_is_refused(tmp_path: Path, changed: dict[str, bytes], why: str) -> None:
     with pytest.raises(OperatorError, match=why):
         find_owners(zipped(tmp_path, GOOD | changed), [OURS, LIB])
 
 
-def test_a_file_of_ours_that_is_not_there_is_noticed(tmp_path: Path) -> None:
+def test_a_missing_source_file_is_refused(tmp_path: Path) -> None:
     fewer = {name: content for name, content in GOOD.items() if name != "jobpipe/x.py"}
 
     with pytest.raises(OperatorError, match=r"lacks jobpipe/x\.py, which is one of our sources"):
         find_owners(zipped(tmp_path, fewer), [OURS, LIB])
 
 
-def test_a_file_that_is_twos_is_refused(tmp_path: Path) -> None:
+def test_a_file_of_two_components_is_refused(tmp_path: Path) -> None:
     twin = Distribution("twin", "1", "MIT", "1" * 64, frozenset(), {"py.typed": b""})
 
-    with pytest.raises(OperatorError, match=r"py\.typed, which is of both lib and twin"):
+    with pytest.raises(OperatorError, match=r"py\.typed, which belongs to both lib and twin"):
         find_owners(zipped(tmp_path, GOOD), [OURS, LIB, twin])
 
 
@@ -109,7 +109,7 @@ def test_a_wheel_of_another_hash_is_refused(tmp_path: Path) -> None:
         fetch_wheels(lock, TOOLS_LOCK, tmp_path / "wheels")
 
 
-def test_chalice_gets_nothing_but_the_wheels_of_the_lock(tmp_path: Path) -> None:
+def test_chalice_gets_only_the_wheels_of_the_lock(tmp_path: Path) -> None:
     wheels, here = tmp_path / "wheels", str(tmp_path / "here")
     whole_lock = lock_of(tmp_path / "requirements.txt", "python-dateutil", "six")
     short_lock = lock_of(tmp_path / "short.txt", "python-dateutil")

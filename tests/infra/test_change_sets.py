@@ -1,4 +1,4 @@
-"""Stacks on a real CloudFormation, the embedded emulator's."""
+"""Stacks in the embedded emulator's CloudFormation."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -43,7 +43,7 @@ def with_queue() -> dict[str, Any]:
     }
 
 
-def test_a_stack_is_made_changed_left_alone_and_deleted(stacks: Stacks, console: Console) -> None:
+def test_a_stack_is_created_changed_left_unchanged_and_deleted(stacks: Stacks, console: Console) -> None:
     made = stacks.deploy("life", with_queue(), {"Seconds": "10", "NotOurs": "x"})
     same = stacks.deploy("life", with_queue(), {"Seconds": "10"})
     changed = stacks.deploy("life", with_queue(), {"Seconds": "20"})
@@ -70,7 +70,7 @@ def failing() -> dict[str, Any]:
     return template
 
 
-def test_a_parameter_that_is_not_given_stays_and_a_default_is_for_the_first_time(stacks: Stacks) -> None:
+def test_a_parameter_that_is_not_given_keeps_its_value_and_a_default_is_for_new_stacks(stacks: Stacks) -> None:
     def seconds() -> str:
         (stack,) = stacks._cfn.describe_stacks(StackName="sticky")["Stacks"]
         (parameter,) = stack["Parameters"]
@@ -124,7 +124,7 @@ def test_a_change_that_fails_leaves_the_stack_as_it_was(stacks: Stacks) -> None:
     stacks.delete("keep")
 
 
-def test_a_stack_that_was_never_made_is_made(stacks: Stacks, target: Target) -> None:
+def test_an_empty_stack_is_replaced(stacks: Stacks, target: Target) -> None:
     target.client("cloudformation").create_change_set(
         StackName="half",
         ChangeSetName="first",

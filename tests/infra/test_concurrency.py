@@ -12,10 +12,9 @@ from botocore.stub import Stubber
 from rich.console import Console
 
 from infra.cli.progress import Progress
-from infra.deployment.concurrency import LEAST, LEFT_FOR_OTHERS, concurrency_problem
-from infra.deployment.plan import Deployer
+from infra.deployment.checks import LEAST, UNRESERVED, concurrency_problem
+from infra.deployment.plan import Deployer, Plan
 from infra.errors import OperatorError
-from infra.packaging.package import package_all
 from infra.settings import ROOT, Settings
 from infra.stacks.change_sets import Stacks
 from infra.targets.target import AWS, Target
@@ -51,15 +50,15 @@ def test_a_worker_that_leaves_nothing_for_the_api_gets_a_warning(
     client, stub = account
     has(stub, total)
 
-    told = concurrency_problem(client, WORKER, planned(50))
+    warning = concurrency_problem(client, WORKER, planned(50))
 
-    assert (told is None) is fits
-    if told:
-        assert f"may run {total} at once" in told
-        assert f"Give WorkerConcurrency={total // 2}" in told
+    assert (warning is None) is fits
+    if warning:
+        assert f"may run {total} at once" in warning
+        assert f"Give WorkerConcurrency={total // 2}" in warning
 
 
-def test_the_least_that_is_advised_is_the_least_that_there_is(account: tuple[Any, Stubber]) -> None:
+def test_the_lowest_advised_concurrency_is_the_lowest_possible(account: tuple[Any, Stubber]) -> None:
     client, stub = account
     has(stub, 3)
     assert "Give WorkerConcurrency=2," in str(concurrency_problem(client, WORKER, planned(50)))
@@ -89,10 +88,10 @@ def test_a_reservation_that_lambda_would_refuse_is_refused(
 
 def test_the_required_remainder_is_the_one_that_aws_documents() -> None:
     documentation = a_client("lambda").meta.service_model.operation_model("PutFunctionConcurrency").documentation
-    assert f"leave at least {LEFT_FOR_OTHERS} simultaneous executions unreserved" in documentation
+    assert f"leave at least {UNRESERVED} simultaneous executions unreserved" in documentation
 
 
-def test_before_there_is_a_worker_nothing_is_reserved_for_it(account: tuple[Any, Stubber]) -> None:
+def test_nothing_is_reserved_before_the_worker_exists(account: tuple[Any, Stubber]) -> None:
     client, stub = account
     limit = {"ConcurrentExecutions": 1000, "UnreservedConcurrentExecutions": 150}
     stub.add_response("get_account_settings", {"AccountLimit": limit}, {})
@@ -106,7 +105,7 @@ def test_without_permission_the_limit_is_reported_as_unknown(account: tuple[Any,
     assert "may not do lambda:GetAccountSettings" in str(concurrency_problem(client, WORKER, planned(50)))
 
 
-def test_a_deployment_to_aws_asks_for_what_its_worker_will_have(
+def test_a_deployment_to_aws_checks_the_concurrency_that_its_worker_will_have(
     account: tuple[Any, Stubber], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     client, stub = account
@@ -116,11 +115,15 @@ def test_a_deployment_to_aws_asks_for_what_its_worker_will_have(
     monkeypatch.setattr(Target, "client", lambda _, service: client if service == "lambda" else None)
     monkeypatch.setattr(Target, "default_parameters", lambda *_: {})
     monkeypatch.setattr(Stacks, "_describe", lambda *_: None)
-    for overrides, told in (({}, "WorkerConcurrency is 50"), ({"WorkerConcurrency": "9"}, "")):
+    monkeypatch.setattr(Stacks, "outputs", lambda *_: {})
+    for overrides, reported in (({}, "WorkerConcurrency is 50"), ({"WorkerConcurrency": "9"}, "")):
         has(stub, 10)
         deployer = Deployer(target, "prod", settings, Progress(console), overrides)
-        deployer.check_concurrency(package_all())
-        assert (told in console.export_text()) if told else not console.export_text()
+        updates = deployer.updates()
+        plan = Plan(target, "prod", overrides, updates.stage_stacks, updates)
+        plan.package()
+        plan.check()
+        assert (reported in console.export_text()) if reported else not console.export_text()
 
 
 def test_the_page_says_what_a_deployment_compares() -> None:

@@ -1,4 +1,4 @@
-"""What keeps the data, and keeps it to us, in the templates as they go out. Their numbers are test_limits.py's."""
+"""The templates protect the data against loss and access. test_limits.py has their numbers."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ FOUNDATION = rendered("foundation")
 
 
 @pytest.mark.parametrize("app", ["api", "worker"])
-def test_logs_end_some_day(app: str) -> None:
+def test_logs_are_deleted_after_some_days(app: str) -> None:
     apps = rendered(app, LogRetentionDays="14", **({"AccessLogs": "true"} if app == "api" else {}))
 
     groups = {each["LogGroupName"]: each["RetentionInDays"] for each in apps.of_type(GROUP).values()}
@@ -30,7 +30,7 @@ def test_logs_end_some_day(app: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["JobsTable", "ItemsTable", "NamesTable"])
-def test_tables_can_be_brought_back_and_not_be_deleted(name: str) -> None:
+def test_tables_can_be_restored_and_are_protected(name: str) -> None:
     table = FOUNDATION.of_type(TABLE)[name]
 
     assert table["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": "true"}
@@ -38,7 +38,7 @@ def test_tables_can_be_brought_back_and_not_be_deleted(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["DocumentsBucket", "ArtifactsBucket"])
-def test_buckets_are_closed_and_keep_versions(name: str) -> None:
+def test_buckets_are_private_and_keep_versions(name: str) -> None:
     bucket = FOUNDATION.of_type(BUCKET)[name]
 
     assert set(bucket["PublicAccessBlockConfiguration"].values()) == {True}
@@ -47,7 +47,7 @@ def test_buckets_are_closed_and_keep_versions(name: str) -> None:
     assert bucket["OwnershipControls"] == {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]}
 
 
-def test_queues_and_buckets_are_spoken_to_over_tls() -> None:
+def test_queues_and_buckets_require_tls() -> None:
     refused = {}
     for kind, whose in (("AWS::SQS::QueuePolicy", "Queues"), ("AWS::S3::BucketPolicy", "Bucket")):
         for policy in FOUNDATION.of_type(kind).values():
@@ -63,7 +63,7 @@ def test_queues_and_buckets_are_spoken_to_over_tls() -> None:
         assert statement["Action"] == ("s3:*" if name.endswith("Bucket") else "sqs:*")
 
 
-def test_emulators_which_have_no_tls_are_not_refused() -> None:
+def test_emulators_do_not_require_tls() -> None:
     local = rendered("foundation", RequireTls="false")
 
     assert not local.of_type("AWS::SQS::QueuePolicy")
@@ -78,12 +78,12 @@ def test_no_secret_has_a_default(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_templates_can_go_out_as_they_are(name: str) -> None:
+def test_templates_are_small_enough_to_be_sent_inline(name: str) -> None:
     assert len(to_json(template(name)).encode()) < INLINE_LIMIT * 0.8, "with room for what is to come"
 
 
 @pytest.mark.parametrize("app", ["api", "worker"])
-def test_functions_run_on_what_aws_still_supports(app: str) -> None:
+def test_functions_run_on_a_supported_runtime(app: str) -> None:
     parameter = template(app)["Parameters"]["Runtime"]
 
     assert {python_runtime((3, minor)) for minor in (11, 14, 15)} <= set(parameter["AllowedValues"])
@@ -93,14 +93,14 @@ def test_functions_run_on_what_aws_still_supports(app: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_every_linters_finding_that_is_passed_over_has_its_reason(name: str) -> None:
+def test_every_ignored_finding_of_a_linter_has_a_reason(name: str) -> None:
     for resource in template(name)["Resources"].values():
         for skip in resource.get("Metadata", {}).get("checkov", {}).get("skip", []):
             assert len(skip["comment"]) > 20
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "infra" / "templates").glob("*.yaml")), ids=lambda path: path.name)
-def test_nothing_is_said_twice_in_one_place(path: Path) -> None:
+def test_no_mapping_has_a_key_twice(path: Path) -> None:
     assert read_template(path)
 
 
@@ -114,14 +114,14 @@ def with_own_key(name: str) -> Rendered:
     return rendered(name, **OWN[name], **more)
 
 
-def test_without_being_asked_for_there_is_no_key() -> None:
+def test_there_is_no_key_by_default() -> None:
     assert not FOUNDATION.of_type("AWS::KMS::Key")
     for name in NAMES:
         assert not re.search("kms:|EncryptionKey", json.dumps(rendered(name).resources))
     assert {queue["SqsManagedSseEnabled"] for queue in FOUNDATION.of_type(QUEUE).values()} == {True}
 
 
-def test_with_an_own_key_nothing_is_left_to_another() -> None:
+def test_a_stages_own_key_encrypts_everything() -> None:
     foundation, arn = with_own_key("foundation"), "EncryptionKey.Arn"
 
     for queue in foundation.of_type(QUEUE).values():
@@ -139,7 +139,7 @@ def test_with_an_own_key_nothing_is_left_to_another() -> None:
     assert topic["KmsMasterKeyId"] == "arn:key"
 
 
-def test_the_key_turns_and_serves_logs_and_alarms() -> None:
+def test_the_key_is_rotated_and_serves_logs_and_alarms() -> None:
     foundation = with_own_key("foundation")
     (key,) = foundation.of_type("AWS::KMS::Key").values()
     statements = {each["Sid"]: each for each in key["KeyPolicy"]["Statement"]}

@@ -1,7 +1,8 @@
-"""What a deployment does in which order, and what it makes of rights that its operator lacks."""
+"""The order of a deployment's steps, and the effect of missing permissions."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,17 +12,20 @@ from botocore.exceptions import ClientError
 from rich.console import Console
 
 from infra.cli.progress import Progress
-from infra.deployment import plan as deployment
+from infra.deployment import plan, updates
+from infra.deployment.checks import check_overrides
 from infra.deployment.plan import Deployer
+from infra.deployment.readiness import wait_for_key, wait_until_healthy
 from infra.deployment.teardown import Teardown
 from infra.emulator import running_emulator
 from infra.errors import OperatorError
 from infra.packaging.package import package_all
 from infra.settings import LOCAL_STAGE, Settings
 from infra.stacks.change_sets import StackResult, Stacks
-from infra.stacks.shared_parameters import SharedParameters
+from infra.stacks.stage_stacks import PlannedStack
 from infra.stage.stage_file import read_deployment
 from infra.targets.target import AWS, EMBEDDED, Target, access_logs, find_target
+from infra.templates.sources import foundation_for, operations
 
 
 def refused(operation: str, code: str) -> ClientError:
@@ -45,7 +49,7 @@ def on_aws(tmp_path: Path, **overrides: str) -> Deployer:
     return Deployer(target, "prod", settings, Progress(Console(quiet=True)), overrides)
 
 
-def test_who_may_not_see_the_account_gets_no_access_logs() -> None:
+def test_without_permission_to_read_the_account_there_are_no_access_logs() -> None:
     assert access_logs(Refusing("AccessDeniedException")) == "false"
     with pytest.raises(ClientError):
         access_logs(Refusing("TooManyRequestsException"))
@@ -54,10 +58,12 @@ def test_who_may_not_see_the_account_gets_no_access_logs() -> None:
 @pytest.mark.parametrize(
     "name", ["Stage", "CodeKey", "CodeVersion", "CommandsQueueArn", "ArtifactsBucket", "EncryptionKey"]
 )
-def test_what_stacks_tell_each_other_is_not_given(tmp_path: Path, name: str) -> None:
+def test_parameters_that_stacks_pass_to_each_other_cannot_be_given(name: str) -> None:
+    foundation = foundation_for("prod")
+    templates = [foundation, operations(), *(package.template() for package in package_all().values())]
     with pytest.raises(OperatorError, match=f"{name}: set by the deployment"):
-        on_aws(tmp_path, **{name: "mine"}).check_overrides(package_all())
-    on_aws(tmp_path, WorkerTimeout="10", AlarmEmail="a@b.example").check_overrides(package_all())
+        check_overrides({name: "mine"}, foundation, templates)
+    check_overrides({"WorkerTimeout": "10", "AlarmEmail": "a@b.example"}, foundation, templates)
 
 
 def test_on_aws_nothing_is_changed_before_both_zips_are_there(
@@ -69,7 +75,7 @@ def test_on_aws_nothing_is_changed_before_both_zips_are_there(
     def deploys(*_: Any) -> None:
         raise AssertionError("a stack is deployed")
 
-    monkeypatch.setattr(deployment, "package_all", fails)
+    monkeypatch.setattr(plan, "package_all", fails)
     monkeypatch.setattr(Stacks, "deploy", deploys)
     monkeypatch.setattr(Stacks, "planned", lambda *_: {})
     monkeypatch.setattr(Target, "client", lambda *_: Refusing("AccessDeniedException"))
@@ -85,29 +91,29 @@ def test_a_stage_whose_alarms_cannot_be_made_can_be_used(tmp_path: Path, monkeyp
         assert target
         quiet = Progress(Console(quiet=True))
         broken = {"Parameters": {}, "Resources": {"Alarm": {"Type": "AWS::CloudWatch::NoSuchThing"}}}
-        monkeypatch.setattr(deployment, "operations", lambda: broken)
+        monkeypatch.setattr(plan, "operations", lambda: broken)
 
         with pytest.raises(OperatorError, match="operations"):
             Deployer(target, LOCAL_STAGE, settings, quiet, {}).up()
 
         stage = read_deployment(tmp_path, LOCAL_STAGE)
-        deployment.wait_until_healthy(stage.base_url)
-        assert deployment.wait_for_key(stage.base_url, stage.api_key, good=True)
+        wait_until_healthy(stage.base_url)
+        assert wait_for_key(stage.base_url, stage.api_key, good=True)
         Teardown(target, LOCAL_STAGE, settings, quiet).destroy()
 
 
-@pytest.mark.parametrize(("held", "told"), [("false", True), ("true", False)])
-def test_access_logs_are_told_by_what_the_stack_has_not_by_the_account(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, held: str, told: bool
+@pytest.mark.parametrize(("planned", "reported"), [("false", True), ("true", False)])
+def test_access_logs_are_reported_by_the_stack_and_not_by_the_account(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, planned: str, reported: bool
 ) -> None:
     console = Console(record=True, width=200, file=(tmp_path / "out").open("w"))
-    deployer = on_aws(tmp_path)
-    deployer = Deployer(deployer.target, "prod", deployer.settings, Progress(console), {})
-    shared = SharedParameters(deployer._stacks(), deployer.progress, {"AccessLogs": "true"})
-    monkeypatch.setattr(Stacks, "planned", lambda *_: {"AccessLogs": held})
+    monkeypatch.setattr(Target, "default_parameters", lambda *_: {"AccessLogs": "true"})
+    monkeypatch.setattr(Stacks, "planned", lambda *_: {"AccessLogs": planned})
     monkeypatch.setattr(Stacks, "deploy", lambda *_: StackResult({}, changed=True))
-    monkeypatch.setattr(deployment, "upload", lambda *_: "v")
+    monkeypatch.setattr(updates, "upload", lambda *_: "v")
+    package = package_all()["api"]
+    deployer = replace(on_aws(tmp_path), progress=Progress(console))
 
-    deployer._deploy_app(package_all()["api"], {"ArtifactsBucket": "b"}, shared)
+    deployer.updates().app(PlannedStack("api", package.template()), package, {"ArtifactsBucket": "b"})
 
-    assert ("access logs are off" in console.export_text()) is told
+    assert ("access logs are off" in console.export_text()) is reported

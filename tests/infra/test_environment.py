@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
-import string
 import sys
 import threading
 import time
@@ -13,99 +11,28 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-import botocore.exceptions
 import pytest
-from botocore.configprovider import BOTOCORE_DEFAUT_SESSION_VARIABLES, DEFAULT_S3_CONFIG_VARS
-from botocore.exceptions import BotoCoreError, ClientError
-from botocore.parsers import ResponseParserError
 
 from infra.cli import http_calls
-from infra.cli.aws_errors import describe
-from infra.cli.command_line import run
 from infra.emulator import Emulator, running_emulator
 from infra.errors import OperatorError
 from infra.settings import Settings, read_settings
 from infra.stage.stage_file import Deployment, read_deployment, write_deployment
-from infra.targets.boto_sessions import aws_session, check_credentials, make_client
 from infra.targets.target import EMBEDDED, LOCALSTACK, find_target, target_of
 from scripts.stage.aws import open_stage
 from tests.helpers import commands
-
-SENTINEL = "sentinel0123456789"
-NOBODY = "http://127.0.0.1:9"  # nothing listens there
-SERVICES = ("apigateway", "cloudformation", "cloudwatch", "dynamodb", "lambda", "logs", "s3", "sqs", "sts")
-
-
-def variables_of_botocore() -> list[str]:
-    """The variables of its settings, from its own tables."""
-    found: list[str] = []
-    for _, names, _, _ in [*BOTOCORE_DEFAUT_SESSION_VARIABLES.values(), *DEFAULT_S3_CONFIG_VARS.values()]:
-        found += [names] if isinstance(names, str) else names or []
-    return found
-
-
-HOSTILE = {
-    **dict.fromkeys(variables_of_botocore(), SENTINEL),
-    "AWS_PROFILE": "nobody",
-    "AWS_DEFAULT_PROFILE": "nobody",
-    "AWS_CA_BUNDLE": "/nowhere.pem",
-    **dict.fromkeys(("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL_SQS", "AWS_ENDPOINT_URL_DYNAMODB"), NOBODY),
-    **dict.fromkeys(("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"), SENTINEL),
-    "AWS_REGION": "mars-north-1",
-    "AWS_ROLE_ARN": SENTINEL,
-    "AWS_WEB_IDENTITY_TOKEN_FILE": "/nowhere",
-    "AWS_CONTAINER_CREDENTIALS_FULL_URI": NOBODY,
-    "AWS_CREDENTIAL_EXPIRATION": SENTINEL,
-    "BOTO_CONFIG": "/nowhere",
-    **dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"), NOBODY),
-    "NO_PROXY": "",
-    "no_proxy": "",
-    "REQUESTS_CA_BUNDLE": "/nowhere.pem",
-    "CURL_CA_BUNDLE": "/nowhere.pem",
-    "SSL_CERT_FILE": "/nowhere.pem",
-    "AWS_EC2_METADATA_DISABLED": SENTINEL,
-}
-CONFIGURATION = f"""
-[default]
-region = mars-north-1
-endpoint_url = {NOBODY}
-use_dualstack_endpoint = true
-use_fips_endpoint = true
-retry_mode = adaptive
-max_attempts = 1
-ca_bundle = /nowhere.pem
-tcp_keepalive = true
-services = elsewhere
-s3 =
-  addressing_style = virtual
-  use_accelerate_endpoint = true
-  use_dualstack_endpoint = true
-
-[services elsewhere]
-s3 =
-  endpoint_url = {NOBODY}
-sqs =
-  endpoint_url = {NOBODY}
-"""
+from tests.infra.hostile_environment import (
+    HOSTILE,
+    NOBODY,
+    SENTINEL,
+    SERVICES,
+    set_all,
+)
 
 
 def test_the_page_names_them_all() -> None:
     page = (commands.ROOT / "docs" / "environment.md").read_text()
     assert [name for name in HOSTILE if name.upper() not in page] == []
-
-
-def set_all(monkeypatch: pytest.MonkeyPatch, folder: Path, hostile: dict[str, str]) -> None:
-    """A home with files of AWS and a .netrc, and these variables."""
-    for name in HOSTILE:
-        monkeypatch.delenv(name, raising=False)
-    (folder / ".aws").mkdir()
-    (folder / ".aws" / "config").write_text(CONFIGURATION)
-    (folder / ".aws" / "credentials").write_text(f"[default]\naws_access_key_id = {SENTINEL}\n")
-    (folder / ".netrc").write_text(f"default login somebody password {SENTINEL}\n")
-    (folder / ".netrc").chmod(0o600)
-    monkeypatch.setenv("HOME", str(folder))
-    for name, value in hostile.items():
-        monkeypatch.setenv(name, value)
 
 
 @dataclass
@@ -157,7 +84,7 @@ def check_request(asked: list[Asked]) -> None:
 
 
 @pytest.mark.parametrize("name", [*HOSTILE, "all of them", "the files alone"])
-def test_an_emulator_s_clients_take_nothing_from_the_environment(
+def test_clients_of_an_emulator_read_nothing_from_the_environment(
     name: str, listener: tuple[str, list[Asked]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     hostile = {"all of them": HOSTILE, "the files alone": {}}.get(name, {name: HOSTILE.get(name, "")})
@@ -175,7 +102,7 @@ def test_an_emulator_s_clients_take_nothing_from_the_environment(
     check_request(asked)
 
 
-def test_the_operators_commands_take_nothing_either(
+def test_the_operators_commands_read_nothing_from_the_environment_either(
     listener: tuple[str, list[Asked]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     set_all(monkeypatch, tmp_path, HOSTILE)
@@ -216,143 +143,6 @@ def test_an_emulator_starts_at_once_whatever_the_environment_says(
     inherited = {each.partition("=")[0] for each in environment.split("\0")}
     assert not inherited & (set(HOSTILE) | {"NETRC"})
     assert SENTINEL not in environment
-
-
-def test_aws_is_found_by_the_region_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """No variable and no file redirects a call to AWS, nor the calls that retrieve credentials."""
-    endpoints = {name: NOBODY for name in HOSTILE if name.startswith("AWS_ENDPOINT_URL")} | {
-        "AWS_ENDPOINT_URL": NOBODY
-    }
-    set_all(monkeypatch, tmp_path, endpoints)
-    (tmp_path / ".aws" / "config").write_text(
-        CONFIGURATION.replace("use_dualstack_endpoint = true", "").replace("use_fips_endpoint = true", "")
-    )
-    (tmp_path / ".aws" / "credentials").write_text("[default]\naws_access_key_id = A\naws_secret_access_key = B\n")
-
-    session = aws_session("eu-west-1")
-
-    for service in SERVICES:
-        assert make_client(session, service, None).meta.endpoint_url.startswith("https://")
-        assert ".amazonaws.com" in make_client(session, service, None).meta.endpoint_url
-    assert "eu-west-1" in session._session.create_client("sts", region_name="eu-west-1").meta.endpoint_url
-    s3 = make_client(session, "s3", None)
-    assert s3.generate_presigned_url("get_object", Params={"Bucket": "bucket", "Key": "k"}).startswith(
-        "https://bucket.s3"
-    )
-
-
-def test_the_settings_for_aws_are_used(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    set_all(monkeypatch, tmp_path, {"HTTPS_PROXY": NOBODY, "AWS_PROFILE": "mine", "AWS_USE_FIPS_ENDPOINT": "true"})
-    (tmp_path / ".aws" / "config").write_text("[profile mine]\nregion = eu-west-3\n")
-    (tmp_path / ".aws" / "credentials").write_text("[mine]\naws_access_key_id = A\naws_secret_access_key = B\n")
-
-    session = aws_session(None)
-
-    assert session.region_name == "eu-west-3"
-    found = session.get_credentials()
-    assert found is not None
-    assert found.access_key == "A"
-    client = make_client(session, "sqs", None)
-    assert "fips" in client.meta.endpoint_url
-    with pytest.raises(botocore.exceptions.ProxyConnectionError):
-        make_client(session, "sqs", None, botocore.config.Config(retries={"total_max_attempts": 1})).list_queues()
-
-
-@pytest.mark.parametrize("name", [*variables_of_botocore(), "AWS_CREDENTIAL_EXPIRATION", "AWS_REGION"])
-def test_an_invalid_setting_for_aws_is_one_line(
-    name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    set_all(monkeypatch, tmp_path, {})
-    for file in ("config", "credentials"):
-        (tmp_path / ".aws" / file).unlink()
-    for known, value in {
-        "AWS_ACCESS_KEY_ID": "A",
-        "AWS_SECRET_ACCESS_KEY": "B",
-        "AWS_DEFAULT_REGION": "eu-west-1",
-    }.items():
-        monkeypatch.setenv(known, value)
-    monkeypatch.setenv(name, f"{SENTINEL} x")
-
-    def clients() -> None:
-        session = aws_session(None)
-        check_credentials(session)
-        for service in ("s3", "sqs", "sts"):
-            make_client(session, service, None)
-
-    status = run("diff", clients)
-
-    said = capsys.readouterr().err
-    assert said.count("\n") == status
-    if name not in {"AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_DEFAULT_REGION"}:  # which are shown
-        assert SENTINEL not in said
-
-
-@pytest.mark.parametrize("name", ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"])
-@pytest.mark.parametrize("value", [f" {SENTINEL}", f"{SENTINEL}\n", f"{SENTINEL} {SENTINEL}", f"{SENTINEL}é"])
-def test_credentials_that_are_invalid_in_a_header_are_refused_without_quoting_them(
-    name: str, value: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    set_all(monkeypatch, tmp_path, {"AWS_ACCESS_KEY_ID": "A", "AWS_SECRET_ACCESS_KEY": "B", name: value})
-    with pytest.raises(OperatorError, match="of the AWS credentials has blanks") as caught:
-        check_credentials(aws_session("eu-west-1"))
-    assert SENTINEL not in str(caught.value)
-
-
-def errors_of_botocore() -> list[type[BotoCoreError]]:
-    kinds = vars(botocore.exceptions).values()
-    return [kind for kind in kinds if inspect.isclass(kind) and issubclass(kind, BotoCoreError)]
-
-
-@pytest.mark.parametrize("kind", errors_of_botocore(), ids=lambda kind: str(kind.__name__))
-def test_an_error_of_botocore_is_shown_without_its_values(kind: type[BotoCoreError]) -> None:
-    """This holds for all kinds of errors, including those of later releases."""
-    values: dict[str, Any] = {
-        name: SENTINEL for _, name, _, _ in string.Formatter().parse(kind.fmt) if name is not None
-    }
-    if "error" in values:
-        values["error"] = ValueError(f"Invalid header value b'{SENTINEL}'")
-    for name in ("endpoint_url", "proxy_url"):
-        if name in values:
-            values[name] = f"https://somebody:{SENTINEL}@example.test/{SENTINEL}"
-    names_only = {"profile", "profile_name", "path", "name", "cred_var", "provider", "region_name"}
-    names_only |= {"operation_name", "service_name"} | {
-        each for each in values if each.startswith(("valid", "allowed"))
-    }
-    values |= {name: "a-name" for name in values if name in names_only}
-    if kind is botocore.exceptions.WaiterError:
-        values["last_response"] = {"Error": {"Message": SENTINEL}}
-    said = describe(kind(**values))
-    assert SENTINEL not in said
-    assert "\n" not in said
-
-
-@pytest.mark.parametrize(
-    "message",
-    [
-        f"The Canonical String for this request should have been 'GET / x-amz-security-token:{SENTINEL}'",
-        f"Authorization header requires 'Credential' parameter. Authorization=Credential={SENTINEL}",
-        f"'{SENTINEL}' not a valid key=value pair in Authorization header: 'AWS4-HMAC-SHA256 {SENTINEL}'",
-        f"x-api-key: {SENTINEL}",
-    ],
-)
-def test_an_answer_of_aws_that_quotes_the_request_is_shown_without_its_message(message: str) -> None:
-    for code in ("SignatureDoesNotMatch", "IncompleteSignature", "InvalidClientTokenId", "AccessDenied", "Other"):
-        error = ClientError({"Error": {"Code": code, "Message": message}}, "ListQueues")
-        assert SENTINEL not in describe(error)
-        assert "ListQueues" in describe(error) or code in describe(error)
-
-
-def test_an_answer_about_api_keys_is_shown_without_its_message() -> None:
-    error = ClientError({"Error": {"Code": "BadRequest", "Message": f"no key: {SENTINEL}"}}, "CreateApiKey")
-    assert describe(error) == "AWS says: An error occurred (BadRequest) when calling CreateApiKey: …"
-
-
-def test_an_answer_that_cannot_be_parsed_is_not_shown(capsys: pytest.CaptureFixture[str]) -> None:
-    def fails() -> None:
-        raise ResponseParserError(f"Unable to parse response, invalid XML received:\n{SENTINEL}")
-
-    assert run("up", fails) == 1
-    assert SENTINEL not in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

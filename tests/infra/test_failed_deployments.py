@@ -1,4 +1,4 @@
-"""What a deployment or destruction that fails leaves, and says: the next one can begin."""
+"""After a failed deployment or destruction, the cause is known and the next one can begin."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from rich.console import Console
 
 from infra.cli.progress import Progress
 from infra.deployment.plan import Deployer
-from infra.deployment.retained import delete_remains
-from infra.deployment.teardown import Teardown
+from infra.deployment.stateful import Bucket as StatefulBucket
+from infra.deployment.stateful import delete_remains
 from infra.errors import OperatorError
 from infra.stacks.change_sets import Stacks
 from infra.stacks.events import made_and_left
@@ -54,8 +54,8 @@ def template(name: str, *, fails: bool) -> dict[str, Any]:
     return {"Resources": resources}
 
 
-def test_what_a_rolled_back_creation_left_is_deleted_with_it(deployer: Deployer) -> None:
-    stacks, target = deployer._stacks(), deployer.target
+def test_resources_that_a_rolled_back_creation_left_are_deleted(deployer: Deployer) -> None:
+    stacks, target = deployer.stacks(), deployer.target
 
     with pytest.raises(OperatorError, match="Response"):
         stacks.deploy("again", template("again", fails=True), {})
@@ -69,7 +69,7 @@ def test_what_a_rolled_back_creation_left_is_deleted_with_it(deployer: Deployer)
 
 def test_a_table_of_somebody_else_is_left_alone(deployer: Deployer) -> None:
     """It has the name that the stack wanted, so that the stack failed: "already exists"."""
-    stacks, dynamodb = deployer._stacks(), deployer.target.client("dynamodb")
+    stacks, dynamodb = deployer.stacks(), deployer.target.client("dynamodb")
     stacks.deploy("owner", template("theirs", fails=False), {})
 
     with pytest.raises(OperatorError, match="Validation failed"):
@@ -82,9 +82,9 @@ def test_a_table_of_somebody_else_is_left_alone(deployer: Deployer) -> None:
 @pytest.mark.parametrize(
     ("kind", "name"), [(TABLE, "filled-table"), (BUCKET, "filled-bucket"), (QUEUE, "filled-queue")]
 )
-def test_what_somebody_has_put_something_into_is_left(deployer: Deployer, kind: str, name: str) -> None:
+def test_a_resource_with_data_is_not_deleted(deployer: Deployer, kind: str, name: str) -> None:
     target = deployer.target
-    deployer._stacks().deploy(name, template(name, fails=False), {})
+    deployer.stacks().deploy(name, template(name, fails=False), {})
     if kind == TABLE:
         target.client("dynamodb").put_item(TableName=name, Item={"id": {"S": "1"}})
     elif kind == QUEUE:
@@ -147,7 +147,7 @@ class Aws:
     """A model of CloudFormation: it cannot roll a protected table back, and a stack's deletion retains it."""
 
     def __init__(self) -> None:
-        self.status, self.tables, self.mended = "", set[str](), False
+        self.status, self.tables, self.repaired = "", set[str](), False
         self._events: list[dict[str, Any]] = []
 
     def describe_stacks(self, StackName: str) -> dict[str, Any]:  # noqa: N803
@@ -172,7 +172,7 @@ class Aws:
         self._tell("Table", "CREATE_IN_PROGRESS", "Resource creation Initiated")
         self._tell("Table", "CREATE_COMPLETE", "")
         self.status = "CREATE_COMPLETE"
-        if not self.mended:
+        if not self.repaired:
             self._tell("Key", "CREATE_FAILED", "not authorized to perform: kms:CreateKey")
             self._tell("Table", "DELETE_FAILED", "protected against deletion")
             self.status = "ROLLBACK_FAILED"
@@ -200,9 +200,9 @@ class Aws:
         )
 
 
-def test_a_stack_that_is_half_deleted_is_not_made_anew_unless_that_is_allowed() -> None:
+def test_a_half_deleted_stack_is_created_again_only_if_that_is_allowed() -> None:
     aws = Aws()
-    aws.status, aws.mended = "DELETE_FAILED", True
+    aws.status, aws.repaired = "DELETE_FAILED", True
     stacks = Stacks(aws, Progress(Console(quiet=True)), 0, allow_loss=False)
     with pytest.raises(OperatorError, match=r"first is half deleted .*ALLOW_REPLACEMENT=yes"):
         stacks.deploy("first", {"Resources": {}}, {})
@@ -212,7 +212,7 @@ def test_a_stack_that_is_half_deleted_is_not_made_anew_unless_that_is_allowed() 
     assert aws.status == "CREATE_COMPLETE"
 
 
-def test_protected_tables_of_a_failed_roll_back_do_not_stand_in_the_way_of_the_next_try() -> None:
+def test_protected_tables_of_a_failed_roll_back_do_not_prevent_the_next_try() -> None:
     aws = Aws()
 
     def remove(resources: list[tuple[str, str]]) -> None:
@@ -223,12 +223,12 @@ def test_protected_tables_of_a_failed_roll_back_do_not_stand_in_the_way_of_the_n
     with pytest.raises(OperatorError, match="kms:CreateKey"):
         stacks.deploy("first", {"Resources": {}}, {})
     assert not aws.tables
-    aws.mended = True
+    aws.repaired = True
 
     assert stacks.deploy("first", {"Resources": {}}, {}).changed
 
 
-def test_the_cause_is_told_even_if_the_cleaning_up_takes_too_long() -> None:
+def test_the_cause_is_reported_even_if_the_clean_up_takes_too_long() -> None:
     def remove(_: list[tuple[str, str]]) -> None:
         raise WaiterError("TableNotExists", "Max attempts exceeded", {})
 
@@ -250,7 +250,7 @@ class Holding(Aws):
 
 
 @pytest.mark.parametrize(("status", "value"), [("UPDATE_COMPLETE", "DEBUG"), ("ROLLBACK_FAILED", "INFO")])
-def test_a_stack_that_will_be_made_anew_keeps_no_value(status: str, value: str) -> None:
+def test_a_stack_that_will_be_created_again_keeps_no_value(status: str, value: str) -> None:
     aws = Holding()
     aws.status = status
     template = {"Parameters": {"LogLevel": {"Default": "INFO"}}, "Resources": {}}
@@ -285,7 +285,7 @@ class Late(Aws):
         self.asked = 0
 
 
-def test_the_status_of_the_change_before_is_not_believed() -> None:
+def test_the_status_of_an_earlier_change_is_ignored() -> None:
     with pytest.raises(OperatorError, match="no such key"):
         Stacks(Late(), Progress(Console(quiet=True)), 0).deploy("late", {"Resources": {}}, {})
 
@@ -303,8 +303,8 @@ class Bucket:
         return {"Errors": [{"Key": "items/1", "Code": "AccessDenied", "Message": "Access Denied"}]}
 
 
-def test_an_object_that_may_not_be_deleted_is_told(deployer: Deployer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_object_that_cannot_be_deleted_is_reported(deployer: Deployer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Target, "client", lambda *_: Bucket())
 
     with pytest.raises(OperatorError, match="documents/items/1 cannot be deleted: Access Denied"):
-        Teardown(deployer.target, "prod", deployer.settings, deployer.progress)._empty("documents")
+        StatefulBucket(deployer.target, "documents").empty(deployer.progress)

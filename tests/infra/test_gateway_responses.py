@@ -50,7 +50,7 @@ def test_status_of_each_error(response_type: str, status: int) -> None:
 
 
 @pytest.mark.parametrize("response_type", ["THROTTLED", "QUOTA_EXCEEDED"])
-def test_a_throttled_caller_is_told_when_to_come_back(response_type: str) -> None:
+def test_a_throttled_caller_gets_the_time_of_a_retry(response_type: str) -> None:
     headers = openapi_responses()[response_type]["responseParameters"]
 
     assert int(headers["gatewayresponse.header.Retry-After"].strip("'")) > 0
@@ -68,7 +68,7 @@ def test_a_request_that_was_not_run_is_distinguished_from_a_time_out() -> None:
     assert "not answered in time" in BY_TYPE["INTEGRATION_TIMEOUT"].detail
 
 
-def test_resources_say_what_the_openapi_body_says() -> None:
+def test_resources_equal_the_openapi_body() -> None:
     resources = gateway_response_resources("Api", condition="Emulated")
 
     assert len(resources) == len(GATEWAY_RESPONSES)

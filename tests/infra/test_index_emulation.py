@@ -1,4 +1,4 @@
-"""A table that was made before its index, on a real DynamoDB: the embedded emulator's."""
+"""Indexes for tables that were created before them, in the embedded emulator's DynamoDB."""
 
 import copy
 import secrets
@@ -8,7 +8,7 @@ from pathlib import Path
 from rich.console import Console
 
 from infra.cli.progress import Progress
-from infra.deployment.index_emulation import add_missing_indexes
+from infra.deployment.emulation import add_missing_indexes
 from infra.emulator import running_emulator
 from infra.settings import LOCAL_STAGE, Settings
 from infra.stacks.change_sets import Stacks

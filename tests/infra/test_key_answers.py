@@ -1,4 +1,4 @@
-"""What API Gateway's answers tell of a key: one alone tells nothing, and trouble is neither yes nor no."""
+"""What API Gateway's answers say about a key: one is not enough, and an error is neither yes nor no."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from infra.deployment.plan import wait_for_key
+from infra.deployment.readiness import wait_for_key
 
 SHORT = 0.3  # seconds
 
@@ -59,7 +59,7 @@ def gateway(*statuses: int) -> Iterator[_Gateway]:
 
 
 @pytest.mark.parametrize("status", [200, 204, 429])
-def test_a_key_that_is_taken_is_good(status: int) -> None:
+def test_an_accepted_key_is_good(status: int) -> None:
     with gateway(status) as answering:
         assert wait_for_key(answering.url, "k", good=True, seconds=SHORT)
         assert not wait_for_key(answering.url, "k", good=False, seconds=SHORT)
@@ -73,13 +73,13 @@ def test_a_key_that_is_refused_has_ended() -> None:
 
 @pytest.mark.parametrize("status", [302, 400, 404, 500, 502, 503, 504])
 @pytest.mark.parametrize("good", [True, False])
-def test_trouble_tells_nothing_of_a_key(status: int, good: bool) -> None:
+def test_an_error_says_nothing_about_a_key(status: int, good: bool) -> None:
     with gateway(status) as answering:
         assert not wait_for_key(answering.url, "k", good=good, seconds=SHORT)
 
 
 @pytest.mark.parametrize("good", [True, False])
-def test_no_answer_tells_nothing_of_a_key(good: bool) -> None:
+def test_a_missing_answer_says_nothing_about_a_key(good: bool) -> None:
     with gateway(200) as ended:
         pass
     assert not wait_for_key(ended.url, "k", good=good, seconds=SHORT)
@@ -92,7 +92,7 @@ def test_no_answer_tells_nothing_of_a_key(good: bool) -> None:
         (False, [200, 403, 200, 403, 403, 500, 403, 403, 403]),
     ],
 )
-def test_three_answers_in_a_row_and_by_connections_of_their_own(good: bool, statuses: list[int]) -> None:
+def test_three_answers_in_a_row_on_new_connections_decide(good: bool, statuses: list[int]) -> None:
     with gateway(*statuses) as answering:
         assert wait_for_key(answering.url, "k", good=good, seconds=10)
         assert len(answering.callers) == len(statuses)

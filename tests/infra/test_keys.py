@@ -16,7 +16,7 @@ import pytest
 from rich.console import Console
 
 from infra.cli.progress import Progress
-from infra.deployment.api_emulation import make_way
+from infra.deployment.emulation import delete_changed_api
 from infra.deployment.plan import Deployer
 from infra.emulator import running_emulator
 from infra.errors import OperatorError
@@ -167,7 +167,7 @@ def test_the_operators_key_can_be_rotated_and_deployments_keep_all_keys(run: Run
     changed = stacks.template(app_stack("local", "api"))
     assert changed is not None
     changed["Resources"]["RestAPI"]["Properties"]["Body"]["info"]["title"] = "another"
-    make_way(target_of(stage.deployment), "local", changed, stacks, Progress())
+    delete_changed_api(target_of(stage.deployment), "local", changed, stacks, Progress())
     assert not stage.aws("apigateway").get_usage_plans()["items"]
     deploy()
     replaced = deployed(state_dir)
@@ -238,7 +238,7 @@ def test_a_deployment_on_aws_adds_no_key_to_the_plan_because_of_its_name(run: Ru
     try:
         console = Console(record=True, width=200, file=io.StringIO())
         deployer = Deployer(aws, "local", settings, Progress(console), {})
-        assert deployer.api_key(keys.usage_plan) == own
+        assert deployer.updates().api_key(keys.usage_plan) == own
         assert {key.key_id for key in keys.left_out()} == {alices.key_id, of_another_name.key_id}
         assert [key.key_id in line for key, line in zip(keys.left_out(), lines(console), strict=True)] == [
             True,
@@ -247,7 +247,7 @@ def test_a_deployment_on_aws_adds_no_key_to_the_plan_because_of_its_name(run: Ru
 
         console = Console(record=True, width=200, file=io.StringIO())
         deployer = Deployer(emulator, "local", settings, Progress(console), {})
-        assert deployer.api_key(keys.usage_plan) == own
+        assert deployer.updates().api_key(keys.usage_plan) == own
         assert [key.key_id for key in keys.left_out()] == [of_another_name.key_id], "its name has another owner"
         (line,) = lines(console)
         assert "jobpipe-local.monitoring" in line

@@ -75,7 +75,7 @@ def test_both_functions_of_the_worker_end_at_its_time_out(foundation: Template, 
     assert default in allowed(foundation, "WorkerTimeout")
 
 
-def test_what_fails_comes_back_and_what_succeeded_does_not(worker: Template) -> None:
+def test_only_failed_messages_are_delivered_again(worker: Template) -> None:
     """Without ReportBatchItemFailures Lambda would delete the failed messages of a batch with the others."""
     mappings = of_kind("AWS::Lambda::EventSourceMapping", worker)
     by_queue = {mapping["EventSourceArn"]["Fn::Sub"]: mapping for mapping in mappings.values()}
@@ -91,7 +91,7 @@ def test_what_fails_comes_back_and_what_succeeded_does_not(worker: Template) -> 
     assert commands["ScalingConfig"] == {"MaximumConcurrency": {"Ref": "WorkerConcurrency"}}
 
 
-def test_the_worker_can_have_executions_of_its_own_and_no_batch_more(worker: Template) -> None:
+def test_the_worker_can_reserve_executions_for_exactly_its_batches(worker: Template) -> None:
     """Nothing that waits in the API can take them, and nothing is received only to be throttled."""
     work = of_kind("AWS::Lambda::Function", worker)["Work"]
     if_reserved = {"Fn::If": ["Reserved", {"Ref": "WorkerConcurrency"}, {"Ref": "AWS::NoValue"}]}
@@ -115,7 +115,7 @@ def test_the_order_is_that_of_the_groups(foundation: Template) -> None:
         assert queues(foundation)[name]["FifoThroughputLimit"] == "perMessageGroupId"
 
 
-def test_no_outage_that_the_queue_outlasts_makes_a_dead_letter(foundation: Template) -> None:
+def test_no_outage_shorter_than_the_retention_makes_a_dead_letter(foundation: Template) -> None:
     redrive = queues(foundation)["CommandsQueue"]["RedrivePolicy"]
     assert redrive["deadLetterTargetArn"] == {"Fn::GetAtt": ["DeadLettersQueue", "Arn"]}
     assert resolved(redrive["maxReceiveCount"], foundation, {}) == limits.MAX_RECEIVE_COUNT
@@ -141,7 +141,7 @@ def test_claims_outlive_the_jobs_that_may_need_them(foundation: Template, worker
     assert expire * ONE_DAY > 2 * limits.QUEUE_RETENTION + longest
 
 
-def test_versions_outlive_the_jobs_that_speak_of_them(foundation: Template, worker: Template) -> None:
+def test_versions_outlive_the_jobs_that_refer_to_them(foundation: Template, worker: Template) -> None:
     (rule,) = [each for each in lifecycle(foundation) if "NoncurrentVersionExpiration" in each]
     kept = rule["NoncurrentVersionExpiration"]["NoncurrentDays"]
     assert all(kept > int(days) for days in allowed(worker, "JobRetentionDays"))
@@ -168,7 +168,7 @@ def test_how_long_a_call_may_hang(worker_timeout: float, seconds: float) -> None
     assert limits.call_timeout(worker_timeout) == seconds
 
 
-def test_a_call_that_hangs_leaves_time_to_say_so(foundation: Template) -> None:
+def test_a_hanging_call_leaves_time_to_report_it(foundation: Template) -> None:
     for seconds in map(float, allowed(foundation, "WorkerTimeout")):
         three_tries = 3 * limits.call_timeout(seconds)
         assert three_tries < limits.reserve(seconds) < seconds

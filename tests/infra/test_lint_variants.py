@@ -32,7 +32,7 @@ def test_every_condition_is_decided() -> None:
 def test_every_condition_is_true_in_one_variant_and_false_in_another() -> None:
     """Conditions for emulators are excepted."""
     seen = {
-        (name, condition, Rendered(source, **taken(source, parameters)).holds(condition))
+        (name, condition, Rendered(source, **taken(source, parameters)).is_true(condition))
         for name, source in TEMPLATES.items()
         for parameters in VARIANTS.values()
         for condition in source["Conditions"]

@@ -71,7 +71,7 @@ def test_the_page_states_by_how_much_backups_outlive_the_key() -> None:
     (waits,) = re.findall(r"it defaults to (\d+)", told)
     (key,) = rendered("foundation", Encryption="customer-managed").of_type("AWS::KMS::Key").values()
     assert "PendingWindowInDays" not in key
-    assert "PendingWindowInDays" not in (ROOT / "infra" / "deployment" / "retained.py").read_text()
+    assert "PendingWindowInDays" not in (ROOT / "infra" / "deployment" / "stateful.py").read_text()
     assert f"those backups are usable for {waits} days, not {kept}" in WORDS
     assert f"DynamoDB keeps a deleted table's last backup for {kept} days" in WORDS
     assert f"KMS waits {waits} days before it deletes a key" in WORDS

@@ -1,9 +1,9 @@
 import pytest
 
+from infra.deployment.checks import check_values
 from infra.errors import OperatorError
 from infra.settings import ROOT
 from infra.templates import sources as templates
-from infra.templates.parameter_values import check_values
 
 ALL = [
     templates.foundation_for("prod"),
@@ -13,7 +13,7 @@ ALL = [
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "told"),
+    ("name", "value", "message"),
     [
         ("WorkerTimout", "10", "no template has the parameter WorkerTimout; is WorkerTimeout meant[?]"),
         ("Quux", "1", "no template has the parameter Quux$"),
@@ -24,15 +24,15 @@ ALL = [
         ("LogRetentionDays", "15", "LogRetentionDays must be one of 1, 3, 5, 7, 14, 30, .*, not '15'"),
         ("MemorySize", "1769.5", "MemorySize must be a whole number, not 1769.5"),
         ("MaxReceiveCount", "10.5", "MaxReceiveCount must be a whole number"),
-        ("RateLimit", "inf", "RateLimit must be a number that ends, not inf"),
+        ("RateLimit", "inf", "RateLimit must be a finite number, not inf"),
         ("RateLimit", "0", "RateLimit must be from 1 to inf, not 0"),
         ("WorkerConcurrency", "1", "WorkerConcurrency must be from 2 to 1000, not 1"),
         ("AlarmEmail", "notanemail", "AlarmEmail cannot be 'notanemail'"),
         ("LogLevel", "debug", "LogLevel must be one of DEBUG, INFO, WARNING, ERROR, not 'debug'"),
     ],
 )
-def test_a_value_that_a_template_would_refuse_is_one_line(name: str, value: str, told: str) -> None:
-    with pytest.raises(OperatorError, match=told):
+def test_a_value_that_a_template_would_refuse_is_one_line(name: str, value: str, message: str) -> None:
+    with pytest.raises(OperatorError, match=message):
         check_values({"LogRetentionDays": "14", name: value}, ALL)
 
 

@@ -1,4 +1,4 @@
-"""What operators may ask for: a key of the stage's own, limits, access logs; on an emulator of their own."""
+"""Optional features of a stage: its own key, limits, access logs."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from collections.abc import Iterator
 import pytest
 
 from infra.cli.progress import Progress
-from infra.deployment.diff import stage_diff
 from infra.deployment.plan import Deployer
 from infra.deployment.teardown import Teardown
 from infra.errors import OperatorError
@@ -35,7 +34,7 @@ def stage(deployer: Deployer) -> Stage:
     return Stage(deployer.up())
 
 
-def test_commands_end_with_a_key_of_the_stages_own(stage: Stage) -> None:
+def test_commands_succeed_with_the_stages_own_key(stage: Stage) -> None:
     item = {"name": unique("Secret"), "description": "x" * 10_000}  # not in the row, but in the bucket
     created = stage.request("POST", "/items", item, headers=WAIT)
     assert created.status_code == 201, created.text
@@ -72,15 +71,15 @@ def test_a_key_whose_quota_is_used_up_waits_for_the_next_period(stage: Stage) ->
     assert 0 < sum(answer.status_code == 200 for answer in answers) <= 4
 
 
-def test_the_key_of_a_stage_cannot_be_taken_from_its_documents(deployer: Deployer, stage: Stage) -> None:
+def test_a_stage_cannot_return_to_the_key_of_aws(deployer: Deployer, stage: Stage) -> None:
     back = Deployer(deployer.target, deployer.stage, deployer.settings, deployer.progress, WAY_BACK)
     with pytest.raises(OperatorError, match="no way back"):
         back.up()
     with pytest.raises(OperatorError, match="no way back"):
-        stage_diff(back)
+        back.diff()
 
 
-def test_the_key_goes_with_the_data(deployer: Deployer, stage: Stage) -> None:
+def test_the_key_is_deleted_with_the_data(deployer: Deployer, stage: Stage) -> None:
     (alias,) = stage.aws("kms").list_aliases()["Aliases"]
 
     Teardown(deployer.target, deployer.stage, deployer.settings, deployer.progress).destroy()
@@ -88,7 +87,7 @@ def test_the_key_goes_with_the_data(deployer: Deployer, stage: Stage) -> None:
     assert stage.aws("kms").list_aliases()["Aliases"] == []
 
 
-def test_a_stage_whose_data_outlives_its_stack_is_taken_away_with_its_key(deployer: Deployer) -> None:
+def test_a_stage_with_retained_data_is_destroyed_with_its_key(deployer: Deployer) -> None:
     target, kept = deployer.target, "kept"  # not the local stage, so that everything is retained
     stacks = Stacks(target.client("cloudformation"), deployer.progress, target.poll_seconds)
     given = {"Stage": kept, "Encryption": "customer-managed"}

@@ -1,4 +1,4 @@
-"""A stage whose data somebody wants back: as on AWS, its resources outlive their stacks."""
+"""A stage with retained data: as on AWS, its resources outlive their stacks."""
 
 from __future__ import annotations
 
@@ -15,11 +15,10 @@ import yaml
 from rich.console import Console
 
 from infra.cli.progress import Progress
-from infra.deployment.confirmation import confirm_destruction
-from infra.deployment.diff import print_diff, stage_diff
+from infra.deployment.comparison import print_diff
 from infra.deployment.plan import Deployer
-from infra.deployment.retained import Held, held_by
-from infra.deployment.teardown import Teardown
+from infra.deployment.stateful import Queue, stateful_resources
+from infra.deployment.teardown import Teardown, confirm_destruction
 from infra.emulator import running_emulator
 from infra.errors import OperatorError
 from infra.packaging.package import APPS
@@ -29,6 +28,7 @@ from infra.stage.names import app_stack, foundation_stack, operations_stack
 from infra.targets.target import EMBEDDED, Target, find_target
 from infra.templates import sources as templates
 from tests.helpers.deployed import WAIT, Stage, unique
+from tests.infra.foundations import stack_resources
 
 PROD = "prod"
 STATEFUL = {"CommandsQueue", "DeadLettersQueue", "ParkedQueue", "JobsTable", "ItemsTable", "NamesTable"}
@@ -87,10 +87,8 @@ def with_another_foundation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cha
     monkeypatch.setattr(templates, "FOUNDATION", path)
 
 
-def test_what_a_stage_that_is_not_there_would_be_made_of(
-    deployer: Deployer, target: Target, console: Console
-) -> None:
-    foundation, worker, api, operations = stage_diff(deployer)
+def test_a_diff_of_a_new_stage_has_all_its_resources(deployer: Deployer, target: Target, console: Console) -> None:
+    foundation, worker, api, operations = deployer.diff()
 
     added = {change.logical_id for change in foundation.changes}
     assert added >= STATEFUL | BUCKETS
@@ -104,14 +102,14 @@ def test_what_a_stage_that_is_not_there_would_be_made_of(
     assert "jobpipe-prod-foundation:" in console.export_text()
 
 
-def test_a_diff_says_what_a_deployment_would_do_and_does_nothing(
+def test_a_diff_shows_what_a_deployment_would_change_and_changes_nothing(
     prod: Stage, deployer: Deployer, target: Target, settings: Settings, console: Console
 ) -> None:
     before = there(target)
-    assert [diff.differs or diff.note for diff in stage_diff(deployer)] == ["", "", "", ""]
+    assert [diff.differs or diff.note for diff in deployer.diff()] == ["", "", "", ""]
 
     other = Deployer(target, PROD, settings, deployer.progress, {"WorkerTimeout": "10"})
-    foundation, worker, api, operations = stage_diff(other)
+    foundation, worker, api, operations = other.diff()
 
     assert foundation.parameters == worker.parameters == {"WorkerTimeout": ("5", "10")}
     changed = {change.logical_id: change for change in foundation.changes + worker.changes}
@@ -126,13 +124,13 @@ def test_a_diff_says_what_a_deployment_would_do_and_does_nothing(
     text = console.export_text()
     assert "WorkerTimeout: 5 -> 10" in text
     assert "STATE WOULD BE LOST" not in text
-    assert stage_diff(deployer)[0].differs is False, "it was not executed"
+    assert deployer.diff()[0].differs is False, "it was not executed"
 
 
-def test_a_diff_says_that_a_new_key_will_change_all_stacks(
+def test_a_diff_reports_that_a_new_key_will_change_all_stacks(
     prod: Stage, deployer: Deployer, console: Console
 ) -> None:
-    foundation, *others = stage_diff(replace(deployer, overrides={"Encryption": "customer-managed"}))
+    foundation, *others = replace(deployer, overrides={"Encryption": "customer-managed"}).diff()
 
     assert foundation.parameters == {"Encryption": ("aws-owned", "customer-managed")}
     assert not foundation.note
@@ -142,7 +140,7 @@ def test_a_diff_says_that_a_new_key_will_change_all_stacks(
     assert "nothing to deploy" not in console.export_text()
 
 
-def test_stacks_that_an_interrupted_deployment_left_apart_are_brought_together(
+def test_stacks_with_different_values_after_an_interruption_get_the_same(
     prod: Stage, deployer: Deployer, target: Target, console: Console
 ) -> None:
     """It ended after the foundation, and another after the worker."""
@@ -159,7 +157,7 @@ def test_stacks_that_an_interrupted_deployment_left_apart_are_brought_together(
         )
         cloudformation.get_waiter("stack_update_complete").wait(StackName=stack, WaiterConfig={"Delay": 0.2})
 
-    foundation, worker, api, operations = stage_diff(deployer)
+    foundation, worker, api, operations = deployer.diff()
     assert not foundation.differs
     assert not operations.differs
     assert worker.parameters == {"WorkerTimeout": ("5", "20")}
@@ -174,10 +172,10 @@ def test_stacks_that_an_interrupted_deployment_left_apart_are_brought_together(
         assert lambdas.get_function_configuration(FunctionName=prod.resources[function])["Timeout"] == 20
     api_function = lambdas.get_function_configuration(FunctionName=prod.resources["api_function"])
     assert api_function["Environment"]["Variables"]["LOG_LEVEL"] == "DEBUG"
-    assert [diff.differs for diff in stage_diff(deployer)] == [False] * 4
+    assert [diff.differs for diff in deployer.diff()] == [False] * 4
 
 
-def test_nothing_that_holds_state_is_replaced_or_removed_unasked(
+def test_no_resource_with_state_is_replaced_or_removed_without_permission(
     prod: Stage,
     deployer: Deployer,
     target: Target,
@@ -197,7 +195,7 @@ def test_nothing_that_holds_state_is_replaced_or_removed_unasked(
 
     with_another_foundation(tmp_path, monkeypatch, change)
 
-    foundation = stage_diff(deployer)[0]
+    foundation = deployer.diff()[0]
     assert {str(change) for change in foundation.changes if change.loses} == {
         "ItemsTable (AWS::DynamoDB::Table): may replace",
         "NamesTable (AWS::DynamoDB::Table): replace",
@@ -211,7 +209,7 @@ def test_nothing_that_holds_state_is_replaced_or_removed_unasked(
     assert prod.request("GET", f"/items/{item['id']}").json() == item
 
 
-def test_what_was_allowed_is_done(
+def test_allowed_removals_are_done(
     prod: Stage,
     settings: Settings,
     target: Target,
@@ -226,7 +224,7 @@ def test_what_was_allowed_is_done(
     with_another_foundation(tmp_path, monkeypatch, change)
     Deployer(target, PROD, settings, Progress(Console(quiet=True)), {}, allow_replacement=True).up()
 
-    names = {name for _, name in stacks(target).resources(foundation_stack(PROD))}
+    names = {name for _, name in stack_resources(target, foundation_stack(PROD))}
     assert not any("parked" in name for name in names)
     assert "jobpipe-prod-parked" in there(target), "it outlives its stack"
     monkeypatch.undo()  # the destruction that follows finds it by the name that it had
@@ -236,14 +234,15 @@ def stacks(target: Target) -> Stacks:
     return Stacks(target.client("cloudformation"), Progress(Console(quiet=True)), target.poll_seconds)
 
 
-def test_a_destruction_that_was_interrupted_is_ended_by_the_next(
+def test_an_interrupted_destruction_is_completed_by_the_next(
     deployer: Deployer, target: Target, settings: Settings
 ) -> None:
     stage = Stage(deployer.up())
     stage.request("POST", "/items", {"name": unique("Lost"), "description": "d"}, headers=WAIT)
     for stack in (operations_stack(PROD), *(app_stack(PROD, app) for app in APPS), foundation_stack(PROD)):
         assert stacks(target).delete(stack)
-    left = {each.name for each in held_by(target, PROD) if each.kind != "AWS::KMS::Alias"}  # AWS's key is used here
+    resources = stateful_resources(target, PROD).values()
+    left = {each.name for each in resources if each.kind != "AWS::KMS::Alias"}  # AWS's key is used here
     assert there(target) == left, "all that holds state outlives the stacks, under the names that it is found by"
 
     Teardown(target, PROD, settings, Progress(Console(quiet=True))).destroy()
@@ -262,11 +261,11 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
     os.close(typed)
 
 
-def test_a_destruction_on_a_terminal_shows_what_is_lost_and_wants_the_name(
+def test_a_destruction_on_a_terminal_shows_what_is_lost_and_asks_for_the_name(
     prod: Stage, target: Target, console: Console, terminal: int
 ) -> None:
     prod.request("POST", "/items", {"name": unique("Seen"), "description": "d"}, headers=WAIT)
-    held = held_by(target, PROD)
+    held = stateful_resources(target, PROD).values()
 
     os.write(terminal, b"\x04")  # Ctrl-D
     with pytest.raises(OperatorError, match="nothing was deleted"):
@@ -283,15 +282,15 @@ def test_a_destruction_on_a_terminal_shows_what_is_lost_and_wants_the_name(
     confirm_destruction(target, PROD, held, None, Progress(console))
 
 
-def test_a_destruction_without_a_terminal_wants_the_name_given(
+def test_a_destruction_without_a_terminal_needs_the_name_as_an_argument(
     target: Target, console: Console, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with Path("/dev/null").open() as nobody:
         monkeypatch.setattr(sys, "stdin", nobody)
-        held = [Held("AWS::SQS::Queue", "jobpipe-prod-parked")]
+        held = [Queue(target, "jobpipe-prod-parked")]
         for given in (None, "yes", "prod2"):
             with pytest.raises(OperatorError, match="prod"):
                 confirm_destruction(target, PROD, held, given, Progress(console))
 
         confirm_destruction(target, PROD, held, PROD, Progress(console))
-    assert "nothing that holds data is there" in console.export_text()
+    assert "no resource with data exists" in console.export_text()

@@ -1,4 +1,4 @@
-"""What lies beside our sources is not shipped with them, and is not passed over either."""
+"""Unknown files beside the sources are neither shipped nor silently ignored."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_anything_else_ends_the_build_with_one_line(app: Path, name: str) -> Non
     assert len(str(raised.value).splitlines()) == 1
 
 
-def test_of_a_package_only_modules_are_ours(tmp_path: Path) -> None:
+def test_a_package_has_only_modules(tmp_path: Path) -> None:
     write(tmp_path, "job.py")
     assert package_files(tmp_path) == [tmp_path / "job.py"]
 

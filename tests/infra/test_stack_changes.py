@@ -51,7 +51,7 @@ def test_what_a_change_does_and_whether_it_loses_something(
     assert (change.action, change.loses) == (action, loses)
 
 
-def test_each_property_is_told_once_with_what_changes_it() -> None:
+def test_each_property_is_named_once_with_its_causes() -> None:
     details = [
         {"Target": {"Attribute": "Properties", "Name": "Timeout"}, "CausingEntity": "WorkerTimeout"},
         {"Target": {"Attribute": "Properties", "Name": "Timeout"}},

@@ -37,7 +37,7 @@ def test_the_file_holds_a_key_so_only_its_owner_reads_it(tmp_path: Path) -> None
     assert [each.name for each in tmp_path.iterdir()] == ["local.json"]
 
 
-def test_a_file_that_cannot_be_had_is_one_line(tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_accessed_is_one_line(tmp_path: Path) -> None:
     stage_file(tmp_path, "local").mkdir()
     with pytest.raises(OperatorError, match=r"local\.json cannot be read: Is a directory"):
         read_deployment(tmp_path, "local")
@@ -46,9 +46,7 @@ def test_a_file_that_cannot_be_had_is_one_line(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("endpoint_url", [None, "http://127.0.0.1:4566"])
-def test_a_key_is_printed_only_where_it_is_an_emulators(
-    endpoint_url: str | None, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_only_a_key_of_an_emulator_is_printed(endpoint_url: str | None, capsys: pytest.CaptureFixture[str]) -> None:
     deployment = replace(DEPLOYMENT, api_key="operator0123", endpoint_url=endpoint_url)
     print_result(deployment)
     assert ("operator0123" in capsys.readouterr().out) is (endpoint_url is not None)

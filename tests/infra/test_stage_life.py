@@ -1,4 +1,4 @@
-"""A stage from nothing to nothing, by the commands that make runs."""
+"""The life of a stage, from its first deployment to its destruction, by the commands that make runs."""
 
 from __future__ import annotations
 
@@ -170,14 +170,14 @@ def test_deploy_again_change_and_destroy(run: Run, state_dir: Path) -> None:
         ("env", "--stage", "elsewhere"),
     ],
 )
-def test_what_an_operator_can_put_right_is_one_line(run: Run, arguments: tuple[str, ...]) -> None:
+def test_an_error_of_an_operator_is_one_line(run: Run, arguments: tuple[str, ...]) -> None:
     done = run(*arguments)
     assert done.returncode != 0
     assert "Traceback" not in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1, done.stderr
 
 
-def test_env_is_what_a_shell_can_take_in(run: Run, state_dir: Path) -> None:
+def test_a_shell_can_evaluate_the_output_of_env(run: Run, state_dir: Path) -> None:
     run("up")
     exports = run("env").stdout
     script = f'{exports}\nprintf "%s %s" "$JOBPIPE_URL" "$JOBPIPE_API_KEY"'

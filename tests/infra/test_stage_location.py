@@ -1,11 +1,10 @@
-"""A stage on AWS is changed and destroyed where it is, and nowhere else."""
+"""A stage on AWS is changed and destroyed only where it is."""
 
 from dataclasses import replace
 from typing import Any, cast
 
 import pytest
 
-from infra.deployment.stage_location import check_place
 from infra.errors import OperatorError
 from infra.targets.target import Target
 from tests.infra.test_stage_file import DEPLOYMENT
@@ -39,20 +38,20 @@ def target(region: str, kind: type[Target] = Account, endpoint_url: str | None =
     return kind("aws", region, endpoint_url, "it was asked for", cast("Any", None))
 
 
-def test_where_it_is_it_may_be_changed() -> None:
-    check_place(target("eu-central-1"), PROD)
+def test_a_stage_may_be_changed_where_it_is() -> None:
+    target("eu-central-1").check_location(PROD)
 
 
-def test_nothing_is_known_of_a_stage_that_was_not_deployed_from_here() -> None:
-    check_place(target("us-east-1"), None)
+def test_a_stage_that_was_not_deployed_from_here_is_not_checked() -> None:
+    target("us-east-1").check_location(None)
 
 
-def test_emulators_take_each_others_place() -> None:
-    check_place(target("us-east-1", endpoint_url="http://127.0.0.1:4570"), DEPLOYMENT)
+def test_an_emulator_may_replace_another() -> None:
+    target("us-east-1", endpoint_url="http://127.0.0.1:4570").check_location(DEPLOYMENT)
 
 
 @pytest.mark.parametrize(
-    ("wrong", "told"),
+    ("wrong", "message"),
     [
         (target("us-east-1"), "prod is in eu-central-1, not in us-east-1: set AWS_REGION=eu-central-1, or move"),
         (
@@ -61,6 +60,6 @@ def test_emulators_take_each_others_place() -> None:
         ),
     ],
 )
-def test_elsewhere_it_is_refused(wrong: Target, told: str) -> None:
-    with pytest.raises(OperatorError, match=told):
-        check_place(wrong, PROD)
+def test_another_region_or_account_is_refused(wrong: Target, message: str) -> None:
+    with pytest.raises(OperatorError, match=message):
+        wrong.check_location(PROD)

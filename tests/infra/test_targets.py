@@ -1,4 +1,4 @@
-"""Which target is chosen: against what really listens, or does not."""
+"""The choice of a target, with real servers."""
 
 import json
 import threading
@@ -47,13 +47,13 @@ def something_else(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[S
         thread.join()
 
 
-def test_where_nothing_answers_there_is_no_emulator(unused: Settings) -> None:
+def test_there_is_no_emulator_if_nothing_answers(unused: Settings) -> None:
     assert identify(unused.emulator_url) is None
     assert find_target(AUTO, "local", unused, start=False) is None
 
 
 @pytest.mark.parametrize("wanted", [AUTO, EMBEDDED, LOCALSTACK])
-def test_a_port_that_something_else_has_is_one_clear_line(something_else: Settings, wanted: str) -> None:
+def test_a_port_of_another_service_is_one_clear_line(something_else: Settings, wanted: str) -> None:
     with pytest.raises(OperatorError, match="JOBPIPE_PORT"):
         find_target(wanted, "local", something_else)
 
@@ -91,7 +91,7 @@ def test_base_urls(endpoint: str | None, base_url: str) -> None:
 
 
 @pytest.mark.parametrize(("edition", "name"), [("light", EMBEDDED), ("community", LOCALSTACK), ("pro", LOCALSTACK)])
-def test_emulators_are_told_apart_by_the_document_that_both_have(edition: str, name: str) -> None:
+def test_emulators_are_distinguished_by_their_health_document(edition: str, name: str) -> None:
     asked = []
 
     class Emulator(BaseHTTPRequestHandler):
@@ -113,7 +113,7 @@ def test_emulators_are_told_apart_by_the_document_that_both_have(edition: str, n
 
 
 @pytest.mark.parametrize("wrong", [{"RestApiId": "mine"}, {"RequireTls": "false"}])
-def test_what_only_an_emulator_may_have_does_not_go_to_aws(wrong: dict[str, str]) -> None:
+def test_values_for_emulators_are_refused_on_aws(wrong: dict[str, str]) -> None:
     aws = Target(AWS, "eu-west-1", None, "", boto3.Session())
     emulator = Target(EMBEDDED, "us-east-1", "http://127.0.0.1:4566", "", boto3.Session())
 

@@ -49,7 +49,9 @@ def resources_of(kind: str, template: templates.Template) -> dict[str, Any]:
     ("stage", "deletion", "replacement"),
     [("local", "Delete", "Delete"), ("prod", "RetainExceptOnCreate", "Retain")],
 )
-def test_only_the_local_stage_loses_its_state_with_its_stack(stage: str, deletion: str, replacement: str) -> None:
+def test_only_in_the_local_stage_is_state_deleted_with_its_stack(
+    stage: str, deletion: str, replacement: str
+) -> None:
     resources = templates.foundation_for(stage)["Resources"]
 
     assert {name for name, resource in resources.items() if "DeletionPolicy" in resource} == STATEFUL
@@ -58,7 +60,7 @@ def test_only_the_local_stage_loses_its_state_with_its_stack(stage: str, deletio
         assert resources[name]["UpdateReplacePolicy"] == replacement
 
 
-def test_short_tags_are_spelt_out(tmp_path: Path) -> None:
+def test_short_tags_are_written_out(tmp_path: Path) -> None:
     path = tmp_path / "template.yaml"
     path.write_text(
         "a: !Ref X\nb: !GetAtt Y.Z.W\nc: !If [C, !Sub '${S}', !Ref AWS::NoValue]\nd: {Condition: !Condition Q}"
@@ -142,7 +144,7 @@ def test_a_changed_gateway_response_makes_a_new_deployment(monkeypatch: pytest.M
     assert stage["Properties"]["DeploymentId"] == {"Ref": next(iter(after))}
 
 
-def test_the_transform_leaves_its_input_alone() -> None:
+def test_the_transform_does_not_change_its_input() -> None:
     before = copy.deepcopy(SAM)
 
     templates.from_sam(SAM)
@@ -158,7 +160,7 @@ def test_the_transform_leaves_its_input_alone() -> None:
         ("worker", "DeadLettersRole", {"s3:DeleteObject"}),
     ],
 )
-def test_what_a_role_may_do_with_claims_it_may_do_with_claims_only(app: str, role: str, claims: set[str]) -> None:
+def test_a_roles_permissions_for_claims_are_for_claims_only(app: str, role: str, claims: set[str]) -> None:
     template = templates.read_template(ROOT / "infra" / "templates" / f"{app}.merge.yaml")
 
     objects: dict[str, set[str]] = {}
@@ -200,7 +202,7 @@ def test_a_function_is_called_by_its_own_source_only() -> None:
         assert rendered(app).of_type("AWS::Lambda::Url") == {}
 
 
-def test_dead_letters_end_jobs_and_commit_nothing() -> None:
+def test_the_dead_letter_consumer_may_end_jobs_and_commit_nothing() -> None:
     template = templates.read_template(ROOT / "infra" / "templates" / "worker.merge.yaml")
 
     actions = {each for s in _statements(template["Resources"]["DeadLettersRole"]) for each in _actions(s)}
@@ -219,7 +221,7 @@ def _actions(statement: dict[str, Any]) -> list[str]:
     return actions if isinstance(actions, list) else [actions]
 
 
-def test_templates_go_out_compact() -> None:
+def test_templates_are_sent_as_compact_json() -> None:
     text = templates.to_json(templates.foundation_for("prod"))
 
     assert json.loads(text) == templates.foundation_for("prod")

@@ -12,7 +12,7 @@ import pytest
 import tenacity
 
 from api_lambda.chalicelib.endpoints.routes import ROUTES, Route
-from infra.deployment.plan import wait_for_key
+from infra.deployment.readiness import wait_for_key
 from infra.keys.api_keys import FIRST_OWNER, new_api_key
 from infra.stage.names import key_name
 from jobpipe_client import Batch, Client, Forbidden, Job

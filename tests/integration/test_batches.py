@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import tenacity
 
-from infra.deployment.plan import wait_for_key
+from infra.deployment.readiness import wait_for_key
 from jobpipe_client import Batch, Client, Forbidden, NotFound
 from tests.helpers.deployed import Stage, most_commands, problem, unique
 

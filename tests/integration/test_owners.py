@@ -12,7 +12,7 @@ import pytest
 import requests
 import tenacity
 
-from infra.deployment.plan import wait_for_key
+from infra.deployment.readiness import wait_for_key
 from infra.keys.api_keys import ApiKey
 from jobpipe_client import Client, Forbidden, Job
 from tests.helpers.deployed import Stage, problem, unique

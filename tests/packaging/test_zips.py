@@ -208,7 +208,7 @@ def test_one_byte_changed_on_the_way_into_a_zip_is_noticed(app: str, zips: dict[
         with zipfile.ZipFile(changed, "w") as archive:
             for each, content in files.items():
                 archive.writestr(each, content + b"#" if each == name else content)
-        with pytest.raises(OperatorError, match=f"holds {name}"):
+        with pytest.raises(OperatorError, match=f"contains {name}"):
             find_owners(changed, parts)
 
 

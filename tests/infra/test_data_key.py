@@ -1,0 +1,120 @@
+"""No new key replaces the key of a foundation's data. botocore's Stubber gives KMS's answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import boto3
+import pytest
+from botocore.stub import Stubber
+
+from infra.deployment.adoption import plan_adoption
+from infra.deployment.remaining import DataKey, Remaining, data_key
+from infra.errors import OperatorError
+from infra.targets.target import AWS, Target
+from tests.helpers.stubbed import a_client
+from tests.infra.foundations import ALIAS, KEY, OTHER, PROD, TEMPLATE, left
+
+TARGET = Target(AWS, "us-east-1", None, "", boto3.Session(region_name="us-east-1"))
+
+
+@pytest.fixture
+def kms(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stubber]:
+    client = a_client("kms")
+    monkeypatch.setattr(Target, "client", lambda *_: client)
+    monkeypatch.setattr(Target, "account", lambda _: "000000000000")
+    with Stubber(client) as stub:
+        yield stub
+
+
+def key_is(kms: Stubber, asked: str, arn: str | None, *, state: str = "Enabled", manager: str = "CUSTOMER") -> None:
+    if arn is None:
+        kms.add_client_error(
+            "describe_key", "NotFoundException", "no such key", 400, expected_params={"KeyId": asked}
+        )
+        return
+    metadata = {"KeyId": arn[-36:], "Arn": arn, "KeyState": state, "KeyManager": manager}
+    kms.add_response("describe_key", {"KeyMetadata": metadata}, {"KeyId": asked})
+
+
+def key_of(*found: Remaining) -> DataKey | None:
+    return data_key(TARGET, PROD, TEMPLATE, list(found))
+
+
+def test_the_key_of_all_resources_is_imported(kms: Stubber) -> None:
+    for alias in (KEY, None):
+        key_is(kms, ALIAS, alias)
+        key_is(kms, KEY, KEY)
+        key_is(kms, ALIAS[6:], KEY)
+        found = key_of(left("JobsTable", KEY), left("DocumentsBucket", ALIAS[6:]))
+        assert found == DataKey(KEY, ALIAS if alias else None)
+    sent = {
+        each["LogicalResourceId"]: each["ResourceIdentifier"] for each in DataKey(KEY, None).to_import(TEMPLATE)
+    }
+    assert sent == {"EncryptionKey": {"KeyId": KEY[-36:]}}
+
+
+@pytest.mark.parametrize(
+    ("state", "remedy"),
+    [
+        ("Disabled", f"is Disabled: `aws kms enable-key --key-id {KEY}`"),
+        (
+            "PendingDeletion",
+            f"is PendingDeletion: `aws kms cancel-key-deletion --key-id {KEY} && aws kms enable-key",
+        ),
+        ("Unavailable", "is Unavailable"),
+    ],
+)
+def test_an_unusable_key_is_refused_with_a_remedy(kms: Stubber, state: str, remedy: str) -> None:
+    key_is(kms, ALIAS, KEY, state=state)
+    key_is(kms, KEY, KEY, state=state)
+    with pytest.raises(OperatorError) as refused:
+        key_of(left("ItemsTable", KEY))
+    assert remedy in str(refused.value)
+
+
+def test_no_new_key_replaces_a_deleted_one(kms: Stubber) -> None:
+    key_is(kms, ALIAS, None)
+    key_is(kms, KEY, None)
+    with pytest.raises(OperatorError, match="its data cannot be read"):
+        key_of(left("ItemsTable", KEY))
+
+
+def test_another_key_under_the_alias_is_refused(kms: Stubber) -> None:
+    key_is(kms, ALIAS, OTHER)
+    key_is(kms, KEY, KEY)
+    with pytest.raises(OperatorError, match=f"update-alias --alias-name {ALIAS} --target-key-id {KEY}"):
+        key_of(left("ItemsTable", KEY))
+
+
+@pytest.mark.parametrize("other", [OTHER, None])
+def test_several_keys_are_refused(kms: Stubber, other: str | None) -> None:
+    key_is(kms, ALIAS, KEY)
+    key_is(kms, KEY, KEY)
+    if other:
+        key_is(kms, OTHER, OTHER)
+    with pytest.raises(OperatorError, match="several keys"):
+        key_of(left("ItemsTable", KEY), left("DocumentsBucket", other))
+
+
+def test_an_alias_of_a_key_that_encrypts_nothing_is_refused(kms: Stubber) -> None:
+    for found in ([], [left("ItemsTable")]):
+        key_is(kms, ALIAS, KEY)
+        with pytest.raises(OperatorError, match=f"delete-alias --alias-name {ALIAS}"):
+            key_of(*found)
+
+
+def test_a_stage_without_its_own_key_needs_no_permission_for_kms(kms: Stubber) -> None:
+    key_is(kms, ALIAS, None)
+    key_is(kms, OTHER, OTHER, manager="AWS")
+    assert key_of(left("ItemsTable", OTHER), left("DocumentsBucket")) is None
+    kms.add_client_error("describe_key", "AccessDeniedException", "no", 400)
+    assert key_of(left("ItemsTable")) is None
+
+
+def test_returning_to_the_key_of_aws_is_refused(kms: Stubber, monkeypatch: pytest.MonkeyPatch) -> None:
+    key_is(kms, ALIAS, KEY)
+    key_is(kms, KEY, KEY)
+    monkeypatch.setattr("infra.deployment.adoption.remaining", lambda *_: [left("ItemsTable", KEY)])
+    with pytest.raises(OperatorError, match=r"encrypted with its own key .* must stay so"):
+        plan_adoption(TARGET, PROD, TEMPLATE, {"Encryption": "aws-owned"})
