@@ -6,8 +6,7 @@ import inspect
 from collections.abc import Iterator
 
 import jobpipe_client.exceptions as client
-from api_lambda.chalicelib.contract.openapi_answers import GATEWAY
-from api_lambda.chalicelib.contract.openapi_schemas import JOB_PROBLEMS
+from api_lambda.chalicelib.contract.openapi import GATEWAY_PROBLEMS, JOB_PROBLEMS
 from infra.templates.gateway_responses import GATEWAY_RESPONSES
 from jobpipe.domain.errors import PROBLEM_TYPE_PREFIX, ProblemError
 from scripts.reference.tables import code, table
@@ -66,8 +65,7 @@ def _first_line(described: type) -> str:
 
 
 def _problems() -> Iterator[tuple[int, str, str, str]]:
-    of_gateway = {(refused.status, refused.slug) for refused in GATEWAY}
-    of_jobs = {problem.slug for problem in JOB_PROBLEMS}
+    of_gateway = {(refused.status, refused.slug) for refused in GATEWAY_PROBLEMS}
     of_us = {(problem.status, problem.slug): problem.title for problem in subclasses(ProblemError)}
     titles = {response.slug: response.title for response in GATEWAY_RESPONSES} | {
         slug: title for (_, slug), title in of_us.items()
@@ -75,7 +73,7 @@ def _problems() -> Iterator[tuple[int, str, str, str]]:
     for status, slug in of_gateway | of_us.keys():
         who = {
             "api": (status, slug) in of_us,
-            "job": (status, slug) in of_us and slug in of_jobs,
+            "job": (status, slug) in of_us and slug in JOB_PROBLEMS,
             "gateway": (status, slug) in of_gateway,
         }
         yield status, slug, titles[slug], ", ".join(name for name, may in who.items() if may)

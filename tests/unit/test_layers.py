@@ -20,7 +20,7 @@ API_ROOMS: dict[str, set[str]] = {
     "http": set(),
     "console": set(),
     "submitting": {"http"},
-    "contract": {"http", "endpoints"},
+    "contract": {"http"},
     "endpoints": {"http", "submitting", "contract", "console"},
 }
 

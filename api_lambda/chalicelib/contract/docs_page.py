@@ -9,7 +9,7 @@ import re
 from html import escape
 from typing import Any
 
-from .openapi_answers import ON_ALL
+from .openapi import ON_ALL
 
 Node = dict[str, Any]
 
