@@ -181,7 +181,9 @@ def test_a_fault_in_ending_the_others_hides_nothing_that_is_queued(
     monkeypatch.setattr(pipeline.jobs, "fail", broken)
     answer = post(pipeline, *(create(f"Tent {n}") for n in range(30)))
     assert (answer.status, kinds(answer)) == (202, ["queued"] * 10 + ["503"] * 20)
-    assert [record.message for record in caplog.records].count("jobs that nobody will ask for stay queued") == 1
+    assert [record.message for record in caplog.records].count(
+        "unconfirmed jobs could not be failed; they stay queued until they expire"
+    ) == 1
 
 
 def test_a_fault_at_a_claim_check_hides_nothing_and_leaves_no_job_queued(

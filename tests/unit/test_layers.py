@@ -18,7 +18,7 @@ JOBPIPE_ROOMS: dict[str, set[str]] = {
 # What each folder of the API's chalicelib may import of the others. Endpoints import contract and console late.
 API_ROOMS: dict[str, set[str]] = {
     "http": set(),
-    "console": set(),
+    "console": {"http"},
     "submitting": {"http"},
     "contract": {"http"},
     "endpoints": {"http", "submitting", "contract", "console"},

@@ -287,7 +287,7 @@ def waited_in_vain(asked: Iterable[tuple[int, float, float, bool]]) -> Iterator[
                 began = clock.now
                 clock.now += seconds
                 if not ends:
-                    breaker.in_vain(f"item {number}", seconds)
+                    breaker.record_wait_in_vain(f"item {number}", seconds)
                     yield began, seconds, number
 
 
