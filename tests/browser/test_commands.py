@@ -173,7 +173,7 @@ def test_a_waiting_job_is_cancelled_and_has_no_effect(
         expect(page.get_by_text("Waiting in the queue")).to_be_visible()
         page.get_by_role("button", name="Cancel this job").click()
         expect(page.locator("#job-badge")).to_have_text("cancelled")
-        expect(page.get_by_text("It had no effect and never will.")).to_be_visible()
+        expect(page.get_by_text("The command had no effect.")).to_be_visible()
     stage.client.sync.create({"name": name, "description": "free"})
 
 
