@@ -97,7 +97,7 @@ async function poll(id) {
 }
 
 repeat(async () => {
-  const due = [...watched].filter(([, at]) => at <= Date.now()).sort(([, one], [, other]) => one - other);
+  const due = [...pollTimes].filter(([, at]) => at <= Date.now()).sort(([, one], [, other]) => one - other);
   for (const [id] of due.slice(0, MAX_POLLS - pollsRunning)) poll(id);
   return 0.1;
 });
