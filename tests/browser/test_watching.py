@@ -32,9 +32,7 @@ def test_the_queue_is_plotted_while_it_grows_and_empties(
         expect(page.get_by_role("img", name=f"{name}: now 0")).to_be_visible()
 
 
-def test_a_failed_job_is_listed_until_it_is_retried(
-    console: Console, page: Page, stage: Stage
-) -> None:
+def test_a_failed_job_is_listed_until_it_is_retried(console: Console, page: Page, stage: Stage) -> None:
     name = unique("In the way")
     item = stage.client.sync.create({"name": name, "description": "d"})
     job = stage.client.wait(stage.client.create({"name": name, "description": "second"}))

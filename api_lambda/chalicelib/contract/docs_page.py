@@ -48,11 +48,6 @@ def page(document: Node) -> str:
 class _Page:
     def __init__(self, document: Node) -> None:
         self.document = document
-        self.operations = [
-            (method, path, operation)
-            for path, methods in document["paths"].items()
-            for method, operation in methods.items()
-        ]
 
     def html(self) -> str:
         info = self.document["info"]
@@ -66,8 +61,8 @@ class _Page:
             f"<title>{title}: the HTTP API</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n"
             f"<header><h1>{title}</h1>\n<p>{_prose(info['summary'])}</p>\n<p>{_prose(info['description'])}</p>\n"
             '<p>This page shows <a href="openapi.json">openapi.json</a>. Requests carry an API key in the header '
-            f"<code>{escape(scheme['name'])}</code>, unless they are marked as open. Every response has "
-            f"{', '.join(f'<code>{escape(name)}</code>' for name in ON_ALL)}.</p></header>\n"
+            f"{_code(scheme['name'])}, unless they are marked as open. Every response has "
+            f"{', '.join(map(_code, ON_ALL))}.</p></header>\n"
             f"{self._navigation()}\n<main>\n{groups}\n"
             f'<section id="schemas"><h2>Schemas</h2>\n{described}</section>\n'
             "</main>\n</body>\n</html>\n"
@@ -77,26 +72,29 @@ class _Page:
         entries = "".join(
             f'<li><a href="#{_anchor(operation["operationId"])}">{_method(method)} {escape(path)}</a></li>'
             for tag in self.document["tags"]
-            for method, path, operation in self.operations
-            if tag["name"] in operation["tags"]
+            for method, path, operation in self._tagged(tag)
         )
         return f'<nav aria-label="Operations"><ul>{entries}<li><a href="#schemas">Schemas</a></li></ul></nav>'
 
     def _group(self, tag: Node) -> str:
-        inside = "".join(
-            self._operation(method, path, operation)
-            for method, path, operation in self.operations
-            if tag["name"] in operation["tags"]
-        )
+        inside = "".join(self._operation(*each) for each in self._tagged(tag))
         return (
             f'<section id="tag-{_anchor(tag["name"])}"><h2>{escape(tag["name"].capitalize())}</h2>'
             f"<p>{_prose(tag['description'])}</p>{inside}</section>\n"
         )
 
+    def _tagged(self, tag: Node) -> list[tuple[str, str, Node]]:
+        return [
+            (method, path, operation)
+            for path, methods in self.document["paths"].items()
+            for method, operation in methods.items()
+            if tag["name"] in operation["tags"]
+        ]
+
     def _operation(self, method: str, path: str, operation: Node) -> str:
         parts = [
             f'<article id="{_anchor(operation["operationId"])}">',
-            f"<h3>{_method(method)} <code>{escape(path)}</code></h3>",
+            f"<h3>{_method(method)} {_code(path)}</h3>",
             f"<p>{_prose(operation['summary'])}.</p>",
         ]
         if operation.get("description"):
@@ -109,7 +107,7 @@ class _Page:
         if "requestBody" in operation:
             parts.append(f"<h4>Request body</h4><p>{self._content(operation['requestBody']['content'])}</p>")
         responses = [(status, self._resolve(each)) for status, each in operation["responses"].items()]
-        rows = [(f"<code>{escape(status)}</code>", self._response(each)) for status, each in responses]
+        rows = [(_code(status), self._response(each)) for status, each in responses]
         parts.append("<h4>Responses</h4>" + _table(("Status", "Meaning"), rows) + "</article>\n")
         return "".join(parts)
 
@@ -117,16 +115,16 @@ class _Page:
         needed = ", required" if parameter.get("required") else ""
         kind = self._describe(parameter["schema"])
         if "example" in parameter:
-            kind += f", for example <code>{escape(str(parameter['example']))}</code>"
+            kind += f", for example {_code(str(parameter['example']))}"
         return (
-            f"<code>{escape(parameter['name'])}</code> <small>{escape(parameter['in'])}{needed}</small>",
+            f"{_code(parameter['name'])} <small>{escape(parameter['in'])}{needed}</small>",
             f"{_prose(parameter['description'])}<br><small>{kind}</small>",
         )
 
     def _response(self, response: Node) -> str:
-        named = ", ".join(f"<code>{escape(name)}</code>" for name in response["headers"] if name not in ON_ALL)
+        named = ", ".join(_code(name) for name in response["headers"] if name not in ON_ALL)
         types = [
-            f"<code>{escape(kind)}</code>"
+            _code(kind)
             for media in response["content"].values()
             for kind in media["schema"].get("properties", {}).get("type", {}).get("enum", ())
         ]
@@ -139,7 +137,7 @@ class _Page:
         return first + "".join(f"<br><small>{part}</small>" for part in others)
 
     def _content(self, content: Node) -> str:
-        kinds = " or ".join(f"<code>{escape(media_type)}</code>" for media_type in content)
+        kinds = " or ".join(map(_code, content))
         schema = next(iter(content.values()))["schema"]
         return f"{kinds}: {self._describe(schema)}"
 
@@ -149,14 +147,10 @@ class _Page:
             parts.append(f"<p>{_prose(schema['description'])}</p>")
         parts.append(f"<p>{self._describe({k: v for k, v in schema.items() if k != 'description'})}</p>")
         rows = [
-            (
-                f"<code>{escape(member)}</code>{_required(member, schema)}",
-                self._member(part),
-            )
+            (_code(member) + _required(member, schema), self._member(part))
             for member, part in schema.get("properties", {}).items()
         ]
-        forbidden = schema.get("not", {}).get("required", [])
-        rows += [(f"<code>{escape(member)}</code>", "not allowed") for member in forbidden]
+        rows += [(_code(member), "not allowed") for member in schema.get("not", {}).get("required", [])]
         if rows:
             parts.append(_table(("Member", "Meaning"), rows))
         for example in schema.get("examples", []):
@@ -173,15 +167,14 @@ class _Page:
         if "$ref" in schema:
             name = schema["$ref"].rpartition("/")[2]
             return f'<a href="#schema-{_anchor(name)}">{escape(name)}</a>'
-        for one_of in ("oneOf", "anyOf"):
-            if one_of in schema:
-                return " or ".join(self._describe(each) for each in schema[one_of])
+        if "oneOf" in schema:
+            return " or ".join(map(self._describe, schema["oneOf"]))
         if "allOf" in schema and "type" not in schema:
-            return " and ".join(self._describe(each) for each in schema["allOf"])
+            return " and ".join(map(self._describe, schema["allOf"]))
         if "const" in schema:
-            return f"<code>{escape(json.dumps(schema['const']))}</code>"
+            return _code(json.dumps(schema["const"]))
         if "enum" in schema:
-            return "one of " + ", ".join(f"<code>{escape(str(value))}</code>" for value in schema["enum"])
+            return "one of " + ", ".join(_code(str(value)) for value in schema["enum"])
         kind = schema.get("type", "any JSON")
         text = escape(" or ".join(kind) if isinstance(kind, list) else kind)
         if kind == "array":
@@ -189,7 +182,7 @@ class _Page:
         limits = [words.format(schema[key]) for key, words in _LIMITS.items() if key in schema]
         text += (", " if limits else "") + escape(", ".join(limits))
         if "pattern" in schema:
-            text += f", as <code>{escape(schema['pattern'])}</code>"
+            text += f", as {_code(schema['pattern'])}"
         return text
 
     def _resolve(self, node: Node) -> Node:
@@ -229,6 +222,10 @@ def _method(method: str) -> str:
 
 def _anchor(name: str) -> str:
     return re.sub("[^A-Za-z0-9-]", "-", name)
+
+
+def _code(text: str) -> str:
+    return f"<code>{escape(text)}</code>"
 
 
 def _prose(text: str) -> str:
