@@ -1,4 +1,4 @@
-"""Cancel: exactly one of the cancel and the commit wins, and the caller is told which."""
+"""Cancel: exactly one of the cancel and the commit wins, and the caller learns which."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def test_a_job_cancelled_while_its_attempt_fails_stays_cancelled(
     ("method", "target", "body"),
     [("POST", "/items", item("New")), ("PUT", "/items/{id}", {"x": 1}), ("DELETE", "/items/{id}", None)],
 )
-def test_whoever_waits_for_a_command_that_is_cancelled_is_told_so(
+def test_a_waiting_caller_learns_that_the_command_was_cancelled(
     pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, method: str, target: str, body: Any
 ) -> None:
     item_id = pipeline.do("POST", "/items", item())["item_id"]
@@ -125,9 +125,7 @@ def test_whoever_waits_for_a_command_that_is_cancelled_is_told_so(
 
 @pytest.mark.parametrize(("method", "path"), [("DELETE", "/jobs/{id}"), ("POST", "/jobs/{id}/retry")])
 @pytest.mark.parametrize("header", ["if-match", "if-none-match"])
-def test_preconditions_that_would_not_be_kept_are_refused(
-    pipeline: Pipeline, method: str, path: str, header: str
-) -> None:
+def test_unsupported_preconditions_are_refused(pipeline: Pipeline, method: str, path: str, header: str) -> None:
     job_id = fail(pipeline) if method == "POST" else accept(pipeline)
     before = pipeline.state()
     answer = pipeline.request(method, path.format(id=job_id), headers={header: '"v"'})

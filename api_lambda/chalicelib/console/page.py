@@ -8,7 +8,19 @@ from pathlib import Path
 from ..http.security_headers import security_headers
 
 _FOLDER = Path(__file__).parent
-_SCRIPTS = "json_text page api jobs jobs_view job_view send_view items_view batches_view stats main".split()
+_SCRIPTS = (
+    "json_text",
+    "page",
+    "api",
+    "jobs",
+    "jobs_view",
+    "job_view",
+    "send_view",
+    "items_view",
+    "batches_view",
+    "stats",
+    "main",
+)
 """In the order of execution: top-level code may use only what an earlier script defines."""
 
 
