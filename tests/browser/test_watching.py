@@ -46,7 +46,7 @@ def test_a_failed_job_is_listed_until_it_is_retried(console: Console, page: Page
     page.get_by_role("link", name="Jobs", exact=True).first.click()
     expect(row).to_have_count(0, timeout=ENDS)
     page.get_by_role("radio", name="Retrying").check()
-    expect(page.locator("#listed-said")).to_have_text("No job is between two attempts.")
+    expect(page.locator("#listed-text")).to_have_text("No job is between two attempts.")
 
 
 def test_a_batch_is_watched_to_its_end(
