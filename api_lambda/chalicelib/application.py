@@ -1,4 +1,4 @@
-"""Binds the routes to Chalice; the one place that makes errors problem documents and requests log lines."""
+"""Bind the routes to Chalice, turn errors into problem documents, and log each request."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _WITH_BODY = ("POST", "PUT", "PATCH")
 
 
 def build_app(name: str, services: Callable[[], Services]) -> Chalice:
-    """The Chalice app; `services` is called with each request, so it should remember what it made."""
+    """Return the Chalice app; each request calls `services`, which should cache its result."""
     app = Chalice(app_name=name)
     for route in ROUTES:
         app.route(
@@ -33,7 +33,7 @@ def build_app(name: str, services: Callable[[], Services]) -> Chalice:
             methods=[route.method],
             name=route.endpoint.__name__,
             api_key_required=not route.open,
-            content_types=["*/*"],  # each endpoint checks its own, and answers with a problem document
+            content_types=["*/*"],  # request_fields checks them, so that a refusal is a problem document
         )(_view(app, route, services))
     return app
 
@@ -45,14 +45,14 @@ def _view(app: Chalice, route: Route, services: Callable[[], Services]) -> Calla
         begin_invocation(current.lambda_context)
         request_id = str(current.context.get("requestId", ""))
         waits: list[float] = []
-        response = _answer(current, request_id, route, services, waits)
+        response = _respond(current, request_id, route, services, waits)
         response.headers["X-Request-Id"] = request_id
         response.headers["X-Content-Type-Options"] = "nosniff"
-        # RFC 9111 keeps shared caches from storing answers to Authorization; of x-api-key they know nothing.
+        # RFC 9111 forbids shared caches to store responses to requests with Authorization, but not with x-api-key.
         response.headers.setdefault("Cache-Control", "no-store")
         milliseconds = round((time.perf_counter() - started) * 1000, 1)
         logger.log(
-            # What was promised is always told: the audit asks the log for it.
+            # The audit needs a line for each 202, whatever the log level.
             max(logging.INFO, logger.level) if response.status == _ACCEPTED else logging.INFO,
             "request",
             extra={
@@ -69,30 +69,29 @@ def _view(app: Chalice, route: Route, services: Callable[[], Services]) -> Calla
         meter.write()
         return Response(response.body, dict(response.headers), response.status)
 
-    view.__doc__ = route.endpoint.__doc__  # becomes the summary in the API's OpenAPI definition
+    view.__doc__ = route.endpoint.__doc__  # Chalice uses it as the summary in API Gateway's definition
     return view
 
 
-def _answer(
+def _respond(
     current: Request, request_id: str, route: Route, services: Callable[[], Services], waits: list[float]
 ) -> HttpResponse:
     try:
         return route.endpoint(_request(current, request_id, route, waits), services())
     except Unavailable as outage:
         meter.add(UNAVAILABLE)
-        logger.warning("unavailable", exc_info=True, extra={"request_id": request_id})
+        logger.warning("unavailable; the request is refused", exc_info=True, extra={"request_id": request_id})
         response = problem_response(outage.to_problem(), request_id)
         response.headers["Retry-After"] = "1"
         return response
     except Refusal as refusal:
         return problem_response(refusal.to_problem(), request_id)
-    except Exception as error:  # noqa: BLE001  # nobody above this frame can answer the caller
+    except Exception as error:  # noqa: BLE001  # the caller needs a problem document
         meter.add(FAULTS)
-        logger.exception("unexpected error", extra={"request_id": request_id})
-        # One that is raised on purpose says more.
-        unforeseen = InternalError("The request failed through a fault of ours; its id finds it in the logs.")
-        fault = error if isinstance(error, ProblemError) else unforeseen
-        return problem_response(fault.to_problem(), request_id)
+        logger.exception("unexpected error; the request is answered with 500", extra={"request_id": request_id})
+        if not isinstance(error, ProblemError):
+            error = InternalError("The service failed. The request id finds the error in its logs.")
+        return problem_response(error.to_problem(), request_id)
 
 
 def _request(current: Request, request_id: str, route: Route, waits: list[float]) -> HttpRequest:
@@ -114,25 +113,27 @@ def _request(current: Request, request_id: str, route: Route, waits: list[float]
 
 
 def _checked_key(event: dict[str, Any], headers: dict[str, str]) -> str:
-    """The API key that the gateway has checked, should a request bring several; MiniStack does not tell which."""
+    """Return the API key that the gateway has checked, or the header: MiniStack does not tell which it was."""
     identity = event["requestContext"].get("identity") or {}
     return identity.get("apiKey") or headers.get("x-api-key", "")
 
 
 def _headers(event: dict[str, Any]) -> dict[str, str]:
-    """By lower-case name; of one that was sent several times the values are joined (RFC 9110, section 5.3)."""
-    several = event.get("multiValueHeaders") or {name: [v] for name, v in (event.get("headers") or {}).items()}
+    """Return the headers by lower-case name; join the values of a repeated one (RFC 9110, section 5.3)."""
+    values_by_name = event.get("multiValueHeaders") or {
+        name: [v] for name, v in (event.get("headers") or {}).items()
+    }
     headers: dict[str, str] = {}
-    for name, values in several.items():
-        # Names that differ in case only are one header, so that none of them can hide another.
-        before = [headers[name.lower()]] if name.lower() in headers else []
-        headers[name.lower()] = ", ".join([*before, *values])
+    for name, values in values_by_name.items():
+        # Names that differ only in case are one header.
+        earlier = [headers[name.lower()]] if name.lower() in headers else []
+        headers[name.lower()] = ", ".join([*earlier, *values])
     return headers
 
 
 def _body(current: Request) -> bytes:
     try:
         body = current.raw_body
-    except ValueError:  # lone surrogates in the text, or what should be base64 is not
+    except ValueError:  # lone surrogates in the text, or invalid base64
         raise InvalidRequest("The body is not valid UTF-8.") from None
     return body.encode() if isinstance(body, str) else body

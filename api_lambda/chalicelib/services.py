@@ -1,4 +1,4 @@
-"""What the endpoints work with, put together once."""
+"""The stores and queues that the endpoints use."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ from .submitting.circuit_breaker import CircuitBreaker
 
 @dataclass(frozen=True, slots=True)
 class Services(Stores):
-    """The stores, the queue, and what the endpoints need besides."""
+    """The stores and queues, with the settings that endpoints need."""
 
     queue: BatchQueue
     job_retention: timedelta
     batches: BatchStore
     backlog: BacklogGauge
-    longest_wait: float = math.inf  # seconds that a request is held back at most, whatever it asks for
+    longest_wait: float = math.inf  # seconds; the stage's limit of a request's wait
     breaker: CircuitBreaker = field(default_factory=CircuitBreaker)
 
 
 @cache
 def open_services() -> Services:
-    """The services on AWS that the Lambda's settings name."""
+    """Return the services that the Lambda's settings name."""
     settings, clients = Settings.from_env(os.environ), AwsClients()
     stores = open_stores(settings, clients)
-    _ = clients.dynamodb, clients.sqs  # what every write needs; S3 is for large documents only
+    _ = clients.dynamodb, clients.sqs  # every write needs these clients; only large documents need S3
     queues = QueueUrls(settings.commands_queue_url, settings.dead_letters_queue_url, settings.parked_queue_url)
     return Services(
         jobs=stores.jobs,

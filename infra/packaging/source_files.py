@@ -11,8 +11,11 @@ from infra.errors import OperatorError
 
 _MODULE = re.compile(r"([a-z_][a-z0-9_]*/)*[a-z_][a-z0-9_]*\.py")
 _CONSOLE = r"chalicelib/console/[a-z_]+\.(html|css|js)"
-_APP = re.compile(rf"app\.py|chalicelib/{_MODULE.pattern}|{_CONSOLE}|\.chalice/config\.json|requirements\.(in|txt)")
-# Files that no build reads: caches of Python and the checks, and Chalice's own.
+_CONTRACT = r"chalicelib/contract/openapi\.yaml"
+_APP = re.compile(
+    rf"app\.py|chalicelib/{_MODULE.pattern}|{_CONSOLE}|{_CONTRACT}|\.chalice/config\.json|requirements\.(in|txt)"
+)
+# No build reads these: what Python and the checks keep, and what Chalice makes.
 _IGNORED = re.compile(r"(.*/)?(__pycache__|\.\w+_cache)(/.*)?|\.chalice/(deployments|deployed)(/.*)?")
 
 

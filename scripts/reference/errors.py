@@ -6,8 +6,7 @@ import inspect
 from collections.abc import Iterator
 
 import jobpipe_client as client
-from api_lambda.chalicelib.contract.openapi_answers import GATEWAY
-from api_lambda.chalicelib.contract.openapi_schemas import JOB_PROBLEMS
+from api_lambda.chalicelib.contract.openapi import GATEWAY_PROBLEMS, JOB_PROBLEMS
 from infra.templates.gateway_responses import GATEWAY_RESPONSES
 from jobpipe.domain.errors import ProblemError
 from scripts.markdown import code, table
@@ -50,9 +49,9 @@ def subclasses(base: type[ProblemError]) -> Iterator[type[ProblemError]]:
 
 def _problems() -> Iterator[tuple[int, str, str, str]]:
     """Yield the status, slug and title of each problem, and who answers with it."""
-    of_gateway = {(refused.status, refused.slug) for refused in GATEWAY}
+    of_gateway = {(refused.status, refused.slug) for refused in GATEWAY_PROBLEMS}
     of_api = {(problem.status, problem.slug): problem.title for problem in subclasses(ProblemError)}
-    of_jobs = {problem.slug for problem in JOB_PROBLEMS}
+    of_jobs = JOB_PROBLEMS
     titles = {slug: title for (_, slug), title in of_api.items()}
     for problem in of_gateway | of_api.keys():
         status, slug = problem

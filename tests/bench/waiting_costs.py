@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 
-from api_lambda.chalicelib.http.job_responses import poll_again_after
+from api_lambda.chalicelib.http.job_responses import poll_delay
 from api_lambda.chalicelib.http.request_fields import DEFAULT_WAIT_SECONDS
 from api_lambda.chalicelib.submitting.wait import pause_after
 from scripts.models.cost.data import read_data
@@ -93,14 +93,14 @@ def learn(habit: Habit, job_seconds: float) -> Learnt:
     if habit.prefer and at >= job_seconds:
         return Learnt(0, waited, reads, at - job_seconds)
     if not habit.first:
-        at += habit.every or poll_again_after(at)  # as the 202 asks for
+        at += habit.every or poll_delay(at)  # as the 202 asks for
     for hold in _holds(habit):
         requests += 1
         held, more = _held(at, hold, job_seconds) if at < job_seconds else (0.0, 0)
         at, waited, reads = at + held, waited + held, reads + more
         if at >= job_seconds:
             break
-        at += habit.every or poll_again_after(at)
+        at += habit.every or poll_delay(at)
     return Learnt(requests, waited, reads, at - job_seconds)
 
 

@@ -106,7 +106,7 @@ def overview(console: Console, items: list[Item]) -> None:
         for _ in range(LOOKS):
             page.wait_for_event("response", lambda answer: answer.url.endswith("/stats"))
         expect(page.locator("#now-waiting")).to_have_text("1", timeout=ENDS)
-        expect(page.locator("#bad tbody tr").first).to_be_visible()
+        expect(page.locator("#listed tbody tr").first).to_be_visible()
         picture(console, "console-light.png")
 
 

@@ -110,7 +110,7 @@ def test_all_errors_of_the_service_are_shown_at_once(console: Console, page: Pag
         ("Create", {"name": "n", "fields": '{"a": 1,}'}, "fields", "not JSON"),
         ("Create", {"name": "n", "fields": "[1]"}, "fields", "must be an object"),
         ("Create", {"name": "n", "fields": '{"name": "m"}'}, "fields", "field for the name above"),
-        ("Read", {}, "item_id", "id is needed"),
+        ("Read", {}, "item_id", "id of the item is needed"),
         ("Set", {"item_id": "i"}, "fields", "At least one field"),
         ("Delete", {"item_id": "i", "if_match": "é"}, "if_match", "entity tag"),
         ("Delete", {"item_id": "i", "idem": "a b"}, "idem", "visible ASCII"),
@@ -173,7 +173,7 @@ def test_a_waiting_job_is_cancelled_and_has_no_effect(
         expect(page.get_by_text("Waiting in the queue")).to_be_visible()
         page.get_by_role("button", name="Cancel this job").click()
         expect(page.locator("#job-badge")).to_have_text("cancelled")
-        expect(page.get_by_text("It had no effect and never will.")).to_be_visible()
+        expect(page.get_by_text("The command had no effect.")).to_be_visible()
     stage.client.sync.create({"name": name, "description": "free"})
 
 
@@ -267,7 +267,7 @@ def test_when_the_service_is_away_the_command_can_be_sent_again(console: Console
     console.fill(name=unique("Patient"), description="d")
     page.context.set_offline(True)
     console.send()
-    expect(page.locator("#form-error")).to_contain_text("Send it again as it is")
+    expect(page.locator("#form-error")).to_contain_text("Send it again unchanged")
     page.context.set_offline(False)
     console.send()
     console.ends("succeeded")

@@ -50,7 +50,7 @@ def seeded(stage: Stage) -> dict[str, str]:
 
 
 LOADED = {
-    "jobs": "#bad tbody tr, #tile-dead svg",
+    "jobs": "#listed tbody tr, #tile-dead svg",
     "a failed job": "#job-failure",
     "a succeeded job": "#job-result",
     "send": "#curl",

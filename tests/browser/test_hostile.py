@@ -56,7 +56,7 @@ def test_hostile_text_is_shown_and_does_nothing(console: Console, page: Page, st
 
     for view, shown in (
         ("jobs", "#mine"),
-        ("jobs", "#bad"),
+        ("jobs", "#listed"),
         (f"batches/{batch.id}", "#entries"),
     ):
         console.visit(view)

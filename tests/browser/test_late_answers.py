@@ -145,7 +145,7 @@ def test_a_refresh_of_what_is_gone_says_so_and_nothing_else(console: Console, pa
     console.expected.add(404)
     page.get_by_role("button", name="Refresh").click()
     expect(page.locator("#item-problem")).to_contain_text("no item")
-    expect(page.locator("#say")).not_to_have_text("The item is read again.")
+    expect(page.locator("#say")).not_to_have_text("The item is up to date.")
     expect(page.locator("#view-item h1")).to_be_focused()
 
 
@@ -155,8 +155,8 @@ def test_the_focus_stays_with_its_row_when_others_come(console: Console, page: P
     taken = {"name": name, "description": "again"}
     job = stage.client.wait(stage.client.create(taken))
     console.enter()
-    row = page.locator(f'#bad tr[data-id="{job.id}"]')
+    row = page.locator(f'#listed tr[data-id="{job.id}"]')
     row.get_by_role("link").focus()
     other = stage.client.wait(stage.client.create(taken))
-    expect(page.locator(f'#bad tr[data-id="{other.id}"]')).to_be_visible(timeout=ENDS)
+    expect(page.locator(f'#listed tr[data-id="{other.id}"]')).to_be_visible(timeout=ENDS)
     expect(row.get_by_role("link")).to_be_focused()

@@ -1,4 +1,4 @@
-"""What the page shows of what goes on: the queue, jobs in trouble, batches; and how often it asks."""
+"""The page shows the queue, failed or retrying jobs, and batches, and polls no more than it should."""
 
 from __future__ import annotations
 
@@ -32,14 +32,12 @@ def test_the_queue_is_plotted_while_it_grows_and_empties(
         expect(page.get_by_role("img", name=f"{name}: now 0")).to_be_visible()
 
 
-def test_jobs_in_trouble_are_listed_and_leave_the_list_when_they_are_retried(
-    console: Console, page: Page, stage: Stage
-) -> None:
+def test_a_failed_job_is_listed_until_it_is_retried(console: Console, page: Page, stage: Stage) -> None:
     name = unique("In the way")
     item = stage.client.sync.create({"name": name, "description": "d"})
     job = stage.client.wait(stage.client.create({"name": name, "description": "second"}))
     console.enter()
-    row = page.locator(f'#bad tr[data-id="{job.id}"]')
+    row = page.locator(f'#listed tr[data-id="{job.id}"]')
     expect(row).to_contain_text("Another item has this name", timeout=ENDS)
     stage.client.sync.delete(item.id)
     row.get_by_role("link").click()
@@ -48,7 +46,7 @@ def test_jobs_in_trouble_are_listed_and_leave_the_list_when_they_are_retried(
     page.get_by_role("link", name="Jobs", exact=True).first.click()
     expect(row).to_have_count(0, timeout=ENDS)
     page.get_by_role("radio", name="Retrying").check()
-    expect(page.locator("#bad-said")).to_have_text("No job is between two attempts.")
+    expect(page.locator("#listed-text")).to_have_text("No job is between two attempts.")
 
 
 def test_a_batch_is_watched_to_its_end(
@@ -167,5 +165,5 @@ def test_a_reload_goes_on_watching(console: Console, page: Page, nobody_receives
         page.reload()
     console.visit("jobs")
     expect(page.get_by_role("row").filter(has_text=name)).to_contain_text("succeeded", timeout=ENDS)
-    page.get_by_role("button", name="Clear those that have ended").click()
+    page.get_by_role("button", name="Clear ended jobs").click()
     expect(page.get_by_text("Nothing yet.")).to_be_visible()

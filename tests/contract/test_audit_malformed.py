@@ -55,7 +55,9 @@ def rows_of(store: Audited) -> list[Row]:
     waiting = store.accept(new_create())
     store.stores.jobs.begin_attempt(waiting.ref, 0, now())
     refused = {0: {"type": "urn:jobpipe:problem:invalid-request", "status": 400}}
-    batch = new_batch(RequestedBatch({}, {}, refused, "f" * 64), "alice", None, now(), store.resources.job_retention)
+    batch = new_batch(
+        RequestedBatch({}, {}, refused, "f" * 64), "alice", None, now(), store.resources.job_retention
+    )
     put(store, Row(JOBS, dict(batch_to_row(batch))))
     return [
         Row(table, dict(row))

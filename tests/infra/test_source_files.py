@@ -12,6 +12,7 @@ from infra.packaging.source_files import app_files, package_files
 APP = {
     *("app.py", "chalicelib/__init__.py", ".chalice/config.json", "requirements.in", "requirements.txt"),
     *("chalicelib/console/page.html", "chalicelib/console/style.css", "chalicelib/console/json_text.js"),
+    "chalicelib/contract/openapi.yaml",
 }
 IGNORED = {
     "__pycache__/app.cpython-311.pyc",
@@ -49,6 +50,7 @@ def test_modules_and_known_data_are_ours_and_caches_are_not(app: Path) -> None:
         "chalicelib/jobs copy.py",
         "chalicelib/old.pyc",
         "chalicelib/data.json",
+        "chalicelib/contract/openapi.json",
         "chalicelib/page.html",
         "chalicelib/console/page.html~",
         "chalicelib/console/logo.svg",

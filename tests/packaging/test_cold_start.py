@@ -38,12 +38,6 @@ NEVER = {
         "chalicelib.console.page",
         "chalicelib.contract.docs_page",
         "chalicelib.contract.openapi",
-        "chalicelib.contract.openapi_answers",
-    ),
-    *(
-        "chalicelib.contract.openapi_examples",
-        "chalicelib.contract.openapi_operations",
-        "chalicelib.contract.openapi_schemas",
     ),
 }
 

@@ -17,6 +17,7 @@ import pytest
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 
+from api_lambda.chalicelib.contract.openapi import document
 from infra.environments.locked_requirements import read_locked
 from infra.errors import OperatorError
 from infra.packaging.bill_of_materials import find_owners
@@ -26,6 +27,7 @@ from infra.settings import ROOT
 from jobpipe import __version__
 from tests.helpers import commands
 from tests.helpers.deployed import Stage, unique
+from tests.helpers.memory import RETENTION
 
 APPS = ["api", "worker"]
 ALLOWED_LICENCES = {"Apache-2.0", "MIT", "MIT-0", "BSD-2-Clause", "BSD-3-Clause", "ISC", "PSF-2.0"}
@@ -122,6 +124,25 @@ def test_the_api_accepts_a_command(stage: Stage, zips: dict[str, Path], aws_runt
     answer = run(zips["api"], aws_runtime, "app", event, stage, tmp_path)
     assert answer["statusCode"] == 202
     assert stage.client.wait(stage.client.job(json.loads(answer["body"])["id"])).succeeded
+
+
+def test_the_api_serves_the_contract_of_the_checkout(
+    stage: Stage, zips: dict[str, Path], aws_runtime: Path, tmp_path: Path
+) -> None:
+    """Packaging makes JSON of the YAML source, so that the Lambda needs no YAML parser."""
+    event = {
+        "headers": {},
+        "multiValueQueryStringParameters": None,
+        "pathParameters": None,
+        "stageVariables": None,
+        "body": None,
+        "isBase64Encoded": False,
+        "requestContext": {"httpMethod": "GET", "resourcePath": "/openapi.json", "requestId": "r", "identity": {}},
+    }
+    answer = run(zips["api"], aws_runtime, "app", event, stage, tmp_path)
+    served, built = json.loads(answer["body"]), json.loads(json.dumps(document(RETENTION)))
+    assert served["info"]["version"] == built["info"]["version"]
+    assert (served["paths"], served["components"]) == (built["paths"], built["components"])
 
 
 @pytest.mark.parametrize(("handler", "source"), [("work", "commands"), ("dead_letters", "dead-letters")])

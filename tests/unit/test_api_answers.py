@@ -1,4 +1,4 @@
-"""What the API answers to good requests."""
+"""The responses to good requests."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LARGE = {"name": "Atlas", "description": "x" * (2 * INLINE_BYTES)}
 
 @contextmanager
 def worker(pipeline: Pipeline) -> Iterator[None]:
-    """The worker takes what is queued until the block ends."""
+    """Let the worker process the queue until the block ends."""
     stop = threading.Event()
 
     def run() -> None:
@@ -202,7 +202,7 @@ def test_get_job_waits_for_the_end(pipeline: Pipeline) -> None:
     assert "retry-after" not in ended.headers
 
 
-def test_another_callers_job_is_none(pipeline: Pipeline) -> None:
+def test_another_callers_job_is_a_404(pipeline: Pipeline) -> None:
     job = pipeline.request("POST", "/items", GOOD).json
     other = pipeline.request("GET", f"/jobs/{job['id']}", owner="bob")
     none = pipeline.request("GET", f"/jobs/{'0' * 32}", owner="bob")
@@ -210,7 +210,7 @@ def test_another_callers_job_is_none(pipeline: Pipeline) -> None:
     assert other.json["detail"] == none.json["detail"]
 
 
-def test_an_expired_job_is_gone(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_expired_job_is_a_404(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
     job = pipeline.do("POST", "/items", GOOD)
     later = datetime.now(UTC) + timedelta(days=8)
     monkeypatch.setattr("api_lambda.chalicelib.endpoints.jobs.now", lambda: later)
@@ -226,7 +226,7 @@ def test_exact_numbers_come_back_digit_for_digit(pipeline: Pipeline) -> None:
     assert '"price":0.1' in text
 
 
-def test_a_fault_of_ours_is_a_problem_too(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_fault_is_a_problem_document(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(item_id: str) -> None:
         raise ZeroDivisionError(item_id)
 

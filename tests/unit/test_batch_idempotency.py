@@ -68,8 +68,8 @@ def test_what_is_refused_is_part_of_the_batch(pipeline: Pipeline) -> None:
     assert post(pipeline, create("Tent"), worse, headers=KEY).status == 422
 
 
-def test_what_other_rules_refuse_is_another_batch() -> None:
-    """Of a release before or after: it must not take the ids of other commands."""
+def test_a_batch_of_which_another_release_refuses_other_commands_is_another_batch() -> None:
+    """Its commands must not get the ids of other commands."""
     raw = {"commands": [create("Tent"), create("Yurt")]}
 
     def refuse(command: Any) -> None:
@@ -79,7 +79,7 @@ def test_what_other_rules_refuse_is_another_batch() -> None:
     assert parse_batch(raw, refuse).fingerprint != parse_batch(raw, lambda _: None).fingerprint
 
 
-def test_a_key_of_a_job_and_of_a_batch_are_two(pipeline: Pipeline) -> None:
+def test_a_key_of_a_job_can_be_used_for_a_batch(pipeline: Pipeline) -> None:
     job = pipeline.request("POST", "/jobs", create("Tent"), headers=KEY)
     batch = post(pipeline, create("Yurt"), headers=KEY)
     assert (job.status, batch.status) == (202, 202)
@@ -94,8 +94,8 @@ def test_a_key_belongs_to_its_caller(pipeline: Pipeline) -> None:
     assert alice.json["id"] != bob.json["id"]
 
 
-def test_a_replay_goes_on_where_a_crash_has_left_it(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of a hundred commands the last job is stored after the others."""
+def test_a_replay_stores_what_a_crash_has_left_out(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The last of a hundred jobs is stored after the others."""
     commands = [create(f"Tent {n}") for n in range(MAX_COMMANDS)]
 
     def broken(*_: object) -> bool:
@@ -132,7 +132,7 @@ def test_without_a_key_a_batch_that_is_stored_in_part_leaves_no_job_queued(
     assert not pipeline.queue.waiting
 
 
-def test_jobs_that_cannot_be_ended_either_do_not_take_all_the_time(
+def test_failing_jobs_stops_when_the_first_cannot_be_failed(
     pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tries = list[object]()
@@ -148,7 +148,7 @@ def test_jobs_that_cannot_be_ended_either_do_not_take_all_the_time(
 
 
 def test_two_requests_at_once_are_one_batch(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The second one stores the last job while the first is about to: its generation counts."""
+    """The second request stores the last job just before the first one; the job keeps that generation."""
     commands = [create(f"Tent {n}") for n in range(MAX_COMMANDS)]
     put_rest, others = pipeline.batches.put_rest, list[Answer]()
 
@@ -164,8 +164,8 @@ def test_two_requests_at_once_are_one_batch(pipeline: Pipeline, monkeypatch: pyt
     pipeline.check_consistent()
 
 
-def test_jobs_that_have_expired_are_not_done_again(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
-    """They end sooner than their batch, whose key is not free yet."""
+def test_expired_jobs_of_a_batch_are_not_sent_again(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Jobs can expire before their batch and its key."""
     first = post(pipeline, create("Tent"), create("Yurt"), headers=KEY)
     pipeline.drain()
     later = datetime.now(UTC) + timedelta(days=8)

@@ -20,7 +20,7 @@ Taken = Callable[[Envelope], bool]
 def break_sending(
     pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, taken: Taken, why: ProblemError | None = None
 ) -> None:
-    """SQS takes those of a call that it is to take, and says so."""
+    """Make SQS refuse some of the messages of a call."""
     send = pipeline.queue.send_batch
 
     def some(envelopes: Sequence[Envelope]) -> Mapping[str, ProblemError]:
@@ -35,7 +35,7 @@ def break_sending(
 def silence(
     pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, *, after: int = 0, lands: bool = False
 ) -> list[int]:
-    """After so many calls SQS does not answer any more; how many messages each call had."""
+    """Make SQS fail after so many calls; return the numbers of messages in each call."""
     send, calls = pipeline.queue.send_batch, list[int]()
 
     def broken(envelopes: Sequence[Envelope]) -> Mapping[str, ProblemError]:
@@ -131,7 +131,7 @@ def test_without_a_key_what_landed_and_took_effect_is_a_job(
     assert kinds(answer) == ["succeeded"] * 10 + ["503"] * 2
 
 
-def test_a_fault_of_ours_is_no_outage(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_fault_is_not_answered_as_an_outage(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
     break_sending(pipeline, monkeypatch, lambda each: "Tent" in each.body, InternalError("no"))
     assert kinds(post(pipeline, create("Tent"), create("Yurt"))) == ["queued", "500"]
 
@@ -171,7 +171,7 @@ def test_a_fault_in_a_later_call_hides_nothing_that_is_queued(
 
 
 @pytest.mark.parametrize("why", [Unavailable("no"), ZeroDivisionError()])
-def test_a_fault_in_ending_the_others_hides_nothing_that_is_queued(
+def test_a_fault_while_jobs_are_failed_hides_nothing_that_is_queued(
     pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, why: Exception, caplog: pytest.LogCaptureFixture
 ) -> None:
     def broken(*_: object, **__: object) -> None:
@@ -181,7 +181,9 @@ def test_a_fault_in_ending_the_others_hides_nothing_that_is_queued(
     monkeypatch.setattr(pipeline.jobs, "fail", broken)
     answer = post(pipeline, *(create(f"Tent {n}") for n in range(30)))
     assert (answer.status, kinds(answer)) == (202, ["queued"] * 10 + ["503"] * 20)
-    assert [record.message for record in caplog.records].count("jobs that nobody will ask for stay queued") == 1
+    assert [record.message for record in caplog.records].count(
+        "unconfirmed jobs could not be failed; they stay queued until they expire"
+    ) == 1
 
 
 def test_a_fault_at_a_claim_check_hides_nothing_and_leaves_no_job_queued(

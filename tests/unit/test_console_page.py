@@ -1,4 +1,4 @@
-"""The console as it is served: small, from here alone, and allowed to do no more than it does."""
+"""The served console is small, loads nothing from elsewhere, and has no rights that it does not need."""
 
 from __future__ import annotations
 
@@ -65,8 +65,8 @@ def test_it_may_run_its_own_script_and_ask_its_own_api_and_nothing_else(answer: 
     assert answer.headers["x-content-type-options"] == "nosniff"
 
 
-def test_nothing_of_it_comes_from_elsewhere(answer: Answer) -> None:
-    """Its own address is not in it either, so that any prefix may stand in front."""
+def test_the_page_loads_nothing_from_elsewhere(answer: Answer) -> None:
+    """The page does not contain its own address, so that any prefix works."""
     names = {"http://www.w3.org/2000/svg"}  # of a namespace: it is not asked for
     assert set(re.findall(r"(?:https?:)?//[\w.-]+\.[a-z]{2,}[\w./-]*", answer.text)) <= names
     assert not re.search(r"\burl\(|@import|import\s*\(|importScripts|new Worker|WebSocket|EventSource", answer.text)
@@ -76,7 +76,7 @@ def test_nothing_of_it_comes_from_elsewhere(answer: Answer) -> None:
     assert not [name for name, _ in attributes if name == "style" or name.startswith("on")]
 
 
-def test_what_others_wrote_never_becomes_markup(answer: Answer) -> None:
+def test_text_of_others_never_becomes_markup(answer: Answer) -> None:
     script = inside(answer, "script")
     for sink in ("innerHTML =", "insertAdjacentHTML", "document.write", "eval(", "new Function", "srcdoc"):
         assert sink not in script

@@ -1,4 +1,4 @@
-"""The page of the OpenAPI document: complete, static, and unable to do anything but be read."""
+"""The page of the OpenAPI document is complete and static, and runs and loads nothing."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ HARMLESS = {
 
 
 class Page(HTMLParser):
-    """What a browser would make of it; AssertionError if an element is not closed as it was opened."""
+    """Parse a page; raise AssertionError if elements are not properly closed."""
 
     def __init__(self, html: str) -> None:
         super().__init__()
@@ -140,4 +140,4 @@ def test_everything_is_escaped() -> None:
 def test_it_names_forbidden_members() -> None:
     for name in ("NewItem", "FieldsToSet", "MergePatch"):
         article = page(DOCUMENT).partition(f'id="schema-{name}"')[2].partition("</article>")[0]
-        assert re.search(r"<code>id</code>.*must not be there", article), name
+        assert re.search(r"<code>id</code>.*not allowed", article), name

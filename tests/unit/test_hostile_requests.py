@@ -23,7 +23,7 @@ UNCHANGED: list[tuple[Pipeline, list[str], set[str]]] = []  # the last one, if n
 
 
 def send(pipeline: Pipeline, event: dict[str, Any]) -> Answer:
-    """Through the outermost layer; with so little time left that no preference is waited for."""
+    """Send the request through the outermost layer, with too little time left to wait."""
     answer = pipeline.app(event, Context(milliseconds=2000))
     return Answer(answer["statusCode"], {k.lower(): v for k, v in answer["headers"].items()}, answer["body"])
 
@@ -57,7 +57,7 @@ def is_problem(answer: Answer) -> bool:
 
 
 def is_well_addressed(sent: dict[str, Any]) -> bool:
-    """Whether the route has each parameter of the query, none is repeated, and links from the path work."""
+    """Return whether the route has each query parameter, none is repeated, and links from the path work."""
     [route] = [each for each in ROUTES if (each.method, each.path) == (sent["httpMethod"], sent["resource"])]
     query = sent["multiValueQueryStringParameters"] or {}
     known = all(name in route.query and len(values) == 1 for name, values in query.items())
@@ -70,7 +70,7 @@ def links(answer: Answer) -> list[str]:
 
 
 @given(st.data())
-def test_whatever_comes_is_answered_and_what_is_refused_leaves_no_trace(data: st.DataObject) -> None:
+def test_every_request_is_answered_and_a_refused_one_leaves_no_trace(data: st.DataObject) -> None:
     pipeline, ids, bobs = UNCHANGED.pop() if UNCHANGED else inhabited()
     sent = data.draw(events(ids))
     before = everything(pipeline)
@@ -155,7 +155,7 @@ def test_a_media_type_may_be_written_in_many_ways(pipeline: Pipeline, content_ty
 
 
 def test_a_cursor_of_another_list_is_refused(pipeline: Pipeline) -> None:
-    """DynamoDB refuses a start outside of the keys that are asked for; that would be a 500."""
+    """DynamoDB would refuse such a start key, and the response would be a 500."""
     for status, other in (("failed", "retrying"), ("retrying", "failed")):
         for shown, expected in ((status, 200), (other, 400)):
             query = {"status": [status], "cursor": [cursor(f"{shown}#2026-01-01T00:00:00.000Z#{'a' * 32}")]}
@@ -165,7 +165,7 @@ def test_a_cursor_of_another_list_is_refused(pipeline: Pipeline) -> None:
 @pytest.mark.parametrize(
     "many", [",".join(["1e15"] * (MAX_DOCUMENT_BYTES // 10)), f'"{chr(0x7F) * (MAX_DOCUMENT_BYTES // 6)}"'], ids=len
 )
-def test_what_grows_beyond_the_limit_when_it_is_written_is_refused_at_once(pipeline: Pipeline, many: str) -> None:
+def test_a_document_too_large_to_be_stored_is_refused_at_once(pipeline: Pipeline, many: str) -> None:
     """1e15 is written as 1000000000000000.0: a body within the limit may be a document that is not."""
     for method, path, parameters in (("POST", "/items", {}), ("PUT", "/items/{item_id}", {"item_id": ITEM_ID})):
         before = everything(pipeline)

@@ -19,9 +19,9 @@ JOBPIPE_ROOMS: dict[str, set[str]] = {
 # What each folder of the API's chalicelib may import of the others. Endpoints import contract and console late.
 API_ROOMS: dict[str, set[str]] = {
     "http": set(),
-    "console": set(),
+    "console": {"http"},
     "submitting": {"http"},
-    "contract": {"http", "endpoints"},
+    "contract": {"http"},
     "endpoints": {"http", "submitting", "contract", "console"},
 }
 
@@ -126,7 +126,6 @@ MADE_IN = {
     "requests": {"jobpipe_client/environment.py"},  # but for the names of its errors and of its answers
     "boto3": {"infra/targets/boto_sessions.py", "jobpipe/runtime/aws.py"},
     "botocore": {"infra/targets/boto_sessions.py"},
-    "urllib3": {"scripts/load/http_calls.py"},
 }
 """The modules that create sessions, clients and pools, and so decide what these read from the environment."""
 MAKING = re.compile(
@@ -219,7 +218,9 @@ def test_scripts_share_only_the_stage_and_the_check_of_rows(package: str) -> Non
 
 
 def test_every_script_is_in_a_package_and_nothing_that_is_deployed_imports_one() -> None:
-    assert {path.relative_to(ROOT / "scripts").with_suffix("").parts[0] for path in modules("scripts")} == set(SCRIPTS)
+    assert {path.relative_to(ROOT / "scripts").with_suffix("").parts[0] for path in modules("scripts")} == set(
+        SCRIPTS
+    )
     for folder in ("jobpipe", "api_lambda", "worker_lambda", "infra", "jobpipe_client"):
         for path in modules(folder):
             assert "scripts" not in packages(path), path

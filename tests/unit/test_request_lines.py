@@ -32,7 +32,7 @@ each_route = pytest.mark.parametrize("route", ROUTES, ids=lambda route: f"{route
 
 
 def in_the_document(route: Route) -> list[str]:
-    """The query's parameters that the OpenAPI document has for the route."""
+    """Return the query parameters of the route in the OpenAPI document."""
     operation = OPENAPI["paths"][route.path][route.method.lower()]
     names = [each["$ref"].rpartition("/")[2] for each in operation.get("parameters", [])]
     parameters = [OPENAPI["components"]["parameters"][name] for name in names]

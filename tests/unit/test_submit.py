@@ -104,7 +104,7 @@ def test_equal_fractions_are_one_number(pipeline: Pipeline) -> None:
     assert len(ids) == 1
 
 
-def test_both_ways_to_say_a_command_are_one(pipeline: Pipeline) -> None:
+def test_a_raw_command_and_its_own_route_are_the_same_command(pipeline: Pipeline) -> None:
     first = pipeline.request("POST", "/items", GOOD, **KEY).json
     assert pipeline.request("POST", "/jobs", {"operation": "create", "item": GOOD}, **KEY).json == first
 
@@ -193,7 +193,7 @@ def test_without_a_key_a_message_that_landed_and_took_effect_is_a_202(
     assert len(pipeline.items.rows) == 1
 
 
-def test_a_failure_of_our_own_whose_answer_was_lost_is_no_202(
+def test_a_failure_whose_response_was_lost_is_not_a_202(
     pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The write that fails the job took effect; its repetition finds the job ended."""
@@ -210,7 +210,7 @@ def test_a_failure_of_our_own_whose_answer_was_lost_is_no_202(
 
 
 @pytest.mark.parametrize("error", [Unavailable("no"), ZeroDivisionError()])
-def test_trouble_in_waiting_does_not_hide_that_the_command_was_accepted(
+def test_an_error_while_waiting_does_not_hide_that_the_command_was_accepted(
     pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     def broken(_: str) -> None:

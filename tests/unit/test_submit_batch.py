@@ -121,7 +121,7 @@ def test_what_is_no_batch_leaves_no_trace(pipeline: Pipeline, body: Any, status:
     assert pipeline.state() == before
 
 
-def test_if_no_command_is_valid_each_error_is_told(pipeline: Pipeline) -> None:
+def test_if_no_command_is_valid_the_response_has_each_error(pipeline: Pipeline) -> None:
     answer = post(pipeline, {"operation": "fly"}, 7, {"operation": "delete"})
     assert answer.status == 400
     assert [error["pointer"] for error in answer.json["errors"]] == [

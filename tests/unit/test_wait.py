@@ -1,4 +1,4 @@
-"""Waiting for a job: how soon its end is noticed, at how many reads, and when it is not waited for at all."""
+"""Waiting for a job: how soon its end is noticed, with how many reads, and when the request does not wait."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def look(pipeline: Pipeline, job_id: str, wait: int | str) -> Answer:
 
 
 def wait_in_vain(pipeline: Pipeline, clock: FakeTime, wait: int, *, times: int) -> None:
-    """So many times for jobs of different items, whose worker does not come."""
+    """Wait in vain so many times, each time for a job of another item."""
     for _ in range(times):
         job_id, started = accept(pipeline), clock.now
         assert look(pipeline, job_id, wait).json["status"] == "queued"
@@ -75,7 +75,7 @@ def wait_in_vain(pipeline: Pipeline, clock: FakeTime, wait: int, *, times: int) 
 
 
 def waits(pipeline: Pipeline, clock: FakeTime, wait: int) -> bool:
-    """Whether a request for a new job is held back."""
+    """Return whether a request for a new job waits."""
     job_id, started = accept(pipeline), clock.now
     answer = look(pipeline, job_id, wait)
     assert (answer.status, answer.json["status"], answer.headers["retry-after"]) == (200, "queued", "1")
@@ -95,13 +95,13 @@ def test_a_wait_ends_in_time_and_before_lambda_does(
 
 
 @pytest.mark.parametrize(("longest", "waited"), [(0, 0), (0.5, 0.5), (20, 5)])
-def test_a_stage_may_hold_answers_back_for_less(clock: FakeTime, longest: float, waited: float) -> None:
+def test_a_stage_may_have_a_shorter_longest_wait(clock: FakeTime, longest: float, waited: float) -> None:
     pipeline = Pipeline(longest_wait=longest)
     assert pipeline.request("POST", "/items", item(), headers={"prefer": "wait=5"}).status == 202
     assert clock.now == pytest.approx(waited)
 
 
-def test_the_end_is_looked_for_once_more_when_the_time_is_up(pipeline: Pipeline, clock: FakeTime) -> None:
+def test_the_job_is_read_once_more_when_the_time_is_up(pipeline: Pipeline, clock: FakeTime) -> None:
     job_id = accept(pipeline)
     clock.after(2.999, pipeline.drain)
     assert look(pipeline, job_id, 3).json["status"] == "succeeded"
@@ -109,7 +109,7 @@ def test_the_end_is_looked_for_once_more_when_the_time_is_up(pipeline: Pipeline,
 
 
 @pytest.mark.parametrize(("wait", "longest"), [("", 0.25), (1, 1)])
-def test_without_a_number_it_is_the_service_that_says_how_long(
+def test_without_a_number_the_default_wait_applies(
     pipeline: Pipeline, clock: FakeTime, wait: int | str, longest: float
 ) -> None:
     look(pipeline, accept(pipeline), wait)
@@ -149,7 +149,7 @@ def test_a_read_that_fails_ends_the_wait_and_not_the_request(
 
 
 @given(seconds=st.floats(0, 19.9))
-def test_the_end_is_noticed_soon_for_the_time_that_it_took_at_few_reads(seconds: float) -> None:
+def test_the_end_is_noticed_soon_with_few_reads(seconds: float) -> None:
     pipeline, reads = Pipeline(), 0
     get = pipeline.jobs.get
 
@@ -171,8 +171,8 @@ def test_the_end_is_noticed_soon_for_the_time_that_it_took_at_few_reads(seconds:
 
 
 @given(seconds=st.floats(0.05, 20), other=st.floats(0.1, 10))
-def test_no_other_distance_of_reads_would_cost_much_less(seconds: float, other: float) -> None:
-    """In seconds of waiting: until a job's end, on average half a pause after it, and the reads."""
+def test_no_other_interval_between_reads_costs_much_less(seconds: float, other: float) -> None:
+    """Return the price in seconds of waiting: until the job ends, half a pause after that, and the reads."""
 
     def cost(factor: float) -> float:
         elapsed = reads = 0.0
@@ -199,7 +199,7 @@ def test_under_a_backlog_nobody_waits(pipeline: Pipeline, clock: FakeTime) -> No
     assert clock.sleeps == sleeps
 
 
-def test_it_is_tried_now_and_then_whether_the_backlog_is_over(pipeline: Pipeline, clock: FakeTime) -> None:
+def test_a_wait_is_tried_now_and_then_under_a_backlog(pipeline: Pipeline, clock: FakeTime) -> None:
     wait_in_vain(pipeline, clock, LONGEST, times=3)
     clock.now += 9 * LONGEST - 1
     assert not waits(pipeline, clock, LONGEST)
@@ -234,7 +234,7 @@ def test_one_item_that_is_held_up_keeps_nobody_else_from_waiting(pipeline: Pipel
     assert waits(pipeline, clock, LONGEST)
 
 
-def test_a_job_that_took_longer_may_be_waited_for_once_more(pipeline: Pipeline, clock: FakeTime) -> None:
+def test_a_slow_job_may_be_waited_for_once_more(pipeline: Pipeline, clock: FakeTime) -> None:
     job_id = pipeline.request("POST", "/items", item(), headers={"prefer": "wait=5"}).json["id"]
     clock.after(10, pipeline.drain)
     assert look(pipeline, job_id, LONGEST).json["done"]
@@ -249,7 +249,7 @@ def test_shorter_waits_are_tried_again_sooner(pipeline: Pipeline, clock: FakeTim
 
 
 @pytest.mark.parametrize("trouble", ["outage", "hanging", "bug", "retrying"])
-def test_waits_that_were_cut_short_tell_nothing(
+def test_waits_that_an_outage_ended_are_not_counted(
     pipeline: Pipeline, clock: FakeTime, monkeypatch: pytest.MonkeyPatch, trouble: str
 ) -> None:
     def fails(_: str) -> None:
@@ -278,7 +278,7 @@ WAITS = st.tuples(
 
 
 def waited_in_vain(asked: Iterable[tuple[int, float, float, bool]]) -> Iterator[tuple[float, float, int]]:
-    """Of an environment that is asked for these waits: when each one in vain began, its seconds, its item."""
+    """Request these waits of one environment; return the start, seconds and item of each wait in vain."""
     with pytest.MonkeyPatch.context() as patch:
         clock, breaker = installed(patch), CircuitBreaker()
         for number, seconds, pause, ends in asked:
@@ -287,7 +287,7 @@ def waited_in_vain(asked: Iterable[tuple[int, float, float, bool]]) -> Iterator[
                 began = clock.now
                 clock.now += seconds
                 if not ends:
-                    breaker.in_vain(f"item {number}", seconds)
+                    breaker.record_wait_in_vain(f"item {number}", seconds)
                     yield began, seconds, number
 
 
@@ -311,8 +311,8 @@ def test_waits_in_vain_for_one_item_take_a_thirtieth(asked: list[tuple[int, floa
 
 @pytest.mark.parametrize("items", [1, 2, 3, 1000])
 @pytest.mark.parametrize("grows", [False, True])
-def test_asked_all_day_it_comes_to_a_tenth(items: int, grows: bool) -> None:
-    """However few the items, and if each wait is longer than the last one."""
+def test_over_a_day_waits_in_vain_take_a_tenth(items: int, grows: bool) -> None:
+    """This holds for any number of items, and if each wait is longer than the one before."""
     lengths = [1, 2.5, 6, 14, 20] if grows else [20]
     asked = ((n % items, lengths[n % len(lengths)], 1.0, False) for n in range(50_000))
     found = list(waited_in_vain(asked))
@@ -325,7 +325,7 @@ def test_asked_all_day_it_comes_to_a_tenth(items: int, grows: bool) -> None:
 # --- when to ask again -------------------------------------------------------------------------------------------
 
 
-def test_an_old_job_is_asked_for_less_often(pipeline: Pipeline) -> None:
+def test_retry_after_grows_with_the_age_of_a_job(pipeline: Pipeline) -> None:
     clock = Clock()
     with clock.installed():
         job_id, asked, born = accept(pipeline), 0, now()
@@ -339,7 +339,7 @@ def test_an_old_job_is_asked_for_less_often(pipeline: Pipeline) -> None:
     assert asked < 50, "and not 600 times"
 
 
-def test_a_job_that_was_queued_again_is_young(pipeline: Pipeline) -> None:
+def test_retry_after_is_short_for_a_job_that_was_queued_again(pipeline: Pipeline) -> None:
     clock = Clock()
     with clock.installed():
         pipeline.do("POST", "/items", item())
@@ -349,7 +349,7 @@ def test_a_job_that_was_queued_again_is_young(pipeline: Pipeline) -> None:
         assert pipeline.request("POST", f"/jobs/{job_id}/retry").headers["retry-after"] == "1"
 
 
-def test_a_clock_that_is_behind_the_workers_does_no_harm(pipeline: Pipeline) -> None:
+def test_retry_after_is_valid_if_the_clock_is_behind_the_workers(pipeline: Pipeline) -> None:
     clock = Clock()
     with clock.installed():
         job_id = accept(pipeline)

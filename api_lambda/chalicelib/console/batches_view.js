@@ -1,6 +1,6 @@
-// A batch: how many of its commands are in which state, and each of them.
+// One batch: its commands present by state, and each of them.
 
-const COUNTED = ["queued", "retrying", "succeeded", "failed", "cancelled", "refused", "expired"];
+const STATES = ["queued", "retrying", "succeeded", "failed", "cancelled", "refused", "expired"];
 let openBatch = null; // its id
 let batchDone = false;
 
@@ -13,7 +13,7 @@ function enterBatch(id) {
   if (id !== openBatch) show("batch-body", false);
   openBatch = isBatchId(id) ? id : null;
   batchDone = false;
-  tell("batch-error", id && !openBatch ? "This is no batch's id." : "");
+  setText("batch-error", id && !openBatch ? "This is not the id of a batch." : "");
   if (id) $("batch-id").value = id;
   batchPoll.soon();
 }
@@ -24,15 +24,15 @@ async function readBatch() {
     const answer = await call("GET", `batches/${id}`);
     if (id !== openBatch) return 0;
     const batch = JSON.parse(answer.text);
-    if (batch.done && $("batch-badge").textContent === "running") say("The batch has ended.");
+    if (batch.done && $("batch-badge").textContent === "running") announce("The batch has ended.");
     batchDone = batch.done;
-    tell("batch-error", "");
+    setText("batch-error", "");
     renderBatch(batch);
     return answer.retryAfter ?? 1;
   } catch (error) {
     if (id !== openBatch) return 0;
-    tell("batch-error", said(error));
-    batchDone = error instanceof Refused && error.status < 500 && error.status !== 429;
+    setText("batch-error", messageOf(error));
+    batchDone = error instanceof ApiError && error.status < 500 && error.status !== 429;
     throw error;
   }
 }
@@ -40,14 +40,14 @@ async function readBatch() {
 function renderBatch(batch) {
   $("batch-name").textContent = batch.id;
   $("batch-badge").replaceChildren(el("span", { class: `badge ${batch.done ? "succeeded" : "queued"}` }, batch.done ? "ended" : "running"));
-  const counted = COUNTED.filter((status) => batch.counts[status]);
+  const present = STATES.filter((status) => batch.counts[status]);
   let from = 0;
-  $("batch-bar").replaceChildren(...counted.map((status) => {
+  $("batch-bar").replaceChildren(...present.map((status) => {
     const width = 100 * batch.counts[status] / batch.size;
     from += width;
     return svg("rect", { class: status, x: from - width, y: 0, width, height: 4 });
   }));
-  const counts = [["commands", batch.size], ...COUNTED.map((status) => [status, batch.counts[status] ?? 0])];
+  const counts = [["commands", batch.size], ...STATES.map((status) => [status, batch.counts[status] ?? 0])];
   $("batch-counts").replaceChildren(...counts.map(([name, count]) =>
     el("div", { class: "tile" }, el("dt", {}, name), el("dd", {}, String(count)))));
   fill($("entries"), batch.entries.map(({ job, problem }, number) => {
@@ -64,7 +64,7 @@ function renderBatch(batch) {
   show("batch-body", true);
 }
 
-// The texts of a problem: each of its errors if there are several, else its detail.
+// Return the texts of a problem: its errors if it has several, else its detail.
 function detailsOf(problem) {
   const errors = problem.errors ?? [];
   return errors.length > 1 ? errors.map(({ pointer, detail }) => `${pointer}: ${detail}`) : [problem.detail ?? problem.title];
@@ -73,5 +73,5 @@ function detailsOf(problem) {
 $("batch-form").addEventListener("submit", (event) => {
   event.preventDefault();
   if (location.hash === `#/batches/${$("batch-id").value.trim().toLowerCase()}`) enterBatch(openBatch);
-  else open($("batch-id"), "batch-error");
+  else openById($("batch-id"), "batch-error");
 });

@@ -1,15 +1,15 @@
-// The items as they are committed: a page at a time, and one by itself.
+// The committed items: a page of them, and one item.
 
 const PAGE = 20;
-let pages = [`items?limit=${PAGE}`]; // the paths of those up to the one that is shown
+let pages = [`items?limit=${PAGE}`]; // the paths of the pages up to the one that is shown
 let next = null;
-let reading = false; // the list
+let readingItems = false;
 let openItem = null;
 
 async function readItems() {
   const path = pages.at(-1);
-  tell("items-said", "Loading…");
-  reading = true;
+  setText("items-text", "Loading…");
+  readingItems = true;
   try {
     const answer = await call("GET", path);
     if (path !== pages.at(-1)) return;
@@ -17,40 +17,38 @@ async function readItems() {
     // A header names the items that the page leaves out; each has a row with a link to its error.
     const unreadable = answer.headers.get("Unreadable-Items")?.split(", ") ?? [];
     fill($("items"), [...parts(answer.text).map(([, text]) => itemRow(text)), ...unreadable.map(unreadableRow)]);
-    tell("items-said", "There is no item yet.");
+    setText("items-text", "There is no item yet.");
   } catch (error) {
     if (path !== pages.at(-1)) return;
     fill($("items"), []);
     next = null;
-    tell("items-said", said(error));
+    setText("items-text", messageOf(error));
   } finally {
-    reading = false;
+    readingItems = false;
   }
   show("items-empty", $("items").hidden);
   show("items-prev", pages.length > 1);
   show("items-next", next !== null);
-  tell("items-page", pages.length > 1 || next ? `Page ${pages.length}` : "");
+  setText("items-page", pages.length > 1 || next ? `Page ${pages.length}` : "");
 }
 
 function itemRow(text) {
   const { id, name, description } = JSON.parse(text);
-  const link = () => el("a", { href: `#/items/${encodeURIComponent(id)}` }, bdi(name));
-  return { id, cells: [[name, link], [description, () => bdi(description)], [id, () => el("code", {}, bdi(id)), "wide"]] };
+  return { id, cells: [[name, () => itemLink(id, bdi(name))], [description, () => bdi(description)], [id, () => code(id), "wide"]] };
 }
 
 function unreadableRow(id) {
-  const link = () => el("a", { href: `#/items/${encodeURIComponent(id)}` }, "(cannot be read)");
-  return { id, cells: [["", link], ["", () => "The service does not find its document."], [id, () => el("code", {}, bdi(id)), "wide"]] };
+  return { id, cells: [["", () => itemLink(id, "(cannot be read)")], ["", () => "The service does not find its document."], [id, () => code(id), "wide"]] };
 }
 
-// A second press of a double click comes while the first page is still on its way.
+// Ignore the second press of a double click, which comes before the page is read.
 $("items-next").addEventListener("click", () => {
-  if (reading || !next) return;
+  if (readingItems || !next) return;
   pages.push(next);
   readItems().then(() => heading().focus());
 });
 $("items-prev").addEventListener("click", () => {
-  if (reading || pages.length < 2) return;
+  if (readingItems || pages.length < 2) return;
   pages.pop();
   readItems().then(() => heading().focus());
 });
@@ -58,7 +56,7 @@ $("items-prev").addEventListener("click", () => {
 async function enterItem(id) {
   openItem = { id };
   show("item-body", false);
-  tell("item-problem", isItemId(id) ? "" : "This is no item's id.");
+  setText("item-problem", isItemId(id) ? "" : "This cannot be the id of an item.");
   if (!isItemId(id)) return;
   try {
     const answer = await call("GET", itemPath(id));
@@ -66,14 +64,14 @@ async function enterItem(id) {
     openItem = { id, text: answer.text, etag: answer.headers.get("ETag"), name: JSON.parse(answer.text).name };
     facts($("item-facts"), [
       ["Name", bdi(openItem.name)],
-      ["Id", el("code", {}, bdi(id))],
-      ...openItem.etag ? [["Version", el("code", {}, bdi(openItem.etag))]] : [],
+      ["Id", code(id)],
+      ...openItem.etag ? [["Version", code(openItem.etag)]] : [],
     ]);
     showJson($("item-json"), answer.text);
     show("item-body", true);
     return true;
   } catch (error) {
-    if (openItem.id === id) tell("item-problem", said(error));
+    if (openItem.id === id) setText("item-problem", messageOf(error));
   }
 }
 
@@ -82,18 +80,13 @@ $("item-refresh").addEventListener("click", async (event) => {
   const button = event.currentTarget;
   if (!await enterItem(openItem.id)) return heading().focus();
   button.focus();
-  say("The item is read again.");
+  announce("The item is up to date.");
 });
 $("item-delete").addEventListener("click", () => {
   const item = openItem;
-  newDeletion(item);
-  ask("Delete this item?", [bdi(item.name), " will be removed, if it is still as you see it, and its name is free again."], () => remove(item));
+  item.key = randomKey(); // one for each dialog: a second press sends the same command
+  confirmAction("Delete this item?", [bdi(item.name), " will be deleted if it has not changed meanwhile, and its name will be free."], () => remove(item));
 });
-
-// One key for each time that is asked: a second press doubles nothing.
-function newDeletion(item) {
-  item.key = [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
-}
 
 async function remove(item) {
   const headers = { "Idempotency-Key": item.key, ...item.etag ? { "If-Match": item.etag } : {} };
@@ -103,6 +96,6 @@ async function remove(item) {
     track(job, item.name);
     location.hash = `#/jobs/${job.id}`;
   } catch (error) {
-    if (openItem.id === item.id) tell("item-problem", said(error));
+    if (openItem.id === item.id) setText("item-problem", messageOf(error));
   }
 }

@@ -1,4 +1,4 @@
-// One job: what it is, what happened to it, and what can be done about it.
+// One job: its facts, its timeline, and what its caller can do.
 
 let openJob = null;
 
@@ -8,8 +8,8 @@ function enterJob(id) {
     show("job-body", false);
     $("job-badge").replaceChildren();
   }
-  tell("job-error", "");
-  tell("job-problem", isJobId(id) ? "" : "This is no job's id.");
+  setText("job-error", "");
+  setText("job-problem", isJobId(id) ? "" : "This is not the id of a job.");
   if (isJobId(id)) readOpenJob();
 }
 
@@ -22,37 +22,37 @@ async function readOpenJob() {
     observe(job);
   } catch (error) {
     if (openJob.id !== id) return;
-    tell("job-problem", said(error));
-    if (!(error instanceof Refused) || error.status >= 500 || error.status === 429) watch(id, error.retryAfter ?? 5);
+    setText("job-problem", messageOf(error));
+    if (!(error instanceof ApiError) || error.status >= 500 || error.status === 429) watch(id, error.retryAfter ?? 5);
   }
 }
 
 listeners.add((job) => {
   if (job.id !== openJob?.id) return;
-  if (job.gone) return tell("job-problem", "There is no such job any more.");
+  if (job.expired) return setText("job-problem", "The job has expired.");
   openJob = job;
-  tell("job-problem", "");
+  setText("job-problem", "");
   renderJob(job);
 });
 
 function renderJob(job) {
-  const label = mine.find((each) => each.id === job.id)?.label;
-  const isThere = job.operation !== "create" || job.status === "succeeded";
+  const label = sentJobs.find((each) => each.id === job.id)?.label;
+  const itemExists = job.operation !== "create" || job.status === "succeeded";
   if ($("job-badge").textContent !== job.status) $("job-badge").replaceChildren(badge(job.status));
   facts($("job-facts"), [
     ["Command", label ? el("span", {}, `${job.operation} `, bdi(label)) : job.operation],
-    ["Job", el("code", {}, job.id)],
-    ["Item", isThere ? el("a", { href: `#/items/${encodeURIComponent(job.item_id)}` }, bdi(job.item_id)) : bdi(job.item_id)],
+    ["Job", code(job.id)],
+    ["Item", itemExists ? itemLink(job.item_id, bdi(job.item_id)) : bdi(job.item_id)],
     ["Attempts", String(job.attempts)],
     ...job.retries ? [["Retries", String(job.retries)]] : [],
     ["Accepted", clock(job.created_at)],
     [job.done ? "Ended" : "Changed", clock(job.updated_at)],
-    ...job.etag ? [["Version", el("code", {}, bdi(job.etag))]] : [],
+    ...job.etag ? [["Version", code(job.etag)]] : [],
   ]);
   $("job-line").replaceChildren(...timeline(job));
   show("job-cancel", !job.done);
   show("job-retry", job.status === "failed");
-  // By a rule (4xx) it fails again, until what it met has changed.
+  // After a 4xx a retry fails again unless something else has changed.
   $("job-retry").classList.toggle("primary", job.error?.status >= 500);
   show("job-failed", Boolean(job.error));
   if (job.error) renderFailure(job.error);
@@ -62,26 +62,26 @@ function renderJob(job) {
 }
 
 function renderFailure(problem) {
-  const errors = (problem.errors ?? []).map((each) => el("li", {}, el("code", {}, bdi(each.pointer)), " ", bdi(each.detail)));
+  const errors = (problem.errors ?? []).map((each) => el("li", {}, code(each.pointer), " ", bdi(each.detail)));
   $("job-failure").replaceChildren(
     el("p", {}, el("strong", {}, bdi(problem.title ?? "Failed"))),
     el("p", {}, bdi(problem.detail ?? "")),
     ...errors.length ? [el("ul", {}, ...errors)] : [],
-    el("p", { class: "dim" }, `${problem.status ?? ""} `, el("code", {}, bdi(problem.type ?? ""))),
+    el("p", { class: "dim" }, `${problem.status ?? ""} `, code(problem.type ?? "")),
   );
 }
 
-// What the job says of itself, and what this tab saw of it. The times are the service's own.
+// Build the timeline from the job and what this tab has observed of it. The times are the service's.
 function timeline(job) {
   const start = Date.parse(job.created_at);
   const step = (status, at, title, more, now) => el("li", { class: `${status}${now ? " now" : ""}` },
     el("div", {}, el("strong", {}, title)),
     ...more ? [el("div", {}, bdi(more))] : [],
     at ? el("div", { class: "dim" }, clock(at), at === job.created_at ? "" : ` · ${span((Date.parse(at) - start) / 1000)} after it was accepted`)
-      : el("div", { class: "dim" }, "before this page looked"));
+      : el("div", { class: "dim" }, "before this page was opened"));
   const steps = [step("queued", job.created_at, "Accepted", null)];
-  const observed = seen.get(job.id) ?? [];
-  let retries = 0, told = 0;
+  const observed = observations.get(job.id) ?? [];
+  let retries = 0, shownAttempts = 0;
   observed.forEach((each, place) => {
     const last = place === observed.length - 1;
     if (each.retries > retries) {
@@ -89,17 +89,17 @@ function timeline(job) {
       const title = each.retries - retries > 1 ? `Queued again ${each.retries - retries} times` : "Queued again";
       steps.push(step("queued", watchedIt && each.status === "queued" ? each.updated_at : null, title, null));
       retries = each.retries;
-      told = 0;
+      shownAttempts = 0;
     }
     if (each.status === "retrying") {
-      if (each.attempts > told + 1) steps.push(step("retrying", null, `Attempts ${told + 1} to ${each.attempts - 1} were interrupted`, null));
-      steps.push(step("retrying", each.updated_at, each.attempts ? `Attempt ${each.attempts} was interrupted` : "Held up", each.error?.detail ?? each.error?.title));
-      told = each.attempts;
+      if (each.attempts > shownAttempts + 1) steps.push(step("retrying", null, `Attempts ${shownAttempts + 1} to ${each.attempts - 1} were interrupted`, null));
+      steps.push(step("retrying", each.updated_at, each.attempts ? `Attempt ${each.attempts} was interrupted` : "Interrupted by an outage", each.error?.detail ?? each.error?.title));
+      shownAttempts = each.attempts;
     }
     if (["succeeded", "failed", "cancelled"].includes(each.status)) {
-      if (each.attempts > told + 1) steps.push(step("retrying", null, `${each.attempts - told - (each.status === "cancelled" ? 0 : 1)} earlier attempts`, null));
+      if (each.attempts > shownAttempts + 1) steps.push(step("retrying", null, `${each.attempts - shownAttempts - (each.status === "cancelled" ? 0 : 1)} earlier attempts`, null));
       const title = { succeeded: "Succeeded", failed: "Failed", cancelled: "Cancelled" }[each.status];
-      const more = each.error?.title ?? (each.status === "cancelled" ? "It had no effect and never will." : null);
+      const more = each.error?.title ?? (each.status === "cancelled" ? "The command had no effect." : null);
       steps.push(step(each.status, last ? job.updated_at : each.updated_at, each.attempts > 1 ? `${title} at attempt ${each.attempts}` : title, more));
     }
   });
@@ -108,23 +108,23 @@ function timeline(job) {
   return steps;
 }
 
-async function act(button, method, path) {
+async function changeJob(button, method, path) {
   if (button.getAttribute("aria-busy") === "true") return;
   button.setAttribute("aria-busy", "true");
-  tell("job-error", "");
+  setText("job-error", "");
   try {
     const answer = await call(method, path);
     const job = readJob(answer.text);
     if (!job.done) watch(job.id);
     observe(job);
-    say(method === "DELETE" ? "The job is cancelled." : "The job is queued again.");
+    announce(method === "DELETE" ? "The job is cancelled." : "The job is queued again.");
   } catch (error) {
-    tell("job-error", said(error));
+    setText("job-error", messageOf(error));
     readOpenJob();
   } finally {
     button.removeAttribute("aria-busy");
   }
 }
 
-$("job-cancel").addEventListener("click", (event) => act(event.currentTarget, "DELETE", `jobs/${openJob.id}`));
-$("job-retry").addEventListener("click", (event) => act(event.currentTarget, "POST", `jobs/${openJob.id}/retry`));
+$("job-cancel").addEventListener("click", (event) => changeJob(event.currentTarget, "DELETE", `jobs/${openJob.id}`));
+$("job-retry").addEventListener("click", (event) => changeJob(event.currentTarget, "POST", `jobs/${openJob.id}/retry`));

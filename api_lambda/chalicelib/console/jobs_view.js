@@ -1,7 +1,7 @@
-// The overview: this tab's jobs as they go, and those of the caller that are in trouble.
+// The overview: the jobs sent from this tab, and the caller's failed or retrying jobs.
 
-const TROUBLE_PAUSE = 10;
-let troubled = [], troubleMore = null, troublePages = 1;
+const LIST_PAUSE = 10;
+let listed = [], listedNext = null, listedPages = 1;
 
 const cellsOf = (job) => [
   [job.status, () => badge(job.status)],
@@ -17,56 +17,56 @@ function commandCell(job) {
 }
 
 function renderMine() {
-  fill($("mine"), mine.map((job) => ({ id: job.id, cells: cellsOf(job) })));
-  show("mine-empty", mine.length === 0);
-  show("clear-ended", mine.some((job) => job.done));
+  fill($("mine"), sentJobs.map((job) => ({ id: job.id, cells: cellsOf(job) })));
+  show("mine-empty", sentJobs.length === 0);
+  show("clear-ended", sentJobs.some((job) => job.done));
 }
 
-function renderTrouble() {
-  fill($("bad"), troubled.map((job) => ({ id: job.id, cells: cellsOf({ ...job, label: mine.find((each) => each.id === job.id)?.label }) })));
-  show("bad-empty", troubled.length === 0);
-  show("bad-more", troubleMore !== null);
+function renderListed() {
+  fill($("listed"), listed.map((job) => ({ id: job.id, cells: cellsOf({ ...job, label: sentJobs.find((each) => each.id === job.id)?.label }) })));
+  show("listed-empty", listed.length === 0);
+  show("listed-more", listedNext !== null);
 }
 
-const which = () => document.querySelector("input[name=which]:checked").value;
+const listedStatus = () => document.querySelector("input[name=which]:checked").value;
 
-async function readTrouble() {
-  const status = which();
+async function readListed() {
+  const status = listedStatus();
   try {
     let path = `jobs?status=${status}&limit=20`, found = [];
-    for (let page = 0; page < troublePages && path; page += 1) {
+    for (let page = 0; page < listedPages && path; page += 1) {
       const answer = await call("GET", path);
       found = found.concat(parts(answer.text).map(([, text]) => readJob(text)));
       path = nextPage(answer.headers);
     }
-    if (status !== which()) return 0;
-    troubled = found;
-    troubleMore = path;
-    tell("bad-said", status === "failed" ? "No job has failed." : "No job is between two attempts.");
+    if (status !== listedStatus()) return 0;
+    listed = found;
+    listedNext = path;
+    setText("listed-text", status === "failed" ? "No job has failed." : "No job is between two attempts.");
   } catch (error) {
-    tell("bad-said", said(error));
+    setText("listed-text", messageOf(error));
     throw error;
   } finally {
-    renderTrouble();
+    renderListed();
   }
-  return TROUBLE_PAUSE;
+  return LIST_PAUSE;
 }
 
-const trouble = repeat(async () => isShown("jobs") ? readTrouble() : 1);
+const listPoll = repeat(async () => isShown("jobs") ? readListed() : 1);
 
 for (const radio of document.querySelectorAll("input[name=which]")) {
   radio.addEventListener("change", () => {
-    troubled = [];
-    troublePages = 1;
-    troubleMore = null;
-    tell("bad-said", "Loading…");
-    renderTrouble();
-    trouble.soon();
+    listed = [];
+    listedPages = 1;
+    listedNext = null;
+    setText("listed-text", "Loading…");
+    renderListed();
+    listPoll.soon();
   });
 }
-$("bad-more").addEventListener("click", () => {
-  troublePages += 1;
-  trouble.soon();
+$("listed-more").addEventListener("click", () => {
+  listedPages += 1;
+  listPoll.soon();
 });
 $("clear-ended").addEventListener("click", () => {
   forgetJobs((job) => job.done);
@@ -75,27 +75,27 @@ $("clear-ended").addEventListener("click", () => {
 
 listeners.add((job) => {
   renderMine();
-  // The list of trouble may be a moment behind: what is read of a job itself counts.
-  const listed = troubled.findIndex((each) => each.id === job.id);
-  if (listed >= 0) {
-    if (job.status === which()) troubled[listed] = job;
-    else troubled.splice(listed, 1);
-    renderTrouble();
-  } else if (job.status === which()) {
-    trouble.soon();
+  // The list may be a moment behind; the job itself is always current.
+  const position = listed.findIndex((each) => each.id === job.id);
+  if (position >= 0) {
+    if (job.status === listedStatus()) listed[position] = job;
+    else listed.splice(position, 1);
+    renderListed();
+  } else if (job.status === listedStatus()) {
+    listPoll.soon();
   }
 });
 
 $("find").addEventListener("submit", (event) => {
   event.preventDefault();
-  open($("find-id"), "find-error");
+  openById($("find-id"), "find-error");
 });
 
-// Goes to the job or batch whose id is in the input, or says why not.
-function open(input, errorId) {
+// Show the job or batch whose id is in the input, or an error.
+function openById(input, errorId) {
   const id = input.value.trim().toLowerCase();
   const batch = isBatchId(id), job = isJobId(id);
-  tell(errorId, batch || job ? "" : "This is no id: a job's has 32 hex digits, a batch's is batch- and 32 of them.");
+  setText(errorId, batch || job ? "" : "This is no id. The id of a job has 32 hex digits; that of a batch is batch- and 32 hex digits.");
   input.setAttribute("aria-invalid", String(!batch && !job));
   if (batch || job) location.hash = `#/${batch ? "batches" : "jobs"}/${id}`;
   else input.focus();

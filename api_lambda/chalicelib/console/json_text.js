@@ -1,12 +1,12 @@
-// JSON as text: numbers beyond 2^53 and fractions of 38 digits stay as they were written, which JSON.parse would not do.
+// JSON as text, so that numbers beyond 2^53 and fractions of 38 digits stay exact, unlike with JSON.parse.
 
 const TOKEN = /"(?:[^"\\]|\\.)*"|[{}[\],:]|[^\s{}[\],:"]+/g;
-// What turns the direction of text would turn the JSON around it too; the escape is the same string.
-const TURNS = /[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
+// These characters change the direction of the JSON around them; their escapes are the same strings.
+const DIRECTION_MARKS = /[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
 
-const visible = (text) => text.replace(TURNS, (each) => `\\u${each.charCodeAt(0).toString(16).padStart(4, "0")}`);
+const visible = (text) => text.replace(DIRECTION_MARKS, (each) => `\\u${each.charCodeAt(0).toString(16).padStart(4, "0")}`);
 
-// The parts of an object or array of valid JSON: [name or undefined, text of the value], as they were written.
+// Return the parts of an object or array of valid JSON: [name or undefined, text of the value], unchanged.
 function parts(text) {
   const found = [];
   let depth = 0, from = null, to = 0, name;
@@ -34,7 +34,7 @@ const oneLine = (text) => text.match(TOKEN).map((token) => token === "," || toke
 
 const object = (members) => `{${members.map(([name, value]) => `${JSON.stringify(name)}: ${oneLine(value)}`).join(", ")}}`;
 
-// The same JSON with a line for each member, as [kind, text] pieces: name, string, number (and other words) or mark.
+// Return the JSON with a line for each member, as pieces [kind, text]: name, string, number (and other words) or mark.
 function pieces(text) {
   const tokens = text.match(TOKEN) ?? [];
   const made = [];

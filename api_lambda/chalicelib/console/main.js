@@ -1,9 +1,9 @@
-// Which view is shown, and the key without which there is none.
+// Navigation between the views, and the API key, which they need.
 
 const VIEWS = {
   jobs: ["jobs", "Jobs", () => {
     renderMine();
-    trouble.soon();
+    listPoll.soon();
   }],
   job: ["jobs", "Job", enterJob],
   send: ["send", "Send a command", renderForm],
@@ -21,19 +21,14 @@ const heading = () => document.querySelector("main > section:not([hidden]) h1");
 
 function route() {
   const [, first = "", rest = ""] = /^#\/([a-z]+)\/?(.*)$/.exec(location.hash) ?? [];
-  let id = rest;
-  try {
-    id = decodeURIComponent(rest);
-  } catch {
-    // As it is, then.
-  }
+  const id = decoded(rest);
   if (first === "jobs" && id) return ["job", id];
   if (first === "items" && id) return ["item", id];
   return [first in VIEWS && !["job", "item"].includes(first) ? first : "jobs", id];
 }
 
 function navigate(focus) {
-  const [view, id] = theKey() ? route() : ["key"];
+  const [view, id] = apiKey() ? route() : ["key"];
   for (const section of document.querySelectorAll("main > section")) section.hidden = section.id !== `view-${view}`;
   $("nav").hidden = $("who").hidden = view === "key";
   shown = view;
@@ -50,14 +45,14 @@ function navigate(focus) {
   }
 }
 
-// A key is its owner's name and 32 hex digits; one made by hand is a caller of its own.
+// A key is its owner's name and 32 hex digits; a key in another form is a caller of its own.
 const ownerOf = (key) => /^([a-z][a-z0-9]{0,62}?)[0-9a-f]{32}$/.exec(key)?.[1] ?? key;
 
-function lock(why) {
+function requireKey(why) {
   if ($("ask").open) $("ask").close();
-  lastOwner = theKey() ? ownerOf(theKey()) : lastOwner;
+  lastOwner = apiKey() ? ownerOf(apiKey()) : lastOwner;
   sessionStorage.removeItem(KEY);
-  tell("key-error", why);
+  setText("key-error", why);
   navigate();
 }
 
@@ -67,38 +62,38 @@ $("key-form").addEventListener("submit", async (event) => {
   event.preventDefault();
   const key = $("key").value.trim(), button = event.currentTarget.querySelector("button");
   const refuse = (text) => {
-    tell("key-error", text);
+    setText("key-error", text);
     $("key").setAttribute("aria-invalid", "true");
     $("key").focus();
   };
-  if (!/^[\x21-\x7e]+$/.test(key)) return refuse(key ? "This is no key: it has characters that none has." : "A key is needed.");
+  if (!/^[\x21-\x7e]+$/.test(key)) return refuse(key ? "This cannot be a key: it has characters that no key has." : "A key is needed.");
   button.setAttribute("aria-busy", "true");
   try {
     await call("GET", "jobs?status=failed&limit=1", { key });
   } catch (error) {
-    return refuse(error.status === 403 ? "This key is not accepted." : said(error));
+    return refuse(error.status === 403 ? "This key is not accepted." : messageOf(error));
   } finally {
     button.removeAttribute("aria-busy");
   }
-  const another = lastOwner !== null && ownerOf(key) !== lastOwner;
+  const ownerChanged = lastOwner !== null && ownerOf(key) !== lastOwner;
   lastOwner = ownerOf(key);
-  if (another) return startOver(key); // nothing of one caller is shown to the other
+  if (ownerChanged) return startOver(key); // callers must not see each other's data
   sessionStorage.setItem(KEY, key);
   $("key").value = "";
   $("key").removeAttribute("aria-invalid");
-  tell("key-error", "");
+  setText("key-error", "");
   signedIn();
   navigate(true);
 });
 
 function signedIn() {
-  const owner = ownerOf(theKey());
-  $("owner").textContent = owner === theKey() ? "signed in" : owner;
-  for (const each of repeated) each.soon();
-  for (const job of mine) if (!job.done) watch(job.id);
+  const owner = ownerOf(apiKey());
+  $("owner").textContent = owner === apiKey() ? "signed in" : owner;
+  for (const each of loops) each.soon();
+  for (const job of sentJobs) if (!job.done) watch(job.id);
 }
 
-// The page as it is when it is opened: nothing that was shown stays.
+// Reload the page without anything that it has shown or stored.
 function startOver(key) {
   forgetJobs();
   sessionStorage.clear();
@@ -115,12 +110,12 @@ $("skip").addEventListener("click", (event) => {
 addEventListener("hashchange", () => navigate(true));
 document.addEventListener("visibilitychange", () => {
   if (document.hidden) return;
-  for (const id of watched.keys()) watch(id);
-  for (const each of repeated) each.soon();
+  for (const id of pollTimes.keys()) watch(id);
+  for (const each of loops) each.soon();
 });
 
-if (theKey()) load();
-else forgetJobs(); // whose they are is not known any more
-startAnew();
-if (theKey()) signedIn();
+if (apiKey()) load();
+else forgetJobs(); // their owner is not known
+resetForm();
+if (apiKey()) signedIn();
 navigate();

@@ -1,4 +1,4 @@
-// Parts of the page. Whatever comes from outside becomes text nodes, never markup.
+// Parts of the page. External text becomes text nodes, never markup.
 
 const $ = (id) => document.getElementById(id);
 
@@ -18,55 +18,70 @@ function svg(tag, attributes, ...children) {
 
 const bdi = (text) => el("bdi", {}, String(text));
 
+const code = (text) => el("code", {}, bdi(text));
+
+const itemLink = (id, content) => el("a", { href: `#/items/${encodeURIComponent(id)}` }, content);
+
 const badge = (status) => el("span", { class: `badge ${status}` }, status);
 
 function show(id, shown) {
   const element = $(id);
-  // What has the focus is not taken away from under it.
+  // A hidden button must not keep the focus.
   if (!shown && element.contains(document.activeElement) && element.tagName === "BUTTON") heading()?.focus();
   element.hidden = !shown;
 }
 
-function say(text) {
+const randomKey = () => [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+
+function decoded(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
+// Tell users of screen readers.
+function announce(text) {
   $("say").textContent = text;
 }
 
-function tell(id, text) {
+function setText(id, text) {
   $(id).textContent = text ?? "";
   if ($(id).classList.contains("note")) show(id, Boolean(text));
 }
 
 function facts(list, pairs) {
-  const sign = JSON.stringify(pairs.map(([name, value]) => [name, value?.outerHTML ?? value]));
-  if (list.sign === sign) return;
-  list.sign = sign;
+  const shownAs = JSON.stringify(pairs.map(([name, value]) => [name, value?.outerHTML ?? value]));
+  if (list.shownAs === shownAs) return;
+  list.shownAs = shownAs;
   list.replaceChildren(...pairs.flatMap(([name, value]) => [el("dt", {}, name), el("dd", {}, value)]));
 }
 
-const LONGEST_COLOURED = 100_000; // characters: each piece is an element
+const MAX_COLOURED = 100_000; // characters; coloured text needs an element for each piece
 
 function showJson(pre, text) {
   if (pre.source === text) return;
   pre.source = text;
-  if (text.length > LONGEST_COLOURED) return pre.replaceChildren(pretty(text));
-  const made = document.createDocumentFragment(); // one by one: a call takes no hundred thousand arguments
+  if (text.length > MAX_COLOURED) return pre.replaceChildren(pretty(text));
+  const made = document.createDocumentFragment(); // appended one by one: there may be too many for one call
   for (const [kind, piece] of pieces(text)) {
     made.append(kind === "mark" ? piece : kind === "name" ? el("b", {}, piece) : el("span", { class: kind[0] }, piece));
   }
   pre.replaceChildren(made);
 }
 
-// Rows stay the same elements, and cells change only where they say something else; the focus stays with its row.
+// Show rows; keep the elements of rows and cells that have not changed, so that the focus stays with its row.
 function fill(table, rows) {
   const body = table.tBodies[0];
   const focused = body.contains(document.activeElement) ? document.activeElement.closest("tr") : null;
   const before = new Map([...body.rows].map((row) => [row.dataset.id, row]));
   const wanted = rows.map(({ id, cells }) => {
     const row = before.get(id) ?? el("tr", { "data-id": id });
-    cells.forEach(([sign, make, kind], place) => {
+    cells.forEach(([shownAs, make, kind], place) => {
       const cell = row.cells[place] ?? row.appendChild(el("td", kind ? { class: kind } : {}));
-      if (cell.sign === sign) return;
-      cell.sign = sign;
+      if (cell.shownAs === shownAs) return;
+      cell.shownAs = shownAs;
       cell.replaceChildren(...[make()].flat());
     });
     return row;
@@ -80,8 +95,8 @@ function fill(table, rows) {
   else heading()?.focus({ preventScroll: true });
 }
 
-let ahead = 0; // of this machine's clock before the service's, in milliseconds
-const serverNow = () => Date.now() - ahead;
+let clockLead = 0; // of this machine's clock over the service's, in milliseconds
+const serverNow = () => Date.now() - clockLead;
 
 function span(seconds) {
   if (seconds === 0) return "0 s";
@@ -109,14 +124,14 @@ setInterval(() => {
   }
 }, 1000);
 
-// A question that must be answered first. The browser gives the focus back to where it was.
-function ask(title, text, yes) {
+// Ask for a confirmation in a dialog. The browser restores the focus afterwards.
+function confirmAction(title, text, onConfirm) {
   const dialog = $("ask");
   $("ask-title").textContent = title;
   $("ask-text").replaceChildren(...text);
   $("ask-yes").onclick = () => {
     dialog.close();
-    yes();
+    onConfirm();
   };
   dialog.showModal();
 }

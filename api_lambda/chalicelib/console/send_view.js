@@ -1,14 +1,14 @@
-// The form of a command, and the curl line that does the same.
+// The form for a command, and the equivalent curl command.
 
 const FIELDS = ["item_id", "name", "description", "fields", "if_match", "key"];
 const INPUT = { key: "idem" };
 const ERROR = { key: "key2-error" };
 const HELP = {
-  create: "Makes an item. Its name must be no other item's.",
-  read: "Reads the item after everything that was accepted for it before, through the queue.",
+  create: "Creates an item. No other item may have its name.",
+  read: "Reads the item through the queue, after all commands that were accepted for it before.",
   set: "Sets these fields of the item; the others stay as they are.",
-  merge: "Merges into the item (RFC 7396): null removes a field, objects are merged, all else replaces.",
-  delete: "Removes the item and frees its name.",
+  merge: "Merges into the item (RFC 7396): null removes a field, objects are merged, other values are replaced.",
+  delete: "Deletes the item and frees its name.",
 };
 const USES = {
   create: ["name", "description", "fields", "key"],
@@ -18,31 +18,31 @@ const USES = {
   delete: ["item_id", "if_match", "key"],
 };
 
-let loaded = null; // the item that is being edited: its id, and each field as it was
-let sent = null; // the job of what the form says now
+let loaded = null; // the item that is being edited, with its fields as they were
+let sent = null; // the job of the command in the form
 let sending = false;
-let version = 0; // of the form: an answer that comes after a change is of what it said before
+let formVersion = 0; // counts the changes of the form: a response to an earlier version does not concern the current one
 
 const input = (field) => $(INPUT[field] ?? field);
 const value = (field) => input(field).value;
 const operation = () => document.querySelector("input[name=op]:checked").value;
 
 function newKey() {
-  input("key").value = [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+  input("key").value = randomKey();
 }
 
 function fieldError(field, text) {
-  tell(ERROR[field] ?? `${field}-error`, text);
+  setText(ERROR[field] ?? `${field}-error`, text);
   if (text) input(field).setAttribute("aria-invalid", "true");
   else input(field).removeAttribute("aria-invalid");
 }
 
 function clearErrors() {
   for (const field of FIELDS) fieldError(field, "");
-  tell("form-error", "");
+  setText("form-error", "");
 }
 
-// The members of the further fields as [name, text]; an Error says what is wrong with them.
+// Return the members of the further fields as [name, JSON]; throw an Error that says what is wrong.
 function furtherFields() {
   const text = value("fields").trim();
   if (!text) return [];
@@ -56,13 +56,13 @@ function furtherFields() {
   return parts(text);
 }
 
-// What the form says: the request, and by field what would be refused.
+// Return the request that the form describes, and the errors by field.
 function command() {
   const op = operation(), uses = USES[op], errors = {}, members = [];
   const headers = {};
   const id = value("item_id").trim();
   const edited = loaded && loaded.id === id && (op === "set" || op === "merge") ? loaded : null;
-  if (uses.includes("item_id") && !isItemId(id)) errors.item_id = id ? "This is no item's id." : "Which item? Its id is needed.";
+  if (uses.includes("item_id") && !isItemId(id)) errors.item_id = id ? "This cannot be the id of an item." : "The id of the item is needed.";
   if (uses.includes("name")) {
     const name = value("name"), description = value("description");
     if (op === "create" || (edited ? name !== edited.name : name !== "")) members.push(["name", JSON.stringify(name)]);
@@ -76,11 +76,11 @@ function command() {
       if (twice) errors.fields = twice[0] === "id" ? "The id is assigned by the service." : `There is a field for the ${twice[0]} above.`;
       const same = ([each, text]) => edited?.further.get(each) === pretty(text);
       members.push(...further.filter((each) => !same(each)));
-      const gone = edited && [...edited.further.keys()].filter((each) => !further.some(([name]) => name === each));
-      if (gone?.length && op === "set") errors.fields = `Set would leave ${gone.join(", ")} as it is. To remove a field, choose Merge.`;
-      if (gone?.length && op === "merge") members.push(...gone.map((each) => [each, "null"]));
-      const kept = edited && op === "merge" && further.flatMap(([name, text]) => missing(edited.further.get(name), text, name));
-      if (kept?.length) errors.fields = `Merge would leave ${kept.join(", ")} as it is. Write null for it, or choose Set.`;
+      const removed = edited && [...edited.further.keys()].filter((each) => !further.some(([name]) => name === each));
+      if (removed?.length && op === "set") errors.fields = `Set would leave ${removed.join(", ")} as it is. To remove a field, choose Merge.`;
+      if (removed?.length && op === "merge") members.push(...removed.map((each) => [each, "null"]));
+      const unremoved = edited && op === "merge" && further.flatMap(([name, text]) => removedPaths(edited.further.get(name), text, name));
+      if (unremoved?.length) errors.fields = `Merge would leave ${unremoved.join(", ")} as it is. Write null for it, or choose Set.`;
     } catch (error) {
       errors.fields = error.message;
     }
@@ -104,44 +104,44 @@ function command() {
   return { op, errors, method: request[0], path: request[1], body: request[2], headers, label: value("name") && uses.includes("name") ? value("name") : loaded?.id === id ? loaded.name : undefined };
 }
 
-// What an object has no more of what it had, at any depth: merging leaves it.
-function missing(before, after, path) {
+// Return the paths, at any depth, that `before` has and `after` lacks: a merge would not remove them.
+function removedPaths(before, after, path) {
   if (before === undefined || before.trimStart()[0] !== "{" || after.trimStart()[0] !== "{") return [];
   const now = new Map(parts(after));
-  return parts(before).flatMap(([name, text]) => now.has(name) ? missing(text, now.get(name), `${path}.${name}`) : [`${path}.${name}`]);
+  return parts(before).flatMap(([name, text]) => now.has(name) ? removedPaths(text, now.get(name), `${path}.${name}`) : [`${path}.${name}`]);
 }
 
-const quoted = (text) => `'${text.replaceAll("'", "'\\''")}'`;
+const shellQuoted = (text) => `'${text.replaceAll("'", "'\\''")}'`;
 
 function curl({ method, path, body, headers }) {
-  const lines = [`curl -sS -X ${method} ${quoted(new URL(path, document.baseURI).href)}`, '-H "x-api-key: $JOBPIPE_API_KEY"'];
-  lines.push(...Object.entries(headers).map(([name, text]) => `-H ${quoted(`${name}: ${text}`)}`));
-  if (body !== undefined) lines.push(`--data-raw ${quoted(visible(body))}`);
+  const lines = [`curl -sS -X ${method} ${shellQuoted(new URL(path, document.baseURI).href)}`, '-H "x-api-key: $JOBPIPE_API_KEY"'];
+  lines.push(...Object.entries(headers).map(([name, text]) => `-H ${shellQuoted(`${name}: ${text}`)}`));
+  if (body !== undefined) lines.push(`--data-raw ${shellQuoted(visible(body))}`);
   return lines.join(" \\\n  ");
 }
 
 function renderForm() {
   const op = operation();
   for (const field of FIELDS) show(`f-${field}`, USES[op].includes(field));
-  tell("op-help", HELP[op]);
+  setText("op-help", HELP[op]);
   $("curl").textContent = curl(command());
 }
 
-// What follows an accepted command is another one: the same key would make it a 422.
-function changed() {
-  version += 1;
-  if (sent) anew();
+// After an accepted command a change makes a new one, which needs a new key.
+function formChanged() {
+  formVersion += 1;
+  if (sent) prepareNext();
   renderForm();
 }
 
-function anew() {
+function prepareNext() {
   forgetSent();
   show("sent", false);
   $("sent-badge").replaceChildren();
   newKey();
 }
 
-// With a command on its way the item is not what it was when it was loaded: the next one says all that is shown.
+// A sent command may have changed the item, so the next one sends all fields that are shown.
 function forgetSent() {
   if (sent) loaded = null;
   sent = null;
@@ -154,30 +154,25 @@ function renderSent(job) {
   $("sent-link").textContent = `Job ${job.id.slice(0, 8)}…`;
   $("sent-why").replaceChildren(job.error ? bdi(job.error.title) : "");
   show("sent", true);
-  if (job.status === "failed") place(job.error);
+  if (job.status === "failed") showProblem(job.error);
 }
 
-// Shows each error of a problem at its field, or above the form.
-function place(problem) {
+// Show each error of a problem at its field, or above the form; return the first field.
+function showProblem(problem) {
   const uses = USES[operation()];
   const at = {};
   for (const { pointer, detail } of problem.errors ?? []) {
     const [first] = String(pointer).replace(/^#\/?/, "").split("/");
-    let name = first;
-    try {
-      name = decodeURIComponent(first);
-    } catch {
-      // As it is, then.
-    }
+    const name = decoded(first);
     const field = FIELDS.includes(name) && uses.includes(name) ? name : uses.includes("fields") && first ? "fields" : null;
     (at[field ?? "form"] ??= []).push(field === "fields" ? `${pointer}: ${detail}` : detail);
   }
   const kind = String(problem.type ?? problem.kind).split(":").pop();
-  const about = { "name-taken": "name", "not-found": "item_id", "version-mismatch": "if_match", "idempotency-key-reused": "key" }[kind];
-  if (!Object.keys(at).length) at[uses.includes(about) ? about : "form"] = [problem.detail ?? problem.message];
+  const fieldOfKind = { "name-taken": "name", "not-found": "item_id", "version-mismatch": "if_match", "idempotency-key-reused": "key" }[kind];
+  if (!Object.keys(at).length) at[uses.includes(fieldOfKind) ? fieldOfKind : "form"] = [problem.detail ?? problem.message];
   for (const [field, texts] of Object.entries(at)) {
     const text = texts.join(" ");
-    if (field === "form") tell("form-error", text);
+    if (field === "form") setText("form-error", text);
     else fieldError(field, text);
   }
   return Object.keys(at)[0];
@@ -188,54 +183,54 @@ const focusOn = (field) => field !== "form" && input(field).focus();
 async function submit() {
   if (sending) return;
   clearErrors();
-  const told = command();
-  const wrong = FIELDS.filter((field) => told.errors[field]);
-  for (const field of wrong) fieldError(field, told.errors[field]);
+  const request = command();
+  const wrong = FIELDS.filter((field) => request.errors[field]);
+  for (const field of wrong) fieldError(field, request.errors[field]);
   if (wrong.length) return focusOn(wrong[0]);
-  const asked = version;
+  const sentVersion = formVersion;
   sending = true;
   $("submit").setAttribute("aria-busy", "true");
   try {
-    const answer = await call(told.method, told.path, { headers: told.headers, body: told.body });
+    const answer = await call(request.method, request.path, { headers: request.headers, body: request.body });
     const job = readJob(answer.text);
-    const again = sent?.id === job.id;
-    track(job, told.label);
-    say(again ? "This was sent before: it is the same job." : "The command is accepted.");
-    if (asked !== version) {
-      if (value("key") === told.headers["Idempotency-Key"]) newKey();
+    const repeated = sent?.id === job.id;
+    track(job, request.label);
+    announce(repeated ? "This command was sent before; its job is the same." : "The command is accepted.");
+    if (sentVersion !== formVersion) {
+      if (value("key") === request.headers["Idempotency-Key"]) newKey();
       return renderForm();
     }
     sent = job;
     renderSent(job);
   } catch (error) {
-    if (error instanceof Refused && error.status === 403) return;
-    if (asked !== version) {
-      if (value("key") === told.headers["Idempotency-Key"]) newKey();
+    if (error instanceof ApiError && error.status === 403) return;
+    if (sentVersion !== formVersion) {
+      if (value("key") === request.headers["Idempotency-Key"]) newKey();
       renderForm();
-      return say(`What was sent before the form was changed: ${said(error)}`);
+      return announce(`The command that was sent before the form was changed: ${messageOf(error)}`);
     }
-    if (error instanceof Refused && error.status < 500 && error.status !== 429) return focusOn(place(error));
-    // It may have been accepted: the same key makes it safe to send it again.
-    tell("form-error", `${said(error)} Send it again as it is: its key sees to it that nothing is done twice.`);
+    if (error instanceof ApiError && error.status < 500 && error.status !== 429) return focusOn(showProblem(error));
+    // The command may have been accepted; with the same key it is safe to send it again.
+    setText("form-error", `${messageOf(error)} Send it again unchanged: with its key the command takes effect only once.`);
   } finally {
     sending = false;
     $("submit").removeAttribute("aria-busy");
   }
 }
 
-function startAnew() {
-  version += 1;
+function resetForm() {
+  formVersion += 1;
   loaded = null;
   for (const field of FIELDS) input(field).value = "";
   document.querySelector("input[name=op][value=create]").checked = true;
   clearErrors();
-  anew();
+  prepareNext();
   renderForm();
 }
 
-// The form for an item as it is: of its text and its entity tag.
+// Fill the form with an item, given as its JSON and its entity tag.
 function edit(id, text, etag) {
-  startAnew();
+  resetForm();
   const item = JSON.parse(text);
   const further = parts(text).filter(([name]) => !["id", "name", "description"].includes(name));
   document.querySelector("input[name=op][value=set]").checked = true;
@@ -244,7 +239,7 @@ function edit(id, text, etag) {
   input("description").value = item.description;
   input("fields").value = pretty(object(further));
   input("if_match").value = etag ?? "";
-  // As the inputs hold them: they make one line end of all kinds.
+  // Read the values back, because inputs normalize line ends.
   loaded = { id, name: value("name"), description: value("description"), further: new Map(further.map(([name, each]) => [name, pretty(each)])) };
   renderForm();
   location.hash = "#/send";
@@ -258,20 +253,20 @@ $("send").addEventListener("input", (event) => {
   const field = FIELDS.find((each) => input(each) === event.target);
   if (field) fieldError(field, "");
   if (field === "key") {
-    version += 1;
+    formVersion += 1;
     forgetSent();
     renderForm();
   } else {
-    changed();
+    formChanged();
   }
 });
 $("new-key").addEventListener("click", () => {
   fieldError("key", "");
-  anew();
+  prepareNext();
   renderForm();
 });
 $("reset").addEventListener("click", () => {
-  startAnew();
+  resetForm();
   input("name").focus();
 });
 $("copy").addEventListener("click", async () => {
@@ -279,9 +274,9 @@ $("copy").addEventListener("click", async () => {
   selection.selectAllChildren($("curl"));
   try {
     await navigator.clipboard.writeText($("curl").textContent);
-    say("Copied.");
+    announce("Copied.");
   } catch {
-    say("It is selected: copy it with the keyboard."); // a page that is not served securely has no clipboard
+    announce("The command is selected: copy it with the keyboard."); // the clipboard needs HTTPS or localhost
   }
 });
-listeners.add((job) => sent && !job.gone && renderSent(job));
+listeners.add((job) => sent && !job.expired && renderSent(job));

@@ -1,7 +1,7 @@
-// The queue as it is now, with a small plot of what was seen while the page is open.
+// The queues now, with small plots of their history since the page was opened.
 
 const STATS_PAUSE = 5;
-const MOST_POINTS = 360; // half an hour
+const MAX_POINTS = 360; // half an hour
 const TILES = [
   ["waiting", "Waiting", "messages"],
   ["in_flight", "In flight", "messages"],
@@ -9,22 +9,22 @@ const TILES = [
   ["dead", "Dead letters", "messages"],
   ["parked", "Parked", "messages"],
 ];
-const plotted = new Map(TILES.map(([id]) => [id, []]));
+const pointsOf = new Map(TILES.map(([id]) => [id, []]));
 
 for (const [id, name] of TILES) {
   $("tiles").append(el("div", { class: "tile", id: `tile-${id}` }, el("dt", { id: `name-${id}` }, name), el("dd", { id: `now-${id}` }, "–"), el("dd", { class: "dim", id: `plot-${id}` })));
 }
 
 function tile(id, now, shown, unit) {
-  const points = plotted.get(id);
+  const points = pointsOf.get(id);
   points.push({ at: Date.now(), value: now });
-  if (points.length > MOST_POINTS) points.shift();
+  if (points.length > MAX_POINTS) points.shift();
   $(`now-${id}`).textContent = shown;
   const values = points.map((point) => point.value ?? 0);
   const low = Math.min(...values), high = Math.max(...values);
   const inUnit = (value) => unit === "s" ? span(value) : String(value);
   const since = span((points.at(-1).at - points[0].at) / 1000);
-  const text = points.length < 2 ? "first look" : low === high ? `steady for ${since}` : `${inUnit(low)} to ${inUnit(high)} in ${since}`;
+  const text = points.length < 2 ? "first reading" : low === high ? `steady for ${since}` : `${inUnit(low)} to ${inUnit(high)} in ${since}`;
   $(`plot-${id}`).replaceChildren(spark(values, `${$(`name-${id}`).textContent}: now ${shown}, ${text}`), text);
 }
 
@@ -36,8 +36,8 @@ function spark(values, text) {
     svg("path", { class: "area", d: `${line}L100 30L0 30Z` }), svg("path", { d: line }));
 }
 
-function ownOldest() {
-  const waiting = mine.filter((job) => !job.done).map((job) => Date.parse(job.created_at));
+function oldestOfThisTab() {
+  const waiting = sentJobs.filter((job) => !job.done).map((job) => Date.parse(job.created_at));
   return waiting.length ? Math.max(0, (serverNow() - Math.min(...waiting)) / 1000) : 0;
 }
 
@@ -46,14 +46,14 @@ repeat(async () => {
   try {
     stats = JSON.parse((await call("GET", "stats")).text);
   } catch (error) {
-    tell("stats-at", error.message);
+    setText("stats-at", error.message);
     throw error;
   }
   const { queue } = stats;
-  const told = queue.oldest_seconds !== null;
-  // Not every target tells the age: then at least that of what was sent from here.
-  $("name-oldest").textContent = told ? "Oldest message" : "Oldest job of this tab";
-  const oldest = told ? queue.oldest_seconds : ownOldest();
+  const ageIsKnown = queue.oldest_seconds !== null;
+  // Emulators do not report the age; the page then shows the oldest unfinished job of this tab.
+  $("name-oldest").textContent = ageIsKnown ? "Oldest message" : "Oldest job of this tab";
+  const oldest = ageIsKnown ? queue.oldest_seconds : oldestOfThisTab();
   tile("waiting", queue.waiting + queue.delayed, String(queue.waiting + queue.delayed));
   tile("in_flight", queue.in_flight, String(queue.in_flight));
   tile("oldest", oldest, oldest ? span(oldest) : "none", "s");

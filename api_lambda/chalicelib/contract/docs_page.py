@@ -1,15 +1,14 @@
-"""The OpenAPI document as one static page: no script, nothing from elsewhere, everything escaped."""
+"""Render the OpenAPI document as one static page, which has no script and loads nothing."""
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import json
 import re
 from html import escape
 from typing import Any
 
-from .openapi_answers import ON_ALL
+from ..http.security_headers import security_headers
+from .openapi import ON_ALL
 
 Node = dict[str, Any]
 
@@ -36,29 +35,19 @@ article{border-top:1px solid var(--line);margin-top:2rem}.m{font-weight:700}
 """
 
 
-def security_headers() -> dict[str, str]:
-    """What keeps the page to itself: it may show its own style and load, send and embed nothing."""
-    digest = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
-    policy = ("default-src 'none'", f"style-src 'sha256-{digest}'", "base-uri 'none'", "form-action 'none'")
-    return {
-        "Content-Security-Policy": "; ".join((*policy, "frame-ancestors 'none'")),
-        "Referrer-Policy": "no-referrer",
-    }
+def headers() -> dict[str, str]:
+    """Return the security headers of the page."""
+    return security_headers(style=_STYLE)
 
 
 def page(document: Node) -> str:
-    """The page of an OpenAPI document."""
+    """Return the page of an OpenAPI document."""
     return _Page(document).html()
 
 
 class _Page:
     def __init__(self, document: Node) -> None:
         self.document = document
-        self.operations = [
-            (method, path, operation)
-            for path, methods in document["paths"].items()
-            for method, operation in methods.items()
-        ]
 
     def html(self) -> str:
         info = self.document["info"]
@@ -72,8 +61,8 @@ class _Page:
             f"<title>{title}: the HTTP API</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n"
             f"<header><h1>{title}</h1>\n<p>{_prose(info['summary'])}</p>\n<p>{_prose(info['description'])}</p>\n"
             '<p>This page shows <a href="openapi.json">openapi.json</a>. Requests carry an API key in the header '
-            f"<code>{escape(scheme['name'])}</code>, unless they are marked as open. Every answer has the headers "
-            f"{', '.join(f'<code>{escape(name)}</code>' for name in ON_ALL)}.</p></header>\n"
+            f"{_code(scheme['name'])}, unless they are marked as open. Every response has "
+            f"{', '.join(map(_code, ON_ALL))}.</p></header>\n"
             f"{self._navigation()}\n<main>\n{groups}\n"
             f'<section id="schemas"><h2>Schemas</h2>\n{described}</section>\n'
             "</main>\n</body>\n</html>\n"
@@ -83,60 +72,63 @@ class _Page:
         entries = "".join(
             f'<li><a href="#{_anchor(operation["operationId"])}">{_method(method)} {escape(path)}</a></li>'
             for tag in self.document["tags"]
-            for method, path, operation in self.operations
-            if tag["name"] in operation["tags"]
+            for method, path, operation in self._tagged(tag)
         )
         return f'<nav aria-label="Operations"><ul>{entries}<li><a href="#schemas">Schemas</a></li></ul></nav>'
 
     def _group(self, tag: Node) -> str:
-        inside = "".join(
-            self._operation(method, path, operation)
-            for method, path, operation in self.operations
-            if tag["name"] in operation["tags"]
-        )
+        inside = "".join(self._operation(*each) for each in self._tagged(tag))
         return (
             f'<section id="tag-{_anchor(tag["name"])}"><h2>{escape(tag["name"].capitalize())}</h2>'
             f"<p>{_prose(tag['description'])}</p>{inside}</section>\n"
         )
 
+    def _tagged(self, tag: Node) -> list[tuple[str, str, Node]]:
+        return [
+            (method, path, operation)
+            for path, methods in self.document["paths"].items()
+            for method, operation in methods.items()
+            if tag["name"] in operation["tags"]
+        ]
+
     def _operation(self, method: str, path: str, operation: Node) -> str:
         parts = [
             f'<article id="{_anchor(operation["operationId"])}">',
-            f"<h3>{_method(method)} <code>{escape(path)}</code></h3>",
+            f"<h3>{_method(method)} {_code(path)}</h3>",
             f"<p>{_prose(operation['summary'])}.</p>",
         ]
         if operation.get("description"):
             parts.append(f"<p>{_prose(operation['description'])}</p>")
         if operation.get("security") == []:
             parts.append("<p>Open: no API key is needed.</p>")
-        parameters = [self._follow(parameter) for parameter in operation.get("parameters", [])]
+        parameters = [self._resolve(parameter) for parameter in operation.get("parameters", [])]
         if parameters:
             parts.append("<h4>Parameters</h4>" + _table(("Name", "Meaning"), map(self._parameter, parameters)))
         if "requestBody" in operation:
             parts.append(f"<h4>Request body</h4><p>{self._content(operation['requestBody']['content'])}</p>")
-        answers = [(status, self._follow(answer)) for status, answer in operation["responses"].items()]
-        rows = [(f"<code>{escape(status)}</code>", self._answer(answer)) for status, answer in answers]
-        parts.append("<h4>Answers</h4>" + _table(("Status", "Meaning"), rows) + "</article>\n")
+        responses = [(status, self._resolve(each)) for status, each in operation["responses"].items()]
+        rows = [(_code(status), self._response(each)) for status, each in responses]
+        parts.append("<h4>Responses</h4>" + _table(("Status", "Meaning"), rows) + "</article>\n")
         return "".join(parts)
 
     def _parameter(self, parameter: Node) -> tuple[str, str]:
         needed = ", required" if parameter.get("required") else ""
-        kind = self._kind(parameter["schema"])
+        kind = self._describe(parameter["schema"])
         if "example" in parameter:
-            kind += f", for example <code>{escape(str(parameter['example']))}</code>"
+            kind += f", for example {_code(str(parameter['example']))}"
         return (
-            f"<code>{escape(parameter['name'])}</code> <small>{escape(parameter['in'])}{needed}</small>",
+            f"{_code(parameter['name'])} <small>{escape(parameter['in'])}{needed}</small>",
             f"{_prose(parameter['description'])}<br><small>{kind}</small>",
         )
 
-    def _answer(self, answer: Node) -> str:
-        named = ", ".join(f"<code>{escape(name)}</code>" for name in answer["headers"] if name not in ON_ALL)
+    def _response(self, response: Node) -> str:
+        named = ", ".join(_code(name) for name in response["headers"] if name not in ON_ALL)
         types = [
-            f"<code>{escape(kind)}</code>"
-            for media in answer["content"].values()
+            _code(kind)
+            for media in response["content"].values()
             for kind in media["schema"].get("properties", {}).get("type", {}).get("enum", ())
         ]
-        parts = [_prose(answer["description"]), self._content(answer["content"])]
+        parts = [_prose(response["description"]), self._content(response["content"])]
         if types:
             parts.append(f"type {' or '.join(types)}")
         if named:
@@ -145,24 +137,20 @@ class _Page:
         return first + "".join(f"<br><small>{part}</small>" for part in others)
 
     def _content(self, content: Node) -> str:
-        kinds = " or ".join(f"<code>{escape(media_type)}</code>" for media_type in content)
+        kinds = " or ".join(map(_code, content))
         schema = next(iter(content.values()))["schema"]
-        return f"{kinds}: {self._kind(schema)}"
+        return f"{kinds}: {self._describe(schema)}"
 
     def _schema(self, name: str, schema: Node) -> str:
         parts = [f'<article id="schema-{_anchor(name)}"><h3>{escape(name)}</h3>']
         if schema.get("description"):
             parts.append(f"<p>{_prose(schema['description'])}</p>")
-        parts.append(f"<p>{self._kind({k: v for k, v in schema.items() if k != 'description'})}</p>")
+        parts.append(f"<p>{self._describe({k: v for k, v in schema.items() if k != 'description'})}</p>")
         rows = [
-            (
-                f"<code>{escape(member)}</code>{_required(member, schema)}",
-                self._member(part),
-            )
+            (_code(member) + _required(member, schema), self._member(part))
             for member, part in schema.get("properties", {}).items()
         ]
-        unwanted = schema.get("not", {}).get("required", [])
-        rows += [(f"<code>{escape(member)}</code>", "must not be there") for member in unwanted]
+        rows += [(_code(member), "not allowed") for member in schema.get("not", {}).get("required", [])]
         if rows:
             parts.append(_table(("Member", "Meaning"), rows))
         for example in schema.get("examples", []):
@@ -171,34 +159,33 @@ class _Page:
         return "".join(parts) + "</article>\n"
 
     def _member(self, part: Node) -> str:
-        kind = self._kind({key: value for key, value in part.items() if key != "description"})
+        kind = self._describe({key: value for key, value in part.items() if key != "description"})
         return f"{_prose(part['description'])}<br><small>{kind}</small>" if "description" in part else kind
 
-    def _kind(self, schema: Node) -> str:
-        """What a value of the schema is, in a few words."""
+    def _describe(self, schema: Node) -> str:
+        """Describe the values of the schema in a few words."""
         if "$ref" in schema:
             name = schema["$ref"].rpartition("/")[2]
             return f'<a href="#schema-{_anchor(name)}">{escape(name)}</a>'
-        for one_of in ("oneOf", "anyOf"):
-            if one_of in schema:
-                return " or ".join(self._kind(each) for each in schema[one_of])
+        if "oneOf" in schema:
+            return " or ".join(map(self._describe, schema["oneOf"]))
         if "allOf" in schema and "type" not in schema:
-            return " and ".join(self._kind(each) for each in schema["allOf"])
+            return " and ".join(map(self._describe, schema["allOf"]))
         if "const" in schema:
-            return f"<code>{escape(json.dumps(schema['const']))}</code>"
+            return _code(json.dumps(schema["const"]))
         if "enum" in schema:
-            return "one of " + ", ".join(f"<code>{escape(str(value))}</code>" for value in schema["enum"])
+            return "one of " + ", ".join(_code(str(value)) for value in schema["enum"])
         kind = schema.get("type", "any JSON")
         text = escape(" or ".join(kind) if isinstance(kind, list) else kind)
         if kind == "array":
-            text += f" of {self._kind(schema['items'])}"
+            text += f" of {self._describe(schema['items'])}"
         limits = [words.format(schema[key]) for key, words in _LIMITS.items() if key in schema]
         text += (", " if limits else "") + escape(", ".join(limits))
         if "pattern" in schema:
-            text += f", as <code>{escape(schema['pattern'])}</code>"
+            text += f", as {_code(schema['pattern'])}"
         return text
 
-    def _follow(self, node: Node) -> Node:
+    def _resolve(self, node: Node) -> Node:
         if "$ref" not in node:
             return node
         _, kind, name = node["$ref"].removeprefix("#/").split("/")
@@ -237,6 +224,10 @@ def _anchor(name: str) -> str:
     return re.sub("[^A-Za-z0-9-]", "-", name)
 
 
+def _code(text: str) -> str:
+    return f"<code>{escape(text)}</code>"
+
+
 def _prose(text: str) -> str:
-    """Plain text in which `…` is code."""
+    """Return the text as HTML, in which `…` is code."""
     return re.sub("`([^`]*)`", r"<code>\1</code>", escape(text))

@@ -1,103 +1,255 @@
-"""The OpenAPI 3.1 document of this API: its routes, and what is written down of each."""
+"""Completes openapi.yaml to the OpenAPI 3.1 document that `GET /openapi.json` and `GET /docs` serve."""
 
 from __future__ import annotations
 
+import json
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from jobpipe import __version__
-from jobpipe.domain import json_text
-
-from ..endpoints.routes import ROUTES, Route
-from .openapi_answers import ANY, BODY_FROM_GATEWAY, FROM_GATEWAY, NO_KEY, headers, problem_responses, slugs
-from .openapi_operations import OPERATIONS, Operation, parameters
-from .openapi_schemas import Schema, ref, schemas
-
-_DESCRIPTION = """\
-Every write is answered with 202 and a job; the job ends with exactly the answer that a synchronous API would have \
-given. Poll it, or send `Prefer: wait=10` to be given that answer at once if the job ends in time. Commands for \
-one item take effect in the order of their 202s. An ended job can be read for {days:g} days. \
-A path or method that is not listed here is a 404; a query parameter that is not listed or is repeated is a 400."""
-
-_TAGS = (
-    ("items", "Documents with unique names."),
-    ("jobs", "What became of commands."),
-    ("batches", "Many commands in one request."),
-    ("service", "Open to everybody."),
+from jobpipe.domain import etags, json_text
+from jobpipe.domain.batch import BATCH_ID, MAX_COMMANDS
+from jobpipe.domain.commands import COMMANDS, OPERATIONS, Command
+from jobpipe.domain.errors import (
+    PROBLEM_TYPE_PREFIX,
+    AttemptsSpent,
+    CommandUnreadable,
+    InternalError,
+    ProblemError,
+    Unavailable,
 )
+from jobpipe.domain.item_rules import INVISIBLE, MAX_DEPTH, MAX_DOCUMENT_BYTES, MAX_ID_LENGTH, MAX_NAME_LENGTH
+from jobpipe.domain.job import JOB_ID
+from jobpipe.domain.limits import MAX_ATTEMPTS
+
+from ..http import request_fields
+from ..http.job_responses import JSON, PROBLEM
+
+Node = dict[str, Any]
+
+ON_ALL = ("X-Request-Id", "Cache-Control", "X-Content-Type-Options")
+"""Headers of every answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class KnownProblem:
+    """One type of problem with one status."""
+
+    status: int
+    slug: str
+    title: str
+    says_status: bool = True
+
+
+def _read_source() -> Node:
+    packaged = Path(__file__).with_name("openapi.json")  # infra/packaging/package.py makes it from the YAML
+    if packaged.exists():
+        return dict(json.loads(packaged.read_text(encoding="utf-8")))
+    import yaml  # noqa: PLC0415  # only in a checkout: it is not part of the Lambda
+
+    return dict(yaml.safe_load(packaged.with_suffix(".yaml").read_text(encoding="utf-8")))
+
+
+_SOURCE = _read_source()
+_GATEWAY = {
+    group: [KnownProblem(**each) for each in problems] for group, problems in _SOURCE["x-gateway-problems"].items()
+}
+GATEWAY_PROBLEMS = tuple(problem for group in _GATEWAY.values() for problem in group)
+"""What API Gateway answers by itself."""
+_COMMAND_REFUSALS = tuple(dict.fromkeys(refusal.slug for command in COMMANDS for refusal in command.refusals))
+JOB_PROBLEMS = {
+    *_COMMAND_REFUSALS,
+    *(problem.slug for problem in (InternalError, AttemptsSpent, CommandUnreadable, Unavailable)),
+}
+"""The slugs of what can end a job or interrupt an attempt."""
+
+
+def _with_slug(base: type[ProblemError]) -> Iterator[type[ProblemError]]:
+    if "slug" in vars(base):
+        yield base
+    for each in base.__subclasses__():
+        yield from _with_slug(each)
+
+
+_OUR_PROBLEMS = {each.slug: KnownProblem(each.status, each.slug, each.title) for each in _with_slug(ProblemError)}
 
 
 @cache
-def document(retention: timedelta) -> Schema:
-    """The whole document, for a stage that keeps its ended jobs for so long."""
-    responses: dict[str, Schema] = {}
-    paths: dict[str, Any] = {}
-    for route in ROUTES:
-        operation = OPERATIONS[route.endpoint.__name__]
-        paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, operation, responses)
-    return {
-        "openapi": "3.1.1",
-        "info": {
-            "title": "jobpipe",
-            "version": __version__,
-            "summary": "CRUD as asynchronous jobs.",
-            "description": _DESCRIPTION.format(days=retention / timedelta(days=1)),
-            "license": {"name": "MIT", "identifier": "MIT"},
-        },
-        "servers": [{"url": ".", "description": "The base URL of this document."}],
-        "security": [{"apiKey": []}],
-        "tags": [{"name": name, "description": description} for name, description in _TAGS],
-        "paths": paths,
-        "components": {
-            "securitySchemes": {"apiKey": {"type": "apiKey", "in": "header", "name": "x-api-key"}},
-            "parameters": parameters(),
-            "headers": headers(),
-            "responses": dict(sorted(responses.items())),
-            "schemas": schemas(list(slugs())),
-        },
-    }
+def document(retention: timedelta) -> Node:
+    """The document of a stage that keeps ended jobs for `retention`."""
+    source = _fill_in(_SOURCE, _values() | {"RETENTION_DAYS": f"{retention / timedelta(days=1):g}"})
+    return _Completion(source).document()
 
 
 @cache
 def document_text(retention: timedelta) -> str:
-    """The same as it is sent."""
+    """The document as JSON."""
     return json_text.encode(document(retention))
 
 
-def _operation(route: Route, operation: Operation, responses: dict[str, Schema]) -> Schema:
-    """One operation; the responses that it shares with others are added to `responses`."""
-    in_path = [part[1:-1] for part in route.path.split("/") if part.startswith("{")]
-    described: Schema = {
-        "operationId": _camel_case(route.endpoint.__name__),
-        "summary": (route.endpoint.__doc__ or "").strip().removesuffix("."),
-        "tags": [operation.tag],
+def _values() -> Node:
+    """What the placeholders of openapi.yaml stand for, but for the retention."""
+    return {
+        "VERSION": __version__,
+        "COMMANDS": [_ref(_schema_name(command)) for command in COMMANDS],
+        "OPERATIONS": list(OPERATIONS),
+        "COMMAND_REFUSALS": list(_COMMAND_REFUSALS),
+        "JOB_PROBLEM_TYPES": _types(JOB_PROBLEMS),
+        "PROBLEM_TYPES": _types({*_OUR_PROBLEMS, *(problem.slug for problem in GATEWAY_PROBLEMS)}),
+        "LISTED_STATUSES": list(request_fields.LISTED_STATUSES),
+        "JOB_ID": JOB_ID.pattern,
+        "BATCH_ID": BATCH_ID.pattern,
+        "IDEMPOTENCY_KEY": request_fields.IDEMPOTENCY_KEY.pattern,
+        "IF_MATCH": etags.IF_MATCH.pattern,
+        "NOT_IN_NAMES": r"\u0000-\u001f\u007f-\u009f" + INVISIBLE,
+        "MAX_ATTEMPTS": MAX_ATTEMPTS,
+        "MAX_COMMANDS": MAX_COMMANDS,
+        "MAX_DEPTH": MAX_DEPTH,
+        "MAX_DIGITS": json_text.MAX_DIGITS,
+        "MAX_DOCUMENT_BYTES": MAX_DOCUMENT_BYTES,
+        "MAX_EXPONENT": json_text.MAX_EXPONENT,
+        "MIN_EXPONENT": json_text.MIN_EXPONENT,
+        "MAX_ID_LENGTH": MAX_ID_LENGTH,
+        "MAX_IF_MATCH_LENGTH": etags.MAX_IF_MATCH_LENGTH,
+        "MAX_NAME_LENGTH": MAX_NAME_LENGTH,
+        "MAX_PAGE": request_fields.MAX_PAGE,
+        "DEFAULT_PAGE": request_fields.DEFAULT_PAGE,
+        "MAX_PREFER_LENGTH": request_fields.MAX_PREFER_LENGTH,
+        "MAX_WAIT_SECONDS": request_fields.MAX_WAIT_SECONDS,
+        "DEFAULT_WAIT_SECONDS": request_fields.DEFAULT_WAIT_SECONDS,
     }
-    if operation.description:
-        described["description"] = operation.description
-    if route.open:
-        described["security"] = []
-    if in_path or operation.parameters:
-        described["parameters"] = [ref(name, "parameters") for name in (*in_path, *operation.parameters)]
-    if operation.body:
-        schema = ref(operation.body)
-        described["requestBody"] = {
-            "required": True,
-            "content": {media_type: {"schema": schema} for media_type in operation.media_types},
+
+
+def _fill_in(node: Any, values: Node) -> Any:
+    """The node with values for its placeholders; one that is a whole string is replaced by a value of any type."""
+    if isinstance(node, dict):
+        return {name: _fill_in(each, values) for name, each in node.items()}
+    if isinstance(node, list):
+        return [_fill_in(each, values) for each in node]
+    if not isinstance(node, str):
+        return node
+    whole = re.fullmatch(r"\$\{(\w+)\}", node)
+    return values[whole[1]] if whole else re.sub(r"\$\{(\w+)\}", lambda found: str(values[found[1]]), node)
+
+
+class _Completion:
+    """Expands the short forms of openapi.yaml, and collects the headers and responses that they use."""
+
+    def __init__(self, source: Node) -> None:
+        self._source = source
+        self._headers: Node = {}
+        self._responses: Node = {}
+
+    def document(self) -> Node:
+        paths = {
+            path: {method: self._operation(operation) for method, operation in methods.items()}
+            for path, methods in self._source["paths"].items()
         }
-    gateway = FROM_GATEWAY
-    if not route.open:
-        gateway += (NO_KEY,)
-    if operation.body:
-        gateway += BODY_FROM_GATEWAY
-    answers = {str(status): answer for status, answer in operation.answers.items()}
-    for status, (name, response) in problem_responses((*ANY, *operation.problems), gateway).items():
-        responses[name] = response
-        answers[str(status)] = ref(name, "responses")
-    described["responses"] = answers
-    return described
+        components = self._source["components"]
+        return {
+            **{name: part for name, part in self._source.items() if not name.startswith("x-")},
+            "paths": paths,
+            "components": {
+                **components,
+                "headers": self._headers,
+                "responses": dict(sorted(self._responses.items())),
+                "schemas": components["schemas"] | {_schema_name(each): _schema(each) for each in COMMANDS},
+            },
+        }
+
+    def _operation(self, short: Node) -> Node:
+        answers = {status: self._answer(each) for status, each in short["responses"].items()}
+        operation = {**short, "responses": answers}
+        gateway = list(_GATEWAY["any"])
+        if "security" not in short:
+            gateway += _GATEWAY["keyed"]
+        if "parameters" in short:
+            operation["parameters"] = [_ref(name, "parameters") for name in short["parameters"]]
+        if "requestBody" in short:
+            gateway += _GATEWAY["body"]
+            media_types = operation.pop("media_types", [JSON])
+            content = {media_type: {"schema": _ref(short["requestBody"])} for media_type in media_types}
+            operation["requestBody"] = {"required": True, "content": content}
+        # Any request can have an invalid query or path.
+        slugs = ["invalid-request", "not-found", *_flat(operation.pop("problems", []))]
+        problems = [*(_OUR_PROBLEMS[slug] for slug in slugs), *gateway]
+        for status in sorted({problem.status for problem in problems}):
+            answers[str(status)] = self._problem([each for each in problems if each.status == status])
+        return operation
+
+    def _answer(self, short: Node) -> Node:
+        schema = _ref(short["schema"]) if isinstance(short["schema"], str) else short["schema"]
+        example = {"example": short["example"]} if "example" in short else {}
+        headers = {name: self._header(name) for name in ON_ALL}
+        if short.get("public"):
+            headers["Cache-Control"] = self._header("Public-Cache-Control")
+        headers |= {name.removesuffix("?"): self._header(name) for name in short.get("headers", [])}
+        return {
+            "description": short["description"],
+            "headers": headers,
+            "content": {short.get("media_type", JSON): {"schema": schema} | example},
+        } | ({"links": short["links"]} if "links" in short else {})
+
+    def _header(self, name: str) -> Node:
+        required, name = not name.endswith("?"), name.removesuffix("?")
+        component = name if required else f"Optional{name}"
+        self._headers[component] = {**self._source["components"]["headers"][name], "required": required}
+        return _ref(component, "headers")
+
+    def _problem(self, problems: list[KnownProblem]) -> Node:
+        """The answer for these problems, which have one status."""
+        status, slugs = problems[0].status, sorted({problem.slug for problem in problems})
+        short = self._source["x-problem-answers"][str(status)]
+        schema: Node = {
+            "allOf": [_ref("Problem")],
+            "properties": {
+                "type": {"type": "string", "enum": _types(slugs)},
+                "status": {"type": "integer", "const": status},
+            },
+        }
+        if all(problem.says_status for problem in problems):
+            schema["required"] = ["status"]
+        example = {
+            "type": PROBLEM_TYPE_PREFIX + problems[0].slug,
+            "title": problems[0].title,
+            "status": status,
+            "detail": short["description"],
+            "request_id": self._source["components"]["headers"]["X-Request-Id"]["example"],
+        }
+        component = f"{'Or'.join(slug.title().replace('-', '') for slug in slugs)}{status}"
+        self._responses[component] = self._answer(
+            {**short, "schema": schema, "media_type": PROBLEM, "example": example}
+        )
+        return _ref(component, "responses")
 
 
-def _camel_case(name: str) -> str:
-    first, *others = name.split("_")
-    return first + "".join(word.capitalize() for word in others)
+def _ref(name: str, kind: str = "schemas") -> Node:
+    return {"$ref": f"#/components/{kind}/{name}"}
+
+
+def _schema_name(command: type[Command]) -> str:
+    return f"{(command.distinguishing_member or command.operation).capitalize()}Command"
+
+
+def _schema(command: type[Command]) -> Node:
+    operation = {"type": "string", "const": command.operation}
+    return {
+        "type": "object",
+        "properties": {"operation": operation, **command.needs, **command.may_have},
+        "required": ["operation", *command.needs],
+        "additionalProperties": False,
+    }
+
+
+def _types(slugs: Iterable[str]) -> list[str]:
+    return [PROBLEM_TYPE_PREFIX + slug for slug in sorted(slugs)]
+
+
+def _flat(names: list[Any]) -> Iterator[str]:
+    for each in names:
+        yield from _flat(each) if isinstance(each, list) else [each]

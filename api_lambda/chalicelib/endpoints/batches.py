@@ -13,43 +13,44 @@ from ..http.batch_responses import batch_response
 from ..http.request_and_response import HttpRequest, HttpResponse
 from ..services import Services
 from ..submitting.submit_batch import submit_batch as submit
-from .submit_and_respond import check_as_written
+from .submit_and_respond import check_stored_size
 
 
 def submit_batch(request: HttpRequest, services: Services) -> HttpResponse:
-    """Queue up to 100 commands, and tell of each what became of it."""
+    """Queue up to 100 commands and report the outcome of each."""
     request_fields.refuse_preconditions(request)
     key = request_fields.idempotency_key(request)
-    asked = request_fields.json_body(
-        request, lambda raw: parse_batch(raw, lambda command: check_as_written(command, request))
+    requested = request_fields.json_body(
+        request, lambda raw: parse_batch(raw, lambda command: check_stored_size(command, request))
     )
     submitted = submit(
-        asked,
+        requested,
         owner=request.owner,
         idempotency_key=key,
         request_id=request.request_id,
         services=services,
         seconds_left=request.remaining_seconds,
     )
-    unsent = {place: why.to_problem() for place, why in submitted.unsent.items()}
+    unsent = {place: problem.to_problem() for place, problem in submitted.unsent.items()}
     if unsent:
         meter.add(UNAVAILABLE)
-        why = next(iter(submitted.unsent.values()))
-        logger.warning("batch not queued in full", exc_info=why, extra={"unsent": len(unsent)})
+        first = next(iter(submitted.unsent.values()))
+        extra = {"unsent": len(unsent)}
+        logger.warning("part of a batch was not queued; the response says which", exc_info=first, extra=extra)
     response = batch_response(202, submitted.batch, submitted.jobs, unsent)
     response.headers["Location"] = f"{request.to_root}batches/{submitted.batch.batch_id}"
-    # An audit asks the log which jobs a 202 has promised.
+    # The audit finds the jobs that a 202 has promised in the log.
     response.log["job_ids"] = [job.job_id for job in submitted.jobs.values()]
     meter.add(ACCEPTED, len(submitted.jobs))
     return response
 
 
 def get_batch(request: HttpRequest, services: Services) -> HttpResponse:
-    """The batch now: its jobs counted by status."""
+    """Return the batch now, its jobs counted by status."""
     batch_id = request.path_parameters["batch_id"]
     batch = services.batches.get(batch_id) if is_batch_id(batch_id) else None
     at = now()
-    # Another caller's batch is answered like none, so that nobody learns which ids exist (P9).
+    # Another caller's batch is a 404 too, so that callers see nothing of each other.
     if batch is None or batch.owner != request.owner or batch.is_expired(at):
         raise NotFound("There is no such batch, or it has expired.")
     places = {batch.job_id(place): place for place in batch.accepted[: batch.stored]}

@@ -1,4 +1,4 @@
-"""The size of a page of items, both as the answer is sent and as Lambda counts it."""
+"""Limit the size of a page of items, both as HTTP sends it and as Lambda counts it."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ MAX_PAGE_BYTES = 1024 * 1024
 """The limit for a page's body in UTF-8, unless its first item alone is larger."""
 
 MAX_ANSWER_BYTES = 6_291_556
-"""The limit for what the runtime posts as an answer: Lambda refuses a longer one.
+"""The limit for the response that the runtime posts to Lambda, which refuses a longer one.
 
 https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html says 6 MB; the error states this number.
 """
 
 _ROOM_FOR_HEADERS = 64 * 1024
-"""A hundred ids of unreadable items, a Link, and the headers of every answer take a tenth of it."""
+"""A hundred ids of unreadable items, a Link, and the headers of every response take a tenth of it."""
 
 MAX_POSTED_BYTES = MAX_ANSWER_BYTES - _ROOM_FOR_HEADERS
 """The limit for a page's body as a string in JSON."""
 
 _BRACKETS = len("[]") - len(",")
-"""There is one comma less than there are items."""
+"""There is one comma less than items."""
 
 
 def posted_bytes(text: str) -> int:
-    """The text's bytes in a JSON string as Python 3.11's runtime writes it, which escapes all but ASCII.
+    """Return the length of the text in a JSON string of Python 3.11's runtime, which escapes all but ASCII.
 
     Later runtimes write UTF-8, which is never longer.
     """
@@ -52,5 +52,5 @@ class Page:
 
     @property
     def body(self) -> str:
-        """The JSON array of the items."""
+        """Return the JSON array of the items."""
         return f"[{','.join(self._texts)}]"

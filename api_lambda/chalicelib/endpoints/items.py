@@ -16,38 +16,38 @@ from ..http.job_responses import JSON
 from ..http.request_and_response import HttpRequest, HttpResponse
 from ..services import Services
 from .item_pages import Page
-from .submit_and_respond import answer, new_item_id
+from .submit_and_respond import new_item_id, submit_and_respond
 
 
 def create_item(request: HttpRequest, services: Services) -> HttpResponse:
-    """Queue the creation of an item; its id is assigned already."""
+    """Queue the creation of an item, whose id the answer has."""
     request_fields.refuse_preconditions(request)
     command = CreateItem(new_item_id(), request_fields.json_body(request, check_new_document))
-    return answer(command, request, services)
+    return submit_and_respond(command, request, services)
 
 
 def put_item(request: HttpRequest, services: Services) -> HttpResponse:
     """Queue a command that sets the given fields of an item."""
     fields = request_fields.json_body(request, check_fields_to_set)
     command = SetFields(request_fields.item_id(request), fields, request_fields.if_match(request))
-    return answer(command, request, services)
+    return submit_and_respond(command, request, services)
 
 
 def patch_item(request: HttpRequest, services: Services) -> HttpResponse:
     """Queue an RFC 7396 merge patch of an item."""
     patch = request_fields.json_body(request, check_merge_patch, request_fields.JSON_OR_MERGE_PATCH)
     command = MergePatch(request_fields.item_id(request), patch, request_fields.if_match(request))
-    return answer(command, request, services)
+    return submit_and_respond(command, request, services)
 
 
 def delete_item(request: HttpRequest, services: Services) -> HttpResponse:
     """Queue the deletion of an item."""
     command = DeleteItem(request_fields.item_id(request), request_fields.if_match(request))
-    return answer(command, request, services)
+    return submit_and_respond(command, request, services)
 
 
 def get_item(request: HttpRequest, services: Services) -> HttpResponse:
-    """The item as it is committed now."""
+    """Return the item as it is committed now."""
     item, text = read_item(services.items, services.documents, request_fields.item_id(request))
     return HttpResponse(
         200,
@@ -58,29 +58,28 @@ def get_item(request: HttpRequest, services: Services) -> HttpResponse:
 
 
 def list_items(request: HttpRequest, services: Services) -> HttpResponse:
-    """A page of items in no particular order, and a Link to the next one.
+    """List a page of items in no particular order.
 
-    An item whose document is missing, or whose row is malformed, is left out and named in a header, so that the
-    others can be read.
+    An item that cannot be read, because its document is missing or its row is malformed, is named in a header.
     """
     limit, after = request_fields.limit(request), request_fields.cursor(request)
     stored = services.items.page(limit, after)
     page = Page()
     next_after, last = stored.next_after, None
-    metric = UNAVAILABLE  # unless a document is lost
+    metric = UNAVAILABLE  # or FAULTS, if an item is lost
     for item in stored.items:
         if isinstance(item, MalformedItem):
             logger.error("malformed row", extra={"item_id": item.item_id})
             metric = FAULTS
-            if request_fields.is_item_cursor(item.item_id):  # other ids are never assigned, and so nobody's
+            if request_fields.is_item_cursor(item.item_id):  # no other id is ever assigned
                 page.unreadable.append(item.item_id)
             last = item.item_id
             continue
         text = document_text(services.documents, item)
         if text is None:
-            why = not_found(item)
-            logger.error("document missing", exc_info=why, extra={"item_id": item.item_id})
-            metric = FAULTS if isinstance(why, InternalError) else metric
+            error = not_found(item)
+            logger.error("document missing", exc_info=error, extra={"item_id": item.item_id})
+            metric = FAULTS if isinstance(error, InternalError) else metric
             page.unreadable.append(item.item_id)
         elif not page.add(item_json(item.item_id, text)):
             next_after = last

@@ -15,18 +15,18 @@ from ..http.job_responses import job_response, jobs_response
 from ..http.request_and_response import HttpRequest, HttpResponse
 from ..services import Services
 from ..submitting.wait import wait_for
-from .submit_and_respond import answer, answer_for, new_item_id
+from .submit_and_respond import new_item_id, submit_and_respond, wait_and_respond
 
 
 def submit_job(request: HttpRequest, services: Services) -> HttpResponse:
     """Queue a command in its raw form."""
     request_fields.refuse_preconditions(request)
     command = request_fields.json_body(request, partial(parse_command, new_item_id=new_item_id()))
-    return answer(command, request, services)
+    return submit_and_respond(command, request, services)
 
 
 def get_job(request: HttpRequest, services: Services) -> HttpResponse:
-    """The job now, or as soon as it ends or starts retrying."""
+    """Return the job now, or as soon as it ends or is retrying."""
     seconds = request_fields.wait_query(request)
     job = _own_job(request, services)
     if seconds:
@@ -35,7 +35,7 @@ def get_job(request: HttpRequest, services: Services) -> HttpResponse:
 
 
 def list_jobs(request: HttpRequest, services: Services) -> HttpResponse:
-    """The caller's jobs in trouble, latest first, and a Link to the next page."""
+    """List a page of the caller's failed or retrying jobs, latest first."""
     status, limit = request_fields.listed_status(request), request_fields.limit(request)
     after = request_fields.job_cursor(request, status)
     page = services.jobs.failed_or_retrying(request.owner, status, limit, after, now())
@@ -47,14 +47,14 @@ def list_jobs(request: HttpRequest, services: Services) -> HttpResponse:
 
 
 def cancel_job(request: HttpRequest, services: Services) -> HttpResponse:
-    """End a job that has not taken effect, so that it never will."""
+    """Cancel a job that has not taken effect."""
     request_fields.refuse_preconditions(request)
     job = _own_job(request, services)
     while not job.status.done:
         try:
             job = services.jobs.cancel(job.ref, now())
         except JobEnded:
-            # The worker was first, or a retry of it was; or it was we, by a write whose answer was lost.
+            # The worker or another request ended it first, or our own write did, whose response was lost.
             job = _own_job(request, services)
     if job.status is not Status.CANCELLED:
         raise JobEndedAlready(f"The job has {job.status.value}, so it can no longer be cancelled.")
@@ -73,13 +73,13 @@ def retry_job(request: HttpRequest, services: Services) -> HttpResponse:
         request_id=request.request_id,
         at=now(),
     )
-    return answer_for(job, seconds, request, services)
+    return wait_and_respond(job, seconds, request, services)
 
 
 def _own_job(request: HttpRequest, services: Services) -> Job:
     job_id = request.path_parameters["job_id"]
     job = services.jobs.get(job_id) if is_job_id(job_id) else None
-    # Another caller's job is answered like none, so that nobody learns which ids exist (P9).
+    # Another caller's job is a 404 too, so that callers see nothing of each other.
     if job is None or job.owner != request.owner or job.is_expired(now()):
         raise NotFound("There is no such job, or it has expired.")
     return job

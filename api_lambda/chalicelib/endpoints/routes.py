@@ -1,4 +1,4 @@
-"""Every route of the API, and the endpoint behind it."""
+"""Every route of the API, with its endpoint."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from dataclasses import dataclass
 
 from ..http.request_and_response import HttpRequest, HttpResponse
 from ..services import Services
-from . import batches, items, jobs, meta, stats
+from . import batches, items, jobs, service
 
 Endpoint = Callable[[HttpRequest, Services], HttpResponse]
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One method of one path; `open` routes need no API key. A parameter that is not in `query` is refused."""
+    """One method of one path; an `open` route needs no API key, and `query` has the allowed query parameters."""
 
     method: str
     path: str
@@ -24,11 +24,11 @@ class Route:
 
 
 ROUTES = (
-    Route("GET", "/", meta.index, open=True),
-    Route("GET", "/health", meta.health, open=True),
-    Route("GET", "/openapi.json", meta.openapi, open=True),
-    Route("GET", "/docs", meta.docs, open=True),
-    Route("GET", "/console", meta.console, open=True),
+    Route("GET", "/", service.index, open=True),
+    Route("GET", "/health", service.health, open=True),
+    Route("GET", "/openapi.json", service.openapi, open=True),
+    Route("GET", "/docs", service.docs, open=True),
+    Route("GET", "/console", service.console, open=True),
     Route("POST", "/items", items.create_item),
     Route("GET", "/items", items.list_items, query=("limit", "cursor")),
     Route("GET", "/items/{item_id}", items.get_item),
@@ -42,5 +42,5 @@ ROUTES = (
     Route("POST", "/jobs/{job_id}/retry", jobs.retry_job),
     Route("POST", "/batches", batches.submit_batch),
     Route("GET", "/batches/{batch_id}", batches.get_batch),
-    Route("GET", "/stats", stats.get_stats),
+    Route("GET", "/stats", service.get_stats),
 )

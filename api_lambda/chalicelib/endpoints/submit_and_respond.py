@@ -1,4 +1,4 @@
-"""From a parsed command to its HTTP answer: submit it, wait if the caller prefers to, say what became of it."""
+"""Submit a command, wait for its job if the caller prefers to, and build the response."""
 
 from __future__ import annotations
 
@@ -18,44 +18,52 @@ from ..services import Services
 from ..submitting.submit import submit
 from ..submitting.wait import wait_for
 
-_GROWTH = 6
-"""1e15 becomes 1000000000000000.0, 4.5 times as long; a DELETE character counts as six. Nothing grows more."""
+_LARGEST_GROWTH = 6
+"""How many times longer JSON can become when it is written again: a DELETE character becomes an escape of six."""
 
 
-def new_item_id() -> str:
-    """The id for an item to be created: assigned on acceptance, so that the 202 can tell it."""
-    return str(uuid.uuid4())
-
-
-def answer(command: Command, request: HttpRequest, services: Services) -> HttpResponse:
-    """The final answer, if the caller prefers to wait and the job ends in time, else 202 with the job."""
-    seconds, key = request_fields.preferred_wait(request), request_fields.idempotency_key(request)
-    check_as_written(command, request)
+def submit_and_respond(command: Command, request: HttpRequest, services: Services) -> HttpResponse:
+    """Submit the command; return the final response if the job ends within the preferred wait, else a 202."""
+    wait_seconds, key = request_fields.preferred_wait(request), request_fields.idempotency_key(request)
+    check_stored_size(command, request)
     job = submit(
         command, owner=request.owner, idempotency_key=key, request_id=request.request_id, services=services
     )
-    return answer_for(job, seconds, request, services)
+    return wait_and_respond(job, wait_seconds, request, services)
 
 
-def check_as_written(command: Command, request: HttpRequest) -> None:
-    """Refuse now what the worker would: a document that is within the limit as it was sent, and not as written."""
-    if isinstance(command, CreateItem | SetFields) and len(request.body) > MAX_DOCUMENT_BYTES // _GROWTH:
+def check_stored_size(command: Command, request: HttpRequest) -> None:
+    """Raise TooLarge if the document is within the limit as it was sent, but not as the worker would store it."""
+    if isinstance(command, CreateItem | SetFields) and len(request.body) > MAX_DOCUMENT_BYTES // _LARGEST_GROWTH:
         check_size(json_text.encode(command.document if isinstance(command, CreateItem) else command.changes))
 
 
-def answer_for(job: Job, seconds: int, request: HttpRequest, services: Services) -> HttpResponse:
-    """The same for a job that is accepted already: how it ended, if it does within so many seconds."""
-    response, accepted = None, job  # as it was accepted: to show that needs no document, which may not be had
-    if seconds:
-        try:
-            job = wait_for(job, seconds, request, services)
-            if job.status.done:
-                response = final_response(job, services.documents, request.to_root, request.request_id)
-                response.headers["Preference-Applied"] = f"wait={seconds}"
-        except Exception:  # noqa: BLE001  # the command is accepted, and no trouble in waiting for it may hide that
-            about = {"job_id": job.job_id, "item_id": logged_id(job.item_id)}
-            logger.warning("waiting failed", exc_info=True, extra=about)
-    if response is None:
-        response = accepted_response(accepted if job.status.done else job, services.documents, request.to_root)
+def wait_and_respond(accepted: Job, wait_seconds: int, request: HttpRequest, services: Services) -> HttpResponse:
+    """Return the final response of an accepted job if it ends within `wait_seconds`, else a 202."""
+    response = _response_in_time(accepted, wait_seconds, request, services)
     meter.add(ACCEPTED)
     return response
+
+
+def _response_in_time(accepted: Job, wait_seconds: int, request: HttpRequest, services: Services) -> HttpResponse:
+    job = accepted
+    if wait_seconds:
+        try:
+            job = wait_for(accepted, wait_seconds, request, services)
+            if job.status.done:
+                response = final_response(job, services.documents, request.to_root, request.request_id)
+                response.headers["Preference-Applied"] = f"wait={wait_seconds}"
+                return response
+        except Exception:  # noqa: BLE001  # the command is accepted, and the response must say so
+            logger.warning(
+                "waiting failed; the response is the 202",
+                exc_info=True,
+                extra={"job_id": job.job_id, "item_id": logged_id(job.item_id)},
+            )
+    # An ended job would need its result's document, which could not be read: the 202 shows the job as accepted.
+    return accepted_response(accepted if job.status.done else job, services.documents, request.to_root)
+
+
+def new_item_id() -> str:
+    """Return an id for an item to be created; it is assigned on acceptance, so that the 202 has it."""
+    return str(uuid.uuid4())

@@ -1,4 +1,4 @@
-"""What an answer says of a batch."""
+"""Build the responses that show a batch."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from .request_and_response import HttpResponse
 
 EXPIRED, REFUSED = "expired", "refused"
 COUNTS = (*(status.value for status in Status), EXPIRED, REFUSED)
-"""What the commands of a batch are counted by."""
+"""The states that the commands of a batch are counted by."""
 
 
 def batch_response(
-    status: int, batch: Batch, jobs: Mapping[int, Job], unsent: Mapping[int, Problem]
+    http_status: int, batch: Batch, jobs: Mapping[int, Job], unsent: Mapping[int, Problem]
 ) -> HttpResponse:
-    """The batch as a resource; by the places of their commands its jobs that there are, and those not queued."""
+    """Return the batch as a resource; `jobs` and `unsent` have the places of their commands as keys."""
     refused = {**batch.refused, **unsent}
     expired = NotFound("The job has expired.").to_problem()
     counts = Counter(dict.fromkeys(COUNTS, 0))
@@ -39,7 +39,7 @@ def batch_response(
         else:
             counts[job.status.value] += 1
             entries.append({"job": _job(job)})
-    done = not any(counts[each.value] for each in UNFINISHED)
+    done = not any(counts[status.value] for status in UNFINISHED)
     body = json_text.encode(
         {
             "id": batch.batch_id,
@@ -51,14 +51,14 @@ def batch_response(
             "links": {"self": f"/batches/{batch.batch_id}"},
         }
     )
-    response = HttpResponse(status, body, {"Content-Type": JSON}, {"batch_id": batch.batch_id})
+    response = HttpResponse(http_status, body, {"Content-Type": JSON}, {"batch_id": batch.batch_id})
     if not done:
         response.headers["Retry-After"] = retry_after(max(job.updated_at for job in jobs.values()))
     return response
 
 
 def _job(job: Job) -> dict[str, Any]:
-    """A job without its result: a hundred of them would not fit one answer."""
+    """Return a job without its result: a hundred results would not fit one response."""
     members: dict[str, Any] = {
         "id": job.job_id,
         "status": job.status.value,

@@ -1,8 +1,8 @@
-"""Who an API key stands for.
+"""Find the owner of an API key.
 
-A key is the name of its owner and 32 hex digits of secret. The gateway has checked that the key exists before this
-Lambda sees it, so the name in front can be trusted, a new key of the same owner is the same caller, and no table of
-keys has to be asked. What would not match the form, such as two keys in one header, is never another owner's.
+A key is its owner's name and 32 hex digits of secret. The gateway has checked that the key exists, so the Lambda
+trusts the name and needs no table of keys. A new key of the same owner is the same caller. Text in another form,
+such as two keys in one header, never stands for a named owner.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ _KEY = re.compile(r"([a-z][a-z0-9]{0,62})[0-9a-f]{32}")
 
 
 def owner_of(api_key: str) -> str:
-    """The owner; of a key that was made by hand in another form, the key stands for itself alone."""
+    """Return the owner's name, or one made from a key in another form; raise Forbidden if there is no key."""
     if not api_key:
-        raise Forbidden("A valid API key is needed in the x-api-key header.")
+        raise Forbidden("The x-api-key header must have a valid API key.")
     match = _KEY.fullmatch(api_key)
-    # A digest, because jobs are stored with their owner and keys must not be. No owner's name has a hyphen.
+    # Jobs are stored with their owner, and keys must not be stored: hence the digest. No owner's name has a hyphen.
     return match[1] if match else f"key-{hashlib.sha256(api_key.encode()).hexdigest()[:32]}"

@@ -1,4 +1,4 @@
-"""What an answer says of a job: the job itself, or what a synchronous API would have said."""
+"""Build the responses that show a job, and the final responses, which a synchronous API would have given."""
 
 from __future__ import annotations
 
@@ -21,33 +21,30 @@ JSON = "application/json"
 PROBLEM = "application/problem+json"
 DELETED = '{"message":"Item deleted"}'
 
-_LONGEST_PAUSE = 30
-_SHARE_OF_AGE = 4
+_LONGEST_POLL_DELAY = 30
+_AGE_DIVISOR = 4
 
 
-def poll_again_after(age: float) -> int:
-    """Seconds until it is worth asking again for a job that did not change for so many.
-
-    A quarter of these, so that an old job is polled seldom and yet learnt of soon, for its age.
-    """
-    return min(max(1, int(age / _SHARE_OF_AGE)), _LONGEST_PAUSE)
+def poll_delay(age: float) -> int:
+    """Return the seconds until the next poll of a job that has not changed for `age` seconds: a quarter of them."""
+    return min(max(1, int(age / _AGE_DIVISOR)), _LONGEST_POLL_DELAY)
 
 
 def job_response(status: int, job: Job, documents: DocumentStore) -> HttpResponse:
-    """The job as a resource."""
+    """Return the job as a resource; raise InternalError or Unavailable if its result cannot be read."""
     response = HttpResponse(status, _job_json(job, documents), {"Content-Type": JSON}, _ids(job))
     if not job.status.done:
         response.headers["Retry-After"] = retry_after(job.updated_at)
     return response
 
 
-def retry_after(changed: str) -> str:
-    """The header for what changed last at this time, RFC 3339."""
-    return str(poll_again_after((now() - datetime.fromisoformat(changed)).total_seconds()))
+def retry_after(changed_at: str) -> str:
+    """Return the Retry-After header of a resource that last changed at this time (RFC 3339)."""
+    return str(poll_delay((now() - datetime.fromisoformat(changed_at)).total_seconds()))
 
 
 def jobs_response(jobs: Sequence[Job], next_page: str | None, documents: DocumentStore) -> HttpResponse:
-    """A list of jobs; `next_page` is the URL of its next part, relative to the list's own."""
+    """Return a page of jobs; `next_page` is the URL of the next page, relative to that of the request."""
     response = HttpResponse(200, f"[{','.join(_job_json(job, documents) for job in jobs)}]", {"Content-Type": JSON})
     if next_page is not None:
         response.headers["Link"] = f'<{next_page}>; rel="next"'
@@ -55,17 +52,17 @@ def jobs_response(jobs: Sequence[Job], next_page: str | None, documents: Documen
 
 
 def accepted_response(job: Job, documents: DocumentStore, to_root: str) -> HttpResponse:
-    """202 with the job, and where to poll it. `to_root` leads from the request's URL to the API's root."""
+    """Return a 202 with the job and the URL at which to poll it."""
     response = job_response(202, job, documents)
-    # Relative (RFC 9110, section 10.2.2): stage and emulator paths in front of the root need not be known.
+    # Relative (RFC 9110, section 10.2.2), so that the path of the stage or emulator need not be known.
     response.headers["Location"] = f"{to_root}jobs/{job.job_id}"
     return response
 
 
 def final_response(job: Job, documents: DocumentStore, to_root: str, request_id: str) -> HttpResponse:
-    """What a synchronous API would have answered to the command of this ended job."""
+    """Return what a synchronous API would have answered to the command of this ended job."""
     if job.status is not Status.SUCCEEDED:
-        problem = job.error or CommandCancelled("It was cancelled before it took effect.").to_problem()
+        problem = job.error or CommandCancelled("The command was cancelled before it took effect.").to_problem()
         response = problem_response(problem, request_id)
         response.log.update(_ids(job))
         return response
@@ -79,7 +76,7 @@ def final_response(job: Job, documents: DocumentStore, to_root: str, request_id:
 
 
 def problem_response(problem: Problem, request_id: str) -> HttpResponse:
-    """RFC 9457."""
+    """Return the problem as an RFC 9457 document."""
     body = json_text.encode({**problem, "request_id": request_id})
     return HttpResponse(problem["status"], body, {"Content-Type": PROBLEM}, {"problem": problem["type"]})
 
@@ -103,7 +100,7 @@ def _job_json(job: Job, documents: DocumentStore) -> str:
         members["etag"] = etags.etag(job.result_version)
     text = json_text.encode(members)
     if job.status is Status.SUCCEEDED:
-        # Spliced in as it was stored, so that nothing in it can change on the way.
+        # The result is inserted as it was stored, so that its numbers stay exact.
         text = f'{text[:-1]},"result":{_result_json(job, documents)}}}'
     return text
 
@@ -115,7 +112,7 @@ def _result_json(job: Job, documents: DocumentStore) -> str:
     if document is None and job.result_document is not None:
         found = documents.get(job.result_document)
         document = None if found is None else found[1]
-    if document is None:  # the bucket keeps versions for longer than jobs live
+    if document is None:  # the bucket keeps versions longer than the table keeps jobs
         raise missing(f"The result of job {job.job_id}", job.updated_at)
     return item_json(job.item_id, document)
 

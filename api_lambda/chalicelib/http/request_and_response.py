@@ -1,4 +1,4 @@
-"""A request and an answer, free of Chalice, so that endpoints can be called by a test as well."""
+"""A request and a response that do not depend on Chalice, so that tests can call the endpoints."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class HttpRequest:
-    """What an endpoint may know of a request."""
+    """The parts of a request that endpoints use."""
 
     method: str
     headers: Mapping[str, str]  # by lower-case name
     query: Mapping[str, list[str]]
     path_parameters: Mapping[str, str]  # decoded
-    to_root: str  # from the request's URL to the API's root, for links that are relative to it
+    to_root: str  # relative reference from the request's URL to the API's root
     body: bytes
-    owner: str  # the caller that the API key stands for; empty on the open routes
+    owner: str  # of the API key; empty on the open routes
     request_id: str
     remaining_seconds: Callable[[], float]  # until Lambda ends this invocation
-    waits: list[float] = field(default_factory=list)  # seconds that were spent on waiting for a job
+    waits: list[float] = field(default_factory=list)  # seconds that the request has waited for a job
 
 
 @dataclass(slots=True)
 class HttpResponse:
-    """What goes back; `log` holds the ids that the request's log line is to show."""
+    """A response; `log` has further fields for the request's log line."""
 
     status: int
     body: str

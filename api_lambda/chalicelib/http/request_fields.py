@@ -1,4 +1,4 @@
-"""What a request says, or InvalidRequest: its body, its headers, its query."""
+"""Parse the body, headers and query of a request; raise InvalidRequest if they are not valid."""
 
 from __future__ import annotations
 
@@ -22,23 +22,23 @@ JSON = ("application/json",)
 JSON_OR_MERGE_PATCH = ("application/json", "application/merge-patch+json")
 
 MAX_WAIT_SECONDS = 20
-"""API Gateway gives up at 29."""
+"""API Gateway ends a request after 29 seconds."""
 MAX_PREFER_LENGTH = 1024
 DEFAULT_WAIT_SECONDS = 0.25
-"""Of `?wait` without a number: so long waiting costs less than the poll that it may save (docs/decisions/0020)."""
+"""The wait of `?wait` without a number: it costs less than the poll that it may save (docs/decisions/0020)."""
 MAX_PAGE = 100
 DEFAULT_PAGE = 50
 
 LISTED_STATUSES = ("failed", "retrying")
-"""Jobs that can be listed; those that do well are found by their ids."""
+"""The statuses in which jobs can be listed; other jobs are found by their ids only."""
 
-# RFC 9110, section 8.3.1. No character can be read in two ways, so that it takes one pass (no backtracking).
+# RFC 9110, section 8.3.1. No character matches in two ways, so the expressions do not backtrack.
 _WORD = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _PARAMETER = rf'({_WORD})=({_WORD}|"(?:[^"\\]|\\.)*")'
 _MEDIA_TYPE = re.compile(rf"({_WORD}/{_WORD})[ \t]*((?:;[ \t]*(?:{_PARAMETER}[ \t]*)?)*)")
 _ONE_PARAMETER = re.compile(_PARAMETER)
 IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
-# One of a list: a comma inside a quoted string does not end it.
+# One preference of a list: a comma inside a quoted string does not end it.
 _PREFERENCE = re.compile(r'(?:[^,"]|"(?:\\.|[^"\\])*")+')
 _ITEM_CURSOR = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")  # a UUID, as items are named
 _JOB_CURSOR = re.compile(r"(failed|retrying)#[0-9T:.-]{1,32}Z#[0-9a-f]{32}")
@@ -46,7 +46,7 @@ _WHOLE_NUMBER = re.compile(r"[0-9]{1,9}")
 
 
 def json_body(request: HttpRequest, check: Callable[[Any], T], media_types: tuple[str, ...] = JSON) -> T:
-    """What the check returns for the body's JSON value; a refusal has the violations of both JSON and check."""
+    """Return what `check` makes of the body's JSON value; an InvalidRequest has the violations of both steps."""
     _check_media_type(request, media_types)
     if not request.body.strip():
         raise InvalidRequest("The request has no body.")
@@ -63,12 +63,12 @@ def json_body(request: HttpRequest, check: Callable[[Any], T], media_types: tupl
 
 
 def item_id(request: HttpRequest) -> str:
-    """The item id in the path."""
+    """Return the item id in the path."""
     return check_item_id(request.path_parameters["item_id"])
 
 
 def idempotency_key(request: HttpRequest) -> str | None:
-    """The Idempotency-Key, if there is one."""
+    """Return the Idempotency-Key, if there is one."""
     key = request.headers.get("idempotency-key")
     if key is not None and not IDEMPOTENCY_KEY.fullmatch(key):
         raise InvalidRequest("An Idempotency-Key must be 1 to 255 visible ASCII characters.")
@@ -76,24 +76,24 @@ def idempotency_key(request: HttpRequest) -> str | None:
 
 
 def if_match(request: HttpRequest) -> str | None:
-    """The If-Match header, if there is one; other preconditions are refused."""
-    refuse_preconditions(request, but_if_match=True)
+    """Return the If-Match header, if there is one; refuse other preconditions."""
+    refuse_preconditions(request, allow_if_match=True)
     return etags.check_if_match(request.headers.get("if-match"))
 
 
-def refuse_preconditions(request: HttpRequest, *, but_if_match: bool = False) -> None:
-    """Refuse the preconditions that would silently not be kept."""
-    if "if-match" in request.headers and not but_if_match:
+def refuse_preconditions(request: HttpRequest, *, allow_if_match: bool = False) -> None:
+    """Refuse preconditions that the request would not be held to."""
+    if "if-match" in request.headers and not allow_if_match:
         raise InvalidRequest(
-            "If-Match goes with PUT, PATCH and DELETE of an item; in a raw command it is the member if_match."
+            "If-Match is for PUT, PATCH and DELETE of an item; a raw command has the member if_match instead."
         )
     for header in ("if-none-match", "if-unmodified-since", "if-modified-since"):
         if header in request.headers:
-            raise InvalidRequest(f"{header.title()} is not supported on a write; If-Match is.")
+            raise InvalidRequest(f"{header.title()} is not supported on a write, only If-Match is.")
 
 
 def preferred_wait(request: HttpRequest) -> int:
-    """Seconds of `Prefer: wait=N` (RFC 7240), 0 without; other preferences are not known here."""
+    """Return the seconds of `Prefer: wait=N` (RFC 7240), or 0 without it; ignore other preferences."""
     header = request.headers.get("prefer", "")
     if len(header) > MAX_PREFER_LENGTH:
         raise InvalidRequest(f"Prefer must have at most {MAX_PREFER_LENGTH} characters.")
@@ -107,7 +107,7 @@ def preferred_wait(request: HttpRequest) -> int:
 
 
 def wait_query(request: HttpRequest) -> float:
-    """Seconds of `?wait=N`, 0 without."""
+    """Return the seconds of `?wait=N`, or 0 without it."""
     value = _one(request, "wait")
     if value is None:
         return 0
@@ -115,41 +115,41 @@ def wait_query(request: HttpRequest) -> float:
 
 
 def limit(request: HttpRequest) -> int:
-    """How many items a page is to have at most."""
+    """Return the greatest number of entries on the page."""
     value = _one(request, "limit")
     return DEFAULT_PAGE if value is None else _whole_number("limit", value, 1, MAX_PAGE)
 
 
 def cursor(request: HttpRequest) -> str | None:
-    """The id of the item after which the page starts."""
+    """Return the id of the item after which the page starts, if there is one."""
     return _cursor(request, _ITEM_CURSOR)
 
 
 def listed_status(request: HttpRequest) -> Status:
-    """Which jobs a list is to show."""
+    """Return the status of the jobs to list."""
     value = _one(request, "status")
     if value not in LISTED_STATUSES:
-        raise InvalidRequest(f"The query must have status, {' or '.join(LISTED_STATUSES)}.")
+        raise InvalidRequest(f"The query must have the parameter status, which is {' or '.join(LISTED_STATUSES)}.")
     return Status(value)
 
 
 def job_cursor(request: HttpRequest, status: Status) -> str | None:
-    """The job after which the page of jobs in this status starts, as the index sorts it."""
-    # Whose jobs are listed is not in it: a forged one shows its forger another part of the same list.
+    """Return the position in the index after which the page of jobs starts, if there is one."""
+    # The owner is not part of a cursor: a forged one shows another part of the forger's own list.
     after = _cursor(request, _JOB_CURSOR)
     if after is not None and not after.startswith(f"{status.value}#"):
-        # DynamoDB refuses a start outside of what is asked for.
-        raise InvalidRequest(f"The cursor is not of the list of {status.value} jobs.")
+        # DynamoDB refuses a start key outside of the queried range.
+        raise InvalidRequest(f"The cursor does not belong to the list of {status.value} jobs.")
     return after
 
 
 def is_item_cursor(item_id: str) -> bool:
-    """Whether it is an id that this API assigns, after which a page can start."""
+    """Return whether this API assigns ids in this form, so that a page can start after it."""
     return _ITEM_CURSOR.fullmatch(item_id) is not None
 
 
 def make_cursor(after: str) -> str:
-    """The cursor of a page that starts after this item."""
+    """Return the cursor of a page that starts after this item or job."""
     return base64.urlsafe_b64encode(after.encode()).decode().rstrip("=")
 
 
@@ -162,7 +162,6 @@ def _cursor(request: HttpRequest, form: re.Pattern[str]) -> str | None:
         decoded = base64.b64decode(value + "=" * (-len(value) % 4), altchars=b"-_", validate=True).decode()
     except (binascii.Error, ValueError):
         decoded = ""
-    # Only what make_cursor makes: what this API lists by, written in one way.
     if not form.fullmatch(decoded) or make_cursor(decoded) != value:
         raise InvalidRequest("The cursor does not belong to this list; take it from the previous page's Link.")
     return decoded
@@ -173,7 +172,7 @@ def _check_media_type(request: HttpRequest, allowed: tuple[str, ...]) -> None:
         raise UnsupportedMediaType("A body must not have a Content-Encoding.")
     header = request.headers.get("content-type")
     if not header:
-        return  # it must be JSON all the same
+        return  # the body must be JSON nevertheless
     media_type = _MEDIA_TYPE.fullmatch(header.strip(" \t"))
     if media_type is None or media_type[1].lower() not in allowed or not _is_utf_8(media_type[2]):
         raise UnsupportedMediaType(
@@ -182,14 +181,14 @@ def _check_media_type(request: HttpRequest, allowed: tuple[str, ...]) -> None:
 
 
 def _is_utf_8(parameters: str) -> bool:
-    # charset*=… (RFC 8187) is none of a media type's: it stands for no charset that is known here.
+    # `charset*` (RFC 8187) is refused with them: a media type has no such parameter.
     named = _ONE_PARAMETER.findall(parameters)
     charsets = [value for name, value in named if name.lower().partition("*")[0] == "charset"]
     return all(charset.strip('"').lower() in ("utf-8", "utf8") for charset in charsets)
 
 
 def _one(request: HttpRequest, name: str) -> str | None:
-    values = request.query.get(name)  # at most one: see request_lines.py
+    values = request.query.get(name)  # at most one (request_lines.py)
     return values[0] if values else None
 
 

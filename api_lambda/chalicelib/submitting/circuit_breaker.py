@@ -1,57 +1,57 @@
-"""Keeps waiting from doing harm: under a backlog it is in vain, and holds executions that the worker needs."""
+"""Limits waits in vain, those that end before their job: they hold executions that the worker needs."""
 
 from __future__ import annotations
 
 import time
 
-_MOST, _REST = 60.0, 9
-"""Seconds of waiting in vain in hand at most: three of the longest waits. Nine others make up for one in vain."""
-_MOST_OF_ITEM, _REST_OF_ITEM = 40.0, 29
-"""One item may be held up by itself, by a command that kills its worker: it leaves something to the others."""
+_CAPACITY, _REFILL_SECONDS = 60.0, 9
+"""Three of the longest waits fit the budget. Nine seconds refill what one second in vain has spent."""
+_ITEM_CAPACITY, _ITEM_REFILL_SECONDS = 40.0, 29
+"""One item can be blocked by a command that kills its worker; its budget leaves something for the others."""
 
 
-class _Allowance:
-    """Seconds of waiting in vain that are in hand: in any T seconds (most * rest + T) / (rest + 1) are taken."""
+class _Budget:
+    """Seconds that waits in vain may spend: in T seconds at most (capacity * refill + T) / (refill + 1)."""
 
-    def __init__(self, most: float, rest: float, at: float) -> None:
-        self._most, self._rest = most, rest
-        self._in_hand, self._counted = most, at
+    def __init__(self, capacity: float, refill_seconds: float, at: float) -> None:
+        self._capacity, self._refill_seconds = capacity, refill_seconds
+        self._available, self._counted_at = capacity, at
 
-    def left(self, at: float) -> float:
-        return min(self._most, self._in_hand + max(0.0, at - self._counted) / self._rest)
+    def available(self, at: float) -> float:
+        return min(self._capacity, self._available + max(0.0, at - self._counted_at) / self._refill_seconds)
 
-    def is_whole(self, at: float) -> bool:
-        return self.left(at) >= self._most
+    def is_full(self, at: float) -> bool:
+        return self.available(at) >= self._capacity
 
-    def take(self, seconds: float, at: float) -> None:
-        """They are over now, and made up for nothing."""
-        self._in_hand = self.left(at - seconds) - seconds
-        self._counted = at
+    def spend(self, seconds: float, at: float) -> None:
+        """Spend seconds that are over at `at`, and so have refilled nothing."""
+        self._available = self.available(at - seconds) - seconds
+        self._counted_at = at
 
 
 class CircuitBreaker:
-    """Says whether to wait, by how the last waits of this execution environment ended; it costs no call.
+    """Decides whether a request may wait, by the earlier waits of this execution environment; it calls nothing.
 
-    In any T seconds waits in vain take T / 10 + 54 at most, however long each is and whatever else ends in time;
-    those for one item T / 30 + 39. (A slow read at the end of a wait comes on top.) An environment serves one
-    request at a time, so there is no lock.
+    In any T seconds waits in vain take at most T / 10 + 54, and those for one item at most T / 30 + 39. (A slow
+    read at the end of a wait is not counted.) An environment serves one request at a time, so there is no lock.
     """
 
-    # By the wall clock: the monotonic one may stand still while Lambda freezes the environment.
+    # The wall clock, because the monotonic clock may stop while Lambda freezes the environment.
 
     def __init__(self) -> None:
-        self._all = _Allowance(_MOST, _REST, time.time())
-        self._items: dict[str, _Allowance] = {}  # that were waited for in vain, until that is made up for
+        self._budget = _Budget(_CAPACITY, _REFILL_SECONDS, time.time())
+        self._item_budgets: dict[str, _Budget] = {}  # those that are not full
 
     def allows(self, item_id: str, seconds: float) -> bool:
-        """Whether to wait so long for a job of this item."""
+        """Return whether a request may wait for a job of this item for so many seconds."""
         at = time.time()
-        item = self._items.get(item_id)
-        return self._all.left(at) >= seconds and (item is None or item.left(at) >= seconds)
+        item = self._item_budgets.get(item_id)
+        return self._budget.available(at) >= seconds and (item is None or item.available(at) >= seconds)
 
-    def in_vain(self, item_id: str, seconds: float) -> None:
-        """This item's job did not end in so many seconds, which are over now."""
+    def record_wait_in_vain(self, item_id: str, seconds: float) -> None:
+        """Record that a wait of so many seconds has just ended before its job."""
         at = time.time()
-        self._all.take(seconds, at)
-        self._items = {each: left for each, left in self._items.items() if not left.is_whole(at)}
-        self._items.setdefault(item_id, _Allowance(_MOST_OF_ITEM, _REST_OF_ITEM, at)).take(seconds, at)
+        self._budget.spend(seconds, at)
+        self._item_budgets = {each: budget for each, budget in self._item_budgets.items() if not budget.is_full(at)}
+        item = self._item_budgets.setdefault(item_id, _Budget(_ITEM_CAPACITY, _ITEM_REFILL_SECONDS, at))
+        item.spend(seconds, at)

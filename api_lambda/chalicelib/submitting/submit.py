@@ -1,49 +1,95 @@
-"""Accepting a command: the job is put, its claim check if it needs one, the message is sent, the caller told."""
+"""Accept a command: store its job, store its claim check if it is large, send its message."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+from secrets import token_hex
+
 from jobpipe.domain.clock import now
 from jobpipe.domain.commands import Command, CreateItem, with_item_id
-from jobpipe.domain.errors import IdempotencyKeyReused, Unavailable
-from jobpipe.domain.job import Job, new_job
-from jobpipe.domain.queue_message import QueueMessage, seal
+from jobpipe.domain.errors import IdempotencyKeyReused, JobEnded, Unavailable
+from jobpipe.domain.job import Job, Status, new_job
+from jobpipe.domain.queue_message import Envelope, QueueMessage, seal
 
 from ..services import Services
-from .accepting import end_unconfirmed, put_claim, was_sent
 
 
 def submit(
     command: Command, *, owner: str, idempotency_key: str | None, request_id: str, services: Services
 ) -> Job:
-    """The job of this command, whose message is in SQS when this returns (P1).
+    """Return the command's job, whose message is in SQS; raise Unavailable if that is not certain.
 
-    With an Idempotency-Key that the caller used before for the same command, it is that job again (P4).
+    If the caller has used the Idempotency-Key for the same command before, return the job of that request; raise
+    IdempotencyKeyReused if the command was another one.
     """
     job = new_job(command, owner, idempotency_key, now(), services.job_retention)
-    # A crash after this put promised nothing: the caller has no 202. With a key the same request sent again finds
-    # the job here and sends its message; without one the row expires.
+    # A crash after this put breaks no promise, since the caller has no 202. With a key, the repeated request finds
+    # the job here and sends its message; without one, the row expires.
     earlier = services.jobs.put_new(job, now())
     if earlier is not None:
         if earlier.fingerprint != job.fingerprint:
-            raise IdempotencyKeyReused("This Idempotency-Key came before with another command.")
+            raise IdempotencyKeyReused("This Idempotency-Key was used before with another command.")
         if was_sent(earlier):
             return earlier
-        # Its message may never have been sent. If it was, SQS drops this one as a duplicate for five minutes, and
-        # after that the worker finds the job ended.
+        # The earlier message may be lost. If it is not, SQS drops this one as a duplicate for five minutes, and
+        # later the worker finds the job ended.
         job = earlier
         if isinstance(command, CreateItem):
             command = with_item_id(command, earlier.item_id)
     envelope = seal(QueueMessage.of(job.ref, command, request_id))
     try:
-        ready = put_claim(envelope, job, services, replayed=earlier is not None)
-        if isinstance(ready, Job):
-            return ready
-        envelope = ready
+        sendable = put_claim(envelope, job, services, replayed=earlier is not None)
+        if isinstance(sendable, Job):
+            return sendable
+        envelope = sendable
         services.queue.send(envelope)
     except Unavailable:
-        # Whether the message is in SQS is not known. With a key the job stays queued for the caller's replay.
-        ended = None if idempotency_key else end_unconfirmed(job, envelope, services)
+        # The message may or may not be in SQS. With a key the job stays queued for the repeated request.
+        ended = None if idempotency_key else fail_unconfirmed(job, envelope, services)
         if ended is None:
             raise
         return ended
     return job
+
+
+def was_sent(job: Job) -> bool:
+    """Return whether the message of a stored job was certainly sent."""
+    return job.status is not Status.QUEUED or job.retries > 0
+
+
+def put_claim(envelope: Envelope, job: Job, services: Services, *, replayed: bool) -> Envelope | Job:
+    """Store the envelope's claim check, if it has one, and return the envelope to send.
+
+    Return the job instead if it has ended meanwhile, as the job of a replayed request can.
+    """
+    claim = envelope.claim
+    if claim is None or (replayed and services.documents.keys(claim.key)):
+        return envelope
+    if replayed:
+        # Either the claim check was never stored, or the worker has ended the job and deleted it.
+        job = services.jobs.get(job.job_id) or job
+        if job.status.done:
+            return job
+        # The job may still end before this put. A message with a deduplication id of its own, which SQS does not
+        # drop, then makes the worker delete the claim check.
+        envelope = replace(envelope, deduplication_id=f"{envelope.deduplication_id}:{token_hex(8)}")
+    services.documents.put(claim.key, claim.text)
+    return envelope
+
+
+def fail_unconfirmed(job: Job, envelope: Envelope | None, services: Services) -> Job | None:
+    """Fail a job whose message may be in SQS, so that the message has no effect; return None.
+
+    If the worker has ended the job first, return it as it ended. `envelope` is None if nothing was sent.
+    """
+    problem = Unavailable("The command could not be queued.").to_problem()
+    try:
+        services.jobs.fail(job.ref, problem, now(), kept=None, attempt=False)
+    except JobEnded:
+        ended = services.jobs.get(job.job_id)
+        # This problem means that our own write ended the job: its response was lost and botocore repeated it.
+        if ended is not None and ended.error != problem:
+            return ended
+    if envelope is not None and envelope.claim is not None:
+        services.documents.delete([envelope.claim.key])
+    return None

@@ -1,4 +1,4 @@
-"""Accepting a batch: its jobs are put, the messages are sent ten to a call, the caller told of each."""
+"""Accept a batch: store it with its jobs, then send their messages, ten in a call."""
 
 from __future__ import annotations
 
@@ -15,110 +15,108 @@ from jobpipe.runtime.deadline import leaving
 from jobpipe.runtime.telemetry import logger
 
 from ..services import Services
-from .accepting import end_unconfirmed, put_claim, was_sent
+from .submit import fail_unconfirmed, put_claim, was_sent
 
-_SPARE_SECONDS = 15.0
-"""Less must not be left to begin with another call: it may hang, three times, and the caller is to be answered."""
-_TO_ANSWER_IN = 10.0
-"""Less must not be left to begin with the end of a job that nobody will ask for: that may hang as well."""
+_SECONDS_FOR_A_CALL = 15.0
+"""With less time left no call to SQS or S3 begins: it may hang in three tries, and the caller needs a response."""
+_SECONDS_TO_RESPOND = 10.0
+"""With less time left no call that fails a job begins: it may hang as well."""
 
 
 @dataclass(slots=True)
-class Submitted:
-    """What became of a request: by their places the jobs that are in SQS, and why others are not."""
+class SubmittedBatch:
+    """The outcome of each command, by its place in the request."""
 
     batch: Batch
-    jobs: dict[int, Job] = field(default_factory=dict)
-    unsent: dict[int, ProblemError] = field(default_factory=dict)
+    jobs: dict[int, Job] = field(default_factory=dict)  # their messages are in SQS
+    unsent: dict[int, ProblemError] = field(default_factory=dict)  # why their messages are not
 
 
 def submit_batch(
-    asked: RequestedBatch,
+    requested: RequestedBatch,
     *,
     owner: str,
     idempotency_key: str | None,
     request_id: str,
     services: Services,
     seconds_left: Callable[[], float],
-) -> Submitted:
-    """Every job that this returns is in SQS (P1), or has ended; the commands of one item in their order (P3).
+) -> SubmittedBatch:
+    """Submit the commands, those of one item in their order; raise the first problem if none could be sent.
 
-    With an Idempotency-Key that the caller used before for the same batch, it is that batch again (P4).
+    If the caller has used the Idempotency-Key for the same batch before, submit the rest of that batch; raise
+    IdempotencyKeyReused if the batch was another one.
     """
-    batch, stored = _put(asked, owner, idempotency_key, services, seconds_left)
-    done = Submitted(batch)
-    waiting: list[_Message] = []
-    for place, command in commands_of(batch, asked).items():
+    batch, stored = _store(requested, owner, idempotency_key, services, seconds_left)
+    result = SubmittedBatch(batch)
+    messages: list[_Message] = []
+    for place, command in commands_of(batch, requested).items():
         job = stored.jobs.get(batch.job_id(place))
         if job is None or job.is_expired(now()):
             continue
-        if stored.by_another and was_sent(job):
-            done.jobs[place] = job
+        if stored.replayed and was_sent(job):
+            result.jobs[place] = job
         else:
-            # Its message may never have been sent. If it was, SQS drops this one as a duplicate for five minutes,
-            # and after that the worker finds the job ended.
-            waiting.append(_Message(place, job, seal(QueueMessage.of(job.ref, command, request_id))))
-    _Sender(done, services, seconds_left, replayed=stored.by_another).send(waiting)
+            # If an earlier request has sent this message too, SQS drops this one as a duplicate for five minutes,
+            # and later the worker finds the job ended.
+            messages.append(_Message(place, job, seal(QueueMessage.of(job.ref, command, request_id))))
+    _Sender(result, services, seconds_left, replayed=stored.replayed).send(messages)
     if idempotency_key is None:
-        _end_all_unconfirmed(waiting, done, services, seconds_left)
-    if done.unsent and not done.jobs:
-        raise next(iter(done.unsent.values()))
-    return done
+        _fail_unsent(messages, result, services, seconds_left)
+    if result.unsent and not result.jobs:
+        raise next(iter(result.unsent.values()))
+    return result
 
 
 @dataclass(frozen=True, slots=True)
-class _Stored:
-    """The jobs of a batch, by their ids."""
-
-    jobs: Mapping[str, Job]
-    by_another: bool  # whether a request before this one has stored them, and may have sent their messages
+class _StoredJobs:
+    jobs: Mapping[str, Job]  # by id
+    replayed: bool  # whether another request has stored them, and may have sent their messages
 
 
-def _put(
-    asked: RequestedBatch, owner: str, key: str | None, services: Services, seconds_left: Callable[[], float]
-) -> tuple[Batch, _Stored]:
-    """The batch and its jobs, which are stored when this returns; if it fails without a key, none stays queued."""
-    # Two requests with one Idempotency-Key, of 100 commands: DynamoDB takes 99 of them at once with the batch.
+def _store(
+    requested: RequestedBatch, owner: str, key: str | None, services: Services, seconds_left: Callable[[], float]
+) -> tuple[Batch, _StoredJobs]:
+    """Store the batch and its jobs, or find those of an earlier request with the same key."""
+    # DynamoDB stores the batch and at most 99 jobs in one transaction. Two requests with one Idempotency-Key and
+    # 100 commands:
     #
-    #   request A   put batch and 99 ────→ put 1 (99 are stored) ── succeeds ──→ send
-    #   request B        put batch ── fails, A's batch comes with the refusal ──→ put 1 ── fails ──→ read all, send
+    #   request A   put batch and 99 ────→ put the last (99 are stored) ── succeeds ──→ send
+    #   request B        put batch ── fails and returns A's batch ──→ put the last ── fails ──→ read all, send
     #
-    # A crash anywhere promised nothing. With a key the same request sent again goes on where this one was; without
-    # one nobody can send the 99 again.
+    # A crash at any point breaks no promise. With a key, the repeated request continues; without one, nobody can
+    # send the messages of the 99 jobs, so they are failed if the last put fails.
     at = now()
-    batch = new_batch(asked, owner, key, at, services.job_retention)
-    jobs = jobs_of(batch, commands_of(batch, asked), asked, at, services.job_retention)
+    batch = new_batch(requested, owner, key, at, services.job_retention)
+    jobs = jobs_of(batch, commands_of(batch, requested), requested, at, services.job_retention)
     earlier = services.batches.put_new(batch, jobs, at)
     if earlier is not None:
         if earlier.fingerprint != batch.fingerprint or earlier.owner != owner:
-            raise IdempotencyKeyReused("This Idempotency-Key came before with another batch.")
+            raise IdempotencyKeyReused("This Idempotency-Key was used before with another batch.")
         batch = earlier
-        jobs = jobs_of(batch, commands_of(batch, asked), asked, at, services.job_retention)
-    ours = earlier is None
+        jobs = jobs_of(batch, commands_of(batch, requested), requested, at, services.job_retention)
+    stored_here = earlier is None
     if batch.stored < len(jobs):
         try:
-            ours = services.batches.put_rest(batch, jobs) and ours
+            stored_here = services.batches.put_rest(batch, jobs) and stored_here
         except Exception:
             if key is None:
-                _end_all_stored(jobs, services, seconds_left)
+                _fail_all(jobs, services, seconds_left)
             raise
-    if ours:
-        return batch, _Stored({job.job_id: job for job in jobs}, by_another=False)
-    return batch, _Stored(services.batches.jobs([job.job_id for job in jobs]), by_another=True)
+    if stored_here:
+        return batch, _StoredJobs({job.job_id: job for job in jobs}, replayed=False)
+    return batch, _StoredJobs(services.batches.jobs([job.job_id for job in jobs]), replayed=True)
 
 
-def _end_all_stored(jobs: list[Job], services: Services, seconds_left: Callable[[], float]) -> None:
-    """The rest was not stored, as far as is known: the last one may be, and is ended as well."""
+def _fail_all(jobs: list[Job], services: Services, seconds_left: Callable[[], float]) -> None:
+    """Fail all jobs of the batch, the last one too: its put may have succeeded."""
     for job in jobs:
-        could, _ = _try_to_end(job, None, services, seconds_left)
-        if not could:
+        succeeded, _ = _try_to_fail(job, None, services, seconds_left)
+        if not succeeded:
             return
 
 
 @dataclass(slots=True)
 class _Message:
-    """One on its way."""
-
     place: int
     job: Job
     envelope: Envelope
@@ -126,112 +124,118 @@ class _Message:
 
 @dataclass(slots=True)
 class _Sender:
-    """Sends messages and notes what became of each. Once one was not taken, its item's later ones are not sent."""
+    """Sends messages and records the outcome of each; after a failure it sends no later message of that item."""
 
-    done: Submitted
+    result: SubmittedBatch
     services: Services
     seconds_left: Callable[[], float]
     replayed: bool
-    _stopped: set[str] = field(default_factory=set)  # groups
+    _failed_groups: set[str] = field(default_factory=set)
 
-    def send(self, waiting: list[_Message]) -> None:
-        """Up to ten to a call, each of another item; the next of an item when SQS has said that it has the last."""
-        left = self._with_claims(waiting)
-        while left:
+    def send(self, messages: list[_Message]) -> None:
+        """Send up to ten messages in a call, one for each item; the item's next follows when SQS has the last."""
+        remaining = self._with_claims(messages)
+        while remaining:
             if self._is_late():
-                return self._give_up(left, _too_late())
-            chosen = next_call([each.envelope for each in left])
-            call = [left[n] for n in chosen]
+                return self._record_unsent(remaining, _out_of_time())
+            chosen = next_call([message.envelope for message in remaining])
+            call = [remaining[place] for place in chosen]
             try:
-                refused = self.services.queue.send_batch([each.envelope for each in call])
+                refused = self.services.queue.send_batch([message.envelope for message in call])
             except Unavailable as outage:
-                # What of this call is on the queue is not known; and the next one would hang as long.
-                return self._give_up(left, outage)
-            except Exception:  # noqa: BLE001  # those before it are queued, and their caller is to be told
-                logger.exception("messages not sent")
-                return self._give_up(left, InternalError("The command could not be queued."))
-            for each in call:
-                why = refused.get(each.envelope.deduplication_id)
-                if why is None:
-                    self.done.jobs[each.place] = each.job
+                # Some of this call may be in SQS, and the next call would hang as long.
+                return self._record_unsent(remaining, outage)
+            except Exception:  # noqa: BLE001  # the caller must learn of the messages that were sent before
+                logger.exception("messages could not be sent; their commands are answered with a problem")
+                return self._record_unsent(remaining, InternalError("The command could not be queued."))
+            for message in call:
+                problem = refused.get(message.envelope.deduplication_id)
+                if problem is None:
+                    self.result.jobs[message.place] = message.job
                 else:
-                    self._stop(each, why)
-            left = self._going_on([each for n, each in enumerate(left) if n not in chosen])
+                    self._fail_group(message, problem)
+            remaining = self._without_failed_groups(
+                [message for place, message in enumerate(remaining) if place not in chosen]
+            )
         return None
 
-    def _with_claims(self, waiting: list[_Message]) -> list[_Message]:
-        """Those that can be sent: their claim checks lie there, and those of all before them on their items."""
-        ready: list[_Message] = []
+    def _with_claims(self, messages: list[_Message]) -> list[_Message]:
+        """Store the claim checks; return the messages that can be sent."""
+        sendable: list[_Message] = []
         outage: Unavailable | None = None
-        for each in waiting:
-            if not self._going_on([each]):
+        for message in messages:
+            if not self._without_failed_groups([message]):
                 continue
-            if each.envelope.claim is not None and (outage or self._is_late()):
-                self._stop(each, outage or _too_late())  # a bucket that hangs would hang again
+            if message.envelope.claim is not None and (outage or self._is_late()):
+                self._fail_group(message, outage or _out_of_time())  # after an outage the next put would hang too
                 continue
             try:
-                put = put_claim(each.envelope, each.job, self.services, replayed=self.replayed)
-            except Unavailable as why:
-                outage = why
-                self._stop(each, why)
-                continue
-            except Exception:  # noqa: BLE001  # those before it may have been queued, or stay queued unheard
-                logger.exception("claim check not put")
-                self._stop(each, InternalError("The command could not be queued."))
-                continue
-            if isinstance(put, Job):
-                self.done.jobs[each.place] = put
+                envelope = put_claim(message.envelope, message.job, self.services, replayed=self.replayed)
+            except Unavailable as error:
+                outage = error
+                self._fail_group(message, error)
+            except Exception:  # noqa: BLE001  # the other messages must be sent or recorded as unsent
+                logger.exception("claim check could not be stored; its command is answered with a problem")
+                self._fail_group(message, InternalError("The command could not be queued."))
             else:
-                each.envelope = put
-                ready.append(each)
-        return ready
+                if isinstance(envelope, Job):
+                    self.result.jobs[message.place] = envelope
+                else:
+                    message.envelope = envelope
+                    sendable.append(message)
+        return sendable
 
-    def _stop(self, message: _Message, why: ProblemError) -> None:
-        self.done.unsent[message.place] = why
-        self._stopped.add(message.envelope.group_id)
+    def _fail_group(self, message: _Message, problem: ProblemError) -> None:
+        self.result.unsent[message.place] = problem
+        self._failed_groups.add(message.envelope.group_id)
 
-    def _going_on(self, left: list[_Message]) -> list[_Message]:
-        """Those whose item has not been stopped."""
-        stopped = [each for each in left if each.envelope.group_id in self._stopped]
-        self._give_up(stopped, Unavailable("An earlier command of this batch for its item could not be queued."))
-        return [each for each in left if each.envelope.group_id not in self._stopped]
+    def _without_failed_groups(self, messages: list[_Message]) -> list[_Message]:
+        failed = [message for message in messages if message.envelope.group_id in self._failed_groups]
+        self._record_unsent(
+            failed, Unavailable("An earlier command of this batch for its item could not be queued.")
+        )
+        return [message for message in messages if message.envelope.group_id not in self._failed_groups]
 
-    def _give_up(self, left: list[_Message], why: ProblemError) -> None:
-        self.done.unsent.update({each.place: why for each in left})
+    def _record_unsent(self, messages: list[_Message], problem: ProblemError) -> None:
+        self.result.unsent.update({message.place: problem for message in messages})
 
     def _is_late(self) -> bool:
-        return self.seconds_left() < _SPARE_SECONDS
+        return self.seconds_left() < _SECONDS_FOR_A_CALL
 
 
-def _too_late() -> Unavailable:
+def _out_of_time() -> Unavailable:
     return Unavailable("There was no time left to queue the command.")
 
 
-def _end_all_unconfirmed(
-    waiting: list[_Message], done: Submitted, services: Services, seconds_left: Callable[[], float]
+def _fail_unsent(
+    messages: list[_Message], result: SubmittedBatch, services: Services, seconds_left: Callable[[], float]
 ) -> None:
-    """Without a key nobody will send them again: end those that are not, or may not be, on the queue."""
-    for each in waiting:
-        if each.place in done.unsent:
-            could, ended = _try_to_end(each.job, each.envelope, services, seconds_left)
-            if not could:
+    """Fail the jobs whose messages are not certainly in SQS: without a key no request can repeat them."""
+    for message in messages:
+        if message.place in result.unsent:
+            succeeded, ended = _try_to_fail(message.job, message.envelope, services, seconds_left)
+            if not succeeded:
                 return
             if ended is not None:
-                done.jobs[each.place] = ended
-                del done.unsent[each.place]
+                result.jobs[message.place] = ended
+                del result.unsent[message.place]
 
 
-def _try_to_end(
+def _try_to_fail(
     job: Job, envelope: Envelope | None, services: Services, seconds_left: Callable[[], float]
 ) -> tuple[bool, Job | None]:
-    """Whether the next one is worth a try, and the job, should the worker have ended it.
+    """Call fail_unconfirmed; return whether that succeeded, and its result.
 
-    It raises nothing: the caller is to be told what is queued. What cannot be ended stays as it is until it
-    expires; its caller has no promise.
+    This raises nothing, since the caller must learn which commands are queued. A job that cannot be failed stays
+    queued until it expires.
     """
     try:
-        with leaving(_TO_ANSWER_IN, seconds_left):
-            return True, end_unconfirmed(job, envelope, services)
-    except Exception:  # noqa: BLE001  # an outage, or a fault of ours that would meet the others too
-        logger.warning("jobs that nobody will ask for stay queued", exc_info=True, extra={"job_id": job.job_id})
+        with leaving(_SECONDS_TO_RESPOND, seconds_left):
+            return True, fail_unconfirmed(job, envelope, services)
+    except Exception:  # noqa: BLE001  # an outage or a fault, which the next job would meet too
+        logger.warning(
+            "unconfirmed jobs could not be failed; they stay queued until they expire",
+            exc_info=True,
+            extra={"job_id": job.job_id},
+        )
         return False, None

@@ -1,4 +1,4 @@
-"""Waiting for a job inside the Lambda, so that its caller need not poll."""
+"""Wait for a job inside the Lambda, so that its caller need not poll."""
 
 from __future__ import annotations
 
@@ -16,51 +16,54 @@ from ..services import Services
 FIRST_PAUSE = 0.02
 LONGEST_PAUSE = 0.06
 READ_SECONDS = 0.009
-"""A read costs as much as so many seconds of waiting (docs/decisions/0020; a test holds it to the prices)."""
-_SPARE_SECONDS = 2.0  # to answer in, before Lambda ends the invocation
+"""A read costs as much as so many seconds of waiting (docs/decisions/0020; a test compares the prices)."""
+_SECONDS_TO_RESPOND = 2.0  # before Lambda ends the invocation
 
 
 def wait_for(job: Job, seconds: float, request: HttpRequest, services: Services) -> Job:
-    """The job as it is when it has ended, is between two attempts, or the time is up.
+    """Return the job when it is no longer queued, or after so many seconds.
 
-    It may be up at once: while waiting is in vain, or where the stage allows none.
+    Return it at once if the circuit breaker or the stage's longest wait forbids waiting.
     """
-    seconds = min(seconds, services.longest_wait, request.remaining_seconds() - _SPARE_SECONDS)
+    seconds = min(seconds, services.longest_wait, request.remaining_seconds() - _SECONDS_TO_RESPOND)
     if seconds <= 0 or job.status is not Status.QUEUED or not services.breaker.allows(job.item_id, seconds):
         return job
     started = time.monotonic()
     try:
-        job, answered = _poll(job, started, seconds, services)
+        job, readable = _poll(job, started, seconds, services)
     finally:
         waited = time.monotonic() - started
         request.waits.append(waited)
         meter.add(WAITED, waited)
-    if answered and job.status is Status.QUEUED and waited >= seconds:
-        services.breaker.in_vain(job.item_id, waited)
+    if readable and job.status is Status.QUEUED and waited >= seconds:
+        services.breaker.record_wait_in_vain(job.item_id, waited)
         meter.add(WAITS_IN_VAIN)
     return job
 
 
 def pause_after(elapsed: float) -> float:
-    """Seconds until the next read, after so many of waiting.
+    """Return the seconds until the next read, after so many seconds of waiting.
 
-    As it grows with the root, the price of the reads stays in proportion to that of noticing the end too late. The
-    bound makes that 30 ms at the median for however long a job, and costs an eighth more at most.
+    A pause that grows with the square root keeps the price of the reads in proportion to the price of noticing the
+    end too late. The upper bound limits that delay to 30 ms at the median, and costs at most an eighth more.
     """
     return min(max(FIRST_PAUSE, math.sqrt(2 * READ_SECONDS * elapsed)), LONGEST_PAUSE)
 
 
 def _poll(job: Job, started: float, seconds: float, services: Services) -> tuple[Job, bool]:
+    """Return the job as last read, and whether every read succeeded."""
     while job.status is Status.QUEUED:
         elapsed = time.monotonic() - started
         if elapsed >= seconds:
             break
-        time.sleep(min(pause_after(elapsed), seconds - elapsed))  # with a last look when the time is up
+        time.sleep(min(pause_after(elapsed), seconds - elapsed))  # the last read is at the end of the wait
         try:
             job = services.jobs.get(job.job_id) or job
         except Unavailable:
-            # What was read before is an answer; DynamoDB, in trouble, is not asked again for a better one.
-            about = {"job_id": job.job_id, "item_id": logged_id(job.item_id)}
-            logger.warning("waiting ended early", exc_info=True, extra=about)
+            logger.warning(
+                "job could not be read; the wait ends and the response shows it as last read",
+                exc_info=True,
+                extra={"job_id": job.job_id, "item_id": logged_id(job.item_id)},
+            )
             return job, False
     return job, True

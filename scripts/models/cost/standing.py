@@ -30,7 +30,7 @@ def open_console(pipeline: Pipeline) -> Usage:
     """Return the usage of a console that is open for a month in which messages always wait."""
     stats = Decimal(_SECONDS_OF_MONTH) / console_pause("STATS_PAUSE")
     ages = Decimal(_SECONDS_OF_MONTH) / Decimal(AGE_IS_CACHED_FOR.total_seconds())
-    lists = Decimal(_SECONDS_OF_MONTH) / console_pause("TROUBLE_PAUSE")
+    lists = Decimal(_SECONDS_OF_MONTH) / console_pause("LIST_PAUSE")
     return pipeline.request("stats") * stats + AGE * ages + pipeline.request("list_failed_jobs") * lists
 
 
@@ -59,7 +59,7 @@ def month(data: Data) -> Mapping[str, tuple[str, Usage]]:
             idle_polling(data),
         ),
         "a console that is never closed": (
-            f"stats each {console_pause('STATS_PAUSE')} s, failed jobs each {console_pause('TROUBLE_PAUSE')} s",
+            f"stats each {console_pause('STATS_PAUSE')} s, failed jobs each {console_pause('LIST_PAUSE')} s",
             open_console(Pipeline(data, data.load("quiet"))),
         ),
         "alarms": (f"{data.alarms}, in every stage", Usage.of(alarm_month=data.alarms)),

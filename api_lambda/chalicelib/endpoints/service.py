@@ -1,0 +1,90 @@
+"""The endpoints about the service itself: what it is, whether it answers, its contract, its console, its queues."""
+
+from __future__ import annotations
+
+from jobpipe import __version__
+from jobpipe.domain import json_text
+from jobpipe.domain.clock import now, rfc3339
+
+from ..http.job_responses import JSON
+from ..http.request_and_response import HttpRequest, HttpResponse
+from ..services import Services
+
+_HTML = "text/html; charset=utf-8"
+_CACHED = {"Cache-Control": "public, max-age=300"}
+
+# The contract and the console are imported on request, so that they do not slow down cold starts.
+
+
+def index(request: HttpRequest, services: Services) -> HttpResponse:  # noqa: ARG001
+    """Describe the service and link to its resources."""
+    return _json(
+        {
+            "name": "jobpipe",
+            "version": __version__,
+            "description": "CRUD as asynchronous jobs: POST a command, poll its job.",
+            "links": {
+                "items": "/items",
+                "jobs": "/jobs",
+                "batches": "/batches",
+                "stats": "/stats",
+                "health": "/health",
+                "openapi": "/openapi.json",
+                "docs": "/docs",
+                "console": "/console",
+            },
+        }
+    )
+
+
+def health(request: HttpRequest, services: Services) -> HttpResponse:  # noqa: ARG001
+    """Report whether requests reach this Lambda; call nothing else, whose outage would look like its own."""
+    return _json({"status": "ok", "version": __version__})
+
+
+def openapi(request: HttpRequest, services: Services) -> HttpResponse:  # noqa: ARG001
+    """Return this API as an OpenAPI 3.1 document."""
+    from ..contract.openapi import document_text  # noqa: PLC0415
+
+    return HttpResponse(200, document_text(services.job_retention), {"Content-Type": JSON, **_CACHED})
+
+
+def docs(request: HttpRequest, services: Services) -> HttpResponse:  # noqa: ARG001
+    """Return the OpenAPI document as a page to read."""
+    from ..contract.docs_page import headers, page  # noqa: PLC0415
+    from ..contract.openapi import document  # noqa: PLC0415
+
+    return _page(page(document(services.job_retention)), headers())
+
+
+def console(request: HttpRequest, services: Services) -> HttpResponse:  # noqa: ARG001
+    """Return a page on which to send commands and follow jobs."""
+    from ..console.page import headers, page  # noqa: PLC0415
+
+    return _page(page(), headers())
+
+
+def get_stats(request: HttpRequest, services: Services) -> HttpResponse:  # noqa: ARG001
+    """Count the messages on the queues, for all callers together."""
+    backlog = services.backlog.read()
+    return _json(
+        {
+            "at": rfc3339(now()),
+            "queue": {
+                "waiting": backlog.waiting,
+                "in_flight": backlog.in_flight,
+                "delayed": backlog.delayed,
+                "oldest_seconds": backlog.oldest_seconds,
+            },
+            "dead_letters": backlog.dead_letters,
+            "parked": backlog.parked,
+        }
+    )
+
+
+def _json(value: object) -> HttpResponse:
+    return HttpResponse(200, json_text.encode(value), {"Content-Type": JSON})
+
+
+def _page(html: str, headers: dict[str, str]) -> HttpResponse:
+    return HttpResponse(200, html, {"Content-Type": _HTML, **_CACHED, **headers})
