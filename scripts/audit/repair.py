@@ -17,15 +17,7 @@ from jobpipe.domain.errors import InternalError, JobEnded, ProblemError, Unavail
 from jobpipe.domain.item import StoredItem, document_prefix
 from jobpipe.domain.item_rules import name_key
 from jobpipe.domain.job import KeptCommand
-from jobpipe.runtime.aws import (
-    CONFLICTS,
-    Conflict,
-    cancellation_codes,
-    error_code,
-    is_worth_another_try,
-    outages,
-    settle_conflicts,
-)
+from jobpipe.runtime.aws import ConditionsFailed, error_code, outages, settle_conflicts, transact
 from scripts.audit.confirm import Confirm, command_claim, versions
 from scripts.audit.findings import (
     KINDS,
@@ -146,7 +138,7 @@ class _Repairs:
                 ":key": {"S": ref.key},
             },
         }
-        if _conditions_hold(lambda: self.resources.clients.dynamodb.update_item(**update)):
+        if _condition_holds(lambda: self.resources.clients.dynamodb.update_item(**update)):
             return True
         current = self.resources.item(item.item_id)
         # If the row names the key, another repair was faster and has put the same document.
@@ -267,8 +259,12 @@ class _Repairs:
         return {"ConditionCheck": check}
 
     def _transact(self, *writes: TransactWriteItemTypeDef) -> bool:
-        dynamodb = self.resources.clients.dynamodb
-        return _conditions_hold(lambda: dynamodb.transact_write_items(TransactItems=list(writes)))
+        """Do all writes or none, and return whether their conditions held."""
+        try:
+            transact(self.resources.clients, "DynamoDB", writes)
+        except ConditionsFailed:
+            return False
+        return True
 
 
 def _problem(finding: StuckJob, claim: str | None) -> ProblemError:
@@ -277,22 +273,17 @@ def _problem(finding: StuckJob, claim: str | None) -> ProblemError:
     return InternalError("The message was lost; retry the job." if claim else "The command was lost." + _SEND_AGAIN)
 
 
-def _conditions_hold(write: Callable[[], object]) -> bool:
-    """Do the write, and return whether its conditions held."""
+def _condition_holds(write: Callable[[], object]) -> bool:
+    """Do the write, and return whether its condition held."""
 
     def try_once() -> None:
-        try:
-            with outages("DynamoDB"):
-                write()
-        except ClientError as error:
-            if is_worth_another_try(error) or error_code(error) in CONFLICTS:
-                raise Conflict from error
-            raise
+        with outages("DynamoDB"):
+            write()
 
     try:
         settle_conflicts(try_once)
     except ClientError as error:
-        if "ConditionalCheckFailed" in {error_code(error).removesuffix("Exception"), *cancellation_codes(error)}:
+        if error_code(error) == "ConditionalCheckFailedException":
             return False
         raise
     return True

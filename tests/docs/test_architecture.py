@@ -11,7 +11,14 @@ PLACES = (
     *("", "docs", "api_lambda", "worker_lambda", "api_lambda/chalicelib", "worker_lambda/chalicelib"),
     *(f"jobpipe/{room}" for room in ("domain", "stores", "runtime")),
     *(f"api_lambda/chalicelib/{room}" for room in ("http", "submitting", "console", "contract", "endpoints")),
-    *("infra", "infra/templates"),
+    *(
+        "infra",
+        "infra/templates",
+        "infra/deployment",
+        "scripts/audit",
+        "jobpipe_client",
+        "jobpipe_client/cli/importing",
+    ),
 )
 NAMED = set(re.findall(r"[\w./*-]+\.(?:py|yaml|json|md)\b", TEXT))
 PATTERNS = ("jobpipe/**/*.py", "api_lambda/**/*.py", "worker_lambda/**/*.py")
