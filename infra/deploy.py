@@ -49,7 +49,7 @@ def _up(stage: str, settings: Settings, arguments: argparse.Namespace) -> None:
     target = find_target(arguments.target, stage, settings)
     if target is None:
         raise OperatorError("there is no target")
-    print_result(_deployer(target, stage, settings, arguments).up())
+    print_result(_deployer(target, stage, settings, arguments).deploy())
 
 
 def _diff(stage: str, settings: Settings, arguments: argparse.Namespace) -> bool:
@@ -67,8 +67,8 @@ def _deployer(target: Target, stage: str, settings: Settings, arguments: argpars
     overrides = dict(arguments.parameter)
     target.check_parameters(overrides)
     progress = _report_target(target, stage, settings)
-    may_replace = arguments.command == "diff" or arguments.allow_replacement or stage == LOCAL_STAGE
-    return Deployer(target, stage, settings, progress, overrides, allow_replacement=may_replace)
+    may_replace = arguments.command == "diff" or arguments.allow_loss or stage == LOCAL_STAGE
+    return Deployer(target, stage, settings, progress, overrides, allow_loss=may_replace)
 
 
 def _destroy(stage: str, settings: Settings, arguments: argparse.Namespace) -> None:

@@ -1,4 +1,4 @@
-"""The asynchronous interface: a write returns its job, which the caller can wait for."""
+"""The client: a write returns its job, which the caller can wait for."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 
 
 class Client:
-    """One deployment of jobpipe. Safe to share between threads; each thread has its own connections.
+    """A client of one deployment. It is safe to share between threads; each thread has its own connections.
 
-    Every write carries an idempotency key, the caller's or a fresh one. After a broken connection, a 429, 502, 503
-    or 504 it is sent again with that key, up to `retries` times. `request_timeout` is the limit of each request, in
-    seconds; the methods that wait for a job have a `timeout` of their own.
+    Every write has an idempotency key, the caller's or a random one. After a broken connection or a status of 429,
+    502, 503 or 504 the client sends the write again with that key, up to `retries` times. `request_timeout` limits
+    each request, in seconds. The methods that wait for a job have a `timeout` of their own.
 
     >>> with Client(url, key, request_timeout=5, retries=2) as client:
     ...     client.health()["status"]
@@ -43,7 +43,7 @@ class Client:
     def from_stage(
         cls, stage: str | None = None, request_timeout: float = 10.0, *, retries: int = 4, pool_size: int = 2
     ) -> Self:
-        """Return a client of a deployed stage, or of JOBPIPE_URL; ConfigurationError if there is neither.
+        """Return a client of a deployed stage, or of JOBPIPE_URL. Raise ConfigurationError if there is neither.
 
         >>> Client.from_stage("local").health()["status"]
         'ok'
@@ -57,11 +57,11 @@ class Client:
 
     @cached_property
     def sync(self) -> SyncClient:
-        """The same writes as synchronous methods, which return the item or raise the problem."""
+        """The writes as blocking methods, which return the item or raise ProblemError."""
         return SyncClient(self.transport)
 
     def create(self, item: Json, *, idempotency_key: str | None = None) -> Job:
-        """Create an item from its fields, `name` and `description` among them.
+        """Create an item from its fields. `name` and `description` are required.
 
         >>> job = client.create({"name": "Tent", "description": "For two", "price": 12.95})
         >>> client.wait(job).result["price"]
@@ -72,7 +72,7 @@ class Client:
     def update(
         self, item_id: str, fields: Json, *, idempotency_key: str | None = None, if_match: str | None = None
     ) -> Job:
-        """Set the given fields; the others stay.
+        """Set the given fields; other fields are unchanged.
 
         >>> job = client.wait(client.update(item.id, {"price": 11}, if_match=item.etag))
         >>> job.item["name"], job.item["price"]
@@ -117,9 +117,9 @@ class Client:
         return self._job(calls.submit(command, idempotency_key))
 
     def submit_batch(self, commands: Sequence[Json], *, idempotency_key: str | None = None) -> Batch:
-        """Queue up to 100 commands in their raw form; those for one item take effect in their order.
+        """Queue up to 100 commands in their raw form. The commands for one item take effect in the given order.
 
-        The entry of a command that is invalid, or that could not be queued (`unsent`), has a problem.
+        An entry has a `problem` if its command is invalid or could not be queued (`unsent`).
 
         >>> batch = client.submit_batch([{"operation": "read", "item_id": item.id}, {"operation": "fly"}])
         >>> [entry.problem and entry.problem.slug for entry in batch.entries]
@@ -135,10 +135,10 @@ class Client:
         batch_size: int = MAX_COMMANDS,
         key: str | None = None,
     ) -> Generator[Submission, None, None]:
-        """Queue any number of commands in their raw form, and yield a submission for each, in their order.
+        """Queue any number of commands in their raw form, and yield a submission for each, in the given order.
 
-        Commands are read while others are sent, in batches, `concurrency` requests at a time; those for one item
-        take effect in their order. After any interruption the iteration can be repeated with the same `key`,
+        Commands are read lazily and sent in batches, with up to `concurrency` requests at a time. The commands for
+        one item take effect in the given order. After any interruption, repeat the iteration with the same `key`,
         `batch_size` and commands: no command takes effect twice. Raise Unavailable if some could not be queued
         after `retries`. Closing the iterator stops the sending; requests under way may still be accepted.
 
@@ -169,7 +169,7 @@ class Client:
         return batch_of(self.transport.get(calls.batch_path(batch_id)))
 
     def job(self, job_id: str, wait: int = 0) -> Job:
-        """Return the job; with `wait`, as soon as it has ended or after those seconds (20 at most).
+        """Return the job. With `wait`, the service answers when the job has ended, after 20 seconds at most.
 
         >>> client.job(client.read(item.id).id, wait=20).status
         'succeeded'
@@ -205,10 +205,10 @@ class Client:
         return self._job(calls.retry(job_id))
 
     def wait(self, job: Job, timeout: float = 60.0, *, long_poll: int = 1) -> Job:
-        """Return the job when it has ended, however it ended; WaitTimeout if it has not within `timeout` seconds.
+        """Return the job once it has ended, successfully or not. Raise WaitTimeout after `timeout` seconds.
 
-        The service may hold the first answer back for `long_poll` seconds, since most jobs end within one. Later
-        polls come when the service asks for them, less often the older the job is.
+        The service may delay its first response by `long_poll` seconds, because most jobs end within one second.
+        Later polls follow the service's Retry-After, which grows with the age of the job.
 
         >>> job = client.wait(client.create({"name": "Tent", "description": "For two"}), timeout=30)
         >>> job.succeeded, job.item["name"]
@@ -219,9 +219,9 @@ class Client:
     def as_completed(
         self, jobs: Iterable[Job | Submission | str], *, timeout: float | None = None
     ) -> Iterator[Job]:
-        """Yield each job once when it has ended, however it ended; WaitTimeout after `timeout` seconds.
+        """Yield each job once it has ended, successfully or not. Raise WaitTimeout after `timeout` seconds.
 
-        `jobs` may have jobs, their ids and submissions. Submissions need the fewest requests: one for each batch,
+        `jobs` may contain jobs, job ids and submissions. Submissions need the fewest requests: one for each batch,
         and one for each job that has ended. Refused submissions, which have no job, are skipped.
 
         >>> jobs = [client.create({"name": f"Tent {n}", "description": "For two"}) for n in range(3)]
@@ -233,10 +233,10 @@ class Client:
     def outcomes(
         self, submissions: Iterable[Submission], *, timeout: float | None = None
     ) -> Iterator[tuple[Submission, BatchEntry]]:
-        """Yield each submission with its entry as soon as that is final; WaitTimeout after `timeout` seconds.
+        """Yield each submission with its final entry. Raise WaitTimeout after `timeout` seconds.
 
         An entry has the status and the problem, but no result, and needs no request of its own. The problem of an
-        expired job is a 404. `submissions` is read while others are waited for.
+        expired job is a 404. `submissions` is read lazily.
 
         >>> commands = [{"operation": "read", "item_id": item.id}, {"operation": "read", "item_id": "no-such-item"}]
         >>> ended = {submission.place: entry for submission, entry in client.outcomes(client.submit_many(commands))}
@@ -246,7 +246,7 @@ class Client:
         return waiting.outcomes(self.transport, submissions, timeout)
 
     def get_item(self, item_id: str) -> Item:
-        """Return the item as last committed, with its ETag; NotFound if there is none.
+        """Return the latest committed version of the item, with its ETag. Raise NotFound if there is none.
 
         >>> client.get_item(item.id)["name"]
         'Stove'
@@ -268,7 +268,7 @@ class Client:
         return pages.items(self.transport, page_size, on_unreadable)
 
     def stats(self) -> Stats:
-        """Return the numbers of messages on the queues, and the age of the oldest, for all callers together.
+        """Return the number of messages in each queue and the age of the oldest, for all callers together.
 
         >>> client.stats().parked
         0
@@ -287,7 +287,7 @@ class Client:
         return answer
 
     def close(self) -> None:
-        """Close all connections; the client can still be used, and opens new ones."""
+        """Close all connections. The client can still be used and then opens new ones."""
         self.transport.close()
 
     def __enter__(self) -> Self:

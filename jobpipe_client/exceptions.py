@@ -1,13 +1,13 @@
-"""The errors of the client. Those about a job are in `models`, beside `Job`.
+"""The errors of the client. The errors about a job are defined in `models`, beside `Job`.
 
 JobpipeError
 ├─ ConfigurationError          the deployment or the key is missing or unusable
 ├─ TransportError              a request got no answer
 │  ├─ Unreachable              refused, reset, unknown host
 │  └─ RequestTimeout           no answer to one request in time
-├─ BadAnswer                   an answer that is not in the contract
+├─ BadAnswer                   the response does not follow the API contract
 ├─ ItemsUnreadable             a list left out items whose documents are missing
-├─ ProblemError                a problem document, by its type
+├─ ProblemError                a problem document; each type has its class
 │  ├─ InvalidRequest           400 invalid-request
 │  ├─ Forbidden                403 forbidden
 │  ├─ NotFound                 404 not-found
@@ -24,10 +24,10 @@ JobpipeError
 │  ├─ CommandUnreadable        500 command-unreadable
 │  ├─ Unavailable              503 unavailable
 │  └─ GatewayTimeout           504 timeout
-└─ JobError                    an accepted job, in `job`
+└─ JobError                    an accepted job did not succeed; `error.job` is the job
    ├─ JobFailed                it failed, for the reason in `problem`
    ├─ JobCancelled             it was cancelled before it took effect
-   └─ WaitTimeout              it has not ended in time; it goes on
+   └─ WaitTimeout              it did not end within the timeout and is still running
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ from collections.abc import Sequence
 
 from jobpipe_client.problem import Problem
 
-_SHOWN_IDS = 10  # in a message
+_MAX_IDS_IN_MESSAGE = 10
 
 
 class JobpipeError(Exception):
-    """The base of all errors of this client, except ValueError for an unusable argument."""
+    """The base class of this client's errors. Only unusable arguments raise ValueError instead."""
 
 
 class ConfigurationError(JobpipeError):
@@ -48,7 +48,7 @@ class ConfigurationError(JobpipeError):
 
 
 class TransportError(JobpipeError):
-    """A request got no answer. It is safe to send the call again with the same idempotency key."""
+    """A request got no answer. It is safe to repeat the call with the same idempotency key."""
 
     is_transient = False  # whether the same request may succeed later
 
@@ -56,7 +56,7 @@ class TransportError(JobpipeError):
 class Unreachable(TransportError):
     """The connection was refused or broke."""
 
-    is_transient = True  # unless TLS failed
+    is_transient = True  # the transport sets False on the error if TLS failed
 
 
 class RequestTimeout(TransportError):
@@ -66,11 +66,11 @@ class RequestTimeout(TransportError):
 
 
 class BadAnswer(JobpipeError):
-    """The answer is not one of jobpipe's contract."""
+    """The response does not follow the API contract, so that it is probably not from jobpipe."""
 
 
 class ItemsUnreadable(JobpipeError):
-    """The service left out items that it cannot read; all others were yielded before.
+    """The service left out items that it cannot read. It is raised after all other items were yielded.
 
     `item_ids` has their ids. An operator's `jobpipe audit` reports details.
     """
@@ -80,7 +80,7 @@ class ItemsUnreadable(JobpipeError):
         self.item_ids = tuple(item_ids)
 
     def __str__(self) -> str:
-        shown, more = ", ".join(self.item_ids[:_SHOWN_IDS]), len(self.item_ids) - _SHOWN_IDS
+        shown, more = ", ".join(self.item_ids[:_MAX_IDS_IN_MESSAGE]), len(self.item_ids) - _MAX_IDS_IN_MESSAGE
         return f"items that cannot be read are left out: {shown}{f' and {more:,} more' if more > 0 else ''}"
 
 
@@ -93,14 +93,14 @@ class ProblemError(JobpipeError):
     ...     print(type(error).__name__, error.status, error.problem.slug)
     NotFound 404 not-found
 
-    If `ended` is true, the command was accepted and its job ended with this problem. `retry_after` is the pause, in
-    seconds, that the service asks for.
+    If `ended` is true, the command was accepted and its job ended with this problem. `retry_after` is the time, in
+    seconds, after which the service asks for a retry.
     """
 
     slug: str | None = None
 
     def __init__(self, problem: Problem, *, retry_after: float | None = None, ended: bool = False) -> None:
-        super().__init__(problem)  # pickle calls the class with this, and restores the other attributes
+        super().__init__(problem)  # pickle passes this to the class, and then restores the attributes
         self.ended = ended
         self.problem = problem
         self.status = problem.status
@@ -151,7 +151,7 @@ class JobEndedAlready(ProblemError):
 
 
 class CommandCancelled(ProblemError):
-    """The job was cancelled while the request waited for it. A job that is polled raises JobCancelled instead."""
+    """The job was cancelled while this request waited for it. Waiting by polls raises JobCancelled instead."""
 
     slug = "job-cancelled"
 
@@ -187,7 +187,7 @@ class TooManyRequests(ProblemError):
 
 
 class InternalError(ProblemError):
-    """A fault of the service."""
+    """The service failed because of an error of its own."""
 
     slug = "internal-error"
 
@@ -199,7 +199,7 @@ class AttemptsSpent(ProblemError):
 
 
 class CommandUnreadable(ProblemError):
-    """The service was rolled back to a release that does not know the command; `Client.retry` it later."""
+    """The service was rolled back to a release that does not know the command; call `Client.retry` later."""
 
     slug = "command-unreadable"
 
@@ -211,15 +211,15 @@ class Unavailable(ProblemError):
 
 
 class GatewayTimeout(ProblemError):
-    """The gateway, which did answer, got no answer from the service in time."""
+    """The gateway got no response from the service in time."""
 
     slug = "timeout"
 
 
 _BY_SLUG = {cls.slug: cls for cls in ProblemError.__subclasses__()}
 
-# For answers that are not problem documents of jobpipe. 409, 412 and 422 are left out: who answers so without a
-# problem document does not mean an item's name or version.
+# For responses without a problem document of jobpipe. 409, 412 and 422 are left out: without one they come from a
+# proxy, for example, and do not concern an item's name or version.
 _BY_STATUS: dict[int, type[ProblemError]] = {
     400: InvalidRequest,
     401: Forbidden,
@@ -235,9 +235,9 @@ _BY_STATUS: dict[int, type[ProblemError]] = {
 
 
 def error_for(problem: Problem, *, retry_after: float | None = None, ended: bool = False) -> ProblemError:
-    """Return the error of the class that the problem's type, or else its status, belongs to."""
+    """Return an error of the class for the problem's type, or for its status if it has no type of jobpipe."""
     if problem.slug is not None:
-        kind = _BY_SLUG.get(problem.slug, ProblemError)
+        error_class = _BY_SLUG.get(problem.slug, ProblemError)
     else:
-        kind = _BY_STATUS.get(problem.status, ProblemError)
-    return kind(problem, retry_after=retry_after, ended=ended)
+        error_class = _BY_STATUS.get(problem.status, ProblemError)
+    return error_class(problem, retry_after=retry_after, ended=ended)

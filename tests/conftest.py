@@ -95,7 +95,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
         yield there
         return
     with embedded(tmp_path_factory.mktemp("jobpipe")) as (target, here):
-        stage = Stage(Deployer(target, LOCAL_STAGE, here, Progress(), {}).up())
+        stage = Stage(Deployer(target, LOCAL_STAGE, here, Progress(), {}).deploy())
         assert stage.request("GET", "/items").json() == [], "a new stage has no items"
         warm_up(stage)
         yield stage

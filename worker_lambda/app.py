@@ -10,7 +10,7 @@ from typing import Any
 gc.disable()
 
 from chalice.app import Chalice, SQSEvent  # noqa: E402
-from chalicelib.consume_batch import consume_batch, records_of  # noqa: E402
+from chalicelib.consume_batch import consume_batch, sqs_records  # noqa: E402
 from chalicelib.dead_letters import dead_letter_consumer  # noqa: E402
 from chalicelib.execute import command_consumer  # noqa: E402
 from chalicelib.services import open_services  # noqa: E402
@@ -24,14 +24,14 @@ app = Chalice(app_name="jobpipe-worker")
 def work(event: SQSEvent) -> dict[str, Any]:
     """Run a batch of commands; the response names the messages that SQS must deliver again."""
     begin_invocation(event.context)
-    return consume_batch(records_of(event.to_dict()), command_consumer(open_services(), _seconds_left(event)))
+    return consume_batch(sqs_records(event.to_dict()), command_consumer(open_services(), _seconds_left(event)))
 
 
 @app.on_sqs_message(queue="dead-letters", batch_size=10, name="dead_letters")
 def dead_letters(event: SQSEvent) -> dict[str, Any]:
     """End the jobs of messages that SQS has given up."""
     begin_invocation(event.context)
-    return consume_batch(records_of(event.to_dict()), dead_letter_consumer(open_services(), _seconds_left(event)))
+    return consume_batch(sqs_records(event.to_dict()), dead_letter_consumer(open_services(), _seconds_left(event)))
 
 
 def _seconds_left(event: SQSEvent) -> Callable[[], float]:

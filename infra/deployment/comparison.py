@@ -1,4 +1,4 @@
-"""Compares a stage with the plan of a deployment, stack by stack. Nothing is changed."""
+"""The executor that changes nothing: it records what a deployment would change in each stack."""
 
 from dataclasses import dataclass, field, replace
 
@@ -11,13 +11,13 @@ from infra.stacks.changes import Change, StackDiff
 from infra.stacks.stage_stacks import PlannedStack, StageStacks, Values
 from infra.targets.target import Target
 
-_NEW_KEY = "the foundation's new key will change it too, which cannot be shown before there is one"
+_NEW_KEY = "the new encryption key will change this stack too; the change cannot be shown before the key exists"
 _STYLES = {"add": "green", "change": "yellow"}
 
 
 @dataclass
 class StackComparison:
-    """The executor that changes nothing and collects the differences."""
+    """Compares the stacks of a plan (`infra.deployment.plan`) with the deployed ones."""
 
     target: Target
     stage: str
@@ -25,27 +25,30 @@ class StackComparison:
     stage_stacks: StageStacks
     diffs: list[StackDiff] = field(default_factory=list)
 
-    def foundation(self, stack: PlannedStack, given: Values) -> Values:
-        self.diffs.append(self._import_of_remaining(stack) or self.stage_stacks.diff(stack, given))
+    def deploy_foundation(self, stack: PlannedStack, parameters: Values) -> Values:
+        """Record the changes of the foundation, and return the outputs that it has now."""
+        self.diffs.append(self._diff_of_import(stack) or self.stage_stacks.diff(stack, parameters))
         return self.stage_stacks.stacks.outputs(stack.name)
 
-    def app(self, stack: PlannedStack, package: Package, given: Values) -> Values:
-        bucket = given.get("ArtifactsBucket")
+    def deploy_app(self, stack: PlannedStack, package: Package, parameters: Values) -> Values:
+        """Record the changes of a Lambda's stack."""
+        bucket = parameters.get("ArtifactsBucket")
         version = uploaded_version(self.target.client("s3"), package, bucket) if bucket else None
         code = {"CodeKey": code_key(package), "CodeVersion": version or NOT_UPLOADED}
-        diff = self.stage_stacks.diff(stack, given | code)
-        self.diffs.append(_replaced_in_place(diff) if self.target.is_emulator else diff)
+        diff = self.stage_stacks.diff(stack, parameters | code)
+        self.diffs.append(_without_api_replacements(diff) if self.target.is_emulator else diff)
         return {}
 
-    def stage_file(self, outputs: Values) -> None:
-        pass
+    def write_stage_file(self, outputs: Values) -> None:
+        """Do nothing."""
 
-    def operations(self, stack: PlannedStack, given: Values) -> None:
-        self.diffs.append(self.stage_stacks.diff(stack, given))
+    def deploy_operations(self, stack: PlannedStack, parameters: Values) -> None:
+        """Record the changes of the alarms and the dashboard."""
+        self.diffs.append(self.stage_stacks.diff(stack, parameters))
         self._note_new_key()
 
-    def wait(self) -> None:
-        pass
+    def wait_until_ready(self) -> None:
+        """Do nothing."""
 
     def _note_new_key(self) -> None:
         foundation, *others = self.diffs
@@ -53,8 +56,8 @@ class StackComparison:
             notes = (f"{diff.note}; {_NEW_KEY}".removeprefix("; ") for diff in others)
             self.diffs[1:] = [replace(diff, note=note) for diff, note in zip(others, notes, strict=True)]
 
-    def _import_of_remaining(self, stack: PlannedStack) -> StackDiff | None:
-        """Return the diff of a foundation whose stack was deleted by hand, which no change set can show."""
+    def _diff_of_import(self, stack: PlannedStack) -> StackDiff | None:
+        """Return the diff of a foundation whose stack was deleted by hand. No change set can show that diff."""
         if self.stage == LOCAL_STAGE or self.stage_stacks.stacks.template(stack.name) is not None:
             return None
         adoption = plan_adoption(self.target, self.stage, stack.template, self.overrides)
@@ -69,11 +72,14 @@ class StackComparison:
         return StackDiff(stack.name, changes, note="; ".join(adoption.notes()))
 
 
-def _replaced_in_place(diff: StackDiff) -> StackDiff:
-    """Emulators report that a changed API may be replaced, but a deployment keeps its URL and its keys."""
+def _without_api_replacements(diff: StackDiff) -> StackDiff:
+    """Return the diff with replacements of the API shown as changes.
+
+    Emulators report them as replacements, but a deployment there keeps the API's URL and keys.
+    """
     changes = (
         replace(change, action="change")
-        if change.loses and change.resource_type.startswith("AWS::ApiGateway::")
+        if change.loses_data and change.resource_type.startswith("AWS::ApiGateway::")
         else change
         for change in diff.changes
     )
@@ -81,18 +87,18 @@ def _replaced_in_place(diff: StackDiff) -> StackDiff:
 
 
 def print_diff(diffs: list[StackDiff], progress: Progress) -> None:
-    """Print a line for each change; those that lose state stand out and are repeated at the end."""
+    """Print a line for each change. Changes that lose data are highlighted, and repeated at the end."""
     for diff in diffs:
         summary = f"{len(diff.changes)} to change" if diff.changes else "no changes"
         progress.say(f"{diff.name}: {summary}" + (f" ({diff.note})" if diff.note else ""))
         for name, (before, after) in sorted(diff.parameters.items()):
             progress.say(f"  parameter   {name}: {before} -> {after}")
         for change in diff.changes:
-            action = change.action.upper() if change.loses else change.action
+            action = change.action.upper() if change.loses_data else change.action
             causes = f"  {', '.join(change.causes)}" if change.causes else ""
             line = f"  {action:11} {change.resource_type} {change.logical_id}{causes}"
-            progress.marked(line, "bold red" if change.loses else _STYLES.get(change.action, "default"))
-    for change in (change for diff in diffs for change in diff.changes if change.loses):
+            progress.marked(line, "bold red" if change.loses_data else _STYLES.get(change.action, "default"))
+    for change in (change for diff in diffs for change in diff.changes if change.loses_data):
         progress.marked(f"STATE WOULD BE LOST: {change}", "bold red")
     if not any(diff.differs or diff.note for diff in diffs):
         progress.say("nothing to deploy")

@@ -1,4 +1,18 @@
-"""Deploys a stage, or compares it with its sources: one plan of steps, and two executors for the steps."""
+"""The plan of a deployment. `make deploy` carries it out, and `make diff` shows what it would change.
+
+The steps of the plan are:
+
+1. Package: build the zips of both Lambdas and read all templates.
+2. Check: refuse parameters that would fail in a later step.
+3. Foundation: deploy the tables, buckets and queues.
+4. Worker, then API: upload the zip and deploy the stack of each Lambda.
+5. Stage file: write the URL, the API key and the names of the resources.
+6. Operations: deploy the alarms and the dashboard.
+7. Wait until the API accepts requests.
+
+`Plan` has the order of the steps and passes the outputs of each to the next. An executor does the work of a step:
+`StackUpdates` deploys, and `StackComparison` only records the differences.
+"""
 
 from dataclasses import dataclass
 from functools import partial
@@ -22,38 +36,41 @@ from infra.templates.sources import foundation_for, operations
 
 @dataclass(frozen=True)
 class Deployer:
-    """One deployment of one stage into one target."""
+    """Deploys one stage to one target, or compares the stage with its sources."""
 
     target: Target
     stage: str
     settings: Settings
     progress: Progress
-    overrides: dict[str, str]  # parameters that the operator gave
-    allow_replacement: bool = True  # of resources that hold state
+    overrides: dict[str, str]  # the parameters that the operator gave
+    allow_loss: bool = True  # whether resources that hold data may be replaced or deleted
 
-    def up(self) -> Deployment:
-        """Deploy the stage, wait until its API answers, and return what the stage file says."""
-        updates = self.updates()
-        self._run(updates)
-        return updates.deployment
+    def deploy(self) -> Deployment:
+        """Deploy the stage and wait until its API answers. Return the content of the stage file."""
+        executor = self.update_executor()
+        self._run(executor)
+        return executor.deployment
 
     def diff(self) -> list[StackDiff]:
-        """Return what a deployment would change in each stack, in the order of the deployment. Change nothing."""
-        comparison = StackComparison(self.target, self.stage, self.overrides, self._stage_stacks())
-        self._run(comparison)
-        return comparison.diffs
+        """Return what a deployment would change in each stack, in the order of the plan. Change nothing."""
+        executor = StackComparison(self.target, self.stage, self.overrides, self._stage_stacks())
+        self._run(executor)
+        return executor.diffs
 
-    def updates(self) -> StackUpdates:
-        """Return the executor that deploys."""
+    def update_executor(self) -> StackUpdates:
+        """Return the executor of a deployment."""
         return StackUpdates(self.target, self.stage, self.settings.state_dir, self.overrides, self._stage_stacks())
 
     def stacks(self) -> Stacks:
-        """Return the stacks of the target. The remains of a stack whose creation failed are deleted with it."""
+        """Return access to the target's stacks.
+
+        When a stack whose creation failed is deleted, the resources that it left behind are deleted too.
+        """
         return Stacks(
             self.target.client("cloudformation"),
             self.progress,
             self.target.poll_seconds,
-            allow_loss=self.allow_replacement,
+            allow_loss=self.allow_loss,
             remove_remains=partial(delete_remains, self.target, self.progress),
         )
 
@@ -65,81 +82,56 @@ class Deployer:
 
 
 class Executor(Protocol):
-    """Carries out the steps that concern the target. The steps of stacks return the stacks' outputs."""
+    """Does the work of the steps that concern the target. Steps that deploy a stack return the stack's outputs."""
 
-    def foundation(self, stack: PlannedStack, given: Values) -> Values: ...
-    def app(self, stack: PlannedStack, package: Package, given: Values) -> Values: ...
-    def stage_file(self, outputs: Values) -> None: ...
-    def operations(self, stack: PlannedStack, given: Values) -> None: ...
-    def wait(self) -> None: ...
+    def deploy_foundation(self, stack: PlannedStack, parameters: Values) -> Values: ...
+    def deploy_app(self, stack: PlannedStack, package: Package, parameters: Values) -> Values: ...
+    def write_stage_file(self, outputs: Values) -> None: ...
+    def deploy_operations(self, stack: PlannedStack, parameters: Values) -> None: ...
+    def wait_until_ready(self) -> None: ...
 
 
-@dataclass
+@dataclass(frozen=True)
 class Plan:
-    """The plan of one deployment."""
+    """The steps of a deployment in their order."""
 
     target: Target
     stage: str
-    overrides: Values  # parameters that the operator gave
+    overrides: Values
     stage_stacks: StageStacks
     executor: Executor
 
     def run(self) -> None:
-        """Take all steps. After an error, another run continues with what is there."""
-        for step in (
-            self.package,
-            self.check,
-            self.foundation,
-            self.worker,  # before the API, which may queue only what the worker understands
-            self.api,
-            self.stage_file,  # before the alarms: a stage without them can be used
-            self.operations,
-            self.wait,
-        ):
-            step()
+        """Run all steps. After an error, run the plan again: steps that have succeeded change nothing then."""
+        packages = package_all()
+        foundation = PlannedStack(foundation_stack(self.stage), foundation_for(self.stage))
+        worker, api = (
+            PlannedStack(app_stack(self.stage, app), packages[app].template()) for app in ("worker", "api")
+        )
+        alarms = PlannedStack(operations_stack(self.stage), operations())
+        parameters = {"Stage": self.stage} | self.overrides
+        self.check_parameters(parameters, foundation, worker, api, alarms)
 
-    def package(self) -> None:
-        """Build the zips and read all templates."""
-        self._packages = package_all()
-        self._given: Values = {"Stage": self.stage} | self.overrides
-        self._foundation = PlannedStack(foundation_stack(self.stage), foundation_for(self.stage))
-        self._apps = {
-            app: PlannedStack(app_stack(self.stage, app), package.template())
-            for app, package in self._packages.items()
-        }
-        self._operations = PlannedStack(operations_stack(self.stage), operations())
+        outputs = self.executor.deploy_foundation(foundation, parameters)
+        parameters |= outputs
+        # The worker is first, because the API may queue only commands that the worker understands.
+        outputs |= self.executor.deploy_app(worker, packages["worker"], parameters)
+        outputs |= self.executor.deploy_app(api, packages["api"], parameters)
+        # The alarms come after the stage file, because the stage can be used without them.
+        self.executor.write_stage_file(outputs)
+        self.executor.deploy_operations(alarms, parameters)
+        self.executor.wait_until_ready()
 
-    def check(self) -> None:
-        """Refuse what would fail later, before anything is changed."""
-        stacks = (self._foundation, *self._apps.values(), self._operations)
-        check_overrides(self.overrides, self._foundation.template, [stack.template for stack in stacks])
-        check_encryption(self.stage, self.stage_stacks.stacks.outputs(self._foundation.name), self.overrides)
-        if not self.target.is_emulator:  # emulators do not limit the concurrency
-            worker = self._apps["worker"]
-            planned = self.stage_stacks.planned(worker, self._given)
-            problem = concurrency_problem(self.target.client("lambda"), worker.name, planned)
-            if problem:
-                self.stage_stacks.progress.say(problem)
-
-    def foundation(self) -> None:
-        """Tables, buckets and queues, whose names the other stacks need."""
-        self._outputs = self.executor.foundation(self._foundation, self._given)
-        self._given |= self._outputs
-
-    def worker(self) -> None:
-        self._outputs |= self._app("worker")
-
-    def api(self) -> None:
-        self._outputs |= self._app("api")
-
-    def stage_file(self) -> None:
-        self.executor.stage_file(self._outputs)
-
-    def operations(self) -> None:
-        self.executor.operations(self._operations, self._given)
-
-    def wait(self) -> None:
-        self.executor.wait()
-
-    def _app(self, app: str) -> Values:
-        return self.executor.app(self._apps[app], self._packages[app], self._given)
+    def check_parameters(
+        self, parameters: Values, foundation: PlannedStack, worker: PlannedStack, *others: PlannedStack
+    ) -> None:
+        """Raise OperatorError for parameters that a later step would refuse. Nothing has been changed yet."""
+        templates = [stack.template for stack in (foundation, worker, *others)]
+        check_overrides(self.overrides, foundation.template, templates)
+        check_encryption(self.stage, self.stage_stacks.stacks.outputs(foundation.name), self.overrides)
+        if self.target.is_emulator:  # emulators do not limit the concurrency
+            return
+        planned = self.stage_stacks.planned(worker, parameters)
+        warning = concurrency_problem(self.target.client("lambda"), worker.name, planned)
+        if warning:
+            self.stage_stacks.progress.say(warning)

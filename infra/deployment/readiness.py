@@ -41,13 +41,13 @@ def wait_until_healthy(base_url: str) -> None:
         raise OperatorError(f"{url} does not answer 200 but {last}")
 
 
-def wait_for_key(base_url: str, api_key: str, *, good: bool, seconds: float = KEY_SECONDS) -> bool:
-    """Wait until the gateway accepts the key or, if not `good`, refuses it; return whether it did in time.
+def wait_for_key(base_url: str, api_key: str, *, accepted: bool, seconds: float = KEY_SECONDS) -> bool:
+    """Wait until the gateway accepts the key, or refuses it if not `accepted`. Return whether it did in time.
 
     One answer is not enough, because on AWS a change takes up to a minute to reach all machines.
     """
     return _becomes_true(
-        lambda: all(_is_accepted(base_url, api_key) is good for _ in range(KEY_ANSWERS)),
+        lambda: all(_is_accepted(base_url, api_key) is accepted for _ in range(KEY_ANSWERS)),
         seconds,
     )
 

@@ -1,8 +1,9 @@
-"""Carries out the steps of a deployment."""
+"""The executor that deploys: it updates the stacks of a stage and writes the stage file."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from infra.cli.progress import Progress
 from infra.deployment.adoption import plan_adoption
 from infra.deployment.artifacts import code_key, upload
 from infra.deployment.emulation import add_missing_indexes, delete_changed_api
@@ -14,7 +15,8 @@ from infra.stacks.stage_stacks import PlannedStack, StageStacks, Values
 from infra.stage.stage_file import Deployment, earlier_deployment, write_deployment
 from infra.targets.target import Target
 
-_RESOURCES = {  # entries of the stage file, and the outputs that they come from
+# The resources in the stage file, and the stack outputs that have their names.
+_OUTPUTS_OF_RESOURCES = {
     "jobs_table": "JobsTable",
     "items_table": "ItemsTable",
     "names_table": "NamesTable",
@@ -32,83 +34,87 @@ _RESOURCES = {  # entries of the stage file, and the outputs that they come from
 
 @dataclass
 class StackUpdates:
-    """The executor that deploys."""
+    """Does the work of each step of a plan (`infra.deployment.plan`)."""
 
     target: Target
     stage: str
     state_dir: Path
     overrides: Values
     stage_stacks: StageStacks
-    deployment: Deployment = field(init=False)  # set by the step of the stage file
+    deployment: Deployment = field(init=False)  # set by write_stage_file
 
-    def foundation(self, stack: PlannedStack, given: Values) -> Values:
+    def deploy_foundation(self, stack: PlannedStack, parameters: Values) -> Values:
+        """Deploy the tables, buckets and queues, and return their names."""
         self.import_remaining(stack)
-        outputs = self.stage_stacks.deploy(stack, given).outputs
+        outputs = self.stage_stacks.deploy(stack, parameters).outputs
         if self.target.is_emulator:
-            add_missing_indexes(self.target.client("dynamodb"), stack.template, outputs, self.stage_stacks.progress)
+            add_missing_indexes(self.target.client("dynamodb"), stack.template, outputs, self.progress)
         return outputs
 
-    def app(self, stack: PlannedStack, package: Package, given: Values) -> Values:
-        bucket = given["ArtifactsBucket"]
-        version = upload(
-            self.target.client("s3"), package, bucket, self.stage_stacks.progress, self.target.poll_seconds
-        )
-        code = {"CodeKey": code_key(package), "CodeVersion": version}
-        if package.app == "api" and self.target.is_emulator:
-            delete_changed_api(
-                self.target, self.stage, stack.template, self.stage_stacks.stacks, self.stage_stacks.progress
-            )
-        if package.app == "api" and not self.target.is_emulator:
-            self._report_missing_access_logs(stack, given | code)
-        return self.stage_stacks.deploy(stack, given | code).outputs
+    def deploy_app(self, stack: PlannedStack, package: Package, parameters: Values) -> Values:
+        """Upload the zip of a Lambda, deploy its stack, and return the stack's outputs."""
+        s3 = self.target.client("s3")
+        version = upload(s3, package, parameters["ArtifactsBucket"], self.progress, self.target.poll_seconds)
+        parameters = parameters | {"CodeKey": code_key(package), "CodeVersion": version}
+        if package.app == "api":
+            self._prepare_api(stack, parameters)
+        return self.stage_stacks.deploy(stack, parameters).outputs
 
-    def stage_file(self, outputs: Values) -> None:
+    def write_stage_file(self, outputs: Values) -> None:
+        """Write the file from which the client and the operators' commands learn about the stage."""
         self.deployment = Deployment(
             stage=self.stage,
             target=self.target.name,
             base_url=self.target.base_url(outputs),
-            api_key=self.api_key(outputs["UsagePlanId"]),
+            api_key=self.ensure_api_key(outputs["UsagePlanId"]),
             region=self.target.region,
             endpoint_url=self.target.endpoint_url,
-            resources={name: outputs[output] for name, output in _RESOURCES.items()},
+            resources={name: outputs[output] for name, output in _OUTPUTS_OF_RESOURCES.items()},
         )
         write_deployment(self.state_dir, self.deployment)
 
-    def operations(self, stack: PlannedStack, given: Values) -> None:
-        made = self.stage_stacks.deploy(stack, given)
-        if made.changed and self.target.is_emulator:
-            self.stage_stacks.progress.say(
-                "an emulator gives the dashboard and the alarms no data: make stats shows the state of the stage"
-            )
+    def deploy_operations(self, stack: PlannedStack, parameters: Values) -> None:
+        """Deploy the alarms and the dashboard."""
+        result = self.stage_stacks.deploy(stack, parameters)
+        if result.changed and self.target.is_emulator:
+            self.progress.say("an emulator has no data for the dashboard and the alarms; use `make stats` instead")
 
-    def wait(self) -> None:
+    def wait_until_ready(self) -> None:
+        """Wait until the API answers and accepts its key."""
         wait_until_healthy(self.deployment.base_url)
-        if not wait_for_key(self.deployment.base_url, self.deployment.api_key, good=True):
-            self.stage_stacks.progress.say("API Gateway does not accept the key yet; this can take some minutes")
+        if not wait_for_key(self.deployment.base_url, self.deployment.api_key, accepted=True):
+            self.progress.say("API Gateway does not accept the key yet; this can take some minutes")
+
+    @property
+    def progress(self) -> Progress:
+        return self.stage_stacks.progress
 
     def import_remaining(self, stack: PlannedStack) -> None:
-        """Import what remains of a foundation whose stack was deleted by hand, before anything is created."""
+        """Import the remaining resources of a foundation whose stack was deleted by hand."""
         if self.stage == LOCAL_STAGE or self.stage_stacks.stacks.remove_unusable(stack.name):
             return
         adoption = plan_adoption(self.target, self.stage, stack.template, self.overrides)
         if adoption is None:
             return
         for line in adoption.notes():
-            self.stage_stacks.progress.say(f"{stack.name}: {line}")
+            self.progress.say(f"{stack.name}: {line}")
         self.stage_stacks.stacks.adopt(stack.name, adoption.template, adoption.parameters, adoption.to_import)
 
-    def api_key(self, usage_plan: str) -> str:
-        """Return the key for the stage file, and report keys that the gateway does not accept."""
+    def ensure_api_key(self, usage_plan: str) -> str:
+        """Return a valid key for the stage file; create one if there is none. Report keys that are not accepted."""
         keys = ApiKeys(self.target.client("apigateway"), self.stage, usage_plan)
-        if self.target.is_emulator:  # AWS never replaces the plan: a key that is not in it is not meant to be
+        if self.target.is_emulator:  # a changed API has a new usage plan there, without the stage's keys
             keys.admit_all()
         for key in keys.left_out():
-            self.stage_stacks.progress.say(
-                f"API key {key.key_id}, {key.name!r}, is not in the stage's usage plan: make keys"
+            self.progress.say(
+                f"API key {key.key_id}, {key.name!r}, is not in the stage's usage plan; run `make keys`"
             )
         earlier = earlier_deployment(self.state_dir, self.stage)
-        return keys.operators_key(earlier.api_key if earlier else None, forgets=self.target.is_emulator).value
+        key = keys.operators_key(earlier.api_key if earlier else None, keys_may_be_lost=self.target.is_emulator)
+        return key.value
 
-    def _report_missing_access_logs(self, stack: PlannedStack, parameters: Values) -> None:
-        if self.stage_stacks.planned(stack, parameters)["AccessLogs"] == "false":
-            self.stage_stacks.progress.say("access logs are off: see docs/operations.md#access-logs")
+    def _prepare_api(self, stack: PlannedStack, parameters: Values) -> None:
+        if self.target.is_emulator:
+            delete_changed_api(self.target, self.stage, stack.template, self.stage_stacks.stacks, self.progress)
+        elif self.stage_stacks.planned(stack, parameters)["AccessLogs"] == "false":
+            self.progress.say("access logs are off: see docs/operations.md#access-logs")

@@ -80,7 +80,7 @@ class StageKeys:
         """Print the key before anything can fail, since it cannot be printed again; return whether it works yet."""
         print(key.value, flush=True)
         _tell(f"key {key.key_id} of {key.owner}, shown this once; it goes into the header x-api-key")
-        works = wait_for_key(self.deployment.base_url, key.value, good=True)
+        works = wait_for_key(self.deployment.base_url, key.value, accepted=True)
         if not works:
             _tell(f"API Gateway did not accept the key within {KEY_SECONDS} s; it may take some minutes")
         return works
@@ -93,7 +93,7 @@ class StageKeys:
                 reason = f"its name {key.name!r} is not one of this stage"
                 _tell(f"key {key.key_id} is removed from the usage plan but not deleted: {reason}")
         for key in keys:
-            if not wait_for_key(self.deployment.base_url, key.value, good=False):
+            if not wait_for_key(self.deployment.base_url, key.value, accepted=False):
                 problem = "is still accepted, or the API does not respond"
                 raise OperatorError(f"after {KEY_SECONDS} s {key.key_id} {problem}")
 

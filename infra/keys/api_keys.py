@@ -117,10 +117,10 @@ class ApiKeys:
             if key.name == key_name(self.stage, key.owner):
                 self._put_into_plan(key.key_id)
 
-    def operators_key(self, written_down: str | None, *, forgets: bool) -> ApiKey:
+    def operators_key(self, written_down: str | None, *, keys_may_be_lost: bool) -> ApiKey:
         """Return the key for the stage file: the one in it if usable, else the operator's latest, else a new one.
 
-        On a target that forgets its keys when it stops, as an emulator does, the new key has the value in the file.
+        If the target may have lost its keys, like a stopped emulator, the new key has the value in the file.
         """
         usable = [key for key in self.all() if key.is_usable]
         recorded = next((key for key in usable if key.value == written_down), None)
@@ -129,7 +129,7 @@ class ApiKeys:
         of_operator = [key for key in usable if key.owner == FIRST_OWNER]
         if of_operator:
             return of_operator[-1]
-        same_value = forgets and written_down and owner_of(written_down) == FIRST_OWNER
+        same_value = keys_may_be_lost and written_down and owner_of(written_down) == FIRST_OWNER
         return self.add(FIRST_OWNER, written_down if same_value else None)
 
     def _ids_in_plan(self) -> set[str]:

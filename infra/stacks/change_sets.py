@@ -194,7 +194,7 @@ class Stacks:
             raise
 
     def _refuse_losses(self, name: str, change_set: str) -> None:
-        lost = [str(change) for change in self._requests.changes(name, change_set) if change.loses]
+        lost = [str(change) for change in self._requests.changes(name, change_set) if change.loses_data]
         if lost:
             self._requests.delete(name, change_set)
             raise OperatorError(

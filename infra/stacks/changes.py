@@ -31,8 +31,8 @@ class Change:
     causes: tuple[str, ...] = ()  # the properties that change, with the parameters that change them
 
     @property
-    def loses(self) -> bool:
-        """Whether the change loses, or may lose, what cannot be created again."""
+    def loses_data(self) -> bool:
+        """Whether the change loses, or may lose, data or addresses that cannot be restored."""
         return self.resource_type in STATEFUL and self.action not in _HARMLESS
 
     def __str__(self) -> str:

@@ -19,7 +19,7 @@ from jobpipe.domain import json_text
 from jobpipe.domain.clock import rfc3339
 from jobpipe.domain.commands import Command, CreateItem, fingerprint, parse_command, with_item_id
 from jobpipe.domain.errors import InvalidRequest, NothingValid, Problem, Refusal, Violation
-from jobpipe.domain.job import Job, new_job, waiting_until
+from jobpipe.domain.job import Job, expiry_of_queued_job, new_job
 from jobpipe.domain.violations import Violations
 
 MAX_COMMANDS = 100
@@ -123,7 +123,7 @@ def new_batch(
         refused=requested.refused,
         stored=min(len(requested.commands), MOST_AT_ONCE),
         created_at=rfc3339(at),
-        expires_at=waiting_until(at, retention),
+        expires_at=expiry_of_queued_job(at, retention),
     )
 
 
@@ -141,7 +141,7 @@ def jobs_of(
     """Return the jobs of the batch as they are about to be stored, by position."""
     known = {position: (batch.job_id(position), requested.fingerprints[position]) for position in commands}
     return [
-        new_job(command, batch.owner, None, at, retention, known=known[position])
+        new_job(command, batch.owner, None, at, retention, id_and_fingerprint=known[position])
         for position, command in commands.items()
     ]
 

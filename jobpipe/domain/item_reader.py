@@ -20,7 +20,7 @@ def read_item(items: ItemStore, documents: DocumentStore, item_id: str) -> tuple
         raise NotFound(f"There is no item {item_id}.")
     found = _document(documents, item)
     if found is None:
-        raise not_found(item)
+        raise missing_document(item)
     ref, text = found
     return (item if ref == item.document else replace(item, document=ref)), text
 
@@ -28,13 +28,13 @@ def read_item(items: ItemStore, documents: DocumentStore, item_id: str) -> tuple
 def document_text(documents: DocumentStore, item: StoredItem) -> str | None:
     """Return the document of this row, even if a later version has been committed since.
 
-    Return None if the bucket does not find it; `not_found` gives the error for that.
+    Return None if the bucket does not find it; `missing_document` returns the error for that.
     """
     found = _document(documents, item)
     return None if found is None else found[1]
 
 
-def not_found(item: StoredItem) -> Unavailable | InternalError:
+def missing_document(item: StoredItem) -> Unavailable | InternalError:
     """Return the error for a committed document that the bucket does not find."""
     return missing(f"The document of item {item.item_id}", item.updated_at)
 

@@ -1,11 +1,11 @@
 """A job: the state and outcome of one accepted command.
 
-    queued ──→ succeeded | failed | cancelled
-      └─ retrying ─┘   (between attempts)
-    failed ──→ queued  (an explicit retry: a new generation)
+    queued, retrying ──→ succeeded | failed | cancelled
+    queued ──→ retrying      an attempt was interrupted, and the message will be delivered again
+    failed ──→ queued        a caller or an operator retries the job, which gets a new generation
 
-The other final states never change. There is no `running` state: the worker writes a job only when a
-poller learns something from it.
+Succeeded and cancelled are final. There is no `running` state, because a caller who polls would learn nothing from
+the write that it costs.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ UNFINISHED = (Status.QUEUED, Status.RETRYING)
 
 @dataclass(frozen=True, slots=True)
 class KeptCommand:
-    """The command of a failed job, or its claim check."""
+    """The command that a retry of a failed job sends again: the command itself, or the key of its claim check."""
 
     command: str | None = None  # its raw form as JSON text
     claim: str | None = None  # a key in the documents bucket
@@ -60,21 +60,21 @@ class Job:
     job_id: str  # random, or derived from caller and Idempotency-Key
     owner: str  # the caller that may read it
     status: Status
-    generation: str  # random, and new with each retry; a message of another generation changes nothing
+    generation: str  # random, and renewed by each retry; messages of another generation are ignored
     operation: str  # create, read, update or delete
     item_id: str  # assigned on acceptance if the command is a create
-    fingerprint: str  # of the command, to recognise a replay of its Idempotency-Key
+    fingerprint: str  # hash of the command, which tells a replay from a reused Idempotency-Key
     attempts: int  # charged attempts that have ended
     created_at: str  # RFC 3339
     updated_at: str  # RFC 3339
     expires_at: int  # seconds since 1970; DynamoDB deletes the row some time later
     result: str | None = None  # succeeded: the item's document as JSON text, if it is small
-    result_document: DocumentRef | None = None  # succeeded: the reference to a larger one
+    result_document: DocumentRef | None = None  # succeeded: the reference to the document if it is larger
     result_version: str | None = None  # succeeded: the version of the item in the result
-    superseded: str | None = None  # succeeded: the key of the replaced document, to be deleted
+    superseded: str | None = None  # succeeded: the key of the document that was replaced, which is to be deleted
     error: Problem | None = None  # failed: the reason; retrying: what interrupted the last attempt
-    running_attempt: int | None = None  # its number, if it was recorded and has not ended
-    interruptions: int = 0  # since the job was queued, for whatever reason
+    running_attempt: int | None = None  # the number of the attempt that is running, if its start was recorded
+    interruptions: int = 0  # by faults and outages, since the job was queued
     retries: int = 0  # how often a caller or an operator has retried it
     kept: KeptCommand | None = None  # the command of a failed job, which a retry sends again
 
@@ -88,7 +88,7 @@ class Job:
         return not self.status.done and self.generation == ref.generation and not self.is_expired(at)
 
     def needs_claim(self, key: str) -> bool:
-        """Return whether the job's message or a retry may still need the claim check under this key."""
+        """Return whether the job, if it is unfinished, or a retry may still need the claim check under this key."""
         return not self.status.done or (self.kept is not None and self.kept.claim == key)
 
     def is_expired(self, at: datetime) -> bool:
@@ -98,7 +98,7 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class JobPage:
-    """A page of a list of jobs, and the cursor after which the next one starts."""
+    """A page of a list of jobs, and the cursor of the next page."""
 
     jobs: list[Job]
     next_after: str | None
@@ -106,7 +106,7 @@ class JobPage:
 
 @dataclass(frozen=True, slots=True)
 class Success:
-    """The result of a job, and the document that it replaced."""
+    """The result of a succeeded job, and the key of the document that the job replaced."""
 
     result: str | None = None
     result_document: DocumentRef | None = None
@@ -121,10 +121,13 @@ def new_job(
     at: datetime,
     retention: timedelta,
     *,
-    known: tuple[str, str] | None = None,
+    id_and_fingerprint: tuple[str, str] | None = None,
 ) -> Job:
-    """Return the job of a command that is about to be queued; `known`: its id and fingerprint, if known."""
-    job_id, command_fingerprint = known or (_job_id(owner, idempotency_key), fingerprint(command))
+    """Return the job of a command that is about to be queued.
+
+    `id_and_fingerprint` can be given if they are computed already.
+    """
+    job_id, command_fingerprint = id_and_fingerprint or (_job_id(owner, idempotency_key), fingerprint(command))
     now = rfc3339(at)
     return Job(
         job_id=job_id,
@@ -137,14 +140,14 @@ def new_job(
         attempts=0,
         created_at=now,
         updated_at=now,
-        expires_at=waiting_until(at, retention),
+        expires_at=expiry_of_queued_job(at, retention),
     )
 
 
-def waiting_until(at: datetime, retention: timedelta) -> int:
+def expiry_of_queued_job(at: datetime, retention: timedelta) -> int:
     """Return when a job that is queued at this time expires, in seconds since 1970.
 
-    Its message may wait 14 days, and 14 more as a dead letter; no waiting command may lose its job.
+    The message can wait for QUEUE_RETENTION, and as long again as a dead letter. The job must outlive it.
     """
     return int((at + 2 * QUEUE_RETENTION + retention).timestamp())
 
@@ -160,7 +163,7 @@ def is_job_id(text: str) -> bool:
 
 
 def _job_id(owner: str, idempotency_key: str | None) -> str:
-    """Return 32 hex digits, derived from the caller and the key if there is one, so that no index is needed."""
+    """Return a random id, or one derived from caller and key, so that a replay finds its job without an index."""
     if idempotency_key is None:
         return secrets.token_hex(16)
     # With the length, ("a", "bc") and ("ab", "c") give different ids.

@@ -37,7 +37,7 @@ class JobStore(Protocol):
         """
 
     def begin_attempt(self, ref: JobRef, charged: int, at: datetime) -> None:
-        """Record that the attempt after the `charged` ones starts."""
+        """Record the start of attempt number `charged + 1`."""
 
     def record_interruption(
         self, ref: JobRef, problem: Problem, charged: int, interruptions: int, at: datetime
@@ -48,9 +48,15 @@ class JobStore(Protocol):
         """End the job as succeeded, without changing an item."""
 
     def fail(
-        self, ref: JobRef, problem: Problem, at: datetime, kept: KeptCommand | None = None, *, attempt: bool = True
+        self,
+        ref: JobRef,
+        problem: Problem,
+        at: datetime,
+        kept: KeptCommand | None = None,
+        *,
+        charge_attempt: bool = True,
     ) -> None:
-        """End the job as failed; `attempt`: whether an attempt of the worker ended with it."""
+        """End the job as failed; `charge_attempt`: whether an attempt of the worker ended with it."""
 
     def cancel(self, ref: JobRef, at: datetime) -> Job:
         """End the job as cancelled and return it."""

@@ -27,9 +27,9 @@ from jobpipe.runtime.aws import AwsClients, outages
 from jobpipe.runtime.telemetry import logger
 from jobpipe.stores.dynamodb_rows import SHARDS, Row, job_from_row, shards_of
 
-LISTED = "listed"
+LIST_KEY = "listed"
 """The attribute that puts failed and retrying jobs into the index; other jobs do not have it."""
-EARLIER = "trouble"
+OLD_LIST_KEY = "trouble"
 """The attribute that releases without shards set instead; each write of this release removes it."""
 
 LAST = "~"
@@ -55,14 +55,14 @@ def place_in_list(status: Status, time: str) -> str:
 def sources(owner: str) -> list[Source]:
     """Return all partitions that may have jobs of the owner."""
     return [
-        *(Source("lists", "owner_shard", shard, LISTED) for shard in (owner, *shards_of(owner))),
-        Source("trouble", "owner", owner, EARLIER),
+        *(Source("lists", "owner_shard", shard, LIST_KEY) for shard in (owner, *shards_of(owner))),
+        Source("trouble", "owner", owner, OLD_LIST_KEY),
     ]
 
 
 def is_listed(row: Row, order: str, status: Status) -> bool:
     """Return whether an entry is current: an earlier release, after a rollback, changes jobs but not entries."""
-    return row.get("status", {}).get("S") == status.value and (order == EARLIER or EARLIER not in row)
+    return row.get("status", {}).get("S") == status.value and (order == OLD_LIST_KEY or OLD_LIST_KEY not in row)
 
 
 class JobLists:

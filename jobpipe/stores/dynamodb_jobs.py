@@ -1,4 +1,4 @@
-"""The jobs table."""
+"""Reads and writes the jobs table."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from botocore.exceptions import ClientError
 from jobpipe.domain import json_text
 from jobpipe.domain.clock import rfc3339
 from jobpipe.domain.errors import JobEnded, Problem, Unavailable
-from jobpipe.domain.job import UNFINISHED, Job, JobPage, KeptCommand, Status, Success, waiting_until
+from jobpipe.domain.job import UNFINISHED, Job, JobPage, KeptCommand, Status, Success, expiry_of_queued_job
 from jobpipe.domain.job_ref import JobRef
 from jobpipe.runtime.aws import AwsClients, error_code, outages, settle_conflicts
-from jobpipe.stores.dynamodb_job_lists import EARLIER, LISTED, JobLists, place_in_list
+from jobpipe.stores.dynamodb_job_lists import LIST_KEY, OLD_LIST_KEY, JobLists, place_in_list
 from jobpipe.stores.dynamodb_rows import Values, job_from_row, job_to_row, kept_values, success_values, to_row
 
 if TYPE_CHECKING:
@@ -22,13 +22,17 @@ if TYPE_CHECKING:
 
 _TABLE = "The jobs table"
 _COUNT_ATTEMPT = "attempts = attempts + :one"
-# A job that was accepted by a release without shards has none; its partition key is its owner alone.
-_SHARD = "owner_shard = if_not_exists(owner_shard, #owner)"
-_REMOVED_AT_END = ("began", "held", "error", LISTED, EARLIER)
+# Jobs of releases without shards have no owner_shard; the owner alone is their partition key.
+_SET_SHARD = "owner_shard = if_not_exists(owner_shard, #owner)"
+# The attributes `began` and `held` are Job.running_attempt and Job.interruptions.
+_REMOVED_AT_END = ("began", "held", "error", LIST_KEY, OLD_LIST_KEY)
 
 
 class DynamoDbJobs:
-    """JobStore on DynamoDB. Each write but `put_new` raises JobEnded if the job's generation is over."""
+    """JobStore on DynamoDB.
+
+    Each write except `put_new` raises JobEnded if the job has ended or expired, or is in another generation.
+    """
 
     def __init__(self, clients: AwsClients, table: str, retention: timedelta) -> None:
         """`retention`: how long an ended job can be read."""
@@ -45,7 +49,7 @@ class DynamoDbJobs:
         #   request A   put (no such job) ── succeeds ──→ send
         #   request B        put (no such job) ── fails and returns A's row ──→ send the message of A's generation
         #
-        # TTL deletes rows late, so an expired row counts as none.
+        # TTL deletes rows late, so an expired row counts as absent.
         def put() -> None:
             with outages(_TABLE):
                 self._clients.dynamodb.put_item(
@@ -62,11 +66,11 @@ class DynamoDbJobs:
             if error_code(error) != "ConditionalCheckFailedException":
                 raise
             row: Any = error.response.get("Item")
-            # Old releases of DynamoDB Local do not return it.
-            earlier = job_from_row(row) if row else self.get(job.job_id)
-            if earlier is None:
+            # Old releases of DynamoDB Local do not return the existing row.
+            existing = job_from_row(row) if row else self.get(job.job_id)
+            if existing is None:
                 raise Unavailable("The job was deleted while it was read.") from error
-            return earlier
+            return existing
         return None
 
     def get(self, job_id: str) -> Job | None:
@@ -80,14 +84,14 @@ class DynamoDbJobs:
     def failed_or_retrying(
         self, owner: str, status: Status, limit: int, after: str | None, at: datetime
     ) -> JobPage:
-        """Return up to `limit` of the owner's failed or retrying jobs, latest first, as of a moment ago."""
+        """Return up to `limit` of the owner's failed or retrying jobs, latest first; the latest may be missing."""
         return self._lists.page(owner, status, limit, after, at)
 
     def begin_attempt(self, ref: JobRef, charged: int, at: datetime) -> None:
-        """Record that the attempt after the `charged` ones starts."""
-        # Absolute numbers, so that a repetition by botocore after a lost response changes nothing.
+        """Record the start of attempt number `charged + 1`."""
+        # The numbers are absolute, so that a retry by botocore after a lost response changes nothing.
         values: Values = {"attempts": charged, "began": charged + 1, "updated_at": rfc3339(at)}
-        self._update(self._change(ref, values, at))
+        self._update(self._conditional_update(ref, values, at))
 
     def record_interruption(
         self, ref: JobRef, problem: Problem, charged: int, interruptions: int, at: datetime
@@ -99,35 +103,45 @@ class DynamoDbJobs:
             "attempts": charged,
             "held": interruptions,
             "updated_at": rfc3339(at),
-            LISTED: place_in_list(Status.RETRYING, rfc3339(at)),
+            LIST_KEY: place_in_list(Status.RETRYING, rfc3339(at)),
         }
-        self._update(self._change(ref, values, at, remove=("began", EARLIER)))
+        self._update(self._conditional_update(ref, values, at, remove=("began", OLD_LIST_KEY)))
 
     def succeed(self, ref: JobRef, success: Success, at: datetime) -> None:
         """End the job as succeeded."""
         self._update(self.success_update(ref, success, at))
 
     def fail(
-        self, ref: JobRef, problem: Problem, at: datetime, kept: KeptCommand | None = None, *, attempt: bool = True
+        self,
+        ref: JobRef,
+        problem: Problem,
+        at: datetime,
+        kept: KeptCommand | None = None,
+        *,
+        charge_attempt: bool = True,
     ) -> None:
-        """End the job as failed and keep its command; charge an attempt if one ended with it."""
+        """End the job as failed and keep its command. `charge_attempt`: whether an attempt ended with the job."""
         values: Values = {
-            **self._ended(Status.FAILED, at),
+            **self._values_at_end(Status.FAILED, at),
             "error": json_text.encode(problem),
-            LISTED: place_in_list(Status.FAILED, rfc3339(at)),
+            LIST_KEY: place_in_list(Status.FAILED, rfc3339(at)),
             **kept_values(kept),
         }
-        self._update(self._change(ref, values, at, remove=("began", "held", EARLIER), count=attempt))
+        self._update(
+            self._conditional_update(
+                ref, values, at, remove=("began", "held", OLD_LIST_KEY), count_attempt=charge_attempt
+            )
+        )
 
     def cancel(self, ref: JobRef, at: datetime) -> Job:
         """End the job as cancelled and return it."""
-        values = self._ended(Status.CANCELLED, at)
-        return self._update_and_get(self._change(ref, values, at, remove=_REMOVED_AT_END))
+        values = self._values_at_end(Status.CANCELLED, at)
+        return self._update_and_get(self._conditional_update(ref, values, at, remove=_REMOVED_AT_END))
 
     def requeue(self, ref: JobRef, retry_of: str, at: datetime) -> Job:
-        """Queue the job that failed in generation `retry_of` again, unless that is done already; return it."""
-        # The message of the new generation is on the queue already, so the API that sent it and a faster worker may
-        # both come here. Another retry of the same failure has another generation:
+        """Queue again the job that failed in generation `retry_of`, if this retry has not done so; return it."""
+        # The message of the new generation is already on the queue, so a fast worker may call this before the API
+        # that sent the message. Another retry of the same failure has another generation:
         #
         #   retry A   send A ── mark A (failed in retry_of) ── succeeds ──→ the worker runs A
         #   retry B      send B ── mark B (failed in retry_of) ── fails ──→ message B changes nothing
@@ -137,7 +151,7 @@ class DynamoDbJobs:
             "UpdateExpression": (
                 "SET #status = :queued, generation = :new, attempts = :zero, updated_at = :at,"
                 " expires_at = :expires, retries = if_not_exists(retries, :zero) + :one"
-                f" REMOVE #error, {LISTED}, {EARLIER}, command, claim, began, held"
+                f" REMOVE #error, {LIST_KEY}, {OLD_LIST_KEY}, command, claim, began, held"
             ),
             "ConditionExpression": "#status = :failed AND generation = :old AND expires_at > :now",
             "ExpressionAttributeNames": {"#status": "status", "#error": "error"},
@@ -151,7 +165,7 @@ class DynamoDbJobs:
                     ":one": 1,
                     ":at": rfc3339(at),
                     ":now": int(at.timestamp()),
-                    ":expires": waiting_until(at, self._retention),
+                    ":expires": expiry_of_queued_job(at, self._retention),
                 }
             ),
         }
@@ -164,32 +178,32 @@ class DynamoDbJobs:
             return job
 
     def success_update(self, ref: JobRef, success: Success, at: datetime) -> UpdateTypeDef:
-        """Return the update that ends the job as succeeded, for a transaction or alone."""
-        values = {**self._ended(Status.SUCCEEDED, at), **success_values(success)}
-        return self._change(ref, values, at, remove=_REMOVED_AT_END, count=True)
+        """Return the update that ends the job as succeeded, to be run in a transaction or on its own."""
+        values = {**self._values_at_end(Status.SUCCEEDED, at), **success_values(success)}
+        return self._conditional_update(ref, values, at, remove=_REMOVED_AT_END, count_attempt=True)
 
-    def _ended(self, status: Status, at: datetime) -> Values:
+    def _values_at_end(self, status: Status, at: datetime) -> Values:
         expires_at = int((at + self._retention).timestamp())
         return {"status": status.value, "updated_at": rfc3339(at), "expires_at": expires_at}
 
-    def _change(
+    def _conditional_update(
         self,
         ref: JobRef,
         values: Values,
         at: datetime,
         *,
         remove: tuple[str, ...] = (),
-        count: bool = False,
+        count_attempt: bool = False,
     ) -> UpdateTypeDef:
         # The condition makes a command take effect at most once: the first to end the job wins, and every other
-        # delivery, late worker or message of an earlier generation changes nothing. An expired row counts as gone,
-        # whenever DynamoDB deletes it.
+        # delivery, late worker or message of an earlier generation changes nothing. An expired row counts as
+        # absent, even before DynamoDB deletes it.
         unfinished = {f":unfinished{i}": status.value for i, status in enumerate(UNFINISHED)}
         values = {name: value for name, value in values.items() if value is not None}
-        settings = [f"#{name} = :{name}" for name in values] + ([_COUNT_ATTEMPT] if count else [])
+        settings = [f"#{name} = :{name}" for name in values] + ([_COUNT_ATTEMPT] if count_attempt else [])
         names = {f"#{name}": name for name in ("status", *values, *remove)}
-        if LISTED in values:
-            settings.append(_SHARD)
+        if LIST_KEY in values:
+            settings.append(_SET_SHARD)
             names["#owner"] = "owner"
         removal = " REMOVE " + ", ".join(f"#{name}" for name in remove) if remove else ""
         return {
@@ -203,7 +217,7 @@ class DynamoDbJobs:
                 {
                     ":generation": ref.generation,
                     ":now": int(at.timestamp()),
-                    **({":one": 1} if count else {}),
+                    **({":one": 1} if count_attempt else {}),
                     **unfinished,
                     **{f":{name}": value for name, value in values.items()},
                 }

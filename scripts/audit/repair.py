@@ -194,7 +194,7 @@ class _Repairs:
         self.resources.item(job.item_id)  # raises if the row is malformed, before anything is changed
         try:
             problem = _problem(finding, claim).to_problem()
-            self.resources.jobs.fail(job.ref, problem, self.now, kept=kept, attempt=False)
+            self.resources.jobs.fail(job.ref, problem, self.now, kept=kept, charge_attempt=False)
         except JobEnded:
             return False
         # Clean up after the end, as workers do. The row is read after the listing, and names what is committed.

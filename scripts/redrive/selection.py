@@ -13,11 +13,19 @@ from jobpipe.domain.clock import rfc3339
 from jobpipe.domain.errors import PROBLEM_TYPE_PREFIX, ProblemError
 from jobpipe.domain.job import Job, Status
 from jobpipe.runtime.aws import AwsClients
-from jobpipe.stores.dynamodb_job_lists import EARLIER, LAST, LISTED, Source, is_listed, place_in_list, sources
+from jobpipe.stores.dynamodb_job_lists import (
+    LAST,
+    LIST_KEY,
+    OLD_LIST_KEY,
+    Source,
+    is_listed,
+    place_in_list,
+    sources,
+)
 from jobpipe.stores.dynamodb_rows import Row
 from scripts.audit.rows import MalformedRowError, check_job
 
-_WHOLE_INDEXES = (Source("lists", "", "", LISTED), Source("trouble", "", "", EARLIER))
+_WHOLE_INDEXES = (Source("lists", "", "", LIST_KEY), Source("trouble", "", "", OLD_LIST_KEY))
 _FOUND = "CREATE TABLE found (failed_at, created_at, job_id, generation, reason, operation)"
 # The jobs that failed first come first, so that limited runs make progress: a job that fails again is the last. The
 # time of acceptance would not do, because a retry keeps it.

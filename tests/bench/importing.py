@@ -30,7 +30,7 @@ BATCH = 100
 
 def main(rows: int) -> None:
     with tempfile.TemporaryDirectory() as folder, embedded(Path(folder)) as (target, here):
-        stage = Stage(Deployer(target, LOCAL_STAGE, here, Progress(), {}).up())
+        stage = Stage(Deployer(target, LOCAL_STAGE, here, Progress(), {}).deploy())
         stage.client.wait(stage.client.read("warm-up"), timeout=120)
         bare_loop(stage, BATCH)
         imported(stage, 4 * BATCH)  # it starts as many of the API's functions as it keeps busy

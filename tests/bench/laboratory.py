@@ -54,7 +54,7 @@ class Laboratory:
         """A stage of its own tables, queues and Lambdas on the same emulator, with warm Lambdas."""
         if name not in self._stages:
             quiet = Progress(Console(quiet=True))
-            stage = Stage(Deployer(self.target, name, self.settings, quiet, {}).up())
+            stage = Stage(Deployer(self.target, name, self.settings, quiet, {}).deploy())
             stage.client.wait(stage.client.read("warm-up"), timeout=120)
             self._stages[name] = stage
         return self._stages[name]

@@ -44,7 +44,7 @@ def measure(quick: bool) -> Figures:
     """On an emulator of its own: how late answers are, for ordinary jobs and for those that we end; requests."""
     jobs = 8 if quick else 12
     with tempfile.TemporaryDirectory() as directory, embedded(Path(directory)) as (target, here):
-        stage = Stage(Deployer(target, LOCAL_STAGE, here, Progress(), {}).up())
+        stage = Stage(Deployer(target, LOCAL_STAGE, here, Progress(), {}).deploy())
         warm_up(stage)
         return {
             "target_ms": TARGET_MS,

@@ -48,7 +48,7 @@ def main() -> None:
     items = items[: THERE + NEW]
     there, new = items[:THERE], items[THERE:]
     with tempfile.TemporaryDirectory() as state, embedded(Path(state)) as (target, here):
-        stage = Stage(Deployer(target, LOCAL_STAGE, here, Progress(), {}).up())
+        stage = Stage(Deployer(target, LOCAL_STAGE, here, Progress(), {}).deploy())
         for item in there:
             stage.client.wait(stage.client.create(item), timeout=120)
         command_line(Path(state))

@@ -56,7 +56,7 @@ def test_a_key_revoked_in_the_middle_costs_nothing_that_was_written(
     first, second = (stage.api_keys.add("browserowner") for _ in range(2))
     try:
         for key in (first, second):
-            assert wait_for_key(stage.deployment.base_url, key.value, good=True)
+            assert wait_for_key(stage.deployment.base_url, key.value, accepted=True)
         console.enter("send", first.value)
         sent = unique("Before")
         console.fill(name=sent, description="d")
@@ -66,7 +66,7 @@ def test_a_key_revoked_in_the_middle_costs_nothing_that_was_written(
         console.fill(name=name)
 
         stage.api_keys.revoke(first)
-        assert wait_for_key(stage.deployment.base_url, first.value, good=False)
+        assert wait_for_key(stage.deployment.base_url, first.value, accepted=False)
         console.expected.add(403)
         expect(page.locator("#key-error")).to_contain_text("no longer accepted")
         expect(page.get_by_label("API key", exact=True)).to_be_focused()
@@ -86,9 +86,9 @@ def test_a_key_revoked_in_the_middle_costs_nothing_that_was_written(
 def test_another_owners_key_does_not_show_this_ones_jobs(
     console: Console, page: Page, stage: Stage, other_key: str, reloaded: bool
 ) -> None:
-    assert wait_for_key(stage.deployment.base_url, other_key, good=True)
+    assert wait_for_key(stage.deployment.base_url, other_key, accepted=True)
     key = stage.api_keys.add("browserowner")
-    assert wait_for_key(stage.deployment.base_url, key.value, good=True)
+    assert wait_for_key(stage.deployment.base_url, key.value, accepted=True)
     name = unique("Private")
     console.enter("send", key.value)
     console.fill(name=name, description="d")

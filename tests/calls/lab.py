@@ -138,7 +138,7 @@ def laboratory(state_dir: Path) -> Iterator[Lab]:
     with ExitStack() as stack:
         target, settings = stack.enter_context(embedded(state_dir))
         progress = Progress(Console(quiet=True))
-        stage = Stage(Deployer(target, LOCAL_STAGE, settings, progress, {}).up())
+        stage = Stage(Deployer(target, LOCAL_STAGE, settings, progress, {}).deploy())
         functions = stage.aws("lambda")
         for mapping in functions.list_event_source_mappings()["EventSourceMappings"]:
             functions.update_event_source_mapping(UUID=mapping["UUID"], Enabled=False)

@@ -68,7 +68,7 @@ def laboratory(state_dir: Path, faults: Faults, progress: Progress | None = None
         running = emulator.status()
         if target is None or running is None:
             raise RuntimeError("the emulator that was just started is gone")
-        stage = Stage(Deployer(target, LOCAL_STAGE, here, progress or Progress(), WORKER).up())
+        stage = Stage(Deployer(target, LOCAL_STAGE, here, progress or Progress(), WORKER).deploy())
         proxy = stack.enter_context(running_proxy(emulator.port))
         functions = [stage.resources[name] for name in _FUNCTIONS if name in stage.resources]
         happened, kills = Tally(), Tally()

@@ -13,7 +13,7 @@ import pytest
 from jobpipe.domain.commands import CreateItem
 from jobpipe.domain.errors import JobEnded
 from jobpipe.domain.item import Created, DocumentRef, StoredItem
-from jobpipe.domain.job import Job, KeptCommand, Status, Success, new_job, waiting_until
+from jobpipe.domain.job import Job, KeptCommand, Status, Success, expiry_of_queued_job, new_job
 from jobpipe.domain.job_ref import JobRef
 from tests.contract.stores import NOW, Stores, job, ref
 from tests.helpers.memory import RETENTION
@@ -85,7 +85,7 @@ def test_a_failed_job_keeps_its_command_and_lists_do_not_carry_it(stores: Stores
 
 def test_what_is_no_attempt_is_not_counted(stores: Stores) -> None:
     failed, cancelled = job(stores), job(stores)
-    stores.jobs.fail(ref(failed), PROBLEM, NOW, attempt=False)
+    stores.jobs.fail(ref(failed), PROBLEM, NOW, charge_attempt=False)
     assert stored(stores, failed.job_id).attempts == 0
     assert stores.jobs.cancel(ref(cancelled), NOW).attempts == 0
 
@@ -112,7 +112,7 @@ def test_a_failed_job_begins_a_new_life_once(stores: Stores) -> None:
         generation=NEXT,
         retries=1,
         updated_at=LATER_TEXT,
-        expires_at=waiting_until(LATER, RETENTION),
+        expires_at=expiry_of_queued_job(LATER, RETENTION),
     )
     assert new.job_id not in {each.job_id for each in listed(stores, Status.FAILED)}
     assert stores.jobs.requeue(life, new.generation, LATER) == queued, "again the same is no error"

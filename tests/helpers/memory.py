@@ -23,7 +23,7 @@ from jobpipe.domain.item import (
     StoredItem,
 )
 from jobpipe.domain.item_rules import name_key
-from jobpipe.domain.job import Job, JobPage, KeptCommand, Status, Success, waiting_until
+from jobpipe.domain.job import Job, JobPage, KeptCommand, Status, Success, expiry_of_queued_job
 from jobpipe.domain.job_ref import JobRef
 from jobpipe.domain.queue_message import Envelope
 from jobpipe.domain.send_rounds import MAX_CALL_BYTES, MAX_MESSAGES
@@ -81,10 +81,18 @@ class MemoryJobs:
             self.write(self.succeeded(ref, success, at))
 
     def fail(
-        self, ref: JobRef, problem: Problem, at: datetime, kept: KeptCommand | None = None, *, attempt: bool = True
+        self,
+        ref: JobRef,
+        problem: Problem,
+        at: datetime,
+        kept: KeptCommand | None = None,
+        *,
+        charge_attempt: bool = True,
     ) -> None:
         with self.lock:
-            self.write(replace(self._ended(ref, Status.FAILED, at, attempt=attempt), error=problem, kept=kept))
+            self.write(
+                replace(self._ended(ref, Status.FAILED, at, attempt=charge_attempt), error=problem, kept=kept)
+            )
 
     def cancel(self, ref: JobRef, at: datetime) -> Job:
         with self.lock:
@@ -105,7 +113,7 @@ class MemoryJobs:
                     attempts=0,
                     retries=job.retries + 1,
                     updated_at=rfc3339(at),
-                    expires_at=waiting_until(at, RETENTION),
+                    expires_at=expiry_of_queued_job(at, RETENTION),
                     error=None,
                     kept=None,
                     running_attempt=None,

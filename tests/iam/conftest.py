@@ -17,4 +17,4 @@ from tests.iam.lab import Lab
 @pytest.fixture(scope="session")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     with embedded(tmp_path_factory.mktemp("iam")) as (target, settings):
-        yield Lab(Stage(Deployer(target, LOCAL_STAGE, settings, Progress(), {}).up()))
+        yield Lab(Stage(Deployer(target, LOCAL_STAGE, settings, Progress(), {}).deploy()))

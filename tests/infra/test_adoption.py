@@ -31,7 +31,7 @@ from tests.infra.foundations import ALIAS, KEY, PROD, STACK, TEMPLATE, left, sta
 @pytest.fixture(scope="module")
 def deployer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployer]:
     with embedded(tmp_path_factory.mktemp("adoption")) as (target, settings):
-        yield Deployer(target, PROD, settings, Progress(Console(quiet=True)), {}, allow_replacement=False)
+        yield Deployer(target, PROD, settings, Progress(Console(quiet=True)), {}, allow_loss=False)
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def console() -> Console:
 def stage(deployer: Deployer) -> Iterator[Stage]:
     """A stage with other parameters than the defaults, and without its foundation's stack."""
     asked = {"WorkerTimeout": "20", "MaxReceiveCount": "500", "DeletionProtection": "true"}
-    deployed = Stage(replace(deployer, overrides=asked).up())
+    deployed = Stage(replace(deployer, overrides=asked).deploy())
     yield deployed
     Teardown(deployer.target, PROD, deployer.settings, Progress(Console(quiet=True))).destroy()
 
@@ -69,7 +69,7 @@ def test_a_stack_that_was_deleted_by_hand_is_made_from_its_resources(
     assert "WorkerTimeout=20" in console.export_text(clear=False)
     assert stacks.template(STACK) is None, "a diff does nothing"
 
-    speaking.up()
+    speaking.deploy()
 
     assert stacks.template(STACK) == TEMPLATE
     assert held_parameters(deployer) == before
@@ -92,7 +92,7 @@ def test_new_parameters_apply_afterwards_and_missing_resources_are_created(
     sqs.delete_queue(QueueUrl=stage.resources["dead_letters_queue_url"])
     asked = Deployer(target, PROD, deployer.settings, Progress(console), {"WorkerTimeout": "60"})
 
-    asked.up()
+    asked.deploy()
 
     assert "lost with their data, and created again: DeadLettersQueue" in console.export_text()
     assert held_parameters(deployer)["WorkerTimeout"] == "60"
@@ -117,16 +117,16 @@ def test_the_stages_own_key_is_imported_with_its_alias(deployer: Deployer) -> No
             s3.put_bucket_encryption(Bucket=each.name, ServerSideEncryptionConfiguration={"Rules": [rule]})
     stacks.delete(STACK)
     with pytest.raises(OperatorError, match="must stay so"):
-        replace(deployer, overrides={"Encryption": "aws-owned"}).updates().import_remaining(
+        replace(deployer, overrides={"Encryption": "aws-owned"}).update_executor().import_remaining(
             PlannedStack(STACK, TEMPLATE)
         )
     assert stacks.template(STACK) is None
 
-    deployer.updates().import_remaining(PlannedStack(STACK, TEMPLATE))
+    deployer.update_executor().import_remaining(PlannedStack(STACK, TEMPLATE))
 
     assert held_parameters(deployer)["Encryption"] == "customer-managed"
     # the emulator says that a bucket may be replaced if a key that its encryption names is changed
-    may_lose = replace(deployer, allow_replacement=True).stacks()
+    may_lose = replace(deployer, allow_loss=True).stacks()
     assert may_lose.deploy(STACK, TEMPLATE, {}).outputs["EncryptionKey"] == key
     assert {("AWS::KMS::Key", key.rpartition("/")[2]), ("AWS::KMS::Alias", ALIAS)} <= set(
         stack_resources(target, STACK)

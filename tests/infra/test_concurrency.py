@@ -15,9 +15,13 @@ from infra.cli.progress import Progress
 from infra.deployment.checks import LEAST, UNRESERVED, concurrency_problem
 from infra.deployment.plan import Deployer, Plan
 from infra.errors import OperatorError
+from infra.packaging.package import package_all
 from infra.settings import ROOT, Settings
 from infra.stacks.change_sets import Stacks
+from infra.stacks.stage_stacks import PlannedStack
+from infra.stage.names import app_stack, foundation_stack
 from infra.targets.target import AWS, Target
+from infra.templates.sources import foundation_for
 from tests.helpers.stubbed import a_client
 from tests.infra.rendered import rendered, template
 
@@ -116,13 +120,14 @@ def test_a_deployment_to_aws_checks_the_concurrency_that_its_worker_will_have(
     monkeypatch.setattr(Target, "default_parameters", lambda *_: {})
     monkeypatch.setattr(Stacks, "_describe", lambda *_: None)
     monkeypatch.setattr(Stacks, "outputs", lambda *_: {})
+    foundation = PlannedStack(foundation_stack("prod"), foundation_for("prod"))
+    worker = PlannedStack(app_stack("prod", "worker"), package_all()["worker"].template())
     for overrides, reported in (({}, "WorkerConcurrency is 50"), ({"WorkerConcurrency": "9"}, "")):
         has(stub, 10)
         deployer = Deployer(target, "prod", settings, Progress(console), overrides)
-        updates = deployer.updates()
+        updates = deployer.update_executor()
         plan = Plan(target, "prod", overrides, updates.stage_stacks, updates)
-        plan.package()
-        plan.check()
+        plan.check_parameters({"Stage": "prod"} | overrides, foundation, worker)
         assert (reported in console.export_text()) if reported else not console.export_text()
 
 

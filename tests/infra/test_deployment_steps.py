@@ -81,7 +81,7 @@ def test_on_aws_nothing_is_changed_before_both_zips_are_there(
     monkeypatch.setattr(Target, "client", lambda *_: Refusing("AccessDeniedException"))
 
     with pytest.raises(OperatorError, match="chalice"):
-        on_aws(tmp_path).up()
+        on_aws(tmp_path).deploy()
 
 
 def test_a_stage_whose_alarms_cannot_be_made_can_be_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -94,11 +94,11 @@ def test_a_stage_whose_alarms_cannot_be_made_can_be_used(tmp_path: Path, monkeyp
         monkeypatch.setattr(plan, "operations", lambda: broken)
 
         with pytest.raises(OperatorError, match="operations"):
-            Deployer(target, LOCAL_STAGE, settings, quiet, {}).up()
+            Deployer(target, LOCAL_STAGE, settings, quiet, {}).deploy()
 
         stage = read_deployment(tmp_path, LOCAL_STAGE)
         wait_until_healthy(stage.base_url)
-        assert wait_for_key(stage.base_url, stage.api_key, good=True)
+        assert wait_for_key(stage.base_url, stage.api_key, accepted=True)
         Teardown(target, LOCAL_STAGE, settings, quiet).destroy()
 
 
@@ -114,6 +114,8 @@ def test_access_logs_are_reported_by_the_stack_and_not_by_the_account(
     package = package_all()["api"]
     deployer = replace(on_aws(tmp_path), progress=Progress(console))
 
-    deployer.updates().app(PlannedStack("api", package.template()), package, {"ArtifactsBucket": "b"})
+    deployer.update_executor().deploy_app(
+        PlannedStack("api", package.template()), package, {"ArtifactsBucket": "b"}
+    )
 
     assert ("access logs are off" in console.export_text()) is reported

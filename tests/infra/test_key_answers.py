@@ -61,28 +61,28 @@ def gateway(*statuses: int) -> Iterator[_Gateway]:
 @pytest.mark.parametrize("status", [200, 204, 429])
 def test_an_accepted_key_is_good(status: int) -> None:
     with gateway(status) as answering:
-        assert wait_for_key(answering.url, "k", good=True, seconds=SHORT)
-        assert not wait_for_key(answering.url, "k", good=False, seconds=SHORT)
+        assert wait_for_key(answering.url, "k", accepted=True, seconds=SHORT)
+        assert not wait_for_key(answering.url, "k", accepted=False, seconds=SHORT)
 
 
 def test_a_key_that_is_refused_has_ended() -> None:
     with gateway(403) as answering:
-        assert wait_for_key(answering.url, "k", good=False, seconds=SHORT)
-        assert not wait_for_key(answering.url, "k", good=True, seconds=SHORT)
+        assert wait_for_key(answering.url, "k", accepted=False, seconds=SHORT)
+        assert not wait_for_key(answering.url, "k", accepted=True, seconds=SHORT)
 
 
 @pytest.mark.parametrize("status", [302, 400, 404, 500, 502, 503, 504])
 @pytest.mark.parametrize("good", [True, False])
 def test_an_error_says_nothing_about_a_key(status: int, good: bool) -> None:
     with gateway(status) as answering:
-        assert not wait_for_key(answering.url, "k", good=good, seconds=SHORT)
+        assert not wait_for_key(answering.url, "k", accepted=good, seconds=SHORT)
 
 
 @pytest.mark.parametrize("good", [True, False])
 def test_a_missing_answer_says_nothing_about_a_key(good: bool) -> None:
     with gateway(200) as ended:
         pass
-    assert not wait_for_key(ended.url, "k", good=good, seconds=SHORT)
+    assert not wait_for_key(ended.url, "k", accepted=good, seconds=SHORT)
 
 
 @pytest.mark.parametrize(
@@ -94,6 +94,6 @@ def test_a_missing_answer_says_nothing_about_a_key(good: bool) -> None:
 )
 def test_three_answers_in_a_row_on_new_connections_decide(good: bool, statuses: list[int]) -> None:
     with gateway(*statuses) as answering:
-        assert wait_for_key(answering.url, "k", good=good, seconds=10)
+        assert wait_for_key(answering.url, "k", accepted=good, seconds=10)
         assert len(answering.callers) == len(statuses)
         assert len(set(answering.callers)) == len(statuses)

@@ -238,7 +238,7 @@ def test_a_deployment_on_aws_adds_no_key_to_the_plan_because_of_its_name(run: Ru
     try:
         console = Console(record=True, width=200, file=io.StringIO())
         deployer = Deployer(aws, "local", settings, Progress(console), {})
-        assert deployer.updates().api_key(keys.usage_plan) == own
+        assert deployer.update_executor().ensure_api_key(keys.usage_plan) == own
         assert {key.key_id for key in keys.left_out()} == {alices.key_id, of_another_name.key_id}
         assert [key.key_id in line for key, line in zip(keys.left_out(), lines(console), strict=True)] == [
             True,
@@ -247,7 +247,7 @@ def test_a_deployment_on_aws_adds_no_key_to_the_plan_because_of_its_name(run: Ru
 
         console = Console(record=True, width=200, file=io.StringIO())
         deployer = Deployer(emulator, "local", settings, Progress(console), {})
-        assert deployer.updates().api_key(keys.usage_plan) == own
+        assert deployer.update_executor().ensure_api_key(keys.usage_plan) == own
         assert [key.key_id for key in keys.left_out()] == [of_another_name.key_id], "its name has another owner"
         (line,) = lines(console)
         assert "jobpipe-local.monitoring" in line
@@ -291,20 +291,24 @@ def test_an_operators_error_is_one_line(run: Run, state_dir: Path, arguments: tu
 def test_which_key_is_written_to_the_stage_file(run: Run, state_dir: Path) -> None:
     stage = deployed(state_dir)
     keys, own = stage.api_keys, stage.deployment.api_key
-    assert keys.operators_key(own, forgets=False).value == own
+    assert keys.operators_key(own, keys_may_be_lost=False).value == own
     bobs = keys.add("bob")
-    assert keys.operators_key(bobs.value, forgets=False) == bobs, "a usable key in the stage file stays"
-    assert keys.operators_key(None, forgets=False).value == own
-    assert keys.operators_key(new_api_key(FIRST_OWNER), forgets=True).value == own, "a revoked key stays revoked"
+    assert keys.operators_key(bobs.value, keys_may_be_lost=False) == bobs, "a usable key in the stage file stays"
+    assert keys.operators_key(None, keys_may_be_lost=False).value == own
+    assert keys.operators_key(new_api_key(FIRST_OWNER), keys_may_be_lost=True).value == own, (
+        "a revoked key stays revoked"
+    )
     for key in keys.all():
         keys.revoke(key)
-    assert keys.operators_key(own, forgets=True).value == own, "a new emulator gets the key that callers have"
+    assert keys.operators_key(own, keys_may_be_lost=True).value == own, (
+        "a new emulator gets the key that callers have"
+    )
     keys.revoke(keys.of(FIRST_OWNER)[0])
-    made = keys.operators_key(own, forgets=False)
+    made = keys.operators_key(own, keys_may_be_lost=False)
     assert made.value != own, "on AWS a deleted key is not made again"
     assert made.owner == FIRST_OWNER
     keys.revoke(made)
-    assert keys.operators_key(bobs.value, forgets=True).owner == FIRST_OWNER
+    assert keys.operators_key(bobs.value, keys_may_be_lost=True).owner == FIRST_OWNER
 
 
 def test_destroying_a_stage_deletes_its_keys_and_no_others(run: Run, state_dir: Path) -> None:

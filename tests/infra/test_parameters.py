@@ -31,7 +31,7 @@ def deployer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployer]:
 
 @pytest.fixture(scope="module")
 def stage(deployer: Deployer) -> Stage:
-    return Stage(deployer.up())
+    return Stage(deployer.deploy())
 
 
 def test_commands_succeed_with_the_stages_own_key(stage: Stage) -> None:
@@ -74,7 +74,7 @@ def test_a_key_whose_quota_is_used_up_waits_for_the_next_period(stage: Stage) ->
 def test_a_stage_cannot_return_to_the_key_of_aws(deployer: Deployer, stage: Stage) -> None:
     back = Deployer(deployer.target, deployer.stage, deployer.settings, deployer.progress, WAY_BACK)
     with pytest.raises(OperatorError, match="no way back"):
-        back.up()
+        back.deploy()
     with pytest.raises(OperatorError, match="no way back"):
         back.diff()
 

@@ -56,12 +56,12 @@ def console() -> Console:
 
 @pytest.fixture
 def deployer(settings: Settings, target: Target, console: Console) -> Deployer:
-    return Deployer(target, PROD, settings, Progress(console), {}, allow_replacement=False)
+    return Deployer(target, PROD, settings, Progress(console), {}, allow_loss=False)
 
 
 @pytest.fixture
 def prod(deployer: Deployer, target: Target, settings: Settings) -> Iterator[Stage]:
-    yield Stage(deployer.up())
+    yield Stage(deployer.deploy())
     Teardown(target, PROD, settings, Progress(Console(quiet=True))).destroy()
     assert there(target) == set()
 
@@ -115,7 +115,7 @@ def test_a_diff_shows_what_a_deployment_would_change_and_changes_nothing(
     changed = {change.logical_id: change for change in foundation.changes + worker.changes}
     assert set(changed) >= {"CommandsQueue", "DeadLettersQueue", "Work", "DeadLetters"}
     assert not (STATEFUL - {"CommandsQueue", "DeadLettersQueue"}) & set(changed)
-    assert not any(change.loses for change in changed.values())
+    assert not any(change.loses_data for change in changed.values())
     assert "VisibilityTimeout (by WorkerTimeout)" in changed["CommandsQueue"].causes
     assert not api.differs
     assert not operations.differs
@@ -165,7 +165,7 @@ def test_stacks_with_different_values_after_an_interruption_get_the_same(
     assert "api: LogLevel becomes DEBUG, as jobpipe-prod-worker has it; it was INFO" in console.export_text()
 
     # MiniStack says of an API whose function changes that it may be replaced; AWS changes it in place
-    replace(deployer, allow_replacement=True).up()
+    replace(deployer, allow_loss=True).deploy()
 
     lambdas = target.client("lambda")
     for function in ("worker_function", "dead_letters_function"):
@@ -196,7 +196,7 @@ def test_no_resource_with_state_is_replaced_or_removed_without_permission(
     with_another_foundation(tmp_path, monkeypatch, change)
 
     foundation = deployer.diff()[0]
-    assert {str(change) for change in foundation.changes if change.loses} == {
+    assert {str(change) for change in foundation.changes if change.loses_data} == {
         "ItemsTable (AWS::DynamoDB::Table): may replace",
         "NamesTable (AWS::DynamoDB::Table): replace",
         "ParkedQueue (AWS::SQS::Queue): remove",
@@ -204,7 +204,7 @@ def test_no_resource_with_state_is_replaced_or_removed_without_permission(
     print_diff([foundation], deployer.progress)
     assert "STATE WOULD BE LOST: ItemsTable" in console.export_text()
     with pytest.raises(OperatorError, match=r"ItemsTable .* replace.*ParkedQueue .* remove.*ALLOW_REPLACEMENT=yes"):
-        deployer.up()
+        deployer.deploy()
     assert there(target) == before
     assert prod.request("GET", f"/items/{item['id']}").json() == item
 
@@ -222,7 +222,7 @@ def test_allowed_removals_are_done(
         template["Outputs"]["ParkedQueueArn"]["Value"] = "arn:aws:sqs:us-east-1:000000000000:jobpipe-prod-parked"
 
     with_another_foundation(tmp_path, monkeypatch, change)
-    Deployer(target, PROD, settings, Progress(Console(quiet=True)), {}, allow_replacement=True).up()
+    Deployer(target, PROD, settings, Progress(Console(quiet=True)), {}, allow_loss=True).deploy()
 
     names = {name for _, name in stack_resources(target, foundation_stack(PROD))}
     assert not any("parked" in name for name in names)
@@ -237,7 +237,7 @@ def stacks(target: Target) -> Stacks:
 def test_an_interrupted_destruction_is_completed_by_the_next(
     deployer: Deployer, target: Target, settings: Settings
 ) -> None:
-    stage = Stage(deployer.up())
+    stage = Stage(deployer.deploy())
     stage.request("POST", "/items", {"name": unique("Lost"), "description": "d"}, headers=WAIT)
     for stack in (operations_stack(PROD), *(app_stack(PROD, app) for app in APPS), foundation_stack(PROD)):
         assert stacks(target).delete(stack)

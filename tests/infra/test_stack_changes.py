@@ -48,7 +48,7 @@ def test_what_a_change_does_and_whether_it_loses_something(
 ) -> None:
     change = read_change(answer)
 
-    assert (change.action, change.loses) == (action, loses)
+    assert (change.action, change.loses_data) == (action, loses)
 
 
 def test_each_property_is_named_once_with_its_causes() -> None:

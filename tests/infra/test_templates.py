@@ -10,7 +10,7 @@ from infra.cli.progress import Progress
 from infra.settings import ROOT
 from infra.stacks.change_sets import Stacks
 from infra.templates import sources as templates
-from jobpipe.stores.dynamodb_job_lists import EARLIER, sources
+from jobpipe.stores.dynamodb_job_lists import OLD_LIST_KEY, sources
 from tests.helpers.embedded import embedded
 from tests.infra.rendered import NAMES, rendered
 
@@ -188,7 +188,9 @@ def test_jobs_are_queried_by_their_trouble_only() -> None:
     for index in indexes.values():
         assert [key["KeyType"] for key in index["KeySchema"]] == ["HASH", "RANGE"]
         assert not {"command", "claim", "result"} & set(index["Projection"]["NonKeyAttributes"])
-    assert EARLIER in indexes["lists"]["Projection"]["NonKeyAttributes"], "it tells which entries are left behind"
+    assert OLD_LIST_KEY in indexes["lists"]["Projection"]["NonKeyAttributes"], (
+        "it tells which entries are left behind"
+    )
 
 
 def test_a_function_is_called_by_its_own_source_only() -> None:

@@ -53,7 +53,7 @@ def keys(stage: Stage) -> Iterator[dict[str, str]]:
             gateway.delete_usage_plan_key(usagePlanId=ours.usage_plan, keyId=made[kind].key_id)
         gateway.create_usage_plan_key(usagePlanId=other, keyId=made["elsewhere"].key_id, keyType="API_KEY")
         for kind, key in made.items():
-            assert wait_for_key(stage.deployment.base_url, key.value, good=kind in {"good", "second"}), kind
+            assert wait_for_key(stage.deployment.base_url, key.value, accepted=kind in {"good", "second"}), kind
         yield {kind: key.value for kind, key in made.items()}
 
 

@@ -18,7 +18,7 @@ from tests.helpers.deployed import Stage, most_commands, problem, unique
 @pytest.fixture(scope="module")
 def bob(stage: Stage) -> Iterator[Client]:
     key = stage.api_keys.add("bob")
-    assert wait_for_key(stage.deployment.base_url, key.value, good=True)
+    assert wait_for_key(stage.deployment.base_url, key.value, accepted=True)
     yield Client(stage.deployment.base_url, key.value, request_timeout=30)
     stage.api_keys.revoke(key)
 

@@ -53,7 +53,7 @@ def a_caller(stage: Stage, owner: str) -> Iterator[Caller]:
 
 
 def caller_with(stage: Stage, key: ApiKey) -> Caller:
-    assert wait_for_key(stage.deployment.base_url, key.value, good=True)
+    assert wait_for_key(stage.deployment.base_url, key.value, accepted=True)
     return Caller(key.owner, key.value, Client(stage.deployment.base_url, key.value, request_timeout=30))
 
 
@@ -186,7 +186,7 @@ def test_jobs_stay_with_their_owner_when_a_key_is_rotated(stage: Stage) -> None:
         after = caller_with(stage, keys.add(owner))
         assert before.client.job(ended.id) == ended, "the old key stays good until it is revoked"
         keys.revoke(old)
-        assert wait_for_key(stage.deployment.base_url, old.value, good=False)
+        assert wait_for_key(stage.deployment.base_url, old.value, accepted=False)
         with pytest.raises(Forbidden):
             before.client.job(ended.id)
 

@@ -160,7 +160,7 @@ class _Laboratory:
 def _laboratory() -> Iterator[_Laboratory]:
     with tempfile.TemporaryDirectory() as folder, embedded(Path(folder)) as (target, settings):
         quiet = Progress(Console(quiet=True))
-        lab = _Laboratory(Stage(Deployer(target, LOCAL_STAGE, settings, quiet, {}).up()))
+        lab = _Laboratory(Stage(Deployer(target, LOCAL_STAGE, settings, quiet, {}).deploy()))
         lab.ended([lab.create() for _ in range(5)])  # both functions are warm after these
         yield lab
 

@@ -30,7 +30,7 @@ from worker_lambda.chalicelib.consume_batch import (
     NotAnSqsEvent,
     backoff_seconds,
     consume_batch,
-    records_of,
+    sqs_records,
 )
 
 
@@ -83,7 +83,7 @@ def test_a_message_without_a_group_is_logged_and_stays_in_its_queue(
 @pytest.mark.parametrize("event", [{}, {"key1": "value1"}, {"Records": "x"}, {"Records": [{"Sns": {}}]}])
 def test_an_event_that_is_not_from_sqs_is_refused(event: dict[str, Any]) -> None:
     with pytest.raises(NotAnSqsEvent, match="SQS"):
-        records_of(event)
+        sqs_records(event)
 
 
 def test_dead_letters_are_processed_in_parallel_whatever_their_receive_counts(pipeline: Pipeline) -> None:

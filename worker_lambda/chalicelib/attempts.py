@@ -19,7 +19,7 @@ from jobpipe.stores.aws_stores import Stores
 
 
 class Event(Enum):
-    """What happens to an unfinished job."""
+    """What happened to an unfinished job."""
 
     REDELIVERED = auto()  # its message was delivered again, and its command is about to run
     OUTAGE = auto()  # an outage of AWS interrupted the command
@@ -35,9 +35,9 @@ class Step(Enum):
 
 
 def next_step(job: Job, event: Event, *, recorded: bool = False) -> tuple[Step, int]:
-    """Return the next step, and how many attempts are charged to the job then.
+    """Return the next step, and the number of attempts that are charged after it.
 
-    `recorded`: whether the job's running attempt is the present one. Otherwise its worker died, which is charged.
+    `recorded`: whether the job's running attempt is this one. If not, the worker of that attempt died.
     """
     charged = job.attempts if recorded else charged_attempts(job)
     match event:
@@ -77,7 +77,7 @@ def record_interruption(message: QueueMessage, error: Exception, stores: Stores,
 
 
 def event_of(error: Exception) -> Event:
-    """Return whether the error is an outage or a fault."""
+    """Return the event for an error: an outage or a fault."""
     return Event.OUTAGE if isinstance(error, Unavailable) else Event.FAULT
 
 
@@ -87,15 +87,17 @@ def _problem_of(error: Exception) -> Problem:
 
 
 def _give_up(message: QueueMessage, job: Job, stores: Stores) -> None:
-    problem = AttemptsSpent(f"It was given up after {MAX_ATTEMPTS} attempts; retry the job when the cause is gone.")
-    # The last attempt is in the count already if an outage followed it.
+    problem = AttemptsSpent(
+        f"The command was given up after {MAX_ATTEMPTS} attempts; retry the job when the cause is gone."
+    )
+    # If an outage followed the last attempt, that attempt has been counted already.
     counted = job.attempts >= MAX_ATTEMPTS
-    stores.jobs.fail(message.job, problem.to_problem(), now(), message.kept, attempt=not counted)
+    stores.jobs.fail(message.job, problem.to_problem(), now(), message.kept, charge_attempt=not counted)
     meter.add(FAILED, reason=AttemptsSpent.slug)
 
 
 def complete_retry(message: QueueMessage, stores: Stores) -> None:
-    """Mark the job as queued in the generation of the retry that sent the message, if a retry did.
+    """If a retry sent the message, mark the job as queued in its new generation.
 
     A retry sends the message before it marks the job, and may die between the two.
     """

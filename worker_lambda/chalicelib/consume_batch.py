@@ -58,10 +58,10 @@ class Consumer:
     """How the messages of one queue are processed."""
 
     process: Callable[[Delivery], None]  # returns if the message may be deleted, raises if it must be redelivered
-    # The attempts charged to a redelivered message, which runs alone. If None, all items run in parallel.
+    # Orders the redelivered messages, which run alone. If None, no message runs alone.
     charged_attempts: Callable[[Delivery], int] | None
     queue: ReceivedMessages
-    reserve_seconds: float  # the time that must be left to begin with another message
+    reserve_seconds: float  # the time that must be left to start another message
     seconds_left: Callable[[], float]
 
 
@@ -77,8 +77,8 @@ class _Result:
     delay_seconds: int
 
 
-def records_of(event: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
-    """Return the messages of an event; raise NotAnSqsEvent for others, such as test events of Lambda's console."""
+def sqs_records(event: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+    """Return the messages of an event. Raise NotAnSqsEvent for other events, such as those of Lambda's console."""
     records = event.get("Records")
     if not isinstance(records, list) or any("messageId" not in record for record in records):
         raise NotAnSqsEvent("This function takes only messages of its SQS queue.")
@@ -86,14 +86,14 @@ def records_of(event: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
 
 
 def consume_batch(records: Sequence[Mapping[str, Any]], consumer: Consumer) -> dict[str, Any]:
-    """Process the records; name those to be delivered again, in the format that Lambda expects."""
+    """Process the records. Return those that must be delivered again, in the format that Lambda expects."""
     groups: dict[str, _Group] = defaultdict(list)
     for delivery in map(_delivery, records):
         groups[delivery.group_id].append(delivery)
     ungrouped = groups.pop("", [])
     _log_ungrouped(ungrouped)
 
-    new, redelivered = _separate(list(groups.values()), consumer)
+    new, redelivered = _split(list(groups.values()), consumer)
     results = _process_in_parallel(new, consumer)
     results += _process_alone(redelivered, results, consumer)
     _postpone(results, consumer.queue)
@@ -120,8 +120,8 @@ def _delivery(record: Mapping[str, Any]) -> Delivery:
 
 
 def _log_ungrouped(ungrouped: _Group) -> None:
-    # These messages are returned to their queue. Their order is not known, and parking them would loop forever if
-    # the parked queue were the event source.
+    # These messages are returned to their queue, because their order is unknown. They are not parked: if the parked
+    # queue were the event source, they would be delivered and parked again forever.
     for delivery in ungrouped:
         logger.error(
             "message without a group: its queue is not this function's FIFO queue",
@@ -129,8 +129,8 @@ def _log_ungrouped(ungrouped: _Group) -> None:
         )
 
 
-def _separate(groups: list[_Group], consumer: Consumer) -> tuple[list[_Group], list[_Group]]:
-    """Return the groups that run in parallel, and those that run alone, the least attempted first."""
+def _split(groups: list[_Group], consumer: Consumer) -> tuple[list[_Group], list[_Group]]:
+    """Return the groups that run in parallel, and those that run alone, with the fewest charged attempts first."""
     if consumer.charged_attempts is None:
         return groups, []
     new = [group for group in groups if all(delivery.receive_count == 1 for delivery in group)]
@@ -159,9 +159,9 @@ def _process_alone(groups: list[_Group], earlier: list[_Result], consumer: Consu
 
 
 def _process_in_order(group: _Group, consumer: Consumer) -> _Result:
-    """Process the messages of one item until one fails or the time is short; return that one and the later ones."""
+    """Process the messages of one item. If one fails or time is short, return it and the later ones to SQS."""
     for i, delivery in enumerate(group):
-        fields = {"message_id": delivery.message_id, "behind": len(group) - i - 1}
+        fields = {"message_id": delivery.message_id, "messages_behind": len(group) - i - 1}
         if consumer.seconds_left() < consumer.reserve_seconds:
             # A time-out of the invocation in the middle of the command would be charged to it as an attempt.
             logger.warning(
@@ -182,21 +182,20 @@ def _process_in_order(group: _Group, consumer: Consumer) -> _Result:
 
 
 def _delay_after(error: Exception, delivery: Delivery) -> int:
-    # The receive count also counts other things, such as deaths of neighbours. It must do if nothing was recorded.
+    # The receive count also includes crashes that other commands caused. It is used only if nothing was recorded.
     return backoff_seconds(error.interruptions if isinstance(error, CommandInterrupted) else delivery.receive_count)
 
 
 def backoff_seconds(interruptions: int) -> int:
-    """Return 1, 2, 4, 8 … up to LONGEST_BACKOFF, shortened at random; SQS takes whole seconds only."""
-    doublings = min(interruptions - 1, 30)  # a float would overflow before a thousand receives do
+    """Return the delay in whole seconds: 1, 2, 4, 8 … up to LONGEST_BACKOFF, with random jitter."""
+    doublings = min(interruptions - 1, 30)  # 2**1024 would overflow a float
     seconds: float = min(FIRST_BACKOFF.total_seconds() * 2**doublings, LONGEST_BACKOFF.total_seconds())
     return max(1, round(seconds * random.uniform(1 - BACKOFF_JITTER, 1.0)))
 
 
 def _acknowledge(done: _Group, queue: ReceivedMessages) -> None:
     # Lambda deletes messages only when the whole batch has ended. If the next command kills the worker, SQS would
-    # deliver these again too, and later commands of their items would wait for that. A command that kills its
-    # worker must not delay other items.
+    # deliver these messages again too, and the later commands of their items would have to wait.
     try:
         queue.delete([delivery.receipt_handle for delivery in done])
     except Exception:  # noqa: BLE001  # Lambda deletes them later, if the worker survives

@@ -45,7 +45,7 @@ def end_job_of(delivery: Delivery, services: Services) -> None:
     problem = AttemptsSpent("Its message could not be processed; retry the job when the cause is gone.")
     try:
         complete_retry(message, services)
-        services.jobs.fail(message.job, problem.to_problem(), now(), message.kept, attempt=False)
+        services.jobs.fail(message.job, problem.to_problem(), now(), message.kept, charge_attempt=False)
     except JobEnded:
         finish_clean_up(message, services)
         logger.info("dead letter of an ended job", extra=fields)

@@ -53,8 +53,8 @@ def execute(delivery: Delivery, services: Services, seconds_left: Callable[[], f
     started = time.perf_counter()
     try:
         message = decode_message(delivery.body)
-    except UndecodableMessage as why:
-        park(delivery, why, "commands", services)
+    except UndecodableMessage as error:
+        park(delivery, error, "commands", services)
         return
     age = max(now() - delivery.sent_at, timedelta()).total_seconds()
     meter.add(COMMAND_AGE, age)
@@ -66,7 +66,7 @@ def execute(delivery: Delivery, services: Services, seconds_left: Callable[[], f
         # Another delivery was faster, or the job was cancelled or has expired. A command takes effect at most once,
         # so this delivery only completes the clean-up, which an earlier one may not have finished.
         finish_clean_up(message, services)
-        outcome = "ended before"
+        outcome = "already ended"
     duration = time.perf_counter() - started
     fields = {**execution.log_fields, "outcome": outcome, "duration_ms": round(duration * 1000, 1)}
     logger.info("command", extra=fields)
@@ -91,8 +91,8 @@ class _Execution:
         }
 
     def run(self) -> str:
-        """Run the command and return its outcome, as log lines name it."""
-        # An outage here is not recorded, since the job is still in its earlier generation.
+        """Run the command and return its outcome for the log."""
+        # An outage here is not recorded, because the job may still have its earlier generation.
         attempts.complete_retry(self._message, self._services)
         return self._run_unrecorded() if self._delivery.receive_count == 1 else self._run_recorded()
 
@@ -103,7 +103,7 @@ class _Execution:
         except JobEnded:
             raise
         except Exception as error:  # noqa: BLE001  # raised again unless the command is given up
-            self._record_interruption(error, recorded=False)
+            self._interrupted(error, recorded=False)
         self._remove_uncommitted()
         return "given up"
 
@@ -111,7 +111,7 @@ class _Execution:
         """Run a later delivery alone, record the attempt, and remove what earlier attempts left behind."""
         recorded, outcome = False, "given up"
         try:
-            # A call that outlasts the invocation would turn an outage into a charged attempt.
+            # AWS calls end before the invocation does: if it timed out, an outage would count as an attempt.
             with leaving(self._services.reserve_seconds, self._seconds_left):
                 recorded = attempts.start_attempt(self._message, self._services)
                 if recorded:
@@ -119,7 +119,7 @@ class _Execution:
         except JobEnded:
             raise
         except Exception as error:  # noqa: BLE001  # raised again unless the command is given up
-            self._record_interruption(error, recorded=recorded)
+            self._interrupted(error, recorded=recorded)
         self._remove_uncommitted()
         return outcome
 
@@ -131,7 +131,7 @@ class _Execution:
             handle(command, self._message.job, self._services)
         except Refusal as refusal:
             problem = refusal.to_problem()
-            self._services.jobs.fail(self._message.job, problem, now(), self._message.kept, attempt=True)
+            self._services.jobs.fail(self._message.job, problem, now(), self._message.kept, charge_attempt=True)
             meter.add(FAILED, reason=refusal.slug)
             return f"failed: {refusal.slug}"
         finally:
@@ -146,15 +146,15 @@ class _Execution:
             return content
         text = self._services.documents.get_by_key(content.key)
         if text is None:
-            # An ended job has no claim check any more: then this message is a late copy, and JobEnded is raised.
+            # The claim check of an ended job is deleted. This raises JobEnded if the message is a late copy.
             attempts.unfinished_job(self._message, self._services)
             if may_become_visible(self._delivery.sent_at):  # the claim check was put before the message was sent
                 raise Unavailable("The claim check is not visible yet.")
             raise ClaimUnusable("The claim check is not there.")
         return redeem(content, text, self._message.item_id)
 
-    def _record_interruption(self, error: Exception, *, recorded: bool) -> None:
-        """Record the interruption on the job. Raise CommandInterrupted, unless the command was given up."""
+    def _interrupted(self, error: Exception, *, recorded: bool) -> None:
+        """Record the interruption on the job, and raise CommandInterrupted unless the command is given up."""
         logger.exception("command interrupted", extra=self.log_fields)
         reason = OUTAGE if attempts.event_of(error) is attempts.Event.OUTAGE else FAULT
         try:
@@ -163,7 +163,7 @@ class _Execution:
             meter.add(INTERRUPTED, reason=reason)
             logger.warning("interruption not recorded", extra={"job_id": self._message.job.job_id})
             raise error from None
-        # Not counted before: if the job has ended meanwhile, JobEnded was raised, and it was not interrupted.
+        # It is counted only now: if the job had ended meanwhile, JobEnded would have been raised.
         meter.add(INTERRUPTED, reason=reason)
         if interruptions is not None:
             raise CommandInterrupted(interruptions) from error
@@ -173,7 +173,7 @@ class _Execution:
             try:
                 return attempts.record_interruption(self._message, error, self._services, recorded=recorded)
             except Unavailable:
-                # A recorded attempt whose end is not recorded will be charged, so that is worth some time.
+                # If this is not recorded, a recorded attempt will be charged. It is worth some retries.
                 if not recorded or self._seconds_left() <= self._services.reserve_seconds / 2:
                     raise
                 time.sleep(pause)

@@ -24,7 +24,7 @@ def park(delivery: Delivery, why: UndecodableMessage, source: str, services: Ser
     if isinstance(why, UnreadableCommand):
         problem = CommandUnreadable(f"Its message is parked: {why}").to_problem()
         with suppress(JobEnded):
-            services.jobs.fail(why.job, problem, now(), why.kept, attempt=False)
+            services.jobs.fail(why.job, problem, now(), why.kept, charge_attempt=False)
             meter.add(FAILED, reason=CommandUnreadable.slug)
             if source == "dead-letters":
                 meter.add(DEAD_LETTERS)

@@ -1,9 +1,17 @@
-"""Limit the size of a page of items, both as HTTP sends it and as Lambda counts it."""
+"""Pages of items, whose size is limited both as HTTP sends them and as Lambda counts them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from json.encoder import encode_basestring_ascii
+
+from jobpipe.domain.errors import InternalError
+from jobpipe.domain.item import ItemPage, MalformedItem, item_json
+from jobpipe.domain.item_reader import document_text, missing_document
+from jobpipe.domain.ports import DocumentStore
+from jobpipe.runtime.telemetry import logger
+
+from ..http.request_fields import is_item_cursor
 
 MAX_PAGE_BYTES = 1024 * 1024
 """The limit for a page's body in UTF-8, unless its first item alone is larger."""
@@ -36,13 +44,15 @@ def posted_bytes(text: str) -> int:
 class Page:
     """Items as JSON texts, and the ids of the items that could not be read."""
 
+    next_after: str | None  # the id after which the next page starts; None for the last page
     unreadable: list[str] = field(default_factory=list)
+    has_faults: bool = False  # whether an item is damaged or lost, not just unavailable for the moment
     _texts: list[str] = field(default_factory=list)
     _bytes: int = _BRACKETS
     _posted: int = _BRACKETS
 
-    def add(self, text: str) -> bool:
-        """Add an item if it fits, as the first one always does; return whether it was added."""
+    def add_if_it_fits(self, text: str) -> bool:
+        """Add an item, unless the page is full; return whether it was added. The first item always fits."""
         self._bytes += len(text.encode()) + len(",")
         self._posted += posted_bytes(text) + len(",")
         if self._texts and (self._bytes > MAX_PAGE_BYTES or self._posted > MAX_POSTED_BYTES):
@@ -54,3 +64,28 @@ class Page:
     def body(self) -> str:
         """Return the JSON array of the items."""
         return f"[{','.join(self._texts)}]"
+
+
+def read_page(stored: ItemPage, documents: DocumentStore) -> Page:
+    """Read the documents of the items until the page is full, and log the items that cannot be read."""
+    page = Page(stored.next_after)
+    last_id = None
+    for item in stored.items:
+        if isinstance(item, MalformedItem):
+            logger.error("malformed row", extra={"item_id": item.item_id})
+            page.has_faults = True
+            # An id of any other form was not assigned by the service, so that no caller knows it.
+            if is_item_cursor(item.item_id):
+                page.unreadable.append(item.item_id)
+        else:
+            text = document_text(documents, item)
+            if text is None:
+                error = missing_document(item)
+                logger.error("document missing", exc_info=error, extra={"item_id": item.item_id})
+                page.has_faults |= isinstance(error, InternalError)
+                page.unreadable.append(item.item_id)
+            elif not page.add_if_it_fits(item_json(item.item_id, text)):
+                page.next_after = last_id
+                break
+        last_id = item.item_id
+    return page

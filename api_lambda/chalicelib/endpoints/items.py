@@ -4,23 +4,21 @@ from __future__ import annotations
 
 from jobpipe.domain import etags
 from jobpipe.domain.commands import CreateItem, DeleteItem, MergePatch, SetFields
-from jobpipe.domain.errors import InternalError
-from jobpipe.domain.item import MalformedItem, item_json
-from jobpipe.domain.item_reader import document_text, not_found, read_item
+from jobpipe.domain.item import item_json
+from jobpipe.domain.item_reader import read_item
 from jobpipe.domain.item_rules import check_fields_to_set, check_merge_patch, check_new_document
 from jobpipe.runtime.metrics import FAULTS, UNAVAILABLE, meter
-from jobpipe.runtime.telemetry import logger
 
 from ..http import request_fields
 from ..http.job_responses import JSON
 from ..http.request_and_response import HttpRequest, HttpResponse
 from ..services import Services
-from .item_pages import Page
+from .item_pages import read_page
 from .submit_and_respond import new_item_id, submit_and_respond
 
 
 def create_item(request: HttpRequest, services: Services) -> HttpResponse:
-    """Queue the creation of an item, whose id the answer has."""
+    """Queue the creation of an item. The response has the id of the new item."""
     request_fields.refuse_preconditions(request)
     command = CreateItem(new_item_id(), request_fields.json_body(request, check_new_document))
     return submit_and_respond(command, request, services)
@@ -47,7 +45,7 @@ def delete_item(request: HttpRequest, services: Services) -> HttpResponse:
 
 
 def get_item(request: HttpRequest, services: Services) -> HttpResponse:
-    """Return the item as it is committed now."""
+    """Return the latest committed version of an item."""
     item, text = read_item(services.items, services.documents, request_fields.item_id(request))
     return HttpResponse(
         200,
@@ -58,38 +56,14 @@ def get_item(request: HttpRequest, services: Services) -> HttpResponse:
 
 
 def list_items(request: HttpRequest, services: Services) -> HttpResponse:
-    """List a page of items in no particular order.
-
-    An item that cannot be read, because its document is missing or its row is malformed, is named in a header.
-    """
+    """Return a page of items in no particular order. The header Unreadable-Items has the ids of those left out."""
     limit, after = request_fields.limit(request), request_fields.cursor(request)
-    stored = services.items.page(limit, after)
-    page = Page()
-    next_after, last = stored.next_after, None
-    metric = UNAVAILABLE  # or FAULTS, if an item is lost
-    for item in stored.items:
-        if isinstance(item, MalformedItem):
-            logger.error("malformed row", extra={"item_id": item.item_id})
-            metric = FAULTS
-            if request_fields.is_item_cursor(item.item_id):  # no other id is ever assigned
-                page.unreadable.append(item.item_id)
-            last = item.item_id
-            continue
-        text = document_text(services.documents, item)
-        if text is None:
-            error = not_found(item)
-            logger.error("document missing", exc_info=error, extra={"item_id": item.item_id})
-            metric = FAULTS if isinstance(error, InternalError) else metric
-            page.unreadable.append(item.item_id)
-        elif not page.add(item_json(item.item_id, text)):
-            next_after = last
-            break
-        last = item.item_id
+    page = read_page(services.items.page(limit, after), services.documents)
     response = HttpResponse(200, page.body, {"Content-Type": JSON})
     if page.unreadable:
-        meter.add(metric)
+        meter.add(FAULTS if page.has_faults else UNAVAILABLE)
         response.headers["Unreadable-Items"] = ", ".join(page.unreadable)
-    if next_after is not None:
-        query = f"limit={limit}&cursor={request_fields.make_cursor(next_after)}"
+    if page.next_after is not None:
+        query = f"limit={limit}&cursor={request_fields.make_cursor(page.next_after)}"
         response.headers["Link"] = f'<{request.to_root}items?{query}>; rel="next"'
     return response

@@ -84,7 +84,7 @@ def fail_unconfirmed(job: Job, envelope: Envelope | None, services: Services) ->
     """
     problem = Unavailable("The command could not be queued.").to_problem()
     try:
-        services.jobs.fail(job.ref, problem, now(), kept=None, attempt=False)
+        services.jobs.fail(job.ref, problem, now(), kept=None, charge_attempt=False)
     except JobEnded:
         ended = services.jobs.get(job.job_id)
         # This problem means that our own write ended the job: its response was lost and botocore repeated it.
