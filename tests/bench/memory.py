@@ -24,7 +24,7 @@ from jobpipe.domain.job import new_job
 from jobpipe.domain.job_ref import JobRef
 from jobpipe.domain.queue_message import QueueMessage, seal
 from tests.bench.lambda_process import Foundation, LambdaProcess, open_foundation
-from tests.bench.stand_in import ENDED, WAITING, running_stand_in
+from tests.bench.stand_in import ENDED, QUEUED, running_stand_in
 from tests.faults.events import http_event
 from tests.helpers.memory import RETENTION
 
@@ -32,7 +32,7 @@ TARGET_KB = 1024
 INVOCATIONS, QUICK_INVOCATIONS = 10_000, 1_000
 WARM_UP = 0.1  # of the invocations
 _SAMPLE = 0.02  # of the invocations; its median is taken after the warm-up and at the end
-_WAIT = "0.02"  # MAX_WAIT_SECONDS: waiting requests shall not make the run long
+_WAIT = "0.02"  # MAX_WAIT_SECONDS, so short that waiting requests do not prolong the run
 _RARE = (17, 37, 57)  # of 60 turns: a batch, a wait and a create with a wait
 _ITEM = {"name": "Tent", "description": "For two", "price": 12.95}
 
@@ -110,7 +110,7 @@ def _rare(turn: int, job_id: str) -> Mapping[str, Any]:
             commands = [{"operation": "create", "item": {**_ITEM, "name": f"{job_id} {n}"}} for n in range(10)]
             return http_event("POST", "/batches", {"commands": commands}, {"idempotency-key": job_id})
         case 1:  # times out, for a new item each time, which the circuit breaker stores
-            return http_event("GET", f"/jobs/{WAITING}{job_id[len(WAITING) :]}?wait=1", None, {})
+            return http_event("GET", f"/jobs/{QUEUED}{job_id[len(QUEUED) :]}?wait=1", None, {})
         case _:
             return http_event("POST", "/items", _ITEM, {"prefer": "wait=1"})
 

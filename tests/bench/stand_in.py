@@ -32,7 +32,7 @@ AWS_MS = {
 
 ENDED = "00000000"
 """The prefix of the ids of jobs that have ended, whose messages are duplicates."""
-WAITING = "11111111"
+QUEUED = "11111111"
 """The prefix of the ids of jobs that are always queued, each with an item of its own."""
 
 _TIME = "2026-11-22T20:57:44.123Z"
@@ -120,7 +120,7 @@ def success(operation: str, request: Any) -> object:
 def _row(key: Any) -> Any:
     if "job_id" not in key:
         return key | _ITEM
-    if key["job_id"]["S"].startswith(WAITING):
+    if key["job_id"]["S"].startswith(QUEUED):
         return key | _JOB | {"status": {"S": "queued"}, "item_id": key["job_id"]}
     return key | _JOB
 

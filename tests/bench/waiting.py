@@ -70,13 +70,13 @@ def costs() -> Figures:
         "habits": {
             habit.name: {
                 str(seconds): {
-                    "status_requests": learnt.requests,
-                    "waited_seconds": learnt.waited,
-                    "late_ms": learnt.late * 1000,
-                    "dollars_per_million": learnt.dollars(tariffs[DEFAULT_MEMORY_MB]) * 1e6,
+                    "status_requests": effort.requests,
+                    "waited_seconds": effort.waited,
+                    "late_ms": effort.late * 1000,
+                    "dollars_per_million": effort.dollars(tariffs[DEFAULT_MEMORY_MB]) * 1e6,
                 }
                 for seconds in JOB_SECONDS
-                for learnt in [learn(habit, seconds)]
+                for effort in [learn(habit, seconds)]
             }
             for habit in HABITS
         },

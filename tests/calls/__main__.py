@@ -30,13 +30,13 @@ def as_table(entries: Entries) -> Table:
     columns = ("", "operation", "AWS calls", "writes", "reads", "SQS", "log bytes")
     table = Table(*columns, title="Calls and units by operation", title_justify="left")
     table.columns[1].no_wrap = True
-    for side, operations in entries.items():
+    for lambda_name, operations in entries.items():
         table.add_section()
         for name, entry in operations.items():
             short_names = ((call.partition(":")[2], n) for call, n in entry.calls.items())
             calls = ", ".join(f"{n} x {call}" if n > 1 else call for call, n in short_names)
             units = (entry.write_units, entry.read_units, entry.sqs_requests, entry.log_bytes)
-            table.add_row(side, name, calls or "none", *(f"{number:g}" for number in units))
+            table.add_row(lambda_name, name, calls or "none", *(f"{number:g}" for number in units))
     return table
 
 

@@ -16,7 +16,7 @@ from tests.calls import (  # noqa: F401  # they register their operations, in th
     dead_letter_operations,
     worker_operations,
 )
-from tests.calls.lab import FUNCTIONS, Lab, Side
+from tests.calls.lab import FUNCTIONS, Lab, LambdaName
 from tests.calls.operations import OPERATIONS
 
 CALLS_FILE = Path(__file__).with_name("calls.json")
@@ -47,14 +47,14 @@ class Entry:
     jobs: int
 
 
-Entries = dict[str, dict[str, Entry]]  # by side and operation
+Entries = dict[str, dict[str, Entry]]  # by Lambda and operation
 
 
 def measure(lab: Lab) -> Entries:
     """Count every operation, in their order."""
-    found: Entries = {side: {} for side in FUNCTIONS}
-    for side, name in OPERATIONS:
-        found[side][name] = measure_one(lab, side, name)
+    found: Entries = {lambda_name: {} for lambda_name in FUNCTIONS}
+    for lambda_name, name in OPERATIONS:
+        found[lambda_name][name] = measure_one(lab, lambda_name, name)
     return found
 
 
@@ -62,17 +62,19 @@ def measure(lab: Lab) -> Entries:
 @tenacity.retry(
     retry=tenacity.retry_if_exception_type(AssertionError), stop=tenacity.stop_after_attempt(5), reraise=True
 )
-def measure_one(lab: Lab, side: Side, name: str) -> Entry:
+def measure_one(lab: Lab, lambda_name: LambdaName, name: str) -> Entry:
     """Prepare an operation without counting, then count it, and delete the messages that it has sent."""
-    operation = OPERATIONS[side, name]
+    operation = OPERATIONS[lambda_name, name]
     lab.empty_queue()
     act = operation.prepare(lab)
-    earlier_lines = len(lab.logged(side))
-    with lab.meters[side].counting() as counts, ExitStack() as stack:
-        others = [stack.enter_context(meter.counting()) for other, meter in lab.meters.items() if other != side]
+    earlier_lines = len(lab.log_lines(lambda_name))
+    with lab.meters[lambda_name].counting() as counts, ExitStack() as stack:
+        others = [
+            stack.enter_context(meter.counting()) for other, meter in lab.meters.items() if other != lambda_name
+        ]
         answer = act()
     assert not any(other.calls for other in others), "another Lambda has called AWS"
-    logged = lab.logged(side)[earlier_lines:]
+    logged = lab.log_lines(lambda_name)[earlier_lines:]
     lab.empty_queue()
     return Entry(
         calls=dict(counts.calls),
@@ -91,18 +93,21 @@ def measure_one(lab: Lab, side: Side, name: str) -> Entry:
 def read_calls() -> Entries:
     """Return the committed counts."""
     document = json.loads(CALLS_FILE.read_text())
-    return {side: {name: Entry(**entry) for name, entry in document.get(side, {}).items()} for side in FUNCTIONS}
+    return {
+        lambda_name: {name: Entry(**entry) for name, entry in document.get(lambda_name, {}).items()}
+        for lambda_name in FUNCTIONS
+    }
 
 
 def write_calls(entries: Entries) -> None:
     """Write the counts. An entry within the tolerance keeps its former sizes, so that the file does not change."""
     before = read_calls() if CALLS_FILE.exists() else {}
     document: dict[str, Any] = {"about": _ABOUT}
-    for side, operations in entries.items():
-        document[side] = {}
+    for lambda_name, operations in entries.items():
+        document[lambda_name] = {}
         for name, entry in operations.items():
-            old = before.get(side, {}).get(name)
-            document[side][name] = asdict(entry if old is None or list(differences(old, entry)) else old)
+            old = before.get(lambda_name, {}).get(name)
+            document[lambda_name][name] = asdict(entry if old is None or list(differences(old, entry)) else old)
     CALLS_FILE.write_text(json.dumps(document, indent=1) + "\n")
 
 

@@ -10,18 +10,20 @@ from tests.calls.worker_operations import delivery
 @operation("dead_letters")
 def end_a_create(lab: Lab) -> Act:
     """A create that the worker has not begun."""
-    return delivery(lab, lab.accept("POST", "/items", document()), "failed", side="dead_letters")
+    return delivery(lab, lab.accept("POST", "/items", document()), "failed", lambda_name="dead_letters")
 
 
 @operation("dead_letters")
 def end_a_create_by_claim(lab: Lab) -> Act:
     """The claim check is not deleted, since the job may be retried."""
-    return delivery(lab, lab.accept("POST", "/items", document(text=HUGE)), "failed", side="dead_letters")
+    return delivery(lab, lab.accept("POST", "/items", document(text=HUGE)), "failed", lambda_name="dead_letters")
 
 
 @operation("dead_letters")
 def end_an_update(lab: Lab) -> Act:
-    return delivery(lab, lab.accept("PUT", created_item(lab), {"price": 11.5}), "failed", side="dead_letters")
+    return delivery(
+        lab, lab.accept("PUT", created_item(lab), {"price": 11.5}), "failed", lambda_name="dead_letters"
+    )
 
 
 @operation("dead_letters")
@@ -32,7 +34,7 @@ def message_of_an_ended_job(lab: Lab) -> Act:
     lab.invoke(messages)
 
     def act() -> None:
-        lab.consume(messages, side="dead_letters")
-        lab.check(job, "succeeded")
+        lab.consume(messages, lambda_name="dead_letters")
+        lab.check_status(job, "succeeded")
 
     return act

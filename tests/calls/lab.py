@@ -26,8 +26,8 @@ from tests.faults.events import sqs_record
 from tests.helpers.deployed import Stage
 from tests.helpers.embedded import embedded
 
-Side = Literal["api", "worker", "dead_letters"]
-FUNCTIONS: dict[Side, str] = {
+LambdaName = Literal["api", "worker", "dead_letters"]
+FUNCTIONS: dict[LambdaName, str] = {
     "api": "api_function",
     "worker": "worker_function",
     "dead_letters": "dead_letters_function",
@@ -42,7 +42,7 @@ class Lab:
     """The Lambdas with their meters, and the actions of a caller and of Lambda's poller."""
 
     stage: Stage
-    meters: dict[Side, Meter]
+    meters: dict[LambdaName, Meter]
     faults: dict[str, Fault] = field(default_factory=dict)  # of the next call of an AWS operation
 
     def request(self, method: str, path: str, body: Any = None, **headers: str) -> requests.Response:
@@ -60,7 +60,7 @@ class Lab:
         """Send a command and process it; return its job, which must end with the status."""
         job = self.accept(method, path, body)
         self.consume(self.receive())
-        self.check(job, status)
+        self.check_status(job, status)
         return job
 
     def receive(self, count: int = 1) -> list[dict[str, Any]]:
@@ -75,20 +75,22 @@ class Lab:
         assert len(received) == count, "messages of earlier commands are on the queue"
         return received
 
-    def consume(self, messages: list[dict[str, Any]], receives: int = 1, side: Side = "worker") -> None:
+    def consume(
+        self, messages: list[dict[str, Any]], receives: int = 1, lambda_name: LambdaName = "worker"
+    ) -> None:
         """Invoke a function with a batch, and delete its messages."""
-        self.invoke(messages, receives, side)
+        self.invoke(messages, receives, lambda_name)
         for message in messages:
             self.stage.aws("sqs").delete_message(
                 QueueUrl=self.stage.resources["commands_queue_url"], ReceiptHandle=message["ReceiptHandle"]
             )
 
-    def invoke(self, messages: list[dict[str, Any]], receives: int = 1, side: Side = "worker") -> None:
+    def invoke(self, messages: list[dict[str, Any]], receives: int = 1, lambda_name: LambdaName = "worker") -> None:
         """Invoke a function with a batch, and check that it returns none of its messages."""
         for message in messages:
             message["Attributes"]["ApproximateReceiveCount"] = str(receives)
         answer = self.stage.aws("lambda").invoke(
-            FunctionName=self.stage.resources[FUNCTIONS[side]],
+            FunctionName=self.stage.resources[FUNCTIONS[lambda_name]],
             Payload=json.dumps({"Records": [sqs_record(message) for message in messages]}),
         )
         response = json.loads(answer["Payload"].read())
@@ -98,16 +100,16 @@ class Lab:
         """Delete all messages of the queue."""
         self.stage.aws("sqs").purge_queue(QueueUrl=self.stage.resources["commands_queue_url"])
 
-    def check(self, job: Any, status: str) -> None:
+    def check_status(self, job: Any, status: str) -> None:
         """Check the status of the job."""
         row = self.stage.aws("dynamodb").get_item(
             TableName=self.stage.resources["jobs_table"], Key={"job_id": {"S": job["id"]}}, ConsistentRead=True
         )["Item"]
         assert row["status"]["S"] == status, row
 
-    def logged(self, side: Side) -> list[str]:
+    def log_lines(self, lambda_name: LambdaName) -> list[str]:
         """Return the function's log lines without Lambda's own, once the log of its last invocation is complete."""
-        group = f"/aws/lambda/{self.stage.resources[FUNCTIONS[side]]}"
+        group = f"/aws/lambda/{self.stage.resources[FUNCTIONS[lambda_name]]}"
         pages = self.stage.aws("logs").get_paginator("filter_log_events")
 
         def lines() -> list[str]:
@@ -127,7 +129,7 @@ class Lab:
         )(lines)
         return [line for line in found if line.startswith("{")]
 
-    def fault(self, call: Call) -> Fault | None:
+    def take_fault(self, call: Call) -> Fault | None:
         """Return the fault that a test has set for the call, once."""
         return self.faults.pop(call.operation, None)
 
@@ -143,13 +145,13 @@ def laboratory(state_dir: Path) -> Iterator[Lab]:
         for mapping in functions.list_event_source_mappings()["EventSourceMappings"]:
             functions.update_event_source_mapping(UUID=mapping["UUID"], Enabled=False)
         lab = Lab(stage, {})
-        for side, function in FUNCTIONS.items():
+        for lambda_name, function in FUNCTIONS.items():
             proxy = stack.enter_context(running_proxy(settings.port))
-            lab.meters[side] = _attach_meter(proxy, lab)
+            lab.meters[lambda_name] = _attach_meter(proxy, lab)
             _route_through(proxy, stage, function)
         wait_until_healthy(stage.deployment.base_url)
         lab.end("POST", "/items", {"name": secrets.token_hex(8), "description": "warm"})
-        lab.invoke([], side="dead_letters")
+        lab.invoke([], lambda_name="dead_letters")
         yield lab
 
 
@@ -165,7 +167,7 @@ def _attach_meter(proxy: Proxy, lab: Lab) -> Meter:
 
     def decide(call: Call) -> Fault | None:
         meter.record_request(call)
-        return lab.fault(call)
+        return lab.take_fault(call)
 
     proxy.decide, proxy.answered = decide, meter.record_response
     return meter

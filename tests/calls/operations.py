@@ -14,7 +14,7 @@ from typing import Any
 
 import requests
 
-from tests.calls.lab import Lab, Side
+from tests.calls.lab import Lab, LambdaName
 
 Act = Callable[[], requests.Response | None]
 Prepare = Callable[[Lab], Act]
@@ -22,21 +22,21 @@ Prepare = Callable[[Lab], Act]
 KILOBYTE = "x" * 880  # with the other fields, about the largest document that is stored in its row
 LARGE = "x" * 100_000  # stored in S3 only
 HUGE = "x" * 210_000  # larger than a message can be
-OPERATIONS: dict[tuple[Side, str], Operation] = {}
+OPERATIONS: dict[tuple[LambdaName, str], Operation] = {}
 
 
 @dataclass(frozen=True)
 class Operation:
     """The preparation of an operation, which returns the act to count."""
 
-    side: Side
+    lambda_name: LambdaName
     prepare: Prepare
     jobs: int = 1  # the number of jobs that the counts are for
 
 
-def operation(side: Side, jobs: int = 1) -> Callable[[Prepare], Prepare]:
+def operation(lambda_name: LambdaName, jobs: int = 1) -> Callable[[Prepare], Prepare]:
     def register(prepare: Prepare) -> Prepare:
-        OPERATIONS[side, prepare.__name__] = Operation(side, prepare, jobs)
+        OPERATIONS[lambda_name, prepare.__name__] = Operation(lambda_name, prepare, jobs)
         return prepare
 
     return register

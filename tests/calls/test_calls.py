@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from tests.calls.calls_file import Entries, Entry, differences, measure, measure_one, read_calls
-from tests.calls.lab import Lab, Side, laboratory
+from tests.calls.lab import Lab, LambdaName, laboratory
 from tests.calls.operations import OPERATIONS
 from tests.chaos.faults import Fault, Refusal
 
@@ -41,24 +41,26 @@ def counted(lab: Lab) -> Entries:
     return measure(lab)
 
 
-@pytest.mark.parametrize(("side", "name"), OPERATIONS, ids=str)
-def test_the_counts_are_those_of_the_file(side: Side, name: str, counted: Entries, lab: Lab) -> None:
-    assert name in EXPECTED[side], "run `make calls` to add it"
-    found = list(differences(EXPECTED[side][name], counted[side][name]))
+@pytest.mark.parametrize(("lambda_name", "name"), OPERATIONS, ids=str)
+def test_the_counts_are_those_of_the_file(lambda_name: LambdaName, name: str, counted: Entries, lab: Lab) -> None:
+    assert name in EXPECTED[lambda_name], "run `make calls` to add it"
+    found = list(differences(EXPECTED[lambda_name][name], counted[lambda_name][name]))
     for _ in range(MORE_COUNTS):
         if found:
-            found = list(differences(EXPECTED[side][name], measure_one(lab, side, name)))
+            found = list(differences(EXPECTED[lambda_name][name], measure_one(lab, lambda_name, name)))
     assert not found, "run `make calls` if this is intended"
 
 
 def test_the_file_has_every_operation_and_no_other() -> None:
-    assert {(side, name) for side, operations in EXPECTED.items() for name in operations} == set(OPERATIONS)
+    assert {(lambda_name, name) for lambda_name, operations in EXPECTED.items() for name in operations} == set(
+        OPERATIONS
+    )
 
 
-@pytest.mark.parametrize(("side", "name"), DESIGN, ids=str)
-def test_the_calls_of_successful_operations_are_those_of_the_design(side: str, name: str) -> None:
-    calls = {call.partition(":")[2]: n for call, n in EXPECTED[side][name].calls.items()}
-    assert calls == dict.fromkeys(DESIGN[side, name], 1)
+@pytest.mark.parametrize(("lambda_name", "name"), DESIGN, ids=str)
+def test_the_calls_of_successful_operations_are_those_of_the_design(lambda_name: str, name: str) -> None:
+    calls = {call.partition(":")[2]: n for call, n in EXPECTED[lambda_name][name].calls.items()}
+    assert calls == dict.fromkeys(DESIGN[lambda_name, name], 1)
 
 
 def test_a_command_costs_the_same_in_a_batch_and_alone() -> None:

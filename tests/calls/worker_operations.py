@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.calls.lab import Lab, Side
+from tests.calls.lab import Lab, LambdaName
 from tests.calls.operations import HUGE, KILOBYTE, LARGE, Act, created_item, document, operation
 
 
-def delivery(lab: Lab, job: Any, status: str = "succeeded", receives: int = 1, side: Side = "worker") -> Act:
+def delivery(
+    lab: Lab, job: Any, status: str = "succeeded", receives: int = 1, lambda_name: LambdaName = "worker"
+) -> Act:
     """Receive the one message; return an act that processes it and checks the status of its job."""
     messages = lab.receive()
 
     def act() -> None:
-        lab.consume(messages, receives, side)
-        lab.check(job, status)
+        lab.consume(messages, receives, lambda_name)
+        lab.check_status(job, status)
 
     return act
 
@@ -53,7 +55,7 @@ def create_in_a_batch_of_10(lab: Lab) -> Act:
     def act() -> None:
         lab.consume(messages)
         for job in jobs:
-            lab.check(job, "succeeded")
+            lab.check_status(job, "succeeded")
 
     return act
 
@@ -153,7 +155,7 @@ def duplicate(lab: Lab, job: Any) -> Act:
 
     def act() -> None:
         lab.consume(messages)
-        lab.check(job, "succeeded")
+        lab.check_status(job, "succeeded")
 
     return act
 
