@@ -1,7 +1,6 @@
-"""`make bench`: everything that is measured, its tables, docs/performance.json, the plots and docs/performance.md.
+"""`make bench`: measure all parts; write docs/performance.json, the plots and the tables of docs/performance.md.
 
-A run of some parts only (`make bench BENCH="ceiling pipeline"`), or a quick one, prints its
-tables and writes nothing.
+A run of some parts (`make bench BENCH="ceiling pipeline"`) and a quick run only print their tables.
 """
 
 from __future__ import annotations
@@ -34,25 +33,25 @@ from tests.bench.machine import about
 from tests.bench.original import Original
 from tests.bench.pages import markdown, origin, rewritten, seconds_by_part
 from tests.bench.pipeline import Pipeline
-from tests.bench.rounds import Figures, Part, Row, Seconds, take_turns, timed
+from tests.bench.rounds import Figures, Part, Row, Seconds, measure_in_turns, timed
 from tests.helpers.commands import ROOT
 
-IN_TURNS: list[list[type[Part]]] = [[Ceiling, Pipeline, CeleryRedis], [Original, Growth]]
-"""What shares the machine's moods: the first on tables that are nearly empty, the second on large ones."""
+INTERLEAVED: list[list[type[Part]]] = [[Ceiling, Pipeline, CeleryRedis], [Original, Growth]]
+"""The groups of parts that are measured in turns: on nearly empty tables, and on large ones."""
 
-BY_THEMSELVES = ["own_code", "parallel", "memory", "cold_start", "batches", "waiting"]
-"""Modules of tests/bench, if they are there: `measure(quick)`, and `rows(figures)` whose first row is a header."""
+INDEPENDENT = ["own_code", "parallel", "memory", "cold_start", "batches", "waiting"]
+"""The modules that are measured one after the other. Each has `measure(quick)` and `rows(figures)`."""
 
 DOCS = ROOT / "docs"
 PAGE, DATA, PLOTS = DOCS / "performance.md", DOCS / "performance.json", DOCS / "plots"
 
 
 def main() -> int:
-    """0; whether targets are met is for the reader, who knows how quiet the machine was."""
+    """Return 0 also if targets are missed: the reader judges them by the load of the machine."""
     parser = OneLineParser(prog="python -m tests.bench", description=__doc__)
-    parser.add_argument("parts", nargs="*", help="all")
-    parser.add_argument("--page", action="store_true", help="only judge the last figures and write their page anew")
-    parser.add_argument("--quick", action="store_true", help="one small round of each: does it run at all?")
+    parser.add_argument("parts", nargs="*", help="the parts to measure (default: all)")
+    parser.add_argument("--page", action="store_true", help="evaluate the last figures and rewrite the page")
+    parser.add_argument("--quick", action="store_true", help="measure one small round, to test the benchmark")
     options = parser.parse_args()
     return run("bench", lambda: _bench(options, Console(highlight=False)))
 
@@ -60,21 +59,21 @@ def main() -> int:
 def _bench(options: argparse.Namespace, console: Console) -> None:
     if options.page:
         document = json.loads(DATA.read_text())
-        document["targets"] = summed_up(list(targets.targets(document)))
+        document["targets"] = summary_of(list(targets.targets(document)))
         _write_figures(document)
         return
     if importlib.util.find_spec("matplotlib") is None or importlib.util.find_spec("flask") is None:
         raise OperatorError("Flask and matplotlib are not installed: make bench, or make .venv/.bench-installed")
     groups, others = chosen(options.parts)
-    began, load = time.perf_counter(), os.getloadavg()[0]
+    started, load = time.perf_counter(), os.getloadavg()[0]
     figures: dict[str, Any] = {}
     spent: Seconds = defaultdict(float)
     if any(groups):
         with laboratory(quick=options.quick):
             for group in groups:
-                figures |= take_turns(group, quick=options.quick, spent=spent)
+                figures |= measure_in_turns(group, quick=options.quick, spent=spent)
     with ExitStack() as stack:
-        foundation: Foundation | None = None  # one for all that deploy no Lambda
+        foundation: Foundation | None = None  # shared by the parts that deploy no Lambda
         for name in others:
             console.print(f"[dim]{name}[/]")
             with timed(spent, name):
@@ -84,35 +83,35 @@ def _bench(options: argparse.Namespace, console: Console) -> None:
                     figures[name] = module.measure_on(foundation, options.quick)
                 else:
                     figures[name] = module.measure(options.quick)
-    seconds = round(time.perf_counter() - began, 1)
-    whole = not (options.parts or options.quick)
-    found = list(targets.targets({**figures, "seconds": seconds} if whole else figures))
+    seconds = round(time.perf_counter() - started, 1)
+    is_complete = not (options.parts or options.quick)
+    found = list(targets.targets({**figures, "seconds": seconds} if is_complete else figures))
     by_part = {name: round(each, 1) for name, each in spent.items()}
     facts = {**about(), "seconds": seconds, "seconds_by_part": by_part, "load_before": round(load, 1)}
     tables = all_rows(figures, found)
     for rows in tables.values():
         console.print(_table(rows))
     console.print(f"{seconds} s: {seconds_by_part(facts)}", markup=False)
-    if not whole:
+    if not is_complete:
         return
-    write({**facts, "targets": summed_up(found), **figures})
+    write({**facts, "targets": summary_of(found), **figures})
     console.print(f"written: {DATA}, {PLOTS}, the tables of {PAGE}", markup=False, soft_wrap=True)
 
 
 def chosen(parts: Iterable[str]) -> tuple[list[list[type[Part]]], list[str]]:
-    """What to run, of that what takes turns first."""
-    wanted = set(parts)
-    there = [name for name in BY_THEMSELVES if importlib.util.find_spec(f"tests.bench.{name}")]
-    known = {part.name for group in IN_TURNS for part in group} | set(there)
-    if wanted - known:
-        raise OperatorError(f"no part is named {min(wanted - known)!r}, but {', '.join(sorted(known))}")
-    wanted = wanted or known
-    groups = [[part for part in group if part.name in wanted] for group in IN_TURNS]
-    return [group for group in groups if group], [name for name in there if name in wanted]
+    """Return the interleaved groups and the independent parts to run; raise OperatorError for an unknown one."""
+    requested = set(parts)
+    existing = [name for name in INDEPENDENT if importlib.util.find_spec(f"tests.bench.{name}")]
+    known = {part.name for group in INTERLEAVED for part in group} | set(existing)
+    if requested - known:
+        raise OperatorError(f"unknown part {min(requested - known)!r}; the parts are {', '.join(sorted(known))}")
+    requested = requested or known
+    groups = [[part for part in group if part.name in requested] for group in INTERLEAVED]
+    return [group for group in groups if group], [name for name in existing if name in requested]
 
 
 def all_rows(figures: dict[str, Figures], found: list[targets.Target]) -> dict[str, list[Row]]:
-    """The table of each part, the targets' first."""
+    """Return the table of the targets, then those of the parts."""
     tables = {"targets": list(targets.rows(found))}
     if {"ceiling", "pipeline"} <= set(figures):
         tables["batch"] = list(targets.batch_budget(figures))
@@ -124,8 +123,8 @@ def all_rows(figures: dict[str, Figures], found: list[targets.Target]) -> dict[s
 
 
 def write(document: dict[str, Any]) -> None:
-    """The figures, the plots, and the tables of the page."""
-    from tests.bench.plots import draw  # noqa: PLC0415  # matplotlib: for those who have it
+    """Write the figures, the plots, and the tables of the page."""
+    from tests.bench.plots import draw  # noqa: PLC0415  # matplotlib may not be installed
 
     draw(document, PLOTS)
     _write_figures(document)
@@ -137,14 +136,14 @@ def _write_figures(document: dict[str, Any]) -> None:
 
 
 def page_tables(document: dict[str, Any]) -> dict[str, str]:
-    """The tables of docs/performance.md, as docs/performance.json has the figures."""
+    """Return the tables of docs/performance.md for the figures of docs/performance.json."""
     figures = {name: each for name, each in document.items() if name in _part_names()}
     tables = all_rows(figures, list(targets.targets(document)))
     return {name: markdown(rows) for name, rows in {**tables, "origin": list(origin(document))}.items()}
 
 
-def summed_up(found: list[targets.Target]) -> list[dict[str, object]]:
-    """Targets as JSON."""
+def summary_of(found: list[targets.Target]) -> list[dict[str, object]]:
+    """Return the targets for JSON."""
     return [
         {"name": each.name, "median": round(each.figure, 3), "bound": each.bound, "verdict": each.verdict}
         for each in found
@@ -152,7 +151,7 @@ def summed_up(found: list[targets.Target]) -> list[dict[str, object]]:
 
 
 def _part_names() -> set[str]:
-    return {part.name for group in IN_TURNS for part in group} | set(BY_THEMSELVES)
+    return {part.name for group in INTERLEAVED for part in group} | set(INDEPENDENT)
 
 
 def _module(name: str) -> ModuleType:

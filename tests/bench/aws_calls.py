@@ -1,6 +1,6 @@
-"""AWS calls as data, and their plain performance with boto3: by the bare loop, and by Celery's tasks.
+"""AWS calls as data, and making them with boto3. The bare loop and Celery's tasks use it.
 
-Nothing of the product is imported: the bare loop runs in the Python that Lambda functions run in.
+This module imports nothing of jobpipe, because the bare loop runs in the Python of the Lambdas.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ import boto3
 from botocore.config import Config
 
 Call = list[Any]
-"""[service, operation, parameters]; a Body is text."""
+"""[service, operation, parameters], in which a Body is text."""
 
 
 def open_clients() -> dict[str, Any]:
-    """Clients with the settings of the Lambdas' own, made before anything is measured."""
+    """Return clients with the settings of the Lambdas."""
     config = Config(
         connect_timeout=1,
         read_timeout=10,
@@ -31,8 +31,8 @@ def open_clients() -> dict[str, Any]:
     }
 
 
-def perform(clients: dict[str, Any], calls: list[Call]) -> None:
-    """One after the other, as a handler does."""
+def make_calls(clients: dict[str, Any], calls: list[Call]) -> None:
+    """Make the calls one after the other, as a handler does."""
     for service, operation, parameters in calls:
         if "Body" in parameters:
             parameters = {**parameters, "Body": parameters["Body"].encode()}  # noqa: PLW2901

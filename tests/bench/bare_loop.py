@@ -1,8 +1,8 @@
-"""A process that does nothing but AWS calls: what the machine and the emulator can give.
+"""A process that makes AWS calls and does nothing else. Its rate is the ceiling of the machine and the emulator.
 
-One line of JSON asks: {"threads": n, "batch": n, "lines": [[[call, …] of a job, …] of an item, …]}. The jobs of an
-item are done in order, so many items in parallel; with a batch, each batch of items ends before the next begins.
-One line answers: {"seconds": …, "latencies": [… of each job]}.
+A request is one line of JSON: {"threads": n, "batch": n, "items": [[[call, …] of a job, …] of an item, …]}. The
+jobs of an item are run in order, and `threads` items in parallel. With a batch, each batch of items ends before the
+next one begins. The response is one line: {"seconds": …, "latencies": [… of each job]}.
 """
 
 from __future__ import annotations
@@ -13,32 +13,35 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from tests.bench.aws_calls import open_clients, perform
+from tests.bench.aws_calls import make_calls, open_clients
 
 
 def main() -> None:
     clients = open_clients()
 
-    def line(jobs: list[Any]) -> list[float]:
+    def run_item(jobs: list[Any]) -> list[float]:
         latencies = []
         for calls in jobs:
-            began = time.perf_counter()
-            perform(clients, calls)
-            latencies.append(time.perf_counter() - began)
+            started = time.perf_counter()
+            make_calls(clients, calls)
+            latencies.append(time.perf_counter() - started)
         return latencies
 
-    for request in sys.stdin:
-        asked = json.loads(request)
-        with ThreadPoolExecutor(asked["threads"]) as threads:
-            began = time.perf_counter()
-            lines = asked["lines"]
-            batch = asked["batch"] or len(lines)
-            done = [
-                each for at in range(0, len(lines), batch) for each in threads.map(line, lines[at : at + batch])
+    for line in sys.stdin:
+        request = json.loads(line)
+        with ThreadPoolExecutor(request["threads"]) as threads:
+            started = time.perf_counter()
+            items = request["items"]
+            batch = request["batch"] or len(items)
+            latencies = [
+                latency
+                for first in range(0, len(items), batch)
+                for of_item in threads.map(run_item, items[first : first + batch])
+                for latency in of_item
             ]
-            seconds = time.perf_counter() - began
-        answer = {"seconds": seconds, "latencies": [latency for each in done for latency in each]}
-        sys.stdout.write(json.dumps(answer) + "\n")
+            seconds = time.perf_counter() - started
+        response = {"seconds": seconds, "latencies": latencies}
+        sys.stdout.write(json.dumps(response) + "\n")
         sys.stdout.flush()
 
 

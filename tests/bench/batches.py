@@ -1,9 +1,7 @@
-"""How fast commands are accepted in batches, as a ratio to single requests.
+"""`python -m tests.bench.batches [--quick]`: the rate of accepting batches, compared with single commands.
 
-    python -m tests.bench.batches [--quick]
-
-One caller, one connection, a stage of its own whose worker rests; single commands and batches in turn, so that what
-slows the machine slows all of them alike.
+One caller uses one connection to a stage whose worker is off. Single commands and batches alternate, so that load
+on the machine affects all of them alike.
 """
 
 from __future__ import annotations
@@ -30,19 +28,19 @@ from tests.helpers.embedded import embedded
 
 SIZES = (10, 100)
 TARGET = 5.0
-"""Commands per second in batches, as a multiple of those in single requests."""
+"""The ratio of the rate of commands in batches to that of single commands."""
 
 
 def measure(quick: bool) -> dict[str, object]:
-    """Milliseconds per command, alone and in batches, and the ratios of the medians."""
+    """Return the milliseconds for each command, alone and in batches, and the ratios of the medians."""
     rounds = 3 if quick else 15
     times: dict[int, list[float]] = {size: [] for size in (1, *SIZES)}
     with tempfile.TemporaryDirectory() as state_dir, embedded(Path(state_dir)) as (target, settings):
-        stage = Stage(Deployer(target, LOCAL_STAGE, settings, Progress(), {}).deploy())
-        _let_the_worker_rest(stage)
+        stage = Stage(Deployer(target, LOCAL_STAGE, settings, Progress(), {}).up())
+        _turn_off_worker(stage)
         caller = _Caller(stage.deployment)
         for size in times:
-            caller.accept(size)  # the Lambda is warm, and the connection open
+            caller.accept(size)  # warms the Lambda and opens the connection
         for _ in range(rounds):
             times[1] += [caller.accept(1) for _ in range(10)]
             for size in SIZES:
@@ -56,27 +54,27 @@ def measure(quick: bool) -> dict[str, object]:
     }
 
 
-def _by_round(alone: Sequence[float], together: Sequence[float]) -> list[float]:
-    pairs = zip(in_rounds(alone), in_rounds(together), strict=True)
+def _by_round(single: Sequence[float], batched: Sequence[float]) -> list[float]:
+    pairs = zip(in_rounds(single), in_rounds(batched), strict=True)
     return [round(statistics.median(one) / statistics.median(many), 2) for one, many in pairs]
 
 
 def rows(figures: dict[str, Any]) -> Iterator[tuple[str, ...]]:
-    """The table."""
-    yield "commands in a request", "accepted in, per command (p50, ms)", "times as fast as alone"
+    """Yield the rows of the table, the header first."""
+    yield "commands in a request", "ms for each command (p50)", "rate / alone"
     for size, each in figures["per_command_ms"].items():
         ratio = figures["ratio"].get(size)
         yield size, f"{each['p50']:.2f}", "" if ratio is None else f"{ratio:.1f}"
 
 
-def _let_the_worker_rest(stage: Stage) -> None:
+def _turn_off_worker(stage: Stage) -> None:
     functions = stage.aws("lambda")
     for mapping in functions.list_event_source_mappings()["EventSourceMappings"]:
         functions.update_event_source_mapping(UUID=mapping["UUID"], Enabled=False)
 
 
 class _Caller:
-    """Sends creates, each of a name of its own."""
+    """A caller that sends creates with unique names."""
 
     def __init__(self, deployment: Deployment) -> None:
         self._base_url = deployment.base_url
@@ -84,16 +82,16 @@ class _Caller:
         self._session.headers.update({"x-api-key": deployment.api_key, "Content-Type": "application/json"})
 
     def accept(self, size: int) -> float:
-        """Milliseconds until so many commands are accepted: one alone, or several together."""
+        """Send one command, or a batch of several; return the milliseconds until it is accepted."""
         items = [{"name": f"Bench {uuid.uuid4()}", "description": "d", "price": 12.95} for _ in range(size)]
         body = items[0] if size == 1 else {"commands": [{"operation": "create", "item": item} for item in items]}
         path, payload = "/items" if size == 1 else "/batches", json.dumps(body)
         headers = {"Idempotency-Key": str(uuid.uuid4())}
-        began = time.perf_counter()
+        started = time.perf_counter()
         answer = self._session.post(self._base_url + path, payload, headers=headers, timeout=30)
-        seconds = time.perf_counter() - began
-        accepted = answer.status_code == 202 and (size == 1 or answer.json()["counts"]["queued"] == size)
-        if not accepted:
+        seconds = time.perf_counter() - started
+        is_accepted = answer.status_code == 202 and (size == 1 or answer.json()["counts"]["queued"] == size)
+        if not is_accepted:
             raise RuntimeError(f"not accepted: {answer.status_code} {answer.text[:200]}")
         return seconds * 1000
 

@@ -1,7 +1,7 @@
-"""What AWS's Python runtime does: import the handler, then take events from the Runtime API and answer them.
+"""AWS's Python runtime in brief: import the handler, get events from the Runtime API, and answer them.
 
-Run by an interpreter that has boto3 and nothing of ours. It speaks HTTP on a bare socket, as AWS's own client is an
-extension module: what an HTTP library imported would be there already when the handler's imports are timed.
+An interpreter with boto3, but without jobpipe, runs this module. It uses a socket instead of an HTTP library, whose
+imports would then not be timed with those of the handler. AWS's own client is an extension module.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from collections.abc import Callable
 from typing import Any
 
 _API = "/2018-06-01/runtime"
-# What awslambdaric loads before the handler, beside the above: what these bring is no cost of a handler's.
+# awslambdaric loads these before the handler, so they are not part of the handler's imports.
 for _name in ("logging", "decimal"):
     importlib.import_module(_name)
 
 
 class Context:
-    """What a handler is told of its invocation."""
+    """The context of an invocation."""
 
     function_name = "cold-start"
     function_version = "$LATEST"
@@ -35,7 +35,7 @@ class Context:
         self._deadline = int(headers["lambda-runtime-deadline-ms"])
 
     def get_remaining_time_in_millis(self) -> int:
-        """Milliseconds until Lambda ends this invocation."""
+        """Return the milliseconds until Lambda ends this invocation."""
         return max(0, self._deadline - int(time.time() * 1000))
 
 
@@ -64,7 +64,7 @@ def main() -> None:
         os.environ["_X_AMZN_TRACE_ID"] = headers["lambda-runtime-trace-id"]
         try:
             result = json.dumps(handler(json.loads(event), Context(headers))).encode()
-        except Exception:  # noqa: BLE001  # the runtime outlives its handler's errors
+        except Exception:  # noqa: BLE001  # the runtime continues after an error of the handler
             call("POST", f"/invocation/{request_id}/error", _error())
         else:
             call("POST", f"/invocation/{request_id}/response", result)

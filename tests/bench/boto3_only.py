@@ -1,4 +1,4 @@
-"""A Lambda that is nothing but boto3: the clients that SERVICES names, and the calls that an event lists."""
+"""A Lambda that only uses boto3: it makes clients for SERVICES, and the calls that an event lists."""
 
 from __future__ import annotations
 

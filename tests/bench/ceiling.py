@@ -1,4 +1,4 @@
-"""The ceiling: the jobs' AWS calls by a bare boto3 loop in a process like the Lambda's, on 1 to 10 threads."""
+"""The ceiling: the rate at which a bare boto3 loop makes the AWS calls of jobs, on 1 to 10 threads."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 
 from scripts.load.report import summary
-from tests.bench.asked import BareLoop
-from tests.bench.recorded import Recorder, commands, fill
-from tests.bench.rounds import PERCENTILES, Figures, Part, Row, alone, median, percentiles, take_turns
+from tests.bench.bare_loop_process import BareLoop
+from tests.bench.recorder import Recorder, commands, fill
+from tests.bench.rounds import PERCENTILES, Figures, Part, Row, measure_in_turns, median, percentiles, print_figures
 
 THREADS = (1, 2, 4, 10)
-WORKERS_OWN = 10
-"""The parallelism of a full batch of different items in one worker."""
+WORKER_THREADS = 10
+"""The number of threads of a worker, which is that of the messages in a full batch."""
 ITEMS, QUICK_ITEMS = 60, 10
 
 
 class Ceiling(Part):
-    """Jobs a second."""
+    """The jobs per second of the bare loop."""
 
     name = "ceiling"
 
@@ -30,14 +30,14 @@ class Ceiling(Part):
         self._items = QUICK_ITEMS if self.lab.quick else ITEMS
         self._recorder = Recorder(self.lab.stage)
         self._loop = BareLoop(self.lab, self.lab.stage, "worker_function", stack)
-        self._do(WORKERS_OWN, 10)  # opens the connections
+        self._run(WORKER_THREADS, 10)  # opens connections
 
     def round(self, number: int) -> None:
         for threads in THREADS if number % 2 == 0 else THREADS[::-1]:
-            seconds, latencies = self._do(threads, self._items)
+            seconds, latencies = self._run(threads, self._items)
             self._rates[threads].append(len(latencies) / seconds)
             self._latencies[threads] += latencies
-        seconds, latencies = self._do(WORKERS_OWN, self._items, batch=WORKERS_OWN)
+        seconds, latencies = self._run(WORKER_THREADS, self._items, batch=WORKER_THREADS)
         self._batched.append(len(latencies) / seconds)
 
     def figures(self) -> Figures:
@@ -49,27 +49,27 @@ class Ceiling(Part):
             },
         }
 
-    def _do(self, threads: int, items: int, batch: int = 0) -> tuple[float, list[float]]:
-        wanted = commands(items, f"ceiling {secrets.token_hex(4)}")
-        jobs = fill(self.lab.stage, self._recorder, wanted, queued=False)
-        calls = [self._recorder.apply(command, job) for command, job in zip(wanted, jobs, strict=True)]
-        # As the queue has them: all creations first. So with batches, each is of ten different items.
-        lines = [[each] for each in calls] if batch else [[calls[n], calls[n + items]] for n in range(items)]
-        return self._loop.do(lines, threads, batch)
+    def _run(self, threads: int, items: int, batch: int = 0) -> tuple[float, list[float]]:
+        to_run = commands(items, f"ceiling {secrets.token_hex(4)}")
+        jobs = fill(self.lab.stage, self._recorder, to_run, queued=False)
+        calls = [self._recorder.apply(command, job) for command, job in zip(to_run, jobs, strict=True)]
+        # A batch has ten different items: as on the queue, all creates come first.
+        items_calls = [[each] for each in calls] if batch else [[calls[n], calls[n + items]] for n in range(items)]
+        return self._loop.run(items_calls, threads, batch)
 
 
 def rows(figures: Figures) -> Iterator[Row]:
-    """Header and lines."""
+    """Yield the rows of the table, the header first."""
     yield "threads of a bare loop", "jobs/s", *PERCENTILES
     for threads, found in figures["threads"].items():
         yield threads, f"{found['jobs_per_second']['median']:.0f}", *percentiles(found["job_ms"])
-    yield "10, each ten ending before the next", f"{figures['in_batches_of_ten']['median']:.0f}", "", "", "", ""
+    yield "10, in batches of ten", f"{figures['in_batches_of_ten']['median']:.0f}", "", "", "", ""
 
 
 def measure(quick: bool) -> Figures:
-    """Alone."""
-    return take_turns([Ceiling], quick=quick)["ceiling"]
+    """Measure this part alone."""
+    return measure_in_turns([Ceiling], quick=quick)["ceiling"]
 
 
 if __name__ == "__main__":
-    alone(measure)
+    print_figures(measure)

@@ -1,4 +1,4 @@
-"""Celery on Redis with two workers, doing the same AWS calls."""
+"""Celery on Redis, whose two worker processes make the same AWS calls."""
 
 from __future__ import annotations
 
@@ -19,25 +19,25 @@ import tenacity
 
 from scripts.load.report import summary
 from tests.bench.pipeline import QUICK_ITEMS, rate_of
-from tests.bench.recorded import Recorder, commands, fill
-from tests.bench.rounds import PERCENTILES, Figures, Part, Row, alone, median, percentiles, take_turns
+from tests.bench.recorder import Recorder, commands, fill
+from tests.bench.rounds import PERCENTILES, Figures, Part, Row, measure_in_turns, median, percentiles, print_figures
 from tests.helpers.commands import ROOT
 
 PROCESSES = 2
-ITEMS = 250  # half as many jobs as jobpipe's: a rate needs no more
+ITEMS = 250  # half as many as in tests/bench/pipeline.py, which is enough for a rate
 _START_SECONDS = 30
 
 
 class CeleryRedis(Part):
-    """Jobs a second of a queue filled beforehand, and one job from its sending to its result."""
+    """The jobs per second of a prefilled queue, and the latency of one job from sending it to its result."""
 
     name = "celery_redis"
 
     def prepare(self, stack: ExitStack) -> None:
-        self._why = _why_not()
+        self._reason = _reason_to_skip()
         self._rates: list[float] = []
         self._seconds: list[float] = []
-        if self._why:
+        if self._reason:
             return
         url = stack.enter_context(_redis())
         env = self.lab.environment(self.lab.stage, "worker_function") | {"BENCH_REDIS_URL": url}
@@ -46,26 +46,26 @@ class CeleryRedis(Part):
             *("--pool", "prefork", "--concurrency", str(PROCESSES)),
             *("--without-gossip", "--without-mingle", "--without-heartbeat"),
         )
-        stack.enter_context(_ended_with_the_block(command, env))
+        stack.enter_context(_process(command, env))
         os.environ["BENCH_REDIS_URL"] = url
         self._tasks: Any = importlib.import_module("tests.bench.celery_tasks")
         self._recorder = Recorder(self.lab.stage)
-        for _ in range(PROCESSES * 2):  # imports, connections
+        for _ in range(PROCESSES * 2):  # warms the workers up
             self._tasks.apply.delay([]).get(timeout=_START_SECONDS)
         self._drain(QUICK_ITEMS)
 
     def round(self, number: int) -> None:
-        if self._why:
+        if self._reason:
             return
         self._rates.append(self._drain(QUICK_ITEMS if self.lab.quick else ITEMS))
-        for calls, _ in self._filled(3 if self.lab.quick else 20):
-            began = time.perf_counter()
+        for calls, _ in self._job_calls(3 if self.lab.quick else 20):
+            started = time.perf_counter()
             self._tasks.apply.delay(calls).get(timeout=_START_SECONDS)
-            self._seconds.append(time.perf_counter() - began)
+            self._seconds.append(time.perf_counter() - started)
 
     def figures(self) -> Figures:
-        if self._why:
-            return {"left_out": self._why}
+        if self._reason:
+            return {"left_out": self._reason}
         return {
             "processes": PROCESSES,
             "jobs_per_second": median(self._rates),
@@ -74,30 +74,30 @@ class CeleryRedis(Part):
 
     def _drain(self, items: int) -> float:
         control = self._tasks.app.control
-        _obeyed(lambda: control.cancel_consumer(self._tasks.QUEUE, reply=True))
-        # Workers take tasks in any order: a chain is Celery's own way to put an update behind its creation.
-        chains = [self._tasks.chain_of(created, updated) for created, updated in self._filled(items)]
-        _obeyed(lambda: control.add_consumer(self._tasks.QUEUE, reply=True))
+        _send_control(lambda: control.cancel_consumer(self._tasks.QUEUE, reply=True))
+        # Celery has no order, so each update is chained to its create.
+        chains = [self._tasks.chain_of(create, update) for create, update in self._job_calls(items)]
+        _send_control(lambda: control.add_consumer(self._tasks.QUEUE, reply=True))
         ends = [(last.get(timeout=120), last.parent.get(timeout=120)) for last in chains]
         return rate_of(sorted(end for both in ends for end in both))
 
-    def _filled(self, items: int) -> list[tuple[Any, Any]]:
-        """The calls of each item's two jobs."""
-        wanted = commands(items, f"celery {secrets.token_hex(4)}")
-        jobs = fill(self.lab.stage, self._recorder, wanted, queued=False)
-        calls = [self._recorder.apply(command, job) for command, job in zip(wanted, jobs, strict=True)]
+    def _job_calls(self, items: int) -> list[tuple[Any, Any]]:
+        """Return the calls of the two jobs of each item."""
+        to_run = commands(items, f"celery {secrets.token_hex(4)}")
+        jobs = fill(self.lab.stage, self._recorder, to_run, queued=False)
+        calls = [self._recorder.apply(command, job) for command, job in zip(to_run, jobs, strict=True)]
         return list(zip(calls[:items], calls[items:], strict=True))
 
 
 @tenacity.retry(
     retry=tenacity.retry_if_result(lambda replies: not replies), stop=tenacity.stop_after_attempt(20), reraise=True
 )
-def _obeyed(tell: Callable[[], Any]) -> Any:
-    """A word to the workers that one of them has answered: Celery loses some, and they would wait for ever."""
-    return tell()
+def _send_control(send: Callable[[], Any]) -> Any:
+    """Send a control message until a worker replies to it; Celery loses some of them."""
+    return send()
 
 
-def _why_not() -> str | None:
+def _reason_to_skip() -> str | None:
     if shutil.which("redis-server") is None:
         return "no redis-server on the PATH"
     if importlib.util.find_spec("celery") is None:
@@ -107,13 +107,13 @@ def _why_not() -> str | None:
 
 @contextmanager
 def _redis() -> Iterator[str]:
-    """A Redis of its own that keeps nothing, on a free port of this machine."""
+    """Run a Redis server without persistence, on a free port."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
     with tempfile.TemporaryDirectory(prefix="jobpipe-redis-") as folder:
-        words = ("redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no")
-        with _ended_with_the_block((*words, "--dir", folder, "--logfile", "redis.log"), dict(os.environ)):
+        command = ("redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no")
+        with _process((*command, "--dir", folder, "--logfile", "redis.log"), dict(os.environ)):
             _wait_for(port)
             yield f"redis://127.0.0.1:{port}/0"
 
@@ -128,7 +128,7 @@ def _wait_for(port: int) -> None:
 
 
 @contextmanager
-def _ended_with_the_block(command: tuple[str, ...], env: dict[str, str]) -> Iterator[None]:
+def _process(command: tuple[str, ...], env: dict[str, str]) -> Iterator[None]:
     with subprocess.Popen(
         command, env=env, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     ) as process:
@@ -139,19 +139,19 @@ def _ended_with_the_block(command: tuple[str, ...], env: dict[str, str]) -> Iter
 
 
 def rows(figures: Figures) -> Iterator[Row]:
-    """Header and lines."""
+    """Yield the rows of the table, the header first."""
     yield "Celery on Redis", "jobs/s", *PERCENTILES
     if "left_out" in figures:
-        yield f"left out: {figures['left_out']}", "", "", "", "", ""
+        yield f"not measured: {figures['left_out']}", "", "", "", "", ""
         return
     yield "queue filled beforehand", f"{figures['jobs_per_second']['median']:.0f}", "", "", "", ""
     yield "end to end", "", *percentiles(figures["end_to_end_ms"])
 
 
 def measure(quick: bool) -> Figures:
-    """Alone."""
-    return take_turns([CeleryRedis], quick=quick)["celery_redis"]
+    """Measure this part alone."""
+    return measure_in_turns([CeleryRedis], quick=quick)["celery_redis"]
 
 
 if __name__ == "__main__":
-    alone(measure)
+    print_figures(measure)

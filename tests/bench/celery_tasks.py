@@ -1,4 +1,4 @@
-"""What Celery's workers run: the calls of a job, as they were recorded."""
+"""The task of Celery's workers: make the recorded calls of a job."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Any
 
 from celery import Celery, chain
 
-from tests.bench.aws_calls import Call, open_clients, perform
+from tests.bench.aws_calls import Call, make_calls, open_clients
 
 URL = os.environ.get("BENCH_REDIS_URL", "redis://127.0.0.1:1")
 QUEUE = "bench"
 app = Celery("bench", broker=URL, backend=URL)
-# As durable as a queue's worker has to be: acknowledged when done, not when received.
+# A message is acknowledged after its task, so that it is not lost with the worker.
 app.conf.update(task_acks_late=True, task_default_queue=QUEUE, broker_connection_retry_on_startup=True)
 
 
@@ -24,8 +24,8 @@ def _clients() -> dict[str, Any]:
 
 
 def _apply(calls: list[Call]) -> float:
-    """When it was done, in seconds since 1970."""
-    perform(_clients(), calls)
+    """Make the calls; return the time of their end in seconds since 1970."""
+    make_calls(_clients(), calls)
     return time.time()
 
 
@@ -33,5 +33,5 @@ apply = app.task(name="apply")(_apply)
 
 
 def chain_of(first: list[Call], second: list[Call]) -> Any:
-    """Queues one job behind the other; the result of the second, whose parent is that of the first."""
+    """Queue one job behind the other; return the result of the second, whose parent is that of the first."""
     return chain(apply.si(first), apply.si(second)).apply_async()

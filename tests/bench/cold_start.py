@@ -1,8 +1,8 @@
-"""Cold starts: each zip under the Runtime API in a new process, against one of boto3 and its clients alone.
+"""`python -m tests.bench.cold_start [--quick]`: cold starts, compared with those of a Lambda that only uses boto3.
 
-`python -m tests.bench.cold_start [--quick]`. Everything is interleaved, so only ratios within one run count. The
-interpreter is the emulator's: boto3, compiled by pip, and nothing of ours. What a zip holds is compiled with every
-start, as in Lambda, where its folder is read-only.
+Each zip runs under a Runtime API in a new process. The processes are interleaved, so only ratios within one run are
+meaningful. The interpreter is the emulator's, which has boto3, but not jobpipe. The modules of a zip are compiled
+at each start, as in Lambda, where their folder is read-only.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ Call = tuple[str, str, dict[str, Any]]
 
 @dataclass(frozen=True)
 class Stage:
-    """The foundation stack of a stage: nothing but these processes works on it."""
+    """The foundation stack of a stage without Lambdas."""
 
     outputs: dict[str, str]
     environment: dict[str, str]
@@ -59,7 +59,7 @@ class Stage:
 
 @dataclass(frozen=True)
 class Case:
-    """One Lambda, its first event, and the same for a Lambda of boto3 alone."""
+    """A Lambda and its first event, and the calls of the boto3 Lambda that it is compared with."""
 
     app: str
     handler: str
@@ -86,7 +86,7 @@ def accept_event(stage: Stage) -> object:
 
 
 def accept_calls(stage: Stage) -> list[Call]:
-    job = a_job()
+    job = queued_job()
     row = {"TableName": stage.outputs["JobsTable"], "Item": job_to_row(job)}
     message = {
         "QueueUrl": stage.outputs["CommandsQueueUrl"],
@@ -99,7 +99,7 @@ def accept_calls(stage: Stage) -> list[Call]:
 
 
 def batch_event(stage: Stage) -> object:
-    job = a_job()
+    job = queued_job()
     stage.put_job(job)
     record = {
         "messageId": "m",
@@ -119,7 +119,7 @@ def batch_event(stage: Stage) -> object:
 
 
 def create_calls(stage: Stage) -> list[Call]:
-    job = a_job()
+    job = queued_job()
     stage.put_job(job)
     document = {"Bucket": stage.outputs["DocumentsBucket"], "Key": f"items/{job.item_id}", "Body": "{}"}
     item: Row = {
@@ -129,7 +129,7 @@ def create_calls(stage: Stage) -> list[Call]:
     }
     name: Row = {"name": {"S": job.item_id}, "item_id": {"S": job.item_id}}
     writes = [
-        {"Update": end_of(job, stage)},
+        {"Update": end_update(job, stage)},
         {"Put": {"TableName": stage.outputs["ItemsTable"], "Item": item}},
         {"Put": {"TableName": stage.outputs["NamesTable"], "Item": name}},
     ]
@@ -137,13 +137,13 @@ def create_calls(stage: Stage) -> list[Call]:
 
 
 def dead_letter_calls(stage: Stage) -> list[Call]:
-    job = a_job()
+    job = queued_job()
     stage.put_job(job)
     listing = {"Bucket": stage.outputs["DocumentsBucket"], "Prefix": f"items/{job.item_id}/"}
-    return [("dynamodb", "update_item", end_of(job, stage)), ("s3", "list_objects_v2", listing)]
+    return [("dynamodb", "update_item", end_update(job, stage)), ("s3", "list_objects_v2", listing)]
 
 
-def end_of(job: Job, stage: Stage) -> dict[str, Any]:
+def end_update(job: Job, stage: Stage) -> dict[str, Any]:
     return {
         "TableName": stage.outputs["JobsTable"],
         "Key": {"job_id": {"S": job.job_id}},
@@ -158,7 +158,7 @@ def end_of(job: Job, stage: Stage) -> dict[str, Any]:
     }
 
 
-def a_job() -> Job:
+def queued_job() -> Job:
     item_id = uuid4().hex
     command = CreateItem(item_id, _DOCUMENT | {"name": item_id})
     return new_job(command, "owner", None, now(), timedelta(days=1))
@@ -176,14 +176,14 @@ CASES = {
 }
 
 
-def measure(quick: bool) -> dict[str, object]:  # the benchmark's interface
-    """Medians of each Lambda's start and first request, their ratios to boto3 alone, and what the zips hold."""
+def measure(quick: bool) -> dict[str, object]:
+    """Return the times of each Lambda's start and first request, their ratios to boto3, and the zips' sizes."""
     packages, python = package_all(), ensure_venv()
-    with a_stage() as stage, tempfile.TemporaryDirectory() as folder:
+    with foundation_stage() as stage, tempfile.TemporaryDirectory() as folder:
         roots = {app: _unpacked(package.zip_path, Path(folder) / app) for app, package in packages.items()}
         samples: dict[tuple[str, str], list[ColdStart]] = {}
         for number in range(_QUICK_ROUNDS if quick else _ROUNDS):
-            for key, function, event in _round(stage, roots, every=number % 3 == 0):
+            for key, function, event in _round(stage, roots, with_imports=number % 3 == 0):
                 sample = cold_start(python, function, event)
                 if key[1] == "jobpipe":
                     _check(key[0], sample.answer)
@@ -197,54 +197,54 @@ def measure(quick: bool) -> dict[str, object]:  # the benchmark's interface
 
 
 def _round(
-    stage: Stage, roots: dict[str, Path], *, every: bool
+    stage: Stage, roots: dict[str, Path], *, with_imports: bool
 ) -> Iterator[tuple[tuple[str, str], Function, object]]:
-    """The processes of one round; those that say where the time goes only in every third."""
+    """Yield the processes of one round, and those that only import if `with_imports`."""
     for name, case in CASES.items():
-        ours = Function(roots[case.app], case.handler, stage.environment)
+        function = Function(roots[case.app], case.handler, stage.environment)
         bare = Function(_HERE, "boto3_only.handler", stage.environment | {"SERVICES": case.services})
-        yield (name, "jobpipe"), ours, case.event(stage)
+        yield (name, "jobpipe"), function, case.event(stage)
         yield (name, "boto3"), bare, {"calls": case.calls(stage)}
-        if every:  # without clients there is nothing that could answer: an empty batch
-            without = replace(ours, environment=stage.environment | {"AWS_CHALICE_CLI_MODE": "true"})
-            yield (name, "imports"), without, {"Records": []} if case.app == "worker" else case.event(stage)
+        if with_imports:  # there are no clients, so the worker gets an empty batch
+            without_clients = replace(function, environment=stage.environment | {"AWS_CHALICE_CLI_MODE": "true"})
+            yield (name, "imports"), without_clients, {"Records": []} if case.app == "worker" else case.event(stage)
 
 
 def _check(name: str, answer: dict[str, Any]) -> None:
-    """A failure may be fast, and is no figure."""
+    """Raise FunctionFailed for an error, whose time must not be measured."""
     if answer.get("statusCode", 202) != 202 or answer.get("batchItemFailures"):
         raise FunctionFailed(f"{name} answered {answer}")
 
 
 def _figures(name: str, samples: dict[tuple[str, str], list[ColdStart]]) -> dict[str, object]:
-    ours, bare = samples[name, "jobpipe"], samples[name, "boto3"]
+    jobpipe, bare = samples[name, "jobpipe"], samples[name, "boto3"]
     boto3 = statistics.median(each.init for each in bare)
     return {
         "imports": summary(each.init for each in samples[name, "imports"]),
-        "init": summary(each.init for each in ours),
-        "first_request": summary(each.request for each in ours),
-        "total": summary(each.init + each.request for each in ours),
+        "init": summary(each.init for each in jobpipe),
+        "first_request": summary(each.request for each in jobpipe),
+        "total": summary(each.init + each.request for each in jobpipe),
         "boto3_init": summary(each.init for each in bare),
         "boto3_same_calls": summary(each.request for each in bare),
-        "cpu": summary(each.cpu for each in ours),
+        "cpu": summary(each.cpu for each in jobpipe),
         "boto3_cpu": summary(each.cpu for each in bare),
-        # the target: all until the first answer, against boto3 and its clients made and not used
-        "ratio": round(statistics.median(each.init + each.request for each in ours) / boto3, 3),
+        # the target: the time until the first answer, compared with boto3 and unused clients
+        "ratio": round(statistics.median(each.init + each.request for each in jobpipe) / boto3, 3),
         "rounds": [
             round(
                 statistics.median(each.init + each.request for each in some)
                 / statistics.median(each.init for each in others),
                 3,
             )
-            for some, others in zip(in_rounds(ours), in_rounds(bare), strict=True)
+            for some, others in zip(in_rounds(jobpipe), in_rounds(bare), strict=True)
         ],
-        "ratio_init": round(statistics.median(each.init for each in ours) / boto3, 3),
-        # of processor time, which a busy machine changes less: start, request and the runtime's own
+        "ratio_init": round(statistics.median(each.init for each in jobpipe) / boto3, 3),
+        # the ratio of processor time, which depends less on the load of the machine
         "ratio_cpu": round(
-            statistics.median(each.cpu for each in ours) / statistics.median(each.cpu for each in bare), 3
+            statistics.median(each.cpu for each in jobpipe) / statistics.median(each.cpu for each in bare), 3
         ),
         "ratio_same_calls": round(
-            statistics.median(each.init + each.request for each in ours)
+            statistics.median(each.init + each.request for each in jobpipe)
             / statistics.median(each.init + each.request for each in bare),
             3,
         ),
@@ -252,7 +252,7 @@ def _figures(name: str, samples: dict[tuple[str, str], list[ColdStart]]) -> dict
 
 
 def summary(milliseconds: Iterable[float]) -> dict[str, float]:
-    """A latency as the benchmark writes it."""
+    """Return percentiles in the format of docs/performance.json."""
     values = sorted(milliseconds)
     at = {percent: values[min(len(values) - 1, len(values) * percent // 100)] for percent in (95, 99)}
     return {
@@ -264,7 +264,7 @@ def summary(milliseconds: Iterable[float]) -> dict[str, float]:
 
 
 def zip_sizes(path: Path) -> dict[str, Any]:
-    """Bytes of a zip and of what it holds, and its largest parts unpacked."""
+    """Return the size of a zip, packed and unpacked, and its largest top-level entries."""
     parts: Counter[str] = Counter()
     with zipfile.ZipFile(path) as archive:
         for entry in archive.infolist():
@@ -273,12 +273,12 @@ def zip_sizes(path: Path) -> dict[str, Any]:
 
 
 @contextmanager
-def a_stage() -> Iterator[Stage]:
-    """The foundation on an emulator of its own; no Lambda of the emulator's takes what is sent."""
+def foundation_stage() -> Iterator[Stage]:
+    """Deploy the foundation stack to a separate emulator, without Lambdas that would receive the messages."""
     with tempfile.TemporaryDirectory() as folder, embedded(Path(folder)) as (target, _):
         stacks = Stacks(target.client("cloudformation"), _Silent(), target.poll_seconds)
         defaults = target.default_parameters(LOCAL_STAGE)
-        made = stacks.deploy(
+        stack = stacks.deploy(
             foundation_stack(LOCAL_STAGE), foundation_for(LOCAL_STAGE), {"Stage": LOCAL_STAGE}, defaults
         )
         settings = {
@@ -289,7 +289,7 @@ def a_stage() -> Iterator[Stage]:
             "COMMANDS_QUEUE_URL": "CommandsQueueUrl",
             "PARKED_QUEUE_URL": "ParkedQueueUrl",
         }
-        environment = {variable: made.outputs[output] for variable, output in settings.items()} | {
+        environment = {variable: stack.outputs[output] for variable, output in settings.items()} | {
             "AWS_ENDPOINT_URL": str(target.endpoint_url),
             "AWS_DEFAULT_REGION": target.region,
             "AWS_ACCESS_KEY_ID": "test",
@@ -298,7 +298,7 @@ def a_stage() -> Iterator[Stage]:
             "STAGE": LOCAL_STAGE,
             "WORKER_TIMEOUT": "30",
         }
-        yield Stage(made.outputs, environment, target.client("dynamodb"))
+        yield Stage(stack.outputs, environment, target.client("dynamodb"))
 
 
 class _Silent(Progress):
@@ -313,7 +313,7 @@ def _unpacked(zip_path: Path, folder: Path) -> Path:
 
 
 def rows(figures: dict[str, Any]) -> Iterator[tuple[str, ...]]:
-    """A table: its head first."""
+    """Yield the rows of the table, the header first."""
     yield (
         "function",
         "imports ms",
@@ -338,7 +338,7 @@ def rows(figures: dict[str, Any]) -> Iterator[tuple[str, ...]]:
 
 
 def _kilobytes(figures: dict[str, Any], name: str) -> str:
-    """Of the zip that the function is in; KB as in all of our pages, 1,024 bytes."""
+    """Return the size of the function's zip in KB, which are 1,024 bytes on all pages."""
     return f"{figures['zips'][CASES[name].app]['bytes'] / 1024:.0f}"
 
 

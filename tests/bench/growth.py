@@ -1,4 +1,4 @@
-"""jobpipe with 100,000 items against jobpipe with none: the same requests, in turns, to two stages."""
+"""The same requests, alternately to a stage with 100,000 items and to a nearly empty one."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 
 from scripts.load.http_calls import ACCEPTED, CREATED, Answer, HttpCalls
 from scripts.load.report import summary
-from tests.bench.asked import BareLoop
 from tests.bench.aws_calls import Call
-from tests.bench.recorded import Recorder, document
-from tests.bench.rounds import Figures, Part, Row, alone, median, take_turns
+from tests.bench.bare_loop_process import BareLoop
+from tests.bench.recorder import Recorder, document
+from tests.bench.rounds import Figures, Part, Row, measure_in_turns, median, print_figures
 from tests.bench.seeding import seed_stage
 from tests.helpers.deployed import Stage
 
@@ -28,53 +28,62 @@ SCAN = "a bare Scan of a page"
 
 
 @dataclass
-class _Side:
-    """One of the two stages, and what was measured on it."""
+class _MeasuredStage:
+    """One of the two stages, with its samples."""
 
     stage: Stage
     calls: HttpCalls
     scan: BareLoop
-    page: Call  # of jobpipe's own list
+    page: Call  # the AWS call of `GET /items`
     seconds: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
-    items: list[str] = field(default_factory=list)  # of this bench; each is changed once at a time
+    items: list[str] = field(default_factory=list)  # ids, each changed once in a round
     jobs: list[str] = field(default_factory=list)
 
 
 class Growth(Part):
-    """Milliseconds by operation and size."""
+    """The milliseconds of each operation on both stages."""
 
     name = "growth"
 
     def prepare(self, stack: ExitStack) -> None:
         self._names = (f"growth {secrets.token_hex(4)} {n}" for n in itertools.count())
         self._ratios: dict[str, list[float]] = defaultdict(list)
-        self._sides = {"empty": self._side("empty", stack), "large": self._side("large", stack)}
+        self._stages = {
+            "empty": self._measured_stage("empty", stack),
+            "large": self._measured_stage("large", stack),
+        }
         self._size = QUICK_ITEMS if self.lab.quick else ITEMS
-        seed_stage(self._sides["large"].stage, self._size)
-        for side in self._sides.values():
-            # A whole page of items of which each has its documents: they are also what is changed and read.
-            jobs = [side.stage.client.create(document(next(self._names))) for _ in range(PAGE + 5)]
-            side.items, side.jobs = [job.item_id for job in jobs], [job.id for job in jobs]
-            self.lab.drained(side.stage)
+        seed_stage(self._stages["large"].stage, self._size)
+        for measured in self._stages.values():
+            # These items fill a page and have documents, unlike the seeded ones. They are read and changed.
+            jobs = [measured.stage.client.create(document(next(self._names))) for _ in range(PAGE + 5)]
+            measured.items, measured.jobs = [job.item_id for job in jobs], [job.id for job in jobs]
+            self.lab.wait_until_drained(measured.stage)
 
     def round(self, number: int) -> None:
         times = QUICK_TIMES if self.lab.quick else TIMES
-        for side in self._sides.values():
-            self.lab.set_worker(side.stage, running=False)
-        self._in_turns("POST, accepted", times, lambda side, _: self._post(side))
-        self._in_turns("PUT, accepted", times, lambda side, n: self._put(side, n, {}))
-        for side in self._sides.values():
-            self.lab.set_worker(side.stage, running=True)
-            self.lab.drained(side.stage)
-        self._in_turns("POST, Prefer: wait", times, lambda side, _: self._post(side, {"Prefer": "wait=10"}))
-        self._in_turns("PUT, Prefer: wait", times, lambda side, n: self._put(side, n, {"Prefer": "wait=10"}))
-        self._in_turns("GET an item", times, lambda side, n: _get(side, f"/items/{side.items[n]}"))
-        self._in_turns("GET a job (a poll)", times, lambda side, n: _get(side, f"/jobs/{side.jobs[n]}"))
-        self._in_turns("GET a page of 50", LISTS, lambda side, _: _get(side, f"/items?limit={PAGE}"))
-        self._in_turns(SCAN, LISTS, lambda side, _: _scan(side))
+        for measured in self._stages.values():
+            self.lab.set_worker(measured.stage, running=False)
+        self._alternate("POST, accepted", times, lambda measured, _: self._post(measured))
+        self._alternate("PUT, accepted", times, lambda measured, n: self._put(measured, n, {}))
+        for measured in self._stages.values():
+            self.lab.set_worker(measured.stage, running=True)
+            self.lab.wait_until_drained(measured.stage)
+        self._alternate(
+            "POST, Prefer: wait", times, lambda measured, _: self._post(measured, {"Prefer": "wait=10"})
+        )
+        self._alternate(
+            "PUT, Prefer: wait", times, lambda measured, n: self._put(measured, n, {"Prefer": "wait=10"})
+        )
+        self._alternate("GET an item", times, lambda measured, n: _get(measured, f"/items/{measured.items[n]}"))
+        self._alternate(
+            "GET a job (a poll)", times, lambda measured, n: _get(measured, f"/jobs/{measured.jobs[n]}")
+        )
+        self._alternate("GET a page of 50", LISTS, lambda measured, _: _get(measured, f"/items?limit={PAGE}"))
+        self._alternate(SCAN, LISTS, lambda measured, _: _scan(measured))
 
     def figures(self) -> Figures:
-        empty, large = self._sides["empty"].seconds, self._sides["large"].seconds
+        empty, large = self._stages["empty"].seconds, self._stages["large"].seconds
         operations = {
             name: {
                 "empty_ms": summary(empty[name]),
@@ -86,46 +95,46 @@ class Growth(Part):
         }
         return {"items": self._size, "operations": operations, "rows_read_by_a_page": self._rows_read()}
 
-    def _side(self, name: str, stack: ExitStack) -> _Side:
+    def _measured_stage(self, name: str, stack: ExitStack) -> _MeasuredStage:
         stage = self.lab.deployed(name)
-        return _Side(
+        return _MeasuredStage(
             stage,
             self.lab.calls(stage),
             BareLoop(self.lab, stage, "api_function", stack),
             Recorder(stage).page(PAGE),
         )
 
-    def _in_turns(self, name: str, times: int, do: Callable[[_Side, int], float]) -> None:
-        taken: dict[str, list[float]] = {key: [] for key in self._sides}
+    def _alternate(self, name: str, times: int, request: Callable[[_MeasuredStage, int], float]) -> None:
+        samples: dict[str, list[float]] = {key: [] for key in self._stages}
         for n in range(times):
-            for key in list(self._sides)[:: 1 if n % 2 else -1]:
-                taken[key].append(do(self._sides[key], n))
-        for key, seconds in taken.items():
-            self._sides[key].seconds[name] += seconds
-        self._ratios[name].append(statistics.median(taken["large"]) / statistics.median(taken["empty"]))
+            for key in list(self._stages)[:: 1 if n % 2 else -1]:
+                samples[key].append(request(self._stages[key], n))
+        for key, seconds in samples.items():
+            self._stages[key].seconds[name] += seconds
+        self._ratios[name].append(statistics.median(samples["large"]) / statistics.median(samples["empty"]))
 
-    def _post(self, side: _Side, headers: dict[str, str] | None = None) -> float:
-        answer = side.calls.request("POST", "/items", document(next(self._names)), headers)
+    def _post(self, measured: _MeasuredStage, headers: dict[str, str] | None = None) -> float:
+        answer = measured.calls.request("POST", "/items", document(next(self._names)), headers)
         return _checked(answer, CREATED if headers else ACCEPTED)
 
-    def _put(self, side: _Side, n: int, headers: dict[str, str]) -> float:
-        answer = side.calls.request("PUT", f"/items/{side.items[n]}", {"price": n}, headers)
+    def _put(self, measured: _MeasuredStage, n: int, headers: dict[str, str]) -> float:
+        answer = measured.calls.request("PUT", f"/items/{measured.items[n]}", {"price": n}, headers)
         return _checked(answer, OK if headers else ACCEPTED)
 
     def _rows_read(self) -> dict[str, int]:
-        """What the call of jobpipe's own list reads of the table: a count, and exact."""
+        """Return the number of rows that the call of `GET /items` reads."""
         return {
-            name: side.stage.aws("dynamodb").scan(**side.page[2])["ScannedCount"]
-            for name, side in self._sides.items()
+            name: measured.stage.aws("dynamodb").scan(**measured.page[2])["ScannedCount"]
+            for name, measured in self._stages.items()
         }
 
 
-def _get(side: _Side, path: str) -> float:
-    return _checked(side.calls.request("GET", path), OK)
+def _get(measured: _MeasuredStage, path: str) -> float:
+    return _checked(measured.calls.request("GET", path), OK)
 
 
-def _scan(side: _Side) -> float:
-    return side.scan.do([[[side.page]]], threads=1)[1][0]
+def _scan(measured: _MeasuredStage) -> float:
+    return measured.scan.run([[[measured.page]]], threads=1)[1][0]
 
 
 def _checked(answer: Answer, status: int) -> float:
@@ -134,7 +143,7 @@ def _checked(answer: Answer, status: int) -> float:
 
 
 def rows(figures: Figures) -> Iterator[Row]:
-    """Header and lines."""
+    """Yield the rows of the table, the header first."""
     yield "jobpipe", "empty: p50 ms", f"{figures['items']:,} items: p50 ms", "p99 ms", "ratio"
     for name, found in figures["operations"].items():
         empty, large = found["empty_ms"], found["large_ms"]
@@ -148,9 +157,9 @@ def rows(figures: Figures) -> Iterator[Row]:
 
 
 def measure(quick: bool) -> Figures:
-    """Alone."""
-    return take_turns([Growth], quick=quick)["growth"]
+    """Measure this part alone."""
+    return measure_in_turns([Growth], quick=quick)["growth"]
 
 
 if __name__ == "__main__":
-    alone(measure)
+    print_figures(measure)

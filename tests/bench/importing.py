@@ -1,7 +1,7 @@
-"""`python -m tests.bench.importing [ROWS]`: `jobpipe import` beside a bare loop of POST /batches, on the emulator.
+"""`python -m tests.bench.importing [ROWS]`: `jobpipe import`, compared with a bare loop of `POST /batches`.
 
-The loop sends one batch after another over one connection, and then asks for each until all of its jobs have ended:
-what the API itself needs for the rows. Each round imports and loops over as many rows, in turn.
+The loop sends one batch after another over one connection, and then polls each until all of its jobs have ended.
+Each round measures the import and the loop with the same number of rows.
 """
 
 from __future__ import annotations
@@ -33,23 +33,27 @@ def main(rows: int) -> None:
         stage = Stage(Deployer(target, LOCAL_STAGE, here, Progress(), {}).deploy())
         stage.client.wait(stage.client.read("warm-up"), timeout=120)
         bare_loop(stage, BATCH)
-        imported(stage, 4 * BATCH)  # it starts as many of the API's functions as it keeps busy
+        import_rows(stage, 4 * BATCH)  # starts as many environments of the API as an import uses
         ratios = []
         for n in range(ROUNDS):
-            # Each goes first as often as the other.
-            measures = [(bare_loop, "loop"), (imported, "import")]
-            took = {name: measure(stage, rows) for measure, name in (measures if n % 2 else measures[::-1])}
-            ratios.append(took["import"] / took["loop"])
-            told = ", ".join(f"{name} {1000 * seconds / rows:.2f} ms/row" for name, seconds in sorted(took.items()))
-            sys.stdout.write(f"{told}, ratio {ratios[-1]:.2f}\n")
+            # Each of them runs first in half of the rounds.
+            measures = [(bare_loop, "loop"), (import_rows, "import")]
+            seconds_by_name = {
+                name: measure(stage, rows) for measure, name in (measures if n % 2 else measures[::-1])
+            }
+            ratios.append(seconds_by_name["import"] / seconds_by_name["loop"])
+            times = ", ".join(
+                f"{name} {1000 * seconds / rows:.2f} ms/row" for name, seconds in sorted(seconds_by_name.items())
+            )
+            sys.stdout.write(f"{times}, ratio {ratios[-1]:.2f}\n")
             sys.stdout.flush()
         sys.stdout.write(f"median ratio {statistics.median(ratios):.2f}\n")
 
 
 def bare_loop(stage: Stage, rows: int) -> float:
-    """Seconds until every row has ended."""
+    """Send the rows in batches; return the seconds until all jobs have ended."""
     url, headers = f"{stage.deployment.base_url}/batches", {"x-api-key": stage.deployment.api_key}
-    began = time.monotonic()
+    started = time.monotonic()
     with requests.Session() as session:
         session.trust_env = False
         ids = []
@@ -61,25 +65,25 @@ def bare_loop(stage: Stage, rows: int) -> float:
             answer = session.post(url, json={"commands": commands_}, headers=headers, timeout=60)
             answer.raise_for_status()
             ids.append(answer.json()["id"])
-        sys.stdout.write(f"(accepted {1000 * (time.monotonic() - began) / rows:.2f} ms/row) ")
+        sys.stdout.write(f"(accepted {1000 * (time.monotonic() - started) / rows:.2f} ms/row) ")
         for batch_id in ids:
             while not session.get(f"{url}/{batch_id}", headers=headers, timeout=60).json()["done"]:
                 time.sleep(0.2)
-    return time.monotonic() - began
+    return time.monotonic() - started
 
 
-def imported(stage: Stage, rows: int) -> float:
-    """The same through the command, its start and the file's reading included."""
+def import_rows(stage: Stage, rows: int) -> float:
+    """Import the rows; return the seconds of the whole command, including its start."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "items.jsonl"
         path.write_text("".join(json.dumps(item(uuid.uuid4().hex)) + "\n" for _ in range(rows)))
         env = commands.clean_environment(
             JOBPIPE_URL=stage.deployment.base_url, JOBPIPE_API_KEY=stage.deployment.api_key
         )
-        began = time.monotonic()
+        started = time.monotonic()
         command = [sys.executable, "-m", "jobpipe_client.cli", "import", str(path)]
         subprocess.run(command, env=env, cwd=commands.ROOT, check=True, stdout=subprocess.DEVNULL)
-        return time.monotonic() - began
+        return time.monotonic() - started
 
 
 def item(name: str) -> dict[str, object]:

@@ -1,4 +1,4 @@
-"""Where the bench measures: an embedded emulator of its own, stages, and processes that end with it."""
+"""The environment of the benchmark: an embedded emulator, its stages, and processes."""
 
 from __future__ import annotations
 
@@ -27,31 +27,31 @@ from tests.helpers.deployed import Stage
 from tests.helpers.embedded import embedded
 
 RETENTION = timedelta(days=7)
-_QUEUED = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+_COUNTS = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
 
 
 @dataclass
 class Laboratory:
-    """An emulator for the time of a run. All parts of one run share it."""
+    """An emulator that all parts of one run share."""
 
     target: Target
     settings: Settings
     quick: bool
     console: Console
-    began: float = field(default_factory=time.perf_counter)
+    started: float = field(default_factory=time.perf_counter)
     _stages: dict[str, Stage] = field(default_factory=dict)
 
     @property
     def stage(self) -> Stage:
-        """The stage that most is measured on."""
+        """The stage that most parts use."""
         return self.deployed(LOCAL_STAGE)
 
-    def say(self, what: str) -> None:
-        """A line of progress."""
-        self.console.print(f"[dim]{time.perf_counter() - self.began:6.1f} s  {what}[/]")
+    def report(self, text: str) -> None:
+        """Print a line of progress."""
+        self.console.print(f"[dim]{time.perf_counter() - self.started:6.1f} s  {text}[/]")
 
     def deployed(self, name: str) -> Stage:
-        """A stage of its own tables, queues and Lambdas on the same emulator, with warm Lambdas."""
+        """Return the stage with this name, with warm Lambdas; deploy it if necessary."""
         if name not in self._stages:
             quiet = Progress(Console(quiet=True))
             stage = Stage(Deployer(self.target, name, self.settings, quiet, {}).deploy())
@@ -60,11 +60,11 @@ class Laboratory:
         return self._stages[name]
 
     def calls(self, stage: Stage, connections: int = 1) -> HttpCalls:
-        """Requests of a caller of a stage."""
+        """Return an HTTP client of a stage."""
         return HttpCalls(stage.deployment.base_url, stage.deployment.api_key, connections)
 
     def environment(self, stage: Stage, function: str) -> dict[str, str]:
-        """AWS for a process under the role of one of the functions: IAM is asked as for the Lambda."""
+        """Return the environment of a process that calls AWS under the role of a function."""
         settings = stage.aws("lambda").get_function_configuration(FunctionName=stage.resources[function])
         session = stage.aws("sts").assume_role(RoleArn=settings["Role"], RoleSessionName="bench")["Credentials"]
         return clean_environment(
@@ -77,10 +77,10 @@ class Laboratory:
 
     @contextmanager
     def process(self, *command: str, env: dict[str, str], quiet: bool = False) -> Iterator[subprocess.Popen[str]]:
-        """A process with its ends of two pipes, ended with the block; `quiet` drops what it says of itself."""
-        said = subprocess.DEVNULL if quiet else None
+        """Run a process with pipes for the block. `quiet` discards its standard error."""
+        errors = subprocess.DEVNULL if quiet else None
         with subprocess.Popen(
-            command, env=env, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=said, text=True
+            command, env=env, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True
         ) as process:
             try:
                 yield process
@@ -88,12 +88,12 @@ class Laboratory:
                 process.terminate()
 
     def lambda_python(self) -> str:
-        """The interpreter that the emulator runs Lambdas with."""
+        """Return the interpreter that the emulator runs Lambdas with."""
         return str(ensure_venv())
 
     @contextmanager
-    def paused(self, stage: Stage) -> Iterator[None]:
-        """The worker of a stage gets nothing for the time of the block."""
+    def worker_off(self, stage: Stage) -> Iterator[None]:
+        """Turn the worker of a stage off for the block."""
         self.set_worker(stage, running=False)
         try:
             yield
@@ -101,36 +101,36 @@ class Laboratory:
             self.set_worker(stage, running=True)
 
     def set_worker(self, stage: Stage, *, running: bool) -> None:
-        """Turns the worker's event source mapping on or off, and waits for the batch that is under way."""
+        """Turn the worker's event source mapping on or off; wait for a batch that is being processed."""
         client = stage.aws("lambda")
         found = client.list_event_source_mappings(FunctionName=stage.resources["worker_function"])
         client.update_event_source_mapping(UUID=found["EventSourceMappings"][0]["UUID"], Enabled=running)
         if not running:
             time.sleep(0.3)
 
-    def waiting(self, stage: Stage) -> int:
-        """Messages that are not deleted yet."""
+    def message_count(self, stage: Stage) -> int:
+        """Return the number of messages that are not deleted yet."""
         url = stage.resources["commands_queue_url"]
-        found = stage.aws("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=_QUEUED)["Attributes"]
-        return sum(int(found[name]) for name in _QUEUED)
+        found = stage.aws("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=_COUNTS)["Attributes"]
+        return sum(int(found[name]) for name in _COUNTS)
 
-    def drained(self, stage: Stage, seconds: float = 120) -> None:
-        """Returns when the stage's queue is empty."""
+    def wait_until_drained(self, stage: Stage, seconds: float = 120) -> None:
+        """Wait until the stage's queue is empty."""
         tenacity.Retrying(
             wait=tenacity.wait_fixed(0.1),
             stop=tenacity.stop_after_delay(seconds),
-            retry=tenacity.retry_if_result(lambda waiting: waiting > 0),
-        )(self.waiting, stage)
+            retry=tenacity.retry_if_result(lambda count: count > 0),
+        )(self.message_count, stage)
 
     def rows(self, stage: Stage, table: str) -> Iterator[Any]:
-        """Every row of a stage's table."""
+        """Yield every row of a stage's table."""
         pages = stage.aws("dynamodb").get_paginator("scan")
         for page in pages.paginate(TableName=stage.resources[table], ConsistentRead=True):
             yield from page["Items"]
 
 
 def timestamp(text: str) -> float:
-    """Seconds since 1970 of an RFC 3339 time of ours."""
+    """Return an RFC 3339 time as seconds since 1970."""
     return datetime.fromisoformat(text).astimezone(UTC).timestamp()
 
 
@@ -139,14 +139,14 @@ _shared: list[Laboratory] = []
 
 @contextmanager
 def laboratory(*, quick: bool = False) -> Iterator[Laboratory]:
-    """The laboratory of this run, if one is open, else one for the time of the block."""
+    """Yield the laboratory of this run if one is open, or else open one for the block."""
     if _shared:
         yield _shared[0]
         return
     console = Console(highlight=False, stderr=True)
     with (
         tempfile.TemporaryDirectory(prefix="jobpipe-bench-") as folder,
-        _no_account(),
+        _without_aws_settings(),
         embedded(Path(folder)) as (target, settings),
     ):
         _shared.append(Laboratory(target, settings, quick, console))
@@ -157,10 +157,10 @@ def laboratory(*, quick: bool = False) -> Iterator[Laboratory]:
 
 
 @contextmanager
-def _no_account() -> Iterator[None]:
-    """Nobody's AWS account or stage, whatever the shell exports."""
-    ours = {name: os.environ.pop(name) for name in list(os.environ) if name.startswith(("AWS_", "JOBPIPE_"))}
+def _without_aws_settings() -> Iterator[None]:
+    """Remove the shell's settings of AWS and jobpipe for the block, so that no real account is used."""
+    removed = {name: os.environ.pop(name) for name in list(os.environ) if name.startswith(("AWS_", "JOBPIPE_"))}
     try:
         yield
     finally:
-        os.environ.update(ours)
+        os.environ.update(removed)

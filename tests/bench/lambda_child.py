@@ -1,6 +1,7 @@
-"""Run by tests/bench/lambda_process.py: one Lambda of a zip. An event a line in, answer and times a line out.
+"""Run one Lambda of a zip, in a process of tests/bench/lambda_process.py.
 
-Calls of AWS are timed around botocore's own entry for each of them, so that its signing and parsing belong to AWS.
+The process reads an event per line, and writes the answer and the times as a line. AWS calls are timed around
+botocore's method for all of them, so their time includes signing and parsing.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ _PAGE_KB = os.sysconf("SC_PAGE_SIZE") / 1024
 
 
 class Context:
-    """What Lambda passes beside the event."""
+    """The context that Lambda passes with the event."""
 
     function_name = "bench"
     memory_limit_in_mb = 1024
@@ -27,13 +28,13 @@ class Context:
     aws_request_id = "00000000-0000-0000-0000-000000000000"
 
     def get_remaining_time_in_millis(self) -> int:
-        """Always enough."""
+        """Return a constant that is long enough for every command."""
         return 29_000
 
 
 def main() -> None:
-    """Until the last event."""
-    # What the Lambda prints goes where Lambda's log would be read: into a file, unbuffered.
+    """Process events until the end of the input."""
+    # The Lambda's output goes to a file, unbuffered, as it would go to Lambda's log.
     answers = os.fdopen(os.dup(1), "w")
     log = os.open(os.environ["BENCH_LOG"], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(log, 1)
@@ -46,13 +47,13 @@ def main() -> None:
         started = time.perf_counter()
         answer = handler(event, Context())
         total = time.perf_counter() - started
-        said = {"answer": answer, "total_ms": total * 1000, "aws_ms": sum(spent) * 1000, "calls": len(spent)}
-        answers.write(json.dumps(said | {"resident_kb": resident_kb()}) + "\n")
+        result = {"answer": answer, "total_ms": total * 1000, "aws_ms": sum(spent) * 1000, "calls": len(spent)}
+        answers.write(json.dumps(result | {"resident_kb": resident_kb()}) + "\n")
         answers.flush()
 
 
 def resident_kb() -> float:
-    """The memory that this process holds."""
+    """Return the resident memory of this process."""
     return int(Path("/proc/self/statm").read_text().split()[1]) * _PAGE_KB
 
 

@@ -1,4 +1,4 @@
-"""The Lambdas of the real zips in processes of their own, handed the events that AWS would hand them."""
+"""The Lambdas of the real zips in processes, which get events as from AWS."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from infra.targets.target import Target
 from infra.templates.sources import foundation_for
 from tests.helpers.embedded import embedded
 
-WORKER_TIMEOUT = "30"  # as on AWS: an emulator's 5 s would shorten the time-outs of calls
+WORKER_TIMEOUT = "30"  # as on AWS; an emulator's 5 s would shorten the timeouts of calls
 _CHILD = Path(__file__).with_name("lambda_child.py")
 CREDENTIALS = {
     "AWS_DEFAULT_REGION": "us-east-1",
@@ -43,14 +43,14 @@ _SETTINGS = {
 
 
 @dataclass(frozen=True)
-class Invoked:
-    """What a handler answered, and what it took."""
+class Invocation:
+    """The answer of a handler, its times and its memory."""
 
     answer: Any
     total_ms: float
-    aws_ms: float  # inside botocore's client calls; of calls that run at once the sum
+    aws_ms: float  # inside botocore's client calls; parallel calls are added up
     calls: int
-    resident_kb: float  # of the process, when it had answered
+    resident_kb: float  # of the process, after its answer
 
     @property
     def own_ms(self) -> float:
@@ -59,11 +59,11 @@ class Invoked:
 
 @dataclass(frozen=True)
 class LambdaProcess:
-    """One warm Lambda."""
+    """A running Lambda."""
 
     process: subprocess.Popen[str]
 
-    def invoke(self, event: Mapping[str, Any]) -> Invoked:
+    def invoke(self, event: Mapping[str, Any]) -> Invocation:
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         self.process.stdin.write(json.dumps(event) + "\n")
@@ -71,25 +71,26 @@ class LambdaProcess:
         line = self.process.stdout.readline()
         if not line:
             raise RuntimeError(f"the Lambda ended with {self.process.wait()}")
-        return Invoked(**json.loads(line))
+        return Invocation(**json.loads(line))
 
 
 @dataclass(frozen=True)
 class Foundation:
-    """Tables, queues and bucket on an emulator, on which no Lambda is deployed."""
+    """The tables, queues and bucket of a stage without Lambdas, on an emulator."""
 
     target: Target
     outputs: Mapping[str, str]
-    folder: Path  # for what the processes need
+    folder: Path  # for the files of the processes
     sqs: Any
 
     @contextmanager
     def running(
         self, app: str, handler: str, endpoint_url: str | None = None, **more: str
     ) -> Iterator[LambdaProcess]:
-        """The handler of an app's zip in a process, which finds AWS at that URL, or on the emulator.
+        """Run a handler of an app's zip in a process, with AWS at the URL, by default the emulator's.
 
-        `more` is further environment. Processes of one app are not begun at once: the first one unpacks it.
+        `more` are further environment variables. The first process of an app must be started before the others,
+        because it unpacks the zip.
         """
         task = self.folder / app
         if not task.exists():
@@ -103,7 +104,7 @@ class Foundation:
             "WORKER_TIMEOUT": WORKER_TIMEOUT,
             "STAGE": LOCAL_STAGE,
             "SERVICE_NAME": f"jobpipe-{app}",
-            "PYTHONPATH": str(task),  # what the zip brings goes before what is installed here
+            "PYTHONPATH": str(task),  # the zip's packages take precedence over the installed ones
             "PYTHONUNBUFFERED": "1",
             "BENCH_LOG": str(self.folder / f"{app}.log"),
             **more,
@@ -125,8 +126,8 @@ class Foundation:
 
 @contextmanager
 def open_foundation() -> Iterator[Foundation]:
-    """A foundation on an emulator of its own."""
-    # In build/, which is no tmpfs: an emulator and its documents may be large.
+    """Deploy a foundation to a separate emulator for the block."""
+    # The folder is in build/, which is not a tmpfs, because the emulator's data may be large.
     BUILD_DIR.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(dir=BUILD_DIR, prefix="bench-") as name:
         folder = Path(name)
@@ -134,5 +135,5 @@ def open_foundation() -> Iterator[Foundation]:
             quiet = Progress(Console(quiet=True))
             stacks = Stacks(target.client("cloudformation"), quiet, target.poll_seconds)
             template, defaults = foundation_for(LOCAL_STAGE), target.default_parameters(LOCAL_STAGE)
-            done = stacks.deploy(foundation_stack(LOCAL_STAGE), template, {"Stage": LOCAL_STAGE}, defaults)
-            yield Foundation(target, done.outputs, folder, target.client("sqs"))
+            stack = stacks.deploy(foundation_stack(LOCAL_STAGE), template, {"Stage": LOCAL_STAGE}, defaults)
+            yield Foundation(target, stack.outputs, folder, target.client("sqs"))

@@ -1,4 +1,4 @@
-"""The machine and the versions that figures come from."""
+"""The machine and the versions of a run."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _PACKAGES = ("boto3", "celery", "flask", "redis", "werkzeug")
 
 
 def about() -> dict[str, object]:
-    """When, where, with what."""
+    """Return the date, commit, machine and versions of this run."""
     return {
         "date": f"{datetime.now(UTC):%Y-%m-%d}",
         "commit": _commit(),
@@ -28,18 +28,18 @@ def about() -> dict[str, object]:
 
 
 def _commit() -> str | None:
-    """What is checked out, "-dirty" if it was changed since; None if this is no checkout, or there is no git."""
+    """Return the commit, with "-dirty" if files differ from it; None without git or a checkout."""
     git = shutil.which("git")
     if git is None:
         return None
-    words = (git, "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*")
-    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
-    return done.stdout.strip() or None
+    command = (git, "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*")
+    completed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    return completed.stdout.strip() or None
 
 
 def _machine() -> dict[str, object]:
     return {
-        "processor": _first(r"model name\s*:\s*(.+)", Path("/proc/cpuinfo")) or platform.machine(),
+        "processor": _first_match(r"model name\s*:\s*(.+)", Path("/proc/cpuinfo")) or platform.machine(),
         "cores": os.cpu_count(),
         "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
         "system": f"{platform.system()} {platform.release()}",
@@ -49,7 +49,7 @@ def _machine() -> dict[str, object]:
 def _versions() -> dict[str, str]:
     found = {
         "python": platform.python_version(),
-        "ministack": _first(r"ministack==(\S+)", ENVIRONMENTS["emulator"].lock) or "unknown",
+        "ministack": _first_match(r"ministack==(\S+)", ENVIRONMENTS["emulator"].lock) or "unknown",
     }
     for name in _PACKAGES:
         try:
@@ -58,12 +58,12 @@ def _versions() -> dict[str, str]:
             continue
     server = shutil.which("redis-server")
     if server:
-        said = subprocess.run([server, "--version"], capture_output=True, text=True, check=False).stdout
-        found["redis-server"] = next(iter(re.findall(r"v=(\S+)", said)), "unknown")
+        output = subprocess.run([server, "--version"], capture_output=True, text=True, check=False).stdout
+        found["redis-server"] = next(iter(re.findall(r"v=(\S+)", output)), "unknown")
     return found
 
 
-def _first(pattern: str, file: Path) -> str | None:
+def _first_match(pattern: str, file: Path) -> str | None:
     if not file.exists():
         return None
     found = re.search(pattern, file.read_text())

@@ -1,8 +1,8 @@
-"""`python -m tests.bench.memory`: does a Lambda that lives long grow? 10,000 invocations of each, of all kinds.
+"""`python -m tests.bench.memory`: the growth of a Lambda's memory over 10,000 invocations of all kinds.
 
-The handlers of the real zips run in processes, on the stand-in: what it answers is the same for the last invocation
-as for the first, where an emulator would slow down with what it has to keep. After each invocation a process tells
-what it holds (resident memory); the growth is from after the warm-up to the end.
+The handlers of the real zips run in processes and call the stand-in. It has no state, so the last invocation is
+like the first; an emulator would become slower. The resident memory is read after each invocation. The growth is
+that from the end of the warm-up to the last invocation.
 """
 
 from __future__ import annotations
@@ -24,21 +24,21 @@ from jobpipe.domain.job import new_job
 from jobpipe.domain.job_ref import JobRef
 from jobpipe.domain.queue_message import QueueMessage, seal
 from tests.bench.lambda_process import Foundation, LambdaProcess, open_foundation
-from tests.bench.stand_in import ENDED, WAITING, running_stand_in
+from tests.bench.stand_in import ENDED, QUEUED, running_stand_in
 from tests.faults.events import http_event
 from tests.helpers.memory import RETENTION
 
 TARGET_KB = 1024
 INVOCATIONS, QUICK_INVOCATIONS = 10_000, 1_000
 WARM_UP = 0.1  # of the invocations
-_SAMPLE = 0.02  # of the invocations, whose median is taken at either end
-_WAIT = "0.02"  # MAX_WAIT_SECONDS: as many waits as invocations are to be, and no longer than that takes
-_RARE = (17, 37, 57)  # of 60 turns
+_SAMPLE = 0.02  # of the invocations; its median is taken after the warm-up and at the end
+_WAIT = "0.02"  # MAX_WAIT_SECONDS, so short that waiting requests do not prolong the run
+_RARE = (17, 37, 57)  # of 60 turns: a batch, a wait and a create with a wait
 _ITEM = {"name": "Tent", "description": "For two", "price": 12.95}
 
 
 def measure(quick: bool = False) -> dict[str, object]:
-    """For each Lambda what it held after the warm-up and at the end, in KB, and the difference."""
+    """Return the memory of each Lambda after the warm-up and at the end, and its growth, in KB."""
     with open_foundation() as foundation:
         return measure_on(foundation, quick)
 
@@ -50,40 +50,40 @@ def measure_on(foundation: Foundation, quick: bool = False) -> dict[str, object]
             stack.enter_context(foundation.running(case.app, case.handler, url, MAX_WAIT_SECONDS=_WAIT))
             for case in CASES.values()
         ]
-        grown = threads.map(lambda case, each: _grow(each, case, invocations), CASES.values(), running)
-        figures = dict(zip(CASES, grown, strict=True))
+        growths = threads.map(lambda case, each: _growth(each, case, invocations), CASES.values(), running)
+        figures = dict(zip(CASES, growths, strict=True))
     return {"target_kb": TARGET_KB, "invocations": invocations, **figures}
 
 
 @dataclass(frozen=True)
 class Case:
-    """One function, and what it is handed."""
+    """A function and its events."""
 
     app: str
     handler: str
     events: Callable[[], Iterator[Mapping[str, Any]]]
 
 
-def _grow(process: LambdaProcess, case: Case, invocations: int) -> dict[str, float]:
-    held: list[float] = []
+def _growth(process: LambdaProcess, case: Case, invocations: int) -> dict[str, float]:
+    resident: list[float] = []
     for event in islice(case.events(), invocations):
-        done = process.invoke(event)
-        assert done.answer.get("statusCode", 0) < HTTPStatus.INTERNAL_SERVER_ERROR, (event, done.answer)
-        assert not done.answer.get("batchItemFailures"), (event, done.answer)
-        held.append(done.resident_kb)
+        invocation = process.invoke(event)
+        assert invocation.answer.get("statusCode", 0) < HTTPStatus.INTERNAL_SERVER_ERROR, (event, invocation.answer)
+        assert not invocation.answer.get("batchItemFailures"), (event, invocation.answer)
+        resident.append(invocation.resident_kb)
     warm, sample = int(invocations * WARM_UP), int(invocations * _SAMPLE)
-    after, end = median(held[warm : warm + sample]), median(held[-sample:])
+    after_warm_up, end = median(resident[warm : warm + sample]), median(resident[-sample:])
     return {
-        "first_kb": round(held[0]),
-        "warm_kb": round(after),
+        "first_kb": round(resident[0]),
+        "warm_kb": round(after_warm_up),
         "end_kb": round(end),
-        "most_kb": round(max(held)),
-        "grown_kb": round(end - after),
+        "most_kb": round(max(resident)),
+        "grown_kb": round(end - after_warm_up),
     }
 
 
 def _requests() -> Iterator[Mapping[str, Any]]:
-    """Commands, polls and what is refused, each with ids of its own; now and then a batch, or a wait."""
+    """Yield commands, polls and invalid requests with new ids, and now and then a batch or a wait."""
     for turn in cycle(range(60)):
         some_id, job_id = str(uuid.uuid4()), uuid.uuid4().hex
         if turn in _RARE:
@@ -97,9 +97,9 @@ def _requests() -> Iterator[Mapping[str, Any]]:
             case 2:
                 yield http_event("GET", f"/items/{some_id}", None, {})
             case 3:
-                yield http_event("POST", "/items", {"name": some_id}, {})  # 400: it has no description
+                yield http_event("POST", "/items", {"name": some_id}, {})  # 400: the description is missing
             case 4:
-                yield http_event("GET", f"/jobs/{some_id}", None, {})  # 404: no job has such an id
+                yield http_event("GET", f"/jobs/{some_id}", None, {})  # 404: this is not the form of a job's id
             case _:
                 yield http_event("GET", f"/jobs/{job_id}", None, {})
 
@@ -109,14 +109,14 @@ def _rare(turn: int, job_id: str) -> Mapping[str, Any]:
         case 0:
             commands = [{"operation": "create", "item": {**_ITEM, "name": f"{job_id} {n}"}} for n in range(10)]
             return http_event("POST", "/batches", {"commands": commands}, {"idempotency-key": job_id})
-        case 1:  # in vain, each of another item: it is all that the breaker has to remember
-            return http_event("GET", f"/jobs/{WAITING}{job_id[len(WAITING) :]}?wait=1", None, {})
+        case 1:  # times out, for a new item each time, which the circuit breaker stores
+            return http_event("GET", f"/jobs/{QUEUED}{job_id[len(QUEUED) :]}?wait=1", None, {})
         case _:
             return http_event("POST", "/items", _ITEM, {"prefer": "wait=1"})
 
 
 def _batches() -> Iterator[Mapping[str, Any]]:
-    """Every command, duplicates and what is no command; now and then ten at once."""
+    """Yield batches of every command, of duplicates and of unreadable messages; now and then a batch has ten."""
     for turn in cycle(range(60)):
         yield {"Records": [_record(turn + i) for i in range(10 if turn == 0 else 1)]}
 
@@ -136,16 +136,16 @@ def _record(turn: int) -> dict[str, Any]:
     return {
         "messageId": ref.job_id,
         "receiptHandle": ref.job_id,
-        # Half of them cost one call, so that ten thousand take no longer than they need.
+        # Half of the messages are unreadable and cost one call, so that the run is short.
         "body": seal(QueueMessage.of(ref, command, "r")).body if turn % 12 < 6 else f"no command: {item_id}",
         "attributes": {"MessageGroupId": item_id, "ApproximateReceiveCount": "1"},
     }
 
 
 def rows(figures: dict[str, Any]) -> Iterable[tuple[str, ...]]:
-    """A table: megabytes after the warm-up and at the end, and the growth in kilobytes."""
-    yield "", "after 10 %, MB", "at the end, MB", "grown, KB"
-    for app in (app for app in CASES if app in figures):  # older figures have two
+    """Yield the rows of the table, the header first."""
+    yield "", "after 10 %, MB", "at the end, MB", "growth, KB"
+    for app in (app for app in CASES if app in figures):  # older figures lack one
         each = figures[app]
         yield app, f"{each['warm_kb'] / 1024:.1f}", f"{each['end_kb'] / 1024:.1f}", str(each["grown_kb"])
 

@@ -1,4 +1,4 @@
-"""The synchronous original's architecture: one POST, its name check a scan, at growing sizes of the table."""
+"""The synchronous architecture that jobpipe replaced: a POST that scans, with tables of several sizes."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from typing import Any
 
 from scripts.load.http_calls import CREATED, HttpCalls
 from scripts.load.report import summary
-from tests.bench.recorded import document
-from tests.bench.rounds import PERCENTILES, Figures, Part, Row, alone, percentiles, take_turns
+from tests.bench.recorder import document
+from tests.bench.rounds import PERCENTILES, Figures, Part, Row, measure_in_turns, percentiles, print_figures
 from tests.bench.seeding import import_table, key_schema
 from tests.helpers.commands import clean_environment
 from tests.helpers.deployed import Stage
 
 REQUESTS = {0: 20, 1_000: 15, 10_000: 5, 100_000: 1}
-"""By the rows of the table: how many in a round."""
+"""The number of requests in a round, by the number of rows of the table."""
 QUICK_REQUESTS = {0: 3, 1_000: 1}
 SLOW = 100_000
-"""From so many rows on a request takes seconds, and is made in the first round only."""
+"""With this many rows a request takes seconds, and is only sent in the first round."""
 
 
 class Original(Part):
-    """Milliseconds of a POST."""
+    """The milliseconds of a POST."""
 
     name = "original"
 
@@ -75,7 +75,7 @@ def _make_table(stage: Stage, size: int) -> None:
     parameters = key_schema(_table(size), "id")
     if size:
         import_table(stage, parameters, _rows(size))
-    else:  # there is nothing to import
+    else:  # an import needs rows
         stage.aws("dynamodb").create_table(**parameters)
 
 
@@ -91,16 +91,16 @@ def _rows(size: int) -> Iterator[Any]:
 
 
 def rows(figures: Figures) -> Iterator[Row]:
-    """Header and lines."""
+    """Yield the rows of the table, the header first."""
     yield "the synchronous original's POST, rows in its table", *PERCENTILES
     for size, found in figures["post_ms"].items():
         yield f"{int(size):,}", *percentiles(found)
 
 
 def measure(quick: bool) -> Figures:
-    """Alone."""
-    return take_turns([Original], quick=quick)["original"]
+    """Measure this part alone."""
+    return measure_in_turns([Original], quick=quick)["original"]
 
 
 if __name__ == "__main__":
-    alone(measure)
+    print_figures(measure)

@@ -1,6 +1,6 @@
-"""The architecture that jobpipe replaced, as a small Flask app: one request checks the name, stores, and answers.
+"""The architecture that jobpipe replaced, as a Flask app: a request checks the name, stores the item, and answers.
 
-The name check scans the table. Two requests at once may both find a name free: that is part of it.
+The check scans the table. As in the original, two concurrent requests may both find that a name is free.
 """
 
 from __future__ import annotations
@@ -20,15 +20,14 @@ clients: dict[str, Any] = {}
 
 
 def create(table: str) -> tuple[dict[str, Any], int]:
-    """201 with the item; 409 if one has its name."""
+    """Create an item; answer 201 with it, or 409 if its name is taken."""
     item = {"id": str(uuid.uuid4()), **request.get_json()}
     pages = clients["dynamodb"].get_paginator("scan")
-    wanted = {"#name": "name"}, {":name": {"S": item["name"]}}
     for page in pages.paginate(
         TableName=table,
         FilterExpression="#name = :name",
-        ExpressionAttributeNames=wanted[0],
-        ExpressionAttributeValues=wanted[1],
+        ExpressionAttributeNames={"#name": "name"},
+        ExpressionAttributeValues={":name": {"S": item["name"]}},
     ):
         if page["Items"]:
             return {"error": "an item has this name"}, 409
@@ -47,7 +46,7 @@ app.add_url_rule("/<table>/items", view_func=create, methods=["POST"])
 
 
 def main() -> None:
-    """Says its port on a line of its own and serves."""
+    """Print the port as a line, and serve."""
     clients.update(open_clients())
     server = make_server("127.0.0.1", 0, app, threaded=True)
     sys.stdout.write(f"{server.server_port}\n")

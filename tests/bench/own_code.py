@@ -1,7 +1,7 @@
-"""`python -m tests.bench.own_code`: what our own code takes of an invocation, beside the calls of AWS in it.
+"""`python -m tests.bench.own_code`: the time of jobpipe's code in an invocation, compared with its AWS calls.
 
-The handlers of the real zips run in processes, as in Lambda, on an emulator. Each round sends every request and
-works off every message that comes of it, so that all operations meet the same noise.
+The handlers of the real zips run in processes and call an emulator. Each round sends every request and processes
+its message, so that load on the machine affects all operations alike.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from statistics import median
 from typing import Any
 
-from tests.bench.lambda_process import Foundation, Invoked, LambdaProcess, open_foundation
+from tests.bench.lambda_process import Foundation, Invocation, LambdaProcess, open_foundation
 from tests.bench.rounds import in_rounds
 from tests.faults.events import http_event, sqs_record
 from tests.helpers.deployed import unique
@@ -27,48 +27,48 @@ _DOCUMENT = {"description": "For two", "price": 12.95, "tags": ["light", "green"
 
 @dataclass
 class Bench:
-    """Both Lambdas on one foundation, and what each of their invocations took."""
+    """Both Lambdas on one foundation, and their invocations."""
 
     foundation: Foundation
     api: LambdaProcess
     worker: LambdaProcess
-    taken: dict[tuple[str, str], list[Invoked]] = field(default_factory=lambda: defaultdict(list))
+    invocations: dict[tuple[str, str], list[Invocation]] = field(default_factory=lambda: defaultdict(list))
 
     def round(self) -> None:
-        """Every operation once, with its poll; the item is gone at the end of it."""
+        """Perform every operation once. At the end the item is deleted."""
         created = self._accept("create", "POST", "/items", {"name": unique("Tent"), **_DOCUMENT})
         item = f"/items/{created['item_id']}"
         self._accept("update", "PUT", item, {"price": 11.5})
         self._accept("read", "POST", "/jobs", {"operation": "read", "item_id": created["item_id"]})
-        self._ask("get_item", "GET", item)
+        self._request("get_item", "GET", item)
         self._accept("delete", "DELETE", item)
-        self._ask("poll", "GET", f"/jobs/{created['id']}")
+        self._request("poll", "GET", f"/jobs/{created['id']}")
 
     def _accept(self, operation: str, method: str, target: str, body: Any = None) -> Any:
-        job = self._ask(f"accept_{operation}", method, target, body)
-        self._work(operation)
+        job = self._request(f"accept_{operation}", method, target, body)
+        self._process(operation)
         return job
 
-    def _ask(self, what: str, method: str, target: str, body: Any = None) -> Any:
+    def _request(self, name: str, method: str, target: str, body: Any = None) -> Any:
         headers = {"content-type": "application/json", "accept": "*/*", "user-agent": "bench", "host": "localhost"}
-        done = self.api.invoke(http_event(method, target, body, headers))
-        assert done.answer["statusCode"] < 300, done.answer
-        self.taken["api", what].append(done)
-        return json.loads(done.answer["body"])
+        invocation = self.api.invoke(http_event(method, target, body, headers))
+        assert invocation.answer["statusCode"] < 300, invocation.answer
+        self.invocations["api", name].append(invocation)
+        return json.loads(invocation.answer["body"])
 
-    def _work(self, operation: str) -> None:
-        """The one message that waits, handed over and deleted as an event source mapping does it."""
+    def _process(self, operation: str) -> None:
+        """Receive the one message, pass it to the worker, and delete it, as an event source mapping does."""
         sqs, queue = self.foundation.sqs, self.foundation.outputs["CommandsQueueUrl"]
         received = sqs.receive_message(QueueUrl=queue, MessageSystemAttributeNames=_ATTRIBUTES)
         (message,) = received["Messages"]
-        done = self.worker.invoke({"Records": [sqs_record(message)]})
-        assert done.answer == {"batchItemFailures": []}, done.answer
+        invocation = self.worker.invoke({"Records": [sqs_record(message)]})
+        assert invocation.answer == {"batchItemFailures": []}, invocation.answer
         sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
-        self.taken["worker", operation].append(done)
+        self.invocations["worker", operation].append(invocation)
 
 
 def measure(quick: bool = False) -> dict[str, object]:
-    """Medians in milliseconds by Lambda and operation, and their own time as a share of that in AWS calls."""
+    """Return the median times of each operation, and the ratio of jobpipe's code to AWS calls."""
     with open_foundation() as foundation:
         return measure_on(foundation, quick)
 
@@ -78,11 +78,11 @@ def measure_on(foundation: Foundation, quick: bool = False) -> dict[str, object]
         bench = Bench(foundation, api, worker)
         for _ in range(WARM_UP):
             bench.round()
-        bench.taken.clear()
+        bench.invocations.clear()
         for _ in range(QUICK_ROUNDS if quick else ROUNDS):
             bench.round()
     figures: dict[str, Any] = {"target": TARGET, "api": {}, "worker": {}}
-    for (app, operation), invocations in bench.taken.items():
+    for (app, operation), invocations in bench.invocations.items():
         rounds = [_own_to_aws(some) for some in in_rounds(invocations)]
         figures[app][operation] = {
             "total_ms": round(median(each.total_ms for each in invocations), 3),
@@ -96,14 +96,14 @@ def measure_on(foundation: Foundation, quick: bool = False) -> dict[str, object]
     return figures
 
 
-def _own_to_aws(invocations: Sequence[Invoked]) -> float:
+def _own_to_aws(invocations: Sequence[Invocation]) -> float:
     own, aws = median(each.own_ms for each in invocations), median(each.aws_ms for each in invocations)
     return round(own / aws, 3)
 
 
 def rows(figures: dict[str, Any]) -> Iterable[tuple[str, ...]]:
-    """A table: operation, milliseconds of it all, of ours, of AWS calls, and ours as a share of those."""
-    yield "", "all ms", "own ms", "AWS calls ms", "own / AWS"
+    """Yield the rows of the table, the header first."""
+    yield "", "total ms", "own ms", "AWS calls ms", "own / AWS"
     for app in ("api", "worker"):
         for operation, each in figures[app].items():
             yield (

@@ -1,4 +1,4 @@
-"""docs/performance.md: its tables stand between markers and are written anew with every run."""
+"""The tables of docs/performance.md, which a complete run rewrites between their markers."""
 
 from __future__ import annotations
 
@@ -12,29 +12,29 @@ _MARKED = re.compile(r"<!-- figures: (?P<name>[a-z_]+) -->\n.*?<!-- end -->", re
 
 
 def markdown(rows: Iterable[Row]) -> str:
-    """A table; the first row is its header, what follows the first column is aligned to the right."""
+    """Return a table whose first row is the header; all columns but the first are right-aligned."""
     header, *lines = rows
     rule = "|".join(["---", *["---:"] * (len(header) - 1)])
-    return "\n".join([_line(header), f"|{rule}|", *map(_line, lines)])
+    return "\n".join([_row(header), f"|{rule}|", *map(_row, lines)])
 
 
 def rewritten(page: str, tables: Mapping[str, str]) -> str:
-    """The page with these tables; one that was not measured stays as it is."""
+    """Return the page with these tables, and its other tables unchanged."""
 
-    def marked(found: re.Match[str]) -> str:
-        name = found["name"]
-        return f"<!-- figures: {name} -->\n{tables[name]}\n<!-- end -->" if name in tables else found[0]
+    def table(match: re.Match[str]) -> str:
+        name = match["name"]
+        return f"<!-- figures: {name} -->\n{tables[name]}\n<!-- end -->" if name in tables else match[0]
 
-    return _MARKED.sub(marked, page)
+    return _MARKED.sub(table, page)
 
 
 def names(page: str) -> set[str]:
-    """The tables that a page has a place for."""
-    return {found["name"] for found in _MARKED.finditer(page)}
+    """Return the names of the tables that the page has markers for."""
+    return {match["name"] for match in _MARKED.finditer(page)}
 
 
 def origin(about: Mapping[str, Any]) -> Iterable[Row]:
-    """Where the figures come from."""
+    """Yield the rows of the table that describes the run."""
     machine, versions = about["machine"], about["versions"]
     yield "measured on", about["date"]
     yield "machine", f"{machine['cores']} cores, {machine['processor']}, {machine['memory_gib']} GiB"
@@ -42,18 +42,18 @@ def origin(about: Mapping[str, Any]) -> Iterable[Row]:
     yield "versions", ", ".join(f"{name} {version}" for name, version in versions.items())
     if about.get("commit"):
         yield "commit", about["commit"]
-    yield "the whole run", f"{about['seconds']:.0f} s"
+    yield "duration", f"{about['seconds']:.0f} s"
     if about.get("seconds_by_part"):
-        yield "its parts", seconds_by_part(about)
-    busy = " — **it was busy with other things: see the rounds**" if about["load_before"] > 1 else ""
-    yield "load of the machine before it", f"{about['load_before']:.1f}{busy}"
+        yield "duration of the parts", seconds_by_part(about)
+    warning = " (**high: compare the rounds**)" if about["load_before"] > 1 else ""
+    yield "load of the machine before the run", f"{about['load_before']:.1f}{warning}"
 
 
 def seconds_by_part(about: Mapping[str, Any]) -> str:
-    """The longest first; what is missing to the whole is the emulator's start and the stages' deployment."""
+    """Return the seconds of each part, the longest first. The start of the emulator and stages is not included."""
     parts = sorted(about["seconds_by_part"].items(), key=lambda part: -float(part[1]))
     return ", ".join(f"{name} {seconds:.0f} s" for name, seconds in parts)
 
 
-def _line(row: Row) -> str:
+def _row(row: Row) -> str:
     return "| " + " | ".join(row) + " |"

@@ -1,8 +1,8 @@
-"""`python -m tests.bench.parallel`: a batch of ten different items beside a batch of one.
+"""`python -m tests.bench.parallel`: a batch of ten different items, compared with a batch of one.
 
-The emulator is one Python process, so ten items' calls keep it busy for longer than one item's, whoever sends them:
-the same calls from bare boto3 threads are its ceiling. What our worker adds is seen where the service is not the
-limit: on the stand-in, which takes as long as AWS for each call, and for ten at once no longer.
+The emulator is one Python process, so it needs longer for the calls of ten items than for those of one. The same
+calls by bare boto3 threads show that ceiling. On the stand-in, a call takes as long as on AWS, and ten concurrent
+calls take no longer, so that the worker's own time shows.
 """
 
 from __future__ import annotations
@@ -37,14 +37,14 @@ _DOCUMENT = {"description": "For two", "price": 12.95, "tags": ["light", "green"
 
 @dataclass(frozen=True)
 class Bare:
-    """What one create calls, and nothing else."""
+    """The AWS calls of a create."""
 
     dynamodb: Any
     s3: Any
-    names: Any  # of tables and bucket
+    names: Any  # of the tables and the bucket
 
     def accept(self) -> dict[str, Any]:
-        """A job that waits, and the record that Lambda would hand over."""
+        """Put a queued job; return its message as Lambda passes it to the worker."""
         command = CreateItem(str(uuid.uuid4()), {"name": f"Tent {uuid.uuid4()}", **_DOCUMENT})
         job = new_job(command, "alice", None, now(), RETENTION)
         self.dynamodb.put_item(TableName=self.names["JobsTable"], Item=job_to_row(job))
@@ -56,7 +56,7 @@ class Bare:
         }
 
     def create(self, _: object = None) -> None:
-        """PutObject and TransactWriteItems, as the worker's."""
+        """Make the worker's PutObject and TransactWriteItems."""
         item_id = str(uuid.uuid4())
         self.s3.put_object(Bucket=self.names["DocumentsBucket"], Key=f"items/{item_id}/j/g/v.json", Body=b"{}" * 60)
         row = {"item_id": {"S": item_id}, "inline": {"S": "{}" * 60}}
@@ -78,7 +78,7 @@ class Bare:
 
 
 def measure(quick: bool = False) -> dict[str, object]:
-    """Medians in milliseconds of one and of ten, and their ratio, for the worker and for bare boto3."""
+    """Return the median milliseconds of one item and of ten, and their ratio, for the worker and for bare boto3."""
     with open_foundation() as foundation:
         return measure_on(foundation, quick)
 
@@ -94,19 +94,21 @@ def measure_on(foundation: Foundation, quick: bool = False) -> dict[str, object]
 
 def _measure_at(url: str, foundation: Foundation, rounds: int) -> dict[str, object]:
     bare = _bare(url, foundation)
-    taken: dict[tuple[str, int], list[float]] = {(who, n): [] for who in ("worker", "bare") for n in (1, BATCH)}
+    samples: dict[tuple[str, int], list[float]] = {
+        (caller, n): [] for caller in ("worker", "bare") for n in (1, BATCH)
+    }
     with foundation.running("worker", "work", url) as worker, ThreadPoolExecutor(BATCH) as threads:
         for i in range(WARM_UP + rounds):
             if i == WARM_UP:
-                taken = {case: [] for case in taken}
+                samples = {case: [] for case in samples}
             for items in (1, BATCH):
-                done = worker.invoke({"Records": list(threads.map(lambda _: bare.accept(), range(items)))})
-                assert done.answer == {"batchItemFailures": []}, done.answer
-                taken["worker", items].append(done.total_ms)
+                invocation = worker.invoke({"Records": list(threads.map(lambda _: bare.accept(), range(items)))})
+                assert invocation.answer == {"batchItemFailures": []}, invocation.answer
+                samples["worker", items].append(invocation.total_ms)
                 started = time.perf_counter()
                 list(threads.map(bare.create, range(items)))
-                taken["bare", items].append((time.perf_counter() - started) * 1000)
-    return {who: _ratio(taken[who, 1], taken[who, BATCH]) for who in ("worker", "bare")}
+                samples["bare", items].append((time.perf_counter() - started) * 1000)
+    return {caller: _ratio(samples[caller, 1], samples[caller, BATCH]) for caller in ("worker", "bare")}
 
 
 def _bare(url: str, foundation: Foundation) -> Bare:
@@ -134,12 +136,12 @@ def _ratio(one: list[float], ten: list[float]) -> dict[str, object]:
 
 
 def rows(figures: dict[str, Any]) -> Iterable[tuple[str, ...]]:
-    """A table: where, milliseconds of one item and of ten, and their ratio."""
+    """Yield the rows of the table, the header first."""
     yield "", "one ms", "ten ms", "ten / one"
     for place, name in (("emulator", "the emulator"), ("stand_in", "calls as long as AWS's")):
-        for who in ("worker", "bare"):
-            each = figures[place][who]
-            yield f"{who}, {name}", *(f"{each[n]:.2f}" for n in ("one_ms", "ten_ms", "ten_to_one"))
+        for caller in ("worker", "bare"):
+            each = figures[place][caller]
+            yield f"{caller}, {name}", *(f"{each[n]:.2f}" for n in ("one_ms", "ten_ms", "ten_to_one"))
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""jobpipe itself: a queue filled beforehand, accepting, and one command from its request to its end."""
+"""jobpipe: the drain rate of a prefilled queue, the acceptance of commands, and the end-to-end latency."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from scripts.load.generator import Generator
 from scripts.load.http_calls import ACCEPTED, Answer
 from scripts.load.plan import Plan
 from scripts.load.report import summary
-from tests.bench.asked import BareLoop
-from tests.bench.ceiling import WORKERS_OWN
+from tests.bench.bare_loop_process import BareLoop
+from tests.bench.ceiling import WORKER_THREADS
 from tests.bench.laboratory import timestamp
-from tests.bench.recorded import Recorder, commands, document, fill
-from tests.bench.rounds import PERCENTILES, Figures, Part, Row, alone, median, percentiles, take_turns
+from tests.bench.recorder import Recorder, commands, document, fill
+from tests.bench.rounds import PERCENTILES, Figures, Part, Row, measure_in_turns, median, percentiles, print_figures
 
 ITEMS, QUICK_ITEMS = 500, 20
 CHUNK = 10
@@ -28,7 +28,7 @@ _POLL_PAUSE = 0.005
 
 
 class Pipeline(Part):
-    """Drain rate, accept latency and rate, end-to-end latency."""
+    """The drain rate, the latency and rate of acceptance, and the end-to-end latency."""
 
     name = "pipeline"
 
@@ -41,22 +41,22 @@ class Pipeline(Part):
         self._calls = self.lab.calls(self.lab.stage)
         self._run = f"bench {secrets.token_hex(4)}"
         self._number = 0
-        with self.lab.paused(self.lab.stage):  # opens the connections
+        with self.lab.worker_off(self.lab.stage):  # opens connections
             self._two_calls()
-            self._eight_callers(CALLERS * 4)  # as many Lambdas have to start
-        self.lab.drained(self.lab.stage)
+            self._eight_callers(CALLERS * 4)  # starts eight environments of the API
+        self.lab.wait_until_drained(self.lab.stage)
 
     def round(self, number: int) -> None:
         self._drain()
         self._empty_batches()
-        with self.lab.paused(self.lab.stage):
+        with self.lab.worker_off(self.lab.stage):
             self._accept()
             jobs = 20 if self.lab.quick else 150
             self._rates["accept, eight callers"].append(jobs / self._eight_callers(jobs))
-        self.lab.drained(self.lab.stage)
+        self.lab.wait_until_drained(self.lab.stage)
         self._end_to_end()
         self._steady_load()
-        self.lab.drained(self.lab.stage)
+        self.lab.wait_until_drained(self.lab.stage)
 
     def figures(self) -> Figures:
         return {
@@ -66,54 +66,54 @@ class Pipeline(Part):
         }
 
     def _drain(self) -> None:
-        wanted = commands(QUICK_ITEMS if self.lab.quick else ITEMS, secrets.token_hex(4))
-        with self.lab.paused(self.lab.stage):
-            jobs = {job.job_id for job in fill(self.lab.stage, self._recorder, wanted, queued=True)}
-        self.lab.drained(self.lab.stage)
+        to_run = commands(QUICK_ITEMS if self.lab.quick else ITEMS, secrets.token_hex(4))
+        with self.lab.worker_off(self.lab.stage):
+            jobs = {job.job_id for job in fill(self.lab.stage, self._recorder, to_run, queued=True)}
+        self.lab.wait_until_drained(self.lab.stage)
         rows = [row for row in self.lab.rows(self.lab.stage, "jobs_table") if row["job_id"]["S"] in jobs]
         assert all(row["status"]["S"] == "succeeded" for row in rows)
         ends = sorted(timestamp(row["updated_at"]["S"]) for row in rows)
         self._rates["drain"].append(rate_of(ends))
-        # From the end of the first batch on: until then the poller sleeps, for up to a second.
+        # The times begin at the first end: before it, the poller sleeps for up to a second.
         self._seconds["in the queue while it drains"] += [end - ends[0] for end in ends]
         self._seconds["a batch of ten while it drains"] += batches_of(ends)
 
     def _empty_batches(self) -> None:
-        """What a batch takes that has no message: the emulator's way into a Lambda and out of it, and ours."""
+        """Measure the fixed time of a batch, of the emulator and of jobpipe."""
         client, function = self.lab.stage.aws("lambda"), self.lab.stage.resources["worker_function"]
         for _ in range(3 if self.lab.quick else CHUNK):
-            began = time.perf_counter()
+            started = time.perf_counter()
             client.invoke(FunctionName=function, Payload=b'{"Records": []}')["Payload"].read()
-            self._seconds["an invocation without a message"].append(time.perf_counter() - began)
+            self._seconds["an invocation without a message"].append(time.perf_counter() - started)
 
     def _accept(self) -> None:
-        """In turns: an empty route, the two calls by themselves, a POST."""
-        taken: dict[str, list[float]] = defaultdict(list)
+        """Measure, in turns, an empty route, the two AWS calls alone, and a POST."""
+        samples: dict[str, list[float]] = defaultdict(list)
         for _ in range(QUICK_CHUNKS if self.lab.quick else CHUNKS):
-            taken["an empty route (GET /health)"] += [
+            samples["an empty route (GET /health)"] += [
                 self._calls.request("GET", "/health").seconds for _ in range(CHUNK)
             ]
-            taken["the two AWS calls alone"] += self._two_calls()
-            taken["accept"] += [self._post().seconds for _ in range(CHUNK)]
-        middle = {name: summary(seconds)["p50"] for name, seconds in taken.items()}
+            samples["the two AWS calls alone"] += self._two_calls()
+            samples["accept"] += [self._post().seconds for _ in range(CHUNK)]
+        medians = {name: summary(seconds)["p50"] for name, seconds in samples.items()}
         self._ratios.append(
-            middle["accept"] / (middle["an empty route (GET /health)"] + middle["the two AWS calls alone"])
+            medians["accept"] / (medians["an empty route (GET /health)"] + medians["the two AWS calls alone"])
         )
-        for name, seconds in taken.items():
+        for name, seconds in samples.items():
             self._seconds[name] += seconds
 
     def _two_calls(self) -> list[float]:
         self._number += 1
-        wanted = commands(CHUNK, f"{self._run} pair {self._number}")[:CHUNK]
-        calls = [self._recorder.accept(command)[1] for command in wanted]
-        return self._pair.do([calls], threads=1)[1]
+        pair = commands(CHUNK, f"{self._run} pair {self._number}")[:CHUNK]
+        calls = [self._recorder.accept(command)[1] for command in pair]
+        return self._pair.run([calls], threads=1)[1]
 
     def _post(self, headers: dict[str, str] | None = None) -> Answer:
         self._number += 1
         return self._calls.request("POST", "/items", document(f"{self._run} {self._number}"), headers)
 
     def _eight_callers(self, jobs: int) -> float:
-        # All due at once, so that eight callers always have something to send.
+        # All requests are due at once, so that the callers send without pauses.
         plan = Plan(jobs * 10, 0.1, concurrency=CALLERS, sample=0, keep=True)
         measured = Generator(self.lab.calls(self.lab.stage, CALLERS), plan).run()
         assert len(measured.accepted) == jobs, measured.statuses
@@ -150,19 +150,19 @@ class Pipeline(Part):
 
 
 def rate_of(ends: list[float]) -> float:
-    """Jobs a second by when they ended, in order; from the tenth on, since nothing says when the first began."""
-    return (len(ends) - WORKERS_OWN) / (ends[-1] - ends[WORKERS_OWN - 1])
+    """Return the jobs per second from the tenth end on, since the start of the first batch is unknown."""
+    return (len(ends) - WORKER_THREADS) / (ends[-1] - ends[WORKER_THREADS - 1])
 
 
 def batches_of(ends: list[float]) -> list[float]:
-    """Seconds from each tenth end to the next."""
-    tenth = ends[WORKERS_OWN - 1 :: WORKERS_OWN]
+    """Return the seconds from each tenth end to the next."""
+    tenth = ends[WORKER_THREADS - 1 :: WORKER_THREADS]
     return [later - earlier for earlier, later in itertools.pairwise(tenth)]
 
 
 def rows(figures: Figures) -> Iterator[Row]:
-    """Header and lines."""
-    yield "jobpipe", "a second", *PERCENTILES
+    """Yield the rows of the table, the header first."""
+    yield "jobpipe", "per second", *PERCENTILES
     for name, found in figures["jobs_per_second"].items():
         yield name, f"{found['median']:.0f}", "", "", "", ""
     for name, found in figures["ms"].items():
@@ -170,9 +170,9 @@ def rows(figures: Figures) -> Iterator[Row]:
 
 
 def measure(quick: bool) -> dict[str, Any]:
-    """Alone."""
-    return take_turns([Pipeline], quick=quick)["pipeline"]
+    """Measure this part alone."""
+    return measure_in_turns([Pipeline], quick=quick)["pipeline"]
 
 
 if __name__ == "__main__":
-    alone(measure)
+    print_figures(measure)

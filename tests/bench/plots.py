@@ -1,4 +1,4 @@
-"""The figures as PNG."""
+"""The plots of docs/performance.md."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ mpl.use("Agg")
 
 from matplotlib import pyplot as plt
 
-OURS, OTHERS, GROUND = "#1f6feb", "#8b949e", "#d0d7de"
+JOBPIPE, ALTERNATIVE, BASELINE = "#1f6feb", "#8b949e", "#d0d7de"
 
 
 def draw(figures: dict[str, Any], folder: Path) -> None:
-    """One file each for rates, latencies and growth, as far as their parts were measured."""
+    """Write a PNG file each for rates, latencies and growth, if their parts were measured."""
     folder.mkdir(parents=True, exist_ok=True)
     if {"ceiling", "pipeline"} <= set(figures):
         _rates(figures, folder / "rates.png")
@@ -26,19 +26,19 @@ def draw(figures: dict[str, Any], folder: Path) -> None:
 
 def _rates(figures: dict[str, Any], file: Path) -> None:
     bars = [
-        (f"bare loop,\n{threads} thread{'s' if threads != '1' else ''}", found["jobs_per_second"], GROUND)
+        (f"bare loop,\n{threads} thread{'s' if threads != '1' else ''}", found["jobs_per_second"], BASELINE)
         for threads, found in figures["ceiling"]["threads"].items()
     ]
-    bars.append(("jobpipe", figures["pipeline"]["jobs_per_second"]["drain"], OURS))
+    bars.append(("jobpipe", figures["pipeline"]["jobs_per_second"]["drain"], JOBPIPE))
     if "jobs_per_second" in figures.get("celery_redis", {}):
-        bars.append(("Celery\non Redis", figures["celery_redis"]["jobs_per_second"], OTHERS))
+        bars.append(("Celery\non Redis", figures["celery_redis"]["jobs_per_second"], ALTERNATIVE))
     figure, axes = plt.subplots(figsize=(8, 4))
     for at, (_, rate, colour) in enumerate(bars):
         axes.bar(at, rate["median"], color=colour)
         axes.plot([at] * len(rate["rounds"]), rate["rounds"], "k.", markersize=4)
     axes.set_xticks(range(len(bars)), [name for name, _, _ in bars])
-    axes.set_ylabel("jobs a second")
-    axes.set_title("A queue filled beforehand: medians of rounds (dots)")
+    axes.set_ylabel("jobs per second")
+    axes.set_title("A prefilled queue: the median of the rounds (dots)")
     _save(figure, axes, file)
 
 
@@ -51,9 +51,9 @@ def _latencies(figures: dict[str, Any], file: Path) -> None:
         "end to end, polled",
         "end to end, Prefer: wait",
     ]
-    bars = [(name, found[name], OURS if name in {"accept", *names[3:]} else GROUND) for name in names]
+    bars = [(name, found[name], JOBPIPE if name in {"accept", *names[3:]} else BASELINE) for name in names]
     if "end_to_end_ms" in figures.get("celery_redis", {}):
-        bars.append(("Celery, end to end", figures["celery_redis"]["end_to_end_ms"], OTHERS))
+        bars.append(("Celery, end to end", figures["celery_redis"]["end_to_end_ms"], ALTERNATIVE))
     figure, axes = plt.subplots(figsize=(8, 4))
     for at, (_, ms, colour) in enumerate(reversed(bars)):
         axes.barh(at, ms["p50"], color=colour)
@@ -69,16 +69,18 @@ def _growth(figures: dict[str, Any], file: Path) -> None:
     original = {max(1, int(size)): found["p50"] for size, found in figures["original"]["post_ms"].items()}
     size = figures["growth"]["items"]
     figure, axes = plt.subplots(figsize=(8, 4))
-    axes.plot(list(original), list(original.values()), "o-", color=OTHERS, label="the synchronous original: POST")
+    axes.plot(
+        list(original), list(original.values()), "o-", color=ALTERNATIVE, label="the synchronous original: POST"
+    )
     for name, style in (("POST, Prefer: wait", "s-"), ("POST, accepted", "o-"), ("GET an item", "^-")):
         found = figures["growth"]["operations"][name]
         line = [found["empty_ms"]["p50"], found["large_ms"]["p50"]]
-        axes.plot([1, size], line, style, color=OURS, label=f"jobpipe: {name}")
+        axes.plot([1, size], line, style, color=JOBPIPE, label=f"jobpipe: {name}")
     axes.set_xscale("log")
     axes.set_yscale("log")
-    axes.set_xlabel("items in the table (an empty one at the left)")
+    axes.set_xlabel("items in the table (on the left: empty)")
     axes.set_ylabel("milliseconds, p50")
-    axes.set_title("What a request takes while the table grows")
+    axes.set_title("The latency of a request by the size of the table")
     axes.legend()
     _save(figure, axes, file)
 
@@ -86,6 +88,6 @@ def _growth(figures: dict[str, Any], file: Path) -> None:
 def _save(figure: Any, axes: Any, file: Path) -> None:
     axes.spines[["top", "right"]].set_visible(False)
     figure.tight_layout()
-    # Without the date and the release that matplotlib would note in it: the same figures are the same file.
+    # Without matplotlib's release in the metadata, the same figures give the same file.
     figure.savefig(file, dpi=110, metadata={"Software": None})
     plt.close(figure)

@@ -1,7 +1,8 @@
-"""`python -m tests.bench.profile_own_code`: where our own time in a request goes, in a tight loop without AWS.
+"""`python -m tests.bench.profile_own_code`: the parts of the API's own time in a request, in a loop without AWS.
 
-The API in this process, its calls of AWS answered at once with what the stand-in says: what is left is Chalice, log
-and metrics lines, and the rest of ours. Beside real calls the same code takes several times as long (own_code).
+The API runs in this process, and its AWS calls return the stand-in's answers at once. The remaining time is that of
+Chalice, of log and metrics lines, and of the rest. Between real calls, the same code takes several times as long
+(see tests/bench/own_code.py).
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from jobpipe.runtime.metrics import meter
 from jobpipe.runtime.telemetry import logger
 from tests.bench.lambda_child import Context
 from tests.bench.lambda_process import CREDENTIALS
-from tests.bench.stand_in import agreed
+from tests.bench.stand_in import success
 from tests.faults.events import http_event
 
 INVOCATIONS, QUICK_INVOCATIONS, WARM_UP = 5_000, 200, 100
@@ -38,11 +39,11 @@ _SETTINGS = {
     **dict.fromkeys(("JOBS_TABLE", "ITEMS_TABLE", "NAMES_TABLE", "DOCUMENTS_BUCKET"), "x"),
     **dict.fromkeys(("COMMANDS_QUEUE_URL", "PARKED_QUEUE_URL", "DEAD_LETTERS_QUEUE_URL"), "http://127.0.0.1/x"),
 }
-Taken = dict[str, list[float]]  # seconds of each invocation, by part
+Samples = dict[str, list[float]]  # seconds of each invocation, by part
 
 
 def measure(quick: bool = False) -> dict[str, dict[str, float]]:
-    """Milliseconds by request and part, medians; `total` is all of it."""
+    """Return the median milliseconds of each part of each request, and their `total`."""
     with _handler() as (handle, spent):
         return {
             name: _profile(handle, spent, event, QUICK_INVOCATIONS if quick else INVOCATIONS)
@@ -62,13 +63,13 @@ def _requests() -> Mapping[str, Callable[[], Any]]:
 def _profile(
     handle: Callable[[Any], Any], spent: dict[str, float], event: Callable[[], Any], invocations: int
 ) -> dict[str, float]:
-    taken: Taken = defaultdict(list)
+    samples: Samples = defaultdict(list)
     for number in range(WARM_UP + invocations):
-        asked = event()
+        request = event()
         spent.clear()
-        began = time.perf_counter()
-        answer = handle(asked)
-        total = time.perf_counter() - began
+        started = time.perf_counter()
+        answer = handle(request)
+        total = time.perf_counter() - started
         assert answer["statusCode"] < 300, answer
         if number >= WARM_UP:
             own = total - spent["AWS"]
@@ -76,13 +77,13 @@ def _profile(
             chalice = total - spent["view"]
             parts = {**lines, "Chalice": chalice, "the rest": own - chalice - sum(lines.values())}
             for name, seconds in {**parts, "total": own}.items():
-                taken[name].append(seconds)
-    return {name: round(median(seconds) * 1000, 4) for name, seconds in taken.items()}
+                samples[name].append(seconds)
+    return {name: round(median(seconds) * 1000, 4) for name, seconds in samples.items()}
 
 
 @contextmanager
 def _handler() -> Iterator[tuple[Callable[[Any], Any], dict[str, float]]]:
-    """The API, and the seconds of each part since they were cleared."""
+    """Yield the API, and the seconds of each part since they were cleared."""
     spent: dict[str, float] = defaultdict(float)
     with ExitStack() as stack:
         stack.enter_context(patch.dict(os.environ, _SETTINGS))
@@ -92,7 +93,7 @@ def _handler() -> Iterator[tuple[Callable[[Any], Any], dict[str, float]]]:
             stack.enter_context(patch.object(logger, method, timed))
         stack.enter_context(patch.object(type(meter), "write", _timed(spent, "metrics lines", type(meter).write)))
         silent = stack.enter_context(Path(os.devnull).open("w"))
-        stack.enter_context(redirect_stdout(silent))  # for the metrics
+        stack.enter_context(redirect_stdout(silent))  # discards the metrics
         handler = logging.StreamHandler(silent)
         handler.setFormatter(logger.handlers[0].formatter)
         stack.enter_context(patch.object(logger, "handlers", [handler]))
@@ -106,22 +107,22 @@ def _handler() -> Iterator[tuple[Callable[[Any], Any], dict[str, float]]]:
 
 
 def _call(_: Any, operation: str, parameters: Any) -> Any:
-    return agreed(operation, parameters)
+    return success(operation, parameters)
 
 
 def _timed(spent: dict[str, float], part: str, function: Callable[..., Any]) -> Callable[..., Any]:
     def timed(*arguments: Any, **named: Any) -> Any:
-        began = time.perf_counter()
+        started = time.perf_counter()
         try:
             return function(*arguments, **named)
         finally:
-            spent[part] += time.perf_counter() - began
+            spent[part] += time.perf_counter() - started
 
     return timed
 
 
 def rows(figures: Mapping[str, Mapping[str, float]]) -> Iterable[tuple[str, ...]]:
-    """A table: milliseconds, and the parts' shares of them."""
+    """Yield the rows of the table, the header first: milliseconds, and the share of each part."""
     yield "", "own ms", *PARTS
     for name, each in figures.items():
         yield name, f"{each['total']:.3f}", *(f"{each[part] / each['total']:.0%}" for part in PARTS)

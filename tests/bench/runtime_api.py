@@ -1,4 +1,4 @@
-"""Lambda's Runtime API on loopback: how long a new process takes to ask for an event, and to answer it."""
+"""A Runtime API on loopback, which measures how long a new process takes until its first event and its answer."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ _BOOTSTRAP = Path(__file__).with_name("bootstrap.py")
 _SECONDS = 30
 _ARN = "arn:aws:lambda:us-east-1:000000000000:function:f"
 _TRACE = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=0"
-_NOWHERE = subprocess.DEVNULL
 
 
 class FunctionFailed(Exception):
@@ -26,7 +25,7 @@ class FunctionFailed(Exception):
 
 @dataclass(frozen=True)
 class Function:
-    """Where its code lies, and what Lambda would call."""
+    """The code of a function, its handler and its environment."""
 
     task_root: Path
     handler: str
@@ -35,17 +34,17 @@ class Function:
 
 @dataclass(frozen=True)
 class ColdStart:
-    """Milliseconds of one new process, and what it answered."""
+    """The milliseconds of one new process, and its answer."""
 
     init: float  # from the start of the interpreter to the first request for an event
-    request: float  # from there to the answer
-    cpu: float  # of the processor, all in all
+    request: float  # from then to the answer
+    cpu: float  # processor time of the whole process
     answer: Any
 
 
 def cold_start(python: Path, function: Function, event: object) -> ColdStart:
-    """A new process of the function, and its first event."""
-    # One server for each, so that nothing which an earlier process has left under way can be taken for this one's.
+    """Start a process of the function, and send it one event."""
+    # Each process gets a new server, so that no late request of an earlier process is taken for its own.
     with _Server(json.dumps(event).encode()) as server:
         environment = {
             **function.environment,
@@ -54,58 +53,58 @@ def cold_start(python: Path, function: Function, event: object) -> ColdStart:
             "_HANDLER": function.handler,
             "AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{server.server_port}",
             "AWS_LAMBDA_FUNCTION_NAME": "cold-start",
-            # Lambda's interpreter has no setuptools, which would hook into every import.
+            # Lambda's interpreter has no setuptools, which changes imports.
             "SETUPTOOLS_USE_DISTUTILS": "stdlib",
         }
-        # -B: the task root is read-only in Lambda, so that nothing compiled there is ever kept.
+        # -B: the task root is read-only in Lambda, so that no compiled module is stored.
         command = [str(python), "-B", "-s", str(_BOOTSTRAP)]
-        before, started = _cpu_of_the_ended(), time.perf_counter()
+        before, started = _cpu_of_ended_processes(), time.perf_counter()
         with subprocess.Popen(
-            command, cwd=function.task_root, env=environment, stdout=_NOWHERE, stderr=_NOWHERE
+            command, cwd=function.task_root, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         ) as process:
             try:
                 ready, _ = server.next_call("next", process)
                 answered, answer = server.next_call("response", process)
             finally:
                 process.kill()
-        spent = _cpu_of_the_ended() - before
+        spent = _cpu_of_ended_processes() - before
     return ColdStart((ready - started) * 1000, (answered - ready) * 1000, spent * 1000, json.loads(answer))
 
 
-def _cpu_of_the_ended() -> float:
+def _cpu_of_ended_processes() -> float:
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
 
 
 class _Server(HTTPServer):
-    timeout = 0.5  # seconds between two looks whether the process lives
+    timeout = 0.5  # seconds between two checks that the process is alive
 
     def __init__(self, event: bytes) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.event = event
         self.calls: list[tuple[str, float, bytes]] = []
 
-    def next_call(self, wanted: str, process: subprocess.Popen[bytes]) -> tuple[float, bytes]:
-        """When the call that has to come now came, and its body."""
+    def next_call(self, expected: str, process: subprocess.Popen[bytes]) -> tuple[float, bytes]:
+        """Wait for the next call, which must be the expected one; return its time and body."""
         until = time.monotonic() + _SECONDS
         while time.monotonic() < until:
             self.handle_request()
             if self.calls:
-                what, when, body = self.calls.pop()
-                if what != wanted:
-                    raise FunctionFailed(body.decode() or what)
+                name, when, body = self.calls.pop()
+                if name != expected:
+                    raise FunctionFailed(body.decode() or name)
                 return when, body
             if process.poll() is not None:
-                raise FunctionFailed(f"it ended with {process.returncode}")
-        raise FunctionFailed(f"no {wanted} in {_SECONDS} s")
+                raise FunctionFailed(f"the process ended with {process.returncode}")
+        raise FunctionFailed(f"no {expected} in {_SECONDS} s")
 
 
 class _Handler(BaseHTTPRequestHandler):
     server: _Server
-    disable_nagle_algorithm = True  # it would hold an event back behind its headers, up to 40 ms
+    disable_nagle_algorithm = True  # it would delay an event after its headers by up to 40 ms
 
-    def do_GET(self) -> None:  # http.server's name
-        self._note(b"")
+    def do_GET(self) -> None:  # the name is http.server's
+        self._record(b"")
         self.send_response(200)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(self.server.event)))
@@ -116,13 +115,13 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(self.server.event)
 
-    def do_POST(self) -> None:  # http.server's name
-        self._note(self.rfile.read(int(self.headers["Content-Length"])))
+    def do_POST(self) -> None:  # the name is http.server's
+        self._record(self.rfile.read(int(self.headers["Content-Length"])))
         self.send_response(202)
         self.send_header("Content-Length", "0")
         self.end_headers()
 
-    def _note(self, body: bytes) -> None:
+    def _record(self, body: bytes) -> None:
         self.server.calls.append((self.path.rpartition("/")[2], time.perf_counter(), body))
 
     def log_message(self, *_: object) -> None:

@@ -1,4 +1,4 @@
-"""Many rows in little time: DynamoDB's own import from S3, since a hundred thousand writes would take minutes."""
+"""Fill tables by DynamoDB's import from S3, since a hundred thousand writes would take minutes."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from jobpipe.domain.item_rules import name_key
 from jobpipe.domain.job import Status, Success, new_job
 from jobpipe.domain.job_ref import JobRef
 from jobpipe.stores.dynamodb_rows import item_to_row, job_to_row, success_values, to_row
-from tests.bench.recorded import OWNER, document
+from tests.bench.recorder import OWNER, document
 from tests.helpers.deployed import Stage
 
 BUCKET = "bench-seeds"
-_LINES_AT_ONCE = 20_000
+_ROWS_PER_FILE = 20_000
 
 
 def seed_stage(stage: Stage, items: int) -> None:
-    """Gives a stage this many items, with their name locks and the jobs that made them; not their documents."""
+    """Add items to a stage, with their name locks and the jobs that created them, but without documents in S3."""
     ids = [str(uuid.uuid4()) for _ in range(items)]
     versions = [new_version() for _ in range(items)]
 
@@ -37,11 +37,11 @@ def seed_stage(stage: Stage, items: int) -> None:
         return StoredItem(ids[n], versions[n], f"seeded {n}", DocumentRef(key, "v"), text, _AT, _AT)
 
     def job(n: int) -> Any:
-        found = document(f"seeded {n}")
-        row = job_to_row(new_job(CreateItem(ids[n], found), OWNER, None, now(), timedelta(days=7)))
+        content = document(f"seeded {n}")
+        row = job_to_row(new_job(CreateItem(ids[n], content), OWNER, None, now(), timedelta(days=7)))
         return {
             **row,
-            **to_row(success_values(Success(result=json_text.encode(found), result_version=versions[n]))),
+            **to_row(success_values(Success(result=json_text.encode(content), result_version=versions[n]))),
             "status": {"S": Status.SUCCEEDED.value},
             "attempts": {"N": "1"},
         }
@@ -61,11 +61,11 @@ def seed_stage(stage: Stage, items: int) -> None:
 
 
 def import_table(stage: Stage, parameters: dict[str, Any], rows: Iterable[Any]) -> None:
-    """Makes a table that has these rows."""
+    """Create a table with these rows."""
     s3, dynamodb = stage.aws("s3"), stage.aws("dynamodb")
     s3.create_bucket(Bucket=BUCKET)
-    for number, some in enumerate(_portions(rows)):
-        body = "\n".join(json.dumps({"Item": row}) for row in some)
+    for number, portion in enumerate(_portions(rows)):
+        body = "\n".join(json.dumps({"Item": row}) for row in portion)
         s3.put_object(Bucket=BUCKET, Key=f"{parameters['TableName']}/{number}.json", Body=body.encode())
     started = dynamodb.import_table(
         S3BucketSource={"S3Bucket": BUCKET, "S3KeyPrefix": f"{parameters['TableName']}/"},
@@ -73,17 +73,19 @@ def import_table(stage: Stage, parameters: dict[str, Any], rows: Iterable[Any]) 
         TableCreationParameters=parameters,
     )
     arn = started["ImportTableDescription"]["ImportArn"]
-    waiting = tenacity.Retrying(
+    until_finished = tenacity.Retrying(
         wait=tenacity.wait_fixed(0.1),
         stop=tenacity.stop_after_delay(120),
         retry=tenacity.retry_if_result(lambda status: status == "IN_PROGRESS"),
     )
-    status = waiting(lambda: dynamodb.describe_import(ImportArn=arn)["ImportTableDescription"]["ImportStatus"])
+    status = until_finished(
+        lambda: dynamodb.describe_import(ImportArn=arn)["ImportTableDescription"]["ImportStatus"]
+    )
     assert status == "COMPLETED", status
 
 
 def key_schema(table: str, key: str) -> dict[str, Any]:
-    """A table with one key of text."""
+    """Return the parameters of a table whose key is one string."""
     return {
         "TableName": table,
         "AttributeDefinitions": [{"AttributeName": key, "AttributeType": "S"}],
@@ -108,8 +110,8 @@ def _as_created(described: Any) -> dict[str, Any]:
 
 def _portions(rows: Iterable[Any]) -> Iterator[list[Any]]:
     source = iter(rows)
-    while some := list(itertools.islice(source, _LINES_AT_ONCE)):
-        yield some
+    while portion := list(itertools.islice(source, _ROWS_PER_FILE)):
+        yield portion
 
 
 _AT = rfc3339(now())

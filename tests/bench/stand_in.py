@@ -1,8 +1,8 @@
-"""A stand-in for AWS on loopback: the answers that the Lambdas need, each after a fixed time, and no state.
+"""A stand-in for AWS on loopback: a server without state that answers each call after a fixed time.
 
-For where the emulator would be what is measured: it is one Python process, and ten calls at once keep it busy for
-ten times as long as one. What the stand-in answers follows from the request alone, so it is the same however often
-it is asked. `python -m tests.bench.stand_in OPERATION=MS…` prints its port and runs until its stdin ends.
+It is used where the emulator would be the limit: that is one Python process, so ten concurrent calls take ten times
+as long as one. An answer depends on the request alone. `python -m tests.bench.stand_in OPERATION=MS…` prints the
+port and runs until its standard input ends.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ AWS_MS = {
     "DeleteObject": 15,
     "ListObjectsV2": 20,
 }
-"""Milliseconds of one call, in the range of what AWS takes inside a region."""
+"""The milliseconds of a call, in the range of those of AWS inside a region."""
 
 ENDED = "00000000"
-"""A job whose id begins with this has ended: to its worker the message is a duplicate."""
-WAITING = "11111111"
-"""A job whose id begins with this is queued, whenever it is looked at; its item is its own."""
+"""The prefix of the ids of jobs that have ended, whose messages are duplicates."""
+QUEUED = "11111111"
+"""The prefix of the ids of jobs that are always queued, each with an item of its own."""
 
 _TIME = "2026-11-22T20:57:44.123Z"
 _DOCUMENT = '{"name":"Tent","description":"For two","price":12.95}'
@@ -62,12 +62,12 @@ _JOB = {
 }
 Answer = tuple[int, dict[str, str], bytes]  # status, headers, body
 _NO_KEYS = b"<ListBucketResult><IsTruncated>false</IsTruncated><KeyCount>0</KeyCount></ListBucketResult>"
-_OF_S3: dict[str, Answer] = {
+_S3_ANSWERS: dict[str, Answer] = {
     "PutObject": (200, {"x-amz-version-id": "v", "ETag": '"e"'}, b""),
     "DeleteObject": (204, {}, b""),
     "ListObjectsV2": (200, {"Content-Type": "application/xml"}, _NO_KEYS),
 }
-_REFUSED = {
+_CANCELED = {
     "__type": "com.amazonaws.dynamodb.v20120810#TransactionCanceledException",
     "CancellationReasons": [{"Code": "ConditionalCheckFailed"}, {"Code": "None"}, {"Code": "None"}],
 }
@@ -75,7 +75,7 @@ _REFUSED = {
 
 @contextmanager
 def running_stand_in(milliseconds: Mapping[str, float]) -> Iterator[str]:
-    """Its URL, for the time of the block."""
+    """Run a stand-in for the block, and yield its URL."""
     delays = [f"{operation}={each}" for operation, each in milliseconds.items()]
     process = subprocess.Popen(
         [sys.executable, "-m", "tests.bench.stand_in", *delays],
@@ -93,44 +93,44 @@ def running_stand_in(milliseconds: Mapping[str, float]) -> Iterator[str]:
 
 
 def answer(operation: str, body: bytes) -> Answer:
-    """What AWS would say, or the like of it."""
-    if operation in _OF_S3:
-        return _OF_S3[operation]
-    said: Any = json.loads(body)
+    """Return the answer to a call, as AWS would give it."""
+    if operation in _S3_ANSWERS:
+        return _S3_ANSWERS[operation]
+    request: Any = json.loads(body)
     match operation:
-        case "TransactWriteItems" if _changed(said["TransactItems"][0]).startswith(ENDED):
-            return _json(_REFUSED, 400)
-        case "UpdateItem" if _changed({"Update": said}).startswith(ENDED):
+        case "TransactWriteItems" if _ended_job(request["TransactItems"][0]).startswith(ENDED):
+            return _json(_CANCELED, 400)
+        case "UpdateItem" if _ended_job({"Update": request}).startswith(ENDED):
             return _json({"__type": "com.amazonaws.dynamodb.v20120810#ConditionalCheckFailedException"}, 400)
-    return _json(agreed(operation, said))
+    return _json(success(operation, request))
 
 
-def agreed(operation: str, said: Any) -> object:
-    """The body of an answer to a call that is well."""
+def success(operation: str, request: Any) -> object:
+    """Return the body of the answer to a call that succeeds."""
     match operation:
         case "GetItem":
-            return {"Item": _row(said["Key"])}
+            return {"Item": _row(request["Key"])}
         case "SendMessage":
-            return _taken(said)
+            return _sent(request)
         case "SendMessageBatch":
-            return {"Successful": [{"Id": each["Id"], **_taken(each)} for each in said["Entries"]]}
+            return {"Successful": [{"Id": each["Id"], **_sent(each)} for each in request["Entries"]]}
     return {}
 
 
 def _row(key: Any) -> Any:
     if "job_id" not in key:
         return key | _ITEM
-    if key["job_id"]["S"].startswith(WAITING):
+    if key["job_id"]["S"].startswith(QUEUED):
         return key | _JOB | {"status": {"S": "queued"}, "item_id": key["job_id"]}
     return key | _JOB
 
 
-def _changed(write: Any) -> str:
-    """The id of the job that the write ends; a batch is put."""
+def _ended_job(write: Any) -> str:
+    """Return the id of the job that the write ends, or an empty string if it is a batch's put."""
     return str(write["Update"]["Key"]["job_id"]["S"]) if "Update" in write else ""
 
 
-def _taken(message: Any) -> dict[str, str]:
+def _sent(message: Any) -> dict[str, str]:
     digest = hashlib.md5(message["MessageBody"].encode(), usedforsecurity=False).hexdigest()
     return {"MessageId": "m", "MD5OfMessageBody": digest, "SequenceNumber": "1"}
 
@@ -151,7 +151,7 @@ async def _serve(delays: Mapping[str, float]) -> None:
     sys.stdout.write(f"{server.sockets[0].getsockname()[1]}\n")
     sys.stdout.flush()
     await asyncio.to_thread(sys.stdin.read)
-    os._exit(0)  # with what still holds a connection
+    os._exit(0)  # also if connections are open
 
 
 async def _exchange(
@@ -163,15 +163,15 @@ async def _exchange(
     if "100-continue" in headers.get("expect", ""):
         writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
     body = await reader.readexactly(int(headers.get("content-length", "0")))
-    operation = headers.get("x-amz-target", "").rpartition(".")[2] or _of_s3(method, target)
+    operation = headers.get("x-amz-target", "").rpartition(".")[2] or _s3_operation(method, target)
     await asyncio.sleep(delays.get(operation, 0) / 1000)
-    status, answered, content = answer(operation, body)
-    answered = {"Content-Length": str(len(content)), "x-amzn-RequestId": "r", **answered}
-    head = "".join(f"{name}: {value}\r\n" for name, value in answered.items())
+    status, own_headers, content = answer(operation, body)
+    all_headers = {"Content-Length": str(len(content)), "x-amzn-RequestId": "r", **own_headers}
+    head = "".join(f"{name}: {value}\r\n" for name, value in all_headers.items())
     writer.write(f"HTTP/1.1 {status} -\r\n{head}\r\n".encode() + content)
 
 
-def _of_s3(method: str, target: str) -> str:
+def _s3_operation(method: str, target: str) -> str:
     if method == "GET" and "list-type" in urlsplit(target).query:
         return "ListObjectsV2"
     return {"PUT": "PutObject", "DELETE": "DeleteObject"}[method]

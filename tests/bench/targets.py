@@ -1,8 +1,8 @@
-"""What the figures should be, and whether they are.
+"""The targets of the benchmark, and whether they are met.
 
-A ratio is taken within each round, whose parts met the same moods of the machine; the median of the rounds counts.
-Where rounds disagree about a bound, nothing is decided: that is said, and not rounded off to a verdict. What is
-measured once has one round, which decides: the growth of a process over its life, and how long the bench takes.
+A ratio is computed within a round, whose parts were measured under the same load of the machine. A target is met or
+missed if it is so in every round; if the rounds disagree, it is undecided. The growth of memory and the duration of
+the benchmark have only one round.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tests.bench.ceiling import WORKERS_OWN
+from tests.bench.ceiling import WORKER_THREADS
 from tests.bench.rounds import Row
-from tests.bench.waiting import slow
+from tests.bench.waiting import ending_after
 
 _ACCEPT, _DRAIN, _AT_SIZE = 1.2, 0.8, 1.1
 _OWN, _TEN, _COLD, _GROWN, _BATCHED, _LAG = 0.1, 2.5, 1.25, 1.0, 5.0, 50.0
@@ -24,7 +24,7 @@ MET, MISSED, UNDECIDED = "met", "missed", "undecided"
 
 @dataclass(frozen=True)
 class Target:
-    """One ratio in each round, and its bound."""
+    """A figure of each round, and its bound."""
 
     name: str
     rounds: Sequence[float]
@@ -37,7 +37,7 @@ class Target:
 
     @property
     def verdict(self) -> str:
-        """Met or missed if every round says so, or the only one."""
+        """Return met or missed if all rounds agree, or else undecided."""
         within = {each <= self.bound if self.at_most else each >= self.bound for each in self.rounds}
         if len(within) > 1:
             return UNDECIDED
@@ -45,12 +45,12 @@ class Target:
 
 
 def targets(figures: dict[str, Any]) -> Iterator[Target]:
-    """Those whose parts were measured."""
+    """Yield the targets of the parts that were measured."""
     if "pipeline" in figures:
         drain = figures["pipeline"]["jobs_per_second"]["drain"]["rounds"]
         if "ceiling" in figures:
-            ceiling = figures["ceiling"]["threads"][str(WORKERS_OWN)]["jobs_per_second"]["rounds"]
-            name = f"drain rate / ceiling on {WORKERS_OWN} threads"
+            ceiling = figures["ceiling"]["threads"][str(WORKER_THREADS)]["jobs_per_second"]["rounds"]
+            name = f"drain rate / ceiling on {WORKER_THREADS} threads"
             yield Target(name, _by_round(drain, ceiling), _DRAIN, at_most=False)
         if "jobs_per_second" in figures.get("celery_redis", {}):
             celery = figures["celery_redis"]["jobs_per_second"]["rounds"]
@@ -62,13 +62,13 @@ def targets(figures: dict[str, Any]) -> Iterator[Target]:
             if not found["is_a_bare_call"]:
                 size = f"{figures['growth']['items']:,} items / none"
                 yield Target(f"{name}: {size}", found["ratio"]["rounds"], _AT_SIZE, at_most=True)
-    yield from _of_parts_by_themselves(figures)
+    yield from _of_independent_parts(figures)
     yield from _of_waiting(figures.get("waiting", {}))
     if "seconds" in figures:
         yield Target("`make bench`, minutes", [figures["seconds"] / 60], _MINUTES, at_most=True)
 
 
-def _of_parts_by_themselves(figures: dict[str, Any]) -> Iterator[Target]:
+def _of_independent_parts(figures: dict[str, Any]) -> Iterator[Target]:
     for app in ("api", "worker"):
         for operation, each in figures.get("own_code", {}).get(app, {}).items():
             yield Target(
@@ -94,18 +94,18 @@ def _of_waiting(figures: dict[str, Any]) -> Iterator[Target]:
         yield Target(f"ms from a job's end to its answer, {name}", _rounds(lags, "p50"), _LAG, at_most=True)
     for seconds, lags in figures.get("ends_after", {}).items():
         yield Target(
-            f"ms from a job's end to its answer, {slow(seconds)}", _rounds(lags, "p50"), _LAG, at_most=True
+            f"ms from a job's end to its answer, {ending_after(seconds)}", _rounds(lags, "p50"), _LAG, at_most=True
         )
 
 
 def _rounds(figures: dict[str, Any], whole: str) -> Sequence[float]:
-    """The figure of each round; figures from before there were any have one of the whole."""
+    """Return the figure of each round. Older figures have only one for all rounds."""
     rounds: Sequence[float] = figures.get("rounds", [figures[whole]])
     return rounds
 
 
 def rows(found: list[Target]) -> Iterator[Row]:
-    """Header and lines."""
+    """Yield the rows of the table, the header first."""
     yield "target", "median", "rounds", "bound", "verdict"
     for each in found:
         sign = "≤" if each.at_most else "≥"
@@ -114,23 +114,23 @@ def rows(found: list[Target]) -> Iterator[Row]:
 
 
 def batch_budget(figures: dict[str, Any]) -> Iterator[Row]:
-    """Where the time of a full batch goes, as far as the parts can tell."""
+    """Yield the rows of the table that divides the time of a full batch."""
     ms = figures["pipeline"]["ms"]
     whole = ms["a batch of ten while it drains"]["p50"]
-    calls = WORKERS_OWN * 1000 / figures["ceiling"]["in_batches_of_ten"]["median"]
-    way = ms["an invocation without a message"]["p50"]
+    calls = WORKER_THREADS * 1000 / figures["ceiling"]["in_batches_of_ten"]["median"]
+    invocation = ms["an invocation without a message"]["p50"]
     yield "a batch of ten", "ms", "share"
     for name, part in (
         ("from one to the next while it drains (p50)", whole),
         ("its AWS calls, by a bare loop in batches of ten", calls),
-        ("an invocation without a message, at most", way),
-        ("not accounted for", whole - calls - way),
+        ("an invocation without a message, at most", invocation),
+        ("not accounted for", whole - calls - invocation),
     ):
         yield name, f"{part:.0f}", f"{100 * part / whole:.0f} %"
 
 
-def _by_round(ours: Sequence[float], theirs: Sequence[float]) -> list[float]:
-    return [a / b for a, b in zip(ours, theirs, strict=True)]
+def _by_round(figures: Sequence[float], others: Sequence[float]) -> list[float]:
+    return [a / b for a, b in zip(figures, others, strict=True)]
 
 
 def _list(rounds: Sequence[float]) -> str:

@@ -1,4 +1,4 @@
-"""The bench's own parts: what it records, how it sums up, what it writes. Not how fast anything is."""
+"""The benchmark itself: its recorded calls, its computations, and the files that it writes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from infra.stage.stage_file import Deployment
 from tests.bench import __main__ as bench
 from tests.bench import pages, profile_own_code
 from tests.bench.pipeline import batches_of, rate_of
-from tests.bench.recorded import Recorder, commands
+from tests.bench.recorder import Recorder, commands
 from tests.bench.rounds import Seconds, in_rounds, timed
 from tests.bench.targets import Target, rows, targets
 from tests.helpers.commands import ROOT, clean_environment
@@ -51,13 +51,13 @@ def test_the_recorded_calls_are_those_of_the_design(recorder: Recorder) -> None:
     condition = changed[2][2]["TransactItems"][1]["Put"]["ExpressionAttributeValues"]
     assert condition == {":read": row["version"]}, "the update expects the version that the creation wrote"
     assert names_of([recorder.page(50)]) == ["dynamodb.scan"]
-    json.dumps([applied, changed])  # they travel to other processes
+    json.dumps([applied, changed])  # the calls are sent to other processes as JSON
 
 
-def test_a_queue_has_all_creations_before_all_updates() -> None:
-    wanted = commands(3, "test")
-    assert [command.operation for command in wanted] == ["create"] * 3 + ["update"] * 3
-    assert [c.item_id for c in wanted[:3]] == [c.item_id for c in wanted[3:]]
+def test_all_creates_are_queued_before_all_updates() -> None:
+    queued = commands(3, "test")
+    assert [command.operation for command in queued] == ["create"] * 3 + ["update"] * 3
+    assert [c.item_id for c in queued[:3]] == [c.item_id for c in queued[3:]]
 
 
 LOOP = """
@@ -74,25 +74,25 @@ main()
 
 
 @pytest.mark.parametrize("batch", [0, 1])
-def test_a_bare_loop_does_all_jobs_of_an_item_in_order(batch: int) -> None:
+def test_a_bare_loop_makes_the_calls_of_an_item_in_order(batch: int) -> None:
     def calls(text: str) -> list[Any]:
         return [["s3", "put_object", {"Body": text}], ["dynamodb", "get_item", {"Key": text}]]
 
-    asked = {"threads": 2, "batch": batch, "lines": [[calls("a"), calls("b")], [calls("c")]]}
-    done = subprocess.run(
+    request = {"threads": 2, "batch": batch, "items": [[calls("a"), calls("b")], [calls("c")]]}
+    completed = subprocess.run(
         [sys.executable, "-c", LOOP],
         cwd=ROOT,
         env=clean_environment(AWS_ENDPOINT_URL="http://127.0.0.1:1"),
-        input=json.dumps(asked) + "\n",
+        input=json.dumps(request) + "\n",
         capture_output=True,
         text=True,
         check=True,
     )
-    answer = json.loads(done.stdout)
+    answer = json.loads(completed.stdout)
     assert len(answer["latencies"]) == 3
     assert answer["seconds"] >= max(answer["latencies"])
-    of_the_first = [line for line in done.stderr.splitlines() if "'c'" not in line and "b'c'" not in line]
-    assert of_the_first == [
+    calls_of_first = [line for line in completed.stderr.splitlines() if "'c'" not in line and "b'c'" not in line]
+    assert calls_of_first == [
         "put_object [('Body', b'a')]",
         "get_item [('Key', 'a')]",
         "put_object [('Body', b'b')]",
@@ -100,8 +100,8 @@ def test_a_bare_loop_does_all_jobs_of_an_item_in_order(batch: int) -> None:
     ]
 
 
-def test_rates_count_from_the_first_batch_on() -> None:
-    ends = [100.0 + n // 10 for n in range(50)]  # ten a second
+def test_a_rate_is_computed_from_the_end_of_the_first_batch() -> None:
+    ends = [100.0 + n // 10 for n in range(50)]  # ten per second
     assert rate_of(ends) == 10
     assert batches_of(ends) == [1, 1, 1, 1]
 
@@ -117,14 +117,14 @@ def test_rates_count_from_the_first_batch_on() -> None:
         ([0.9, 1.3, 1.4], False, "undecided"),
     ],
 )
-def test_a_verdict_is_what_every_round_says(rounds: list[float], at_most: bool, verdict: str) -> None:
+def test_a_target_is_decided_only_if_all_rounds_agree(rounds: list[float], at_most: bool, verdict: str) -> None:
     target = Target("t", rounds, 1.2, at_most)
     assert target.verdict == verdict
     assert verdict in list(rows([target]))[1][-1]
 
 
-def test_ratios_are_taken_within_a_round() -> None:
-    """The medians' ratio is 28 / 25, ahead; in most rounds it was behind."""
+def test_ratios_are_computed_within_a_round() -> None:
+    """The ratio of the medians is above 1, but in most rounds the ratio is below 1."""
     figures = {
         "pipeline": {
             "jobs_per_second": {"drain": {"rounds": [22, 28, 27.5]}},
@@ -145,41 +145,41 @@ def test_tables_are_written_between_their_markers_only() -> None:
     assert pages.names(page) == {"one", "two"}
 
 
-def test_a_part_that_does_not_exist_is_refused() -> None:
+def test_an_unknown_part_is_an_error() -> None:
     with pytest.raises(OperatorError, match="nosuch"):
         bench.chosen(["ceiling", "nosuch"])
 
 
-def test_parts_that_are_named_are_all_that_run() -> None:
+def test_only_the_named_parts_are_run() -> None:
     groups, others = bench.chosen(["growth", "ceiling"])
     assert [[part.name for part in group] for group in groups] == [["ceiling"], ["growth"]]
     assert others == []
 
 
 @pytest.fixture(scope="module")
-def written() -> Any:
+def document() -> Any:
     return json.loads(bench.DATA.read_text())
 
 
-def test_the_page_shows_what_the_figures_are(written: Any) -> None:
+def test_the_page_shows_the_committed_figures(document: Any) -> None:
     page = bench.PAGE.read_text()
-    assert pages.rewritten(page, bench.page_tables(written)) == page
-    assert set(bench.page_tables(written)) <= pages.names(page), "every part has a place on the page"
+    assert pages.rewritten(page, bench.page_tables(document)) == page
+    assert set(bench.page_tables(document)) <= pages.names(page), "every table has markers on the page"
 
 
-def test_the_targets_that_stand_there_are_those_of_the_figures(written: Any) -> None:
-    found = list(targets(written))
-    assert written["targets"] == bench.summed_up(found)
+def test_the_committed_targets_are_those_of_the_figures(document: Any) -> None:
+    found = list(targets(document))
+    assert document["targets"] == bench.summary_of(found)
     assert len(found) >= 10
 
 
-def test_the_plots_are_there() -> None:
+def test_the_page_shows_all_plots() -> None:
     for name in ("rates", "latencies", "growth"):
         assert (bench.PLOTS / f"{name}.png").read_bytes().startswith(b"\x89PNG")
         assert f"plots/{name}.png" in bench.PAGE.read_text()
 
 
-def test_the_profile_of_our_own_code_leaves_nothing_out() -> None:
+def test_the_parts_of_the_profile_add_up_to_the_total() -> None:
     figures = profile_own_code.measure(quick=True)
     assert set(figures) == {"poll", "accept_create", "get_item"}
     for each in figures.values():
@@ -197,11 +197,11 @@ def test_the_profile_of_our_own_code_leaves_nothing_out() -> None:
         ([], []),
     ],
 )
-def test_samples_one_after_the_other_are_rounds(samples: list[int], rounds: list[list[int]]) -> None:
+def test_consecutive_samples_are_divided_into_rounds(samples: list[int], rounds: list[list[int]]) -> None:
     assert in_rounds(samples) == rounds
 
 
-def test_slower_jobs_and_the_benchs_own_time_are_judged() -> None:
+def test_each_kind_of_figure_has_a_target() -> None:
     figures = {
         "seconds": 301,
         "waiting": {"ordinary": {}, "ends_after": {"0.15": {"p50": 49, "rounds": [48, 49, 60]}}},
@@ -217,7 +217,7 @@ def test_slower_jobs_and_the_benchs_own_time_are_judged() -> None:
     }
 
 
-def test_the_seconds_of_a_part_add_up() -> None:
+def test_the_seconds_of_a_part_are_added_up() -> None:
     spent: Seconds = defaultdict(float)
     for _ in range(2):
         with timed(spent, "growth"):
@@ -227,8 +227,8 @@ def test_the_seconds_of_a_part_add_up() -> None:
     assert pages.seconds_by_part(about) == "memory 61 s, growth 2 s"
 
 
-def test_nothing_of_the_suite_needs_what_only_the_bench_installs() -> None:
+def test_the_module_can_be_imported_without_the_packages_of_the_benchmark() -> None:
     missing = "import sys; sys.modules.update(dict.fromkeys(['celery', 'redis', 'flask', 'matplotlib']))"
-    words = (sys.executable, "-c", f"{missing}; import tests.bench.__main__")
-    done = subprocess.run(words, cwd=ROOT, capture_output=True, check=False)
-    assert done.returncode == 0, done.stderr
+    command = (sys.executable, "-c", f"{missing}; import tests.bench.__main__")
+    completed = subprocess.run(command, cwd=ROOT, capture_output=True, check=False)
+    assert completed.returncode == 0, completed.stderr

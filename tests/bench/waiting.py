@@ -1,4 +1,4 @@
-"""How soon an answer follows a job's end, at how many status requests: `python -m tests.bench.waiting`."""
+"""`python -m tests.bench.waiting`: the time from a job's end to its answer, and the number of status requests."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ from tests.helpers.embedded import embedded
 MEMORY_MB = (128, 256, 512, 1024, 1769)
 DEFAULT_MEMORY_MB = 1024
 TARGET_MS = 50
-_ENDS_AFTER = (0.05, 0.15, 0.5, 2.0)  # seconds; the pauses between two looks grow for 0.2 s only
-_PHASES = 4  # the end falls evenly between two looks: it would always be the same way off, or on, otherwise
+_ENDS_AFTER = (0.05, 0.15, 0.5, 2.0)  # seconds; the pauses between two reads only grow for the first 0.2 s
+_PHASES = 4  # the ends of jobs are spread evenly over the pause between two reads
 
 Figures = dict[str, Any]
 
 
 def measure(quick: bool) -> Figures:
-    """On an emulator of its own: how late answers are, for ordinary jobs and for those that we end; requests."""
+    """Measure the delays of answers and the numbers of status requests, on a separate emulator."""
     jobs = 8 if quick else 12
     with tempfile.TemporaryDirectory() as directory, embedded(Path(directory)) as (target, here):
         stage = Stage(Deployer(target, LOCAL_STAGE, here, Progress(), {}).deploy())
@@ -49,14 +49,14 @@ def measure(quick: bool) -> Figures:
         return {
             "target_ms": TARGET_MS,
             "ordinary": _ordinary(stage, jobs),
-            "ends_after": {str(seconds): _controlled(stage, seconds, jobs) for seconds in _ENDS_AFTER},
+            "ends_after": {str(seconds): _ended_after(stage, seconds, jobs) for seconds in _ENDS_AFTER},
             "requests": _requests(stage, jobs),
             **costs(),
         }
 
 
 def costs() -> Figures:
-    """What needs no measuring."""
+    """Compute the costs, which need no measurement."""
     tariffs = {memory: Tariff.of(memory) for memory in MEMORY_MB}
     return {
         "memory_mb": {
@@ -70,13 +70,13 @@ def costs() -> Figures:
         "habits": {
             habit.name: {
                 str(seconds): {
-                    "status_requests": learnt.requests,
-                    "waited_seconds": learnt.waited,
-                    "late_ms": learnt.late * 1000,
-                    "dollars_per_million": learnt.dollars(tariffs[DEFAULT_MEMORY_MB]) * 1e6,
+                    "status_requests": effort.requests,
+                    "waited_seconds": effort.waited,
+                    "late_ms": effort.late * 1000,
+                    "dollars_per_million": effort.dollars(tariffs[DEFAULT_MEMORY_MB]) * 1e6,
                 }
                 for seconds in JOB_SECONDS
-                for learnt in [learn(habit, seconds)]
+                for effort in [learn(habit, seconds)]
             }
             for habit in HABITS
         },
@@ -84,24 +84,24 @@ def costs() -> Figures:
 
 
 def rows(figures: Figures) -> Iterator[tuple[str, ...]]:
-    """A table of what was measured."""
-    yield "answer after the job's end, ms", "p50", "p95", "n"
+    """Yield the rows of the table of measurements, the header first."""
+    yield "answer after the job's end, ms", "p50", "p95", "samples"
     for name, lags in (*figures["ordinary"].items(), *figures["ends_after"].items()):
-        label = name if name in figures["ordinary"] else slow(name)
+        label = name if name in figures["ordinary"] else ending_after(name)
         yield label, f"{lags['p50']:.0f}", f"{lags['p95']:.0f}", str(lags["n"])
-    yield "status requests of an ordinary job", "mean", "", "n"
+    yield "status requests of an ordinary job", "mean", "", "samples"
     for name, counted in figures["requests"].items():
         yield name, f"{counted['mean']:.2f}", "", str(counted["n"])
 
 
-def slow(seconds: str) -> str:
-    """The name of jobs that we end."""
+def ending_after(seconds: str) -> str:
+    """Return the label of a request for a job that the benchmark ends."""
     return f"`?wait=20`, a job of {seconds} s"
 
 
 def tables(figures: Figures) -> Iterator[str]:
-    """Markdown of what was computed: by memory, and by habit and length of the job."""
-    yield "| memory, MB | a status request, $/million | a second of waiting, $/million | as dear after, s |"
+    """Yield the computed costs as Markdown: by memory, and by habit and duration of the job."""
+    yield "| memory, MB | a status request, $/million | a second of waiting, $/million | break-even, s |"
     yield "|---|---|---|---|"
     for memory, by in figures["memory_mb"].items():
         request, second = by["request_dollars_per_million"], by["waited_second_dollars_per_million"]
@@ -117,16 +117,16 @@ def tables(figures: Figures) -> Iterator[str]:
 
 
 def _ordinary(stage: Stage, jobs: int) -> Figures:
-    """From `updated_at`, which is before the transaction, to the answer in the caller's hands."""
-    asked: dict[str, Callable[[], Any]] = {
+    """Measure the time from `updated_at`, which precedes the transaction, to the answer."""
+    requests: dict[str, Callable[[], Any]] = {
         "`?wait=3`": lambda: stage.request("GET", f"/jobs/{_accepted(stage)}?wait=3").json(),
         "`?wait`": lambda: stage.request("GET", f"/jobs/{_accepted(stage)}?wait=").json(),
         "`Prefer: wait=3`": lambda: _preferred(stage),
     }
-    lags: dict[str, list[float]] = {name: [] for name in asked}
+    lags: dict[str, list[float]] = {name: [] for name in requests}
     for _ in range(jobs):
-        for name, ask in asked.items():  # in turns, so that the machine's moods hit all alike
-            job = ask()
+        for name, request in requests.items():  # in turns, so that load affects all of them alike
+            job = request()
             if job["done"]:
                 ended = datetime.fromisoformat(job["updated_at"])
                 lags[name].append((_received(job) - ended).total_seconds() * 1000)
@@ -150,11 +150,11 @@ def _received(job: dict[str, Any]) -> datetime:
     return job.get("received") or now()
 
 
-def _controlled(stage: Stage, seconds: float, jobs: int) -> Figures:
-    """Of jobs without a message, which we end ourselves: from before that write to the answer."""
+def _ended_after(stage: Stage, seconds: float, jobs: int) -> Figures:
+    """Measure jobs without a message: the time from before the write that ends them to the answer."""
     clients = AwsClients(make=lambda service, **_: stage.aws(service))
     store = DynamoDbJobs(clients, stage.resources["jobs_table"], timedelta(days=1))
-    stage.aws("dynamodb")  # made here: boto3's default session is not for threads
+    stage.aws("dynamodb")  # made here, because boto3's default session is not thread-safe
 
     def lag(number: int) -> float:
         ref, ended = JobRef(uuid.uuid4().hex, uuid.uuid4().hex[:16]), []
@@ -170,7 +170,7 @@ def _controlled(stage: Stage, seconds: float, jobs: int) -> Figures:
         answered = time.perf_counter()
         timer.join()
         if not job["done"]:
-            raise RuntimeError("a job that ended was not waited for")
+            raise RuntimeError("the answer came before the job had ended")
         return (answered - ended[0]) * 1000
 
     if seconds < 1:
@@ -180,7 +180,7 @@ def _controlled(stage: Stage, seconds: float, jobs: int) -> Figures:
 
 
 def _requests(stage: Stage, jobs: int) -> Figures:
-    """By our own client, and by one that polls as it is told to."""
+    """Count the status requests of jobpipe's client, and of a client that polls by Retry-After."""
     client = Client(stage.deployment.base_url, stage.deployment.api_key)
     counted: list[str] = []
     get = client.transport.get
@@ -219,14 +219,14 @@ def _item() -> dict[str, Any]:
 
 def _percentiles(values: list[float]) -> Figures:
     if len(values) < 2:
-        raise RuntimeError("hardly any job ended in time")
+        raise RuntimeError("fewer than two jobs ended in time")
     cuts = statistics.quantiles(values, n=100, method="inclusive")
-    rounds = [round(statistics.median(some), 1) for some in in_rounds(values)]
+    rounds = [round(statistics.median(each), 1) for each in in_rounds(values)]
     return {"p50": cuts[49], "p95": cuts[94], "p99": cuts[98], "n": len(values), "rounds": rounds}
 
 
 def main(arguments: list[str]) -> None:
-    """`--costs` computes only; `--quick` measures less."""
+    """Print the tables. `--costs` only computes, `--quick` measures less, and `--json` prints the figures too."""
     figures = costs() if "--costs" in arguments else measure("--quick" in arguments)
     if "--costs" not in arguments:
         for row in rows(figures):

@@ -1,7 +1,7 @@
-"""What it costs to learn of a job's end: by polling, by waiting, by the memory of the function. Pure arithmetic.
+"""The computed costs of learning of a job's end, by polling and by waiting, for several sizes of memory.
 
-The pauses and the Retry-After are those of the API itself; a status request costs what a poll does in `make cost`,
-under its busy load: with its log lines, its part of the traces, its answer's way out.
+The pauses and the Retry-After are those of the API. A status request costs as much as a poll in `make cost` under
+its busy load, with log lines, traces and the transfer of the answer.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ JOB_SECONDS = (0.05, 0.15, 0.5, 5, 60, 900)
 
 @dataclass(frozen=True)
 class Tariff:
-    """Dollars of a status request, of a second of waiting, and of a read meanwhile."""
+    """The dollars of a status request, of a second of waiting, and of a read while waiting."""
 
     request: float
     second: float
@@ -29,7 +29,7 @@ class Tariff:
 
     @classmethod
     def of(cls, memory_mb: int) -> Tariff:
-        """With so much memory for the API's function."""
+        """Return the tariff for this much memory of the API's function."""
         data = read_data()
         pipeline, gb = Pipeline(data, data.load("busy")), Decimal(memory_mb) / 1024
         poll = pipeline.request("poll").scaled("lambda_gb_second", gb / data.memory_gb("api"))
@@ -38,12 +38,12 @@ class Tariff:
         return cls(float(poll.dollars(data.prices)), float(second), float(read))
 
     def waiting(self, seconds: float) -> float:
-        """Dollars of a wait in vain."""
-        _, reads = _held(0, seconds, float("inf"))
+        """Return the dollars of a wait that times out."""
+        _, reads = _wait(0, seconds, float("inf"))
         return seconds * self.second + reads * self.read
 
     def break_even(self) -> float:
-        """After so many seconds waiting has cost as much as the status request that it may save."""
+        """Return the seconds after which waiting has cost as much as the status request that it may save."""
         low, high = 0.0, 60.0
         for _ in range(50):
             middle = (low + high) / 2
@@ -53,13 +53,13 @@ class Tariff:
 
 @dataclass(frozen=True)
 class Habit:
-    """How a client learns of the end: what it prefers in its write, and how long its looks may be held back."""
+    """How a client learns of the end: its `Prefer: wait`, and the `?wait` of its status requests, in seconds."""
 
     name: str
     prefer: float = 0.0
-    first: float = 0.0
-    later: float = 0.0
-    every: float = 0.0  # seconds between two looks, whatever the service asks for
+    first: float = 0.0  # of the first status request
+    later: float = 0.0  # of the later ones
+    every: float = 0.0  # seconds between two status requests, instead of Retry-After
 
 
 HABITS = (
@@ -74,44 +74,44 @@ HABITS = (
 
 
 @dataclass(frozen=True)
-class Learnt:
-    """What it took until a client knew."""
+class Effort:
+    """The effort until a client learns of the end."""
 
-    requests: int  # beside the write
+    requests: int  # without the write
     waited: float  # seconds in the Lambda
-    reads: int  # while waiting
+    reads: int  # by the API while it waits
     late: float  # seconds after the end
 
     def dollars(self, tariff: Tariff) -> float:
         return self.requests * tariff.request + self.waited * tariff.second + self.reads * tariff.read
 
 
-def learn(habit: Habit, job_seconds: float) -> Learnt:
-    """A job that ends so many seconds after its acceptance, on a network that takes no time."""
-    waited, reads = _held(0, habit.prefer, job_seconds) if habit.prefer else (0.0, 0)
+def learn(habit: Habit, job_seconds: float) -> Effort:
+    """Compute the effort for a job that ends this many seconds after its acceptance, without network latency."""
+    waited, reads = _wait(0, habit.prefer, job_seconds) if habit.prefer else (0.0, 0)
     at, requests = waited, 0
     if habit.prefer and at >= job_seconds:
-        return Learnt(0, waited, reads, at - job_seconds)
+        return Effort(0, waited, reads, at - job_seconds)
     if not habit.first:
-        at += habit.every or poll_delay(at)  # as the 202 asks for
-    for hold in _holds(habit):
+        at += habit.every or poll_delay(at)  # the Retry-After of the 202
+    for longest in _waits(habit):
         requests += 1
-        held, more = _held(at, hold, job_seconds) if at < job_seconds else (0.0, 0)
-        at, waited, reads = at + held, waited + held, reads + more
+        seconds, more = _wait(at, longest, job_seconds) if at < job_seconds else (0.0, 0)
+        at, waited, reads = at + seconds, waited + seconds, reads + more
         if at >= job_seconds:
             break
         at += habit.every or poll_delay(at)
-    return Learnt(requests, waited, reads, at - job_seconds)
+    return Effort(requests, waited, reads, at - job_seconds)
 
 
-def _holds(habit: Habit) -> Iterator[float]:
+def _waits(habit: Habit) -> Iterator[float]:
     yield habit.first
     while True:
         yield habit.later
 
 
-def _held(start: float, most: float, end: float) -> tuple[float, int]:
-    """Seconds and reads of a wait that starts then, by the pauses of the API."""
+def _wait(start: float, most: float, end: float) -> tuple[float, int]:
+    """Return the seconds and the reads of a wait that begins at `start`, with the pauses of the API."""
     elapsed, reads = 0.0, 0
     while elapsed < most and start + elapsed < end:
         elapsed = min(elapsed + pause_after(elapsed), most)

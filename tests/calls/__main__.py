@@ -1,4 +1,4 @@
-"""`make calls`: counts the calls anew and rewrites tests/calls/calls.json."""
+"""`make calls`: count the AWS calls of each operation and rewrite tests/calls/calls.json."""
 
 from __future__ import annotations
 
@@ -10,31 +10,33 @@ from rich.console import Console
 from rich.table import Table
 
 from infra.cli.command_line import run
+from tests.calls.calls_file import CALLS_FILE, Entries, measure, read_calls, write_calls
 from tests.calls.lab import laboratory
-from tests.calls.table import TABLE, Entries, measure, read_table, write_table
 
 
 def main() -> None:
     with tempfile.TemporaryDirectory() as directory, laboratory(Path(directory)) as lab:
-        write_table(measure(lab))
-    Console().print(as_table(read_table()))
+        write_calls(measure(lab))
+    Console().print(as_table(read_calls()))
     Console().print(
-        f"written to {TABLE.relative_to(Path.cwd())}" if TABLE.is_relative_to(Path.cwd()) else str(TABLE)
+        f"written to {CALLS_FILE.relative_to(Path.cwd())}"
+        if CALLS_FILE.is_relative_to(Path.cwd())
+        else str(CALLS_FILE)
     )
 
 
 def as_table(entries: Entries) -> Table:
-    """For people."""
-    columns = ("", "operation", "calls of AWS", "writes", "reads", "SQS", "log bytes")
+    """Return the counts as a table to print."""
+    columns = ("", "operation", "AWS calls", "writes", "reads", "SQS", "log bytes")
     table = Table(*columns, title="Calls and units by operation", title_justify="left")
     table.columns[1].no_wrap = True
-    for side, named in entries.items():
+    for lambda_name, operations in entries.items():
         table.add_section()
-        for name, entry in named.items():
-            named_calls = ((call.partition(":")[2], n) for call, n in entry.calls.items())
-            calls = ", ".join(f"{n} x {call}" if n > 1 else call for call, n in named_calls)
+        for name, entry in operations.items():
+            short_names = ((call.partition(":")[2], n) for call, n in entry.calls.items())
+            calls = ", ".join(f"{n} x {call}" if n > 1 else call for call, n in short_names)
             units = (entry.write_units, entry.read_units, entry.sqs_requests, entry.log_bytes)
-            table.add_row(side, name, calls or "none", *(f"{number:g}" for number in units))
+            table.add_row(lambda_name, name, calls or "none", *(f"{number:g}" for number in units))
     return table
 
 

@@ -1,4 +1,4 @@
-"""What the API does for one request."""
+"""The operations of the API: one request each."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from typing import Any
 import requests
 
 from tests.calls.lab import Lab
-from tests.calls.operations import HUGE, LARGE, Act, document, existing, failed, operation
+from tests.calls.operations import HUGE, LARGE, Act, created_item, document, failed_job, operation
 
-# --- what reads what is there: first, while nothing else is -------------------------------------------------------
+# --- lists and reads: these run first, while the tables are nearly empty ------------------------------------------
 
 
 @operation("api")
 def list_page(lab: Lab) -> Act:
-    """Ten small items."""
-    for _ in range(9):  # one is there from the warm-up
-        existing(lab)
+    """A page of ten small items."""
+    for _ in range(9):  # the warm-up has created one
+        created_item(lab)
     return lambda: lab.request("GET", "/items?limit=10")
 
 
 @operation("api")
 def list_failed_jobs(lab: Lab) -> Act:
-    failed(lab)
+    failed_job(lab)
     return lambda: lab.request("GET", "/jobs?status=failed")
 
 
@@ -39,21 +39,21 @@ def health(lab: Lab) -> Act:
 
 @operation("api")
 def get_item(lab: Lab) -> Act:
-    item = existing(lab)
+    item = created_item(lab)
     return lambda: lab.request("GET", item)
 
 
 @operation("api")
 def get_large_item(lab: Lab) -> Act:
-    item = existing(lab, text=LARGE)
+    item = created_item(lab, text=LARGE)
     return lambda: lab.request("GET", item)
 
 
-# --- accepting ----------------------------------------------------------------------------------------------------
+# --- commands -----------------------------------------------------------------------------------------------------
 
 
-def accepting(lab: Lab, method: str, path: str, body: Any = None, **headers: str) -> Act:
-    """A command that is taken."""
+def command(lab: Lab, method: str, path: str, body: Any = None, **headers: str) -> Act:
+    """Return an act that sends a command and checks that it is accepted."""
 
     def act() -> requests.Response:
         answer = lab.request(method, path, body, **headers)
@@ -65,83 +65,83 @@ def accepting(lab: Lab, method: str, path: str, body: Any = None, **headers: str
 
 @operation("api")
 def accept_create(lab: Lab) -> Act:
-    return accepting(lab, "POST", "/items", document())
+    return command(lab, "POST", "/items", document())
 
 
 @operation("api")
 def accept_create_with_key(lab: Lab) -> Act:
-    return accepting(lab, "POST", "/items", document(), Idempotency_Key=secrets.token_hex(8))
+    return command(lab, "POST", "/items", document(), Idempotency_Key=secrets.token_hex(8))
 
 
 @operation("api")
 def accept_create_large(lab: Lab) -> Act:
-    return accepting(lab, "POST", "/items", document(text=LARGE))
+    return command(lab, "POST", "/items", document(text=LARGE))
 
 
 @operation("api")
 def accept_create_by_claim(lab: Lab) -> Act:
-    return accepting(lab, "POST", "/items", document(text=HUGE))
+    return command(lab, "POST", "/items", document(text=HUGE))
 
 
 @operation("api", jobs=100)
 def accept_batch_of_100(lab: Lab) -> Act:
-    """Creates, each of another item."""
-    return accepting(lab, "POST", "/batches", _hundred_creates())
+    """A hundred creates of different items."""
+    return command(lab, "POST", "/batches", _hundred_creates())
 
 
 @operation("api")
 def accept_update(lab: Lab) -> Act:
-    return accepting(lab, "PUT", existing(lab), {"price": 11.5})
+    return command(lab, "PUT", created_item(lab), {"price": 11.5})
 
 
 @operation("api")
 def accept_update_large(lab: Lab) -> Act:
-    return accepting(lab, "PUT", existing(lab, text=LARGE), {"text": LARGE.upper()})
+    return command(lab, "PUT", created_item(lab, text=LARGE), {"text": LARGE.upper()})
 
 
 @operation("api")
 def accept_patch(lab: Lab) -> Act:
-    return accepting(lab, "PATCH", existing(lab), {"price": 11.5, "tags": None})
+    return command(lab, "PATCH", created_item(lab), {"price": 11.5, "tags": None})
 
 
 @operation("api")
 def accept_delete(lab: Lab) -> Act:
-    return accepting(lab, "DELETE", existing(lab))
+    return command(lab, "DELETE", created_item(lab))
 
 
 @operation("api")
 def accept_read(lab: Lab) -> Act:
-    item_id = existing(lab).rpartition("/")[2]
-    return accepting(lab, "POST", "/jobs", {"operation": "read", "item_id": item_id})
+    item_id = created_item(lab).rpartition("/")[2]
+    return command(lab, "POST", "/jobs", {"operation": "read", "item_id": item_id})
 
 
 @operation("api")
 def refuse(lab: Lab) -> Act:
-    """A bad request."""
+    """An invalid command."""
     return lambda: lab.request("POST", "/items", {"name": ""})
 
 
 @operation("api")
 def replay(lab: Lab) -> Act:
-    """The same key while the job is queued: its message might never have been sent."""
+    """The same idempotency key while the job is queued: its message may not have been sent."""
     key, body = secrets.token_hex(8), document()
-    lab.accepted("POST", "/items", body, Idempotency_Key=key)
-    return accepting(lab, "POST", "/items", body, Idempotency_Key=key)
+    lab.accept("POST", "/items", body, Idempotency_Key=key)
+    return command(lab, "POST", "/items", body, Idempotency_Key=key)
 
 
 @operation("api")
 def replay_by_claim(lab: Lab) -> Act:
     key, body = secrets.token_hex(8), document(text=HUGE)
-    lab.accepted("POST", "/items", body, Idempotency_Key=key)
-    return accepting(lab, "POST", "/items", body, Idempotency_Key=key)
+    lab.accept("POST", "/items", body, Idempotency_Key=key)
+    return command(lab, "POST", "/items", body, Idempotency_Key=key)
 
 
 @operation("api")
 def replay_of_an_ended_job(lab: Lab) -> Act:
     key, body = secrets.token_hex(8), document()
-    lab.accepted("POST", "/items", body, Idempotency_Key=key)
-    lab.work(lab.receive())
-    return accepting(lab, "POST", "/items", body, Idempotency_Key=key)
+    lab.accept("POST", "/items", body, Idempotency_Key=key)
+    lab.consume(lab.receive())
+    return command(lab, "POST", "/items", body, Idempotency_Key=key)
 
 
 # --- jobs ---------------------------------------------------------------------------------------------------------
@@ -149,40 +149,40 @@ def replay_of_an_ended_job(lab: Lab) -> Act:
 
 @operation("api")
 def poll_unfinished(lab: Lab) -> Act:
-    job = lab.accepted("POST", "/items", document())
+    job = lab.accept("POST", "/items", document())
     return lambda: lab.request("GET", f"/jobs/{job['id']}")
 
 
 @operation("api")
 def poll(lab: Lab) -> Act:
-    """An ended job, with the item that it left."""
-    job = lab.ended("POST", "/items", document())
+    """A succeeded job, with its item."""
+    job = lab.end("POST", "/items", document())
     return lambda: lab.request("GET", f"/jobs/{job['id']}")
 
 
 @operation("api")
 def poll_large(lab: Lab) -> Act:
-    job = lab.ended("POST", "/items", document(text=LARGE))
+    job = lab.end("POST", "/items", document(text=LARGE))
     return lambda: lab.request("GET", f"/jobs/{job['id']}")
 
 
 @operation("api", jobs=100)
 def poll_batch_of_100(lab: Lab) -> Act:
-    """Its jobs wait."""
-    batch = lab.accepted("POST", "/batches", _hundred_creates())
+    """A batch whose jobs are queued."""
+    batch = lab.accept("POST", "/batches", _hundred_creates())
     return lambda: lab.request("GET", f"/batches/{batch['id']}")
 
 
 @operation("api")
 def cancel(lab: Lab) -> Act:
-    job = lab.accepted("POST", "/items", document())
+    job = lab.accept("POST", "/items", document())
     return lambda: lab.request("DELETE", f"/jobs/{job['id']}")
 
 
 @operation("api")
 def retry(lab: Lab) -> Act:
-    job = failed(lab)
-    return accepting(lab, "POST", f"/jobs/{job['id']}/retry")
+    job = failed_job(lab)
+    return command(lab, "POST", f"/jobs/{job['id']}/retry")
 
 
 def _hundred_creates() -> dict[str, Any]:

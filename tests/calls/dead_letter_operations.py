@@ -1,38 +1,40 @@
-"""What the consumer of the dead-letter queue does for one batch: a message that SQS has given up."""
+"""The operations of the dead-letter consumer: one dead letter each."""
 
 from __future__ import annotations
 
 from tests.calls.lab import Lab
-from tests.calls.operations import HUGE, Act, document, existing, operation
-from tests.calls.worker_operations import working
+from tests.calls.operations import HUGE, Act, created_item, document, operation
+from tests.calls.worker_operations import delivery
 
 
 @operation("dead_letters")
 def end_a_create(lab: Lab) -> Act:
-    """No worker could even start with it."""
-    return working(lab, lab.accepted("POST", "/items", document()), "failed", side="dead_letters")
+    """A create that the worker has not begun."""
+    return delivery(lab, lab.accept("POST", "/items", document()), "failed", lambda_name="dead_letters")
 
 
 @operation("dead_letters")
 def end_a_create_by_claim(lab: Lab) -> Act:
-    """The claim check stays with the job, for a retry."""
-    return working(lab, lab.accepted("POST", "/items", document(text=HUGE)), "failed", side="dead_letters")
+    """The claim check is not deleted, since the job may be retried."""
+    return delivery(lab, lab.accept("POST", "/items", document(text=HUGE)), "failed", lambda_name="dead_letters")
 
 
 @operation("dead_letters")
 def end_an_update(lab: Lab) -> Act:
-    return working(lab, lab.accepted("PUT", existing(lab), {"price": 11.5}), "failed", side="dead_letters")
+    return delivery(
+        lab, lab.accept("PUT", created_item(lab), {"price": 11.5}), "failed", lambda_name="dead_letters"
+    )
 
 
 @operation("dead_letters")
 def message_of_an_ended_job(lab: Lab) -> Act:
-    """The worker was done with it, and died before SQS knew."""
-    job = lab.accepted("POST", "/items", document())
+    """The worker has ended the job, but died before its message was deleted."""
+    job = lab.accept("POST", "/items", document())
     messages = lab.receive()
     lab.invoke(messages)
 
     def act() -> None:
-        lab.work(messages, side="dead_letters")
-        lab.check(job, "succeeded")
+        lab.consume(messages, lambda_name="dead_letters")
+        lab.check_status(job, "succeeded")
 
     return act

@@ -1,4 +1,4 @@
-"""A stage whose Lambdas reach AWS through a counting proxy each, and whose queue nobody polls but the lab."""
+"""A stage whose Lambdas call AWS through counting proxies, and whose messages only the lab receives."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ from tests.faults.events import sqs_record
 from tests.helpers.deployed import Stage
 from tests.helpers.embedded import embedded
 
-Side = Literal["api", "worker", "dead_letters"]
-FUNCTIONS: dict[Side, str] = {
+LambdaName = Literal["api", "worker", "dead_letters"]
+FUNCTIONS: dict[LambdaName, str] = {
     "api": "api_function",
     "worker": "worker_function",
     "dead_letters": "dead_letters_function",
@@ -39,75 +39,77 @@ _ATTRIBUTES = ["MessageGroupId", "ApproximateReceiveCount", "SentTimestamp", "AW
 
 @dataclass
 class Lab:
-    """The Lambdas, a meter on each, and what their callers and Lambda's poller do."""
+    """The Lambdas with their meters, and the actions of a caller and of Lambda's poller."""
 
     stage: Stage
-    meters: dict[Side, Meter]
-    faults: dict[str, Fault] = field(default_factory=dict)  # for the next call of an operation
+    meters: dict[LambdaName, Meter]
+    faults: dict[str, Fault] = field(default_factory=dict)  # of the next call of an AWS operation
 
     def request(self, method: str, path: str, body: Any = None, **headers: str) -> requests.Response:
-        """One request of a caller."""
-        named = {name.replace("_", "-"): value for name, value in headers.items()}
-        return self.stage.request(method, path, body, headers=named)
+        """Send a request."""
+        renamed = {name.replace("_", "-"): value for name, value in headers.items()}
+        return self.stage.request(method, path, body, headers=renamed)
 
-    def accepted(self, method: str, path: str, body: Any = None, **headers: str) -> Any:
-        """The job of a command whose message waits."""
+    def accept(self, method: str, path: str, body: Any = None, **headers: str) -> Any:
+        """Send a command; return its job, whose message is queued."""
         answer = self.request(method, path, body, **headers)
         assert answer.status_code == 202, answer.text
         return answer.json()
 
-    def ended(self, method: str, path: str, body: Any = None, status: str = "succeeded") -> Any:
-        """The job of a command that has been worked off; it has ended like this."""
-        job = self.accepted(method, path, body)
-        self.work(self.receive())
-        self.check(job, status)
+    def end(self, method: str, path: str, body: Any = None, status: str = "succeeded") -> Any:
+        """Send a command and process it; return its job, which must end with the status."""
+        job = self.accept(method, path, body)
+        self.consume(self.receive())
+        self.check_status(job, status)
         return job
 
-    def receive(self, most: int = 1) -> list[dict[str, Any]]:
-        """Messages as SQS hands them to Lambda's poller; all that there are."""
+    def receive(self, count: int = 1) -> list[dict[str, Any]]:
+        """Receive all messages of the queue, of which there must be `count`, as Lambda's poller does."""
         received: list[dict[str, Any]] = []
         sqs, url = self.stage.aws("sqs"), self.stage.resources["commands_queue_url"]
-        while len(received) < most:
+        while len(received) < count:
             answer = sqs.receive_message(
                 QueueUrl=url, MaxNumberOfMessages=10, MessageSystemAttributeNames=_ATTRIBUTES
             )
             received += answer.get("Messages", [])
-        assert len(received) == most, "the messages of earlier commands are all gone"
+        assert len(received) == count, "messages of earlier commands are on the queue"
         return received
 
-    def work(self, messages: list[dict[str, Any]], receives: int = 1, side: Side = "worker") -> None:
-        """One batch through a function that is done with all of it, and off the queue."""
-        self.invoke(messages, receives, side)
+    def consume(
+        self, messages: list[dict[str, Any]], receives: int = 1, lambda_name: LambdaName = "worker"
+    ) -> None:
+        """Invoke a function with a batch, and delete its messages."""
+        self.invoke(messages, receives, lambda_name)
         for message in messages:
             self.stage.aws("sqs").delete_message(
                 QueueUrl=self.stage.resources["commands_queue_url"], ReceiptHandle=message["ReceiptHandle"]
             )
 
-    def invoke(self, messages: list[dict[str, Any]], receives: int = 1, side: Side = "worker") -> None:
-        """The same, but that the messages are not deleted."""
+    def invoke(self, messages: list[dict[str, Any]], receives: int = 1, lambda_name: LambdaName = "worker") -> None:
+        """Invoke a function with a batch, and check that it returns none of its messages."""
         for message in messages:
             message["Attributes"]["ApproximateReceiveCount"] = str(receives)
         answer = self.stage.aws("lambda").invoke(
-            FunctionName=self.stage.resources[FUNCTIONS[side]],
+            FunctionName=self.stage.resources[FUNCTIONS[lambda_name]],
             Payload=json.dumps({"Records": [sqs_record(message) for message in messages]}),
         )
-        said = json.loads(answer["Payload"].read())
-        assert said == {"batchItemFailures": []}, said
+        response = json.loads(answer["Payload"].read())
+        assert response == {"batchItemFailures": []}, response
 
     def empty_queue(self) -> None:
-        """What was accepted is never worked off."""
+        """Delete all messages of the queue."""
         self.stage.aws("sqs").purge_queue(QueueUrl=self.stage.resources["commands_queue_url"])
 
-    def check(self, job: Any, status: str) -> None:
-        """The job has this status."""
+    def check_status(self, job: Any, status: str) -> None:
+        """Check the status of the job."""
         row = self.stage.aws("dynamodb").get_item(
             TableName=self.stage.resources["jobs_table"], Key={"job_id": {"S": job["id"]}}, ConsistentRead=True
         )["Item"]
         assert row["status"]["S"] == status, row
 
-    def logged(self, side: Side) -> list[str]:
-        """The function's own lines, those of Lambda itself left out, when its last invocation's are all there."""
-        group = f"/aws/lambda/{self.stage.resources[FUNCTIONS[side]]}"
+    def log_lines(self, lambda_name: LambdaName) -> list[str]:
+        """Return the function's log lines without Lambda's own, once the log of its last invocation is complete."""
+        group = f"/aws/lambda/{self.stage.resources[FUNCTIONS[lambda_name]]}"
         pages = self.stage.aws("logs").get_paginator("filter_log_events")
 
         def lines() -> list[str]:
@@ -127,14 +129,14 @@ class Lab:
         )(lines)
         return [line for line in found if line.startswith("{")]
 
-    def fault(self, call: Call) -> Fault | None:
-        """The one that was ordered for it."""
+    def take_fault(self, call: Call) -> Fault | None:
+        """Return the fault that a test has set for the call, once."""
         return self.faults.pop(call.operation, None)
 
 
 @contextmanager
 def laboratory(state_dir: Path) -> Iterator[Lab]:
-    """A fresh stage for the time of the block."""
+    """Deploy a new stage for the block."""
     with ExitStack() as stack:
         target, settings = stack.enter_context(embedded(state_dir))
         progress = Progress(Console(quiet=True))
@@ -143,42 +145,42 @@ def laboratory(state_dir: Path) -> Iterator[Lab]:
         for mapping in functions.list_event_source_mappings()["EventSourceMappings"]:
             functions.update_event_source_mapping(UUID=mapping["UUID"], Enabled=False)
         lab = Lab(stage, {})
-        for side, function in FUNCTIONS.items():
+        for lambda_name, function in FUNCTIONS.items():
             proxy = stack.enter_context(running_proxy(settings.port))
-            lab.meters[side] = _listening(proxy, lab)
-            _lead_through(proxy, stage, function)
+            lab.meters[lambda_name] = _attach_meter(proxy, lab)
+            _route_through(proxy, stage, function)
         wait_until_healthy(stage.deployment.base_url)
-        lab.ended("POST", "/items", {"name": secrets.token_hex(8), "description": "warm"})
-        lab.invoke([], side="dead_letters")
+        lab.end("POST", "/items", {"name": secrets.token_hex(8), "description": "warm"})
+        lab.invoke([], lambda_name="dead_letters")
         yield lab
 
 
-def _listening(proxy: Proxy, lab: Lab) -> Meter:
-    table = read_template(FOUNDATION)["Resources"]["JobsTable"]["Properties"]
-    keys = {each["AttributeName"] for each in table["KeySchema"]}
+def _attach_meter(proxy: Proxy, lab: Lab) -> Meter:
+    properties = read_template(FOUNDATION)["Resources"]["JobsTable"]["Properties"]
+    keys = {each["AttributeName"] for each in properties["KeySchema"]}
     indexes = []
-    for index in table["GlobalSecondaryIndexes"]:
+    for index in properties["GlobalSecondaryIndexes"]:
         key = {each["AttributeName"] for each in index["KeySchema"]}
         projected = key | keys | set(index["Projection"]["NonKeyAttributes"])
         indexes.append(Index(lab.stage.resources["jobs_table"], frozenset(key), frozenset(projected)))
     meter = Meter(lab.stage.aws("dynamodb"), indexes)
 
     def decide(call: Call) -> Fault | None:
-        meter.arrived(call)
-        return lab.fault(call)
+        meter.record_request(call)
+        return lab.take_fault(call)
 
-    proxy.decide, proxy.answered = decide, meter.answered
+    proxy.decide, proxy.answered = decide, meter.record_response
     return meter
 
 
-def _lead_through(proxy: Proxy, stage: Stage, function: str) -> None:
-    """The function reaches AWS through the proxy; what the emulator does for it (logs) does not."""
+def _route_through(proxy: Proxy, stage: Stage, function: str) -> None:
+    """Make the function call AWS through the proxy. The emulator writes its log without the proxy."""
     functions, name = stage.aws("lambda"), stage.resources[function]
     variables = functions.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
     functions.update_function_configuration(
         FunctionName=name, Environment={"Variables": {**variables, "AWS_ENDPOINT_URL": proxy.url}}
     )
-    tenacity.Retrying(  # boto3's own waiter counts in seconds
+    tenacity.Retrying(  # boto3's waiter polls every few seconds only
         retry=tenacity.retry_if_result(lambda found: found["LastUpdateStatus"] != "Successful"),
         stop=tenacity.stop_after_delay(_UPDATE_SECONDS),
         wait=tenacity.wait_fixed(0.02),

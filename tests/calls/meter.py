@@ -1,4 +1,4 @@
-"""Counts what one Lambda sends to AWS: every HTTP request that leaves it, botocore's repeats included."""
+"""Count the HTTP requests of one Lambda to AWS, including botocore's retries."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ _SINGLE_WRITES = {"PutItem", "UpdateItem", "DeleteItem"}
 
 @dataclass
 class Counts:
-    """Of the calls that were counted."""
+    """The counts of some calls."""
 
     calls: Counter[str] = field(default_factory=Counter)  # service:Operation
     write_units: float = 0
     read_units: float = 0
     sqs_requests: int = 0
-    message_bytes: int = 0  # of what went to SQS
-    request_bytes: int = 0  # of the bodies
+    message_bytes: int = 0  # of the messages sent to SQS
+    request_bytes: int = 0  # of the request bodies
 
 
 @dataclass(frozen=True)
 class Index:
-    """A global secondary index, by what decides the cost of its writes."""
+    """The properties of a global secondary index that determine the cost of its writes."""
 
     table: str
     key: frozenset[str]
@@ -38,7 +38,7 @@ class Index:
 
 
 class Meter:
-    """Listens at a proxy. What a write replaces is read from the emulator itself, past the proxy."""
+    """The observer of a proxy. It reads the rows before and after a write from the emulator, without the proxy."""
 
     def __init__(self, dynamodb: Any, indexes: Sequence[Index]) -> None:
         self._dynamodb = dynamodb
@@ -49,19 +49,19 @@ class Meter:
         }
         self._lock = threading.Lock()
         self._before: dict[int, list[Row | None]] = {}
-        self.counts: Counts | None = None  # while nothing is to be counted
+        self.counts: Counts | None = None  # None while nothing is counted
 
     @contextmanager
     def counting(self) -> Iterator[Counts]:
-        """What is sent during the block."""
+        """Count the requests during the block."""
         self.counts = counts = Counts()
         try:
             yield counts
         finally:
             self.counts = None
 
-    def arrived(self, call: Call) -> None:
-        """It has left the Lambda, whatever becomes of it."""
+    def record_request(self, call: Call) -> None:
+        """Count a request that the Lambda has sent, also if it fails."""
         if self.counts is None:
             return
         with self._lock:
@@ -75,30 +75,30 @@ class Meter:
                 self.counts.message_bytes += size
         self._before[id(call)] = [self._row(table, key) for table, key, _ in _targets(call, self._keys)]
 
-    def answered(self, call: Call, status: int, answer: bytes) -> None:
-        """AWS has taken or refused it: DynamoDB bills both."""
+    def record_response(self, call: Call, status: int, answer: bytes) -> None:
+        """Count the units of a call, whether AWS has accepted or refused it: DynamoDB bills both."""
         before = self._before.pop(id(call), None)
         if self.counts is None or before is None or call.service != DYNAMODB:
             return
-        doubled = 2 if call.operation == "TransactWriteItems" else 1
+        factor = 2 if call.operation == "TransactWriteItems" else 1
         writes = 0
-        for (table, key, asked), old in zip(_targets(call, self._keys), before, strict=True):
+        for (table, key, requested), old in zip(_targets(call, self._keys), before, strict=True):
             new = self._row(table, key)
-            writes += doubled * write_units(old, new, asked)
+            writes += factor * write_units(old, new, requested)
             for index in self._indexes:
                 if table == index.table:
                     writes += index_units(old, new, index.key, index.projected)
         with self._lock:
             self.counts.write_units += writes
-            self.counts.read_units += 0 if before else _read(call, json.loads(answer))
+            self.counts.read_units += 0 if before else _units_read(call, json.loads(answer))
 
     def _row(self, table: str, key: Row) -> Row | None:
         row: Row | None = self._dynamodb.get_item(TableName=table, Key=key, ConsistentRead=True).get("Item")
         return row
 
 
-def _read(call: Call, answer: dict[str, Any]) -> float:
-    """Of a batch each row is a read by itself."""
+def _units_read(call: Call, answer: dict[str, Any]) -> float:
+    """Return the read units of a call. Each row of a batch is a read of its own."""
     request = json.loads(call.body)
     if call.operation == "BatchGetItem":
         consistent = {table: each.get("ConsistentRead", False) for table, each in request["RequestItems"].items()}
@@ -112,7 +112,7 @@ def _read(call: Call, answer: dict[str, Any]) -> float:
 
 
 def _targets(call: Call, keys: Mapping[str, list[str]]) -> list[tuple[str, Row, Row | None]]:
-    """Of each row that is written: table, key, and the whole of it if the call has that."""
+    """Return the table, the key and, if the call has it, the row, for each row that the call writes."""
     if call.service != DYNAMODB:
         return []
     request = json.loads(call.body)

@@ -1,7 +1,8 @@
-"""Every operation, prepared uncounted and then done once under the meter.
+"""The operations whose AWS calls are counted.
 
-Those of the API are in api_operations, one request each; those of the worker in worker_operations, and of the
-dead-letter queue's consumer in dead_letter_operations, a batch each, of one command unless they say otherwise.
+Each is prepared without counting, and then performed once. Those of the API, in api_operations, are one request
+each. Those of the worker and of the dead-letter consumer, in worker_operations and dead_letter_operations, are one
+batch each, of one message unless they say otherwise.
 """
 
 from __future__ import annotations
@@ -13,47 +14,47 @@ from typing import Any
 
 import requests
 
-from tests.calls.lab import Lab, Side
+from tests.calls.lab import Lab, LambdaName
 
 Act = Callable[[], requests.Response | None]
 Prepare = Callable[[Lab], Act]
 
-KILOBYTE = "x" * 880  # about the most that stands in the rows, with the other fields
-LARGE = "x" * 100_000  # far over it
-HUGE = "x" * 210_000  # over what a message holds
-OPERATIONS: dict[tuple[Side, str], Operation] = {}
+KILOBYTE = "x" * 880  # with the other fields, about the largest document that is stored in its row
+LARGE = "x" * 100_000  # stored in S3 only
+HUGE = "x" * 210_000  # larger than a message can be
+OPERATIONS: dict[tuple[LambdaName, str], Operation] = {}
 
 
 @dataclass(frozen=True)
 class Operation:
-    """What is done before, and once under the meter."""
+    """The preparation of an operation, which returns the act to count."""
 
-    side: Side
+    lambda_name: LambdaName
     prepare: Prepare
-    jobs: int = 1  # what is counted belongs to so many
+    jobs: int = 1  # the number of jobs that the counts are for
 
 
-def operation(side: Side, jobs: int = 1) -> Callable[[Prepare], Prepare]:
-    def add(prepare: Prepare) -> Prepare:
-        OPERATIONS[side, prepare.__name__] = Operation(side, prepare, jobs)
+def operation(lambda_name: LambdaName, jobs: int = 1) -> Callable[[Prepare], Prepare]:
+    def register(prepare: Prepare) -> Prepare:
+        OPERATIONS[lambda_name, prepare.__name__] = Operation(lambda_name, prepare, jobs)
         return prepare
 
-    return add
+    return register
 
 
 def document(**more: Any) -> dict[str, Any]:
-    """A small one of a typical size; its name is nobody else's."""
+    """Return a document of a typical size, with a unique name."""
     name = f"Tent {secrets.token_hex(6)}"
     return {"name": name, "description": "For two", "price": 12.95, "tags": ["light", "green"], "stock": 7, **more}
 
 
-def existing(lab: Lab, **more: Any) -> str:
-    """The path of an item."""
-    return f"/items/{lab.ended('POST', '/items', document(**more))['item_id']}"
+def created_item(lab: Lab, **more: Any) -> str:
+    """Create an item and return its path."""
+    return f"/items/{lab.end('POST', '/items', document(**more))['item_id']}"
 
 
-def failed(lab: Lab) -> Any:
-    """A job that failed: its name was taken."""
+def failed_job(lab: Lab) -> Any:
+    """Return a job that failed because its name was taken."""
     taken = document()
-    lab.ended("POST", "/items", taken)
-    return lab.ended("POST", "/items", taken, status="failed")
+    lab.end("POST", "/items", taken)
+    return lab.end("POST", "/items", taken, status="failed")

@@ -1,4 +1,4 @@
-"""What each operation costs in calls of AWS, on the wire: one more fails, and so does one fewer."""
+"""The AWS calls of each operation are those of tests/calls/calls.json: no more and no fewer."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from dataclasses import replace
 
 import pytest
 
-from tests.calls.lab import Lab, Side, laboratory
+from tests.calls.calls_file import Entries, Entry, differences, measure, measure_one, read_calls
+from tests.calls.lab import Lab, LambdaName, laboratory
 from tests.calls.operations import OPERATIONS
-from tests.calls.table import Entries, Entry, differences, measure, measure_one, read_table
 from tests.chaos.faults import Fault, Refusal
 
-TABLE = read_table()
-AGAIN = 4
-"""Where a machine is so busy that a call times out, botocore makes one more; a change does it each time."""
-DESIGN = {  # the design's table: what the promises allow, and no more
+EXPECTED = read_calls()
+MORE_COUNTS = 4
+"""The number of further counts after a difference. On a busy machine, a call may time out and be retried."""
+DESIGN = {  # the calls that the design allows
     ("api", "accept_create"): ["PutItem", "SendMessage"],
     ("api", "accept_update"): ["PutItem", "SendMessage"],
     ("api", "accept_delete"): ["PutItem", "SendMessage"],
@@ -41,41 +41,43 @@ def counted(lab: Lab) -> Entries:
     return measure(lab)
 
 
-@pytest.mark.parametrize(("side", "name"), OPERATIONS, ids=str)
-def test_the_table_is_true(side: Side, name: str, counted: Entries, lab: Lab) -> None:
-    assert name in TABLE[side], "`make calls` adds it"
-    found = list(differences(TABLE[side][name], counted[side][name]))
-    for _ in range(AGAIN):
+@pytest.mark.parametrize(("lambda_name", "name"), OPERATIONS, ids=str)
+def test_the_counts_are_those_of_the_file(lambda_name: LambdaName, name: str, counted: Entries, lab: Lab) -> None:
+    assert name in EXPECTED[lambda_name], "run `make calls` to add it"
+    found = list(differences(EXPECTED[lambda_name][name], counted[lambda_name][name]))
+    for _ in range(MORE_COUNTS):
         if found:
-            found = list(differences(TABLE[side][name], measure_one(lab, side, name)))
-    assert not found, "if that is meant, `make calls` rewrites the table"
+            found = list(differences(EXPECTED[lambda_name][name], measure_one(lab, lambda_name, name)))
+    assert not found, "run `make calls` if this is intended"
 
 
-def test_the_table_has_nothing_else() -> None:
-    assert {(side, name) for side, named in TABLE.items() for name in named} == set(OPERATIONS)
+def test_the_file_has_every_operation_and_no_other() -> None:
+    assert {(lambda_name, name) for lambda_name, operations in EXPECTED.items() for name in operations} == set(
+        OPERATIONS
+    )
 
 
-@pytest.mark.parametrize(("side", "name"), DESIGN, ids=str)
-def test_the_happy_path_is_the_designs(side: str, name: str) -> None:
-    calls = {call.partition(":")[2]: n for call, n in TABLE[side][name].calls.items()}
-    assert calls == dict.fromkeys(DESIGN[side, name], 1)
+@pytest.mark.parametrize(("lambda_name", "name"), DESIGN, ids=str)
+def test_the_calls_of_successful_operations_are_those_of_the_design(lambda_name: str, name: str) -> None:
+    calls = {call.partition(":")[2]: n for call, n in EXPECTED[lambda_name][name].calls.items()}
+    assert calls == dict.fromkeys(DESIGN[lambda_name, name], 1)
 
 
-def test_what_is_in_a_batch_costs_what_it_costs_alone() -> None:
-    one, ten = TABLE["worker"]["create"], TABLE["worker"]["create_in_a_batch_of_10"]
+def test_a_command_costs_the_same_in_a_batch_and_alone() -> None:
+    one, ten = EXPECTED["worker"]["create"], EXPECTED["worker"]["create_in_a_batch_of_10"]
     assert ten.calls == {call: 10 * n for call, n in one.calls.items()}
     assert (ten.jobs, ten.write_units) == (10, 10 * one.write_units)
 
 
-def test_a_repeat_of_botocores_is_counted(lab: Lab, counted: Entries) -> None:
+def test_a_retry_by_botocore_is_counted(lab: Lab, counted: Entries) -> None:
     text = b"<?xml version='1.0'?><Error><Code>SlowDown</Code><Message>no</Message></Error>"
     lab.faults["PutObject"] = Fault("s3 503", answer=Refusal(503, "application/xml", text))
-    again = measure_one(lab, "worker", "create")
+    retried = measure_one(lab, "worker", "create")
     assert not lab.faults
-    assert again.calls == counted["worker"]["create"].calls | {"s3:PutObject": 2}
+    assert retried.calls == counted["worker"]["create"].calls | {"s3:PutObject": 2}
 
 
-def test_one_call_more_and_one_fewer_are_differences() -> None:
+def test_an_additional_call_and_a_missing_one_are_differences() -> None:
     entry = Entry({"s3:PutObject": 1, "sqs:SendMessage": 1}, 1, 0, 1, 900, 1000, 0, 500, 2, 1)
     assert not list(differences(entry, replace(entry, request_bytes=1099, log_bytes=451)))
     assert list(differences(entry, replace(entry, calls={"s3:PutObject": 2, "sqs:SendMessage": 1})))

@@ -1,4 +1,4 @@
-"""DynamoDB's and SQS's units, by examples computed by hand."""
+"""The units of DynamoDB and SQS, compared with examples that were computed by hand."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ KEY, PROJECTED = {"owner", "trouble"}, {"owner", "trouble", "job_id", "error"}
 
 
 def row(size: int) -> dict[str, dict[str, str]]:
-    """One of so many bytes."""
+    """Return a row of this many bytes."""
     return {"a": {"S": "x" * (size - 1)}}
 
 
-def test_a_row_is_its_names_and_values() -> None:
+def test_the_size_of_a_row_is_that_of_its_names_and_values() -> None:
     assert row_bytes(None) == 0
     assert row_bytes({"name": {"S": "Zelt"}}) == 8
     assert row_bytes({"name": {"S": "é"}}) == 6
@@ -27,34 +27,34 @@ def test_a_write_is_billed_by_the_kilobyte(size: int, units: int) -> None:
     assert write_units(row(size)) == units
 
 
-def test_a_write_is_billed_by_the_larger_of_what_was_and_what_is() -> None:
-    assert write_units(None) == 1, "a condition that failed on no row"
+def test_a_write_is_billed_by_the_larger_of_the_old_and_the_new_row() -> None:
+    assert write_units(None) == 1, "a condition that failed without a row"
     assert write_units(row(3000), row(10)) == 3
     assert write_units(row(10), None, row(3000)) == 3
 
 
-def test_an_index_costs_nothing_while_no_entry_changes() -> None:
-    happy = {"job_id": {"S": "1"}, "owner": {"S": "me"}}
-    failed = {**happy, "trouble": {"S": "failed#1"}, "error": {"S": "x" * 1100}}
-    assert index_units(None, happy, KEY, PROJECTED) == 0
+def test_an_index_costs_nothing_if_its_entry_does_not_change() -> None:
+    succeeded = {"job_id": {"S": "1"}, "owner": {"S": "me"}}
+    failed = {**succeeded, "trouble": {"S": "failed#1"}, "error": {"S": "x" * 1100}}
+    assert index_units(None, succeeded, KEY, PROJECTED) == 0
     assert index_units(failed, {**failed, "command": {"S": "not projected"}}, KEY, PROJECTED) == 0
 
 
-def test_an_entry_of_an_index_is_put_changed_moved_and_deleted() -> None:
-    happy = {"job_id": {"S": "1"}, "owner": {"S": "me"}}
-    failed = {**happy, "trouble": {"S": "failed#1"}}
-    assert index_units(happy, failed, KEY, PROJECTED) == 1
+def test_an_index_entry_is_added_changed_moved_and_deleted() -> None:
+    succeeded = {"job_id": {"S": "1"}, "owner": {"S": "me"}}
+    failed = {**succeeded, "trouble": {"S": "failed#1"}}
+    assert index_units(succeeded, failed, KEY, PROJECTED) == 1
     assert index_units(failed, {**failed, "error": {"S": "x" * 1100}}, KEY, PROJECTED) == 2
     assert index_units(failed, {**failed, "trouble": {"S": "retrying#1"}}, KEY, PROJECTED) == 2
-    assert index_units(failed, happy, KEY, PROJECTED) == 1
+    assert index_units(failed, succeeded, KEY, PROJECTED) == 1
 
 
 @pytest.mark.parametrize(("size", "consistent", "units"), [(0, True, 1), (4096, True, 1), (4097, False, 1.0)])
-def test_a_read_is_billed_by_four_kilobytes(size: int, consistent: bool, units: float) -> None:
+def test_a_read_is_billed_by_4_kilobytes(size: int, consistent: bool, units: float) -> None:
     assert read_units(size, consistent=consistent) == units
 
 
-def test_an_eventually_consistent_read_is_half() -> None:
+def test_an_eventually_consistent_read_costs_half() -> None:
     assert read_units(100, consistent=False) == 0.5
 
 

@@ -1,4 +1,4 @@
-"""What DynamoDB and SQS bill, from the sizes of what was read, written and sent.
+"""The units that DynamoDB and SQS bill, computed from the sizes of rows and messages.
 
 https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/read-write-operations.html
 https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/CapacityUnitCalculations.html
@@ -15,21 +15,21 @@ _WRITE_BYTES = 1024
 _READ_BYTES = 4096
 _SQS_BYTES = 64 * 1024
 
-Row = Mapping[str, Any]  # as the low-level API has it
+Row = Mapping[str, Any]  # in the format of the low-level API
 
 
 def row_bytes(row: Row | None) -> int:
-    """Of the names and values, as DynamoDB counts them; none are none."""
+    """Return the size of a row as DynamoDB counts it: that of its names and values; 0 without a row."""
     return sum(len(name.encode()) + _value_bytes(value) for name, value in (row or {}).items())
 
 
 def write_units(*states: Row | None) -> int:
-    """Of a write to one row, from the row before, after, and as it was asked for: the largest counts."""
+    """Return the units of a write to one row: the largest of the row before, after, and as requested counts."""
     return max(1, *(ceil(row_bytes(state) / _WRITE_BYTES) for state in states))
 
 
 def index_units(before: Row | None, after: Row | None, key: Collection[str], projected: Collection[str]) -> int:
-    """What the same write costs in an index: nothing while no entry changes, and two writes if its key does."""
+    """Return the units of a write in an index: 0 if the entry does not change, two writes if its key does."""
     old, new = (_entry(row, key, projected) for row in (before, after))
     if old == new:
         return 0
@@ -39,12 +39,12 @@ def index_units(before: Row | None, after: Row | None, key: Collection[str], pro
 
 
 def read_units(size: int, *, consistent: bool) -> float:
-    """Of one read, by the bytes of all rows that it looked at."""
+    """Return the units of one read, by the bytes of all rows that it has read."""
     return max(1, ceil(size / _READ_BYTES)) * (1.0 if consistent else 0.5)
 
 
 def sqs_requests(size: int) -> int:
-    """Each 64 KB of a payload is billed as a request."""
+    """Return the number of requests that SQS bills: one for each 64 KB of a payload."""
     return max(1, ceil(size / _SQS_BYTES))
 
 
@@ -61,4 +61,4 @@ def _value_bytes(value: Mapping[str, Any]) -> int:
     if kind == "N":
         digits = len(content.replace("-", "").replace(".", "").strip("0"))
         return ceil(digits / 2) + 1 + int(content.startswith("-"))
-    raise NotImplementedError(f"no row of ours has a value of type {kind}")
+    raise NotImplementedError(f"no row has a value of type {kind}")

@@ -1,4 +1,4 @@
-"""`make grants`: writes docs/security-grants.md and prints it."""
+"""`make grants`: write docs/security-grants.md and print it."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import sys
 from infra.cli.command_line import run
 from infra.errors import OperatorError
 from tests.iam.grants import template_grants
-from tests.iam.table import PAGE, disagreements, page
+from tests.iam.grants_page import PAGE, disagreements, page
 
 
 def main() -> None:
-    wrong = list(disagreements(template_grants()))
-    if wrong:
-        raise OperatorError(f"the templates and tests/iam/needs.py do not agree: {'; '.join(wrong)}")
+    found = list(disagreements(template_grants()))
+    if found:
+        raise OperatorError(f"the templates and tests/iam/needs.py disagree: {'; '.join(found)}")
     PAGE.write_text(page())
     print(page(), end="")
 

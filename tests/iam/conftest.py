@@ -1,4 +1,4 @@
-"""An emulator of this tier's own: no other test may meet a role that lacks something."""
+"""The emulator of these tests. No other test uses it, since these tests remove grants from the roles."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the Lambdas' roles may do, one grant at a time: read from the templates, and taken out of a policy."""
+"""Read the grants of the roles from the templates, and remove a grant from a policy."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from infra.settings import ROOT
 from infra.templates.sources import read_template
 
 APPS = ("api", "worker")
-_NOTHING = {"Ref": "AWS::NoValue"}
+_NO_VALUE = {"Ref": "AWS::NoValue"}
 _ARN = re.compile(r"^arn:\$\{AWS::Partition\}:[a-z0-9]+:(?:\$\{AWS::Region\}:\$\{AWS::AccountId\})?:*")
 
 
@@ -20,12 +20,12 @@ _ARN = re.compile(r"^arn:\$\{AWS::Partition\}:[a-z0-9]+:(?:\$\{AWS::Region\}:\$\
 class Grant:
     """One action that one statement of one role allows."""
 
-    role: str  # its logical id
+    role: str  # the logical id
     sid: str
     action: str
-    resource: str = field(compare=False)  # as the template says it, without what is the same in every ARN
-    app: str = field(compare=False)  # whose stack the role is in
-    conditional: bool = field(compare=False)  # whether a parameter of the template decides if it is there
+    resource: str = field(compare=False)  # as the template writes it, without the prefix that all ARNs share
+    app: str = field(compare=False)  # the application whose stack has the role
+    conditional: bool = field(compare=False)  # whether a condition of the template decides if it is granted
 
     @property
     def key(self) -> tuple[str, str, str]:
@@ -35,49 +35,51 @@ class Grant:
         return " ".join(self.key)
 
 
-class Unclear(Exception):
-    """A policy is written in a way in which its grants cannot be told apart."""
+class AmbiguousPolicy(Exception):
+    """A policy does not list its grants one by one."""
 
 
 @cache
 def template_grants() -> tuple[Grant, ...]:
-    """Every grant of every role, in the order of the templates."""
+    """Return every grant of every role, in the order of the templates."""
     return tuple(
         grant for app in APPS for grant in grants_of(read_template(ROOT / f"infra/templates/{app}.merge.yaml"), app)
     )
 
 
 def grants_of(template: dict[str, Any], app: str) -> Iterator[Grant]:
-    """Those of one template; Unclear if a statement is no plain list of actions on one resource."""
+    """Yield the grants of one template; raise AmbiguousPolicy if a statement is not a list of actions."""
     for role, resource in template["Resources"].items():
         if resource.get("Type") != "AWS::IAM::Role":
             continue
         properties = resource["Properties"]
         if managed := properties.get("ManagedPolicyArns"):
-            raise Unclear(f"{role} has managed policies: {managed}")
-        for policy, sometimes in _each(properties["Policies"]):
-            for statement, only_sometimes in _each(policy["PolicyDocument"]["Statement"]):
-                for action in plain(statement, role):
-                    where = resource_text(statement["Resource"])
-                    yield Grant(role, statement["Sid"], action, where, app, sometimes or only_sometimes)
+            raise AmbiguousPolicy(f"{role} has managed policies: {managed}")
+        for policy, is_conditional in _entries(properties["Policies"]):
+            for statement, is_optional in _entries(policy["PolicyDocument"]["Statement"]):
+                for action in _checked_actions(statement, role):
+                    target = resource_text(statement["Resource"])
+                    yield Grant(role, statement["Sid"], action, target, app, is_conditional or is_optional)
 
 
-def plain(statement: dict[str, Any], role: str) -> list[str]:
-    """The actions of a statement that allows them on one resource; a condition may narrow it further."""
+def _checked_actions(statement: dict[str, Any], role: str) -> list[str]:
+    """Return the actions of a statement that allows them on one resource; it may have a condition."""
     if set(statement) - {"Condition"} != {"Sid", "Effect", "Action", "Resource"} or statement["Effect"] != "Allow":
-        raise Unclear(f"a statement of {role} is more than Sid, Effect: Allow, Action and Resource: {statement}")
+        raise AmbiguousPolicy(
+            f"a statement of {role} must have only Sid, Effect: Allow, Action and Resource: {statement}"
+        )
     if isinstance(statement["Resource"], list):
-        raise Unclear(f"{role} {statement['Sid']} has several resources: make it several statements")
+        raise AmbiguousPolicy(f"{role} {statement['Sid']} has several resources: write one statement for each")
     return actions(statement)
 
 
 def actions(statement: dict[str, Any]) -> list[str]:
-    """IAM takes one as it is."""
+    """Return the actions as a list; IAM also accepts a single string."""
     return [statement["Action"]] if isinstance(statement["Action"], str) else list(statement["Action"])
 
 
 def resource_text(resource: Any) -> str:
-    """`${Name}` for what CloudFormation fills in, without the account's part of an ARN."""
+    """Return the resource with `${Name}` for references, without the prefix of an ARN."""
     match resource:
         case {"Ref": str(name)}:
             return f"${{{name}}}"
@@ -85,28 +87,28 @@ def resource_text(resource: Any) -> str:
             return f"${{{name}.{attribute}}}"
         case {"Fn::Sub": str(text)} | str(text):
             return _ARN.sub("", text)
-    raise Unclear(f"what is this resource: {resource}")
+    raise AmbiguousPolicy(f"the resource cannot be read: {resource}")
 
 
-def without(document: dict[str, Any], sid: str, action: str) -> dict[str, Any]:
-    """The policy less this one action; KeyError if it does not allow it."""
+def policy_without(document: dict[str, Any], sid: str, action: str) -> dict[str, Any]:
+    """Return the policy without the action of the statement; raise KeyError if it does not have it."""
     statements, found = [], False
     for statement in document["Statement"]:
-        left = actions(statement)
-        if statement["Sid"] == sid and action in left:
+        remaining = actions(statement)
+        if statement["Sid"] == sid and action in remaining:
             found = True
-            left.remove(action)
-        if left:
-            statements.append({**statement, "Action": left})
+            remaining.remove(action)
+        if remaining:
+            statements.append({**statement, "Action": remaining})
     if not found:
         raise KeyError(f"{sid} {action}")
     return {**document, "Statement": statements}
 
 
-def _each(listed: list[Any]) -> Iterator[tuple[Any, bool]]:
-    """The entries, and whether a condition decides about each."""
-    for entry in listed:
+def _entries(entries: list[Any]) -> Iterator[tuple[Any, bool]]:
+    """Yield each entry of a list, and whether a condition decides if it exists."""
+    for entry in entries:
         if isinstance(entry, dict) and set(entry) == {"Fn::If"}:
-            yield from ((branch, True) for branch in entry["Fn::If"][1:] if branch != _NOTHING)
+            yield from ((branch, True) for branch in entry["Fn::If"][1:] if branch != _NO_VALUE)
         else:
             yield entry, False

@@ -1,4 +1,4 @@
-"""A stage of the tests' own, whose queues nobody polls: the tests hand the functions their messages."""
+"""A stage whose event source mappings are off: the tests invoke the functions with their messages."""
 
 from __future__ import annotations
 
@@ -28,29 +28,29 @@ from jobpipe.stores.dynamodb_items import DynamoDbItems
 from jobpipe.stores.dynamodb_jobs import DynamoDbJobs
 from jobpipe.stores.s3_documents import S3Documents
 from tests.helpers.deployed import Stage, unique
-from tests.iam.grants import Grant, template_grants, without
+from tests.iam.grants import Grant, policy_without, template_grants
 from worker_lambda.chalicelib.command_handlers import handle
 
 FUNCTIONS = {"APIRole": "api_function", "WorkerRole": "worker_function", "DeadLettersRole": "dead_letters_function"}
-LARGE = "x" * 5_000  # over what stands inline in a row
-HUGE = "x" * 210_000  # over what a message holds
+LARGE = "x" * 5_000  # larger than a document that is stored in its row
+HUGE = "x" * 210_000  # larger than a message can be
 _DENIED = re.compile(r": AccessDenied(?:Exception)? of (\w+)")
 _LOG_SECONDS = 5.0
 
 
 @dataclass
 class Role:
-    """A role as it is deployed, with its one policy."""
+    """A deployed role and its policy."""
 
     name: str
     arn: str
     policy: str
-    document: dict[str, Any]  # as the deployment made it
-    taken: list[Grant] = field(default_factory=list)
+    document: dict[str, Any]  # as it was deployed
+    removed: list[Grant] = field(default_factory=list)
 
 
 class Lab:
-    """One stage; its own set-up and checks are made as the account's root, the functions work under their roles."""
+    """A stage whose functions run under their roles, while the tests prepare and check it as the root user."""
 
     def __init__(self, stage: Stage) -> None:
         self.stage = stage
@@ -60,9 +60,9 @@ class Lab:
         items = DynamoDbItems(clients, self.resources["items_table"], self.resources["names_table"], jobs)
         self.stores = Stores(jobs, items, S3Documents(clients, self.resources["documents_bucket"]))
         self.roles = {role: self._role(role) for role in FUNCTIONS}
-        # The emulator tells that a bucket does not exist before it looks at the role.
-        self.another_bucket = self.resources["documents_bucket"].replace("-local-", "-another-")
-        stage.aws("s3").create_bucket(Bucket=self.another_bucket)
+        # For a missing bucket, the emulator answers that it does not exist before it checks the role.
+        self.other_bucket = self.resources["documents_bucket"].replace("-local-", "-another-")
+        stage.aws("s3").create_bucket(Bucket=self.other_bucket)
         functions = stage.aws("lambda")
         for mapping in functions.list_event_source_mappings()["EventSourceMappings"]:
             functions.update_event_source_mapping(UUID=mapping["UUID"], Enabled=False)
@@ -75,7 +75,7 @@ class Lab:
         name = found["StackResourceDetail"]["PhysicalResourceId"]
         function = self.resources[FUNCTIONS[role]]
         arn = self.stage.aws("lambda").get_function_configuration(FunctionName=function)["Role"]
-        assert arn.endswith(f"/{name}"), f"{function} works under {arn}"
+        assert arn.endswith(f"/{name}"), f"{function} runs under {arn}"
         assert not iam.list_attached_role_policies(RoleName=name)["AttachedPolicies"]
         (policy,) = iam.list_role_policies(RoleName=name)["PolicyNames"]
         document = iam.get_role_policy(RoleName=name, PolicyName=policy)["PolicyDocument"]
@@ -84,23 +84,23 @@ class Lab:
     # --- the roles ------------------------------------------------------------------------------------------------
 
     @contextmanager
-    def lacking(self, *grants: Grant) -> Iterator[None]:
-        """For the block the role lacks these grants, in addition to what it lacks already."""
+    def without_grants(self, *grants: Grant) -> Iterator[None]:
+        """Remove the grants from the role during the block, in addition to those that are removed already."""
         role = self.roles[grants[0].role]
-        role.taken += grants
+        role.removed += grants
         self._apply(role)
         try:
             yield
         finally:
-            del role.taken[-len(grants) :]
+            del role.removed[-len(grants) :]
             self._apply(role)
 
     @contextmanager
-    def moved_to_another_stage(self, name: str) -> Iterator[None]:
-        """For the block the role has the grants of the same role of another stage."""
+    def with_grants_of_another_stage(self, name: str) -> Iterator[None]:
+        """Give the role the grants of the same role of another stage during the block."""
         role = self.roles[name]
-        here, there = (f"jobpipe-{stage}-" for stage in (self.stage.deployment.stage, "another"))
-        self._put(role, json.loads(json.dumps(role.document).replace(here, there)))
+        this_stage, other_stage = (f"jobpipe-{stage}-" for stage in (self.stage.deployment.stage, "another"))
+        self._put(role, json.loads(json.dumps(role.document).replace(this_stage, other_stage)))
         try:
             yield
         finally:
@@ -108,8 +108,8 @@ class Lab:
 
     def _apply(self, role: Role) -> None:
         document = role.document
-        for grant in role.taken:
-            document = without(document, grant.sid, grant.action)
+        for grant in role.removed:
+            document = policy_without(document, grant.sid, grant.action)
         self._put(role, document)
 
     def _put(self, role: Role, document: dict[str, Any]) -> None:
@@ -117,30 +117,30 @@ class Lab:
             RoleName=role.name, PolicyName=role.policy, PolicyDocument=json.dumps(document)
         )
 
-    # --- callers --------------------------------------------------------------------------------------------------
+    # --- requests -------------------------------------------------------------------------------------------------
 
     def request(self, method: str, path: str, body: Any = None, **headers: str) -> requests.Response:
-        """One request over HTTP."""
+        """Send one HTTP request."""
         return self.stage.request(method, path, body, headers={n.replace("_", "-"): v for n, v in headers.items()})
 
-    # --- what is there, as root -----------------------------------------------------------------------------------
+    # --- the state of the stage, as the root user -----------------------------------------------------------------
 
-    def accepted(self, command: Command, key: str | None = None) -> Job:
-        """A job of our caller whose message has not been sent."""
+    def accept(self, command: Command, key: str | None = None) -> Job:
+        """Return a job of the stage's caller whose message has not been sent."""
         job = new_job(command, FIRST_OWNER, key, now(), timedelta(days=1))
         assert self.stores.jobs.put_new(job, now()) is None
         return job
 
-    def existing(self, **more: Any) -> StoredItem:
-        """An item that a command of somebody else has made."""
+    def create_item(self, **more: Any) -> StoredItem:
+        """Return an item that an earlier command has created."""
         command = new_item(**more)
-        handle(command, self.accepted(command).ref, self.stores)
+        handle(command, self.accept(command).ref, self.stores)
         item = self.stores.items.get(command.item_id)
         assert item is not None
         return item
 
-    def lose_version(self, item: StoredItem) -> None:
-        """A put that was repeated arrived last, and lifecycle has expired the version that the row names."""
+    def expire_version(self, item: StoredItem) -> None:
+        """Put the document again, and delete the version that the row names, as lifecycle would."""
         found = self.stores.documents.get(item.document)
         assert found is not None
         self.stores.documents.put(item.document.key, found[1])
@@ -154,22 +154,22 @@ class Lab:
         return found.status.value
 
     def documents(self, item_id: str) -> int:
-        """How many lie there for the item."""
+        """Return the number of documents of the item."""
         return len(self.stage.keys(f"items/{item_id}/"))
 
     def claims(self, job_id: str) -> int:
-        """How many lie there for the job."""
+        """Return the number of claim checks of the job."""
         return len(self.stage.keys(f"claims/{job_id}/"))
 
     def waiting(self, queue: str) -> int:
-        """Messages on the queue, those in flight included."""
+        """Return the number of messages on the queue, including those in flight."""
         names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
         url = self.resources[f"{queue}_queue_url"]
         found = self.stage.aws("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
         return sum(int(found[name]) for name in names)
 
-    def comes_within(self, seconds: int) -> bool:
-        """Whether the command queue gives a message by then."""
+    def is_redelivered_within(self, seconds: int) -> bool:
+        """Return whether the command queue delivers a message within the time."""
         url = self.resources["commands_queue_url"]
         return "Messages" in self.stage.aws("sqs").receive_message(QueueUrl=url, WaitTimeSeconds=seconds)
 
@@ -179,40 +179,40 @@ class Lab:
 
     # --- deliveries -----------------------------------------------------------------------------------------------
 
-    def message_of(self, job: Job, command: Command, receives: int = 1) -> dict[str, Any]:
-        """The delivery of a job's message; its claim check lies in the bucket if it needs one."""
+    def delivery_of(self, job: Job, command: Command, receives: int = 1) -> dict[str, Any]:
+        """Return a delivery of the job's message; put its claim check, if it needs one."""
         envelope = seal(QueueMessage.of(job.ref, command, "test"))
         if envelope.claim is not None:
             self.stores.documents.put(envelope.claim.key, envelope.claim.text)
         return record(envelope.body, receives=receives)
 
-    def received(self, body: str) -> dict[str, Any]:
-        """A delivery of the command queue's own, whose receipt is good."""
+    def receive(self, body: str) -> dict[str, Any]:
+        """Return a delivery that was received from the command queue, with a valid receipt."""
         sqs, url, group = self.stage.aws("sqs"), self.resources["commands_queue_url"], uuid.uuid4().hex
         sqs.send_message(QueueUrl=url, MessageBody=body, MessageGroupId=group, MessageDeduplicationId=group)
         (message,) = sqs.receive_message(QueueUrl=url)["Messages"]
         return record(body, receipt=message["ReceiptHandle"])
 
-    def work(self, *records: dict[str, Any]) -> bool:
-        """One batch through the worker; whether anything of it is to be delivered again."""
+    def run_worker(self, *records: dict[str, Any]) -> bool:
+        """Invoke the worker with a batch; return whether messages of it are to be redelivered."""
         return self._invoke("worker_function", records)
 
-    def end_dead_letters(self, *records: dict[str, Any]) -> bool:
-        """The same through the consumer of the dead-letter queue."""
+    def run_dead_letter_consumer(self, *records: dict[str, Any]) -> bool:
+        """Invoke the dead-letter consumer with a batch; return whether messages of it are to be redelivered."""
         return self._invoke("dead_letters_function", records)
 
     def _invoke(self, function: str, records: Sequence[dict[str, Any]]) -> bool:
         answer = self.stage.aws("lambda").invoke(
             FunctionName=self.resources[function], Payload=json.dumps({"Records": records})
         )
-        said = json.loads(answer["Payload"].read())
-        assert "FunctionError" not in answer, said
-        return bool(said["batchItemFailures"])
+        response = json.loads(answer["Payload"].read())
+        assert "FunctionError" not in answer, response
+        return bool(response["batchItemFailures"])
 
     # --- logs -----------------------------------------------------------------------------------------------------
 
-    def denials(self, role: str, since: float) -> set[str]:
-        """The operations that the function was denied since then, as its log tells; waits for the first."""
+    def denied_operations(self, role: str, since: float) -> set[str]:
+        """Wait for the first denied operation in the function's log; return all of them since the time."""
         group = f"/aws/lambda/{self.resources[FUNCTIONS[role]]}"
         logs = self.stage.aws("logs")
 
@@ -229,12 +229,12 @@ class Lab:
 
 
 def new_item(**more: Any) -> CreateItem:
-    """A command that makes an item."""
+    """Return a command that creates an item."""
     return CreateItem(str(uuid.uuid4()), {"name": unique("Tent"), "description": "d", **more})
 
 
 def record(body: str, *, receives: int = 1, receipt: str = "none") -> dict[str, Any]:
-    """As Lambda hands a message over, each of a group of its own."""
+    """Return a message as Lambda passes it to a function, in a message group of its own."""
     return {
         "messageId": secrets.token_hex(8),
         "receiptHandle": receipt,

@@ -1,4 +1,4 @@
-"""What each grant is for: what breaks without it, and the scenario in which that is seen."""
+"""The need of each grant: the effect of its removal, and the scenario that shows it."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ Key = tuple[str, str, str]  # role, Sid, action
 
 @dataclass(frozen=True)
 class Need:
-    """The scenario tells `well` under the role as it is deployed, and `ill` when the role lacks the grant."""
+    """A scenario and its two results, with the grant and without it."""
 
     scenario: Callable[[Lab], str]
-    well: str
-    ill: str
-    breaks: str  # in words
-    meanwhile: tuple[str, ...] = ()  # actions that the scenario itself takes from the role
+    granted: str
+    removed: str
+    effect: str  # of the removal, in words
+    also_removed: tuple[str, ...] = ()  # actions that the scenario itself removes from the role
 
 
 NEEDS: dict[Key, Need] = {
@@ -32,40 +32,36 @@ NEEDS: dict[Key, Need] = {
         api.post_an_item, "202, 1 queued", "503, 0 queued", "no command is accepted"
     ),
     ("APIRole", "KeepJobs", "dynamodb:UpdateItem"): Need(
-        api.cancel_a_job, "200, cancelled", "503, queued", "no job can be cancelled, nor a retried one marked"
+        api.cancel_a_job, "200, cancelled", "503, queued", "no job can be cancelled, and no retried job is marked"
     ),
     ("APIRole", "KeepJobs", "dynamodb:BatchGetItem"): Need(
-        api.get_a_batch, "202, 200, 2 queued", "202, 503", "no batch can be polled, nor sent again"
+        api.get_a_batch, "202, 200, 2 queued", "202, 503", "no batch can be polled or replayed"
     ),
     ("APIRole", "QueueBatches", "sqs:SendMessageBatch"): Need(
         api.post_a_batch,
         "202, 2 queued",
         "503, 0 queued",
-        "no batch is accepted by an emulator; AWS, which has no such action, asks for sqs:SendMessage",
+        "an emulator accepts no batch; AWS does not have this action and requires sqs:SendMessage",
     ),
-    ("APIRole", "CountCommands", "sqs:GetQueueAttributes"): Need(
-        api.count_what_waits, "200", "503", "nobody sees how much waits"
-    ),
+    ("APIRole", "CountCommands", "sqs:GetQueueAttributes"): Need(api.get_stats, "200", "503", "`GET /stats` fails"),
     ("APIRole", "CountDeadLetters", "sqs:GetQueueAttributes"): Need(
-        api.count_what_waits, "200", "503", "nobody sees how much waits"
+        api.get_stats, "200", "503", "`GET /stats` fails"
     ),
-    ("APIRole", "CountParked", "sqs:GetQueueAttributes"): Need(
-        api.count_what_waits, "200", "503", "nobody sees how much waits"
-    ),
+    ("APIRole", "CountParked", "sqs:GetQueueAttributes"): Need(api.get_stats, "200", "503", "`GET /stats` fails"),
     ("APIRole", "AgeOfMessages", "cloudwatch:GetMetricStatistics"): Need(
-        api.count_what_waits_and_for_how_long,
+        api.get_stats_with_age,
         "200, oldest 42.0",
         "200, oldest None",
-        "nobody sees for how long the oldest message waits",
+        "`GET /stats` has no age of the oldest message",
     ),
     ("APIRole", "ListJobs", "dynamodb:Query"): Need(
-        api.list_failed_jobs, "200, listed", "503", "nobody sees which jobs have failed"
+        api.list_failed_jobs, "200, listed", "503", "failed jobs cannot be listed"
     ),
     ("APIRole", "ListTroubledJobs", "dynamodb:Query"): Need(
         api.list_failed_jobs,
         "200, listed",
         "503",
-        "nobody sees jobs that failed before there were shards",
+        "jobs that failed before the index was sharded cannot be listed",
     ),
     ("APIRole", "ReadItems", "dynamodb:GetItem"): Need(api.get_an_item, "200", "503", "no item can be read"),
     ("APIRole", "ReadItems", "dynamodb:Scan"): Need(api.list_items, "200", "503", "items cannot be listed"),
@@ -73,7 +69,7 @@ NEEDS: dict[Key, Need] = {
         api.get_a_large_item, "200", "503", "an item of more than 1 KB cannot be read"
     ),
     ("APIRole", "ReadDocuments", "s3:GetObject"): Need(
-        api.get_an_item_whose_version_is_gone,
+        api.get_an_item_whose_version_has_expired,
         "200",
         "503",
         "an item cannot be read once lifecycle has expired the version that its row names",
@@ -88,39 +84,39 @@ NEEDS: dict[Key, Need] = {
         "a failed command of more than 200 KB cannot be retried",
     ),
     ("APIRole", "ClaimCommands", "s3:DeleteObject"): Need(
-        api.post_a_huge_item_that_cannot_be_queued,
+        api.post_a_huge_item_without_access_to_the_queue,
         "503, claims 0",
         "503, claims 1",
-        "a claim check is left behind by a command that could not be queued",
-        meanwhile=("sqs:SendMessage",),
+        "the claim check of a command that could not be queued is not deleted",
+        also_removed=("sqs:SendMessage",),
     ),
     ("APIRole", "MissClaims", "s3:ListBucket"): Need(
         api.replay_a_huge_item_whose_message_was_never_sent,
         "202, claims 1, 1 queued",
         "503, claims 0, 0 queued",
-        "a request for a command of more than 200 KB cannot be sent again",
+        "a request with a command of more than 200 KB cannot be replayed",
     ),
     # --- the worker
     ("WorkerRole", "ReceiveCommands", "sqs:DeleteMessage"): Need(
-        worker.acknowledge_before_one_that_runs_alone,
+        worker.acknowledge_before_a_redelivered_message,
         "succeeded, 0 on the queue",
         "succeeded, 1 on the queue",
-        "what is done comes back with a command that kills its worker",
+        "finished messages are redelivered after a command that kills its worker",
     ),
     ("WorkerRole", "ReceiveCommands", "sqs:ChangeMessageVisibility"): Need(
-        worker.return_a_message,
-        "retrying, returned, back within 3 s",
-        "retrying, returned, not back within 3 s",
-        "what failed comes again only when the queue's visibility ends, with no backoff of its own",
+        worker.interrupted_command,
+        "retrying, returned, redelivered within 3 s",
+        "retrying, returned, not redelivered within 3 s",
+        "an interrupted command is redelivered only when the queue's visibility timeout ends, without a backoff",
     ),
     ("WorkerRole", "Park", "sqs:SendMessage"): Need(
-        worker.garbage,
+        worker.unreadable_message,
         "acknowledged, 1 parked",
         "returned, 0 parked",
-        "a message that is no command comes again and again",
+        "an unreadable message is redelivered again and again",
     ),
     ("WorkerRole", "EndJobs", "dynamodb:GetItem"): Need(
-        worker.create_at_the_second_delivery, "succeeded", "queued, returned", "no command is tried a second time"
+        worker.create_at_the_second_delivery, "succeeded", "queued, returned", "no redelivered command is processed"
     ),
     ("WorkerRole", "EndJobs", "dynamodb:UpdateItem"): Need(
         worker.read, "succeeded", "queued, returned", "no job ends"
@@ -129,114 +125,114 @@ NEEDS: dict[Key, Need] = {
         worker.read, "succeeded", "retrying, returned", "no item is read, changed or deleted"
     ),
     ("WorkerRole", "CommitItems", "dynamodb:PutItem"): Need(
-        worker.create, "succeeded", "retrying, returned", "no item is made or changed"
+        worker.create, "succeeded", "retrying, returned", "no item is created or changed"
     ),
     ("WorkerRole", "CommitItems", "dynamodb:DeleteItem"): Need(
         worker.delete, "succeeded", "retrying, returned", "no item is deleted"
     ),
     ("WorkerRole", "LockNames", "dynamodb:PutItem"): Need(
-        worker.rename, "succeeded", "retrying, returned", "no item is made or renamed"
+        worker.rename, "succeeded", "retrying, returned", "no item is created or renamed"
     ),
     ("WorkerRole", "LockNames", "dynamodb:DeleteItem"): Need(
         worker.rename, "succeeded", "retrying, returned", "no item is renamed or deleted"
     ),
     ("WorkerRole", "KeepDocuments", "s3:PutObject"): Need(
-        worker.create, "succeeded", "retrying, returned", "no item is made or changed"
+        worker.create, "succeeded", "retrying, returned", "no item is created or changed"
     ),
     ("WorkerRole", "KeepDocuments", "s3:GetObjectVersion"): Need(
         worker.patch_a_large_item, "succeeded", "retrying, returned", "an item of more than 1 KB cannot be changed"
     ),
     ("WorkerRole", "KeepDocuments", "s3:GetObject"): Need(
-        worker.patch_an_item_whose_version_is_gone,
+        worker.patch_an_item_whose_version_has_expired,
         "succeeded",
         "retrying, returned",
         "an item cannot be changed once lifecycle has expired the version that its row names",
     ),
     ("WorkerRole", "KeepDocuments", "s3:DeleteObject"): Need(
-        worker.supersede_a_document,
+        worker.patch_an_item,
         "succeeded, documents 1",
         "succeeded, returned, documents 2",
-        "what a change has superseded is left behind, and its message comes again",
+        "superseded documents are not deleted, and their messages are redelivered",
     ),
     ("WorkerRole", "RedeemClaims", "s3:GetObject"): Need(
         worker.create_by_claim_check,
         "succeeded, claims 0",
         "retrying, returned, claims 1",
-        "no command of more than 200 KB is done",
+        "no command of more than 200 KB succeeds",
     ),
     ("WorkerRole", "RedeemClaims", "s3:DeleteObject"): Need(
         worker.create_by_claim_check,
         "succeeded, claims 0",
         "succeeded, returned, claims 1",
-        "claim checks are left behind, and their messages come again",
+        "claim checks are not deleted, and their messages are redelivered",
     ),
     ("WorkerRole", "ListDocuments", "s3:ListBucket"): Need(
         worker.create_after_an_interrupted_attempt,
         "succeeded, documents 1",
         "succeeded, returned, documents 2",
-        "what an interrupted attempt has put is left behind, and its message comes again",
+        "the documents of interrupted attempts are not deleted, and their messages are redelivered",
     ),
     # --- the dead-letter consumer
     ("DeadLettersRole", "Park", "sqs:SendMessage"): Need(
-        dead_letters.garbage,
+        dead_letters.unreadable_message,
         "acknowledged, 1 parked",
         "returned, 0 parked",
-        "a dead letter that is no command comes again and again",
+        "an unreadable dead letter is redelivered again and again",
     ),
     ("DeadLettersRole", "EndJobs", "dynamodb:UpdateItem"): Need(
         dead_letters.end_a_job, "failed", "queued, returned", "no job of a dead letter ends"
     ),
     ("DeadLettersRole", "EndJobs", "dynamodb:GetItem"): Need(
-        dead_letters.clean_up_after_a_job_that_was_cancelled,
+        dead_letters.clean_up_after_a_cancelled_job,
         "cancelled, documents 0, claims 0",
         "cancelled, returned, documents 1, claims 1",
-        "nothing is cleaned up after a job that had ended before",
+        "nothing is cleaned up after a job that had already ended",
     ),
     ("DeadLettersRole", "ReadItems", "dynamodb:GetItem"): Need(
         dead_letters.end_a_job_after_an_interrupted_attempt,
         "failed, documents 0",
         "failed, returned, documents 1",
-        "it cannot be told which documents are committed, so none is cleaned up",
+        "the committed documents are unknown, so no document is cleaned up",
     ),
     ("DeadLettersRole", "CleanUpDocuments", "s3:DeleteObject"): Need(
         dead_letters.end_a_job_after_an_interrupted_attempt,
         "failed, documents 0",
         "failed, returned, documents 1",
-        "what an interrupted attempt has put is left behind",
+        "the documents of interrupted attempts are not deleted",
     ),
     ("DeadLettersRole", "CleanUpClaims", "s3:DeleteObject"): Need(
-        dead_letters.clean_up_after_a_job_that_was_cancelled,
+        dead_letters.clean_up_after_a_cancelled_job,
         "cancelled, documents 0, claims 0",
         "cancelled, returned, documents 0, claims 1",
-        "the claim check of a job that had ended before is left behind",
+        "the claim check of a job that had already ended is not deleted",
     ),
     ("DeadLettersRole", "ListDocuments", "s3:ListBucket"): Need(
         dead_letters.end_a_job_after_an_interrupted_attempt,
         "failed, documents 0",
         "failed, returned, documents 1",
-        "what an interrupted attempt has put is not found, and left behind",
+        "the documents of interrupted attempts are not found, and not deleted",
     ),
 }
 
 _POLLER = (
-    "Lambda's poller needs it to {}. Without it AWS refuses the event source mapping; taken away later, {};"
-    " the emulator's takes from the queue without asking the role"
+    "Lambda's poller needs it to {}. Without it AWS refuses the event source mapping; if it is removed later, {}."
+    " The emulator's poller does not check the role"
 )
-_SETTINGS = "the mapping stops with a problem of its role, and {}"
+_SETTINGS = "the mapping stops with an error about its role, and {}"
 _LOGS = (
-    "Lambda writes the function's log under its role. Without it the function works, and leaves no line and, as"
-    " metrics are lines, nothing that an alarm could go by; the emulator writes the log itself"
+    "Lambda writes the function's log under its role. Without it the function works, but there are no log lines"
+    " and no metrics, which are log lines too, so that no alarm fires. The emulator writes the log itself"
 )
 _KEY = (
-    "granted only where the stage has a key of its own, which the emulator's services never ask for."
-    " Without it KMS refuses the role, and {}"
+    "granted only if the stage has a customer-managed key, which the emulator's services do not use."
+    " Without it KMS denies the role, and {}"
 )
 _TRACES = (
-    "Lambda sends the function's traces under its role. Without it the function works, and X-Ray's traces end"
-    " before it; the emulator keeps none"
+    "Lambda sends the function's traces under its role. Without it the function works, but X-Ray's traces do not"
+    " include it. The emulator records no traces"
 )
 
-UNSEEN: dict[tuple[str, str], str] = {
+UNTESTED: dict[tuple[str, str], str] = {
     ("ReceiveCommands", "sqs:ReceiveMessage"): _POLLER.format("receive commands", "every job stays queued"),
     ("ReceiveCommands", "sqs:GetQueueAttributes"): _POLLER.format(
         "read the queue's settings", _SETTINGS.format("every job stays queued")
@@ -245,7 +241,8 @@ UNSEEN: dict[tuple[str, str], str] = {
         "receive dead letters", "no job of a dead letter ends"
     ),
     ("ReceiveDeadLetters", "sqs:DeleteMessage"): _POLLER.format(
-        "delete those that are done", "each comes again, to a job that has ended, until SQS drops it after 14 days"
+        "delete finished messages",
+        "each is redelivered, for a job that has ended, until SQS drops it after 14 days",
     ),
     ("ReceiveDeadLetters", "sqs:GetQueueAttributes"): _POLLER.format(
         "read the queue's settings", _SETTINGS.format("no job of a dead letter ends")
@@ -255,11 +252,11 @@ UNSEEN: dict[tuple[str, str], str] = {
     ("Trace", "xray:PutTraceSegments"): _TRACES,
     ("Trace", "xray:PutTelemetryRecords"): _TRACES,
     ("UseTheKey", "kms:Decrypt"): _KEY.format(
-        "messages are neither sent nor received, tables and documents not read: the API answers 503, no job ends"
+        "no message is sent or received, and no table or document is read: the API answers 503, and no job ends"
     ),
     ("UseTheKey", "kms:GenerateDataKey"): _KEY.format(
-        "messages are not sent, documents and claim checks not put: no command is accepted, none that writes is"
-        " done, nothing is parked"
+        "no message is sent, and no document or claim check is put: no command is accepted, no command that writes"
+        " succeeds, and no message is parked"
     ),
 }
-"""By Sid and action: grants that no scenario on the emulator can show, and why AWS needs them."""
+"""By Sid and action: the grants whose need the emulator cannot show, and why AWS requires them."""

@@ -1,4 +1,4 @@
-"""Direct calls under a role, with no effect: whether the emulator lets each action through, on each resource."""
+"""Calls under a role that show, without an effect, whether the emulator allows an action on a resource."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ _NEVER = {"ConditionExpression": "attribute_exists(none)"}
 
 @dataclass(frozen=True)
 class Probe:
-    """A call that is denied, or fails or finds nothing."""
+    """A call that has no effect: it is denied, fails, or finds nothing."""
 
     action: str
-    resource: str  # as templates say it
-    call: Callable[[Any], Any]  # with a client of the action's service
+    resource: str  # as a template writes it
+    call: Callable[[Any], Any]  # takes a client of the action's service
 
     @property
     def service(self) -> str:
@@ -30,11 +30,11 @@ class Probe:
 
 
 PROBED = {"dynamodb", "s3", "sqs"}
-"""Services; not logs, since the emulator compares the group's ARN without the stream that AWS puts at its end."""
+"""The services that are probed. For logs, the emulator compares an ARN without the stream, unlike AWS."""
 
 
 def client_of(lab: Lab, role: Role, service: str) -> Any:
-    """A client under the role; the emulator's root may assume it, which on AWS only Lambda may."""
+    """Return a client under the role. The emulator's root user may assume it; on AWS only Lambda may."""
     session = lab.stage.aws("sts").assume_role(RoleArn=role.arn, RoleSessionName="probe")["Credentials"]
     return boto3.client(  # type: ignore[call-overload]
         service,
@@ -46,8 +46,8 @@ def client_of(lab: Lab, role: Role, service: str) -> Any:
     )
 
 
-def denied(probe: Probe, clients: Mapping[str, Any]) -> bool:
-    """Whether the role may not do it."""
+def is_denied(probe: Probe, clients: Mapping[str, Any]) -> bool:
+    """Return whether the role is denied the call."""
     try:
         probe.call(clients[probe.service])
     except ClientError as error:
@@ -56,40 +56,40 @@ def denied(probe: Probe, clients: Mapping[str, Any]) -> bool:
 
 
 def probes(lab: Lab) -> Iterator[Probe]:
-    """Each action of the services that the product uses, on everything of this stage and some of another."""
-    named = lab.resources
+    """Yield a probe of each action on each resource of this stage, and on some of another stage."""
+    resources = lab.resources
     for resource, table in {
-        "table/${JobsTable}": named["jobs_table"],
-        "table/${ItemsTable}": named["items_table"],
-        "table/${NamesTable}": named["names_table"],
+        "table/${JobsTable}": resources["jobs_table"],
+        "table/${ItemsTable}": resources["items_table"],
+        "table/${NamesTable}": resources["names_table"],
         "another stage's table": "jobpipe-another-jobs",
     }.items():
-        yield from _of_a_table(resource, table)
+        yield from _table_probes(resource, table)
     for index in ("lists", "trouble"):
-        yield from _reads(
-            f"table/${{JobsTable}}/index/{index}", {"TableName": named["jobs_table"], "IndexName": index}
+        yield from _read_probes(
+            f"table/${{JobsTable}}/index/{index}", {"TableName": resources["jobs_table"], "IndexName": index}
         )
     for resource, url in {
-        "${CommandsQueueArn}": named["commands_queue_url"],
-        "${DeadLettersQueueArn}": named["dead_letters_queue_url"],
-        "${ParkedQueueArn}": named["parked_queue_url"],
-        "another stage's queue": named["parked_queue_url"].replace("-local-", "-another-"),
+        "${CommandsQueueArn}": resources["commands_queue_url"],
+        "${DeadLettersQueueArn}": resources["dead_letters_queue_url"],
+        "${ParkedQueueArn}": resources["parked_queue_url"],
+        "another stage's queue": resources["parked_queue_url"].replace("-local-", "-another-"),
     }.items():
-        yield from _of_a_queue(resource, url)
-    bucket = named["documents_bucket"]
-    for resource, place in {
+        yield from _queue_probes(resource, url)
+    bucket = resources["documents_bucket"]
+    for resource, location in {
         "${DocumentsBucket}/items/*": {"Bucket": bucket, "Key": "items/none"},
         "${DocumentsBucket}/claims/*": {"Bucket": bucket, "Key": "claims/none"},
         "${DocumentsBucket}/*": {"Bucket": bucket, "Key": "none"},
         "${ArtifactsBucket}/*": {"Bucket": bucket.replace("-documents-", "-artifacts-"), "Key": "none"},
-        "another stage's documents": {"Bucket": lab.another_bucket, "Key": "items/none"},
+        "another stage's documents": {"Bucket": lab.other_bucket, "Key": "items/none"},
     }.items():
-        yield from _of_an_object(resource, place)
-    yield from _of_a_bucket("${DocumentsBucket}", bucket)
-    yield from _of_a_bucket("${ArtifactsBucket}", bucket.replace("-documents-", "-artifacts-"))
+        yield from _object_probes(resource, location)
+    yield from _bucket_probes("${DocumentsBucket}", bucket)
+    yield from _bucket_probes("${ArtifactsBucket}", bucket.replace("-documents-", "-artifacts-"))
 
 
-def _of_a_table(resource: str, table: str) -> Iterator[Probe]:
+def _table_probes(resource: str, table: str) -> Iterator[Probe]:
     def probe(action: str, call: Callable[[Any], Any]) -> Probe:
         return Probe(f"dynamodb:{action}", resource, call)
 
@@ -97,25 +97,25 @@ def _of_a_table(resource: str, table: str) -> Iterator[Probe]:
     yield probe("PutItem", lambda client: client.put_item(TableName=table, Item=_NO_KEY, **_NEVER))
     yield probe("UpdateItem", lambda client: client.update_item(TableName=table, Key=_NO_KEY, **_NEVER))
     yield probe("DeleteItem", lambda client: client.delete_item(TableName=table, Key=_NO_KEY, **_NEVER))
-    wanted = {table: {"Keys": [_NO_KEY]}}
-    yield probe("BatchGetItem", lambda client: client.batch_get_item(RequestItems=wanted))
+    keys = {table: {"Keys": [_NO_KEY]}}
+    yield probe("BatchGetItem", lambda client: client.batch_get_item(RequestItems=keys))
     yield probe("DescribeTable", lambda client: client.describe_table(TableName=table))
-    yield from _reads(resource, {"TableName": table})
+    yield from _read_probes(resource, {"TableName": table})
 
 
-def _reads(resource: str, place: dict[str, str]) -> Iterator[Probe]:
+def _read_probes(resource: str, location: dict[str, str]) -> Iterator[Probe]:
     values = {":none": {"S": "none"}}
     yield Probe(
         "dynamodb:Query",
         resource,
         lambda client: client.query(
-            **place, KeyConditionExpression="none = :none", ExpressionAttributeValues=values
+            **location, KeyConditionExpression="none = :none", ExpressionAttributeValues=values
         ),
     )
-    yield Probe("dynamodb:Scan", resource, lambda client: client.scan(**place, Limit=1))
+    yield Probe("dynamodb:Scan", resource, lambda client: client.scan(**location, Limit=1))
 
 
-def _of_a_queue(resource: str, url: str) -> Iterator[Probe]:
+def _queue_probes(resource: str, url: str) -> Iterator[Probe]:
     def probe(action: str, call: Callable[[Any], Any]) -> Probe:
         return Probe(f"sqs:{action}", resource, call)
 
@@ -133,16 +133,16 @@ def _of_a_queue(resource: str, url: str) -> Iterator[Probe]:
     yield probe("GetQueueAttributes", call("get_queue_attributes", AttributeNames=["QueueArn"]))
 
 
-def _of_an_object(resource: str, place: dict[str, str]) -> Iterator[Probe]:
-    version = {**place, "VersionId": "00000000-0000-0000-0000-000000000000"}
-    yield Probe("s3:GetObject", resource, lambda client: client.get_object(**place))
+def _object_probes(resource: str, location: dict[str, str]) -> Iterator[Probe]:
+    version = {**location, "VersionId": "00000000-0000-0000-0000-000000000000"}
+    yield Probe("s3:GetObject", resource, lambda client: client.get_object(**location))
     yield Probe("s3:GetObjectVersion", resource, lambda client: client.get_object(**version))
-    yield Probe("s3:PutObject", resource, lambda client: client.put_object(**place, IfMatch='"none"'))
-    yield Probe("s3:DeleteObject", resource, lambda client: client.delete_object(**place))
+    yield Probe("s3:PutObject", resource, lambda client: client.put_object(**location, IfMatch='"none"'))
+    yield Probe("s3:DeleteObject", resource, lambda client: client.delete_object(**location))
     yield Probe("s3:DeleteObjectVersion", resource, lambda client: client.delete_object(**version))
 
 
-def _of_a_bucket(resource: str, bucket: str) -> Iterator[Probe]:
+def _bucket_probes(resource: str, bucket: str) -> Iterator[Probe]:
     yield Probe("s3:ListBucket", resource, lambda client: client.list_objects_v2(Bucket=bucket, MaxKeys=1))
     yield Probe(
         "s3:ListBucketVersions", resource, lambda client: client.list_object_versions(Bucket=bucket, MaxKeys=1)

@@ -1,4 +1,4 @@
-"""P9: each Lambda can do what it does, and nothing else, on an emulator that enforces its role."""
+"""P9: on an emulator that enforces the roles, each Lambda can do what it must, and nothing else."""
 
 from __future__ import annotations
 
@@ -10,56 +10,56 @@ from tests.iam.calls import operations
 from tests.iam.grants import Grant, actions, template_grants
 from tests.iam.lab import FUNCTIONS, Lab
 from tests.iam.needs import NEEDS, Need
-from tests.iam.probes import PROBED, client_of, denied, probes
+from tests.iam.probes import PROBED, client_of, is_denied, probes
 
-SEEN = [(grant, NEEDS[grant.key]) for grant in template_grants() if grant.key in NEEDS]
+TESTED = [(grant, NEEDS[grant.key]) for grant in template_grants() if grant.key in NEEDS]
 
 
 @pytest.mark.parametrize(
-    ("grant", "need"), SEEN, ids=[f"{grant}: without it {need.breaks}" for grant, need in SEEN]
+    ("grant", "need"), TESTED, ids=[f"{grant}: without it {need.effect}" for grant, need in TESTED]
 )
 def test_each_grant_is_needed(grant: Grant, need: Need, lab: Lab) -> None:
     lab.empty_queues()
-    with lab.lacking(grant):
-        began = time.time()
-        assert need.scenario(lab) == need.ill
-        missed = lab.denials(grant.role, began)
-    assert missed & operations(grant.action), "it is this grant that is missed"
-    assert missed <= set().union(*(operations(action) for action in (grant.action, *need.meanwhile)))
+    with lab.without_grants(grant):
+        started = time.time()
+        assert need.scenario(lab) == need.removed
+        denied_calls = lab.denied_operations(grant.role, started)
+    assert denied_calls & operations(grant.action), "the removed grant is the one that was needed"
+    assert denied_calls <= set().union(*(operations(action) for action in (grant.action, *need.also_removed)))
     lab.empty_queues()
-    assert need.scenario(lab) == need.well
+    assert need.scenario(lab) == need.granted
 
 
 @pytest.mark.parametrize("role", FUNCTIONS)
-def test_the_roles_are_deployed_as_the_templates_say(role: str, lab: Lab) -> None:
+def test_the_deployed_roles_are_those_of_the_templates(role: str, lab: Lab) -> None:
     deployed = {
         (role, statement["Sid"], action)
         for statement in lab.roles[role].document["Statement"]
         for action in actions(statement)
     }
-    said = {grant.key: grant for grant in template_grants() if grant.role == role}
-    assert deployed <= set(said)
-    assert all(said[key].conditional for key in set(said) - deployed)
+    expected = {grant.key: grant for grant in template_grants() if grant.role == role}
+    assert deployed <= set(expected)
+    assert all(expected[key].conditional for key in set(expected) - deployed)
 
 
 @pytest.mark.parametrize("role", FUNCTIONS)
 def test_a_role_may_do_what_it_is_granted_and_nothing_else(role: str, lab: Lab) -> None:
-    """And the emulator asks for each grant: without it the same call is denied, also where no scenario shows it."""
+    """Without a grant the emulator denies the same call, also where no scenario tests it."""
     clients = {service: client_of(lab, lab.roles[role], service) for service in PROBED}
-    tried = {(probe.action, probe.resource): probe for probe in probes(lab)}
-    allowed = {what for what, probe in tried.items() if not denied(probe, clients)}
+    calls = {(probe.action, probe.resource): probe for probe in probes(lab)}
+    allowed = {permission for permission, probe in calls.items() if not is_denied(probe, clients)}
     granted = {(grant.action, grant.resource): grant for grant in template_grants() if grant.role == role}
-    assert allowed == {what for what in granted if what[0].partition(":")[0] in PROBED}
-    for what in allowed:
-        with lab.lacking(granted[what]):
-            assert denied(tried[what], clients), f"the emulator lets {what} through"
+    assert allowed == {permission for permission in granted if permission[0].partition(":")[0] in PROBED}
+    for permission in allowed:
+        with lab.without_grants(granted[permission]):
+            assert is_denied(calls[permission], clients), f"the emulator allows {permission}"
 
 
 @pytest.mark.parametrize("role", FUNCTIONS)
-def test_a_role_for_another_stage_is_of_no_use_here(role: str, lab: Lab) -> None:
+def test_a_role_of_another_stage_has_no_access_to_this_one(role: str, lab: Lab) -> None:
     clients = {service: client_of(lab, lab.roles[role], service) for service in PROBED}
-    with lab.moved_to_another_stage(role):
+    with lab.with_grants_of_another_stage(role):
         own = [probe for probe in probes(lab) if not probe.resource.startswith("another")]
-        assert not [probe for probe in own if not denied(probe, clients)]
-        need = next(need for grant, need in SEEN if grant.role == role)
-        assert need.scenario(lab) != need.well
+        assert not [probe for probe in own if not is_denied(probe, clients)]
+        need = next(need for grant, need in TESTED if grant.role == role)
+        assert need.scenario(lab) != need.granted

@@ -1,5 +1,4 @@
-"""What the functions do for their callers, once for each grant that they need for it.
+"""Scenarios in which a function needs a grant.
 
-A scenario makes its own stage as root, has one function do one thing under its role, and tells in a few words what
-came of it.
+A scenario prepares the stage as the root user, runs one function under its role, and returns the result in words.
 """

@@ -1,4 +1,4 @@
-"""The API's, over HTTP."""
+"""Requests to the API."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ def post_a_batch(lab: Lab) -> str:
 def get_a_batch(lab: Lab) -> str:
     accepted = _batch(lab)
     answer = lab.request("GET", f"/{accepted.headers['Location']}")
-    counted = f", {answer.json()['counts']['queued']} queued" if answer.ok else ""
-    return f"{accepted.status_code}, {answer.status_code}{counted}"
+    queued = f", {answer.json()['counts']['queued']} queued" if answer.ok else ""
+    return f"{accepted.status_code}, {answer.status_code}{queued}"
 
 
 def poll_a_job(lab: Lab) -> str:
-    job = lab.accepted(new_item())
+    job = lab.accept(new_item())
     return f"{lab.request('GET', f'/jobs/{job.job_id}').status_code}"
 
 
 def cancel_a_job(lab: Lab) -> str:
-    job = lab.accepted(new_item())
+    job = lab.accept(new_item())
     return f"{lab.request('DELETE', f'/jobs/{job.job_id}').status_code}, {lab.status(job)}"
 
 
@@ -47,41 +47,41 @@ def list_failed_jobs(lab: Lab) -> str:
     return f"{answer.status_code}{', listed' if answer.ok and answer.json() else ''}"
 
 
-def count_what_waits(lab: Lab) -> str:
+def get_stats(lab: Lab) -> str:
     return f"{lab.request('GET', '/stats').status_code}"
 
 
-def count_what_waits_and_for_how_long(lab: Lab) -> str:
+def get_stats_with_age(lab: Lab) -> str:
     queue = lab.resources["commands_queue_url"].rpartition("/")[2]
     age = {"MetricName": "ApproximateAgeOfOldestMessage", "Value": 42.0, "Timestamp": now()}
-    about = [{"Name": "QueueName", "Value": queue}]
+    dimensions = [{"Name": "QueueName", "Value": queue}]
     lab.stage.aws("cloudwatch").put_metric_data(
         Namespace="AWS/SQS",
-        MetricData=[{**age, "Dimensions": about}],  # as SQS does on AWS
+        MetricData=[{**age, "Dimensions": dimensions}],  # as SQS does on AWS
     )
-    lab.request("GET", "/stats")  # for an empty queue, which clears the cached age
+    lab.request("GET", "/stats")  # the queue is empty, so this clears the cached age
     lab.request("POST", "/items", _document())
     answer = lab.request("GET", "/stats")
     return f"{answer.status_code}, oldest {answer.json()['queue']['oldest_seconds']}"
 
 
 def get_an_item(lab: Lab) -> str:
-    return f"{lab.request('GET', f'/items/{lab.existing().item_id}').status_code}"
+    return f"{lab.request('GET', f'/items/{lab.create_item().item_id}').status_code}"
 
 
 def list_items(lab: Lab) -> str:
-    lab.existing()
+    lab.create_item()
     return f"{lab.request('GET', '/items?limit=1').status_code}"
 
 
 def get_a_large_item(lab: Lab) -> str:
-    item = lab.existing(large=LARGE)
+    item = lab.create_item(large=LARGE)
     return f"{lab.request('GET', f'/items/{item.item_id}').status_code}"
 
 
-def get_an_item_whose_version_is_gone(lab: Lab) -> str:
-    item = lab.existing(large=LARGE)
-    lab.lose_version(item)
+def get_an_item_whose_version_has_expired(lab: Lab) -> str:
+    item = lab.create_item(large=LARGE)
+    lab.expire_version(item)
     return f"{lab.request('GET', f'/items/{item.item_id}').status_code}"
 
 
@@ -96,18 +96,18 @@ def retry_a_huge_command(lab: Lab) -> str:
     return f"{lab.request('POST', f'/jobs/{job.job_id}/retry').status_code}, {lab.status(job)}"
 
 
-def post_a_huge_item_that_cannot_be_queued(lab: Lab) -> str:
-    """The caller has no key to ask again with, so nobody will need its claim check."""
+def post_a_huge_item_without_access_to_the_queue(lab: Lab) -> str:
+    """The request has no idempotency key and cannot be replayed, so its claim check is deleted."""
     (send,) = [grant for grant in template_grants() if (grant.role, grant.sid) == ("APIRole", "QueueCommands")]
     before = len(lab.stage.keys("claims/"))
-    with lab.lacking(send):
+    with lab.without_grants(send):
         status = lab.request("POST", "/items", _document(huge=HUGE)).status_code
     return f"{status}, claims {len(lab.stage.keys('claims/')) - before}"
 
 
 def replay_a_huge_item_whose_message_was_never_sent(lab: Lab) -> str:
     key, document = unique("key").replace(" ", "-"), _document(huge=HUGE)
-    job = lab.accepted(CreateItem(new_item().item_id, document), key)
+    job = lab.accept(CreateItem(new_item().item_id, document), key)
     status = lab.request("POST", "/items", document, Idempotency_Key=key).status_code
     return f"{status}, claims {lab.claims(job.job_id)}, {lab.waiting('commands')} queued"
 
@@ -122,8 +122,8 @@ def _document(**more: Any) -> dict[str, Any]:
 
 
 def _failed(lab: Lab, command: CreateItem) -> Job:
-    """A job that failed and keeps its command."""
-    job = lab.accepted(command)
-    kept = decode_message(lab.message_of(job, command)["body"]).kept
+    """Return a failed job that stores its command for a retry."""
+    job = lab.accept(command)
+    kept = decode_message(lab.delivery_of(job, command)["body"]).kept
     lab.stores.jobs.fail(job.ref, Unavailable("no").to_problem(), now(), kept)
     return job

@@ -1,4 +1,4 @@
-"""The dead-letter consumer's, by deliveries of its queue."""
+"""Deliveries to the dead-letter consumer."""
 
 from __future__ import annotations
 
@@ -11,37 +11,37 @@ from tests.iam.lab import HUGE, Lab, new_item, record
 
 def end_a_job(lab: Lab) -> str:
     command = new_item()
-    job = lab.accepted(command)
-    return _told(lab, job, lab.end_dead_letters(lab.message_of(job, command)))
+    job = lab.accept(command)
+    return _result(lab, job, lab.run_dead_letter_consumer(lab.delivery_of(job, command)))
 
 
 def end_a_job_after_an_interrupted_attempt(lab: Lab) -> str:
     command = new_item()
     job = _interrupted(lab, command)
-    returned = lab.end_dead_letters(lab.message_of(job, command))
-    return f"{_told(lab, job, returned)}, documents {lab.documents(command.item_id)}"
+    returned = lab.run_dead_letter_consumer(lab.delivery_of(job, command))
+    return f"{_result(lab, job, returned)}, documents {lab.documents(command.item_id)}"
 
 
-def clean_up_after_a_job_that_was_cancelled(lab: Lab) -> str:
+def clean_up_after_a_cancelled_job(lab: Lab) -> str:
     command = new_item(huge=HUGE)
     job = _interrupted(lab, command)
     lab.stores.jobs.cancel(job.ref, now())
-    returned = lab.end_dead_letters(lab.message_of(job, command))
+    returned = lab.run_dead_letter_consumer(lab.delivery_of(job, command))
     left = f"documents {lab.documents(command.item_id)}, claims {lab.claims(job.job_id)}"
-    return f"{_told(lab, job, returned)}, {left}"
+    return f"{_result(lab, job, returned)}, {left}"
 
 
-def garbage(lab: Lab) -> str:
-    returned = lab.end_dead_letters(record("no command"))
+def unreadable_message(lab: Lab) -> str:
+    returned = lab.run_dead_letter_consumer(record("no command"))
     return f"{'returned' if returned else 'acknowledged'}, {lab.waiting('parked')} parked"
 
 
 def _interrupted(lab: Lab, command: CreateItem) -> Job:
-    """A job one of whose attempts died after it had put its document."""
-    job = lab.accepted(command)
+    """Return a job with an attempt that was interrupted after it had put its document."""
+    job = lab.accept(command)
     lab.stores.documents.put(document_key(command.item_id, job.ref, "interrupted"), "{}")
     return job
 
 
-def _told(lab: Lab, job: Job, returned: bool) -> str:
+def _result(lab: Lab, job: Job, returned: bool) -> str:
     return f"{lab.status(job)}{', returned' if returned else ''}"

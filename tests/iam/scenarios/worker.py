@@ -1,4 +1,4 @@
-"""The worker's, by deliveries of its queue."""
+"""Deliveries to the worker."""
 
 from __future__ import annotations
 
@@ -9,84 +9,85 @@ from tests.helpers.deployed import unique
 from tests.iam.lab import HUGE, LARGE, Lab, new_item, record
 
 
-def do(lab: Lab, command: Command, receives: int = 1) -> tuple[Job, bool]:
-    """One delivery of a command that was just accepted."""
-    job = lab.accepted(command)
-    return job, lab.work(lab.message_of(job, command, receives))
+def deliver(lab: Lab, command: Command, receives: int = 1) -> tuple[Job, bool]:
+    """Accept a command and deliver its message; return its job, and whether the message was returned."""
+    job = lab.accept(command)
+    return job, lab.run_worker(lab.delivery_of(job, command, receives))
 
 
-def told(lab: Lab, job: Job, returned: bool) -> str:
+def result(lab: Lab, job: Job, returned: bool) -> str:
     return f"{lab.status(job)}{', returned' if returned else ''}"
 
 
 def create(lab: Lab) -> str:
-    return told(lab, *do(lab, new_item()))
+    return result(lab, *deliver(lab, new_item()))
 
 
 def create_at_the_second_delivery(lab: Lab) -> str:
-    return told(lab, *do(lab, new_item(), receives=2))
+    return result(lab, *deliver(lab, new_item(), receives=2))
 
 
 def read(lab: Lab) -> str:
-    return told(lab, *do(lab, ReadItem(lab.existing().item_id)))
+    return result(lab, *deliver(lab, ReadItem(lab.create_item().item_id)))
 
 
 def delete(lab: Lab) -> str:
-    return told(lab, *do(lab, DeleteItem(lab.existing().item_id)))
+    return result(lab, *deliver(lab, DeleteItem(lab.create_item().item_id)))
 
 
 def rename(lab: Lab) -> str:
-    return told(lab, *do(lab, MergePatch(lab.existing().item_id, {"name": unique("Yurt")})))
+    return result(lab, *deliver(lab, MergePatch(lab.create_item().item_id, {"name": unique("Yurt")})))
 
 
 def patch_a_large_item(lab: Lab) -> str:
-    return told(lab, *do(lab, MergePatch(lab.existing(large=LARGE).item_id, {"colour": "red"})))
+    return result(lab, *deliver(lab, MergePatch(lab.create_item(large=LARGE).item_id, {"colour": "red"})))
 
 
-def patch_an_item_whose_version_is_gone(lab: Lab) -> str:
-    item = lab.existing(large=LARGE)
-    lab.lose_version(item)
-    return told(lab, *do(lab, MergePatch(item.item_id, {"colour": "red"})))
+def patch_an_item_whose_version_has_expired(lab: Lab) -> str:
+    item = lab.create_item(large=LARGE)
+    lab.expire_version(item)
+    return result(lab, *deliver(lab, MergePatch(item.item_id, {"colour": "red"})))
 
 
-def supersede_a_document(lab: Lab) -> str:
-    item = lab.existing()
-    job, returned = do(lab, MergePatch(item.item_id, {"colour": "red"}))
-    return f"{told(lab, job, returned)}, documents {lab.documents(item.item_id)}"
+def patch_an_item(lab: Lab) -> str:
+    item = lab.create_item()
+    job, returned = deliver(lab, MergePatch(item.item_id, {"colour": "red"}))
+    return f"{result(lab, job, returned)}, documents {lab.documents(item.item_id)}"
 
 
 def create_by_claim_check(lab: Lab) -> str:
-    job, returned = do(lab, new_item(huge=HUGE))
-    return f"{told(lab, job, returned)}, claims {lab.claims(job.job_id)}"
+    job, returned = deliver(lab, new_item(huge=HUGE))
+    return f"{result(lab, job, returned)}, claims {lab.claims(job.job_id)}"
 
 
 def create_after_an_interrupted_attempt(lab: Lab) -> str:
     command = new_item()
-    job = lab.accepted(command)
+    job = lab.accept(command)
     lab.stores.documents.put(document_key(command.item_id, job.ref, "interrupted"), "{}")
-    returned = lab.work(lab.message_of(job, command, receives=2))
-    return f"{told(lab, job, returned)}, documents {lab.documents(command.item_id)}"
+    returned = lab.run_worker(lab.delivery_of(job, command, receives=2))
+    return f"{result(lab, job, returned)}, documents {lab.documents(command.item_id)}"
 
 
-def garbage(lab: Lab) -> str:
-    returned = lab.work(record("no command"))
+def unreadable_message(lab: Lab) -> str:
+    returned = lab.run_worker(record("no command"))
     return f"{'returned' if returned else 'acknowledged'}, {lab.waiting('parked')} parked"
 
 
-def acknowledge_before_one_that_runs_alone(lab: Lab) -> str:
-    """What is done is deleted at once, so that the next one, which may kill the worker, cannot bring it back."""
+def acknowledge_before_a_redelivered_message(lab: Lab) -> str:
+    """A finished message is deleted before a redelivered one, which may kill the worker, is processed."""
     command = new_item()
-    job = lab.accepted(command)
-    fresh = lab.received(str(lab.message_of(job, command)["body"]))
-    lab.work(fresh, record("no command", receives=2))
+    job = lab.accept(command)
+    new = lab.receive(str(lab.delivery_of(job, command)["body"]))
+    lab.run_worker(new, record("no command", receives=2))
     return f"{lab.status(job)}, {lab.waiting('commands')} on the queue"
 
 
-def return_a_message(lab: Lab) -> str:
-    """Its claim check is lost: it comes again after a second, not when the queue's visibility ends."""
+def interrupted_command(lab: Lab) -> str:
+    """The claim check is missing: the message is redelivered after a second, before its visibility timeout ends."""
     command = new_item(huge=HUGE)
-    job = lab.accepted(command)
-    delivery = lab.received(str(lab.message_of(job, command)["body"]))
+    job = lab.accept(command)
+    delivery = lab.receive(str(lab.delivery_of(job, command)["body"]))
     lab.stores.documents.delete(lab.stage.keys(f"claims/{job.job_id}/"))
-    returned = lab.work(delivery)
-    return f"{told(lab, job, returned)}, {'back' if lab.comes_within(3) else 'not back'} within 3 s"
+    returned = lab.run_worker(delivery)
+    redelivered = "redelivered" if lab.is_redelivered_within(3) else "not redelivered"
+    return f"{result(lab, job, returned)}, {redelivered} within 3 s"

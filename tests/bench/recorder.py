@@ -1,4 +1,4 @@
-"""The AWS calls of the product's own code, recorded without making them: what bare loops and Celery then repeat."""
+"""Record the AWS calls of jobpipe's code without making them. The bare loop and Celery make them later."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ BATCH_OF_ROWS, BATCH_OF_MESSAGES = 25, 10
 
 
 @dataclass
-class _Service:
-    """A client that notes calls and answers as an AWS that agrees."""
+class _RecordingClient:
+    """A client that records calls and answers as if they had succeeded."""
 
     name: str
     calls: list[Call]
-    rows: dict[str, Any]  # what was put, by item
+    rows: dict[str, Any]  # the rows that were put, by item id
 
     def __getattr__(self, operation: str) -> Any:
         def call(**parameters: Any) -> Any:
@@ -61,27 +61,27 @@ class _Service:
 
 @dataclass
 class Recorder:
-    """The product's stores on clients that only take notes."""
+    """jobpipe's stores with clients that only record calls."""
 
     stage: Stage
     _calls: list[Call] = field(default_factory=list)
     _rows: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        named = self.stage.resources
+        resources = self.stage.resources
         settings = Settings(
-            jobs_table=named["jobs_table"],
-            items_table=named["items_table"],
-            names_table=named["names_table"],
-            documents_bucket=named["documents_bucket"],
-            commands_queue_url=named["commands_queue_url"],
-            parked_queue_url=named["parked_queue_url"],
-            dead_letters_queue_url=named["dead_letters_queue_url"],
+            jobs_table=resources["jobs_table"],
+            items_table=resources["items_table"],
+            names_table=resources["names_table"],
+            documents_bucket=resources["documents_bucket"],
+            commands_queue_url=resources["commands_queue_url"],
+            parked_queue_url=resources["parked_queue_url"],
+            dead_letters_queue_url=resources["dead_letters_queue_url"],
             worker_timeout=5,
             job_retention=RETENTION,
             longest_wait=0,
         )
-        clients = AwsClients(make=lambda service, **_: _Service(service, self._calls, self._rows))
+        clients = AwsClients(make=lambda service, **_: _RecordingClient(service, self._calls, self._rows))
         self._stores: Stores = open_stores(settings, clients)
         queue = SqsCommands(clients, settings.commands_queue_url)
         self._services = Services(
@@ -98,26 +98,26 @@ class Recorder:
         )
 
     def accept(self, command: Command) -> tuple[Job, list[Call]]:
-        """The job of a command, and the calls that accept it."""
-        with self._noting() as calls:
+        """Return the job of a command, and the calls that accept it."""
+        with self._recording() as calls:
             job = submit(command, owner=OWNER, idempotency_key=None, request_id="bench", services=self._services)
         return job, calls
 
     def apply(self, command: Command, job: Job) -> list[Call]:
-        """The calls that apply a command."""
-        with self._noting() as calls:
+        """Return the calls that apply a command."""
+        with self._recording() as calls:
             handle(command, job.ref, self._stores)
         return calls
 
     def page(self, limit: int) -> Call:
-        """The one call of a page of the list."""
-        with self._noting() as calls:
+        """Return the one call of a page of `GET /items`."""
+        with self._recording() as calls:
             self._stores.items.page(limit, None)
         assert len(calls) == 1, calls
         return calls[0]
 
     @contextmanager
-    def _noting(self) -> Iterator[list[Call]]:
+    def _recording(self) -> Iterator[list[Call]]:
         self._calls.clear()
         calls: list[Call] = []
         yield calls
@@ -125,23 +125,23 @@ class Recorder:
 
 
 def commands(items: int, run: str) -> list[Command]:
-    """Two jobs for each item: its creation, and behind all of those an update."""
+    """Return a create of each item, followed by an update of each."""
     ids = [str(uuid.uuid4()) for _ in range(items)]
     created = [CreateItem(item_id, document(f"{run} {n}")) for n, item_id in enumerate(ids)]
     return [*created, *(SetFields(item_id, {"price": n + 1}, None) for n, item_id in enumerate(ids))]
 
 
 def document(name: str) -> dict[str, Any]:
-    """An item of a usual size."""
+    """Return a document of a usual size."""
     return {"name": name, "description": "An item like those that people have in their catalogues.", "price": 12.5}
 
 
-def fill(stage: Stage, recorder: Recorder, wanted: list[Command], *, queued: bool) -> list[Job]:
-    """Accepts commands in bulk: the rows that the API would put and, if queued, the messages it would send."""
+def fill(stage: Stage, recorder: Recorder, accepted: list[Command], *, queued: bool) -> list[Job]:
+    """Write the rows, and if `queued` the messages, of accepted commands in bulk; return their jobs."""
     jobs: list[Job] = []
     rows: list[Any] = []
     messages: list[Any] = []
-    for command in wanted:
+    for command in accepted:
         job, calls = recorder.accept(command)
         jobs.append(job)
         rows.append({"PutRequest": {"Item": next(call[2]["Item"] for call in calls if call[1] == "put_item")}})
@@ -157,11 +157,11 @@ def fill(stage: Stage, recorder: Recorder, wanted: list[Command], *, queued: boo
     dynamodb, sqs = stage.aws("dynamodb"), stage.aws("sqs")
     for start in range(0, len(rows), BATCH_OF_ROWS):
         table = stage.resources["jobs_table"]
-        left = dynamodb.batch_write_item(RequestItems={table: rows[start : start + BATCH_OF_ROWS]})
-        assert not left["UnprocessedItems"]
+        response = dynamodb.batch_write_item(RequestItems={table: rows[start : start + BATCH_OF_ROWS]})
+        assert not response["UnprocessedItems"]
     for start in range(0, len(messages) if queued else 0, BATCH_OF_MESSAGES):
-        sent = sqs.send_message_batch(
+        response = sqs.send_message_batch(
             QueueUrl=stage.resources["commands_queue_url"], Entries=messages[start : start + BATCH_OF_MESSAGES]
         )
-        assert not sent.get("Failed")
+        assert not response.get("Failed")
     return jobs
