@@ -1,11 +1,11 @@
-// What the programs in TypeScript do with a generated client; each says in `Calls` how its client is called.
-// The environment says where: URL, KEY, NAME, FAILED, CANCELLED.
+// The requests of all TypeScript programs; each program implements `Calls` with its client.
+// The environment has URL, KEY, NAME, FAILED and CANCELLED.
 
 import assert from "node:assert/strict";
 
 export interface Answer {
   status: number;
-  body: any; // as it was on the wire
+  body: any; // the JSON of the answer
 }
 
 export type Writing = { idempotencyKey?: string; prefer?: string; ifMatch?: string };
@@ -111,12 +111,12 @@ export async function main(calls: Calls): Promise<void> {
   }
   assert.deepEqual([batch.counts.succeeded, batch.counts.failed], [1, 4]);
   good(await calls.getBatch(batch.id));
-  // An invisible character; the schema covers only the basic plane.
-  const unseen: Command = { operation: "create", item: { name: `${name}\u{e0041}`, description: "x" } };
-  const [, refused] = good(await calls.submitBatch([commands[1], unseen])).entries;
+  // The schema does not exclude this invisible character, since it covers only the basic plane.
+  const invisible: Command = { operation: "create", item: { name: `${name}\u{e0041}`, description: "x" } };
+  const [, refused] = good(await calls.submitBatch([commands[1], invisible])).entries;
   assert.equal(refused.problem.status, 400);
 
-  // a caller cancels a job and retries it
+  // retry and cancel
   const failed = process.env.FAILED!;
   assert.ok(good(await calls.listJobs("failed")).some((each: any) => each.id === failed));
   const retried = await calls.retryJob(failed);
