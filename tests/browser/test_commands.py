@@ -18,9 +18,7 @@ BIG = "12345678901234567890123456789"
 PRECISE = "0.12345678901234567890123456789"
 
 
-def test_a_command_is_sent_and_its_job_succeeds(
-    console: Console, page: Page, stage: Stage
-) -> None:
+def test_a_command_is_sent_and_its_job_succeeds(console: Console, page: Page, stage: Stage) -> None:
     name = unique("Trail tent")
     console.open_with_key("send")
     console.fill(name=name, description="For two", fields='{"price": 12.95}')
@@ -197,9 +195,7 @@ def test_the_curl_command_sends_the_same_request(console: Console, page: Page, s
     assert stage.deployment.api_key not in line
 
 
-def test_numbers_beyond_a_floats_precision_are_exact(
-    console: Console, page: Page, stage: Stage
-) -> None:
+def test_numbers_beyond_a_floats_precision_are_exact(console: Console, page: Page, stage: Stage) -> None:
     body = (
         f'{{"name": "{unique("Exact")}", "description": "d", "n": {BIG}, "deep": [{{"f": {PRECISE}}}], "gone": 1}}'
     )

@@ -113,9 +113,7 @@ def test_many_small_values_are_shown(console: Console, page: Page, stage: Stage)
 
 
 @pytest.mark.parametrize("view", ["items", "batches"])
-def test_a_late_error_of_another_view_is_not_shown(
-    console: Console, page: Page, stage: Stage, view: str
-) -> None:
+def test_a_late_error_of_another_view_is_not_shown(console: Console, page: Page, stage: Stage, view: str) -> None:
     if view == "items":
         existing, missing = (
             stage.client.sync.create({"name": unique("There"), "description": "d"}).id,
