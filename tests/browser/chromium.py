@@ -20,7 +20,7 @@ FLAGS = (
 
 
 def chromium_path() -> str:
-    """Return its path; raise OperatorError if there is none, or if CHROMIUM names a file that does not exist."""
+    """Return the path of Chromium; raise OperatorError if it is not installed, or CHROMIUM is not a program."""
     named = os.environ.get("CHROMIUM")
     found = shutil.which(named) if named else next(filter(None, map(shutil.which, NAMES)), None)
     if found is None:

@@ -33,17 +33,17 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture
 def new_console(browser: Browser, stage: Stage) -> Iterator[NewConsole]:
     """Return a function that opens tabs of separate users; no tab may have errors at the end."""
-    made: list[Console] = []
+    consoles: list[Console] = []
 
     def make(width: int = 1200, **options: Any) -> Console:
         context = browser.new_context(viewport={"width": width, "height": HEIGHT}, **options)
-        made.append(Console(context.new_page(), stage))
-        return made[-1]
+        consoles.append(Console(context.new_page(), stage))
+        return consoles[-1]
 
     yield make
-    for each in made:
+    for each in consoles:
         each.page.context.close()
-    assert [error for each in made for error in each.errors] == []
+    assert [error for each in consoles for error in each.errors] == []
 
 
 @pytest.fixture

@@ -36,7 +36,7 @@ class Console:
             self.errors.append(f"{message.type}: {message.text}")
 
     def open(self, view: str = "jobs") -> None:
-        """Open a view. A tab without a key shows the form for it instead."""
+        """Open a view. A tab without a key shows the form for the key instead."""
         self.page.goto(f"{self.stage.deployment.base_url}/console#/{view}")
 
     def enter_key(self, key: str = "") -> None:

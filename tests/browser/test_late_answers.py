@@ -116,12 +116,12 @@ def test_many_small_values_are_shown(console: Console, page: Page, stage: Stage)
 def test_a_late_error_of_another_view_is_not_shown(console: Console, page: Page, stage: Stage, view: str) -> None:
     if view == "items":
         existing, missing = (
-            stage.client.sync.create({"name": unique("There"), "description": "d"}).id,
+            stage.client.sync.create({"name": unique("Existing"), "description": "d"}).id,
             "no-such-item",
         )
         problem, body = "#item-problem", "#item-body"
     else:
-        command = {"operation": "create", "item": {"name": unique("There"), "description": "d"}}
+        command = {"operation": "create", "item": {"name": unique("Existing"), "description": "d"}}
         existing, missing = stage.client.submit_batch([command]).id, f"batch-{'0' * 32}"
         problem, body = "#batch-error", "#batch-body"
     console.expected.add(404)
@@ -139,7 +139,7 @@ def test_a_late_error_of_another_view_is_not_shown(console: Console, page: Page,
 
 
 def test_refreshing_a_deleted_item_shows_an_error_only(console: Console, page: Page, stage: Stage) -> None:
-    item = stage.client.sync.create({"name": unique("Gone"), "description": "d"})
+    item = stage.client.sync.create({"name": unique("Deleted"), "description": "d"})
     console.open_with_key(f"items/{item.id}")
     expect(page.get_by_role("button", name="Edit")).to_be_visible()
     stage.client.sync.delete(item.id)

@@ -55,13 +55,13 @@ def test_a_batch_is_shown_until_its_end(
     def count(name: str) -> Locator:
         return page.locator("#batch-counts .tile").filter(has_text=name).locator("dd")
 
-    good = {"name": unique("In a batch"), "description": "d"}
+    valid = {"name": unique("In a batch"), "description": "d"}
     with worker_stopped():
         batch = stage.client.submit_batch(
             [
-                {"operation": "create", "item": good},
+                {"operation": "create", "item": valid},
                 {"operation": "delete", "item_id": "no-such-item"},
-                {"operation": "create", "item": {**good, "name": " ", "id": "mine"}},
+                {"operation": "create", "item": {**valid, "name": " ", "id": "mine"}},
             ]
         )
         console.open_with_key()

@@ -30,7 +30,7 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What the proxy does with a call instead of forwarding it and its answer."""
+    """What the proxy does with a call, instead of only forwarding it."""
 
     kind: str
     forward: bool = False  # the call takes effect, but its caller gets no answer

@@ -24,7 +24,7 @@ CAN_FAIL = {"not-found", "name-taken", "version-mismatch"}
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """A job as its caller saw it at the end of the run."""
+    """The last answer to the caller about a job."""
 
     job_id: str
     status: str

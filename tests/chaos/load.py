@@ -90,7 +90,7 @@ class RandomCaller:
             self._retry_a_failed_job()
 
     def create(self, name: str, **fields: Any) -> Command:
-        """Send the creation of an item with this name until it is answered."""
+        """Create an item with this name; repeat the request until it is answered."""
         command = self.state.command("create", name=name, description="chaos", **fields)
         self.send(command, keyed=True)
         return command

@@ -140,7 +140,7 @@ def _inject(
 
 
 def _limited_backlog(plan: Plan, chaos: ChaosStage, room: threading.Event) -> AbstractContextManager[None]:
-    """Make callers pause while many messages wait, so that faults meet the worker and callers see ends."""
+    """Make callers pause while many messages wait, so that their jobs end during chaos."""
 
     def check() -> None:
         if stores.waiting(chaos.stage, "commands") < plan.backlog:

@@ -98,8 +98,8 @@ def test_a_lost_command_that_has_a_claim_check_can_be_retried(store: Audited, re
     assert not store.exists(earlier)
     queue = SqsCommands(store.resources.clients, store.resources.queue_urls[0])
     stores = store.stores
-    again = retry(ended, jobs=stores.jobs, documents=stores.documents, queue=queue, request_id="r", at=now())
-    assert again.status is Status.QUEUED
+    retried_job = retry(ended, jobs=stores.jobs, documents=stores.documents, queue=queue, request_id="r", at=now())
+    assert retried_job.status is Status.QUEUED
 
 
 def test_a_command_that_was_never_accepted_is_not_stored(store: Audited) -> None:
@@ -141,5 +141,5 @@ def test_a_job_with_a_trace_is_lost(store: Audited, trace: str) -> None:
         store.fail(job, KeptCommand(command=json_text.encode(new_create().to_raw())))
         store.stores.jobs.requeue(replace(job.ref, generation=new_generation()), job.generation, now())
     else:
-        resources = replace(resources, was_answered=lambda asked, _: asked.job_id == job.job_id)
+        resources = replace(resources, was_answered=lambda each, _: each.job_id == job.job_id)
     assert one(audit(resources)).kind == "lost"

@@ -23,27 +23,27 @@ from tests.contract.stores import NOW, Stores, job, ref
 from tests.helpers.memory import RETENTION, MemoryQueue
 
 
-def requested(size: int, *, bad: int = 0) -> RequestedBatch:
-    good = [{"operation": "create", "item": {"name": f"n {n}", "description": "d"}} for n in range(size)]
-    return parse_batch({"commands": [*[{"operation": "é" * 3}] * bad, *good]}, lambda _: None)
+def requested(size: int, *, invalid: int = 0) -> RequestedBatch:
+    valid = [{"operation": "create", "item": {"name": f"n {n}", "description": "d"}} for n in range(size)]
+    return parse_batch({"commands": [*[{"operation": "é" * 3}] * invalid, *valid]}, lambda _: None)
 
 
-def new(size: int, key: str | None = None, *, bad: int = 0) -> tuple[Batch, list[Job]]:
+def new(size: int, key: str | None = None, *, invalid: int = 0) -> tuple[Batch, list[Job]]:
     """Return a batch that is not stored yet, and its jobs."""
-    request = requested(size, bad=bad)
+    request = requested(size, invalid=invalid)
     batch = new_batch(request, "alice", key, NOW, RETENTION)
     return batch, jobs_of(batch, commands_of(batch, request), request, NOW, RETENTION)
 
 
-def stored(stores: Stores, size: int, key: str | None = None, *, bad: int = 0) -> tuple[Batch, list[Job]]:
-    batch, jobs = new(size, key, bad=bad)
+def stored(stores: Stores, size: int, key: str | None = None, *, invalid: int = 0) -> tuple[Batch, list[Job]]:
+    batch, jobs = new(size, key, invalid=invalid)
     assert stores.batches.put_new(batch, jobs, NOW) is None
     return batch, jobs
 
 
-@pytest.mark.parametrize(("size", "bad"), [(1, 0), (3, 2), (99, 1)])
-def test_a_batch_and_its_jobs_are_read_as_they_were_put(stores: Stores, size: int, bad: int) -> None:
-    batch, jobs = stored(stores, size, bad=bad)
+@pytest.mark.parametrize(("size", "invalid"), [(1, 0), (3, 2), (99, 1)])
+def test_a_batch_and_its_jobs_are_read_as_they_were_put(stores: Stores, size: int, invalid: int) -> None:
+    batch, jobs = stored(stores, size, invalid=invalid)
     assert stores.batches.get(batch.batch_id) == batch
     assert batch.stored == size
     assert [batch.job_id(place) for place in batch.accepted] == [each.job_id for each in jobs]

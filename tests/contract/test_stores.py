@@ -42,9 +42,9 @@ def ended(stores: Stores, job_id: str) -> Job:
 
 
 def create(stores: Stores, new: StoredItem) -> Job:
-    made = job(stores)
-    stores.items.commit(Created(new), ref(made), Success(result=new.inline), NOW)
-    return made
+    created = job(stores)
+    stores.items.commit(Created(new), ref(created), Success(result=new.inline), NOW)
+    return created
 
 
 def test_a_job_is_read_as_it_was_put(stores: Stores) -> None:
@@ -116,25 +116,25 @@ def test_a_job_fails_once(stores: Stores) -> None:
 def test_only_the_generation_of_an_existing_job_can_end(stores: Stores, wrong: str) -> None:
     new = job(stores)
     other = JobRef(new.job_id, "f" * 16) if wrong == "generation" else JobRef("f" * 32, new.generation)
-    made = item()
+    created = item()
     with pytest.raises(JobEnded):
         stores.jobs.succeed(other, Success(), NOW)
     with pytest.raises(JobEnded):
         stores.jobs.fail(other, {"status": 409}, NOW)
     with pytest.raises(JobEnded):
-        stores.items.commit(Created(made), other, Success(), NOW)
+        stores.items.commit(Created(created), other, Success(), NOW)
     assert stores.jobs.get(new.job_id) == new
     assert stores.jobs.get("f" * 32) is None, "the end of a missing job creates no row"
-    assert stores.items.get(made.item_id) is None
+    assert stores.items.get(created.item_id) is None
 
 
 @pytest.mark.parametrize("inline", [None, '{"name":"n","x":"é"}'])
 def test_an_item_is_read_as_it_was_committed(stores: Stores, inline: str | None) -> None:
     new = item(inline=inline)
-    made = create(stores, new)
+    created = create(stores, new)
     assert stores.items.get(new.item_id) == new
-    assert ended(stores, made.job_id).status is Status.SUCCEEDED
-    assert ended(stores, made.job_id).result == inline
+    assert ended(stores, created.job_id).status is Status.SUCCEEDED
+    assert ended(stores, created.job_id).result == inline
     assert stores.items.get("none") is None
 
 
@@ -189,16 +189,16 @@ def test_only_the_version_that_was_read_can_be_changed(stores: Stores) -> None:
 
 def test_an_ended_job_is_reported_before_other_reasons(stores: Stores) -> None:
     new = item()
-    made = create(stores, new)
+    created = create(stores, new)
     for change in (Created(new), Replaced(item(), new), Removed(item())):
         with pytest.raises(JobEnded):
-            stores.items.commit(change, ref(made), Success(), NOW)
+            stores.items.commit(change, ref(created), Success(), NOW)
     assert stores.items.get(new.item_id) == new
 
 
 def test_pages_have_every_item_once(stores: Stores) -> None:
-    made = {item().item_id: item() for _ in range(7)}
-    for item_id, row in made.items():
+    created = {item().item_id: item() for _ in range(7)}
+    for item_id, row in created.items():
         create(stores, replace(row, item_id=item_id))
     seen: list[str] = []
     after: Any = None
@@ -210,14 +210,14 @@ def test_pages_have_every_item_once(stores: Stores) -> None:
         if after is None:
             break
     assert len(seen) == len(set(seen))
-    assert set(made) <= set(seen)
+    assert set(created) <= set(seen)
 
 
 def test_a_page_may_start_after_a_deleted_item(stores: Stores) -> None:
-    gone = item()
-    create(stores, gone)
-    stores.items.commit(Removed(gone), ref(job(stores)), Success(), NOW)
-    assert gone.item_id not in {row.item_id for row in stores.items.page(100, gone.item_id).items}
+    deleted = item()
+    create(stores, deleted)
+    stores.items.commit(Removed(deleted), ref(job(stores)), Success(), NOW)
+    assert deleted.item_id not in {row.item_id for row in stores.items.page(100, deleted.item_id).items}
 
 
 def test_documents_are_put_listed_and_deleted(stores: Stores) -> None:

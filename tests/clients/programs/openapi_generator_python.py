@@ -43,8 +43,8 @@ def items() -> None:
     new = made.NewItem.from_dict({"name": NAME, "description": "For two", **MORE})
     accepted = ITEMS.create_item(new, idempotency_key=NAME)
     assert isinstance(accepted, made.Job), accepted
-    again = ITEMS.create_item(new, idempotency_key=NAME)
-    assert again.id == accepted.id
+    replay = ITEMS.create_item(new, idempotency_key=NAME)
+    assert replay.id == accepted.id
     job = ended(accepted)
     assert isinstance(job.result.actual_instance, made.Item)
     item_id, etag = job.item_id, job.etag
@@ -78,13 +78,13 @@ def commands() -> None:
 
 def batches() -> None:
     new = {"name": f"{NAME}, a batch", "description": "x"}
-    gone = {"item_id": "no-such-item"}
+    missing = {"item_id": "no-such-item"}
     raw: list[dict[str, Any]] = [
         {"operation": "create", "item": new},
-        {"operation": "read", **gone},
-        {"operation": "update", "set": {"description": "x"}, **gone},
-        {"operation": "update", "merge": {}, **gone},
-        {"operation": "delete", "if_match": '"0"', **gone},
+        {"operation": "read", **missing},
+        {"operation": "update", "set": {"description": "x"}, **missing},
+        {"operation": "update", "merge": {}, **missing},
+        {"operation": "delete", "if_match": '"0"', **missing},
     ]
     accepted = BATCHES.submit_batch(batch_of(raw))
     assert isinstance(accepted, made.Batch), accepted

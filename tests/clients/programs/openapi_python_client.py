@@ -81,8 +81,8 @@ def items() -> None:
     new.additional_properties = dict(MORE)
     accepted = create_item.sync(client=CALLER, body=new, idempotency_key=NAME)
     assert isinstance(accepted, Job), accepted
-    again = create_item.sync(client=CALLER, body=new, idempotency_key=NAME)
-    assert again.id == accepted.id
+    replay = create_item.sync(client=CALLER, body=new, idempotency_key=NAME)
+    assert replay.id == accepted.id
     job = ended(accepted)
     assert isinstance(job.result, Item)
     item_id, etag = job.item_id, job.etag
