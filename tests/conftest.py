@@ -54,7 +54,7 @@ _LONGEST = [  # by their times on two cores, from a minute and a half to half a 
     "cli/test_connection.py",
     "cli/test_output.py",
     "e2e/test_keys.py",
-    "contract/test_job_lives.py",
+    "contract/test_job_generations.py",
     "packaging/test_distribution.py",
     "e2e/test_readme.py",
     "infra/test_aws_errors.py",

@@ -1,4 +1,4 @@
-"""The browser of this machine, as the tests and the screenshots start it."""
+"""Start the installed Chromium for the tests and the screenshots."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, sync_playwright
 from infra.errors import OperatorError
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-# No sandbox, so that it also runs as root and in containers: it sees nothing but pages of our own.
+# Without a sandbox it also runs as root and in containers. It opens only the pages of the stage.
 FLAGS = (
     *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
@@ -20,7 +20,7 @@ FLAGS = (
 
 
 def chromium_path() -> str:
-    """Where it is; OperatorError if there is none, or CHROMIUM names what is not there."""
+    """Return the path of Chromium; raise OperatorError if it is not installed, or CHROMIUM is not a program."""
     named = os.environ.get("CHROMIUM")
     found = shutil.which(named) if named else next(filter(None, map(shutil.which, NAMES)), None)
     if found is None:
@@ -32,7 +32,7 @@ def chromium_path() -> str:
 
 @contextmanager
 def chromium() -> Iterator[Browser]:
-    """A browser without a window, for the time of the block."""
+    """Run a browser without a window during the block."""
     path = chromium_path()
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=list(FLAGS))

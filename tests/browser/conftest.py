@@ -1,4 +1,4 @@
-"""What the tests in a browser share: a tab that must not complain."""
+"""Fixtures of the browser tests: tabs, which fail their test if the page logs an error."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from playwright.sync_api import Browser, Page, expect
 
 from infra.errors import OperatorError
 from tests.browser.chromium import chromium
-from tests.browser.console import ENDS, Console
-from tests.chaos.poison import Mapping
+from tests.browser.console import TIMEOUT, Console
 from tests.helpers.deployed import Stage
+from tests.helpers.event_source import EventSourceMapping
 
 HEIGHT = 900
 NewConsole = Callable[..., Console]
-expect.set_options(timeout=ENDS)  # a loaded machine answers late, and the page asks every five seconds
+expect.set_options(timeout=TIMEOUT)  # a loaded machine is slow, and the page polls every five seconds
 
 
 @pytest.fixture(scope="session")
@@ -32,18 +32,18 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def new_console(browser: Browser, stage: Stage) -> Iterator[NewConsole]:
-    """Makes tabs of people who have nothing to do with each other; in the end none of them may have complained."""
-    made: list[Console] = []
+    """Return a function that opens tabs of separate users; no tab may have errors at the end."""
+    consoles: list[Console] = []
 
     def make(width: int = 1200, **options: Any) -> Console:
         context = browser.new_context(viewport={"width": width, "height": HEIGHT}, **options)
-        made.append(Console(context.new_page(), stage))
-        return made[-1]
+        consoles.append(Console(context.new_page(), stage))
+        return consoles[-1]
 
     yield make
-    for each in made:
+    for each in consoles:
         each.page.context.close()
-    assert [complaint for each in made for complaint in each.complaints] == []
+    assert [error for each in consoles for error in each.errors] == []
 
 
 @pytest.fixture
@@ -57,6 +57,6 @@ def page(console: Console) -> Page:
 
 
 @pytest.fixture
-def nobody_receives(stage: Stage) -> Callable[[], AbstractContextManager[None]]:
-    """For the time of a block jobs wait."""
-    return Mapping(stage.aws("lambda"), stage.resources["worker_function"]).disabled
+def worker_stopped(stage: Stage) -> Callable[[], AbstractContextManager[None]]:
+    """Return a context manager during which all jobs wait."""
+    return EventSourceMapping(stage.aws("lambda"), stage.resources["worker_function"]).disabled

@@ -1,4 +1,4 @@
-"""The console as its user has it: a page in a browser, on a deployed stage."""
+"""The console of a deployed stage in a browser."""
 
 from __future__ import annotations
 
@@ -12,64 +12,64 @@ from tests.helpers.deployed import Stage
 
 _REFUSED = re.compile(r"Failed to load resource: the server responded with a status of (\d+)")
 SECONDS = 1000
-ENDS = 20 * SECONDS
-"""How long a job may take to its end, on a machine that does much else."""
+TIMEOUT = 20 * SECONDS
+"""The longest time for a job to end on a loaded machine."""
 
 
 @dataclass
 class Console:
-    """One tab; what goes wrong in it is noted."""
+    """One tab, and the errors that its page logs."""
 
     page: Page
     stage: Stage
-    complaints: list[str] = field(default_factory=list)
-    expected: set[int] = field(default_factory=set)  # statuses, which the browser tells of as of errors
+    errors: list[str] = field(default_factory=list)
+    expected: set[int] = field(default_factory=set)  # statuses that the browser logs as errors
 
     def __post_init__(self) -> None:
-        self.page.set_default_timeout(ENDS)
-        self.page.on("console", self._note)
-        self.page.on("pageerror", lambda error: self.complaints.append(f"uncaught: {error}"))
+        self.page.set_default_timeout(TIMEOUT)
+        self.page.on("console", self._record)
+        self.page.on("pageerror", lambda error: self.errors.append(f"uncaught: {error}"))
 
-    def _note(self, message: ConsoleMessage) -> None:
+    def _record(self, message: ConsoleMessage) -> None:
         refused = _REFUSED.match(message.text)
         if message.type in {"error", "warning"} and not (refused and int(refused[1]) in self.expected):
-            self.complaints.append(f"{message.type}: {message.text}")
+            self.errors.append(f"{message.type}: {message.text}")
 
-    def visit(self, view: str = "jobs") -> None:
-        """Opens or goes to a view; without a key it asks for that first."""
+    def open(self, view: str = "jobs") -> None:
+        """Open a view. A tab without a key shows the form for the key instead."""
         self.page.goto(f"{self.stage.deployment.base_url}/console#/{view}")
 
-    def give(self, key: str = "") -> None:
+    def enter_key(self, key: str = "") -> None:
         self.page.get_by_label("API key", exact=True).fill(key or self.stage.deployment.api_key)
         self.page.get_by_role("button", name="Continue").click()
 
-    def enter(self, view: str = "jobs", key: str = "") -> None:
-        """The view, with the key given."""
-        self.visit(view)
-        self.give(key)
+    def open_with_key(self, view: str = "jobs", key: str = "") -> None:
+        """Open a view and enter the key."""
+        self.open(view)
+        self.enter_key(key)
         expect(self.page.get_by_role("navigation", name="Console")).to_be_visible()
 
     def choose(self, operation: str) -> None:
         self.page.get_by_role("radio", name=operation, exact=True).check()
 
     def fill(self, **fields: str) -> None:
-        """The form's fields, by the ids of their inputs."""
+        """Fill fields of the form, by the ids of their inputs."""
         for name, text in fields.items():
             self.page.locator(f"#{name}").fill(text)
 
     def send(self) -> None:
         self.page.get_by_role("button", name="Send", exact=True).click()
 
-    def ends(self, status: str) -> None:
-        """The job of the form gets there."""
-        expect(self.page.locator("#sent-badge:visible")).to_have_text(status, timeout=ENDS)
+    def expect_status(self, status: str) -> None:
+        """Wait until the job of the form has the status."""
+        expect(self.page.locator("#sent-badge:visible")).to_have_text(status, timeout=TIMEOUT)
 
     def error_of(self, name: str) -> Locator:
-        """What stands at an input of the form."""
+        """Return the error at an input of the form."""
         described = self.page.locator(f"#{name}").get_attribute("aria-describedby")
         return self.page.locator(f"#{described}")
 
-    def stored(self) -> dict[str, Any]:
-        """What the tab's session storage holds."""
-        kept: dict[str, Any] = self.page.evaluate("({...sessionStorage})")
-        return kept
+    def session_storage(self) -> dict[str, Any]:
+        """Return the content of the tab's session storage."""
+        stored: dict[str, Any] = self.page.evaluate("({...sessionStorage})")
+        return stored

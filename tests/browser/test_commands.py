@@ -1,4 +1,4 @@
-"""Commands by the form: sent once, watched to their end, and told where they are wrong."""
+"""The form sends each command once, shows its job until the end, and shows errors at their fields."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from contextlib import AbstractContextManager
 import pytest
 from playwright.sync_api import Page, Request, expect
 
-from tests.browser.console import ENDS, Console
+from tests.browser.console import TIMEOUT, Console
 from tests.helpers.deployed import Stage, unique
 
 BIG = "12345678901234567890123456789"
-FINE = "0.12345678901234567890123456789"
+PRECISE = "0.12345678901234567890123456789"
 
 
-def test_a_command_is_sent_watched_and_succeeds(console: Console, page: Page, stage: Stage) -> None:
+def test_a_command_is_sent_and_its_job_succeeds(console: Console, page: Page, stage: Stage) -> None:
     name = unique("Trail tent")
-    console.enter("send")
+    console.open_with_key("send")
     console.fill(name=name, description="For two", fields='{"price": 12.95}')
     console.send()
-    console.ends("succeeded")
+    console.expect_status("succeeded")
     expect(page.locator("#say")).to_have_text(f"create {name}: succeeded")
 
     page.get_by_role("link", name="Jobs", exact=True).click()
@@ -38,11 +38,11 @@ def test_a_command_is_sent_watched_and_succeeds(console: Console, page: Page, st
     assert stage.client.get_item(item_id)["name"] == name
 
 
-def test_pressed_twice_and_again_it_is_one_job(console: Console, page: Page) -> None:
-    console.enter("send")
+def test_sending_a_command_several_times_creates_one_job(console: Console, page: Page) -> None:
+    console.open_with_key("send")
     console.fill(name=unique("Twice"), description="d")
     page.get_by_role("button", name="Send", exact=True).dblclick()
-    console.ends("succeeded")
+    console.expect_status("succeeded")
     first = page.locator("#sent-link").get_attribute("href")
     with page.expect_response(lambda answer: answer.url.endswith("/items")) as answered:
         console.send()
@@ -50,49 +50,49 @@ def test_pressed_twice_and_again_it_is_one_job(console: Console, page: Page) -> 
     key = page.locator("#idem").input_value()
 
     console.fill(description="another")
-    assert page.locator("#idem").input_value() != key, "another command is another job"
+    assert page.locator("#idem").input_value() != key, "a changed command gets another key"
     page.get_by_role("link", name="Jobs", exact=True).click()
     expect(page.locator("#mine tbody tr")).to_have_count(1)
 
 
-def test_a_taken_name_is_told_at_the_name(console: Console, page: Page, stage: Stage) -> None:
+def test_the_error_about_a_taken_name_is_shown_at_the_name(console: Console, page: Page, stage: Stage) -> None:
     name = unique("Taken")
     stage.client.sync.create({"name": name, "description": "d"})
-    console.enter("send")
+    console.open_with_key("send")
     console.fill(name=name, description="d")
     console.send()
-    console.ends("failed")
+    console.expect_status("failed")
     expect(console.error_of("name")).to_contain_text("Another item is named")
     expect(page.locator("#name")).to_have_attribute("aria-invalid", "true")
 
 
 @pytest.mark.parametrize(
-    ("fields", "at", "told"),
+    ("fields", "at", "message"),
     [
         ({"name": "zero\u200bwidth"}, "name", "invisible character U+200B"),
         ({"name": "n", "fields": '{"a": {"b": "\\u0000"}}'}, "fields", "#/a/b: Text must not have a NUL"),
         ({"name": "n", "fields": '{"a": 1e999}'}, "fields", "#/a: The number 1e999 cannot be stored"),
     ],
-    ids=["the name", "deep in the further fields", "a number that cannot be stored"],
+    ids=["name", "nested field", "number that cannot be stored"],
 )
-def test_what_the_service_refuses_is_told_where_it_points(
-    console: Console, page: Page, fields: dict[str, str], at: str, told: str
+def test_an_error_of_the_service_is_shown_at_the_field_of_its_pointer(
+    console: Console, page: Page, fields: dict[str, str], at: str, message: str
 ) -> None:
     console.expected.add(400)
-    console.enter("send")
+    console.open_with_key("send")
     console.fill(description="d", **fields)
     console.send()
     if at == "form-error":
-        expect(page.locator("#form-error")).to_contain_text(told)
+        expect(page.locator("#form-error")).to_contain_text(message)
     else:
-        expect(console.error_of(at)).to_contain_text(told)
+        expect(console.error_of(at)).to_contain_text(message)
         expect(page.locator(f"#{at}")).to_be_focused()
     expect(page.locator("#sent")).to_be_hidden()
 
 
 def test_all_errors_of_the_service_are_shown_at_once(console: Console, page: Page) -> None:
     console.expected.add(400)
-    console.enter("send")
+    console.open_with_key("send")
     console.fill(name="zero\u200bwidth\u0007", description="d", fields='{"a": 1e999, "b": ["\\u0000"]}')
     console.send()
     expect(console.error_of("name")).to_have_text(
@@ -104,7 +104,7 @@ def test_all_errors_of_the_service_are_shown_at_once(console: Console, page: Pag
 
 
 @pytest.mark.parametrize(
-    ("operation", "fields", "at", "told"),
+    ("operation", "fields", "at", "message"),
     [
         ("Create", {"description": "d"}, "name", "needs a name"),
         ("Create", {"name": "n", "fields": '{"a": 1,}'}, "fields", "not JSON"),
@@ -116,59 +116,59 @@ def test_all_errors_of_the_service_are_shown_at_once(console: Console, page: Pag
         ("Delete", {"item_id": "i", "idem": "a b"}, "idem", "visible ASCII"),
     ],
 )
-def test_what_is_plainly_wrong_is_not_sent(
-    console: Console, page: Page, operation: str, fields: dict[str, str], at: str, told: str
+def test_the_form_does_not_send_an_invalid_command(
+    console: Console, page: Page, operation: str, fields: dict[str, str], at: str, message: str
 ) -> None:
-    console.enter("send")
+    console.open_with_key("send")
     writes: list[str] = []
 
-    def note(request: Request) -> None:
+    def record(request: Request) -> None:
         if request.method != "GET":
             writes.append(request.url)
 
-    page.on("request", note)
+    page.on("request", record)
     console.choose(operation)
     console.fill(**fields)
     console.send()
-    expect(console.error_of(at)).to_contain_text(told)
+    expect(console.error_of(at)).to_contain_text(message)
     expect(page.locator(f"#{at}")).to_be_focused()
     assert writes == []
 
 
-def test_a_failed_job_is_retried_when_its_cause_is_gone(console: Console, page: Page, stage: Stage) -> None:
+def test_a_failed_job_can_be_retried(console: Console, page: Page, stage: Stage) -> None:
     name = unique("Occupied")
     occupant = stage.client.sync.create({"name": name, "description": "d"})
-    console.enter("send")
+    console.open_with_key("send")
     console.fill(name=name, description="the second")
     console.send()
-    console.ends("failed")
+    console.expect_status("failed")
     stage.client.sync.delete(occupant.id)
 
     page.get_by_role("link", name="Jobs", exact=True).click()
     page.locator("#mine").get_by_role("link", name=name).click()
     expect(page.locator("#job-failure")).to_contain_text("Another item has this name")
-    the_item = page.locator("#job-facts").get_by_role("link")
-    expect(the_item, "nothing was created").to_have_count(0)
-    expect(page.locator("#job-retry"), "by itself it fails again").not_to_contain_class("primary")
+    item_link = page.locator("#job-facts").get_by_role("link")
+    expect(item_link, "nothing was created").to_have_count(0)
+    expect(page.locator("#job-retry"), "a retry would fail again").not_to_contain_class("primary")
     page.get_by_role("button", name="Retry").click()
-    expect(page.locator("#job-badge")).to_have_text("succeeded", timeout=ENDS)
-    expect(the_item).to_have_count(1)
+    expect(page.locator("#job-badge")).to_have_text("succeeded", timeout=TIMEOUT)
+    expect(item_link).to_have_count(1)
     expect(page.get_by_role("region", name="Timeline").get_by_role("listitem")).to_contain_text(
         ["Accepted", "Failed", "Queued again", "Succeeded"]
     )
     expect(page.get_by_role("button", name="Retry")).to_be_hidden()
-    expect(page.locator("#view-job h1"), "the focus is not lost with its button").to_be_focused()
+    expect(page.locator("#view-job h1"), "the focus moves when its button disappears").to_be_focused()
 
 
-def test_a_waiting_job_is_cancelled_and_has_no_effect(
-    console: Console, page: Page, stage: Stage, nobody_receives: Callable[[], AbstractContextManager[None]]
+def test_a_waiting_job_can_be_cancelled(
+    console: Console, page: Page, stage: Stage, worker_stopped: Callable[[], AbstractContextManager[None]]
 ) -> None:
     name = unique("Never")
-    console.enter("send")
-    with nobody_receives():
+    console.open_with_key("send")
+    with worker_stopped():
         console.fill(name=name, description="d")
         console.send()
-        console.ends("queued")
+        console.expect_status("queued")
         page.locator("#sent-link").click()
         expect(page.get_by_text("Waiting in the queue")).to_be_visible()
         page.get_by_role("button", name="Cancel this job").click()
@@ -177,9 +177,9 @@ def test_a_waiting_job_is_cancelled_and_has_no_effect(
     stage.client.sync.create({"name": name, "description": "free"})
 
 
-def test_the_curl_line_does_the_same(console: Console, page: Page, stage: Stage) -> None:
-    """With the same Idempotency-Key it is the same job, if the shell hands on exactly what the page sent."""
-    console.enter("send")
+def test_the_curl_command_sends_the_same_request(console: Console, page: Page, stage: Stage) -> None:
+    """It has the same Idempotency-Key, so it gets the same job if its command is exactly the same."""
+    console.open_with_key("send")
     console.fill(
         name=unique('it\'s "quoted" $HOME `id` \\ !'),
         description="two\nlines",
@@ -187,7 +187,7 @@ def test_the_curl_line_does_the_same(console: Console, page: Page, stage: Stage)
     )
     line = page.locator("#curl").text_content() or ""
     console.send()
-    console.ends("succeeded")
+    console.expect_status("succeeded")
 
     environment = {"JOBPIPE_API_KEY": stage.deployment.api_key, "PATH": "/usr/bin:/bin"}
     done = subprocess.run(["bash", "-c", line], env=environment, capture_output=True, text=True, check=True)
@@ -195,14 +195,14 @@ def test_the_curl_line_does_the_same(console: Console, page: Page, stage: Stage)
     assert stage.deployment.api_key not in line
 
 
-def test_numbers_beyond_a_float_are_shown_and_edited_as_they_are(
-    console: Console, page: Page, stage: Stage
-) -> None:
-    body = f'{{"name": "{unique("Exact")}", "description": "d", "n": {BIG}, "deep": [{{"f": {FINE}}}], "gone": 1}}'
+def test_numbers_beyond_a_floats_precision_are_exact(console: Console, page: Page, stage: Stage) -> None:
+    body = (
+        f'{{"name": "{unique("Exact")}", "description": "d", "n": {BIG}, "deep": [{{"f": {PRECISE}}}], "gone": 1}}'
+    )
     created = stage.request("POST", "/items", raw=body.encode(), headers={"Prefer": "wait=10"})
     item_id = created.json()["id"]
-    console.enter(f"items/{item_id}")
-    for number in (BIG, FINE):
+    console.open_with_key(f"items/{item_id}")
+    for number in (BIG, PRECISE):
         expect(page.locator("#item-json")).to_contain_text(number)
 
     page.get_by_role("button", name="Edit").click()
@@ -212,40 +212,40 @@ def test_numbers_beyond_a_float_are_shown_and_edited_as_they_are(
     console.send()
     expect(console.error_of("fields")).to_contain_text("Set would leave gone as it is")
     console.choose("Merge")
-    assert BIG not in (page.locator("#curl").text_content() or ""), "what did not change is not sent"
+    assert BIG not in (page.locator("#curl").text_content() or ""), "unchanged fields are not sent"
     console.send()
-    console.ends("succeeded")
+    console.expect_status("succeeded")
 
     text = stage.request("GET", f"/items/{item_id}").text
     assert re.search(rf'"n": ?{BIG}\b', text)
-    assert re.search(rf'"f": ?{FINE}\b', text)
+    assert re.search(rf'"f": ?{PRECISE}\b', text)
     shown = json.loads(text)
     assert (shown["description"], shown["new"], "gone" in shown) == ("changed", 2, False)
 
-    console.visit(f"items/{item_id}")
+    console.open(f"items/{item_id}")
     expect(page.locator("#item-json")).to_contain_text('"new": 2')
     page.get_by_role("button", name="Edit").click()
     console.fill(fields=page.locator("#fields").input_value().replace(BIG, f"{BIG}1"))
     console.send()
-    console.ends("succeeded")
+    console.expect_status("succeeded")
     assert f"{BIG}1" in stage.request("GET", f"/items/{item_id}").text
 
 
-def test_a_change_against_another_version_is_told_at_if_match(console: Console, page: Page, stage: Stage) -> None:
+def test_a_version_mismatch_is_shown_at_if_match(console: Console, page: Page, stage: Stage) -> None:
     item = stage.client.sync.create({"name": unique("Moving"), "description": "d"})
-    console.enter(f"items/{item.id}")
+    console.open_with_key(f"items/{item.id}")
     page.get_by_role("button", name="Edit").click()
     stage.client.sync.update(item.id, {"meanwhile": 1})
     console.fill(description="mine")
     console.send()
-    console.ends("failed")
+    console.expect_status("failed")
     expect(console.error_of("if_match")).not_to_be_empty()
     assert stage.client.get_item(item.id)["description"] == "d"
 
 
-def test_an_item_is_deleted_only_after_a_question(console: Console, page: Page, stage: Stage) -> None:
+def test_an_item_is_deleted_only_after_confirmation(console: Console, page: Page, stage: Stage) -> None:
     item = stage.client.sync.create({"name": unique("Old"), "description": "d"})
-    console.enter(f"items/{item.id}")
+    console.open_with_key(f"items/{item.id}")
     delete = page.get_by_role("button", name="Delete…")
     delete.click()
     page.get_by_role("button", name="Keep it").click()
@@ -258,17 +258,17 @@ def test_an_item_is_deleted_only_after_a_question(console: Console, page: Page, 
 
     delete.click()
     page.get_by_role("dialog").get_by_role("button", name="Delete").click()
-    expect(page.locator("#job-badge")).to_have_text("succeeded", timeout=ENDS)
+    expect(page.locator("#job-badge")).to_have_text("succeeded", timeout=TIMEOUT)
     assert stage.request("GET", f"/items/{item.id}").status_code == 404
 
 
-def test_when_the_service_is_away_the_command_can_be_sent_again(console: Console, page: Page) -> None:
-    console.enter("send")
+def test_a_command_can_be_sent_again_after_a_network_failure(console: Console, page: Page) -> None:
+    console.open_with_key("send")
     console.fill(name=unique("Patient"), description="d")
     page.context.set_offline(True)
     console.send()
     expect(page.locator("#form-error")).to_contain_text("Send it again unchanged")
     page.context.set_offline(False)
     console.send()
-    console.ends("succeeded")
-    console.complaints[:] = [each for each in console.complaints if "ERR_INTERNET_DISCONNECTED" not in each]
+    console.expect_status("succeeded")
+    console.errors[:] = [each for each in console.errors if "ERR_INTERNET_DISCONNECTED" not in each]

@@ -1,4 +1,4 @@
-"""The page shows the queue, failed or retrying jobs, and batches, and polls no more than it should."""
+"""The page shows the queue, failed and retrying jobs, and batches, and polls as seldom as the service asks."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ from itertools import pairwise
 
 from playwright.sync_api import Locator, Page, Request, expect
 
-from tests.browser.console import ENDS, Console
+from tests.browser.console import TIMEOUT, Console
 from tests.helpers.deployed import Stage, lost, unique
 
-NobodyReceives = Callable[[], AbstractContextManager[None]]
+WorkerStopped = Callable[[], AbstractContextManager[None]]
 
 
 def test_the_queue_is_plotted_while_it_grows_and_empties(
-    console: Console, page: Page, stage: Stage, nobody_receives: NobodyReceives
+    console: Console, page: Page, stage: Stage, worker_stopped: WorkerStopped
 ) -> None:
     waiting = page.locator("#now-waiting")
-    console.enter()
-    expect(waiting).to_have_text("0", timeout=ENDS)
-    with nobody_receives():
+    console.open_with_key()
+    expect(waiting).to_have_text("0", timeout=TIMEOUT)
+    with worker_stopped():
         for _ in range(3):
             stage.client.create({"name": unique("Waiting"), "description": "d"})
-        expect(waiting).to_have_text("3", timeout=ENDS)
+        expect(waiting).to_have_text("3", timeout=TIMEOUT)
         plot = page.get_by_role("img", name="Waiting: now 3, 0 to 3 in")
         expect(plot).to_be_visible()
-    expect(waiting).to_have_text("0", timeout=ENDS)
+    expect(waiting).to_have_text("0", timeout=TIMEOUT)
     for name in ("In flight", "Dead letters", "Parked"):
         expect(page.get_by_role("img", name=f"{name}: now 0")).to_be_visible()
 
@@ -36,41 +36,41 @@ def test_a_failed_job_is_listed_until_it_is_retried(console: Console, page: Page
     name = unique("In the way")
     item = stage.client.sync.create({"name": name, "description": "d"})
     job = stage.client.wait(stage.client.create({"name": name, "description": "second"}))
-    console.enter()
+    console.open_with_key()
     row = page.locator(f'#listed tr[data-id="{job.id}"]')
-    expect(row).to_contain_text("Another item has this name", timeout=ENDS)
+    expect(row).to_contain_text("Another item has this name", timeout=TIMEOUT)
     stage.client.sync.delete(item.id)
     row.get_by_role("link").click()
     page.get_by_role("button", name="Retry").click()
-    expect(page.locator("#job-badge")).to_have_text("succeeded", timeout=ENDS)
+    expect(page.locator("#job-badge")).to_have_text("succeeded", timeout=TIMEOUT)
     page.get_by_role("link", name="Jobs", exact=True).first.click()
-    expect(row).to_have_count(0, timeout=ENDS)
+    expect(row).to_have_count(0, timeout=TIMEOUT)
     page.get_by_role("radio", name="Retrying").check()
     expect(page.locator("#listed-text")).to_have_text("No job is between two attempts.")
 
 
-def test_a_batch_is_watched_to_its_end(
-    console: Console, page: Page, stage: Stage, nobody_receives: NobodyReceives
+def test_a_batch_is_shown_until_its_end(
+    console: Console, page: Page, stage: Stage, worker_stopped: WorkerStopped
 ) -> None:
     def count(name: str) -> Locator:
         return page.locator("#batch-counts .tile").filter(has_text=name).locator("dd")
 
-    good = {"name": unique("In a batch"), "description": "d"}
-    with nobody_receives():
+    valid = {"name": unique("In a batch"), "description": "d"}
+    with worker_stopped():
         batch = stage.client.submit_batch(
             [
-                {"operation": "create", "item": good},
+                {"operation": "create", "item": valid},
                 {"operation": "delete", "item_id": "no-such-item"},
-                {"operation": "create", "item": {**good, "name": " ", "id": "mine"}},
+                {"operation": "create", "item": {**valid, "name": " ", "id": "mine"}},
             ]
         )
-        console.enter()
+        console.open_with_key()
         page.get_by_label("Open a job or a batch by its id").fill(f"  {batch.id.upper()} ")
         page.keyboard.press("Enter")
         expect(page.locator("#batch-badge")).to_have_text("running")
         expect(count("queued")).to_have_text("2")
         expect(count("refused")).to_have_text("1")
-    expect(page.locator("#batch-badge")).to_have_text("ended", timeout=ENDS)
+    expect(page.locator("#batch-badge")).to_have_text("ended", timeout=TIMEOUT)
     expect(count("succeeded")).to_have_text("1")
     expect(count("failed")).to_have_text("1")
     rows = page.locator("#entries tbody tr")
@@ -80,11 +80,11 @@ def test_a_batch_is_watched_to_its_end(
     expect(page.locator("#job-badge")).to_have_text("succeeded")
 
 
-def test_an_item_that_cannot_be_read_has_its_place_in_the_list(console: Console, page: Page, stage: Stage) -> None:
-    console.expected.add(503)  # it was written just now: S3 may yet find it
+def test_an_item_that_cannot_be_read_is_in_the_list(console: Console, page: Page, stage: Stage) -> None:
+    console.expected.add(503)  # for a recent item, since S3 may find its document later
     item = stage.client.sync.create({"name": unique("Lost"), "description": "x" * 5_000})
     with lost(stage, item.id):
-        console.enter("items")
+        console.open_with_key("items")
         row = page.locator(f'#items tr[data-id="{item.id}"]')
         expect(page.locator("#items tbody tr").first).to_be_visible()
         while not row.count():
@@ -96,74 +96,76 @@ def test_an_item_that_cannot_be_read_has_its_place_in_the_list(console: Console,
         expect(page.locator("#item-problem")).to_contain_text("The document of item")
 
 
-def test_unknown_ids_are_told(console: Console, page: Page) -> None:
+def test_an_unknown_id_is_an_error(console: Console, page: Page) -> None:
     console.expected.add(404)
-    console.enter()
+    console.open_with_key()
     page.get_by_label("Open a job or a batch by its id").fill("x")
     page.get_by_role("button", name="Open").click()
     expect(page.locator("#find-error")).to_contain_text("no id")
     page.get_by_label("Open a job or a batch by its id").fill("0" * 32)
     page.get_by_role("button", name="Open").click()
     expect(page.locator("#job-problem")).to_contain_text("no such job")
-    console.visit("batches")
+    console.open("batches")
     page.get_by_label("Watch a batch by its id").fill(f"batch-{'0' * 32}")
     page.get_by_role("button", name="Watch").click()
     expect(page.locator("#batch-error")).to_contain_text("no such batch")
 
 
-def test_a_waiting_job_is_asked_for_no_sooner_than_the_service_says(
-    console: Console, page: Page, nobody_receives: NobodyReceives
+def test_a_waiting_job_is_polled_no_sooner_than_the_service_asks(
+    console: Console, page: Page, worker_stopped: WorkerStopped
 ) -> None:
-    asked: list[float] = []
+    times: list[float] = []
 
-    def note(request: Request) -> None:
+    def record(request: Request) -> None:
         if "/jobs/" in request.url:
-            asked.append(time.monotonic())
+            times.append(time.monotonic())
 
-    console.enter("send")
-    with nobody_receives():
-        page.on("request", note)
+    console.open_with_key("send")
+    with worker_stopped():
+        page.on("request", record)
         console.fill(name=unique("Paced"), description="d")
         console.send()
         for _ in range(3):
             page.wait_for_event("response", lambda answer: "/jobs/" in answer.url)
-    pauses = [after - before for before, after in pairwise(asked)]
+    pauses = [after - before for before, after in pairwise(times)]
     assert len(pauses) >= 2
     assert all(pause >= 1 for pause in pauses), pauses
 
 
-def test_a_tab_that_nobody_sees_asks_nothing(console: Console, page: Page, nobody_receives: NobodyReceives) -> None:
-    """Half an hour by the page's clock, and not a request; seen again, it is up to date at once."""
-    page.add_init_script("Object.defineProperty(document, 'hidden', {get: () => Boolean(window.unseen)})")
+def test_a_hidden_tab_does_not_poll(console: Console, page: Page, worker_stopped: WorkerStopped) -> None:
+    """It is silent for half an hour of the page's clock, and polls at once when it is visible again."""
+    page.add_init_script("Object.defineProperty(document, 'hidden', {get: () => Boolean(window.isHidden)})")
     page.clock.install()
-    with nobody_receives():
-        console.enter("send")
-        console.fill(name=unique("Unseen"), description="d")
+    with worker_stopped():
+        console.open_with_key("send")
+        console.fill(name=unique("Hidden"), description="d")
         console.send()
-        console.ends("queued")
+        console.expect_status("queued")
         with page.expect_response(lambda answer: "/stats" in answer.url):
             page.clock.run_for(6_000)
-        page.evaluate("window.unseen = true; document.dispatchEvent(new Event('visibilitychange'))")
+        page.evaluate("window.isHidden = true; document.dispatchEvent(new Event('visibilitychange'))")
         page.wait_for_load_state("networkidle")
-        asked: list[str] = []
-        page.on("request", lambda request: asked.append(request.url))
+        requests: list[str] = []
+        page.on("request", lambda request: requests.append(request.url))
         page.clock.run_for(30 * 60_000)
-        assert asked == []
-    page.evaluate("window.unseen = false; document.dispatchEvent(new Event('visibilitychange'))")
+        assert requests == []
+    page.evaluate("window.isHidden = false; document.dispatchEvent(new Event('visibilitychange'))")
     with page.expect_response(lambda answer: "/jobs/" in answer.url):
         page.clock.run_for(1_000)
-    assert any("/stats" in url for url in asked)
+    assert any("/stats" in url for url in requests)
 
 
-def test_a_reload_goes_on_watching(console: Console, page: Page, nobody_receives: NobodyReceives) -> None:
-    name = unique("Across")
-    with nobody_receives():
-        console.enter("send")
+def test_a_reloaded_page_still_shows_a_jobs_end(
+    console: Console, page: Page, worker_stopped: WorkerStopped
+) -> None:
+    name = unique("Reloaded")
+    with worker_stopped():
+        console.open_with_key("send")
         console.fill(name=name, description="d")
         console.send()
-        console.ends("queued")
+        console.expect_status("queued")
         page.reload()
-    console.visit("jobs")
-    expect(page.get_by_role("row").filter(has_text=name)).to_contain_text("succeeded", timeout=ENDS)
+    console.open("jobs")
+    expect(page.get_by_role("row").filter(has_text=name)).to_contain_text("succeeded", timeout=TIMEOUT)
     page.get_by_role("button", name="Clear ended jobs").click()
     expect(page.get_by_text("Nothing yet.")).to_be_visible()

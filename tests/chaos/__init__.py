@@ -1,15 +1,15 @@
-"""Live chaos: a stage on an emulator of its own, many callers, and everything that can go wrong going wrong.
+"""Live chaos: many callers use a separate stage on an emulator while faults are injected at every call.
 
-run        one run from nothing to a verdict: `python -m tests.chaos`
-laboratory the stage: emulator, deployment, the proxy between the Lambdas and AWS and between callers and API
-proxy      forwards HTTP on loopback, and does what it is told instead: refuse, drop, delay, kill
-faults     what goes wrong with which call, by seeded chance
-killer     the emulator's Lambda processes, and SIGKILL for them
-intruder   what no caller sends: second copies of messages, and garbage
-caller     one caller's HTTP requests, repeated after failures as a client would
-load       what the callers ask for
-poison     a command that kills its worker every time, in one batch with nine others
-history    what must hold of all that was asked and answered (pure)
-stores     what must hold of tables, queues and bucket
-report     the summary for people
+run              one run, from the deployment to the verdict: `python -m tests.chaos`
+chaos_stage      the stage: emulator, deployment, and a proxy between Lambdas and AWS and between callers and API
+proxy            forwards HTTP on loopback, or refuses, drops or delays a call, or has its process killed
+faults           draws a fault, or none, for each call from a seed
+lambda_processes finds the Lambda processes of the emulator, and kills them by SIGKILL
+injector         sends duplicates of messages, and malformed messages
+sender           sends the HTTP requests of one caller, and repeats them after failures as a client does
+load             chooses the commands of the callers at random
+poison           a command that kills its worker at every attempt, in one batch with nine others
+history          checks all requests and their answers; pure functions
+stores           checks tables, queues and bucket after a run
+report           the printed summary
 """

@@ -1,4 +1,4 @@
-"""`python -m tests.chaos --jobs 3000 --seconds 300 --seed 7`: 0 if everything held, 1 if not."""
+"""`python -m tests.chaos --jobs 3000 --seconds 300 --seed 7`: exit with 0 if all checks hold, else with 1."""
 
 from __future__ import annotations
 
@@ -11,18 +11,17 @@ from pathlib import Path
 
 from rich.console import Console
 
-from tests.chaos import killer
+from tests.chaos import lambda_processes
 from tests.chaos.report import print_report
 from tests.chaos.run import Plan, run
 
 
 def main() -> int:
-    """One run."""
     options = _parse()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # the emulator and its Lambdas go with us
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the emulator and its Lambdas end too
     console = Console(highlight=False)
-    if not killer.AVAILABLE:
-        console.print("chaos: only Linux tells which process holds a connection (/proc), and kills it safely")
+    if not lambda_processes.AVAILABLE:
+        console.print("chaos: only Linux shows which process owns a connection (/proc), and can kill it safely")
         return 2
     console.print(f"seed {options.seed} (--seed repeats the choices, not the timing)")
     plan = Plan(
@@ -37,10 +36,14 @@ def main() -> int:
 def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
     parser.add_argument("--jobs", type=int, default=3000, help="commands to send (%(default)s)")
-    parser.add_argument("--seconds", type=float, default=600, help="of chaos at most (%(default)s)")
-    parser.add_argument("--settle", type=float, default=300, help="for all to end afterwards (%(default)s)")
-    parser.add_argument("--callers", type=int, default=8, help="at a time (%(default)s)")
-    parser.add_argument("--seed", type=int, default=secrets.randbelow(1_000_000), help="random")
+    parser.add_argument("--seconds", type=float, default=600, help="longest time of chaos (%(default)s)")
+    parser.add_argument(
+        "--settle", type=float, default=300, help="longest time for all jobs to end afterwards (%(default)s)"
+    )
+    parser.add_argument("--callers", type=int, default=8, help="concurrent callers (%(default)s)")
+    parser.add_argument(
+        "--seed", type=int, default=secrets.randbelow(1_000_000), help="the seed of all choices (random)"
+    )
     return parser.parse_args()
 
 

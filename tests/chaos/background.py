@@ -1,4 +1,4 @@
-"""Something done again and again for the time of a block."""
+"""A function that runs repeatedly during a block."""
 
 from __future__ import annotations
 
@@ -8,24 +8,24 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def repeated(step: Callable[[], None], pause: Callable[[], float]) -> Iterator[None]:
-    """A thread that waits `pause()` seconds and does `step()`, over and over; the block raises what that raises."""
-    over = threading.Event()
-    failed: list[Exception] = []
+def repeatedly(step: Callable[[], None], pause: Callable[[], float]) -> Iterator[None]:
+    """Call `step()` in a thread after every `pause()` seconds; its exception is raised at the end of the block."""
+    stopped = threading.Event()
+    errors: list[Exception] = []
 
-    def go() -> None:
+    def loop() -> None:
         try:
-            while not over.wait(pause()):
+            while not stopped.wait(pause()):
                 step()
-        except Exception as error:  # noqa: BLE001  # it is raised below, where somebody hears of it
-            failed.append(error)
+        except Exception as error:  # noqa: BLE001  # it is raised below
+            errors.append(error)
 
-    thread = threading.Thread(target=go, daemon=True)
+    thread = threading.Thread(target=loop, daemon=True)
     thread.start()
     try:
         yield
     finally:
-        over.set()
+        stopped.set()
         thread.join()
-    if failed:
-        raise failed[0]
+    if errors:
+        raise errors[0]

@@ -1,8 +1,8 @@
-"""What goes wrong with which call, by seeded chance: refusals in each service's own format, lost answers, delays.
+"""Faults of calls, drawn from a seed: refusals in the format of each service, lost answers, delays, kills.
 
-Two kinds outlast botocore's own retries, so that a message goes back to the queue. A *storm* is a service that
-refuses nearly every call for a while. An *unlucky* command is one whose document is refused until botocore has
-given up once, while those behind it in its item's line would do well.
+Two kinds exceed the retries of botocore, so that the message is returned to its queue. In an *outage* a service
+refuses nearly every call for some seconds. The document of an *interrupted* command is refused until botocore has
+given up once, while the later commands of its item would succeed.
 """
 
 from __future__ import annotations
@@ -23,27 +23,27 @@ class Call:
     """One HTTP request that reached the proxy."""
 
     service: str
-    operation: str  # PutObject, TransactWriteItems, …; for the API the method
+    operation: str  # such as PutObject; for the API, the method
     body: bytes
-    client_port: int  # whose it is: see killer
+    client_port: int  # it identifies the process: see lambda_processes
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What to do with a call instead of forwarding it and passing the answer on."""
+    """What the proxy does with a call, instead of only forwarding it."""
 
     kind: str
-    forward: bool = False  # it takes effect, though its caller does not learn of it
-    delay: float = 0.0  # seconds, before anything else
-    kill: bool = False  # the process that made the call
-    kill_after: float = 0.0  # seconds; the call itself goes well then
-    answer: Refusal | None = None  # None: the connection is dropped, unless the call is only delayed
+    forward: bool = False  # the call takes effect, but its caller gets no answer
+    delay: float = 0.0  # seconds before anything else
+    kill: bool = False  # kill the process that made the call
+    kill_after: float = 0.0  # seconds; the call is forwarded then
+    answer: Refusal | None = None  # if None, the connection is dropped, unless the call is only delayed
     only_delay: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """An answer that is not AWS's."""
+    """An answer from the proxy instead of AWS."""
 
     status: int
     content_type: str
@@ -53,23 +53,23 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Rates:
-    """The chance of each kind of fault, per call."""
+    """The probability of each kind of fault, for each call."""
 
     refuse: float = 0.015
-    conflict: float = 0.06  # of what DynamoDB refuses while a transaction is under way
-    drop: float = 0.006  # before the call took effect
-    lose: float = 0.01  # after it took effect
+    conflict: float = 0.06  # of a call that DynamoDB refuses during a transaction
+    drop: float = 0.006  # the call has no effect
+    lose: float = 0.01  # the answer to a call that takes effect
     delay: float = 0.05
-    kill: float = 0.005  # of what the worker calls; a third of it else
-    storm: float = 0.9  # of a call to the service that has a storm
-    unlucky: int = 25  # one command in so many; 0: none
+    kill: float = 0.005  # of a write by a Lambda; 0.3 of it for other calls
+    outage: float = 0.9  # of a call to the service that has an outage
+    interrupt: int = 25  # one command in this number; none if 0
 
 
-CALM = Rates(0, 0, 0, 0, 0, 0, 0, 0)
+NO_FAULTS = Rates(0, 0, 0, 0, 0, 0, 0, 0)
 LONGEST_DELAY = 0.15  # seconds
-LONGEST_LIFE = 0.3  # seconds from a call to a death that has nothing to do with it
+LONGEST_KILL_DELAY = 0.3  # seconds from a call to a kill
 
-BOTOCORE_TRIES = 3  # of one call, as jobpipe.runtime.aws sets it
+BOTOCORE_TRIES = 3  # of one call; jobpipe.runtime.aws sets it
 
 _COUNT = re.compile(rb'"count": ?(\d+)')  # the number of the command that put the document: see load
 _DYNAMODB = (
@@ -89,8 +89,8 @@ _CANCELLED = "com.amazonaws.dynamodb.v20120810#TransactionCanceledException"
 _REASONS = ("TransactionConflict", "TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded")
 _CONFLICT = "com.amazonaws.dynamodb.v20120810#TransactionConflictException"
 _IN_PROGRESS = "com.amazonaws.dynamodb.v20120810#TransactionInProgressException"
-# By call, not by time: on a slow machine nothing would ever get done between two deaths by the clock.
-_DEADLY = {"TransactWriteItems": 1.0, "UpdateItem": 1.0, "PutObject": 1.0, "DeleteObject": 1.0}
+# Kills depend on calls and not on time, since a slow machine would complete nothing between two kills.
+_KILL_FACTORS = {"TransactWriteItems": 1.0, "UpdateItem": 1.0, "PutObject": 1.0, "DeleteObject": 1.0}
 _WRITES = {"PutItem", "UpdateItem", "DeleteItem"}
 
 
@@ -101,24 +101,24 @@ class Faults:
         self._random = random.Random(f"faults {seed}")
         self._lock = threading.Lock()
         self.rates = rates
-        self.storm: str | None = None  # the service that has one
-        self._refused: Counter[int] = Counter()  # documents of unlucky commands
+        self.outage: str | None = None  # the service that has an outage
+        self._refused: Counter[int] = Counter()  # by number of the interrupted command
 
-    def calm(self) -> None:
-        """Nothing goes wrong any more."""
-        self.rates = CALM
-        self.storm = None
+    def stop(self) -> None:
+        """Inject no more faults."""
+        self.rates = NO_FAULTS
+        self.outage = None
 
     def draw(self, call: Call) -> Fault | None:
         with self._lock:
             return self._draw(call, self.rates)
 
     def _draw(self, call: Call, rates: Rates) -> Fault | None:
-        if call.service == self.storm and self._random.random() < rates.storm:
+        if call.service == self.outage and self._random.random() < rates.outage:
             fault = self._refusal(call)
-            return replace(fault, kind=f"{call.service} storm")
-        if rates.unlucky and call.operation == "PutObject" and self._is_unlucky(call, rates.unlucky):
-            return replace(self._refusal(call), kind="s3 unlucky")
+            return replace(fault, kind=f"{call.service} outage")
+        if rates.interrupt and call.operation == "PutObject" and self._is_interrupted(call, rates.interrupt):
+            return replace(self._refusal(call), kind="s3 interruption")
         if call.service == DYNAMODB and self._random.random() < rates.conflict:
             conflict = self._conflict(call)
             if conflict is not None:
@@ -130,14 +130,14 @@ class Faults:
             (rates.drop, lambda c: Fault(f"{c.service} dropped before")),
             (rates.lose, lambda c: Fault(f"{c.service} answer lost", forward=True)),
             (rates.delay, self._delay),
-            (rates.kill * _DEADLY.get(call.operation, 0.0 if call.service == API else 0.3), self._kill),
+            (rates.kill * _KILL_FACTORS.get(call.operation, 0.0 if call.service == API else 0.3), self._kill),
         ):
             if chance < rate:
                 return make(call)
             chance -= rate
         return None
 
-    def _is_unlucky(self, call: Call, one_in: int) -> bool:
+    def _is_interrupted(self, call: Call, one_in: int) -> bool:
         found = _COUNT.search(call.body)
         number = int(found[1]) if found else 0
         if found is None or number % one_in or self._refused[number] >= BOTOCORE_TRIES:
@@ -158,13 +158,13 @@ class Faults:
                 text = f"<?xml version='1.0'?><Error><Code>{name}</Code><Message>chaos</Message></Error>"
                 return Fault(f"s3 {status}", answer=Refusal(status, "application/xml", text.encode()))
             case _:
-                status, said = self._random.choice(_API)
-                answer = Refusal(status, "application/json", json.dumps({"message": said}).encode())
-                # A gateway that gives up may well have passed the request on before.
+                status, message = self._random.choice(_API)
+                answer = Refusal(status, "application/json", json.dumps({"message": message}).encode())
+                # A gateway that times out may have forwarded the request before.
                 return Fault(f"api {status}", answer=answer, forward=status != 429 and self._random.random() < 0.5)
 
     def _conflict(self, call: Call) -> Fault | None:
-        """What MiniStack never answers: another transaction holds a row."""
+        """Return the fault that a concurrent transaction causes, which MiniStack never answers."""
         if call.operation in _WRITES:
             return replace(_json_fault(call, 400, _CONFLICT), kind="dynamodb conflict")
         if call.operation != "TransactWriteItems":
@@ -189,7 +189,9 @@ class Faults:
             case 1:
                 return Fault("killed after the call", kill=True, forward=True)
             case _:
-                return Fault("killed a little later", kill=True, kill_after=self._random.uniform(0, LONGEST_LIFE))
+                return Fault(
+                    "killed after a delay", kill=True, kill_after=self._random.uniform(0, LONGEST_KILL_DELAY)
+                )
 
 
 def _json_fault(call: Call, status: int, name: str, **members: object) -> Fault:

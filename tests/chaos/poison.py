@@ -1,25 +1,24 @@
-"""A command that kills its worker every time, in one batch with nine others."""
+"""A command that kills its worker at every attempt, in one batch with nine others."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import tenacity
 
 from tests.chaos.faults import Call, Fault
 from tests.chaos.history import FAILED, Command
+from tests.helpers.event_source import EventSourceMapping
 
 BATCH = 10
-PLACE = 4  # of the poison in it
+PLACE = 4  # of the poison command in the batch
 ATTEMPTS = 5
-MARKER = "arsenic"  # in the name of the item that it would make
+MARKER = "poison"  # in the name of its item
 
 
-def lethal(call: Call) -> Fault | None:
-    """The end of a worker that is about to put the poisonous document."""
+def kill_on_poison(call: Call) -> Fault | None:
+    """Return the fault that kills a worker before it puts the document of the poison command."""
     if call.operation == "PutObject" and MARKER.encode() in call.body:
         return Fault("killed by poison", kill=True)
     return None
@@ -27,53 +26,30 @@ def lethal(call: Call) -> Fault | None:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What was sent while nobody received."""
+    """The commands that were sent while the worker was stopped."""
 
     poison: Command
     others: list[Command]
 
     def violations(self) -> list[str]:
-        """What became of it other than it should (P8)."""
+        """Return the violations of P8."""
         end, found = self.poison.end, []
         if end is None or (end.status, end.problem, end.attempts) != (FAILED, "attempts-spent", ATTEMPTS):
-            found.append(f"the poison did not end failed at {ATTEMPTS} attempts: {end}")
-        found += [f"beside poison: {other}" for other in self.others if not other.succeeded]
+            found.append(f"the poison command did not fail after {ATTEMPTS} attempts: {end}")
+        found += [f"neighbour of the poison command: {other}" for other in self.others if not other.succeeded]
         return found
 
 
-def one_batch(create: Callable[..., Command], mapping: Mapping, waiting: Callable[[], int]) -> Batch:
-    """Ten creates on an empty queue, the poison among them, received together."""
+def one_batch(create: Callable[..., Command], mapping: EventSourceMapping, waiting: Callable[[], int]) -> Batch:
+    """Send ten creates to an empty queue, so that the worker receives them together."""
     with mapping.disabled():
-        names = [f"{MARKER if place == PLACE else 'beside it'} {place}" for place in range(BATCH)]
+        names = [f"{MARKER if place == PLACE else 'neighbour'} {place}" for place in range(BATCH)]
         commands = [create(name) for name in names]
         commands[PLACE].poisonous = True
-        arrived = tenacity.Retrying(
+        wait = tenacity.Retrying(
             stop=tenacity.stop_after_delay(10),
             wait=tenacity.wait_fixed(0.05),
             retry=tenacity.retry_if_result(lambda number: number < BATCH),
         )
-        arrived(waiting)
+        wait(waiting)
     return Batch(commands.pop(PLACE), commands)
-
-
-class Mapping:
-    """The event source mapping from the commands queue to the worker."""
-
-    def __init__(self, client: Any, function: str) -> None:
-        self._client = client
-        self._ids = [
-            m["UUID"] for m in client.list_event_source_mappings(FunctionName=function)["EventSourceMappings"]
-        ]
-
-    @contextmanager
-    def disabled(self) -> Iterator[None]:
-        """Nobody receives for the time of the block."""
-        self._enable(enabled=False)
-        try:
-            yield
-        finally:
-            self._enable(enabled=True)
-
-    def _enable(self, *, enabled: bool) -> None:
-        for each in self._ids:
-            self._client.update_event_source_mapping(UUID=each, Enabled=enabled)

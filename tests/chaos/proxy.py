@@ -1,4 +1,4 @@
-"""An HTTP proxy on loopback in front of the emulator, which does with a call what it is told."""
+"""An HTTP proxy on loopback in front of the emulator, which applies a fault to some calls."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ import urllib3
 from tests.chaos.faults import API, DYNAMODB, S3, SQS, Call, Fault, Refusal
 
 Decide = Callable[[Call], Fault | None]
-_NOT_PASSED_ON = {"connection", "transfer-encoding", "content-length", "date", "server", "keep-alive", "expect"}
-_RESET_ON_CLOSE = struct.pack("ii", 1, 0)  # SO_LINGER, no time: close() sends RST instead of FIN
+_NOT_FORWARDED = {"connection", "transfer-encoding", "content-length", "date", "server", "keep-alive", "expect"}
+_RESET_ON_CLOSE = struct.pack("ii", 1, 0)  # SO_LINGER of 0 s: close() sends RST instead of FIN
 
 
 class Proxy:
-    """Where it listens, whom it asks about each call, whom it tells of what was forwarded."""
+    """Address and callbacks of the proxy."""
 
     def __init__(self, port: int, upstream: int) -> None:
         self.port = port
@@ -30,14 +30,14 @@ class Proxy:
         self.upstream = urllib3.HTTPConnectionPool("127.0.0.1", upstream, maxsize=64, retries=False, timeout=60)
         self.decide: Decide = lambda _: None
         self.kill: Callable[[Call, Fault], None] = lambda *_: None
-        self.forwarded: Callable[[Call], None] = lambda _: None  # AWS took it; before the answer is passed on
-        self.answered: Callable[[Call, int, bytes], None] = lambda *_: None  # well or not: status and body
-        self.noted: Callable[[str], None] = lambda _: None  # a fault, by kind
+        self.forwarded: Callable[[Call], None] = lambda _: None  # a call succeeded; its answer is not forwarded yet
+        self.answered: Callable[[Call, int, bytes], None] = lambda *_: None  # with status and body
+        self.counted: Callable[[str], None] = lambda _: None  # the kind of an injected fault
 
 
 @contextmanager
 def running_proxy(upstream: int) -> Iterator[Proxy]:
-    """A proxy for the time of the block, on a free port."""
+    """Run a proxy on a free port during the block."""
     server = _Server(("127.0.0.1", 0), _Handler)
     server.proxy = Proxy(server.server_address[1], upstream)
     thread = threading.Thread(
@@ -54,12 +54,12 @@ def running_proxy(upstream: int) -> Iterator[Proxy]:
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
-    block_on_close = False  # connections that Lambdas keep alive end with them
+    block_on_close = False  # connections of Lambdas may stay open
     request_queue_size = 128
     proxy: Proxy
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Nothing: a peer that was killed leaves broken connections behind."""
+        """Ignore the broken connections of killed processes."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -73,15 +73,15 @@ class _Handler(BaseHTTPRequestHandler):
         call = Call(*self._target(), body, self.client_address[1])
         fault = proxy.decide(call)
         if fault is None:
-            return self._pass_on(call)
-        proxy.noted(fault.kind)
+            return self._respond_from_upstream(call)
+        proxy.counted(fault.kind)
         time.sleep(fault.delay)
         if fault.only_delay:
-            return self._pass_on(call)
+            return self._respond_from_upstream(call)
         if fault.kill_after:
             proxy.kill(call, fault)
-            return self._pass_on(call)
-        # The dead do not write: what they had sent before takes effect or not, as it does when a host goes down.
+            return self._respond_from_upstream(call)
+        # A call is forwarded before its process is killed, since a dead process sends nothing.
         if fault.forward:
             with suppress(urllib3.exceptions.HTTPError):
                 self._forward(call)
@@ -94,7 +94,7 @@ class _Handler(BaseHTTPRequestHandler):
     do_GET = do_PUT = do_POST = do_PATCH = do_DELETE = do_HEAD = _serve  # noqa: N815
 
     def _target(self) -> tuple[str, str]:
-        """Service and operation."""
+        """Return the service and the operation."""
         target = self.headers.get("X-Amz-Target", "")
         service, _, operation = target.partition(".")
         if service.startswith("DynamoDB"):
@@ -110,7 +110,7 @@ class _Handler(BaseHTTPRequestHandler):
         )
 
     def _forward(self, call: Call) -> urllib3.BaseHTTPResponse:
-        headers = {name: value for name, value in self.headers.items() if name.lower() not in _NOT_PASSED_ON}
+        headers = {name: value for name, value in self.headers.items() if name.lower() not in _NOT_FORWARDED}
         response = self.server.proxy.upstream.urlopen(
             self.command, self.path, body=call.body, headers=headers, redirect=False, decode_content=False
         )
@@ -119,14 +119,14 @@ class _Handler(BaseHTTPRequestHandler):
         self.server.proxy.answered(call, response.status, response.data)
         return response
 
-    def _pass_on(self, call: Call) -> None:
+    def _respond_from_upstream(self, call: Call) -> None:
         try:
             response = self._forward(call)
         except urllib3.exceptions.HTTPError:
             return self._drop()
         self.send_response_only(response.status)
         for name, value in response.headers.items():
-            if name.lower() not in _NOT_PASSED_ON:
+            if name.lower() not in _NOT_FORWARDED:
                 self.send_header(name, value)
         self._end(response.data)
         return None
@@ -148,4 +148,4 @@ class _Handler(BaseHTTPRequestHandler):
         self.close_connection = True
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
-        """Nothing: faults are counted, not logged."""
+        """Log nothing: faults are counted."""

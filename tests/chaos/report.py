@@ -1,4 +1,4 @@
-"""What a person reads of a run."""
+"""The printed summary of a run."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from rich.table import Table
 
 from tests.chaos.run import Verdict
 
-SHOWN = 10  # violations of one check
+SHOWN = 10  # violations of each check
 
 
 def print_report(console: Console, verdict: Verdict) -> None:
-    """Outcomes, what went wrong on purpose, and what held."""
+    """Print outcomes, injected faults, and the results of the checks."""
     console.print(_outcomes(verdict))
-    console.print(_troubles(verdict))
+    console.print(_faults(verdict))
     console.print(_checks(verdict))
     for name, found in verdict.checks.items():
         for violation in found[:SHOWN]:
@@ -28,9 +28,9 @@ def print_report(console: Console, verdict: Verdict) -> None:
 
 def _outcomes(verdict: Verdict) -> Table:
     kinds: Counter[tuple[str, str]] = Counter()
-    for command in verdict.world.commands:
+    for command in verdict.state.commands:
         if command.end is None:
-            outcome = "never answered" if not command.accepted else "no end"
+            outcome = "never answered" if not command.accepted else "not ended"
         else:
             outcome = command.end.problem or command.end.status
         kinds[command.operation, outcome] += 1
@@ -48,15 +48,15 @@ def _outcomes(verdict: Verdict) -> Table:
     return table
 
 
-def _troubles(verdict: Verdict) -> Table:
-    table = Table("what", "times", title="What went wrong on purpose", title_justify="left")
+def _faults(verdict: Verdict) -> Table:
+    table = Table("fault", "times", title="Injected faults", title_justify="left")
     table.columns[1].justify = "right"
     kinds = (
-        ("killed: ", verdict.lab.kills.counts()),
-        ("", verdict.lab.happened.counts()),
-        ("", verdict.intruded.counts()),
+        ("killed: ", verdict.chaos.kills.counts()),
+        ("", verdict.chaos.injected.counts()),
+        ("", verdict.messages.counts()),
         ("callers: ", verdict.record.tally.counts()),
-        ("callers heard ", Counter(exchange.outcome for exchange in verdict.record.exchanges)),
+        ("answers: ", Counter(exchange.outcome for exchange in verdict.record.exchanges)),
     )
     for prefix, counts in kinds:
         for kind, number in sorted(counts.items()):
@@ -66,22 +66,22 @@ def _troubles(verdict: Verdict) -> Table:
 
 
 def _checks(verdict: Verdict) -> Table:
-    table = Table("check", "", title="What must hold", title_justify="left")
+    table = Table("check", "", title="Checks", title_justify="left")
     for name, found in verdict.checks.items():
         table.add_row(name, f"[red]{len(found)} violations[/]" if found else "[green]holds[/]")
     return table
 
 
 def _summary(verdict: Verdict) -> str:
-    ended = [c for c in verdict.world.commands if c.end is not None]
+    ended = [c for c in verdict.state.commands if c.end is not None]
     ends = [c.end.seconds for c in ended if c.end is not None and c.retry_sent is None]
-    kills = sum(verdict.lab.kills.counts().values())
-    faults = sum(verdict.lab.happened.counts().values())
-    retries = sum(1 for c in verdict.world.commands if c.retry_sent is not None)
-    cancels = sum(1 for c in verdict.world.commands if c.cancelled)
+    kills = sum(verdict.chaos.kills.counts().values())
+    faults = sum(verdict.chaos.injected.counts().values())
+    retries = sum(1 for c in verdict.state.commands if c.retry_sent is not None)
+    cancels = sum(1 for c in verdict.state.commands if c.cancelled)
     return (
-        f"seed {verdict.plan.seed}: {len(ended)} jobs, {kills} kills, {faults} faults, {retries} explicit retries, "
-        f"{cancels} cancelled; {verdict.seconds:.0f} s of chaos, {verdict.settled:.0f} s more until all had ended; "
+        f"seed {verdict.plan.seed}: {len(ended)} jobs, {kills} kills, {faults} faults, {retries} retries, "
+        f"{cancels} cancelled; {verdict.seconds:.0f} s of chaos, and {verdict.settled:.0f} s until all had ended; "
         f"from accept to end {median(ends or [0.0]):.1f} s in the median, {max(ends, default=0.0):.1f} s at most: "
-        f"{'everything holds' if verdict.passed else 'NOT EVERYTHING HOLDS'}"
+        f"{'all checks hold' if verdict.passed else 'NOT ALL CHECKS HOLD'}"
     )

@@ -1,4 +1,4 @@
-"""One run: a stage, chaos for a bounded time, calm, and then the questions."""
+"""One run: deploy a stage, inject faults for a limited time, wait for all jobs to end, and check everything."""
 
 from __future__ import annotations
 
@@ -19,57 +19,58 @@ import tenacity
 from api_lambda.chalicelib.endpoints.routes import ROUTES
 from infra.cli.progress import Progress
 from tests.chaos import stores
-from tests.chaos.background import repeated
-from tests.chaos.caller import Caller, Record
-from tests.chaos.faults import CALM, DYNAMODB, S3, SQS, Faults, Rates
+from tests.chaos.background import repeatedly
+from tests.chaos.chaos_stage import ChaosStage, chaos_stage
+from tests.chaos.faults import DYNAMODB, NO_FAULTS, S3, SQS, Faults, Rates
 from tests.chaos.history import DONE, FAILED, Command, End, History, violations
-from tests.chaos.intruder import Intruder
-from tests.chaos.laboratory import Laboratory, laboratory
-from tests.chaos.load import HOT_ITEMS, Person, World
-from tests.chaos.poison import ATTEMPTS, Batch, Mapping, one_batch
+from tests.chaos.injector import Injector
+from tests.chaos.load import HOT_ITEMS, RandomCaller, SharedState
+from tests.chaos.poison import ATTEMPTS, Batch, one_batch
+from tests.chaos.sender import Record, Sender
 from tests.chaos.tally import Tally
 from tests.conftest import a_key
+from tests.helpers.event_source import EventSourceMapping
 
 _PROBLEM = "urn:jobpipe:problem:"
 
 
 @dataclass(frozen=True)
 class Plan:
-    """How much of it, and for how long at most."""
+    """The size and the limits of a run."""
 
     seed: int
     jobs: int = 500
-    seconds: float = 60.0  # of chaos; what has been accepted by then is seen to its end
-    settle: float = 120.0  # for all to end afterwards
+    seconds: float = 60.0  # of chaos; commands that were accepted by then still end
+    settle: float = 120.0  # the longest time for all jobs to end afterwards
     callers: int = 8
     owners: int = 3
-    backlog: int = 100  # messages, until callers are held back
-    storm_every: float = 6.0  # seconds, on average
-    storm_length: float = 2.0
-    intrude_every: float = 0.5
-    garbage: int = 10
+    backlog: int = 100  # the number of messages at which callers pause
+    outage_every: float = 6.0  # seconds, on average
+    outage_length: float = 2.0
+    inject_every: float = 0.5
+    malformed: int = 10  # messages
     large: tuple[int, ...] = (6_000, 30_000, 230_000)
     rates: Rates = field(default_factory=Rates)
 
 
 @dataclass
 class Verdict:
-    """What happened, and what of it should not have."""
+    """The results of a run and of its checks."""
 
     plan: Plan
-    world: World
+    state: SharedState
     record: Record
-    lab: Laboratory
+    chaos: ChaosStage
     seconds: float = 0.0  # of chaos
-    settled: float = 0.0  # seconds from then until all had ended
+    settled: float = 0.0  # seconds from the end of chaos until all jobs had ended
     poison: Batch | None = None
-    intruded: Tally = field(default_factory=Tally)  # messages that no caller sent
+    messages: Tally = field(default_factory=Tally)  # injected messages
     checks: dict[str, list[str]] = field(default_factory=dict)
 
     @property
     def unanswered(self) -> int:
-        """Commands without a key, of which nobody knows whether they were accepted."""
-        return sum(not command.accepted for command in self.world.commands)
+        """The number of commands without a key that may have been accepted or not."""
+        return sum(not command.accepted for command in self.state.commands)
 
     @property
     def passed(self) -> bool:
@@ -77,47 +78,47 @@ class Verdict:
 
 
 def run(plan: Plan, state_dir: Path, say: Callable[[str], None], progress: Progress | None = None) -> Verdict:
-    """Everything, from nothing to a verdict; leaves nothing behind."""
-    faults = Faults(plan.seed, CALM)
-    say("deploying into an emulator of this run's own")
-    with laboratory(state_dir, faults, progress) as lab, ExitStack() as stack:
-        warm_up = {row["job_id"]["S"] for row in stores.rows(lab.stage, "jobs_table")}
-        large = plan.large if lab.queue("parked") else tuple(size for size in plan.large if size < 200_000)
-        verdict = Verdict(plan, World(plan.seed, large), Record(), lab)
-        keys = [stack.enter_context(a_key(lab.stage, f"chaos{number}")) for number in range(plan.owners)]
-        callers = [Caller(lab.base_url, key, verdict.record) for key in keys]
-        take_back = any(route.path.endswith("/retry") for route in ROUTES)
-        people = [
-            Person(number, callers[number % len(callers)], verdict.world, can_take_back=take_back)
+    """Do a run on a new stage, and delete the stage."""
+    faults = Faults(plan.seed, NO_FAULTS)
+    say("deploying into a separate emulator")
+    with chaos_stage(state_dir, faults, progress) as chaos, ExitStack() as stack:
+        warm_up = {row["job_id"]["S"] for row in stores.rows(chaos.stage, "jobs_table")}
+        large = plan.large if chaos.queue("parked") else tuple(size for size in plan.large if size < 200_000)
+        verdict = Verdict(plan, SharedState(plan.seed, large), Record(), chaos)
+        keys = [stack.enter_context(a_key(chaos.stage, f"chaos{number}")) for number in range(plan.owners)]
+        senders = [Sender(chaos.base_url, key, verdict.record) for key in keys]
+        can_retry = any(route.path.endswith("/retry") for route in ROUTES)
+        callers = [
+            RandomCaller(number, senders[number % len(senders)], verdict.state, can_retry=can_retry)
             for number in range(plan.callers)
         ]
-        sqs, commands_queue = lab.stage.aws("sqs"), lab.stage.resources["commands_queue_url"]
-        intruder = Intruder(sqs, commands_queue, plan.seed, verdict.intruded)
-        _chaos(plan, verdict, people, intruder, say)
-        say("calm; waiting for every job to end")
-        _settle(plan, verdict, intruder)
-        say("asking what became of everything")
-        history = _collect(people, verdict, lab)
+        sqs, commands_queue = chaos.stage.aws("sqs"), chaos.stage.resources["commands_queue_url"]
+        injector = Injector(sqs, commands_queue, plan.seed, verdict.messages)
+        _inject(plan, verdict, callers, injector, say)
+        say("no more faults; waiting for all jobs to end")
+        _settle(plan, verdict, injector)
+        say("reading all jobs and items")
+        history = _collect(callers, verdict, chaos)
         verdict.checks = violations(history)
-        _check_the_rest(verdict, people, intruder, warm_up)
+        _check_stage(verdict, callers, injector, warm_up)
         return verdict
 
 
-def _chaos(
-    plan: Plan, verdict: Verdict, people: list[Person], intruder: Intruder, say: Callable[[str], None]
+def _inject(
+    plan: Plan, verdict: Verdict, callers: list[RandomCaller], injector: Injector, say: Callable[[str], None]
 ) -> None:
-    lab, world = verdict.lab, verdict.world
+    chaos, state = verdict.chaos, verdict.state
     started = time.monotonic()
-    if lab.queue("parked"):  # the worker counts attempts
-        mapping = Mapping(lab.stage.aws("lambda"), lab.worker)
-        verdict.poison = one_batch(people[0].create, mapping, lambda: stores.waiting(lab.stage, "commands"))
+    if chaos.queue("parked"):  # this release counts attempts
+        mapping = EventSourceMapping(chaos.stage.aws("lambda"), chaos.worker)
+        verdict.poison = one_batch(callers[0].create, mapping, lambda: stores.waiting(chaos.stage, "commands"))
     for number in range(HOT_ITEMS):
-        command = people[0].create(f"hot {number} {world.run_id}")
-        world.hot.append(str(command.item_id))
-    lab.proxy.forwarded = intruder.see
-    lab.faults.rates = plan.rates
-    garbage = plan.garbage if lab.queue("parked") else 0
-    numbers, until = itertools.count(len(world.commands)), started + plan.seconds
+        command = callers[0].create(f"hot {number} {state.run_id}")
+        state.hot.append(str(command.item_id))
+    chaos.proxy.forwarded = injector.observe
+    chaos.faults.rates = plan.rates
+    malformed = plan.malformed if chaos.queue("parked") else 0
+    numbers, until = itertools.count(len(state.commands)), started + plan.seconds
 
     room = threading.Event()
 
@@ -126,82 +127,82 @@ def _chaos(
         return time.monotonic() < until and next(numbers) < plan.jobs
 
     with (
-        _holding_back(plan, lab, room),
-        intruder.at_work(plan.intrude_every, world.hot, garbage=garbage),
-        _storms(plan, lab),
-        ThreadPoolExecutor(len(people), thread_name_prefix="caller") as pool,
+        _limited_backlog(plan, chaos, room),
+        injector.running(plan.inject_every, state.hot, malformed=malformed),
+        _outages(plan, chaos),
+        ThreadPoolExecutor(len(callers), thread_name_prefix="caller") as pool,
     ):
-        say(f"{len(people)} callers at work")
-        for done in [pool.submit(person.work, more) for person in people]:
+        say(f"{len(callers)} callers send commands")
+        for done in [pool.submit(caller.work, more) for caller in callers]:
             done.result()
-    lab.faults.calm()
+    chaos.faults.stop()
     verdict.seconds = time.monotonic() - started
 
 
-def _holding_back(plan: Plan, lab: Laboratory, room: threading.Event) -> AbstractContextManager[None]:
-    """No more commands while many wait, so that chaos meets the worker at work and callers learn of ends."""
+def _limited_backlog(plan: Plan, chaos: ChaosStage, room: threading.Event) -> AbstractContextManager[None]:
+    """Make callers pause while many messages wait, so that their jobs end during chaos."""
 
-    def look() -> None:
-        if stores.waiting(lab.stage, "commands") < plan.backlog:
+    def check() -> None:
+        if stores.waiting(chaos.stage, "commands") < plan.backlog:
             room.set()
         else:
             room.clear()
 
-    look()
-    return repeated(look, lambda: 0.1)
+    check()
+    return repeatedly(check, lambda: 0.1)
 
 
-def _storms(plan: Plan, lab: Laboratory) -> AbstractContextManager[None]:
-    """From time to time one service refuses nearly everything; not before the poison has spent its attempts, for in
-    a storm each of them takes as long as the worker may.
+def _outages(plan: Plan, chaos: ChaosStage) -> AbstractContextManager[None]:
+    """Give one service an outage from time to time. The first begins when the poison command has spent its
+    attempts, since in an outage each of them lasts until the worker's timeout.
     """
-    chance = random.Random(f"storms {plan.seed}")
+    chance = random.Random(f"outages {plan.seed}")
 
     def turn() -> None:
-        if lab.happened["killed by poison"] < ATTEMPTS and lab.queue("parked"):
+        if chaos.injected["killed by poison"] < ATTEMPTS and chaos.queue("parked"):
             return
-        if lab.faults.storm is None:
-            lab.faults.storm = chance.choice((DYNAMODB, S3, SQS))
-            lab.happened.add(f"storms of {lab.faults.storm}")
+        if chaos.faults.outage is None:
+            chaos.faults.outage = chance.choice((DYNAMODB, S3, SQS))
+            chaos.injected.add(f"outages of {chaos.faults.outage}")
         else:
-            lab.faults.storm = None
+            chaos.faults.outage = None
 
-    return repeated(
-        turn, lambda: plan.storm_length if lab.faults.storm else chance.uniform(0.5, 1.5) * plan.storm_every
+    return repeatedly(
+        turn, lambda: plan.outage_length if chaos.faults.outage else chance.uniform(0.5, 1.5) * plan.outage_every
     )
 
 
-def _settle(plan: Plan, verdict: Verdict, intruder: Intruder) -> None:
-    """Until the queues are empty, stale copies of long ended commands included; or the time is up."""
+def _settle(plan: Plan, verdict: Verdict, injector: Injector) -> None:
+    """Send late duplicates, and wait until the queues are empty or the time is up."""
     started = time.monotonic()
-    intruder.copy_late(20)
-    names = [name for name in ("commands", "dead_letters") if verdict.lab.queue(name)]
+    injector.duplicate_late(20)
+    names = [name for name in ("commands", "dead_letters") if verdict.chaos.queue(name)]
     empty = tenacity.Retrying(
         stop=tenacity.stop_after_delay(plan.settle),
         wait=tenacity.wait_fixed(0.2),
         retry=tenacity.retry_if_result(lambda number: number > 0),
         retry_error_callback=lambda _: None,
     )
-    empty(lambda: sum(stores.waiting(verdict.lab.stage, name) for name in names))
+    empty(lambda: sum(stores.waiting(verdict.chaos.stage, name) for name in names))
     verdict.settled = time.monotonic() - started
 
 
-def _collect(people: list[Person], verdict: Verdict, lab: Laboratory) -> History:
-    """Every job as its caller sees it at the end, and every item."""
+def _collect(callers: list[RandomCaller], verdict: Verdict, chaos: ChaosStage) -> History:
+    """Read every job as its caller, and every item."""
     direct = [
-        (Caller(lab.stage.deployment.base_url, person.caller.api_key, verdict.record), command)
-        for person in people
-        for command in person.mine
+        (Sender(chaos.stage.deployment.base_url, caller.sender.api_key, verdict.record), command)
+        for caller in callers
+        for command in caller.mine
     ]
     with ThreadPoolExecutor(4) as pool:
-        list(pool.map(lambda pair: _see_end(*pair), direct))
-    items = {item.id: {k: v for k, v in item.items() if k != "id"} for item in lab.stage.client.iter_items(100)}
-    return History(verdict.world.commands, items)
+        list(pool.map(lambda pair: _read_end(*pair), direct))
+    items = {item.id: {k: v for k, v in item.items() if k != "id"} for item in chaos.stage.client.iter_items(100)}
+    return History(verdict.state.commands, items)
 
 
-def _see_end(caller: Caller, command: Command) -> None:
+def _read_end(sender: Sender, command: Command) -> None:
     for job_id in command.job_ids:
-        answer = caller.repeated("GET", f"/jobs/{job_id}", patience=20)
+        answer = sender.send("GET", f"/jobs/{job_id}", longest=20)
         if answer is not None and answer.status == 200:
             command.end = _end(answer.document)
 
@@ -222,30 +223,30 @@ def _end(job: Any) -> End:
     )
 
 
-def _check_the_rest(verdict: Verdict, people: list[Person], intruder: Intruder, warm_up: set[str]) -> None:
-    stage, checks = verdict.lab.stage, verdict.checks
-    known = {job_id for command in verdict.world.commands for job_id in command.job_ids}
-    left = {name: stores.waiting(stage, name) for name in ("commands", "dead_letters") if verdict.lab.queue(name)}
-    checks["queues empty"] = [f"{number} messages on {name}" for name, number in left.items() if number]
-    checks["no answer that no fault explains"] = verdict.record.surprises
-    checks["trouble is listed as it is"] = list(_listed(people))
-    checks["no exception but for outages"] = list(stores.faults_of_ours(stage))
-    checks["no job of nobody"] = list(stores.jobs_of_nobody(stage, known | warm_up, verdict.unanswered))
-    checks["audit clean"] = list(stores.audit(verdict.lab.state_dir, known))
-    if verdict.lab.queue("parked"):
-        checks["garbage parked with its reason"] = list(stores.garbage_parked(stage, intruder.garbage))
+def _check_stage(verdict: Verdict, callers: list[RandomCaller], injector: Injector, warm_up: set[str]) -> None:
+    stage, checks = verdict.chaos.stage, verdict.checks
+    known = {job_id for command in verdict.state.commands for job_id in command.job_ids}
+    left = {name: stores.waiting(stage, name) for name in ("commands", "dead_letters") if verdict.chaos.queue(name)}
+    checks["the queues are empty"] = [f"{number} messages on {name}" for name, number in left.items() if number]
+    checks["no answer is unexpected"] = verdict.record.unexpected
+    checks["lists show failed and retrying jobs"] = list(_listed(callers))
+    checks["only outages cause exceptions"] = list(stores.logged_faults(stage))
+    checks["every job has its command"] = list(stores.unknown_jobs(stage, known | warm_up, verdict.unanswered))
+    checks["the audit finds nothing"] = list(stores.audit(verdict.chaos.state_dir, known))
+    if verdict.chaos.queue("parked"):
+        checks["malformed messages are parked"] = list(stores.malformed_are_parked(stage, injector.malformed))
     if verdict.poison:
-        checks["poison contained"] = verdict.poison.violations()
+        checks["the poison command delays only its item"] = verdict.poison.violations()
 
 
-def _listed(people: list[Person]) -> Iterator[str]:
-    """Each caller's failed jobs, and only those, are in its list of failed jobs; none is retrying."""
-    for caller in {person.caller for person in people}:
-        mine = [c.end for person in people if person.caller is caller for c in person.mine if c.end is not None]
-        failed = {end.job_id for end in mine if end.status == FAILED}
-        ended_well = {end.job_id for end in mine} - failed
-        # Failed jobs that nobody was told of are in the list too.
-        there = caller.all_pages("/jobs?status=failed&limit=100")
-        yield from (f"job {job_id} failed and is not listed" for job_id in failed - there)
-        yield from (f"job {job_id} did not fail and is listed" for job_id in there & ended_well)
-        yield from (f"job {job_id} is listed as retrying" for job_id in caller.all_pages("/jobs?status=retrying"))
+def _listed(callers: list[RandomCaller]) -> Iterator[str]:
+    """The list of failed jobs of each caller has exactly these; no job is retrying."""
+    for sender in {caller.sender for caller in callers}:
+        ends = [c.end for each in callers if each.sender is sender for c in each.mine if c.end is not None]
+        failed = {end.job_id for end in ends if end.status == FAILED}
+        others = {end.job_id for end in ends} - failed
+        # The list also has failed jobs whose ids no caller got.
+        shown = sender.all_pages("/jobs?status=failed&limit=100")
+        yield from (f"job {job_id} failed and is not listed" for job_id in failed - shown)
+        yield from (f"job {job_id} did not fail and is listed" for job_id in shown & others)
+        yield from (f"job {job_id} is listed as retrying" for job_id in sender.all_pages("/jobs?status=retrying"))

@@ -1,4 +1,4 @@
-"""What must hold of tables, queues and bucket when nothing is under way; read past the proxy."""
+"""Checks of tables, queues and bucket after a run, which read them without the proxy."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from infra.stage.log_events import LogEvents
 from tests.helpers.commands import run
 from tests.helpers.deployed import Stage
 
-_RAISED = re.compile(r"[\w.]+(Error|Exception|Unavailable): ")  # the last line of what no handler caught
+_RAISED = re.compile(r"[\w.]+(Error|Exception|Unavailable): ")  # the last line of an exception without a handler
 
 EXPECTED = {"Unavailable"}
-"""In the logs: an outage."""
+"""The exceptions in the logs that an outage causes."""
 
 NEVER_ANSWERED = "never answered 202"
-"""A job whose request died before its message was sent, which nobody was promised anything of."""
+"""A job whose request ended before its message was sent. Its caller got no 202."""
 
 
 def rows(stage: Stage, table: str) -> Iterator[dict[str, Any]]:
-    """All of a table."""
+    """Return all rows of a table."""
     pages = (
         stage.aws("dynamodb").get_paginator("scan").paginate(TableName=stage.resources[table], ConsistentRead=True)
     )
@@ -32,7 +32,7 @@ def rows(stage: Stage, table: str) -> Iterator[dict[str, Any]]:
 
 
 def audit(state_dir: Path, known: set[str]) -> Iterator[str]:
-    """P6, as `make audit` sees it; `known` are the jobs of which some caller was told."""
+    """Return the findings of `make audit` (P6); `known` are the jobs whose ids a caller got."""
     for finding in _audited(state_dir)["findings"]:
         if finding["kind"] != NEVER_ANSWERED or finding["subject"] in known:
             yield f"{finding['kind']}: {finding['subject']}, {finding['detail']}"
@@ -45,19 +45,19 @@ def _audited(state_dir: Path, *options: str) -> Any:
     command = (sys.executable, "-m", "scripts.audit", "--stage", "local", "--json", "--older-than", "0", *options)
     done = run(*command, env=environment)
     if not done.stdout:
-        raise RuntimeError(f"the audit did not work: {done.stderr}")
+        raise RuntimeError(f"the audit failed: {done.stderr}")
     return json.loads(done.stdout)
 
 
-def jobs_of_nobody(stage: Stage, known: set[str], unanswered: int) -> Iterator[str]:
-    """Jobs that no caller knows of: at most one for each command that was never answered."""
+def unknown_jobs(stage: Stage, known: set[str], unanswered: int) -> Iterator[str]:
+    """Unknown jobs may be at most as many as the commands that were never answered."""
     unknown = {row["job_id"]["S"] for row in rows(stage, "jobs_table")} - known
     if len(unknown) > unanswered:
-        yield f"{len(unknown)} jobs are nobody's, and {unanswered} commands were never answered"
+        yield f"{len(unknown)} jobs are unknown, and {unanswered} commands were never answered"
 
 
-def faults_of_ours(stage: Stage) -> Iterator[str]:
-    """What the Lambdas' logs tell of exceptions that are no outage of AWS: there is to be none."""
+def logged_faults(stage: Stage) -> Iterator[str]:
+    """Return the exceptions in the logs of the Lambdas that no outage causes."""
     for function in ("api_function", "worker_function", "dead_letters_function"):
         group = f"/aws/lambda/{stage.resources[function]}"
         for line in (event["message"].strip() for event in LogEvents(stage.aws("logs"), group, 0)):
@@ -73,7 +73,7 @@ def _is_fault(line: str) -> bool:
 
 
 def waiting(stage: Stage, name: str) -> int:
-    """Messages on a queue, received ones included."""
+    """Return the number of messages on a queue, those in flight included."""
     names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
     answer = stage.aws("sqs").get_queue_attributes(
         QueueUrl=stage.resources[f"{name}_queue_url"], AttributeNames=names
@@ -82,7 +82,7 @@ def waiting(stage: Stage, name: str) -> int:
 
 
 def parked(stage: Stage) -> list[dict[str, Any]]:
-    """The messages of the parked queue; they stay there."""
+    """Return the messages of the parked queue, and leave them there."""
     found: dict[str, dict[str, Any]] = {}
     while True:
         answer = stage.aws("sqs").receive_message(
@@ -96,13 +96,13 @@ def parked(stage: Stage) -> list[dict[str, Any]]:
         found |= {message["MessageId"]: message for message in answer["Messages"]}
 
 
-def garbage_parked(stage: Stage, sent: list[str]) -> Iterator[str]:
-    """Every message that is no command is on the parked queue with its reason, and nothing else is."""
-    there = parked(stage)
-    bodies = {message["Body"] for message in there}
-    yield from (f"garbage {body[:80]!r} was not parked" for body in set(sent) - bodies)
-    yield from (f"{body[:80]!r} was parked and is no garbage" for body in bodies - set(sent))
-    for message in there:
+def malformed_are_parked(stage: Stage, sent: list[str]) -> Iterator[str]:
+    """Exactly the messages that are no commands are on the parked queue, with their reasons."""
+    messages = parked(stage)
+    bodies = {message["Body"] for message in messages}
+    yield from (f"malformed message {body[:80]!r} was not parked" for body in set(sent) - bodies)
+    yield from (f"{body[:80]!r} was parked, but is not malformed" for body in bodies - set(sent))
+    for message in messages:
         attributes = {name: value["StringValue"] for name, value in message.get("MessageAttributes", {}).items()}
         if not {"reason", "source", "group_id", "message_id"} <= attributes.keys():
             yield f"{message['Body'][:80]!r} was parked without its origin: {attributes}"

@@ -1,4 +1,4 @@
-"""Counts by kind, from many threads."""
+"""Count events by kind, in many threads."""
 
 from __future__ import annotations
 
@@ -22,6 +22,6 @@ class Tally:
             return self._counts[kind]
 
     def counts(self) -> Counter[str]:
-        """A copy."""
+        """Return a copy."""
         with self._lock:
             return Counter(self._counts)

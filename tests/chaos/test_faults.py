@@ -1,4 +1,4 @@
-"""The faults are what botocore takes for AWS's own, and the proxy does what it is told."""
+"""botocore accepts the injected faults as those of AWS, and the proxy applies them."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from botocore.exceptions import ClientError
 
 from jobpipe.domain.errors import Unavailable
 from jobpipe.runtime.aws import error_code, outages
-from tests.chaos.faults import CALM, Call, Fault, Faults, Rates
+from tests.chaos.faults import NO_FAULTS, Call, Fault, Faults, Rates
 from tests.chaos.proxy import Proxy, running_proxy
 
-EACH = 40  # draws, so that every kind comes up
+DRAWS = 40  # so that every kind occurs
 
 CALLS: dict[str, Callable[[Any], Any]] = {
     "dynamodb": lambda client: client.get_item(TableName="t", Key={"k": {"S": "v"}}),
@@ -39,12 +39,12 @@ class _Upstream(BaseHTTPRequestHandler):
         self.end_headers()
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
-        """Nothing."""
+        """Log nothing."""
 
 
 @pytest.fixture
 def seen() -> list[tuple[str, bytes]]:
-    """What reached the server behind the proxy."""
+    """The requests that reached the server behind the proxy."""
     return []
 
 
@@ -67,13 +67,13 @@ def client(proxy: Proxy, service: str) -> Any:
 
 
 @pytest.mark.parametrize("service", CALLS)
-def test_every_refusal_is_an_outage_to_the_stores(
+def test_the_stores_treat_every_refusal_as_an_outage(
     proxy: Proxy, service: str, seen: list[tuple[str, bytes]]
 ) -> None:
     proxy.decide = Faults(1, Rates(refuse=1, conflict=0)).draw
     aws = client(proxy, service)
     codes = set()
-    for _ in range(EACH):
+    for _ in range(DRAWS):
         with pytest.raises(Unavailable) as caught, outages(service):
             CALLS[service](aws)
         assert isinstance(caught.value.__cause__, ClientError)
@@ -82,11 +82,11 @@ def test_every_refusal_is_an_outage_to_the_stores(
     assert not seen
 
 
-def test_a_transaction_is_cancelled_for_as_many_reasons_as_it_has_writes(proxy: Proxy) -> None:
+def test_a_cancelled_transaction_has_a_reason_for_each_write(proxy: Proxy) -> None:
     proxy.decide = Faults(1, Rates(conflict=1)).draw
     dynamodb = client(proxy, "dynamodb")
     codes = set()
-    for _ in range(EACH):
+    for _ in range(DRAWS):
         with pytest.raises(ClientError) as caught:
             dynamodb.transact_write_items(
                 TransactItems=[{"Delete": {"TableName": "t", "Key": {"k": {"S": key}}}} for key in "abc"]
@@ -99,15 +99,15 @@ def test_a_transaction_is_cancelled_for_as_many_reasons_as_it_has_writes(proxy: 
     assert {"TransactionInProgressException", "TransactionConflict", "ThrottlingError", "None"} <= codes
 
 
-def test_what_is_forwarded_arrives_as_it_was_sent(proxy: Proxy, seen: list[tuple[str, bytes]]) -> None:
-    proxy.decide = Faults(1, CALM).draw
+def test_a_forwarded_call_is_unchanged(proxy: Proxy, seen: list[tuple[str, bytes]]) -> None:
+    proxy.decide = Faults(1, NO_FAULTS).draw
     answer = CALLS["s3"](client(proxy, "s3"))
     assert answer["VersionId"] == "7"
     assert seen == [("/b/k", b"document")]
 
 
 @pytest.mark.parametrize("forward", [False, True])
-def test_a_dropped_connection_is_an_outage_and_may_hide_an_effect(
+def test_a_dropped_connection_is_an_outage_whether_the_call_had_an_effect_or_not(
     proxy: Proxy, seen: list[tuple[str, bytes]], forward: bool
 ) -> None:
     proxy.decide = lambda _: Fault("dropped", forward=forward)
@@ -116,14 +116,14 @@ def test_a_dropped_connection_is_an_outage_and_may_hide_an_effect(
     assert bool(seen) is forward
 
 
-def test_the_killer_is_told_whose_call_it_was(proxy: Proxy) -> None:
-    told: list[Call] = []
+def test_a_kill_gets_the_call_and_its_port(proxy: Proxy) -> None:
+    killed: list[Call] = []
     proxy.decide = lambda _: Fault("killed", kill=True)
-    proxy.kill = lambda call, _: told.append(call)
+    proxy.kill = lambda call, _: killed.append(call)
     with pytest.raises(Unavailable), outages("S3"):
         CALLS["s3"](client(proxy, "s3"))
-    assert [(call.service, call.operation, call.body) for call in told] == [("s3", "PutObject", b"document")]
-    assert told[0].client_port not in {0, proxy.port}
+    assert [(call.service, call.operation, call.body) for call in killed] == [("s3", "PutObject", b"document")]
+    assert killed[0].client_port not in {0, proxy.port}
 
 
 def test_the_same_seed_draws_the_same_faults() -> None:

@@ -8,10 +8,10 @@ from contextlib import AbstractContextManager, contextmanager
 import pytest
 import tenacity
 
-from tests.chaos.poison import Mapping
 from tests.clients.recorder import Recorder, recording
 from tests.clients.toolbox import CONTRACT, NPM_PACKAGES, PYTHON_TOOLS
 from tests.helpers.deployed import Stage, unique
+from tests.helpers.event_source import EventSourceMapping
 
 Use = Callable[[], AbstractContextManager[tuple[Recorder, dict[str, str]]]]
 
@@ -26,7 +26,7 @@ def tools() -> None:
 
 @pytest.fixture(scope="session")
 def failed_job(stage: Stage) -> str:
-    """A job that failed and is listed as such."""
+    """Return the id of a failed job that is in the list of failed jobs."""
     client = stage.client
     job = client.wait(client.read(unique("no such item")))
     tenacity.Retrying(
@@ -39,14 +39,14 @@ def failed_job(stage: Stage) -> str:
 
 @pytest.fixture(scope="session")
 def cancelled_job(stage: Stage) -> str:
-    """A job that was cancelled while it waited; cancelling it again changes nothing."""
-    with Mapping(stage.aws("lambda"), stage.resources["worker_function"]).disabled():
+    """Return the id of a cancelled job; cancelling it again changes nothing."""
+    with EventSourceMapping(stage.aws("lambda"), stage.resources["worker_function"]).disabled():
         return stage.client.cancel(stage.client.read("never-read").id).id
 
 
 @pytest.fixture
 def use(stage: Stage, failed_job: str, cancelled_job: str) -> Use:
-    """A recorder in front of the stage, and the environment that directs a program to it."""
+    """Return a context manager with a recorder and the environment that makes a program use it."""
 
     @contextmanager
     def used() -> Iterator[tuple[Recorder, dict[str, str]]]:

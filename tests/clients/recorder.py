@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from tests.helpers.documented import Documented
 
-BASE_PATH = "/some/stage"  # as with any stage, the paths of the document do not begin at the root
+BASE_PATH = "/some/stage"  # the paths of the document are relative to the base URL of a stage
 _HOP = {"connection", "keep-alive", "transfer-encoding", "content-length", "host"}
 
 
@@ -32,8 +32,10 @@ class Recorder:
     violations: list[str] = field(default_factory=list)
     """The violations of the document by either side."""
 
-    def note(self, method: str, target: str, body: bytes, status: int, headers: dict[str, str], text: str) -> None:
-        """One request and its answer."""
+    def record(
+        self, method: str, target: str, body: bytes, status: int, headers: dict[str, str], text: str
+    ) -> None:
+        """Record and check a request and its answer."""
         template = self.documented.template(target.partition("?")[0])
         operation = self.documented.openapi["paths"].get(template, {}).get(method.lower())
         if operation is None:
@@ -47,15 +49,15 @@ class Recorder:
                 sent = json.loads(body)
                 self.documented.check_value(f"{pointer}/content/{media_type}/schema", sent, f"{method} {target}")
                 self.bodies.append((operation["operationId"], sent))
-        except AssertionError as wrong:
-            self.violations.append(str(wrong))
+        except AssertionError as violation:
+            self.violations.append(str(violation))
         if status // 100 == 2:
             self.answered.add(operation["operationId"])
 
 
 @contextmanager
 def recording(documented: Documented, upstream: str) -> Iterator[Recorder]:
-    """A recorder in front of the stage with this base URL, which runs during the block."""
+    """Run a recorder in front of the stage with this base URL during the block."""
     recorder = Recorder(documented, upstream)
 
     class Handler(BaseHTTPRequestHandler):
@@ -67,7 +69,7 @@ def recording(documented: Documented, upstream: str) -> Iterator[Recorder]:
             answer, text = _forward(upstream, self.command, target, dict(self.headers), body)
             headers = {name: value for name, value in answer.getheaders() if name.lower() not in _HOP}
             if self.path.startswith(BASE_PATH):
-                recorder.note(self.command, target, body, answer.status, headers, text.decode())
+                recorder.record(self.command, target, body, answer.status, headers, text.decode())
             else:
                 recorder.violations.append(f"{self.command} {self.path} is not below the base URL")
             self.send_response_only(answer.status)
@@ -76,7 +78,7 @@ def recording(documented: Documented, upstream: str) -> Iterator[Recorder]:
             self.end_headers()
             self.wfile.write(text)
 
-        do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = handle_one  # noqa: N815  # the names that http.server calls
+        do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = handle_one  # noqa: N815  # http.server calls these names
 
         def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
             """Log nothing: errors are in `violations`."""
@@ -94,12 +96,12 @@ def recording(documented: Documented, upstream: str) -> Iterator[Recorder]:
 def _forward(
     upstream: str, method: str, target: str, headers: dict[str, str], body: bytes
 ) -> tuple[http.client.HTTPResponse, bytes]:
-    there = urlsplit(upstream)
-    assert there.hostname is not None
-    connection = http.client.HTTPConnection(there.hostname, there.port, timeout=60)
+    target_url = urlsplit(upstream)
+    assert target_url.hostname is not None
+    connection = http.client.HTTPConnection(target_url.hostname, target_url.port, timeout=60)
     try:
         sent = {name: value for name, value in headers.items() if name.lower() not in _HOP}
-        connection.request(method, there.path + target, body or None, sent | {"Host": there.netloc})
+        connection.request(method, target_url.path + target, body or None, sent | {"Host": target_url.netloc})
         answer = connection.getresponse()
         return answer, answer.read()
     finally:

@@ -15,7 +15,7 @@ import requests
 import tenacity
 
 from tests.clients.conftest import Use
-from tests.clients.test_generated_clients import DOCUMENT, OPERATIONS, all_is_used, openapi_python_client
+from tests.clients.test_generated_clients import DOCUMENT, OPERATIONS, check_all_used, openapi_python_client
 from tests.clients.toolbox import CONTRACT, PROGRAMS, PYTHON_TOOLS, environment, run
 from tests.helpers.documented import documented
 
@@ -42,7 +42,7 @@ def test_a_linter_finds_the_error_of_another_document(linter: str, tmp_path: Pat
 
 @contextmanager
 def prism(log: Path, *arguments: str) -> Iterator[str]:
-    """The URL of Prism as a server, which runs during the block."""
+    """Run Prism as a server during the block; yield its URL."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -55,7 +55,7 @@ def prism(log: Path, *arguments: str) -> Iterator[str]:
             tenacity.Retrying(
                 stop=tenacity.stop_after_delay(60),
                 wait=tenacity.wait_fixed(0.1),
-                retry=tenacity.retry_if_result(lambda said: "is listening" not in said),
+                retry=tenacity.retry_if_result(lambda output: "is listening" not in output),
             )(log.read_text)
             yield f"http://127.0.0.1:{port}"
         finally:
@@ -63,16 +63,16 @@ def prism(log: Path, *arguments: str) -> Iterator[str]:
             server.wait(30)
 
 
-def asked(node: dict[str, Any]) -> dict[str, Any]:
-    """The target of a reference in the document."""
+def referenced(node: dict[str, Any]) -> dict[str, Any]:
+    """Return the target of a reference in the document."""
     _, _, kind, name = node["$ref"].split("/")
     found: dict[str, Any] = DOCUMENT["components"][kind][name]
     return found
 
 
 def example_request(template: str, operation: dict[str, Any]) -> dict[str, Any]:
-    """A valid request, from the document's own examples only."""
-    parameters = [asked(each) for each in operation.get("parameters", [])]
+    """Return a valid request that consists of the document's examples."""
+    parameters = [referenced(each) for each in operation.get("parameters", [])]
     request: dict[str, Any] = {"path": template, "params": {}, "headers": {"x-api-key": "any"}}
     for parameter in parameters:
         if parameter["in"] == "path":
@@ -82,13 +82,13 @@ def example_request(template: str, operation: dict[str, Any]) -> dict[str, Any]:
             request["params"][parameter["name"]] = parameter["schema"]["enum"][0]
     if "requestBody" in operation:
         schema = next(iter(operation["requestBody"]["content"].values()))["schema"]
-        request["json"] = asked(schema)["examples"][0]
+        request["json"] = referenced(schema)["examples"][0]
     return request
 
 
 def test_prism_serves_every_answer_of_every_operation(tmp_path: Path) -> None:
     """For each status in the document, the mock's answer is valid for Prism and for the tests' own validator."""
-    served, wrong = set(), []
+    served, failures = set(), []
     with prism(tmp_path / "log", "mock", str(CONTRACT)) as url, requests.Session() as session:
         session.trust_env = False
         for template, methods in DOCUMENT["paths"].items():
@@ -99,23 +99,23 @@ def test_prism_serves_every_answer_of_every_operation(tmp_path: Path) -> None:
                     headers = {**request["headers"], "Prefer": f"code={status}"}
                     answer = session.request(method, url + path, timeout=60, **{**request, "headers": headers})
                     if "sl-violations" in answer.headers or answer.status_code != int(status):
-                        wrong.append(
+                        failures.append(
                             f"{operation['operationId']} {status}: {answer.status_code} {answer.text[:300]}"
                         )
                         continue
-                    lenient = type(documented())(DOCUMENT)
-                    lenient.check(method.upper(), path, answer.status_code, answer.headers, answer.text)
+                    validator = type(documented())(DOCUMENT)
+                    validator.check(method.upper(), path, answer.status_code, answer.headers, answer.text)
                     served.add(operation["operationId"])
-    assert wrong == []
+    assert failures == []
     assert served == OPERATIONS
 
 
-def test_prism_finds_nothing_between_a_client_and_a_stage(tmp_path: Path, use: Use) -> None:
-    """With --errors its proxy answers a violation of either side itself, as a 500."""
+def test_prism_finds_no_violation_between_a_client_and_a_stage(tmp_path: Path, use: Use) -> None:
+    """With --errors its proxy answers any violation with 500."""
     installed = openapi_python_client(tmp_path)
     with use() as (recorder, variables), prism(tmp_path / "log", "proxy", str(CONTRACT), recorder.url) as url:
         program = PROGRAMS / "openapi_python_client.py"
         more = {"URL": url, "VALID": "only", "PYTHONPATH": str(installed)}
         run(PYTHON_TOOLS / "python", program, variables=variables | more)
-        all_is_used(recorder)
+        check_all_used(recorder)
     assert "violation" not in (tmp_path / "log").read_text().lower()

@@ -26,10 +26,10 @@ def python_client(folder: Path, *generate: str | Path, name: str) -> Path:
     return folder / "installed"
 
 
-def all_is_used(recorder: Recorder) -> None:
+def check_all_used(recorder: Recorder) -> None:
     """Every operation succeeded, every kind of command was sent in each way, and nothing violated the document."""
     assert recorder.violations == []
-    assert recorder.answered == OPERATIONS, "an operation that no program uses, or that did not work"
+    assert recorder.answered == OPERATIONS, "an operation was not used, or it failed"
     sent = {"submitJob": set[str](), "submitBatch": set[str]()}
     for operation, body in recorder.bodies:
         if operation in sent:
@@ -38,18 +38,18 @@ def all_is_used(recorder: Recorder) -> None:
 
 
 def kinds_of(recorder: Recorder, command: object) -> set[str]:
-    def fits(kind: str) -> bool:
+    def is_valid(kind: str) -> bool:
         try:
             recorder.documented.check_value(f"/components/schemas/{kind}", command, kind)
         except AssertionError:
             return False
         return True
 
-    return set(filter(fits, COMMANDS))
+    return set(filter(is_valid, COMMANDS))
 
 
 def openapi_python_client(folder: Path) -> Path:
-    """The folder with the installed client of openapi-python-client."""
+    """Generate and install the client of openapi-python-client, and return its folder."""
     name = "made-by-openapi-python-client"
     (folder / "config.yml").write_text(
         f"project_name_override: {name}\npackage_name_override: {name.replace('-', '_')}\n"
@@ -63,7 +63,7 @@ def test_openapi_python_client(tmp_path: Path, use: Use) -> None:
     with use() as (recorder, variables):
         program = PROGRAMS / "openapi_python_client.py"
         run(PYTHON_TOOLS / "python", program, variables={**variables, "PYTHONPATH": str(installed)})
-        all_is_used(recorder)
+        check_all_used(recorder)
 
 
 def test_openapi_generator_for_python(tmp_path: Path, use: Use) -> None:
@@ -73,7 +73,7 @@ def test_openapi_generator_for_python(tmp_path: Path, use: Use) -> None:
     with use() as (recorder, variables):
         program = PROGRAMS / "openapi_generator_python.py"
         run(PYTHON_TOOLS / "python", program, variables={**variables, "PYTHONPATH": str(installed)})
-        all_is_used(recorder)
+        check_all_used(recorder)
 
 
 def typescript_client(folder: Path, program: str, *generate: str | Path) -> list[str | Path]:
@@ -103,4 +103,4 @@ def test_typescript(tmp_path: Path, use: Use, program: str, generate: tuple[str 
     command = typescript_client(tmp_path, program, *generate)
     with use() as (recorder, variables):
         run(*command, folder=tmp_path, variables=variables)
-        all_is_used(recorder)
+        check_all_used(recorder)

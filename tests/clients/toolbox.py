@@ -16,14 +16,14 @@ SECONDS = 300
 
 
 def environment(**more: str) -> dict[str, str]:
-    """An environment without the user's proxies, accounts and settings, with the tools' own folders first."""
-    kept = {name: os.environ[name] for name in ("HOME", "LANG", "TMPDIR") if name in os.environ}
+    """Return an environment without the user's proxies and settings, whose PATH begins with the tools."""
+    inherited = {name: os.environ[name] for name in ("HOME", "LANG", "TMPDIR") if name in os.environ}
     path = f"{PYTHON_TOOLS}:{NPM_PACKAGES / '.bin'}:/usr/bin:/bin"
-    return kept | {"PATH": path, "NO_COLOR": "1", "PYTHONDONTWRITEBYTECODE": "1"} | more
+    return inherited | {"PATH": path, "NO_COLOR": "1", "PYTHONDONTWRITEBYTECODE": "1"} | more
 
 
 def run(*command: str | Path, folder: Path = ROOT, variables: dict[str, str] | None = None) -> str:
-    """The command's output, with these variables; AssertionError with the output if it fails."""
+    """Run a command, and return its output; raise AssertionError with the output if it fails."""
     done = subprocess.run(
         [str(part) for part in command],
         cwd=folder,

@@ -1,4 +1,4 @@
-"""The store of the audit's tests: real handlers apply commands to it, and helpers damage it."""
+"""The stores of the audit's tests, with methods that apply commands and methods that damage data."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from scripts.audit.resources import Resources
 from scripts.audit.search import audit
 from worker_lambda.chalicelib.command_handlers import handle
 
-SMALL, LARGE = "x", "x" * 5000  # the second does not fit in a row
+SMALL, LARGE = "x", "x" * 5000  # LARGE does not fit in a row
 
 
 @dataclass
@@ -39,10 +39,10 @@ class Audited:
         return [finding.kind for finding in self.audit()]
 
     def repair(self) -> list[Repaired]:
-        """Repair all findings, and check that another audit finds only those that were left."""
+        """Repair all findings, and check that another audit finds only those that were not repaired."""
         repaired = repair(self.audit(), self.resources)
-        left = [each.finding for each in repaired if not each.mended]
-        assert self.audit() == left
+        remaining = [each.finding for each in repaired if not each.mended]
+        assert self.audit() == remaining
         return repaired
 
     def accept(self, command: Command, *, key: str | None = None) -> Job:
@@ -79,8 +79,8 @@ class Audited:
         queue = SqsCommands(self.resources.clients, self.resources.queue_urls[0])
         queue.send(seal(QueueMessage.of(job.ref, command, "test")))
 
-    def leave_message(self) -> None:
-        """Put another sender's message on the commands queue."""
+    def send_another_message(self) -> None:
+        """Put a message of another command on the commands queue."""
         self.resources.clients.sqs.send_message(
             QueueUrl=self.resources.queue_urls[0],
             MessageBody="{}",
@@ -88,7 +88,7 @@ class Audited:
             MessageDeduplicationId=uuid.uuid4().hex,
         )
 
-    def is_there(self, key: str) -> bool:
+    def exists(self, key: str) -> bool:
         return self.stores.documents.get_by_key(key) is not None
 
     def lock(self, name: str, item_id: str) -> None:
@@ -119,7 +119,7 @@ class Audited:
             s3.delete_object(Bucket=bucket, Key=each["Key"], VersionId=each["VersionId"])
 
     def empty(self) -> None:
-        """Remove everything."""
+        """Delete all data."""
         dynamodb, names = self.resources.clients.dynamodb, self.resources
         for table, key in (
             (names.jobs_table, "job_id"),

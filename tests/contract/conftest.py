@@ -1,4 +1,4 @@
-"""Tables and buckets for the contract tests alone, because they leave data that no worker would leave."""
+"""Separate tables and buckets for the contract tests, because they create data that no worker creates."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ def foundation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Targe
     """Start an emulator, deploy the foundation stack, and return the stack's outputs."""
     state_dir: Path = tmp_path_factory.mktemp("contract")
     with running_emulator(state_dir) as emulator:
-        here = Settings(stage=LOCAL_STAGE, port=emulator.port, endpoint_url=None, state_dir=state_dir)
-        target = find_target(EMBEDDED, LOCAL_STAGE, here, start=False)
+        settings = Settings(stage=LOCAL_STAGE, port=emulator.port, endpoint_url=None, state_dir=state_dir)
+        target = find_target(EMBEDDED, LOCAL_STAGE, settings, start=False)
         assert target is not None
         stacks = Stacks(target.client("cloudformation"), Progress(), target.poll_seconds)
         template, defaults = foundation_for(LOCAL_STAGE), target.default_parameters(LOCAL_STAGE)
@@ -42,11 +42,11 @@ def foundation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Targe
 
 @pytest.fixture(scope="session")
 def aws(foundation: tuple[Target, dict[str, str]]) -> tuple[AwsClients, dict[str, str]]:
-    """Clients of that emulator, with the configuration of the Lambdas', and the stack's outputs."""
+    """Return clients of that emulator, configured as in the Lambdas, and the stack's outputs."""
     target, names = foundation
 
-    def make(service: str, **settings: Any) -> Any:
-        return target.session.client(service, endpoint_url=target.endpoint_url, **settings)  # type: ignore[call-overload]
+    def make(service: str, **options: Any) -> Any:
+        return target.session.client(service, endpoint_url=target.endpoint_url, **options)  # type: ignore[call-overload]
 
     return AwsClients(make=make), names
 
@@ -66,7 +66,7 @@ def stores(request: pytest.FixtureRequest) -> Stores:
 
 @pytest.fixture(scope="session")
 def resources(foundation: tuple[Target, dict[str, str]], aws: tuple[AwsClients, dict[str, str]]) -> Resources:
-    """The resources of a second foundation, which only the audit's tests use."""
+    """Deploy a second foundation stack for the audit's tests, and return its resources."""
     (target, _), (clients, _) = foundation, aws
     stacks = Stacks(target.client("cloudformation"), Progress(), target.poll_seconds)
     defaults = target.default_parameters(LOCAL_STAGE)
@@ -85,7 +85,7 @@ def resources(foundation: tuple[Target, dict[str, str]], aws: tuple[AwsClients, 
 
 @pytest.fixture
 def store(resources: Resources) -> Audited:
-    """An empty store."""
+    """Return empty stores."""
     store = Audited(resources)
     store.empty()
     return store

@@ -1,4 +1,4 @@
-"""What the contract is tried on, and with."""
+"""The stores under test, and helpers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The audit on a real (emulated) AWS: each kind of damage is found, reported and repaired, and nothing else."""
+"""The audit on emulated AWS: it finds, reports and repairs each kind of damage, and nothing else."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_an_empty_store_is_clean(store: Audited) -> None:
 
 def test_a_store_after_normal_commands_is_clean(store: Audited) -> None:
     items = [store.create(text=LARGE if n % 2 else "x") for n in range(4)]
-    store.apply(SetFields(items[0].item_id, {"name": "e\u0301"}))  # the lock is on its composed form
+    store.apply(SetFields(items[0].item_id, {"name": "e\u0301"}))  # the lock has the composed form
     store.apply(SetFields(items[1].item_id, {"price": 1}))
     store.apply(DeleteItem(items[2].item_id))
     failed = store.accept(new_create())
@@ -47,7 +47,7 @@ def test_a_clean_audit_makes_four_calls(store: Audited) -> None:
     assert sorted(calls) == ["ListObjectsV2", "Scan", "Scan", "Scan"]
 
 
-def test_an_unfinished_job_is_no_finding_while_messages_wait(store: Audited) -> None:
+def test_an_unfinished_job_is_not_a_finding_while_messages_wait(store: Audited) -> None:
     command = new_create()
     job = store.accept(command)
     store.stores.documents.put(claim_of(job), "{}")
@@ -60,7 +60,7 @@ def test_an_unfinished_job_is_no_finding_while_messages_wait(store: Audited) -> 
     assert store.kinds() == ["never answered 202"]
 
 
-def test_a_message_in_flight_counts(store: Audited) -> None:
+def test_a_message_in_flight_counts_as_waiting(store: Audited) -> None:
     command = new_create()
     store.send(store.accept(command), command)
     sqs, url = store.resources.clients.sqs, store.resources.queue_urls[0]
@@ -68,12 +68,12 @@ def test_a_message_in_flight_counts(store: Audited) -> None:
     assert store.audit() == []
 
 
-def test_recent_changes_are_left_out(store: Audited) -> None:
+def test_recent_changes_are_ignored(store: Audited) -> None:
     for damage in DAMAGES.values():
         damage(store)
     found = audit(store.resources, older_than=600)
     timeless = {"lock without item", "malformed row"}
-    assert {finding.kind for finding in found} == timeless, "these have no time of their own"
+    assert {finding.kind for finding in found} == timeless, "these have no time of change"
     later = audit(store.resources, older_than=600, now=now() + timedelta(seconds=700))
     assert {finding.kind for finding in later} >= set(DAMAGES)
 
@@ -150,8 +150,7 @@ DAMAGES: dict[str, Callable[[Audited], str]] = {
 }
 
 
-FOR_A_PERSON = ["malformed row", "name held twice"]
-"""Kinds that are not repaired."""
+UNREPAIRED = ["malformed row", "name held twice"]
 
 
 def test_every_kind_of_finding_has_a_test() -> None:
@@ -167,14 +166,14 @@ def test_damage_is_found_reported_and_repaired(store: Audited, kind: str) -> Non
     assert (finding.kind, finding.subject) == (kind, subject)
     assert finding.detail
     (repaired,) = store.repair()
-    assert repaired.mended == (kind not in FOR_A_PERSON)
+    assert repaired.mended == (kind not in UNREPAIRED)
 
 
 def test_all_kinds_of_damage_at_once(store: Audited) -> None:
     subjects = {(kind, damage(store)) for kind, damage in DAMAGES.items()}
     assert {(finding.kind, finding.subject) for finding in store.audit()} == subjects
     store.repair()
-    assert store.kinds() == FOR_A_PERSON
+    assert store.kinds() == UNREPAIRED
 
 
 # --- expiry, generations, keys of unknown form --------------------------------------------------------------------
@@ -190,21 +189,21 @@ def test_an_expired_job_counts_as_missing(store: Audited) -> None:
     store.expire(job)
     assert store.kinds() == ["orphan document"]
     store.repair()
-    assert not store.is_there(document)
-    assert store.is_there(claim), "it is left to the bucket's lifecycle"
+    assert not store.exists(document)
+    assert store.exists(claim), "the bucket's lifecycle deletes it"
 
 
-def test_a_retried_job_still_needs_its_first_claim(store: Audited) -> None:
+def test_a_retried_job_still_needs_its_first_claim_check(store: Audited) -> None:
     job = store.accept(new_create())
     claim = claim_of(job)
     store.stores.documents.put(claim, "{}")
     store.fail(job, KeptCommand(claim=claim))
     store.stores.jobs.requeue(replace(job.ref, generation=new_generation()), job.generation, now())
     assert store.kinds() == ["lost"]
-    assert store.is_there(claim)
+    assert store.exists(claim)
 
 
-def test_the_claim_of_an_earlier_job_with_the_same_id_is_no_finding(store: Audited) -> None:
+def test_the_claim_check_of_an_earlier_job_with_the_same_id_is_not_a_finding(store: Audited) -> None:
     first = store.accept(new_create(), key="k")
     store.stores.documents.put(claim_of(first), "{}")
     store.expire(first)
@@ -217,7 +216,7 @@ def test_the_claim_of_an_earlier_job_with_the_same_id_is_no_finding(store: Audit
     assert store.kinds() == ["orphan claim"], "the claim check of the later job"
 
 
-def test_the_document_of_an_unfinished_job_is_no_finding(store: Audited) -> None:
+def test_the_document_of_an_unfinished_job_is_not_a_finding(store: Audited) -> None:
     command = new_create()
     job = store.accept(command)
     key = document_key(job.item_id, job.ref, new_version())
@@ -233,4 +232,4 @@ def test_a_key_of_unknown_form_is_reported_and_not_deleted(store: Audited, key: 
     store.stores.documents.put(key, "{}")
     (repaired,) = store.repair()
     assert not repaired.mended
-    assert store.is_there(key)
+    assert store.exists(key)

@@ -1,4 +1,4 @@
-"""The audit while messages wait: what it cannot judge, that it reports this, and what it still finds."""
+"""While messages wait, the audit reports the suspects that it cannot judge, and still finds the others."""
 
 from __future__ import annotations
 
@@ -45,12 +45,12 @@ def document_of(job: Job) -> str:
 # --- unfinished jobs ----------------------------------------------------------------------------------------------
 
 
-def test_suspects_that_were_not_judged_are_reported_and_are_no_success(
+def test_suspects_that_were_not_judged_are_reported_by_an_exit_status(
     store: Audited, run: Callable[..., tuple[int, Any]]
 ) -> None:
     assert run() == (0, "clean: rows, locks, jobs and documents agree\n")
-    store.leave_message()
-    assert run("--json")[1]["clean"], "a waiting message alone does not matter"
+    store.send_another_message()
+    assert run("--json")[1]["clean"], "a waiting message alone has no effect"
     for _ in range(2):
         store.accept(new_create())
     status, output = run()
@@ -67,7 +67,7 @@ def test_suspects_that_were_not_judged_are_reported_and_are_no_success(
 def test_the_status_of_findings_precedes_that_of_suspects_not_judged(
     store: Audited, run: Callable[..., tuple[int, Any]]
 ) -> None:
-    store.leave_message()
+    store.send_another_message()
     store.accept(new_create())
     store.lock("stale", "no-such-item")
     status, report = run("--json")
@@ -80,7 +80,7 @@ def set_age(store: Audited, job: Job, age: timedelta) -> None:
 
 
 def test_a_job_older_than_any_message_is_a_finding_while_messages_wait(store: Audited) -> None:
-    store.leave_message()
+    store.send_another_message()
     job = store.accept(new_create())
     set_age(store, job, 2 * QUEUE_RETENTION - timedelta(hours=1))
     assert store.audit() == []
@@ -90,7 +90,7 @@ def test_a_job_older_than_any_message_is_a_finding_while_messages_wait(store: Au
     assert "longer than any message is kept" in finding.detail
 
 
-# --- objects that a message may clean up --------------------------------------------------------------------------
+# --- objects that a waiting message may delete --------------------------------------------------------------------
 
 
 def cancelled(store: Audited, job: Job) -> None:
@@ -103,25 +103,27 @@ def dead_letter(store: Audited, job: Job) -> None:
 
 @pytest.mark.parametrize("end", [cancelled, dead_letter])
 @pytest.mark.parametrize(
-    ("key_of", "what"), [(document_of, "orphan document"), (claim_of, "orphan claim")], ids=["document", "claim"]
+    ("key_of", "kind"),
+    [(document_of, "orphan document"), (claim_of, "orphan claim")],
+    ids=["document", "claim check"],
 )
-def test_objects_of_a_job_that_ended_without_its_message_are_found_once_no_message_waits(
+def test_objects_of_a_job_that_ended_without_its_message_are_found_on_empty_queues(
     store: Audited,
     run: Callable[..., tuple[int, Any]],
     key_of: Callable[[Job], str],
-    what: str,
+    kind: str,
     end: Callable[[Audited, Job], None],
 ) -> None:
     job = store.accept(new_create())
     store.stores.documents.put(key_of(job), "{}")
     end(store, job)
-    store.leave_message()
+    store.send_another_message()
     assert store.audit() == []
     status, report = run("--json")
     assert status == 4
-    assert report["not_judged"] == {f"{what}s": 1}
+    assert report["not_judged"] == {f"{kind}s": 1}
     store.resources.clients.sqs.purge_queue(QueueUrl=store.resources.queue_urls[0])
-    assert store.kinds() == [what]
+    assert store.kinds() == [kind]
     store.repair()
 
 
@@ -130,11 +132,11 @@ def test_objects_of_other_jobs_are_found_while_messages_wait(store: Audited) -> 
     store.stores.jobs.fail(failed.ref, InternalError("").to_problem(), now())
     for key in (document_of(done), claim_of(done), document_of(failed), claim_of(failed)):
         store.stores.documents.put(key, "{}")
-    store.leave_message()
+    store.send_another_message()
     assert sorted(store.kinds()) == ["orphan claim"] * 2 + ["orphan document"] * 2
 
 
-def test_an_audit_asks_for_the_length_of_the_queues_once(store: Audited) -> None:
+def test_an_audit_reads_the_length_of_the_queues_once(store: Audited) -> None:
     for _ in range(3):
         store.accept(new_create())
         job = store.accept(new_create())

@@ -1,4 +1,4 @@
-"""Rows that are damaged at random are findings, not errors, and repairs do not change data that depends on them."""
+"""Malformed rows are findings and not errors, and repairs do not change data that depends on them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from tests.contract.audited import LARGE, Audited, claim_of, new_create, one
 
 @dataclass
 class Row:
-    """One row of a table, to be damaged."""
+    """One row of a table."""
 
     table: str
     values: dict[str, Any]
@@ -42,7 +42,7 @@ class Row:
 
 
 def rows_of(store: Audited) -> list[Row]:
-    """All rows of a store that has rows of every kind, small and large."""
+    """Store rows of every kind, small and large, and return all rows."""
     for text in ("x", LARGE):
         store.apply(SetFields(store.create(text=text).item_id, {"price": 1}))
     store.apply(DeleteItem(store.create().item_id))
@@ -114,24 +114,24 @@ def test_rows_damaged_at_random_are_findings_and_not_errors(store: Audited) -> N
             found = store.audit()
         finally:
             put(store, row)
-        named = [(each.subject, each.why) for each in found if isinstance(each, MalformedRow)]
-        why = why_not(damaged)
-        if why is None or _is_expired(damaged):
-            assert named == []
+        malformed = [(each.subject, each.why) for each in found if isinstance(each, MalformedRow)]
+        reason = violation(damaged)
+        if reason is None or _is_expired(damaged):
+            assert malformed == []
         else:
-            assert named == [(row.key, why)]
+            assert malformed == [(row.key, reason)]
             assert {(each.kind, each.subject) for each in found} - before == {("malformed row", row.key)}
 
     damage()
     assert {(each.kind, each.subject) for each in store.audit()} == before
 
 
-def why_not(row: Row) -> str | None:
+def violation(row: Row) -> str | None:
     """Return why the row is not valid in its table, or None."""
     try:
         check_row(row.table, row.values)
-    except MalformedRowError as why:
-        return str(why)
+    except MalformedRowError as error:
+        return str(error)
     return None
 
 
@@ -143,13 +143,13 @@ def _is_expired(row: Row) -> bool:
 
 
 @pytest.mark.parametrize("table", [JOBS, ITEMS, NAMES])
-def test_every_attribute_that_is_missing_or_of_another_type_is_named(store: Audited, table: str) -> None:
+def test_the_name_of_a_missing_or_wrong_attribute_is_reported(store: Audited, table: str) -> None:
     for row in (each for each in rows_of(store) if each.table == table):
         check_row(table, row.values)
         for name in row.others:
             without = {each: value for each, value in row.values.items() if each != name}
-            assert name in str(why_not(Row(table, row.values | {name: {"BOOL": True}})))
-            assert name in (why_not(Row(table, without)) or name), "or the attribute is optional"
+            assert name in str(violation(Row(table, row.values | {name: {"BOOL": True}})))
+            assert name in (violation(Row(table, without)) or name), "unless the attribute is optional"
 
 
 @pytest.mark.parametrize("damage", [{"document_key": {"N": "1"}}, {"updated_at": {"S": "yesterday"}}])
@@ -160,7 +160,7 @@ def test_the_document_of_a_malformed_row_is_not_deleted(store: Audited, damage: 
     (repaired,) = store.repair()
     assert isinstance(repaired.finding, MalformedRow)
     assert not repaired.mended
-    assert store.is_there(item.document.key)
+    assert store.exists(item.document.key)
     assert store.resources.lock_holder(item.name) == item.item_id
 
 
@@ -172,10 +172,10 @@ def test_the_objects_of_a_malformed_job_are_not_deleted(store: Audited) -> None:
     store.set_job(job, status={"S": "done"})
     assert store.kinds() == ["malformed row"]
     store.repair()
-    assert all(map(store.is_there, keys))
+    assert all(map(store.exists, keys))
 
 
-def test_a_row_that_is_damaged_between_audit_and_repair_is_left_alone(store: Audited) -> None:
+def test_a_row_that_is_damaged_between_audit_and_repair_is_not_changed(store: Audited) -> None:
     job = store.accept(new_create())
     store.stores.jobs.begin_attempt(job.ref, 0, now())
     item = store.create()
@@ -187,7 +187,7 @@ def test_a_row_that_is_damaged_between_audit_and_repair_is_left_alone(store: Aud
     assert not repaired["lost"].mended
     assert "cannot be read" in repaired["lost"].note
     assert store.job(job).status is Status.QUEUED
-    assert repaired["item without lock"].mended, "the other repairs are made"
+    assert repaired["item without lock"].mended, "the other findings are repaired"
 
 
 # --- the only copy of a committed document ------------------------------------------------------------------------
@@ -218,7 +218,7 @@ def test_the_document_of_an_item_without_a_row_is_not_deleted_while_its_job_exis
     assert "only copy" in finding.detail
     repaired = store.repair()
     assert [each.mended for each in repaired if isinstance(each.finding, OrphanDocument)] == [False]
-    assert store.is_there(key)
+    assert store.exists(key)
     assert job.status is Status.SUCCEEDED
 
 
@@ -235,9 +235,9 @@ def test_an_older_document_is_not_deleted_while_the_rows_document_is_missing(sto
     assert found[other] == "delete it", "its job was retried, so it was never committed"
     store.expire(job)
     found = {each.subject: each.remedy for each in store.audit()}
-    assert found[item.document.key] is None, "nothing shows any more that it was superseded"
+    assert found[item.document.key] is None, "no row shows that it was superseded"
     store.repair()
-    assert store.is_there(item.document.key)
+    assert store.exists(item.document.key)
 
 
 def test_the_document_of_a_deleted_item_is_deleted(store: Audited) -> None:
@@ -247,10 +247,10 @@ def test_the_document_of_a_deleted_item_is_deleted(store: Audited) -> None:
     finding = one(store.audit())
     assert (finding.kind, finding.remedy) == ("orphan document", "delete it")
     store.repair()
-    assert not store.is_there(item.document.key)
+    assert not store.exists(item.document.key)
 
 
-def test_another_attempts_document_is_deleted_if_the_job_records_its_own(store: Audited) -> None:
+def test_the_document_of_another_attempt_is_deleted_if_the_job_names_its_own(store: Audited) -> None:
     command = new_create()
     job = store.apply(replace(command, document=command.document | {"description": LARGE}))
     other = document_key(command.item_id, job.ref, new_version())

@@ -1,4 +1,4 @@
-"""Findings that change between audit and repair are left alone."""
+"""A repair does not change data that changed after the audit."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from scripts.audit.search import audit
 from tests.contract.audited import LARGE, Audited, claim_of, lose_claim, new_create, one
 
 
-def test_a_lock_that_is_right_by_now_stays(store: Audited) -> None:
+def test_a_lock_that_became_valid_is_not_deleted(store: Audited) -> None:
     item = store.create()
     store.lock("new name", item.item_id)
     findings = store.audit()
     assert one(findings).kind == "lock without item"
     store.unlock("new name")
-    store.apply(SetFields(item.item_id, {"name": "new name"}))  # the rename locks it
+    store.apply(SetFields(item.item_id, {"name": "new name"}))  # the rename takes the lock
     assert [each.mended for each in repair(findings, store.resources)] == [False]
     assert store.audit() == []
 
 
-def test_a_lock_that_another_item_has_taken_stays(store: Audited) -> None:
+def test_a_lock_that_another_item_has_taken_is_not_deleted(store: Audited) -> None:
     store.lock("name", "no-such-item")
     findings = store.audit()
     store.unlock("name")
@@ -47,7 +47,7 @@ def test_an_item_that_was_renamed_gets_no_lock(store: Audited) -> None:
     assert store.audit() == []
 
 
-def test_a_name_that_another_item_has_taken_stays_locked_for_it(store: Audited) -> None:
+def test_an_item_does_not_get_the_lock_that_another_has_taken(store: Audited) -> None:
     store.create("name")
     store.unlock("name")
     findings = store.audit()
@@ -58,7 +58,7 @@ def test_a_name_that_another_item_has_taken_stays_locked_for_it(store: Audited) 
 
 
 @pytest.mark.parametrize("deleted", [True, False])
-def test_a_document_that_was_superseded_since_the_audit_stays_deleted(store: Audited, deleted: bool) -> None:
+def test_a_document_that_was_superseded_since_the_audit_is_not_restored(store: Audited, deleted: bool) -> None:
     item = store.create()
     if deleted:
         store.stores.documents.delete([item.document.key])
@@ -67,7 +67,7 @@ def test_a_document_that_was_superseded_since_the_audit_stays_deleted(store: Aud
     findings = store.audit()
     store.apply(SetFields(item.item_id, {"price": 1}))
     assert [each.mended for each in repair(findings, store.resources)] == [False]
-    assert not store.is_there(item.document.key)
+    assert not store.exists(item.document.key)
     assert store.audit() == []
 
 
@@ -123,7 +123,7 @@ def test_a_job_that_was_answered_since_the_audit_is_not_failed(store: Audited, b
     assert not store.job(job).status.done
 
 
-def test_a_claim_that_its_job_no_longer_needs_stays_deleted(store: Audited) -> None:
+def test_a_claim_check_that_its_job_no_longer_needs_is_not_restored(store: Audited) -> None:
     job_id = lose_claim(store)
     findings = store.audit()
     job = store.stores.jobs.get(job_id)
@@ -135,8 +135,8 @@ def test_a_claim_that_its_job_no_longer_needs_stays_deleted(store: Audited) -> N
     assert store.audit() == []
 
 
-def test_suspects_that_are_right_by_now_are_no_findings(store: Audited, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every suspect is set right between the scans and its confirmation."""
+def test_suspects_that_became_consistent_are_not_findings(store: Audited, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their data changes between the scans and the confirmation."""
     item = store.create("renamed", LARGE)
     store.lock("renamed", "no-such-item")
     store.stores.documents.delete([item.document.key])
@@ -144,22 +144,22 @@ def test_suspects_that_are_right_by_now_are_no_findings(store: Audited, monkeypa
     assert len(store.audit()) == 4
     lock_holder = Resources.lock_holder
 
-    def late(resources: Resources, name: str) -> str | None:
+    def change(resources: Resources, name: str) -> str | None:
         monkeypatch.setattr(Resources, "lock_holder", lock_holder)
         store.lock("renamed", item.item_id)
         store.stores.jobs.cancel(waiting.ref, now())
         return lock_holder(resources, name)
 
-    monkeypatch.setattr(Resources, "lock_holder", late)
-    assert store.kinds() == ["dangling pointer"], "confirmed before the change"
+    monkeypatch.setattr(Resources, "lock_holder", change)
+    assert store.kinds() == ["dangling pointer"], "it was confirmed before the change"
 
 
-def test_nothing_that_is_right_is_confirmed(store: Audited) -> None:
-    """Every method gets a suspect that is right."""
+def test_no_consistent_suspect_is_confirmed(store: Audited) -> None:
+    """Every method gets a consistent suspect."""
     confirm = Confirm(store.resources, now())
     item, other = store.create("one"), store.create("two")
     old = item.document.key
-    store.apply(SetFields(item.item_id, {"price": 1}))  # and deletes the old document
+    store.apply(SetFields(item.item_id, {"price": 1}))  # this deletes the old document
     done = store.apply(SetFields(item.item_id, {"price": 2}))
     failed = store.accept(new_create())
     store.stores.documents.put(claim_of(failed), "{}")

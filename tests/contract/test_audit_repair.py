@@ -1,4 +1,4 @@
-"""The audit's repairs on a real (emulated) AWS."""
+"""The audit's repairs on emulated AWS."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from tests.contract.audited import LARGE, Audited, claim_of, new_create, one
 
 def test_a_deleted_document_is_restored(store: Audited) -> None:
     item = store.create(text=LARGE)
-    store.stores.documents.delete([item.document.key] * 2)  # two markers
+    store.stores.documents.delete([item.document.key] * 2)  # it gets two delete markers
     store.repair()
     assert store.item(item.item_id) == item
-    assert store.is_there(item.document.key)
+    assert store.exists(item.document.key)
 
 
 def test_a_missing_document_is_put_from_the_row(store: Audited) -> None:
@@ -32,12 +32,12 @@ def test_a_missing_document_is_put_from_the_row(store: Audited) -> None:
     store.repair()
     repaired = store.item(item.item_id)
     assert store.stores.documents.get(repaired.document) == (repaired.document, item.inline)
-    assert replace(repaired, document=item.document) == item, "nothing else has changed"
+    assert replace(repaired, document=item.document) == item, "nothing else changes"
     store.apply(SetFields(item.item_id, {"price": 1}))
     assert store.audit() == []
 
 
-def test_a_missing_document_without_a_copy_needs_a_person(store: Audited) -> None:
+def test_a_missing_document_without_a_copy_is_not_repaired(store: Audited) -> None:
     item = store.create(text=LARGE)
     store.remove_versions(item.document.key)
     (repaired,) = store.repair()
@@ -57,9 +57,9 @@ def test_the_lock_of_another_item_is_replaced(store: Audited) -> None:
 def test_a_lost_job_fails_and_its_objects_are_deleted(store: Audited) -> None:
     job = store.accept(new_create())
     key = document_key(job.item_id, job.ref, new_version())
-    others = claim_of(replace(job, fingerprint="ab" * 32))  # of an earlier job of the same id
-    for left in (key, others):
-        store.stores.documents.put(left, "{}")
+    earlier = claim_of(replace(job, fingerprint="ab" * 32))  # of an earlier job of the same id
+    for each in (key, earlier):
+        store.stores.documents.put(each, "{}")
     finding = one(store.audit())
     assert finding.remedy == "end it as failed"
     assert finding.kind == "lost"
@@ -71,8 +71,8 @@ def test_a_lost_job_fails_and_its_objects_are_deleted(store: Audited) -> None:
     assert ended.kept is None
     assert ended.error is not None
     assert ended.error["type"].endswith(":internal-error")
-    assert not store.is_there(key)
-    assert not store.is_there(others)
+    assert not store.exists(key)
+    assert not store.exists(earlier)
 
 
 @pytest.mark.parametrize("retried", [False, True])
@@ -82,7 +82,7 @@ def test_a_lost_command_that_has_a_claim_check_can_be_retried(store: Audited, re
     job = store.accept(command)
     key, earlier = claim_of(job), claim_of(replace(job, generation="0" * 16))
     store.stores.documents.put(key, json_text.encode(command.to_raw()))
-    if retried:  # it keeps the claim check of its first generation
+    if retried:  # a retried job has the claim check of its first generation
         store.fail(job, KeptCommand(claim=key))
         job = store.stores.jobs.requeue(replace(job.ref, generation=new_generation()), job.generation, now())
     else:
@@ -95,33 +95,33 @@ def test_a_lost_command_that_has_a_claim_check_can_be_retried(store: Audited, re
     store.repair()
     ended = store.job(job)
     assert ended.kept == KeptCommand(claim=key)
-    assert not store.is_there(earlier)
+    assert not store.exists(earlier)
     queue = SqsCommands(store.resources.clients, store.resources.queue_urls[0])
     stores = store.stores
-    again = retry(ended, jobs=stores.jobs, documents=stores.documents, queue=queue, request_id="r", at=now())
-    assert again.status is Status.QUEUED
+    retried_job = retry(ended, jobs=stores.jobs, documents=stores.documents, queue=queue, request_id="r", at=now())
+    assert retried_job.status is Status.QUEUED
 
 
-def test_a_command_that_was_never_accepted_is_not_kept(store: Audited) -> None:
+def test_a_command_that_was_never_accepted_is_not_stored(store: Audited) -> None:
     job = store.accept(new_create())
     store.stores.documents.put(claim_of(job), "{}")
     assert store.kinds() == ["never answered 202"]
     store.repair()
     assert store.job(job).kept is None
-    assert not store.is_there(claim_of(job))
+    assert not store.exists(claim_of(job))
 
 
-def test_a_committed_document_is_spared_even_if_its_job_is_unfinished_again(store: Audited) -> None:
-    """A jobs table that was restored from a backup may have such a job."""
+def test_a_committed_document_is_not_deleted_even_if_its_job_is_unfinished(store: Audited) -> None:
+    """A restored backup of the jobs table may have such a job."""
     command = new_create()
     job = store.apply(command)
     store.set_job(job, status={"S": "queued"})
     assert store.kinds() == ["lost"]
     store.repair()
-    assert store.is_there(store.item(command.item_id).document.key)
+    assert store.exists(store.item(command.item_id).document.key)
 
 
-def test_a_job_that_was_never_answered_ends_as_unavailable(store: Audited) -> None:
+def test_a_job_that_was_never_answered_fails_as_unavailable(store: Audited) -> None:
     job = store.accept(new_create())
     store.repair()
     error = store.job(job).error
@@ -141,5 +141,5 @@ def test_a_job_with_a_trace_is_lost(store: Audited, trace: str) -> None:
         store.fail(job, KeptCommand(command=json_text.encode(new_create().to_raw())))
         store.stores.jobs.requeue(replace(job.ref, generation=new_generation()), job.generation, now())
     else:
-        resources = replace(resources, was_answered=lambda asked, _: asked.job_id == job.job_id)
+        resources = replace(resources, was_answered=lambda each, _: each.job_id == job.job_id)
     assert one(audit(resources)).kind == "lost"

@@ -1,4 +1,4 @@
-"""What `GET /stats` tells is what is on the queues."""
+"""The store behind `GET /stats` counts the messages of all queues, and reads the age of the oldest."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ Aws = tuple[AwsClients, dict[str, str]]
 
 
 @pytest.fixture
-def gauge(aws: Aws) -> Iterator[SqsBacklog]:
-    """Of queues that are empty before, and after, since others receive from them too."""
+def backlog(aws: Aws) -> Iterator[SqsBacklog]:
+    """Empty the queues before and after the test, since other tests receive from them too."""
     clients, names = aws
     urls = QueueUrls(names["CommandsQueueUrl"], names["DeadLettersQueueUrl"], names["ParkedQueueUrl"])
 
@@ -40,8 +40,8 @@ def send(aws: Aws, queue: str) -> None:
     SqsCommands(clients, names[queue]).send(Envelope("{}", uuid.uuid4().hex, uuid.uuid4().hex))
 
 
-def tell_age(aws: Aws, seconds: float, ago: timedelta, queue: str = "CommandsQueueUrl") -> None:
-    """As SQS tells CloudWatch on AWS."""
+def put_age(aws: Aws, seconds: float, ago: timedelta, queue: str = "CommandsQueueUrl") -> None:
+    """Publish the metric as SQS does on AWS."""
     clients, names = aws
     point: Any = {
         "MetricName": "ApproximateAgeOfOldestMessage",
@@ -52,12 +52,12 @@ def tell_age(aws: Aws, seconds: float, ago: timedelta, queue: str = "CommandsQue
     clients.cloudwatch.put_metric_data(Namespace="AWS/SQS", MetricData=[point])
 
 
-def test_empty_queues_have_nothing_old(aws: Aws, gauge: SqsBacklog) -> None:
-    tell_age(aws, 300, timedelta(minutes=4))
-    assert gauge.read() == Backlog(0, 0, 0, 0.0, 0, 0)
+def test_empty_queues_have_the_age_zero(aws: Aws, backlog: SqsBacklog) -> None:
+    put_age(aws, 300, timedelta(minutes=4))
+    assert backlog.read() == Backlog(0, 0, 0, 0.0, 0, 0)
 
 
-def test_each_message_is_counted_where_it_is(aws: Aws, gauge: SqsBacklog) -> None:
+def test_messages_are_counted_by_queue_and_state(aws: Aws, backlog: SqsBacklog) -> None:
     clients, names = aws
     for _ in range(3):
         send(aws, "CommandsQueueUrl")
@@ -66,24 +66,24 @@ def test_each_message_is_counted_where_it_is(aws: Aws, gauge: SqsBacklog) -> Non
     for _ in range(2):
         SqsParked(clients, names["ParkedQueueUrl"]).park("{", {"reason": "no JSON"})
     clients.sqs.receive_message(QueueUrl=names["ParkedQueueUrl"], MaxNumberOfMessages=1)
-    found = gauge.read()
+    found = backlog.read()
     assert (found.waiting, found.in_flight, found.delayed) == (2, 1, 0)
-    assert (found.dead_letters, found.parked) == (1, 2), "those that somebody looks at are there too"
+    assert (found.dead_letters, found.parked) == (1, 2), "parked messages in flight are counted too"
 
 
-def test_the_age_is_the_latest_that_was_told_of_this_queue(aws: Aws, gauge: SqsBacklog) -> None:
+def test_the_age_is_the_latest_value_of_the_queues_metric(aws: Aws, backlog: SqsBacklog) -> None:
     send(aws, "CommandsQueueUrl")
-    tell_age(aws, 999, timedelta(minutes=9))
-    tell_age(aws, 777, timedelta(minutes=1), "DeadLettersQueueUrl")
-    tell_age(aws, 60, timedelta(minutes=3))
-    tell_age(aws, 120.5, timedelta(minutes=2))
-    assert gauge.read().oldest_seconds == 120.5
+    put_age(aws, 999, timedelta(minutes=9))
+    put_age(aws, 777, timedelta(minutes=1), "DeadLettersQueueUrl")
+    put_age(aws, 60, timedelta(minutes=3))
+    put_age(aws, 120.5, timedelta(minutes=2))
+    assert backlog.read().oldest_seconds == 120.5
 
 
-def test_what_was_told_long_ago_is_no_age(aws: Aws) -> None:
+def test_an_old_value_of_the_metric_is_ignored(aws: Aws) -> None:
     clients, names = aws
-    queue = clients.sqs.create_queue(QueueName="untold.fifo", Attributes={"FifoQueue": "true"})["QueueUrl"]
-    untold = SqsBacklog(clients, QueueUrls(queue, names["DeadLettersQueueUrl"], names["ParkedQueueUrl"]))
+    queue = clients.sqs.create_queue(QueueName="unmeasured.fifo", Attributes={"FifoQueue": "true"})["QueueUrl"]
+    unmeasured = SqsBacklog(clients, QueueUrls(queue, names["DeadLettersQueueUrl"], names["ParkedQueueUrl"]))
     SqsCommands(clients, queue).send(Envelope("{}", "group", uuid.uuid4().hex))
-    tell_age((clients, {"Untold": queue}), 999, timedelta(minutes=9), "Untold")
-    assert untold.read().oldest_seconds is None
+    put_age((clients, {"Unmeasured": queue}), 999, timedelta(minutes=9), "Unmeasured")
+    assert unmeasured.read().oldest_seconds is None

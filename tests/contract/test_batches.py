@@ -1,4 +1,4 @@
-"""The contract of batches, on the stores and queues in memory and on emulated AWS."""
+"""The contract of batches, for the stores and queues in memory and on emulated AWS."""
 
 from __future__ import annotations
 
@@ -23,27 +23,27 @@ from tests.contract.stores import NOW, Stores, job, ref
 from tests.helpers.memory import RETENTION, MemoryQueue
 
 
-def asked(size: int, *, bad: int = 0) -> RequestedBatch:
-    good = [{"operation": "create", "item": {"name": f"n {n}", "description": "d"}} for n in range(size)]
-    return parse_batch({"commands": [*[{"operation": "é" * 3}] * bad, *good]}, lambda _: None)
+def requested(size: int, *, invalid: int = 0) -> RequestedBatch:
+    valid = [{"operation": "create", "item": {"name": f"n {n}", "description": "d"}} for n in range(size)]
+    return parse_batch({"commands": [*[{"operation": "é" * 3}] * invalid, *valid]}, lambda _: None)
 
 
-def new(size: int, key: str | None = None, *, bad: int = 0) -> tuple[Batch, list[Job]]:
-    """A batch that is not stored yet, and its jobs."""
-    wanted = asked(size, bad=bad)
-    batch = new_batch(wanted, "alice", key, NOW, RETENTION)
-    return batch, jobs_of(batch, commands_of(batch, wanted), wanted, NOW, RETENTION)
+def new(size: int, key: str | None = None, *, invalid: int = 0) -> tuple[Batch, list[Job]]:
+    """Return a batch that is not stored yet, and its jobs."""
+    request = requested(size, invalid=invalid)
+    batch = new_batch(request, "alice", key, NOW, RETENTION)
+    return batch, jobs_of(batch, commands_of(batch, request), request, NOW, RETENTION)
 
 
-def stored(stores: Stores, size: int, key: str | None = None, *, bad: int = 0) -> tuple[Batch, list[Job]]:
-    batch, jobs = new(size, key, bad=bad)
+def stored(stores: Stores, size: int, key: str | None = None, *, invalid: int = 0) -> tuple[Batch, list[Job]]:
+    batch, jobs = new(size, key, invalid=invalid)
     assert stores.batches.put_new(batch, jobs, NOW) is None
     return batch, jobs
 
 
-@pytest.mark.parametrize(("size", "bad"), [(1, 0), (3, 2), (99, 1)])
-def test_a_batch_and_its_jobs_are_read_as_they_were_put(stores: Stores, size: int, bad: int) -> None:
-    batch, jobs = stored(stores, size, bad=bad)
+@pytest.mark.parametrize(("size", "invalid"), [(1, 0), (3, 2), (99, 1)])
+def test_a_batch_and_its_jobs_are_read_as_they_were_put(stores: Stores, size: int, invalid: int) -> None:
+    batch, jobs = stored(stores, size, invalid=invalid)
     assert stores.batches.get(batch.batch_id) == batch
     assert batch.stored == size
     assert [batch.job_id(place) for place in batch.accepted] == [each.job_id for each in jobs]
@@ -51,14 +51,14 @@ def test_a_batch_and_its_jobs_are_read_as_they_were_put(stores: Stores, size: in
     assert [stores.jobs.get(each.job_id) for each in jobs] == jobs
 
 
-def test_an_unknown_batch_is_none_and_unknown_jobs_are_left_out(stores: Stores) -> None:
+def test_an_unknown_batch_is_none_and_unknown_jobs_are_omitted(stores: Stores) -> None:
     _, (first, second) = stored(stores, 2)
     assert stores.batches.get(f"batch-{'0' * 32}") is None
     assert set(stores.batches.jobs([first.job_id, "0" * 32, second.job_id])) == {first.job_id, second.job_id}
     assert stores.batches.jobs(["0" * 32]) == {}
 
 
-def test_of_a_hundred_jobs_the_last_follows(stores: Stores) -> None:
+def test_the_last_of_a_hundred_jobs_is_stored_by_a_second_call(stores: Stores) -> None:
     batch, jobs = stored(stores, 100)
     assert batch.stored == 99
     assert len(stores.batches.jobs([each.job_id for each in jobs])) == 99
@@ -67,7 +67,7 @@ def test_of_a_hundred_jobs_the_last_follows(stores: Stores) -> None:
     assert stores.batches.jobs([each.job_id for each in jobs]) == {each.job_id: each for each in jobs}
 
 
-def test_it_follows_once(stores: Stores) -> None:
+def test_the_last_job_is_stored_once(stores: Stores) -> None:
     batch, jobs = stored(stores, 100)
     assert stores.batches.put_rest(batch, jobs)
     others = [*jobs[:-1], replace(jobs[-1], generation="0" * 16)]
@@ -88,8 +88,8 @@ def test_a_second_put_of_a_live_batch_returns_the_first_and_stores_nothing(store
     assert stores.batches.jobs([each.job_id for each in jobs]) == {}
 
 
-def test_no_late_or_repeated_put_hides_how_a_job_has_ended(stores: Stores) -> None:
-    """P2: what was sent before may arrive last."""
+def test_a_late_or_repeated_put_does_not_change_a_job_that_has_ended(stores: Stores) -> None:
+    """P2: an earlier request may arrive last."""
     batch, jobs = stored(stores, 100)
     assert stores.batches.put_rest(batch, jobs)
     for each in (jobs[0], jobs[-1]):
@@ -101,7 +101,7 @@ def test_no_late_or_repeated_put_hides_how_a_job_has_ended(stores: Stores) -> No
             stores.jobs.fail(ref(each), {"status": 409}, NOW)
 
 
-def test_an_expired_batch_gives_way(stores: Stores) -> None:
+def test_an_expired_batch_is_replaced(stores: Stores) -> None:
     key = secrets.token_hex(8)
     first, _ = stored(stores, 1, key)
     later = NOW + timedelta(days=28) + RETENTION
@@ -111,7 +111,7 @@ def test_an_expired_batch_gives_way(stores: Stores) -> None:
     assert stores.batches.get(first.batch_id) == second
 
 
-def test_jobs_are_shown_without_what_is_large(stores: Stores) -> None:
+def test_jobs_are_read_without_their_results(stores: Stores) -> None:
     _, (ended, failed) = stored(stores, 2)
     stores.jobs.succeed(ref(ended), Success(result='{"name":"n"}', result_version="v", superseded="items/old"), NOW)
     stores.jobs.fail(ref(failed), {"status": 409, "title": "é"}, NOW)
@@ -120,7 +120,7 @@ def test_jobs_are_shown_without_what_is_large(stores: Stores) -> None:
     assert found[failed.job_id].error == {"status": 409, "title": "é"}
 
 
-def test_a_batch_is_in_no_list_of_jobs_in_trouble(stores: Stores) -> None:
+def test_a_batch_is_in_no_list_of_failed_or_retrying_jobs(stores: Stores) -> None:
     batch, _ = new(1)
     mine = replace(batch, owner=f"owner{secrets.token_hex(4)}")
     assert stores.batches.put_new(mine, [], NOW) is None
@@ -128,7 +128,7 @@ def test_a_batch_is_in_no_list_of_jobs_in_trouble(stores: Stores) -> None:
         assert stores.jobs.failed_or_retrying(mine.owner, status, 10, None, NOW).jobs == []
 
 
-def test_a_key_of_a_batch_is_none_of_a_job(stores: Stores) -> None:
+def test_a_batch_and_a_job_may_have_the_same_key(stores: Stores) -> None:
     key = secrets.token_hex(8)
     batch, _ = stored(stores, 1, key)
     one = job(stores, key)
@@ -136,10 +136,10 @@ def test_a_key_of_a_batch_is_none_of_a_job(stores: Stores) -> None:
     assert stores.jobs.get(one.job_id) == one
 
 
-def test_an_audit_takes_a_batch_for_no_job(store: Audited) -> None:
+def test_an_audit_does_not_treat_a_batch_as_a_job(store: Audited) -> None:
     from jobpipe.stores.dynamodb_batches import DynamoDbBatches  # noqa: PLC0415
 
-    resources = store.resources  # empty: what other tests have left would be found
+    resources = store.resources  # without the data of other tests
     batch, jobs = new(1)
     DynamoDbBatches(resources.clients, resources.jobs_table).put_new(batch, jobs, NOW)
     resources.jobs.succeed(jobs[0].ref, Success(), NOW)
@@ -151,7 +151,7 @@ def test_an_audit_takes_a_batch_for_no_job(store: Audited) -> None:
 
 @pytest.fixture(params=["memory", "aws"])
 def queue(request: pytest.FixtureRequest) -> Iterator[tuple[BatchQueue, Any]]:
-    """A queue, and what receives from it: of each message its group and its body."""
+    """Return a queue, and a function that receives the group and body of each of its messages."""
     if request.param == "memory":
         memory = MemoryQueue()
 
@@ -180,14 +180,14 @@ def envelope(body: str, group: str | None = None) -> Envelope:
 
 
 @pytest.mark.parametrize("size", [1, 10])
-def test_messages_go_out_together(queue: tuple[BatchQueue, Any], size: int) -> None:
+def test_messages_are_sent_in_one_call(queue: tuple[BatchQueue, Any], size: int) -> None:
     sender, received = queue
     sent = [envelope(f"é\uffff {n}".replace("\uffff", "")) for n in range(size)]
     assert sender.send_batch(sent) == {}
     assert sorted(received()) == sorted((each.group_id, each.body) for each in sent)
 
 
-def test_what_was_sent_before_is_dropped_and_counts_as_taken(queue: tuple[BatchQueue, Any]) -> None:
+def test_a_duplicate_is_dropped_and_counts_as_sent(queue: tuple[BatchQueue, Any]) -> None:
     sender, received = queue
     one, other = envelope("1"), envelope("2")
     sender.send(one)
@@ -195,7 +195,7 @@ def test_what_was_sent_before_is_dropped_and_counts_as_taken(queue: tuple[BatchQ
     assert sorted(body for _, body in received()) == ["1", "2"]
 
 
-def test_calls_keep_the_order_of_a_group(queue: tuple[BatchQueue, Any]) -> None:
+def test_consecutive_calls_keep_the_order_of_a_group(queue: tuple[BatchQueue, Any]) -> None:
     sender, received = queue
     group = uuid.uuid4().hex
     for n in range(3):

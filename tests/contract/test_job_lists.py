@@ -1,4 +1,4 @@
-"""A list of an owner's jobs from several partitions is complete and in order, across releases and rollbacks."""
+"""The list of an owner's jobs, read from several partitions, is complete and in order, even after a rollback."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def accepted(owner: str) -> Job:
 
 
 def failed(stores: Stores, owner: str, at: datetime) -> tuple[str, str]:
-    """A job that failed at this time."""
+    """Store a job that failed at this time; return the time and the job's id."""
     job = accepted(owner)
     stores.jobs.put_new(job, NOW)
     stores.jobs.fail(ref(job), PROBLEM, at)
@@ -56,13 +56,11 @@ def in_pages(stores: Any, owner: str, limit: int, status: Status = Status.FAILED
 
 
 @pytest.mark.parametrize("limit", [1, 3, 7, 100])
-def test_a_list_is_in_the_order_of_times_and_ids_in_pages_of_any_size(
-    stores: Stores, owner: str, limit: int
-) -> None:
-    """Many jobs fail at one time, so that a page ends among them, in one partition of the index and in several."""
+def test_a_list_is_in_the_order_of_times_and_ids_for_any_page_size(stores: Stores, owner: str, limit: int) -> None:
+    """Many jobs fail at one time, so that a page ends among them, in one partition or in several."""
     times = [NOW + timedelta(seconds=second) for second in (0, 0, 0, 0, 1, 1, 2)]
-    placed = [failed(stores, owner, times[n % len(times)]) for n in range(40)]
-    assert in_pages(stores, owner, limit) == [job_id for _, job_id in sorted(placed, reverse=True)]
+    jobs = [failed(stores, owner, times[n % len(times)]) for n in range(40)]
+    assert in_pages(stores, owner, limit) == [job_id for _, job_id in sorted(jobs, reverse=True)]
 
 
 def test_the_jobs_of_an_owner_are_spread_evenly() -> None:
@@ -73,7 +71,7 @@ def test_the_jobs_of_an_owner_are_spread_evenly() -> None:
 
 
 class Table:
-    """The jobs table itself, as other releases write it."""
+    """The jobs table, for rows as other releases write them."""
 
     def __init__(self, aws: tuple[AwsClients, dict[str, str]]) -> None:
         self.clients, names = aws
@@ -98,7 +96,7 @@ class Table:
         key: Any = {"job_id": {"S": job.job_id}}
         return dict(self.clients.dynamodb.get_item(TableName=self.name, Key=key, ConsistentRead=True)["Item"])
 
-    def redriven(self, owner: str | None) -> set[str]:
+    def selected_for_redrive(self, owner: str | None) -> set[str]:
         with select(self.clients, self.name, Filter(owner=owner), NOW) as selection:
             return {found.job_id for found in selection.chosen()}
 
@@ -108,39 +106,39 @@ def table(aws: tuple[AwsClients, dict[str, str]]) -> Table:
     return Table(aws)
 
 
-def failed_before(table: Table, owner: str, at: datetime) -> Job:
-    """The row of a failed job as a release without shards wrote it."""
+def failed_without_shard(table: Table, owner: str, at: datetime) -> Job:
+    """Store a failed job as a release without shards does."""
     job = replace(accepted(owner), status=Status.FAILED, error=PROBLEM, updated_at=rfc3339(at))
     table.put(job, "owner_shard", trouble=f"failed#{rfc3339(at)}")
     return job
 
 
-def test_jobs_that_failed_before_there_were_shards_are_listed(table: Table, owner: str) -> None:
+def test_jobs_that_failed_in_a_release_without_shards_are_listed(table: Table, owner: str) -> None:
     stores = Stores(table.jobs, *(None,) * 3)  # type: ignore[arg-type]
     order = []
     for second in range(6):
         at = NOW + timedelta(seconds=second)
-        order.append(failed(stores, owner, at)[1] if second % 2 else failed_before(table, owner, at).job_id)
+        order.append(failed(stores, owner, at)[1] if second % 2 else failed_without_shard(table, owner, at).job_id)
     for limit in (1, 2, 100):
         assert in_pages(table, owner, limit) == order[::-1]
-    assert set(order) == table.redriven(owner) & table.redriven(None)
+    assert set(order) == table.selected_for_redrive(owner) & table.selected_for_redrive(None)
 
 
 @pytest.mark.parametrize("status", [Status.FAILED, Status.RETRYING])
-def test_jobs_accepted_before_there_were_shards_are_listed_when_they_fail(
+def test_jobs_that_a_release_without_shards_accepted_are_listed_when_they_fail(
     table: Table, owner: str, status: Status
 ) -> None:
     job = accepted(owner)
     table.put(job, "owner_shard")
     if status is Status.FAILED:
         table.jobs.fail(ref(job), PROBLEM, NOW)
-        assert table.redriven(owner) == {job.job_id}
+        assert table.selected_for_redrive(owner) == {job.job_id}
     else:
         table.jobs.record_interruption(ref(job), PROBLEM, 0, 1, NOW)
     assert in_pages(table, owner, 10, status) == [job.job_id]
 
 
-def test_a_job_that_was_retrying_before_there_were_shards_is_listed_once(table: Table, owner: str) -> None:
+def test_a_job_that_was_retrying_in_a_release_without_shards_is_listed_once(table: Table, owner: str) -> None:
     job = replace(accepted(owner), status=Status.RETRYING, error=PROBLEM)
     table.put(job, "owner_shard", trouble=f"retrying#{rfc3339(NOW)}")
     assert in_pages(table, owner, 10, Status.RETRYING) == [job.job_id]
@@ -152,7 +150,7 @@ def test_a_job_that_was_retrying_before_there_were_shards_is_listed_once(table: 
 
 
 def test_stale_entries_after_a_rollback_are_not_listed(table: Table, owner: str) -> None:
-    """An earlier release does not know the new index: jobs that it changes keep their entries there."""
+    """An earlier release does not update the new index when it changes a job."""
     stores = Stores(table.jobs, *(None,) * 3)  # type: ignore[arg-type]
     jobs = []
     for _ in range(2):
@@ -165,11 +163,10 @@ def test_stale_entries_after_a_rollback_are_not_listed(table: Table, owner: str)
     table.change(jobs[1], status="failed", updated_at=later, trouble=f"failed#{later}")
     for limit in (1, 10):
         assert in_pages(table, owner, limit) == [jobs[1].job_id]
-    assert table.redriven(owner) == {jobs[1].job_id}
+    assert table.selected_for_redrive(owner) == {jobs[1].job_id}
 
 
-def test_a_job_that_succeeds_after_a_retry_has_no_entry(table: Table, owner: str) -> None:
-    kept = {"owner_shard"}
+def test_a_job_that_is_no_longer_retrying_has_no_entry(table: Table, owner: str) -> None:
     for end in ("succeed", "cancel", "requeue"):
         job = accepted(owner)
         table.put(job, trouble=f"retrying#{rfc3339(NOW)}")
@@ -183,10 +180,10 @@ def test_a_job_that_succeeds_after_a_retry_has_no_entry(table: Table, owner: str
             case _:
                 table.jobs.fail(ref(job), PROBLEM, NOW)
                 table.jobs.requeue(JobRef(job.job_id, "d" * 16), job.generation, NOW)
-        assert table.row(job).keys() & {"listed", "trouble", "owner_shard"} == kept
+        assert table.row(job).keys() & {"listed", "trouble", "owner_shard"} == {"owner_shard"}
 
 
-def test_the_jobs_of_a_batch_are_spread_too(table: Table, owner: str) -> None:
+def test_the_jobs_of_a_batch_have_shards(table: Table, owner: str) -> None:
     batch_id, expires_at = f"batch-{secrets.token_hex(16)}", int((NOW + RETENTION).timestamp())
     batch = Batch(batch_id, owner, "f", secrets.token_hex(8), 1, {}, 1, rfc3339(NOW), expires_at)
     job = accepted(owner)

@@ -1,4 +1,4 @@
-"""Logs with more events than one answer of the log service has, on the emulator's log service."""
+"""Log groups with more events than one answer of the log service has."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from infra.stage.log_events import LogEvents
 from infra.targets.target import Target
 from scripts.stage.outcomes import from_log
 
-FULL = 10_000  # events of one answer
+FULL = 10_000  # the events in one answer
 STAGE = "many"
 
 
@@ -43,31 +43,31 @@ def metric(name: str, **more: str) -> str:
     return json.dumps({"_aws": {}, "service": "jobpipe-worker", "stage": STAGE, name: [1], **more})
 
 
-def test_every_event_is_given_once_however_many_there_are(logs: Any, group: str) -> None:
+def test_every_event_is_read_once(logs: Any, group: str) -> None:
     start = int(time.time() * 1000) - 60_000
-    told: dict[str, list[tuple[int, str]]] = {"a": [], "b": []}
+    written: dict[str, list[tuple[int, str]]] = {"a": [], "b": []}
     for n in range(2 * FULL + 700):
-        # Some hundred share each millisecond, as the lines of one invocation do; some lines are alike.
-        told["ab"[n % 2]].append((start + n // 300, f"{n // 4}"))
-    for stream, some in told.items():
+        # Each millisecond has 300 events, and some events are equal.
+        written["ab"[n % 2]].append((start + n // 300, f"{n // 4}"))
+    for stream, some in written.items():
         write(logs, group, stream, some)
     events = LogEvents(logs, group, start)
-    given = sorted((event["timestamp"], event["message"]) for event in events)
-    assert given == sorted([*told["a"], *told["b"]])
+    read = sorted((event["timestamp"], event["message"]) for event in events)
+    assert read == sorted([*written["a"], *written["b"]])
     assert events.is_complete
 
 
-def test_more_events_in_one_millisecond_than_an_answer_has_are_incomplete(logs: Any, group: str) -> None:
+def test_events_are_incomplete_if_a_millisecond_has_more_than_an_answer(logs: Any, group: str) -> None:
     start = int(time.time() * 1000) - 60_000
     write(logs, group, "a", [*((start, str(uuid.uuid4())) for _ in range(FULL + 5)), (start + 1, "after")])
     events = LogEvents(logs, group, start)
-    given = [event["message"] for event in events]
+    read = [event["message"] for event in events]
     assert not events.is_complete
-    assert len(set(given)) == len(given) == FULL + 1
-    assert given[-1] == "after"
+    assert len(set(read)) == len(read) == FULL + 1
+    assert read[-1] == "after"
 
 
-def test_all_outcomes_are_counted_and_not_the_first_ten_thousand(logs: Any, group: str) -> None:
+def test_outcomes_are_counted_in_all_events(logs: Any, group: str) -> None:
     start = int(time.time() * 1000) - 60_000
     write(logs, group, "a", [(start + n // 50, metric("Succeeded")) for n in range(FULL + 500)])
     write(logs, group, "b", [(start + n, metric("Failed", reason="name-taken")) for n in range(300)])

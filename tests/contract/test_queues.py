@@ -1,4 +1,4 @@
-"""What the worker relies on of SQS: a group waits for its first message, and what is parked is kept as it was."""
+"""The worker depends on SQS: a group waits for its first message, and parked messages are unchanged."""
 
 from __future__ import annotations
 
@@ -31,30 +31,30 @@ def send(aws: Aws, group: str, *bodies: str) -> SqsCommands:
     return queue
 
 
-def test_postponed_messages_come_again_in_their_order_and_nothing_of_their_group_before(aws: Aws) -> None:
+def test_postponed_messages_are_redelivered_before_the_rest_of_their_group(aws: Aws) -> None:
     group = uuid.uuid4().hex
     queue = send(aws, group, "1", "2")
     first = receive(aws, "CommandsQueueUrl")
     assert [message["Body"] for message in first] == ["1", "2"]
     queue.postpone([(message["ReceiptHandle"], 600) for message in first])
     send(aws, group, "3")
-    assert receive(aws, "CommandsQueueUrl") == [], "the group waits for what is away"
+    assert receive(aws, "CommandsQueueUrl") == [], "the group waits for its postponed messages"
     queue.postpone([(message["ReceiptHandle"], 0) for message in first])
 
     @tenacity.retry(stop=tenacity.stop_after_delay(10), wait=tenacity.wait_fixed(0.1), reraise=True)
-    def again() -> list[Any]:
+    def redelivered() -> list[Any]:
         messages = receive(aws, "CommandsQueueUrl")
         assert messages
         return messages
 
-    messages = again()
+    messages = redelivered()
     assert [message["Body"] for message in messages] == ["1", "2", "3"]
     clients, names = aws
     for message in messages:
         clients.sqs.delete_message(QueueUrl=names["CommandsQueueUrl"], ReceiptHandle=message["ReceiptHandle"])
 
 
-def test_a_receipt_that_is_no_longer_good_is_no_error(aws: Aws) -> None:
+def test_an_expired_receipt_handle_is_not_an_error(aws: Aws) -> None:
     queue = send(aws, uuid.uuid4().hex, "1")
     (message,) = receive(aws, "CommandsQueueUrl")
     clients, names = aws
@@ -72,11 +72,11 @@ def test_the_largest_message_can_be_parked_with_the_longest_reason(aws: Aws) -> 
     send(aws, group, body)
     (message,) = receive(aws, "CommandsQueueUrl")
     clients.sqs.delete_message(QueueUrl=names["CommandsQueueUrl"], ReceiptHandle=message["ReceiptHandle"])
-    about = {"reason": "r" * 500, "source": "dead-letters", "group_id": group, "message_id": str(uuid.uuid4())}
-    SqsParked(clients, names["ParkedQueueUrl"]).park(body, {**about, "empty": ""})
+    attributes = {"reason": "r" * 500, "source": "dead-letters", "group_id": group, "message_id": str(uuid.uuid4())}
+    SqsParked(clients, names["ParkedQueueUrl"]).park(body, {**attributes, "empty": ""})
     (parked,) = receive(aws, "ParkedQueueUrl", MessageAttributeNames=["All"])
     assert parked["Body"] == body
-    assert {name: value["StringValue"] for name, value in parked["MessageAttributes"].items()} == about
+    assert {name: value["StringValue"] for name, value in parked["MessageAttributes"].items()} == attributes
 
 
 def test_no_larger_message_can_be_queued(aws: Aws) -> None:

@@ -1,6 +1,6 @@
-"""One suite for both implementations of jobpipe.domain.ports: in memory, and on a real (emulated) AWS.
+"""One suite for both implementations of jobpipe.domain.ports, in memory and on emulated AWS.
 
-What holds here makes the unit tests' stores stand for the real ones.
+It allows the unit tests to use the stores in memory.
 """
 
 from __future__ import annotations
@@ -42,9 +42,9 @@ def ended(stores: Stores, job_id: str) -> Job:
 
 
 def create(stores: Stores, new: StoredItem) -> Job:
-    made = job(stores)
-    stores.items.commit(Created(new), ref(made), Success(result=new.inline), NOW)
-    return made
+    created = job(stores)
+    stores.items.commit(Created(new), ref(created), Success(result=new.inline), NOW)
+    return created
 
 
 def test_a_job_is_read_as_it_was_put(stores: Stores) -> None:
@@ -62,7 +62,7 @@ def test_a_second_put_of_a_live_job_returns_the_first(stores: Stores) -> None:
     assert stores.jobs.get(first.job_id) == first
 
 
-def test_an_expired_job_gives_way(stores: Stores) -> None:
+def test_an_expired_job_is_replaced(stores: Stores) -> None:
     key = secrets.token_hex(8)
     first = job(stores, key)
     later = NOW + timedelta(days=28) + RETENTION
@@ -113,44 +113,44 @@ def test_a_job_fails_once(stores: Stores) -> None:
 
 
 @pytest.mark.parametrize("wrong", ["generation", "job"])
-def test_only_this_life_of_an_existing_job_can_end(stores: Stores, wrong: str) -> None:
+def test_only_the_generation_of_an_existing_job_can_end(stores: Stores, wrong: str) -> None:
     new = job(stores)
     other = JobRef(new.job_id, "f" * 16) if wrong == "generation" else JobRef("f" * 32, new.generation)
-    made = item()
+    created = item()
     with pytest.raises(JobEnded):
         stores.jobs.succeed(other, Success(), NOW)
     with pytest.raises(JobEnded):
         stores.jobs.fail(other, {"status": 409}, NOW)
     with pytest.raises(JobEnded):
-        stores.items.commit(Created(made), other, Success(), NOW)
+        stores.items.commit(Created(created), other, Success(), NOW)
     assert stores.jobs.get(new.job_id) == new
-    assert stores.jobs.get("f" * 32) is None, "ending a job that is gone must not bring a row into being"
-    assert stores.items.get(made.item_id) is None
+    assert stores.jobs.get("f" * 32) is None, "the end of a missing job creates no row"
+    assert stores.items.get(created.item_id) is None
 
 
 @pytest.mark.parametrize("inline", [None, '{"name":"n","x":"é"}'])
 def test_an_item_is_read_as_it_was_committed(stores: Stores, inline: str | None) -> None:
     new = item(inline=inline)
-    made = create(stores, new)
+    created = create(stores, new)
     assert stores.items.get(new.item_id) == new
-    assert ended(stores, made.job_id).status is Status.SUCCEEDED
-    assert ended(stores, made.job_id).result == inline
+    assert ended(stores, created.job_id).status is Status.SUCCEEDED
+    assert ended(stores, created.job_id).result == inline
     assert stores.items.get("none") is None
 
 
-def test_a_name_is_given_once_and_freed_by_rename_and_removal(stores: Stores) -> None:
+def test_a_name_is_unique_until_a_rename_or_a_removal(stores: Stores) -> None:
     first = item("Tent " + secrets.token_hex(6))
     create(stores, first)
-    again, attempt = item(first.name), job(stores)
+    other, attempt = item(first.name), job(stores)
     with pytest.raises(NameLocked):
-        stores.items.commit(Created(again), ref(attempt), Success(), NOW)
-    assert stores.items.get(again.item_id) is None
-    assert stores.jobs.get(attempt.job_id) == attempt, "a cancelled transaction leaves the job as it was"
+        stores.items.commit(Created(other), ref(attempt), Success(), NOW)
+    assert stores.items.get(other.item_id) is None
+    assert stores.jobs.get(attempt.job_id) == attempt, "a cancelled transaction does not change the job"
 
     renamed = replace(first, name="Big " + first.name, version=new_version())
     stores.items.commit(Replaced(first, renamed), ref(job(stores)), Success(), NOW)
-    stores.items.commit(Created(again), ref(attempt), Success(), NOW)
-    stores.items.commit(Removed(again), ref(job(stores)), Success(), NOW)
+    stores.items.commit(Created(other), ref(attempt), Success(), NOW)
+    stores.items.commit(Removed(other), ref(job(stores)), Success(), NOW)
     create(stores, item(first.name))
     with pytest.raises(NameLocked):
         stores.items.commit(
@@ -162,7 +162,7 @@ def test_a_name_is_given_once_and_freed_by_rename_and_removal(stores: Stores) ->
     assert stores.items.get(first.item_id) == renamed
 
 
-def test_the_same_name_again_touches_no_lock(stores: Stores) -> None:
+def test_a_rename_to_the_same_normalized_name_keeps_the_lock(stores: Stores) -> None:
     first = item("Cafe\u0301 " + secrets.token_hex(6))
     create(stores, first)
     composed = replace(first, name=first.name.replace("e\u0301", "\u00e9"), version=new_version())
@@ -187,18 +187,18 @@ def test_only_the_version_that_was_read_can_be_changed(stores: Stores) -> None:
         stores.items.commit(Removed(new), ref(job(stores)), Success(), NOW)
 
 
-def test_an_ended_job_is_the_first_reason_told(stores: Stores) -> None:
+def test_an_ended_job_is_reported_before_other_reasons(stores: Stores) -> None:
     new = item()
-    made = create(stores, new)
+    created = create(stores, new)
     for change in (Created(new), Replaced(item(), new), Removed(item())):
         with pytest.raises(JobEnded):
-            stores.items.commit(change, ref(made), Success(), NOW)
+            stores.items.commit(change, ref(created), Success(), NOW)
     assert stores.items.get(new.item_id) == new
 
 
-def test_pages_hold_every_item_once(stores: Stores) -> None:
-    made = {item().item_id: item() for _ in range(7)}
-    for item_id, row in made.items():
+def test_pages_have_every_item_once(stores: Stores) -> None:
+    created = {item().item_id: item() for _ in range(7)}
+    for item_id, row in created.items():
         create(stores, replace(row, item_id=item_id))
     seen: list[str] = []
     after: Any = None
@@ -210,24 +210,24 @@ def test_pages_hold_every_item_once(stores: Stores) -> None:
         if after is None:
             break
     assert len(seen) == len(set(seen))
-    assert set(made) <= set(seen)
+    assert set(created) <= set(seen)
 
 
-def test_a_page_may_start_after_an_item_that_is_gone(stores: Stores) -> None:
-    gone = item()
-    create(stores, gone)
-    stores.items.commit(Removed(gone), ref(job(stores)), Success(), NOW)
-    assert gone.item_id not in {row.item_id for row in stores.items.page(100, gone.item_id).items}
+def test_a_page_may_start_after_a_deleted_item(stores: Stores) -> None:
+    deleted = item()
+    create(stores, deleted)
+    stores.items.commit(Removed(deleted), ref(job(stores)), Success(), NOW)
+    assert deleted.item_id not in {row.item_id for row in stores.items.page(100, deleted.item_id).items}
 
 
-def test_documents(stores: Stores) -> None:
+def test_documents_are_put_listed_and_deleted(stores: Stores) -> None:
     prefix = f"items/{uuid.uuid4()}/job/"
     text = '{"name":"é"}'
     one, two = stores.documents.put(prefix + "1.json", text), stores.documents.put(prefix + "2.json", "{}")
     assert stores.documents.get(one) == (one, text)
     assert stores.documents.keys(prefix) == [one.key, two.key]
     stores.documents.delete([one.key])
-    assert stores.documents.get(one) == (one, text), "the bucket is an undo window"
+    assert stores.documents.get(one) == (one, text), "the bucket still has its version"
     assert stores.documents.keys(prefix) == [two.key]
     stores.documents.delete([one.key, two.key])
     assert stores.documents.keys(prefix) == []

@@ -1,4 +1,4 @@
-"""`make mutants`: breaks the code on purpose, one promise at a time, and reports whether the tests notice."""
+"""`make mutants`: break the code on purpose, one promise at a time, and report whether the tests fail."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from tests.mutants.breakages import Breakage, read_breakages
 
 ROOT = Path(__file__).parents[2]
 SECONDS = 300  # for the tests of one breakage
-TEST_FAILED = 1  # pytest's exit status; any other is an error of the run
+TEST_FAILED = 1  # an exit status of pytest; others are errors of the run
 _NOT_NEEDED = shutil.ignore_patterns(".git", ".venv", ".jobpipe", "build", ".*_cache", ".hypothesis", "__pycache__")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """0 if every breakage was noticed, 1 otherwise."""
+    """Return 0 if the tests fail with every breakage, else 1."""
     parser = argparse.ArgumentParser(prog="python -m tests.mutants", description=__doc__)
-    parser.add_argument("--only", default="", help="those whose promise or name contains this")
+    parser.add_argument("--only", default="", help="try only breakages whose promise or name contains this")
     parser.add_argument("--parallel", type=int, default=os.cpu_count() or 1)
     wanted = parser.parse_args(arguments)
     chosen = [each for each in read_breakages() if wanted.only in f"{each.promise} {each.name}"]
@@ -66,10 +66,10 @@ def _copy(to: Path) -> Path:
 
 def _try(breakage: Breakage, copy: Path) -> str:
     path = copy / breakage.path
-    sound = path.read_text()
-    if breakage.old not in sound:
+    original = path.read_text()
+    if breakage.old not in original:
         return "MISSING"
-    path.write_text(sound.replace(breakage.old, breakage.new, 1))
+    path.write_text(original.replace(breakage.old, breakage.new, 1))
     try:
         done = subprocess.run(
             [sys.executable, "-m", "pytest", *breakage.tests, "-x", "-q", "-p", "no:cacheprovider"],
@@ -80,9 +80,9 @@ def _try(breakage: Breakage, copy: Path) -> str:
             check=False,
         )
     except subprocess.TimeoutExpired:
-        return "caught"  # a test that waits for ever has noticed, too
+        return "caught"  # a test that never ends counts as a failure
     finally:
-        path.write_text(sound)
+        path.write_text(original)
     if done.returncode == 0:
         return "SURVIVED"
     return "caught" if done.returncode == TEST_FAILED else "ERROR"

@@ -20,6 +20,6 @@ class Breakage:
 
 
 def read_breakages() -> list[Breakage]:
-    """All of breakages.toml."""
+    """Read breakages.toml."""
     with Path(__file__).with_suffix(".toml").open("rb") as file:
         return [Breakage(**each) for each in tomllib.load(file)["breakage"]]

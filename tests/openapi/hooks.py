@@ -1,4 +1,4 @@
-"""What schemathesis must know of this API beyond its OpenAPI document."""
+"""Rules of this API for schemathesis that its OpenAPI document cannot express."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _BLANK = {"Cc", "Cf", "Cs", "Zl", "Zp", "Zs"}
 
 @schemathesis.hook
 def filter_query(context: schemathesis.HookContext, query: Any) -> bool:
-    """A cursor of failed jobs is none of retrying ones: a rule between two parameters, which OpenAPI cannot say."""
+    """Return whether the cursor belongs to the status; OpenAPI has no rules between two parameters."""
     if not isinstance(query, dict) or not {"status", "cursor"} <= query.keys():
         return True
     return str(query["cursor"]).startswith(make_cursor(f"{query['status']}#")[:8])
@@ -40,17 +40,17 @@ def filter_query(context: schemathesis.HookContext, query: Any) -> bool:
 
 @schemathesis.hook
 def filter_path_parameters(context: schemathesis.HookContext, path_parameters: Any) -> bool:
-    """No ids that only words can exclude: format characters beyond the basic plane."""
-    return not isinstance(path_parameters, dict) or _is_sayable(path_parameters.get("item_id"))
+    """Exclude ids with format characters beyond the basic plane, which the schema allows."""
+    return not isinstance(path_parameters, dict) or _is_valid_id(path_parameters.get("item_id"))
 
 
-def _is_sayable(item_id: Any) -> bool:
+def _is_valid_id(item_id: Any) -> bool:
     return not any(ord(each) > 0xFFFF and unicodedata.category(each) == "Cf" for each in str(item_id))
 
 
 @schemathesis.hook
 def filter_body(context: schemathesis.HookContext, body: Any) -> bool:
-    """No numbers and names that only words can exclude: digits, exponents, characters that nobody sees."""
+    """Exclude invalid numbers and names that the schema allows: digits, exponents, invisible characters."""
     if not isinstance(body, dict):
         return True
     try:
@@ -59,23 +59,23 @@ def filter_body(context: schemathesis.HookContext, body: Any) -> bool:
         return False
     commands = body.get("commands")
     bodies = [each for each in commands if isinstance(each, dict)] if isinstance(commands, list) else [body]
-    return all(_is_sayable(each.get("item_id")) and _is_named_visibly(each) for each in bodies)
+    return all(_is_valid_id(each.get("item_id")) and _has_visible_names(each) for each in bodies)
 
 
-def _is_named_visibly(body: dict[str, Any]) -> bool:
+def _has_visible_names(body: dict[str, Any]) -> bool:
     names = (part.get("name") for part in (body, *body.values()) if isinstance(part, dict))
-    return all(not isinstance(name, str) or not name.strip() or _is_seen(name) for name in names)
+    return all(not isinstance(name, str) or not name.strip() or _is_visible(name) for name in names)
 
 
-def _is_seen(name: str) -> bool:
-    """Whether a reader sees something of it, and none of it is one of the invisible characters beyond the BMP."""
-    seen = any(unicodedata.category(each) not in _BLANK and each != "\u2800" for each in name_key(name))
-    return seen and not re.search("[\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]", name)
+def _is_visible(name: str) -> bool:
+    """Return whether a character of the name is visible, and none is an invisible one beyond the basic plane."""
+    visible = any(unicodedata.category(each) not in _BLANK and each != "\u2800" for each in name_key(name))
+    return visible and not re.search("[\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]", name)
 
 
 @schemathesis.hook
 def filter_case(context: schemathesis.HookContext, case: Any) -> bool:
-    """The coverage phase asks no other filter; and it cuts a header to a length whatever its pattern."""
+    """Apply the filters in the coverage phase, which calls no other filter and ignores the pattern of a header."""
     if case.meta is not None and case.meta.generation.mode.is_negative:
         return True
     if_match = (case.headers or {}).get("If-Match")
@@ -86,7 +86,7 @@ def filter_case(context: schemathesis.HookContext, case: Any) -> bool:
 
 @schemathesis.hook
 def before_call(context: schemathesis.HookContext, case: Any, kwargs: dict[str, Any]) -> None:
-    """In a sequence of requests writes of items are waited for, so that the next one finds what they did."""
+    """In a sequence of requests, wait for each write of an item, so that the next request finds its effect."""
     phase = case.meta.phase.name.value if case.meta else ""
     if phase == "stateful" and case.method != "GET" and case.path.startswith("/items"):
         case.headers = {**(case.headers or {}), "Prefer": "wait=10"}

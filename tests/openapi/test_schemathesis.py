@@ -1,6 +1,6 @@
-"""What schemathesis makes of the OpenAPI document, asked of a deployed stage; schemathesis.toml has its settings.
+"""schemathesis sends requests from the OpenAPI document to a deployed stage; its settings are in schemathesis.toml.
 
-Run by hand against any stage:
+Run it on any stage:
     JOBPIPE_API_KEY=… schemathesis --config-file tests/openapi/schemathesis.toml run URL/openapi.json --url URL
 """
 
@@ -25,9 +25,9 @@ CONFIG = Path(__file__).with_name("schemathesis.toml")
 
 
 def test_the_api_is_as_documented(stage: Stage, tmp_path: Path) -> None:
-    """Generated requests, good and bad, alone and in sequences: every answer is as documented, none is a 5xx."""
+    """It sends valid and invalid requests, alone and in sequences: no answer is undocumented or a 5xx."""
     if not stage.renders_gateway_responses:
-        pytest.fail("the gateway of this stage has its own documents of errors; give one on another target")
+        pytest.fail("the gateway of this stage has other error documents; use a stage on another target")
     base_url = stage.deployment.base_url
     fixed = ["--generation-deterministic", "--seed", "1"] if os.environ.get("CI") else []
     done = commands.run(
@@ -37,23 +37,23 @@ def test_the_api_is_as_documented(stage: Stage, tmp_path: Path) -> None:
         env={**os.environ, "JOBPIPE_API_KEY": stage.deployment.api_key, "PYTHONPATH": str(commands.ROOT)},
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    # So that a change of the tool or of its settings cannot make this a test of nothing.
+    # A change of the tool or its settings must not make it send nothing.
     for phase in ("Examples", "Coverage", "Fuzzing", "Stateful"):
         assert f"✅ {phase}" in done.stdout, done.stdout
     generated, operations = (re.search(rf"(\d+) {what}", done.stdout) for what in ("generated", "selected"))
     assert generated is not None
     assert operations is not None
-    # How many it comes to in its time is the machine's affair: some 40 of each operation on a quiet one.
+    # The number depends on the speed of the machine: about 40 for each operation on an idle one.
     assert int(generated[1]) > 5 * int(operations[1]), done.stdout
     served = served_operations(stage, json.loads((tmp_path / "requests.har").read_text()))
-    # The key was taken, and what was sent had its effect. Which ids are met in its time is the machine's affair.
+    # The key was accepted, and writes had an effect. The ids that are used depend on the speed of the machine.
     by_id = {(method, path) for method, path in KEYED if "{" in path}
     assert KEYED - by_id <= served, served
     assert by_id & served, served
 
 
 def served_operations(stage: Stage, har: dict[str, Any]) -> set[tuple[str, str]]:
-    """The method and path of each operation that was answered with a success."""
+    """Return the method and path of each operation that was answered with success."""
     root = urlsplit(stage.deployment.base_url).path
     return {
         (
@@ -65,7 +65,7 @@ def served_operations(stage: Stage, har: dict[str, Any]) -> set[tuple[str, str]]
     }
 
 
-def test_what_the_stage_serves_is_what_it_is_held_against(stage: Stage) -> None:
+def test_the_stage_serves_its_documents_with_their_media_types(stage: Stage) -> None:
     html = "text/html; charset=utf-8"
     for path, kind in (("/openapi.json", "application/json"), ("/docs", html), ("/console", html)):
         answer = stage.request("GET", path, key=None)

@@ -1,4 +1,4 @@
-"""`make simulate` also measures runs on an emulator, and what the simulation predicts of them: docs/scaling.md."""
+"""`make simulate` also measures runs on an emulator, and compares them with the simulation: docs/scaling.md."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ from tests.helpers.deployed import Stage
 from tests.helpers.embedded import embedded
 
 _ITEMS, _RATE, _SECONDS = 150, 20.0, 10.0
-_FULL = 10  # messages of a batch
+_FULL = 10  # messages in a full batch
 _SENDERS = 4
-_TIMEOUT = 120  # seconds that a run may take
-_SHARE = 0.5  # of the emulator's one process that the open loop may need: beyond that it measures the machine
-_BUSIEST = 0.9  # share of the process that accepting may take in the prediction
+_TIMEOUT = 120  # seconds for a run
+_SHARE = 0.5  # the open loop may need this share of the emulator's process; with more, it would measure the machine
+_BUSIEST = 0.9  # accepting jobs may take this share of the process in the prediction
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,14 +56,14 @@ def main() -> None:
 
 def check(seed: int) -> dict[str, Any]:
     """Measure the service times and two runs on an emulator, and predict both runs."""
-    with _laboratory() as lab:
-        before = _calibrate(lab)
-        filled = _filled_run(lab, _ITEMS)
+    with _test_stage() as stage:
+        before = _calibrate(stage)
+        filled = _filled_run(stage, _ITEMS)
         create = before["create"]
         rate = max(1.0, min(_RATE, _SHARE // (create.accept + create.one)))
-        steady = _open_loop(lab, rate, _SECONDS, seed)
-        after = _calibrate(lab)
-    times = {name: _average(each, after[name]) for name, each in before.items()}  # a machine's speed varies
+        steady = _open_loop(stage, rate, _SECONDS, seed)
+        after = _calibrate(stage)
+    times = {name: _average(each, after[name]) for name, each in before.items()}  # the speed of a machine varies
     scenario = Scenario(0, 0, 600, filled=_ITEMS, items=_ITEMS, polls=0)  # all creates precede the first update
     creates, updates = (_predict(scenario, times[name]) for name in ("create", "update"))
     half = creates.last_end - (creates.first_end or 0.0)
@@ -117,7 +117,7 @@ def _compared(predicted: float, measured: float) -> dict[str, float]:
 # --- real runs --------------------------------------------------------------------------------------------------
 
 
-class _Laboratory:
+class _TestStage:
     """A stage on an emulator whose worker can be stopped."""
 
     def __init__(self, stage: Stage) -> None:
@@ -127,7 +127,7 @@ class _Laboratory:
         self._mapping = found["EventSourceMappings"][0]["UUID"]
 
     def create(self, _: object = None) -> Job:
-        """Create an item of its own."""
+        """Create an item with a new name."""
         item = {"name": f"scaling {uuid.uuid4().hex}", "description": "A job of the check"}
         return self._stage.client.create(item)
 
@@ -144,7 +144,7 @@ class _Laboratory:
     def ended(self, jobs: list[Job]) -> list[Job]:
         """Wait for the jobs, and return them in the order of their ends."""
         deadline = time.monotonic() + _TIMEOUT
-        for job in reversed(jobs):  # the last one first, so that few requests disturb the run
+        for job in reversed(jobs):  # begin with the last, so that few requests disturb the run
             while not self._stage.client.job(job.id).done:
                 if time.monotonic() > deadline:
                     raise OperatorError(f"job {job.id} of the check did not end in {_TIMEOUT} s")
@@ -157,31 +157,31 @@ class _Laboratory:
 
 
 @contextmanager
-def _laboratory() -> Iterator[_Laboratory]:
+def _test_stage() -> Iterator[_TestStage]:
     with tempfile.TemporaryDirectory() as folder, embedded(Path(folder)) as (target, settings):
         quiet = Progress(Console(quiet=True))
-        lab = _Laboratory(Stage(Deployer(target, LOCAL_STAGE, settings, quiet, {}).deploy()))
-        lab.ended([lab.create() for _ in range(5)])  # both functions are warm after these
-        yield lab
+        stage = _TestStage(Stage(Deployer(target, LOCAL_STAGE, settings, quiet, {}).deploy()))
+        stage.ended([stage.create() for _ in range(5)])  # both functions are warm after these
+        yield stage
 
 
-def _calibrate(lab: _Laboratory) -> dict[str, Times]:
+def _calibrate(stage: _TestStage) -> dict[str, Times]:
     """Measure creates and updates, in batches of one and of ten."""
     accepts: list[float] = []
 
     def create() -> Job:
         began = time.perf_counter()
-        job = lab.create()
+        job = stage.create()
         accepts.append(time.perf_counter() - began)
         return job
 
-    alone = [lab.ended([lab.create()])[0] for _ in range(10)]
-    ones = lab.drain(lambda: [create() for _ in range(20)], batch=1)
-    tens = lab.drain(lambda: [create() for _ in range(100)])
+    alone = [stage.ended([stage.create()])[0] for _ in range(10)]
+    ones = stage.drain(lambda: [create() for _ in range(20)], batch=1)
+    tens = stage.drain(lambda: [create() for _ in range(100)])
     items = [job.item_id for job in (*ones, *tens)]
-    updates_alone = [lab.ended([lab.update(item_id)])[0] for item_id in items[:10]]
-    update_ones = lab.drain(lambda: [lab.update(item_id) for item_id in items[:20]], batch=1)
-    update_tens = lab.drain(lambda: [lab.update(item_id) for item_id in items[20:]])
+    updates_alone = [stage.ended([stage.update(item_id)])[0] for item_id in items[:10]]
+    update_ones = stage.drain(lambda: [stage.update(item_id) for item_id in items[:20]], batch=1)
+    update_tens = stage.drain(lambda: [stage.update(item_id) for item_id in items[20:]])
 
     def times(alone: list[Job], ones: list[Job], tens: list[Job]) -> Times:
         return Times(mean(accepts), mean(map(_seconds, alone)), _interval(ones, 1), _interval(tens, _FULL))
@@ -189,32 +189,32 @@ def _calibrate(lab: _Laboratory) -> dict[str, Times]:
     return {"create": times(alone, ones, tens), "update": times(updates_alone, update_ones, update_tens)}
 
 
-def _filled_run(lab: _Laboratory, items: int) -> list[float]:
-    """Create and update each item while the worker is stopped; return the seconds of each end after the first.
+def _filled_run(stage: _TestStage, items: int) -> list[float]:
+    """Create and update each item while the worker is stopped; return the seconds from the first end to each end.
 
-    The time at which the worker starts is of no use: the emulator notices a changed mapping within a second.
+    The start of the worker is not known exactly: the emulator notices a changed mapping within a second.
     """
 
     def fill() -> list[Job]:
         with ThreadPoolExecutor(_SENDERS) as senders:
-            created = list(senders.map(lab.create, range(items)))
-            return created + list(senders.map(lab.update, [job.item_id for job in created]))
+            created = list(senders.map(stage.create, range(items)))
+            return created + list(senders.map(stage.update, [job.item_id for job in created]))
 
-    jobs = lab.drain(fill)
+    jobs = stage.drain(fill)
     return [(job.updated_at - jobs[0].updated_at).total_seconds() for job in jobs]
 
 
-def _open_loop(lab: _Laboratory, rate: float, seconds: float, seed: int) -> list[float]:
+def _open_loop(stage: _TestStage, rate: float, seconds: float, seed: int) -> list[float]:
     """Create items at random times, however long the answers take; return the seconds of each job."""
     plan = Plan(rate, seconds, poisson=True, seed=seed)
     began = time.perf_counter()
 
     def send(due: float) -> Job:
         time.sleep(max(0.0, began + due - time.perf_counter()))
-        return lab.create()
+        return stage.create()
 
     with ThreadPoolExecutor(4 * _SENDERS) as senders:
-        return [_seconds(job) for job in lab.ended(list(senders.map(send, plan.arrivals())))]
+        return [_seconds(job) for job in stage.ended(list(senders.map(send, plan.arrivals())))]
 
 
 def _seconds(job: Job) -> float:

@@ -1,4 +1,4 @@
-"""The simulated queue keeps the promises of SQS: order within a group, one consumer of a group, a window."""
+"""The simulated queue behaves like SQS: order within a group, one consumer for each group, and a window."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ ACTIONS = st.lists(
         st.tuples(st.just("send"), st.integers(0, 4)),
         st.tuples(st.just("receive"), st.integers(1, 10)),
         st.tuples(st.just("done"), st.integers(0, 100)),
-        st.tuples(st.just("back"), st.integers(0, 100)),
+        st.tuples(st.just("return"), st.integers(0, 100)),
     ),
     max_size=120,
 )
@@ -46,7 +46,7 @@ def test_messages_of_a_group_are_delivered_in_order_and_to_one_consumer_at_a_tim
         elif action == "receive":
             batch = queue.receive(value)
             groups = {message.group for message in batch}
-            assert not groups & {messages[0].group for messages in in_flight}, "one batch of a group at a time"
+            assert not groups & {messages[0].group for messages in in_flight}, "a group has one consumer at a time"
             assert all(message.number in _first(sent, ended, window) for message in batch), (
                 "no message beyond the window"
             )
@@ -60,12 +60,12 @@ def test_messages_of_a_group_are_delivered_in_order_and_to_one_consumer_at_a_tim
         assert queue.in_flight == sum(len(messages) for messages in in_flight) <= most
         assert len(queue) == count - sum(len(each) for each in ended.values())
     for group, each in ended.items():
-        assert each == sent[group][: len(each)], "in the order of sending, each once"
+        assert each == sent[group][: len(each)], "each message is done once, in the order of sending"
 
 
 def _first(sent: dict[int, list[int]], ended: dict[int, list[int]], window: int) -> list[int]:
-    gone = {number for each in ended.values() for number in each}
-    return sorted(number for each in sent.values() for number in each if number not in gone)[:window]
+    done = {number for each in ended.values() for number in each}
+    return sorted(number for each in sent.values() for number in each if number not in done)[:window]
 
 
 def test_sqs_delivers_whole_groups() -> None:
@@ -88,7 +88,7 @@ def test_a_group_that_exceeds_the_window_hides_the_others() -> None:
     assert numbers(queue.receive(10)) == [3, 4, 5]
 
 
-def test_no_more_than_the_limit_is_in_flight() -> None:
+def test_messages_in_flight_are_limited() -> None:
     queue = filled([1, 2, 3], in_flight=2)
     assert numbers(queue.receive(10)) == [1, 2]
     assert not queue.waiting
@@ -99,6 +99,6 @@ def test_an_unfinished_message_is_redelivered_before_the_next_of_its_group() -> 
     batch = queue.receive(3)
     queue.delete(1)
     queue.unlock(1, batch[1:])
-    again = queue.receive(10)
-    assert numbers(again) == [2, 3, 4]
-    assert [message.receives for message in again] == [2, 2, 1]
+    redelivered = queue.receive(10)
+    assert numbers(redelivered) == [2, 3, 4]
+    assert [message.receives for message in redelivered] == [2, 2, 1]

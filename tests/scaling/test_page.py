@@ -25,12 +25,12 @@ def test_every_plot_exists() -> None:
     assert [plot for plot in plots if not (ROOT / "docs" / plot).is_file()] == []
 
 
-def test_every_rate_was_run() -> None:
+def test_every_rate_was_simulated() -> None:
     assert list(FIGURES["rates"]) == [str(rate) for rate in RATES]
 
 
-def test_a_hot_item_is_far_below_what_a_partition_takes() -> None:
-    """So neither the partition of its row nor that of its message group needs to be simulated."""
+def test_a_hot_item_needs_a_small_part_of_a_partitions_capacity() -> None:
+    """Therefore the simulation omits the partitions of its row and its message group."""
     units = max(operation["write_units"]["items"] for operation in assumptions()["operations"].values())
     for hot in FIGURES["hot"].values():
         assert hot["hot_per_second"] * units < quota("partition_write_units") / 10

@@ -1,4 +1,4 @@
-"""The limits with a memory behave as AWS documents them, to the token."""
+"""The limits that depend on earlier use behave exactly as AWS documents them."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_a_bucket_is_exact() -> None:
     assert not bucket.take(0.09)
     assert bucket.take(0.1)
     assert not bucket.take(0.1)
-    assert bucket.available(100) == 20, "a bucket holds no more than its burst"
+    assert bucket.available(100) == 20, "a bucket has no more tokens than its burst"
 
 
 def test_a_bucket_grants_all_tokens_or_none() -> None:
@@ -41,7 +41,7 @@ def test_a_bucket_grants_all_tokens_or_none() -> None:
 
 
 @given(steps=st.lists(st.tuples(st.floats(0, 60), st.booleans()), max_size=40))
-def test_pollers_never_multiply_faster_than_documented(steps: list[tuple[float, bool]]) -> None:
+def test_pollers_never_grow_faster_than_documented(steps: list[tuple[float, bool]]) -> None:
     pollers, now = Pollers(5, 300, 1_250), 0.0
     for pause, waiting in steps:
         now += pause
@@ -56,7 +56,7 @@ def test_pollers_grow_at_the_documented_rate_while_messages_wait() -> None:
     assert pollers.allowed(360, waiting=False) == 950
 
 
-def test_a_maximum_below_the_first_pollers_holds() -> None:
+def test_a_maximum_limits_the_first_pollers() -> None:
     assert Pollers(5, 300, 2).allowed(60, waiting=False) == 2
 
 
@@ -81,7 +81,7 @@ def test_a_long_overload_splits_a_prefix() -> None:
     bucket = PrefixCapacity(3_500, 1_800)
     for second in range(0, 1_700, 50):
         bucket.overloaded(second)
-    for second in range(1_800, 3_600, 50):  # another overload, after more than a minute
+    for second in range(1_800, 3_600, 50):  # a second overload, after more than a minute
         bucket.overloaded(second)
     assert bucket.capacity(3_600) == 3_500
     bucket.overloaded(3_600)
@@ -104,7 +104,7 @@ def test_the_limits_of_a_stage_are_the_defaults_of_the_templates() -> None:
     )
 
 
-def test_every_assumption_has_its_source() -> None:
+def test_every_assumption_has_a_source() -> None:
     assumed = assumptions()
     assert [name for name, quota in assumed["quotas"].items() if not quota["source"].startswith("https://")] == []
     assert [name for name, time in assumed["times"].items() if not time["source"]] == []

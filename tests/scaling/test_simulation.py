@@ -19,7 +19,7 @@ from scripts.models.scaling.sizing import first_broken, size
 from worker_lambda.chalicelib import consume_batch
 
 JOBS = 12_000
-FOUND = (Phase.explicit, Phase.reuse, Phase.generate)  # no shrinking: it takes minutes, and the scenarios are small
+PHASES = (Phase.explicit, Phase.reuse, Phase.generate)  # shrinking takes minutes, and the scenarios are small
 
 
 EXPONENTIAL = Service(command=lambda rng: rng.expovariate(1 / 0.1))
@@ -90,7 +90,7 @@ SCENARIOS = st.builds(
 )
 
 
-@settings(max_examples=15, phases=FOUND)
+@settings(max_examples=15, phases=PHASES)
 @example(scenario=Scenario(40, 20, 500, outage=Outage(5, 10, DYNAMODB)))
 @example(scenario=Scenario(40, 20, 500, outage=Outage(5, 10, S3)))
 @example(scenario=Scenario(40, 20, 25, burst=Burst(5, 5, 10), hot=50, items=20))
@@ -101,7 +101,7 @@ def test_every_job_is_refused_done_or_waiting(scenario: Scenario) -> None:
     assert balanced(Cohorts(replace(scenario, hot=0), limits, aws()).run())
 
 
-@settings(max_examples=5, phases=FOUND)
+@settings(max_examples=5, phases=PHASES)
 @given(scenario=SCENARIOS)
 def test_the_same_seed_gives_the_same_run(scenario: Scenario) -> None:
     for kind in (JobByJob, Cohorts):
@@ -109,7 +109,7 @@ def test_the_same_seed_gives_the_same_run(scenario: Scenario) -> None:
         assert kind(scenario, deployed(), aws()).run() == kind(scenario, deployed(), aws()).run()
 
 
-def test_workers_never_outnumber_the_ramp() -> None:
+def test_workers_are_never_more_than_the_ramp_allows() -> None:
     for kind in (JobByJob, Cohorts):
         outcome = kind(
             Scenario(200, 30, 60), replace(unlimited(), pollers_first=2, pollers_per_minute=60), aws()
@@ -118,8 +118,8 @@ def test_workers_never_outnumber_the_ramp() -> None:
         assert [s for s in outcome.samples if s.running > 2 + s.at + 1] == []
 
 
-class Watched(JobByJob):
-    """Records which groups are in flight, and the order in which commands run."""
+class Recorded(JobByJob):
+    """A simulation that records the groups in flight and the order of commands."""
 
     def __init__(self, scenario: Scenario, limits: Limits) -> None:
         super().__init__(scenario, limits, aws())
@@ -140,10 +140,10 @@ class Watched(JobByJob):
         super()._settle(attempted)
 
 
-@settings(max_examples=10, phases=FOUND)
+@settings(max_examples=10, phases=PHASES)
 @given(scenario=SCENARIOS)
 def test_commands_of_an_item_run_in_order_and_one_batch_at_a_time(scenario: Scenario) -> None:
-    run = Watched(replace(scenario, horizon=500), replace(deployed(), table_first=100))
+    run = Recorded(replace(scenario, horizon=500), replace(deployed(), table_first=100))
     run.run()
     assert run.order
     assert run.at_once == 1
@@ -157,7 +157,7 @@ def test_others_wait_while_one_item_fills_the_window() -> None:
     assert blocked.delayed["window"] > 0
     assert free.first_end is not None
     assert free.first_end < 2
-    # Other items enter the window when as many hot commands are done as lay beyond it.
+    # Other items enter the window when as many hot commands are done as were beyond it.
     assert blocked.first_end is not None
     assert blocked.first_end > (300 - 100) / (blocked.hot_done / blocked.ended_at) * 0.9
 
@@ -177,13 +177,13 @@ def test_cohorts_agree_with_job_by_job(seconds: int) -> None:
 def test_backoffs_are_those_of_the_worker(monkeypatch: pytest.MonkeyPatch) -> None:
     for times in (1, 2, 5, 11, 12, 1_000):
         rng = random.Random(times)
-        monkeypatch.setattr(random, "uniform", random.Random(times).uniform)  # which the worker calls
+        monkeypatch.setattr(random, "uniform", random.Random(times).uniform)  # the worker calls it
         assert backoff_seconds(times, rng) == consume_batch.backoff_seconds(times)
     assert backoff_seconds(1_000, random.Random(1)) <= LONGEST_BACKOFF.total_seconds()
 
 
 @given(times=st.lists(st.floats(0.001, 10_000), min_size=1, max_size=200))
-def test_percentiles_are_right_to_a_bar(times: list[float]) -> None:
+def test_percentiles_are_exact_to_the_width_of_a_bar(times: list[float]) -> None:
     latencies = Latencies()
     for time in times:
         latencies.add(time)
@@ -191,18 +191,18 @@ def test_percentiles_are_right_to_a_bar(times: list[float]) -> None:
     assert latencies.percentile(100) == pytest.approx(max(times), rel=0.011)
 
 
-def test_the_key_breaks_first_and_raising_its_limit_is_enough() -> None:
+def test_the_limit_of_the_key_is_reached_first_and_raising_it_suffices() -> None:
     steps, limits, outcome = size(Scenario(60, 60, 120), deployed())
     assert [step.cause for step in steps] == ["key"]
     assert limits.key_rate >= 60 * 3
     assert outcome.refused_share < 0.001
 
 
-def test_nothing_breaks_at_a_small_rate() -> None:
+def test_no_limit_is_reached_at_a_small_rate() -> None:
     assert size(Scenario(5, 60, 120), deployed())[0] == []
 
 
-def test_the_name_decides_between_limits_that_break_at_the_same_time() -> None:
+def test_limits_that_are_reached_at_the_same_time_are_ordered_by_name() -> None:
     """The order of a set would differ between processes."""
     outcome = Outcome(offered=100)
     for cause in ("route", "key", "send", "account", "lambda"):

@@ -1,4 +1,4 @@
-// Every operation through what @hey-api/openapi-ts makes.
+// Every operation with the client that @hey-api/openapi-ts makes.
 
 import * as made from "./made";
 import { createClient } from "./made/client";
@@ -7,8 +7,8 @@ import { Answer, KEY, URL, Writing, main } from "./scenario";
 const client = createClient({ baseUrl: URL });
 const caller = { client, auth: KEY };
 
-async function of(asked: Promise<{ data?: unknown; error?: unknown; response?: Response }>): Promise<Answer> {
-  const { data, error, response } = await asked;
+async function of(request: Promise<{ data?: unknown; error?: unknown; response?: Response }>): Promise<Answer> {
+  const { data, error, response } = await request;
   if (response === undefined) throw error;
   return { status: response.status, body: data ?? error };
 }

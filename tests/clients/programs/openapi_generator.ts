@@ -1,4 +1,4 @@
-// Every operation through what openapi-generator makes for typescript-fetch.
+// Every operation with the client that openapi-generator makes for typescript-fetch.
 
 import {
   ApiResponse,
@@ -30,20 +30,20 @@ const [service, items, jobs, batches] = [ServiceApi, ItemsApi, JobsApi, BatchesA
 ];
 const open = new ServiceApi(anyone);
 
-// What the client makes of a body, and makes a body of again: nothing may get lost on either way.
-async function of<T>(asked: Promise<ApiResponse<T>>, again: (value: T) => unknown = (value) => value): Promise<Answer> {
+// The body is decoded by the client and encoded again, so that the checks find what it loses.
+async function of<T>(request: Promise<ApiResponse<T>>, encode: (value: T) => unknown = (value) => value): Promise<Answer> {
   try {
-    const answer = await asked;
-    return { status: answer.raw.status, body: again(await answer.value()) };
+    const answer = await request;
+    return { status: answer.raw.status, body: encode(await answer.value()) };
   } catch (error) {
     return refused(error);
   }
 }
 
-// The client has one type for all good answers of an operation, that of the lowest status; the status tells which it is.
-async function written(asked: Promise<ApiResponse<unknown>>): Promise<Answer> {
+// The client has one type for all successful answers of an operation, so the status decides how the body is decoded.
+async function written(request: Promise<ApiResponse<unknown>>): Promise<Answer> {
   try {
-    const { raw } = await asked;
+    const { raw } = await request;
     const json = await raw.json();
     if (raw.status === 202) return { status: 202, body: JobToJSON(JobFromJSON(json)) };
     const body = "message" in json ? DeletedToJSON(DeletedFromJSON(json)) : ItemToJSON(ItemFromJSON(json));
@@ -58,8 +58,8 @@ async function refused(error: unknown): Promise<Answer> {
   return { status: error.response.status, body: await error.response.json() };
 }
 
-// The client's own names: itemId, ifMatch.
-function own(command: Command): Made {
+// Return the command with the client's names, such as itemId.
+function renamed(command: Command): Made {
   if (command.operation === "create") return command;
   const { item_id: itemId, ...rest } = command;
   if (!("if_match" in rest)) return { itemId, ...rest } as Made;
@@ -81,11 +81,11 @@ main({
   putItem: (itemId, fieldsToSet, how) => written(items.putItemRaw({ itemId, fieldsToSet, ...how })),
   patchItem: (itemId, mergePatch, how) => written(items.patchItemRaw({ itemId, mergePatch, ...how })),
   deleteItem: (itemId, how) => written(items.deleteItemRaw({ itemId, ...how })),
-  submitJob: (command, how) => written(jobs.submitJobRaw({ command: own(command), ...how })),
+  submitJob: (command, how) => written(jobs.submitJobRaw({ command: renamed(command), ...how })),
   listJobs: (status) => of(jobs.listJobsRaw({ status, limit: 100 }), (several) => several.map(JobToJSON)),
   getJob: (jobId, wait) => of(jobs.getJobRaw({ jobId, wait }), JobToJSON),
   cancelJob: (jobId) => of(jobs.cancelJobRaw({ jobId }), JobToJSON),
   retryJob: (jobId) => written(jobs.retryJobRaw({ jobId })),
-  submitBatch: (commands) => of(batches.submitBatchRaw({ newBatch: { commands: commands.map(own) } }), BatchToJSON),
+  submitBatch: (commands) => of(batches.submitBatchRaw({ newBatch: { commands: commands.map(renamed) } }), BatchToJSON),
   getBatch: (batchId) => of(batches.getBatchRaw({ batchId }), BatchToJSON),
 });

@@ -1,6 +1,6 @@
-"""Calls every operation with the client that openapi-generator makes for Python.
+"""Call every operation with the client that openapi-generator makes for Python.
 
-The environment says where: URL, KEY, NAME, FAILED, CANCELLED.
+The environment has URL, KEY, NAME, FAILED and CANCELLED.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ ITEMS, JOBS, BATCHES = made.ItemsApi(CALLER), made.JobsApi(CALLER), made.Batches
 
 
 def main() -> None:
-    open_to_everybody()
+    public_operations()
     items()
     commands()
     batches()
-    second_thoughts()
+    retry_and_cancel()
     refusals()
 
 
-def open_to_everybody() -> None:
+def public_operations() -> None:
     service = made.ServiceApi(ANYONE)
     root = service.index()
     assert root.name == "jobpipe", root
@@ -43,8 +43,8 @@ def items() -> None:
     new = made.NewItem.from_dict({"name": NAME, "description": "For two", **MORE})
     accepted = ITEMS.create_item(new, idempotency_key=NAME)
     assert isinstance(accepted, made.Job), accepted
-    again = ITEMS.create_item(new, idempotency_key=NAME)
-    assert again.id == accepted.id
+    replay = ITEMS.create_item(new, idempotency_key=NAME)
+    assert replay.id == accepted.id
     job = ended(accepted)
     assert isinstance(job.result.actual_instance, made.Item)
     item_id, etag = job.item_id, job.etag
@@ -78,13 +78,13 @@ def commands() -> None:
 
 def batches() -> None:
     new = {"name": f"{NAME}, a batch", "description": "x"}
-    gone = {"item_id": "no-such-item"}
+    missing = {"item_id": "no-such-item"}
     raw: list[dict[str, Any]] = [
         {"operation": "create", "item": new},
-        {"operation": "read", **gone},
-        {"operation": "update", "set": {"description": "x"}, **gone},
-        {"operation": "update", "merge": {}, **gone},
-        {"operation": "delete", "if_match": '"0"', **gone},
+        {"operation": "read", **missing},
+        {"operation": "update", "set": {"description": "x"}, **missing},
+        {"operation": "update", "merge": {}, **missing},
+        {"operation": "delete", "if_match": '"0"', **missing},
     ]
     accepted = BATCHES.submit_batch(batch_of(raw))
     assert isinstance(accepted, made.Batch), accepted
@@ -105,7 +105,7 @@ def batch_of(commands: list[dict[str, Any]]) -> Any:
     return made.NewBatch(commands=[made.Command.from_dict(each) for each in commands])
 
 
-def second_thoughts() -> None:
+def retry_and_cancel() -> None:
     failed = os.environ["FAILED"]
     assert failed in [job.id for job in JOBS.list_jobs("failed", limit=100)]
     retried = JOBS.retry_job(failed)
@@ -126,7 +126,7 @@ def refusals() -> None:
 
 
 def ended(job: Any) -> Any:
-    """The job after it has ended."""
+    """Wait for the job, and return it."""
     for _ in range(60):
         if job.done:
             return job
@@ -136,7 +136,7 @@ def ended(job: Any) -> Any:
 
 
 def result(answer: Any) -> dict[str, Any]:
-    """The result of a write, whether its request waited long enough or not."""
+    """Return the result of a write, which is a job if the request did not wait long enough."""
     final = ended(answer).result if isinstance(answer, made.Job) else answer
     final = getattr(final, "actual_instance", final)
     assert isinstance(final, made.Item | made.Deleted), final
@@ -145,7 +145,7 @@ def result(answer: Any) -> dict[str, Any]:
 
 
 def refusal(kind: Any, request: Any) -> Any:
-    """The exception for the answer to the request."""
+    """Return the exception that the request raises."""
     try:
         answer = request()
     except kind as refused:

@@ -1,6 +1,6 @@
-"""Calls every operation with the client that openapi-python-client makes.
+"""Call every operation with the client that openapi-python-client makes.
 
-The environment says where: URL, KEY, NAME, FAILED, CANCELLED; VALID=only leaves out what is to be refused.
+The environment has URL, KEY, NAME, FAILED and CANCELLED. VALID=only omits invalid requests.
 """
 
 from __future__ import annotations
@@ -56,16 +56,16 @@ CALLER = AuthenticatedClient(
 
 
 def main() -> None:
-    open_to_everybody()
+    public_operations()
     items()
     commands()
     batches()
-    second_thoughts()
+    retry_and_cancel()
     if os.environ.get("VALID") != "only":
         refusals()
 
 
-def open_to_everybody() -> None:
+def public_operations() -> None:
     root = index.sync(client=ANYONE)
     assert root.name == "jobpipe", root
     assert root.links["items"] == "/items", root.links
@@ -81,8 +81,8 @@ def items() -> None:
     new.additional_properties = dict(MORE)
     accepted = create_item.sync(client=CALLER, body=new, idempotency_key=NAME)
     assert isinstance(accepted, Job), accepted
-    again = create_item.sync(client=CALLER, body=new, idempotency_key=NAME)
-    assert again.id == accepted.id
+    replay = create_item.sync(client=CALLER, body=new, idempotency_key=NAME)
+    assert replay.id == accepted.id
     job = ended(accepted)
     assert isinstance(job.result, Item)
     item_id, etag = job.item_id, job.etag
@@ -148,7 +148,7 @@ def batches() -> None:
     assert refused.problem.status == 400
 
 
-def second_thoughts() -> None:
+def retry_and_cancel() -> None:
     failed = os.environ["FAILED"]
     assert failed in [job.id for job in list_jobs.sync(client=CALLER, status=ListJobsStatus.FAILED, limit=100)]
     retried = retry_job.sync(failed, client=CALLER)
@@ -170,7 +170,7 @@ def refusals() -> None:
 
 
 def ended(job: Job) -> Job:
-    """The job after it has ended."""
+    """Wait for the job, and return it."""
     for _ in range(60):
         if job.done:
             return job
@@ -180,7 +180,7 @@ def ended(job: Job) -> Job:
 
 
 def result(answer: Any) -> dict[str, Any]:
-    """The result of a write, whether its request waited long enough or not."""
+    """Return the result of a write, which is a job if the request did not wait long enough."""
     final = ended(answer).result if isinstance(answer, Job) else answer
     assert isinstance(final, Item | Deleted), final
     document: dict[str, Any] = final.to_dict()
@@ -188,7 +188,7 @@ def result(answer: Any) -> dict[str, Any]:
 
 
 def failure(answer: Any) -> Any:
-    """The type of the problem in the answer."""
+    """Return the type of the problem in the answer."""
     problem = ended(answer).error if isinstance(answer, Job) else answer
     assert isinstance(answer, Job) or isinstance(problem, Problem), problem
     return problem.type_

@@ -1,4 +1,4 @@
-// Every operation through openapi-fetch, with the types that openapi-typescript makes.
+// Every operation with openapi-fetch and the types that openapi-typescript makes.
 
 import createClient from "openapi-fetch";
 import type { paths } from "./made/schema";
@@ -7,8 +7,8 @@ import { Answer, KEY, URL, Writing, main } from "./scenario";
 const anyone = createClient<paths>({ baseUrl: URL });
 const caller = createClient<paths>({ baseUrl: URL, headers: { "x-api-key": KEY } });
 
-async function of(asked: Promise<{ data?: unknown; error?: unknown; response: Response }>): Promise<Answer> {
-  const { data, error, response } = await asked;
+async function of(request: Promise<{ data?: unknown; error?: unknown; response: Response }>): Promise<Answer> {
+  const { data, error, response } = await request;
   return { status: response.status, body: data ?? error };
 }
 

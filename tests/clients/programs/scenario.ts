@@ -1,11 +1,11 @@
-// What the programs in TypeScript do with a generated client; each says in `Calls` how its client is called.
-// The environment says where: URL, KEY, NAME, FAILED, CANCELLED.
+// The requests of all TypeScript programs; each program implements `Calls` with its client.
+// The environment has URL, KEY, NAME, FAILED and CANCELLED.
 
 import assert from "node:assert/strict";
 
 export interface Answer {
   status: number;
-  body: any; // as it was on the wire
+  body: any; // the JSON of the answer
 }
 
 export type Writing = { idempotencyKey?: string; prefer?: string; ifMatch?: string };
@@ -49,19 +49,19 @@ const WAITING = { prefer: "wait=20" };
 
 export async function main(calls: Calls): Promise<void> {
   const ended = async (job: any): Promise<any> => {
-    for (let n = 0; n < 60 && !job.done; n++) job = good(await calls.getJob(job.id, 10));
+    for (let n = 0; n < 60 && !job.done; n++) job = bodyOf(await calls.getJob(job.id, 10));
     assert.ok(job.done, JSON.stringify(job));
     return job;
   };
   const result = async (answer: Answer): Promise<any> =>
-    answer.status === 202 ? (await ended(answer.body)).result : good(answer);
+    answer.status === 202 ? (await ended(answer.body)).result : bodyOf(answer);
 
-  const root = good(await calls.index());
+  const root = bodyOf(await calls.index());
   assert.deepEqual([root.name, root.links.items], ["jobpipe", "/items"]);
-  assert.equal(good(await calls.health()).status, "ok");
-  assert.match(good(await calls.openapi()).openapi, /^3\.1/);
-  for (const page of [calls.docs, calls.console]) assert.match(good(await page()), /<html/);
-  assert.equal(good(await calls.getStats()).dead_letters, 0);
+  assert.equal(bodyOf(await calls.health()).status, "ok");
+  assert.match(bodyOf(await calls.openapi()).openapi, /^3\.1/);
+  for (const page of [calls.docs, calls.console]) assert.match(bodyOf(await page()), /<html/);
+  assert.equal(bodyOf(await calls.getStats()).dead_letters, 0);
 
   // items
   const item = { name, description: "For two", ...MORE };
@@ -71,8 +71,8 @@ export async function main(calls: Calls): Promise<void> {
   const job = await ended(accepted.body);
   const id = job.item_id;
   assert.deepEqual(job.result, { id, ...item });
-  assert.deepEqual(good(await calls.getItem(id)), { id, ...item });
-  assert.ok(good(await calls.listItems(100)).some((each: any) => each.id === id));
+  assert.deepEqual(bodyOf(await calls.getItem(id)), { id, ...item });
+  assert.ok(bodyOf(await calls.listItems(100)).some((each: any) => each.id === id));
   const fields = { description: "For three" };
   const changed = await result(await calls.putItem(id, fields, { ...WAITING, ifMatch: job.etag }));
   assert.equal(changed.description, "For three");
@@ -96,33 +96,33 @@ export async function main(calls: Calls): Promise<void> {
   assert.deepEqual(await done({ operation: "delete", item_id }), { message: "Item deleted" });
 
   // batches
-  const nothing = { item_id: "no-such-item" };
+  const missingItem = { item_id: "no-such-item" };
   const commands: Command[] = [
     { operation: "create", item: { name: `${name}, a batch`, description: "x" } },
-    { operation: "read", ...nothing },
-    { operation: "update", set: { description: "x" }, ...nothing },
-    { operation: "update", merge: {}, if_match: null, ...nothing },
-    { operation: "delete", if_match: '"0"', ...nothing },
+    { operation: "read", ...missingItem },
+    { operation: "update", set: { description: "x" }, ...missingItem },
+    { operation: "update", merge: {}, if_match: null, ...missingItem },
+    { operation: "delete", if_match: '"0"', ...missingItem },
   ];
-  let batch = good(await calls.submitBatch(commands));
+  let batch = bodyOf(await calls.submitBatch(commands));
   for (let n = 0; n < 600 && !batch.done; n++) {
     await ended(batch.entries.find((entry: any) => !entry.job.done).job);
-    batch = good(await calls.getBatch(batch.id));
+    batch = bodyOf(await calls.getBatch(batch.id));
   }
   assert.deepEqual([batch.counts.succeeded, batch.counts.failed], [1, 4]);
-  good(await calls.getBatch(batch.id));
-  // An invisible character; the schema covers only the basic plane.
-  const unseen: Command = { operation: "create", item: { name: `${name}\u{e0041}`, description: "x" } };
-  const [, refused] = good(await calls.submitBatch([commands[1], unseen])).entries;
+  bodyOf(await calls.getBatch(batch.id));
+  // The schema does not exclude this invisible character, since it covers only the basic plane.
+  const invisible: Command = { operation: "create", item: { name: `${name}\u{e0041}`, description: "x" } };
+  const [, refused] = bodyOf(await calls.submitBatch([commands[1], invisible])).entries;
   assert.equal(refused.problem.status, 400);
 
-  // a caller cancels a job and retries it
+  // retry and cancel
   const failed = process.env.FAILED!;
-  assert.ok(good(await calls.listJobs("failed")).some((each: any) => each.id === failed));
+  assert.ok(bodyOf(await calls.listJobs("failed")).some((each: any) => each.id === failed));
   const retried = await calls.retryJob(failed);
   assert.equal(retried.status, 202);
   assert.equal((await ended(retried.body)).status, "failed");
-  assert.equal(good(await calls.cancelJob(process.env.CANCELLED!)).status, "cancelled");
+  assert.equal(bodyOf(await calls.cancelJob(process.env.CANCELLED!)).status, "cancelled");
 
   // refusals
   const withId = await calls.createItem({ id: "mine", name: "x", description: "x" }, {});
@@ -132,7 +132,7 @@ export async function main(calls: Calls): Promise<void> {
   assert.equal((await calls.listItemsWithoutKey()).status, 403);
 }
 
-function good(answer: Answer): any {
+function bodyOf(answer: Answer): any {
   assert.ok(answer.status < 300, JSON.stringify(answer));
   return answer.body;
 }

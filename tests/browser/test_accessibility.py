@@ -1,4 +1,4 @@
-"""Whatever somebody sees with or types with: axe finds nothing, a phone is wide enough, a keyboard is enough."""
+"""The console is accessible: axe finds nothing, narrow screens suffice, and all works with the keyboard alone."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import NewConsole
-from tests.browser.console import ENDS, Console
+from tests.browser.console import TIMEOUT, Console
 from tests.helpers.deployed import WAIT, Stage, unique
 
 NARROW = 320
-LONGEST = "W" * 242  # and what makes it unique: 255
+LONGEST = "W" * 242  # 255 characters with the suffix of unique()
 
 
 @pytest.fixture(scope="module")
 def seeded(stage: Stage) -> dict[str, str]:
-    """Views by their names, each with something to show."""
+    """Return the paths of views by their names; each view has data."""
     name = unique(LONGEST)
     item = stage.request(
         "POST",
@@ -45,7 +45,7 @@ def seeded(stage: Stage) -> dict[str, str]:
         "an item": f"items/{item['id']}",
         "batches": "batches",
         "a batch": f"batches/{batch.id}",
-        "no such item": "items/nope",
+        "missing item": "items/nope",
     }
 
 
@@ -58,17 +58,17 @@ LOADED = {
     "an item": "#item-json",
     "batches": "#batch-id",
     "a batch": "#entries tbody tr",
-    "no such item": "#item-problem",
+    "missing item": "#item-problem",
 }
 
 
 def views(console: Console, seeded: dict[str, str]) -> Iterator[str]:
-    """Each view in turn, with the key given, when it shows what it has."""
+    """Open each view, and yield its name when its data is visible."""
     console.expected.update({400, 404})
-    console.enter("jobs")
+    console.open_with_key("jobs")
     for name, view in seeded.items():
-        console.visit(view)
-        expect(console.page.locator(LOADED[name]).first).to_be_visible(timeout=ENDS)
+        console.open(view)
+        expect(console.page.locator(LOADED[name]).first).to_be_visible(timeout=TIMEOUT)
         yield name
 
 
@@ -82,12 +82,12 @@ def findings(page: Page) -> list[str]:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing_at_all(new_console: NewConsole, seeded: dict[str, str], scheme: str) -> None:
+def test_axe_finds_nothing(new_console: NewConsole, seeded: dict[str, str], scheme: str) -> None:
     console = new_console(color_scheme=scheme)
     page = console.page
     console.expected.add(403)
-    console.visit()
-    console.give("wrong0123456789abcdef0123456789abcdef")
+    console.open()
+    console.enter_key("wrong0123456789abcdef0123456789abcdef")
     expect(page.locator("#key-error")).not_to_be_empty()
     found = {"key": findings(page)}
     for view in views(console, seeded):
@@ -96,13 +96,13 @@ def test_axe_finds_nothing_at_all(new_console: NewConsole, seeded: dict[str, str
             console.send()
             expect(page.locator("#name")).to_be_focused()
             found["errors in the form"] = findings(page)
-            console.fill(name=unique("Looked at"), description="d", fields='{"a": 1}')
+            console.fill(name=unique("Checked"), description="d", fields='{"a": 1}')
             console.send()
-            console.ends("succeeded")
+            console.expect_status("succeeded")
             found["sent"] = findings(page)
         if view == "an item":
             page.get_by_role("button", name="Delete…").click()
-            found["a question"] = findings(page)
+            found["a confirmation"] = findings(page)
             page.keyboard.press("Escape")
             page.get_by_role("button", name="Edit").click()
             found["editing"] = findings(page)
@@ -111,12 +111,10 @@ def test_axe_finds_nothing_at_all(new_console: NewConsole, seeded: dict[str, str
     assert (background == "rgb(15, 19, 24)") == (scheme == "dark")
 
 
-def test_a_narrow_phone_shows_all_of_it_without_scrolling_sideways(
-    new_console: NewConsole, seeded: dict[str, str]
-) -> None:
+def test_no_view_is_wider_than_a_narrow_screen(new_console: NewConsole, seeded: dict[str, str]) -> None:
     console = new_console(width=NARROW)
     page = console.page
-    console.visit()
+    console.open()
     too_wide = """[...document.querySelectorAll("body *")].filter(e => e.checkVisibility() &&
         !e.closest(".away, .skip, svg") && e.getBoundingClientRect().right > innerWidth + 0.5)
         .map(e => e.outerHTML.slice(0, 200))"""
@@ -129,11 +127,11 @@ def test_a_narrow_phone_shows_all_of_it_without_scrolling_sideways(
     assert widths == dict.fromkeys(widths, (NARROW, []))
 
 
-def test_with_the_keyboard_alone(console: Console, page: Page, stage: Stage) -> None:
+def test_the_console_works_with_the_keyboard_alone(console: Console, page: Page, stage: Stage) -> None:
     name = unique("Typed")
 
     def tab_to(role: Any, label: str) -> None:
-        """Goes on by Tab, the focus always in sight."""
+        """Press Tab until the element has the focus; the focus is always visible."""
         wanted = page.get_by_role(role, name=label, exact=True)
         for _ in range(40):
             page.keyboard.press("Tab")
@@ -146,7 +144,7 @@ def test_with_the_keyboard_alone(console: Console, page: Page, stage: Stage) -> 
                 return
         raise AssertionError(f"Tab does not lead to {role} {label}")
 
-    console.visit()
+    console.open()
     expect(page.get_by_label("API key", exact=True)).to_be_focused()
     page.keyboard.type(stage.deployment.api_key)
     page.keyboard.press("Enter")
@@ -170,7 +168,7 @@ def test_with_the_keyboard_alone(console: Console, page: Page, stage: Stage) -> 
     page.keyboard.type("By hand")
     tab_to("button", "Send")
     page.keyboard.press("Enter")
-    console.ends("succeeded")
+    console.expect_status("succeeded")
     page.keyboard.press("Tab")
     page.keyboard.press("Tab")
     expect(page.locator("#sent-link")).to_be_focused()
@@ -182,8 +180,8 @@ def test_with_the_keyboard_alone(console: Console, page: Page, stage: Stage) -> 
 
 
 @pytest.mark.parametrize("view", ["jobs", "send", "items", "batches"])
-def test_tab_leads_around_and_is_caught_nowhere(console: Console, page: Page, view: str) -> None:
-    console.enter(view)
+def test_tab_reaches_the_end_of_each_view(console: Console, page: Page, view: str) -> None:
+    console.open_with_key(view)
     page.reload()
     places: list[str] = []
     while len(places) < 60 and "docs" not in places:
@@ -195,21 +193,21 @@ def test_tab_leads_around_and_is_caught_nowhere(console: Console, page: Page, vi
     assert places[0] == "skip"
 
 
-def test_who_wants_less_motion_gets_none(new_console: NewConsole, seeded: dict[str, str]) -> None:
+def test_reduced_motion_stops_animations(new_console: NewConsole, seeded: dict[str, str]) -> None:
     moving = "getComputedStyle(document.querySelector('#moving'), '::before').animationName"
     names = {}
-    for wish in ("reduce", "no-preference"):
-        console = new_console(reduced_motion=wish)
-        console.enter()
+    for preference in ("reduce", "no-preference"):
+        console = new_console(reduced_motion=preference)
+        console.open_with_key()
         console.page.evaluate(
             "const b = document.createElement('b'); b.id = 'moving'; b.className = 'badge queued';"
             "document.querySelector('main').append(b)"
         )
-        names[wish] = console.page.evaluate(moving)
+        names[preference] = console.page.evaluate(moving)
     assert names == {"reduce": "none", "no-preference": "p"}
 
 
-def test_each_view_has_its_title_and_one_heading(console: Console, page: Page, seeded: dict[str, str]) -> None:
+def test_each_view_has_a_title_and_one_heading(console: Console, page: Page, seeded: dict[str, str]) -> None:
     titles = {}
     for view in views(console, seeded):
         expect(page.locator("h1:visible")).to_have_count(1)

@@ -1,4 +1,4 @@
-"""The contract of a job between its attempts and across its retries, in memory and on AWS alike."""
+"""The contract of a job between its attempts and in its generations, in memory and on emulated AWS."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from tests.helpers.memory import RETENTION
 
 LATER = NOW + timedelta(seconds=5)
 LATER_TEXT = "2026-11-22T12:00:05.000Z"
-ENDED_EXPIRES = int((LATER + RETENTION).timestamp())
+EXPIRES_AFTER_END = int((LATER + RETENTION).timestamp())
 PROBLEM = {"type": "urn:jobpipe:problem:unavailable", "title": "t", "status": 503, "detail": "\u00e9"}
-KEPT = KeptCommand(command='{"operation":"create"}')
-NEXT = "c" * 16
+COMMAND = KeptCommand(command='{"operation":"create"}')
+NEXT_GENERATION = "c" * 16
 
 
 def stored(stores: Stores, job_id: str) -> Job:
@@ -32,7 +32,7 @@ def stored(stores: Stores, job_id: str) -> Job:
     return found
 
 
-def test_an_attempt_is_recorded_and_the_end_counts_it(stores: Stores) -> None:
+def test_an_attempt_is_recorded_when_it_begins_and_counted_when_it_ends(stores: Stores) -> None:
     new = job(stores)
     for _ in range(2):  # botocore may repeat the write
         stores.jobs.begin_attempt(ref(new), 2, LATER)
@@ -42,13 +42,15 @@ def test_an_attempt_is_recorded_and_the_end_counts_it(stores: Stores) -> None:
     assert (ended.attempts, ended.running_attempt) == (3, None)
 
 
-def test_a_job_between_two_attempts_says_why_and_is_listed(stores: Stores) -> None:
+def test_a_retrying_job_has_an_error_and_is_listed(stores: Stores) -> None:
     new = job(stores)
     stores.jobs.begin_attempt(ref(new), 0, NOW)
     stores.jobs.record_interruption(ref(new), PROBLEM, 1, 1, LATER)
-    held = replace(new, status=Status.RETRYING, error=PROBLEM, attempts=1, interruptions=1, updated_at=LATER_TEXT)
-    assert stored(stores, new.job_id) == held
-    assert replace(held, interruptions=0) in listed(stores, Status.RETRYING)
+    retrying = replace(
+        new, status=Status.RETRYING, error=PROBLEM, attempts=1, interruptions=1, updated_at=LATER_TEXT
+    )
+    assert stored(stores, new.job_id) == retrying
+    assert replace(retrying, interruptions=0) in listed(stores, Status.RETRYING)
     stores.jobs.succeed(ref(new), Success(), LATER)
     assert stored(stores, new.job_id).error is None
     assert new.job_id not in {each.job_id for each in listed(stores, Status.RETRYING)}
@@ -64,8 +66,8 @@ def listed(stores: Stores, status: Status, owner: str = "alice") -> list[Job]:
         after = page.next_after
 
 
-@pytest.mark.parametrize("kept", [None, KEPT, KeptCommand(claim="claims/a/b/c.json")])
-def test_a_failed_job_keeps_its_command_and_lists_do_not_carry_it(stores: Stores, kept: KeptCommand | None) -> None:
+@pytest.mark.parametrize("kept", [None, COMMAND, KeptCommand(claim="claims/a/b/c.json")])
+def test_a_failed_job_has_its_command_but_lists_do_not_show_it(stores: Stores, kept: KeptCommand | None) -> None:
     new = job(stores)
     stores.jobs.begin_attempt(ref(new), 0, NOW)
     stores.jobs.fail(ref(new), PROBLEM, LATER, kept)
@@ -76,93 +78,93 @@ def test_a_failed_job_keeps_its_command_and_lists_do_not_carry_it(stores: Stores
         attempts=1,
         kept=kept,
         updated_at=LATER_TEXT,
-        expires_at=ENDED_EXPIRES,
+        expires_at=EXPIRES_AFTER_END,
     )
     assert stored(stores, new.job_id) == failed
     assert replace(failed, kept=None) in listed(stores, Status.FAILED)
     assert new.job_id not in {each.job_id for each in listed(stores, Status.RETRYING)}
 
 
-def test_what_is_no_attempt_is_not_counted(stores: Stores) -> None:
+def test_a_dead_letter_and_a_cancel_are_not_counted_as_attempts(stores: Stores) -> None:
     failed, cancelled = job(stores), job(stores)
     stores.jobs.fail(ref(failed), PROBLEM, NOW, charge_attempt=False)
     assert stored(stores, failed.job_id).attempts == 0
     assert stores.jobs.cancel(ref(cancelled), NOW).attempts == 0
 
 
-def test_a_cancelled_job_is_out_of_trouble(stores: Stores) -> None:
+def test_a_cancelled_job_is_not_listed_as_retrying(stores: Stores) -> None:
     new = job(stores)
     stores.jobs.record_interruption(ref(new), PROBLEM, 1, 1, NOW)
     cancelled = stores.jobs.cancel(ref(new), LATER)
     assert cancelled == stored(stores, new.job_id)
     assert cancelled == replace(
-        new, status=Status.CANCELLED, attempts=1, updated_at=LATER_TEXT, expires_at=ENDED_EXPIRES
+        new, status=Status.CANCELLED, attempts=1, updated_at=LATER_TEXT, expires_at=EXPIRES_AFTER_END
     )
     assert new.job_id not in {each.job_id for each in listed(stores, Status.RETRYING)}
 
 
-def test_a_failed_job_begins_a_new_life_once(stores: Stores) -> None:
+def test_a_failed_job_gets_a_new_generation_once(stores: Stores) -> None:
     new = job(stores)
-    stores.jobs.fail(ref(new), PROBLEM, NOW, KEPT)
-    life = JobRef(new.job_id, NEXT)
-    queued = stores.jobs.requeue(life, new.generation, LATER)
+    stores.jobs.fail(ref(new), PROBLEM, NOW, COMMAND)
+    retried = JobRef(new.job_id, NEXT_GENERATION)
+    queued = stores.jobs.requeue(retried, new.generation, LATER)
     assert queued == stored(stores, new.job_id)
     assert queued == replace(
         new,
-        generation=NEXT,
+        generation=NEXT_GENERATION,
         retries=1,
         updated_at=LATER_TEXT,
         expires_at=expiry_of_queued_job(LATER, RETENTION),
     )
     assert new.job_id not in {each.job_id for each in listed(stores, Status.FAILED)}
-    assert stores.jobs.requeue(life, new.generation, LATER) == queued, "again the same is no error"
+    assert stores.jobs.requeue(retried, new.generation, LATER) == queued, "a repeated call is not an error"
     with pytest.raises(JobEnded):
         stores.jobs.requeue(JobRef(new.job_id, "d" * 16), new.generation, LATER)
     with pytest.raises(JobEnded):
         stores.jobs.succeed(ref(new), Success(), LATER)
-    stores.jobs.fail(life, PROBLEM, NOW, KEPT)
-    with pytest.raises(JobEnded):  # a message of a retry that came too late
+    stores.jobs.fail(retried, PROBLEM, NOW, COMMAND)
+    with pytest.raises(JobEnded):  # a late message of an earlier retry
         stores.jobs.requeue(JobRef(new.job_id, "d" * 16), new.generation, LATER)
-    assert stores.jobs.requeue(JobRef(new.job_id, "d" * 16), NEXT, LATER).retries == 2
+    assert stores.jobs.requeue(JobRef(new.job_id, "d" * 16), NEXT_GENERATION, LATER).retries == 2
 
 
-def test_only_a_failed_job_that_is_still_there_begins_a_new_life(stores: Stores) -> None:
+def test_only_a_failed_job_that_has_not_expired_gets_a_new_generation(stores: Stores) -> None:
     waiting, cancelled, expired = job(stores), job(stores), job(stores)
     stores.jobs.cancel(ref(cancelled), NOW)
-    stores.jobs.fail(ref(expired), PROBLEM, NOW, KEPT)
+    stores.jobs.fail(ref(expired), PROBLEM, NOW, COMMAND)
     for each, at in ((waiting, NOW), (cancelled, NOW), (expired, NOW + RETENTION)):
         before = stored(stores, each.job_id)
         with pytest.raises(JobEnded):
-            stores.jobs.requeue(JobRef(each.job_id, NEXT), each.generation, at)
+            stores.jobs.requeue(JobRef(each.job_id, NEXT_GENERATION), each.generation, at)
         assert stored(stores, each.job_id) == before
     with pytest.raises(JobEnded):
-        stores.jobs.requeue(JobRef("f" * 32, NEXT), "a" * 16, NOW)
+        stores.jobs.requeue(JobRef("f" * 32, NEXT_GENERATION), "a" * 16, NOW)
     assert stores.jobs.get("f" * 32) is None
 
 
 CHANGES: list[Callable[[Stores, JobRef], Any]] = [
-    lambda stores, life: stores.jobs.begin_attempt(life, 0, NOW),
-    lambda stores, life: stores.jobs.record_interruption(life, PROBLEM, 0, 1, NOW),
-    lambda stores, life: stores.jobs.succeed(life, Success(), NOW),
-    lambda stores, life: stores.jobs.fail(life, PROBLEM, NOW),
-    lambda stores, life: stores.jobs.cancel(life, NOW),
-    lambda stores, life: stores.items.commit(
-        Created(StoredItem(life.job_id, "v", life.job_id, DocumentRef("k", "v"), None, "t", "t")),
-        life,
+    lambda stores, job_ref: stores.jobs.begin_attempt(job_ref, 0, NOW),
+    lambda stores, job_ref: stores.jobs.record_interruption(job_ref, PROBLEM, 0, 1, NOW),
+    lambda stores, job_ref: stores.jobs.succeed(job_ref, Success(), NOW),
+    lambda stores, job_ref: stores.jobs.fail(job_ref, PROBLEM, NOW),
+    lambda stores, job_ref: stores.jobs.cancel(job_ref, NOW),
+    lambda stores, job_ref: stores.items.commit(
+        Created(StoredItem(job_ref.job_id, "v", job_ref.job_id, DocumentRef("k", "v"), None, "t", "t")),
+        job_ref,
         Success(),
         NOW,
     ),
 ]
 ENDS: list[Callable[[Stores, JobRef], Any]] = [
-    lambda stores, life: stores.jobs.succeed(life, Success(), NOW),
-    lambda stores, life: stores.jobs.fail(life, PROBLEM, NOW, KEPT),
-    lambda stores, life: stores.jobs.cancel(life, NOW),
+    lambda stores, job_ref: stores.jobs.succeed(job_ref, Success(), NOW),
+    lambda stores, job_ref: stores.jobs.fail(job_ref, PROBLEM, NOW, COMMAND),
+    lambda stores, job_ref: stores.jobs.cancel(job_ref, NOW),
 ]
 
 
 @pytest.mark.parametrize("change", CHANGES)
 @pytest.mark.parametrize("end", ENDS)
-def test_nothing_changes_a_job_that_has_ended(
+def test_a_change_of_an_ended_job_is_refused(
     stores: Stores, end: Callable[[Stores, JobRef], Any], change: Callable[[Stores, JobRef], Any]
 ) -> None:
     new = job(stores)
@@ -174,23 +176,23 @@ def test_nothing_changes_a_job_that_has_ended(
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_nothing_changes_another_life_of_a_job(stores: Stores, change: Callable[[Stores, JobRef], Any]) -> None:
+def test_a_change_of_another_generation_is_refused(stores: Stores, change: Callable[[Stores, JobRef], Any]) -> None:
     new = job(stores)
     with pytest.raises(JobEnded):
-        change(stores, JobRef(new.job_id, NEXT))
+        change(stores, JobRef(new.job_id, NEXT_GENERATION))
     with pytest.raises(JobEnded):
         change(stores, JobRef("f" * 32, new.generation))
     assert stored(stores, new.job_id) == new
     assert stores.jobs.get("f" * 32) is None
 
 
-def test_jobs_in_trouble_come_latest_first_in_pages_without_the_expired_and_others(stores: Stores) -> None:
+def test_a_list_has_the_latest_first_and_no_expired_jobs_or_jobs_of_others(stores: Stores) -> None:
     owner = f"owner{secrets.token_hex(4)}"
     ids = []
     for i in range(7):
         new = new_job(CreateItem("i", {}), owner if i else "another", None, NOW, RETENTION)
         stores.jobs.put_new(new, NOW)
-        stores.jobs.fail(ref(new), PROBLEM, NOW + timedelta(seconds=i), KEPT)
+        stores.jobs.fail(ref(new), PROBLEM, NOW + timedelta(seconds=i), COMMAND)
         ids.append(new.job_id)
     ids = ids[1:]
     seen: list[str] = []
@@ -203,20 +205,20 @@ def test_jobs_in_trouble_come_latest_first_in_pages_without_the_expired_and_othe
         if after is None:
             break
     assert seen == ids[::-1]
-    first_gone = NOW + timedelta(seconds=1) + RETENTION
-    page = stores.jobs.failed_or_retrying(owner, Status.FAILED, 100, None, first_gone)
+    first_expired = NOW + timedelta(seconds=1) + RETENTION
+    page = stores.jobs.failed_or_retrying(owner, Status.FAILED, 100, None, first_expired)
     assert [each.job_id for each in page.jobs] == ids[:0:-1]
 
 
-def test_a_document_outlives_the_version_that_its_row_names(stores: Stores) -> None:
-    """As when a put that timed out arrives after its repetition, and lifecycle expires the repetition's version."""
+def test_a_document_is_read_if_the_version_in_its_row_is_gone(stores: Stores) -> None:
+    """A put that timed out may arrive after its repetition, whose version the lifecycle rules then delete."""
     key = f"items/{secrets.token_hex(8)}/a/b/c.json"
-    assert stores.documents.get(DocumentRef(key, "never-was")) is None
-    there = stores.documents.put(key, '{"x":1}')
-    assert stores.documents.get(DocumentRef(key, "never-was")) == (there, '{"x":1}')
+    assert stores.documents.get(DocumentRef(key, "no-such-version")) is None
+    stored_ref = stores.documents.put(key, '{"x":1}')
+    assert stores.documents.get(DocumentRef(key, "no-such-version")) == (stored_ref, '{"x":1}')
 
 
-def test_nothing_changes_a_job_that_has_expired(stores: Stores) -> None:
+def test_a_change_of_an_expired_job_is_refused(stores: Stores) -> None:
     new = job(stores)
     for change in (
         lambda at: stores.jobs.begin_attempt(ref(new), 0, at),
@@ -229,7 +231,7 @@ def test_nothing_changes_a_job_that_has_expired(stores: Stores) -> None:
     assert stored(stores, new.job_id) == new
 
 
-def test_what_lies_under_a_key_can_be_read_without_its_version(stores: Stores) -> None:
+def test_an_object_can_be_read_by_its_key_without_its_version(stores: Stores) -> None:
     key = f"claims/{secrets.token_hex(16)}/a/b.json"
     assert stores.documents.get_by_key(key) is None
     stores.documents.put(key, '{"x":"\u00e9"}')

@@ -1,4 +1,4 @@
-"""The Lambda processes of one emulator, and SIGKILL for them and for nobody else."""
+"""The Lambda processes of one emulator. Only these are killed."""
 
 from __future__ import annotations
 
@@ -14,60 +14,60 @@ AVAILABLE = (_PROC / "net" / "tcp").exists() and hasattr(os, "pidfd_open")
 
 
 @dataclass(frozen=True, slots=True)
-class Runtime:
+class LambdaProcess:
     """A Lambda process."""
 
     pid: int
     function: str
 
 
-class Runtimes:
-    """The children of one emulator that run functions."""
+class LambdaProcesses:
+    """The child processes of one emulator that run functions."""
 
     def __init__(self, emulator: int, functions: list[str], kills: Tally) -> None:
         self._emulator = emulator
         self._functions = functions
         self._kills = kills
 
-    def living(self) -> list[Runtime]:
-        """All of them, now."""
+    def running(self) -> list[LambdaProcess]:
+        """Return all that run now."""
         found = []
         for entry in _PROC.iterdir():
             if entry.name.isdecimal() and _parent(entry) == self._emulator:
                 try:
                     command = (entry / "cmdline").read_bytes().decode(errors="replace")
                 except OSError:
-                    continue  # ended meanwhile
+                    continue  # it has ended
                 # …/ministack-lambda-<function>-<random>/_worker.py
                 function = next((f for f in self._functions if f"-lambda-{f}-" in command), None)
                 if function:
-                    found.append(Runtime(int(entry.name), function))
+                    found.append(LambdaProcess(int(entry.name), function))
         return found
 
-    def kill(self, runtime: Runtime, why: str) -> bool:
-        """Whether it was there to be killed."""
+    def kill(self, victim: LambdaProcess, reason: str) -> bool:
+        """Kill a process; return whether it still ran."""
         try:
-            process = os.pidfd_open(runtime.pid)
+            process = os.pidfd_open(victim.pid)
         except ProcessLookupError:
             return False
         try:
-            # From here on the descriptor means this process and no later one with its id: look who it is, then act.
-            if _parent(_PROC / str(runtime.pid)) != self._emulator:
+            # The descriptor never refers to a later process with this id, so a check and then a kill are safe.
+            if _parent(_PROC / str(victim.pid)) != self._emulator:
                 return False
             signal.pidfd_send_signal(process, signal.SIGKILL)
         except ProcessLookupError:
             return False
         finally:
             os.close(process)
-        self._kills.add(f"{runtime.function.rpartition('-')[2]}, {why}")
+        self._kills.add(f"{victim.function.rpartition('-')[2]}, {reason}")
         return True
 
-    def owner(self, client_port: int, server_port: int) -> Runtime | None:
-        """The one that holds this end of a connection on loopback."""
+    def owner(self, client_port: int, server_port: int) -> LambdaProcess | None:
+        """Return the process with this end of a connection on loopback."""
         inode = _inode(client_port, server_port)
         if inode is None:
             return None
-        return next((runtime for runtime in self.living() if _holds(runtime.pid, f"socket:[{inode}]")), None)
+        return next((each for each in self.running() if _has_open(each.pid, f"socket:[{inode}]")), None)
 
 
 def _parent(process: Path) -> int | None:
@@ -85,8 +85,8 @@ def _inode(local_port: int, remote_port: int) -> str | None:
     return None
 
 
-def _holds(pid: int, what: str) -> bool:
+def _has_open(pid: int, file: str) -> bool:
     try:
-        return any(os.readlink(entry) == what for entry in (_PROC / str(pid) / "fd").iterdir())  # noqa: PTH115
+        return any(os.readlink(entry) == file for entry in (_PROC / str(pid) / "fd").iterdir())  # noqa: PTH115
     except OSError:
-        return False  # it ended meanwhile, or closed that very descriptor
+        return False  # it has ended, or has closed a descriptor
