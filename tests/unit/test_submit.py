@@ -178,7 +178,7 @@ def test_without_a_key_a_send_of_unknown_outcome_takes_no_effect(
     pipeline.check_consistent()
 
 
-def test_without_a_key_a_message_that_landed_and_took_effect_is_a_202(
+def test_without_a_key_a_sent_command_that_took_effect_is_a_202(
     pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     send = pipeline.queue.send
