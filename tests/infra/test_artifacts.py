@@ -114,16 +114,16 @@ def settling(package: Package) -> Iterator[tuple[Any, Stubber]]:
     """S3 just after versioning was first enabled, when the zip does not exist yet."""
     client = a_client("s3")
     with Stubber(client) as stub:
-        asked = {"Bucket": "b", "Key": code_key(package), "ChecksumMode": "ENABLED"}
-        stub.add_client_error("head_object", "404", "Not Found", 404, expected_params=asked)
+        expected = {"Bucket": "b", "Key": code_key(package), "ChecksumMode": "ENABLED"}
+        stub.add_client_error("head_object", "404", "Not Found", 404, expected_params=expected)
         stub.add_response("get_bucket_versioning", {"Status": "Enabled"}, {"Bucket": "b"})
         yield client, stub
         stub.assert_no_pending_responses()
 
 
 def put(stub: Stubber, package: Package, answer: dict[str, str]) -> None:
-    asked = {"Bucket": "b", "Key": code_key(package), "Body": ANY, "ChecksumSHA256": ANY}
-    stub.add_response("put_object", answer, asked)
+    expected = {"Bucket": "b", "Key": code_key(package), "Body": ANY, "ChecksumSHA256": ANY}
+    stub.add_response("put_object", answer, expected)
 
 
 def test_a_zip_counts_as_uploaded_when_s3_shows_its_version(

@@ -28,15 +28,15 @@ def kms(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stubber]:
 
 
 def add_key(
-    kms: Stubber, asked: str, arn: str | None, *, state: str = "Enabled", manager: str = "CUSTOMER"
+    kms: Stubber, key_id: str, arn: str | None, *, state: str = "Enabled", manager: str = "CUSTOMER"
 ) -> None:
     if arn is None:
         kms.add_client_error(
-            "describe_key", "NotFoundException", "no such key", 400, expected_params={"KeyId": asked}
+            "describe_key", "NotFoundException", "no such key", 400, expected_params={"KeyId": key_id}
         )
         return
     metadata = {"KeyId": arn[-36:], "Arn": arn, "KeyState": state, "KeyManager": manager}
-    kms.add_response("describe_key", {"KeyMetadata": metadata}, {"KeyId": asked})
+    kms.add_response("describe_key", {"KeyMetadata": metadata}, {"KeyId": key_id})
 
 
 def key_of(*found: Remaining) -> DataKey | None:

@@ -44,11 +44,11 @@ def page(stub: Stubber, numbers: range, *, token: str = "", following: str = "",
     events = [event(number) for number in reversed(numbers)]
     events[0] |= event(numbers[-1], **newest)
     answer: dict[str, Any] = {"StackEvents": events}
-    asked = {"StackName": "jobpipe-prod-api"}
+    expected = {"StackName": "jobpipe-prod-api"}
     stub.add_response(
         "describe_stack_events",
         answer | ({"NextToken": following} if following else {}),
-        asked | ({"NextToken": token} if token else {}),
+        expected | ({"NextToken": token} if token else {}),
     )
 
 

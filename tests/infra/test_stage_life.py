@@ -133,7 +133,7 @@ def test_deploy_again_change_and_destroy(run: Run, state_dir: Path) -> None:
     assert queue["Attributes"]["VisibilityTimeout"] == "60", "six times the worker's time-out"
     assert stage.request("POST", "/items", {**item, "name": unique("New")}, headers=WAIT).status_code == 201
 
-    assert run("up").stdout.count("no changes") == 4, "parameters stay until they are given anew"
+    assert run("up").stdout.count("no changes") == 4, "parameters stay until new ones are given"
     same = run("diff", "--exit-code")
     assert (same.returncode, same.stdout.count("no changes")) == (0, 4), same.stdout
     other = run("diff", "--exit-code", "--parameter", "WorkerTimeout=20")
