@@ -1,4 +1,4 @@
-"""`jobpipe` on a deployed stage: files in and out, what failed and its repair, figures."""
+"""`jobpipe` on a deployed stage: import and export, the repair of failed rows, statistics."""
 
 from __future__ import annotations
 
@@ -38,17 +38,17 @@ def report(env: dict[str, str], *arguments: str) -> tuple[int, dict[str, Any]]:
     return done.returncode, json.loads(done.stdout)
 
 
-def of_run(stage: Stage, run: str) -> list[dict[str, Any]]:
+def items_of(stage: Stage, run: str) -> list[dict[str, Any]]:
     return [item for item in stage.client.iter_items(page_size=100) if str(item["name"]).startswith(run)]
 
 
-def test_what_failed_is_found_repaired_and_imported_with_nothing_doubled(
+def test_failed_rows_are_repaired_and_imported_and_no_row_is_doubled(
     stage: Stage, environment: dict[str, str], tmp_path: Path
 ) -> None:
     run = unique("csv")
     digits = "0.1234567890123456789012345678901234567"
     rows = [f"{run} {n},d,{digits},yes,[{n}]" for n in range(120)]
-    rows[30] = f"{run} 30,d,a lot,yes,[]"  # no number
+    rows[30] = f"{run} 30,d,a lot,yes,[]"  # not a number
     rows[31] = f"{run} 31,d"  # too few cells
     rows[60] = f"{run} 59,d,1,no,[]"  # a name that is taken
     rows[61] = f"{run} \u202e,d,1,no,[]"  # a name that the service refuses
@@ -56,73 +56,73 @@ def test_what_failed_is_found_repaired_and_imported_with_nothing_doubled(
     path.write_text(
         "name,description,price:number,active:boolean,tags:json\n" + "".join(f"{row}\n" for row in rows)
     )
-    status, told = report(environment, str(path))
-    assert (status, told["rows"], told["succeeded"]) == (3, 120, 116)
-    assert told["reasons"] == {"unreadable": 2, "name-taken": 1, "invalid-request": 1}
+    status, result = report(environment, str(path))
+    assert (status, result["rows"], result["succeeded"]) == (3, 120, 116)
+    assert result["reasons"] == {"unreadable": 2, "name-taken": 1, "invalid-request": 1}
     failed = tmp_path / "items.failed.csv"
     header, *lines = failed.read_text().splitlines()
     assert header.startswith("jobpipe:line,jobpipe:error,name,description,price:number")
     numbers = [int(line.partition(",")[0]) for line in lines]
     assert numbers[:2] == [32, 33]
-    assert numbers[2] in {61, 62}, "of two with one name either may come first"
+    assert numbers[2] in {61, 62}, "either of two rows with one name may come first"
     assert numbers[3] == 63
     repaired = [f"9,,{run} {n} repaired,d,{digits},yes,[]" for n in range(4)]
     failed.write_text("\n".join([header, *repaired]) + "\n")
     assert report(environment, str(failed))[:1] == (0,)
-    found = of_run(stage, run)
+    found = items_of(stage, run)
     assert len(found) == len({item["name"] for item in found}) == 120
     assert {item["price"] for item in found} <= {Decimal(digits), 1}
-    assert jobpipe(environment, "import", str(path)).returncode == 3, "it is finished, and says so again"
-    assert len(of_run(stage, run)) == 120
+    assert jobpipe(environment, "import", str(path)).returncode == 3, "a finished import reports the same again"
+    assert len(items_of(stage, run)) == 120
 
 
 @tenacity.retry(stop=tenacity.stop_after_delay(60), wait=tenacity.wait_fixed(0.05), reraise=True)
-def until_something_ended(journal: Path) -> None:
+def wait_until_a_job_ended(journal: Path) -> None:
     assert '{"done"' in journal.read_text()
 
 
-def test_an_import_that_was_killed_goes_on(stage: Stage, environment: dict[str, str], tmp_path: Path) -> None:
+def test_an_import_that_was_killed_is_resumed(stage: Stage, environment: dict[str, str], tmp_path: Path) -> None:
     run = unique("killed")
     path = tmp_path / "items.jsonl"
     path.write_text("".join(json.dumps({"name": f"{run} {n}", "description": "d"}) + "\n" for n in range(120)))
     command = (*JOBPIPE, "import", str(path), "--batch-size", "10", "--concurrency", "2")
-    for by in (signal.SIGKILL, signal.SIGINT):
+    for number in (signal.SIGKILL, signal.SIGINT):
         with subprocess.Popen(command, cwd=commands.ROOT, env=environment, stderr=subprocess.DEVNULL) as running:
-            until_something_ended(tmp_path / "items.jsonl.jobpipe-import")
-            running.send_signal(by)
-    status, told = report(environment, str(path), "--batch-size", "10")
-    assert (status, told["succeeded"], told["failed"]) == (0, 120, 0)
-    assert len(of_run(stage, run)) == 120
+            wait_until_a_job_ended(tmp_path / "items.jsonl.jobpipe-import")
+            running.send_signal(number)
+    status, result = report(environment, str(path), "--batch-size", "10")
+    assert (status, result["succeeded"], result["failed"]) == (0, 120, 0)
+    assert len(items_of(stage, run)) == 120
 
 
-def test_what_is_exported_can_be_imported(stage: Stage, environment: dict[str, str], tmp_path: Path) -> None:
+def test_an_export_can_be_imported(stage: Stage, environment: dict[str, str], tmp_path: Path) -> None:
     run = unique("export")
     item = {"name": run, "description": 'a "b",\r\nc', "n": 1.5, "empty": "", "none": None, "deep": {"a": [True]}}
     stage.client.sync.create({**item, "big": Decimal("12345678901234567890.125")})
     for name in ("all.csv", "all.jsonl"):
         done = jobpipe(environment, "export", str(tmp_path / name))
         assert done.returncode == 0, done.stderr
-    (one,) = of_run(stage, run)
+    (one,) = items_of(stage, run)
     stage.client.sync.delete(one.pop("id"))
     lines = [line for line in (tmp_path / "all.jsonl").read_text().splitlines() if run in line]
     (tmp_path / "one.jsonl").write_text(lines[0] + "\n")
     assert report(environment, str(tmp_path / "one.jsonl"), "--ignore", "id")[0] == 0
-    (again,) = of_run(stage, run)
+    (again,) = items_of(stage, run)
     stage.client.sync.delete(again.pop("id"))
     assert again == one
-    # The others' names are taken, or free again meanwhile: they are other tests'.
+    # Only this row is imported: the others belong to other tests.
     csv.field_size_limit(MAX_LINE_BYTES)
     with (tmp_path / "all.csv").open(newline="") as file:
         header, *records = csv.reader(file)
     with (tmp_path / "one.csv").open("w", newline="") as file:
         csv.writer(file).writerows([header, *(record for record in records if record[1] == run)])
     assert report(environment, str(tmp_path / "one.csv"), "--ignore", "id")[0] == 0
-    (again,) = of_run(stage, run)
+    (again,) = items_of(stage, run)
     again.pop("id")
     assert again == one
 
 
-def test_the_queue_and_how_jobs_ended(stage: Stage, environment: dict[str, str]) -> None:
+def test_the_queue_and_the_outcomes_of_jobs(stage: Stage, environment: dict[str, str]) -> None:
     done = jobpipe(environment, "items", "get", "none")
     assert (done.returncode, done.stderr.count("\n")) == (1, 1)
     name = unique("stats")
@@ -131,11 +131,11 @@ def test_the_queue_and_how_jobs_ended(stage: Stage, environment: dict[str, str])
 
     @tenacity.retry(stop=tenacity.stop_after_delay(30), wait=tenacity.wait_fixed(0.5), reraise=True)
     def outcomes() -> None:
-        told = json.loads(jobpipe(environment, "stats", "--json").stdout)
-        assert told["outcomes_missing"] is None
-        assert told["outcomes"]["succeeded"] >= 1
-        assert told["outcomes"]["failed"]["name-taken"] >= 1
-        assert told["waiting"] >= 0
+        result = json.loads(jobpipe(environment, "stats", "--json").stdout)
+        assert result["outcomes_missing"] is None
+        assert result["outcomes"]["succeeded"] >= 1
+        assert result["outcomes"]["failed"]["name-taken"] >= 1
+        assert result["waiting"] >= 0
 
     outcomes()
 

@@ -11,15 +11,15 @@ from tests.helpers.deployed import Stage
 
 
 def demo(*arguments: str, **environment: str) -> Done:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("JOBPIPE_")}
-    return run(sys.executable, "-m", "scripts.demo", *arguments, env={**kept, **environment})
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("JOBPIPE_")}
+    return run(sys.executable, "-m", "scripts.demo", *arguments, env={**inherited, **environment})
 
 
 def connection(stage: Stage) -> dict[str, str]:
     return {"JOBPIPE_URL": stage.deployment.base_url, "JOBPIPE_API_KEY": stage.deployment.api_key}
 
 
-def test_every_outcome_is_as_expected_twice_over(stage: Stage) -> None:
+def test_every_outcome_of_two_runs_is_as_expected(stage: Stage) -> None:
     for _ in range(2):
         done = demo("--clean-up", **connection(stage))
         assert done.returncode == 0, done.stdout + done.stderr
@@ -35,14 +35,14 @@ def test_an_unexpected_outcome_is_an_exit_code(stage: Stage, tmp_path: Path) -> 
 
 
 def test_an_operators_mistake_is_one_line(tmp_path: Path) -> None:
-    nothing_there = demo(JOBPIPE_STATE_DIR=str(tmp_path))
+    not_deployed = demo(JOBPIPE_STATE_DIR=str(tmp_path))
     unreachable = demo(JOBPIPE_URL="http://127.0.0.1:9", JOBPIPE_API_KEY="k" * 20)
-    for done in (nothing_there, unreachable):
+    for done in (not_deployed, unreachable):
         assert done.returncode != 0
         assert len(done.stderr.strip().splitlines()) == 1, done.stderr
 
 
-def test_a_wrong_key_is_told(stage: Stage) -> None:
+def test_a_wrong_key_is_an_error_without_a_traceback(stage: Stage) -> None:
     done = demo(**(connection(stage) | {"JOBPIPE_API_KEY": "wrong-key-wrong-key-wrong"}))
     assert done.returncode != 0
     assert "Traceback" not in done.stderr

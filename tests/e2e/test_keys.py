@@ -14,15 +14,15 @@ from tests.helpers.deployed import Stage
 from tests.integration.operators import Operator
 
 
-def test_a_caller_from_its_first_key_to_its_last(stage: Stage, tmp_path: Path) -> None:
+def test_all_keys_of_a_caller_from_the_first_to_the_last(stage: Stage, tmp_path: Path) -> None:
     owner, environment = f"owner{secrets.token_hex(4)}", Operator(stage, tmp_path).environment
 
     def make(*words: str) -> commands.Done:
-        # The tools are there: make need not install them again where the tests run in another environment.
+        # make need not install the tools, which the tests' environment has.
         tools = ("--old-file=.venv/.installed", f"PY={sys.executable}", f"STAGE={stage.deployment.stage}")
         return commands.run("make", "--silent", *tools, *words, env=environment)
 
-    def says(*words: str) -> str:
+    def output_of(*words: str) -> str:
         done = make(*words)
         assert done.returncode == 0, done.stderr
         return done.stdout.strip()
@@ -30,18 +30,18 @@ def test_a_caller_from_its_first_key_to_its_last(stage: Stage, tmp_path: Path) -
     def statuses(*keys: str) -> list[int]:
         return [stage.request("GET", f"/jobs/{job['id']}", key=key).status_code for key in keys]
 
-    first = says("key", f"OWNER={owner}")
+    first = output_of("key", f"OWNER={owner}")
     job = stage.request("POST", "/items", {"name": secrets.token_hex(8), "description": "d"}, key=first).json()
-    assert owner in says("keys")
-    second = says("rotate-key", f"OWNER={owner}")
+    assert owner in output_of("keys")
+    second = output_of("rotate-key", f"OWNER={owner}")
     assert statuses(first, second) == [200, 200]
-    third = says("rotate-key", f"OWNER={owner}", "REVOKE_OLD=yes")
+    third = output_of("rotate-key", f"OWNER={owner}", "REVOKE_OLD=yes")
     assert statuses(first, second, third) == [403, 403, 200]
-    fourth = says("rotate-key", f"OWNER={owner}")
-    says("revoke-key", f"KEY={stage.api_keys.of(owner)[0].key_id}")
-    says("revoke-key", f"OWNER={owner}")
+    fourth = output_of("rotate-key", f"OWNER={owner}")
+    output_of("revoke-key", f"KEY={stage.api_keys.of(owner)[0].key_id}")
+    output_of("revoke-key", f"OWNER={owner}")
     assert statuses(third, fourth, stage.deployment.api_key) == [403, 403, 404]
-    assert owner not in says("keys")
+    assert owner not in output_of("keys")
 
 
 @pytest.mark.parametrize("words", [("key",), ("key", "OWNER=No"), ("rotate-key", "OWNER=nobody"), ("revoke-key",)])

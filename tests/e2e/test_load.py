@@ -25,8 +25,8 @@ from tests.helpers.deployed import Stage
 
 
 def environment(stage: Stage, **other: str) -> dict[str, str]:
-    where = {"JOBPIPE_URL": stage.deployment.base_url, "JOBPIPE_API_KEY": stage.deployment.api_key}
-    return commands.clean_environment(COLUMNS="100", **(where | other))
+    connection = {"JOBPIPE_URL": stage.deployment.base_url, "JOBPIPE_API_KEY": stage.deployment.api_key}
+    return commands.clean_environment(COLUMNS="100", **(connection | other))
 
 
 def load(env: dict[str, str], *arguments: str) -> commands.Done:
@@ -56,7 +56,7 @@ def items_of(stage: Stage, run: str) -> list[str]:
 
 
 def row(output: str, name: str) -> list[str]:
-    """The cells of a line of a table."""
+    """Return the cells of a line of a table."""
     line = next(line for line in output.splitlines() if line.startswith(f"│ {name}"))
     return [cell.strip() for cell in line.strip("│").split("│")][1:]
 
@@ -75,8 +75,8 @@ def test_every_request_is_counted_and_nothing_stays(stage: Stage) -> None:
     wait_until_gone(stage, run_name(done.stdout))
 
 
-def test_waiting_for_a_slow_service_counts_although_it_was_not_sent_yet() -> None:
-    """A closed loop would hide it: the second request is due while the first has no answer."""
+def test_latency_counts_from_the_due_time_of_a_request() -> None:
+    """The second request is due while the first has no answer. A closed loop would hide its delay."""
     plan = Plan(rate=20, seconds=0.1, concurrency=1, sample=0)
     with slow_at_first(plan.arrivals()[1] * 4) as url:
         calls = HttpCalls(url, "key")
@@ -87,12 +87,12 @@ def test_waiting_for_a_slow_service_counts_although_it_was_not_sent_yet() -> Non
     gap = plan.arrivals()[1]
     assert first.seconds > gap
     assert second.late >= first.seconds - gap, "the second began when the first was answered"
-    assert second.seconds > second.late, "and its latency counts from when it was due"
+    assert second.seconds > second.late, "its latency counts from its due time"
 
 
 @contextmanager
 def slow_at_first(seconds: float) -> Iterator[str]:
-    """Accept everything, the first request only after some seconds."""
+    """Serve an API that accepts everything, the first request only after some seconds."""
     pauses = iter([seconds])
 
     class Handler(BaseHTTPRequestHandler):
@@ -106,7 +106,7 @@ def slow_at_first(seconds: float) -> Iterator[str]:
             self.wfile.write(body)
 
         def log_message(self, *_: object) -> None:
-            """Nothing."""
+            """Write no log."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         thread = threading.Thread(target=server.serve_forever)
@@ -123,7 +123,7 @@ def test_a_service_that_fails_is_an_exit_status(stage: Stage) -> None:
     client = stage.aws("lambda")
     function = stage.resources["api_function"]
     settings = client.get_function_configuration(FunctionName=function)["Environment"]["Variables"]
-    broken = settings | {"COMMANDS_QUEUE_URL": f"{settings['COMMANDS_QUEUE_URL']}-that-is-not-there"}
+    broken = settings | {"COMMANDS_QUEUE_URL": f"{settings['COMMANDS_QUEUE_URL']}-missing"}
     client.update_function_configuration(FunctionName=function, Environment={"Variables": broken})
     try:
         done = load(env, "--rate", "5", "--seconds", "1")
@@ -172,7 +172,7 @@ def test_mistakes_are_one_line(tmp_path: Path, arguments: tuple[str, ...]) -> No
 
 
 @pytest.mark.parametrize("wrong", [{"JOBPIPE_URL": "http://127.0.0.1:9"}, {"JOBPIPE_API_KEY": "wrong" * 5}])
-def test_a_stage_that_does_not_take_it_is_one_line(stage: Stage, wrong: dict[str, str]) -> None:
+def test_an_unreachable_stage_and_a_wrong_key_are_one_line(stage: Stage, wrong: dict[str, str]) -> None:
     done = load(environment(stage, **wrong), "--rate", "1", "--seconds", "1")
     assert done.returncode == 1
     assert len(done.stderr.strip().splitlines()) == 1, done.stderr

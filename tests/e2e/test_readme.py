@@ -66,7 +66,7 @@ def test_the_python_examples(environment: dict[str, str]) -> None:
 
 
 def test_every_make_target_exists() -> None:
-    said = run("make", "help", env=os.environ).stdout
-    targets = set(re.findall(r"^  make (\S+)", said, flags=re.MULTILINE))
+    output = run("make", "help", env=os.environ).stdout
+    targets = set(re.findall(r"^  make (\S+)", output, flags=re.MULTILINE))
     for line in re.findall(r"`make ([^`]*)`", README):
         assert line.split()[0] in targets, line

@@ -4,8 +4,8 @@
     python -m tests.faults [--all] [--share 0.05] [--seed 0] [--jobs N] [scenario ...]
     python -m tests.faults put --at "4:process gone after" --at "9:overtaken"
 
-With --singles every kind of fault at every call of every scenario, one in a life. Else pairs: every first fault of
-every scenario, and of the second ones behind it a random share, or all of them.
+With --singles, each run has one fault: every kind at every call of every scenario. Otherwise each run has two:
+every first fault of every scenario, with a random share of the later second faults, or with all of them.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from collections.abc import Iterable, Sequence
 from infra.emulator import ensure_venv
 from tests.faults.kinds import Fault, Kind
 from tests.faults.pairs import Task, run_pairs
-from tests.faults.processes import Report, deal, process_runner
+from tests.faults.processes import Report, process_runner, run_in_processes
 from tests.faults.scenarios import SCENARIOS
 from tests.faults.schedules import describe
 from tests.faults.singles import run_scenario
@@ -30,21 +30,23 @@ _SHOWN = 20
 
 def main(arguments: Sequence[str]) -> int:
     options = _options().parse_args(arguments)
-    ensure_venv()  # once, before several processes want it
+    ensure_venv()  # once, before several processes need it
     names = options.scenarios or list(SCENARIOS)
     if options.at:
-        return _look_at(names[0], [_fault(text) for text in options.at])
+        return _run_one(names[0], [_fault(text) for text in options.at])
     if options.singles:
-        return _watch(deal(run_scenario, names, options.jobs), len(names), "scenarios", "single faults")
+        return _report(
+            run_in_processes(run_scenario, names, options.jobs), len(names), "scenarios", "single faults"
+        )
     share = 1.0 if options.all else options.share
     firsts = [(name, first) for name in names for first in process_runner().singles(name)]
     tasks = [Task(name, first, share, options.seed) for name, first in firsts]
     what = f"pairs of faults (share {share}, seed {options.seed})"
-    return _watch(deal(run_pairs, tasks, options.jobs), len(tasks), "first faults", what)
+    return _report(run_in_processes(run_pairs, tasks, options.jobs), len(tasks), "first faults", what)
 
 
-def _watch(arriving: Iterable[Report], of: int, unit: str, what: str) -> int:
-    """The exit status, when all reports have come."""
+def _report(arriving: Iterable[Report], of: int, unit: str, what: str) -> int:
+    """Print the progress and the failures; return the exit status."""
     reports: list[Report] = []
     started = time.monotonic()
     for report in arriving:
@@ -56,7 +58,7 @@ def _watch(arriving: Iterable[Report], of: int, unit: str, what: str) -> int:
     print(
         f"\n{what}: {sum(report.run for report in reports)} schedules"
         f" of {sum(report.possible for report in reports)} possible,"
-        f" {len(failures)} wrong; {sum(report.unclean for report in reports)} need the repair for what was never"
+        f" {len(failures)} failed; {sum(report.unclean for report in reports)} need the repair for what was never"
         f" answered 202; {time.monotonic() - started:.0f} s"
     )
     return 1 if failures else 0
@@ -65,19 +67,23 @@ def _watch(arriving: Iterable[Report], of: int, unit: str, what: str) -> int:
 def _options() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tests.faults", description="faults at AWS calls")
     parser.add_argument("scenarios", nargs="*", metavar="scenario", help=", ".join(SCENARIOS))
-    parser.add_argument("--singles", action="store_true", help="every kind of fault at every call, one in a life")
+    parser.add_argument("--singles", action="store_true", help="every kind of fault at every call, one in a run")
     parser.add_argument("--all", action="store_true", help="every pair")
-    parser.add_argument("--share", type=float, default=_SHARE, help="of the second faults behind each first one")
+    parser.add_argument(
+        "--share", type=float, default=_SHARE, help="share of the second faults after each first one"
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
-    parser.add_argument("--at", action="append", metavar="CALL:KIND", help="run just this, to look at it")
+    parser.add_argument(
+        "--at", action="append", metavar="CALL:KIND", help="run only these faults, and print the calls"
+    )
     return parser
 
 
-def _look_at(name: str, faults: list[Fault]) -> int:
+def _run_one(name: str, faults: list[Fault]) -> int:
     run = process_runner().run(name, faults)
     print(describe(name, faults, run))
-    return 1 if run.wrong else 0
+    return 1 if run.failure else 0
 
 
 def _fault(text: str) -> Fault:
@@ -87,8 +93,8 @@ def _fault(text: str) -> Fault:
 
 def _progress(done: int, of: int, unit: str, reports: Sequence[Report], seconds: float) -> None:
     if sys.stdout.isatty() or done % 100 == 0 or done == of:
-        run, wrong = sum(report.run for report in reports), sum(len(report.failures) for report in reports)
-        line = f"{done}/{of} {unit}, {run} schedules, {wrong} wrong, {seconds:.0f} s"
+        run, failed = sum(report.run for report in reports), sum(len(report.failures) for report in reports)
+        line = f"{done}/{of} {unit}, {run} schedules, {failed} failed, {seconds:.0f} s"
         print(f"\r{line}" if sys.stdout.isatty() else line, end="" if sys.stdout.isatty() else "\n", flush=True)
 
 

@@ -1,4 +1,4 @@
-"""Run `make audit` after a run: it finds only what the run may leave behind, and its repair removes that."""
+"""Audit the stage after a run: the audit finds only what the run may leave, and its repair removes it."""
 
 from __future__ import annotations
 
@@ -16,32 +16,32 @@ _MOST_REPAIRS = 3  # the first ends a job that was never answered, the second de
 def check_audit(world: World, unfinished: set[str], left: set[str]) -> list[str]:
     """Return unexpected and missing findings, and repair the expected ones.
 
-    `unfinished` are jobs that were never answered 202, `left` keys in the bucket that nothing points to.
+    `unfinished` are jobs that were never answered 202; `left` are keys of the bucket that no row refers to.
     """
     resources = _resources(world)
     expected = {**dict.fromkeys(unfinished, NeverAnswered), **{key: _orphan(key) for key in left}}
     findings = audit(resources)
     if bool(findings) != bool(expected):
-        return [_words(finding) for finding in findings] or [f"it finds nothing, but there are {sorted(expected)}"]
+        return [_text(finding) for finding in findings] or [f"the audit does not find {sorted(expected)}"]
     for _ in range(_MOST_REPAIRS):
-        wrong = [_words(finding) for finding in findings if type(finding) is not expected.get(finding.subject)]
+        wrong = [_text(finding) for finding in findings if type(finding) is not expected.get(finding.subject)]
         if wrong or not findings:
             return wrong
         repair(findings, resources)
         findings = audit(resources)
-    return [_words(finding) for finding in findings]
+    return [_text(finding) for finding in findings]
 
 
 def _orphan(key: str) -> type[Finding]:
     return OrphanClaim if key.startswith("claims/") else OrphanDocument
 
 
-def _words(finding: Finding) -> str:
+def _text(finding: Finding) -> str:
     return f"{finding.kind}: {finding.subject}: {finding.detail}"
 
 
 def _resources(world: World) -> Resources:
-    answered = {one.job_id for one in world.history.asked if one.promised}
+    answered = {command.job_id for command in world.history.commands if command.accepted}
     return Resources(
         clients=world.audit_clients,
         jobs_table=world.outputs["JobsTable"],

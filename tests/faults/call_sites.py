@@ -1,4 +1,4 @@
-"""Every place in the product that calls AWS: found in the source, and recognised while it runs."""
+"""The places in the product that call AWS, found in the source and at run time."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _NAMELESS = {"<locals>", "<lambda>", "<listcomp>", "<setcomp>", "<dictcomp>", "<
 
 @dataclass(frozen=True, order=True)
 class Site:
-    """One call of one operation in one function."""
+    """The call of an operation in a function."""
 
     module: str  # path from the root
     function: str
@@ -28,16 +28,16 @@ class Site:
 
 
 class HiddenCall(Exception):
-    """A client is used in a way that this module cannot follow."""
+    """A client is used in a way that hides its calls from this module."""
 
 
 def call_sites() -> set[Site]:
-    """All of the product's, HiddenCall if it uses a client otherwise than `….service.operation(…)`."""
+    """Return all sites of the product; raise HiddenCall unless each is written as `….service.operation(…)`."""
     return {site for path in _sources() for site in sites_in(path.read_text(), _from_root(path))}
 
 
 def sites_in(source: str, module: str) -> set[Site]:
-    """Those of one module."""
+    """Return the sites of one module."""
     finder = _Finder(module)
     finder.visit(ast.parse(source))
     return finder.sites
@@ -45,12 +45,12 @@ def sites_in(source: str, module: str) -> set[Site]:
 
 @cache
 def product_files() -> dict[str, str]:
-    """File names as frames have them, and their paths from the root."""
+    """Return the paths from the root by the file names of frames."""
     return {str(path): _from_root(path) for path in _sources()}
 
 
 def calling_site(call: str) -> Site:
-    """The site that is calling now: the innermost frame of the product."""
+    """Return the site that is calling now: the innermost frame of the product."""
     files = product_files()
     frame = sys._getframe(1)
     while frame.f_back is not None:
@@ -59,11 +59,11 @@ def calling_site(call: str) -> Site:
             names = [name for name in frame.f_code.co_qualname.split(".") if name not in _NAMELESS]
             return Site(module, ".".join(names), call)
         frame = frame.f_back
-    raise HiddenCall(f"{call} is called by nothing of the product")
+    raise HiddenCall(f"{call} is not called by the product")
 
 
 class _Finder(ast.NodeVisitor):
-    """Follows `x.service.operation(…)` and `x.service.get_paginator("operation")`; refuses what hides a call."""
+    """Finds `x.service.operation(…)` and `x.service.get_paginator("operation")`; refuses hidden calls."""
 
     def __init__(self, module: str) -> None:
         self.module = module
@@ -96,14 +96,16 @@ class _Finder(ast.NodeVisitor):
                         case [ast.Constant(value=str(name))]:
                             operation = name
                         case _:
-                            raise HiddenCall(f"{self.module}:{node.lineno}: a paginator of no certain operation")
+                            raise HiddenCall(
+                                f"{self.module}:{node.lineno}: the operation of a paginator is not a constant"
+                            )
                 self._understood.add(client)
                 self.sites.add(Site(self.module, ".".join(self._names), f"{service}.{operation}"))
         self.generic_visit(node)
 
     def visit_Attribute(self, node: ast.Attribute) -> None:
         if node.attr in _SERVICES and node not in self._understood:
-            raise HiddenCall(f"{self.module}:{node.lineno}: call it as ….{node.attr}.operation(…), to be covered")
+            raise HiddenCall(f"{self.module}:{node.lineno}: call it as ….{node.attr}.operation(…)")
         self.generic_visit(node)
 
 

@@ -1,4 +1,4 @@
-"""The runs of this session share one emulator."""
+"""The fixtures of the runs, which share one emulator."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Inject each fault at each AWS call of a scenario, and check the whole state after each (all promises but P9).
+"""Inject each fault at each AWS call of a scenario, and check the whole state after each (all promises except P9).
 
-The files test_faults_in_*.py share the scenarios out, so that several processes can run them. `make faults` runs
+The files test_faults_in_*.py divide the scenarios, so that several processes can run them. `make faults` runs
 every kind of fault at every call, and pairs of faults.
 """
 
@@ -15,11 +15,11 @@ _SHOWN = 3
 
 
 def check_faults_at_every_call(name: str, names: Sequence[str], running: Runner, tally: Tally) -> None:
-    """`names` are the scenarios that run together, whose call sites each get every kind of fault at least once."""
+    """Each call site of the scenarios `names`, which run together, gets every kind of fault at least once."""
     faultless = running.run(name)
-    assert not faultless.wrong, describe(name, [], faultless)
+    assert not faultless.failure, describe(name, [], faultless)
     assert faultless.clean
     runs = {fault: running.run(name, [fault]) for fault in running.essentials(name, names[: names.index(name)])}
     tally.add(1 + len(runs))
-    failures = [describe(name, [fault], run) for fault, run in runs.items() if run.wrong]
+    failures = [describe(name, [fault], run) for fault, run in runs.items() if run.failure]
     assert not failures, "\n\n".join([f"{len(failures)} of {len(runs)}", *failures[:_SHOWN]])

@@ -1,6 +1,6 @@
-"""The emulator inside this process: MiniStack's own service code, called without a socket, on a virtual clock.
+"""The emulator in this process: MiniStack's service code, called without a socket and with a virtual clock.
 
-It is the same package and version as `make demo` runs, and the stack on it is
+It is the package and version that `make demo` runs, and its stack is
 infra/templates/foundation.yaml. One call takes about 0.4 ms, a third of what it takes over HTTP.
 """
 
@@ -29,19 +29,19 @@ from infra.settings import LOCAL_STAGE
 from infra.templates.sources import foundation_for, to_json
 from tests.faults.virtual_time import Clock, EmulatorTime
 
-ENDPOINT = "http://localhost:4566"  # where nothing has to listen: requests are taken before they are sent
+ENDPOINT = "http://localhost:4566"  # nothing listens there: requests are intercepted before they are sent
 _SERVICES = ("cloudwatch", "dynamodb", "s3", "sqs")
 
-Snapshot = bytes  # pickled, which is several times as fast as copying
+Snapshot = bytes  # pickled, since pickling is several times as fast as copying
 _OK = 200
 
 
 class CallFailed(Exception):
-    """The emulator refused a call of the tests' own."""
+    """The emulator refused a call of the tests."""
 
 
 class _Body(io.BytesIO):
-    """What botocore expects of a response's raw stream."""
+    """A raw stream as botocore expects it in a response."""
 
     def stream(self, size: int = 65536, **_: Any) -> Iterator[bytes]:
         while chunk := self.read(size):
@@ -58,10 +58,10 @@ class Emulator:
     _states: list[dict[Any, Any]]
 
     def answer(self, service: str, request: AWSPreparedRequest) -> AWSResponse:
-        """What AWS would answer; the effect has taken place when this returns."""
+        """Process the request and return AWS's answer."""
         url = urlsplit(request.url)
         headers = {name.lower(): _text(value) for name, value in request.headers.items()}
-        status, answered, body = _at_once(
+        status, answered, body = _result_of(
             self._services[service].handle_request(
                 request.method,
                 unquote(url.path),
@@ -73,10 +73,10 @@ class Emulator:
         return http_response(request.url, status, answered, _bytes(body))
 
     def call(self, operation: str, **parameters: Any) -> Any:
-        """One call of DynamoDB or SQS by the tests themselves: past botocore, which would take most of the time."""
+        """Call DynamoDB or SQS for the tests, without botocore, which would take most of the time."""
         service, prefix = ("sqs", "AmazonSQS") if "QueueUrl" in parameters else ("dynamodb", "DynamoDB_20120810")
         headers = {"x-amz-target": f"{prefix}.{operation}"}
-        status, _, body = _at_once(
+        status, _, body = _result_of(
             self._services[service].handle_request("POST", "/", headers, json.dumps(parameters).encode(), {})
         )
         if status != _OK:
@@ -87,21 +87,21 @@ class Emulator:
         return pickle.dumps(self._states, pickle.HIGHEST_PROTOCOL)
 
     def restore(self, snapshot: Snapshot) -> None:
-        for state, then in zip(self._states, pickle.loads(snapshot), strict=True):  # noqa: S301  # our own
+        for state, saved in zip(self._states, pickle.loads(snapshot), strict=True):  # noqa: S301  # made by snapshot()
             state.clear()
-            state.update(then)
+            state.update(saved)
 
 
 @cache
 def open_emulator() -> Emulator:
-    """The emulator of this process."""
+    """Return the emulator of this process."""
     python = ensure_venv()
-    # Behind everything else, so that only what this environment lacks is taken from there.
+    # This path is the last, so that it supplies only packages that this environment lacks.
     sys.path.extend(str(path) for path in python.parents[1].glob("lib/python*/site-packages"))
     with patch.dict(
         os.environ, {"AUTH": "false", "PERSIST_STATE": "0", "S3_PERSIST": "0", "LOG_LEVEL": "CRITICAL"}
     ):
-        logging.disable()  # it tells what it has no packages for
+        logging.disable()  # it logs which packages it lacks
         modules = {name: importlib.import_module(f"ministack.services.{name}") for name in _SERVICES}
         cloudformation = importlib.import_module("ministack.services.cloudformation")
         importlib.import_module("ministack.app")
@@ -140,7 +140,7 @@ async def _deploy(cloudformation: Any) -> dict[str, str]:
 
 
 def http_response(url: str, status: int, headers: Mapping[str, str], body: bytes) -> AWSResponse:
-    """As botocore would read it from a socket."""
+    """Return the response as botocore would read it from a socket."""
     given: Any = dict(headers)
     return AWSResponse(url, status, given, _Body(body))
 
@@ -149,13 +149,13 @@ def _is_store(value: Any) -> bool:
     return type(value).__name__ in {"AccountScopedDict", "AccountRegionScopedDict"}
 
 
-def _at_once(coroutine: Coroutine[Any, Any, Any]) -> Any:
-    """The result of a coroutine that has nothing to wait for."""
+def _result_of(coroutine: Coroutine[Any, Any, Any]) -> Any:
+    """Return the result of a coroutine that never waits."""
     try:
         coroutine.send(None)
     except StopIteration as done:
         return done.value
-    raise AssertionError("the emulator waits for something; long polls are not for this suite")
+    raise AssertionError("the emulator waits: these tests must not use long polls")
 
 
 def _bytes(body: Any) -> bytes:

@@ -1,4 +1,4 @@
-"""Requests and deliveries in the form in which API Gateway and Lambda hand them over."""
+"""Requests and deliveries as events of API Gateway and SQS."""
 
 from __future__ import annotations
 
@@ -7,37 +7,37 @@ import uuid
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from tests.faults.history import Asked
+from tests.faults.history import SentCommand
 
 
-def as_request(asked: Asked) -> tuple[str, str, Any, dict[str, str]]:
-    headers = {} if asked.if_match is None else {"if-match": asked.if_match}
-    item = f"/items/{asked.item_id}"
-    match asked.operation:
+def as_request(command: SentCommand) -> tuple[str, str, Any, dict[str, str]]:
+    headers = {} if command.if_match is None else {"if-match": command.if_match}
+    item = f"/items/{command.item_id}"
+    match command.operation:
         case "create":
-            return "POST", "/items", asked.body, headers
+            return "POST", "/items", command.body, headers
         case "set":
-            return "PUT", item, asked.body, headers
+            return "PUT", item, command.body, headers
         case "merge":
-            return "PATCH", item, asked.body, headers
+            return "PATCH", item, command.body, headers
         case "delete":
             return "DELETE", item, None, headers
         case _:
-            return "POST", "/jobs", {"operation": "read", "item_id": asked.item_id}, headers
+            return "POST", "/jobs", {"operation": "read", "item_id": command.item_id}, headers
 
 
-def as_command(asked: Asked) -> dict[str, Any]:
-    """The raw form, as batches take it."""
-    if asked.operation == "create":
-        return {"operation": "create", "item": asked.body}
-    precondition = {} if asked.if_match is None else {"if_match": asked.if_match}
-    if asked.operation in {"set", "merge"}:
-        return {"operation": "update", "item_id": asked.item_id, asked.operation: asked.body, **precondition}
-    return {"operation": asked.operation, "item_id": asked.item_id, **precondition}
+def raw_command(command: SentCommand) -> dict[str, Any]:
+    """Return the raw command, as a batch contains it."""
+    if command.operation == "create":
+        return {"operation": "create", "item": command.body}
+    precondition = {} if command.if_match is None else {"if_match": command.if_match}
+    if command.operation in {"set", "merge"}:
+        return {"operation": "update", "item_id": command.item_id, command.operation: command.body, **precondition}
+    return {"operation": command.operation, "item_id": command.item_id, **precondition}
 
 
 def http_event(method: str, target: str, body: Any, headers: dict[str, str]) -> dict[str, Any]:
-    """As API Gateway makes it."""
+    """Return the event that API Gateway would make."""
     parts = urlsplit(target)
     first, *more = parts.path.strip("/").split("/")
     name = {"items": "item_id", "jobs": "job_id", "batches": "batch_id", "stats": ""}[first]
@@ -61,7 +61,7 @@ def http_event(method: str, target: str, body: Any, headers: dict[str, str]) -> 
 
 
 def sqs_record(message: dict[str, Any]) -> dict[str, Any]:
-    """As Lambda hands a message over."""
+    """Return the record that Lambda would make of a message."""
     given = message.get("MessageAttributes", {})
     return {
         "messageId": message["MessageId"],

@@ -7,39 +7,39 @@ from typing import Any
 
 
 @dataclass
-class Asked:
-    """One command that a caller sent, however often it had to repeat the request."""
+class SentCommand:
+    """A command of a caller, who may have repeated its request."""
 
     operation: str  # create, read, set, merge or delete
     body: dict[str, Any]
-    item_id: str = ""  # of a create: once it is known
+    item_id: str = ""  # of a create, once it is known
     if_match: str | None = None
-    job_id: str = ""  # empty when nothing of it was stored
-    promised: bool = False  # answered 202
-    called_off: bool = False  # answered that it could not be queued, and nothing hindered that from becoming true
+    job_id: str = ""  # empty if no job was stored
+    accepted: bool = False  # answered 202
+    withdrawn: bool = False  # answered 503 because it was not queued, with no other fault
     cancelled: bool | None = None  # whether a cancel was answered 200, or 409
-    doomed: bool = False  # it kills its worker every time, or the test sees to its end: it may fail without a rule
+    must_fail: bool = False  # it always kills its worker, or the test ends its job
 
 
-Snapshot = list[tuple[Asked, Asked]]
+Snapshot = list[tuple[SentCommand, SentCommand]]
 
 
 @dataclass
 class History:
     """The commands in the order in which they were accepted; a retry takes a new place."""
 
-    asked: list[Asked] = field(default_factory=list)
+    commands: list[SentCommand] = field(default_factory=list)
 
     def snapshot(self) -> Snapshot:
-        return [(one, replace(one)) for one in self.asked]
+        return [(command, replace(command)) for command in self.commands]
 
     def restore(self, snapshot: Snapshot) -> None:
-        """As it was: the same objects, with what they said then."""
-        self.asked = [one for one, _ in snapshot]
-        for one, then in snapshot:
-            vars(one).update(vars(then))
+        """Restore the same objects with their earlier values."""
+        self.commands = [command for command, _ in snapshot]
+        for command, saved in snapshot:
+            vars(command).update(vars(saved))
 
-    def again(self, one: Asked) -> None:
+    def record_retry(self, command: SentCommand) -> None:
         """Record an accepted retry."""
-        self.asked.remove(one)
-        self.asked.append(one)
+        self.commands.remove(command)
+        self.commands.append(command)

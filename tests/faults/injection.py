@@ -1,4 +1,4 @@
-"""Count the product's calls between botocore and the emulator, and inject the planned faults."""
+"""Count the product's calls of AWS, and inject the planned faults between botocore and the emulator."""
 
 from __future__ import annotations
 
@@ -22,25 +22,25 @@ Hook = Callable[[], None]
 _OK = 200
 
 
-class OurBug(Exception):
-    """An error that the product must treat as a fault of its own."""
+class InjectedError(Exception):
+    """An error that the product must treat as a fault."""
 
 
-class ProcessGone(BaseException):
-    """The process ends here: no exception handler runs, and no `finally` reaches AWS."""
+class ProcessDied(BaseException):
+    """The process has died: no exception handler runs, and no `finally` reaches AWS."""
 
 
 @dataclass
-class Life:
+class Process:
     """One process of one Lambda, from its start to its end."""
 
     name: str
-    gone: bool = False
+    died: bool = False
     overtaken: bool = False
 
 
 class Injector:
-    """One run's calls and faults."""
+    """The calls and faults of one run."""
 
     def __init__(self, emulator: Emulator) -> None:
         self._emulator = emulator
@@ -51,46 +51,46 @@ class Injector:
         self.counting = False
         self.points: list[Point] = []
         self.injected: list[Fault] = []
-        self.undead_in_trouble = False  # whether a worker was overtaken by another, went on, and met a fault
+        self.overtaken_worker_failed = False  # whether a worker had a fault after another had overtaken it
         self.commits: Counter[tuple[str, str]] = Counter()
-        self.hooks: dict[str, Hook] = {}  # once, when a worker is about to call this operation
-        self.hooks_of_api: dict[str, Hook] = {}  # and when the API is
+        self.hooks: dict[str, Hook] = {}  # each runs once, before a worker calls this operation
+        self.hooks_of_api: dict[str, Hook] = {}  # the same for the API
         self.killers: dict[str, str] = {}  # the worker dies when it calls this operation for this item
         self.overtake: Hook = lambda: None
         self._tokens: set[str] = set()
-        self._lives: list[Life] = []
+        self._processes: list[Process] = []
         self._tries = 0
         self._down: dict[str, float] = {}
         self._settled_at = 0.0
 
     @contextmanager
-    def life(self, name: str) -> Iterator[Life]:
+    def process(self, name: str) -> Iterator[Process]:
         """Run a process for the time of the block; it may start inside a call of another one."""
-        tries, life = self._tries, Life(name)
+        tries, process = self._tries, Process(name)
         if name != "api":
-            # Whatever is in the middle of a call has hung so long that its messages were delivered again.
-            for hanging in self._lives:
+            # A process in the middle of a call has hung until its messages were delivered again.
+            for hanging in self._processes:
                 hanging.overtaken = True
-        self._lives.append(life)
+        self._processes.append(process)
         try:
-            yield life
+            yield process
         finally:
-            self._lives.pop()
+            self._processes.pop()
             self._tries = tries
 
     def end_of_process(self) -> None:
-        """Hook that ends the calling process."""
-        self._end(self._lives[-1])
+        """End the calling process."""
+        self._end(self._processes[-1])
 
     def outage(self, service: str, seconds: float) -> None:
-        """Let the service return errors only from now on."""
+        """Let the service return only errors for some seconds."""
         self._down[service] = self._emulator.clock.elapsed + seconds
 
-    def point(self, site: Site, life: str) -> Kind | None:
+    def point(self, site: Site, process: str) -> Kind | None:
         """Count a call, and return the fault that is planned for it."""
         if not self.counting:
             return None
-        point = Point(len(self.points) + 1, site, life)
+        point = Point(len(self.points) + 1, site, process)
         self.points.append(point)
         kind = self.planned.get(point.number)
         if kind is not None:
@@ -101,22 +101,22 @@ class Injector:
     def attach(self, client: Any) -> None:
         """Intercept the calls of this client of the product."""
         service = client.meta.service_model.service_name
-        planned: list[Kind | None] = [None]  # of the call under way; one client makes one call at a time
+        planned: list[Kind | None] = [None]  # of the present call; a client makes one call at a time
 
         def start(model: Any, params: Any, **_: Any) -> None:
-            life = self._lives[-1]
-            if life.gone:
-                raise ProcessGone
+            process = self._processes[-1]
+            if process.died:
+                raise ProcessDied
             operation = xform_name(model.name)
-            hooks = self.hooks_of_api if life.name == "api" else self.hooks
+            hooks = self.hooks_of_api if process.name == "api" else self.hooks
             hook = hooks.pop(operation, None)
             if hook is not None:
                 hook()
-            kind = self.point(calling_site(f"{service}.{operation}"), life.name)
+            kind = self.point(calling_site(f"{service}.{operation}"), process.name)
             if kind is Kind.OVERTAKEN:
                 self.overtake()
-            if kind is Kind.GONE_BEFORE or self._kills(life, operation, params):
-                self._end(life)
+            if kind is Kind.GONE_BEFORE or self._kills(process, operation, params):
+                self._end(process)
             if kind is Kind.OUTAGE:
                 self.outage(service, OUTAGE_SECONDS)
             if kind is Kind.UNSETTLED:
@@ -134,7 +134,7 @@ class Injector:
         url, first = request.url, self._tries == 1
         down = self._down.get(service, 0) > self._emulator.clock.elapsed
         if down or kind not in {None, Kind.OVERTAKEN}:
-            self._note_trouble(self._lives[-1])
+            self._note_fault(self._processes[-1])
         if down or kind is Kind.BROKEN:
             return kinds.broken(service, url)
         if kind is Kind.THROTTLED and first:
@@ -148,32 +148,32 @@ class Injector:
         response = self._emulator.answer(service, request)
         self._note_commit(request, response)
         if service == "s3" and self._settled_at > self._emulator.clock.elapsed:
-            self._note_trouble(self._lives[-1])
+            self._note_fault(self._processes[-1])
             response = kinds.unsettled(url, request.method, response)
         if kind is Kind.LOST or (kind is Kind.LOST_ONCE and first):
             raise ReadTimeoutError(endpoint_url=url, error=None)
         if kind in {Kind.GONE_AFTER, Kind.LATE_REPLAY, Kind.LATER_REPLAY}:
-            self._end(self._lives[-1])
+            self._end(self._processes[-1])
         return kinds.cut_short(response) if kind is Kind.CUT and response.status_code == _OK else response
 
-    def _kills(self, life: Life, operation: str, params: Any) -> bool:
+    def _kills(self, process: Process, operation: str, params: Any) -> bool:
         item_id = self.killers.get(operation)
-        return life.name == "worker" and item_id is not None and item_id.encode() in _bytes(params["body"])
+        return process.name == "worker" and item_id is not None and item_id.encode() in _bytes(params["body"])
 
-    def _end(self, life: Life) -> None:
-        life.gone = True
-        self._note_trouble(life)
-        raise ProcessGone
+    def _end(self, process: Process) -> None:
+        process.died = True
+        self._note_fault(process)
+        raise ProcessDied
 
-    def _note_trouble(self, life: Life) -> None:
-        # A worker that was overtaken has outlived the visibility of its messages, six times its own time-out. What
-        # it then puts into the bucket it alone can take away, since its message is gone; so it must not fail too.
-        self.undead_in_trouble |= life.overtaken and life.name == "worker"
+    def _note_fault(self, process: Process) -> None:
+        # A worker that was overtaken has outlived the visibility of its messages, six times its own time-out. Its
+        # message is deleted, so no other worker deletes what it then puts into the bucket: it must not fail too.
+        self.overtaken_worker_failed |= process.overtaken and process.name == "worker"
 
     def _note_commit(self, request: AWSPreparedRequest, response: AWSResponse) -> None:
-        """Each transaction that took effect counts for its job; a repeated token is the same transaction."""
-        if self._lives[-1].name == "api":
-            return  # a batch is stored by one, too
+        """Count each committed transaction for its job; a repeated token is the same transaction."""
+        if self._processes[-1].name == "api":
+            return  # the API stores batches by transactions, too
         if (
             not _bytes(request.headers.get("X-Amz-Target", b"")).endswith(b"TransactWriteItems")
             or response.status_code != _OK

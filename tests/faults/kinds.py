@@ -1,4 +1,4 @@
-"""The faults: what can happen at one AWS call, and what the product's client gets to see of it."""
+"""The kinds of faults at an AWS call, and the answers that the product's client gets."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from tests.faults.call_sites import Site
 from tests.faults.emulator import http_response
 
 OUTAGE_SECONDS = 20 * 60
-"""Longer than any number of attempts takes, and than the five minutes of SQS's deduplication."""
+"""This is longer than all attempts take, and than the five minutes of SQS's deduplication."""
 
 SETTLING_SECONDS = 14 * 60
 """S3 may need 15 minutes to store versions and to find objects after versioning was first enabled on a bucket."""
 
 
 class Kind(StrEnum):
-    """What happens at a call. A call is tried up to three times by botocore."""
+    """The kind of a fault at a call. botocore tries a call up to three times."""
 
     THROTTLED = "throttled once"  # refused before any effect; botocore tries again
-    BROKEN = "server error at every try"  # refused before any effect, and the product is told
+    BROKEN = "server error at every try"  # refused before any effect; the product gets the error
     LOST_ONCE = "answer lost once"  # botocore repeats a call that has taken effect
-    LOST = "answers lost at every try"  # took effect, and the product cannot know
+    LOST = "answers lost at every try"  # it took effect, and the product cannot know
     GONE_BEFORE = "process gone before"
     GONE_AFTER = "process gone after"
-    OVERTAKEN = "overtaken"  # before the call another worker gets all messages, those in flight too
+    OVERTAKEN = "overtaken"  # before the call another worker gets all messages, also those in flight
     OUTAGE = "outage of the service"  # from this call on, for OUTAGE_SECONDS
     CONFLICT_ONCE = "transaction conflict once"
     CONFLICT = "transaction conflicts without end"
@@ -37,16 +37,16 @@ class Kind(StrEnum):
     CUT = "body cut short"
     UNSETTLED = "bucket not settled"  # from this call on, for SETTLING_SECONDS: versioning was just enabled
     NOT_TAKEN = "one message not taken"  # of several in one call
-    STAYS = "messages not deleted"  # the poller's own call: what was handled is delivered once more
+    NOT_DELETED = "messages not deleted"  # at the poller's call: processed messages are redelivered
     LATE_REPLAY = "process gone after, replayed when deduplication has lapsed"
     LATER_REPLAY = "process gone after, replayed when the job has ended and deduplication has lapsed"
 
 
 AT_EVERY_CALL = frozenset({Kind.GONE_BEFORE, Kind.GONE_AFTER, Kind.LOST, Kind.OVERTAKEN})
-"""What `make test` tries at each call of each scenario: what leaves work half done, or has it done twice at once.
+"""The faults that `make test` tries at each call of each scenario: they leave work half done, or done twice.
 
-The others (of refusals, outages and repetitions) it tries at each call site of each file's scenarios, once; `make
-faults FAULTS=--singles` and CI try everything everywhere.
+It tries the others (refusals, outages and repetitions) once at each call site of each file's scenarios; `make
+faults FAULTS=--singles` and CI try every kind at every call.
 """
 
 _ROW_WRITES = {"put_item", "update_item", "delete_item"}
@@ -63,18 +63,18 @@ class Point:
 
     number: int
     site: Site
-    life: str  # api, worker, dead_letters or poller
+    process: str  # api, worker, dead_letters or poller
 
     @property
     def kinds(self) -> list[Kind]:
-        """What can happen here."""
+        """Return the kinds of faults that are possible at this call."""
         if self.site == ACKNOWLEDGE:
-            return [Kind.STAYS]
+            return [Kind.NOT_DELETED]
         operation = self.site.call.partition(".")[2]
         kinds = [Kind.BROKEN, Kind.LOST, Kind.GONE_BEFORE, Kind.OVERTAKEN, Kind.OUTAGE]
-        if operation not in _READS:  # what has no effect is refused, lost and healed alike
+        if operation not in _READS:  # for a read, these are no different from the others
             kinds += [Kind.THROTTLED, Kind.LOST_ONCE, Kind.GONE_AFTER]
-            if self.life == "api":
+            if self.process == "api":
                 kinds += [Kind.LATE_REPLAY, Kind.LATER_REPLAY]
         if operation in _ROW_WRITES or operation.startswith("transact_"):
             kinds += [Kind.CONFLICT_ONCE, Kind.CONFLICT]
@@ -91,7 +91,7 @@ class Point:
 
 @dataclass(frozen=True)
 class Fault:
-    """One thing that happens in a run."""
+    """A fault at a call of a run."""
 
     call: int
     kind: Kind
@@ -101,21 +101,21 @@ class Fault:
 
 
 def throttled(service: str, url: str) -> AWSResponse:
-    """AWS asks for patience."""
+    """Return AWS's answer to too many requests."""
     if service == "s3":
         return _s3_error(url, 503, "SlowDown")
     return _json_error(url, 400, "RequestThrottled" if service == "sqs" else "ThrottlingException")
 
 
 def broken(service: str, url: str) -> AWSResponse:
-    """AWS has a fault of its own."""
+    """Return AWS's answer for an internal error."""
     if service == "s3":
         return _s3_error(url, 500, "InternalError")
     return _json_error(url, 500, "InternalFailure" if service == "sqs" else "InternalServerError")
 
 
 def conflict(url: str, body: bytes, at: int) -> AWSResponse:
-    """Another transaction holds a row of the write; of a transaction, the row of its item number `at`."""
+    """Return the answer for a conflict; in a transaction, the conflict is at the item number `at`."""
     items = json.loads(body).get("TransactItems")
     if items is None:
         return _json_error(url, 400, "TransactionConflictException")
@@ -125,26 +125,26 @@ def conflict(url: str, body: bytes, at: int) -> AWSResponse:
 
 
 def unreasoned(url: str) -> AWSResponse:
-    """A transaction is cancelled without a reason."""
+    """Return the answer for a transaction that is cancelled without a reason."""
     return _json_error(url, 400, "TransactionCanceledException")
 
 
 def not_taken(request: AWSPreparedRequest, answer: Callable[[AWSPreparedRequest], AWSResponse]) -> AWSResponse:
-    """SQS takes the messages of a call but the first, and says so."""
-    asked: dict[str, Any] = json.loads(cast("bytes", request.body))
-    first, *others = asked["Entries"]
-    said: dict[str, object] = {"Successful": []}
+    """Send the messages of a call except the first, and return SQS's answer that names this one."""
+    request_body: dict[str, Any] = json.loads(cast("bytes", request.body))
+    first, *others = request_body["Entries"]
+    result: dict[str, object] = {"Successful": []}
     if others:
-        body = json.dumps({**asked, "Entries": others}).encode()
+        body = json.dumps({**request_body, "Entries": others}).encode()
         less = AWSPreparedRequest(request.method, request.url, request.headers, body, request.stream_output)
-        said = json.loads(answer(less).content)
+        result = json.loads(answer(less).content)
     failed = {"Id": first["Id"], "SenderFault": False, "Code": "InternalError", "Message": "injected"}
-    body = json.dumps({**said, "Failed": [failed]}).encode()
+    body = json.dumps({**result, "Failed": [failed]}).encode()
     return http_response(request.url, 200, {"Content-Type": "application/x-amz-json-1.0"}, body)
 
 
 def unsettled(url: str, method: str, response: AWSResponse) -> AWSResponse:
-    """S3's answer while it does not find existing objects, and returns no version for a put."""
+    """Return S3's answer while it does not find existing objects, and returns no version for a put."""
     if method == "GET" and "list-type=" not in url:
         return _s3_error(url, 404, "NoSuchKey")
     headers = {name: value for name, value in response.headers.items() if name.lower() != "x-amz-version-id"}
@@ -152,7 +152,7 @@ def unsettled(url: str, method: str, response: AWSResponse) -> AWSResponse:
 
 
 def cut_short(response: AWSResponse) -> AWSResponse:
-    """The answer, whose connection ends in the middle of the body."""
+    """Return the answer with a connection that ends in the middle of the body."""
     whole = response.content
     headers = {**response.headers, "Content-Length": str(len(whole))}
     return http_response(response.url, response.status_code, headers, whole[: len(whole) // 2])

@@ -1,4 +1,4 @@
-"""The two Lambdas as they are deployed: their app.py in this process, with clients of the injector."""
+"""The two Lambdas: their app.py in this process, with clients of the injector."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from jobpipe.runtime.aws import AwsClients
 from jobpipe.runtime.telemetry import logger
 from tests.faults.call_sites import ROOT
 from tests.faults.emulator import ENDPOINT, Emulator
-from tests.faults.injection import Injector, OurBug
+from tests.faults.injection import InjectedError, Injector
 
 _CREDENTIALS = {
     "AWS_ENDPOINT_URL": ENDPOINT,
@@ -38,7 +38,7 @@ WORKER_TIMEOUT = 5
 
 
 class Lambdas:
-    """`api` and `worker` are the modules app.py; each process has them anew."""
+    """`api` and `worker` are the modules app.py, which each process loads anew."""
 
     def __init__(self, emulator: Emulator, injector: Injector) -> None:
         self._environment = {**_CREDENTIALS, **_settings(emulator.outputs)}
@@ -52,17 +52,17 @@ class Lambdas:
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """For the block both Lambdas run: in one thread, without log lines, on the clients with faults."""
+        """Let both Lambdas run in the block: in one thread, without log lines, with the injector's clients."""
         with ExitStack() as patches:
             patches.enter_context(patch.dict(os.environ, self._environment))
             patches.enter_context(patch.object(logger, "handlers", [_Listener(self.unexpected)]))
             patches.callback(logger.setLevel, logger.level)
             logger.setLevel(logging.ERROR)
-            # What INIT leaves would never be collected; here thousands of processes share one heap.
+            # gc.freeze() at INIT would keep the objects of all processes, thousands of which share this heap.
             patches.enter_context(patch.object(gc, "freeze"))
-            # A process has a budget of retries; here thousands of processes share one client.
+            # botocore limits the retries of a process; here thousands of processes share one client.
             patches.enter_context(patch.object(RetryQuota, "acquire", lambda *_: True))
-            # Nobody looks at signatures and user agents here, and making them takes a third of the time.
+            # The emulator ignores signatures and user agents, which would take a third of the time.
             patches.enter_context(patch.object(UserAgentString, "to_string", lambda _: "tests"))
             patches.enter_context(patch.object(RequestSigner, "sign", lambda *_, **__: None))
             for module in (*_chalicelib("api_lambda").values(), *_chalicelib("worker_lambda").values()):
@@ -77,7 +77,7 @@ class Lambdas:
         _forget("worker_lambda")
 
     def restart(self, folder: str) -> None:
-        """A fresh process of this Lambda."""
+        """Start a new process of this Lambda."""
         _forget(folder)
         setattr(self, "api" if folder == "api_lambda" else "worker", _load_app(folder))
 
@@ -86,10 +86,10 @@ class Lambdas:
 
 
 class _Listener(logging.Handler):
-    """Takes the log lines, and keeps what must not happen: exceptions that are no outage of AWS."""
+    """Collects the unexpected exceptions in the log: those that are no outage of AWS."""
 
-    # A claim check is missing for the copy of a message whose job has ended; a job that needs it would fail.
-    _EXPECTED = (Unavailable, ClaimUnusable, OurBug)
+    # A copy of a message whose job has ended has no claim check; a job that needs one would fail.
+    _EXPECTED = (Unavailable, ClaimUnusable, InjectedError)
 
     def __init__(self, unexpected: list[str]) -> None:
         super().__init__()
@@ -102,7 +102,7 @@ class _Listener(logging.Handler):
 
 
 def open_client(service: str, emulator: Emulator) -> Any:
-    """A client of the tests' own, that no fault touches."""
+    """Return a client for the tests, without faults."""
     with patch.dict(os.environ, _CREDENTIALS):
         client: Any = boto3.client(service)  # type: ignore[call-overload]
     client.meta.events.register_first("before-send.*.*", lambda request, **_: emulator.answer(service, request))
@@ -110,7 +110,7 @@ def open_client(service: str, emulator: Emulator) -> Any:
 
 
 class Inline(Executor):
-    """Runs at once what it is given, so that the calls of a run come in the same order every time."""
+    """Runs each function at once, so that a schedule always makes the same calls in the same order."""
 
     def __init__(self, *_: Any, **__: Any) -> None:
         pass
@@ -143,7 +143,7 @@ def _settings(outputs: Any) -> dict[str, str]:
 
 @cache
 def _chalicelib(folder: str) -> dict[str, ModuleType]:
-    """The package beside app.py and its modules, by the names that app.py knows them by."""
+    """Return the package beside app.py and its modules, by the names that app.py uses."""
     found = {"chalicelib": importlib.import_module(f"{folder}.chalicelib")}
     for path in (ROOT / folder / "chalicelib").rglob("*.py"):
         parts = path.relative_to(ROOT / folder).with_suffix("").parts
@@ -153,7 +153,7 @@ def _chalicelib(folder: str) -> dict[str, ModuleType]:
 
 
 def _forget(folder: str) -> None:
-    """Drop the modules of a process that has ended."""
+    """Clear the caches of a process that has ended."""
     for module in _chalicelib(folder).values():
         for value in vars(module).values():
             if hasattr(value, "cache_clear"):
@@ -161,7 +161,7 @@ def _forget(folder: str) -> None:
 
 
 def _load_app(folder: str) -> ModuleType:
-    """app.py as Lambda runs it."""
+    """Run app.py as Lambda does, and return the module."""
     app = ModuleType(f"{folder}.app")
     with patch.dict(sys.modules, _chalicelib(folder)):
         exec(_code(folder), vars(app))  # noqa: S102

@@ -1,7 +1,7 @@
-"""The reference: a synchronous API on a dict, and the search for an order in which it explains what happened.
+"""The reference model: a synchronous API on a dict, and the search for an order that explains the outcomes.
 
-Commands of one item apply in the order of their acceptance. Of different items any order will do, so the
-search tries the orders: there is one, or the run is wrong.
+Commands of one item take effect in the order of their acceptance. Those of different items may take effect in any
+order, so the search tries all: a run is correct if one of them explains it.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from jobpipe.domain.item_rules import merge_patch
-from tests.faults.history import Asked
+from tests.faults.history import SentCommand
 
 Document = dict[str, Any]
 Items = dict[str, Document]
@@ -20,91 +20,93 @@ Items = dict[str, Document]
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a command ended; `result` is the document that its job shows, `version` the item's, both after it."""
+    """The outcome of a command: the document that its job shows, and the version of the item, both afterwards."""
 
-    status: int  # 200, or that of the problem
+    status: int  # 200, or the status of the problem
     result: Document | None = None
     version: str | None = None
 
 
 @dataclass(frozen=True)
 class Step:
-    """A command that was applied or refused by a rule, and how."""
+    """A command that took effect or was refused by a rule, and its outcome."""
 
-    asked: Asked
+    command: SentCommand
     outcome: Outcome
 
 
 @dataclass(frozen=True)
 class State:
-    """What a synchronous API would hold."""
+    """The items of a synchronous API."""
 
     items: Mapping[str, Document]
     versions: Mapping[str, str]
 
 
 def explain(steps: Sequence[Step]) -> list[State]:
-    """The states in which the model can end with just these outcomes; none if no order explains them."""
-    lines: dict[str, list[Step]] = {}
+    """Return the final states of the model with exactly these outcomes; none if no order explains them."""
+    queues: dict[str, list[Step]] = {}
     for step in steps:
-        lines.setdefault(step.asked.item_id, []).append(step)
+        queues.setdefault(step.command.item_id, []).append(step)
     found: list[State] = []
-    _search([tuple(line) for line in lines.values()], State({}, {}), found, set())
+    _search([tuple(queue) for queue in queues.values()], State({}, {}), found, set())
     return found
 
 
-def _search(lines: list[tuple[Step, ...]], state: State, found: list[State], seen: set[tuple[int, ...]]) -> None:
-    # Outcomes are given, so where each line stands says all about the state.
-    place = tuple(len(line) for line in lines)
+def _search(queues: list[tuple[Step, ...]], state: State, found: list[State], seen: set[tuple[int, ...]]) -> None:
+    # The outcomes are fixed, so the remaining steps of each item determine the state.
+    place = tuple(len(queue) for queue in queues)
     if place in seen:
         return
     seen.add(place)
-    if not any(lines):
+    if not any(queues):
         found.append(state)
         return
-    for i, line in enumerate(lines):
-        after = _apply(state, line[0]) if line else None
+    for i, queue in enumerate(queues):
+        after = _apply(state, queue[0]) if queue else None
         if after is not None:
-            _search([*lines[:i], line[1:], *lines[i + 1 :]], after, found, seen)
+            _search([*queues[:i], queue[1:], *queues[i + 1 :]], after, found, seen)
 
 
 def _apply(state: State, step: Step) -> State | None:
-    """The state after this step; None if the model would have answered otherwise."""
-    asked, outcome = step.asked, step.outcome
-    item_id, before = asked.item_id, state.items.get(asked.item_id)
-    document, status = _decide(state, asked, before)
+    """Return the state after this step, or None if the model has another outcome."""
+    command, outcome = step.command, step.outcome
+    item_id, before = command.item_id, state.items.get(command.item_id)
+    document, status = _decide(state, command, before)
     if status != outcome.status:
         return None
     if status != 200:
         return state
-    if asked.operation == "delete":
+    if command.operation == "delete":
         return State(_without(state.items, item_id), _without(state.versions, item_id))
     if outcome.result != {"id": item_id, **document}:
         return None
-    if asked.operation == "read":
+    if command.operation == "read":
         return state if outcome.version == state.versions[item_id] else None
     assert outcome.version is not None
     return State({**state.items, item_id: document}, {**state.versions, item_id: outcome.version})
 
 
-def _decide(state: State, asked: Asked, before: Document | None) -> tuple[Document, int]:
-    """The document after the command, and the status."""
-    if before is None and asked.operation != "create":
+def _decide(state: State, command: SentCommand, before: Document | None) -> tuple[Document, int]:
+    """Return the document after the command, and the status."""
+    if before is None and command.operation != "create":
         return {}, 404
-    if asked.if_match is not None and asked.if_match != f'"{state.versions[asked.item_id]}"':
+    if command.if_match is not None and command.if_match != f'"{state.versions[command.item_id]}"':
         return {}, 412
     document = before or {}
-    match asked.operation:
+    match command.operation:
         case "create":
-            document = asked.body
+            document = command.body
         case "set":
-            document = {**document, **asked.body}
+            document = {**document, **command.body}
         case "merge":
-            document = merge_patch(document, asked.body)
+            document = merge_patch(document, command.body)
     taken = any(
-        _same(other["name"], document["name"]) for item_id, other in state.items.items() if item_id != asked.item_id
+        _same(other["name"], document["name"])
+        for item_id, other in state.items.items()
+        if item_id != command.item_id
     )
-    return (document, 409) if taken and asked.operation in {"create", "set", "merge"} else (document, 200)
+    return (document, 409) if taken and command.operation in {"create", "set", "merge"} else (document, 200)
 
 
 def _same(one: str, other: str) -> bool:

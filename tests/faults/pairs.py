@@ -1,4 +1,4 @@
-"""Pairs of faults: a first one, and those that can happen behind it."""
+"""Pairs of faults: a first one, and one at a later call."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.faults.schedules import describe
 
 @dataclass(frozen=True)
 class Task:
-    """One first fault, and how many of the second ones behind it to run: a share, drawn by the seed."""
+    """A first fault, and the share of second faults to run after it, which the seed selects."""
 
     scenario: str
     first: Fault
@@ -33,6 +33,6 @@ def run_pairs(task: Task) -> Report:
     return Report(
         possible=len(pairs),
         run=len(chosen),
-        unclean=sum(not run.clean and not run.wrong for _, run in runs),
-        failures=[describe(task.scenario, pair, run) for pair, run in runs if run.wrong],
+        unclean=sum(not run.clean and not run.failure for _, run in runs),
+        failures=[describe(task.scenario, pair, run) for pair, run in runs if run.failure],
     )

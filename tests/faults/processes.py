@@ -1,4 +1,4 @@
-"""Schedules dealt out to processes that each have an emulator of their own."""
+"""Schedules in several processes, each with its own emulator."""
 
 from __future__ import annotations
 
@@ -18,16 +18,18 @@ _Task = TypeVar("_Task")
 
 @dataclass(frozen=True)
 class Report:
-    """What became of a task."""
+    """The result of a task."""
 
     possible: int
     run: int
-    unclean: int  # in which a request that was never answered 202 left something for the repair
+    unclean: int  # runs whose requests without a 202 left something for the repair
     failures: list[str]
 
 
-def deal(run: Callable[[_Task], Report], tasks: Iterable[_Task], processes: int | None) -> Iterator[Report]:
-    """In the order in which they are done."""
+def run_in_processes(
+    run: Callable[[_Task], Report], tasks: Iterable[_Task], processes: int | None
+) -> Iterator[Report]:
+    """Run the tasks in processes; yield the reports in the order of their completion."""
     with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as executor:
         for future in as_completed([executor.submit(run, task) for task in tasks]):
             yield future.result()
@@ -35,9 +37,9 @@ def deal(run: Callable[[_Task], Report], tasks: Iterable[_Task], processes: int 
 
 @cache
 def process_runner() -> Runner:
-    """The one of this process, running until the process ends."""
+    """Return the runner of this process, which runs until the process ends."""
     runner = Runner()
-    until_the_end = ExitStack()
-    until_the_end.enter_context(runner.running())
-    atexit.register(until_the_end.close)
+    stack = ExitStack()
+    stack.enter_context(runner.running())
+    atexit.register(stack.close)
     return runner

@@ -1,4 +1,4 @@
-"""One fault in a life: every kind at every call, a scenario at a time."""
+"""Runs with one fault: every kind at every call of a scenario."""
 
 from __future__ import annotations
 
@@ -12,6 +12,6 @@ def run_scenario(name: str) -> Report:
     return Report(
         possible=len(runs),
         run=len(runs),
-        unclean=sum(not run.clean and not run.wrong for _, run in runs),
-        failures=[describe(name, [fault], run) for fault, run in runs if run.wrong],
+        unclean=sum(not run.clean and not run.failure for _, run in runs),
+        failures=[describe(name, [fault], run) for fault, run in runs if run.failure],
     )

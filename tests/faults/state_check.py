@@ -1,4 +1,4 @@
-"""After a run: everything stored must be what the reference model says, given how the jobs ended."""
+"""After a run, check everything stored against the reference model and the outcomes of the jobs."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from jobpipe.domain.item import StoredItem
 from jobpipe.domain.item_rules import name_key
 from jobpipe.stores.dynamodb_rows import item_from_row
 from tests.faults.audit_check import check_audit
-from tests.faults.history import Asked
+from tests.faults.history import SentCommand
 from tests.faults.model import Outcome, State, Step, explain
 from tests.faults.world import World
 
 _UNFINISHED = {"queued", "retrying"}
-_NO_RULE = {500, 503}  # a job that ended so was not applied, whatever the model would have done
+_NO_RULE = {500, 503}  # a job with this status did not take effect, whatever the model would do
 
 
-class Wrong(AssertionError):
-    """A promise is broken; the text says which."""
+class BrokenPromise(AssertionError):
+    """A promise is broken, which the text names."""
 
 
 @dataclass(frozen=True)
 class Stored:
-    """All that is in the tables and in the bucket."""
+    """The contents of the tables and of the bucket."""
 
     jobs: dict[str, dict[str, Any]]
     items: dict[str, StoredItem]
@@ -34,17 +34,17 @@ class Stored:
 
 
 def check_state(world: World) -> bool:
-    """Wrong if a promise is broken; whether all is in order without a repair."""
+    """Raise BrokenPromise if a promise is broken; return whether the state is correct without a repair."""
     unfinished, left = _check_all(world)
     wrong = check_audit(world, unfinished, left)
-    _require(not wrong, f"the audit says {wrong}")
+    _require(not wrong, f"the audit finds {wrong}")
     if unfinished or left:
-        _require(_check_all(world) == (set(), set()), "the repair does not mend everything")
+        _require(_check_all(world) == (set(), set()), "the repair does not repair everything")
     return not unfinished and not left
 
 
 def _check_all(world: World) -> tuple[set[str], set[str]]:
-    """The jobs that never ended, and what nothing points to in the bucket, as far as either is allowed."""
+    """Return the unfinished jobs, and the bucket's keys that no row refers to, if they are allowed."""
     stored = _read(world)
     _require(not world.waiting(), "messages are left")
     unfinished = _check_jobs(world, stored)
@@ -54,55 +54,56 @@ def _check_all(world: World) -> tuple[set[str], set[str]]:
 
 
 def _check_jobs(world: World, stored: Stored) -> set[str]:
-    """The unfinished jobs, none of which was answered 202."""
-    asked = {one.job_id: one for one in world.history.asked if one.job_id}
-    _require(set(asked) == set(stored.jobs), "there are jobs that nobody asked for, or jobs are lost")
+    """Return the unfinished jobs, none of which was answered 202."""
+    commands = {command.job_id: command for command in world.history.commands if command.job_id}
+    _require(set(commands) == set(stored.jobs), "there are jobs of no request, or jobs are lost")
     unfinished = {job_id for job_id, job in stored.jobs.items() if job["status"] in _UNFINISHED}
     for job_id in unfinished:
-        _require(not asked[job_id].promised, f"a {asked[job_id].operation} was answered 202 and never ended")
-    for job_id, one in asked.items():
+        _require(not commands[job_id].accepted, f"a {commands[job_id].operation} was answered 202 and never ended")
+    for job_id, command in commands.items():
         cancelled = stored.jobs[job_id]["status"] == "cancelled"
-        _require(one.cancelled is None or one.cancelled == cancelled, "a caller was told the wrong end of a cancel")
-        _require(one.cancelled is not None or not cancelled, "a job was cancelled that nobody wanted cancelled")
+        _require(
+            command.cancelled is None or command.cancelled == cancelled,
+            "a cancel was answered with the wrong outcome",
+        )
+        _require(command.cancelled is not None or not cancelled, "a job was cancelled without a request")
         if stored.jobs[job_id]["status"] == "failed":
             status = stored.jobs[job_id]["error"]["status"]
-            # What was not promised may be ended as never queued (503).
-            allowed = one.doomed or status not in _NO_RULE or (status == 503 and not one.promised)
-            _require(allowed, f"a {one.operation} failed by no rule: {stored.jobs[job_id]['error']}")
-        if one.called_off:
-            _require(
-                stored.jobs[job_id]["status"] == "failed", "what could not be queued has happened all the same"
-            )
-        if one.doomed:
+            # A command without a 202 may end as never queued (503).
+            allowed = command.must_fail or status not in _NO_RULE or (status == 503 and not command.accepted)
+            _require(allowed, f"a {command.operation} failed by no rule: {stored.jobs[job_id]['error']}")
+        if command.withdrawn:
+            _require(stored.jobs[job_id]["status"] == "failed", "a command that was not queued took effect")
+        if command.must_fail:
             job = stored.jobs[job_id]
             _require(job["status"] == "failed", f"the job of a command that cannot run has {job['status']}")
     return unfinished
 
 
 def check_parked(world: World) -> None:
-    """What is no command is on the parked queue, and nothing else is."""
-    _require(set(world.parked()) == world.garbage, "what is parked is not what was no command")
+    """Check that exactly the messages that are no command are on the parked queue."""
+    _require(set(world.parked()) == world.garbage, "the parked messages are not those that are no command")
 
 
 def _steps(world: World, stored: Stored) -> list[Step]:
-    """What was applied, or refused by a rule, in the order of acceptance."""
+    """Return the commands that took effect or were refused by a rule, in the order of acceptance."""
     steps = []
-    for one in world.history.asked:
-        job = stored.jobs.get(one.job_id)
+    for command in world.history.commands:
+        job = stored.jobs.get(command.job_id)
         if job is None or job["status"] in {*_UNFINISHED, "cancelled"}:
             continue
-        one.item_id = job["item_id"]
-        outcome = _outcome(world, one, job)
+        command.item_id = job["item_id"]
+        outcome = _outcome(world, command, job)
         if outcome.status not in _NO_RULE:
-            steps.append(Step(one, outcome))
+            steps.append(Step(command, outcome))
     return steps
 
 
-def _outcome(world: World, one: Asked, job: dict[str, Any]) -> Outcome:
+def _outcome(world: World, command: SentCommand, job: dict[str, Any]) -> Outcome:
     if job["status"] == "failed":
         return Outcome(job["error"]["status"])
-    shown = world.job(one)
-    _require(shown["status"] == "succeeded", "what the API shows is not what is stored")
+    shown = world.job(command)
+    _require(shown["status"] == "succeeded", "the API shows another status than the stored one")
     return Outcome(200, shown["result"], shown.get("etag", "").strip('"') or None)
 
 
@@ -110,7 +111,7 @@ def _check_items(world: World, stored: Stored, explanations: list[State]) -> Non
     _require(bool(explanations), "no order of the commands explains how their jobs ended")
     documents = {item_id: _document(world, item) for item_id, item in stored.items.items()}
     versions = {item_id: item.version for item_id, item in stored.items.items()}
-    _require(State(documents, versions) in explanations, "the items are not what their jobs made of them")
+    _require(State(documents, versions) in explanations, "the items are not the results of their jobs")
     locks = {name_key(document["name"]): item_id for item_id, document in documents.items()}
     _require(stored.names == locks, f"name locks {stored.names}, but items {locks}")
 
@@ -122,15 +123,15 @@ def _check_commits(world: World, stored: Stored) -> None:
 
 
 def _check_bucket(world: World, stored: Stored) -> set[str]:
-    """What may be left in the bucket, for the repair to take away."""
+    """Return the allowed orphans in the bucket, which the repair deletes."""
     documents = {item.document.key for item in stored.items.values()}
     claims = {job["claim"] for job in stored.jobs.values() if job["status"] == "failed" and "claim" in job}
     wanted = documents | claims
     _require(wanted <= stored.keys, f"missing in the bucket: {sorted(wanted - stored.keys)}")
     left = stored.keys - wanted
-    never_answered = {one.job_id for one in world.history.asked if not one.promised}
+    never_answered = {command.job_id for command in world.history.commands if not command.accepted}
     allowed = {key for key in left if _claim_of(key, never_answered)}
-    if world.injector.undead_in_trouble:
+    if world.injector.overtaken_worker_failed:
         allowed |= {key for key in left if key.startswith("items/")}
     _require(left == allowed, f"orphans in the bucket: {sorted(left - allowed)}")
     return left
@@ -142,12 +143,12 @@ def _claim_of(key: str, jobs: set[str]) -> bool:
 
 
 def _document(world: World, item: StoredItem) -> dict[str, Any]:
-    """The committed document, which stands in the bucket and, if it is small, in the row."""
+    """Return the committed document, which is in the bucket and, if it is small, in the row."""
     bucket = world.outputs["DocumentsBucket"]
     try:
         current = world.s3.get_object(Bucket=bucket, Key=item.document.key)
     except world.s3.exceptions.NoSuchKey:
-        raise Wrong(f"the document of item {item.item_id} is lost") from None
+        raise BrokenPromise(f"the document of item {item.item_id} is lost") from None
     text = current["Body"].read().decode()
     _require(current["VersionId"] == item.document.version_id, "a committed document was overwritten")
     _require(item.inline in {None, text}, "the row shows another document than the bucket")
@@ -175,6 +176,6 @@ def _rows(world: World, table: str) -> list[dict[str, Any]]:
     return rows
 
 
-def _require(holds: bool, otherwise: str) -> None:
-    if not holds:
-        raise Wrong(otherwise)
+def _require(condition: bool, otherwise: str) -> None:
+    if not condition:
+        raise BrokenPromise(otherwise)

@@ -1,4 +1,4 @@
-"""What the original did, as a dict: the reference that random lives are compared with."""
+"""The synchronous original as a dict: the reference model of the random histories."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from jobpipe.domain.item_rules import merge_patch
 
 
 class SynchronousModel:
-    """What the original did: check, then write, one request at a time."""
+    """The original: it checks and writes, one request at a time."""
 
     def __init__(self) -> None:
         self.items: dict[str, dict[str, Any]] = {}

@@ -1,4 +1,4 @@
-"""How many schedules were run, summed over the processes of a test run and told at its end."""
+"""The number of schedules, summed over the processes of a test run and reported at its end."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Tally:
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    if hasattr(session.config, "workeroutput"):  # one of several processes: the count goes to the one that reports
+    if hasattr(session.config, "workeroutput"):  # one of several processes; another reports the sum
         session.config.workeroutput["schedules"] = session.config.stash.get(_count, 0)
 
 

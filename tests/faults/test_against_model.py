@@ -1,8 +1,8 @@
-"""Random lives of the pipeline against a reference model: a dict that a synchronous API would keep.
+"""Random histories of the pipeline are compared with a reference model: the dict of a synchronous API.
 
-Several callers send, replay, cancel and retry; the worker gets batches of some items before those of others, twice
-or late; days go by, rows expire; processes end and stores do not answer at any call. Whatever happens, what took
-effect is what the model says of the same commands in the order in which they did.
+Several callers send, replay, cancel and retry. The worker gets batches of some items before those of others, twice
+or late; days pass, and rows expire; at any call a process may end, or a store may fail. In each history the effects
+are those of the model for the same commands in the order in which they took effect.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from tests.helpers.memory import MemoryJobs
 from tests.helpers.pipeline import Answer, Pipeline
 from tests.helpers.unreliable import Clock, Fault, Unreliable
 
-LARGE = "x" * 400  # travels by a claim check here
+LARGE = "x" * 400  # needs a claim check with the limit of these tests
 RULES = {404, 409, 412}
 names = st.sampled_from(["tent", "stove", "lamp", "caf\u00e9", "cafe\u0301"])
 values = (
@@ -40,7 +40,7 @@ faults: st.SearchStrategy[list[Fault]] = st.just([]) | st.lists(fault, max_size=
 
 @dataclass(frozen=True)
 class Sent:
-    """What a caller sent."""
+    """A command of a caller."""
 
     operation: str
     body: dict[str, Any]
@@ -49,7 +49,7 @@ class Sent:
 
 
 class LoggedJobs(MemoryJobs):
-    """Keeps every row that was ever written, in order: the order in which commands took effect."""
+    """A store that logs every written row: the order is that in which commands take effect."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -61,13 +61,13 @@ class LoggedJobs(MemoryJobs):
 
 
 class OneAtATime:
-    """Stands in for the worker's threads, so that a schedule can be repeated."""
+    """Replaces the worker's threads, so that a history can be repeated."""
 
     map = staticmethod(map)
 
 
 @contextmanager
-def the_worlds_ways(clock: Clock) -> Iterator[None]:
+def patched_product(clock: Clock) -> Iterator[None]:
     with (
         clock.installed(),
         patch("jobpipe.domain.queue_message.MAX_COMMAND_BYTES", 200),
@@ -79,44 +79,44 @@ def the_worlds_ways(clock: Clock) -> Iterator[None]:
 
 
 class AgainstModel(RuleBasedStateMachine):
-    """The model is fed from the log of the jobs table, and everything else is compared with it."""
+    """The model applies the log of the jobs table, and everything else is compared with it."""
 
     @initialize()
     def start(self) -> None:
         self.clock = Clock()
-        self.ways = the_worlds_ways(self.clock)
-        self.ways.__enter__()
+        self.patches = patched_product(self.clock)
+        self.patches.__enter__()
         self.pipeline = Pipeline(jobs=LoggedJobs())
         self.unreliable = Unreliable(self.pipeline)
         self.model = SynchronousModel()
         self.ids = ["no-such-item"]
         self.sent: dict[str, Sent] = {}  # by fingerprint
-        self.promised: set[str] = set()  # jobs that were answered 202
+        self.accepted: set[str] = set()  # jobs that were answered 202
         self.by_key: dict[tuple[str, str], Sent] = {}
-        self.read = 0  # of the log
+        self.read = 0  # entries of the log
         self.before: dict[str, Job] = {}
-        self.order: dict[str, list[tuple[str, str]]] = {}  # item → lives of jobs in the order of their messages
+        self.order: dict[str, list[tuple[str, str]]] = {}  # item → its jobs' generations, ordered by message
         self.queued_since: dict[str, Any] = {}  # message → when
-        self.place: dict[str, int] = {}  # item → of the last command that took effect
+        self.place: dict[str, int] = {}  # item → place of the last command that took effect
 
     def teardown(self) -> None:
-        if hasattr(self, "ways"):
+        if hasattr(self, "patches"):
             try:
                 self.settle()
             finally:
-                self.ways.__exit__(None, None, None)
+                self.patches.__exit__(None, None, None)
 
-    # --- what callers do ------------------------------------------------------------------------------------------
+    # --- callers --------------------------------------------------------------------------------------------------
 
     def ask(
         self, method: str, target: str, body: Any, planned: list[Fault], owner: str, key: str | None = None
     ) -> Answer | None:
-        """A request; None if the process that served it is gone."""
+        """Send a request; return None if its process died."""
         answer = None
         headers = {} if key is None else {"idempotency-key": key}
         with self.unreliable.process(*planned):
             answer = self.pipeline.request(method, target, body, owner=owner, headers=headers)
-        self.look()
+        self.read_changes()
         return answer
 
     def send(self, sent: Sent, planned: list[Fault], owner: str, key: str | None) -> None:
@@ -134,14 +134,14 @@ class AgainstModel(RuleBasedStateMachine):
         assert answer is None or answer.status in (202, 503), answer.text
         if answer is not None and answer.status == 202:
             assert not live or sent == earlier, "another command under the key of a live job"
-            self.promised.add(answer.json["id"])
+            self.accepted.add(answer.json["id"])
             if sent.operation == "create" and answer.json["item_id"] not in self.ids:
                 self.ids.append(answer.json["item_id"])
         if key is not None and not live and self.job_of(owner, key) is not None:
             self.by_key[owner, key] = sent
 
     def job_of(self, owner: str, key: str) -> Job | None:
-        """The live job of a key, by what nobody but the product should know: the derivation of its id."""
+        """Return the live job of a key, whose id is derived as in the product."""
         from jobpipe.domain.job import _job_id  # noqa: PLC0415
 
         job = self.pipeline.jobs.rows.get(_job_id(owner, key))
@@ -193,37 +193,37 @@ class AgainstModel(RuleBasedStateMachine):
     @precondition(lambda self: self.pipeline.jobs.rows)
     @rule(pick=st.integers(0), planned=faults)
     def cancel(self, pick: int, planned: list[Fault]) -> None:
-        job = self.any_job(pick)
+        job = self.job_at(pick)
         answer = self.ask("DELETE", f"/jobs/{job.job_id}", None, planned, job.owner)
-        now_it_is = self.pipeline.jobs.rows.get(job.job_id)
+        after = self.pipeline.jobs.rows.get(job.job_id)
         if answer is not None and answer.status == 200:
-            assert now_it_is is not None
-            assert now_it_is.status is Status.CANCELLED
+            assert after is not None
+            assert after.status is Status.CANCELLED
         elif answer is not None and answer.status == 409:
-            assert now_it_is is not None
-            assert now_it_is.status in (Status.SUCCEEDED, Status.FAILED)
+            assert after is not None
+            assert after.status in (Status.SUCCEEDED, Status.FAILED)
         else:
             assert answer is None or answer.status in (404, 503), answer.text
 
     @precondition(lambda self: self.pipeline.jobs.rows)
     @rule(pick=st.integers(0), planned=faults)
     def retry(self, pick: int, planned: list[Fault]) -> None:
-        job = self.any_job(pick)
+        job = self.job_at(pick)
         answer = self.ask("POST", f"/jobs/{job.job_id}/retry", None, planned, job.owner)
         assert answer is None or answer.status in (202, 404, 409, 503), answer.text
         if answer is not None and answer.status == 202 and job.status is Status.FAILED:
             assert self.pipeline.jobs.rows[job.job_id].retries > job.retries
-            self.promised.add(job.job_id)
+            self.accepted.add(job.job_id)
 
-    def any_job(self, pick: int) -> Job:
+    def job_at(self, pick: int) -> Job:
         return list(self.pipeline.jobs.rows.values())[pick % len(self.pipeline.jobs.rows)]
 
-    # --- what the world does --------------------------------------------------------------------------------------
+    # --- AWS and time ---------------------------------------------------------------------------------------------
 
     @precondition(lambda self: self.pipeline.queue.waiting)
     @rule(pick=st.lists(st.integers(0, 5), max_size=3), planned=faults)
     def work(self, pick: list[int], planned: list[Fault]) -> None:
-        """A batch of some groups before those of others, in the order of each."""
+        """Process a batch of some groups before those of others; each group stays in order."""
         queue = self.pipeline.queue
         groups = list(dict.fromkeys(envelope.group_id for _, envelope, _ in queue.waiting))
         chosen = {groups[i % len(groups)] for i in pick} or set(groups)
@@ -231,7 +231,7 @@ class AgainstModel(RuleBasedStateMachine):
         most = min(10, sum(envelope.group_id in chosen for _, envelope, _ in queue.waiting))
         with self.unreliable.process(*planned):
             self.pipeline.work(most)
-        self.look()
+        self.read_changes()
 
     @precondition(lambda self: self.pipeline.queue.waiting)
     @rule(pick=st.integers(0))
@@ -244,60 +244,60 @@ class AgainstModel(RuleBasedStateMachine):
     @precondition(lambda self: self.pipeline.queue.waiting)
     @rule(planned=faults)
     def give_up_the_first(self, planned: list[Fault]) -> None:
-        """SQS moves a message to the dead letters, and the rest of its group goes on."""
+        """SQS moves a message to the dead letters, and delivers the rest of its group."""
         queue = self.pipeline.queue
         rest, queue.waiting = queue.waiting[1:], queue.waiting[:1]
         with self.unreliable.process(*planned):
             self.pipeline.end_dead_letters()
         queue.waiting += rest
-        self.look()
+        self.read_changes()
 
     @rule()
     def deduplication_lapses(self) -> None:
         self.pipeline.queue.seen.clear()
 
     @rule(days=st.integers(1, 13))
-    def days_go_by(self, days: int) -> None:
-        """Longer than jobs are kept after their end, but not longer than SQS keeps what waits."""
+    def days_pass(self, days: int) -> None:
+        """Days may exceed the retention of jobs, but not that of waiting messages."""
         oldest = min((self.queued_since[entry[0]] for entry in self.pipeline.queue.waiting), default=self.clock.now)
         if self.clock.now + timedelta(days=days) < oldest + QUEUE_RETENTION:
             self.clock.advance(timedelta(days=days))
             self.pipeline.queue.seen.clear()
 
     @rule()
-    def expired_rows_go(self) -> None:
+    def expired_rows_are_deleted(self) -> None:
         """DynamoDB's TTL deletes them some time later."""
         rows = self.pipeline.jobs.rows
         for job_id in [job_id for job_id, job in rows.items() if job.is_expired(self.clock.now)]:
             del rows[job_id]
-            self.promised.discard(job_id)
+            self.accepted.discard(job_id)
             self.before.pop(job_id, None)
 
-    # --- what must hold -------------------------------------------------------------------------------------------
+    # --- checks ---------------------------------------------------------------------------------------------------
 
-    def look(self) -> None:
-        """Take in what was sent to the queue and written to the jobs table since the last look."""
+    def read_changes(self) -> None:
+        """Read the messages and the rows that are new since the last call."""
         for message_id, envelope, _ in self.pipeline.queue.waiting:
             if message_id not in self.queued_since:
                 self.queued_since[message_id] = self.clock.now
-                job_id, generation = envelope.deduplication_id.split(":")[:2]  # a third part makes it no duplicate
-                lives = self.order.setdefault(envelope.group_id, [])
-                if (job_id, generation) not in lives:
-                    lives.append((job_id, generation))
+                job_id, generation = envelope.deduplication_id.split(":")[:2]  # a third part prevents deduplication
+                generations = self.order.setdefault(envelope.group_id, [])
+                if (job_id, generation) not in generations:
+                    generations.append((job_id, generation))
         jobs = self.pipeline.jobs
         assert isinstance(jobs, LoggedJobs)
         for job in jobs.log[self.read :]:
-            self.take_in(job)
+            self.check_change(job)
         self.read = len(jobs.log)
 
-    def take_in(self, job: Job) -> None:
+    def check_change(self, job: Job) -> None:
         before = self.before.get(job.job_id)
         self.before[job.job_id] = job
         if before is None or before.created_at != job.created_at or before.fingerprint != job.fingerprint:
-            # A new job, or one that took the place of an expired one, of which nothing is known any more.
-            # Its claim check is left to the bucket's lifecycle.
+            # A new job, or one that replaces an expired one with the same id.
+            # The bucket's lifecycle deletes the claim check of the expired one.
             self.sent[job.fingerprint] = self.pending
-            self.promised.discard(job.job_id)
+            self.accepted.discard(job.job_id)
             documents = self.pipeline.documents
             for key in documents.keys(f"claims/{job.job_id}/"):
                 if key.split("/")[2] != job.generation:
@@ -319,29 +319,29 @@ class AgainstModel(RuleBasedStateMachine):
             assert (job.error["status"] if job.error else 200) == expected
 
     @invariant()
-    def nothing_is_seen_but_what_was_committed(self) -> None:
+    def the_list_has_exactly_the_committed_items(self) -> None:
         if hasattr(self, "pipeline"):
             listed = {item.pop("id"): item for item in self.pipeline.request("GET", "/items?limit=100").json}
             assert listed == self.model.items
 
     @rule()
     def settle(self) -> None:
-        """Without faults the queue empties, and then everything agrees."""
+        """Process everything without faults, and check that all stores agree."""
         for _ in range(1000):
             if not self.pipeline.queue.waiting:
                 break
             with self.unreliable.process():
                 self.pipeline.work()
-            self.look()
+            self.read_changes()
         assert not self.pipeline.queue.waiting
         rows = self.pipeline.jobs.rows
-        assert all(rows[job_id].status.done for job_id in self.promised), "an accepted command never ended"
-        # A claim check outlives its job's row until the bucket's lifecycle expires it; and one that was put for a
-        # job that was never answered 202 is the audit's business.
+        assert all(rows[job_id].status.done for job_id in self.accepted), "an accepted command never ended"
+        # The bucket's lifecycle deletes the claim checks of deleted rows; and the audit deletes those of jobs that
+        # were never answered 202.
         for key in self.pipeline.documents.keys("claims/"):
             job = rows.get(key.split("/")[1])
-            kept = job is not None and job.kept is not None and job.kept.claim == key
-            if not kept and (job is None or job.job_id not in self.promised):
+            needed = job is not None and job.kept is not None and job.kept.claim == key
+            if not needed and (job is None or job.job_id not in self.accepted):
                 self.pipeline.documents.current.pop(key)
         self.pipeline.check_locks_and_documents()
         assert not self.pipeline.parked.messages

@@ -1,4 +1,4 @@
-"""Every AWS call of the product is a crash point of some scenario; test_faults_in_*.py try the faults at each."""
+"""Every AWS call of the product is reached by a scenario; test_faults_in_*.py try the faults at each."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.faults.schedules import Runner
 
 
 def _files() -> dict[str, list[str]]:
-    """The scenarios of each file that tries them."""
+    """Return the scenarios of each file test_faults_in_*.py."""
     found = {}
     for path in sorted(Path(__file__).parent.glob("test_faults_in_*.py")):
         module = importlib.import_module(f"tests.faults.{path.stem}")
@@ -29,15 +29,15 @@ def test_every_call_site_is_covered(running: Runner) -> None:
     reached = {point.site for name in SCENARIOS for point in running.run(name).points}
     sites = call_sites()
     assert not sites - reached, "\n".join(["no scenario reaches", *map(str, sorted(sites - reached))])
-    assert not reached - sites - {ACKNOWLEDGE}, "there are calls that the source does not show"
+    assert not reached - sites - {ACKNOWLEDGE}, "calls were made that are not found in the source"
 
 
 @pytest.mark.parametrize("site", sorted(call_sites()), ids=str)
-def test_faults_come_before_the_effect_and_after_it_and_with_a_crash(site: Site) -> None:
+def test_every_call_can_fail_before_and_after_its_effect_and_by_a_crash(site: Site) -> None:
     assert {Kind.BROKEN, Kind.LOST, Kind.GONE_BEFORE, Kind.OVERTAKEN} <= set(Point(1, site, "worker").kinds)
 
 
-def test_every_scenario_is_in_one_of_the_files() -> None:
+def test_every_scenario_is_in_exactly_one_file() -> None:
     assert Counter(name for names in _files().values() for name in names) == Counter(list(SCENARIOS))
 
 
@@ -46,9 +46,9 @@ def test_every_kind_of_fault_is_tried_at_every_call_site_of_a_file(running: Runn
     possible, tried = set(), set()
     for n, name in enumerate(names):
         points = running.run(name).points
-        possible |= {(point.site, point.life, kind) for point in points for kind in point.kinds}
+        possible |= {(point.site, point.process, kind) for point in points for kind in point.kinds}
         faults = set(running.essentials(name, names[:n]))
-        tried |= {(points[fault.call - 1].site, points[fault.call - 1].life, fault.kind) for fault in faults}
+        tried |= {(points[fault.call - 1].site, points[fault.call - 1].process, fault.kind) for fault in faults}
         everywhere = {(point.number, kind) for point in points for kind in AT_EVERY_CALL & set(point.kinds)}
         assert everywhere <= {(fault.call, fault.kind) for fault in faults}
     assert tried == possible
@@ -79,6 +79,6 @@ class Store:
         "getattr(clients.s3, name)()",
     ],
 )
-def test_calls_that_would_go_unseen_are_refused(source: str) -> None:
+def test_hidden_calls_are_refused(source: str) -> None:
     with pytest.raises(HiddenCall):
         sites_in(source, "store.py")

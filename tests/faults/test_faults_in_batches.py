@@ -1,4 +1,4 @@
-"""Crash points of many commands in one request."""
+"""Faults at every call of batches."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Crash points of cancels, retries, replays and statistics."""
+"""Faults at every call of cancels, retries, replays and statistics."""
 
 from __future__ import annotations
 

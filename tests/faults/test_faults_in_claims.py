@@ -1,4 +1,4 @@
-"""Crash points of large commands."""
+"""Faults at every call of commands with claim checks."""
 
 from __future__ import annotations
 

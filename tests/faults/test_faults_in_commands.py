@@ -1,4 +1,4 @@
-"""Crash points of one command, from its request to its end."""
+"""Faults at every call of a command, from its request to its end."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Crash points of what holds up its own item only."""
+"""Faults at every call of commands that must not affect other items."""
 
 from __future__ import annotations
 

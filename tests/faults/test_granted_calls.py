@@ -1,6 +1,6 @@
-"""The functions call only what their roles grant. The scenarios here reach every call site there is.
+"""The functions call only what their roles grant. The scenarios reach every call site.
 
-tests/iam takes each grant away and looks what breaks.
+tests/iam removes each grant and finds what fails.
 """
 
 from __future__ import annotations
@@ -24,31 +24,31 @@ AFTER_A_FAULT = {
     ("WorkerRole", "s3:GetObject", "${DocumentsBucket}/items/*"),
     ("DeadLettersRole", "s3:DeleteObject", "${DocumentsBucket}/claims/*"),
 }
-"""What no scenario calls for unless something goes wrong in it; tests/iam does."""
+"""The grants that a scenario needs only after a fault; tests/iam tests them."""
 
 
 @contextmanager
-def noted(runner: Runner, called: set[tuple[str, str, str]]) -> Iterator[None]:
-    """For the block, which permissions the calls of each function need."""
+def recorded(runner: Runner, called: set[tuple[str, str, str]]) -> Iterator[None]:
+    """Record the permissions that the calls of each function need in the block."""
     world = runner._world
 
-    def note(params: dict[str, Any], model: Any, **_: Any) -> None:
-        role = ROLES[runner.injector._lives[-1].name]
+    def record(params: dict[str, Any], model: Any, **_: Any) -> None:
+        role = ROLES[runner.injector._processes[-1].name]
         needed = permissions(model.service_model.service_name, model.name, params, world.outputs)
         called.update((role, *permission) for permission in needed)
 
     clients = world.lambdas._clients
     events = [client.meta.events for client in (clients.cloudwatch, clients.dynamodb, clients.s3, clients.sqs)]
     for each in events:
-        each.register("provide-client-params.*.*", note)
+        each.register("provide-client-params.*.*", record)
     yield
     for each in events:
-        each.unregister("provide-client-params.*.*", note)
+        each.unregister("provide-client-params.*.*", record)
 
 
-def test_what_the_functions_call_is_what_their_roles_grant(running: Runner) -> None:
+def test_the_roles_grant_exactly_what_the_functions_call(running: Runner) -> None:
     called: set[tuple[str, str, str]] = set()
-    with noted(running, called):
+    with recorded(running, called):
         for name in SCENARIOS:
             running.run(name)
     granted = {(grant.role, grant.action, grant.resource): grant for grant in template_grants()}
@@ -108,5 +108,7 @@ STAGE = {
         ),
     ],
 )
-def test_what_a_call_needs(service: str, operation: str, given: dict[str, Any], needed: list[Permission]) -> None:
+def test_the_permissions_of_a_call(
+    service: str, operation: str, given: dict[str, Any], needed: list[Permission]
+) -> None:
     assert list(permissions(service, operation, given, STAGE)) == needed

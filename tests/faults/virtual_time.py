@@ -19,7 +19,7 @@ _PRODUCT = ("jobpipe.", "api_lambda.", "worker_lambda.")
 
 
 class Clock:
-    """Stands in for the module `time` where it is installed; to sleep is to advance it."""
+    """Replaces the module `time` where it is installed; a sleep advances it."""
 
     def __init__(self) -> None:
         self._start = time.time()
@@ -38,7 +38,7 @@ class Clock:
 
     @contextmanager
     def installed(self) -> Iterator[Self]:
-        """For the block, what the product and botocore call time is this."""
+        """Let the product and botocore use this clock in the block."""
 
         class Moments(datetime):
             @classmethod
@@ -59,7 +59,7 @@ class Clock:
 
 
 class EmulatorTime:
-    """The module `time` for the emulator: it reads the clock, but its own threads sleep as they ever did."""
+    """The module `time` for the emulator: it reads the clock, but the emulator's threads really sleep."""
 
     def __init__(self, clock: Clock) -> None:
         self.time = clock.time

@@ -1,4 +1,4 @@
-"""Everything around the two Lambdas: callers, SQS, Lambda's poller, and the passing of time."""
+"""The surroundings of the two Lambdas: callers, SQS, Lambda's poller, and time."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from jobpipe.runtime.aws import AwsClients
 from jobpipe.stores.dynamodb_rows import batch_from_row
 from tests.faults.emulator import CallFailed, Emulator
 from tests.faults.emulator import Snapshot as EmulatorSnapshot
-from tests.faults.events import as_command, as_request, http_event, sqs_record
-from tests.faults.history import Asked, History
+from tests.faults.events import as_request, http_event, raw_command, sqs_record
+from tests.faults.history import History, SentCommand
 from tests.faults.history import Snapshot as HistorySnapshot
-from tests.faults.injection import Injector, ProcessGone
+from tests.faults.injection import Injector, ProcessDied
 from tests.faults.kinds import ACKNOWLEDGE, Kind
 from tests.faults.lambdas import Lambdas, open_client
 from tests.helpers.pipeline import Answer, Context
 
 DEDUPLICATION_SECONDS = 5 * 60
-_MOST_REPEATS = 16  # with pauses that double: longer than any outage here
+_MOST_REPEATS = 16  # their pauses double, so they last longer than any outage here
 _MOST_ROUNDS = 4000
 _OK = 200
 _ACCEPTED = 202
@@ -32,7 +32,7 @@ _SERVER_ERROR = 500
 
 @dataclass(frozen=True)
 class Snapshot:
-    """A stage and what its callers know."""
+    """A stage, and what its callers know."""
 
     emulator: EmulatorSnapshot
     elapsed: float
@@ -41,7 +41,7 @@ class Snapshot:
 
 
 class World:
-    """One stage with its callers."""
+    """A stage with its callers."""
 
     def __init__(self, emulator: Emulator, injector: Injector, lambdas: Lambdas) -> None:
         self.emulator, self.injector, self.lambdas = emulator, injector, lambdas
@@ -51,10 +51,10 @@ class World:
         self.outputs = emulator.outputs
         self._empty = emulator.snapshot()
         self.history = History()
-        self.garbage: set[str] = set()  # what has to be parked
+        self.garbage: set[str] = set()  # bodies that must be parked
 
     def begin(self, snapshot: Snapshot | None = None) -> None:
-        """Go on from there, or from an empty stage."""
+        """Restore the snapshot, or an empty stage."""
         self.emulator.restore(snapshot.emulator if snapshot else self._empty)
         self.emulator.clock.elapsed = snapshot.elapsed if snapshot else 0
         self.history.restore(snapshot.history if snapshot else [])
@@ -73,11 +73,11 @@ class World:
     def request(
         self, method: str, target: str, body: Any = None, headers: Mapping[str, str] | None = None
     ) -> Answer | None:
-        """One request; None when the connection dies with the process."""
+        """Send a request; return None if its process dies."""
         event = http_event(method, target, body, {"content-type": "application/json", **(headers or {})})
-        with self.injector.life("api") as life, suppress(ProcessGone):
+        with self.injector.process("api") as process, suppress(ProcessDied):
             answer = self.lambdas.api.app(event, Context())
-        if life.gone:
+        if process.died:
             self.lambdas.restart("api_lambda")
             return None
         return Answer(answer["statusCode"], {k.lower(): v for k, v in answer["headers"].items()}, answer["body"])
@@ -85,7 +85,7 @@ class World:
     def insist(
         self, method: str, target: str, body: Any = None, headers: Mapping[str, str] | None = None
     ) -> Answer:
-        """The request, repeated until it is answered: for what may be repeated."""
+        """Repeat a request until it is answered; for requests that may be repeated."""
         pause = 1.0
         for _ in range(_MOST_REPEATS):
             answer = self.request(method, target, body, headers)
@@ -96,60 +96,60 @@ class World:
             pause *= 2
         raise AssertionError(f"{method} {target} is never answered: {answer}")
 
-    def ask(self, asked: Asked, *, key: str | None) -> Asked:
-        """Send a command; without an Idempotency-Key a caller that hears nothing good gives up."""
-        method, target, body, headers = as_request(asked)
-        self.history.asked.append(asked)
+    def ask(self, command: SentCommand, *, key: str | None) -> SentCommand:
+        """Send a command; without an Idempotency-Key the caller does not repeat it."""
+        method, target, body, headers = as_request(command)
+        self.history.commands.append(command)
         if key is not None:
             answer: Answer | None = self.insist(method, target, body, {**headers, "idempotency-key": key})
         else:
             before, calls = self._job_ids(), len(self.injector.points)
             answer = self.request(method, target, body, headers)
-            asked.job_id = next(iter(self._job_ids() - before), "")
-            asked.called_off = answer is not None and self._failed_only_to_send(calls)
+            command.job_id = next(iter(self._job_ids() - before), "")
+            command.withdrawn = answer is not None and self._failed_only_to_send(calls)
         if answer is not None and answer.status < _SERVER_ERROR:
             assert answer.status == _ACCEPTED, answer.text
-            assert asked.job_id in {"", answer.json["id"]}
-            asked.job_id, asked.item_id, asked.promised = answer.json["id"], answer.json["item_id"], True
-        return asked
+            assert command.job_id in {"", answer.json["id"]}
+            command.job_id, command.item_id, command.accepted = answer.json["id"], answer.json["item_id"], True
+        return command
 
-    def replay(self, asked: Asked, key: str) -> None:
-        """The same request once more, by a caller that did not notice its answer."""
-        method, target, body, headers = as_request(asked)
+    def replay(self, command: SentCommand, key: str) -> None:
+        """Send the same request again, as a caller who did not get the answer."""
+        method, target, body, headers = as_request(command)
         answer = self.insist(method, target, body, {**headers, "idempotency-key": key})
-        assert (answer.status, answer.json["id"]) == (_ACCEPTED, asked.job_id), answer.text
-        assert answer.json["item_id"] == asked.item_id
+        assert (answer.status, answer.json["id"]) == (_ACCEPTED, command.job_id), answer.text
+        assert answer.json["item_id"] == command.item_id
 
-    def ask_batch(self, asked: Sequence[Asked], *, key: str | None) -> str:
-        """Send commands together; with a key again and again, until each of them is a job. The batch's id."""
-        self.history.asked += asked
+    def ask_batch(self, commands: Sequence[SentCommand], *, key: str | None) -> str:
+        """Send commands in a batch, with a key until each of them is a job; return the batch's id."""
+        self.history.commands += commands
         if key is not None:
-            return self._insist_on_batch(asked, key)
+            return self._insist_on_batch(commands, key)
         before, calls = self._job_rows(), len(self.injector.points)
-        answer = self.request("POST", "/batches", {"commands": [as_command(one) for one in asked]})
-        self._find_jobs(asked, self._job_rows().keys() - before.keys())
+        answer = self.request("POST", "/batches", {"commands": [raw_command(command) for command in commands]})
+        self._find_jobs(commands, self._job_rows().keys() - before.keys())
         entries = answer.json.get("entries") if answer is not None and answer.status == _ACCEPTED else None
-        for one, entry in zip(asked, entries or [{}] * len(asked), strict=True):
+        for command, entry in zip(commands, entries or [{}] * len(commands), strict=True):
             if "job" in entry:
-                self._promise(one, entry["job"])
+                self._accept(command, entry["job"])
             else:
-                one.called_off = answer is not None and self._failed_only_to_send(calls)
+                command.withdrawn = answer is not None and self._failed_only_to_send(calls)
         return answer.json["id"] if entries and answer is not None else ""
 
-    def replay_batch(self, asked: Sequence[Asked], key: str) -> None:
-        """The same batch once more, by a caller that did not notice its answer."""
-        assert all(one.promised for one in asked)
-        self._insist_on_batch(asked, key)
+    def replay_batch(self, commands: Sequence[SentCommand], key: str) -> None:
+        """Send the same batch again, as a caller who did not get the answer."""
+        assert all(command.accepted for command in commands)
+        self._insist_on_batch(commands, key)
 
-    def _insist_on_batch(self, asked: Sequence[Asked], key: str) -> str:
+    def _insist_on_batch(self, commands: Sequence[SentCommand], key: str) -> str:
         pause = 1.0
         for _ in range(_MOST_REPEATS):
-            body = {"commands": [as_command(one) for one in asked]}
+            body = {"commands": [raw_command(command) for command in commands]}
             answer = self.insist("POST", "/batches", body, {"idempotency-key": key})
             assert answer.status == _ACCEPTED, answer.text
-            for one, entry in zip(asked, answer.json["entries"], strict=True):
+            for command, entry in zip(commands, answer.json["entries"], strict=True):
                 if "job" in entry:
-                    self._promise(one, entry["job"])
+                    self._accept(command, entry["job"])
                 else:
                     assert entry["problem"]["status"] >= _SERVER_ERROR, entry
             if all("job" in entry for entry in answer.json["entries"]):
@@ -159,44 +159,44 @@ class World:
             pause *= 2
         raise AssertionError(f"a batch is never queued as a whole: {answer}")
 
-    def _promise(self, one: Asked, job: Any) -> None:
-        assert one.job_id in {"", job["id"]}
-        assert not one.promised or one.item_id == job["item_id"]
-        one.job_id, one.item_id, one.promised = job["id"], job["item_id"], True
+    def _accept(self, command: SentCommand, job: Any) -> None:
+        assert command.job_id in {"", job["id"]}
+        assert not command.accepted or command.item_id == job["item_id"]
+        command.job_id, command.item_id, command.accepted = job["id"], job["item_id"], True
 
-    def _find_jobs(self, asked: Sequence[Asked], new: set[str]) -> None:
-        """Which of the new rows are whose, as the batch's own row tells."""
+    def _find_jobs(self, commands: Sequence[SentCommand], new: set[str]) -> None:
+        """Set the job ids of the commands from the row of the batch."""
         rows = self._job_rows(batches=True)
         for batch in (batch_from_row(rows[each]) for each in rows if is_batch_id(each)):
-            for place, one in enumerate(asked):
+            for place, command in enumerate(commands):
                 if batch.job_id(place) in new:
-                    one.job_id = batch.job_id(place)
+                    command.job_id = batch.job_id(place)
 
-    def cancel(self, asked: Asked) -> None:
-        """The caller asks until it is told whether the job was cancelled."""
-        answer = self.insist("DELETE", f"/jobs/{asked.job_id}")
+    def cancel(self, command: SentCommand) -> None:
+        """Request a cancel until it is answered."""
+        answer = self.insist("DELETE", f"/jobs/{command.job_id}")
         assert answer.status in {_OK, _CONFLICT}, answer.text
-        asked.cancelled = answer.status == _OK
+        command.cancelled = answer.status == _OK
 
-    def retry(self, asked: Asked) -> int:
-        """The caller asks for a failed job again, until it is told; the job's command takes a new place."""
-        before = self._row(asked)
-        answer = self.insist("POST", f"/jobs/{asked.job_id}/retry")
+    def retry(self, command: SentCommand) -> int:
+        """Request a retry until it is answered; a retried command takes a new place."""
+        before = self._row(command)
+        answer = self.insist("POST", f"/jobs/{command.job_id}/retry")
         assert answer.status in {_ACCEPTED, _CONFLICT}, answer.text
-        taken = answer.status == _ACCEPTED or self._row(asked).get("retries") != before.get("retries")
+        taken = answer.status == _ACCEPTED or self._row(command).get("retries") != before.get("retries")
         if taken and before["status"]["S"] == "failed":
-            self.history.again(asked)
-            asked.promised, asked.doomed = True, False
+            self.history.record_retry(command)
+            command.accepted, command.must_fail = True, False
         return answer.status
 
-    def job(self, asked: Asked) -> Any:
-        """The job as its caller polls it."""
-        answer = self.insist("GET", f"/jobs/{asked.job_id}")
+    def job(self, command: SentCommand) -> Any:
+        """Return the job as its caller polls it."""
+        answer = self.insist("GET", f"/jobs/{command.job_id}")
         assert answer.status == 200, answer.text
         return answer.json
 
     def _failed_only_to_send(self, calls: int) -> bool:
-        """Whether the one fault since then was that the message did not, or may not, go out."""
+        """Return whether the only fault since then was at a call that sends messages."""
         hit = [self.injector.points[fault.call - 1] for fault in self.injector.injected if fault.call > calls]
         kinds = {fault.kind for fault in self.injector.injected if fault.call > calls}
         sends = {"sqs.send_message", "sqs.send_message_batch"}
@@ -204,11 +204,11 @@ class World:
         return only and kinds <= {Kind.BROKEN, Kind.LOST, Kind.NOT_TAKEN}
 
     def lapse_of_deduplication(self) -> None:
-        """So long that SQS takes what it has seen for new."""
+        """Let so much time pass that SQS does not recognise duplicates."""
         self.emulator.clock.sleep(DEDUPLICATION_SECONDS + 1)
 
-    def _row(self, asked: Asked) -> Any:
-        key = {"job_id": {"S": asked.job_id}}
+    def _row(self, command: SentCommand) -> Any:
+        key = {"job_id": {"S": command.job_id}}
         return self.call("GetItem", TableName=self.outputs["JobsTable"], Key=key, ConsistentRead=True)["Item"]
 
     def _job_ids(self) -> set[str]:
@@ -230,7 +230,7 @@ class World:
     # --- Lambda's poller ------------------------------------------------------------------------------------------
 
     def settle(self) -> None:
-        """Deliver until nothing is on the queues."""
+        """Deliver messages until the queues are empty."""
         pause = 1.0
         for _ in range(_MOST_ROUNDS):
             if self.poll("work", "CommandsQueueUrl"):
@@ -245,7 +245,7 @@ class World:
         raise AssertionError("the queue does not empty")
 
     def poll(self, function: str, queue: str, most: int = 10) -> bool:
-        """Receive and handle one batch, and delete what was not named; False if there was nothing to receive."""
+        """Receive and process one batch, and delete the finished messages; return whether there were any."""
         url = self.outputs[queue]
         everything = {"MessageSystemAttributeNames": ["All"], "MessageAttributeNames": ["All"]}
         received = self.call("ReceiveMessage", QueueUrl=url, MaxNumberOfMessages=most, **everything)
@@ -253,27 +253,27 @@ class World:
         if messages:
             failed = self._invoke(function, [sqs_record(message) for message in messages])
             done = [message for message in messages if failed is not None and message["MessageId"] not in failed]
-            if done and self.injector.point(ACKNOWLEDGE, "poller") is not Kind.STAYS:
+            if done and self.injector.point(ACKNOWLEDGE, "poller") is not Kind.NOT_DELETED:
                 for message in done:
                     self._delete(url, message)
         return bool(messages)
 
-    # --- what else happens to queues ------------------------------------------------------------------------------
+    # --- queues ---------------------------------------------------------------------------------------------------
 
     def put_garbage(self, body: str, group_id: str) -> None:
-        """A message that no caller sent."""
+        """Send a message that is no command."""
         self.garbage.add(body)
         self._send("CommandsQueueUrl", body, group_id)
 
     def copy_message(self) -> dict[str, Any]:
-        """The one message that waits, as it is."""
+        """Return the only waiting message."""
         url = self.outputs["CommandsQueueUrl"]
         everything = {"MessageSystemAttributeNames": ["All"], "VisibilityTimeout": 0}
         (message,) = self.call("ReceiveMessage", QueueUrl=url, **everything)["Messages"]
         return dict(message)
 
     def give_up_messages(self) -> None:
-        """SQS has delivered what waits as often as it does: it moves to the dead letters."""
+        """Move the waiting messages to the dead letters, as SQS does after the last delivery."""
         url = self.outputs["CommandsQueueUrl"]
         everything = {"MaxNumberOfMessages": 10, "MessageSystemAttributeNames": ["All"]}
         for message in self.call("ReceiveMessage", QueueUrl=url, **everything).get("Messages", []):
@@ -281,11 +281,11 @@ class World:
             self._delete(url, message)
 
     def put_dead_letter(self, message: dict[str, Any]) -> None:
-        """This message, in the queue of those that were given up."""
+        """Send this message to the queue of dead letters."""
         self._send("DeadLettersQueueUrl", message["Body"], message["Attributes"]["MessageGroupId"])
 
     def parked(self) -> list[str]:
-        """The bodies on the parked queue."""
+        """Return the bodies on the parked queue."""
         url = self.outputs["ParkedQueueUrl"]
         bodies: list[str] = []
         while messages := self.call("ReceiveMessage", QueueUrl=url, MaxNumberOfMessages=10).get("Messages"):
@@ -297,7 +297,7 @@ class World:
         self.call("SendMessage", QueueUrl=self.outputs[queue], MessageBody=body, **fifo)
 
     def waiting(self) -> int:
-        """How many messages are on the queues, in flight and delayed ones included."""
+        """Return the number of messages on the queues, including those in flight and delayed."""
         counts = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
         counts.append("ApproximateNumberOfMessagesDelayed")
         urls = [self.outputs[name] for name in ("CommandsQueueUrl", "DeadLettersQueueUrl")]
@@ -305,22 +305,22 @@ class World:
         return sum(int(count) for attributes in found for count in attributes.values())
 
     def _invoke(self, function: str, records: list[dict[str, Any]]) -> set[str] | None:
-        """The ids of the messages that come back; None when the process is gone, or the function raised."""
+        """Return the ids of the returned messages, or None if the process died or the function raised."""
         name = "dead_letters" if function == "dead_letters" else "worker"
-        with self.injector.life(name) as life, suppress(ProcessGone):
+        with self.injector.process(name) as process, suppress(ProcessDied):
             answer = getattr(self.lambdas.worker, function)({"Records": records}, Context())
-        if life.gone:
+        if process.died:
             self.lambdas.restart("worker_lambda")
             return None
         return {failure["itemIdentifier"] for failure in answer["batchItemFailures"]}
 
     def _delete(self, url: str, message: dict[str, Any]) -> None:
-        # It may have been received again in the meantime: then that receipt counts.
+        # If it was received again in the meantime, this receipt is not valid any more.
         with suppress(CallFailed):
             self.call("DeleteMessage", QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
 
     def _overtake(self) -> None:
-        """Another worker, while this one hangs: what is in flight becomes visible again and is handled."""
+        """While this worker hangs, let another process the messages in flight, which become visible."""
         self.emulator.clock.sleep(self._visibility() + 1)
         for _ in range(3):
             self.poll("work", "CommandsQueueUrl")

@@ -13,7 +13,7 @@ KEY = "arn:aws:kms:us-east-1:000000000000:key/11111111-2222-3333-4444-5555555555
 OTHER = "arn:aws:kms:us-east-1:000000000000:key/99999999-2222-3333-4444-555555555555"
 
 
-def left(logical_id: str, key: str | None = None) -> Remaining:
+def remaining_resource(logical_id: str, key: str | None = None) -> Remaining:
     resource = TEMPLATE["Resources"][logical_id]
     kind, name = resource["Type"], logical_id.lower()
     identifiers = {

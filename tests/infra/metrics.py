@@ -1,6 +1,6 @@
-"""The custom metrics that there are: what an alarm or the dashboard names must be one of them.
+"""The custom metrics, which the alarms and the dashboard may name.
 
-In the namespace `jobpipe`, with the dimensions service and stage; those in REASONS also with a third, reason.
+They are in the namespace `jobpipe` and have the dimensions service and stage; those in REASONS also have a reason.
 """
 
 from jobpipe.domain.errors import AttemptsSpent, CommandUnreadable, NameTaken, NotFound, TooLarge, VersionMismatch

@@ -1,4 +1,4 @@
-"""Runs the real Makefile in a folder where each program of the environments only records its arguments."""
+"""Run the real Makefile in a folder whose programs only record their arguments."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.helpers.commands import ROOT, clean_environment
 
 MAKEFILE = (ROOT / "Makefile").read_text()
 TAKEN = re.compile(r"(?:(--[a-z-]+)=)?@(?:([a-z]+):)?([A-Za-z_]+)")
-OWN = {
+OWN_VARIABLES = {
     "MAKE_GIVEN",
     "PY",
     "RUN",
@@ -59,7 +59,7 @@ class Target:
 
 
 def read_targets() -> list[Target]:
-    """All targets that `make help` lists."""
+    """Return all targets that `make help` lists."""
     found = re.findall(r"^([a-z-]+):.*?## (.*)\n((?:\t.*\n)*)", MAKEFILE, re.MULTILINE)
     return [Target(name, text, taken_by(recipe)) for name, text, recipe in found]
 
@@ -75,7 +75,7 @@ VARIABLES = {name for each in TARGETS for _, _, name in each.taken} | IN_THE_SHE
 
 
 @dataclass(frozen=True)
-class Ended:
+class Result:
     """The result of a run of make."""
 
     status: int
@@ -101,7 +101,7 @@ class Checkout:
         """The file that exists if a value was run as a command."""
         return self.folder / "ran"
 
-    def make(self, *words: str, given: Mapping[str, str] | None = None, by: str = "command line") -> Ended:
+    def make(self, *words: str, given: Mapping[str, str] | None = None, by: str = "command line") -> Result:
         records = self.folder / "records"
         records.unlink(missing_ok=True)
         environment = clean_environment(PATH=f"{self.folder / 'bin'}:{os.environ['PATH']}")
@@ -124,7 +124,7 @@ class Checkout:
             stdin=subprocess.DEVNULL,
         )
         lines = records.read_text().splitlines() if records.exists() else []
-        return Ended(done.returncode, done.stderr, [json.loads(line) for line in lines])
+        return Result(done.returncode, done.stderr, [json.loads(line) for line in lines])
 
 
 def make_checkout(folder: Path) -> Checkout:

@@ -12,7 +12,7 @@ NAMES = ("foundation", "worker", "api", "operations")  # in the order of their d
 
 
 def template(name: str) -> Template:
-    """What goes out for a stage on AWS."""
+    """Return the template as it is deployed to AWS."""
     if name == "foundation":
         return foundation_for("prod")
     if name == "operations":
@@ -22,5 +22,5 @@ def template(name: str) -> Template:
 
 
 def rendered(name: str, **parameters: str) -> Rendered:
-    """The template of this name, in the stage `prod` unless another is given."""
+    """Render the template of this name, by default for the stage `prod`."""
     return Rendered(template(name), **{"Stage": "prod", **parameters})

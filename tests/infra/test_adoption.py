@@ -25,7 +25,7 @@ from infra.targets.target import Target
 from tests.helpers.deployed import WAIT, Stage, unique
 from tests.helpers.embedded import embedded
 from tests.helpers.stubbed import a_client
-from tests.infra.foundations import ALIAS, KEY, PROD, STACK, TEMPLATE, left, stack_resources
+from tests.infra.foundations import ALIAS, KEY, PROD, STACK, TEMPLATE, remaining_resource, stack_resources
 
 
 @pytest.fixture(scope="module")
@@ -42,37 +42,37 @@ def console() -> Console:
 @pytest.fixture
 def stage(deployer: Deployer) -> Iterator[Stage]:
     """A stage with other parameters than the defaults, and without its foundation's stack."""
-    asked = {"WorkerTimeout": "20", "MaxReceiveCount": "500", "DeletionProtection": "true"}
-    deployed = Stage(replace(deployer, overrides=asked).deploy())
+    overrides = {"WorkerTimeout": "20", "MaxReceiveCount": "500", "DeletionProtection": "true"}
+    deployed = Stage(replace(deployer, overrides=overrides).deploy())
     yield deployed
     Teardown(deployer.target, PROD, deployer.settings, Progress(Console(quiet=True))).destroy()
 
 
-def held_parameters(deployer: Deployer) -> dict[str, str]:
+def stack_parameters(deployer: Deployer) -> dict[str, str]:
     (stack,) = deployer.target.client("cloudformation").describe_stacks(StackName=STACK)["Stacks"]
     return {each["ParameterKey"]: each["ParameterValue"] for each in stack["Parameters"]}
 
 
-def test_a_stack_that_was_deleted_by_hand_is_made_from_its_resources(
+def test_a_stack_that_was_deleted_by_hand_is_imported_from_its_resources(
     stage: Stage, deployer: Deployer, console: Console
 ) -> None:
     item = stage.request("POST", "/items", {"name": unique("Kept"), "description": "d"}, headers=WAIT).json()
     stacks = deployer.stacks()
-    before = held_parameters(deployer)
+    before = stack_parameters(deployer)
     assert stacks.delete(STACK)
-    speaking = replace(deployer, progress=Progress(console))
+    printing = replace(deployer, progress=Progress(console))
 
-    foundation = speaking.diff()[0]
+    foundation = printing.diff()[0]
     assert {change.action for change in foundation.changes} == {"import"}
     assert len(foundation.changes) == 8
-    print_diff([foundation], speaking.progress)
+    print_diff([foundation], printing.progress)
     assert "WorkerTimeout=20" in console.export_text(clear=False)
     assert stacks.template(STACK) is None, "a diff does nothing"
 
-    speaking.deploy()
+    printing.up()
 
     assert stacks.template(STACK) == TEMPLATE
-    assert held_parameters(deployer) == before
+    assert stack_parameters(deployer) == before
     assert stage.request("GET", f"/items/{item['id']}").json() == item
     later = stage.request("POST", "/items", {"name": unique("Later"), "description": "d"}, headers=WAIT)
     assert later.status_code == 201
@@ -90,16 +90,16 @@ def test_new_parameters_apply_afterwards_and_missing_resources_are_created(
     stacks.delete(STACK)
     sqs = target.client("sqs")
     sqs.delete_queue(QueueUrl=stage.resources["dead_letters_queue_url"])
-    asked = Deployer(target, PROD, deployer.settings, Progress(console), {"WorkerTimeout": "60"})
+    deployment = Deployer(target, PROD, deployer.settings, Progress(console), {"WorkerTimeout": "60"})
 
-    asked.deploy()
+    deployment.up()
 
     assert "lost with their data, and created again: DeadLettersQueue" in console.export_text()
-    assert held_parameters(deployer)["WorkerTimeout"] == "60"
+    assert stack_parameters(deployer)["WorkerTimeout"] == "60"
     url = sqs.get_queue_url(QueueName="jobpipe-prod-commands.fifo")["QueueUrl"]
-    told = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
-    assert told["VisibilityTimeout"] == "360", "the import changes nothing, but the deployment after it does"
-    assert json.loads(told["RedrivePolicy"])["deadLetterTargetArn"].endswith("dead-letters.fifo")
+    attributes = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
+    assert attributes["VisibilityTimeout"] == "360", "the import changes nothing, but the deployment after it does"
+    assert json.loads(attributes["RedrivePolicy"])["deadLetterTargetArn"].endswith("dead-letters.fifo")
     assert stacks.template(STACK) == TEMPLATE
 
 
@@ -108,7 +108,7 @@ def test_the_stages_own_key_is_imported_with_its_alias(deployer: Deployer) -> No
     given = {"Stage": PROD, "Encryption": "customer-managed", "RequireTls": "false"}  # the emulator has no TLS
     key = stacks.deploy(STACK, TEMPLATE, given).outputs["EncryptionKey"]
     dynamodb, s3 = target.client("dynamodb"), target.client("s3")
-    for each in remaining(target, PROD, TEMPLATE):  # what the emulator's CloudFormation leaves out
+    for each in remaining(target, PROD, TEMPLATE):  # the emulator's CloudFormation does not set these
         if each.kind == "AWS::DynamoDB::Table":
             encrypted = {"Enabled": True, "SSEType": "KMS", "KMSMasterKeyId": key}
             dynamodb.update_table(TableName=each.name, SSESpecification=encrypted)
@@ -124,14 +124,14 @@ def test_the_stages_own_key_is_imported_with_its_alias(deployer: Deployer) -> No
 
     deployer.update_executor().import_remaining(PlannedStack(STACK, TEMPLATE))
 
-    assert held_parameters(deployer)["Encryption"] == "customer-managed"
-    # the emulator says that a bucket may be replaced if a key that its encryption names is changed
-    may_lose = replace(deployer, allow_loss=True).stacks()
-    assert may_lose.deploy(STACK, TEMPLATE, {}).outputs["EncryptionKey"] == key
+    assert stack_parameters(deployer)["Encryption"] == "customer-managed"
+    # The emulator reports that a bucket may be replaced when the key of its encryption changes.
+    replacing = replace(deployer, allow_loss=True).stacks()
+    assert replacing.deploy(STACK, TEMPLATE, {}).outputs["EncryptionKey"] == key
     assert {("AWS::KMS::Key", key.rpartition("/")[2]), ("AWS::KMS::Alias", ALIAS)} <= set(
         stack_resources(target, STACK)
     )
-    assert len(target.client("kms").list_keys()["Keys"]) == 1, "no new one"
+    assert len(target.client("kms").list_keys()["Keys"]) == 1, "no new key"
     Teardown(target, PROD, deployer.settings, Progress(Console(quiet=True))).destroy()
 
 
@@ -153,7 +153,7 @@ def test_a_table_that_cannot_be_read_is_not_imported(deployer: Deployer, monkeyp
             remaining(deployer.target, PROD, tables)
 
 
-ALL = [
+DATA_RESOURCES = [
     each
     for each, resource in TEMPLATE["Resources"].items()
     if resource["Type"] in {"AWS::DynamoDB::Table", "AWS::S3::Bucket", "AWS::SQS::Queue"}
@@ -162,7 +162,7 @@ ALL = [
 
 def test_each_resource_is_identified_by_the_primary_identifier_of_its_type() -> None:
     """ImportExistingResources would not work: no template can have the identifiers of queues and keys."""
-    sent = [left(each).to_import for each in ALL] + DataKey(KEY, ALIAS).to_import(TEMPLATE)
+    sent = [remaining_resource(each).to_import for each in DATA_RESOURCES] + DataKey(KEY, ALIAS).to_import(TEMPLATE)
 
     stateful = {each for each, resource in TEMPLATE["Resources"].items() if "DeletionPolicy" in resource}
     assert {each["LogicalResourceId"] for each in sent} == stateful
@@ -181,7 +181,7 @@ def test_each_resource_is_identified_by_the_primary_identifier_of_its_type() -> 
 @pytest.mark.parametrize("absent", [set(), {"DeadLettersQueue"}, {"JobsTable", "DocumentsBucket"}])
 @pytest.mark.parametrize("encryption", ["aws-owned", "customer-managed"])
 def test_an_import_has_only_existing_resources_and_retains_them(absent: set[str], encryption: str) -> None:
-    taken = set(ALL) - absent
+    taken = set(DATA_RESOURCES) - absent
     if encryption == "customer-managed":
         taken |= {"EncryptionKey", "EncryptionKeyAlias"}
     sent = import_template(TEMPLATE, taken, {"Stage": PROD, "Encryption": encryption})

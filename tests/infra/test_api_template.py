@@ -31,24 +31,24 @@ def test_every_route_is_limited_and_its_bodies_are_not_logged() -> None:
 def test_every_key_is_limited() -> None:
     (plan,) = rendered("api", RateLimit="5", BurstLimit="6").of_type(PLAN).values()
     assert plan["Throttle"] == {"RateLimit": "5", "BurstLimit": "6"}
-    assert "Quota" not in plan, "there is none unless it is asked for"
+    assert "Quota" not in plan, "a quota is optional"
 
     (plan,) = rendered("api", QuotaLimit="1000", QuotaPeriod="MONTH").of_type(PLAN).values()
     assert plan["Quota"] == {"Limit": "1000", "Period": "MONTH"}
 
 
 def test_operators_choose_how_long_requests_may_wait() -> None:
-    for given, told in (({}, "20"), ({"MaxWaitSeconds": "0"}, "0")):
+    for given, expected in (({}, "20"), ({"MaxWaitSeconds": "0"}, "0")):
         (function,) = rendered("api", **given).of_type("AWS::Lambda::Function").values()
-        assert function["Environment"]["Variables"]["MAX_WAIT_SECONDS"] == told
+        assert function["Environment"]["Variables"]["MAX_WAIT_SECONDS"] == expected
     assert template("api")["Parameters"]["MaxWaitSeconds"]["MaxValue"] == MAX_WAIT_SECONDS
 
 
 def test_access_logs_have_callers_and_times_but_no_content() -> None:
     setting = stage_of_the_api(AccessLogs="true")["AccessLogSetting"]
 
-    told = json.loads(setting["Format"])
-    assert set(told) == {
+    fields = json.loads(setting["Format"])
+    assert set(fields) == {
         "time",
         "request_id",
         "route",
@@ -67,10 +67,10 @@ def test_access_logs_have_callers_and_times_but_no_content() -> None:
 
 
 def test_access_logs_are_off_where_the_account_cannot_have_them() -> None:
-    without = rendered("api")
+    api = rendered("api")
 
     assert "AccessLogSetting" not in stage_of_the_api()
-    assert "AccessLogGroup" not in without.resources
+    assert "AccessLogGroup" not in api.resources
 
 
 def test_no_other_site_may_call_from_a_browser() -> None:

@@ -38,7 +38,7 @@ def bucket(s3: Any, request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def package(tmp_path: Path) -> Package:
     path = tmp_path / "lambda.zip"
-    path.write_bytes(b"ours")
+    path.write_bytes(b"built")
     return Package("api", path, tmp_path / "template.json", "c0ffee", rebuilt=False)
 
 
@@ -46,26 +46,26 @@ def uploaded(s3: Any, package: Package, bucket: str, console: Console | None = N
     return upload(s3, package, bucket, Progress(console or Console(quiet=True)), 0.01)
 
 
-def held(s3: Any, bucket: str, package: Package, version: str) -> bytes:
+def stored(s3: Any, bucket: str, package: Package, version: str) -> bytes:
     body: bytes = s3.get_object(Bucket=bucket, Key=code_key(package), VersionId=version)["Body"].read()
     return body
 
 
 def test_another_object_under_the_key_does_not_count_as_the_zip(s3: Any, bucket: str, package: Package) -> None:
-    s3.put_object(Bucket=bucket, Key=code_key(package), Body=b"theirs", ChecksumAlgorithm="SHA256")
+    s3.put_object(Bucket=bucket, Key=code_key(package), Body=b"other", ChecksumAlgorithm="SHA256")
 
     assert uploaded_version(s3, package, bucket) is None
-    assert held(s3, bucket, package, uploaded(s3, package, bucket)) == b"ours"
+    assert stored(s3, bucket, package, uploaded(s3, package, bucket)) == b"built"
 
 
 def test_an_object_that_is_put_later_is_another_version(s3: Any, bucket: str, package: Package) -> None:
     first = uploaded(s3, package, bucket)
-    s3.put_object(Bucket=bucket, Key=code_key(package), Body=b"theirs", ChecksumAlgorithm="SHA256")
+    s3.put_object(Bucket=bucket, Key=code_key(package), Body=b"other", ChecksumAlgorithm="SHA256")
 
-    assert held(s3, bucket, package, first) == b"ours"
+    assert stored(s3, bucket, package, first) == b"built"
     second = uploaded(s3, package, bucket)
     assert second != first
-    assert held(s3, bucket, package, second) == b"ours"
+    assert stored(s3, bucket, package, second) == b"built"
 
 
 def test_an_uploaded_zip_is_not_uploaded_again(s3: Any, bucket: str, package: Package) -> None:
@@ -75,7 +75,7 @@ def test_an_uploaded_zip_is_not_uploaded_again(s3: Any, bucket: str, package: Pa
     assert len(s3.list_object_versions(Bucket=bucket)["Versions"]) == 1
 
 
-def test_a_bucket_that_keeps_no_versions_is_refused(s3: Any, package: Package) -> None:
+def test_a_bucket_without_versioning_is_refused(s3: Any, package: Package) -> None:
     s3.create_bucket(Bucket="without-versions")
 
     with pytest.raises(OperatorError, match="without-versions keeps no versions"):
@@ -83,7 +83,7 @@ def test_a_bucket_that_keeps_no_versions_is_refused(s3: Any, package: Package) -
 
 
 class Refusing:
-    """S3 to someone who lacks rights: it answers a HEAD without a body, so that the code is a number."""
+    """S3 for a caller without rights. It answers a HEAD without a body, so the code is a number."""
 
     def __init__(self, code: str) -> None:
         self.code = code
@@ -114,16 +114,16 @@ def settling(package: Package) -> Iterator[tuple[Any, Stubber]]:
     """S3 just after versioning was first enabled, when the zip does not exist yet."""
     client = a_client("s3")
     with Stubber(client) as stub:
-        asked = {"Bucket": "b", "Key": code_key(package), "ChecksumMode": "ENABLED"}
-        stub.add_client_error("head_object", "404", "Not Found", 404, expected_params=asked)
+        expected = {"Bucket": "b", "Key": code_key(package), "ChecksumMode": "ENABLED"}
+        stub.add_client_error("head_object", "404", "Not Found", 404, expected_params=expected)
         stub.add_response("get_bucket_versioning", {"Status": "Enabled"}, {"Bucket": "b"})
         yield client, stub
         stub.assert_no_pending_responses()
 
 
 def put(stub: Stubber, package: Package, answer: dict[str, str]) -> None:
-    asked = {"Bucket": "b", "Key": code_key(package), "Body": ANY, "ChecksumSHA256": ANY}
-    stub.add_response("put_object", answer, asked)
+    expected = {"Bucket": "b", "Key": code_key(package), "Body": ANY, "ChecksumSHA256": ANY}
+    stub.add_response("put_object", answer, expected)
 
 
 def test_a_zip_counts_as_uploaded_when_s3_shows_its_version(

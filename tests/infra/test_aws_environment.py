@@ -13,9 +13,9 @@ from infra.targets.boto_sessions import aws_session, check_credentials, make_cli
 from tests.infra.hostile_environment import (
     CONFIGURATION,
     HOSTILE,
-    NOBODY,
     SENTINEL,
     SERVICES,
+    UNUSED_URL,
     set_all,
     variables_of_botocore,
 )
@@ -23,8 +23,8 @@ from tests.infra.hostile_environment import (
 
 def test_aws_is_found_by_the_region_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """No variable and no file redirects a call to AWS, nor the calls that retrieve credentials."""
-    endpoints = {name: NOBODY for name in HOSTILE if name.startswith("AWS_ENDPOINT_URL")} | {
-        "AWS_ENDPOINT_URL": NOBODY
+    endpoints = {name: UNUSED_URL for name in HOSTILE if name.startswith("AWS_ENDPOINT_URL")} | {
+        "AWS_ENDPOINT_URL": UNUSED_URL
     }
     set_all(monkeypatch, tmp_path, endpoints)
     (tmp_path / ".aws" / "config").write_text(
@@ -45,7 +45,9 @@ def test_aws_is_found_by_the_region_alone(monkeypatch: pytest.MonkeyPatch, tmp_p
 
 
 def test_the_settings_for_aws_are_used(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    set_all(monkeypatch, tmp_path, {"HTTPS_PROXY": NOBODY, "AWS_PROFILE": "mine", "AWS_USE_FIPS_ENDPOINT": "true"})
+    set_all(
+        monkeypatch, tmp_path, {"HTTPS_PROXY": UNUSED_URL, "AWS_PROFILE": "mine", "AWS_USE_FIPS_ENDPOINT": "true"}
+    )
     (tmp_path / ".aws" / "config").write_text("[profile mine]\nregion = eu-west-3\n")
     (tmp_path / ".aws" / "credentials").write_text("[mine]\naws_access_key_id = A\naws_secret_access_key = B\n")
 
@@ -84,10 +86,10 @@ def test_an_invalid_setting_for_aws_is_one_line(
 
     status = run("diff", clients)
 
-    said = capsys.readouterr().err
-    assert said.count("\n") == status
-    if name not in {"AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_DEFAULT_REGION"}:  # which are shown
-        assert SENTINEL not in said
+    output = capsys.readouterr().err
+    assert output.count("\n") == status
+    if name not in {"AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_DEFAULT_REGION"}:  # their values are shown
+        assert SENTINEL not in output
 
 
 @pytest.mark.parametrize("name", ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"])

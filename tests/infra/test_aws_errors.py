@@ -82,13 +82,13 @@ def test_other_errors_are_not_taken_for_a_lack_of_rights() -> None:
         ({"AWS_PROFILE": "nobody"}, "nobody"),
     ],
 )
-def test_a_shell_without_an_account(
+def test_a_missing_region_or_credential_is_one_line(
     command: tuple[str, ...], given: dict[str, str], message: str, tmp_path: Path
 ) -> None:
-    nothing = {"AWS_CONFIG_FILE": "/dev/null", "AWS_SHARED_CREDENTIALS_FILE": "/dev/null"}
+    no_files = {"AWS_CONFIG_FILE": "/dev/null", "AWS_SHARED_CREDENTIALS_FILE": "/dev/null"}
     environment = {
         **commands.clean_environment(),
-        **nothing,
+        **no_files,
         "AWS_EC2_METADATA_DISABLED": "true",
         "JOBPIPE_STATE_DIR": str(tmp_path),
         **given,

@@ -18,11 +18,11 @@ from infra.packaging.distributions import Distribution, fetch_wheels, only_from
 from infra.settings import ROOT, tool_environment
 from tests.helpers import commands
 
-OURS = Distribution("jobpipe", "1.0", "MIT", None, frozenset({"lib"}), {"app.py": b"a", "jobpipe/x.py": b"x"})
+JOBPIPE = Distribution("jobpipe", "1.0", "MIT", None, frozenset({"lib"}), {"app.py": b"a", "jobpipe/x.py": b"x"})
 LIB = Distribution(
     "lib", "2.0", "Apache License 2.0", "0" * 64, frozenset({"gone"}), {"lib.py": b"l", "py.typed": b""}
 )
-GOOD = {**OURS.files, **LIB.files}
+GOOD = {**JOBPIPE.files, **LIB.files}
 TOOLS_LOCK = ROOT / "requirements-dev.lock"
 
 
@@ -36,14 +36,14 @@ def zipped(folder: Path, files: dict[str, bytes]) -> Path:
 
 def built(folder: Path, files: dict[str, bytes] = GOOD) -> str:
     archive = zipped(folder, files)
-    return write_bill("api", archive, find_owners(archive, [OURS, LIB]), "1.0").read_text()
+    return write_bill("api", archive, find_owners(archive, [JOBPIPE, LIB]), "1.0").read_text()
 
 
-def test_the_same_zip_has_the_same_bill_and_another_has_another(tmp_path: Path) -> None:
+def test_only_equal_zips_have_equal_bills(tmp_path: Path) -> None:
     first = built(tmp_path)
 
     assert built(tmp_path) == first
-    fewer = built(tmp_path, OURS.files)
+    fewer = built(tmp_path, JOBPIPE.files)
     assert json.loads(fewer)["serialNumber"] != json.loads(first)["serialNumber"]
     assert "timestamp" not in first
 
@@ -54,8 +54,8 @@ def test_a_bill_is_valid_and_has_version_licence_and_hashes(tmp_path: Path) -> N
     assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(text) is None
     bill = json.loads(text)
     assert bill["specVersion"] == "1.6"
-    ours, lib = sorted(bill["components"], key=lambda each: str(each["name"]))
-    assert (ours["purl"], ours["licenses"]) == ("pkg:generic/jobpipe@1.0", [{"license": {"id": "MIT"}}])
+    jobpipe, lib = sorted(bill["components"], key=lambda each: str(each["name"]))
+    assert (jobpipe["purl"], jobpipe["licenses"]) == ("pkg:generic/jobpipe@1.0", [{"license": {"id": "MIT"}}])
     assert (lib["purl"], lib["licenses"]) == ("pkg:pypi/lib@2.0", [{"license": {"id": "Apache-2.0"}}])
     assert lib["hashes"] == [{"alg": "SHA-256", "content": "0" * 64}]
     assert {each["ref"]: each.get("dependsOn", []) for each in bill["dependencies"]} == {
@@ -66,34 +66,34 @@ def test_a_bill_is_valid_and_has_version_licence_and_hashes(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize(
-    ("changed", "why"),
+    ("changed", "reason"),
     [
         ({"evil.py": b""}, "evil.py, which belongs to nothing that is locked"),
         ({"lib.py": b"L"}, "lib.py, which is not the file that lib 2.0 has"),
         ({"app.py": b"A"}, "app.py, which is not the file that jobpipe 1.0 has"),
     ],
 )
-def test_a_file_of_no_component_is_refused(tmp_path: Path, changed: dict[str, bytes], why: str) -> None:
-    with pytest.raises(OperatorError, match=why):
-        find_owners(zipped(tmp_path, GOOD | changed), [OURS, LIB])
+def test_a_file_of_no_component_is_refused(tmp_path: Path, changed: dict[str, bytes], reason: str) -> None:
+    with pytest.raises(OperatorError, match=reason):
+        find_owners(zipped(tmp_path, GOOD | changed), [JOBPIPE, LIB])
 
 
 def test_a_missing_source_file_is_refused(tmp_path: Path) -> None:
     fewer = {name: content for name, content in GOOD.items() if name != "jobpipe/x.py"}
 
     with pytest.raises(OperatorError, match=r"lacks jobpipe/x\.py, which is one of our sources"):
-        find_owners(zipped(tmp_path, fewer), [OURS, LIB])
+        find_owners(zipped(tmp_path, fewer), [JOBPIPE, LIB])
 
 
 def test_a_file_of_two_components_is_refused(tmp_path: Path) -> None:
     twin = Distribution("twin", "1", "MIT", "1" * 64, frozenset(), {"py.typed": b""})
 
     with pytest.raises(OperatorError, match=r"py\.typed, which belongs to both lib and twin"):
-        find_owners(zipped(tmp_path, GOOD), [OURS, LIB, twin])
+        find_owners(zipped(tmp_path, GOOD), [JOBPIPE, LIB, twin])
 
 
 def lock_of(path: Path, *names: str) -> Path:
-    """A Lambda's requirements, with what these need, as a user might lock them."""
+    """Write requirements of a Lambda and their dependencies, as a user might lock them."""
     path.write_text("".join(f"{each.line}\n" for each in read_locked(TOOLS_LOCK) if each.name in names))
     return path
 
@@ -110,12 +110,12 @@ def test_a_wheel_of_another_hash_is_refused(tmp_path: Path) -> None:
 
 
 def test_chalice_gets_only_the_wheels_of_the_lock(tmp_path: Path) -> None:
-    wheels, here = tmp_path / "wheels", str(tmp_path / "here")
+    wheels, download = tmp_path / "wheels", str(tmp_path / "download")
     whole_lock = lock_of(tmp_path / "requirements.txt", "python-dateutil", "six")
     short_lock = lock_of(tmp_path / "short.txt", "python-dateutil")
     fetched = fetch_wheels(whole_lock, TOOLS_LOCK, wheels)
     assert {each.name for each in fetched} == {"python-dateutil", "six", "chalice"}
-    pip = [sys.executable, "-m", "pip", "download", "--dest", here]  # as Chalice calls it
+    pip = [sys.executable, "-m", "pip", "download", "--dest", download]  # as Chalice calls it
     environment = tool_environment() | only_from(wheels)
     six = next(f"six=={each.version}" for each in fetched if each.name == "six")
 

@@ -14,16 +14,16 @@ from infra.templates.gateway_responses import openapi_responses
 from jobpipe_client.problem import Problem
 from tests.helpers.deployed import Stage
 
-DIES = "import os\n\n\ndef handler(event, context):\n    os._exit(1)\n"
+HANDLER = "import os\n\n\ndef handler(event, context):\n    os._exit(1)\n"
 
 
 @contextmanager
 def broken_api(stage: Stage) -> Iterator[str]:
-    """The URL of an API whose only Lambda crashes with each request."""
+    """Yield the URL of an API whose Lambda crashes at each request."""
     name = f"broken-{uuid.uuid4().hex[:8]}"
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as archive:
-        archive.writestr("broken.py", DIES)
+        archive.writestr("broken.py", HANDLER)
     functions, gateway = stage.aws("lambda"), stage.aws("apigateway")
     role = functions.get_function(FunctionName=f"jobpipe-{stage.deployment.stage}-api")["Configuration"]["Role"]
     function = functions.create_function(
@@ -57,9 +57,11 @@ def test_the_embedded_emulators_gateway_has_its_own_answer_if_the_lambda_crashes
         unknown = requests.get(f"{url}/unknown", timeout=30)
         answer = requests.get(f"{url}/", timeout=30)
     rendered = unknown.headers["content-type"] == "application/problem+json"
-    assert rendered == stage.renders_gateway_responses, "other answers of the gateway are as the stage's"
+    assert rendered == stage.renders_gateway_responses, (
+        "the gateway renders its other answers as that of the stage does"
+    )
     assert answer.status_code == 502
     assert answer.headers["content-type"] == "application/json"
     assert answer.json().keys() == {"message"}
     problem = Problem.of(answer.json(), status=answer.status_code)
-    assert (problem.status, problem.slug) == (502, None), "the client goes by the status"
+    assert (problem.status, problem.slug) == (502, None), "the client uses the status"

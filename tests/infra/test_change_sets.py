@@ -44,7 +44,7 @@ def with_queue() -> dict[str, Any]:
 
 
 def test_a_stack_is_created_changed_left_unchanged_and_deleted(stacks: Stacks, console: Console) -> None:
-    made = stacks.deploy("life", with_queue(), {"Seconds": "10", "NotOurs": "x"})
+    made = stacks.deploy("life", with_queue(), {"Seconds": "10", "Unknown": "x"})
     same = stacks.deploy("life", with_queue(), {"Seconds": "10"})
     changed = stacks.deploy("life", with_queue(), {"Seconds": "20"})
 
@@ -61,7 +61,7 @@ def test_a_stack_is_created_changed_left_unchanged_and_deleted(stacks: Stacks, c
 
 def failing() -> dict[str, Any]:
     template = with_queue()
-    # the queue is made or changed first, and then taken back
+    # The queue is created or changed first, and then rolled back.
     template["Resources"]["Response"] = {
         "Type": "AWS::ApiGateway::GatewayResponse",
         "DependsOn": "Queue",
@@ -100,7 +100,7 @@ def test_a_new_default_reaches_a_stack_that_has_the_old_one(stacks: Stacks) -> N
 
     stacks.deploy("defaults", newer, {"Seconds": "45"})
     stacks.deploy("defaults", with_queue(), {})
-    assert seconds() == "45", "what an operator chose stays"
+    assert seconds() == "45", "an operator's value stays"
     stacks.delete("defaults")
 
 

@@ -22,7 +22,7 @@ def test_a_file_of_another_user_is_one_line(capsys: pytest.CaptureFixture[str], 
 
     assert run("up", refused) == 1
     assert capsys.readouterr().err == f"up: {permission_problem(path)}\n"
-    assert permission_problem(path) == f"{tmp_path} cannot be written to; is it read-only?", "it is ours"
+    assert permission_problem(path) == f"{tmp_path} cannot be written to; is it read-only?", "the user owns it"
 
 
 def test_a_permission_error_without_a_file_is_shown_unchanged(capsys: pytest.CaptureFixture[str]) -> None:
@@ -37,8 +37,8 @@ def test_a_permission_error_without_a_file_is_shown_unchanged(capsys: pytest.Cap
 @pytest.mark.parametrize("command", ["up", "destroy"])
 def test_commands_for_the_stage_local_refuse_other_stages(command: str, words: tuple[str, ...], stage: str) -> None:
     environment = commands.clean_environment(JOBPIPE_STAGE="prod")
-    ended = commands.run(
+    done = commands.run(
         sys.executable, "-m", "infra.deploy", command, "--only-local", *words, "--confirm", stage, env=environment
     )
     line = f"{command}: this is for the stage local, not {stage}; for AWS there is make deploy and make destroy\n"
-    assert (ended.returncode, ended.stdout, ended.stderr) == (1, "", line)
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", line)

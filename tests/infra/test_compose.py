@@ -1,6 +1,6 @@
-"""What docker-compose.yml promises, and that nothing stays in Docker however a command ends.
+"""The settings of docker-compose.yml, and the removal of everything in Docker however a command ends.
 
-No engine is needed: `docker` and `docker-compose` on the PATH are a script that writes down how it was called.
+No engine is needed: `docker` and `docker-compose` on the PATH are a script that records its calls.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def test_ports_are_on_loopback_only(compose: dict[str, Any]) -> None:
     assert not any("network_mode" in service for service in compose["services"].values())
 
 
-def test_the_suite_has_neither_rights_nor_the_engine(compose: dict[str, Any]) -> None:
+def test_the_suite_has_neither_rights_nor_access_to_the_engine(compose: dict[str, Any]) -> None:
     tests = compose["services"]["tests"]
 
     assert tests["cap_drop"] == ["ALL"]
@@ -79,14 +79,14 @@ def test_another_image_and_an_account_are_taken_from_the_environment(compose: di
     assert localstack["environment"]["LOCALSTACK_AUTH_TOKEN"] == "${LOCALSTACK_AUTH_TOKEN:-}"
 
 
-def test_health_is_asked_for_often_and_for_long_enough(compose: dict[str, Any]) -> None:
+def test_health_is_checked_for_at_least_two_minutes(compose: dict[str, Any]) -> None:
     check = compose["services"]["localstack"]["healthcheck"]
 
     assert "_localstack/health" in check["test"][-1]
     assert check["retries"] * int(check["interval"].removesuffix("s")) >= 120
 
 
-# Answers as an engine would that has everything, where the test did not say otherwise.
+# It answers as a working engine does, except for the calls that the test names.
 SCRIPT = """#!/bin/sh
 echo "$*" >>{calls}
 {before}
@@ -101,7 +101,7 @@ esac
 
 @dataclass
 class Engine:
-    """The programs on the PATH, and what they were asked for."""
+    """The programs on the PATH, and their calls."""
 
     folder: Path
     port: int
@@ -120,16 +120,16 @@ class Engine:
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "JOBPIPE_"))}
-        ours = {"PATH": f"{self.folder}:/usr/bin:/bin", "JOBPIPE_STATE_DIR": str(self.folder / "state")}
+        own = {"PATH": f"{self.folder}:/usr/bin:/bin", "JOBPIPE_STATE_DIR": str(self.folder / "state")}
         return subprocess.Popen(
             [sys.executable, "-m", *arguments],
             cwd=ROOT,
-            env={**inherited, **ours, "JOBPIPE_PORT": str(self.port)},
+            env={**inherited, **own, "JOBPIPE_PORT": str(self.port)},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
             start_new_session=True,
-            # What runs in a shell's background ignores Ctrl-C, and hands that down.
+            # A background process of a shell ignores Ctrl-C, and so do its children.
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # noqa: PLW1509
         )
 
@@ -145,7 +145,7 @@ class Engine:
             time.sleep(0.02)
 
     def after(self, call: str) -> list[str]:
-        """What was asked for after the last such call, without what is common to all."""
+        """Return the calls after the last one with this text, without their common arguments."""
         last = max(n for n, each in enumerate(self.calls) if call in each)
         return [_short(each) for each in self.calls[last + 1 :] if each != "compose version"]
 
@@ -172,9 +172,9 @@ def engine(tmp_path: Path, unused_port: int) -> Engine:
 
 @pytest.fixture
 def unused_port() -> int:
-    with socket.socket() as here:
-        here.bind(("127.0.0.1", 0))
-        port: int = here.getsockname()[1]
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
     return port
 
 
@@ -190,7 +190,7 @@ def test_the_suite_is_built_run_and_taken_down(engine: Engine) -> None:
 
 
 @pytest.mark.parametrize("moment", ["build tests", "run --rm -T tests"])
-def test_a_suite_that_fails_is_taken_down_and_its_status_is_ours(engine: Engine, moment: str) -> None:
+def test_a_suite_that_fails_is_taken_down_and_its_status_is_returned(engine: Engine, moment: str) -> None:
     engine.script(fails=moment)
 
     done = engine.run("infra.local", "test-compose")
@@ -217,7 +217,7 @@ def test_a_signal_takes_everything_down(engine: Engine, moment: str, number: sig
     assert engine.after(moment) == DOWN
 
 
-def test_a_second_ctrl_c_does_not_stop_the_cleaning_up(engine: Engine) -> None:
+def test_a_second_ctrl_c_does_not_stop_the_removal(engine: Engine) -> None:
     engine.script(hangs="run --rm -T tests")
     process = engine.start("infra.local", "test-compose")
     engine.wait_for("run --rm -T tests")
@@ -253,7 +253,7 @@ def test_localstack_that_cannot_start_is_one_line_and_taken_down(engine: Engine)
     assert engine.after("logs --no-color") == DOWN
 
 
-def test_localstack_that_was_started_from_here_is_not_made_anew_without_what_it_holds(engine: Engine) -> None:
+def test_localstack_that_this_checkout_started_is_not_recreated_without_its_data(engine: Engine) -> None:
     (engine.folder / "state").mkdir()
     (engine.folder / "state" / "compose-started").write_text("4566")
 
@@ -267,7 +267,7 @@ def test_localstack_that_was_started_from_here_is_not_made_anew_without_what_it_
     assert not (engine.folder / "state" / "compose-started").exists()
 
 
-def test_stop_takes_down_what_was_started_from_here_and_nothing_else(engine: Engine) -> None:
+def test_stop_takes_down_only_services_that_this_checkout_started(engine: Engine) -> None:
     assert engine.run("infra.local", "stop").returncode == 0
     assert engine.calls == []
 

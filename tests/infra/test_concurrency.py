@@ -35,15 +35,15 @@ def account() -> Iterator[tuple[Any, Stubber]]:
         yield client, stub
 
 
-def has(stub: Stubber, total: int, *, unreserved: int | None = None, own: int | None = None) -> None:
-    """Answers for an account with this limit, and with these executions reserved for the worker."""
+def add_limits(stub: Stubber, total: int, *, unreserved: int | None = None, own: int | None = None) -> None:
+    """Add the answers for an account with this limit, and these executions reserved for the worker."""
     limit = {"ConcurrentExecutions": total, "UnreservedConcurrentExecutions": unreserved or total}
     stub.add_response("get_account_settings", {"AccountLimit": limit}, {})
     answer = {} if own is None else {"ReservedConcurrentExecutions": own}
     stub.add_response("get_function_concurrency", answer, {"FunctionName": WORKER})
 
 
-def planned(concurrency: int, reserve: str = "false") -> dict[str, str]:
+def worker_parameters(concurrency: int, reserve: str = "false") -> dict[str, str]:
     return {"WorkerConcurrency": str(concurrency), "ReserveConcurrency": reserve}
 
 
@@ -52,9 +52,9 @@ def test_a_worker_that_leaves_nothing_for_the_api_gets_a_warning(
     account: tuple[Any, Stubber], total: int, *, fits: bool
 ) -> None:
     client, stub = account
-    has(stub, total)
+    add_limits(stub, total)
 
-    warning = concurrency_problem(client, WORKER, planned(50))
+    warning = concurrency_problem(client, WORKER, worker_parameters(50))
 
     assert (warning is None) is fits
     if warning:
@@ -64,8 +64,8 @@ def test_a_worker_that_leaves_nothing_for_the_api_gets_a_warning(
 
 def test_the_lowest_advised_concurrency_is_the_lowest_possible(account: tuple[Any, Stubber]) -> None:
     client, stub = account
-    has(stub, 3)
-    assert "Give WorkerConcurrency=2," in str(concurrency_problem(client, WORKER, planned(50)))
+    add_limits(stub, 3)
+    assert "Give WorkerConcurrency=2," in str(concurrency_problem(client, WORKER, worker_parameters(50)))
     shape = client.meta.service_model.shape_for("ScalingConfig").members["MaximumConcurrency"].metadata
     parameter = template("worker")["Parameters"]["WorkerConcurrency"]
     assert (parameter["MinValue"], parameter["MaxValue"]) == (shape["min"], shape["max"])
@@ -79,15 +79,15 @@ def test_a_reservation_that_lambda_would_refuse_is_refused(
     account: tuple[Any, Stubber], unreserved: int, own: int | None, *, fits: bool
 ) -> None:
     client, stub = account
-    has(stub, 1000, unreserved=unreserved, own=own)
+    add_limits(stub, 1000, unreserved=unreserved, own=own)
 
     if fits:
-        assert concurrency_problem(client, WORKER, planned(50, "true")) is None
+        assert concurrency_problem(client, WORKER, worker_parameters(50, "true")) is None
     else:
         with pytest.raises(
             OperatorError, match=r"Lambda requires 100 unreserved of the 149 .*ReserveConcurrency=false"
         ):
-            concurrency_problem(client, WORKER, planned(50, "true"))
+            concurrency_problem(client, WORKER, worker_parameters(50, "true"))
 
 
 def test_the_required_remainder_is_the_one_that_aws_documents() -> None:
@@ -100,13 +100,13 @@ def test_nothing_is_reserved_before_the_worker_exists(account: tuple[Any, Stubbe
     limit = {"ConcurrentExecutions": 1000, "UnreservedConcurrentExecutions": 150}
     stub.add_response("get_account_settings", {"AccountLimit": limit}, {})
     stub.add_client_error("get_function_concurrency", "ResourceNotFoundException", "no function", 404)
-    assert concurrency_problem(client, WORKER, planned(50, "true")) is None
+    assert concurrency_problem(client, WORKER, worker_parameters(50, "true")) is None
 
 
 def test_without_permission_the_limit_is_reported_as_unknown(account: tuple[Any, Stubber]) -> None:
     client, stub = account
     stub.add_client_error("get_account_settings", "AccessDeniedException", "no", 403)
-    assert "may not do lambda:GetAccountSettings" in str(concurrency_problem(client, WORKER, planned(50)))
+    assert "may not do lambda:GetAccountSettings" in str(concurrency_problem(client, WORKER, worker_parameters(50)))
 
 
 def test_a_deployment_to_aws_checks_the_concurrency_that_its_worker_will_have(
@@ -123,7 +123,7 @@ def test_a_deployment_to_aws_checks_the_concurrency_that_its_worker_will_have(
     foundation = PlannedStack(foundation_stack("prod"), foundation_for("prod"))
     worker = PlannedStack(app_stack("prod", "worker"), package_all()["worker"].template())
     for overrides, reported in (({}, "WorkerConcurrency is 50"), ({"WorkerConcurrency": "9"}, "")):
-        has(stub, 10)
+        add_limits(stub, 10)
         deployer = Deployer(target, "prod", settings, Progress(console), overrides)
         updates = deployer.update_executor()
         plan = Plan(target, "prod", overrides, updates.stage_stacks, updates)
@@ -131,6 +131,6 @@ def test_a_deployment_to_aws_checks_the_concurrency_that_its_worker_will_have(
         assert (reported in console.export_text()) if reported else not console.export_text()
 
 
-def test_the_page_says_what_a_deployment_compares() -> None:
+def test_the_page_states_what_a_deployment_compares() -> None:
     page = " ".join((ROOT / "docs" / "operations.md").read_text().split())
     assert "`make deploy` and `make diff` compare `WorkerConcurrency` with the account's limit" in page

@@ -13,7 +13,7 @@ from infra.deployment.remaining import DataKey, Remaining, data_key
 from infra.errors import OperatorError
 from infra.targets.target import AWS, Target
 from tests.helpers.stubbed import a_client
-from tests.infra.foundations import ALIAS, KEY, OTHER, PROD, TEMPLATE, left
+from tests.infra.foundations import ALIAS, KEY, OTHER, PROD, TEMPLATE, remaining_resource
 
 TARGET = Target(AWS, "us-east-1", None, "", boto3.Session(region_name="us-east-1"))
 
@@ -27,14 +27,16 @@ def kms(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stubber]:
         yield stub
 
 
-def key_is(kms: Stubber, asked: str, arn: str | None, *, state: str = "Enabled", manager: str = "CUSTOMER") -> None:
+def add_key(
+    kms: Stubber, key_id: str, arn: str | None, *, state: str = "Enabled", manager: str = "CUSTOMER"
+) -> None:
     if arn is None:
         kms.add_client_error(
-            "describe_key", "NotFoundException", "no such key", 400, expected_params={"KeyId": asked}
+            "describe_key", "NotFoundException", "no such key", 400, expected_params={"KeyId": key_id}
         )
         return
     metadata = {"KeyId": arn[-36:], "Arn": arn, "KeyState": state, "KeyManager": manager}
-    kms.add_response("describe_key", {"KeyMetadata": metadata}, {"KeyId": asked})
+    kms.add_response("describe_key", {"KeyMetadata": metadata}, {"KeyId": key_id})
 
 
 def key_of(*found: Remaining) -> DataKey | None:
@@ -43,10 +45,10 @@ def key_of(*found: Remaining) -> DataKey | None:
 
 def test_the_key_of_all_resources_is_imported(kms: Stubber) -> None:
     for alias in (KEY, None):
-        key_is(kms, ALIAS, alias)
-        key_is(kms, KEY, KEY)
-        key_is(kms, ALIAS[6:], KEY)
-        found = key_of(left("JobsTable", KEY), left("DocumentsBucket", ALIAS[6:]))
+        add_key(kms, ALIAS, alias)
+        add_key(kms, KEY, KEY)
+        add_key(kms, ALIAS[6:], KEY)
+        found = key_of(remaining_resource("JobsTable", KEY), remaining_resource("DocumentsBucket", ALIAS[6:]))
         assert found == DataKey(KEY, ALIAS if alias else None)
     sent = {
         each["LogicalResourceId"]: each["ResourceIdentifier"] for each in DataKey(KEY, None).to_import(TEMPLATE)
@@ -66,55 +68,55 @@ def test_the_key_of_all_resources_is_imported(kms: Stubber) -> None:
     ],
 )
 def test_an_unusable_key_is_refused_with_a_remedy(kms: Stubber, state: str, remedy: str) -> None:
-    key_is(kms, ALIAS, KEY, state=state)
-    key_is(kms, KEY, KEY, state=state)
+    add_key(kms, ALIAS, KEY, state=state)
+    add_key(kms, KEY, KEY, state=state)
     with pytest.raises(OperatorError) as refused:
-        key_of(left("ItemsTable", KEY))
+        key_of(remaining_resource("ItemsTable", KEY))
     assert remedy in str(refused.value)
 
 
 def test_no_new_key_replaces_a_deleted_one(kms: Stubber) -> None:
-    key_is(kms, ALIAS, None)
-    key_is(kms, KEY, None)
+    add_key(kms, ALIAS, None)
+    add_key(kms, KEY, None)
     with pytest.raises(OperatorError, match="its data cannot be read"):
-        key_of(left("ItemsTable", KEY))
+        key_of(remaining_resource("ItemsTable", KEY))
 
 
 def test_another_key_under_the_alias_is_refused(kms: Stubber) -> None:
-    key_is(kms, ALIAS, OTHER)
-    key_is(kms, KEY, KEY)
+    add_key(kms, ALIAS, OTHER)
+    add_key(kms, KEY, KEY)
     with pytest.raises(OperatorError, match=f"update-alias --alias-name {ALIAS} --target-key-id {KEY}"):
-        key_of(left("ItemsTable", KEY))
+        key_of(remaining_resource("ItemsTable", KEY))
 
 
 @pytest.mark.parametrize("other", [OTHER, None])
 def test_several_keys_are_refused(kms: Stubber, other: str | None) -> None:
-    key_is(kms, ALIAS, KEY)
-    key_is(kms, KEY, KEY)
+    add_key(kms, ALIAS, KEY)
+    add_key(kms, KEY, KEY)
     if other:
-        key_is(kms, OTHER, OTHER)
+        add_key(kms, OTHER, OTHER)
     with pytest.raises(OperatorError, match="several keys"):
-        key_of(left("ItemsTable", KEY), left("DocumentsBucket", other))
+        key_of(remaining_resource("ItemsTable", KEY), remaining_resource("DocumentsBucket", other))
 
 
 def test_an_alias_of_a_key_that_encrypts_nothing_is_refused(kms: Stubber) -> None:
-    for found in ([], [left("ItemsTable")]):
-        key_is(kms, ALIAS, KEY)
+    for found in ([], [remaining_resource("ItemsTable")]):
+        add_key(kms, ALIAS, KEY)
         with pytest.raises(OperatorError, match=f"delete-alias --alias-name {ALIAS}"):
             key_of(*found)
 
 
 def test_a_stage_without_its_own_key_needs_no_permission_for_kms(kms: Stubber) -> None:
-    key_is(kms, ALIAS, None)
-    key_is(kms, OTHER, OTHER, manager="AWS")
-    assert key_of(left("ItemsTable", OTHER), left("DocumentsBucket")) is None
+    add_key(kms, ALIAS, None)
+    add_key(kms, OTHER, OTHER, manager="AWS")
+    assert key_of(remaining_resource("ItemsTable", OTHER), remaining_resource("DocumentsBucket")) is None
     kms.add_client_error("describe_key", "AccessDeniedException", "no", 400)
-    assert key_of(left("ItemsTable")) is None
+    assert key_of(remaining_resource("ItemsTable")) is None
 
 
 def test_returning_to_the_key_of_aws_is_refused(kms: Stubber, monkeypatch: pytest.MonkeyPatch) -> None:
-    key_is(kms, ALIAS, KEY)
-    key_is(kms, KEY, KEY)
-    monkeypatch.setattr("infra.deployment.adoption.remaining", lambda *_: [left("ItemsTable", KEY)])
+    add_key(kms, ALIAS, KEY)
+    add_key(kms, KEY, KEY)
+    monkeypatch.setattr("infra.deployment.adoption.remaining", lambda *_: [remaining_resource("ItemsTable", KEY)])
     with pytest.raises(OperatorError, match=r"encrypted with its own key .* must stay so"):
         plan_adoption(TARGET, PROD, TEMPLATE, {"Encryption": "aws-owned"})

@@ -38,7 +38,7 @@ def test_tables_can_be_restored_and_are_protected(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["DocumentsBucket", "ArtifactsBucket"])
-def test_buckets_are_private_and_keep_versions(name: str) -> None:
+def test_buckets_are_private_and_versioned(name: str) -> None:
     bucket = FOUNDATION.of_type(BUCKET)[name]
 
     assert set(bucket["PublicAccessBlockConfiguration"].values()) == {True}
@@ -49,17 +49,17 @@ def test_buckets_are_private_and_keep_versions(name: str) -> None:
 
 def test_queues_and_buckets_require_tls() -> None:
     refused = {}
-    for kind, whose in (("AWS::SQS::QueuePolicy", "Queues"), ("AWS::S3::BucketPolicy", "Bucket")):
+    for kind, member in (("AWS::SQS::QueuePolicy", "Queues"), ("AWS::S3::BucketPolicy", "Bucket")):
         for policy in FOUNDATION.of_type(kind).values():
-            (name,) = policy[whose] if whose == "Queues" else [policy[whose]]
+            (name,) = policy[member] if member == "Queues" else [policy[member]]
             (refused[name],) = policy["PolicyDocument"]["Statement"]
 
     assert set(refused) == {*FOUNDATION.of_type(QUEUE), *FOUNDATION.of_type(BUCKET)}
     for name, statement in refused.items():
         assert (statement["Effect"], statement["Principal"]) == ("Deny", "*")
         assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
-        everything = [f"{name}.Arn", f"{name}.Arn/*"] if name.endswith("Bucket") else f"{name}.Arn"
-        assert statement["Resource"] == everything
+        resources = [f"{name}.Arn", f"{name}.Arn/*"] if name.endswith("Bucket") else f"{name}.Arn"
+        assert statement["Resource"] == resources
         assert statement["Action"] == ("s3:*" if name.endswith("Bucket") else "sqs:*")
 
 
@@ -72,14 +72,14 @@ def test_emulators_do_not_require_tls() -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_no_secret_has_a_default(name: str) -> None:
-    for parameter, told in template(name)["Parameters"].items():
+    for parameter, definition in template(name)["Parameters"].items():
         if re.search("key|secret|password|token", parameter, re.IGNORECASE):
-            assert told.get("Default", "") in {"", "aws-owned"}
+            assert definition.get("Default", "") in {"", "aws-owned"}
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_templates_are_small_enough_to_be_sent_inline(name: str) -> None:
-    assert len(to_json(template(name)).encode()) < INLINE_LIMIT * 0.8, "with room for what is to come"
+    assert len(to_json(template(name)).encode()) < INLINE_LIMIT * 0.8, "some room is left for additions"
 
 
 @pytest.mark.parametrize("app", ["api", "worker"])
@@ -126,7 +126,7 @@ def test_a_stages_own_key_encrypts_everything() -> None:
 
     for queue in foundation.of_type(QUEUE).values():
         assert queue["KmsMasterKeyId"] == arn
-        assert "SqsManagedSseEnabled" not in queue, "a queue has one of them"
+        assert "SqsManagedSseEnabled" not in queue, "a queue has only one of them"
     for table in foundation.of_type(TABLE).values():
         assert table["SSESpecification"] == {"SSEEnabled": True, "SSEType": "KMS", "KMSMasterKeyId": arn}
     for bucket in foundation.of_type(BUCKET).values():
@@ -172,7 +172,7 @@ def test_each_role_may_use_the_key_and_not_administer_it(app: str, count: int) -
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_stage_gets_its_key_in_place(name: str) -> None:
-    """What changes with the key is nothing that CloudFormation would replace a resource for."""
+    """CloudFormation replaces no resource because of the properties that the key changes."""
     before = rendered(name, **({"AccessLogs": "true"} if name == "api" else {}))
     after = with_own_key(name)
 

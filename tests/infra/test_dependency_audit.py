@@ -1,4 +1,4 @@
-"""The exit status of `make audit-dependencies` tells "no advisories" from "advisories" and from "no answer"."""
+"""The exit status of `make audit-dependencies` distinguishes "no advisories", "advisories" and "no answer"."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ONE, OTHER = Locked("one", "1.0", HASHES), Locked("other", "2.0", HASHES)
 KNOWN = {"id": "PYSEC-1", "aliases": ["CVE-1", "GHSA-1"], "fix_versions": ["1.1"]}
 IGNORES = Ignored("GHSA-1", "one", "never called", TODAY)
 
-# A stand-in for pip-audit: it reports what its first argument says about the versions in the requirements file.
+# A stand-in for pip-audit: its first argument has the advisories for the versions in the requirements file.
 PROGRAM = """
 import json, re, sys
 answers = json.loads(sys.argv[1])
@@ -88,21 +88,21 @@ def test_an_entry_is_not_called_superfluous_while_a_version_has_no_answer(
 
 def test_an_advisory_is_printed_though_a_later_request_fails(capsys: pytest.CaptureFixture[str]) -> None:
     newer = Locked("one", "1.1", HASHES)
-    program = PROGRAM.replace("known = [", "assert pins[0][1] != '1.1', 'nobody there'\nknown = [")
+    program = PROGRAM.replace("known = [", "assert pins[0][1] != '1.1', 'no connection'\nknown = [")
     answers = json.dumps({"one 1.0": [KNOWN]})
 
     assert audit([sys.executable, "-c", program, answers], {"a": [ONE, newer]}, [], TODAY) == VULNERABLE
     shown = capsys.readouterr()
     assert "one 1.0: CVE-1" in shown.out
-    assert "1 of 2 versions: AssertionError: nobody there; asked about one 1.1" in shown.err
+    assert "1 of 2 versions: AssertionError: no connection; asked about one 1.1" in shown.err
 
 
 def test_an_unreachable_service_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
-    program = [sys.executable, "-c", "import sys; sys.exit('Traceback:\\n  much\\nConnectionError: nobody there')"]
+    program = [sys.executable, "-c", "import sys; sys.exit('Traceback:\\n  much\\nConnectionError: no connection')"]
 
     assert audit(program, {"a": [ONE]}, [], TODAY) == NO_ANSWER
     assert capsys.readouterr().err == (
-        "audit-dependencies: no answer about 1 of 1 versions: ConnectionError: nobody there; asked about one 1.0\n"
+        "audit-dependencies: no answer about 1 of 1 versions: ConnectionError: no connection; asked about one 1.0\n"
     )
 
 

@@ -1,4 +1,4 @@
-"""docs/deploying.md and docs/reference/rights.md name what a deployment needs."""
+"""docs/deploying.md and docs/reference/rights.md name the rights that a deployment needs."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_every_service_of_the_templates_is_named() -> None:
         ("cloudformation", "DescribeStackEvents"),
     ],
 )
-def test_what_handlers_declare_and_what_we_call_is_named(service: str, action: str) -> None:
+def test_rights_of_handlers_and_of_our_calls_are_named(service: str, action: str) -> None:
     assert f"`{action}`" in ROWS[service]
 
 

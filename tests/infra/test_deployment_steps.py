@@ -34,7 +34,7 @@ def refused(operation: str, code: str) -> ClientError:
 
 
 class Refusing:
-    """AWS to someone who lacks rights."""
+    """AWS for a caller without rights."""
 
     def __init__(self, code: str) -> None:
         self.code = code
@@ -66,9 +66,7 @@ def test_parameters_that_stacks_pass_to_each_other_cannot_be_given(name: str) ->
     check_overrides({"WorkerTimeout": "10", "AlarmEmail": "a@b.example"}, foundation, templates)
 
 
-def test_on_aws_nothing_is_changed_before_both_zips_are_there(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_on_aws_nothing_is_changed_before_both_zips_exist(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fails() -> None:
         raise OperatorError("chalice cannot package")
 

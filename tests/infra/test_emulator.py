@@ -1,4 +1,4 @@
-"""The embedded emulator as a process: a real one, on a port of its own."""
+"""The embedded emulator as a real process, on its own port."""
 
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""The emulator at an endpoint is recognized by its answers; servers here give the answers that were seen."""
+"""The emulator at an endpoint is recognized by its answers; the servers here give recorded answers."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ NO_BUCKET = "<?xml version='1.0'?>\n<Error><Code>NoSuchBucket</Code><BucketName>
 
 
 @dataclass(frozen=True)
-class Says:
+class Answers:
     """A server with its default answer, and its answers to particular paths."""
 
     status: int
@@ -32,50 +32,50 @@ class Says:
     others: dict[str, tuple[dict[str, str], str]] = field(default_factory=dict)
 
 
-LOCALEMU = Says(
+LOCALEMU = Answers(
     404,
     XML | {"x-localemu": "true"},
     NO_BUCKET,
     server="TwistedWeb/26.10.0",
     others={"/_localemu/info": (JSON, '{"version": "1.3.2", "uptime": 25}')},
 )
-MOTO = Says(
+MOTO = Answers(
     404,
     XML,
     NO_BUCKET,
     server="Werkzeug/3.1.9 Python/3.11.7",
     others={"/moto-api/": ({"Content-Type": "text/html"}, "\n<!DOCTYPE html>\n<title>Moto</title>")},
 )
-FAUXQS = Says(404, XML | {"x-amz-id-2": "fauxqs"}, NO_BUCKET)
-DYNALITE = Says(200, {}, "healthy: dynamodb.us-east-1.amazonaws.com ")
-DYNAMODB_LOCAL = Says(
+FAUXQS = Answers(404, XML | {"x-amz-id-2": "fauxqs"}, NO_BUCKET)
+DYNALITE = Answers(200, {}, "healthy: dynamodb.us-east-1.amazonaws.com ")
+DYNAMODB_LOCAL = Answers(
     400,
     {"Content-Type": "application/x-amz-json-1.0"},
     '{"__type":"com.amazonaws.dynamodb.v20120810#MissingAuthenticationToken","message":"Request must contain"}',
     server="Jetty(8.1.12.v20130726)",
 )
-FLASK = Says(404, {"Content-Type": "text/html"}, "<title>404 Not Found</title>", server="Werkzeug/3.1.9")
-MINISTACK = Says(200, JSON, '{"services": {"sqs": "available"}, "edition": "light", "version": "1.5.33"}')
-LOCALSTACK_4 = Says(200, JSON, '{"services": {"sqs": "available"}, "edition": "community", "version": "4.14.0"}')
+FLASK = Answers(404, {"Content-Type": "text/html"}, "<title>404 Not Found</title>", server="Werkzeug/3.1.9")
+MINISTACK = Answers(200, JSON, '{"services": {"sqs": "available"}, "edition": "light", "version": "1.5.33"}')
+LOCALSTACK_4 = Answers(200, JSON, '{"services": {"sqs": "available"}, "edition": "community", "version": "4.14.0"}')
 
 
 @contextmanager
-def answering(says: Says) -> Iterator[Settings]:
-    """Settings with the port of such a server."""
+def answering(answers: Answers) -> Iterator[Settings]:
+    """Yield settings with the port of a server that gives these answers."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            headers, body = says.others.get(self.path, (says.headers, says.body))
-            self.send_response_only(200 if self.path in says.others else says.status)
-            if says.server:
-                self.send_header("Server", says.server)
+            headers, body = answers.others.get(self.path, (answers.headers, answers.body))
+            self.send_response_only(200 if self.path in answers.others else answers.status)
+            if answers.server:
+                self.send_header("Server", answers.server)
             for name, value in headers.items():
                 self.send_header(name, value)
             self.end_headers()
             self.wfile.write(body.encode())
 
         def log_message(self, *_: object) -> None:
-            """Nothing."""
+            """Write no log."""
 
     with HTTPServer(("127.0.0.1", 0), Handler) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.005,))
@@ -88,7 +88,7 @@ def answering(says: Says) -> Iterator[Settings]:
 
 
 @pytest.mark.parametrize(
-    ("says", "name", "why"),
+    ("answers", "name", "reason"),
     [
         (LOCALEMU, "LocalEmu 1.3.2 answers", "sqs-fifo"),
         (MOTO, "moto answers", "outputs"),
@@ -99,8 +99,10 @@ def answering(says: Says) -> Iterator[Settings]:
     ],
     ids=lambda each: each if isinstance(each, str) else "",
 )
-def test_an_unusable_emulator_is_named_with_the_reason_and_a_remedy(says: Says, name: str, why: str) -> None:
-    with answering(says) as by_port:
+def test_an_unusable_emulator_is_named_with_the_reason_and_a_remedy(
+    answers: Answers, name: str, reason: str
+) -> None:
+    with answering(answers) as by_port:
         url = by_port.emulator_url
         with pytest.raises(OperatorError, match="JOBPIPE_PORT") as at_a_port:
             find_target(AUTO, "local", by_port)
@@ -111,14 +113,14 @@ def test_an_unusable_emulator_is_named_with_the_reason_and_a_remedy(says: Says, 
     for error in (at_a_port, at_an_endpoint):
         text = str(error.value)
         assert name in text
-        assert why in text
+        assert reason in text
         assert url in text
         assert "\n" not in text
 
 
-@pytest.mark.parametrize(("says", "found"), [(MINISTACK, EMBEDDED), (LOCALSTACK_4, LOCALSTACK)])
-def test_usable_emulators_are_distinguished(says: Says, found: str) -> None:
-    with answering(says) as settings:
+@pytest.mark.parametrize(("answers", "found"), [(MINISTACK, EMBEDDED), (LOCALSTACK_4, LOCALSTACK)])
+def test_usable_emulators_are_distinguished(answers: Answers, found: str) -> None:
+    with answering(answers) as settings:
         assert identify(settings.emulator_url) == found
 
 
@@ -132,7 +134,7 @@ def test_another_emulator_than_wanted_is_reported_with_the_variable_that_names_i
 
 
 def test_control_characters_in_a_name_are_escaped_and_the_name_is_cut() -> None:
-    hostile = Says(200, {}, "", server="\x1b]0;evil\x07" + "x" * 500)
+    hostile = Answers(200, {}, "", server="\x1b]0;evil\x07" + "x" * 500)
     with answering(hostile) as settings, pytest.raises(UnusableEndpointError) as error:
         identify(settings.emulator_url)
     assert str(error.value).isprintable()

@@ -23,20 +23,20 @@ from scripts.stage.aws import open_stage
 from tests.helpers import commands
 from tests.infra.hostile_environment import (
     HOSTILE,
-    NOBODY,
     SENTINEL,
     SERVICES,
+    UNUSED_URL,
     set_all,
 )
 
 
-def test_the_page_names_them_all() -> None:
+def test_the_page_names_all_variables() -> None:
     page = (commands.ROOT / "docs" / "environment.md").read_text()
     assert [name for name in HOSTILE if name.upper() not in page] == []
 
 
 @dataclass
-class Asked:
+class Request:
     """A request as it was received."""
 
     path: str
@@ -44,15 +44,15 @@ class Asked:
 
 
 @pytest.fixture
-def listener() -> Iterator[tuple[str, list[Asked]]]:
-    """A server that answers like an emulator's health and an S3 without objects, and the requests that it got."""
-    asked: list[Asked] = []
+def listener() -> Iterator[tuple[str, list[Request]]]:
+    """Yield the URL of a server that answers as a healthy emulator without objects, and its requests."""
+    received: list[Request] = []
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
         def do_GET(self) -> None:
-            asked.append(Asked(self.path, {name.lower(): value for name, value in self.headers.items()}))
+            received.append(Request(self.path, {name.lower(): value for name, value in self.headers.items()}))
             is_health = "health" in self.path
             body = b'{"services": {}, "edition": "light"}' if is_health else b"<ListBucketResult/>"
             self.send_response(200)
@@ -62,20 +62,20 @@ def listener() -> Iterator[tuple[str, list[Asked]]]:
             self.wfile.write(body)
 
         def log_message(self, *_: object) -> None:
-            """Nothing."""
+            """Write no log."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         server.daemon_threads = True
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
         thread.start()
-        yield f"http://127.0.0.1:{server.server_port}", asked
+        yield f"http://127.0.0.1:{server.server_port}", received
         server.shutdown()
         thread.join()
 
 
-def check_request(asked: list[Asked]) -> None:
-    """boto3 sends one request to an emulator: directly, in its region, with its credentials."""
-    (request,) = asked
+def check_request(received: list[Request]) -> None:
+    """Check that boto3 sent one request to the emulator: directly, in its region, with its credentials."""
+    (request,) = received
     assert request.path.startswith("/bucket?")
     assert "Credential=test/" in request.headers["authorization"]
     assert "/us-east-1/s3/" in request.headers["authorization"]
@@ -85,11 +85,11 @@ def check_request(asked: list[Asked]) -> None:
 
 @pytest.mark.parametrize("name", [*HOSTILE, "all of them", "the files alone"])
 def test_clients_of_an_emulator_read_nothing_from_the_environment(
-    name: str, listener: tuple[str, list[Asked]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    name: str, listener: tuple[str, list[Request]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     hostile = {"all of them": HOSTILE, "the files alone": {}}.get(name, {name: HOSTILE.get(name, "")})
     set_all(monkeypatch, tmp_path, hostile)
-    url, asked = listener
+    url, received = listener
     target = target_of(Deployment("local", LOCALSTACK, url, "key", "us-east-1", url, {}))
     for service in SERVICES if name == "all of them" else ("s3", "sqs"):
         client = target.client(service)
@@ -99,46 +99,46 @@ def test_clients_of_an_emulator_read_nothing_from_the_environment(
 
     target.client("s3").list_objects_v2(Bucket="bucket")
 
-    check_request(asked)
+    check_request(received)
 
 
 def test_the_operators_commands_read_nothing_from_the_environment_either(
-    listener: tuple[str, list[Asked]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    listener: tuple[str, list[Request]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     set_all(monkeypatch, tmp_path, HOSTILE)
     monkeypatch.setenv("JOBPIPE_STATE_DIR", str(tmp_path))
-    url, asked = listener
+    url, received = listener
     write_deployment(tmp_path, Deployment("local", EMBEDDED, url, "key", "us-east-1", url, {}))
 
     open_stage("local").clients.s3.list_objects_v2(Bucket="bucket")
 
-    check_request(asked)
+    check_request(received)
 
 
 def test_an_emulator_is_found_and_requested_directly(
-    listener: tuple[str, list[Asked]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    listener: tuple[str, list[Request]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     set_all(monkeypatch, tmp_path, HOSTILE)
-    url, asked = listener
+    url, received = listener
     settings = Settings("local", 4566, url, tmp_path)
 
     found = find_target(EMBEDDED, "local", settings, start=False)
 
     assert found is not None
     assert http_calls.get(f"{url}/health", timeout=5).ok
-    assert [set(each.headers) & {"authorization", "proxy-authorization"} for each in asked] == [set(), set()]
+    assert [set(each.headers) & {"authorization", "proxy-authorization"} for each in received] == [set(), set()]
 
 
-def test_an_emulator_starts_at_once_whatever_the_environment_says(
+def test_an_emulator_starts_at_once_in_a_hostile_environment(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    Emulator(tmp_path, 1).status()  # its environment is made before the time is taken
+    Emulator(tmp_path, 1).status()  # its environment is made before the time is measured
     with running_emulator(tmp_path / "first"):
         pass
     set_all(monkeypatch, tmp_path, HOSTILE)
-    began = time.monotonic()
+    start = time.monotonic()
     with running_emulator(tmp_path / "state") as emulator:
-        assert time.monotonic() - began < 20
+        assert time.monotonic() - start < 20
         environment = Path(f"/proc/{emulator.status().pid}/environ").read_text()  # type: ignore[union-attr]
     inherited = {each.partition("=")[0] for each in environment.split("\0")}
     assert not inherited & (set(HOSTILE) | {"NETRC"})
@@ -149,7 +149,7 @@ def test_an_emulator_starts_at_once_whatever_the_environment_says(
     "url",
     [SENTINEL, f"http://somebody:{SENTINEL}@127.0.0.1:4566", f"http://127.0.0.1:{SENTINEL}", f"ftp://{SENTINEL}"],
 )
-def test_an_unusable_endpoint_is_refused_without_it(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unusable_endpoint_is_refused_without_quoting_it(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", url)
     with pytest.raises(OperatorError, match="AWS_ENDPOINT_URL cannot be used") as caught:
         find_target("auto", "local", read_settings(), start=False)
@@ -159,14 +159,14 @@ def test_an_unusable_endpoint_is_refused_without_it(url: str, monkeypatch: pytes
 def test_blanks_around_a_variable_are_not_part_of_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("JOBPIPE_STATE_DIR", str(tmp_path))
     values = {
-        "AWS_ENDPOINT_URL": NOBODY,
+        "AWS_ENDPOINT_URL": UNUSED_URL,
         "JOBPIPE_STAGE": "prod",
         "JOBPIPE_PORT": "4700",
         "LOCALSTACK_IMAGE": "x:1",
     }
     for name, value in values.items():
         monkeypatch.setenv(name, f" {value}\r\n")
-    assert read_settings() == Settings("prod", 4700, NOBODY, tmp_path, "x:1")
+    assert read_settings() == Settings("prod", 4700, UNUSED_URL, tmp_path, "x:1")
 
 
 @pytest.mark.parametrize("name", ["base_url", "endpoint_url", "api_key", "region", "resources"])
@@ -184,10 +184,10 @@ def test_a_stage_file_with_an_unusable_value_is_damaged(name: str, value: Any, t
 
 
 def test_a_stage_is_deployed_used_and_destroyed_in_a_hostile_environment(tmp_path: Path) -> None:
-    """All commands run as make runs them. Only pip needs the proxies, for an index, so https stays as it is."""
-    kept_for_pip = {"HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy", "NO_PROXY", "no_proxy"}
-    kept_for_pip |= {"REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"}
-    hostile = {name: value for name, value in HOSTILE.items() if name not in kept_for_pip}
+    """All commands run as make runs them. Only the proxies stay, which pip may need."""
+    for_pip = {"HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy", "NO_PROXY", "no_proxy"}
+    for_pip |= {"REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"}
+    hostile = {name: value for name, value in HOSTILE.items() if name not in for_pip}
     with running_emulator(tmp_path / "state") as emulator:
         environment = commands.clean_environment(**hostile)
         environment |= {"JOBPIPE_STATE_DIR": str(tmp_path / "state"), "JOBPIPE_PORT": str(emulator.port)}

@@ -1,6 +1,6 @@
 """A checkout makes its own environments, in any state of the old ones and with any settings of the user.
 
-A small checkout stands for ours: the Makefile and infra/ as they are, and a lock of one package.
+The tests use a small checkout: the Makefile and infra/ as they are, and a lock of one package.
 """
 
 from __future__ import annotations
@@ -49,25 +49,25 @@ def test_a_valid_environment_is_left_alone(checkout: Checkout) -> None:
 
 
 def test_a_newer_lock_is_installed_into_it(checkout: Checkout) -> None:
-    mine = checkout.environment / "mine"
-    mine.touch()
+    other_file = checkout.environment / "other_file"
+    other_file.touch()
     checkout.lock("newer")
     assert checkout.make() == ["installing the checks (checkov, pip-audit, cloudformation-validate) ..."]
-    assert mine.exists()
+    assert other_file.exists()
 
 
-def interpreter_gone(environment: Path) -> None:
+def remove_interpreter(environment: Path) -> None:
     for each in (environment / "bin").glob("python*"):
         each.unlink()
         each.symlink_to("/no/such/python")
 
 
-def interpreter_of_another_version(environment: Path) -> None:
+def change_version(environment: Path) -> None:
     path = environment / "pyvenv.cfg"
     path.write_text(re.sub(r"^version = .*$", "version = 3.10.1", path.read_text(), flags=re.MULTILINE))
 
 
-def cut_short(environment: Path) -> None:
+def remove_pip(environment: Path) -> None:
     for each in (environment / "lib").glob("python*/site-packages/pip"):
         shutil.rmtree(each)
 
@@ -77,7 +77,7 @@ def empty(environment: Path) -> None:
     environment.mkdir()
 
 
-@pytest.mark.parametrize("spoil", [interpreter_of_another_version, cut_short])
+@pytest.mark.parametrize("spoil", [change_version, remove_pip])
 def test_an_unusable_environment_is_recreated(checkout: Checkout, spoil: object) -> None:
     assert callable(spoil)
     spoil(checkout.environment)
@@ -86,7 +86,7 @@ def test_an_unusable_environment_is_recreated(checkout: Checkout, spoil: object)
 
 
 def test_an_environment_whose_python_is_missing_is_made_by_another_python(checkout: Checkout) -> None:
-    interpreter_gone(checkout.environment)
+    remove_interpreter(checkout.environment)
     started = checkout.start(PYTHON="/no/python")
     output = started.communicate(timeout=60)[1].splitlines()
     assert output[0] == "make: Python 3.11 or newer is needed; PYTHON=... names it"
@@ -94,7 +94,7 @@ def test_an_environment_whose_python_is_missing_is_made_by_another_python(checko
     assert is_recreated(checkout.make())
 
 
-def test_a_copied_checkout_makes_its_own(checkout: Checkout, tmp_path: Path) -> None:
+def test_a_copied_checkout_makes_its_own_environment(checkout: Checkout, tmp_path: Path) -> None:
     copy = Checkout(tmp_path / "copy", checkout.home, checkout.wheels)
     shutil.copytree(checkout.folder, copy.folder, symlinks=True)
     assert is_recreated(copy.make())
@@ -134,7 +134,12 @@ HARMFUL = {
     "ignore-requires-python": "true",
     "report": "{elsewhere}/report",
 }
-PYTHONS = {"PYTHONHOME": "{elsewhere}", "PYTHONPATH": "{bad}", "PYTHONSAFEPATH": "1", "PYTHONOPTIMIZE": "2"}
+PYTHON_VARIABLES = {
+    "PYTHONHOME": "{elsewhere}",
+    "PYTHONPATH": "{bad}",
+    "PYTHONSAFEPATH": "1",
+    "PYTHONOPTIMIZE": "2",
+}
 
 
 @pytest.mark.parametrize("where", ["the user's file", "PIP_CONFIG_FILE, and variables"])
@@ -145,13 +150,13 @@ def test_a_users_settings_for_other_environments_do_not_apply(
     bad = tmp_path / "bad"
     bad.mkdir()
     for module in ("json", "hashlib", "probe"):
-        (bad / f"{module}.py").write_text("raise ImportError('a module of somewhere else')\n")
+        (bad / f"{module}.py").write_text("raise ImportError('a module of another folder')\n")
     constraint = tmp_path / "constraint"
     constraint.write_text("probe==2.0\n")
     places = {"elsewhere": tmp_path / "elsewhere", "constraint": constraint, "bad": bad}
     harmful = {name: value.format(**places) for name, value in HARMFUL.items()}
     fetch = {"no-index": "true", "find-links": checkout.wheels.as_uri()}
-    more = {name: value.format(**places) for name, value in PYTHONS.items()}
+    more = {name: value.format(**places) for name, value in PYTHON_VARIABLES.items()}
     user = Checkout(checkout.folder, tmp_path / "home", checkout.wheels)
     lines = ["[global]", *(f"{name} = {value}" for name, value in (fetch | harmful).items())]
     lines += ["[install]", *(f"{name} = {value}" for name, value in harmful.items())]
@@ -171,7 +176,7 @@ def test_a_users_settings_for_other_environments_do_not_apply(
     assert installed.is_file()
 
 
-def test_a_user_s_settings_count_in_pip_s_own_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_users_settings_apply_in_the_order_of_pip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [each for each in os.environ if each.startswith(("PIP_", "XDG_"))]:
         monkeypatch.delenv(name)
     file = tmp_path / "file.conf"
@@ -215,7 +220,7 @@ def test_pip_knows_the_settings_that_apply() -> None:
     assert [each for each in sorted(DOWNLOAD_SETTINGS - hidden) if f"--{each}" not in options] == []
 
 
-def test_every_environment_of_make_is_one_of_these() -> None:
+def test_every_environment_of_make_is_listed() -> None:
     made = re.findall(r"\$\(call set_up,(\S+),(\w+)\)", (ROOT / "Makefile").read_text())
     folders = {"$(CHECKS)": "checks", "$(CLIENTS)-venv": "clients"}
     assert {name for _, name in made} == set(ENVIRONMENTS) - {"emulator"}
@@ -224,7 +229,7 @@ def test_every_environment_of_make_is_one_of_these() -> None:
 
 
 @pytest.fixture
-def seen_by_all() -> Iterator[Path]:
+def readable_folder() -> Iterator[Path]:
     """A folder that other users can read, unlike those of pytest."""
     folder = Path(tempfile.mkdtemp())
     folder.chmod(0o755)
@@ -238,7 +243,7 @@ def seen_by_all() -> Iterator[Path]:
 def refusal(environment: Environment) -> str:
     """Return the error of `ensure` for another user or, if the tests do not run as root, for a read-only folder."""
     context = multiprocessing.get_context("fork")
-    ours, theirs = context.Pipe()
+    receiver, sender = context.Pipe()
 
     def attempt() -> None:
         if os.geteuid() == 0:
@@ -248,54 +253,56 @@ def refusal(environment: Environment) -> str:
         try:
             ensure(environment)
         except OperatorError as error:
-            theirs.send(str(error))
-        theirs.send("it was set up")
+            sender.send(str(error))
+        sender.send("it was set up")
 
     process = context.Process(target=attempt)
     process.start()
-    theirs.close()  # otherwise recv() would not notice the end of the process
-    output: str = ours.recv()
+    sender.close()  # otherwise recv() would not notice the end of the process
+    output: str = receiver.recv()
     process.join()
     return output
 
 
 @pytest.mark.parametrize("place", ["", ".venv", ".jobpipe"])
 def test_a_folder_of_another_user_is_one_line(
-    seen_by_all: Path, place: str, monkeypatch: pytest.MonkeyPatch
+    readable_folder: Path, place: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    lock = seen_by_all / "requirements.lock"
+    lock = readable_folder / "requirements.lock"
     lock.touch()
-    (seen_by_all / ".jobpipe").mkdir()
-    (seen_by_all / ".jobpipe" / ".venv.lock").touch()
-    (seen_by_all / ".jobpipe" / ".venv.lock").chmod(0o666)
-    (seen_by_all / ".jobpipe").chmod(0o777)
+    (readable_folder / ".jobpipe").mkdir()
+    (readable_folder / ".jobpipe" / ".venv.lock").touch()
+    (readable_folder / ".jobpipe" / ".venv.lock").chmod(0o666)
+    (readable_folder / ".jobpipe").chmod(0o777)
     if place == ".venv":
-        (seen_by_all / ".venv").mkdir(mode=0o555)
-        seen_by_all.chmod(0o777)
+        (readable_folder / ".venv").mkdir(mode=0o555)
+        readable_folder.chmod(0o777)
     elif place == ".jobpipe":
-        (seen_by_all / ".jobpipe" / ".venv.lock").chmod(0o444)
+        (readable_folder / ".jobpipe" / ".venv.lock").chmod(0o444)
     else:
-        seen_by_all.chmod(0o555)
-    monkeypatch.setattr(environments, "ROOT", seen_by_all)
-    monkeypatch.setattr(ownership, "ROOT", seen_by_all)
-    output = refusal(Environment("tools", "the tools", seen_by_all / ".venv", lock))
-    where = seen_by_all / place / ".venv.lock" if place == ".jobpipe" else seen_by_all / place
+        readable_folder.chmod(0o555)
+    monkeypatch.setattr(environments, "ROOT", readable_folder)
+    monkeypatch.setattr(ownership, "ROOT", readable_folder)
+    output = refusal(Environment("tools", "the tools", readable_folder / ".venv", lock))
+    where = readable_folder / place / ".venv.lock" if place == ".jobpipe" else readable_folder / place
     if os.geteuid() == 0:
-        assert output.startswith(f"{seen_by_all} belongs to root, and "), "all of it does"
-        assert output.endswith(f" {seen_by_all})")
+        assert output.startswith(f"{readable_folder} belongs to root, and "), "all folders belong to root"
+        assert output.endswith(f" {readable_folder})")
     else:
         assert output == f"{where} cannot be written to; is it read-only?"
 
 
-def test_only_what_belongs_to_another_is_named(seen_by_all: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_the_topmost_folder_of_another_user_is_named(
+    readable_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """This is the state after a sudo make."""
-    monkeypatch.setattr(ownership, "ROOT", seen_by_all)
-    path = seen_by_all / ".venv" / "lib"
+    monkeypatch.setattr(ownership, "ROOT", readable_folder)
+    path = readable_folder / ".venv" / "lib"
     path.mkdir(parents=True)
     if os.geteuid() == 0:
-        os.chown(seen_by_all, NOBODY, NOBODY)
+        os.chown(readable_folder, NOBODY, NOBODY)
         monkeypatch.setattr(os, "geteuid", lambda: NOBODY)
-        assert permission_problem(path).startswith(f"{seen_by_all / '.venv'} belongs to root, and ")
+        assert permission_problem(path).startswith(f"{readable_folder / '.venv'} belongs to root, and ")
     else:
         assert permission_problem(path) == f"{path} cannot be written to; is it read-only?"
 

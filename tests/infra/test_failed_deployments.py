@@ -29,7 +29,7 @@ def deployer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployer]:
 
 
 def template(name: str, *, fails: bool) -> dict[str, Any]:
-    """Tables that stay when their creation is rolled back: MiniStack deletes protected ones, and AWS does not."""
+    """Return a template whose resources outlive a roll-back, as protected tables do on AWS only."""
     resources: dict[str, Any] = {
         "Table": {
             "Type": TABLE,
@@ -67,16 +67,16 @@ def test_resources_that_a_rolled_back_creation_left_are_deleted(deployer: Deploy
     assert stacks.deploy("again", template("again", fails=False), {}).changed
 
 
-def test_a_table_of_somebody_else_is_left_alone(deployer: Deployer) -> None:
-    """It has the name that the stack wanted, so that the stack failed: "already exists"."""
+def test_a_table_of_another_stack_is_left_alone(deployer: Deployer) -> None:
+    """The new stack fails because a table with the name exists already."""
     stacks, dynamodb = deployer.stacks(), deployer.target.client("dynamodb")
-    stacks.deploy("owner", template("theirs", fails=False), {})
+    stacks.deploy("owner", template("taken", fails=False), {})
 
     with pytest.raises(OperatorError, match="Validation failed"):
-        stacks.deploy("intruder", template("theirs", fails=True), {})
+        stacks.deploy("intruder", template("taken", fails=True), {})
 
-    assert dynamodb.describe_table(TableName="theirs")["Table"]["DeletionProtectionEnabled"] is True
-    assert deployer.target.client("sqs").list_queues(QueueNamePrefix="theirs")["QueueUrls"]
+    assert dynamodb.describe_table(TableName="taken")["Table"]["DeletionProtectionEnabled"] is True
+    assert deployer.target.client("sqs").list_queues(QueueNamePrefix="taken")["QueueUrls"]
 
 
 @pytest.mark.parametrize(
@@ -119,7 +119,7 @@ class Cfn:
         assert name == "describe_stack_events"
         return self
 
-    def paginate(self, StackName: str) -> list[dict[str, Any]]:  # noqa: N803 - as boto3 calls it
+    def paginate(self, StackName: str) -> list[dict[str, Any]]:  # noqa: N803  # boto3's name
         assert StackName == "the-id"
         return [{"StackEvents": self._events[::-1]}]
 
@@ -165,16 +165,16 @@ class Aws:
 
     def execute_change_set(self, **_: Any) -> None:
         if self.tables:
-            self._tell("Table", "CREATE_FAILED", "jobs already exists")
+            self._add_event("Table", "CREATE_FAILED", "jobs already exists")
             self.status = "ROLLBACK_COMPLETE"
             return
         self.tables.add("jobs")
-        self._tell("Table", "CREATE_IN_PROGRESS", "Resource creation Initiated")
-        self._tell("Table", "CREATE_COMPLETE", "")
+        self._add_event("Table", "CREATE_IN_PROGRESS", "Resource creation Initiated")
+        self._add_event("Table", "CREATE_COMPLETE", "")
         self.status = "CREATE_COMPLETE"
         if not self.repaired:
-            self._tell("Key", "CREATE_FAILED", "not authorized to perform: kms:CreateKey")
-            self._tell("Table", "DELETE_FAILED", "protected against deletion")
+            self._add_event("Key", "CREATE_FAILED", "not authorized to perform: kms:CreateKey")
+            self._add_event("Table", "DELETE_FAILED", "protected against deletion")
             self.status = "ROLLBACK_FAILED"
 
     def delete_stack(self, **_: Any) -> None:
@@ -186,7 +186,7 @@ class Aws:
     def paginate(self, **_: Any) -> list[dict[str, Any]]:
         return [{"StackEvents": self._events[::-1]}]
 
-    def _tell(self, logical: str, status: str, reason: str) -> None:
+    def _add_event(self, logical: str, status: str, reason: str) -> None:
         self._events.append(
             {
                 "EventId": str(len(self._events)),
@@ -216,7 +216,7 @@ def test_protected_tables_of_a_failed_roll_back_do_not_prevent_the_next_try() ->
     aws = Aws()
 
     def remove(resources: list[tuple[str, str]]) -> None:
-        assert aws.status == "ROLLBACK_FAILED", "while the stack still tells what it made"
+        assert aws.status == "ROLLBACK_FAILED", "the stack and its events still exist"
         aws.tables -= {name for _, name in resources}
 
     stacks = Stacks(aws, Progress(Console(quiet=True)), 0, remove_remains=remove)
@@ -238,8 +238,8 @@ def test_the_cause_is_reported_even_if_the_clean_up_takes_too_long() -> None:
         )
 
 
-class Holding(Aws):
-    """A stack with a value."""
+class WithParameter(Aws):
+    """A stack with a parameter."""
 
     def describe_stacks(self, StackName: str) -> dict[str, Any]:  # noqa: N803
         parameters = [{"ParameterKey": "LogLevel", "ParameterValue": "DEBUG"}]
@@ -250,8 +250,8 @@ class Holding(Aws):
 
 
 @pytest.mark.parametrize(("status", "value"), [("UPDATE_COMPLETE", "DEBUG"), ("ROLLBACK_FAILED", "INFO")])
-def test_a_stack_that_will_be_created_again_keeps_no_value(status: str, value: str) -> None:
-    aws = Holding()
+def test_only_a_stack_that_is_updated_keeps_its_values(status: str, value: str) -> None:
+    aws = WithParameter()
     aws.status = status
     template = {"Parameters": {"LogLevel": {"Default": "INFO"}}, "Resources": {}}
 
@@ -261,17 +261,17 @@ def test_a_stack_that_will_be_created_again_keeps_no_value(status: str, value: s
 
 
 class Late(Aws):
-    """A stack that says how the change before it ended until the new one has begun, which then fails."""
+    """A stack with the status of its earlier change until the new one has begun, which then fails."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.status, self.asked = "UPDATE_COMPLETE", -1
+        self.status, self.polls = "UPDATE_COMPLETE", -1
 
     def describe_stacks(self, StackName: str) -> dict[str, Any]:  # noqa: N803
-        if self.asked >= 0:
-            self.asked += 1
-        if self.asked == 3:
-            self._tell("Table", "UPDATE_FAILED", "no such key")
+        if self.polls >= 0:
+            self.polls += 1
+        if self.polls == 3:
+            self._add_event("Table", "UPDATE_FAILED", "no such key")
             self.status = "UPDATE_ROLLBACK_COMPLETE"
         return super().describe_stacks(StackName)
 
@@ -282,7 +282,7 @@ class Late(Aws):
         return {"Id": "change-set"}
 
     def execute_change_set(self, **_: Any) -> None:
-        self.asked = 0
+        self.polls = 0
 
 
 def test_the_status_of_an_earlier_change_is_ignored() -> None:
@@ -291,7 +291,7 @@ def test_the_status_of_an_earlier_change_is_ignored() -> None:
 
 
 class Bucket:
-    """S3 that may not delete one of the objects, which is no error of the call."""
+    """S3 that reports an object that it did not delete in a successful answer."""
 
     def get_paginator(self, _: str) -> Bucket:
         return self

@@ -82,10 +82,10 @@ def test_resources_equal_the_openapi_body() -> None:
 
 def test_one_type_has_one_title() -> None:
     """RFC 9457, section 3.1.3: the title does not change from one occurrence of a problem to the next."""
-    ours = {problem.slug: problem.title for problem in _problems(ProblemError)}
-    shared = [response for response in GATEWAY_RESPONSES if response.slug in ours]
+    titles = {problem.slug: problem.title for problem in _problems(ProblemError)}
+    shared = [response for response in GATEWAY_RESPONSES if response.slug in titles]
     assert shared
-    assert all(response.title == ours[response.slug] for response in shared)
+    assert all(response.title == titles[response.slug] for response in shared)
 
 
 def _problems(base: type[ProblemError]) -> list[type[ProblemError]]:

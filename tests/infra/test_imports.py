@@ -14,7 +14,7 @@ from infra.errors import OperatorError
 from infra.stacks.change_sets import Stacks
 from infra.templates.sources import Template
 from tests.helpers.stubbed import a_client
-from tests.infra.foundations import PROD, left
+from tests.infra.foundations import PROD, remaining_resource
 
 
 @pytest.fixture
@@ -26,15 +26,15 @@ def cloudformation() -> Iterator[tuple[Stacks, Stubber]]:
 
 
 CHANGE_SET = "arn:aws:cloudformation:us-east-1:111122223333:changeSet/jobpipe-1/1"
-EARLY = (
+EARLY_VALIDATION = (
     "The following hook(s)/validation failed: [AWS::EarlyValidation::ResourceExistenceCheck]. To troubleshoot Early"
     " Validation errors, use the DescribeEvents API for detailed failure information."
 )
-ASKED = ("StackName", "ChangeSetName", "ChangeSetType", "TemplateBody", "Parameters", "Capabilities")
-TO_IMPORT = [left("JobsTable").to_import]
+PARAMETERS = ("StackName", "ChangeSetName", "ChangeSetType", "TemplateBody", "Parameters", "Capabilities")
+TO_IMPORT = [remaining_resource("JobsTable").to_import]
 
 
-def stack_is(stub: Stubber, status: str | None) -> None:
+def add_stack(stub: Stubber, status: str | None) -> None:
     if status is None:
         stub.add_client_error("describe_stacks", "ValidationError", "Stack s does not exist", 400)
         return
@@ -42,7 +42,7 @@ def stack_is(stub: Stubber, status: str | None) -> None:
     stub.add_response("describe_stacks", {"Stacks": [made]})
 
 
-def told(stub: Stubber, *events: tuple[str, str, str]) -> None:
+def add_events(stub: Stubber, *events: tuple[str, str, str]) -> None:
     found = [
         {
             "StackId": "arn:aws:s",
@@ -59,18 +59,18 @@ def told(stub: Stubber, *events: tuple[str, str, str]) -> None:
     stub.add_response("describe_stack_events", {"StackEvents": found[::-1]})
 
 
-def refused(stub: Stubber) -> None:
+def add_refusal(stub: Stubber) -> None:
     """Add the answers up to the reason of the change set."""
-    stack_is(stub, None)
+    add_stack(stub, None)
     stub.add_client_error("describe_stack_events", "ValidationError", "Stack s does not exist", 400)
-    stack_is(stub, None)
-    stub.add_response("create_change_set", {"Id": CHANGE_SET}, dict.fromkeys(ASKED, ANY))
-    stub.add_response("describe_change_set", {"Status": "FAILED", "StatusReason": EARLY})
+    add_stack(stub, None)
+    stub.add_response("create_change_set", {"Id": CHANGE_SET}, dict.fromkeys(PARAMETERS, ANY))
+    stub.add_response("describe_change_set", {"Status": "FAILED", "StatusReason": EARLY_VALIDATION})
 
 
 def test_findings_of_early_validation_are_reported(cloudformation: tuple[Stacks, Stubber]) -> None:
     stacks, stub = cloudformation
-    refused(stub)
+    add_refusal(stub)
     conflict = {
         "EventType": "VALIDATION_ERROR",
         "LogicalResourceId": "WorkLogGroup",
@@ -80,12 +80,12 @@ def test_findings_of_early_validation_are_reported(cloudformation: tuple[Stacks,
         "ValidationStatusReason": "Resource of type 'AWS::Logs::LogGroup' with identifier 'g' already exists.",
     }
     progress = {"EventType": "STACK_EVENT", "OperationStatus": "FAILED"}
-    asked = {"ChangeSetName": CHANGE_SET, "Filters": {"FailedEvents": True}}
-    stub.add_response("describe_events", {"OperationEvents": [progress, conflict, conflict]}, asked)
+    expected = {"ChangeSetName": CHANGE_SET, "Filters": {"FailedEvents": True}}
+    stub.add_response("describe_events", {"OperationEvents": [progress, conflict, conflict]}, expected)
     stub.add_response("delete_change_set", {})
-    stack_is(stub, "REVIEW_IN_PROGRESS")
+    add_stack(stub, "REVIEW_IN_PROGRESS")
     stub.add_response("delete_stack", {}, {"StackName": "arn:aws:s"})
-    stack_is(stub, None)
+    add_stack(stub, None)
 
     with pytest.raises(OperatorError) as error:
         stacks.deploy("s", {"Resources": {}}, {})
@@ -97,18 +97,18 @@ def test_findings_of_early_validation_are_reported(cloudformation: tuple[Stacks,
 
 def test_a_missing_permission_for_the_findings_is_reported(cloudformation: tuple[Stacks, Stubber]) -> None:
     stacks, stub = cloudformation
-    refused(stub)
+    add_refusal(stub)
     stub.add_client_error("describe_events", "AccessDenied", "not authorized", 403)
     stub.add_response("delete_change_set", {})
-    stack_is(stub, None)
+    add_stack(stub, None)
     with pytest.raises(OperatorError, match=r"ResourceExistenceCheck.*need cloudformation:DescribeEvents"):
         stacks.deploy("s", {"Resources": {}}, {})
 
 
-def imported(stub: Stubber) -> None:
+def add_import(stub: Stubber) -> None:
     stub.add_client_error("describe_stack_events", "ValidationError", "Stack s does not exist", 400)
-    asked = {**dict.fromkeys(ASKED, ANY), "ChangeSetType": "IMPORT", "ResourcesToImport": TO_IMPORT}
-    stub.add_response("create_change_set", {"Id": CHANGE_SET}, asked)
+    expected = {**dict.fromkeys(PARAMETERS, ANY), "ChangeSetType": "IMPORT", "ResourcesToImport": TO_IMPORT}
+    stub.add_response("create_change_set", {"Id": CHANGE_SET}, expected)
     stub.add_response("describe_change_set", {"Status": "CREATE_COMPLETE"})
     stub.add_response("execute_change_set", {})
 
@@ -119,22 +119,22 @@ def test_an_import_that_fails_leaves_no_stack_and_all_data(
 ) -> None:
     stacks, stub = cloudformation
     template: Template = {"Resources": {"JobsTable": {"Type": "AWS::DynamoDB::Table", "DeletionPolicy": "Retain"}}}
-    imported(stub)
+    add_import(stub)
     failure = ("JobsTable", "IMPORT_FAILED", "the table is in another stack")
-    stack_is(stub, "IMPORT_IN_PROGRESS")
-    told(stub, failure)
-    stack_is(stub, status)
-    told(stub, failure)
+    add_stack(stub, "IMPORT_IN_PROGRESS")
+    add_events(stub, failure)
+    add_stack(stub, status)
+    add_events(stub, failure)
     if status == "REVIEW_IN_PROGRESS":
-        told(stub, failure)
-    stack_is(stub, status)
-    told(stub, failure)
-    stack_is(stub, status)
+        add_events(stub, failure)
+    add_stack(stub, status)
+    add_events(stub, failure)
+    add_stack(stub, status)
     if status != "REVIEW_IN_PROGRESS":
-        stack_is(stub, status)
+        add_stack(stub, status)
         stub.add_response("get_template", {"TemplateBody": json.dumps(template)})
     stub.add_response("delete_stack", {}, {"StackName": "arn:aws:s"})
-    stack_is(stub, None)
+    add_stack(stub, None)
 
     with pytest.raises(OperatorError, match="the table is in another stack"):
         stacks.adopt("s", template, {"Stage": PROD}, TO_IMPORT)
@@ -145,14 +145,14 @@ def test_a_stack_whose_deletion_deletes_resources_is_not_a_failed_adoption(
 ) -> None:
     stacks, stub = cloudformation
     template = {"Resources": {"JobsTable": {"Type": "AWS::DynamoDB::Table", "DeletionPolicy": "Delete"}}}
-    stack_is(stub, "IMPORT_ROLLBACK_COMPLETE")
-    stack_is(stub, "IMPORT_ROLLBACK_COMPLETE")
+    add_stack(stub, "IMPORT_ROLLBACK_COMPLETE")
+    add_stack(stub, "IMPORT_ROLLBACK_COMPLETE")
     stub.add_response("get_template", {"TemplateBody": json.dumps(template)})
     assert stacks.remove_unusable("s") is True
 
 
 def test_an_empty_stack_has_no_template(cloudformation: tuple[Stacks, Stubber]) -> None:
     stacks, stub = cloudformation
-    stack_is(stub, "REVIEW_IN_PROGRESS")
+    add_stack(stub, "REVIEW_IN_PROGRESS")
     stub.add_response("get_template", {})
     assert stacks.template("s") is None

@@ -25,7 +25,7 @@ from jobpipe.stores.dynamodb_rows import job_to_row
 def test_an_index_that_is_missing_is_added_once(tmp_path: Path) -> None:
     template = foundation_for("local")
     properties = template["Resources"]["JobsTable"]["Properties"]
-    console = Console(record=True, width=200, file=(tmp_path / "said").open("w"))
+    console = Console(record=True, width=200, file=(tmp_path / "out").open("w"))
     with running_emulator(tmp_path) as emulator:
         settings = Settings(stage="local", port=emulator.port, endpoint_url=None, state_dir=tmp_path)
         target = find_target(EMBEDDED, "local", settings, start=False)
@@ -48,12 +48,12 @@ def test_an_index_that_is_missing_is_added_once(tmp_path: Path) -> None:
         assert {index["IndexName"]: index["KeySchema"] for index in indexes} == {
             index["IndexName"]: index["KeySchema"] for index in wanted
         }
-    told = console.export_text()
-    assert [told.count(f"{index['IndexName']}: ") for index in wanted] == [1] * len(wanted)
+    text = console.export_text()
+    assert [text.count(f"{index['IndexName']}: ") for index in wanted] == [1] * len(wanted)
 
 
-def test_an_update_of_a_stage_adds_one_index_and_lists_what_failed_before_and_after(tmp_path: Path) -> None:
-    """DynamoDB creates or removes one index an update, so a release may add only one."""
+def test_an_update_of_a_stage_adds_one_index_and_lists_earlier_and_later_failures(tmp_path: Path) -> None:
+    """DynamoDB creates or removes one index per update, so a release may add only one."""
     template = foundation_for(LOCAL_STAGE)
     before = copy.deepcopy(template)
     properties = before["Resources"]["JobsTable"]["Properties"]

@@ -1,4 +1,4 @@
-"""What API Gateway's answers say about a key: one is not enough, and an error is neither yes nor no."""
+"""Three equal answers of API Gateway in a row decide whether a key is good; errors do not."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ SHORT = 0.3  # seconds
 
 
 class _Gateway(ThreadingHTTPServer):
-    """Answers with these statuses one after the other, then with the last for ever."""
+    """A gateway that answers with these statuses in order, and then always with the last."""
 
     daemon_threads = True
 
     def __init__(self, statuses: list[int]) -> None:
         super().__init__(("127.0.0.1", 0), _Answers)
         self.statuses = statuses
-        self.callers: list[tuple[str, int]] = []  # the other end of the connection of each request
+        self.callers: list[tuple[str, int]] = []  # the client's end of each request's connection
 
     @property
     def url(self) -> str:
@@ -34,7 +34,7 @@ class _Gateway(ThreadingHTTPServer):
 
 
 class _Answers(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"  # a connection stays open for whoever uses it again
+    protocol_version = "HTTP/1.1"  # connections stay open
 
     def do_GET(self) -> None:
         assert isinstance(self.server, _Gateway)
@@ -65,7 +65,7 @@ def test_an_accepted_key_is_good(status: int) -> None:
         assert not wait_for_key(answering.url, "k", accepted=False, seconds=SHORT)
 
 
-def test_a_key_that_is_refused_has_ended() -> None:
+def test_a_refused_key_is_not_good() -> None:
     with gateway(403) as answering:
         assert wait_for_key(answering.url, "k", accepted=False, seconds=SHORT)
         assert not wait_for_key(answering.url, "k", accepted=True, seconds=SHORT)
@@ -73,16 +73,16 @@ def test_a_key_that_is_refused_has_ended() -> None:
 
 @pytest.mark.parametrize("status", [302, 400, 404, 500, 502, 503, 504])
 @pytest.mark.parametrize("good", [True, False])
-def test_an_error_says_nothing_about_a_key(status: int, good: bool) -> None:
+def test_an_error_does_not_decide(status: int, good: bool) -> None:
     with gateway(status) as answering:
         assert not wait_for_key(answering.url, "k", accepted=good, seconds=SHORT)
 
 
 @pytest.mark.parametrize("good", [True, False])
-def test_a_missing_answer_says_nothing_about_a_key(good: bool) -> None:
-    with gateway(200) as ended:
+def test_a_missing_answer_does_not_decide(good: bool) -> None:
+    with gateway(200) as closed:
         pass
-    assert not wait_for_key(ended.url, "k", accepted=good, seconds=SHORT)
+    assert not wait_for_key(closed.url, "k", accepted=good, seconds=SHORT)
 
 
 @pytest.mark.parametrize(

@@ -190,23 +190,23 @@ def test_a_key_of_another_name_leaves_the_plan_but_is_not_deleted(
 ) -> None:
     stage = deployed(state_dir)
     gateway, keys = stage.aws("apigateway"), stage.api_keys
-    ours = key_of(run("keys", "create", "--owner", "carol"), "carol")
-    theirs = key_outside_plan(stage, "carol", "billing-api.partner")
+    own = key_of(run("keys", "create", "--owner", "carol"), "carol")
+    other = key_outside_plan(stage, "carol", "billing-api.partner")
     try:
-        gateway.create_usage_plan_key(usagePlanId=keys.usage_plan, keyId=theirs.key_id, keyType="API_KEY")
-        assert is_accepted(stage, theirs.value)
+        gateway.create_usage_plan_key(usagePlanId=keys.usage_plan, keyId=other.key_id, keyType="API_KEY")
+        assert is_accepted(stage, other.value)
 
         done = run("keys", *command)
 
         assert done.returncode == 0, done.stderr
-        (line,) = [line for line in done.stderr.splitlines() if theirs.key_id in line]
+        (line,) = [line for line in done.stderr.splitlines() if other.key_id in line]
         assert "not deleted: its name 'billing-api.partner'" in line
-        assert [is_accepted(stage, key) for key in (ours, theirs.value)] == [False, False]
-        there = {each["value"] for each in gateway.get_api_keys(includeValues=True)["items"]}
-        assert theirs.value in there
-        assert ours not in there
+        assert [is_accepted(stage, key) for key in (own, other.value)] == [False, False]
+        values = {each["value"] for each in gateway.get_api_keys(includeValues=True)["items"]}
+        assert other.value in values
+        assert own not in values
     finally:
-        gateway.delete_api_key(apiKey=theirs.key_id)
+        gateway.delete_api_key(apiKey=other.key_id)
         for key in keys.of("carol"):
             keys.revoke(key)
 
@@ -276,7 +276,7 @@ def lines(console: Console) -> list[str]:
         ("revoke", "--key", "k", "--owner", "alice"),
         ("revoke", "--owner", FIRST_OWNER),
         ("list", "--stage", "elsewhere"),
-        ("steal",),
+        ("unknown",),
     ],
 )
 def test_an_operators_error_is_one_line(run: Run, state_dir: Path, arguments: tuple[str, ...]) -> None:

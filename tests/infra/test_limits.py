@@ -40,7 +40,7 @@ def queues(foundation: Template) -> dict[str, dict[str, Any]]:
 
 
 def resolved(value: Any, template: Template, parameters: dict[str, str]) -> Any:
-    """The value that CloudFormation would put in the place of a Ref or a look-up in a mapping."""
+    """Return the value that CloudFormation would put in the place of a Ref or a look-up in a mapping."""
     match value:
         case {"Ref": name}:
             return parameters.get(name, template["Parameters"][name].get("Default"))
@@ -92,7 +92,7 @@ def test_only_failed_messages_are_delivered_again(worker: Template) -> None:
 
 
 def test_the_worker_can_reserve_executions_for_exactly_its_batches(worker: Template) -> None:
-    """Nothing that waits in the API can take them, and nothing is received only to be throttled."""
+    """Requests that wait in the API cannot take them, and no message is received only to be throttled."""
     work = of_kind("AWS::Lambda::Function", worker)["Work"]
     if_reserved = {"Fn::If": ["Reserved", {"Ref": "WorkerConcurrency"}, {"Ref": "AWS::NoValue"}]}
     assert work["ReservedConcurrentExecutions"] == if_reserved
@@ -124,7 +124,7 @@ def test_no_outage_shorter_than_the_retention_makes_a_dead_letter(foundation: Te
     assert limits.FIRST_BACKOFF < limits.LONGEST_BACKOFF
 
 
-def test_whatever_is_queued_can_be_parked_with_a_reason(foundation: Template) -> None:
+def test_every_queued_message_can_be_parked_with_a_reason(foundation: Template) -> None:
     for name in FIFO:
         assert queues(foundation)[name]["MaximumMessageSize"] == limits.MAX_QUEUED_BYTES
     parked = queues(foundation)["ParkedQueue"]
@@ -137,14 +137,14 @@ def test_claims_outlive_the_jobs_that_may_need_them(foundation: Template, worker
     assert (rule["Prefix"], rule["Status"]) == ("claims/", "Enabled")
     longest = timedelta(days=max(map(int, allowed(worker, "JobRetentionDays"))))
     expire = rule["ExpirationInDays"]
-    assert expire == limits.claim_days(longest) == 59, "of today's retention or of a longer one before"
+    assert expire == limits.claim_days(longest) == 59, "for this retention or a longer earlier one"
     assert expire * ONE_DAY > 2 * limits.QUEUE_RETENTION + longest
 
 
 def test_versions_outlive_the_jobs_that_refer_to_them(foundation: Template, worker: Template) -> None:
     (rule,) = [each for each in lifecycle(foundation) if "NoncurrentVersionExpiration" in each]
-    kept = rule["NoncurrentVersionExpiration"]["NoncurrentDays"]
-    assert all(kept > int(days) for days in allowed(worker, "JobRetentionDays"))
+    retention = rule["NoncurrentVersionExpiration"]["NoncurrentDays"]
+    assert all(retention > int(days) for days in allowed(worker, "JobRetentionDays"))
 
 
 def test_both_apps_allow_the_same_retention(api: Template, worker: Template) -> None:
@@ -164,7 +164,7 @@ def test_the_api_ends_with_the_gateway(api: Template) -> None:
 
 
 @pytest.mark.parametrize(("worker_timeout", "seconds"), [(5, 1), (10, 1), (20, 2), (30, 3), (60, 3)])
-def test_how_long_a_call_may_hang(worker_timeout: float, seconds: float) -> None:
+def test_the_time_out_of_a_call(worker_timeout: float, seconds: float) -> None:
     assert limits.call_timeout(worker_timeout) == seconds
 
 

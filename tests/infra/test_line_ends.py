@@ -9,14 +9,16 @@ from pathlib import Path
 
 from tests.helpers.commands import ROOT
 
-MADE = {".git", ".venv", ".jobpipe", "build", "__pycache__", ".hypothesis"}
+GENERATED = {".git", ".venv", ".jobpipe", "build", "__pycache__", ".hypothesis"}
 
 
 def sources() -> list[Path]:
     found = []
     for folder, folders, names in os.walk(ROOT):
-        folders[:] = [name for name in folders if name not in MADE and not name.endswith(("_cache", ".egg-info"))]
-        found += [Path(folder, name).relative_to(ROOT) for name in names if name not in MADE]
+        folders[:] = [
+            name for name in folders if name not in GENERATED and not name.endswith(("_cache", ".egg-info"))
+        ]
+        found += [Path(folder, name).relative_to(ROOT) for name in names if name not in GENERATED]
     return found
 
 

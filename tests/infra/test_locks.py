@@ -17,7 +17,7 @@ from infra.settings import ROOT
 from tests.helpers import commands
 
 HASH = "0" * 64
-OURS = {
+ALLOWED = {
     # The checkout itself, without its dependencies.
     (
         "infra/environments/venvs.py",
@@ -29,12 +29,12 @@ OURS = {
         "        sys.stderr.write(\"jobpipe: the command line needs more: pip install 'jobpipe-client[cli]'\\n\")",
     ),
 }
-MADE = {".git", ".venv", ".jobpipe", "build", "__pycache__", ".hypothesis"}
+GENERATED = {".git", ".venv", ".jobpipe", "build", "__pycache__", ".hypothesis"}
 
 
 def sources() -> Iterator[Path]:
     for folder, folders, names in os.walk(ROOT):
-        folders[:] = [name for name in folders if name not in MADE and not name.endswith("_cache")]
+        folders[:] = [name for name in folders if name not in GENERATED and not name.endswith("_cache")]
         yield from (Path(folder, name) for name in names)
 
 
@@ -47,14 +47,14 @@ def requirements_of(path: Path) -> list[str]:
 
 
 def test_every_lock_is_known_and_made_by_make_lock() -> None:
-    there = {relative(path) for path in sources() if path.suffix == ".lock" or path.name == "requirements.txt"}
+    found = {relative(path) for path in sources() if path.suffix == ".lock" or path.name == "requirements.txt"}
     commands_of_make = commands.run("make", "-n", "lock", env=os.environ).stdout
 
-    assert there == set(LOCKS), "what is not listed is not audited"
+    assert found == set(LOCKS), "an unlisted lock is not audited"
     made = dict(re.findall(r"(\S+\.in) -o (\S+)", commands_of_make))
-    assert set(made.values()) == there
+    assert set(made.values()) == found
     assert set(made) == {relative(path) for path in sources() if path.suffix == ".in"}
-    assert commands_of_make.count("--generate-hashes") == len(there)
+    assert commands_of_make.count("--generate-hashes") == len(found)
 
 
 @pytest.mark.parametrize("lock", LOCKS)
@@ -93,7 +93,7 @@ def test_nothing_is_installed_without_its_hash() -> None:
     ]
 
     assert {path for path, _ in calls} >= {"infra/environments/venvs.py", "infra/packaging/distributions.py"}
-    assert [call for call in calls if "--require-hashes" not in call[1] and call not in OURS] == []
+    assert [call for call in calls if "--require-hashes" not in call[1] and call not in ALLOWED] == []
 
 
 def test_npm_packages_are_locked_by_version_and_hash_but_not_by_registry() -> None:

@@ -1,7 +1,7 @@
 """Values that an operator gives to make reach the programs unchanged, and no part of them is run.
 
-make runs with the real Makefile in a folder where each program of the environments only records its arguments.
- Targets and variables are read from the Makefile: a new one is tested without being listed here.
+make runs with the real Makefile in a folder whose programs only record their arguments.
+Targets and variables are read from the Makefile: a new one is tested without being listed here.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from infra.make_values import arguments
 from tests.infra.recorded_make import (
     IN_THE_SHELL,
     MAKEFILE,
-    OWN,
+    OWN_VARIABLES,
     TAKEN,
     TARGETS,
     VARIABLES,
     Checkout,
-    Ended,
+    Result,
     Target,
     make_checkout,
     put_recorder,
@@ -58,29 +58,29 @@ def test_every_value_of_every_target_arrives_unchanged(tmp_path: Path, payload: 
         value = PAYLOADS[payload].format(mark=checkout.mark)
         given = dict.fromkeys(VARIABLES | {"UNKNOWN", "a.b"}, value)
         if by == "command line":
-            given |= dict.fromkeys(OWN, value)
+            given |= dict.fromkeys(OWN_VARIABLES, value)
         given |= dict.fromkeys(target.variables("yes"), "yes")
-        ended = checkout.make(target.name, given=given, by=by)
+        result = checkout.make(target.name, given=given, by=by)
 
         assert not checkout.mark.exists(), target.name
         refused = unreadable(value) and target.variables("words") | target.variables("each")
         if refused:
-            assert ended.status != 0, target.name
-            assert ended.programs == [], target.name
-            assert own_lines(ended) == [
+            assert result.status != 0, target.name
+            assert result.programs == [], target.name
+            assert own_lines(result) == [
                 f"make: {first(target)}: {value!r} cannot be split into words: {reason(value)}"
             ]
             return
-        assert ended.status == 0, ended.output
+        assert result.status == 0, result.output
         for _, kind, _ in target.taken:
             assert kind in {"", "yes", "each", "words"}
         if target.taken:
-            (program,) = ended.programs
+            (program,) = result.programs
             assert program == expected(target, value)
-        for record in ended.records:
-            passed_on = {name: each for name, each in given.items() if name not in OWN | {"a.b"}}
+        for record in result.records:
+            passed_on = {name: each for name, each in given.items() if name not in OWN_VARIABLES | {"a.b"}}
             assert {name: record["environment"].get(name) for name in passed_on} == passed_on, target.name
-            assert value not in record["environment"].get("MAKEFLAGS", ""), "a make below would expand it"
+            assert value not in record["environment"].get("MAKEFLAGS", ""), "a nested make would expand it"
 
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(attempt, TARGETS))
@@ -127,9 +127,9 @@ def first(target: Target) -> str:
     return next(name for _, kind, name in target.taken if kind in {"words", "each"})
 
 
-def own_lines(ended: Ended) -> list[str]:
+def own_lines(result: Result) -> list[str]:
     """Return the output without the last line, which make prints."""
-    return [line for line in ended.output.splitlines() if not line.startswith("make: *** ")]
+    return [line for line in result.output.splitlines() if not line.startswith("make: *** ")]
 
 
 WITH_YES = [(each.name, name) for each in TARGETS for name in sorted(each.variables("yes"))]
@@ -139,9 +139,9 @@ WITH_YES = [(each.name, name) for each in TARGETS for name in sorted(each.variab
 def test_a_value_that_is_neither_yes_nor_no_is_refused(checkout: Checkout, value: str) -> None:
     value = value.format(mark=checkout.mark)
     for target, name in WITH_YES:
-        ended = checkout.make(target, given={"FILE": "x", name: value})
-        assert own_lines(ended) == [f"make: {name}: {value!r} is neither yes nor no"]
-        assert (ended.status, ended.programs) == (2, [])
+        result = checkout.make(target, given={"FILE": "x", name: value})
+        assert own_lines(result) == [f"make: {name}: {value!r} is neither yes nor no"]
+        assert (result.status, result.programs) == (2, [])
     assert not checkout.mark.exists()
 
 
@@ -173,9 +173,9 @@ def test_a_redrive_stays_a_dry_run(checkout: Checkout, item: str) -> None:
 def test_a_misspelt_variable_is_refused_and_nothing_runs(
     checkout: Checkout, target: str, name: str, meant: str
 ) -> None:
-    ended = checkout.make(target, given={"ALL": "yes", name: "yes"})
-    assert own_lines(ended) == [f"make: there is no variable {name}; did you mean {meant}?"]
-    assert (ended.status, ended.programs) == (2, [])
+    result = checkout.make(target, given={"ALL": "yes", name: "yes"})
+    assert own_lines(result) == [f"make: there is no variable {name}; did you mean {meant}?"]
+    assert (result.status, result.programs) == (2, [])
 
 
 def test_variables_of_other_programs_are_left_alone(checkout: Checkout) -> None:
@@ -231,9 +231,9 @@ def test_the_variable_python_is_a_program_and_not_a_shell_command(checkout: Chec
         for python in (".venv/bin/python", ".jobpipe/checks-venv/bin/python"):
             (checkout.folder / python).unlink(missing_ok=True)
         for target in SET_UP:
-            ended = checkout.make(target, given={"PYTHON": value}, by=by)
-            assert own_lines(ended) == ["make: Python 3.11 or newer is needed; PYTHON=... names it"]
-            assert ended.status == 2
+            result = checkout.make(target, given={"PYTHON": value}, by=by)
+            assert own_lines(result) == ["make: Python 3.11 or newer is needed; PYTHON=... names it"]
+            assert result.status == 2
     assert not checkout.mark.exists()
 
 
@@ -243,15 +243,15 @@ def test_the_variable_python_may_name_any_folder(checkout: Checkout) -> None:
     put_recorder(folder / "python3")
     for python in (".venv/bin/python", ".jobpipe/checks-venv/bin/python"):
         (checkout.folder / python).unlink()
-    ended = checkout.make(".jobpipe/checks-venv/.installed", given={"PYTHON": str(folder / "python3")})
-    assert [each["given"] for each in ended.records][1:] == [["-m", "infra.environments", "make", "checks"]]
+    result = checkout.make(".jobpipe/checks-venv/.installed", given={"PYTHON": str(folder / "python3")})
+    assert [each["given"] for each in result.records][1:] == [["-m", "infra.environments", "make", "checks"]]
 
 
 def test_no_recipe_refers_to_a_variable_that_could_be_given() -> None:
     defined = set(re.findall(r"^override (\w+) :?=", MAKEFILE, re.MULTILINE))
     referred = set(re.findall(r"(?<!\$)\$[({](?:call )?(\w+)[),}]", MAKEFILE))
     assert referred - defined == {"1", "2"}
-    assert defined == OWN | {"MAKEOVERRIDES", "SHELL"}
+    assert defined == OWN_VARIABLES | {"MAKEOVERRIDES", "SHELL"}
     assert re.findall(r"(?<!\$)\$[A-Za-z]", MAKEFILE) == [], "a name of one letter"
 
 
@@ -262,7 +262,7 @@ def test_every_variable_in_the_help_is_used() -> None:
 
 
 def test_there_is_a_target_of_every_kind() -> None:
-    """Otherwise the tests above would test nothing."""
+    """Otherwise the tests above would check nothing."""
     assert len(TARGETS) > 40
     assert {kind for each in TARGETS for _, kind, _ in each.taken} == {"", "yes", "each", "words"}
     listed = {"STAGE", "TARGET", "PARAMETERS", "PYTHON", "PYTEST_ARGS", "FILE", "CHROMIUM", "minutes", "RESEND"}

@@ -1,4 +1,4 @@
-"""Alarms, dashboard and topic, and the page that tells operators what to do."""
+"""The alarms, the dashboard, the topic, and the operators' page about them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ALARMS = rendered("operations").of_type(ALARM)
 
 
 def sections() -> dict[str, str]:
-    """The sections of the page's part on alarms, by their anchors."""
+    """Return the page's sections on alarms by their anchors."""
     part = re.search(r"^## Alarms\n(.*?)^## ", PAGE, re.DOTALL | re.MULTILINE)
     assert part
     heads = re.split(r"^### (.+)\n", part[1], flags=re.MULTILINE)[1:]
@@ -33,7 +33,7 @@ def dashboard() -> dict[str, Any]:
 
 
 def lines() -> list[tuple[str, str, dict[str, str], dict[str, Any]]]:
-    """Every line of the dashboard: namespace, metric, dimensions, options."""
+    """Return namespace, metric, dimensions and options of every line of the dashboard."""
     found = []
     for widget in dashboard()["widgets"]:
         for namespace, metric, *rest in widget["properties"]["metrics"]:
@@ -51,7 +51,7 @@ def assert_is_emitted(metric: str, dimensions: dict[str, str]) -> None:
 
 
 @pytest.mark.parametrize("name", ALARMS)
-def test_an_alarm_tells_what_is_and_where_to_read_on(name: str) -> None:
+def test_a_description_is_a_sentence_and_a_link_to_a_section(name: str) -> None:
     alarm = ALARMS[name]
 
     sentence, anchor = alarm["AlarmDescription"].split(" docs/operations.md#")
@@ -59,31 +59,31 @@ def test_an_alarm_tells_what_is_and_where_to_read_on(name: str) -> None:
     assert f"`{alarm['AlarmName'].removeprefix('jobpipe-prod-')}`" in sections()[anchor]
 
 
-def test_every_section_is_an_alarms() -> None:
-    told = {alarm["AlarmDescription"].rpartition("#")[2] for alarm in ALARMS.values()}
+def test_every_section_is_named_by_an_alarm() -> None:
+    named = {alarm["AlarmDescription"].rpartition("#")[2] for alarm in ALARMS.values()}
 
-    assert told == set(sections())
+    assert named == set(sections())
 
 
 @pytest.mark.parametrize("anchor", sections())
-def test_a_section_says_how_to_look_and_what_to_do(anchor: str) -> None:
+def test_every_section_has_all_parts(anchor: str) -> None:
     for part in ("*Means*", "*Look*", "*Do*"):
         assert part in sections()[anchor]
 
 
 @pytest.mark.parametrize("name", ALARMS)
-def test_an_alarm_goes_to_the_topic_and_comes_back_from_it(name: str) -> None:
+def test_an_alarm_and_its_end_are_published_to_the_topic(name: str) -> None:
     alarm = ALARMS[name]
 
     assert alarm["AlarmActions"] == alarm["OKActions"] == ["Topic"]
     assert alarm["TreatMissingData"] == "notBreaching"
-    assert "Metrics" not in alarm, "emulators take no metric math"
+    assert "Metrics" not in alarm, "emulators do not evaluate metric math"
     assert alarm["Period"] % 60 == 0
-    assert alarm["Period"] * alarm["EvaluationPeriods"] <= 86_400, "CloudWatch looks no further back"
+    assert alarm["Period"] * alarm["EvaluationPeriods"] <= 86_400, "CloudWatch allows no longer time"
 
 
 @pytest.mark.parametrize("name", [name for name, alarm in ALARMS.items() if alarm["Namespace"] == "jobpipe"])
-def test_an_alarm_on_a_metric_of_ours_is_on_one_that_there_is(name: str) -> None:
+def test_an_alarm_on_a_custom_metric_names_an_existing_one(name: str) -> None:
     alarm = ALARMS[name]
     dimensions = {each["Name"]: each["Value"] for each in alarm["Dimensions"]}
 
@@ -93,10 +93,10 @@ def test_an_alarm_on_a_metric_of_ours_is_on_one_that_there_is(name: str) -> None
     assert statistic == alarm.get("Statistic", alarm.get("ExtendedStatistic"))
 
 
-def test_what_must_wake_somebody() -> None:
-    told = {alarm["AlarmName"].removeprefix("jobpipe-prod-") for alarm in ALARMS.values()}
+def test_the_list_of_alarms() -> None:
+    named = {alarm["AlarmName"].removeprefix("jobpipe-prod-") for alarm in ALARMS.values()}
 
-    assert told == {
+    assert named == {
         "parked-messages",
         "dead-letters",
         "dead-letters-waiting",
@@ -109,7 +109,7 @@ def test_what_must_wake_somebody() -> None:
         "attempts-spent",
         "command-unreadable",
         "outages",
-        *(f"{function}-function-{trouble}" for function in FUNCTIONS for trouble in ("errors", "throttles")),
+        *(f"{function}-function-{kind}" for function in FUNCTIONS for kind in ("errors", "throttles")),
     }
 
 
@@ -123,11 +123,11 @@ def test_what_must_wake_somebody() -> None:
         ("Outages", "InterruptedLimit"),
     ],
 )
-def test_thresholds_that_differ_from_user_to_user(name: str, parameter: str) -> None:
+def test_thresholds_are_parameters(name: str, parameter: str) -> None:
     assert rendered("operations", **{parameter: "7"}).of_type(ALARM)[name]["Threshold"] == "7"
 
 
-def test_the_alarms_names_are_of_resources_that_there_are() -> None:
+def test_alarms_and_dashboard_name_exactly_the_existing_resources() -> None:
     foundation, apps = rendered("foundation"), [rendered("api"), rendered("worker")]
     queues = {queue["QueueName"] for queue in foundation.of_type("AWS::SQS::Queue").values()}
     tables = {table["TableName"] for table in foundation.of_type("AWS::DynamoDB::Table").values()}
@@ -154,10 +154,10 @@ def test_the_alarms_names_are_of_resources_that_there_are() -> None:
     for namespace, (dimension, *index) in named:
         assert dimension in known[namespace]
         assert set(index) <= indexes
-    assert {dimension for _, (dimension, *_) in named} == set().union(*known.values()), "each is looked at"
+    assert {dimension for _, (dimension, *_) in named} == set().union(*known.values()), "each resource is observed"
 
 
-def test_the_dashboard_is_what_cloudwatch_takes() -> None:
+def test_the_dashboard_is_valid_for_cloudwatch() -> None:
     for widget in dashboard()["widgets"]:
         assert widget["type"] == "metric"
         assert 1 <= widget["width"] <= 24
@@ -171,7 +171,7 @@ def test_the_dashboard_is_what_cloudwatch_takes() -> None:
         assert re.fullmatch(r"Sum|Average|Maximum|p\d\d", options.get("stat", "Sum"))
 
 
-def test_the_dashboard_shows_every_metric_of_ours_and_none_that_there_is_not() -> None:
+def test_the_dashboard_shows_exactly_the_custom_metrics() -> None:
     shown = {
         (dimensions["service"], metric): set[str]()
         for space, metric, dimensions, _ in lines()
@@ -198,7 +198,7 @@ def test_times_are_shown_as_percentiles() -> None:
         assert shown[metric] == {"p50", "p95", "p99"}
 
 
-def test_only_cloudwatch_for_this_stage_publishes_and_over_tls() -> None:
+def test_only_cloudwatch_publishes_for_this_stage_and_only_over_tls() -> None:
     (policy,) = rendered("operations").of_type("AWS::SNS::TopicPolicy").values()
     allowed, denied = policy["PolicyDocument"]["Statement"]
 
@@ -212,7 +212,7 @@ def test_only_cloudwatch_for_this_stage_publishes_and_over_tls() -> None:
     assert [each["Effect"] for each in local["PolicyDocument"]["Statement"]] == ["Allow"]
 
 
-def test_nobody_is_subscribed_who_was_not_named() -> None:
+def test_only_the_given_address_is_subscribed() -> None:
     kind = "AWS::SNS::Subscription"
 
     assert rendered("operations").of_type(kind) == {}

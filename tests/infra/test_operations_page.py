@@ -20,15 +20,15 @@ NUMBERS = {"seven": 7}
 
 
 def documented(service: str, shape: str, member: str) -> str:
-    """The documentation of a member in botocore's model, without markup."""
+    """Return the documentation of a member in botocore's model, without markup."""
     found = a_client(service).meta.service_model.shape_for(shape).members[member].documentation
     return " ".join(re.sub("<[^>]+>", "", found).split())
 
 
 def test_a_table_is_archived_as_aws_documents() -> None:
-    told = documented("dynamodb", "ArchivalSummary", "ArchivalReason")
-    (days,) = re.findall(r"KMS key being inaccessible for more than (\w+) days", told)
-    assert "An On-Demand backup was created at the archival time" in told
+    text = documented("dynamodb", "ArchivalSummary", "ArchivalReason")
+    (days,) = re.findall(r"KMS key being inaccessible for more than (\w+) days", text)
+    assert "An On-Demand backup was created at the archival time" in text
     assert f"unusable for more than {days} days, DynamoDB archives a table" in WORDS
     assert f"Enabling it again within {days} days restores it" in WORDS
     assert "`ARCHIVED`" in PAGE
@@ -65,17 +65,17 @@ def test_the_recipe_for_an_archived_table_uses_existing_calls_and_the_templates_
 
 
 def test_the_page_states_by_how_much_backups_outlive_the_key() -> None:
-    told = documented("dynamodb", "BackupSummary", "BackupType")
-    (kept,) = re.findall(r"retained for (\d+) days \(at no additional cost\)", told)
-    told = documented("kms", "ScheduleKeyDeletionRequest", "PendingWindowInDays")
-    (waits,) = re.findall(r"it defaults to (\d+)", told)
+    text = documented("dynamodb", "BackupSummary", "BackupType")
+    (retained,) = re.findall(r"retained for (\d+) days \(at no additional cost\)", text)
+    text = documented("kms", "ScheduleKeyDeletionRequest", "PendingWindowInDays")
+    (window,) = re.findall(r"it defaults to (\d+)", text)
     (key,) = rendered("foundation", Encryption="customer-managed").of_type("AWS::KMS::Key").values()
     assert "PendingWindowInDays" not in key
     assert "PendingWindowInDays" not in (ROOT / "infra" / "deployment" / "stateful.py").read_text()
-    assert f"those backups are usable for {waits} days, not {kept}" in WORDS
-    assert f"DynamoDB keeps a deleted table's last backup for {kept} days" in WORDS
-    assert f"KMS waits {waits} days before it deletes a key" in WORDS
-    assert f"it can be restored for {waits} days, since KMS then deletes the key" in WORDS
+    assert f"those backups are usable for {window} days, not {retained}" in WORDS
+    assert f"DynamoDB keeps a deleted table's last backup for {retained} days" in WORDS
+    assert f"KMS waits {window} days before it deletes a key" in WORDS
+    assert f"it can be restored for {window} days, since KMS then deletes the key" in WORDS
     shape = a_client("dynamodb").meta.service_model.shape_for("PointInTimeRecoverySpecification")
     most = shape.members["RecoveryPeriodInDays"].metadata["max"]
     assert f"| tables' point-in-time recovery | {most} days |" in PAGE
@@ -96,7 +96,7 @@ def test_the_rotations_of_a_key_are_priced_as_the_template_has_them() -> None:
 
 @pytest.mark.parametrize("stack", ["api", "worker"])
 def test_lambda_itself_filters_no_lines(stack: str) -> None:
-    """Lambda would drop lines by their level that the audit reads."""
+    """Lambda would drop lines that the audit reads."""
     assert "ApplicationLogLevel" in a_client("lambda").meta.service_model.shape_for("LoggingConfig").members
     functions: dict[str, Any] = rendered(stack).of_type("AWS::Lambda::Function")
     assert functions

@@ -18,15 +18,15 @@ from infra.templates.sources import foundation_for
 from tests.helpers.deployed import WAIT, Stage, problem, unique
 from tests.helpers.embedded import embedded
 
-# A deployment asks three times whether its key is good.
+# A deployment makes three requests with its key.
 LIMITS = {"StageRateLimit": "2", "StageBurstLimit": "5", "QuotaLimit": "7", "QuotaPeriod": "DAY"}
-ASKED_FOR, WAY_BACK = {"Encryption": "customer-managed", **LIMITS}, {"Encryption": "aws-owned"}
+OVERRIDES, WAY_BACK = {"Encryption": "customer-managed", **LIMITS}, {"Encryption": "aws-owned"}
 
 
 @pytest.fixture(scope="module")
 def deployer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployer]:
     with embedded(tmp_path_factory.mktemp("own-key")) as (target, settings):
-        yield Deployer(target, LOCAL_STAGE, settings, Progress(), ASKED_FOR)
+        yield Deployer(target, LOCAL_STAGE, settings, Progress(), OVERRIDES)
 
 
 @pytest.fixture(scope="module")
@@ -47,14 +47,14 @@ def test_commands_succeed_with_the_stages_own_key(stage: Stage) -> None:
     # MiniStack's CloudFormation leaves out the keys of tables and buckets: test_data_protection.py looks at those
     for name in ("commands", "dead_letters", "parked"):
         url = stage.resources[f"{name}_queue_url"]
-        told = stage.aws("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=["KmsMasterKeyId"])
-        assert told["Attributes"] == {"KmsMasterKeyId": key}
+        attributes = stage.aws("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=["KmsMasterKeyId"])
+        assert attributes["Attributes"] == {"KmsMasterKeyId": key}
     groups = stage.aws("logs").describe_log_groups()["logGroups"]
     assert {group["logGroupName"]: group["kmsKeyId"] for group in groups} == dict.fromkeys(log_groups("local"), key)
 
 
 def test_open_routes_are_limited(stage: Stage) -> None:
-    """As fast as one caller can, which is many times what the stage takes."""
+    """The caller exceeds the stage's rate many times."""
     answers = [stage.request("GET", "/health", key=None) for _ in range(100)]
 
     assert {answer.status_code for answer in answers} == {200, 429}
@@ -88,19 +88,21 @@ def test_the_key_is_deleted_with_the_data(deployer: Deployer, stage: Stage) -> N
 
 
 def test_a_stage_with_retained_data_is_destroyed_with_its_key(deployer: Deployer) -> None:
-    target, kept = deployer.target, "kept"  # not the local stage, so that everything is retained
+    target, retained = deployer.target, "retained"  # not the local stage, so that everything is retained
     stacks = Stacks(target.client("cloudformation"), deployer.progress, target.poll_seconds)
-    given = {"Stage": kept, "Encryption": "customer-managed"}
-    outputs = stacks.deploy(foundation_stack(kept), foundation_for(kept), given, target.default_parameters(kept))
+    given = {"Stage": retained, "Encryption": "customer-managed"}
+    outputs = stacks.deploy(
+        foundation_stack(retained), foundation_for(retained), given, target.default_parameters(retained)
+    )
 
-    Teardown(target, kept, deployer.settings, deployer.progress).destroy()
+    Teardown(target, retained, deployer.settings, deployer.progress).destroy()
 
     assert target.client("kms").list_aliases()["Aliases"] == []
     key = target.client("kms").describe_key(KeyId=outputs.outputs["EncryptionKey"])["KeyMetadata"]
     assert key["KeyState"] == "PendingDeletion"
-    assert target.client("sqs").list_queues(QueueNamePrefix="jobpipe-kept-").get("QueueUrls", []) == []
-    assert not [name for name in target.client("dynamodb").list_tables()["TableNames"] if kept in name]
-    assert not [bucket for bucket in target.client("s3").list_buckets()["Buckets"] if kept in bucket["Name"]]
+    assert target.client("sqs").list_queues(QueueNamePrefix="jobpipe-retained-").get("QueueUrls", []) == []
+    assert not [name for name in target.client("dynamodb").list_tables()["TableNames"] if retained in name]
+    assert not [bucket for bucket in target.client("s3").list_buckets()["Buckets"] if retained in bucket["Name"]]
 
 
 def test_access_logs_are_written_where_the_account_lets_api_gateway_write(deployer: Deployer) -> None:

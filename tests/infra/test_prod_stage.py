@@ -63,11 +63,11 @@ def deployer(settings: Settings, target: Target, console: Console) -> Deployer:
 def prod(deployer: Deployer, target: Target, settings: Settings) -> Iterator[Stage]:
     yield Stage(deployer.deploy())
     Teardown(target, PROD, settings, Progress(Console(quiet=True))).destroy()
-    assert there(target) == set()
+    assert existing(target) == set()
 
 
-def there(target: Target) -> set[str]:
-    """Every stack, table, bucket and queue of the account, and the change sets that wait."""
+def existing(target: Target) -> set[str]:
+    """Return the names of all stacks, tables, buckets, queues and waiting change sets of the account."""
     cfn = target.client("cloudformation")
     found = {
         stack["StackName"] for stack in cfn.describe_stacks()["Stacks"] if stack["StackStatus"] != "DELETE_COMPLETE"
@@ -97,7 +97,7 @@ def test_a_diff_of_a_new_stage_has_all_its_resources(deployer: Deployer, target:
         assert diff.differs
         assert "no such stack" in diff.note
     assert "JobsTable" in worker.note, "it needs the foundation's outputs"
-    assert there(target) == set(), "nothing was left behind"
+    assert existing(target) == set(), "nothing was left behind"
     print_diff([foundation, worker, api, operations], deployer.progress)
     assert "jobpipe-prod-foundation:" in console.export_text()
 
@@ -105,7 +105,7 @@ def test_a_diff_of_a_new_stage_has_all_its_resources(deployer: Deployer, target:
 def test_a_diff_shows_what_a_deployment_would_change_and_changes_nothing(
     prod: Stage, deployer: Deployer, target: Target, settings: Settings, console: Console
 ) -> None:
-    before = there(target)
+    before = existing(target)
     assert [diff.differs or diff.note for diff in deployer.diff()] == ["", "", "", ""]
 
     other = Deployer(target, PROD, settings, deployer.progress, {"WorkerTimeout": "10"})
@@ -119,7 +119,7 @@ def test_a_diff_shows_what_a_deployment_would_change_and_changes_nothing(
     assert "VisibilityTimeout (by WorkerTimeout)" in changed["CommandsQueue"].causes
     assert not api.differs
     assert not operations.differs
-    assert there(target) == before, "neither changed nor left behind"
+    assert existing(target) == before, "neither changed nor left behind"
     print_diff([foundation, worker, api], deployer.progress)
     text = console.export_text()
     assert "WorkerTimeout: 5 -> 10" in text
@@ -140,17 +140,17 @@ def test_a_diff_reports_that_a_new_key_will_change_all_stacks(
     assert "nothing to deploy" not in console.export_text()
 
 
-def test_stacks_with_different_values_after_an_interruption_get_the_same(
+def test_stacks_with_different_values_after_an_interruption_get_the_same_values(
     prod: Stage, deployer: Deployer, target: Target, console: Console
 ) -> None:
-    """It ended after the foundation, and another after the worker."""
+    """One deployment was interrupted after the foundation, another after the worker."""
     cloudformation = target.client("cloudformation")
     apart = {foundation_stack(PROD): ("WorkerTimeout", "20"), app_stack(PROD, "worker"): ("LogLevel", "DEBUG")}
     for stack, (name, value) in apart.items():
-        (held,) = cloudformation.describe_stacks(StackName=stack)["Stacks"]
-        keys = [each["ParameterKey"] for each in held["Parameters"]]
-        kept = [{"ParameterKey": key, "UsePreviousValue": True} for key in keys if key != name]
-        parameters = [*kept, {"ParameterKey": name, "ParameterValue": value}]
+        (described,) = cloudformation.describe_stacks(StackName=stack)["Stacks"]
+        keys = [each["ParameterKey"] for each in described["Parameters"]]
+        unchanged = [{"ParameterKey": key, "UsePreviousValue": True} for key in keys if key != name]
+        parameters = [*unchanged, {"ParameterKey": name, "ParameterValue": value}]
         capabilities = ["CAPABILITY_NAMED_IAM"]
         cloudformation.update_stack(
             StackName=stack, UsePreviousTemplate=True, Parameters=parameters, Capabilities=capabilities
@@ -164,7 +164,7 @@ def test_stacks_with_different_values_after_an_interruption_get_the_same(
     assert api.parameters == {"LogLevel": ("INFO", "DEBUG")}
     assert "api: LogLevel becomes DEBUG, as jobpipe-prod-worker has it; it was INFO" in console.export_text()
 
-    # MiniStack says of an API whose function changes that it may be replaced; AWS changes it in place
+    # MiniStack reports that an API whose function changes may be replaced; AWS changes it in place.
     replace(deployer, allow_loss=True).deploy()
 
     lambdas = target.client("lambda")
@@ -184,7 +184,7 @@ def test_no_resource_with_state_is_replaced_or_removed_without_permission(
     console: Console,
 ) -> None:
     item = prod.request("POST", "/items", {"name": unique("Kept"), "description": "d"}, headers=WAIT).json()
-    before = there(target)
+    before = existing(target)
 
     def change(template: templates.Template) -> None:
         del template["Resources"]["ParkedQueue"]
@@ -205,7 +205,7 @@ def test_no_resource_with_state_is_replaced_or_removed_without_permission(
     assert "STATE WOULD BE LOST: ItemsTable" in console.export_text()
     with pytest.raises(OperatorError, match=r"ItemsTable .* replace.*ParkedQueue .* remove.*ALLOW_REPLACEMENT=yes"):
         deployer.deploy()
-    assert there(target) == before
+    assert existing(target) == before
     assert prod.request("GET", f"/items/{item['id']}").json() == item
 
 
@@ -226,8 +226,8 @@ def test_allowed_removals_are_done(
 
     names = {name for _, name in stack_resources(target, foundation_stack(PROD))}
     assert not any("parked" in name for name in names)
-    assert "jobpipe-prod-parked" in there(target), "it outlives its stack"
-    monkeypatch.undo()  # the destruction that follows finds it by the name that it had
+    assert "jobpipe-prod-parked" in existing(target), "it outlives its stack"
+    monkeypatch.undo()  # the destruction that follows finds the queue by its name in the template
 
 
 def stacks(target: Target) -> Stacks:
@@ -243,17 +243,19 @@ def test_an_interrupted_destruction_is_completed_by_the_next(
         assert stacks(target).delete(stack)
     resources = stateful_resources(target, PROD).values()
     left = {each.name for each in resources if each.kind != "AWS::KMS::Alias"}  # AWS's key is used here
-    assert there(target) == left, "all that holds state outlives the stacks, under the names that it is found by"
+    assert existing(target) == left, (
+        "resources with state outlive the stacks, under the names by which they are found"
+    )
 
     Teardown(target, PROD, settings, Progress(Console(quiet=True))).destroy()
 
-    assert there(target) == set()
+    assert existing(target) == set()
     Teardown(target, PROD, settings, Progress(Console(quiet=True))).destroy()
 
 
 @pytest.fixture
 def terminal(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
-    """The end of a terminal that somebody types at."""
+    """Replace standard input by a terminal and yield the end at which a user types."""
     typed, read = pty.openpty()
     with os.fdopen(read) as stdin:
         monkeypatch.setattr(sys, "stdin", stdin)
@@ -261,36 +263,36 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
     os.close(typed)
 
 
-def test_a_destruction_on_a_terminal_shows_what_is_lost_and_asks_for_the_name(
+def test_a_destruction_on_a_terminal_shows_the_losses_and_asks_for_the_name(
     prod: Stage, target: Target, console: Console, terminal: int
 ) -> None:
     prod.request("POST", "/items", {"name": unique("Seen"), "description": "d"}, headers=WAIT)
-    held = stateful_resources(target, PROD).values()
+    resources = stateful_resources(target, PROD).values()
 
     os.write(terminal, b"\x04")  # Ctrl-D
     with pytest.raises(OperatorError, match="nothing was deleted"):
-        confirm_destruction(target, PROD, held, None, Progress(console))
+        confirm_destruction(target, PROD, resources, None, Progress(console))
     os.write(terminal, b"yes\n")
     with pytest.raises(OperatorError, match="nothing was deleted"):
-        confirm_destruction(target, PROD, held, None, Progress(console))
+        confirm_destruction(target, PROD, resources, None, Progress(console))
     text = console.export_text()
     assert "jobpipe-prod-items: about 1 rows" in text
     assert "jobpipe-prod-commands.fifo: about 0 messages" in text
     assert "jobpipe-prod-documents-000000000000-us-east-1: 1 versions" in text
 
     os.write(terminal, b"prod\n")
-    confirm_destruction(target, PROD, held, None, Progress(console))
+    confirm_destruction(target, PROD, resources, None, Progress(console))
 
 
 def test_a_destruction_without_a_terminal_needs_the_name_as_an_argument(
     target: Target, console: Console, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with Path("/dev/null").open() as nobody:
-        monkeypatch.setattr(sys, "stdin", nobody)
-        held = [Queue(target, "jobpipe-prod-parked")]
+    with Path("/dev/null").open() as no_terminal:
+        monkeypatch.setattr(sys, "stdin", no_terminal)
+        resources = [Queue(target, "jobpipe-prod-parked")]
         for given in (None, "yes", "prod2"):
             with pytest.raises(OperatorError, match="prod"):
-                confirm_destruction(target, PROD, held, given, Progress(console))
+                confirm_destruction(target, PROD, resources, given, Progress(console))
 
-        confirm_destruction(target, PROD, held, PROD, Progress(console))
+        confirm_destruction(target, PROD, resources, PROD, Progress(console))
     assert "no resource with data exists" in console.export_text()

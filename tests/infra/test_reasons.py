@@ -19,7 +19,7 @@ from infra.stacks.change_sets import Stacks
 from tests.helpers.stubbed import a_client
 
 LONG = "Resource handler returned message: " + "x" * 6_000 + " the end"
-MOST_OF_A_LINE = 800  # with the name of the file
+LONGEST_LINE = 800  # with the name of the file
 
 
 @pytest.fixture(autouse=True)
@@ -34,7 +34,7 @@ def test_a_long_reason_is_cut_and_saved_in_a_private_file(file: Path) -> None:
 
     assert shown.startswith(LONG[:500])
     assert shown.endswith(f"(all {len(LONG):,} characters of it are in {file})")
-    assert len(shown) < MOST_OF_A_LINE
+    assert len(shown) < LONGEST_LINE
     assert LONG in file.read_text()
     assert file.stat().st_mode & 0o777 == 0o600
     assert on_screen(LONG) == shown
@@ -53,8 +53,8 @@ def test_a_reason_is_one_line_without_control_characters() -> None:
     assert on_screen("first\n  second\x1b]0;title\x07 \u2028third") == "first second ]0;title third"
 
 
-def test_characters_that_no_file_can_hold_are_saved_as_escapes(file: Path) -> None:
-    """As of a tool whose output is not UTF-8."""
+def test_characters_that_utf_8_cannot_encode_are_saved_as_escapes(file: Path) -> None:
+    """The output of a tool may not be UTF-8."""
     assert str(file) in on_screen(LONG + "\udcff")
     assert "the end\\udcff\n" in file.read_text(encoding="utf-8")
 
@@ -95,14 +95,14 @@ def test_the_reason_of_a_change_set_is_cut(file: Path, answers: Callable[..., No
         answers(stub)
         with pytest.raises(OperatorError, match="s is refused: Resource handler") as refused:
             Stacks(client, Progress(Console(quiet=True)), 0).deploy("s", {"Resources": {}}, {})
-    assert len(str(refused.value)) < MOST_OF_A_LINE
+    assert len(str(refused.value)) < LONGEST_LINE
     assert str(file) in str(refused.value)
 
 
 def test_the_reason_of_an_event_is_cut(file: Path, tmp_path: Path) -> None:
     console = Console(record=True, width=5_000, file=(tmp_path / "out").open("w"))
     Progress(console).event("s", "CREATE_FAILED", "AWS::SQS::Queue Queue", LONG)
-    assert len(console.export_text().strip()) < MOST_OF_A_LINE + 100
+    assert len(console.export_text().strip()) < LONGEST_LINE + 100
     assert LONG in file.read_text()
 
 
@@ -113,5 +113,5 @@ def test_the_message_of_any_call_of_aws_is_cut(file: Path, capsys: pytest.Captur
 
     assert run("deploy", fails) == 1
     (line,) = capsys.readouterr().err.splitlines()
-    assert len(line) < MOST_OF_A_LINE
+    assert len(line) < LONGEST_LINE
     assert LONG in file.read_text()

@@ -41,9 +41,9 @@ def test_an_error_of_botocore_is_shown_without_its_values(kind: type[BotoCoreErr
     values |= {name: "a-name" for name in values if name in names_only}
     if kind is botocore.exceptions.WaiterError:
         values["last_response"] = {"Error": {"Message": SENTINEL}}
-    said = describe(kind(**values))
-    assert SENTINEL not in said
-    assert "\n" not in said
+    text = describe(kind(**values))
+    assert SENTINEL not in text
+    assert "\n" not in text
 
 
 @pytest.mark.parametrize(

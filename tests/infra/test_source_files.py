@@ -37,7 +37,7 @@ def write(folder: Path, name: str) -> None:
     path.write_text("x")
 
 
-def test_modules_and_known_data_are_ours_and_caches_are_not(app: Path) -> None:
+def test_modules_and_known_data_are_sources_and_caches_are_not(app: Path) -> None:
     assert {path.relative_to(app).as_posix() for path in app_files(app)} == APP
 
 

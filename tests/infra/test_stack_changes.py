@@ -1,4 +1,4 @@
-"""How CloudFormation's description of a change is read; the answers are those of its API reference."""
+"""CloudFormation's descriptions of changes are read. They are those of its API reference."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def described(action: str, kind: str = TABLE, **more: Any) -> dict[str, Any]:
         (described("Remove", "AWS::Logs::LogGroup"), "remove", True),
     ],
 )
-def test_what_a_change_does_and_whether_it_loses_something(
+def test_the_action_of_a_change_and_whether_it_loses_state(
     answer: dict[str, Any], action: str, loses: bool
 ) -> None:
     change = read_change(answer)

@@ -39,23 +39,23 @@ def event(number: int, status: str = "UPDATE_COMPLETE", reason: str = "") -> dic
     }
 
 
-def page(stub: Stubber, numbers: range, *, token: str = "", following: str = "", **of_newest: str) -> None:
-    """One page, newest first, as AWS answers."""
+def page(stub: Stubber, numbers: range, *, token: str = "", following: str = "", **newest: str) -> None:
+    """Add an answer with one page of events, the newest first."""
     events = [event(number) for number in reversed(numbers)]
-    events[0] |= event(numbers[-1], **of_newest)
+    events[0] |= event(numbers[-1], **newest)
     answer: dict[str, Any] = {"StackEvents": events}
-    asked = {"StackName": "jobpipe-prod-api"}
+    expected = {"StackName": "jobpipe-prod-api"}
     stub.add_response(
         "describe_stack_events",
         answer | ({"NextToken": following} if following else {}),
-        asked | ({"NextToken": token} if token else {}),
+        expected | ({"NextToken": token} if token else {}),
     )
 
 
 def test_reading_stops_at_the_last_known_event(cloudformation: tuple[Any, Stubber], tmp_path: Any) -> None:
     client, stub = cloudformation
     console = Console(record=True, width=200, file=(tmp_path / "out").open("w"))
-    page(stub, range(900, 1000), following="older")  # nine more pages are there
+    page(stub, range(900, 1000), following="older")  # nine more pages follow
     events = StackEvents(client, "jobpipe-prod-api", Progress(console))
     page(stub, range(900, 1000), following="older")
     events.print_new()

@@ -20,13 +20,13 @@ DEPLOYMENT = Deployment(
 )
 
 
-def test_what_is_written_is_read(tmp_path: Path) -> None:
+def test_a_deployment_is_read_as_it_was_written(tmp_path: Path) -> None:
     write_deployment(tmp_path / "state", DEPLOYMENT)
 
     assert read_deployment(tmp_path / "state", "local") == DEPLOYMENT
 
 
-def test_the_file_holds_a_key_so_only_its_owner_reads_it(tmp_path: Path) -> None:
+def test_only_its_owner_can_read_the_file(tmp_path: Path) -> None:
     path = stage_file(tmp_path, "local")
     path.write_text("{}")
     path.chmod(0o644)

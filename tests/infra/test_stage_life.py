@@ -39,7 +39,7 @@ def deployed(state_dir: Path) -> Stage:
 
 
 def everything(stage: Stage) -> dict[str, list[Any]]:
-    """What an account could be left with."""
+    """Return the resources of the account by kind."""
     gateway = stage.aws("apigateway")
     return {
         "stacks": [
@@ -64,32 +64,32 @@ def everything(stage: Stage) -> dict[str, list[Any]]:
     }
 
 
-def assert_all_is_there(stage: Stage) -> None:
-    """What the stage file names, each queue's function, and a log group for each function."""
-    there, named = everything(stage), stage.resources
+def assert_all_exist(stage: Stage) -> None:
+    """Check the resources in the stage file, each queue's function and each function's log group."""
+    found, named = everything(stage), stage.resources
     urls = {named[f"{queue}_queue_url"] for queue in ("commands", "dead_letters", "parked")}
-    assert {url.rpartition("/")[2] for url in there["queues"]} == {url.rpartition("/")[2] for url in urls}
+    assert {url.rpartition("/")[2] for url in found["queues"]} == {url.rpartition("/")[2] for url in urls}
     functions = {named[f"{function}_function"] for function in ("api", "worker", "dead_letters")}
-    assert {function["FunctionName"] for function in there["functions"]} == functions
-    groups = {group["logGroupName"] for group in there["log groups"]}
+    assert {function["FunctionName"] for function in found["functions"]} == functions
+    groups = {group["logGroupName"] for group in found["log groups"]}
     assert groups == set(log_groups("local")) == {f"/aws/lambda/{function}" for function in functions}
     assert named["api_log_group"] in groups
-    mappings = {(each["EventSourceArn"], each["FunctionArn"].rpartition(":")[2]) for each in there["mappings"]}
+    mappings = {(each["EventSourceArn"], each["FunctionArn"].rpartition(":")[2]) for each in found["mappings"]}
     assert {(source.rpartition(":")[2], function) for source, function in mappings} == {
         ("jobpipe-local-commands.fifo", named["worker_function"]),
         ("jobpipe-local-dead-letters.fifo", named["dead_letters_function"]),
     }
-    assert all(each["FunctionResponseTypes"] == ["ReportBatchItemFailures"] for each in there["mappings"])
+    assert all(each["FunctionResponseTypes"] == ["ReportBatchItemFailures"] for each in found["mappings"])
 
 
 def assert_code_is_not_exchanged(stage: Stage, run: Run) -> None:
-    """By whoever may put objects where the zips lie: the functions run what was built here."""
+    """Check that objects put into the artifacts bucket do not change the code of the functions."""
     s3, functions = stage.aws("s3"), everything(stage)["functions"]
     (bucket,) = [each["Name"] for each in everything(stage)["buckets"] if "-artifacts-" in each["Name"]]
     for found in s3.list_objects_v2(Bucket=bucket)["Contents"]:
-        s3.put_object(Bucket=bucket, Key=found["Key"], Body=b"theirs")
+        s3.put_object(Bucket=bucket, Key=found["Key"], Body=b"other")
 
-    assert run("diff", "--exit-code").returncode == 2, "the zips would be put there again"
+    assert run("diff", "--exit-code").returncode == 2, "the zips would be uploaded again"
     assert run("up").returncode == 0
     built = {package.app: package.zip_path.read_bytes() for package in package_all().values()}
     for function in functions:
@@ -112,13 +112,13 @@ def test_deploy_again_change_and_destroy(run: Run, state_dir: Path) -> None:
     no_data = "an emulator gives the dashboard and the alarms no data"
     assert no_data in first.stdout
     assert stage.aws("cloudwatch").list_metrics()["Metrics"] == []
-    assert_all_is_there(stage)
+    assert_all_exist(stage)
     item = {"name": unique("Kept"), "description": "d"}
     created = stage.request("POST", "/items", item, headers=WAIT).json()
 
     again = run("up")
     assert again.stdout.count("no changes") == 4, again.stdout
-    assert no_data not in again.stdout, "once is enough"
+    assert no_data not in again.stdout, "it is printed once"
     assert deployed(state_dir).deployment == stage.deployment
 
     changed = run("up", "--parameter", "WorkerTimeout=10", "--parameter", "LogRetentionDays=14")
@@ -133,7 +133,7 @@ def test_deploy_again_change_and_destroy(run: Run, state_dir: Path) -> None:
     assert queue["Attributes"]["VisibilityTimeout"] == "60", "six times the worker's time-out"
     assert stage.request("POST", "/items", {**item, "name": unique("New")}, headers=WAIT).status_code == 201
 
-    assert run("up").stdout.count("no changes") == 4, "parameters stay until they are given anew"
+    assert run("up").stdout.count("no changes") == 4, "parameters stay until new ones are given"
     same = run("diff", "--exit-code")
     assert (same.returncode, same.stdout.count("no changes")) == (0, 4), same.stdout
     other = run("diff", "--exit-code", "--parameter", "WorkerTimeout=20")
@@ -147,7 +147,7 @@ def test_deploy_again_change_and_destroy(run: Run, state_dir: Path) -> None:
     assert destroyed.returncode == 0, destroyed.stderr
     assert {kind: left for kind, left in everything(stage).items() if left} == {}
     assert not (state_dir / "local.json").exists()
-    assert run("destroy").returncode == 0, "there is nothing to destroy, which is well"
+    assert run("destroy").returncode == 0, "destroying nothing is no error"
 
     fresh = run("up")
     assert fresh.returncode == 0, fresh.stderr
@@ -181,6 +181,6 @@ def test_a_shell_can_evaluate_the_output_of_env(run: Run, state_dir: Path) -> No
     run("up")
     exports = run("env").stdout
     script = f'{exports}\nprintf "%s %s" "$JOBPIPE_URL" "$JOBPIPE_API_KEY"'
-    told = commands.run("bash", "-c", script, env={}).stdout
+    output = commands.run("bash", "-c", script, env={}).stdout
     deployment = deployed(state_dir).deployment
-    assert told == f"{deployment.base_url} {deployment.api_key}"
+    assert output == f"{deployment.base_url} {deployment.api_key}"

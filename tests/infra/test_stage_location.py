@@ -1,4 +1,4 @@
-"""A stage on AWS is changed and destroyed only where it is."""
+"""A stage on AWS is changed and destroyed only in its own region and account."""
 
 from dataclasses import replace
 from typing import Any, cast
@@ -22,7 +22,7 @@ PROD = replace(
 
 
 class Account(Target):
-    """Whose credentials these are, without asking AWS."""
+    """A target whose account is known without a call of AWS."""
 
     number = "111122223333"
 
@@ -30,7 +30,7 @@ class Account(Target):
         return self.number
 
 
-class Another(Account):
+class OtherAccount(Account):
     number = "444455556666"
 
 
@@ -55,7 +55,7 @@ def test_an_emulator_may_replace_another() -> None:
     [
         (target("us-east-1"), "prod is in eu-central-1, not in us-east-1: set AWS_REGION=eu-central-1, or move"),
         (
-            target("eu-central-1", Another),
+            target("eu-central-1", OtherAccount),
             "prod is in the account 111122223333, which these",
         ),
     ],

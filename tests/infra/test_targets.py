@@ -23,8 +23,8 @@ def unused(tmp_path: Path) -> Settings:
     return Settings(stage="local", port=port, endpoint_url=None, state_dir=tmp_path)
 
 
-class SaysJson(BaseHTTPRequestHandler):
-    """And sends none."""
+class InvalidJson(BaseHTTPRequestHandler):
+    """A server whose JSON is invalid."""
 
     def do_GET(self) -> None:
         self.send_response(200)
@@ -33,11 +33,11 @@ class SaysJson(BaseHTTPRequestHandler):
         self.wfile.write(b"OK")
 
     def log_message(self, *_: object) -> None:
-        """Nothing."""
+        """Write no log."""
 
 
-@pytest.fixture(params=[BaseHTTPRequestHandler, SaysJson])
-def something_else(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Settings]:
+@pytest.fixture(params=[BaseHTTPRequestHandler, InvalidJson])
+def other_server(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Settings]:
     """Settings of a port where a web server listens that is no emulator."""
     with HTTPServer(("127.0.0.1", 0), request.param) as server:
         thread = threading.Thread(target=server.serve_forever)
@@ -53,12 +53,12 @@ def test_there_is_no_emulator_if_nothing_answers(unused: Settings) -> None:
 
 
 @pytest.mark.parametrize("wanted", [AUTO, EMBEDDED, LOCALSTACK])
-def test_a_port_of_another_service_is_one_clear_line(something_else: Settings, wanted: str) -> None:
+def test_a_port_of_another_service_is_one_clear_line(other_server: Settings, wanted: str) -> None:
     with pytest.raises(OperatorError, match="JOBPIPE_PORT"):
-        find_target(wanted, "local", something_else)
+        find_target(wanted, "local", other_server)
 
 
-def test_an_endpoint_that_someone_else_runs_is_never_started(tmp_path: Path, unused: Settings) -> None:
+def test_no_emulator_is_started_for_a_given_endpoint(tmp_path: Path, unused: Settings) -> None:
     settings = Settings(stage="local", port=4566, endpoint_url=unused.emulator_url, state_dir=tmp_path)
 
     with pytest.raises(OperatorError, match="nothing answers"):
@@ -66,12 +66,12 @@ def test_an_endpoint_that_someone_else_runs_is_never_started(tmp_path: Path, unu
 
 
 @pytest.mark.parametrize("wanted", [EMBEDDED, LOCALSTACK])
-def test_emulators_take_the_local_stage_only(unused: Settings, wanted: str) -> None:
+def test_emulators_have_only_the_local_stage(unused: Settings, wanted: str) -> None:
     with pytest.raises(OperatorError, match="local"):
         find_target(wanted, "prod", unused)
 
 
-def test_aws_does_not_take_the_local_stage(unused: Settings) -> None:
+def test_aws_does_not_have_the_local_stage(unused: Settings) -> None:
     with pytest.raises(OperatorError, match="local"):
         find_target(AWS, "local", unused)
 
@@ -92,11 +92,11 @@ def test_base_urls(endpoint: str | None, base_url: str) -> None:
 
 @pytest.mark.parametrize(("edition", "name"), [("light", EMBEDDED), ("community", LOCALSTACK), ("pro", LOCALSTACK)])
 def test_emulators_are_distinguished_by_their_health_document(edition: str, name: str) -> None:
-    asked = []
+    paths = []
 
     class Emulator(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            asked.append(self.path)
+            paths.append(self.path)
             body = json.dumps({"services": {}, "edition": edition, "version": "1"}).encode()
             self.send_response(200)
             self.send_header("Content-Type", "application/json")
@@ -109,7 +109,7 @@ def test_emulators_are_distinguished_by_their_health_document(edition: str, name
         assert identify(f"http://127.0.0.1:{server.server_port}") == name
         server.shutdown()
         thread.join()
-    assert asked == ["/_localstack/health"], "another path is a bucket to LocalStack, which then loads S3"
+    assert paths == ["/_localstack/health"], "another path is a bucket to LocalStack, which then loads S3"
 
 
 @pytest.mark.parametrize("wrong", [{"RestApiId": "mine"}, {"RequireTls": "false"}])

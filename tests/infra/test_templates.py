@@ -78,10 +78,10 @@ def test_a_deployment_is_made_after_the_gateway_responses_that_only_emulators_ha
     template = templates.from_sam(SAM)
 
     (deployment,) = resources_of("AWS::ApiGateway::Deployment", template).values()
-    condition, told, otherwise = deployment["Properties"]["Description"]["Fn::If"]
+    condition, description, otherwise = deployment["Properties"]["Description"]["Fn::If"]
     responses = sorted(resources_of("AWS::ApiGateway::GatewayResponse", template))
     assert condition == "HasRestApiId"
-    assert [each["Ref"] for each in told["Fn::Join"][1] if isinstance(each, dict)] == responses
+    assert [each["Ref"] for each in description["Fn::Join"][1] if isinstance(each, dict)] == responses
     assert isinstance(otherwise, str)
     assert "StageName" not in deployment["Properties"]
     assert "Transform" not in template
@@ -172,7 +172,7 @@ def test_a_roles_permissions_for_claims_are_for_claims_only(app: str, role: str,
     assert set(objects) == {"items/*", "claims/*"}
 
 
-def test_jobs_are_queried_by_their_trouble_only() -> None:
+def test_jobs_are_queried_by_the_lists_of_failed_and_retrying_jobs_only() -> None:
     template = templates.read_template(ROOT / "infra" / "templates" / "api.merge.yaml")
 
     queries = [each for each in _statements(template["Resources"]["APIRole"]) if "dynamodb:Query" in _actions(each)]
@@ -188,13 +188,11 @@ def test_jobs_are_queried_by_their_trouble_only() -> None:
     for index in indexes.values():
         assert [key["KeyType"] for key in index["KeySchema"]] == ["HASH", "RANGE"]
         assert not {"command", "claim", "result"} & set(index["Projection"]["NonKeyAttributes"])
-    assert OLD_LIST_KEY in indexes["lists"]["Projection"]["NonKeyAttributes"], (
-        "it tells which entries are left behind"
-    )
+    assert OLD_LIST_KEY in indexes["lists"]["Projection"]["NonKeyAttributes"], "it shows which entries are outdated"
 
 
-def test_a_function_is_called_by_its_own_source_only() -> None:
-    """Whoever else calls the API's writes `identity.apiKey` into the event himself, and is any caller."""
+def test_a_function_is_invoked_by_its_own_source_only() -> None:
+    """Another caller of the API's function could set `identity.apiKey` in the event, and act as any owner."""
     (allowed,) = rendered("api").of_type("AWS::Lambda::Permission").values()
     assert allowed["Principal"] == "apigateway.amazonaws.com"
     assert allowed["SourceArn"] == "arn:aws:execute-api:eu-central-1:111122223333:RestAPI/*"
@@ -212,7 +210,7 @@ def test_the_dead_letter_consumer_may_end_jobs_and_commit_nothing() -> None:
 
 
 def _statements(role: dict[str, Any]) -> list[dict[str, Any]]:
-    """Those with an own key too."""
+    """Return the role's statements, including those for the stage's own key."""
     policies = role["Properties"]["Policies"]
     statements = [each for policy in policies for each in policy["PolicyDocument"]["Statement"]]
     return [each["Fn::If"][1] if "Fn::If" in each else each for each in statements]

@@ -1,4 +1,4 @@
-"""The numbers of waiting follow from the prices, at the memory that the function has."""
+"""The limits of waiting follow from the prices, at the memory of the function."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ TARIFF = Tariff.of(MEMORY_MB)
 BY_NAME = {habit.name.split(",")[0].split(":")[0]: habit for habit in HABITS}
 
 
-def test_a_read_costs_as_much_as_so_long_a_wait() -> None:
+def test_a_read_costs_as_much_as_a_wait_of_read_seconds() -> None:
     assert pytest.approx(TARIFF.read / TARIFF.second, rel=0.1) == READ_SECONDS
 
 
-def test_without_a_number_waiting_costs_no_more_than_the_request_that_it_saves() -> None:
+def test_the_default_wait_costs_no_more_than_the_request_that_it_saves() -> None:
     assert 0.8 * TARIFF.break_even() <= DEFAULT_WAIT_SECONDS <= TARIFF.break_even()
 
 
 @pytest.mark.parametrize("memory_mb", [1024, 512, 256])
 def test_there_is_one_tariff(memory_mb: int) -> None:
-    """docs/cost.md, decision 20 and these tests say the same of the same."""
+    """docs/cost.md, decision 20 and these tests have the same numbers."""
     data = read_data()
     seconds = longest_wait(Pipeline(data, data.load("busy")), Decimal(memory_mb) / 1024)
     assert Tariff.of(memory_mb).break_even() == pytest.approx(float(seconds), abs=0.001)
@@ -47,13 +47,13 @@ def test_there_is_one_tariff(memory_mb: int) -> None:
 
 
 @given(st.floats(0.001, 20))
-def test_so_it_costs_little_more_than_twice_what_who_knows_the_end_would_pay(job_seconds: float) -> None:
-    """Who knows would wait, or ask again when it is over."""
-    knowing = min(TARIFF.waiting(job_seconds), TARIFF.request)
+def test_the_default_wait_costs_little_more_than_twice_the_optimum(job_seconds: float) -> None:
+    """With the job's time known, the cheaper of waiting and of polling once is the optimum."""
+    optimum = min(TARIFF.waiting(job_seconds), TARIFF.request)
     cost = TARIFF.waiting(min(job_seconds, DEFAULT_WAIT_SECONDS))
     if job_seconds > DEFAULT_WAIT_SECONDS:
         cost += TARIFF.request
-    assert cost <= 2.25 * knowing
+    assert cost <= 2.25 * optimum
 
 
 @pytest.mark.parametrize("job_seconds", [0.05, 0.15])
@@ -67,7 +67,7 @@ def test_a_slow_job_is_cheaper_to_poll_than_to_wait_for() -> None:
     for job_seconds in (5, 60, 900):
         polled = learn(BY_NAME["polls by Retry-After"], job_seconds)
         waited = learn(BY_NAME["`?wait=20` each time"], job_seconds)
-        ours = learn(BY_NAME["`Client.wait`"], job_seconds)
-        assert polled.dollars(TARIFF) < ours.dollars(TARIFF) < waited.dollars(TARIFF)
+        client = learn(BY_NAME["`Client.wait`"], job_seconds)
+        assert polled.dollars(TARIFF) < client.dollars(TARIFF) < waited.dollars(TARIFF)
         assert polled.late <= max(1, job_seconds / 4)
         assert polled.requests <= learn(BY_NAME["polls each second"], job_seconds).requests

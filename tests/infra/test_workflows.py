@@ -40,7 +40,7 @@ def steps(workflow: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
-def test_every_action_is_pinned_to_a_commit_and_says_which_release_it_is(path: Path) -> None:
+def test_every_action_is_pinned_to_a_commit_and_names_its_release(path: Path) -> None:
     uses = [line.strip().removeprefix("- ") for line in path.read_text().splitlines() if "uses:" in line]
 
     assert uses
@@ -64,7 +64,7 @@ def test_every_job_ends_and_runs_on_a_named_system(workflow: dict[str, Any]) -> 
     assert "group" in workflow["concurrency"]
 
 
-def test_forks_never_run_with_the_repository_s_rights(workflow: dict[str, Any]) -> None:
+def test_forks_never_run_with_the_rights_of_the_repository(workflow: dict[str, Any]) -> None:
     assert not {"pull_request_target", "workflow_run"} & set(workflow["on"])
 
 
@@ -94,7 +94,7 @@ def test_the_checks_of_every_push() -> None:
         ),
         *("make faults FAULTS=--singles", 'make chaos CHAOS_ARGS="--jobs 510 --callers 6 --seconds 300"'),
     }
-    assert ci["on"]["push"] is None, "of whatever branch"
+    assert ci["on"]["push"] is None, "on every branch"
     matrix = ci["jobs"]["embedded"]["strategy"]["matrix"]
     assert matrix["python"] == ["3.11", "3.12", "3.13", "3.14"]
     assert "ubuntu-24.04-arm" in {each["os"] for each in matrix["include"]}
@@ -110,11 +110,11 @@ def test_a_branch_with_a_pull_request_runs_once() -> None:
 
 
 def test_compose_ends_by_its_own_limits_before_the_job_is_ended() -> None:
-    """Otherwise nothing would be taken down and no log be shown."""
+    """Otherwise nothing is taken down and no log is shown."""
     job = read(GITHUB / "workflows" / "ci.yml")["jobs"]["localstack"]
 
     longest = compose._BUILD_SECONDS + compose._SUITE_SECONDS + compose._START_SECONDS
-    assert job["timeout-minutes"] * 60 >= longest + 600, "with the checkout, and what is taken down"
+    assert job["timeout-minutes"] * 60 >= longest + 600, "with time for the checkout and the removal"
 
 
 def test_locked_versions_are_audited_every_week() -> None:
@@ -150,9 +150,11 @@ def test_an_unanswered_audit_does_not_fail_a_push(tmp_path: Path) -> None:
 def test_dependabot_covers_every_lock() -> None:
     updates = read(GITHUB / "dependabot.yml")["updates"]
 
-    looked = {each["package-ecosystem"]: each.get("directories", [each.get("directory")]) for each in updates}
+    covered = {each["package-ecosystem"]: each.get("directories", [each.get("directory")]) for each in updates}
     requirements = [*ROOT.glob("*_lambda/requirements.txt"), *ROOT.glob("*/*/requirements.in")]
-    assert {f"/{path.parent.relative_to(ROOT)}" for path in requirements} | {"/"} == set(looked["pip"])
-    assert set(looked["npm"]) == {f"/{path.parent.relative_to(ROOT)}" for path in ROOT.glob("tests/*/package.json")}
-    assert set(looked) == {"pip", "npm", "github-actions", "docker", "docker-compose"}
+    assert {f"/{path.parent.relative_to(ROOT)}" for path in requirements} | {"/"} == set(covered["pip"])
+    assert set(covered["npm"]) == {
+        f"/{path.parent.relative_to(ROOT)}" for path in ROOT.glob("tests/*/package.json")
+    }
+    assert set(covered) == {"pip", "npm", "github-actions", "docker", "docker-compose"}
     assert all(each["cooldown"]["default-days"] >= 7 for each in updates)

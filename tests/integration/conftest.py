@@ -1,4 +1,4 @@
-"""What the integration tests share beside the stage."""
+"""Fixtures of the integration tests."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.helpers.deployed import Stage
 
 @tenacity.retry(stop=tenacity.stop_after_delay(20), wait=tenacity.wait_fixed(0.1), reraise=True)
 def at_rest(stage: Stage) -> tuple[int, int, int]:
-    """What is stored, when no earlier test's message is on the queue any more."""
+    """Return the counts of stored rows and messages once no message of an earlier test is queued."""
     counts = stage.counts()
     assert counts[2] == 0
     return counts
@@ -20,7 +20,7 @@ def at_rest(stage: Stage) -> tuple[int, int, int]:
 
 @pytest.fixture
 def untouched(stage: Stage) -> Iterator[None]:
-    """Nothing stored and nothing queued in the end."""
+    """Check that the test leaves nothing stored and nothing queued."""
     before = at_rest(stage)
     yield
     assert stage.counts() == before

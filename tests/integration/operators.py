@@ -1,4 +1,4 @@
-"""Runs the operators' commands on the tests' stage, each in a process of its own."""
+"""Run the operators' commands on the tests' stage, each in its own process."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Operator:
         command = (sys.executable, "-m", f"scripts.{script}", "--stage", self.stage, *arguments)
         return commands.run(*command, env=self.environment)
 
-    def does(self, script: str, *arguments: str) -> str:
+    def output_of(self, script: str, *arguments: str) -> str:
         """Run a command that must succeed, and return its output."""
         done = self.run(script, *arguments)
         assert done.returncode == 0, done.stdout + done.stderr

@@ -1,4 +1,4 @@
-"""P9: without a good key nobody gets in, and a caller's jobs are nobody else's."""
+"""P9: all routes except the open ones refuse requests without a good key."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from contextlib import ExitStack
 from typing import Any
 
 import pytest
-import tenacity
 
 from api_lambda.chalicelib.endpoints.routes import ROUTES, Route
 from infra.deployment.readiness import wait_for_key
@@ -17,6 +16,7 @@ from infra.keys.api_keys import FIRST_OWNER, new_api_key
 from infra.stage.names import key_name
 from jobpipe_client import Batch, Client, Forbidden, Job
 from tests.helpers.deployed import Stage, problem, unique
+from tests.integration.conftest import at_rest
 
 KEYED = [route for route in ROUTES if not route.open]
 OPEN = [route for route in ROUTES if route.open]
@@ -35,22 +35,22 @@ Attempt = tuple[dict[str, str], str]  # headers and query
 
 @pytest.fixture(scope="module")
 def keys(stage: Stage) -> Iterator[dict[str, str]]:
-    """A key of each kind, by the kind."""
-    gateway, ours = stage.aws("apigateway"), stage.api_keys
-    with ExitStack() as until_the_end:
-        made = {kind: ours.add("owner") for kind in ("good", "second", "revoked", "elsewhere", "in no plan")}
+    """Return a key of each kind, by its kind."""
+    gateway, api_keys = stage.aws("apigateway"), stage.api_keys
+    with ExitStack() as deletions:
+        made = {kind: api_keys.add("owner") for kind in ("good", "second", "revoked", "elsewhere", "in no plan")}
         name = key_name(stage.deployment.stage, "owner")
-        # Made so: MiniStack does not take back what it has enabled.
+        # This key is created disabled, since MiniStack cannot disable a key.
         disabled = gateway.create_api_key(name=name, enabled=False, value=new_api_key("owner"))
-        gateway.create_usage_plan_key(usagePlanId=ours.usage_plan, keyId=disabled["id"], keyType="API_KEY")
-        made["disabled"] = next(key for key in ours.of("owner") if not key.is_usable)
+        gateway.create_usage_plan_key(usagePlanId=api_keys.usage_plan, keyId=disabled["id"], keyType="API_KEY")
+        made["disabled"] = next(key for key in api_keys.of("owner") if not key.is_usable)
         for key in made.values():
-            until_the_end.callback(ours.revoke, key)
+            deletions.callback(api_keys.revoke, key)
         other = gateway.create_usage_plan(name=unique("another stage"))["id"]
-        until_the_end.callback(gateway.delete_usage_plan, usagePlanId=other)
-        ours.revoke(made["revoked"])
+        deletions.callback(gateway.delete_usage_plan, usagePlanId=other)
+        api_keys.revoke(made["revoked"])
         for kind in ("elsewhere", "in no plan"):
-            gateway.delete_usage_plan_key(usagePlanId=ours.usage_plan, keyId=made[kind].key_id)
+            gateway.delete_usage_plan_key(usagePlanId=api_keys.usage_plan, keyId=made[kind].key_id)
         gateway.create_usage_plan_key(usagePlanId=other, keyId=made["elsewhere"].key_id, keyType="API_KEY")
         for kind, key in made.items():
             assert wait_for_key(stage.deployment.base_url, key.value, accepted=kind in {"good", "second"}), kind
@@ -59,7 +59,7 @@ def keys(stage: Stage) -> Iterator[dict[str, str]]:
 
 @pytest.fixture(scope="module")
 def failed_job(stage: Stage) -> Job:
-    """One that can be retried."""
+    """Return a job that can be retried."""
     job = stage.client.wait(stage.client.update(str(uuid.uuid4()), {"price": 1}))
     assert job.status == "failed"
     return job
@@ -67,12 +67,12 @@ def failed_job(stage: Stage) -> Job:
 
 @pytest.fixture(scope="module")
 def batch(stage: Stage) -> Batch:
-    """One that is there to be seen."""
+    """Return a batch that its owner can read."""
     return stage.client.submit_batch([{"operation": "read", "item_id": str(uuid.uuid4())}])
 
 
 def request_of(route: Route, **ids: str) -> tuple[str, str, dict[str, Any] | None]:
-    """Method, path and body of a request that does something, if the job, the batch and the item are there."""
+    """Return method, path and body of a request that has an effect if the job, batch and item exist."""
     of_route = (route.method, route.path)
     path = route.path.format(**ids)
     return route.method, path + QUERIES.get(of_route, ""), BODIES.get(of_route)
@@ -82,19 +82,19 @@ def with_header(key: str) -> Attempt:
     return {"x-api-key": key}, ""
 
 
-# What somebody tries who has no good key, or holds it in the wrong way.
+# Requests without a good key, or with a good key in a wrong place.
 ATTEMPTS: dict[str, Callable[[dict[str, str]], Attempt]] = {
     "no key": lambda _: ({}, ""),
     "an empty key": lambda _: with_header(""),
-    "a made-up key": lambda _: with_header("wrong-key-wrong-key-wrong-key"),
-    "a made-up key of an owner": lambda _: with_header(new_api_key(FIRST_OWNER)),
+    "an invented key": lambda _: with_header("wrong-key-wrong-key-wrong-key"),
+    "an invented key of an owner": lambda _: with_header(new_api_key(FIRST_OWNER)),
     "an owner's name": lambda _: with_header(FIRST_OWNER),
     "a revoked key": lambda keys: with_header(keys["revoked"]),
     "a disabled key": lambda keys: with_header(keys["disabled"]),
     "a key of another stage": lambda keys: with_header(keys["elsewhere"]),
     "a key in no plan": lambda keys: with_header(keys["in no plan"]),
     "two good keys in one header": lambda keys: with_header(f"{keys['good']}, {keys['second']}"),
-    "a good and a made-up key in one header": lambda keys: with_header(f"{keys['good']},{new_api_key('owner')}"),
+    "a good and an invented key in one header": lambda keys: with_header(f"{keys['good']},{new_api_key('owner')}"),
     "a good key in upper case": lambda keys: with_header(keys["good"].upper()),
     "all but the end of a good key": lambda keys: with_header(keys["good"][:-1]),
     "a good key and more": lambda keys: with_header(f"{keys['good']}0"),
@@ -108,7 +108,7 @@ ATTEMPTS: dict[str, Callable[[dict[str, str]], Attempt]] = {
 
 
 @pytest.mark.parametrize("attempt", ATTEMPTS.values(), ids=list(ATTEMPTS))
-def test_without_a_good_key_nobody_gets_in(
+def test_a_request_without_a_good_key_is_refused(
     stage: Stage, keys: dict[str, str], failed_job: Job, batch: Batch, attempt: Callable[[dict[str, str]], Attempt]
 ) -> None:
     headers, query = attempt(keys)
@@ -128,32 +128,24 @@ def test_without_a_good_key_nobody_gets_in(
 
 @pytest.mark.parametrize("route", KEYED, ids=lambda route: f"{route.method} {route.path}")
 def test_with_a_good_key_the_same_requests_are_served(stage: Stage, keys: dict[str, str], route: Route) -> None:
-    """Or the refusals above would prove little."""
-    nobodys = {"job_id": secrets.token_hex(16), "batch_id": secrets.token_hex(16), "item_id": str(uuid.uuid4())}
-    answer = stage.request(*request_of(route, **nobodys), key=keys["good"])
+    """Otherwise the refusals above would prove little."""
+    unknown = {"job_id": secrets.token_hex(16), "batch_id": secrets.token_hex(16), "item_id": str(uuid.uuid4())}
+    answer = stage.request(*request_of(route, **unknown), key=keys["good"])
     assert answer.status_code in {200, 202, 404}, answer.text
     if answer.status_code == 404:
         assert "_id}" in route.path
 
 
-@pytest.mark.parametrize("key", [None, "wrong-key-wrong-key-wrong-key"], ids=["no key", "a made-up key"])
+@pytest.mark.parametrize("key", [None, "wrong-key-wrong-key-wrong-key"], ids=["no key", "an invented key"])
 @pytest.mark.parametrize("route", OPEN, ids=lambda route: route.path)
-def test_open_routes_answer_everybody(stage: Stage, route: Route, key: str | None) -> None:
+def test_open_routes_need_no_key(stage: Stage, route: Route, key: str | None) -> None:
     assert stage.request(route.method, route.path, key=key).status_code == 200
 
 
-def test_to_the_client_a_revoked_key_is_one_clear_error(stage: Stage, keys: dict[str, str]) -> None:
+def test_a_revoked_key_is_one_clear_error_of_the_client(stage: Stage, keys: dict[str, str]) -> None:
     client = Client(stage.deployment.base_url, keys["revoked"])
     with pytest.raises(Forbidden) as raised:
         client.create(ITEM)
     assert raised.value.status == 403
     if stage.renders_gateway_responses:
         assert str(raised.value) == "403 forbidden: A valid API key is needed in the x-api-key header."
-
-
-@tenacity.retry(stop=tenacity.stop_after_delay(30), wait=tenacity.wait_fixed(0.1), reraise=True)
-def at_rest(stage: Stage) -> tuple[int, int, int]:
-    """The counts, once the commands of earlier tests have had their effect."""
-    counts = stage.counts()
-    assert counts[2] == 0
-    return counts

@@ -53,10 +53,10 @@ def test_damage_is_reported_and_repaired_with_the_option(stage: Stage, operator:
 
 
 def test_the_log_shows_which_jobs_were_answered_202(stage: Stage, operator: Operator) -> None:
-    """No worker has left a trace of two jobs; the log has a 202 for one of them."""
+    """Two jobs have no trace of a worker, and the log has a 202 for one of them."""
     item_id = str(uuid.uuid4())
-    never = uuid.uuid4().hex
-    stage.put_job(never, "ab" * 8, item_id)
+    unanswered = uuid.uuid4().hex
+    stage.put_job(unanswered, "ab" * 8, item_id)
     answered = stage.client.create({"name": unique("Answered"), "description": "d"})
     stage.client.wait(answered)
     row = {"status": {"S": "queued"}, "attempts": {"N": "0"}, "generation": {"S": "ab" * 8}}
@@ -70,10 +70,10 @@ def test_the_log_shows_which_jobs_were_answered_202(stage: Stage, operator: Oper
         ExpressionAttributeValues={f":{name}": value for name, value in row.items()},
     )
     _, report = audit(operator)
-    assert [each["kind"] for each in about(report, never)] == ["never answered 202"]
+    assert [each["kind"] for each in about(report, unanswered)] == ["never answered 202"]
     assert [each["kind"] for each in about(report, answered.id)] == ["lost"]
     _, report = audit(operator, "--repair")
-    for job_id in (never, answered.id):
+    for job_id in (unanswered, answered.id):
         assert about(report, job_id) == []
         job = stage.request("GET", f"/jobs/{job_id}").json()
         assert job["status"] == "failed"

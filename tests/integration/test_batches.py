@@ -1,4 +1,4 @@
-"""Batches on a deployed stage: many commands in one request, whose they are, and what the worker makes of them."""
+"""Batches on a deployed stage: many commands in one request, their owner, and their effect."""
 
 from __future__ import annotations
 
@@ -32,37 +32,37 @@ def merge(item_id: str, **fields: Any) -> dict[str, Any]:
 
 
 @tenacity.retry(stop=tenacity.stop_after_delay(240), wait=tenacity.wait_fixed(0.2), reraise=True)
-def ended(client: Client, batch: Batch) -> Batch:
+def wait_for(client: Client, batch: Batch) -> Batch:
     found = client.batch(batch.id)
     assert found.done
     return found
 
 
-def test_a_full_batch_takes_effect_each_command_once_and_in_their_order(stage: Stage) -> None:
+def test_each_command_of_a_full_batch_takes_effect_once_and_in_order(stage: Stage) -> None:
     half = most_commands(stage) // 2
-    among = min(5, half // 2)  # items
-    items = [stage.client.sync.create({"name": unique("Batch"), "description": "d"}) for _ in range(among)]
+    count = min(5, half // 2)  # items
+    items = [stage.client.sync.create({"name": unique("Batch"), "description": "d"}) for _ in range(count)]
     commands = [create() for _ in range(half)]
-    commands += [merge(items[n % among].id, n=n, **{f"n{n}": n}) for n in range(half)]
+    commands += [merge(items[n % count].id, n=n, **{f"n{n}": n}) for n in range(half)]
     key = uuid.uuid4().hex
     batch = stage.client.submit_batch(commands, idempotency_key=key)
     assert batch.size == len({entry.job_id for entry in batch.entries}) == 2 * half
     assert stage.client.submit_batch(commands, idempotency_key=key).id == batch.id
-    after = ended(stage.client, batch)
+    after = wait_for(stage.client, batch)
     assert after.counts["succeeded"] == 2 * half
     assert all(stage.client.job(entry.job_id or "").attempts == 1 for entry in after.entries[::20])
     for n, item in enumerate(items):
         shown = stage.client.get_item(item.id)
-        assert shown["n"] == range(half)[n::among][-1], "the last one counts"
-        assert {f"n{m}" for m in range(n, half, among)} <= set(shown), "and none is lost"
+        assert shown["n"] == range(half)[n::count][-1], "the last command sets the value"
+        assert {f"n{m}" for m in range(n, half, count)} <= set(shown), "no command is lost"
 
 
-def test_large_commands_and_bad_ones_travel_in_one_batch(stage: Stage) -> None:
+def test_a_batch_may_have_large_and_invalid_commands(stage: Stage) -> None:
     item = stage.client.sync.create({"name": unique("Batch"), "description": "d"})
     large = merge(item.id, text="x" * 210_000)
     batch = stage.client.submit_batch([merge(item.id, n=1), large, {"operation": "fly"}, merge(item.id, n=2)])
     assert [entry.problem and entry.problem.status for entry in batch.entries] == [None, None, 400, None]
-    after = ended(stage.client, batch)
+    after = wait_for(stage.client, batch)
     assert (after.counts["succeeded"], after.counts["refused"]) == (3, 1)
     shown = stage.client.get_item(item.id)
     assert (shown["n"], len(shown["text"])) == (2, 210_000)
@@ -75,8 +75,8 @@ def test_the_same_key_for_other_commands_is_refused(stage: Stage) -> None:
     assert (refused.status_code, problem(refused)) == (422, "idempotency-key-reused")
 
 
-def test_another_caller_does_not_find_it(stage: Stage, bob: Client) -> None:
-    """P9; and it is found under no other path."""
+def test_a_batch_is_invisible_to_other_callers(stage: Stage, bob: Client) -> None:
+    """P9. It is not found under other paths either."""
     key = uuid.uuid4().hex
     commands = [create()]
     batch = stage.client.submit_batch(commands, idempotency_key=key)
@@ -91,11 +91,11 @@ def test_another_caller_does_not_find_it(stage: Stage, bob: Client) -> None:
     with pytest.raises(Forbidden):
         Client(stage.deployment.base_url, "no-key").batch(batch.id)
     assert bob.submit_batch([create()], idempotency_key=key).id != batch.id
-    ended(stage.client, batch)
+    wait_for(stage.client, batch)
 
 
-def test_its_log_line_names_its_jobs_and_no_body(stage: Stage) -> None:
-    """So that an audit knows which of them were promised."""
+def test_the_log_line_of_a_batch_has_its_jobs_and_no_body(stage: Stage) -> None:
+    """An audit finds there which jobs were answered 202."""
     secret = uuid.uuid4().hex
     batch = stage.client.submit_batch([create(text=secret), create(text=secret)])
     logs, group = stage.aws("logs"), f"/aws/lambda/{stage.resources['api_function']}"
@@ -107,6 +107,6 @@ def test_its_log_line_names_its_jobs_and_no_body(stage: Stage) -> None:
         assert messages
         return dict(json.loads(messages[0]))
 
-    said = line()
-    assert said["job_ids"] == [entry.job_id for entry in batch.entries]
-    assert secret not in json.dumps(said)
+    logged = line()
+    assert logged["job_ids"] == [entry.job_id for entry in batch.entries]
+    assert secret not in json.dumps(logged)

@@ -40,18 +40,18 @@ def test_stores_agree_when_the_queue_is_empty(stage: Stage) -> None:
         items = list(rows(stage, "items_table"))
         names = {row["name"]["S"]: row["item_id"]["S"] for row in rows(stage, "names_table")}
         assert names == {name_key(row["name"]["S"]): row["item_id"]["S"] for row in items}
-        kept = {row["claim"]["S"] for row in rows(stage, "jobs_table") if "claim" in row}  # of failed jobs
-        there = keys(stage)
-        claims = {key for key in there if key.startswith("claims/")}
-        assert there - claims == {row["document_key"]["S"] for row in items}
-        assert claims <= kept, "others make jobs by hand whose claim check never was"
+        needed = {row["claim"]["S"] for row in rows(stage, "jobs_table") if "claim" in row}  # failed jobs
+        stored = keys(stage)
+        claims = {key for key in stored if key.startswith("claims/")}
+        assert stored - claims == {row["document_key"]["S"] for row in items}
+        assert claims <= needed, "other tests store jobs whose claim check does not exist"
 
     agree()
     assert all(client.job(job.id).done for job in jobs)
     assert renamed in {row["name"]["S"] for row in rows(stage, "items_table")}
 
 
-def test_what_is_stored_ends_some_day(stage: Stage) -> None:
+def test_the_row_of_a_job_expires_after_seven_days(stage: Stage) -> None:
     job = stage.client.wait(stage.client.create({"name": unique("Rope"), "description": "Long"}))
     row = stage.aws("dynamodb").get_item(
         TableName=stage.resources["jobs_table"], Key={"job_id": {"S": job.id}}, ConsistentRead=True

@@ -1,4 +1,4 @@
-"""P8: what is no command is parked, what SQS has given up ends its job, and neither harms anybody beside it."""
+"""P8: a message that is no command is parked, a dead letter ends its job, and neither affects other items."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ VISIBILITY_SECONDS = 30  # 6 x the worker's time-out on an emulator
 soon = tenacity.retry(stop=tenacity.stop_after_delay(20), wait=tenacity.wait_fixed(0.1), reraise=True)
 
 
-def test_a_message_that_is_no_command_is_parked_and_the_others_go_on(stage: Stage) -> None:
+def test_a_message_that_is_no_command_is_parked_and_the_others_take_effect(stage: Stage) -> None:
     sqs = stage.aws("sqs")
     junk, group = unique("junk"), uuid.uuid4().hex
     sqs.send_message(
@@ -31,17 +31,17 @@ def test_a_message_that_is_no_command_is_parked_and_the_others_go_on(stage: Stag
     jobs = [stage.client.create({"name": unique("Beside junk"), "description": "d"}) for _ in range(12)]
     assert all(stage.client.wait(job).succeeded for job in jobs)
     parked = take(stage, "parked_queue_url", lambda message: message["Body"] == junk)
-    about = {name: value["StringValue"] for name, value in parked["MessageAttributes"].items()}
-    assert "not valid JSON" in about["reason"]
-    assert about["source"] == "commands"
-    assert about["group_id"] == group
+    attributes = {name: value["StringValue"] for name, value in parked["MessageAttributes"].items()}
+    assert "not valid JSON" in attributes["reason"]
+    assert attributes["source"] == "commands"
+    assert attributes["group_id"] == group
 
 
 def test_the_job_of_a_dead_letter_ends_failed_and_can_be_retried(stage: Stage) -> None:
-    """As SQS would move it there after a thousand receives; its job is another message's, so that none is lost."""
+    """The test sends the message to the queue to which SQS would move it after a thousand receives."""
     name = unique("Dead letter")
     body = {"name": name, "description": "d"}
-    # A job whose message never came: accepted by hand.
+    # The test stores the job itself, so it has no other message.
     job_id, generation, item_id = uuid.uuid4().hex, uuid.uuid4().hex[:16], str(uuid.uuid4())
     stage.put_job(job_id, generation, item_id)
     envelope = seal(QueueMessage.of(JobRef(job_id, generation), CreateItem(item_id, body), "test"))
@@ -68,8 +68,10 @@ def test_the_job_of_a_dead_letter_ends_failed_and_can_be_retried(stage: Stage) -
     assert again["retries"] == 1
 
 
-def test_a_command_that_fails_comes_again_with_a_backoff_and_is_given_up_at_five_attempts(stage: Stage) -> None:
-    """Its claim check is no command, which is a fault of ours. Without its own backoff it would come every 30 s."""
+def test_a_command_with_a_fault_is_redelivered_with_a_backoff_and_fails_after_five_attempts(
+    stage: Stage,
+) -> None:
+    """Its claim check is no command, which is a fault. Without a backoff it would be delivered every 30 s."""
     job_id, generation, item_id = uuid.uuid4().hex, uuid.uuid4().hex[:16], str(uuid.uuid4())
     stage.put_job(job_id, generation, item_id)
     claim = Claim(f"claims/{job_id}/{generation}/{'0' * 64}.json")
@@ -84,13 +86,13 @@ def test_a_command_that_fails_comes_again_with_a_backoff_and_is_given_up_at_five
     started, seen = time.monotonic(), set()
 
     @tenacity.retry(stop=tenacity.stop_after_delay(90), wait=tenacity.wait_fixed(0.1), reraise=True)
-    def given_up() -> Any:
+    def wait_until_ended() -> Any:
         job = stage.request("GET", f"/jobs/{job_id}").json()
         seen.add((job["status"], job["attempts"]))
         assert job["done"], job
         return job
 
-    job = given_up()
+    job = wait_until_ended()
     assert (job["status"], job["attempts"]) == ("failed", 5)
     assert job["error"]["type"].endswith(":attempts-spent")
     assert {("retrying", attempts) for attempts in range(1, 5)} <= seen
@@ -98,7 +100,7 @@ def test_a_command_that_fails_comes_again_with_a_backoff_and_is_given_up_at_five
 
 
 def take(stage: Stage, queue: str, wanted: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
-    """The message, taken from the queue; others stay."""
+    """Remove the wanted message from the queue and return it."""
     sqs, url = stage.aws("sqs"), stage.resources[queue]
 
     @soon

@@ -1,4 +1,4 @@
-"""What API Gateway answers by itself, and what refused requests leave behind."""
+"""The answers of API Gateway itself, and the effects of refused requests."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_a_refused_request_leaves_no_trace(
     assert stage.counts() == before
 
 
-def test_an_id_is_what_the_caller_wrote(stage: Stage) -> None:
+def test_unusual_ids_are_accepted(stage: Stage) -> None:
     for item_id in ("%C3%BCn%C3%AF", "a%20b", "a+b", "non-existent-id"):
         answer = stage.request("PUT", f"/items/{item_id}", {"x": unique("x")}, headers={"Prefer": "wait=10"})
         assert problem(answer) == "not-found"

@@ -1,4 +1,4 @@
-"""P7 and P9 against hostile content on a deployed stage: a clear 4xx and no trace, or taken and given back."""
+"""P7 and P9 with hostile content on a deployed stage: a 4xx and no trace, or it is returned unchanged."""
 
 from __future__ import annotations
 
@@ -22,24 +22,24 @@ from tests.integration.conftest import at_rest
 
 soon = tenacity.retry(stop=tenacity.stop_after_delay(20), wait=tenacity.wait_fixed(0.1), reraise=True)
 exactly = json.JSONDecoder(parse_float=Decimal, parse_int=Decimal).decode
-NOT_FINISHED = b'{"name":"n","description":"d"'
+UNFINISHED = b'{"name":"n","description":"d"'
 
 
 @pytest.mark.usefixtures("untouched")
 @pytest.mark.parametrize(
     ("headers", "body", "expected"),
     [
-        ({}, NOT_FINISHED.decode().encode("utf-16") + b"}", 400),
-        ({}, b"\xef\xbb\xbf" + NOT_FINISHED + b"}", 400),
+        ({}, UNFINISHED.decode().encode("utf-16") + b"}", 400),
+        ({}, b"\xef\xbb\xbf" + UNFINISHED + b"}", 400),
         ({}, b"[" * 100_000, 400),
         ({}, b'{"a":' * 100_000, 400),
-        ({}, NOT_FINISHED + b',"x":' + b"9" * 900_000 + b"}", 400),
-        ({}, NOT_FINISHED + b',"x":[' + b"1e15," * 150_000 + b"1]}", 413),
-        ({}, NOT_FINISHED + b"," + b'"a":1,' * 100_000 + b'"b":1}', 400),
+        ({}, UNFINISHED + b',"x":' + b"9" * 900_000 + b"}", 400),
+        ({}, UNFINISHED + b',"x":[' + b"1e15," * 150_000 + b"1]}", 413),
+        ({}, UNFINISHED + b"," + b'"a":1,' * 100_000 + b'"b":1}', 400),
         ({}, '{"name":"Tent\u202egnp.exe","description":"d"}'.encode(), 400),
         ({}, '{"name":"Te\u200bnt","description":"d"}'.encode(), 400),
-        ({"Prefer": 'wait="5'}, NOT_FINISHED + b"}", 400),
-        ({"If-Match": '"v"'}, NOT_FINISHED + b"}", 400),
+        ({"Prefer": 'wait="5'}, UNFINISHED + b"}", 400),
+        ({"If-Match": '"v"'}, UNFINISHED + b"}", 400),
     ],
     ids=range(11),
 )
@@ -72,8 +72,8 @@ def test_a_body_of_another_kind_leaves_no_trace(stage: Stage, headers: dict[str,
     assert answer.status_code >= 400
 
 
-def test_many_parts_under_long_names_are_no_burden(stage: Stage) -> None:
-    """When a pointer was written for each part, this took the Lambda some gigabytes."""
+def test_many_parts_under_long_names_need_little_memory(stage: Stage) -> None:
+    """With a pointer for each part, the Lambda would need some gigabytes."""
     text = '{"%s":' % ("\U0001f600" * 80) * 30 + "[" + "1," * 500_000 + "1]" + "}" * 30
     body = b'{"name":"%s","description":"d","x":%s}' % (unique("Deep").encode(), text.encode())
     answer = stage.request("POST", "/items", raw=body, headers=WAIT)
@@ -82,7 +82,7 @@ def test_many_parts_under_long_names_are_no_burden(stage: Stage) -> None:
 
 
 def sized(size: int, character: str = "x") -> bytes:
-    """A document of just so many bytes."""
+    """Return a document of exactly so many bytes."""
     head = json.dumps(
         {"name": unique("Sized"), "description": ""}, separators=(",", ":"), ensure_ascii=False
     ).encode()[:-2]
@@ -91,38 +91,38 @@ def sized(size: int, character: str = "x") -> bytes:
     return head + character.encode() * (room // each) + b"x" * (room % each) + b'"}'
 
 
-def test_bodies_at_the_limits_come_back_exactly(stage: Stage) -> None:
+def test_bodies_at_the_limits_are_returned_exactly(stage: Stage) -> None:
     command = MAX_COMMAND_BYTES - len('{"operation":"create","item":}')  # where claim checks begin
     bodies = [sized(size) for size in (command - 1, command, command + 1)]
     bodies += [sized(size) for size in (MAX_DOCUMENT_BYTES - 1, MAX_DOCUMENT_BYTES)]
     bodies += [sized(MAX_DOCUMENT_BYTES, "\U0001f600"), sized(command, "\uffff")]
 
-    def there_and_back(body: bytes) -> None:
+    def check_round_trip(body: bytes) -> None:
         made = stage.request("POST", "/items", raw=body, headers=WAIT)
         assert made.status_code == 201, made.text[:300]
         shown = stage.request("GET", f"/items/{made.json()['id']}")
         assert {"id": made.json()["id"], **json.loads(body)} == shown.json()
 
     with ThreadPoolExecutor(max_workers=4) as pool:
-        list(pool.map(there_and_back, bodies))
+        list(pool.map(check_round_trip, bodies))
 
 
-def test_a_byte_over_the_limit_is_refused_and_nothing_is_lost(stage: Stage) -> None:
+def test_a_byte_over_the_limit_is_refused_and_changes_nothing(stage: Stage) -> None:
     item_id = stage.request("POST", "/items", raw=sized(700_000), headers=WAIT).json()["id"]
-    as_it_was = stage.request("GET", f"/items/{item_id}").text
+    stored = stage.request("GET", f"/items/{item_id}").text
     before = at_rest(stage)
     for method, path in (("POST", "/items"), ("PUT", f"/items/{item_id}"), ("PATCH", f"/items/{item_id}")):
         assert problem(stage.request(method, path, raw=sized(MAX_DOCUMENT_BYTES + 1))) == "too-large"
     assert stage.counts() == before
-    # A document that only becomes too large by being merged is known by the worker alone.
+    # Only the worker knows that a document becomes too large by a merge.
     for method in ("PUT", "PATCH"):
         answer = stage.request(method, f"/items/{item_id}", {"more": "x" * 350_000}, headers=WAIT)
         assert problem(answer) == "too-large"
-    assert stage.request("GET", f"/items/{item_id}").text == as_it_was
+    assert stage.request("GET", f"/items/{item_id}").text == stored
 
 
-def test_what_is_only_text_to_us_comes_back_exactly(stage: Stage) -> None:
-    """Names and values that mean something to DynamoDB, to JavaScript or to a shell mean nothing here."""
+def test_text_with_a_meaning_elsewhere_is_returned_exactly(stage: Stage) -> None:
+    """Names and values with a meaning in DynamoDB, in JavaScript or in a shell have none here."""
     words = [
         *(
             "__proto__",
@@ -179,7 +179,7 @@ def test_what_is_only_text_to_us_comes_back_exactly(stage: Stage) -> None:
     assert changed.json()["__proto__"] == {"__proto__": "__proto__"}
 
 
-def test_names_that_nobody_can_tell_apart_are_one(stage: Stage) -> None:
+def test_names_that_look_alike_are_one(stage: Stage) -> None:
     name = unique("Caf\u00e9 \u26fa")
     assert stage.request("POST", "/items", {"name": name, "description": "d"}, headers=WAIT).status_code == 201
     for same in (name.replace("\u00e9", "e\u0301"), name + "\ufe0f", name.replace("a", "a\u200d", 1)):
@@ -190,11 +190,11 @@ def test_names_that_nobody_can_tell_apart_are_one(stage: Stage) -> None:
 def test_a_key_of_another_caller_is_another_key(stage: Stage, other_key: str) -> None:
     headers = {"Idempotency-Key": f'{{"level":"{uuid.uuid4().hex}"}}'}
     body = {"name": unique("Mine"), "description": "d"}
-    mine = stage.request("POST", "/items", body, headers=headers).json()
-    theirs = stage.request("POST", "/items", {**body, "name": unique("Theirs")}, headers=headers, key=other_key)
-    assert theirs.status_code == 202
-    assert theirs.json()["id"] != mine["id"]
-    assert stage.request("POST", "/items", body, headers=headers).json()["id"] == mine["id"]
+    own = stage.request("POST", "/items", body, headers=headers).json()
+    others = stage.request("POST", "/items", {**body, "name": unique("Theirs")}, headers=headers, key=other_key)
+    assert others.status_code == 202
+    assert others.json()["id"] != own["id"]
+    assert stage.request("POST", "/items", body, headers=headers).json()["id"] == own["id"]
     for method, path, other in (
         ("POST", "/items", {**body, "x": 1}),
         ("PUT", "/items/i", body),
@@ -202,8 +202,8 @@ def test_a_key_of_another_caller_is_another_key(stage: Stage, other_key: str) ->
     ):
         assert problem(stage.request(method, path, other, headers=headers)) == "idempotency-key-reused"
     for method, path in (("GET", ""), ("DELETE", ""), ("POST", "/retry")):
-        assert problem(stage.request(method, f"/jobs/{mine['id']}{path}", key=other_key)) == "not-found"
-    stage.client.wait(stage.client.job(mine["id"]))
+        assert problem(stage.request(method, f"/jobs/{own['id']}{path}", key=other_key)) == "not-found"
+    stage.client.wait(stage.client.job(own["id"]))
 
 
 @pytest.mark.usefixtures("untouched")
@@ -218,7 +218,7 @@ def test_a_forged_cursor_shows_nothing_of_others(stage: Stage, other_key: str) -
     )
 
 
-def test_nothing_that_is_sent_makes_a_log_line_of_its_own(stage: Stage) -> None:
+def test_no_content_of_a_request_makes_a_log_line(stage: Stage) -> None:
     mark, since = uuid.uuid4().hex, int(now().timestamp() * 1000)
     forged = json.dumps({"level": "INFO", "message": mark}, separators=(",", ":"))
     headers = {"Idempotency-Key": forged, "X-Request-Id": forged, "User-Agent": forged, **WAIT}

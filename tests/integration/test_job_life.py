@@ -1,4 +1,4 @@
-"""Cancel, explicit retry, the list of jobs in trouble, and claim checks, on a deployed stage."""
+"""Cancels, retries, the lists of failed jobs, and claim checks, on a deployed stage."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ def item(name: str) -> dict[str, Any]:
     return {"name": name, "description": "d"}
 
 
-def test_a_job_that_waits_can_be_cancelled_and_then_has_no_effect(stage: Stage) -> None:
+def test_a_queued_job_can_be_cancelled_and_then_not_retried(stage: Stage) -> None:
     job_id, item_id = uuid.uuid4().hex, str(uuid.uuid4())
-    stage.put_job(job_id, "ab" * 8, item_id)  # its message never comes
+    stage.put_job(job_id, "ab" * 8, item_id)  # it has no message
     cancelled = stage.request("DELETE", f"/jobs/{job_id}")
     assert cancelled.status_code == 200
     assert cancelled.json()["status"] == "cancelled"
-    assert stage.request("DELETE", f"/jobs/{job_id}").status_code == 200, "again is no error"
+    assert stage.request("DELETE", f"/jobs/{job_id}").status_code == 200, "a second cancel is no error"
     assert problem(stage.request("POST", f"/jobs/{job_id}/retry")) == "job-ended"
 
 
@@ -36,14 +36,14 @@ def test_a_job_that_took_effect_can_be_neither_cancelled_nor_retried(stage: Stag
         assert problem(answer) == "job-ended"
 
 
-def test_cancel_and_commit_never_both_win(stage: Stage) -> None:
+def test_a_job_is_either_cancelled_or_committed(stage: Stage) -> None:
     for _ in range(20):
         accepted = stage.request("POST", "/items", item(unique("Race"))).json()
         cancelled = stage.request("DELETE", f"/jobs/{accepted['id']}").status_code == 200
         job = stage.client.wait(stage.client.job(accepted["id"]))
         assert (job.status == "cancelled") == cancelled
-        there = stage.request("GET", f"/items/{accepted['item_id']}").status_code == 200
-        assert there != cancelled
+        exists = stage.request("GET", f"/items/{accepted['item_id']}").status_code == 200
+        assert exists != cancelled
 
 
 def test_a_failed_job_is_listed_and_retried_when_its_cause_is_gone(stage: Stage, other_key: str) -> None:
@@ -74,16 +74,16 @@ def test_a_failed_job_is_listed_and_retried_when_its_cause_is_gone(stage: Stage,
     assert job.result["name"] == name
 
     @soon
-    def left_the_list() -> None:
+    def not_listed() -> None:
         assert job_id not in [each["id"] for each in stage.request("GET", "/jobs?status=failed&limit=100").json()]
 
-    left_the_list()
+    not_listed()
 
 
-def test_a_list_of_troubled_jobs_has_pages(stage: Stage) -> None:
+def test_a_list_of_failed_jobs_has_pages(stage: Stage) -> None:
     failed = {
         stage.client.wait(stage.client.delete(f"no-such-item-{i}")).id for i in range(5)
-    }  # fails: there is none
+    }  # the items do not exist
 
     @soon
     def walk() -> None:
@@ -105,11 +105,11 @@ def test_a_list_of_troubled_jobs_has_pages(stage: Stage) -> None:
 @pytest.mark.parametrize(
     "query", ["", "?status=", "?status=queued", "?status=failed&status=failed", "?status=failed&cursor=x"]
 )
-def test_a_list_of_anything_else_is_refused(stage: Stage, query: str) -> None:
+def test_other_lists_are_refused(stage: Stage, query: str) -> None:
     assert problem(stage.request("GET", f"/jobs{query}")) == "invalid-request"
 
 
-def test_a_body_of_a_megabyte_goes_through_and_leaves_no_claim(stage: Stage) -> None:
+def test_a_body_of_a_megabyte_is_processed_and_its_claim_check_is_deleted(stage: Stage) -> None:
     before = set(stage.keys("claims/"))
     name = unique("Large")
     body = item(name)
@@ -124,7 +124,7 @@ def test_a_body_of_a_megabyte_goes_through_and_leaves_no_claim(stage: Stage) -> 
     failed = stage.request("POST", "/items", raw=raw)  # its name is taken
     job = stage.client.wait(stage.client.job(failed.json()["id"]))
     assert job.status == "failed"
-    assert len(stage.keys(f"claims/{job.id}/")) == 1, "a failed job keeps its claim"
+    assert len(stage.keys(f"claims/{job.id}/")) == 1, "the claim check of a failed job stays"
     assert stage.request("DELETE", f"/items/{created.json()['id']}", headers=WAIT).status_code == 200
     assert stage.request("POST", f"/jobs/{job.id}/retry").status_code == 202
     assert stage.client.wait(stage.client.job(job.id)).succeeded

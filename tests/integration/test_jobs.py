@@ -1,4 +1,4 @@
-"""POST, then poll: what callers see of their jobs."""
+"""Jobs as their callers see them."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_commands_of_one_item_take_effect_in_the_order_of_their_202s(stage: Stag
     assert all(client.job(job.id).done for job in jobs)
 
 
-def test_one_name_asked_for_by_many_at_once_is_given_once(stage: Stage) -> None:
+def test_one_of_several_concurrent_creates_gets_the_name(stage: Stage) -> None:
     document = item()
 
     def create(_: int) -> bool:
@@ -83,7 +83,7 @@ def test_one_name_asked_for_by_many_at_once_is_given_once(stage: Stage) -> None:
         assert sum(pool.map(create, range(8))) == 1
 
 
-def test_one_key_sent_by_many_at_once_is_one_job(stage: Stage) -> None:
+def test_concurrent_requests_with_one_idempotency_key_are_one_job(stage: Stage) -> None:
     document, key = item(), str(uuid.uuid4())
     with ThreadPoolExecutor(8) as pool:
         answers = list(
@@ -111,34 +111,34 @@ def test_if_match(stage: Stage) -> None:
     assert stage.request("DELETE", path, headers={**WAIT, "If-Match": updated.headers["etag"]}).status_code == 200
 
 
-def test_prefer_wait_says_that_it_was_applied(stage: Stage) -> None:
+def test_an_applied_prefer_wait_is_confirmed(stage: Stage) -> None:
     answer = stage.request("POST", "/items", item(), headers={"Prefer": "respond-async, wait=15"})
     assert answer.status_code == 201
     assert answer.headers["preference-applied"] == "wait=15"
 
 
-def test_a_document_too_large_for_a_row_goes_through_the_bucket(stage: Stage) -> None:
+def test_a_document_too_large_for_a_row_is_stored_in_the_bucket(stage: Stage) -> None:
     document = item(text="é" * 90_000)
     job = stage.client.wait(stage.client.create(document))
     assert job.result == {"id": job.item_id, **document}
     assert stage.client.get_item(job.item_id) == job.result
     stage.client.sync.merge(job.item_id, {"text": "short"})
-    assert stage.client.job(job.id).result == {"id": job.item_id, **document}, "what the job did then"
+    assert stage.client.job(job.id).result == {"id": job.item_id, **document}, "the job's result does not change"
 
 
 def test_another_key_is_another_caller(stage: Stage, other_key: str) -> None:
     key = {"Idempotency-Key": str(uuid.uuid4())}
-    mine = stage.request("POST", "/items", item(), headers=key).json()
-    theirs = stage.request("POST", "/items", item(), headers=key, key=other_key)
-    assert theirs.status_code == 202
-    assert theirs.json()["id"] != mine["id"]
-    assert problem(stage.request("GET", f"/jobs/{mine['id']}", key=other_key)) == "not-found"
+    own = stage.request("POST", "/items", item(), headers=key).json()
+    others = stage.request("POST", "/items", item(), headers=key, key=other_key)
+    assert others.status_code == 202
+    assert others.json()["id"] != own["id"]
+    assert problem(stage.request("GET", f"/jobs/{own['id']}", key=other_key)) == "not-found"
     assert stage.request(
-        "GET", f"/items/{stage.client.wait(stage.client.job(mine['id'])).item_id}", key=other_key
+        "GET", f"/items/{stage.client.wait(stage.client.job(own['id'])).item_id}", key=other_key
     ).ok
 
 
-def test_a_forged_key_beside_a_good_one_shows_nobody_elses_job(stage: Stage, other_key: str) -> None:
+def test_a_forged_key_beside_a_good_one_shows_no_job_of_others(stage: Stage, other_key: str) -> None:
     job = stage.client.create(item())
     forged = FIRST_OWNER + "0" * 32
     base = urlsplit(stage.deployment.base_url)
@@ -156,9 +156,9 @@ def test_a_forged_key_beside_a_good_one_shows_nobody_elses_job(stage: Stage, oth
 def test_a_new_key_of_the_same_owner_is_the_same_caller(stage: Stage, second_key: str) -> None:
     key = {"Idempotency-Key": str(uuid.uuid4())}
     document = item()
-    mine = stage.request("POST", "/items", document, headers=key).json()
-    assert stage.request("GET", f"/jobs/{mine['id']}", key=second_key).status_code == 200
-    assert stage.request("POST", "/items", document, headers=key, key=second_key).json()["id"] == mine["id"]
+    own = stage.request("POST", "/items", document, headers=key).json()
+    assert stage.request("GET", f"/jobs/{own['id']}", key=second_key).status_code == 200
+    assert stage.request("POST", "/items", document, headers=key, key=second_key).json()["id"] == own["id"]
 
 
 @pytest.mark.parametrize("function", ["api_function", "worker_function"])

@@ -1,4 +1,4 @@
-"""With `Prefer: wait=10` this API behaves as the synchronous one did that it replaces."""
+"""With `Prefer: wait=10` the API behaves as the synchronous one that it replaces."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ def test_create_read_update_delete(stage: Stage) -> None:
 
 
 @pytest.mark.parametrize("missing", ["name", "description"])
-def test_without_name_or_description_it_is_a_400(stage: Stage, missing: str) -> None:
+def test_a_missing_name_or_description_is_a_400(stage: Stage, missing: str) -> None:
     document = item()
     del document[missing]
     assert problem(stage.request("POST", "/items", document, headers=WAIT)) == "invalid-request"
 
 
-def test_the_same_name_again_is_a_409(stage: Stage) -> None:
+def test_a_taken_name_is_a_409(stage: Stage) -> None:
     document = item()
     assert stage.request("POST", "/items", document, headers=WAIT).status_code == 201
     again = stage.request("POST", "/items", document, headers=WAIT)
@@ -57,7 +57,7 @@ def test_an_unknown_item_is_a_404(stage: Stage) -> None:
 
 
 @pytest.mark.parametrize("number", [0.1, 12.95, -1.5e-7, 1e22, 2**63, 3.141592653589793])
-def test_fractional_numbers_are_no_500(stage: Stage, number: float) -> None:
+def test_numbers_are_stored_exactly(stage: Stage, number: float) -> None:
     created = stage.request("POST", "/items", item(number=number), headers=WAIT)
     assert created.status_code == 201
     assert stage.request("GET", f"/items/{created.json()['id']}").json()["number"] == number

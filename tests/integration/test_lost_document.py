@@ -8,7 +8,7 @@ LARGE = {"description": "x" * 5_000}  # not in the row
 
 
 def listed(stage: Stage) -> tuple[set[str], set[str]]:
-    """From all pages: the ids of the items, and of those that could not be read."""
+    """Return the ids of the items on all pages, and the ids of the unreadable ones."""
     shown: set[str] = set()
     unreadable: set[str] = set()
     target = "/items?limit=7"
@@ -30,6 +30,6 @@ def test_a_lost_document_hides_no_other_item(stage: Stage) -> None:
         assert ids[1] not in shown
         assert ids[1] in unreadable
         answer = stage.request("GET", f"/items/{ids[1]}")
-        # It was written just now, so S3 may yet find it; tests/unit/test_item_pages.py has what was lost long ago.
+        # S3 may still find a document that was just written; tests/unit/test_item_pages.py tests later losses.
         assert (answer.status_code, problem(answer)) == (503, "unavailable")
     assert set(ids) <= listed(stage)[0]

@@ -1,4 +1,4 @@
-"""What a deployment leaves for operators: alarms, their topic, a dashboard, limits."""
+"""The alarms, their topic, the dashboard and the limits of a deployed stage."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from tests.helpers.deployed import Stage
 from tests.infra.rendered import rendered
 
 
-def test_alarms_ring_at_the_topic(stage: Stage) -> None:
+def test_alarms_publish_to_the_topic(stage: Stage) -> None:
     name = stage.deployment.stage
-    there = stage.aws("cloudwatch").describe_alarms(AlarmNamePrefix=f"jobpipe-{name}-")["MetricAlarms"]
+    alarms = stage.aws("cloudwatch").describe_alarms(AlarmNamePrefix=f"jobpipe-{name}-")["MetricAlarms"]
     wanted = rendered("operations", Stage=name).of_type("AWS::CloudWatch::Alarm").values()
 
-    assert {alarm["AlarmName"] for alarm in there} == {alarm["AlarmName"] for alarm in wanted}
-    topics = {(*alarm["AlarmActions"], *alarm["OKActions"]) for alarm in there}
+    assert {alarm["AlarmName"] for alarm in alarms} == {alarm["AlarmName"] for alarm in wanted}
+    topics = {(*alarm["AlarmActions"], *alarm["OKActions"]) for alarm in alarms}
     ((begins, ends),) = topics
     assert begins == ends
     assert begins.endswith(f":jobpipe-{name}-alarms")
-    (parked,) = [alarm for alarm in there if alarm["AlarmName"].endswith("-parked-messages")]
+    (parked,) = [alarm for alarm in alarms if alarm["AlarmName"].endswith("-parked-messages")]
     queue = stage.resources["parked_queue_url"].rpartition("/")[2]
     assert parked["Dimensions"] == [{"Name": "QueueName", "Value": queue}]
     assert (parked["Threshold"], parked["TreatMissingData"]) == (0.0, "notBreaching")
@@ -36,7 +36,7 @@ def test_only_alarms_may_publish_to_the_topic(stage: Stage) -> None:
     ]
 
 
-def test_the_dashboard_is_there_and_names_this_stage(stage: Stage) -> None:
+def test_the_dashboard_exists_and_names_this_stage(stage: Stage) -> None:
     cloudwatch, name = stage.aws("cloudwatch"), f"jobpipe-{stage.deployment.stage}"
     names = {entry["DashboardName"] for entry in cloudwatch.list_dashboards()["DashboardEntries"]}
     assert (name in names) is stage.keeps_dashboards

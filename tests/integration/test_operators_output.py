@@ -27,7 +27,7 @@ def operator(stage: Stage, tmp_path: Path) -> Operator:
 
 @pytest.fixture
 def stale(stage: Stage) -> str:
-    """A name that is locked without an item, which every audit finds."""
+    """Lock a name without an item, which every audit finds, and return it."""
     name = unique("stale")
     row = {"name": {"S": name}, "item_id": {"S": "no-such-item"}}
     stage.aws("dynamodb").put_item(TableName=stage.resources["names_table"], Item=row)
@@ -35,7 +35,7 @@ def stale(stage: Stage) -> str:
 
 
 def unread(operator: Operator, script: str, *arguments: str) -> tuple[int, str]:
-    """The status and the standard error of a command whose output is closed."""
+    """Return the status and the standard error of a command whose output is closed."""
     command = (sys.executable, "-m", f"scripts.{script}", "--stage", operator.stage, *arguments)
     pipe = subprocess.PIPE
     # Output must be buffered in the command, so that the interpreter writes the rest when it exits.
@@ -56,7 +56,7 @@ def test_a_table_on_a_terminal_has_every_cell_at_every_width(width: int) -> None
     print_table(console, ("kind", "about", "detail", "--repair would"), [row], "Findings")
     shown = re.sub(r"\x1b\[[0-9;]*m|[─-╿]", "", out.getvalue())
     assert all(len(line) <= width for line in shown.splitlines())
-    if width < 120:  # one record, its lines below one another
+    if width < 120:  # each cell has its own line
         flat = re.sub(r"\s", "", shown)
         assert all(re.sub(r"\s", "", text) in flat for text in row)
     for word in f"{row[0]} {row[3]} its document is gone".split():
@@ -74,12 +74,12 @@ def test_a_pipe_gets_a_line_of_tabs_for_each_row(operator: Operator, stale: str)
 
 def test_redrive_and_parked_print_lines_of_tabs_in_a_pipe(stage: Stage, operator: Operator) -> None:
     stage.client.wait(stage.client.read(str(uuid4())))  # fails
-    lines = operator.does("redrive", "--reason", "not-found", "--operation", "read", "--dry-run").splitlines()
+    lines = operator.output_of("redrive", "--reason", "not-found", "--operation", "read", "--dry-run").splitlines()
     assert re.fullmatch(r"not-found\tread\t\d+", lines[0])
     stage.aws("sqs").send_message(QueueUrl=stage.resources["parked_queue_url"], MessageBody="{\ttab")
-    rows = [line.split("\t") for line in operator.does("parked").splitlines() if "\t" in line]
-    assert ["{\\ttab"] in [row[4:] for row in rows], "a tab of a body is no tab between cells"
-    operator.does("parked", "--drop", "--all")
+    rows = [line.split("\t") for line in operator.output_of("parked").splitlines() if "\t" in line]
+    assert ["{\\ttab"] in [row[4:] for row in rows], "a tab in a body is escaped"
+    operator.output_of("parked", "--drop", "--all")
 
 
 @pytest.mark.parametrize("more", [(), ("--json",)], ids=str)
@@ -103,6 +103,6 @@ def test_a_redrive_with_a_closed_output_runs_to_its_end(
         assert stage.client.job(job.id).retries == 1
 
 
-def test_a_command_that_only_shows_something_ends_with_0(operator: Operator) -> None:
+def test_a_command_that_changes_nothing_ends_with_0(operator: Operator) -> None:
     for arguments in (("parked",), ("parked", "--json"), ("redrive", "--all", "--dry-run"), ("audit", "--help")):
         assert unread(operator, *arguments) == (0, "")

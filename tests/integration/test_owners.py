@@ -29,7 +29,7 @@ soon = tenacity.retry(stop=tenacity.stop_after_delay(20), wait=tenacity.wait_fix
 
 @dataclass(frozen=True)
 class Caller:
-    """Somebody with one key."""
+    """A caller with one key."""
 
     owner: str
     key: str
@@ -68,23 +68,23 @@ def failed(caller: Caller) -> Job:
 
 
 def queued(stage: Stage, caller: Caller) -> Job:
-    """One that waits for ever."""
+    """Return a job that stays queued."""
     job_id = secrets.token_hex(16)
     stage.put_job(job_id, secrets.token_hex(8), str(uuid.uuid4()), caller.owner)
     return caller.client.job(job_id)
 
 
 @soon
-def failures(caller: Caller, but_also: set[str]) -> set[str]:
-    """The ids in the caller's list, which is there a moment after the jobs are."""
+def failures(caller: Caller, expected: set[str]) -> set[str]:
+    """Return the ids in the caller's list, which may be a moment late."""
     found = {job.id for job in caller.client.jobs("failed")}
-    assert but_also <= found
+    assert expected <= found
     return found
 
 
 @pytest.fixture(scope="module")
 def jobs(stage: Stage, alice: Caller) -> dict[str, Job]:
-    """Alice's, by their state."""
+    """Return Alice's jobs by their status."""
     return {
         "queued": queued(stage, alice),
         "succeeded": alice.client.wait(alice.client.create(item())),
@@ -95,60 +95,62 @@ def jobs(stage: Stage, alice: Caller) -> dict[str, Job]:
 
 @pytest.mark.parametrize("state", ["queued", "succeeded", "failed", "cancelled"])
 @pytest.mark.parametrize(("method", "path"), JOB_REQUESTS)
-def test_anothers_job_is_answered_like_none(
+def test_a_job_of_another_owner_is_answered_like_an_unknown_one(
     stage: Stage, alice: Caller, bob: Caller, jobs: dict[str, Job], state: str, method: str, path: str
 ) -> None:
     job = jobs[state]
     assert job.status == state
     before = stage.counts()
-    anothers, none = (
+    others, missing = (
         stage.request(method, path.replace("{id}", job_id), key=bob.key)
         for job_id in (job.id, secrets.token_hex(16))
     )
-    assert problem(anothers) == problem(none) == "not-found"
-    assert what(anothers) == what(none), "nobody learns which jobs there are"
+    assert problem(others) == problem(missing) == "not-found"
+    assert without_request_id(others) == without_request_id(missing), "the answer does not show which jobs exist"
     assert stage.counts() == before
     assert alice.client.job(job.id) == job
 
 
-def test_anothers_batch_is_answered_like_none_and_so_are_its_jobs(stage: Stage, alice: Caller, bob: Caller) -> None:
+def test_a_batch_of_another_owner_and_its_jobs_are_answered_like_unknown_ones(
+    stage: Stage, alice: Caller, bob: Caller
+) -> None:
     unknown = {"operation": "read", "item_id": str(uuid.uuid4())}
     batch = alice.client.submit_batch([unknown, {**unknown, "operation": "delete"}])
     first = alice.client.wait(alice.client.job(batch.entries[0].job_id or ""))
-    assert first.status == "failed", "so that a retry would do something"
+    assert first.status == "failed", "a retry would have an effect"
 
-    anothers, none = (
+    others, missing = (
         stage.request("GET", f"/batches/{batch_id}", key=bob.key) for batch_id in (batch.id, secrets.token_hex(16))
     )
-    assert problem(anothers) == problem(none) == "not-found"
-    assert what(anothers) == what(none), "nobody learns which batches there are"
+    assert problem(others) == problem(missing) == "not-found"
+    assert without_request_id(others) == without_request_id(missing), "the answer does not show which batches exist"
     before = alice.client.job(first.id)
     for entry in batch.entries:
         for method, path in JOB_REQUESTS:
-            anothers, none = (
+            others, missing = (
                 stage.request(method, path.replace("{id}", job_id), key=bob.key)
                 for job_id in (entry.job_id or "", secrets.token_hex(16))
             )
-            assert problem(anothers) == problem(none) == "not-found"
-            assert what(anothers) == what(none)
+            assert problem(others) == problem(missing) == "not-found"
+            assert without_request_id(others) == without_request_id(missing)
     assert alice.client.job(first.id) == before, "neither cancelled nor retried"
 
 
-def test_anothers_idempotency_key_is_a_key_of_ones_own(alice: Caller, bob: Caller) -> None:
-    key, hers, his = str(uuid.uuid4()), item(), item()
-    of_alice = alice.client.create(hers, idempotency_key=key)
-    # Neither is it a replay of hers nor, with another body, a 422.
-    of_bob = bob.client.create(his, idempotency_key=key)
+def test_two_owners_may_use_the_same_idempotency_key(alice: Caller, bob: Caller) -> None:
+    key, alices, bobs = str(uuid.uuid4()), item(), item()
+    of_alice = alice.client.create(alices, idempotency_key=key)
+    # Bob's request is neither a replay of Alice's nor, with another body, a 422.
+    of_bob = bob.client.create(bobs, idempotency_key=key)
     assert of_bob.id != of_alice.id
     assert of_bob.item_id != of_alice.item_id
-    assert bob.client.create(his, idempotency_key=key).id == of_bob.id
-    assert alice.client.create(hers, idempotency_key=key).id == of_alice.id
+    assert bob.client.create(bobs, idempotency_key=key).id == of_bob.id
+    assert alice.client.create(alices, idempotency_key=key).id == of_alice.id
     assert bob.client.wait(of_bob).succeeded
     assert alice.client.wait(of_alice).succeeded
 
 
-def test_lists_show_ones_own_jobs_only_whatever_the_cursor(stage: Stage, alice: Caller, bob: Caller) -> None:
-    # In turns, so that each of her cursors stands before some job of his.
+def test_lists_show_only_the_owners_jobs_with_any_cursor(stage: Stage, alice: Caller, bob: Caller) -> None:
+    # Their jobs alternate, so that each of Alice's cursors precedes a job of Bob's.
     of_bob, of_alice = set[str](), set[str]()
     for _ in range(3):
         of_bob.add(failed(bob).id)
@@ -165,7 +167,7 @@ def test_lists_show_ones_own_jobs_only_whatever_the_cursor(stage: Stage, alice: 
         assert {job["id"] for job in forged.json()} <= failures(bob, of_bob)
         cursors += bool(forged.json())
         page = stage.request("GET", link, key=alice.key)
-    assert cursors, "at least one of them would have shown something"
+    assert cursors, "at least one cursor precedes a job of Bob's"
 
 
 def test_items_are_shared(alice: Caller, bob: Caller) -> None:
@@ -202,6 +204,6 @@ def test_jobs_stay_with_their_owner_when_a_key_is_rotated(stage: Stage) -> None:
             keys.revoke(key)
 
 
-def what(answer: requests.Response) -> dict[str, Any]:
-    """The document without the request's id."""
+def without_request_id(answer: requests.Response) -> dict[str, Any]:
+    """Return the document without the id of the request."""
     return {**answer.json(), "request_id": ""}

@@ -43,26 +43,26 @@ def visible(stage: Stage) -> int:
 
 def test_the_list_shows_the_reasons_and_releases_the_messages(stage: Stage, operator: Operator) -> None:
     ids = [park(stage, f"junk {n}", reason=f"because {n}", source="commands") for n in range(12)]
-    output = operator.does("parked")
+    output = operator.output_of("parked")
     for n, message_id in enumerate(ids):
         assert message_id in output
         assert f"because {n}" in output
         assert f"junk {n}" in output
     assert "12 parked messages" in output
     assert visible(stage) == 12
-    assert "12 parked messages" in operator.does("parked"), "all are visible again at once"
+    assert "12 parked messages" in operator.output_of("parked"), "all are visible again at once"
 
 
 def test_the_list_has_a_limit(stage: Stage, operator: Operator) -> None:
     for n in range(15):
         park(stage, f"junk {n}")
-    assert "11 of about 15 parked messages" in operator.does("parked", "--limit", "11")
+    assert "11 of about 15 parked messages" in operator.output_of("parked", "--limit", "11")
     assert visible(stage) == 15
 
 
 def test_control_characters_are_escaped(stage: Stage, operator: Operator) -> None:
     park(stage, "a\tb\nc\u202ed [red]e\x85 " + "x" * 1000, reason="r")
-    output = operator.does("parked")
+    output = operator.output_of("parked")
     assert r"a\tb\nc\u202ed" in output
     assert r"[red]e\x85" in output
     assert "\u202e" not in output
@@ -77,9 +77,9 @@ def test_a_resent_message_takes_effect(stage: Stage, operator: Operator) -> None
     envelope = seal(QueueMessage.of(JobRef(job_id, generation), command, "test"))
     junk = park(stage, "junk")
     message_id = park(stage, envelope.body, group_id=envelope.group_id)
-    assert "1 resent, about 1 left" in operator.does("parked", "--resend", message_id)
+    assert "1 resent, about 1 left" in operator.output_of("parked", "--resend", message_id)
     assert stage.client.wait(stage.client.job(job_id)).succeeded
-    output = operator.does("parked")
+    output = operator.output_of("parked")
     assert junk in output
     assert message_id not in output
 
@@ -89,36 +89,36 @@ def test_a_resent_message_that_is_still_unreadable_is_parked_once_more(stage: St
     for mark in marks:
         park(stage, mark, group_id="group")
     assert operator.run("parked", "--resend=--all").returncode == 1, "an id, not the option"
-    assert "3 resent" in operator.does("parked", "--resend", "--all")
+    assert "3 resent" in operator.output_of("parked", "--resend", "--all")
 
     @soon
-    def back() -> None:
-        output = operator.does("parked")
+    def parked_again() -> None:
+        output = operator.output_of("parked")
         assert "3 parked messages" in output
         assert all(mark in output for mark in marks)
         assert "not valid JSON" in output
 
-    back()
+    parked_again()
 
 
 def test_messages_are_dropped_by_id_or_all(stage: Stage, operator: Operator) -> None:
     first, second, third, *_ = [park(stage, json.dumps({"n": n})) for n in range(5)]
-    assert "1 dropped, about 4 left" in operator.does("parked", "--drop", first)
-    assert "2 dropped, about 2 left" in operator.does("parked", f"--drop={second}", f"--drop={third}")
-    assert "1 dropped, about 1 left" in operator.does("parked", "--drop", "--all", "--limit", "1")
-    assert "1 dropped, about 0 left" in operator.does("parked", "--drop=all")
-    assert "0 parked messages" in operator.does("parked")
+    assert "1 dropped, about 4 left" in operator.output_of("parked", "--drop", first)
+    assert "2 dropped, about 2 left" in operator.output_of("parked", f"--drop={second}", f"--drop={third}")
+    assert "1 dropped, about 1 left" in operator.output_of("parked", "--drop", "--all", "--limit", "1")
+    assert "1 dropped, about 0 left" in operator.output_of("parked", "--drop=all")
+    assert "0 parked messages" in operator.output_of("parked")
 
 
 def test_an_unknown_id_is_reported_and_the_messages_are_released(stage: Stage, operator: Operator) -> None:
-    there, gone = park(stage, "junk"), str(uuid.uuid4())
-    done = operator.run("parked", "--drop", there, gone)
+    parked, unknown = park(stage, "junk"), str(uuid.uuid4())
+    done = operator.run("parked", "--drop", parked, unknown)
     assert done.returncode == 1
     assert "1 dropped" in done.stdout
-    assert gone in done.stderr
-    assert there not in done.stderr
+    assert unknown in done.stderr
+    assert parked not in done.stderr
     park(stage, "more")
-    assert operator.run("parked", "--resend", gone).returncode == 1
+    assert operator.run("parked", "--resend", unknown).returncode == 1
     assert visible(stage) == 1
 
 

@@ -24,7 +24,7 @@ def operator(stage: Stage, tmp_path: Path) -> Operator:
 
 
 def refused_create(stage: Stage, item_name: str) -> Job:
-    """A job that failed because the name is taken."""
+    """Return a job that failed because the name is taken."""
     job = stage.client.wait(stage.client.create({"name": item_name, "description": "d"}))
     assert job.status == "failed"
     return job
@@ -36,7 +36,7 @@ def free(stage: Stage, item_id: str) -> None:
 
 @pytest.fixture
 def taken(stage: Stage) -> tuple[str, str]:
-    """A name and the item that has it."""
+    """Return a name and the item that has it."""
     name = unique("Redrive")
     created = stage.request("POST", "/items", {"name": name, "description": "d"}, headers=WAIT).json()
     return name, created["id"]
@@ -60,15 +60,15 @@ def test_only_matching_jobs_are_retried_and_once(stage: Stage, operator: Operato
 
     @soon
     def dry_run() -> None:  # the index may be a moment behind
-        assert "1 failed jobs would be retried" in operator.does("redrive", *filters, "--dry-run")
+        assert "1 failed jobs would be retried" in operator.output_of("redrive", *filters, "--dry-run")
 
     dry_run()
     assert stage.client.job(job.id).status == "failed", "a dry run retries nothing"
-    assert "retried: 1" in operator.does("redrive", *filters)
+    assert "retried: 1" in operator.output_of("redrive", *filters)
     assert stage.client.wait(stage.client.job(job.id)).succeeded
     assert stage.client.job(other.id).raw["retries"] == 0
 
-    again = operator.does("redrive", *filters)
+    again = operator.output_of("redrive", *filters)
     assert "retried: 1" not in again
     assert stage.client.job(job.id).raw["retries"] == 1
 
@@ -78,7 +78,7 @@ def test_only_matching_jobs_are_retried_and_once(stage: Stage, operator: Operato
     [
         ("--reason", "attempts-spent"),
         ("--operation", "delete"),
-        ("--owner", "somebodyelse"),
+        ("--owner", "anotherowner"),
         ("--since", "2999-01-01T00:00:00Z"),
         ("--until", "2001-01-01T00:00:00+01:00"),
     ],
@@ -87,7 +87,7 @@ def test_every_filter_has_to_match(
     stage: Stage, operator: Operator, taken: tuple[str, str], filters: tuple[str, str]
 ) -> None:
     job = refused_create(stage, taken[0])
-    assert "no failed job matches" in operator.does("redrive", "--item", job.item_id, *filters)
+    assert "no failed job matches" in operator.output_of("redrive", "--item", job.item_id, *filters)
     assert stage.client.job(job.id).raw["retries"] == 0
 
 
@@ -110,7 +110,7 @@ def test_jobs_that_cannot_be_retried_are_skipped_and_reported(
 
     @soon
     def skipped() -> None:
-        output = operator.does("redrive", "--item", item)
+        output = operator.output_of("redrive", "--item", item)
         assert "retried: 0" in output
         assert "skipped: 1  never accepted" in output
         assert "skipped: 1  The command of this job is no longer stored" in output
@@ -147,17 +147,17 @@ def test_a_limit_takes_the_jobs_that_failed_first(stage: Stage, operator: Operat
 
     @soon
     def one() -> None:
-        assert "2 failed jobs would be retried" in operator.does(
+        assert "2 failed jobs would be retried" in operator.output_of(
             "redrive", "--item", item, "--limit", "2", "--dry-run"
         )
 
     one()
-    assert "retried: 2" in operator.does("redrive", "--item", item, "--limit", "2")
+    assert "retried: 2" in operator.output_of("redrive", "--item", item, "--limit", "2")
     assert [stage.client.job(job.id).raw["retries"] for job in jobs] == [1, 1, 0]
 
 
 def test_an_operators_mistake_is_one_line(operator: Operator, tmp_path: Path) -> None:
-    for arguments, says in (
+    for arguments, message in (
         ((), "say which jobs"),
         (("--reason", "no-such-reason"), "invalid choice"),
         (("--since", "yesterday"), "is no time"),
@@ -165,7 +165,7 @@ def test_an_operators_mistake_is_one_line(operator: Operator, tmp_path: Path) ->
     ):
         done = operator.run("redrive", *arguments)
         assert done.returncode in {1, 2}
-        assert says in done.stderr
+        assert message in done.stderr
         assert done.stderr.count("\n") == 1, done.stderr
     (tmp_path / "local.json").unlink(missing_ok=True)
     for script in ("redrive", "parked", "audit"):

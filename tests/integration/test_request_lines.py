@@ -59,9 +59,9 @@ def test_links_are_correct_for_a_path_with_a_trailing_slash(stage: Stage) -> Non
 @pytest.mark.usefixtures("untouched")
 @pytest.mark.parametrize("path", ["/items//", "/items//no-such-item", "/jobs//"])
 def test_two_slashes_in_a_row_store_nothing(stage: Stage, path: str) -> None:
-    """Two at the beginning of a path are the gateway's: LocalStack takes them for one."""
+    """The gateway handles two slashes at the beginning of a path: LocalStack takes them for one."""
     answer = stage.request("POST", path, {"name": unique("Slashes"), "description": "d"})
-    assert answer.status_code in (403, 404), "by the gateway or by us"
+    assert answer.status_code in (403, 404), "by the gateway or by the Lambda"
 
 
 @pytest.mark.parametrize(

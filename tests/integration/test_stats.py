@@ -25,7 +25,7 @@ def wait_until_empty(stage: Stage) -> None:
     assert queue["oldest_seconds"] == 0
 
 
-def test_what_nobody_works_on_waits_and_then_it_is_gone(stage: Stage) -> None:
+def test_waiting_commands_are_counted_until_the_worker_processes_them(stage: Stage) -> None:
     wait_until_empty(stage)
     functions = stage.aws("lambda")
     (mapping,) = functions.list_event_source_mappings(FunctionName=stage.resources["worker_function"])[
@@ -41,7 +41,7 @@ def test_what_nobody_works_on_waits_and_then_it_is_gone(stage: Stage) -> None:
     switch(enabled=False)
     try:
         jobs = [stage.client.create({"name": unique("Waiting"), "description": "d"}) for _ in range(3)]
-        # A poll that had begun may still have taken one.
+        # A poll that had begun may still have received one.
         queue = stats(stage)["queue"]
         assert sum(queue[name] for name in ("waiting", "in_flight", "delayed")) >= 2
         assert queue["oldest_seconds"] is None or queue["oldest_seconds"] >= 0
@@ -52,7 +52,7 @@ def test_what_nobody_works_on_waits_and_then_it_is_gone(stage: Stage) -> None:
     wait_until_empty(stage)
 
 
-def test_what_is_parked_is_counted(stage: Stage) -> None:
+def test_parked_messages_are_counted(stage: Stage) -> None:
     sqs, url = stage.aws("sqs"), stage.resources["parked_queue_url"]
     before = stats(stage)["parked"]
     sqs.send_message(QueueUrl=url, MessageBody="{")
@@ -64,5 +64,5 @@ def test_what_is_parked_is_counted(stage: Stage) -> None:
     counted()
 
 
-def test_without_a_key_nobody_learns_how_much_waits(stage: Stage) -> None:
+def test_the_statistics_need_a_key(stage: Stage) -> None:
     assert stage.request("GET", "/stats", key=None).status_code == 403

@@ -1,4 +1,4 @@
-"""What the Lambdas' logs say, and what they must not (P9)."""
+"""The contents of the Lambdas' logs, and what they must not contain (P9)."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from jobpipe.runtime.telemetry import logged_id
 from tests.helpers.deployed import WAIT, Stage, unique
 
 
-def logged(stage: Stage, holds: Callable[[list[str]], bool]) -> list[str]:
-    """Every line of the stage's log groups, as soon as what is waited for is among them: lines may be late."""
+def logged(stage: Stage, is_complete: Callable[[list[str]], bool]) -> list[str]:
+    """Return all lines of the stage's log groups once they are complete; lines may be late."""
     wait = tenacity.Retrying(
         stop=tenacity.stop_after_delay(30),
         wait=tenacity.wait_fixed(0.2),
-        retry=tenacity.retry_if_result(lambda lines: not holds(lines)),
+        retry=tenacity.retry_if_result(lambda lines: not is_complete(lines)),
         retry_error_callback=lambda state: state.outcome.result() if state.outcome else [],
     )
     found: list[str] = wait(_lines, stage)
@@ -34,17 +34,17 @@ def _lines(stage: Stage) -> list[str]:
         try:
             found += [str(event["message"]) for event in LogEvents(logs, group, since_ms=0)]
         except logs.exceptions.ResourceNotFoundException:
-            continue  # of a function that never ran
+            continue  # the function has never run
     return found
 
 
 def parsed(lines: list[str], **members: Any) -> list[dict[str, Any]]:
-    """The JSON lines that have these members."""
+    """Return the JSON lines that have these members."""
     found = [json.loads(line) for line in lines if line.startswith("{")]
     return [line for line in found if all(line.get(name) == value for name, value in members.items())]
 
 
-def test_request_and_trace_go_from_the_request_to_the_workers_lines(stage: Stage) -> None:
+def test_the_workers_lines_have_the_ids_of_the_request_and_its_trace(stage: Stage) -> None:
     answer = stage.request("POST", "/items", {"name": unique("Traced"), "description": "d"}, headers=WAIT)
     assert answer.status_code == 201
     request_id = answer.headers["x-request-id"]
@@ -56,14 +56,14 @@ def test_request_and_trace_go_from_the_request_to_the_workers_lines(stage: Stage
     (request,) = [line for line in lines if line["message"] == "request"]
     (command,) = [line for line in lines if line["message"] == "command"]
     assert request["service"] == "jobpipe-api"
-    assert request["function_request_id"] != command["function_request_id"], "the invocations that they are of"
+    assert request["function_request_id"] != command["function_request_id"], "each is the id of its own invocation"
     assert command["service"] == "jobpipe-worker"
     assert command["job_id"] == request["job_id"]
-    assert command["trace_id"] == request["xray_trace_id"], "the trace that the request was in"
+    assert command["trace_id"] == request["xray_trace_id"], "the trace of the request"
 
 
-def test_what_happened_is_counted_in_the_log(stage: Stage) -> None:
-    started = time.time() * 1000 - 5000  # the emulator's clock is another process's
+def test_outcomes_are_counted_in_the_log(stage: Stage) -> None:
+    started = time.time() * 1000 - 5000  # the emulator's clock may differ
     name = unique("Counted")
     for status in (201, 409):
         body = {"name": name, "description": "d"}
@@ -73,10 +73,10 @@ def test_what_happened_is_counted_in_the_log(stage: Stage) -> None:
         metrics = [line for line in parsed(lines) if "_aws" in line]
         return [line for line in metrics if line["_aws"]["Timestamp"] >= started]
 
-    def told(lines: list[str]) -> bool:
+    def has_failure(lines: list[str]) -> bool:
         return any(line.get("reason") == "name-taken" for line in counted(lines))
 
-    metrics = counted(logged(stage, told))
+    metrics = counted(logged(stage, has_failure))
     assert {line["stage"] for line in metrics} == {stage.deployment.stage}
     (worker, *_) = [line for line in metrics if "Succeeded" in line]
     assert worker["service"] == "jobpipe-worker"
@@ -86,7 +86,7 @@ def test_what_happened_is_counted_in_the_log(stage: Stage) -> None:
 
 
 def test_no_body_and_no_key_is_logged(stage: Stage, other_key: str) -> None:
-    """Sent in every way that a caller has, through every outcome that there is."""
+    """The mark is sent in every part of a request, and with every outcome."""
     mark = unique("SECRET").replace(" ", "")
     body = {"name": mark, "description": f"{mark} d", mark: mark}
     created = stage.request("POST", "/items", body, headers=WAIT | {"Idempotency-Key": f"{mark}k"})
@@ -110,10 +110,10 @@ def test_no_body_and_no_key_is_logged(stage: Stage, other_key: str) -> None:
     job = {"operation": "read", "item_id": mark}
     failed = stage.request("POST", "/jobs", job, headers=WAIT)
     assert failed.status_code == 404
-    (troubled, *_) = stage.request("GET", "/jobs?status=failed&limit=1").json()
+    (failed_job, *_) = stage.request("GET", "/jobs?status=failed&limit=1").json()
     batch = stage.request("POST", "/batches", {"commands": [job, {**job, "operation": "delete"}]})
     assert batch.status_code == 202
-    assert stage.request("POST", f"/jobs/{troubled['id']}/retry").status_code == 202
+    assert stage.request("POST", f"/jobs/{failed_job['id']}/retry").status_code == 202
     cancelled = stage.request("POST", "/jobs", job).json()
     assert stage.request("DELETE", f"/jobs/{cancelled['id']}").status_code in {200, 409}
     for entry in batch.json()["entries"]:
@@ -130,7 +130,7 @@ def test_no_body_and_no_key_is_logged(stage: Stage, other_key: str) -> None:
     lines = logged(stage, complete)
     assert complete(lines)
     assert [line for line in lines if mark in line] == []
-    told = {(line["service"], line["message"]) for line in parsed(lines, item_id=logged_id(mark))}
-    assert told >= {("jobpipe-api", "request"), ("jobpipe-worker", "command")}
+    messages = {(line["service"], line["message"]) for line in parsed(lines, item_id=logged_id(mark))}
+    assert messages >= {("jobpipe-api", "request"), ("jobpipe-worker", "command")}
     for key in (stage.deployment.api_key, other_key):
         assert [line for line in lines if key in line or key[-32:] in line] == []

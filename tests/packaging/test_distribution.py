@@ -1,4 +1,4 @@
-"""jobpipe-client as it would be published: what is in it, and that it works where nothing else of ours is."""
+"""The distribution jobpipe-client: its contents, and its use without the project's other packages."""
 
 from __future__ import annotations
 
@@ -18,7 +18,12 @@ import jobpipe
 import jobpipe_client
 
 ROOT = Path(__file__).parents[2]
-OURS = {path.parent.name for path in ROOT.glob("*/__init__.py")} | {"infra", "scripts", "tests", "api_lambda"}
+PROJECT_PACKAGES = {path.parent.name for path in ROOT.glob("*/__init__.py")} | {
+    "infra",
+    "scripts",
+    "tests",
+    "api_lambda",
+}
 
 
 def run(*command: str | Path, cwd: Path) -> str:
@@ -30,7 +35,7 @@ def run(*command: str | Path, cwd: Path) -> str:
 
 
 def build(kind: str, source: Path, into: Path) -> Path:
-    """By the backend that pyproject.toml names, as pip and build call it."""
+    """Build with the backend that pyproject.toml names, as pip and build call it."""
     backend = tomllib.loads((source / "pyproject.toml").read_text())["build-system"]["build-backend"]
     code = f"import sys, {backend} as backend; print(backend.build_{kind}(sys.argv[1]))"
     return into / run(sys.executable, "-c", code, into, cwd=source).split()[-1]
@@ -43,7 +48,7 @@ def sdist(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def wheel(sdist: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Built from the source distribution, so that it has all that this takes."""
+    """Build from the source distribution, so that this is complete."""
     unpacked = tmp_path_factory.mktemp("unpacked")
     with tarfile.open(sdist) as archive:
         archive.extractall(unpacked, filter="data")
@@ -53,13 +58,13 @@ def wheel(sdist: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def python(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The interpreter of an environment that has the wheel, and can import what is installed beside us."""
+    """Return the interpreter of an environment with the wheel and the packages of the tests' environment."""
     environment = tmp_path_factory.mktemp("environment") / "venv"
     run(sys.executable, "-m", "venv", environment, cwd=environment.parent)
     found = environment / "bin" / "python"
     run(found, "-m", "pip", "install", "-q", "--no-index", "--no-deps", wheel, cwd=environment.parent)
     site = Path(run(found, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))", cwd=environment).strip())
-    # Paths in it are taken as they are: what an editable installation adds there is not followed.
+    # Python does not read the .pth files of a folder that a .pth file adds, so no editable installation counts.
     (site / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
     return found
 
@@ -83,8 +88,8 @@ def test_the_wheel_has_the_package_and_nothing_else(wheel: Path) -> None:
         f"jobpipe_client-{jobpipe.__version__}.dist-info",
     }
     assert "jobpipe_client/py.typed" in names
-    here = {str(path.relative_to(ROOT)) for path in (ROOT / "jobpipe_client").rglob("*.py")}
-    assert here == {name for name in names if name.endswith(".py")}
+    sources = {str(path.relative_to(ROOT)) for path in (ROOT / "jobpipe_client").rglob("*.py")}
+    assert sources == {name for name in names if name.endswith(".py")}
     assert any(name.endswith("LICENSE") for name in names)
 
 
@@ -94,20 +99,20 @@ def test_the_source_distribution_has_no_other_package(sdist: Path) -> None:
     assert tops == {"jobpipe_client", "pyproject.toml", "LICENSE", "PKG-INFO"}
 
 
-def test_what_it_says_of_itself(wheel: Path) -> None:
-    said = metadata(wheel)
-    assert (said["Name"], said["Version"]) == ("jobpipe-client", jobpipe.__version__)
-    assert said["Requires-Python"] == ">=3.11"
-    assert said["License-Expression"] == "MIT"
-    assert said["Description-Content-Type"] == "text/markdown"
-    assert str(said.get_payload()).lstrip().startswith("# jobpipe-client")
-    needed = said.get_all("Requires-Dist") or []
+def test_the_metadata(wheel: Path) -> None:
+    found = metadata(wheel)
+    assert (found["Name"], found["Version"]) == ("jobpipe-client", jobpipe.__version__)
+    assert found["Requires-Python"] == ">=3.11"
+    assert found["License-Expression"] == "MIT"
+    assert found["Description-Content-Type"] == "text/markdown"
+    assert str(found.get_payload()).lstrip().startswith("# jobpipe-client")
+    needed = found.get_all("Requires-Dist") or []
     always = {line.split(">")[0] for line in needed if "extra" not in line}
     assert always == {"requests", "tenacity"}
     assert {line.split(">")[0] for line in needed if 'extra == "cli"' in line} == {"click", "rich"}
 
 
-def test_the_ranges_include_what_we_test_with() -> None:
+def test_the_ranges_include_the_tested_versions() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     needed = [*project["dependencies"], *project["optional-dependencies"]["cli"]]
     pinned = dict(
@@ -122,8 +127,8 @@ def test_the_ranges_include_what_we_test_with() -> None:
         assert [int(part) for part in low.split(".")] <= version < [int(part) for part in high.split(".")]
 
 
-def test_it_works_where_nothing_else_of_ours_is(python: Path, tmp_path: Path) -> None:
-    """With an address at which nobody answers, so that all of the way is gone."""
+def test_it_works_without_the_other_packages(python: Path, tmp_path: Path) -> None:
+    """No server answers at the address, so the code runs up to the connection."""
     code = """
 import importlib.util, sys
 import jobpipe_client
@@ -135,8 +140,8 @@ try:
 except Unreachable:
     print("unreachable")
 """
-    said = run(python, "-c", code, *sorted(OURS - {"tests"}), cwd=tmp_path)
-    assert said.split() == ["jobpipe_client", "unreachable"]
+    output = run(python, "-c", code, *sorted(PROJECT_PACKAGES - {"tests"}), cwd=tmp_path)
+    assert output.split() == ["jobpipe_client", "unreachable"]
 
 
 def test_its_types_are_found(python: Path, tmp_path: Path) -> None:
@@ -150,9 +155,9 @@ with Client("http://127.0.0.1:1", "key") as client:
 """
     )
     mypy = Path(sys.executable).with_name("mypy")
-    said = run(
+    output = run(
         *(mypy, "--strict", "--no-incremental", "--config-file=", "--python-executable", python, "use.py"),
         cwd=tmp_path,
     )
-    assert 'Revealed type is "jobpipe_client.problem.Problem | None"' in said
-    assert "succeeded" in said
+    assert 'Revealed type is "jobpipe_client.problem.Problem | None"' in output
+    assert "succeeded" in output

@@ -1,6 +1,6 @@
-"""What goes to AWS suits every runtime and architecture that the templates offer, and has nothing of an emulator.
+"""A deployment to AWS suits every runtime and architecture of the templates, and has no value of an emulator.
 
-Only this interpreter runs the code here: CI's matrix runs the others.
+These tests run the code with this interpreter only; CI's matrix runs the others.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from infra.templates.sources import Template, foundation_for, read_template
 
 OLDEST = (3, 11)
 RUNTIMES = {"python3.11", "python3.12", "python3.13", "python3.14"}
-# Modules of Python's own that 3.12 and 3.13 no longer have (PEP 594 and 632).
+# Modules that the standard library of 3.12 and 3.13 does not have any more (PEP 594 and 632).
 REMOVED = {
     *("aifc", "asynchat", "asyncore", "audioop", "cgi", "cgitb", "chunk", "crypt", "distutils", "imghdr", "imp"),
     *("lib2to3", "mailcap", "msilib", "nis", "nntplib", "ossaudiodev", "pipes", "smtpd", "sndhdr", "spwd", "sunau"),
@@ -33,7 +33,7 @@ def packages() -> dict[str, Package]:
 
 @pytest.fixture(scope="module", params=APPS)
 def sources(request: pytest.FixtureRequest, packages: dict[str, Package]) -> dict[str, ast.Module]:
-    """Every Python file of a zip, read as the oldest Python would."""
+    """Parse every Python file of a zip as the oldest Python would."""
     with zipfile.ZipFile(packages[request.param].zip_path) as archive:
         return {
             name: ast.parse(archive.read(name), name, feature_version=OLDEST)
@@ -50,18 +50,18 @@ def imported(module: ast.Module) -> Iterator[str]:
             yield node.module.partition(".")[0]
 
 
-def is_ours(name: str) -> bool:
+def is_project_file(name: str) -> bool:
     return name == "app.py" or name.startswith(("jobpipe/", "chalicelib/"))
 
 
-def test_every_file_is_python_3_11_and_uses_nothing_that_later_ones_lack(sources: dict[str, ast.Module]) -> None:
-    assert len([name for name in sources if is_ours(name)]) > 10
+def test_every_file_is_python_3_11_and_imports_no_removed_module(sources: dict[str, ast.Module]) -> None:
+    assert len([name for name in sources if is_project_file(name)]) > 10
     assert [(name, module) for name in sources for module in imported(sources[name]) if module in REMOVED] == []
 
 
 def values_on_aws(template: Template, given: dict[str, str]) -> dict[str, str]:
-    """What each parameter of a new stack is on AWS, where an operator gave none."""
-    chosen = stack_parameters.choose(template, {}, {}, given, {})  # but for AccessLogs, as the account allows
+    """Return the parameters of a new stack on AWS for which an operator gives no value."""
+    chosen = stack_parameters.choose(template, {}, {}, given, {})  # except AccessLogs, which depends on the account
     declared = {key: str(each["Default"]) for key, each in template["Parameters"].items() if "Default" in each}
     return declared | {each["ParameterKey"]: each["ParameterValue"] for each in chosen}
 
@@ -84,7 +84,9 @@ def test_no_value_of_an_emulator_goes_to_aws(packages: dict[str, Package]) -> No
         "BurstLimit": {"200"},
         "Stage": {"prod"},
     }
-    assert {key: values[key] for key in expected} == expected, "and templates that share a parameter agree on it"
+    assert {key: values[key] for key in expected} == expected, (
+        "templates that share a parameter have the same value"
+    )
     assert len(values["Runtime"]) == 1
     assert values["Runtime"] < RUNTIMES
 

@@ -1,4 +1,4 @@
-"""Each zip runs where nothing is installed but what AWS's Python runtime has: boto3 and what it needs."""
+"""Each zip runs with only the packages of AWS's Python runtime: boto3 and its dependencies."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from tests.helpers.memory import RETENTION
 APPS = ["api", "worker"]
 ALLOWED_LICENCES = {"Apache-2.0", "MIT", "MIT-0", "BSD-2-Clause", "BSD-3-Clause", "ISC", "PSF-2.0"}
 
-# -I and -S: no environment, no site-packages. What is left is the standard library, the runtime and the zip.
+# With -I and -S, only the standard library, the runtime and the zip can be imported.
 HANDLE = """
 import json, sys
 sys.path[:0] = [{zip!r}]
@@ -81,7 +81,7 @@ def zips() -> dict[str, Path]:
 
 
 def run(zip_path: Path, runtime: Path, handler: str, event: Any, stage: Stage, tmp_path: Path) -> Any:
-    """The handler's answer to the event, from an interpreter that has only the zip and the runtime."""
+    """Return the handler's answer to the event, from an interpreter that has only the zip and the runtime."""
     unpacked = tmp_path / "task"
     with zipfile.ZipFile(zip_path) as archive:
         archive.extractall(unpacked)
@@ -104,11 +104,11 @@ def run(zip_path: Path, runtime: Path, handler: str, event: Any, stage: Stage, t
     program = HANDLE.format(zip=str(unpacked), runtime=str(runtime), handler=handler)
     done = commands.run(sys.executable, "-I", "-S", "-c", program, env=environment, stdin=json.dumps(event))
     assert done.returncode == 0, done.stderr
-    said = json.loads(done.stderr.strip().splitlines()[-1])
-    here = {path.name for path in runtime.iterdir()}
-    assert not [name for name in said["foreign"] if name.split(".")[0] not in here]
+    result = json.loads(done.stderr.strip().splitlines()[-1])
+    available = {path.name for path in runtime.iterdir()}
+    assert not [name for name in result["foreign"] if name.split(".")[0] not in available]
     assert json.loads(done.stdout.strip().splitlines()[-1])["service"] == "zip", "it logged a line of JSON"
-    return said["answer"]
+    return result["answer"]
 
 
 def test_the_api_accepts_a_command(stage: Stage, zips: dict[str, Path], aws_runtime: Path, tmp_path: Path) -> None:
@@ -146,7 +146,7 @@ def test_the_api_serves_the_contract_of_the_checkout(
 
 
 @pytest.mark.parametrize(("handler", "source"), [("work", "commands"), ("dead_letters", "dead-letters")])
-def test_the_worker_takes_a_batch(
+def test_the_worker_processes_a_batch(
     handler: str, source: str, stage: Stage, zips: dict[str, Path], aws_runtime: Path, tmp_path: Path
 ) -> None:
     junk = unique("junk")
@@ -159,7 +159,7 @@ def test_the_worker_takes_a_batch(
             "body": text,
             "attributes": {"MessageGroupId": name, "ApproximateReceiveCount": "1"},
         }
-        for name, text in (("of-a-job-that-is-gone", json.dumps(body)), ("junk", junk))
+        for name, text in (("unknown-job", json.dumps(body)), ("junk", junk))
     ]
     answer = run(zips["worker"], aws_runtime, handler, {"Records": records}, stage, tmp_path)
     assert answer == {"batchItemFailures": []}
@@ -173,7 +173,7 @@ def test_the_worker_takes_a_batch(
 
 
 @pytest.mark.parametrize("app", APPS)
-def test_a_zip_holds_what_it_needs_and_nothing_else(app: str, zips: dict[str, Path]) -> None:
+def test_a_zip_has_only_the_needed_files(app: str, zips: dict[str, Path]) -> None:
     with zipfile.ZipFile(zips[app]) as archive:
         names = archive.namelist()
     tops = {name.split("/")[0] for name in names}
@@ -193,15 +193,15 @@ def test_the_bill_of_materials_names_every_file_once(app: str, zips: dict[str, P
         (file["name"], file["hashes"][0]["content"]) for part in bill["components"] for file in part["components"]
     ]
     with zipfile.ZipFile(zips[app]) as archive:
-        there = [(name, hashlib.sha256(archive.read(name)).hexdigest()) for name in archive.namelist()]
-    assert sorted(named) == sorted(there)
+        contained = [(name, hashlib.sha256(archive.read(name)).hexdigest()) for name in archive.namelist()]
+    assert sorted(named) == sorted(contained)
     assert (
         bill["metadata"]["component"]["hashes"][0]["content"] == hashlib.sha256(zips[app].read_bytes()).hexdigest()
     )
 
 
 @pytest.mark.parametrize("app", APPS)
-def test_what_is_shipped_is_locked_and_under_a_licence_that_we_took(app: str, zips: dict[str, Path]) -> None:
+def test_shipped_packages_are_locked_and_have_an_allowed_licence(app: str, zips: dict[str, Path]) -> None:
     parts = json.loads(zips[app].with_suffix(".cdx.json").read_text())["components"]
     shipped = {part["name"]: part for part in parts}
     lambda_lock = read_locked(ROOT / f"{app}_lambda" / "requirements.txt")
@@ -216,7 +216,7 @@ def test_what_is_shipped_is_locked_and_under_a_licence_that_we_took(app: str, zi
 
 
 @pytest.mark.parametrize("app", APPS)
-def test_one_byte_changed_on_the_way_into_a_zip_is_noticed(app: str, zips: dict[str, Path], tmp_path: Path) -> None:
+def test_a_changed_byte_in_a_zip_is_refused(app: str, zips: dict[str, Path], tmp_path: Path) -> None:
     wheels = fetch_wheels(
         ROOT / f"{app}_lambda" / "requirements.txt", ROOT / "requirements-dev.lock", tmp_path / "w"
     )
@@ -238,16 +238,16 @@ def outcome(zips: dict[str, Path]) -> dict[str, tuple[bytes, bytes]]:
 
 
 def test_the_same_sources_make_the_same_bytes(zips: dict[str, Path], tmp_path: Path) -> None:
-    anew = package_all(tmp_path)
-    assert all(package.rebuilt for package in anew.values())
-    assert outcome({app: package.zip_path for app, package in anew.items()}) == outcome(zips)
+    first = package_all(tmp_path)
+    assert all(package.rebuilt for package in first.values())
+    assert outcome({app: package.zip_path for app, package in first.items()}) == outcome(zips)
     assert not any(package.rebuilt for package in package_all(tmp_path).values())
 
-    # Nothing else than what was built is deployed under its hash.
-    with zipfile.ZipFile(anew["api"].zip_path, "a") as archive:
+    # A zip or a template that was changed afterwards is built again.
+    with zipfile.ZipFile(first["api"].zip_path, "a") as archive:
         archive.writestr("sitecustomize.py", "")
-    template = anew["worker"].template_path.read_text()
-    anew["worker"].template_path.write_text(template.replace("sqs:ReceiveMessage", "sqs:*"))
+    template = first["worker"].template_path.read_text()
+    first["worker"].template_path.write_text(template.replace("sqs:ReceiveMessage", "sqs:*"))
     again = package_all(tmp_path)
     assert all(package.rebuilt for package in again.values())
     assert outcome({app: package.zip_path for app, package in again.items()}) == outcome(zips)

@@ -1,4 +1,4 @@
-"""An operation is one class, one handler, one test: the page that adds one is followed to the letter."""
+"""The page on adding an operation (one class, one handler, one test) is followed exactly."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ CONTRACTS = [f"tests/unit/test_{name}.py" for name in ("increment", "commands", 
 
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy that has the page's blocks."""
+    """Return a copy of the checkout with the page's blocks."""
     copy = copy_of_the_checkout(tmp_path_factory.mktemp("recipe"))
     for block in blocks("how-to/add-an-operation.md"):
         if block.instruction is not None:
@@ -45,11 +45,11 @@ def test_its_test_and_the_tests_of_the_contracts_pass(checkout: Path) -> None:
 def test_it_is_typed_and_tidy(checkout: Path) -> None:
     python(checkout, "ruff", "check", "jobpipe", "worker_lambda", "tests/unit")
     python(checkout, "ruff", "format", "--check", "jobpipe", "worker_lambda", "tests/unit")
-    # The class with it, since it follows imports.
+    # mypy follows imports, so it checks the class, too.
     handlers = ("mypy", "--strict", "chalicelib/command_handlers.py")
     python(checkout, *handlers, folder="worker_lambda", MYPYPATH="..")
 
 
-def test_the_checkout_itself_has_none_of_it() -> None:
-    """Else the page would tell how to add what is there."""
+def test_the_checkout_does_not_have_the_operation() -> None:
+    """Otherwise the page would add an existing operation."""
     assert "increment" not in (ROOT / "jobpipe" / "domain" / "commands.py").read_text()

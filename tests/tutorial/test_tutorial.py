@@ -1,4 +1,4 @@
-"""The tutorial, followed to the letter: every command is run, every change is made, and what it says is seen."""
+"""The tutorial is followed exactly: its commands run, its changes are made, and its outputs are compared."""
 
 from __future__ import annotations
 
@@ -24,25 +24,25 @@ PAGE = "tutorial.md"
 
 @dataclass(frozen=True)
 class Shell:
-    """The reader's shell, in a checkout of their own; what one block sets, the next one has."""
+    """The reader's shell, in its own checkout. A block has the variables of the earlier ones."""
 
     checkout: Path
-    memory: Path
+    variables: Path
     environment: dict[str, str]
 
     def run(self, block: str) -> str:
-        """What the block prints; on a machine that is too busy for the demo's time-out, when it is typed again."""
+        """Return the block's output. If a busy machine exceeds the demo's time-out, the block is run again."""
         for attempt in tenacity.Retrying(
             retry=tenacity.retry_if_exception_message(match=r"(?s)make demo\n.*demo: no answer from .* within"),
             stop=tenacity.stop_after_attempt(3),
             reraise=True,
         ):
             with attempt:
-                said = self._run(block)
-        return said
+                output = self._run(block)
+        return output
 
     def _run(self, block: str) -> str:
-        script = f"set -a; source {self.memory}; {block}\nexport -p > {self.memory}"
+        script = f"set -a; source {self.variables}; {block}\nexport -p > {self.variables}"
         done = subprocess.run(
             ["bash", "-euo", "pipefail", "-c", script],
             cwd=self.checkout,
@@ -59,20 +59,20 @@ class Shell:
 @pytest.fixture
 def shell(tmp_path: Path) -> Iterator[Shell]:
     checkout = copy_of_the_checkout(tmp_path)
-    # What a reader's first `make` installs is here already: the tools, and the emulator's environment.
+    # The tools and the emulator's environment, which a reader's first `make` installs, exist already.
     (checkout / ".venv").mkdir()
     for part in Path(sys.prefix).iterdir():
         if part.name not in {".installed", "pyvenv.cfg"}:
             (checkout / ".venv" / part.name).symlink_to(part)
-    made = (Path(sys.prefix) / "pyvenv.cfg").read_text()
-    (checkout / ".venv" / "pyvenv.cfg").write_text(made.replace(sys.prefix, str(checkout / ".venv")))
+    configuration = (Path(sys.prefix) / "pyvenv.cfg").read_text()
+    (checkout / ".venv" / "pyvenv.cfg").write_text(configuration.replace(sys.prefix, str(checkout / ".venv")))
     (checkout / ".venv" / ".installed").write_text(ENVIRONMENTS["tools"].digest)
     ensure_venv()
     (checkout / ".jobpipe").mkdir()
     (checkout / ".jobpipe" / "emulator-venv").symlink_to(EMULATOR_VENV)
-    memory = tmp_path / "shell"
-    memory.touch()
-    shell = Shell(checkout, memory, clean_environment(JOBPIPE_PORT=str(free_port()), COLUMNS="120"))
+    variables = tmp_path / "shell"
+    variables.touch()
+    shell = Shell(checkout, variables, clean_environment(JOBPIPE_PORT=str(free_port()), COLUMNS="120"))
     try:
         yield shell
     finally:
@@ -80,8 +80,8 @@ def shell(tmp_path: Path) -> Iterator[Shell]:
 
 
 @pytest.mark.timeout(1800)
-def test_everything_is_as_the_page_says(shell: Shell) -> None:
-    printed, seen = "", 0
+def test_the_outputs_are_those_of_the_page(shell: Shell) -> None:
+    printed, compared = "", 0
     for block in blocks(PAGE):
         if block.instruction is not None:
             block.put(shell.checkout)
@@ -89,12 +89,12 @@ def test_everything_is_as_the_page_says(shell: Shell) -> None:
             printed = shell.run(block.text)
         elif block.language == "text":
             assert re.search(pattern(block), printed, flags=re.DOTALL), f"{block.text}\nis not in\n{printed}"
-            seen += 1
-    assert seen == sum(block.language == "text" for block in blocks(PAGE)) > 8
+            compared += 1
+    assert compared == sum(block.language == "text" for block in blocks(PAGE)) > 8
 
 
 def free_port() -> int:
-    """One that nobody has now; the emulator takes it a moment later."""
+    """Return an unused port."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -102,12 +102,12 @@ def free_port() -> int:
 
 
 def pattern(block: Block) -> str:
-    """What an output has to have in it: dots stand for anything, and lines may be broken on the page."""
+    """Return the pattern of an expected output: dots match anything, and the page may break lines."""
     words = [r".*?".join(map(re.escape, word.split("…"))) for word in block.text.split()]
     return r"\s*".join(words)
 
 
-def test_what_is_not_seen_is_noticed() -> None:
-    said = Block("text", '{"status":"queued",…,\n"attempts":0}\n', None)
-    assert re.search(pattern(said), 'x {"status":"queued","a":1,"attempts":0}', flags=re.DOTALL)
-    assert not re.search(pattern(said), '{"status":"failed","a":1,"attempts":0}', flags=re.DOTALL)
+def test_a_different_output_does_not_match() -> None:
+    expected = Block("text", '{"status":"queued",…,\n"attempts":0}\n', None)
+    assert re.search(pattern(expected), 'x {"status":"queued","a":1,"attempts":0}', flags=re.DOTALL)
+    assert not re.search(pattern(expected), '{"status":"failed","a":1,"attempts":0}', flags=re.DOTALL)

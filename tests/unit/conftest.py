@@ -17,7 +17,7 @@ def pipeline() -> Pipeline:
 
 @pytest.fixture
 def stubbed() -> Iterator[Stubbed]:
-    """Adapters on stubbed clients, which have to have asked for all that they were to be answered."""
+    """Adapters on stubbed clients, which must use all stubbed answers."""
     stubbed = Stubbed()
     yield stubbed
     for stub in stubbed.stubs.values():

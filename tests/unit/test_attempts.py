@@ -123,7 +123,7 @@ def test_finished_messages_are_not_redelivered_when_the_next_command_kills_the_w
 
 
 @pytest.mark.parametrize("times", [1, 20])
-def test_an_outage_is_not_charged_and_the_job_says_retrying(
+def test_an_outage_is_not_charged_and_the_job_is_retrying(
     pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, times: int
 ) -> None:
     job_id = pipeline.request("POST", "/items", item("x")).json["id"]

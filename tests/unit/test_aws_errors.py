@@ -1,6 +1,6 @@
 """Which errors of AWS are outages, conflicts or failed conditions, most of which emulators never return.
 
-botocore's Stubber holds the requests to the service model and to what is expected here; nothing leaves the process.
+botocore's Stubber checks the requests against the service model and the expected ones; none is sent.
 """
 
 from __future__ import annotations

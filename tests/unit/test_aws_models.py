@@ -26,11 +26,18 @@ from tests.faults.call_sites import call_sites
 from tests.helpers.stubbed import Stubbed, a_client
 from tests.unit.test_aws_errors import CALLS, ITEM, JOB, NOW, REF
 
-OUTAGE, CONFLICT, RULE, STALE, GONE, OURS = "an outage", "a conflict", "a rule", "a stale receipt", "gone", "ours"
-PLACES = {
+OUTAGE, CONFLICT, RULE, STALE, GONE, FAULT = (
+    "an outage",
+    "a conflict",
+    "a rule",
+    "a stale receipt",
+    "gone",
+    "a fault",
+)
+CLASSES = {
     # DynamoDB
     "ConditionalCheckFailedException": RULE,
-    "IdempotentParameterMismatchException": OURS,  # each transaction has a new token
+    "IdempotentParameterMismatchException": FAULT,  # each transaction has a new token
     "InternalServerError": OUTAGE,
     "ItemCollectionSizeLimitExceededException": OUTAGE,
     "ProvisionedThroughputExceededException": OUTAGE,
@@ -42,22 +49,22 @@ PLACES = {
     "TransactionConflictException": CONFLICT,
     "TransactionInProgressException": OUTAGE,
     # S3
-    "EncryptionTypeMismatch": OURS,
-    "InvalidObjectState": OURS,
-    "InvalidRequest": OURS,
-    "InvalidWriteOffset": OURS,
+    "EncryptionTypeMismatch": FAULT,
+    "InvalidObjectState": FAULT,
+    "InvalidRequest": FAULT,
+    "InvalidWriteOffset": FAULT,
     "NoSuchBucket": OUTAGE,
     "NoSuchKey": GONE,
-    "TooManyParts": OURS,
+    "TooManyParts": FAULT,
     # SQS
-    "BatchEntryIdsNotDistinct": OURS,
-    "BatchRequestTooLong": OURS,
-    "EmptyBatchRequest": OURS,
+    "BatchEntryIdsNotDistinct": FAULT,
+    "BatchRequestTooLong": FAULT,
+    "EmptyBatchRequest": FAULT,
     "InvalidAddress": OUTAGE,
-    "InvalidAttributeName": OURS,
-    "InvalidBatchEntryId": OURS,
+    "InvalidAttributeName": FAULT,
+    "InvalidBatchEntryId": FAULT,
     "InvalidIdFormat": STALE,
-    "InvalidMessageContents": OURS,
+    "InvalidMessageContents": FAULT,
     "InvalidSecurity": OUTAGE,
     "KmsAccessDenied": OUTAGE,
     "KmsDisabled": OUTAGE,
@@ -70,16 +77,16 @@ PLACES = {
     "QueueDoesNotExist": OUTAGE,
     "ReceiptHandleIsInvalid": STALE,
     "RequestThrottled": OUTAGE,
-    "TooManyEntriesInBatchRequest": OURS,
-    "UnsupportedOperation": OURS,
+    "TooManyEntriesInBatchRequest": FAULT,
+    "UnsupportedOperation": FAULT,
     # CloudWatch
     "InternalServiceError": OUTAGE,
-    "InvalidParameterCombination": OURS,
-    "InvalidParameterValue": OURS,
-    "MissingParameter": OURS,
+    "InvalidParameterCombination": FAULT,
+    "InvalidParameterValue": FAULT,
+    "MissingParameter": FAULT,
 }
 COMMON = {
-    # https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/CommonErrors.html and its sisters of SQS, S3
+    # https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/CommonErrors.html, as for SQS and S3
     **dict.fromkeys(("AccessDeniedException", "ExpiredTokenException", "IncompleteSignature"), OUTAGE),
     **dict.fromkeys(("NotAuthorized", "OptInRequired", "RequestAbortedException", "RequestExpired"), OUTAGE),
     **dict.fromkeys(("RequestTimeoutException", "UnrecognizedClientException", "InvalidClientTokenId"), OUTAGE),
@@ -90,12 +97,12 @@ COMMON = {
     **dict.fromkeys(("InvalidAccessKeyId", "InvalidToken", "NotSignedUp", "OperationAborted"), OUTAGE),
     **dict.fromkeys(("RequestTimeout", "RequestTimeTooSkewed", "SignatureDoesNotMatch", "SlowDown"), OUTAGE),
     "TokenRefreshRequired": OUTAGE,
-    **dict.fromkeys(("ValidationException", "MalformedXML", "InvalidArgument", "SerializationException"), OURS),
+    **dict.fromkeys(("ValidationException", "MalformedXML", "InvalidArgument", "SerializationException"), FAULT),
 }
 
 
 def _errors() -> list[tuple[str, str, str, int]]:
-    """Service, operation, code and status of each error in the models for our calls."""
+    """Return service, operation, code and status of each error in the models for the product's calls."""
     called = {tuple(site.call.split(".")) for site in call_sites()}
     found = []
     for service in sorted({service for service, _ in called}):
@@ -136,7 +143,7 @@ def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_every_error_of_the_models_is_classified() -> None:
-    assert {code for _, _, code, _ in ERRORS} == set(PLACES)
+    assert {code for _, _, code, _ in ERRORS} == set(CLASSES)
     assert {(service, operation) for service, operation, _, _ in ERRORS} <= set(CALL)
 
 
@@ -144,7 +151,7 @@ def test_every_error_of_the_models_is_classified() -> None:
 def test_each_error_of_each_call_is_classified_correctly(
     stubbed: Stubbed, service: str, operation: str, code: str, status: int
 ) -> None:
-    stub, call, place = stubbed.stubs[service], CALL[service, operation], PLACES[code]
+    stub, call, place = stubbed.stubs[service], CALL[service, operation], CLASSES[code]
     tries = 5 if place == CONFLICT else 1
     for _ in range(tries):
         stub.add_client_error(operation, code, http_status_code=status)
@@ -204,10 +211,10 @@ def test_errors_that_botocore_retries_are_outages_in_the_end() -> None:
 
 def test_every_reason_of_a_cancelled_transaction_is_classified(stubbed: Stubbed) -> None:
     shape = a_client("dynamodb").meta.service_model.shape_for("TransactionCanceledException")
-    told = set(re.findall(r"<p>Code: <code>(\w+)</code>", shape.documentation))
+    documented = set(re.findall(r"<p>Code: <code>(\w+)</code>", shape.documentation))
     again = {"None", "TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"}
-    assert told == {*again, "ConditionalCheckFailed", "ItemCollectionSizeLimitExceeded", "ValidationError"}
-    for code in sorted(told):
+    assert documented == {*again, "ConditionalCheckFailed", "ItemCollectionSizeLimitExceeded", "ValidationError"}
+    for code in sorted(documented):
         for _ in range(5 if code in again else 1):
             stubbed.cancelled(code, "None", "None")
         with suppress(Unavailable, CommitRefused, ClientError):

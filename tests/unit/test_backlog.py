@@ -19,11 +19,11 @@ class Stage:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.stubbed = Stubbed()
         self.at = now()
-        self.asked = 0
+        self.calls = 0
         monkeypatch.setattr("jobpipe.stores.sqs_backlog.now", lambda: self.at)
 
     def read(self, *, waiting: int, age: float | None = None, refused: bool = False) -> float | None:
-        """The age in the answer; CloudWatch, if it is asked, answers with `age` or a refusal."""
+        """Return the age in the answer. CloudWatch, if it is called, answers with `age` or a refusal."""
         for _ in range(3):
             counts = {"": str(waiting), "NotVisible": "0", "Delayed": "0"}
             attributes = {f"ApproximateNumberOfMessages{name}": count for name, count in counts.items()}
@@ -34,12 +34,12 @@ class Stage:
             cloudwatch.add_client_error("get_metric_statistics", "Throttling", http_status_code=400)
         else:
             cloudwatch.add_response("get_metric_statistics", {"Datapoints": points})
-        told = self.stubbed.backlog.read().oldest_seconds
+        seconds = self.stubbed.backlog.read().oldest_seconds
         if cloudwatch._queue:
             cloudwatch._queue.clear()
         else:
-            self.asked += 1
-        return told
+            self.calls += 1
+        return seconds
 
     def later(self, seconds: float) -> None:
         self.at += timedelta(seconds=seconds)
@@ -55,19 +55,19 @@ def stage(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
 
 
 def test_the_age_is_requested_once_a_minute_however_often_it_is_read(stage: Stage) -> None:
-    for looks in range(12):  # as the console takes them
-        assert stage.read(waiting=1, age=40.0 + looks) == 40.0
+    for reads in range(12):  # at the interval of the console
+        assert stage.read(waiting=1, age=40.0 + reads) == 40.0
         stage.later(5)
-    assert stage.asked == 1
+    assert stage.calls == 1
     assert stage.read(waiting=1, age=100.0) == 100.0
-    assert stage.asked == 2
+    assert stage.calls == 2
 
 
 @pytest.mark.parametrize("answer", [{"age": None}, {"refused": True}])
 def test_an_unknown_age_is_cached_too(stage: Stage, answer: dict[str, Any]) -> None:
     for _ in range(3):
         assert stage.read(waiting=1, **answer) is None
-    assert stage.asked == 1
+    assert stage.calls == 1
     stage.later(AGE_IS_CACHED_FOR.total_seconds())
     assert stage.read(waiting=1, age=1.0) == 1.0
 
@@ -75,7 +75,7 @@ def test_an_unknown_age_is_cached_too(stage: Stage, answer: dict[str, Any]) -> N
 def test_an_empty_queue_clears_the_cached_age(stage: Stage) -> None:
     assert stage.read(waiting=1, age=3600.0) == 3600.0
     assert stage.read(waiting=0) == 0.0
-    assert stage.asked == 1
+    assert stage.calls == 1
     assert stage.read(waiting=1, age=2.0) == 2.0
 
 

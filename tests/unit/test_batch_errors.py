@@ -1,4 +1,4 @@
-"""What AWS answers to the calls of batches, and an emulator never or seldom does."""
+"""Answers of AWS to the calls of batches that emulators never or seldom give."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_a_batch_in_conflict_for_ever_is_an_outage(stubbed: Stubbed) -> None:
         stubbed.batches.put_new(BATCH, JOBS, NOW)
 
 
-def test_a_batch_that_is_there_already_is_read_if_the_refusal_lacks_it(stubbed: Stubbed) -> None:
+def test_an_existing_batch_is_read_if_the_refusal_does_not_have_it(stubbed: Stubbed) -> None:
     stubbed.cancelled("ConditionalCheckFailed", "TransactionConflict", "None")
     stubbed.dynamodb.add_response("get_item", {"Item": batch_to_row(BATCH)})
     assert stubbed.batches.put_new(BATCH, JOBS, NOW) == BATCH
@@ -61,7 +61,7 @@ def test_a_batch_that_is_refused_and_gone_is_an_outage(stubbed: Stubbed) -> None
         stubbed.batches.put_new(BATCH, JOBS, NOW)
 
 
-def test_another_reason_for_a_batch_is_our_bug(stubbed: Stubbed) -> None:
+def test_another_reason_for_a_batch_is_a_fault(stubbed: Stubbed) -> None:
     stubbed.cancelled("None", "ValidationError", "None")
     with pytest.raises(ClientError):
         stubbed.batches.put_new(BATCH, JOBS, NOW)
@@ -80,14 +80,14 @@ def test_jobs_that_are_left_out_of_an_answer_are_asked_for_again(stubbed: Stubbe
     assert stubbed.batches.jobs([first.job_id, second.job_id]) == {each.job_id: each for each in JOBS}
 
 
-def test_jobs_that_are_never_given_are_an_outage(stubbed: Stubbed) -> None:
+def test_jobs_that_are_never_returned_are_an_outage(stubbed: Stubbed) -> None:
     for _ in range(5):
         stubbed.dynamodb.add_response("batch_get_item", {"Responses": {}, "UnprocessedKeys": keys_of("j")})
     with pytest.raises(Unavailable):
         stubbed.batches.jobs(["j"])
 
 
-def test_of_several_messages_only_what_sqs_says_it_has_is_sent(stubbed: Stubbed) -> None:
+def test_only_messages_that_sqs_confirms_count_as_sent(stubbed: Stubbed) -> None:
     taken = {"Id": "1", "MessageId": "m", "MD5OfMessageBody": "c81e728d9d4c2f636f067f89cc14862c"}
     failed = {"Id": "0", "SenderFault": False, "Code": "InternalError"}
     stubbed.stubs["sqs"].add_response("send_message_batch", {"Successful": [taken], "Failed": [failed]})
@@ -98,7 +98,7 @@ def test_of_several_messages_only_what_sqs_says_it_has_is_sent(stubbed: Stubbed)
 @pytest.mark.parametrize(
     ("code", "kind"), [("InvalidMessageContents", InternalError), ("RequestThrottled", Unavailable)]
 )
-def test_a_message_that_is_refused_through_our_fault_is_no_outage(stubbed: Stubbed, code: str, kind: type) -> None:
+def test_a_message_that_sqs_calls_invalid_is_no_outage(stubbed: Stubbed, code: str, kind: type) -> None:
     failed = [{"Id": f"{n}", "SenderFault": True, "Code": code} for n in range(3)]
     stubbed.stubs["sqs"].add_response("send_message_batch", {"Successful": [], "Failed": failed})
     assert {type(why) for why in stubbed.queue.send_batch(ENVELOPES).values()} == {kind}

@@ -61,7 +61,7 @@ def test_the_same_key_for_another_batch_is_refused(pipeline: Pipeline, other: li
     assert pipeline.state() == before
 
 
-def test_what_is_refused_is_part_of_the_batch(pipeline: Pipeline) -> None:
+def test_refused_commands_are_part_of_the_batch(pipeline: Pipeline) -> None:
     bad, worse = {"operation": "fly"}, {"operation": "\ud800"}
     first = post(pipeline, create("Tent"), bad, headers=KEY)
     assert post(pipeline, create("Tent"), bad, headers=KEY).json == first.json

@@ -74,7 +74,7 @@ def test_after_a_message_that_was_not_taken_its_items_later_ones_are_refused(
         pipeline.drain()
         assert pipeline.request("GET", f"/items/{tent}").json["n"] == 2
     else:
-        assert after["counts"]["failed"] == 2, "nobody will ask for them"
+        assert after["counts"]["failed"] == 2, "no caller knows them"
     pipeline.check_consistent()
 
 
@@ -99,7 +99,7 @@ def test_when_sqs_does_not_answer_nothing_more_is_sent(
 
 
 @pytest.mark.parametrize("headers", [KEY, {}])
-def test_if_nothing_could_be_queued_it_is_a_503_as_a_whole(
+def test_a_batch_of_which_nothing_is_queued_is_a_503(
     pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, headers: dict[str, str]
 ) -> None:
     with monkeypatch.context() as outage:
@@ -116,7 +116,7 @@ def test_if_nothing_could_be_queued_it_is_a_503_as_a_whole(
     pipeline.check_consistent()
 
 
-def test_without_a_key_what_landed_and_took_effect_is_a_job(
+def test_without_a_key_a_sent_command_that_took_effect_is_a_job(
     pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     send = pipeline.queue.send_batch
@@ -167,7 +167,7 @@ def test_a_fault_in_a_later_call_hides_nothing_that_is_queued(
     monkeypatch.setattr(pipeline.queue, "send_batch", second_fails)
     answer = post(pipeline, *(create(f"Tent {n}") for n in range(30)))
     assert (answer.status, kinds(answer)) == (202, ["queued"] * 10 + ["500"] * 20)
-    assert shown(pipeline, answer)["counts"]["failed"] == 20, "nobody will send them again"
+    assert shown(pipeline, answer)["counts"]["failed"] == 20, "no caller sends them again"
 
 
 @pytest.mark.parametrize("why", [Unavailable("no"), ZeroDivisionError()])

@@ -35,7 +35,7 @@ def test_a_replay_after_the_end_of_its_job_leaves_no_claim_check(
 ) -> None:
     key = {"idempotency-key": "k"}
     job_id = accept(pipeline, item(text=LARGE), headers=key)
-    # The worker ends the job between the replay's two looks at it.
+    # The worker ends the job between the replay's two reads.
     interpose(monkeypatch, pipeline.documents, "keys", pipeline.drain)
     assert accept(pipeline, item(text=LARGE), headers=key) == job_id
     pipeline.drain()
@@ -57,7 +57,7 @@ def test_a_job_whose_claim_check_is_lost_fails_after_five_attempts(pipeline: Pip
     "forged",
     [
         '{"operation":"create","item":{"name":"another","description":"d"}}',
-        '{"operation":"delete","item_id":"of-somebody-else"}',
+        '{"operation":"delete","item_id":"of-another-owner"}',
         "junk",
         '{"operation":"create","item":{"name":" ","description":"d"}}',
     ],
@@ -66,7 +66,7 @@ def test_a_replaced_claim_check_has_no_effect(pipeline: Pipeline, forged: str) -
     existing = pipeline.do("POST", "/items", item("here"))["item_id"]
     job_id = accept(pipeline, item(text=LARGE))
     (key,) = pipeline.documents.keys("claims/")
-    pipeline.documents.put(key, forged.replace("of-somebody-else", existing))
+    pipeline.documents.put(key, forged.replace("of-another-owner", existing))
     pipeline.drain()
     assert pipeline.jobs.rows[job_id].status is Status.FAILED
     assert pipeline.jobs.rows[job_id].attempts == 5

@@ -70,7 +70,7 @@ def test_a_command_survives_the_conversion_to_its_raw_form_and_back(raw: dict[st
     assert parse_command(raw, new_item_id="new").to_raw() == raw
 
 
-def test_every_command_has_a_fingerprint_of_its_own() -> None:
+def test_every_command_has_a_unique_fingerprint() -> None:
     prints = [fingerprint(parse_command(raw, new_item_id="new")) for raw in RAWS]
     assert len(set(prints)) == len(RAWS)
 

@@ -32,7 +32,7 @@ def policy(answer: Answer) -> dict[str, str]:
     return dict(directive.split(" ", 1) for directive in directives)
 
 
-def test_it_is_one_small_page_that_may_be_kept_for_a_while(answer: Answer) -> None:
+def test_the_page_is_small_and_may_be_cached(answer: Answer) -> None:
     assert answer.headers["content-type"] == "text/html; charset=utf-8"
     assert answer.text.startswith("<!DOCTYPE html>")
     assert len(answer.text.encode()) < BUDGET
@@ -47,7 +47,7 @@ def test_it_has_all_of_its_parts(answer: Answer) -> None:
     assert {path for path in app_files(ROOT / "api_lambda") if path.parent == FOLDER} == set(FOLDER.iterdir())
 
 
-def test_it_may_run_its_own_script_and_ask_its_own_api_and_nothing_else(answer: Answer) -> None:
+def test_the_page_may_run_only_its_script_and_request_only_its_api(answer: Answer) -> None:
     def digest(tag: str) -> str:
         return f"'sha256-{base64.b64encode(hashlib.sha256(inside(answer, tag).encode()).digest()).decode()}'"
 
@@ -102,6 +102,6 @@ def test_every_input_has_a_label_and_every_reference_leads_somewhere(answer: Ans
 
 
 def elements(answer: Answer) -> list[tuple[str, dict[str, str | None]]]:
-    """Without the script, whose text is no markup."""
+    """Return the elements except the script, whose text is no markup."""
     html = answer.text.replace(inside(answer, "script"), "")
     return Page(re.sub(r"<(link|input|rect|path)\b([^>]*?)/?>", r"<\1\2></\1>", html)).elements

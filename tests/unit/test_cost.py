@@ -1,4 +1,4 @@
-"""The cost model, by examples computed by hand from prices of a million, and by what must hold of any."""
+"""The cost model, by examples computed by hand from prices of a million, and by rules for all inputs."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ KIB = 1024
 
 
 def entry(calls: dict[str, int] | None = None, **more: float) -> dict[str, Any]:
-    """Return a counted operation that needs only what is given."""
+    """Return a counted operation with only the given values."""
     nothing = dict.fromkeys(
         ("write_units", "read_units", "sqs_requests", "message_bytes", "answer_bytes", "log_bytes", "log_lines"), 0
     )
@@ -38,7 +38,7 @@ def entry(calls: dict[str, int] | None = None, **more: float) -> dict[str, Any]:
 
 @pytest.fixture
 def data() -> Data:
-    """The committed prices and templates, with counts, times and assumptions that are easy to reckon with."""
+    """The committed prices and templates, with counts, times and assumptions that are easy to calculate with."""
     assumed = {
         **COMMITTED.assumed,
         "batch_of_10_takes": Decimal("2.5"),
@@ -78,7 +78,7 @@ def data() -> Data:
 
 
 def untraced(data: Data, batch: int = 1) -> Pipeline:
-    """Of so many requests that a trace of them costs nothing worth a cent."""
+    """Return the inputs with traces that cost less than a cent."""
     no_traces = {**data.prices, "xray_trace": Decimal()}
     return Pipeline(replace(data, prices=no_traces), Load("test", Decimal(100), batch))
 
@@ -153,7 +153,7 @@ def test_traces_are_the_first_of_each_second_and_a_twentieth(data: Data, rate: s
     assert round(pipeline.traced_share(), 10) == Decimal(share)
 
 
-def test_a_line_of_log_is_its_bytes_and_what_cloudwatch_adds(data: Data) -> None:
+def test_a_log_line_is_its_bytes_and_the_overhead_of_cloudwatch(data: Data) -> None:
     adding = replace(data, assumed={**data.assumed, "platform_log_bytes": 300, "log_event_bytes": 26})
     logged = untraced(adding).logs(Decimal(600), Decimal(2), invocations=Decimal(1))
     assert logged.amounts["logs_gb"] * 2**30 == 600 + 300 + 26 * (2 + 3)
@@ -228,7 +228,7 @@ def test_a_fuller_batch_never_costs_more(batch: int) -> None:
 
 
 @pytest.mark.parametrize("load", ["quiet", "busy"])
-def test_the_originals_create_grows_with_the_table_and_ours_does_not(load: str) -> None:
+def test_only_the_originals_create_grows_with_the_table(load: str) -> None:
     pipeline = Pipeline(COMMITTED, COMMITTED.load(load))
     costs = [million(pipeline, Original(pipeline).create(items)) for items in SIZES]
     assert costs == sorted(costs)
@@ -242,9 +242,9 @@ def test_at_a_break_even_both_ways_cost_the_same() -> None:
     below, above = (million(pipeline, pipeline.waiting(seconds + Decimal(step))) for step in ("-0.001", "0.001"))
     assert below <= poll < above
     original = Original(pipeline)
-    ours = pipeline.job("create", PREFER_WAIT)
+    queued = pipeline.job("create", PREFER_WAIT)
     scanned = original.create(0) + original.stores(dearest_scan(pipeline)) - original.stores(0)
-    assert abs(million(pipeline, scanned) - million(pipeline, ours)) < 1
+    assert abs(million(pipeline, scanned) - million(pipeline, queued)) < 1
 
 
 # --- the data -----------------------------------------------------------------------------------------------------
@@ -285,7 +285,7 @@ FIGURES: dict[str, Any] = {
 }
 
 
-def test_what_the_benchmark_has_counts_more_than_what_is_assumed() -> None:
+def test_figures_of_the_benchmark_replace_assumptions() -> None:
     assumed = json.loads(ASSUMPTIONS.read_text(), parse_float=Decimal)
     counting = with_figures(assumed, FIGURES)
     assert counting["batch_of_10_takes"] == Decimal("1.75")
@@ -293,7 +293,7 @@ def test_what_the_benchmark_has_counts_more_than_what_is_assumed() -> None:
     assert measured(FIGURES) == {"api": {"poll": Decimal("4.4"), "accept_batch_of_100": 150}, "worker": {}}
 
 
-def test_without_figures_it_is_what_is_assumed() -> None:
+def test_without_figures_the_assumptions_apply() -> None:
     assumed = json.loads(ASSUMPTIONS.read_text(), parse_float=Decimal)
     assert with_figures(assumed, {}) == assumed
     assert measured({}) == {"api": {}, "worker": {}}

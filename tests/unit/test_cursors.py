@@ -16,12 +16,12 @@ OWNERS = ("alice", "bob")
 
 
 def following(answer: Answer) -> str:
-    """The cursor of the next page."""
+    """Return the cursor of the next page."""
     return answer.headers["link"].partition("cursor=")[2].partition(">")[0]
 
 
 def with_jobs() -> Pipeline:
-    """Six failed jobs of each of two callers, in turns."""
+    """Return a pipeline with six failed jobs of each of two callers, in turns."""
     pipeline = Pipeline()
     for i in range(12):
         pipeline.do("DELETE", f"/items/nope{i}", owner=OWNERS[i % 2])
@@ -44,7 +44,7 @@ def test_a_forged_cursor_of_items_shows_a_part_of_the_same_list(forged: uuid.UUI
 
 
 @pytest.mark.parametrize("owner", OWNERS)
-def test_a_forged_cursor_shows_another_part_of_ones_own_list(owner: str) -> None:
+def test_a_forged_cursor_shows_another_part_of_the_callers_own_list(owner: str) -> None:
     """The forged cursors include the keys of another caller's jobs."""
     pipeline = with_jobs()
     own = failed(pipeline, owner).json
@@ -58,7 +58,7 @@ def test_a_forged_cursor_shows_another_part_of_ones_own_list(owner: str) -> None
         assert answer.status == 200
         assert answer.json == own[len(own) - len(answer.json) :], "the rest of the list, from some place on"
         shown.append(len(answer.json))
-    assert set(shown) == set(range(7)), "from every place"
+    assert set(shown) == set(range(7)), "each place is the start of one answer"
 
 
 def test_a_cursor_contains_only_values_of_its_page() -> None:

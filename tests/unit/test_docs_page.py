@@ -56,7 +56,7 @@ def answer(pipeline: Pipeline) -> Answer:
     return pipeline.request("GET", "/docs", owner="")
 
 
-def test_it_is_one_small_page_of_html(answer: Answer) -> None:
+def test_the_page_is_small_html(answer: Answer) -> None:
     assert answer.headers["content-type"] == "text/html; charset=utf-8"
     assert len(answer.text.encode()) < 120_000
     assert answer.text.startswith("<!DOCTYPE html>")
@@ -64,7 +64,7 @@ def test_it_is_one_small_page_of_html(answer: Answer) -> None:
     assert len(ids) == len(set(ids))
 
 
-def test_it_shows_all_that_is_documented(answer: Answer) -> None:
+def test_the_page_shows_all_that_is_documented(answer: Answer) -> None:
     text = Page(answer.text).text
     for path, methods in DOCUMENT["paths"].items():
         for method, operation in methods.items():
@@ -89,7 +89,7 @@ def test_headings_go_down_by_one(answer: Answer) -> None:
     assert all(after - before <= 1 for before, after in zip([0, *levels], levels, strict=False))
 
 
-def test_nothing_runs_and_nothing_is_loaded(answer: Answer) -> None:
+def test_the_page_runs_and_loads_nothing(answer: Answer) -> None:
     shown = Page(answer.text)
     assert {tag for tag, _ in shown.elements} <= HARMLESS
     attributes = {name for _, of_it in shown.elements for name in of_it}

@@ -1,4 +1,4 @@
-"""What a request may cost: memory in proportion to its body, and no pattern that reads a header over and over."""
+"""The cost of a request: memory in proportion to its body, and linear time for its headers."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ def test_memory_is_in_proportion_to_the_body(text: Callable[[int], str]) -> None
 @pytest.mark.parametrize("unit", UNITS)
 @pytest.mark.parametrize("name", HEADERS)
 def test_no_header_takes_more_than_its_length(name: str, unit: str) -> None:
-    """A pattern that can read a text in two ways would not end within a lifetime here."""
+    """A pattern that can match a text in two ways would practically never end here."""
     for start in ("", HEADERS[name]):
         for size in (40, 1000, MAX_HEADERS):
             outcome = read(name, within(start, unit, "\x01")(size))
-            # Preferences that are not known are nobody's business, up to a length.
+            # Unknown preferences are ignored, up to a length.
             assert outcome != "taken" or (name == "prefer" and size <= MAX_PREFER_LENGTH)
 
 
-def test_nobody_can_make_names_that_collide() -> None:
-    """Python hashes text with a key of the process's own, unless it is told one."""
+def test_colliding_names_cannot_be_prepared() -> None:
+    """Python hashes text with a random key of the process, unless PYTHONHASHSEED is set."""
     assert sys.flags.hash_randomization == 1
     for path in (*ROOT.glob("infra/**/*.y*ml"), *ROOT.glob("infra/**/*.py"), *ROOT.glob("*/.chalice/config.json")):
         assert "PYTHONHASHSEED" not in path.read_text(), path

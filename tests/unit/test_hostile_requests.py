@@ -32,8 +32,8 @@ def everything(pipeline: Pipeline) -> Any:
     return pipeline.state(), dict(pipeline.documents.versions), pipeline.queue.sent
 
 
-def inhabited() -> tuple[Pipeline, list[str], set[str]]:
-    """An item, jobs of every kind of two callers, the same Idempotency-Key; the ids, and those that are bob's."""
+def filled_pipeline() -> tuple[Pipeline, list[str], set[str]]:
+    """Return a pipeline with an item and jobs of two callers, all ids, and Bob's ids."""
     pipeline = Pipeline()
     ids = [pipeline.do("POST", "/items", item("Taken"))["item_id"]]
     ids += [pipeline.do("POST", "/items", item("Taken"))["id"]]
@@ -71,7 +71,7 @@ def links(answer: Answer) -> list[str]:
 
 @given(st.data())
 def test_every_request_is_answered_and_a_refused_one_leaves_no_trace(data: st.DataObject) -> None:
-    pipeline, ids, bobs = UNCHANGED.pop() if UNCHANGED else inhabited()
+    pipeline, ids, bobs = UNCHANGED.pop() if UNCHANGED else filled_pipeline()
     sent = data.draw(events(ids))
     before = everything(pipeline)
     of_bob = {job_id: pipeline.jobs.rows[job_id] for job_id in bobs}
@@ -93,7 +93,7 @@ def test_every_request_is_answered_and_a_refused_one_leaves_no_trace(data: st.Da
         return
     pipeline.drain()
     pipeline.check_consistent()
-    assert not pipeline.parked.messages, "what is accepted can be read"
+    assert not pipeline.parked.messages, "accepted commands can be read"
 
 
 exactly = json.JSONDecoder(parse_float=Decimal, parse_int=Decimal).decode
@@ -103,7 +103,7 @@ items = st.lists(
 
 
 @given(items)
-def test_what_is_accepted_comes_back_exactly(body: str) -> None:
+def test_accepted_documents_are_returned_exactly(body: str) -> None:
     pipeline = Pipeline()
     answer = send(pipeline, event("POST", "/items", body=body))
     if answer.status != 202:

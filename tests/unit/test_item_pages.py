@@ -37,7 +37,7 @@ def lose(pipeline: Pipeline, item_id: str) -> None:
 
 
 def read_all(pipeline: Pipeline, limit: int = 100) -> tuple[list[str], list[str], list[Answer]]:
-    """From all pages: the ids of the items, those that cannot be read, and the answers."""
+    """Return the ids of the items on all pages, those of the unreadable ones, and the answers."""
     target, answers = f"/items?limit={limit}", []
     while target:
         answers.append(pipeline.request("GET", target))
@@ -75,8 +75,8 @@ def test_a_malformed_row_hides_nothing_but_itself(
         shown, unreadable, answers = read_all(pipeline, limit)
     assert {answer.status for answer in answers} == {200}
     assert (sorted(shown), sorted(unreadable)) == ([stored[1], stored[3]], [stored[0], stored[2]])
-    told = [vars(record)["item_id"] for record in caplog.records if record.message == "malformed row"]
-    assert told == unreadable
+    logged = [vars(record)["item_id"] for record in caplog.records if record.message == "malformed row"]
+    assert logged == unreadable
     assert '"Faults"' in capsys.readouterr().out
 
 
@@ -136,7 +136,7 @@ def test_a_document_that_is_not_visible_yet_hides_no_other_and_is_not_a_fault(
 
 
 def posted(answer: Answer) -> int:
-    """The answer as Python 3.11's runtime sends it to Lambda: JSON in which all but ASCII is escaped."""
+    """Return the answer as Python 3.11's runtime sends it to Lambda: JSON with only ASCII."""
     response: dict[str, Any] = {"statusCode": answer.status, "headers": answer.headers, "body": answer.text}
     return len(json.dumps({**response, "multiValueHeaders": {}}))
 
@@ -182,7 +182,7 @@ def test_a_page_is_full_to_the_byte(pipeline: Pipeline) -> None:
     assert len(read_all(pipeline)[2]) == 2
 
 
-def test_a_page_leaves_room_for_the_ids_of_what_cannot_be_read(pipeline: Pipeline) -> None:
+def test_a_page_leaves_room_for_the_ids_of_unreadable_items(pipeline: Pipeline) -> None:
     """Items of an earlier release, which allowed more, together with as many lost ones as a page can name."""
     for i in range(98):
         lose(pipeline, store(pipeline, f"{i}", LARGE))

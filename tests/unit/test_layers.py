@@ -10,14 +10,14 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-# What each folder of jobpipe may import of the others.
-JOBPIPE_ROOMS: dict[str, set[str]] = {
+# The folders of jobpipe that each folder may import.
+JOBPIPE_FOLDERS: dict[str, set[str]] = {
     "domain": set(),
     "runtime": {"domain"},
     "stores": {"domain", "runtime"},
 }
-# What each folder of the API's chalicelib may import of the others. Endpoints import contract and console late.
-API_ROOMS: dict[str, set[str]] = {
+# The folders of the API's chalicelib that each folder may import. Endpoints import contract and console late.
+API_FOLDERS: dict[str, set[str]] = {
     "http": set(),
     "console": {"http"},
     "submitting": {"http"},
@@ -26,7 +26,7 @@ API_ROOMS: dict[str, set[str]] = {
 }
 
 # The folders of infra, lowest first: each may import those before it. infra/*.py and a __main__.py are commands.
-INFRA_ROOMS = (
+INFRA_FOLDERS = (
     *(
         "cli",
         "stage",
@@ -61,15 +61,15 @@ def modules(folder: str) -> list[Path]:
     return sorted(path for path in (ROOT / folder).rglob("*.py") if path.name != "__init__.py")
 
 
-def test_every_module_of_jobpipe_is_in_a_room() -> None:
-    assert {path.parent.name for path in modules("jobpipe")} == set(JOBPIPE_ROOMS)
+def test_every_module_of_jobpipe_is_in_a_folder() -> None:
+    assert {path.parent.name for path in modules("jobpipe")} == set(JOBPIPE_FOLDERS)
 
 
-@pytest.mark.parametrize("room", JOBPIPE_ROOMS)
-def test_the_rooms_of_jobpipe_import_one_way(room: str) -> None:
-    for path in modules(f"jobpipe/{room}"):
+@pytest.mark.parametrize("folder", JOBPIPE_FOLDERS)
+def test_the_folders_of_jobpipe_import_one_way(folder: str) -> None:
+    for path in modules(f"jobpipe/{folder}"):
         others = {name.split(".")[1] for name in imports(path) if name.startswith("jobpipe.")}
-        assert others <= {room, "__version__", *JOBPIPE_ROOMS[room]}, path
+        assert others <= {folder, "__version__", *JOBPIPE_FOLDERS[folder]}, path
 
 
 def test_the_domain_does_not_import_aws() -> None:
@@ -82,29 +82,29 @@ def test_jobpipe_imports_neither_app(path: Path) -> None:
     assert not packages(path) & {"chalice", "chalicelib", "api_lambda", "worker_lambda", "infra", "jobpipe_client"}
 
 
-@pytest.mark.parametrize("room", API_ROOMS)
-def test_the_rooms_of_the_api_import_one_way(room: str) -> None:
-    for path in modules(f"api_lambda/chalicelib/{room}"):
+@pytest.mark.parametrize("folder", API_FOLDERS)
+def test_the_folders_of_the_api_import_one_way(folder: str) -> None:
+    for path in modules(f"api_lambda/chalicelib/{folder}"):
         tree = ast.parse(path.read_text())
         parents = [
             node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.level == 2
         ]
         found = {module.split(".")[0] for module in parents}
-        assert found <= {"services", *API_ROOMS[room]}, path
+        assert found <= {"services", *API_FOLDERS[folder]}, path
 
 
-@pytest.mark.parametrize("room", INFRA_ROOMS)
-def test_the_rooms_of_infra_import_one_way(room: str) -> None:
-    allowed = set(INFRA_ROOMS[: INFRA_ROOMS.index(room) + 1]) | {"errors", "settings"}
-    for path in modules(f"infra/{room}"):
+@pytest.mark.parametrize("folder", INFRA_FOLDERS)
+def test_the_folders_of_infra_import_one_way(folder: str) -> None:
+    allowed = set(INFRA_FOLDERS[: INFRA_FOLDERS.index(folder) + 1]) | {"errors", "settings"}
+    for path in modules(f"infra/{folder}"):
         found = {name.split(".")[1] for name in imports(path) if name.startswith("infra.")}
         assert found <= allowed or path.name == "__main__.py", path
 
 
-def test_every_module_of_infra_is_a_command_or_in_a_room() -> None:
+def test_every_module_of_infra_is_a_command_or_in_a_folder() -> None:
     commands = {path.stem for path in (ROOT / "infra").glob("[!_]*.py")}
     assert commands == {"deploy", "errors", "local", "logs", "make_values", "settings"}
-    assert {path.parent.name for path in modules("infra")} == {"infra", *INFRA_ROOMS}
+    assert {path.parent.name for path in modules("infra")} == {"infra", *INFRA_FOLDERS}
 
 
 @pytest.mark.parametrize("app", ["api_lambda", "worker_lambda"])
@@ -117,18 +117,18 @@ def test_the_apps_import_neither_each_other_nor_aws(app: str) -> None:
 
 @pytest.mark.parametrize("path", [*modules("jobpipe"), *modules("api_lambda"), *modules("worker_lambda")], ids=str)
 def test_only_settings_are_read_from_the_environment(path: Path) -> None:
-    allowed = {"app.py", "services.py"}  # they hand os.environ to Settings
-    allowed |= {"metrics.py", "telemetry.py"}  # what lines tell: service, stage, trace
+    allowed = {"app.py", "services.py"}  # they pass os.environ to Settings
+    allowed |= {"metrics.py", "telemetry.py"}  # for the service, the stage and the trace in lines
     assert "os" not in imports(path) or path.name in allowed
 
 
-MADE_IN = {
-    "requests": {"jobpipe_client/environment.py"},  # but for the names of its errors and of its answers
+CONNECTION_MODULES = {
+    "requests": {"jobpipe_client/environment.py"},  # others import only its errors and answers
     "boto3": {"infra/targets/boto_sessions.py", "jobpipe/runtime/aws.py"},
     "botocore": {"infra/targets/boto_sessions.py"},
 }
-"""The modules that create sessions, clients and pools, and so decide what these read from the environment."""
-MAKING = re.compile(
+"""The modules that create sessions, clients and pools, and decide what these read from the environment."""
+CONNECTION = re.compile(
     r"\b(requests|boto3|botocore|urllib3)\.(?:session\.)?(?:Session|client|resource|get|post|put|patch|delete|head|request"
     r"|PoolManager|ProxyManager)\("
 )
@@ -136,12 +136,12 @@ MAKING = re.compile(
 
 def test_connections_are_made_only_by_modules_that_handle_the_environment() -> None:
     found = {
-        (made.group(1), path.relative_to(ROOT).as_posix())
+        (match.group(1), path.relative_to(ROOT).as_posix())
         for folder in ("jobpipe", "jobpipe_client", "infra", "scripts", "api_lambda", "worker_lambda")
         for path in (ROOT / folder).rglob("*.py")
-        for made in MAKING.finditer(path.read_text())
+        for match in CONNECTION.finditer(path.read_text())
     }
-    assert found == {(library, path) for library, paths in MADE_IN.items() for path in paths}
+    assert found == {(library, path) for library, paths in CONNECTION_MODULES.items() for path in paths}
     for folder in ("jobpipe_client", "infra", "scripts"):
         for path in (ROOT / folder).rglob("*.py"):
             assert "urllib.request" not in imports(path), path
@@ -167,7 +167,7 @@ CLIENT_LAYERS = (
 
 
 def client_layer(module: str) -> int:
-    """The layer of a module, or of a name in one."""
+    """Return the layer of a module, or of a name in one."""
     names = [name for name in CLIENT_LAYERS if f"{module}.".startswith(f"jobpipe_client.{name}.")]
     return CLIENT_LAYERS.index(max(names, key=len))
 
@@ -187,14 +187,14 @@ def test_no_modules_of_the_client_import_each_other() -> None:
     graphlib.TopologicalSorter({name: imports(path) & names.keys() for name, path in names.items()}).prepare()
 
 
-def test_the_client_stands_alone() -> None:
+def test_the_client_imports_no_other_package() -> None:
     for path in (ROOT / "jobpipe_client").rglob("*.py"):
         assert not packages(path) & {"jobpipe", "infra", "scripts", "boto3", "chalice"}
         # click and rich come with the command line only.
         assert "cli" in path.parts or not packages(path) & {"click", "rich"}
 
 
-# What each package of scripts may import of the others.
+# The packages of scripts that each package may import.
 SCRIPTS: dict[str, set[str]] = {
     "markdown": set(),
     "stage": set(),
@@ -217,7 +217,7 @@ def test_scripts_share_only_the_stage_and_the_check_of_rows(package: str) -> Non
             assert {name.split(".")[2] for name in found if name.startswith("scripts.audit.")} <= {"rows"}, path
 
 
-def test_every_script_is_in_a_package_and_nothing_that_is_deployed_imports_one() -> None:
+def test_every_script_is_in_a_package_and_no_deployed_module_imports_one() -> None:
     assert {path.relative_to(ROOT / "scripts").with_suffix("").parts[0] for path in modules("scripts")} == set(
         SCRIPTS
     )

@@ -16,11 +16,11 @@ from tests.helpers.job_states import item
 from tests.helpers.pipeline import Pipeline
 
 INVOCATIONS = 30
-OURS = {"jobpipe", "api_lambda", "worker_lambda"}
+PACKAGES = {"jobpipe", "api_lambda", "worker_lambda"}
 
 
 def polls(pipeline: Pipeline) -> None:
-    """Requests of callers who may and who may not read the job."""
+    """Read the job as its owner and as another one."""
     for owner, status in (("alice", 200), ("bob", 404)):
         job_id = next(iter(pipeline.jobs.rows))
         assert pipeline.request("GET", f"/jobs/{job_id}", owner=owner).status == status
@@ -32,14 +32,14 @@ def refusals(pipeline: Pipeline) -> None:
 
 
 def faults(pipeline: Pipeline) -> None:
-    """A traceback holds every frame that it went through."""
+    """The traceback refers to every frame."""
     job_id = next(iter(pipeline.jobs.rows))
     with patch.object(pipeline.jobs, "get", lambda _: 1 / 0):
         assert pipeline.request("GET", f"/jobs/{job_id}").status == 500
 
 
 def duplicates(pipeline: Pipeline) -> None:
-    """Ten messages in a batch, whose jobs have ended."""
+    """Process ten messages whose jobs have ended."""
     waiting = list(pipeline.queue.waiting)
     assert pipeline.work() == {"batchItemFailures": []}
     pipeline.queue.waiting = [(message_id, envelope, 0) for message_id, envelope, _ in waiting]
@@ -61,17 +61,19 @@ def test_no_object_outlives_its_invocation(
     waiting = list(pipeline.queue.waiting)
     pipeline.drain()
     pipeline.queue.waiting = [(message_id, envelope, 0) for message_id, envelope, _ in waiting]
-    for _ in range(3):  # what is made once, by the counting too
+    for _ in range(3):  # objects that are created once, also by the counting
         invocation(pipeline)
     live_objects()
 
     before = live_objects()
     for _ in range(INVOCATIONS):
         invocation(pipeline)
-    kept = live_objects() - before
+    remaining = live_objects() - before
 
-    # What is made by each invocation would be there as often; a few come and go with the interpreter's own caches.
-    assert {kind: count for kind, count in kept.items() if count >= INVOCATIONS} == {}
-    assert {kind: count for kind, count in kept.items() if kind.split(".")[0] in OURS} == {}
-    assert sum(thread.name.startswith("item") for thread in threading.enumerate()) <= 10, "a batch's, kept"
+    # A leak has an object for each invocation; the interpreter's caches change by a few.
+    assert {kind: count for kind, count in remaining.items() if count >= INVOCATIONS} == {}
+    assert {kind: count for kind, count in remaining.items() if kind.split(".")[0] in PACKAGES} == {}
+    assert sum(thread.name.startswith("item") for thread in threading.enumerate()) <= 10, (
+        "only the threads of one batch"
+    )
     assert not meter._added

@@ -92,12 +92,12 @@ def from_nothing(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_added_values_are_one_line_and_one_for_each_reason(capsys: pytest.CaptureFixture[str]) -> None:
-    mine = Meter("prod")
-    mine.add(SUCCEEDED)
-    mine.add(QUEUE_DELAY, 12.5)
-    mine.add(SUCCEEDED)
-    mine.add(FAILED, reason="name-taken")
-    mine.write()
+    own_meter = Meter("prod")
+    own_meter.add(SUCCEEDED)
+    own_meter.add(QUEUE_DELAY, 12.5)
+    own_meter.add(SUCCEEDED)
+    own_meter.add(FAILED, reason="name-taken")
+    own_meter.write()
 
     plain, failed = written(capsys)
     assert plain["Succeeded"] == [1.0, 1.0]
@@ -111,19 +111,19 @@ def test_added_values_are_one_line_and_one_for_each_reason(capsys: pytest.Captur
     ]
     assert failed["reason"] == "name-taken"
 
-    mine.write()
+    own_meter.write()
     assert written(capsys) == [], "nothing is written twice"
 
 
 def test_threads_add_without_loss(capsys: pytest.CaptureFixture[str]) -> None:
-    mine = Meter("prod")
+    own_meter = Meter("prod")
     with ThreadPoolExecutor(8) as pool:
-        list(pool.map(lambda _: mine.add(SUCCEEDED), range(1001)))
-    mine.write()
+        list(pool.map(lambda _: own_meter.add(SUCCEEDED), range(1001)))
+    own_meter.write()
     assert counts(written(capsys)) == {("Succeeded", ""): 1001}
 
 
-def test_every_metric_has_a_name_of_its_own() -> None:
+def test_every_metric_has_a_unique_name() -> None:
     names = [value.name for value in vars(metrics).values() if isinstance(value, Metric)]
     assert len(names) == len(set(names)) > 10
 
@@ -193,7 +193,7 @@ def test_a_command_given_up_before_it_runs_is_counted(capsys: pytest.CaptureFixt
     for call in (1, 4, 4, 4, 4, 4):  # the put: the first process dies of it unrecorded, five more with a record
         with unreliable.process(Fault(call=call, gone=True)):
             pipeline.work()
-    meter.write()  # a process that is gone takes what it has counted with it
+    meter.write()  # the counts of a process end with it
     capsys.readouterr()
     pipeline.drain()
     assert counts(written(capsys)) == {("BatchSize", ""): 1, ("Failed", "attempts-spent"): 1}
@@ -249,7 +249,7 @@ def test_responses_with_5xx_are_counted(
     assert counts(written(capsys)) == {("Faults", ""): 1}
 
     assert pipeline.request("GET", "/health").status == 200
-    assert written(capsys) == [], "open routes are nobody's work"
+    assert written(capsys) == [], "open routes are not counted"
 
 
 def test_the_time_of_waiting_is_not_part_of_the_request_time(
@@ -272,7 +272,7 @@ def test_the_time_of_waiting_is_not_part_of_the_request_time(
     monkeypatch.setattr(pipeline.jobs, "get", fails_after(3, pipeline.jobs.get, ZeroDivisionError()))
     assert pipeline.request("GET", f"/jobs/{job.json['id']}?wait=5").status == 500
     times = [line["RequestTime"][0] for line in written(capsys)]
-    assert times == pytest.approx([0.0, 0.0, 0.0], abs=0.1), "what is rounded off the log line"
+    assert times == pytest.approx([0.0, 0.0, 0.0], abs=0.1), "the times are rounded"
 
 
 def fails_after(calls: int, method: Callable[..., Any], error: Exception | None = None) -> Callable[..., Any]:

@@ -1,4 +1,4 @@
-"""The OpenAPI document says what the API does: its routes, its limits, its problems, its examples."""
+"""The OpenAPI document says the API's routes, limits, problems and examples."""
 
 from __future__ import annotations
 
@@ -53,11 +53,11 @@ def problem_types(operation: dict[str, Any], status: str) -> set[str]:
     return {kind.removeprefix(PROBLEM_TYPE_PREFIX) for kind in schema["properties"]["type"]["enum"]}
 
 
-def test_it_is_valid() -> None:
+def test_the_document_is_valid() -> None:
     OpenAPIV31SpecValidator(DOCUMENT).validate()
 
 
-def test_it_has_the_routes_and_no_others() -> None:
+def test_the_document_has_exactly_the_routes() -> None:
     assert set(OPERATION_OF) == {(route.method, route.path) for route in ROUTES}
     for route in ROUTES:
         operation = OPERATION_OF[route.method, route.path]
@@ -68,7 +68,7 @@ def test_it_has_the_routes_and_no_others() -> None:
         assert in_path == {part[1:-1] for part in route.path.split("/") if part.startswith("{")}
 
 
-def test_operations_have_names_of_their_own() -> None:
+def test_operations_have_unique_names() -> None:
     names = [operation["operationId"] for operation in OPERATION_OF.values()]
     assert len(names) == len(set(names))
     links = {node["operationId"] for node in nodes(COMPONENTS | DOCUMENT["paths"]) if "operationId" in node}
@@ -83,13 +83,13 @@ def test_every_component_is_used() -> None:
 
 def test_the_document_has_every_problem() -> None:
     """These are the problems of all classes, and those of the gateway's table."""
-    ours = {(problem.status, problem.slug) for problem in _problems(ProblemError)}
+    own_problems = {(problem.status, problem.slug) for problem in _problems(ProblemError)}
     gateways = {(refused.status, refused.slug) for refused in GATEWAY_PROBLEMS}
     types = {
         kind.removeprefix(PROBLEM_TYPE_PREFIX)
         for kind in COMPONENTS["schemas"]["Problem"]["properties"]["type"]["enum"]
     }
-    assert types == {slug for _, slug in ours | gateways}
+    assert types == {slug for _, slug in own_problems | gateways}
     answered = {
         (int(status), slug)
         for operation in OPERATION_OF.values()
@@ -97,7 +97,7 @@ def test_the_document_has_every_problem() -> None:
         if int(status) >= 400
         for slug in problem_types(operation, status)
     }
-    assert answered == ours | gateways
+    assert answered == own_problems | gateways
 
 
 def test_the_gateways_problems_are_those_of_its_templates() -> None:
@@ -144,11 +144,11 @@ def test_every_example_is_one_of_its_schema() -> None:
     """Tools that serve the document serve the examples of parameters, headers, schemas and answers."""
     checker, found = documented(), 0
 
-    def look(node: Any, pointer: str) -> None:
+    def check(node: Any, pointer: str) -> None:
         nonlocal found
         if isinstance(node, list):
             for place, each in enumerate(node):
-                look(each, f"{pointer}/{place}")
+                check(each, f"{pointer}/{place}")
         if not isinstance(node, dict):
             return
         if "example" in node:
@@ -160,9 +160,9 @@ def test_every_example_is_one_of_its_schema() -> None:
                 found += 1
         for name, each in node.items():
             if name not in {"example", "examples"}:
-                look(each, f"{pointer}/{name.replace('~', '~0').replace('/', '~1')}")
+                check(each, f"{pointer}/{name.replace('~', '~0').replace('/', '~1')}")
 
-    look(DOCUMENT, "")
+    check(DOCUMENT, "")
     assert found >= len(COMPONENTS["headers"]) + len(COMPONENTS["responses"])
     contents = [media for answer in COMPONENTS["responses"].values() for media in answer["content"].values()]
     assert [part for part in (*COMPONENTS["headers"].values(), *contents) if "example" not in part] == []

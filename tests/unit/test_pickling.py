@@ -118,8 +118,8 @@ def exception_classes() -> list[type[BaseException]]:
 
 def sample(kind: type) -> Any:
     """Return an object of the class, with a value for each parameter."""
-    ours = [each for each in kind.__mro__ if each.__module__.split(".")[0] in PACKAGES]
-    if not any("__init__" in vars(each) for each in ours):
+    own_classes = [each for each in kind.__mro__ if each.__module__.split(".")[0] in PACKAGES]
+    if not any("__init__" in vars(each) for each in own_classes):
         return kind("why")
     given: dict[str, Any] = {}
     positional: list[Any] = []

@@ -35,7 +35,7 @@ def test_a_message_can_be_decoded_and_sqs_accepts_it(name: str, value: str) -> N
 
 
 @given(words.filter(lambda word: 0 < len(word) <= 128 and word.isprintable()))
-def test_every_item_id_has_a_group_that_sqs_takes(item_id: str) -> None:
+def test_every_item_id_has_a_group_that_sqs_accepts(item_id: str) -> None:
     envelope = seal(QueueMessage.of(JOB, DeleteItem(item_id), ""))
     assert SQS_GROUP.fullmatch(envelope.group_id)
 

@@ -1,4 +1,4 @@
-"""What a redrive chooses and counts, and that it reports what it has done, also after Ctrl-C or an outage."""
+"""A redrive's choice of jobs, and its counts, also after Ctrl-C or an outage."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ from tests.helpers.pipeline import Pipeline
 
 
 class InterruptedQueue(MemoryQueue):
-    """A queue that calls `happens` when the second message is sent."""
+    """A queue that calls `interrupt` when the second message is sent."""
 
-    happens: Callable[[], object]
+    interrupt: Callable[[], object]
 
     def send(self, envelope: Envelope) -> None:
         if self.sent == 1:
-            self.happens()
+            self.interrupt()
         super().send(envelope)
 
 
@@ -59,9 +59,9 @@ class Listed(Selection):
         return iter(self.failed)
 
 
-def redrive(pipeline: Pipeline, happens: Callable[[], object], wanted: Filter | None = None) -> Redrive:
+def redrive(pipeline: Pipeline, interrupt: Callable[[], object], wanted: Filter | None = None) -> Redrive:
     queue = InterruptedQueue()
-    queue.happens = happens
+    queue.interrupt = interrupt
     return Redrive(pipeline.jobs, pipeline.documents, queue, wanted or Filter(), "test")
 
 
@@ -177,7 +177,7 @@ def test_limited_runs_make_progress_although_their_jobs_fail_again(pipeline: Pip
             pipeline.jobs.write(replace(pipeline.jobs.rows[job_id], updated_at=again))
         seen.append(chosen)
     assert seen[:2] == [ids[1:3], ids[3:5]]
-    assert seen[2][0] == ids[0], "of those that were chosen, what was accepted first"
+    assert seen[2][0] == ids[0], "the first accepted of the chosen jobs"
 
 
 def test_skipped_jobs_do_not_use_up_the_limit(pipeline: Pipeline, capsys: pytest.CaptureFixture[str]) -> None:
@@ -229,19 +229,19 @@ def test_without_a_limit_jobs_are_retried_in_the_order_of_acceptance(pipeline: P
 
 
 class OvertakenQueue(MemoryQueue):
-    """A queue that calls `happens` after a message is sent, before the job is marked as queued."""
+    """A queue that calls `interrupt` after a message is sent, before the job is marked as queued."""
 
-    happens: Callable[[Envelope], object]
+    interrupt: Callable[[Envelope], object]
 
     def send(self, envelope: Envelope) -> None:
         super().send(envelope)
-        self.happens(envelope)
+        self.interrupt(envelope)
 
 
-def overtaken(pipeline: Pipeline, happens: Callable[[Envelope], object]) -> str | None:
+def overtaken(pipeline: Pipeline, interrupt: Callable[[Envelope], object]) -> str | None:
     (failed,) = failed_jobs(pipeline, 1).failed
     queue = OvertakenQueue()
-    queue.happens = happens
+    queue.interrupt = interrupt
     return Redrive(pipeline.jobs, pipeline.documents, queue, Filter(), "test").retry(failed)
 
 

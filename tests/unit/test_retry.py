@@ -79,8 +79,8 @@ def test_a_retry_that_crashes_after_sending_is_completed_by_the_worker(
         crash.setattr(pipeline.jobs, "requeue", unavailable)
         assert pipeline.request("POST", f"/jobs/{job_id}/retry").status == 503
         if worker_first:
-            assert pipeline.work()["batchItemFailures"], "an outage of the worker too: the message comes again"
-    if not worker_first:  # the caller asks again before the worker has come to it
+            assert pipeline.work()["batchItemFailures"], "the worker has an outage, too: the message is redelivered"
+    if not worker_first:  # the caller repeats the request before the worker runs
         assert pipeline.request("POST", f"/jobs/{job_id}/retry").status == 202
         assert len(pipeline.queue.waiting) == 2
     pipeline.drain()

@@ -1,4 +1,4 @@
-"""SECURITY.md names what keeps each claim; what it names is there."""
+"""SECURITY.md names files and tests for its claims, and they exist."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ def functions(path: Path) -> set[str]:
     return {node.name for node in ast.parse(path.read_text()).body if isinstance(node, ast.FunctionDef)}
 
 
-def test_every_file_and_test_that_the_page_names_is_there() -> None:
+def test_every_file_and_test_that_the_page_names_exists() -> None:
     assert len(NAMED) > 40, "the page or this pattern has changed"
     missing = [name for name, _ in NAMED if not (ROOT / name).exists()]
     assert missing == []
     assert [f"{name}::{test}" for name, test in NAMED if test and test not in functions(ROOT / name)] == []
 
 
-def test_every_claim_about_somebody_names_what_keeps_it() -> None:
+def test_every_claim_about_an_actor_names_its_proof() -> None:
     section = (ROOT / "SECURITY.md").read_text().partition("## Who can do what")[2].partition("\n## ")[0]
     rows = [
         [cell.strip() for cell in line.strip("|").split("|")] for line in section.splitlines() if line[:1] == "|"
@@ -33,4 +33,4 @@ def test_every_claim_about_somebody_names_what_keeps_it() -> None:
     assert len(rows) > 15
     assert [row[0] for row in rows if len(row) != 4] == []
     without = [row[0] for row in rows[2:] if row[2] and not re.search(r"`[\w./-]+\.(py|yaml|yml)(::\w+)?`", row[3])]
-    assert without == ["read-only rights on the account (AWS's `ReadOnlyAccess`)"], "AWS keeps that one"
+    assert without == ["read-only rights on the account (AWS's `ReadOnlyAccess`)"], "AWS enforces this one"

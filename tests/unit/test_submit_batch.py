@@ -58,13 +58,13 @@ def test_commands_of_one_item_go_one_by_one_in_their_order(pipeline: Pipeline) -
         assert pipeline.request("GET", f"/items/{each}").json["n"] == 2
 
 
-def test_two_of_one_name_do_not_both_succeed(pipeline: Pipeline) -> None:
+def test_two_creates_with_one_name_do_not_both_succeed(pipeline: Pipeline) -> None:
     answer = post(pipeline, create("Tent"), create("Tent"))
     pipeline.drain()
     assert sorted(kinds(pipeline.request("GET", f"/batches/{answer.json['id']}"))) == ["failed", "succeeded"]
 
 
-def test_commands_beyond_a_messages_size_travel_as_claim_checks(pipeline: Pipeline) -> None:
+def test_commands_beyond_a_messages_size_become_claim_checks(pipeline: Pipeline) -> None:
     tent = an_item(pipeline)
     large = "x" * MAX_COMMAND_BYTES
     answer = post(
@@ -112,7 +112,7 @@ def test_a_document_that_grows_too_large_is_refused_by_itself(pipeline: Pipeline
         ({"commands": [{"operation": "fly"}, 7]}, 400, "#/commands/0/operation"),
     ],
 )
-def test_what_is_no_batch_leaves_no_trace(pipeline: Pipeline, body: Any, status: int, pointer: str | None) -> None:
+def test_an_invalid_batch_leaves_no_trace(pipeline: Pipeline, body: Any, status: int, pointer: str | None) -> None:
     before = pipeline.state()
     answer = pipeline.request("POST", "/batches", body, headers=KEY)
     assert answer.status == status, answer.text
@@ -130,12 +130,12 @@ def test_if_no_command_is_valid_the_response_has_each_error(pipeline: Pipeline) 
 
 
 @pytest.mark.parametrize("header", ["if-match", "if-none-match"])
-def test_a_precondition_of_the_whole_is_refused(pipeline: Pipeline, header: str) -> None:
+def test_a_precondition_of_a_whole_batch_is_refused(pipeline: Pipeline, header: str) -> None:
     assert post(pipeline, create("Tent"), headers={header: "*"}).status == 400
     assert not pipeline.jobs.rows
 
 
-def test_what_is_refused_fits_the_row(pipeline: Pipeline) -> None:
+def test_refusals_fit_the_row(pipeline: Pipeline) -> None:
     deep: Any = "\0"
     for _ in range(30):
         deep = {"\U0001f600" * 80: deep}
@@ -146,7 +146,7 @@ def test_what_is_refused_fits_the_row(pipeline: Pipeline) -> None:
 
 
 @pytest.mark.parametrize("depth", [31, 100, 400, 900])
-def test_a_refused_command_may_be_as_deep_as_it_likes(pipeline: Pipeline, depth: int) -> None:
+def test_a_refused_command_may_have_any_depth(pipeline: Pipeline, depth: int) -> None:
     deep = "[" * depth + "0.10000000000000000000001" + "]" * depth
     answer = pipeline.request("POST", "/batches", raw=f'{{"commands":[{json.dumps(create("Tent"))},{deep}]}}')
     assert answer.status in {202, 400}
@@ -176,7 +176,7 @@ def test_a_batch_that_has_expired_is_not_found(pipeline: Pipeline, monkeypatch: 
     assert pipeline.request("GET", f"/batches/{answer.json['id']}").status == 404
 
 
-def test_its_jobs_can_be_polled_cancelled_and_retried_like_any(pipeline: Pipeline) -> None:
+def test_the_jobs_of_a_batch_can_be_polled_cancelled_and_retried(pipeline: Pipeline) -> None:
     answer = post(pipeline, create("Tent"), create("Yurt"))
     tent, yurt = (entry["job"]["id"] for entry in answer.json["entries"])
     assert pipeline.request("DELETE", f"/jobs/{tent}").status == 200

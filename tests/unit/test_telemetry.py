@@ -197,10 +197,10 @@ def test_an_assigned_id_is_logged_in_full(log_stream: io.StringIO) -> None:
     assert log_stream.getvalue().count(f'"item_id":"{item_id}"') >= 2, "by the API and by the worker"
 
 
-def test_a_callers_own_id_is_in_no_line_whatever_becomes_of_the_job(
+def test_a_callers_own_id_is_in_no_line_with_any_outcome_of_the_job(
     log_stream: io.StringIO, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """For each line that has an item id: accepted, waited for, ended, interrupted, dead, parked."""
+    """This holds for each line with an item id: accepted, waited for, ended, interrupted, dead, parked."""
     pipeline = Pipeline()
     command = {"operation": "read", "item_id": SECRET}
     job = pipeline.request("POST", "/jobs", command).json

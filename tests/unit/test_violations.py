@@ -119,7 +119,7 @@ def test_each_reported_place_has_a_value_that_cannot_be_stored(text: str) -> Non
         found = at(as_python_reads_it, each.pointer)
         assert "twice" in each.detail or found in {"1e999", "NaN", "-Infinity", "1" * 40}
     if refusal:
-        assert decode(json_text.encode(refusal.value)) == refusal.value, "what is left can be stored"
+        assert decode(json_text.encode(refusal.value)) == refusal.value, "the rest can be stored"
 
 
 def refused(text: str) -> Unstorable | None:

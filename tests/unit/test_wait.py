@@ -24,7 +24,7 @@ LONGEST = 20
 
 
 class FakeTime:
-    """Stands in for the module: a clock that only moves while somebody sleeps, and what happens meanwhile."""
+    """Replaces the module `time`: the clock moves only by sleeps, during which planned events happen."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -42,11 +42,11 @@ class FakeTime:
         self.now += seconds
         due = [event for event in self.events if event[0] <= self.now]
         self.events = [event for event in self.events if event[0] > self.now]
-        for _, happens in due:
-            happens()
+        for _, event in due:
+            event()
 
-    def after(self, seconds: float, happens: Callable[[], object]) -> None:
-        self.events.append((self.now + seconds, happens))
+    def after(self, seconds: float, event: Callable[[], object]) -> None:
+        self.events.append((self.now + seconds, event))
 
 
 @pytest.fixture
@@ -62,7 +62,7 @@ def installed(patch: pytest.MonkeyPatch) -> FakeTime:
     return fake
 
 
-def look(pipeline: Pipeline, job_id: str, wait: int | str) -> Answer:
+def read_job(pipeline: Pipeline, job_id: str, wait: int | str) -> Answer:
     return pipeline.request("GET", f"/jobs/{job_id}?wait={wait}")
 
 
@@ -70,14 +70,14 @@ def wait_in_vain(pipeline: Pipeline, clock: FakeTime, wait: int, *, times: int) 
     """Wait in vain so many times, each time for a job of another item."""
     for _ in range(times):
         job_id, started = accept(pipeline), clock.now
-        assert look(pipeline, job_id, wait).json["status"] == "queued"
-        assert clock.now - started == pytest.approx(wait), "it was waited for"
+        assert read_job(pipeline, job_id, wait).json["status"] == "queued"
+        assert clock.now - started == pytest.approx(wait), "the request waited"
 
 
 def waits(pipeline: Pipeline, clock: FakeTime, wait: int) -> bool:
     """Return whether a request for a new job waits."""
     job_id, started = accept(pipeline), clock.now
-    answer = look(pipeline, job_id, wait)
+    answer = read_job(pipeline, job_id, wait)
     assert (answer.status, answer.json["status"], answer.headers["retry-after"]) == (200, "queued", "1")
     return clock.now > started
 
@@ -104,7 +104,7 @@ def test_a_stage_may_have_a_shorter_longest_wait(clock: FakeTime, longest: float
 def test_the_job_is_read_once_more_when_the_time_is_up(pipeline: Pipeline, clock: FakeTime) -> None:
     job_id = accept(pipeline)
     clock.after(2.999, pipeline.drain)
-    assert look(pipeline, job_id, 3).json["status"] == "succeeded"
+    assert read_job(pipeline, job_id, 3).json["status"] == "succeeded"
     assert clock.now == pytest.approx(3)
 
 
@@ -112,7 +112,7 @@ def test_the_job_is_read_once_more_when_the_time_is_up(pipeline: Pipeline, clock
 def test_without_a_number_the_default_wait_applies(
     pipeline: Pipeline, clock: FakeTime, wait: int | str, longest: float
 ) -> None:
-    look(pipeline, accept(pipeline), wait)
+    read_job(pipeline, accept(pipeline), wait)
     assert clock.now == pytest.approx(longest)
 
 
@@ -126,10 +126,10 @@ def test_a_job_between_two_attempts_is_not_waited_for(
 
     job_id = accept(pipeline)
     clock.after(0.5, outage)
-    assert look(pipeline, job_id, LONGEST).json["status"] == "retrying"
+    assert read_job(pipeline, job_id, LONGEST).json["status"] == "retrying"
     assert clock.now == pytest.approx(0.5, abs=0.1)
     ended = clock.now
-    assert look(pipeline, job_id, LONGEST).json["status"] == "retrying"
+    assert read_job(pipeline, job_id, LONGEST).json["status"] == "retrying"
     assert clock.now == ended
 
 
@@ -138,10 +138,10 @@ def test_a_read_that_fails_ends_the_wait_and_not_the_request(
 ) -> None:
     job_id = accept(pipeline)
     clock.after(0.5, lambda: monkeypatch.setattr(pipeline.jobs, "get", unavailable))
-    answer = look(pipeline, job_id, LONGEST)
+    answer = read_job(pipeline, job_id, LONGEST)
     assert (answer.status, answer.json["status"], answer.headers["retry-after"]) == (200, "queued", "1")
     assert clock.now < 1
-    answer = look(pipeline, job_id, LONGEST)
+    answer = read_job(pipeline, job_id, LONGEST)
     assert (answer.status, slug(answer)) == (503, "unavailable"), "nothing was read before"
 
 
@@ -163,7 +163,7 @@ def test_the_end_is_noticed_soon_with_few_reads(seconds: float) -> None:
         job_id = accept(pipeline)
         patch.setattr(pipeline.jobs, "get", counted)
         clock.after(seconds, pipeline.drain)
-        assert look(pipeline, job_id, LONGEST).json["done"]
+        assert read_job(pipeline, job_id, LONGEST).json["done"]
     late = clock.now - seconds
     assert 0 <= late <= LONGEST_PAUSE, "by half of it on average"
     assert late <= pause_after(seconds)
@@ -172,13 +172,13 @@ def test_the_end_is_noticed_soon_with_few_reads(seconds: float) -> None:
 
 @given(seconds=st.floats(0.05, 20), other=st.floats(0.1, 10))
 def test_no_other_interval_between_reads_costs_much_less(seconds: float, other: float) -> None:
-    """Return the price in seconds of waiting: until the job ends, half a pause after that, and the reads."""
+    """The price, in seconds of waiting, is the time until the end, half a pause after it, and the reads."""
 
     def cost(factor: float) -> float:
         elapsed = reads = 0.0
         while elapsed < seconds:
             pause = factor * pause_after(elapsed)
-            share = min(1.0, (seconds - elapsed) / pause)  # or it would be luck where the last one falls
+            share = min(1.0, (seconds - elapsed) / pause)  # the last read counts in part
             elapsed, reads = elapsed + pause, reads + share
         return seconds + reads * READ_SECONDS + factor * pause_after(seconds) / 2
 
@@ -188,7 +188,7 @@ def test_no_other_interval_between_reads_costs_much_less(seconds: float, other: 
 # --- when waiting is in vain -------------------------------------------------------------------------------------
 
 
-def test_under_a_backlog_nobody_waits(pipeline: Pipeline, clock: FakeTime) -> None:
+def test_under_a_backlog_no_request_waits(pipeline: Pipeline, clock: FakeTime) -> None:
     wait_in_vain(pipeline, clock, LONGEST, times=3)
     sleeps = clock.sleeps
     for _ in range(100):
@@ -204,14 +204,14 @@ def test_a_wait_is_tried_now_and_then_under_a_backlog(pipeline: Pipeline, clock:
     clock.now += 9 * LONGEST - 1
     assert not waits(pipeline, clock, LONGEST)
     clock.now += 2
-    assert waits(pipeline, clock, LONGEST), "one, to see"
+    assert waits(pipeline, clock, LONGEST), "one wait is tried"
     assert not waits(pipeline, clock, LONGEST), "it was in vain"
     clock.now += 9 * LONGEST + 1
     pipeline.drain()
     job_id = accept(pipeline, item("Stove"))
     clock.after(1, pipeline.drain)
-    assert look(pipeline, job_id, LONGEST).json["done"]
-    assert waits(pipeline, clock, LONGEST), "and again, since that took nothing of what may be in vain"
+    assert read_job(pipeline, job_id, LONGEST).json["done"]
+    assert waits(pipeline, clock, LONGEST), "the wait before was not in vain"
 
 
 def test_waits_that_end_in_time_are_not_counted(pipeline: Pipeline, clock: FakeTime) -> None:
@@ -219,25 +219,25 @@ def test_waits_that_end_in_time_are_not_counted(pipeline: Pipeline, clock: FakeT
     for number in range(50):
         job_id = accept(pipeline, item(f"Stove {number}"))
         clock.after(15, pipeline.drain)
-        assert look(pipeline, job_id, LONGEST).json["done"]
+        assert read_job(pipeline, job_id, LONGEST).json["done"]
 
 
-def test_one_item_that_is_held_up_keeps_nobody_else_from_waiting(pipeline: Pipeline, clock: FakeTime) -> None:
+def test_one_blocked_item_does_not_stop_other_requests_from_waiting(pipeline: Pipeline, clock: FakeTime) -> None:
     """A command that kills its worker each time must not stop other requests from waiting."""
-    stuck, held, began = accept(pipeline), 0.0, clock.now
+    stuck, waited, began = accept(pipeline), 0.0, clock.now
     for _ in range(300):
         clock.now += 10
         started = clock.now
-        look(pipeline, stuck, LONGEST)
-        held += clock.now - started
-    assert 2 * LONGEST < held <= (clock.now - began) / 30 + 39
+        read_job(pipeline, stuck, LONGEST)
+        waited += clock.now - started
+    assert 2 * LONGEST < waited <= (clock.now - began) / 30 + 39
     assert waits(pipeline, clock, LONGEST)
 
 
 def test_a_slow_job_may_be_waited_for_once_more(pipeline: Pipeline, clock: FakeTime) -> None:
     job_id = pipeline.request("POST", "/items", item(), headers={"prefer": "wait=5"}).json["id"]
     clock.after(10, pipeline.drain)
-    assert look(pipeline, job_id, LONGEST).json["done"]
+    assert read_job(pipeline, job_id, LONGEST).json["done"]
     assert clock.now == pytest.approx(15, abs=0.1)
 
 
@@ -248,40 +248,40 @@ def test_shorter_waits_are_tried_again_sooner(pipeline: Pipeline, clock: FakeTim
     assert waits(pipeline, clock, 1)
 
 
-@pytest.mark.parametrize("trouble", ["outage", "hanging", "bug", "retrying"])
+@pytest.mark.parametrize("kind", ["outage", "hanging", "bug", "retrying"])
 def test_waits_that_an_outage_ended_are_not_counted(
-    pipeline: Pipeline, clock: FakeTime, monkeypatch: pytest.MonkeyPatch, trouble: str
+    pipeline: Pipeline, clock: FakeTime, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
     def fails(_: str) -> None:
-        if trouble == "hanging":
+        if kind == "hanging":
             clock.sleep(2 * LONGEST)
-        raise ZeroDivisionError if trouble == "bug" else Unavailable("no")
+        raise ZeroDivisionError if kind == "bug" else Unavailable("no")
 
     for _ in range(5):
         job_id = accept(pipeline)
         with monkeypatch.context() as broken:
-            if trouble == "retrying":
+            if kind == "retrying":
                 broken.setattr(pipeline.items, "commit", unavailable)
                 clock.after(1, pipeline.work)
             else:
                 clock.after(1, partial(broken.setattr, pipeline.jobs, "get", fails))
-            look(pipeline, job_id, LONGEST)
+            read_job(pipeline, job_id, LONGEST)
     assert waits(pipeline, clock, LONGEST)
 
 
 WAITS = st.tuples(
     st.integers(0, 6),  # the item
     st.one_of(st.just(0.25), st.floats(0.05, LONGEST)),  # seconds
-    st.one_of(st.just(0.0), st.floats(0, 100)),  # before it, with nothing to do
+    st.one_of(st.just(0.0), st.floats(0, 100)),  # pause before it
     st.booleans(),  # whether its job ends in time
 )
 
 
-def waited_in_vain(asked: Iterable[tuple[int, float, float, bool]]) -> Iterator[tuple[float, float, int]]:
+def waited_in_vain(requests: Iterable[tuple[int, float, float, bool]]) -> Iterator[tuple[float, float, int]]:
     """Request these waits of one environment; return the start, seconds and item of each wait in vain."""
     with pytest.MonkeyPatch.context() as patch:
         clock, breaker = installed(patch), CircuitBreaker()
-        for number, seconds, pause, ends in asked:
+        for number, seconds, pause, ends in requests:
             clock.now += pause
             if breaker.allows(f"item {number}", seconds):
                 began = clock.now
@@ -292,8 +292,8 @@ def waited_in_vain(asked: Iterable[tuple[int, float, float, bool]]) -> Iterator[
 
 
 @given(st.lists(WAITS, max_size=200))
-def test_waits_in_vain_take_a_tenth_of_any_time(asked: list[tuple[int, float, float, bool]]) -> None:
-    found = list(waited_in_vain(asked))
+def test_waits_in_vain_take_a_tenth_of_any_time(requests: list[tuple[int, float, float, bool]]) -> None:
+    found = list(waited_in_vain(requests))
     for first in range(len(found)):
         total = 0.0
         for began, seconds, _ in found[first:]:
@@ -302,9 +302,9 @@ def test_waits_in_vain_take_a_tenth_of_any_time(asked: list[tuple[int, float, fl
 
 
 @given(st.lists(WAITS, max_size=200))
-def test_waits_in_vain_for_one_item_take_a_thirtieth(asked: list[tuple[int, float, float, bool]]) -> None:
+def test_waits_in_vain_for_one_item_take_a_thirtieth(requests: list[tuple[int, float, float, bool]]) -> None:
     totals: defaultdict[int, float] = defaultdict(float)
-    for began, seconds, number in waited_in_vain(asked):
+    for began, seconds, number in waited_in_vain(requests):
         totals[number] += seconds
         assert totals[number] <= (began + seconds) / 30 + 39
 
@@ -314,12 +314,12 @@ def test_waits_in_vain_for_one_item_take_a_thirtieth(asked: list[tuple[int, floa
 def test_over_a_day_waits_in_vain_take_a_tenth(items: int, grows: bool) -> None:
     """This holds for any number of items, and if each wait is longer than the one before."""
     lengths = [1, 2.5, 6, 14, 20] if grows else [20]
-    asked = ((n % items, lengths[n % len(lengths)], 1.0, False) for n in range(50_000))
-    found = list(waited_in_vain(asked))
+    requests = ((n % items, lengths[n % len(lengths)], 1.0, False) for n in range(50_000))
+    found = list(waited_in_vain(requests))
     whole = found[-1][0] + found[-1][1]
     share = sum(seconds for _, seconds, _ in found) / whole
     assert share <= min(0.1, items / 30) * 1.1
-    assert share >= min(0.1, items / 30) * 0.5, "and no less than it may"
+    assert share >= min(0.1, items / 30) * 0.5, "the share is not much below the limit"
 
 
 # --- when to ask again -------------------------------------------------------------------------------------------
@@ -328,15 +328,15 @@ def test_over_a_day_waits_in_vain_take_a_tenth(items: int, grows: bool) -> None:
 def test_retry_after_grows_with_the_age_of_a_job(pipeline: Pipeline) -> None:
     clock = Clock()
     with clock.installed():
-        job_id, asked, born = accept(pipeline), 0, now()
+        job_id, requests, born = accept(pipeline), 0, now()
         while now() - born < timedelta(minutes=10):
             pause = int(pipeline.request("GET", f"/jobs/{job_id}").headers["retry-after"])
             age = (now() - born).total_seconds()
             assert 1 <= pause <= 30
-            assert pause <= max(1, age / 4), "it is learnt of soon, for its age"
-            asked += 1
+            assert pause <= max(1, age / 4), "the pause is short compared with the age"
+            requests += 1
             clock.advance(timedelta(seconds=pause))
-    assert asked < 50, "and not 600 times"
+    assert requests < 50, "one request per second would be 600"
 
 
 def test_retry_after_is_short_for_a_job_that_was_queued_again(pipeline: Pipeline) -> None:

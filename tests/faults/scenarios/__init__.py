@@ -1,15 +1,15 @@
-"""What callers do in the runs.
+"""The actions of callers in the runs.
 
-A scenario prepares a stage, without faults, and returns what happens then, of which any call may go wrong. That is
-run many times, each from the same stage.
+A scenario prepares a stage without faults and returns an action. The action runs many times from that stage, with
+faults at its calls.
 """
 
 from tests.faults.scenarios import batches, cancels, claims, commands, containment, replays, retries, stats
-from tests.faults.scenarios.parts import SCENARIOS, Then
+from tests.faults.scenarios.parts import SCENARIOS, Action
 
 __all__ = [
     "SCENARIOS",
-    "Then",
+    "Action",
     "batches",
     "cancels",
     "claims",

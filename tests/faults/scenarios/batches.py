@@ -8,86 +8,86 @@ from contextlib import contextmanager
 from unittest.mock import patch
 
 import jobpipe.domain.batch
-from tests.faults.history import Asked
-from tests.faults.scenarios.parts import HUGE, Then, existing, scenario
+from tests.faults.history import SentCommand
+from tests.faults.scenarios.parts import HUGE, Action, existing, scenario
 from tests.faults.world import World
 
 
-def named(name: str) -> Asked:
-    return Asked("create", {"name": name, "description": "d"})
+def named(name: str) -> SentCommand:
+    return SentCommand("create", {"name": name, "description": "d"})
 
 
-def change(item: Asked, operation: str = "merge", **fields: object) -> Asked:
-    return Asked(operation, dict(fields), item.item_id)
+def change(item: SentCommand, operation: str = "merge", **fields: object) -> SentCommand:
+    return SentCommand(operation, dict(fields), item.item_id)
 
 
 @scenario
-def batch(world: World) -> Then:
+def batch(world: World) -> Action:
     tent = existing(world, "tent", n=0)
 
-    def then() -> None:
-        asked = [change(tent, n=1), named("yurt"), change(tent, n=2, m=1), change(tent, "delete")]
-        batch_id = world.ask_batch(asked, key=secrets.token_hex(8))
+    def action() -> None:
+        commands = [change(tent, n=1), named("yurt"), change(tent, n=2, m=1), change(tent, "delete")]
+        batch_id = world.ask_batch(commands, key=secrets.token_hex(8))
         world.insist("GET", f"/batches/{batch_id}")
 
-    return then
+    return action
 
 
 @scenario
-def batch_without_key(world: World) -> Then:
+def batch_without_key(world: World) -> Action:
     tent = existing(world, "tent", n=0)
 
-    def then() -> None:
+    def action() -> None:
         world.ask_batch([change(tent, n=1), named("yurt"), change(tent, n=2)], key=None)
 
-    return then
+    return action
 
 
 @scenario
-def batch_replayed(world: World) -> Then:
+def batch_replayed(world: World) -> Action:
     tent, key = existing(world, "tent", n=0), secrets.token_hex(8)
 
-    def then() -> None:
-        asked = [change(tent, n=1), named("yurt"), change(tent, n=2)]
-        world.ask_batch(asked, key=key)
+    def action() -> None:
+        commands = [change(tent, n=1), named("yurt"), change(tent, n=2)]
+        world.ask_batch(commands, key=key)
         world.lapse_of_deduplication()
-        world.replay_batch(asked, key)
+        world.replay_batch(commands, key)
 
-    return then
+    return action
 
 
 @scenario
-def batch_stored_in_two_parts(world: World) -> Then:
-    """As one of a hundred commands is."""
+def batch_stored_in_two_parts(world: World) -> Action:
+    """A batch of a hundred commands is stored so."""
     tent = existing(world, "tent", n=0)
 
-    def then() -> None:
+    def action() -> None:
         with _most_at_once(2):
             world.ask_batch([change(tent, n=1), named("yurt"), change(tent, n=2)], key=secrets.token_hex(8))
 
-    return then
+    return action
 
 
 @scenario
-def batch_in_two_parts_without_key(world: World) -> Then:
-    """Nobody can send the rest again."""
+def batch_in_two_parts_without_key(world: World) -> Action:
+    """Without a key the rest cannot be sent again."""
     tent = existing(world, "tent", n=0)
 
-    def then() -> None:
+    def action() -> None:
         with _most_at_once(2):
             world.ask_batch([change(tent, n=1), named("yurt"), change(tent, n=2)], key=None)
 
-    return then
+    return action
 
 
 @scenario
-def batch_with_claim(world: World) -> Then:
+def batch_with_claim(world: World) -> Action:
     tent = existing(world, "tent", n=0)
 
-    def then() -> None:
+    def action() -> None:
         world.ask_batch([change(tent, n=1), change(tent, n=2, text=HUGE)], key=secrets.token_hex(8))
 
-    return then
+    return action
 
 
 @contextmanager

@@ -7,11 +7,11 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
-from tests.faults.history import Asked
+from tests.faults.history import SentCommand
 from tests.faults.world import World
 
-Then = Callable[[], None]
-Scenario = Callable[[World], Then]
+Action = Callable[[], None]
+Scenario = Callable[[World], Action]
 SCENARIOS: dict[str, Scenario] = {}
 
 LARGE = "x" * 5000  # too large to be stored inline in a row
@@ -29,26 +29,28 @@ def scenarios_in(*modules: ModuleType) -> list[str]:
     return [name for name, function in SCENARIOS.items() if function.__module__ in names]
 
 
-def ask(world: World, operation: str, item: Asked | str = "", *, key: str | None = "new", **fields: Any) -> Asked:
+def ask(
+    world: World, operation: str, item: SentCommand | str = "", *, key: str | None = "new", **fields: Any
+) -> SentCommand:
     """Send a command, by default with a new Idempotency-Key."""
     if_match = fields.pop("if_match", None)
     item_id = item if isinstance(item, str) else item.item_id
-    asked = Asked(operation, fields, item_id, if_match)
-    return world.ask(asked, key=secrets.token_hex(8) if key == "new" else key)
+    command = SentCommand(operation, fields, item_id, if_match)
+    return world.ask(command, key=secrets.token_hex(8) if key == "new" else key)
 
 
-def create(world: World, name: str, *, key: str | None = "new", **more: Any) -> Asked:
+def create(world: World, name: str, *, key: str | None = "new", **more: Any) -> SentCommand:
     return ask(world, "create", key=key, name=name, description="d", **more)
 
 
-def existing(world: World, name: str, **more: Any) -> Asked:
+def existing(world: World, name: str, **more: Any) -> SentCommand:
     """Create an item before the faults begin."""
     item = create(world, name, **more)
     world.settle()
     return item
 
 
-def name_taken_and_freed(world: World) -> Asked:
+def name_taken_and_freed(world: World) -> SentCommand:
     """Return a create that failed since its name was taken; the name is free now."""
     tent = existing(world, "tent")
     other = existing(world, "tent")

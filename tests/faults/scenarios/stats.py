@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from tests.faults.scenarios.parts import Then, create, scenario
+from tests.faults.scenarios.parts import Action, create, scenario
 from tests.faults.world import World
 
 
 @scenario
-def stats_of_a_backlog(world: World) -> Then:
+def stats_of_a_backlog(world: World) -> Action:
     create(world, "tent")
 
-    def then() -> None:
+    def action() -> None:
         world.lambdas.restart("api_lambda")  # the new process has no cached age
         answer = world.insist("GET", "/stats")
         assert answer.status == 200, answer.text
-        assert answer.json["queue"]["oldest_seconds"] in {None, 0}, "nobody tells the emulator's age"
+        assert answer.json["queue"]["oldest_seconds"] in {None, 0}, "the emulator reports no age"
 
-    return then
+    return action
