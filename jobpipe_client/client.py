@@ -43,7 +43,7 @@ class Client:
     def from_stage(
         cls, stage: str | None = None, request_timeout: float = 10.0, *, retries: int = 4, pool_size: int = 2
     ) -> Self:
-        """Return a client of a deployed stage, or of JOBPIPE_URL. Raise ConfigurationError if there is neither.
+        """Return a client for a deployed stage or for JOBPIPE_URL. Raise ConfigurationError if there is neither.
 
         >>> Client.from_stage("local").health()["status"]
         'ok'
@@ -57,7 +57,7 @@ class Client:
 
     @cached_property
     def sync(self) -> SyncClient:
-        """The writes as blocking methods, which return the item or raise ProblemError."""
+        """Blocking versions of the write methods. They return the item or raise ProblemError."""
         return SyncClient(self.transport)
 
     def create(self, item: Json, *, idempotency_key: str | None = None) -> Job:
@@ -83,7 +83,7 @@ class Client:
     def merge(
         self, item_id: str, patch: Json, *, idempotency_key: str | None = None, if_match: str | None = None
     ) -> Job:
-        """Apply an RFC 7396 merge patch: null removes a field, objects merge, all else replaces.
+        """Apply an RFC 7396 merge patch: null removes a field, objects are merged, other values are replaced.
 
         >>> job = client.wait(client.merge(item.id, {"price": None, "stock": {"Lyon": 3}}))
         >>> "price" in job.item, job.item["stock"]
@@ -177,7 +177,7 @@ class Client:
         return waiting.poll(self.transport, job_id, hold=wait)
 
     def jobs(self, status: Literal["failed", "retrying"], page_size: int | None = None) -> Iterator[Job]:
-        """Yield your failed or retrying jobs, latest first, page by page; the very latest may be missing.
+        """Yield your failed or retrying jobs, latest first, page by page. The list is eventually consistent.
 
         >>> _ = client.wait(client.read("no-such-item"))
         >>> [job.error.slug for job in client.jobs("failed")]
@@ -187,7 +187,7 @@ class Client:
         return (Job.of(entry) for entry in pages.entries(self.transport, "/jobs", query))
 
     def cancel(self, job_id: str) -> Job:
-        """Cancel a job that has not taken effect, so that it never will; JobEndedAlready if it has ended.
+        """Cancel an unfinished job before it takes effect. Raise JobEndedAlready if it has ended.
 
         >>> client.cancel(client.delete(item.id).id).status
         'cancelled'
@@ -235,7 +235,7 @@ class Client:
     ) -> Iterator[tuple[Submission, BatchEntry]]:
         """Yield each submission with its final entry. Raise WaitTimeout after `timeout` seconds.
 
-        An entry has the status and the problem, but no result, and needs no request of its own. The problem of an
+        Entries have the status and the problem, but no result, and are requested per batch. The problem of an
         expired job is a 404. `submissions` is read lazily.
 
         >>> commands = [{"operation": "read", "item_id": item.id}, {"operation": "read", "item_id": "no-such-item"}]

@@ -7,7 +7,7 @@ JobpipeError
 │  └─ RequestTimeout           no answer to one request in time
 ├─ BadAnswer                   the response does not follow the API contract
 ├─ ItemsUnreadable             a list left out items whose documents are missing
-├─ ProblemError                a problem document; each type has its class
+├─ ProblemError                the service returned a problem document
 │  ├─ InvalidRequest           400 invalid-request
 │  ├─ Forbidden                403 forbidden
 │  ├─ NotFound                 404 not-found
@@ -56,7 +56,7 @@ class TransportError(JobpipeError):
 class Unreachable(TransportError):
     """The connection was refused or broke."""
 
-    is_transient = True  # the transport sets False on the error if TLS failed
+    is_transient = True  # the transport sets this to False if TLS failed
 
 
 class RequestTimeout(TransportError):
@@ -66,7 +66,7 @@ class RequestTimeout(TransportError):
 
 
 class BadAnswer(JobpipeError):
-    """The response does not follow the API contract, so that it is probably not from jobpipe."""
+    """The response does not follow the API contract, so it probably did not come from the service."""
 
 
 class ItemsUnreadable(JobpipeError):
@@ -151,7 +151,7 @@ class JobEndedAlready(ProblemError):
 
 
 class CommandCancelled(ProblemError):
-    """The job was cancelled while this request waited for it. Waiting by polls raises JobCancelled instead."""
+    """The job was cancelled while this request waited for it. A client that polls raises JobCancelled."""
 
     slug = "job-cancelled"
 
@@ -218,8 +218,8 @@ class GatewayTimeout(ProblemError):
 
 _BY_SLUG = {cls.slug: cls for cls in ProblemError.__subclasses__()}
 
-# For responses without a problem document of jobpipe. 409, 412 and 422 are left out: without one they come from a
-# proxy, for example, and do not concern an item's name or version.
+# These are used if the response is not a problem document of jobpipe. 409, 412 and 422 are omitted, because such a
+# response probably comes from a proxy and says nothing about an item.
 _BY_STATUS: dict[int, type[ProblemError]] = {
     400: InvalidRequest,
     401: Forbidden,
@@ -235,7 +235,7 @@ _BY_STATUS: dict[int, type[ProblemError]] = {
 
 
 def error_for(problem: Problem, *, retry_after: float | None = None, ended: bool = False) -> ProblemError:
-    """Return an error of the class for the problem's type, or for its status if it has no type of jobpipe."""
+    """Return an error of the class for the problem's type, or for its status if the type is not one of jobpipe."""
     if problem.slug is not None:
         error_class = _BY_SLUG.get(problem.slug, ProblemError)
     else:

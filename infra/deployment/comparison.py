@@ -40,7 +40,7 @@ class StackComparison:
         return {}
 
     def write_stage_file(self, outputs: Values) -> None:
-        """Do nothing."""
+        """Do nothing: a comparison writes no stage file."""
 
     def deploy_operations(self, stack: PlannedStack, parameters: Values) -> None:
         """Record the changes of the alarms and the dashboard."""
@@ -48,7 +48,7 @@ class StackComparison:
         self._note_new_key()
 
     def wait_until_ready(self) -> None:
-        """Do nothing."""
+        """Do nothing: a comparison has nothing to wait for."""
 
     def _note_new_key(self) -> None:
         foundation, *others = self.diffs

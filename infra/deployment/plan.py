@@ -62,7 +62,7 @@ class Deployer:
         return StackUpdates(self.target, self.stage, self.settings.state_dir, self.overrides, self._stage_stacks())
 
     def stacks(self) -> Stacks:
-        """Return access to the target's stacks.
+        """Return the interface to the target's CloudFormation stacks.
 
         When a stack whose creation failed is deleted, the resources that it left behind are deleted too.
         """
@@ -102,7 +102,7 @@ class Plan:
     executor: Executor
 
     def run(self) -> None:
-        """Run all steps. After an error, run the plan again: steps that have succeeded change nothing then."""
+        """Run all steps. After an error, the plan can be run again; completed steps then change nothing."""
         packages = package_all()
         foundation = PlannedStack(foundation_stack(self.stage), foundation_for(self.stage))
         worker, api = (

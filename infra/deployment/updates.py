@@ -15,7 +15,7 @@ from infra.stacks.stage_stacks import PlannedStack, StageStacks, Values
 from infra.stage.stage_file import Deployment, earlier_deployment, write_deployment
 from infra.targets.target import Target
 
-# The resources in the stage file, and the stack outputs that have their names.
+# The resources in the stage file, and the stack outputs that contain their names.
 _OUTPUTS_OF_RESOURCES = {
     "jobs_table": "JobsTable",
     "items_table": "ItemsTable",
@@ -45,7 +45,7 @@ class StackUpdates:
 
     def deploy_foundation(self, stack: PlannedStack, parameters: Values) -> Values:
         """Deploy the tables, buckets and queues, and return their names."""
-        self.import_remaining(stack)
+        self.import_orphaned_resources(stack)
         outputs = self.stage_stacks.deploy(stack, parameters).outputs
         if self.target.is_emulator:
             add_missing_indexes(self.target.client("dynamodb"), stack.template, outputs, self.progress)
@@ -89,9 +89,12 @@ class StackUpdates:
     def progress(self) -> Progress:
         return self.stage_stacks.progress
 
-    def import_remaining(self, stack: PlannedStack) -> None:
+    def import_orphaned_resources(self, stack: PlannedStack) -> None:
         """Import the remaining resources of a foundation whose stack was deleted by hand."""
-        if self.stage == LOCAL_STAGE or self.stage_stacks.stacks.remove_unusable(stack.name):
+        if self.stage == LOCAL_STAGE:
+            return
+        stack_exists = self.stage_stacks.stacks.remove_unusable(stack.name)
+        if stack_exists:
             return
         adoption = plan_adoption(self.target, self.stage, stack.template, self.overrides)
         if adoption is None:
@@ -103,7 +106,8 @@ class StackUpdates:
     def ensure_api_key(self, usage_plan: str) -> str:
         """Return a valid key for the stage file; create one if there is none. Report keys that are not accepted."""
         keys = ApiKeys(self.target.client("apigateway"), self.stage, usage_plan)
-        if self.target.is_emulator:  # a changed API has a new usage plan there, without the stage's keys
+        # An emulator gives a changed API a new usage plan, which lacks the stage's keys.
+        if self.target.is_emulator:
             keys.admit_all()
         for key in keys.left_out():
             self.progress.say(

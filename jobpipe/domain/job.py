@@ -4,8 +4,8 @@
     queued ──→ retrying      an attempt was interrupted, and the message will be delivered again
     failed ──→ queued        a caller or an operator retries the job, which gets a new generation
 
-Succeeded and cancelled are final. There is no `running` state, because a caller who polls would learn nothing from
-the write that it costs.
+Succeeded and cancelled are final. There is no `running` state: it would cost a write and tell a polling caller
+nothing useful.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ class Job:
     superseded: str | None = None  # succeeded: the key of the document that was replaced, which is to be deleted
     error: Problem | None = None  # failed: the reason; retrying: what interrupted the last attempt
     running_attempt: int | None = None  # the number of the attempt that is running, if its start was recorded
-    interruptions: int = 0  # by faults and outages, since the job was queued
+    interruptions: int = 0  # how often faults and outages have interrupted it since it was queued
     retries: int = 0  # how often a caller or an operator has retried it
     kept: KeptCommand | None = None  # the command of a failed job, which a retry sends again
 
@@ -88,7 +88,7 @@ class Job:
         return not self.status.done and self.generation == ref.generation and not self.is_expired(at)
 
     def needs_claim(self, key: str) -> bool:
-        """Return whether the job, if it is unfinished, or a retry may still need the claim check under this key."""
+        """Return whether the unfinished job, or a later retry, may still need the claim check under this key."""
         return not self.status.done or (self.kept is not None and self.kept.claim == key)
 
     def is_expired(self, at: datetime) -> bool:
@@ -125,7 +125,7 @@ def new_job(
 ) -> Job:
     """Return the job of a command that is about to be queued.
 
-    `id_and_fingerprint` can be given if they are computed already.
+    Pass `id_and_fingerprint` if they have already been computed.
     """
     job_id, command_fingerprint = id_and_fingerprint or (_job_id(owner, idempotency_key), fingerprint(command))
     now = rfc3339(at)
@@ -147,7 +147,7 @@ def new_job(
 def expiry_of_queued_job(at: datetime, retention: timedelta) -> int:
     """Return when a job that is queued at this time expires, in seconds since 1970.
 
-    The message can wait for QUEUE_RETENTION, and as long again as a dead letter. The job must outlive it.
+    The message can wait for QUEUE_RETENTION in the queue and in the dead-letter queue. The job must outlive both.
     """
     return int((at + 2 * QUEUE_RETENTION + retention).timestamp())
 
@@ -166,5 +166,5 @@ def _job_id(owner: str, idempotency_key: str | None) -> str:
     """Return a random id, or one derived from caller and key, so that a replay finds its job without an index."""
     if idempotency_key is None:
         return secrets.token_hex(16)
-    # With the length, ("a", "bc") and ("ab", "c") give different ids.
+    # The length keeps ("a", "bc") and ("ab", "c") from giving the same id.
     return hashlib.sha256(f"{len(owner)}:{owner}{idempotency_key}".encode()).hexdigest()[:32]

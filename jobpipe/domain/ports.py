@@ -56,7 +56,7 @@ class JobStore(Protocol):
         *,
         charge_attempt: bool = True,
     ) -> None:
-        """End the job as failed; `charge_attempt`: whether an attempt of the worker ended with it."""
+        """End the job as failed; `charge_attempt`: whether to count an attempt that ended it."""
 
     def cancel(self, ref: JobRef, at: datetime) -> Job:
         """End the job as cancelled and return it."""

@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
 _TABLE = "The jobs table"
 _COUNT_ATTEMPT = "attempts = attempts + :one"
-# Jobs of releases without shards have no owner_shard; the owner alone is their partition key.
+# Jobs that releases without shards wrote have no owner_shard; their partition key is the owner alone.
 _SET_SHARD = "owner_shard = if_not_exists(owner_shard, #owner)"
-# The attributes `began` and `held` are Job.running_attempt and Job.interruptions.
+# The attributes `began` and `held` have the names of earlier releases: Job.running_attempt and Job.interruptions.
 _REMOVED_AT_END = ("began", "held", "error", LIST_KEY, OLD_LIST_KEY)
 
 
@@ -84,7 +84,7 @@ class DynamoDbJobs:
     def failed_or_retrying(
         self, owner: str, status: Status, limit: int, after: str | None, at: datetime
     ) -> JobPage:
-        """Return up to `limit` of the owner's failed or retrying jobs, latest first; the latest may be missing."""
+        """Return up to `limit` of the owner's failed or retrying jobs, latest first, from an eventually consistent index."""
         return self._lists.page(owner, status, limit, after, at)
 
     def begin_attempt(self, ref: JobRef, charged: int, at: datetime) -> None:
@@ -120,7 +120,7 @@ class DynamoDbJobs:
         *,
         charge_attempt: bool = True,
     ) -> None:
-        """End the job as failed and keep its command. `charge_attempt`: whether an attempt ended with the job."""
+        """End the job as failed and keep its command; with `charge_attempt`, count the attempt that ended it."""
         values: Values = {
             **self._values_at_end(Status.FAILED, at),
             "error": json_text.encode(problem),
@@ -139,9 +139,9 @@ class DynamoDbJobs:
         return self._update_and_get(self._conditional_update(ref, values, at, remove=_REMOVED_AT_END))
 
     def requeue(self, ref: JobRef, retry_of: str, at: datetime) -> Job:
-        """Queue again the job that failed in generation `retry_of`, if this retry has not done so; return it."""
+        """Queue the job that failed in generation `retry_of` again, unless this retry already has. Return it."""
         # The message of the new generation is already on the queue, so a fast worker may call this before the API
-        # that sent the message. Another retry of the same failure has another generation:
+        # does. Another retry of the same failure has another generation:
         #
         #   retry A   send A ── mark A (failed in retry_of) ── succeeds ──→ the worker runs A
         #   retry B      send B ── mark B (failed in retry_of) ── fails ──→ message B changes nothing
@@ -200,16 +200,16 @@ class DynamoDbJobs:
         # absent, even before DynamoDB deletes it.
         unfinished = {f":unfinished{i}": status.value for i, status in enumerate(UNFINISHED)}
         values = {name: value for name, value in values.items() if value is not None}
-        settings = [f"#{name} = :{name}" for name in values] + ([_COUNT_ATTEMPT] if count_attempt else [])
+        assignments = [f"#{name} = :{name}" for name in values] + ([_COUNT_ATTEMPT] if count_attempt else [])
         names = {f"#{name}": name for name in ("status", *values, *remove)}
         if LIST_KEY in values:
-            settings.append(_SET_SHARD)
+            assignments.append(_SET_SHARD)
             names["#owner"] = "owner"
         removal = " REMOVE " + ", ".join(f"#{name}" for name in remove) if remove else ""
         return {
             "TableName": self._table,
             "Key": {"job_id": {"S": ref.job_id}},
-            "UpdateExpression": "SET " + ", ".join(settings) + removal,
+            "UpdateExpression": "SET " + ", ".join(assignments) + removal,
             "ConditionExpression": f"#status IN ({', '.join(unfinished)}) AND generation = :generation"
             " AND expires_at > :now",
             "ExpressionAttributeNames": names,

@@ -69,7 +69,7 @@ def test_a_stack_that_was_deleted_by_hand_is_imported_from_its_resources(
     assert "WorkerTimeout=20" in console.export_text(clear=False)
     assert stacks.template(STACK) is None, "a diff does nothing"
 
-    printing.up()
+    printing.deploy()
 
     assert stacks.template(STACK) == TEMPLATE
     assert stack_parameters(deployer) == before
@@ -92,7 +92,7 @@ def test_new_parameters_apply_afterwards_and_missing_resources_are_created(
     sqs.delete_queue(QueueUrl=stage.resources["dead_letters_queue_url"])
     deployment = Deployer(target, PROD, deployer.settings, Progress(console), {"WorkerTimeout": "60"})
 
-    deployment.up()
+    deployment.deploy()
 
     assert "lost with their data, and created again: DeadLettersQueue" in console.export_text()
     assert stack_parameters(deployer)["WorkerTimeout"] == "60"
@@ -117,12 +117,12 @@ def test_the_stages_own_key_is_imported_with_its_alias(deployer: Deployer) -> No
             s3.put_bucket_encryption(Bucket=each.name, ServerSideEncryptionConfiguration={"Rules": [rule]})
     stacks.delete(STACK)
     with pytest.raises(OperatorError, match="must stay so"):
-        replace(deployer, overrides={"Encryption": "aws-owned"}).update_executor().import_remaining(
+        replace(deployer, overrides={"Encryption": "aws-owned"}).update_executor().import_orphaned_resources(
             PlannedStack(STACK, TEMPLATE)
         )
     assert stacks.template(STACK) is None
 
-    deployer.update_executor().import_remaining(PlannedStack(STACK, TEMPLATE))
+    deployer.update_executor().import_orphaned_resources(PlannedStack(STACK, TEMPLATE))
 
     assert stack_parameters(deployer)["Encryption"] == "customer-managed"
     # The emulator reports that a bucket may be replaced when the key of its encryption changes.

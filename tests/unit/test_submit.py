@@ -43,9 +43,9 @@ def test_requests_with_the_same_key_get_the_same_job(pipeline: Pipeline) -> None
     assert first.headers["location"] == again.headers["location"]
     pipeline.drain()
     assert len(pipeline.items.rows) == 1
-    after_its_end = pipeline.request("POST", "/items", ITEM, **WITH_KEY)
-    assert after_its_end.status == 202
-    assert after_its_end.json["status"] == "succeeded"
+    replay_after_its_end = pipeline.request("POST", "/items", ITEM, **WITH_KEY)
+    assert replay_after_its_end.status == 202
+    assert replay_after_its_end.json["status"] == "succeeded"
     assert not pipeline.queue.waiting
 
 
@@ -61,8 +61,9 @@ def test_a_replay_takes_effect_once_even_if_the_queue_accepts_its_message(pipeli
     assert len(pipeline.queue.waiting) == 2
     pipeline.drain()
     assert pipeline.request("GET", f"/jobs/{job['id']}").json["attempts"] == 1
-    documents = len(pipeline.documents.versions)
-    assert documents == 2, "the second delivery puts a document, and removes it when it finds the job ended"
+    assert len(pipeline.documents.versions) == 2, (
+        "one for each delivery; the second one is removed, but its version stays"
+    )
     pipeline.check_consistent()
 
 
@@ -96,7 +97,7 @@ def test_the_same_key_for_another_command_is_refused(
         (("DELETE", "/items/a", None, {"if-match": '"v"'}), ("DELETE", "/items/a", None, {"if-match": '"w"'})),
     ],
 )
-def test_the_same_key_with_another_item_method_or_if_match_is_refused(
+def test_a_key_is_refused_for_another_item_or_method_or_if_match(
     pipeline: Pipeline, first: Any, second: Any
 ) -> None:
     statuses = [
@@ -128,13 +129,13 @@ def test_requests_with_another_api_key_of_the_owner_get_the_same_job(pipeline: P
 
 
 def test_two_owners_can_use_the_same_key(pipeline: Pipeline) -> None:
-    alice = pipeline.request("POST", "/items", ITEM, **WITH_KEY).json
+    alice = pipeline.request("POST", "/items", ITEM, **WITH_KEY)
     bob = pipeline.request("POST", "/items", {**ITEM, "name": "Bob's"}, **WITH_KEY, owner="bob")
     assert bob.status == 202
-    assert bob.json["id"] != alice["id"]
+    assert bob.json["id"] != alice.json["id"]
 
 
-def test_a_job_id_depends_on_where_the_owner_ends_and_the_key_begins(pipeline: Pipeline) -> None:
+def test_owner_and_key_are_not_simply_concatenated_in_the_job_id(pipeline: Pipeline) -> None:
     one = pipeline.request("POST", "/items", ITEM, owner="ab", headers={"idempotency-key": "c"})
     two = pipeline.request("POST", "/items", ITEM, owner="a", headers={"idempotency-key": "bc"})
     assert one.json["id"] != two.json["id"]

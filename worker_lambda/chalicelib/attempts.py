@@ -2,7 +2,7 @@
 
 The first delivery of a message runs unrecorded, in parallel with others: if the worker dies, any may be the cause.
 From the second delivery on, the attempt is recorded on the job before it starts, so that the death of a worker is
-charged to the command that ran. SQS's receive count also counts deaths that neighbours caused.
+charged to the command that ran. SQS's receive count would also include crashes that other messages caused.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Step(Enum):
 def next_step(job: Job, event: Event, *, recorded: bool = False) -> tuple[Step, int]:
     """Return the next step, and the number of attempts that are charged after it.
 
-    `recorded`: whether the job's running attempt is this one. If not, the worker of that attempt died.
+    `recorded`: whether this delivery has recorded the running attempt. If not, the worker of that attempt died.
     """
     charged = job.attempts if recorded else charged_attempts(job)
     match event:

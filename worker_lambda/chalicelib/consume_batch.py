@@ -58,7 +58,7 @@ class Consumer:
     """How the messages of one queue are processed."""
 
     process: Callable[[Delivery], None]  # returns if the message may be deleted, raises if it must be redelivered
-    # Orders the redelivered messages, which run alone. If None, no message runs alone.
+    # Returns the sort key of a redelivered message, which runs alone. If None, all messages run in parallel.
     charged_attempts: Callable[[Delivery], int] | None
     queue: ReceivedMessages
     reserve_seconds: float  # the time that must be left to start another message
@@ -210,7 +210,8 @@ def _postpone(results: list[_Result], queue: ReceivedMessages) -> None:
         queue.postpone(delays)
     except Exception:  # noqa: BLE001  # finished messages must be acknowledged nevertheless
         logger.warning(
-            "visibility was not changed: the messages will be delivered again when it ends", exc_info=True
+            "the visibility timeout was not changed: the messages will be delivered again when it ends",
+            exc_info=True,
         )
 
 

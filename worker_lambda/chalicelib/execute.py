@@ -111,7 +111,7 @@ class _Execution:
         """Run a later delivery alone, record the attempt, and remove what earlier attempts left behind."""
         recorded, outcome = False, "given up"
         try:
-            # AWS calls end before the invocation does: if it timed out, an outage would count as an attempt.
+            # End AWS calls before the invocation times out. A timeout would charge an outage as an attempt.
             with leaving(self._services.reserve_seconds, self._seconds_left):
                 recorded = attempts.start_attempt(self._message, self._services)
                 if recorded:
@@ -150,7 +150,7 @@ class _Execution:
             attempts.unfinished_job(self._message, self._services)
             if may_become_visible(self._delivery.sent_at):  # the claim check was put before the message was sent
                 raise Unavailable("The claim check is not visible yet.")
-            raise ClaimUnusable("The claim check is not there.")
+            raise ClaimUnusable("The claim check does not exist.")
         return redeem(content, text, self._message.item_id)
 
     def _interrupted(self, error: Exception, *, recorded: bool) -> None:
@@ -163,7 +163,7 @@ class _Execution:
             meter.add(INTERRUPTED, reason=reason)
             logger.warning("interruption not recorded", extra={"job_id": self._message.job.job_id})
             raise error from None
-        # It is counted only now: if the job had ended meanwhile, JobEnded would have been raised.
+        # This comes after the write, which raises JobEnded if the job has ended meanwhile.
         meter.add(INTERRUPTED, reason=reason)
         if interruptions is not None:
             raise CommandInterrupted(interruptions) from error
@@ -173,7 +173,7 @@ class _Execution:
             try:
                 return attempts.record_interruption(self._message, error, self._services, recorded=recorded)
             except Unavailable:
-                # If this is not recorded, a recorded attempt will be charged. It is worth some retries.
+                # If the write fails, the recorded attempt counts against the command, so the write is retried.
                 if not recorded or self._seconds_left() <= self._services.reserve_seconds / 2:
                     raise
                 time.sleep(pause)
@@ -184,7 +184,7 @@ class _Execution:
 
 
 def _charged_attempts(delivery: Delivery, services: Services) -> int:
-    """Return the attempts charged to the job, which order the messages that run alone; 0 if they are not known."""
+    """Return the attempts charged to the job, or 0 if unknown. Messages that run alone are sorted by it."""
     try:
         job = services.jobs.get(decode_message(delivery.body).job.job_id)
     except Exception:  # noqa: BLE001  # it will be raised again when this message is processed

@@ -18,7 +18,7 @@ from .submit_and_respond import new_item_id, submit_and_respond
 
 
 def create_item(request: HttpRequest, services: Services) -> HttpResponse:
-    """Queue the creation of an item. The response has the id of the new item."""
+    """Queue the creation of an item. The response contains the id of the new item."""
     request_fields.refuse_preconditions(request)
     command = CreateItem(new_item_id(), request_fields.json_body(request, check_new_document))
     return submit_and_respond(command, request, services)
@@ -56,7 +56,7 @@ def get_item(request: HttpRequest, services: Services) -> HttpResponse:
 
 
 def list_items(request: HttpRequest, services: Services) -> HttpResponse:
-    """Return a page of items in no particular order. The header Unreadable-Items has the ids of those left out."""
+    """Return a page of items in no particular order. A header lists the ids of items that cannot be read."""
     limit, after = request_fields.limit(request), request_fields.cursor(request)
     page = read_page(services.items.page(limit, after), services.documents)
     response = HttpResponse(200, page.body, {"Content-Type": JSON})
