@@ -84,7 +84,7 @@ class DynamoDbJobs:
     def failed_or_retrying(
         self, owner: str, status: Status, limit: int, after: str | None, at: datetime
     ) -> JobPage:
-        """Return up to `limit` of the owner's failed or retrying jobs, latest first, from an eventually consistent index."""
+        """Return up to `limit` of the owner's failed or retrying jobs, latest first; eventually consistent."""
         return self._lists.page(owner, status, limit, after, at)
 
     def begin_attempt(self, ref: JobRef, charged: int, at: datetime) -> None:
