@@ -19,8 +19,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
-
 from infra.cli.command_line import run
 from infra.cli.file_lock import file_lock
 from infra.cli.reasons import on_screen
@@ -131,8 +129,10 @@ def _lay_out(app: str, target: Path) -> None:
     copies |= {path: target / "vendor" / "jobpipe" / path.relative_to(shared) for path in package_files(shared)}
     for path, copy in copies.items():
         copy.parent.mkdir(parents=True, exist_ok=True)
-        if path.suffix == ".yaml":  # the Lambda reads it as JSON, without a YAML parser
-            copy.with_suffix(".json").write_text(json.dumps(yaml.safe_load(path.read_text())), encoding="utf-8")
+        if (
+            path.suffix == ".yaml"
+        ):  # the Lambda reads it as JSON, without a YAML parser; names given twice are refused
+            copy.with_suffix(".json").write_text(json.dumps(templates.read_template(path)), encoding="utf-8")
         else:
             shutil.copyfile(path, copy)
 
