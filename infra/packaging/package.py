@@ -129,9 +129,7 @@ def _lay_out(app: str, target: Path) -> None:
     copies |= {path: target / "vendor" / "jobpipe" / path.relative_to(shared) for path in package_files(shared)}
     for path, copy in copies.items():
         copy.parent.mkdir(parents=True, exist_ok=True)
-        if (
-            path.suffix == ".yaml"
-        ):  # the Lambda reads it as JSON, without a YAML parser; names given twice are refused
+        if path.suffix == ".yaml":  # the Lambda reads it as JSON, without a YAML parser
             copy.with_suffix(".json").write_text(json.dumps(templates.read_template(path)), encoding="utf-8")
         else:
             shutil.copyfile(path, copy)

@@ -44,7 +44,7 @@ _Loader.add_multi_constructor("!", intrinsics_multi_constructor)
 
 
 def read_template(path: Path) -> Template:
-    """Read a YAML file, with CloudFormation's short tags written out. Raise YAMLError for a name that is given twice."""
+    """Read a YAML file, with CloudFormation's short tags written out. Refuse a name that is given twice."""
     template: Template = yaml.load(path.read_text(), Loader=_Loader)  # noqa: S506 - a SafeLoader with more tags
     return template
 
