@@ -67,7 +67,7 @@ def _deployer(target: Target, stage: str, settings: Settings, arguments: argpars
     overrides = dict(arguments.parameter)
     target.check_parameters(overrides)
     progress = _report_target(target, stage, settings)
-    may_replace = arguments.command == "diff" or arguments.allow_loss or stage == LOCAL_STAGE
+    may_replace = arguments.command == "diff" or arguments.allow_replacement or stage == LOCAL_STAGE
     return Deployer(target, stage, settings, progress, overrides, allow_loss=may_replace)
 
 

@@ -135,7 +135,7 @@ def test_a_diff_reports_that_a_new_key_will_change_all_stacks(
     assert foundation.parameters == {"Encryption": ("aws-owned", "customer-managed")}
     assert not foundation.note
     assert len(others) == 3
-    assert all("new key will change it too" in diff.note for diff in others)
+    assert all("new encryption key will change this stack too" in diff.note for diff in others)
     print_diff([foundation, *others], deployer.progress)
     assert "nothing to deploy" not in console.export_text()
 

@@ -109,7 +109,7 @@ def test_deploy_again_change_and_destroy(run: Run, state_dir: Path) -> None:
         "try:      curl",
     ):
         assert line in first.stdout
-    no_data = "an emulator gives the dashboard and the alarms no data"
+    no_data = "an emulator has no data for the dashboard and the alarms"
     assert no_data in first.stdout
     assert stage.aws("cloudwatch").list_metrics()["Metrics"] == []
     assert_all_exist(stage)
