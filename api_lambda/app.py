@@ -3,8 +3,8 @@
 import gc
 import os
 
-# INIT creates ninety thousand lasting objects. Garbage collection among them would take a fifth of a cold start,
-# and the first request would pay for a full one.
+# The imports make ninety thousand objects that stay. Collecting garbage among them again and again would take a
+# fifth of a cold start, and the first request would wait for another collection.
 gc.disable()
 
 from chalicelib.application import build_app  # noqa: E402
@@ -12,7 +12,7 @@ from chalicelib.services import open_services  # noqa: E402
 
 app = build_app("jobpipe-api", open_services)
 
-# In Lambda, INIT creates the clients. `chalice package` imports this file too, but has no settings.
+# In Lambda the clients are made at the start. `chalice package` imports this file too, and has no settings.
 if "AWS_CHALICE_CLI_MODE" not in os.environ:
     open_services()
     gc.freeze()

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 # The imports make ninety thousand objects that stay. Collecting garbage among them again and again would take a
-# fifth of a cold start, and the first request would wait for another collection.
+# fifth of a cold start, and the first batch would wait for another collection.
 gc.disable()
 
 from chalice.app import Chalice, SQSEvent  # noqa: E402

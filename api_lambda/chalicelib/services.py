@@ -33,7 +33,7 @@ class Services(Stores):
 
 @cache
 def open_services() -> Services:
-    """Return the services that the Lambda's settings name."""
+    """Return the stores and queues of the Lambda's stage."""
     settings, clients = Settings.from_env(os.environ), AwsClients()
     stores = open_stores(settings, clients)
     _ = clients.dynamodb, clients.sqs  # every write needs these clients; only large documents need S3

@@ -56,12 +56,11 @@ _OUTAGES = {
         RequestTimeout RequestTimeoutException ServiceUnavailable TransactionInProgressException""",
 }
 """AWS's error codes by what they mean for an operator: to raise a limit, to check permissions, or to wait."""
-_CONDITIONS = {code: condition for condition, codes in _OUTAGES.items() for code in codes.split()}
+_STATE_BY_CODE = {code: state for state, codes in _OUTAGES.items() for code in codes.split()}
 _CONFLICTS = {"ReplicatedWriteConflictException", "TransactionConflictException"}
 """Errors of a single write while another one changes the same row. botocore does not retry them."""
 _TRANSIENT_REASONS = {"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"}
 """Reasons of a cancelled transaction that may be gone at the next try."""
-_CONDITION_FAILED = "ConditionalCheckFailed"
 _SERVER_ERROR = 500
 _CONFLICT_TRIES = 5
 _CONFLICT_PAUSE = 0.05  # seconds; doubled with each try and shortened at random
@@ -125,7 +124,7 @@ class ConditionsFailed(Exception):
         """`reasons` are DynamoDB's CancellationReasons, one for each write."""
         super().__init__(reasons)
         self.reasons = reasons
-        self.positions = _failed_conditions(reasons)
+        self.positions = [i for i, reason in enumerate(reasons) if reason.get("Code") == "ConditionalCheckFailed"]
 
 
 def transact(clients: AwsClients, table: str, writes: Sequence[TransactWriteItemTypeDef]) -> None:
@@ -144,21 +143,17 @@ def transact(clients: AwsClients, table: str, writes: Sequence[TransactWriteItem
                 raise
             reasons: Any = error.response.get("CancellationReasons", [])
             codes = {reason.get("Code", "None") for reason in reasons}
-            failed = _failed_conditions(reasons)
+            failed = ConditionsFailed(reasons)
             # Emulators and old releases may leave the reasons out.
             if len(reasons) < len(writes) or codes == {"None"}:
                 raise Conflict from error
-            if 0 not in failed and codes & _TRANSIENT_REASONS:
+            if 0 not in failed.positions and codes & _TRANSIENT_REASONS:
                 raise Conflict from error
-            if not failed:
+            if not failed.positions:
                 raise  # a reason that no condition explains, such as a validation error, is a fault
-            raise ConditionsFailed(reasons) from error
+            raise failed from error
 
     settle_conflicts(write)
-
-
-def _failed_conditions(reasons: Sequence[Any]) -> list[int]:
-    return [i for i, reason in enumerate(reasons) if reason.get("Code") == _CONDITION_FAILED]
 
 
 def settle_conflicts(write: Callable[[], T]) -> T:
@@ -190,7 +185,7 @@ def outages(what: str) -> Iterator[None]:
     except ClientError as error:
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
         if status >= _SERVER_ERROR or is_outage(error_code(error)):
-            raise Unavailable(f"{what} {_condition(error_code(error))}.") from error
+            raise Unavailable(f"{what} {_state(error_code(error))}.") from error
         if error_code(error) in _CONFLICTS:
             raise Conflict from error
         raise
@@ -199,11 +194,11 @@ def outages(what: str) -> Iterator[None]:
 def is_outage(code: str) -> bool:
     """Return whether an error with this code is an outage of AWS."""
     # SQS has two forms of codes for errors of its encryption key, such as KMS.ThrottlingException and KmsThrottled.
-    return code in _CONDITIONS or code.startswith(("KMS.", "Kms"))
+    return code in _STATE_BY_CODE or code.startswith(("KMS.", "Kms"))
 
 
-def _condition(code: str) -> str:
-    return "is throttling" if "Throttl" in code else _CONDITIONS.get(code, "is out of order")
+def _state(code: str) -> str:
+    return "is throttling" if "Throttl" in code else _STATE_BY_CODE.get(code, "is out of order")
 
 
 def error_code(error: ClientError) -> str:

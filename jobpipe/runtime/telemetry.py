@@ -43,7 +43,7 @@ def described(error: BaseException) -> str:
 
 
 def logged_id(item_id: str) -> str:
-    """Return an item's id for log lines: an id that the API has not assigned is a caller's text, so its digest."""
+    """Return an item's id for log lines; an id that the API has not assigned is a caller's text, and is hashed."""
     if _ASSIGNED_ID.fullmatch(item_id):
         return item_id
     digest = hashlib.sha256(item_id.encode(errors="surrogatepass")).hexdigest()

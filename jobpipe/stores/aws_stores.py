@@ -22,7 +22,7 @@ class Stores:
 
 
 def open_stores(settings: Settings, clients: AwsClients) -> Stores:
-    """Return the stores that the settings name."""
+    """Return the stores on the tables and the bucket that the settings name."""
     jobs = DynamoDbJobs(clients, settings.jobs_table, settings.job_retention)
     return Stores(
         jobs=jobs,

@@ -85,7 +85,7 @@ class DynamoDbBatches:
             response = self._clients.dynamodb.get_item(
                 TableName=self._table, Key={"job_id": {"S": batch_id}}, ConsistentRead=True
             )
-        return batch_from_row(response["Item"]) if "Item" in response else None
+        return batch_from_row(response["Item"]) if response.get("Item") else None
 
     def jobs(self, job_ids: Sequence[str]) -> dict[str, Job]:
         """Return the stored jobs of these ids (at most 100), without results and kept commands."""

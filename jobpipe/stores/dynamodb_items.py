@@ -35,7 +35,7 @@ class DynamoDbItems:
             response = self._clients.dynamodb.get_item(
                 TableName=self._items, Key={"item_id": {"S": item_id}}, ConsistentRead=True
             )
-        return item_from_row(response["Item"]) if "Item" in response else None
+        return item_from_row(response["Item"]) if response.get("Item") else None
 
     def page(self, limit: int, after: str | None) -> ItemPage:
         """Return up to `limit` items that follow the id `after`."""

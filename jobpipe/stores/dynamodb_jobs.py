@@ -79,7 +79,7 @@ class DynamoDbJobs:
             response = self._clients.dynamodb.get_item(
                 TableName=self._table, Key={"job_id": {"S": job_id}}, ConsistentRead=True
             )
-        return job_from_row(response["Item"]) if "Item" in response else None
+        return job_from_row(response["Item"]) if response.get("Item") else None
 
     def failed_or_retrying(
         self, owner: str, status: Status, limit: int, after: str | None, at: datetime

@@ -79,7 +79,7 @@ def kept_values(kept: KeptCommand | None) -> Values:
 
 
 def job_from_row(row: Any) -> Job:
-    """Return the job of a row of the table or of its indexes; raise KeyError or ValueError if it is malformed."""
+    """Return the job of a row; a malformed row raises KeyError, TypeError, ValueError or InvalidRequest."""
     return Job(
         job_id=row["job_id"]["S"],
         owner=row["owner"]["S"],
@@ -111,7 +111,7 @@ def _kept_from_row(row: Any) -> KeptCommand | None:
 
 def batch_to_row(batch: Batch) -> Row:
     """Return the row of a batch."""
-    refused = {str(place): problem for place, problem in batch.refused.items()}
+    refused = {str(position): problem for position, problem in batch.refused.items()}
     return to_row(
         {
             "job_id": batch.batch_id,
@@ -136,7 +136,7 @@ def batch_from_row(row: Any) -> Batch:
         fingerprint=row["fingerprint"]["S"],
         seed=row["seed"]["S"],
         size=int(row["size"]["N"]),
-        refused={int(place): problem for place, problem in refused.items()},
+        refused={int(position): problem for position, problem in refused.items()},
         stored=int(row["stored"]["N"]),
         created_at=row["created_at"]["S"],
         expires_at=int(row["expires_at"]["N"]),

@@ -111,7 +111,7 @@ class _Execution:
         """Run a later delivery alone, record the attempt, and remove what earlier attempts left behind."""
         recorded, outcome = False, "given up"
         try:
-            # End AWS calls before the invocation times out. A timeout would charge an outage as an attempt.
+            # No call that might outlast the invocation begins: its time-out would charge an outage as an attempt.
             with leaving(self._services.reserve_seconds, self._seconds_left):
                 recorded = attempts.start_attempt(self._message, self._services)
                 if recorded:

@@ -26,7 +26,7 @@ class Services(Stores):
 
 @cache
 def open_services() -> Services:
-    """Return the services on AWS that the Lambda's settings name."""
+    """Return the stores and queues of the Lambda's stage."""
     settings = Settings.from_env(os.environ)
     clients = AwsClients(call_timeout(settings.worker_timeout))
     stores = open_stores(settings, clients)

@@ -1,4 +1,4 @@
-// One batch: its commands present by state, and each of them.
+// One batch: the number of its commands in each state, and each command.
 
 const STATES = ["queued", "retrying", "succeeded", "failed", "cancelled", "refused", "expired"];
 let openBatch = null; // its id

@@ -43,7 +43,7 @@ function observe(job) {
   const known = observations.get(job.id) ?? [];
   const last = known.at(-1);
   const { status, attempts, retries, updated_at } = job;
-  // Ignore a response that an earlier one has overtaken. Only a retry makes an ended job unfinished again.
+  // Ignore a response that a later one has overtaken. Only a retry makes an ended job unfinished again.
   if (last && (updated_at < last.updated_at || updated_at === last.updated_at && retries === last.retries && attempts < last.attempts)) return;
   const changed = !last || last.status !== status || last.attempts !== attempts || last.retries !== retries;
   if (changed) known.push({ status, attempts, retries, updated_at, error: problemSummary(job.error) });

@@ -1,4 +1,4 @@
-"""Completes openapi.yaml to the OpenAPI 3.1 document that `GET /openapi.json` and `GET /docs` serve."""
+"""Complete openapi.yaml to the OpenAPI 3.1 document that `GET /openapi.json` and `GET /docs` serve."""
 
 from __future__ import annotations
 
@@ -60,13 +60,13 @@ _GATEWAY = {
     group: [KnownProblem(**each) for each in problems] for group, problems in _SOURCE["x-gateway-problems"].items()
 }
 GATEWAY_PROBLEMS = tuple(problem for group in _GATEWAY.values() for problem in group)
-"""What API Gateway answers by itself."""
+"""The problems that API Gateway answers with by itself."""
 _COMMAND_REFUSALS = tuple(dict.fromkeys(refusal.slug for command in COMMANDS for refusal in command.refusals))
 JOB_PROBLEMS = {
     *_COMMAND_REFUSALS,
     *(problem.slug for problem in (InternalError, AttemptsSpent, CommandUnreadable, Unavailable)),
 }
-"""The slugs of what can end a job or interrupt an attempt."""
+"""The slugs of the problems that can end a job or interrupt an attempt."""
 
 
 def _with_slug(base: type[ProblemError]) -> Iterator[type[ProblemError]]:
@@ -81,19 +81,19 @@ _OUR_PROBLEMS = {each.slug: KnownProblem(each.status, each.slug, each.title) for
 
 @cache
 def document(retention: timedelta) -> Node:
-    """The document of a stage that keeps ended jobs for `retention`."""
+    """Return the document of a stage that keeps ended jobs for `retention`."""
     source = _fill_in(_SOURCE, _values() | {"RETENTION_DAYS": f"{retention / timedelta(days=1):g}"})
     return _Completion(source).document()
 
 
 @cache
 def document_text(retention: timedelta) -> str:
-    """The document as JSON."""
+    """Return the document as JSON."""
     return json_text.encode(document(retention))
 
 
 def _values() -> Node:
-    """What the placeholders of openapi.yaml stand for, but for the retention."""
+    """Return the values for the placeholders of openapi.yaml, except RETENTION_DAYS."""
     return {
         "VERSION": __version__,
         "COMMANDS": [_ref(_schema_name(command)) for command in COMMANDS],
@@ -126,7 +126,7 @@ def _values() -> Node:
 
 
 def _fill_in(node: Any, values: Node) -> Any:
-    """The node with values for its placeholders; one that is a whole string is replaced by a value of any type."""
+    """Return the node with its placeholders filled in; one that is a whole string becomes a value of any type."""
     if isinstance(node, dict):
         return {name: _fill_in(each, values) for name, each in node.items()}
     if isinstance(node, list):
@@ -202,7 +202,7 @@ class _Completion:
         return _ref(component, "headers")
 
     def _problem(self, problems: list[KnownProblem]) -> Node:
-        """The answer for these problems, which have one status."""
+        """Return a reference to the answer for these problems, which have one status."""
         status, slugs = problems[0].status, sorted({problem.slug for problem in problems})
         short = self._source["x-problem-answers"][str(status)]
         schema: Node = {

@@ -31,7 +31,7 @@ def submit_batch(request: HttpRequest, services: Services) -> HttpResponse:
         services=services,
         seconds_left=request.remaining_seconds,
     )
-    unsent = {place: problem.to_problem() for place, problem in submitted.unsent.items()}
+    unsent = {position: problem.to_problem() for position, problem in submitted.unsent.items()}
     if unsent:
         meter.add(UNAVAILABLE)
         first = next(iter(submitted.unsent.values()))
@@ -53,7 +53,7 @@ def get_batch(request: HttpRequest, services: Services) -> HttpResponse:
     # Another caller's batch is a 404 too, so that callers see nothing of each other.
     if batch is None or batch.owner != request.owner or batch.is_expired(at):
         raise NotFound("There is no such batch, or it has expired.")
-    places = {batch.job_id(place): place for place in batch.accepted[: batch.stored]}
-    found = services.batches.jobs(list(places))
-    jobs = {places[job_id]: job for job_id, job in found.items() if not job.is_expired(at)}
+    positions = {batch.job_id(position): position for position in batch.accepted[: batch.stored]}
+    found = services.batches.jobs(list(positions))
+    jobs = {positions[job_id]: job for job_id, job in found.items() if not job.is_expired(at)}
     return batch_response(200, batch, jobs, {})

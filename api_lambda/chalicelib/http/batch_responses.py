@@ -23,16 +23,16 @@ COUNTS = (*(status.value for status in Status), EXPIRED, REFUSED)
 def batch_response(
     http_status: int, batch: Batch, jobs: Mapping[int, Job], unsent: Mapping[int, Problem]
 ) -> HttpResponse:
-    """Return the batch as a resource; `jobs` and `unsent` have the places of their commands as keys."""
+    """Return the batch as a resource; `jobs` and `unsent` have the positions of their commands as keys."""
     refused = {**batch.refused, **unsent}
     expired = NotFound("The job has expired.").to_problem()
     counts = Counter(dict.fromkeys(COUNTS, 0))
     entries: list[dict[str, Any]] = []
-    for place in range(batch.size):
-        job = jobs.get(place)
-        if place in refused:
+    for position in range(batch.size):
+        job = jobs.get(position)
+        if position in refused:
             counts[REFUSED] += 1
-            entries.append({"problem": refused[place]})
+            entries.append({"problem": refused[position]})
         elif job is None:
             counts[EXPIRED] += 1
             entries.append({"problem": expired})

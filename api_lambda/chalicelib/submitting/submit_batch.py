@@ -25,7 +25,7 @@ _SECONDS_TO_RESPOND = 10.0
 
 @dataclass(slots=True)
 class SubmittedBatch:
-    """The outcome of each command, by its place in the request."""
+    """The outcome of each command, by its position in the request."""
 
     batch: Batch
     jobs: dict[int, Job] = field(default_factory=dict)  # their messages are in SQS
@@ -49,16 +49,16 @@ def submit_batch(
     batch, stored = _store(requested, owner, idempotency_key, services, seconds_left)
     result = SubmittedBatch(batch)
     messages: list[_Message] = []
-    for place, command in commands_of(batch, requested).items():
-        job = stored.jobs.get(batch.job_id(place))
+    for position, command in commands_of(batch, requested).items():
+        job = stored.jobs.get(batch.job_id(position))
         if job is None or job.is_expired(now()):
             continue
         if stored.replayed and was_sent(job):
-            result.jobs[place] = job
+            result.jobs[position] = job
         else:
             # If an earlier request has sent this message too, SQS drops this one as a duplicate for five minutes,
             # and later the worker finds the job ended.
-            messages.append(_Message(place, job, seal(QueueMessage.of(job.ref, command, request_id))))
+            messages.append(_Message(position, job, seal(QueueMessage.of(job.ref, command, request_id))))
     _Sender(result, services, seconds_left, replayed=stored.replayed).send(messages)
     if idempotency_key is None:
         _fail_unsent(messages, result, services, seconds_left)
@@ -117,7 +117,7 @@ def _fail_all(jobs: list[Job], services: Services, seconds_left: Callable[[], fl
 
 @dataclass(slots=True)
 class _Message:
-    place: int
+    position: int
     job: Job
     envelope: Envelope
 
@@ -139,7 +139,7 @@ class _Sender:
             if self._is_late():
                 return self._record_unsent(remaining, _out_of_time())
             chosen = next_call([message.envelope for message in remaining])
-            call = [remaining[place] for place in chosen]
+            call = [remaining[i] for i in chosen]
             try:
                 refused = self.services.queue.send_batch([message.envelope for message in call])
             except Unavailable as outage:
@@ -151,11 +151,11 @@ class _Sender:
             for message in call:
                 problem = refused.get(message.envelope.deduplication_id)
                 if problem is None:
-                    self.result.jobs[message.place] = message.job
+                    self.result.jobs[message.position] = message.job
                 else:
                     self._fail_group(message, problem)
             remaining = self._without_failed_groups(
-                [message for place, message in enumerate(remaining) if place not in chosen]
+                [message for i, message in enumerate(remaining) if i not in chosen]
             )
         return None
 
@@ -179,14 +179,14 @@ class _Sender:
                 self._fail_group(message, InternalError("The command could not be queued."))
             else:
                 if isinstance(envelope, Job):
-                    self.result.jobs[message.place] = envelope
+                    self.result.jobs[message.position] = envelope
                 else:
                     message.envelope = envelope
                     sendable.append(message)
         return sendable
 
     def _fail_group(self, message: _Message, problem: ProblemError) -> None:
-        self.result.unsent[message.place] = problem
+        self.result.unsent[message.position] = problem
         self._failed_groups.add(message.envelope.group_id)
 
     def _without_failed_groups(self, messages: list[_Message]) -> list[_Message]:
@@ -197,7 +197,7 @@ class _Sender:
         return [message for message in messages if message.envelope.group_id not in self._failed_groups]
 
     def _record_unsent(self, messages: list[_Message], problem: ProblemError) -> None:
-        self.result.unsent.update({message.place: problem for message in messages})
+        self.result.unsent.update({message.position: problem for message in messages})
 
     def _is_late(self) -> bool:
         return self.seconds_left() < _SECONDS_FOR_A_CALL
@@ -212,13 +212,13 @@ def _fail_unsent(
 ) -> None:
     """Fail the jobs whose messages are not certainly in SQS: without a key no request can repeat them."""
     for message in messages:
-        if message.place in result.unsent:
+        if message.position in result.unsent:
             succeeded, ended = _try_to_fail(message.job, message.envelope, services, seconds_left)
             if not succeeded:
                 return
             if ended is not None:
-                result.jobs[message.place] = ended
-                del result.unsent[message.place]
+                result.jobs[message.position] = ended
+                del result.unsent[message.position]
 
 
 def _try_to_fail(
