@@ -23,7 +23,7 @@ _PLACEHOLDER = re.compile(r"\$\{([A-Za-z:]+)\}")
 
 @dataclass(frozen=True)
 class Stateful(ABC):
-    """One resource, whether it exists or not. Calls of one that does not exist raise ClientError."""
+    """A resource that may not exist; if it does not, the methods raise ClientError."""
 
     kind: ClassVar[str]  # its type in CloudFormation
     name_property: ClassVar[str]
@@ -38,7 +38,7 @@ class Stateful(ABC):
 
     @abstractmethod
     def summary(self) -> str:
-        """Return what the resource holds, estimated by AWS: nothing is read through to be counted."""
+        """Return how much the resource contains, as AWS estimates it, since an exact count would read all of it."""
 
     @abstractmethod
     def holds_data(self) -> bool: ...

@@ -69,9 +69,7 @@ class Teardown:
         Everything is found by its name, so that a second run completes one that was interrupted.
         """
         delete_keys(self.target.client("apigateway"), self.stage)  # first, so that no more requests are accepted
-        self._stacks().delete(
-            operations_stack(self.stage)
-        )  # before the rest, so that no alarm reports it as missing
+        self._stacks().delete(operations_stack(self.stage))  # now, so that no alarm reports the rest as missing
         self._delete_apps()  # before the buckets are emptied, so that nothing is written to them again
         resources = list(stateful_resources(self.target, self.stage).values())
         for each in resources:
@@ -103,7 +101,6 @@ class Teardown:
 
     def _delete_stage_file(self) -> None:
         earlier = earlier_deployment(self.settings.state_dir, self.stage)
-        if (
-            earlier is None or earlier.endpoint_url == self.target.endpoint_url
-        ):  # else it belongs to another emulator
+        # The stage file may belong to another emulator.
+        if earlier is None or earlier.endpoint_url == self.target.endpoint_url:
             stage_file(self.settings.state_dir, self.stage).unlink(missing_ok=True)

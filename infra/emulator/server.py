@@ -25,6 +25,7 @@ from infra.settings import EMULATOR_VENV
 
 START_SECONDS = 120
 STOP_SECONDS = 5
+_ARGUMENTS = ["-m", "ministack"]
 
 
 class PortTakenError(OperatorError):
@@ -51,7 +52,7 @@ class Emulator:
     """The embedded emulator of one state directory.
 
     The emulator's process inherits the open PID file, on which `start` has taken a lock. The kernel releases the
-    lock when that process ends, so the PID in a locked file is never that of another process.
+    lock when that process ends, so the PID in a locked file is that of the emulator in its PID namespace.
     """
 
     state_dir: Path
@@ -84,7 +85,9 @@ class Emulator:
                 raise OperatorError(f"the emulator already runs on port {running.port}: stop it first (make stop)")
             if _is_listening(self.port) and not (self._pid_file.exists() and _is_released(self.port)):
                 raise PortTakenError(self.port)
-            self._delete_data()
+            self._stop()  # deletes what an emulator that died, or a start that was killed, has left
+            shutil.rmtree(self._data_dir, ignore_errors=True)
+            self._data_dir.mkdir(parents=True)
             with self._pid_file.open("w") as pid_file:
                 fcntl.flock(pid_file, fcntl.LOCK_EX)
                 process = self._launch(python, pid_file)
@@ -114,7 +117,7 @@ class Emulator:
     def _launch(self, python: Path, pid_file: IO[str]) -> subprocess.Popen[bytes]:
         with self.log_file.open("wb") as log:
             return subprocess.Popen(
-                [str(python), "-m", "ministack"],
+                [str(python), *_ARGUMENTS],
                 cwd=self._data_dir,
                 env=self._environment(python),
                 stdin=subprocess.DEVNULL,
@@ -160,14 +163,20 @@ class Emulator:
     def _stop(self) -> bool:
         running = self.status()
         if running:
-            with suppress(psutil.NoSuchProcess):
+            try:
                 self._end(psutil.Process(running.pid))
+            except psutil.NoSuchProcess:
+                pass
+            except psutil.AccessDenied:
+                raise OperatorError(f"the emulator, process {running.pid}, belongs to another user") from None
             _is_released(running.port)
         self._end_lambdas()
         self._pid_file.unlink(missing_ok=True)
         return running is not None
 
     def _end(self, process: psutil.Process) -> None:
+        if process.cmdline()[1:] != _ARGUMENTS:  # the PID counts in the container that started the emulator
+            raise OperatorError("the emulator runs in another container: stop it there")
         for send_signal in (process.terminate, process.kill):
             send_signal()
             if _wait_until(lambda: self.status() is None, STOP_SECONDS):
@@ -181,11 +190,6 @@ class Emulator:
             if command.startswith(python) and folder in command:
                 with suppress(psutil.NoSuchProcess):
                     process.kill()
-
-    def _delete_data(self) -> None:
-        self._end_lambdas()
-        shutil.rmtree(self._data_dir, ignore_errors=True)
-        self._data_dir.mkdir(parents=True)
 
 
 def ensure_venv() -> Path:

@@ -79,8 +79,9 @@ def ensure(environment: Environment) -> Path:
     try:
         with file_lock(ROOT / ".jobpipe" / f"{folder.name}.lock"):
             status = _run_check(environment)
-            if status == _UNUSABLE or (environment.exact and status == _OUT_OF_DATE):
-                if status == _UNUSABLE and folder.exists():
+            usable = {_INSTALLED} if environment.exact else {_INSTALLED, _OUT_OF_DATE}
+            if status not in usable:
+                if status != _OUT_OF_DATE and folder.exists():
                     reason = "its Python is missing or has another version, or it was made in another folder"
                     _tell(f"{folder} is recreated: {reason} ...")
                 _create(folder)

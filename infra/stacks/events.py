@@ -28,7 +28,7 @@ class StackEvents:
 
     @property
     def has_begun(self) -> bool:
-        """Whether there is a new event that was read."""
+        """Whether a new event was read."""
         return bool(self._new)
 
     def print_new(self) -> None:

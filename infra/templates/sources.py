@@ -85,9 +85,8 @@ def from_sam(sam: Template) -> Template:
     from samtranslator.parser.parser import Parser  # noqa: PLC0415
     from samtranslator.translator.translator import Translator  # noqa: PLC0415
 
-    logging.getLogger("samtranslator.metrics").setLevel(
-        logging.ERROR
-    )  # it warns about metrics that nobody collects
+    # The translator warns about metrics that nobody collects.
+    logging.getLogger("samtranslator.metrics").setLevel(logging.ERROR)
     # No role here has managed policies, which would have to be looked up in an account.
     translator = Translator({}, Parser(), boto_session=Session(region_name=EMULATOR_REGION))
     sam = copy.deepcopy(sam)

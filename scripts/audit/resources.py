@@ -88,8 +88,8 @@ class Resources:
         """Return about how many messages are on the queues, including those in flight and delayed.
 
         The result is 0 only if `queue_looks` looks find the queues empty, because a message that moves between the
-        queues may be on neither when each is asked. SQS's counts are up to a minute late: `pause`, in seconds
-        between two looks, is to outlast that.
+        queues may be on neither when each is asked. SQS's counts are up to a minute late, so all pauses of `pause`
+        seconds between two looks should together be longer.
         """
         for look in range(self.queue_looks):
             if look and pause:

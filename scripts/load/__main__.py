@@ -102,7 +102,7 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--stage", help="the deployed stage (JOBPIPE_URL, or JOBPIPE_STAGE, or local)")
     parser.add_argument("--poisson", action="store_true", help="send at random times, not evenly spaced")
     parser.add_argument("--concurrency", type=int, default=64, help="unanswered requests at a time (%(default)s)")
-    parser.add_argument("--sample", type=int, default=10, help="follow one job in so many, 0: none (%(default)s)")
+    parser.add_argument("--sample", type=int, default=10, help="follow every Nth job, or none if 0 (%(default)s)")
     parser.add_argument("--keep", action="store_true", help="do not delete the items")
     parser.add_argument("--confirm", action="store_true", help="allow more than the usual bounds")
     return parser.parse_args()

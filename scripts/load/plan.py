@@ -24,13 +24,13 @@ _POLLS = 10  # of one job that is followed
 
 @dataclass(frozen=True)
 class Plan:
-    """What is sent."""
+    """The load of one run."""
 
     rate: float  # jobs a second
     seconds: float
     poisson: bool = False  # random arrivals, as of independent callers; otherwise evenly spaced
     concurrency: int = 64  # unanswered requests at a time
-    sample: int = 10  # one job in so many is followed to its end; 0 follows none
+    sample: int = 10  # one job in this number is followed to its end; 0 follows none
     patience: float = 60.0  # seconds that a followed job may take
     keep: bool = False  # whether the items stay
     seed: int = 1

@@ -240,7 +240,7 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--operation", choices=OPERATIONS)
     parser.add_argument("--owner", help="jobs of this caller")
     parser.add_argument("--item", metavar="ID", help="jobs of this item")
-    parser.add_argument("--limit", type=positive, help="at most so many, those that failed first")
+    parser.add_argument("--limit", type=positive, help="the largest number of jobs; those that failed first")
     parser.add_argument("--all", action="store_true", help="every failed job, if no filter is given")
     parser.add_argument("--dry-run", action="store_true", help="only count them")
     parser.add_argument("--json", action="store_true", help="print one JSON document")

@@ -96,7 +96,7 @@ class Selection:
         return self._found if self._limit < 0 else min(self._limit, self._found)
 
     def left(self, retried: int, skipped: int) -> int:
-        """Return how many jobs are still to be retried, after so many."""
+        """Return how many jobs are still to be retried."""
         return min(len(self), self._found - skipped) - retried
 
     def chosen(self, skipped: Callable[[], int] = lambda: 0) -> Iterator[Failed]:

@@ -31,4 +31,4 @@ PAGES: dict[Path, Callable[[], str]] = {
     **{_FOLDER / name: partial(_page, _FOLDER / name, tables) for name, tables in _TABLES.items()},
     _FOLDER / "openapi.json": _contract,
 }
-"""What makes the present content of each page."""
+"""Each page, and the function that returns its present content."""

@@ -51,13 +51,12 @@ def _problems() -> Iterator[tuple[int, str, str, str]]:
     """Yield the status, slug and title of each problem, and who answers with it."""
     of_gateway = {(refused.status, refused.slug) for refused in GATEWAY_PROBLEMS}
     of_api = {(problem.status, problem.slug): problem.title for problem in subclasses(ProblemError)}
-    of_jobs = JOB_PROBLEMS
     titles = {slug: title for (_, slug), title in of_api.items()}
     for problem in of_gateway | of_api.keys():
         status, slug = problem
         sources = {
             "api": problem in of_api,
-            "job": problem in of_api and slug in of_jobs,
+            "job": problem in of_api and slug in JOB_PROBLEMS,
             "gateway": problem in of_gateway,
         }
         title = titles[slug] if slug in titles else _BY_GATEWAY[slug].title

@@ -1,5 +1,7 @@
 """The embedded emulator as a real process, on its own port."""
 
+import fcntl
+import json
 import os
 import shutil
 import signal
@@ -14,6 +16,7 @@ import requests
 import tenacity
 
 from infra.emulator import Emulator, PortTakenError, running_emulator
+from infra.errors import OperatorError
 from tests.helpers.commands import Done, run
 
 
@@ -84,6 +87,24 @@ def test_another_process_with_the_pid_is_left_alone(tmp_path: Path, emulator: Em
         assert emulator.stop() is False
         assert other.poll() is None
         other.communicate(b"\n")
+
+
+def test_a_process_that_only_has_the_pid_of_an_emulator_in_a_container_is_left_alone(tmp_path: Path) -> None:
+    with (tmp_path / "emulator.pid").open("w") as pid_file:
+        fcntl.flock(pid_file, fcntl.LOCK_EX)
+        with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as other:
+            print(json.dumps({"pid": other.pid, "port": 1}), file=pid_file, flush=True)
+            with pytest.raises(OperatorError, match="container"):
+                Emulator(tmp_path, 1).stop()
+            assert other.poll() is None
+            other.communicate(b"\n")
+
+
+def test_a_start_that_was_killed_before_it_wrote_the_pid_does_not_block_the_next(tmp_path: Path) -> None:
+    with (tmp_path / "emulator.pid").open("w") as pid_file:
+        fcntl.flock(pid_file, fcntl.LOCK_EX)
+        with running_emulator(tmp_path) as emulator:
+            assert emulator.status()
 
 
 def test_a_copied_checkout_does_not_stop_the_emulator_of_the_other(tmp_path: Path, emulator: Emulator) -> None:

@@ -72,12 +72,19 @@ def remove_pip(environment: Path) -> None:
         shutil.rmtree(each)
 
 
+def kill_interpreter(environment: Path) -> None:
+    for each in (environment / "bin").glob("python*"):
+        each.unlink()
+        each.write_text("#!/bin/sh\nkill -ABRT $$\n")
+        each.chmod(0o755)
+
+
 def empty(environment: Path) -> None:
     shutil.rmtree(environment)
     environment.mkdir()
 
 
-@pytest.mark.parametrize("spoil", [change_version, remove_pip])
+@pytest.mark.parametrize("spoil", [change_version, remove_pip, kill_interpreter])
 def test_an_unusable_environment_is_recreated(checkout: Checkout, spoil: object) -> None:
     assert callable(spoil)
     spoil(checkout.environment)

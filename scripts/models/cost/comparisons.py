@@ -131,7 +131,7 @@ def longest_wait(pipeline: Pipeline, memory_gb: Decimal) -> Decimal:
 
 
 def dearest_scan(pipeline: Pipeline) -> int:
-    """Return the items in the table, to a hundred; the scan takes no longer than one of an empty table."""
+    """Return the items, to a hundred, at which both cost the same, if every scan is as fast as that of no items."""
     ours = pipeline.dollars(pipeline.job("create", PREFER_WAIT))
     original = Original(pipeline)
     request = original.create(0) - original.stores(0)
@@ -150,7 +150,7 @@ def cheapest_container(pipeline: Pipeline) -> int:
 
 
 def inline_reads(pipeline: Pipeline, operation: str) -> int:
-    """Return the GETs from S3 that cost as much as the further write units."""
+    """Return how many GETs from S3 cost as much as the further write units."""
     small, larger = (pipeline.data.operation("worker", name).write_units for name in ("create", operation))
     further = pipeline.dollars(Usage.of(dynamodb_write_unit=larger - small))
     return int((further / pipeline.data.price("s3_get")).to_integral_value(ROUND_CEILING))

@@ -58,7 +58,7 @@ class Data:
     alarms: int
 
     def price(self, key: str) -> Decimal:
-        """Return the dollars of one."""
+        """Return the price of one unit, in dollars."""
         return Decimal(self.prices[key])
 
     def operation(self, side: Side, name: str) -> Operation:
@@ -73,7 +73,7 @@ class Data:
     def milliseconds(self, side: Side, name: str) -> Decimal:
         """Return the time of one invocation, measured or else assumed.
 
-        Times are found by the longest of their names with which this one begins; OperatorError if there is none.
+        It is that of the longest known name with which `name` begins; raise OperatorError if there is none.
         """
         known = {**self.assumed["milliseconds"][side], **self.measured[side]}
         matching = [key for key in known if f"{name}_".startswith(f"{key}_")]

@@ -1,4 +1,4 @@
-"""Limits with a memory, and the parts of a stage that they hold back: its stores, and what precedes the 202."""
+"""Limits that depend on earlier use, and what they limit: the stores of a stage, and the steps before a 202."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class TokenBucket:
         return True
 
     def take_up_to(self, now: float, tokens: float) -> float:
-        """Take as many as there are, and return their number."""
+        """Take `tokens`, or all if there are fewer, and return how many were taken."""
         taken = min(tokens, self.available(now))
         self._tokens -= taken
         return taken
@@ -195,7 +195,7 @@ class Storage:
 
 
 class Admission:
-    """What a request passes before its 202. Each step returns how many jobs pass; the others are refused."""
+    """The steps before a 202. Each returns how many jobs pass; the others are refused."""
 
     def __init__(
         self,

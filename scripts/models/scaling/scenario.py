@@ -60,7 +60,7 @@ class Scenario:
         return self.rate
 
     def outage_at(self, now: float) -> str | None:
-        """Return what does not work at this time."""
+        """Return what an outage affects at this time, or None."""
         outage = self.outage
         return outage.of if outage is not None and outage.start <= now < outage.end else None
 

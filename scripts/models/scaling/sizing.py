@@ -1,4 +1,4 @@
-"""Which limit breaks first at a rate, what raises it, which breaks next, until none does."""
+"""Finds the limit that breaks first at a rate, raises it, and continues until no limit breaks."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def _batch_seconds() -> float:
 
 
 def _remedies(limits: Limits, scenario: Scenario) -> dict[str, Remedy]:
-    """Return what raises each limit, by the cause."""
+    """Return, for each limit that may break, how to raise it."""
     requests = _two_digits(scenario.peak * (1 + scenario.polls) * _MARGIN)  # a second
     jobs = _two_digits(scenario.peak * _MARGIN)  # a second
     api = requests / limits.requests_per_environment  # environments
