@@ -145,7 +145,7 @@ class NameTaken(ProblemError):
 
 
 class JobEndedAlready(ProblemError):
-    """The job has ended, so there is nothing to cancel or to retry."""
+    """The job has ended and cannot be cancelled or retried."""
 
     slug = "job-ended"
 
