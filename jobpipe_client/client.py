@@ -169,7 +169,7 @@ class Client:
         return batch_of(self.transport.get(calls.batch_path(batch_id)))
 
     def job(self, job_id: str, wait: int = 0) -> Job:
-        """Return the job. With `wait`, the service answers when the job has ended, after 20 seconds at most.
+        """Return the job. With `wait`, the answer comes once it has ended, or after that many seconds (at most 20).
 
         >>> client.job(client.read(item.id).id, wait=20).status
         'succeeded'
@@ -187,7 +187,7 @@ class Client:
         return (Job.of(entry) for entry in pages.entries(self.transport, "/jobs", query))
 
     def cancel(self, job_id: str) -> Job:
-        """Cancel an unfinished job before it takes effect. Raise JobEndedAlready if it has ended.
+        """Cancel a job before it takes effect. Raise JobEndedAlready if it has succeeded or failed.
 
         >>> client.cancel(client.delete(item.id).id).status
         'cancelled'

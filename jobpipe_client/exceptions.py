@@ -24,7 +24,7 @@ JobpipeError
 │  ├─ CommandUnreadable        500 command-unreadable
 │  ├─ Unavailable              503 unavailable
 │  └─ GatewayTimeout           504 timeout
-└─ JobError                    an accepted job did not succeed; `error.job` is the job
+└─ JobError                    about an accepted job, which is `error.job`
    ├─ JobFailed                it failed, for the reason in `problem`
    ├─ JobCancelled             it was cancelled before it took effect
    └─ WaitTimeout              it did not end within the timeout and is still running
@@ -56,7 +56,7 @@ class TransportError(JobpipeError):
 class Unreachable(TransportError):
     """The connection was refused or broke."""
 
-    is_transient = True  # the transport sets this to False if TLS failed
+    is_transient = True  # unless TLS failed
 
 
 class RequestTimeout(TransportError):
@@ -145,7 +145,7 @@ class NameTaken(ProblemError):
 
 
 class JobEndedAlready(ProblemError):
-    """The job has ended, so there is nothing to cancel or to retry."""
+    """The job has ended and cannot be cancelled or retried."""
 
     slug = "job-ended"
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import heapq
 import math
+import random
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -41,7 +42,8 @@ def wait(transport: Transport, job: Job, timeout: float, *, long_poll: int) -> J
             remaining = deadline - time.monotonic()
             if remaining <= 0:
                 raise WaitTimeout(job)
-            time.sleep(min(_pause(polls, job.retry_after), remaining))  # the last poll comes at the deadline
+            pause = max(job.retry_after or 0.0, random.uniform(0, _backoff(polls - 1)))
+            time.sleep(min(pause, remaining))  # the last poll comes at the deadline
         try:
             job = poll(transport, job.id, hold=0 if polls else first_hold, deadline=deadline)
         except RequestTimeout as error:
@@ -170,7 +172,7 @@ class _PollQueue:
             self.overdue.append(first)
         else:
             first.polls += 1
-            self._push(first, _pause(first.polls, first.retry_after))
+            self._push(first, max(first.retry_after or 0.0, _backoff(first.polls)))
         return ended
 
     def time_out(self) -> None:
@@ -187,9 +189,8 @@ class _PollQueue:
         heapq.heappush(self._heap, (due, self._pushes, polled))
 
 
-def _pause(polls: int, retry_after: float | None) -> float:
-    """Return the seconds to the next poll: those that the service asks for, or more after many polls."""
-    return max(retry_after or 0.0, min(_LONGEST_PAUSE, _FIRST_PAUSE * 2.0 ** min(polls, 10)))
+def _backoff(polls: int) -> float:
+    return min(_LONGEST_PAUSE, _FIRST_PAUSE * 2.0 ** min(polls, 10))
 
 
 @dataclass(slots=True)

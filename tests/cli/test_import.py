@@ -379,6 +379,11 @@ def test_a_header_that_cannot_be_used_is_one_line(jobpipe: Jobpipe, text: str | 
     assert message in jobpipe.fails(1, "import", "a.csv", "--number", "n")
 
 
+def test_a_column_without_a_name_can_only_be_ignored(jobpipe: Jobpipe) -> None:
+    write("a.csv", "name,description,\n")
+    assert "column 3 of the header has no name" in jobpipe.fails(1, "import", "a.csv", "--number", "")
+
+
 @pytest.mark.parametrize(
     "arguments",
     [

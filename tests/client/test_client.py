@@ -118,6 +118,23 @@ def test_a_poll_that_is_answered_at_once_is_followed_by_the_requested_pause(
     assert 2 <= len(polls) <= 6  # one at the deadline
 
 
+def test_pauses_that_the_service_does_not_ask_for_are_random(
+    client: Client, service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else clients that began to wait together would poll together."""
+    bounds: list[tuple[float, float]] = []
+
+    def lowest(low: float, high: float) -> float:
+        bounds.append((low, high))
+        return low
+
+    monkeypatch.setattr("random.uniform", lowest)
+    job = client.create(TENT)
+    service.canned.extend(Canned(200, {}, job.raw) for _ in range(8))
+    assert client.wait(job).succeeded
+    assert bounds == [(0, high) for high in (0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 5.0, 5.0)]
+
+
 def test_wait_without_a_long_poll_polls(client: Client, service: Service) -> None:
     service.pause()
     job = client.create(TENT)

@@ -137,7 +137,6 @@ def import_file(
         null=sorted(null),
     )
     options.check()
-    began = time.monotonic()
     with ExitStack() as stack:
         source = open_source(file, stack)
         if source.path is None and not dry_run:
@@ -157,6 +156,7 @@ def import_file(
         }
         is_resumed = not restart and resume(journal, source, settings, state.client)
         check_writable(failures_file)
+        began = time.monotonic()
         if not is_resumed:
             journal.begin(settings)
         progress = journal.progress

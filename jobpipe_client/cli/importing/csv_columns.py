@@ -78,9 +78,9 @@ def header_cell(name: str, kind: str) -> str:
     return name if is_plain else f"{name}:{kind}"
 
 
-def check_columns(header: list[str], chosen: Collection[str]) -> None:
-    """Raise OperatorError for columns without a name, with one name, or chosen by an option and missing."""
-    if "" in header and "" not in chosen:  # a field without a name has its kind: `:text`
+def check_columns(header: list[str], kinds: Collection[str], ignored: Collection[str]) -> None:
+    """Raise OperatorError for columns without a name, with the same name, or named by an option and missing."""
+    if "" in header and "" not in ignored:  # a field without a name has its kind: `:text`
         raise OperatorError(
             f"column {header.index('') + 1} of the header has no name: --ignore '' leaves it out, or write the "
             "file without it (pandas: index=False; R: row.names=FALSE)"
@@ -89,7 +89,7 @@ def check_columns(header: list[str], chosen: Collection[str]) -> None:
     for name, n in names.items():
         if n > 1:
             raise OperatorError(f"the header has the column {name!r} twice")
-    for name in chosen:
+    for name in (*kinds, *ignored):
         if name not in names and name not in header:
             raise OperatorError(f"the header has no column {name!r}")
 

@@ -59,7 +59,7 @@ class CsvRows:
         header, self.header = self._read_header(lines, required)
         self.columns = [Column.of(cell, kinds, ignored) for cell in header]
         check_required(header, self.columns, required, ignored, self._delimiter)
-        check_columns(header, [*kinds, *ignored])
+        check_columns(header, kinds, ignored)
         self._imported = [(place, each) for place, each in enumerate(self.columns) if not each.is_ignored]
         self._line_place = header.index(LINE) if LINE in header else None
         self._text_columns = TextColumns([], nulls, lambda _: None)
