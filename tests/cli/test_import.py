@@ -11,7 +11,8 @@ import pytest
 
 from tests.cli.conftest import Jobpipe
 from tests.cli.importing import fields, item, lines, report, write
-from tests.client.service import Canned, Service, problem
+from tests.client.service import Canned, Service
+from tests.client.service_state import problem
 
 
 def test_each_line_of_json_is_an_item(jobpipe: Jobpipe, service: Service) -> None:

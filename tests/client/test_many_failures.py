@@ -10,7 +10,8 @@ import pytest
 
 from jobpipe_client import Client, Forbidden, IdempotencyKeyReused, InvalidRequest, Submission, Unavailable
 from tests.client.many import Command, batches, create, eventually, keys, merge, senders
-from tests.client.service import KEY, Canned, Service, problem
+from tests.client.service import KEY, Canned, Service
+from tests.client.service_state import problem
 
 
 def test_a_refusal_by_a_proxy_is_not_a_refusal_of_the_commands(client: Client, service: Service) -> None:
