@@ -91,7 +91,7 @@ def test_a_batch_closes_before_its_body_is_too_large(client: Client, service: Se
 
 @pytest.mark.parametrize("batch_size", [1, 2, 3, 100])
 def test_each_invalid_command_has_its_problem(client: Client, service: Service, batch_size: int) -> None:
-    """Also if all commands of a batch are invalid, which is one answer for the whole batch."""
+    """If all commands of a batch are invalid, the service refuses the whole batch with one problem."""
     commands: list[Command] = [{"operation": "fly"}, create(), {"operation": "update"}, {"operation": "read"}]
     commands += [{"operation": "fly"}] * 3
     submissions = list(client.submit_many(commands, batch_size=batch_size))
@@ -144,7 +144,7 @@ def test_a_batch_waits_for_an_unanswered_one_with_a_command_for_the_same_item(
 def test_each_items_commands_take_effect_in_their_order(
     client: Client, service: Service, items: list[str], batch_size: int, concurrency: int, failing: set[int]
 ) -> None:
-    """For any batches, any concurrency, and any commands that are not queued at first."""
+    """This holds for any batch size and concurrency, and if any commands are not queued at first."""
     commands = [create(n=n) if item == "-" else merge(item, n=n) for n, item in enumerate(items)]
     once = set(failing)
 

@@ -78,7 +78,7 @@ def test_commands_that_are_never_queued_raise_unavailable(service: Service) -> N
 def test_a_fault_of_the_service_is_retried_with_the_same_key_and_then_the_commands_problem(
     service: Service,
 ) -> None:
-    """Its message may have landed: under another key the command would take effect twice."""
+    """Its message may have been sent, so that with another key the command would take effect twice."""
     faults = iter([True])
     service.batches.not_queued = (500, "internal-error")
     service.batches.cannot_queue = lambda command: command.get("merge") == {"n": 1} and next(faults, False)
@@ -95,7 +95,7 @@ def test_a_fault_of_the_service_is_retried_with_the_same_key_and_then_the_comman
 
 
 def test_nothing_overtakes_a_failed_batch_whose_error_is_not_yet_raised(service: Service) -> None:
-    """The first one is held, the second fails: the third, for the same item, must not be sent."""
+    """The first batch is held and the second fails, so the third, for the same item, must not be sent."""
     go = threading.Event()
     commands = [create(), merge("a", n=1), merge("a", n=2), merge("b", n=1), merge("b", n=2)]
 

@@ -118,7 +118,7 @@ WAITS = st.tuples(
 
 
 def waited_in_vain(requests: Iterable[tuple[int, float, float, bool]]) -> Iterator[tuple[float, float, int]]:
-    """Request these waits of one environment; return the start, seconds and item of each wait in vain."""
+    """Request these waits in one environment; yield the start, seconds and item of each wait in vain."""
     with pytest.MonkeyPatch.context() as patch:
         clock, breaker = installed(patch), CircuitBreaker()
         for number, seconds, pause, ends in requests:

@@ -93,7 +93,7 @@ def test_the_end_is_noticed_soon_with_few_reads(seconds: float) -> None:
         clock.after(seconds, pipeline.drain)
         assert read_job(pipeline, job_id, LONGEST).json["done"]
     late = clock.now - seconds
-    assert 0 <= late <= LONGEST_PAUSE, "by half of it on average"
+    assert 0 <= late <= LONGEST_PAUSE, "half of it on average"
     assert late <= pause_after(seconds)
     assert reads <= 3 + (2 * seconds / READ_SECONDS) ** 0.5 + seconds / LONGEST_PAUSE
 
