@@ -83,6 +83,25 @@ class Foundation:
     folder: Path  # for the files of the processes
     sqs: Any
 
+    def settings(self, app: str, endpoint_url: str | None = None) -> dict[str, str]:
+        """Return the environment variables of an app, with AWS at the URL, by default the emulator's."""
+        return {
+            **CREDENTIALS,
+            **{name: self.outputs[output] for name, output in _SETTINGS.items()},
+            "AWS_ENDPOINT_URL": endpoint_url or str(self.target.endpoint_url),
+            "WORKER_TIMEOUT": WORKER_TIMEOUT,
+            "STAGE": LOCAL_STAGE,
+            "SERVICE_NAME": f"jobpipe-{app}",
+        }
+
+    def unpacked(self, app: str) -> Path:
+        """Return the folder with the contents of an app's zip."""
+        folder = self.folder / app
+        if not folder.exists():
+            with zipfile.ZipFile(package_all()[app].zip_path) as archive:
+                archive.extractall(folder)
+        return folder
+
     @contextmanager
     def running(
         self, app: str, handler: str, endpoint_url: str | None = None, **more: str
@@ -92,19 +111,10 @@ class Foundation:
         `more` are further environment variables. The first process of an app must be started before the others,
         because it unpacks the zip.
         """
-        task = self.folder / app
-        if not task.exists():
-            with zipfile.ZipFile(package_all()[app].zip_path) as archive:
-                archive.extractall(task)
         environment = {
             "PATH": os.defpath,
-            **CREDENTIALS,
-            **{name: self.outputs[output] for name, output in _SETTINGS.items()},
-            "AWS_ENDPOINT_URL": endpoint_url or str(self.target.endpoint_url),
-            "WORKER_TIMEOUT": WORKER_TIMEOUT,
-            "STAGE": LOCAL_STAGE,
-            "SERVICE_NAME": f"jobpipe-{app}",
-            "PYTHONPATH": str(task),  # the zip's packages take precedence over the installed ones
+            **self.settings(app, endpoint_url),
+            "PYTHONPATH": str(self.unpacked(app)),  # the zip's packages take precedence over the installed ones
             "PYTHONUNBUFFERED": "1",
             "BENCH_LOG": str(self.folder / f"{app}.log"),
             **more,

@@ -34,12 +34,16 @@ class Function:
 
 @dataclass(frozen=True)
 class ColdStart:
-    """The milliseconds of one new process, and its answer."""
+    """The seconds of one new process, and its answer."""
 
     init: float  # from the start of the interpreter to the first request for an event
     request: float  # from then to the answer
     cpu: float  # processor time of the whole process
     answer: Any
+
+    @property
+    def total(self) -> float:
+        return self.init + self.request
 
 
 def cold_start(python: Path, function: Function, event: object) -> ColdStart:
@@ -68,7 +72,7 @@ def cold_start(python: Path, function: Function, event: object) -> ColdStart:
             finally:
                 process.kill()
         spent = _cpu_of_ended_processes() - before
-    return ColdStart((ready - started) * 1000, (answered - ready) * 1000, spent * 1000, json.loads(answer))
+    return ColdStart(ready - started, answered - ready, spent, json.loads(answer))
 
 
 def _cpu_of_ended_processes() -> float:

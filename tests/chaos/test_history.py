@@ -77,39 +77,20 @@ def test_overlapping_commands_may_have_any_order() -> None:
     assert history.failed_checks() == {}
 
 
-def test_a_command_before_one_that_was_accepted_earlier_is_found() -> None:
+@pytest.mark.parametrize(
+    "commands",
+    [
+        pytest.param([("update", 4, 5), ("update", 2, 3)], id="before one that was accepted earlier"),
+        pytest.param([("update", 20, 21), ("update", 2, 30), ("update", 18, 19)], id="over several places"),
+        pytest.param([("read", 4, 5), ("update", 2, 3)], id="a read without an earlier effect"),
+        pytest.param([("update", 4, 5), ("read", 2, 3)], id="a read of a later effect"),
+        pytest.param([("delete", 4, 5), ("update", 2, 3, "not-found")], id="a delete that overtook an update"),
+    ],
+)
+def test_a_wrong_order_is_found(commands: list[Any]) -> None:
     history = with_an_item()
-    history.add("update", 4, 5)
-    history.add("update", 2, 3)
-    assert "the commands of each item are in order" in history.failed_checks()
-
-
-def test_a_wrong_order_over_several_places_is_found() -> None:
-    history = with_an_item()
-    history.add("update", 20, 21)
-    history.add("update", 2, 30)
-    history.add("update", 18, 19)
-    assert "the commands of each item are in order" in history.failed_checks()
-
-
-def test_a_read_without_an_earlier_effect_is_found() -> None:
-    history = with_an_item()
-    history.add("read", 4, 5)
-    history.add("update", 2, 3)
-    assert "the commands of each item are in order" in history.failed_checks()
-
-
-def test_a_read_of_a_later_effect_is_found() -> None:
-    history = with_an_item()
-    history.add("update", 4, 5)
-    history.add("read", 2, 3)
-    assert "the commands of each item are in order" in history.failed_checks()
-
-
-def test_a_delete_that_overtook_an_update_is_found() -> None:
-    history = with_an_item()
-    history.add("delete", 4, 5)
-    history.add("update", 2, 3, "not-found")
+    for command in commands:
+        history.add(*command)
     assert "the commands of each item are in order" in history.failed_checks()
 
 

@@ -1,12 +1,8 @@
-"""`jobpipe import` on the service in memory: what becomes of each row."""
+"""`jobpipe import`: each row is imported or reported, and files that cannot be imported are refused."""
 
 from __future__ import annotations
 
-import csv
-import errno
 import json
-import os
-import threading
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -14,32 +10,9 @@ from typing import Any
 import pytest
 
 from tests.cli.conftest import Jobpipe
-from tests.client.batches import Batches
-from tests.client.service import Canned, Service, problem
-
-
-def write(path: str, text: str | bytes) -> str:
-    Path(path).write_bytes(text if isinstance(text, bytes) else text.encode())
-    return path
-
-
-def lines(*documents: dict[str, Any]) -> str:
-    return "".join(json.dumps(each) + "\n" for each in documents)
-
-
-def item(name: str, **more: Any) -> dict[str, Any]:
-    return {"name": name, "description": "d", **more}
-
-
-def fields(service: Service) -> list[dict[str, Any]]:
-    """Return all items without their ids, sorted by name."""
-    found = sorted(service.items.values(), key=lambda each: str(each["name"]))
-    return [{name: value for name, value in each.items() if name != "id"} for each in found]
-
-
-def report(jobpipe: Jobpipe, *arguments: str) -> tuple[int, dict[str, Any]]:
-    done = jobpipe("import", *arguments, "--json")
-    return done.exit_code, json.loads(done.stdout)
+from tests.cli.importing import fields, item, lines, report, write
+from tests.client.service import Canned, Service
+from tests.client.service_state import problem
 
 
 def test_each_line_of_json_is_an_item(jobpipe: Jobpipe, service: Service) -> None:
@@ -142,76 +115,6 @@ def test_unreadable_rows_of_a_csv_are_reported_and_the_others_are_imported(
         assert after.endswith(b"," + before), "the cells are unchanged"
 
 
-def test_failed_rows_can_be_repaired_and_imported(jobpipe: Jobpipe, service: Service) -> None:
-    write("a.csv", 'name,description,price:number\nA,"d\nd",1\nA,d,2\nB,d,x\nC\n')
-    status, result = report(jobpipe, "a.csv")
-    assert (status, result["failures"]) == (3, "a.failed.csv")
-    assert result["reasons"] == {"name-taken": 1, "unreadable": 2}
-    rows = list(csv.reader(Path("a.failed.csv").read_text().splitlines()))
-    # Two rows have the name, and either may come first.
-    assert [row[0] for row in rows[1:]] in (["4", "5", "6"], ["2", "5", "6"])
-    failed = Path("a.failed.csv").read_text()
-    failed = failed.replace(",A,", ",A2,").replace(",B,d,x", ",B,d,3").replace(",C\n", ",C,d,4\n")
-    Path("a.failed.csv").write_text(failed)
-    assert "3 rows: 3 succeeded, 0 failed" in jobpipe.does("import", "a.failed.csv")
-    assert [each["name"] for each in fields(service)] == ["A", "A2", "B", "C"]
-    assert all(not name.startswith("jobpipe:") for each in service.items.values() for name in each)
-
-
-def test_a_row_that_failed_twice_has_one_error(jobpipe: Jobpipe) -> None:
-    write("a.csv", "name,description,n:number\nA,d,x\n")
-    report(jobpipe, "a.csv")
-    report(jobpipe, "a.failed.csv")
-    assert Path("a.failed.failed.csv").read_text().splitlines() == [
-        "jobpipe:line,jobpipe:error,name,description,n:number",
-        "2,\"n: 'x' is not a number\",A,d,x",
-    ]
-
-
-def test_an_unclosed_quotation_mark_can_be_repaired_after_any_number_of_failures(
-    jobpipe: Jobpipe, service: Service
-) -> None:
-    write("a.csv", 'id,name,description\n7,A,"For\n8,B,d\n')
-    report(jobpipe, "a.csv", "--ignore", "id")
-    for name in ("a.failed.csv", "a.failed.failed.csv"):
-        header, row = Path(name).read_text().splitlines()
-        assert header == "jobpipe:line,jobpipe:error,name,description"
-        assert row.startswith('2,"not CSV: a quotation mark is not closed",')
-        assert row.endswith(',A,"For')
-        assert report(jobpipe, name)[0] == 3
-    last = Path("a.failed.failed.failed.csv")
-    last.write_text(last.read_text().replace('"For', '"For"'))
-    assert "1 succeeded" in jobpipe.does("import", str(last))
-    assert fields(service) == [item("A", description="For"), item("B")]
-
-
-def test_ignored_members_are_left_out_of_the_failures_too(jobpipe: Jobpipe, service: Service) -> None:
-    write("a.jsonl", lines({"id": "7", **item("A")}, {"id": "8", **item("A")}))
-    assert report(jobpipe, "a.jsonl", "--ignore", "id")[0] == 3
-    failed = Path("a.failed.jsonl").read_text()
-    assert '"id"' not in failed
-    Path("a.failed.jsonl").write_text(failed.replace('"A"', '"B"'))
-    jobpipe.does("import", "a.failed.jsonl")
-    assert fields(service) == [item("A"), item("B")]
-
-
-def test_failed_lines_of_json_are_imported_after_their_repair(jobpipe: Jobpipe, service: Service) -> None:
-    n = "0.12345678901234567890123"
-    write("a.jsonl", f'{{"name": "A", "n": {n}, "s": "\\ud800"}}\n{{"name": "B", "description"}}\n{{}}\n')
-    status, result = report(jobpipe, "a.jsonl")
-    assert (status, result["failed"]) == (3, 3)
-    refused, why, broken, empty = Path("a.failed.jsonl").read_text().splitlines()
-    assert refused.startswith('{"jobpipe:line":1,"jobpipe:error":"')
-    assert f'"n":{n},"s":"\\ud800"' in refused
-    assert json.loads(why).keys() == {"jobpipe:line", "jobpipe:error"}
-    assert broken == '{"name": "B", "description"}'
-    assert json.loads(empty).keys() == {"jobpipe:line", "jobpipe:error"}
-    repaired = refused.replace('"name":"A"', '"name":"A","description":"d"').replace("\\ud800", "")
-    write("a.failed.jsonl", f'{repaired}\n{why}\n{broken[:-1]}: "d"}}\n{empty}\n')
-    assert "2 rows: 2 succeeded" in jobpipe.does("import", "a.failed.jsonl")
-    assert [each["name"] for each in fields(service)] == ["A", "B"]
-
-
 def test_commands_take_effect_in_the_files_order(jobpipe: Jobpipe, service: Service) -> None:
     service.items["i"] = {"id": "i", **item("I")}
     commands = [{"operation": "update", "item_id": "i", "merge": {"n": n, f"n{n}": n}} for n in range(300)]
@@ -223,137 +126,12 @@ def test_commands_take_effect_in_the_files_order(jobpipe: Jobpipe, service: Serv
     assert [command["merge"]["n"] for command in service.applied if "merge" in command] == list(range(300))
 
 
-def test_a_finished_import_is_repeated_only_with_restart(jobpipe: Jobpipe, service: Service) -> None:
-    write("a.jsonl", lines(item("A")))
-    jobpipe.does("import", "a.jsonl")
-    seen = len(service.seen)
-    again = jobpipe("import", "a.jsonl")
-    assert again.exit_code == 0
-    assert "was imported already" in again.stderr
-    assert [request.method for request in service.seen[seen:]] == ["GET"], (
-        "only to check that the stage knows the import"
-    )
-    status, result = report(jobpipe, "a.jsonl", "--restart")
-    assert (status, result["reasons"]) == (3, {"name-taken": 1})
-
-
-def test_a_finished_import_is_refused_if_the_stage_was_deployed_again(jobpipe: Jobpipe, service: Service) -> None:
-    write("a.jsonl", lines(item("A")))
-    jobpipe.does("import", "a.jsonl")
-    service.items.clear()
-    service.batches = Batches(lambda command, key: service.accept(command, key, None), service.jobs)
-    assert "deployed anew" in jobpipe.fails(1, "import", "a.jsonl")
-    journal = Path("a.jsonl.jobpipe-import")
-    began = json.loads(journal.read_text().splitlines()[0])["began"]
-    journal.write_text(journal.read_text().replace(began, "2020-01-01T00:00:00+00:00"))
-    assert "1 succeeded" in jobpipe.does("import", "a.jsonl"), "after so long the service may have forgotten it"
-
-
-@pytest.mark.parametrize("change", ["other content", "longer", "shorter", "same length"])
-def test_a_file_that_has_changed_is_refused(jobpipe: Jobpipe, service: Service, change: str) -> None:
-    text = lines(item("A"), item("B"))
-    write("a.jsonl", text)
-    jobpipe.does("import", "a.jsonl")
-    changed = {
-        "other content": lines(item("C")),
-        "longer": text + lines(item("C")),
-        "shorter": text[: len(text) // 2],
-        "same length": text.replace("B", "C"),
-    }[change]
-    write("a.jsonl", changed)
-    assert "has changed since" in jobpipe.fails(1, "import", "a.jsonl")
-    assert [each["name"] for each in fields(service)] == ["A", "B"]
-
-
-def test_an_import_continues_only_with_the_same_settings(jobpipe: Jobpipe, monkeypatch: pytest.MonkeyPatch) -> None:
-    write("a.csv", "name,description,n\nA,d,1\n")
-    jobpipe.does("import", "a.csv")
-    assert "was begun with columns {}" in jobpipe.fails(1, "import", "a.csv", "--number", "n")
-    other = Service()
-    try:
-        monkeypatch.setenv("JOBPIPE_URL", other.url)
-        assert "was begun with deployment" in jobpipe.fails(1, "import", "a.csv")
-    finally:
-        other.stop()
-
-
-def test_an_import_continues_after_an_outage_has_ended_it(
-    jobpipe: Jobpipe, service: Service, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    write("a.jsonl", lines(*(item(f"A{n}") for n in range(40))))
-    service.batches.cannot_queue = lambda command: command["item"]["name"] == "A25"
-    monkeypatch.setattr("jobpipe_client.many._BACKOFF", lambda _: 0)
-    monkeypatch.setattr("jobpipe_client.transport._BACKOFF", lambda _: 0)
-    assert "503 unavailable" in jobpipe.fails(1, "import", "a.jsonl", "--batch-size", "10")
-    service.batches.cannot_queue = lambda _: False
-    done = jobpipe("import", "a.jsonl", "--batch-size", "10")
-    assert done.exit_code == 0, done.output
-    assert "40 rows: 40 succeeded" in done.stdout
-    assert sorted(each["name"] for each in fields(service)) == sorted(f"A{n}" for n in range(40))
-
-
 def test_a_row_too_large_for_the_service_fails_alone(jobpipe: Jobpipe, service: Service) -> None:
     big = [item(f"B{n}", text="x" * 400_000) for n in range(4)]
     write("a.jsonl", lines(item("A"), item("Z", text="x" * 1_100_000), *big, item("C")))
     status, result = report(jobpipe, "a.jsonl")
     assert (status, result["reasons"], result["first_failures"][0]["line"]) == (3, {"too-large": 1}, 2)
     assert len(service.items) == 6
-
-
-def test_a_pipe_is_imported_without_a_journal(jobpipe: Jobpipe, service: Service, tmp_path: Path) -> None:
-    done = jobpipe("import", "-", "--format", "csv", said="name,description\nA,d\nB\n")
-    assert done.exit_code == 3
-    assert "cannot be resumed" in done.stderr
-    assert [each["name"] for each in fields(service)] == ["A"]
-    assert [path.name for path in tmp_path.iterdir()] == ["import.failed.csv"]
-
-
-def test_the_failures_of_a_named_pipe_are_in_the_current_folder(jobpipe: Jobpipe, tmp_path: Path) -> None:
-    pipe = tmp_path / "pipe"
-    os.mkfifo(pipe)
-    writer = threading.Thread(target=pipe.write_bytes, args=(lines(item("A"), {"name": "B"}).encode(),))
-    writer.start()
-    assert report(jobpipe, "pipe", "--format", "jsonl")[0] == 3
-    writer.join()
-    assert '"name":"B"' in Path("import.failed.jsonl").read_text()
-
-
-def test_an_unwritable_file_of_failures_is_reported_before_anything_is_sent(
-    jobpipe: Jobpipe, service: Service, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    text = "name,description\nA,d\nB\n"
-    write("a.csv", text)
-    assert "none is no folder" in jobpipe.fails(1, "import", "a.csv", "--failures", "none/f.csv")
-    with monkeypatch.context() as read_only:
-        read_only.setattr(os, "access", lambda _, mode: mode != os.W_OK)
-        assert "is read-only" in jobpipe.fails(1, "import", "a.csv")
-        assert not service.items
-        assert (
-            jobpipe(
-                "import", "-", "--format", "csv", "--failures", "/dev/null", said="name,description\n"
-            ).exit_code
-            == 0
-        )
-
-    def full(*_: object) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device", "import.failed.csv")
-
-    monkeypatch.setattr("jobpipe_client.cli.importing.command.write_failures", full)
-    done = jobpipe("import", "-", "--format", "csv", said=text)
-    assert done.exit_code == 1
-    assert "2 rows: 1 succeeded, 1 failed" in done.stdout
-    assert "line 3: 1 cells, where the header has 2" in done.stdout
-    assert done.stderr.endswith("jobpipe: import.failed.csv: No space left on device\n")
-
-
-def test_a_dry_run_sends_and_writes_nothing(jobpipe: Jobpipe, service: Service, tmp_path: Path) -> None:
-    write("a.csv", "name,description,n:number\nA,d,1\nB,d,x\n")
-    done = jobpipe("import", "a.csv", "--dry-run")
-    assert done.exit_code == 3
-    assert "2 rows: 1 can be read, 1 failed" in done.stdout
-    assert "line 3: n: 'x' is not a number" in done.stdout
-    assert service.seen == []
-    assert [path.name for path in tmp_path.iterdir()] == ["a.csv"]
 
 
 def test_other_separators_and_ignored_columns(jobpipe: Jobpipe, service: Service) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.cli.conftest import Jobpipe
+from tests.cli.importing import item, lines, write
 from tests.client.service import Service
 
 
@@ -18,16 +19,12 @@ def read(jobpipe: Jobpipe, service: Service, *arguments: str) -> list[str]:
     return [line for line in done.stdout.splitlines() if line.startswith("line ")]
 
 
-def lines(*documents: Any) -> None:
-    Path("a.jsonl").write_text("".join(json.dumps(each) + "\n" for each in documents))
-
-
-def item(name: str, **more: Any) -> dict[str, Any]:
-    return {"name": name, "description": "d", **more}
+def write_lines(*documents: Any) -> None:
+    write("a.jsonl", lines(*documents))
 
 
 def test_items_that_the_service_would_refuse(jobpipe: Jobpipe, service: Service) -> None:
-    lines(
+    write_lines(
         item("A"),
         {"name": "B"},
         item("x" * 256),
@@ -56,13 +53,13 @@ def test_items_that_the_service_would_refuse(jobpipe: Jobpipe, service: Service)
 
 
 def test_a_document_that_leaves_no_room_for_the_rest_of_the_request(jobpipe: Jobpipe, service: Service) -> None:
-    lines(item("A", t="x" * (1024 * 1024 - len(json.dumps(item("A", t=""), separators=(",", ":"))))))
+    write_lines(item("A", t="x" * (1024 * 1024 - len(json.dumps(item("A", t=""), separators=(",", ":"))))))
     assert read(jobpipe, service, "a.jsonl") == ["line 1: 413 too-large: A body must have at most 1048576 bytes."]
 
 
 def test_rows_with_one_name(jobpipe: Jobpipe, service: Service) -> None:
     """Names are compared as in the service: composed, and without joiners."""
-    lines(item("é"), item("A"), item("e\u0301"), item("A\ufe0f"), item("a"), {"name": 7, "description": "d"})
+    write_lines(item("é"), item("A"), item("e\u0301"), item("A\ufe0f"), item("a"), {"name": 7, "description": "d"})
     result = read(jobpipe, service, "a.jsonl")
     assert result == [
         "line 3: 409 name-taken: The row at line 1 has the name 'e\u0301' too.",
@@ -72,7 +69,7 @@ def test_rows_with_one_name(jobpipe: Jobpipe, service: Service) -> None:
 
 
 def test_commands_in_their_raw_form(jobpipe: Jobpipe, service: Service) -> None:
-    lines(
+    write_lines(
         {"operation": "create", "item": item("A")},
         {"operation": "create", "item": item("A")},  # the first may be deleted between
         {"operation": "update", "item_id": "i", "set": {}},
@@ -91,8 +88,18 @@ def test_commands_in_their_raw_form(jobpipe: Jobpipe, service: Service) -> None:
 
 
 def test_its_counts_are_by_reason(jobpipe: Jobpipe) -> None:
-    lines(item("A"), item("A"), {"name": "B"})
+    write_lines(item("A"), item("A"), {"name": "B"})
     Path("a.jsonl").write_text(Path("a.jsonl").read_text() + "{\n")
     result = json.loads(jobpipe("import", "a.jsonl", "--dry-run", "--json").stdout)
     assert result["reasons"] == {"name-taken": 1, "invalid-request": 1, "unreadable": 1}
     assert (result["succeeded"], result["failed"]) == (1, 3)
+
+
+def test_a_dry_run_sends_and_writes_nothing(jobpipe: Jobpipe, service: Service, tmp_path: Path) -> None:
+    write("a.csv", "name,description,n:number\nA,d,1\nB,d,x\n")
+    done = jobpipe("import", "a.csv", "--dry-run")
+    assert done.exit_code == 3
+    assert "2 rows: 1 can be read, 1 failed" in done.stdout
+    assert "line 3: n: 'x' is not a number" in done.stdout
+    assert service.seen == []
+    assert [path.name for path in tmp_path.iterdir()] == ["a.csv"]

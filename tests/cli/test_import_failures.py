@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import csv
+import errno
 import json
+import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.cli.conftest import Jobpipe
+from tests.cli.importing import write
 from tests.client.batches import NotTaken
 from tests.client.batches import problem as service_problem
 from tests.client.service import Service
@@ -205,3 +208,31 @@ def test_a_quoted_cell_that_null_names_is_empty_in_the_failures(jobpipe: Jobpipe
     failed.write_text(failed.read_text().replace('"x"', "1"))
     jobpipe.does("import", str(failed))
     assert [each.get("note") for each in service.items.values()] == [None]
+
+
+def test_an_unwritable_file_of_failures_is_reported_before_anything_is_sent(
+    jobpipe: Jobpipe, service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = "name,description\nA,d\nB\n"
+    write("a.csv", text)
+    assert "none is no folder" in jobpipe.fails(1, "import", "a.csv", "--failures", "none/f.csv")
+    with monkeypatch.context() as read_only:
+        read_only.setattr(os, "access", lambda _, mode: mode != os.W_OK)
+        assert "is read-only" in jobpipe.fails(1, "import", "a.csv")
+        assert not service.items
+        assert (
+            jobpipe(
+                "import", "-", "--format", "csv", "--failures", "/dev/null", said="name,description\n"
+            ).exit_code
+            == 0
+        )
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", "import.failed.csv")
+
+    monkeypatch.setattr("jobpipe_client.cli.importing.command.write_failures", full)
+    done = jobpipe("import", "-", "--format", "csv", said=text)
+    assert done.exit_code == 1
+    assert "2 rows: 1 succeeded, 1 failed" in done.stdout
+    assert "line 3: 1 cells, where the header has 2" in done.stdout
+    assert done.stderr.endswith("jobpipe: import.failed.csv: No space left on device\n")

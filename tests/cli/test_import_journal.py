@@ -1,4 +1,4 @@
-"""The journal names the caller and the time, and never the key."""
+"""The journal decides whether an import continues. It names the caller and the time, and never the key."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ import pytest
 
 from api_lambda.chalicelib.http.callers import owner_of
 from tests.cli.conftest import Jobpipe
+from tests.cli.importing import fields, item, lines, report, write
 from tests.client import service as in_memory
+from tests.client.batches import Batches
+from tests.client.service import Service
 
 JOURNAL = Path("a.jsonl.jobpipe-import")
 ROW = '{"name": "A", "description": "d"}\n'
@@ -58,3 +61,72 @@ def test_an_import_that_was_finished_long_ago_is_not_repeated(jobpipe: Jobpipe) 
     assert "finished" in finished
     JOURNAL.write_text(text.removesuffix(finished + "\n"))
     assert "begun 2020-01-01" in jobpipe.fails(1, "import", "a.jsonl"), "it may have rows to send"
+
+
+def test_a_finished_import_is_repeated_only_with_restart(jobpipe: Jobpipe, service: Service) -> None:
+    write("a.jsonl", lines(item("A")))
+    jobpipe.does("import", "a.jsonl")
+    seen = len(service.seen)
+    again = jobpipe("import", "a.jsonl")
+    assert again.exit_code == 0
+    assert "was imported already" in again.stderr
+    assert [request.method for request in service.seen[seen:]] == ["GET"], (
+        "only to check that the stage knows the import"
+    )
+    status, result = report(jobpipe, "a.jsonl", "--restart")
+    assert (status, result["reasons"]) == (3, {"name-taken": 1})
+
+
+def test_a_finished_import_is_refused_if_the_stage_was_deployed_again(jobpipe: Jobpipe, service: Service) -> None:
+    write("a.jsonl", lines(item("A")))
+    jobpipe.does("import", "a.jsonl")
+    service.items.clear()
+    service.batches = Batches(lambda command, key: service.accept(command, key, None), service.jobs)
+    assert "deployed anew" in jobpipe.fails(1, "import", "a.jsonl")
+    journal = Path("a.jsonl.jobpipe-import")
+    began = json.loads(journal.read_text().splitlines()[0])["began"]
+    journal.write_text(journal.read_text().replace(began, "2020-01-01T00:00:00+00:00"))
+    assert "1 succeeded" in jobpipe.does("import", "a.jsonl"), "after so long the service may have forgotten it"
+
+
+@pytest.mark.parametrize("change", ["other content", "longer", "shorter", "same length"])
+def test_a_file_that_has_changed_is_refused(jobpipe: Jobpipe, service: Service, change: str) -> None:
+    text = lines(item("A"), item("B"))
+    write("a.jsonl", text)
+    jobpipe.does("import", "a.jsonl")
+    changed = {
+        "other content": lines(item("C")),
+        "longer": text + lines(item("C")),
+        "shorter": text[: len(text) // 2],
+        "same length": text.replace("B", "C"),
+    }[change]
+    write("a.jsonl", changed)
+    assert "has changed since" in jobpipe.fails(1, "import", "a.jsonl")
+    assert [each["name"] for each in fields(service)] == ["A", "B"]
+
+
+def test_an_import_continues_only_with_the_same_settings(jobpipe: Jobpipe, monkeypatch: pytest.MonkeyPatch) -> None:
+    write("a.csv", "name,description,n\nA,d,1\n")
+    jobpipe.does("import", "a.csv")
+    assert "was begun with columns {}" in jobpipe.fails(1, "import", "a.csv", "--number", "n")
+    other = Service()
+    try:
+        monkeypatch.setenv("JOBPIPE_URL", other.url)
+        assert "was begun with deployment" in jobpipe.fails(1, "import", "a.csv")
+    finally:
+        other.stop()
+
+
+def test_an_import_continues_after_an_outage_has_ended_it(
+    jobpipe: Jobpipe, service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write("a.jsonl", lines(*(item(f"A{n}") for n in range(40))))
+    service.batches.cannot_queue = lambda command: command["item"]["name"] == "A25"
+    monkeypatch.setattr("jobpipe_client.many._BACKOFF", lambda _: 0)
+    monkeypatch.setattr("jobpipe_client.transport._BACKOFF", lambda _: 0)
+    assert "503 unavailable" in jobpipe.fails(1, "import", "a.jsonl", "--batch-size", "10")
+    service.batches.cannot_queue = lambda _: False
+    done = jobpipe("import", "a.jsonl", "--batch-size", "10")
+    assert done.exit_code == 0, done.output
+    assert "40 rows: 40 succeeded" in done.stdout
+    assert sorted(each["name"] for each in fields(service)) == sorted(f"A{n}" for n in range(40))

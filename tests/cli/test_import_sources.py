@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import pytest
 from jobpipe_client.cli.files import is_pipe
 from jobpipe_client.cli.importing.run import Import
 from tests.cli.conftest import Jobpipe
+from tests.cli.importing import fields, item, lines, report
 from tests.client.service import KEY, Service
 from tests.helpers import commands
 
@@ -219,3 +221,21 @@ def test_a_journal_of_another_release_is_recognized(jobpipe: Jobpipe) -> None:
     journal = Path("a.jsonl.jobpipe-import")
     journal.write_text(journal.read_text().replace('"jobpipe-import":2', '"jobpipe-import":1'))
     assert "is from another release of jobpipe; --restart" in jobpipe.fails(1, "import", "a.jsonl")
+
+
+def test_a_pipe_is_imported_without_a_journal(jobpipe: Jobpipe, service: Service, tmp_path: Path) -> None:
+    done = jobpipe("import", "-", "--format", "csv", said="name,description\nA,d\nB\n")
+    assert done.exit_code == 3
+    assert "cannot be resumed" in done.stderr
+    assert [each["name"] for each in fields(service)] == ["A"]
+    assert [path.name for path in tmp_path.iterdir()] == ["import.failed.csv"]
+
+
+def test_the_failures_of_a_named_pipe_are_in_the_current_folder(jobpipe: Jobpipe, tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=pipe.write_bytes, args=(lines(item("A"), {"name": "B"}).encode(),))
+    writer.start()
+    assert report(jobpipe, "pipe", "--format", "jsonl")[0] == 3
+    writer.join()
+    assert '"name":"B"' in Path("import.failed.jsonl").read_text()

@@ -6,7 +6,8 @@ import json
 
 from tests.cli.conftest import Jobpipe
 from tests.cli.running import TENT, documents
-from tests.client.service import Canned, Service, problem
+from tests.client.service import Canned, Service
+from tests.client.service_state import problem
 
 
 def test_items_are_written_and_read(jobpipe: Jobpipe) -> None:

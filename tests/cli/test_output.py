@@ -12,7 +12,8 @@ import pytest
 
 from tests.cli.conftest import Jobpipe
 from tests.cli.running import TENT, on_a_terminal, started
-from tests.client.service import KEY, Canned, Service, problem
+from tests.client.service import KEY, Canned, Service
+from tests.client.service_state import problem
 from tests.helpers import commands
 
 

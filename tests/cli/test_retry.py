@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from tests.cli.conftest import Jobpipe
 from tests.cli.running import a_failed_job, documents
-from tests.client.service import Canned, Service, problem
+from tests.client.service import Canned, Service
+from tests.client.service_state import problem
 
 
 def test_failed_jobs_are_listed_and_retried(jobpipe: Jobpipe) -> None:

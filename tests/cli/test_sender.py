@@ -12,7 +12,8 @@ import pytest
 
 from tests.cli.conftest import Jobpipe
 from tests.cli.running import started, until
-from tests.client.service import Canned, Service, problem
+from tests.client.service import Canned, Service
+from tests.client.service_state import problem
 
 THROTTLED = Canned(429, {"Retry-After": "0.05"}, problem(429, "too-many-requests"))
 FAR = Canned(503, {"Retry-After": "31"}, problem(503, "unavailable"))

@@ -1,27 +1,18 @@
-"""The HTTP contract on a loopback port, in memory, for the tests of the client.
+"""The HTTP contract on a loopback port, in memory, for the tests of the client."""
 
-One worker applies the commands, of a random item at each step and each item's in order, so that whatever
-passes here relies on the promised order only.
-"""
-
-import hashlib
 import json
-import random
 import threading
 import time
-import uuid
 from collections import deque
-from collections.abc import Callable
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, NamedTuple
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from tests.client.batches import Batches, NotTaken
+from tests.client.batches import NotTaken
+from tests.client.service_state import BASE, Refused, ServiceState, etag_of
 
 KEY = "the-key"
-BASE = "/_aws/execute-api/abc/local"
-TITLES = {400: "invalid-request", 403: "forbidden", 404: "not-found", 409: "name-taken", 412: "version-mismatch"}
 
 
 class Canned(NamedTuple):
@@ -41,53 +32,20 @@ class Seen(NamedTuple):
     body: Any
 
 
-class Refused(Exception):
-    def __init__(self, status: int, detail: str = "no", slug: str | None = None) -> None:
-        self.status = status
-        self.detail = detail
-        self.slug = slug
-
-
-def problem(status: int, slug: str | None = None, detail: str = "no") -> dict[str, Any]:
-    slug = slug or TITLES[status]
-    return {
-        "type": f"urn:jobpipe:problem:{slug}",
-        "title": slug,
-        "status": status,
-        "detail": detail,
-        "request_id": "r",
-    }
-
-
-def etag_of(item: dict[str, Any]) -> str:
-    return f'"{hashlib.sha256(json.dumps(item, sort_keys=True).encode()).hexdigest()[:16]}"'
-
-
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 64  # with socketserver's 5 a burst of new connections waits a second for its SYN
 
 
-class Service:
-    """A running service. `canned` answers are sent first, `seen` has every request, `pause` stops the worker."""
+class Service(ServiceState):
+    """A running service. `canned` answers are sent first, and `seen` has every request."""
 
     def __init__(self, *, seed: int = 1) -> None:
+        super().__init__(seed=seed)
         self.canned: deque[Canned] = deque()
         self.seen: list[Seen] = []
         self.connections: set[Any] = set()  # the client's address of each
-        self.items: dict[str, dict[str, Any]] = {}
-        self.lost: set[str] = set()  # ids of items that cannot be read
-        self.jobs: dict[str, dict[str, Any]] = {}
-        self.keys: dict[str, str] = {}
-        self.pending: dict[str, deque[str]] = {}  # jobs, by their items
-        self._effects: dict[str, Callable[[], Any]] = {}
-        self.applied: list[dict[str, Any]] = []
-        self.paused = False
         self.silent_for = 0.0  # seconds before each answer
-        self.changed = threading.Condition()
-        self.batches = Batches(lambda command, key: self.accept(command, key, None), self.jobs)
-        self._random = random.Random(seed)
-        self._stopped = False
         service = self
 
         class Handler(_Handler):
@@ -96,129 +54,11 @@ class Service:
         self._server = _Server(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}{BASE}"
         threading.Thread(target=lambda: self._server.serve_forever(0.005), daemon=True).start()
-        threading.Thread(target=self._work, daemon=True).start()
 
     def stop(self) -> None:
-        with self.changed:
-            self._stopped = True
-            self.changed.notify_all()
+        super().stop()
         self._server.shutdown()
         self._server.server_close()
-
-    def pause(self) -> None:
-        with self.changed:
-            self.paused = True
-
-    def resume(self) -> None:
-        with self.changed:
-            self.paused = False
-            self.changed.notify_all()
-
-    def accept(self, command: dict[str, Any], key: str | None, if_match: str | None) -> dict[str, Any]:
-        with self.changed:
-            if key in self.keys:
-                return self.jobs[self.keys[key]]
-            job_id, item_id = uuid.uuid4().hex, command.get("item_id") or str(uuid.uuid4())
-            now = datetime.now(UTC).isoformat().replace("+00:00", "Z")
-            links = {"self": f"{BASE}/jobs/{job_id}", "item": f"{BASE}/items/{item_id}"}
-            self.jobs[job_id] = {
-                "id": job_id, "status": "queued", "done": False, "operation": command["operation"],
-                "item_id": item_id, "attempts": 0, "retries": 0, "created_at": now, "updated_at": now,
-                "links": links,
-            }  # fmt: skip
-            if key:
-                self.keys[key] = job_id
-            self._effects[job_id] = lambda: self._apply(command, item_id, if_match or command.get("if_match"))
-            self._queue(job_id)
-            return self.jobs[job_id]
-
-    def cancel(self, job_id: str) -> dict[str, Any]:
-        with self.changed:
-            job = self._job(job_id)
-            if job["status"] not in {"queued", "cancelled"}:
-                raise Refused(409, "It has ended.", "job-ended")
-            self.jobs[job_id] = {**job, "status": "cancelled", "done": True}
-            return self.jobs[job_id]
-
-    def retry(self, job_id: str) -> dict[str, Any]:
-        with self.changed:
-            job = self._job(job_id)
-            if job["status"] in {"succeeded", "cancelled"}:
-                raise Refused(409, "It has ended.", "job-ended")
-            if job["status"] == "failed":
-                again = {name: value for name, value in job.items() if name != "error"}
-                self.jobs[job_id] = {**again, "status": "queued", "done": False, "retries": job["retries"] + 1}
-                self._queue(job_id)
-            return self.jobs[job_id]
-
-    def _job(self, job_id: str) -> dict[str, Any]:
-        if job_id not in self.jobs:
-            raise Refused(404)
-        return self.jobs[job_id]
-
-    def _queue(self, job_id: str) -> None:
-        self.pending.setdefault(self.jobs[job_id]["item_id"], deque()).append(job_id)
-        self.changed.notify_all()
-
-    def ended(self, job_id: str, seconds: float) -> dict[str, Any]:
-        with self.changed:
-            self._job(job_id)
-            self.changed.wait_for(lambda: self.jobs[job_id]["done"], seconds)
-            return dict(self.jobs[job_id])
-
-    def _work(self) -> None:
-        while True:
-            with self.changed:
-                self.changed.wait_for(lambda: self._stopped or (not self.paused and any(self.pending.values())))
-                if self._stopped:
-                    return
-                item_id = self._random.choice([ref for ref, queue in self.pending.items() if queue])
-                job_id = self.pending[item_id].popleft()
-                if self.jobs[job_id]["done"]:  # cancelled
-                    continue
-                end: dict[str, Any]
-                try:
-                    result = self._effects[job_id]()
-                    end = {"status": "succeeded", "result": result, "etag": etag_of(result)}
-                except Refused as refused:
-                    end = {"status": "failed", "error": problem(refused.status, refused.slug, refused.detail)}
-                self.jobs[job_id] = {**self.jobs[job_id], **end, "done": True}
-                self.changed.notify_all()
-            time.sleep(0.001)  # lets requests overtake, as a worker's own calls would
-
-    def _apply(self, command: dict[str, Any], item_id: str, if_match: str | None) -> dict[str, Any]:
-        operation, item = command["operation"], self.items.get(item_id)
-        self.applied.append(command)
-        if operation == "create":
-            return self._put({"id": item_id, **command["item"]})
-        if item is None:
-            raise Refused(404)
-        if if_match and if_match != etag_of(item):
-            raise Refused(412)
-        if operation == "delete":
-            del self.items[item_id]
-            return {"message": "deleted"}
-        if operation == "update":
-            return self._put({**item, **command["set"]} if "set" in command else _merged(item, command["merge"]))
-        return item
-
-    def _put(self, item: dict[str, Any]) -> dict[str, Any]:
-        if any(o["name"] == item["name"] and o["id"] != item["id"] for o in self.items.values()):
-            raise Refused(409)
-        self.items[item["id"]] = item
-        return item
-
-
-def _merged(target: Any, patch: Any) -> Any:
-    if not isinstance(patch, dict):
-        return patch
-    result = dict(target) if isinstance(target, dict) else {}
-    for key, value in patch.items():
-        if value is None:
-            result.pop(key, None)
-        else:
-            result[key] = _merged(result.get(key), value)
-    return result
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -250,8 +90,6 @@ class _Handler(BaseHTTPRequestHandler):
             answer = self._route(seen, body)
         except NotTaken as refused:
             answer = Canned(refused.status, {}, refused.problem)
-        except Refused as refused:
-            answer = Canned(refused.status, {}, problem(refused.status, refused.slug, refused.detail))
         self._answer(canned or answer)
 
     do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _handle  # noqa: N815

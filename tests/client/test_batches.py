@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from jobpipe_client import BadAnswer, Batch, Client
-from tests.client.service import Canned, Service, problem
+from tests.client.service import Canned, Service
+from tests.client.service_state import problem
 
 COMMANDS: list[dict[str, Any]] = [
     {"operation": "create", "item": {"name": "Tent", "description": "For two"}},

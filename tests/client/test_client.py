@@ -21,7 +21,8 @@ from jobpipe_client import (
     WaitTimeout,
 )
 from jobpipe_client.models import Job
-from tests.client.service import KEY, Canned, Service, problem
+from tests.client.service import KEY, Canned, Service
+from tests.client.service_state import problem
 
 TENT = {"name": "Fjällro tent", "description": "For two", "price": 12.95, "stock": {"Łódź": 3, "Lyon": 1}}
 

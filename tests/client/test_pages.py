@@ -74,5 +74,9 @@ def test_the_tree_of_errors_is_that_of_the_classes() -> None:
             problem = jobpipe_client.Problem.of({"type": PREFIX + slug}, status=int(status))
             assert type(exceptions.error_for(problem)) is kind
     exported = [getattr(jobpipe_client, name) for name in jobpipe_client.__all__]
-    classes = [kind for kind in exported if inspect.isclass(kind) and issubclass(kind, Exception)]
+    classes = [
+        kind
+        for kind in (*exported, *vars(exceptions).values())
+        if inspect.isclass(kind) and issubclass(kind, Exception)
+    ]
     assert found == {kind.__name__ for kind in classes}

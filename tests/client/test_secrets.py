@@ -21,7 +21,8 @@ import urllib3.exceptions
 
 from jobpipe_client import BadAnswer, Client, ConfigurationError, JobpipeError, TransportError
 from jobpipe_client.cli import main
-from tests.client.service import KEY, Canned, Service, problem
+from tests.client.service import KEY, Canned, Service
+from tests.client.service_state import problem
 
 SENTINEL = "sentinel0123456789"
 ROOT = Path(__file__).parents[2]

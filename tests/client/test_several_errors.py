@@ -6,7 +6,8 @@ import pytest
 
 from jobpipe_client import Client, InvalidRequest, Job
 from jobpipe_client.cli import main
-from tests.client.service import KEY, Canned, Service, problem
+from tests.client.service import KEY, Canned, Service
+from tests.client.service_state import problem
 
 ERRORS = [{"pointer": f"#/fields/{n}", "detail": f"Rule {n} is broken."} for n in range(1, 21)]
 WORDS = "; ".join(f"{each['pointer']}: {each['detail']}" for each in ERRORS)

@@ -19,7 +19,8 @@ from jobpipe_client import (
     transport,
 )
 from jobpipe_client.responses import retry_after
-from tests.client.service import KEY, Canned, Service, problem
+from tests.client.service import KEY, Canned, Service
+from tests.client.service_state import problem
 
 
 @pytest.fixture(autouse=True)

@@ -10,7 +10,8 @@ import pytest
 import tenacity
 
 from jobpipe_client import BatchEntry, Client, Job, NotFound, Submission, Unavailable, WaitTimeout, waiting
-from tests.client.service import Canned, Service, problem
+from tests.client.service import Canned, Service
+from tests.client.service_state import problem
 
 Command = dict[str, Any]
 numbers = itertools.count()

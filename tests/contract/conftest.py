@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from infra.cli.progress import Progress
-from infra.emulator.server import running_emulator
-from infra.settings import LOCAL_STAGE, Settings
+from infra.settings import LOCAL_STAGE
 from infra.stacks.change_sets import Stacks
 from infra.stage.names import foundation_stack
-from infra.targets.target import EMBEDDED, Target, find_target
+from infra.targets.target import Target
 from infra.templates.sources import foundation_for
 from jobpipe.runtime.aws import AwsClients
 from jobpipe.stores.dynamodb_batches import DynamoDbBatches
@@ -23,17 +21,14 @@ from jobpipe.stores.s3_documents import S3Documents
 from scripts.audit.resources import Resources
 from tests.contract.audited import Audited
 from tests.contract.stores import Stores
+from tests.helpers.embedded import embedded
 from tests.helpers.memory import RETENTION, MemoryBatches, MemoryDocuments, MemoryItems, MemoryJobs
 
 
 @pytest.fixture(scope="session")
 def foundation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Target, dict[str, str]]]:
     """Start an emulator, deploy the foundation stack, and return the stack's outputs."""
-    state_dir: Path = tmp_path_factory.mktemp("contract")
-    with running_emulator(state_dir) as emulator:
-        settings = Settings(stage=LOCAL_STAGE, port=emulator.port, endpoint_url=None, state_dir=state_dir)
-        target = find_target(EMBEDDED, LOCAL_STAGE, settings, start=False)
-        assert target is not None
+    with embedded(tmp_path_factory.mktemp("contract")) as (target, _):
         stacks = Stacks(target.client("cloudformation"), Progress(), target.poll_seconds)
         template, defaults = foundation_for(LOCAL_STAGE), target.default_parameters(LOCAL_STAGE)
         name = foundation_stack(LOCAL_STAGE)

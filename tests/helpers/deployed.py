@@ -54,12 +54,12 @@ class Stage:
         return ApiKeys(self.aws("apigateway"), self.deployment.stage, self.resources["usage_plan"])
 
     @property
-    def hands_messages_on_as_they_are(self) -> bool:
+    def passes_messages_unchanged(self) -> bool:
         """LocalStack 4.14 parses and rewrites a message's JSON, so fractions are rounded to floats."""
         return self.deployment.target != "localstack"
 
     @property
-    def hands_bodies_on_as_they_are(self) -> bool:
+    def passes_bodies_unchanged(self) -> bool:
         """LocalStack 4.14 reads forms, unpacks gzip and parses the Content-Type, and may fail at that."""
         return self.deployment.target != "localstack"
 

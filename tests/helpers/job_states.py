@@ -55,3 +55,7 @@ def interpose(monkeypatch: pytest.MonkeyPatch, store: Any, name: str, before: Ca
 def unavailable(*_: object) -> Any:
     """Raise Unavailable, as a store that does not respond."""
     raise Unavailable("no")
+
+
+def read_job(pipeline: Pipeline, job_id: str, wait: int | str) -> Answer:
+    return pipeline.request("GET", f"/jobs/{job_id}?wait={wait}")

@@ -180,7 +180,7 @@ class MemoryBatches:
             return True
 
     def _write(self, jobs: Sequence[Job]) -> None:
-        assert len(jobs) < 100, "DynamoDB takes 100 writes at once, the batch's own included"
+        assert len(jobs) < 100, "a transaction has at most 100 writes, one of them for the batch"
         for job in jobs:
             self._jobs.write(job)
 
@@ -188,7 +188,7 @@ class MemoryBatches:
         return self.rows.get(batch_id)
 
     def jobs(self, job_ids: Sequence[str]) -> dict[str, Job]:
-        assert len(set(job_ids)) == len(job_ids) <= 100, "DynamoDB gives 100 rows at once, each once"
+        assert len(set(job_ids)) == len(job_ids) <= 100, "DynamoDB returns at most 100 rows, each once"
         hidden: dict[str, Any] = dict.fromkeys(
             ("result", "result_document", "result_version", "superseded", "kept"), None
         )
@@ -291,7 +291,7 @@ class MemoryQueue:
     sent: int = 0
     sent_ms: dict[str, int] = field(default_factory=dict)  # by message id
     postponed: list[tuple[str, int]] = field(default_factory=list)  # message id, seconds
-    calls: list[list[str]] = field(default_factory=list)  # of send_batch: the groups of its messages
+    calls: list[list[str]] = field(default_factory=list)  # the groups of the messages of each send_batch
 
     def delete(self, receipts: Sequence[str]) -> None:
         gone = {receipt.rpartition("/")[0] for receipt in receipts}
@@ -308,8 +308,8 @@ class MemoryQueue:
             self.sent_ms[f"m{self.sent}"] = int(now().timestamp() * 1000)
 
     def send_batch(self, envelopes: Sequence[Envelope]) -> Mapping[str, ProblemError]:
-        assert 1 <= len(envelopes) <= MAX_MESSAGES, "SQS refuses the whole call"
-        assert sum(len(each.body.encode()) for each in envelopes) <= MAX_CALL_BYTES, "and this one"
+        assert 1 <= len(envelopes) <= MAX_MESSAGES, "a call has 1 to 10 messages"
+        assert sum(len(each.body.encode()) for each in envelopes) <= MAX_CALL_BYTES, "the call is too large"
         self.calls.append([each.group_id for each in envelopes])
         for each in envelopes:
             self.send(each)

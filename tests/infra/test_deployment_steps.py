@@ -17,15 +17,15 @@ from infra.deployment.checks import check_overrides
 from infra.deployment.plan import Deployer
 from infra.deployment.readiness import wait_for_key, wait_until_healthy
 from infra.deployment.teardown import Teardown
-from infra.emulator import running_emulator
 from infra.errors import OperatorError
 from infra.packaging.package import package_all
 from infra.settings import LOCAL_STAGE, Settings
 from infra.stacks.change_sets import StackResult, Stacks
 from infra.stacks.stage_stacks import PlannedStack
 from infra.stage.stage_file import read_deployment
-from infra.targets.target import AWS, EMBEDDED, Target, access_logs, find_target
+from infra.targets.target import AWS, Target, access_logs
 from infra.templates.sources import foundation_for, operations
+from tests.helpers.embedded import embedded
 
 
 def refused(operation: str, code: str) -> ClientError:
@@ -83,10 +83,7 @@ def test_on_aws_nothing_is_changed_before_both_zips_exist(tmp_path: Path, monkey
 
 
 def test_a_stage_whose_alarms_cannot_be_made_can_be_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with running_emulator(tmp_path) as emulator:
-        settings = Settings(stage=LOCAL_STAGE, port=emulator.port, endpoint_url=None, state_dir=tmp_path)
-        target = find_target(EMBEDDED, LOCAL_STAGE, settings, start=False)
-        assert target
+    with embedded(tmp_path) as (target, settings):
         quiet = Progress(Console(quiet=True))
         broken = {"Parameters": {}, "Resources": {"Alarm": {"Type": "AWS::CloudWatch::NoSuchThing"}}}
         monkeypatch.setattr(plan, "operations", lambda: broken)

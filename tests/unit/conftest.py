@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.helpers.fake_time import FakeTime, installed
 from tests.helpers.pipeline import Pipeline
 from tests.helpers.stubbed import Stubbed
 
@@ -13,6 +14,12 @@ from tests.helpers.stubbed import Stubbed
 @pytest.fixture
 def pipeline() -> Pipeline:
     return Pipeline()
+
+
+@pytest.fixture
+def clock() -> Iterator[FakeTime]:
+    with pytest.MonkeyPatch.context() as patch:
+        yield installed(patch)
 
 
 @pytest.fixture

@@ -314,7 +314,7 @@ def test_a_command_whose_clean_up_fails_is_counted_as_succeeded(
     pipeline.drain()
     counted = counts(written(capsys))
     assert counted["Succeeded", ""] == 1
-    assert not [key for key in counted if key[0] == "Interrupted"], "nothing was interrupted that matters"
+    assert not [key for key in counted if key[0] == "Interrupted"], "the command was not interrupted"
 
 
 def test_the_delay_of_a_redelivered_command_counts_from_its_send(
@@ -330,8 +330,8 @@ def test_the_delay_of_a_redelivered_command_counts_from_its_send(
         pipeline.work()
     pipeline.drain()
     lines = written(capsys)
-    assert sum(len(line.get("QueueDelay", [])) for line in lines) == 3, "each job's once"
-    assert sum(len(line.get("CommandAge", [])) for line in lines) == 4, "each attempt's"
+    assert sum(len(line.get("QueueDelay", [])) for line in lines) == 3, "one for each job"
+    assert sum(len(line.get("CommandAge", [])) for line in lines) == 4, "one for each attempt"
 
 
 def test_reading_a_failed_job_is_not_counted_as_a_fault(capsys: pytest.CaptureFixture[str]) -> None:

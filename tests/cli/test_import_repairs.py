@@ -1,0 +1,81 @@
+"""Rows that failed can be repaired in the file of failures, which is then imported."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+from tests.cli.conftest import Jobpipe
+from tests.cli.importing import fields, item, lines, report, write
+from tests.client.service import Service
+
+
+def test_failed_rows_can_be_repaired_and_imported(jobpipe: Jobpipe, service: Service) -> None:
+    write("a.csv", 'name,description,price:number\nA,"d\nd",1\nA,d,2\nB,d,x\nC\n')
+    status, result = report(jobpipe, "a.csv")
+    assert (status, result["failures"]) == (3, "a.failed.csv")
+    assert result["reasons"] == {"name-taken": 1, "unreadable": 2}
+    rows = list(csv.reader(Path("a.failed.csv").read_text().splitlines()))
+    # Two rows have the name, and either may come first.
+    assert [row[0] for row in rows[1:]] in (["4", "5", "6"], ["2", "5", "6"])
+    failed = Path("a.failed.csv").read_text()
+    failed = failed.replace(",A,", ",A2,").replace(",B,d,x", ",B,d,3").replace(",C\n", ",C,d,4\n")
+    Path("a.failed.csv").write_text(failed)
+    assert "3 rows: 3 succeeded, 0 failed" in jobpipe.does("import", "a.failed.csv")
+    assert [each["name"] for each in fields(service)] == ["A", "A2", "B", "C"]
+    assert all(not name.startswith("jobpipe:") for each in service.items.values() for name in each)
+
+
+def test_a_row_that_failed_twice_has_one_error(jobpipe: Jobpipe) -> None:
+    write("a.csv", "name,description,n:number\nA,d,x\n")
+    report(jobpipe, "a.csv")
+    report(jobpipe, "a.failed.csv")
+    assert Path("a.failed.failed.csv").read_text().splitlines() == [
+        "jobpipe:line,jobpipe:error,name,description,n:number",
+        "2,\"n: 'x' is not a number\",A,d,x",
+    ]
+
+
+def test_an_unclosed_quotation_mark_can_be_repaired_after_any_number_of_failures(
+    jobpipe: Jobpipe, service: Service
+) -> None:
+    write("a.csv", 'id,name,description\n7,A,"For\n8,B,d\n')
+    report(jobpipe, "a.csv", "--ignore", "id")
+    for name in ("a.failed.csv", "a.failed.failed.csv"):
+        header, row = Path(name).read_text().splitlines()
+        assert header == "jobpipe:line,jobpipe:error,name,description"
+        assert row.startswith('2,"not CSV: a quotation mark is not closed",')
+        assert row.endswith(',A,"For')
+        assert report(jobpipe, name)[0] == 3
+    last = Path("a.failed.failed.failed.csv")
+    last.write_text(last.read_text().replace('"For', '"For"'))
+    assert "1 succeeded" in jobpipe.does("import", str(last))
+    assert fields(service) == [item("A", description="For"), item("B")]
+
+
+def test_ignored_members_are_left_out_of_the_failures_too(jobpipe: Jobpipe, service: Service) -> None:
+    write("a.jsonl", lines({"id": "7", **item("A")}, {"id": "8", **item("A")}))
+    assert report(jobpipe, "a.jsonl", "--ignore", "id")[0] == 3
+    failed = Path("a.failed.jsonl").read_text()
+    assert '"id"' not in failed
+    Path("a.failed.jsonl").write_text(failed.replace('"A"', '"B"'))
+    jobpipe.does("import", "a.failed.jsonl")
+    assert fields(service) == [item("A"), item("B")]
+
+
+def test_failed_lines_of_json_are_imported_after_their_repair(jobpipe: Jobpipe, service: Service) -> None:
+    n = "0.12345678901234567890123"
+    write("a.jsonl", f'{{"name": "A", "n": {n}, "s": "\\ud800"}}\n{{"name": "B", "description"}}\n{{}}\n')
+    status, result = report(jobpipe, "a.jsonl")
+    assert (status, result["failed"]) == (3, 3)
+    refused, why, broken, empty = Path("a.failed.jsonl").read_text().splitlines()
+    assert refused.startswith('{"jobpipe:line":1,"jobpipe:error":"')
+    assert f'"n":{n},"s":"\\ud800"' in refused
+    assert json.loads(why).keys() == {"jobpipe:line", "jobpipe:error"}
+    assert broken == '{"name": "B", "description"}'
+    assert json.loads(empty).keys() == {"jobpipe:line", "jobpipe:error"}
+    repaired = refused.replace('"name":"A"', '"name":"A","description":"d"').replace("\\ud800", "")
+    write("a.failed.jsonl", f'{repaired}\n{why}\n{broken[:-1]}: "d"}}\n{empty}\n')
+    assert "2 rows: 2 succeeded" in jobpipe.does("import", "a.failed.jsonl")
+    assert [each["name"] for each in fields(service)] == ["A", "B"]
