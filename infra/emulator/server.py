@@ -106,13 +106,20 @@ class Emulator:
 
     def status(self) -> Running | None:
         """Return the emulator's process, or None if it is not running."""
+        # ValueError: `start` has not written the file yet.
         with suppress(FileNotFoundError, ValueError), self._pid_file.open() as pid_file:
-            try:
-                fcntl.flock(pid_file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            except BlockingIOError:
-                record = json.load(pid_file)  # ValueError if `start` has not written it yet
+            is_locked = _is_locked(pid_file)
+            record = json.load(pid_file)
+            # Releases before the lock wrote the same file.
+            if is_locked or self._is_emulator(record["pid"]):
                 return Running(record["pid"], record["port"])
         return None
+
+    def _is_emulator(self, pid: int) -> bool:
+        with suppress(psutil.NoSuchProcess, psutil.AccessDenied):
+            process = psutil.Process(pid)
+            return process.cmdline()[1:] == _ARGUMENTS and self._data_dir.samefile(process.cwd())
+        return False
 
     def _launch(self, python: Path, pid_file: IO[str]) -> subprocess.Popen[bytes]:
         with self.log_file.open("wb") as log:
@@ -190,6 +197,14 @@ class Emulator:
             if command.startswith(python) and folder in command:
                 with suppress(psutil.NoSuchProcess):
                     process.kill()
+
+
+def _is_locked(file: IO[str]) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    return False
 
 
 def ensure_venv() -> Path:

@@ -107,6 +107,21 @@ def test_a_start_that_was_killed_before_it_wrote_the_pid_does_not_block_the_next
             assert emulator.status()
 
 
+def test_an_emulator_that_a_release_without_the_lock_started_can_be_stopped(
+    tmp_path: Path, emulator: Emulator
+) -> None:
+    pid_file = tmp_path / "emulator.pid"
+    (tmp_path / "without-lock").write_text(pid_file.read_text())
+    (tmp_path / "without-lock").replace(pid_file)
+
+    assert emulator.status()
+    assert emulator.start() is False
+    assert emulator.stop() is True
+    assert emulator.status() is None
+    with pytest.raises(requests.ConnectionError):
+        requests.get(emulator.endpoint_url, timeout=5)
+
+
 def test_a_copied_checkout_does_not_stop_the_emulator_of_the_other(tmp_path: Path, emulator: Emulator) -> None:
     copy = Emulator(tmp_path / "copy" / ".jobpipe", emulator.port)
     copy.state_dir.mkdir(parents=True)
