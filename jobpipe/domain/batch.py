@@ -113,7 +113,7 @@ def parse_batch(raw: Any, check: Callable[[Command], None]) -> RequestedBatch:
 def new_batch(
     requested: RequestedBatch, owner: str, idempotency_key: str | None, at: datetime, retention: timedelta
 ) -> Batch:
-    """Return the batch that is about to be stored."""
+    """Return a new batch of these commands, with a random seed."""
     return Batch(
         batch_id=_batch_id(owner, idempotency_key),
         owner=owner,

@@ -72,7 +72,7 @@ class Job:
     result_document: DocumentRef | None = None  # succeeded: the reference to the document if it is larger
     result_version: str | None = None  # succeeded: the version of the item in the result
     superseded: str | None = None  # succeeded: the key of the document that was replaced, which is to be deleted
-    error: Problem | None = None  # failed: the reason; retrying: what interrupted the last attempt
+    error: Problem | None = None  # failed: why it failed; retrying: what interrupted the last attempt
     running_attempt: int | None = None  # the number of the attempt that is running, if its start was recorded
     interruptions: int = 0  # how often faults and outages have interrupted it since it was queued
     retries: int = 0  # how often a caller or an operator has retried it

@@ -38,7 +38,7 @@ class Resources:
     items_table: str
     names_table: str
     documents_bucket: str
-    queue_urls: tuple[str, ...]  # of the commands queue and of its dead letters
+    queue_urls: tuple[str, ...]  # the URLs of the commands queue and the dead-letter queue
     job_retention: timedelta
     # Whether the job's caller was answered 202 since this time, or (None) at any time.
     was_answered: Callable[[Job, datetime | None], bool] = lambda _, __: False
@@ -81,7 +81,7 @@ class Resources:
         return answer.get("Item")
 
     def table(self, table: str) -> str:
-        """Return the deployed name of one of the tables."""
+        """Return the name that a table (JOBS, ITEMS or NAMES) has in the stage."""
         return {JOBS: self.jobs_table, ITEMS: self.items_table, NAMES: self.names_table}[table]
 
     def waiting_messages(self, *, pause: float = 0) -> int:

@@ -97,7 +97,10 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
         "--timeout", type=duration("seconds"), default=300, help="seconds for the whole run (%(default)s)"
     )
     parser.add_argument("--clean-up", action="store_true", help="delete the items of this run at the end")
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    if not options.timeout:
+        parser.error("--timeout must be more than 0")
+    return options
 
 
 if __name__ == "__main__":

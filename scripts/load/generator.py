@@ -26,7 +26,7 @@ _OK, _THROTTLED, _SERVER_ERROR = 200, 429, 500
 
 @dataclass(slots=True)
 class Outcome:
-    """The result of one request; times are seconds from when it was due."""
+    """The result of one request. Its times are in seconds, measured from the time at which the request was due."""
 
     late: float  # until the request began: how far this machine was behind
     seconds: float  # until the answer

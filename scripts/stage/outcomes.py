@@ -20,7 +20,7 @@ from infra.stage.names import log_group_prefix, log_groups
 from jobpipe.runtime.metrics import FAILED, NAMESPACE, SUCCEEDED, Metric
 from scripts.stage.aws import open_stage
 
-_PERIOD = 60  # seconds; CloudWatch keeps values of this period for 15 days
+_PERIOD = 60  # seconds; CloudWatch stores the values of one-minute periods for 15 days
 
 
 @dataclass

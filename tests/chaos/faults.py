@@ -62,7 +62,7 @@ class Rates:
     delay: float = 0.05
     kill: float = 0.005  # of a write by a Lambda; 0.3 of it for other calls
     outage: float = 0.9  # of a call to the service that has an outage
-    interrupt: int = 25  # one command in this number; none if 0
+    interrupt: int = 25  # every 25th command is interrupted on average; with 0, none is
 
 
 NO_FAULTS = Rates(0, 0, 0, 0, 0, 0, 0, 0)

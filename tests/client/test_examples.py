@@ -20,7 +20,7 @@ WITHOUT_EXAMPLE = {"close", "base_url", "sync"}
 
 
 def examples() -> Iterator[doctest.DocTest]:
-    # The command line is a package, and has tests of its own.
+    # The modules of the command line have no examples to run.
     modules = [m.name for m in pkgutil.iter_modules(jobpipe_client.__path__) if not m.ispkg]
     for name in ["jobpipe_client", *(f"jobpipe_client.{module}" for module in modules)]:
         module = importlib.import_module(name)

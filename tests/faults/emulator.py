@@ -73,7 +73,7 @@ class Emulator:
         return http_response(request.url, status, answered, _bytes(body))
 
     def call(self, operation: str, **parameters: Any) -> Any:
-        """Call DynamoDB or SQS for the tests, without botocore, which would take most of the time."""
+        """Call DynamoDB or SQS directly. Calls through botocore would take most of the tests' time."""
         service, prefix = ("sqs", "AmazonSQS") if "QueueUrl" in parameters else ("dynamodb", "DynamoDB_20120810")
         headers = {"x-amz-target": f"{prefix}.{operation}"}
         status, _, body = _result_of(

@@ -71,7 +71,7 @@ function renderFailure(problem) {
   );
 }
 
-// Build the timeline from the job and what this tab has observed of it. The times are the service's.
+// Build the timeline from the job and the statuses that this tab has seen. All times are those of the service.
 function timeline(job) {
   const start = Date.parse(job.created_at);
   const step = (status, at, title, more, now) => el("li", { class: `${status}${now ? " now" : ""}` },

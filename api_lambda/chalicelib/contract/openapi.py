@@ -175,7 +175,7 @@ class _Completion:
             media_types = operation.pop("media_types", [JSON])
             content = {media_type: {"schema": _ref(short["requestBody"])} for media_type in media_types}
             operation["requestBody"] = {"required": True, "content": content}
-        # Any request can have an invalid query or path.
+        # The query or path of any request can be invalid.
         slugs = ["invalid-request", "not-found", *_flat(operation.pop("problems", []))]
         problems = [*(_OUR_PROBLEMS[slug] for slug in slugs), *gateway]
         for status in sorted({problem.status for problem in problems}):

@@ -63,6 +63,6 @@ def text_of(lines: tuple[Line, ...]) -> str:
 
 
 def original_line(value: object) -> int | None:
-    """Return the line number in a file of failures, or None if somebody has changed it to something else."""
+    """Return the line number that a row of a file of failures has, or None if it is not a number."""
     text = str(value).strip()
     return int(text) if text.isascii() and text.isdigit() and len(text) < 16 else None  # noqa: PLR2004
