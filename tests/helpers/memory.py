@@ -11,7 +11,7 @@ from typing import Any
 from jobpipe.domain.backlog import Backlog
 from jobpipe.domain.batch import Batch
 from jobpipe.domain.clock import now, rfc3339
-from jobpipe.domain.errors import ItemChanged, JobEnded, NameLocked, Problem, ProblemError
+from jobpipe.domain.errors import ItemChanged, JobEnded, ValueLocked, Problem, ProblemError
 from jobpipe.domain.item import (
     Change,
     Created,
@@ -245,7 +245,7 @@ class MemoryItems:
 
     def _lock(self, new: StoredItem) -> None:
         if name_key(new.name) in self.names:
-            raise NameLocked
+            raise ValueLocked
         self.names[name_key(new.name)] = new.item_id
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from jobpipe.domain import etags, json_text
 from jobpipe.domain.clock import now, rfc3339
 from jobpipe.domain.commands import Command, CreateItem, DeleteItem, MergePatch, ReadItem, SetFields
-from jobpipe.domain.errors import NameLocked, NameTaken, NotFound, VersionMismatch
+from jobpipe.domain.errors import ValueLocked, NameTaken, NotFound, VersionMismatch
 from jobpipe.domain.item import Change, Created, Removed, Replaced, StoredItem, document_key, inline, new_version
 from jobpipe.domain.item_reader import read_item
 from jobpipe.domain.item_rules import Document, check_size, merge_patch, set_fields
@@ -116,7 +116,7 @@ def _success(item: StoredItem, superseded: str | None = None) -> Success:
 def _commit(change: Change, job: JobRef, success: Success, stores: Stores) -> None:
     try:
         stores.items.commit(change, job, success, now())
-    except NameLocked:
+    except ValueLocked:
         if isinstance(change, Removed):
             raise
         stores.documents.delete([change.new.document.key])  # the transaction was cancelled, so nothing refers to it
