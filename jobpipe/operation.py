@@ -50,7 +50,9 @@ class Refused(Exception):
     def __init__(self, slug: str, detail: str) -> None:
         super().__init__(slug, detail)
         if not (isinstance(slug, str) and SLUG.fullmatch(slug)):
-            raise ValueError(f"{slug!r} is no slug: lower-case letters, digits and hyphens, a letter first, 64 at most")
+            raise ValueError(
+                f"{slug!r} is no slug: lower-case letters, digits and hyphens, a letter first, 64 at most"
+            )
         if not (isinstance(detail, str) and detail.strip()):
             raise ValueError(f"Refused({slug!r}, …) needs a sentence that says why")
         self.slug = slug

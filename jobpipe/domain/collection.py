@@ -53,15 +53,15 @@ class Collection:
         """Return what the user's function returns; raise OperationRefused if it refuses."""
         raise NotImplementedError
 
-    def derived_id(self, document: Document, scope: str) -> str | None:
+    def derived_id(self, document: Document, scope: str) -> str | None:  # noqa: ARG002
         """Return the id that a valid document has by its key, or None if the collection has no key."""
         return None
 
-    def locks(self, document: Document, scope: str) -> dict[str, str]:
+    def locks(self, document: Document, scope: str) -> dict[str, str]:  # noqa: ARG002
         """Return the value keys of the document's unique fields."""
         return {}
 
-    def entries(self, document: Document, scope: str) -> dict[str, str]:
+    def entries(self, document: Document, scope: str) -> dict[str, str]:  # noqa: ARG002
         """Return the value keys of the document's indexed fields."""
         return {}
 

@@ -11,8 +11,8 @@ Commands for another collection than `items` name it, and there are two more of 
     {"operation": "upsert", "collection": "orders", "item": {…}}
     {"operation": "ship",   "collection": "orders", "item_id": "…", "carrier": "dhl"}
 
-A new command for all collections needs a class in COMMANDS here, a handler in the worker's COMMAND_HANDLERS, and a test
-(docs/how-to/add-an-operation.md). All else, such as the OpenAPI document, follows from the class.
+A new command for all collections needs a class in COMMANDS here, a handler in the worker's COMMAND_HANDLERS, and a
+test (docs/how-to/add-an-operation.md). All else, such as the OpenAPI document, follows from the class.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from functools import partial
 from typing import Any, ClassVar, Protocol, Self, TypeVar
 
 from jobpipe.domain import etags, json_text
-from jobpipe.domain.collection import ITEM_COLLECTION, ONLY_ITEMS, Registry
+from jobpipe.domain.collection import ITEM_COLLECTION, ONLY_ITEMS, Collection, Registry
 from jobpipe.domain.errors import (
     InvalidRequest,
     NameTaken,
@@ -35,7 +35,7 @@ from jobpipe.domain.errors import (
     TooLarge,
     VersionMismatch,
 )
-from jobpipe.domain.item_ref import COLLECTION_NAME, ITEMS, ItemRef
+from jobpipe.domain.item_ref import ITEMS, ItemRef
 from jobpipe.domain.item_rules import Document, check_item_id
 from jobpipe.domain.violations import Violations
 
@@ -171,7 +171,9 @@ class _Update(Command):
         return cls(item_id, changes, if_match)
 
     def members(self) -> Raw:
-        return _with_precondition({"item_id": self.item_id, self.distinguishing_member: self.changes}, self.if_match)
+        return _with_precondition(
+            {"item_id": self.item_id, self.distinguishing_member: self.changes}, self.if_match
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,9 +285,7 @@ class _FormOnly:
     check_fields = check_patch = check_new
 
 
-def parse_command(
-    raw: Any, *, new_item_id: str, registry: Registry = ONLY_ITEMS, owner: str = ""
-) -> Command:
+def parse_command(raw: Any, *, new_item_id: str, registry: Registry = ONLY_ITEMS, owner: str = "") -> Command:
     """Return the command of a caller's raw form, or raise InvalidRequest.
 
     A create gets `new_item_id`, unless its collection has a key from which the id derives.
@@ -303,7 +303,12 @@ def parse_command(
     if isinstance(command, CreateItem | UpsertItem):
         derived = collection.derived_id(command.document, scope)
         command = with_item_id(command, derived) if derived is not None else command
-    return replace(command, collection=collection.name, scope=scope)
+    return in_collection(command, collection, owner)
+
+
+def in_collection(command: Command, collection: Collection, owner: str) -> Command:
+    """Return the same command for an item of this collection, in the scope of this caller."""
+    return replace(command, collection=collection.name, scope=collection.scope(owner))
 
 
 def decode_command(raw: Any, item: ItemRef) -> Command:

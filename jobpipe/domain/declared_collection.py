@@ -31,6 +31,9 @@ class Code(Protocol):
     def functions(self) -> Mapping[str, Callable[..., Any]]:
         """Return the operations' functions, by operation."""
 
+    def contract(self) -> Mapping[str, Any]:
+        """Return the `schema` as it was written, and the `operations` with what they take."""
+
 
 @dataclass(frozen=True, slots=True)
 class DeclaredCollection(Collection):

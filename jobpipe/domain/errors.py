@@ -132,7 +132,7 @@ class NotUnique(ValueTaken):
 
 
 class OperationRefused(Refusal):
-    """An operation of a collection refused the command; its type has the collection and the operation's own slug."""
+    """An operation of a collection refused the command, for a reason whose slug it chose."""
 
     status, title = 409, "The operation refused the command"
 

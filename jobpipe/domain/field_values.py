@@ -36,7 +36,10 @@ def canonical(value: Any, kind: str) -> str | None:
     if not isinstance(value, str):
         raise InvalidRequest("The value must be a string.")
     # The length is checked first: composing takes quadratic time for a run of combining marks.
-    if not 1 <= len(value) <= MAX_VALUE_LENGTH or len(text := unicodedata.normalize("NFC", value)) > MAX_VALUE_LENGTH:
+    if (
+        not 1 <= len(value) <= MAX_VALUE_LENGTH
+        or len(text := unicodedata.normalize("NFC", value)) > MAX_VALUE_LENGTH
+    ):
         raise InvalidRequest(f"The value must have 1 to {MAX_VALUE_LENGTH} characters.")
     return f"s#{text}"
 

@@ -15,7 +15,8 @@ def read_item(
 ) -> tuple[StoredItem, str]:
     """Return the item's row and its document's JSON text, of one committed version, or raise NotFound.
 
-    `title` is the collection's, for the error. The row refers to the S3 version that was read, which can still be read when the item has been deleted.
+    `title` is the collection's, for the error. The row refers to the S3 version that was read, which can still be
+    read when the item has been deleted.
     """
     item = items.get(item_id)
     if item is None:

@@ -21,8 +21,8 @@ _DIGEST_LENGTH = 40
 class ItemRef:
     """One document: its collection, its scope and its id.
 
-    The scope is the owner where callers see only what they created (`access = "own"`), and empty elsewhere. The same
-    id in another collection or scope is another document.
+    The scope is the owner where callers see only what they created (`access = "own"`), and empty elsewhere. The
+    same id in another collection or scope is another document.
     """
 
     collection: str
@@ -33,7 +33,7 @@ class ItemRef:
     def group_id(self) -> str:
         """The message group in SQS, which keeps the order of the document's commands.
 
-        SQS refuses some characters. No item has an id with them, but commands for such an id must fail in order too.
+        SQS refuses some characters. No item has an id with them, but commands for it must fail in order too.
         """
         if self.collection == ITEMS:
             plain = _GROUP_ID.fullmatch(self.item_id)

@@ -1,7 +1,7 @@
 """A command on its way through SQS.
 
-There are two forms of a message. The first is that of all commands for `items`, and does not change, so that releases
-can be rolled back. The second also has the collection, its scope, the owner and the time `at`.
+There are two forms of a message. The first is that of all commands for `items`, and does not change, so that
+releases can be rolled back. The second also has the collection, its scope, the owner and the time `at`.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class QueueMessage:
     collection: str = field(default=ITEMS, kw_only=True)
     scope: str = field(default="", kw_only=True)
     owner: str = field(default="", kw_only=True)  # the job's; a message for `items` does not have it
-    at: str = field(default="", kw_only=True)  # when it was accepted, or its retry asked for; not in one for `items`
+    at: str = field(default="", kw_only=True)  # when it was accepted or its retry asked for; as owner
 
     @classmethod
     def of(cls, job: Job, command: Command, request_id: str) -> Self:

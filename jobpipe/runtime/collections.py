@@ -6,10 +6,12 @@ when a command first needs them, so that collections do not slow down cold start
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
 from importlib import import_module
+from importlib.resources import files
 from typing import Any
 
 from jobpipe.domain.collection import Registry
@@ -36,6 +38,12 @@ class Modules:
         """Return the operations' functions, which take the document, the members and the time."""
         return self._functions
 
+    def contract(self) -> Mapping[str, Any]:
+        """Return the `schema` as it was written, and the `operations` with what they take."""
+        folder = files(self.package)
+        read = {name: folder.joinpath(f"{name}.json").read_text("utf-8") for name in ("schema", "operations")}
+        return {name: json.loads(text) for name, text in read.items()}
+
     @cached_property
     def _check(self) -> Check:
         check: Check = import_module(f"{self.package}.schema").check
@@ -48,12 +56,18 @@ class Modules:
 
     @cached_property
     def _functions(self) -> Mapping[str, Callable[..., Any]]:
-        found = {}
-        for value in vars(import_module(f"{self.package}.operations")).values():
-            operation = getattr(value, "__jobpipe_operation__", None)
-            if operation is not None:
-                found[operation.name] = operation.call
-        return found
+        functions = vars(import_module(f"{self.package}.operations")).values()
+        marked = ((function, getattr(function, "__jobpipe_operation__", None)) for function in functions)
+        return {
+            operation.name: _caller(function, operation.takes_at) for function, operation in marked if operation
+        }
+
+
+def _caller(function: Callable[..., Any], takes_at: bool) -> Callable[..., Any]:
+    def call(document: dict[str, Any], members: Mapping[str, Any], at: str) -> Any:
+        return function(document, **members, **({"at": at} if takes_at else {}))
+
+    return call
 
 
 def registry_of(collections: Mapping[str, Mapping[str, Any]], package: str = PACKAGE) -> Registry:

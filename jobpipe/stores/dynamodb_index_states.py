@@ -1,6 +1,6 @@
 """Which look-ups of a collection are ready, in rows of the table of collections that the deployment writes.
 
-    partition = #indexes   item_id = orders   unique = {"invoice"}   indexes = {"customer"}
+partition = #indexes   item_id = orders   unique = {"invoice"}   indexes = {"customer"}
 """
 
 from __future__ import annotations
