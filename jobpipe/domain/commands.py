@@ -345,7 +345,8 @@ def _kind_of(raw: Raw, operations: tuple[str, ...] | None, *, has_key: bool) -> 
     operation = raw.get("operation")
     if operation is None:
         raise InvalidRequest("A command needs an operation.", pointer="#/operation")
-    kinds = [command for command in (*COMMANDS, UpsertItem) if command.operation == operation]
+    known_kinds: tuple[type[Command], ...] = (*COMMANDS, UpsertItem)
+    kinds = [command for command in known_kinds if command.operation == operation]
     if operation == UpsertItem.operation and not has_key:
         kinds = []
     if not kinds and isinstance(operation, str):

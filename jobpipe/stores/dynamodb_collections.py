@@ -129,14 +129,14 @@ class DynamoDbCollection:
         """Change the document, its locks and entries and end the job, all or nothing."""
         # _refusal depends on the order: the job, the document, the new locks, and then what always succeeds.
         writes: list[TransactWriteItemTypeDef] = [{"Update": self._jobs.success_update(ref, success, at)}]
+        old: StoredItem | None = None
+        new: StoredItem | None = None
         match change:
             case Created(new):
-                old = None
                 writes.append(self._put(new, "attribute_not_exists(item_id)"))
             case Replaced(old, new):
                 writes.append(self._put(new, _if_version(old.version)))
             case Removed(old):
-                new = None
                 writes.append(self._remove(old))
         locks, rest = self.lookup_writes(old, new)
         try:

@@ -1,4 +1,4 @@
-"""The parts of the OpenAPI document that follow from the collections: paths, schemas, commands and their problems."""
+"""The parts of the OpenAPI document that follow from the collections: paths, schemas, commands, problems."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def with_collections(source: Node, registry: Registry) -> Node:
     if not declared(registry):
         return source
     source = copy.deepcopy(source)
-    schemas, paths = source["components"]["schemas"], {}
+    schemas, paths = source["components"]["schemas"], Node()
     schemas[STORED] = {
         "type": "object",
         "description": "A document of any collection with its id. Numbers are exactly as they were sent.",
@@ -91,7 +91,8 @@ def _described(collection: Collection) -> Node:
 
 
 def _operations(collection: DeclaredCollection) -> Mapping[str, Node]:
-    return collection.code.contract()["operations"]
+    operations: Mapping[str, Node] = collection.code.contract()["operations"]
+    return operations
 
 
 def _paths(collection: DeclaredCollection, paths: Node) -> Node:
@@ -146,9 +147,9 @@ def _paths(collection: DeclaredCollection, paths: Node) -> Node:
 
 _CHECKED = "The document must fit its schema afterwards; otherwise the job fails with 400."
 _LIST = (
-    "With the key or a unique field, the page has one document or none. With an indexed field, it has those that have the"
-    " value, newest change first. A page also ends at 1 MB; the last page has no Link. A document that cannot be read is"
-    " left out and named in a header."
+    "With the key or a unique field, the page has one document or none. With an indexed field, it has those that have"
+    " the value, newest change first. A page also ends at 1 MB; the last page has no Link. A document that cannot be"
+    " read is left out and named in a header."
 )
 
 
