@@ -20,6 +20,7 @@ from jobpipe.domain.errors import (
     PROBLEM_TYPE_PREFIX,
     AttemptsSpent,
     CommandUnreadable,
+    IndexBuilding,
     InternalError,
     InvalidRequest,
     NotUnique,
@@ -76,6 +77,8 @@ _GATEWAY = {
 GATEWAY_PROBLEMS = tuple(problem for group in _GATEWAY.values() for problem in group)
 """The problems that API Gateway answers with by itself."""
 _COMMAND_REFUSALS = tuple(dict.fromkeys(refusal.slug for command in COMMANDS for refusal in command.refusals))
+ONLY_OF_COLLECTIONS = (NotUnique.slug, IndexBuilding.slug)
+"""The slugs of the problems that no request about items has."""
 JOB_PROBLEMS = {
     *_COMMAND_REFUSALS,
     *(problem.slug for problem in (InternalError, AttemptsSpent, CommandUnreadable, Unavailable)),
@@ -125,9 +128,7 @@ def _values(registry: Registry) -> Node:
         "OPERATIONS": list(operations),
         "COMMAND_REFUSALS": refusals,
         "JOB_PROBLEM_TYPES": _type_schema(_types(job_problems), registry),
-        "PROBLEM_TYPES": _type_schema(
-            _types({*_OUR_PROBLEMS, *(problem.slug for problem in GATEWAY_PROBLEMS)}), registry
-        ),
+        "PROBLEM_TYPES": _type_schema(_types(_problems_of(registry)), registry),
         "LISTED_STATUSES": list(request_fields.LISTED_STATUSES),
         "JOB_ID": JOB_ID.pattern,
         "BATCH_ID": BATCH_ID.pattern,
@@ -150,6 +151,11 @@ def _values(registry: Registry) -> Node:
         "MAX_WAIT_SECONDS": request_fields.MAX_WAIT_SECONDS,
         "DEFAULT_WAIT_SECONDS": request_fields.DEFAULT_WAIT_SECONDS,
     }
+
+
+def _problems_of(registry: Registry) -> set[str]:
+    slugs = {*_OUR_PROBLEMS, *(problem.slug for problem in GATEWAY_PROBLEMS)}
+    return slugs if declared(registry) else slugs - set(ONLY_OF_COLLECTIONS)
 
 
 def _fill_in(node: Any, values: Node) -> Any:
