@@ -249,7 +249,7 @@ class RunOperation(Command):
     def of_raw(cls, raw: Raw, item_id: str) -> Self:
         """Return the command of a raw form; the members are judged when it runs."""
         arguments = {name: value for name, value in raw.items() if name not in NOT_ARGUMENTS}
-        return cls(item_id, raw["operation"], arguments, _if_match(raw))
+        return cls(operation=raw["operation"], item_id=item_id, arguments=arguments, if_match=_if_match(raw))
 
     def members(self) -> Raw:
         return _with_precondition({"item_id": self.item_id, **self.arguments}, self.if_match)

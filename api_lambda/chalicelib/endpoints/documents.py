@@ -84,7 +84,10 @@ class CollectionEndpoints:
                 )
             self.collection.check_members(operation, members)
             return RunOperation(
-                request_fields.item_id(request), operation, members, request_fields.if_match(request)
+                operation=operation,
+                item_id=request_fields.item_id(request),
+                arguments=members,
+                if_match=request_fields.if_match(request),
             )
 
         return self._submit(request_fields.json_body(request, check, empty_as="{}"), request, services)

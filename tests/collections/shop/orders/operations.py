@@ -13,7 +13,9 @@ def pay(order, invoice, *, at):
     return {**order, "status": "paid", "invoice": invoice, "paid_at": at}
 
 
-@operation(takes={"carrier": {"type": "string", "minLength": 1}}, optional={"note": {"type": "string", "maxLength": 500}})
+@operation(
+    takes={"carrier": {"type": "string", "minLength": 1}}, optional={"note": {"type": "string", "maxLength": 500}}
+)
 def ship(order, carrier, note=None, *, at):
     """Ship a paid order."""
     if order["status"] != "paid":
