@@ -4,7 +4,6 @@ It is the user's code: it may fail when it is imported, end its process, never r
 packages does not import it, and reads only lines of JSON from this one. There are no site-packages, as in a Lambda.
 """
 
-import copy
 import importlib
 import json
 import os
@@ -114,7 +113,10 @@ class _Guest:
         return {"outcomes": outcomes, "line": self._line(function.__code__)}
 
     def _outcome(self, function: Any, call: Answer) -> Answer:
-        document, members = copy.deepcopy(call["document"]), copy.deepcopy(call["members"])
+        # As in the worker, all fractions are Decimals, and each run gets values of its own.
+        document, members = (
+            json_text.decode_with_decimals(json_text.encode(call[part])) for part in ("document", "members")
+        )
         if function.__jobpipe_operation__.takes_at:
             members["at"] = call["at"]
         found, problem = self._guarded(lambda: function(document, **members))
