@@ -73,7 +73,7 @@ def state_dir() -> Path:
 def collections_folder(given: str | None = None) -> Path:
     """Return the folder of collections: the given one, that of the environment, or the checkout's.
 
-    A relative path starts at the working directory, which for make is where it was called (or the folder of `make -C`).
+    A relative path starts at the working directory: for make, where it was called, or the folder of `make -C`.
     """
     return Path(given or os.environ.get("JOBPIPE_COLLECTIONS") or COLLECTIONS).absolute()
 

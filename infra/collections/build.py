@@ -1,4 +1,4 @@
-"""Writes the package `jobpipe_collections`, which both zips have: a folder of collections in the form that Lambdas load.
+"""Writes the package `jobpipe_collections`, which both zips have: a folder of collections as Lambdas load it.
 
 The same folder gives the same bytes. `items` is not in it, since jobpipe has it anyway.
 """
@@ -27,8 +27,8 @@ def build_package(folder: Path, target: Path) -> None:
 def prepare_package(folder: Path, target: Path) -> None:
     """Write target/jobpipe_collections, after each operation has been tried.
 
-    Raise OperatorError if the folder is not as it must be, or if an operation is not pure. A verdict is kept in `target`
-    for as long as the folder and the check are the same.
+    Raise OperatorError if the folder is not as it must be, or if an operation is not pure. A verdict is kept in
+    `target` for as long as the folder and the check are the same.
     """
     found = _read(folder)
     check_purity(found, target / VERDICTS)

@@ -19,8 +19,8 @@ from typing import Any
 from infra.collections.modules import OPERATIONS_FILE, check_modules
 from infra.collections.names import (
     BUILT_IN,
-    GENERATED_MODULES,
     MAX_COLLECTIONS,
+    is_generated,
     nearest,
     why_no_collection,
 )
@@ -140,7 +140,7 @@ def _check_builtin(folder: Path, settings: CollectionSettings, file: SettingsFil
         raise file.error("builtin", f"only {BUILT_IN} is built in")
     if not settings.builtin:
         raise OperatorError(
-            f"{folder}: {BUILT_IN} is the collection that jobpipe brings, with title and builtin = true; choose another name"
+            f"{folder}: {BUILT_IN} is the collection that jobpipe brings (builtin = true); choose another name"
         )
     others = [path.name for path in sorted(folder.iterdir()) if path.name in _KNOWN_FILES[1:]]
     if others:
@@ -163,7 +163,7 @@ def _check_files(folder: Path, shown: str) -> None:
                 f"{shown}/{path.name} is no file of a collection{nearest(path.name, _KNOWN_FILES)}"
                 f" ({', '.join(_KNOWN_FILES)}, further modules; not packaged: README.md, test_*.py, tests/)"
             )
-        if path.stem in GENERATED_MODULES and path.suffix == ".py":
+        if path.suffix == ".py" and is_generated(path.stem):
             raise OperatorError(f"{shown}/{path.name}: packaging writes a module of this name; choose another one")
 
 

@@ -4,6 +4,7 @@ It is the user's code: it may fail when it is imported, end its process, never r
 packages does not import it, and reads only lines of JSON from this one. There are no site-packages, as in a Lambda.
 """
 
+import contextlib
 import importlib
 import json
 import os
@@ -53,10 +54,8 @@ def main() -> None:
 
 
 def _limit_memory() -> None:
-    try:
+    with contextlib.suppress(ValueError, OSError):  # not every system has this limit
         resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
-    except (ValueError, OSError):
-        pass  # not every system has this limit
 
 
 class _TooLong(BaseException):
@@ -186,7 +185,7 @@ class _Guest:
 
 
 def _foreign_key(value: Any) -> str | None:
-    """Return a key of a dict that is no text: JSON would make one of it, so that an attempt reads another document."""
+    """Return a key of a dict that is no text, of which JSON would make one."""
     if isinstance(value, dict):
         for key, each in value.items():
             if not isinstance(key, str):

@@ -18,7 +18,7 @@ _MAIN = (
     "import sys; sys.path.insert(0, sys.argv[1]); from infra.collections.guest import main;"
     " sys.path.remove(sys.argv[1]); main()"
 )
-# As -I: no site-packages, no working directory, no variables of Python; and nothing is written beside the user's code.
+# As -I: no site-packages, no working directory, no variables of Python; nothing is written beside the user's code.
 # -I itself would pass PYTHONHASHSEED over.
 _ISOLATED = ("-S", "-s", "-P", "-B")
 

@@ -1,7 +1,7 @@
 """Reads the modules of a collection without running them: what they import, and how their operations begin.
 
-A zip has the standard library, jobpipe and the collection's own folder. An import of anything else would fail only when
-the first command runs, so it is told here, with its line.
+A Lambda has the standard library, jobpipe and the collection's own folder. An import of anything else would fail
+only when the first command runs, so it is told here, with its line.
 """
 
 import ast
@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from infra.collections.names import GENERATED_MODULES, OPERATIONS
+from infra.collections.names import OPERATIONS, is_generated
 from infra.collections.settings_file import read_text
 from infra.errors import OperatorError
 
@@ -58,7 +58,7 @@ def _import_from(node: ast.ImportFrom, own: set[str]) -> Iterator[str]:
         yield f"from {'.' * node.level}{module} is outside of the collection's folder"
     else:
         for name in [module.partition(".")[0]] if module else [alias.name for alias in node.names]:
-            if name in GENERATED_MODULES or name not in own:
+            if is_generated(name) or name not in own:
                 yield f"the collection's folder has no module {name}.py"
 
 
@@ -85,6 +85,6 @@ def _function(node: ast.AsyncFunctionDef | ast.FunctionDef) -> Iterator[str]:
     if isinstance(node, ast.AsyncFunctionDef):
         yield f"{node.name} is async; an operation is a plain function, and waits for nothing"
     if name in OPERATIONS:
-        yield f"{node.name} cannot be the name of an operation: it is a method, or what every collection has already"
+        yield f"{node.name} cannot be the name of an operation: it is a method, or what every collection has"
     if not (ast.get_docstring(node) or "").strip():
         yield f"{node.name} has no docstring, which becomes its words in the OpenAPI document"

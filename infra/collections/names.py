@@ -32,8 +32,7 @@ OPERATIONS = frozenset(
 )
 """Operations that every collection has, methods, and parts of routes."""
 
-GENERATED_MODULES = frozenset({"schema", "operation_takes", "__init__"})
-"""The modules that packaging writes into a collection's package."""
+_GENERATED = re.compile(r"schema|operation_takes(_.*)?|__init__")
 
 
 def why_no_collection(name: str) -> str | None:
@@ -52,6 +51,11 @@ def why_no_look_up(field: str) -> str | None:
     if field in RAW_MEMBERS:
         return "is the name of a member of every command"
     return None
+
+
+def is_generated(module: str) -> bool:
+    """Return whether packaging writes a module of this name into a collection's package."""
+    return bool(_GENERATED.fullmatch(module))
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

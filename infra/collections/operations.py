@@ -31,8 +31,8 @@ class OperationSource:
 def read_operations(source: CollectionSource) -> list[OperationSource]:
     """Return the operations of a collection in the order of their definition.
 
-    Their module is imported, in a process of its own. Raise OperatorError, with file and line, if that fails or if an
-    operation is not as it must be.
+    Their module is imported, in a process of its own. Raise OperatorError, with file and line, if that fails or if
+    an operation is not as it must be.
     """
     if not source.has_operations:
         return []
@@ -49,7 +49,7 @@ def read_operations(source: CollectionSource) -> list[OperationSource]:
 
 
 def _read(source: CollectionSource, answer: dict[str, Any]) -> OperationSource:
-    from infra.collections.schema import compile_members  # noqa: PLC0415 - only a collection with operations needs it
+    from infra.collections.schema import compile_members  # noqa: PLC0415 - only operations need it
 
     where, name = place(source, answer["line"]), answer["name"]
     if name in OPERATIONS:

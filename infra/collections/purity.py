@@ -1,8 +1,9 @@
 """Tries each operation before a deployment, on generated documents: is it a function of its arguments alone?
 
-Each call is made four times: twice in a row in each of two processes, which have different hash seeds and make the calls in
-opposite order. There are no clock, chance, files, environment, processes or network (infra/collections/taken_away.py). What is
-found is told with file, line and a small example. What is not found is in docs/reference/operations.md.
+Each call is made four times: twice in a row in each of two processes, which have different hash seeds and make the
+calls in opposite order. There are no clock, chance, files, environment, processes or network
+(infra/collections/taken_away.py). What is found is told with file, line and a small example. What is not found is
+in docs/reference/operations.md.
 """
 
 import hashlib
@@ -18,6 +19,7 @@ from infra.collections.guests import ask_guest, place, shown
 from infra.collections.operations import OperationSource
 from infra.errors import OperatorError
 from infra.settings import ROOT
+from jobpipe.domain import json_text
 
 EXAMPLES = 50  # of each operation
 _SEEDS = (1, 2)
@@ -127,8 +129,6 @@ def _problem(
     source: CollectionSource, call: Call, outcomes: list[Outcome], check: Any
 ) -> tuple[str, Sequence[Any] | None] | None:
     """Return what is wrong with one call, and the place if it is known."""
-    from infra.collections import documents  # noqa: PLC0415 - as above
-
     first = outcomes[0]
     for outcome in outcomes:
         if "problem" in outcome:
@@ -136,19 +136,24 @@ def _problem(
     if any(outcome != first for outcome in outcomes):
         changed = next(outcome for outcome in outcomes if outcome != first)
         return f"answers differently each time ({_difference(first, changed)})", None
-    if "refused" in first:
-        return None
-    if first["keys"] is not None:
-        return f"returns a dict with the key {first['keys']}, which is no text", None
-    answer = first["document"]
+    broken = None if "refused" in first else _broken(source, call["document"], first, check)
+    return None if broken is None else (broken, None)
+
+
+def _broken(source: CollectionSource, document: Any, outcome: Outcome, check: Any) -> str | None:
+    """Return what is wrong with the document that an operation returns."""
+    from infra.collections import documents  # noqa: PLC0415 - as above
+
+    answer, key = outcome["document"], source.settings.key
+    if outcome["keys"] is not None:
+        return f"returns a dict with the key {outcome['keys']}, which is no text"
+    if "id" in answer and "id" not in document:
+        return "returns an id, which is no part of a document"
     broken = documents.violations(check, answer)
     if broken:
-        return f"returns a document that breaks the schema: {broken[0]}", None
-    key = source.settings.key
-    if key is not None and answer.get(key) != call["document"].get(key):
-        return f"changes {key}, which is the key", None
-    if "id" in answer and "id" not in call["document"]:
-        return "returns an id, which is no part of a document", None
+        return f"returns a document that breaks the schema: {broken[0]}"
+    if key is not None and answer.get(key) != document.get(key):
+        return f"changes {key}, which is the key"
     return None
 
 
@@ -163,10 +168,18 @@ def _difference(one: Outcome, other: Outcome) -> str:
         if left == right:
             continue
         if isinstance(left, dict) and isinstance(right, dict):
-            name = next(each for each in [*left, *right] if left.get(each) != right.get(each) or each not in right)
-            return f"{name}: {json.dumps(left.get(name), default=str)[:60]}, {json.dumps(right.get(name), default=str)[:60]}"
-        return f"{json.dumps(left, default=str)[:60]}, {json.dumps(right, default=str)[:60]}"
-    return "its outcome"
+            name = next(
+                each
+                for each in {**left, **right}
+                if (each in left, left.get(each)) != (each in right, right.get(each))
+            )
+            return f"{name}: {_short(left.get(name))}, {_short(right.get(name))}"
+        return f"{_short(left)}, {_short(right)}"
+    return "their order"
+
+
+def _short(value: Any) -> str:
+    return json_text.encode(value)[:60]
 
 
 def _compiled(code: str) -> Any:

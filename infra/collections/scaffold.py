@@ -3,6 +3,7 @@
 It is in the folder of collections (COLLECTIONS), which is made if it does not exist. Nothing is overwritten.
 """
 
+import keyword
 import re
 import shlex
 import sys
@@ -15,6 +16,8 @@ from infra.settings import COLLECTIONS, ROOT, collections_folder
 
 TEMPLATES = Path(__file__).with_name("new_collection")
 FILES = ("collection.toml", "schema.json", "operations.py", "test_operations.py")
+_TAKEN = frozenset({"at", "note", "operation", "operations", "refused", "close", "closed"})
+"""Words that cannot be the name of the document in the templates."""
 
 
 def write_collection(folder: Path, name: str) -> Path:
@@ -48,7 +51,7 @@ def _title(name: str) -> str:
 def _one(name: str) -> str:
     """Return a name for a parameter: the last word of the title."""
     word = re.sub(r"[^a-z0-9_]", "", _singular(name.rstrip("-").rpartition("-")[2]))
-    return word if word[:1].isalpha() and word not in _TAKEN else "document"
+    return word if word.isidentifier() and word not in _TAKEN and not keyword.iskeyword(word) else "document"
 
 
 def _singular(words: str) -> str:
@@ -56,45 +59,6 @@ def _singular(words: str) -> str:
         if words.endswith(ending) and len(words) > len(ending) + 1:
             return words.removesuffix(ending) + instead
     return words
-
-
-_TAKEN = frozenset(
-    {
-        *("at", "note", "refused", "operation", "operations", "close", "pytest", "raises", "test"),
-        *(
-            "and",
-            "as",
-            "assert",
-            "async",
-            "await",
-            "break",
-            "class",
-            "continue",
-            "def",
-            "del",
-            "elif",
-            "else",
-            "except",
-        ),
-        *(
-            "finally",
-            "for",
-            "from",
-            "global",
-            "if",
-            "import",
-            "in",
-            "is",
-            "lambda",
-            "nonlocal",
-            "not",
-            "or",
-            "pass",
-        ),
-        *("raise", "return", "try", "while", "with", "yield"),
-    }
-)
-"""Words that cannot be the name of the document in the templates."""
 
 
 def main() -> int:

@@ -1,10 +1,10 @@
 """Takes clock, chance, files, environment, processes and network from the code of one folder.
 
-Only that folder's code is watched, and code that it calls: what the standard library does while it is imported is its own.
+Only that folder's code is watched, and what it calls; what the standard library does while it is imported is not.
 This finds what is written by mistake. It is no cage: code that means to get out of it can.
 """
 
-import datetime
+import datetime as dt
 import os
 import random
 import sys
@@ -23,35 +23,15 @@ _CLOCK_WITHOUT_ARGUMENT = {"localtime": 0, "gmtime": 0, "ctime": 0, "asctime": 0
 _CHANCE = {
     "os": ("urandom", "getrandom"),
     "random": (
-        *(
-            "random",
-            "uniform",
-            "triangular",
-            "randint",
-            "randrange",
-            "choice",
-            "choices",
-            "sample",
-            "shuffle",
-            "seed",
-        ),
-        *("getrandbits", "randbytes", "betavariate", "expovariate", "gammavariate", "gauss", "lognormvariate"),
-        *("normalvariate", "vonmisesvariate", "paretovariate", "weibullvariate", "binomialvariate"),
-        *("getstate", "setstate", "_urandom"),
+        *("random", "uniform", "triangular", "randint", "randrange", "choice", "choices", "sample", "shuffle"),
+        *("seed", "getrandbits", "randbytes", "betavariate", "expovariate", "gammavariate", "gauss"),
+        *("lognormvariate", "normalvariate", "vonmisesvariate", "paretovariate", "weibullvariate"),
+        *("binomialvariate", "getstate", "setstate", "_urandom"),
     ),
     "uuid": ("uuid1", "uuid4", "uuid6", "uuid7", "getnode"),
 }
 _SYSTEM = (
-    "stat",
-    "lstat",
-    "access",
-    "readlink",
-    "getcwd",
-    "getpid",
-    "getppid",
-    "getlogin",
-    "uname",
-    "times",
+    *("stat", "lstat", "access", "readlink", "getcwd", "getpid", "getppid", "getlogin", "uname", "times"),
     "cpu_count",
 )
 # Audit events of Python (https://docs.python.org/3/library/audit_events.html), by what they begin with.
@@ -77,6 +57,7 @@ _EVENTS = {
     "builtins.input": "reads the standard input",
 }
 _PREFIXES = tuple(_EVENTS)
+_HINT = "at is the time of the command"
 
 
 class TakenAway(BaseException):
@@ -87,10 +68,10 @@ class TakenAway(BaseException):
 
 
 class _Watch:
-    """Finds out whether a call comes from the folder's code."""
+    """Finds out whether a call comes from the code of a folder."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = f"{folder}{os.sep}"
+    def __init__(self) -> None:
+        self.folder = ""
         self._looking = False
 
     def refuse(self, what: str) -> None:
@@ -104,7 +85,7 @@ class _Watch:
                 name = frame.f_code.co_filename
                 if name.startswith("<frozen importlib"):
                     return
-                if name.startswith(self._folder):
+                if name.startswith(self.folder):
                     TakenAway.used.append((what, name, frame.f_lineno))
                     raise TakenAway(what)
                 frame = frame.f_back  # type: ignore[assignment]  # the loop ends at None
@@ -112,29 +93,40 @@ class _Watch:
             self._looking = False
 
 
+_WATCH = _Watch()
+
+
 def take_away(folder: Path) -> None:
     """Replace what an operation cannot have. It cannot be undone: the process is used for nothing else."""
-    watch = _Watch(folder)
+    _WATCH.folder = f"{folder}{os.sep}"
     for name in _CLOCK:
-        _replace(time, name, watch, f"uses the clock (time.{name}); at is the time of the command")
+        _replace(time, name, f"uses the clock (time.{name}); {_HINT}")
     for name, position in _CLOCK_WITHOUT_ARGUMENT.items():
-        _replace(time, name, watch, f"uses the clock (time.{name}); at is the time of the command", position)
+        _replace(time, name, f"uses the clock (time.{name}); {_HINT}", position)
     for module in (os, random, uuid):
         for name in _CHANCE[module.__name__]:
-            _replace(module, name, watch, f"uses chance ({module.__name__}.{name.lstrip('_')})")
+            _replace(module, name, f"uses chance ({module.__name__}.{name.lstrip('_')})")
     for name in _SYSTEM:
-        _replace(os, name, watch, f"uses the system (os.{name})")
-    _replace_classes(watch)
-    sys.addaudithook(lambda event, _: _audit(watch, event))
+        _replace(os, name, f"uses the system (os.{name})")
+    for name, replaced in (("date", _Date), ("datetime", _Datetime)):
+        replaced.__name__ = replaced.__qualname__ = name
+        replaced.__module__ = "datetime"
+        setattr(dt, name, replaced)
+    for name, replaced in (("Random", _Random), ("SystemRandom", _SystemRandom)):
+        setattr(random, name, replaced)
+    environment = _Environment()
+    for name, of_environment in (("environ", environment), ("getenv", environment.get)):
+        setattr(os, name, of_environment)
+    sys.addaudithook(_audit)
 
 
-def _audit(watch: _Watch, event: str) -> None:
+def _audit(event: str, _: object) -> None:
     if event.startswith(_PREFIXES):
         what = next(words for prefix, words in _EVENTS.items() if event.startswith(prefix))
-        watch.refuse(f"{what} ({event})")
+        _WATCH.refuse(f"{what} ({event})")
 
 
-def _replace(module: ModuleType, name: str, watch: _Watch, what: str, position: int | None = None) -> None:
+def _replace(module: ModuleType, name: str, what: str, position: int | None = None) -> None:
     """Replace a function; with a position, only calls without an argument there are refused."""
     original: Callable[..., Any] | None = getattr(module, name, None)
     if original is None:  # of another version of Python, or of another system
@@ -142,95 +134,85 @@ def _replace(module: ModuleType, name: str, watch: _Watch, what: str, position: 
 
     def replaced(*arguments: Any, **named: Any) -> Any:
         if position is None or len(arguments) <= position:
-            watch.refuse(what)
+            _WATCH.refuse(what)
         return original(*arguments, **named)
 
     replaced.__name__ = name
     setattr(module, name, replaced)
 
 
-def _replace_classes(watch: _Watch) -> None:
-    real_date, real_datetime, real_random = datetime.date, datetime.datetime, random.Random
+_REAL = {"date": dt.date, "datetime": dt.datetime}
 
-    class AlsoReal(type):
-        """Takes an instance of the real class for one of the class that replaces it."""
 
-        def __instancecheck__(cls, instance: Any) -> bool:
-            return isinstance(instance, real_datetime if cls.__name__ == "datetime" else real_date)
+class _AlsoReal(type):
+    """Takes an instance of the real class for one of the class that replaces it."""
 
-    class Date(real_date, metaclass=AlsoReal):
-        @classmethod
-        def today(cls) -> Any:
-            watch.refuse("uses the clock (date.today); at is the time of the command")
-            return real_date.today()  # noqa: DTZ011  # as the code asked for
+    def __instancecheck__(cls, instance: Any) -> bool:
+        return isinstance(instance, _REAL[cls.__name__])
 
-    class Datetime(real_datetime, metaclass=AlsoReal):
-        @classmethod
-        def now(cls, tz: Any = None) -> Any:
-            watch.refuse("uses the clock (datetime.now); at is the time of the command")
-            return real_datetime.now(tz)
 
-        @classmethod
-        def utcnow(cls) -> Any:
-            watch.refuse("uses the clock (datetime.utcnow); at is the time of the command")
-            return real_datetime.now(datetime.UTC).replace(tzinfo=None)
+class _Date(dt.date, metaclass=_AlsoReal):
+    @classmethod
+    def today(cls) -> Any:
+        _WATCH.refuse(f"uses the clock (date.today); {_HINT}")
+        return _REAL["date"].today()
 
-        @classmethod
-        def today(cls) -> Any:
-            watch.refuse("uses the clock (datetime.today); at is the time of the command")
-            return real_datetime.now()  # noqa: DTZ005  # as the code asked for
 
-    class Random(real_random):
-        def __init__(self, x: Any = None) -> None:
-            if x is None:
-                watch.refuse("uses chance (random.Random without a seed)")
-            super().__init__(x)
+class _Datetime(dt.datetime, metaclass=_AlsoReal):
+    @classmethod
+    def now(cls, tz: Any = None) -> Any:
+        _WATCH.refuse(f"uses the clock (datetime.now); {_HINT}")
+        return super().now(tz)
 
-    class SystemRandom(random.SystemRandom):
-        def random(self) -> float:
-            watch.refuse("uses chance (random.SystemRandom)")
-            return super().random()
+    @classmethod
+    def utcnow(cls) -> Any:
+        _WATCH.refuse(f"uses the clock (datetime.utcnow); {_HINT}")
+        return super().now(dt.UTC).replace(tzinfo=None)
 
-        def getrandbits(self, k: int) -> int:
-            watch.refuse("uses chance (random.SystemRandom)")
-            return super().getrandbits(k)
+    @classmethod
+    def today(cls) -> Any:
+        _WATCH.refuse(f"uses the clock (datetime.today); {_HINT}")
+        return super().now()
 
-    for name, replaced in (("date", Date), ("datetime", Datetime)):
-        replaced.__name__ = replaced.__qualname__ = name
-        replaced.__module__ = "datetime"
-        setattr(datetime, name, replaced)
-    random.Random = Random  # type: ignore[misc]
-    random.SystemRandom = SystemRandom  # type: ignore[misc]
-    os.environ = _Environment(watch)  # type: ignore[assignment]
-    os.getenv = os.environ.get  # type: ignore[assignment]
+
+class _Random(random.Random):
+    def __init__(self, x: Any = None) -> None:
+        if x is None:
+            _WATCH.refuse("uses chance (random.Random without a seed)")
+        super().__init__(x)
+
+
+class _SystemRandom(random.SystemRandom):
+    def random(self) -> float:
+        """Refuse."""
+        _WATCH.refuse("uses chance (random.SystemRandom)")
+        return super().random()
+
+    def getrandbits(self, k: int, /) -> int:
+        """Refuse."""
+        _WATCH.refuse("uses chance (random.SystemRandom)")
+        return super().getrandbits(k)
 
 
 class _Environment(dict[str, str]):
     """An empty environment that tells who reads it."""
 
-    def __init__(self, watch: _Watch) -> None:
-        super().__init__()
-        self._watch = watch
-
-    def _refuse(self) -> None:
-        self._watch.refuse("reads the environment")
-
     def __getitem__(self, name: str) -> str:
-        self._refuse()
+        _WATCH.refuse("reads the environment")
         raise KeyError(name)
 
     def __contains__(self, name: object) -> bool:
-        self._refuse()
+        _WATCH.refuse("reads the environment")
         return False
 
     def __iter__(self) -> Iterator[str]:
-        self._refuse()
+        _WATCH.refuse("reads the environment")
         return iter(())
 
-    def get(self, name: str, default: Any = None) -> Any:
+    def get(self, name: str, default: Any = None) -> Any:  # noqa: ARG002  # there is no value of any name
         """Return the default."""
-        self._refuse()
+        _WATCH.refuse("reads the environment")
         return default
 
     def __setitem__(self, name: str, value: str) -> None:
-        self._refuse()
+        _WATCH.refuse("changes the environment")

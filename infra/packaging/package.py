@@ -1,6 +1,6 @@
 """Builds both Lambdas: sources → `chalice package` → a reproducible zip and a plain CloudFormation template.
 
-build/<app>/src            a copy of the app (infra/packaging/source_files.py), jobpipe/ and jobpipe_collections/ in its vendor/
+build/<app>/src            a copy of the app (infra/packaging/source_files.py), jobpipe and collections in vendor/
 build/<app>/out            the output of `chalice package`, merged with infra/templates/<app>.merge.yaml
 build/<app>/lambda.zip     the same files, sorted and without times, so that the same sources are the same bytes
 build/<app>/lambda.cdx.json  its bill of materials (infra/packaging/bill_of_materials.py)
