@@ -166,7 +166,6 @@ def item_to_row(item: StoredItem) -> Row:
             "updated_at": item.updated_at,
             **_document_values(item.document),
             "inline": item.inline,
-            "owner": item.owner or None,
         }
     )
 
@@ -181,7 +180,6 @@ def item_from_row(row: Any) -> StoredItem:
         inline=_text(row, "inline"),
         created_at=row["created_at"]["S"],
         updated_at=row["updated_at"]["S"],
-        owner=_text(row, "owner") or "",
     )
 
 
