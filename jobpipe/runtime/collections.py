@@ -6,14 +6,14 @@ when a command first needs them, so that collections do not slow down cold start
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
 from importlib import import_module
-from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
+from jobpipe.domain import json_text
 from jobpipe.domain.collection import Registry
 from jobpipe.domain.declared_collection import Check, DeclaredCollection
 
@@ -40,9 +40,9 @@ class Modules:
 
     def contract(self) -> Mapping[str, Any]:
         """Return the `schema` as it was written, and the `operations` with what they take."""
-        folder = files(self.package)
-        read = {name: folder.joinpath(f"{name}.json").read_text("utf-8") for name in ("schema", "operations")}
-        return {name: json.loads(text) for name, text in read.items()}
+        folder = Path(str(import_module(self.package).__file__)).parent
+        read = {name: (folder / f"{name}.json").read_text("utf-8") for name in ("schema", "operations")}
+        return {name: json_text.decode(text) for name, text in read.items()}
 
     @cached_property
     def _check(self) -> Check:
