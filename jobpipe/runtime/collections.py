@@ -11,11 +11,13 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jobpipe.domain import json_text
 from jobpipe.domain.collection import Registry
-from jobpipe.domain.declared_collection import Check, DeclaredCollection
+
+if TYPE_CHECKING:
+    from jobpipe.domain.declared_collection import Check
 
 PACKAGE = "jobpipe_collections"
 
@@ -72,6 +74,9 @@ def _caller(function: Callable[..., Any], takes_at: bool) -> Callable[..., Any]:
 
 def registry_of(collections: Mapping[str, Mapping[str, Any]], package: str = PACKAGE) -> Registry:
     """Return the registry of these collections, as `jobpipe_collections.COLLECTIONS` describes them."""
+    # A stage that has only items does not need the module.
+    from jobpipe.domain.declared_collection import DeclaredCollection  # noqa: PLC0415
+
     return Registry(
         {
             name: DeclaredCollection(
@@ -99,4 +104,4 @@ def packaged_registry() -> Registry:
         if error.name != PACKAGE:
             raise
         return Registry()
-    return registry_of(package.COLLECTIONS)
+    return registry_of(package.COLLECTIONS) if package.COLLECTIONS else Registry()

@@ -10,7 +10,7 @@ from jobpipe.domain.collection import ONLY_ITEMS, Collection, Registry
 from ..http.request_and_response import HttpRequest, HttpResponse
 from ..services import Services
 from . import batches, jobs, service
-from .documents import CollectionEndpoints, look_up_fields
+from .documents import CollectionEndpoints
 
 Endpoint = Callable[[HttpRequest, Services], HttpResponse]
 
@@ -59,7 +59,7 @@ def routes_of(registry: Registry) -> tuple[Route, ...]:
 def _routes_of_collection(collection: Collection) -> Iterator[Route]:
     endpoints, path = CollectionEndpoints(collection), f"/{collection.name}"
     yield Route("POST", path, endpoints.create)
-    yield Route("GET", path, endpoints.list, query=("limit", "cursor", *look_up_fields(collection)))
+    yield Route("GET", path, endpoints.list, query=("limit", "cursor", *collection.look_ups))
     yield Route("GET", f"{path}/{{item_id}}", endpoints.get)
     yield Route("PUT", f"{path}/{{item_id}}", endpoints.put)
     yield Route("PATCH", f"{path}/{{item_id}}", endpoints.patch)
