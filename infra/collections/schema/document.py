@@ -22,6 +22,8 @@ class SchemaDocument:
         self.children: dict[str, list[tuple[tuple[str, ...], str]]] = {}
         self.anchors: dict[str, str] = {}
         self.types: dict[str, frozenset[str]] = {}
+        self.open = 0
+        self.recursive: set[str] = set()
         self.base = root.get("$id", "") if isinstance(root, dict) and isinstance(root.get("$id"), str) else ""
         self._add("", root)
 

@@ -25,9 +25,7 @@ class Automaton:
 
     def _node(self, *edges: int) -> int:
         if len(self.edges) >= _MOST_NODES:
-            raise PatternError(
-                "its repetitions multiply to more than a thousand characters; limit lengths by maxLength"
-            )
+            raise PatternError("its repetitions multiply to thousands of characters; limit lengths by maxLength")
         self.edges.append(list(edges))
         return len(self.edges) - 1
 

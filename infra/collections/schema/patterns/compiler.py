@@ -128,8 +128,8 @@ def _table(automaton: Automaton) -> Table:
         rows.append(tuple(row))
         if len(sets) > MOST_STATES:
             raise PatternError(
-                f"matching it takes a table of more than {MOST_STATES:,} rows; start it with ^, and let what is"
-                " repeated exclude what follows, as in ^[^@]+@[^@]+$"
+                f"matching it takes a table of more than {MOST_STATES:,} rows; limit lengths by maxLength, start it"
+                " with ^, and let what is repeated exclude what follows, as in ^[^@]+@[^@]+$"
             )
     final = tuple(number for nodes, number in numbers.items() if -1 in nodes)
     return Table(tuple(automaton.groups.starts), tuple(automaton.groups.of_start), tuple(rows), final)
