@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from infra.collections.schema import (
     check_is_schema,
@@ -278,3 +280,26 @@ def test_the_page_names_every_keyword() -> None:
 
 def test_every_claimed_keyword_can_refuse_or_names_something() -> None:
     compile_value_schema({"$defs": {"a": {"$anchor": "b"}}, "$ref": "#b"}, FILE)
+
+
+STEPS = st.sampled_from([*CLAIMED, *DESCRIBING, "x-y", "a", "#", "#/$defs/a", "http://[", "%zz", "string", "$defs"])
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers(-3, 3) | st.floats() | STEPS | st.text(max_size=3),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(STEPS, inner, max_size=3),
+    max_leaves=12,
+)
+
+
+@given(ANYTHING)
+def test_anything_is_compiled_or_refused_with_one_line(schema: Any) -> None:
+    line = ""
+    try:
+        check = load(compile_value_schema(schema, FILE))
+    except OperatorError as error:
+        line = str(error)
+    if line:
+        assert "\n" not in line
+        assert line.startswith(FILE)
+        return
+    for value in (None, 1, "a", [1], {"a": 1}):
+        check(value)
