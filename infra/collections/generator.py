@@ -7,7 +7,7 @@ not known here costs time, and no correctness.
 
 from collections.abc import Callable, Iterable
 from datetime import datetime
-from decimal import Decimal
+from decimal import Context, Decimal
 from typing import Any
 from urllib.parse import unquote
 
@@ -20,6 +20,7 @@ Values = st.SearchStrategy[Any]
 _DEEPEST = 5
 _MORE_ITEMS = 3
 _DIGITS = 10**38 - 1
+_EXACT = Context(prec=60)
 _TEXT = st.characters(codec="utf-8", exclude_categories=("Cs",))
 _FORMATS: dict[str, Values] = {
     "date-time": st.datetimes(min_value=datetime(1970, 1, 1)).map(  # noqa: DTZ001  # Z is appended
@@ -188,7 +189,7 @@ def _multiples(schema: dict[str, Any], step: int, over: int) -> Values:
     small = st.integers(max(low, near - 1000), min(high, near + 1000))
 
     def value(count: int) -> Any:
-        return count * step if over == 1 else Decimal(count * step) / over
+        return count * step if over == 1 else _EXACT.divide(Decimal(count * step), over)
 
     return st.one_of(small, small, small, st.integers(low, high)).map(value)
 

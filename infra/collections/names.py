@@ -37,7 +37,7 @@ OPERATIONS = frozenset(
 )
 """Operations that every collection has, methods, and parts of routes."""
 
-_GENERATED = re.compile(r"schema|operation_takes(_.*)?|__init__")
+_GENERATED = re.compile(r"schema|operation_takes|__init__")
 
 
 def why_no_collection(name: str) -> str | None:

@@ -129,10 +129,10 @@ def _problem(
     source: CollectionSource, call: Call, outcomes: list[Outcome], check: Any
 ) -> tuple[str, Sequence[Any] | None] | None:
     """Return what is wrong with one call, and the place if it is known."""
-    first = outcomes[0]
     for outcome in outcomes:
         if "problem" in outcome:
             return _words(outcome["problem"]), outcome["line"]
+    first = outcomes[0] if outcomes else {"refused": None}
     if any(outcome != first for outcome in outcomes):
         changed = next(outcome for outcome in outcomes if outcome != first)
         return f"answers differently each time ({_difference(first, changed)})", None

@@ -5,6 +5,8 @@ This finds what is written by mistake. It is no cage: code that means to get out
 """
 
 import datetime as dt
+import linecache
+import logging
 import os
 import random
 import sys
@@ -57,6 +59,7 @@ _EVENTS = {
     "builtins.input": "reads the standard input",
 }
 _PREFIXES = tuple(_EVENTS)
+_HARMLESS = {logging.__file__, linecache.__file__}  # they only tell people what happens
 _HINT = "at is the time of the command"
 
 
@@ -83,7 +86,7 @@ class _Watch:
             frame = sys._getframe(1)  # noqa: SLF001  # there is no other way to the callers
             while frame is not None:
                 name = frame.f_code.co_filename
-                if name.startswith("<frozen importlib"):
+                if name.startswith("<frozen importlib") or name in _HARMLESS:
                     return
                 if name.startswith(self.folder):
                     TakenAway.used.append((what, name, frame.f_lineno))
