@@ -21,6 +21,7 @@ _DEEPEST = 5
 _MORE_ITEMS = 3
 _DIGITS = 10**38 - 1
 _EXACT = Context(prec=60)
+_LONG = 10**19
 _TEXT = st.characters(codec="utf-8", exclude_categories=("Cs",))
 _FORMATS: dict[str, Values] = {
     "date-time": st.datetimes(min_value=datetime(1970, 1, 1)).map(  # noqa: DTZ001  # Z is appended
@@ -191,7 +192,10 @@ def _multiples(schema: dict[str, Any], step: int, over: int) -> Values:
     def value(count: int) -> Any:
         return count * step if over == 1 else _EXACT.divide(Decimal(count * step), over)
 
-    return st.one_of(small, small, small, st.integers(low, high)).map(value)
+    kinds = [small, small, st.integers(low, high)]
+    if high >= _LONG:
+        kinds.append(st.integers(max(low, _LONG), min(high, _LONG * 1000)))  # more digits than a float has
+    return st.one_of(kinds).map(value)
 
 
 def _bound(schema: dict[str, Any], word: str, over: int, step: int) -> int | None:

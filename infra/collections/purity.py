@@ -67,9 +67,9 @@ def _problems(source: CollectionSource, operations: Sequence[OperationSource]) -
 
     check = _compiled(source.schema_code)
     given = [each for each in source.schema.get("examples", []) if documents.accepts(check, each)]
-    of_schema = documents.documents(source.schema, check)
-    samples = given or documents.some(of_schema, 5)
-    if not samples:
+    generated = documents.some(documents.documents(source.schema, check), EXAMPLES if operations else 1)
+    bodies = [*given, *generated][:EXAMPLES]
+    if not bodies:
         yield (
             f"{source.shown}/schema.json: no document was found that it accepts; if there are some,"
             ' give one in its "examples"'
@@ -88,7 +88,6 @@ def _problems(source: CollectionSource, operations: Sequence[OperationSource]) -
         if not own:
             yield f"{operation.place}: no members were found that the takes of {operation.name} accept"
             return
-        bodies = [*given, *documents.some(of_schema, EXAMPLES)][:EXAMPLES] or samples
         calls += [
             {
                 "operation": operation.name,

@@ -1,4 +1,4 @@
-"""The package jobpipe_collections has what a Lambda loads; the same folder gives the same bytes; both zips have it."""
+"""The package jobpipe_collections has what a Lambda loads; the same folder gives the same bytes; zips have it."""
 
 from __future__ import annotations
 
