@@ -145,7 +145,8 @@ class _Guest:
         return outcome
 
     def _answer(self, found: Any) -> Answer:
-        document, events = found, ()
+        document: Any = found
+        events: tuple[Any, ...] = ()
         if isinstance(found, tuple) and found:
             document, *rest = found
             events = tuple(rest)
@@ -165,7 +166,8 @@ class _Guest:
     def _guarded(self, run: Callable[[], Any]) -> tuple[Any, Answer | None]:
         """Return what the user's code returns, and the problem or refusal that it ends with instead."""
         TakenAway.used.clear()
-        found, problem = None, None
+        found: Any = None
+        problem: Answer | None = None
         signal.setitimer(signal.ITIMER_PROF, _CALL_SECONDS)
         try:
             found = run()

@@ -111,12 +111,16 @@ def take_away(folder: Path) -> None:
             _replace(module, name, f"uses chance ({module.__name__}.{name.lstrip('_')})")
     for name in _SYSTEM:
         _replace(os, name, f"uses the system (os.{name})")
-    for name, replaced in (("date", _Date), ("datetime", _Datetime)):
+    classes: tuple[tuple[ModuleType, str, type], ...] = (
+        (dt, "date", _Date),
+        (dt, "datetime", _Datetime),
+        (random, "Random", _Random),
+        (random, "SystemRandom", _SystemRandom),
+    )
+    for module, name, replaced in classes:
         replaced.__name__ = replaced.__qualname__ = name
-        replaced.__module__ = "datetime"
-        setattr(dt, name, replaced)
-    for name, replaced in (("Random", _Random), ("SystemRandom", _SystemRandom)):
-        setattr(random, name, replaced)
+        replaced.__module__ = module.__name__
+        setattr(module, name, replaced)
     environment = _Environment()
     for name, of_environment in (("environ", environment), ("getenv", environment.get)):
         setattr(os, name, of_environment)

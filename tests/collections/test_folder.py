@@ -16,6 +16,7 @@ from infra.collections.folder import read_folder
 from infra.errors import OperatorError
 from infra.settings import COLLECTIONS
 from jobpipe.domain.commands import COMMANDS
+from jobpipe.operation import RAW_MEMBERS
 from tests.collections.folders import schema_with, write_orders
 
 
@@ -153,7 +154,7 @@ def test_mistakes_in_collection_toml(tmp_path: Path, toml: str, expected: str) -
 
 
 @pytest.mark.parametrize("key", ["key", "unique", "indexes"])
-@pytest.mark.parametrize("field", sorted(names.QUERY_PARAMETERS | names.RAW_MEMBERS))
+@pytest.mark.parametrize("field", sorted(names.QUERY_PARAMETERS | RAW_MEMBERS))
 def test_no_look_up_by_a_field_that_is_named_like_a_parameter_or_member(
     tmp_path: Path, key: str, field: str
 ) -> None:

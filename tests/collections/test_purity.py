@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from infra.collections import build, purity
+from infra.collections import guests, purity
 from infra.collections.build import VERDICTS, prepare_package
+from infra.collections.names import PACKAGE
 from infra.errors import OperatorError
 from tests.collections.folders import SCHEMA, change, write_orders
 
@@ -230,7 +231,7 @@ def test_nothing_is_written_into_the_folder(folder: Path) -> None:
 
 def test_a_verdict_is_kept_while_the_folder_is_the_same(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tried: list[str] = []
-    ask = purity.ask_guest
+    ask = guests.ask_guest
 
     def counted(*given: Any, **named: Any) -> Any:
         tried.append(given[0].name)
@@ -272,4 +273,4 @@ def test_examples_of_the_schema_are_tried_first(folder: Path) -> None:
 
 def test_the_package_of_a_refused_folder_is_not_written(folder: Path) -> None:
     told(write_orders(folder, operations=change("return None")))
-    assert not (folder.parent / "built" / build.PACKAGE).exists()
+    assert not (folder.parent / "built" / PACKAGE).exists()
