@@ -195,7 +195,7 @@ def _multiples(schema: dict[str, Any], step: int, over: int) -> Values:
         return count * step if over == 1 else _EXACT.divide(Decimal(count * step), over)
 
     kinds = [small, small, st.integers(low, high)]
-    if high >= _LONG:
+    if max(low, _LONG) <= min(high, _LONG * 1000):
         kinds.append(st.integers(max(low, _LONG), min(high, _LONG * 1000)))  # more digits than a float has
     return st.one_of(kinds).map(value)
 
