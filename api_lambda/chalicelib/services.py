@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cache
 
-from jobpipe.domain.ports import BacklogGauge, BatchQueue, BatchStore
+from jobpipe.domain.ports import BacklogGauge, BatchQueue, BatchStore, RecentJobs
 from jobpipe.runtime.aws import AwsClients
 from jobpipe.runtime.settings import Settings
 from jobpipe.stores.aws_stores import Stores, open_stores
 from jobpipe.stores.dynamodb_batches import DynamoDbBatches
+from jobpipe.stores.dynamodb_recent_jobs import DynamoDbRecentJobs
 from jobpipe.stores.sqs_backlog import QueueUrls, SqsBacklog
 from jobpipe.stores.sqs_commands import SqsCommands
 
@@ -29,6 +30,7 @@ class Services(Stores):
     backlog: BacklogGauge
     longest_wait: float = math.inf  # seconds; the stage's limit of a request's wait
     breaker: CircuitBreaker = field(default_factory=CircuitBreaker)
+    recent_jobs: RecentJobs | None = None  # None in a stage without JobLists=on
 
 
 @cache
@@ -47,4 +49,5 @@ def open_services() -> Services:
         longest_wait=settings.longest_wait,
         batches=DynamoDbBatches(clients, settings.jobs_table),
         backlog=SqsBacklog(clients, queues),
+        recent_jobs=DynamoDbRecentJobs(clients, settings.jobs_table) if settings.job_lists else None,
     )

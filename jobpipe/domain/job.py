@@ -77,6 +77,7 @@ class Job:
     interruptions: int = 0  # how often faults and outages have interrupted it since it was queued
     retries: int = 0  # how often a caller or an operator has retried it
     kept: KeptCommand | None = None  # the command of a failed job, which a retry sends again
+    collection: str = "items"  # the collection of the item
 
     @property
     def ref(self) -> JobRef:

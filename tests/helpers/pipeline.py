@@ -22,6 +22,7 @@ from tests.helpers.memory import (
     MemoryJobs,
     MemoryParked,
     MemoryQueue,
+    MemoryRecentJobs,
 )
 from worker_lambda.chalicelib.consume_batch import Consumer, consume_batch
 from worker_lambda.chalicelib.dead_letters import dead_letter_consumer
@@ -66,6 +67,7 @@ class Pipeline:
     context: Context = field(default_factory=Context)
     reserve_seconds: float = 18.0
     longest_wait: float = 20.0
+    job_lists: bool = True
 
     def __post_init__(self) -> None:
         self.items = MemoryItems(self.jobs)
@@ -75,6 +77,7 @@ class Pipeline:
             *(self.jobs, self.items, self.documents, self.queue, RETENTION, self.batches),
             backlog=MemoryBacklog(self.queue, self.parked),
             longest_wait=self.longest_wait,
+            recent_jobs=MemoryRecentJobs(self.jobs) if self.job_lists else None,
         )
         self.app = build_app("test", lambda: services)
 

@@ -101,7 +101,7 @@ def _values() -> Node:
         "COMMAND_REFUSALS": list(_COMMAND_REFUSALS),
         "JOB_PROBLEM_TYPES": _types(JOB_PROBLEMS),
         "PROBLEM_TYPES": _types({*_OUR_PROBLEMS, *(problem.slug for problem in GATEWAY_PROBLEMS)}),
-        "LISTED_STATUSES": list(request_fields.LISTED_STATUSES),
+        "COLLECTION": request_fields.COLLECTION.pattern,
         "JOB_ID": JOB_ID.pattern,
         "BATCH_ID": BATCH_ID.pattern,
         "IDEMPOTENCY_KEY": request_fields.IDEMPOTENCY_KEY.pattern,

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from functools import partial
+from urllib.parse import urlencode
 
 from jobpipe.domain.clock import now
 from jobpipe.domain.commands import parse_command
-from jobpipe.domain.errors import JobEnded, JobEndedAlready, NotFound
-from jobpipe.domain.job import Job, Status, is_job_id
+from jobpipe.domain.errors import JobEnded, JobEndedAlready, JobListOff, NotFound
+from jobpipe.domain.job import Job, JobPage, Status, is_job_id
+from jobpipe.domain.job_filter import JobFilter
 from jobpipe.domain.retry import retry
 
 from ..http import request_fields
@@ -35,15 +37,28 @@ def get_job(request: HttpRequest, services: Services) -> HttpResponse:
 
 
 def list_jobs(request: HttpRequest, services: Services) -> HttpResponse:
-    """List a page of the caller's failed or retrying jobs, latest first."""
-    status, limit = request_fields.listed_status(request), request_fields.limit(request)
-    after = request_fields.job_cursor(request, status)
-    page = services.jobs.failed_or_retrying(request.owner, status, limit, after, now())
+    """List a page of the caller's jobs, latest first."""
+    wanted, limit = request_fields.job_filter(request), request_fields.limit(request)
+    page = _page_of_jobs(request, services, wanted, limit)
     link = None
     if page.next_after is not None:
-        query = f"status={status.value}&limit={limit}&cursor={request_fields.make_cursor(page.next_after)}"
-        link = f"{request.to_root}jobs?{query}"
-    return jobs_response(page.jobs, link, services.documents)
+        kept = {name: values[0] for name, values in request.query.items() if name not in {"limit", "cursor"}}
+        cursor = request_fields.make_cursor(page.next_after)
+        link = f"{request.to_root}jobs?{urlencode({**kept, 'limit': limit, 'cursor': cursor})}"
+    return jobs_response(page.jobs, link)
+
+
+def _page_of_jobs(request: HttpRequest, services: Services, wanted: JobFilter, limit: int) -> JobPage:
+    if wanted.status in request_fields.LISTED_STATUSES:
+        after = request_fields.job_cursor(request, wanted.status.value)
+        return services.jobs.failed_or_retrying(request.owner, wanted.status, limit, after, now(), wanted)
+    after = request_fields.job_cursor(request, "all")
+    if services.recent_jobs is None:
+        raise JobListOff(
+            "This stage keeps no list of all jobs, since it is deployed without the parameter JobLists=on."
+            " GET /jobs?status=failed and GET /jobs?status=retrying work without it."
+        )
+    return services.recent_jobs.page(request.owner, wanted, limit, after, now())
 
 
 def cancel_job(request: HttpRequest, services: Services) -> HttpResponse:

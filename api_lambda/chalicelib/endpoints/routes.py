@@ -36,7 +36,7 @@ ROUTES = (
     Route("PATCH", "/items/{item_id}", items.patch_item),
     Route("DELETE", "/items/{item_id}", items.delete_item),
     Route("POST", "/jobs", jobs.submit_job),
-    Route("GET", "/jobs", jobs.list_jobs, query=("status", "limit", "cursor")),
+    Route("GET", "/jobs", jobs.list_jobs, query=("status", "collection", "since", "until", "limit", "cursor")),
     Route("GET", "/jobs/{job_id}", jobs.get_job, query=("wait",)),
     Route("DELETE", "/jobs/{job_id}", jobs.cancel_job),
     Route("POST", "/jobs/{job_id}/retry", jobs.retry_job),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 from urllib.parse import quote
 
 from jobpipe.domain import etags, json_text
@@ -43,9 +44,10 @@ def retry_after(changed_at: str) -> str:
     return str(poll_delay((now() - datetime.fromisoformat(changed_at)).total_seconds()))
 
 
-def jobs_response(jobs: Sequence[Job], next_page: str | None, documents: DocumentStore) -> HttpResponse:
-    """Return a page of jobs; `next_page` is the URL of the next page, relative to that of the request."""
-    response = HttpResponse(200, f"[{','.join(_job_json(job, documents) for job in jobs)}]", {"Content-Type": JSON})
+def jobs_response(jobs: Sequence[Job], next_page: str | None) -> HttpResponse:
+    """Return a page of jobs without results; `next_page` is the next page's URL, relative to the request's."""
+    text = ",".join(json_text.encode(_members(job)) for job in jobs)
+    response = HttpResponse(200, f"[{text}]", {"Content-Type": JSON})
     if next_page is not None:
         response.headers["Link"] = f'<{next_page}>; rel="next"'
     return response
@@ -82,7 +84,19 @@ def problem_response(problem: Problem, request_id: str) -> HttpResponse:
 
 
 def _job_json(job: Job, documents: DocumentStore) -> str:
-    members = {
+    members = _members(job)
+    if job.result_version is not None:
+        members["etag"] = etags.etag(job.result_version)
+    text = json_text.encode(members)
+    if job.status is Status.SUCCEEDED:
+        # The result is inserted as it was stored, so that its numbers stay exact.
+        text = f'{text[:-1]},"result":{_result_json(job, documents)}}}'
+    return text
+
+
+def _members(job: Job) -> dict[str, Any]:
+    """Return the members of a job as a resource, except its result and that one's ETag."""
+    members: dict[str, Any] = {
         "id": job.job_id,
         "status": job.status.value,
         "done": job.status.done,
@@ -96,13 +110,7 @@ def _job_json(job: Job, documents: DocumentStore) -> str:
     }
     if job.error is not None:
         members["error"] = job.error
-    if job.result_version is not None:
-        members["etag"] = etags.etag(job.result_version)
-    text = json_text.encode(members)
-    if job.status is Status.SUCCEEDED:
-        # The result is inserted as it was stored, so that its numbers stay exact.
-        text = f'{text[:-1]},"result":{_result_json(job, documents)}}}'
-    return text
+    return members
 
 
 def _result_json(job: Job, documents: DocumentStore) -> str:
