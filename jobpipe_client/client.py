@@ -188,8 +188,8 @@ class Client:
     ) -> Iterator[Job]:
         """Yield your jobs without their results, latest first, page by page. The list is eventually consistent.
 
-        Only failed or retrying jobs are listed by every stage; the others take a stage with JobLists=on. `since` and
-        `until` limit the time of acceptance, as an aware datetime or in RFC 3339; `until` is not included.
+        Every stage lists failed and retrying jobs; the others need a stage with JobLists=on. `since` and `until`
+        limit the time of acceptance, as an aware datetime or in RFC 3339; `until` is not included.
 
         >>> _ = client.wait(client.read("no-such-item"))
         >>> [job.error.slug for job in client.jobs("failed")]

@@ -36,6 +36,7 @@ class JobStore(Protocol):
         limit: int,
         after: str | None,
         at: datetime,
+        *,
         wanted: JobFilter = EVERY_JOB,
     ) -> JobPage:
         """Return the owner's failed or retrying jobs, latest first, without their commands.
@@ -44,7 +45,7 @@ class JobStore(Protocol):
         """
 
     def failed_or_retrying_of_all(
-        self, status: Status, limit: int, after: str | None, at: datetime, wanted: JobFilter = EVERY_JOB
+        self, status: Status, limit: int, after: str | None, at: datetime, *, wanted: JobFilter = EVERY_JOB
     ) -> JobPage:
         """Return the failed or retrying jobs of all owners, in no order; a page may be short here, too."""
 

@@ -37,7 +37,7 @@ LAST = "~"
 """A text that sorts after every time."""
 MOST_EXAMINED = 400
 """The entries that are read for one page, at most, if a filter leaves some out."""
-Entry = tuple[tuple[str, str], Any]  # time and job id, and the row
+Entry = tuple[tuple[str, str], Any]  # time and job id, and the row, or None for a stale entry
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,26 +88,15 @@ class JobLists:
         limit: int,
         after: str | None,
         at: datetime,
+        *,
         wanted: JobFilter = EVERY_JOB,
     ) -> JobPage:
         """Return up to `limit` jobs, latest first; `after` is the previous page's `next_after`."""
         _, time, job_id = (after or f"#{LAST}#{LAST}").split("#")
         # Entries of jobs that are not shown count, which bounds the reads for one page.
         most = limit if wanted.is_empty else max(limit, MOST_EXAMINED)
-        first, last = place_in_list(status, ""), place_in_list(status, time)
-        parts = [
-            latest_first(self._clients, self._table, source, (first, last), most // SHARDS + 4)
-            for source in sources(owner)
-        ]
-        entries = (
-            (key, row if is_listed(row, source.order, status) else None)
-            for key, (source, row) in merge(
-                *(_with_source(source, part) for source, part in zip(sources(owner), parts, strict=True)),
-                key=itemgetter(0),
-                reverse=True,
-            )
-            if key < (time, job_id)
-        )
+        parts = [self._entries(source, status, time, most) for source in sources(owner)]
+        entries = (each for each in merge(*parts, key=itemgetter(0), reverse=True) if each[0] < (time, job_id))
         jobs: list[Job] = []
         seen, examined = (time, job_id), 0
         for key, row in entries:
@@ -119,8 +108,14 @@ class JobLists:
                 jobs.append(job)
         return JobPage(jobs, None)
 
+    def _entries(self, source: Source, status: Status, time: str, most: int) -> Iterator[Entry]:
+        """Yield the entries of one partition up to this time, latest first, without the rows of stale ones."""
+        bounds = (place_in_list(status, ""), place_in_list(status, time))
+        for key, row in latest_first(self._clients, self._table, source, bounds, most // SHARDS + 4):
+            yield key, row if is_listed(row, source.order, status) else None
+
     def page_of_all(
-        self, status: Status, limit: int, after: str | None, at: datetime, wanted: JobFilter = EVERY_JOB
+        self, status: Status, limit: int, after: str | None, at: datetime, *, wanted: JobFilter = EVERY_JOB
     ) -> JobPage:
         """Return up to `limit` jobs of all owners, in no order; `after` is the previous page's `next_after`."""
         name, *start = (after or "lists").split("|")
@@ -157,10 +152,6 @@ class JobLists:
                 **({"ExclusiveStartKey": place} if place else {}),
             )
         return response["Items"], "LastEvaluatedKey" not in response
-
-
-def _with_source(source: Source, entries: Iterator[Entry]) -> Iterator[tuple[tuple[str, str], tuple[Source, Any]]]:
-    return ((key, (source, row)) for key, row in entries)
 
 
 def latest_first(

@@ -89,16 +89,17 @@ class DynamoDbJobs:
         limit: int,
         after: str | None,
         at: datetime,
+        *,
         wanted: JobFilter = EVERY_JOB,
     ) -> JobPage:
         """Return up to `limit` of the owner's failed or retrying jobs, latest first; eventually consistent."""
-        return self._lists.page(owner, status, limit, after, at, wanted)
+        return self._lists.page(owner, status, limit, after, at, wanted=wanted)
 
     def failed_or_retrying_of_all(
-        self, status: Status, limit: int, after: str | None, at: datetime, wanted: JobFilter = EVERY_JOB
+        self, status: Status, limit: int, after: str | None, at: datetime, *, wanted: JobFilter = EVERY_JOB
     ) -> JobPage:
         """Return up to `limit` failed or retrying jobs of all owners, in no order; eventually consistent."""
-        return self._lists.page_of_all(status, limit, after, at, wanted)
+        return self._lists.page_of_all(status, limit, after, at, wanted=wanted)
 
     def begin_attempt(self, ref: JobRef, charged: int, at: datetime) -> None:
         """Record the start of attempt number `charged + 1`."""

@@ -193,7 +193,7 @@ def test_the_jobs_of_a_batch_have_shards(table: Table, owner: str) -> None:
     assert table.row(job)["owner_shard"] == {"S": owner_shard(owner, job.job_id)}
 
 
-# --- the list of all jobs -------------------------------------------------------------------------------------------
+# --- the list of all jobs -----------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -251,7 +251,7 @@ def test_a_failed_job_of_another_collection_is_listed_with_its_collection(
         stores.jobs.fail(ref(job), PROBLEM, NOW)
     for job in jobs:
         wanted = JobFilter(Status.FAILED, job.collection)
-        page = stores.jobs.failed_or_retrying(owner, Status.FAILED, 10, None, NOW, wanted)
+        page = stores.jobs.failed_or_retrying(owner, Status.FAILED, 10, None, NOW, wanted=wanted)
         assert [(each.job_id, each.collection) for each in page.jobs] == [(job.job_id, job.collection)]
         assert [each.job_id for each in all_pages(recent, owner, wanted, 10)] == [job.job_id]
         stored = stores.jobs.get(job.job_id)

@@ -57,6 +57,7 @@ class MemoryJobs:
         limit: int,
         after: str | None,
         at: datetime,
+        *,
         wanted: JobFilter = EVERY_JOB,
     ) -> JobPage:
         with self.lock:
@@ -68,7 +69,7 @@ class MemoryJobs:
         return page_of_jobs(listed, limit, after, at, wanted)
 
     def failed_or_retrying_of_all(
-        self, status: Status, limit: int, after: str | None, at: datetime, wanted: JobFilter = EVERY_JOB
+        self, status: Status, limit: int, after: str | None, at: datetime, *, wanted: JobFilter = EVERY_JOB
     ) -> JobPage:
         with self.lock:
             listed = [

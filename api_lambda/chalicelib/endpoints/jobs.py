@@ -51,7 +51,7 @@ def list_jobs(request: HttpRequest, services: Services) -> HttpResponse:
 def _page_of_jobs(request: HttpRequest, services: Services, wanted: JobFilter, limit: int) -> JobPage:
     if wanted.status in request_fields.LISTED_STATUSES:
         after = request_fields.job_cursor(request, wanted.status.value)
-        return services.jobs.failed_or_retrying(request.owner, wanted.status, limit, after, now(), wanted)
+        return services.jobs.failed_or_retrying(request.owner, wanted.status, limit, after, now(), wanted=wanted)
     after = request_fields.job_cursor(request, "all")
     if services.recent_jobs is None:
         raise JobListOff(

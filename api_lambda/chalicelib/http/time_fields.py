@@ -15,16 +15,13 @@ TIME = re.compile(
 
 
 def rounded_up(name: str, text: str) -> str:
-    """Return the time in UTC with milliseconds, rounded up, so that it divides whole milliseconds as the text does."""
-    match = TIME.fullmatch(text)
+    """Return the time in UTC with milliseconds, rounded up: as many whole milliseconds are before it."""
     try:
-        if match is None:
-            raise ValueError
-        day, time, fraction, offset = match.groups()
+        day, time, fraction, offset = TIME.fullmatch(text).groups()  # type: ignore[union-attr]
         moment = datetime.fromisoformat(f"{day}T{time}{'+00:00' if offset in 'Zz' else offset}").astimezone(UTC)
         milliseconds = (Decimal(fraction or 0) * 1000).to_integral_value(ROUND_CEILING)
         return rfc3339(moment + timedelta(milliseconds=int(milliseconds)))
-    except (ValueError, OverflowError):
+    except (AttributeError, ValueError, OverflowError):
         raise InvalidRequest(
             f"{name} must be a time in RFC 3339, such as 2026-11-22T20:57:44Z; a + in it is sent as %2B."
         ) from None

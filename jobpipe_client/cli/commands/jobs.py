@@ -102,7 +102,7 @@ def _list(name: Literal["failed", "retrying"], text: str) -> click.Command:
 @click.option("--until", metavar="TIME", help="Only jobs accepted before this time (RFC 3339).")
 @click.option("--limit", type=click.IntRange(1), help="Show at most so many, the latest.")
 @pass_state
-def list_jobs(state: State, *, job_status: Status | None, limit: int | None, **filters: str | None) -> None:
+def list_jobs(state: State, /, *, job_status: Status | None, limit: int | None, **filters: str | None) -> None:
     """List your jobs, latest first.
 
     A stage without JobLists=on lists failed and retrying jobs only, as the commands failed and retrying do.
