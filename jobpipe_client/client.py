@@ -185,18 +185,26 @@ class Client:
         collection: str | None = None,
         since: datetime | str | None = None,
         until: datetime | str | None = None,
+        owner: str | None = None,
     ) -> Iterator[Job]:
         """Yield your jobs without their results, latest first, page by page. The list is eventually consistent.
 
         Every stage lists failed and retrying jobs; the others need a stage with JobLists=on. `since` and `until`
         limit the time of acceptance, as an aware datetime or in RFC 3339; `until` is not included.
+        With an operator's key, `owner` is another caller whose failed or retrying jobs to list; "*" is all callers,
+        whose jobs come in no order.
 
         >>> _ = client.wait(client.read("no-such-item"))
         >>> [job.error.slug for job in client.jobs("failed")]
         ['not-found']
         """
         query = calls.job_list(
-            status=status, collection=collection, since=since, until=until, limit=page_size or None
+            status=status,
+            collection=collection,
+            since=since,
+            until=until,
+            owner=owner,
+            limit=page_size or None,
         )
         return (Job.of(entry) for entry in pages.entries(self.transport, "/jobs", query))
 

@@ -28,6 +28,7 @@ from jobpipe.domain.job import JOB_ID
 from jobpipe.domain.limits import MAX_ATTEMPTS
 
 from ..http import request_fields
+from ..http.callers import OWNER, UNNAMED_OWNER
 from ..http.job_responses import JSON, PROBLEM
 
 Node = dict[str, Any]
@@ -102,6 +103,8 @@ def _values() -> Node:
         "JOB_PROBLEM_TYPES": _types(JOB_PROBLEMS),
         "PROBLEM_TYPES": _types({*_OUR_PROBLEMS, *(problem.slug for problem in GATEWAY_PROBLEMS)}),
         "COLLECTION": request_fields.COLLECTION.pattern,
+        "OWNER": OWNER.pattern,
+        "UNNAMED_OWNER": UNNAMED_OWNER.pattern,
         "JOB_ID": JOB_ID.pattern,
         "BATCH_ID": BATCH_ID.pattern,
         "IDEMPOTENCY_KEY": request_fields.IDEMPOTENCY_KEY.pattern,

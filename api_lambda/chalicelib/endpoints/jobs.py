@@ -13,6 +13,7 @@ from jobpipe.domain.job_filter import JobFilter
 from jobpipe.domain.retry import retry
 
 from ..http import request_fields
+from ..http.callers import Right
 from ..http.job_responses import job_response, jobs_response
 from ..http.request_and_response import HttpRequest, HttpResponse
 from ..services import Services
@@ -30,10 +31,10 @@ def submit_job(request: HttpRequest, services: Services) -> HttpResponse:
 def get_job(request: HttpRequest, services: Services) -> HttpResponse:
     """Return the job now, or as soon as it ends or is retrying."""
     seconds = request_fields.wait_query(request)
-    job = _own_job(request, services)
+    job = _own_job(request, services, or_failed=request.caller.may(Right.SEE_ALL_FAILURES))
     if seconds:
         job = wait_for(job, seconds, request, services)
-    return job_response(200, job, services.documents)
+    return job_response(200, job, services.documents, with_owner=job.owner != request.owner)
 
 
 def list_jobs(request: HttpRequest, services: Services) -> HttpResponse:
@@ -45,13 +46,17 @@ def list_jobs(request: HttpRequest, services: Services) -> HttpResponse:
         kept = {name: values[0] for name, values in request.query.items() if name not in {"limit", "cursor"}}
         cursor = request_fields.make_cursor(page.next_after)
         link = f"{request.to_root}jobs?{urlencode({**kept, 'limit': limit, 'cursor': cursor})}"
-    return jobs_response(page.jobs, link)
+    return jobs_response(page.jobs, link, with_owner="owner" in request.query)
 
 
 def _page_of_jobs(request: HttpRequest, services: Services, wanted: JobFilter, limit: int) -> JobPage:
-    if wanted.status in request_fields.LISTED_STATUSES:
-        after = request_fields.job_cursor(request, wanted.status.value)
-        return services.jobs.failed_or_retrying(request.owner, wanted.status, limit, after, now(), wanted=wanted)
+    owner, status = request_fields.listed_owner(request, wanted), wanted.status
+    if owner == request_fields.EVERY_OWNER and status is not None:
+        after = request_fields.all_owners_cursor(request)
+        return services.jobs.failed_or_retrying_of_all(status, limit, after, now(), wanted=wanted)
+    if status in request_fields.LISTED_STATUSES:
+        after = request_fields.job_cursor(request, status.value)
+        return services.jobs.failed_or_retrying(owner or request.owner, status, limit, after, now(), wanted=wanted)
     after = request_fields.job_cursor(request, "all")
     if services.recent_jobs is None:
         raise JobListOff(
@@ -91,10 +96,15 @@ def retry_job(request: HttpRequest, services: Services) -> HttpResponse:
     return wait_and_respond(job, seconds, request, services)
 
 
-def _own_job(request: HttpRequest, services: Services) -> Job:
+def _own_job(request: HttpRequest, services: Services, *, or_failed: bool = False) -> Job:
+    """Return the caller's job; with `or_failed`, also a failed or retrying one of another caller."""
     job_id = request.path_parameters["job_id"]
     job = services.jobs.get(job_id) if is_job_id(job_id) else None
     # Another caller's job is a 404 too, so that callers see nothing of each other.
-    if job is None or job.owner != request.owner or job.is_expired(now()):
+    if (
+        job is None
+        or job.is_expired(now())
+        or (job.owner != request.owner and not (or_failed and job.status in request_fields.LISTED_STATUSES))
+    ):
         raise NotFound("There is no such job, or it has expired.")
     return job

@@ -31,9 +31,10 @@ def poll_delay(age: float) -> int:
     return min(max(1, int(age / _AGE_DIVISOR)), _LONGEST_POLL_DELAY)
 
 
-def job_response(status: int, job: Job, documents: DocumentStore) -> HttpResponse:
+def job_response(status: int, job: Job, documents: DocumentStore, *, with_owner: bool = False) -> HttpResponse:
     """Return the job as a resource; raise InternalError or Unavailable if its result cannot be read."""
-    response = HttpResponse(status, _job_json(job, documents), {"Content-Type": JSON}, _ids(job))
+    text = _job_json(job, documents, with_owner=with_owner)
+    response = HttpResponse(status, text, {"Content-Type": JSON}, _ids(job))
     if not job.status.done:
         response.headers["Retry-After"] = retry_after(job.updated_at)
     return response
@@ -44,9 +45,9 @@ def retry_after(changed_at: str) -> str:
     return str(poll_delay((now() - datetime.fromisoformat(changed_at)).total_seconds()))
 
 
-def jobs_response(jobs: Sequence[Job], next_page: str | None) -> HttpResponse:
+def jobs_response(jobs: Sequence[Job], next_page: str | None, *, with_owner: bool = False) -> HttpResponse:
     """Return a page of jobs without results; `next_page` is the next page's URL, relative to the request's."""
-    text = ",".join(json_text.encode(_members(job)) for job in jobs)
+    text = ",".join(json_text.encode(_members(job, with_owner=with_owner)) for job in jobs)
     response = HttpResponse(200, f"[{text}]", {"Content-Type": JSON})
     if next_page is not None:
         response.headers["Link"] = f'<{next_page}>; rel="next"'
@@ -83,8 +84,8 @@ def problem_response(problem: Problem, request_id: str) -> HttpResponse:
     return HttpResponse(problem["status"], body, {"Content-Type": PROBLEM}, {"problem": problem["type"]})
 
 
-def _job_json(job: Job, documents: DocumentStore) -> str:
-    members = _members(job)
+def _job_json(job: Job, documents: DocumentStore, *, with_owner: bool = False) -> str:
+    members = _members(job, with_owner=with_owner)
     if job.result_version is not None:
         members["etag"] = etags.etag(job.result_version)
     text = json_text.encode(members)
@@ -94,7 +95,7 @@ def _job_json(job: Job, documents: DocumentStore) -> str:
     return text
 
 
-def _members(job: Job) -> dict[str, Any]:
+def _members(job: Job, *, with_owner: bool) -> dict[str, Any]:
     """Return the members of a job as a resource, except its result and that one's ETag."""
     members: dict[str, Any] = {
         "id": job.job_id,
@@ -108,6 +109,8 @@ def _members(job: Job) -> dict[str, Any]:
         "updated_at": job.updated_at,
         "links": {"self": f"/jobs/{job.job_id}", "item": f"/items/{quote(job.item_id, safe='')}"},
     }
+    if with_owner:
+        members["owner"] = job.owner
     if job.error is not None:
         members["error"] = job.error
     return members

@@ -15,6 +15,7 @@ from jobpipe.domain.job import Status
 from jobpipe.domain.job_filter import JobFilter
 from jobpipe.domain.violations import Violations
 
+from .callers import OWNER, UNNAMED_OWNER, Right
 from .request_and_response import HttpRequest
 from .time_fields import rounded_up
 
@@ -44,6 +45,10 @@ IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
 _PREFERENCE = re.compile(r'(?:[^,"]|"(?:\\.|[^"\\])*")+')
 _ITEM_CURSOR = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")  # a UUID, as items are named
 _JOB_CURSOR = re.compile(r"(failed|retrying|all)#[0-9T:.-]{1,32}Z#[0-9a-f]{32}")
+_SHARD = rf"(?:{OWNER.pattern}|{UNNAMED_OWNER.pattern})(?:#[0-9])?"
+_PLACE = rf"[0-9a-f]{{32}}\|{_SHARD}\|(?:failed|retrying)#[0-9T:.-]{{1,32}}Z"
+_ALL_OWNERS_CURSOR = re.compile(rf"lists\|{_PLACE}|trouble(?:\|{_PLACE})?")
+EVERY_OWNER = "*"
 COLLECTION = re.compile(r"[a-z][a-z0-9-]{0,31}")
 _WHOLE_NUMBER = re.compile(r"[0-9]{1,9}")
 
@@ -141,6 +146,24 @@ def job_filter(request: HttpRequest) -> JobFilter:
     if since is not None and until is not None and since > until:
         raise InvalidRequest("since must not be later than until.")
     return JobFilter(None if status is None else Status(status), collection, since, until)
+
+
+def listed_owner(request: HttpRequest, wanted: JobFilter) -> str | None:
+    """Return the owner whose jobs to list, `*` for all owners, or None for the caller itself."""
+    owner = _one(request, "owner")
+    if owner is None:
+        return None
+    request.caller.check(Right.SEE_ALL_FAILURES)
+    if wanted.status not in LISTED_STATUSES:
+        raise InvalidRequest("With owner, status must be failed or retrying: an operator sees no other jobs.")
+    if owner != EVERY_OWNER and not (OWNER.fullmatch(owner) or UNNAMED_OWNER.fullmatch(owner)):
+        raise InvalidRequest("owner must be the name of an owner of keys, or * for all owners.")
+    return owner
+
+
+def all_owners_cursor(request: HttpRequest) -> str | None:
+    """Return the position after which the page of all owners' jobs starts, if there is one."""
+    return _cursor(request, _ALL_OWNERS_CURSOR)
 
 
 def job_cursor(request: HttpRequest, name: str) -> str | None:

@@ -100,6 +100,9 @@ def _list(name: Literal["failed", "retrying"], text: str) -> click.Command:
 @click.option("--collection", metavar="NAME", help="Only jobs of this collection.")
 @click.option("--since", metavar="TIME", help="Only jobs accepted at this time (RFC 3339) or later.")
 @click.option("--until", metavar="TIME", help="Only jobs accepted before this time (RFC 3339).")
+@click.option(
+    "--owner", metavar="NAME", help="Failed or retrying jobs of another caller, or of all (*): for operators."
+)
 @click.option("--limit", type=click.IntRange(1), help="Show at most so many, the latest.")
 @pass_state
 def list_jobs(state: State, /, *, job_status: Status | None, limit: int | None, **filters: str | None) -> None:
