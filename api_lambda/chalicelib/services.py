@@ -13,7 +13,6 @@ from jobpipe.runtime.aws import AwsClients
 from jobpipe.runtime.settings import Settings
 from jobpipe.stores.aws_stores import Stores, open_stores
 from jobpipe.stores.dynamodb_batches import DynamoDbBatches
-from jobpipe.stores.dynamodb_recent_jobs import DynamoDbRecentJobs
 from jobpipe.stores.sqs_backlog import QueueUrls, SqsBacklog
 from jobpipe.stores.sqs_commands import SqsCommands
 
@@ -49,5 +48,11 @@ def open_services() -> Services:
         longest_wait=settings.longest_wait,
         batches=DynamoDbBatches(clients, settings.jobs_table),
         backlog=SqsBacklog(clients, queues),
-        recent_jobs=DynamoDbRecentJobs(clients, settings.jobs_table) if settings.job_lists else None,
+        recent_jobs=_recent_jobs(settings, clients) if settings.job_lists else None,
     )
+
+
+def _recent_jobs(settings: Settings, clients: AwsClients) -> RecentJobs:
+    from jobpipe.stores.dynamodb_recent_jobs import DynamoDbRecentJobs  # noqa: PLC0415  # only where the index is
+
+    return DynamoDbRecentJobs(clients, settings.jobs_table)

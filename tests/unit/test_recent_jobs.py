@@ -12,6 +12,8 @@ from botocore.exceptions import ClientError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from infra.deployment.indexes import tables_of
+from infra.templates.sources import foundation_for
 from jobpipe.domain.clock import rfc3339
 from jobpipe.domain.commands import DeleteItem
 from jobpipe.domain.errors import JobListOff
@@ -21,6 +23,7 @@ from jobpipe.runtime.settings import Settings
 from jobpipe.stores.dynamodb_job_lists import MOST_EXAMINED, JobLists, place_in_list
 from jobpipe.stores.dynamodb_recent_jobs import DynamoDbRecentJobs
 from jobpipe.stores.dynamodb_rows import job_from_row, job_to_row
+from tests.calls.units import index_units
 from tests.helpers.job_table import JobTable
 from tests.helpers.pipeline import Pipeline
 
@@ -211,6 +214,28 @@ def test_an_index_that_is_being_made_or_removed_is_said(code: str, message: str,
     clients.__dict__["dynamodb"] = Refusing()
     with pytest.raises(kind):
         DynamoDbRecentJobs(clients, "jobs").page("alice", EVERY_JOB, 10, None, NOW)
+
+
+def test_a_job_enters_the_index_once_and_no_later_write_changes_its_entry() -> None:
+    (index,) = [
+        each
+        for each in tables_of(foundation_for("prod"), {"JobLists": "on"})["JobsTable"]["GlobalSecondaryIndexes"]
+        if each["IndexName"] == "recent"
+    ]
+    key = {each["AttributeName"] for each in index["KeySchema"]}
+    projected = {*key, "job_id", *index["Projection"]["NonKeyAttributes"]}
+    accepted = job_to_row(job_of(1))
+    ended = {
+        **accepted,
+        "status": {"S": "failed"},
+        "updated_at": {"S": "2026-11-23"},
+        "expires_at": {"N": "1"},
+        "listed": {"S": "failed#2026-11-23"},
+        "error": {"S": "{}"},
+        "generation": {"S": "another"},
+    }
+    assert index_units(None, accepted, key, projected) == 1
+    assert index_units(accepted, ended, key, projected) == 0
 
 
 # --- GET /jobs ----------------------------------------------------------------------------------------------------

@@ -47,7 +47,7 @@ _ITEM_CURSOR = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")  # a UUI
 _JOB_CURSOR = re.compile(r"(failed|retrying|all)#[0-9T:.-]{1,32}Z#[0-9a-f]{32}")
 _SHARD = rf"(?:{OWNER.pattern}|{UNNAMED_OWNER.pattern})(?:#[0-9])?"
 _PLACE = rf"[0-9a-f]{{32}}\|{_SHARD}\|(?:failed|retrying)#[0-9T:.-]{{1,32}}Z"
-_ALL_OWNERS_CURSOR = re.compile(rf"lists\|{_PLACE}|trouble(?:\|{_PLACE})?")
+_ALL_OWNERS_CURSOR = rf"lists\|{_PLACE}|trouble(?:\|{_PLACE})?"  # compiled when it is first used
 EVERY_OWNER = "*"
 COLLECTION = re.compile(r"[a-z][a-z0-9-]{0,31}")
 _WHOLE_NUMBER = re.compile(r"[0-9]{1,9}")
@@ -163,7 +163,7 @@ def listed_owner(request: HttpRequest, wanted: JobFilter) -> str | None:
 
 def all_owners_cursor(request: HttpRequest) -> str | None:
     """Return the position after which the page of all owners' jobs starts, if there is one."""
-    return _cursor(request, _ALL_OWNERS_CURSOR)
+    return _cursor(request, re.compile(_ALL_OWNERS_CURSOR))
 
 
 def job_cursor(request: HttpRequest, name: str) -> str | None:
