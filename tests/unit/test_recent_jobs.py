@@ -343,7 +343,7 @@ def test_without_the_index_the_answer_names_the_parameter() -> None:
 @pytest.mark.parametrize(("value", "on"), [("on", True), ("off", False), (None, False)])
 def test_the_stage_says_whether_it_has_the_index(value: str | None, on: bool) -> None:
     names = (
-        *("JOBS_TABLE", "ITEMS_TABLE", "NAMES_TABLE", "DOCUMENTS_BUCKET"),
+        *("JOBS_TABLE", "ITEMS_TABLE", "NAMES_TABLE", "COLLECTIONS_TABLE", "LOOKUPS_TABLE", "DOCUMENTS_BUCKET"),
         *("COMMANDS_QUEUE_URL", "PARKED_QUEUE_URL"),
     )
     environment = dict.fromkeys(names, "x") | ({} if value is None else {"JOB_LISTS": value})
