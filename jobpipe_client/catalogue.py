@@ -56,9 +56,10 @@ class CollectionInfo:
             if not isinstance(reference, str):
                 return schema
             found = _at(self.definitions, reference)
-            schema = _at(self.schema, reference) if found is None else found
-            if not isinstance(schema, Mapping | bool):
+            found = _at(self.schema, reference) if found is None else found
+            if not isinstance(found, Mapping | bool):
                 return True
+            schema = found
         return True
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 import uuid
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
@@ -54,7 +53,7 @@ class Collection:
         return self._job(calls.create(item, idempotency_key, self.name))
 
     def upsert(self, item: Json, *, idempotency_key: str | None = None) -> Job:
-        """Create the document with this key, or set these fields of it. The collection needs a `key`.
+        """Create the document, or set its fields if a document with its key exists. The collection needs a `key`.
 
         >>> first = client.wait(orders.upsert({"number": "7", "status": "open"}))
         >>> again = client.wait(orders.upsert({"number": "7", "status": "paid"}))
@@ -230,7 +229,7 @@ def _look_up(field: Mapping[str, str | int] | None, named: Mapping[str, str | in
     ((name, value),) = given.items()
     if isinstance(value, bool) or not isinstance(value, str | int):
         raise ValueError(f"{name} must be a string or an integer")  # noqa: TRY004
-    text = unicodedata.normalize("NFC", value) if isinstance(value, str) else str(value)
+    text = str(value)
     try:
         text.encode()
     except UnicodeEncodeError:

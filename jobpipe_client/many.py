@@ -209,9 +209,7 @@ def _cut(commands: Iterable[Json], batch_size: int) -> Iterator[_Part]:
 def _items(commands: Iterable[Json], key_of: Callable[[str], str | None]) -> _Items:
     found = _Items()
     for command in commands:
-        if not isinstance(command, Mapping):
-            continue
-        collection = command.get("collection", calls.ITEMS)
+        collection = command.get("collection", calls.ITEMS) if isinstance(command, Mapping) else None
         if not isinstance(collection, str):
             continue  # the service refuses it
         item_id, document = command.get("item_id"), command.get("item")

@@ -38,7 +38,7 @@ class SyncCollection:
         return self._item(calls.create(item, idempotency_key, self._name), timeout)
 
     def upsert(self, item: Json, *, idempotency_key: str | None = None, timeout: float = DEFAULT_TIMEOUT) -> Item:
-        """Create the document with this key, or set these fields of it.
+        """Create the document, or set its fields if a document with its key exists.
 
         >>> orders.sync.upsert({"number": order["number"], "customer": "bob"})["customer"]
         'bob'
