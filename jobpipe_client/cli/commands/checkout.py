@@ -37,7 +37,7 @@ def _checkout_module(name: str) -> ModuleType:
 
 
 def write_collection(name: str, folder: str | None) -> Path:
-    """Write a new collection with the checkout's scaffold, and return its folder. Raise OperatorError if it cannot."""
+    """Write a new collection with the checkout's scaffold, and return its folder; OperatorError if it cannot be."""
     _find_checkout()
     scaffold, settings = _import("infra.collections.scaffold"), _import("infra.settings")
     try:
