@@ -31,6 +31,7 @@ def resume(journal: Journal, source: Source, settings: dict[str, object], client
     header = journal.header()
     if header is None:
         return False
+    position = None if source.path is None else source.file.tell()
     try:
         _check_settings(header, settings, source)
         for sent in journal.resume(header):
@@ -40,6 +41,8 @@ def resume(journal: Journal, source: Source, settings: dict[str, object], client
     except OperatorError:
         # Upserts can be sent again: nothing of the earlier import is on its way any more.
         if settings.get("upsert") and header.get("upsert") and journal.has_finished():
+            if position is not None:
+                source.file.seek(position)  # after the header: the digests have read on
             return False
         raise
     check_remembered(journal, client)
@@ -48,15 +51,16 @@ def resume(journal: Journal, source: Source, settings: dict[str, object], client
 
 def _check_settings(header: dict[str, Any], settings: dict[str, object], source: Source) -> None:
     for name, value in {**_OF_ITEMS, **settings}.items():
-        if header.get(name, _OF_ITEMS.get(name)) == value:
+        before = header.get(name, _OF_ITEMS.get(name))
+        if before == value:
             continue
-        if name == "fields" and value is not None and header.get(name) is not None:
+        if name == "fields":
             raise OperatorError(f"the schema of the collection has changed since the import began; {_RESTART}")
         if name == "size":
             raise _changed(source)
         if name == "caller":  # which is not shown: journals of older releases may have an API key there
             raise OperatorError(f"the import was begun by another caller; {_RESTART}")
-        raise OperatorError(f"the import was begun with {name} {header.get(name)!r}, not {value!r}; {_RESTART}")
+        raise OperatorError(f"the import was begun with {name} {before!r}, not {value!r}; {_RESTART}")
 
 
 def check_remembered(journal: Journal, client: Client) -> None:
