@@ -9,11 +9,12 @@ from typing import Any
 
 from chalice.app import Chalice, Request, Response
 
+from jobpipe.domain.collection import ONLY_ITEMS, Registry
 from jobpipe.domain.errors import InternalError, InvalidRequest, ProblemError, Refusal, Unavailable
 from jobpipe.runtime.metrics import FAULTS, REQUEST_TIME, UNAVAILABLE, meter
 from jobpipe.runtime.telemetry import begin_invocation, logger
 
-from .endpoints.routes import ROUTES, Route
+from .endpoints.routes import Route, routes_of
 from .http.callers import owner_of
 from .http.job_responses import problem_response
 from .http.request_and_response import HttpRequest, HttpResponse
@@ -24,14 +25,14 @@ _ACCEPTED = 202
 _WITH_BODY = ("POST", "PUT", "PATCH")
 
 
-def build_app(name: str, services: Callable[[], Services]) -> Chalice:
-    """Return the Chalice app; each request calls `services`, which should cache its result."""
+def build_app(name: str, services: Callable[[], Services], registry: Registry = ONLY_ITEMS) -> Chalice:
+    """Return the Chalice app for these collections; each request calls `services`, which should be cached."""
     app = Chalice(app_name=name)
-    for route in ROUTES:
+    for route in routes_of(registry):
         app.route(
             route.path,
             methods=[route.method],
-            name=route.endpoint.__name__,
+            name=route.name,
             api_key_required=not route.open,
             content_types=["*/*"],  # request_fields checks them, so that a refusal is a problem document
         )(_view(app, route, services))

@@ -20,6 +20,8 @@ _OUTPUTS_OF_RESOURCES = {
     "jobs_table": "JobsTable",
     "items_table": "ItemsTable",
     "names_table": "NamesTable",
+    "collections_table": "CollectionsTable",
+    "lookups_table": "LookupsTable",
     "documents_bucket": "DocumentsBucket",
     "commands_queue_url": "CommandsQueueUrl",
     "dead_letters_queue_url": "DeadLettersQueueUrl",

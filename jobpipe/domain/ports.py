@@ -13,7 +13,7 @@ from typing import Protocol
 from jobpipe.domain.backlog import Backlog
 from jobpipe.domain.batch import Batch
 from jobpipe.domain.errors import Problem, ProblemError
-from jobpipe.domain.item import Change, DocumentRef, ItemPage, StoredItem
+from jobpipe.domain.item import Change, DocumentRef, IndexPage, ItemPage, StoredItem
 from jobpipe.domain.job import Job, JobPage, KeptCommand, Status, Success
 from jobpipe.domain.job_ref import JobRef
 from jobpipe.domain.queue_message import Envelope
@@ -88,7 +88,7 @@ class BatchStore(Protocol):
 
 
 class ItemStore(Protocol):
-    """The items table, the name locks, and the transaction that binds them to a job."""
+    """The rows and locks of one collection in one scope, and the transaction that binds them to a job."""
 
     def get(self, item_id: str) -> StoredItem | None:
         """Return the item's row."""
@@ -97,7 +97,24 @@ class ItemStore(Protocol):
         """Return up to `limit` items that follow the id `after`, in a stable but meaningless order."""
 
     def commit(self, change: Change, ref: JobRef, success: Success, at: datetime) -> None:
-        """Change the item and its name lock and end the job, all or nothing; a CommitRefused gives the reason."""
+        """Change the item and its locks and end the job, all or nothing; a CommitRefused gives the reason."""
+
+
+class CollectionStore(ItemStore, Protocol):
+    """An ItemStore with look-ups, for collections other than `items`."""
+
+    def holder(self, value_key: str) -> str | None:
+        """Return the id of the document that has this value of a unique field."""
+
+    def indexed(self, value_key: str, limit: int, after: str | None) -> IndexPage:
+        """Return up to `limit` documents that have this value of an indexed field, newest change first."""
+
+
+class IndexStates(Protocol):
+    """Which look-ups of a collection are ready: those of new fields are built from the documents first."""
+
+    def ready(self, collection: str) -> frozenset[str]:
+        """Return the unique and indexed fields whose look-ups find every document."""
 
 
 class DocumentStore(Protocol):

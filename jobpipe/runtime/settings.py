@@ -15,6 +15,8 @@ class Settings:
     jobs_table: str
     items_table: str
     names_table: str
+    collections_table: str
+    lookups_table: str
     documents_bucket: str
     commands_queue_url: str
     parked_queue_url: str
@@ -30,6 +32,8 @@ class Settings:
             jobs_table=environ["JOBS_TABLE"],
             items_table=environ["ITEMS_TABLE"],
             names_table=environ["NAMES_TABLE"],
+            collections_table=environ["COLLECTIONS_TABLE"],
+            lookups_table=environ["LOOKUPS_TABLE"],
             documents_bucket=environ["DOCUMENTS_BUCKET"],
             commands_queue_url=environ["COMMANDS_QUEUE_URL"],
             parked_queue_url=environ["PARKED_QUEUE_URL"],

@@ -22,7 +22,7 @@ _READ_TRIES = 5
 _READ_PAUSE = 0.05  # seconds; doubled with each try and shortened at random
 _SHOWN = (
     *("job_id", "owner", "status", "generation", "operation", "item_id", "fingerprint", "attempts"),
-    *("created_at", "updated_at", "expires_at", "error", "began", "held", "retries"),
+    *("created_at", "updated_at", "expires_at", "error", "began", "held", "retries", "collection", "scope"),
 )
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 from jobpipe.domain import json_text
 from jobpipe.domain.batch import Batch
 from jobpipe.domain.item import DocumentRef, StoredItem
+from jobpipe.domain.item_ref import ITEMS
 from jobpipe.domain.job import Job, KeptCommand, Status, Success
 
 if TYPE_CHECKING:
@@ -59,8 +61,16 @@ def job_to_row(job: Job) -> Row:
             "created_at": job.created_at,
             "updated_at": job.updated_at,
             "expires_at": job.expires_at,
+            **_place(job),
         }
     )
+
+
+def _place(job: Job) -> Values:
+    """Return the attributes of a job outside of `items`; the rows of others stay as earlier releases write them."""
+    if job.collection == ITEMS:
+        return {}
+    return {"collection": job.collection, "scope": job.scope or None}
 
 
 def success_values(success: Success) -> Values:
@@ -101,6 +111,8 @@ def job_from_row(row: Any) -> Job:
         interruptions=int(row["held"]["N"]) if "held" in row else 0,
         retries=int(row["retries"]["N"]) if "retries" in row else 0,
         kept=_kept_from_row(row),
+        collection=_text(row, "collection") or ITEMS,
+        scope=_text(row, "scope") or "",
     )
 
 
@@ -168,6 +180,39 @@ def item_from_row(row: Any) -> StoredItem:
         inline=_text(row, "inline"),
         created_at=row["created_at"]["S"],
         updated_at=row["updated_at"]["S"],
+    )
+
+
+def document_to_row(item: StoredItem) -> Row:
+    """Return the row of a document of another collection than `items`, without its partition."""
+    return to_row(
+        {
+            "item_id": item.item_id,
+            "version": item.version,
+            "created_at": item.created_at,
+            "updated_at": item.updated_at,
+            **_document_values(item.document),
+            "inline": item.inline,
+            "owner": item.owner,
+            "locks": json.dumps(dict(item.locks)) if item.locks else None,
+            "entries": json.dumps(dict(item.entries)) if item.entries else None,
+        }
+    )
+
+
+def document_from_row(row: Any) -> StoredItem:
+    """Return the document of a row; a malformed row raises KeyError, TypeError or ValueError."""
+    return StoredItem(
+        item_id=row["item_id"]["S"],
+        version=row["version"]["S"],
+        name="",
+        document=_document_from_row(row),
+        inline=_text(row, "inline"),
+        created_at=row["created_at"]["S"],
+        updated_at=row["updated_at"]["S"],
+        owner=row["owner"]["S"],
+        locks=json.loads(_text(row, "locks") or "{}"),
+        entries=json.loads(_text(row, "entries") or "{}"),
     )
 
 

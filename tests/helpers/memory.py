@@ -11,11 +11,13 @@ from typing import Any
 from jobpipe.domain.backlog import Backlog
 from jobpipe.domain.batch import Batch
 from jobpipe.domain.clock import now, rfc3339
-from jobpipe.domain.errors import ItemChanged, JobEnded, NameLocked, Problem, ProblemError
+from jobpipe.domain.collection import Registry
+from jobpipe.domain.errors import ItemChanged, JobEnded, Problem, ProblemError, ValueLocked
 from jobpipe.domain.item import (
     Change,
     Created,
     DocumentRef,
+    IndexPage,
     ItemPage,
     MalformedItem,
     Removed,
@@ -198,12 +200,13 @@ class MemoryBatches:
 
 
 class MemoryItems:
-    """ItemStore."""
+    """CollectionStore for one collection in one scope."""
 
     def __init__(self, jobs: MemoryJobs) -> None:
         self.jobs = jobs
         self.rows: dict[str, StoredItem] = {}
-        self.names: dict[str, str] = {}
+        self.names: dict[str, str] = {}  # the ids of items by the keys of their names
+        self.locks: dict[str, str] = {}  # the ids of documents by their unique values
         self.malformed: set[str] = set()  # ids of rows that cannot be read as items, as after a manual edit
 
     def get(self, item_id: str) -> StoredItem | None:
@@ -215,23 +218,37 @@ class MemoryItems:
         items = [MalformedItem(each) if each in self.malformed else self.rows[each] for each in shown]
         return ItemPage(items, shown[-1] if len(ids) > limit else None)
 
+    def holder(self, value_key: str) -> str | None:
+        return self.locks.get(value_key)
+
+    def indexed(self, value_key: str, limit: int, after: str | None) -> IndexPage:
+        entries = sorted(
+            (
+                (f"{row.updated_at}#{row.item_id}", row)
+                for row in self.rows.values()
+                if value_key in row.entries.values()
+            ),
+            key=lambda entry: entry[0],
+            reverse=True,
+        )
+        left = [(entry, row) for entry, row in entries if after is None or entry < after]
+        return IndexPage([row for _, row in left[:limit]], left[limit - 1][0] if len(left) > limit else None)
+
     def commit(self, change: Change, ref: JobRef, success: Success, at: datetime) -> None:
         with self.jobs.lock:
             job = self.jobs.succeeded(ref, success, at)
             match change:
                 case Created(new):
                     self._require(new.item_id not in self.rows)
-                    self._lock(new)
+                    self._lock(None, new)
                     self.rows[new.item_id] = new
                 case Replaced(old, new):
                     self._require_version(old)
-                    if name_key(old.name) != name_key(new.name):
-                        self._lock(new)
-                        del self.names[name_key(old.name)]
+                    self._lock(old, new)
                     self.rows[new.item_id] = new
                 case Removed(old):
                     self._require_version(old)
-                    del self.names[name_key(old.name)]
+                    self._lock(old, None)
                     del self.rows[old.item_id]
             self.jobs.write(job)
 
@@ -243,10 +260,52 @@ class MemoryItems:
         stored = self.rows.get(old.item_id)
         self._require(stored is not None and stored.version == old.version)
 
-    def _lock(self, new: StoredItem) -> None:
-        if name_key(new.name) in self.names:
-            raise NameLocked
-        self.names[name_key(new.name)] = new.item_id
+    def _lock(self, old: StoredItem | None, new: StoredItem | None) -> None:
+        """Exchange the locks, all or nothing; an item has its name's, a document those of its unique fields."""
+        for held, kind in ((self.names, _names), (self.locks, _unique_values)):
+            before, after = kind(old), kind(new)
+            for field_name, value in after.items():
+                if new is not None and held.get(value, new.item_id) != new.item_id:
+                    raise ValueLocked(field_name, held[value])
+            for value in before.values():
+                del held[value]
+            for value in after.values():
+                assert new is not None
+                held[value] = new.item_id
+
+
+def _names(item: StoredItem | None) -> dict[str, str]:
+    return {"name": name_key(item.name)} if item is not None and item.name else {}
+
+
+def _unique_values(item: StoredItem | None) -> dict[str, str]:
+    return dict(item.locks) if item is not None else {}
+
+
+class MemoryCollections:
+    """Opens the store of each collection in each scope."""
+
+    def __init__(self, jobs: MemoryJobs) -> None:
+        self._jobs = jobs
+        self.opened: dict[tuple[str, str], MemoryItems] = {}
+        self.building: set[tuple[str, str]] = set()  # collections and fields whose look-ups are not ready
+
+    def open(self, collection: str, scope: str) -> MemoryItems:
+        return self.opened.setdefault((collection, scope), MemoryItems(self._jobs))
+
+
+@dataclass
+class MemoryIndexStates:
+    """IndexStates: everything is ready that is not being built."""
+
+    registry: Registry
+    collections: MemoryCollections
+
+    def ready(self, collection: str) -> frozenset[str]:
+        declared = self.registry.get(collection)
+        assert declared is not None
+        fields = (*declared.unique, *declared.indexes)
+        return frozenset(each for each in fields if (collection, each) not in self.collections.building)
 
 
 class MemoryDocuments:

@@ -21,7 +21,9 @@ from .submit_and_respond import new_item_id, submit_and_respond, wait_and_respon
 def submit_job(request: HttpRequest, services: Services) -> HttpResponse:
     """Queue a command in its raw form."""
     request_fields.refuse_preconditions(request)
-    command = request_fields.json_body(request, partial(parse_command, new_item_id=new_item_id()))
+    command = request_fields.json_body(
+        request, partial(parse_command, new_item_id=new_item_id(), registry=services.registry, owner=request.owner)
+    )
     return submit_and_respond(command, request, services)
 
 

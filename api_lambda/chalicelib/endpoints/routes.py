@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+
+from jobpipe.domain.collection import ONLY_ITEMS, Collection, Registry
 
 from ..http.request_and_response import HttpRequest, HttpResponse
 from ..services import Services
-from . import batches, items, jobs, service
+from . import batches, jobs, service
+from .documents import CollectionEndpoints, look_up_fields
 
 Endpoint = Callable[[HttpRequest, Services], HttpResponse]
 
@@ -22,19 +25,20 @@ class Route:
     open: bool = False
     query: tuple[str, ...] = ()
 
+    @property
+    def name(self) -> str:
+        """Return a name that no other route has."""
+        return f"{self.method} {self.path}"
 
-ROUTES = (
+
+_BEFORE_COLLECTIONS = (
     Route("GET", "/", service.index, open=True),
     Route("GET", "/health", service.health, open=True),
     Route("GET", "/openapi.json", service.openapi, open=True),
     Route("GET", "/docs", service.docs, open=True),
     Route("GET", "/console", service.console, open=True),
-    Route("POST", "/items", items.create_item),
-    Route("GET", "/items", items.list_items, query=("limit", "cursor")),
-    Route("GET", "/items/{item_id}", items.get_item),
-    Route("PUT", "/items/{item_id}", items.put_item),
-    Route("PATCH", "/items/{item_id}", items.patch_item),
-    Route("DELETE", "/items/{item_id}", items.delete_item),
+)
+_AFTER_COLLECTIONS = (
     Route("POST", "/jobs", jobs.submit_job),
     Route("GET", "/jobs", jobs.list_jobs, query=("status", "limit", "cursor")),
     Route("GET", "/jobs/{job_id}", jobs.get_job, query=("wait",)),
@@ -44,3 +48,25 @@ ROUTES = (
     Route("GET", "/batches/{batch_id}", batches.get_batch),
     Route("GET", "/stats", service.get_stats),
 )
+
+
+def routes_of(registry: Registry) -> tuple[Route, ...]:
+    """Return all routes of a stage with these collections."""
+    of_collections = (route for collection in registry for route in _routes_of_collection(collection))
+    return (*_BEFORE_COLLECTIONS, *of_collections, *_AFTER_COLLECTIONS)
+
+
+def _routes_of_collection(collection: Collection) -> Iterator[Route]:
+    endpoints, path = CollectionEndpoints(collection), f"/{collection.name}"
+    yield Route("POST", path, endpoints.create)
+    yield Route("GET", path, endpoints.list, query=("limit", "cursor", *look_up_fields(collection)))
+    yield Route("GET", f"{path}/{{item_id}}", endpoints.get)
+    yield Route("PUT", f"{path}/{{item_id}}", endpoints.put)
+    yield Route("PATCH", f"{path}/{{item_id}}", endpoints.patch)
+    yield Route("DELETE", f"{path}/{{item_id}}", endpoints.delete)
+    if collection.operations:
+        yield Route("POST", f"{path}/{{item_id}}/{{operation}}", endpoints.run)
+
+
+ROUTES = routes_of(ONLY_ITEMS)
+"""The routes of a stage that has only the built-in collection."""

@@ -71,7 +71,7 @@ def final_response(job: Job, documents: DocumentStore, to_root: str, request_id:
         response.headers["ETag"] = etags.etag(job.result_version)
     if job.operation == "create":
         response.status = 201
-        response.headers["Location"] = f"{to_root}items/{job.item_id}"
+        response.headers["Location"] = f"{to_root}{job.collection}/{job.item_id}"
     return response
 
 
@@ -86,13 +86,14 @@ def _job_json(job: Job, documents: DocumentStore) -> str:
         "id": job.job_id,
         "status": job.status.value,
         "done": job.status.done,
+        "collection": job.collection,
         "operation": job.operation,
         "item_id": job.item_id,
         "attempts": job.attempts,
         "retries": job.retries,
         "created_at": job.created_at,
         "updated_at": job.updated_at,
-        "links": {"self": f"/jobs/{job.job_id}", "item": f"/items/{quote(job.item_id, safe='')}"},
+        "links": {"self": f"/jobs/{job.job_id}", "item": f"/{job.collection}/{quote(job.item_id, safe='')}"},
     }
     if job.error is not None:
         members["error"] = job.error
@@ -118,4 +119,9 @@ def _result_json(job: Job, documents: DocumentStore) -> str:
 
 
 def _ids(job: Job) -> dict[str, object]:
-    return {"job_id": job.job_id, "item_id": logged_id(job.item_id), "operation": job.operation}
+    return {
+        "job_id": job.job_id,
+        "collection": job.collection,
+        "item_id": logged_id(job.item_id),
+        "operation": job.operation,
+    }

@@ -42,14 +42,26 @@ IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
 _PREFERENCE = re.compile(r'(?:[^,"]|"(?:\\.|[^"\\])*")+')
 _ITEM_CURSOR = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")  # a UUID, as items are named
 _JOB_CURSOR = re.compile(r"(failed|retrying)#[0-9T:.-]{1,32}Z#[0-9a-f]{32}")
+_INDEX_CURSOR = re.compile(rf"[0-9T:.-]{{1,32}}Z#{_ITEM_CURSOR.pattern}")
 _WHOLE_NUMBER = re.compile(r"[0-9]{1,9}")
 
 
-def json_body(request: HttpRequest, check: Callable[[Any], T], media_types: tuple[str, ...] = JSON) -> T:
-    """Return what `check` makes of the body's JSON value; an InvalidRequest has the violations of both steps."""
+def json_body(
+    request: HttpRequest,
+    check: Callable[[Any], T],
+    media_types: tuple[str, ...] = JSON,
+    *,
+    empty_as: str | None = None,
+) -> T:
+    """Return what `check` makes of the body's JSON value; an InvalidRequest has the violations of both steps.
+
+    `empty_as` is the JSON that an empty body stands for; without it, an empty body is refused.
+    """
     _check_media_type(request, media_types)
     if not request.body.strip():
-        raise InvalidRequest("The request has no body.")
+        if empty_as is None:
+            raise InvalidRequest("The request has no body.")
+        return check(json_text.decode(empty_as))
     if len(request.body) > MAX_DOCUMENT_BYTES:
         raise TooLarge(f"A body must have at most {MAX_DOCUMENT_BYTES} bytes.")
     try:
@@ -141,6 +153,18 @@ def job_cursor(request: HttpRequest, status: Status) -> str | None:
         # DynamoDB refuses a start key outside of the queried range.
         raise InvalidRequest(f"The cursor does not belong to the list of {status.value} jobs.")
     return after
+
+
+def index_cursor(request: HttpRequest) -> str | None:
+    """Return the entry of an index after which the page starts, if there is one."""
+    return _cursor(request, _INDEX_CURSOR)
+
+
+def refuse_paging(request: HttpRequest, field: str) -> None:
+    """Refuse `limit` and `cursor` for a look-up that finds one document at most."""
+    for name in ("limit", "cursor"):
+        if name in request.query:
+            raise InvalidRequest(f"A look-up by {field} finds one document at most, so it has no {name}.")
 
 
 def is_item_cursor(item_id: str) -> bool:
