@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from jobpipe_client import calls, pages
@@ -191,10 +192,11 @@ class Collection:
         True
         """
         query = _look_up(field, named)
-        found, has_more = pages.first_page(self._transport, calls.collection_path(self.name), query)
-        if len(found) > 1 or has_more:
+        path = calls.collection_path(self.name)
+        found = list(islice(pages.items(self._transport, None, None, path=path, query=query), 2))
+        if len(found) > 1:
             raise ValueError(f"several documents have {_shown(query)}: use where()")
-        return item_of(found[0]) if found else None
+        return found[0] if found else None
 
     def where(
         self,

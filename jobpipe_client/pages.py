@@ -41,12 +41,6 @@ def items(
         raise ItemsUnreadable(missing)
 
 
-def first_page(transport: Transport, path: str, query: Mapping[str, Any]) -> tuple[list[Any], bool]:
-    """Return the entries of the first page of a list, and whether there are more."""
-    response, page = next(_pages(transport, path, query))
-    return page, "next" in response.links
-
-
 def _pages(
     transport: Transport, path: str, query: Mapping[str, Any] | None
 ) -> Iterator[tuple[requests.Response, list[Any]]]:

@@ -83,6 +83,7 @@ def test_an_operation_is_run_with_members_of_their_kinds(jobpipe: Jobpipe, servi
         (("find", "number", *ORDERS), "'number' is not FIELD=VALUE"),
         (("find", "nummer=7", *ORDERS), "orders cannot be found by 'nummer': did you mean number?"),
         (("find", "total=7", *ORDERS), "they are found by number, invoice, customer"),
+        (("find", "name=Tent"), "items cannot be found by 'name'; they are found by their ids only"),
         (("items", "list", "--collection", "order"), "There is no collection 'order': did you mean orders?"),
         (("items", "get", "i", "--collection", "Orders"), "did you mean orders?"),
         (("export", "--collection", "xyz"), "There is no collection 'xyz'; the stage has items, orders"),
@@ -119,11 +120,6 @@ def test_documents_are_found(jobpipe: Jobpipe, service: Service) -> None:
     assert "409 index-building" in jobpipe.fails(1, "find", "customer=alice", *ORDERS)
     service.lost.add(one)
     assert jobpipe("items", "list", *ORDERS).exit_code == 1
-
-
-def test_items_are_found_by_their_name(jobpipe: Jobpipe) -> None:
-    jobpipe.does("items", "create", "name=Tent", "description=d")
-    assert "name\tTent" in jobpipe.does("find", "name=Tent").splitlines()
 
 
 def test_the_collections_are_listed(jobpipe: Jobpipe) -> None:

@@ -139,7 +139,7 @@ def test_a_collection_without_a_key_takes_no_upserts(jobpipe: Jobpipe, service: 
     assert "--upsert needs a collection with a key, and orders has none" in why
 
 
-BAD = {
+BAD: dict[int, tuple[dict[str, Any], str]] = {
     2: ({}, "The document needs number, from which its id derives."),
     3: ({"number": 7}, "#/number: The value must be a string."),
     4: ({"number": "4", "invoice": 1.5}, "#/invoice: The value must be an integer."),

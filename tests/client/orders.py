@@ -38,7 +38,7 @@ CONTRACT: dict[str, Any] = {
     "x-jobpipe-collections": {
         "items": {
             "title": "Item", "key": None, "unique": ["name"], "indexes": [], "access": "shared",
-            "types": {"name": "string"}, "schema": {"$ref": "#/components/schemas/NewItem"}, "operations": {},
+            "types": {}, "schema": {"$ref": "#/components/schemas/NewItem"}, "operations": {},
         },
         "orders": {
             "title": "Order", "key": "number", "unique": ["invoice"], "indexes": ["customer"], "access": "shared",

@@ -120,6 +120,8 @@ def test_look_ups(client: Client, service: Service) -> None:
     service.lost.add(next(iter(service.orders)))
     with pytest.raises(ItemsUnreadable):
         list(orders.where(customer="o'bob & co"))
+    with pytest.raises(ItemsUnreadable):
+        orders.find(number="0")
 
 
 @pytest.mark.parametrize("by", [{}, {"a": "1", "b": "2"}, {"a": True}, {"a": 1.5}, {"a": None}, {"a": "\ud800"}])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from itertools import chain, islice
+from itertools import islice
 from typing import Any
 
 import click
@@ -114,8 +114,10 @@ def find(state: State, *, field: str, limit: int | None, collection: str) -> Non
     single = [*([] if info.key is None else [info.key]), *info.unique]
     if not equals:
         raise click.UsageError(f"{field!r} is not FIELD=VALUE")
-    if name not in {*single, *info.indexes}:
-        known = list(dict.fromkeys(chain(single, info.indexes)))
+    known = [
+        each for each in dict.fromkeys((*single, *info.indexes)) if each in info.types
+    ]  # items are not looked up
+    if name not in known:
         more = did_you_mean(name, known) or f"; they are found by {', '.join(known) or 'their ids only'}"
         raise click.UsageError(f"{collection} cannot be found by {name!r}{more}")
     documents = state.client.collection(collection)
