@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
 from tests.cli.conftest import Jobpipe
 from tests.cli.running import documents
 from tests.client.service import Service
-from tests.helpers import commands
 
 ORDERS = ("--collection", "orders")
 
@@ -130,22 +126,6 @@ def test_the_collections_are_listed(jobpipe: Jobpipe) -> None:
     _, orders = documents(jobpipe.does("collections", "--json"))
     assert orders["operations"]["ship"]["takes"]["carrier"]["type"] == "string"
     assert orders["schema"]["required"] == ["number"]
-
-
-def test_without_a_checkout_a_new_collection_cannot_be_written(tmp_path: Path) -> None:
-    copy = tmp_path / "site"
-    command = f"cp -r {commands.ROOT / 'jobpipe_client'} {copy}/"
-    copy.mkdir()
-    subprocess.run(command.split(), check=True)
-    done = subprocess.run(
-        (sys.executable, "-m", "jobpipe_client.cli", "new", "orders"),
-        cwd=copy,
-        env=commands.clean_environment(),
-        text=True,
-        capture_output=True,
-        check=False,
-    )
-    assert (done.returncode, done.stderr) == (1, "jobpipe: this needs a checkout of jobpipe: run it there\n")
 
 
 def test_the_key_of_idempotency_is_sent(jobpipe: Jobpipe, service: Service) -> None:
