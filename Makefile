@@ -160,8 +160,9 @@ parked: .venv/.installed ## show, resend or delete parked messages (RESEND=ID|al
 	@$(JOBPIPE) parked --stage=@STAGE --resend=@each:RESEND --drop=@each:DROP \
 		--limit=@LIMIT
 
-import: .venv/.installed ## create an item from each row of a CSV or JSONL file; resume after Ctrl-C (FILE=... RESTART=yes DRY_RUN=yes)
-	@$(JOBPIPE) import --stage=@STAGE --restart=@yes:RESTART --dry-run=@yes:DRY_RUN -- @FILE
+import: .venv/.installed ## create an item from each row of a CSV or JSONL file; resume after Ctrl-C (FILE=... COLLECTION=... UPSERT, RESTART, DRY_RUN =yes)
+	@$(JOBPIPE) import --stage=@STAGE --collection=@COLLECTION --upsert=@yes:UPSERT \
+		--restart=@yes:RESTART --dry-run=@yes:DRY_RUN -- @FILE
 
 stats: .venv/.installed ## show queue depth and age, dead letters and how jobs ended (STAGE=... WATCH=yes JSON=yes)
 	@$(JOBPIPE) stats --stage=@STAGE --watch=@yes:WATCH --json=@yes:JSON
