@@ -11,6 +11,8 @@ class ApiError extends Error {
     this.title = problem.title ?? TITLES[status] ?? `Status ${status}`;
     this.errors = Array.isArray(problem.errors) ? problem.errors : [];
     this.requestId = problem.request_id;
+    // Another 403 says that the role of the key does not allow the request.
+    this.keyRefused = status === 403 && (this.kind === "" || this.kind === "forbidden");
     this.retryAfter = retryAfter;
   }
 }
@@ -43,7 +45,7 @@ async function call(method, path, { headers = {}, body, key = apiKey() } = {}) {
   }
   const refused = new ApiError(response.status, problem, retryAfter);
   // Only if this key is still in use: the response may be late.
-  if (response.status === 403 && key === apiKey()) requireKey("This key is no longer accepted. Enter another key; the form keeps its contents.");
+  if (refused.keyRefused && key === apiKey()) requireKey("This key is no longer accepted. Enter another key; the form keeps its contents.");
   throw refused;
 }
 
@@ -51,7 +53,6 @@ const isJobId = (id) => /^[0-9a-f]{32}$/.test(id);
 const isBatchId = (id) => /^batch-[0-9a-f]{32}$/.test(id);
 // In a URL "." and ".." cannot be segments of a path; they would lead to another resource.
 const isItemId = (id) => id !== "" && id !== "." && id !== "..";
-const itemPath = (id) => `items/${encodeURIComponent(id)}`;
 
 const nextPage = (headers) => /^<([^>]+)>; rel="next"$/.exec(headers.get("Link") ?? "")?.[1] ?? null;
 
