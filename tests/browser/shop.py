@@ -1,10 +1,14 @@
-"""A small service with collections, whose commands take effect at once: it serves the console and what the page asks for."""
+"""A small service with collections, whose commands take effect at once.
+
+It serves the console and what the page asks for. The collections are those of shop.json.
+"""
 
 from __future__ import annotations
 
 import json
 import re
 import uuid
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -15,7 +19,7 @@ from pathlib import Path
 from threading import Lock, Thread
 from types import SimpleNamespace
 from typing import Any
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import parse_qs, unquote, urlencode, urlsplit
 
 from jsonschema import Draft202012Validator
 
@@ -76,28 +80,30 @@ class Shop:
             self.writes.append((method, target, body))
             if sent["x-api-key"] == READER:
                 raise Refusal(403, "not-allowed", "A reader's key changes nothing.")
-        match method, path:
-            case "GET", ["stats"]:
-                return 200, json.dumps({**STATS, "at": _now()}), {}
-            case "GET", ["items"]:
-                return 200, "[]", {}
-            case "GET", ["jobs"]:
-                found = [job for job in self.jobs.values() if job["status"] == query["status"]]
-                return 200, json_text.encode(found[::-1]), {}
-            case "GET", ["jobs", name]:
-                return 200, json_text.encode(self._ended(name)), {}
-            case "GET", ["batches", name]:
-                entries = [{"job": job} for job in self.jobs.values()]
-                counts = {"succeeded": len(entries)}
-                batch = {"id": name, "done": True, "size": len(entries), "counts": counts, "entries": entries}
-                return 200, json_text.encode(batch), {}
-            case "GET", [collection]:
-                return self._page(collection, query)
-            case "GET", [collection, name]:
-                document = self._find(collection, name)
-                return 200, json_text.encode({"id": name, **document}), {"ETag": _etag(document)}
-            case _:
-                return 202, json_text.encode(self._accept(method, path, body, sent)), {}
+        if method != "GET":
+            return 202, json_text.encode(self._accept(method, path, body, sent)), {}
+        if path[0] in self.collections:
+            return self._page(path[0], query) if len(path) == 1 else self._document(*path)
+        found: Any = {
+            "stats": lambda: {**STATS, "at": _now()},
+            "items": list,
+            "jobs": lambda: self._ended(path[1]) if len(path) > 1 else self._with_status(query["status"]),
+            "batches": lambda: self._batch(path[1]),
+        }[path[0]]()
+        return 200, json_text.encode(found), {}
+
+    def _with_status(self, status: str) -> list[Document]:
+        return [job for job in self.jobs.values() if job["status"] == status][::-1]
+
+    def _batch(self, name: str) -> Document:
+        """Return a batch that has every job."""
+        entries = [{"job": self._ended(each)} for each in self.jobs]
+        counts = Counter(entry["job"]["status"] for entry in entries)
+        return {"id": name, "done": True, "size": len(entries), "counts": counts, "entries": entries}
+
+    def _document(self, collection: str, name: str) -> tuple[int, str, dict[str, str]]:
+        document = self._find(collection, name)
+        return 200, json_text.encode({"id": name, **document}), {"ETag": _etag(document)}
 
     def _page(self, collection: str, query: dict[str, str]) -> tuple[int, str, dict[str, str]]:
         everything = [{"id": name, **each} for name, each in self.documents[collection].items()]
@@ -105,12 +111,9 @@ class Shop:
         for name in field_names:
             everything = [each for each in everything if str(each.get(name)) == query[name]]
         start, limit = int(query.get("cursor", 0)), int(query.get("limit", 100))
-        more = {"Link": f'<{collection}?limit={limit}&cursor={start + limit}>; rel="next"'}
-        return (
-            200,
-            json_text.encode(everything[start : start + limit]),
-            more if start + limit < len(everything) else {},
-        )
+        following = urlencode({**query, "cursor": start + limit})
+        more = {"Link": f'<{collection}?{following}>; rel="next"'} if start + limit < len(everything) else {}
+        return 200, json_text.encode(everything[start : start + limit]), more
 
     def _find(self, collection: str, name: str) -> Document:
         if name not in self.documents[collection]:
@@ -118,7 +121,7 @@ class Shop:
         return self.documents[collection][name]
 
     def _accept(self, method: str, path: list[str], body: str, sent: dict[str, str]) -> Document:
-        command = json_text.decode(body) if body else {}
+        command = json.loads(body, parse_float=Decimal) if body else {}
         if path == ["jobs"]:
             operation, collection = command.pop("operation"), command.pop("collection")
             name, given = command.get("item_id"), command.get("item", {})
@@ -142,14 +145,16 @@ class Shop:
         job_id = uuid.uuid4().hex
         self.keys[sent.get("idempotency-key", "")] = job_id
         self.jobs[job_id] = job = {
-            **{
-                "id": job_id,
-                "operation": operation,
-                "collection": collection,
-                "item_id": name or "",
-                "status": "queued",
-            },
-            **{"done": False, "attempts": 0, "retries": 0, "created_at": _now(), "updated_at": _now()},
+            "id": job_id,
+            "operation": operation,
+            "collection": collection,
+            "item_id": name or "",
+            "status": "queued",
+            "done": False,
+            "attempts": 0,
+            "retries": 0,
+            "created_at": _now(),
+            "updated_at": _now(),
         }
         try:
             changed = self._run(operation, collection, name, given, sent.get("if-match"))
@@ -179,7 +184,7 @@ class Shop:
         if operation == "ship" and before["status"] != "paid":
             raise Refusal(409, "orders:not-paid", "An order ships when it is paid.")
         changes = {
-            "ship": {**given, "status": "shipped"},
+            "ship": {"carrier": given.get("carrier"), "status": "shipped"},
             "cancel": {"note": "cancelled"},
             "pause": {"paused": given.get("until")},
             "read": {},
@@ -253,8 +258,6 @@ def serving(shop: Shop) -> Iterator[None]:
             except Refusal as refusal:
                 self._send(refusal.problem["status"], "application/problem+json", json.dumps(refusal.problem), {})
 
-        do_POST = do_PUT = do_PATCH = do_DELETE = do_GET
-
         def _send(self, status: int, kind: str, text: str, more: dict[str, str]) -> None:
             sent = text.encode()
             self.send_response(status)
@@ -266,6 +269,8 @@ def serving(shop: Shop) -> Iterator[None]:
         def log_message(self, *_: Any) -> None:
             pass
 
+    for method in ("POST", "PUT", "PATCH", "DELETE"):
+        setattr(Handler, f"do_{method}", Handler.do_GET)
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     thread = Thread(target=server.serve_forever, daemon=True)
     thread.start()

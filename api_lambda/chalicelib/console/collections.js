@@ -132,12 +132,14 @@ function alternatives(words, root) {
   return parts(words.get(word)).map(([, each]) => ({ own: oneLine(each), schema: object([...combine(keywords(each, root), around)]) }));
 }
 
+// Two numbers may be equal in different digits.
+const equal = (one, other) => pretty(one) === pretty(other) || /^[-\d]/.test(one) && /^[-\d]/.test(other) && Number(one) === Number(other);
+
 // Tell roughly whether JSON fits a schema: enough to choose between alternatives.
 function fits(text, schema, root, depth = 0) {
   const words = keywords(schema, root), { types, nullable } = typesOf(words), first = text.trimStart()[0];
-  const same = (other) => pretty(text) === pretty(other);
-  if (words.has("const") && !same(words.get("const"))) return false;
-  if (words.has("enum") && !parts(words.get("enum")).some(([, each]) => same(each))) return false;
+  if (words.has("const") && !equal(text, words.get("const"))) return false;
+  if (words.has("enum") && !parts(words.get("enum")).some(([, each]) => equal(text, each))) return false;
   const type = { "{": "object", "[": "array", '"': "string", t: "boolean", f: "boolean", n: "null" }[first] ?? "number";
   const named = type === "null" ? nullable : types.includes(type) || type === "number" && types.includes("integer") && !/[.eE]/.test(text);
   if (words.has("type") && !named) return false;

@@ -151,5 +151,9 @@ function jsonField(spec, check = () => null) {
 
 // The value that tells alternatives from one another: it is chosen with them, so that no input is needed.
 function fixedField(text) {
-  return { element: null, fixed: true, read: () => text, write() {}, need() {}, rename() {}, at: () => null, error() {}, clear() {}, focus() {} };
+  let now = text;
+  const write = (written) => {
+    now = written !== undefined && equal(text, written) ? written : text;
+  };
+  return { element: null, fixed: true, read: () => now, write, need() {}, rename() {}, at: () => null, error() {}, clear() {}, focus() {} };
 }

@@ -213,6 +213,8 @@ function alternativeName({ own }, root, place) {
   return required.length ? `with ${required.join(", ")}` : typesOf(words).types.join(" or ") || `${place + 1}`;
 }
 
+const OTHER = "other";
+
 function choiceField(spec, branches) {
   const { root, depth, label } = spec;
   const select = el("select", {}, el("option", { value: "" }, "–"), ...branches.map((each, place) => el("option", { value: String(place) }, alternativeName(each, root, place))));
@@ -221,10 +223,13 @@ function choiceField(spec, branches) {
   let current = null, untouched = true, part = false;
   const choose = (place, first) => {
     select.value = place;
-    current = place === "" ? null : fieldFor({ schema: branches[place].schema, root, label: label ?? "Kind", required: true, depth: depth + 1, first, top: spec.top, chosen: true, plain: true });
+    current = place === "" ? null : place === OTHER ? jsonField({ ...spec, label: label ?? "Kind" }) : fieldFor({ schema: branches[place].schema, root, label: label ?? "Kind", required: true, depth: depth + 1, first, top: spec.top, chosen: true, plain: true });
     current?.partial?.(part);
     body.replaceChildren(...current?.element ? [current.element] : []);
   };
+  body.addEventListener("input", () => {
+    untouched = false;
+  });
   select.addEventListener("input", () => {
     untouched = false;
     const before = current?.read(() => {}), known = current?.names;
@@ -245,7 +250,9 @@ function choiceField(spec, branches) {
     write(text) {
       const place = text === undefined ? -1 : branches.findIndex((each) => fits(text, each.schema, root));
       untouched = false;
-      choose(text === undefined ? "" : String(Math.max(place, 0)), false);
+      // A document may have something that is none of the alternatives.
+      if (text !== undefined && place < 0 && select.lastChild.value !== OTHER) select.append(el("option", { value: OTHER }, "other"));
+      choose(text === undefined ? "" : place < 0 ? OTHER : String(place), false);
       current?.write(text);
     },
     partial(isPart) {
@@ -256,7 +263,7 @@ function choiceField(spec, branches) {
     // What was chosen only because something must be is no part of a change.
     need(needed) {
       field.need(needed);
-      if (untouched && spec.required) choose(needed ? "0" : "", spec.first);
+      if (untouched && spec.required && needed !== Boolean(current)) choose(needed ? "0" : "", spec.first);
     },
     names: () => current?.names?.(), rename: field.rename, error: field.error, focus: field.focus,
     at: (path) => path.length ? current?.at(path) ?? field : field,

@@ -2,7 +2,6 @@
 
 const PAGE = 20;
 const COLUMNS = 5;
-const SCALARS = ["string", "integer", "number", "boolean"];
 let listedCollection = ITEMS;
 let pages = []; // the paths of the pages up to the one that is shown
 let next = null;
@@ -40,13 +39,18 @@ function columnsOf(collection) {
   for (const { own } of alternatives(words, collection.schema)) {
     for (const [name, text] of parts(keywords(own, collection.schema).get("properties") ?? "{}")) if (!properties.has(name)) properties.set(name, text);
   }
-  const kinds = new Map([...properties].map(([name, text]) => {
-    const each = keywords(text, collection.schema), { types } = typesOf(each);
-    return [name, types.length === 1 && SCALARS.includes(types[0]) ? types[0] : each.has("enum") || each.has("const") ? "string" : null];
-  }));
+  const kinds = new Map([...properties].map(([name, text]) => [name, scalarType(text, collection.schema)]));
   const names = [...new Set([...lookUpFields(collection), ...[...kinds].filter(([, kind]) => kind).map(([name]) => name)])].slice(0, COLUMNS);
   collection.columns = names.map((name) => ({ name, amount: ["integer", "number"].includes(kinds.get(name)) }));
   return collection.columns;
+}
+
+// Return the type of the values if they are no objects or arrays, though they may be null.
+function scalarType(text, root) {
+  const words = keywords(text, root), { types } = typesOf(words);
+  const values = alternatives(words, root).filter(({ own }) => own !== '{"type": "null"}');
+  if (types.length === 0 && values.length === 1) return scalarType(values[0].schema, root);
+  return ["string", "integer", "number", "boolean"].find((each) => types.length === 1 && types[0] === each) ?? (words.has("enum") || words.has("const") ? "string" : null);
 }
 
 function renderHead(collection) {
@@ -86,7 +90,7 @@ async function readItems() {
   show("items-empty", $("items").hidden);
   show("items-prev", pages.length > 1);
   show("items-next", next !== null);
-  setText("items-page", pages.length > 1 ? `Page ${pages.length}` : "");
+  setText("items-page", pages.length > 1 || next ? `Page ${pages.length}` : "");
 }
 
 function itemRow(text) {
