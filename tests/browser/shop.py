@@ -76,10 +76,10 @@ class Shop:
         query = {name: values[-1] for name, values in parse_qs(parts.query).items()}
         if sent.get("x-api-key") not in {KEY, READER}:
             raise Refusal(403, "forbidden", "The key is not valid.")
+        if sent["x-api-key"] == READER and (method != "GET" or path == ["stats"]):
+            raise Refusal(403, "forbidden", "The role of this key, reader, does not allow this request.")
         if method != "GET":
             self.writes.append((method, target, body))
-            if sent["x-api-key"] == READER:
-                raise Refusal(403, "not-allowed", "A reader's key changes nothing.")
         if method != "GET":
             return 202, json_text.encode(self._accept(method, path, body, sent)), {}
         if path[0] in self.collections:

@@ -329,6 +329,18 @@ SCHEMAS: dict[str, tuple[Any, Any]] = {
         },
         {"a": '\t"\\', "b": None},
     ),
+    "no alternative that fits": (
+        {"properties": {"p": {"oneOf": [{"properties": {"k": {"const": c}}, "required": ["k"]} for c in "ab"]}}},
+        {"p": {"k": "c", "more": [1]}},
+    ),
+    "many entries": (
+        {
+            "properties": {
+                "a": {"type": "array", "items": {"type": "object", "properties": {"n": {"type": "integer"}}}}
+            }
+        },
+        {"a": [{"n": n} for n in range(2000)]},
+    ),
     "anything": ({}, {"x": [{"y": Decimal("1.00")}], "": {"": None}}),
     "true": (True, {"x": 1}),
     "a circle": ({"$ref": "#"}, {"x": 1}),
@@ -351,7 +363,7 @@ SCHEMAS: dict[str, tuple[Any, Any]] = {
 
 @pytest.mark.parametrize("name", SCHEMAS)
 def test_a_form_writes_the_document_that_it_shows(shop_console: Console, shop: Shop, name: str) -> None:
-    """Nothing has changed for Set, and Create sends the whole document, whether it was shown in inputs or as JSON."""
+    """Nothing has changed for Set, and Create sends the whole document, which was shown in inputs and as JSON."""
     page = shop_console.page
     schema, document = SCHEMAS[name]
     served = json.loads(shop.openapi())

@@ -11,8 +11,7 @@ class ApiError extends Error {
     this.title = problem.title ?? TITLES[status] ?? `Status ${status}`;
     this.errors = Array.isArray(problem.errors) ? problem.errors : [];
     this.requestId = problem.request_id;
-    // Another 403 says that the role of the key does not allow the request.
-    this.keyRefused = status === 403 && (this.kind === "" || this.kind === "forbidden");
+    this.keyRefused = false;
     this.retryAfter = retryAfter;
   }
 }
@@ -20,6 +19,16 @@ class ApiError extends Error {
 class Unreachable extends Error {}
 
 const apiKey = () => sessionStorage.getItem(KEY);
+
+const KEY_CHECK = "jobs?status=failed&limit=1"; // what every accepted key may ask for
+
+async function isRefused(key) {
+  try {
+    return (await fetch(KEY_CHECK, { headers: { "x-api-key": key }, cache: "no-store", credentials: "omit", redirect: "error" })).status === 403;
+  } catch {
+    return false;
+  }
+}
 
 async function call(method, path, { headers = {}, body, key = apiKey() } = {}) {
   let response, text;
@@ -44,7 +53,8 @@ async function call(method, path, { headers = {}, body, key = apiKey() } = {}) {
     // The gateway of an emulator may answer without a problem document.
   }
   const refused = new ApiError(response.status, problem, retryAfter);
-  // Only if this key is still in use: the response may be late.
+  // Only if this key is still in use: the response may be late. Another 403 says that the key's role does not allow the request.
+  refused.keyRefused = response.status === 403 && key === apiKey() && await isRefused(key);
   if (refused.keyRefused && key === apiKey()) requireKey("This key is no longer accepted. Enter another key; the form keeps its contents.");
   throw refused;
 }

@@ -43,6 +43,8 @@ function operationOf(name, text) {
   return { name, schema, description: JSON.parse(member(text, "description") ?? '""'), empty: takes.length + optional.length === 0 };
 }
 
+// Unlike URLSearchParams, write a space as %20: not every gateway reads + as a space.
+const queryOf = (pairs) => pairs.map((pair) => pair.map(encodeURIComponent).join("=")).join("&");
 const several = () => collections.size > 1;
 const capital = (text) => text[0].toUpperCase() + text.slice(1).replaceAll("-", " ");
 const noun = ({ title }) => /^.[A-Z]/.test(title) ? title : title[0].toLowerCase() + title.slice(1);

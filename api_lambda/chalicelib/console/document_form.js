@@ -77,8 +77,9 @@ function documentMembers(op, edited, failed) {
   const text = documentText(op, (...each) => failed.push(each));
   if (op !== "set" && op !== "merge") return parts(text);
   const before = edited?.text;
-  const members = before === undefined ? parts(text) : op === "merge" ? mergePatch(before, text) : parts(text).filter(([name, each]) => !sameJson(member(before, name), each));
-  const gone = before === undefined || op === "merge" ? [] : parts(before).map(([name]) => name).filter((name) => member(text, name) === undefined);
+  const now = new Map(parts(text)), old = new Map(before === undefined ? [] : parts(before));
+  const members = before !== undefined && op === "merge" ? mergePatch(before, text) : [...now].filter(([name, each]) => !sameJson(old.get(name), each));
+  const gone = op === "merge" ? [] : [...old.keys()].filter((name) => !now.has(name));
   if (gone.length) failed.push([null, `Set would leave ${gone.join(", ")} as it is. To remove a field, choose Merge.`]);
   const nulled = before !== undefined && op === "merge" ? addedNulls(before, text, "") : [];
   if (nulled.length) failed.push([null, `Merge would remove ${nulled.join(", ")}, where the form has null. Choose Set.`]);

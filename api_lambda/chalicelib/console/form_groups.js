@@ -1,5 +1,6 @@
 // The parts of a form that have fields of their own: objects, arrays, and the choice between alternatives.
 
+const MOST = 200; // entries of an array that have inputs
 const DEEPEST = 5; // below it a value is JSON text, which also ends schemas that contain themselves
 
 // Make the field for a schema. spec: {schema, root, label, required, depth, first: whether defaults are filled in,
@@ -48,7 +49,8 @@ function replaceable(spec, group, opening) {
     element, get needed() { return inner.needed; },
     read: (fail) => inner.read(fail),
     write(text) {
-      change(text === undefined || text.trimStart()[0] === opening ? group : jsonField(spec));
+      const is = text === undefined || text.trimStart()[0] === opening && (opening === "{" || parts(text).length <= MOST);
+      change(is ? group : jsonField(spec));
       inner.write(text);
     },
     need: (needed) => inner.need(needed),

@@ -26,7 +26,7 @@ function enterItems({ collection, query }) {
   const path = collectionPath(collection), isIndex = collection.indexes.includes(field);
   const limit = !field || isIndex ? [["limit", String(PAGE)]] : []; // a key or unique value has one document at most
   const [before] = pages;
-  pages = [`${path}?${new URLSearchParams([...field ? [[field, wanted]] : [], ...limit])}`];
+  pages = [`${path}?${queryOf([...field ? [[field, wanted]] : [], ...limit])}`];
   if (pages[0] !== before) fill($("items"), []);
   show("items-empty", $("items").hidden);
   readItems();
@@ -143,7 +143,7 @@ $("look-up").addEventListener("submit", (event) => {
   if (wrong) return $("look-up-value").focus();
   const value = field === "id" || listedCollection.types[field] === "integer" ? wanted.trim() : wanted;
   const before = location.hash;
-  location.hash = field === "id" ? documentHref(listedCollection.name, value) : `${documentsHref(listedCollection.name)}?${new URLSearchParams([[field, value]])}`;
+  location.hash = field === "id" ? documentHref(listedCollection.name, value) : `${documentsHref(listedCollection.name)}?${queryOf([[field, value]])}`;
   if (location.hash === before) readItems();
 });
 $("look-up-all").addEventListener("click", () => {

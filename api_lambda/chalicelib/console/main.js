@@ -78,7 +78,7 @@ async function enterUnknownCollection({ name }) {
 
 // A key is its owner's name, perhaps a letter for its role, and 32 hex digits; a key in another form is a caller of its own.
 const KEY_PARTS = /^([a-z][a-z0-9]{0,62}?)([RWO]?)[0-9a-f]{32}$/;
-const ROLES = { R: "reader", O: "operator" };
+const ROLES = { R: "reader", W: "writer", O: "operator" };
 const ownerOf = (key) => KEY_PARTS.exec(key)?.[1] ?? key;
 
 function requireKey(why) {
@@ -102,7 +102,7 @@ $("key-form").addEventListener("submit", async (event) => {
   if (!/^[\x21-\x7e]+$/.test(key)) return refuse(key ? "This cannot be a key: it has characters that no key has." : "A key is needed.");
   button.setAttribute("aria-busy", "true");
   try {
-    await call("GET", "jobs?status=failed&limit=1", { key });
+    await call("GET", KEY_CHECK, { key });
   } catch (error) {
     return refuse(error.status === 403 ? "This key is not accepted." : messageOf(error));
   } finally {
