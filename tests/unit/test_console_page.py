@@ -47,6 +47,10 @@ def test_it_has_all_of_its_parts(answer: Answer) -> None:
     assert {path for path in app_files(ROOT / "api_lambda") if path.parent == FOLDER} == set(FOLDER.iterdir())
 
 
+def test_each_script_is_small_enough_to_read() -> None:
+    assert {path.name for path in FOLDER.glob("*.js") if path.read_text().count("\n") > 300} == set()
+
+
 def test_the_page_may_run_only_its_script_and_request_only_its_api(answer: Answer) -> None:
     def digest(tag: str) -> str:
         return f"'sha256-{base64.b64encode(hashlib.sha256(inside(answer, tag).encode()).digest()).decode()}'"
