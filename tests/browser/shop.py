@@ -206,7 +206,12 @@ class Shop:
 
 def _validate(schema: Any, document: Document, place: str) -> None:
     found = [
-        {"pointer": "/".join([place, *map(str, each.absolute_path)]), "detail": each.message}
+        {
+            "pointer": "/".join([place, *map(str, each.absolute_path)]),
+            "detail": re.sub(
+                "^'(.*)' is (a required property|a dependency of).*", r"`\1` is required.", each.message
+            ),
+        }
         for each in Draft202012Validator(schema).iter_errors(document)
     ]
     if found:

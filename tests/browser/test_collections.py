@@ -192,13 +192,14 @@ def test_an_operation_that_is_added_appears_by_itself(shop_console: Console, sho
 def test_jobs_show_their_collection_and_lead_to_its_documents(shop_console: Console, shop: Shop) -> None:
     page = shop_console.page
     shop.add("orders", order(1, status="open"))
-    shop_console.open_with_key("send/orders/ship/orders-1")
+    shop_console.open_with_key("collections/orders/orders-1")
+    page.get_by_role("link", name="Ship").click()
     page.get_by_label("carrier", exact=True).fill("dhl")
     shop_console.send()
     shop_console.expect_status("failed")
     page.get_by_role("link", name="Jobs", exact=True).click()
     for table in ("#mine", "#listed"):
-        expect(page.locator(f"{table} tbody tr")).to_contain_text(re.compile(r"ship orders-1\s*orders"))
+        expect(page.locator(f"{table} tbody tr")).to_contain_text(re.compile(r"ship 1\s*orders"))
     page.reload()
     page.locator("#mine tbody a").click()
     facts = page.locator("#job-facts")

@@ -132,6 +132,18 @@ def test_violations_are_shown_at_their_inputs(shop_console: Console, shop: Shop)
     expect(document).to_have_accessible_description(re.compile("#/item/lines/0/quantity: "))
 
 
+def test_what_is_missing_is_shown_at_its_input(shop_console: Console, shop: Shop) -> None:
+    page = shop_console.page
+    name = shop.add("subscriptions", {"email": "a@b.c", "plan": "small", "starts": "2026-01-31", "payment": CARD})
+    shop_console.open_with_key(f"send/subscriptions/set/{name}")
+    page.get_by_role("button", name="Add to renewals").click()
+    page.keyboard.type("2027-01-31")
+    shop_console.send()
+    shop_console.expect_status("failed")
+    expect(at(page, "seats")).to_have_accessible_description(re.compile("`seats` is required."))
+    expect(page.locator("#form-error")).to_be_hidden()
+
+
 def test_a_taken_value_is_shown_at_its_input_with_the_other_document(shop_console: Console, shop: Shop) -> None:
     page = shop_console.page
     shop.add("orders", order(1))

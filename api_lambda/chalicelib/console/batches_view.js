@@ -57,7 +57,7 @@ function renderBatch(batch) {
       ["", () => String(number + 1), "number"],
       [status, () => badge(status)],
       [JSON.stringify([job?.id, why, several()]), () => [
-        ...job ? [el("a", { href: `#/jobs/${job.id}` }, `${job.operation} `, bdi(job.item_id)), ...[tag(job.collection ?? "items")].filter(Boolean)] : [bdi(why.title)],
+        ...job ? [el("a", { href: `#/jobs/${job.id}` }, `${job.operation} `, bdi(shownId(job))), ...[tag(job.collection ?? "items")].filter(Boolean)] : [bdi(why.title)],
         ...why ? detailsOf(why).map((text) => el("small", {}, bdi(text))) : []]],
     ] };
   }));

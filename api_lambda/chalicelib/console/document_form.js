@@ -127,6 +127,9 @@ function documentRequest(op, id, members) {
 function showDocumentError(op, pointer, text, existing) {
   const path = String(pointer ?? "").split("/").slice(1).map((each) => decoded(each).replaceAll("~1", "/").replaceAll("~0", "~"));
   if (op === "upsert" && path[0] === "item") path.shift(); // the pointer is into the whole command
+  // Of a member that is missing the pointer is that of the object around it.
+  const missing = /^`([^`]+)` is required/.exec(text)?.[1];
+  if (missing !== undefined) path.push(missing);
   const form = documentForm(op);
   const field = form.json ? form.area : path.length ? form.field.at(path) : null;
   if (!field || field === form.field.at([])) return null;
@@ -158,7 +161,7 @@ async function enterSend({ collection, operation: op, id }) {
     const answer = await call("GET", documentPath(collection, id));
     if (openForm !== hash || formVersion !== openVersion) return;
     const text = object(parts(answer.text).filter(([name]) => name !== "id"));
-    loaded = { id, text, name: documentLabel(collection, answer.text) };
+    loaded = { id, text, label: documentLabel(collection, answer.text) };
     forms.clear();
     writeDocument(op, text);
     input("if_match").value = answer.headers.get("ETag") ?? "";

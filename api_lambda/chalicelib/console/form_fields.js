@@ -21,7 +21,7 @@ function hintOf(words) {
   const said = [
     types.includes("string") && !words.has("enum") ? range(length("minLength"), limit("maxLength"), " characters") : null,
     words.has("format") ? FORMATS[JSON.parse(words.get("format"))] : null,
-    words.has("pattern") ? `as ${JSON.parse(words.get("pattern"))}` : null,
+    words.has("pattern") && !words.has("format") ? `as ${JSON.parse(words.get("pattern"))}` : null,
     range(limit("minimum"), limit("maximum"), ""),
     words.has("exclusiveMinimum") ? `more than ${limit("exclusiveMinimum")}` : null,
     words.has("exclusiveMaximum") ? `less than ${limit("exclusiveMaximum")}` : null,

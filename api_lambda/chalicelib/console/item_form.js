@@ -76,7 +76,7 @@ function edit(id, text, etag) {
   input("fields").value = pretty(object(further));
   input("if_match").value = etag ?? "";
   // Read the values back, because inputs normalize line ends.
-  loaded = { id, name: value("name"), description: value("description"), further: new Map(further.map(([name, each]) => [name, pretty(each)])) };
+  loaded = { id, label: item.name, name: value("name"), description: value("description"), further: new Map(further.map(([name, each]) => [name, pretty(each)])) };
   renderForm();
   location.hash = "#/send";
 }

@@ -11,7 +11,7 @@ const cellsOf = (job) => [
 ];
 
 function commandCell(job) {
-  const link = el("a", { href: `#/jobs/${job.id}` }, `${job.operation} `, bdi(job.label ?? job.item_id));
+  const link = el("a", { href: `#/jobs/${job.id}` }, `${job.operation} `, bdi(job.label ?? shownId(job)));
   const why = job.error ? el("small", {}, bdi(job.error.title)) : null;
   return [link, tag(job.collection), why].filter(Boolean);
 }

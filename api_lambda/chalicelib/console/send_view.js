@@ -80,7 +80,7 @@ function command() {
   }[op] : documentRequest(op, id, members);
   if (request[2] !== undefined) headers["Content-Type"] = "application/json";
   const named = isItems ? uses.includes("name") && value("name") : WRITES.includes(op) && documentLabel(chosen, object(members));
-  return { op, errors, failed, method: request[0], path: request[1], body: request[2], headers, label: named ? named : loaded?.id === id ? loaded.name : undefined };
+  return { op, errors, failed, method: request[0], path: request[1], body: request[2], headers, label: named ? named : [loaded, chosen !== ITEMS && openItem?.collection === chosen ? openItem : null].find((each) => each?.id === id)?.label };
 }
 
 const shellQuoted = (text) => `'${text.replaceAll("'", "'\\''")}'`;
