@@ -9,7 +9,7 @@ import json
 import re
 import uuid
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -84,13 +84,13 @@ class Shop:
             return 202, json_text.encode(self._accept(method, path, body, sent)), {}
         if path[0] in self.collections:
             return self._page(path[0], query) if len(path) == 1 else self._document(*path)
-        found: Any = {
+        answers: dict[str, Callable[[], Any]] = {
             "stats": lambda: {**STATS, "at": _now()},
             "items": list,
             "jobs": lambda: self._ended(path[1]) if len(path) > 1 else self._with_status(query["status"]),
             "batches": lambda: self._batch(path[1]),
-        }[path[0]]()
-        return 200, json_text.encode(found), {}
+        }
+        return 200, json_text.encode(answers[path[0]]()), {}
 
     def _with_status(self, status: str) -> list[Document]:
         return [job for job in self.jobs.values() if job["status"] == status][::-1]
@@ -183,12 +183,13 @@ class Shop:
             return {"message": "Deleted"}
         if operation == "ship" and before["status"] != "paid":
             raise Refusal(409, "orders:not-paid", "An order ships when it is paid.")
-        changes = {
+        by_operation: dict[str, Document] = {
             "ship": {"carrier": given.get("carrier"), "status": "shipped"},
             "cancel": {"note": "cancelled"},
             "pause": {"paused": given.get("until")},
             "read": {},
-        }.get(operation, given)
+        }
+        changes = by_operation.get(operation, given)
         after = _merge(before, changes) if operation == "merge" else {**before, **changes}
         self._check(collection, after, "#")
         for unique in self.collections[collection]["unique"]:

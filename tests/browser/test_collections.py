@@ -176,6 +176,39 @@ def test_an_operation_is_a_form_of_its_members(shop_console: Console, shop: Shop
     assert shop.writes[-1] == ("POST", "/orders/orders-1/cancel", "{}")
 
 
+def test_an_operation_may_have_any_name_and_refuse_in_any_words(shop_console: Console, shop: Shop) -> None:
+    page = shop_console.page
+    shop.add("orders", order(1))
+    served = json.loads(shop.openapi())
+    constructor = {"description": "Build it.", "takes": {}, "optional": {}}
+    served["x-jobpipe-collections"]["orders"]["operations"]["constructor"] = constructor
+    page.route("**/openapi.json", lambda route: route.fulfill(json=served))
+    refusal = {
+        "type": "urn:jobpipe:problem:orders:not-found",
+        "title": "Refused",
+        "detail": "No parts.",
+        "status": 409,
+    }
+    page.route("**/orders/orders-1/constructor", lambda route: route.fulfill(status=409, json=refusal))
+    shop_console.expected.add(409)
+    shop_console.open_with_key("send/orders/constructor/orders-1")
+    expect(page.locator("#op-help")).to_have_text("Build it.")
+    shop_console.send()
+    expect(page.locator("#form-error")).to_have_text("No parts.")
+
+
+def test_clearing_the_form_begins_a_new_document(shop_console: Console, shop: Shop) -> None:
+    page = shop_console.page
+    shop.add("orders", order(1))
+    shop_console.open_with_key("send/orders/set/orders-1")
+    expect(page.get_by_label("customer", exact=True)).to_have_value("alice")
+    page.get_by_role("button", name="Clear the form").click()
+    expect(page.get_by_role("radio", name="Create", exact=True)).to_be_checked()
+    expect(page.get_by_label("customer", exact=True)).to_have_value("")
+    expect(page.get_by_label("number", exact=True)).to_be_focused()
+    assert page.url.endswith("#/send/orders")
+
+
 def test_an_operation_that_is_added_appears_by_itself(shop_console: Console, shop: Shop) -> None:
     page = shop_console.page
     shop.add("orders", order(1))

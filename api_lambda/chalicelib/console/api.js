@@ -7,7 +7,7 @@ class ApiError extends Error {
   constructor(status, problem, retryAfter) {
     super(problem.detail ?? problem.title ?? `The service answered with ${status}.`);
     this.status = status;
-    this.kind = String(problem.type ?? "").split(":").pop();
+    this.type = String(problem.type ?? "");
     this.title = problem.title ?? TITLES[status] ?? `Status ${status}`;
     this.errors = Array.isArray(problem.errors) ? problem.errors : [];
     this.requestId = problem.request_id;

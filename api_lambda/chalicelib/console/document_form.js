@@ -8,6 +8,7 @@ const operationsOf = ({ key, operations }) => ["create", ...key ? ["upsert"] : [
 function documentHelp(op) {
   const { key, unique, operations } = chosen, word = noun(chosen), own = [...key ? [key] : [], ...unique].join(" or ");
   return {
+    __proto__: null, // an operation may have any name
     create: `Creates a new ${word}.${own ? ` No other may have its ${own}.` : ""}`,
     upsert: `Creates the ${word} with this ${key}, or sets these fields of it if there is one.`,
     read: `Reads the ${word} through the queue, after all commands that were accepted for it before.`,
@@ -114,6 +115,7 @@ function documentRequest(op, id, members) {
   const path = documentPath(chosen, id || "ITEM_ID"), body = object(members);
   const raw = (...more) => object([["operation", JSON.stringify(op)], ["collection", JSON.stringify(chosen.name)], ...more]);
   return {
+    __proto__: null,
     create: ["POST", collectionPath(chosen), body],
     upsert: ["POST", "jobs", raw(["item", body])],
     read: ["POST", "jobs", raw(["item_id", JSON.stringify(id)])],

@@ -148,7 +148,8 @@ function showProblem(problem) {
     const field = FIELDS.includes(name) && uses.includes(name) ? name : uses.includes("fields") && segment ? "fields" : null;
     (at[field ?? "form"] ??= []).push(field === "fields" ? `${pointer}: ${detail}` : detail);
   }
-  const kind = String(problem.type ?? problem.kind).split(":").pop();
+  // The refusals of operations, as orders:not-paid, have words of their own.
+  const kind = /^[^:]*$/.exec(String(problem.type).replace(/^urn:jobpipe:problem:/, ""))?.[0];
   const fieldOfKind = { "name-taken": "name", "not-found": "item_id", "version-mismatch": "if_match", "idempotency-key-reused": "key" }[kind];
   if (!first && !Object.keys(at).length) at[uses.includes(fieldOfKind) ? fieldOfKind : "form"] = [problem.detail ?? problem.message];
   for (const [field, texts] of Object.entries(at)) {
@@ -238,7 +239,9 @@ $("reset").addEventListener("click", () => {
   resetForm();
   if (chosen === ITEMS) return input("name").focus();
   openForm = sendHref(chosen.name);
-  location.hash = openForm;
+  keepFocus(() => {
+    location.hash = openForm;
+  });
   documentForm("create").field.focus();
 });
 $("copy").addEventListener("click", async () => {
