@@ -33,8 +33,8 @@ unexport PYTHONHOME PYTHONPATH PYTHONSAFEPATH PYTHONPLATLIBDIR PYTHONEXECUTABLE 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' Makefile
 
-demo: .venv/.installed ## deploy into the embedded emulator, send sample commands and show the outcome of each
-	@$(PY) -m infra.deploy up --stage local --target embedded
+demo: .venv/.installed ## deploy into the embedded emulator, send sample commands and show the outcome of each (COLLECTIONS=...)
+	@$(RUN) infra.deploy up --stage local --target embedded --collections=@COLLECTIONS
 	@$(PY) -m scripts.demo --stage local
 	@echo 'the stage keeps running: continue with README.md, or stop it with "make stop"'
 
@@ -71,8 +71,9 @@ simulate: .venv/.bench-installed ## simulate a stage on AWS at 10 to 10,000 jobs
 	@$(PY) -m scripts.models.scaling
 	@$(PY) -m tests.scaling.emulator_check
 
-deploy-local: .venv/.installed ## deploy into an emulator (TARGET=auto|embedded|localstack)
-	@$(RUN) infra.deploy up --only-local --stage=@STAGE --target=@TARGET --parameter=@each:PARAMETERS
+deploy-local: .venv/.installed ## deploy into an emulator (TARGET=auto|embedded|localstack COLLECTIONS=folder)
+	@$(RUN) infra.deploy up --only-local --stage=@STAGE --target=@TARGET --parameter=@each:PARAMETERS \
+		--collections=@COLLECTIONS
 
 destroy-local: .venv/.installed ## delete that stage and all its data (TARGET=...)
 	@$(RUN) infra.deploy destroy --only-local --stage=@STAGE --target=@TARGET
@@ -89,12 +90,12 @@ test-compose: .venv/.installed ## run the integration tests in Compose, on a Loc
 test-integration: .venv/.installed ## run the integration and end-to-end tests against the stage in .jobpipe/local.json
 	@JOBPIPE_TEST_STAGE="$${STAGE:-$${JOBPIPE_STAGE:-local}}" $(RUN) pytest $(wildcard tests/integration tests/e2e) @words:PYTEST_ARGS
 
-deploy: .venv/.installed ## deploy to AWS with your credentials (STAGE=... ALLOW_REPLACEMENT=yes)
+deploy: .venv/.installed ## deploy to AWS with your credentials (STAGE=... COLLECTIONS=... ALLOW_REPLACEMENT=yes)
 	@$(RUN) infra.deploy up --stage=@STAGE --target aws --parameter=@each:PARAMETERS \
-		--allow-replacement=@yes:ALLOW_REPLACEMENT
+		--allow-replacement=@yes:ALLOW_REPLACEMENT --collections=@COLLECTIONS
 
-diff: .venv/.installed ## show what a deployment would change, and change nothing (STAGE=...)
-	@$(RUN) infra.deploy diff --stage=@STAGE --parameter=@each:PARAMETERS
+diff: .venv/.installed ## show what a deployment would change, and change nothing (STAGE=... COLLECTIONS=...)
+	@$(RUN) infra.deploy diff --stage=@STAGE --parameter=@each:PARAMETERS --collections=@COLLECTIONS
 
 destroy: .venv/.installed ## delete a stage on AWS and all its data (STAGE=... CONFIRM=name of the stage)
 	@$(RUN) infra.deploy destroy --stage=@STAGE --target aws --confirm=@CONFIRM
@@ -111,16 +112,19 @@ cost: .venv/.installed ## compute what a million jobs cost on AWS from counted c
 reference: .venv/.installed ## write docs/reference: settings, errors, permissions, the contract
 	@$(PY) -m scripts.reference
 
-package: .venv/.installed ## build both Lambdas' zips and templates into build/
-	@$(PY) -m infra.packaging.package
+new-collection: .venv/.installed ## write a small working collection, to begin with (NAME=orders COLLECTIONS=folder)
+	@$(RUN) infra.collections.scaffold --collections=@COLLECTIONS -- @NAME
 
-lint: .venv/.installed $(CHECKS)/.installed ## run ruff, and cfn-lint, checkov and AWS's validator on the templates as they are deployed
-	@$(PY) -m infra.packaging.package
+package: .venv/.installed ## build both Lambdas' zips and templates into build/ (COLLECTIONS=...)
+	@$(RUN) infra.packaging.package --collections=@COLLECTIONS
+
+lint: .venv/.installed $(CHECKS)/.installed ## run ruff, and cfn-lint, checkov and AWS's validator on the templates as they are deployed (COLLECTIONS=...)
+	@$(RUN) infra.packaging.package --collections=@COLLECTIONS
 	.venv/bin/ruff check
 	.venv/bin/ruff format --check
 	.venv/bin/cfn-lint --regions $(LINT_REGIONS) -t $(TEMPLATES)
 	$(CHECKS)/bin/checkov --framework cloudformation --skip-download --compact --quiet -f $(TEMPLATES)
-	@$(PY) -m infra.checks.lint_variants
+	@$(RUN) infra.checks.lint_variants --collections=@COLLECTIONS
 	$(CHECKS)/bin/checkov --framework cloudformation --skip-download --compact --quiet -d build/lint
 	$(CHECKS)/bin/python infra/checks/validate_templates.py $(TEMPLATES) build/lint/*.json
 
@@ -170,14 +174,14 @@ load: .venv/.installed ## put load on a stage at a steady rate (RATE=... SECONDS
 		--concurrency=@CONCURRENCY --sample=@SAMPLE \
 		--poisson=@yes:POISSON --keep=@yes:KEEP --confirm=@yes:CONFIRM
 
-key: .venv/.installed ## make the first key of a caller and print only it on stdout (OWNER=...; STAGE=...)
-	@$(RUN) infra.keys create --stage=@STAGE --owner=@OWNER
+key: .venv/.installed ## make the first key of a caller and print only it on stdout (OWNER=... ROLE=reader|writer|operator; STAGE=...)
+	@$(RUN) infra.keys create --stage=@STAGE --owner=@OWNER --role=@ROLE
 
-keys: .venv/.installed ## list the keys of a stage, without their values (STAGE=...)
-	@$(RUN) infra.keys list --stage=@STAGE
+keys: .venv/.installed ## list the keys of a stage, without their values (STAGE=... JSON=yes)
+	@$(RUN) infra.keys list --stage=@STAGE --json=@yes:JSON
 
-rotate-key: .venv/.installed ## make a further key of a caller (OWNER=... REVOKE_OLD=yes)
-	@$(RUN) infra.keys rotate --stage=@STAGE --owner=@OWNER \
+rotate-key: .venv/.installed ## make a further key of a caller (OWNER=... ROLE=... REVOKE_OLD=yes)
+	@$(RUN) infra.keys rotate --stage=@STAGE --owner=@OWNER --role=@ROLE \
 		--revoke-old=@yes:REVOKE_OLD
 
 revoke-key: .venv/.installed ## revoke all keys of a caller, or one key (OWNER=... or KEY=...)

@@ -10,7 +10,9 @@ gc.disable()
 from chalicelib.application import build_app  # noqa: E402
 from chalicelib.services import open_services  # noqa: E402
 
-app = build_app("jobpipe-api", open_services)
+from jobpipe.runtime.collections import packaged_registry  # noqa: E402
+
+app = build_app("jobpipe-api", open_services, packaged_registry())
 
 # In Lambda the clients are made at the start. `chalice package` imports this file too, and has no settings.
 if "AWS_CHALICE_CLI_MODE" not in os.environ:

@@ -4,16 +4,18 @@ import argparse
 import json
 import shlex
 import sys
+from dataclasses import replace
 
 from infra.cli.command_line import OneLineParser, run
 from infra.cli.progress import Progress
+from infra.collections.folder import read_folder
 from infra.deployment.comparison import print_diff
 from infra.deployment.plan import Deployer
 from infra.deployment.readiness import is_healthy
 from infra.deployment.stateful import stateful_resources
 from infra.deployment.teardown import Teardown, check_confirmation, confirm_destruction
 from infra.errors import OperatorError
-from infra.settings import LOCAL_STAGE, Settings, check_stage, read_settings
+from infra.settings import LOCAL_STAGE, Settings, check_stage, collections_folder, read_settings
 from infra.stage.stage_file import Deployment, earlier_deployment, read_deployment, stage_file
 from infra.targets.target import AUTO, CHOICES, EMBEDDED, Target, find_target
 
@@ -28,6 +30,8 @@ def main() -> int:
 
 def _command(arguments: argparse.Namespace) -> int | None:
     settings = read_settings()
+    if arguments.collections:
+        settings = replace(settings, collections=collections_folder(arguments.collections))
     stage = check_stage(arguments.stage or settings.stage)
     if arguments.only_local and stage != LOCAL_STAGE:
         # JOBPIPE_STAGE may still be exported from an earlier command, and must not decide where to deploy.
@@ -46,6 +50,7 @@ def _command(arguments: argparse.Namespace) -> int | None:
 
 
 def _up(stage: str, settings: Settings, arguments: argparse.Namespace) -> None:
+    read_folder(settings.collections)  # before an emulator is started for it
     target = find_target(arguments.target, stage, settings)
     if target is None:
         raise OperatorError("there is no target")
@@ -144,6 +149,7 @@ def _parse() -> argparse.Namespace:
         action="store_true",
         help="replace or remove resources that hold data, addresses or secrets (infra/stacks/changes.py)",
     )
+    parser.add_argument("--collections", metavar="FOLDER", help="JOBPIPE_COLLECTIONS, else collections/")
     parser.add_argument("--only-local", action="store_true", help="refuse every stage but local")
     parser.add_argument("--exit-code", action="store_true", help="diff: exit with 2 if anything would change")
     parser.add_argument("--confirm", metavar="STAGE", help="destroy this stage without asking")

@@ -15,6 +15,7 @@ from infra.errors import OperatorError
 ROOT = Path(__file__).resolve().parent.parent
 BUILD_DIR = ROOT / "build"
 EMULATOR_VENV = ROOT / ".jobpipe" / "emulator-venv"  # all state directories share it, since it has no state
+COLLECTIONS = ROOT / "collections"
 LOCAL_STAGE = "local"
 EMULATOR_REGION = "us-east-1"
 LOCALSTACK_IMAGE = "localstack/localstack:4.14.0"  # as in docker-compose.yml
@@ -32,6 +33,7 @@ class Settings:
     endpoint_url: str | None  # AWS_ENDPOINT_URL, of an emulator that was started elsewhere
     state_dir: Path
     localstack_image: str = LOCALSTACK_IMAGE
+    collections: Path = COLLECTIONS  # the folder of collections
 
     @property
     def emulator_url(self) -> str:
@@ -59,12 +61,21 @@ def read_settings() -> Settings:
         endpoint_url=(value_of("AWS_ENDPOINT_URL") or "").rstrip("/") or None,
         localstack_image=value_of("LOCALSTACK_IMAGE") or LOCALSTACK_IMAGE,
         state_dir=state_dir(),
+        collections=collections_folder(),
     )
 
 
 def state_dir() -> Path:
     """Return the folder of stage files and logs."""
     return Path(os.environ.get("JOBPIPE_STATE_DIR") or ROOT / ".jobpipe").resolve()
+
+
+def collections_folder(given: str | None = None) -> Path:
+    """Return the folder of collections: the given one, that of the environment, or the checkout's.
+
+    A relative path starts at the working directory: for make, where it was called, or the folder of `make -C`.
+    """
+    return Path(given or os.environ.get("JOBPIPE_COLLECTIONS") or COLLECTIONS).absolute()
 
 
 def check_stage(stage: str) -> str:

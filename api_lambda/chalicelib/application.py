@@ -9,12 +9,13 @@ from typing import Any
 
 from chalice.app import Chalice, Request, Response
 
+from jobpipe.domain.collection import ONLY_ITEMS, Registry
 from jobpipe.domain.errors import InternalError, InvalidRequest, ProblemError, Refusal, Unavailable
 from jobpipe.runtime.metrics import FAULTS, REQUEST_TIME, UNAVAILABLE, meter
 from jobpipe.runtime.telemetry import begin_invocation, logger
 
-from .endpoints.routes import ROUTES, Route
-from .http.callers import owner_of
+from .endpoints.routes import Route, routes_of
+from .http.callers import Caller, caller_of
 from .http.job_responses import problem_response
 from .http.request_and_response import HttpRequest, HttpResponse
 from .request_lines import path_parameters, query, to_root
@@ -24,14 +25,14 @@ _ACCEPTED = 202
 _WITH_BODY = ("POST", "PUT", "PATCH")
 
 
-def build_app(name: str, services: Callable[[], Services]) -> Chalice:
-    """Return the Chalice app; each request calls `services`, which should cache its result."""
+def build_app(name: str, services: Callable[[], Services], registry: Registry = ONLY_ITEMS) -> Chalice:
+    """Return the Chalice app for these collections; each request calls `services`, which should be cached."""
     app = Chalice(app_name=name)
-    for route in ROUTES:
+    for route in routes_of(registry):
         app.route(
             route.path,
             methods=[route.method],
-            name=route.endpoint.__name__,
+            name=route.name,
             api_key_required=not route.open,
             content_types=["*/*"],  # request_fields checks them, so that a refusal is a problem document
         )(_view(app, route, services))
@@ -97,11 +98,15 @@ def _respond(
 def _request(current: Request, request_id: str, route: Route, waits: list[float]) -> HttpRequest:
     event: dict[str, Any] = current.to_original_event()
     headers = _headers(event)
+    caller = Caller("")
+    if not route.open:
+        caller = caller_of(_checked_key(event, headers))
+        caller.check(route.needed)  # before the body is read
     context: Any = current.lambda_context
     return HttpRequest(
         method=current.method,
         headers=headers,
-        owner="" if route.open else owner_of(_checked_key(event, headers)),
+        owner=caller.owner,
         query=query(event, route),
         path_parameters=path_parameters(event),
         to_root=to_root(event, route),
@@ -109,6 +114,7 @@ def _request(current: Request, request_id: str, route: Route, waits: list[float]
         request_id=request_id,
         remaining_seconds=lambda: float(context.get_remaining_time_in_millis()) / 1000,
         waits=waits,
+        caller=caller,
     )
 
 

@@ -8,11 +8,13 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cache
 
-from jobpipe.domain.ports import BacklogGauge, BatchQueue, BatchStore
+from jobpipe.domain.ports import BacklogGauge, BatchQueue, BatchStore, IndexStates, RecentJobs
 from jobpipe.runtime.aws import AwsClients
+from jobpipe.runtime.collections import packaged_registry
 from jobpipe.runtime.settings import Settings
 from jobpipe.stores.aws_stores import Stores, open_stores
 from jobpipe.stores.dynamodb_batches import DynamoDbBatches
+from jobpipe.stores.dynamodb_index_states import DynamoDbIndexStates
 from jobpipe.stores.sqs_backlog import QueueUrls, SqsBacklog
 from jobpipe.stores.sqs_commands import SqsCommands
 
@@ -27,15 +29,17 @@ class Services(Stores):
     job_retention: timedelta
     batches: BatchStore
     backlog: BacklogGauge
+    index_states: IndexStates
     longest_wait: float = math.inf  # seconds; the stage's limit of a request's wait
     breaker: CircuitBreaker = field(default_factory=CircuitBreaker)
+    recent_jobs: RecentJobs | None = None  # None in a stage without JobLists=on
 
 
 @cache
 def open_services() -> Services:
     """Return the stores and queues of the Lambda's stage."""
     settings, clients = Settings.from_env(os.environ), AwsClients()
-    stores = open_stores(settings, clients)
+    stores = open_stores(settings, clients, packaged_registry())
     _ = clients.dynamodb, clients.sqs  # every write needs these clients; only large documents need S3
     queues = QueueUrls(settings.commands_queue_url, settings.dead_letters_queue_url, settings.parked_queue_url)
     return Services(
@@ -47,4 +51,14 @@ def open_services() -> Services:
         longest_wait=settings.longest_wait,
         batches=DynamoDbBatches(clients, settings.jobs_table),
         backlog=SqsBacklog(clients, queues),
+        index_states=DynamoDbIndexStates(clients, settings.collections_table),
+        registry=stores.registry,
+        open_collection=stores.open_collection,
+        recent_jobs=_recent_jobs(settings, clients) if settings.job_lists else None,
     )
+
+
+def _recent_jobs(settings: Settings, clients: AwsClients) -> RecentJobs:
+    from jobpipe.stores.dynamodb_recent_jobs import DynamoDbRecentJobs  # noqa: PLC0415  # only where the index is
+
+    return DynamoDbRecentJobs(clients, settings.jobs_table)

@@ -3,14 +3,15 @@
 checkov evaluates no condition and takes `!If [OwnKey, the key, nothing]` for a key that is set, so it checks these.
 """
 
+import argparse
 import json
 import shutil
 import sys
 from pathlib import Path
 
-from infra.cli.command_line import run
+from infra.cli.command_line import OneLineParser, run
 from infra.packaging.package import package_all
-from infra.settings import BUILD_DIR
+from infra.settings import BUILD_DIR, collections_folder
 from infra.templates.rendering import Rendered
 from infra.templates.sources import Template, foundation_for, operations, read_template
 
@@ -38,9 +39,11 @@ def variants(templates: dict[str, Template]) -> dict[str, Template]:
     return rendered
 
 
-def write_variants(folder: Path = BUILD_DIR / "lint") -> None:
+def write_variants(folder: Path = BUILD_DIR / "lint", collections: Path | None = None) -> None:
     """Write the files; delete those of an earlier run."""
-    apps = {app: read_template(package.template_path) for app, package in package_all().items()}
+    apps = {
+        app: read_template(package.template_path) for app, package in package_all(collections=collections).items()
+    }
     templates = {"foundation": foundation_for("aws"), "operations": operations(), **apps}
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
@@ -48,5 +51,13 @@ def write_variants(folder: Path = BUILD_DIR / "lint") -> None:
         (folder / name).write_text(json.dumps(template, indent=1) + "\n")
 
 
+def main() -> int:
+    """Run the command."""
+    parser = OneLineParser(prog="python -m infra.checks.lint_variants", description="Writes templates for checkov.")
+    parser.add_argument("--collections", metavar="FOLDER", help="JOBPIPE_COLLECTIONS, else collections/")
+    arguments: argparse.Namespace = parser.parse_args()
+    return run("lint", lambda: write_variants(collections=collections_folder(arguments.collections)))
+
+
 if __name__ == "__main__":
-    sys.exit(run("lint", write_variants))
+    sys.exit(main())

@@ -16,6 +16,7 @@ The steps of the plan are:
 
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Protocol
 
 from infra.cli.progress import Progress
@@ -78,7 +79,10 @@ class Deployer:
         return StageStacks(self.stacks(), self.progress, self.target.default_parameters(self.stage))
 
     def _run(self, executor: StackUpdates | StackComparison) -> None:
-        Plan(self.target, self.stage, self.overrides, executor.stage_stacks, executor).run()
+        plan = Plan(
+            self.target, self.stage, self.overrides, executor.stage_stacks, executor, self.settings.collections
+        )
+        plan.run()
 
 
 class Executor(Protocol):
@@ -100,10 +104,11 @@ class Plan:
     overrides: Values
     stage_stacks: StageStacks
     executor: Executor
+    collections: Path  # the folder of collections
 
     def run(self) -> None:
         """Run all steps. After an error, the plan can be run again; completed steps then change nothing."""
-        packages = package_all()
+        packages = package_all(collections=self.collections)
         foundation = PlannedStack(foundation_stack(self.stage), foundation_for(self.stage))
         worker, api = (
             PlannedStack(app_stack(self.stage, app), packages[app].template()) for app in ("worker", "api")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from infra.errors import OperatorError
 
-REQUIRED = ("app.py", "jobpipe/__init__.py", "chalice/app.py")
+REQUIRED = ("app.py", "jobpipe/__init__.py", "jobpipe_collections/__init__.py", "chalice/app.py")
 _FORBIDDEN = re.compile(r"(\.(so|pyd|dylib|pyc)(\.|$))|(^|/)__pycache__/|^(boto3|botocore|tests?)/")
 _TIMESTAMP = (1980, 1, 1, 0, 0, 0)  # the earliest in a zip
 _MODE = 0o100644 << 16

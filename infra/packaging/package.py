@@ -1,36 +1,48 @@
 """Builds both Lambdas: sources → `chalice package` → a reproducible zip and a plain CloudFormation template.
 
-build/<app>/src            a copy of the app (infra/packaging/source_files.py), jobpipe/ in its vendor/
+build/<app>/src            a copy of the app (infra/packaging/source_files.py), jobpipe and collections in vendor/
 build/<app>/out            the output of `chalice package`, merged with infra/templates/<app>.merge.yaml
 build/<app>/lambda.zip     the same files, sorted and without times, so that the same sources are the same bytes
 build/<app>/lambda.cdx.json  its bill of materials (infra/packaging/bill_of_materials.py)
 build/<app>/template.json  its template after the SAM transform
 build/<app>/wheels         what pip fetched for it, by hash
 build/<app>/built.json     hashes of all inputs, of the zip's content, and of each output file
+build/collections          the folder of collections as the package jobpipe_collections (infra/collections/build.py)
 """
 
+import argparse
 import hashlib
 import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from infra.cli.command_line import run
+from infra.cli.command_line import OneLineParser, run
 from infra.cli.file_lock import file_lock
 from infra.cli.reasons import on_screen
+from infra.collections.folder import CollectionSource, read_folder
+from infra.collections.names import PACKAGE
 from infra.errors import OperatorError
 from infra.packaging import distributions, lambda_zip
 from infra.packaging.source_files import app_files, package_files
-from infra.settings import BUILD_DIR, ROOT, tool_environment
+from infra.settings import BUILD_DIR, ROOT, collections_folder, tool_environment
 from infra.templates import sources as templates
 from jobpipe import __version__
 
 APPS = {"api": "api_lambda", "worker": "worker_lambda"}
 _BUILDERS = (
+    "collections/build.py",
+    "collections/folder.py",
+    "collections/guest.py",
+    "collections/guests.py",
+    "collections/modules.py",
+    "collections/operations.py",
+    "collections/settings_file.py",
     "environments/locked_requirements.py",
     "packaging/bill_of_materials.py",
     "packaging/distributions.py",
@@ -63,24 +75,47 @@ class Package:
         return template
 
 
-def package_all(folder: Path = BUILD_DIR) -> dict[str, Package]:
-    """Build both apps at the same time, except those whose inputs and outputs have not changed."""
+def package_all(folder: Path = BUILD_DIR, collections: Path | None = None) -> dict[str, Package]:
+    """Build both apps at the same time, except those whose inputs and outputs have not changed.
+
+    Raise OperatorError, before anything is built, if the folder of collections is not as it must be.
+    """
+    collections = collections or collections_folder()
     with file_lock(folder / ".lock"), ThreadPoolExecutor(len(APPS)) as pool:
-        return dict(zip(APPS, pool.map(lambda app: _package(app, folder / app), APPS), strict=True))
+        sources = read_folder(collections)
+        old = [app for app in APPS if not _is_built(folder / app, input_hash(app, sources))]
+        if old:
+            _prepare_collections(collections, folder / "collections")
+        built = pool.map(lambda app: _package(app, folder / app, input_hash(app, sources), app in old), APPS)
+        return dict(zip(APPS, built, strict=True))
 
 
-def _package(app: str, build: Path) -> Package:
-    inputs = input_hash(app)
+def _prepare_collections(collections: Path, folder: Path) -> None:
+    from infra.collections.build import prepare_package  # noqa: PLC0415 - only a build needs it
+
+    prepare_package(collections, folder)
+
+
+def _is_built(build: Path, inputs: str) -> bool:
+    built = _built(build)
+    return built.get("inputs") == inputs and built.get("outcome") == _output_hashes(build)
+
+
+def _built(build: Path) -> dict[str, Any]:
     record = build / "built.json"
-    built = json.loads(record.read_text()) if record.exists() else {}
-    rebuilt = built.get("inputs") != inputs or built.get("outcome") != _output_hashes(build)
+    built: dict[str, Any] = json.loads(record.read_text()) if record.exists() else {}
+    return built
+
+
+def _package(app: str, build: Path, inputs: str, rebuilt: bool) -> Package:
+    built = _built(build)
     if rebuilt:
         shutil.rmtree(build, ignore_errors=True)
         content = _build_zip(app, build)
         template = templates.from_sam(templates.read_template(build / "out" / "sam.yaml"))
         (build / "template.json").write_text(json.dumps(template, indent=1, sort_keys=True) + "\n")
         built = {"inputs": inputs, "content": content, "outcome": _output_hashes(build)}
-        record.write_text(json.dumps(built))  # last, so that an interrupted build is repeated
+        (build / "built.json").write_text(json.dumps(built))  # last, so that an interrupted build is repeated
     return Package(app, build / "lambda.zip", build / "template.json", built["content"], rebuilt)
 
 
@@ -89,9 +124,11 @@ def _output_hashes(build: Path) -> dict[str, str]:
     return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in paths if path.exists()}
 
 
-def input_hash(app: str) -> str:
+def input_hash(app: str, collections: Iterable[CollectionSource]) -> str:
     """Return a hash of every file and version that a build depends on."""
     digest = hashlib.sha256(sys.version.encode())
+    for source in collections:  # by content, wherever their folder is
+        digest.update(f"{source.digest()}:".encode())
     for path in _inputs(app):
         content = path.read_bytes()
         digest.update(f"{path.relative_to(ROOT)}:{len(content)}:".encode() + content)
@@ -102,6 +139,7 @@ def _inputs(app: str) -> Iterator[Path]:
     yield from app_files(ROOT / APPS[app])
     yield from package_files(ROOT / "jobpipe")
     infra = ROOT / "infra"
+    yield from package_files(infra / "collections" / "schema")
     yield infra / "templates" / f"{app}.merge.yaml"
     yield from (infra / name for name in _BUILDERS)
     yield _TOOLS_LOCK  # Chalice, SAM, CycloneDX
@@ -112,7 +150,7 @@ def _build_zip(app: str, build: Path) -> str:
     from infra.packaging import bill_of_materials  # noqa: PLC0415 - only a build needs it, and it takes a while to import
 
     built, final = build / "out" / "deployment.zip", build / "lambda.zip"
-    _lay_out(app, build / "src")
+    _lay_out(app, build / "src", build.parent / "collections" / PACKAGE)
     wheels = distributions.fetch_wheels(ROOT / APPS[app] / "requirements.txt", _TOOLS_LOCK, build / "wheels")
     # The sources are read before other people's code runs in their folder.
     ours = distributions.our_sources(build / "src", __version__, wheels)
@@ -123,7 +161,7 @@ def _build_zip(app: str, build: Path) -> str:
     return content
 
 
-def _lay_out(app: str, target: Path) -> None:
+def _lay_out(app: str, target: Path, collections: Path) -> None:
     source, shared = ROOT / APPS[app], ROOT / "jobpipe"
     copies = {path: target / path.relative_to(source) for path in app_files(source)}
     copies |= {path: target / "vendor" / "jobpipe" / path.relative_to(shared) for path in package_files(shared)}
@@ -133,6 +171,7 @@ def _lay_out(app: str, target: Path) -> None:
             copy.with_suffix(".json").write_text(json.dumps(templates.read_template(path)), encoding="utf-8")
         else:
             shutil.copyfile(path, copy)
+    shutil.copytree(collections, target / "vendor" / PACKAGE)
 
 
 def _run_chalice(app: str, build: Path) -> None:
@@ -149,9 +188,17 @@ def _run_chalice(app: str, build: Path) -> None:
         )
 
 
-def main() -> None:
+def main() -> int:
+    """Run the command."""
+    parser = OneLineParser(prog="python -m infra.packaging.package", description="Builds both Lambdas' zips.")
+    parser.add_argument("--collections", metavar="FOLDER", help="JOBPIPE_COLLECTIONS, else collections/")
+    arguments = parser.parse_args()
+    return run("package", lambda: _main(arguments))
+
+
+def _main(arguments: argparse.Namespace) -> None:
     """Build both apps, print a summary, and write the other templates as a stage on AWS gets them."""
-    for package in package_all().values():
+    for package in package_all(collections=collections_folder(arguments.collections)).values():
         size = package.zip_path.stat().st_size / 1024
         state = "built" if package.rebuilt else "unchanged"
         print(f"{package.app:7} {state:9} {size:6.0f} KB  {package.content_hash[:16]}")
@@ -161,4 +208,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(run("package", main))
+    sys.exit(main())

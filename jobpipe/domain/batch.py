@@ -17,6 +17,7 @@ from typing import Any, cast
 
 from jobpipe.domain import json_text
 from jobpipe.domain.clock import rfc3339
+from jobpipe.domain.collection import ONLY_ITEMS, Registry
 from jobpipe.domain.commands import Command, CreateItem, fingerprint, parse_command, with_item_id
 from jobpipe.domain.errors import InvalidRequest, NothingValid, Problem, Refusal, Violation
 from jobpipe.domain.job import Job, expiry_of_queued_job, new_job
@@ -83,8 +84,10 @@ class Batch:
         return hashlib.sha256(f"{what}:{self.seed}:{position}".encode()).digest()[:16]
 
 
-def parse_batch(raw: Any, check: Callable[[Command], None]) -> RequestedBatch:
-    """Return the batch of a request's body; raise a Refusal if it has no valid command.
+def parse_batch(
+    raw: Any, check: Callable[[Command], None], *, registry: Registry = ONLY_ITEMS, owner: str = ""
+) -> RequestedBatch:
+    """Return the batch of a caller's request; raise a Refusal if it has no valid command.
 
     `check` raises a Refusal for valid commands that may not be in a batch.
     """
@@ -93,7 +96,7 @@ def parse_batch(raw: Any, check: Callable[[Command], None]) -> RequestedBatch:
     listed = _listed(raw)
     for position, each in enumerate(listed):
         try:
-            command = parse_command(each, new_item_id="")
+            command = parse_command(each, new_item_id="", registry=registry, owner=owner)
             check(command)
             commands[position] = command
         except Refusal as refusal:
@@ -128,9 +131,11 @@ def new_batch(
 
 
 def commands_of(batch: Batch, requested: RequestedBatch) -> dict[int, Command]:
-    """Return the commands; creates have the item ids that the batch assigns."""
+    """Return the commands; creates have the item ids that the batch assigns, unless theirs derive from keys."""
     return {
-        position: with_item_id(command, batch.item_id(position)) if isinstance(command, CreateItem) else command
+        position: with_item_id(command, batch.item_id(position))
+        if isinstance(command, CreateItem) and not command.item_id
+        else command
         for position, command in requested.commands.items()
     }
 

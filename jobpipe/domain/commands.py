@@ -1,4 +1,4 @@
-r"""The five commands, and their raw form: what `POST /jobs` takes and the queue carries.
+r"""The commands, and their raw form: what `POST /jobs` takes and the queue carries.
 
     {"operation": "create", "item": {…}}
     {"operation": "read",   "item_id": "…"}
@@ -6,26 +6,37 @@ r"""The five commands, and their raw form: what `POST /jobs` takes and the queue
     {"operation": "update", "item_id": "…", "merge": {…}, "if_match": "\"…\""}
     {"operation": "delete", "item_id": "…", "if_match": "\"…\""}
 
-A new operation needs a class in COMMANDS here, a handler in the worker's COMMAND_HANDLERS, and a test
-(docs/how-to/add-an-operation.md). All else, such as the OpenAPI document, follows from the class.
+Commands for another collection than `items` name it, and there are two more of them:
+
+    {"operation": "upsert", "collection": "orders", "item": {…}}
+    {"operation": "ship",   "collection": "orders", "item_id": "…", "carrier": "dhl"}
+
+A new command for all collections needs a class in COMMANDS here, a handler in the worker's COMMAND_HANDLERS, and a
+test (docs/how-to/add-a-command.md). All else, such as the OpenAPI document, follows from the class.
 """
 
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Self, TypeVar
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any, ClassVar, Protocol, Self, TypeVar
 
 from jobpipe.domain import etags, json_text
-from jobpipe.domain.errors import InvalidRequest, NameTaken, NotFound, Refusal, TooLarge, VersionMismatch
-from jobpipe.domain.item_rules import (
-    Document,
-    check_fields_to_set,
-    check_item_id,
-    check_merge_patch,
-    check_new_document,
+from jobpipe.domain.collection import ITEM_COLLECTION, ONLY_ITEMS, Collection, Registry
+from jobpipe.domain.errors import (
+    InvalidRequest,
+    NameTaken,
+    NotFound,
+    NotUnique,
+    Refusal,
+    TooLarge,
+    VersionMismatch,
 )
+from jobpipe.domain.item_ref import ITEMS, ItemRef
+from jobpipe.domain.item_rules import Document, check_item_id
 from jobpipe.domain.violations import Violations
 
 T = TypeVar("T")
@@ -33,6 +44,21 @@ Raw = dict[str, Any]
 Schema = dict[str, Any]
 Members = Mapping[str, Schema]
 Refusals = tuple[type[Refusal], ...]
+
+OPERATION_NAME = re.compile("[a-z][a-z0-9-]{0,31}")
+
+
+class Rules(Protocol):
+    """The checks of a collection for what its commands carry; each raises InvalidRequest."""
+
+    def check_new(self, document: Any, /) -> Document:
+        """Return the document of a create or an upsert."""
+
+    def check_fields(self, fields: Any, /) -> Document:
+        """Return the fields of a set."""
+
+    def check_patch(self, patch: Any, /) -> Document:
+        """Return the merge patch."""
 
 
 def ref(name: str) -> Schema:
@@ -63,15 +89,27 @@ class Command:
     """The problems with which the job can fail."""
 
     item_id: str
+    collection: str = field(default=ITEMS, kw_only=True)
+    scope: str = field(default="", kw_only=True)  # of the collection, where the item is; not in the raw form
+
+    @property
+    def item(self) -> ItemRef:
+        """Return the reference to the command's item."""
+        return ItemRef(self.collection, self.scope, self.item_id)
 
     @classmethod
-    def from_raw(cls, raw: Raw, item_id: str) -> Self:
+    def from_raw(cls, raw: Raw, item_id: str, rules: Rules) -> Self:
         """Return the command of a raw form without unknown members; raise InvalidRequest if it is invalid."""
+        raise NotImplementedError
+
+    def members(self) -> Raw:
+        """Return the members of the raw form besides operation and collection."""
         raise NotImplementedError
 
     def to_raw(self) -> Raw:
         """Return the raw form."""
-        raise NotImplementedError
+        collection = {} if self.collection == ITEMS else {"collection": self.collection}
+        return {"operation": self.operation, **collection, **self.members()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,11 +123,11 @@ class CreateItem(Command):
     document: Document
 
     @classmethod
-    def from_raw(cls, raw: Raw, item_id: str) -> Self:
-        return cls(item_id, _inside(raw, "item", check_new_document))
+    def from_raw(cls, raw: Raw, item_id: str, rules: Rules) -> Self:
+        return cls(item_id, _inside(raw, "item", rules.check_new))
 
-    def to_raw(self) -> Raw:
-        return {"operation": self.operation, "item": self.document}
+    def members(self) -> Raw:
+        return {"item": self.document}
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,11 +139,11 @@ class ReadItem(Command):
     refusals: ClassVar[Refusals] = (NotFound,)
 
     @classmethod
-    def from_raw(cls, raw: Raw, item_id: str) -> Self:  # noqa: ARG003  # it holds only the id
+    def from_raw(cls, raw: Raw, item_id: str, rules: Rules) -> Self:  # noqa: ARG003  # it holds only the id
         return cls(item_id)
 
-    def to_raw(self) -> Raw:
-        return {"operation": self.operation, "item_id": self.item_id}
+    def members(self) -> Raw:
+        return {"item_id": self.item_id}
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,21 +157,23 @@ class _Update(Command):
     if_match: str | None = None
 
     @staticmethod
-    def check_changes(changes: Any, /) -> Document:
+    def check_changes(rules: Rules, changes: Any) -> Document:
         """Return the changes; raise InvalidRequest if they cannot be applied to any item."""
         raise NotImplementedError
 
     @classmethod
-    def from_raw(cls, raw: Raw, item_id: str) -> Self:
+    def from_raw(cls, raw: Raw, item_id: str, rules: Rules) -> Self:
         found = Violations()
-        changes = found.collect(_inside, raw, cls.distinguishing_member, cls.check_changes)
+        check = partial(cls.check_changes, rules)
+        changes = found.collect(_inside, raw, cls.distinguishing_member, check)
         if_match = found.collect(_if_match, raw)
         found.check()
         return cls(item_id, changes, if_match)
 
-    def to_raw(self) -> Raw:
-        raw = {"operation": self.operation, "item_id": self.item_id, self.distinguishing_member: self.changes}
-        return _with_precondition(raw, self.if_match)
+    def members(self) -> Raw:
+        return _with_precondition(
+            {"item_id": self.item_id, self.distinguishing_member: self.changes}, self.if_match
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +182,10 @@ class SetFields(_Update):
 
     distinguishing_member: ClassVar[str] = "set"
     needs: ClassVar[Members] = {"item_id": ref("ItemId"), "set": ref("FieldsToSet")}
-    check_changes = staticmethod(check_fields_to_set)
+
+    @staticmethod
+    def check_changes(rules: Rules, changes: Any) -> Document:
+        return rules.check_fields(changes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +194,10 @@ class MergePatch(_Update):
 
     distinguishing_member: ClassVar[str] = "merge"
     needs: ClassVar[Members] = {"item_id": ref("ItemId"), "merge": ref("MergePatch")}
-    check_changes = staticmethod(check_merge_patch)
+
+    @staticmethod
+    def check_changes(rules: Rules, changes: Any) -> Document:
+        return rules.check_patch(changes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,11 +212,47 @@ class DeleteItem(Command):
     if_match: str | None = None
 
     @classmethod
-    def from_raw(cls, raw: Raw, item_id: str) -> Self:
+    def from_raw(cls, raw: Raw, item_id: str, rules: Rules) -> Self:  # noqa: ARG003
         return cls(item_id, _if_match(raw))
 
-    def to_raw(self) -> Raw:
-        return _with_precondition({"operation": self.operation, "item_id": self.item_id}, self.if_match)
+    def members(self) -> Raw:
+        return _with_precondition({"item_id": self.item_id}, self.if_match)
+
+
+@dataclass(frozen=True, slots=True)
+class UpsertItem(Command):
+    """Create the document, or set its fields if a document with its key exists."""
+
+    operation: ClassVar[str] = "upsert"
+    needs: ClassVar[Members] = {"item": ref("NewItem")}
+    refusals: ClassVar[Refusals] = (NotUnique, TooLarge)
+
+    document: Document
+
+    @classmethod
+    def from_raw(cls, raw: Raw, item_id: str, rules: Rules) -> Self:
+        return cls(item_id, _inside(raw, "item", rules.check_new))
+
+    def members(self) -> Raw:
+        return {"item": self.document}
+
+
+@dataclass(frozen=True, slots=True)
+class RunOperation(Command):
+    """Change the document by an operation of its collection, a pure function of the user."""
+
+    operation: str  # type: ignore[misc]  # here it is the operation's own name
+    arguments: Document
+    if_match: str | None = None
+
+    @classmethod
+    def of_raw(cls, raw: Raw, item_id: str) -> Self:
+        """Return the command of a raw form; the members are judged when it runs."""
+        arguments = {name: value for name, value in raw.items() if name not in NOT_ARGUMENTS}
+        return cls(operation=raw["operation"], item_id=item_id, arguments=arguments, if_match=_if_match(raw))
+
+    def members(self) -> Raw:
+        return _with_precondition({"item_id": self.item_id, **self.arguments}, self.if_match)
 
 
 COMMANDS: tuple[type[Command], ...] = (
@@ -180,33 +262,99 @@ COMMANDS: tuple[type[Command], ...] = (
     MergePatch,
     DeleteItem,
 )
-"""All commands that POST /jobs takes and the queue carries."""
+"""All commands that every collection has."""
 
 OPERATIONS = tuple(dict.fromkeys(command.operation for command in COMMANDS))
+RESERVED_OPERATIONS = (*OPERATIONS, UpsertItem.operation)
+"""The names that no operation of a collection can have."""
+
+NOT_ARGUMENTS = frozenset({"operation", "collection", "item_id", "if_match"})
+"""The members of a raw command that no operation can take."""
 
 
-def parse_command(raw: Any, *, new_item_id: str) -> Command:
-    """Return the command of a raw form, or raise InvalidRequest; a create gets `new_item_id`."""
+class _FormOnly:
+    """The rules for a command on its way: only its form counts, since the collection judges it when it runs.
+
+    So a stricter schema, or an operation that was removed, fails the job with a reason and parks no message.
+    """
+
+    @staticmethod
+    def check_new(document: Any, /) -> Document:
+        return _object(document)
+
+    check_fields = check_patch = check_new
+
+
+def parse_command(raw: Any, *, new_item_id: str, registry: Registry = ONLY_ITEMS, owner: str = "") -> Command:
+    """Return the command of a caller's raw form, or raise InvalidRequest.
+
+    A create gets `new_item_id`, unless its collection has a key from which the id derives.
+    """
     if not isinstance(raw, dict):
         raise InvalidRequest("A command must be a JSON object.")
-    kind = _kind_of(raw)
+    name = raw.get("collection", ITEMS)
+    collection = registry.get(name) if isinstance(name, str) else None
+    if collection is None:
+        raise InvalidRequest(f"The collection must be one of {', '.join(registry.names)}.", pointer="#/collection")
+    scope = collection.scope(owner)
+    command = _parse(raw, new_item_id, collection, (*collection.operations,), has_key=collection.key is not None)
+    if isinstance(command, RunOperation):
+        collection.check_members(command.operation, command.arguments)
+    if isinstance(command, CreateItem | UpsertItem):
+        derived = collection.derived_id(command.document, scope)
+        command = with_item_id(command, derived) if derived is not None else command
+    return in_collection(command, collection, owner)
+
+
+def in_collection(command: Command, collection: Collection, owner: str) -> Command:
+    """Return the same command for an item of this collection, in the scope of this caller."""
+    return replace(command, collection=collection.name, scope=collection.scope(owner))
+
+
+def decode_command(raw: Any, item: ItemRef) -> Command:
+    """Return the command for this item that a message or a failed job has, or raise InvalidRequest."""
+    if not isinstance(raw, dict):
+        raise InvalidRequest("A command must be a JSON object.")
+    if raw.get("collection", ITEMS) != item.collection:
+        raise InvalidRequest("The command belongs to another collection.", pointer="#/collection")
+    if item.collection == ITEMS:
+        return _parse(raw, item.item_id, ITEM_COLLECTION, (), has_key=False)
+    command = _parse(raw, item.item_id, _FormOnly(), None, has_key=True)
+    return replace(command, collection=item.collection, scope=item.scope)
+
+
+def _parse(
+    raw: Raw, new_item_id: str, rules: Rules, operations: tuple[str, ...] | None, *, has_key: bool
+) -> Command:
+    """Return the command; `operations` are those of its collection, or None if any name will do."""
+    kind = _kind_of(raw, operations, has_key=has_key)
+    if kind is RunOperation:
+        check_item_id(_need(raw, "item_id"))
+        return RunOperation.of_raw(raw, raw["item_id"])
     found = Violations()
     for member in raw:
-        if member != "operation" and member not in kind.needs and member not in kind.may_have:
+        if member not in {"operation", "collection"} and member not in kind.needs and member not in kind.may_have:
             found.add(f"A command to {kind.operation} must not have a member {member[:80]!r}.")
     item_id = found.collect(_inside, raw, "item_id", check_item_id) if "item_id" in kind.needs else new_item_id
-    command = found.collect(kind.from_raw, raw, item_id)
+    command = found.collect(kind.from_raw, raw, item_id, rules)
     found.check()
     return command
 
 
-def _kind_of(raw: Raw) -> type[Command]:
+def _kind_of(raw: Raw, operations: tuple[str, ...] | None, *, has_key: bool) -> type[Command]:
     operation = raw.get("operation")
     if operation is None:
         raise InvalidRequest("A command needs an operation.", pointer="#/operation")
-    kinds = [command for command in COMMANDS if command.operation == operation]
+    known_kinds: tuple[type[Command], ...] = (*COMMANDS, UpsertItem)
+    kinds = [command for command in known_kinds if command.operation == operation]
+    if operation == UpsertItem.operation and not has_key:
+        kinds = []
+    if not kinds and isinstance(operation, str):
+        is_one = OPERATION_NAME.fullmatch(operation) if operations is None else operation in operations
+        kinds = [RunOperation] if is_one and operation != UpsertItem.operation else []
     if not kinds:
-        raise InvalidRequest(f"The operation must be one of {', '.join(OPERATIONS)}.", pointer="#/operation")
+        known = (*OPERATIONS, *((UpsertItem.operation,) if has_key else ()), *(operations or ()))
+        raise InvalidRequest(f"The operation must be one of {', '.join(known)}.", pointer="#/operation")
     matching = [command for command in kinds if command.distinguishing_member in raw]
     if len(matching) > 1:
         members = [command.distinguishing_member for command in matching]
@@ -216,8 +364,8 @@ def _kind_of(raw: Raw) -> type[Command]:
     return (matching or kinds)[0]
 
 
-def with_item_id(command: CreateItem, item_id: str) -> CreateItem:
-    """Return the same create under the id that was assigned when it was first accepted."""
+def with_item_id(command: CreateItem | UpsertItem, item_id: str) -> CreateItem | UpsertItem:
+    """Return the same command for the id that was assigned when it was first accepted."""
     return replace(command, item_id=item_id)
 
 
@@ -227,6 +375,12 @@ def fingerprint(command: Command) -> str:
     The item id of a create is not included, since each request assigns a new one.
     """
     return hashlib.sha256(json_text.encode(command.to_raw(), sort_keys=True).encode()).hexdigest()
+
+
+def _object(value: Any) -> Document:
+    if not isinstance(value, dict):
+        raise InvalidRequest("The value must be a JSON object.")
+    return value
 
 
 def _need(raw: Raw, member: str) -> Any:

@@ -31,7 +31,7 @@ class ProblemError(JobpipeError):
     """An error with a problem document."""
 
     status: ClassVar[int]
-    slug: ClassVar[str]
+    slug: str
     title: ClassVar[str]
 
     def __init__(self, detail: str, *, pointer: str | None = None) -> None:
@@ -109,12 +109,49 @@ class NotFound(Refusal):
     status, slug, title = 404, "not-found", "There is no such resource"
 
 
-class NameTaken(Refusal):
+class ValueTaken(Refusal):
+    """Another document has a value that must be unique."""
+
+    def __init__(self, detail: str, *, pointer: str | None = None, existing: str | None = None) -> None:
+        """`existing` is the id of the other document, if it is known."""
+        super().__init__(detail, pointer=pointer)
+        self.existing = existing
+
+    def to_problem(self) -> Problem:
+        """Return the problem document, which names the other document."""
+        problem = super().to_problem()
+        return problem if self.existing is None else {**problem, "existing": self.existing}
+
+
+class NameTaken(ValueTaken):
     status, slug, title = 409, "name-taken", "Another item has this name"
+
+
+class NotUnique(ValueTaken):
+    status, slug, title = 409, "not-unique", "Another document has this value"
+
+
+class OperationRefused(Refusal):
+    """An operation of a collection refused the command, for a reason whose slug it chose."""
+
+    status, title = 409, "The operation refused the command"
+
+    def __init__(self, detail: str, collection: str, reason: str) -> None:
+        super().__init__(detail)
+        self.slug = f"{collection}:{reason}"
+        self.args = (detail, collection, reason)  # pickle and copy call the class with these
+
+
+class IndexBuilding(Refusal):
+    status, slug, title = 409, "index-building", "The look-up is not ready yet"
 
 
 class JobEndedAlready(Refusal):
     status, slug, title = 409, "job-ended", "The job has ended already"
+
+
+class JobListOff(Refusal):
+    status, slug, title = 409, "job-list-off", "This stage has no list of all jobs"
 
 
 class CommandCancelled(Refusal):
@@ -169,8 +206,14 @@ class JobEnded(CommitRefused):
     """The job has ended, is in another generation, or does not exist."""
 
 
-class NameLocked(CommitRefused):
-    """Another item has the name."""
+class ValueLocked(CommitRefused):
+    """Another document has the value of a unique field."""
+
+    def __init__(self, field: str, existing: str | None = None) -> None:
+        """`existing` is the id of the other document, or None if the store does not tell it."""
+        super().__init__(field, existing)
+        self.field = field
+        self.existing = existing
 
 
 class ItemChanged(CommitRefused):

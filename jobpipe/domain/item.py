@@ -1,12 +1,12 @@
-"""An item as it is stored: a row that refers to the committed document."""
+"""An item or a document of another collection as it is stored: a row that refers to the committed document."""
 
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from jobpipe.domain import json_text
-from jobpipe.domain.job_ref import JobRef
 
 INLINE_BYTES = 1024
 """The largest document that is also stored in the item's and the job's rows, so that a read needs no S3.
@@ -25,15 +25,18 @@ class DocumentRef:
 
 @dataclass(frozen=True, slots=True)
 class StoredItem:
-    """One row of the items table."""
+    """One row of the items table, or of the table of the other collections."""
 
     item_id: str
     version: str  # changes with every commit; in quotes, it is the ETag
-    name: str  # as in the document
+    name: str  # of an item, as in its document; empty in other collections
     document: DocumentRef  # write-once: each version has a key of its own
     inline: str | None  # the document as JSON text, if it is small
     created_at: str  # RFC 3339
     updated_at: str  # RFC 3339
+    owner: str = ""  # the caller that created the document; items have none, as their messages do not
+    locks: Mapping[str, str] = field(default_factory=dict)  # the value keys of its unique fields, by field
+    entries: Mapping[str, str] = field(default_factory=dict)  # the value keys of its indexed fields, by field
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +51,14 @@ class ItemPage:
     """A page of the list, and the id after which the next one starts."""
 
     items: list[StoredItem | MalformedItem]
+    next_after: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class IndexPage:
+    """A page of an index, and the place after which the next one starts."""
+
+    items: list[StoredItem]
     next_after: str | None
 
 
@@ -81,21 +92,12 @@ def new_version() -> str:
     return secrets.token_hex(8)
 
 
-def document_prefix(item_id: str, job: JobRef) -> str:
-    """Return the prefix of all documents, committed or not, that this generation of the job puts."""
-    return f"items/{item_id}/{job.job_id}/{job.generation}/"
-
-
-def document_key(item_id: str, job: JobRef, version: str) -> str:
-    """Return the key of one version. Attempts never share a key, so that a late put cannot hide a committed one."""
-    return f"{document_prefix(item_id, job)}{version}.json"
-
-
 def inline(document_text: str) -> str | None:
     """Return the text if it is small enough to be stored in a row."""
     return document_text if len(document_text.encode()) <= INLINE_BYTES else None
 
 
 def item_json(item_id: str, document_text: str) -> str:
-    """Return the item as a caller sees it, the id first. A document has a name, so it is never the empty object."""
-    return f'{{"id":{json_text.encode(item_id)},{document_text[1:]}'
+    """Return the document as a caller sees it, the id first."""
+    comma = "" if document_text == "{}" else ","
+    return f'{{"id":{json_text.encode(item_id)}{comma}{document_text[1:]}'

@@ -10,14 +10,17 @@ from jobpipe.domain.missing_objects import missing
 from jobpipe.domain.ports import DocumentStore, ItemStore
 
 
-def read_item(items: ItemStore, documents: DocumentStore, item_id: str) -> tuple[StoredItem, str]:
+def read_item(
+    items: ItemStore, documents: DocumentStore, item_id: str, *, title: str = "Item"
+) -> tuple[StoredItem, str]:
     """Return the item's row and its document's JSON text, of one committed version, or raise NotFound.
 
-    The row refers to the S3 version that was read, which can still be read when the item has been deleted.
+    `title` is the collection's, for the error. The row refers to the S3 version that was read, which can still be
+    read when the item has been deleted.
     """
     item = items.get(item_id)
     if item is None:
-        raise NotFound(f"There is no item {item_id}.")
+        raise NotFound(f"There is no {title.lower()} {item_id}.")
     found = _document(documents, item)
     if found is None:
         raise missing_document(item)

@@ -132,7 +132,7 @@ def _check_fields(fields: Document, found: Violations) -> Document:
         _check_name(fields["name"], found)
     if "description" in fields and not isinstance(fields["description"], str):
         found.add("The description must be a string.", "#/description")
-    _check_tree(fields, found)
+    check_tree(fields, found)
     found.check()
     return fields
 
@@ -153,8 +153,8 @@ def _check_name(name: Any, found: Violations) -> None:
     return None
 
 
-def _check_tree(document: Document, found: Violations) -> None:
-    """Check the depth, and find text that JSON can escape but no store can hold: lone surrogates and NUL."""
+def check_tree(document: Document, found: Violations) -> None:
+    """Add what no store can hold: too deep nesting, and text that JSON can escape, lone surrogates and NUL."""
     # Iterative, so that deep nesting cannot exhaust the stack. Pointers are built only for violations, since a
     # megabyte may have half a million values, each under a thousand characters of names.
     waiting: list[tuple[dict[str, Any] | list[Any], int, Path]] = [(document, 1, None)]

@@ -21,6 +21,7 @@ from jobpipe.domain.clock import rfc3339
 from jobpipe.domain.commands import Command, fingerprint
 from jobpipe.domain.errors import Problem
 from jobpipe.domain.item import DocumentRef
+from jobpipe.domain.item_ref import ITEMS, ItemRef
 from jobpipe.domain.job_ref import JobRef
 from jobpipe.domain.limits import QUEUE_RETENTION
 
@@ -61,7 +62,7 @@ class Job:
     owner: str  # the caller that may read it
     status: Status
     generation: str  # random, and renewed by each retry; messages of another generation are ignored
-    operation: str  # create, read, update or delete
+    operation: str  # create, read, update, delete, upsert or an operation of the collection
     item_id: str  # assigned on acceptance if the command is a create
     fingerprint: str  # hash of the command, which tells a replay from a reused Idempotency-Key
     attempts: int  # charged attempts that have ended
@@ -77,6 +78,13 @@ class Job:
     interruptions: int = 0  # how often faults and outages have interrupted it since it was queued
     retries: int = 0  # how often a caller or an operator has retried it
     kept: KeptCommand | None = None  # the command of a failed job, which a retry sends again
+    collection: str = ITEMS
+    scope: str = ""  # of the collection, where the item is: the owner, or empty
+
+    @property
+    def item(self) -> ItemRef:
+        """Return the reference to the command's item."""
+        return ItemRef(self.collection, self.scope, self.item_id)
 
     @property
     def ref(self) -> JobRef:
@@ -141,6 +149,8 @@ def new_job(
         created_at=now,
         updated_at=now,
         expires_at=expiry_of_queued_job(at, retention),
+        collection=command.collection,
+        scope=command.scope,
     )
 
 

@@ -47,6 +47,11 @@ def decode(text: str | bytes) -> Any:
     raise _unstorable(marked)
 
 
+def decode_with_decimals(text: str) -> Any:
+    """Return the value of a stored JSON text, with a Decimal for every fraction, so that calculations are exact."""
+    return json.loads(text, parse_float=Decimal)
+
+
 def encode(value: Any, *, sort_keys: bool = False) -> str:
     """Return compact JSON text; Decimals are written as numbers, digit by digit."""
     try:

@@ -1,6 +1,6 @@
 """The stores and queues that the two Lambdas need, implemented on AWS and, for tests, in memory.
 
-Every read is consistent, except the list of failed or retrying jobs. Any method may raise Unavailable: the store
+Every read is consistent, except the lists of jobs. Any method may raise Unavailable: the store
 did not answer, and it is not known whether a write took effect. Times are datetimes in UTC.
 """
 
@@ -13,8 +13,9 @@ from typing import Protocol
 from jobpipe.domain.backlog import Backlog
 from jobpipe.domain.batch import Batch
 from jobpipe.domain.errors import Problem, ProblemError
-from jobpipe.domain.item import Change, DocumentRef, ItemPage, StoredItem
+from jobpipe.domain.item import Change, DocumentRef, IndexPage, ItemPage, StoredItem
 from jobpipe.domain.job import Job, JobPage, KeptCommand, Status, Success
+from jobpipe.domain.job_filter import EVERY_JOB, JobFilter
 from jobpipe.domain.job_ref import JobRef
 from jobpipe.domain.queue_message import Envelope
 
@@ -29,12 +30,24 @@ class JobStore(Protocol):
         """Return the job, expired or not."""
 
     def failed_or_retrying(
-        self, owner: str, status: Status, limit: int, after: str | None, at: datetime
+        self,
+        owner: str,
+        status: Status,
+        limit: int,
+        after: str | None,
+        at: datetime,
+        *,
+        wanted: JobFilter = EVERY_JOB,
     ) -> JobPage:
         """Return the owner's failed or retrying jobs, latest first, without their commands.
 
         Expired jobs are left out, so a page with fewer than `limit` jobs is not always the last one.
         """
+
+    def failed_or_retrying_of_all(
+        self, status: Status, limit: int, after: str | None, at: datetime, *, wanted: JobFilter = EVERY_JOB
+    ) -> JobPage:
+        """Return the failed or retrying jobs of all owners, in no order; a page may be short here, too."""
 
     def begin_attempt(self, ref: JobRef, charged: int, at: datetime) -> None:
         """Record the start of attempt number `charged + 1`."""
@@ -68,6 +81,16 @@ class JobStore(Protocol):
         """
 
 
+class RecentJobs(Protocol):
+    """The list of all jobs, which a stage has only with JobLists=on."""
+
+    def page(self, owner: str, wanted: JobFilter, limit: int, after: str | None, at: datetime) -> JobPage:
+        """Return the owner's jobs, the last accepted first, without results and kept commands.
+
+        A page with fewer than `limit` jobs is not always the last one, since the reads for one page are bounded.
+        """
+
+
 class BatchStore(Protocol):
     """The rows of batches, in the jobs table beside those of their jobs."""
 
@@ -88,7 +111,7 @@ class BatchStore(Protocol):
 
 
 class ItemStore(Protocol):
-    """The items table, the name locks, and the transaction that binds them to a job."""
+    """The rows and locks of one collection in one scope, and the transaction that binds them to a job."""
 
     def get(self, item_id: str) -> StoredItem | None:
         """Return the item's row."""
@@ -97,7 +120,24 @@ class ItemStore(Protocol):
         """Return up to `limit` items that follow the id `after`, in a stable but meaningless order."""
 
     def commit(self, change: Change, ref: JobRef, success: Success, at: datetime) -> None:
-        """Change the item and its name lock and end the job, all or nothing; a CommitRefused gives the reason."""
+        """Change the item and its locks and end the job, all or nothing; a CommitRefused gives the reason."""
+
+
+class CollectionStore(ItemStore, Protocol):
+    """An ItemStore with look-ups, for collections other than `items`."""
+
+    def holder(self, value_key: str) -> str | None:
+        """Return the id of the document that has this value of a unique field."""
+
+    def indexed(self, value_key: str, limit: int, after: str | None) -> IndexPage:
+        """Return up to `limit` documents that have this value of an indexed field, newest change first."""
+
+
+class IndexStates(Protocol):
+    """Which look-ups of a collection are ready: those of new fields are built from the documents first."""
+
+    def ready(self, collection: str) -> frozenset[str]:
+        """Return the unique and indexed fields whose look-ups find every document."""
 
 
 class DocumentStore(Protocol):

@@ -1,22 +1,27 @@
-"""A command on its way through SQS."""
+"""A command on its way through SQS.
+
+There are two forms of a message. The first is that of all commands for `items`, and does not change, so that
+releases can be rolled back. The second also has the collection, its scope, the owner and the time `at`.
+"""
 
 from __future__ import annotations
 
-import hashlib
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Self
 
 from jobpipe.domain import json_text
-from jobpipe.domain.commands import Command, fingerprint, parse_command
+from jobpipe.domain.commands import Command, decode_command, fingerprint
 from jobpipe.domain.errors import ClaimUnusable, Refusal, UndecodableMessage
+from jobpipe.domain.item_ref import COLLECTION_NAME, ITEMS, ItemRef
 from jobpipe.domain.item_rules import check_item_id
-from jobpipe.domain.job import KeptCommand
+from jobpipe.domain.job import Job, KeptCommand
 from jobpipe.domain.job_ref import JobRef
 from jobpipe.domain.limits import MAX_COMMAND_BYTES, MAX_QUEUED_BYTES
 
-_VERSION = 1
-_GROUP_ID = re.compile(r"[A-Za-z0-9!-/:-@\[-`{-~]{1,128}")
+_FORM, _FORM_OF_COLLECTIONS = 1, 2
+_OWNER = re.compile("[a-z][a-z0-9-]{0,62}")
+_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z")
 _TOKEN = re.compile(r"[0-9a-f]{1,64}")
 _CLAIM_KEY = re.compile(r"claims/(?P<job_id>[0-9a-f]{1,64})/[0-9a-f]{1,64}/[0-9a-f]{64}\.json")
 
@@ -37,11 +42,28 @@ class QueueMessage:
     content: Command | Claim
     request_id: str  # of the HTTP request, for the worker's log lines
     retry_of: str | None = None  # the generation that failed, if a retry sent the message
+    collection: str = field(default=ITEMS, kw_only=True)
+    scope: str = field(default="", kw_only=True)
+    owner: str = field(default="", kw_only=True)  # the job's; a message for `items` does not have it
+    at: str = field(default="", kw_only=True)  # when it was accepted or its retry asked for; as owner
 
     @classmethod
-    def of(cls, job: JobRef, command: Command, request_id: str) -> Self:
-        """Return the message of a command that was just accepted."""
-        return cls(job, command.item_id, command, request_id)
+    def of(cls, job: Job, command: Command, request_id: str) -> Self:
+        """Return the message of a command that was just accepted as this job."""
+        if command.collection == ITEMS:
+            return cls(job.ref, command.item_id, command, request_id)
+        return cls(
+            *(job.ref, command.item_id, command, request_id),
+            collection=command.collection,
+            scope=command.scope,
+            owner=job.owner,
+            at=job.created_at,
+        )
+
+    @property
+    def item(self) -> ItemRef:
+        """Return the reference to the command's item."""
+        return ItemRef(self.collection, self.scope, self.item_id)
 
     @property
     def kept(self) -> KeptCommand:
@@ -91,36 +113,36 @@ def seal(message: QueueMessage) -> Envelope:
         body = _encode(replace(message, content=Claim(claim.key)))
     return Envelope(
         body=body,
-        group_id=_group_id(message.item_id),
+        group_id=message.item.group_id,
         deduplication_id=f"{message.job.job_id}:{message.job.generation}",
         claim=claim,
     )
 
 
-def kept_content(kept: KeptCommand, item_id: str) -> Command | Claim | None:
+def kept_content(kept: KeptCommand, item: ItemRef) -> Command | Claim | None:
     """Return the content for a new message of a failed job; None if the job kept no command."""
     if kept.claim is not None:
         return Claim(kept.claim)
-    return None if kept.command is None else _decode_command(kept.command, item_id)
+    return None if kept.command is None else _decode_command(kept.command, item)
 
 
-def redeem(claim: Claim, text: str, item_id: str) -> Command:
+def redeem(claim: Claim, text: str, item: ItemRef) -> Command:
     """Return the command of a claim check; raise ClaimUnusable if it is not the one that was accepted.
 
     The claim's key, which came with the message, has the fingerprint of the command. So nobody can change a waiting
     command by writing to the bucket.
     """
     try:
-        command = _decode_command(text, item_id)
+        command = _decode_command(text, item)
     except Refusal:
         raise ClaimUnusable("The claim check is no command that this release can read.") from None
-    if command.item_id != item_id or not claim.key.endswith(f"/{fingerprint(command)}.json"):
+    if command.item_id != item.item_id or not claim.key.endswith(f"/{fingerprint(command)}.json"):
         raise ClaimUnusable("The claim check is another command.")
     return command
 
 
-def _decode_command(text: str, item_id: str) -> Command:
-    return parse_command(json_text.decode(text), new_item_id=item_id)
+def _decode_command(text: str, item: ItemRef) -> Command:
+    return decode_command(json_text.decode(text), item)
 
 
 def _check_in(job: JobRef, command: Command) -> ClaimCheck | None:
@@ -137,19 +159,22 @@ def _exceeds(text: str, limit: int) -> bool:
     return len(text) * 4 > limit and len(text.encode()) > limit
 
 
-def _group_id(item_id: str) -> str:
-    # SQS refuses some characters. No item has an id with them, but commands for such an id must fail in order too.
-    return item_id if _GROUP_ID.fullmatch(item_id) else hashlib.sha256(item_id.encode()).hexdigest()
-
-
 def _encode(message: QueueMessage) -> str:
     envelope: dict[str, object] = {
-        "v": _VERSION,
+        "v": _FORM,
         "job_id": message.job.job_id,
         "generation": message.job.generation,
         "item_id": message.item_id,
         "request_id": message.request_id,
     }
+    if message.collection != ITEMS:
+        envelope |= {
+            "v": _FORM_OF_COLLECTIONS,
+            "collection": message.collection,
+            "scope": message.scope,
+            "owner": message.owner,
+            "at": message.at,
+        }
     if message.retry_of is not None:
         envelope["retry_of"] = message.retry_of
     if isinstance(message.content, Claim):
@@ -180,19 +205,30 @@ def decode_message(body: str) -> QueueMessage:
 
 
 def _read(envelope: dict[str, object], job: JobRef) -> QueueMessage:
-    if envelope.get("v") != _VERSION:
-        found = envelope.get("v")
-        raise UndecodableMessage(f"its format is {found if isinstance(found, int) else 'none'}, not {_VERSION}")
+    form = envelope.get("v")
+    if form not in (_FORM, _FORM_OF_COLLECTIONS) or isinstance(form, bool):
+        raise UndecodableMessage(
+            f"its format is {form if isinstance(form, int) else 'none'}, not {_FORM} or {_FORM_OF_COLLECTIONS}"
+        )
     item_id = check_item_id(envelope.get("item_id"))
     request_id = envelope.get("request_id", "")
     if not isinstance(request_id, str) or not request_id.isascii():
         raise UndecodableMessage("its request_id is not valid")
+    retry_of = _token(envelope, "retry_of") if "retry_of" in envelope else None
+    if form == _FORM:
+        content = _content(envelope, job, ItemRef(ITEMS, "", item_id))
+        return QueueMessage(job, item_id, content, request_id, retry_of)
+    collection, owner = _text(envelope, "collection", COLLECTION_NAME), _text(envelope, "owner", _OWNER)
+    scope = envelope.get("scope")
+    if scope not in ("", owner) or collection == ITEMS:
+        raise UndecodableMessage("its collection or scope is not valid")
+    content = _content(envelope, job, ItemRef(collection, str(scope), item_id))
     return QueueMessage(
-        job,
-        item_id,
-        _content(envelope, job, item_id),
-        request_id,
-        _token(envelope, "retry_of") if "retry_of" in envelope else None,
+        *(job, item_id, content, request_id, retry_of),
+        collection=collection,
+        scope=str(scope),
+        owner=owner,
+        at=_text(envelope, "at", _TIME),
     )
 
 
@@ -216,18 +252,22 @@ def _storable(command: object) -> KeptCommand | None:
     return KeptCommand(command=text) if size <= MAX_QUEUED_BYTES else None
 
 
-def _content(envelope: dict[str, object], job: JobRef, item_id: str) -> Command | Claim:
+def _content(envelope: dict[str, object], job: JobRef, item: ItemRef) -> Command | Claim:
     if "claim" in envelope:
         return _claim(envelope["claim"], job)
-    command = parse_command(envelope.get("command"), new_item_id=item_id)
-    if command.item_id != item_id:
+    command = decode_command(envelope.get("command"), item)
+    if command.item_id != item.item_id:
         raise UndecodableMessage("its item is not its command's")
     return command
 
 
 def _token(envelope: dict[str, object], member: str) -> str:
+    return _text(envelope, member, _TOKEN)
+
+
+def _text(envelope: dict[str, object], member: str, form: re.Pattern[str]) -> str:
     value = envelope.get(member)
-    if not isinstance(value, str) or not _TOKEN.fullmatch(value):
+    if not isinstance(value, str) or not form.fullmatch(value):
         raise UndecodableMessage(f"its {member} is not valid")
     return value
 

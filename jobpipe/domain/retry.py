@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from jobpipe.domain.clock import rfc3339
 from jobpipe.domain.errors import JobEnded, JobEndedAlready, NotFound, Refusal, Unavailable
 from jobpipe.domain.job import Job, Status, new_generation
 from jobpipe.domain.job_ref import JobRef
@@ -24,7 +25,7 @@ def retry(
     if job.status is not Status.FAILED:
         raise JobEndedAlready(f"The job has {job.status.value}; only a failed one can be retried.")
     try:
-        content = None if job.kept is None else kept_content(job.kept, job.item_id)
+        content = None if job.kept is None else kept_content(job.kept, job.item)
     except Refusal as refusal:  # by rules that are newer than the command
         raise JobEndedAlready(f"The command of this job is not valid any more. {refusal.detail}") from None
     if content is None:
@@ -34,7 +35,14 @@ def retry(
     # If this crashes before the job is marked, the worker marks it when it gets the message. A new generation gives
     # a new deduplication id: SQS would drop the old one within five minutes of the first message.
     ref = JobRef(job.job_id, new_generation())
-    queue.send(seal(QueueMessage(ref, job.item_id, content, request_id, retry_of=job.generation)))
+    message = QueueMessage(
+        *(ref, job.item_id, content, request_id, job.generation),
+        collection=job.collection,
+        scope=job.scope,
+        owner=job.owner,
+        at=rfc3339(at),
+    )
+    queue.send(seal(message))
     try:
         return jobs.requeue(ref, job.generation, at)
     except JobEnded:

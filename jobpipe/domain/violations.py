@@ -35,6 +35,9 @@ class Violations:
     def __init__(self) -> None:
         self._found: list[Violation] = []
 
+    def __contains__(self, violation: Violation) -> bool:
+        return violation in self._found
+
     @property
     def full(self) -> bool:
         """Return whether further violations would be dropped."""

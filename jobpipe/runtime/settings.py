@@ -15,6 +15,8 @@ class Settings:
     jobs_table: str
     items_table: str
     names_table: str
+    collections_table: str
+    lookups_table: str
     documents_bucket: str
     commands_queue_url: str
     parked_queue_url: str
@@ -22,6 +24,7 @@ class Settings:
     worker_timeout: float  # seconds
     job_retention: timedelta  # how long an ended job can be read
     longest_wait: float  # seconds for which the API may delay a response until the job ends; 0 for none
+    job_lists: bool = False  # whether the jobs table has the index of all jobs
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> Self:
@@ -30,6 +33,8 @@ class Settings:
             jobs_table=environ["JOBS_TABLE"],
             items_table=environ["ITEMS_TABLE"],
             names_table=environ["NAMES_TABLE"],
+            collections_table=environ["COLLECTIONS_TABLE"],
+            lookups_table=environ["LOOKUPS_TABLE"],
             documents_bucket=environ["DOCUMENTS_BUCKET"],
             commands_queue_url=environ["COMMANDS_QUEUE_URL"],
             parked_queue_url=environ["PARKED_QUEUE_URL"],
@@ -37,4 +42,5 @@ class Settings:
             worker_timeout=float(environ.get("WORKER_TIMEOUT", "30")),
             job_retention=timedelta(days=float(environ.get("JOB_RETENTION_DAYS", "7"))),
             longest_wait=float(environ.get("MAX_WAIT_SECONDS", "20")),
+            job_lists=environ.get("JOB_LISTS", "off") == "on",
         )

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
-from jobpipe.domain.ports import DocumentStore, ItemStore, JobStore
+from jobpipe.domain.collection import ONLY_ITEMS, Registry
+from jobpipe.domain.item_ref import ITEMS
+from jobpipe.domain.ports import CollectionStore, DocumentStore, ItemStore, JobStore
 from jobpipe.runtime.aws import AwsClients
 from jobpipe.runtime.settings import Settings
 from jobpipe.stores.dynamodb_items import DynamoDbItems
@@ -12,20 +15,39 @@ from jobpipe.stores.dynamodb_jobs import DynamoDbJobs
 from jobpipe.stores.s3_documents import S3Documents
 
 
+def _no_collections(collection: str, scope: str) -> CollectionStore:
+    raise KeyError((collection, scope))
+
+
 @dataclass(frozen=True, slots=True)
 class Stores:
-    """Jobs, items and documents."""
+    """Jobs, items and documents, and the collections of the release."""
 
     jobs: JobStore
     items: ItemStore
     documents: DocumentStore
+    registry: Registry = field(default=ONLY_ITEMS, kw_only=True)
+    open_collection: Callable[[str, str], CollectionStore] = field(default=_no_collections, kw_only=True)
+
+    def items_of(self, collection: str, scope: str) -> ItemStore:
+        """Return the store of a collection in a scope."""
+        return self.items if collection == ITEMS else self.open_collection(collection, scope)
 
 
-def open_stores(settings: Settings, clients: AwsClients) -> Stores:
+def open_stores(settings: Settings, clients: AwsClients, registry: Registry = ONLY_ITEMS) -> Stores:
     """Return the stores on the tables and the bucket that the settings name."""
     jobs = DynamoDbJobs(clients, settings.jobs_table, settings.job_retention)
+    tables = (settings.collections_table, settings.lookups_table)
+
+    def open_collection(name: str, scope: str) -> CollectionStore:
+        from jobpipe.stores.dynamodb_collections import DynamoDbCollection  # noqa: PLC0415  # items do not need it
+
+        return DynamoDbCollection(clients, tables, jobs, name, scope)
+
     return Stores(
         jobs=jobs,
         items=DynamoDbItems(clients, settings.items_table, settings.names_table, jobs),
         documents=S3Documents(clients, settings.documents_bucket),
+        registry=registry,
+        open_collection=open_collection,
     )

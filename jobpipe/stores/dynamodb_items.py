@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from jobpipe.domain.errors import CommitRefused, ItemChanged, JobEnded, NameLocked
+from jobpipe.domain.errors import CommitRefused, ItemChanged, JobEnded, ValueLocked
 from jobpipe.domain.item import Change, Created, ItemPage, MalformedItem, Removed, Replaced, StoredItem
 from jobpipe.domain.item_rules import name_key
 from jobpipe.domain.job import Success
@@ -62,7 +62,7 @@ class DynamoDbItems:
         try:
             transact(self._clients, _TABLE, writes)
         except ConditionsFailed as error:
-            raise _refusal(error.positions) from error
+            raise _refusal(error) from error
 
     def _put_first(self, new: StoredItem) -> TransactWriteItemTypeDef:
         condition = "attribute_not_exists(item_id)"
@@ -78,8 +78,13 @@ class DynamoDbItems:
 
     def _lock(self, item: StoredItem) -> TransactWriteItemTypeDef:
         row = to_row({"name": name_key(item.name), "item_id": item.item_id})
-        condition = "attribute_not_exists(item_id)"
-        return {"Put": {"TableName": self._names, "Item": row, "ConditionExpression": condition}}
+        put: Any = {
+            "TableName": self._names,
+            "Item": row,
+            "ConditionExpression": "attribute_not_exists(item_id)",
+            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+        }
+        return {"Put": put}
 
     def _unlock(self, item: StoredItem) -> TransactWriteItemTypeDef:
         return {
@@ -101,10 +106,13 @@ def _if_unchanged(read: StoredItem) -> dict[str, Any]:
     }
 
 
-def _refusal(failed: list[int]) -> CommitRefused:
-    if 0 in failed:
+def _refusal(error: ConditionsFailed) -> CommitRefused:
+    if 0 in error.positions:
         return JobEnded()
-    return ItemChanged() if 1 in failed else NameLocked()
+    if 1 in error.positions:
+        return ItemChanged()
+    lock = error.reasons[error.positions[0]].get("Item") or {}
+    return ValueLocked("name", lock.get("item_id", {}).get("S"))
 
 
 def _item_or_malformed(row: Any) -> StoredItem | MalformedItem:

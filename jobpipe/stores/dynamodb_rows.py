@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 from jobpipe.domain import json_text
 from jobpipe.domain.batch import Batch
 from jobpipe.domain.item import DocumentRef, StoredItem
+from jobpipe.domain.item_ref import ITEMS
 from jobpipe.domain.job import Job, KeptCommand, Status, Success
 
 if TYPE_CHECKING:
@@ -34,6 +36,20 @@ def owner_shard(owner: str, job_id: str) -> str:
     return shards_of(owner)[int(job_id[-1], 16) % SHARDS]
 
 
+def _fingerprint_value(job: Job) -> str:
+    """Return the fingerprint, with the collection before it unless that is `items`.
+
+    The lists of failed and retrying jobs show the collection, too. Their index has no other attribute for it, and
+    what an existing index projects cannot be changed.
+    """
+    return job.fingerprint if job.collection == ITEMS else f"{job.collection}:{job.fingerprint}"
+
+
+def collection_in(fingerprint: str) -> str:
+    """Return the collection that an attribute `fingerprint` names; neither part of it has a colon."""
+    return fingerprint.rpartition(":")[0] or ITEMS
+
+
 def to_row(values: Values) -> Row:
     """Return the values in DynamoDB's format."""
     return {
@@ -54,11 +70,12 @@ def job_to_row(job: Job) -> Row:
             "generation": job.generation,
             "operation": job.operation,
             "item_id": job.item_id,
-            "fingerprint": job.fingerprint,
+            "fingerprint": _fingerprint_value(job),
             "attempts": job.attempts,
             "created_at": job.created_at,
             "updated_at": job.updated_at,
             "expires_at": job.expires_at,
+            "scope": job.scope or None,
         }
     )
 
@@ -87,7 +104,7 @@ def job_from_row(row: Any) -> Job:
         generation=row["generation"]["S"],
         operation=row["operation"]["S"],
         item_id=row["item_id"]["S"],
-        fingerprint=row["fingerprint"]["S"],
+        fingerprint=row["fingerprint"]["S"].rpartition(":")[2],
         attempts=int(row["attempts"]["N"]),
         created_at=row["created_at"]["S"],
         updated_at=row["updated_at"]["S"],
@@ -101,6 +118,8 @@ def job_from_row(row: Any) -> Job:
         interruptions=int(row["held"]["N"]) if "held" in row else 0,
         retries=int(row["retries"]["N"]) if "retries" in row else 0,
         kept=_kept_from_row(row),
+        collection=collection_in(row["fingerprint"]["S"]),
+        scope=_text(row, "scope") or "",
     )
 
 
@@ -168,6 +187,39 @@ def item_from_row(row: Any) -> StoredItem:
         inline=_text(row, "inline"),
         created_at=row["created_at"]["S"],
         updated_at=row["updated_at"]["S"],
+    )
+
+
+def document_to_row(item: StoredItem) -> Row:
+    """Return the row of a document of another collection than `items`, without its partition."""
+    return to_row(
+        {
+            "item_id": item.item_id,
+            "version": item.version,
+            "created_at": item.created_at,
+            "updated_at": item.updated_at,
+            **_document_values(item.document),
+            "inline": item.inline,
+            "owner": item.owner,
+            "locks": json.dumps(dict(item.locks)) if item.locks else None,
+            "entries": json.dumps(dict(item.entries)) if item.entries else None,
+        }
+    )
+
+
+def document_from_row(row: Any) -> StoredItem:
+    """Return the document of a row; a malformed row raises KeyError, TypeError or ValueError."""
+    return StoredItem(
+        item_id=row["item_id"]["S"],
+        version=row["version"]["S"],
+        name="",
+        document=_document_from_row(row),
+        inline=_text(row, "inline"),
+        created_at=row["created_at"]["S"],
+        updated_at=row["updated_at"]["S"],
+        owner=row["owner"]["S"],
+        locks=json.loads(_text(row, "locks") or "{}"),
+        entries=json.loads(_text(row, "entries") or "{}"),
     )
 
 

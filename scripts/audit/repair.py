@@ -14,7 +14,7 @@ from botocore.exceptions import ClientError
 
 from jobpipe.domain.clock import now as current_time
 from jobpipe.domain.errors import InternalError, JobEnded, ProblemError, Unavailable
-from jobpipe.domain.item import StoredItem, document_prefix
+from jobpipe.domain.item import StoredItem
 from jobpipe.domain.item_rules import name_key
 from jobpipe.domain.job import KeptCommand
 from jobpipe.runtime.aws import ConditionsFailed, error_code, outages, settle_conflicts, transact
@@ -198,7 +198,7 @@ class _Repairs:
         except JobEnded:
             return False
         # Clean up after the end, as workers do. The row is read after the listing, and names what is committed.
-        keys = self.resources.documents.keys(document_prefix(job.item_id, job.ref))
+        keys = self.resources.documents.keys(job.item.document_prefix(job.ref))
         item = self.resources.item(job.item_id) if keys else None
         spared = {claim, None if item is None else item.document.key}
         claims = self.resources.documents.keys(f"claims/{job.job_id}/")

@@ -121,7 +121,7 @@ def queued_job() -> Job:
 
 def body_of(job: Job) -> str:
     command = CreateItem(job.item_id, _DOCUMENT | {"name": job.item_id})
-    return seal(QueueMessage.of(job.ref, command, "r")).body
+    return seal(QueueMessage.of(job, command, "r")).body
 
 
 CASES = {

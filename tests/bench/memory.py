@@ -137,7 +137,9 @@ def _record(turn: int) -> dict[str, Any]:
         "messageId": ref.job_id,
         "receiptHandle": ref.job_id,
         # Half of the messages are unreadable and cost one call, so that the run is short.
-        "body": seal(QueueMessage.of(ref, command, "r")).body if turn % 12 < 6 else f"no command: {item_id}",
+        "body": seal(QueueMessage(ref, command.item_id, command, "r")).body
+        if turn % 12 < 6
+        else f"no command: {item_id}",
         "attributes": {"MessageGroupId": item_id, "ApproximateReceiveCount": "1"},
     }
 

@@ -51,7 +51,7 @@ class Bare:
         return {
             "messageId": job.job_id,
             "receiptHandle": job.job_id,
-            "body": seal(QueueMessage.of(job.ref, command, "r")).body,
+            "body": seal(QueueMessage.of(job, command, "r")).body,
             "attributes": {"MessageGroupId": job.item_id, "ApproximateReceiveCount": "1"},
         }
 

@@ -17,6 +17,7 @@ from jobpipe.runtime.aws import AwsClients
 from jobpipe.runtime.settings import Settings
 from jobpipe.stores.aws_stores import Stores, open_stores
 from jobpipe.stores.dynamodb_batches import DynamoDbBatches
+from jobpipe.stores.dynamodb_index_states import DynamoDbIndexStates
 from jobpipe.stores.sqs_backlog import QueueUrls, SqsBacklog
 from jobpipe.stores.sqs_commands import SqsCommands
 from tests.bench.aws_calls import Call
@@ -73,6 +74,8 @@ class Recorder:
             jobs_table=resources["jobs_table"],
             items_table=resources["items_table"],
             names_table=resources["names_table"],
+            collections_table=resources["collections_table"],
+            lookups_table=resources["lookups_table"],
             documents_bucket=resources["documents_bucket"],
             commands_queue_url=resources["commands_queue_url"],
             parked_queue_url=resources["parked_queue_url"],
@@ -95,6 +98,7 @@ class Recorder:
                 clients,
                 QueueUrls(settings.commands_queue_url, settings.dead_letters_queue_url, settings.parked_queue_url),
             ),
+            index_states=DynamoDbIndexStates(clients, settings.collections_table),
         )
 
     def accept(self, command: Command) -> tuple[Job, list[Call]]:
@@ -106,7 +110,7 @@ class Recorder:
     def apply(self, command: Command, job: Job) -> list[Call]:
         """Return the calls that apply a command."""
         with self._recording() as calls:
-            handle(command, job.ref, self._stores)
+            handle(command, QueueMessage.of(job, command, "bench"), self._stores)
         return calls
 
     def page(self, limit: int) -> Call:
@@ -145,7 +149,7 @@ def fill(stage: Stage, recorder: Recorder, accepted: list[Command], *, queued: b
         job, calls = recorder.accept(command)
         jobs.append(job)
         rows.append({"PutRequest": {"Item": next(call[2]["Item"] for call in calls if call[1] == "put_item")}})
-        envelope = seal(QueueMessage.of(job.ref, command, "bench"))
+        envelope = seal(QueueMessage.of(job, command, "bench"))
         messages.append(
             {
                 "Id": str(len(messages) % BATCH_OF_MESSAGES),

@@ -14,13 +14,14 @@ import tenacity
 from jobpipe.domain import json_text
 from jobpipe.domain.clock import now, rfc3339
 from jobpipe.domain.commands import CreateItem
-from jobpipe.domain.item import DocumentRef, StoredItem, document_key, new_version
+from jobpipe.domain.item import DocumentRef, StoredItem, new_version
 from jobpipe.domain.item_rules import name_key
 from jobpipe.domain.job import Status, Success, new_job
 from jobpipe.domain.job_ref import JobRef
 from jobpipe.stores.dynamodb_rows import item_to_row, job_to_row, success_values, to_row
 from tests.bench.recorder import OWNER, document
 from tests.helpers.deployed import Stage
+from tests.helpers.stored import document_key
 
 BUCKET = "bench-seeds"
 _ROWS_PER_FILE = 20_000

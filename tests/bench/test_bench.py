@@ -22,7 +22,7 @@ from tests.helpers.commands import ROOT, clean_environment
 from tests.helpers.deployed import Stage
 
 NAMES = (
-    *("jobs_table", "items_table", "names_table", "documents_bucket"),
+    *("jobs_table", "items_table", "names_table", "collections_table", "lookups_table", "documents_bucket"),
     *("commands_queue_url", "parked_queue_url", "dead_letters_queue_url"),
 )
 

@@ -54,7 +54,7 @@ class Audited:
     def apply(self, command: Command) -> Job:
         """Apply the command as the worker does, and return its job."""
         job = self.accept(command)
-        handle(command, job.ref, self.stores)
+        handle(command, QueueMessage.of(job, command, "test"), self.stores)
         return self.job(job)
 
     def create(self, name: str | None = None, text: str = SMALL) -> StoredItem:
@@ -77,7 +77,7 @@ class Audited:
 
     def send(self, job: Job, command: Command) -> None:
         queue = SqsCommands(self.resources.clients, self.resources.queue_urls[0])
-        queue.send(seal(QueueMessage.of(job.ref, command, "test")))
+        queue.send(seal(QueueMessage.of(job, command, "test")))
 
     def send_another_message(self) -> None:
         """Put a message of another command on the commands queue."""

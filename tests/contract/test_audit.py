@@ -11,12 +11,13 @@ import pytest
 
 from jobpipe.domain.clock import now, rfc3339
 from jobpipe.domain.commands import DeleteItem, SetFields
-from jobpipe.domain.item import document_key, new_version
+from jobpipe.domain.item import new_version
 from jobpipe.domain.job import KeptCommand, new_generation
 from jobpipe.runtime.aws import AwsClients
 from scripts.audit.findings import KINDS
 from scripts.audit.search import audit
 from tests.contract.audited import LARGE, Audited, claim_of, lose_claim, new_create, one
+from tests.helpers.stored import document_key
 
 # --- consistent states --------------------------------------------------------------------------------------------
 

@@ -13,13 +13,14 @@ import pytest
 from jobpipe.domain.clock import now, rfc3339
 from jobpipe.domain.commands import DeleteItem
 from jobpipe.domain.errors import AttemptsSpent, InternalError
-from jobpipe.domain.item import document_key, new_version
+from jobpipe.domain.item import new_version
 from jobpipe.domain.job import Job
 from jobpipe.domain.limits import QUEUE_RETENTION
 from jobpipe.runtime.aws import AwsClients
 from scripts.audit import __main__ as audit_command
 from scripts.audit.search import audit
 from tests.contract.audited import Audited, claim_of, new_create
+from tests.helpers.stored import document_key
 
 
 @pytest.fixture

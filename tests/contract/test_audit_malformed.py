@@ -14,13 +14,14 @@ from jobpipe.domain import json_text
 from jobpipe.domain.batch import RequestedBatch, new_batch
 from jobpipe.domain.clock import now
 from jobpipe.domain.commands import DeleteItem, SetFields
-from jobpipe.domain.item import document_key, new_version
+from jobpipe.domain.item import new_version
 from jobpipe.domain.job import KeptCommand, Status
 from jobpipe.stores.dynamodb_rows import batch_to_row
 from scripts.audit.findings import MalformedRow, OrphanDocument
 from scripts.audit.repair import repair
 from scripts.audit.rows import ITEMS, JOBS, KEYS, NAMES, MalformedRowError, check_row
 from tests.contract.audited import LARGE, Audited, claim_of, new_create, one
+from tests.helpers.stored import document_key
 
 # --- one row, damaged at random -----------------------------------------------------------------------------------
 

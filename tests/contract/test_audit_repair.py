@@ -9,12 +9,13 @@ import pytest
 from jobpipe.domain import json_text
 from jobpipe.domain.clock import now
 from jobpipe.domain.commands import SetFields
-from jobpipe.domain.item import document_key, new_version
+from jobpipe.domain.item import new_version
 from jobpipe.domain.job import KeptCommand, Status, new_generation
 from jobpipe.domain.retry import retry
 from jobpipe.stores.sqs_commands import SqsCommands
 from scripts.audit.search import audit
 from tests.contract.audited import LARGE, Audited, claim_of, new_create, one
+from tests.helpers.stored import document_key
 
 
 def test_a_deleted_document_is_restored(store: Audited) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from jobpipe.domain.commands import CreateItem
-from jobpipe.domain.errors import ItemChanged, JobEnded, NameLocked
+from jobpipe.domain.errors import ItemChanged, JobEnded, ValueLocked
 from jobpipe.domain.item import Created, DocumentRef, Removed, Replaced, StoredItem, new_version
 from jobpipe.domain.job import Job, Status, Success, new_job
 from jobpipe.domain.job_ref import JobRef
@@ -142,7 +142,7 @@ def test_a_name_is_unique_until_a_rename_or_a_removal(stores: Stores) -> None:
     first = item("Tent " + secrets.token_hex(6))
     create(stores, first)
     other, attempt = item(first.name), job(stores)
-    with pytest.raises(NameLocked):
+    with pytest.raises(ValueLocked):
         stores.items.commit(Created(other), ref(attempt), Success(), NOW)
     assert stores.items.get(other.item_id) is None
     assert stores.jobs.get(attempt.job_id) == attempt, "a cancelled transaction does not change the job"
@@ -152,7 +152,7 @@ def test_a_name_is_unique_until_a_rename_or_a_removal(stores: Stores) -> None:
     stores.items.commit(Created(other), ref(attempt), Success(), NOW)
     stores.items.commit(Removed(other), ref(job(stores)), Success(), NOW)
     create(stores, item(first.name))
-    with pytest.raises(NameLocked):
+    with pytest.raises(ValueLocked):
         stores.items.commit(
             Replaced(renamed, replace(renamed, name=first.name, version=new_version())),
             ref(job(stores)),
@@ -168,7 +168,7 @@ def test_a_rename_to_the_same_normalized_name_keeps_the_lock(stores: Stores) -> 
     composed = replace(first, name=first.name.replace("e\u0301", "\u00e9"), version=new_version())
     stores.items.commit(Replaced(first, composed), ref(job(stores)), Success(), NOW)
     assert stores.items.get(first.item_id) == composed
-    with pytest.raises(NameLocked):
+    with pytest.raises(ValueLocked):
         create(stores, item(first.name))
 
 

@@ -12,6 +12,8 @@ from referencing import Registry
 from referencing.jsonschema import DRAFT202012
 
 from api_lambda.chalicelib.contract.openapi import document
+from jobpipe.domain.collection import ONLY_ITEMS
+from jobpipe.domain.collection import Registry as Collections
 from tests.helpers.memory import RETENTION
 
 _ROOT = "urn:openapi"
@@ -102,9 +104,9 @@ class Documented:
 
 
 @cache
-def documented() -> Documented:
-    """Return this checkout's document for a stage that keeps jobs for RETENTION."""
-    return Documented(document(RETENTION), strict=True)
+def documented(collections: Collections = ONLY_ITEMS) -> Documented:
+    """Return this checkout's document for a stage with these collections that keeps jobs for RETENTION."""
+    return Documented(document(RETENTION, collections), strict=True)
 
 
 def _escape(step: str) -> str:

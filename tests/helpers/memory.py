@@ -11,11 +11,13 @@ from typing import Any
 from jobpipe.domain.backlog import Backlog
 from jobpipe.domain.batch import Batch
 from jobpipe.domain.clock import now, rfc3339
-from jobpipe.domain.errors import ItemChanged, JobEnded, NameLocked, Problem, ProblemError
+from jobpipe.domain.collection import Registry
+from jobpipe.domain.errors import ItemChanged, JobEnded, Problem, ProblemError, ValueLocked
 from jobpipe.domain.item import (
     Change,
     Created,
     DocumentRef,
+    IndexPage,
     ItemPage,
     MalformedItem,
     Removed,
@@ -24,6 +26,7 @@ from jobpipe.domain.item import (
 )
 from jobpipe.domain.item_rules import name_key
 from jobpipe.domain.job import Job, JobPage, KeptCommand, Status, Success, expiry_of_queued_job
+from jobpipe.domain.job_filter import EVERY_JOB, JobFilter
 from jobpipe.domain.job_ref import JobRef
 from jobpipe.domain.queue_message import Envelope
 from jobpipe.domain.send_rounds import MAX_CALL_BYTES, MAX_MESSAGES
@@ -50,18 +53,33 @@ class MemoryJobs:
         return self.rows.get(job_id)
 
     def failed_or_retrying(
-        self, owner: str, status: Status, limit: int, after: str | None, at: datetime
+        self,
+        owner: str,
+        status: Status,
+        limit: int,
+        after: str | None,
+        at: datetime,
+        *,
+        wanted: JobFilter = EVERY_JOB,
     ) -> JobPage:
         with self.lock:
-            troubled = sorted(
+            listed = [
                 (f"{status.value}#{job.updated_at}#{job.job_id}", job)
                 for job in self.rows.values()
                 if job.owner == owner and job.status is status
-            )
-        left = [(key, job) for key, job in reversed(troubled) if after is None or key < after]
-        shown = left[:limit]
-        jobs = [replace(job, kept=None, interruptions=0) for _, job in shown if not job.is_expired(at)]
-        return JobPage(jobs, shown[-1][0] if len(left) > limit else None)
+            ]
+        return page_of_jobs(listed, limit, after, at, wanted)
+
+    def failed_or_retrying_of_all(
+        self, status: Status, limit: int, after: str | None, at: datetime, *, wanted: JobFilter = EVERY_JOB
+    ) -> JobPage:
+        with self.lock:
+            listed = [
+                (f"lists|{job.job_id}|{job.owner}#0|{job.status.value}#{job.updated_at}", job)
+                for job in self.rows.values()
+                if job.status is status
+            ]
+        return page_of_jobs(listed, limit, after, at, wanted)
 
     def begin_attempt(self, ref: JobRef, charged: int, at: datetime) -> None:
         with self.lock:
@@ -154,6 +172,36 @@ class MemoryJobs:
         return job
 
 
+def page_of_jobs(
+    listed: list[tuple[str, Job]], limit: int, after: str | None, at: datetime, wanted: JobFilter
+) -> JobPage:
+    """Return the jobs from the last place before `after` on, of which expired ones count but are not shown."""
+    listed = [(key, job) for key, job in sorted(listed, key=lambda each: each[0], reverse=True)]
+    left = [(key, job) for key, job in listed if (after is None or key < after) and wanted.matches(job)]
+    hidden: dict[str, Any] = dict.fromkeys(
+        ("result", "result_document", "result_version", "superseded", "kept"), None
+    )
+    shown = left[:limit]
+    jobs = [replace(job, **hidden, interruptions=0) for _, job in shown if not job.is_expired(at)]
+    return JobPage(jobs, shown[-1][0] if len(left) > limit else None)
+
+
+class MemoryRecentJobs:
+    """RecentJobs."""
+
+    def __init__(self, jobs: MemoryJobs) -> None:
+        self._jobs = jobs
+
+    def page(self, owner: str, wanted: JobFilter, limit: int, after: str | None, at: datetime) -> JobPage:
+        with self._jobs.lock:
+            listed = [
+                (f"all#{job.created_at}#{job.job_id}", job)
+                for job in self._jobs.rows.values()
+                if job.owner == owner
+            ]
+        return page_of_jobs(listed, limit, after, at, wanted)
+
+
 class MemoryBatches:
     """BatchStore."""
 
@@ -198,12 +246,13 @@ class MemoryBatches:
 
 
 class MemoryItems:
-    """ItemStore."""
+    """CollectionStore for one collection in one scope."""
 
     def __init__(self, jobs: MemoryJobs) -> None:
         self.jobs = jobs
         self.rows: dict[str, StoredItem] = {}
-        self.names: dict[str, str] = {}
+        self.names: dict[str, str] = {}  # the ids of items by the keys of their names
+        self.locks: dict[str, str] = {}  # the ids of documents by their unique values
         self.malformed: set[str] = set()  # ids of rows that cannot be read as items, as after a manual edit
 
     def get(self, item_id: str) -> StoredItem | None:
@@ -215,23 +264,37 @@ class MemoryItems:
         items = [MalformedItem(each) if each in self.malformed else self.rows[each] for each in shown]
         return ItemPage(items, shown[-1] if len(ids) > limit else None)
 
+    def holder(self, value_key: str) -> str | None:
+        return self.locks.get(value_key)
+
+    def indexed(self, value_key: str, limit: int, after: str | None) -> IndexPage:
+        entries = sorted(
+            (
+                (f"{row.updated_at}#{row.item_id}", row)
+                for row in self.rows.values()
+                if value_key in row.entries.values()
+            ),
+            key=lambda entry: entry[0],
+            reverse=True,
+        )
+        left = [(entry, row) for entry, row in entries if after is None or entry < after]
+        return IndexPage([row for _, row in left[:limit]], left[limit - 1][0] if len(left) > limit else None)
+
     def commit(self, change: Change, ref: JobRef, success: Success, at: datetime) -> None:
         with self.jobs.lock:
             job = self.jobs.succeeded(ref, success, at)
             match change:
                 case Created(new):
                     self._require(new.item_id not in self.rows)
-                    self._lock(new)
+                    self._lock(None, new)
                     self.rows[new.item_id] = new
                 case Replaced(old, new):
                     self._require_version(old)
-                    if name_key(old.name) != name_key(new.name):
-                        self._lock(new)
-                        del self.names[name_key(old.name)]
+                    self._lock(old, new)
                     self.rows[new.item_id] = new
                 case Removed(old):
                     self._require_version(old)
-                    del self.names[name_key(old.name)]
+                    self._lock(old, None)
                     del self.rows[old.item_id]
             self.jobs.write(job)
 
@@ -243,10 +306,52 @@ class MemoryItems:
         stored = self.rows.get(old.item_id)
         self._require(stored is not None and stored.version == old.version)
 
-    def _lock(self, new: StoredItem) -> None:
-        if name_key(new.name) in self.names:
-            raise NameLocked
-        self.names[name_key(new.name)] = new.item_id
+    def _lock(self, old: StoredItem | None, new: StoredItem | None) -> None:
+        """Exchange the locks, all or nothing; an item has its name's, a document those of its unique fields."""
+        for held, kind in ((self.names, _names), (self.locks, _unique_values)):
+            before, after = kind(old), kind(new)
+            for field_name, value in after.items():
+                if new is not None and held.get(value, new.item_id) != new.item_id:
+                    raise ValueLocked(field_name, held[value])
+            for value in before.values():
+                del held[value]
+            for value in after.values():
+                assert new is not None
+                held[value] = new.item_id
+
+
+def _names(item: StoredItem | None) -> dict[str, str]:
+    return {"name": name_key(item.name)} if item is not None and item.name else {}
+
+
+def _unique_values(item: StoredItem | None) -> dict[str, str]:
+    return dict(item.locks) if item is not None else {}
+
+
+class MemoryCollections:
+    """Opens the store of each collection in each scope."""
+
+    def __init__(self, jobs: MemoryJobs) -> None:
+        self._jobs = jobs
+        self.opened: dict[tuple[str, str], MemoryItems] = {}
+        self.building: set[tuple[str, str]] = set()  # collections and fields whose look-ups are not ready
+
+    def open(self, collection: str, scope: str) -> MemoryItems:
+        return self.opened.setdefault((collection, scope), MemoryItems(self._jobs))
+
+
+@dataclass
+class MemoryIndexStates:
+    """IndexStates: everything is ready that is not being built."""
+
+    registry: Registry
+    collections: MemoryCollections
+
+    def ready(self, collection: str) -> frozenset[str]:
+        declared = self.registry.get(collection)
+        assert declared is not None
+        fields = (*declared.unique, *declared.indexes)
+        return frozenset(each for each in fields if (collection, each) not in self.collections.building)
 
 
 class MemoryDocuments:

@@ -10,6 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from api_lambda.chalicelib.application import build_app
 from api_lambda.chalicelib.services import Services
+from jobpipe.domain.collection import ONLY_ITEMS, Registry
 from jobpipe.domain.item_rules import name_key
 from jobpipe.stores.aws_stores import Stores
 from tests.helpers.documented import documented
@@ -17,11 +18,14 @@ from tests.helpers.memory import (
     RETENTION,
     MemoryBacklog,
     MemoryBatches,
+    MemoryCollections,
     MemoryDocuments,
+    MemoryIndexStates,
     MemoryItems,
     MemoryJobs,
     MemoryParked,
     MemoryQueue,
+    MemoryRecentJobs,
 )
 from worker_lambda.chalicelib.consume_batch import Consumer, consume_batch
 from worker_lambda.chalicelib.dead_letters import dead_letter_consumer
@@ -66,17 +70,24 @@ class Pipeline:
     context: Context = field(default_factory=Context)
     reserve_seconds: float = 18.0
     longest_wait: float = 20.0
+    registry: Registry = ONLY_ITEMS
+    job_lists: bool = True
 
     def __post_init__(self) -> None:
         self.items = MemoryItems(self.jobs)
         self.batches = MemoryBatches(self.jobs)
-        self.stores = Stores(self.jobs, self.items, self.documents)
+        self.collections = MemoryCollections(self.jobs)
+        known: dict[str, Any] = {"registry": self.registry, "open_collection": self.collections.open}
+        self.stores = Stores(self.jobs, self.items, self.documents, **known)
         services = Services(
             *(self.jobs, self.items, self.documents, self.queue, RETENTION, self.batches),
             backlog=MemoryBacklog(self.queue, self.parked),
+            index_states=MemoryIndexStates(self.registry, self.collections),
             longest_wait=self.longest_wait,
+            **known,
+            recent_jobs=MemoryRecentJobs(self.jobs) if self.job_lists else None,
         )
-        self.app = build_app("test", lambda: services)
+        self.app = build_app("test", lambda: services, self.registry)
 
     def request(
         self,
@@ -100,9 +111,12 @@ class Pipeline:
         parameters = {}
         path = "/" + "/".join(segments)
         if len(segments) >= 2:
-            name = {"items": "item_id", "jobs": "job_id", "batches": "batch_id"}[segments[0]]
+            name = {"jobs": "job_id", "batches": "batch_id"}.get(segments[0], "item_id")
             parameters[name] = segments[1]
-            path = "/".join(["", segments[0], f"{{{name}}}", *segments[2:]])
+            rest = segments[2:]
+            if name == "item_id" and rest:
+                parameters["operation"], rest = rest[0], ["{operation}", *rest[1:]]
+            path = "/".join(["", segments[0], f"{{{name}}}", *rest])
         single = {
             "content-type": "application/json",
             "x-api-key": f"{owner}{uuid.uuid4().hex}" if owner else "",
@@ -126,7 +140,7 @@ class Pipeline:
             },
         }
         answer = self.app(event, self.context)
-        documented().check(method, target, answer["statusCode"], answer["headers"], answer["body"])
+        documented(self.registry).check(method, target, answer["statusCode"], answer["headers"], answer["body"])
         return Answer(answer["statusCode"], {k.lower(): v for k, v in answer["headers"].items()}, answer["body"])
 
     def work(self, most: int = 10) -> dict[str, Any]:
@@ -150,7 +164,11 @@ class Pipeline:
         return dead_letter_consumer(self.worker_services(), self._seconds_left)
 
     def worker_services(self) -> WorkerServices:
-        return WorkerServices(self.jobs, self.items, self.documents, self.queue, self.parked, self.reserve_seconds)
+        return WorkerServices(
+            *(self.jobs, self.items, self.documents, self.queue, self.parked, self.reserve_seconds),
+            registry=self.registry,
+            open_collection=self.collections.open,
+        )
 
     def _seconds_left(self) -> float:
         return self.context.milliseconds / 1000
@@ -181,6 +199,7 @@ class Pipeline:
             dict(self.batches.rows),
             dict(self.items.rows),
             dict(self.items.names),
+            {place: (dict(store.rows), dict(store.locks)) for place, store in self.collections.opened.items()},
             dict(self.documents.current),
             list(self.queue.waiting),
         )
@@ -193,8 +212,13 @@ class Pipeline:
 
     def check_locks_and_documents(self) -> None:
         """Check that each item has its lock and its document, and that there are no others."""
-        items = self.items.rows.values()
+        items = list(self.items.rows.values())
         assert self.items.names == {name_key(item.name): item.item_id for item in items}
+        for store in self.collections.opened.values():
+            items += store.rows.values()
+            assert store.locks == {
+                value: row.item_id for row in store.rows.values() for value in row.locks.values()
+            }
         kept = {job.kept.claim for job in self.jobs.rows.values() if job.kept is not None and job.kept.claim}
         assert set(self.documents.current) == {item.document.key for item in items} | kept
         # Documents are write-once: no put, however late, has replaced a committed one.

@@ -134,7 +134,7 @@ class Lab:
     def create_item(self, **more: Any) -> StoredItem:
         """Return an item that an earlier command has created."""
         command = new_item(**more)
-        handle(command, self.accept(command).ref, self.stores)
+        handle(command, QueueMessage.of(self.accept(command), command, "test"), self.stores)
         item = self.stores.items.get(command.item_id)
         assert item is not None
         return item
@@ -181,7 +181,7 @@ class Lab:
 
     def delivery_of(self, job: Job, command: Command, receives: int = 1) -> dict[str, Any]:
         """Return a delivery of the job's message; put its claim check, if it needs one."""
-        envelope = seal(QueueMessage.of(job.ref, command, "test"))
+        envelope = seal(QueueMessage.of(job, command, "test"))
         if envelope.claim is not None:
             self.stores.documents.put(envelope.claim.key, envelope.claim.text)
         return record(envelope.body, receives=receives)

@@ -6,7 +6,12 @@ import pytest
 from infra.errors import OperatorError
 from infra.packaging import lambda_zip
 
-GOOD = {"app.py": b"a", "jobpipe/__init__.py": b"b", "chalice/app.py": b"c"}
+GOOD = {
+    "app.py": b"a",
+    "jobpipe/__init__.py": b"b",
+    "jobpipe_collections/__init__.py": b"d",
+    "chalice/app.py": b"c",
+}
 
 
 def make_zip(path: Path, files: dict[str, bytes], year: int = 2020) -> Path:

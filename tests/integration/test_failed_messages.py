@@ -44,7 +44,7 @@ def test_the_job_of_a_dead_letter_ends_failed_and_can_be_retried(stage: Stage) -
     # The test stores the job itself, so it has no other message.
     job_id, generation, item_id = uuid.uuid4().hex, uuid.uuid4().hex[:16], str(uuid.uuid4())
     stage.put_job(job_id, generation, item_id)
-    envelope = seal(QueueMessage.of(JobRef(job_id, generation), CreateItem(item_id, body), "test"))
+    envelope = seal(QueueMessage(JobRef(job_id, generation), item_id, CreateItem(item_id, body), "test"))
     stage.aws("sqs").send_message(
         QueueUrl=stage.resources["dead_letters_queue_url"],
         MessageBody=envelope.body,

@@ -74,7 +74,7 @@ def test_a_resent_message_takes_effect(stage: Stage, operator: Operator) -> None
     job_id, generation, item_id = uuid.uuid4().hex, uuid.uuid4().hex[:16], str(uuid.uuid4())
     stage.put_job(job_id, generation, item_id)
     command = CreateItem(item_id, {"name": name, "description": "d"})
-    envelope = seal(QueueMessage.of(JobRef(job_id, generation), command, "test"))
+    envelope = seal(QueueMessage(JobRef(job_id, generation), command.item_id, command, "test"))
     junk = park(stage, "junk")
     message_id = park(stage, envelope.body, group_id=envelope.group_id)
     assert "1 resent, about 1 left" in operator.output_of("parked", "--resend", message_id)

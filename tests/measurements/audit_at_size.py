@@ -14,13 +14,14 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
-from jobpipe.domain.item import DocumentRef, StoredItem, document_key
+from jobpipe.domain.item import DocumentRef, StoredItem
 from jobpipe.domain.job import Job, Status
 from jobpipe.domain.job_ref import JobRef
 from jobpipe.runtime.aws import AwsClients
 from jobpipe.stores.dynamodb_rows import item_to_row, job_to_row
 from scripts.audit.resources import Resources
 from scripts.audit.search import audit
+from tests.helpers.stored import document_key
 
 AT = "2026-11-22T10:00:00.000Z"
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)

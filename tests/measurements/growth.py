@@ -80,7 +80,7 @@ def accept(body: str) -> str:
     except Refusal as refusal:
         return refusal.slug
     fingerprint(command)
-    seal(QueueMessage.of(JobRef("a", "b"), command, ""))
+    seal(QueueMessage(JobRef("a", "b"), command.item_id, command, ""))
     return "taken"
 
 

@@ -17,7 +17,7 @@ from botocore.stub import ANY
 
 from jobpipe.domain.batch import Batch
 from jobpipe.domain.commands import DeleteItem
-from jobpipe.domain.errors import ItemChanged, JobEnded, NameLocked, Unavailable
+from jobpipe.domain.errors import ItemChanged, JobEnded, Unavailable, ValueLocked
 from jobpipe.domain.item import Created, DocumentRef, Removed, Replaced, StoredItem
 from jobpipe.domain.job import Status, Success, new_job
 from jobpipe.domain.job_ref import JobRef
@@ -163,8 +163,8 @@ def test_a_transaction_cancelled_for_a_transient_reason_is_retried(
         (("ConditionalCheckFailed", "TransactionConflict", "None"), JobEnded),
         (("None", "ConditionalCheckFailed", "ConditionalCheckFailed"), ItemChanged),
         (("None", "ConditionalCheckFailed", "None"), ItemChanged),
-        (("None", "None", "ConditionalCheckFailed"), NameLocked),
-        (("None", "None", "None", "ConditionalCheckFailed"), NameLocked),
+        (("None", "None", "ConditionalCheckFailed"), ValueLocked),
+        (("None", "None", "None", "ConditionalCheckFailed"), ValueLocked),
         (("None", "ValidationError", "None"), botocore_errors.ClientError),
     ],
 )

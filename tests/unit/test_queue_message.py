@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobpipe.domain.commands import CreateItem, DeleteItem, SetFields
+from jobpipe.domain.commands import Command, CreateItem, DeleteItem, SetFields
 from jobpipe.domain.errors import UndecodableMessage
+from jobpipe.domain.item_ref import ITEMS, ItemRef
 from jobpipe.domain.job import KeptCommand
 from jobpipe.domain.job_ref import JobRef
 from jobpipe.domain.limits import MAX_COMMAND_BYTES, MAX_QUEUED_BYTES
@@ -23,12 +24,19 @@ JOB = JobRef("a" * 32, "b" * 16)
 SQS_TEXT = re.compile("[\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]*")
 SQS_GROUP = re.compile(r"[A-Za-z0-9!-/:-@\[-`{-~]{1,128}")
 
+ITEM = ItemRef(ITEMS, "", "i")
+
+
+def message_of(command: Command, request_id: str) -> QueueMessage:
+    return QueueMessage(JOB, command.item_id, command, request_id)
+
+
 words = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))
 
 
 @given(words, words)
 def test_a_message_can_be_decoded_and_sqs_accepts_it(name: str, value: str) -> None:
-    message = QueueMessage.of(JOB, SetFields("i", {"x" + name: value}, '"v"'), "request-1")
+    message = message_of(SetFields("i", {"x" + name: value}, '"v"'), "request-1")
     envelope = seal(message)
     assert decode_message(envelope.body) == message
     assert SQS_TEXT.fullmatch(envelope.body)
@@ -36,19 +44,19 @@ def test_a_message_can_be_decoded_and_sqs_accepts_it(name: str, value: str) -> N
 
 @given(words.filter(lambda word: 0 < len(word) <= 128 and word.isprintable()))
 def test_every_item_id_has_a_group_that_sqs_accepts(item_id: str) -> None:
-    envelope = seal(QueueMessage.of(JOB, DeleteItem(item_id), ""))
+    envelope = seal(message_of(DeleteItem(item_id), ""))
     assert SQS_GROUP.fullmatch(envelope.group_id)
 
 
 def test_the_group_is_the_item_and_the_deduplication_id_is_the_generation() -> None:
-    envelope = seal(QueueMessage.of(JOB, DeleteItem("3f2b-77"), ""))
+    envelope = seal(message_of(DeleteItem("3f2b-77"), ""))
     assert envelope.group_id == "3f2b-77"
     assert envelope.deduplication_id == f"{'a' * 32}:{'b' * 16}"
 
 
 def test_a_command_becomes_a_claim_check_from_one_byte_over_the_limit() -> None:
     def message(size: int, character: str = "x") -> QueueMessage:
-        return QueueMessage.of(JOB, CreateItem("i", {"name": "n", "description": character * size}), "r")
+        return message_of(CreateItem("i", {"name": "n", "description": character * size}), "r")
 
     room = MAX_COMMAND_BYTES - len(str(message(0).kept.command))
     assert seal(message(room)).claim is None
@@ -59,7 +67,7 @@ def test_a_command_becomes_a_claim_check_from_one_byte_over_the_limit() -> None:
         assert len(envelope.body) < 1000
         carried = decode_message(envelope.body)
         assert carried.content == Claim(envelope.claim.key)
-        assert redeem(Claim(envelope.claim.key), envelope.claim.text, "i") == large.content
+        assert redeem(Claim(envelope.claim.key), envelope.claim.text, ITEM) == large.content
         assert seal(large) == envelope, "the same command has the same claim check"
 
 
@@ -67,7 +75,7 @@ def test_a_command_becomes_a_claim_check_from_one_byte_over_the_limit() -> None:
 def test_sqs_accepts_every_character_of_a_message(character: str) -> None:
     for size in (10_000, 34_000, 51_000, 68_000, 102_000, 204_000):
         command = CreateItem("i" * 128, {"name": "n", "description": character * size})
-        body = seal(QueueMessage.of(JOB, command, "r" * 200)).body
+        body = seal(message_of(command, "r" * 200)).body
         assert len(body.encode()) <= MAX_QUEUED_BYTES
 
 
@@ -76,25 +84,25 @@ def test_the_claim_check_depends_on_the_command_only() -> None:
     for size in (204_700, 204_720, 204_740, 204_760, 300_000):
         command = CreateItem("i", {"name": "n", "description": "x" * size})
         ways = [
-            seal(QueueMessage.of(JOB, command, "")),
-            seal(QueueMessage.of(JOB, command, "r" * 100)),
+            seal(message_of(command, "")),
+            seal(message_of(command, "r" * 100)),
             seal(QueueMessage(JOB, "i", command, "r", retry_of="d" * 16)),
-            seal(QueueMessage.of(JOB, CreateItem("i", {"description": "x" * size, "name": "n"}), "r")),
+            seal(message_of(CreateItem("i", {"description": "x" * size, "name": "n"}), "r")),
         ]
         assert len({None if way.claim is None else way.claim.key for way in ways}) == 1
         assert decode_message(ways[2].body).retry_of == "d" * 16
 
 
 def test_a_failed_job_keeps_its_command_for_a_retry() -> None:
-    small = QueueMessage.of(JOB, DeleteItem("i"), "r")
-    assert kept_content(small.kept, "i") == small.content
+    small = message_of(DeleteItem("i"), "r")
+    assert kept_content(small.kept, ITEM) == small.content
     large = QueueMessage(JOB, "i", Claim(f"claims/{'a' * 32}/{'b' * 16}/{'c' * 64}.json"), "r", retry_of="d" * 16)
-    assert kept_content(large.kept, "i") == large.content
+    assert kept_content(large.kept, ITEM) == large.content
     assert decode_message(seal(large).body) == large
-    assert kept_content(KeptCommand(), "i") is None
+    assert kept_content(KeptCommand(), ITEM) is None
 
 
-GOOD: dict[str, Any] = json.loads(seal(QueueMessage.of(JOB, DeleteItem("i"), "r")).body)
+GOOD: dict[str, Any] = json.loads(seal(message_of(DeleteItem("i"), "r")).body)
 
 
 @pytest.mark.parametrize(

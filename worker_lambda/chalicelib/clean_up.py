@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from jobpipe.domain.item import document_prefix
+from jobpipe.domain.item_ref import ItemRef
 from jobpipe.domain.job_ref import JobRef
 from jobpipe.domain.queue_message import Claim, QueueMessage
 from jobpipe.stores.aws_stores import Stores
@@ -14,20 +14,20 @@ def finish_clean_up(message: QueueMessage, stores: Stores) -> None:
     if job is not None and job.superseded is not None:
         # Each version has a key of its own, so no later version can be under this one.
         stores.documents.delete([job.superseded])
-    remove_uncommitted(message.job, message.item_id, stores)
+    remove_uncommitted(message.job, message.item, stores)
     if isinstance(message.content, Claim) and (job is None or not job.needs_claim(message.content.key)):
         remove_claim(message, stores)
 
 
-def remove_uncommitted(job: JobRef, item_id: str, stores: Stores) -> None:
+def remove_uncommitted(job: JobRef, ref: ItemRef, stores: Stores) -> None:
     """Delete the documents that attempts of this generation of a job put and did not commit.
 
     The generation must be over, by the job's end or by a retry, so that nothing of it can be committed any more.
     """
-    keys = stores.documents.keys(document_prefix(item_id, job))
+    keys = stores.documents.keys(ref.document_prefix(job))
     if not keys:
         return
-    item = stores.items.get(item_id)
+    item = stores.items_of(ref.collection, ref.scope).get(ref.item_id)
     committed = item.document.key if item is not None else None
     stores.documents.delete(key for key in keys if key != committed)
 

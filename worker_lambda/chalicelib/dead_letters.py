@@ -39,6 +39,7 @@ def end_job_of(delivery: Delivery, services: Services) -> None:
         return
     fields = {
         "job_id": message.job.job_id,
+        "collection": message.collection,
         "item_id": logged_id(message.item_id),
         "request_id": message.request_id,
     }
@@ -54,7 +55,7 @@ def end_job_of(delivery: Delivery, services: Services) -> None:
     meter.add(DEAD_LETTERS)
     meter.add(FAILED, reason=AttemptsSpent.slug)
     logger.error("dead letter", extra=fields)
-    remove_uncommitted(message.job, message.item_id, services)
+    remove_uncommitted(message.job, message.item, services)
 
 
 class _UntouchedQueue:

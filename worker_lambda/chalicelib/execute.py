@@ -84,6 +84,7 @@ class _Execution:
         self._seconds_left = seconds_left
         self.log_fields: dict[str, object] = {
             "job_id": message.job.job_id,
+            "collection": message.collection,
             "item_id": logged_id(message.item_id),
             "request_id": message.request_id,
             "receive_count": delivery.receive_count,
@@ -128,7 +129,7 @@ class _Execution:
         try:
             command = self._load_command()
             self.log_fields["operation"] = command.operation
-            handle(command, self._message.job, self._services)
+            handle(command, self._message, self._services)
         except Refusal as refusal:
             problem = refusal.to_problem()
             self._services.jobs.fail(self._message.job, problem, now(), self._message.kept, charge_attempt=True)
@@ -151,7 +152,7 @@ class _Execution:
             if may_become_visible(self._delivery.sent_at):  # the claim check was put before the message was sent
                 raise Unavailable("The claim check is not visible yet.")
             raise ClaimUnusable("The claim check does not exist.")
-        return redeem(content, text, self._message.item_id)
+        return redeem(content, text, self._message.item)
 
     def _interrupted(self, error: Exception, *, recorded: bool) -> None:
         """Record the interruption on the job, and raise CommandInterrupted unless the command is given up."""
@@ -180,7 +181,7 @@ class _Execution:
         return attempts.record_interruption(self._message, error, self._services, recorded=recorded)
 
     def _remove_uncommitted(self) -> None:
-        remove_uncommitted(self._message.job, self._message.item_id, self._services)
+        remove_uncommitted(self._message.job, self._message.item, self._services)
 
 
 def _charged_attempts(delivery: Delivery, services: Services) -> int:

@@ -9,6 +9,7 @@ from functools import cache
 from jobpipe.domain.limits import call_timeout, reserve
 from jobpipe.domain.ports import ParkedMessages, ReceivedMessages
 from jobpipe.runtime.aws import AwsClients
+from jobpipe.runtime.collections import packaged_registry
 from jobpipe.runtime.settings import Settings
 from jobpipe.stores.aws_stores import Stores, open_stores
 from jobpipe.stores.sqs_commands import SqsCommands
@@ -29,12 +30,14 @@ def open_services() -> Services:
     """Return the stores and queues of the Lambda's stage."""
     settings = Settings.from_env(os.environ)
     clients = AwsClients(call_timeout(settings.worker_timeout))
-    stores = open_stores(settings, clients)
+    stores = open_stores(settings, clients, packaged_registry())
     _ = clients.dynamodb, clients.s3  # made at the start, since every command needs them
     return Services(
         jobs=stores.jobs,
         items=stores.items,
         documents=stores.documents,
+        registry=stores.registry,
+        open_collection=stores.open_collection,
         queue=SqsCommands(clients, settings.commands_queue_url),
         parked=SqsParked(clients, settings.parked_queue_url),
         reserve_seconds=reserve(settings.worker_timeout),

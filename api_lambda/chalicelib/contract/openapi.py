@@ -14,21 +14,37 @@ from typing import Any
 from jobpipe import __version__
 from jobpipe.domain import etags, json_text
 from jobpipe.domain.batch import BATCH_ID, MAX_COMMANDS
+from jobpipe.domain.collection import ONLY_ITEMS, Registry
 from jobpipe.domain.commands import COMMANDS, OPERATIONS, Command
 from jobpipe.domain.errors import (
     PROBLEM_TYPE_PREFIX,
     AttemptsSpent,
     CommandUnreadable,
+    IndexBuilding,
     InternalError,
+    InvalidRequest,
+    NotUnique,
+    OperationRefused,
     ProblemError,
     Unavailable,
 )
+from jobpipe.domain.item_ref import COLLECTION_NAME, ITEMS
 from jobpipe.domain.item_rules import INVISIBLE, MAX_DEPTH, MAX_DOCUMENT_BYTES, MAX_ID_LENGTH, MAX_NAME_LENGTH
 from jobpipe.domain.job import JOB_ID
 from jobpipe.domain.limits import MAX_ATTEMPTS
 
 from ..http import request_fields
+from ..http.callers import OWNER, UNNAMED_OWNER
 from ..http.job_responses import JSON, PROBLEM
+from .collections import (
+    OPERATION_REFUSED,
+    STORED,
+    command_schemas,
+    declared,
+    description_of,
+    refusal_pattern,
+    with_collections,
+)
 
 Node = dict[str, Any]
 
@@ -62,6 +78,8 @@ _GATEWAY = {
 GATEWAY_PROBLEMS = tuple(problem for group in _GATEWAY.values() for problem in group)
 """The problems that API Gateway answers with by itself."""
 _COMMAND_REFUSALS = tuple(dict.fromkeys(refusal.slug for command in COMMANDS for refusal in command.refusals))
+ONLY_OF_COLLECTIONS = (NotUnique.slug, IndexBuilding.slug)
+"""The slugs of the problems that no request about items has."""
 JOB_PROBLEMS = {
     *_COMMAND_REFUSALS,
     *(problem.slug for problem in (InternalError, AttemptsSpent, CommandUnreadable, Unavailable)),
@@ -80,28 +98,41 @@ _OUR_PROBLEMS = {each.slug: KnownProblem(each.status, each.slug, each.title) for
 
 
 @cache
-def document(retention: timedelta) -> Node:
-    """Return the document of a stage that keeps ended jobs for `retention`."""
-    source = _fill_in(_SOURCE, _values() | {"RETENTION_DAYS": f"{retention / timedelta(days=1):g}"})
-    return _Completion(source).document()
+def document(retention: timedelta, registry: Registry = ONLY_ITEMS) -> Node:
+    """Return the document of a stage with these collections that keeps ended jobs for `retention`."""
+    values = _values(registry) | {"RETENTION_DAYS": f"{retention / timedelta(days=1):g}"}
+    return _Completion(_fill_in(with_collections(_SOURCE, registry), values), registry).document()
 
 
 @cache
-def document_text(retention: timedelta) -> str:
+def document_text(retention: timedelta, registry: Registry = ONLY_ITEMS) -> str:
     """Return the document as JSON."""
-    return json_text.encode(document(retention))
+    return json_text.encode(document(retention, registry))
 
 
-def _values() -> Node:
+def _values(registry: Registry) -> Node:
     """Return the values for the placeholders of openapi.yaml, except RETENTION_DAYS."""
+    further = declared(registry)
+    operations = dict.fromkeys(OPERATIONS)
+    job_problems, refusals = set(JOB_PROBLEMS), list(_COMMAND_REFUSALS)
+    if further:
+        operations |= dict.fromkeys(["upsert", *(name for each in further for name in each.operations)])
+        job_problems |= {InvalidRequest.slug, NotUnique.slug}
+        refusals += [InvalidRequest.slug, NotUnique.slug, OPERATION_REFUSED]
+    stored = STORED if further else "Item"
     return {
         "VERSION": __version__,
-        "COMMANDS": [_ref(_schema_name(command)) for command in COMMANDS],
-        "OPERATIONS": list(OPERATIONS),
-        "COMMAND_REFUSALS": list(_COMMAND_REFUSALS),
-        "JOB_PROBLEM_TYPES": _types(JOB_PROBLEMS),
-        "PROBLEM_TYPES": _types({*_OUR_PROBLEMS, *(problem.slug for problem in GATEWAY_PROBLEMS)}),
-        "LISTED_STATUSES": list(request_fields.LISTED_STATUSES),
+        "COLLECTIONS": registry.names,
+        "STORED": stored,
+        "RESULTS": [_ref(stored), _ref("Deleted")],
+        "COMMANDS": [*(_ref(_schema_name(each)) for each in COMMANDS), *map(_ref, command_schemas(registry))],
+        "OPERATIONS": list(operations),
+        "COMMAND_REFUSALS": refusals,
+        "JOB_PROBLEM_TYPES": _type_schema(_types(job_problems), registry),
+        "PROBLEM_TYPES": _type_schema(_types(_problems_of(registry)), registry),
+        "COLLECTION": COLLECTION_NAME.pattern,
+        "OWNER": OWNER.pattern,
+        "UNNAMED_OWNER": UNNAMED_OWNER.pattern,
         "JOB_ID": JOB_ID.pattern,
         "BATCH_ID": BATCH_ID.pattern,
         "IDEMPOTENCY_KEY": request_fields.IDEMPOTENCY_KEY.pattern,
@@ -125,6 +156,11 @@ def _values() -> Node:
     }
 
 
+def _problems_of(registry: Registry) -> set[str]:
+    slugs = {*_OUR_PROBLEMS, *(problem.slug for problem in GATEWAY_PROBLEMS)}
+    return slugs if declared(registry) else slugs - set(ONLY_OF_COLLECTIONS)
+
+
 def _fill_in(node: Any, values: Node) -> Any:
     """Return the node with its placeholders filled in; one that is a whole string becomes a value of any type."""
     if isinstance(node, dict):
@@ -140,8 +176,9 @@ def _fill_in(node: Any, values: Node) -> Any:
 class _Completion:
     """Expands the short forms of openapi.yaml, and collects the headers and responses that they use."""
 
-    def __init__(self, source: Node) -> None:
+    def __init__(self, source: Node, registry: Registry) -> None:
         self._source = source
+        self._collections = registry
         self._headers: Node = {}
         self._responses: Node = {}
 
@@ -158,8 +195,11 @@ class _Completion:
                 **components,
                 "headers": self._headers,
                 "responses": dict(sorted(self._responses.items())),
-                "schemas": components["schemas"] | {_schema_name(each): _schema(each) for each in COMMANDS},
+                "schemas": components["schemas"]
+                | {_schema_name(each): _schema(each) for each in COMMANDS}
+                | command_schemas(self._collections),
             },
+            "x-jobpipe-collections": description_of(self._collections),
         }
 
     def _operation(self, short: Node) -> Node:
@@ -174,12 +214,14 @@ class _Completion:
             gateway += _GATEWAY["body"]
             media_types = operation.pop("media_types", [JSON])
             content = {media_type: {"schema": _ref(short["requestBody"])} for media_type in media_types}
-            operation["requestBody"] = {"required": True, "content": content}
+            operation["requestBody"] = {"required": operation.pop("body_required", True), "content": content}
         # The query or path of any request can be invalid.
         slugs = ["invalid-request", "not-found", *_flat(operation.pop("problems", []))]
-        problems = [*(_OUR_PROBLEMS[slug] for slug in slugs), *gateway]
+        refused = OPERATION_REFUSED in slugs
+        problems = [*(_OUR_PROBLEMS[slug] for slug in slugs if slug != OPERATION_REFUSED), *gateway]
         for status in sorted({problem.status for problem in problems}):
-            answers[str(status)] = self._problem([each for each in problems if each.status == status])
+            of_status = [each for each in problems if each.status == status]
+            answers[str(status)] = self._problem(of_status, refused=refused and status == OperationRefused.status)
         return operation
 
     def _answer(self, short: Node) -> Node:
@@ -201,14 +243,17 @@ class _Completion:
         self._headers[component] = {**self._source["components"]["headers"][name], "required": required}
         return _ref(component, "headers")
 
-    def _problem(self, problems: list[KnownProblem]) -> Node:
-        """Return a reference to the answer for these problems, which have one status."""
+    def _problem(self, problems: list[KnownProblem], *, refused: bool) -> Node:
+        """Return a reference to the answer for these problems, which have one status.
+
+        `refused`: whether an operation's own refusal is one of them.
+        """
         status, slugs = problems[0].status, sorted({problem.slug for problem in problems})
         short = self._source["x-problem-answers"][str(status)]
         schema: Node = {
             "allOf": [_ref("Problem")],
             "properties": {
-                "type": {"type": "string", "enum": _types(slugs)},
+                "type": _type_schema(_types(slugs), self._collections if refused else ONLY_ITEMS),
                 "status": {"type": "integer", "const": status},
             },
         }
@@ -221,7 +266,8 @@ class _Completion:
             "detail": short["description"],
             "request_id": self._source["components"]["headers"]["X-Request-Id"]["example"],
         }
-        component = f"{'Or'.join(slug.title().replace('-', '') for slug in slugs)}{status}"
+        named = [*slugs, *([OPERATION_REFUSED] if refused else [])]
+        component = f"{'Or'.join(slug.title().replace('-', '') for slug in named)}{status}"
         self._responses[component] = self._answer(
             {**short, "schema": schema, "media_type": PROBLEM, "example": example}
         )
@@ -240,10 +286,22 @@ def _schema(command: type[Command]) -> Node:
     operation = {"type": "string", "const": command.operation}
     return {
         "type": "object",
-        "properties": {"operation": operation, **command.needs, **command.may_have},
+        "properties": {
+            "operation": operation,
+            "collection": {"type": "string", "const": ITEMS},
+            **command.needs,
+            **command.may_have,
+        },
         "required": ["operation", *command.needs],
         "additionalProperties": False,
     }
+
+
+def _type_schema(types: list[str], registry: Registry) -> Node:
+    """Return the schema of a problem's type: one of these, or a refusal of an operation."""
+    if not any(each.operations for each in declared(registry)):
+        return {"type": "string", "enum": types}
+    return {"type": "string", "anyOf": [{"enum": types}, {"pattern": refusal_pattern(registry)}]}
 
 
 def _types(slugs: Iterable[str]) -> list[str]:

@@ -21,7 +21,13 @@ def submit_batch(request: HttpRequest, services: Services) -> HttpResponse:
     request_fields.refuse_preconditions(request)
     key = request_fields.idempotency_key(request)
     requested = request_fields.json_body(
-        request, lambda raw: parse_batch(raw, lambda command: check_stored_size(command, request))
+        request,
+        lambda raw: parse_batch(
+            raw,
+            lambda command: check_stored_size(command, request),
+            registry=services.registry,
+            owner=request.owner,
+        ),
     )
     submitted = submit(
         requested,

@@ -47,6 +47,8 @@ class Page:
     next_after: str | None  # the id after which the next page starts; None for the last page
     unreadable: list[str] = field(default_factory=list)
     has_faults: bool = False  # whether an item is damaged or lost, not just unavailable for the moment
+    shown: int = 0  # how many of the stored items the page has dealt with
+    truncated: bool = False  # whether it was full before all of them were
     _texts: list[str] = field(default_factory=list)
     _bytes: int = _BRACKETS
     _posted: int = _BRACKETS
@@ -86,6 +88,8 @@ def read_page(stored: ItemPage, documents: DocumentStore) -> Page:
                 page.unreadable.append(item.item_id)
             elif not page.add_if_it_fits(item_json(item.item_id, text)):
                 page.next_after = last_id
+                page.truncated = True
                 break
         last_id = item.item_id
+        page.shown += 1
     return page

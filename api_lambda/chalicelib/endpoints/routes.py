@@ -2,45 +2,84 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from jobpipe.domain.collection import ONLY_ITEMS, Collection, Registry
+
+from ..http.callers import Right
 from ..http.request_and_response import HttpRequest, HttpResponse
 from ..services import Services
-from . import batches, items, jobs, service
+from . import batches, jobs, service
+from .documents import CollectionEndpoints
 
 Endpoint = Callable[[HttpRequest, Services], HttpResponse]
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One method of one path; an `open` route needs no API key, and `query` has the allowed query parameters."""
+    """One method of one path; an `open` route needs no API key, and `query` has the allowed query parameters.
+
+    Each other route needs a `right` of its key: by default GET needs that to read, and all else that to change.
+    """
 
     method: str
     path: str
     endpoint: Endpoint
     open: bool = False
     query: tuple[str, ...] = ()
+    right: Right | None = None
+
+    @property
+    def name(self) -> str:
+        """Return a name that no other route has."""
+        return f"{self.method} {self.path}"
+
+    @property
+    def needed(self) -> Right:
+        """The right that the key must have."""
+        return self.right or (Right.READ if self.method == "GET" else Right.CHANGE)
 
 
-ROUTES = (
+_JOB_LIST = ("status", "collection", "since", "until", "owner", "limit", "cursor")
+
+
+_BEFORE_COLLECTIONS = (
     Route("GET", "/", service.index, open=True),
     Route("GET", "/health", service.health, open=True),
     Route("GET", "/openapi.json", service.openapi, open=True),
     Route("GET", "/docs", service.docs, open=True),
     Route("GET", "/console", service.console, open=True),
-    Route("POST", "/items", items.create_item),
-    Route("GET", "/items", items.list_items, query=("limit", "cursor")),
-    Route("GET", "/items/{item_id}", items.get_item),
-    Route("PUT", "/items/{item_id}", items.put_item),
-    Route("PATCH", "/items/{item_id}", items.patch_item),
-    Route("DELETE", "/items/{item_id}", items.delete_item),
+)
+_AFTER_COLLECTIONS = (
     Route("POST", "/jobs", jobs.submit_job),
-    Route("GET", "/jobs", jobs.list_jobs, query=("status", "limit", "cursor")),
+    Route("GET", "/jobs", jobs.list_jobs, query=_JOB_LIST),
     Route("GET", "/jobs/{job_id}", jobs.get_job, query=("wait",)),
     Route("DELETE", "/jobs/{job_id}", jobs.cancel_job),
     Route("POST", "/jobs/{job_id}/retry", jobs.retry_job),
     Route("POST", "/batches", batches.submit_batch),
     Route("GET", "/batches/{batch_id}", batches.get_batch),
-    Route("GET", "/stats", service.get_stats),
+    Route("GET", "/stats", service.get_stats, right=Right.SEE_STATS),
 )
+
+
+def routes_of(registry: Registry) -> tuple[Route, ...]:
+    """Return all routes of a stage with these collections."""
+    of_collections = (route for collection in registry for route in _routes_of_collection(collection))
+    return (*_BEFORE_COLLECTIONS, *of_collections, *_AFTER_COLLECTIONS)
+
+
+def _routes_of_collection(collection: Collection) -> Iterator[Route]:
+    endpoints, path = CollectionEndpoints(collection), f"/{collection.name}"
+    yield Route("POST", path, endpoints.create)
+    yield Route("GET", path, endpoints.list, query=("limit", "cursor", *collection.look_ups))
+    yield Route("GET", f"{path}/{{item_id}}", endpoints.get)
+    yield Route("PUT", f"{path}/{{item_id}}", endpoints.put)
+    yield Route("PATCH", f"{path}/{{item_id}}", endpoints.patch)
+    yield Route("DELETE", f"{path}/{{item_id}}", endpoints.delete)
+    if collection.operations:
+        yield Route("POST", f"{path}/{{item_id}}/{{operation}}", endpoints.run)
+
+
+ROUTES = routes_of(ONLY_ITEMS)
+"""The routes of a stage that has only the built-in collection."""

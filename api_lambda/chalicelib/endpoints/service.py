@@ -24,7 +24,7 @@ def index(request: HttpRequest, services: Services) -> HttpResponse:  # noqa: AR
             "version": __version__,
             "description": "CRUD as asynchronous jobs: POST a command, poll its job.",
             "links": {
-                "items": "/items",
+                **{name: f"/{name}" for name in services.registry.names},
                 "jobs": "/jobs",
                 "batches": "/batches",
                 "stats": "/stats",
@@ -46,7 +46,9 @@ def openapi(request: HttpRequest, services: Services) -> HttpResponse:  # noqa: 
     """Return this API as an OpenAPI 3.1 document."""
     from ..contract.openapi import document_text  # noqa: PLC0415
 
-    return HttpResponse(200, document_text(services.job_retention), {"Content-Type": JSON, **_CACHED})
+    return HttpResponse(
+        200, document_text(services.job_retention, services.registry), {"Content-Type": JSON, **_CACHED}
+    )
 
 
 def docs(request: HttpRequest, services: Services) -> HttpResponse:  # noqa: ARG001
@@ -54,7 +56,7 @@ def docs(request: HttpRequest, services: Services) -> HttpResponse:  # noqa: ARG
     from ..contract.docs_page import headers, page  # noqa: PLC0415
     from ..contract.openapi import document  # noqa: PLC0415
 
-    return _page(page(document(services.job_retention)), headers())
+    return _page(page(document(services.job_retention, services.registry)), headers())
 
 
 def console(request: HttpRequest, services: Services) -> HttpResponse:  # noqa: ARG001

@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 
 from jobpipe.domain import json_text
-from jobpipe.domain.commands import Command, CreateItem, SetFields
+from jobpipe.domain.commands import Command, CreateItem, SetFields, UpsertItem
 from jobpipe.domain.item_rules import MAX_DOCUMENT_BYTES, check_size
 from jobpipe.domain.job import Job
 from jobpipe.runtime.metrics import ACCEPTED, meter
@@ -34,8 +34,11 @@ def submit_and_respond(command: Command, request: HttpRequest, services: Service
 
 def check_stored_size(command: Command, request: HttpRequest) -> None:
     """Raise TooLarge if the document is within the limit as it was sent, but not as the worker would store it."""
-    if isinstance(command, CreateItem | SetFields) and len(request.body) > MAX_DOCUMENT_BYTES // _LARGEST_GROWTH:
-        check_size(json_text.encode(command.document if isinstance(command, CreateItem) else command.changes))
+    if (
+        isinstance(command, CreateItem | SetFields | UpsertItem)
+        and len(request.body) > MAX_DOCUMENT_BYTES // _LARGEST_GROWTH
+    ):
+        check_size(json_text.encode(command.changes if isinstance(command, SetFields) else command.document))
 
 
 def wait_and_respond(accepted: Job, wait_seconds: int, request: HttpRequest, services: Services) -> HttpResponse:

@@ -63,9 +63,10 @@ def _job(job: Job) -> dict[str, Any]:
         "id": job.job_id,
         "status": job.status.value,
         "done": job.status.done,
+        "collection": job.collection,
         "operation": job.operation,
         "item_id": job.item_id,
-        "links": {"self": f"/jobs/{job.job_id}", "item": f"/items/{quote(job.item_id, safe='')}"},
+        "links": {"self": f"/jobs/{job.job_id}", "item": f"/{job.collection}/{quote(job.item_id, safe='')}"},
     }
     if job.error is not None:
         members["error"] = job.error

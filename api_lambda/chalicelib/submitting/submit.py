@@ -6,7 +6,7 @@ from dataclasses import replace
 from secrets import token_hex
 
 from jobpipe.domain.clock import now
-from jobpipe.domain.commands import Command, CreateItem, with_item_id
+from jobpipe.domain.commands import Command, CreateItem, UpsertItem, with_item_id
 from jobpipe.domain.errors import IdempotencyKeyReused, JobEnded, Unavailable
 from jobpipe.domain.job import Job, Status, new_job
 from jobpipe.domain.queue_message import Envelope, QueueMessage, seal
@@ -34,9 +34,9 @@ def submit(
         # The earlier message may be lost. If it is not, SQS drops this one as a duplicate for five minutes, and
         # later the worker finds the job ended.
         job = earlier
-        if isinstance(command, CreateItem):
+        if isinstance(command, CreateItem | UpsertItem):
             command = with_item_id(command, earlier.item_id)
-    envelope = seal(QueueMessage.of(job.ref, command, request_id))
+    envelope = seal(QueueMessage.of(job, command, request_id))
     try:
         sendable = put_claim(envelope, job, services, replayed=earlier is not None)
         if isinstance(sendable, Job):

@@ -58,7 +58,7 @@ def submit_batch(
         else:
             # If an earlier request has sent this message too, SQS drops this one as a duplicate for five minutes,
             # and later the worker finds the job ended.
-            messages.append(_Message(position, job, seal(QueueMessage.of(job.ref, command, request_id))))
+            messages.append(_Message(position, job, seal(QueueMessage.of(job, command, request_id))))
     _Sender(result, services, seconds_left, replayed=stored.replayed).send(messages)
     if idempotency_key is None:
         _fail_unsent(messages, result, services, seconds_left)

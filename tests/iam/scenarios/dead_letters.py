@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from jobpipe.domain.clock import now
 from jobpipe.domain.commands import CreateItem
-from jobpipe.domain.item import document_key
 from jobpipe.domain.job import Job
+from tests.helpers.stored import document_key
 from tests.iam.lab import HUGE, Lab, new_item, record
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from jobpipe.domain.commands import Command, DeleteItem, MergePatch, ReadItem
-from jobpipe.domain.item import document_key
 from jobpipe.domain.job import Job
 from tests.helpers.deployed import unique
+from tests.helpers.stored import document_key
 from tests.iam.lab import HUGE, LARGE, Lab, new_item, record
 
 

@@ -1,0 +1,174 @@
+"""The endpoints of a collection: those under /items, and those under each other collection's name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import cast
+from urllib.parse import quote
+
+from jobpipe.domain import etags
+from jobpipe.domain.collection import Collection
+from jobpipe.domain.commands import (
+    NOT_ARGUMENTS,
+    Command,
+    CreateItem,
+    DeleteItem,
+    MergePatch,
+    RunOperation,
+    SetFields,
+    in_collection,
+)
+from jobpipe.domain.errors import IndexBuilding, InvalidRequest, NotFound
+from jobpipe.domain.field_values import from_query
+from jobpipe.domain.item import ItemPage, item_json
+from jobpipe.domain.item_reader import read_item
+from jobpipe.domain.ports import CollectionStore, ItemStore
+from jobpipe.runtime.metrics import FAULTS, UNAVAILABLE, meter
+
+from ..http import request_fields
+from ..http.job_responses import JSON
+from ..http.request_and_response import HttpRequest, HttpResponse
+from ..services import Services
+from .item_pages import Page, read_page
+from .submit_and_respond import new_item_id, submit_and_respond
+
+_SHOWN_CHARACTERS = 80
+
+
+@dataclass(frozen=True)
+class CollectionEndpoints:
+    """The endpoints of one collection."""
+
+    collection: Collection
+
+    def create(self, request: HttpRequest, services: Services) -> HttpResponse:
+        """Queue the creation of a document. The response contains its id."""
+        request_fields.refuse_preconditions(request)
+        document = request_fields.json_body(request, self.collection.check_new)
+        scope = self.collection.scope(request.owner)
+        item_id = self.collection.derived_id(document, scope) or new_item_id()
+        return self._submit(CreateItem(item_id, document), request, services)
+
+    def put(self, request: HttpRequest, services: Services) -> HttpResponse:
+        """Queue a command that sets the given fields of a document."""
+        fields = request_fields.json_body(request, self.collection.check_fields)
+        command = SetFields(request_fields.item_id(request), fields, request_fields.if_match(request))
+        return self._submit(command, request, services)
+
+    def patch(self, request: HttpRequest, services: Services) -> HttpResponse:
+        """Queue an RFC 7396 merge patch of a document."""
+        patch = request_fields.json_body(request, self.collection.check_patch, request_fields.JSON_OR_MERGE_PATCH)
+        command = MergePatch(request_fields.item_id(request), patch, request_fields.if_match(request))
+        return self._submit(command, request, services)
+
+    def delete(self, request: HttpRequest, services: Services) -> HttpResponse:
+        """Queue the deletion of a document."""
+        command = DeleteItem(request_fields.item_id(request), request_fields.if_match(request))
+        return self._submit(command, request, services)
+
+    def run(self, request: HttpRequest, services: Services) -> HttpResponse:
+        """Queue an operation of the collection for a document; the body has its members."""
+        operation = request.path_parameters["operation"]
+        if operation not in self.collection.operations:
+            raise NotFound(
+                f"The collection {self.collection.name} has no operation {operation[:_SHOWN_CHARACTERS]!r}."
+            )
+
+        def check(members: object) -> RunOperation:
+            if not isinstance(members, dict):
+                raise InvalidRequest("The members of an operation must be a JSON object.")
+            for name in NOT_ARGUMENTS & members.keys():
+                raise InvalidRequest(
+                    f"The path and the headers say {name}; the body must not have it.", pointer=f"#/{name}"
+                )
+            self.collection.check_members(operation, members)
+            return RunOperation(
+                operation=operation,
+                item_id=request_fields.item_id(request),
+                arguments=members,
+                if_match=request_fields.if_match(request),
+            )
+
+        return self._submit(request_fields.json_body(request, check, empty_as="{}"), request, services)
+
+    def get(self, request: HttpRequest, services: Services) -> HttpResponse:
+        """Return the latest committed version of a document."""
+        item, text = read_item(
+            self._items(request, services),
+            services.documents,
+            request_fields.item_id(request),
+            title=self.collection.title,
+        )
+        return HttpResponse(
+            200,
+            item_json(item.item_id, text),
+            {"Content-Type": JSON, "ETag": etags.etag(item.version)},
+            {"collection": self.collection.name, "item_id": item.item_id},
+        )
+
+    def list(self, request: HttpRequest, services: Services) -> HttpResponse:
+        """Return a page of documents in no particular order; a header lists those that cannot be read."""
+        field = self._looked_up(request)
+        if field is not None:
+            return self._look_up(field, request, services)
+        limit, after = request_fields.limit(request), request_fields.cursor(request)
+        page = read_page(self._items(request, services).page(limit, after), services.documents)
+        return self._page(page, f"limit={limit}", request)
+
+    def _looked_up(self, request: HttpRequest) -> str | None:
+        """Return the field that the query names, if any."""
+        fields = [name for name in self.collection.look_ups if name in request.query]
+        if len(fields) > 1:
+            raise InvalidRequest(f"The query must have one of {' and '.join(fields)}, not both.")
+        return fields[0] if fields else None
+
+    def _look_up(self, field: str, request: HttpRequest, services: Services) -> HttpResponse:
+        collection = self.collection
+        items = cast("CollectionStore", self._items(request, services))
+        try:
+            value = from_query(request.query[field][0], collection.types[field])
+            key = collection.key_of(field, value, collection.scope(request.owner))
+        except InvalidRequest as refusal:
+            raise InvalidRequest(f"The query parameter {field}: {refusal.detail}") from None
+        if field == collection.key:
+            request_fields.refuse_paging(request, field)
+            item = items.get(str(collection.derived_id({field: value}, collection.scope(request.owner))))
+            return self._page(read_page(ItemPage([item] if item else [], None), services.documents), "", request)
+        if field not in services.index_states.ready(collection.name):
+            raise IndexBuilding(
+                f"The look-up of {collection.name} by {field} is being built; `make reindex` completes it."
+            )
+        if field in collection.unique:
+            request_fields.refuse_paging(request, field)
+            holder = items.holder(key)
+            item = items.get(holder) if holder else None
+            found = [item] if item is not None and key in item.locks.values() else []
+            return self._page(read_page(ItemPage([*found], None), services.documents), "", request)
+        limit = request_fields.limit(request)
+        stored = items.indexed(key, limit, request_fields.index_cursor(request))
+        page = read_page(ItemPage([*stored.items], None), services.documents)
+        if page.truncated:
+            last = stored.items[page.shown - 1]
+            page.next_after = f"{last.updated_at}#{last.item_id}"
+        else:
+            page.next_after = stored.next_after
+        return self._page(
+            page, f"{quote(field, safe='')}={quote(request.query[field][0], safe='')}&limit={limit}", request
+        )
+
+    def _page(self, page: Page, query: str, request: HttpRequest) -> HttpResponse:
+        response = HttpResponse(200, page.body, {"Content-Type": JSON})
+        if page.unreadable:
+            meter.add(FAULTS if page.has_faults else UNAVAILABLE)
+            response.headers["Unreadable-Items"] = ", ".join(page.unreadable)
+        if page.next_after is not None:
+            query = f"{query}&cursor={request_fields.make_cursor(page.next_after)}"
+            response.headers["Link"] = f'<{request.to_root}{self.collection.name}?{query}>; rel="next"'
+        return response
+
+    def _items(self, request: HttpRequest, services: Services) -> ItemStore:
+        return services.items_of(self.collection.name, self.collection.scope(request.owner))
+
+    def _submit(self, command: Command, request: HttpRequest, services: Services) -> HttpResponse:
+        placed = in_collection(command, self.collection, request.owner)
+        return submit_and_respond(placed, request, services)

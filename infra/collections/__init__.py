@@ -1,0 +1,1 @@
+"""Reads, checks and compiles a folder of collections."""

@@ -1,0 +1,58 @@
+"""Generates documents of a schema by Hypothesis, for the trial of operations."""
+
+import contextlib
+from collections.abc import Callable
+from typing import Any
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis.errors import HypothesisException, Unsatisfiable
+
+from infra.collections.generator import Generator, Values
+from jobpipe.domain import json_text
+
+_CHOICE = 4  # so many are generated for each that is used, since Hypothesis repeats small ones
+Check = Callable[[Any, Callable[..., None]], None]
+
+
+def documents(schema: Any, check: Check) -> Values:
+    """Return a strategy of values that the compiled schema accepts."""
+    return Generator(schema).build(schema, 0).map(_as_decoded).filter(lambda value: accepts(check, value))
+
+
+def accepts(check: Check, value: Any) -> bool:
+    """Return whether the compiled schema accepts the value."""
+    return not violations(check, value)
+
+
+def violations(check: Check, value: Any) -> list[str]:
+    """Return what the compiled schema says against the value, each with its place."""
+    found: list[str] = []
+    check(value, lambda detail, path: found.append(f"{detail} (#{''.join(f'/{step}' for step in path)})"))
+    return found
+
+
+def some(values: Values, number: int) -> list[Any]:
+    """Return up to so many different values, always the same ones, from the smallest on; none if none is found."""
+    found: dict[str, Any] = {}
+
+    @settings(
+        max_examples=number * _CHOICE,
+        derandomize=True,
+        database=None,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(values)
+    def collect(value: Any) -> None:
+        found.setdefault(json_text.encode(value, sort_keys=True), value)
+
+    # Nothing fits, or there is a pattern that Hypothesis cannot generate.
+    with contextlib.suppress(Unsatisfiable, HypothesisException):
+        collect()
+    by_size = sorted(found, key=lambda text: (len(text), text))
+    step = max(1, len(by_size) / number)
+    return [found[by_size[int(position * step)]] for position in range(min(number, len(by_size)))]
+
+
+def _as_decoded(value: Any) -> Any:
+    return json_text.decode(json_text.encode(value))

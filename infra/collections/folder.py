@@ -1,0 +1,196 @@
+"""Reads and checks a folder of collections. Every mistake is one line that names the file and the place.
+
+orders/
+  collection.toml   infra/collections/settings_file.py
+  schema.json       JSON Schema 2020-12 of a document (infra/collections/schema)
+  operations.py     optional: pure functions (infra/collections/operations.py)
+  *.py              further modules, which operations.py imports
+  README.md, test_*.py, conftest.py, tests/   are allowed, and not packaged
+"""
+
+import hashlib
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from infra.collections.modules import OPERATIONS_FILE, check_modules
+from infra.collections.names import (
+    BUILT_IN,
+    MAX_COLLECTIONS,
+    is_generated,
+    nearest,
+    why_no_collection,
+)
+from infra.collections.settings_file import FILE as SETTINGS_FILE
+from infra.collections.settings_file import CollectionSettings, SettingsFile, read_text
+from infra.errors import OperatorError
+
+SCHEMA_FILE = "schema.json"
+_MODULE = re.compile(r"[a-z_][a-z0-9_]*\.py")
+_NOT_PACKAGED = re.compile(r"README(\.\w+)?|LICENSE(\.\w+)?|conftest\.py|test_\w*\.py|\w*_test\.py|tests")
+_CACHES = re.compile(r"__pycache__|\.\w+_cache|\.hypothesis|\.DS_Store|\.gitignore|\.git")
+_KNOWN_FILES = (SETTINGS_FILE, SCHEMA_FILE, OPERATIONS_FILE)
+
+
+@dataclass(frozen=True)
+class CollectionSource:
+    """One collection's folder, read and checked. Nothing of it has been run."""
+
+    name: str
+    folder: Path
+    shown: str  # how errors name the folder
+    settings: CollectionSettings
+    schema: dict[str, Any]
+    schema_code: str  # the compiled schema: a module with check(document, add)
+    types: dict[str, str]  # of the fields that documents are found by: "string" or "integer"
+    modules: dict[str, Path] = field(default_factory=dict)  # by file name, operations.py first
+
+    @property
+    def module(self) -> str:
+        """The name of the collection's package in jobpipe_collections."""
+        return self.name.replace("-", "_")
+
+    @property
+    def has_operations(self) -> bool:
+        """Whether there is an operations.py."""
+        return OPERATIONS_FILE in self.modules
+
+    @property
+    def files(self) -> list[Path]:
+        """The files that decide what is packaged."""
+        return [self.folder / SETTINGS_FILE, self.folder / SCHEMA_FILE, *self.modules.values()]
+
+    def digest(self) -> str:
+        """Return a hash of the collection's name and of each of its files."""
+        digest = hashlib.sha256(self.name.encode())
+        for path in self.files:
+            content = path.read_bytes()
+            digest.update(f":{path.name}:{len(content)}:".encode() + content)
+        return digest.hexdigest()
+
+
+def read_folder(folder: Path) -> list[CollectionSource]:
+    """Return the collections of a folder by name, without the built-in one.
+
+    Raise OperatorError if the folder or anything in it is not as it must be.
+    """
+    if not folder.is_dir():
+        what = "is no folder" if folder.exists() else "does not exist"
+        raise OperatorError(f"the folder of collections {folder} {what} (COLLECTIONS)")
+    found = list(_collection_folders(folder))
+    if not found:
+        raise OperatorError(
+            f"{folder} has no collections: a collection is a folder in it with a {SETTINGS_FILE}"
+            " (make new-collection NAME=... writes one)"
+        )
+    sources = [source for source in (_read(path) for path in found) if source is not None]
+    if len(sources) > MAX_COLLECTIONS:
+        raise OperatorError(f"{folder} has {len(sources)} collections; {MAX_COLLECTIONS} are the most")
+    return sources
+
+
+def _collection_folders(folder: Path) -> Iterator[Path]:
+    for path in sorted(folder.iterdir()):
+        if _CACHES.fullmatch(path.name) or _NOT_PACKAGED.fullmatch(path.name):
+            continue
+        if path.is_symlink():
+            raise OperatorError(f"{path} is a link; a collection is a folder, so that a zip has what is in it")
+        if not path.is_dir():
+            raise OperatorError(f"{path} belongs to no collection: move it into the folder of one, or away")
+        if not (path / SETTINGS_FILE).exists():
+            raise OperatorError(
+                f"{path} has no {SETTINGS_FILE}, so it is no collection: write one, or move it away"
+            )
+        yield path
+
+
+def _read(folder: Path) -> CollectionSource | None:
+    """Return the collection, or None if it is the built-in one."""
+    name = folder.name
+    shown = f"{folder.parent.name}/{name}"
+    why = why_no_collection(name)
+    if why:
+        raise OperatorError(f"{folder}: {name} {why}")
+    _check_files(folder, shown)
+    file = SettingsFile(folder / SETTINGS_FILE, f"{shown}/{SETTINGS_FILE}")
+    settings = file.read()
+    if settings.builtin or name == BUILT_IN:
+        _check_builtin(folder, settings, file)
+        return None
+    from infra.collections.schema import compile_schema  # noqa: PLC0415 - not needed for the built-in one
+
+    modules = {path.name: path for path in sorted(folder.glob("*.py")) if not _NOT_PACKAGED.fullmatch(path.name)}
+    if modules and OPERATIONS_FILE not in modules:
+        raise OperatorError(f"{shown} has {next(iter(modules))} but no {OPERATIONS_FILE}, which would import it")
+    modules = {name: modules[name] for name in sorted(modules, key=lambda each: each != OPERATIONS_FILE)}
+    schema = _read_schema(folder / SCHEMA_FILE, f"{shown}/{SCHEMA_FILE}")
+    check_modules(modules, shown)
+    types = {field: _type_of(field, key, schema, file) for field, key in settings.fields.items()}
+    code = compile_schema(schema, f"{shown}/{SCHEMA_FILE}")
+    return CollectionSource(name, folder, shown, settings, schema, code, types, modules)
+
+
+def _check_builtin(folder: Path, settings: CollectionSettings, file: SettingsFile) -> None:
+    if folder.name != BUILT_IN:
+        raise file.error("builtin", f"only {BUILT_IN} is built in")
+    if not settings.builtin:
+        raise OperatorError(
+            f"{folder}: {BUILT_IN} is the collection that jobpipe brings (builtin = true); choose another name"
+        )
+    others = [path.name for path in sorted(folder.iterdir()) if path.name in _KNOWN_FILES[1:]]
+    if others:
+        raise OperatorError(
+            f"{folder / others[0]}: {BUILT_IN} is built in, and has a {SETTINGS_FILE} and nothing else"
+        )
+
+
+def _check_files(folder: Path, shown: str) -> None:
+    for path in sorted(folder.iterdir()):
+        if _CACHES.fullmatch(path.name):
+            continue
+        if path.is_symlink():
+            raise OperatorError(f"{shown}/{path.name} is a link; put the file itself there")
+        if _NOT_PACKAGED.fullmatch(path.name):
+            continue
+        known = path.name in _KNOWN_FILES or _MODULE.fullmatch(path.name)
+        if not path.is_file() or not known:
+            raise OperatorError(
+                f"{shown}/{path.name} is no file of a collection{nearest(path.name, _KNOWN_FILES)}"
+                f" ({', '.join(_KNOWN_FILES)}, further modules; not packaged: README.md, test_*.py, tests/)"
+            )
+        if path.suffix == ".py" and is_generated(path.stem):
+            raise OperatorError(f"{shown}/{path.name}: packaging writes a module of this name; choose another one")
+
+
+def _read_schema(path: Path, shown: str) -> dict[str, Any]:
+    from infra.collections.schema import check_is_schema, load_schema  # noqa: PLC0415 - as above
+
+    if not path.exists():
+        raise OperatorError(f"{shown} is missing: the JSON Schema of a document")
+    schema = load_schema(read_text(path, shown), shown)
+    if not isinstance(schema, dict):
+        raise OperatorError(f"{shown} is no JSON object")
+    if schema.get("type") != "object":
+        raise OperatorError(f'{shown} must have "type": "object", since a document is an object')
+    check_is_schema(schema, shown)
+    if "id" in schema.get("properties", {}):
+        raise OperatorError(
+            f"{shown}, #/properties/id: every document has an id of its own; name the property otherwise"
+        )
+    return schema
+
+
+def _type_of(field: str, key: str, schema: dict[str, Any], file: SettingsFile) -> str:
+    from infra.collections.schema import field_type  # noqa: PLC0415 - as above
+
+    properties = schema.get("properties", {})
+    if field not in properties:
+        raise file.error(key, f"{key} names {field}, which {SCHEMA_FILE} has not{nearest(field, properties)}")
+    found = field_type(schema, field)
+    if found is None:
+        raise file.error(
+            key, f'{key} names {field}, whose "type" in {SCHEMA_FILE} is not "string" or "integer" alone'
+        )
+    return found

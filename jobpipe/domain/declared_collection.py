@@ -1,0 +1,168 @@
+"""A collection that a folder declares: its schema and its operations, compiled when the Lambdas were packaged."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol, cast
+
+from jobpipe.domain.collection import Collection
+from jobpipe.domain.errors import InvalidRequest, OperationRefused, Violation
+from jobpipe.domain.field_values import canonical, derived_id, value_key
+from jobpipe.domain.item_rules import Document, check_tree
+from jobpipe.domain.violations import Path, Violations, pointer
+from jobpipe.operation import Refused
+
+Add = Callable[[str, tuple[str | int, ...]], None]
+"""Takes the detail of a violation and its path in the document."""
+Check = Callable[[Any, Add], None]
+"""A compiled schema: it adds each violation of a value."""
+
+
+class Code(Protocol):
+    """The compiled modules of a collection, each loaded when it is first used."""
+
+    def schema(self) -> Check:
+        """Return the check of documents."""
+
+    def members(self) -> Mapping[str, Check]:
+        """Return the checks of the operations' members, by operation."""
+
+    def functions(self) -> Mapping[str, Callable[..., Any]]:
+        """Return the operations' functions, by operation."""
+
+    def contract(self) -> Mapping[str, Any]:
+        """Return the `schema` as it was written, and the `operations` with what they take."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeclaredCollection(Collection):
+    """A collection of a folder."""
+
+    code: Code = field(kw_only=True, repr=False, compare=False)
+
+    @property
+    def look_ups(self) -> tuple[str, ...]:
+        """Return the fields by which documents can be found: the key, the unique and the indexed ones."""
+        return (*((self.key,) if self.key else ()), *self.unique, *self.indexes)
+
+    def check_new(self, document: Any) -> Document:
+        """Return the document; raise InvalidRequest with everything that is wrong, up to 20 violations."""
+        found = Violations()
+        self._check_object(document, "document", found)
+        # The schema is checked only if the document is not too deep: its checks follow the document's depth.
+        self.code.schema()(document, _adder(found))
+        self._check_values(document, found)
+        found.check()
+        return cast("Document", document)
+
+    def check_fields(self, fields: Any) -> Document:
+        """Return the fields of a PUT; the schema is checked when the document is known."""
+        found = Violations()
+        self._check_object(fields, "fields to set", found)
+        if not fields:
+            found.add("At least one field to set is needed.")
+        found.check()
+        return cast("Document", fields)
+
+    def check_patch(self, patch: Any) -> Document:
+        """Return the merge patch; the schema is checked when the document is known."""
+        found = Violations()
+        self._check_object(patch, "merge patch", found)
+        return cast("Document", patch)
+
+    def check_changed(self, old: Document, new: Any) -> Document:
+        """Return the document after a change; the key's field must keep its value."""
+        found = Violations()
+        if self.key is not None and isinstance(new, dict):
+            try:
+                same = self._canonical(old, self.key) == self._canonical(new, self.key)
+            except InvalidRequest:
+                same = False
+            if not same:
+                found.add(f"The {self.key} cannot be changed: the id derives from it.", pointer((None, self.key)))
+        document = found.collect(self.check_new, new)
+        found.check()
+        return document
+
+    def check_members(self, operation: str, members: Document) -> None:
+        """Raise InvalidRequest if there is no such operation, or if it does not take these members."""
+        if operation not in self.operations:
+            known = ", ".join(self.operations) or "none"
+            raise InvalidRequest(
+                f"The collection {self.name} has no operation {operation!r}; it has {known}.", pointer="#/operation"
+            )
+        found = Violations()
+        check_tree(members, found)
+        found.check()
+        self.code.members()[operation](members, _adder(found))
+        found.check()
+
+    def run(self, operation: str, document: Document, members: Document, at: str) -> Any:
+        """Return what the function returns for the document; raise OperationRefused if it refuses."""
+        function = self.code.functions()[operation]
+        try:
+            return function(document, members, at)
+        except Refused as refused:
+            raise OperationRefused(refused.detail, self.name, refused.slug) from None
+
+    def derived_id(self, document: Document, scope: str) -> str | None:
+        """Return the id that a valid document has by its key, or None if the collection has no key."""
+        if self.key is None:
+            return None
+        text = self._canonical(document, self.key)
+        return None if text is None else derived_id(self.name, scope, text)
+
+    def locks(self, document: Document, scope: str) -> dict[str, str]:
+        """Return the value keys of the document's unique fields; a missing value has none."""
+        return self._keys(self.unique, document, scope)
+
+    def entries(self, document: Document, scope: str) -> dict[str, str]:
+        """Return the value keys of the document's indexed fields; a missing value has none."""
+        return self._keys(self.indexes, document, scope)
+
+    def key_of(self, name: str, value: Any, scope: str) -> str:
+        """Return the value key of one field; raise InvalidRequest if it cannot have the value."""
+        text = canonical(value, self.types[name])
+        if text is None:
+            raise InvalidRequest("The value must not be null.")
+        return value_key(self.name, scope, name, text)
+
+    def _keys(self, names: tuple[str, ...], document: Document, scope: str) -> dict[str, str]:
+        texts = {name: self._canonical(document, name) for name in names}
+        return {name: value_key(self.name, scope, name, text) for name, text in texts.items() if text is not None}
+
+    def _canonical(self, document: Document, name: str) -> str | None:
+        return canonical(document.get(name), self.types[name])
+
+    def _check_object(self, value: Any, what: str, found: Violations) -> None:
+        """Check what every body of the collection must be; raise InvalidRequest if nothing else can be checked."""
+        if not isinstance(value, dict):
+            raise InvalidRequest(f"The {what} must be a JSON object.")
+        if "id" in value:
+            found.add("The id is assigned by the service and must not be in the body.", "#/id")
+        check_tree(value, found)
+        found.check()
+
+    def _check_values(self, document: Document, found: Violations) -> None:
+        for name in self.look_ups:
+            try:
+                text = self._canonical(document, name)
+            except InvalidRequest as refusal:
+                found.add(refusal.detail, pointer((None, name)))
+            else:
+                if text is None and name == self.key:
+                    found.add(f"The document needs {name}, from which its id derives.", pointer((None, name)))
+
+
+def _adder(found: Violations) -> Add:
+    def add(detail: str, path: tuple[str | int, ...]) -> None:
+        steps: Path = None
+        for step in path:
+            steps = (steps, step)
+        at = pointer(steps)
+        # The same place may have been named by another rule already.
+        if Violation(detail, at) not in found:
+            found.add(detail, at)
+
+    return add
