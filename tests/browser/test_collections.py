@@ -135,6 +135,34 @@ def test_documents_are_found_by_key_unique_and_indexed_fields(shop_console: Cons
     expect(page.locator("#item-facts")).to_contain_text("orders-3")
 
 
+def test_documents_that_cannot_be_read_have_rows_and_a_look_up_that_is_being_built_says_so(
+    shop_console: Console, shop: Shop
+) -> None:
+    page = shop_console.page
+    page.route(
+        "**/orders?limit=*", lambda route: route.fulfill(json=[], headers={"Unreadable-Items": f"lost, {'9' * 32}"})
+    )
+    building = {
+        "type": "urn:jobpipe:problem:index-building",
+        "title": "t",
+        "detail": "It is being built.",
+        "status": 409,
+    }
+    page.route("**/orders?customer=*", lambda route: route.fulfill(status=409, json=building))
+    shop_console.expected.add(409)
+    shop_console.open_with_key("collections/orders")
+    rows = page.locator("#items tbody tr")
+    expect(rows).to_have_count(2)
+    assert rows.nth(0).get_by_role("cell").all_inner_texts()[-1] == "lost"
+    expect(rows.nth(1)).to_contain_text("99999999…")
+    expect(rows.nth(1).get_by_role("link", name="(cannot be read)")).to_have_attribute(
+        "href", f"#/collections/orders/{'9' * 32}"
+    )
+    shop_console.open("collections/orders?customer=a%20b")
+    expect(page.locator("#items-text")).to_have_text("It is being built.")
+    expect(rows).to_have_count(0)
+
+
 def test_an_operation_is_a_form_of_its_members(shop_console: Console, shop: Shop) -> None:
     page = shop_console.page
     shop.add("orders", order(1))
