@@ -227,6 +227,13 @@ HARD = {
         ],
         "unevaluatedProperties": False,
     },
+    "the only branch": {
+        "allOf": [
+            {"anyOf": [{"type": "null"}, {"$ref": "#/$defs/node"}]},
+            {"anyOf": [{"type": "null"}, {"$ref": "#/$defs/node"}]},
+        ],
+        "$defs": {"node": {"type": "object", "properties": {"of": CHILDREN, "x": {"type": "string"}}}},
+    },
     "not": {"not": {"not": {"properties": {"of": CHILDREN}}}},
 }
 
