@@ -18,17 +18,9 @@ def members_table(generator: Generator, pointer: str) -> str:
         entries = []
         for each in generator.schema(pointer)["properties"]:
             child = generator.child(pointer, "properties", each)
-            entries.append(f"    {each!a}: {_callable(generator, child)},")
+            entries.append(f"    {each!a}: {generator.reference(child)},")
         generator.source.tables.append("\n".join([f"{name} = {{", *entries, "}"]))
     return name
-
-
-def _callable(generator: Generator, pointer: str) -> str:
-    if generator.is_recursive(pointer):
-        check = generator.check(pointer)
-        visit = generator.source.use("visit")
-        return f"lambda value, path, add, known: {visit}({check}, value, path, add, known)"
-    return generator.check(pointer)
 
 
 def evaluated(generator: Generator, kind: str, pointer: str) -> str:

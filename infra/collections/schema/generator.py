@@ -81,6 +81,14 @@ class Generator:
             return f"{self.source.use('visit')}({name}, {value}, {path}, add, known)"
         return f"{name}({value}, {path}, add, known)"
 
+    def reference(self, pointer: str) -> str:
+        """Return an expression for a function that checks a value by a schema."""
+        name = self.check(pointer)
+        if self.is_recursive(pointer):
+            visit = self.source.use("visit")
+            return f"lambda value, path, add, known: {visit}({name}, value, path, add, known)"
+        return name
+
     def test(self, pointer: str, value: str = "value") -> str:
         """Return the expression that is true if a value fits a schema."""
         return f"{self.source.use('passes')}({self.check(pointer)}, {value}, known)"

@@ -34,4 +34,7 @@ def _check_by_metaschema(schema: Any, place: str) -> None:
     error = best_match(Draft202012Validator(Draft202012Validator.META_SCHEMA).iter_errors(schema))
     if error is not None:
         pointer = "".join(step(str(each)) for each in error.absolute_path)
+        if pointer.endswith("/type") and error.validator == "anyOf":
+            names = "null, boolean, object, array, string, number and integer"
+            refuse(place, pointer, f"{shown(repr(error.instance))} is no type; the types are {names}")
         refuse(place, pointer, f"this is no valid schema: {shown(error.message)}")

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from infra.collections.schema import compile_schema, load_schema
+from infra.errors import OperatorError
 from jobpipe.domain.json_text import decode
 from tests.collections.schema.compiled import checker, load
 
@@ -226,6 +227,13 @@ HARD = {
         ],
         "unevaluatedProperties": False,
     },
+    "the only branch": {
+        "allOf": [
+            {"anyOf": [{"type": "null"}, {"$ref": "#/$defs/node"}]},
+            {"anyOf": [{"type": "null"}, {"$ref": "#/$defs/node"}]},
+        ],
+        "$defs": {"node": {"type": "object", "properties": {"of": CHILDREN, "x": {"type": "string"}}}},
+    },
     "not": {"not": {"not": {"properties": {"of": CHILDREN}}}},
 }
 
@@ -245,6 +253,14 @@ def test_the_deepest_document_is_followed_by_the_deepest_schema() -> None:
     for _ in range(16):
         value = {"of": [value]}
     assert checker(schema)(value) == []
+
+
+def test_a_schema_that_refers_to_itself_too_deeply_is_refused() -> None:
+    schema: Any = {"properties": {"of": CHILDREN}}
+    for _ in range(25):
+        schema = {"allOf": [schema]}
+    with pytest.raises(OperatorError, match="more deeply than a check can follow"):
+        checker(schema)
 
 
 def test_a_long_array_of_colliding_numbers_takes_no_longer() -> None:

@@ -26,7 +26,7 @@ PATTERNS = st.sampled_from(["a", "^a+$", "^[ab]", "1$", "^.$", "a.*b", "^(a|ab)*
 TYPES = st.sampled_from(["null", "boolean", "object", "array", "number", "string", "integer"])
 
 
-def keywords(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:
+def keywords(inner: st.SearchStrategy[Any], least: int = 1) -> st.SearchStrategy[dict[str, Any]]:
     several = st.lists(inner, min_size=1, max_size=3)
     by_name = st.dictionaries(NAMES, inner, max_size=3)
     whole: dict[str, st.SearchStrategy[Any]] = {
@@ -57,13 +57,15 @@ def keywords(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]
     def of_names(names: list[str]) -> st.SearchStrategy[dict[str, Any]]:
         return st.fixed_dictionaries({name: whole[name] for name in names})
 
-    return st.lists(st.sampled_from(sorted(whole)), max_size=4, unique=True).flatmap(of_names)
+    return st.lists(st.sampled_from(sorted(whole)), min_size=least, max_size=least + 3, unique=True).flatmap(
+        of_names
+    )
 
 
 SCHEMAS = st.recursive(st.booleans(), keywords, max_leaves=6)
 DOCUMENTS = st.builds(
     lambda root, a, b, c: {**root, "$defs": {"a": a, "b": b, "c": {**c, "$anchor": "c"}}},
-    keywords(SCHEMAS),
+    keywords(SCHEMAS, 3),
     SCHEMAS,
     SCHEMAS,
     keywords(SCHEMAS),
@@ -71,7 +73,7 @@ DOCUMENTS = st.builds(
 
 
 @settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
-@given(DOCUMENTS, st.lists(VALUES, min_size=1, max_size=5))
+@given(DOCUMENTS, st.lists(VALUES, min_size=4, max_size=8))
 def test_the_same_values_are_accepted(schema: dict[str, Any], values: list[Any]) -> None:
     try:
         check = checker(schema)

@@ -68,12 +68,13 @@ def refusal(schema: Any) -> str:
         ),
         (
             {"type": "text"},
-            "at #/type: this is no valid schema: 'text' is not valid under any of the given schemas",
+            "at #/type: 'text' is no type; the types are null, boolean, object",
         ),
         (
             {"properties": {"a": {"minLength": -1}}},
             "at #/properties/a/minLength: this is no valid schema: -1 is less",
         ),
+        ({"properties": {"type": 5}}, "at #/properties/type: this is no valid schema: 5 is not of type"),
         ({"required": "a"}, "at #/required: this is no valid schema: 'a' is not of type 'array'"),
         (
             {"properties": {"a": {"pattern": "(?=x)"}}},

@@ -70,8 +70,8 @@ def _repeats_nothing(part: Part) -> bool:
 def _has_few_ways(automaton: Automaton, *, search: bool) -> bool:
     """Return whether no text leads to more than MOST_WAYS at once.
 
-    Without `search`, from its start. With it, a further attempt begins at each character, until one can match: those that
-    began before are at most MOST_WAYS, and each of them goes on in at most MOST_WAYS.
+    Without `search`, from its start. With it, a further attempt begins at each character, until one can match:
+    those that began before are at most MOST_WAYS, and each of them goes on in at most MOST_WAYS.
     """
     after = [automaton.next_nodes(group) for group in range(len(automaton.groups.samples))]
     ways_from = cache(partial(automaton.ways, at_start=False))
