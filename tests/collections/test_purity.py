@@ -253,7 +253,7 @@ def test_a_verdict_is_kept_while_the_folder_is_the_same(folder: Path, monkeypatc
 
 
 def test_a_schema_for_which_no_document_is_found(folder: Path) -> None:
-    properties = {"number": {"type": "string", "minLength": 3, "maxLength": 2}}
+    properties = {"number": {"type": "integer", "minimum": 1, "maximum": 1, "not": {"const": 1}}}
     schema = {"type": "object", "properties": properties, "required": ["number"]}
     write_orders(folder, schema=json.dumps(schema), collection='title = "a"\n', operations=None)
     assert "orders/schema.json: no document was found that it accepts; if there are some, give one" in told(folder)
