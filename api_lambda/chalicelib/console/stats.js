@@ -43,6 +43,12 @@ function oldestOfThisTab() {
 }
 
 repeat(async () => {
+  if (["R", "W"].includes(KEY_PARTS.exec(apiKey())?.[2])) {
+    setText("stats-at", "shown to operators' keys only");
+    $("tiles").hidden = true;
+    if (!isShown("jobs")) await call("GET", KEY_CHECK); // so that a revoked key is noticed
+    return LIST_PAUSE;
+  }
   let stats;
   try {
     stats = JSON.parse((await call("GET", "stats")).text);
