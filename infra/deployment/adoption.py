@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from infra.deployment.indexes import tables_of, without
 from infra.deployment.remaining import DataKey, Remaining, data_key, remaining
 from infra.errors import OperatorError
 from infra.stacks.change_set_requests import ToImport
@@ -58,7 +59,19 @@ def plan_adoption(target: Target, stage: str, template: Template, overrides: dic
         for logical, each in Rendered(template, **parameters).resources.items()
         if "DeletionPolicy" in each and logical not in imported
     )
-    return Adoption(import_template(template, imported, parameters), parameters, to_import, missing)
+    sent = import_template(_with_present_indexes(template, parameters, found), imported, parameters)
+    return Adoption(sent, parameters, to_import, missing)
+
+
+def _with_present_indexes(template: Template, parameters: dict[str, str], found: list[Remaining]) -> Template:
+    """Return the template with those indexes that the tables have, since CloudFormation adds only what differs."""
+    tables = tables_of(template, parameters)
+    for each in found:
+        indexes = tables.get(each.logical_id, {}).get("GlobalSecondaryIndexes", [])
+        absent = {index["IndexName"] for index in indexes} - {*each.attributes.get("Indexes", ())}
+        if absent:
+            template = without(template, each.logical_id, tables[each.logical_id], absent)
+    return template
 
 
 def _current_parameters(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -43,12 +43,12 @@ def steps_before(dynamodb: Any, template: Template, parameters: Mapping[str, str
         if present is None:
             continue
         missing = [each["IndexName"] for each in properties.get(_INDEXES, []) if each["IndexName"] not in present]
-        steps += (_without(template, logical_id, properties, missing[n:]) for n in range(1, len(missing)))
+        steps += (without(template, logical_id, properties, missing[n:]) for n in range(1, len(missing)))
     return steps
 
 
-def _without(template: Template, logical_id: str, properties: Any, names: list[str]) -> Template:
-    """Return the template without these indexes of a table."""
+def without(template: Template, logical_id: str, properties: Any, names: Collection[str]) -> Template:
+    """Return the template without these indexes of a table, which has these properties."""
     kept = [each for each in properties[_INDEXES] if each["IndexName"] not in names]
     used = {key["AttributeName"] for each in (properties, *kept) for key in each["KeySchema"]}
     changed = copy.deepcopy(template)

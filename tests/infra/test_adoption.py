@@ -13,6 +13,7 @@ from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
 from rich.console import Console
 
 from infra.cli.progress import Progress
+from infra.deployment import adoption
 from infra.deployment.adoption import import_template, plan_adoption
 from infra.deployment.comparison import print_diff
 from infra.deployment.plan import Deployer
@@ -158,6 +159,24 @@ DATA_RESOURCES = [
     for each, resource in TEMPLATE["Resources"].items()
     if resource["Type"] in {"AWS::DynamoDB::Table", "AWS::S3::Bucket", "AWS::SQS::Queue"}
 ]
+
+
+@pytest.mark.parametrize("present", [["trouble"], ["lists", "trouble"], ["lists", "recent", "trouble"]])
+def test_an_import_has_the_indexes_that_the_jobs_table_has(
+    monkeypatch: pytest.MonkeyPatch, deployer: Deployer, present: list[str]
+) -> None:
+    """The deployment that follows adds the others: to CloudFormation, what an import names is there."""
+    attributes = {"PointInTimeRecovery": True, "DeletionProtectionEnabled": True, "Indexes": present}
+    found = [replace(remaining_resource("JobsTable"), attributes=attributes)]
+    monkeypatch.setattr(adoption, "remaining", lambda *_: found)
+    monkeypatch.setattr(adoption, "data_key", lambda *_: None)
+    plan = plan_adoption(deployer.target, PROD, TEMPLATE, {})
+    assert plan is not None
+    properties = plan.template["Resources"]["JobsTable"]["Properties"]
+    assert [each["IndexName"] for each in properties["GlobalSecondaryIndexes"]] == present
+    used = {key["AttributeName"] for each in properties["GlobalSecondaryIndexes"] for key in each["KeySchema"]}
+    assert {each["AttributeName"] for each in properties["AttributeDefinitions"]} == used | {"job_id"}
+    assert plan.parameters["JobLists"] == ("on" if "recent" in present else "off")
 
 
 def test_each_resource_is_identified_by_the_primary_identifier_of_its_type() -> None:
