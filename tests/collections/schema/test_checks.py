@@ -44,7 +44,7 @@ def test_violations_are_sentences_with_places_in_the_order_of_the_document() -> 
     assert check(
         decode('{"status": 1, "note": "four", "number": "x", "colour": 1, "payment": {"kind": "cash"}}')
     ) == [
-        ((), "`lines` is required."),
+        (("lines",), "`lines` is required."),
         (("status",), 'The value must be one of "open", "paid".'),
         (("note",), "The text must have at most 3 characters."),
         (("number",), "The text must match the pattern ^[A-Z]{2}-[0-9]{4}$."),
@@ -53,7 +53,7 @@ def test_violations_are_sentences_with_places_in_the_order_of_the_document() -> 
     ]
     assert check(decode('{"number": "AB-1234", "lines": [{"price": 1}, {"price": 19.995}, {}, 7]}')) == [
         (("lines", 1, "price"), "The value must be a multiple of 0.01."),
-        (("lines", 2), "`price` is required."),
+        (("lines", 2, "price"), "`price` is required."),
         (("lines", 3), "The value must be an object."),
     ]
     assert check([]) == [((), "The value must be an object.")]
@@ -94,13 +94,17 @@ def test_of_alternatives_the_one_that_was_meant_is_explained() -> None:
             "At most 2 elements must be as `contains` says; 3 are.",
         ),
         ({"maxProperties": 1}, {"a": 1, "b": 2}, "The object must have at most 1 member."),
-        ({"dependentRequired": {"a": ["b"]}}, {"a": 1}, "`b` is required beside `a`."),
         ({"not": {"type": "string"}}, "a", "The value must not be what `not` describes."),
         (False, 1, "No value is allowed here."),
     ],
 )
 def test_each_keyword_has_its_sentence(schema: Any, value: Any, sentence: str) -> None:
     assert checker(schema)(value) == [((), sentence)]
+
+
+def test_a_member_that_is_missing_beside_another_is_named_at_its_place() -> None:
+    check = checker({"dependentRequired": {"a": ["b"]}})
+    assert check({"a": 1}) == [(("b",), "`b` is required beside `a`.")]
 
 
 def test_names_are_explained() -> None:

@@ -217,14 +217,14 @@ def test_members_of_an_operation() -> None:
         (("note",), "The value must be a string."),
         (("more",), "`more` is not allowed here."),
     ]
-    assert check({}) == [((), "`carrier` is required."), ((), "`tree` is required.")]
+    assert check({}) == [(("carrier",), "`carrier` is required."), (("tree",), "`tree` is required.")]
     assert load(compile_members({}, {}, "orders"))({}) == []
     assert load(compile_members({}, {}, "orders"))({"a": 1}) == [(("a",), "`a` is not allowed here.")]
 
 
 def test_members_of_all_operations() -> None:
     source = compile_operations({"ship": (TAKES, {}), "send-back": ({}, {"note": {"type": "string"}})}, "orders")
-    assert load(source, "ship")({"tree": {}}) == [((), "`carrier` is required.")]
+    assert load(source, "ship")({"tree": {}}) == [(("carrier",), "`carrier` is required.")]
     assert load(source, "send-back")({"note": 1}) == [(("note",), "The value must be a string.")]
     assert "CHECKS = {}" in compile_operations({}, "orders")
 
