@@ -102,8 +102,8 @@ def operation(
     """Make an operation of the function: `POST /orders/{id}/<name>` stores the document that it returns.
 
     The function gets the document first, as a dict, then a keyword argument for each member of `takes`, and one for
-    each member of `optional` that the command has: its parameters must have the same names, those of `optional` with
-    a default. With a keyword-only parameter `at` it also gets the time of the command, in RFC 3339. It returns the
+    each member of `optional` that the command has: its parameters must have the same names, those of `optional` a
+    default. With a keyword-only parameter `at` it also gets the time of the command, in RFC 3339. It returns the
     new document, or a tuple of the new document and events. TypeError or ValueError says what does not fit.
     """
     if callable(takes):
