@@ -175,14 +175,14 @@ load: .venv/.installed ## put load on a stage at a steady rate (RATE=... SECONDS
 		--concurrency=@CONCURRENCY --sample=@SAMPLE \
 		--poisson=@yes:POISSON --keep=@yes:KEEP --confirm=@yes:CONFIRM
 
-key: .venv/.installed ## make the first key of a caller and print only it on stdout (OWNER=...; STAGE=...)
-	@$(RUN) infra.keys create --stage=@STAGE --owner=@OWNER
+key: .venv/.installed ## make the first key of a caller and print only it on stdout (OWNER=... ROLE=reader|writer|operator; STAGE=...)
+	@$(RUN) infra.keys create --stage=@STAGE --owner=@OWNER --role=@ROLE
 
-keys: .venv/.installed ## list the keys of a stage, without their values (STAGE=...)
-	@$(RUN) infra.keys list --stage=@STAGE
+keys: .venv/.installed ## list the keys of a stage, without their values (STAGE=... JSON=yes)
+	@$(RUN) infra.keys list --stage=@STAGE --json=@yes:JSON
 
-rotate-key: .venv/.installed ## make a further key of a caller (OWNER=... REVOKE_OLD=yes)
-	@$(RUN) infra.keys rotate --stage=@STAGE --owner=@OWNER \
+rotate-key: .venv/.installed ## make a further key of a caller (OWNER=... ROLE=... REVOKE_OLD=yes)
+	@$(RUN) infra.keys rotate --stage=@STAGE --owner=@OWNER --role=@ROLE \
 		--revoke-old=@yes:REVOKE_OLD
 
 revoke-key: .venv/.installed ## revoke all keys of a caller, or one key (OWNER=... or KEY=...)

@@ -6,6 +6,7 @@ import re
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
@@ -97,6 +98,19 @@ def cancel(job_id: str) -> Call:
 def retry(job_id: str) -> Call:
     """POST /jobs/{id}/retry. It needs no idempotency key, since a job can succeed only once."""
     return Call("POST", f"{job_path(job_id)}/retry", {})
+
+
+def job_list(**filters: str | int | datetime | None) -> dict[str, str | int]:
+    """Return the query of GET /jobs. Raise ValueError for a time without a zone."""
+    query: dict[str, str | int] = {}
+    for name, value in filters.items():
+        if isinstance(value, datetime):
+            if value.tzinfo is None:
+                raise ValueError(f"{name} must be a time with a zone")
+            query[name] = value.isoformat()
+        elif value is not None:
+            query[name] = value
+    return query
 
 
 def collection_path(collection: str) -> str:

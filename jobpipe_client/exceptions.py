@@ -16,6 +16,7 @@ JobpipeError
 │  ├─ IndexBuilding            409 index-building
 │  ├─ OperationRefused         409 <collection>:<slug>
 │  ├─ JobEndedAlready          409 job-ended
+│  ├─ JobListOff               409 job-list-off
 │  ├─ CommandCancelled         409 job-cancelled
 │  ├─ VersionMismatch          412 version-mismatch
 │  ├─ TooLarge                 413 too-large
@@ -203,6 +204,12 @@ class JobEndedAlready(ProblemError):
     """The job has ended and cannot be cancelled or retried."""
 
     slug = "job-ended"
+
+
+class JobListOff(ProblemError):
+    """The stage lists failed and retrying jobs only, since it was deployed without JobLists=on."""
+
+    slug = "job-list-off"
 
 
 class CommandCancelled(ProblemError):

@@ -91,6 +91,7 @@ class Job:
     links: Mapping[str, str]  # self and item
     retry_after: float | None = field(default=None, compare=False)  # seconds to the next poll, if asked for
     raw: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)  # as received
+    owner: str | None = None  # whose job it is, if an operator has asked for the jobs of others
 
     @classmethod
     @_parses("a job")
@@ -113,6 +114,7 @@ class Job:
             links=document.get("links") or {},
             retry_after=retry_after,
             raw=document,
+            owner=document.get("owner"),
         )
 
     @property

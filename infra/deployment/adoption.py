@@ -71,6 +71,8 @@ def _current_parameters(
     if tables:
         values["PointInTimeRecovery"] = _all(table["PointInTimeRecovery"] for table in tables)
         values["DeletionProtection"] = _all(table["DeletionProtectionEnabled"] for table in tables)
+    for table in (each.attributes for each in found if each.logical_id == "JobsTable"):
+        values["JobLists"] = "on" if "recent" in table.get("Indexes", ()) else "off"
     for queue in (each.attributes for each in found if each.logical_id == "CommandsQueue"):
         by_seconds = {
             each["Seconds"]: timeout for timeout, each in template["Mappings"]["VisibilityOfWorkerTimeout"].items()

@@ -7,6 +7,7 @@ from infra.cli.progress import Progress
 from infra.deployment.adoption import plan_adoption
 from infra.deployment.artifacts import code_key, upload
 from infra.deployment.emulation import add_missing_indexes, delete_changed_api
+from infra.deployment.indexes import steps_before
 from infra.deployment.readiness import wait_for_key, wait_until_healthy
 from infra.keys.api_keys import ApiKeys
 from infra.packaging.package import Package
@@ -48,9 +49,14 @@ class StackUpdates:
     def deploy_foundation(self, stack: PlannedStack, parameters: Values) -> Values:
         """Deploy the tables, buckets and queues, and return their names."""
         self.import_orphaned_resources(stack)
+        dynamodb = self.target.client("dynamodb")
+        planned = self.stage_stacks.planned(stack, parameters)
+        for template in steps_before(dynamodb, stack.template, planned):
+            self.progress.say(f"{stack.name}: an update adds one index to a table, so there are several updates")
+            self.stage_stacks.deploy(PlannedStack(stack.name, template), parameters)
         outputs = self.stage_stacks.deploy(stack, parameters).outputs
         if self.target.is_emulator:
-            add_missing_indexes(self.target.client("dynamodb"), stack.template, outputs, self.progress)
+            add_missing_indexes(dynamodb, stack.template, planned, outputs, self.progress)
         return outputs
 
     def deploy_app(self, stack: PlannedStack, package: Package, parameters: Values) -> Values:

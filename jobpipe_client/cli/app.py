@@ -125,7 +125,7 @@ def completion(state: State, shell: str) -> None:
 for _command in (
     *(jobs.submit, jobs.status, jobs.wait, watch, items, import_file, export),
     *(collections.collections, collections.run, collections.find, collections.new),
-    *(jobs.failed, jobs.retrying, retry, jobs.cancel, stats, open_console),
+    *(jobs.list_jobs, jobs.failed, jobs.retrying, retry, jobs.cancel, stats, open_console),
     *(checkout.audit, checkout.redrive, checkout.parked, completion),
 ):
     app.add_command(_command)

@@ -50,6 +50,7 @@ class Service(ServiceState):
         self.contract = copy.deepcopy(CONTRACT)
         self.building = False  # whether the index of orders is not ready
         self.silent_for = 0.0  # seconds before each answer
+        self.role = "operator"  # of the key
         service = self
 
         class Handler(_Handler):
@@ -100,6 +101,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _route(self, seen: Seen, body: bytes) -> Canned:  # noqa: C901, PLR0911, PLR0912
         owner = self.owner
+        if seen.path == "/stats" and self.owner.role == "writer":
+            raise Refused(
+                403, "The role of this key, writer, does not allow this request: it needs an operator's key."
+            )
         if seen.path == "/stats":
             waiting = sum(map(len, self.owner.pending.values()))
             queue = {"waiting": waiting, "in_flight": 0, "delayed": 0, "oldest_seconds": None}
@@ -121,8 +126,12 @@ class _Handler(BaseHTTPRequestHandler):
                 job = owner.ended(name, wait)
                 return Canned(200, {} if job["done"] else {"Retry-After": "0.05"}, job)
             case "GET", "jobs", False:
-                (status,) = seen.query["status"]
-                return Canned(200, {}, [job for job in reversed(owner.jobs.values()) if job["status"] == status])
+                statuses = seen.query.get("status")
+                return Canned(
+                    200,
+                    {},
+                    [job for job in reversed(owner.jobs.values()) if not statuses or job["status"] in statuses],
+                )
             case "DELETE", "jobs", True:
                 return Canned(200, {}, owner.cancel(name))
             case "POST", "jobs", True:

@@ -57,6 +57,18 @@ NEEDS: dict[Key, Need] = {
     ("APIRole", "ListJobs", "dynamodb:Query"): Need(
         api.list_failed_jobs, "200, listed", "503", "failed jobs cannot be listed"
     ),
+    ("APIRole", "ListJobs", "dynamodb:Scan"): Need(
+        api.list_failed_jobs_of_all, "200, listed", "503", "an operator cannot list the failed jobs of all callers"
+    ),
+    ("APIRole", "ListAllJobs", "dynamodb:Query"): Need(
+        api.list_all_jobs, "200, listed", "503", "jobs cannot be listed by the time of their acceptance"
+    ),
+    ("APIRole", "ListTroubledJobs", "dynamodb:Scan"): Need(
+        api.list_failed_jobs_of_all,
+        "200, listed",
+        "503",
+        "jobs that failed before the index was sharded are missing in an operator's list of all callers' jobs",
+    ),
     ("APIRole", "ListTroubledJobs", "dynamodb:Query"): Need(
         api.list_failed_jobs,
         "200, listed",

@@ -65,7 +65,7 @@ def probes(lab: Lab) -> Iterator[Probe]:
         "another stage's table": "jobpipe-another-jobs",
     }.items():
         yield from _table_probes(resource, table)
-    for index in ("lists", "trouble"):
+    for index in ("lists", "recent", "trouble"):
         yield from _read_probes(
             f"table/${{JobsTable}}/index/{index}", {"TableName": resources["jobs_table"], "IndexName": index}
         )

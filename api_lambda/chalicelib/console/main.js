@@ -46,7 +46,7 @@ function navigate(focus) {
 }
 
 // A key is its owner's name and 32 hex digits; a key in another form is a caller of its own.
-const ownerOf = (key) => /^([a-z][a-z0-9]{0,62}?)[0-9a-f]{32}$/.exec(key)?.[1] ?? key;
+const ownerOf = (key) => /^([a-z][a-z0-9]{0,62}?)[RWO]?[0-9a-f]{32}$/.exec(key)?.[1] ?? key;
 
 function requireKey(why) {
   if ($("ask").open) $("ask").close();

@@ -28,12 +28,13 @@ from jobpipe.domain.errors import (
     ProblemError,
     Unavailable,
 )
-from jobpipe.domain.item_ref import ITEMS
+from jobpipe.domain.item_ref import COLLECTION_NAME, ITEMS
 from jobpipe.domain.item_rules import INVISIBLE, MAX_DEPTH, MAX_DOCUMENT_BYTES, MAX_ID_LENGTH, MAX_NAME_LENGTH
 from jobpipe.domain.job import JOB_ID
 from jobpipe.domain.limits import MAX_ATTEMPTS
 
 from ..http import request_fields
+from ..http.callers import OWNER, UNNAMED_OWNER
 from ..http.job_responses import JSON, PROBLEM
 from .collections import (
     OPERATION_REFUSED,
@@ -129,7 +130,9 @@ def _values(registry: Registry) -> Node:
         "COMMAND_REFUSALS": refusals,
         "JOB_PROBLEM_TYPES": _type_schema(_types(job_problems), registry),
         "PROBLEM_TYPES": _type_schema(_types(_problems_of(registry)), registry),
-        "LISTED_STATUSES": list(request_fields.LISTED_STATUSES),
+        "COLLECTION": COLLECTION_NAME.pattern,
+        "OWNER": OWNER.pattern,
+        "UNNAMED_OWNER": UNNAMED_OWNER.pattern,
         "JOB_ID": JOB_ID.pattern,
         "BATCH_ID": BATCH_ID.pattern,
         "IDEMPOTENCY_KEY": request_fields.IDEMPOTENCY_KEY.pattern,

@@ -37,12 +37,18 @@ def evaluated(generator: Generator, kind: str, pointer: str) -> str:
 
 
 def _contributes(generator: Generator, kind: str, pointer: str) -> bool:
-    schema = generator.schema(pointer)
-    if not isinstance(schema, dict):
-        return False
-    return any(each in schema for each in _OWN[kind]) or any(
-        _contributes(generator, kind, child) for _, _, child in _same_value(generator, pointer)
-    )
+    waiting, seen = [pointer], {pointer}
+    while waiting:
+        here = waiting.pop()
+        schema = generator.schema(here)
+        if not isinstance(schema, dict):
+            continue
+        if any(each in schema for each in _OWN[kind]):
+            return True
+        found = {child for _, _, child in _same_value(generator, here)} - seen
+        seen |= found
+        waiting.extend(found)
+    return False
 
 
 def _same_value(generator: Generator, pointer: str) -> list[tuple[str, str, str]]:

@@ -6,6 +6,7 @@ from typing import Any
 
 from infra.collections.schema.document import SchemaDocument
 from infra.collections.schema.reading import normalize, refuse, shown, step
+from infra.collections.schema.recursion import recursive_targets
 from infra.errors import OperatorError
 
 
@@ -22,6 +23,7 @@ def read_document(schema: Any, place: str) -> SchemaDocument:
     document = SchemaDocument(copy, place)
     _check_by_metaschema(copy, place)
     document.check_references()
+    document.recursive = recursive_targets(document)
     return document
 
 

@@ -27,7 +27,7 @@ from jobpipe_client.cli.importing.target import Target
 from jobpipe_client.many import MAX_COMMANDS
 
 _FORMATS = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl"}
-_API_KEY = re.compile(r"([a-z][a-z0-9]{0,62})[A-Z]?[0-9a-f]{32}")  # an owner, a role and a secret
+_API_KEY = re.compile(r"([a-z][a-z0-9]{0,62})[RWO]?[0-9a-f]{32}")  # an owner, a role's letter and a secret
 _EXAMPLES = """
 jobpipe import items.csv --number price --boolean active
 jobpipe import items.jsonl --dry-run        # only read it, and say what is wrong by line number

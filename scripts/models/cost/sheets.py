@@ -6,7 +6,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, Decimal
 
+from api_lambda.chalicelib.http.request_fields import DEFAULT_PAGE
 from infra.settings import ROOT
+from jobpipe.stores.dynamodb_recent_jobs import recent_sources
 from scripts.markdown import table
 from scripts.models.cost.alternatives import SIZES, Original, container_month, naive_create
 from scripts.models.cost.comparisons import levers, savings, thresholds
@@ -90,6 +92,12 @@ def sheets(data: Data) -> Iterator[Sheet]:
         ("document", "write units", "DynamoDB", "S3 PUT", "S3 GET of each read or poll"),
         _documents(busy),
     )
+    yield _sheet(
+        "job-lists",
+        "What the list of all jobs costs, for a million jobs or pages",
+        ("what", "`JobLists=off`", "`JobLists=on`"),
+        _job_lists(busy),
+    )
     yield _sheet("savings", "What was done about it", ("what", "instead of", "saves"), savings(busy))
     yield _sheet("levers", "What is left to do", ("what", "costs", "saves"), levers(busy))
     yield _sheet("thresholds", "Break-evens", ("what", "at"), thresholds(busy))
@@ -156,6 +164,18 @@ def _documents(pipeline: Pipeline) -> Iterator[Row]:
         gets = counted.calls.get("s3:PutObject", 0) if size == "100 KB" else 0
         reading = pipeline.million(Usage.of(s3_get=gets))
         yield size, f"{counted.write_units}", bill["DynamoDB"] * MILLION, bill["S3"] * MILLION, reading
+
+
+def _job_lists(pipeline: Pipeline) -> Iterator[Row]:
+    """Yield the costs without and with the index: a job enters it once, and then nothing in its entry changes."""
+    entry = Usage.of(dynamodb_write_unit=1)
+    for what, habit in {"creates, fire and forget": FORGET, "creates, one poll": ONE_POLL}.items():
+        job = pipeline.job("create", habit)
+        yield what, pipeline.million(job), pipeline.million(job + entry)
+    yield "of it the index", Decimal(), pipeline.million(entry)
+    partitions, jobs = len(recent_sources("")), DEFAULT_PAGE
+    reads = Usage.of(dynamodb_read_unit=Decimal(partitions + jobs) / 2)  # each eventually consistent
+    yield f"what a page of {jobs} jobs reads", Decimal(), pipeline.million(reads)
 
 
 def _standing(pipeline: Pipeline) -> Iterator[Row]:
