@@ -112,6 +112,23 @@ def test_an_order_is_written_looked_up_and_shipped(orders: Collection) -> None:
     assert orders.find(number=one) is None
 
 
+def test_orders_are_found_by_their_unique_and_indexed_fields(
+    orders: Collection, environment: dict[str, str]
+) -> None:
+    customer, invoices = unique("o'bob & café"), [next(_numbers) for _ in range(3)]
+    for invoice in invoices:
+        orders.sync.create(order(number(), invoice=invoice, customer=customer))
+    found = orders.find(invoice=invoices[1])
+    assert found is not None
+    assert (found["invoice"], found["customer"]) == (invoices[1], customer)
+    assert [each["invoice"] for each in orders.where(customer=customer, page_size=2)] == invoices[::-1]
+    assert [each["id"] for each in does(environment, "find", f"invoice={invoices[1]}", *ORDERS)] == [found.id]
+    assert len(does(environment, "find", f"customer={customer}", *ORDERS)) == 3
+    assert jobpipe(environment, "find", f"invoice={next(_numbers)}", *ORDERS).returncode == 1
+    with pytest.raises(ValueError, match="use where"):
+        orders.find(customer=customer)
+
+
 def test_commands_of_batches_and_jobs_name_their_collection(shop: Stage, orders: Collection) -> None:
     numbers = [number() for _ in range(120)]
     rows = [{"operation": "upsert", "item": order(each, note=str(n))} for n in range(2) for each in numbers]
@@ -204,7 +221,7 @@ def test_a_changed_file_is_imported_again_although_it_is_killed(
             running.send_signal(signal_number)
     status, result = report(environment, str(path), *UPSERT, "--batch-size", "10")
     assert (status, result["succeeded"], result["failed"]) == (0, 120, 0)
-    notes = {each["number"]: each["note"] for each in orders.iter_items(page_size=100)}
+    notes = {each["number"]: each.get("note") for each in orders.iter_items(page_size=100)}
     assert {notes[each] for each in numbers} == {"b-1"}, "of two rows with one key the later counts"
 
 
