@@ -262,14 +262,15 @@ def if_unchanged(old: StoredItem) -> dict[str, Any]:
     `make reindex` writes locks and entries without a new version. A command that did not see them would leave them
     behind, so they are compared too.
     """
-    names, values, conditions = {"#version": "version"}, {":read": {"S": old.version}}, ["#version = :read"]
-    for attribute in ("locks", "entries"):
-        text = document_to_row(old).get(attribute)
-        conditions.append(f"attribute_not_exists({attribute})" if text is None else f"{attribute} = :{attribute}")
-        values |= {} if text is None else {f":{attribute}": text}
+    row = document_to_row(old)
+    conditions: list[str] = []
+    values: dict[str, Any] = {}
+    for name in ("version", "locks", "entries"):
+        conditions.append(f"#{name} = :{name}" if name in row else f"attribute_not_exists(#{name})")
+        values |= {f":{name}": row[name]} if name in row else {}
     return {
         "ConditionExpression": " AND ".join(conditions),
-        "ExpressionAttributeNames": names,
+        "ExpressionAttributeNames": {"#version": "version", "#locks": "locks", "#entries": "entries"},
         "ExpressionAttributeValues": values,
     }
 
