@@ -153,15 +153,13 @@ class Reindexed:
 @cache
 def cached_clients(process: str = "worker") -> AwsClients:
     """Return the clients of a process: making them would take most of the time."""
-    clients = AwsClients(make=lambda service, **_: open_client(service, open_emulator()))
-    for client in (clients.dynamodb, clients.s3):
-        client.meta.events.register_first("before-send.*.*", partial(_disturbed, clients, client))
+
+    def answer(service: str, request: AWSPreparedRequest) -> AWSResponse | None:
+        calls: Calls | None = getattr(clients, "calls", None)
+        return calls.send(service, request) if calls else None
+
+    clients = AwsClients(make=lambda service, **_: open_client(service, open_emulator(), answer))
     return clients
-
-
-def _disturbed(clients: AwsClients, client: Any, request: AWSPreparedRequest, **_: Any) -> AWSResponse | None:
-    calls: Calls | None = getattr(clients, "calls", None)
-    return calls.send(client.meta.service_model.service_name, request) if calls else None
 
 
 @cache

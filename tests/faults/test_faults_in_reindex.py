@@ -244,7 +244,7 @@ def test_a_run_ends_when_a_deployment_has_changed_the_rules() -> None:
             calls = Calls(stage.emulator, at, before=partial(stage.rows.put, "orders", row, row.rules, row.states))
             with pytest.raises(OperatorError, match="meanwhile; run it again"):
                 stage.reindex(calls)
-            assert set(stage.states.values()) == {BUILDING}
+            assert set(stage.states.values()) == {BUILDING}, at
             stage.check(complete=False)
 
 
