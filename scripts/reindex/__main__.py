@@ -26,7 +26,7 @@ from infra.cli.console import LastingConsole, emit
 from infra.deployment.look_ups import settling_seconds
 from infra.errors import OperatorError
 from infra.settings import collections_folder
-from infra.stage.collection_rows import READY, CollectionRow, CollectionRows
+from infra.stage.collection_rows import READY, CollectionRow, CollectionRows, RowChangedError
 from jobpipe.stores.s3_documents import S3Documents
 from scripts.reindex.rebuild import Problem, Rebuild
 from scripts.stage.aws import StageAws, open_stage
@@ -111,10 +111,10 @@ def _wait_for_old_worker(stage: StageAws, row: CollectionRow, console: Console) 
 
 
 def check_deployed(rows: CollectionRows, name: str, row: CollectionRow) -> None:
-    """Raise OperatorError if the stage's row has been written since it was read."""
+    """Raise RowChangedError if the stage's row has been written since it was read."""
     found = rows.get(name)
     if found is None or found.revision != row.revision:
-        raise OperatorError(f"{name} was deployed or reindexed meanwhile; run it again")
+        raise RowChangedError(f"{name} was deployed or reindexed meanwhile; run it again")
 
 
 def reindex(rebuild: Rebuild, rows: CollectionRows, row: CollectionRow, limit: int) -> Summary:

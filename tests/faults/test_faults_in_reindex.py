@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -246,6 +247,36 @@ def test_a_run_ends_when_a_deployment_has_changed_the_rules() -> None:
                 stage.reindex(calls)
             assert set(stage.states.values()) == {BUILDING}, at
             stage.check(complete=False)
+
+
+def test_a_run_that_was_overtaken_removes_nothing_of_the_new_rules() -> None:
+    at = 1
+    while overtaken_at(at):
+        at += 1
+    assert at > 9
+
+
+def overtaken_at(at: int) -> bool:
+    """Deploy one more index before a call, and let the new worker write; return whether there is such a call."""
+    with fresh_stage() as stage:
+        ids = several(stage)
+        full, less = stage.folder, stage.folder.rules.without({"customer"})
+        row = stage.rows.put("orders", None, less, {"invoice": BUILDING})
+        stage.folder = _FolderWith(stage, less)  # type: ignore[assignment]
+
+        def deploy() -> None:
+            stage.rows.put("orders", row, full.rules, {"invoice": BUILDING, "customer": BUILDING})
+            for each in ids:
+                stage.change(stage.new, each, note="by the new worker")
+
+        calls = Calls(stage.emulator, at, before=deploy)
+        with suppress(RowChangedError):
+            stage.reindex(calls)
+            assert calls.count < at, "the run does not notice it"
+            return False
+        stage.folder = full
+        stage.check(complete=True)
+        return True
 
 
 def test_other_rules_than_those_of_the_stage_are_refused(stage: Reindexed) -> None:
