@@ -150,6 +150,12 @@ audit: .venv/.installed ## check that jobs, items, name locks and documents agre
 	@$(JOBPIPE) audit --stage=@STAGE --repair=@yes:REPAIR --json=@yes:JSON \
 		--older-than=@OLDER_THAN --limit=@LIMIT
 
+check: .venv/.installed ## list the documents that do not fit the folder's schema (COLLECTION=... COLLECTIONS=... LIMIT=100 JSON=yes)
+	@$(RUN) scripts.check --stage=@STAGE --collections=@COLLECTIONS --limit=@LIMIT --json=@yes:JSON -- @COLLECTION
+
+reindex: .venv/.installed ## complete the look-ups of a collection after a change of its fields (COLLECTION=... COLLECTIONS=... JSON=yes)
+	@$(RUN) scripts.reindex --stage=@STAGE --collections=@COLLECTIONS --limit=@LIMIT --json=@yes:JSON -- @COLLECTION
+
 redrive: .venv/.installed ## retry failed jobs (REASON, SINCE, UNTIL, OPERATION, OWNER, ITEM, LIMIT =..., or ALL=yes; DRY_RUN=yes)
 	@$(JOBPIPE) redrive --stage=@STAGE --reason=@each:REASON \
 		--since=@SINCE --until=@UNTIL --operation=@OPERATION \

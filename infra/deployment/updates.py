@@ -8,6 +8,7 @@ from infra.deployment.adoption import plan_adoption
 from infra.deployment.artifacts import code_key, upload
 from infra.deployment.emulation import add_missing_indexes, delete_changed_api
 from infra.deployment.indexes import steps_before
+from infra.deployment.look_ups import LookUps
 from infra.deployment.readiness import wait_for_key, wait_until_healthy
 from infra.keys.api_keys import ApiKeys
 from infra.packaging.package import Package
@@ -46,6 +47,10 @@ class StackUpdates:
     stage_stacks: StageStacks
     deployment: Deployment = field(init=False)  # set by write_stage_file
 
+    def check_look_ups(self, look_ups: LookUps, outputs: Values) -> None:
+        """Refuse rules of collections that their documents cannot follow. Nothing has been changed yet."""
+        look_ups.check(outputs)
+
     def deploy_foundation(self, stack: PlannedStack, parameters: Values) -> Values:
         """Deploy the tables, buckets and queues, and return their names."""
         self.import_orphaned_resources(stack)
@@ -58,6 +63,10 @@ class StackUpdates:
         if self.target.is_emulator:
             add_missing_indexes(dynamodb, stack.template, planned, outputs, self.progress)
         return outputs
+
+    def prepare_look_ups(self, look_ups: LookUps, outputs: Values) -> None:
+        """Record what must be known before the worker changes."""
+        look_ups.prepare(outputs)
 
     def deploy_app(self, stack: PlannedStack, package: Package, parameters: Values) -> Values:
         """Upload the zip of a Lambda, deploy its stack, and return the stack's outputs."""
@@ -80,6 +89,10 @@ class StackUpdates:
             resources={name: outputs[output] for name, output in _OUTPUTS_OF_RESOURCES.items()},
         )
         write_deployment(self.state_dir, self.deployment)
+
+    def complete_look_ups(self, look_ups: LookUps, outputs: Values) -> None:
+        """Record the rules of the collections, now that both Lambdas follow them."""
+        look_ups.complete(outputs)
 
     def deploy_operations(self, stack: PlannedStack, parameters: Values) -> None:
         """Deploy the alarms and the dashboard."""
