@@ -23,7 +23,8 @@ from jobpipe.stores.dynamodb_job_lists import (
     sources,
 )
 from jobpipe.stores.dynamodb_rows import Row
-from scripts.audit.rows import MalformedRowError, check_job
+from scripts.audit.attributes import MalformedRowError
+from scripts.audit.rows import check_job
 
 _WHOLE_INDEXES = (Source("lists", "", "", LIST_KEY), Source("trouble", "", "", OLD_LIST_KEY))
 _FOUND = "CREATE TABLE found (failed_at, created_at, job_id, generation, reason, operation)"
