@@ -150,10 +150,10 @@ audit: .venv/.installed ## check that jobs, items, name locks and documents agre
 	@$(JOBPIPE) audit --stage=@STAGE --repair=@yes:REPAIR --json=@yes:JSON \
 		--older-than=@OLDER_THAN --limit=@LIMIT
 
-redrive: .venv/.installed ## retry failed jobs (REASON, SINCE, UNTIL, OPERATION, OWNER, ITEM, LIMIT =..., or ALL=yes; DRY_RUN=yes)
+redrive: .venv/.installed ## retry failed jobs (REASON, SINCE, UNTIL, OPERATION, COLLECTION, OWNER, ITEM, LIMIT =..., or ALL=yes; DRY_RUN=yes)
 	@$(JOBPIPE) redrive --stage=@STAGE --reason=@each:REASON \
 		--since=@SINCE --until=@UNTIL --operation=@OPERATION \
-		--owner=@OWNER --item=@ITEM --limit=@LIMIT \
+		--collection=@COLLECTION --owner=@OWNER --item=@ITEM --limit=@LIMIT \
 		--all=@yes:ALL --dry-run=@yes:DRY_RUN
 
 parked: .venv/.installed ## show, resend or delete parked messages (RESEND=ID|all DROP=ID|all LIMIT=100)
