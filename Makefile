@@ -146,7 +146,7 @@ override need_chromium = if [ -z "$$CHROMIUM" ] && [ "$$(id -u)" = 0 ] && [ -e /
 	then echo 'installing chromium ...'; apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
 	apt-get install -y -qq --no-install-recommends chromium >/dev/null; fi
 
-audit: .venv/.installed ## check that jobs, items, name locks and documents agree (STAGE=... REPAIR=yes JSON=yes OLDER_THAN=600)
+audit: .venv/.installed ## check that jobs, documents, locks and index entries agree (STAGE=... REPAIR=yes JSON=yes OLDER_THAN=600)
 	@$(JOBPIPE) audit --stage=@STAGE --repair=@yes:REPAIR --json=@yes:JSON \
 		--older-than=@OLDER_THAN --limit=@LIMIT
 

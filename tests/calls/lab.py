@@ -6,7 +6,7 @@ import json
 import secrets
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,6 +19,7 @@ from infra.deployment.plan import Deployer
 from infra.deployment.readiness import wait_until_healthy
 from infra.settings import LOCAL_STAGE
 from infra.templates.sources import FOUNDATION, read_template
+from jobpipe.stores.dynamodb_index_states import row_key
 from tests.calls.meter import Index, Meter
 from tests.chaos.faults import Call, Fault
 from tests.chaos.proxy import Proxy, running_proxy
@@ -32,6 +33,7 @@ FUNCTIONS: dict[LambdaName, str] = {
     "worker": "worker_function",
     "dead_letters": "dead_letters_function",
 }
+COLLECTIONS = Path(__file__).with_name("collections")
 _LOG_SECONDS = 10
 _UPDATE_SECONDS = 30
 _ATTRIBUTES = ["MessageGroupId", "ApproximateReceiveCount", "SentTimestamp", "AWSTraceHeader"]
@@ -140,7 +142,9 @@ def laboratory(state_dir: Path) -> Iterator[Lab]:
     with ExitStack() as stack:
         target, settings = stack.enter_context(embedded(state_dir))
         progress = Progress(Console(quiet=True))
+        settings = replace(settings, collections=COLLECTIONS)
         stage = Stage(Deployer(target, LOCAL_STAGE, settings, progress, {}).deploy())
+        _make_lookups_ready(stage)
         functions = stage.aws("lambda")
         for mapping in functions.list_event_source_mappings()["EventSourceMappings"]:
             functions.update_event_source_mapping(UUID=mapping["UUID"], Enabled=False)
@@ -153,6 +157,11 @@ def laboratory(state_dir: Path) -> Iterator[Lab]:
         lab.end("POST", "/items", {"name": secrets.token_hex(8), "description": "warm"})
         lab.invoke([], lambda_name="dead_letters")
         yield lab
+
+
+def _make_lookups_ready(stage: Stage) -> None:
+    row = {**row_key("tents"), "states": {"S": json.dumps({"serial": "ready", "shelf": "ready"})}}
+    stage.aws("dynamodb").put_item(TableName=stage.resources["collections_table"], Item=row)
 
 
 def _attach_meter(proxy: Proxy, lab: Lab) -> Meter:
