@@ -146,7 +146,7 @@ override need_chromium = if [ -z "$$CHROMIUM" ] && [ "$$(id -u)" = 0 ] && [ -e /
 	then echo 'installing chromium ...'; apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
 	apt-get install -y -qq --no-install-recommends chromium >/dev/null; fi
 
-audit: .venv/.installed ## check that jobs, items, name locks and documents agree (STAGE=... REPAIR=yes JSON=yes OLDER_THAN=600)
+audit: .venv/.installed ## check that jobs, documents, locks and index entries agree (STAGE=... REPAIR=yes JSON=yes OLDER_THAN=600)
 	@$(JOBPIPE) audit --stage=@STAGE --repair=@yes:REPAIR --json=@yes:JSON \
 		--older-than=@OLDER_THAN --limit=@LIMIT
 
@@ -156,10 +156,10 @@ check: .venv/.installed ## list the documents that do not fit the folder's schem
 reindex: .venv/.installed ## complete the look-ups of a collection after a change of its fields (COLLECTION=... COLLECTIONS=... JSON=yes)
 	@$(RUN) scripts.reindex --stage=@STAGE --collections=@COLLECTIONS --limit=@LIMIT --json=@yes:JSON -- @COLLECTION
 
-redrive: .venv/.installed ## retry failed jobs (REASON, SINCE, UNTIL, OPERATION, OWNER, ITEM, LIMIT =..., or ALL=yes; DRY_RUN=yes)
+redrive: .venv/.installed ## retry failed jobs (REASON, SINCE, UNTIL, OPERATION, COLLECTION, OWNER, ITEM, LIMIT =..., or ALL=yes; DRY_RUN=yes)
 	@$(JOBPIPE) redrive --stage=@STAGE --reason=@each:REASON \
 		--since=@SINCE --until=@UNTIL --operation=@OPERATION \
-		--owner=@OWNER --item=@ITEM --limit=@LIMIT \
+		--collection=@COLLECTION --owner=@OWNER --item=@ITEM --limit=@LIMIT \
 		--all=@yes:ALL --dry-run=@yes:DRY_RUN
 
 parked: .venv/.installed ## show, resend or delete parked messages (RESEND=ID|all DROP=ID|all LIMIT=100)

@@ -37,7 +37,7 @@ class Adoption:
         shown = ", ".join(f"{name}={value}" for name, value in sorted(self.parameters.items()) if name != "Stage")
         yield f"their parameters, which apply unless others are given: {shown}"
         if self.missing:
-            yield f"lost with their data, and created again: {', '.join(self.missing)}"
+            yield f"created empty, and lost unless an earlier release had none: {', '.join(self.missing)}"
 
 
 def plan_adoption(target: Target, stage: str, template: Template, overrides: dict[str, str]) -> Adoption | None:

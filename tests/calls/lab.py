@@ -6,7 +6,7 @@ import json
 import secrets
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -33,6 +33,7 @@ FUNCTIONS: dict[LambdaName, str] = {
     "worker": "worker_function",
     "dead_letters": "dead_letters_function",
 }
+COLLECTIONS = Path(__file__).with_name("collections")
 _LOG_SECONDS = 10
 _UPDATE_SECONDS = 30
 _ATTRIBUTES = ["MessageGroupId", "ApproximateReceiveCount", "SentTimestamp", "AWSTraceHeader"]
@@ -141,6 +142,7 @@ def laboratory(state_dir: Path) -> Iterator[Lab]:
     with ExitStack() as stack:
         target, settings = stack.enter_context(embedded(state_dir))
         progress = Progress(Console(quiet=True))
+        settings = replace(settings, collections=COLLECTIONS)
         stage = Stage(Deployer(target, LOCAL_STAGE, settings, progress, {"JobLists": "off"}).deploy())
         functions = stage.aws("lambda")
         for mapping in functions.list_event_source_mappings()["EventSourceMappings"]:

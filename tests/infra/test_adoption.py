@@ -65,7 +65,7 @@ def test_a_stack_that_was_deleted_by_hand_is_imported_from_its_resources(
 
     foundation = printing.diff()[0]
     assert {change.action for change in foundation.changes} == {"import"}
-    assert len(foundation.changes) == 8
+    assert len(foundation.changes) == 10
     print_diff([foundation], printing.progress)
     assert "WorkerTimeout=20" in console.export_text(clear=False)
     assert stacks.template(STACK) is None, "a diff does nothing"
@@ -91,11 +91,19 @@ def test_new_parameters_apply_afterwards_and_missing_resources_are_created(
     stacks.delete(STACK)
     sqs = target.client("sqs")
     sqs.delete_queue(QueueUrl=stage.resources["dead_letters_queue_url"])
+    # As if an earlier release had deployed the foundation: it had no collections.
+    dynamodb = target.client("dynamodb")
+    tables = [stage.resources["collections_table"], stage.resources["lookups_table"]]
+    for name in tables:
+        dynamodb.update_table(TableName=name, DeletionProtectionEnabled=False)
+        dynamodb.delete_table(TableName=name)
     deployment = Deployer(target, PROD, deployer.settings, Progress(console), {"WorkerTimeout": "60"})
 
     deployment.deploy()
 
-    assert "lost with their data, and created again: DeadLettersQueue" in console.export_text()
+    created = "CollectionsTable, DeadLettersQueue, LookupsTable"
+    assert f"created empty, and lost unless an earlier release had none: {created}" in console.export_text()
+    assert set(tables) <= set(dynamodb.list_tables()["TableNames"])
     assert stack_parameters(deployer)["WorkerTimeout"] == "60"
     url = sqs.get_queue_url(QueueName="jobpipe-prod-commands.fifo")["QueueUrl"]
     attributes = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]

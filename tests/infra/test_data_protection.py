@@ -29,7 +29,7 @@ def test_logs_are_deleted_after_some_days(app: str) -> None:
     assert set(groups) == functions | ({"/aws/apigateway/jobpipe-prod"} if app == "api" else set())
 
 
-@pytest.mark.parametrize("name", ["JobsTable", "ItemsTable", "NamesTable"])
+@pytest.mark.parametrize("name", ["JobsTable", "ItemsTable", "NamesTable", "CollectionsTable", "LookupsTable"])
 def test_tables_can_be_restored_and_are_protected(name: str) -> None:
     table = FOUNDATION.of_type(TABLE)[name]
 

@@ -96,6 +96,8 @@ def run(zip_path: Path, runtime: Path, handler: str, event: Any, stage: Stage, t
         "JOBS_TABLE": resources["jobs_table"],
         "ITEMS_TABLE": resources["items_table"],
         "NAMES_TABLE": resources["names_table"],
+        "COLLECTIONS_TABLE": resources["collections_table"],
+        "LOOKUPS_TABLE": resources["lookups_table"],
         "DOCUMENTS_BUCKET": resources["documents_bucket"],
         "COMMANDS_QUEUE_URL": resources["commands_queue_url"],
         "PARKED_QUEUE_URL": resources["parked_queue_url"],
@@ -177,7 +179,7 @@ def test_a_zip_has_only_the_needed_files(app: str, zips: dict[str, Path]) -> Non
     with zipfile.ZipFile(zips[app]) as archive:
         names = archive.namelist()
     tops = {name.split("/")[0] for name in names}
-    assert tops == {"app.py", "chalicelib", "chalice", "jobpipe"}
+    assert tops == {"app.py", "chalicelib", "chalice", "jobpipe", "jobpipe_collections"}
     assert not [name for name in names if name.endswith((".pyc", ".so", ".pyd")) or "__pycache__" in name]
     shared = {path.relative_to(commands.ROOT).as_posix() for path in (commands.ROOT / "jobpipe").rglob("*.py")}
     assert shared == {name for name in names if name.startswith("jobpipe/")}

@@ -97,7 +97,7 @@ def read(command: ReadItem, context: Context) -> None:  # noqa: ARG001
     """Return the item as it is after all commands that were accepted before."""
     item, _ = context.read()
     context.stores.jobs.succeed(context.job, _success(item), now())
-    meter.add(SUCCEEDED)
+    meter.add(SUCCEEDED, collection=context.item.collection)
 
 
 def set_item_fields(command: SetFields, context: Context) -> None:
@@ -226,7 +226,7 @@ def _commit(change: Change, success: Success, context: Context) -> None:
         if context.item.collection != ITEMS and not isinstance(change, Removed):
             context.stores.documents.delete([change.new.document.key])  # another attempt puts its own
         raise
-    meter.add(SUCCEEDED)  # counted before the clean-up, which may fail
+    meter.add(SUCCEEDED, collection=context.item.collection)  # counted before the clean-up, which may fail
 
 
 def _taken(new: StoredItem, locked: ValueLocked, context: Context) -> NameTaken | NotUnique:
