@@ -21,12 +21,14 @@ from botocore.signers import RequestSigner
 from botocore.useragent import UserAgentString
 
 import jobpipe.runtime.aws
+import jobpipe.runtime.collections
 from jobpipe.domain.errors import ClaimUnusable, Unavailable
 from jobpipe.runtime.aws import AwsClients
 from jobpipe.runtime.telemetry import logger
 from tests.faults.call_sites import ROOT
 from tests.faults.emulator import ENDPOINT, Emulator
 from tests.faults.injection import InjectedError, Injector
+from tests.faults.shelves import registry
 
 _CREDENTIALS = {
     "AWS_ENDPOINT_URL": ENDPOINT,
@@ -66,15 +68,23 @@ class Lambdas:
             patches.enter_context(patch.object(UserAgentString, "to_string", lambda _: "tests"))
             patches.enter_context(patch.object(RequestSigner, "sign", lambda *_, **__: None))
             for module in (*_chalicelib("api_lambda").values(), *_chalicelib("worker_lambda").values()):
-                for name, stand_in in {"AwsClients": self._make_clients, "ThreadPoolExecutor": Inline}.items():
+                for name, stand_in in self._stand_ins().items():
                     if hasattr(module, name):
                         patches.enter_context(patch.object(module, name, stand_in))
             patches.enter_context(patch.object(jobpipe.runtime.aws, "AwsClients", self._make_clients))
+            patches.enter_context(patch.object(jobpipe.runtime.collections, "packaged_registry", registry))
             self.restart("api_lambda")
             self.restart("worker_lambda")
             yield
         _forget("api_lambda")
         _forget("worker_lambda")
+
+    def _stand_ins(self) -> dict[str, Any]:
+        return {
+            "AwsClients": self._make_clients,
+            "ThreadPoolExecutor": Inline,
+            "packaged_registry": registry,
+        }
 
     def restart(self, folder: str) -> None:
         """Start a new process of this Lambda."""
@@ -132,6 +142,8 @@ def _settings(outputs: Any) -> dict[str, str]:
         "JOBS_TABLE": outputs["JobsTable"],
         "ITEMS_TABLE": outputs["ItemsTable"],
         "NAMES_TABLE": outputs["NamesTable"],
+        "COLLECTIONS_TABLE": outputs["CollectionsTable"],
+        "LOOKUPS_TABLE": outputs["LookupsTable"],
         "DOCUMENTS_BUCKET": outputs["DocumentsBucket"],
         "COMMANDS_QUEUE_URL": outputs["CommandsQueueUrl"],
         "PARKED_QUEUE_URL": outputs["ParkedQueueUrl"],
