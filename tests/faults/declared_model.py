@@ -1,7 +1,7 @@
 """What a command does to a document of a collection, by the rules of the collection, on a dict.
 
-The rules themselves (the schema, the operations) are those of the collection: they are pure, and have tests of their
-own. What is modelled is the order in which they are applied, and what they are applied to.
+The rules themselves (the schema, the operations) are those of the collection: they are pure, and have tests of
+their own. What is modelled is the order in which they are applied, and what they are applied to.
 """
 
 from __future__ import annotations

@@ -148,8 +148,7 @@ class Injector:
             return kinds.not_taken(request, lambda less: self._emulator.answer(service, less))
         response = self._emulator.answer(service, request)
         self._note_commit(request, response)
-        if service == "sqs":
-            self._note_times(request)
+        self._note_times(service, request)
         if service == "s3" and self._settled_at > self._emulator.clock.elapsed:
             self._note_fault(self._processes[-1])
             response = kinds.unsettled(url, request.method, response)
@@ -173,9 +172,9 @@ class Injector:
         # message is deleted, so no other worker deletes what it then puts into the bucket: it must not fail too.
         self.overtaken_worker_failed |= process.overtaken and process.name == "worker"
 
-    def _note_times(self, request: AWSPreparedRequest) -> None:
+    def _note_times(self, service: str, request: AWSPreparedRequest) -> None:
         """Note the time `at` of each message that is sent."""
-        body = json.loads(_bytes(request.body))
+        body = json.loads(_bytes(request.body)) if service == "sqs" else {}
         for each in body.get("Entries", [body]):
             message = json.loads(each["MessageBody"]) if "MessageBody" in each else {}
             if message.get("at"):

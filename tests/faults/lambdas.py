@@ -91,6 +91,10 @@ class Lambdas:
         _forget(folder)
         setattr(self, "api" if folder == "api_lambda" else "worker", _load_app(folder))
 
+    def forget_services(self) -> None:
+        """Let the API open its services anew: they remember which look-ups are ready, and runs must not differ."""
+        _chalicelib("api_lambda")["chalicelib.services"].open_services.cache_clear()
+
     def _make_clients(self, *_: Any, **__: Any) -> AwsClients:
         return self._clients
 

@@ -64,6 +64,7 @@ class World:
         self.garbage = set(snapshot.garbage) if snapshot else set()
         self.injector.reset()
         self.lambdas.unexpected.clear()
+        self.lambdas.forget_services()
         self.injector.overtake = self._overtake
 
     def snapshot(self) -> Snapshot:
