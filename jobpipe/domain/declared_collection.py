@@ -15,6 +15,8 @@ from jobpipe.domain.json_text import MAX_DIGITS
 from jobpipe.domain.violations import Path, Violations, pointer
 from jobpipe.operation import Refused
 
+_MAX_DETAIL = 1000  # characters of a refusal by an operation
+
 Add = Callable[[str, tuple[str | int, ...]], None]
 """Takes the detail of a violation and its path in the document."""
 Check = Callable[[Any, Add], None]
@@ -104,7 +106,9 @@ class DeclaredCollection(Collection):
             with localcontext(Context(prec=MAX_DIGITS)):
                 return function(document, members, at)
         except Refused as refused:
-            raise OperationRefused(refused.detail, self.name, refused.slug) from None
+            # Any text, which a row must hold.
+            detail = refused.detail[:_MAX_DETAIL].encode("utf-8", "replace").decode()
+            raise OperationRefused(detail, self.name, refused.slug) from None
         except SystemExit as error:  # it would end the worker, with the commands that run beside this one
             raise RuntimeError(f"the operation {operation} called exit") from error
 
