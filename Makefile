@@ -58,8 +58,8 @@ screenshots: .venv/.installed .venv/.browser-installed ## make the pictures of t
 bench: .venv/.installed .venv/.bench-installed ## measure jobpipe and its alternatives, and write docs/performance.md (BENCH="--quick ceiling")
 	@$(RUN) tests.bench @words:BENCH
 
-faults: .venv/.installed ## test more faults than make test, on all cores (FAULTS="--singles", "--all", "--share 0.1 put")
-	@$(RUN) tests.faults @words:FAULTS
+faults: .venv/.installed ## test more faults than make test, on all cores (FAULTS="--singles", "--all", "--share 0.1 put"), or at your own operations (COLLECTIONS=...)
+	@$(RUN) tests.faults --collections=@COLLECTIONS @words:FAULTS
 
 mutants: .venv/.installed ## break the code on purpose, one promise at a time, and check that the tests fail (ONLY=...)
 	@$(RUN) tests.mutants --only=@ONLY

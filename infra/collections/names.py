@@ -11,6 +11,8 @@ MAX_OPERATIONS = 20
 MAX_UNIQUE = 4  # a transaction of DynamoDB has 100 actions, and a stage's tables have so many slots
 MAX_INDEXES = 4
 
+MAX_LOOK_UP = 64  # characters; with a value of 255, its key fits DynamoDB's 2,048-byte partition key
+
 PACKAGE = "jobpipe_collections"  # in both zips
 NAME = re.compile(r"[a-z][a-z0-9-]{0,31}")
 BUILT_IN = "items"
@@ -50,6 +52,8 @@ def why_no_look_up(field: str) -> str | None:
         return "is the name of a query parameter"
     if field in RAW_MEMBERS:
         return "is the name of a member of every command"
+    if len(field) > MAX_LOOK_UP:
+        return f"has more than {MAX_LOOK_UP} characters"
     return None
 
 

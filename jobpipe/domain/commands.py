@@ -329,8 +329,7 @@ def _parse(
     """Return the command; `operations` are those of its collection, or None if any name will do."""
     kind = _kind_of(raw, operations, has_key=has_key)
     if kind is RunOperation:
-        check_item_id(_need(raw, "item_id"))
-        return RunOperation.of_raw(raw, raw["item_id"])
+        return RunOperation.of_raw(raw, _inside(raw, "item_id", check_item_id))
     found = Violations()
     for member in raw:
         if member not in {"operation", "collection"} and member not in kind.needs and member not in kind.may_have:

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from decimal import Context, localcontext
 from typing import Any, Protocol, cast
 
 from jobpipe.domain.collection import Collection
 from jobpipe.domain.errors import InvalidRequest, OperationRefused, Violation
 from jobpipe.domain.field_values import canonical, derived_id, value_key
 from jobpipe.domain.item_rules import Document, check_tree
+from jobpipe.domain.json_text import MAX_DIGITS
 from jobpipe.domain.violations import Path, Violations, pointer
 from jobpipe.operation import Refused
+
+_MAX_DETAIL = 1000  # characters of a refusal by an operation
 
 Add = Callable[[str, tuple[str | int, ...]], None]
 """Takes the detail of a violation and its path in the document."""
@@ -102,9 +106,16 @@ class DeclaredCollection(Collection):
         """Return what the function returns for the document; raise OperationRefused if it refuses."""
         function = self.code.functions()[operation]
         try:
-            return function(document, members, at)
+            # Its own context: one of 28 digits, as Python's own, would round what documents can hold, and one that
+            # the function changed would be that of the next operation.
+            with localcontext(Context(prec=MAX_DIGITS)):
+                return function(document, members, at)
         except Refused as refused:
-            raise OperationRefused(refused.detail, self.name, refused.slug) from None
+            # Any text, which a row must hold.
+            detail = refused.detail[:_MAX_DETAIL].encode("utf-8", "replace").decode()
+            raise OperationRefused(detail, self.name, refused.slug) from None
+        except SystemExit as error:  # it would end the worker, with the commands that run beside this one
+            raise RuntimeError(f"the operation {operation} called exit") from error
 
     def derived_id(self, document: Document, scope: str) -> str | None:
         """Return the id that a valid document has by its key, or None if the collection has no key."""

@@ -28,11 +28,7 @@ def canonical(value: Any, kind: str) -> str | None:
     if value is None:
         return None
     if kind == INTEGER:
-        if isinstance(value, bool) or not isinstance(value, int | float | Decimal) or value != int(value):
-            raise InvalidRequest("The value must be a whole number.")
-        if len(str(abs(int(value)))) > MAX_VALUE_DIGITS:
-            raise InvalidRequest(f"The value must have at most {MAX_VALUE_DIGITS} digits.")
-        return f"i#{int(value)}"
+        return f"i#{_whole(value)}"
     if not isinstance(value, str):
         raise InvalidRequest("The value must be a string.")
     # The length is checked first: composing takes quadratic time for a run of combining marks.
@@ -42,6 +38,20 @@ def canonical(value: Any, kind: str) -> str | None:
     ):
         raise InvalidRequest(f"The value must have 1 to {MAX_VALUE_LENGTH} characters.")
     return f"s#{text}"
+
+
+def _whole(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
+        raise InvalidRequest("The value must be a whole number.")
+    # A float stands for its shortest digits: 1e23 is 10**23, which no float is.
+    number = Decimal(repr(value)) if isinstance(value, float) else Decimal(value)
+    if not number.is_finite():
+        raise InvalidRequest("The value must be a whole number.")
+    if number.adjusted() >= MAX_VALUE_DIGITS:  # before int(), which is slow for a large exponent
+        raise InvalidRequest(f"The value must have at most {MAX_VALUE_DIGITS} digits.")
+    if number != int(number):
+        raise InvalidRequest("The value must be a whole number.")
+    return int(number)
 
 
 def from_query(text: str, kind: str) -> Any:

@@ -21,6 +21,11 @@ def read_item(
     item = items.get(item_id)
     if item is None:
         raise NotFound(f"There is no {title.lower()} {item_id}.")
+    return read_document(documents, item)
+
+
+def read_document(documents: DocumentStore, item: StoredItem) -> tuple[StoredItem, str]:
+    """Return the row, with the S3 version that was read, and its document's JSON text."""
     found = _document(documents, item)
     if found is None:
         raise missing_document(item)

@@ -85,12 +85,14 @@ class DynamoDbCollection:
         every = partitions(self._collection, self._scope)
         start = 0 if after is None else every.index(partition_key(self._collection, self._scope, after))
         for partition in every[start:]:
-            rows, more = self._query(partition, limit - len(found), after)
-            after = None
-            found += map(_document_or_malformed, rows)
-            if len(found) == limit:
-                last = partition == every[-1] and not more
-                return ItemPage(found, None if last else found[-1].item_id)
+            more = True
+            while more:  # an answer ends at 1 MB too, before `limit` is reached
+                rows, more = self._query(partition, limit - len(found), after)
+                found += map(_document_or_malformed, rows)
+                after = found[-1].item_id if more else None
+                if len(found) == limit:
+                    last = partition == every[-1] and not more
+                    return ItemPage(found, None if last else found[-1].item_id)
         return ItemPage(found, None)
 
     def holder(self, value_key: str) -> str | None:
@@ -118,7 +120,8 @@ class DynamoDbCollection:
                 ConsistentRead=True,
                 **start,
             )
-        ids = [row["item_id"]["S"] for row in response["Items"]]
+        # A query beside a transaction may find both the entry that it removes and the one that it puts.
+        ids = list(dict.fromkeys(row["item_id"]["S"] for row in response["Items"]))
         rows = self._rows(ids) if ids else {}
         # A document that was changed between the two reads may have another value now.
         documents = [rows[each] for each in ids if each in rows and value_key in rows[each].entries.values()]
@@ -185,7 +188,6 @@ class DynamoDbCollection:
                 Limit=limit,
                 ConsistentRead=True,
             )
-        # A page of a query ends at 1 MB too. Its rows have 2 KB at most, so `limit` is reached first.
         return response["Items"], "LastEvaluatedKey" in response
 
     def _rows(self, ids: Sequence[str]) -> dict[str, StoredItem]:

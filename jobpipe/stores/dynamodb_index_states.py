@@ -50,6 +50,7 @@ class DynamoDbIndexStates:
             )
         states = states_of(response.get("Item"))
         ready = frozenset(name for name, state in states.items() if state == "ready")
-        if ready == frozenset(states):  # while one is being built, each request asks
+        # While one is being built, or before the deployment has written the row, each request asks.
+        if states and ready == frozenset(states):
             self._cached[collection] = at, ready
         return ready

@@ -201,8 +201,8 @@ def document_to_row(item: StoredItem) -> Row:
             **_document_values(item.document),
             "inline": item.inline,
             "owner": item.owner,
-            "locks": json.dumps(dict(item.locks)) if item.locks else None,
-            "entries": json.dumps(dict(item.entries)) if item.entries else None,
+            "locks": json_text.encode(dict(item.locks)) if item.locks else None,
+            "entries": json_text.encode(dict(item.entries)) if item.entries else None,
         }
     )
 

@@ -3,8 +3,10 @@
     python -m tests.faults --singles [--jobs N] [scenario ...]
     python -m tests.faults [--all] [--share 0.05] [--seed 0] [--jobs N] [scenario ...]
     python -m tests.faults put --at "4:process gone after" --at "9:overtaken"
+    python -m tests.faults --collections FOLDER [...]
 
-With --singles, each run has one fault: every kind at every call of every scenario. Otherwise each run has two:
+With --collections, the scenarios are those of the collections of this folder and of their operations, derived from
+their schemas; each run has one fault, and the end of the report says what was proved. With --singles, each run has one fault: every kind at every call of every scenario. Otherwise each run has two:
 every first fault of every scenario, with a random share of the later second faults, or with all of them.
 """
 
@@ -15,13 +17,17 @@ import os
 import sys
 import time
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 from infra.emulator import ensure_venv
+from infra.errors import OperatorError
 from tests.faults.kinds import Fault, Kind
 from tests.faults.pairs import Task, run_pairs
 from tests.faults.processes import Report, process_runner, run_in_processes
 from tests.faults.scenarios import SCENARIOS
+from tests.faults.scenarios.all import derived, scenarios
 from tests.faults.schedules import describe
+from tests.faults.shelves import FOLDER
 from tests.faults.singles import run_scenario
 
 _SHARE = 0.05
@@ -31,13 +37,28 @@ _SHOWN = 20
 def main(arguments: Sequence[str]) -> int:
     options = _options().parse_args(arguments)
     ensure_venv()  # once, before several processes need it
-    names = options.scenarios or list(SCENARIOS)
+    untried: list[str] = []
+    if options.collections:
+        os.environ[FOLDER] = str(Path(options.collections).absolute())
+        try:
+            untried = derived().untried
+        except OperatorError as error:
+            print(f"error: {error}", file=sys.stderr)
+            return 2
+    known = scenarios()
+    unknown = [name for name in options.scenarios if name not in known]
+    if unknown:
+        print(f"error: there is no scenario {unknown[0]}; there are {', '.join(known)}", file=sys.stderr)
+        return 2
+    names = options.scenarios or list(known)
     if options.at:
         return _run_one(names[0], [_fault(text) for text in options.at])
-    if options.singles:
-        return _report(
-            run_in_processes(run_scenario, names, options.jobs), len(names), "scenarios", "single faults"
-        )
+    if options.singles or (options.collections and not options.all):
+        reports = run_in_processes(run_scenario, names, options.jobs)
+        status = _report(reports, len(names), "scenarios", "single faults")
+        if options.collections:
+            _say_what_was_proved(names, untried, status)
+        return status
     share = 1.0 if options.all else options.share
     firsts = [(name, first) for name in names for first in process_runner().singles(name)]
     tasks = [Task(name, first, share, options.seed) for name, first in firsts]
@@ -64,9 +85,26 @@ def _report(arriving: Iterable[Report], of: int, unit: str, what: str) -> int:
     return 1 if failures else 0
 
 
+def _say_what_was_proved(names: Sequence[str], untried: Sequence[str], status: int) -> None:
+    by_collection: dict[str, list[str]] = {}
+    for name in names:
+        collection, _, what = name.partition(":")
+        by_collection.setdefault(collection, []).append(what)
+    for collection, what in by_collection.items():
+        print(f"  {collection}: {', '.join(what)}")
+    for each in untried:
+        print(f"  not tried: {each}")
+    if status == 0:
+        print(
+            "proved for each: with a fault at any AWS call, every accepted command took effect once or was refused, in"
+            " order; documents, unique values and look-ups agree, and nothing is left behind"
+        )
+
+
 def _options() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tests.faults", description="faults at AWS calls")
     parser.add_argument("scenarios", nargs="*", metavar="scenario", help=", ".join(SCENARIOS))
+    parser.add_argument("--collections", metavar="FOLDER", help="try a user's own collections and operations")
     parser.add_argument("--singles", action="store_true", help="every kind of fault at every call, one in a run")
     parser.add_argument("--all", action="store_true", help="every pair")
     parser.add_argument(

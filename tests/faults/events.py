@@ -2,54 +2,64 @@
 
 from __future__ import annotations
 
-import json
 import uuid
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from jobpipe.domain import json_text
+from jobpipe.domain.item_ref import ITEMS
 from tests.faults.history import SentCommand
 
 
 def as_request(command: SentCommand) -> tuple[str, str, Any, dict[str, str]]:
     headers = {} if command.if_match is None else {"if-match": command.if_match}
-    item = f"/items/{command.item_id}"
+    item = f"/{command.collection}/{command.item_id}"
     match command.operation:
         case "create":
-            return "POST", "/items", command.body, headers
+            return "POST", f"/{command.collection}", command.body, headers
         case "set":
             return "PUT", item, command.body, headers
         case "merge":
             return "PATCH", item, command.body, headers
         case "delete":
             return "DELETE", item, None, headers
-        case _:
-            return "POST", "/jobs", {"operation": "read", "item_id": command.item_id}, headers
+        case "read" | "upsert":
+            return "POST", "/jobs", raw_command(command), headers
+        case operation:
+            return "POST", f"{item}/{operation}", command.body, headers
 
 
 def raw_command(command: SentCommand) -> dict[str, Any]:
     """Return the raw command, as a batch contains it."""
-    if command.operation == "create":
-        return {"operation": "create", "item": command.body}
+    place = {} if command.collection == ITEMS else {"collection": command.collection}
+    if command.operation in {"create", "upsert"}:
+        return {"operation": command.operation, **place, "item": command.body}
+    target = {**place, "item_id": command.item_id}
     precondition = {} if command.if_match is None else {"if_match": command.if_match}
     if command.operation in {"set", "merge"}:
-        return {"operation": "update", "item_id": command.item_id, command.operation: command.body, **precondition}
-    return {"operation": command.operation, "item_id": command.item_id, **precondition}
+        return {"operation": "update", **target, command.operation: command.body, **precondition}
+    members = {} if command.operation in {"read", "delete"} else command.body
+    return {"operation": command.operation, **target, **members, **precondition}
 
 
 def http_event(method: str, target: str, body: Any, headers: dict[str, str]) -> dict[str, Any]:
     """Return the event that API Gateway would make."""
     parts = urlsplit(target)
     first, *more = parts.path.strip("/").split("/")
-    name = {"items": "item_id", "jobs": "job_id", "batches": "batch_id", "stats": ""}[first]
-    resource = "/".join([f"/{first}", *([f"{{{name}}}", *more[1:]] if more else [])])
+    name = {"jobs": "job_id", "batches": "batch_id", "stats": ""}.get(first, "item_id")
+    parameters = {name: more[0]} if more else {}
+    rest = more[1:]
+    if name == "item_id" and rest:
+        parameters["operation"], rest = rest[0], ["{operation}"]
+    resource = "/".join([f"/{first}", *([f"{{{name}}}", *rest] if more else [])])
     headers = {"x-api-key": f"alice{'0' * 32}", **headers}
     return {
         "headers": headers,
         "multiValueHeaders": {name: [value] for name, value in headers.items()},
         "multiValueQueryStringParameters": parse_qs(parts.query, keep_blank_values=True) or None,
-        "pathParameters": {name: more[0]} if more else None,
+        "pathParameters": parameters or None,
         "stageVariables": None,
-        "body": None if body is None else json.dumps(body),
+        "body": None if body is None else json_text.encode(body),
         "isBase64Encoded": False,
         "requestContext": {
             "httpMethod": method,

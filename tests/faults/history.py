@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from jobpipe.domain.item_ref import ITEMS
+
 
 @dataclass
 class SentCommand:
     """A command of a caller, who may have repeated its request."""
 
-    operation: str  # create, read, set, merge or delete
+    operation: str  # create, read, set, merge, delete, upsert, or an operation of the collection
     body: dict[str, Any]
     item_id: str = ""  # of a create, once it is known
     if_match: str | None = None
@@ -19,6 +21,7 @@ class SentCommand:
     withdrawn: bool = False  # answered 503 because it was not queued, with no other fault
     cancelled: bool | None = None  # whether a cancel was answered 200, or 409
     must_fail: bool = False  # it always kills its worker, or the test ends its job
+    collection: str = ITEMS
 
 
 Snapshot = list[tuple[SentCommand, SentCommand]]

@@ -53,6 +53,7 @@ class Injector:
         self.injected: list[Fault] = []
         self.overtaken_worker_failed = False  # whether a worker had a fault after another had overtaken it
         self.commits: Counter[tuple[str, str]] = Counter()
+        self.times: dict[str, dict[str, set[str]]] = {}  # `at` of each job's messages, by generation
         self.hooks: dict[str, Hook] = {}  # each runs once, before a worker calls this operation
         self.hooks_of_api: dict[str, Hook] = {}  # the same for the API
         self.killers: dict[str, str] = {}  # the worker dies when it calls this operation for this item
@@ -147,6 +148,7 @@ class Injector:
             return kinds.not_taken(request, lambda less: self._emulator.answer(service, less))
         response = self._emulator.answer(service, request)
         self._note_commit(request, response)
+        self._note_times(service, request)
         if service == "s3" and self._settled_at > self._emulator.clock.elapsed:
             self._note_fault(self._processes[-1])
             response = kinds.unsettled(url, request.method, response)
@@ -169,6 +171,15 @@ class Injector:
         # A worker that was overtaken has outlived the visibility of its messages, six times its own time-out. Its
         # message is deleted, so no other worker deletes what it then puts into the bucket: it must not fail too.
         self.overtaken_worker_failed |= process.overtaken and process.name == "worker"
+
+    def _note_times(self, service: str, request: AWSPreparedRequest) -> None:
+        """Note the time `at` of each message that is sent."""
+        body = json.loads(_bytes(request.body)) if service == "sqs" else {}
+        for each in body.get("Entries", [body]):
+            message = json.loads(each["MessageBody"]) if "MessageBody" in each else {}
+            if message.get("at"):
+                of_job = self.times.setdefault(message["job_id"], {})
+                of_job.setdefault(message["generation"], set()).add(message["at"])
 
     def _note_commit(self, request: AWSPreparedRequest, response: AWSResponse) -> None:
         """Count each committed transaction for its job; a repeated token is the same transaction."""

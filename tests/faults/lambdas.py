@@ -22,12 +22,14 @@ from botocore.signers import RequestSigner
 from botocore.useragent import UserAgentString
 
 import jobpipe.runtime.aws
+import jobpipe.runtime.collections
 from jobpipe.domain.errors import ClaimUnusable, Unavailable
 from jobpipe.runtime.aws import AwsClients
 from jobpipe.runtime.telemetry import logger
 from tests.faults.call_sites import ROOT
 from tests.faults.emulator import ENDPOINT, Emulator
 from tests.faults.injection import InjectedError, Injector
+from tests.faults.shelves import registry
 
 _CREDENTIALS = {
     "AWS_ENDPOINT_URL": ENDPOINT,
@@ -68,20 +70,32 @@ class Lambdas:
             patches.enter_context(patch.object(UserAgentString, "to_string", lambda _: "tests"))
             patches.enter_context(patch.object(RequestSigner, "sign", lambda *_, **__: None))
             for module in (*_chalicelib("api_lambda").values(), *_chalicelib("worker_lambda").values()):
-                for name, stand_in in {"AwsClients": self._make_clients, "ThreadPoolExecutor": Inline}.items():
+                for name, stand_in in self._stand_ins().items():
                     if hasattr(module, name):
                         patches.enter_context(patch.object(module, name, stand_in))
             patches.enter_context(patch.object(jobpipe.runtime.aws, "AwsClients", self._make_clients))
+            patches.enter_context(patch.object(jobpipe.runtime.collections, "packaged_registry", registry))
             self.restart("api_lambda")
             self.restart("worker_lambda")
             yield
         _forget("api_lambda")
         _forget("worker_lambda")
 
+    def _stand_ins(self) -> dict[str, Any]:
+        return {
+            "AwsClients": self._make_clients,
+            "ThreadPoolExecutor": Inline,
+            "packaged_registry": registry,
+        }
+
     def restart(self, folder: str) -> None:
         """Start a new process of this Lambda."""
         _forget(folder)
         setattr(self, "api" if folder == "api_lambda" else "worker", _load_app(folder))
+
+    def forget_services(self) -> None:
+        """Let the API open its services anew: they remember which look-ups are ready, and runs must not differ."""
+        _chalicelib("api_lambda")["chalicelib.services"].open_services.cache_clear()
 
     def _make_clients(self, *_: Any, **__: Any) -> AwsClients:
         return self._clients
@@ -138,6 +152,8 @@ def _settings(outputs: Any) -> dict[str, str]:
         "JOBS_TABLE": outputs["JobsTable"],
         "ITEMS_TABLE": outputs["ItemsTable"],
         "NAMES_TABLE": outputs["NamesTable"],
+        "COLLECTIONS_TABLE": outputs["CollectionsTable"],
+        "LOOKUPS_TABLE": outputs["LookupsTable"],
         "DOCUMENTS_BUCKET": outputs["DocumentsBucket"],
         "COMMANDS_QUEUE_URL": outputs["CommandsQueueUrl"],
         "PARKED_QUEUE_URL": outputs["ParkedQueueUrl"],

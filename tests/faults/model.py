@@ -11,11 +11,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from jobpipe.domain.item_ref import ITEMS
 from jobpipe.domain.item_rules import merge_patch
+from tests.faults import declared_model
 from tests.faults.history import SentCommand
+from tests.faults.shelves import Place
 
 Document = dict[str, Any]
-Items = dict[str, Document]
 
 
 @dataclass(frozen=True)
@@ -33,21 +35,27 @@ class Step:
 
     command: SentCommand
     outcome: Outcome
+    times: tuple[str, ...] = ()  # at one of which an operation may have run
+
+    @property
+    def place(self) -> Place:
+        """Return the place of the command's item."""
+        return self.command.collection, self.command.item_id
 
 
 @dataclass(frozen=True)
 class State:
     """The items of a synchronous API."""
 
-    items: Mapping[str, Document]
-    versions: Mapping[str, str]
+    items: Mapping[Place, Document]
+    versions: Mapping[Place, str]
 
 
 def explain(steps: Sequence[Step]) -> list[State]:
     """Return the final states of the model with exactly these outcomes; none if no order explains them."""
-    queues: dict[str, list[Step]] = {}
+    queues: dict[Place, list[Step]] = {}
     for step in steps:
-        queues.setdefault(step.command.item_id, []).append(step)
+        queues.setdefault(step.place, []).append(step)
     found: list[State] = []
     _search([tuple(queue) for queue in queues.values()], State({}, {}), found, set())
     return found
@@ -70,28 +78,44 @@ def _search(queues: list[tuple[Step, ...]], state: State, found: list[State], se
 
 def _apply(state: State, step: Step) -> State | None:
     """Return the state after this step, or None if the model has another outcome."""
-    command, outcome = step.command, step.outcome
-    item_id, before = command.item_id, state.items.get(command.item_id)
-    document, status = _decide(state, command, before)
+    for at in step.times or ("",):
+        after = _apply_at(state, step, at)
+        if after is not None:
+            return after
+    return None
+
+
+def _apply_at(state: State, step: Step, at: str) -> State | None:
+    command, outcome, place = step.command, step.outcome, step.place
+    document, status = _decide(state, step, at)
     if status != outcome.status:
         return None
     if status != 200:
         return state
     if command.operation == "delete":
-        return State(_without(state.items, item_id), _without(state.versions, item_id))
-    if outcome.result != {"id": item_id, **document}:
+        return State(_without(state.items, place), _without(state.versions, place))
+    if outcome.result != {"id": command.item_id, **document}:
         return None
     if command.operation == "read":
-        return state if outcome.version == state.versions[item_id] else None
+        return state if outcome.version == state.versions[place] else None
     assert outcome.version is not None
-    return State({**state.items, item_id: document}, {**state.versions, item_id: outcome.version})
+    return State({**state.items, place: document}, {**state.versions, place: outcome.version})
 
 
-def _decide(state: State, command: SentCommand, before: Document | None) -> tuple[Document, int]:
+def _decide(state: State, step: Step, at: str) -> tuple[Document, int]:
     """Return the document after the command, and the status."""
+    command, before = step.command, state.items.get(step.place)
+    matches = command.if_match is None or command.if_match == f'"{state.versions.get(step.place)}"'
+    if command.collection != ITEMS:
+        others = {
+            item_id: other
+            for (collection, item_id), other in state.items.items()
+            if collection == command.collection and item_id != command.item_id
+        }
+        return declared_model.decide(command, before, others, matches=matches, at=at)
     if before is None and command.operation != "create":
         return {}, 404
-    if command.if_match is not None and command.if_match != f'"{state.versions[command.item_id]}"':
+    if not matches:
         return {}, 412
     document = before or {}
     match command.operation:
@@ -103,8 +127,8 @@ def _decide(state: State, command: SentCommand, before: Document | None) -> tupl
             document = merge_patch(document, command.body)
     taken = any(
         _same(other["name"], document["name"])
-        for item_id, other in state.items.items()
-        if item_id != command.item_id
+        for place, other in state.items.items()
+        if place != step.place and place[0] == ITEMS
     )
     return (document, 409) if taken and command.operation in {"create", "set", "merge"} else (document, 200)
 
@@ -113,5 +137,5 @@ def _same(one: str, other: str) -> bool:
     return unicodedata.normalize("NFC", one) == unicodedata.normalize("NFC", other)
 
 
-def _without(mapping: Mapping[str, Any], key: str) -> dict[str, Any]:
+def _without(mapping: Mapping[Place, Any], key: Place) -> dict[Place, Any]:
     return {name: value for name, value in mapping.items() if name != key}

@@ -11,7 +11,8 @@ from tests.faults.emulator import open_emulator
 from tests.faults.injection import Injector
 from tests.faults.kinds import AT_EVERY_CALL, Fault, Point
 from tests.faults.lambdas import Lambdas
-from tests.faults.scenarios import SCENARIOS, Action
+from tests.faults.scenarios import Action
+from tests.faults.scenarios.all import scenarios
 from tests.faults.state_check import BrokenPromise, check_parked, check_state
 from tests.faults.world import Snapshot, World
 
@@ -73,7 +74,7 @@ class Runner:
     def _prepared(self, name: str) -> tuple[Snapshot, Action]:
         if name not in self._stages:
             self._world.begin()
-            action = SCENARIOS[name](self._world)
+            action = scenarios()[name](self._world)
             self._stages[name] = self._world.snapshot(), action
         return self._stages[name]
 

@@ -6,17 +6,25 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from jobpipe.domain import json_text
 from jobpipe.domain.batch import is_batch_id
 from jobpipe.domain.item import StoredItem
+from jobpipe.domain.item_ref import ITEMS
 from jobpipe.domain.item_rules import name_key
-from jobpipe.stores.dynamodb_rows import item_from_row
+from jobpipe.stores.dynamodb_collections import LOCK, index_key, lock_key
+from jobpipe.stores.dynamodb_rows import document_from_row, item_from_row
 from tests.faults.audit_check import check_audit
 from tests.faults.history import SentCommand
 from tests.faults.model import Outcome, State, Step, explain
+from tests.faults.shelves import Place, declared, is_document, place_of
 from tests.faults.world import World
 
 _UNFINISHED = {"queued", "retrying"}
 _NO_RULE = {500, 503}  # a job with this status did not take effect, whatever the model would do
+
+
+AUDITED = ("items/", "claims/")
+"""The objects that the audit knows; this check deletes what may be left of others."""
 
 
 class BrokenPromise(AssertionError):
@@ -28,15 +36,19 @@ class Stored:
     """The contents of the tables and of the bucket."""
 
     jobs: dict[str, dict[str, Any]]
-    items: dict[str, StoredItem]
+    items: dict[Place, StoredItem]
     names: dict[str, str]
+    lookups: set[tuple[str, str, str]]  # the rows of the table of look-ups
     keys: set[str]
 
 
 def check_state(world: World) -> bool:
     """Raise BrokenPromise if a promise is broken; return whether the state is correct without a repair."""
     unfinished, left = _check_all(world)
-    wrong = check_audit(world, unfinished, left)
+    wrong = check_audit(world, unfinished, {key for key in left if key.startswith(AUDITED)})
+    for key in left:
+        if not key.startswith(AUDITED):
+            world.s3.delete_object(Bucket=world.outputs["DocumentsBucket"], Key=key)
     _require(not wrong, f"the audit finds {wrong}")
     if unfinished or left:
         _require(_check_all(world) == (set(), set()), "the repair does not repair everything")
@@ -56,6 +68,8 @@ def _check_all(world: World) -> tuple[set[str], set[str]]:
 def _check_jobs(world: World, stored: Stored) -> set[str]:
     """Return the unfinished jobs, none of which was answered 202."""
     commands = {command.job_id: command for command in world.history.commands if command.job_id}
+    for job_id, times in world.injector.times.items():
+        _require(all(len(each) == 1 for each in times.values()), f"two messages of {job_id} have different times")
     _require(set(commands) == set(stored.jobs), "there are jobs of no request, or jobs are lost")
     unfinished = {job_id for job_id, job in stored.jobs.items() if job["status"] in _UNFINISHED}
     for job_id in unfinished:
@@ -95,7 +109,8 @@ def _steps(world: World, stored: Stored) -> list[Step]:
         command.item_id = job["item_id"]
         outcome = _outcome(world, command, job)
         if outcome.status not in _NO_RULE:
-            steps.append(Step(command, outcome))
+            sent = world.injector.times.get(command.job_id, {}).values()
+            steps.append(Step(command, outcome, tuple(sorted({job["created_at"]}.union(*sent)))))
     return steps
 
 
@@ -109,11 +124,29 @@ def _outcome(world: World, command: SentCommand, job: dict[str, Any]) -> Outcome
 
 def _check_items(world: World, stored: Stored, explanations: list[State]) -> None:
     _require(bool(explanations), "no order of the commands explains how their jobs ended")
-    documents = {item_id: _document(world, item) for item_id, item in stored.items.items()}
-    versions = {item_id: item.version for item_id, item in stored.items.items()}
+    texts = {place: _document(world, item) for place, item in stored.items.items()}
+    documents = {place: json.loads(text) for place, text in texts.items()}
+    versions = {place: item.version for place, item in stored.items.items()}
     _require(State(documents, versions) in explanations, "the items are not the results of their jobs")
-    locks = {name_key(document["name"]): item_id for item_id, document in documents.items()}
+    names = [(place[1], document["name"]) for place, document in documents.items() if place[0] == ITEMS]
+    locks = {name_key(name): item_id for item_id, name in names}
     _require(stored.names == locks, f"name locks {stored.names}, but items {locks}")
+    lookups = {row for place, text in texts.items() for row in _lookups_of(place, stored.items[place], text)}
+    _require(stored.lookups == lookups, f"look-ups differ from the documents: {sorted(stored.lookups ^ lookups)}")
+
+
+def _lookups_of(place: Place, item: StoredItem, text: str) -> list[tuple[str, str, str]]:
+    """Return the rows that the table of look-ups must have for a document."""
+    if place[0] == ITEMS:
+        return []
+    collection, document = declared(place[0]), json_text.decode(text)
+    scope = collection.scope(item.owner)
+    locks, entries = collection.locks(document, scope), collection.entries(document, scope)
+    _require((item.locks, item.entries) == (locks, entries), "a row has other values than its document")
+    return [
+        *((lock_key(value), LOCK, item.item_id) for value in locks.values()),
+        *((index_key(value), f"{item.updated_at}#{item.item_id}", item.item_id) for value in entries.values()),
+    ]
 
 
 def _check_commits(world: World, stored: Stored) -> None:
@@ -132,7 +165,7 @@ def _check_bucket(world: World, stored: Stored) -> set[str]:
     never_answered = {command.job_id for command in world.history.commands if not command.accepted}
     allowed = {key for key in left if _claim_of(key, never_answered)}
     if world.injector.overtaken_worker_failed:
-        allowed |= {key for key in left if key.startswith("items/")}
+        allowed |= {key for key in left if key.startswith(("items/", "collections/"))}
     _require(left == allowed, f"orphans in the bucket: {sorted(left - allowed)}")
     return left
 
@@ -142,7 +175,7 @@ def _claim_of(key: str, jobs: set[str]) -> bool:
     return folder == "claims" and rest.partition("/")[0] in jobs
 
 
-def _document(world: World, item: StoredItem) -> dict[str, Any]:
+def _document(world: World, item: StoredItem) -> str:
     """Return the committed document, which is in the bucket and, if it is small, in the row."""
     bucket = world.outputs["DocumentsBucket"]
     try:
@@ -152,18 +185,23 @@ def _document(world: World, item: StoredItem) -> dict[str, Any]:
     text = current["Body"].read().decode()
     _require(current["VersionId"] == item.document.version_id, "a committed document was overwritten")
     _require(item.inline in {None, text}, "the row shows another document than the bucket")
-    document: dict[str, Any] = json.loads(text)
-    _require(document["name"] == item.name, "the row has another name than the document")
-    return document
+    is_item = item.document.key.startswith("items/")
+    _require(not is_item or json.loads(text)["name"] == item.name, "the row has another name than the document")
+    return str(text)
 
 
 def _read(world: World) -> Stored:
     rows = {row["job_id"]["S"]: row for row in _rows(world, "JobsTable")}
     jobs = {job_id: _job(row) for job_id, row in rows.items() if not is_batch_id(job_id)}
-    items = {row["item_id"]["S"]: item_from_row(row) for row in _rows(world, "ItemsTable")}
+    items = {(ITEMS, row["item_id"]["S"]): item_from_row(row) for row in _rows(world, "ItemsTable")}
+    for row in filter(is_document, _rows(world, "CollectionsTable")):
+        place, scope = place_of(row)
+        items[place] = document_from_row(row)
+        _require(scope == declared(place[0]).scope(items[place].owner), "a document is in another one's scope")
+    lookups = {(row["value"]["S"], row["entry"]["S"], row["item_id"]["S"]) for row in _rows(world, "LookupsTable")}
     names = {row["name"]["S"]: row["item_id"]["S"] for row in _rows(world, "NamesTable")}
     listing = world.s3.list_objects_v2(Bucket=world.outputs["DocumentsBucket"])
-    return Stored(jobs, items, names, {entry["Key"] for entry in listing.get("Contents", [])})
+    return Stored(jobs, items, names, lookups, {entry["Key"] for entry in listing.get("Contents", [])})
 
 
 def _job(row: dict[str, Any]) -> dict[str, Any]:

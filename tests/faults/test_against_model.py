@@ -18,15 +18,16 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from jobpipe.domain.item_ref import ITEMS
 from jobpipe.domain.job import Job, Status
 from jobpipe.domain.limits import QUEUE_RETENTION
+from jobpipe.domain.queue_message import Envelope
 from tests.faults.synchronous import SynchronousModel
 from tests.helpers.memory import MemoryJobs
 from tests.helpers.pipeline import Answer, Pipeline
 from tests.helpers.unreliable import Clock, Fault, Unreliable
 
 LARGE = "x" * 400  # needs a claim check with the limit of these tests
-RULES = {404, 409, 412}
 names = st.sampled_from(["tent", "stove", "lamp", "caf\u00e9", "cafe\u0301"])
 values = (
     st.integers(-(2**64), 2**64) | st.none() | st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=3)
@@ -46,6 +47,13 @@ class Sent:
     body: dict[str, Any]
     method: str
     target: str
+    collection: str = ITEMS
+    raw: dict[str, Any] | None = None  # what is sent, if it is not the body
+
+    @property
+    def sent_body(self) -> Any:
+        """Return the body of the request."""
+        return self.raw if self.raw is not None else None if self.operation == "delete" else self.body
 
 
 class LoggedJobs(MemoryJobs):
@@ -81,12 +89,14 @@ def patched_product(clock: Clock) -> Iterator[None]:
 class AgainstModel(RuleBasedStateMachine):
     """The model applies the log of the jobs table, and everything else is compared with it."""
 
+    rules = frozenset({404, 409, 412})  # the statuses of refusals by a rule
+
     @initialize()
     def start(self) -> None:
         self.clock = Clock()
         self.patches = patched_product(self.clock)
         self.patches.__enter__()
-        self.pipeline = Pipeline(jobs=LoggedJobs())
+        self.pipeline = self.new_pipeline()
         self.unreliable = Unreliable(self.pipeline)
         self.model = SynchronousModel()
         self.ids = ["no-such-item"]
@@ -98,6 +108,9 @@ class AgainstModel(RuleBasedStateMachine):
         self.order: dict[str, list[tuple[str, str]]] = {}  # item → its jobs' generations, ordered by message
         self.queued_since: dict[str, Any] = {}  # message → when
         self.place: dict[str, int] = {}  # item → place of the last command that took effect
+
+    def new_pipeline(self) -> Pipeline:
+        return Pipeline(jobs=LoggedJobs())
 
     def teardown(self) -> None:
         if hasattr(self, "patches"):
@@ -122,10 +135,9 @@ class AgainstModel(RuleBasedStateMachine):
     def send(self, sent: Sent, planned: list[Fault], owner: str, key: str | None) -> None:
         earlier = self.by_key.get((owner, key)) if key is not None else None
         live = earlier is not None and self.job_of(owner, str(key)) is not None
-        body = None if sent.operation == "delete" else sent.body
         rows = len(self.pipeline.jobs.rows)
         self.pending = sent
-        answer = self.ask(sent.method, sent.target, body, planned, owner, key)
+        answer = self.ask(sent.method, sent.target, sent.sent_body, planned, owner, key)
         if answer is not None and answer.status == 422:
             assert live
             assert sent != earlier
@@ -135,10 +147,14 @@ class AgainstModel(RuleBasedStateMachine):
         if answer is not None and answer.status == 202:
             assert not live or sent == earlier, "another command under the key of a live job"
             self.accepted.add(answer.json["id"])
-            if sent.operation == "create" and answer.json["item_id"] not in self.ids:
-                self.ids.append(answer.json["item_id"])
+            self.remember(sent, answer.json["item_id"])
         if key is not None and not live and self.job_of(owner, key) is not None:
             self.by_key[owner, key] = sent
+
+    def remember(self, sent: Sent, item_id: str) -> None:
+        """Note the id of a new item, to which later commands are sent."""
+        if sent.operation == "create" and item_id not in self.ids:
+            self.ids.append(item_id)
 
     def job_of(self, owner: str, key: str) -> Job | None:
         """Return the live job of a key, whose id is derived as in the product."""
@@ -284,11 +300,19 @@ class AgainstModel(RuleBasedStateMachine):
                 generations = self.order.setdefault(envelope.group_id, [])
                 if (job_id, generation) not in generations:
                     generations.append((job_id, generation))
+                self.check_message(envelope)
         jobs = self.pipeline.jobs
         assert isinstance(jobs, LoggedJobs)
         for job in jobs.log[self.read :]:
             self.check_change(job)
         self.read = len(jobs.log)
+
+    def check_message(self, envelope: Envelope) -> None:
+        """Check a new message."""
+
+    def expected(self, job: Job, sent: Sent) -> int:
+        """Apply the command to the model, and return the status of its outcome."""
+        return self.model.apply(job.item_id, sent.operation, sent.body)
 
     def check_change(self, job: Job) -> None:
         before = self.before.get(job.job_id)
@@ -310,13 +334,13 @@ class AgainstModel(RuleBasedStateMachine):
             return
         assert job.attempts <= 5
         sent = self.sent[job.fingerprint]
-        refused = job.status is Status.FAILED and job.error is not None and job.error["status"] in RULES
+        refused = job.status is Status.FAILED and job.error is not None and job.error["status"] in self.rules
         if job.status is Status.SUCCEEDED or refused:
-            place = self.order[job.item_id].index((job.job_id, job.generation))
-            assert place > self.place.get(job.item_id, -1), "the commands of an item ended out of order"
-            self.place[job.item_id] = place
-            expected = self.model.apply(job.item_id, sent.operation, sent.body)
-            assert (job.error["status"] if job.error else 200) == expected
+            group = job.item.group_id
+            place = self.order[group].index((job.job_id, job.generation))
+            assert place > self.place.get(group, -1), "the commands of an item ended out of order"
+            self.place[group] = place
+            assert (job.error["status"] if job.error else 200) == self.expected(job, sent)
 
     @invariant()
     def the_list_has_exactly_the_committed_items(self) -> None:

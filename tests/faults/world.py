@@ -19,6 +19,7 @@ from tests.faults.history import Snapshot as HistorySnapshot
 from tests.faults.injection import Injector, ProcessDied
 from tests.faults.kinds import ACKNOWLEDGE, Kind
 from tests.faults.lambdas import Lambdas, open_client
+from tests.faults.shelves import index_rows
 from tests.helpers.pipeline import Answer, Context
 
 DEDUPLICATION_SECONDS = 5 * 60
@@ -49,6 +50,8 @@ class World:
         self.s3 = open_client("s3", emulator)
         self.audit_clients = AwsClients(make=lambda service, **_: open_client(service, emulator))
         self.outputs = emulator.outputs
+        for row in index_rows():
+            self.call("PutItem", TableName=self.outputs["CollectionsTable"], Item=row)
         self._empty = emulator.snapshot()
         self.history = History()
         self.garbage: set[str] = set()  # bodies that must be parked
@@ -61,6 +64,7 @@ class World:
         self.garbage = set(snapshot.garbage) if snapshot else set()
         self.injector.reset()
         self.lambdas.unexpected.clear()
+        self.lambdas.forget_services()
         self.injector.overtake = self._overtake
 
     def snapshot(self) -> Snapshot:

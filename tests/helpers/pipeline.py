@@ -10,7 +10,9 @@ from urllib.parse import parse_qs, urlsplit
 
 from api_lambda.chalicelib.application import build_app
 from api_lambda.chalicelib.services import Services
+from jobpipe.domain import json_text
 from jobpipe.domain.collection import ONLY_ITEMS, Registry
+from jobpipe.domain.item import StoredItem
 from jobpipe.domain.item_rules import name_key
 from jobpipe.stores.aws_stores import Stores
 from tests.helpers.documented import documented
@@ -210,12 +212,26 @@ class Pipeline:
         assert all(job.status.done for job in self.jobs.rows.values())
         self.check_locks_and_documents()
 
+    def _check_values(self, row: StoredItem) -> None:
+        """Check that a row has the unique and indexed values of its document, which is in its owner's scope."""
+        _, name, *_ = row.document.key.split("/")
+        collection, document = self.registry.get(name), json_text.decode(self.documents.current[row.document.key])
+        if collection is not None:
+            scope = collection.scope(row.owner)
+            assert (row.locks, row.entries) == (
+                collection.locks(document, scope),
+                collection.entries(document, scope),
+            )
+            assert self.collections.opened[name, scope].rows[row.item_id] == row
+
     def check_locks_and_documents(self) -> None:
         """Check that each item has its lock and its document, and that there are no others."""
         items = list(self.items.rows.values())
         assert self.items.names == {name_key(item.name): item.item_id for item in items}
         for store in self.collections.opened.values():
             items += store.rows.values()
+            for row in store.rows.values():
+                self._check_values(row)
             assert store.locks == {
                 value: row.item_id for row in store.rows.values() for value in row.locks.values()
             }

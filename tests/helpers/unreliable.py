@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
@@ -46,8 +46,12 @@ class Unreliable:
         self._calls = 0
         self._gone = False
         for store, names in METHODS.items():
-            for name in names:
-                setattr(getattr(pipeline, store), name, self._wrapped(getattr(getattr(pipeline, store), name)))
+            self.wrap(getattr(pipeline, store), names)
+
+    def wrap(self, store: Any, names: Sequence[str]) -> None:
+        """Let calls of these methods fail as planned."""
+        for name in names:
+            setattr(store, name, self._wrapped(getattr(store, name)))
 
     @contextmanager
     def process(self, *faults: Fault) -> Iterator[None]:

@@ -33,7 +33,7 @@ from jobpipe.domain.errors import (
     VersionMismatch,
 )
 from jobpipe.domain.item import Change, Created, Removed, Replaced, StoredItem, inline, new_version
-from jobpipe.domain.item_reader import read_item
+from jobpipe.domain.item_reader import read_document, read_item
 from jobpipe.domain.item_ref import ITEMS, ItemRef
 from jobpipe.domain.item_rules import Document, check_size, merge_patch, set_fields
 from jobpipe.domain.job import Success
@@ -71,6 +71,9 @@ def handle(command: Command, message: QueueMessage, stores: Stores) -> None:
     collection = stores.registry.get(message.collection)
     if collection is None:
         raise InvalidRequest(f"This release has no collection {message.collection!r}.")
+    if message.scope != collection.scope(message.owner):
+        # Its documents are elsewhere since a release changed who sees them: this command would change what nobody sees.
+        raise InvalidRequest(f"The access of the collection {collection.name} is not what it was.")
     items = stores.items_of(message.collection, message.scope)
     context = Context(message.job, message.item, message.owner, message.at, collection, items, stores)
     handler = COMMAND_HANDLERS[type(command)]
@@ -113,10 +116,12 @@ def merge_item_patch(command: MergePatch, context: Context) -> None:
 def upsert(command: UpsertItem, context: Context) -> None:
     """Create the document, or set its fields if it exists; its id derives from its key, so this is in its order."""
     document = _checked_new(command.document, context)
-    if context.items.get(context.item.item_id) is None:
-        _create(document, context)
-    else:
-        _update(None, lambda old: set_fields(old, document), context)
+    item = context.items.get(context.item.item_id)
+    if item is None:
+        return _create(document, context)
+    old, text = read_document(context.stores.documents, item)
+    before = json_text.decode(text)
+    return _replace(old, context.collection.check_changed(before, set_fields(before, document)), context)
 
 
 def run_operation(command: RunOperation, context: Context) -> None:

@@ -4,7 +4,7 @@ A scenario prepares a stage without faults and returns an action. The action run
 faults at its calls.
 """
 
-from tests.faults.scenarios import batches, cancels, claims, commands, containment, replays, retries, stats
+from tests.faults.scenarios import batches, cancels, claims, commands, containment, replays, retries, shop, stats
 from tests.faults.scenarios.parts import SCENARIOS, Action
 
 __all__ = [
@@ -17,5 +17,6 @@ __all__ = [
     "containment",
     "replays",
     "retries",
+    "shop",
     "stats",
 ]

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
+from jobpipe.domain.item_ref import ITEMS
 from tests.faults.history import SentCommand
 from tests.faults.world import World
 
@@ -34,13 +35,28 @@ def ask(
 ) -> SentCommand:
     """Send a command, by default with a new Idempotency-Key."""
     if_match = fields.pop("if_match", None)
-    item_id = item if isinstance(item, str) else item.item_id
-    command = SentCommand(operation, fields, item_id, if_match)
+    item_id, collection = (item, ITEMS) if isinstance(item, str) else (item.item_id, item.collection)
+    command = SentCommand(operation, fields, item_id, if_match, collection=collection)
     return world.ask(command, key=secrets.token_hex(8) if key == "new" else key)
 
 
 def create(world: World, name: str, *, key: str | None = "new", **more: Any) -> SentCommand:
     return ask(world, "create", key=key, name=name, description="d", **more)
+
+
+def put_in(
+    world: World, collection: str, document: dict[str, Any], *, operation: str = "create", key: str | None = "new"
+) -> SentCommand:
+    """Create or upsert a document of another collection than items."""
+    command = SentCommand(operation, document, collection=collection)
+    return world.ask(command, key=secrets.token_hex(8) if key == "new" else key)
+
+
+def existing_in(world: World, collection: str, document: dict[str, Any]) -> SentCommand:
+    """Create a document of another collection before the faults begin."""
+    command = put_in(world, collection, document)
+    world.settle()
+    return command
 
 
 def existing(world: World, name: str, **more: Any) -> SentCommand:
