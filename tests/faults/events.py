@@ -42,7 +42,7 @@ def http_event(method: str, target: str, body: Any, headers: dict[str, str]) -> 
     first, *more = parts.path.strip("/").split("/")
     name = {"items": "item_id", "jobs": "job_id", "batches": "batch_id", "stats": ""}[first]
     resource = "/".join([f"/{first}", *([f"{{{name}}}", *more[1:]] if more else [])])
-    headers = {"x-api-key": f"alice{'0' * 32}", **headers}
+    headers = {"x-api-key": f"aliceO{'0' * 32}", **headers}
     return {
         "headers": headers,
         "multiValueHeaders": {name: [value] for name, value in headers.items()},
