@@ -92,17 +92,17 @@ def read_folder(folder: Path) -> list[CollectionSource]:
 
 
 def _collection_folders(folder: Path) -> Iterator[Path]:
+    """Yield the folders that have a collection.toml; other files and folders beside them are the user's own."""
     for path in sorted(folder.iterdir()):
-        if _CACHES.fullmatch(path.name) or _NOT_PACKAGED.fullmatch(path.name):
+        if path.name.startswith(".") or not path.is_dir():
+            continue
+        if not (path / SETTINGS_FILE).exists():
+            parts = [name for name in (SCHEMA_FILE, OPERATIONS_FILE) if (path / name).exists()]
+            if parts:
+                raise OperatorError(f"{path} has {parts[0]} but no {SETTINGS_FILE}, so it would be no collection")
             continue
         if path.is_symlink():
             raise OperatorError(f"{path} is a link; a collection is a folder, so that a zip has what is in it")
-        if not path.is_dir():
-            raise OperatorError(f"{path} belongs to no collection: move it into the folder of one, or away")
-        if not (path / SETTINGS_FILE).exists():
-            raise OperatorError(
-                f"{path} has no {SETTINGS_FILE}, so it is no collection: write one, or move it away"
-            )
         yield path
 
 
@@ -148,7 +148,7 @@ def _check_builtin(folder: Path, settings: CollectionSettings, file: SettingsFil
 
 def _check_files(folder: Path, shown: str) -> None:
     for path in sorted(folder.iterdir()):
-        if _CACHES.fullmatch(path.name):
+        if _CACHES.fullmatch(path.name) or path.name.startswith("."):
             continue
         if path.is_symlink():
             raise OperatorError(f"{shown}/{path.name} is a link; put the file itself there")

@@ -150,6 +150,7 @@ class Inline(Executor):
 def _settings(outputs: Any) -> dict[str, str]:
     return {
         "JOBS_TABLE": outputs["JobsTable"],
+        "JOB_LISTS": "on",
         "ITEMS_TABLE": outputs["ItemsTable"],
         "NAMES_TABLE": outputs["NamesTable"],
         "COLLECTIONS_TABLE": outputs["CollectionsTable"],
