@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import tempfile
+import time
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 
 from tests.cli.conftest import Jobpipe
 from tests.cli.importing import lines, report, write
+from tests.cli.running import until
 from tests.cli.test_import_killed import Kill, Running, killed, kills
 from tests.client.service import Canned, Service
 
@@ -93,6 +95,20 @@ def test_of_two_rows_with_one_key_the_later_counts(jobpipe: Jobpipe, service: Se
     write("orders.csv", "number,total\n" + "".join(f"{n % 7},{n}\n" for n in range(200)))
     assert report(jobpipe, "orders.csv", *UPSERT, "--batch-size", "3")[0] == 0
     assert totals(service) == {str(n % 7): n for n in range(200)}
+
+
+def test_a_batch_is_sent_after_the_one_before_was_accepted(tmp_path: Path) -> None:
+    service = Service()
+    service.batches.open.clear()
+    path = tmp_path / "orders.csv"
+    path.write_text(file_of("csv", 30, 3, 0))
+    running = Running(service, str(path), *UPSERT, "--batch-size", "3")
+    until(lambda: service.batches.under_way > 0)
+    time.sleep(0.5)  # in which a second batch would come
+    service.batches.open.set()
+    status, _, errors = running.ended()
+    service.stop()
+    assert (status, service.batches.most_under_way) == (0, 1), errors
 
 
 @settings(max_examples=8, suppress_health_check=[HealthCheck.too_slow])

@@ -120,7 +120,7 @@ class _Handler(BaseHTTPRequestHandler):
         name = unquote(raw)
         wait = float(seen.query.get("wait", ["0"])[0])
         if kind in owner.documents:
-            return self._documents(seen, kind, *map(unquote, raw.partition("/")[::2]))
+            return self._documents(seen, kind, *raw.split("/", 1))
         match seen.method, kind, bool(name):
             case "GET", "jobs", True:
                 job = owner.ended(name, wait)
@@ -149,10 +149,11 @@ class _Handler(BaseHTTPRequestHandler):
                 return self._accept(seen, seen.body)
         raise Refused(404)
 
-    def _documents(self, seen: Seen, collection: str, name: str, operation: str) -> Canned:  # noqa: PLR0911
+    def _documents(self, seen: Seen, collection: str, item: str, operation: str | None = None) -> Canned:  # noqa: PLR0911
+        name = unquote(item)
         of = {} if collection == "items" else {"collection": collection}
         documents = self.owner.documents[collection]
-        match seen.method, bool(name), bool(operation):
+        match seen.method, bool(name), operation is not None:
             case "GET", True, False:
                 if name not in documents:
                     raise Refused(404)

@@ -65,10 +65,20 @@ def test_a_folder_without_collections(tmp_path: Path) -> None:
     assert "has no collections: a collection is a folder" in refusal(tmp_path)
     (tmp_path / "file").write_text("")
     assert "is no folder" in refusal(tmp_path / "file")
-    assert "file belongs to no collection" in refusal(tmp_path)
-    (tmp_path / "file").unlink()
+    (tmp_path / "notes").mkdir()
+    assert "has no collections: a collection is a folder" in refusal(tmp_path)
     (tmp_path / "orders").mkdir()
-    assert "orders has no collection.toml" in refusal(tmp_path)
+    (tmp_path / "orders" / "schema.json").write_text("{}")
+    assert "orders has schema.json but no collection.toml" in refusal(tmp_path)
+
+
+def test_what_is_beside_the_collections_is_the_users_own(tmp_path: Path) -> None:
+    folder = write_orders(tmp_path)
+    before = [source.digest() for source in read_folder(folder)]
+    for name in ("README.md", "orders.csv", ".git"):
+        (folder / name).write_text("x")
+    (folder / "scripts").mkdir()
+    assert [source.digest() for source in read_folder(folder)] == before
 
 
 @pytest.mark.parametrize("name", ["Orders", "1st", "a_b", "ä", "-a", "a" * 33, "a b"])
