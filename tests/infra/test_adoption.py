@@ -64,7 +64,7 @@ def test_a_stack_that_was_deleted_by_hand_is_imported_from_its_resources(
 
     foundation = printing.diff()[0]
     assert {change.action for change in foundation.changes} == {"import"}
-    assert len(foundation.changes) == 8
+    assert len(foundation.changes) == 10
     print_diff([foundation], printing.progress)
     assert "WorkerTimeout=20" in console.export_text(clear=False)
     assert stacks.template(STACK) is None, "a diff does nothing"
