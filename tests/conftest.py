@@ -36,6 +36,8 @@ _TESTS = Path(__file__).parent
 _LONGEST = [  # by their times on two cores, from a minute and a half to half a minute
     "infra/test_keys.py",
     "infra/test_stage_life.py",
+    "upgrade/test_upgrade.py",
+    "infra/test_changed_collections.py",
     "faults/test_faults_in_batches.py",
     "calls/test_calls.py",
     "chaos/test_chaos.py",

@@ -8,7 +8,7 @@ template and parameters describe the resources as they are. The deployment that 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -72,6 +72,43 @@ def _with_present_indexes(template: Template, parameters: dict[str, str], found:
         if absent:
             template = without(template, each.logical_id, tables[each.logical_id], absent)
     return template
+
+
+@dataclass(frozen=True)
+class Return:
+    """A plan for taking resources back into a stack that an older release, without them, has updated."""
+
+    template: Template
+    to_import: list[ToImport]
+
+    @property
+    def names(self) -> list[str]:
+        """The logical ids of the resources."""
+        return [each["LogicalResourceId"] for each in self.to_import]
+
+    @property
+    def note(self) -> str:
+        """The line that describes the plan to an operator."""
+        return f"an older release was deployed, and {', '.join(self.names)} remained: they are imported unchanged"
+
+
+def plan_return(
+    target: Target, stage: str, template: Template, deployed: Template, outputs: Mapping[str, str]
+) -> Return | None:
+    """Return the plan for resources that exist and that the deployed template does not have, or None.
+
+    CloudFormation would refuse to create them, since their names exist.
+    """
+    absent = {name: each for name, each in template["Resources"].items() if name not in deployed["Resources"]}
+    absent = {name: each for name, each in absent.items() if "DeletionPolicy" in each}
+    found = remaining(target, stage, {**template, "Resources": absent}) if absent else []
+    if not found:
+        return None
+    own_key = outputs.get("EncryptionKey", AWS_OWNED) != AWS_OWNED
+    parameters = {"Stage": stage, "Encryption": CUSTOMER_MANAGED if own_key else AWS_OWNED}
+    imported = import_template(template, {each.logical_id for each in found}, parameters)["Resources"]
+    merged = {**deployed, "Resources": {**deployed["Resources"], **imported}}
+    return Return(merged, [each.to_import for each in found])
 
 
 def _current_parameters(

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field, replace
 
 from infra.cli.progress import Progress
-from infra.deployment.adoption import plan_adoption
+from infra.deployment.adoption import plan_adoption, plan_return
 from infra.deployment.artifacts import NOT_UPLOADED, code_key, uploaded_version
 from infra.deployment.look_ups import LookUps
 from infra.packaging.package import Package
@@ -33,7 +33,8 @@ class StackComparison:
 
     def deploy_foundation(self, stack: PlannedStack, parameters: Values) -> Values:
         """Record the changes of the foundation, and return the outputs that it has now."""
-        self.diffs.append(self._diff_of_import(stack) or self.stage_stacks.diff(stack, parameters))
+        diff = self._diff_of_import(stack) or self.stage_stacks.diff(stack, parameters)
+        self.diffs.append(self._with_return(stack, diff))
         return self.stage_stacks.stacks.outputs(stack.name)
 
     def prepare_look_ups(self, look_ups: LookUps, outputs: Values) -> None:
@@ -69,6 +70,20 @@ class StackComparison:
         if "Encryption" in foundation.parameters and self.stage_stacks.stacks.outputs(foundation.name):
             notes = (f"{diff.note}; {_NEW_KEY}".removeprefix("; ") for diff in others)
             self.diffs[1:] = [replace(diff, note=note) for diff, note in zip(others, notes, strict=True)]
+
+    def _with_return(self, stack: PlannedStack, diff: StackDiff) -> StackDiff:
+        """Return the diff with resources that an older release has left shown as imports."""
+        stacks = self.stage_stacks.stacks
+        deployed = None if self.stage == LOCAL_STAGE else stacks.template(stack.name)
+        if deployed is None:
+            return diff
+        outputs = stacks.outputs(stack.name)
+        taken_back = plan_return(self.target, self.stage, stack.template, deployed, outputs)
+        if taken_back is None:
+            return diff
+        names = taken_back.names
+        changes = (replace(each, action="import") if each.logical_id in names else each for each in diff.changes)
+        return replace(diff, changes=tuple(changes), note=taken_back.note)
 
     def _diff_of_import(self, stack: PlannedStack) -> StackDiff | None:
         """Return the diff of a foundation whose stack was deleted by hand. No change set can show that diff."""

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from infra.cli.progress import Progress
-from infra.deployment.adoption import plan_adoption
+from infra.deployment.adoption import plan_adoption, plan_return
 from infra.deployment.artifacts import code_key, upload
 from infra.deployment.emulation import add_missing_indexes, delete_changed_api
 from infra.deployment.indexes import steps_before
@@ -111,11 +111,16 @@ class StackUpdates:
         return self.stage_stacks.progress
 
     def import_orphaned_resources(self, stack: PlannedStack) -> None:
-        """Import the remaining resources of a foundation whose stack was deleted by hand."""
+        """Import what remains of a foundation whose stack was deleted by hand, or that an older release updated."""
         if self.stage == LOCAL_STAGE:
             return
-        stack_exists = self.stage_stacks.stacks.remove_unusable(stack.name)
-        if stack_exists:
+        stacks = self.stage_stacks.stacks
+        if stacks.remove_unusable(stack.name):
+            deployed, outputs = stacks.template(stack.name), stacks.outputs(stack.name)
+            taken_back = deployed and plan_return(self.target, self.stage, stack.template, deployed, outputs)
+            if taken_back:
+                self.progress.say(f"{stack.name}: {taken_back.note}")
+                stacks.take_back(stack.name, taken_back.template, taken_back.to_import)
             return
         adoption = plan_adoption(self.target, self.stage, stack.template, self.overrides)
         if adoption is None:

@@ -84,6 +84,15 @@ class Stacks:
             self._delete_empty(name)
             raise
 
+    def take_back(self, name: str, template: Template, to_import: Sequence[ToImport]) -> None:
+        """Import existing resources into the stack, whose template has to be the same otherwise."""
+        events = StackEvents(self._cfn, name, self._progress)
+        names = _values_of(self._describe(name))
+        values: list[stack_parameters.Parameter] = [
+            {"ParameterKey": key, "UsePreviousValue": True} for key in names
+        ]
+        self._execute(name, self._requests.create(name, template, values, IMPORT, to_import), events)
+
     def diff(
         self, name: str, template: Template, parameters: dict[str, str], defaults: dict[str, str] | None = None
     ) -> StackDiff:

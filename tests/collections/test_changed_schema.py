@@ -1,4 +1,4 @@
-"""Documents of an earlier schema: they can be read and deleted, and a change is refused unless they fit after it."""
+"""Documents of an earlier schema can be read and deleted, and a change is refused unless they fit after it."""
 
 from __future__ import annotations
 

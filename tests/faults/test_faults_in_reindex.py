@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from infra.errors import OperatorError
-from infra.stage.collection_rows import BUILDING, READY
+from infra.stage.collection_rows import BUILDING, READY, RowChangedError
 from jobpipe.domain.errors import NotUnique
 from tests.faults.reindexed import Calls, Killed, Reindexed, fresh_stage, refused
 from tests.helpers.shop import order, subscription
