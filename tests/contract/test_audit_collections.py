@@ -434,6 +434,21 @@ def test_an_entry_that_became_valid_in_the_same_millisecond_is_not_deleted(store
     assert store.audit() == []
 
 
+@pytest.mark.parametrize("name", ["locks", "entries"])
+def test_what_the_building_of_a_lookup_has_recorded_since_is_not_deleted(store: Audited, name: str) -> None:
+    """It changes what the row records, and neither its version nor the document."""
+    ref = create(store)
+    recorded = {"locks": json.dumps({"invoice": INVOICE}), "entries": json.dumps({"customer": ALICE})}
+    row = store.resources.row(*store.resources.place(ref))
+    without: Any = {key: value for key, value in (row or {}).items() if key != name}
+    store.resources.clients.dynamodb.put_item(TableName=store.resources.collections_table, Item=without)
+    findings = store.audit()
+    assert one(findings).remedy is not None
+    set_document(store, ref, **{name: recorded[name]})
+    assert [each.mended for each in repair(findings, store.resources)] == [False]
+    assert store.audit() == []
+
+
 def test_no_consistent_suspect_is_confirmed(store: Audited) -> None:
     """Every method gets a consistent suspect."""
     confirm = ConfirmLookups(store.resources)
