@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from jobpipe.domain.clock import now
 from jobpipe.domain.item import new_version
 from jobpipe.domain.item_ref import ItemRef
 from jobpipe.domain.job import Job, Status
@@ -467,9 +468,7 @@ def test_no_consistent_suspect_is_confirmed(store: Audited) -> None:
         confirm.missing_entry(ALICE, *place),
         confirm.missing_entry(BOB, *place),
         confirm.missing_entry(ALICE, "orders", "", "0" * 32),
-        Confirm(store.resources, now=None).dangling_pointer(
-            ref.item_id, store.document(ref).document.key, "orders"
-        ),  # type: ignore[arg-type]
+        Confirm(store.resources, now()).dangling_pointer(ref.item_id, store.document(ref).document.key, "orders"),
     ]
     assert suspected == [None] * len(suspected)
 
