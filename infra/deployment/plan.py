@@ -33,6 +33,7 @@ from infra.settings import Settings
 from infra.stacks.change_sets import Stacks
 from infra.stacks.changes import StackDiff
 from infra.stacks.stage_stacks import PlannedStack, StageStacks, Values
+from infra.stacks.template_bodies import TemplateBodies
 from infra.stage.names import app_stack, foundation_stack, operations_stack
 from infra.stage.stage_file import Deployment
 from infra.targets.target import Target
@@ -77,6 +78,7 @@ class Deployer:
             self.target.poll_seconds,
             allow_loss=self.allow_loss,
             remove_remains=partial(delete_remains, self.target, self.progress),
+            bodies=TemplateBodies(lambda: self.target.client("s3")),
         )
 
     def _stage_stacks(self) -> StageStacks:

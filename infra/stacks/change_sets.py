@@ -17,6 +17,7 @@ from infra.stacks import parameters as stack_parameters
 from infra.stacks.change_set_requests import CREATE, IMPORT, UPDATE, ChangeSetRequests, ToImport
 from infra.stacks.changes import StackDiff, all_added
 from infra.stacks.events import StackEvents, made_and_left
+from infra.stacks.template_bodies import INLINE_ONLY, TemplateBodies
 from infra.templates.sources import Template
 
 STALE_SECONDS = 20  # in case an emulator records no events
@@ -45,10 +46,11 @@ class Stacks:
         *,
         allow_loss: bool = True,
         remove_remains: RemoveRemains | None = None,
+        bodies: TemplateBodies = INLINE_ONLY,
     ) -> None:
         self._cfn = cloudformation
         self._progress = progress
-        self._requests = ChangeSetRequests(cloudformation, poll_seconds)
+        self._requests = ChangeSetRequests(cloudformation, poll_seconds, bodies)
         self._allow_loss = allow_loss
         self._remove_remains = remove_remains
 

@@ -52,7 +52,7 @@ def _show(console: Console, queue: ParkedQueue, limit: int, *, as_json: bool) ->
     if as_json:
         emit(json.dumps({"parked": list(map(_document, found)), "about": queue.approximate_length()}))
     rows = map(_row, sorted(found, key=lambda message: message.since))
-    print_table(console, ("id", "since", "reason", "from", "collection", "body"), rows, "Parked messages")
+    print_table(console, ("id", "since", "reason", "from", "body", "collection"), rows, "Parked messages")
     more = f" of about {queue.approximate_length()}" if len(found) == limit else ""
     console.print(f"{len(found)}{more} parked messages")
 
@@ -93,7 +93,7 @@ def _row(message: Parked) -> tuple[str, ...]:
     body = message.beginning + rest
     return (
         *(message.message_id, rfc3339(message.since), message.reason),
-        *(message.source, message.collection, body),
+        *(message.source, body, message.collection),  # the last: scripts know the others by their places
     )
 
 

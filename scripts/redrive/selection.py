@@ -13,6 +13,7 @@ from typing import Any
 
 from jobpipe.domain.clock import rfc3339
 from jobpipe.domain.errors import PROBLEM_TYPE_PREFIX, ProblemError
+from jobpipe.domain.item_ref import ITEMS
 from jobpipe.domain.job import Job, Status
 from jobpipe.runtime.aws import AwsClients, outages
 from jobpipe.stores.dynamodb_job_lists import (
@@ -198,18 +199,21 @@ def _with_collections(clients: AwsClients, jobs_table: str, jobs: Iterable[Job])
         # Both indexes may have the same job, but a read takes a key once.
         keys = [{"job_id": {"S": job_id}} for job_id in {job.job_id for job in some}]
         wanted: Any = {jobs_table: {"Keys": keys, **_COLLECTION}}
-        places: dict[str, dict[str, str]] = {}
+        places: dict[str, tuple[str, str]] = {}
         for attempt in count():
             with outages("The jobs table"):
                 answer = clients.dynamodb.batch_get_item(RequestItems=wanted)
             for row in answer["Responses"].get(jobs_table, []):
-                attributes = {name: value.get("S", "") for name, value in row.items()}
-                places[attributes.pop("job_id")] = attributes
+                collection, scope = (row.get(name, {}).get("S", "") for name in ("collection", "scope"))
+                places[row["job_id"]["S"]] = collection or ITEMS, scope
             wanted = answer.get("UnprocessedKeys")
             if not wanted:
                 break
             time.sleep(min(_LONGEST_PAUSE, 0.1 * 2**attempt))
-        yield from (replace(job, **places[job.job_id]) for job in some if job.job_id in places)
+        for job in some:
+            if job.job_id in places:
+                collection, scope = places[job.job_id]
+                yield replace(job, collection=collection, scope=scope)
 
 
 def _failed_rows(clients: AwsClients, jobs_table: str, wanted: Filter) -> Iterator[Row]:

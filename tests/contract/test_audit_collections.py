@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from jobpipe.domain.clock import now
 from jobpipe.domain.item import new_version
 from jobpipe.domain.item_ref import ItemRef
 from jobpipe.domain.job import Job, Status
@@ -434,6 +435,21 @@ def test_an_entry_that_became_valid_in_the_same_millisecond_is_not_deleted(store
     assert store.audit() == []
 
 
+@pytest.mark.parametrize("name", ["locks", "entries"])
+def test_what_the_building_of_a_lookup_has_recorded_since_is_not_deleted(store: Audited, name: str) -> None:
+    """It changes what the row records, and neither its version nor the document."""
+    ref = create(store)
+    recorded = {"locks": json.dumps({"invoice": INVOICE}), "entries": json.dumps({"customer": ALICE})}
+    row = store.resources.row(*store.resources.place(ref))
+    without: Any = {key: value for key, value in (row or {}).items() if key != name}
+    store.resources.clients.dynamodb.put_item(TableName=store.resources.collections_table, Item=without)
+    findings = store.audit()
+    assert one(findings).remedy is not None
+    set_document(store, ref, **{name: recorded[name]})
+    assert [each.mended for each in repair(findings, store.resources)] == [False]
+    assert store.audit() == []
+
+
 def test_no_consistent_suspect_is_confirmed(store: Audited) -> None:
     """Every method gets a consistent suspect."""
     confirm = ConfirmLookups(store.resources)
@@ -452,9 +468,7 @@ def test_no_consistent_suspect_is_confirmed(store: Audited) -> None:
         confirm.missing_entry(ALICE, *place),
         confirm.missing_entry(BOB, *place),
         confirm.missing_entry(ALICE, "orders", "", "0" * 32),
-        Confirm(store.resources, now=None).dangling_pointer(
-            ref.item_id, store.document(ref).document.key, "orders"
-        ),  # type: ignore[arg-type]
+        Confirm(store.resources, now()).dangling_pointer(ref.item_id, store.document(ref).document.key, "orders"),
     ]
     assert suspected == [None] * len(suspected)
 

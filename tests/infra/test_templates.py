@@ -23,6 +23,8 @@ STATEFUL = {
     "JobsTable",
     "ItemsTable",
     "NamesTable",
+    "CollectionsTable",
+    "LookupsTable",
     "DocumentsBucket",
     "ArtifactsBucket",
 }
@@ -169,13 +171,15 @@ def test_a_roles_permissions_for_claims_are_for_claims_only(app: str, role: str,
             prefix = statement["Resource"]["Fn::Sub"].partition("${DocumentsBucket}/")[2]
             objects.setdefault(prefix, set()).update(_actions(statement))
     assert objects["claims/*"] == claims
-    assert set(objects) == {"items/*", "claims/*"}
+    assert set(objects) == {"items/*", "collections/*", "claims/*"}
 
 
 def test_jobs_are_queried_by_their_lists_only() -> None:
     template = templates.read_template(ROOT / "infra" / "templates" / "api.merge.yaml")
 
-    queries = [each for each in _statements(template["Resources"]["APIRole"]) if "dynamodb:Query" in _actions(each)]
+    statements = _statements(template["Resources"]["APIRole"])
+    of_jobs = [each for each in statements if "${JobsTable}" in str(each["Resource"])]
+    queries = [each for each in of_jobs if "dynamodb:Query" in _actions(each)]
     assert {query["Resource"]["Fn::Sub"].rpartition("/")[2]: _actions(query) for query in queries} == {
         "lists": ["dynamodb:Query", "dynamodb:Scan"],
         "recent": ["dynamodb:Query"],
