@@ -36,6 +36,8 @@ _SETTINGS = {
     "JOBS_TABLE": "JobsTable",
     "ITEMS_TABLE": "ItemsTable",
     "NAMES_TABLE": "NamesTable",
+    "COLLECTIONS_TABLE": "CollectionsTable",
+    "LOOKUPS_TABLE": "LookupsTable",
     "DOCUMENTS_BUCKET": "DocumentsBucket",
     "COMMANDS_QUEUE_URL": "CommandsQueueUrl",
     "PARKED_QUEUE_URL": "ParkedQueueUrl",

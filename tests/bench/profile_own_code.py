@@ -37,6 +37,7 @@ _LINES = ("log lines", "metrics lines")
 _SETTINGS = {
     **CREDENTIALS,
     **dict.fromkeys(("JOBS_TABLE", "ITEMS_TABLE", "NAMES_TABLE", "DOCUMENTS_BUCKET"), "x"),
+    **dict.fromkeys(("COLLECTIONS_TABLE", "LOOKUPS_TABLE"), "x"),
     **dict.fromkeys(("COMMANDS_QUEUE_URL", "PARKED_QUEUE_URL", "DEAD_LETTERS_QUEUE_URL"), "http://127.0.0.1/x"),
 }
 Samples = dict[str, list[float]]  # seconds of each invocation, by part

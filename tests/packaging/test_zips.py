@@ -96,6 +96,8 @@ def run(zip_path: Path, runtime: Path, handler: str, event: Any, stage: Stage, t
         "JOBS_TABLE": resources["jobs_table"],
         "ITEMS_TABLE": resources["items_table"],
         "NAMES_TABLE": resources["names_table"],
+        "COLLECTIONS_TABLE": resources["collections_table"],
+        "LOOKUPS_TABLE": resources["lookups_table"],
         "DOCUMENTS_BUCKET": resources["documents_bucket"],
         "COMMANDS_QUEUE_URL": resources["commands_queue_url"],
         "PARKED_QUEUE_URL": resources["parked_queue_url"],
