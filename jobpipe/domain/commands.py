@@ -264,6 +264,11 @@ COMMANDS: tuple[type[Command], ...] = (
 )
 """All commands that every collection has."""
 
+_KINDS: dict[str, tuple[type[Command], ...]] = {
+    kind.operation: tuple(each for each in (*COMMANDS, UpsertItem) if each.operation == kind.operation)
+    for kind in (*COMMANDS, UpsertItem)
+}
+
 OPERATIONS = tuple(dict.fromkeys(command.operation for command in COMMANDS))
 RESERVED_OPERATIONS = (*OPERATIONS, UpsertItem.operation)
 """The names that no operation of a collection can have."""
@@ -344,13 +349,14 @@ def _kind_of(raw: Raw, operations: tuple[str, ...] | None, *, has_key: bool) -> 
     operation = raw.get("operation")
     if operation is None:
         raise InvalidRequest("A command needs an operation.", pointer="#/operation")
-    known_kinds: tuple[type[Command], ...] = (*COMMANDS, UpsertItem)
-    kinds = [command for command in known_kinds if command.operation == operation]
+    kinds = _KINDS.get(operation, ()) if isinstance(operation, str) else ()
     if operation == UpsertItem.operation and not has_key:
-        kinds = []
+        kinds = ()
     if not kinds and isinstance(operation, str):
         is_one = OPERATION_NAME.fullmatch(operation) if operations is None else operation in operations
-        kinds = [RunOperation] if is_one and operation != UpsertItem.operation else []
+        kinds = (RunOperation,) if is_one and operation != UpsertItem.operation else ()
+    if len(kinds) == 1:
+        return kinds[0]
     if not kinds:
         known = (*OPERATIONS, *((UpsertItem.operation,) if has_key else ()), *(operations or ()))
         raise InvalidRequest(f"The operation must be one of {', '.join(known)}.", pointer="#/operation")

@@ -32,10 +32,17 @@ _ITEM_CURSOR_LENGTH = len(make_cursor("00000000-0000-4000-8000-000000000000"))
 _BLANK = {"Cc", "Cf", "Cs", "Zl", "Zp", "Zs"}
 
 
+_NO_LOOK_UPS = {"limit", "cursor", "status", "wait", "collection", "since", "until", "owner"}
+
+
 @schemathesis.hook
 def filter_query(context: schemathesis.HookContext, query: Any) -> bool:
-    """Return whether the parameters of a list of jobs agree; OpenAPI has no rules between two parameters."""
+    """Return whether the parameters belong together; OpenAPI has no rules between two of them."""
     if not isinstance(query, dict) or "wait" in query:
+        return True
+    if len(query.keys() - _NO_LOOK_UPS) > 1 or (query.keys() - _NO_LOOK_UPS and query.keys() & {"limit", "cursor"}):
+        return False  # a look-up is by one field, and its pages have cursors of their own
+    if query.keys() - _NO_LOOK_UPS:
         return True
     listed = query.get("status") in LISTED_STATUSES
     try:
@@ -90,15 +97,28 @@ def filter_case(context: schemathesis.HookContext, case: Any) -> bool:
     """Apply the filters in the coverage phase, which calls no other filter and ignores the pattern of a header."""
     if case.meta is not None and case.meta.generation.mode.is_negative:
         return True
+    if case.path.endswith("/{operation}") and not _takes(case):
+        return False
     if_match = (case.headers or {}).get("If-Match")
     return (if_match is None or etags.IF_MATCH.fullmatch(if_match) is not None) and filter_query(
         context, case.query
     )
 
 
+def _takes(case: Any) -> bool:
+    """Return whether the operation that the path names takes the members of the body."""
+    collection = case.operation.schema.raw_schema["x-jobpipe-collections"][case.path.split("/")[1]]
+    operation = collection["operations"].get((case.path_parameters or {}).get("operation"))
+    given = set(case.body) if isinstance(case.body, dict) else set()
+    if operation is None:
+        return False
+    return set(operation["takes"]) <= given <= {*operation["takes"], *operation["optional"]}
+
+
 @schemathesis.hook
 def before_call(context: schemathesis.HookContext, case: Any, kwargs: dict[str, Any]) -> None:
     """In a sequence of requests, wait for each write of an item, so that the next request finds its effect."""
     phase = case.meta.phase.name.value if case.meta else ""
-    if phase == "stateful" and case.method != "GET" and case.path.startswith("/items"):
+    others = ("/jobs", "/batches")
+    if phase == "stateful" and case.method != "GET" and not case.path.startswith(others):
         case.headers = {**(case.headers or {}), "Prefer": "wait=10"}

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobpipe.domain.errors import InvalidRequest, UndecodableMessage
-from jobpipe.domain.field_values import INTEGER, STRING, canonical
+from jobpipe.domain.field_values import INTEGER, STRING, canonical, derived_id, value_key
 from jobpipe.domain.job import Status
 from jobpipe.domain.queue_message import Envelope, decode_message, seal
 from tests.helpers.hostile import STRINGS
@@ -205,8 +205,22 @@ def test_each_value_has_one_canonical_form_or_none(value: Any) -> None:
         except InvalidRequest:
             continue
         assert (text is None) == (value is None)
+        assert kind != INTEGER or not isinstance(value, bool)
         if text is not None and kind == INTEGER:
             assert canonical(int(text[2:]), kind) == text
+
+
+def test_a_value_is_found_under_its_collection_scope_field_and_type_only() -> None:
+    places = [
+        value_key(collection, scope, field, text)
+        for collection in ("orders", "orders-s")
+        for scope in ("", "alice", "bob", "s")
+        for field in ("a", "a#s", "a#s#1", "s", "#", "%23")
+        for text in ("s#1", "i#1", "s#s#1", "s#a#s#1")
+    ]
+    assert len(set(places)) == len(places)
+    ids = {derived_id(name, scope, text) for name in ("a", "a-a") for scope in ("", "a") for text in ("s#1", "i#1")}
+    assert len(ids) == 8
 
 
 @pytest.mark.parametrize("value", [text for text in STRINGS if text])
@@ -238,7 +252,10 @@ def deliver(stage: Pipeline, message: Any) -> None:
 def test_a_message_is_as_its_command_and_comes_back_the_same(stage: Pipeline) -> None:
     message = waiting(stage, "POST", "/subscriptions", subscription())
     assert {name: message[name] for name in ("v", "collection", "scope", "owner")} == {
-        **{"v": 2, "collection": "subscriptions", "scope": "alice", "owner": "alice"},
+        "v": 2,
+        "collection": "subscriptions",
+        "scope": "alice",
+        "owner": "alice",
     }
     decoded = decode_message(json.dumps(message))
     assert json.loads(seal(decoded).body) == message

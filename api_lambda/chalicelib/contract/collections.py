@@ -14,7 +14,7 @@ from jobpipe.domain.field_values import INTEGER, MAX_VALUE_LENGTH
 
 Node = dict[str, Any]
 
-STORED = "StoredDocument"
+STORED = "Document"  # the components of a collection have its name before this word
 OPERATION_REFUSED = "operation-refused"
 """Stands in lists of problems for the refusals of operations, whose slugs only their functions know."""
 _DATA = {"const", "default", "enum", "examples"}  # keywords whose values are not schemas
@@ -47,7 +47,7 @@ def with_collections(source: Node, registry: Registry) -> Node:
     for collection in declared(registry):
         source["tags"].append({"name": collection.name, "description": f"The collection {collection.name}."})
         schemas |= _schemas(collection)
-        source["components"]["parameters"] |= _look_ups(collection)
+        source["components"]["parameters"] |= _look_ups(collection) | _operation(collection)
     return {**source, "paths": paths}
 
 
@@ -73,7 +73,13 @@ def refusal_pattern(registry: Registry) -> str:
 
 def prefix(collection: Collection) -> str:
     """Return what the names of the collection's components begin with: `OpenOrders` for `open-orders`."""
-    return "".join(part.capitalize() for part in collection.name.split("-"))
+    return _in_one_word(collection.name)
+
+
+def _in_one_word(name: str) -> str:
+    # The _ keeps `a-1` from having the components of `a1`.
+    parts = (part.capitalize() for part in name.split("-"))
+    return "".join(part if part[:1].isalpha() else f"_{part}" for part in parts)
 
 
 def _described(collection: Collection) -> Node:
@@ -98,6 +104,7 @@ def _operations(collection: DeclaredCollection) -> Mapping[str, Node]:
 def _paths(collection: DeclaredCollection, paths: Node) -> Node:
     """Return the collection's paths, made from those of items."""
     begins, title, name = prefix(collection), collection.title.lower(), collection.name
+    ids = _operation_ids(begins, paths)
     all_documents, one = copy.deepcopy(paths["/items"]), copy.deepcopy(paths["/items/{item_id}"])
     # Schema, summary and description of each operation; the rest is as for items.
     texts = {
@@ -119,19 +126,19 @@ def _paths(collection: DeclaredCollection, paths: Node) -> Node:
     }
     for verb, operation in by_verb.items():
         body, summary, description = texts[verb]
-        operation |= {"operationId": f"{verb}{begins}", "summary": summary, "tags": [name]}
+        operation |= {"operationId": ids[verb], "summary": summary, "tags": [name]}
         if description:
             operation["description"] = description
         if body:
             operation["requestBody"] = body
-        _adapt(operation, begins, verb)
+        _adapt(operation, ids, verb)
     all_documents["get"]["parameters"] += list(_look_ups(collection))
     all_documents["get"]["problems"] = [*all_documents["get"]["problems"], "index-building"]
     found = {f"/{name}": all_documents, f"/{name}/{{item_id}}": one}
     if collection.operations:
         run = copy.deepcopy(one["put"])
         run |= {
-            "operationId": f"run{begins}",
+            "operationId": ids["run"],
             "summary": f"Queue an operation for a document of {name}",
             "description": " ".join(
                 f"`{operation}`: {each['description']}" for operation, each in _operations(collection).items()
@@ -153,7 +160,14 @@ _LIST = (
 )
 
 
-def _adapt(operation: Node, begins: str, verb: str) -> None:
+def _operation_ids(begins: str, paths: Node) -> dict[str, str]:
+    """Return the ids of the operations by verb: `createOrders`, but `createItem_`, since items have `createItem`."""
+    taken = {each["operationId"] for methods in paths.values() for each in methods.values()}
+    verbs = ("create", "list", "get", "put", "patch", "delete", "run")
+    return {verb: f"{verb}{begins}" + ("_" if f"{verb}{begins}" in taken else "") for verb in verbs}
+
+
+def _adapt(operation: Node, ids: Mapping[str, str], verb: str) -> None:
     """Replace what belongs to items in the answers and problems of an operation."""
     for status, of_items in operation["responses"].items():
         answer = copy.deepcopy(of_items)
@@ -163,8 +177,10 @@ def _adapt(operation: Node, begins: str, verb: str) -> None:
         if verb == "list":
             answer["schema"] = {**answer["schema"], "items": _ref(STORED)}
         if status == "201":
-            links = {each: f"{each}{begins}" for each in ("get", "put", "patch", "delete")}
-            answer["links"] = {each: {**answer["links"][each], "operationId": name} for each, name in links.items()}
+            answer["links"] = {
+                each: {**answer["links"][each], "operationId": ids[each]}
+                for each in ("get", "put", "patch", "delete")
+            }
         operation["responses"][status] = answer
     operation["problems"] = [_without_names(each) for each in operation["problems"]]
 
@@ -178,16 +194,21 @@ def _without_names(problem: Any) -> Any:
 def _look_ups(collection: DeclaredCollection) -> Node:
     begins = prefix(collection)
     fields = (*((collection.key,) if collection.key else ()), *collection.unique, *collection.indexes)
-    parameters = {f"{begins}_by_{_component(field)}": _look_up(collection, field) for field in fields}
-    if collection.operations:
-        parameters[f"{begins}_operation"] = {
+    return {f"{begins}_by_{_component(field)}": _look_up(collection, field) for field in fields}
+
+
+def _operation(collection: DeclaredCollection) -> Node:
+    if not collection.operations:
+        return {}
+    return {
+        f"{prefix(collection)}_operation": {
             "name": "operation",
             "in": "path",
             "description": "The operation of the collection.",
             "schema": {"type": "string", "enum": list(collection.operations)},
             "required": True,
         }
-    return parameters
+    }
 
 
 def _look_up(collection: DeclaredCollection, field: str) -> Node:
@@ -202,7 +223,7 @@ def _look_up(collection: DeclaredCollection, field: str) -> Node:
 
 
 def _component(field: str) -> str:
-    return "".join(each if each.isascii() and each.isalnum() else "_" for each in field)
+    return "".join(each if each.isascii() and each.isalnum() else f"_{ord(each):x}_" for each in field)
 
 
 def _schemas(collection: DeclaredCollection) -> Node:
@@ -264,7 +285,7 @@ def _commands(collection: DeclaredCollection) -> Node:
         schemas[name] = _command(collection, kind.operation, members, list(kind.needs))
     for operation, each in _operations(collection).items():
         members = {"item_id": _ref("ItemId"), **each["takes"], **each["optional"], "if_match": IF_MATCH}
-        name = "".join(part.capitalize() for part in operation.split("-"))
+        name = _in_one_word(operation)
         schemas[f"{name}Operation"] = _command(collection, operation, members, ["item_id", *each["takes"]])
     return schemas
 
