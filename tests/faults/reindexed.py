@@ -195,7 +195,7 @@ class Calls:
     """Counts the calls of a run; the nth one can fail, or something can happen before it."""
 
     def __init__(
-        self, emulator: Emulator, at: int = 0, fault: str = "", before: Callable[[], None] = lambda: None
+        self, emulator: Emulator, at: int = 0, fault: str = "", before: Callable[[], Any] = lambda: None
     ) -> None:
         self.count = 0
         self._emulator, self._at, self._fault, self._before = emulator, at, fault, before
