@@ -148,6 +148,8 @@ class Reindexed:
                     checks.entries(document, scope),
                 )
         assert stored == said
+        keys = set(self.bucket.keys(f"collections/{self.collection}/"))
+        assert keys == {row.document.key for _, row in self.documents()}
 
 
 @cache

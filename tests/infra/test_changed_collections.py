@@ -176,7 +176,10 @@ def test_the_page_on_changes_says_what_happens(
     follow(misfit, shell)
 
 
-def test_mistakes_are_one_line(run: Run, folder: Shop) -> None:
+def test_mistakes_are_one_line(run: Run, folder: Shop, environment: dict[str, str]) -> None:
+    for target in ("reindex", "check"):
+        done = commands.run("make", "-s", target, env=environment)
+        assert done.stderr.startswith("make: COLLECTION=... is needed\n"), done.stderr
     for program in ("reindex", "check"):
         assert "has no collection order; did you mean orders?" in one_line(run(f"scripts.{program}", "order"))
         assert "items is built in" in one_line(run(f"scripts.{program}", "items"))
