@@ -148,6 +148,8 @@ class Reindexed:
                     checks.entries(document, scope),
                 )
         assert stored == said
+        keys = set(self.bucket.keys(f"collections/{self.collection}/"))
+        assert keys == {row.document.key for _, row in self.documents()}
 
 
 @cache
@@ -195,7 +197,7 @@ class Calls:
     """Counts the calls of a run; the nth one can fail, or something can happen before it."""
 
     def __init__(
-        self, emulator: Emulator, at: int = 0, fault: str = "", before: Callable[[], None] = lambda: None
+        self, emulator: Emulator, at: int = 0, fault: str = "", before: Callable[[], Any] = lambda: None
     ) -> None:
         self.count = 0
         self._emulator, self._at, self._fault, self._before = emulator, at, fault, before

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import sys
 from collections.abc import Callable, Iterator
@@ -44,15 +45,19 @@ def folder(tmp_path: Path) -> Shop:
 
 
 @pytest.fixture
-def run(tmp_path: Path, folder: Shop) -> Iterator[Run]:
+def environment(tmp_path: Path, folder: Shop) -> Iterator[dict[str, str]]:
     with running_emulator(tmp_path / "state") as emulator:
-        environment = commands.clean_environment(
+        yield commands.clean_environment(
             JOBPIPE_STATE_DIR=str(emulator.state_dir),
             JOBPIPE_PORT=str(emulator.port),
             JOBPIPE_COLLECTIONS=str(folder.folder),
             COLUMNS="200",
         )
-        yield lambda *arguments: commands.run(sys.executable, "-m", *arguments, env=environment)
+
+
+@pytest.fixture
+def run(environment: dict[str, str]) -> Run:
+    return lambda *arguments: commands.run(sys.executable, "-m", *arguments, env=environment)
 
 
 def one_line(done: commands.Done) -> str:
@@ -123,7 +128,58 @@ def test_a_folder_changes_while_there_are_documents(run: Run, folder: Shop, tmp_
     assert "these are the first 1 (--limit)" in run("scripts.check", "--limit", "1", "orders").stdout
 
 
-def test_mistakes_are_one_line(run: Run, folder: Shop) -> None:
+def blocks(language: str) -> list[str]:
+    """Return the page's blocks of this language."""
+    page = (commands.ROOT / "docs" / "how-to" / "change-a-schema.md").read_text()
+    return re.findall(rf"^```{language}\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+
+
+def follow(block: str, run: Callable[[str], str]) -> None:
+    """Run the commands of a block, and check that their output has the lines that the page shows."""
+    for part in block.removeprefix("$ ").split("\n$ "):
+        command, *lines = part.strip("\n").split("\n")
+        output = " ".join(run(command).split())
+        for line in lines:
+            pattern = re.escape(" ".join(line.split())).replace("…", ".*")
+            assert re.search(re.sub(r"[0-9a-f]{8}\\?-[0-9a-f\\-]{27,31}", "[0-9a-f-]{36}", pattern), output), (
+                f"{command} does not print {line!r} but {output}"
+            )
+
+
+def test_the_page_on_changes_says_what_happens(
+    run: Run, folder: Shop, tmp_path: Path, environment: dict[str, str]
+) -> None:
+    folder.settings(PLAIN)
+    assert run("infra.deploy", "up").returncode == 0
+    stage = Stage(read_deployment(tmp_path / "state", "local"))
+    ids = [
+        stage.request("POST", "/orders", order(f"A-{n}", invoice=7), headers=WAIT).json()["id"] for n in range(1, 3)
+    ]
+
+    def shell(command: str) -> str:
+        line = command.replace("../shop", str(folder.folder))
+        done = commands.run("sh", "-c", line, env=environment)
+        return done.stdout + done.stderr
+
+    [settings] = blocks("toml")
+    deployed, collision, resolved, misfit = blocks("console")
+    folder.settings(settings)
+    follow(deployed, shell)
+    follow(collision, shell)
+    stage = Stage(read_deployment(tmp_path / "state", "local"))
+    holder = stage.request("GET", "/orders?customer=alice")
+    assert {each["id"] for each in holder.json()} == set(ids)
+    changed = stage.request("PATCH", f"/orders/{ids[0]}", {"invoice": 8}, headers=WAIT)
+    assert changed.status_code == 200, changed.text
+    follow(resolved, shell)
+    folder.schema(lambda schema: schema["properties"]["invoice"].update(maximum=7))
+    follow(misfit, shell)
+
+
+def test_mistakes_are_one_line(run: Run, folder: Shop, environment: dict[str, str]) -> None:
+    for target in ("reindex", "check"):
+        done = commands.run("make", "-s", target, env=environment)
+        assert done.stderr.startswith("make: COLLECTION=... is needed\n"), done.stderr
     for program in ("reindex", "check"):
         assert "has no collection order; did you mean orders?" in one_line(run(f"scripts.{program}", "order"))
         assert "items is built in" in one_line(run(f"scripts.{program}", "items"))

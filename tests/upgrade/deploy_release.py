@@ -1,4 +1,3 @@
-# ruff: noqa: PLC0415, I001 - which modules there are depends on the release
 """Deploys the release in the working directory, which may not be that of this file, onto an embedded emulator.
 
     python deploy_release.py PORT STATE_DIR STAGE [FOLDER OF COLLECTIONS]
@@ -7,39 +6,35 @@ The stage keeps its resources as on AWS, which `make deploy-local` does not.
 """
 
 import sys
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path.cwd()))
 
 
 def main() -> None:
-    """Deploy."""
+    """Deploy by the modules that the release has."""
     port, state_dir, stage, *collections = sys.argv[1:]
-    given = {"stage": stage, "port": int(port), "endpoint_url": None, "state_dir": Path(state_dir)}
-    try:
-        from infra.deployment.plan import Deployer
-    except ModuleNotFoundError:
-        deploy_old(stage, given)
+    given: dict[str, Any] = {"stage": stage, "port": int(port), "endpoint_url": None, "state_dir": Path(state_dir)}
+    given |= {"collections": Path(collections[0])} if collections else {}
+    settings = import_module("infra.settings").Settings(**given)
+    if Path("infra/deployment.py").exists():  # 10ff001
+        target = target_of("infra.targets", settings)
+        deployer = import_module("infra.deployment").Deployer
+        progress = import_module("infra.progress").Progress()
+        deployer(target, stage, settings, progress, {}, allow_replacement=True).up()
         return
-    from infra.cli.progress import Progress
-    from infra.settings import Settings
-    from infra.targets.target import EMBEDDED, find_target
-
-    settings = Settings(**given, **({"collections": Path(collections[0])} if collections else {}))
-    target = find_target(EMBEDDED, "local", settings, start=False)
-    Deployer(target, stage, settings, Progress(), {}, allow_loss=True).deploy()
+    target = target_of("infra.targets.target", settings)
+    deployer = import_module("infra.deployment.plan").Deployer
+    progress = import_module("infra.cli.progress").Progress()
+    deployer(target, stage, settings, progress, {}, allow_loss=True).deploy()
 
 
-def deploy_old(stage: str, given: dict) -> None:  # type: ignore[type-arg]
-    """Deploy by the modules of release 10ff001."""
-    from infra.deployment import Deployer  # type: ignore[attr-defined]
-    from infra.progress import Progress  # type: ignore[import-not-found]
-    from infra.settings import Settings
-    from infra.targets import EMBEDDED, find_target  # type: ignore[attr-defined]
-
-    settings = Settings(**given)
-    target = find_target(EMBEDDED, "local", settings, start=False)
-    Deployer(target, stage, settings, Progress(), {}, allow_replacement=True).up()
+def target_of(module: str, settings: Any) -> Any:
+    """Return the emulator as a target; only its local stage may be named."""
+    targets = import_module(module)
+    return targets.find_target(targets.EMBEDDED, "local", settings, start=False)
 
 
 if __name__ == "__main__":

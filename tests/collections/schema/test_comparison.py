@@ -19,9 +19,9 @@ Library = validators.extend(
     Draft202012Validator,
     type_checker=Draft202012Validator.TYPE_CHECKER.redefine(
         "integer",
-        lambda _, value: not isinstance(value, bool)
-        and isinstance(value, int | float | Decimal)
-        and value == int(value),
+        lambda _, value: (
+            not isinstance(value, bool) and isinstance(value, int | float | Decimal) and value == int(value)
+        ),
     ),
 )
 NAMES = st.sampled_from(["a", "b", "c", "ab", "x-1"])
