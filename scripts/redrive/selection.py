@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import sqlite3
-import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
-from itertools import count, islice
 from typing import Any
 
 from jobpipe.domain.clock import rfc3339
 from jobpipe.domain.errors import PROBLEM_TYPE_PREFIX, ProblemError
-from jobpipe.domain.item_ref import ITEMS
 from jobpipe.domain.job import Job, Status
-from jobpipe.runtime.aws import AwsClients, outages
+from jobpipe.runtime.aws import AwsClients
 from jobpipe.stores.dynamodb_job_lists import (
     LAST,
     LIST_KEY,
@@ -29,12 +26,6 @@ from jobpipe.stores.dynamodb_rows import Row
 from scripts.audit.attributes import MalformedRowError
 from scripts.audit.rows import check_job
 
-_MOST_KEYS = 100  # of one BatchGetItem
-_LONGEST_PAUSE = 3.0  # seconds, when the table returns a part of the rows
-_COLLECTION: dict[str, Any] = {
-    "ProjectionExpression": "job_id, #collection, #scope",
-    "ExpressionAttributeNames": {"#collection": "collection", "#scope": "scope"},
-}
 _WHOLE_INDEXES = (Source("lists", "", "", LIST_KEY), Source("trouble", "", "", OLD_LIST_KEY))
 _FOUND = "CREATE TABLE found (failed_at, created_at, job_id, generation, reason, operation)"
 # The jobs that failed first come first, so that limited runs make progress: a job that fails again is the last. The
@@ -162,8 +153,7 @@ def select(
         db.execute("BEGIN")
         found = 0
         jobs = Jobs(_failed_rows(clients, jobs_table, wanted))
-        listed = jobs if wanted.collection is None else _with_collections(clients, jobs_table, jobs)
-        for job in listed:
+        for job in jobs:
             if wanted.matches(job) and not job.is_expired(now):
                 found += 1
                 on_found(found)
@@ -190,30 +180,6 @@ class Jobs:
                 yield check_job(row)
             except MalformedRowError:
                 self.malformed += 1
-
-
-def _with_collections(clients: AwsClients, jobs_table: str, jobs: Iterable[Job]) -> Iterator[Job]:
-    """Yield the jobs with their collections, which the indexes do not have, in reads of a hundred rows."""
-    remaining = iter(jobs)
-    while some := list(islice(remaining, _MOST_KEYS)):
-        # Both indexes may have the same job, but a read takes a key once.
-        keys = [{"job_id": {"S": job_id}} for job_id in {job.job_id for job in some}]
-        wanted: Any = {jobs_table: {"Keys": keys, **_COLLECTION}}
-        places: dict[str, tuple[str, str]] = {}
-        for attempt in count():
-            with outages("The jobs table"):
-                answer = clients.dynamodb.batch_get_item(RequestItems=wanted)
-            for row in answer["Responses"].get(jobs_table, []):
-                collection, scope = (row.get(name, {}).get("S", "") for name in ("collection", "scope"))
-                places[row["job_id"]["S"]] = collection or ITEMS, scope
-            wanted = answer.get("UnprocessedKeys")
-            if not wanted:
-                break
-            time.sleep(min(_LONGEST_PAUSE, 0.1 * 2**attempt))
-        for job in some:
-            if job.job_id in places:
-                collection, scope = places[job.job_id]
-                yield replace(job, collection=collection, scope=scope)
 
 
 def _failed_rows(clients: AwsClients, jobs_table: str, wanted: Filter) -> Iterator[Row]:

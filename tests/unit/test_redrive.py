@@ -157,25 +157,12 @@ class Index:
 
     def paginate(self, **asked: object) -> Iterator[Any]:
         rows = [job_to_row(job) for job in self._jobs.rows.values() if job.status is Status.FAILED]
-        for row in rows:  # the index does not have these
-            row.pop("collection", None)
-            row.pop("scope", None)
+        for row in rows:
+            row.pop("scope", None)  # the index does not have it
         yield {"Items": rows if asked["IndexName"] == "lists" else []}
 
-    def batch_get_item(self, *, RequestItems: Any) -> Any:  # noqa: N803 - as in boto3
-        """Return half of the rows, and the other keys as unprocessed."""
-        ((table, wanted),) = RequestItems.items()
-        keys = wanted["Keys"]
-        now, later = keys[: (len(keys) + 1) // 2], keys[(len(keys) + 1) // 2 :]
-        rows = [job_to_row(self._jobs.rows[key["job_id"]["S"]]) for key in now]
-        found = [{k: v for k, v in row.items() if k in {"job_id", "collection", "scope"}} for row in rows]
-        return {"Responses": {table: found}, "UnprocessedKeys": {table: {**wanted, "Keys": later}} if later else {}}
 
-
-def test_a_collection_is_read_from_the_jobs_because_the_index_does_not_have_it(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr("time.sleep", lambda _: None)
+def test_jobs_are_chosen_by_their_collection() -> None:
     pipeline = Pipeline(registry=shop())
     items = {failed.job_id for failed in failed_jobs(pipeline, 3).failed}
     orders = {
