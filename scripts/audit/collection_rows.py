@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import quote
 
+from jobpipe.domain import json_text
 from jobpipe.domain.item import StoredItem
 from jobpipe.domain.item_ref import ITEMS, ItemRef
 from jobpipe.stores.dynamodb_collections import LOCK, index_key, lock_key, partition_key
@@ -72,6 +73,9 @@ def check_document(row: Row) -> tuple[ItemRef, StoredItem]:
     check_json("inline", item.inline)
     for name, values in (("locks", item.locks), ("entries", item.entries)):
         _check_values(name, values, ref)
+        # The worker requires that the row is as it would write it: another text is never changed any more.
+        if name in row and row[name]["S"] != json_text.encode(values):
+            raise MalformedRowError(f"{name} is not in the form in which jobpipe writes it")
     return ref, item
 
 

@@ -32,7 +32,7 @@ _JOB = {
 _JOB_OPTIONAL = {
     **dict.fromkeys(("result", "result_document_key", "result_document_version", "result_version"), "S"),
     **dict.fromkeys(("superseded", "error", "command", "claim", "trouble", "owner_shard", "listed"), "S"),
-    **dict.fromkeys(("collection", "scope"), "S"),
+    "scope": "S",
     **dict.fromkeys(("began", "held", "retries"), "N"),
 }
 _BATCH = {
@@ -111,4 +111,4 @@ def _check_place(job: Job) -> None:
     else:
         valid = COLLECTION_NAME.fullmatch(job.collection) is not None and job.scope in {"", job.owner}
     if not valid:
-        raise MalformedRowError("collection or scope is not valid")
+        raise MalformedRowError("the collection that fingerprint names, or scope, is not valid")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from jobpipe.domain.item import StoredItem
 from jobpipe.domain.item_ref import ItemRef
 from jobpipe.runtime.aws import ConditionsFailed, transact
-from jobpipe.stores.dynamodb_rows import document_to_row
+from jobpipe.stores.dynamodb_collections import if_unchanged
 from scripts.audit.resources import Resources, key_of
 from scripts.audit.rows import COLLECTIONS
 
@@ -20,26 +20,17 @@ def unchanged(resources: Resources, ref: ItemRef, item: StoredItem | None) -> Tr
     table, *key = resources.place(ref)
     check: Any = {"TableName": resources.table(table), "Key": key_of(table, *key)}
     if item is None:
-        check["ConditionExpression"] = "attribute_not_exists(item_id)"
+        condition: Any = {"ConditionExpression": "attribute_not_exists(item_id)"}
+    elif table == COLLECTIONS:
+        condition = if_unchanged(item)  # building a look-up changes locks and entries, and not the version
     else:
-        check["ConditionExpression"] = "#version = :read"
-        check["ExpressionAttributeNames"] = {"#version": "version"}
-        check["ExpressionAttributeValues"] = {":read": {"S": item.version}}
-        if table == COLLECTIONS:
-            _require_recorded(check, item)
+        condition = {
+            "ConditionExpression": "#version = :read",
+            "ExpressionAttributeNames": {"#version": "version"},
+            "ExpressionAttributeValues": {":read": {"S": item.version}},
+        }
+    check |= condition
     return {"ConditionCheck": check}
-
-
-def _require_recorded(check: Any, item: StoredItem) -> None:
-    """Add the condition that the row records the same locks and entries; a new look-up changes these alone."""
-    row = document_to_row(item)
-    for name in ("locks", "entries"):
-        check["ExpressionAttributeNames"][f"#{name}"] = name
-        if name in row:
-            check["ConditionExpression"] += f" AND #{name} = :{name}"
-            check["ExpressionAttributeValues"][f":{name}"] = row[name]
-        else:
-            check["ConditionExpression"] += f" AND attribute_not_exists(#{name})"
 
 
 def all_or_nothing(resources: Resources, *writes: TransactWriteItemTypeDef) -> bool:

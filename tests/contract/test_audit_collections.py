@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from jobpipe.domain import json_text
 from jobpipe.domain.clock import now
 from jobpipe.domain.item import new_version
 from jobpipe.domain.item_ref import ItemRef
@@ -104,7 +104,7 @@ def test_what_a_lookup_under_construction_has_already_is_no_finding(store: Audit
         COLLECTIONS,
         partition="#indexes",
         item_id="orders",
-        states=json.dumps({"customer": "building", "invoice": "building"}),
+        states=json_text.encode({"customer": "building", "invoice": "building"}),
     )
     assert store.audit() == []
     store.put_row(COLLECTIONS, partition="#indexes", item_id="orders", states='{"customer": "ready"}')
@@ -217,7 +217,9 @@ def test_the_lock_of_another_document_is_replaced(store: Audited) -> None:
 
 def test_a_recorded_value_that_differs_is_found_at_both_places(store: Audited) -> None:
     ref = create(store)
-    set_document(store, ref, locks=json.dumps({"invoice": OTHER_INVOICE}), entries=json.dumps({"customer": BOB}))
+    set_document(
+        store, ref, locks=json_text.encode({"invoice": OTHER_INVOICE}), entries=json_text.encode({"customer": BOB})
+    )
     assert sorted(store.kinds()) == [
         "document without lock",
         "lock without document",
@@ -315,6 +317,7 @@ def test_the_documents_of_a_lost_job_are_deleted_and_a_committed_one_is_not(stor
         ({"locks": '{"invoice": "orders#alice#invoice#i#7"}'}, "locks has"),
         ({"locks": '{"invoice": "orders##customer#i#7"}'}, "locks has"),
         ({"locks": '{"invoice": 7}'}, "locks has"),
+        ({"locks": '{ "invoice": "orders##invoice#i#7" }'}, "locks is not in the form"),
         ({"entries": "[]"}, "entries is not a JSON object"),
         ({"entries": "[" * 5000}, "it cannot be read (RecursionError"),
         ({"entries": '{"customer": "orders##customer#n#alice"}'}, "entries has"),
@@ -368,7 +371,7 @@ def test_a_malformed_lookup_is_a_finding(store: Audited, value: str, entry: str)
 
 
 @pytest.mark.parametrize(
-    "values", [{"scope": "bob"}, {"collection": "No"}, {"collection": "items", "scope": "alice"}]
+    "values", [{"scope": "bob"}, {"fingerprint": "No:ab"}, {"fingerprint": "ab", "scope": "alice"}]
 )
 def test_a_job_of_no_collection_is_malformed(store: Audited, values: dict[str, str]) -> None:
     job = job_of(store, create(store))
@@ -428,7 +431,7 @@ def test_an_entry_that_became_valid_in_the_same_millisecond_is_not_deleted(store
     put_entry(store, BOB, at, ref.item_id)
     findings = store.audit()
     assert one(findings).kind == "stale index entry"
-    entries = json.dumps({"customer": BOB})
+    entries = json_text.encode({"customer": BOB})
     set_document(store, ref, version=new_version(), entries=entries)
     store.delete_row(*entry_of(store, ref))
     assert [each.mended for each in repair(findings, store.resources)] == [False]
@@ -439,7 +442,7 @@ def test_an_entry_that_became_valid_in_the_same_millisecond_is_not_deleted(store
 def test_what_the_building_of_a_lookup_has_recorded_since_is_not_deleted(store: Audited, name: str) -> None:
     """It changes what the row records, and neither its version nor the document."""
     ref = create(store)
-    recorded = {"locks": json.dumps({"invoice": INVOICE}), "entries": json.dumps({"customer": ALICE})}
+    recorded = {"locks": json_text.encode({"invoice": INVOICE}), "entries": json_text.encode({"customer": ALICE})}
     row = store.resources.row(*store.resources.place(ref))
     without: Any = {key: value for key, value in (row or {}).items() if key != name}
     store.resources.clients.dynamodb.put_item(TableName=store.resources.collections_table, Item=without)

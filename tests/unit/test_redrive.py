@@ -157,12 +157,12 @@ class Index:
 
     def paginate(self, **asked: object) -> Iterator[Any]:
         rows = [job_to_row(job) for job in self._jobs.rows.values() if job.status is Status.FAILED]
-        for row in rows:  # the index does not have it
-            row.pop("scope", None)
+        for row in rows:
+            row.pop("scope", None)  # the index does not have it
         yield {"Items": rows if asked["IndexName"] == "lists" else []}
 
 
-def test_the_jobs_of_a_collection_are_chosen_by_what_the_index_has() -> None:
+def test_jobs_are_chosen_by_their_collection() -> None:
     pipeline = Pipeline(registry=shop())
     items = {failed.job_id for failed in failed_jobs(pipeline, 3).failed}
     orders = {
