@@ -146,22 +146,29 @@ override need_chromium = if [ -z "$$CHROMIUM" ] && [ "$$(id -u)" = 0 ] && [ -e /
 	then echo 'installing chromium ...'; apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
 	apt-get install -y -qq --no-install-recommends chromium >/dev/null; fi
 
-audit: .venv/.installed ## check that jobs, items, name locks and documents agree (STAGE=... REPAIR=yes JSON=yes OLDER_THAN=600)
+audit: .venv/.installed ## check that jobs, documents, locks and index entries agree (STAGE=... REPAIR=yes JSON=yes OLDER_THAN=600)
 	@$(JOBPIPE) audit --stage=@STAGE --repair=@yes:REPAIR --json=@yes:JSON \
 		--older-than=@OLDER_THAN --limit=@LIMIT
 
-redrive: .venv/.installed ## retry failed jobs (REASON, SINCE, UNTIL, OPERATION, OWNER, ITEM, LIMIT =..., or ALL=yes; DRY_RUN=yes)
+check: .venv/.installed ## list the documents that do not fit the folder's schema (COLLECTION=... COLLECTIONS=... LIMIT=100 JSON=yes)
+	@$(RUN) scripts.check --stage=@STAGE --collections=@COLLECTIONS --limit=@LIMIT --json=@yes:JSON -- @COLLECTION
+
+reindex: .venv/.installed ## complete the look-ups of a collection after a change of its fields (COLLECTION=... COLLECTIONS=... JSON=yes)
+	@$(RUN) scripts.reindex --stage=@STAGE --collections=@COLLECTIONS --limit=@LIMIT --json=@yes:JSON -- @COLLECTION
+
+redrive: .venv/.installed ## retry failed jobs (REASON, SINCE, UNTIL, OPERATION, COLLECTION, OWNER, ITEM, LIMIT =..., or ALL=yes; DRY_RUN=yes)
 	@$(JOBPIPE) redrive --stage=@STAGE --reason=@each:REASON \
 		--since=@SINCE --until=@UNTIL --operation=@OPERATION \
-		--owner=@OWNER --item=@ITEM --limit=@LIMIT \
+		--collection=@COLLECTION --owner=@OWNER --item=@ITEM --limit=@LIMIT \
 		--all=@yes:ALL --dry-run=@yes:DRY_RUN
 
 parked: .venv/.installed ## show, resend or delete parked messages (RESEND=ID|all DROP=ID|all LIMIT=100)
 	@$(JOBPIPE) parked --stage=@STAGE --resend=@each:RESEND --drop=@each:DROP \
 		--limit=@LIMIT
 
-import: .venv/.installed ## create an item from each row of a CSV or JSONL file; resume after Ctrl-C (FILE=... RESTART=yes DRY_RUN=yes)
-	@$(JOBPIPE) import --stage=@STAGE --restart=@yes:RESTART --dry-run=@yes:DRY_RUN -- @FILE
+import: .venv/.installed ## create an item from each row of a CSV or JSONL file; resume after Ctrl-C (FILE=... COLLECTION=... UPSERT, RESTART, DRY_RUN =yes)
+	@$(JOBPIPE) import --stage=@STAGE --collection=@COLLECTION --upsert=@yes:UPSERT \
+		--restart=@yes:RESTART --dry-run=@yes:DRY_RUN -- @FILE
 
 stats: .venv/.installed ## show queue depth and age, dead letters and how jobs ended (STAGE=... WATCH=yes JSON=yes)
 	@$(JOBPIPE) stats --stage=@STAGE --watch=@yes:WATCH --json=@yes:JSON
@@ -174,14 +181,14 @@ load: .venv/.installed ## put load on a stage at a steady rate (RATE=... SECONDS
 		--concurrency=@CONCURRENCY --sample=@SAMPLE \
 		--poisson=@yes:POISSON --keep=@yes:KEEP --confirm=@yes:CONFIRM
 
-key: .venv/.installed ## make the first key of a caller and print only it on stdout (OWNER=...; STAGE=...)
-	@$(RUN) infra.keys create --stage=@STAGE --owner=@OWNER
+key: .venv/.installed ## make the first key of a caller and print only it on stdout (OWNER=... ROLE=reader|writer|operator; STAGE=...)
+	@$(RUN) infra.keys create --stage=@STAGE --owner=@OWNER --role=@ROLE
 
-keys: .venv/.installed ## list the keys of a stage, without their values (STAGE=...)
-	@$(RUN) infra.keys list --stage=@STAGE
+keys: .venv/.installed ## list the keys of a stage, without their values (STAGE=... JSON=yes)
+	@$(RUN) infra.keys list --stage=@STAGE --json=@yes:JSON
 
-rotate-key: .venv/.installed ## make a further key of a caller (OWNER=... REVOKE_OLD=yes)
-	@$(RUN) infra.keys rotate --stage=@STAGE --owner=@OWNER \
+rotate-key: .venv/.installed ## make a further key of a caller (OWNER=... ROLE=... REVOKE_OLD=yes)
+	@$(RUN) infra.keys rotate --stage=@STAGE --owner=@OWNER --role=@ROLE \
 		--revoke-old=@yes:REVOKE_OLD
 
 revoke-key: .venv/.installed ## revoke all keys of a caller, or one key (OWNER=... or KEY=...)

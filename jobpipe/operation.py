@@ -9,9 +9,9 @@
             raise Refused("not-paid", "An order ships when it is paid.")
         return {**order, "status": "shipped", "carrier": carrier, "shipped_at": at}
 
-An operation is a pure function: the same document, members and `at` give the same answer, so that every attempt of a job
-comes to the same result. docs/reference/operations.md has all rules. The module imports nothing, so that a test of an
-operation needs nothing else, and a Lambda loads it in no time.
+An operation is a pure function: the same document, members and `at` give the same answer, so that every attempt of
+a job comes to the same result. docs/reference/operations.md has all rules. The module imports only the standard
+library, so that a test of an operation needs nothing else.
 """
 
 from __future__ import annotations
@@ -66,8 +66,8 @@ class Refused(Exception):
 class Event:
     """Something that others are told once the change is stored; an operation returns it after the document.
 
-    `type` is a word such as "shipped" (lower-case letters, digits, dots, hyphens, underscores; 64 at most), and `data` a
-    dict of what JSON can hold.
+    `type` is a word such as "shipped" (lower-case letters, digits, dots, hyphens, underscores; 64 at most), and
+    `data` a dict of what JSON can hold.
     """
 
     type: str
@@ -99,10 +99,10 @@ class Operation:
 def operation(
     takes: Mapping[str, Schema] | None = None, optional: Mapping[str, Schema] | None = None
 ) -> Callable[[Function], Function]:
-    """Make an operation of the function: `POST /orders/{id}/<name>` calls it and stores the document that it returns.
+    """Make an operation of the function: `POST /orders/{id}/<name>` stores the document that it returns.
 
-    The function gets the document first, as a dict, then a keyword argument for each member of `takes`, and one for each
-    member of `optional` that the command has: its parameters must have the same names, those of `optional` with a
+    The function gets the document first, as a dict, then a keyword argument for each member of `takes`, and one for
+    each member of `optional` that the command has: its parameters must have the same names, those of `optional` a
     default. With a keyword-only parameter `at` it also gets the time of the command, in RFC 3339. It returns the
     new document, or a tuple of the new document and events. TypeError or ValueError says what does not fit.
     """
@@ -145,37 +145,41 @@ def _check_parameters(function: Any, needed: dict[str, Schema], further: dict[st
     if code is None or not isinstance(getattr(function, "__name__", None), str):
         raise TypeError("an operation is a function that is written with def")
     name = function.__name__
-    if not FUNCTION_NAME.fullmatch(name):
-        raise ValueError(f"{name!r} is no name of an operation: [a-z][a-z0-9_]*, 32 at most")
-    if code.co_flags & _NO_PLAIN_FUNCTION:
-        raise TypeError(f"{name} is async or has yield; an operation returns its document")
-    if code.co_flags & (_POSITIONAL_REST | _NAMED_REST):
-        raise TypeError(f"{name} takes * or **; each member has a parameter of its own")
+    _check_kind(name, code)
     positional = code.co_varnames[: code.co_argcount]
     named = set(code.co_varnames[code.co_argcount : code.co_argcount + code.co_kwonlyargcount])
-    if not positional:
-        raise TypeError(f"{name} has no first parameter for the document")
-    if code.co_posonlyargcount > 1:
-        raise TypeError(f"{name}: members are passed by name, so only the document can stand before the /")
+    document, members = positional[0], set(positional[1:]) | (named - {AT})
     if AT in positional:
         raise TypeError(f"{name}: at must stand behind a *")
-    members = set(positional[1:]) | (named - {AT})
-    if positional[0] in needed or positional[0] in further:
-        raise TypeError(f"{name}: {positional[0]!r} is the document, and cannot be a member too")
+    if document in needed or document in further:
+        raise TypeError(f"{name}: {document!r} is the document, and cannot be a member too")
     for missing in (each for each in (*needed, *further) if each not in members):
         raise TypeError(f"{name} has no parameter {missing!r}, which takes or optional has")
     for unknown in sorted(members - needed.keys() - further.keys()):
         raise TypeError(f"{name} has the parameter {unknown!r}, which neither takes nor optional has")
     defaults = function.__defaults__ or ()
     with_default = set(positional[len(positional) - len(defaults) :]) | set(function.__kwdefaults__ or ())
-    for each in further:
-        if each not in with_default:
-            raise TypeError(f"{name}: the parameter {each!r} is optional, so it needs a default")
+    for each in (each for each in further if each not in with_default):
+        raise TypeError(f"{name}: the parameter {each!r} is optional, so it needs a default")
     return AT in named
 
 
+def _check_kind(name: str, code: Any) -> None:
+    """Raise an error unless the function is a plain one, with a parameter for the document."""
+    if not FUNCTION_NAME.fullmatch(name):
+        raise ValueError(f"{name!r} is no name of an operation: [a-z][a-z0-9_]*, 32 at most")
+    if code.co_flags & _NO_PLAIN_FUNCTION:
+        raise TypeError(f"{name} is async or has yield; an operation returns its document")
+    if code.co_flags & (_POSITIONAL_REST | _NAMED_REST):
+        raise TypeError(f"{name} takes * or **; each member has a parameter of its own")
+    if not code.co_argcount:
+        raise TypeError(f"{name} has no first parameter for the document")
+    if code.co_posonlyargcount > 1:
+        raise TypeError(f"{name}: members are passed by name, so only the document can stand before the /")
+
+
 def load_operations(beside: str) -> Any:
-    """Return the module operations.py in the folder of the file `beside`, for tests: `load_operations(__file__).ship`.
+    """Return the module operations.py in the folder of a file, for tests: `load_operations(__file__).ship`.
 
     The module is loaded as a part of its folder, as in a Lambda, so that `from . import prices` works in it.
     """

@@ -7,7 +7,9 @@
 12.95
 """
 
+from jobpipe_client.catalogue import CollectionInfo, OperationInfo
 from jobpipe_client.client import Client
+from jobpipe_client.collection import Collection
 from jobpipe_client.exceptions import (
     AttemptsSpent,
     BadAnswer,
@@ -17,13 +19,17 @@ from jobpipe_client.exceptions import (
     Forbidden,
     GatewayTimeout,
     IdempotencyKeyReused,
+    IndexBuilding,
     InternalError,
     InvalidRequest,
     ItemsUnreadable,
     JobEndedAlready,
+    JobListOff,
     JobpipeError,
     NameTaken,
     NotFound,
+    NotUnique,
+    OperationRefused,
     ProblemError,
     RequestTimeout,
     TooLarge,
@@ -49,6 +55,7 @@ from jobpipe_client.models import (
 from jobpipe_client.problem import Problem
 from jobpipe_client.settings import Connection
 from jobpipe_client.sync import SyncClient
+from jobpipe_client.sync_collection import SyncCollection
 
 __version__ = "0.1.0"
 
@@ -58,6 +65,8 @@ __all__ = [
     "Batch",
     "BatchEntry",
     "Client",
+    "Collection",
+    "CollectionInfo",
     "CommandCancelled",
     "CommandUnreadable",
     "ConfigurationError",
@@ -65,6 +74,7 @@ __all__ = [
     "Forbidden",
     "GatewayTimeout",
     "IdempotencyKeyReused",
+    "IndexBuilding",
     "InternalError",
     "InvalidRequest",
     "Item",
@@ -74,15 +84,20 @@ __all__ = [
     "JobEndedAlready",
     "JobError",
     "JobFailed",
+    "JobListOff",
     "JobpipeError",
     "NameTaken",
     "NotFound",
+    "NotUnique",
+    "OperationInfo",
+    "OperationRefused",
     "Problem",
     "ProblemError",
     "RequestTimeout",
     "Stats",
     "Submission",
     "SyncClient",
+    "SyncCollection",
     "TooLarge",
     "TooManyRequests",
     "TransportError",

@@ -6,12 +6,14 @@ import re
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
 from jobpipe_client import json_text
 
 Json = Mapping[str, Any]
+ITEMS = "items"  # the collection that every deployment has
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,30 +26,52 @@ class Call:
     body: bytes | None = None
 
 
-def create(item: Json, key: str | None) -> Call:
-    """POST /items."""
-    return _write("POST", "/items", item, key)
+def create(item: Json, key: str | None, collection: str = ITEMS) -> Call:
+    """POST /items, or the collection's own path."""
+    return _write("POST", collection_path(collection), item, key)
 
 
-def update(item_id: str, fields: Json, key: str | None, if_match: str | None) -> Call:
+def update(item_id: str, fields: Json, key: str | None, if_match: str | None, collection: str = ITEMS) -> Call:
     """PUT /items/{id}: the given fields replace the item's."""
-    return _write("PUT", item_path(item_id), fields, key, if_match=if_match)
+    return _write("PUT", item_path(item_id, collection), fields, key, if_match=if_match)
 
 
-def merge(item_id: str, patch: Json, key: str | None, if_match: str | None) -> Call:
+def merge(item_id: str, patch: Json, key: str | None, if_match: str | None, collection: str = ITEMS) -> Call:
     """PATCH /items/{id}: an RFC 7396 merge patch."""
     content_type = "application/merge-patch+json"
-    return _write("PATCH", item_path(item_id), patch, key, if_match=if_match, content_type=content_type)
+    return _write("PATCH", item_path(item_id, collection), patch, key, if_match=if_match, content_type=content_type)
 
 
-def delete(item_id: str, key: str | None, if_match: str | None) -> Call:
+def delete(item_id: str, key: str | None, if_match: str | None, collection: str = ITEMS) -> Call:
     """DELETE /items/{id}."""
-    return _write("DELETE", item_path(item_id), None, key, if_match=if_match)
+    return _write("DELETE", item_path(item_id, collection), None, key, if_match=if_match)
 
 
-def read(item_id: str, key: str | None) -> Call:
+def read(item_id: str, key: str | None, collection: str = ITEMS) -> Call:
     """POST /jobs with a read."""
-    return submit({"operation": "read", "item_id": item_id}, key)
+    return submit(in_collection({"operation": "read", "item_id": item_id}, collection), key)
+
+
+def upsert(document: Json, key: str | None, collection: str) -> Call:
+    """POST /jobs with an upsert."""
+    return submit(in_collection({"operation": "upsert", "item": document}, collection), key)
+
+
+def run(
+    collection: str, item_id: str, operation: str, members: Json, *, key: str | None, if_match: str | None
+) -> Call:
+    """POST /{collection}/{id}/{operation}: one of the collection's own operations."""
+    path = f"{item_path(item_id, collection)}/{_segment(operation, 'an operation')}"
+    return _write("POST", path, members, key, if_match=if_match)
+
+
+def in_collection(command: Json, collection: str) -> Json:
+    """Return the command in its raw form, in this collection unless it names one; those of items name none."""
+    if collection == ITEMS or not isinstance(command, Mapping) or "collection" in command:
+        return command
+    rest = {name: value for name, value in command.items() if name != "operation"}
+    first = {"operation": command["operation"]} if "operation" in command else {}
+    return {**first, "collection": collection, **rest}
 
 
 def submit(command: Json, key: str | None) -> Call:
@@ -76,9 +100,27 @@ def retry(job_id: str) -> Call:
     return Call("POST", f"{job_path(job_id)}/retry", {})
 
 
-def item_path(item_id: str) -> str:
-    """Return the path of one item."""
-    return f"/items/{_segment(item_id)}"
+def job_list(**filters: str | int | datetime | None) -> dict[str, str | int]:
+    """Return the query of GET /jobs. Raise ValueError for a time without a zone."""
+    query: dict[str, str | int] = {}
+    for name, value in filters.items():
+        if isinstance(value, datetime):
+            if value.tzinfo is None:
+                raise ValueError(f"{name} must be a time with a zone")
+            query[name] = value.isoformat()
+        elif value is not None:
+            query[name] = value
+    return query
+
+
+def collection_path(collection: str) -> str:
+    """Return the path of a collection."""
+    return f"/{_segment(collection, 'the name of a collection')}"
+
+
+def item_path(item_id: str, collection: str = ITEMS) -> str:
+    """Return the path of one item, or of one document of another collection."""
+    return f"{collection_path(collection)}/{_segment(item_id)}"
 
 
 def job_path(job_id: str) -> str:
@@ -130,12 +172,12 @@ def _headers(key: str | None, content_type: str | None) -> dict[str, str]:
     return headers
 
 
-def _segment(identifier: str) -> str:
+def _segment(identifier: str, what: str = "an id") -> str:
     # HTTP libraries resolve dot segments, escaped or not, before they send: with the id ".." the path would be
     # another resource's, with an empty id the collection's.
     if identifier in {"", ".", ".."}:
-        raise ValueError(f"{identifier!r} cannot be an id")
+        raise ValueError(f"{identifier!r} cannot be {what}")
     try:
         return quote(identifier, safe="")
     except UnicodeEncodeError:
-        raise ValueError("an id cannot have a lone surrogate") from None
+        raise ValueError(f"{what} cannot have a lone surrogate") from None

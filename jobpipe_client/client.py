@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal, Self
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Self
 
 from jobpipe_client import calls, pages, waiting
+from jobpipe_client.catalogue import CollectionInfo, read_catalogue
+from jobpipe_client.collection import Collection
 from jobpipe_client.exceptions import BadAnswer
 from jobpipe_client.many import MAX_COMMANDS, check, submit_many
-from jobpipe_client.models import Batch, BatchEntry, Item, Job, Stats, Submission
+from jobpipe_client.models import Batch, BatchEntry, Item, Job, Stats, Status, Submission
 from jobpipe_client.responses import batch_of, document, item_of, job_of
 from jobpipe_client.settings import Connection, find_connection
 from jobpipe_client.sync import SyncClient
@@ -157,6 +161,7 @@ class Client:
             concurrency=concurrency,
             batch_size=batch_size,
             key=str(uuid.uuid4()) if key is None else key,
+            key_of=self._key_of,
         )
 
     def batch(self, batch_id: str) -> Batch:
@@ -176,14 +181,35 @@ class Client:
         """
         return waiting.poll(self.transport, job_id, hold=wait)
 
-    def jobs(self, status: Literal["failed", "retrying"], page_size: int | None = None) -> Iterator[Job]:
-        """Yield your failed or retrying jobs, latest first, page by page. The list is eventually consistent.
+    def jobs(
+        self,
+        status: Status | None = None,
+        page_size: int | None = None,
+        *,
+        collection: str | None = None,
+        since: datetime | str | None = None,
+        until: datetime | str | None = None,
+        owner: str | None = None,
+    ) -> Iterator[Job]:
+        """Yield your jobs without their results, latest first, page by page. The list is eventually consistent.
+
+        Every stage lists failed and retrying jobs; the others need a stage with JobLists=on. `since` and `until`
+        limit the time of acceptance, as an aware datetime or in RFC 3339; `until` is not included.
+        With an operator's key, `owner` is another caller whose failed or retrying jobs to list; "*" is all callers,
+        whose jobs come in no order.
 
         >>> _ = client.wait(client.read("no-such-item"))
         >>> [job.error.slug for job in client.jobs("failed")]
         ['not-found']
         """
-        query: dict[str, Any] = {"status": status, **({"limit": page_size} if page_size else {})}
+        query = calls.job_list(
+            status=status,
+            collection=collection,
+            since=since,
+            until=until,
+            owner=owner,
+            limit=page_size or None,
+        )
         return (Job.of(entry) for entry in pages.entries(self.transport, "/jobs", query))
 
     def cancel(self, job_id: str) -> Job:
@@ -267,6 +293,25 @@ class Client:
         """
         return pages.items(self.transport, page_size, on_unreadable)
 
+    def collection(self, name: str) -> Collection:
+        """Return a collection, which has the verbs of this client for items, look-ups, upserts and operations.
+
+        >>> orders = client.collection("orders")
+        >>> orders.sync.upsert({"number": "7", "customer": "alice"})["customer"]
+        'alice'
+        """
+        return Collection(self.transport, name, self._key_of)
+
+    def collections(self) -> Mapping[str, CollectionInfo]:
+        """Return the collections that the deployment serves, by name, with their schemas and operations.
+
+        They are read once from its OpenAPI document; a new client sees those of a later deployment.
+
+        >>> list(client.collections())
+        ['items', 'orders']
+        """
+        return MappingProxyType(self._collections)
+
     def stats(self) -> Stats:
         """Return the number of messages in each queue and the age of the oldest, for all callers together.
 
@@ -298,6 +343,14 @@ class Client:
 
     def __repr__(self) -> str:
         return f"Client({self.base_url!r})"
+
+    @cached_property
+    def _collections(self) -> dict[str, CollectionInfo]:
+        return read_catalogue(self.transport)
+
+    def _key_of(self, collection: str) -> str | None:
+        info = self._collections.get(collection)
+        return None if info is None else info.key
 
     def _job(self, call: Call) -> Job:
         return job_of(self.transport.send(call))

@@ -12,7 +12,11 @@ JobpipeError
 │  ├─ Forbidden                403 forbidden
 │  ├─ NotFound                 404 not-found
 │  ├─ NameTaken                409 name-taken
+│  ├─ NotUnique                409 not-unique
+│  ├─ IndexBuilding            409 index-building
+│  ├─ OperationRefused         409 <collection>:<slug>
 │  ├─ JobEndedAlready          409 job-ended
+│  ├─ JobListOff               409 job-list-off
 │  ├─ CommandCancelled         409 job-cancelled
 │  ├─ VersionMismatch          412 version-mismatch
 │  ├─ TooLarge                 413 too-large
@@ -138,16 +142,74 @@ class NotFound(ProblemError):
     slug = "not-found"
 
 
+def _pointer(error: ProblemError) -> str | None:
+    """The place of the value in the document, such as `#/invoice`."""
+    found = error.problem.errors[0].get("pointer") if error.problem.errors else None
+    return found if isinstance(found, str) else None
+
+
+def _existing(error: ProblemError) -> str | None:
+    """The id of the document that has the value; None if the caller may not see it."""
+    found = error.problem.raw.get("existing")
+    return found if isinstance(found, str) else None
+
+
 class NameTaken(ProblemError):
-    """Another item has this name."""
+    """Another item has this name; `existing` is its id."""
 
     slug = "name-taken"
+    pointer = property(_pointer)
+    existing = property(_existing)
+
+
+class NotUnique(ProblemError):
+    """Another document has this value of the key or of a unique field.
+
+    >>> _ = orders.sync.create({"number": "7", "customer": "alice"})
+    >>> try:
+    ...     orders.sync.create({"number": "7", "customer": "bob"})
+    ... except NotUnique as error:
+    ...     print(error.pointer, orders.get_item(error.existing)["customer"])
+    #/number alice
+    """
+
+    slug = "not-unique"
+    pointer = property(_pointer)
+    existing = property(_existing)
+
+
+class IndexBuilding(ProblemError):
+    """The field is new in `unique` or `indexes` of its collection, and look-ups by it do not work yet."""
+
+    slug = "index-building"
+
+
+class OperationRefused(ProblemError):
+    """An operation of a collection refused the document; `slug` is the operation's own.
+
+    >>> order = orders.sync.create({"number": "7", "status": "open"})
+    >>> try:
+    ...     orders.sync.run("ship", order.id, carrier="dhl")
+    ... except OperationRefused as error:
+    ...     print(error.collection, error.slug, error.detail)
+    orders not-paid An order ships when it is paid.
+    """
+
+    def __init__(self, problem: Problem, *, retry_after: float | None = None, ended: bool = False) -> None:
+        super().__init__(problem, retry_after=retry_after, ended=ended)
+        self.collection, _, self.slug = (problem.slug or "").rpartition(":")
 
 
 class JobEndedAlready(ProblemError):
     """The job has ended and cannot be cancelled or retried."""
 
     slug = "job-ended"
+
+
+class JobListOff(ProblemError):
+    """The stage lists failed and retrying jobs only, since it was deployed without JobLists=on."""
+
+    slug = "job-list-off"
 
 
 class CommandCancelled(ProblemError):
@@ -216,7 +278,7 @@ class GatewayTimeout(ProblemError):
     slug = "timeout"
 
 
-_BY_SLUG = {cls.slug: cls for cls in ProblemError.__subclasses__()}
+_BY_SLUG = {cls.slug: cls for cls in ProblemError.__subclasses__() if cls.slug is not None}
 
 # These are used if the response is not a problem document of jobpipe. 409, 412 and 422 are omitted, because such a
 # response probably comes from a proxy and says nothing about an item.
@@ -237,7 +299,8 @@ _BY_STATUS: dict[int, type[ProblemError]] = {
 def error_for(problem: Problem, *, retry_after: float | None = None, ended: bool = False) -> ProblemError:
     """Return an error of the class for the problem's type, or for its status if the type is not one of jobpipe."""
     if problem.slug is not None:
-        error_class = _BY_SLUG.get(problem.slug, ProblemError)
+        is_of_operation = ":" in problem.slug
+        error_class = OperationRefused if is_of_operation else _BY_SLUG.get(problem.slug, ProblemError)
     else:
         error_class = _BY_STATUS.get(problem.status, ProblemError)
     return error_class(problem, retry_after=retry_after, ended=ended)

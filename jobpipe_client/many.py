@@ -6,16 +6,21 @@
 
 The API keeps the order of two commands only if the second is sent after the 202 of the first. So a batch waits in
 the window while an unanswered batch before it has a command for the same item. Creates name no item and never wait.
+An upsert names its item by its key, so it waits for upserts of the same key, and for all commands of its collection
+that name an item by its id; and these wait for it.
 """
 
 from __future__ import annotations
 
 import os
 import threading
+import unicodedata
 from collections import deque
-from collections.abc import Generator, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
 
 from tenacity import (
     RetryCallState,
@@ -64,10 +69,33 @@ class _Part:
 
 
 @dataclass(slots=True)
+class _Items:
+    """The items that commands name, by their ids and by their keys, each with its collection."""
+
+    by_id: set[tuple[str, str]] = field(default_factory=set)
+    by_key: set[tuple[str, Any]] = field(default_factory=set)  # the key None stands for all keys
+
+    def may_share_one_with(self, other: _Items) -> bool:
+        """Return whether an item may be named by both."""
+        if not self.by_id.isdisjoint(other.by_id) or not self.by_key.isdisjoint(other.by_key):
+            return True
+        mine, others = _collections(self.by_key), _collections(other.by_key)
+        return bool(
+            mine & _collections(other.by_id)
+            or others & _collections(self.by_id)
+            or any((name, None) in self.by_key | other.by_key for name in mine & others)
+        )
+
+    def add(self, other: _Items) -> None:
+        self.by_id |= other.by_id
+        self.by_key |= other.by_key
+
+
+@dataclass(slots=True)
 class _WindowEntry:
     part: _Part
     key: str
-    items: frozenset[str]  # named by its commands
+    items: _Items  # named by its commands
     answer: Future[list[Submission]] | None = None  # None until it is sent
 
     @property
@@ -86,9 +114,18 @@ def check(concurrency: int, batch_size: int, key: str | None) -> None:
 
 
 def submit_many(
-    transport: Transport, commands: Iterable[Json], *, concurrency: int, batch_size: int, key: str
+    transport: Transport,
+    commands: Iterable[Json],
+    *,
+    concurrency: int,
+    batch_size: int,
+    key: str,
+    key_of: Callable[[str], str | None] = lambda _: None,
 ) -> Generator[Submission, None, None]:
-    """Yield a submission for each command, in their order. Closing the generator stops the sending."""
+    """Yield a submission for each command, in their order. Closing the generator stops the sending.
+
+    `key_of` returns the key field of a collection, by which its upserts are ordered; None orders all of them.
+    """
     owner = os.getpid()
     stopped = threading.Event()
     sender = _Sender(transport, stopped)
@@ -114,7 +151,7 @@ def submit_many(
                 if part is None:
                     parts = None
                 else:
-                    window.append(_WindowEntry(part, f"{key}-{number}", _items(part.commands)))
+                    window.append(_WindowEntry(part, f"{key}-{number}", _items(part.commands, key_of)))
                     number += 1
             elif window:
                 answers = [each.answer for each in window if each.answer is not None]
@@ -143,12 +180,12 @@ def submit_in_turn(
 
 def _send_unblocked(window: Iterable[_WindowEntry], pool: ThreadPoolExecutor, sender: _Sender) -> None:
     """Send the parts that share no item with an earlier part that is not accepted."""
-    blocked: set[str] = set()
+    blocked = _Items()
     for each in window:
-        if each.answer is None and each.items.isdisjoint(blocked):
+        if each.answer is None and not each.items.may_share_one_with(blocked):
             each.answer = pool.submit(sender.send, each.part, each.key)
         if not each.accepted:
-            blocked |= each.items
+            blocked.add(each.items)
 
 
 def _cut(commands: Iterable[Json], batch_size: int) -> Iterator[_Part]:
@@ -169,9 +206,30 @@ def _cut(commands: Iterable[Json], batch_size: int) -> Iterator[_Part]:
         yield part
 
 
-def _items(commands: Iterable[Json]) -> frozenset[str]:
-    named = (command.get("item_id") for command in commands if isinstance(command, Mapping))
-    return frozenset(item_id for item_id in named if isinstance(item_id, str))
+def _items(commands: Iterable[Json], key_of: Callable[[str], str | None]) -> _Items:
+    found = _Items()
+    for command in commands:
+        collection = command.get("collection", calls.ITEMS) if isinstance(command, Mapping) else None
+        if not isinstance(collection, str):
+            continue  # the service refuses it
+        item_id, document = command.get("item_id"), command.get("item")
+        if isinstance(item_id, str):
+            found.by_id.add((collection, item_id))
+        elif command.get("operation") == "upsert" and isinstance(document, Mapping):
+            key = key_of(collection)
+            found.by_key.add((collection, None if key is None else _key(document.get(key))))
+    return found
+
+
+def _key(value: object) -> object:
+    """Return the same for two values that the service takes for one key; None if it is not known which it takes."""
+    if isinstance(value, str):
+        return unicodedata.normalize("NFC", value)
+    return value if isinstance(value, int | float | Decimal) else None  # 7, 7.0 and Decimal(7) are equal
+
+
+def _collections(named: Iterable[tuple[str, object]]) -> set[str]:
+    return {collection for collection, _ in named}
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from typing import Any, Literal, ParamSpec, TypeVar
 from jobpipe_client.exceptions import BadAnswer, JobpipeError
 from jobpipe_client.problem import Problem
 
-Operation = str  # "create", "read", "update", "delete", or another that the service has
+Operation = str  # "create", "read", "update", "delete", "upsert", or one that a collection has
 Status = Literal["queued", "retrying", "succeeded", "failed", "cancelled"]
 _SERVER_ERROR = 500
 
@@ -79,6 +79,7 @@ class Job:
     status: Status  # queued → succeeded | failed | cancelled, with retrying between attempts
     done: bool  # whether the status is final
     operation: Operation
+    collection: str  # of the item: "items", or another
     item_id: str  # known as soon as the job is accepted, also for a create
     attempts: int  # by a worker
     retries: int  # how often the failed job was queued again
@@ -90,6 +91,7 @@ class Job:
     links: Mapping[str, str]  # self and item
     retry_after: float | None = field(default=None, compare=False)  # seconds to the next poll, if asked for
     raw: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)  # as received
+    owner: str | None = None  # whose job it is, if an operator has asked for the jobs of others
 
     @classmethod
     @_parses("a job")
@@ -100,6 +102,7 @@ class Job:
             status=document["status"],
             done=bool(document["done"]),
             operation=document["operation"],
+            collection=_collection_of(document),
             item_id=str(document["item_id"]),
             attempts=int(document.get("attempts") or 0),
             retries=int(document.get("retries") or 0),
@@ -111,6 +114,7 @@ class Job:
             links=document.get("links") or {},
             retry_after=retry_after,
             raw=document,
+            owner=document.get("owner"),
         )
 
     @property
@@ -131,7 +135,7 @@ class Job:
 
     @property
     def item(self) -> Item | None:
-        """The item that a successful create, update or read ended with, else None."""
+        """The item that a successful command ended with; None after a delete, a failure or a cancellation."""
         if not self.succeeded or self.operation == "delete" or self.result is None:
             return None
         return Item(self.result, self.etag)
@@ -196,6 +200,7 @@ class BatchEntry:
     status: Status | None
     done: bool  # whether the job has ended, or there is none
     operation: Operation | None
+    collection: str | None
     item_id: str | None
     problem: Problem | None  # why there is no job, or why it failed
 
@@ -210,6 +215,7 @@ class BatchEntry:
             status=job["status"],
             done=bool(job["done"]),
             operation=job["operation"],
+            collection=_collection_of(job),
             item_id=str(job["item_id"]),
             problem=_error_of(job),
         )
@@ -217,7 +223,9 @@ class BatchEntry:
     @classmethod
     def without_job(cls, problem: Problem | None) -> BatchEntry:
         """Return the entry of a command that was refused, or whose job has expired."""
-        return cls(job_id=None, status=None, done=True, operation=None, item_id=None, problem=problem)
+        return cls(
+            job_id=None, status=None, done=True, operation=None, collection=None, item_id=None, problem=problem
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -316,6 +324,10 @@ class Stats:
             parked=int(document["parked"]),
             raw=document,
         )
+
+
+def _collection_of(job: dict[str, Any]) -> str:
+    return str(job.get("collection") or "items")  # an older release has no other
 
 
 def _error_of(job: dict[str, Any]) -> Problem | None:

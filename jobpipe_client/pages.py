@@ -22,12 +22,18 @@ def entries(transport: Transport, path: str, query: Mapping[str, Any] | None) ->
 
 
 def items(
-    transport: Transport, page_size: int | None, on_unreadable: Callable[[str], object] | None
+    transport: Transport,
+    page_size: int | None,
+    on_unreadable: Callable[[str], object] | None,
+    *,
+    path: str = "/items",
+    query: Mapping[str, Any] | None = None,
 ) -> Iterator[Item]:
     """Yield the readable items. Call `on_unreadable` with the ids of the others, or raise ItemsUnreadable."""
     missing: list[str] = []
     report = on_unreadable or missing.append
-    for response, page in _pages(transport, "/items", {"limit": page_size} if page_size else None):
+    query = {**(query or {}), **({"limit": page_size} if page_size else {})}
+    for response, page in _pages(transport, path, query or None):
         for item_id in _unreadable(response):
             report(item_id)
         yield from map(item_of, page)

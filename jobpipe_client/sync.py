@@ -89,7 +89,7 @@ class SyncClient:
 
         >>> client.sync.delete(item.id)
         """
-        self._run(calls.delete(item_id, idempotency_key, if_match), timeout)
+        final(self._transport, calls.delete(item_id, idempotency_key, if_match), timeout)
 
     def read(self, item_id: str, *, idempotency_key: str | None = None, timeout: float = DEFAULT_TIMEOUT) -> Item:
         """Return the item after every command accepted before; `Client.get_item` is cheaper and does not queue.
@@ -100,19 +100,20 @@ class SyncClient:
         return self._item(calls.read(item_id, idempotency_key), timeout)
 
     def _item(self, call: Call, timeout: float) -> Item:
-        return item_of(*self._run(call, timeout))
+        return item_of(*final(self._transport, call, timeout))
 
-    def _run(self, call: Call, timeout: float) -> tuple[Any, str | None]:
-        """Return the final body and ETag, from the answer to the call or else from its job."""
-        deadline = time.monotonic() + timeout
-        hold = min(PREFERRED_HOLD, int(timeout))
-        prefer = {"Prefer": f"wait={hold}"} if hold > 0 else {}
-        response = self._transport.send(call, prefer, hold=hold, deadline=deadline)
-        if response.status_code != ACCEPTED:
-            return document(response), response.headers.get("ETag")
-        job = wait(self._transport, job_of(response), max(0.0, deadline - time.monotonic()), long_poll=1)
-        try:
-            job.raise_for_failure()
-        except JobFailed as failure:
-            raise error_for(failure.problem, ended=True) from failure
-        return job.result, job.etag
+
+def final(transport: Transport, call: Call, timeout: float) -> tuple[Any, str | None]:
+    """Return the final body and ETag, from the answer to the call or else from its job."""
+    deadline = time.monotonic() + timeout
+    hold = min(PREFERRED_HOLD, int(timeout))
+    prefer = {"Prefer": f"wait={hold}"} if hold > 0 else {}
+    response = transport.send(call, prefer, hold=hold, deadline=deadline)
+    if response.status_code != ACCEPTED:
+        return document(response), response.headers.get("ETag")
+    job = wait(transport, job_of(response), max(0.0, deadline - time.monotonic()), long_poll=1)
+    try:
+        job.raise_for_failure()
+    except JobFailed as failure:
+        raise error_for(failure.problem, ended=True) from failure
+    return job.result, job.etag

@@ -28,12 +28,16 @@ from tests.helpers.embedded import embedded
 settings.register_profile("default", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True)
 settings.register_profile("thorough", deadline=None, max_examples=1000)
+# A reader of the tutorial exports it; the tests have collections of their own.
+os.environ.pop("JOBPIPE_COLLECTIONS", None)
 settings.load_profile("ci" if os.environ.get("CI") else "default")
 
 _TESTS = Path(__file__).parent
 _LONGEST = [  # by their times on two cores, from a minute and a half to half a minute
     "infra/test_keys.py",
     "infra/test_stage_life.py",
+    "upgrade/test_upgrade.py",
+    "infra/test_changed_collections.py",
     "faults/test_faults_in_batches.py",
     "calls/test_calls.py",
     "chaos/test_chaos.py",

@@ -15,7 +15,7 @@ from jobpipe.runtime.metrics import FAULTS, REQUEST_TIME, UNAVAILABLE, meter
 from jobpipe.runtime.telemetry import begin_invocation, logger
 
 from .endpoints.routes import Route, routes_of
-from .http.callers import owner_of
+from .http.callers import Caller, caller_of
 from .http.job_responses import problem_response
 from .http.request_and_response import HttpRequest, HttpResponse
 from .request_lines import path_parameters, query, to_root
@@ -98,11 +98,15 @@ def _respond(
 def _request(current: Request, request_id: str, route: Route, waits: list[float]) -> HttpRequest:
     event: dict[str, Any] = current.to_original_event()
     headers = _headers(event)
+    caller = Caller("")
+    if not route.open:
+        caller = caller_of(_checked_key(event, headers))
+        caller.check(route.needed)  # before the body is read
     context: Any = current.lambda_context
     return HttpRequest(
         method=current.method,
         headers=headers,
-        owner="" if route.open else owner_of(_checked_key(event, headers)),
+        owner=caller.owner,
         query=query(event, route),
         path_parameters=path_parameters(event),
         to_root=to_root(event, route),
@@ -110,6 +114,7 @@ def _request(current: Request, request_id: str, route: Route, waits: list[float]
         request_id=request_id,
         remaining_seconds=lambda: float(context.get_remaining_time_in_millis()) / 1000,
         waits=waits,
+        caller=caller,
     )
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cache
 
-from jobpipe.domain.ports import BacklogGauge, BatchQueue, BatchStore, IndexStates
+from jobpipe.domain.ports import BacklogGauge, BatchQueue, BatchStore, IndexStates, RecentJobs
 from jobpipe.runtime.aws import AwsClients
 from jobpipe.runtime.collections import packaged_registry
 from jobpipe.runtime.settings import Settings
@@ -32,6 +32,7 @@ class Services(Stores):
     index_states: IndexStates
     longest_wait: float = math.inf  # seconds; the stage's limit of a request's wait
     breaker: CircuitBreaker = field(default_factory=CircuitBreaker)
+    recent_jobs: RecentJobs | None = None  # None in a stage without JobLists=on
 
 
 @cache
@@ -53,4 +54,11 @@ def open_services() -> Services:
         index_states=DynamoDbIndexStates(clients, settings.collections_table),
         registry=stores.registry,
         open_collection=stores.open_collection,
+        recent_jobs=_recent_jobs(settings, clients) if settings.job_lists else None,
     )
+
+
+def _recent_jobs(settings: Settings, clients: AwsClients) -> RecentJobs:
+    from jobpipe.stores.dynamodb_recent_jobs import DynamoDbRecentJobs  # noqa: PLC0415  # only where the index is
+
+    return DynamoDbRecentJobs(clients, settings.jobs_table)

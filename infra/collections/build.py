@@ -3,7 +3,6 @@
 The same folder gives the same bytes. `items` is not in it, since jobpipe has it anyway.
 """
 
-import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from infra.collections.purity import check_purity
 from jobpipe.domain import json_text
 
 VERDICTS = "checked-operations.json"
-_HEADER = '"""Generated when jobpipe was packaged, from {what}."""\n'
+_HEADER = '"""Generated when jobpipe was packaged, from the folder of collections."""\n'
 Read = list[tuple[CollectionSource, list[OperationSource]]]
 
 
@@ -44,7 +43,7 @@ def _write(found: Read, target: Path) -> None:
     shutil.rmtree(package, ignore_errors=True)
     package.mkdir(parents=True)
     entries = "".join(f"    {source.name!r}: {_entry(source, operations)!r},\n" for source, operations in found)
-    code = _HEADER.format(what="the folder of collections") + f"\nCOLLECTIONS = {{\n{entries}}}\n"
+    code = _HEADER + f"\nCOLLECTIONS = {{\n{entries}}}\n"
     _put(package / "__init__.py", code)
     for source, operations in found:
         _write_collection(source, operations, package / source.module)
@@ -67,6 +66,8 @@ def _entry(source: CollectionSource, operations: list[OperationSource]) -> dict[
 
 
 def _write_collection(source: CollectionSource, operations: list[OperationSource], package: Path) -> None:
+    from infra.collections.schema import compile_operations  # noqa: PLC0415 - not needed for the built-in one
+
     package.mkdir()
     _put(package / "__init__.py", "")
     _put(package / "schema.py", source.schema_code)
@@ -76,12 +77,8 @@ def _write_collection(source: CollectionSource, operations: list[OperationSource
         for each in operations
     }
     _put(package / "operations.json", json_text.encode(described) + "\n")
-    for each in operations:
-        _put(package / f"{each.module}.py", each.members_code)
-    imports = "".join(f"from .{each.module} import check as {each.module}\n" for each in operations)
-    checks = "".join(f"    {json.dumps(each.name)}: {each.module},\n" for each in operations)
-    code = _HEADER.format(what="the takes and optional of operations.py")
-    _put(package / "operation_takes.py", f"{code}\n{imports}\nCHECKS = {{\n{checks}}}\n")
+    by_name = {each.name: (each.takes, each.optional) for each in operations}
+    _put(package / "operation_takes.py", compile_operations(by_name, source.shown))
     for name, path in source.modules.items():
         shutil.copyfile(path, package / name)
 

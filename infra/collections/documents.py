@@ -10,6 +10,7 @@ from hypothesis.errors import HypothesisException, Unsatisfiable
 from infra.collections.generator import Generator, Values
 from jobpipe.domain import json_text
 
+_CHOICE = 4  # so many are generated for each that is used, since Hypothesis repeats small ones
 Check = Callable[[Any, Callable[..., None]], None]
 
 
@@ -31,11 +32,11 @@ def violations(check: Check, value: Any) -> list[str]:
 
 
 def some(values: Values, number: int) -> list[Any]:
-    """Return up to so many different values, always the same ones and the smallest first; none if none is found."""
+    """Return up to so many different values, always the same ones, from the smallest on; none if none is found."""
     found: dict[str, Any] = {}
 
     @settings(
-        max_examples=number,
+        max_examples=number * _CHOICE,
         derandomize=True,
         database=None,
         deadline=None,
@@ -48,7 +49,9 @@ def some(values: Values, number: int) -> list[Any]:
     # Nothing fits, or there is a pattern that Hypothesis cannot generate.
     with contextlib.suppress(Unsatisfiable, HypothesisException):
         collect()
-    return [found[each] for each in sorted(found, key=lambda text: (len(text), text))]
+    by_size = sorted(found, key=lambda text: (len(text), text))
+    step = max(1, len(by_size) / number)
+    return [found[by_size[int(position * step)]] for position in range(min(number, len(by_size)))]
 
 
 def _as_decoded(value: Any) -> Any:

@@ -9,7 +9,6 @@ orders/
 """
 
 import hashlib
-import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -27,8 +26,6 @@ from infra.collections.names import (
 from infra.collections.settings_file import FILE as SETTINGS_FILE
 from infra.collections.settings_file import CollectionSettings, SettingsFile, read_text
 from infra.errors import OperatorError
-from jobpipe.domain import json_text
-from jobpipe.domain.errors import InvalidRequest
 
 SCHEMA_FILE = "schema.json"
 _MODULE = re.compile(r"[a-z_][a-z0-9_]*\.py")
@@ -95,17 +92,17 @@ def read_folder(folder: Path) -> list[CollectionSource]:
 
 
 def _collection_folders(folder: Path) -> Iterator[Path]:
+    """Yield the folders that have a collection.toml; other files and folders beside them are the user's own."""
     for path in sorted(folder.iterdir()):
-        if _CACHES.fullmatch(path.name) or _NOT_PACKAGED.fullmatch(path.name):
+        if path.name.startswith(".") or not path.is_dir():
+            continue
+        if not (path / SETTINGS_FILE).exists():
+            parts = [name for name in (SCHEMA_FILE, OPERATIONS_FILE) if (path / name).exists()]
+            if parts:
+                raise OperatorError(f"{path} has {parts[0]} but no {SETTINGS_FILE}, so it would be no collection")
             continue
         if path.is_symlink():
             raise OperatorError(f"{path} is a link; a collection is a folder, so that a zip has what is in it")
-        if not path.is_dir():
-            raise OperatorError(f"{path} belongs to no collection: move it into the folder of one, or away")
-        if not (path / SETTINGS_FILE).exists():
-            raise OperatorError(
-                f"{path} has no {SETTINGS_FILE}, so it is no collection: write one, or move it away"
-            )
         yield path
 
 
@@ -151,7 +148,7 @@ def _check_builtin(folder: Path, settings: CollectionSettings, file: SettingsFil
 
 def _check_files(folder: Path, shown: str) -> None:
     for path in sorted(folder.iterdir()):
-        if _CACHES.fullmatch(path.name):
+        if _CACHES.fullmatch(path.name) or path.name.startswith("."):
             continue
         if path.is_symlink():
             raise OperatorError(f"{shown}/{path.name} is a link; put the file itself there")
@@ -168,20 +165,11 @@ def _check_files(folder: Path, shown: str) -> None:
 
 
 def _read_schema(path: Path, shown: str) -> dict[str, Any]:
-    from infra.collections.schema import check_is_schema  # noqa: PLC0415 - as above
+    from infra.collections.schema import check_is_schema, load_schema  # noqa: PLC0415 - as above
 
     if not path.exists():
         raise OperatorError(f"{shown} is missing: the JSON Schema of a document")
-    text = read_text(path, shown)
-    try:
-        json.loads(text, object_pairs_hook=lambda members: _unique(members, shown))
-        schema = json_text.decode(text)
-    except json.JSONDecodeError as error:
-        raise OperatorError(f"{shown}, line {error.lineno}, column {error.colno}: {error.msg}") from None
-    except RecursionError:
-        raise OperatorError(f"{shown} is nested too deeply") from None
-    except InvalidRequest as error:
-        raise OperatorError(f"{shown}: {error}") from None
+    schema = load_schema(read_text(path, shown), shown)
     if not isinstance(schema, dict):
         raise OperatorError(f"{shown} is no JSON object")
     if schema.get("type") != "object":
@@ -192,15 +180,6 @@ def _read_schema(path: Path, shown: str) -> dict[str, Any]:
             f"{shown}, #/properties/id: every document has an id of its own; name the property otherwise"
         )
     return schema
-
-
-def _unique(members: list[tuple[str, Any]], shown: str) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for name, value in members:
-        if name in found:
-            raise OperatorError(f"{shown} has the member {json.dumps(name)} twice in one object")
-        found[name] = value
-    return found
 
 
 def _type_of(field: str, key: str, schema: dict[str, Any], file: SettingsFile) -> str:

@@ -5,9 +5,11 @@ compiled schema has the last word: what it refuses is dropped (infra/collections
 not known here costs time, and no correctness.
 """
 
+import math
 from collections.abc import Callable, Iterable
 from datetime import datetime
-from decimal import Decimal
+from decimal import Context, Decimal
+from fractions import Fraction
 from typing import Any
 from urllib.parse import unquote
 
@@ -20,7 +22,9 @@ Values = st.SearchStrategy[Any]
 _DEEPEST = 5
 _MORE_ITEMS = 3
 _DIGITS = 10**38 - 1
-_TEXT = st.characters(codec="utf-8", exclude_categories=("Cs",))
+_EXACT = Context(prec=60)
+_LONG = 10**19
+_TEXT = st.characters(codec="utf-8")
 _FORMATS: dict[str, Values] = {
     "date-time": st.datetimes(min_value=datetime(1970, 1, 1)).map(  # noqa: DTZ001  # Z is appended
         lambda each: f"{each.isoformat(timespec='seconds')}Z"
@@ -188,19 +192,20 @@ def _multiples(schema: dict[str, Any], step: int, over: int) -> Values:
     small = st.integers(max(low, near - 1000), min(high, near + 1000))
 
     def value(count: int) -> Any:
-        return count * step if over == 1 else Decimal(count * step) / over
+        return count * step if over == 1 else _EXACT.divide(Decimal(count * step), over)
 
-    return st.one_of(small, small, small, st.integers(low, high)).map(value)
+    kinds = [small, small, st.integers(low, high)]
+    if max(low, _LONG) <= min(high, _LONG * 1000):
+        kinds.append(st.integers(max(low, _LONG), min(high, _LONG * 1000)))  # more digits than a float has
+    return st.one_of(kinds).map(value)
 
 
 def _bound(schema: dict[str, Any], word: str, over: int, step: int) -> int | None:
     """Return the first or last count of steps; the compiled schema settles what lies on an exclusive bound."""
-    found = [Decimal(str(schema[name])) for name in (f"m{word}", f"exclusiveM{word}") if name in schema]
+    found = [Fraction(str(schema[name])) for name in (f"m{word}", f"exclusiveM{word}") if name in schema]
     if not found:
         return None
-    if word == "inimum":
-        return -int(-(max(found) * over) // step)
-    return int((min(found) * over) // step)
+    return math.ceil(max(found) * over / step) if word == "inimum" else math.floor(min(found) * over / step)
 
 
 def _strings(schema: dict[str, Any]) -> Values:

@@ -22,11 +22,6 @@ class OperationSource:
     place: str  # file and line
     members_code: str  # a module with check(members, add)
 
-    @property
-    def module(self) -> str:
-        """The name of the generated module that checks the members."""
-        return f"operation_takes_{self.name.replace('-', '_')}"
-
 
 def read_operations(source: CollectionSource) -> list[OperationSource]:
     """Return the operations of a collection in the order of their definition.

@@ -67,9 +67,9 @@ def _problems(source: CollectionSource, operations: Sequence[OperationSource]) -
 
     check = _compiled(source.schema_code)
     given = [each for each in source.schema.get("examples", []) if documents.accepts(check, each)]
-    of_schema = documents.documents(source.schema, check)
-    samples = given or documents.some(of_schema, 5)
-    if not samples:
+    generated = documents.some(documents.documents(source.schema, check), EXAMPLES if operations else 1)
+    bodies = [*given, *generated][:EXAMPLES]
+    if not bodies:
         yield (
             f"{source.shown}/schema.json: no document was found that it accepts; if there are some,"
             ' give one in its "examples"'
@@ -88,7 +88,6 @@ def _problems(source: CollectionSource, operations: Sequence[OperationSource]) -
         if not own:
             yield f"{operation.place}: no members were found that the takes of {operation.name} accept"
             return
-        bodies = [*given, *documents.some(of_schema, EXAMPLES)][:EXAMPLES] or samples
         calls += [
             {
                 "operation": operation.name,
@@ -129,10 +128,10 @@ def _problem(
     source: CollectionSource, call: Call, outcomes: list[Outcome], check: Any
 ) -> tuple[str, Sequence[Any] | None] | None:
     """Return what is wrong with one call, and the place if it is known."""
-    first = outcomes[0]
     for outcome in outcomes:
         if "problem" in outcome:
             return _words(outcome["problem"]), outcome["line"]
+    first = outcomes[0] if outcomes else {"refused": None}
     if any(outcome != first for outcome in outcomes):
         changed = next(outcome for outcome in outcomes if outcome != first)
         return f"answers differently each time ({_difference(first, changed)})", None

@@ -21,7 +21,7 @@ _TAKEN = frozenset({"at", "note", "operation", "operations", "refused", "close",
 
 
 def write_collection(folder: Path, name: str) -> Path:
-    """Write folder/name, and return it; raise OperatorError if there is anything already, or if the name cannot be."""
+    """Write folder/name, and return it; raise OperatorError if it is there already, or if the name cannot be."""
     why = why_no_collection(name) or ("is built in" if name == BUILT_IN else None)
     if why:
         raise OperatorError(f"{name} {why}")

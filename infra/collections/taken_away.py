@@ -5,6 +5,8 @@ This finds what is written by mistake. It is no cage: code that means to get out
 """
 
 import datetime as dt
+import linecache
+import logging
 import os
 import random
 import sys
@@ -57,6 +59,7 @@ _EVENTS = {
     "builtins.input": "reads the standard input",
 }
 _PREFIXES = tuple(_EVENTS)
+_HARMLESS = {logging.__file__, linecache.__file__}  # they only tell people what happens
 _HINT = "at is the time of the command"
 
 
@@ -83,7 +86,7 @@ class _Watch:
             frame = sys._getframe(1)  # noqa: SLF001  # there is no other way to the callers
             while frame is not None:
                 name = frame.f_code.co_filename
-                if name.startswith("<frozen importlib"):
+                if name.startswith("<frozen importlib") or name in _HARMLESS:
                     return
                 if name.startswith(self.folder):
                     TakenAway.used.append((what, name, frame.f_lineno))
@@ -108,12 +111,16 @@ def take_away(folder: Path) -> None:
             _replace(module, name, f"uses chance ({module.__name__}.{name.lstrip('_')})")
     for name in _SYSTEM:
         _replace(os, name, f"uses the system (os.{name})")
-    for name, replaced in (("date", _Date), ("datetime", _Datetime)):
+    classes: tuple[tuple[ModuleType, str, type], ...] = (
+        (dt, "date", _Date),
+        (dt, "datetime", _Datetime),
+        (random, "Random", _Random),
+        (random, "SystemRandom", _SystemRandom),
+    )
+    for module, name, replaced in classes:
         replaced.__name__ = replaced.__qualname__ = name
-        replaced.__module__ = "datetime"
-        setattr(dt, name, replaced)
-    for name, replaced in (("Random", _Random), ("SystemRandom", _SystemRandom)):
-        setattr(random, name, replaced)
+        replaced.__module__ = module.__name__
+        setattr(module, name, replaced)
     environment = _Environment()
     for name, of_environment in (("environ", environment), ("getenv", environment.get)):
         setattr(os, name, of_environment)

@@ -8,10 +8,11 @@ template and parameters describe the resources as they are. The deployment that 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from infra.deployment.indexes import tables_of, without
 from infra.deployment.remaining import DataKey, Remaining, data_key, remaining
 from infra.errors import OperatorError
 from infra.stacks.change_set_requests import ToImport
@@ -36,7 +37,7 @@ class Adoption:
         shown = ", ".join(f"{name}={value}" for name, value in sorted(self.parameters.items()) if name != "Stage")
         yield f"their parameters, which apply unless others are given: {shown}"
         if self.missing:
-            yield f"lost with their data, and created again: {', '.join(self.missing)}"
+            yield f"created empty, and lost unless an earlier release had none: {', '.join(self.missing)}"
 
 
 def plan_adoption(target: Target, stage: str, template: Template, overrides: dict[str, str]) -> Adoption | None:
@@ -58,7 +59,56 @@ def plan_adoption(target: Target, stage: str, template: Template, overrides: dic
         for logical, each in Rendered(template, **parameters).resources.items()
         if "DeletionPolicy" in each and logical not in imported
     )
-    return Adoption(import_template(template, imported, parameters), parameters, to_import, missing)
+    sent = import_template(_with_present_indexes(template, parameters, found), imported, parameters)
+    return Adoption(sent, parameters, to_import, missing)
+
+
+def _with_present_indexes(template: Template, parameters: dict[str, str], found: list[Remaining]) -> Template:
+    """Return the template with those indexes that the tables have, since CloudFormation adds only what differs."""
+    tables = tables_of(template, parameters)
+    for each in found:
+        indexes = tables.get(each.logical_id, {}).get("GlobalSecondaryIndexes", [])
+        absent = {index["IndexName"] for index in indexes} - {*each.attributes.get("Indexes", ())}
+        if absent:
+            template = without(template, each.logical_id, tables[each.logical_id], absent)
+    return template
+
+
+@dataclass(frozen=True)
+class Return:
+    """A plan for taking resources back into a stack that an older release, without them, has updated."""
+
+    template: Template
+    to_import: list[ToImport]
+
+    @property
+    def names(self) -> list[str]:
+        """The logical ids of the resources."""
+        return [each["LogicalResourceId"] for each in self.to_import]
+
+    @property
+    def note(self) -> str:
+        """The line that describes the plan to an operator."""
+        return f"an older release was deployed, and {', '.join(self.names)} remained: they are imported unchanged"
+
+
+def plan_return(
+    target: Target, stage: str, template: Template, deployed: Template, outputs: Mapping[str, str]
+) -> Return | None:
+    """Return the plan for resources that exist and that the deployed template does not have, or None.
+
+    CloudFormation would refuse to create them, since their names exist.
+    """
+    absent = {name: each for name, each in template["Resources"].items() if name not in deployed["Resources"]}
+    absent = {name: each for name, each in absent.items() if "DeletionPolicy" in each}
+    found = remaining(target, stage, {**template, "Resources": absent}) if absent else []
+    if not found:
+        return None
+    own_key = outputs.get("EncryptionKey", AWS_OWNED) != AWS_OWNED
+    parameters = {"Stage": stage, "Encryption": CUSTOMER_MANAGED if own_key else AWS_OWNED}
+    imported = import_template(template, {each.logical_id for each in found}, parameters)["Resources"]
+    merged = {**deployed, "Resources": {**deployed["Resources"], **imported}}
+    return Return(merged, [each.to_import for each in found])
 
 
 def _current_parameters(
@@ -71,6 +121,8 @@ def _current_parameters(
     if tables:
         values["PointInTimeRecovery"] = _all(table["PointInTimeRecovery"] for table in tables)
         values["DeletionProtection"] = _all(table["DeletionProtectionEnabled"] for table in tables)
+    for table in (each.attributes for each in found if each.logical_id == "JobsTable"):
+        values["JobLists"] = "on" if "recent" in table.get("Indexes", ()) else "off"
     for queue in (each.attributes for each in found if each.logical_id == "CommandsQueue"):
         by_seconds = {
             each["Seconds"]: timeout for timeout, each in template["Mappings"]["VisibilityOfWorkerTimeout"].items()

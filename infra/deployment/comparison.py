@@ -3,8 +3,9 @@
 from dataclasses import dataclass, field, replace
 
 from infra.cli.progress import Progress
-from infra.deployment.adoption import plan_adoption
+from infra.deployment.adoption import plan_adoption, plan_return
 from infra.deployment.artifacts import NOT_UPLOADED, code_key, uploaded_version
+from infra.deployment.look_ups import LookUps
 from infra.packaging.package import Package
 from infra.settings import LOCAL_STAGE
 from infra.stacks.changes import Change, StackDiff
@@ -12,7 +13,7 @@ from infra.stacks.stage_stacks import PlannedStack, StageStacks, Values
 from infra.targets.target import Target
 
 _NEW_KEY = "the new encryption key will change this stack too; the change cannot be shown before the key exists"
-_STYLES = {"add": "green", "change": "yellow"}
+_STYLES = {"add": "green", "ready": "green", "change": "yellow", "building": "yellow", "REFUSED": "bold red"}
 
 
 @dataclass
@@ -24,11 +25,20 @@ class StackComparison:
     overrides: Values
     stage_stacks: StageStacks
     diffs: list[StackDiff] = field(default_factory=list)
+    _look_ups: StackDiff | None = None
+
+    def check_look_ups(self, look_ups: LookUps, outputs: Values) -> None:
+        """Remember what would change in the look-ups of collections."""
+        self._look_ups = look_ups.diff(outputs)
 
     def deploy_foundation(self, stack: PlannedStack, parameters: Values) -> Values:
         """Record the changes of the foundation, and return the outputs that it has now."""
-        self.diffs.append(self._diff_of_import(stack) or self.stage_stacks.diff(stack, parameters))
+        diff = self._diff_of_import(stack) or self.stage_stacks.diff(stack, parameters)
+        self.diffs.append(self._with_return(stack, diff))
         return self.stage_stacks.stacks.outputs(stack.name)
+
+    def prepare_look_ups(self, look_ups: LookUps, outputs: Values) -> None:
+        """Do nothing: a comparison writes no rows."""
 
     def deploy_app(self, stack: PlannedStack, package: Package, parameters: Values) -> Values:
         """Record the changes of a Lambda's stack."""
@@ -42,10 +52,15 @@ class StackComparison:
     def write_stage_file(self, outputs: Values) -> None:
         """Do nothing: a comparison writes no stage file."""
 
+    def complete_look_ups(self, look_ups: LookUps, outputs: Values) -> None:
+        """Do nothing: a comparison writes no rows."""
+
     def deploy_operations(self, stack: PlannedStack, parameters: Values) -> None:
         """Record the changes of the alarms and the dashboard."""
         self.diffs.append(self.stage_stacks.diff(stack, parameters))
         self._note_new_key()
+        if self._look_ups is not None:
+            self.diffs.append(self._look_ups)
 
     def wait_until_ready(self) -> None:
         """Do nothing: a comparison has nothing to wait for."""
@@ -55,6 +70,20 @@ class StackComparison:
         if "Encryption" in foundation.parameters and self.stage_stacks.stacks.outputs(foundation.name):
             notes = (f"{diff.note}; {_NEW_KEY}".removeprefix("; ") for diff in others)
             self.diffs[1:] = [replace(diff, note=note) for diff, note in zip(others, notes, strict=True)]
+
+    def _with_return(self, stack: PlannedStack, diff: StackDiff) -> StackDiff:
+        """Return the diff with resources that an older release has left shown as imports."""
+        stacks = self.stage_stacks.stacks
+        deployed = None if self.stage == LOCAL_STAGE else stacks.template(stack.name)
+        if deployed is None:
+            return diff
+        outputs = stacks.outputs(stack.name)
+        taken_back = plan_return(self.target, self.stage, stack.template, deployed, outputs)
+        if taken_back is None:
+            return diff
+        names = taken_back.names
+        changes = (replace(each, action="import") if each.logical_id in names else each for each in diff.changes)
+        return replace(diff, changes=tuple(changes), note=taken_back.note)
 
     def _diff_of_import(self, stack: PlannedStack) -> StackDiff | None:
         """Return the diff of a foundation whose stack was deleted by hand. No change set can show that diff."""

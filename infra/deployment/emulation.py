@@ -4,6 +4,7 @@ from typing import Any
 
 from infra.cli.aws_errors import suppress_gone
 from infra.cli.progress import Progress
+from infra.deployment.indexes import tables_of
 from infra.stacks.change_sets import Stacks
 from infra.stage.names import api_name, app_stack
 from infra.targets.target import Target
@@ -42,12 +43,14 @@ def _api_body(template: Template) -> object:
     return next((api["Body"] for api in apis), None)
 
 
-def add_missing_indexes(dynamodb: Any, template: Template, tables: dict[str, str], progress: Progress) -> None:
+def add_missing_indexes(
+    dynamodb: Any, template: Template, parameters: dict[str, str], tables: dict[str, str], progress: Progress
+) -> None:
     """Add the indexes that existing tables lack, since LocalStack only reports that it has created them.
 
-    `tables` has the tables' names by their logical ids.
+    `tables` has the tables' names by their logical ids, and `parameters` the values that decide about indexes.
     """
-    for logical_id, properties in of_type(template, "AWS::DynamoDB::Table").items():
+    for logical_id, properties in tables_of(template, parameters).items():
         if "GlobalSecondaryIndexes" in properties:
             _add_missing(dynamodb, tables[logical_id], properties, progress)
 

@@ -3,12 +3,13 @@
 The steps of the plan are:
 
 1. Package: build the zips of both Lambdas and read all templates.
-2. Check: refuse parameters that would fail in a later step.
-3. Foundation: deploy the tables, buckets and queues.
+2. Check: refuse parameters that would fail in a later step, and collections that documents cannot follow.
+3. Foundation: deploy the tables, buckets and queues, and prepare the look-ups of collections (look_ups.py).
 4. Worker, then API: upload the zip and deploy the stack of each Lambda.
 5. Stage file: write the URL, the API key and the names of the resources.
-6. Operations: deploy the alarms and the dashboard.
-7. Wait until the API accepts requests.
+6. Look-ups: record which are ready, and which have to be built.
+7. Operations: deploy the alarms and the dashboard.
+8. Wait until the API accepts requests.
 
 `Plan` has the order of the steps and passes the outputs of each to the next. An executor does the work of a step:
 `StackUpdates` deploys, and `StackComparison` only records the differences.
@@ -20,8 +21,11 @@ from pathlib import Path
 from typing import Protocol
 
 from infra.cli.progress import Progress
+from infra.collections.folder import read_folder
+from infra.collections.look_ups import declared_rules
 from infra.deployment.checks import check_encryption, check_overrides, concurrency_problem
 from infra.deployment.comparison import StackComparison
+from infra.deployment.look_ups import LookUps
 from infra.deployment.stateful import delete_remains
 from infra.deployment.updates import StackUpdates
 from infra.packaging.package import Package, package_all
@@ -29,6 +33,7 @@ from infra.settings import Settings
 from infra.stacks.change_sets import Stacks
 from infra.stacks.changes import StackDiff
 from infra.stacks.stage_stacks import PlannedStack, StageStacks, Values
+from infra.stacks.template_bodies import TemplateBodies
 from infra.stage.names import app_stack, foundation_stack, operations_stack
 from infra.stage.stage_file import Deployment
 from infra.targets.target import Target
@@ -73,6 +78,7 @@ class Deployer:
             self.target.poll_seconds,
             allow_loss=self.allow_loss,
             remove_remains=partial(delete_remains, self.target, self.progress),
+            bodies=TemplateBodies(lambda: self.target.client("s3")),
         )
 
     def _stage_stacks(self) -> StageStacks:
@@ -88,9 +94,12 @@ class Deployer:
 class Executor(Protocol):
     """Does the work of the steps that concern the target. Steps that deploy a stack return the stack's outputs."""
 
+    def check_look_ups(self, look_ups: LookUps, outputs: Values) -> None: ...
     def deploy_foundation(self, stack: PlannedStack, parameters: Values) -> Values: ...
+    def prepare_look_ups(self, look_ups: LookUps, outputs: Values) -> None: ...
     def deploy_app(self, stack: PlannedStack, package: Package, parameters: Values) -> Values: ...
     def write_stage_file(self, outputs: Values) -> None: ...
+    def complete_look_ups(self, look_ups: LookUps, outputs: Values) -> None: ...
     def deploy_operations(self, stack: PlannedStack, parameters: Values) -> None: ...
     def wait_until_ready(self) -> None: ...
 
@@ -116,14 +125,19 @@ class Plan:
         alarms = PlannedStack(operations_stack(self.stage), operations())
         parameters = {"Stage": self.stage} | self.overrides
         self.check_parameters(parameters, foundation, worker, api, alarms)
+        declared = declared_rules(read_folder(self.collections))
+        look_ups = LookUps(self.target, declared, self.stage_stacks.progress)
+        self.executor.check_look_ups(look_ups, self.stage_stacks.stacks.outputs(foundation.name))
 
         outputs = self.executor.deploy_foundation(foundation, parameters)
+        self.executor.prepare_look_ups(look_ups, outputs)
         parameters |= outputs
         # The worker is first, because the API may queue only commands that the worker understands.
         outputs |= self.executor.deploy_app(worker, packages["worker"], parameters)
         outputs |= self.executor.deploy_app(api, packages["api"], parameters)
         # The alarms come after the stage file, because the stage can be used without them.
         self.executor.write_stage_file(outputs)
+        self.executor.complete_look_ups(look_ups, outputs)
         self.executor.deploy_operations(alarms, parameters)
         self.executor.wait_until_ready()
 

@@ -67,6 +67,7 @@ def _table(table: Stateful) -> _Read:
         # an emulator returns the text from the template
         "DeletionProtectionEnabled": str(described.get("DeletionProtectionEnabled", False)).lower() == "true",
         "PointInTimeRecovery": recovery,
+        "Indexes": [index["IndexName"] for index in described.get("GlobalSecondaryIndexes", [])],
     }
     return {"TableName": name}, attributes, described.get("SSEDescription", {}).get("KMSMasterKeyArn")
 

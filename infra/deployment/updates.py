@@ -4,9 +4,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from infra.cli.progress import Progress
-from infra.deployment.adoption import plan_adoption
+from infra.deployment.adoption import plan_adoption, plan_return
 from infra.deployment.artifacts import code_key, upload
 from infra.deployment.emulation import add_missing_indexes, delete_changed_api
+from infra.deployment.indexes import steps_before
+from infra.deployment.look_ups import LookUps
 from infra.deployment.readiness import wait_for_key, wait_until_healthy
 from infra.keys.api_keys import ApiKeys
 from infra.packaging.package import Package
@@ -45,13 +47,26 @@ class StackUpdates:
     stage_stacks: StageStacks
     deployment: Deployment = field(init=False)  # set by write_stage_file
 
+    def check_look_ups(self, look_ups: LookUps, outputs: Values) -> None:
+        """Refuse rules of collections that their documents cannot follow. Nothing has been changed yet."""
+        look_ups.check(outputs)
+
     def deploy_foundation(self, stack: PlannedStack, parameters: Values) -> Values:
         """Deploy the tables, buckets and queues, and return their names."""
         self.import_orphaned_resources(stack)
+        dynamodb = self.target.client("dynamodb")
+        planned = self.stage_stacks.planned(stack, parameters)
+        for template in steps_before(dynamodb, stack.template, planned):
+            self.progress.say(f"{stack.name}: an update adds one index to a table, so there are several updates")
+            self.stage_stacks.deploy(PlannedStack(stack.name, template), parameters)
         outputs = self.stage_stacks.deploy(stack, parameters).outputs
         if self.target.is_emulator:
-            add_missing_indexes(self.target.client("dynamodb"), stack.template, outputs, self.progress)
+            add_missing_indexes(dynamodb, stack.template, planned, outputs, self.progress)
         return outputs
+
+    def prepare_look_ups(self, look_ups: LookUps, outputs: Values) -> None:
+        """Record what must be known before the worker changes."""
+        look_ups.prepare(outputs)
 
     def deploy_app(self, stack: PlannedStack, package: Package, parameters: Values) -> Values:
         """Upload the zip of a Lambda, deploy its stack, and return the stack's outputs."""
@@ -75,6 +90,10 @@ class StackUpdates:
         )
         write_deployment(self.state_dir, self.deployment)
 
+    def complete_look_ups(self, look_ups: LookUps, outputs: Values) -> None:
+        """Record the rules of the collections, now that both Lambdas follow them."""
+        look_ups.complete(outputs)
+
     def deploy_operations(self, stack: PlannedStack, parameters: Values) -> None:
         """Deploy the alarms and the dashboard."""
         result = self.stage_stacks.deploy(stack, parameters)
@@ -92,11 +111,16 @@ class StackUpdates:
         return self.stage_stacks.progress
 
     def import_orphaned_resources(self, stack: PlannedStack) -> None:
-        """Import the remaining resources of a foundation whose stack was deleted by hand."""
+        """Import what remains of a foundation whose stack was deleted by hand, or that an older release updated."""
         if self.stage == LOCAL_STAGE:
             return
-        stack_exists = self.stage_stacks.stacks.remove_unusable(stack.name)
-        if stack_exists:
+        stacks = self.stage_stacks.stacks
+        if stacks.remove_unusable(stack.name):
+            deployed, outputs = stacks.template(stack.name), stacks.outputs(stack.name)
+            taken_back = deployed and plan_return(self.target, self.stage, stack.template, deployed, outputs)
+            if taken_back:
+                self.progress.say(f"{stack.name}: {taken_back.note}")
+                stacks.take_back(stack.name, taken_back.template, taken_back.to_import)
             return
         adoption = plan_adoption(self.target, self.stage, stack.template, self.overrides)
         if adoption is None:

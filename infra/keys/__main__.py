@@ -4,22 +4,27 @@ A new key is the only line on standard output, so that it can be captured; all e
 """
 
 import argparse
+import json
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from datetime import UTC
 
+from api_lambda.chalicelib.http.callers import Role
 from infra.cli.command_line import OneLineParser, run
 from infra.deployment.readiness import KEY_SECONDS, wait_for_key
 from infra.errors import OperatorError
-from infra.keys.api_keys import ApiKey, ApiKeys, check_owner
+from infra.keys.api_keys import FIRST_OWNER, ApiKey, ApiKeys, check_owner, check_role
 from infra.settings import Settings, check_stage, read_settings
 from infra.stage.stage_file import Deployment, read_deployment, stage_file, write_deployment
 from infra.targets.target import target_of
 
 _EXAMPLES = """examples:
-  KEY=$(make -s key OWNER=alice)               make the first key of alice
+  KEY=$(make -s key OWNER=alice)               make the first key of alice, a writer's
+  KEY=$(make -s key OWNER=bob ROLE=reader)     make one with which bob can change nothing
   make keys                                    list the keys
   make rotate-key OWNER=alice                  make a further key; the old one keeps working
+  make rotate-key OWNER=bob ROLE=writer        make a further key with another role
   make rotate-key OWNER=alice REVOKE_OLD=yes   make a further key and revoke the old ones
   make revoke-key KEY=h2k9d1xw0c               revoke one key
   make revoke-key OWNER=alice                  revoke all keys of alice
@@ -35,17 +40,23 @@ class StageKeys:
     deployment: Deployment
     keys: ApiKeys
 
-    def create(self, owner: str) -> None:
+    def create(self, owner: str, role: Role) -> None:
         """Make the first key of an owner. A second one would give another person the owner's jobs and items."""
         if self.keys.of(owner):
             raise OperatorError(f"{owner} has a key already; make rotate-key OWNER={owner} makes a further one")
-        self._print_key(self.keys.add(owner))
+        self._print_key(self.keys.add(owner, role))
 
-    def rotate(self, owner: str, *, revoke_old: bool) -> None:
-        """Make a further key of an owner; revoke the old ones, if asked to, once the new one works."""
+    def rotate(self, owner: str, role: Role | None, *, revoke_old: bool) -> None:
+        """Make a further key of an owner; revoke the old ones, if asked to, once the new one works.
+
+        Without a role, it is that of the latest key.
+        """
         old = self._keys_of(owner)
-        new = self.keys.add(owner)
-        if any(key.value == self.deployment.api_key for key in old):
+        in_file = any(key.value == self.deployment.api_key for key in old)
+        if in_file and owner == FIRST_OWNER and role not in {Role.OPERATOR, None}:
+            raise OperatorError(f"the stage's own key is an operator's: give a {role} another OWNER")
+        new = self.keys.add(owner, role or old[-1].role or _role_without_letter(owner))
+        if in_file:
             path = write_deployment(self.settings.state_dir, replace(self.deployment, api_key=new.value))
             _tell(f"{path} has the new key now")
         works = self._print_key(new)
@@ -79,7 +90,7 @@ class StageKeys:
     def _print_key(self, key: ApiKey) -> bool:
         """Print the key before anything can fail, since it cannot be printed again; return whether it works yet."""
         print(key.value, flush=True)
-        _tell(f"key {key.key_id} of {key.owner}, shown this once; it goes into the header x-api-key")
+        _tell(f"key {key.key_id} of {key.owner}, {key.role}, shown this once; it goes into the header x-api-key")
         works = wait_for_key(self.deployment.base_url, key.value, accepted=True)
         if not works:
             _tell(f"API Gateway did not accept the key within {KEY_SECONDS} s; it may take some minutes")
@@ -98,17 +109,42 @@ class StageKeys:
                 raise OperatorError(f"after {KEY_SECONDS} s {key.key_id} {problem}")
 
 
+def _role_without_letter(owner: str) -> Role:
+    """Return the role of a key that replaces one of an earlier release."""
+    return Role.OPERATOR if owner == FIRST_OWNER else Role.WRITER
+
+
 def table(keys: list[ApiKey], in_stage_file: str) -> Iterator[str]:
     """Yield a header and a line for each key, with only the last characters of its value."""
-    rows = [("OWNER", "KEY ID", "CREATED", "STATE", "ENDS IN", "")]
+    rows = [("OWNER", "ROLE", "KEY ID", "CREATED", "STATE", "ENDS IN", "")]
     for key in keys:
-        state = ("enabled" if key.enabled else "disabled") if key.in_plan else "in no plan"
         created = key.created.astimezone().isoformat(timespec="seconds")
         mark = "in the stage file" if key.value == in_stage_file else ""
-        rows.append((key.owner, key.key_id, created, state, key.value[-_SHOWN:], mark))
+        role = key.role or "writer (no letter)"
+        rows.append((key.owner, role, key.key_id, created, _state(key), key.value[-_SHOWN:], mark))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+
+
+def as_json(keys: list[ApiKey], in_stage_file: str) -> Iterator[str]:
+    """Yield a JSON object for each key, with only the last characters of its value."""
+    for key in keys:
+        members = {
+            "owner": key.owner,
+            "role": key.role or Role.WRITER,
+            "has_letter": key.role is not None,
+            "key_id": key.key_id,
+            "created": key.created.astimezone(UTC).isoformat(timespec="seconds"),
+            "state": _state(key),
+            "ends_in": key.value[-_SHOWN:],
+            "in_stage_file": key.value == in_stage_file,
+        }
+        yield json.dumps(members)
+
+
+def _state(key: ApiKey) -> str:
+    return ("enabled" if key.enabled else "disabled") if key.in_plan else "in no plan"
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -119,9 +155,13 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _run(options: argparse.Namespace) -> None:
     owner = check_owner(options.owner) if options.owner is not None else None
+    role = check_role(options.role) if options.role is not None else None
+    if role and options.command not in {"create", "rotate"}:
+        raise OperatorError("ROLE=... is for make key and make rotate-key")
     stage = _open(options.stage)
     if options.command == "list":
-        for line in table(stage.keys.all(), stage.deployment.api_key):
+        show = as_json if options.json else table
+        for line in show(stage.keys.all(), stage.deployment.api_key):
             print(line)
     elif options.command == "revoke":
         if (owner is None) == (options.key is None):
@@ -130,9 +170,9 @@ def _run(options: argparse.Namespace) -> None:
     elif owner is None:
         raise OperatorError("OWNER=... is needed")
     elif options.command == "create":
-        stage.create(owner)
+        stage.create(owner, role or Role.WRITER)
     else:
-        stage.rotate(owner, revoke_old=options.revoke_old)
+        stage.rotate(owner, role, revoke_old=options.revoke_old)
 
 
 def _open(name: str | None) -> StageKeys:
@@ -159,6 +199,8 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("command", choices=["create", "list", "rotate", "revoke"])
     parser.add_argument("--stage", help="the deployed stage (default: JOBPIPE_STAGE, else local)")
     parser.add_argument("--owner", help="the caller that the key identifies")
+    parser.add_argument("--role", help="reader, writer or operator (with create: writer; with rotate: as before)")
+    parser.add_argument("--json", action="store_true", help="with list: print a JSON object for each key")
     parser.add_argument("--key", metavar="ID", help="with revoke: the id of the only key to revoke")
     parser.add_argument("--revoke-old", action="store_true", help="with rotate: revoke the owner's other keys")
     return parser.parse_args(arguments)

@@ -1,12 +1,11 @@
-"""API keys of a stage: the name of their owner, then 32 random hexadecimal digits.
+"""API keys of a stage: the name of their owner, a letter for their role, then 32 random hexadecimal digits.
 
-The API Lambda takes the owner from the key that the gateway has checked (chalicelib/http/callers.py), so all keys
-of one owner are one caller, and no table of keys is needed. No stack holds a key, so no deployment changes or loses
-one (docs/decisions/0013): a key belongs to the stage that its name begins with, and works while it is in the
+The API Lambda takes owner and role from the key that the gateway has checked (chalicelib/http/callers.py), so all
+keys of one owner are one caller, and no table of keys is needed. No stack holds a key, so no deployment changes or
+loses one (docs/decisions/0013): a key belongs to the stage that its name begins with, and works while it is in the
 stage's usage plan.
 """
 
-import re
 import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -15,13 +14,12 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from api_lambda.chalicelib.http.callers import owner_of
+from api_lambda.chalicelib.http.callers import OWNER, Role, caller_of
 from infra.cli.aws_errors import suppress_gone
 from infra.errors import OperatorError
 from infra.stage.names import key_name, key_prefix
 
 FIRST_OWNER = "operator"  # the owner of the key that a deployment makes
-_OWNER = re.compile(r"[a-z][a-z0-9]{0,62}")
 
 
 @dataclass(frozen=True)
@@ -37,20 +35,33 @@ class ApiKey:
     value: str = field(repr=False)
 
     @property
+    def role(self) -> Role | None:
+        """The role, or None for a key of another form, such as one that an earlier release has made."""
+        return caller_of(self.value).role
+
+    @property
     def is_usable(self) -> bool:
         return self.enabled and self.in_plan
 
 
 def check_owner(owner: str) -> str:
     """Return the name if it can be part of a key; raise OperatorError otherwise."""
-    if not _OWNER.fullmatch(owner):
+    if not OWNER.fullmatch(owner):
         raise OperatorError(f"{owner!r} is no owner's name: up to 63 lower-case letters and digits, letter first")
     return owner
 
 
-def new_api_key(owner: str) -> str:
+def check_role(role: str) -> Role:
+    """Return the role; raise OperatorError if there is none of this name."""
+    try:
+        return Role(role)
+    except ValueError:
+        raise OperatorError(f"{role!r} is no role: a key is a reader's, a writer's or an operator's") from None
+
+
+def new_api_key(owner: str, role: Role = Role.WRITER) -> str:
     """Return the value of a new key; the owner must be valid for check_owner."""
-    return f"{owner}{secrets.token_hex(16)}"
+    return f"{owner}{role.letter}{secrets.token_hex(16)}"
 
 
 @dataclass(frozen=True)
@@ -68,7 +79,7 @@ class ApiKeys:
             ApiKey(
                 key_id=entry["id"],
                 name=entry.get("name", ""),
-                owner=owner_of(entry["value"]),
+                owner=caller_of(entry["value"]).owner,
                 created=entry["createdDate"],
                 enabled=entry["enabled"],
                 in_plan=entry["id"] in in_plan,
@@ -83,10 +94,10 @@ class ApiKeys:
         """Return the owner's keys, the oldest first."""
         return [key for key in self.all() if key.owner == owner]
 
-    def add(self, owner: str, value: str | None = None) -> ApiKey:
-        """Make a key of the owner, with a random value if none is given, and put it into the usage plan."""
+    def add(self, owner: str, role: Role = Role.WRITER, *, value: str | None = None) -> ApiKey:
+        """Make a key of the owner and the role, or of this value, and put it into the usage plan."""
         name = key_name(self.stage, owner)
-        entry = self.gateway.create_api_key(name=name, enabled=True, value=value or new_api_key(owner))
+        entry = self.gateway.create_api_key(name=name, enabled=True, value=value or new_api_key(owner, role))
         try:
             self._put_into_plan(entry["id"])
         except ClientError:
@@ -120,17 +131,19 @@ class ApiKeys:
     def operators_key(self, written_down: str | None, *, keys_may_be_lost: bool) -> ApiKey:
         """Return the key for the stage file: the one in it if usable, else the operator's latest, else a new one.
 
+        A key of the operator that is a reader's or a writer's is not taken, unless it is in the file.
+
         If the target may have lost its keys, like a stopped emulator, the new key has the value in the file.
         """
         usable = [key for key in self.all() if key.is_usable]
         recorded = next((key for key in usable if key.value == written_down), None)
         if recorded:
             return recorded
-        of_operator = [key for key in usable if key.owner == FIRST_OWNER]
+        of_operator = [key for key in usable if key.owner == FIRST_OWNER and key.role in {Role.OPERATOR, None}]
         if of_operator:
             return of_operator[-1]
-        same_value = keys_may_be_lost and written_down and owner_of(written_down) == FIRST_OWNER
-        return self.add(FIRST_OWNER, written_down if same_value else None)
+        same_value = keys_may_be_lost and written_down and caller_of(written_down).owner == FIRST_OWNER
+        return self.add(FIRST_OWNER, Role.OPERATOR, value=written_down if same_value else None)
 
     def _ids_in_plan(self) -> set[str]:
         pages = self.gateway.get_paginator("get_usage_plan_keys").paginate(usagePlanId=self.usage_plan)

@@ -16,7 +16,8 @@ from infra.cli.reasons import on_screen
 from infra.errors import OperatorError
 from infra.stacks.changes import Change, read_change
 from infra.stacks.parameters import Parameter
-from infra.templates.sources import INLINE_LIMIT, Template, to_json
+from infra.stacks.template_bodies import INLINE_ONLY, TemplateBodies
+from infra.templates.sources import Template
 
 STACK_SECONDS = 1800
 CREATE, UPDATE, IMPORT = "CREATE", "UPDATE", "IMPORT"
@@ -31,6 +32,7 @@ class ChangeSetRequests:
 
     cloudformation: Any
     poll_seconds: float
+    bodies: TemplateBodies = INLINE_ONLY
 
     def create(
         self,
@@ -44,18 +46,16 @@ class ChangeSetRequests:
 
         A refused change set of a new stack leaves an empty stack, which the caller has to delete.
         """
-        body = to_json(template)
-        if len(body.encode()) > INLINE_LIMIT:
-            raise OperatorError(f"the template of {name} exceeds {INLINE_LIMIT} bytes")
+        body = self.bodies.of(name, template, parameters)
         imported = {"ResourcesToImport": list(to_import)} if to_import else {}
         try:
             change_set: str = self.cloudformation.create_change_set(
                 StackName=name,
                 ChangeSetName=f"jobpipe-{uuid4().hex}",
                 ChangeSetType=kind,
-                TemplateBody=body,
                 Parameters=parameters,
                 Capabilities=["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM"],
+                **body,
                 **imported,
             )["Id"]
         except ClientError as error:

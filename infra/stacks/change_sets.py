@@ -17,6 +17,7 @@ from infra.stacks import parameters as stack_parameters
 from infra.stacks.change_set_requests import CREATE, IMPORT, UPDATE, ChangeSetRequests, ToImport
 from infra.stacks.changes import StackDiff, all_added
 from infra.stacks.events import StackEvents, made_and_left
+from infra.stacks.template_bodies import INLINE_ONLY, TemplateBodies
 from infra.templates.sources import Template
 
 STALE_SECONDS = 20  # in case an emulator records no events
@@ -45,10 +46,11 @@ class Stacks:
         *,
         allow_loss: bool = True,
         remove_remains: RemoveRemains | None = None,
+        bodies: TemplateBodies = INLINE_ONLY,
     ) -> None:
         self._cfn = cloudformation
         self._progress = progress
-        self._requests = ChangeSetRequests(cloudformation, poll_seconds)
+        self._requests = ChangeSetRequests(cloudformation, poll_seconds, bodies)
         self._allow_loss = allow_loss
         self._remove_remains = remove_remains
 
@@ -83,6 +85,15 @@ class Stacks:
         except OperatorError:
             self._delete_empty(name)
             raise
+
+    def take_back(self, name: str, template: Template, to_import: Sequence[ToImport]) -> None:
+        """Import existing resources into the stack, whose template has to be the same otherwise."""
+        events = StackEvents(self._cfn, name, self._progress)
+        names = _values_of(self._describe(name))
+        values: list[stack_parameters.Parameter] = [
+            {"ParameterKey": key, "UsePreviousValue": True} for key in names
+        ]
+        self._execute(name, self._requests.create(name, template, values, IMPORT, to_import), events)
 
     def diff(
         self, name: str, template: Template, parameters: dict[str, str], defaults: dict[str, str] | None = None

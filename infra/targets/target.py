@@ -106,6 +106,7 @@ class Target:
             "PointInTimeRecovery": "false",
             "DeletionProtection": "false",
             "RequireTls": "false",
+            "JobLists": "on",
             "RestApiId": f"jobpipe{stage.replace('-', '')}",
             "RateLimit": "1000",
             "BurstLimit": "2000",

@@ -29,6 +29,11 @@ class Collection:
         """Return the part of the collection in which this caller's documents are."""
         return owner if self.own else ""
 
+    @property
+    def look_ups(self) -> tuple[str, ...]:
+        """Return the fields by which documents can be found."""
+        return ()
+
     def check_new(self, document: Any) -> Document:
         """Return the document; raise InvalidRequest if none can be created from it."""
         raise NotImplementedError
@@ -56,6 +61,10 @@ class Collection:
     def derived_id(self, document: Document, scope: str) -> str | None:  # noqa: ARG002
         """Return the id that a valid document has by its key, or None if the collection has no key."""
         return None
+
+    def key_of(self, name: str, value: Any, scope: str) -> str:
+        """Return the value key of one field; raise InvalidRequest if it cannot have the value."""
+        raise NotImplementedError
 
     def locks(self, document: Document, scope: str) -> dict[str, str]:  # noqa: ARG002
         """Return the value keys of the document's unique fields."""

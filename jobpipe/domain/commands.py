@@ -12,7 +12,7 @@ Commands for another collection than `items` name it, and there are two more of 
     {"operation": "ship",   "collection": "orders", "item_id": "…", "carrier": "dhl"}
 
 A new command for all collections needs a class in COMMANDS here, a handler in the worker's COMMAND_HANDLERS, and a
-test (docs/how-to/add-an-operation.md). All else, such as the OpenAPI document, follows from the class.
+test (docs/how-to/add-a-command.md). All else, such as the OpenAPI document, follows from the class.
 """
 
 from __future__ import annotations

@@ -45,6 +45,11 @@ class DeclaredCollection(Collection):
 
     code: Code = field(kw_only=True, repr=False, compare=False)
 
+    @property
+    def look_ups(self) -> tuple[str, ...]:
+        """Return the fields by which documents can be found: the key, the unique and the indexed ones."""
+        return (*((self.key,) if self.key else ()), *self.unique, *self.indexes)
+
     def check_new(self, document: Any) -> Document:
         """Return the document; raise InvalidRequest with everything that is wrong, up to 20 violations."""
         found = Violations()
@@ -119,10 +124,6 @@ class DeclaredCollection(Collection):
         text = self._canonical(document, self.key)
         return None if text is None else derived_id(self.name, scope, text)
 
-    def id_of_key(self, value: Any, scope: str) -> str | None:
-        """Return the id of the document with this value of the key."""
-        return None if self.key is None else self.derived_id({self.key: value}, scope)
-
     def locks(self, document: Document, scope: str) -> dict[str, str]:
         """Return the value keys of the document's unique fields; a missing value has none."""
         return self._keys(self.unique, document, scope)
@@ -155,7 +156,7 @@ class DeclaredCollection(Collection):
         found.check()
 
     def _check_values(self, document: Document, found: Violations) -> None:
-        for name in (*((self.key,) if self.key else ()), *self.unique, *self.indexes):
+        for name in self.look_ups:
             try:
                 text = self._canonical(document, name)
             except InvalidRequest as refusal:

@@ -150,6 +150,10 @@ class JobEndedAlready(Refusal):
     status, slug, title = 409, "job-ended", "The job has ended already"
 
 
+class JobListOff(Refusal):
+    status, slug, title = 409, "job-list-off", "This stage has no list of all jobs"
+
+
 class CommandCancelled(Refusal):
     status, slug, title = 409, "job-cancelled", "The command was cancelled"
 

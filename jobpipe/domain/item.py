@@ -34,7 +34,7 @@ class StoredItem:
     inline: str | None  # the document as JSON text, if it is small
     created_at: str  # RFC 3339
     updated_at: str  # RFC 3339
-    owner: str = ""  # the caller that created it; empty if an earlier release did
+    owner: str = ""  # the caller that created the document; items have none, as their messages do not
     locks: Mapping[str, str] = field(default_factory=dict)  # the value keys of its unique fields, by field
     entries: Mapping[str, str] = field(default_factory=dict)  # the value keys of its indexed fields, by field
 

@@ -1,6 +1,6 @@
 """The stores and queues that the two Lambdas need, implemented on AWS and, for tests, in memory.
 
-Every read is consistent, except the list of failed or retrying jobs. Any method may raise Unavailable: the store
+Every read is consistent, except the lists of jobs. Any method may raise Unavailable: the store
 did not answer, and it is not known whether a write took effect. Times are datetimes in UTC.
 """
 
@@ -15,6 +15,7 @@ from jobpipe.domain.batch import Batch
 from jobpipe.domain.errors import Problem, ProblemError
 from jobpipe.domain.item import Change, DocumentRef, IndexPage, ItemPage, StoredItem
 from jobpipe.domain.job import Job, JobPage, KeptCommand, Status, Success
+from jobpipe.domain.job_filter import EVERY_JOB, JobFilter
 from jobpipe.domain.job_ref import JobRef
 from jobpipe.domain.queue_message import Envelope
 
@@ -29,12 +30,24 @@ class JobStore(Protocol):
         """Return the job, expired or not."""
 
     def failed_or_retrying(
-        self, owner: str, status: Status, limit: int, after: str | None, at: datetime
+        self,
+        owner: str,
+        status: Status,
+        limit: int,
+        after: str | None,
+        at: datetime,
+        *,
+        wanted: JobFilter = EVERY_JOB,
     ) -> JobPage:
         """Return the owner's failed or retrying jobs, latest first, without their commands.
 
         Expired jobs are left out, so a page with fewer than `limit` jobs is not always the last one.
         """
+
+    def failed_or_retrying_of_all(
+        self, status: Status, limit: int, after: str | None, at: datetime, *, wanted: JobFilter = EVERY_JOB
+    ) -> JobPage:
+        """Return the failed or retrying jobs of all owners, in no order; a page may be short here, too."""
 
     def begin_attempt(self, ref: JobRef, charged: int, at: datetime) -> None:
         """Record the start of attempt number `charged + 1`."""
@@ -65,6 +78,16 @@ class JobStore(Protocol):
         """Queue the job that failed in generation `retry_of` in its new generation `ref`, and return it.
 
         If the job is queued in that generation already, change nothing.
+        """
+
+
+class RecentJobs(Protocol):
+    """The list of all jobs, which a stage has only with JobLists=on."""
+
+    def page(self, owner: str, wanted: JobFilter, limit: int, after: str | None, at: datetime) -> JobPage:
+        """Return the owner's jobs, the last accepted first, without results and kept commands.
+
+        A page with fewer than `limit` jobs is not always the last one, since the reads for one page are bounded.
         """
 
 

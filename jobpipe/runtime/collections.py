@@ -6,16 +6,18 @@ when a command first needs them, so that collections do not slow down cold start
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
 from importlib import import_module
-from importlib.resources import files
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+from jobpipe.domain import json_text
 from jobpipe.domain.collection import Registry
-from jobpipe.domain.declared_collection import Check, DeclaredCollection
+
+if TYPE_CHECKING:
+    from jobpipe.domain.declared_collection import Check
 
 PACKAGE = "jobpipe_collections"
 
@@ -40,9 +42,9 @@ class Modules:
 
     def contract(self) -> Mapping[str, Any]:
         """Return the `schema` as it was written, and the `operations` with what they take."""
-        folder = files(self.package)
-        read = {name: folder.joinpath(f"{name}.json").read_text("utf-8") for name in ("schema", "operations")}
-        return {name: json.loads(text) for name, text in read.items()}
+        folder = Path(str(import_module(self.package).__file__)).parent
+        read = {name: (folder / f"{name}.json").read_text("utf-8") for name in ("schema", "operations")}
+        return {name: json_text.decode(text) for name, text in read.items()}
 
     @cached_property
     def _check(self) -> Check:
@@ -72,6 +74,9 @@ def _caller(function: Callable[..., Any], takes_at: bool) -> Callable[..., Any]:
 
 def registry_of(collections: Mapping[str, Mapping[str, Any]], package: str = PACKAGE) -> Registry:
     """Return the registry of these collections, as `jobpipe_collections.COLLECTIONS` describes them."""
+    # A stage that has only items does not need the module.
+    from jobpipe.domain.declared_collection import DeclaredCollection  # noqa: PLC0415
+
     return Registry(
         {
             name: DeclaredCollection(
@@ -99,4 +104,4 @@ def packaged_registry() -> Registry:
         if error.name != PACKAGE:
             raise
         return Registry()
-    return registry_of(package.COLLECTIONS)
+    return registry_of(package.COLLECTIONS) if package.COLLECTIONS else Registry()

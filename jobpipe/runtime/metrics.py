@@ -1,6 +1,7 @@
 """Metrics, written as log lines in CloudWatch's embedded metric format, so that they cost no calls.
 
-Each has the dimensions `service` and `stage`, and `reason` if there is one.
+Each has the dimensions `service` and `stage`, and `reason` if there is one. Commands of other collections than
+`items` are also counted by `collection`.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from jobpipe.domain import json_text
+from jobpipe.domain.item_ref import ITEMS
 from jobpipe.runtime.telemetry import SERVICE, logger
 
 NAMESPACE = "jobpipe"
@@ -74,7 +76,7 @@ OUTAGE, FAULT = "outage", "fault"
 
 
 _Values = tuple[MetricUnit, list[float]]
-_ByReason = dict[str, dict[str, _Values]]  # and by the metric's name
+_Lines = dict[tuple[str, str], dict[str, _Values]]  # by reason and collection, and by the metric's name
 
 
 @dataclass
@@ -82,38 +84,40 @@ class Meter:
     """Collects the metrics of one invocation; several threads may add to it."""
 
     stage: str
-    _added: deque[tuple[Metric, float, str]] = field(default_factory=deque)  # its append is atomic
+    _added: deque[tuple[Metric, float, tuple[str, str]]] = field(default_factory=deque)  # its append is atomic
 
-    def add(self, metric: Metric, value: float = 1, *, reason: str = "") -> None:
+    def add(self, metric: Metric, value: float = 1, *, reason: str = "", collection: str = ITEMS) -> None:
         """Add a value to the next `write`."""
-        self._added.append((metric, value, reason))
+        self._added.append((metric, value, (reason, collection)))
 
     def write(self) -> None:
-        """Write a line for each reason, and one without. Call it when all threads are done."""
+        """Write a line for each reason and collection, and one without. Call it when all threads are done."""
         try:
             while self._added:
-                for reason, metrics in self._take().items():
-                    sys.stdout.write(_in_embedded_format(metrics, self.stage, reason) + "\n")
+                for (reason, collection), metrics in self._take().items():
+                    sys.stdout.write(_in_embedded_format(metrics, self.stage, reason, collection) + "\n")
             sys.stdout.flush()
         except Exception:  # noqa: BLE001  # metrics must not make a request or command fail
             logger.warning("metrics not written", exc_info=True)
 
-    def _take(self) -> _ByReason:
+    def _take(self) -> _Lines:
         """Take the values that were added first, as many as fit in a line."""
-        taken: _ByReason = {}
+        taken: _Lines = {}
         for _ in range(min(len(self._added), _MAX_VALUES)):
-            metric, value, reason = self._added.popleft()
-            _, values = taken.setdefault(reason, {}).setdefault(metric.name, (metric.unit, []))
+            metric, value, line = self._added.popleft()
+            _, values = taken.setdefault(line, {}).setdefault(metric.name, (metric.unit, []))
             values.append(float(value))
         return taken
 
 
-def _in_embedded_format(metrics: Mapping[str, _Values], stage: str, reason: str) -> str:
-    """Return one line; with a reason, CloudWatch counts with that dimension and without."""
+def _in_embedded_format(metrics: Mapping[str, _Values], stage: str, reason: str, collection: str) -> str:
+    """Return one line; CloudWatch counts with the dimension of a reason or a collection, and without."""
     # https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
     sets, dimensions = [["service", "stage"]], {"service": SERVICE, "stage": stage}
     if reason:
         sets, dimensions = [*sets, ["service", "stage", "reason"]], {**dimensions, "reason": reason}
+    if collection != ITEMS:  # not by both: each combination that gets values is billed
+        sets, dimensions = [*sets, ["service", "stage", "collection"]], {**dimensions, "collection": collection}
     directive = {
         "Namespace": NAMESPACE,
         "Dimensions": sets,

@@ -24,6 +24,7 @@ class Settings:
     worker_timeout: float  # seconds
     job_retention: timedelta  # how long an ended job can be read
     longest_wait: float  # seconds for which the API may delay a response until the job ends; 0 for none
+    job_lists: bool = False  # whether the jobs table has the index of all jobs
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> Self:
@@ -41,4 +42,5 @@ class Settings:
             worker_timeout=float(environ.get("WORKER_TIMEOUT", "30")),
             job_retention=timedelta(days=float(environ.get("JOB_RETENTION_DAYS", "7"))),
             longest_wait=float(environ.get("MAX_WAIT_SECONDS", "20")),
+            job_lists=environ.get("JOB_LISTS", "off") == "on",
         )

@@ -10,7 +10,6 @@ from jobpipe.domain.item_ref import ITEMS
 from jobpipe.domain.ports import CollectionStore, DocumentStore, ItemStore, JobStore
 from jobpipe.runtime.aws import AwsClients
 from jobpipe.runtime.settings import Settings
-from jobpipe.stores.dynamodb_collections import DynamoDbCollection
 from jobpipe.stores.dynamodb_items import DynamoDbItems
 from jobpipe.stores.dynamodb_jobs import DynamoDbJobs
 from jobpipe.stores.s3_documents import S3Documents
@@ -39,10 +38,16 @@ def open_stores(settings: Settings, clients: AwsClients, registry: Registry = ON
     """Return the stores on the tables and the bucket that the settings name."""
     jobs = DynamoDbJobs(clients, settings.jobs_table, settings.job_retention)
     tables = (settings.collections_table, settings.lookups_table)
+
+    def open_collection(name: str, scope: str) -> CollectionStore:
+        from jobpipe.stores.dynamodb_collections import DynamoDbCollection  # noqa: PLC0415  # items do not need it
+
+        return DynamoDbCollection(clients, tables, jobs, name, scope)
+
     return Stores(
         jobs=jobs,
         items=DynamoDbItems(clients, settings.items_table, settings.names_table, jobs),
         documents=S3Documents(clients, settings.documents_bucket),
         registry=registry,
-        open_collection=lambda name, scope: DynamoDbCollection(clients, tables, jobs, name, scope),
+        open_collection=open_collection,
     )

@@ -22,7 +22,7 @@ _READ_TRIES = 5
 _READ_PAUSE = 0.05  # seconds; doubled with each try and shortened at random
 _SHOWN = (
     *("job_id", "owner", "status", "generation", "operation", "item_id", "fingerprint", "attempts"),
-    *("created_at", "updated_at", "expires_at", "error", "began", "held", "retries", "collection", "scope"),
+    *("created_at", "updated_at", "expires_at", "error", "began", "held", "retries", "scope"),
 )
 
 
@@ -89,25 +89,31 @@ class DynamoDbBatches:
 
     def jobs(self, job_ids: Sequence[str]) -> dict[str, Job]:
         """Return the stored jobs of these ids (at most 100), without results and kept commands."""
-        wanted: Any = {
-            self._table: {
-                "Keys": [{"job_id": {"S": job_id}} for job_id in job_ids],
-                "ConsistentRead": True,
-                "ProjectionExpression": ", ".join(f"#{name}" for name in _SHOWN),
-                "ExpressionAttributeNames": {f"#{name}": name for name in _SHOWN},
-            }
-        }
-        found: dict[str, Job] = {}
-        for attempt in range(_READ_TRIES):
-            with outages(_TABLE):
-                response = self._clients.dynamodb.batch_get_item(RequestItems=wanted)
-            found |= {job.job_id: job for job in map(job_from_row, response["Responses"].get(self._table, []))}
-            # botocore does not request again what exceeds 16 MB or the table's capacity.
-            wanted = response.get("UnprocessedKeys")
-            if not wanted:
-                return found
-            time.sleep(random.uniform(0, _READ_PAUSE * 2**attempt))
-        raise Unavailable("The jobs table does not return all jobs of the batch.")
+        rows = read_rows(self._clients, self._table, job_ids, consistent=True)
+        return {job.job_id: job for job in map(job_from_row, rows)}
 
     def _put(self, job: Job) -> TransactWriteItemTypeDef:
         return {"Put": {"TableName": self._table, "Item": job_to_row(job)}}
+
+
+def read_rows(clients: AwsClients, table: str, job_ids: Sequence[str], *, consistent: bool) -> list[Any]:
+    """Return the stored rows of these jobs (at most 100), in no order, without results and kept commands."""
+    wanted: Any = {
+        table: {
+            "Keys": [{"job_id": {"S": job_id}} for job_id in job_ids],
+            "ConsistentRead": consistent,
+            "ProjectionExpression": ", ".join(f"#{name}" for name in _SHOWN),
+            "ExpressionAttributeNames": {f"#{name}": name for name in _SHOWN},
+        }
+    }
+    found: list[Any] = []
+    for attempt in range(_READ_TRIES):
+        with outages(_TABLE):
+            response = clients.dynamodb.batch_get_item(RequestItems=wanted)
+        found += response["Responses"].get(table, [])
+        # botocore does not request again what exceeds 16 MB or the table's capacity.
+        wanted = response.get("UnprocessedKeys")
+        if not wanted:
+            return found
+        time.sleep(random.uniform(0, _READ_PAUSE * 2**attempt))
+    raise Unavailable("The jobs table does not return all jobs that it was asked for.")

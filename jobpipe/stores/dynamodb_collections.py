@@ -138,7 +138,7 @@ class DynamoDbCollection:
             case Created(new):
                 writes.append(self._put(new, "attribute_not_exists(item_id)"))
             case Replaced(old, new):
-                writes.append(self._put(new, _if_version(old.version)))
+                writes.append(self._put(new, if_unchanged(old)))
             case Removed(old):
                 writes.append(self._remove(old))
         locks, rest = self.lookup_writes(old, new)
@@ -214,7 +214,7 @@ class DynamoDbCollection:
         return {"Put": put}
 
     def _remove(self, old: StoredItem) -> TransactWriteItemTypeDef:
-        delete: Any = {"TableName": self._documents, "Key": self._key(old.item_id), **_if_version(old.version)}
+        delete: Any = {"TableName": self._documents, "Key": self._key(old.item_id), **if_unchanged(old)}
         return {"Delete": delete}
 
     def _lock(self, value_key: str, item_id: str) -> TransactWriteItemTypeDef:
@@ -258,12 +258,22 @@ def _entry_row_key(value_key: str, item: StoredItem) -> Any:
     return {"value": {"S": index_key(value_key)}, "entry": {"S": f"{item.updated_at}#{item.item_id}"}}
 
 
-def _if_version(version: str) -> dict[str, Any]:
-    """Return the condition that the document is still in this version."""
+def if_unchanged(old: StoredItem) -> dict[str, Any]:
+    """Return the condition that the row is still as it was read.
+
+    `make reindex` writes locks and entries without a new version. A command that did not see them would leave them
+    behind, so they are compared too.
+    """
+    row = document_to_row(old)
+    conditions: list[str] = []
+    values: dict[str, Any] = {}
+    for name in ("version", "locks", "entries"):
+        conditions.append(f"#{name} = :{name}" if name in row else f"attribute_not_exists(#{name})")
+        values |= {f":{name}": row[name]} if name in row else {}
     return {
-        "ConditionExpression": "#version = :read",
-        "ExpressionAttributeNames": {"#version": "version"},
-        "ExpressionAttributeValues": {":read": {"S": version}},
+        "ConditionExpression": " AND ".join(conditions),
+        "ExpressionAttributeNames": {"#version": "version", "#locks": "locks", "#entries": "entries"},
+        "ExpressionAttributeValues": values,
     }
 
 

@@ -1,6 +1,8 @@
 """Which look-ups of a collection are ready, in rows of the table of collections that the deployment writes.
 
-partition = #indexes   item_id = orders   unique = {"invoice"}   indexes = {"customer"}
+    partition = #indexes   item_id = orders   states = {"invoice": "ready", "customer": "building"}
+
+infra/stage/collection_rows.py writes them, with the rules that they belong to.
 """
 
 from __future__ import annotations

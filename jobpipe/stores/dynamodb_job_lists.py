@@ -1,4 +1,4 @@
-"""Lists of an owner's failed or retrying jobs, from indexes of the jobs table.
+"""Lists of failed or retrying jobs, from indexes of the jobs table.
 
 A partition of an index takes 1,000 writes a second, and a throttled index throttles its table. So each owner's
 entries are spread over eight shards by job id, and a list merges all shards by time:
@@ -17,12 +17,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from heapq import merge
-from itertools import groupby, islice
+from itertools import groupby
 from operator import itemgetter
 from typing import Any
 
 from jobpipe.domain.errors import InvalidRequest
 from jobpipe.domain.job import Job, JobPage, Status
+from jobpipe.domain.job_filter import EVERY_JOB, JobFilter
 from jobpipe.runtime.aws import AwsClients, outages
 from jobpipe.runtime.telemetry import logger
 from jobpipe.stores.dynamodb_rows import SHARDS, Row, job_from_row, shards_of
@@ -34,7 +35,9 @@ OLD_LIST_KEY = "trouble"
 
 LAST = "~"
 """A text that sorts after every time."""
-_Entry = tuple[tuple[str, str], Any]  # the sort key (time and job id), and the row, or None for a stale entry
+MOST_EXAMINED = 400
+"""The entries that are read for one page, at most, if a filter leaves some out."""
+Entry = tuple[tuple[str, str], Any]  # time and job id, and the row, or None for a stale entry
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +48,12 @@ class Source:
     key: str  # the partition key's attribute
     value: str
     order: str  # the sort key's attribute
+
+
+_WHOLE = {
+    "lists": Source("lists", "owner_shard", "", LIST_KEY),
+    "trouble": Source("trouble", "owner", "", OLD_LIST_KEY),
+}
 
 
 def place_in_list(status: Status, time: str) -> str:
@@ -66,65 +75,128 @@ def is_listed(row: Row, order: str, status: Status) -> bool:
 
 
 class JobLists:
-    """Lists of jobs on DynamoDB."""
+    """Lists of failed or retrying jobs on DynamoDB."""
 
     def __init__(self, clients: AwsClients, table: str) -> None:
         self._clients = clients
         self._table = table
 
-    def page(self, owner: str, status: Status, limit: int, after: str | None, at: datetime) -> JobPage:
+    def page(
+        self,
+        owner: str,
+        status: Status,
+        limit: int,
+        after: str | None,
+        at: datetime,
+        *,
+        wanted: JobFilter = EVERY_JOB,
+    ) -> JobPage:
         """Return up to `limit` jobs, latest first; `after` is the previous page's `next_after`."""
         _, time, job_id = (after or f"#{LAST}#{LAST}").split("#")
-        parts = [self._entries(source, status, time, limit) for source in sources(owner)]
+        # Entries of jobs that are not shown count, which bounds the reads for one page.
+        most = limit if wanted.is_empty else max(limit, MOST_EXAMINED)
+        parts = [self._entries(source, status, time, most) for source in sources(owner)]
         entries = (each for each in merge(*parts, key=itemgetter(0), reverse=True) if each[0] < (time, job_id))
-        shown = list(islice(entries, limit))
-        jobs = [job for _, row in shown if (job := _unexpired_job(row, at))]
-        if next(entries, None) is None:
-            return JobPage(jobs, None)
-        (last_time, last_job), _ = shown[-1]
-        return JobPage(jobs, f"{place_in_list(status, last_time)}#{last_job}")
+        jobs: list[Job] = []
+        seen, examined = (time, job_id), 0
+        for key, row in entries:
+            if examined == most or len(jobs) == limit:
+                return JobPage(jobs, f"{place_in_list(status, seen[0])}#{seen[1]}")
+            seen, examined = key, examined + 1
+            job = None if row is None else readable_job(row)
+            if job is not None and not job.is_expired(at) and wanted.matches(job):
+                jobs.append(job)
+        return JobPage(jobs, None)
 
-    def _entries(self, source: Source, status: Status, time: str, limit: int) -> Iterator[_Entry]:
-        """Yield the entries of one partition up to this time, latest first; those with the same time by job id."""
-        rows = self._rows(source, status, time, limit // SHARDS + 4)
-        for placed, group in groupby(rows, key=lambda row: row[source.order]["S"]):
-            moment = placed.partition("#")[2]
-            tied = [((moment, row["job_id"]["S"]), row) for row in group]
-            for key, row in sorted(tied, key=itemgetter(0), reverse=True):
-                # Stale entries count towards the limit too, which bounds the reads for one page.
-                yield key, row if is_listed(row, source.order, status) else None
+    def _entries(self, source: Source, status: Status, time: str, most: int) -> Iterator[Entry]:
+        """Yield the entries of one partition up to this time, latest first, without the rows of stale ones."""
+        bounds = (place_in_list(status, ""), place_in_list(status, time))
+        for key, row in latest_first(self._clients, self._table, source, bounds, most // SHARDS + 4):
+            yield key, row if is_listed(row, source.order, status) else None
 
-    def _rows(self, source: Source, status: Status, time: str, a_page: int) -> Iterator[Any]:
-        start: Any = {}
+    def page_of_all(
+        self, status: Status, limit: int, after: str | None, at: datetime, *, wanted: JobFilter = EVERY_JOB
+    ) -> JobPage:
+        """Return up to `limit` jobs of all owners, in no order; `after` is the previous page's `next_after`."""
+        name, *start = (after or "lists").split("|")
+        jobs: list[Job] = []
+        examined = 0
         while True:
-            with outages("The jobs table"):
-                response = self._clients.dynamodb.query(
-                    TableName=self._table,
-                    IndexName=source.index,
-                    KeyConditionExpression="#key = :key AND #order BETWEEN :from AND :to",
-                    ExpressionAttributeNames={"#key": source.key, "#order": source.order},
-                    ExpressionAttributeValues={
-                        ":key": {"S": source.value},
-                        ":from": {"S": place_in_list(status, "")},
-                        ":to": {"S": place_in_list(status, time)},
-                    },
-                    ScanIndexForward=False,
-                    Limit=a_page,
-                    **start,
-                )
-            yield from response["Items"]
-            if "LastEvaluatedKey" not in response:
-                return
-            start = {"ExclusiveStartKey": response["LastEvaluatedKey"]}
+            source = _WHOLE[name]
+            rows, is_last = self._scan(source, start, min(100, MOST_EXAMINED - examined))
+            for row in rows:
+                start = [row[each]["S"] for each in ("job_id", source.key, source.order)]
+                if is_listed(row, source.order, status):
+                    job = readable_job(row)
+                    if job is not None and not job.is_expired(at) and wanted.matches(job):
+                        jobs.append(job)
+                        if len(jobs) == limit:
+                            return JobPage(jobs, "|".join((name, *start)))
+            examined += len(rows)
+            if is_last and name == "trouble":
+                return JobPage(jobs, None)
+            if is_last:
+                name, start = "trouble", []
+            if examined >= MOST_EXAMINED:
+                return JobPage(jobs, "|".join((name, *start)))
+
+    def _scan(self, source: Source, start: list[str], most: int) -> tuple[list[Any], bool]:
+        """Return the next rows of an index, and whether they are its last."""
+        names = ("job_id", source.key, source.order)
+        place: Any = {name: {"S": value} for name, value in zip(names, start, strict=True)} if start else None
+        with outages("The jobs table"):
+            response = self._clients.dynamodb.scan(
+                TableName=self._table,
+                IndexName=source.index,
+                Limit=most,
+                **({"ExclusiveStartKey": place} if place else {}),
+            )
+        return response["Items"], "LastEvaluatedKey" not in response
 
 
-def _unexpired_job(row: Any, at: datetime) -> Job | None:
-    """Return the job, or None if the entry is stale, expired or malformed, which must not hide its neighbours."""
-    if row is None:
-        return None
+def latest_first(
+    clients: AwsClients, table: str, source: Source, bounds: tuple[str, str], a_page: int
+) -> Iterator[Entry]:
+    """Yield a partition's entries whose sort keys are within the bounds, latest first; those of one time by job id.
+
+    The time is what follows the last `#` of the sort key.
+    """
+    rows = _rows(clients, table, source, bounds, a_page)
+    for placed, group in groupby(rows, key=lambda row: row[source.order]["S"]):
+        moment = placed.rpartition("#")[2]
+        tied = [((moment, row["job_id"]["S"]), row) for row in group]
+        yield from sorted(tied, key=itemgetter(0), reverse=True)
+
+
+def _rows(clients: AwsClients, table: str, source: Source, bounds: tuple[str, str], a_page: int) -> Iterator[Any]:
+    first, last = bounds
+    start: Any = {}
+    while True:
+        with outages("The jobs table"):
+            response = clients.dynamodb.query(
+                TableName=table,
+                IndexName=source.index,
+                KeyConditionExpression="#key = :key AND #order BETWEEN :from AND :to",
+                ExpressionAttributeNames={"#key": source.key, "#order": source.order},
+                ExpressionAttributeValues={
+                    ":key": {"S": source.value},
+                    ":from": {"S": first},
+                    ":to": {"S": last},
+                },
+                ScanIndexForward=False,
+                Limit=a_page,
+                **start,
+            )
+        yield from response["Items"]
+        if "LastEvaluatedKey" not in response:
+            return
+        start = {"ExclusiveStartKey": response["LastEvaluatedKey"]}
+
+
+def readable_job(row: Any) -> Job | None:
+    """Return the job, or None if its row is malformed, which must not hide its neighbours."""
     try:
-        job = job_from_row(row)
+        return job_from_row(row)
     except (KeyError, TypeError, ValueError, InvalidRequest):  # an attribute is missing or invalid
         logger.error("malformed row", extra={"job_id": row["job_id"]["S"]})
         return None
-    return None if job.is_expired(at) else job

@@ -11,6 +11,7 @@ from jobpipe.domain import json_text
 from jobpipe.domain.clock import rfc3339
 from jobpipe.domain.errors import JobEnded, Problem, Unavailable
 from jobpipe.domain.job import UNFINISHED, Job, JobPage, KeptCommand, Status, Success, expiry_of_queued_job
+from jobpipe.domain.job_filter import EVERY_JOB, JobFilter
 from jobpipe.domain.job_ref import JobRef
 from jobpipe.runtime.aws import AwsClients, error_code, outages, settle_conflicts
 from jobpipe.stores.dynamodb_job_lists import LIST_KEY, OLD_LIST_KEY, JobLists, place_in_list
@@ -82,10 +83,23 @@ class DynamoDbJobs:
         return job_from_row(response["Item"]) if response.get("Item") else None
 
     def failed_or_retrying(
-        self, owner: str, status: Status, limit: int, after: str | None, at: datetime
+        self,
+        owner: str,
+        status: Status,
+        limit: int,
+        after: str | None,
+        at: datetime,
+        *,
+        wanted: JobFilter = EVERY_JOB,
     ) -> JobPage:
         """Return up to `limit` of the owner's failed or retrying jobs, latest first; eventually consistent."""
-        return self._lists.page(owner, status, limit, after, at)
+        return self._lists.page(owner, status, limit, after, at, wanted=wanted)
+
+    def failed_or_retrying_of_all(
+        self, status: Status, limit: int, after: str | None, at: datetime, *, wanted: JobFilter = EVERY_JOB
+    ) -> JobPage:
+        """Return up to `limit` failed or retrying jobs of all owners, in no order; eventually consistent."""
+        return self._lists.page_of_all(status, limit, after, at, wanted=wanted)
 
     def begin_attempt(self, ref: JobRef, charged: int, at: datetime) -> None:
         """Record the start of attempt number `charged + 1`."""

@@ -36,6 +36,20 @@ def owner_shard(owner: str, job_id: str) -> str:
     return shards_of(owner)[int(job_id[-1], 16) % SHARDS]
 
 
+def _fingerprint_value(job: Job) -> str:
+    """Return the fingerprint, with the collection before it unless that is `items`.
+
+    The lists of failed and retrying jobs show the collection, too. Their index has no other attribute for it, and
+    what an existing index projects cannot be changed.
+    """
+    return job.fingerprint if job.collection == ITEMS else f"{job.collection}:{job.fingerprint}"
+
+
+def collection_in(fingerprint: str) -> str:
+    """Return the collection that an attribute `fingerprint` names; neither part of it has a colon."""
+    return fingerprint.rpartition(":")[0] or ITEMS
+
+
 def to_row(values: Values) -> Row:
     """Return the values in DynamoDB's format."""
     return {
@@ -56,21 +70,14 @@ def job_to_row(job: Job) -> Row:
             "generation": job.generation,
             "operation": job.operation,
             "item_id": job.item_id,
-            "fingerprint": job.fingerprint,
+            "fingerprint": _fingerprint_value(job),
             "attempts": job.attempts,
             "created_at": job.created_at,
             "updated_at": job.updated_at,
             "expires_at": job.expires_at,
-            **_place(job),
+            "scope": job.scope or None,
         }
     )
-
-
-def _place(job: Job) -> Values:
-    """Return the attributes of a job outside of `items`; the rows of others stay as earlier releases write them."""
-    if job.collection == ITEMS:
-        return {}
-    return {"collection": job.collection, "scope": job.scope or None}
 
 
 def success_values(success: Success) -> Values:
@@ -97,7 +104,7 @@ def job_from_row(row: Any) -> Job:
         generation=row["generation"]["S"],
         operation=row["operation"]["S"],
         item_id=row["item_id"]["S"],
-        fingerprint=row["fingerprint"]["S"],
+        fingerprint=row["fingerprint"]["S"].rpartition(":")[2],
         attempts=int(row["attempts"]["N"]),
         created_at=row["created_at"]["S"],
         updated_at=row["updated_at"]["S"],
@@ -111,7 +118,7 @@ def job_from_row(row: Any) -> Job:
         interruptions=int(row["held"]["N"]) if "held" in row else 0,
         retries=int(row["retries"]["N"]) if "retries" in row else 0,
         kept=_kept_from_row(row),
-        collection=_text(row, "collection") or ITEMS,
+        collection=collection_in(row["fingerprint"]["S"]),
         scope=_text(row, "scope") or "",
     )
 
@@ -166,7 +173,6 @@ def item_to_row(item: StoredItem) -> Row:
             "updated_at": item.updated_at,
             **_document_values(item.document),
             "inline": item.inline,
-            "owner": item.owner or None,
         }
     )
 
@@ -181,7 +187,6 @@ def item_from_row(row: Any) -> StoredItem:
         inline=_text(row, "inline"),
         created_at=row["created_at"]["S"],
         updated_at=row["updated_at"]["S"],
-        owner=_text(row, "owner") or "",
     )
 
 

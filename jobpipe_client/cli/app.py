@@ -16,7 +16,7 @@ from click.shell_completion import get_completion_class
 import jobpipe_client
 from jobpipe_client.cli import exits
 from jobpipe_client.cli.command import Command, State, global_options, pass_state, write_examples
-from jobpipe_client.cli.commands import checkout, jobs
+from jobpipe_client.cli.commands import checkout, collections, jobs
 from jobpipe_client.cli.commands.exporting import export
 from jobpipe_client.cli.commands.items import items
 from jobpipe_client.cli.commands.retry import retry
@@ -27,6 +27,7 @@ from jobpipe_client.cli.importing.command import import_file
 _EXAMPLES = """
 jobpipe items create name=Tent description="For two" price:=12.95
 jobpipe import items.csv --number price
+jobpipe run ship 7a41… --collection orders carrier=dhl
 jobpipe failed
 jobpipe retry --all-failed
 jobpipe stats --watch
@@ -123,7 +124,8 @@ def completion(state: State, shell: str) -> None:
 
 for _command in (
     *(jobs.submit, jobs.status, jobs.wait, watch, items, import_file, export),
-    *(jobs.failed, jobs.retrying, retry, jobs.cancel, stats, open_console),
+    *(collections.collections, collections.run, collections.find, collections.new),
+    *(jobs.list_jobs, jobs.failed, jobs.retrying, retry, jobs.cancel, stats, open_console),
     *(checkout.audit, checkout.redrive, checkout.parked, completion),
 ):
     app.add_command(_command)

@@ -74,7 +74,7 @@ def describe(error: Exception) -> str:
     if isinstance(error, OSError):
         where = f"{error.filename}: " if error.filename else ""
         return f"{where}{error.strerror or error}"
-    if isinstance(error, Forbidden):
+    if isinstance(error, Forbidden) and "role" not in (error.problem.detail or ""):
         return f"{error}: the key is wrong, has ended, or is another stage's (JOBPIPE_API_KEY, --stage)"
     if isinstance(error, Unreachable):
         return f"{error} (is the stage up? jobpipe --stage, JOBPIPE_URL)"

@@ -1,4 +1,4 @@
-"""Compares the jobs, items, name locks and documents of a stage, and reports where they disagree.
+"""Compares the jobs, items, documents, locks and index entries of a stage, and reports where they disagree.
 
 Nothing is changed without --repair; the table shows what a repair would do. Exit status: 0 clean, 3 findings,
 1 error, 4 nothing found, but not everything could be judged because messages wait on the queues.
@@ -71,6 +71,9 @@ def resources_of(stage: StageAws) -> Resources:
         items_table=stage.resource("items_table"),
         names_table=stage.resource("names_table"),
         documents_bucket=stage.resource("documents_bucket"),
+        # A stage that an earlier release deployed has no collections.
+        collections_table=stage.deployment.resources.get("collections_table", ""),
+        lookups_table=stage.deployment.resources.get("lookups_table", ""),
         queue_urls=(stage.resource("commands_queue_url"), stage.resource("dead_letters_queue_url")),
         job_retention=stage.job_retention(),
         was_answered=log.was_answered,

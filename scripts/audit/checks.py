@@ -13,15 +13,23 @@ DANGLING_POINTERS = """
 """
 """Items whose document is not in the bucket."""
 
+DANGLING_DOCUMENT_POINTERS = """
+    SELECT documents.item_id, documents.document_key, collection, scope
+    FROM documents LEFT JOIN objects ON objects.key = documents.document_key
+    WHERE objects.key IS NULL AND documents.updated_at <= :cutoff
+"""
+"""Documents of other collections which are not in the bucket."""
+
 MALFORMED_ROWS = """
-    SELECT table_name, key FROM malformed
+    SELECT table_name, key, sort_key FROM malformed
 """
 """Rows that are not valid in their table."""
 
 ORPHAN_DOCUMENTS = """
     SELECT key, EXISTS (SELECT 1 FROM jobs WHERE superseded = objects.key) FROM objects
-    WHERE kind = 'items' AND modified <= :cutoff
+    WHERE kind = 'documents' AND modified <= :cutoff
     AND NOT EXISTS (SELECT 1 FROM items WHERE document_key = objects.key)
+    AND NOT EXISTS (SELECT 1 FROM documents WHERE document_key = objects.key)
     AND NOT EXISTS (
         SELECT 1 FROM jobs
         WHERE jobs.job_id = objects.job_id
@@ -59,7 +67,7 @@ NAMES_HELD_TWICE = """
 UNFINISHED_JOBS = """
     SELECT job_id, generation, updated_at, EXISTS (
         SELECT 1 FROM objects
-        WHERE objects.job_id = jobs.job_id AND objects.generation = jobs.generation AND kind = 'items'
+        WHERE objects.job_id = jobs.job_id AND objects.generation = jobs.generation AND kind = 'documents'
     )
     FROM jobs WHERE NOT done AND updated_at <= :cutoff
 """
@@ -89,3 +97,64 @@ MISSING_CLAIMS = """
     WHERE jobs.claim IS NOT NULL AND objects.key IS NULL AND updated_at <= :cutoff
 """
 """Failed jobs that keep a claim check which is not in the bucket."""
+
+LOCKS_WITHOUT_DOCUMENT = """
+    SELECT value FROM lookups
+    WHERE is_lock
+    AND NOT EXISTS (
+        SELECT 1 FROM recorded
+        WHERE recorded.value = lookups.value AND recorded.item_id = lookups.item_id AND recorded.is_lock
+    )
+    AND NOT EXISTS (
+        SELECT 1 FROM building WHERE building.collection = lookups.collection AND building.field = lookups.field
+    )
+"""
+"""Locks of unique values whose document does not exist, or does not record the value.
+
+While a look-up is being built, documents may have locks and entries that their rows do not record yet.
+"""
+
+DOCUMENTS_WITHOUT_LOCK = """
+    SELECT value, collection, scope, item_id FROM recorded
+    WHERE is_lock AND updated_at <= :cutoff
+    AND NOT EXISTS (
+        SELECT 1 FROM lookups
+        WHERE lookups.value = recorded.value AND lookups.item_id = recorded.item_id AND lookups.is_lock
+    )
+    AND NOT EXISTS (
+        SELECT 1 FROM recorded AS other
+        WHERE other.value = recorded.value AND other.is_lock AND other.item_id <> recorded.item_id
+    )
+"""
+"""Unique values of documents that are not locked, or locked for another one, unless several documents have them."""
+
+VALUES_HELD_TWICE = """
+    SELECT value, collection, scope, min(item_id), max(item_id) FROM recorded
+    WHERE is_lock GROUP BY value HAVING count(*) > 1 AND max(updated_at) <= :cutoff
+"""
+"""Unique values that several documents have, with two of them."""
+
+STALE_ENTRIES = """
+    SELECT value, at, item_id FROM lookups
+    WHERE NOT is_lock AND at <= :cutoff
+    AND NOT EXISTS (
+        SELECT 1 FROM recorded
+        WHERE recorded.value = lookups.value AND recorded.item_id = lookups.item_id AND NOT recorded.is_lock
+        AND recorded.updated_at = lookups.at
+    )
+    AND NOT EXISTS (
+        SELECT 1 FROM building WHERE building.collection = lookups.collection AND building.field = lookups.field
+    )
+"""
+"""Index entries whose document does not exist, or records another value or time of change."""
+
+MISSING_ENTRIES = """
+    SELECT value, collection, scope, item_id FROM recorded
+    WHERE NOT is_lock AND updated_at <= :cutoff
+    AND NOT EXISTS (
+        SELECT 1 FROM lookups
+        WHERE lookups.value = recorded.value AND lookups.item_id = recorded.item_id AND NOT lookups.is_lock
+        AND lookups.at = recorded.updated_at
+    )
+"""
+"""Documents that record a value of an indexed field, and have no entry for it."""

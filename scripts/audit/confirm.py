@@ -14,10 +14,12 @@ from botocore.exceptions import ClientError
 from jobpipe.domain.clock import rfc3339
 from jobpipe.domain.errors import PROBLEM_TYPE_PREFIX, AttemptsSpent
 from jobpipe.domain.item import StoredItem
+from jobpipe.domain.item_ref import ITEMS, ItemRef
 from jobpipe.domain.item_rules import name_key
 from jobpipe.domain.job import Job, Status
 from jobpipe.domain.limits import QUEUE_RETENTION
 from jobpipe.runtime.aws import error_code
+from scripts.audit.attributes import MalformedRowError
 from scripts.audit.findings import (
     DanglingPointer,
     Finding,
@@ -31,12 +33,14 @@ from scripts.audit.findings import (
     OrphanClaim,
     OrphanDocument,
     has_name,
+    subject_of,
 )
+from scripts.audit.object_keys import parse_claim_key, parse_document_key
 from scripts.audit.resources import Backlog, Resources
-from scripts.audit.rows import MalformedRowError, check_row, parse_claim_key, parse_document_key
+from scripts.audit.rows import check_row
 
 _ABSENT = {"404", "NoSuchKey", "NotFound"}
-_WRITING = {"create", "update"}  # operations that commit a document
+_NOT_WRITING = {"read", "delete"}  # operations that commit no document; a collection may have others that do
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,24 +51,26 @@ class Confirm:
     now: datetime
     backlog: Backlog | None = None  # None before a repair, which is safe whatever messages wait
 
-    def malformed_row(self, table: str, key: str) -> Finding | None:
-        row = self.resources.row(table, key)
+    def malformed_row(self, table: str, *keys: str) -> Finding | None:
+        key = [each for each in keys if each]
+        row = self.resources.row(table, *key)
         try:
             if row is not None:
                 check_row(table, row)
         except MalformedRowError as error:
-            return MalformedRow(key, table, str(error))
+            return MalformedRow(" ".join(key), table, str(error))
         return None
 
-    def dangling_pointer(self, item_id: str, key: str) -> Finding | None:
+    def dangling_pointer(self, item_id: str, key: str, collection: str = ITEMS, scope: str = "") -> Finding | None:
         # Read the bucket first and the row second: nobody may delete the document while the row points to it.
         if self._exists(key):
             return None
-        item = self.resources.item(item_id)
+        ref = ItemRef(collection, scope, item_id)
+        item = self.resources.document(ref)
         if item is None or item.document.key != key:
             return None
         is_deleted = item.document.version_id in versions(self.resources, key).hidden
-        return DanglingPointer(item_id, item, is_deleted)
+        return DanglingPointer(subject_of(ref), ref, item, is_deleted)
 
     def orphan_document(self, key: str, superseded: int) -> Finding | None:
         # Read the job first: once it cannot commit the document, it never will. Read the row second and the bucket
@@ -72,13 +78,13 @@ class Confirm:
         parsed = parse_document_key(key)
         if parsed is None:
             return OrphanDocument(key, None) if self._exists(key) else None
-        item_id, job_id, generation = parsed
+        ref, job_id, generation = parsed
         job = self.resources.job(job_id)
         why = self._why_not_committed(job, generation)
         if why is None:
             return None
         may_be_deleted = self._message_may_clean_up(job)
-        item = self.resources.item(item_id)
+        item = self.resources.document(ref)
         if (item is not None and item.document.key == key) or not self._exists(key):
             return None
         if may_be_deleted:
@@ -171,7 +177,7 @@ class Confirm:
         the document that it committed; then the documents of its other attempts are spared too.
         """
         if job is not None and not job.is_expired(self.now):
-            if job.status is not Status.SUCCEEDED or job.operation not in _WRITING:
+            if job.status is not Status.SUCCEEDED or job.operation in _NOT_WRITING:
                 return False
             if job.result_document is not None and job.result_document.key != key:
                 return False

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import ClassVar
 
 from jobpipe.domain.item import StoredItem
+from jobpipe.domain.item_ref import ITEMS, ItemRef
 from jobpipe.domain.item_rules import name_key
 from jobpipe.domain.job import Job
 
@@ -34,7 +35,7 @@ class MalformedRow(Finding):
     """A row is not a valid job, batch, item or lock. Data that depends on the row is neither judged nor changed."""
 
     kind = "malformed row"
-    table: str  # jobs, items or names
+    table: str  # jobs, items, names, collections or lookups
     why: str
 
     @property
@@ -44,9 +45,10 @@ class MalformedRow(Finding):
 
 @dataclass(frozen=True, slots=True)
 class DanglingPointer(Finding):
-    """The document of an item is not in the bucket, or only as a deleted version."""
+    """The document of an item, or of another collection, is not in the bucket, or only as a deleted version."""
 
     kind = "dangling pointer"
+    ref: ItemRef
     item: StoredItem
     deleted: bool  # the version that the row names exists, under a delete marker
 
@@ -203,19 +205,11 @@ class MissingClaim(Finding):
         return "undelete the claim check" if self.deleted else None
 
 
-KINDS: tuple[type[Finding], ...] = (
-    MalformedRow,
-    DanglingPointer,
-    OrphanDocument,
-    LockWithoutItem,
-    ItemWithoutLock,
-    NameHeldTwice,
-    NeverAnswered,
-    Lost,
-    OrphanClaim,
-    MissingClaim,
-)
-"""All kinds, in the order of audit and repair: a stale lock must be deleted before the right one can be put."""
+def subject_of(ref: ItemRef) -> str:
+    """Return how a finding names a document: an item by its id, another one with its collection and scope."""
+    return (
+        ref.item_id if ref.collection == ITEMS else "/".join(filter(None, (ref.collection, ref.scope, ref.item_id)))
+    )
 
 
 def has_name(item: StoredItem | None, name: str) -> bool:

@@ -8,19 +8,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from botocore.exceptions import ClientError
 
 from jobpipe.domain.clock import now as current_time
 from jobpipe.domain.errors import InternalError, JobEnded, ProblemError, Unavailable
-from jobpipe.domain.item import StoredItem
+from jobpipe.domain.item_ref import ITEMS, ItemRef
 from jobpipe.domain.item_rules import name_key
 from jobpipe.domain.job import KeptCommand
-from jobpipe.runtime.aws import ConditionsFailed, error_code, outages, settle_conflicts, transact
+from jobpipe.runtime.aws import error_code, outages, settle_conflicts
+from scripts.audit.attributes import MalformedRowError
 from scripts.audit.confirm import Confirm, command_claim, versions
 from scripts.audit.findings import (
-    KINDS,
     DanglingPointer,
     Finding,
     ItemWithoutLock,
@@ -31,11 +31,10 @@ from scripts.audit.findings import (
     OrphanDocument,
     StuckJob,
 )
-from scripts.audit.resources import Resources
-from scripts.audit.rows import MalformedRowError
-
-if TYPE_CHECKING:
-    from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
+from scripts.audit.kinds import KINDS
+from scripts.audit.repair_lookups import LookupRepairs
+from scripts.audit.resources import Resources, key_of
+from scripts.audit.writes import all_or_nothing, unchanged
 
 _SEND_AGAIN = " Send it again, with another Idempotency-Key if it had one."
 
@@ -89,8 +88,8 @@ class _Repairs:
 
     def apply(self, finding: Finding) -> bool:
         match finding:
-            case DanglingPointer(item=item, deleted=deleted):
-                mended = self._undelete_document(item) if deleted else self._put_document_from_row(item)
+            case DanglingPointer(deleted=deleted):
+                mended = self._undelete_document(finding) if deleted else self._put_document_from_row(finding)
             case OrphanDocument():
                 mended = self._delete_document(finding)
             case LockWithoutItem():
@@ -104,18 +103,19 @@ class _Repairs:
             case MissingClaim():
                 mended = self._undelete_claim(finding)
             case _:
-                raise TypeError(finding)
+                mended = LookupRepairs(self.resources).apply(finding)
         return mended
 
-    def _undelete_document(self, item: StoredItem) -> bool:
+    def _undelete_document(self, finding: DanglingPointer) -> bool:
         # List the markers before reading the row. A worker deletes a document after it has committed a later one,
         # so while the row points to this document, none of these markers is right. A later marker stays.
+        item = finding.item
         markers = versions(self.resources, item.document.key).markers
-        if self.resources.item(item.item_id) != item:
+        if self.resources.document(finding.ref) != item:
             return False
         return self._remove_markers(item.document.key, markers)
 
-    def _put_document_from_row(self, item: StoredItem) -> bool:
+    def _put_document_from_row(self, finding: DanglingPointer) -> bool:
         # The key and the item's version stay the same, so that a worker which read the row before can commit, and
         # deletes this document as the one that it superseded:
         #
@@ -123,11 +123,13 @@ class _Repairs:
         #   worker       read row (v, K) ──────────────────────── commit w if v, record K as superseded ── delete K
         #
         # If the worker is faster, the condition fails and K is deleted here, since no row will name it again.
+        item = finding.item
         assert item.inline is not None  # noqa: S101 - otherwise there is no remedy
+        table, *key = self.resources.place(finding.ref)
         ref = self.resources.documents.put(item.document.key, item.inline)
         update: Any = {
-            "TableName": self.resources.items_table,
-            "Key": {"item_id": {"S": item.item_id}},
+            "TableName": self.resources.table(table),
+            "Key": key_of(table, *key),
             "UpdateExpression": "SET document_version = :new",
             "ConditionExpression": "#version = :version AND document_key = :key AND document_version = :old",
             "ExpressionAttributeNames": {"#version": "version"},
@@ -140,7 +142,7 @@ class _Repairs:
         }
         if _condition_holds(lambda: self.resources.clients.dynamodb.update_item(**update)):
             return True
-        current = self.resources.item(item.item_id)
+        current = self.resources.document(finding.ref)
         # If the row names the key, another repair was faster and has put the same document.
         if current is None or current.document.key != ref.key:
             self.resources.documents.delete([ref.key])
@@ -158,8 +160,9 @@ class _Repairs:
     def _delete_lock(self, finding: LockWithoutItem) -> bool:
         # Since the audit the item may have been renamed to this name, or another item may have taken the lock: the
         # transaction requires both to be as they were.
-        return self._transact(
-            self._item_unchanged(finding.holder, finding.item),
+        return all_or_nothing(
+            self.resources,
+            unchanged(self.resources, ItemRef(ITEMS, "", finding.holder), finding.item),
             {
                 "Delete": {
                     "TableName": self.resources.names_table,
@@ -173,8 +176,9 @@ class _Repairs:
     def _put_lock(self, finding: ItemWithoutLock) -> bool:
         # The transaction fails if the item was renamed or deleted, or if another item has taken the name.
         item = finding.item
-        return self._transact(
-            self._item_unchanged(item.item_id, item),
+        return all_or_nothing(
+            self.resources,
+            unchanged(self.resources, ItemRef(ITEMS, "", item.item_id), item),
             {
                 "Put": {
                     "TableName": self.resources.names_table,
@@ -191,7 +195,7 @@ class _Repairs:
         job = finding.job
         claim = command_claim(self.resources, job) if isinstance(finding, Lost) else None
         kept = None if claim is None else KeptCommand(claim=claim)
-        self.resources.item(job.item_id)  # raises if the row is malformed, before anything is changed
+        self.resources.document(job.item)  # raises if the row is malformed, before anything is changed
         try:
             problem = _problem(finding, claim).to_problem()
             self.resources.jobs.fail(job.ref, problem, self.now, kept=kept, charge_attempt=False)
@@ -199,7 +203,7 @@ class _Repairs:
             return False
         # Clean up after the end, as workers do. The row is read after the listing, and names what is committed.
         keys = self.resources.documents.keys(job.item.document_prefix(job.ref))
-        item = self.resources.item(job.item_id) if keys else None
+        item = self.resources.document(job.item) if keys else None
         spared = {claim, None if item is None else item.document.key}
         claims = self.resources.documents.keys(f"claims/{job.job_id}/")
         self.resources.documents.delete(key for key in [*keys, *claims] if key not in spared)
@@ -246,25 +250,6 @@ class _Repairs:
             )
             found = True
         return found
-
-    def _item_unchanged(self, item_id: str, item: StoredItem | None) -> TransactWriteItemTypeDef:
-        """Return the condition that the item is in the version that was read, or does not exist (None)."""
-        check: Any = {"TableName": self.resources.items_table, "Key": {"item_id": {"S": item_id}}}
-        if item is None:
-            check["ConditionExpression"] = "attribute_not_exists(item_id)"
-        else:
-            check["ConditionExpression"] = "#version = :read"
-            check["ExpressionAttributeNames"] = {"#version": "version"}
-            check["ExpressionAttributeValues"] = {":read": {"S": item.version}}
-        return {"ConditionCheck": check}
-
-    def _transact(self, *writes: TransactWriteItemTypeDef) -> bool:
-        """Do all writes or none, and return whether their conditions held."""
-        try:
-            transact(self.resources.clients, "DynamoDB", writes)
-        except ConditionsFailed:
-            return False
-        return True
 
 
 def _problem(finding: StuckJob, claim: str | None) -> ProblemError:

@@ -1,4 +1,4 @@
-"""The resources that an audit reads and repairs: three tables, the bucket and the queues."""
+"""The resources that an audit reads and repairs: the tables, the bucket and the queues."""
 
 from __future__ import annotations
 
@@ -8,16 +8,31 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from jobpipe.domain.item import StoredItem
+from jobpipe.domain.item_ref import ITEMS as ITEMS_COLLECTION
+from jobpipe.domain.item_ref import ItemRef
 from jobpipe.domain.job import Job
 from jobpipe.runtime.aws import AwsClients, outages
+from jobpipe.stores.dynamodb_collections import LOCK, lock_key, partition_key
 from jobpipe.stores.dynamodb_items import DynamoDbItems
 from jobpipe.stores.dynamodb_jobs import DynamoDbJobs
 from jobpipe.stores.dynamodb_rows import Row
 from jobpipe.stores.s3_documents import S3Documents
-from scripts.audit.rows import ITEMS, JOBS, KEYS, NAMES, check_item, check_job, check_lock
+from scripts.audit.attributes import MalformedRowError
+from scripts.audit.collection_rows import Lookup, check_document, check_lookup
+from scripts.audit.rows import (
+    COLLECTIONS,
+    ITEMS,
+    JOBS,
+    KEYS,
+    LOOKUPS,
+    NAMES,
+    check_item,
+    check_job,
+    check_lock,
+)
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs.literals import QueueAttributeFilterType
@@ -44,6 +59,9 @@ class Resources:
     was_answered: Callable[[Job, datetime | None], bool] = lambda _, __: False
     queue_looks: int = 2  # how often a queue must be seen empty
     queue_pause: float = 0.0  # seconds between two looks
+    # Empty if the stage was last deployed by a release without them; then documents of collections are not judged.
+    collections_table: str = ""
+    lookups_table: str = ""
 
     @cached_property
     def jobs(self) -> DynamoDbJobs:
@@ -67,22 +85,58 @@ class Resources:
         row = self.row(ITEMS, item_id)
         return None if row is None else check_item(row)
 
+    def document(self, ref: ItemRef) -> StoredItem | None:
+        """Read the row of a document of any collection; raise MalformedRowError if it is not valid."""
+        if ref.collection == ITEMS_COLLECTION:
+            return self.item(ref.item_id)
+        row = self.row(*self.place(ref))
+        return None if row is None else check_document(row)[1]
+
+    def place(self, ref: ItemRef) -> tuple[str, ...]:
+        """Return the table (ITEMS or COLLECTIONS) and the key of a document's row."""
+        if ref.collection == ITEMS_COLLECTION:
+            return ITEMS, ref.item_id
+        if not self.has_collections:
+            raise MalformedRowError("this checkout deployed the stage without collections: deploy it again")
+        return COLLECTIONS, partition_key(ref.collection, ref.scope, ref.item_id), ref.item_id
+
+    def holder(self, value_key: str) -> ItemRef | None:
+        """Read which document holds the lock of a unique value; raise MalformedRowError if the row is not valid."""
+        found = self.lookup(lock_key(value_key), LOCK)
+        return None if found is None else found.ref
+
+    def lookup(self, value: str, entry: str) -> Lookup | None:
+        """Read a row of the table of look-ups; raise MalformedRowError if it is not valid."""
+        row = self.row(LOOKUPS, value, entry)
+        return None if row is None else check_lookup(row)
+
+    @property
+    def has_collections(self) -> bool:
+        """Whether the tables of collections and of look-ups are known."""
+        return bool(self.collections_table and self.lookups_table)
+
     def lock_holder(self, name: str) -> str | None:
         """Read which item holds the lock of a name (its key); raise MalformedRowError if the row is not valid."""
         row = self.row(NAMES, name)
         return None if row is None else check_lock(row)
 
-    def row(self, table: str, key: str) -> Row | None:
+    def row(self, table: str, *key: str) -> Row | None:
         """Read a row consistently."""
         with outages(f"The {table} table"):
             answer = self.clients.dynamodb.get_item(
-                TableName=self.table(table), Key={KEYS[table]: {"S": key}}, ConsistentRead=True
+                TableName=self.table(table), Key=key_of(table, *key), ConsistentRead=True
             )
         return answer.get("Item")
 
     def table(self, table: str) -> str:
-        """Return the name that a table (JOBS, ITEMS or NAMES) has in the stage."""
-        return {JOBS: self.jobs_table, ITEMS: self.items_table, NAMES: self.names_table}[table]
+        """Return the name that a table (JOBS, ITEMS, NAMES, COLLECTIONS or LOOKUPS) has in the stage."""
+        return {
+            JOBS: self.jobs_table,
+            ITEMS: self.items_table,
+            NAMES: self.names_table,
+            COLLECTIONS: self.collections_table,
+            LOOKUPS: self.lookups_table,
+        }[table]
 
     def waiting_messages(self, *, pause: float = 0) -> int:
         """Return about how many messages are on the queues, including those in flight and delayed.
@@ -100,6 +154,11 @@ class Resources:
                 if messages:
                     return messages
         return 0
+
+
+def key_of(table: str, *key: str) -> Any:
+    """Return a key as DynamoDB takes it."""
+    return {name: {"S": value} for name, value in zip(KEYS[table], key, strict=True)}
 
 
 @dataclass

@@ -8,28 +8,20 @@ from datetime import datetime, timedelta
 from jobpipe.domain.clock import now as current_time
 from jobpipe.domain.clock import rfc3339
 from scripts.audit import checks
+from scripts.audit.attributes import MalformedRowError
 from scripts.audit.confirm import Confirm
+from scripts.audit.confirm_lookups import ConfirmLookups
 from scripts.audit.findings import Finding
 from scripts.audit.resources import Backlog, Resources
-from scripts.audit.rows import MalformedRowError
 from scripts.audit.tables import OnProgress, load, open_tables
 
 _LATEST = "9999"  # sorts after every time in RFC 3339
-_CHECKS: tuple[tuple[str, str, Callable[..., Finding | None]], ...] = (
-    ("malformed rows", checks.MALFORMED_ROWS, Confirm.malformed_row),
-    ("dangling pointers", checks.DANGLING_POINTERS, Confirm.dangling_pointer),
-    ("orphan documents", checks.ORPHAN_DOCUMENTS, Confirm.orphan_document),
-    ("locks without item", checks.LOCKS_WITHOUT_ITEM, Confirm.lock_without_item),
-    ("items without lock", checks.ITEMS_WITHOUT_LOCK, Confirm.item_without_lock),
-    ("names held twice", checks.NAMES_HELD_TWICE, Confirm.name_held_twice),
-    ("unfinished jobs", checks.UNFINISHED_JOBS, Confirm.unfinished_job),
-    ("orphan claims", checks.ORPHAN_CLAIMS, Confirm.orphan_claim),
-    ("missing claims", checks.MISSING_CLAIMS, Confirm.missing_claim),
-)
+_Check = tuple[str, str, Callable[..., Finding | None]]
+"""What it suspects, its statement, and what confirms a suspect."""
 
 
 def audit(resources: Resources, *, older_than: float = 0, now: datetime | None = None) -> list[Finding]:
-    """Return all findings; a clean stage costs one listing and three scans."""
+    """Return all findings; a clean stage costs one listing and five scans."""
     return list(search(resources, Backlog(resources), older_than=older_than, now=now))
 
 
@@ -48,15 +40,35 @@ def search(
     """
     now = now or current_time()
     cutoff = rfc3339(now - timedelta(seconds=older_than)) if older_than > 0 else _LATEST
-    confirm = Confirm(resources, now, backlog)
+    every = _checks(Confirm(resources, now, backlog), ConfirmLookups(resources))
     with open_tables() as db:
         load(db, resources, now, on_progress)
-        for what, statement, confirmed in _CHECKS:
+        for what, statement, confirmed in every:
             for n, suspect in enumerate(db.execute(statement, {"cutoff": cutoff}), 1):
                 on_progress(f"{what} suspected", n)
                 try:
-                    finding = confirmed(confirm, *suspect)
+                    finding = confirmed(*suspect)
                 except MalformedRowError:
                     continue  # the row is a finding of its own, and the suspect cannot be judged without it
                 if finding is not None:
                     yield finding
+
+
+def _checks(confirm: Confirm, lookups: ConfirmLookups) -> tuple[_Check, ...]:
+    return (
+        ("malformed rows", checks.MALFORMED_ROWS, confirm.malformed_row),
+        ("dangling pointers", checks.DANGLING_POINTERS, confirm.dangling_pointer),
+        ("dangling pointers of collections", checks.DANGLING_DOCUMENT_POINTERS, confirm.dangling_pointer),
+        ("orphan documents", checks.ORPHAN_DOCUMENTS, confirm.orphan_document),
+        ("locks without item", checks.LOCKS_WITHOUT_ITEM, confirm.lock_without_item),
+        ("items without lock", checks.ITEMS_WITHOUT_LOCK, confirm.item_without_lock),
+        ("names held twice", checks.NAMES_HELD_TWICE, confirm.name_held_twice),
+        ("locks without document", checks.LOCKS_WITHOUT_DOCUMENT, lookups.lock_without_document),
+        ("documents without lock", checks.DOCUMENTS_WITHOUT_LOCK, lookups.document_without_lock),
+        ("values held twice", checks.VALUES_HELD_TWICE, lookups.value_held_twice),
+        ("stale index entries", checks.STALE_ENTRIES, lookups.stale_entry),
+        ("missing index entries", checks.MISSING_ENTRIES, lookups.missing_entry),
+        ("unfinished jobs", checks.UNFINISHED_JOBS, confirm.unfinished_job),
+        ("orphan claims", checks.ORPHAN_CLAIMS, confirm.orphan_claim),
+        ("missing claims", checks.MISSING_CLAIMS, confirm.missing_claim),
+    )

@@ -10,23 +10,18 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
+from urllib.parse import quote
 
 from jobpipe.domain.batch import is_batch_id
 from jobpipe.domain.clock import rfc3339
 from jobpipe.domain.item_rules import name_key
 from jobpipe.domain.job import Status
 from jobpipe.stores.dynamodb_rows import Row
+from scripts.audit.attributes import MalformedRowError
+from scripts.audit.collection_rows import check_document, check_index_state, check_lookup, is_index_state
+from scripts.audit.object_keys import COLLECTIONS_PREFIX, parse_claim_key, parse_document_key
 from scripts.audit.resources import Resources
-from scripts.audit.rows import (
-    ITEMS,
-    JOBS,
-    KEYS,
-    NAMES,
-    MalformedRowError,
-    check_row,
-    parse_claim_key,
-    parse_document_key,
-)
+from scripts.audit.rows import COLLECTIONS, ITEMS, JOBS, KEYS, LOOKUPS, NAMES, check_row
 
 OnProgress = Callable[[str, int], None]
 """Called with what is being processed, and how many so far."""
@@ -36,9 +31,13 @@ _CACHE_KIB = 16 * 1024  # the most memory that SQLite uses for pages
 # Without keys, so that inserts are fast; the indexes are made afterwards, by a sort on disk.
 _TABLES = """
 CREATE TABLE objects (key TEXT, kind TEXT, job_id TEXT, generation TEXT, modified TEXT);
-CREATE TABLE malformed (table_name TEXT, key TEXT);
+CREATE TABLE malformed (table_name TEXT, key TEXT, sort_key TEXT);
 CREATE TABLE locks (name TEXT, item_id TEXT);
 CREATE TABLE items (item_id TEXT, name TEXT, document_key TEXT, updated_at TEXT);
+CREATE TABLE documents (collection TEXT, scope TEXT, item_id TEXT, document_key TEXT, updated_at TEXT);
+CREATE TABLE recorded (is_lock INTEGER, value TEXT, collection TEXT, scope TEXT, item_id TEXT, updated_at TEXT);
+CREATE TABLE lookups (is_lock INTEGER, value TEXT, item_id TEXT, collection TEXT, field TEXT, at TEXT);
+CREATE TABLE building (collection TEXT, field TEXT);
 CREATE TABLE jobs (
     job_id TEXT, generation TEXT, done INTEGER, claim TEXT, superseded TEXT, created_at TEXT, updated_at TEXT
 );
@@ -50,11 +49,16 @@ CREATE INDEX locks_name ON locks (name, item_id);
 CREATE INDEX items_id ON items (item_id, name);
 CREATE INDEX items_name ON items (name);
 CREATE INDEX items_document ON items (document_key);
+CREATE INDEX documents_document ON documents (document_key);
+CREATE INDEX recorded_value ON recorded (value, item_id, is_lock);
+CREATE INDEX lookups_value ON lookups (value, item_id, is_lock);
 CREATE INDEX jobs_id ON jobs (job_id, generation, done);
 CREATE INDEX jobs_superseded ON jobs (superseded) WHERE superseded IS NOT NULL;
 CREATE INDEX jobs_unfinished ON jobs (updated_at) WHERE NOT done;
 """
 _CLOCK_DIFFERENCE = timedelta(seconds=5)  # between S3 and a Lambda, at most; S3's times are whole seconds
+
+_DOCUMENTS = ("items/", COLLECTIONS_PREFIX)
 
 Values = tuple[Any, ...]
 
@@ -79,11 +83,17 @@ def load(db: sqlite3.Connection, resources: Resources, now: datetime, on_progres
     The stage may change meanwhile. The order keeps such changes from being suspected:
 
         bucket   a document that is put later belongs to an item that is younger than this audit
-        locks    the same
-        items    an item that changed since the bucket was listed was changed by a job that is read next
+        locks    the same; so do look-ups
+        items    an item that changed since the bucket was listed was changed by a job that is read next; so are
+                 documents of collections
         jobs
     """
     fill(db, "objects", _counting(_objects(resources), "objects", on_progress))
+    if resources.has_collections:
+        lookups = _checked(db, LOOKUPS, _scan(resources, LOOKUPS))
+        fill(db, "lookups", _counting(map(lookup_values, lookups), "look-ups", on_progress))
+        documents = _checked(db, COLLECTIONS, _scan(resources, COLLECTIONS))
+        fill(db, "documents", _counting(_recording(db, documents), "documents of collections", on_progress))
     locks = _checked(db, NAMES, _scan(resources, NAMES))
     fill(db, "locks", _counting(map(lock_values, locks), "locks", on_progress))
     items = _checked(db, ITEMS, _scan(resources, ITEMS))
@@ -109,7 +119,7 @@ def index(db: sqlite3.Connection) -> None:
 
 def object_values(key: str, modified: datetime) -> Values:
     """Return a row of `objects`; its job is None if the key names none."""
-    kind = key.partition("/")[0]
+    kind = "claims" if key.startswith("claims/") else "documents" if key.startswith(_DOCUMENTS) else ""
     document = parse_document_key(key)
     job_id, generation = (document[1:] if document else parse_claim_key(key)) or (None, None)
     return key, kind, job_id, generation, rfc3339(modified)
@@ -123,6 +133,26 @@ def lock_values(row: Row) -> Values:
 def item_values(row: Row) -> Values:
     """Return a row of `items`, from a checked row, with the name in the form that locks have."""
     return row["item_id"]["S"], name_key(row["name"]["S"]), row["document_key"]["S"], row["updated_at"]["S"]
+
+
+def document_values(row: Row) -> Values:
+    """Return a row of `documents`, from a checked row of the table of collections."""
+    ref, item = check_document(row)
+    return ref.collection, ref.scope, ref.item_id, item.document.key, item.updated_at
+
+
+def recorded_values(row: Row) -> Iterator[Values]:
+    """Yield the rows of `recorded`: the locks and index entries that a document's row says it has."""
+    ref, item = check_document(row)
+    for is_lock, values in ((1, item.locks), (0, item.entries)):
+        for value in values.values():
+            yield is_lock, value, ref.collection, ref.scope, ref.item_id, item.updated_at
+
+
+def lookup_values(row: Row) -> Values:
+    """Return a row of `lookups`, from a checked row of the table of look-ups."""
+    found = check_lookup(row)
+    return int(found.is_lock), found.value_key, found.ref.item_id, found.ref.collection, found.field, found.at
 
 
 def job_values(row: Row) -> Values:
@@ -144,9 +174,22 @@ def _checked(db: sqlite3.Connection, table: str, rows: Iterable[Row]) -> Iterato
         try:
             check_row(table, row)
         except MalformedRowError:
-            db.execute("INSERT INTO malformed VALUES (?, ?)", (table, row[KEYS[table]]["S"]))
+            key, sort_key = (*(row[name]["S"] for name in KEYS[table]), "")[:2]
+            db.execute("INSERT INTO malformed VALUES (?, ?, ?)", (table, key, sort_key))
         else:
             yield row
+
+
+def _recording(db: sqlite3.Connection, rows: Iterable[Row]) -> Iterator[Values]:
+    """Yield the documents among the rows; insert what they record, and which look-ups are not ready."""
+    for row in rows:
+        if is_index_state(row):
+            unready = [quote(field, safe="") for field, state in check_index_state(row).items() if state != "ready"]
+            places = [(row["item_id"]["S"], field) for field in unready]
+            db.executemany("INSERT INTO building VALUES (?, ?)", places)
+        else:
+            db.executemany("INSERT INTO recorded VALUES (?, ?, ?, ?, ?, ?)", recorded_values(row))
+            yield document_values(row)
 
 
 def _is_expired(row: Row, now: datetime) -> bool:
@@ -174,7 +217,9 @@ def _objects(resources: Resources) -> Iterator[Values]:
     pages = resources.clients.s3.get_paginator("list_objects_v2").paginate(Bucket=resources.documents_bucket)
     for page in pages:
         for entry in page.get("Contents", []):
-            yield object_values(entry["Key"], entry["LastModified"])
+            # Without the tables nothing shows which of these are committed.
+            if resources.has_collections or not entry["Key"].startswith(COLLECTIONS_PREFIX):
+                yield object_values(entry["Key"], entry["LastModified"])
 
 
 def _counting(rows: Iterable[Values], what: str, on_progress: OnProgress) -> Iterator[Values]:

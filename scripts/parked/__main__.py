@@ -52,7 +52,7 @@ def _show(console: Console, queue: ParkedQueue, limit: int, *, as_json: bool) ->
     if as_json:
         emit(json.dumps({"parked": list(map(_document, found)), "about": queue.approximate_length()}))
     rows = map(_row, sorted(found, key=lambda message: message.since))
-    print_table(console, ("id", "since", "reason", "from", "body"), rows, "Parked messages")
+    print_table(console, ("id", "since", "reason", "from", "body", "collection"), rows, "Parked messages")
     more = f" of about {queue.approximate_length()}" if len(found) == limit else ""
     console.print(f"{len(found)}{more} parked messages")
 
@@ -82,6 +82,7 @@ def _document(message: Parked) -> dict[str, object]:
         "since": rfc3339(message.since),
         "reason": message.reason,
         "from": message.source,
+        "collection": message.collection or None,
         "beginning": message.beginning,
         "length": message.length,
     }
@@ -90,7 +91,10 @@ def _document(message: Parked) -> dict[str, object]:
 def _row(message: Parked) -> tuple[str, ...]:
     rest = "" if len(message.beginning) == message.length else f"… ({message.length:,} characters)"
     body = message.beginning + rest
-    return (message.message_id, rfc3339(message.since), message.reason, message.source, body)
+    return (
+        *(message.message_id, rfc3339(message.since), message.reason),
+        *(message.source, body, message.collection),  # the last: scripts know the others by their places
+    )
 
 
 def _parse(arguments: list[str] | None) -> argparse.Namespace:

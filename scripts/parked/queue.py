@@ -10,6 +10,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from jobpipe.domain import json_text
+from jobpipe.domain.errors import Refusal
+from jobpipe.domain.item_ref import COLLECTION_NAME, ITEMS
 from jobpipe.runtime.aws import AwsClients
 
 if TYPE_CHECKING:
@@ -32,6 +35,7 @@ class Parked:
     since: datetime
     reason: str
     source: str
+    collection: str  # empty if the body does not say
     beginning: str
     length: int  # of the whole body, in characters
 
@@ -167,9 +171,22 @@ def _parked(message: MessageTypeDef) -> Parked:
         since=datetime.fromtimestamp(sent, UTC),
         reason=_attribute(message, "reason"),
         source=_attribute(message, "source"),
+        collection=_collection(message["Body"]),
         beginning=message["Body"][:_SHOWN_CHARACTERS],
         length=len(message["Body"]),
     )
+
+
+def _collection(body: str) -> str:
+    """Return the collection that the body names, as far as it can be read; messages for items name none."""
+    try:
+        envelope = json_text.decode(body)
+    except Refusal:
+        return ""
+    if not isinstance(envelope, dict) or "v" not in envelope:
+        return ""
+    name = envelope.get("collection", ITEMS)
+    return name if isinstance(name, str) and COLLECTION_NAME.fullmatch(name) else ""
 
 
 def _attribute(message: MessageTypeDef, name: str) -> str:

@@ -23,8 +23,9 @@ from infra.cli.command_line import INTERRUPTED, run
 from infra.cli.console import LastingConsole, emit
 from infra.errors import OperatorError
 from jobpipe.domain.clock import now
-from jobpipe.domain.commands import OPERATIONS
+from jobpipe.domain.commands import OPERATION_NAME
 from jobpipe.domain.errors import InvalidRequest, Refusal
+from jobpipe.domain.item_ref import COLLECTION_NAME
 from jobpipe.domain.job import Job
 from jobpipe.domain.job_ref import JobRef
 from jobpipe.domain.ports import CommandQueue, DocumentStore, JobStore
@@ -41,6 +42,7 @@ from scripts.stage.tables import print_table
 _EXAMPLES = """examples:
   make redrive REASON=attempts-spent SINCE=2026-11-22T20:00:00Z DRY_RUN=yes
   make redrive REASON="internal-error unavailable" OPERATION=create
+  make redrive REASON=attempts-spent COLLECTION=orders OPERATION=ship
   make redrive ITEM=5f0c0f4e-… LIMIT=1
   make redrive ALL=yes
 """
@@ -217,10 +219,13 @@ def _stop_on_interrupt(summary: Summary) -> Iterator[None]:
 
 def _filter(options: argparse.Namespace) -> Filter:
     wanted = Filter(
-        tuple(options.reason), options.since, options.until, options.operation, options.owner, options.item
+        *(tuple(options.reason), options.since, options.until, options.operation, options.owner, options.item),
+        collection=options.collection,
     )
     if wanted.is_empty and not options.all:
-        raise OperatorError("say which jobs: REASON, SINCE, UNTIL, OPERATION, OWNER, ITEM, or ALL=yes (see --help)")
+        raise OperatorError(
+            "say which jobs: REASON, SINCE, UNTIL, OPERATION, COLLECTION, OWNER, ITEM, or ALL=yes (see --help)"
+        )
     return wanted
 
 
@@ -237,7 +242,13 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--since", type=_time, metavar="TIME", help="jobs that failed then or later (RFC 3339)")
     parser.add_argument("--until", type=_time, metavar="TIME", help="jobs that failed before then (RFC 3339)")
-    parser.add_argument("--operation", choices=OPERATIONS)
+    parser.add_argument(
+        "--operation",
+        type=_operation,
+        metavar="NAME",
+        help="jobs of this operation: create, read, update, delete, upsert or one of a collection",
+    )
+    parser.add_argument("--collection", type=_collection, metavar="NAME", help="jobs of this collection")
     parser.add_argument("--owner", help="jobs of this caller")
     parser.add_argument("--item", metavar="ID", help="jobs of this item")
     parser.add_argument("--limit", type=positive, help="the largest number of jobs; those that failed first")
@@ -245,6 +256,19 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--dry-run", action="store_true", help="only count them")
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     return parser.parse_args(arguments)
+
+
+def _operation(text: str) -> str:
+    # A collection that the folder has no longer may have failed jobs, so any name will do.
+    if not OPERATION_NAME.fullmatch(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is no name of an operation, such as create or ship")
+    return text
+
+
+def _collection(text: str) -> str:
+    if not COLLECTION_NAME.fullmatch(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is no name of a collection, such as items or orders")
+    return text
 
 
 def _time(text: str) -> datetime:

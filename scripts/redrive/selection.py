@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import count, islice
 from typing import Any
 
 from jobpipe.domain.clock import rfc3339
 from jobpipe.domain.errors import PROBLEM_TYPE_PREFIX, ProblemError
+from jobpipe.domain.item_ref import ITEMS
 from jobpipe.domain.job import Job, Status
-from jobpipe.runtime.aws import AwsClients
+from jobpipe.runtime.aws import AwsClients, outages
 from jobpipe.stores.dynamodb_job_lists import (
     LAST,
     LIST_KEY,
@@ -23,8 +26,15 @@ from jobpipe.stores.dynamodb_job_lists import (
     sources,
 )
 from jobpipe.stores.dynamodb_rows import Row
-from scripts.audit.rows import MalformedRowError, check_job
+from scripts.audit.attributes import MalformedRowError
+from scripts.audit.rows import check_job
 
+_MOST_KEYS = 100  # of one BatchGetItem
+_LONGEST_PAUSE = 3.0  # seconds, when the table returns a part of the rows
+_COLLECTION: dict[str, Any] = {
+    "ProjectionExpression": "job_id, #collection, #scope",
+    "ExpressionAttributeNames": {"#collection": "collection", "#scope": "scope"},
+}
 _WHOLE_INDEXES = (Source("lists", "", "", LIST_KEY), Source("trouble", "", "", OLD_LIST_KEY))
 _FOUND = "CREATE TABLE found (failed_at, created_at, job_id, generation, reason, operation)"
 # The jobs that failed first come first, so that limited runs make progress: a job that fails again is the last. The
@@ -43,6 +53,7 @@ class Filter:
     operation: str | None = None
     owner: str | None = None
     item: str | None = None
+    collection: str | None = None
 
     @property
     def is_empty(self) -> bool:
@@ -58,6 +69,7 @@ class Filter:
             and self.operation in {None, job.operation}
             and self.owner in {None, job.owner}
             and self.item in {None, job.item_id}
+            and self.collection in {None, job.collection}
         )
 
 
@@ -148,13 +160,10 @@ def select(
         db.execute("PRAGMA journal_mode = OFF")
         db.execute(_FOUND)
         db.execute("BEGIN")
-        found = malformed = 0
-        for row in _failed_rows(clients, jobs_table, wanted):
-            try:
-                job = check_job(row)
-            except MalformedRowError:
-                malformed += 1
-                continue
+        found = 0
+        jobs = Jobs(_failed_rows(clients, jobs_table, wanted))
+        listed = jobs if wanted.collection is None else _with_collections(clients, jobs_table, jobs)
+        for job in listed:
             if wanted.matches(job) and not job.is_expired(now):
                 found += 1
                 on_found(found)
@@ -163,9 +172,48 @@ def select(
         db.execute("COMMIT")
         db.execute(_FAILED)
         db.execute("DROP TABLE found")
-        yield Selection(db, limit, malformed)
+        yield Selection(db, limit, jobs.malformed)
     finally:
         db.close()
+
+
+class Jobs:
+    """The valid jobs of rows; counts the others."""
+
+    def __init__(self, rows: Iterable[Row]) -> None:
+        self.malformed = 0
+        self._rows = rows
+
+    def __iter__(self) -> Iterator[Job]:
+        for row in self._rows:
+            try:
+                yield check_job(row)
+            except MalformedRowError:
+                self.malformed += 1
+
+
+def _with_collections(clients: AwsClients, jobs_table: str, jobs: Iterable[Job]) -> Iterator[Job]:
+    """Yield the jobs with their collections, which the indexes do not have, in reads of a hundred rows."""
+    remaining = iter(jobs)
+    while some := list(islice(remaining, _MOST_KEYS)):
+        # Both indexes may have the same job, but a read takes a key once.
+        keys = [{"job_id": {"S": job_id}} for job_id in {job.job_id for job in some}]
+        wanted: Any = {jobs_table: {"Keys": keys, **_COLLECTION}}
+        places: dict[str, tuple[str, str]] = {}
+        for attempt in count():
+            with outages("The jobs table"):
+                answer = clients.dynamodb.batch_get_item(RequestItems=wanted)
+            for row in answer["Responses"].get(jobs_table, []):
+                collection, scope = (row.get(name, {}).get("S", "") for name in ("collection", "scope"))
+                places[row["job_id"]["S"]] = collection or ITEMS, scope
+            wanted = answer.get("UnprocessedKeys")
+            if not wanted:
+                break
+            time.sleep(min(_LONGEST_PAUSE, 0.1 * 2**attempt))
+        for job in some:
+            if job.job_id in places:
+                collection, scope = places[job.job_id]
+                yield replace(job, collection=collection, scope=scope)
 
 
 def _failed_rows(clients: AwsClients, jobs_table: str, wanted: Filter) -> Iterator[Row]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
@@ -12,6 +12,7 @@ from playwright.sync_api import Browser, Page, expect
 from infra.errors import OperatorError
 from tests.browser.chromium import chromium
 from tests.browser.console import TIMEOUT, Console
+from tests.browser.shop import Shop, serving
 from tests.helpers.deployed import Stage
 from tests.helpers.event_source import EventSourceMapping
 
@@ -60,3 +61,32 @@ def page(console: Console) -> Page:
 def worker_stopped(stage: Stage) -> Callable[[], AbstractContextManager[None]]:
     """Return a context manager during which all jobs wait."""
     return EventSourceMapping(stage.aws("lambda"), stage.resources["worker_function"]).disabled
+
+
+@pytest.fixture
+def shop() -> Iterator[Shop]:
+    """A service with collections of its own, for one test."""
+    shop = Shop()
+    with serving(shop):
+        yield shop
+
+
+@pytest.fixture
+def new_shop_console(browser: Browser, shop: Shop) -> Iterator[NewConsole]:
+    """Return a function that opens tabs of the shop's console; no tab may have errors at the end."""
+    consoles: list[Console] = []
+
+    def make(width: int = 1200, **options: Any) -> Console:
+        context = browser.new_context(viewport={"width": width, "height": HEIGHT}, **options)
+        consoles.append(Console(context.new_page(), cast("Stage", shop)))
+        return consoles[-1]
+
+    yield make
+    for each in consoles:
+        each.page.context.close()
+    assert [error for each in consoles for error in each.errors] == []
+
+
+@pytest.fixture
+def shop_console(new_shop_console: NewConsole) -> Console:
+    return new_shop_console()

@@ -13,6 +13,7 @@ import tenacity
 
 from tests.calls import (  # noqa: F401  # they register their operations, in this order
     api_operations,
+    collection_operations,
     dead_letter_operations,
     worker_operations,
 )

@@ -6,7 +6,7 @@ import json
 import secrets
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,6 +18,7 @@ from infra.cli.progress import Progress
 from infra.deployment.plan import Deployer
 from infra.deployment.readiness import wait_until_healthy
 from infra.settings import LOCAL_STAGE
+from infra.templates.rendering import Rendered
 from infra.templates.sources import FOUNDATION, read_template
 from tests.calls.meter import Index, Meter
 from tests.chaos.faults import Call, Fault
@@ -32,6 +33,7 @@ FUNCTIONS: dict[LambdaName, str] = {
     "worker": "worker_function",
     "dead_letters": "dead_letters_function",
 }
+COLLECTIONS = Path(__file__).with_name("collections")
 _LOG_SECONDS = 10
 _UPDATE_SECONDS = 30
 _ATTRIBUTES = ["MessageGroupId", "ApproximateReceiveCount", "SentTimestamp", "AWSTraceHeader"]
@@ -140,7 +142,8 @@ def laboratory(state_dir: Path) -> Iterator[Lab]:
     with ExitStack() as stack:
         target, settings = stack.enter_context(embedded(state_dir))
         progress = Progress(Console(quiet=True))
-        stage = Stage(Deployer(target, LOCAL_STAGE, settings, progress, {}).deploy())
+        settings = replace(settings, collections=COLLECTIONS)
+        stage = Stage(Deployer(target, LOCAL_STAGE, settings, progress, {"JobLists": "off"}).deploy())
         functions = stage.aws("lambda")
         for mapping in functions.list_event_source_mappings()["EventSourceMappings"]:
             functions.update_event_source_mapping(UUID=mapping["UUID"], Enabled=False)
@@ -156,7 +159,7 @@ def laboratory(state_dir: Path) -> Iterator[Lab]:
 
 
 def _attach_meter(proxy: Proxy, lab: Lab) -> Meter:
-    properties = read_template(FOUNDATION)["Resources"]["JobsTable"]["Properties"]
+    properties = Rendered(read_template(FOUNDATION)).of_type("AWS::DynamoDB::Table")["JobsTable"]
     keys = {each["AttributeName"] for each in properties["KeySchema"]}
     indexes = []
     for index in properties["GlobalSecondaryIndexes"]:

@@ -19,9 +19,9 @@ def test_operators_commands_need_a_checkout(service: Service, tmp_path: Path) ->
     # Without `site` the checkout, which is installed here as it stands, is not on the path.
     path = [str(tmp_path), sysconfig.get_paths()["purelib"]]
     start = f"import sys; sys.path += {path}; from jobpipe_client.cli import main; sys.exit(main())"
-    for name in ("audit", "redrive", "parked"):
+    for arguments in (*((name, "--limit", "3") for name in ("audit", "redrive", "parked")), ("new", "orders")):
         done = subprocess.run(
-            (sys.executable, "-S", "-c", start, name, "--limit", "3"),
+            (sys.executable, "-S", "-c", start, *arguments),
             cwd=tmp_path,
             env=commands.clean_environment(),
             capture_output=True,
@@ -29,6 +29,18 @@ def test_operators_commands_need_a_checkout(service: Service, tmp_path: Path) ->
             check=False,
         )
         assert (done.returncode, done.stderr) == (1, "jobpipe: this needs a checkout of jobpipe: run it there\n")
+
+
+def test_a_new_collection_is_written_by_the_checkout(jobpipe: Jobpipe, tmp_path: Path) -> None:
+    shop = tmp_path / "shop"
+    written = jobpipe.does("new", "orders", "--collections", str(shop))
+    files = sorted(each.name for each in (shop / "orders").iterdir())
+    assert {"collection.toml", "schema.json", "operations.py"} < set(files)
+    assert written == f"{shop}/orders: {', '.join(files)}\n"
+    assert "exists already" in jobpipe.fails(1, "new", "orders", "--collections", str(shop))
+    for name in ("jobs", "Orders", "items", ".."):
+        jobpipe.fails(1, "new", name, "--collections", str(shop))
+    assert [each.name for each in shop.iterdir()] == ["orders"]
 
 
 def test_operators_commands_take_their_own_options(jobpipe: Jobpipe) -> None:

@@ -9,7 +9,8 @@ import pytest
 
 from tests.cli.conftest import Jobpipe
 from tests.cli.running import CREATE, a_failed_job, a_job, documents
-from tests.client.service import Service
+from tests.client.service import Canned, Service
+from tests.client.service_state import problem
 
 
 def test_submit_queues_one_command(jobpipe: Jobpipe, service: Service, tmp_path: Path) -> None:
@@ -64,3 +65,37 @@ def test_an_invalid_command_is_reported_on_one_line(jobpipe: Jobpipe, service: S
 
 def test_a_timeout_must_be_a_number(jobpipe: Jobpipe) -> None:
     jobpipe.fails(2, "wait", "some", "--timeout", "nan")
+
+
+def test_all_jobs_are_listed_with_their_filters(jobpipe: Jobpipe, service: Service) -> None:
+    done, failed = a_job(jobpipe, "--wait"), a_failed_job(jobpipe)
+    assert [job["id"] for job in documents(jobpipe.does("jobs", "--json"))] == [failed["id"], done["id"]]
+    assert service.seen[-1].query == {}
+    assert jobpipe.does("jobs", "--limit", "1").startswith(failed["id"])
+    since, until = "2026-11-22T00:00:00+01:00", "2026-11-23T00:00:00Z"
+    filters = ("--status", "succeeded", "--collection", "orders", "--since", since, "--until", until)
+    assert [job["id"] for job in documents(jobpipe.does("jobs", *filters, "--json"))] == [done["id"]]
+    assert service.seen[-1].query == {
+        "status": ["succeeded"],
+        "collection": ["orders"],
+        "since": [since],
+        "until": [until],
+    }
+    jobpipe.does("jobs", "--status", "failed", "--owner", "*")
+    assert service.seen[-1].query == {"status": ["failed"], "owner": ["*"]}
+    assert jobpipe("jobs", "--status", "ended").exit_code == 2
+
+
+def test_a_stage_without_the_list_of_all_jobs_says_so_on_one_line(jobpipe: Jobpipe, service: Service) -> None:
+    service.canned.append(Canned(409, {}, problem(409, "job-list-off", "It needs JobLists=on.")))
+    assert jobpipe.fails(1, "jobs") == "jobpipe: 409 job-list-off: It needs JobLists=on."
+    service.canned.append(Canned(400, {}, problem(400, detail="since must be a time in RFC 3339.")))
+    assert "since must be a time" in jobpipe.fails(1, "jobs", "--since", "yesterday")
+
+
+def test_what_a_role_does_not_allow_is_one_line(jobpipe: Jobpipe, service: Service) -> None:
+    detail = "The role of this key, reader, does not allow this request: it needs a writer's or an operator's key."
+    service.canned.append(Canned(403, {}, problem(403, detail=detail)))
+    assert jobpipe.fails(1, "submit", CREATE) == f"jobpipe: 403 forbidden: {detail}"
+    service.canned.append(Canned(403, {}, problem(403)))
+    assert "the key is wrong" in jobpipe.fails(1, "submit", CREATE)

@@ -8,7 +8,7 @@ import signal
 import pytest
 
 from tests.cli.conftest import Jobpipe
-from tests.cli.running import a_failed_job, a_job, documents, started, until
+from tests.cli.running import a_failed_job, a_job, documents, on_a_terminal, started, until
 from tests.client.service import Service
 
 
@@ -63,3 +63,16 @@ def test_a_signal_ends_watching(jobpipe: Jobpipe, service: Service, by: signal.S
 @pytest.mark.parametrize("command", ["watch", "stats"])
 def test_an_interval_must_be_between_200_ms_and_a_day(jobpipe: Jobpipe, command: str, interval: str) -> None:
     jobpipe.fails(2, command, "--interval", interval)
+
+
+def test_a_writers_key_watches_jobs_without_the_queue(jobpipe: Jobpipe, service: Service) -> None:
+    service.role = "writer"
+    job = a_failed_job(jobpipe)
+    shown = on_a_terminal(service, {}, "watch", job["id"], status=3)
+    assert "no counts of the queue: 403 forbidden: The role of this key, writer, does not" in " ".join(
+        shown.split()
+    )
+    assert "failed" in shown
+    line = jobpipe.fails(1, "stats")
+    assert line.startswith("jobpipe: 403 forbidden: The role of this key, writer, does not allow this request")
+    assert "the key is wrong" not in line

@@ -146,10 +146,25 @@ class Batches:
 def _error(place: int, command: Any) -> dict[str, str] | None:
     """Return the reason for which a command is refused, if it is."""
     operation = command.get("operation") if isinstance(command, dict) else None
+    if isinstance(command, dict) and command.get("collection", "items") != "items":
+        return _error_in_orders(place, command)
     if operation not in {"create", "read", "update", "delete"}:
         return {"pointer": f"#/commands/{place}/operation", "detail": "There is no such operation."}
     if operation == "create" and not {"name", "description"} <= command.get("item", {}).keys():
         return {"pointer": f"#/commands/{place}/item/name", "detail": "An item needs a name."}
     if operation != "create" and not command.get("item_id"):
         return {"pointer": f"#/commands/{place}", "detail": "item_id is needed."}
+    return None
+
+
+def _error_in_orders(place: int, command: Any) -> dict[str, str] | None:
+    if command["collection"] != "orders":
+        return {"pointer": f"#/commands/{place}/collection", "detail": "There is no such collection."}
+    if command["operation"] not in {"create", "upsert", "read", "update", "delete", "ship"}:
+        return {"pointer": f"#/commands/{place}/operation", "detail": "There is no such operation."}
+    if command["operation"] in {"create", "upsert"}:
+        if "number" not in command.get("item", {}):
+            return {"pointer": f"#/commands/{place}/item/number", "detail": "An order needs a number."}
+    elif not command.get("item_id"):
+        return {"pointer": f"#/commands/{place}/item_id", "detail": "item_id is needed."}
     return None

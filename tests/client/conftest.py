@@ -31,10 +31,21 @@ def _no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
 def names(
     service: Service, client: Client, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, Any]:
-    """The names that examples use: those of the package, a client, its URL and key, and an item."""
+    """The names that examples use: those of the package, a client, its URL and key, an item, an order."""
     monkeypatch.setenv("JOBPIPE_URL", service.url)
     monkeypatch.setenv("JOBPIPE_API_KEY", KEY)
     monkeypatch.setenv("JOBPIPE_STATE_DIR", str(tmp_path_factory.mktemp("no-stages")))
     made = client.sync.create({"name": "Stove", "description": "For gas", "price": 20})
+    orders = client.collection("orders")
+    order = orders.sync.create({"number": "1001", "customer": "alice", "status": "paid"})
+    order = orders.get_item(order.id)
     exported = {name: getattr(jobpipe_client, name) for name in jobpipe_client.__all__}
-    return {**exported, "client": client, "url": service.url, "key": KEY, "item": made}
+    return {
+        **exported,
+        "client": client,
+        "url": service.url,
+        "key": KEY,
+        "item": made,
+        "orders": orders,
+        "order": order,
+    }

@@ -1,5 +1,6 @@
 """The HTTP contract on a loopback port, in memory, for the tests of the client."""
 
+import copy
 import json
 import threading
 import time
@@ -7,9 +8,10 @@ from collections import deque
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, NamedTuple
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import parse_qs, unquote, urlencode, urlsplit
 
 from tests.client.batches import NotTaken
+from tests.client.orders import CONTRACT
 from tests.client.service_state import BASE, Refused, ServiceState, etag_of
 
 KEY = "the-key"
@@ -45,7 +47,10 @@ class Service(ServiceState):
         self.canned: deque[Canned] = deque()
         self.seen: list[Seen] = []
         self.connections: set[Any] = set()  # the client's address of each
+        self.contract = copy.deepcopy(CONTRACT)
+        self.building = False  # whether the index of orders is not ready
         self.silent_for = 0.0  # seconds before each answer
+        self.role = "operator"  # of the key
         service = self
 
         class Handler(_Handler):
@@ -96,6 +101,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _route(self, seen: Seen, body: bytes) -> Canned:  # noqa: C901, PLR0911, PLR0912
         owner = self.owner
+        if seen.path == "/stats" and self.owner.role == "writer":
+            raise Refused(
+                403, "The role of this key, writer, does not allow this request: it needs an operator's key."
+            )
         if seen.path == "/stats":
             waiting = sum(map(len, self.owner.pending.values()))
             queue = {"waiting": waiting, "in_flight": 0, "delayed": 0, "oldest_seconds": None}
@@ -103,28 +112,30 @@ class _Handler(BaseHTTPRequestHandler):
             return Canned(200, {}, {"at": at, "queue": queue, "dead_letters": 0, "parked": 0})
         if seen.path == "/health":
             return Canned(200, {}, {"status": "ok", "version": "1"})
+        if seen.path == "/openapi.json":
+            return Canned(200, {}, owner.contract)
         if seen.headers.get("x-api-key") != KEY:
             raise Refused(403)
         kind, _, raw = seen.path.strip("/").partition("/")
         name = unquote(raw)
         wait = float(seen.query.get("wait", ["0"])[0])
+        if kind in owner.documents:
+            return self._documents(seen, kind, *raw.split("/", 1))
         match seen.method, kind, bool(name):
             case "GET", "jobs", True:
                 job = owner.ended(name, wait)
                 return Canned(200, {} if job["done"] else {"Retry-After": "0.05"}, job)
             case "GET", "jobs", False:
-                (status,) = seen.query["status"]
-                return Canned(200, {}, [job for job in reversed(owner.jobs.values()) if job["status"] == status])
+                statuses = seen.query.get("status")
+                return Canned(
+                    200,
+                    {},
+                    [job for job in reversed(owner.jobs.values()) if not statuses or job["status"] in statuses],
+                )
             case "DELETE", "jobs", True:
                 return Canned(200, {}, owner.cancel(name))
             case "POST", "jobs", True:
                 return Canned(202, {"Retry-After": "0.05"}, owner.retry(name.removesuffix("/retry")))
-            case "GET", "items", True:
-                if name not in owner.items:
-                    raise Refused(404)
-                return Canned(200, {"ETag": etag_of(owner.items[name])}, owner.items[name])
-            case "GET", "items", False:
-                return self._page(seen)
             case "POST", "batches", False:
                 with owner.batches.counted():
                     batch = owner.batches.submit(body, seen.headers.get("idempotency-key"))
@@ -136,28 +147,54 @@ class _Handler(BaseHTTPRequestHandler):
                 return Canned(200, {} if found["done"] else {"Retry-After": "0.05"}, found)
             case "POST", "jobs", False:
                 return self._accept(seen, seen.body)
-            case "POST", "items", False:
-                return self._accept(seen, {"operation": "create", "item": seen.body})
-            case "PUT", "items", True:
-                return self._accept(seen, {"operation": "update", "item_id": name, "set": seen.body})
-            case "PATCH", "items", True:
-                return self._accept(seen, {"operation": "update", "item_id": name, "merge": seen.body})
-            case "DELETE", "items", True:
-                return self._accept(seen, {"operation": "delete", "item_id": name})
         raise Refused(404)
 
-    def _page(self, seen: Seen) -> Canned:
+    def _documents(self, seen: Seen, collection: str, item: str, operation: str | None = None) -> Canned:  # noqa: PLR0911
+        name = unquote(item)
+        of = {} if collection == "items" else {"collection": collection}
+        documents = self.owner.documents[collection]
+        match seen.method, bool(name), operation is not None:
+            case "GET", True, False:
+                if name not in documents:
+                    raise Refused(404)
+                return Canned(200, {"ETag": etag_of(documents[name])}, documents[name])
+            case "GET", False, _:
+                return self._page(seen, collection)
+            case "POST", False, _:
+                return self._accept(seen, {"operation": "create", **of, "item": seen.body})
+            case "PUT", True, False:
+                return self._accept(seen, {"operation": "update", **of, "item_id": name, "set": seen.body})
+            case "PATCH", True, False:
+                return self._accept(seen, {"operation": "update", **of, "item_id": name, "merge": seen.body})
+            case "DELETE", True, False:
+                return self._accept(seen, {"operation": "delete", **of, "item_id": name})
+            case "POST", True, True:
+                if operation == "ship" and collection == "orders":
+                    return self._accept(seen, {"operation": operation, **of, "item_id": name, **seen.body})
+        raise Refused(404)
+
+    def _page(self, seen: Seen, collection: str) -> Canned:
         limit, start = int(seen.query.get("limit", ["2"])[0]), int(seen.query.get("cursor", ["0"])[0])
-        items = list(self.owner.items.values())
+        items = list(self.owner.documents[collection].values())
+        query = f"limit={limit}&cursor={start + limit}"
+        for field in seen.query.keys() - {"limit", "cursor"}:
+            if field not in {"items": (), "orders": ("number", "invoice", "customer")}[collection]:
+                raise Refused(400)
+            if field == "customer" and self.owner.building:
+                raise Refused(409, "The index is being built.", "index-building")
+            (value,) = seen.query[field]
+            items = [each for each in items if str(each.get(field)) == value]
+            query += "&" + urlencode({field: value})
         more = start + limit < len(items)
-        link = {"Link": f'<items?limit={limit}&cursor={start + limit}>; rel="next"'} if more else {}
+        link = {"Link": f'<{collection}?{query}>; rel="next"'} if more else {}
         page = items[start : start + limit]
         lost = [item["id"] for item in page if item["id"] in self.owner.lost]
         named = {"Unreadable-Items": ", ".join(lost)} if lost else {}
         return Canned(200, {**link, **named}, [item for item in page if item["id"] not in lost])
 
     def _accept(self, seen: Seen, command: dict[str, Any]) -> Canned:
-        if command["operation"] == "create" and not {"name", "description"} <= command["item"].keys():
+        required = {"number"} if command.get("collection") == "orders" else {"name", "description"}
+        if command["operation"] in {"create", "upsert"} and not required <= command["item"].keys():
             raise Refused(400)
         job = self.owner.accept(command, seen.headers.get("idempotency-key"), seen.headers.get("if-match"))
         preference = seen.headers.get("prefer", "")

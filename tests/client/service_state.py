@@ -39,7 +39,7 @@ class ServiceState:
     """The items, jobs and batches of a service, and its worker. `pause` stops the worker."""
 
     def __init__(self, *, seed: int = 1) -> None:
-        self.items: dict[str, dict[str, Any]] = {}
+        self.documents: dict[str, dict[str, dict[str, Any]]] = {"items": {}, "orders": {}}
         self.lost: set[str] = set()  # ids of items that cannot be read
         self.jobs: dict[str, dict[str, Any]] = {}
         self.keys: dict[str, str] = {}
@@ -52,6 +52,18 @@ class ServiceState:
         self._random = random.Random(seed)
         self._stopped = False
         threading.Thread(target=self._work, daemon=True).start()
+
+    @property
+    def items(self) -> dict[str, dict[str, Any]]:
+        return self.documents["items"]
+
+    @items.setter
+    def items(self, items: dict[str, dict[str, Any]]) -> None:
+        self.documents["items"] = items
+
+    @property
+    def orders(self) -> dict[str, dict[str, Any]]:
+        return self.documents["orders"]
 
     def stop(self) -> None:
         with self.changed:
@@ -71,13 +83,14 @@ class ServiceState:
         with self.changed:
             if key in self.keys:
                 return self.jobs[self.keys[key]]
-            job_id, item_id = uuid.uuid4().hex, command.get("item_id") or str(uuid.uuid4())
+            collection = command.get("collection", "items")
+            job_id, item_id = uuid.uuid4().hex, command.get("item_id") or new_id(command)
             now = datetime.now(UTC).isoformat().replace("+00:00", "Z")
-            links = {"self": f"{BASE}/jobs/{job_id}", "item": f"{BASE}/items/{item_id}"}
+            links = {"self": f"{BASE}/jobs/{job_id}", "item": f"{BASE}/{collection}/{item_id}"}
             self.jobs[job_id] = {
                 "id": job_id, "status": "queued", "done": False, "operation": command["operation"],
-                "item_id": item_id, "attempts": 0, "retries": 0, "created_at": now, "updated_at": now,
-                "links": links,
+                "collection": collection, "item_id": item_id, "attempts": 0, "retries": 0,
+                "created_at": now, "updated_at": now, "links": links,
             }  # fmt: skip
             if key:
                 self.keys[key] = job_id
@@ -140,26 +153,52 @@ class ServiceState:
             time.sleep(0.001)  # lets requests overtake, as a worker's own calls would
 
     def _apply(self, command: dict[str, Any], item_id: str, if_match: str | None) -> dict[str, Any]:
-        operation, item = command["operation"], self.items.get(item_id)
+        operation, collection = command["operation"], command.get("collection", "items")
+        documents = self.documents[collection]
+        item = documents.get(item_id)
         self.applied.append(command)
+        if operation == "upsert":
+            return self._put(collection, {"id": item_id, **(item or {}), **command["item"]})
         if operation == "create":
-            return self._put({"id": item_id, **command["item"]})
+            if item is not None:
+                raise not_unique("key", item_id)
+            return self._put(collection, {"id": item_id, **command["item"]})
         if item is None:
             raise Refused(404)
         if if_match and if_match != etag_of(item):
             raise Refused(412)
         if operation == "delete":
-            del self.items[item_id]
+            del documents[item_id]
             return {"message": "deleted"}
         if operation == "update":
-            return self._put({**item, **command["set"]} if "set" in command else _merged(item, command["merge"]))
+            changed = {**item, **command["set"]} if "set" in command else _merged(item, command["merge"])
+            return self._put(collection, changed)
+        if operation == "ship":
+            if item.get("status") != "paid":
+                raise Refused(409, "An order ships when it is paid.", "orders:not-paid")
+            return self._put(collection, {**item, "status": "shipped", "carrier": command["carrier"]})
         return item
 
-    def _put(self, item: dict[str, Any]) -> dict[str, Any]:
-        if any(o["name"] == item["name"] and o["id"] != item["id"] for o in self.items.values()):
-            raise Refused(409)
-        self.items[item["id"]] = item
+    def _put(self, collection: str, item: dict[str, Any]) -> dict[str, Any]:
+        for field in {"items": ("name",), "orders": ("invoice",)}[collection]:
+            for other in self.documents[collection].values():
+                if field in item and other.get(field) == item[field] and other["id"] != item["id"]:
+                    raise Refused(409) if collection == "items" else not_unique(field, other["id"])
+        self.documents[collection][item["id"]] = item
         return item
+
+
+def new_id(command: dict[str, Any]) -> str:
+    """The id of a new document, which derives from the key if its collection has one."""
+    number = command["item"].get("number") if command.get("collection") == "orders" else None
+    return str(uuid.uuid4()) if number is None else str(uuid.uuid5(uuid.NAMESPACE_URL, str(number)))
+
+
+def not_unique(field: str, existing: str) -> Refused:
+    pointer = "#/number" if field == "key" else f"#/{field}"
+    refused = Refused(409, "Another document has this value.", "not-unique")
+    refused.problem |= {"errors": [{"pointer": pointer, "detail": "taken"}], "existing": existing}
+    return refused
 
 
 def _merged(target: Any, patch: Any) -> Any:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import jobpipe_client
-from jobpipe_client import Client, exceptions
+from jobpipe_client import Client, Collection, exceptions
 from jobpipe_client.problem import PREFIX
 from tests.client.service import KEY, Service
 
@@ -38,19 +38,23 @@ def test_the_example_of_the_readme_runs(service: Service, capsys: pytest.Capture
     )
     assert changed == 1
     exec(compile(code, "README.md", "exec"), {})  # noqa: S102
-    assert capsys.readouterr().out == "", "no command had a problem"
+    assert capsys.readouterr().out == "shipped\n", "no command had a problem"
     assert len(service.items) == 1001
     assert next(iter(service.items.values()))["price"] == 11.95
 
 
-def test_the_reference_lists_every_method_as_it_is() -> None:
-    rows = re.findall(r"^\| `(\w+)\((.*?)\)` \| (.*) \|$", PAGE.partition("## Reference")[2], flags=re.MULTILINE)
-    methods = [name for name in vars(Client) if not name.startswith("_") and callable(getattr(Client, name))]
+@pytest.mark.parametrize("documented", [Client, Collection])
+def test_the_reference_lists_every_method_as_it_is(documented: type) -> None:
+    table = PAGE.partition("## Reference")[2].partition(f"| `{documented.__name__}` | |")[2].partition("\n\n")[0]
+    rows = re.findall(r"^\| `(\w+)\((.*?)\)` \| (.*) \|$", table, flags=re.MULTILINE)
+    methods = [
+        name for name in vars(documented) if not name.startswith("_") and callable(getattr(documented, name))
+    ]
     assert rows == [
         (
             name,
-            ", ".join(each for each in inspect.signature(getattr(Client, name)).parameters if each != "self"),
-            (inspect.getdoc(getattr(Client, name)) or "").partition("\n\n")[0].replace("\n", " "),
+            ", ".join(each for each in inspect.signature(getattr(documented, name)).parameters if each != "self"),
+            (inspect.getdoc(getattr(documented, name)) or "").partition("\n\n")[0].replace("\n", " "),
         )
         for name in methods
     ]

@@ -61,8 +61,8 @@ def schema_with(**properties: Any) -> str:
     return json.dumps({**SCHEMA, "properties": {**SCHEMA["properties"], **properties}})
 
 
-def body_of(text: str, **options: str) -> str:
-    """Return an operations.py with one operation `change` of this body, on line 7 and those after it."""
-    head = options.get("head", "")
-    lines = "".join(f"    {line}\n" for line in text.splitlines())
-    return f'from jobpipe.operation import Event, Refused, operation\n{head}\n\n@operation()\ndef change(order, *, at):\n    """Change it."""\n{lines}'
+def change(body: str, head: str = "", decorator: str = "@operation()") -> str:
+    """Return an operations.py whose operation `change` begins in line 5; `head` is its second line."""
+    lines = "".join(f"    {line}\n" for line in body.splitlines())
+    start = f"from jobpipe.operation import Event, Refused, operation\n{head}\n\n{decorator}\n"
+    return f'{start}def change(order, *, at):\n    """Change it."""\n{lines}'

@@ -7,16 +7,19 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from jobpipe.domain.clock import now
-from jobpipe.domain.commands import Command, CreateItem
+from jobpipe.domain.commands import Command, CreateItem, parse_command
 from jobpipe.domain.item import StoredItem
+from jobpipe.domain.item_ref import ItemRef
 from jobpipe.domain.job import Job, KeptCommand, new_job
 from jobpipe.domain.queue_message import QueueMessage, seal
 from jobpipe.stores.aws_stores import Stores
+from jobpipe.stores.dynamodb_collections import DynamoDbCollection
 from jobpipe.stores.sqs_commands import SqsCommands
 from scripts.audit.findings import Finding
 from scripts.audit.repair import Repaired, repair
-from scripts.audit.resources import Resources
+from scripts.audit.resources import Resources, key_of
 from scripts.audit.search import audit
+from tests.helpers.shop import shop
 from worker_lambda.chalicelib.command_handlers import handle
 
 SMALL, LARGE = "x", "x" * 5000  # LARGE does not fit in a row
@@ -30,7 +33,15 @@ class Audited:
     stores: Stores = field(init=False)
 
     def __post_init__(self) -> None:
-        self.stores = Stores(self.resources.jobs, self.resources.items, self.resources.documents)
+        resources, registry = self.resources, shop()
+        tables = (resources.collections_table, resources.lookups_table)
+        self.stores = Stores(
+            *(resources.jobs, resources.items, resources.documents),
+            registry=registry,
+            open_collection=lambda name, scope: DynamoDbCollection(
+                resources.clients, tables, resources.jobs, name, scope
+            ),
+        )
 
     def audit(self) -> list[Finding]:
         return audit(self.resources)
@@ -61,6 +72,28 @@ class Audited:
         item_id = str(uuid.uuid4())
         self.apply(CreateItem(item_id, {"name": name or f"name {item_id}", "description": text}))
         return self.item(item_id)
+
+    def do(self, operation: str, collection: str, **members: Any) -> ItemRef:
+        """Apply a command to a collection of the shop, and return the document's place."""
+        raw = {"operation": operation, "collection": collection, **members}
+        command = parse_command(raw, new_item_id=str(uuid.uuid4()), registry=self.stores.registry, owner="alice")
+        self.apply(command)
+        return command.item
+
+    def document(self, ref: ItemRef) -> StoredItem:
+        """Return the row of a document of any collection."""
+        stored = self.stores.items_of(ref.collection, ref.scope).get(ref.item_id)
+        assert stored is not None
+        return stored
+
+    def put_row(self, table: str, **values: str | None) -> None:
+        """Put a row as it is."""
+        row = {name: {"S": value} for name, value in values.items() if value is not None}
+        self.resources.clients.dynamodb.put_item(TableName=self.resources.table(table), Item=row)
+
+    def delete_row(self, table: str, *key: str) -> None:
+        resources = self.resources
+        resources.clients.dynamodb.delete_item(TableName=resources.table(table), Key=key_of(table, *key))
 
     def item(self, item_id: str) -> StoredItem:
         item = self.stores.items.get(item_id)
@@ -125,9 +158,11 @@ class Audited:
             (names.jobs_table, "job_id"),
             (names.items_table, "item_id"),
             (names.names_table, "name"),
+            (names.collections_table, "partition item_id"),
+            (names.lookups_table, "value entry"),
         ):
             for row in dynamodb.scan(TableName=table)["Items"]:
-                dynamodb.delete_item(TableName=table, Key={key: row[key]})
+                dynamodb.delete_item(TableName=table, Key={name: row[name] for name in key.split()})
         self.remove_versions("")
         for url in self.resources.queue_urls:
             self.resources.clients.sqs.purge_queue(QueueUrl=url)

@@ -73,6 +73,8 @@ def resources(foundation: tuple[Target, dict[str, str]], aws: tuple[AwsClients, 
         items_table=names["ItemsTable"],
         names_table=names["NamesTable"],
         documents_bucket=names["DocumentsBucket"],
+        collections_table=names["CollectionsTable"],
+        lookups_table=names["LookupsTable"],
         queue_urls=(names["CommandsQueueUrl"], names["DeadLettersQueueUrl"]),
         job_retention=RETENTION,
     )

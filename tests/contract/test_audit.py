@@ -14,9 +14,10 @@ from jobpipe.domain.commands import DeleteItem, SetFields
 from jobpipe.domain.item import new_version
 from jobpipe.domain.job import KeptCommand, new_generation
 from jobpipe.runtime.aws import AwsClients
-from scripts.audit.findings import KINDS
+from scripts.audit.kinds import KINDS
 from scripts.audit.search import audit
 from tests.contract.audited import LARGE, Audited, claim_of, lose_claim, new_create, one
+from tests.contract.test_audit_collections import DAMAGES as OF_LOOKUPS
 from tests.helpers.stored import document_key
 
 # --- consistent states --------------------------------------------------------------------------------------------
@@ -38,14 +39,14 @@ def test_a_store_after_normal_commands_is_clean(store: Audited) -> None:
     assert store.audit() == []
 
 
-def test_a_clean_audit_makes_four_calls(store: Audited) -> None:
+def test_a_clean_audit_makes_six_calls(store: Audited) -> None:
     store.create()
     calls: list[str] = []
     clients = AwsClients(make=store.resources.clients.make)
     for client in (clients.dynamodb, clients.s3, clients.sqs):
         client.meta.events.register("before-call", lambda model, **_: calls.append(model.name))
     assert audit(replace(store.resources, clients=clients)) == []
-    assert sorted(calls) == ["ListObjectsV2", "Scan", "Scan", "Scan"]
+    assert sorted(calls) == ["ListObjectsV2", *["Scan"] * 5]
 
 
 def test_an_unfinished_job_is_not_a_finding_while_messages_wait(store: Audited) -> None:
@@ -155,7 +156,7 @@ UNREPAIRED = ["malformed row", "name held twice"]
 
 
 def test_every_kind_of_finding_has_a_test() -> None:
-    assert set(DAMAGES) == {kind.kind for kind in KINDS}
+    assert set(DAMAGES) | set(OF_LOOKUPS) == {kind.kind for kind in KINDS}
 
 
 @pytest.mark.parametrize("kind", DAMAGES)
@@ -228,7 +229,7 @@ def test_the_document_of_an_unfinished_job_is_not_a_finding(store: Audited) -> N
     assert store.kinds() == ["orphan document"], "a later generation does not commit the document"
 
 
-@pytest.mark.parametrize("key", ["items/x.json", "claims/x.json"])
+@pytest.mark.parametrize("key", ["items/x.json", "collections/x.json", "claims/x.json"])
 def test_a_key_of_unknown_form_is_reported_and_not_deleted(store: Audited, key: str) -> None:
     store.stores.documents.put(key, "{}")
     (repaired,) = store.repair()

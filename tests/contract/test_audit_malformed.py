@@ -17,10 +17,12 @@ from jobpipe.domain.commands import DeleteItem, SetFields
 from jobpipe.domain.item import new_version
 from jobpipe.domain.job import KeptCommand, Status
 from jobpipe.stores.dynamodb_rows import batch_to_row
+from scripts.audit.attributes import MalformedRowError
 from scripts.audit.findings import MalformedRow, OrphanDocument
 from scripts.audit.repair import repair
-from scripts.audit.rows import ITEMS, JOBS, KEYS, NAMES, MalformedRowError, check_row
+from scripts.audit.rows import COLLECTIONS, ITEMS, JOBS, KEYS, check_row
 from tests.contract.audited import LARGE, Audited, claim_of, new_create, one
+from tests.helpers.shop import order, subscription
 from tests.helpers.stored import document_key
 
 # --- one row, damaged at random -----------------------------------------------------------------------------------
@@ -34,12 +36,16 @@ class Row:
     values: dict[str, Any]
 
     @property
-    def key(self) -> str:
-        return str(self.values[KEYS[self.table]]["S"])
+    def key(self) -> tuple[str, ...]:
+        return tuple(str(self.values[name]["S"]) for name in KEYS[self.table])
+
+    @property
+    def subject(self) -> str:
+        return " ".join(self.key)
 
     @property
     def others(self) -> list[str]:
-        return sorted(set(self.values) - {KEYS[self.table]})
+        return sorted(set(self.values) - {*KEYS[self.table]})
 
 
 def rows_of(store: Audited) -> list[Row]:
@@ -47,6 +53,9 @@ def rows_of(store: Audited) -> list[Row]:
     for text in ("x", LARGE):
         store.apply(SetFields(store.create(text=text).item_id, {"price": 1}))
     store.apply(DeleteItem(store.create().item_id))
+    store.do("create", "orders", item=order(invoice=7))
+    store.do("create", "subscriptions", item=subscription(renewals=3))
+    store.put_row(COLLECTIONS, partition="#indexes", item_id="orders", states='{"customer": "building"}')
     command = new_create()
     failed = store.accept(command)
     store.fail(failed, KeptCommand(command=json_text.encode(command.to_raw())))
@@ -62,7 +71,7 @@ def rows_of(store: Audited) -> list[Row]:
     put(store, Row(JOBS, dict(batch_to_row(batch))))
     return [
         Row(table, dict(row))
-        for table in (JOBS, ITEMS, NAMES)
+        for table in KEYS
         for row in store.resources.clients.dynamodb.scan(TableName=store.resources.table(table))["Items"]
     ]
 
@@ -109,7 +118,7 @@ def test_rows_damaged_at_random_are_findings_and_not_errors(store: Audited) -> N
             put(store, damaged)
         except ClientError:  # DynamoDB checks the type of an index's attribute
             return
-        stored: Any = store.resources.row(row.table, row.key)  # DynamoDB normalises numbers
+        stored: Any = store.resources.row(row.table, *row.key)  # DynamoDB normalises numbers
         damaged = Row(row.table, stored)
         try:
             found = store.audit()
@@ -120,8 +129,8 @@ def test_rows_damaged_at_random_are_findings_and_not_errors(store: Audited) -> N
         if reason is None or _is_expired(damaged):
             assert malformed == []
         else:
-            assert malformed == [(row.key, reason)]
-            assert {(each.kind, each.subject) for each in found} - before == {("malformed row", row.key)}
+            assert malformed == [(row.subject, reason)]
+            assert {(each.kind, each.subject) for each in found} - before == {("malformed row", row.subject)}
 
     damage()
     assert {(each.kind, each.subject) for each in store.audit()} == before
@@ -143,7 +152,7 @@ def _is_expired(row: Row) -> bool:
         return False
 
 
-@pytest.mark.parametrize("table", [JOBS, ITEMS, NAMES])
+@pytest.mark.parametrize("table", KEYS)
 def test_the_name_of_a_missing_or_wrong_attribute_is_reported(store: Audited, table: str) -> None:
     for row in (each for each in rows_of(store) if each.table == table):
         check_row(table, row.values)

@@ -14,14 +14,16 @@ from jobpipe.domain.batch import Batch
 from jobpipe.domain.clock import rfc3339
 from jobpipe.domain.commands import DeleteItem
 from jobpipe.domain.job import Job, Status, Success, new_job
+from jobpipe.domain.job_filter import EVERY_JOB, JobFilter
 from jobpipe.domain.job_ref import JobRef
 from jobpipe.runtime.aws import AwsClients
 from jobpipe.stores.dynamodb_batches import DynamoDbBatches
 from jobpipe.stores.dynamodb_jobs import DynamoDbJobs
+from jobpipe.stores.dynamodb_recent_jobs import DynamoDbRecentJobs
 from jobpipe.stores.dynamodb_rows import SHARDS, job_to_row, owner_shard, shards_of
 from scripts.redrive.selection import Filter, select
 from tests.contract.stores import NOW, Stores, ref
-from tests.helpers.memory import RETENTION
+from tests.helpers.memory import RETENTION, MemoryJobs, MemoryRecentJobs
 
 PROBLEM = {"type": "urn:jobpipe:problem:name-taken", "title": "t", "status": 409, "detail": "d"}
 
@@ -189,3 +191,90 @@ def test_the_jobs_of_a_batch_have_shards(table: Table, owner: str) -> None:
     job = accepted(owner)
     assert DynamoDbBatches(table.clients, table.name).put_new(batch, [job], NOW) is None
     assert table.row(job)["owner_shard"] == {"S": owner_shard(owner, job.job_id)}
+
+
+# --- the list of all jobs -----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def recent(stores: Stores, request: pytest.FixtureRequest) -> Any:
+    if isinstance(stores.jobs, MemoryJobs):
+        return MemoryRecentJobs(stores.jobs)
+    clients, names = request.getfixturevalue("aws")
+    return DynamoDbRecentJobs(clients, names["JobsTable"])
+
+
+def all_pages(recent: Any, owner: str, wanted: JobFilter, limit: int) -> list[Job]:
+    found: list[Job] = []
+    after = None
+    while True:
+        page = recent.page(owner, wanted, limit, after, NOW)
+        found += page.jobs
+        if (after := page.next_after) is None:
+            return found
+
+
+@pytest.mark.parametrize("limit", [1, 4, 100])
+def test_all_jobs_are_listed_in_the_order_of_acceptance(
+    stores: Stores, recent: Any, owner: str, limit: int
+) -> None:
+    times = [rfc3339(NOW + timedelta(milliseconds=n // 3)) for n in range(12)]
+    jobs = [replace(accepted(owner), created_at=time, updated_at=time) for time in times]
+    for job in jobs:
+        stores.jobs.put_new(job, NOW)
+    stores.jobs.put_new(accepted(f"{owner}2"), NOW)
+    stores.jobs.fail(ref(jobs[0]), PROBLEM, NOW)
+    stores.jobs.cancel(ref(jobs[5]), NOW)
+    stores.jobs.succeed(ref(jobs[7]), Success(result="{}", result_version="v"), NOW)
+    order = sorted(jobs, key=lambda job: (job.created_at, job.job_id), reverse=True)
+    listed = all_pages(recent, owner, EVERY_JOB, limit)
+    assert [job.job_id for job in listed] == [job.job_id for job in order]
+    assert {job.job_id: job.status for job in listed if job.status is not Status.QUEUED} == {
+        jobs[0].job_id: Status.FAILED,
+        jobs[5].job_id: Status.CANCELLED,
+        jobs[7].job_id: Status.SUCCEEDED,
+    }
+    assert all(job.result is None and job.kept is None for job in listed)
+    between = JobFilter(since=times[3], until=times[9], status=Status.QUEUED)
+    assert [job.job_id for job in all_pages(recent, owner, between, limit)] == [
+        job.job_id for job in order if times[3] <= job.created_at < times[9] and job not in (jobs[5], jobs[7])
+    ]
+    assert all_pages(recent, owner, JobFilter(since=times[9], until=times[3]), limit) == []
+
+
+def test_a_failed_job_of_another_collection_is_listed_with_its_collection(
+    stores: Stores, recent: Any, owner: str
+) -> None:
+    jobs = [replace(accepted(owner), collection=name) for name in ("items", "orders")]
+    for job in jobs:
+        stores.jobs.put_new(job, NOW)
+        stores.jobs.fail(ref(job), PROBLEM, NOW)
+    for job in jobs:
+        wanted = JobFilter(Status.FAILED, job.collection)
+        page = stores.jobs.failed_or_retrying(owner, Status.FAILED, 10, None, NOW, wanted=wanted)
+        assert [(each.job_id, each.collection) for each in page.jobs] == [(job.job_id, job.collection)]
+        assert [each.job_id for each in all_pages(recent, owner, wanted, 10)] == [job.job_id]
+        stored = stores.jobs.get(job.job_id)
+        assert stored is not None
+        assert (stored.collection, stored.fingerprint) == (job.collection, job.fingerprint)
+
+
+def test_the_failed_jobs_of_all_owners_are_listed_once_in_pages(stores: Stores, owner: str) -> None:
+    mine = {failed(stores, f"{owner}{n}", NOW)[1] for n in range(5)}
+    found: list[str] = []
+    after = None
+    while True:
+        page = stores.jobs.failed_or_retrying_of_all(Status.FAILED, 2, after, NOW)
+        found += [job.job_id for job in page.jobs if job.owner.startswith(owner)]
+        if (after := page.next_after) is None:
+            break
+    assert sorted(found) == sorted(mine)
+
+
+def test_the_jobs_of_batches_are_listed_and_batches_are_not(stores: Stores, recent: Any, owner: str) -> None:
+    batch_id, expires_at = f"batch-{secrets.token_hex(16)}", int((NOW + RETENTION).timestamp())
+    jobs = [accepted(owner) for _ in range(3)]
+    batch = Batch(batch_id, owner, "f", secrets.token_hex(8), 3, {}, 3, rfc3339(NOW), expires_at)
+    assert stores.batches.put_new(batch, jobs, NOW) is None
+    listed = all_pages(recent, owner, EVERY_JOB, 10)
+    assert {job.job_id for job in listed} == {job.job_id for job in jobs}

@@ -12,7 +12,7 @@ from tests.helpers.commands import ROOT
 _BLOCK = re.compile(
     r"^(?:<!-- (?P<instruction>[^\n]*) -->\n)?```(?P<language>\w*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL
 )
-_PLACE = re.compile(r"(?P<path>[^\s,]+)(?:, (?P<how>before|after|instead of): (?P<text>.*))?")
+_PLACE = re.compile(r"(?P<path>[^\s,]+)(?P<all>, all of it)?(?:, (?P<how>before|after|instead of): (?P<text>.*))?")
 _NOT_SOURCES = shutil.ignore_patterns(
     *(".git", ".venv", ".jobpipe", "build", "__pycache__", ".hypothesis", ".*_cache", "*.png")
 )
@@ -27,12 +27,12 @@ class Block:
     instruction: str | None
 
     def put(self, checkout: Path) -> None:
-        """Write the block to a new file, or before, after or instead of a text that occurs once."""
+        """Write the block to a new file, instead of all of a file, or at a text of it that occurs once."""
         place = _PLACE.fullmatch(self.instruction or "")
         assert place is not None, self.instruction
         path = checkout / place["path"]
         if place["how"] is None:
-            assert not path.exists(), path
+            assert path.exists() == bool(place["all"]), path
             path.write_text(self.text)
             return
         here, source = place["text"].replace("\\n", "\n"), path.read_text()

@@ -54,6 +54,8 @@ def _resources(world: World) -> Resources:
         items_table=world.outputs["ItemsTable"],
         names_table=world.outputs["NamesTable"],
         documents_bucket=world.outputs["DocumentsBucket"],
+        collections_table=world.outputs["CollectionsTable"],
+        lookups_table=world.outputs["LookupsTable"],
         queue_urls=(world.outputs["CommandsQueueUrl"], world.outputs["DeadLettersQueueUrl"]),
         job_retention=timedelta(days=7),
         was_answered=lambda job, _: job.job_id in answered,

@@ -52,7 +52,7 @@ def http_event(method: str, target: str, body: Any, headers: dict[str, str]) -> 
     if name == "item_id" and rest:
         parameters["operation"], rest = rest[0], ["{operation}"]
     resource = "/".join([f"/{first}", *([f"{{{name}}}", *rest] if more else [])])
-    headers = {"x-api-key": f"alice{'0' * 32}", **headers}
+    headers = {"x-api-key": f"aliceO{'0' * 32}", **headers}
     return {
         "headers": headers,
         "multiValueHeaders": {name: [value] for name, value in headers.items()},

@@ -16,6 +16,7 @@ from typing import Any
 from unittest.mock import patch
 
 import boto3
+from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.retries.quota import RetryQuota
 from botocore.signers import RequestSigner
 from botocore.useragent import UserAgentString
@@ -37,6 +38,7 @@ _CREDENTIALS = {
     "AWS_SECRET_ACCESS_KEY": "test",
 }
 WORKER_TIMEOUT = 5
+Answer = Callable[[str, AWSPreparedRequest], AWSResponse | None]
 
 
 class Lambdas:
@@ -115,11 +117,15 @@ class _Listener(logging.Handler):
             self._unexpected.append(f"{record.getMessage()}: {type(error).__name__}: {error}")
 
 
-def open_client(service: str, emulator: Emulator) -> Any:
-    """Return a client for the tests, without faults."""
+def open_client(service: str, emulator: Emulator, answer: Answer | None = None) -> Any:
+    """Return a client for the tests, without faults, or one whose requests `answer` may answer first."""
     with patch.dict(os.environ, _CREDENTIALS):
         client: Any = boto3.client(service)  # type: ignore[call-overload]
-    client.meta.events.register_first("before-send.*.*", lambda request, **_: emulator.answer(service, request))
+
+    def send(request: AWSPreparedRequest, **_: Any) -> AWSResponse:
+        return (answer(service, request) if answer else None) or emulator.answer(service, request)
+
+    client.meta.events.register_first("before-send.*.*", send)
     return client
 
 
@@ -144,6 +150,7 @@ class Inline(Executor):
 def _settings(outputs: Any) -> dict[str, str]:
     return {
         "JOBS_TABLE": outputs["JobsTable"],
+        "JOB_LISTS": "on",
         "ITEMS_TABLE": outputs["ItemsTable"],
         "NAMES_TABLE": outputs["NamesTable"],
         "COLLECTIONS_TABLE": outputs["CollectionsTable"],

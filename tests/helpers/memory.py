@@ -26,6 +26,7 @@ from jobpipe.domain.item import (
 )
 from jobpipe.domain.item_rules import name_key
 from jobpipe.domain.job import Job, JobPage, KeptCommand, Status, Success, expiry_of_queued_job
+from jobpipe.domain.job_filter import EVERY_JOB, JobFilter
 from jobpipe.domain.job_ref import JobRef
 from jobpipe.domain.queue_message import Envelope
 from jobpipe.domain.send_rounds import MAX_CALL_BYTES, MAX_MESSAGES
@@ -52,18 +53,33 @@ class MemoryJobs:
         return self.rows.get(job_id)
 
     def failed_or_retrying(
-        self, owner: str, status: Status, limit: int, after: str | None, at: datetime
+        self,
+        owner: str,
+        status: Status,
+        limit: int,
+        after: str | None,
+        at: datetime,
+        *,
+        wanted: JobFilter = EVERY_JOB,
     ) -> JobPage:
         with self.lock:
-            troubled = sorted(
+            listed = [
                 (f"{status.value}#{job.updated_at}#{job.job_id}", job)
                 for job in self.rows.values()
                 if job.owner == owner and job.status is status
-            )
-        left = [(key, job) for key, job in reversed(troubled) if after is None or key < after]
-        shown = left[:limit]
-        jobs = [replace(job, kept=None, interruptions=0) for _, job in shown if not job.is_expired(at)]
-        return JobPage(jobs, shown[-1][0] if len(left) > limit else None)
+            ]
+        return page_of_jobs(listed, limit, after, at, wanted)
+
+    def failed_or_retrying_of_all(
+        self, status: Status, limit: int, after: str | None, at: datetime, *, wanted: JobFilter = EVERY_JOB
+    ) -> JobPage:
+        with self.lock:
+            listed = [
+                (f"lists|{job.job_id}|{job.owner}#0|{job.status.value}#{job.updated_at}", job)
+                for job in self.rows.values()
+                if job.status is status
+            ]
+        return page_of_jobs(listed, limit, after, at, wanted)
 
     def begin_attempt(self, ref: JobRef, charged: int, at: datetime) -> None:
         with self.lock:
@@ -154,6 +170,36 @@ class MemoryJobs:
     def write(self, job: Job) -> Job:
         self.rows[job.job_id] = job
         return job
+
+
+def page_of_jobs(
+    listed: list[tuple[str, Job]], limit: int, after: str | None, at: datetime, wanted: JobFilter
+) -> JobPage:
+    """Return the jobs from the last place before `after` on, of which expired ones count but are not shown."""
+    listed = [(key, job) for key, job in sorted(listed, key=lambda each: each[0], reverse=True)]
+    left = [(key, job) for key, job in listed if (after is None or key < after) and wanted.matches(job)]
+    hidden: dict[str, Any] = dict.fromkeys(
+        ("result", "result_document", "result_version", "superseded", "kept"), None
+    )
+    shown = left[:limit]
+    jobs = [replace(job, **hidden, interruptions=0) for _, job in shown if not job.is_expired(at)]
+    return JobPage(jobs, shown[-1][0] if len(left) > limit else None)
+
+
+class MemoryRecentJobs:
+    """RecentJobs."""
+
+    def __init__(self, jobs: MemoryJobs) -> None:
+        self._jobs = jobs
+
+    def page(self, owner: str, wanted: JobFilter, limit: int, after: str | None, at: datetime) -> JobPage:
+        with self._jobs.lock:
+            listed = [
+                (f"all#{job.created_at}#{job.job_id}", job)
+                for job in self._jobs.rows.values()
+                if job.owner == owner
+            ]
+        return page_of_jobs(listed, limit, after, at, wanted)
 
 
 class MemoryBatches:

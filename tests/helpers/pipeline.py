@@ -27,6 +27,7 @@ from tests.helpers.memory import (
     MemoryJobs,
     MemoryParked,
     MemoryQueue,
+    MemoryRecentJobs,
 )
 from worker_lambda.chalicelib.consume_batch import Consumer, consume_batch
 from worker_lambda.chalicelib.dead_letters import dead_letter_consumer
@@ -72,6 +73,7 @@ class Pipeline:
     reserve_seconds: float = 18.0
     longest_wait: float = 20.0
     registry: Registry = ONLY_ITEMS
+    job_lists: bool = True
 
     def __post_init__(self) -> None:
         self.items = MemoryItems(self.jobs)
@@ -85,6 +87,7 @@ class Pipeline:
             index_states=MemoryIndexStates(self.registry, self.collections),
             longest_wait=self.longest_wait,
             **known,
+            recent_jobs=MemoryRecentJobs(self.jobs) if self.job_lists else None,
         )
         self.app = build_app("test", lambda: services, self.registry)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -11,10 +12,12 @@ from infra.deployment.plan import Deployer
 from infra.settings import LOCAL_STAGE
 from tests.helpers.deployed import Stage
 from tests.helpers.embedded import embedded
+from tests.helpers.shop import SHOP
 from tests.iam.lab import Lab
 
 
 @pytest.fixture(scope="session")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     with embedded(tmp_path_factory.mktemp("iam")) as (target, settings):
-        yield Lab(Stage(Deployer(target, LOCAL_STAGE, settings, Progress(), {}).deploy()))
+        shop = replace(settings, collections=SHOP)
+        yield Lab(Stage(Deployer(target, LOCAL_STAGE, shop, Progress(), {}).deploy()))

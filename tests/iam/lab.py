@@ -18,16 +18,19 @@ import tenacity
 from infra.keys.api_keys import FIRST_OWNER
 from infra.stage.names import app_stack
 from jobpipe.domain.clock import now
-from jobpipe.domain.commands import Command, CreateItem
+from jobpipe.domain.commands import Command, CreateItem, parse_command
 from jobpipe.domain.item import StoredItem
 from jobpipe.domain.job import Job, new_job
 from jobpipe.domain.queue_message import QueueMessage, seal
 from jobpipe.runtime.aws import AwsClients
 from jobpipe.stores.aws_stores import Stores
+from jobpipe.stores.dynamodb_collections import DynamoDbCollection
+from jobpipe.stores.dynamodb_index_states import row_key
 from jobpipe.stores.dynamodb_items import DynamoDbItems
 from jobpipe.stores.dynamodb_jobs import DynamoDbJobs
 from jobpipe.stores.s3_documents import S3Documents
 from tests.helpers.deployed import Stage, unique
+from tests.helpers.shop import order, shop
 from tests.iam.grants import Grant, policy_without, template_grants
 from worker_lambda.chalicelib.command_handlers import handle
 
@@ -58,7 +61,15 @@ class Lab:
         clients = AwsClients(make=lambda service, **_: stage.aws(service))
         jobs = DynamoDbJobs(clients, self.resources["jobs_table"], timedelta(days=1))
         items = DynamoDbItems(clients, self.resources["items_table"], self.resources["names_table"], jobs)
-        self.stores = Stores(jobs, items, S3Documents(clients, self.resources["documents_bucket"]))
+        tables = self.resources["collections_table"], self.resources["lookups_table"]
+        self.stores = Stores(
+            *(jobs, items, S3Documents(clients, self.resources["documents_bucket"])),
+            registry=shop(),
+            open_collection=lambda name, scope: DynamoDbCollection(clients, tables, jobs, name, scope),
+        )
+        states = {"customer": "ready", "invoice": "ready"}
+        row = {**row_key("orders"), "states": {"S": json.dumps(states)}}
+        stage.aws("dynamodb").put_item(TableName=tables[0], Item=row)
         self.roles = {role: self._role(role) for role in FUNCTIONS}
         # For a missing bucket, the emulator answers that it does not exist before it checks the role.
         self.other_bucket = self.resources["documents_bucket"].replace("-local-", "-another-")
@@ -139,6 +150,14 @@ class Lab:
         assert item is not None
         return item
 
+    def create_order(self, **more: Any) -> StoredItem:
+        """Return an order that an earlier command has created."""
+        command = new_order(**more)
+        handle(command, QueueMessage.of(self.accept(command), command, "test"), self.stores)
+        found = self.stores.open_collection("orders", "").get(command.item_id)
+        assert found is not None
+        return found
+
     def expire_version(self, item: StoredItem) -> None:
         """Put the document again, and delete the version that the row names, as lifecycle would."""
         found = self.stores.documents.get(item.document)
@@ -153,9 +172,9 @@ class Lab:
         assert found is not None
         return found.status.value
 
-    def documents(self, item_id: str) -> int:
+    def documents(self, item_id: str, folder: str = "items") -> int:
         """Return the number of documents of the item."""
-        return len(self.stage.keys(f"items/{item_id}/"))
+        return len(self.stage.keys(f"{folder}/{item_id}/"))
 
     def claims(self, job_id: str) -> int:
         """Return the number of claim checks of the job."""
@@ -231,6 +250,25 @@ class Lab:
 def new_item(**more: Any) -> CreateItem:
     """Return a command that creates an item."""
     return CreateItem(str(uuid.uuid4()), {"name": unique("Tent"), "description": "d", **more})
+
+
+def new_order(**more: Any) -> CreateItem:
+    """Return a command that creates an order."""
+    number = f"A-{secrets.randbelow(10**8)}"
+    item = order(number, invoice=secrets.randbelow(10**12) + 1, **more)
+    command = parse_order({"operation": "create", "item": item})
+    assert isinstance(command, CreateItem)
+    return command
+
+
+def parse_order(raw: dict[str, Any]) -> Command:
+    """Return the command for the collection of orders."""
+    return parse_command({**raw, "collection": "orders"}, new_item_id="", registry=shop(), owner=FIRST_OWNER)
+
+
+def large_order() -> dict[str, Any]:
+    """Return fields of an order that is larger than a document that is stored in its row."""
+    return {"lines": [{"sku": "x" * 40, "quantity": 1, "price": 1}] * 50}
 
 
 def record(body: str, *, receives: int = 1, receipt: str = "none") -> dict[str, Any]:

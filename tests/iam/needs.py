@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from tests.iam.lab import Lab
-from tests.iam.scenarios import api, dead_letters, worker
+from tests.iam.scenarios import api, collections, dead_letters, worker
 
 Key = tuple[str, str, str]  # role, Sid, action
 
@@ -57,6 +57,18 @@ NEEDS: dict[Key, Need] = {
     ("APIRole", "ListJobs", "dynamodb:Query"): Need(
         api.list_failed_jobs, "200, listed", "503", "failed jobs cannot be listed"
     ),
+    ("APIRole", "ListJobs", "dynamodb:Scan"): Need(
+        api.list_failed_jobs_of_all, "200, listed", "503", "an operator cannot list the failed jobs of all callers"
+    ),
+    ("APIRole", "ListAllJobs", "dynamodb:Query"): Need(
+        api.list_all_jobs, "200, listed", "503", "jobs cannot be listed by the time of their acceptance"
+    ),
+    ("APIRole", "ListTroubledJobs", "dynamodb:Scan"): Need(
+        api.list_failed_jobs_of_all,
+        "200, listed",
+        "503",
+        "jobs that failed before the index was sharded are missing in an operator's list of all callers' jobs",
+    ),
     ("APIRole", "ListTroubledJobs", "dynamodb:Query"): Need(
         api.list_failed_jobs,
         "200, listed",
@@ -73,6 +85,33 @@ NEEDS: dict[Key, Need] = {
         "200",
         "503",
         "an item cannot be read once lifecycle has expired the version that its row names",
+    ),
+    ("APIRole", "ReadCollections", "dynamodb:GetItem"): Need(
+        collections.get_an_order, "200", "503", "no document of another collection can be read"
+    ),
+    ("APIRole", "ReadCollections", "dynamodb:Query"): Need(
+        collections.list_orders, "200", "503", "documents of other collections cannot be listed"
+    ),
+    ("APIRole", "ReadCollections", "dynamodb:BatchGetItem"): Need(
+        collections.look_up_by_an_index, "200", "503", "no document can be looked up by an indexed field"
+    ),
+    ("APIRole", "LookUp", "dynamodb:GetItem"): Need(
+        collections.look_up_by_a_unique_value, "200", "503", "no document can be looked up by a unique field"
+    ),
+    ("APIRole", "LookUp", "dynamodb:Query"): Need(
+        collections.look_up_by_an_index, "200", "503", "no document can be looked up by an indexed field"
+    ),
+    ("APIRole", "ReadCollectionDocuments", "s3:GetObjectVersion"): Need(
+        collections.get_a_large_order,
+        "200",
+        "503",
+        "a document of another collection of more than 1 KB cannot be read",
+    ),
+    ("APIRole", "ReadCollectionDocuments", "s3:GetObject"): Need(
+        collections.get_an_order_whose_version_has_expired,
+        "200",
+        "503",
+        "a document of another collection cannot be read once lifecycle has expired the version that its row names",
     ),
     ("APIRole", "ClaimCommands", "s3:PutObject"): Need(
         api.post_a_huge_item, "202, claims 1", "503, claims 0", "no command of more than 200 KB is accepted"
@@ -136,6 +175,33 @@ NEEDS: dict[Key, Need] = {
     ("WorkerRole", "LockNames", "dynamodb:DeleteItem"): Need(
         worker.rename, "succeeded", "retrying, returned", "no item is renamed or deleted"
     ),
+    ("WorkerRole", "CommitDocuments", "dynamodb:GetItem"): Need(
+        collections.read,
+        "succeeded",
+        "retrying, returned",
+        "no document of another collection is read, changed or deleted",
+    ),
+    ("WorkerRole", "CommitDocuments", "dynamodb:PutItem"): Need(
+        collections.create,
+        "succeeded",
+        "retrying, returned",
+        "no document of another collection is created or changed",
+    ),
+    ("WorkerRole", "CommitDocuments", "dynamodb:DeleteItem"): Need(
+        collections.delete, "succeeded", "retrying, returned", "no document of another collection is deleted"
+    ),
+    ("WorkerRole", "LockValues", "dynamodb:PutItem"): Need(
+        collections.change_a_unique_value,
+        "succeeded",
+        "retrying, returned",
+        "no document with a unique or indexed field is created or changed",
+    ),
+    ("WorkerRole", "LockValues", "dynamodb:DeleteItem"): Need(
+        collections.change_a_unique_value,
+        "succeeded",
+        "retrying, returned",
+        "no document with a unique or indexed field is changed or deleted",
+    ),
     ("WorkerRole", "KeepDocuments", "s3:PutObject"): Need(
         worker.create, "succeeded", "retrying, returned", "no item is created or changed"
     ),
@@ -153,6 +219,31 @@ NEEDS: dict[Key, Need] = {
         "succeeded, documents 1",
         "succeeded, returned, documents 2",
         "superseded documents are not deleted, and their messages are redelivered",
+    ),
+    ("WorkerRole", "KeepCollectionDocuments", "s3:PutObject"): Need(
+        collections.create,
+        "succeeded",
+        "retrying, returned",
+        "no document of another collection is created or changed",
+    ),
+    ("WorkerRole", "KeepCollectionDocuments", "s3:GetObjectVersion"): Need(
+        collections.change_a_large_order,
+        "succeeded",
+        "retrying, returned",
+        "a document of another collection of more than 1 KB cannot be changed",
+    ),
+    ("WorkerRole", "KeepCollectionDocuments", "s3:GetObject"): Need(
+        collections.change_an_order_whose_version_has_expired,
+        "succeeded",
+        "retrying, returned",
+        "a document of another collection cannot be changed once lifecycle has expired the version that its row"
+        " names",
+    ),
+    ("WorkerRole", "KeepCollectionDocuments", "s3:DeleteObject"): Need(
+        collections.change_an_order,
+        "succeeded, documents 1",
+        "succeeded, returned, documents 2",
+        "superseded documents of other collections are not deleted, and their messages are redelivered",
     ),
     ("WorkerRole", "RedeemClaims", "s3:GetObject"): Need(
         worker.create_by_claim_check,
@@ -193,6 +284,18 @@ NEEDS: dict[Key, Need] = {
         "failed, documents 0",
         "failed, returned, documents 1",
         "the committed documents are unknown, so no document is cleaned up",
+    ),
+    ("DeadLettersRole", "ReadCollections", "dynamodb:GetItem"): Need(
+        collections.end_a_dead_letter_after_an_interrupted_attempt,
+        "failed, documents 0",
+        "failed, returned, documents 1",
+        "the committed documents of other collections are unknown, so none is cleaned up",
+    ),
+    ("DeadLettersRole", "CleanUpCollectionDocuments", "s3:DeleteObject"): Need(
+        collections.end_a_dead_letter_after_an_interrupted_attempt,
+        "failed, documents 0",
+        "failed, returned, documents 1",
+        "the documents of interrupted attempts for other collections are not deleted",
     ),
     ("DeadLettersRole", "CleanUpDocuments", "s3:DeleteObject"): Need(
         dead_letters.end_a_job_after_an_interrupted_attempt,

@@ -62,10 +62,12 @@ def probes(lab: Lab) -> Iterator[Probe]:
         "table/${JobsTable}": resources["jobs_table"],
         "table/${ItemsTable}": resources["items_table"],
         "table/${NamesTable}": resources["names_table"],
+        "table/${CollectionsTable}": resources["collections_table"],
+        "table/${LookupsTable}": resources["lookups_table"],
         "another stage's table": "jobpipe-another-jobs",
     }.items():
         yield from _table_probes(resource, table)
-    for index in ("lists", "trouble"):
+    for index in ("lists", "recent", "trouble"):
         yield from _read_probes(
             f"table/${{JobsTable}}/index/{index}", {"TableName": resources["jobs_table"], "IndexName": index}
         )
@@ -79,6 +81,7 @@ def probes(lab: Lab) -> Iterator[Probe]:
     bucket = resources["documents_bucket"]
     for resource, location in {
         "${DocumentsBucket}/items/*": {"Bucket": bucket, "Key": "items/none"},
+        "${DocumentsBucket}/collections/*": {"Bucket": bucket, "Key": "collections/none"},
         "${DocumentsBucket}/claims/*": {"Bucket": bucket, "Key": "claims/none"},
         "${DocumentsBucket}/*": {"Bucket": bucket, "Key": "none"},
         "${ArtifactsBucket}/*": {"Bucket": bucket.replace("-documents-", "-artifacts-"), "Key": "none"},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import replace
 from typing import Any
@@ -11,6 +12,7 @@ from cfnlint.data import AdditionalSpecs
 from cfnlint.helpers import load_resource
 
 from infra.settings import ROOT
+from infra.templates.sources import read_template
 from tests.iam import grants_page
 from tests.iam.grants import APPS, AmbiguousPolicy, grants_of, policy_without, template_grants
 from tests.iam.needs import UNTESTED
@@ -18,8 +20,8 @@ from tests.infra.rendered import rendered
 
 NARROW = re.compile(
     r"\$\{(Commands|DeadLetters|Parked)QueueArn\}"
-    r"|table/\$\{(Jobs|Items|Names)Table\}(/index/[a-z]+)?"
-    r"|\$\{DocumentsBucket\}(/(items|claims)/\*)?"
+    r"|table/\$\{(Jobs|Items|Names|Collections|Lookups)Table\}(/index/[a-z]+)?"
+    r"|\$\{DocumentsBucket\}(/(items|collections|claims)/\*)?"
     r"|\$\{\w+LogGroup\.Arn\}"
     r"|\$\{EncryptionKey\}"
 )
@@ -69,6 +71,19 @@ def test_every_action_exists_on_aws() -> None:
     )
     statements = rendered("api").resources["APIRole"]["Properties"]["Policies"][0]["PolicyDocument"]["Statement"]
     assert "QueueBatches" not in {statement["Sid"] for statement in statements}
+
+
+@pytest.mark.parametrize("app", APPS)
+def test_each_policy_is_within_the_limit_of_iam_with_the_longest_names(app: str) -> None:
+    """IAM counts the inline policies of a role together, without white space, and refuses more than 10,240."""
+    longest = {"AWS::Partition": "aws-us-gov", "AWS::Region": "ap-southeast-1", "AWS::AccountId": "1" * 12}
+    template = read_template(ROOT / f"infra/templates/{app}.merge.yaml")
+    for resource in template["Resources"].values():
+        if resource.get("Type") == "AWS::IAM::Role":
+            text = json.dumps(resource["Properties"]["Policies"], separators=(",", ":"))
+            text = re.sub(r"\$\{([^}]+)\}", lambda name: longest.get(name[1], "x" * 80), text)
+            text = re.sub(r'\{"(?:Ref|Fn::GetAtt)":[^}]+\}', '"' + "x" * 120 + '"', text)
+            assert len(text) < 10_240
 
 
 def test_each_untested_grant_describes_the_effect_of_its_removal() -> None:

@@ -13,6 +13,7 @@ from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
 from rich.console import Console
 
 from infra.cli.progress import Progress
+from infra.deployment import adoption
 from infra.deployment.adoption import import_template, plan_adoption
 from infra.deployment.comparison import print_diff
 from infra.deployment.plan import Deployer
@@ -64,7 +65,7 @@ def test_a_stack_that_was_deleted_by_hand_is_imported_from_its_resources(
 
     foundation = printing.diff()[0]
     assert {change.action for change in foundation.changes} == {"import"}
-    assert len(foundation.changes) == 8
+    assert len(foundation.changes) == 10
     print_diff([foundation], printing.progress)
     assert "WorkerTimeout=20" in console.export_text(clear=False)
     assert stacks.template(STACK) is None, "a diff does nothing"
@@ -90,11 +91,19 @@ def test_new_parameters_apply_afterwards_and_missing_resources_are_created(
     stacks.delete(STACK)
     sqs = target.client("sqs")
     sqs.delete_queue(QueueUrl=stage.resources["dead_letters_queue_url"])
+    # As if an earlier release had deployed the foundation: it had no collections.
+    dynamodb = target.client("dynamodb")
+    tables = [stage.resources["collections_table"], stage.resources["lookups_table"]]
+    for name in tables:
+        dynamodb.update_table(TableName=name, DeletionProtectionEnabled=False)
+        dynamodb.delete_table(TableName=name)
     deployment = Deployer(target, PROD, deployer.settings, Progress(console), {"WorkerTimeout": "60"})
 
     deployment.deploy()
 
-    assert "lost with their data, and created again: DeadLettersQueue" in console.export_text()
+    created = "CollectionsTable, DeadLettersQueue, LookupsTable"
+    assert f"created empty, and lost unless an earlier release had none: {created}" in console.export_text()
+    assert set(tables) <= set(dynamodb.list_tables()["TableNames"])
     assert stack_parameters(deployer)["WorkerTimeout"] == "60"
     url = sqs.get_queue_url(QueueName="jobpipe-prod-commands.fifo")["QueueUrl"]
     attributes = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
@@ -158,6 +167,24 @@ DATA_RESOURCES = [
     for each, resource in TEMPLATE["Resources"].items()
     if resource["Type"] in {"AWS::DynamoDB::Table", "AWS::S3::Bucket", "AWS::SQS::Queue"}
 ]
+
+
+@pytest.mark.parametrize("present", [["trouble"], ["lists", "trouble"], ["lists", "recent", "trouble"]])
+def test_an_import_has_the_indexes_that_the_jobs_table_has(
+    monkeypatch: pytest.MonkeyPatch, deployer: Deployer, present: list[str]
+) -> None:
+    """The deployment that follows adds the others: to CloudFormation, what an import names is there."""
+    attributes = {"PointInTimeRecovery": True, "DeletionProtectionEnabled": True, "Indexes": present}
+    found = [replace(remaining_resource("JobsTable"), attributes=attributes)]
+    monkeypatch.setattr(adoption, "remaining", lambda *_: found)
+    monkeypatch.setattr(adoption, "data_key", lambda *_: None)
+    plan = plan_adoption(deployer.target, PROD, TEMPLATE, {})
+    assert plan is not None
+    properties = plan.template["Resources"]["JobsTable"]["Properties"]
+    assert [each["IndexName"] for each in properties["GlobalSecondaryIndexes"]] == present
+    used = {key["AttributeName"] for each in properties["GlobalSecondaryIndexes"] for key in each["KeySchema"]}
+    assert {each["AttributeName"] for each in properties["AttributeDefinitions"]} == used | {"job_id"}
+    assert plan.parameters["JobLists"] == ("on" if "recent" in present else "off")
 
 
 def test_each_resource_is_identified_by_the_primary_identifier_of_its_type() -> None:

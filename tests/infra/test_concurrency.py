@@ -16,7 +16,7 @@ from infra.deployment.checks import LEAST, UNRESERVED, concurrency_problem
 from infra.deployment.plan import Deployer, Plan
 from infra.errors import OperatorError
 from infra.packaging.package import package_all
-from infra.settings import ROOT, Settings
+from infra.settings import COLLECTIONS, ROOT, Settings
 from infra.stacks.change_sets import Stacks
 from infra.stacks.stage_stacks import PlannedStack
 from infra.stage.names import app_stack, foundation_stack
@@ -126,7 +126,7 @@ def test_a_deployment_to_aws_checks_the_concurrency_that_its_worker_will_have(
         add_limits(stub, 10)
         deployer = Deployer(target, "prod", settings, Progress(console), overrides)
         updates = deployer.update_executor()
-        plan = Plan(target, "prod", overrides, updates.stage_stacks, updates)
+        plan = Plan(target, "prod", overrides, updates.stage_stacks, updates, COLLECTIONS)
         plan.check_parameters({"Stage": "prod"} | overrides, foundation, worker)
         assert (reported in console.export_text()) if reported else not console.export_text()
 

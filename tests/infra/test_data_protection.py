@@ -29,7 +29,7 @@ def test_logs_are_deleted_after_some_days(app: str) -> None:
     assert set(groups) == functions | ({"/aws/apigateway/jobpipe-prod"} if app == "api" else set())
 
 
-@pytest.mark.parametrize("name", ["JobsTable", "ItemsTable", "NamesTable"])
+@pytest.mark.parametrize("name", ["JobsTable", "ItemsTable", "NamesTable", "CollectionsTable", "LookupsTable"])
 def test_tables_can_be_restored_and_are_protected(name: str) -> None:
     table = FOUNDATION.of_type(TABLE)[name]
 
@@ -79,7 +79,8 @@ def test_no_secret_has_a_default(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_templates_are_small_enough_to_be_sent_inline(name: str) -> None:
-    assert len(to_json(template(name)).encode()) < INLINE_LIMIT * 0.8, "some room is left for additions"
+    room = 0.9 if name == "api" else 0.8  # with collections the API's goes through the artifacts bucket
+    assert len(to_json(template(name)).encode()) < INLINE_LIMIT * room, "some room is left for additions"
 
 
 @pytest.mark.parametrize("app", ["api", "worker"])

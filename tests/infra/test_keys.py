@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import re
 import stat
 import sys
@@ -15,13 +16,14 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from api_lambda.chalicelib.http.callers import Caller, Role, caller_of, owner_of
 from infra.cli.progress import Progress
 from infra.deployment.emulation import delete_changed_api
 from infra.deployment.plan import Deployer
 from infra.emulator import running_emulator
 from infra.errors import OperatorError
-from infra.keys.__main__ import table
-from infra.keys.api_keys import FIRST_OWNER, ApiKey, check_owner, new_api_key
+from infra.keys.__main__ import as_json, table
+from infra.keys.api_keys import FIRST_OWNER, ApiKey, check_owner, check_role, new_api_key
 from infra.settings import read_settings
 from infra.stacks.change_sets import Stacks
 from infra.stage.names import app_stack
@@ -50,25 +52,60 @@ def test_an_invalid_owner_is_refused_in_one_line(owner: str) -> None:
 def test_the_list_shows_everything_except_the_secrets() -> None:
     at = datetime(2026, 11, 22, 20, 57, tzinfo=UTC)
 
-    def key(key_id: str, owner: str, *, enabled: bool = True, in_plan: bool = True) -> ApiKey:
-        return ApiKey(key_id, f"jobpipe-local.{owner}", owner, at, enabled, in_plan, new_api_key(owner))
+    def key(key_id: str, value: str, *, enabled: bool = True, in_plan: bool = True) -> ApiKey:
+        owner = owner_of(value)
+        return ApiKey(key_id, f"jobpipe-local.{owner}", owner, at, enabled, in_plan, value)
 
     keys = [
-        key("k1", "alice"),
-        key("k2", "bob", enabled=False),
-        key("k3", "bob", in_plan=False),
-        key("k4", FIRST_OWNER),
+        key("k1", new_api_key("alice")),
+        key("k2", new_api_key("bob", Role.READER), enabled=False),
+        key("k3", "bobreader" + "0123456789abcdef" * 2, in_plan=False),
+        key("k4", new_api_key(FIRST_OWNER, Role.OPERATOR)),
     ]
     header, *lines = table(keys, keys[3].value)
-    assert header.split() == ["OWNER", "KEY", "ID", "CREATED", "STATE", "ENDS", "IN"]
-    for each, line, state in zip(keys, lines, ["enabled", "disabled", "in no plan", "enabled"], strict=True):
-        assert line.startswith(each.owner)
+    assert header.split() == ["OWNER", "ROLE", "KEY", "ID", "CREATED", "STATE", "ENDS", "IN"]
+    roles = ["writer", "reader", "writer (no letter)", "operator"]
+    states = ["enabled", "disabled", "in no plan", "enabled"]
+    for each, line, role, state in zip(keys, lines, roles, states, strict=True):
+        assert line.startswith(f"{each.owner} ")
+        assert f" {role} " in line
         assert f" {each.key_id} " in line
         assert f" {state} " in line
         assert each.value[-4:] in line
         assert each.value[-5:] not in line
         assert each.value not in repr(each)
     assert [line.endswith("in the stage file") for line in lines] == [False, False, False, True]
+    documents = [json.loads(line) for line in as_json(keys, keys[3].value)]
+    assert documents[1:3] == [
+        {
+            "owner": "bob",
+            "role": "reader",
+            "has_letter": True,
+            "key_id": "k2",
+            "state": "disabled",
+            "created": "2026-11-22T20:57:00+00:00",
+            "ends_in": keys[1].value[-4:],
+            "in_stage_file": False,
+        },
+        {
+            "owner": "bobreader",
+            "role": "writer",
+            "has_letter": False,
+            "key_id": "k3",
+            "state": "in no plan",
+            "created": "2026-11-22T20:57:00+00:00",
+            "ends_in": "cdef",
+            "in_stage_file": False,
+        },
+    ]
+    assert [document["in_stage_file"] for document in documents] == [False, False, False, True]
+
+
+@pytest.mark.parametrize("role", ["", "Reader", "admin", "W", "writer\n"])
+def test_an_invalid_role_is_refused_in_one_line(role: str) -> None:
+    with pytest.raises(OperatorError, match="is no role") as raised:
+        check_role(role)
+    assert len(str(raised.value).splitlines()) == 1
 
 
 @pytest.fixture(scope="module")
@@ -93,10 +130,11 @@ def deployed(state_dir: Path) -> Stage:
     return Stage(read_deployment(state_dir, "local"))
 
 
-def key_of(done: commands.Done, owner: str) -> str:
+def key_of(done: commands.Done, owner: str, role: Role = Role.WRITER) -> str:
     """Return the key that the command made, which is its whole standard output."""
     assert done.returncode == 0, done.stderr
-    assert re.fullmatch(rf"{owner}[0-9a-f]{{32}}\n", done.stdout)
+    assert re.fullmatch(rf"{owner}{role.letter}[0-9a-f]{{32}}\n", done.stdout)
+    assert f" of {owner}, {role}, " in done.stderr
     assert done.stdout.strip() not in done.stderr
     return done.stdout.strip()
 
@@ -142,10 +180,65 @@ def test_create_rotate_revoke(run: Run, state_dir: Path) -> None:
     assert is_accepted(stage, stage.deployment.api_key)
 
 
+def test_keys_have_roles(run: Run, state_dir: Path) -> None:
+    stage = deployed(state_dir)
+    assert caller_of(stage.deployment.api_key) == Caller(FIRST_OWNER, Role.OPERATOR)
+    reader = key_of(run("keys", "create", "--owner", "dora", "--role", "reader"), "dora", Role.READER)
+
+    def statuses(key: str) -> list[int]:
+        requests = (
+            ("GET", "/items"),
+            ("DELETE", "/items/nope"),
+            ("GET", "/stats"),
+            ("GET", "/jobs?status=failed&owner=*"),
+        )
+        return [stage.request(method, path, key=key).status_code for method, path in requests]
+
+    assert statuses(reader) == [200, 403, 403, 403]
+    refused = stage.request("DELETE", "/items/nope", key=reader).json()
+    assert refused["type"] == "urn:jobpipe:problem:forbidden"
+    assert "writer's or an operator's key" in refused["detail"]
+
+    again = run("keys", "create", "--owner", "dora", "--role", "writer")
+    assert (again.returncode, again.stdout) == (1, "")
+    key_of(run("keys", "rotate", "--owner", "dora"), "dora", Role.READER)
+    writer = key_of(run("keys", "rotate", "--owner", "dora", "--role", "writer"), "dora", Role.WRITER)
+    assert statuses(writer) == [200, 202, 403, 403]
+    key_of(run("keys", "rotate", "--owner", "dora"), "dora", Role.WRITER)
+    operator = key_of(run("keys", "rotate", "--owner", "dora", "--role", "operator"), "dora", Role.OPERATOR)
+    assert statuses(operator) == [200, 202, 200, 200]
+    assert statuses(stage.deployment.api_key) == [200, 202, 200, 200]
+    listed = [json.loads(line) for line in run("keys", "list", "--json").stdout.splitlines()]
+    assert [each["role"] for each in listed if each["owner"] == "dora"] == [
+        *("reader", "reader", "writer", "writer", "operator")
+    ]
+    assert {key.name for key in stage.api_keys.of("dora")} == {"jobpipe-local.dora"}
+
+    # an owner of whose name this one is a part has keys of its own
+    others = key_of(run("keys", "create", "--owner", "dorareader"), "dorareader")
+    assert run("keys", "revoke", "--owner", "dora").returncode == 0
+    assert [is_accepted(stage, key) for key in (reader, writer, operator, others)] == [False, False, False, True]
+    assert run("keys", "revoke", "--owner", "dorareader").returncode == 0
+
+
+def test_keys_of_an_earlier_release_go_on_as_writers(run: Run, state_dir: Path) -> None:
+    stage = deployed(state_dir)
+    former = f"emil{'0123456789abcdef' * 2}"
+    stage.api_keys.add("emil", value=former)
+    assert is_accepted(stage, former)
+    assert stage.request("GET", "/stats", key=former).status_code == 200
+    job = stage.request("DELETE", "/items/nope", key=former)
+    assert job.status_code == 202
+    new = key_of(run("keys", "rotate", "--owner", "emil", "--revoke-old"), "emil")
+    assert not is_accepted(stage, former)
+    assert stage.request("GET", f"/jobs/{job.json()['id']}", key=new).status_code == 200, "the jobs stay emil's"
+    assert run("keys", "revoke", "--owner", "emil").returncode == 0
+
+
 def test_the_operators_key_can_be_rotated_and_deployments_keep_all_keys(run: Run, state_dir: Path) -> None:
     before = deployed(state_dir)
     alice = key_of(run("keys", "create", "--owner", "alice"), "alice")
-    own = key_of(run("keys", "rotate", "--owner", FIRST_OWNER, "--revoke-old"), FIRST_OWNER)
+    own = key_of(run("keys", "rotate", "--owner", FIRST_OWNER, "--revoke-old"), FIRST_OWNER, Role.OPERATOR)
     stage = deployed(state_dir)
     assert stage.deployment.api_key == own
     assert stat.S_IMODE(stage_file(state_dir, "local").stat().st_mode) == 0o600
@@ -266,6 +359,11 @@ def lines(console: Console) -> list[str]:
     [
         ("create",),
         ("create", "--owner", "Alice"),
+        ("create", "--owner", "alice", "--role", "admin"),
+        ("create", "--owner", "alice", "--role", ""),
+        ("rotate", "--owner", FIRST_OWNER, "--role", "writer"),
+        ("list", "--role", "reader"),
+        ("revoke", "--owner", "alice", "--role", "reader"),
         ("create", "--owner", FIRST_OWNER),
         ("create", "--owner", "alice", "--stage", "elsewhere"),
         ("rotate",),
@@ -295,6 +393,9 @@ def test_which_key_is_written_to_the_stage_file(run: Run, state_dir: Path) -> No
     bobs = keys.add("bob")
     assert keys.operators_key(bobs.value, keys_may_be_lost=False) == bobs, "a usable key in the stage file stays"
     assert keys.operators_key(None, keys_may_be_lost=False).value == own
+    reader = keys.add(FIRST_OWNER, Role.READER)
+    assert keys.operators_key(None, keys_may_be_lost=False).value == own, "a reader's key does not deploy"
+    keys.revoke(reader)
     assert keys.operators_key(new_api_key(FIRST_OWNER), keys_may_be_lost=True).value == own, (
         "a revoked key stays revoked"
     )
@@ -306,8 +407,12 @@ def test_which_key_is_written_to_the_stage_file(run: Run, state_dir: Path) -> No
     keys.revoke(keys.of(FIRST_OWNER)[0])
     made = keys.operators_key(own, keys_may_be_lost=False)
     assert made.value != own, "on AWS a deleted key is not made again"
-    assert made.owner == FIRST_OWNER
+    assert caller_of(made.value) == Caller(FIRST_OWNER, Role.OPERATOR)
     keys.revoke(made)
+    former = keys.add(FIRST_OWNER, value=FIRST_OWNER + "0123456789abcdef" * 2)
+    assert keys.operators_key(former.value, keys_may_be_lost=False) == former, "an earlier release made it"
+    assert keys.operators_key(None, keys_may_be_lost=False) == former
+    keys.revoke(former)
     assert keys.operators_key(bobs.value, keys_may_be_lost=True).owner == FIRST_OWNER
 
 

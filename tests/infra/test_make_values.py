@@ -27,6 +27,7 @@ from tests.infra.recorded_make import (
     Target,
     make_checkout,
     put_recorder,
+    taken_by,
 )
 
 
@@ -74,9 +75,9 @@ def test_every_value_of_every_target_arrives_unchanged(tmp_path: Path, payload: 
         assert result.status == 0, result.output
         for _, kind, _ in target.taken:
             assert kind in {"", "yes", "each", "words"}
-        if target.taken:
-            (program,) = result.programs
-            assert program == expected(target, value)
+        programs = expected(target, value)
+        modules = [words[:2] for words in programs]
+        assert [words for words in result.programs if words[:2] in modules] == programs
         for record in result.records:
             passed_on = {name: each for name, each in given.items() if name not in OWN_VARIABLES | {"a.b"}}
             assert {name: record["environment"].get(name) for name in passed_on} == passed_on, target.name
@@ -86,14 +87,17 @@ def test_every_value_of_every_target_arrives_unchanged(tmp_path: Path, payload: 
         list(pool.map(attempt, TARGETS))
 
 
-def expected(target: Target, value: str) -> list[str]:
-    """Return the arguments of the recipe's program with the values inserted."""
+def expected(target: Target, value: str) -> list[list[str]]:
+    """Return the arguments of the recipe's programs that take values, with the values inserted."""
     recipe = re.search(rf"^{target.name}:.*\n((?:\t.*\n)*)", MAKEFILE, re.MULTILINE)
     assert recipe is not None
-    line = (
-        recipe[1].replace("\\\n", " ").strip().splitlines()[-1].replace("$(JOBPIPE)", "$(RUN) jobpipe_client.cli")
-    )
-    line = line.replace("$(wildcard tests/integration tests/e2e)", "")  # make finds no such folders here
+    text = recipe[1].replace("\\\n", " ").replace("$(JOBPIPE)", "$(RUN) jobpipe_client.cli")
+    text = text.replace("$(wildcard tests/integration tests/e2e)", "")  # make finds no such folders here
+    return [arguments_of(line, value) for line in text.splitlines() if taken_by(line)]
+
+
+def arguments_of(line: str, value: str) -> list[str]:
+    """Return the arguments of one program with the values inserted."""
     words = ["-m", *line.partition("$(RUN) ")[2].split()]
     found: list[str] = []
     for word in words:
@@ -188,6 +192,23 @@ def test_a_file_that_looks_like_an_option_is_a_file(checkout: Checkout) -> None:
     (program,) = checkout.make("import", given={"FILE": "--restart"}).programs
     assert program[-2:] == ["--", "--restart"]
     assert own_lines(checkout.make("import")) == ["make: FILE=... is needed"]
+
+
+PACKAGING = ("demo", "deploy-local", "deploy", "diff", "package", "lint", "new-collection")
+
+
+def test_every_target_that_packages_takes_a_folder_of_collections(checkout: Checkout) -> None:
+    for target in PACKAGING:
+        programs = checkout.make(target, given={"COLLECTIONS": "~/my $x folder", "NAME": "orders"}).programs
+        packaging = [words for words in programs if words[:1] == ["-m"] and words[1] in MODULES]
+        assert packaging, target
+        assert all("--collections=~/my $x folder" in words for words in packaging), target
+    others = {each.name for each in TARGETS if "COLLECTIONS" in each.variables("")}
+    assert others == set(PACKAGING)
+    assert not [module for module in MODULES if re.search(rf"\$\(PY\) -m {module}\b", MAKEFILE)]
+
+
+MODULES = ("infra.deploy", "infra.packaging.package", "infra.checks.lint_variants", "infra.collections.scaffold")
 
 
 def test_quotes_keep_words_together(checkout: Checkout) -> None:

@@ -60,8 +60,8 @@ def test_the_recipe_for_an_archived_table_uses_existing_calls_and_the_templates_
     ((table, expiry),) = expiring.items()
     specification = f"--time-to-live-specification AttributeName={expiry['AttributeName']},"
     assert f"update-time-to-live --table-name {table} {specification}" in " ".join(section.split())
-    assert sum("TableName" in each for each in tables) == 3
-    assert "for each of the three tables" in section
+    assert sum("TableName" in each for each in tables) == 5
+    assert "for each of the five tables" in section
 
 
 def test_the_page_states_by_how_much_backups_outlive_the_key() -> None:

@@ -32,6 +32,7 @@ from tests.infra.foundations import stack_resources
 
 PROD = "prod"
 STATEFUL = {"CommandsQueue", "DeadLettersQueue", "ParkedQueue", "JobsTable", "ItemsTable", "NamesTable"}
+STATEFUL |= {"CollectionsTable", "LookupsTable"}
 BUCKETS = {"DocumentsBucket", "ArtifactsBucket"}
 
 

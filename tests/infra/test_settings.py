@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from infra.errors import OperatorError
-from infra.settings import check_stage, read_settings, tool_environment
+from infra.settings import COLLECTIONS, check_stage, collections_folder, read_settings, tool_environment
 
 
 @pytest.mark.parametrize("stage", ["local", "prod", "a", "team-1", "a" * 16])
@@ -36,6 +36,18 @@ def test_an_emulator_answers_at_aws_endpoint_url_or_at_the_port(
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://localstack:4566/")
     assert read_settings().emulator_url == "http://localstack:4566"
     assert read_settings().state_dir == tmp_path.resolve()
+
+
+def test_the_folder_of_collections(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("JOBPIPE_COLLECTIONS", raising=False)
+    assert collections_folder() == read_settings().collections == COLLECTIONS
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("JOBPIPE_COLLECTIONS", "mine")
+    assert collections_folder() == read_settings().collections == tmp_path / "mine"
+    assert collections_folder("given") == tmp_path / "given"
+    assert collections_folder(" a b ") == tmp_path / " a b "
+    monkeypatch.setenv("JOBPIPE_COLLECTIONS", "")
+    assert collections_folder("") == COLLECTIONS
 
 
 def test_tools_get_no_aws_credentials(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ from infra.cli.progress import Progress
 from infra.settings import ROOT
 from infra.stacks.change_sets import Stacks
 from infra.templates import sources as templates
-from jobpipe.stores.dynamodb_job_lists import OLD_LIST_KEY, sources
+from jobpipe.stores.dynamodb_job_lists import OLD_LIST_KEY
 from tests.helpers.embedded import embedded
 from tests.infra.rendered import NAMES, rendered
 
@@ -23,6 +23,8 @@ STATEFUL = {
     "JobsTable",
     "ItemsTable",
     "NamesTable",
+    "CollectionsTable",
+    "LookupsTable",
     "DocumentsBucket",
     "ArtifactsBucket",
 }
@@ -169,19 +171,22 @@ def test_a_roles_permissions_for_claims_are_for_claims_only(app: str, role: str,
             prefix = statement["Resource"]["Fn::Sub"].partition("${DocumentsBucket}/")[2]
             objects.setdefault(prefix, set()).update(_actions(statement))
     assert objects["claims/*"] == claims
-    assert set(objects) == {"items/*", "claims/*"}
+    assert set(objects) == {"items/*", "collections/*", "claims/*"}
 
 
-def test_jobs_are_queried_by_the_lists_of_failed_and_retrying_jobs_only() -> None:
+def test_jobs_are_queried_by_their_lists_only() -> None:
     template = templates.read_template(ROOT / "infra" / "templates" / "api.merge.yaml")
 
-    queries = [each for each in _statements(template["Resources"]["APIRole"]) if "dynamodb:Query" in _actions(each)]
-    assert [_actions(query) for query in queries] == [["dynamodb:Query"], ["dynamodb:Query"]]
-    properties = templates.foundation_for("prod")["Resources"]["JobsTable"]["Properties"]
-    indexes = {index["IndexName"]: index for index in properties["GlobalSecondaryIndexes"]}
-    assert {name: [key["AttributeName"] for key in index["KeySchema"]] for name, index in indexes.items()} == {
-        source.index: [source.key, source.order] for source in sources("alice")
+    statements = _statements(template["Resources"]["APIRole"])
+    of_jobs = [each for each in statements if "${JobsTable}" in str(each["Resource"])]
+    queries = [each for each in of_jobs if "dynamodb:Query" in _actions(each)]
+    assert {query["Resource"]["Fn::Sub"].rpartition("/")[2]: _actions(query) for query in queries} == {
+        "lists": ["dynamodb:Query", "dynamodb:Scan"],
+        "recent": ["dynamodb:Query"],
+        "trouble": ["dynamodb:Query", "dynamodb:Scan"],
     }
+    properties = rendered("foundation", JobLists="on").of_type("AWS::DynamoDB::Table")["JobsTable"]
+    indexes = {index["IndexName"]: index for index in properties["GlobalSecondaryIndexes"]}
     assert {query["Resource"]["Fn::Sub"].rpartition(":")[2] for query in queries} == {
         f"table/${{JobsTable}}/index/{name}" for name in indexes
     }
@@ -189,6 +194,25 @@ def test_jobs_are_queried_by_the_lists_of_failed_and_retrying_jobs_only() -> Non
         assert [key["KeyType"] for key in index["KeySchema"]] == ["HASH", "RANGE"]
         assert not {"command", "claim", "result"} & set(index["Projection"]["NonKeyAttributes"])
     assert OLD_LIST_KEY in indexes["lists"]["Projection"]["NonKeyAttributes"], "it shows which entries are outdated"
+
+
+@pytest.mark.parametrize("value", ["on", "off"])
+def test_only_a_stage_with_job_lists_has_their_index_and_the_right_to_it(value: str) -> None:
+    properties = rendered("foundation", JobLists=value).of_type("AWS::DynamoDB::Table")["JobsTable"]
+    indexes = {index["IndexName"]: index for index in properties["GlobalSecondaryIndexes"]}
+    api = rendered("api", JobLists=value)
+    (role,) = api.of_type("AWS::IAM::Role").values()
+    statements = role["Policies"][0]["PolicyDocument"]["Statement"]
+    (function,) = api.of_type("AWS::Lambda::Function").values()
+    on = value == "on"
+    assert ("recent" in indexes) is on
+    assert any(str(each["Resource"]).endswith("/index/recent") for each in statements) is on
+    assert function["Environment"]["Variables"]["JOB_LISTS"] == value
+    # DynamoDB refuses an attribute definition that no key uses.
+    keys = {key["AttributeName"] for each in (properties, *indexes.values()) for key in each["KeySchema"]}
+    assert {each["AttributeName"] for each in properties["AttributeDefinitions"]} == keys
+    if on:
+        assert indexes["recent"]["Projection"]["NonKeyAttributes"] == ["fingerprint"], "it never changes"
 
 
 def test_a_function_is_invoked_by_its_own_source_only() -> None:

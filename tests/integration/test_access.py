@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from api_lambda.chalicelib.endpoints.routes import ROUTES, Route
+from api_lambda.chalicelib.http.callers import Role
 from infra.deployment.readiness import wait_for_key
 from infra.keys.api_keys import FIRST_OWNER, new_api_key
 from infra.stage.names import key_name
@@ -38,7 +39,8 @@ def keys(stage: Stage) -> Iterator[dict[str, str]]:
     """Return a key of each kind, by its kind."""
     gateway, api_keys = stage.aws("apigateway"), stage.api_keys
     with ExitStack() as deletions:
-        made = {kind: api_keys.add("owner") for kind in ("good", "second", "revoked", "elsewhere", "in no plan")}
+        kinds = ("good", "second", "revoked", "elsewhere", "in no plan")
+        made = {kind: api_keys.add("owner", Role.OPERATOR) for kind in kinds}  # which may use every route
         name = key_name(stage.deployment.stage, "owner")
         # This key is created disabled, since MiniStack cannot disable a key.
         disabled = gateway.create_api_key(name=name, enabled=False, value=new_api_key("owner"))

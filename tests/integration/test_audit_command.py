@@ -52,6 +52,40 @@ def test_damage_is_reported_and_repaired_with_the_option(stage: Stage, operator:
     assert repaired["mended"]
 
 
+def test_damage_of_a_collection_is_reported_and_repaired(stage: Stage, operator: Operator) -> None:
+    """The folder of collections is not needed, so also data of a collection that left it is audited."""
+    value = f"orders##invoice#i#{uuid.uuid4().int % 10**30}"
+    row = {"value": {"S": f"u#{value}"}, "entry": {"S": "lock"}, "item_id": {"S": "0" * 32}}
+    stage.aws("dynamodb").put_item(TableName=stage.resources["lookups_table"], Item=row)
+    status, report = audit(operator)
+    assert status == 3
+    (finding,) = about(report, value)
+    assert (finding["kind"], finding["repair"]) == ("lock without document", "delete the lock")
+    _, report = audit(operator, "--repair")
+    assert about(report, value) == []
+    (repaired,) = about(report, value, "repaired")
+    assert repaired["mended"]
+
+
+def test_a_stage_file_of_a_release_without_collections_still_works(
+    stage: Stage, operator: Operator, tmp_path: Path
+) -> None:
+    value = f"orders##invoice#i#{uuid.uuid4().int % 10**30}"
+    row = {"value": {"S": f"u#{value}"}, "entry": {"S": "lock"}, "item_id": {"S": "0" * 32}}
+    stage.aws("dynamodb").put_item(TableName=stage.resources["lookups_table"], Item=row)
+    (path,) = tmp_path.glob("*.json")
+    before = path.read_text()
+    document = json.loads(before)
+    for name in ("collections_table", "lookups_table"):
+        del document["resources"][name]
+    path.write_text(json.dumps(document))
+    _, report = audit(operator)
+    assert about(report, value) == [], "there it has no table"
+    path.write_text(before)
+    _, report = audit(operator, "--repair")
+    assert about(report, value) == []
+
+
 def test_the_log_shows_which_jobs_were_answered_202(stage: Stage, operator: Operator) -> None:
     """Two jobs have no trace of a worker, and the log has a 202 for one of them."""
     item_id = str(uuid.uuid4())

@@ -53,6 +53,15 @@ def test_the_list_shows_the_reasons_and_releases_the_messages(stage: Stage, oper
     assert "12 parked messages" in operator.output_of("parked"), "all are visible again at once"
 
 
+def test_the_list_shows_the_collection_of_a_message_that_names_it(stage: Stage, operator: Operator) -> None:
+    bodies = ['{"v":3,"collection":"orders"}', '{"v":1}', '{"v":2,"collection":"No"}', "{}", "[" * 5000]
+    ids = [park(stage, body) for body in bodies]
+    report = json.loads(operator.output_of("parked", "--json"))
+    shown = {each["id"]: each["collection"] for each in report["parked"]}
+    assert [shown[message_id] for message_id in ids] == ["orders", "items", None, None, None]
+    assert "orders" in operator.output_of("parked")
+
+
 def test_the_list_has_a_limit(stage: Stage, operator: Operator) -> None:
     for n in range(15):
         park(stage, f"junk {n}")

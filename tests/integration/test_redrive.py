@@ -57,6 +57,7 @@ def test_only_matching_jobs_are_retried_and_once(stage: Stage, operator: Operato
     job, other = refused_create(stage, name), stage.client.wait(stage.client.delete(unique("no-such-item")))
     free(stage, item_id)
     filters = ("--item", job.item_id, "--reason", "name-taken", "--operation", "create", "--owner", "operator")
+    filters += ("--collection", "items")
 
     @soon
     def dry_run() -> None:  # the index may be a moment behind
@@ -78,6 +79,8 @@ def test_only_matching_jobs_are_retried_and_once(stage: Stage, operator: Operato
     [
         ("--reason", "attempts-spent"),
         ("--operation", "delete"),
+        ("--operation", "ship"),
+        ("--collection", "orders"),
         ("--owner", "anotherowner"),
         ("--since", "2999-01-01T00:00:00Z"),
         ("--until", "2001-01-01T00:00:00+01:00"),

@@ -10,6 +10,7 @@ import schemathesis
 from hypothesis import strategies as st
 
 from api_lambda.chalicelib.http.request_fields import LISTED_STATUSES, make_cursor
+from api_lambda.chalicelib.http.time_fields import rounded_up
 from jobpipe.domain import etags, json_text
 from jobpipe.domain.clock import rfc3339
 from jobpipe.domain.errors import Refusal
@@ -20,29 +21,40 @@ schemathesis.openapi.format(
     "job-cursor",
     st.builds(
         lambda status, at, job_id: make_cursor(f"{status}#{rfc3339(at)}#{job_id.hex}"),
-        st.sampled_from(LISTED_STATUSES),
+        st.sampled_from([*LISTED_STATUSES, "all"]),
         st.datetimes(),
         st.uuids(),
     ),
 )
 
 
+_ITEM_CURSOR_LENGTH = len(make_cursor("00000000-0000-4000-8000-000000000000"))
 _BLANK = {"Cc", "Cf", "Cs", "Zl", "Zp", "Zs"}
 
 
-_NO_LOOK_UPS = {"limit", "cursor", "status", "wait"}
+_NO_LOOK_UPS = {"limit", "cursor", "status", "wait", "collection", "since", "until", "owner"}
 
 
 @schemathesis.hook
 def filter_query(context: schemathesis.HookContext, query: Any) -> bool:
     """Return whether the parameters belong together; OpenAPI has no rules between two of them."""
-    if not isinstance(query, dict):
+    if not isinstance(query, dict) or "wait" in query:
         return True
     if len(query.keys() - _NO_LOOK_UPS) > 1 or (query.keys() - _NO_LOOK_UPS and query.keys() & {"limit", "cursor"}):
         return False  # a look-up is by one field, and its pages have cursors of their own
-    if not {"status", "cursor"} <= query.keys():
+    if query.keys() - _NO_LOOK_UPS:
         return True
-    return str(query["cursor"]).startswith(make_cursor(f"{query['status']}#")[:8])
+    listed = query.get("status") in LISTED_STATUSES
+    try:
+        since, until = (rounded_up(name, query[name]) if name in query else None for name in ("since", "until"))
+    except (Refusal, TypeError):
+        return False  # a time of a leap second, or of the years before 1 or after 9999 in UTC
+    if (since and until and since > until) or ("owner" in query and not listed):
+        return False
+    if "cursor" not in query or len(str(query["cursor"])) == _ITEM_CURSOR_LENGTH:
+        return True
+    of_list = make_cursor(f"{query['status'] if listed else 'all'}#")[:5]
+    return query.get("owner") != "*" and str(query["cursor"]).startswith(of_list)
 
 
 @schemathesis.hook

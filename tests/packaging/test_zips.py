@@ -179,7 +179,7 @@ def test_a_zip_has_only_the_needed_files(app: str, zips: dict[str, Path]) -> Non
     with zipfile.ZipFile(zips[app]) as archive:
         names = archive.namelist()
     tops = {name.split("/")[0] for name in names}
-    assert tops == {"app.py", "chalicelib", "chalice", "jobpipe"}
+    assert tops == {"app.py", "chalicelib", "chalice", "jobpipe", "jobpipe_collections"}
     assert not [name for name in names if name.endswith((".pyc", ".so", ".pyd")) or "__pycache__" in name]
     shared = {path.relative_to(commands.ROOT).as_posix() for path in (commands.ROOT / "jobpipe").rglob("*.py")}
     assert shared == {name for name in names if name.startswith("jobpipe/")}

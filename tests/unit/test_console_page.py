@@ -14,7 +14,7 @@ from tests.helpers.pipeline import Answer, Pipeline
 from tests.unit.test_docs_page import Page
 
 FOLDER = ROOT / "api_lambda" / "chalicelib" / "console"
-BUDGET = 100_000  # bytes; a page that anyone may ask for
+BUDGET = 140_000  # bytes; a page that anyone may ask for
 
 
 @pytest.fixture
@@ -45,6 +45,10 @@ def test_it_has_all_of_its_parts(answer: Answer) -> None:
             assert path.read_text() in answer.text, path.name
     assert "{{" not in answer.text
     assert {path for path in app_files(ROOT / "api_lambda") if path.parent == FOLDER} == set(FOLDER.iterdir())
+
+
+def test_each_script_is_small_enough_to_read() -> None:
+    assert {path.name for path in FOLDER.glob("*.js") if path.read_text().count("\n") > 300} == set()
 
 
 def test_the_page_may_run_only_its_script_and_request_only_its_api(answer: Answer) -> None:
@@ -91,7 +95,9 @@ def test_every_input_has_a_label_and_every_reference_leads_somewhere(answer: Ans
     assert len(ids) == len(set(ids))
     labelled = {of_it["for"] for tag, of_it in of_all if tag == "label" and "for" in of_it}
     inputs = {
-        of_it.get("id") for tag, of_it in of_all if tag in {"input", "textarea"} and of_it.get("type") != "radio"
+        of_it.get("id")
+        for tag, of_it in of_all
+        if tag in {"input", "textarea", "select"} and of_it.get("type") != "radio"
     }
     assert inputs == labelled
     for name in ("aria-describedby", "aria-labelledby"):

@@ -252,7 +252,10 @@ def deliver(stage: Pipeline, message: Any) -> None:
 def test_a_message_is_as_its_command_and_comes_back_the_same(stage: Pipeline) -> None:
     message = waiting(stage, "POST", "/subscriptions", subscription())
     assert {name: message[name] for name in ("v", "collection", "scope", "owner")} == {
-        **{"v": 2, "collection": "subscriptions", "scope": "alice", "owner": "alice"},
+        "v": 2,
+        "collection": "subscriptions",
+        "scope": "alice",
+        "owner": "alice",
     }
     decoded = decode_message(json.dumps(message))
     assert json.loads(seal(decoded).body) == message

@@ -14,6 +14,7 @@ from jobpipe.domain.errors import Unavailable
 from jobpipe.runtime import metrics
 from jobpipe.runtime.metrics import FAILED, NAMESPACE, QUEUE_DELAY, SUCCEEDED, Meter, Metric, meter
 from tests.helpers.pipeline import Pipeline
+from tests.helpers.shop import order, shop, subscription
 from tests.helpers.unreliable import Fault, Unreliable
 
 # https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
@@ -113,6 +114,68 @@ def test_added_values_are_one_line_and_one_for_each_reason(capsys: pytest.Captur
 
     own_meter.write()
     assert written(capsys) == [], "nothing is written twice"
+
+
+def test_a_collection_is_a_dimension_of_its_own_and_never_with_a_reason(capsys: pytest.CaptureFixture[str]) -> None:
+    own_meter = Meter("prod")
+    own_meter.add(FAILED, reason="not-unique", collection="orders")
+    own_meter.add(FAILED, reason="not-unique")
+    own_meter.write()
+    orders, items = written(capsys)
+    assert orders["collection"] == "orders"
+    assert orders["_aws"]["CloudWatchMetrics"][0]["Dimensions"] == [
+        ["service", "stage"],
+        ["service", "stage", "reason"],
+        ["service", "stage", "collection"],
+    ]
+    assert "collection" not in items
+
+
+def test_commands_of_a_collection_are_counted_by_it(capsys: pytest.CaptureFixture[str]) -> None:
+    pipeline = Pipeline(registry=shop())
+    commands: list[dict[str, Any]] = [
+        {"operation": "create", "collection": "orders", "item": order("A-1", invoice=7)},
+        {"operation": "upsert", "collection": "orders", "item": order("A-2", invoice=7)},
+        {"operation": "create", "item": {"name": "tent", "description": "d"}},
+    ]
+    pipeline.request("POST", "/batches", {"commands": commands})
+    pipeline.request("POST", "/subscriptions", subscription())
+    assert by_collection(written(capsys)) == {
+        ("Accepted", "orders"): 2,
+        ("Accepted", "items"): 1,
+        ("Accepted", "subscriptions"): 1,
+    }
+    pipeline.drain()
+    assert by_collection(written(capsys)) == {
+        ("Succeeded", "orders"): 1,
+        ("Succeeded", "items"): 1,
+        ("Succeeded", "subscriptions"): 1,
+        ("Failed", "orders"): 1,
+    }
+    pipeline.request("POST", "/orders", order("A-3"))
+    capsys.readouterr()
+    pipeline.end_dead_letters()
+    assert by_collection(written(capsys)) == {("Failed", "orders"): 1}
+
+
+def by_collection(lines: list[dict[str, Any]]) -> dict[tuple[str, str], float]:
+    """Return the sums of the metrics that are counted by collection."""
+    sums: dict[tuple[str, str], float] = {}
+    for line in lines:
+        for name in {"Accepted", "Succeeded", "Failed"} & line.keys():
+            key = (name, line.get("collection", "items"))
+            sums[key] = sums.get(key, 0) + sum(line[name])
+    return sums
+
+
+def test_a_command_given_up_is_counted_by_its_collection(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipeline = Pipeline(registry=shop())
+    pipeline.request("POST", "/orders", order())
+    monkeypatch.setattr(pipeline.documents, "put", lambda *_: 1 / 0)
+    pipeline.drain()
+    assert by_collection(written(capsys))["Failed", "orders"] == 1
 
 
 def test_threads_add_without_loss(capsys: pytest.CaptureFixture[str]) -> None:

@@ -21,7 +21,7 @@ import jobpipe_client
 from jobpipe.domain.errors import InvalidRequest as Refused
 from jobpipe.domain.job import KeptCommand
 from jobpipe.domain.job_ref import JobRef
-from jobpipe_client import BatchEntry, Client, Item, Job, JobFailed, NotFound, Problem
+from jobpipe_client import BatchEntry, Client, Item, Job, JobFailed, NotFound, OperationInfo, Problem
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("jobpipe", "jobpipe_client", "infra", "scripts")
@@ -70,6 +70,8 @@ SAMPLES: dict[str, Any] = {
     "Mapping[str, Any]": {"a": [1]},
     "Mapping[str, int]": {"a": 1},
     "Mapping[str, str]": {"a": "b"},
+    "Mapping[str, OperationInfo]": {"ship": OperationInfo("Ship it.", {"carrier": {"type": "string"}}, {})},
+    "tuple[str, ...]": ("a", "b"),
     "tuple[BatchEntry, ...]": (BatchEntry.of({"job": RAW_JOB}),),
     "tuple[Mapping[str, Any], ...]": PROBLEM.errors,
 }
@@ -134,10 +136,11 @@ def sample(kind: type) -> Any:
 
 
 ERRORS = exception_classes()
+UNPICKLED = {Client, jobpipe_client.SyncClient, jobpipe_client.Collection, jobpipe_client.SyncCollection}
 VALUES = [
     value
     for name in jobpipe_client.__all__
-    if not is_exception(value := getattr(jobpipe_client, name)) and value not in {Client, jobpipe_client.SyncClient}
+    if not is_exception(value := getattr(jobpipe_client, name)) and value not in UNPICKLED
 ]
 
 
@@ -150,7 +153,8 @@ def test_the_classes_are_found() -> None:
         "Terminated",
     }
     assert {each.__name__ for each in VALUES} == {
-        *("Batch", "BatchEntry", "Connection", "Item", "Job", "Problem", "Stats", "Submission")
+        *("Batch", "BatchEntry", "CollectionInfo", "Connection", "Item", "Job", "OperationInfo", "Problem"),
+        *("Stats", "Submission"),
     }
 
 

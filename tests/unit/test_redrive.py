@@ -23,6 +23,7 @@ from scripts.redrive.__main__ import Redrive, retry_all
 from scripts.redrive.selection import Failed, Filter, Selection, reason_of, reasons, select
 from tests.helpers.memory import MemoryQueue
 from tests.helpers.pipeline import Pipeline
+from tests.helpers.shop import shop
 
 
 class InterruptedQueue(MemoryQueue):
@@ -107,7 +108,7 @@ def test_each_job_is_read_again_before_its_retry(pipeline: Pipeline, capsys: pyt
         assert line in output
 
 
-@given(st.sets(st.sampled_from(["reason", "since", "until", "operation", "owner", "item"])))
+@given(st.sets(st.sampled_from(["reason", "since", "until", "operation", "owner", "item", "collection"])))
 def test_a_job_matches_when_every_filter_does(wrong: set[str]) -> None:
     pipeline = Pipeline()
     (failed,) = failed_jobs(pipeline, 1).failed
@@ -120,6 +121,7 @@ def test_a_job_matches_when_every_filter_does(wrong: set[str]) -> None:
         operation="delete" if "operation" in wrong else "create",
         owner="bob" if "owner" in wrong else "alice",
         item="other" if "item" in wrong else job.item_id,
+        collection="orders" if "collection" in wrong else "items",
     )
     assert wanted.matches(job) == (not wrong)
     assert Filter().matches(job)
@@ -155,7 +157,44 @@ class Index:
 
     def paginate(self, **asked: object) -> Iterator[Any]:
         rows = [job_to_row(job) for job in self._jobs.rows.values() if job.status is Status.FAILED]
+        for row in rows:  # the index does not have these
+            row.pop("collection", None)
+            row.pop("scope", None)
         yield {"Items": rows if asked["IndexName"] == "lists" else []}
+
+    def batch_get_item(self, *, RequestItems: Any) -> Any:  # noqa: N803 - as in boto3
+        """Return half of the rows, and the other keys as unprocessed."""
+        ((table, wanted),) = RequestItems.items()
+        keys = wanted["Keys"]
+        now, later = keys[: (len(keys) + 1) // 2], keys[(len(keys) + 1) // 2 :]
+        rows = [job_to_row(self._jobs.rows[key["job_id"]["S"]]) for key in now]
+        found = [{k: v for k, v in row.items() if k in {"job_id", "collection", "scope"}} for row in rows]
+        return {"Responses": {table: found}, "UnprocessedKeys": {table: {**wanted, "Keys": later}} if later else {}}
+
+
+def test_a_collection_is_read_from_the_jobs_because_the_index_does_not_have_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("time.sleep", lambda _: None)
+    pipeline = Pipeline(registry=shop())
+    items = {failed.job_id for failed in failed_jobs(pipeline, 3).failed}
+    orders = {
+        str(pipeline.do("POST", f"/orders/{'0' * 32}/ship", {"carrier": "dhl"})["id"]),
+        str(pipeline.do("DELETE", f"/orders/{'0' * 32}")["id"]),
+    }
+    clients = cast("AwsClients", Index(pipeline))
+
+    def chosen(wanted: Filter) -> set[str]:
+        with select(clients, "jobs", wanted, now()) as selection:
+            return {failed.job_id for failed in selection.chosen()}
+
+    assert chosen(Filter(collection="orders")) == orders
+    assert chosen(Filter(collection="items")) == items
+    assert chosen(Filter()) == items | orders
+    (shipped,) = chosen(Filter(collection="orders", operation="ship"))
+    failed = Failed(shipped, pipeline.jobs.rows[shipped].generation, "not-found", "ship")
+    assert redrive(pipeline, int, Filter(collection="items")).retry(failed) == "failed meanwhile"
+    assert redrive(pipeline, int, Filter(collection="orders")).retry(failed) is None
 
 
 def test_limited_runs_make_progress_although_their_jobs_fail_again(pipeline: Pipeline) -> None:

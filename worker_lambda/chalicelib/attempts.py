@@ -93,7 +93,7 @@ def _give_up(message: QueueMessage, job: Job, stores: Stores) -> None:
     # If an outage followed the last attempt, that attempt has been counted already.
     counted = job.attempts >= MAX_ATTEMPTS
     stores.jobs.fail(message.job, problem.to_problem(), now(), message.kept, charge_attempt=not counted)
-    meter.add(FAILED, reason=AttemptsSpent.slug)
+    meter.add(FAILED, reason=AttemptsSpent.slug, collection=message.collection)
 
 
 def complete_retry(message: QueueMessage, stores: Stores) -> None:

@@ -23,7 +23,15 @@ from jobpipe.domain.commands import (
     SetFields,
     UpsertItem,
 )
-from jobpipe.domain.errors import InvalidRequest, NameTaken, NotFound, NotUnique, ValueLocked, VersionMismatch
+from jobpipe.domain.errors import (
+    InvalidRequest,
+    ItemChanged,
+    NameTaken,
+    NotFound,
+    NotUnique,
+    ValueLocked,
+    VersionMismatch,
+)
 from jobpipe.domain.item import Change, Created, Removed, Replaced, StoredItem, inline, new_version
 from jobpipe.domain.item_reader import read_document, read_item
 from jobpipe.domain.item_ref import ITEMS, ItemRef
@@ -68,7 +76,14 @@ def handle(command: Command, message: QueueMessage, stores: Stores) -> None:
         raise InvalidRequest(f"The access of the collection {collection.name} is not what it was.")
     items = stores.items_of(message.collection, message.scope)
     context = Context(message.job, message.item, message.owner, message.at, collection, items, stores)
-    COMMAND_HANDLERS[type(command)](command, context)
+    handler = COMMAND_HANDLERS[type(command)]
+    try:
+        handler(command, context)
+    except ItemChanged:
+        if message.collection == ITEMS:
+            raise
+        # `make reindex` has written locks or entries of the document meanwhile, which it does once.
+        handler(command, context)
 
 
 def create(command: CreateItem, context: Context) -> None:
@@ -85,7 +100,7 @@ def read(command: ReadItem, context: Context) -> None:  # noqa: ARG001
     """Return the item as it is after all commands that were accepted before."""
     item, _ = context.read()
     context.stores.jobs.succeed(context.job, _success(item), now())
-    meter.add(SUCCEEDED)
+    meter.add(SUCCEEDED, collection=context.item.collection)
 
 
 def set_item_fields(command: SetFields, context: Context) -> None:
@@ -212,7 +227,11 @@ def _commit(change: Change, success: Success, context: Context) -> None:
         # The transaction was cancelled, so nothing refers to the document.
         context.stores.documents.delete([change.new.document.key])
         raise _taken(change.new, locked, context) from None
-    meter.add(SUCCEEDED)  # counted before the clean-up, which may fail
+    except ItemChanged:
+        if context.item.collection != ITEMS and not isinstance(change, Removed):
+            context.stores.documents.delete([change.new.document.key])  # another attempt puts its own
+        raise
+    meter.add(SUCCEEDED, collection=context.item.collection)  # counted before the clean-up, which may fail
 
 
 def _taken(new: StoredItem, locked: ValueLocked, context: Context) -> NameTaken | NotUnique:

@@ -53,7 +53,7 @@ def end_job_of(delivery: Delivery, services: Services) -> None:
         return
     # Counted before the clean-up: if that fails, the next delivery finds that the job has ended.
     meter.add(DEAD_LETTERS)
-    meter.add(FAILED, reason=AttemptsSpent.slug)
+    meter.add(FAILED, reason=AttemptsSpent.slug, collection=message.collection)
     logger.error("dead letter", extra=fields)
     remove_uncommitted(message.job, message.item, services)
 

@@ -133,7 +133,7 @@ class _Execution:
         except Refusal as refusal:
             problem = refusal.to_problem()
             self._services.jobs.fail(self._message.job, problem, now(), self._message.kept, charge_attempt=True)
-            meter.add(FAILED, reason=refusal.slug)
+            meter.add(FAILED, reason=refusal.slug, collection=self._message.collection)
             return f"failed: {refusal.slug}"
         finally:
             meter.add(ATTEMPT_TIME, (time.perf_counter() - started) * 1000)

@@ -7,10 +7,11 @@ class ApiError extends Error {
   constructor(status, problem, retryAfter) {
     super(problem.detail ?? problem.title ?? `The service answered with ${status}.`);
     this.status = status;
-    this.kind = String(problem.type ?? "").split(":").pop();
+    this.type = String(problem.type ?? "");
     this.title = problem.title ?? TITLES[status] ?? `Status ${status}`;
     this.errors = Array.isArray(problem.errors) ? problem.errors : [];
     this.requestId = problem.request_id;
+    this.keyRefused = false;
     this.retryAfter = retryAfter;
   }
 }
@@ -18,6 +19,16 @@ class ApiError extends Error {
 class Unreachable extends Error {}
 
 const apiKey = () => sessionStorage.getItem(KEY);
+
+const KEY_CHECK = "jobs?status=failed&limit=1"; // what every accepted key may ask for
+
+async function isRefused(key) {
+  try {
+    return (await fetch(KEY_CHECK, { headers: { "x-api-key": key }, cache: "no-store", credentials: "omit", redirect: "error" })).status === 403;
+  } catch {
+    return false;
+  }
+}
 
 async function call(method, path, { headers = {}, body, key = apiKey() } = {}) {
   let response, text;
@@ -42,8 +53,9 @@ async function call(method, path, { headers = {}, body, key = apiKey() } = {}) {
     // The gateway of an emulator may answer without a problem document.
   }
   const refused = new ApiError(response.status, problem, retryAfter);
-  // Only if this key is still in use: the response may be late.
-  if (response.status === 403 && key === apiKey()) requireKey("This key is no longer accepted. Enter another key; the form keeps its contents.");
+  // Only if this key is still in use: the response may be late. Another 403 says that the key's role does not allow the request.
+  refused.keyRefused = response.status === 403 && key === apiKey() && await isRefused(key);
+  if (refused.keyRefused && key === apiKey()) requireKey("This key is no longer accepted. Enter another key; the form keeps its contents.");
   throw refused;
 }
 
@@ -51,7 +63,6 @@ const isJobId = (id) => /^[0-9a-f]{32}$/.test(id);
 const isBatchId = (id) => /^batch-[0-9a-f]{32}$/.test(id);
 // In a URL "." and ".." cannot be segments of a path; they would lead to another resource.
 const isItemId = (id) => id !== "" && id !== "." && id !== "..";
-const itemPath = (id) => `items/${encodeURIComponent(id)}`;
 
 const nextPage = (headers) => /^<([^>]+)>; rel="next"$/.exec(headers.get("Link") ?? "")?.[1] ?? null;
 

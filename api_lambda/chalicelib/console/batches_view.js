@@ -56,8 +56,8 @@ function renderBatch(batch) {
     return { id: String(number), cells: [
       ["", () => String(number + 1), "number"],
       [status, () => badge(status)],
-      [JSON.stringify([job?.id, why]), () => [
-        ...job ? [el("a", { href: `#/jobs/${job.id}` }, `${job.operation} `, bdi(job.item_id))] : [bdi(why.title)],
+      [JSON.stringify([job?.id, why, several()]), () => [
+        ...job ? [el("a", { href: `#/jobs/${job.id}` }, `${job.operation} `, bdi(shownId(job))), ...[tag(job.collection ?? "items")].filter(Boolean)] : [bdi(why.title)],
         ...why ? detailsOf(why).map((text) => el("small", {}, bdi(text))) : []]],
     ] };
   }));

@@ -42,7 +42,8 @@ function renderJob(job) {
   facts($("job-facts"), [
     ["Command", label ? el("span", {}, `${job.operation} `, bdi(label)) : job.operation],
     ["Job", code(job.id)],
-    ["Item", itemExists ? itemLink(job.item_id, bdi(job.item_id)) : bdi(job.item_id)],
+    ...several() || job.collection !== "items" ? [["Collection", el("a", { href: documentsHref(job.collection) }, bdi(job.collection))]] : [],
+    [collections.get(job.collection)?.title ?? "Document", itemExists ? documentLink(job.collection, job.item_id, bdi(job.item_id)) : bdi(job.item_id)],
     ["Attempts", String(job.attempts)],
     ...job.retries ? [["Retries", String(job.retries)]] : [],
     ["Accepted", clock(job.created_at)],
@@ -55,18 +56,19 @@ function renderJob(job) {
   // After a 4xx a retry fails again unless something else has changed.
   $("job-retry").classList.toggle("primary", job.error?.status >= 500);
   show("job-failed", Boolean(job.error));
-  if (job.error) renderFailure(job.error);
+  if (job.error) renderFailure(job.error, job.collection);
   show("job-done", job.resultText !== undefined);
   if (job.resultText !== undefined) showJson($("job-result"), job.resultText);
   show("job-body", true);
 }
 
-function renderFailure(problem) {
+function renderFailure(problem, collection) {
   const errors = (problem.errors ?? []).map((each) => el("li", {}, code(each.pointer), " ", bdi(each.detail)));
   $("job-failure").replaceChildren(
     el("p", {}, el("strong", {}, bdi(problem.title ?? "Failed"))),
     el("p", {}, bdi(problem.detail ?? "")),
     ...errors.length ? [el("ul", {}, ...errors)] : [],
+    ...problem.existing ? [el("p", {}, documentLink(collection, problem.existing, `The other ${noun(collections.get(collection) ?? ITEMS)}`))] : [],
     el("p", { class: "dim" }, `${problem.status ?? ""} `, code(problem.type ?? "")),
   );
 }

@@ -4,7 +4,7 @@ const JOBS = "jobpipe.jobs";
 const MAX_JOBS = 200;
 const MAX_POLLS = 4; // at the same time
 
-let sentJobs = []; // latest first: {id, label, operation, item_id, status, done, attempts, retries, created_at, updated_at, observations}
+let sentJobs = []; // latest first: {id, label, collection, operation, item_id, status, done, attempts, retries, created_at, updated_at, observations}
 const observations = new Map(); // by job id: one observation for each change
 const pollTimes = new Map(); // by id of an unfinished job: when to poll it next
 const listeners = new Set(); // each is called with every job that is read
@@ -34,10 +34,10 @@ const watch = (id, seconds = 0) => pollTimes.set(id, Date.now() + seconds * 1000
 
 // Parse a job; its resultText is the JSON of its result, unchanged.
 function readJob(text) {
-  return { ...JSON.parse(text), resultText: member(text, "result") };
+  return { collection: "items", ...JSON.parse(text), resultText: member(text, "result") };
 }
 
-const problemSummary = (problem) => problem && { title: problem.title, detail: problem.detail, status: problem.status, type: problem.type, errors: problem.errors };
+const problemSummary = (problem) => problem && { title: problem.title, detail: problem.detail, status: problem.status, type: problem.type, errors: problem.errors, existing: problem.existing };
 
 function observe(job) {
   const known = observations.get(job.id) ?? [];
@@ -62,8 +62,8 @@ function observe(job) {
 function track(job, label) {
   const before = sentJobs.find((each) => each.id === job.id);
   if (!before) {
-    const { id, operation, item_id, status, done, attempts, retries, created_at, updated_at } = job;
-    sentJobs.unshift({ id, label, operation, item_id, status, done, attempts, retries, created_at, updated_at });
+    const { id, collection, operation, item_id, status, done, attempts, retries, created_at, updated_at } = job;
+    sentJobs.unshift({ id, label, collection, operation, item_id, status, done, attempts, retries, created_at, updated_at });
     while (sentJobs.length > MAX_JOBS) {
       const oldestEnded = sentJobs.findLastIndex((each) => each.done);
       sentJobs.splice(oldestEnded > 0 ? oldestEnded : sentJobs.length - 1, 1);

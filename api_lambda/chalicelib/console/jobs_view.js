@@ -5,15 +5,15 @@ let listed = [], listedNext = null, listedPages = 1;
 
 const cellsOf = (job) => [
   [job.status, () => badge(job.status)],
-  [JSON.stringify([job.operation, job.label, job.item_id, job.error]), () => commandCell(job)],
+  [JSON.stringify([job.operation, job.label, job.item_id, job.error, several()]), () => commandCell(job)],
   [`${job.attempts} ${job.retries}`, () => job.retries ? `${job.attempts}, retried ${job.retries}×` : String(job.attempts), "wide"],
   [job.updated_at, () => when(job.updated_at)],
 ];
 
 function commandCell(job) {
-  const link = el("a", { href: `#/jobs/${job.id}` }, `${job.operation} `, bdi(job.label ?? job.item_id));
+  const link = el("a", { href: `#/jobs/${job.id}` }, `${job.operation} `, bdi(job.label ?? shownId(job)));
   const why = job.error ? el("small", {}, bdi(job.error.title)) : null;
-  return [link, why].filter(Boolean);
+  return [link, tag(job.collection), why].filter(Boolean);
 }
 
 function renderMine() {

@@ -1,52 +1,85 @@
 // Navigation between the views, and the API key, which they need.
 
 const VIEWS = {
-  jobs: ["jobs", "Jobs", () => {
+  jobs: ["jobs", () => "Jobs", () => {
     renderMine();
     listPoll.soon();
   }],
-  job: ["jobs", "Job", enterJob],
-  send: ["send", "Send a command", renderForm],
-  items: ["items", "Items", () => {
-    pages = [`items?limit=${PAGE}`];
-    readItems();
-  }],
-  item: ["items", "Item", enterItem],
-  batches: ["batches", "Batches", enterBatch],
+  job: ["jobs", () => "Job", ({ id }) => enterJob(id)],
+  send: ["send", () => "Send a command", enterSend],
+  items: ["items", ({ collection }) => collection === ITEMS ? "Items" : plural(collection), enterItems],
+  item: ["items", ({ collection }) => collection.title, enterItem],
+  collection: ["items", () => "Collection", enterUnknownCollection],
+  batches: ["batches", () => "Batches", ({ id }) => enterBatch(id)],
 };
+const ROUTES = ["jobs", "send", "items", "batches"];
 let shown = null;
+let focusIsKept = false;
 
 const isShown = (view) => shown === view && !document.hidden;
 const heading = () => document.querySelector("main > section:not([hidden]) h1");
 
+// Return the view, and what it shows: the id, the collection (its name if it is not known), the query, the further path.
 function route() {
   const [, first = "", rest = ""] = /^#\/([a-z]+)\/?(.*)$/.exec(location.hash) ?? [];
-  const id = decoded(rest);
-  if (first === "jobs" && id) return ["job", id];
-  if (first === "items" && id) return ["item", id];
-  return [first in VIEWS && !["job", "item"].includes(first) ? first : "jobs", id];
+  const inCollection = (view, name, more) => {
+    const collection = collections.get(name);
+    return collection ? [view, { collection, ...more }] : ["collection", { name }];
+  };
+  if (first === "jobs" && rest) return ["job", { id: decoded(rest) }];
+  if (first === "items" && rest) return ["item", { collection: ITEMS, id: decoded(rest) }];
+  if (first === "collections") {
+    const [, name, id, query] = /^([^/?]*)\/?([^?]*)\??(.*)$/.exec(rest);
+    return id ? inCollection("item", decoded(name), { id: decoded(id) }) : inCollection("items", decoded(name), { query });
+  }
+  if (first === "send" && rest) {
+    const [name, operation, id] = rest.split("/").map(decoded);
+    return inCollection("send", name, { operation, id });
+  }
+  return [ROUTES.includes(first) ? first : "jobs", { id: decoded(rest), collection: ITEMS, query: "" }];
 }
 
 function navigate(focus) {
-  const [view, id] = apiKey() ? route() : ["key"];
+  const [view, place] = apiKey() ? route() : ["key", {}];
   for (const section of document.querySelectorAll("main > section")) section.hidden = section.id !== `view-${view}`;
   $("nav").hidden = $("who").hidden = view === "key";
   shown = view;
-  document.title = `${view === "key" ? "Your API key" : VIEWS[view][1]} · jobpipe console`;
+  document.title = `${view === "key" ? "Your API key" : VIEWS[view][1](place)} · jobpipe console`;
   for (const link of document.querySelectorAll("nav a")) {
-    if (link.hash === `#/${VIEWS[view]?.[0]}`) link.setAttribute("aria-current", "page");
+    if (link.dataset.view === VIEWS[view]?.[0]) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
   }
   if (view === "key") return $("key").focus();
-  VIEWS[view][2](id);
-  if (focus) {
+  if (place.collection && (view === "items" || view === "item")) $("nav-items").href = documentsHref(place.collection.name);
+  VIEWS[view][2](place);
+  if (focus && !focusIsKept) {
     scrollTo(0, 0);
     heading().focus();
   }
+  focusIsKept = false;
 }
 
-// A key is its owner's name and 32 hex digits; a key in another form is a caller of its own.
-const ownerOf = (key) => /^([a-z][a-z0-9]{0,62}?)[0-9a-f]{32}$/.exec(key)?.[1] ?? key;
+// Change the address without moving the focus to the heading: for inputs that change what is shown below them.
+function keepFocus(change) {
+  const before = location.hash;
+  change();
+  focusIsKept = location.hash !== before;
+}
+
+// The address names a collection that the page does not know, or does not know yet.
+async function enterUnknownCollection({ name }) {
+  const { hash } = location;
+  setText("collection-text", "Loading…");
+  await readCollections();
+  if (location.hash !== hash || shown !== "collection") return;
+  if (collections.has(name)) navigate(document.activeElement === heading());
+  else setText("collection-text", collectionsProblem || `The service has no collection ${name}.`);
+}
+
+// A key is its owner's name, perhaps a letter for its role, and 32 hex digits; a key in another form is a caller of its own.
+const KEY_PARTS = /^([a-z][a-z0-9]{0,62}?)([RWO]?)[0-9a-f]{32}$/;
+const ROLES = { R: "reader", W: "writer", O: "operator" };
+const ownerOf = (key) => KEY_PARTS.exec(key)?.[1] ?? key;
 
 function requireKey(why) {
   if ($("ask").open) $("ask").close();
@@ -69,7 +102,7 @@ $("key-form").addEventListener("submit", async (event) => {
   if (!/^[\x21-\x7e]+$/.test(key)) return refuse(key ? "This cannot be a key: it has characters that no key has." : "A key is needed.");
   button.setAttribute("aria-busy", "true");
   try {
-    await call("GET", "jobs?status=failed&limit=1", { key });
+    await call("GET", KEY_CHECK, { key });
   } catch (error) {
     return refuse(error.status === 403 ? "This key is not accepted." : messageOf(error));
   } finally {
@@ -88,7 +121,8 @@ $("key-form").addEventListener("submit", async (event) => {
 
 function signedIn() {
   const owner = ownerOf(apiKey());
-  $("owner").textContent = owner === apiKey() ? "signed in" : owner;
+  const role = ROLES[KEY_PARTS.exec(apiKey())?.[2]];
+  $("owner").textContent = owner === apiKey() ? "signed in" : role ? `${owner}, ${role}` : owner;
   for (const each of loops) each.soon();
   for (const job of sentJobs) if (!job.done) watch(job.id);
 }
@@ -119,3 +153,4 @@ else forgetJobs(); // their owner is not known
 resetForm();
 if (apiKey()) signedIn();
 navigate();
+readCollections();

@@ -20,8 +20,6 @@ const bdi = (text) => el("bdi", {}, String(text));
 
 const code = (text) => el("code", {}, bdi(text));
 
-const itemLink = (id, content) => el("a", { href: `#/items/${encodeURIComponent(id)}` }, content);
-
 const badge = (status) => el("span", { class: `badge ${status}` }, status);
 
 function show(id, shown) {

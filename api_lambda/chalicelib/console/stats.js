@@ -1,6 +1,7 @@
 // The queues now, with small plots of their history since the page was opened.
 
 const STATS_PAUSE = 5;
+const STATS_PAUSE_REFUSED = 3600;
 const MAX_POINTS = 360; // half an hour
 const TILES = [
   ["waiting", "Waiting", "messages"],
@@ -42,13 +43,22 @@ function oldestOfThisTab() {
 }
 
 repeat(async () => {
+  if (["R", "W"].includes(KEY_PARTS.exec(apiKey())?.[2])) {
+    setText("stats-at", "shown to operators' keys only");
+    $("tiles").hidden = true;
+    if (!isShown("jobs")) await call("GET", KEY_CHECK); // so that a revoked key is noticed
+    return LIST_PAUSE;
+  }
   let stats;
   try {
     stats = JSON.parse((await call("GET", "stats")).text);
   } catch (error) {
     setText("stats-at", error.message);
-    throw error;
+    if (error.status !== 403 || error.keyRefused) throw error;
+    $("tiles").hidden = true; // the role of the key does not show them
+    return STATS_PAUSE_REFUSED;
   }
+  $("tiles").hidden = false;
   const { queue } = stats;
   const ageIsKnown = queue.oldest_seconds !== null;
   // Emulators do not report the age; the page then shows the oldest unfinished job of this tab.

@@ -154,9 +154,9 @@ def _paths(collection: DeclaredCollection, paths: Node) -> Node:
 
 _CHECKED = "The document must fit its schema afterwards; otherwise the job fails with 400."
 _LIST = (
-    "With the key or a unique field, the page has one document or none. With an indexed field, it has those that have"
-    " the value, newest change first. A page also ends at 1 MB; the last page has no Link. A document that cannot be"
-    " read is left out and named in a header."
+    "With the key or a unique field, the page has one document or none. With an indexed field, it has those that"
+    " have the value, newest change first. A page also ends at 1 MB; the last page has no Link. A document that"
+    " cannot be read is left out and named in a header."
 )
 
 
@@ -169,8 +169,8 @@ def _operation_ids(begins: str, paths: Node) -> dict[str, str]:
 
 def _adapt(operation: Node, ids: Mapping[str, str], verb: str) -> None:
     """Replace what belongs to items in the answers and problems of an operation."""
-    for status, answer in operation["responses"].items():
-        answer = copy.deepcopy(answer)
+    for status, of_items in operation["responses"].items():
+        answer = copy.deepcopy(of_items)
         answer.pop("example", None)
         if answer["schema"] == "Item":
             answer |= {"schema": STORED, "description": answer["description"].replace("item", "document")}

@@ -15,7 +15,7 @@ from jobpipe import __version__
 from jobpipe.domain import etags, json_text
 from jobpipe.domain.batch import BATCH_ID, MAX_COMMANDS
 from jobpipe.domain.collection import ONLY_ITEMS, Registry
-from jobpipe.domain.commands import COMMANDS, OPERATIONS, Command
+from jobpipe.domain.commands import COMMANDS, OPERATION_NAME, OPERATIONS, Command
 from jobpipe.domain.errors import (
     PROBLEM_TYPE_PREFIX,
     AttemptsSpent,
@@ -28,12 +28,13 @@ from jobpipe.domain.errors import (
     ProblemError,
     Unavailable,
 )
-from jobpipe.domain.item_ref import ITEMS
+from jobpipe.domain.item_ref import COLLECTION_NAME, ITEMS
 from jobpipe.domain.item_rules import INVISIBLE, MAX_DEPTH, MAX_DOCUMENT_BYTES, MAX_ID_LENGTH, MAX_NAME_LENGTH
 from jobpipe.domain.job import JOB_ID
 from jobpipe.domain.limits import MAX_ATTEMPTS
 
 from ..http import request_fields
+from ..http.callers import OWNER, UNNAMED_OWNER
 from ..http.job_responses import JSON, PROBLEM
 from .collections import (
     OPERATION_REFUSED,
@@ -112,24 +113,26 @@ def document_text(retention: timedelta, registry: Registry = ONLY_ITEMS) -> str:
 def _values(registry: Registry) -> Node:
     """Return the values for the placeholders of openapi.yaml, except RETENTION_DAYS."""
     further = declared(registry)
-    operations = dict.fromkeys(OPERATIONS)
     job_problems, refusals = set(JOB_PROBLEMS), list(_COMMAND_REFUSALS)
     if further:
-        operations |= dict.fromkeys(["upsert", *(name for each in further for name in each.operations)])
         job_problems |= {InvalidRequest.slug, NotUnique.slug}
         refusals += [InvalidRequest.slug, NotUnique.slug, OPERATION_REFUSED]
     stored = STORED if further else "Item"
     return {
         "VERSION": __version__,
-        "COLLECTIONS": registry.names,
         "STORED": stored,
         "RESULTS": [_ref(stored), _ref("Deleted")],
         "COMMANDS": [*(_ref(_schema_name(each)) for each in COMMANDS), *map(_ref, command_schemas(registry))],
-        "OPERATIONS": list(operations),
+        # The job of an operation or a collection that the release no longer has can still be read.
+        "OPERATION": {"type": "string", "pattern": f"^(?:{OPERATION_NAME.pattern})$"}
+        if further
+        else {"type": "string", "enum": list(OPERATIONS)},
         "COMMAND_REFUSALS": refusals,
         "JOB_PROBLEM_TYPES": _type_schema(_types(job_problems), registry),
         "PROBLEM_TYPES": _type_schema(_types(_problems_of(registry)), registry),
-        "LISTED_STATUSES": list(request_fields.LISTED_STATUSES),
+        "COLLECTION": COLLECTION_NAME.pattern,
+        "OWNER": OWNER.pattern,
+        "UNNAMED_OWNER": UNNAMED_OWNER.pattern,
         "JOB_ID": JOB_ID.pattern,
         "BATCH_ID": BATCH_ID.pattern,
         "IDEMPOTENCY_KEY": request_fields.IDEMPOTENCY_KEY.pattern,

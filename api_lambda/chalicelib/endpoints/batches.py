@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from jobpipe.domain.batch import is_batch_id, parse_batch
 from jobpipe.domain.clock import now
 from jobpipe.domain.errors import NotFound
@@ -47,7 +49,8 @@ def submit_batch(request: HttpRequest, services: Services) -> HttpResponse:
     response.headers["Location"] = f"{request.to_root}batches/{submitted.batch.batch_id}"
     # The audit finds the jobs that a 202 has promised in the log.
     response.log["job_ids"] = [job.job_id for job in submitted.jobs.values()]
-    meter.add(ACCEPTED, len(submitted.jobs))
+    for collection, number in Counter(job.collection for job in submitted.jobs.values()).items():
+        meter.add(ACCEPTED, number, collection=collection)
     return response
 
 

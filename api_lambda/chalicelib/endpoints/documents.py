@@ -18,7 +18,6 @@ from jobpipe.domain.commands import (
     SetFields,
     in_collection,
 )
-from jobpipe.domain.declared_collection import DeclaredCollection
 from jobpipe.domain.errors import IndexBuilding, InvalidRequest, NotFound
 from jobpipe.domain.field_values import from_query
 from jobpipe.domain.item import ItemPage, item_json
@@ -118,13 +117,13 @@ class CollectionEndpoints:
 
     def _looked_up(self, request: HttpRequest) -> str | None:
         """Return the field that the query names, if any."""
-        fields = [name for name in look_up_fields(self.collection) if name in request.query]
+        fields = [name for name in self.collection.look_ups if name in request.query]
         if len(fields) > 1:
             raise InvalidRequest(f"The query must have one of {' and '.join(fields)}, not both.")
         return fields[0] if fields else None
 
     def _look_up(self, field: str, request: HttpRequest, services: Services) -> HttpResponse:
-        collection = cast("DeclaredCollection", self.collection)
+        collection = self.collection
         items = cast("CollectionStore", self._items(request, services))
         try:
             value = from_query(request.query[field][0], collection.types[field])
@@ -133,7 +132,7 @@ class CollectionEndpoints:
             raise InvalidRequest(f"The query parameter {field}: {refusal.detail}") from None
         if field == collection.key:
             request_fields.refuse_paging(request, field)
-            item = items.get(str(collection.id_of_key(value, collection.scope(request.owner))))
+            item = items.get(str(collection.derived_id({field: value}, collection.scope(request.owner))))
             return self._page(read_page(ItemPage([item] if item else [], None), services.documents), "", request)
         if field not in services.index_states.ready(collection.name):
             raise IndexBuilding(
@@ -173,10 +172,3 @@ class CollectionEndpoints:
     def _submit(self, command: Command, request: HttpRequest, services: Services) -> HttpResponse:
         placed = in_collection(command, self.collection, request.owner)
         return submit_and_respond(placed, request, services)
-
-
-def look_up_fields(collection: Collection) -> tuple[str, ...]:
-    """Return the fields by which documents can be found; they are query parameters."""
-    if not isinstance(collection, DeclaredCollection):
-        return ()
-    return (*((collection.key,) if collection.key else ()), *collection.unique, *collection.indexes)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from functools import partial
+from urllib.parse import urlencode
 
 from jobpipe.domain.clock import now
 from jobpipe.domain.commands import parse_command
-from jobpipe.domain.errors import JobEnded, JobEndedAlready, NotFound
-from jobpipe.domain.job import Job, Status, is_job_id
+from jobpipe.domain.errors import JobEnded, JobEndedAlready, JobListOff, NotFound
+from jobpipe.domain.job import Job, JobPage, Status, is_job_id
+from jobpipe.domain.job_filter import JobFilter
 from jobpipe.domain.retry import retry
 
 from ..http import request_fields
+from ..http.callers import Right
 from ..http.job_responses import job_response, jobs_response
 from ..http.request_and_response import HttpRequest, HttpResponse
 from ..services import Services
@@ -30,22 +33,39 @@ def submit_job(request: HttpRequest, services: Services) -> HttpResponse:
 def get_job(request: HttpRequest, services: Services) -> HttpResponse:
     """Return the job now, or as soon as it ends or is retrying."""
     seconds = request_fields.wait_query(request)
-    job = _own_job(request, services)
+    job = _own_job(request, services, or_failed=request.caller.may(Right.SEE_ALL_FAILURES))
     if seconds:
         job = wait_for(job, seconds, request, services)
-    return job_response(200, job, services.documents)
+    return job_response(200, job, services.documents, with_owner=job.owner != request.owner)
 
 
 def list_jobs(request: HttpRequest, services: Services) -> HttpResponse:
-    """List a page of the caller's failed or retrying jobs, latest first."""
-    status, limit = request_fields.listed_status(request), request_fields.limit(request)
-    after = request_fields.job_cursor(request, status)
-    page = services.jobs.failed_or_retrying(request.owner, status, limit, after, now())
+    """List a page of the caller's jobs, latest first."""
+    wanted, limit = request_fields.job_filter(request), request_fields.limit(request)
+    page = _page_of_jobs(request, services, wanted, limit)
     link = None
     if page.next_after is not None:
-        query = f"status={status.value}&limit={limit}&cursor={request_fields.make_cursor(page.next_after)}"
-        link = f"{request.to_root}jobs?{query}"
-    return jobs_response(page.jobs, link, services.documents)
+        kept = {name: values[0] for name, values in request.query.items() if name not in {"limit", "cursor"}}
+        cursor = request_fields.make_cursor(page.next_after)
+        link = f"{request.to_root}jobs?{urlencode({**kept, 'limit': limit, 'cursor': cursor})}"
+    return jobs_response(page.jobs, link, with_owner="owner" in request.query)
+
+
+def _page_of_jobs(request: HttpRequest, services: Services, wanted: JobFilter, limit: int) -> JobPage:
+    owner, status = request_fields.listed_owner(request, wanted), wanted.status
+    if owner == request_fields.EVERY_OWNER and status is not None:
+        after = request_fields.all_owners_cursor(request)
+        return services.jobs.failed_or_retrying_of_all(status, limit, after, now(), wanted=wanted)
+    if status in request_fields.LISTED_STATUSES:
+        after = request_fields.job_cursor(request, status.value)
+        return services.jobs.failed_or_retrying(owner or request.owner, status, limit, after, now(), wanted=wanted)
+    after = request_fields.job_cursor(request, "all")
+    if services.recent_jobs is None:
+        raise JobListOff(
+            "This stage keeps no list of all jobs, since it is deployed without the parameter JobLists=on."
+            " GET /jobs?status=failed and GET /jobs?status=retrying work without it."
+        )
+    return services.recent_jobs.page(request.owner, wanted, limit, after, now())
 
 
 def cancel_job(request: HttpRequest, services: Services) -> HttpResponse:
@@ -78,10 +98,15 @@ def retry_job(request: HttpRequest, services: Services) -> HttpResponse:
     return wait_and_respond(job, seconds, request, services)
 
 
-def _own_job(request: HttpRequest, services: Services) -> Job:
+def _own_job(request: HttpRequest, services: Services, *, or_failed: bool = False) -> Job:
+    """Return the caller's job; with `or_failed`, also a failed or retrying one of another caller."""
     job_id = request.path_parameters["job_id"]
     job = services.jobs.get(job_id) if is_job_id(job_id) else None
     # Another caller's job is a 404 too, so that callers see nothing of each other.
-    if job is None or job.owner != request.owner or job.is_expired(now()):
+    if (
+        job is None
+        or job.is_expired(now())
+        or (job.owner != request.owner and not (or_failed and job.status in request_fields.LISTED_STATUSES))
+    ):
         raise NotFound("There is no such job, or it has expired.")
     return job

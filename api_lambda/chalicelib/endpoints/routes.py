@@ -7,28 +7,41 @@ from dataclasses import dataclass
 
 from jobpipe.domain.collection import ONLY_ITEMS, Collection, Registry
 
+from ..http.callers import Right
 from ..http.request_and_response import HttpRequest, HttpResponse
 from ..services import Services
 from . import batches, jobs, service
-from .documents import CollectionEndpoints, look_up_fields
+from .documents import CollectionEndpoints
 
 Endpoint = Callable[[HttpRequest, Services], HttpResponse]
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One method of one path; an `open` route needs no API key, and `query` has the allowed query parameters."""
+    """One method of one path; an `open` route needs no API key, and `query` has the allowed query parameters.
+
+    Each other route needs a `right` of its key: by default GET needs that to read, and all else that to change.
+    """
 
     method: str
     path: str
     endpoint: Endpoint
     open: bool = False
     query: tuple[str, ...] = ()
+    right: Right | None = None
 
     @property
     def name(self) -> str:
         """Return a name that no other route has."""
         return f"{self.method} {self.path}"
+
+    @property
+    def needed(self) -> Right:
+        """The right that the key must have."""
+        return self.right or (Right.READ if self.method == "GET" else Right.CHANGE)
+
+
+_JOB_LIST = ("status", "collection", "since", "until", "owner", "limit", "cursor")
 
 
 _BEFORE_COLLECTIONS = (
@@ -40,13 +53,13 @@ _BEFORE_COLLECTIONS = (
 )
 _AFTER_COLLECTIONS = (
     Route("POST", "/jobs", jobs.submit_job),
-    Route("GET", "/jobs", jobs.list_jobs, query=("status", "limit", "cursor")),
+    Route("GET", "/jobs", jobs.list_jobs, query=_JOB_LIST),
     Route("GET", "/jobs/{job_id}", jobs.get_job, query=("wait",)),
     Route("DELETE", "/jobs/{job_id}", jobs.cancel_job),
     Route("POST", "/jobs/{job_id}/retry", jobs.retry_job),
     Route("POST", "/batches", batches.submit_batch),
     Route("GET", "/batches/{batch_id}", batches.get_batch),
-    Route("GET", "/stats", service.get_stats),
+    Route("GET", "/stats", service.get_stats, right=Right.SEE_STATS),
 )
 
 
@@ -59,7 +72,7 @@ def routes_of(registry: Registry) -> tuple[Route, ...]:
 def _routes_of_collection(collection: Collection) -> Iterator[Route]:
     endpoints, path = CollectionEndpoints(collection), f"/{collection.name}"
     yield Route("POST", path, endpoints.create)
-    yield Route("GET", path, endpoints.list, query=("limit", "cursor", *look_up_fields(collection)))
+    yield Route("GET", path, endpoints.list, query=("limit", "cursor", *collection.look_ups))
     yield Route("GET", f"{path}/{{item_id}}", endpoints.get)
     yield Route("PUT", f"{path}/{{item_id}}", endpoints.put)
     yield Route("PATCH", f"{path}/{{item_id}}", endpoints.patch)

@@ -44,7 +44,7 @@ def check_stored_size(command: Command, request: HttpRequest) -> None:
 def wait_and_respond(accepted: Job, wait_seconds: int, request: HttpRequest, services: Services) -> HttpResponse:
     """Return the final response of an accepted job if it ends within `wait_seconds`, else a 202."""
     response = _response_in_time(accepted, wait_seconds, request, services)
-    meter.add(ACCEPTED)
+    meter.add(ACCEPTED, collection=accepted.collection)
     return response
 
 

@@ -1,24 +1,91 @@
-"""Find the owner of an API key.
+"""Find the owner and the role of an API key.
 
-A key is its owner's name and 32 hex digits of secret. The gateway has checked that the key exists, so the Lambda
-trusts the name and needs no table of keys. A new key of the same owner is the same caller. Text in another form,
-such as two keys in one header, never stands for a named owner.
+A key is its owner's name, a letter for its role, and 32 hex digits of secret. The gateway has checked that the key
+exists, so the Lambda trusts name and letter and needs no table of keys. A new key of the same owner is the same
+caller. Text in another form, such as two keys in one header, never stands for a named owner.
+
+No owner's name and no secret has an upper-case letter, so that none can be taken for a role's: `bobreader…` is a
+key of an owner `bobreader`. Keys without a letter are those of earlier releases, whose rights they keep.
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
+from dataclasses import dataclass
+from enum import Enum, StrEnum, auto
 
 from jobpipe.domain.errors import Forbidden
 
-_KEY = re.compile(r"([a-z][a-z0-9]{0,62})[0-9a-f]{32}")
+OWNER = re.compile("[a-z][a-z0-9]{0,62}")
+UNNAMED_OWNER = re.compile("key-[0-9a-f]{32}")
+"""The owner of a key in another form; no owner's name has a hyphen."""
+_KEY = re.compile(rf"({OWNER.pattern})([RWO]?)[0-9a-f]{{32}}")
+
+
+class Right(Enum):
+    """What a route needs."""
+
+    READ = auto()
+    CHANGE = auto()
+    SEE_STATS = auto()
+    SEE_ALL_FAILURES = auto()  # the failed and retrying jobs of all owners
+
+
+class Role(StrEnum):
+    """What a key was made for."""
+
+    READER = "reader"
+    WRITER = "writer"
+    OPERATOR = "operator"
+
+    @property
+    def letter(self) -> str:
+        """The letter in the keys of this role."""
+        return self.value[0].upper()
+
+
+_RIGHTS = {
+    Role.READER: {Right.READ},
+    Role.WRITER: {Right.READ, Right.CHANGE},
+    None: {Right.READ, Right.CHANGE, Right.SEE_STATS},
+    Role.OPERATOR: {*Right},
+}
+_BY_LETTER: dict[str, Role | None] = {"": None, **{role.letter: role for role in Role}}
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """The owner of a key, and the key's role; None for a key without one."""
+
+    owner: str
+    role: Role | None = None
+
+    def may(self, right: Right) -> bool:
+        """Return whether the key has this right."""
+        return right in _RIGHTS[self.role]
+
+    def check(self, right: Right) -> None:
+        """Raise Forbidden if the key has not this right."""
+        if not self.may(right):
+            role = self.role and self.role.value
+            named = f"The role of this key, {role}," if role else "This key has no role, which"
+            who = [role.value for role in Role if right in _RIGHTS[role]]
+            needed = " or ".join(f"{'an' if each[0] in 'aeiou' else 'a'} {each}'s" for each in who)
+            raise Forbidden(f"{named} does not allow this request: it needs {needed} key.")
+
+
+def caller_of(api_key: str) -> Caller:
+    """Return the key's owner and role; raise Forbidden if there is no key."""
+    if not api_key:
+        raise Forbidden("The x-api-key header must have a valid API key.")
+    match = _KEY.fullmatch(api_key)
+    if match:
+        return Caller(match[1], _BY_LETTER[match[2]])
+    # Jobs are stored with their owner, and keys must not be stored: hence the digest.
+    return Caller(f"key-{hashlib.sha256(api_key.encode()).hexdigest()[:32]}")
 
 
 def owner_of(api_key: str) -> str:
     """Return the owner's name, or one made from a key in another form; raise Forbidden if there is no key."""
-    if not api_key:
-        raise Forbidden("The x-api-key header must have a valid API key.")
-    match = _KEY.fullmatch(api_key)
-    # Jobs are stored with their owner, and keys must not be stored: hence the digest. No owner's name has a hyphen.
-    return match[1] if match else f"key-{hashlib.sha256(api_key.encode()).hexdigest()[:32]}"
+    return caller_of(api_key).owner

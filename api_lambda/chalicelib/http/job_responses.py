@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 from urllib.parse import quote
 
 from jobpipe.domain import etags, json_text
@@ -30,9 +31,10 @@ def poll_delay(age: float) -> int:
     return min(max(1, int(age / _AGE_DIVISOR)), _LONGEST_POLL_DELAY)
 
 
-def job_response(status: int, job: Job, documents: DocumentStore) -> HttpResponse:
+def job_response(status: int, job: Job, documents: DocumentStore, *, with_owner: bool = False) -> HttpResponse:
     """Return the job as a resource; raise InternalError or Unavailable if its result cannot be read."""
-    response = HttpResponse(status, _job_json(job, documents), {"Content-Type": JSON}, _ids(job))
+    text = _job_json(job, documents, with_owner=with_owner)
+    response = HttpResponse(status, text, {"Content-Type": JSON}, _ids(job))
     if not job.status.done:
         response.headers["Retry-After"] = retry_after(job.updated_at)
     return response
@@ -43,9 +45,10 @@ def retry_after(changed_at: str) -> str:
     return str(poll_delay((now() - datetime.fromisoformat(changed_at)).total_seconds()))
 
 
-def jobs_response(jobs: Sequence[Job], next_page: str | None, documents: DocumentStore) -> HttpResponse:
-    """Return a page of jobs; `next_page` is the URL of the next page, relative to that of the request."""
-    response = HttpResponse(200, f"[{','.join(_job_json(job, documents) for job in jobs)}]", {"Content-Type": JSON})
+def jobs_response(jobs: Sequence[Job], next_page: str | None, *, with_owner: bool = False) -> HttpResponse:
+    """Return a page of jobs without results; `next_page` is the next page's URL, relative to the request's."""
+    text = ",".join(json_text.encode(_members(job, with_owner=with_owner)) for job in jobs)
+    response = HttpResponse(200, f"[{text}]", {"Content-Type": JSON})
     if next_page is not None:
         response.headers["Link"] = f'<{next_page}>; rel="next"'
     return response
@@ -81,8 +84,20 @@ def problem_response(problem: Problem, request_id: str) -> HttpResponse:
     return HttpResponse(problem["status"], body, {"Content-Type": PROBLEM}, {"problem": problem["type"]})
 
 
-def _job_json(job: Job, documents: DocumentStore) -> str:
-    members = {
+def _job_json(job: Job, documents: DocumentStore, *, with_owner: bool = False) -> str:
+    members = _members(job, with_owner=with_owner)
+    if job.result_version is not None:
+        members["etag"] = etags.etag(job.result_version)
+    text = json_text.encode(members)
+    if job.status is Status.SUCCEEDED:
+        # The result is inserted as it was stored, so that its numbers stay exact.
+        text = f'{text[:-1]},"result":{_result_json(job, documents)}}}'
+    return text
+
+
+def _members(job: Job, *, with_owner: bool) -> dict[str, Any]:
+    """Return the members of a job as a resource, except its result and that one's ETag."""
+    members: dict[str, Any] = {
         "id": job.job_id,
         "status": job.status.value,
         "done": job.status.done,
@@ -95,15 +110,11 @@ def _job_json(job: Job, documents: DocumentStore) -> str:
         "updated_at": job.updated_at,
         "links": {"self": f"/jobs/{job.job_id}", "item": f"/{job.collection}/{quote(job.item_id, safe='')}"},
     }
+    if with_owner:
+        members["owner"] = job.owner
     if job.error is not None:
         members["error"] = job.error
-    if job.result_version is not None:
-        members["etag"] = etags.etag(job.result_version)
-    text = json_text.encode(members)
-    if job.status is Status.SUCCEEDED:
-        # The result is inserted as it was stored, so that its numbers stay exact.
-        text = f'{text[:-1]},"result":{_result_json(job, documents)}}}'
-    return text
+    return members
 
 
 def _result_json(job: Job, documents: DocumentStore) -> str:

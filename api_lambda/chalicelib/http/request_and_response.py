@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from .callers import Caller
+
 
 @dataclass(frozen=True, slots=True)
 class HttpRequest:
@@ -20,6 +22,7 @@ class HttpRequest:
     request_id: str
     remaining_seconds: Callable[[], float]  # until Lambda ends this invocation
     waits: list[float] = field(default_factory=list)  # seconds that the request has waited for a job
+    caller: Caller = field(default_factory=lambda: Caller(""))  # the owner, with the key's role
 
 
 @dataclass(slots=True)

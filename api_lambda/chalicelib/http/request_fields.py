@@ -10,11 +10,15 @@ from typing import Any, TypeVar
 
 from jobpipe.domain import etags, json_text
 from jobpipe.domain.errors import InvalidRequest, TooLarge, Unstorable, UnsupportedMediaType
+from jobpipe.domain.item_ref import COLLECTION_NAME
 from jobpipe.domain.item_rules import MAX_DOCUMENT_BYTES, check_item_id
 from jobpipe.domain.job import Status
+from jobpipe.domain.job_filter import JobFilter
 from jobpipe.domain.violations import Violations
 
+from .callers import OWNER, UNNAMED_OWNER, Right
 from .request_and_response import HttpRequest
+from .time_fields import rounded_up
 
 T = TypeVar("T")
 
@@ -29,8 +33,8 @@ DEFAULT_WAIT_SECONDS = 0.25
 MAX_PAGE = 100
 DEFAULT_PAGE = 50
 
-LISTED_STATUSES = ("failed", "retrying")
-"""The statuses in which jobs can be listed; other jobs are found by their ids only."""
+LISTED_STATUSES = (Status.FAILED, Status.RETRYING)
+"""The statuses whose jobs every stage lists; the others are in the list of all jobs only."""
 
 # RFC 9110, section 8.3.1. No character matches in two ways, so the expressions do not backtrack.
 _WORD = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
@@ -41,8 +45,12 @@ IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
 # One preference of a list: a comma inside a quoted string does not end it.
 _PREFERENCE = re.compile(r'(?:[^,"]|"(?:\\.|[^"\\])*")+')
 _ITEM_CURSOR = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")  # a UUID, as items are named
-_JOB_CURSOR = re.compile(r"(failed|retrying)#[0-9T:.-]{1,32}Z#[0-9a-f]{32}")
 _INDEX_CURSOR = re.compile(rf"[0-9T:.-]{{1,32}}Z#{_ITEM_CURSOR.pattern}")
+_JOB_CURSOR = re.compile(r"(failed|retrying|all)#[0-9T:.-]{1,32}Z#[0-9a-f]{32}")
+_SHARD = rf"(?:{OWNER.pattern}|{UNNAMED_OWNER.pattern})(?:#[0-9])?"
+_PLACE = rf"[0-9a-f]{{32}}\|{_SHARD}\|(?:failed|retrying)#[0-9T:.-]{{1,32}}Z"
+_ALL_OWNERS_CURSOR = rf"lists\|{_PLACE}|trouble(?:\|{_PLACE})?"  # compiled when it is first used
+EVERY_OWNER = "*"
 _WHOLE_NUMBER = re.compile(r"[0-9]{1,9}")
 
 
@@ -137,21 +145,46 @@ def cursor(request: HttpRequest) -> str | None:
     return _cursor(request, _ITEM_CURSOR)
 
 
-def listed_status(request: HttpRequest) -> Status:
-    """Return the status of the jobs to list."""
-    value = _one(request, "status")
-    if value not in LISTED_STATUSES:
-        raise InvalidRequest(f"The query must have the parameter status, which is {' or '.join(LISTED_STATUSES)}.")
-    return Status(value)
+def job_filter(request: HttpRequest) -> JobFilter:
+    """Return which jobs to list."""
+    status, collection = _one(request, "status"), _one(request, "collection")
+    if status is not None and status not in {each.value for each in Status}:
+        *others, last = (each.value for each in Status)
+        raise InvalidRequest(f"status must be {', '.join(others)} or {last}.")
+    if collection is not None and not COLLECTION_NAME.fullmatch(collection):
+        raise InvalidRequest("collection must be the name of a collection.")
+    times = {name: _one(request, name) for name in ("since", "until")}
+    since, until = (None if text is None else rounded_up(name, text) for name, text in times.items())
+    if since is not None and until is not None and since > until:
+        raise InvalidRequest("since must not be later than until.")
+    return JobFilter(None if status is None else Status(status), collection, since, until)
 
 
-def job_cursor(request: HttpRequest, status: Status) -> str | None:
-    """Return the position in the index after which the page of jobs starts, if there is one."""
+def listed_owner(request: HttpRequest, wanted: JobFilter) -> str | None:
+    """Return the owner whose jobs to list, `*` for all owners, or None for the caller itself."""
+    owner = _one(request, "owner")
+    if owner is None:
+        return None
+    request.caller.check(Right.SEE_ALL_FAILURES)
+    if wanted.status not in LISTED_STATUSES:
+        raise InvalidRequest("With owner, status must be failed or retrying: an operator sees no other jobs.")
+    if owner != EVERY_OWNER and not (OWNER.fullmatch(owner) or UNNAMED_OWNER.fullmatch(owner)):
+        raise InvalidRequest("owner must be the name of an owner of keys, or * for all owners.")
+    return owner
+
+
+def all_owners_cursor(request: HttpRequest) -> str | None:
+    """Return the position after which the page of all owners' jobs starts, if there is one."""
+    return _cursor(request, re.compile(_ALL_OWNERS_CURSOR))
+
+
+def job_cursor(request: HttpRequest, name: str) -> str | None:
+    """Return the position in the list of this name after which the page of jobs starts, if there is one."""
     # The owner is not part of a cursor: a forged one shows another part of the forger's own list.
     after = _cursor(request, _JOB_CURSOR)
-    if after is not None and not after.startswith(f"{status.value}#"):
+    if after is not None and not after.startswith(f"{name}#"):
         # DynamoDB refuses a start key outside of the queried range.
-        raise InvalidRequest(f"The cursor does not belong to the list of {status.value} jobs.")
+        raise InvalidRequest(f"The cursor does not belong to the list of {name} jobs.")
     return after
 
 

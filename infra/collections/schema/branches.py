@@ -93,7 +93,7 @@ def _write_none_fits(generator: Generator, branches: list[str], body: Body) -> N
     for each, types, fixed in rows:
         test = "True" if types == ALL else expression(generator.source, types)
         values = "".join(f"({name!a}, {required}, {texts!a}), " for name, required, texts in fixed)
-        entries.append(f"    ({generator.check(each)}, lambda value: {test}, ({values})),")
+        entries.append(f"    ({generator.reference(each)}, lambda value: {test}, ({values})),")
     table = generator.source.table("branches", "\n".join(["(", *entries, ")"]))
     body.line(f"branch = {generator.source.use('likely')}(value, {table})")
     with body.block("if branch is None:"):

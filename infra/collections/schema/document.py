@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import graphlib
 from typing import Any
-from urllib.parse import unquote, urldefrag, urljoin
+from urllib.parse import unquote, urljoin
 
 from infra.collections.schema.keywords import DIALECT, complaint, subschemas
 from infra.collections.schema.reading import refuse, shown, step
@@ -22,6 +22,8 @@ class SchemaDocument:
         self.children: dict[str, list[tuple[tuple[str, ...], str]]] = {}
         self.anchors: dict[str, str] = {}
         self.types: dict[str, frozenset[str]] = {}
+        self.open = 0
+        self.recursive: set[str] = set()
         self.base = root.get("$id", "") if isinstance(root, dict) and isinstance(root.get("$id"), str) else ""
         self._add("", root)
 
@@ -69,10 +71,14 @@ class SchemaDocument:
     def target(self, pointer: str) -> str:
         """Return the pointer of the schema that a schema's $ref refers to."""
         reference = self.schemas[pointer]["$ref"]
-        there, fragment = urldefrag(reference)
-        if there and there != urldefrag(self.base).url:
-            there = urldefrag(urljoin(self.base, there)).url
-            if there != urldefrag(self.base).url or not self.base:
+        there, _, fragment = reference.partition("#")
+        base = self.base.partition("#")[0]
+        if there and there != base:
+            try:
+                there = urljoin(base, there)
+            except ValueError:
+                there = ""
+            if there != base or not base:
                 refuse(
                     self.place,
                     pointer + "/$ref",

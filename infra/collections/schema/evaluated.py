@@ -18,17 +18,9 @@ def members_table(generator: Generator, pointer: str) -> str:
         entries = []
         for each in generator.schema(pointer)["properties"]:
             child = generator.child(pointer, "properties", each)
-            entries.append(f"    {each!a}: {_callable(generator, child)},")
+            entries.append(f"    {each!a}: {generator.reference(child)},")
         generator.source.tables.append("\n".join([f"{name} = {{", *entries, "}"]))
     return name
-
-
-def _callable(generator: Generator, pointer: str) -> str:
-    if generator.is_recursive(pointer):
-        check = generator.check(pointer)
-        visit = generator.source.use("visit")
-        return f"lambda value, path, add, known: {visit}({check}, value, path, add, known)"
-    return generator.check(pointer)
 
 
 def evaluated(generator: Generator, kind: str, pointer: str) -> str:
@@ -37,12 +29,18 @@ def evaluated(generator: Generator, kind: str, pointer: str) -> str:
 
 
 def _contributes(generator: Generator, kind: str, pointer: str) -> bool:
-    schema = generator.schema(pointer)
-    if not isinstance(schema, dict):
-        return False
-    return any(each in schema for each in _OWN[kind]) or any(
-        _contributes(generator, kind, child) for _, _, child in _same_value(generator, pointer)
-    )
+    waiting, seen = [pointer], {pointer}
+    while waiting:
+        here = waiting.pop()
+        schema = generator.schema(here)
+        if not isinstance(schema, dict):
+            continue
+        if any(each in schema for each in _OWN[kind]):
+            return True
+        found = {child for _, _, child in _same_value(generator, here)} - seen
+        seen |= found
+        waiting.extend(found)
+    return False
 
 
 def _same_value(generator: Generator, pointer: str) -> list[tuple[str, str, str]]:

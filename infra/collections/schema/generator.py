@@ -8,7 +8,6 @@ from infra.collections.schema.document import SchemaDocument
 from infra.collections.schema.keywords import CLAIMED
 from infra.collections.schema.module_source import Body, ModuleSource
 from infra.collections.schema.reading import step
-from infra.collections.schema.recursion import recursive_targets
 
 _WITHOUT_EFFECT = {"$defs", "$anchor"}
 
@@ -21,7 +20,6 @@ class Generator:
         self.document = document
         self._prefix = prefix
         self._names: dict[tuple[str, str], str] = {}
-        self._recursive = recursive_targets(document)
         self._waiting: list[str] = []
 
     def generate(self) -> str:
@@ -54,7 +52,7 @@ class Generator:
 
     def is_recursive(self, pointer: str) -> bool:
         """Return whether a schema is referred to from within itself."""
-        return self.resolved(pointer) in self._recursive
+        return self.resolved(pointer) in self.document.recursive
 
     def check(self, pointer: str) -> str:
         """Return the name of the function that checks by a schema, which is generated if it is new."""
@@ -82,6 +80,14 @@ class Generator:
         if self.is_recursive(pointer):
             return f"{self.source.use('visit')}({name}, {value}, {path}, add, known)"
         return f"{name}({value}, {path}, add, known)"
+
+    def reference(self, pointer: str) -> str:
+        """Return an expression for a function that checks a value by a schema."""
+        name = self.check(pointer)
+        if self.is_recursive(pointer):
+            visit = self.source.use("visit")
+            return f"lambda value, path, add, known: {visit}({name}, value, path, add, known)"
+        return name
 
     def test(self, pointer: str, value: str = "value") -> str:
         """Return the expression that is true if a value fits a schema."""

@@ -6,6 +6,7 @@ from typing import Any
 
 from infra.collections.schema.document import SchemaDocument
 from infra.collections.schema.reading import normalize, refuse, shown, step
+from infra.collections.schema.recursion import recursive_targets
 from infra.errors import OperatorError
 
 
@@ -22,6 +23,7 @@ def read_document(schema: Any, place: str) -> SchemaDocument:
     document = SchemaDocument(copy, place)
     _check_by_metaschema(copy, place)
     document.check_references()
+    document.recursive = recursive_targets(document)
     return document
 
 
@@ -32,4 +34,7 @@ def _check_by_metaschema(schema: Any, place: str) -> None:
     error = best_match(Draft202012Validator(Draft202012Validator.META_SCHEMA).iter_errors(schema))
     if error is not None:
         pointer = "".join(step(str(each)) for each in error.absolute_path)
+        if pointer.endswith("/type") and error.validator == "anyOf":
+            names = "null, boolean, object, array, string, number and integer"
+            refuse(place, pointer, f"{shown(repr(error.instance))} is no type; the types are {names}")
         refuse(place, pointer, f"this is no valid schema: {shown(error.message)}")

@@ -18,12 +18,12 @@ def write_object(generator: Generator, pointer: str, body: Body) -> None:
                 body.line(f"add({sentence!a}, path)")
     for name in schema.get("required", ()):
         with body.block(f"if {name!a} not in value:"):
-            body.line(f"add({f'{sentences.name(name)} is required.'!a}, path)")
+            body.line(f"add({f'{sentences.name(name)} is required.'!a}, (*path, {name!a}))")
     for name, others in schema.get("dependentRequired", {}).items():
         for other in others:
             with body.block(f"if {name!a} in value and {other!a} not in value:"):
                 sentence = f"{sentences.name(other)} is required beside {sentences.name(name)}."
-                body.line(f"add({sentence!a}, path)")
+                body.line(f"add({sentence!a}, (*path, {other!a}))")
     for name in schema.get("dependentSchemas", {}):
         if not generator.is_trivial(dependent := generator.child(pointer, "dependentSchemas", name)):
             with body.block(f"if {name!a} in value:"):

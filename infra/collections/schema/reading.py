@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
-from decimal import Decimal, InvalidOperation
+from decimal import Context, Decimal, InvalidOperation
 from typing import Any, NoReturn
 
 from infra.errors import OperatorError
 
-MOST_NESTED = 100
+MOST_NESTED = 70
 """The most levels of a schema."""
 _MOST_SHOWN = 200
 _MOST_EXPONENT = 400
+_EXACT = Context(prec=1000)
 
 
 def refuse(place: str, pointer: str, reason: str) -> NoReturn:
@@ -102,4 +103,4 @@ def _number(value: float | Decimal, place: str, pointer: str) -> int | Decimal:
         refuse(place, pointer, "a number is too large or too small")
     if len(number.as_tuple().digits) > _MOST_EXPONENT:
         refuse(place, pointer, "a number has too many digits")
-    return int(number) if number == number.to_integral_value() else number.normalize()
+    return int(number) if number == number.to_integral_value() else number.normalize(_EXACT)

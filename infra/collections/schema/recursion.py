@@ -1,4 +1,4 @@
-"""Finds schemas that refer to themselves, and bounds how deep the checks of a document can call each other."""
+"""Finds schemas that refer to themselves, and bounds how deep the functions of a check can call each other."""
 
 from __future__ import annotations
 
@@ -9,10 +9,32 @@ from infra.collections.schema.reading import refuse
 
 MOST_CALLS = 750
 """The most nested calls of a check; Python allows 1,000."""
+MOST_CALLS_FOR_A_VALUE = 60
 MOST_LEVELS = 32
 """The most levels of a document."""
-_CALLS = {"$ref": 3, "anyOf": 3, "oneOf": 3, "not": 2, "if": 2, "contains": 2, "propertyNames": 3}
+_CALLS = {"$ref": 3, "anyOf": 3, "oneOf": 3, "not": 2, "if": 2, "contains": 3, "propertyNames": 4}
 """The calls that a keyword needs with its helpers; others need one."""
+_CALLS_TO_A_MEMBER = 3
+"""The calls, beside the schema's own, from a value to a member or element of it."""
+
+Edges = dict[str, list[tuple[str, str]]]
+"""The keyword and the pointer of the schemas that each schema applies."""
+
+
+def recursive_targets(document: SchemaDocument) -> set[str]:
+    """Return the schemas that are referred to from within themselves; refuse one whose checks nest too deep."""
+    edges = {pointer: _edges(document, pointer) for pointer in document.schemas}
+    targets = {child for each in edges.values() for keyword, child in each if keyword == "$ref"}
+    found = {target for target in targets if target in _reachable(edges, target)}
+    for_a_value = {
+        pointer: [(keyword, child) for keyword, child in edges[pointer] if child in document.same_value[pointer]]
+        for pointer in edges
+    }
+    most = MOST_CALLS // (MOST_LEVELS + 1) - _CALLS_TO_A_MEMBER if found else MOST_CALLS_FOR_A_VALUE
+    _check_depth(document, for_a_value, most)
+    if not found:
+        _check_depth(document, edges, MOST_CALLS)
+    return found
 
 
 def _edges(document: SchemaDocument, pointer: str) -> list[tuple[str, str]]:
@@ -23,32 +45,18 @@ def _edges(document: SchemaDocument, pointer: str) -> list[tuple[str, str]]:
     return found
 
 
-def recursive_targets(document: SchemaDocument) -> set[str]:
-    """Return the schemas that are referred to from within themselves; refuse one whose checks nest too deep."""
-    edges = {pointer: _edges(document, pointer) for pointer in document.schemas}
-    targets = {child for each in edges.values() for keyword, child in each if keyword == "$ref"}
-    found = {target for target in targets if target in _reachable(edges, target)}
-    levels, graph = 1, edges
-    if found:
-        levels = MOST_LEVELS + 1
-        graph = {
-            pointer: [
-                (keyword, child) for keyword, child in edges[pointer] if child in document.same_value[pointer]
-            ]
-            for pointer in edges
-        }
+def _check_depth(document: SchemaDocument, edges: Edges, most: int) -> None:
     deepest: dict[str, int] = {}
-    for pointer in graphlib.TopologicalSorter(
-        {each: [child for _, child in graph[each]] for each in graph}
-    ).static_order():
-        calls = [_CALLS.get(keyword, 1) + deepest[child] for keyword, child in graph[pointer]]
-        deepest[pointer] = max(calls, default=1)
-        if deepest[pointer] * levels > MOST_CALLS:
+    graph = {pointer: [child for _, child in edges[pointer]] for pointer in edges}
+    for pointer in graphlib.TopologicalSorter(graph).static_order():
+        deepest[pointer] = max(
+            (_CALLS.get(keyword, 1) + deepest[child] for keyword, child in edges[pointer]), default=1
+        )
+        if deepest[pointer] > most:
             refuse(document.place, pointer, "schemas are applied to one value more deeply than a check can follow")
-    return found
 
 
-def _reachable(edges: dict[str, list[tuple[str, str]]], start: str) -> set[str]:
+def _reachable(edges: Edges, start: str) -> set[str]:
     waiting, seen = [start], set()
     while waiting:
         for _, child in edges[waiting.pop()]:

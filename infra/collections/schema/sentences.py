@@ -28,6 +28,8 @@ def of_types(types: list[str]) -> str:
 def of_values(values: list[Any]) -> str:
     """Return the sentence for a value that is none of these."""
     named = [value(each) for each in values[:_MOST_VALUES]]
+    if not values:
+        return "No value is allowed here."
     if len(values) == 1:
         return f"The value must be {named[0]}."
     rest = f" or {len(values) - _MOST_VALUES} others" if len(values) > _MOST_VALUES else ""

@@ -14,6 +14,7 @@ Types = frozenset[str]
 
 ALL: Types = frozenset({"null", "boolean", "object", "array", "string", "integer", "fraction"})
 """The types of JSON, with numbers that have a fraction apart from those that have none."""
+_MOST_FOLLOWED = 80  # schemas within one another; what is deeper is taken to accept everything
 _LIMITS = (
     ("minimum", "maximum", frozenset({"integer", "fraction"})),
     ("minLength", "maxLength", frozenset({"string"})),
@@ -40,7 +41,10 @@ def possible_types(document: SchemaDocument, pointer: str) -> Types:
     """Return the types of which the schema may accept a value. An empty set is a schema that refuses everything."""
     if pointer not in document.types:
         document.types[pointer] = ALL  # for a schema that refers to itself
-        document.types[pointer] = _possible_types(document, pointer)
+        document.open += 1
+        if document.open <= _MOST_FOLLOWED:
+            document.types[pointer] = _possible_types(document, pointer)
+        document.open -= 1
     return document.types[pointer]
 
 

@@ -24,7 +24,7 @@ def own_checkout_module(name: str) -> ModuleType:
         raise OperatorError("this needs the jobpipe of a checkout")
     if str(root) != sys.path[0]:
         _prepend_to_path(root)
-    return _import(name)
+    return _import(f"scripts.{name}")
 
 
 def _checkout_module(name: str) -> ModuleType:
@@ -32,12 +32,26 @@ def _checkout_module(name: str) -> ModuleType:
 
     For operators' commands. Raise OperatorError if there is no checkout.
     """
+    _find_checkout()
+    return _import(f"scripts.{name}")
+
+
+def write_collection(name: str, folder: str | None) -> Path:
+    """Write a new collection with the checkout's scaffold, and return its folder; OperatorError if it cannot be."""
+    _find_checkout()
+    scaffold, settings = _import("infra.collections.scaffold"), _import("infra.settings")
+    try:
+        return Path(scaffold.write_collection(settings.collections_folder(folder), name))
+    except _import("infra.errors").OperatorError as error:
+        raise OperatorError(str(error)) from error
+
+
+def _find_checkout() -> None:
     if importlib.util.find_spec("scripts") is None or importlib.util.find_spec("infra") is None:
         root = next((each for each in (Path.cwd(), *Path.cwd().parents) if _is_checkout(each)), None)
         if root is None:
             raise OperatorError("this needs a checkout of jobpipe: run it there")
         _prepend_to_path(root)
-    return _import(name)
 
 
 def _prepend_to_path(root: Path) -> None:
@@ -45,8 +59,7 @@ def _prepend_to_path(root: Path) -> None:
     importlib.invalidate_caches()
 
 
-def _import(name: str) -> ModuleType:
-    module = f"scripts.{name}"
+def _import(module: str) -> ModuleType:
     try:
         return importlib.import_module(module)
     except ModuleNotFoundError as error:

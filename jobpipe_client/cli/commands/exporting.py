@@ -6,7 +6,8 @@ import csv
 import io
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,40 +15,47 @@ import click
 from rich.progress import Progress, SpinnerColumn, TextColumn
 
 from jobpipe_client import json_text
+from jobpipe_client.calls import ITEMS
+from jobpipe_client.catalogue import CollectionInfo
+from jobpipe_client.cli.collections import collection_of, with_collection
 from jobpipe_client.cli.command import Command, State, pass_state
 from jobpipe_client.cli.exits import silence
 from jobpipe_client.cli.files import atomic_file
 from jobpipe_client.cli.importing.csv_columns import header_cell
 from jobpipe_client.cli.output.escaping import escaped, escaped_json
+from jobpipe_client.cli.schemas import fields_of, kind_of
 from jobpipe_client.models import Item
 
 _Write = Callable[[str], object]
-_FIRST_COLUMNS = ("id", "name", "description")
+_ITEM_COLUMNS = {"id": "text", "name": "text", "description": "text"}
 _EXAMPLES = """
 jobpipe export items.csv
 jobpipe export items.jsonl
 jobpipe export --format csv | head
+jobpipe export orders.csv --collection orders
 jobpipe export items.csv && jobpipe --stage other import items.csv --ignore id
 """
 
 
 @click.command("export", cls=Command, examples=_EXAMPLES)
 @click.argument("file", metavar="[FILE]", default="-")
+@with_collection
 @click.option("--format", "form", type=click.Choice(["csv", "jsonl"]), help="csv for FILE.csv, else jsonl.")
 @pass_state
-def export(state: State, *, file: str, form: str | None) -> None:
-    """Write all items to a file, or to standard output.
+def export(state: State, *, file: str, collection: str, form: str | None) -> None:
+    """Write all items, or all documents of a collection, to a file or to standard output.
 
     They are read page by page while they are written. The file appears when it is complete. The header of a CSV
     names the kind of each column that is not text (price:number, tags:json), so that it can be imported as it is,
-    except for the ids.
+    except for the ids. With --collection it has the fields of the schema, in their order, and further ones.
 
     If an item cannot be read, all others are still written; then its id is printed and the exit status is 1.
     """
     unreadable: list[str] = []
-    items = _with_progress(state, unreadable)
+    info = None if collection == ITEMS else collection_of(state, collection)
+    items = _with_progress(state, collection, unreadable)
     form = form or ("csv" if file.lower().endswith(".csv") else "jsonl")
-    write_items = write_csv if form == "csv" else write_jsonl
+    write_items = partial(write_csv, columns=_columns(info)) if form == "csv" else write_jsonl
     if file == "-":
         # On a terminal the text must not contain control sequences; a program gets the values themselves.
         is_shown = sys.stdout.isatty() and form == "csv"
@@ -61,9 +69,9 @@ def export(state: State, *, file: str, form: str | None) -> None:
             n = write_items(items, lambda text: opened.write(text.encode("utf-8", "backslashreplace")))
         if state.output.json:
             more = {"unreadable": unreadable} if unreadable else {}
-            state.output.document({"items": n, "file": file, "format": form, **more})
+            state.output.document({collection: n, "file": file, "format": form, **more})
         else:
-            state.output.line(f"{n:,} items in {file}")
+            state.output.line(f"{n:,} {collection} in {file}")
     state.output.check_complete(unreadable)
 
 
@@ -71,13 +79,14 @@ def _write_escaped(text: str) -> None:
     sys.stdout.write("".join(escaped(line.rstrip("\n")) + "\n" for line in text.splitlines(keepends=True)))
 
 
-def _with_progress(state: State, unreadable: list[str]) -> Iterator[Item]:
+def _with_progress(state: State, collection: str, unreadable: list[str]) -> Iterator[Item]:
     """Yield all items, and show on a terminal how many there are so far."""
     console = state.output.log
-    columns = (SpinnerColumn(), TextColumn("{task.completed:,.0f} items"))
+    columns = (SpinnerColumn(), TextColumn(f"{{task.completed:,.0f}} {collection}"))
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task("", total=None)
-        for item in state.client.iter_items(page_size=100, on_unreadable=unreadable.append):
+        documents = state.client.collection(collection)
+        for item in documents.iter_items(page_size=100, on_unreadable=unreadable.append):
             yield item
             progress.advance(task)
 
@@ -91,12 +100,12 @@ def write_jsonl(items: Iterable[Item], write: _Write) -> int:
     return n
 
 
-def write_csv(items: Iterable[Item], write: _Write) -> int:
-    """Write each item as a row, and return how many there are.
+def write_csv(items: Iterable[Item], write: _Write, columns: Mapping[str, str] = _ITEM_COLUMNS) -> int:
+    """Write each item as a row, and return how many there are. `columns` has the first columns with their kinds.
 
     The header depends on all items, so they are written to a temporary file first.
     """
-    kinds: dict[str, set[str]] = {name: set() for name in _FIRST_COLUMNS}
+    kinds: dict[str, set[str]] = {name: set() for name in columns}
     n = 0
     with tempfile.TemporaryFile("w+", encoding="utf-8", errors="surrogatepass") as spool:
         for item in items:
@@ -105,14 +114,23 @@ def write_csv(items: Iterable[Item], write: _Write) -> int:
             spool.write(json_text.encode(item) + "\n")
             n += 1
         spool.seek(0)
-        columns = {name: found.pop() if len(found) == 1 else "json" for name, found in kinds.items()}
-        if n == 0:
-            columns = dict.fromkeys(_FIRST_COLUMNS, "text")
-        write(_csv_line([header_cell(name, kind) for name, kind in columns.items()]))
+        found = {name: _common(each, columns.get(name, "text")) for name, each in kinds.items()}
+        write(_csv_line([header_cell(name, kind, columns.get(name, "text")) for name, kind in found.items()]))
         for line in spool:
             item = json_text.decode(line)
-            write(_csv_line([_cell(item, name, kind) for name, kind in columns.items()]))
+            write(_csv_line([_cell(item, name, kind) for name, kind in found.items()]))
     return n
+
+
+def _columns(info: CollectionInfo | None) -> Mapping[str, str]:
+    if info is None:
+        return _ITEM_COLUMNS
+    return {"id": "text", **{name: kind_of(info, schema) for name, schema in fields_of(info).items()}}
+
+
+def _common(kinds: set[str], usual: str) -> str:
+    """Return the kind of a column: that of all its values, which must be exact; `usual` if it has none."""
+    return min(kinds, default=usual) if len(kinds) < 2 else "json"  # noqa: PLR2004
 
 
 def _kind(value: Any) -> str:

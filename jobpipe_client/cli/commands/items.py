@@ -1,30 +1,40 @@
-"""The group `items`: create, get, set, merge, delete, list."""
+"""The group `items`: create, upsert, get, set, merge, delete, list."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from itertools import islice
 from typing import Any
 
 import click
 
 from jobpipe_client import json_text
+from jobpipe_client.calls import ITEMS
+from jobpipe_client.catalogue import CollectionInfo
+from jobpipe_client.cli.collections import collection_of, with_collection
 from jobpipe_client.cli.command import Command, State, global_options, pass_state, read_object
 from jobpipe_client.cli.commands.jobs import TIMEOUT, seconds
 from jobpipe_client.cli.exits import FAILED, OK, describe, print_error
+from jobpipe_client.cli.schemas import READERS, fields_of, kind_of
+from jobpipe_client.collection import Collection
 from jobpipe_client.exceptions import ProblemError
 from jobpipe_client.models import Item
 
-_FIELDS_HELP = """
-FIELDS are NAME=TEXT, NAME:=JSON, one JSON object, the name of a file with one, or - for standard input.
+_MOST_COLUMNS = 5  # of a list, besides the id
+
+FIELDS_HELP = """
+FIELDS are NAME=TEXT, NAME:=JSON, one JSON object, the name of a file with one, or - for standard input. With
+--collection the schema says whether the VALUE of NAME=VALUE is text, a number, true or false, or JSON.
 """
 
 _item_id = click.argument("item_id", metavar="ITEM")
 _fields = click.argument("fields", metavar="FIELDS...", nargs=-1, required=True)
-_if_match = click.option("--if-match", metavar="ETAG", help="Only if the item is still at this version.")
+if_match_option = click.option("--if-match", metavar="ETAG", help="Only if the item is still at this version.")
 
 
-def _write_options(function: Callable[..., Any]) -> Callable[..., Any]:
+def write_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that every write takes."""
     for option in (
         click.option("--no-wait", is_flag=True, help="Show the job at once, and do not wait for its end."),
         click.option("--timeout", type=seconds, default=TIMEOUT, show_default=True, help="Seconds to wait."),
@@ -36,38 +46,57 @@ def _write_options(function: Callable[..., Any]) -> Callable[..., Any]:
 
 @click.group(params=global_options())
 def items() -> None:
-    """Create, read, change and delete items."""
+    """Create, read, change and delete items, or the documents of a collection."""
 
 
 @items.command(
     cls=Command,
-    epilog=_FIELDS_HELP,
+    epilog=FIELDS_HELP,
     examples="""
     jobpipe items create name=Tent description="For two" price:=12.95
     jobpipe items create '{"name": "Stove", "description": "Gas"}' --json
     jobpipe items create item.json
+    jobpipe items create --collection orders number=1001 total=12.95
     """,
 )
 @_fields
-@_write_options
+@with_collection
+@write_options
 @pass_state
-def create(state: State, /, *, fields: tuple[str, ...], **options: Any) -> int:
+def create(state: State, /, *, fields: tuple[str, ...], collection: str, **options: Any) -> int:
     """Create an item."""
-    return _write(state, "create", _object(fields), **options)
+    return write(state, collection, "create", _document(state, collection, fields), **options)
+
+
+@items.command(
+    cls=Command,
+    epilog=FIELDS_HELP,
+    examples="jobpipe items upsert --collection orders number=1001 customer=alice total=12.95",
+)
+@_fields
+@with_collection
+@write_options
+@pass_state
+def upsert(state: State, /, *, fields: tuple[str, ...], collection: str, **options: Any) -> int:
+    """Create a document, or set its fields if its key exists, in a collection that has a key."""
+    if collection == ITEMS or collection_of(state, collection).key is None:
+        raise click.UsageError(f"an upsert needs a collection with a key, and {collection} has none")
+    return write(state, collection, "upsert", _document(state, collection, fields), **options)
 
 
 @items.command(cls=Command, examples="jobpipe items get 7a41…\njobpipe items get 7a41… --json | jq .price")
 @_item_id
+@with_collection
 @pass_state
-def get(state: State, *, item_id: str) -> None:
+def get(state: State, *, item_id: str, collection: str) -> None:
     """Show an item as last committed, with its ETag."""
-    _show(state, state.client.get_item(item_id))
+    show(state, collection_named(state, collection).get_item(item_id))
 
 
 @items.command(
     "set",
     cls=Command,
-    epilog=_FIELDS_HELP,
+    epilog=FIELDS_HELP,
     examples="""
     jobpipe items set 7a41… price:=11.50
     jobpipe items set 7a41… stock:=3 --if-match '"9c41…"'
@@ -75,58 +104,100 @@ def get(state: State, *, item_id: str) -> None:
 )
 @_item_id
 @_fields
-@_if_match
-@_write_options
+@if_match_option
+@with_collection
+@write_options
 @pass_state
-def set_fields(state: State, /, *, item_id: str, fields: tuple[str, ...], **options: Any) -> int:
+def set_fields(state: State, /, *, item_id: str, fields: tuple[str, ...], collection: str, **options: Any) -> int:
     """Set fields of an item; the others stay."""
-    return _write(state, "update", item_id, _object(fields), **options)
+    return write(state, collection, "update", item_id, _document(state, collection, fields), **options)
 
 
 @items.command(
     cls=Command,
-    epilog=_FIELDS_HELP,
+    epilog=FIELDS_HELP,
     examples="""jobpipe items merge 7a41… '{"colour": null, "size": {"height": 2}}'""",
 )
 @_item_id
 @_fields
-@_if_match
-@_write_options
+@if_match_option
+@with_collection
+@write_options
 @pass_state
-def merge(state: State, /, *, item_id: str, fields: tuple[str, ...], **options: Any) -> int:
+def merge(state: State, /, *, item_id: str, fields: tuple[str, ...], collection: str, **options: Any) -> int:
     """Apply an RFC 7396 merge patch: null removes a field, objects merge, all else replaces."""
-    return _write(state, "merge", item_id, _object(fields), **options)
+    return write(state, collection, "merge", item_id, _document(state, collection, fields), **options)
 
 
 @items.command(cls=Command, examples="jobpipe items delete 7a41…")
 @_item_id
-@_if_match
-@_write_options
+@if_match_option
+@with_collection
+@write_options
 @pass_state
-def delete(state: State, /, *, item_id: str, **options: Any) -> int:
+def delete(state: State, /, *, item_id: str, collection: str, **options: Any) -> int:
     """Delete an item, and free its name."""
-    return _write(state, "delete", item_id, **options)
+    return write(state, collection, "delete", item_id, **options)
 
 
-@items.command("list", cls=Command, examples="jobpipe items list --limit 20\njobpipe items list --json | jq .name")
+@items.command(
+    "list",
+    cls=Command,
+    examples="""
+    jobpipe items list --limit 20
+    jobpipe items list --json | jq .name
+    jobpipe items list --collection orders
+    """,
+)
 @click.option("--limit", type=click.IntRange(1), help="Show at most so many.")
+@with_collection
 @pass_state
-def list_items(state: State, *, limit: int | None) -> None:
+def list_items(state: State, *, limit: int | None, collection: str) -> None:
     """List all items, page by page. If one cannot be read, the others are listed and the exit status is 1."""
     unreadable: list[str] = []
-    page_size = None if limit is None else min(limit, 100)
-    found = islice(state.client.iter_items(page_size, on_unreadable=unreadable.append), limit)
+    found = collection_named(state, collection).iter_items(page_size(limit), on_unreadable=unreadable.append)
+    show_list(state, collection, islice(found, limit), unreadable)
+
+
+def page_size(limit: int | None) -> int | None:
+    """Return how many documents to ask for at once if so many are shown."""
+    return None if limit is None else min(limit, 100)
+
+
+def show_list(state: State, collection: str, found: Iterable[Item], unreadable: Sequence[str]) -> None:
+    """Show the documents as they come. Raise OperatorError at the end if some could not be read."""
     state.output.stops_unread = True
     if state.output.json:
         for item in found:
             state.output.document(item)
     else:
-        rows = ((item.id, str(item.get("name", "")), str(item.get("description", ""))) for item in found)
-        state.output.table(("item", "name", "description"), rows)
+        columns = ("name", "description") if collection == ITEMS else _columns(collection_of(state, collection))
+        rows = ((item.id, *(_text(item.get(name, "")) for name in columns)) for item in found)
+        state.output.table(("item", *columns), rows)
     state.output.check_complete(unreadable)
 
 
-def _object(fields: Sequence[str]) -> dict[str, Any]:
+def _columns(info: CollectionInfo) -> Sequence[str]:
+    """Return the fields that a list shows: those by which documents are found, and then the first short ones."""
+    found = [*([] if info.key is None else [info.key]), *info.unique, *info.indexes]
+    short = [name for name, schema in fields_of(info).items() if kind_of(info, schema) != "json"]
+    return list(dict.fromkeys([*found, *short]))[:_MOST_COLUMNS]
+
+
+def collection_named(state: State, name: str) -> Collection:
+    """Return the collection of this name. Raise UsageError, with the nearest name, if the stage has none."""
+    return state.client.collection(name if name == ITEMS else collection_of(state, name).name)
+
+
+def _document(state: State, collection: str, fields: Sequence[str]) -> dict[str, Any]:
+    if collection == ITEMS:
+        return read_fields(fields, {})
+    info = collection_of(state, collection)
+    return read_fields(fields, {name: kind_of(info, schema) for name, schema in fields_of(info).items()})
+
+
+def read_fields(fields: Sequence[str], kinds: Mapping[str, str]) -> dict[str, Any]:
+    """Return the object that arguments describe; NAME=VALUE is read as `kinds` says, else as text."""
     if len(fields) == 1 and "=" not in fields[0].partition("{")[0]:
         return read_object(fields[0])
     found: dict[str, Any] = {}
@@ -134,29 +205,38 @@ def _object(fields: Sequence[str]) -> dict[str, Any]:
         name, equals, value = field.partition("=")
         if not equals or name in {"", ":"}:
             raise click.UsageError(f"{field!r} is neither NAME=TEXT nor NAME:=JSON.")
-        if name.endswith(":"):
-            try:
-                found[name[:-1]] = json_text.decode_strictly(value)
-            except ValueError as error:
-                raise click.UsageError(f"{field!r}: not JSON: {error}") from None
-        else:
-            found[name] = value
+        is_json = name.endswith(":")
+        kind = "json" if is_json else kinds.get(name, "text")
+        try:
+            found[name.removesuffix(":")] = READERS[kind](value)
+        except ValueError as error:
+            not_json = "not JSON: " if kind == "json" else ""
+            raise click.UsageError(f"{field!r}: {not_json}{error}") from None
     return found
 
 
-def _write(state: State, method: str, *arguments: Any, no_wait: bool, timeout: float, **options: str | None) -> int:
-    """Call a write of `Client` with `no_wait`, else of `SyncClient`; show the job or the item that it returns."""
+def write(
+    state: State,
+    collection: str,
+    method: str,
+    *arguments: Any,
+    no_wait: bool,
+    timeout: float,
+    **options: str | None,
+) -> int:
+    """Call a write of `Collection` with `no_wait`, else of `SyncCollection`; show the job or the document."""
+    documents = collection_named(state, collection)
     if no_wait:
-        state.output.job(getattr(state.client, method)(*arguments, **options))
+        state.output.job(getattr(documents, method)(*arguments, **options))
         return OK
     try:
-        item = getattr(state.client.sync, method)(*arguments, timeout=timeout, **options)
+        item = getattr(documents.sync, method)(*arguments, timeout=timeout, **options)
     except ProblemError as problem:
         if not problem.ended:  # the command was refused, so there is no job
             raise
         return print_error(describe(problem), FAILED)
     if item is not None:
-        _show(state, item)
+        show(state, item)
     elif state.output.json:
         state.output.document({"message": "deleted"})
     else:
@@ -164,9 +244,16 @@ def _write(state: State, method: str, *arguments: Any, no_wait: bool, timeout: f
     return OK
 
 
-def _show(state: State, item: Item) -> None:
+def show(state: State, item: Item) -> None:
+    """Show one document, with its ETag if it is known."""
     if state.output.json:
         state.output.document(item)
         return
-    rows = [(name, value if isinstance(value, str) else json_text.encode(value)) for name, value in item.items()]
-    state.output.table(("field", "value"), [*rows, ("(etag)", item.etag)])
+    rows = [(name, _text(value)) for name, value in item.items()]
+    with suppress(AttributeError):  # the document is from a look-up
+        rows.append(("(etag)", item.etag))
+    state.output.table(("field", "value"), rows)
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else json_text.encode(value)

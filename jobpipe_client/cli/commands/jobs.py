@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from itertools import islice
-from typing import Literal
+from typing import Literal, get_args
 
 import click
 
@@ -12,9 +12,10 @@ from jobpipe_client.cli.command import Command, State, pass_state, read_object
 from jobpipe_client.cli.exits import ERROR, FAILED, NOT_ENDED, OK, describe, print_error
 from jobpipe_client.cli.polling import Seconds
 from jobpipe_client.exceptions import ProblemError
-from jobpipe_client.models import Job, WaitTimeout
+from jobpipe_client.models import Job, Status, WaitTimeout
 
 TIMEOUT = 60.0
+_LARGEST_PAGE = 100
 seconds = Seconds(0, 7 * 24 * 3600)
 
 
@@ -84,6 +85,34 @@ def _list(name: Literal["failed", "retrying"], text: str) -> click.Command:
         state.output.jobs(islice(state.client.jobs(name), limit))
 
     return command
+
+
+@click.command(
+    "jobs",
+    cls=Command,
+    examples="""
+    jobpipe jobs --limit 20
+    jobpipe jobs --status succeeded --since 2026-11-22T00:00:00Z --until 2026-11-23T00:00:00Z
+    jobpipe jobs --collection orders --json | jq .id
+    """,
+)
+@click.option("--status", "job_status", type=click.Choice(get_args(Status)), help="Only jobs with this status.")
+@click.option("--collection", metavar="NAME", help="Only jobs of this collection.")
+@click.option("--since", metavar="TIME", help="Only jobs accepted at this time (RFC 3339) or later.")
+@click.option("--until", metavar="TIME", help="Only jobs accepted before this time (RFC 3339).")
+@click.option(
+    "--owner", metavar="NAME", help="Failed or retrying jobs of another caller, or of all (*): for operators."
+)
+@click.option("--limit", type=click.IntRange(1), help="Show at most so many, the latest.")
+@pass_state
+def list_jobs(state: State, /, *, job_status: Status | None, limit: int | None, **filters: str | None) -> None:
+    """List your jobs, latest first.
+
+    A stage without JobLists=on lists failed and retrying jobs only, as the commands failed and retrying do.
+    """
+    state.output.stops_unread = True
+    page_size = None if limit is None else min(limit, _LARGEST_PAGE)
+    state.output.jobs(islice(state.client.jobs(job_status, page_size, **filters), limit))
 
 
 failed = _list("failed", "List your jobs that have failed, latest first, and why.")

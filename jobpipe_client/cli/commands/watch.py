@@ -11,10 +11,11 @@ from rich.console import Group, RenderableType
 from jobpipe_client.cli.command import Command, State, pass_state
 from jobpipe_client.cli.commands.jobs import call_for_each
 from jobpipe_client.cli.commands.stats import count_rows
-from jobpipe_client.cli.exits import ERROR, FAILED, OK
+from jobpipe_client.cli.exits import ERROR, FAILED, OK, describe
 from jobpipe_client.cli.output.escaping import cell
 from jobpipe_client.cli.output.output import drawn_jobs
 from jobpipe_client.cli.polling import INTERVAL, show_repeatedly
+from jobpipe_client.exceptions import Forbidden
 from jobpipe_client.models import Job
 
 _MOST_SHOWN = 10  # failed jobs, and as many that are retrying
@@ -70,13 +71,20 @@ class _View:
         """Return the queue and all jobs for a terminal."""
         self._refresh()
         width = self._state.output.out.width
-        counts = ", ".join(f"{name}: {value}" for name, value in count_rows(self._state.client.stats()))
+        counts = self._counts()
         tables = [
             drawn_jobs(self._watched.values(), width, "Jobs"),
             drawn_jobs(self._others, width, "Failed or retrying"),
         ]
         shown = [table for table in tables if table is not None]
         return Group(cell(counts), *(shown or [cell("no failed or retrying jobs")]))
+
+    def _counts(self) -> str:
+        """Return the queue in a line, or why the key may not see it; the jobs are shown all the same."""
+        try:
+            return ", ".join(f"{name}: {value}" for name, value in count_rows(self._state.client.stats()))
+        except Forbidden as error:
+            return f"no counts of the queue: {describe(error)}"
 
     def _refresh(self) -> None:
         client = self._state.client

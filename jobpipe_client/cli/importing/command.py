@@ -11,26 +11,29 @@ from pathlib import Path
 
 import click
 
+from jobpipe_client.calls import ITEMS
+from jobpipe_client.cli.collections import collection_of, with_collection
 from jobpipe_client.cli.command import Command, State, pass_state
 from jobpipe_client.cli.exits import FAILED, OK
 from jobpipe_client.cli.importing.csv_rows import CsvRows
 from jobpipe_client.cli.importing.dry_run import check_rows
-from jobpipe_client.cli.importing.item_rules import REQUIRED
 from jobpipe_client.cli.importing.journal import Journal
 from jobpipe_client.cli.importing.jsonl import JsonLines
 from jobpipe_client.cli.importing.report import check_writable, print_report, progress_bar, write_failures
 from jobpipe_client.cli.importing.rows import Format
 from jobpipe_client.cli.importing.run import Import, resume
 from jobpipe_client.cli.importing.source import Lines, Source, journal_of, open_source
+from jobpipe_client.cli.importing.target import Target
 from jobpipe_client.many import MAX_COMMANDS
 
 _FORMATS = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl"}
-_API_KEY = re.compile(r"([a-z][a-z0-9]{0,62})[0-9a-f]{32}")  # an owner and a secret
+_API_KEY = re.compile(r"([a-z][a-z0-9]{0,62})[RWO]?[0-9a-f]{32}")  # an owner, a role's letter and a secret
 _EXAMPLES = """
 jobpipe import items.csv --number price --boolean active
 jobpipe import items.jsonl --dry-run        # only read it, and say what is wrong by line number
 jobpipe import items.csv                    # after Ctrl-C: continues, nothing is sent twice
 jobpipe import items.failed.csv             # what had failed, after it was repaired
+jobpipe import orders.csv --collection orders --upsert   # again after each change of the file
 jobpipe import commands.jsonl --commands    # lines such as {"operation": "delete", "item_id": "…"}
 zcat items.jsonl.gz | jobpipe import - --format jsonl
 """
@@ -60,23 +63,25 @@ class ReadOptions:
                 "--delimiter is one character, and neither a quotation mark nor the end of a line."
             )
 
-    def open(self, lines: Lines) -> Format:
+    def open(self, lines: Lines, target: Target) -> Format:
         """Return the format, after its header was read."""
         if self.format == "jsonl":
-            return JsonLines(lines, commands=self.commands, ignored=self.ignored)
+            return JsonLines(lines, commands=self.commands, ignored=self.ignored, target=target)
         return CsvRows(
             lines,
             delimiter=self.delimiter,
             kinds=self.columns,
             ignored=self.ignored,
             nulls=self.null,
-            required=REQUIRED,
+            target=target,
         )
 
 
 @click.command("import", cls=Command, examples=_EXAMPLES)
 @click.argument("file", metavar="FILE")
 @click.option("--format", "form", type=click.Choice(["csv", "jsonl"]), help="If the name of FILE does not tell it.")
+@with_collection
+@click.option("--upsert", is_flag=True, help="Create each row's document, or set its fields if its key exists.")
 @click.option("--commands", is_flag=True, help="The lines of JSON are commands in their raw form, not items.")
 @click.option("--number", multiple=True, metavar="COLUMN", help="This column of a CSV has numbers.")
 @click.option("--boolean", multiple=True, metavar="COLUMN", help="This column has true/false, t/f, yes/no or 1/0.")
@@ -101,6 +106,8 @@ def import_file(
     *,
     file: str,
     form: str | None,
+    collection: str,
+    upsert: bool,
     commands: bool,
     number: tuple[str, ...],
     boolean: tuple[str, ...],
@@ -114,14 +121,17 @@ def import_file(
     batch_size: int,
     concurrency: int,
 ) -> int:
-    """Create an item from each row of a CSV, or each line of JSON, of any size.
+    """Create an item, or a document of a collection, from each row of a CSV or line of JSON, of any size.
 
     The file is read while it is sent, in batches. FILE.jobpipe-import notes what has been sent: after an
     interruption, the same command continues, and no row takes effect twice. A file that has changed since is
     refused; --restart forgets the notes.
 
     CSV: UTF-8, with a header. A column is a field of the item, as text; price:number, active:boolean and tags:json
-    in the header, or options, change that. An empty cell leaves the field out; "" is the empty text.
+    in the header, or options, change that. An empty cell leaves the field out; "" is the empty text. With
+    --collection the schema says how a column is read, unless the header or an option does.
+
+    With --upsert a row whose key exists sets the fields of that document, so a changed file can be imported again.
 
     Rows that cannot be read are reported by line number, and the others are imported. These rows, and those that
     the service refused, are written to FILE.failed.csv (or .jsonl) with their line and error in front, to be
@@ -137,20 +147,24 @@ def import_file(
         null=sorted(null),
     )
     options.check()
+    target = _target(state, collection, upsert=upsert, commands=commands)
     with ExitStack() as stack:
         source = open_source(file, stack)
         if source.path is None and not dry_run:
             state.output.note("a pipe is read once: this import cannot be resumed")
         lines = source.lines(0, 0, source.size)
-        opened = options.open(lines)
+        opened = options.open(lines, target)
+        if isinstance(opened, CsvRows):
+            target.check_names(opened.names, state.output.note)
         if dry_run:
-            return _dry_run(state, opened, lines, commands=commands)
+            return _dry_run(state, opened, lines, commands=commands, target=target)
         failures_file = failures or _failures_file(source, options.format)
         journal = stack.enter_context(closing(Journal(None if source.path is None else journal_of(source.path))))
         settings = {
             "deployment": state.client.base_url,
             "caller": _caller(state),
             **asdict(options),
+            **target.settings(),
             "batch_size": batch_size,
             "size": source.size,
         }
@@ -175,7 +189,7 @@ def import_file(
                 journal=journal,
                 batch_size=batch_size,
                 concurrency=concurrency,
-                in_order=commands,
+                in_order=commands or upsert,
                 note=state.output.note,
             )
             _run(state, importing, failures_file)
@@ -186,15 +200,25 @@ def import_file(
             journal.failures(),
             failures_file=failures_file if has_file else None,
             seconds=time.monotonic() - began,
-            commands=commands,
+            options=" with --commands" if commands else target.options(),
         )
         return FAILED if progress.failed else OK
 
 
-def _dry_run(state: State, form: Format, lines: Lines, *, commands: bool) -> int:
+def _target(state: State, collection: str, *, upsert: bool, commands: bool) -> Target:
+    if commands and (upsert or collection != ITEMS):
+        raise click.UsageError("--commands takes no --collection or --upsert: the commands name theirs")
+    if collection == ITEMS and not upsert:
+        return Target.of_items()  # its rules are known, so that a dry run needs no service
+    if collection == ITEMS:
+        raise click.UsageError("--upsert needs a collection with a key, and items have none")
+    return Target.of_collection(collection_of(state, collection), upsert=upsert)
+
+
+def _dry_run(state: State, form: Format, lines: Lines, *, commands: bool, target: Target) -> int:
     began = time.monotonic()
     _report_text_columns(state, form)
-    progress, first = check_rows(form, lines, commands=commands)
+    progress, first = check_rows(form, lines, commands=commands, target=target)
     seconds = time.monotonic() - began
     print_report(state.output, progress, first, failures_file=None, seconds=seconds, dry_run=True)
     return FAILED if progress.failed else OK

@@ -13,26 +13,12 @@ from jobpipe_client import json_text
 from jobpipe_client.cli.exits import OperatorError
 from jobpipe_client.cli.importing.jsonl import not_json
 from jobpipe_client.cli.importing.rows import FAILURE_FIELDS
+from jobpipe_client.cli.importing.target import Target
+from jobpipe_client.cli.schemas import READERS, is_number
 
-_NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
-_TRUE, _FALSE = ("true", "t", "yes", "y", "1"), ("false", "f", "no", "n", "0")
-_BOOLEANS = dict.fromkeys(_TRUE, True) | dict.fromkeys(_FALSE, False)
 _EXCEL_SEPARATOR = re.compile(r'"?sep=(.?)"?.?', re.IGNORECASE)
 _SEPARATORS = ";\t|,"
 _EXAMINED_ROWS = 100
-
-
-def _number(cell: str) -> Any:
-    if not _NUMBER.fullmatch(cell.strip()):
-        raise ValueError(f"{cell[:50]!r} is not a number")
-    return json_text.decode(cell.strip())  # ValueError if the number is too large for Decimal or int
-
-
-def _boolean(cell: str) -> bool:
-    try:
-        return _BOOLEANS[cell.strip().lower()]
-    except KeyError:
-        raise ValueError(f"{cell[:50]!r} is neither true nor false") from None
 
 
 def _json(cell: str) -> Any:
@@ -42,7 +28,7 @@ def _json(cell: str) -> Any:
         raise ValueError(not_json(error, "character")) from None
 
 
-_READERS: dict[str, Callable[[str], Any]] = {"text": str, "number": _number, "boolean": _boolean, "json": _json}
+_READERS: dict[str, Callable[[str], Any]] = {**READERS, "json": _json}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,13 +38,28 @@ class Column:
     name: str
     kind: str
     is_ignored: bool
-    is_marked: bool  # whether the header states the kind
+    is_marked: bool  # whether the header or the schema states the kind
+    usual_kind: str = "text"  # of a column with this name and no mark
 
     @classmethod
-    def of(cls, cell: str, kinds: Mapping[str, str], ignored: Collection[str]) -> Column:
-        """Return the column below a cell of the header. `kinds` takes precedence over the kind in the header."""
+    def of(
+        cls, cell: str, kinds: Mapping[str, str], ignored: Collection[str], schema_kinds: Mapping[str, str]
+    ) -> Column:
+        """Return the column below a cell of the header.
+
+        `kinds` takes precedence over the kind in the header, and that over `schema_kinds`.
+        """
         name, kind = _name_and_kind(cell)
-        return cls(name, kinds.get(name, kind), cell in FAILURE_FIELDS or name in ignored, name != cell)
+        usual = schema_kinds.get(name, "text")
+        is_marked = name != cell
+        is_ignored = cell in FAILURE_FIELDS or name in ignored
+        return cls(
+            name,
+            kinds.get(name, kind if is_marked else usual),
+            is_ignored,
+            is_marked or name in schema_kinds,
+            usual,
+        )
 
     def value(self, cell: str) -> Any:
         """Return the value of a cell; ValueError if the cell has no value of this kind."""
@@ -69,13 +70,13 @@ class Column:
 
     @property
     def header_cell(self) -> str:
-        return header_cell(self.name, self.kind)
+        return header_cell(self.name, self.kind, self.usual_kind)
 
 
-def header_cell(name: str, kind: str) -> str:
+def header_cell(name: str, kind: str, usual_kind: str = "text") -> str:
     """Return the header cell of a column; text is marked only if the bare name would mean something else."""
-    is_plain = kind == "text" and _name_and_kind(name) == (name, "text") and name not in {"", *FAILURE_FIELDS}
-    return name if is_plain else f"{name}:{kind}"
+    is_unmarked = _name_and_kind(name) == (name, "text") and name not in {"", *FAILURE_FIELDS}
+    return name if kind == usual_kind == "text" and is_unmarked else f"{name}:{kind}"
 
 
 def check_columns(header: list[str], kinds: Collection[str], ignored: Collection[str]) -> None:
@@ -95,27 +96,22 @@ def check_columns(header: list[str], kinds: Collection[str], ignored: Collection
 
 
 def check_required(
-    header: list[str],
-    columns: Sequence[Column],
-    required: Collection[str],
-    ignored: Collection[str],
-    delimiter: str,
+    header: list[str], columns: Sequence[Column], target: Target, ignored: Collection[str], delimiter: str
 ) -> None:
-    """Raise OperatorError, with the likely cause, if no row below the header can have these fields as text."""
+    """Raise OperatorError, with the likely cause, if no row below the header can have the required fields."""
     kinds = {column.name: column.kind for column in columns}
-    for name in required:
+    cannot = f"no row can be {target.row}"
+    for name in target.required:
         if name in ignored:
-            raise OperatorError(f"no row can be an item: an item needs a {name}, and --ignore leaves it out")
+            raise OperatorError(f"{cannot}: {target.row} needs a {name}, and --ignore leaves it out")
         if name not in kinds:
-            cause = _cause(header, name, required, delimiter)
-            raise OperatorError(f"no row can be an item: the header has no column {name!r}{cause}")
-        if kinds[name] in {"number", "boolean"}:
-            raise OperatorError(
-                f"no row can be an item: the {name} has to be text, and its column is a {kinds[name]}"
-            )
+            cause = _cause(header, name, target, delimiter)
+            raise OperatorError(f"{cannot}: the header has no column {name!r}{cause}")
+        if kinds[name] in {"number", "boolean"} and name in target.only_text:
+            raise OperatorError(f"{cannot}: the {name} has to be text, and its column is a {kinds[name]}")
 
 
-def _cause(header: list[str], missing: str, required: Collection[str], delimiter: str) -> str:
+def _cause(header: list[str], missing: str, target: Target, delimiter: str) -> str:
     text = delimiter.join(header)
     declaration = _EXCEL_SEPARATOR.fullmatch(text)
     if declaration:
@@ -123,13 +119,14 @@ def _cause(header: list[str], missing: str, required: Collection[str], delimiter
             f". The first line, {text.strip()}, is Excel's declaration of the separator: remove that line, "
             f"and use --delimiter {_quoted(declaration[1] or delimiter)}"
         )
-    if advice := separator_advice(text, required, delimiter):
+    if advice := separator_advice(text, target.required, delimiter):
         return advice
     for name in (_name_and_kind(cell)[0] for cell in header):
         if name.strip() == missing:
             return f", but {name!r}: remove the blanks from the header"
-        if name.strip().lower() == missing:
-            return f", but {name!r}: field names are in lower case, so change the header"
+        if name.strip().lower() == missing.lower():
+            why = "field names are in lower case, so " if target.info is None else ""
+            return f", but {name!r}: {why}change the header"
     return f" (CSV begins with a header; this one has {', '.join(repr(cell[:30]) for cell in header[:5])})"
 
 
@@ -138,7 +135,7 @@ def separator_advice(text: str, required: Collection[str], delimiter: str) -> st
     for other in _SEPARATORS:
         if required and other != delimiter and other in text:
             cells = next(csv.reader([text], delimiter=other), [])
-            if {_name_and_kind(cell)[0].strip().lower() for cell in cells} >= set(required):
+            if {_name_and_kind(cell)[0].strip().lower() for cell in cells} >= {name.lower() for name in required}:
                 return f". Its columns are separated by {_quoted(other)}: use --delimiter {_quoted(other)}"
     return ""
 
@@ -196,7 +193,7 @@ class TextColumns:
 
 
 def _likely_kind(cell: str) -> str:
-    if _NUMBER.fullmatch(cell):
+    if is_number(cell):
         return "number"
     if cell.lower() in {"true", "false", "t", "f"}:
         return "boolean"

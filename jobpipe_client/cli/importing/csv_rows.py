@@ -20,6 +20,7 @@ from jobpipe_client.cli.importing.csv_columns import (
 )
 from jobpipe_client.cli.importing.rows import FAILURE_FIELDS, LINE, NOT_UTF_8, TOO_LONG, Row, original_line, text_of
 from jobpipe_client.cli.importing.source import MAX_LINE_BYTES, Line, Lines
+from jobpipe_client.cli.importing.target import Target
 
 _FAILURES_HEADER = re.compile(r'"?{}"?([^\r\n"])"?{}'.format(*FAILURE_FIELDS))
 _ERRORS = {
@@ -37,7 +38,7 @@ class _Record(NamedTuple):
 
 
 class CsvRows:
-    """Reads the header on construction; OperatorError if no row below it can have the required fields."""
+    """Reads the header on construction; OperatorError if no row below it can have what the target needs."""
 
     def __init__(
         self,
@@ -47,7 +48,7 @@ class CsvRows:
         kinds: Mapping[str, str] | None = None,
         ignored: Collection[str] = (),
         nulls: Collection[str] = (),
-        required: Collection[str] = (),
+        target: Target | None = None,
     ) -> None:
         csv.field_size_limit(MAX_LINE_BYTES)
         kinds = kinds or {}
@@ -56,9 +57,10 @@ class CsvRows:
         self._delimiter = _delimiter_of_failures(lines) or delimiter
         separator = re.escape(self._delimiter)
         self._cell = re.compile(rf'("[^"]*(?:""[^"]*)*"|(?!")[^{separator}\r\n]*)({separator}|[\r\n]*\Z)')
-        header, self.header = self._read_header(lines, required)
-        self.columns = [Column.of(cell, kinds, ignored) for cell in header]
-        check_required(header, self.columns, required, ignored, self._delimiter)
+        self._target = target or Target()
+        header, self.header = self._read_header(lines, self._target.required)
+        self.columns = [Column.of(cell, kinds, ignored, self._target.kinds) for cell in header]
+        check_required(header, self.columns, self._target, ignored, self._delimiter)
         check_columns(header, kinds, ignored)
         self._imported = [(place, each) for place, each in enumerate(self.columns) if not each.is_ignored]
         self._line_place = header.index(LINE) if LINE in header else None
@@ -67,6 +69,11 @@ class CsvRows:
     def report_text_columns(self, note: Callable[[str], None]) -> None:
         """Report, after the first rows, the columns that are read as text and look like another kind."""
         self._text_columns = TextColumns(self.columns, self._nulls, note)
+
+    @property
+    def names(self) -> list[str]:
+        """The fields that the rows may have."""
+        return [column.name for _, column in self._imported]
 
     def records(self, lines: Lines) -> Iterator[Row]:
         """Yield the records, which may span several lines. Those with only separators are not rows."""
@@ -78,7 +85,7 @@ class CsvRows:
             command = None
             if cells is not None and error is None:
                 try:
-                    command = {"operation": "create", "item": self._item(cells, taken)}
+                    command = self._target.command(self._item(cells, taken))
                 except ValueError as problem:
                     error = str(problem)
                 self._text_columns.examine(cells)

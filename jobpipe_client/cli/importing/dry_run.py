@@ -10,20 +10,22 @@ from jobpipe_client.cli.importing.item_rules import MAX_DOCUMENT_BYTES, document
 from jobpipe_client.cli.importing.journal import Failure, Progress
 from jobpipe_client.cli.importing.report import SHOWN_FAILURES
 from jobpipe_client.cli.importing.rows import UNREADABLE, Format, Row, rows_of
+from jobpipe_client.cli.importing.schema_rules import document_violations, value_of
 from jobpipe_client.cli.importing.source import Lines
+from jobpipe_client.cli.importing.target import Target
 from jobpipe_client.many import MAX_BODY
 
 _MAX_VIOLATIONS = 20  # of one row, as many as the service reports
 _EMPTY_BODY = len('{"commands":[]}')
 
 
-def check_rows(form: Format, lines: Lines, *, commands: bool) -> tuple[Progress, list[Failure]]:
+def check_rows(form: Format, lines: Lines, *, commands: bool, target: Target) -> tuple[Progress, list[Failure]]:
     """Return how many rows could be sent, why the others would fail, and the first failures."""
     progress = Progress()
     first: list[Failure] = []
-    with closing(_Names()) as names:
+    with closing(_Values()) as values:
         for row in rows_of(form, lines):
-            failure = _invalid(row) or (None if commands else names.taken(row))
+            failure = _invalid(row, target) or (None if commands else values.taken(row, target))
             if failure is None:
                 progress.succeeded += 1
                 continue
@@ -33,16 +35,20 @@ def check_rows(form: Format, lines: Lines, *, commands: bool) -> tuple[Progress,
     return progress, first
 
 
-def _invalid(row: Row) -> Failure | None:
+def _invalid(row: Row, target: Target) -> Failure | None:
     if row.command is None:
         return Failure(row.reported_line, UNREADABLE, row.error or UNREADABLE)
-    found = violations(row.command)
+    if target.info is None:
+        found = violations(row.command)
+    else:
+        found = document_violations(target.info, row.command["item"], _MAX_VIOLATIONS)
     if found:
         details = "; ".join(map(str, found[:_MAX_VIOLATIONS]))
         return Failure(row.reported_line, "invalid-request", f"400 invalid-request: {details}")
     documents = [row.command[member] for member in ("item", "set") if member in row.command]
     if any(document_bytes(document) > MAX_DOCUMENT_BYTES for document in documents):
-        why = f"An item's document must have at most {MAX_DOCUMENT_BYTES} bytes."
+        what = "An item's" if target.info is None else "A"
+        why = f"{what} document must have at most {MAX_DOCUMENT_BYTES} bytes."
     elif len(json_text.encode(row.command).encode()) + _EMPTY_BODY > MAX_BODY:
         why = f"A body must have at most {MAX_BODY} bytes."
     else:
@@ -50,8 +56,8 @@ def _invalid(row: Row) -> Failure | None:
     return Failure(row.reported_line, "too-large", f"413 too-large: {why}")
 
 
-class _Names:
-    """The names of the rows so far, in a temporary file, since they may not fit into memory."""
+class _Values:
+    """The unique values of the rows so far, in a temporary file, since they may not fit into memory."""
 
     def __init__(self) -> None:
         import sqlite3  # noqa: PLC0415  # an optional part of Python, which only a dry run needs
@@ -59,16 +65,49 @@ class _Names:
         self._database = sqlite3.connect("", isolation_level=None)
         self._database.execute("PRAGMA synchronous = OFF")
         self._database.execute("BEGIN")
-        self._database.execute("CREATE TABLE names (digest BLOB PRIMARY KEY, line INTEGER) WITHOUT ROWID")
+        self._database.execute(
+            "CREATE TABLE taken (digest BLOB PRIMARY KEY, line INTEGER, document BLOB) WITHOUT ROWID"
+        )
         self.close = self._database.close
 
-    def taken(self, row: Row) -> Failure | None:
-        """Return the failure if an earlier row has the same name, else None."""
-        name = row.command["item"]["name"] if row.command is not None else ""
-        digest = hashlib.blake2b(name_key(name).encode(), digest_size=16).digest()
-        inserted = self._database.execute("INSERT OR IGNORE INTO names VALUES (?, ?)", (digest, row.reported_line))
+    def taken(self, row: Row, target: Target) -> Failure | None:
+        """Return the failure if an earlier row has the same name or another same value, else None."""
+        document = row.command["item"] if row.command is not None else {}
+        if target.info is None:
+            name = document["name"]
+            line = self._line_with(row, "name", name_key(name))
+            error = f"409 name-taken: The row at line {line} has the name {name!r} too."
+            return None if line is None else Failure(row.reported_line, "name-taken", error)
+        key = target.info.key and value_of(document, target.info.key)
+        # A row that is upserted may have the key of an earlier one: it changes the same document.
+        fields = [*([target.info.key] if target.info.key and not target.upsert else []), *target.info.unique]
+        for field in fields:
+            value = value_of(document, field)
+            line = (
+                None
+                if value is None
+                else self._line_with(row, field, value, document=key if target.upsert else None)
+            )
+            if line is not None:
+                shown = json_text.encode(document[field])[:80]
+                error = f"409 not-unique: The row at line {line} has the {field} {shown} too."
+                return Failure(row.reported_line, "not-unique", error)
+        return None
+
+    def _line_with(self, row: Row, field: str, value: str, *, document: str | None = None) -> int | None:
+        """Return the line of an earlier row of another document with this value, or note the value of this row."""
+        digest = _digest(f"{field}\0{value}")
+        of = None if document is None else _digest(document)
+        inserted = self._database.execute(
+            "INSERT OR IGNORE INTO taken VALUES (?, ?, ?)", (digest, row.reported_line, of)
+        )
         if inserted.rowcount:
             return None
-        (line,) = self._database.execute("SELECT line FROM names WHERE digest = ?", (digest,)).fetchone()
-        error = f"409 name-taken: The row at line {line} has the name {name!r} too."
-        return Failure(row.reported_line, "name-taken", error)
+        line, other = self._database.execute(
+            "SELECT line, document FROM taken WHERE digest = ?", (digest,)
+        ).fetchone()
+        return None if of is not None and of == other else int(line)
+
+
+def _digest(text: str) -> bytes:
+    return hashlib.blake2b(text.encode(), digest_size=16).digest()

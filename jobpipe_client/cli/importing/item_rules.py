@@ -60,6 +60,12 @@ def violations(command: Mapping[str, Any]) -> list[Violation]:
     return [*_in_command(command), *_in_numbers(command)]
 
 
+def storable_violations(document: Mapping[str, Any]) -> Iterator[Violation]:
+    """Yield the violations of what every document must be: its depth, its text and its numbers."""
+    yield from _in_tree(document)
+    yield from _in_numbers(document)
+
+
 def document_bytes(document: object) -> int:
     """Return the size of a document as the service counts it: a DELETE character is six bytes."""
     text = json_text.encode(document)
@@ -155,12 +161,12 @@ def _in_name(name: object) -> Iterator[Violation]:
             yield Violation("#/name", f"The name must not have the invisible character U+{ord(invisible[0]):04X}.")
 
 
-def _in_tree(document: dict[str, Any]) -> Iterator[Violation]:
+def _in_tree(document: Mapping[str, Any]) -> Iterator[Violation]:
     for value, path, depth in _walk(document):
         if depth > MAX_DEPTH + 1:
             continue
         if isinstance(value, dict | list) and depth > MAX_DEPTH:
-            yield Violation(_pointer(path), f"The document must not be nested more than {MAX_DEPTH} levels deep.")
+            yield Violation(pointer(path), f"The document must not be nested more than {MAX_DEPTH} levels deep.")
         elif isinstance(value, dict):
             for name in value:
                 yield from _in_text(name, path)
@@ -171,7 +177,7 @@ def _in_tree(document: dict[str, Any]) -> Iterator[Violation]:
 def _in_text(text: str, path: Path) -> Iterator[Violation]:
     if unstorable := _UNSTORABLE.search(text):
         what = "NUL character" if unstorable[0] == "\0" else "lone surrogate"
-        yield Violation(_pointer(path), f"Text must not have a {what}.")
+        yield Violation(pointer(path), f"Text must not have a {what}.")
 
 
 def _in_numbers(command: Mapping[str, Any]) -> Iterator[Violation]:
@@ -180,7 +186,7 @@ def _in_numbers(command: Mapping[str, Any]) -> Iterator[Violation]:
             text = str(value)
             shown = text if len(text) <= 50 else text[:47] + "..."  # noqa: PLR2004
             yield Violation(
-                _pointer(path),
+                pointer(path),
                 f"The number {shown} cannot be stored exactly: at most {MAX_DIGITS} significant digits, "
                 f"between 1E{MIN_EXPONENT} and 9.9E+{MAX_EXPONENT}.",
             )
@@ -204,7 +210,8 @@ def _walk(value: Mapping[str, Any]) -> Iterator[tuple[object, Path, int]]:
                 yield member, (path, step), depth + 1
 
 
-def _pointer(path: Path) -> str:
+def pointer(path: Path) -> str:
+    """Return the JSON pointer, as a URI fragment, to the place in a document."""
     steps: list[str] = []
     while path is not None:
         path, step = path

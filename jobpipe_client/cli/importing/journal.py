@@ -174,6 +174,10 @@ class Journal:
                 yield from done.pop(following)
                 following += 1
 
+    def has_finished(self) -> bool:
+        """Return whether the import has finished, without restoring its progress."""
+        return any("finished" in entry for entry in self._entries())
+
     def close(self) -> None:
         """Close the journal, and release its lock."""
         self._file.close()

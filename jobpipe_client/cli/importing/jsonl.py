@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import codecs
 import json
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from jobpipe_client import json_text
@@ -12,6 +12,7 @@ from jobpipe_client.cli.exits import OperatorError
 from jobpipe_client.cli.files import CR_ALONE, check_encoding, has_cr_alone
 from jobpipe_client.cli.importing.rows import ERROR, FAILURE_FIELDS, LINE, NOT_UTF_8, TOO_LONG, Row, original_line
 from jobpipe_client.cli.importing.source import Line, Lines
+from jobpipe_client.cli.importing.target import Target
 
 
 class JsonLines:
@@ -19,7 +20,10 @@ class JsonLines:
 
     header: tuple[Line, ...] = ()
 
-    def __init__(self, lines: Lines, *, commands: bool, ignored: Collection[str] = ()) -> None:
+    def __init__(
+        self, lines: Lines, *, commands: bool, ignored: Collection[str] = (), target: Target | None = None
+    ) -> None:
+        self._target = target or Target()
         self._commands = commands
         self._ignored = frozenset([*FAILURE_FIELDS, *ignored])
         _check_first_line(lines.peek())
@@ -64,9 +68,9 @@ class JsonLines:
     def failures_header(self) -> None:
         """Return None: JSON lines have no header."""
 
-    def _command(self, document: dict[str, Any]) -> dict[str, Any]:
+    def _command(self, document: dict[str, Any]) -> Mapping[str, Any]:
         fields = self._without_ignored(document)
-        return fields if self._commands else {"operation": "create", "item": fields}
+        return fields if self._commands else self._target.command(fields)
 
     def _without_ignored(self, document: dict[str, Any]) -> dict[str, Any]:
         return {name: value for name, value in document.items() if name not in self._ignored}

@@ -52,7 +52,7 @@ def print_report(
     failures_file: Path | None,
     seconds: float,
     dry_run: bool = False,
-    commands: bool = False,
+    options: str = "",
 ) -> None:
     """Print how the rows ended, as text or JSON."""
     first = list(islice(failures, SHOWN_FAILURES))
@@ -80,8 +80,7 @@ def print_report(
     if progress.failed > len(first):
         output.line(f"and {progress.failed - len(first):,} more")
     if failures_file is not None:
-        option = " with --commands" if commands else ""
-        output.line(f"they are in {failures_file}: repair them, and import that file{option}")
+        output.line(f"they are in {failures_file}: repair them, and import that file{options}")
 
 
 def check_writable(failures_file: Path) -> None:

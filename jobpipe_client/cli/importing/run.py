@@ -7,6 +7,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
+from jobpipe_client.calls import ITEMS
 from jobpipe_client.cli.exits import OperatorError, interrupts_passed_to
 from jobpipe_client.cli.importing.batches import Batch, cut
 from jobpipe_client.cli.importing.journal import KEYS_LAST, Journal
@@ -18,34 +19,48 @@ from jobpipe_client.exceptions import NotFound, ProblemError
 from jobpipe_client.transport import LONGEST_RETRY_AFTER
 
 _RESTART = "--restart sends all rows again"
+_OF_ITEMS = {"collection": ITEMS, "upsert": False, "fields": None}  # which the journal of such an import omits
 
 
 def resume(journal: Journal, source: Source, settings: dict[str, object], client: Client) -> bool:
     """Restore the progress of an earlier import of this file; return whether there was one.
 
-    OperatorError if it began with another file or other settings, or if the service has forgotten it.
+    OperatorError if it began with another file or other settings, or if the service has forgotten it. A finished
+    import of upserts does not count if the file or a setting has changed since.
     """
     header = journal.header()
     if header is None:
         return False
-    _check_settings(header, settings, source)
-    for sent in journal.resume(header):
-        start = 0 if sent.number == 0 else sent.start  # the header belongs to the first batch
-        if sent.sha256 != source.digest(start, sent.end):
-            raise _changed(source)
+    position = None if source.path is None else source.file.tell()
+    try:
+        _check_settings(header, settings, source)
+        for sent in journal.resume(header):
+            start = 0 if sent.number == 0 else sent.start  # the header belongs to the first batch
+            if sent.sha256 != source.digest(start, sent.end):
+                raise _changed(source)
+    except OperatorError:
+        # Upserts can be sent again: nothing of the earlier import is on its way any more.
+        if settings.get("upsert") and header.get("upsert") and journal.has_finished():
+            if position is not None:
+                source.file.seek(position)  # after the header: the digests have read on
+            return False
+        raise
     check_remembered(journal, client)
     return True
 
 
 def _check_settings(header: dict[str, Any], settings: dict[str, object], source: Source) -> None:
-    for name, value in settings.items():
-        if header.get(name) == value:
+    for name, value in {**_OF_ITEMS, **settings}.items():
+        before = header.get(name, _OF_ITEMS.get(name))
+        if before == value:
             continue
+        if name == "fields":
+            raise OperatorError(f"the schema of the collection has changed since the import began; {_RESTART}")
         if name == "size":
             raise _changed(source)
         if name == "caller":  # which is not shown: journals of older releases may have an API key there
             raise OperatorError(f"the import was begun by another caller; {_RESTART}")
-        raise OperatorError(f"the import was begun with {name} {header.get(name)!r}, not {value!r}; {_RESTART}")
+        raise OperatorError(f"the import was begun with {name} {before!r}, not {value!r}; {_RESTART}")
 
 
 def check_remembered(journal: Journal, client: Client) -> None:

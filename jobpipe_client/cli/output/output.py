@@ -12,6 +12,7 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 
 from jobpipe_client import json_text
+from jobpipe_client.calls import ITEMS
 from jobpipe_client.cli.exits import OK, OperatorError, silence
 from jobpipe_client.cli.files import is_output_unread
 from jobpipe_client.cli.output import tables
@@ -146,4 +147,5 @@ def _shortened(why: str) -> str:
 def _job_row(job: Job) -> tuple[str, ...]:
     updated = job.updated_at.strftime("%Y-%m-%d %H:%M:%S")
     why = "" if job.error is None else str(job.error)
-    return (job.id, job.status, job.operation, job.item_id, str(job.attempts), updated, why)
+    item = job.item_id if job.collection == ITEMS else f"{job.collection}/{job.item_id}"
+    return (job.id, job.status, job.operation, item, str(job.attempts), updated, why)

@@ -6,7 +6,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, Decimal
 
+from api_lambda.chalicelib.http.request_fields import DEFAULT_PAGE
 from infra.settings import ROOT
+from jobpipe.stores.dynamodb_recent_jobs import recent_sources
 from scripts.markdown import table
 from scripts.models.cost.alternatives import SIZES, Original, container_month, naive_create
 from scripts.models.cost.comparisons import levers, savings, thresholds
@@ -39,6 +41,13 @@ _REQUESTS = {
     "stats": "stats",
     "cancel": "cancel",
     "retry": "retry",
+}
+_LOOKUPS = {
+    "GET of a document": "get_document",
+    "by the key": "look_up_by_key",
+    "by a unique field": "look_up_by_a_unique_field",
+    "by an indexed field, 10 documents": "look_up_by_an_index",
+    "page of 10 documents": "list_page_of_a_collection",
 }
 _WAITS = ("0.05", "0.15", "0.3", "1", "2", "5", "20")  # seconds
 _DOCUMENTS = {"0.1 KB": "create", "1 KB": "create_of_1_kb", "100 KB": "create_large"}
@@ -89,6 +98,24 @@ def sheets(data: Data) -> Iterator[Sheet]:
         "What the worker of a million creates writes, by size",
         ("document", "write units", "DynamoDB", "S3 PUT", "S3 GET of each read or poll"),
         _documents(busy),
+    )
+    yield _sheet(
+        "job-lists",
+        "What the list of all jobs costs, for a million jobs or pages",
+        ("what", "`JobLists=off`", "`JobLists=on`"),
+        _job_lists(busy),
+    )
+    yield _sheet(
+        "collections",
+        "What the worker of a million commands asks of DynamoDB and S3, by what a collection has",
+        ("a document", "create", "change", "delete"),
+        _collections(busy),
+    )
+    yield _sheet(
+        "lookups",
+        "A million reads of a collection, without the request itself",
+        ("read", "read units", "DynamoDB"),
+        _lookups(busy),
     )
     yield _sheet("savings", "What was done about it", ("what", "instead of", "saves"), savings(busy))
     yield _sheet("levers", "What is left to do", ("what", "costs", "saves"), levers(busy))
@@ -156,6 +183,51 @@ def _documents(pipeline: Pipeline) -> Iterator[Row]:
         gets = counted.calls.get("s3:PutObject", 0) if size == "100 KB" else 0
         reading = pipeline.million(Usage.of(s3_get=gets))
         yield size, f"{counted.write_units}", bill["DynamoDB"] * MILLION, bill["S3"] * MILLION, reading
+
+
+def _job_lists(pipeline: Pipeline) -> Iterator[Row]:
+    """Yield the costs without and with the index: a job enters it once, and then nothing in its entry changes."""
+    entry = Usage.of(dynamodb_write_unit=1)
+    for what, habit in {"creates, fire and forget": FORGET, "creates, one poll": ONE_POLL}.items():
+        job = pipeline.job("create", habit)
+        yield what, pipeline.million(job), pipeline.million(job + entry)
+    yield "of it the index", Decimal(), pipeline.million(entry)
+    partitions, jobs = len(recent_sources("")), DEFAULT_PAGE
+    reads = Usage.of(dynamodb_read_unit=Decimal(partitions + jobs) / 2)  # each eventually consistent
+    yield f"what a page of {jobs} jobs reads", Decimal(), pipeline.million(reads)
+
+
+def _collections(pipeline: Pipeline) -> Iterator[Row]:
+    """Yield what the calls for a plain document cost, and what each property of its collection adds."""
+
+    def dollars(name: str) -> Decimal:
+        return pipeline.million(pipeline.calls(pipeline.data.operation("worker", name)))
+
+    def added(*names: str) -> Iterator[Decimal]:
+        return (dollars(name) - plain[name.partition("_")[0]] for name in names)
+
+    plain = {
+        "create": dollars("create_in_a_collection"),
+        "update": dollars("update_in_a_collection"),
+        "delete": dollars("delete_in_a_collection"),
+    }
+    yield "an item, which has a unique name", *map(dollars, plain)
+    yield "of another collection, without any of these", *plain.values()
+    unique = ("create_with_a_unique_field", "update_beside_a_unique_field", "delete_with_a_unique_field")
+    indexed = ("create_with_an_indexed_field", "update_beside_an_indexed_field", "delete_with_an_indexed_field")
+    yield "each unique field adds", *added(*unique)
+    yield "… if the change gives it another value", Decimal(), *added("update_of_a_unique_field"), Decimal()
+    yield "each indexed field adds", *added(*indexed)
+    yield "a key adds", *added("create_with_a_key"), Decimal(), Decimal()
+    upserts = (dollars(f"upsert_of_{kind}_document") for kind in ("a_new", "an_existing"))
+    new, existing = (each - plain[kind] for each, kind in zip(upserts, ("create", "update"), strict=True))
+    yield "an upsert adds to a create or a change", new, existing, Decimal()
+
+
+def _lookups(pipeline: Pipeline) -> Iterator[Row]:
+    for what, name in _LOOKUPS.items():
+        counted = pipeline.data.operation("api", name)
+        yield what, f"{counted.read_units:g}", pipeline.million(pipeline.calls(counted))
 
 
 def _standing(pipeline: Pipeline) -> Iterator[Row]:

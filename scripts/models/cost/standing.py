@@ -10,7 +10,7 @@ from api_lambda.chalicelib.endpoints.routes import ROUTES
 from infra.errors import OperatorError
 from infra.settings import ROOT
 from jobpipe.runtime import metrics
-from jobpipe.runtime.metrics import Metric
+from jobpipe.runtime.metrics import ACCEPTED, FAILED, SUCCEEDED, Metric
 from jobpipe.stores.sqs_backlog import AGE_IS_CACHED_FOR
 from scripts.models.cost.data import Data
 from scripts.models.cost.pipeline import Pipeline
@@ -21,6 +21,8 @@ _SECONDS_OF_MONTH = 730 * 3600
 _QUEUES = 2  # commands, dead letters
 _BILLED_ROTATIONS = 2  # of a key; later ones are free
 _GATEWAY_METRICS = 5  # of each method: Count, Latency, IntegrationLatency, 4XXError, 5XXError
+_BY_COLLECTION = (ACCEPTED, SUCCEEDED, FAILED)
+_METHODS_OF_COLLECTION = sum(route.path.startswith("/items") for route in ROUTES) + 1  # and operations
 
 AGE = Usage.of(get_metric_statistics_request=1)
 """One request for the age of the oldest message."""
@@ -52,6 +54,7 @@ def idle_polling(data: Data) -> Usage:
 def month(data: Data) -> Mapping[str, tuple[str, Usage]]:
     """Return the explanation and the usage of each standing cost."""
     own = sum(len(each.services) for each in vars(metrics).values() if isinstance(each, Metric))
+    of_collection = sum(len(each.services) for each in _BY_COLLECTION)
     gateway = _GATEWAY_METRICS * len(ROUTES)
     return {
         "polling of idle queues": (
@@ -72,6 +75,11 @@ def month(data: Data) -> Mapping[str, tuple[str, Usage]]:
             f"up to {gateway}: {_GATEWAY_METRICS} for each of {len(ROUTES)} methods; only where requests come",
             Usage.of(metric_month=gateway),
         ),
+        "the metrics of another collection": (
+            _metrics_of_collection(of_collection),
+            Usage.of(metric_month=of_collection + _GATEWAY_METRICS * _METHODS_OF_COLLECTION),
+        ),
+        "the two tables of other collections, empty": ("on demand: only requests and storage", Usage.of()),
         "a key of the stage's own, in its first year": (
             "only with Encryption=customer-managed",
             Usage.of(kms_key_month=1),
@@ -81,3 +89,9 @@ def month(data: Data) -> Mapping[str, tuple[str, Usage]]:
             Usage.of(kms_key_month=1, kms_rotation_month=_BILLED_ROTATIONS),
         ),
     }
+
+
+def _metrics_of_collection(own: int) -> str:
+    names = ", ".join(each.name for each in _BY_COLLECTION)
+    methods = f"{_GATEWAY_METRICS} for each of up to {_METHODS_OF_COLLECTION} methods"
+    return f"up to {own} ({names}), and the gateway's: {methods}; only where requests come"

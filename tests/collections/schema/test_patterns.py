@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 import sys
+import time
 from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from infra.collections.schema import helpers
@@ -46,6 +47,7 @@ TABLES = [
     "(x+x+)+y",
     "^(\\w+\\s?)+$",
     "[a-z]+$",
+    "x(a*a*b)?",
 ]
 
 
@@ -162,7 +164,7 @@ def test_a_compiled_pattern_matches_what_re_matches(pattern: str, text: str) -> 
 @given(
     PATTERNS, st.lists(st.text("abc", min_size=1, max_size=4), min_size=1, max_size=3), st.text("abc\n", max_size=2)
 )
-def test_no_text_has_more_ways_than_are_allowed(pattern: str, parts: list[str], end: str) -> None:
+def test_steps_grow_with_the_text(pattern: str, parts: list[str], end: str) -> None:
     """The characters that a backtracking search takes are counted on texts that repeat their parts."""
     try:
         compiled = compile_pattern(pattern)
@@ -170,15 +172,14 @@ def test_no_text_has_more_ways_than_are_allowed(pattern: str, parts: list[str], 
         return
     if isinstance(compiled, Table):
         return
-    short, long = (steps(pattern, "".join(part * times for part in parts) + end) for times in (8, 32))
-    length = sum(map(len, parts)) * 32 + len(end)
-    assert long <= 2 * MOST_WAYS * (length + 1)
-    assert short <= 2 * MOST_WAYS * (length + 1)
+    short, long = (steps(pattern, "".join(part * times for part in parts) + end) for times in (16, 64))
+    assert long <= 6 * short + 4 * MOST_WAYS**2, "four times the text takes four times the steps"
 
 
 def test_the_count_of_steps_sees_a_pattern_that_backtracks() -> None:
     assert steps("(?:a|a)*b", "a" * 8) > 2 * MOST_WAYS * 9
-    assert steps("f.*o", "f" * 200) > 2 * MOST_WAYS * 201
+    short, long = (steps("f.*o", "f" * length) for length in (200, 800))
+    assert long > 6 * short + 4 * MOST_WAYS**2
 
 
 def steps(pattern: str, text: str, most: int = 1_000_000) -> int:
@@ -226,3 +227,47 @@ def test_hostile_texts_take_calls_in_proportion_to_their_length(pattern: str) ->
         finally:
             sys.settrace(None)
         assert lines <= 4 * len(text) + 10
+
+
+TIMES, LENGTH = 16, 2000
+
+
+def least_time(regex: re.Pattern[str], text: str) -> float:
+    found = []
+    for _ in range(3):
+        start = time.thread_time()
+        regex.search(text)
+        found.append(time.thread_time() - start)
+    return min(found)
+
+
+@settings(max_examples=60)
+@given(PATTERNS, st.text("abc", min_size=1, max_size=4))
+@example("^[a-z]+(-[a-z]+)*$", "a-a")
+@example("^[^@]+@[^@.]+(\\.[^@.]+)+$", "a@a.")
+@example("\\d{3}-\\d{4}", "111-111")
+def test_the_engine_takes_time_in_proportion_to_the_text(pattern: str, part: str) -> None:
+    """A text of 16 times the length takes about 16 times as long; if it were squared, 256 times."""
+    try:
+        compiled = compile_pattern(pattern)
+    except PatternError:
+        return
+    if isinstance(compiled, str):
+        regex = re.compile(compiled)
+        short = least_time(regex, part * LENGTH + "\n")
+        assert least_time(regex, part * LENGTH * TIMES + "\n") <= 5 * TIMES * max(short, 20e-6)
+
+
+def test_the_ratio_of_times_sees_a_pattern_that_backtracks() -> None:
+    regex = re.compile("f.*o")
+    short, long = (least_time(regex, "f" * 500 * times) for times in (1, TIMES))
+    assert long > 5 * TIMES * short
+
+
+@given(st.text(st.characters(codec="utf-8") | st.sampled_from("()[]{}|*+?^$\\.-,:<>=!pudwsbkcx01"), max_size=20))
+def test_any_text_is_a_pattern_or_refused(pattern: str) -> None:
+    try:
+        matches = matcher(pattern)
+    except PatternError:
+        return
+    assert matches(pattern) in (True, False)

@@ -207,6 +207,8 @@ def reads_of_the_api(world: World) -> Action:
         world.insist("GET", f"/items/{tent.item_id}")
         world.insist("GET", "/items?limit=10")
         world.insist("GET", "/jobs?status=failed")
+        world.insist("GET", "/jobs?status=failed&owner=*")
+        world.insist("GET", "/jobs?limit=10")
         world.job(tent)
 
     return action

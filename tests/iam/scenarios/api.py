@@ -47,6 +47,18 @@ def list_failed_jobs(lab: Lab) -> str:
     return f"{answer.status_code}{', listed' if answer.ok and answer.json() else ''}"
 
 
+def list_failed_jobs_of_all(lab: Lab) -> str:
+    _failed(lab, new_item())
+    answer = lab.request("GET", "/jobs?status=failed&owner=*")
+    return f"{answer.status_code}{', listed' if answer.ok and answer.json() else ''}"
+
+
+def list_all_jobs(lab: Lab) -> str:
+    lab.accept(new_item())
+    answer = lab.request("GET", "/jobs?limit=1")
+    return f"{answer.status_code}{', listed' if answer.ok and answer.json() else ''}"
+
+
 def get_stats(lab: Lab) -> str:
     return f"{lab.request('GET', '/stats').status_code}"
 

@@ -25,9 +25,7 @@ class Automaton:
 
     def _node(self, *edges: int) -> int:
         if len(self.edges) >= _MOST_NODES:
-            raise PatternError(
-                "its repetitions multiply to more than a thousand characters; limit lengths by maxLength"
-            )
+            raise PatternError("its repetitions multiply to thousands of characters; limit lengths by maxLength")
         self.edges.append(list(edges))
         return len(self.edges) - 1
 
@@ -68,22 +66,28 @@ class Automaton:
 
         A match is the accepting node, and at the end of the text -1. No repetition has a nullable body.
         """
-        known: dict[tuple[int, bool], Counter[int]] = {}
+        found: dict[tuple[int, bool], Counter[int]] = {}
+        waiting = [(node, False)]
+        while waiting:
+            here, ended = waiting[-1]
+            steps = self._steps(here, ended) if at_start or here not in self.starts else []
+            missing = [step for step in steps if step not in found]
+            if missing:
+                waiting.extend(missing)
+                continue
+            waiting.pop()
+            ways: Counter[int] = Counter()
+            if here in self.consumes and not ended:
+                ways[here] = 1
+            elif here == self.accepting:
+                ways[-1 if ended else here] = 1
+            for step in steps:
+                ways.update(found[step])
+            found[(here, ended)] = ways
+        return found[(node, False)]
 
-        def from_node(node: int, ended: bool) -> Counter[int]:
-            if (node, ended) not in known:
-                found: Counter[int] = Counter()
-                if node in self.consumes:
-                    found[node] += not ended
-                elif node == self.accepting:
-                    found[-1 if ended else node] += 1
-                elif at_start or node not in self.starts:
-                    for edge in self.edges[node]:
-                        found.update(from_node(edge, ended or node in self.ends))
-                known[(node, ended)] = +found
-            return known[(node, ended)]
-
-        return from_node(node, False)
+    def _steps(self, node: int, ended: bool) -> list[tuple[int, bool]]:
+        return [(edge, ended or node in self.ends) for edge in self.edges[node]]
 
     def reachable(self, nodes: frozenset[int], *, at_start: bool) -> frozenset[int]:
         """Return what `ways` does for several nodes, without the numbers; bodies may be nullable."""
@@ -93,8 +97,7 @@ class Automaton:
             node, ended = waiting.pop()
             if node in self.starts and not at_start:
                 continue
-            for edge in self.edges[node]:
-                step = (edge, ended or node in self.ends)
+            for step in self._steps(node, ended):
                 if step not in seen:
                     seen.add(step)
                     waiting.append(step)

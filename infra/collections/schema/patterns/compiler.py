@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from functools import cache, partial
 
 from infra.collections.schema.patterns.automaton import Automaton
 from infra.collections.schema.patterns.parser import parse
@@ -17,6 +18,8 @@ from infra.collections.schema.patterns.syntax import Choice, Part, PatternError,
 
 MOST_WAYS = 32
 """The most ways in which the beginning of a text can be read, in a pattern that Python's engine matches."""
+MOST_SETS = 3000
+"""The most sets of ways that are looked at to find this out."""
 MOST_STATES = 1000
 MOST_CHARACTERS = 1000
 
@@ -44,7 +47,11 @@ def compile_pattern(pattern: str) -> str | Table:
         raise PatternError(f"it has more than {MOST_CHARACTERS:,} characters")
     part = parse(pattern)
     automaton = Automaton(part)
-    if not _repeats_nothing(part) and _has_few_ways(automaton):
+    if (
+        not _repeats_nothing(part)
+        and _has_few_ways(automaton, search=False)
+        and _has_few_ways(automaton, search=True)
+    ):
         return to_python(part)
     return _table(automaton)
 
@@ -60,31 +67,20 @@ def _repeats_nothing(part: Part) -> bool:
             return False
 
 
-def _has_few_ways(automaton: Automaton) -> bool:
-    """Return whether the engine has at most MOST_WAYS at each position, in one attempt and in a whole search."""
-    return _few_from_one_start(automaton) and _few_in_a_search(automaton)
+def _has_few_ways(automaton: Automaton, *, search: bool) -> bool:
+    """Return whether no text leads to more than MOST_WAYS at once.
 
-
-def _few_from_one_start(automaton: Automaton) -> bool:
-    return _few(automaton, search=False)
-
-
-def _few_in_a_search(automaton: Automaton) -> bool:
-    return _few(automaton, search=True)
-
-
-def _few(automaton: Automaton, *, search: bool) -> bool:
-    """Go through all ways that any text leads to; a search begins anew at each character until it matches."""
+    Without `search`, from its start. With it, a further attempt begins at each character, until one can match:
+    those that began before are at most MOST_WAYS, and each of them goes on in at most MOST_WAYS.
+    """
     after = [automaton.next_nodes(group) for group in range(len(automaton.groups.samples))]
-    ways_from = {
-        node: automaton.ways(node, at_start=False) for node in {n for each in after for n in each.values()}
-    }
+    ways_from = cache(partial(automaton.ways, at_start=False))
     anew = automaton.ways(automaton.first, at_start=False) if search else Counter()
     first = automaton.ways(automaton.first, at_start=True)
     waiting, seen = [first], {frozenset(first.items())}
     while waiting:
         ways = waiting.pop()
-        if ways.total() > MOST_WAYS or len(seen) > MOST_STATES:
+        if ways.total() > MOST_WAYS or len(seen) > MOST_SETS:
             return False
         if search and automaton.accepting in ways:
             continue
@@ -92,7 +88,7 @@ def _few(automaton: Automaton, *, search: bool) -> bool:
             following = Counter(anew)
             for node, number in ways.items():
                 if node in next_node:
-                    for step, times in ways_from[next_node[node]].items():
+                    for step, times in ways_from(next_node[node]).items():
                         following[step] += number * times
             key = frozenset(following.items())
             if key not in seen:
@@ -128,8 +124,8 @@ def _table(automaton: Automaton) -> Table:
         rows.append(tuple(row))
         if len(sets) > MOST_STATES:
             raise PatternError(
-                f"matching it takes a table of more than {MOST_STATES:,} rows; start it with ^, and let what is"
-                " repeated exclude what follows, as in ^[^@]+@[^@]+$"
+                f"matching it takes a table of more than {MOST_STATES:,} rows; limit lengths by maxLength, start it"
+                " with ^, and let what is repeated exclude what follows, as in ^[^@]+@[^@]+$"
             )
     final = tuple(number for nodes, number in numbers.items() if -1 in nodes)
     return Table(tuple(automaton.groups.starts), tuple(automaton.groups.of_start), tuple(rows), final)

@@ -18,7 +18,7 @@ CONTRACTS = [f"tests/unit/test_{name}.py" for name in ("increment", "commands", 
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a copy of the checkout with the page's blocks."""
     copy = copy_of_the_checkout(tmp_path_factory.mktemp("recipe"))
-    for block in blocks("how-to/add-an-operation.md"):
+    for block in blocks("how-to/add-a-command.md"):
         if block.instruction is not None:
             block.put(copy)
     return copy

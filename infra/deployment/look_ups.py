@@ -1,0 +1,212 @@
+"""The look-ups of collections during a deployment: what may not change, what is ready, and what has to be built.
+
+A look-up is `ready` if every document has its lock or index entry. A deployment comes to that in three steps:
+
+1. Before anything is changed, it refuses rules that documents cannot follow (`check`).
+2. After the foundation and before the worker, it writes the row of a new collection, and takes fields that are gone
+   or of another kind from the rows of others (`prepare`). The old API then refuses such look-ups, since the new
+   worker no longer writes what they need.
+3. After both Lambdas, it adds the new fields (`complete`).
+
+A new collection is ready from its first moment: its row is written before the first worker that knows it, so each
+of its documents is written by workers that take the locks of all its fields.
+
+A new field of an older collection is ready only if no document was written by a worker that did not know the field.
+One that the new worker has written does no harm. So emptiness is judged after the last command of the old worker
+has ended, which is at most its time-out after the update: an old worker that is in the middle of a command would
+commit a document without the lock, or remove a lock that the new worker has taken. If there is a document then,
+nobody can tell which worker wrote it: the field is `building`, and `make reindex` completes it.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from infra.cli.progress import Progress
+from infra.errors import OperatorError
+from infra.stacks.changes import Change, StackDiff
+from infra.stage.collection_rows import BUILDING, READY, CollectionRow, CollectionRows, LookUpRules
+from infra.targets.target import Target
+
+AWS_SECONDS = 60
+"""On AWS, for how long after an update an invocation may still begin with the code before it."""
+_INSTEAD = "copy its documents to a collection of another name, or delete them first"
+
+
+@dataclass(frozen=True)
+class RulesChange:
+    """A collection whose rules are not those of its row."""
+
+    name: str
+    before: CollectionRow | None
+    rules: LookUpRules
+
+    @property
+    def is_new(self) -> bool:
+        return self.before is None
+
+    @property
+    def gone(self) -> list[str]:
+        """The fields that the collection has no longer, or of another kind."""
+        return _missing(self._before, self.rules)
+
+    @property
+    def added(self) -> list[str]:
+        """The fields that the collection did not have, or of another kind."""
+        return _missing(self.rules, self._before)
+
+    @property
+    def problem(self) -> str | None:
+        """Why documents that exist cannot follow the change, or None if they can."""
+        if self.before is None:
+            return None
+        old, new = self.before.rules, self.rules
+        if old.key != new.key:
+            return f"its key cannot change from {old.key or 'none'} to {new.key or 'none'}: ids derive from it"
+        if old.access != new.access:
+            return f'its access cannot change from "{old.access}" to "{new.access}"'
+        for name in old.types.keys() & new.types.keys():
+            if old.types[name] != new.types[name]:
+                return f"the type of {name} cannot change from {old.types[name]} to {new.types[name]}"
+        return None
+
+    @property
+    def _before(self) -> LookUpRules:
+        return self.before.rules if self.before else self.rules.without({*self.rules.look_ups})
+
+
+def _missing(these: LookUpRules, those: LookUpRules) -> list[str]:
+    others = those.look_ups
+    return [name for name, kind in these.look_ups.items() if others.get(name) != kind]
+
+
+def changes(declared: Mapping[str, LookUpRules], rows: Mapping[str, CollectionRow]) -> list[RulesChange]:
+    """Return the collections whose rules differ from those of the stage."""
+    pairs = ((name, rows.get(name), rules) for name, rules in declared.items())
+    return [RulesChange(*each) for each in pairs if each[1] is None or each[1].rules != each[2]]
+
+
+@dataclass
+class LookUps:
+    """Does the steps on the rows of one stage."""
+
+    target: Target
+    declared: Mapping[str, LookUpRules]
+    progress: Progress
+    sleep: Callable[[float], None] = field(default=time.sleep, repr=False)
+
+    def check(self, outputs: Mapping[str, str]) -> None:
+        """Raise OperatorError, with a line for each collection whose documents cannot follow its new rules."""
+        self._refuse(self._rows(outputs))
+
+    def prepare(self, outputs: Mapping[str, str]) -> None:
+        """Write what must be recorded before a worker of the new release runs."""
+        rows = self._rows(outputs)
+        if rows is None:
+            return
+        self._refuse(rows)  # an imported foundation had no outputs before
+        for change in changes(self.declared, rows.all()):
+            if change.before is None:
+                self._add(rows, change)
+            elif change.gone:
+                gone = {*change.gone}
+                kept = {name: state for name, state in change.before.states.items() if name not in gone}
+                before = change.before
+                rows.put(change.name, before, before.rules.without(gone), kept, before.changed_at)
+                self.progress.say(
+                    f"collection {change.name}: no look-up by {', '.join(change.gone)} any more"
+                    f" (`make reindex COLLECTION={change.name}` removes what it has stored)"
+                )
+
+    def complete(self, outputs: Mapping[str, str]) -> None:
+        """Record the new rules: both Lambdas follow them."""
+        rows = self._rows(outputs)
+        if rows is None:
+            return
+        found = changes(self.declared, rows.all())
+        empty = {each.name for each in found if not rows.has_documents(each.name, self._access(each))}
+        if any(each.added for each in found if each.name in empty):
+            self._wait_for_old_worker(outputs)
+        for change in found:
+            is_empty = change.name in empty and not rows.has_documents(change.name, self._access(change))
+            if change.problem and not is_empty:
+                self.progress.marked(
+                    f"collection {change.name}: documents were created while its rules changed, and are not"
+                    " as these rules make them: delete them",
+                    "bold red",
+                )
+            states = {**(change.before.states if change.before else {})}
+            states |= dict.fromkeys(change.added, READY if is_empty else BUILDING)
+            rows.put(change.name, change.before, change.rules, states)
+        for name, row in rows.all().items():
+            if row.building and name in self.declared:
+                self.progress.marked(building_line(name, row.building), "yellow")
+
+    def diff(self, outputs: Mapping[str, str]) -> StackDiff | None:
+        """Return what a deployment would change, or None if that is nothing."""
+        rows = self._rows(outputs)
+        stored = rows.all() if rows else {}
+        found = [line for each in changes(self.declared, stored) for line in self._lines(each, rows)]
+        return StackDiff("collections", tuple(found)) if found else None
+
+    def _rows(self, outputs: Mapping[str, str]) -> CollectionRows | None:
+        """Return the stage's rows, or None if there is no table yet or no collection that needs one."""
+        table = outputs.get("CollectionsTable")
+        return CollectionRows(self.target.client("dynamodb"), table) if table and self.declared else None
+
+    def _refuse(self, rows: CollectionRows | None) -> None:
+        if rows is None:
+            return
+        problems = [
+            f"collection {each.name}: {each.problem}; it has documents: {_INSTEAD}"
+            for each in changes(self.declared, rows.all())
+            if each.problem and rows.has_documents(each.name, self._access(each))
+        ]
+        if problems:
+            raise OperatorError("\n".join(problems))
+
+    def _add(self, rows: CollectionRows, change: RulesChange) -> None:
+        """Write the row of a new collection, before the first worker that knows it."""
+        if rows.has_documents(change.name, change.rules.access):  # its row was removed by hand
+            rows.put(change.name, None, change.rules.without({*change.rules.look_ups}), {})
+        else:
+            rows.put(change.name, None, change.rules, dict.fromkeys(change.rules.look_ups, READY))
+
+    def _access(self, change: RulesChange) -> str:
+        """Return how the documents that exist are divided into partitions."""
+        accesses = {change.rules.access, *([change.before.rules.access] if change.before else [])}
+        return "own" if "own" in accesses else "shared"
+
+    def _wait_for_old_worker(self, outputs: Mapping[str, str]) -> None:
+        seconds = settling_seconds(self.target.client("lambda"), outputs["WorkerFunction"], self.target.is_emulator)
+        self.progress.say(f"waiting {seconds:.0f} s, until commands of the old worker have ended")
+        self.sleep(seconds)
+
+    def _lines(self, change: RulesChange, rows: CollectionRows | None) -> Iterator[Change]:
+        empty = rows is None or not rows.has_documents(change.name, self._access(change))
+        if change.is_new:
+            yield Change("add", "collection", change.name)
+        elif change.problem and not empty:
+            yield Change("REFUSED", "collection", change.name, (change.problem,))
+            return
+        elif change.problem:
+            yield Change("change", "collection", change.name)
+        for name in change.gone:
+            yield Change("remove", "look-up", f"{change.name} by {name}")
+        for name in change.added:
+            yield Change(READY if empty else BUILDING, "look-up", f"{change.name} by {name}")
+
+
+def settling_seconds(lambdas: Any, worker: str, is_emulator: bool) -> float:
+    """Return for how long after an update the old worker may still commit."""
+    timeout = float(lambdas.get_function_configuration(FunctionName=worker)["Timeout"])
+    return timeout if is_emulator else timeout + AWS_SECONDS
+
+
+def building_line(collection: str, fields: list[str]) -> str:
+    """Return what the operator has to do for look-ups that are being built."""
+    return (
+        f"collection {collection}: the look-up by {', '.join(fields)} is building:"
+        f" `make reindex COLLECTION={collection}` completes it"
+    )

@@ -1,0 +1,145 @@
+"""What the command line reads from the schema of a collection: its fields and the kinds of their values.
+
+A kind is how a cell or an argument is read: text, number, boolean or json. A field that may be text is read as
+text, so that "001" stays what it is; header marks, options and NAME:=JSON say otherwise.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from jobpipe_client import json_text
+from jobpipe_client.catalogue import CollectionInfo, Schema
+
+_NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
+_TRUE, _FALSE = ("true", "t", "yes", "y", "1"), ("false", "f", "no", "n", "0")
+_BOOLEANS = dict.fromkeys(_TRUE, True) | dict.fromkeys(_FALSE, False)
+_TYPES = frozenset({"null", "boolean", "number", "string", "array", "object"})
+_MAX_DEPTH = 30  # of schemas within schemas for one value; references may go in a circle
+
+
+def is_number(text: str) -> bool:
+    """Return whether the text is a number as JSON has it."""
+    return _NUMBER.fullmatch(text) is not None
+
+
+def _number(text: str) -> Any:
+    if not is_number(text.strip()):
+        raise ValueError(f"{text[:50]!r} is not a number")
+    return json_text.decode(text.strip())  # ValueError if the number is too large for Decimal or int
+
+
+def _boolean(text: str) -> bool:
+    try:
+        return _BOOLEANS[text.strip().lower()]
+    except KeyError:
+        raise ValueError(f"{text[:50]!r} is neither true nor false") from None
+
+
+READERS: dict[str, Callable[[str], Any]] = {
+    "text": str,
+    "number": _number,
+    "boolean": _boolean,
+    "json": json_text.decode_strictly,
+}
+"""The reader of each kind; it raises ValueError if the text has no value of the kind."""
+
+
+def kind_of(info: CollectionInfo, schema: Schema) -> str:
+    """Return the kind of the values that a schema allows."""
+    types = _types(info, schema) - {"null"}
+    if "string" in types:
+        return "text"
+    return {frozenset({"number"}): "number", frozenset({"boolean"}): "boolean"}.get(types, "json")
+
+
+def is_only_text(info: CollectionInfo, schema: Schema) -> bool:
+    """Return whether the schema allows no other values than strings."""
+    return _types(info, schema) == {"string"}
+
+
+def fields_of(info: CollectionInfo) -> dict[str, Schema]:
+    """Return the schemas of the fields that a document may have, in the order of the schema."""
+    found: dict[str, Schema] = {}
+    others: dict[str, list[Schema]] = {}
+    for part in _applied(info, info.schema):
+        for name, schema in _object(part.get("properties")).items():
+            found.setdefault(str(name), schema)
+        for alternative in _alternatives(part):
+            for within in _applied(info, alternative):
+                for name, schema in _object(within.get("properties")).items():
+                    others.setdefault(str(name), []).append(schema)
+    return {**{name: {"anyOf": schemas} for name, schemas in others.items() if name not in found}, **found}
+
+
+def required_of(info: CollectionInfo) -> tuple[str, ...]:
+    """Return the fields that every document needs, the key first."""
+    named = [str(name) for part in _applied(info, info.schema) for name in part.get("required") or ()]
+    return tuple(dict.fromkeys([*([] if info.key is None else [info.key]), *named]))
+
+
+def is_closed(info: CollectionInfo) -> bool:
+    """Return whether a document can have no other fields than `fields_of` has."""
+    parts = list(_applied(info, info.schema))
+    refuses = any(
+        part.get(keyword) is False
+        for part in parts
+        for keyword in ("additionalProperties", "unevaluatedProperties")
+    )
+    return refuses and not any(part.get("patternProperties") for part in parts)
+
+
+def _types(info: CollectionInfo, schema: Schema, depth: int = 0) -> frozenset[str]:
+    if schema is False:
+        return frozenset()
+    found = _TYPES
+    if not isinstance(schema, Mapping) or depth > _MAX_DEPTH:
+        return found
+    if "type" in schema:
+        named = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
+        found &= {"number" if each == "integer" else each for each in named}
+    if "const" in schema:
+        found &= {_type_of(schema["const"])}
+    if isinstance(schema.get("enum"), list):
+        found &= set(map(_type_of, schema["enum"]))
+    if "$ref" in schema:
+        found &= _types(info, info.resolved(schema), depth + 1)
+    for part in schema.get("allOf") or ():
+        found &= _types(info, part, depth + 1)
+    for keyword in ("anyOf", "oneOf"):
+        if schema.get(keyword):
+            found &= frozenset().union(*(_types(info, each, depth + 1) for each in schema[keyword]))
+    return found
+
+
+def _type_of(value: object) -> str:
+    if isinstance(value, bool):
+        return "boolean"
+    names = ((str, "string"), (list, "array"), (dict, "object"), (type(None), "null"))
+    return next((name for kind, name in names if isinstance(value, kind)), "number")
+
+
+def _applied(info: CollectionInfo, schema: Schema, depth: int = 0) -> Iterator[Mapping[str, Any]]:
+    """Yield the schemas that all apply to one value: the schema, what it refers to, and those of `allOf`."""
+    if not isinstance(schema, Mapping) or depth > _MAX_DEPTH:
+        return
+    yield schema
+    if "$ref" in schema:
+        yield from _applied(info, info.resolved(schema), depth + 1)
+    for part in schema.get("allOf") or ():
+        yield from _applied(info, part, depth + 1)
+
+
+def _alternatives(schema: Mapping[str, Any]) -> Iterator[Schema]:
+    for keyword in ("anyOf", "oneOf"):
+        yield from schema.get(keyword) or ()
+    for keyword in ("then", "else"):
+        if keyword in schema:
+            yield schema[keyword]
+    yield from _object(schema.get("dependentSchemas")).values()
+
+
+def _object(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}

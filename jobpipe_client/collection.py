@@ -1,0 +1,244 @@
+"""One collection of a deployment: the verbs that `Client` has for items, look-ups, upserts and operations."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from jobpipe_client import calls, pages
+from jobpipe_client.many import MAX_COMMANDS, check, submit_many
+from jobpipe_client.models import Batch, Item, Job, Submission
+from jobpipe_client.responses import batch_of, document, item_of, job_of
+from jobpipe_client.sync_collection import SyncCollection
+
+if TYPE_CHECKING:
+    from jobpipe_client.calls import Call, Json
+    from jobpipe_client.transport import Transport
+
+KeyOf = Callable[[str], str | None]
+"""Returns the key field of a collection, or None if it has none or is not known."""
+
+
+class Collection:
+    """The documents of one collection; `Client.collection` makes it.
+
+    The verbs are those of `Client` for items, and the answers are the same `Job` and `Item`. Jobs are waited for,
+    cancelled and retried through the client.
+
+    >>> orders = client.collection("orders")
+    >>> job = client.wait(orders.create({"number": "7", "customer": "alice", "status": "paid"}))
+    >>> client.wait(orders.run("ship", job.item_id, carrier="dhl")).item["status"]
+    'shipped'
+    """
+
+    def __init__(self, transport: Transport, name: str, key_of: KeyOf) -> None:
+        calls.collection_path(name)  # ValueError if it cannot be a part of a path
+        self.name = name
+        self._transport = transport
+        self._key_of = key_of
+
+    @cached_property
+    def sync(self) -> SyncCollection:
+        """Blocking versions of the write methods. They return the document or raise ProblemError."""
+        return SyncCollection(self._transport, self.name)
+
+    def create(self, item: Json, *, idempotency_key: str | None = None) -> Job:
+        """Create a document.
+
+        >>> client.wait(orders.create({"number": "7", "customer": "alice"})).collection
+        'orders'
+        """
+        return self._job(calls.create(item, idempotency_key, self.name))
+
+    def upsert(self, item: Json, *, idempotency_key: str | None = None) -> Job:
+        """Create the document, or set its fields if a document with its key exists. The collection needs a `key`.
+
+        >>> first = client.wait(orders.upsert({"number": "7", "status": "open"}))
+        >>> again = client.wait(orders.upsert({"number": "7", "status": "paid"}))
+        >>> again.item_id == first.item_id, again.item["status"]
+        (True, 'paid')
+        """
+        return self._job(calls.upsert(item, idempotency_key, self.name))
+
+    def update(
+        self, item_id: str, fields: Json, *, idempotency_key: str | None = None, if_match: str | None = None
+    ) -> Job:
+        """Set the given fields; other fields are unchanged.
+
+        >>> client.wait(orders.update(order.id, {"customer": "bob"}, if_match=order.etag)).item["customer"]
+        'bob'
+        """
+        return self._job(calls.update(item_id, fields, idempotency_key, if_match, self.name))
+
+    def merge(
+        self, item_id: str, patch: Json, *, idempotency_key: str | None = None, if_match: str | None = None
+    ) -> Job:
+        """Apply an RFC 7396 merge patch: null removes a field, objects are merged, other values are replaced.
+
+        >>> "customer" in client.wait(orders.merge(order.id, {"customer": None})).item
+        False
+        """
+        return self._job(calls.merge(item_id, patch, idempotency_key, if_match, self.name))
+
+    def delete(self, item_id: str, *, idempotency_key: str | None = None, if_match: str | None = None) -> Job:
+        """Delete a document and free its key and its unique values.
+
+        >>> client.wait(orders.delete(order.id)).status
+        'succeeded'
+        """
+        return self._job(calls.delete(item_id, idempotency_key, if_match, self.name))
+
+    def read(self, item_id: str, *, idempotency_key: str | None = None) -> Job:
+        """Queue a read, which sees every command accepted before it for this document.
+
+        >>> client.wait(orders.read(order.id)).item["number"]
+        '1001'
+        """
+        return self._job(calls.read(item_id, idempotency_key, self.name))
+
+    def run(
+        self,
+        operation: str,
+        item_id: str,
+        members: Json | None = None,
+        /,
+        *,
+        idempotency_key: str | None = None,
+        if_match: str | None = None,
+        **more: Any,
+    ) -> Job:
+        """Run an operation of the collection on a document, with its members as arguments or as an object.
+
+        >>> client.wait(orders.run("ship", order.id, carrier="dhl", if_match=order.etag)).item["carrier"]
+        'dhl'
+        >>> client.wait(orders.run("ship", order.id, {"carrier": "dhl"})).error.slug
+        'orders:not-paid'
+        """
+        given = {**(members or {}), **more}
+        call = calls.run(self.name, item_id, operation, given, key=idempotency_key, if_match=if_match)
+        return self._job(call)
+
+    def submit(self, command: Json, *, idempotency_key: str | None = None) -> Job:
+        """Queue a command in its raw form; it is one of this collection unless it names another.
+
+        >>> client.wait(orders.submit({"operation": "ship", "item_id": order.id, "carrier": "dhl"})).status
+        'succeeded'
+        """
+        return self._job(calls.submit(calls.in_collection(command, self.name), idempotency_key))
+
+    def submit_batch(self, commands: Sequence[Json], *, idempotency_key: str | None = None) -> Batch:
+        """Queue up to 100 commands as `Client.submit_batch` does; those that name no collection are of this one.
+
+        >>> batch = orders.submit_batch([{"operation": "upsert", "item": {"number": "7"}}, {"operation": "fly"}])
+        >>> [entry.problem and entry.problem.slug for entry in batch.entries]
+        [None, 'invalid-request']
+        """
+        named = [calls.in_collection(command, self.name) for command in commands]
+        return batch_of(self._transport.send(calls.submit_batch(named, idempotency_key)))
+
+    def submit_many(
+        self,
+        commands: Iterable[Json],
+        *,
+        concurrency: int = 4,
+        batch_size: int = MAX_COMMANDS,
+        key: str | None = None,
+    ) -> Generator[Submission, None, None]:
+        """Queue any number of commands as `Client.submit_many` does; those that name no collection are of this one.
+
+        >>> rows = [{"number": str(n), "customer": "alice"} for n in range(250)]
+        >>> commands = ({"operation": "upsert", "item": row} for row in rows)
+        >>> sum(submission.accepted for submission in orders.submit_many(commands, key="orders-2026-11"))
+        250
+        """
+        check(concurrency, batch_size, key)
+        return submit_many(
+            self._transport,
+            (calls.in_collection(command, self.name) for command in commands),
+            concurrency=concurrency,
+            batch_size=batch_size,
+            key=str(uuid.uuid4()) if key is None else key,
+            key_of=self._key_of,
+        )
+
+    def get_item(self, item_id: str) -> Item:
+        """Return the latest committed version of the document, with its ETag. Raise NotFound if there is none.
+
+        >>> orders.get_item(order.id)["number"]
+        '1001'
+        """
+        response = self._transport.get(calls.item_path(item_id, self.name))
+        return item_of(document(response), response.headers.get("ETag"))
+
+    def iter_items(
+        self, page_size: int | None = None, *, on_unreadable: Callable[[str], object] | None = None
+    ) -> Iterator[Item]:
+        """Yield all documents, page by page, as `Client.iter_items` does.
+
+        >>> [order["number"] for order in orders.iter_items()]
+        ['1001']
+        """
+        return pages.items(self._transport, page_size, on_unreadable, path=calls.collection_path(self.name))
+
+    def find(self, field: Mapping[str, str | int] | None = None, /, **named: str | int) -> Item | None:
+        """Return the document with this value of the key or of a unique field, or None. The read is consistent.
+
+        >>> orders.find(number="1001")["customer"]
+        'alice'
+        >>> orders.find(invoice=1) is None
+        True
+        """
+        query = _look_up(field, named)
+        path = calls.collection_path(self.name)
+        found = list(islice(pages.items(self._transport, None, None, path=path, query=query), 2))
+        if len(found) > 1:
+            raise ValueError(f"several documents have {_shown(query)}: use where()")
+        return found[0] if found else None
+
+    def where(
+        self,
+        field: Mapping[str, str | int] | None = None,
+        /,
+        *,
+        page_size: int | None = None,
+        on_unreadable: Callable[[str], object] | None = None,
+        **named: str | int,
+    ) -> Iterator[Item]:
+        """Yield the documents with this value of an indexed field, newest change first; eventually consistent.
+
+        >>> [order["number"] for order in orders.where(customer="alice")]
+        ['1001']
+        """
+        query = _look_up(field, named)
+        path = calls.collection_path(self.name)
+        return pages.items(self._transport, page_size, on_unreadable, path=path, query=query)
+
+    def __repr__(self) -> str:
+        return f"Collection({self.name!r})"
+
+    def _job(self, call: Call) -> Job:
+        return job_of(self._transport.send(call))
+
+
+def _look_up(field: Mapping[str, str | int] | None, named: Mapping[str, str | int]) -> dict[str, str]:
+    """Return the query of a look-up. Raise ValueError unless it has one field, with a string or an integer."""
+    given = {**(field or {}), **named}
+    if len(given) != 1:
+        raise ValueError("a look-up is by one field")
+    ((name, value),) = given.items()
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        raise ValueError(f"{name} must be a string or an integer")  # noqa: TRY004
+    text = str(value)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError(f"{name} cannot have a lone surrogate") from None
+    return {name: text}
+
+
+def _shown(query: Mapping[str, str]) -> str:
+    ((name, value),) = query.items()
+    return f"{name}={value[:50]!r}"

@@ -1,0 +1,178 @@
+"""Completes the look-ups of a collection: gives every document the locks and index entries of its fields.
+
+Documents, versions and ETags stay as they are, and the stage may be used meanwhile. It is safe to interrupt and to
+repeat. Documents that share a value of a unique field are listed in pairs, and so are values that no look-up can
+have: such a look-up stays `building` until they are changed and this is run again. Exit status: 0 all look-ups are
+ready, 1 there are problems, or an error.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from functools import partial
+
+from rich.console import Console
+
+from infra.cli.command_line import run
+from infra.cli.console import LastingConsole, emit
+from infra.deployment.look_ups import settling_seconds
+from infra.errors import OperatorError
+from infra.settings import collections_folder
+from infra.stage.collection_rows import READY, CollectionRow, CollectionRows, RowChangedError
+from jobpipe.stores.s3_documents import S3Documents
+from scripts.reindex.rebuild import Problem, Rebuild
+from scripts.stage.aws import StageAws, open_stage
+from scripts.stage.collections import FolderCollection, folder_collection
+from scripts.stage.commands import command_parser, one_line_errors, positive
+from scripts.stage.documents import Documents, documents_bar, tables_of
+from scripts.stage.tables import print_table
+
+THREADS = 8
+_EXAMPLES = """examples:
+  make reindex COLLECTION=orders COLLECTIONS=../shop
+  python -m scripts.reindex --stage prod --collections ../shop --json orders
+"""
+
+
+@dataclass
+class Summary:
+    """What a run has found and done."""
+
+    documents: int = 0
+    changed: int = 0
+    problems: list[Problem] = field(default_factory=list)  # the first ones
+    problems_by_field: Counter[str] = field(default_factory=Counter)
+    ready: list[str] = field(default_factory=list)
+    building: list[str] = field(default_factory=list)
+
+    def add(self, problems: list[Problem], limit: int) -> None:
+        self.problems_by_field.update(each.field for each in problems)
+        self.problems += problems[: max(0, limit - len(self.problems))]
+
+    def to_json(self, collection: str) -> str:
+        found = asdict(self) | {"collection": collection, "problems_by_field": dict(self.problems_by_field)}
+        return json.dumps(found, indent=2)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Reindex one collection of a stage."""
+    options = _parse(arguments)
+    return run("reindex", lambda: _command(options))
+
+
+def _command(options: argparse.Namespace) -> int:
+    collection = folder_collection(collections_folder(options.collections), options.collection)
+    console = LastingConsole(highlight=False, quiet=options.json)
+    with one_line_errors():
+        stage = open_stage(options.stage)
+        documents = Documents(stage.clients, tables_of(stage), collection.name, collection.own)
+        rows = CollectionRows(stage.clients.dynamodb, documents.tables.collections)
+        row = stored_row(rows, collection, stage.deployment.stage)
+        _wait_for_old_worker(stage, row, console)
+        bucket = S3Documents(stage.clients, stage.resource("documents_bucket"))
+        rebuild = Rebuild(documents, bucket, collection.checks, partial(check_deployed, rows, collection.name, row))
+        summary = reindex(rebuild, rows, row, options.limit)
+    if options.json:
+        emit(summary.to_json(collection.name))
+    else:
+        print_summary(console, collection.name, summary)
+    return 1 if summary.problems_by_field else 0
+
+
+def stored_row(rows: CollectionRows, collection: FolderCollection, stage: str) -> CollectionRow:
+    """Return the stage's row; raise OperatorError if the folder's rules are not those that are deployed."""
+    row = rows.get(collection.name)
+    if row is None:
+        raise OperatorError(f"the stage {stage!r} has no collection {collection.name}: deploy it first")
+    if row.rules != collection.rules:
+        raise OperatorError(
+            f"key, unique, indexes, access or types of {collection.source.shown} are not those of the stage"
+            f" {stage!r}: deploy this folder first, or name the deployed one by COLLECTIONS"
+        )
+    return row
+
+
+def _wait_for_old_worker(stage: StageAws, row: CollectionRow, console: Console) -> None:
+    """Wait until the last command of the worker before the deployment has ended: it took no locks of new fields."""
+    left = row.changed_at - time.time()
+    worker = stage.resource("worker_function")
+    left += settling_seconds(stage.target.client("lambda"), worker, stage.is_emulated)
+    if left > 0:
+        console.print(f"waiting {left:.0f} s, until commands of the worker before the deployment have ended")
+        time.sleep(left)
+
+
+def check_deployed(rows: CollectionRows, name: str, row: CollectionRow) -> None:
+    """Raise RowChangedError if the stage's row has been written since it was read."""
+    found = rows.get(name)
+    if found is None or found.revision != row.revision:
+        raise RowChangedError(f"{name} was deployed or reindexed meanwhile; run it again")
+
+
+def reindex(rebuild: Rebuild, rows: CollectionRows, row: CollectionRow, limit: int) -> Summary:
+    """Go through every document, and record which look-ups are ready."""
+    name = rebuild.collection.name
+    summary = Summary()
+    with documents_bar(name) as advance, _threads() as pool:
+        for page in rebuild.read.pages():
+            rebuild.still_deployed()
+            for outcome in pool.map(rebuild.document, page.found):
+                summary.documents += 1
+                summary.changed += outcome.changed
+                summary.add(outcome.problems, limit)
+            advance(page.part, summary.documents)
+    failed = set(summary.problems_by_field)
+    states = {field: state if failed & {"", field} else READY for field, state in row.states.items()}
+    if states != row.states:
+        row = rows.put(name, row, row.rules, states, row.changed_at)
+    summary.ready = [field for field, state in row.states.items() if state == READY]
+    summary.building = row.building
+    return summary
+
+
+@contextmanager
+def _threads() -> Iterator[ThreadPoolExecutor]:
+    """Yield a pool that after Ctrl-C begins with no further document."""
+    pool = ThreadPoolExecutor(THREADS)
+    try:
+        yield pool
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def print_summary(console: Console, collection: str, summary: Summary) -> None:
+    """Print what was found, and which look-ups are ready."""
+    rows = ((each.field, each.item_id, each.other or "", each.scope, each.detail) for each in summary.problems)
+    print_table(console, ("field", "document", "other document", "owner", "detail"), rows, "Problems")
+    hidden = summary.problems_by_field.total() - len(summary.problems)
+    if hidden:
+        console.print(f"and {hidden:,} more (--limit)")
+    console.print(
+        f"{collection}: {summary.documents:,} documents, {summary.changed:,} of them got locks or entries"
+    )
+    if summary.ready:
+        console.print(f"ready:    {', '.join(summary.ready)}", soft_wrap=True)
+    if summary.building:
+        line = f"building: {', '.join(summary.building)}; change the documents above, and run it again"
+        console.print(line, style="bold yellow", soft_wrap=True)
+
+
+def _parse(arguments: list[str] | None) -> argparse.Namespace:
+    parser = command_parser("reindex", __doc__, _EXAMPLES)
+    parser.add_argument("collection", help="the name of the collection")
+    parser.add_argument("--collections", metavar="FOLDER", help="JOBPIPE_COLLECTIONS, else collections/")
+    parser.add_argument("--json", action="store_true", help="print one JSON document")
+    parser.add_argument("--limit", type=positive, default=1000, help="problems to list (%(default)s)")
+    return parser.parse_args(arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

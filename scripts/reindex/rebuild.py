@@ -1,0 +1,152 @@
+"""Gives one document the locks and index entries that its collection's rules say, without changing it.
+
+One transaction on the row as it was read writes locks, entries and what the row says of them; version and document
+stay. If anybody has written the row meanwhile, the document is read again: workers always win, since they take
+locks and entries by the same rules.
+
+After each read of a row, `still_deployed` must confirm that the rules are those of the stage. A run that was
+overtaken by a deployment then ends. What a worker of other rules has written after the read is safe: the row is no
+longer as it was read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from jobpipe.domain import json_text
+from jobpipe.domain.declared_collection import DeclaredCollection
+from jobpipe.domain.errors import InvalidRequest, ItemChanged, Unavailable, ValueLocked
+from jobpipe.domain.item import MalformedItem, StoredItem
+from jobpipe.domain.item_reader import document_text
+from jobpipe.domain.item_rules import Document
+from jobpipe.domain.ports import DocumentStore
+from jobpipe.runtime.aws import ConditionsFailed, transact
+from jobpipe.stores.dynamodb_collections import DynamoDbCollection, if_unchanged, partition_key
+from jobpipe.stores.dynamodb_rows import document_to_row
+from scripts.stage.documents import Documents, Found
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
+
+_TABLE = "The table of collections"
+_TRIES = 20  # of one document that others keep writing
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Why a document has not all of its locks and entries."""
+
+    scope: str  # the owner, where access is own
+    item_id: str
+    field: str  # empty if the document cannot be read
+    detail: str
+    other: str | None = None  # the document that has the same value of a unique field
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one document."""
+
+    changed: bool
+    problems: list[Problem]
+
+
+@dataclass(frozen=True)
+class Rebuild:
+    """Rebuilds one document after another; threads may share it."""
+
+    read: Documents
+    bucket: DocumentStore
+    collection: DeclaredCollection
+    still_deployed: Callable[[], None]  # raises an error if the stage has other rules by now
+
+    def document(self, found: Found) -> Outcome:
+        """Rebuild a document; its row was read before `still_deployed` was last called."""
+        store, row = self.read.store(found.scope), found.row
+        for _ in range(_TRIES):
+            if isinstance(row, MalformedItem):
+                return Outcome(False, [Problem(found.scope, row.item_id, "", "its row cannot be read")])
+            outcome = self._rebuild(row, found.scope, store)
+            if outcome is not None:
+                return outcome
+            again = store.get(row.item_id)
+            if again is None:  # deleted, with its locks and entries
+                return Outcome(False, [])
+            self.still_deployed()
+            row = again
+        raise Unavailable(f"The document {row.item_id} is written all the time; run it again later.")
+
+    def _rebuild(self, row: StoredItem, scope: str, store: DynamoDbCollection) -> Outcome | None:
+        """Write what the row lacks. Return None if the row is not as it was read."""
+        text = document_text(self.bucket, row)
+        if text is None:
+            if store.get(row.item_id) != row:
+                return None
+            return Outcome(False, [Problem(scope, row.item_id, "", "its document is not in the bucket")])
+        wanted, problems = self._wanted(row, json_text.decode(text), scope)
+        while (wanted.locks, wanted.entries) != (row.locks, row.entries):
+            try:
+                self._write(row, wanted, scope, store)
+            except ItemChanged:
+                return None
+            except ValueLocked as taken:
+                value = wanted.locks[taken.field]
+                holder = taken.existing or store.holder(value)
+                other = store.get(holder) if holder else None
+                if other is not None and value in other.locks.values():
+                    detail = f"another document has the same {taken.field}"
+                elif holder is not None and store.holder(value) == holder:
+                    detail = f"its {taken.field} is locked by a document that has not this value: see make audit"
+                else:
+                    return None  # the other document has another value by now, or is gone
+                problems.append(Problem(scope, row.item_id, taken.field, detail, holder))
+                wanted = replace(wanted, locks={k: v for k, v in wanted.locks.items() if k != taken.field})
+            else:
+                return Outcome(True, problems)
+        return Outcome(False, problems)
+
+    def _wanted(self, row: StoredItem, document: Document, scope: str) -> tuple[StoredItem, list[Problem]]:
+        """Return the row as it should be, and the values that no look-up can have."""
+        problems: list[Problem] = []
+
+        def keys(names: tuple[str, ...]) -> dict[str, str]:
+            found = {}
+            for name in names:
+                value = document.get(name)
+                try:
+                    if value is not None:
+                        found[name] = self.collection.key_of(name, value, scope)
+                except InvalidRequest as refusal:
+                    problems.append(Problem(scope, row.item_id, name, refusal.detail))
+            return found
+
+        return replace(row, locks=keys(self.collection.unique), entries=keys(self.collection.indexes)), problems
+
+    def _write(self, old: StoredItem, new: StoredItem, scope: str, store: DynamoDbCollection) -> None:
+        """Raise ItemChanged if the row is not as it was read, ValueLocked if another document has a value."""
+        locks, rest = store.lookup_writes(old, new)
+        try:
+            transact(self.read.clients, _TABLE, [self._update(old, new, scope), *locks.values(), *rest])
+        except ConditionsFailed as failed:
+            position = failed.positions[0]
+            if not 1 <= position <= len(locks):
+                raise ItemChanged from failed
+            row = failed.reasons[position].get("Item") or {}
+            raise ValueLocked(list(locks)[position - 1], row.get("item_id", {}).get("S")) from failed
+
+    def _update(self, old: StoredItem, new: StoredItem, scope: str) -> TransactWriteItemTypeDef:
+        condition, values = if_unchanged(old), document_to_row(new)
+        key = {"partition": partition_key(self.collection.name, scope, old.item_id), "item_id": old.item_id}
+        has = {f":new_{name}": values[name] for name in ("locks", "entries") if name in values}
+        sets = ", ".join(f"#{name} = :new_{name}" for name in ("locks", "entries") if name in values)
+        removes = ", ".join(f"#{name}" for name in ("locks", "entries") if name not in values)
+        update: Any = {
+            "TableName": self.read.tables.collections,
+            "Key": {name: {"S": value} for name, value in key.items()},
+            "UpdateExpression": f"{f'SET {sets}' if sets else ''} {f'REMOVE {removes}' if removes else ''}".strip(),
+            **condition,
+            "ExpressionAttributeValues": {**condition["ExpressionAttributeValues"], **has},
+        }
+        return {"Update": update}

@@ -1,0 +1,84 @@
+"""A collection of a folder, for operators' commands that go through its documents."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from infra.collections.folder import CollectionSource, read_folder
+from infra.collections.look_ups import rules_of
+from infra.collections.names import BUILT_IN, nearest
+from infra.errors import OperatorError
+from infra.stage.collection_rows import LookUpRules
+from jobpipe.domain.declared_collection import Check, DeclaredCollection
+
+
+@dataclass(frozen=True)
+class FolderCollection:
+    """A collection with the rules that its folder has now, whatever is deployed."""
+
+    source: CollectionSource
+
+    @property
+    def name(self) -> str:
+        return self.source.name
+
+    @property
+    def own(self) -> bool:
+        """Whether there is a scope for each owner."""
+        return self.source.settings.access == "own"
+
+    @property
+    def rules(self) -> LookUpRules:
+        return rules_of(self.source)
+
+    @cached_property
+    def checks(self) -> DeclaredCollection:
+        """The checks and look-ups of its documents. Its operations cannot be run."""
+        settings = self.source.settings
+        return DeclaredCollection(
+            name=self.name,
+            title=settings.title,
+            key=settings.key,
+            unique=settings.unique,
+            indexes=settings.indexes,
+            own=self.own,
+            types=self.source.types,
+            code=_Schema(self.source.schema_code),
+        )
+
+
+class _Schema:
+    """The code of a collection without its operations."""
+
+    def __init__(self, code: str) -> None:
+        module: dict[str, Any] = {}
+        exec(code, module)  # noqa: S102 - infra/collections has just generated it
+        self._check: Check = module["check"]
+
+    def schema(self) -> Check:
+        return self._check
+
+    def members(self) -> Mapping[str, Check]:
+        return {}
+
+    def functions(self) -> Mapping[str, Callable[..., Any]]:
+        return {}
+
+    def contract(self) -> Mapping[str, Any]:
+        return {}
+
+
+def folder_collection(folder: Path, name: str) -> FolderCollection:
+    """Return the collection of this name; raise OperatorError if the folder has none or is not as it must be."""
+    if name == BUILT_IN:
+        raise OperatorError(f"{BUILT_IN} is built in: its rules do not change")
+    sources = {source.name: source for source in read_folder(folder)}
+    if name not in sources:
+        raise OperatorError(
+            f"{folder} has no collection {name}{nearest(name, sources)} (COLLECTIONS names the folder)"
+        )
+    return FolderCollection(sources[name])

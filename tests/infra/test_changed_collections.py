@@ -1,0 +1,133 @@
+"""A folder of collections that changes: what `make diff`, `deploy`, `reindex` and `check` say and do."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from infra.emulator import running_emulator
+from infra.stage.stage_file import read_deployment
+from tests.helpers import commands
+from tests.helpers.deployed import WAIT, Stage, problem
+from tests.helpers.shop import SHOP, order
+
+Run = Callable[..., commands.Done]
+PLAIN = 'title = "Order"\nkey = "number"\n'
+
+
+class Shop:
+    """A folder with orders, whose files change."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        shutil.copytree(SHOP / "orders", folder / "orders")
+
+    def settings(self, text: str) -> None:
+        (self.folder / "orders" / "collection.toml").write_text(text)
+
+    def schema(self, change: Callable[[Any], None]) -> None:
+        file = self.folder / "orders" / "schema.json"
+        schema = json.loads(file.read_text())
+        change(schema)
+        file.write_text(json.dumps(schema))
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Shop:
+    return Shop(tmp_path / "shop")
+
+
+@pytest.fixture
+def run(tmp_path: Path, folder: Shop) -> Iterator[Run]:
+    with running_emulator(tmp_path / "state") as emulator:
+        environment = commands.clean_environment(
+            JOBPIPE_STATE_DIR=str(emulator.state_dir),
+            JOBPIPE_PORT=str(emulator.port),
+            JOBPIPE_COLLECTIONS=str(folder.folder),
+            COLUMNS="200",
+        )
+        yield lambda *arguments: commands.run(sys.executable, "-m", *arguments, env=environment)
+
+
+def one_line(done: commands.Done) -> str:
+    """Return the only line of an error."""
+    assert (done.returncode, done.stdout.count("Traceback")) == (1, 0), done.stdout + done.stderr
+    (line,) = done.stderr.splitlines()
+    return str(line)
+
+
+def test_a_folder_changes_while_there_are_documents(run: Run, folder: Shop, tmp_path: Path) -> None:
+    folder.settings(PLAIN)
+    first = run("infra.deploy", "up")
+    assert first.returncode == 0, first.stdout + first.stderr
+    stage = Stage(read_deployment(tmp_path / "state", "local"))
+    ids = [
+        stage.request("POST", "/orders", order(f"A-{n}", invoice=7), headers=WAIT).json()["id"] for n in range(1, 3)
+    ]
+
+    # New fields are built.
+    folder.settings(f'{PLAIN}unique = ["invoice"]\nindexes = ["customer"]\n')
+    assert "unique, indexes, access or types of shop/orders are not those" in one_line(
+        run("scripts.reindex", "orders")
+    )
+    diff = run("infra.deploy", "diff").stdout
+    for field in ("invoice", "customer"):
+        assert f"  building    look-up orders by {field}" in diff
+    deployed = run("infra.deploy", "up")
+    line = "the look-up by invoice, customer is building: `make reindex COLLECTION=orders` completes it"
+    assert f"collection orders: {line}" in deployed.stdout, deployed.stdout + deployed.stderr
+    stage = Stage(read_deployment(tmp_path / "state", "local"))
+    for query in ("invoice=7", "customer=alice"):
+        assert problem(stage.request("GET", f"/orders?{query}")) == "index-building"
+
+    # Two documents with one invoice are named as a pair, and the rest is completed.
+    before = stage.request("GET", f"/orders/{ids[0]}").headers["etag"]
+    done = run("scripts.reindex", "orders")
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert all(each in done.stdout for each in (*ids, "another document has the same invoice"))
+    assert "building: invoice; change the documents above, and run it again" in done.stdout
+    assert len(stage.request("GET", "/orders?customer=alice").json()) == 2
+    assert stage.request("GET", f"/orders/{ids[0]}").headers["etag"] == before
+    second = next(each for each in ids if f"invoice\t{each}" in done.stdout)
+    changed = stage.request("PATCH", f"/orders/{second}", {"invoice": 8}, headers=WAIT)
+    assert changed.status_code == 200, changed.text
+    completed = json.loads(run("scripts.reindex", "--json", "orders").stdout)
+    assert (completed["documents"], completed["changed"], completed["problems"]) == (2, 0, [])
+    assert (completed["ready"], completed["building"]) == (["invoice", "customer"], [])
+    assert [each["id"] for each in stage.request("GET", "/orders?invoice=8").json()] == [second]
+
+    # What ids derive from cannot change.
+    folder.settings('title = "Order"\nkey = "customer"\n')
+    assert "its key cannot change from number to customer" in one_line(run("infra.deploy", "up"))
+    assert "REFUSED     collection orders" in run("infra.deploy", "diff").stdout
+    folder.settings(f'{PLAIN}unique = ["invoice"]\nindexes = ["customer"]\n')
+
+    # A stricter schema names the documents that no longer fit, before it is deployed.
+    assert run("scripts.check", "orders").stdout == "orders: 2 documents, 0 do not fit\n"
+    folder.schema(lambda schema: schema["properties"]["invoice"].update(maximum=7))
+    done = run("scripts.check", "orders")
+    assert done.returncode == 1
+    lines = done.stdout.splitlines()
+    assert lines[0].startswith(f"{second}\t#/invoice\t")
+    assert lines[1:] == ["orders: 2 documents, 1 do not fit"]
+    checked = json.loads(run("scripts.check", "--json", "orders").stdout)
+    [listed] = checked["listed"]
+    assert (checked["invalid"], listed["id"], listed["errors"][0]["pointer"]) == (1, second, "#/invoice")
+    folder.schema(lambda schema: schema["required"].append("note"))
+    assert "these are the first 1 (--limit)" in run("scripts.check", "--limit", "1", "orders").stdout
+
+
+def test_mistakes_are_one_line(run: Run, folder: Shop) -> None:
+    for program in ("reindex", "check"):
+        assert "has no collection order; did you mean orders?" in one_line(run(f"scripts.{program}", "order"))
+        assert "items is built in" in one_line(run(f"scripts.{program}", "items"))
+        assert "the stage 'local' is not deployed" in one_line(run(f"scripts.{program}", "orders"))
+        assert "does not exist (COLLECTIONS)" in one_line(
+            run(f"scripts.{program}", "--collections", str(folder.folder / "no"), "orders")
+        )
