@@ -30,7 +30,7 @@ from tests.helpers.collections_state import disagreements
 from tests.helpers.shop import SHOP, compiled, order, subscription
 
 CALLERS, ROUNDS, ORDERS = 4, 6, 2
-FAULTS = Rates(refuse=0.01, drop=0.004, lose=0.006, kill=0.006, interrupt=0)
+FAULTS = Rates(refuse=0.02, drop=0.01, lose=0.015, kill=0.02, interrupt=0)
 SETTLE = 420  # seconds
 NEVER = "hang-7391"  # no generated document has it, so that the trial before the deployment does not find it
 LOOP = f'''

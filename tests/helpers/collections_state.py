@@ -37,7 +37,8 @@ def disagreements(dynamodb: Any, s3: Any, resources: Mapping[str, str], registry
             found.append(f"{name}/{stored.item_id} has other values than its document")
         lookups |= {(lock_key(value), LOCK, stored.item_id) for value in locks.values()}
         lookups |= {
-            (index_key(value), f"{stored.updated_at}#{stored.item_id}", stored.item_id) for value in entries.values()
+            (index_key(value), f"{stored.updated_at}#{stored.item_id}", stored.item_id)
+            for value in entries.values()
         }
     there = {
         (row["value"]["S"], row["entry"]["S"], row["item_id"]["S"])
