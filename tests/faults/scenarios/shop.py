@@ -6,7 +6,7 @@ from typing import Any
 from urllib.parse import quote
 
 from tests.faults.history import SentCommand
-from tests.faults.scenarios.parts import Action, ask, existing_in, put_in, scenario
+from tests.faults.scenarios.parts import Action, ask, die_once_at, existing_in, put_in, scenario
 from tests.faults.world import World
 from tests.helpers.shop import order, subscription
 
@@ -154,5 +154,19 @@ def look_ups(world: World) -> Action:
             answer = world.insist("GET", f"/orders?{query}")
             assert answer.status == 200, answer.text
             assert stored.item_id in answer.text or query == "limit=1", query
+
+    return action
+
+
+@scenario
+def dead_letter_of_an_order(world: World) -> Action:
+    stored = existing_in(world, "orders", order(invoice=7))
+    note = ask(world, "merge", stored, note="x")
+    note.must_fail = True
+    die_once_at(world, "transact_write_items")
+    world.give_up_messages()
+
+    def action() -> None:
+        pass
 
     return action
