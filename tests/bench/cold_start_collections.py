@@ -1,7 +1,7 @@
 """`python -m tests.bench.cold_start_collections [ROUNDS]`: cold starts with 20 collections, compared with one.
 
-As in cold_start.py, each zip runs under a Runtime API in a new process, and the processes are interleaved. The first
-event is a command for items, and the target is a ratio of 1.05 at most.
+As in cold_start.py, each zip runs under a Runtime API in a new process, and the processes are interleaved. The
+first event is a command for items, and the target is a ratio of 1.05 at most.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from infra.cli.progress import Progress
 from infra.deployment.plan import Deployer
 from infra.deployment.readiness import wait_until_healthy
 from infra.emulator.server import running_emulator
-from infra.settings import LOCAL_STAGE, Settings
+from infra.settings import COLLECTIONS, LOCAL_STAGE, Settings
 from infra.targets.target import EMBEDDED, find_target
 from tests.chaos.faults import Call, Fault, Faults
 from tests.chaos.lambda_processes import LambdaProcesses
@@ -59,11 +59,19 @@ class ChaosStage:
 
 
 @contextmanager
-def chaos_stage(state_dir: Path, faults: Faults, progress: Progress | None = None) -> Iterator[ChaosStage]:
-    """Yield a new stage, which is deleted at the end of the block."""
+def chaos_stage(
+    state_dir: Path, faults: Faults, progress: Progress | None = None, collections: Path = COLLECTIONS
+) -> Iterator[ChaosStage]:
+    """Yield a new stage with a folder of collections, which is deleted at the end of the block."""
     with ExitStack() as stack:
         emulator = stack.enter_context(running_emulator(state_dir))
-        settings = Settings(stage=LOCAL_STAGE, port=emulator.port, endpoint_url=None, state_dir=state_dir)
+        settings = Settings(
+            stage=LOCAL_STAGE,
+            port=emulator.port,
+            endpoint_url=None,
+            state_dir=state_dir,
+            collections=collections,
+        )
         target = find_target(EMBEDDED, LOCAL_STAGE, settings, start=False)
         running = emulator.status()
         if target is None or running is None:

@@ -1,4 +1,4 @@
-"""One suite for both stores of a collection: in memory, and on DynamoDB. It allows the unit tests to use the first."""
+"""One suite for both stores of a collection, in memory and on DynamoDB."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What only DynamoDB's store of a collection has: answers that end early, entries found twice, states of look-ups."""
+"""What only DynamoDB's store of a collection has: answers that end early, and states of look-ups."""
 
 from __future__ import annotations
 

@@ -5,9 +5,10 @@
     python -m tests.faults put --at "4:process gone after" --at "9:overtaken"
     python -m tests.faults --collections FOLDER [...]
 
-With --collections, the scenarios are those of the collections of this folder and of their operations, derived from
-their schemas; each run has one fault, and the end of the report says what was proved. With --singles, each run has one fault: every kind at every call of every scenario. Otherwise each run has two:
-every first fault of every scenario, with a random share of the later second faults, or with all of them.
+With --singles, each run has one fault: every kind at every call of every scenario. Otherwise each run has two:
+every first fault of every scenario, with a random share of the later second faults, or with all of them. With
+--collections, the scenarios are those of this folder's collections and operations, derived from their schemas, each
+run has one fault unless --all is given, and the report ends with what was proved.
 """
 
 from __future__ import annotations
@@ -96,8 +97,8 @@ def _say_what_was_proved(names: Sequence[str], untried: Sequence[str], status: i
         print(f"  not tried: {each}")
     if status == 0:
         print(
-            "proved for each: with a fault at any AWS call, every accepted command took effect once or was refused, in"
-            " order; documents, unique values and look-ups agree, and nothing is left behind"
+            "proved for each: with a fault at any AWS call, every accepted command took effect once or was refused,"
+            " in order; documents, unique values and look-ups agree, and nothing is left behind"
         )
 
 

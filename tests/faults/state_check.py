@@ -23,10 +23,6 @@ _UNFINISHED = {"queued", "retrying"}
 _NO_RULE = {500, 503}  # a job with this status did not take effect, whatever the model would do
 
 
-AUDITED = ("items/", "claims/")
-"""The objects that the audit knows; this check deletes what may be left of others."""
-
-
 class BrokenPromise(AssertionError):
     """A promise is broken, which the text names."""
 
@@ -45,10 +41,7 @@ class Stored:
 def check_state(world: World) -> bool:
     """Raise BrokenPromise if a promise is broken; return whether the state is correct without a repair."""
     unfinished, left = _check_all(world)
-    wrong = check_audit(world, unfinished, {key for key in left if key.startswith(AUDITED)})
-    for key in left:
-        if not key.startswith(AUDITED):
-            world.s3.delete_object(Bucket=world.outputs["DocumentsBucket"], Key=key)
+    wrong = check_audit(world, unfinished, left)
     _require(not wrong, f"the audit finds {wrong}")
     if unfinished or left:
         _require(_check_all(world) == (set(), set()), "the repair does not repair everything")

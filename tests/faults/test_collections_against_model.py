@@ -1,4 +1,4 @@
-"""Random histories over items, orders and subscriptions: operations, upserts that race creates, deletes and retries.
+"""Random histories over items, orders and subscriptions: operations, and upserts that race creates and deletes.
 
 Orders have a key and are shared; of subscriptions, each caller has its own. Besides what test_against_model.py
 checks: the same effects as on a dict, in order for each document; unique values and indexed values are those of

@@ -21,7 +21,9 @@ ROLES = {"api": "APIRole", "worker": "WorkerRole", "dead_letters": "DeadLettersR
 AFTER_A_FAULT = {
     ("APIRole", "s3:DeleteObject", "${DocumentsBucket}/claims/*"),
     ("APIRole", "s3:GetObject", "${DocumentsBucket}/items/*"),
+    ("APIRole", "s3:GetObject", "${DocumentsBucket}/collections/*"),
     ("WorkerRole", "s3:GetObject", "${DocumentsBucket}/items/*"),
+    ("WorkerRole", "s3:GetObject", "${DocumentsBucket}/collections/*"),
     ("DeadLettersRole", "s3:DeleteObject", "${DocumentsBucket}/claims/*"),
 }
 """The grants that a scenario needs only after a fault; tests/iam tests them."""

@@ -40,10 +40,8 @@ def filter_query(context: schemathesis.HookContext, query: Any) -> bool:
     """Return whether the parameters belong together; OpenAPI has no rules between two of them."""
     if not isinstance(query, dict) or "wait" in query:
         return True
-    if len(query.keys() - _NO_LOOK_UPS) > 1 or (query.keys() - _NO_LOOK_UPS and query.keys() & {"limit", "cursor"}):
-        return False  # a look-up is by one field, and its pages have cursors of their own
-    if query.keys() - _NO_LOOK_UPS:
-        return True
+    if fields := query.keys() - _NO_LOOK_UPS:  # a look-up is by one field, and its pages have other cursors
+        return len(fields) == 1 and not query.keys() & {"limit", "cursor"}
     listed = query.get("status") in LISTED_STATUSES
     try:
         since, until = (rounded_up(name, query[name]) if name in query else None for name in ("since", "until"))

@@ -161,7 +161,7 @@ _LIST = (
 
 
 def _operation_ids(begins: str, paths: Node) -> dict[str, str]:
-    """Return the ids of the operations by verb: `createOrders`, but `createItem_`, since items have `createItem`."""
+    """Return the operations' ids by verb: `createOrders`, but `createItem_`, since items have `createItem`."""
     taken = {each["operationId"] for methods in paths.values() for each in methods.values()}
     verbs = ("create", "list", "get", "put", "patch", "delete", "run")
     return {verb: f"{verb}{begins}" + ("_" if f"{verb}{begins}" in taken else "") for verb in verbs}

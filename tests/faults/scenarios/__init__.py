@@ -4,7 +4,18 @@ A scenario prepares a stage without faults and returns an action. The action run
 faults at its calls.
 """
 
-from tests.faults.scenarios import batches, cancels, claims, commands, containment, replays, retries, shop, stats
+from tests.faults.scenarios import (
+    batches,
+    cancels,
+    claims,
+    commands,
+    containment,
+    replays,
+    retries,
+    shop,
+    shop_further,
+    stats,
+)
 from tests.faults.scenarios.parts import SCENARIOS, Action
 
 __all__ = [
@@ -18,5 +29,6 @@ __all__ = [
     "replays",
     "retries",
     "shop",
+    "shop_further",
     "stats",
 ]

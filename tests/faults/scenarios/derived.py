@@ -1,7 +1,7 @@
 """Scenarios of any collections, derived from their schemas: `make faults COLLECTIONS=folder`.
 
-For each collection: every command that it has, and each operation where it applies and where it refuses, on documents
-that are generated from its schema (infra/collections/documents.py), always the same ones.
+For each collection: every command that it has, and each operation where it applies and where it refuses, on
+documents that are generated from its schema (infra/collections/documents.py), always the same ones.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ class _Deriving:
             yield "upsert-new", lambda world: lambda: _run(lambda: put_in(world, name, first, operation="upsert"))
             other = {**first, **changes}
             yield "upsert", self._after(first, lambda world, _: put_in(world, name, other, operation="upsert"))
-            yield "upsert-between-deletes", self._after(first, lambda world, stored: self._upserts(world, stored))
+            yield "upsert-between-deletes", self._after(first, self._upserts)
         for unique in self.collection.unique:
             pair = self._pair(unique)
             if pair is None:

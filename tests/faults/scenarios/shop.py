@@ -6,7 +6,7 @@ from typing import Any
 from urllib.parse import quote
 
 from tests.faults.history import SentCommand
-from tests.faults.scenarios.parts import Action, ask, existing_in, put_in, scenario
+from tests.faults.scenarios.parts import Action, ask, die_once_at, existing_in, put_in, scenario
 from tests.faults.world import World
 from tests.helpers.shop import order, subscription
 
@@ -36,14 +36,6 @@ def create_order_that_exists(world: World) -> Action:
 
 
 @scenario
-def create_subscription_without_key(world: World) -> Action:
-    def action() -> None:
-        put_in(world, "subscriptions", subscription(), key=None)
-
-    return action
-
-
-@scenario
 def create_taken_seat(world: World) -> Action:
     existing_in(world, "subscriptions", subscription("caf\u00e9"))
 
@@ -65,51 +57,11 @@ def set_and_merge(world: World) -> Action:
 
 
 @scenario
-def change_that_breaks_the_schema(world: World) -> Action:
-    stored = existing_in(world, "subscriptions", subscription())
-
-    def action() -> None:
-        ask(world, "set", stored, plan="team")
-
-    return action
-
-
-@scenario
-def change_of_the_key(world: World) -> Action:
-    stored = existing_in(world, "orders", order())
-
-    def action() -> None:
-        ask(world, "set", stored, number="A-2")
-
-    return action
-
-
-@scenario
 def operation(world: World) -> Action:
     stored = existing_in(world, "orders", order())
 
     def action() -> None:
         ask(world, "pay", stored, invoice=7)
-
-    return action
-
-
-@scenario
-def operation_of_a_large_document(world: World) -> Action:
-    stored = existing_in(world, "orders", order(lines=MANY_LINES))
-
-    def action() -> None:
-        ask(world, "add-line", stored, sku="peg", quantity=3, price=0.1)
-
-    return action
-
-
-@scenario
-def operation_refused(world: World) -> Action:
-    stored = existing_in(world, "orders", order())
-
-    def action() -> None:
-        ask(world, "ship", stored, carrier="dhl")
 
     return action
 
@@ -136,14 +88,6 @@ def operation_retried(world: World) -> Action:
 
     def action() -> None:
         world.retry(failed)
-
-    return action
-
-
-@scenario
-def upsert_of_a_new_order(world: World) -> Action:
-    def action() -> None:
-        upsert(world, invoice=7)
 
     return action
 
@@ -182,18 +126,6 @@ def delete_order(world: World) -> Action:
 
 
 @scenario
-def race_for_a_unique_value(world: World) -> Action:
-    stored = existing_in(world, "orders", order("A-1", invoice=7))
-
-    def action() -> None:
-        put_in(world, "orders", order("A-2", invoice=8))
-        ask(world, "merge", stored, invoice=8)
-        put_in(world, "orders", order("A-3", invoice=7))
-
-    return action
-
-
-@scenario
 def batch_of_three_collections(world: World) -> Action:
     stored = existing_in(world, "subscriptions", subscription())
 
@@ -212,17 +144,6 @@ def batch_of_three_collections(world: World) -> Action:
 
 
 @scenario
-def queued_read_of_an_order(world: World) -> Action:
-    stored = existing_in(world, "orders", order(lines=MANY_LINES))
-
-    def action() -> None:
-        ask(world, "set", stored, note="x")
-        ask(world, "read", stored)
-
-    return action
-
-
-@scenario
 def look_ups(world: World) -> Action:
     stored = existing_in(world, "orders", order(invoice=7, lines=MANY_LINES))
     existing_in(world, "orders", order("A-2"))
@@ -233,5 +154,19 @@ def look_ups(world: World) -> Action:
             answer = world.insist("GET", f"/orders?{query}")
             assert answer.status == 200, answer.text
             assert stored.item_id in answer.text or query == "limit=1", query
+
+    return action
+
+
+@scenario
+def dead_letter_of_an_order(world: World) -> Action:
+    stored = existing_in(world, "orders", order(invoice=7))
+    note = ask(world, "merge", stored, note="x")
+    note.must_fail = True
+    die_once_at(world, "transact_write_items")
+    world.give_up_messages()
+
+    def action() -> None:
+        pass
 
     return action
