@@ -233,7 +233,7 @@ def test_a_look_up_of_any_text_is_answered(stage: Pipeline, value: str) -> None:
         assert answer.status == 400 or answer.json == []
 
 
-# --- forged messages ------------------------------------------------------------------------------------------------
+# --- forged messages ----------------------------------------------------------------------------------------------
 
 
 def waiting(stage: Pipeline, method: str, target: str, body: Any, **options: Any) -> dict[str, Any]:

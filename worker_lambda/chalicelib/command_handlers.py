@@ -72,7 +72,7 @@ def handle(command: Command, message: QueueMessage, stores: Stores) -> None:
     if collection is None:
         raise InvalidRequest(f"This release has no collection {message.collection!r}.")
     if message.collection != ITEMS and message.scope != collection.scope(message.owner):
-        # Its documents are elsewhere since a release changed who sees them: this command would change what nobody sees.
+        # A release has changed who sees the documents: this command would change what nobody sees.
         raise InvalidRequest(f"The access of the collection {collection.name} is not what it was.")
     items = stores.items_of(message.collection, message.scope)
     context = Context(message.job, message.item, message.owner, message.at, collection, items, stores)
