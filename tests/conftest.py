@@ -6,6 +6,7 @@ import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,7 @@ from infra.stage.stage_file import read_deployment
 from tests.faults.tally import pytest_sessionfinish, pytest_terminal_summary, pytest_testnodedown  # noqa: F401
 from tests.helpers.deployed import Stage
 from tests.helpers.embedded import embedded
+from tests.helpers.shop import SHOP
 
 # There is no deadline, since the time of an example depends on the machine. In CI the examples are fixed.
 settings.register_profile("default", deadline=None)
@@ -99,6 +101,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
         yield there
         return
     with embedded(tmp_path_factory.mktemp("jobpipe")) as (target, here):
+        here = replace(here, collections=SHOP)
         stage = Stage(Deployer(target, LOCAL_STAGE, here, Progress(), {}).deploy())
         assert stage.request("GET", "/items").json() == [], "a new stage has no items"
         warm_up(stage)
