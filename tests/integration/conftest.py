@@ -2,12 +2,42 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import pytest
+import requests
 import tenacity
 
+from infra.errors import OperatorError
+from infra.settings import read_settings
+from infra.stage.stage_file import read_deployment
 from tests.helpers.deployed import Stage
+
+
+_OF_THE_SHOP = "test_collections.py"
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out the tests of the shop on a stage of the user's that does not serve it, and say so."""
+    if _serves_the_shop():
+        return
+    of_the_shop = [item for item in items if item.path.name == _OF_THE_SHOP]
+    if of_the_shop:
+        print(f"{_OF_THE_SHOP} is left out: deploy with COLLECTIONS=tests/collections/shop to run it")
+        config.hook.pytest_deselected(items=of_the_shop)
+        items[:] = [item for item in items if item not in of_the_shop]
+
+
+def _serves_the_shop() -> bool:
+    named = os.environ.get("JOBPIPE_TEST_STAGE")
+    if not named:
+        return True  # the tests deploy a stage of their own
+    try:
+        url = read_deployment(read_settings().state_dir, named).base_url
+        return "orders" in requests.get(f"{url}/", timeout=10).json()["links"]
+    except (OperatorError, requests.RequestException):
+        return True  # the fixture `stage` says what is wrong
 
 
 @tenacity.retry(stop=tenacity.stop_after_delay(20), wait=tenacity.wait_fixed(0.1), reraise=True)

@@ -68,7 +68,9 @@ def test_commands_for_one_order_take_effect_in_their_order(stage: Stage, number:
 def test_no_two_orders_share_an_invoice_whoever_is_first(stage: Stage, invoice: int) -> None:
     def create(n: int) -> str | NotUnique:
         try:
-            return stage.client.collection("orders").sync.create(order(f"R-{invoice % 10**6}{n}", invoice=invoice)).id
+            return (
+                stage.client.collection("orders").sync.create(order(f"R-{invoice % 10**6}{n}", invoice=invoice)).id
+            )
         except NotUnique as taken:
             return taken
 
