@@ -176,8 +176,11 @@ class Injector:
         """Note the time `at` of each message that is sent."""
         body = json.loads(_bytes(request.body)) if service == "sqs" else {}
         for each in body.get("Entries", [body]):
-            message = json.loads(each["MessageBody"]) if "MessageBody" in each else {}
-            if message.get("at"):
+            try:
+                message = json.loads(each.get("MessageBody", "{}"))
+            except ValueError:
+                continue  # a message that is no command, on its way to the parked ones
+            if isinstance(message, dict) and message.get("at"):
                 of_job = self.times.setdefault(message["job_id"], {})
                 of_job.setdefault(message["generation"], set()).add(message["at"])
 
