@@ -101,8 +101,8 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
         yield there
         return
     with embedded(tmp_path_factory.mktemp("jobpipe")) as (target, here):
-        here = replace(here, collections=SHOP)
-        stage = Stage(Deployer(target, LOCAL_STAGE, here, Progress(), {}).deploy())
+        with_shop = replace(here, collections=SHOP)
+        stage = Stage(Deployer(target, LOCAL_STAGE, with_shop, Progress(), {}).deploy())
         assert stage.request("GET", "/items").json() == [], "a new stage has no items"
         warm_up(stage)
         yield stage

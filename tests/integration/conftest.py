@@ -14,7 +14,6 @@ from infra.settings import read_settings
 from infra.stage.stage_file import read_deployment
 from tests.helpers.deployed import Stage
 
-
 _OF_THE_SHOP = "test_collections.py"
 
 
@@ -24,7 +23,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         return
     of_the_shop = [item for item in items if item.path.name == _OF_THE_SHOP]
     if of_the_shop:
-        print(f"{_OF_THE_SHOP} is left out: deploy with COLLECTIONS=tests/collections/shop to run it")
+        reporter = config.pluginmanager.get_plugin("terminalreporter")
+        if reporter is not None:
+            reporter.write_line(f"{_OF_THE_SHOP} is left out: the stage has no COLLECTIONS=tests/collections/shop")
         config.hook.pytest_deselected(items=of_the_shop)
         items[:] = [item for item in items if item not in of_the_shop]
 
