@@ -28,7 +28,7 @@ from infra.deployment.comparison import StackComparison
 from infra.deployment.look_ups import LookUps
 from infra.deployment.stateful import delete_remains
 from infra.deployment.updates import StackUpdates
-from infra.packaging.package import Package, package_all
+from infra.packaging.package import Package, build_folder, package_all
 from infra.settings import Settings
 from infra.stacks.change_sets import Stacks
 from infra.stacks.changes import StackDiff
@@ -117,7 +117,7 @@ class Plan:
 
     def run(self) -> None:
         """Run all steps. After an error, the plan can be run again; completed steps then change nothing."""
-        packages = package_all(collections=self.collections)
+        packages = package_all(build_folder(self.collections), self.collections)
         foundation = PlannedStack(foundation_stack(self.stage), foundation_for(self.stage))
         worker, api = (
             PlannedStack(app_stack(self.stage, app), packages[app].template()) for app in ("worker", "api")

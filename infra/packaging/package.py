@@ -8,6 +8,7 @@ build/<app>/template.json  its template after the SAM transform
 build/<app>/wheels         what pip fetched for it, by hash
 build/<app>/built.json     hashes of all inputs, of the zip's content, and of each output file
 build/collections          the folder of collections as the package jobpipe_collections (infra/collections/build.py)
+build/folders/<hash>       the same for a deployment with another folder of collections than the checkout's own
 """
 
 import argparse
@@ -18,6 +19,7 @@ import subprocess
 import sys
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,7 +32,7 @@ from infra.collections.names import PACKAGE
 from infra.errors import OperatorError
 from infra.packaging import distributions, lambda_zip
 from infra.packaging.source_files import app_files, package_files
-from infra.settings import BUILD_DIR, ROOT, collections_folder, tool_environment
+from infra.settings import BUILD_DIR, COLLECTIONS, ROOT, collections_folder, tool_environment
 from infra.templates import sources as templates
 from jobpipe import __version__
 
@@ -54,6 +56,7 @@ _BUILDERS = (
     "templates/gateway_responses.yaml",
     "templates/sources.py",
 )
+_SOURCE = "folder.txt"  # in a place of build/folders: the folder of collections
 _OUTPUTS = ("lambda.zip", "lambda.cdx.json", "template.json")
 _TOOLS_LOCK = ROOT / "requirements-dev.lock"
 _CHALICE = "import sys; from chalice.cli import main; sys.exit(main())"
@@ -73,6 +76,25 @@ class Package:
         """Return the template of the app's stack."""
         template: templates.Template = json.loads(self.template_path.read_text())
         return template
+
+
+def build_folder(collections: Path) -> Path:
+    """Return where a deployment with this folder of collections is built.
+
+    Each folder has a place of its own, so that two deployments at once cannot upload each other's zips. The places of
+    folders that no longer exist are deleted.
+    """
+    if collections == COLLECTIONS:
+        return BUILD_DIR
+    places = BUILD_DIR / "folders"
+    place = places / hashlib.sha256(str(collections).encode()).hexdigest()[:16]
+    place.mkdir(parents=True, exist_ok=True)
+    (place / _SOURCE).write_text(str(collections))
+    for other in places.iterdir():
+        with suppress(OSError):
+            if not Path((other / _SOURCE).read_text()).exists():
+                shutil.rmtree(other, ignore_errors=True)
+    return place
 
 
 def package_all(folder: Path = BUILD_DIR, collections: Path | None = None) -> dict[str, Package]:

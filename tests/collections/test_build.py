@@ -180,3 +180,15 @@ def test_a_build_changes_neither_the_folder_nor_the_checkout(tmp_path: Path) -> 
     package_all(tmp_path / "build", folder)
     assert [(path, path.stat().st_mtime_ns) for path in sorted(folder.rglob("*"))] == before
     assert subprocess.run(status, capture_output=True, text=True, check=False).stdout == untracked
+
+
+def test_each_folder_is_built_in_a_place_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("infra.packaging.package.BUILD_DIR", tmp_path / "build")
+    folders = [tmp_path / name for name in ("first", "second")]
+    for folder in folders:
+        folder.mkdir()
+    places = [build_folder(folder) for folder in folders]
+    assert len({tmp_path / "build", *places, build_folder(COLLECTIONS)}) == 3
+    folders[0].rmdir()
+    assert build_folder(folders[1]) == places[1]
+    assert [place.exists() for place in places] == [False, True], "the folder of the first is gone"
