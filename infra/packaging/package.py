@@ -81,8 +81,8 @@ class Package:
 def build_folder(collections: Path) -> Path:
     """Return where a deployment with this folder of collections is built.
 
-    Each folder has a place of its own, so that two deployments at once cannot upload each other's zips. The places of
-    folders that no longer exist are deleted.
+    Each folder has a place of its own, so that two deployments at once cannot upload each other's zips. The places
+    of folders that no longer exist are deleted.
     """
     if collections == COLLECTIONS:
         return BUILD_DIR

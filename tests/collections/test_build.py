@@ -18,7 +18,7 @@ import pytest
 from infra.collections.build import build_package
 from infra.collections.folder import read_folder
 from infra.errors import OperatorError
-from infra.packaging.package import APPS, input_hash, package_all
+from infra.packaging.package import APPS, build_folder, input_hash, package_all
 from infra.settings import COLLECTIONS, ROOT
 from tests.collections.folders import SCHEMA, change, write_orders
 

@@ -339,6 +339,18 @@ def test_a_command_whose_schema_became_stricter_fails_with_a_reason_and_is_not_p
     assert not stage.parked.messages
 
 
+@pytest.mark.parametrize("operation", ["create", "upsert"])
+def test_a_document_is_stored_under_the_id_of_its_key_only(stage: Pipeline, operation: str) -> None:
+    """A release may have changed the key while the command was on its way."""
+    raw = {"operation": operation, "collection": "orders", "item": order()}
+    message = waiting(stage, "POST", "/jobs", raw)
+    deliver(stage, {**message, "item_id": "8f14e45f-ceea-467f-a8d0-3f5e0c9d1b2a"})
+    job = stage.jobs.rows[message["job_id"]]
+    assert (job.status, job.error["status"] if job.error else None) == (Status.FAILED, 400)
+    assert not any(store.rows for store in stage.collections.opened.values())
+    stage.check_consistent()
+
+
 @given(st.data())
 def test_a_forged_message_never_reaches_another_callers_documents(data: st.DataObject) -> None:
     stage = Pipeline(registry=shop())

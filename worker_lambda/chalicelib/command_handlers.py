@@ -162,7 +162,14 @@ COMMAND_HANDLERS: dict[type[Command], Callable[[Any, Context], None]] = {
 
 def _checked_new(document: Document, context: Context) -> Document:
     # The decoding of a message has checked items; it checks only the form of other documents.
-    return document if context.item.collection == ITEMS else context.collection.check_new(document)
+    if context.item.collection == ITEMS:
+        return document
+    checked = context.collection.check_new(document)
+    derived = context.collection.derived_id(checked, context.item.scope)
+    if derived not in {None, context.item.item_id}:
+        # A release changed the key since: under this id, no look-up or upsert by the new one would find the document.
+        raise InvalidRequest(f"The key of the collection {context.collection.name} is not what it was.")
+    return checked
 
 
 def _create(document: Document, context: Context) -> None:
