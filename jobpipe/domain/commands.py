@@ -264,9 +264,10 @@ COMMANDS: tuple[type[Command], ...] = (
 )
 """All commands that every collection has."""
 
+_WITH_UPSERT: tuple[type[Command], ...] = (*COMMANDS, UpsertItem)
 _KINDS: dict[str, tuple[type[Command], ...]] = {
-    kind.operation: tuple(each for each in (*COMMANDS, UpsertItem) if each.operation == kind.operation)
-    for kind in (*COMMANDS, UpsertItem)
+    kind.operation: tuple(each for each in _WITH_UPSERT if each.operation == kind.operation)
+    for kind in _WITH_UPSERT
 }
 
 OPERATIONS = tuple(dict.fromkeys(command.operation for command in COMMANDS))

@@ -29,7 +29,8 @@ def order(number: int, **more: Any) -> dict[str, Any]:
 
 
 def texts(console: Console, selector: str) -> list[str]:
-    return console.page.locator(selector).all_inner_texts()
+    found: list[str] = console.page.locator(selector).all_inner_texts()
+    return found
 
 
 def test_the_chooser_is_hidden_while_there_are_items_only(shop_console: Console, shop: Shop) -> None:

@@ -39,7 +39,8 @@ def bob(stage: Stage) -> Iterator[Client]:
 
 
 def test_an_order_is_created_paid_and_shipped(stage: Stage, number: str, invoice: int) -> None:
-    orders = stage.client.collection("orders").sync
+    collection = stage.client.collection("orders")
+    orders = collection.sync
     created = orders.create(order(number))
     with pytest.raises(OperationRefused, match="An order ships when it is paid") as refused:
         orders.run("ship", created.id, carrier="dhl")
@@ -47,12 +48,12 @@ def test_an_order_is_created_paid_and_shipped(stage: Stage, number: str, invoice
     assert orders.run("pay", created.id, invoice=invoice)["status"] == "paid"
     shipped = orders.run("ship", created.id, carrier="dhl", note="fast")
     assert (shipped["status"], shipped["carrier"], shipped["note"]) == ("shipped", "dhl", "fast")
-    for found in (orders.find(number=number), orders.find(invoice=invoice)):
+    for found in (collection.find(number=number), collection.find(invoice=invoice)):
         assert found is not None
         assert found.id == created.id
     orders.delete(created.id)
-    assert orders.find(number=number) is None
-    assert orders.find(invoice=invoice) is None
+    assert collection.find(number=number) is None
+    assert collection.find(invoice=invoice) is None
 
 
 def test_commands_for_one_order_take_effect_in_their_order(stage: Stage, number: str) -> None:

@@ -56,8 +56,8 @@ def test_only_matching_jobs_are_retried_and_once(stage: Stage, operator: Operato
     name, item_id = taken
     job, other = refused_create(stage, name), stage.client.wait(stage.client.delete(unique("no-such-item")))
     free(stage, item_id)
-    filters = ("--item", job.item_id, "--reason", "name-taken", "--operation", "create", "--owner", "operator")
-    filters += ("--collection", "items")
+    filters = ["--item", job.item_id, "--reason", "name-taken", "--operation", "create", "--owner", "operator"]
+    filters += ["--collection", "items"]
 
     @soon
     def dry_run() -> None:  # the index may be a moment behind

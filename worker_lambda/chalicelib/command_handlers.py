@@ -167,7 +167,7 @@ def _checked_new(document: Document, context: Context) -> Document:
     checked = context.collection.check_new(document)
     derived = context.collection.derived_id(checked, context.item.scope)
     if derived not in {None, context.item.item_id}:
-        # A release changed the key since: under this id, no look-up or upsert by the new one would find the document.
+        # A release has changed the key: no look-up or upsert by the new one would find the document under this id.
         raise InvalidRequest(f"The key of the collection {context.collection.name} is not what it was.")
     return checked
 
