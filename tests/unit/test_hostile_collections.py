@@ -100,7 +100,7 @@ def test_an_operation_takes_no_other_member(stage: Pipeline, member: str) -> Non
     refused_cleanly(stage, "POST", "/jobs", raw)
 
 
-# --- values of key, unique and indexed fields --------------------------------------------------------------------
+# --- values of key, unique and indexed fields ---
 
 
 @pytest.mark.parametrize(
@@ -233,7 +233,7 @@ def test_a_look_up_of_any_text_is_answered(stage: Pipeline, value: str) -> None:
         assert answer.status == 400 or answer.json == []
 
 
-# --- forged messages ------------------------------------------------------------------------------------------------
+# --- forged messages ---
 
 
 def waiting(stage: Pipeline, method: str, target: str, body: Any, **options: Any) -> dict[str, Any]:
