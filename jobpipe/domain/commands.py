@@ -264,9 +264,10 @@ COMMANDS: tuple[type[Command], ...] = (
 )
 """All commands that every collection has."""
 
+_ALL_KINDS: tuple[type[Command], ...] = (*COMMANDS, UpsertItem)
 _KINDS: dict[str, tuple[type[Command], ...]] = {
-    kind.operation: tuple(each for each in (*COMMANDS, UpsertItem) if each.operation == kind.operation)
-    for kind in (*COMMANDS, UpsertItem)
+    operation: tuple(each for each in _ALL_KINDS if each.operation == operation)
+    for operation in (each.operation for each in _ALL_KINDS)
 }
 
 OPERATIONS = tuple(dict.fromkeys(command.operation for command in COMMANDS))

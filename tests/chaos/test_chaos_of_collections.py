@@ -99,16 +99,15 @@ def work(caller: Caller, number: int, seed: int) -> None:
             name = f"O-{number}{own}"
             invoice = 1000 + number * 10 + own
             stored = caller.send(SentCommand("upsert", order(name, note=f"{n}"), collection="orders"))["item_id"]
-            operation, members = chance.choice(
-                [
-                    ("pay", {"invoice": invoice}),
-                    ("ship", {"carrier": "dhl"}),
-                    ("add-line", {"sku": "peg", "quantity": 3, "price": 0.1}),
-                    ("merge", {"invoice": None, "status": "open"}),
-                    ("set", {"customer": chance.choice(["alice", "bob"])}),
-                    ("delete", {}),
-                ]
-            )
+            choices: list[tuple[str, dict[str, Any]]] = [
+                ("pay", {"invoice": invoice}),
+                ("ship", {"carrier": "dhl"}),
+                ("add-line", {"sku": "peg", "quantity": 3, "price": 0.1}),
+                ("merge", {"invoice": None, "status": "open"}),
+                ("set", {"customer": chance.choice(["alice", "bob"])}),
+                ("delete", {}),
+            ]
+            operation, members = chance.choice(choices)
             caller.send(SentCommand(operation, members, stored, collection="orders"))
         shared = order(f"S-{chance.randrange(3)}", invoice=chance.randrange(1, 4), note=f"{number}")
         caller.send(SentCommand(chance.choice(["create", "upsert"]), shared, collection="orders"))

@@ -89,7 +89,7 @@ def patched_product(clock: Clock) -> Iterator[None]:
 class AgainstModel(RuleBasedStateMachine):
     """The model applies the log of the jobs table, and everything else is compared with it."""
 
-    rules = frozenset({404, 409, 412})  # the statuses of refusals by a rule
+    refusals = frozenset({404, 409, 412})  # the statuses of refusals by a rule
 
     @initialize()
     def start(self) -> None:
@@ -334,7 +334,7 @@ class AgainstModel(RuleBasedStateMachine):
             return
         assert job.attempts <= 5
         sent = self.sent[job.fingerprint]
-        refused = job.status is Status.FAILED and job.error is not None and job.error["status"] in self.rules
+        refused = job.status is Status.FAILED and job.error is not None and job.error["status"] in self.refusals
         if job.status is Status.SUCCEEDED or refused:
             group = job.item.group_id
             place = self.order[group].index((job.job_id, job.generation))

@@ -59,7 +59,7 @@ changes = st.sampled_from(
 class CollectionsAgainstModel(AgainstModel):
     """The documents of collections are modelled by place."""
 
-    rules = frozenset({400, 404, 409, 412})
+    refusals = frozenset({400, 404, 409, 412})
 
     def new_pipeline(self) -> Pipeline:
         return Pipeline(jobs=LoggedJobs(), registry=shop())

@@ -268,7 +268,7 @@ def test_a_message_for_items_has_the_first_form(stage: Pipeline) -> None:
     assert message["command"] == {"operation": "read", "item_id": "i"}
 
 
-FORGED: list[tuple[str, Any]] = [
+FORGED: list[tuple[str, Any]] = [  # each member with values that it must not have
     *(
         ("collection", each)
         for each in NAMES
