@@ -264,10 +264,10 @@ COMMANDS: tuple[type[Command], ...] = (
 )
 """All commands that every collection has."""
 
-_WITH_UPSERT: tuple[type[Command], ...] = (*COMMANDS, UpsertItem)
+_ALL_KINDS: tuple[type[Command], ...] = (*COMMANDS, UpsertItem)
 _KINDS: dict[str, tuple[type[Command], ...]] = {
-    kind.operation: tuple(each for each in _WITH_UPSERT if each.operation == kind.operation)
-    for kind in _WITH_UPSERT
+    operation: tuple(each for each in _ALL_KINDS if each.operation == operation)
+    for operation in (each.operation for each in _ALL_KINDS)
 }
 
 OPERATIONS = tuple(dict.fromkeys(command.operation for command in COMMANDS))
@@ -314,6 +314,8 @@ def parse_command(raw: Any, *, new_item_id: str, registry: Registry = ONLY_ITEMS
 
 def in_collection(command: Command, collection: Collection, owner: str) -> Command:
     """Return the same command for an item of this collection, in the scope of this caller."""
+    if collection.name == ITEMS:
+        return command  # a command is made for items
     if collection.name == ITEMS:  # as each command is made
         return command
     return replace(command, collection=collection.name, scope=collection.scope(owner))

@@ -44,8 +44,7 @@ def measure(rounds: int) -> dict[str, dict[str, float]]:
 
 def _ratio(samples: Mapping[tuple[str, int], list[ColdStart]], name: str, time: str) -> float:
     many, few = (median(map(attrgetter(time), samples[name, number])) for number in (MANY, FEW))
-    ratio: float = round(many / few, 3)
-    return ratio
+    return float(round(many / few, 3))
 
 
 def _unpacked(folder: Path, number: int) -> dict[str, Path]:

@@ -91,8 +91,8 @@ def _say_what_was_proved(names: Sequence[str], untried: Sequence[str], status: i
     for name in names:
         collection, _, what = name.partition(":")
         by_collection.setdefault(collection, []).append(what)
-    for collection, commands in by_collection.items():
-        print(f"  {collection}: {', '.join(commands)}")
+    for collection, tried in by_collection.items():
+        print(f"  {collection}: {', '.join(tried)}")
     for each in untried:
         print(f"  not tried: {each}")
     if status == 0:

@@ -100,7 +100,7 @@ def test_an_operation_takes_no_other_member(stage: Pipeline, member: str) -> Non
     refused_cleanly(stage, "POST", "/jobs", raw)
 
 
-# --- values of key, unique and indexed fields --------------------------------------------------------------------
+# --- values of key, unique and indexed fields ---
 
 
 @pytest.mark.parametrize(
@@ -233,7 +233,7 @@ def test_a_look_up_of_any_text_is_answered(stage: Pipeline, value: str) -> None:
         assert answer.status == 400 or answer.json == []
 
 
-# --- forged messages ----------------------------------------------------------------------------------------------
+# --- forged messages ---
 
 
 def waiting(stage: Pipeline, method: str, target: str, body: Any, **options: Any) -> dict[str, Any]:
@@ -268,26 +268,20 @@ def test_a_message_for_items_has_the_first_form(stage: Pipeline) -> None:
     assert message["command"] == {"operation": "read", "item_id": "i"}
 
 
-EMPTY: Any = []
-FORGED: list[tuple[str, Any]] = [
-    *(
-        ("collection", each)
-        for each in NAMES
-        if not (isinstance(each, str) and each in {"jobs", "batches", "stats", "constructor"})
-    ),
+def each(member: str, *values: Any) -> list[tuple[str, Any]]:
+    """Return the member with each of the values."""
+    return [(member, value) for value in values]
+
+
+FORGED: list[tuple[str, Any]] = [  # each member with values that it must not have
+    *each("collection", *(name for name in NAMES if name not in ["jobs", "batches", "stats", "constructor"])),
     ("collection", "items"),
-    *(
-        ("scope", each)
-        for each in (None, 1, EMPTY, "bob", "Alice", "alice ", "#", "alice#0", "../x", "a" * 100_000)
-    ),
-    *(("owner", each) for each in (None, 1, EMPTY, "", "Alice", "bob", "alice\n", "a" * 64, "a" * 100_000)),
-    *(
-        ("at", each)
-        for each in (None, 1, EMPTY, "", "now", "2026-11-29", "2026-11-29T00:00:00Z", "\u0661" * 24, "x" * 100_000)
-    ),
-    *(("v", each) for each in (None, 0, 1, 3, "2", EMPTY, True, 2.5)),
-    *(("item_id", each) for each in (None, 7, "", "x" * 129)),
-    *(("command", each) for each in (None, EMPTY, "x", {}, {"operation": "create"})),
+    *each("scope", None, 1, [], "bob", "Alice", "alice ", "#", "alice#0", "../x", "a" * 100_000),
+    *each("owner", None, 1, [], "", "Alice", "bob", "alice\n", "a" * 64, "a" * 100_000),
+    *each("at", None, 1, [], "", "now", "2026-11-29", "2026-11-29T00:00:00Z", "\u0661" * 24, "x" * 100_000),
+    *each("v", None, 0, 1, 3, "2", [2], True, 2.5),
+    *each("item_id", None, 7, "", "x" * 129),
+    *each("command", None, [], "x", {}, {"operation": "create"}),
     ("command", {"operation": "create", "collection": "orders", "item": []}),
     ("command", {"operation": "renew", "item_id": "x"}),
     ("command", {"operation": "renew", "collection": "orders", "item_id": "x"}),

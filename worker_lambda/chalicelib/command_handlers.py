@@ -72,7 +72,7 @@ def handle(command: Command, message: QueueMessage, stores: Stores) -> None:
     if collection is None:
         raise InvalidRequest(f"This release has no collection {message.collection!r}.")
     if message.collection != ITEMS and message.scope != collection.scope(message.owner):
-        # A release has changed who sees the documents: this command would change what nobody sees.
+        # A release changed who sees the documents, and so where they are: nobody would see this change.
         raise InvalidRequest(f"The access of the collection {collection.name} is not what it was.")
     items = stores.items_of(message.collection, message.scope)
     context = Context(message.job, message.item, message.owner, message.at, collection, items, stores)
@@ -167,7 +167,7 @@ def _checked_new(document: Document, context: Context) -> Document:
     checked = context.collection.check_new(document)
     derived = context.collection.derived_id(checked, context.item.scope)
     if derived not in {None, context.item.item_id}:
-        # A release has changed the key: no look-up or upsert by the new one would find the document under this id.
+        # A release changed the key: no look-up or upsert by the new one would find the document under this id.
         raise InvalidRequest(f"The key of the collection {context.collection.name} is not what it was.")
     return checked
 
