@@ -314,8 +314,6 @@ def parse_command(raw: Any, *, new_item_id: str, registry: Registry = ONLY_ITEMS
 
 def in_collection(command: Command, collection: Collection, owner: str) -> Command:
     """Return the same command for an item of this collection, in the scope of this caller."""
-    if collection.name == ITEMS:
-        return command  # a command is made for items
     if collection.name == ITEMS:  # as each command is made
         return command
     return replace(command, collection=collection.name, scope=collection.scope(owner))
