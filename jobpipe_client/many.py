@@ -5,9 +5,9 @@
                                          └─ POST /batches
 
 The API keeps the order of two commands only if the second is sent after the 202 of the first. So a batch waits in
-the window while an unanswered batch before it has a command for the same item. Creates name no item and never wait.
-An upsert names its item by its key, so it waits for upserts of the same key, and for all commands of its collection
-that name an item by its id; and these wait for it.
+the window while an unanswered batch before it has a command for the same item. Creates that get a new id do not
+wait. An upsert, or a create in a collection with a key, names its item by its key: it waits for others of the same
+key, and for all commands of its collection that name an item by its id; and these wait for it.
 """
 
 from __future__ import annotations
@@ -215,8 +215,10 @@ def _items(commands: Iterable[Json], key_of: Callable[[str], str | None]) -> _It
         item_id, document = command.get("item_id"), command.get("item")
         if isinstance(item_id, str):
             found.by_id.add((collection, item_id))
-        elif command.get("operation") == "upsert" and isinstance(document, Mapping):
+        elif isinstance(document, Mapping) and collection != calls.ITEMS:
             key = key_of(collection)
+            if key is None and command.get("operation") == "create":
+                continue  # the service assigns another id to each
             found.by_key.add((collection, None if key is None else _key(document.get(key))))
     return found
 

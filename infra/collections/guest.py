@@ -13,6 +13,7 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable
+from decimal import Context, localcontext
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -132,7 +133,8 @@ class _Guest:
         )
         if function.__jobpipe_operation__.takes_at:
             members["at"] = call["at"]
-        found, problem = self._guarded(lambda: function(document, **members))
+        with localcontext(Context(prec=json_text.MAX_DIGITS)):  # as in the worker
+            found, problem = self._guarded(lambda: function(document, **members))
         outcome: Answer
         if problem is None:
             outcome = self._answer(found)

@@ -28,6 +28,7 @@ from infra.errors import OperatorError
 from infra.stacks.changes import Change, StackDiff
 from infra.stage.collection_rows import BUILDING, READY, CollectionRow, CollectionRows, LookUpRules
 from infra.targets.target import Target
+from jobpipe.stores.dynamodb_index_states import CACHED_FOR
 
 AWS_SECONDS = 60
 """On AWS, for how long after an update an invocation may still begin with the code before it."""
@@ -106,6 +107,7 @@ class LookUps:
         if rows is None:
             return
         self._refuse(rows)  # an imported foundation had no outputs before
+        dropped = False
         for change in changes(self.declared, rows.all()):
             if change.before is None:
                 self._add(rows, change)
@@ -114,10 +116,14 @@ class LookUps:
                 kept = {name: state for name, state in change.before.states.items() if name not in gone}
                 before = change.before
                 rows.put(change.name, before, before.rules.without(gone), kept, before.changed_at)
+                dropped = True
                 self.progress.say(
                     f"collection {change.name}: no look-up by {', '.join(change.gone)} any more"
                     f" (`make reindex COLLECTION={change.name}` removes what it has stored)"
                 )
+
+        if dropped:  # the old API may still remember that the look-ups were ready, and the new worker ends them
+            self.sleep(CACHED_FOR)
 
     def complete(self, outputs: Mapping[str, str]) -> None:
         """Record the new rules: both Lambdas follow them."""

@@ -19,18 +19,14 @@ from jobpipe.domain import json_text
 from jobpipe.domain.clock import rfc3339
 from jobpipe.domain.collection import ONLY_ITEMS, Registry
 from jobpipe.domain.commands import Command, CreateItem, fingerprint, parse_command, with_item_id
-from jobpipe.domain.errors import InvalidRequest, NothingValid, Problem, Refusal, Violation
+from jobpipe.domain.errors import InvalidRequest, NothingValid, Problem, Refusal
 from jobpipe.domain.job import Job, expiry_of_queued_job, new_job
-from jobpipe.domain.violations import Violations
+from jobpipe.domain.violations import Violations, within_a_row
 
 MAX_COMMANDS = 100
 """The most commands in a batch: its jobs are read in one BatchGetItem, which takes 100 keys."""
 MOST_AT_ONCE = 99
 """The most jobs that are stored in one transaction with the batch's own row: DynamoDB takes 100 writes."""
-
-# A hundred refusals must fit in a row of 400 KB, each with at least its first violation.
-_LONGEST_POINTER = 1024
-_MOST_BYTES = 2000  # of the violations of one refusal
 
 BATCH_ID = re.compile("batch-[0-9a-f]{32}")
 
@@ -100,7 +96,7 @@ def parse_batch(
             check(command)
             commands[position] = command
         except Refusal as refusal:
-            refusals[position] = _within_a_row(refusal.inside(f"#/commands/{position}"), f"#/commands/{position}")
+            refusals[position] = within_a_row(refusal.inside(f"#/commands/{position}"), f"#/commands/{position}")
     if not commands:
         raise NothingValid(list(refusals.values()))
     fingerprints = {position: fingerprint(command) for position, command in commands.items()}
@@ -168,20 +164,6 @@ def _listed(raw: Any) -> list[Any]:
         found.add(f"A batch needs commands, an array of 1 to {MAX_COMMANDS}.", "#/commands")
     found.check()
     return cast("list[Any]", listed)
-
-
-def _within_a_row(refusal: Refusal, command: str) -> Refusal:
-    """Return the refusal with as many of its violations as fit in the row."""
-    fitting: list[Violation] = []
-    size = 0
-    for each in refusal.violations:
-        shortened = each if len(each.pointer) <= _LONGEST_POINTER else Violation(each.detail, command)
-        size += len(json_text.encode([shortened.pointer, shortened.detail]).encode(errors="surrogatepass"))
-        if fitting and size > _MOST_BYTES:
-            break
-        fitting.append(shortened)
-    refusal.violations = tuple(fitting)
-    return refusal
 
 
 def _batch_id(owner: str, idempotency_key: str | None) -> str:

@@ -104,8 +104,8 @@ class DeclaredCollection(Collection):
 
     def run(self, operation: str, document: Document, members: Document, at: str) -> Any:
         """Return what the function returns for the document; raise OperationRefused if it refuses."""
-        function = self.code.functions()[operation]
         try:
+            function = self.code.functions()[operation]
             # Its own context: one of 28 digits, as Python's own, would round what documents can hold, and one that
             # the function changed would be that of the next operation.
             with localcontext(Context(prec=MAX_DIGITS)):
@@ -114,8 +114,10 @@ class DeclaredCollection(Collection):
             # Any text, which a row must hold.
             detail = refused.detail[:_MAX_DETAIL].encode("utf-8", "replace").decode()
             raise OperationRefused(detail, self.name, refused.slug) from None
-        except SystemExit as error:  # it would end the worker, with the commands that run beside this one
-            raise RuntimeError(f"the operation {operation} called exit") from error
+        except Exception:
+            raise
+        except BaseException as error:  # such as SystemExit, which would end the commands that run beside this one
+            raise RuntimeError(f"the operation {operation} raised {type(error).__name__}") from error
 
     def derived_id(self, document: Document, scope: str) -> str | None:
         """Return the id that a valid document has by its key, or None if the collection has no key."""

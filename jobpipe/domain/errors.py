@@ -131,6 +131,10 @@ class NotUnique(ValueTaken):
     status, slug, title = 409, "not-unique", "Another document has this value"
 
 
+OPERATION_REFUSED = "operation-refused"
+"""Stands for the slugs of all refusals of operations, where they are counted or listed."""
+
+
 class OperationRefused(Refusal):
     """An operation of a collection refused the command, for a reason whose slug it chose."""
 

@@ -6,10 +6,14 @@ from collections.abc import Callable
 from typing import Any, TypeVar, cast
 from urllib.parse import quote
 
-from jobpipe.domain.errors import InvalidRequest, Violation
+from jobpipe.domain.errors import InvalidRequest, Refusal, Violation
 
 MAX_VIOLATIONS = 20
 """The most violations that are reported; the next request reports others."""
+
+# A hundred refusals must fit in a row of 400 KB, each with at least its first violation; a job's, with its command.
+_LONGEST_POINTER = 1024
+_MOST_BYTES = 2000  # of the violations of one refusal
 
 T = TypeVar("T")
 
@@ -69,3 +73,20 @@ class Violations:
         """Raise InvalidRequest with all violations, if there are any."""
         if self._found:
             raise self.refusal()
+
+
+def within_a_row(refusal: Refusal, fallback: str = "#") -> Refusal:
+    """Return the refusal with as many of its violations as a row can hold.
+
+    A pointer that is too long is replaced by `fallback`.
+    """
+    fitting: list[Violation] = []
+    size = 0
+    for each in refusal.violations:
+        shortened = each if len(each.pointer) <= _LONGEST_POINTER else Violation(each.detail, fallback)
+        size += len((shortened.pointer + shortened.detail).encode(errors="surrogatepass"))
+        if fitting and size > _MOST_BYTES:
+            break
+        fitting.append(shortened)
+    refusal.violations = tuple(fitting)
+    return refusal

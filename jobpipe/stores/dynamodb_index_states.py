@@ -15,7 +15,7 @@ from jobpipe.runtime.aws import AwsClients, outages
 
 PARTITION = "#indexes"
 """The partition of these rows; no collection's name has a `#`."""
-_CACHED_FOR = 60.0
+CACHED_FOR = 10.0
 """Seconds. A look-up that is ready stays ready until a deployment, so its environment need not ask each time."""
 
 
@@ -42,7 +42,7 @@ class DynamoDbIndexStates:
         """Return the fields whose look-ups find every document; read at most once a minute."""
         at = time.monotonic()
         cached = self._cached.get(collection)
-        if cached is not None and at - cached[0] < _CACHED_FOR:
+        if cached is not None and at - cached[0] < CACHED_FOR:
             return cached[1]
         with outages("The table of collections"):
             response = self._clients.dynamodb.get_item(

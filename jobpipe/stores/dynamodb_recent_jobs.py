@@ -81,7 +81,10 @@ class DynamoDbRecentJobs:
         """Return an iterator over the owner's entries from this time back, of which so many will be needed."""
         first, last = wanted.since or _FIRST, time
         if wanted.until is not None:
-            last = min(last, rfc3339(datetime.fromisoformat(wanted.until) - _MOMENT))
+            try:
+                last = min(last, rfc3339(datetime.fromisoformat(wanted.until) - _MOMENT))
+            except OverflowError:  # no time is before it
+                return iter(())
         if first > last:  # DynamoDB refuses such a range
             return iter(())
         parts = (

@@ -22,6 +22,10 @@ def upsert(number: object, **more: Any) -> Command:
     return {"operation": "upsert", "collection": "orders", "item": {"number": number, **more}}
 
 
+def create(number: object, collection: str = "orders") -> Command:
+    return {"operation": "create", "collection": collection, "item": {"number": number}}
+
+
 def read(item_id: str, collection: str = "orders") -> Command:
     return {"operation": "read", "collection": collection, "item_id": item_id}
 
@@ -45,7 +49,13 @@ def items(*commands: Command, key: str | None = "number") -> _Items:
         (upsert("7"), {**upsert("7"), "collection": "subscriptions"}, "number", False),
         (read("i"), read("i", "items"), "number", False),
         (read("i"), read("i"), "number", True),
-        (upsert("7"), {"operation": "create", "collection": "orders", "item": {"number": "7"}}, "number", False),
+        (upsert("7"), create("7"), "number", True),
+        (upsert("7"), create("8"), "number", False),
+        (create("7"), create("7"), "number", True),
+        (read("i"), create("7"), "number", True),
+        (read("i"), create("7"), None, False),
+        (create("7"), create("7"), None, False),
+        (create("7", "items"), create("7", "items"), "number", False),
     ],
 )
 def test_commands_wait_for_those_that_may_be_of_the_same_document(

@@ -46,9 +46,9 @@ def leave(thing):
 
 
 @operation()
-def time_out(thing):
-    """Raise what outages raise elsewhere."""
-    raise TimeoutError("{SECRET}")
+def interrupt(thing):
+    """Raise what only Ctrl-C raises elsewhere."""
+    raise KeyboardInterrupt("{SECRET}")
 
 
 @operation()
@@ -164,7 +164,7 @@ SCHEMA = {
     "properties": {"key": {"type": "string"}, "n": True, "list": True, "text": {"type": "string"}},
     "required": ["key"],
 }
-FAULTS = ["fail", "leave", "time-out", "recurse", "nothing", "nan", "a-set", "deep"]
+FAULTS = ["fail", "leave", "interrupt", "recurse", "nothing", "nan", "a-set", "deep"]
 REFUSED = {
     "signalling": 400,
     "infinite": 400,

@@ -279,3 +279,22 @@ def test_the_service_lists_its_collections(stage: Pipeline) -> None:
     assert list(described) == ["items", "orders", "subscriptions"]
     assert described["orders"]["operations"]["ship"]["description"] == "Ship a paid order."
     assert stage.request("GET", "/docs").status == 200
+
+
+def test_the_violations_of_a_failed_job_fit_its_row(stage: Pipeline) -> None:
+    item_id = created(stage, order())
+    name = "\u00e9" * 80
+    unknown = {f"{n}{name}": {name: {name: 1}} for n in range(30)}
+    error = failed(stage.do("PATCH", f"/orders/{item_id}", unknown))
+    assert 1 <= len(error["errors"]) <= 20
+    assert len(json.dumps(error)) < 8000
+    stage.check_consistent()
+
+
+def test_the_reasons_of_operations_are_counted_as_one(stage: Pipeline, capsys: pytest.CaptureFixture[str]) -> None:
+    """An operation may make its slug of a document's values, and each reason is a metric that has a price."""
+    item_id = created(stage, order())
+    capsys.readouterr()
+    assert failed(stage.do("POST", f"/orders/{item_id}/ship", {"carrier": "dhl"}))["type"].endswith("not-paid")
+    written = [json.loads(line) for line in capsys.readouterr().out.splitlines() if '"_aws"' in line]
+    assert {line["reason"] for line in written if "reason" in line} == {"operation-refused"}

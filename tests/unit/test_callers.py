@@ -70,7 +70,7 @@ def test_other_letters_are_no_role(owner: str, letters: str, secret: str) -> Non
     [
         *("x" * 40, "0" * 40, "Operator" + "0" * 32, "op-erator" + "0" * 32, "a" * 64 + "0" * 32, "é" + "0" * 32),
         *("aliceO" + "0" * 31, "aliceO" + "A" * 32, "Oalice" + "0" * 32, "O" + "0" * 32),
-        *("aliceO" + "0" * 32 + "\n", "aliceO" + "0" * 32 + ",aliceO" + "0" * 32, "alice" + "0" * 32 + "O"),
+        *("aliceO" + "0" * 32 + "\n", "alice" + "0" * 32 + "O"),
     ],
 )
 def test_a_key_of_another_form_stands_for_itself_and_is_not_stored(key: str) -> None:
@@ -104,7 +104,9 @@ def test_a_second_key_does_not_change_the_caller(
     job = pipeline.request("POST", "/items", {"name": "n", "description": "d"}, owner="alice").json
     path = f"/jobs/{job['id']}"
     assert pipeline.request("GET", path, owner="alice").status == 200
-    assert pipeline.request("GET", path, several=several, checked_key=checked_key).status == 404
+    # Of two keys it is not known which one the gateway has checked, unless it tells.
+    expected = 404 if checked_key else 403
+    assert pipeline.request("GET", path, several=several, checked_key=checked_key).status == expected
     listed = pipeline.request("GET", "/jobs?status=failed&owner=*", several=several, checked_key=checked_key)
     assert listed.status == 403
 
@@ -119,9 +121,10 @@ def test_the_key_that_the_gateway_checked_is_the_one_that_counts(pipeline: Pipel
     assert pipeline.request("DELETE", path, headers=headers, checked_key=reader).status == 403
 
 
-def test_an_empty_key_is_refused() -> None:
+@pytest.mark.parametrize("key", ["", f"{MINE}, {FORGED_OPERATOR}", f"{MINE},{MINE}"])
+def test_no_key_and_several_keys_are_refused(key: str) -> None:
     with pytest.raises(Forbidden):
-        owner_of("")
+        owner_of(key)
 
 
 # --- every route and every role -----------------------------------------------------------------------------------

@@ -238,6 +238,14 @@ def test_a_job_enters_the_index_once_and_no_later_write_changes_its_entry() -> N
     assert index_units(accepted, ended, key, projected) == 0
 
 
+def test_no_job_was_accepted_before_the_first_moment(pipeline: Pipeline) -> None:
+    pipeline.do("DELETE", "/items/nope")
+    assert pipeline.request("GET", "/jobs?until=0001-01-01T00:00:00Z").json == []
+    clients: Any = None  # nothing is asked
+    wanted = JobFilter(until="0001-01-01T00:00:00.000Z")
+    assert DynamoDbRecentJobs(clients, "jobs").page("alice", wanted, 10, None, NOW).jobs == []
+
+
 # --- GET /jobs ----------------------------------------------------------------------------------------------------
 
 

@@ -8,9 +8,18 @@ from datetime import timedelta
 
 from jobpipe.domain.clock import now
 from jobpipe.domain.commands import Command
-from jobpipe.domain.errors import ClaimUnusable, JobEnded, Refusal, Unavailable, UndecodableMessage
+from jobpipe.domain.errors import (
+    OPERATION_REFUSED,
+    ClaimUnusable,
+    JobEnded,
+    OperationRefused,
+    Refusal,
+    Unavailable,
+    UndecodableMessage,
+)
 from jobpipe.domain.missing_objects import may_become_visible
 from jobpipe.domain.queue_message import Claim, QueueMessage, decode_message, redeem
+from jobpipe.domain.violations import within_a_row
 from jobpipe.runtime.deadline import leaving
 from jobpipe.runtime.metrics import (
     ATTEMPT_TIME,
@@ -131,9 +140,11 @@ class _Execution:
             self.log_fields["operation"] = command.operation
             handle(command, self._message, self._services)
         except Refusal as refusal:
-            problem = refusal.to_problem()
+            problem = within_a_row(refusal).to_problem()
             self._services.jobs.fail(self._message.job, problem, now(), self._message.kept, charge_attempt=True)
-            meter.add(FAILED, reason=refusal.slug, collection=self._message.collection)
+            # An operation may make its slug of a document's values, and each reason is a metric that has a price.
+            reason = OPERATION_REFUSED if isinstance(refusal, OperationRefused) else refusal.slug
+            meter.add(FAILED, reason=reason, collection=self._message.collection)
             return f"failed: {refusal.slug}"
         finally:
             meter.add(ATTEMPT_TIME, (time.perf_counter() - started) * 1000)

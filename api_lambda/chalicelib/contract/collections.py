@@ -9,14 +9,12 @@ from typing import Any
 from jobpipe.domain.collection import Collection, Registry
 from jobpipe.domain.commands import COMMANDS, IF_MATCH, Command, UpsertItem
 from jobpipe.domain.declared_collection import DeclaredCollection
-from jobpipe.domain.errors import PROBLEM_TYPE_PREFIX
+from jobpipe.domain.errors import OPERATION_REFUSED, PROBLEM_TYPE_PREFIX
 from jobpipe.domain.field_values import INTEGER, MAX_VALUE_LENGTH
 
 Node = dict[str, Any]
 
 STORED = "Document"  # the components of a collection have its name before this word
-OPERATION_REFUSED = "operation-refused"
-"""Stands in lists of problems for the refusals of operations, whose slugs only their functions know."""
 _DATA = {"const", "default", "enum", "examples"}  # keywords whose values are not schemas
 _MAPS = {"$defs", "dependentSchemas", "patternProperties", "properties"}  # keywords with schemas by name
 

@@ -79,6 +79,8 @@ def caller_of(api_key: str) -> Caller:
     """Return the key's owner and role; raise Forbidden if there is no key."""
     if not api_key:
         raise Forbidden("The x-api-key header must have a valid API key.")
+    if "," in api_key:  # two headers, of which it is not known which one the gateway has checked
+        raise Forbidden("A request must have one x-api-key header.")
     match = _KEY.fullmatch(api_key)
     if match:
         return Caller(match[1], _BY_LETTER[match[2]])

@@ -92,9 +92,9 @@ def _differs(source: ModuleSource, values: list[Any]) -> str:
     texts = sorted({helpers.canonical(each) for each in values})
     canonical = source.use("canonical")
     if len(texts) == 1:
-        different = f"{canonical}(value) != {texts[0]!a}"
+        different = f"{canonical}(value, known) != {texts[0]!a}"
     else:
-        different = f"{canonical}(value) not in {source.table('values', f'frozenset({tuple(texts)!a})')}"
+        different = f"{canonical}(value, known) not in {source.table('values', f'frozenset({tuple(texts)!a})')}"
     if not any(isinstance(each, list | dict) for each in values):
         return f"isinstance(value, (dict, list)) or {different}"
     return different

@@ -95,7 +95,7 @@ def _write_none_fits(generator: Generator, branches: list[str], body: Body) -> N
         values = "".join(f"({name!a}, {required}, {texts!a}), " for name, required, texts in fixed)
         entries.append(f"    ({generator.reference(each)}, lambda value: {test}, ({values})),")
     table = generator.source.table("branches", "\n".join(["(", *entries, ")"]))
-    body.line(f"branch = {generator.source.use('likely')}(value, {table})")
+    body.line(f"branch = {generator.source.use('likely')}(value, {table}, known)")
     with body.block("if branch is None:"):
         body.line(f"add({sentence!a}, path)")
     with body.block("else:"):

@@ -68,8 +68,9 @@ def visit(check: Check, value: Any, path: Any, add: Add, known: Any) -> None:
         if not passes(check, value, known):
             raise Refused
         return
+    # Equal texts and numbers may be one object, and each of their places is reported.
     key = (check, id(value), REPORTED)
-    if key not in known:
+    if key not in known or not isinstance(value, (dict, list)):
         known[key] = True
         check(value, path, add, known)
 
@@ -139,14 +140,14 @@ def repeated(value: Any, known: Any) -> Any:
     return None
 
 
-def likely(value: Any, branches: Any) -> Any:
+def likely(value: Any, branches: Any, known: Any) -> Any:
     """Return the check of the only branch whose type and fixed members fit the value, or None."""
     found = []
     for check, is_type, fixed in branches:
         if not is_type(value):
             continue
         if isinstance(value, dict) and any(
-            (name not in value and required) or (name in value and canonical(value[name]) not in values)
+            (name not in value and required) or (name in value and canonical(value[name], known) not in values)
             for name, required, values in fixed
         ):
             continue

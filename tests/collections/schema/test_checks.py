@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infra.collections.schema import compile_schema, load_schema
+from infra.collections.schema import compile_schema, compile_value_schema, load_schema
 from infra.errors import OperatorError
 from jobpipe.domain.json_text import decode
 from tests.collections.schema.compiled import checker, load
@@ -270,3 +270,38 @@ def test_a_schema_that_refers_to_itself_too_deeply_is_refused() -> None:
 def test_a_long_array_of_colliding_numbers_takes_no_longer() -> None:
     colliding = [n * (2**61 - 1) for n in range(1, 20_000)]  # their hashes are equal
     assert checker({"uniqueItems": True})(colliding) == []
+
+
+def test_every_place_of_equal_texts_is_reported() -> None:
+    """A schema that refers to itself checks each part once, but a text of one character is one object in Python."""
+    tree = {"type": ["integer", "object"], "additionalProperties": {"$ref": "#"}}
+    assert [path for path, _ in checker(tree)({"a": "x", "b": "x", "c": {"d": "x"}})] == [
+        ("a",),
+        ("b",),
+        ("c", "d"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"oneOf": [{"properties": {"kind": {"const": f"k{n}"}}, "required": ["kind"]} for n in range(30)]},
+        {"anyOf": [{"properties": {"kind": {"const": {"n": n}}}} for n in range(30)]},
+        {"allOf": [{"properties": {"kind": {"not": {"const": [n]}}}} for n in range(30)]},
+    ],
+    ids=["tagged branches", "constants", "excluded constants"],
+)
+def test_a_large_part_is_written_out_once_whatever_it_is_compared_with(schema: Any) -> None:
+    module: dict[str, Any] = {}
+    exec(compile(compile_value_schema(schema, "schema.json"), "schema.py", "exec"), module)  # noqa: S102
+    parts = 0
+    plain = module["encode_basestring"]
+
+    def counted(text: str) -> str:
+        nonlocal parts
+        parts += 1
+        return str(plain(text))
+
+    module["encode_basestring"] = counted
+    module["check"]({"kind": [["x"] for _ in range(100)]}, lambda *_: None)
+    assert parts <= 200
