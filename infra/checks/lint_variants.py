@@ -22,6 +22,7 @@ VARIANTS: dict[str, dict[str, str]] = {
     "options": {
         "AccessLogs": "true",
         "AlarmEmail": "a@b.example",
+        "JobLists": "on",
         "QuotaLimit": "1",
         "ReserveConcurrency": "true",
     },

@@ -293,7 +293,7 @@ def _refusal(error: ConditionsFailed, fields: Sequence[str]) -> CommitRefused:
 def _document_or_malformed(row: Any) -> StoredItem | MalformedItem:
     try:
         return document_from_row(row)
-    except (KeyError, TypeError, ValueError):  # an attribute is missing or has another type
+    except (KeyError, TypeError, ValueError, RecursionError):  # an attribute is missing or of another form
         return MalformedItem(row["item_id"]["S"])
 
 

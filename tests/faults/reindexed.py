@@ -72,7 +72,9 @@ class Reindexed:
         return self.rows.put(self.collection, None, rules, dict.fromkeys(rules.look_ups, BUILDING))
 
     def create(self, registry: Registry, document: dict[str, Any], owner: str = "alice") -> str:
-        item_id = str(uuid.uuid4())
+        collection = registry.get(self.collection)
+        assert collection is not None
+        item_id = collection.derived_id(document, collection.scope(owner)) or str(uuid.uuid4())
         self.run(registry, CreateItem(item_id, document), owner)
         return item_id
 

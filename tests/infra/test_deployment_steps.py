@@ -67,7 +67,7 @@ def test_parameters_that_stacks_pass_to_each_other_cannot_be_given(name: str) ->
 
 
 def test_on_aws_nothing_is_changed_before_both_zips_exist(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fails(**_: Any) -> None:
+    def fails(*_: Any, **__: Any) -> None:
         raise OperatorError("chalice cannot package")
 
     def deploys(*_: Any) -> None:

@@ -23,7 +23,7 @@ FOUND = variants(TEMPLATES)
 
 
 def test_every_condition_is_decided() -> None:
-    assert len(FOUND) == 11
+    assert len(FOUND) == 12
     text = json.dumps(FOUND)
     for word in ("Fn::If", "AWS::NoValue", "Conditions"):
         assert word not in text

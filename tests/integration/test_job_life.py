@@ -103,7 +103,7 @@ def test_a_list_of_failed_jobs_has_pages(stage: Stage) -> None:
 
 
 @pytest.mark.parametrize(
-    "query", ["", "?status=", "?status=queued", "?status=failed&status=failed", "?status=failed&cursor=x"]
+    "query", ["?status=", "?status=ended", "?status=failed&status=failed", "?status=failed&cursor=x", "?since=x"]
 )
 def test_other_lists_are_refused(stage: Stage, query: str) -> None:
     assert problem(stage.request("GET", f"/jobs{query}")) == "invalid-request"
