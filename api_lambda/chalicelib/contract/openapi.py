@@ -17,6 +17,7 @@ from jobpipe.domain.batch import BATCH_ID, MAX_COMMANDS
 from jobpipe.domain.collection import ONLY_ITEMS, Registry
 from jobpipe.domain.commands import COMMANDS, OPERATION_NAME, OPERATIONS, Command
 from jobpipe.domain.errors import (
+    OPERATION_REFUSED,
     PROBLEM_TYPE_PREFIX,
     AttemptsSpent,
     CommandUnreadable,
@@ -37,7 +38,6 @@ from ..http import request_fields
 from ..http.callers import OWNER, UNNAMED_OWNER
 from ..http.job_responses import JSON, PROBLEM
 from .collections import (
-    OPERATION_REFUSED,
     STORED,
     command_schemas,
     declared,
