@@ -73,7 +73,7 @@ simulate: .venv/.bench-installed ## simulate a stage on AWS at 10 to 10,000 jobs
 
 deploy-local: .venv/.installed ## deploy into an emulator (TARGET=auto|embedded|localstack COLLECTIONS=folder)
 	@$(RUN) infra.deploy up --only-local --stage=@STAGE --target=@TARGET --parameter=@each:PARAMETERS \
-		--collections=@COLLECTIONS
+		--collections=@COLLECTIONS --remove-collections=@yes:REMOVE_COLLECTIONS
 
 destroy-local: .venv/.installed ## delete that stage and all its data (TARGET=...)
 	@$(RUN) infra.deploy destroy --only-local --stage=@STAGE --target=@TARGET
@@ -92,10 +92,12 @@ test-integration: .venv/.installed ## run the integration and end-to-end tests a
 
 deploy: .venv/.installed ## deploy to AWS with your credentials (STAGE=... COLLECTIONS=... ALLOW_REPLACEMENT=yes)
 	@$(RUN) infra.deploy up --stage=@STAGE --target aws --parameter=@each:PARAMETERS \
-		--allow-replacement=@yes:ALLOW_REPLACEMENT --collections=@COLLECTIONS
+		--allow-replacement=@yes:ALLOW_REPLACEMENT --collections=@COLLECTIONS \
+		--remove-collections=@yes:REMOVE_COLLECTIONS
 
 diff: .venv/.installed ## show what a deployment would change, and change nothing (STAGE=... COLLECTIONS=...)
-	@$(RUN) infra.deploy diff --stage=@STAGE --parameter=@each:PARAMETERS --collections=@COLLECTIONS
+	@$(RUN) infra.deploy diff --stage=@STAGE --parameter=@each:PARAMETERS --collections=@COLLECTIONS \
+		--remove-collections=@yes:REMOVE_COLLECTIONS
 
 destroy: .venv/.installed ## delete a stage on AWS and all its data (STAGE=... CONFIRM=name of the stage)
 	@$(RUN) infra.deploy destroy --stage=@STAGE --target aws --confirm=@CONFIRM

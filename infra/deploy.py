@@ -73,7 +73,11 @@ def _deployer(target: Target, stage: str, settings: Settings, arguments: argpars
     target.check_parameters(overrides)
     progress = _report_target(target, stage, settings)
     may_replace = arguments.command == "diff" or arguments.allow_replacement or stage == LOCAL_STAGE
-    return Deployer(target, stage, settings, progress, overrides, allow_loss=may_replace)
+    return Deployer(
+        *(target, stage, settings, progress, overrides),
+        allow_loss=may_replace,
+        may_remove_collections=arguments.remove_collections,
+    )
 
 
 def _destroy(stage: str, settings: Settings, arguments: argparse.Namespace) -> None:
@@ -150,6 +154,9 @@ def _parse() -> argparse.Namespace:
         help="replace or remove resources that hold data, addresses or secrets (infra/stacks/changes.py)",
     )
     parser.add_argument("--collections", metavar="FOLDER", help="JOBPIPE_COLLECTIONS, else collections/")
+    parser.add_argument(
+        "--remove-collections", action="store_true", help="end serving collections that the folder does not have"
+    )
     parser.add_argument("--only-local", action="store_true", help="refuse every stage but local")
     parser.add_argument("--exit-code", action="store_true", help="diff: exit with 2 if anything would change")
     parser.add_argument("--confirm", metavar="STAGE", help="destroy this stage without asking")

@@ -75,7 +75,7 @@ def collections_folder(given: str | None = None) -> Path:
 
     A relative path starts at the working directory: for make, where it was called, or the folder of `make -C`.
     """
-    return Path(given or os.environ.get("JOBPIPE_COLLECTIONS") or COLLECTIONS).absolute()
+    return Path(given or os.environ.get("JOBPIPE_COLLECTIONS") or COLLECTIONS).resolve()
 
 
 def check_stage(stage: str) -> str:

@@ -127,8 +127,8 @@ def _read(folder: Path) -> CollectionSource | None:
     modules = {name: modules[name] for name in sorted(modules, key=lambda each: each != OPERATIONS_FILE)}
     schema = _read_schema(folder / SCHEMA_FILE, f"{shown}/{SCHEMA_FILE}")
     check_modules(modules, shown)
-    types = {field: _type_of(field, key, schema, file) for field, key in settings.fields.items()}
     code = compile_schema(schema, f"{shown}/{SCHEMA_FILE}")
+    types = {field: _type_of(field, key, schema, file) for field, key in settings.fields.items()}
     return CollectionSource(name, folder, shown, settings, schema, code, types, modules)
 
 

@@ -6,6 +6,7 @@ from infra.cli.progress import Progress
 from infra.deployment.adoption import plan_adoption, plan_return
 from infra.deployment.artifacts import NOT_UPLOADED, code_key, uploaded_version
 from infra.deployment.look_ups import LookUps
+from infra.deployment.served import Served
 from infra.packaging.package import Package
 from infra.settings import LOCAL_STAGE
 from infra.stacks.changes import Change, StackDiff
@@ -26,6 +27,14 @@ class StackComparison:
     stage_stacks: StageStacks
     diffs: list[StackDiff] = field(default_factory=list)
     _look_ups: StackDiff | None = None
+    _served: StackDiff | None = None
+
+    def check_served(self, served: Served, outputs: Values) -> None:
+        """Remember which collections would no longer be served."""
+        self._served = served.diff(outputs)
+
+    def record_served(self, served: Served, outputs: Values) -> None:
+        """Do nothing: a comparison writes no rows."""
 
     def check_look_ups(self, look_ups: LookUps, outputs: Values) -> None:
         """Remember what would change in the look-ups of collections."""
@@ -59,8 +68,7 @@ class StackComparison:
         """Record the changes of the alarms and the dashboard."""
         self.diffs.append(self.stage_stacks.diff(stack, parameters))
         self._note_new_key()
-        if self._look_ups is not None:
-            self.diffs.append(self._look_ups)
+        self.diffs += [each for each in (self._served, self._look_ups) if each is not None]
 
     def wait_until_ready(self) -> None:
         """Do nothing: a comparison has nothing to wait for."""

@@ -3,11 +3,12 @@
 The steps of the plan are:
 
 1. Package: build the zips of both Lambdas and read all templates.
-2. Check: refuse parameters that would fail in a later step, and collections that documents cannot follow.
+2. Check: refuse parameters that would fail in a later step, collections that documents cannot follow, and a folder
+   without a collection that the stage serves (served.py).
 3. Foundation: deploy the tables, buckets and queues, and prepare the look-ups of collections (look_ups.py).
 4. Worker, then API: upload the zip and deploy the stack of each Lambda.
 5. Stage file: write the URL, the API key and the names of the resources.
-6. Look-ups: record which are ready, and which have to be built.
+6. Collections: record which look-ups are ready or have to be built, and which collections are served.
 7. Operations: deploy the alarms and the dashboard.
 8. Wait until the API accepts requests.
 
@@ -26,6 +27,7 @@ from infra.collections.look_ups import declared_rules
 from infra.deployment.checks import check_encryption, check_overrides, concurrency_problem
 from infra.deployment.comparison import StackComparison
 from infra.deployment.look_ups import LookUps
+from infra.deployment.served import Served
 from infra.deployment.stateful import delete_remains
 from infra.deployment.updates import StackUpdates
 from infra.packaging.package import Package, build_folder, package_all
@@ -50,6 +52,7 @@ class Deployer:
     progress: Progress
     overrides: dict[str, str]  # the parameters that the operator gave
     allow_loss: bool = True  # whether resources that hold data may be replaced or deleted
+    may_remove_collections: bool = False  # whether the stage may end serving a collection
 
     def deploy(self) -> Deployment:
         """Deploy the stage and wait until its API answers. Return the content of the stage file."""
@@ -86,7 +89,9 @@ class Deployer:
 
     def _run(self, executor: StackUpdates | StackComparison) -> None:
         plan = Plan(
-            self.target, self.stage, self.overrides, executor.stage_stacks, executor, self.settings.collections
+            *(self.target, self.stage, self.overrides, executor.stage_stacks, executor),
+            self.settings.collections,
+            self.may_remove_collections,
         )
         plan.run()
 
@@ -94,12 +99,14 @@ class Deployer:
 class Executor(Protocol):
     """Does the work of the steps that concern the target. Steps that deploy a stack return the stack's outputs."""
 
+    def check_served(self, served: Served, outputs: Values) -> None: ...
     def check_look_ups(self, look_ups: LookUps, outputs: Values) -> None: ...
     def deploy_foundation(self, stack: PlannedStack, parameters: Values) -> Values: ...
     def prepare_look_ups(self, look_ups: LookUps, outputs: Values) -> None: ...
     def deploy_app(self, stack: PlannedStack, package: Package, parameters: Values) -> Values: ...
     def write_stage_file(self, outputs: Values) -> None: ...
     def complete_look_ups(self, look_ups: LookUps, outputs: Values) -> None: ...
+    def record_served(self, served: Served, outputs: Values) -> None: ...
     def deploy_operations(self, stack: PlannedStack, parameters: Values) -> None: ...
     def wait_until_ready(self) -> None: ...
 
@@ -114,6 +121,7 @@ class Plan:
     stage_stacks: StageStacks
     executor: Executor
     collections: Path  # the folder of collections
+    may_remove_collections: bool = False  # whether the stage may end serving a collection
 
     def run(self) -> None:
         """Run all steps. After an error, the plan can be run again; completed steps then change nothing."""
@@ -127,7 +135,12 @@ class Plan:
         self.check_parameters(parameters, foundation, worker, api, alarms)
         declared = declared_rules(read_folder(self.collections))
         look_ups = LookUps(self.target, declared, self.stage_stacks.progress)
-        self.executor.check_look_ups(look_ups, self.stage_stacks.stacks.outputs(foundation.name))
+        served = Served(
+            self.target, list(declared), self.collections, self.stage_stacks.progress, self.may_remove_collections
+        )
+        known = self.stage_stacks.stacks.outputs(foundation.name)
+        self.executor.check_served(served, known)
+        self.executor.check_look_ups(look_ups, known)
 
         outputs = self.executor.deploy_foundation(foundation, parameters)
         self.executor.prepare_look_ups(look_ups, outputs)
@@ -138,6 +151,7 @@ class Plan:
         # The alarms come after the stage file, because the stage can be used without them.
         self.executor.write_stage_file(outputs)
         self.executor.complete_look_ups(look_ups, outputs)
+        self.executor.record_served(served, outputs)
         self.executor.deploy_operations(alarms, parameters)
         self.executor.wait_until_ready()
 

@@ -10,6 +10,7 @@ from infra.deployment.emulation import add_missing_indexes, delete_changed_api
 from infra.deployment.indexes import steps_before
 from infra.deployment.look_ups import LookUps
 from infra.deployment.readiness import wait_for_key, wait_until_healthy
+from infra.deployment.served import Served
 from infra.keys.api_keys import ApiKeys
 from infra.packaging.package import Package
 from infra.settings import LOCAL_STAGE
@@ -46,6 +47,14 @@ class StackUpdates:
     overrides: Values
     stage_stacks: StageStacks
     deployment: Deployment = field(init=False)  # set by write_stage_file
+
+    def check_served(self, served: Served, outputs: Values) -> None:
+        """Refuse a folder without a collection that the stage serves. Nothing has been changed yet."""
+        served.check(outputs)
+
+    def record_served(self, served: Served, outputs: Values) -> None:
+        """Record which collections are served now."""
+        served.record(outputs)
 
     def check_look_ups(self, look_ups: LookUps, outputs: Values) -> None:
         """Refuse rules of collections that their documents cannot follow. Nothing has been changed yet."""

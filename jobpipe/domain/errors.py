@@ -194,6 +194,10 @@ class Unavailable(ProblemError):
     status, slug, title = 503, "unavailable", "The service cannot take this now"
 
 
+class TooLate(Unavailable):
+    """Too little time of the invocation is left for a call."""
+
+
 class UndecodableMessage(JobpipeError):
     """The message is not a valid command; the text gives the reason."""
 

@@ -48,8 +48,16 @@ def decode(text: str | bytes) -> Any:
 
 
 def decode_with_decimals(text: str) -> Any:
-    """Return the value of a stored JSON text, with a Decimal for every fraction, so that calculations are exact."""
-    return json.loads(text, parse_float=Decimal)
+    """Return the value of a stored JSON text, so that calculations with it are exact.
+
+    A whole number is an int, however it is written, since 1.0 is an integer for a schema; every other is a Decimal.
+    """
+    return json.loads(text, parse_float=_int_or_decimal)
+
+
+def _int_or_decimal(literal: str) -> int | Decimal:
+    number = Decimal(literal)
+    return int(number) if number.adjusted() < MAX_DIGITS and number == number.to_integral_value() else number
 
 
 def encode(value: Any, *, sort_keys: bool = False) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
-from jobpipe.domain.errors import Unavailable
+from jobpipe.domain.errors import TooLate
 
 _too_late: ContextVar[Callable[[], bool] | None] = ContextVar("too_late", default=None)
 
@@ -22,7 +22,7 @@ def leaving(seconds: float, seconds_left: Callable[[], float]) -> Iterator[None]
 
 
 def check() -> None:
-    """Raise Unavailable if too little time is left to begin a call."""
+    """Raise TooLate if too little time is left to begin a call."""
     too_late = _too_late.get()
     if too_late is not None and too_late():
-        raise Unavailable("Too little time is left to go on.")
+        raise TooLate("Too little time is left to go on.")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import time
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
+from jobpipe.domain.errors import TooLate
 from tests.helpers.pipeline import Answer, Pipeline
 from tests.helpers.shop import order, shop, subscription
 
@@ -298,3 +300,47 @@ def test_the_reasons_of_operations_are_counted_as_one(stage: Pipeline, capsys: p
     assert failed(stage.do("POST", f"/orders/{item_id}/ship", {"carrier": "dhl"}))["type"].endswith("not-paid")
     written = [json.loads(line) for line in capsys.readouterr().out.splitlines() if '"_aws"' in line]
     assert {line["reason"] for line in written if "reason" in line} == {"operation-refused"}
+
+
+def test_an_operation_gets_whole_numbers_as_ints(stage: Pipeline) -> None:
+    """1.0 is an integer for a schema, and Python's timedelta takes no Decimal."""
+    item_id = created(stage, subscription(), "subscriptions")
+    for text in ("1.0", "1e0", "10E-1"):
+        accepted = stage.request("POST", f"/subscriptions/{item_id}/postpone", raw=f'{{"days": {text}}}')
+        assert accepted.status == 202, accepted.text
+    stage.drain()
+    assert stage.request("GET", f"/subscriptions/{item_id}").json["starts_on"] == "2026-12-02"
+
+
+def test_a_command_that_is_too_slow_by_itself_is_charged(stage: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After the death of a worker, calls begin only while time is left: it would be an outage forever."""
+    item_id = created(stage, order())
+    accepted = stage.request("POST", f"/orders/{item_id}/pay", {"invoice": 5})
+    stage.queue.receive()  # a worker has died
+
+    def slow(*_: Any) -> Any:
+        until = time.thread_time() + 0.02
+        while time.thread_time() < until:
+            pass
+        raise TooLate("Too little time is left to go on.")
+
+    monkeypatch.setattr("worker_lambda.chalicelib.execute.handle", slow)
+    for _ in range(60):  # on a busy machine, an attempt may wait for a processor and not be charged
+        stage.work()
+    assert failed(stage.request("GET", f"/jobs/{accepted.json['id']}").json)["type"].endswith("attempts-spent")
+
+
+def test_a_command_that_waited_for_aws_is_not_charged(stage: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+    item_id = created(stage, order())
+    accepted = stage.request("POST", f"/orders/{item_id}/pay", {"invoice": 5})
+    stage.queue.receive()
+
+    def waits(*_: Any) -> Any:
+        time.sleep(0.02)
+        raise TooLate("Too little time is left to go on.")
+
+    monkeypatch.setattr("worker_lambda.chalicelib.execute.handle", waits)
+    for _ in range(6):
+        stage.work()
+    job = stage.request("GET", f"/jobs/{accepted.json['id']}").json
+    assert (job["status"], job["attempts"]) == ("retrying", 0)

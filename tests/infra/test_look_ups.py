@@ -6,6 +6,7 @@ import io
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,9 +17,11 @@ from infra.collections.folder import read_folder
 from infra.collections.look_ups import declared_rules
 from infra.deployment import look_ups
 from infra.deployment.look_ups import LookUps
+from infra.deployment.served import Served
 from infra.errors import OperatorError
 from infra.settings import LOCAL_STAGE
 from infra.stacks.change_sets import Stacks
+from infra.stacks.changes import Change
 from infra.stage.collection_rows import BUILDING, READY, CollectionRows, LookUpRules, RowChangedError
 from infra.stage.names import foundation_stack
 from infra.targets.target import Target
@@ -258,3 +261,39 @@ def test_the_rules_are_those_of_the_folder() -> None:
     assert declared["orders"] == ORDERS
     assert declared["subscriptions"].access == "own"
     assert LookUpRules.from_json(ORDERS.to_json()) == ORDERS
+
+
+def test_a_folder_without_a_collection_that_is_served_is_refused(stage: Deployment) -> None:
+    stage.deploy(ORDERS)
+    others = [name for name in stage.rows.all() if name != stage.name]
+
+    def served(*declared: str, may_remove: bool = False) -> Served:
+        quiet = Progress(Console(quiet=True))
+        return Served(stage.target, [*others, *declared], Path("../shop"), quiet, may_remove)
+
+    served(stage.name).check(stage.outputs)
+    with pytest.raises(
+        OperatorError, match=f"the stage serves {stage.name}, which ../shop does not have"
+    ) as refused:
+        served().check(stage.outputs)
+    assert "\n" not in str(refused.value)
+    assert [line.action for line in diff_of(served(), stage)] == ["REFUSED"]
+    removing = served(may_remove=True)
+    removing.check(stage.outputs)
+    assert [line.action for line in diff_of(removing, stage)] == ["remove"]
+    removing.record(stage.outputs)
+    served().check(stage.outputs)
+    assert diff_of(served(), stage) == ()
+    served(stage.name).record(stage.outputs)  # it is served again
+    with pytest.raises(OperatorError):
+        served().check(stage.outputs)
+
+
+def diff_of(served: Served, stage: Deployment) -> tuple[Change, ...]:
+    found = served.diff(stage.outputs)
+    return found.changes if found else ()
+
+
+def test_a_stage_without_the_table_serves_nothing() -> None:
+    target: Any = None  # nothing is asked
+    Served(target, [], Path("../shop"), Progress(Console(quiet=True))).check({})

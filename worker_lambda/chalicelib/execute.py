@@ -11,9 +11,11 @@ from jobpipe.domain.commands import Command
 from jobpipe.domain.errors import (
     OPERATION_REFUSED,
     ClaimUnusable,
+    InternalError,
     JobEnded,
     OperationRefused,
     Refusal,
+    TooLate,
     Unavailable,
     UndecodableMessage,
 )
@@ -120,6 +122,7 @@ class _Execution:
     def _run_recorded(self) -> str:
         """Run a later delivery alone, record the attempt, and remove what earlier attempts left behind."""
         recorded, outcome = False, "given up"
+        began, computed = time.perf_counter(), time.thread_time()
         try:
             # No call that might outlast the invocation begins: its time-out would charge an outage as an attempt.
             with leaving(self._services.reserve_seconds, self._seconds_left):
@@ -128,6 +131,11 @@ class _Execution:
                     outcome = self._apply_command()
         except JobEnded:
             raise
+        except TooLate as error:
+            # If its own work took the time, and not calls of AWS, it would take it again: that is no outage.
+            own = time.thread_time() - computed > (time.perf_counter() - began) / 2
+            slow = InternalError("The command takes longer than an attempt may.")
+            self._interrupted(slow if own and recorded else error, recorded=recorded)
         except Exception as error:  # noqa: BLE001  # raised again unless the command is given up
             self._interrupted(error, recorded=recorded)
         self._remove_uncommitted()

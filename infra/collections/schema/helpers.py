@@ -7,6 +7,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Callable
 from decimal import Context, Decimal
+from hashlib import sha256
 from json.encoder import encode_basestring
 from typing import Any
 
@@ -110,22 +111,26 @@ def is_multiple(value: Any, of: Any) -> bool:
 
 
 def canonical(value: Any, known: Any = None) -> str:
-    """Return a text that two values share if they are equal in JSON: 1 and 1.0 are, 1 and true are not."""
+    """Return a text that two values share if they are equal in JSON: 1 and 1.0 are, 1 and true are not.
+
+    An array or object stands as a hash, so that the text of a part is short however large the part is.
+    """
     if isinstance(value, str):
         return encode_basestring(value)
     if value is None or value is True or value is False:
         return repr(value)
     if not isinstance(value, (dict, list)):
-        return str(int(exact(value))) if is_integer(value) else str(EXACT.normalize(exact(value)))
+        return str(EXACT.normalize(exact(value))) if value else "0"  # -0 is 0
     if known is None:
         known = {}
     key = (canonical, id(value))
     if key not in known:
         if isinstance(value, dict):
             members = sorted([(encode_basestring(name), canonical(each, known)) for name, each in value.items()])
-            known[key] = "{" + ",".join([f"{name}:{text}" for name, text in members]) + "}"
+            written = "{" + ",".join([f"{name}:{text}" for name, text in members]) + "}"
         else:
-            known[key] = "[" + ",".join([canonical(each, known) for each in value]) + "]"
+            written = "[" + ",".join([canonical(each, known) for each in value]) + "]"
+        known[key] = sha256(written.encode("utf-8", "surrogatepass")).hexdigest()
     text: str = known[key]
     return text
 

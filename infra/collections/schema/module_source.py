@@ -38,7 +38,7 @@ _NEEDED = {
     "why": ("run",),
     "run": ("Enough",),
     "is_integer": ("is_number",),
-    "canonical": ("is_integer", "exact"),
+    "canonical": ("exact",),
     "is_multiple": ("exact",),
     "repeated": ("canonical",),
     "likely": ("canonical",),
@@ -47,6 +47,7 @@ _IMPORTS = (
     ("import re", r"\bre\.compile"),
     ("from bisect import bisect_right", r"\bbisect_right\("),
     ("from decimal import Context, Decimal", r"\b(Context|Decimal)\b"),
+    ("from hashlib import sha256", r"\bsha256\("),
     ("from json.encoder import encode_basestring", r"\bencode_basestring\("),
 )
 _CONSTANTS = (

@@ -1,0 +1,91 @@
+"""Which collections a stage serves: a deployment must not end serving one by mistake.
+
+A deployment from a terminal without COLLECTIONS would take their routes away and fail the commands on their way.
+So a collection that the folder no longer has is refused, unless the operator asks for it. The rows are those of the
+look-ups (infra/stage/collection_rows.py); one of a collection that is not served any more is marked `unserved`.
+"""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from infra.cli.progress import Progress
+from infra.errors import OperatorError
+from infra.stacks.changes import Change, StackDiff
+from infra.targets.target import Target
+from jobpipe.stores.dynamodb_index_states import PARTITION, row_key
+
+_UNSERVED = "unserved"
+
+
+@dataclass(frozen=True)
+class Served:
+    """Compares the collections of a folder with those that the stage serves."""
+
+    target: Target
+    declared: Collection[str]
+    folder: Path
+    progress: Progress
+    may_remove: bool = False
+
+    def check(self, outputs: Mapping[str, str]) -> None:
+        """Raise OperatorError if the stage serves a collection that the folder does not have."""
+        missing = self._missing(outputs)
+        if missing and not self.may_remove:
+            raise OperatorError(
+                f"the stage serves {', '.join(missing)}, which {self.folder} does not have: name the folder that"
+                " has them (COLLECTIONS=...), or end serving them with REMOVE_COLLECTIONS=yes; their documents"
+                " stay, and commands for them that are on their way fail"
+            )
+
+    def record(self, outputs: Mapping[str, str]) -> None:
+        """Record which collections are served, after both Lambdas were updated, and say it."""
+        rows = self._rows(outputs)
+        for name, is_served in rows.items():
+            if is_served != (name in self.declared):
+                self._write(outputs["CollectionsTable"], name, is_served=name in self.declared)
+        if self.declared:
+            self.progress.say(f"collections: {', '.join(['items', *self.declared])} ({self.folder})")
+
+    def diff(self, outputs: Mapping[str, str]) -> StackDiff | None:
+        """Return which collections a deployment would end serving, or None if there are none."""
+        verb = "remove" if self.may_remove else "REFUSED"
+        why = ("the folder does not have it (REMOVE_COLLECTIONS=yes)",)
+        lines = tuple(Change(verb, "collection", name, why) for name in self._missing(outputs))
+        return StackDiff("served collections", lines) if lines else None
+
+    def _missing(self, outputs: Mapping[str, str]) -> list[str]:
+        rows = self._rows(outputs)
+        return [name for name, is_served in rows.items() if is_served and name not in self.declared]
+
+    def _rows(self, outputs: Mapping[str, str]) -> dict[str, bool]:
+        """Return the collections that the stage knows, and whether it serves them."""
+        table = outputs.get("CollectionsTable")
+        if not table:
+            return {}
+        try:
+            pages = self._dynamodb.get_paginator("query").paginate(
+                TableName=table,
+                KeyConditionExpression="#partition = :partition",
+                ExpressionAttributeNames={"#partition": "partition"},
+                ExpressionAttributeValues={":partition": {"S": PARTITION}},
+                ConsistentRead=True,
+            )
+            return {row["item_id"]["S"]: _UNSERVED not in row for page in pages for row in page["Items"]}
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "AccessDeniedException" or self.declared:
+                raise
+            self.progress.say("these credentials may not read which collections the stage serves: none are assumed")
+            return {}
+
+    def _write(self, table: str, name: str, *, is_served: bool) -> None:
+        update = f"REMOVE {_UNSERVED}" if is_served else f"SET {_UNSERVED} = :yes"
+        values: dict[str, Any] = {} if is_served else {"ExpressionAttributeValues": {":yes": {"BOOL": True}}}
+        self._dynamodb.update_item(TableName=table, Key=row_key(name), UpdateExpression=update, **values)
+
+    @property
+    def _dynamodb(self) -> Any:
+        return self.target.client("dynamodb")
