@@ -80,7 +80,7 @@ def test_text_that_changes_direction_is_isolated(console: Console, page: Page, s
     expect(shown).to_contain_text("abc\\u202edcba\\u2066x")
     assert "\u202e" not in (shown.text_content() or "")
     console.open("items")
-    page.get_by_role("link", name="Items", exact=True).click()
+    page.get_by_role("link", name="Documents", exact=True).click()
     expect(page.locator("#items")).to_be_visible()
     isolated = "all => all.map(each => getComputedStyle(each).unicodeBidi)"
     assert set(page.locator("#items bdi").evaluate_all(isolated)) == {"isolate"}
