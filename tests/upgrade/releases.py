@@ -55,7 +55,7 @@ def release_of(commit: str, folder: Path) -> Release:
     # The sources are beside this file, since a checkout may have no history.
     safely: Any = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}  # from Python 3.11.4 on
     with tarfile.open(Path(__file__).with_name(f"{commit}.tar.xz")) as archive:
-        archive.extractall(folder, **safely)
+        archive.extractall(folder, **safely)  # noqa: S202  # it is a part of this repository
     # It has the libraries of this checkout's environment, but not the modules of this checkout.
     environment = folder / ".venv"
     venv.create(environment)
