@@ -121,7 +121,7 @@ def test_the_key_that_the_gateway_checked_is_the_one_that_counts(pipeline: Pipel
     assert pipeline.request("DELETE", path, headers=headers, checked_key=reader).status == 403
 
 
-@pytest.mark.parametrize("key", ["", f"{MINE}, {FORGED_OPERATOR}", f"{MINE},{MINE}"])
+@pytest.mark.parametrize("key", ["", f"{MINE}, {FORGED_OPERATOR}", f"{MINE},{MINE}"], ids=["none", "two", "twice"])
 def test_no_key_and_several_keys_are_refused(key: str) -> None:
     with pytest.raises(Forbidden):
         owner_of(key)
