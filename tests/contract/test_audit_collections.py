@@ -319,7 +319,7 @@ def test_the_documents_of_a_lost_job_are_deleted_and_a_committed_one_is_not(stor
         ({"locks": '{"invoice": 7}'}, "locks has"),
         ({"locks": '{ "invoice": "orders##invoice#i#7" }'}, "locks is not in the form"),
         ({"entries": "[]"}, "entries is not a JSON object"),
-        ({"entries": "[" * 5000}, "it cannot be read (RecursionError"),
+        ({"entries": "[" * 5000}, "it cannot be read ("),
         ({"entries": '{"customer": "orders##customer#n#alice"}'}, "entries has"),
         ({"document_key": "items/a/b/c/d.json"}, "document_key is not the key of its document"),
         ({"updated_at": "yesterday"}, "'yesterday' is not a valid time"),
