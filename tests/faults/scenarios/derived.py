@@ -18,7 +18,7 @@ from jobpipe.domain.declared_collection import DeclaredCollection
 from jobpipe.domain.errors import Refusal
 from jobpipe.domain.field_values import canonical
 from tests.faults.history import SentCommand
-from tests.faults.scenarios.parts import Action, Scenario, ask, existing_in, put_in
+from tests.faults.scenarios.parts import Action, Scenario, ask, existing_in, put_in, shows
 from tests.faults.shelves import all_declared
 from tests.faults.world import World
 
@@ -132,7 +132,7 @@ class _Deriving:
                 answers.append(world.insist("GET", f"/{collection.name}?{query}"))
         for answer in answers:
             assert answer.status == 200, answer.text
-            assert stored.item_id in answer.text, "a look-up does not find the document"
+            assert shows(world, answer, stored.item_id), "a look-up does not find the document"
 
     def _changes(self, document: Document) -> Document:
         """Return fields of another document that the first can have, or nothing."""

@@ -9,7 +9,9 @@ from typing import Any
 
 from jobpipe.domain.item_ref import ITEMS
 from tests.faults.history import SentCommand
+from tests.faults.kinds import Kind
 from tests.faults.world import World
+from tests.helpers.pipeline import Answer
 
 Action = Callable[[], None]
 Scenario = Callable[[World], Action]
@@ -80,3 +82,9 @@ def die_once_at(world: World, operation: str) -> None:
     world.injector.hooks[operation] = world.injector.end_of_process
     world.poll("work", "CommandsQueueUrl")
     world.lapse_of_deduplication()
+
+
+def shows(world: World, answer: Answer, item_id: str) -> bool:
+    """Return whether the answer has the document. While the bucket lacks it, a list names it in a header."""
+    unsettled = any(fault.kind is Kind.UNSETTLED for fault in world.injector.injected)
+    return item_id in answer.text or (unsettled and item_id in answer.headers.get("unreadable-items", ""))
