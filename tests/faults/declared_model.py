@@ -6,7 +6,6 @@ their own. What is modelled is the order in which they are applied, and what the
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -34,14 +33,14 @@ def decide(
         return {}, 409
     if isinstance(after, int):
         return {}, after
+    # Compared exactly: two numbers that differ may be the same float.
+    shown: Document = json_text.decode_with_decimals(json_text.encode(after))
     if command.operation in {"read", "delete"}:
-        return after, 200
+        return shown, 200
     collection = declared(command.collection)
     scope = collection.scope("alice")
     taken = {value for other in others.values() for value in collection.locks(_decoded(other), scope).values()}
     wanted = set(collection.locks(after, scope).values())
-    # As a caller's JSON parser reads it, which is how the other documents and the results are compared.
-    shown: Document = json.loads(json_text.encode(after))
     return shown, 409 if taken & wanted else 200
 
 

@@ -112,13 +112,20 @@ def _outcome(world: World, command: SentCommand, job: dict[str, Any]) -> Outcome
         return Outcome(job["error"]["status"])
     shown = world.job(command)
     _require(shown["status"] == "succeeded", "the API shows another status than the stored one")
-    return Outcome(200, shown["result"], shown.get("etag", "").strip('"') or None)
+    result = _compared(command.collection, json_text.encode(shown["result"]))
+    return Outcome(200, result, shown.get("etag", "").strip('"') or None)
+
+
+def _compared(collection: str, text: str) -> dict[str, Any]:
+    """Return a document as the model of its collection has it: the one for items has the callers' floats."""
+    document: dict[str, Any] = json.loads(text) if collection == ITEMS else json_text.decode_with_decimals(text)
+    return document
 
 
 def _check_items(world: World, stored: Stored, explanations: list[State]) -> None:
     _require(bool(explanations), "no order of the commands explains how their jobs ended")
     texts = {place: _document(world, item) for place, item in stored.items.items()}
-    documents = {place: json.loads(text) for place, text in texts.items()}
+    documents = {place: _compared(place[0], text) for place, text in texts.items()}
     versions = {place: item.version for place, item in stored.items.items()}
     _require(State(documents, versions) in explanations, "the items are not the results of their jobs")
     names = [(place[1], document["name"]) for place, document in documents.items() if place[0] == ITEMS]

@@ -14,6 +14,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, invariant, rule
 
+from jobpipe.domain import json_text
 from jobpipe.domain.item_ref import ITEMS
 from jobpipe.domain.job import Job
 from jobpipe.domain.queue_message import Envelope
@@ -209,7 +210,7 @@ class CollectionsAgainstModel(AgainstModel):
                     assert status == (200 if item_id in expected else 404)
 
     def listed(self, target: str, owner: str) -> dict[str, Any]:
-        shown = self.pipeline.request("GET", target, owner=owner).json
+        shown = json_text.decode_with_decimals(self.pipeline.request("GET", target, owner=owner).text)
         assert len({each["id"] for each in shown}) == len(shown)
         return {each.pop("id"): each for each in shown}
 

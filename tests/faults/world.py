@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+from jobpipe.domain import json_text
 from jobpipe.domain.batch import is_batch_id
 from jobpipe.runtime.aws import AwsClients
 from jobpipe.stores.dynamodb_rows import batch_from_row
@@ -197,7 +198,7 @@ class World:
         """Return the job as its caller polls it."""
         answer = self.insist("GET", f"/jobs/{command.job_id}")
         assert answer.status == 200, answer.text
-        return answer.json
+        return json_text.decode(answer.text)
 
     def _failed_only_to_send(self, calls: int) -> bool:
         """Return whether the only fault since then was at a call that sends messages."""
