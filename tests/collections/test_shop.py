@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 from jobpipe.domain.errors import TooLate
 from tests.helpers.pipeline import Answer, Pipeline
 from tests.helpers.shop import order, shop, subscription
+from tests.helpers.unreliable import Clock
 
 
 @pytest.fixture
@@ -158,13 +160,23 @@ def test_a_look_up_that_is_being_built_is_refused(stage: Pipeline) -> None:
     assert failed(stage.do("POST", "/orders", order("A-2", invoice=1))), "the lock is taken all the same"
 
 
+def test_each_attempt_of_an_operation_calculates_with_the_time_of_acceptance(stage: Pipeline) -> None:
+    item_id, clock = created(stage, order()), Clock()
+    with clock.installed():
+        accepted = stage.request("POST", f"/orders/{item_id}/pay", {"invoice": 17})
+        stage.queue.receive()  # a worker has died
+        clock.advance(timedelta(hours=1))
+        stage.drain()
+        job = stage.request("GET", f"/jobs/{accepted.json['id']}").json
+    assert result_of(job)["paid_at"] == job["created_at"] < job["updated_at"]
+
+
 def test_an_operation_changes_the_document(stage: Pipeline) -> None:
     item_id = created(stage, order())
     refused = failed(stage.do("POST", f"/orders/{item_id}/ship", {"carrier": "dhl"}))
     assert (refused["type"], refused["status"]) == ("urn:jobpipe:problem:orders:not-paid", 409)
     assert refused["detail"] == "An order ships when it is paid."
-    paid = stage.do("POST", f"/orders/{item_id}/pay", {"invoice": 17})
-    assert result_of(paid)["paid_at"] == paid["created_at"]
+    result_of(stage.do("POST", f"/orders/{item_id}/pay", {"invoice": 17}))
     raw = {"operation": "ship", "collection": "orders", "item_id": item_id, "carrier": "dhl", "note": "fast"}
     shipped = stage.do("POST", "/jobs", raw)
     assert result_of(shipped) | {"status": "shipped", "carrier": "dhl", "note": "fast"} == result_of(shipped)
