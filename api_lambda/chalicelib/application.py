@@ -9,7 +9,7 @@ from typing import Any
 
 from chalice.app import Chalice, Request, Response
 
-from jobpipe.domain.collection import ONLY_ITEMS, Registry
+from jobpipe.domain.documents.collection import ONLY_ITEMS, Registry
 from jobpipe.domain.errors import InternalError, InvalidRequest, ProblemError, Refusal, Unavailable
 from jobpipe.runtime.metrics import FAULTS, REQUEST_TIME, UNAVAILABLE, meter
 from jobpipe.runtime.telemetry import begin_invocation, logger

@@ -17,8 +17,9 @@ from typing import Any, cast
 
 from jobpipe.domain import json_text
 from jobpipe.domain.clock import rfc3339
-from jobpipe.domain.collection import ONLY_ITEMS, Registry
-from jobpipe.domain.commands import Command, CreateItem, fingerprint, parse_command, with_item_id
+from jobpipe.domain.command_parsing import parse_command
+from jobpipe.domain.commands import Command, CreateItem, fingerprint, with_item_id
+from jobpipe.domain.documents.collection import ONLY_ITEMS, Registry
 from jobpipe.domain.errors import InvalidRequest, NothingValid, Problem, Refusal
 from jobpipe.domain.job import Job, expiry_of_queued_job, new_job
 from jobpipe.domain.violations import Violations, within_a_row

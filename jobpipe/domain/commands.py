@@ -25,7 +25,8 @@ from functools import partial
 from typing import Any, ClassVar, Protocol, Self, TypeVar
 
 from jobpipe.domain import etags, json_text
-from jobpipe.domain.collection import ITEM_COLLECTION, ONLY_ITEMS, Collection, Registry
+from jobpipe.domain.documents.item_ref import ITEMS, ItemRef
+from jobpipe.domain.documents.item_rules import Document
 from jobpipe.domain.errors import (
     InvalidRequest,
     NameTaken,
@@ -35,8 +36,6 @@ from jobpipe.domain.errors import (
     TooLarge,
     VersionMismatch,
 )
-from jobpipe.domain.item_ref import ITEMS, ItemRef
-from jobpipe.domain.item_rules import Document, check_item_id
 from jobpipe.domain.violations import Violations
 
 T = TypeVar("T")
@@ -44,8 +43,6 @@ Raw = dict[str, Any]
 Schema = dict[str, Any]
 Members = Mapping[str, Schema]
 Refusals = tuple[type[Refusal], ...]
-
-OPERATION_NAME = re.compile("[a-z][a-z0-9-]{0,31}")
 
 
 class Rules(Protocol):
@@ -124,7 +121,7 @@ class CreateItem(Command):
 
     @classmethod
     def from_raw(cls, raw: Raw, item_id: str, rules: Rules) -> Self:
-        return cls(item_id, _inside(raw, "item", rules.check_new))
+        return cls(item_id, checked_member(raw, "item", rules.check_new))
 
     def members(self) -> Raw:
         return {"item": self.document}
@@ -165,7 +162,7 @@ class _Update(Command):
     def from_raw(cls, raw: Raw, item_id: str, rules: Rules) -> Self:
         found = Violations()
         check = partial(cls.check_changes, rules)
-        changes = found.collect(_inside, raw, cls.distinguishing_member, check)
+        changes = found.collect(checked_member, raw, cls.distinguishing_member, check)
         if_match = found.collect(_if_match, raw)
         found.check()
         return cls(item_id, changes, if_match)
@@ -231,7 +228,7 @@ class UpsertItem(Command):
 
     @classmethod
     def from_raw(cls, raw: Raw, item_id: str, rules: Rules) -> Self:
-        return cls(item_id, _inside(raw, "item", rules.check_new))
+        return cls(item_id, checked_member(raw, "item", rules.check_new))
 
     def members(self) -> Raw:
         return {"item": self.document}
@@ -264,112 +261,13 @@ COMMANDS: tuple[type[Command], ...] = (
 )
 """All commands that every collection has."""
 
-_ALL_KINDS: tuple[type[Command], ...] = (*COMMANDS, UpsertItem)
-_KINDS: dict[str, tuple[type[Command], ...]] = {
-    operation: tuple(each for each in _ALL_KINDS if each.operation == operation)
-    for operation in (each.operation for each in _ALL_KINDS)
-}
-
 OPERATIONS = tuple(dict.fromkeys(command.operation for command in COMMANDS))
+OPERATION_NAME = re.compile("[a-z][a-z0-9-]{0,31}")
 RESERVED_OPERATIONS = (*OPERATIONS, UpsertItem.operation)
 """The names that no operation of a collection can have."""
 
 NOT_ARGUMENTS = frozenset({"operation", "collection", "item_id", "if_match"})
 """The members of a raw command that no operation can take."""
-
-
-class _FormOnly:
-    """The rules for a command on its way: only its form counts, since the collection judges it when it runs.
-
-    So a stricter schema, or an operation that was removed, fails the job with a reason and parks no message.
-    """
-
-    @staticmethod
-    def check_new(document: Any, /) -> Document:
-        return _object(document)
-
-    check_fields = check_patch = check_new
-
-
-def parse_command(raw: Any, *, new_item_id: str, registry: Registry = ONLY_ITEMS, owner: str = "") -> Command:
-    """Return the command of a caller's raw form, or raise InvalidRequest.
-
-    A create gets `new_item_id`, unless its collection has a key from which the id derives.
-    """
-    if not isinstance(raw, dict):
-        raise InvalidRequest("A command must be a JSON object.")
-    name = raw.get("collection", ITEMS)
-    collection = registry.get(name) if isinstance(name, str) else None
-    if collection is None:
-        raise InvalidRequest(f"The collection must be one of {', '.join(registry.names)}.", pointer="#/collection")
-    scope = collection.scope(owner)
-    command = _parse(raw, new_item_id, collection, (*collection.operations,), has_key=collection.key is not None)
-    if isinstance(command, RunOperation):
-        collection.check_members(command.operation, command.arguments)
-    if isinstance(command, CreateItem | UpsertItem):
-        derived = collection.derived_id(command.document, scope)
-        command = with_item_id(command, derived) if derived is not None else command
-    return in_collection(command, collection, owner)
-
-
-def in_collection(command: Command, collection: Collection, owner: str) -> Command:
-    """Return the same command for an item of this collection, in the scope of this caller."""
-    if collection.name == ITEMS:  # as each command is made
-        return command
-    return replace(command, collection=collection.name, scope=collection.scope(owner))
-
-
-def decode_command(raw: Any, item: ItemRef) -> Command:
-    """Return the command for this item that a message or a failed job has, or raise InvalidRequest."""
-    if not isinstance(raw, dict):
-        raise InvalidRequest("A command must be a JSON object.")
-    if raw.get("collection", ITEMS) != item.collection:
-        raise InvalidRequest("The command belongs to another collection.", pointer="#/collection")
-    if item.collection == ITEMS:
-        return _parse(raw, item.item_id, ITEM_COLLECTION, (), has_key=False)
-    command = _parse(raw, item.item_id, _FormOnly(), None, has_key=True)
-    return replace(command, collection=item.collection, scope=item.scope)
-
-
-def _parse(
-    raw: Raw, new_item_id: str, rules: Rules, operations: tuple[str, ...] | None, *, has_key: bool
-) -> Command:
-    """Return the command; `operations` are those of its collection, or None if any name will do."""
-    kind = _kind_of(raw, operations, has_key=has_key)
-    if kind is RunOperation:
-        return RunOperation.of_raw(raw, _inside(raw, "item_id", check_item_id))
-    found = Violations()
-    for member in raw:
-        if member not in {"operation", "collection"} and member not in kind.needs and member not in kind.may_have:
-            found.add(f"A command to {kind.operation} must not have a member {member[:80]!r}.")
-    item_id = found.collect(_inside, raw, "item_id", check_item_id) if "item_id" in kind.needs else new_item_id
-    command = found.collect(kind.from_raw, raw, item_id, rules)
-    found.check()
-    return command
-
-
-def _kind_of(raw: Raw, operations: tuple[str, ...] | None, *, has_key: bool) -> type[Command]:
-    operation = raw.get("operation")
-    if operation is None:
-        raise InvalidRequest("A command needs an operation.", pointer="#/operation")
-    kinds = _KINDS.get(operation, ()) if isinstance(operation, str) else ()
-    if operation == UpsertItem.operation and not has_key:
-        kinds = ()
-    if not kinds and isinstance(operation, str):
-        is_one = OPERATION_NAME.fullmatch(operation) if operations is None else operation in operations
-        kinds = (RunOperation,) if is_one and operation != UpsertItem.operation else ()
-    if len(kinds) == 1:
-        return kinds[0]
-    if not kinds:
-        known = (*OPERATIONS, *((UpsertItem.operation,) if has_key else ()), *(operations or ()))
-        raise InvalidRequest(f"The operation must be one of {', '.join(known)}.", pointer="#/operation")
-    matching = [command for command in kinds if command.distinguishing_member in raw]
-    if len(matching) > 1:
-        members = [command.distinguishing_member for command in matching]
-        raise InvalidRequest(
-            f"An {operation} must have {' or '.join(map(str, members))}, not both.", pointer=f"#/{members[-1]}"
-        )
-    return (matching or kinds)[0]
 
 
 def with_item_id(command: CreateItem | UpsertItem, item_id: str) -> CreateItem | UpsertItem:
@@ -385,19 +283,13 @@ def fingerprint(command: Command) -> str:
     return hashlib.sha256(json_text.encode(command.to_raw(), sort_keys=True).encode()).hexdigest()
 
 
-def _object(value: Any) -> Document:
-    if not isinstance(value, dict):
-        raise InvalidRequest("The value must be a JSON object.")
-    return value
-
-
 def _need(raw: Raw, member: str) -> Any:
     if member not in raw:
         raise InvalidRequest(f"A command to {raw['operation']} needs {member}.", pointer=f"#/{member}")
     return raw[member]
 
 
-def _inside(raw: Raw, member: str, check: Callable[[Any], T]) -> T:
+def checked_member(raw: Raw, member: str, check: Callable[[Any], T]) -> T:
     """Return the result of the check for the member; the pointer of a Refusal starts at the member."""
     value = _need(raw, member)
     try:
@@ -407,7 +299,7 @@ def _inside(raw: Raw, member: str, check: Callable[[Any], T]) -> T:
 
 
 def _if_match(raw: Raw) -> str | None:
-    return _inside(raw, "if_match", etags.check_if_match) if "if_match" in raw else None
+    return checked_member(raw, "if_match", etags.check_if_match) if "if_match" in raw else None
 
 
 def _with_precondition(raw: Raw, if_match: str | None) -> Raw:

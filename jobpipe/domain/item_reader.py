@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from jobpipe.domain.documents.item import DocumentRef, StoredItem
 from jobpipe.domain.errors import InternalError, NotFound, Unavailable
-from jobpipe.domain.item import DocumentRef, StoredItem
 from jobpipe.domain.missing_objects import missing
 from jobpipe.domain.ports import DocumentStore, ItemStore
 

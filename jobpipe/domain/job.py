@@ -19,9 +19,9 @@ from enum import StrEnum
 
 from jobpipe.domain.clock import rfc3339
 from jobpipe.domain.commands import Command, fingerprint
+from jobpipe.domain.documents.item import DocumentRef
+from jobpipe.domain.documents.item_ref import ITEMS, ItemRef
 from jobpipe.domain.errors import Problem
-from jobpipe.domain.item import DocumentRef
-from jobpipe.domain.item_ref import ITEMS, ItemRef
 from jobpipe.domain.job_ref import JobRef
 from jobpipe.domain.limits import QUEUE_RETENTION
 

@@ -12,8 +12,8 @@ from typing import Protocol
 
 from jobpipe.domain.backlog import Backlog
 from jobpipe.domain.batch import Batch
+from jobpipe.domain.documents.item import Change, DocumentRef, IndexPage, ItemPage, StoredItem
 from jobpipe.domain.errors import Problem, ProblemError
-from jobpipe.domain.item import Change, DocumentRef, IndexPage, ItemPage, StoredItem
 from jobpipe.domain.job import Job, JobPage, KeptCommand, Status, Success
 from jobpipe.domain.job_filter import EVERY_JOB, JobFilter
 from jobpipe.domain.job_ref import JobRef

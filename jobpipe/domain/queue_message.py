@@ -11,10 +11,11 @@ from dataclasses import dataclass, field, replace
 from typing import Self
 
 from jobpipe.domain import json_text
-from jobpipe.domain.commands import Command, decode_command, fingerprint
+from jobpipe.domain.command_parsing import decode_command
+from jobpipe.domain.commands import Command, fingerprint
+from jobpipe.domain.documents.item_ref import COLLECTION_NAME, ITEMS, ItemRef
+from jobpipe.domain.documents.item_rules import check_item_id
 from jobpipe.domain.errors import ClaimUnusable, Refusal, UndecodableMessage
-from jobpipe.domain.item_ref import COLLECTION_NAME, ITEMS, ItemRef
-from jobpipe.domain.item_rules import check_item_id
 from jobpipe.domain.job import Job, KeptCommand
 from jobpipe.domain.job_ref import JobRef
 from jobpipe.domain.limits import MAX_COMMAND_BYTES, MAX_QUEUED_BYTES

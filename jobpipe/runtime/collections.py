@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jobpipe.domain import json_text
-from jobpipe.domain.collection import Registry
+from jobpipe.domain.documents.collection import Registry
 
 if TYPE_CHECKING:
-    from jobpipe.domain.declared_collection import Check
+    from jobpipe.domain.documents.declared_collection import Check
 
 PACKAGE = "jobpipe_collections"
 
@@ -75,7 +75,7 @@ def _caller(function: Callable[..., Any], takes_at: bool) -> Callable[..., Any]:
 def registry_of(collections: Mapping[str, Mapping[str, Any]], package: str = PACKAGE) -> Registry:
     """Return the registry of these collections, as `jobpipe_collections.COLLECTIONS` describes them."""
     # A stage that has only items does not need the module.
-    from jobpipe.domain.declared_collection import DeclaredCollection  # noqa: PLC0415
+    from jobpipe.domain.documents.declared_collection import DeclaredCollection  # noqa: PLC0415
 
     return Registry(
         {

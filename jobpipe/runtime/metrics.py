@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from jobpipe.domain import json_text
-from jobpipe.domain.item_ref import ITEMS
+from jobpipe.domain.documents.item_ref import ITEMS
 from jobpipe.runtime.telemetry import SERVICE, logger
 
 NAMESPACE = "jobpipe"

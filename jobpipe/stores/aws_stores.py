@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from jobpipe.domain.collection import ONLY_ITEMS, Registry
-from jobpipe.domain.item_ref import ITEMS
+from jobpipe.domain.documents.collection import ONLY_ITEMS, Registry
+from jobpipe.domain.documents.item_ref import ITEMS
 from jobpipe.domain.ports import CollectionStore, DocumentStore, ItemStore, JobStore
 from jobpipe.runtime.aws import AwsClients
 from jobpipe.runtime.settings import Settings

@@ -17,8 +17,17 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from jobpipe.domain.documents.item import (
+    Change,
+    Created,
+    IndexPage,
+    ItemPage,
+    MalformedItem,
+    Removed,
+    Replaced,
+    StoredItem,
+)
 from jobpipe.domain.errors import CommitRefused, ItemChanged, JobEnded, Unavailable, ValueLocked
-from jobpipe.domain.item import Change, Created, IndexPage, ItemPage, MalformedItem, Removed, Replaced, StoredItem
 from jobpipe.domain.job import Success
 from jobpipe.domain.job_ref import JobRef
 from jobpipe.runtime.aws import AwsClients, ConditionsFailed, outages, transact

@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from jobpipe.domain.documents.item import Change, Created, ItemPage, MalformedItem, Removed, Replaced, StoredItem
+from jobpipe.domain.documents.item_rules import name_key
 from jobpipe.domain.errors import CommitRefused, ItemChanged, JobEnded, ValueLocked
-from jobpipe.domain.item import Change, Created, ItemPage, MalformedItem, Removed, Replaced, StoredItem
-from jobpipe.domain.item_rules import name_key
 from jobpipe.domain.job import Success
 from jobpipe.domain.job_ref import JobRef
 from jobpipe.runtime.aws import AwsClients, ConditionsFailed, outages, transact

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from jobpipe.domain import json_text
 from jobpipe.domain.batch import Batch
-from jobpipe.domain.item import DocumentRef, StoredItem
-from jobpipe.domain.item_ref import ITEMS
+from jobpipe.domain.documents.item import DocumentRef, StoredItem
+from jobpipe.domain.documents.item_ref import ITEMS
 from jobpipe.domain.job import Job, KeptCommand, Status, Success
 
 if TYPE_CHECKING:

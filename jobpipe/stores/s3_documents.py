@@ -6,8 +6,8 @@ from collections.abc import Iterable
 
 from botocore.exceptions import ClientError
 
+from jobpipe.domain.documents.item import DocumentRef
 from jobpipe.domain.errors import Unavailable
-from jobpipe.domain.item import DocumentRef
 from jobpipe.runtime.aws import AwsClients, error_code, outages
 
 _BUCKET = "The documents bucket"

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from urllib.parse import quote
 
 from jobpipe.domain import json_text
-from jobpipe.domain.item import StoredItem
-from jobpipe.domain.item_ref import ITEMS, ItemRef
+from jobpipe.domain.documents.item import StoredItem
+from jobpipe.domain.documents.item_ref import ITEMS, ItemRef
 from jobpipe.stores.dynamodb_collections import LOCK, index_key, lock_key, partition_key
 from jobpipe.stores.dynamodb_index_states import PARTITION, states_of
 from jobpipe.stores.dynamodb_rows import Row, document_from_row

@@ -12,10 +12,10 @@ from datetime import datetime
 from botocore.exceptions import ClientError
 
 from jobpipe.domain.clock import rfc3339
+from jobpipe.domain.documents.item import StoredItem
+from jobpipe.domain.documents.item_ref import ITEMS, ItemRef
+from jobpipe.domain.documents.item_rules import name_key
 from jobpipe.domain.errors import PROBLEM_TYPE_PREFIX, AttemptsSpent
-from jobpipe.domain.item import StoredItem
-from jobpipe.domain.item_ref import ITEMS, ItemRef
-from jobpipe.domain.item_rules import name_key
 from jobpipe.domain.job import Job, Status
 from jobpipe.domain.limits import QUEUE_RETENTION
 from jobpipe.runtime.aws import error_code

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from jobpipe.domain.item import StoredItem
-from jobpipe.domain.item_ref import ItemRef
+from jobpipe.domain.documents.item import StoredItem
+from jobpipe.domain.documents.item_ref import ItemRef
 from jobpipe.stores.dynamodb_collections import index_key
 from scripts.audit.findings import Finding, subject_of
 from scripts.audit.lookup_findings import (

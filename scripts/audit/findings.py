@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import ClassVar
 
-from jobpipe.domain.item import StoredItem
-from jobpipe.domain.item_ref import ITEMS, ItemRef
-from jobpipe.domain.item_rules import name_key
+from jobpipe.domain.documents.item import StoredItem
+from jobpipe.domain.documents.item_ref import ITEMS, ItemRef
+from jobpipe.domain.documents.item_rules import name_key
 from jobpipe.domain.job import Job
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from jobpipe.domain.item import StoredItem
-from jobpipe.domain.item_ref import ItemRef
+from jobpipe.domain.documents.item import StoredItem
+from jobpipe.domain.documents.item_ref import ItemRef
 from scripts.audit.findings import Finding, subject_of
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from jobpipe.domain.item_ref import ITEMS, ItemRef
+from jobpipe.domain.documents.item_ref import ITEMS, ItemRef
 
 COLLECTIONS_PREFIX = "collections/"
 _OF_JOB = r"(?P<job_id>[0-9a-f]+)/(?P<generation>[0-9a-f]+)/[0-9a-f]+\.json"

@@ -13,9 +13,9 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from jobpipe.domain.clock import now as current_time
+from jobpipe.domain.documents.item_ref import ITEMS, ItemRef
+from jobpipe.domain.documents.item_rules import name_key
 from jobpipe.domain.errors import InternalError, JobEnded, ProblemError, Unavailable
-from jobpipe.domain.item_ref import ITEMS, ItemRef
-from jobpipe.domain.item_rules import name_key
 from jobpipe.domain.job import KeptCommand
 from jobpipe.runtime.aws import error_code, outages, settle_conflicts
 from scripts.audit.attributes import MalformedRowError

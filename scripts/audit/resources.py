@@ -10,9 +10,9 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from jobpipe.domain.item import StoredItem
-from jobpipe.domain.item_ref import ITEMS as ITEMS_COLLECTION
-from jobpipe.domain.item_ref import ItemRef
+from jobpipe.domain.documents.item import StoredItem
+from jobpipe.domain.documents.item_ref import ITEMS as ITEMS_COLLECTION
+from jobpipe.domain.documents.item_ref import ItemRef
 from jobpipe.domain.job import Job
 from jobpipe.runtime.aws import AwsClients, outages
 from jobpipe.stores.dynamodb_collections import LOCK, lock_key, partition_key

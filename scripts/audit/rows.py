@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from jobpipe.domain.batch import is_batch_id
-from jobpipe.domain.item import StoredItem
-from jobpipe.domain.item_ref import COLLECTION_NAME
-from jobpipe.domain.item_ref import ITEMS as ITEMS_COLLECTION
-from jobpipe.domain.item_rules import name_key
+from jobpipe.domain.documents.item import StoredItem
+from jobpipe.domain.documents.item_ref import COLLECTION_NAME
+from jobpipe.domain.documents.item_ref import ITEMS as ITEMS_COLLECTION
+from jobpipe.domain.documents.item_rules import name_key
 from jobpipe.domain.job import Job, is_job_id
 from jobpipe.stores.dynamodb_rows import Row, batch_from_row, item_from_row, job_from_row
 from scripts.audit.attributes import MalformedRowError, check_attributes, check_json, check_times, parsed

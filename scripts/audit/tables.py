@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 from jobpipe.domain.batch import is_batch_id
 from jobpipe.domain.clock import rfc3339
-from jobpipe.domain.item_rules import name_key
+from jobpipe.domain.documents.item_rules import name_key
 from jobpipe.domain.job import Status
 from jobpipe.stores.dynamodb_rows import Row
 from scripts.audit.attributes import MalformedRowError

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from jobpipe.domain.item import StoredItem
-from jobpipe.domain.item_ref import ItemRef
+from jobpipe.domain.documents.item import StoredItem
+from jobpipe.domain.documents.item_ref import ItemRef
 from jobpipe.runtime.aws import ConditionsFailed, transact
 from jobpipe.stores.dynamodb_collections import if_unchanged
 from scripts.audit.resources import Resources, key_of

@@ -21,9 +21,9 @@ from infra.cli.command_line import run
 from infra.cli.console import LastingConsole, emit
 from infra.settings import collections_folder
 from jobpipe.domain import json_text
-from jobpipe.domain.declared_collection import DeclaredCollection
+from jobpipe.domain.documents.declared_collection import DeclaredCollection
+from jobpipe.domain.documents.item import StoredItem
 from jobpipe.domain.errors import InvalidRequest, Violation
-from jobpipe.domain.item import StoredItem
 from jobpipe.domain.item_reader import document_text
 from jobpipe.domain.ports import DocumentStore
 from jobpipe.stores.s3_documents import S3Documents

@@ -11,8 +11,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from jobpipe.domain import json_text
+from jobpipe.domain.documents.item_ref import COLLECTION_NAME, ITEMS
 from jobpipe.domain.errors import Refusal
-from jobpipe.domain.item_ref import COLLECTION_NAME, ITEMS
 from jobpipe.runtime.aws import AwsClients
 
 if TYPE_CHECKING:

@@ -24,8 +24,8 @@ from infra.cli.console import LastingConsole, emit
 from infra.errors import OperatorError
 from jobpipe.domain.clock import now
 from jobpipe.domain.commands import OPERATION_NAME
+from jobpipe.domain.documents.item_ref import COLLECTION_NAME
 from jobpipe.domain.errors import InvalidRequest, Refusal
-from jobpipe.domain.item_ref import COLLECTION_NAME
 from jobpipe.domain.job import Job
 from jobpipe.domain.job_ref import JobRef
 from jobpipe.domain.ports import CommandQueue, DocumentStore, JobStore

@@ -16,11 +16,11 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from jobpipe.domain import json_text
-from jobpipe.domain.declared_collection import DeclaredCollection
+from jobpipe.domain.documents.declared_collection import DeclaredCollection
+from jobpipe.domain.documents.item import MalformedItem, StoredItem
+from jobpipe.domain.documents.item_rules import Document
 from jobpipe.domain.errors import InvalidRequest, ItemChanged, Unavailable, ValueLocked
-from jobpipe.domain.item import MalformedItem, StoredItem
 from jobpipe.domain.item_reader import document_text
-from jobpipe.domain.item_rules import Document
 from jobpipe.domain.ports import DocumentStore
 from jobpipe.runtime.aws import ConditionsFailed, transact
 from jobpipe.stores.dynamodb_collections import DynamoDbCollection, if_unchanged, partition_key

@@ -13,7 +13,7 @@ from infra.collections.look_ups import rules_of
 from infra.collections.names import BUILT_IN, nearest
 from infra.errors import OperatorError
 from infra.stage.collection_rows import LookUpRules
-from jobpipe.domain.declared_collection import Check, DeclaredCollection
+from jobpipe.domain.documents.declared_collection import Check, DeclaredCollection
 
 
 @dataclass(frozen=True)

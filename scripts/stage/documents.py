@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from infra.cli.console import LastingConsole
-from jobpipe.domain.item import MalformedItem, StoredItem
+from jobpipe.domain.documents.item import MalformedItem, StoredItem
 from jobpipe.runtime.aws import AwsClients, outages
 from jobpipe.stores.dynamodb_collections import PARTITIONS, DynamoDbCollection, partitions
 from jobpipe.stores.dynamodb_jobs import DynamoDbJobs

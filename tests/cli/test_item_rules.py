@@ -11,9 +11,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from jobpipe.domain import etags
-from jobpipe.domain import item_rules as service_rules
 from jobpipe.domain import json_text as service_json
-from jobpipe.domain.commands import OPERATIONS, parse_command
+from jobpipe.domain.command_parsing import parse_command
+from jobpipe.domain.commands import OPERATIONS
+from jobpipe.domain.documents import item_rules as service_rules
 from jobpipe.domain.errors import InvalidRequest, TooLarge, Unstorable
 from jobpipe.domain.violations import MAX_VIOLATIONS, Violations
 from jobpipe_client import json_text

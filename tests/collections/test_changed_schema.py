@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from jobpipe.domain.collection import Registry
+from jobpipe.domain.documents.collection import Registry
 from tests.helpers.pipeline import Pipeline
 from tests.helpers.shop import SHOP, compiled, order, shop
 

@@ -268,7 +268,7 @@ def test_modules_that_nothing_imports(tmp_path: Path) -> None:
         ("def f():\n    from requests import get\n", "line 2: imports requests"),
         ("import jobpipe\n", "line 1: imports jobpipe; operations import only jobpipe.operation of jobpipe"),
         ("from jobpipe import domain\n", "line 1: imports jobpipe.domain"),
-        ("from jobpipe.domain.item import Item\n", "line 1: imports jobpipe.domain.item"),
+        ("from jobpipe.domain.documents.item import Item\n", "line 1: imports jobpipe.domain.documents.item"),
         ("import infra.settings\n", "line 1: imports infra.settings"),
         (
             "import prices\n",

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from jobpipe.domain import json_text
-from jobpipe.domain.collection import Registry
+from jobpipe.domain.documents.collection import Registry
 from jobpipe.domain.job import Status
 from jobpipe.runtime.telemetry import logger
 from tests.helpers.pipeline import Pipeline

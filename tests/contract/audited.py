@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from jobpipe.domain.clock import now
-from jobpipe.domain.commands import Command, CreateItem, parse_command
-from jobpipe.domain.item import StoredItem
-from jobpipe.domain.item_ref import ItemRef
+from jobpipe.domain.command_parsing import parse_command
+from jobpipe.domain.commands import Command, CreateItem
+from jobpipe.domain.documents.item import StoredItem
+from jobpipe.domain.documents.item_ref import ItemRef
 from jobpipe.domain.job import Job, KeptCommand, new_job
 from jobpipe.domain.queue_message import QueueMessage, seal
 from jobpipe.stores.aws_stores import Stores

@@ -11,7 +11,7 @@ from functools import cache
 from typing import Any
 
 from jobpipe.domain.commands import UpsertItem
-from jobpipe.domain.item import Change, DocumentRef, StoredItem, new_version
+from jobpipe.domain.documents.item import Change, DocumentRef, StoredItem, new_version
 from jobpipe.domain.job import Job, Success, new_job
 from jobpipe.domain.ports import CollectionStore, JobStore
 from jobpipe.runtime.aws import AwsClients

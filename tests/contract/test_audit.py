@@ -11,7 +11,7 @@ import pytest
 
 from jobpipe.domain.clock import now, rfc3339
 from jobpipe.domain.commands import DeleteItem, SetFields
-from jobpipe.domain.item import new_version
+from jobpipe.domain.documents.item import new_version
 from jobpipe.domain.job import KeptCommand, new_generation
 from jobpipe.runtime.aws import AwsClients
 from scripts.audit.kinds import KINDS

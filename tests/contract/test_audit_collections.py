@@ -10,8 +10,8 @@ import pytest
 
 from jobpipe.domain import json_text
 from jobpipe.domain.clock import now
-from jobpipe.domain.item import new_version
-from jobpipe.domain.item_ref import ItemRef
+from jobpipe.domain.documents.item import new_version
+from jobpipe.domain.documents.item_ref import ItemRef
 from jobpipe.domain.job import Job, Status
 from scripts.audit.confirm import Confirm
 from scripts.audit.confirm_lookups import ConfirmLookups

@@ -14,7 +14,7 @@ from jobpipe.domain import json_text
 from jobpipe.domain.batch import RequestedBatch, new_batch
 from jobpipe.domain.clock import now
 from jobpipe.domain.commands import DeleteItem, SetFields
-from jobpipe.domain.item import new_version
+from jobpipe.domain.documents.item import new_version
 from jobpipe.domain.job import KeptCommand, Status
 from jobpipe.stores.dynamodb_rows import batch_to_row
 from scripts.audit.attributes import MalformedRowError

@@ -9,7 +9,7 @@ import pytest
 from jobpipe.domain import json_text
 from jobpipe.domain.clock import now
 from jobpipe.domain.commands import SetFields
-from jobpipe.domain.item import new_version
+from jobpipe.domain.documents.item import new_version
 from jobpipe.domain.job import KeptCommand, Status, new_generation
 from jobpipe.domain.retry import retry
 from jobpipe.stores.sqs_commands import SqsCommands

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 
+from jobpipe.domain.documents.item import Change, Created, MalformedItem, Removed, Replaced
 from jobpipe.domain.errors import ItemChanged, JobEnded, ValueLocked
-from jobpipe.domain.item import Change, Created, MalformedItem, Removed, Replaced
 from jobpipe.domain.job import Status
 from jobpipe.stores.dynamodb_collections import partition_key
 from tests.contract.collection_stores import KINDS, Shelf, changed, document, opened

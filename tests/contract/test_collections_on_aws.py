@@ -8,8 +8,8 @@ from unittest.mock import patch
 
 import pytest
 
+from jobpipe.domain.documents.item import Created, MalformedItem, Replaced
 from jobpipe.domain.errors import Unavailable
-from jobpipe.domain.item import Created, MalformedItem, Replaced
 from jobpipe.runtime.aws import AwsClients
 from jobpipe.stores.dynamodb_collections import index_key, partitions
 from jobpipe.stores.dynamodb_index_states import DynamoDbIndexStates, row_key

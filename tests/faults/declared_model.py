@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from jobpipe.domain import json_text
+from jobpipe.domain.documents.item_rules import merge_patch
 from jobpipe.domain.errors import InvalidRequest, OperationRefused
-from jobpipe.domain.item_rules import merge_patch
 from tests.faults.history import SentCommand
 from tests.faults.shelves import declared
 

@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from jobpipe.domain import json_text
-from jobpipe.domain.item_ref import ITEMS
+from jobpipe.domain.documents.item_ref import ITEMS
 from tests.faults.history import SentCommand
 
 

@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from jobpipe.domain.item_ref import ITEMS
-from jobpipe.domain.item_rules import merge_patch
+from jobpipe.domain.documents.item_ref import ITEMS
+from jobpipe.domain.documents.item_rules import merge_patch
 from tests.faults import declared_model
 from tests.faults.history import SentCommand
 from tests.faults.shelves import Place

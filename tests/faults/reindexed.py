@@ -18,11 +18,12 @@ import scripts.reindex.__main__ as program
 from infra.stage.collection_rows import BUILDING, CollectionRow, CollectionRows
 from jobpipe.domain import json_text
 from jobpipe.domain.clock import now
-from jobpipe.domain.collection import Registry
-from jobpipe.domain.commands import Command, CreateItem, DeleteItem, SetFields, in_collection
-from jobpipe.domain.declared_collection import DeclaredCollection
+from jobpipe.domain.command_parsing import in_collection
+from jobpipe.domain.commands import Command, CreateItem, DeleteItem, SetFields
+from jobpipe.domain.documents.collection import Registry
+from jobpipe.domain.documents.declared_collection import DeclaredCollection
+from jobpipe.domain.documents.item import StoredItem
 from jobpipe.domain.errors import Refusal
-from jobpipe.domain.item import StoredItem
 from jobpipe.domain.item_reader import document_text
 from jobpipe.domain.job import new_job
 from jobpipe.domain.queue_message import QueueMessage

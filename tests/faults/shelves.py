@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any, cast
 
 from jobpipe.domain import json_text
-from jobpipe.domain.collection import Registry
-from jobpipe.domain.declared_collection import DeclaredCollection
-from jobpipe.domain.item_ref import ITEMS
+from jobpipe.domain.documents.collection import Registry
+from jobpipe.domain.documents.declared_collection import DeclaredCollection
+from jobpipe.domain.documents.item_ref import ITEMS
 from jobpipe.stores.dynamodb_collections import PARTITIONS, partition_key
 from jobpipe.stores.dynamodb_index_states import PARTITION, row_key
 from tests.helpers.shop import compiled, shop

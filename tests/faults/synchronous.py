@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from jobpipe.domain.item_rules import merge_patch
+from jobpipe.domain.documents.item_rules import merge_patch
 
 
 class SynchronousModel:

@@ -18,7 +18,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from jobpipe.domain.item_ref import ITEMS
+from jobpipe.domain.documents.item_ref import ITEMS
 from jobpipe.domain.job import Job, Status
 from jobpipe.domain.limits import QUEUE_RETENTION
 from jobpipe.domain.queue_message import Envelope

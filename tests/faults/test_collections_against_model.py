@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import initialize, invariant, rule
 
 from jobpipe.domain import json_text
-from jobpipe.domain.item_ref import ITEMS
+from jobpipe.domain.documents.item_ref import ITEMS
 from jobpipe.domain.job import Job
 from jobpipe.domain.queue_message import Envelope
 from tests.faults.declared_model import decide

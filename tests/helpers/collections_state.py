@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from jobpipe.domain import json_text
-from jobpipe.domain.collection import Registry
+from jobpipe.domain.documents.collection import Registry
 from jobpipe.stores.dynamodb_collections import LOCK, index_key, lock_key, partition_key
 from jobpipe.stores.dynamodb_index_states import PARTITION
 from jobpipe.stores.dynamodb_rows import document_from_row

@@ -12,8 +12,8 @@ from referencing import Registry
 from referencing.jsonschema import DRAFT202012
 
 from api_lambda.chalicelib.contract.openapi import document
-from jobpipe.domain.collection import ONLY_ITEMS
-from jobpipe.domain.collection import Registry as Collections
+from jobpipe.domain.documents.collection import ONLY_ITEMS
+from jobpipe.domain.documents.collection import Registry as Collections
 from tests.helpers.memory import RETENTION
 
 _ROOT = "urn:openapi"

@@ -11,9 +11,8 @@ from typing import Any
 from jobpipe.domain.backlog import Backlog
 from jobpipe.domain.batch import Batch
 from jobpipe.domain.clock import now, rfc3339
-from jobpipe.domain.collection import Registry
-from jobpipe.domain.errors import ItemChanged, JobEnded, Problem, ProblemError, ValueLocked
-from jobpipe.domain.item import (
+from jobpipe.domain.documents.collection import Registry
+from jobpipe.domain.documents.item import (
     Change,
     Created,
     DocumentRef,
@@ -24,7 +23,8 @@ from jobpipe.domain.item import (
     Replaced,
     StoredItem,
 )
-from jobpipe.domain.item_rules import name_key
+from jobpipe.domain.documents.item_rules import name_key
+from jobpipe.domain.errors import ItemChanged, JobEnded, Problem, ProblemError, ValueLocked
 from jobpipe.domain.job import Job, JobPage, KeptCommand, Status, Success, expiry_of_queued_job
 from jobpipe.domain.job_filter import EVERY_JOB, JobFilter
 from jobpipe.domain.job_ref import JobRef

@@ -11,9 +11,9 @@ from urllib.parse import parse_qs, urlsplit
 from api_lambda.chalicelib.application import build_app
 from api_lambda.chalicelib.services import Services
 from jobpipe.domain import json_text
-from jobpipe.domain.collection import ONLY_ITEMS, Registry
-from jobpipe.domain.item import StoredItem
-from jobpipe.domain.item_rules import name_key
+from jobpipe.domain.documents.collection import ONLY_ITEMS, Registry
+from jobpipe.domain.documents.item import StoredItem
+from jobpipe.domain.documents.item_rules import name_key
 from jobpipe.stores.aws_stores import Stores
 from tests.helpers.documented import documented
 from tests.helpers.memory import (

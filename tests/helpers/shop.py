@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from infra.collections.build import build_package
-from jobpipe.domain.collection import Registry
+from jobpipe.domain.documents.collection import Registry
 from jobpipe.runtime.collections import PACKAGE, registry_of
 from tests.helpers.commands import ROOT
 

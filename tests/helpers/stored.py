@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from jobpipe.domain.item_ref import ITEMS, ItemRef
+from jobpipe.domain.documents.item_ref import ITEMS, ItemRef
 from jobpipe.domain.job_ref import JobRef
 
 

@@ -18,8 +18,9 @@ import tenacity
 from infra.keys.api_keys import FIRST_OWNER
 from infra.stage.names import app_stack
 from jobpipe.domain.clock import now
-from jobpipe.domain.commands import Command, CreateItem, parse_command
-from jobpipe.domain.item import StoredItem
+from jobpipe.domain.command_parsing import parse_command
+from jobpipe.domain.commands import Command, CreateItem
+from jobpipe.domain.documents.item import StoredItem
 from jobpipe.domain.job import Job, new_job
 from jobpipe.domain.queue_message import QueueMessage, seal
 from jobpipe.runtime.aws import AwsClients

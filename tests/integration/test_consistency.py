@@ -7,7 +7,7 @@ from typing import Any
 
 import tenacity
 
-from jobpipe.domain.item_rules import name_key
+from jobpipe.domain.documents.item_rules import name_key
 from tests.helpers.deployed import Stage, unique
 
 

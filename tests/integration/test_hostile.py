@@ -14,7 +14,7 @@ import tenacity
 
 from infra.stage.log_events import LogEvents
 from jobpipe.domain.clock import now
-from jobpipe.domain.item_rules import MAX_DOCUMENT_BYTES
+from jobpipe.domain.documents.item_rules import MAX_DOCUMENT_BYTES
 from jobpipe.domain.limits import MAX_COMMAND_BYTES
 from tests.helpers.deployed import WAIT, Stage, problem, unique
 from tests.helpers.hostile import CURSORS, cursor

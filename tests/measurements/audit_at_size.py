@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
-from jobpipe.domain.item import DocumentRef, StoredItem
+from jobpipe.domain.documents.item import DocumentRef, StoredItem
 from jobpipe.domain.job import Job, Status
 from jobpipe.domain.job_ref import JobRef
 from jobpipe.runtime.aws import AwsClients

@@ -13,8 +13,8 @@ from api_lambda.chalicelib.http.request_fields import LISTED_STATUSES, make_curs
 from api_lambda.chalicelib.http.time_fields import rounded_up
 from jobpipe.domain import etags, json_text
 from jobpipe.domain.clock import rfc3339
+from jobpipe.domain.documents.item_rules import name_key
 from jobpipe.domain.errors import Refusal
-from jobpipe.domain.item_rules import name_key
 
 schemathesis.openapi.format("item-cursor", st.uuids().map(lambda item_id: make_cursor(str(item_id))))
 schemathesis.openapi.format(

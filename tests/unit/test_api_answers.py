@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
+from jobpipe.domain.documents.item import INLINE_BYTES
 from jobpipe.domain.errors import Unavailable
-from jobpipe.domain.item import INLINE_BYTES
 from tests.helpers.pipeline import Pipeline
 
 GOOD = {"name": "Tent", "description": "For two"}

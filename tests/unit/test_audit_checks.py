@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jobpipe.domain.item_rules import name_key
+from jobpipe.domain.documents.item_rules import name_key
 from scripts.audit import checks as audit_checks
 from scripts.audit.tables import fill, index, item_values, job_values, lock_values, object_values, open_tables
 from tests.measurements.audit_at_size import python_peak

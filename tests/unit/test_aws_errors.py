@@ -17,8 +17,8 @@ from botocore.stub import ANY
 
 from jobpipe.domain.batch import Batch
 from jobpipe.domain.commands import DeleteItem
+from jobpipe.domain.documents.item import Created, DocumentRef, Removed, Replaced, StoredItem
 from jobpipe.domain.errors import ItemChanged, JobEnded, Unavailable, ValueLocked
-from jobpipe.domain.item import Created, DocumentRef, Removed, Replaced, StoredItem
 from jobpipe.domain.job import Status, Success, new_job
 from jobpipe.domain.job_ref import JobRef
 from jobpipe.domain.queue_message import Envelope

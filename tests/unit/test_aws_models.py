@@ -17,8 +17,8 @@ from botocore.exceptions import ClientError
 from botocore.retries import standard
 from botocore.session import get_session
 
+from jobpipe.domain.documents.item import Created, DocumentRef
 from jobpipe.domain.errors import CommitRefused, JobEnded, Unavailable
-from jobpipe.domain.item import Created, DocumentRef
 from jobpipe.domain.job import Job, Success
 from jobpipe.runtime.aws import is_outage, outages
 from jobpipe.stores.dynamodb_rows import job_to_row

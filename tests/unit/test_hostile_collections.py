@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from jobpipe.domain.documents.field_values import INTEGER, STRING, canonical, derived_id, value_key
 from jobpipe.domain.errors import InvalidRequest, UndecodableMessage
-from jobpipe.domain.field_values import INTEGER, STRING, canonical, derived_id, value_key
 from jobpipe.domain.job import Status
 from jobpipe.domain.queue_message import Envelope, decode_message, seal
 from tests.helpers.hostile import STRINGS

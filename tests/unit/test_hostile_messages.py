@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobpipe.domain.commands import CreateItem, DeleteItem, MergePatch, ReadItem, SetFields
+from jobpipe.domain.documents.item import DocumentRef
 from jobpipe.domain.errors import UndecodableMessage
-from jobpipe.domain.item import DocumentRef
 from jobpipe.domain.job import Status
 from jobpipe.domain.job_ref import JobRef
 from jobpipe.domain.limits import MAX_QUEUED_BYTES

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from api_lambda.chalicelib.endpoints.routes import ROUTES
-from jobpipe.domain.item_rules import MAX_DOCUMENT_BYTES
+from jobpipe.domain.documents.item_rules import MAX_DOCUMENT_BYTES
 from tests.helpers.hostile import cursor, event, events, json_like, strings
 from tests.helpers.job_states import item
 from tests.helpers.pipeline import Answer, Context, Pipeline

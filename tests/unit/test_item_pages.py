@@ -11,8 +11,8 @@ import pytest
 
 from api_lambda.chalicelib.endpoints.item_pages import MAX_ANSWER_BYTES, MAX_PAGE_BYTES
 from jobpipe.domain.clock import now, rfc3339
-from jobpipe.domain.item import DocumentRef, MalformedItem, StoredItem
-from jobpipe.domain.item_rules import check_size
+from jobpipe.domain.documents.item import DocumentRef, MalformedItem, StoredItem
+from jobpipe.domain.documents.item_rules import check_size
 from jobpipe.stores.dynamodb_rows import item_to_row
 from tests.helpers.pipeline import Answer, Pipeline
 from tests.helpers.stubbed import Stubbed

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobpipe.domain import item_rules
+from jobpipe.domain.documents import item_rules
 from jobpipe.domain.errors import InvalidRequest, TooLarge
 
 

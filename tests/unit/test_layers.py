@@ -66,7 +66,15 @@ def test_every_module_of_jobpipe_is_in_a_folder() -> None:
     """Only operation.py is beside the folders, since users import it."""
     beside = [path.name for path in modules("jobpipe") if path.parent.name == "jobpipe"]
     assert beside == ["operation.py"]
-    assert {path.parent.name for path in modules("jobpipe")} == {"jobpipe", *JOBPIPE_FOLDERS}
+    folders = {path.parent.relative_to(ROOT / "jobpipe").as_posix() for path in modules("jobpipe")}
+    assert folders == {".", *JOBPIPE_FOLDERS, "domain/documents"}
+
+
+def test_the_rules_of_documents_know_nothing_of_commands_messages_and_stores() -> None:
+    known = {"documents", "errors", "job_ref", "json_text", "violations"}
+    for path in modules("jobpipe/domain/documents"):
+        found = [name.split(".") for name in imports(path) if name.startswith("jobpipe.domain.")]
+        assert {each[2] for each in found} <= known, path
 
 
 def test_what_users_import_imports_nothing_of_jobpipe() -> None:

@@ -15,8 +15,8 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 from api_lambda.chalicelib.contract.openapi import GATEWAY_PROBLEMS, ONLY_OF_COLLECTIONS, document
 from api_lambda.chalicelib.endpoints.routes import ROUTES
 from infra.templates.gateway_responses import GATEWAY_RESPONSES
+from jobpipe.domain.documents.item_rules import check_fields_to_set, check_item_id
 from jobpipe.domain.errors import PROBLEM_TYPE_PREFIX, ProblemError, Refusal
-from jobpipe.domain.item_rules import check_fields_to_set, check_item_id
 from tests.helpers.documented import Documented, documented
 from tests.helpers.memory import RETENTION
 from tests.helpers.pipeline import Pipeline

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobpipe.domain.commands import Command, CreateItem, DeleteItem, SetFields
+from jobpipe.domain.documents.item_ref import ITEMS, ItemRef
 from jobpipe.domain.errors import UndecodableMessage
-from jobpipe.domain.item_ref import ITEMS, ItemRef
 from jobpipe.domain.job import KeptCommand
 from jobpipe.domain.job_ref import JobRef
 from jobpipe.domain.limits import MAX_COMMAND_BYTES, MAX_QUEUED_BYTES

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from api_lambda.chalicelib.contract.openapi import document
 from api_lambda.chalicelib.endpoints.routes import ROUTES, Route
 from api_lambda.chalicelib.request_lines import path_parameters, to_root
-from jobpipe.domain.item_rules import check_item_id
+from jobpipe.domain.documents.item_rules import check_item_id
 from tests.helpers.hostile import event
 from tests.helpers.memory import RETENTION
 from tests.helpers.pipeline import Answer, Pipeline

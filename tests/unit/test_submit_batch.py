@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from jobpipe.domain.batch import MAX_COMMANDS
-from jobpipe.domain.item_rules import MAX_DOCUMENT_BYTES
+from jobpipe.domain.documents.item_rules import MAX_DOCUMENT_BYTES
 from jobpipe.domain.job import is_job_id
 from jobpipe.domain.limits import MAX_COMMAND_BYTES
 from jobpipe.stores.dynamodb_rows import batch_to_row

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from jobpipe.domain import json_text
 from jobpipe.domain.batch import MAX_COMMANDS
+from jobpipe.domain.documents.item_rules import check_new_document
 from jobpipe.domain.errors import InvalidRequest, Unstorable
-from jobpipe.domain.item_rules import check_new_document
 from jobpipe.domain.json_text import decode
 from jobpipe.domain.violations import MAX_VIOLATIONS
 from jobpipe.stores.dynamodb_rows import batch_to_row

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from jobpipe.domain.item_ref import ItemRef
+from jobpipe.domain.documents.item_ref import ItemRef
 from jobpipe.domain.job_ref import JobRef
 from jobpipe.domain.queue_message import Claim, QueueMessage
 from jobpipe.stores.aws_stores import Stores

@@ -12,7 +12,6 @@ from typing import Any
 
 from jobpipe.domain import etags, json_text
 from jobpipe.domain.clock import now, rfc3339
-from jobpipe.domain.collection import Collection
 from jobpipe.domain.commands import (
     Command,
     CreateItem,
@@ -23,6 +22,10 @@ from jobpipe.domain.commands import (
     SetFields,
     UpsertItem,
 )
+from jobpipe.domain.documents.collection import Collection
+from jobpipe.domain.documents.item import Change, Created, Removed, Replaced, StoredItem, inline, new_version
+from jobpipe.domain.documents.item_ref import ITEMS, ItemRef
+from jobpipe.domain.documents.item_rules import Document, check_size, merge_patch, set_fields
 from jobpipe.domain.errors import (
     InvalidRequest,
     ItemChanged,
@@ -32,10 +35,7 @@ from jobpipe.domain.errors import (
     ValueLocked,
     VersionMismatch,
 )
-from jobpipe.domain.item import Change, Created, Removed, Replaced, StoredItem, inline, new_version
 from jobpipe.domain.item_reader import read_document, read_item
-from jobpipe.domain.item_ref import ITEMS, ItemRef
-from jobpipe.domain.item_rules import Document, check_size, merge_patch, set_fields
 from jobpipe.domain.job import Success
 from jobpipe.domain.job_ref import JobRef
 from jobpipe.domain.ports import ItemStore

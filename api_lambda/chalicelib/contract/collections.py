@@ -6,11 +6,11 @@ import copy
 from collections.abc import Mapping
 from typing import Any
 
-from jobpipe.domain.collection import Collection, Registry
 from jobpipe.domain.commands import COMMANDS, IF_MATCH, Command, UpsertItem
-from jobpipe.domain.declared_collection import DeclaredCollection
+from jobpipe.domain.documents.collection import Collection, Registry
+from jobpipe.domain.documents.declared_collection import DeclaredCollection
+from jobpipe.domain.documents.field_values import INTEGER, MAX_VALUE_LENGTH
 from jobpipe.domain.errors import OPERATION_REFUSED, PROBLEM_TYPE_PREFIX
-from jobpipe.domain.field_values import INTEGER, MAX_VALUE_LENGTH
 
 Node = dict[str, Any]
 

@@ -14,8 +14,16 @@ from typing import Any
 from jobpipe import __version__
 from jobpipe.domain import etags, json_text
 from jobpipe.domain.batch import BATCH_ID, MAX_COMMANDS
-from jobpipe.domain.collection import ONLY_ITEMS, Registry
 from jobpipe.domain.commands import COMMANDS, OPERATION_NAME, OPERATIONS, Command
+from jobpipe.domain.documents.collection import ONLY_ITEMS, Registry
+from jobpipe.domain.documents.item_ref import COLLECTION_NAME, ITEMS
+from jobpipe.domain.documents.item_rules import (
+    INVISIBLE,
+    MAX_DEPTH,
+    MAX_DOCUMENT_BYTES,
+    MAX_ID_LENGTH,
+    MAX_NAME_LENGTH,
+)
 from jobpipe.domain.errors import (
     OPERATION_REFUSED,
     PROBLEM_TYPE_PREFIX,
@@ -29,8 +37,6 @@ from jobpipe.domain.errors import (
     ProblemError,
     Unavailable,
 )
-from jobpipe.domain.item_ref import COLLECTION_NAME, ITEMS
-from jobpipe.domain.item_rules import INVISIBLE, MAX_DEPTH, MAX_DOCUMENT_BYTES, MAX_ID_LENGTH, MAX_NAME_LENGTH
 from jobpipe.domain.job import JOB_ID
 from jobpipe.domain.limits import MAX_ATTEMPTS
 

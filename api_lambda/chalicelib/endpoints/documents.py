@@ -7,7 +7,7 @@ from typing import cast
 from urllib.parse import quote
 
 from jobpipe.domain import etags
-from jobpipe.domain.collection import Collection
+from jobpipe.domain.command_parsing import in_collection
 from jobpipe.domain.commands import (
     NOT_ARGUMENTS,
     Command,
@@ -16,11 +16,11 @@ from jobpipe.domain.commands import (
     MergePatch,
     RunOperation,
     SetFields,
-    in_collection,
 )
+from jobpipe.domain.documents.collection import Collection
+from jobpipe.domain.documents.field_values import from_query
+from jobpipe.domain.documents.item import ItemPage, item_json
 from jobpipe.domain.errors import IndexBuilding, InvalidRequest, NotFound
-from jobpipe.domain.field_values import from_query
-from jobpipe.domain.item import ItemPage, item_json
 from jobpipe.domain.item_reader import read_item
 from jobpipe.domain.ports import CollectionStore, ItemStore
 from jobpipe.runtime.metrics import FAULTS, UNAVAILABLE, meter

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from json.encoder import encode_basestring_ascii
 
+from jobpipe.domain.documents.item import ItemPage, MalformedItem, item_json
 from jobpipe.domain.errors import InternalError
-from jobpipe.domain.item import ItemPage, MalformedItem, item_json
 from jobpipe.domain.item_reader import document_text, missing_document
 from jobpipe.domain.ports import DocumentStore
 from jobpipe.runtime.telemetry import logger

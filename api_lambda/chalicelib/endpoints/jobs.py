@@ -6,7 +6,7 @@ from functools import partial
 from urllib.parse import urlencode
 
 from jobpipe.domain.clock import now
-from jobpipe.domain.commands import parse_command
+from jobpipe.domain.command_parsing import parse_command
 from jobpipe.domain.errors import JobEnded, JobEndedAlready, JobListOff, NotFound
 from jobpipe.domain.job import Job, JobPage, Status, is_job_id
 from jobpipe.domain.job_filter import JobFilter

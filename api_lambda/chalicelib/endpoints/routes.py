@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from jobpipe.domain.collection import ONLY_ITEMS, Collection, Registry
+from jobpipe.domain.documents.collection import ONLY_ITEMS, Collection, Registry
 
 from ..http.callers import Right
 from ..http.request_and_response import HttpRequest, HttpResponse

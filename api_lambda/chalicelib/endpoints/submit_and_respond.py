@@ -6,7 +6,7 @@ import uuid
 
 from jobpipe.domain import json_text
 from jobpipe.domain.commands import Command, CreateItem, SetFields, UpsertItem
-from jobpipe.domain.item_rules import MAX_DOCUMENT_BYTES, check_size
+from jobpipe.domain.documents.item_rules import MAX_DOCUMENT_BYTES, check_size
 from jobpipe.domain.job import Job
 from jobpipe.runtime.metrics import ACCEPTED, meter
 from jobpipe.runtime.telemetry import logged_id, logger

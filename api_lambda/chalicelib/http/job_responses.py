@@ -9,8 +9,8 @@ from urllib.parse import quote
 
 from jobpipe.domain import etags, json_text
 from jobpipe.domain.clock import now
+from jobpipe.domain.documents.item import item_json
 from jobpipe.domain.errors import CommandCancelled, Problem
-from jobpipe.domain.item import item_json
 from jobpipe.domain.job import Job, Status
 from jobpipe.domain.missing_objects import missing
 from jobpipe.domain.ports import DocumentStore

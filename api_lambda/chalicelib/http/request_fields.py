@@ -9,9 +9,9 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from jobpipe.domain import etags, json_text
+from jobpipe.domain.documents.item_ref import COLLECTION_NAME
+from jobpipe.domain.documents.item_rules import MAX_DOCUMENT_BYTES, check_item_id
 from jobpipe.domain.errors import InvalidRequest, TooLarge, Unstorable, UnsupportedMediaType
-from jobpipe.domain.item_ref import COLLECTION_NAME
-from jobpipe.domain.item_rules import MAX_DOCUMENT_BYTES, check_item_id
 from jobpipe.domain.job import Status
 from jobpipe.domain.job_filter import JobFilter
 from jobpipe.domain.violations import Violations

@@ -14,9 +14,9 @@ from urllib.parse import quote
 
 from infra.collections.documents import documents, some
 from jobpipe.domain import json_text
-from jobpipe.domain.declared_collection import DeclaredCollection
+from jobpipe.domain.documents.declared_collection import DeclaredCollection
+from jobpipe.domain.documents.field_values import canonical
 from jobpipe.domain.errors import Refusal
-from jobpipe.domain.field_values import canonical
 from tests.faults.history import SentCommand
 from tests.faults.scenarios.parts import Action, Scenario, ask, existing_in, put_in, shows
 from tests.faults.shelves import all_declared

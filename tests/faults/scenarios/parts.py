@@ -7,7 +7,7 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
-from jobpipe.domain.item_ref import ITEMS
+from jobpipe.domain.documents.item_ref import ITEMS
 from tests.faults.history import SentCommand
 from tests.faults.kinds import Kind
 from tests.faults.world import World

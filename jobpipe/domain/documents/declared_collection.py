@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from decimal import Context, localcontext
 from typing import Any, Protocol, cast
 
-from jobpipe.domain.collection import Collection
+from jobpipe.domain.documents.collection import Collection
+from jobpipe.domain.documents.field_values import canonical, derived_id, value_key
+from jobpipe.domain.documents.item_rules import Document, check_tree
 from jobpipe.domain.errors import InvalidRequest, OperationRefused, Violation
-from jobpipe.domain.field_values import canonical, derived_id, value_key
-from jobpipe.domain.item_rules import Document, check_tree
 from jobpipe.domain.json_text import MAX_DIGITS
 from jobpipe.domain.violations import Path, Violations, pointer
 from jobpipe.operation import Refused

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from jobpipe.domain import item_rules
+from jobpipe.domain.documents import item_rules
+from jobpipe.domain.documents.item_ref import ITEMS
+from jobpipe.domain.documents.item_rules import Document
 from jobpipe.domain.errors import InvalidRequest
-from jobpipe.domain.item_ref import ITEMS
-from jobpipe.domain.item_rules import Document
 
 
 @dataclass(frozen=True, slots=True)
