@@ -21,6 +21,7 @@ from typing import Any
 import pytest
 import requests
 
+from jobpipe.domain import json_text
 from tests.chaos import lambda_processes
 from tests.chaos.chaos_stage import ChaosStage, chaos_stage
 from tests.chaos.faults import NO_FAULTS, Faults, Rates
@@ -140,7 +141,7 @@ def explained(caller: Caller, until: float) -> list[str]:
                 document = None if command.operation == "delete" else after
         shown = caller.ask("GET", f"/orders/{sent[0][0].item_id}", None, {})
         expected = None if document is None else {"id": sent[0][0].item_id, **document}
-        if (shown.json() if shown.status_code == 200 else None) != expected:
+        if (json_text.decode_with_decimals(shown.text) if shown.status_code == 200 else None) != expected:
             wrong.append(f"{sent[0][0].item_id} is {shown.text}, not {expected}")
     return wrong
 
