@@ -48,12 +48,16 @@ _READ_PAUSE = 0.05  # seconds; doubled with each try and shortened at random
 
 def partition_key(collection: str, scope: str, item_id: str) -> str:
     """Return the partition of a document; ids are random or hashes, so their last digit spreads them evenly."""
-    return partitions(collection, scope)[int(item_id[-1:], 16) % PARTITIONS]
+    return _partition(collection, scope, int(item_id[-1:], 16) % PARTITIONS)
 
 
 def partitions(collection: str, scope: str) -> list[str]:
     """Return all partitions of the collection in a scope."""
-    return [f"{collection}#{scope}#{number}" for number in range(PARTITIONS)]
+    return [_partition(collection, scope, number) for number in range(PARTITIONS)]
+
+
+def _partition(collection: str, scope: str, number: int) -> str:
+    return f"{collection}#{scope}#{number}"
 
 
 def lock_key(value_key: str) -> str:

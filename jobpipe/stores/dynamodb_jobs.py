@@ -15,7 +15,7 @@ from jobpipe.domain.job_filter import EVERY_JOB, JobFilter
 from jobpipe.domain.job_ref import JobRef
 from jobpipe.runtime.aws import AwsClients, error_code, outages, settle_conflicts
 from jobpipe.stores.dynamodb_job_lists import LIST_KEY, OLD_LIST_KEY, JobLists, place_in_list
-from jobpipe.stores.dynamodb_rows import Values, job_from_row, job_to_row, kept_values, success_values, to_row
+from jobpipe.stores.dynamodb_rows import Row, Values, job_from_row, job_to_row, kept_values, success_values, to_row
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import UpdateTypeDef
@@ -27,6 +27,7 @@ _COUNT_ATTEMPT = "attempts = attempts + :one"
 _SET_SHARD = "owner_shard = if_not_exists(owner_shard, #owner)"
 # The attributes `began` and `held` have the names of earlier releases: Job.running_attempt and Job.interruptions.
 _REMOVED_AT_END = ("began", "held", "error", LIST_KEY, OLD_LIST_KEY)
+_UNFINISHED: Row = {f":unfinished{i}": {"S": status.value} for i, status in enumerate(UNFINISHED)}
 
 
 class DynamoDbJobs:
@@ -212,11 +213,10 @@ class DynamoDbJobs:
         # The condition makes a command take effect at most once: the first to end the job wins, and every other
         # delivery, late worker or message of an earlier generation changes nothing. An expired row counts as
         # absent, even before DynamoDB deletes it.
-        unfinished = {f":unfinished{i}": status.value for i, status in enumerate(UNFINISHED)}
-        values = {name: value for name, value in values.items() if value is not None}
-        assignments = [f"#{name} = :{name}" for name in values] + ([_COUNT_ATTEMPT] if count_attempt else [])
-        names = {f"#{name}": name for name in ("status", *values, *remove)}
-        if LIST_KEY in values:
+        row = to_row(values)
+        assignments = [f"#{name} = :{name}" for name in row] + ([_COUNT_ATTEMPT] if count_attempt else [])
+        names = {f"#{name}": name for name in ("status", *row, *remove)}
+        if LIST_KEY in row:
             assignments.append(_SET_SHARD)
             names["#owner"] = "owner"
         removal = " REMOVE " + ", ".join(f"#{name}" for name in remove) if remove else ""
@@ -224,18 +224,16 @@ class DynamoDbJobs:
             "TableName": self._table,
             "Key": {"job_id": {"S": ref.job_id}},
             "UpdateExpression": "SET " + ", ".join(assignments) + removal,
-            "ConditionExpression": f"#status IN ({', '.join(unfinished)}) AND generation = :generation"
+            "ConditionExpression": f"#status IN ({', '.join(_UNFINISHED)}) AND generation = :generation"
             " AND expires_at > :now",
             "ExpressionAttributeNames": names,
-            "ExpressionAttributeValues": to_row(
-                {
-                    ":generation": ref.generation,
-                    ":now": int(at.timestamp()),
-                    **({":one": 1} if count_attempt else {}),
-                    **unfinished,
-                    **{f":{name}": value for name, value in values.items()},
-                }
-            ),
+            "ExpressionAttributeValues": {
+                ":generation": {"S": ref.generation},
+                ":now": {"N": str(int(at.timestamp()))},
+                **({":one": {"N": "1"}} if count_attempt else {}),
+                **_UNFINISHED,
+                **{f":{name}": value for name, value in row.items()},
+            },
         }
 
     def _update_and_get(self, update: UpdateTypeDef) -> Job:

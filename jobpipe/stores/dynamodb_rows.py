@@ -27,13 +27,17 @@ SHARDS = 8
 
 
 def shards_of(owner: str) -> list[str]:
-    """Return the keys of all of the owner's partitions; an owner's name has no `#`."""
-    return [f"{owner}#{shard}" for shard in range(SHARDS)]
+    """Return the keys of all of the owner's partitions."""
+    return [_shard(owner, number) for number in range(SHARDS)]
 
 
 def owner_shard(owner: str, job_id: str) -> str:
     """Return the key of the partition for this job of the owner."""
-    return shards_of(owner)[int(job_id[-1], 16) % SHARDS]
+    return _shard(owner, int(job_id[-1], 16) % SHARDS)
+
+
+def _shard(owner: str, number: int) -> str:
+    return f"{owner}#{number}"  # an owner's name has no `#`
 
 
 def _fingerprint_value(job: Job) -> str:
@@ -53,7 +57,7 @@ def collection_in(fingerprint: str) -> str:
 def to_row(values: Values) -> Row:
     """Return the values in DynamoDB's format."""
     return {
-        name: {"N": str(value)} if isinstance(value, int) else {"S": value}
+        name: {"S": value} if isinstance(value, str) else {"N": str(value)}
         for name, value in values.items()
         if value is not None
     }
@@ -124,8 +128,9 @@ def job_from_row(row: Any) -> Job:
 
 
 def _kept_from_row(row: Any) -> KeptCommand | None:
-    kept = KeptCommand(command=_text(row, "command"), claim=_text(row, "claim"))
-    return None if kept == KeptCommand() else kept
+    if "command" not in row and "claim" not in row:
+        return None
+    return KeptCommand(command=_text(row, "command"), claim=_text(row, "claim"))
 
 
 def batch_to_row(batch: Batch) -> Row:
