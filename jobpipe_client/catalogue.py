@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import unquote
 
@@ -12,7 +12,7 @@ from jobpipe_client.responses import document
 from jobpipe_client.transport import Transport
 
 EXTENSION = "x-jobpipe-collections"
-_MOST_REFERENCES = 50  # one after the other; more are a circle
+_MOST_REFERENCES = 50  # a longer chain is taken for a circle
 
 Schema = Mapping[str, Any] | bool
 
@@ -39,7 +39,7 @@ class CollectionInfo:
 
     name: str
     title: str  # of one document, such as "Order"
-    key: str | None  # the field from which the id derives; None: there is no upsert
+    key: str | None  # the field from which the id derives; without one there is no upsert
     unique: tuple[str, ...]  # fields of which no two documents share a value
     indexes: tuple[str, ...]  # fields by which documents can be looked up
     access: str  # "shared" or "own"
@@ -64,7 +64,7 @@ class CollectionInfo:
 
 
 def read_catalogue(transport: Transport) -> dict[str, CollectionInfo]:
-    """Return the collections by name; none for a release that has items only. Raise BadAnswer if it has no form."""
+    """Return the collections by name; an older release names none. Raise BadAnswer if they cannot be read."""
     contract = document(transport.get("/openapi.json"))
     try:
         described = contract.get(EXTENSION) or {}
@@ -95,8 +95,7 @@ def _collection(name: str, described: Mapping[str, Any], contract: Mapping[str, 
         definitions=contract,
     )
     schema = info.resolved(described.get("schema") or {})
-    members = {each: getattr(info, each) for each in info.__slots__}
-    return CollectionInfo(**{**members, "schema": schema if isinstance(schema, Mapping) else {}})
+    return replace(info, schema=schema if isinstance(schema, Mapping) else {})
 
 
 def _at(root: Mapping[str, Any], reference: str) -> Any:

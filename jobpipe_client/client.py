@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import cached_property
@@ -13,7 +12,7 @@ from jobpipe_client import calls, pages, waiting
 from jobpipe_client.catalogue import CollectionInfo, read_catalogue
 from jobpipe_client.collection import Collection
 from jobpipe_client.exceptions import BadAnswer
-from jobpipe_client.many import MAX_COMMANDS, check, submit_many
+from jobpipe_client.many import MAX_COMMANDS, submit_many
 from jobpipe_client.models import Batch, BatchEntry, Item, Job, Stats, Status, Submission
 from jobpipe_client.responses import batch_of, document, item_of, job_of
 from jobpipe_client.settings import Connection, find_connection
@@ -154,13 +153,12 @@ class Client:
         >>> list(client.submit_many(commands, key="poles-1")) == submissions
         True
         """
-        check(concurrency, batch_size, key)
         return submit_many(
             self.transport,
             commands,
             concurrency=concurrency,
             batch_size=batch_size,
-            key=str(uuid.uuid4()) if key is None else key,
+            key=key,
             key_of=self._key_of,
         )
 
@@ -272,7 +270,7 @@ class Client:
         return waiting.outcomes(self.transport, submissions, timeout)
 
     def get_item(self, item_id: str) -> Item:
-        """Return the latest committed version of the item, with its ETag. Raise NotFound if there is none.
+        """Return the latest committed version of the item, with its ETag. Raise NotFound if it does not exist.
 
         >>> client.get_item(item.id)["name"]
         'Stove'
@@ -294,7 +292,7 @@ class Client:
         return pages.items(self.transport, page_size, on_unreadable)
 
     def collection(self, name: str) -> Collection:
-        """Return a collection, which has the verbs of this client for items, look-ups, upserts and operations.
+        """Return a collection. It has this client's methods for items, and look-ups, upserts and operations.
 
         >>> orders = client.collection("orders")
         >>> orders.sync.upsert({"number": "7", "customer": "alice"})["customer"]

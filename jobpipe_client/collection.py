@@ -1,15 +1,14 @@
-"""One collection of a deployment: the verbs that `Client` has for items, look-ups, upserts and operations."""
+"""One collection of a deployment: the methods that `Client` has for items, look-ups, upserts and operations."""
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from jobpipe_client import calls, pages
-from jobpipe_client.many import MAX_COMMANDS, check, submit_many
+from jobpipe_client.many import MAX_COMMANDS, KeyOf, submit_many
 from jobpipe_client.models import Batch, Item, Job, Submission
 from jobpipe_client.responses import batch_of, document, item_of, job_of
 from jobpipe_client.sync_collection import SyncCollection
@@ -18,15 +17,12 @@ if TYPE_CHECKING:
     from jobpipe_client.calls import Call, Json
     from jobpipe_client.transport import Transport
 
-KeyOf = Callable[[str], str | None]
-"""Returns the key field of a collection, or None if it has none or is not known."""
-
 
 class Collection:
-    """The documents of one collection; `Client.collection` makes it.
+    """The documents of one collection, as returned by `Client.collection`.
 
-    The verbs are those of `Client` for items, and the answers are the same `Job` and `Item`. Jobs are waited for,
-    cancelled and retried through the client.
+    It has the methods that `Client` has for items, and look-ups, upserts and operations. They return the same `Job`
+    and `Item`. To wait for, cancel or retry a job, use the client.
 
     >>> orders = client.collection("orders")
     >>> job = client.wait(orders.create({"number": "7", "customer": "alice", "status": "paid"}))
@@ -35,7 +31,7 @@ class Collection:
     """
 
     def __init__(self, transport: Transport, name: str, key_of: KeyOf) -> None:
-        calls.collection_path(name)  # ValueError if it cannot be a part of a path
+        calls.collection_path(name)  # raises ValueError if the name cannot be a part of a path
         self.name = name
         self._transport = transport
         self._key_of = key_of
@@ -154,18 +150,17 @@ class Collection:
         >>> sum(submission.accepted for submission in orders.submit_many(commands, key="orders-2026-11"))
         250
         """
-        check(concurrency, batch_size, key)
         return submit_many(
             self._transport,
             (calls.in_collection(command, self.name) for command in commands),
             concurrency=concurrency,
             batch_size=batch_size,
-            key=str(uuid.uuid4()) if key is None else key,
+            key=key,
             key_of=self._key_of,
         )
 
     def get_item(self, item_id: str) -> Item:
-        """Return the latest committed version of the document, with its ETag. Raise NotFound if there is none.
+        """Return the latest committed version of the document, with its ETag. Raise NotFound if it does not exist.
 
         >>> orders.get_item(order.id)["number"]
         '1001'

@@ -142,27 +142,31 @@ class NotFound(ProblemError):
     slug = "not-found"
 
 
-def _pointer(error: ProblemError) -> str | None:
-    """The place of the value in the document, such as `#/invoice`."""
-    found = error.problem.errors[0].get("pointer") if error.problem.errors else None
-    return found if isinstance(found, str) else None
+class _WithOtherDocument:
+    """The members of a conflict with another document that has the same value."""
+
+    problem: Problem
+
+    @property
+    def pointer(self) -> str | None:
+        """The place of the value in the document, such as `#/invoice`."""
+        found = self.problem.errors[0].get("pointer") if self.problem.errors else None
+        return found if isinstance(found, str) else None
+
+    @property
+    def existing(self) -> str | None:
+        """The id of the other document; None if the caller may not see it."""
+        found = self.problem.raw.get("existing")
+        return found if isinstance(found, str) else None
 
 
-def _existing(error: ProblemError) -> str | None:
-    """The id of the document that has the value; None if the caller may not see it."""
-    found = error.problem.raw.get("existing")
-    return found if isinstance(found, str) else None
-
-
-class NameTaken(ProblemError):
+class NameTaken(ProblemError, _WithOtherDocument):
     """Another item has this name; `existing` is its id."""
 
     slug = "name-taken"
-    pointer = property(_pointer)
-    existing = property(_existing)
 
 
-class NotUnique(ProblemError):
+class NotUnique(ProblemError, _WithOtherDocument):
     """Another document has this value of the key or of a unique field.
 
     >>> _ = orders.sync.create({"number": "7", "customer": "alice"})
@@ -174,8 +178,6 @@ class NotUnique(ProblemError):
     """
 
     slug = "not-unique"
-    pointer = property(_pointer)
-    existing = property(_existing)
 
 
 class IndexBuilding(ProblemError):

@@ -15,6 +15,7 @@ from __future__ import annotations
 import os
 import threading
 import unicodedata
+import uuid
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -47,6 +48,9 @@ LONGEST_KEY = 200  # leaves room for a batch's number within the 255 characters 
 _EMPTY_BODY = len(b'{"commands":[]}')
 _UNAVAILABLE = 503
 _BACKOFF = wait_random_exponential(multiplier=0.2, max=5)
+
+KeyOf = Callable[[str], str | None]
+"""Returns the key field of a collection, or None if it has none or is not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,33 +107,35 @@ class _WindowEntry:
         return self.answer is not None and self.answer.done() and self.answer.exception() is None
 
 
-def check(concurrency: int, batch_size: int, key: str | None) -> None:
-    """Raise ValueError for arguments that `submit_many` does not take."""
-    if concurrency < 1:
-        raise ValueError("concurrency must be at least 1")
-    if not 1 <= batch_size <= MAX_COMMANDS:
-        raise ValueError(f"batch_size must be 1 to {MAX_COMMANDS}")
-    if key is not None:
-        calls.check_key(key, longest=LONGEST_KEY)
-
-
 def submit_many(
     transport: Transport,
     commands: Iterable[Json],
     *,
     concurrency: int,
     batch_size: int,
-    key: str,
-    key_of: Callable[[str], str | None] = lambda _: None,
+    key: str | None,
+    key_of: KeyOf,
 ) -> Generator[Submission, None, None]:
-    """Yield a submission for each command, in their order. Closing the generator stops the sending.
+    """Return a generator of a submission for each command, in their order. Closing it stops the sending.
 
-    `key_of` returns the key field of a collection, by which its upserts are ordered; None orders all of them.
+    Without `key`, the batches get a random one. The upserts of a collection without a known key field, for which
+    `key_of` returns None, are all sent in their order. Raise ValueError at once for arguments out of range.
     """
+    if concurrency < 1:
+        raise ValueError("concurrency must be at least 1")
+    if not 1 <= batch_size <= MAX_COMMANDS:
+        raise ValueError(f"batch_size must be 1 to {MAX_COMMANDS}")
+    key = str(uuid.uuid4()) if key is None else calls.check_key(key, longest=LONGEST_KEY)
+    return _submissions(transport, _cut(commands, batch_size), concurrency, key, key_of)
+
+
+def _submissions(
+    transport: Transport, batches: Iterator[_Part], concurrency: int, key: str, key_of: KeyOf
+) -> Generator[Submission, None, None]:
     owner = os.getpid()
     stopped = threading.Event()
     sender = _Sender(transport, stopped)
-    parts: Iterator[_Part] | None = _cut(commands, batch_size)
+    parts: Iterator[_Part] | None = batches
     failure: Exception | None = None
     number = 0
     window: deque[_WindowEntry] = deque()
@@ -206,7 +212,7 @@ def _cut(commands: Iterable[Json], batch_size: int) -> Iterator[_Part]:
         yield part
 
 
-def _items(commands: Iterable[Json], key_of: Callable[[str], str | None]) -> _Items:
+def _items(commands: Iterable[Json], key_of: KeyOf) -> _Items:
     found = _Items()
     for command in commands:
         collection = command.get("collection", calls.ITEMS) if isinstance(command, Mapping) else None

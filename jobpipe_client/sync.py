@@ -21,7 +21,7 @@ DEFAULT_TIMEOUT = 30.0
 
 
 class SyncClient:
-    """The writes of `Client`; each returns the item that its job ended with.
+    """The write methods of `Client`. Each waits for its job and returns the item that the job ended with.
 
     A command that fails raises its problem (NotFound, NameTaken, VersionMismatch, …). If the job has not ended
     within `timeout` seconds, WaitTimeout is raised; its `job` goes on and can be waited for.
@@ -35,7 +35,7 @@ class SyncClient:
         self._transport = transport
 
     def create(self, item: Json, *, idempotency_key: str | None = None, timeout: float = DEFAULT_TIMEOUT) -> Item:
-        """Create an item from its fields, `name` and `description` among them.
+        """Create an item from its fields. `name` and `description` are required.
 
         >>> client.sync.create({"name": "Tent", "description": "For two"})["description"]
         'For two'
@@ -51,7 +51,7 @@ class SyncClient:
         if_match: str | None = None,
         timeout: float = DEFAULT_TIMEOUT,
     ) -> Item:
-        """Set the given fields; the others stay.
+        """Set the given fields; other fields are unchanged.
 
         >>> client.sync.update(item.id, {"price": 11}, if_match=item.etag)["price"]
         11
@@ -70,7 +70,7 @@ class SyncClient:
         if_match: str | None = None,
         timeout: float = DEFAULT_TIMEOUT,
     ) -> Item:
-        """Apply an RFC 7396 merge patch: null removes a field, objects merge, all else replaces.
+        """Apply an RFC 7396 merge patch: null removes a field, objects are merged, other values are replaced.
 
         >>> client.sync.merge(item.id, {"stock": {"Lyon": 3}})["stock"]
         {'Lyon': 3}
@@ -92,7 +92,9 @@ class SyncClient:
         final(self._transport, calls.delete(item_id, idempotency_key, if_match), timeout)
 
     def read(self, item_id: str, *, idempotency_key: str | None = None, timeout: float = DEFAULT_TIMEOUT) -> Item:
-        """Return the item after every command accepted before; `Client.get_item` is cheaper and does not queue.
+        """Queue a read, which sees every command accepted before it for this item, and return the item.
+
+        `Client.get_item` is cheaper, because it queues nothing.
 
         >>> client.sync.read(item.id)["name"]
         'Stove'

@@ -1,4 +1,8 @@
-"""The synchronous interface of a collection: `Collection` as `SyncClient` is `Client`."""
+"""The synchronous interface of a collection, which waits for each job as `SyncClient` does.
+
+The methods repeat those of `SyncClient` and `Collection`, so that each class has its own signatures and examples;
+tests/client/test_signatures.py compares them.
+"""
 
 from __future__ import annotations
 
@@ -15,10 +19,10 @@ if TYPE_CHECKING:
 
 
 class SyncCollection:
-    """The writes of `Collection`; each returns the document that its job ended with.
+    """The write methods of `Collection`. Each waits for its job and returns the document that the job ended with.
 
-    A command that fails raises its problem (NotFound, NotUnique, OperationRefused, …), and WaitTimeout is raised
-    as by `SyncClient`.
+    A command that fails raises its problem (NotFound, NotUnique, OperationRefused, …). WaitTimeout is raised as by
+    `SyncClient`.
 
     >>> orders.sync.create({"number": order["number"]})
     Traceback (most recent call last):
@@ -38,7 +42,7 @@ class SyncCollection:
         return self._item(calls.create(item, idempotency_key, self._name), timeout)
 
     def upsert(self, item: Json, *, idempotency_key: str | None = None, timeout: float = DEFAULT_TIMEOUT) -> Item:
-        """Create the document, or set its fields if a document with its key exists.
+        """Create the document, or set its fields if a document with its key exists. The collection needs a `key`.
 
         >>> orders.sync.upsert({"number": order["number"], "customer": "bob"})["customer"]
         'bob'
@@ -54,7 +58,7 @@ class SyncCollection:
         if_match: str | None = None,
         timeout: float = DEFAULT_TIMEOUT,
     ) -> Item:
-        """Set the given fields; the others stay.
+        """Set the given fields; other fields are unchanged.
 
         >>> orders.sync.update(order.id, {"customer": "bob"}, if_match=order.etag)["customer"]
         'bob'
@@ -70,7 +74,7 @@ class SyncCollection:
         if_match: str | None = None,
         timeout: float = DEFAULT_TIMEOUT,
     ) -> Item:
-        """Apply an RFC 7396 merge patch: null removes a field, objects merge, all else replaces.
+        """Apply an RFC 7396 merge patch: null removes a field, objects are merged, other values are replaced.
 
         >>> "customer" in orders.sync.merge(order.id, {"customer": None})
         False
@@ -92,7 +96,9 @@ class SyncCollection:
         final(self._transport, calls.delete(item_id, idempotency_key, if_match, self._name), timeout)
 
     def read(self, item_id: str, *, idempotency_key: str | None = None, timeout: float = DEFAULT_TIMEOUT) -> Item:
-        """Return the document after every command accepted before; `Collection.get_item` does not queue.
+        """Queue a read, which sees every command accepted before it for this document, and return the document.
+
+        `Collection.get_item` is cheaper, because it queues nothing.
 
         >>> orders.sync.read(order.id)["number"]
         '1001'

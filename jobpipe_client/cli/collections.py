@@ -16,8 +16,8 @@ with_collection = click.option(
 )
 
 
-def collection_of(state: State, name: str) -> CollectionInfo:
-    """Return the collection of this name. Raise UsageError, with the nearest name, if the stage has none."""
+def collection_info(state: State, name: str) -> CollectionInfo:
+    """Return the description of a collection. Raise UsageError, with the nearest name, if it does not exist."""
     found = state.client.collections()
     if name not in found:
         more = did_you_mean(name, found) or f"; the stage has {', '.join(found) or ITEMS}"

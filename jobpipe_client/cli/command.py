@@ -17,6 +17,8 @@ from jobpipe_client.cli.files import check_encoding
 from jobpipe_client.cli.output.output import Output
 from jobpipe_client.client import Client
 
+_LARGEST_PAGE = 100  # that the service returns
+
 
 @dataclass
 class State:
@@ -93,6 +95,11 @@ def write_examples(formatter: click.HelpFormatter, examples: str) -> None:
 
 
 pass_state = click.make_pass_decorator(State, ensure=True)
+
+
+def page_size(limit: int | None) -> int | None:
+    """Return how many entries to ask for at once if `limit` of them are shown; None lets the service choose."""
+    return None if limit is None else min(limit, _LARGEST_PAGE)
 
 
 def read_object(text: str) -> dict[str, Any]:

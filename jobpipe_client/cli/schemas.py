@@ -55,9 +55,24 @@ def kind_of(info: CollectionInfo, schema: Schema) -> str:
     return {frozenset({"number"}): "number", frozenset({"boolean"}): "boolean"}.get(types, "json")
 
 
+def kinds_of(info: CollectionInfo) -> dict[str, str]:
+    """Return the kinds of the fields that a document may have, in the order of the schema."""
+    return {name: kind_of(info, schema) for name, schema in fields_of(info).items()}
+
+
 def is_only_text(info: CollectionInfo, schema: Schema) -> bool:
     """Return whether the schema allows no other values than strings."""
     return _types(info, schema) == {"string"}
+
+
+def identifying_fields(info: CollectionInfo) -> list[str]:
+    """Return the fields of which no two documents share a value: the key and the unique ones."""
+    return list(dict.fromkeys([*([] if info.key is None else [info.key]), *info.unique]))
+
+
+def look_up_fields(info: CollectionInfo) -> list[str]:
+    """Return the fields by which documents can be looked up: the identifying and the indexed ones."""
+    return list(dict.fromkeys([*identifying_fields(info), *info.indexes]))
 
 
 def fields_of(info: CollectionInfo) -> dict[str, Schema]:

@@ -32,13 +32,16 @@ def _checkout_module(name: str) -> ModuleType:
 
     For operators' commands. Raise OperatorError if there is no checkout.
     """
-    _find_checkout()
+    _add_checkout_to_path()
     return _import(f"scripts.{name}")
 
 
 def write_collection(name: str, folder: str | None) -> Path:
-    """Write a new collection with the checkout's scaffold, and return its folder; OperatorError if it cannot be."""
-    _find_checkout()
+    """Write a new collection with the checkout's scaffold, and return its folder.
+
+    Raise OperatorError without a checkout, for a name that is not allowed, or if the folder exists.
+    """
+    _add_checkout_to_path()
     scaffold, settings = _import("infra.collections.scaffold"), _import("infra.settings")
     try:
         return Path(scaffold.write_collection(settings.collections_folder(folder), name))
@@ -46,7 +49,7 @@ def write_collection(name: str, folder: str | None) -> Path:
         raise OperatorError(str(error)) from error
 
 
-def _find_checkout() -> None:
+def _add_checkout_to_path() -> None:
     if importlib.util.find_spec("scripts") is None or importlib.util.find_spec("infra") is None:
         root = next((each for each in (Path.cwd(), *Path.cwd().parents) if _is_checkout(each)), None)
         if root is None:

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from itertools import islice
 from typing import Any
 
 import click
 
 from jobpipe_client.catalogue import CollectionInfo, OperationInfo
-from jobpipe_client.cli.collections import collection_of, did_you_mean, with_collection
-from jobpipe_client.cli.command import Command, State, pass_state
+from jobpipe_client.cli.collections import collection_info, did_you_mean, with_collection
+from jobpipe_client.cli.command import Command, State, page_size, pass_state
 from jobpipe_client.cli.commands.checkout import write_collection
 from jobpipe_client.cli.commands.items import (
     if_match_option,
-    page_size,
     read_fields,
     show,
     show_list,
@@ -22,7 +22,7 @@ from jobpipe_client.cli.commands.items import (
     write_options,
 )
 from jobpipe_client.cli.exits import OperatorError
-from jobpipe_client.cli.schemas import kind_of
+from jobpipe_client.cli.schemas import identifying_fields, kind_of, look_up_fields
 
 
 @click.command(cls=Command, examples="jobpipe collections\njobpipe collections --json | jq .schema")
@@ -35,15 +35,8 @@ def collections(state: State) -> None:
             state.output.document(_document(info))
         return
     rows = (
-        (
-            info.name,
-            info.title,
-            info.key or "",
-            *(", ".join(each) for each in (info.unique, info.indexes)),
-            operations,
-        )
+        (info.name, info.title, info.key or "", *map(", ".join, (info.unique, info.indexes, info.operations)))
         for info in found.values()
-        for operations in [", ".join(info.operations)]
     )
     state.output.table(("collection", "title", "key", "unique", "indexes", "operations"), rows)
 
@@ -70,7 +63,7 @@ def run(
     state: State, /, *, operation: str, item_id: str, members: tuple[str, ...], collection: str, **options: Any
 ) -> int:
     """Run an operation of a collection on a document, and show the document after it."""
-    info = collection_of(state, collection)
+    info = collection_info(state, collection)
     if operation not in info.operations:
         others = f"; it has {', '.join(info.operations)}" if info.operations else ""
         more = did_you_mean(operation, info.operations) or others
@@ -80,7 +73,7 @@ def run(
 
 
 def _members(info: CollectionInfo, operation: OperationInfo, members: tuple[str, ...]) -> Mapping[str, Any]:
-    """Return the members. Raise UsageError for those that the operation does not take, and for missing ones."""
+    """Return the members. Raise UsageError if the operation does not take one of them, or if it needs others."""
     schemas = {**operation.takes, **operation.optional}
     given = read_fields(members, {name: kind_of(info, each) for name, each in schemas.items()}) if members else {}
     for name in given:
@@ -109,19 +102,16 @@ def find(state: State, *, field: str, limit: int | None, collection: str) -> Non
     By the key or a unique field it shows the document, and the exit status is 1 if there is none. By an indexed
     field it lists the documents, newest change first; a change may take a moment to be listed.
     """
-    info = collection_of(state, collection)
+    info = collection_info(state, collection)
     name, equals, value = field.partition("=")
-    single = [*([] if info.key is None else [info.key]), *info.unique]
     if not equals:
         raise click.UsageError(f"{field!r} is not FIELD=VALUE")
-    known = [
-        each for each in dict.fromkeys((*single, *info.indexes)) if each in info.types
-    ]  # items are not looked up
+    known = [each for each in look_up_fields(info) if each in info.types]  # the name of items has no type there
     if name not in known:
         more = did_you_mean(name, known) or f"; they are found by {', '.join(known) or 'their ids only'}"
         raise click.UsageError(f"{collection} cannot be found by {name!r}{more}")
     documents = state.client.collection(collection)
-    if name in single:
+    if name in identifying_fields(info):
         found = documents.find({name: value})
         if found is None:
             raise OperatorError(f"{collection} has no document with {name} {value!r}")
@@ -150,10 +140,6 @@ def new(state: State, *, name: str, collections: str | None) -> None:
 
 
 def _document(info: CollectionInfo) -> dict[str, Any]:
-    operations = {
-        name: {"description": each.description, "takes": each.takes, "optional": each.optional}
-        for name, each in info.operations.items()
-    }
     return {
         "collection": info.name,
         "title": info.title,
@@ -161,6 +147,6 @@ def _document(info: CollectionInfo) -> dict[str, Any]:
         "unique": info.unique,
         "indexes": info.indexes,
         "access": info.access,
-        "operations": operations,
+        "operations": {name: asdict(each) for name, each in info.operations.items()},
         "schema": info.schema,
     }

@@ -17,13 +17,13 @@ from rich.progress import Progress, SpinnerColumn, TextColumn
 from jobpipe_client import json_text
 from jobpipe_client.calls import ITEMS
 from jobpipe_client.catalogue import CollectionInfo
-from jobpipe_client.cli.collections import collection_of, with_collection
+from jobpipe_client.cli.collections import collection_info, with_collection
 from jobpipe_client.cli.command import Command, State, pass_state
 from jobpipe_client.cli.exits import silence
 from jobpipe_client.cli.files import atomic_file
 from jobpipe_client.cli.importing.csv_columns import header_cell
 from jobpipe_client.cli.output.escaping import escaped, escaped_json
-from jobpipe_client.cli.schemas import fields_of, kind_of
+from jobpipe_client.cli.schemas import kinds_of
 from jobpipe_client.models import Item
 
 _Write = Callable[[str], object]
@@ -52,7 +52,7 @@ def export(state: State, *, file: str, collection: str, form: str | None) -> Non
     If an item cannot be read, all others are still written; then its id is printed and the exit status is 1.
     """
     unreadable: list[str] = []
-    info = None if collection == ITEMS else collection_of(state, collection)
+    info = None if collection == ITEMS else collection_info(state, collection)
     items = _with_progress(state, collection, unreadable)
     form = form or ("csv" if file.lower().endswith(".csv") else "jsonl")
     write_items = partial(write_csv, columns=_columns(info)) if form == "csv" else write_jsonl
@@ -125,7 +125,7 @@ def write_csv(items: Iterable[Item], write: _Write, columns: Mapping[str, str] =
 def _columns(info: CollectionInfo | None) -> Mapping[str, str]:
     if info is None:
         return _ITEM_COLUMNS
-    return {"id": "text", **{name: kind_of(info, schema) for name, schema in fields_of(info).items()}}
+    return {"id": "text", **kinds_of(info)}
 
 
 def _common(kinds: set[str], usual: str) -> str:

@@ -12,11 +12,11 @@ import click
 from jobpipe_client import json_text
 from jobpipe_client.calls import ITEMS
 from jobpipe_client.catalogue import CollectionInfo
-from jobpipe_client.cli.collections import collection_of, with_collection
-from jobpipe_client.cli.command import Command, State, global_options, pass_state, read_object
+from jobpipe_client.cli.collections import collection_info, with_collection
+from jobpipe_client.cli.command import Command, State, global_options, page_size, pass_state, read_object
 from jobpipe_client.cli.commands.jobs import TIMEOUT, seconds
 from jobpipe_client.cli.exits import FAILED, OK, describe, print_error
-from jobpipe_client.cli.schemas import READERS, fields_of, kind_of
+from jobpipe_client.cli.schemas import READERS, kinds_of, look_up_fields
 from jobpipe_client.collection import Collection
 from jobpipe_client.exceptions import ProblemError
 from jobpipe_client.models import Item
@@ -79,7 +79,7 @@ def create(state: State, /, *, fields: tuple[str, ...], collection: str, **optio
 @pass_state
 def upsert(state: State, /, *, fields: tuple[str, ...], collection: str, **options: Any) -> int:
     """Create a document, or set its fields if its key exists, in a collection that has a key."""
-    if collection == ITEMS or collection_of(state, collection).key is None:
+    if collection == ITEMS or collection_info(state, collection).key is None:
         raise click.UsageError(f"an upsert needs a collection with a key, and {collection} has none")
     return write(state, collection, "upsert", _document(state, collection, fields), **options)
 
@@ -159,11 +159,6 @@ def list_items(state: State, *, limit: int | None, collection: str) -> None:
     show_list(state, collection, islice(found, limit), unreadable)
 
 
-def page_size(limit: int | None) -> int | None:
-    """Return how many documents to ask for at once if so many are shown."""
-    return None if limit is None else min(limit, 100)
-
-
 def show_list(state: State, collection: str, found: Iterable[Item], unreadable: Sequence[str]) -> None:
     """Show the documents as they come. Raise OperatorError at the end if some could not be read."""
     state.output.stops_unread = True
@@ -171,29 +166,27 @@ def show_list(state: State, collection: str, found: Iterable[Item], unreadable: 
         for item in found:
             state.output.document(item)
     else:
-        columns = ("name", "description") if collection == ITEMS else _columns(collection_of(state, collection))
+        columns = ("name", "description") if collection == ITEMS else _columns(collection_info(state, collection))
         rows = ((item.id, *(_text(item.get(name, "")) for name in columns)) for item in found)
         state.output.table(("item", *columns), rows)
     state.output.check_complete(unreadable)
 
 
 def _columns(info: CollectionInfo) -> Sequence[str]:
-    """Return the fields that a list shows: those by which documents are found, and then the first short ones."""
-    found = [*([] if info.key is None else [info.key]), *info.unique, *info.indexes]
-    short = [name for name, schema in fields_of(info).items() if kind_of(info, schema) != "json"]
-    return list(dict.fromkeys([*found, *short]))[:_MOST_COLUMNS]
+    """Return the fields that a list shows: first those by which documents are looked up, then other short ones."""
+    short = [name for name, kind in kinds_of(info).items() if kind != "json"]
+    return list(dict.fromkeys([*look_up_fields(info), *short]))[:_MOST_COLUMNS]
 
 
 def collection_named(state: State, name: str) -> Collection:
-    """Return the collection of this name. Raise UsageError, with the nearest name, if the stage has none."""
-    return state.client.collection(name if name == ITEMS else collection_of(state, name).name)
+    """Return the collection with this name. Raise UsageError, with the nearest name, if it does not exist."""
+    return state.client.collection(name if name == ITEMS else collection_info(state, name).name)
 
 
 def _document(state: State, collection: str, fields: Sequence[str]) -> dict[str, Any]:
     if collection == ITEMS:
         return read_fields(fields, {})
-    info = collection_of(state, collection)
-    return read_fields(fields, {name: kind_of(info, schema) for name, schema in fields_of(info).items()})
+    return read_fields(fields, kinds_of(collection_info(state, collection)))
 
 
 def read_fields(fields: Sequence[str], kinds: Mapping[str, str]) -> dict[str, Any]:
@@ -224,7 +217,7 @@ def write(
     timeout: float,
     **options: str | None,
 ) -> int:
-    """Call a write of `Collection` with `no_wait`, else of `SyncCollection`; show the job or the document."""
+    """Call a method of `Collection` with `no_wait`, else of `SyncCollection`, and show the job or the document."""
     documents = collection_named(state, collection)
     if no_wait:
         state.output.job(getattr(documents, method)(*arguments, **options))

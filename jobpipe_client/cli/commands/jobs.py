@@ -8,14 +8,13 @@ from typing import Literal, get_args
 
 import click
 
-from jobpipe_client.cli.command import Command, State, pass_state, read_object
+from jobpipe_client.cli.command import Command, State, page_size, pass_state, read_object
 from jobpipe_client.cli.exits import ERROR, FAILED, NOT_ENDED, OK, describe, print_error
 from jobpipe_client.cli.polling import Seconds
 from jobpipe_client.exceptions import ProblemError
 from jobpipe_client.models import Job, Status, WaitTimeout
 
 TIMEOUT = 60.0
-_LARGEST_PAGE = 100
 seconds = Seconds(0, 7 * 24 * 3600)
 
 
@@ -111,8 +110,7 @@ def list_jobs(state: State, /, *, job_status: Status | None, limit: int | None, 
     A stage without JobLists=on lists failed and retrying jobs only, as the commands failed and retrying do.
     """
     state.output.stops_unread = True
-    page_size = None if limit is None else min(limit, _LARGEST_PAGE)
-    state.output.jobs(islice(state.client.jobs(job_status, page_size, **filters), limit))
+    state.output.jobs(islice(state.client.jobs(job_status, page_size(limit), **filters), limit))
 
 
 failed = _list("failed", "List your jobs that have failed, latest first, and why.")

@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 
 from jobpipe_client.calls import ITEMS
-from jobpipe_client.cli.collections import collection_of, with_collection
+from jobpipe_client.cli.collections import collection_info, with_collection
 from jobpipe_client.cli.command import Command, State, pass_state
 from jobpipe_client.cli.exits import FAILED, OK
 from jobpipe_client.cli.importing.csv_rows import CsvRows
@@ -212,7 +212,7 @@ def _target(state: State, collection: str, *, upsert: bool, commands: bool) -> T
         return Target.of_items()  # its rules are known, so that a dry run needs no service
     if collection == ITEMS:
         raise click.UsageError("--upsert needs a collection with a key, and items have none")
-    return Target.of_collection(collection_of(state, collection), upsert=upsert)
+    return Target.of_collection(collection_info(state, collection), upsert=upsert)
 
 
 def _dry_run(state: State, form: Format, lines: Lines, *, commands: bool, target: Target) -> int:

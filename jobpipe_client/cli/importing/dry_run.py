@@ -13,6 +13,7 @@ from jobpipe_client.cli.importing.rows import UNREADABLE, Format, Row, rows_of
 from jobpipe_client.cli.importing.schema_rules import document_violations, value_of
 from jobpipe_client.cli.importing.source import Lines
 from jobpipe_client.cli.importing.target import Target
+from jobpipe_client.cli.schemas import identifying_fields
 from jobpipe_client.many import MAX_BODY
 
 _MAX_VIOLATIONS = 20  # of one row, as many as the service reports
@@ -71,23 +72,20 @@ class _Values:
         self.close = self._database.close
 
     def taken(self, row: Row, target: Target) -> Failure | None:
-        """Return the failure if an earlier row has the same name or another same value, else None."""
+        """Return the failure of a row whose name or unique value an earlier row has, else None."""
         document = row.command["item"] if row.command is not None else {}
         if target.info is None:
             name = document["name"]
             line = self._line_with(row, "name", name_key(name))
             error = f"409 name-taken: The row at line {line} has the name {name!r} too."
             return None if line is None else Failure(row.reported_line, "name-taken", error)
-        key = target.info.key and value_of(document, target.info.key)
-        # A row that is upserted may have the key of an earlier one: it changes the same document.
-        fields = [*([target.info.key] if target.info.key and not target.upsert else []), *target.info.unique]
+        fields, key = identifying_fields(target.info), None
+        if target.upsert and target.info.key is not None:
+            # An upserted row may have the key of an earlier row, and then changes the same document.
+            fields, key = list(target.info.unique), value_of(document, target.info.key)
         for field in fields:
             value = value_of(document, field)
-            line = (
-                None
-                if value is None
-                else self._line_with(row, field, value, document=key if target.upsert else None)
-            )
+            line = None if value is None else self._line_with(row, field, value, document=key)
             if line is not None:
                 shown = json_text.encode(document[field])[:80]
                 error = f"409 not-unique: The row at line {line} has the {field} {shown} too."

@@ -16,6 +16,7 @@ from jobpipe_client import json_text
 from jobpipe_client.catalogue import CollectionInfo, Schema
 from jobpipe_client.cli.collections import did_you_mean
 from jobpipe_client.cli.importing.item_rules import Path, Violation, pointer, storable_violations
+from jobpipe_client.cli.schemas import look_up_fields
 
 MAX_VALUE_LENGTH = 255  # characters of the value of a key, unique or indexed field
 _MAX_DEPTH = 60  # of schemas within schemas
@@ -44,7 +45,7 @@ def value_of(document: Mapping[str, Any], name: str) -> str | None:
 def _in_values(info: CollectionInfo, document: Mapping[str, Any]) -> Iterator[Violation]:
     if info.key is not None and document.get(info.key) is None:
         yield Violation(pointer((None, info.key)), f"The document needs {info.key}, from which its id derives.")
-    for name in dict.fromkeys([*([info.key] if info.key else []), *info.unique, *info.indexes]):
+    for name in look_up_fields(info):
         value = document.get(name)
         if value is None:
             continue

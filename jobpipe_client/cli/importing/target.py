@@ -10,12 +10,12 @@ from typing import Any
 import click
 
 from jobpipe_client import json_text
-from jobpipe_client.calls import ITEMS, in_collection
+from jobpipe_client.calls import in_collection
 from jobpipe_client.catalogue import CollectionInfo
 from jobpipe_client.cli.collections import did_you_mean
 from jobpipe_client.cli.exits import OperatorError
 from jobpipe_client.cli.importing import item_rules
-from jobpipe_client.cli.schemas import fields_of, is_closed, is_only_text, kind_of, required_of
+from jobpipe_client.cli.schemas import fields_of, is_closed, is_only_text, kinds_of, required_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,15 +38,12 @@ class Target:
         """Return the target of rows that become documents. Raise UsageError for upserts without a key."""
         if upsert and info.key is None:
             raise click.UsageError(f"--upsert needs a collection with a key, and {info.name} has none")
-        if info.name == ITEMS:
-            return cls.of_items()
-        fields = fields_of(info)
         return cls(
             info=info,
             upsert=upsert,
             required=required_of(info),
-            only_text=[name for name, schema in fields.items() if is_only_text(info, schema)],
-            kinds={name: kind_of(info, schema) for name, schema in fields.items()},
+            only_text=[name for name, schema in fields_of(info).items() if is_only_text(info, schema)],
+            kinds=kinds_of(info),
         )
 
     @property
