@@ -22,12 +22,22 @@ class Need:
     also_removed: tuple[str, ...] = ()  # actions that the scenario itself removes from the role
 
 
+def _fails(scenario: Callable[[Lab], str], effect: str) -> Need:
+    """Return the need of a grant without which the API's request fails."""
+    return Need(scenario, "200", "503", effect)
+
+
+def _is_retried(scenario: Callable[[Lab], str], effect: str) -> Need:
+    """Return the need of a grant without which the command does not end, and its message is redelivered."""
+    return Need(scenario, "succeeded", "retrying, returned", effect)
+
+
 NEEDS: dict[Key, Need] = {
     # --- the API
     ("APIRole", "QueueCommands", "sqs:SendMessage"): Need(
         api.post_an_item, "202, 1 queued", "503, 0 queued", "no command is accepted"
     ),
-    ("APIRole", "KeepJobs", "dynamodb:GetItem"): Need(api.poll_a_job, "200", "503", "no job can be polled"),
+    ("APIRole", "KeepJobs", "dynamodb:GetItem"): _fails(api.poll_a_job, "no job can be polled"),
     ("APIRole", "KeepJobs", "dynamodb:PutItem"): Need(
         api.post_an_item, "202, 1 queued", "503, 0 queued", "no command is accepted"
     ),
@@ -43,11 +53,9 @@ NEEDS: dict[Key, Need] = {
         "503, 0 queued",
         "an emulator accepts no batch; AWS does not have this action and requires sqs:SendMessage",
     ),
-    ("APIRole", "CountCommands", "sqs:GetQueueAttributes"): Need(api.get_stats, "200", "503", "`GET /stats` fails"),
-    ("APIRole", "CountDeadLetters", "sqs:GetQueueAttributes"): Need(
-        api.get_stats, "200", "503", "`GET /stats` fails"
-    ),
-    ("APIRole", "CountParked", "sqs:GetQueueAttributes"): Need(api.get_stats, "200", "503", "`GET /stats` fails"),
+    ("APIRole", "CountCommands", "sqs:GetQueueAttributes"): _fails(api.get_stats, "`GET /stats` fails"),
+    ("APIRole", "CountDeadLetters", "sqs:GetQueueAttributes"): _fails(api.get_stats, "`GET /stats` fails"),
+    ("APIRole", "CountParked", "sqs:GetQueueAttributes"): _fails(api.get_stats, "`GET /stats` fails"),
     ("APIRole", "AgeOfMessages", "cloudwatch:GetMetricStatistics"): Need(
         api.get_stats_with_age,
         "200, oldest 42.0",
@@ -75,42 +83,35 @@ NEEDS: dict[Key, Need] = {
         "503",
         "jobs that failed before the index was sharded cannot be listed",
     ),
-    ("APIRole", "ReadItems", "dynamodb:GetItem"): Need(api.get_an_item, "200", "503", "no item can be read"),
-    ("APIRole", "ReadItems", "dynamodb:Scan"): Need(api.list_items, "200", "503", "items cannot be listed"),
-    ("APIRole", "ReadDocuments", "s3:GetObjectVersion"): Need(
-        api.get_a_large_item, "200", "503", "an item of more than 1 KB cannot be read"
+    ("APIRole", "ReadItems", "dynamodb:GetItem"): _fails(api.get_an_item, "no item can be read"),
+    ("APIRole", "ReadItems", "dynamodb:Scan"): _fails(api.list_items, "items cannot be listed"),
+    ("APIRole", "ReadDocuments", "s3:GetObjectVersion"): _fails(
+        api.get_a_large_item, "an item of more than 1 KB cannot be read"
     ),
-    ("APIRole", "ReadDocuments", "s3:GetObject"): Need(
+    ("APIRole", "ReadDocuments", "s3:GetObject"): _fails(
         api.get_an_item_whose_version_has_expired,
-        "200",
-        "503",
         "an item cannot be read once lifecycle has expired the version that its row names",
     ),
-    ("APIRole", "ReadCollections", "dynamodb:GetItem"): Need(
-        collections.get_an_order, "200", "503", "no document of another collection can be read"
+    ("APIRole", "ReadCollections", "dynamodb:GetItem"): _fails(
+        collections.get_an_order, "no document of another collection can be read"
     ),
-    ("APIRole", "ReadCollections", "dynamodb:Query"): Need(
-        collections.list_orders, "200", "503", "documents of other collections cannot be listed"
+    ("APIRole", "ReadCollections", "dynamodb:Query"): _fails(
+        collections.list_orders, "documents of other collections cannot be listed"
     ),
-    ("APIRole", "ReadCollections", "dynamodb:BatchGetItem"): Need(
-        collections.look_up_by_an_index, "200", "503", "no document can be looked up by an indexed field"
+    ("APIRole", "ReadCollections", "dynamodb:BatchGetItem"): _fails(
+        collections.look_up_by_an_index, "no document can be looked up by an indexed field"
     ),
-    ("APIRole", "LookUp", "dynamodb:GetItem"): Need(
-        collections.look_up_by_a_unique_value, "200", "503", "no document can be looked up by a unique field"
+    ("APIRole", "LookUp", "dynamodb:GetItem"): _fails(
+        collections.look_up_by_a_unique_value, "no document can be looked up by a unique field"
     ),
-    ("APIRole", "LookUp", "dynamodb:Query"): Need(
-        collections.look_up_by_an_index, "200", "503", "no document can be looked up by an indexed field"
+    ("APIRole", "LookUp", "dynamodb:Query"): _fails(
+        collections.look_up_by_an_index, "no document can be looked up by an indexed field"
     ),
-    ("APIRole", "ReadCollectionDocuments", "s3:GetObjectVersion"): Need(
-        collections.get_a_large_order,
-        "200",
-        "503",
-        "a document of another collection of more than 1 KB cannot be read",
+    ("APIRole", "ReadCollectionDocuments", "s3:GetObjectVersion"): _fails(
+        collections.get_a_large_order, "a document of another collection of more than 1 KB cannot be read"
     ),
-    ("APIRole", "ReadCollectionDocuments", "s3:GetObject"): Need(
+    ("APIRole", "ReadCollectionDocuments", "s3:GetObject"): _fails(
         collections.get_an_order_whose_version_has_expired,
-        "200",
-        "503",
         "a document of another collection cannot be read once lifecycle has expired the version that its row names",
     ),
     ("APIRole", "ClaimCommands", "s3:PutObject"): Need(
@@ -160,58 +161,34 @@ NEEDS: dict[Key, Need] = {
     ("WorkerRole", "EndJobs", "dynamodb:UpdateItem"): Need(
         worker.read, "succeeded", "queued, returned", "no job ends"
     ),
-    ("WorkerRole", "CommitItems", "dynamodb:GetItem"): Need(
-        worker.read, "succeeded", "retrying, returned", "no item is read, changed or deleted"
+    ("WorkerRole", "CommitItems", "dynamodb:GetItem"): _is_retried(
+        worker.read, "no item is read, changed or deleted"
     ),
-    ("WorkerRole", "CommitItems", "dynamodb:PutItem"): Need(
-        worker.create, "succeeded", "retrying, returned", "no item is created or changed"
+    ("WorkerRole", "CommitItems", "dynamodb:PutItem"): _is_retried(worker.create, "no item is created or changed"),
+    ("WorkerRole", "CommitItems", "dynamodb:DeleteItem"): _is_retried(worker.delete, "no item is deleted"),
+    ("WorkerRole", "LockNames", "dynamodb:PutItem"): _is_retried(worker.rename, "no item is created or renamed"),
+    ("WorkerRole", "LockNames", "dynamodb:DeleteItem"): _is_retried(worker.rename, "no item is renamed or deleted"),
+    ("WorkerRole", "CommitDocuments", "dynamodb:GetItem"): _is_retried(
+        collections.read, "no document of another collection is read, changed or deleted"
     ),
-    ("WorkerRole", "CommitItems", "dynamodb:DeleteItem"): Need(
-        worker.delete, "succeeded", "retrying, returned", "no item is deleted"
+    ("WorkerRole", "CommitDocuments", "dynamodb:PutItem"): _is_retried(
+        collections.create, "no document of another collection is created or changed"
     ),
-    ("WorkerRole", "LockNames", "dynamodb:PutItem"): Need(
-        worker.rename, "succeeded", "retrying, returned", "no item is created or renamed"
+    ("WorkerRole", "CommitDocuments", "dynamodb:DeleteItem"): _is_retried(
+        collections.delete, "no document of another collection is deleted"
     ),
-    ("WorkerRole", "LockNames", "dynamodb:DeleteItem"): Need(
-        worker.rename, "succeeded", "retrying, returned", "no item is renamed or deleted"
+    ("WorkerRole", "LockValues", "dynamodb:PutItem"): _is_retried(
+        collections.change_a_unique_value, "no document with a unique or indexed field is created or changed"
     ),
-    ("WorkerRole", "CommitDocuments", "dynamodb:GetItem"): Need(
-        collections.read,
-        "succeeded",
-        "retrying, returned",
-        "no document of another collection is read, changed or deleted",
+    ("WorkerRole", "LockValues", "dynamodb:DeleteItem"): _is_retried(
+        collections.change_a_unique_value, "no document with a unique or indexed field is changed or deleted"
     ),
-    ("WorkerRole", "CommitDocuments", "dynamodb:PutItem"): Need(
-        collections.create,
-        "succeeded",
-        "retrying, returned",
-        "no document of another collection is created or changed",
+    ("WorkerRole", "KeepDocuments", "s3:PutObject"): _is_retried(worker.create, "no item is created or changed"),
+    ("WorkerRole", "KeepDocuments", "s3:GetObjectVersion"): _is_retried(
+        worker.patch_a_large_item, "an item of more than 1 KB cannot be changed"
     ),
-    ("WorkerRole", "CommitDocuments", "dynamodb:DeleteItem"): Need(
-        collections.delete, "succeeded", "retrying, returned", "no document of another collection is deleted"
-    ),
-    ("WorkerRole", "LockValues", "dynamodb:PutItem"): Need(
-        collections.change_a_unique_value,
-        "succeeded",
-        "retrying, returned",
-        "no document with a unique or indexed field is created or changed",
-    ),
-    ("WorkerRole", "LockValues", "dynamodb:DeleteItem"): Need(
-        collections.change_a_unique_value,
-        "succeeded",
-        "retrying, returned",
-        "no document with a unique or indexed field is changed or deleted",
-    ),
-    ("WorkerRole", "KeepDocuments", "s3:PutObject"): Need(
-        worker.create, "succeeded", "retrying, returned", "no item is created or changed"
-    ),
-    ("WorkerRole", "KeepDocuments", "s3:GetObjectVersion"): Need(
-        worker.patch_a_large_item, "succeeded", "retrying, returned", "an item of more than 1 KB cannot be changed"
-    ),
-    ("WorkerRole", "KeepDocuments", "s3:GetObject"): Need(
+    ("WorkerRole", "KeepDocuments", "s3:GetObject"): _is_retried(
         worker.patch_an_item_whose_version_has_expired,
-        "succeeded",
-        "retrying, returned",
         "an item cannot be changed once lifecycle has expired the version that its row names",
     ),
     ("WorkerRole", "KeepDocuments", "s3:DeleteObject"): Need(
@@ -220,22 +197,14 @@ NEEDS: dict[Key, Need] = {
         "succeeded, returned, documents 2",
         "superseded documents are not deleted, and their messages are redelivered",
     ),
-    ("WorkerRole", "KeepCollectionDocuments", "s3:PutObject"): Need(
-        collections.create,
-        "succeeded",
-        "retrying, returned",
-        "no document of another collection is created or changed",
+    ("WorkerRole", "KeepCollectionDocuments", "s3:PutObject"): _is_retried(
+        collections.create, "no document of another collection is created or changed"
     ),
-    ("WorkerRole", "KeepCollectionDocuments", "s3:GetObjectVersion"): Need(
-        collections.change_a_large_order,
-        "succeeded",
-        "retrying, returned",
-        "a document of another collection of more than 1 KB cannot be changed",
+    ("WorkerRole", "KeepCollectionDocuments", "s3:GetObjectVersion"): _is_retried(
+        collections.change_a_large_order, "a document of another collection of more than 1 KB cannot be changed"
     ),
-    ("WorkerRole", "KeepCollectionDocuments", "s3:GetObject"): Need(
+    ("WorkerRole", "KeepCollectionDocuments", "s3:GetObject"): _is_retried(
         collections.change_an_order_whose_version_has_expired,
-        "succeeded",
-        "retrying, returned",
         "a document of another collection cannot be changed once lifecycle has expired the version that its row"
         " names",
     ),
