@@ -6,16 +6,13 @@ from infra.collections.schema import sentences
 from infra.collections.schema.evaluated import evaluated
 from infra.collections.schema.generator import Generator
 from infra.collections.schema.module_source import Body
+from infra.collections.schema.sizes import write_size_limits
 
 
 def write_array(generator: Generator, pointer: str, body: Body) -> None:
     """Write the checks of a list."""
     schema = generator.schema(pointer)
-    for keyword, operator, words in (("minItems", "<", "at least"), ("maxItems", ">", "at most")):
-        if keyword in schema:
-            with body.block(f"if len(value) {operator} {schema[keyword]}:"):
-                sentence = f"The array must have {words} {sentences.count(schema[keyword], 'element')}."
-                body.line(f"add({sentence!a}, path)")
+    write_size_limits(schema, "Items", "The array", "element", body)
     if schema.get("uniqueItems"):
         body.line(f"equal = {generator.source.use('repeated')}(value, known)")
         with body.block("if equal is not None:"):

@@ -11,6 +11,7 @@ from infra.collections.schema.branches import write_branches
 from infra.collections.schema.generator import Generator
 from infra.collections.schema.module_source import Body, ModuleSource
 from infra.collections.schema.objects import write_object
+from infra.collections.schema.sizes import write_size_limits
 from infra.collections.schema.type_tests import expression
 from infra.collections.schema.types_allowed import ALL, Types, of_keyword
 
@@ -118,11 +119,7 @@ def _write_numbers(generator: Generator, pointer: str, body: Body) -> None:
 
 def _write_strings(generator: Generator, pointer: str, body: Body) -> None:
     schema = generator.schema(pointer)
-    for keyword, operator, words in (("minLength", "<", "at least"), ("maxLength", ">", "at most")):
-        if keyword in schema:
-            with body.block(f"if len(value) {operator} {schema[keyword]}:"):
-                sentence = f"The text must have {words} {sentences.count(schema[keyword], 'character')}."
-                body.line(f"add({sentence!a}, path)")
+    write_size_limits(schema, "Length", "The text", "character", body)
     if "pattern" in schema:
         pattern = schema["pattern"]
         test = generator.source.matches(pattern, "value", generator.document.place, pointer + "/pattern")

@@ -6,16 +6,13 @@ from infra.collections.schema import sentences
 from infra.collections.schema.evaluated import evaluated, members_table
 from infra.collections.schema.generator import Generator
 from infra.collections.schema.module_source import Body
+from infra.collections.schema.sizes import write_size_limits
 
 
 def write_object(generator: Generator, pointer: str, body: Body) -> None:
     """Write the checks of a dict."""
     schema = generator.schema(pointer)
-    for keyword, operator, words in (("minProperties", "<", "at least"), ("maxProperties", ">", "at most")):
-        if keyword in schema:
-            with body.block(f"if len(value) {operator} {schema[keyword]}:"):
-                sentence = f"The object must have {words} {sentences.count(schema[keyword], 'member')}."
-                body.line(f"add({sentence!a}, path)")
+    write_size_limits(schema, "Properties", "The object", "member", body)
     for name in schema.get("required", ()):
         with body.block(f"if {name!a} not in value:"):
             body.line(f"add({f'{sentences.name(name)} is required.'!a}, (*path, {name!a}))")

@@ -38,8 +38,7 @@ def of_values(values: list[Any]) -> str:
 
 def value(this: Any) -> str:
     """Return a value of the schema as JSON, shortened."""
-    text = _json(this)
-    return text if len(text) <= _MOST_SHOWN else text[: _MOST_SHOWN - 3] + "..."
+    return text(_json(this))
 
 
 def _json(this: Any) -> str:
@@ -54,7 +53,7 @@ def _json(this: Any) -> str:
 
 def name(of: str) -> str:
     """Return the name of a member, marked as one."""
-    return f"`{of if len(of) <= _MOST_SHOWN else of[: _MOST_SHOWN - 3] + '...'}`"
+    return f"`{text(of)}`"
 
 
 def count(number: int, thing: str) -> str:
