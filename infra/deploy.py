@@ -6,7 +6,7 @@ import shlex
 import sys
 from dataclasses import replace
 
-from infra.cli.command_line import OneLineParser, run
+from infra.cli.command_line import OneLineParser, add_collections_option, run
 from infra.cli.progress import Progress
 from infra.collections.folder import read_folder
 from infra.deployment.comparison import print_diff
@@ -153,7 +153,7 @@ def _parse() -> argparse.Namespace:
         action="store_true",
         help="replace or remove resources that hold data, addresses or secrets (infra/stacks/changes.py)",
     )
-    parser.add_argument("--collections", metavar="FOLDER", help="JOBPIPE_COLLECTIONS, else collections/")
+    add_collections_option(parser)
     parser.add_argument(
         "--remove-collections", action="store_true", help="end serving collections that the folder does not have"
     )

@@ -9,7 +9,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from infra.cli.command_line import OneLineParser, run
+from infra.cli.command_line import OneLineParser, add_collections_option, run
 from infra.packaging.package import package_all
 from infra.settings import BUILD_DIR, collections_folder
 from infra.templates.rendering import Rendered
@@ -55,7 +55,7 @@ def write_variants(folder: Path = BUILD_DIR / "lint", collections: Path | None =
 def main() -> int:
     """Run the command."""
     parser = OneLineParser(prog="python -m infra.checks.lint_variants", description="Writes templates for checkov.")
-    parser.add_argument("--collections", metavar="FOLDER", help="JOBPIPE_COLLECTIONS, else collections/")
+    add_collections_option(parser)
     arguments: argparse.Namespace = parser.parse_args()
     return run("lint", lambda: write_variants(collections=collections_folder(arguments.collections)))
 

@@ -71,6 +71,13 @@ def duration(unit: str) -> Callable[[str], float]:
     return parse
 
 
+def add_collections_option(parser: argparse.ArgumentParser) -> None:
+    """Add `--collections`, which infra.settings.collections_folder takes."""
+    parser.add_argument(
+        "--collections", metavar="FOLDER", help="the folder of collections (JOBPIPE_COLLECTIONS, else collections/)"
+    )
+
+
 class OneLineParser(argparse.ArgumentParser):
     """Prints errors without the usage, which names options where the operator gave variables of make."""
 

@@ -9,7 +9,7 @@ import shlex
 import sys
 from pathlib import Path
 
-from infra.cli.command_line import OneLineParser, run
+from infra.cli.command_line import OneLineParser, add_collections_option, run
 from infra.collections.names import BUILT_IN, why_no_collection
 from infra.errors import OperatorError
 from infra.settings import COLLECTIONS, ROOT, collections_folder
@@ -65,7 +65,7 @@ def main() -> int:
     """Run the command."""
     parser = OneLineParser(prog="python -m infra.collections.new-collection", description="Writes a collection.")
     parser.add_argument("name")
-    parser.add_argument("--collections", metavar="FOLDER", help="JOBPIPE_COLLECTIONS, else collections/")
+    add_collections_option(parser)
     arguments = parser.parse_args()
     return run("new-collection", lambda: _main(collections_folder(arguments.collections), arguments.name))
 

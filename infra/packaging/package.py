@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from infra.cli.command_line import OneLineParser, run
+from infra.cli.command_line import OneLineParser, add_collections_option, run
 from infra.cli.file_lock import file_lock
 from infra.cli.reasons import on_screen
 from infra.collections.folder import CollectionSource, read_folder
@@ -213,7 +213,7 @@ def _run_chalice(app: str, build: Path) -> None:
 def main() -> int:
     """Run the command."""
     parser = OneLineParser(prog="python -m infra.packaging.package", description="Builds both Lambdas' zips.")
-    parser.add_argument("--collections", metavar="FOLDER", help="JOBPIPE_COLLECTIONS, else collections/")
+    add_collections_option(parser)
     arguments = parser.parse_args()
     return run("package", lambda: _main(arguments))
 

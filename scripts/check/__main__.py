@@ -19,7 +19,6 @@ from rich.console import Console
 
 from infra.cli.command_line import run
 from infra.cli.console import LastingConsole, emit
-from infra.settings import collections_folder
 from jobpipe.domain import json_text
 from jobpipe.domain.documents.declared_collection import DeclaredCollection
 from jobpipe.domain.documents.item import StoredItem
@@ -28,12 +27,11 @@ from jobpipe.domain.item_reader import document_text
 from jobpipe.domain.ports import DocumentStore
 from jobpipe.stores.s3_documents import S3Documents
 from scripts.stage.aws import open_stage
-from scripts.stage.collections import folder_collection
-from scripts.stage.commands import command_parser, one_line_errors, positive
-from scripts.stage.documents import Documents, Found, documents_bar, tables_of
+from scripts.stage.collections import chosen_collection, collection_parser
+from scripts.stage.commands import one_line_errors
+from scripts.stage.documents import THREADS, Documents, Found, documents_bar, documents_of
 from scripts.stage.tables import print_table
 
-_THREADS = 8
 _EXAMPLES = """examples:
   make check COLLECTION=orders COLLECTIONS=../shop
   python -m scripts.check --stage prod --collections ../shop --json orders
@@ -97,16 +95,16 @@ def _error(detail: str, pointer: str = "#") -> dict[str, str]:
 
 def main(arguments: list[str] | None = None) -> int:
     """Check one collection of a stage."""
-    options = _parse(arguments)
+    options = collection_parser("check", __doc__, _EXAMPLES, 100, "documents").parse_args(arguments)
     return run("check", lambda: _command(options))
 
 
 def _command(options: argparse.Namespace) -> int:
-    collection = folder_collection(collections_folder(options.collections), options.collection)
+    collection = chosen_collection(options)
     console = LastingConsole(highlight=False, quiet=options.json)
     with one_line_errors():
         stage = open_stage(options.stage)
-        documents = Documents(stage.clients, tables_of(stage), collection.name, collection.own)
+        documents = documents_of(stage, collection.name, own=collection.own)
         bucket = S3Documents(stage.clients, stage.resource("documents_bucket"))
         summary = check_all(Checker(documents, bucket, collection.checks), options.limit)
     if options.json:
@@ -119,7 +117,7 @@ def _command(options: argparse.Namespace) -> int:
 def check_all(checker: Checker, limit: int) -> Summary:
     """Check every document, and keep the first `limit` that do not fit."""
     summary = Summary()
-    with documents_bar(checker.collection.name) as advance, ThreadPoolExecutor(_THREADS) as pool:
+    with documents_bar(checker.collection.name) as advance, ThreadPoolExecutor(THREADS) as pool:
         for page in checker.read.pages():
             for misfit in pool.map(checker.check, page.found):
                 summary.documents += 1
@@ -143,15 +141,6 @@ def print_summary(console: Console, collection: str, summary: Summary) -> None:
 def _rows(summary: Summary) -> Iterator[tuple[str, str, str, str]]:
     for misfit in summary.listed:
         yield from ((misfit.id, each["pointer"], each["detail"], misfit.owner) for each in misfit.errors)
-
-
-def _parse(arguments: list[str] | None) -> argparse.Namespace:
-    parser = command_parser("check", __doc__, _EXAMPLES)
-    parser.add_argument("collection", help="the name of the collection")
-    parser.add_argument("--collections", metavar="FOLDER", help="JOBPIPE_COLLECTIONS, else collections/")
-    parser.add_argument("--json", action="store_true", help="print one JSON document")
-    parser.add_argument("--limit", type=positive, default=100, help="documents to list (%(default)s)")
-    return parser.parse_args(arguments)
 
 
 if __name__ == "__main__":

@@ -25,17 +25,15 @@ from infra.cli.command_line import run
 from infra.cli.console import LastingConsole, emit
 from infra.deployment.look_ups import settling_seconds
 from infra.errors import OperatorError
-from infra.settings import collections_folder
 from infra.stage.collection_rows import READY, CollectionRow, CollectionRows, RowChangedError
 from jobpipe.stores.s3_documents import S3Documents
 from scripts.reindex.rebuild import Problem, Rebuild
 from scripts.stage.aws import StageAws, open_stage
-from scripts.stage.collections import FolderCollection, folder_collection
-from scripts.stage.commands import command_parser, one_line_errors, positive
-from scripts.stage.documents import Documents, documents_bar, tables_of
+from scripts.stage.collections import FolderCollection, chosen_collection, collection_parser
+from scripts.stage.commands import one_line_errors
+from scripts.stage.documents import THREADS, documents_bar, documents_of
 from scripts.stage.tables import print_table
 
-THREADS = 8
 _EXAMPLES = """examples:
   make reindex COLLECTION=orders COLLECTIONS=../shop
   python -m scripts.reindex --stage prod --collections ../shop --json orders
@@ -64,16 +62,16 @@ class Summary:
 
 def main(arguments: list[str] | None = None) -> int:
     """Reindex one collection of a stage."""
-    options = _parse(arguments)
+    options = collection_parser("reindex", __doc__, _EXAMPLES, 1000, "problems").parse_args(arguments)
     return run("reindex", lambda: _command(options))
 
 
 def _command(options: argparse.Namespace) -> int:
-    collection = folder_collection(collections_folder(options.collections), options.collection)
+    collection = chosen_collection(options)
     console = LastingConsole(highlight=False, quiet=options.json)
     with one_line_errors():
         stage = open_stage(options.stage)
-        documents = Documents(stage.clients, tables_of(stage), collection.name, collection.own)
+        documents = documents_of(stage, collection.name, own=collection.own)
         rows = CollectionRows(stage.clients.dynamodb, documents.tables.collections)
         row = stored_row(rows, collection, stage.deployment.stage)
         _wait_for_old_worker(stage, row, console)
@@ -163,15 +161,6 @@ def print_summary(console: Console, collection: str, summary: Summary) -> None:
     if summary.building:
         line = f"building: {', '.join(summary.building)}; change the documents above, and run it again"
         console.print(line, style="bold yellow", soft_wrap=True)
-
-
-def _parse(arguments: list[str] | None) -> argparse.Namespace:
-    parser = command_parser("reindex", __doc__, _EXAMPLES)
-    parser.add_argument("collection", help="the name of the collection")
-    parser.add_argument("--collections", metavar="FOLDER", help="JOBPIPE_COLLECTIONS, else collections/")
-    parser.add_argument("--json", action="store_true", help="print one JSON document")
-    parser.add_argument("--limit", type=positive, default=1000, help="problems to list (%(default)s)")
-    return parser.parse_args(arguments)
 
 
 if __name__ == "__main__":

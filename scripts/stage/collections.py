@@ -1,19 +1,24 @@
-"""A collection of a folder, for operators' commands that go through its documents."""
+"""What operators' commands that go through the documents of a collection share: options, and the collection."""
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from infra.cli.command_line import add_collections_option
 from infra.collections.folder import CollectionSource, read_folder
+from infra.collections.generated import check_of
 from infra.collections.look_ups import rules_of
 from infra.collections.names import BUILT_IN, nearest
 from infra.errors import OperatorError
+from infra.settings import collections_folder
 from infra.stage.collection_rows import LookUpRules
 from jobpipe.domain.documents.declared_collection import Check, DeclaredCollection
+from scripts.stage.commands import command_parser, positive
 
 
 @dataclass(frozen=True)
@@ -55,9 +60,7 @@ class _Schema:
     """The code of a collection without its operations."""
 
     def __init__(self, code: str) -> None:
-        module: dict[str, Any] = {}
-        exec(code, module)  # noqa: S102 - infra/collections has just generated it
-        self._check: Check = module["check"]
+        self._check: Check = check_of(code)
 
     def schema(self) -> Check:
         return self._check
@@ -70,6 +73,23 @@ class _Schema:
 
     def contract(self) -> Mapping[str, Any]:
         return {}
+
+
+def collection_parser(
+    name: str, description: str | None, examples: str, limit: int, limited: str
+) -> argparse.ArgumentParser:
+    """Return the parser of `python -m scripts.NAME COLLECTION`, which lists up to `limit` of what is `limited`."""
+    parser = command_parser(name, description, examples)
+    parser.add_argument("collection", help="the name of the collection")
+    add_collections_option(parser)
+    parser.add_argument("--json", action="store_true", help="print one JSON document")
+    parser.add_argument("--limit", type=positive, default=limit, help=f"{limited} to list (%(default)s)")
+    return parser
+
+
+def chosen_collection(options: argparse.Namespace) -> FolderCollection:
+    """Return the collection that the options of `collection_parser` name, as `folder_collection` does."""
+    return folder_collection(collections_folder(options.collections), options.collection)
 
 
 def folder_collection(folder: Path, name: str) -> FolderCollection:

@@ -21,6 +21,8 @@ from scripts.stage.aws import StageAws
 
 PAGE = 200
 """Rows; each has at most about 2 KB."""
+THREADS = 8
+"""Documents that a command looks at at the same time."""
 _TABLE = "The table of collections"
 _HEX = re.compile("[0-9a-f]{8}")
 
@@ -150,6 +152,7 @@ def documents_bar(label: str) -> Iterator[Advance]:
         yield advance
 
 
-def tables_of(stage: StageAws) -> Tables:
-    """Return the tables of a deployed stage."""
-    return Tables(*(stage.resource(f"{name}_table") for name in ("collections", "lookups", "jobs")))
+def documents_of(stage: StageAws, collection: str, *, own: bool) -> Documents:
+    """Return the documents of a collection of a deployed stage."""
+    tables = Tables(*(stage.resource(f"{name}_table") for name in ("collections", "lookups", "jobs")))
+    return Documents(stage.clients, tables, collection, own)
