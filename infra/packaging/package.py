@@ -105,10 +105,11 @@ def package_all(folder: Path = BUILD_DIR, collections: Path | None = None) -> di
     collections = collections or collections_folder()
     with file_lock(folder / ".lock"), ThreadPoolExecutor(len(APPS)) as pool:
         sources = read_folder(collections)
-        old = [app for app in APPS if not _is_built(folder / app, input_hash(app, sources))]
+        inputs = {app: input_hash(app, sources) for app in APPS}
+        old = [app for app in APPS if not _is_built(folder / app, inputs[app])]
         if old:
             _prepare_collections(collections, folder / "collections")
-        built = pool.map(lambda app: _package(app, folder / app, input_hash(app, sources), app in old), APPS)
+        built = pool.map(lambda app: _package(app, folder / app, inputs[app], app in old), APPS)
         return dict(zip(APPS, built, strict=True))
 
 
