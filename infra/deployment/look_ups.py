@@ -99,22 +99,25 @@ class LookUps:
 
     def check(self, outputs: Mapping[str, str]) -> None:
         """Raise OperatorError, with a line for each collection whose documents cannot follow its new rules."""
-        self._refuse(self._rows(outputs))
+        rows = self._rows(outputs)
+        if rows is not None:
+            self._refuse(rows, changes(self.declared, rows.all()))
 
     def prepare(self, outputs: Mapping[str, str]) -> None:
         """Write what must be recorded before a worker of the new release runs."""
         rows = self._rows(outputs)
         if rows is None:
             return
-        self._refuse(rows)  # an imported foundation had no outputs before
+        found = changes(self.declared, rows.all())
+        self._refuse(rows, found)  # an imported foundation had no outputs before
         dropped = False
-        for change in changes(self.declared, rows.all()):
-            if change.before is None:
+        for change in found:
+            before = change.before
+            if before is None:
                 self._add(rows, change)
             elif change.gone:
                 gone = {*change.gone}
-                kept = {name: state for name, state in change.before.states.items() if name not in gone}
-                before = change.before
+                kept = {name: state for name, state in before.states.items() if name not in gone}
                 rows.put(change.name, before, before.rules.without(gone), kept, before.changed_at)
                 dropped = True
                 self.progress.say(
@@ -142,7 +145,7 @@ class LookUps:
                     " as these rules make them: delete them",
                     "bold red",
                 )
-            states = {**(change.before.states if change.before else {})}
+            states = dict(change.before.states) if change.before else {}
             states |= dict.fromkeys(change.added, READY if is_empty else BUILDING)
             rows.put(change.name, change.before, change.rules, states)
         for name, row in rows.all().items():
@@ -161,12 +164,10 @@ class LookUps:
         table = outputs.get("CollectionsTable")
         return CollectionRows(self.target.client("dynamodb"), table) if table and self.declared else None
 
-    def _refuse(self, rows: CollectionRows | None) -> None:
-        if rows is None:
-            return
+    def _refuse(self, rows: CollectionRows, found: list[RulesChange]) -> None:
         problems = [
             f"collection {each.name}: {each.problem}; it has documents: {_INSTEAD}"
-            for each in changes(self.declared, rows.all())
+            for each in found
             if each.problem and rows.has_documents(each.name, self._access(each))
         ]
         if problems:
