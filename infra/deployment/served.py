@@ -15,8 +15,9 @@ from botocore.exceptions import ClientError
 from infra.cli.progress import Progress
 from infra.errors import OperatorError
 from infra.stacks.changes import Change, StackDiff
+from infra.stage.collection_rows import read_rows
 from infra.targets.target import Target
-from jobpipe.stores.dynamodb_index_states import PARTITION, row_key
+from jobpipe.stores.dynamodb_index_states import row_key
 
 _UNSERVED = "unserved"
 
@@ -67,14 +68,7 @@ class Served:
         if not table:
             return {}
         try:
-            pages = self._dynamodb.get_paginator("query").paginate(
-                TableName=table,
-                KeyConditionExpression="#partition = :partition",
-                ExpressionAttributeNames={"#partition": "partition"},
-                ExpressionAttributeValues={":partition": {"S": PARTITION}},
-                ConsistentRead=True,
-            )
-            return {row["item_id"]["S"]: _UNSERVED not in row for page in pages for row in page["Items"]}
+            return {row["item_id"]["S"]: _UNSERVED not in row for row in read_rows(self._dynamodb, table)}
         except ClientError as error:
             if error.response["Error"]["Code"] != "AccessDeniedException" or self.declared:
                 raise

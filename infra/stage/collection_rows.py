@@ -7,8 +7,8 @@ Deployments and `make reindex` write them.
 import json
 import secrets
 import time
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -38,12 +38,11 @@ class LookUpRules:
 
     def without(self, fields: set[str]) -> "LookUpRules":
         """Return the rules without these unique and indexed fields."""
-        return LookUpRules(
-            self.key,
-            self.access,
-            tuple(each for each in self.unique if each not in fields),
-            tuple(each for each in self.indexes if each not in fields),
-            {name: kind for name, kind in self.types.items() if name not in fields},
+        return replace(
+            self,
+            unique=tuple(each for each in self.unique if each not in fields),
+            indexes=tuple(each for each in self.indexes if each not in fields),
+            types={name: kind for name, kind in self.types.items() if name not in fields},
         )
 
     def to_json(self) -> str:
@@ -78,6 +77,19 @@ class RowChangedError(OperatorError):
     """Another deployment or `make reindex` has written the row since it was read."""
 
 
+def read_rows(dynamodb: Any, table: str) -> Iterator[Any]:
+    """Yield the rows of all collections as DynamoDB has them."""
+    pages = dynamodb.get_paginator("query").paginate(
+        TableName=table,
+        KeyConditionExpression="#partition = :partition",
+        ExpressionAttributeNames={"#partition": "partition"},
+        ExpressionAttributeValues={":partition": {"S": PARTITION}},
+        ConsistentRead=True,
+    )
+    for page in pages:
+        yield from page["Items"]
+
+
 class CollectionRows:
     """The rows of a stage, and whether its collections have documents."""
 
@@ -87,14 +99,7 @@ class CollectionRows:
 
     def all(self) -> dict[str, CollectionRow]:
         """Return the rows by the names of the collections."""
-        pages = self._dynamodb.get_paginator("query").paginate(
-            TableName=self._table,
-            KeyConditionExpression="#partition = :partition",
-            ExpressionAttributeNames={"#partition": "partition"},
-            ExpressionAttributeValues={":partition": {"S": PARTITION}},
-            ConsistentRead=True,
-        )
-        return {row["item_id"]["S"]: _from_row(row) for page in pages for row in page["Items"]}
+        return {row["item_id"]["S"]: _from_row(row) for row in read_rows(self._dynamodb, self._table)}
 
     def get(self, collection: str) -> CollectionRow | None:
         """Return the row of a collection."""
