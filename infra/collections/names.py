@@ -4,6 +4,7 @@ import difflib
 import re
 from collections.abc import Iterable
 
+from jobpipe.domain.documents.item_ref import COLLECTION_NAME, ITEMS
 from jobpipe.operation import RAW_MEMBERS
 
 MAX_COLLECTIONS = 40  # a page lists them, and a zip has the modules of all
@@ -14,8 +15,7 @@ MAX_INDEXES = 4
 MAX_LOOK_UP = 64  # characters; with a value of 255, its key fits DynamoDB's 2,048-byte partition key
 
 PACKAGE = "jobpipe_collections"  # in both zips
-NAME = re.compile(r"[a-z][a-z0-9-]{0,31}")
-BUILT_IN = "items"
+BUILT_IN = ITEMS
 
 ROUTES = frozenset({"batches", "console", "docs", "health", "items", "jobs", "openapi.json", "stats"})
 """The first parts of the paths of the API's own routes; a test compares them with the table of routes."""
@@ -39,7 +39,7 @@ _GENERATED = re.compile(r"schema|operation_takes(_.*)?|__init__")
 
 def why_no_collection(name: str) -> str | None:
     """Return why a folder of this name can be no collection, or None if it can."""
-    if not NAME.fullmatch(name):
+    if not COLLECTION_NAME.fullmatch(name):
         return "is no name of a collection: lower-case letters, digits and hyphens, a letter first, 32 at most"
     if name in RESERVED:
         return f"cannot be the name of a collection: /{name} is kept for the API itself"

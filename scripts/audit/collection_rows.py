@@ -9,19 +9,16 @@ from urllib.parse import quote
 
 from jobpipe.domain import json_text
 from jobpipe.domain.documents.item import StoredItem
-from jobpipe.domain.documents.item_ref import ITEMS, ItemRef
+from jobpipe.domain.documents.item_ref import COLLECTION_NAME, ITEMS, ItemRef
 from jobpipe.stores.dynamodb_collections import LOCK, index_key, lock_key, partition_key
 from jobpipe.stores.dynamodb_index_states import PARTITION, states_of
 from jobpipe.stores.dynamodb_rows import Row, document_from_row
 from scripts.audit.attributes import MalformedRowError, check_attributes, check_json, check_times, parsed
-from scripts.audit.object_keys import parse_document_key
+from scripts.audit.object_keys import SCOPE, parse_document_key
 
-_PARTITION = re.compile(r"(?P<collection>[a-z][a-z0-9-]{0,31})#(?P<scope>(?:[a-z][a-z0-9-]{0,62})?)#[0-9]+")
-_VALUE_KEY = re.compile(
-    r"(?P<collection>[a-z][a-z0-9-]{0,31})#(?P<scope>(?:[a-z][a-z0-9-]{0,62})?)#(?P<field>[A-Za-z0-9_.~%-]+)#"
-    r"(?:s#.+|i#-?[0-9]+)",
-    re.DOTALL,
-)
+_PLACE = rf"(?P<collection>{COLLECTION_NAME.pattern})#(?P<scope>(?:{SCOPE})?)#"
+_PARTITION = re.compile(rf"{_PLACE}[0-9]+")
+_VALUE_KEY = re.compile(rf"{_PLACE}(?P<field>[A-Za-z0-9_.~%-]+)#(?:s#.+|i#-?[0-9]+)", re.DOTALL)
 _ID = re.compile(r"[^#/]*[0-9a-f]")
 _DOCUMENT = {
     **dict.fromkeys(("version", "document_key", "document_version", "created_at", "updated_at", "owner"), "S"),

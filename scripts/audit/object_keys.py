@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import re
 
-from jobpipe.domain.documents.item_ref import ITEMS, ItemRef
+from jobpipe.domain.documents.item_ref import COLLECTION_NAME, ITEMS, ItemRef
 
 COLLECTIONS_PREFIX = "collections/"
+SCOPE = "[a-z][a-z0-9-]{0,62}"
+"""The pattern of a scope that is not empty, which is the name of an owner."""
 _OF_JOB = r"(?P<job_id>[0-9a-f]+)/(?P<generation>[0-9a-f]+)/[0-9a-f]+\.json"
 _ITEM_KEY = re.compile(rf"items/(?P<item_id>.+)/{_OF_JOB}")
 _DOCUMENT_KEY = re.compile(
-    r"collections/(?P<collection>[a-z][a-z0-9-]{0,31})/(?:(?P<scope>[a-z][a-z0-9-]{0,62})/)?"
+    rf"collections/(?P<collection>{COLLECTION_NAME.pattern})/(?:(?P<scope>{SCOPE})/)?"
     rf"(?P<item_id>[^/]+)/{_OF_JOB}"
 )
-_CLAIM_KEY = re.compile(r"claims/(?P<job_id>[0-9a-f]+)/(?P<generation>[0-9a-f]+)/[0-9a-f]+\.json")
+_CLAIM_KEY = re.compile(rf"claims/{_OF_JOB}")
 
 
 def parse_document_key(key: str) -> tuple[ItemRef, str, str] | None:

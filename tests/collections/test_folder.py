@@ -16,6 +16,7 @@ from infra.collections.folder import read_folder
 from infra.errors import OperatorError
 from infra.settings import COLLECTIONS
 from jobpipe.domain.commands import COMMANDS
+from jobpipe.domain.documents.item_ref import COLLECTION_NAME
 from jobpipe.operation import RAW_MEMBERS
 from tests.collections.folders import schema_with, write_orders
 
@@ -86,7 +87,7 @@ def test_names_that_cannot_be_in_a_path(tmp_path: Path, name: str) -> None:
     assert f"{name} is no name of a collection" in refusal(write_orders(tmp_path, name))
 
 
-@pytest.mark.parametrize("name", sorted(each for each in names.RESERVED if names.NAME.fullmatch(each)))
+@pytest.mark.parametrize("name", sorted(each for each in names.RESERVED if COLLECTION_NAME.fullmatch(each)))
 def test_names_that_the_api_has_or_may_get(tmp_path: Path, name: str) -> None:
     assert f"/{name} is kept for the API itself" in refusal(write_orders(tmp_path, name))
 
@@ -308,7 +309,7 @@ def test_mistakes_in_further_modules(tmp_path: Path) -> None:
 @given(st.text(max_size=40))
 def test_any_name_is_a_collection_or_refused(name: str) -> None:
     why = names.why_no_collection(name)
-    assert (why is None) == (bool(names.NAME.fullmatch(name)) and name not in names.RESERVED)
+    assert (why is None) == (bool(COLLECTION_NAME.fullmatch(name)) and name not in names.RESERVED)
 
 
 @given(st.text(max_size=200) | st.binary(max_size=200))
