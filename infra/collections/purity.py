@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from infra.collections.folder import CollectionSource
+from infra.collections.generated import check_of
 from infra.collections.guests import ask_guest, place, shown
 from infra.collections.operations import OperationSource
 from infra.errors import OperatorError
@@ -65,7 +66,7 @@ def _digest(found: Found) -> str:
 def _problems(source: CollectionSource, operations: Sequence[OperationSource]) -> Iterator[str]:
     from infra.collections import documents  # noqa: PLC0415 - only a trial needs Hypothesis, which takes a while to import
 
-    check = _compiled(source.schema_code)
+    check = check_of(source.schema_code)
     given = [each for each in source.schema.get("examples", []) if documents.accepts(check, each)]
     generated = documents.some(documents.documents(source.schema, check), EXAMPLES if operations else 1)
     bodies = [*given, *generated][:EXAMPLES]
@@ -83,7 +84,7 @@ def _problems(source: CollectionSource, operations: Sequence[OperationSource]) -
             "required": list(operation.takes),
             "additionalProperties": False,
         }
-        members = documents.documents(schema, _compiled(operation.members_code))
+        members = documents.documents(schema, check_of(operation.members_code))
         own = documents.some(members, EXAMPLES)
         if not own:
             yield f"{operation.place}: no members were found that the takes of {operation.name} accept"
@@ -179,10 +180,3 @@ def _difference(one: Outcome, other: Outcome) -> str:
 
 def _short(value: Any) -> str:
     return json_text.encode(value)[:60]
-
-
-def _compiled(code: str) -> Any:
-    """Return the function check of a generated module."""
-    module: dict[str, Any] = {"__name__": "generated"}
-    exec(compile(code, "<generated>", "exec"), module)  # noqa: S102  # written by infra/collections/schema
-    return module["check"]
