@@ -123,7 +123,7 @@ def _found(row: Any) -> Found:
     scope = row["partition"]["S"].split("#")[1]
     try:
         return Found(scope, document_from_row(row))
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, RecursionError):  # as the store does
         return Found(scope, MalformedItem(row["item_id"]["S"]))
 
 

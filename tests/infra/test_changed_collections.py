@@ -14,6 +14,7 @@ import pytest
 
 from infra.emulator import running_emulator
 from infra.stage.stage_file import read_deployment
+from jobpipe.stores.dynamodb_collections import partition_key
 from tests.helpers import commands
 from tests.helpers.deployed import WAIT, Stage, problem
 from tests.helpers.shop import SHOP, order
@@ -126,6 +127,17 @@ def test_a_folder_changes_while_there_are_documents(run: Run, folder: Shop, tmp_
     assert (checked["invalid"], listed["id"], listed["errors"][0]["pointer"]) == (1, second, "#/invoice")
     folder.schema(lambda schema: schema["required"].append("note"))
     assert "these are the first 1 (--limit)" in run("scripts.check", "--limit", "1", "orders").stdout
+
+    # A row that cannot be read is named, and does not end the command.
+    stage.aws("dynamodb").update_item(
+        TableName=stage.deployment.resources["collections_table"],
+        Key={"partition": {"S": partition_key("orders", "", second)}, "item_id": {"S": second}},
+        UpdateExpression="SET entries = :nested",
+        ExpressionAttributeValues={":nested": {"S": "[" * 100_000}},
+    )
+    checked = json.loads(run("scripts.check", "--json", "orders").stdout)
+    errors = {each["id"]: each["errors"][0]["detail"] for each in checked["listed"]}
+    assert errors[second] == "its row cannot be read: see make audit"
 
 
 def blocks(language: str) -> list[str]:
