@@ -58,7 +58,7 @@ screenshots: .venv/.installed .venv/.browser-installed ## make the pictures of t
 bench: .venv/.installed .venv/.bench-installed ## measure jobpipe and its alternatives, and write docs/performance.md (BENCH="--quick ceiling")
 	@$(RUN) tests.bench @words:BENCH
 
-faults: .venv/.installed ## test more faults than make test, on all cores (FAULTS="--singles", "--all", "--share 0.1 put"), or at your own operations (COLLECTIONS=...)
+faults: .venv/.installed ## test more faults than make test, on all cores (FAULTS="--singles", "--all", "--share 0.1 put"), or test the operations of your own collections (COLLECTIONS=...)
 	@$(RUN) tests.faults --collections=@COLLECTIONS @words:FAULTS
 
 mutants: .venv/.installed ## break the code on purpose, one promise at a time, and check that the tests fail (ONLY=...)
@@ -114,7 +114,7 @@ cost: .venv/.installed ## compute what a million jobs cost on AWS from counted c
 reference: .venv/.installed ## write docs/reference: settings, errors, permissions, the contract
 	@$(PY) -m scripts.reference
 
-new-collection: .venv/.installed ## write a small working collection, to begin with (NAME=orders COLLECTIONS=folder)
+new-collection: .venv/.installed ## write a small working collection as a starting point (NAME=orders COLLECTIONS=folder)
 	@$(RUN) infra.collections.scaffold --collections=@COLLECTIONS -- @NAME
 
 package: .venv/.installed ## build both Lambdas' zips and templates into build/ (COLLECTIONS=...)
@@ -152,10 +152,10 @@ audit: .venv/.installed ## check that jobs, documents, locks and index entries a
 	@$(JOBPIPE) audit --stage=@STAGE --repair=@yes:REPAIR --json=@yes:JSON \
 		--older-than=@OLDER_THAN --limit=@LIMIT
 
-check: .venv/.installed ## list the documents that do not fit the folder's schema (COLLECTION=... COLLECTIONS=... LIMIT=100 JSON=yes)
+check: .venv/.installed ## list the documents of a collection that do not fit the schema in its folder (COLLECTION=... COLLECTIONS=... LIMIT=100 JSON=yes)
 	@$(RUN) scripts.check --stage=@STAGE --collections=@COLLECTIONS --limit=@LIMIT --json=@yes:JSON -- @COLLECTION
 
-reindex: .venv/.installed ## complete the look-ups of a collection after a change of its fields (COLLECTION=... COLLECTIONS=... JSON=yes)
+reindex: .venv/.installed ## complete the look-ups of a collection after its unique or indexed fields have changed (COLLECTION=... COLLECTIONS=... JSON=yes)
 	@$(RUN) scripts.reindex --stage=@STAGE --collections=@COLLECTIONS --limit=@LIMIT --json=@yes:JSON -- @COLLECTION
 
 redrive: .venv/.installed ## retry failed jobs (REASON, SINCE, UNTIL, OPERATION, COLLECTION, OWNER, ITEM, LIMIT =..., or ALL=yes; DRY_RUN=yes)
@@ -183,17 +183,17 @@ load: .venv/.installed ## put load on a stage at a steady rate (RATE=... SECONDS
 		--concurrency=@CONCURRENCY --sample=@SAMPLE \
 		--poisson=@yes:POISSON --keep=@yes:KEEP --confirm=@yes:CONFIRM
 
-key: .venv/.installed ## make the first key of a caller and print only it on stdout (OWNER=... ROLE=reader|writer|operator; STAGE=...)
+key: .venv/.installed ## create the first API key of a caller, and print nothing but the key on standard output (OWNER=... ROLE=reader|writer|operator; STAGE=...)
 	@$(RUN) infra.keys create --stage=@STAGE --owner=@OWNER --role=@ROLE
 
-keys: .venv/.installed ## list the keys of a stage, without their values (STAGE=... JSON=yes)
+keys: .venv/.installed ## list the API keys of a stage; their values are not shown (STAGE=... JSON=yes)
 	@$(RUN) infra.keys list --stage=@STAGE --json=@yes:JSON
 
-rotate-key: .venv/.installed ## make a further key of a caller (OWNER=... ROLE=... REVOKE_OLD=yes)
+rotate-key: .venv/.installed ## create another API key for a caller (OWNER=... ROLE=... REVOKE_OLD=yes)
 	@$(RUN) infra.keys rotate --stage=@STAGE --owner=@OWNER --role=@ROLE \
 		--revoke-old=@yes:REVOKE_OLD
 
-revoke-key: .venv/.installed ## revoke all keys of a caller, or one key (OWNER=... or KEY=...)
+revoke-key: .venv/.installed ## revoke all API keys of a caller, or one key (OWNER=... or KEY=...)
 	@$(RUN) infra.keys revoke --stage=@STAGE --owner=@OWNER --key=@KEY
 
 stop: .venv/.installed ## stop the embedded emulator, and LocalStack if it was started from here

@@ -88,7 +88,7 @@ class Return:
 
     @property
     def note(self) -> str:
-        """The line that describes the plan to an operator."""
+        """Tell an operator which resources will be imported, and why."""
         return f"an older release was deployed, and {', '.join(self.names)} remained: they are imported unchanged"
 
 

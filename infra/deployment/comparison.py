@@ -30,14 +30,14 @@ class StackComparison:
     _served: StackDiff | None = None
 
     def check_served(self, served: Served, outputs: Values) -> None:
-        """Remember which collections would no longer be served."""
+        """Record which collections the deployment would stop serving."""
         self._served = served.diff(outputs)
 
     def record_served(self, served: Served, outputs: Values) -> None:
         """Do nothing: a comparison writes no rows."""
 
     def check_look_ups(self, look_ups: LookUps, outputs: Values) -> None:
-        """Remember what would change in the look-ups of collections."""
+        """Record the changes of the look-ups of collections."""
         self._look_ups = look_ups.diff(outputs)
 
     def deploy_foundation(self, stack: PlannedStack, parameters: Values) -> Values:
