@@ -20,7 +20,9 @@ from jobpipe.stores.dynamodb_jobs import DynamoDbJobs
 from tests.contract.stores import NOW
 from tests.faults.emulator import open_emulator
 from tests.faults.lambdas import open_client
-from tests.helpers.memory import RETENTION, MemoryCollections, MemoryJobs
+from tests.helpers.memory import RETENTION
+from tests.helpers.memory.documents import MemoryCollections
+from tests.helpers.memory.jobs import MemoryJobs
 
 KINDS = ("memory", "aws")
 

@@ -22,7 +22,9 @@ from scripts.audit.resources import Resources
 from tests.contract.audited import Audited
 from tests.contract.stores import Stores
 from tests.helpers.embedded import embedded
-from tests.helpers.memory import RETENTION, MemoryBatches, MemoryDocuments, MemoryItems, MemoryJobs
+from tests.helpers.memory import RETENTION
+from tests.helpers.memory.documents import MemoryDocuments, MemoryItems
+from tests.helpers.memory.jobs import MemoryBatches, MemoryJobs
 
 
 @pytest.fixture(scope="session")

@@ -20,7 +20,8 @@ from jobpipe.stores.sqs_commands import SqsCommands
 from scripts.audit.search import audit
 from tests.contract.audited import Audited
 from tests.contract.stores import NOW, Stores, job, ref
-from tests.helpers.memory import RETENTION, MemoryQueue
+from tests.helpers.memory import RETENTION
+from tests.helpers.memory.queues import MemoryQueue
 
 
 def requested(size: int, *, invalid: int = 0) -> RequestedBatch:

@@ -23,7 +23,8 @@ from jobpipe.stores.dynamodb_recent_jobs import DynamoDbRecentJobs
 from jobpipe.stores.dynamodb_rows import SHARDS, job_to_row, owner_shard, shards_of
 from scripts.redrive.selection import Filter, select
 from tests.contract.stores import NOW, Stores, ref
-from tests.helpers.memory import RETENTION, MemoryJobs, MemoryRecentJobs
+from tests.helpers.memory import RETENTION
+from tests.helpers.memory.jobs import MemoryJobs, MemoryRecentJobs
 
 PROBLEM = {"type": "urn:jobpipe:problem:name-taken", "title": "t", "status": 409, "detail": "d"}
 

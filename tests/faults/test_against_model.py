@@ -7,83 +7,20 @@ are those of the model for the same commands in the order in which they took eff
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
-from unittest.mock import patch
 
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from jobpipe.domain.documents.item_ref import ITEMS
 from jobpipe.domain.job import Job, Status
 from jobpipe.domain.limits import QUEUE_RETENTION
 from jobpipe.domain.queue_message import Envelope
+from tests.faults.random_commands import LoggedJobs, Sent, faults, fields, keys, names, owners, patched_product
 from tests.faults.synchronous import SynchronousModel
-from tests.helpers.memory import MemoryJobs
 from tests.helpers.pipeline import Answer, Pipeline
 from tests.helpers.unreliable import Clock, Fault, Unreliable
-
-LARGE = "x" * 400  # needs a claim check with the limit of these tests
-names = st.sampled_from(["tent", "stove", "lamp", "caf\u00e9", "cafe\u0301"])
-values = (
-    st.integers(-(2**64), 2**64) | st.none() | st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=3)
-)
-fields = st.dictionaries(st.sampled_from(["x", "y", "z"]), values | st.just(LARGE), max_size=2)
-owners = st.sampled_from(["alice", "bob"])
-keys = st.none() | st.sampled_from(["k1", "k2", "k3"])
-fault = st.builds(Fault, call=st.integers(1, 14), gone=st.booleans(), after=st.booleans())
-faults: st.SearchStrategy[list[Fault]] = st.just([]) | st.lists(fault, max_size=2)
-
-
-@dataclass(frozen=True)
-class Sent:
-    """A command of a caller."""
-
-    operation: str
-    body: dict[str, Any]
-    method: str
-    target: str
-    collection: str = ITEMS
-    raw: dict[str, Any] | None = None  # what is sent, if it is not the body
-
-    @property
-    def sent_body(self) -> Any:
-        """Return the body of the request."""
-        return self.raw if self.raw is not None else None if self.operation == "delete" else self.body
-
-
-class LoggedJobs(MemoryJobs):
-    """A store that logs every written row: the order is that in which commands take effect."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.log: list[Job] = []
-
-    def write(self, job: Job) -> Job:
-        self.log.append(job)
-        return super().write(job)
-
-
-class OneAtATime:
-    """Replaces the worker's threads, so that a history can be repeated."""
-
-    map = staticmethod(map)
-
-
-@contextmanager
-def patched_product(clock: Clock) -> Iterator[None]:
-    with (
-        clock.installed(),
-        patch("jobpipe.domain.queue_message.MAX_COMMAND_BYTES", 200),
-        patch("worker_lambda.chalicelib.consume_batch._threads", OneAtATime),
-        patch("worker_lambda.chalicelib.consume_batch.logger.warning"),
-        patch("worker_lambda.chalicelib.execute.logger.exception"),
-    ):
-        yield
 
 
 class AgainstModel(RuleBasedStateMachine):

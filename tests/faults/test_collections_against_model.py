@@ -20,7 +20,8 @@ from jobpipe.domain.job import Job
 from jobpipe.domain.queue_message import Envelope
 from tests.faults.declared_model import decide
 from tests.faults.history import SentCommand
-from tests.faults.test_against_model import AgainstModel, LoggedJobs, Sent, faults, keys, owners
+from tests.faults.random_commands import LoggedJobs, Sent, faults, keys, owners
+from tests.faults.test_against_model import AgainstModel
 from tests.helpers.pipeline import Pipeline
 from tests.helpers.shop import order, shop, subscription
 from tests.helpers.unreliable import Fault
@@ -47,10 +48,10 @@ changes = st.sampled_from(
     [
         ("orders", {"customer": "bob"}),
         ("orders", {"invoice": 8}),
-        ("orders", {"number": "A-9"}),  # a key that cannot be changed
+        ("orders", {"number": "A-9"}),  # is refused: the key never changes
         ("orders", {"status": "paid"}),
         ("subscriptions", {"seat": "b"}),
-        ("subscriptions", {"plan": "team"}),  # breaks the schema: a payment is needed
+        ("subscriptions", {"plan": "team"}),  # is refused: the plan "team" requires a payment
         ("subscriptions", {"plan": "team", "payment": {"kind": "card", "last_four": "1234"}}),
         ("subscriptions", {"tags": ["x"]}),
     ]

@@ -16,19 +16,10 @@ from jobpipe.domain.documents.item import StoredItem
 from jobpipe.domain.documents.item_rules import name_key
 from jobpipe.stores.aws_stores import Stores
 from tests.helpers.documented import documented
-from tests.helpers.memory import (
-    RETENTION,
-    MemoryBacklog,
-    MemoryBatches,
-    MemoryCollections,
-    MemoryDocuments,
-    MemoryIndexStates,
-    MemoryItems,
-    MemoryJobs,
-    MemoryParked,
-    MemoryQueue,
-    MemoryRecentJobs,
-)
+from tests.helpers.memory import RETENTION
+from tests.helpers.memory.documents import MemoryCollections, MemoryDocuments, MemoryIndexStates, MemoryItems
+from tests.helpers.memory.jobs import MemoryBatches, MemoryJobs, MemoryRecentJobs
+from tests.helpers.memory.queues import MemoryBacklog, MemoryParked, MemoryQueue
 from worker_lambda.chalicelib.consume_batch import Consumer, consume_batch
 from worker_lambda.chalicelib.dead_letters import dead_letter_consumer
 from worker_lambda.chalicelib.execute import command_consumer

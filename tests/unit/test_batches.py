@@ -22,7 +22,7 @@ from jobpipe.domain.limits import (
     reserve,
 )
 from tests.helpers.job_states import accept, item, unavailable
-from tests.helpers.memory import MemoryQueue
+from tests.helpers.memory.queues import MemoryQueue
 from tests.helpers.pipeline import Pipeline
 from worker_lambda.chalicelib.consume_batch import (
     Consumer,

@@ -20,7 +20,7 @@ from jobpipe.domain.limits import MAX_QUEUED_BYTES
 from jobpipe.domain.queue_message import Claim, Envelope, QueueMessage, UnreadableCommand, decode_message, seal
 from tests.helpers.hostile import json_like, nearly, one_in_turn, scalars, strings
 from tests.helpers.job_states import LARGE, item
-from tests.helpers.memory import MemoryDocuments
+from tests.helpers.memory.documents import MemoryDocuments
 from tests.helpers.pipeline import Pipeline
 
 JOB = JobRef("a" * 32, "b" * 16)

@@ -21,7 +21,7 @@ from jobpipe.runtime.aws import AwsClients
 from jobpipe.stores.dynamodb_rows import job_to_row
 from scripts.redrive.__main__ import Redrive, retry_all
 from scripts.redrive.selection import Failed, Filter, Selection, reason_of, reasons, select
-from tests.helpers.memory import MemoryQueue
+from tests.helpers.memory.queues import MemoryQueue
 from tests.helpers.pipeline import Pipeline
 from tests.helpers.shop import shop
 

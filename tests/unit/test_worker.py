@@ -12,7 +12,7 @@ import pytest
 from jobpipe.domain.errors import ItemChanged, Unavailable
 from jobpipe.domain.job import Status
 from jobpipe.domain.job_ref import JobRef
-from tests.helpers.memory import MemoryQueue
+from tests.helpers.memory.queues import MemoryQueue
 from tests.helpers.pipeline import Pipeline
 from tests.helpers.stored import document_key
 from worker_lambda.chalicelib.consume_batch import Consumer, Delivery, consume_batch

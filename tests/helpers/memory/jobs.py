@@ -1,0 +1,225 @@
+"""The table of jobs, its lists, and batches, in memory."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from jobpipe.domain.batch import Batch
+from jobpipe.domain.clock import rfc3339
+from jobpipe.domain.errors import JobEnded, Problem
+from jobpipe.domain.job import Job, JobPage, KeptCommand, Status, Success, expiry_of_queued_job
+from jobpipe.domain.job_filter import EVERY_JOB, JobFilter
+from jobpipe.domain.job_ref import JobRef
+from tests.helpers.memory import RETENTION
+
+# What the lists and batches do not read from the rows of their jobs.
+NOT_READ: dict[str, Any] = dict.fromkeys(("result", "result_document", "result_version", "superseded", "kept"))
+
+
+class MemoryJobs:
+    """JobStore."""
+
+    def __init__(self) -> None:
+        self.rows: dict[str, Job] = {}
+        self.lock = threading.RLock()
+
+    def put_new(self, job: Job, at: datetime) -> Job | None:
+        with self.lock:
+            earlier = self.rows.get(job.job_id)
+            if earlier is not None and not earlier.is_expired(at):
+                return earlier
+            self.write(job)
+            return None
+
+    def get(self, job_id: str) -> Job | None:
+        return self.rows.get(job_id)
+
+    def failed_or_retrying(
+        self,
+        owner: str,
+        status: Status,
+        limit: int,
+        after: str | None,
+        at: datetime,
+        *,
+        wanted: JobFilter = EVERY_JOB,
+    ) -> JobPage:
+        with self.lock:
+            listed = [
+                (f"{status.value}#{job.updated_at}#{job.job_id}", job)
+                for job in self.rows.values()
+                if job.owner == owner and job.status is status
+            ]
+        return page_of_jobs(listed, limit, after, at, wanted)
+
+    def failed_or_retrying_of_all(
+        self, status: Status, limit: int, after: str | None, at: datetime, *, wanted: JobFilter = EVERY_JOB
+    ) -> JobPage:
+        with self.lock:
+            listed = [
+                (f"lists|{job.job_id}|{job.owner}#0|{job.status.value}#{job.updated_at}", job)
+                for job in self.rows.values()
+                if job.status is status
+            ]
+        return page_of_jobs(listed, limit, after, at, wanted)
+
+    def begin_attempt(self, ref: JobRef, charged: int, at: datetime) -> None:
+        with self.lock:
+            self.write(
+                replace(self._live(ref, at), attempts=charged, running_attempt=charged + 1, updated_at=rfc3339(at))
+            )
+
+    def record_interruption(
+        self, ref: JobRef, problem: Problem, charged: int, interruptions: int, at: datetime
+    ) -> None:
+        with self.lock:
+            job = replace(self._live(ref, at), status=Status.RETRYING, error=problem, attempts=charged)
+            self.write(replace(job, interruptions=interruptions, running_attempt=None, updated_at=rfc3339(at)))
+
+    def succeed(self, ref: JobRef, success: Success, at: datetime) -> None:
+        with self.lock:
+            self.write(self.succeeded(ref, success, at))
+
+    def fail(
+        self,
+        ref: JobRef,
+        problem: Problem,
+        at: datetime,
+        kept: KeptCommand | None = None,
+        *,
+        charge_attempt: bool = True,
+    ) -> None:
+        with self.lock:
+            self.write(
+                replace(self._ended(ref, Status.FAILED, at, attempt=charge_attempt), error=problem, kept=kept)
+            )
+
+    def cancel(self, ref: JobRef, at: datetime) -> Job:
+        with self.lock:
+            return self.write(self._ended(ref, Status.CANCELLED, at, attempt=False))
+
+    def requeue(self, ref: JobRef, retry_of: str, at: datetime) -> Job:
+        with self.lock:
+            job = self.rows.get(ref.job_id)
+            if job is not None and job.is_unfinished(ref, at):
+                return job
+            if job is None or job.status is not Status.FAILED or job.generation != retry_of or job.is_expired(at):
+                raise JobEnded
+            return self.write(
+                replace(
+                    job,
+                    status=Status.QUEUED,
+                    generation=ref.generation,
+                    attempts=0,
+                    retries=job.retries + 1,
+                    updated_at=rfc3339(at),
+                    expires_at=expiry_of_queued_job(at, RETENTION),
+                    error=None,
+                    kept=None,
+                    running_attempt=None,
+                    interruptions=0,
+                )
+            )
+
+    def succeeded(self, ref: JobRef, success: Success, at: datetime) -> Job:
+        return replace(
+            self._ended(ref, Status.SUCCEEDED, at, attempt=True),
+            result=success.result,
+            result_document=success.result_document,
+            result_version=success.result_version,
+            superseded=success.superseded,
+        )
+
+    def _live(self, ref: JobRef, at: datetime) -> Job:
+        job = self.rows.get(ref.job_id)
+        if job is None or not job.is_unfinished(ref, at):
+            raise JobEnded
+        return job
+
+    def _ended(self, ref: JobRef, status: Status, at: datetime, *, attempt: bool) -> Job:
+        job = self._live(ref, at)
+        return replace(
+            job,
+            status=status,
+            attempts=job.attempts + attempt,
+            updated_at=rfc3339(at),
+            expires_at=int((at + RETENTION).timestamp()),
+            running_attempt=None,
+            interruptions=0,
+            error=None,
+        )
+
+    def write(self, job: Job) -> Job:
+        self.rows[job.job_id] = job
+        return job
+
+
+def page_of_jobs(
+    listed: list[tuple[str, Job]], limit: int, after: str | None, at: datetime, wanted: JobFilter
+) -> JobPage:
+    """Return up to `limit` jobs after the place `after`, latest first, and leave out the expired ones of them."""
+    listed = sorted(listed, key=lambda each: each[0], reverse=True)
+    left = [(key, job) for key, job in listed if (after is None or key < after) and wanted.matches(job)]
+    shown = left[:limit]
+    jobs = [replace(job, **NOT_READ, interruptions=0) for _, job in shown if not job.is_expired(at)]
+    return JobPage(jobs, shown[-1][0] if len(left) > limit else None)
+
+
+class MemoryRecentJobs:
+    """RecentJobs."""
+
+    def __init__(self, jobs: MemoryJobs) -> None:
+        self._jobs = jobs
+
+    def page(self, owner: str, wanted: JobFilter, limit: int, after: str | None, at: datetime) -> JobPage:
+        with self._jobs.lock:
+            listed = [
+                (f"all#{job.created_at}#{job.job_id}", job)
+                for job in self._jobs.rows.values()
+                if job.owner == owner
+            ]
+        return page_of_jobs(listed, limit, after, at, wanted)
+
+
+class MemoryBatches:
+    """BatchStore."""
+
+    def __init__(self, jobs: MemoryJobs) -> None:
+        self._jobs = jobs
+        self.rows: dict[str, Batch] = {}
+
+    def put_new(self, batch: Batch, jobs: Sequence[Job], at: datetime) -> Batch | None:
+        with self._jobs.lock:
+            earlier = self.rows.get(batch.batch_id)
+            if earlier is not None and not earlier.is_expired(at):
+                return earlier
+            self.rows[batch.batch_id] = batch
+            self._write(jobs[: batch.stored])
+            return None
+
+    def put_rest(self, batch: Batch, jobs: Sequence[Job]) -> bool:
+        with self._jobs.lock:
+            there = self.rows.get(batch.batch_id)
+            if there is None or (there.seed, there.stored) != (batch.seed, batch.stored):
+                return False
+            self.rows[batch.batch_id] = replace(there, stored=len(jobs))
+            self._write(jobs[batch.stored :])
+            return True
+
+    def _write(self, jobs: Sequence[Job]) -> None:
+        assert len(jobs) < 100, "a transaction has at most 100 writes, one of them for the batch"
+        for job in jobs:
+            self._jobs.write(job)
+
+    def get(self, batch_id: str) -> Batch | None:
+        return self.rows.get(batch_id)
+
+    def jobs(self, job_ids: Sequence[str]) -> dict[str, Job]:
+        assert len(set(job_ids)) == len(job_ids) <= 100, "DynamoDB returns at most 100 rows, each once"
+        return {
+            job_id: replace(self._jobs.rows[job_id], **NOT_READ) for job_id in job_ids if job_id in self._jobs.rows
+        }
