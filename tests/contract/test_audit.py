@@ -17,7 +17,7 @@ from jobpipe.runtime.aws import AwsClients
 from scripts.audit.kinds import KINDS
 from scripts.audit.search import audit
 from tests.contract.audited import LARGE, Audited, claim_of, lose_claim, new_create, one
-from tests.contract.test_audit_collections import DAMAGES as OF_LOOKUPS
+from tests.contract.audited_collections import DAMAGES as OF_LOOKUPS
 from tests.helpers.stored import document_key
 
 # --- consistent states --------------------------------------------------------------------------------------------
