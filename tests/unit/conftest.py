@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from jobpipe.runtime.metrics import meter
 from tests.helpers.fake_time import FakeTime, installed
 from tests.helpers.pipeline import Pipeline
 from tests.helpers.stubbed import Stubbed
@@ -30,3 +31,10 @@ def stubbed() -> Iterator[Stubbed]:
     for stub in stubbed.stubs.values():
         stub.deactivate()
         stub.assert_no_pending_responses()
+
+
+@pytest.fixture
+def no_earlier_metrics(capsys: pytest.CaptureFixture[str]) -> None:
+    """Drop what other tests have counted."""
+    meter.write()
+    capsys.readouterr()
