@@ -130,10 +130,9 @@ def _headers(event: dict[str, Any]) -> dict[str, str]:
         name: [v] for name, v in (event.get("headers") or {}).items()
     }
     headers: dict[str, str] = {}
-    for name, values in values_by_name.items():
-        # Names that differ only in case are one header.
-        earlier = [headers[name.lower()]] if name.lower() in headers else []
-        headers[name.lower()] = ", ".join([*earlier, *values])
+    for given, values in values_by_name.items():
+        name = given.lower()  # names that differ only in case are one header
+        headers[name] = ", ".join([headers[name], *values] if name in headers else values)
     return headers
 
 

@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import lru_cache
 
 from jobpipe.domain import json_text
 from jobpipe.domain.documents.item_ref import ITEMS
@@ -113,6 +114,18 @@ class Meter:
 def _in_embedded_format(metrics: Mapping[str, _Values], stage: str, reason: str, collection: str) -> str:
     """Return one line; CloudWatch counts with the dimension of a reason or a collection, and without."""
     # https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
+    units = tuple((name, unit) for name, (unit, _) in metrics.items())
+    directive, dimensions = _directive(stage, reason, collection, units)
+    values = json_text.encode({name: values for name, (_, values) in metrics.items()})
+    metadata = f'{{"Timestamp":{time.time_ns() // 1_000_000},"CloudWatchMetrics":[{directive}]}}'
+    return f'{{"_aws":{metadata},{dimensions[1:-1]},{values[1:]}'
+
+
+@lru_cache(maxsize=256)
+def _directive(
+    stage: str, reason: str, collection: str, units: tuple[tuple[str, MetricUnit], ...]
+) -> tuple[str, str]:
+    """Return what is the same in all lines with these metrics: the directive and the dimensions, as JSON texts."""
     sets, dimensions = [["service", "stage"]], {"service": SERVICE, "stage": stage}
     if reason:
         sets, dimensions = [*sets, ["service", "stage", "reason"]], {**dimensions, "reason": reason}
@@ -121,11 +134,9 @@ def _in_embedded_format(metrics: Mapping[str, _Values], stage: str, reason: str,
     directive = {
         "Namespace": NAMESPACE,
         "Dimensions": sets,
-        "Metrics": [{"Name": name, "Unit": unit} for name, (unit, _) in metrics.items()],
+        "Metrics": [{"Name": name, "Unit": unit} for name, unit in units],
     }
-    metadata = {"Timestamp": time.time_ns() // 1_000_000, "CloudWatchMetrics": [directive]}
-    values = {name: values for name, (_, values) in metrics.items()}
-    return json_text.encode({"_aws": metadata, **dimensions, **values})
+    return json_text.encode(directive), json_text.encode(dimensions)
 
 
 meter = Meter(os.environ.get("STAGE", "none"))

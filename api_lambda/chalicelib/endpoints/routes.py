@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import InitVar, dataclass, field
 
 from jobpipe.domain.documents.collection import ONLY_ITEMS, Collection, Registry
 
@@ -28,17 +28,16 @@ class Route:
     endpoint: Endpoint
     open: bool = False
     query: tuple[str, ...] = ()
-    right: Right | None = None
+    right: InitVar[Right | None] = None
+    needed: Right = field(init=False)  # the right that the key must have
+
+    def __post_init__(self, right: Right | None) -> None:
+        object.__setattr__(self, "needed", right or (Right.READ if self.method == "GET" else Right.CHANGE))
 
     @property
     def name(self) -> str:
         """Return a name that no other route has."""
         return f"{self.method} {self.path}"
-
-    @property
-    def needed(self) -> Right:
-        """The right that the key must have."""
-        return self.right or (Right.READ if self.method == "GET" else Right.CHANGE)
 
 
 _JOB_LIST = ("status", "collection", "since", "until", "owner", "limit", "cursor")
