@@ -165,7 +165,7 @@ def settle_conflicts(write: Callable[[], T]) -> T:
         try:
             return write()
         except Conflict:
-            time.sleep(random.uniform(0, _CONFLICT_PAUSE * 2**attempt))
+            deadline.pause(random.uniform(0, _CONFLICT_PAUSE * 2**attempt))
     raise Unavailable("Other requests are writing the same rows, or the table is throttling.")
 
 
@@ -175,7 +175,10 @@ def outages(what: str) -> Iterator[None]:
 
     Other errors are faults of this software and pass unchanged. If too little time is left, no call is begun.
     """
-    deadline.check()
+    limit = deadline.current()
+    if limit is not None:
+        limit.check()
+    started = time.perf_counter()
     try:
         yield
     except (NoConnection, HTTPClientError, IncompleteReadError, ResponseParserError) as error:
@@ -189,6 +192,9 @@ def outages(what: str) -> Iterator[None]:
         if error_code(error) in _CONFLICTS:
             raise Conflict from error
         raise
+    finally:
+        if limit is not None:
+            limit.waited += time.perf_counter() - started
 
 
 def is_outage(code: str) -> bool:

@@ -1,28 +1,52 @@
-"""Begin no call of AWS that might outlast the invocation."""
+"""Begin no call of AWS that might outlast the invocation, and know how long a thread has waited for AWS."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
 from jobpipe.domain.errors import TooLate
 
-_too_late: ContextVar[Callable[[], bool] | None] = ContextVar("too_late", default=None)
+
+class Deadline:
+    """The time until which calls of AWS may begin; `waited` counts the seconds that were spent on them."""
+
+    __slots__ = ("_too_late", "waited")
+
+    def __init__(self, too_late: Callable[[], bool]) -> None:
+        self._too_late = too_late
+        self.waited = 0.0
+
+    def check(self) -> None:
+        """Raise TooLate if too little time is left to begin a call."""
+        if self._too_late():
+            raise TooLate("Too little time is left to go on.")
+
+
+_current: ContextVar[Deadline | None] = ContextVar("deadline", default=None)
 
 
 @contextmanager
-def leaving(seconds: float, seconds_left: Callable[[], float]) -> Iterator[None]:
+def leaving(seconds: float, seconds_left: Callable[[], float]) -> Iterator[Deadline]:
     """Let calls in this block, on this thread, begin only while so many seconds are left."""
-    token = _too_late.set(lambda: seconds_left() < seconds)
+    deadline = Deadline(lambda: seconds_left() < seconds)
+    token = _current.set(deadline)
     try:
-        yield
+        yield deadline
     finally:
-        _too_late.reset(token)
+        _current.reset(token)
 
 
-def check() -> None:
-    """Raise TooLate if too little time is left to begin a call."""
-    too_late = _too_late.get()
-    if too_late is not None and too_late():
-        raise TooLate("Too little time is left to go on.")
+def current() -> Deadline | None:
+    """Return the deadline of this thread, if it is in a block of `leaving`."""
+    return _current.get()
+
+
+def pause(seconds: float) -> None:
+    """Sleep before a call of AWS is repeated, which counts as waiting for AWS."""
+    time.sleep(seconds)
+    deadline = _current.get()
+    if deadline is not None:
+        deadline.waited += seconds

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import time
 from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from jobpipe.domain.batch import Batch
 from jobpipe.domain.errors import Unavailable
 from jobpipe.domain.job import Job
+from jobpipe.runtime import deadline
 from jobpipe.runtime.aws import AwsClients, ConditionsFailed, outages, transact
 from jobpipe.stores.dynamodb_rows import batch_from_row, batch_to_row, job_from_row, job_to_row
 
@@ -115,5 +115,5 @@ def read_rows(clients: AwsClients, table: str, job_ids: Sequence[str], *, consis
         wanted = response.get("UnprocessedKeys")
         if not wanted:
             return found
-        time.sleep(random.uniform(0, _READ_PAUSE * 2**attempt))
+        deadline.pause(random.uniform(0, _READ_PAUSE * 2**attempt))
     raise Unavailable("The jobs table does not return all jobs that it was asked for.")

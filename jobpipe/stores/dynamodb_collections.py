@@ -12,7 +12,6 @@ transaction as the document (docs/decisions/0045).
 from __future__ import annotations
 
 import random
-import time
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -30,6 +29,7 @@ from jobpipe.domain.documents.item import (
 from jobpipe.domain.errors import CommitRefused, ItemChanged, JobEnded, Unavailable, ValueLocked
 from jobpipe.domain.job import Success
 from jobpipe.domain.job_ref import JobRef
+from jobpipe.runtime import deadline
 from jobpipe.runtime.aws import AwsClients, ConditionsFailed, outages, transact
 from jobpipe.stores.dynamodb_jobs import DynamoDbJobs
 from jobpipe.stores.dynamodb_rows import document_from_row, document_to_row, to_row
@@ -215,7 +215,7 @@ class DynamoDbCollection:
             wanted = response.get("UnprocessedKeys")
             if not wanted:
                 return found
-            time.sleep(random.uniform(0, _READ_PAUSE * 2**attempt))
+            deadline.pause(random.uniform(0, _READ_PAUSE * 2**attempt))
         raise Unavailable(f"{_TABLE} does not return all rows of the page.")
 
     def _put(self, new: StoredItem, condition: str | dict[str, Any]) -> TransactWriteItemTypeDef:

@@ -1,7 +1,8 @@
 """Live chaos over orders, subscriptions and items, beside an operation that never returns.
 
-Callers send upserts, changes, operations and deletes while AWS calls fail and Lambdas' processes are killed. Every
-job ends; each order of one caller is what its commands make of it, one after the other; tables and bucket agree.
+Callers send creates, upserts, changes, operations and deletes while AWS calls fail and Lambdas' processes are
+killed. Every job ends; each order and item of one caller is what its commands make of it, one after the other;
+tables and bucket agree.
 The operation that never returns is killed by its worker's time-out, and costs attempts of its own job only.
 """
 
@@ -22,10 +23,11 @@ import pytest
 import requests
 
 from jobpipe.domain import json_text
+from jobpipe.domain.documents.item_ref import ITEMS
 from tests.chaos import lambda_processes
 from tests.chaos.chaos_stage import ChaosStage, chaos_stage
 from tests.chaos.faults import NO_FAULTS, Faults, Rates
-from tests.faults.declared_model import decide
+from tests.faults import declared_model, item_model
 from tests.faults.history import SentCommand
 from tests.helpers.collections_state import disagreements
 from tests.helpers.shop import SHOP, compiled, order, subscription
@@ -110,19 +112,40 @@ def work(caller: Caller, number: int, seed: int) -> None:
             ]
             operation, members = chance.choice(choices)
             caller.send(SentCommand(operation, members, stored, collection="orders"))
+        _work_on_item(caller, f"item {number} {n}", chance)
         shared = order(f"S-{chance.randrange(3)}", invoice=chance.randrange(1, 4), note=f"{number}")
         caller.send(SentCommand(chance.choice(["create", "upsert"]), shared, collection="orders"))
         caller.send(SentCommand("create", subscription(f"seat {chance.randrange(4)}"), collection="subscriptions"))
 
 
+def _work_on_item(caller: Caller, name: str, chance: random.Random) -> None:
+    item_id = caller.send(SentCommand("create", {"name": name, "description": "of one caller"}))["item_id"]
+    for _ in range(2):
+        choices: list[tuple[str, dict[str, Any]]] = [
+            ("set", {"stock": chance.randrange(9)}),
+            ("merge", {"stock": None, "size": {"width": 0.1}}),
+            ("delete", {}),
+        ]
+        operation, members = chance.choice(choices)
+        caller.send(SentCommand(operation, members, item_id))
+
+
 def histories(caller: Caller) -> Iterator[list[tuple[SentCommand, str]]]:
-    """Yield the commands of each order that only this caller has, in the order of their 202."""
+    """Yield the commands of each order and item that only this caller has, in the order of their 202."""
     by_id: dict[str, list[tuple[SentCommand, str]]] = {}
     for command, job_id in caller.sent:
         by_id.setdefault(command.item_id, []).append((command, job_id))
     for sent in by_id.values():
-        if sent[0][0].collection == "orders" and str(sent[0][0].body.get("number", "")).startswith("O-"):
+        first = sent[0][0]
+        if first.collection == ITEMS or str(first.body.get("number", "")).startswith("O-"):
             yield sent
+
+
+def decide(command: SentCommand, before: dict[str, Any] | None, at: str) -> tuple[dict[str, Any], int]:
+    """Return the document after the command, and the status: no other document has its values."""
+    if command.collection == ITEMS:
+        return item_model.decide(command, before, {}, matches=True)
+    return declared_model.decide(command, before, {}, matches=True, at=at)
 
 
 def explained(caller: Caller, until: float) -> list[str]:
@@ -132,16 +155,17 @@ def explained(caller: Caller, until: float) -> list[str]:
         document: dict[str, Any] | None = None
         for command, job_id in sent:
             job = caller.ended(job_id, until)
-            after, status = decide(command, document, {}, matches=True, at=job["created_at"])
+            after, status = decide(command, document, job["created_at"])
             found = job["error"]["status"] if job["status"] == "failed" else 200
             if found != status:
                 wrong.append(f"{command.operation} of {command.item_id} ended with {found}, not {status}: {job}")
                 break
             if status == 200:
                 document = None if command.operation == "delete" else after
-        shown = caller.ask("GET", f"/orders/{sent[0][0].item_id}", None, {})
+        shown = caller.ask("GET", f"/{sent[0][0].collection}/{sent[0][0].item_id}", None, {})
         expected = None if document is None else {"id": sent[0][0].item_id, **document}
-        if (json_text.decode_with_decimals(shown.text) if shown.status_code == 200 else None) != expected:
+        read = json_text.decode if sent[0][0].collection == ITEMS else json_text.decode_with_decimals
+        if (read(shown.text) if shown.status_code == 200 else None) != expected:
             wrong.append(f"{sent[0][0].item_id} is {shown.text}, not {expected}")
     return wrong
 

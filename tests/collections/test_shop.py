@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from jobpipe.domain.errors import TooLate
+from jobpipe.runtime.aws import outages
 from tests.helpers.pipeline import Answer, Pipeline
 from tests.helpers.shop import order, shop, subscription
 from tests.helpers.unreliable import Clock
@@ -331,13 +332,11 @@ def test_a_command_that_is_too_slow_by_itself_is_charged(stage: Pipeline, monkey
     stage.queue.receive()  # a worker has died
 
     def slow(*_: Any) -> Any:
-        until = time.thread_time() + 0.02
-        while time.thread_time() < until:
-            pass
+        time.sleep(0.02)
         raise TooLate("Too little time is left to go on.")
 
     monkeypatch.setattr("worker_lambda.chalicelib.execute.handle", slow)
-    for _ in range(60):  # on a busy machine, an attempt may wait for a processor and not be charged
+    for _ in range(6):
         stage.work()
     assert failed(stage.request("GET", f"/jobs/{accepted.json['id']}").json)["type"].endswith("attempts-spent")
 
@@ -348,11 +347,12 @@ def test_a_command_that_waited_for_aws_is_not_charged(stage: Pipeline, monkeypat
     stage.queue.receive()
 
     def waits(*_: Any) -> Any:
-        time.sleep(0.02)
+        with outages("The table"):
+            time.sleep(0.3)  # a busy machine may add some time to the attempt
         raise TooLate("Too little time is left to go on.")
 
     monkeypatch.setattr("worker_lambda.chalicelib.execute.handle", waits)
-    for _ in range(6):
+    for _ in range(3):
         stage.work()
     job = stage.request("GET", f"/jobs/{accepted.json['id']}").json
     assert (job["status"], job["attempts"]) == ("retrying", 0)

@@ -6,14 +6,12 @@ order, so the search tries all: a run is correct if one of them explains it.
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from jobpipe.domain.documents.item_ref import ITEMS
-from jobpipe.domain.documents.item_rules import merge_patch
-from tests.faults import declared_model
+from tests.faults import declared_model, item_model
 from tests.faults.history import SentCommand
 from tests.faults.shelves import Place
 
@@ -106,35 +104,14 @@ def _decide(state: State, step: Step, at: str) -> tuple[Document, int]:
     """Return the document after the command, and the status."""
     command, before = step.command, state.items.get(step.place)
     matches = command.if_match is None or command.if_match == f'"{state.versions.get(step.place)}"'
-    if command.collection != ITEMS:
-        others = {
-            item_id: other
-            for (collection, item_id), other in state.items.items()
-            if collection == command.collection and item_id != command.item_id
-        }
-        return declared_model.decide(command, before, others, matches=matches, at=at)
-    if before is None and command.operation != "create":
-        return {}, 404
-    if not matches:
-        return {}, 412
-    document = before or {}
-    match command.operation:
-        case "create":
-            document = command.body
-        case "set":
-            document = {**document, **command.body}
-        case "merge":
-            document = merge_patch(document, command.body)
-    taken = any(
-        _same(other["name"], document["name"])
-        for place, other in state.items.items()
-        if place != step.place and place[0] == ITEMS
-    )
-    return (document, 409) if taken and command.operation in {"create", "set", "merge"} else (document, 200)
-
-
-def _same(one: str, other: str) -> bool:
-    return unicodedata.normalize("NFC", one) == unicodedata.normalize("NFC", other)
+    others = {
+        item_id: other
+        for (collection, item_id), other in state.items.items()
+        if collection == command.collection and item_id != command.item_id
+    }
+    if command.collection == ITEMS:
+        return item_model.decide(command, before, others, matches=matches)
+    return declared_model.decide(command, before, others, matches=matches, at=at)
 
 
 def _without(mapping: Mapping[Place, Any], key: Place) -> dict[Place, Any]:

@@ -36,9 +36,6 @@ class Clock:
 
     perf_counter = monotonic
 
-    def thread_time(self) -> float:
-        return 0.0  # only calls take time
-
     @contextmanager
     def installed(self) -> Iterator[Self]:
         """Let the product and botocore use this clock in the block."""

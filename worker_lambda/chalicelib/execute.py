@@ -122,10 +122,10 @@ class _Execution:
     def _run_recorded(self) -> str:
         """Run a later delivery alone, record the attempt, and remove what earlier attempts left behind."""
         recorded, outcome = False, "given up"
-        began, computed = time.perf_counter(), time.thread_time()
+        began = time.perf_counter()
         try:
             # No call that might outlast the invocation begins: its time-out would charge an outage as an attempt.
-            with leaving(self._services.reserve_seconds, self._seconds_left):
+            with leaving(self._services.reserve_seconds, self._seconds_left) as deadline:
                 recorded = attempts.start_attempt(self._message, self._services)
                 if recorded:
                     outcome = self._apply_command()
@@ -133,7 +133,7 @@ class _Execution:
             raise
         except TooLate as error:
             # If its own work took the time, and not calls of AWS, it would take it again: that is no outage.
-            own = time.thread_time() - computed > (time.perf_counter() - began) / 2
+            own = deadline.waited < (time.perf_counter() - began) / 2
             slow = InternalError("The command takes longer than an attempt may.")
             self._interrupted(slow if own and recorded else error, recorded=recorded)
         except Exception as error:  # noqa: BLE001  # raised again unless the command is given up

@@ -14,7 +14,6 @@ import hashlib
 import re
 from dataclasses import dataclass
 from enum import Enum, StrEnum, auto
-from functools import lru_cache
 
 from jobpipe.domain.errors import Forbidden
 
@@ -76,7 +75,6 @@ class Caller:
             raise Forbidden(f"{named} does not allow this request: it needs {needed} key.")
 
 
-@lru_cache(maxsize=256)
 def caller_of(api_key: str) -> Caller:
     """Return the key's owner and role; raise Forbidden if there is no key."""
     if not api_key:
