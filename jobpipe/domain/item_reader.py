@@ -7,11 +7,11 @@ from dataclasses import replace
 from jobpipe.domain.documents.item import DocumentRef, StoredItem
 from jobpipe.domain.errors import InternalError, NotFound, Unavailable
 from jobpipe.domain.missing_objects import missing
-from jobpipe.domain.ports import DocumentStore, ItemStore
+from jobpipe.domain.ports import DocumentStore, ItemRows
 
 
 def read_item(
-    items: ItemStore, documents: DocumentStore, item_id: str, *, title: str = "Item"
+    items: ItemRows, documents: DocumentStore, item_id: str, *, title: str = "Item"
 ) -> tuple[StoredItem, str]:
     """Return the item's row and its document's JSON text, of one committed version, or raise NotFound.
 

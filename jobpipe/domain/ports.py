@@ -110,11 +110,15 @@ class BatchStore(Protocol):
         """Return the stored jobs of a batch by id, expired or not, without results and kept commands."""
 
 
-class ItemStore(Protocol):
-    """The rows and locks of one collection in one scope, and the transaction that binds them to a job."""
+class ItemRows(Protocol):
+    """The rows of one collection in one scope."""
 
     def get(self, item_id: str) -> StoredItem | None:
-        """Return the item's row."""
+        """Return the item's row, or None if there is no such item."""
+
+
+class ItemStore(ItemRows, Protocol):
+    """The rows and locks of one collection in one scope, and the transaction that binds them to a job."""
 
     def page(self, limit: int, after: str | None) -> ItemPage:
         """Return up to `limit` items that follow the id `after`, in a stable but meaningless order."""

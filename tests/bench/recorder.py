@@ -23,7 +23,7 @@ from jobpipe.stores.sqs_commands import SqsCommands
 from tests.bench.aws_calls import Call
 from tests.bench.laboratory import RETENTION
 from tests.helpers.deployed import Stage
-from worker_lambda.chalicelib.command_handlers import handle
+from worker_lambda.chalicelib.apply_command import apply_command
 
 OWNER = "bench"
 BATCH_OF_ROWS, BATCH_OF_MESSAGES = 25, 10
@@ -110,7 +110,7 @@ class Recorder:
     def apply(self, command: Command, job: Job) -> list[Call]:
         """Return the calls that apply a command."""
         with self._recording() as calls:
-            handle(command, QueueMessage.of(job, command, "bench"), self._stores)
+            apply_command(command, QueueMessage.of(job, command, "bench"), self._stores)
         return calls
 
     def page(self, limit: int) -> Call:

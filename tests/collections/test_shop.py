@@ -335,7 +335,7 @@ def test_a_command_that_is_too_slow_by_itself_is_charged(stage: Pipeline, monkey
         time.sleep(0.02)
         raise TooLate("Too little time is left to go on.")
 
-    monkeypatch.setattr("worker_lambda.chalicelib.execute.handle", slow)
+    monkeypatch.setattr("worker_lambda.chalicelib.execute.apply_command", slow)
     for _ in range(6):
         stage.work()
     assert failed(stage.request("GET", f"/jobs/{accepted.json['id']}").json)["type"].endswith("attempts-spent")
@@ -351,7 +351,7 @@ def test_a_command_that_waited_for_aws_is_not_charged(stage: Pipeline, monkeypat
             time.sleep(0.3)  # a busy machine may add some time to the attempt
         raise TooLate("Too little time is left to go on.")
 
-    monkeypatch.setattr("worker_lambda.chalicelib.execute.handle", waits)
+    monkeypatch.setattr("worker_lambda.chalicelib.execute.apply_command", waits)
     for _ in range(3):
         stage.work()
     job = stage.request("GET", f"/jobs/{accepted.json['id']}").json

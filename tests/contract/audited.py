@@ -21,7 +21,7 @@ from scripts.audit.repair import Repaired, repair
 from scripts.audit.resources import Resources, key_of
 from scripts.audit.search import audit
 from tests.helpers.shop import shop
-from worker_lambda.chalicelib.command_handlers import handle
+from worker_lambda.chalicelib.apply_command import apply_command
 
 SMALL, LARGE = "x", "x" * 5000  # LARGE does not fit in a row
 
@@ -66,7 +66,7 @@ class Audited:
     def apply(self, command: Command) -> Job:
         """Apply the command as the worker does, and return its job."""
         job = self.accept(command)
-        handle(command, QueueMessage.of(job, command, "test"), self.stores)
+        apply_command(command, QueueMessage.of(job, command, "test"), self.stores)
         return self.job(job)
 
     def create(self, name: str | None = None, text: str = SMALL) -> StoredItem:

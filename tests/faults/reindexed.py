@@ -41,7 +41,7 @@ from tests.faults.emulator import Emulator, open_emulator
 from tests.faults.lambdas import Inline, open_client
 from tests.helpers.memory import RETENTION
 from tests.helpers.shop import SHOP, shop
-from worker_lambda.chalicelib.command_handlers import handle
+from worker_lambda.chalicelib.apply_command import apply_command
 
 
 class Killed(BaseException):
@@ -92,7 +92,7 @@ class Reindexed:
         placed = in_collection(command, collection, owner)
         job = new_job(placed, owner, None, now(), RETENTION)
         self.jobs.put_new(job, now())
-        handle(placed, QueueMessage.of(job, placed, "request"), self.stores(registry))
+        apply_command(placed, QueueMessage.of(job, placed, "request"), self.stores(registry))
 
     def stores(self, registry: Registry) -> Stores:
         tables = (self.tables.collections, self.tables.lookups)

@@ -33,7 +33,7 @@ from jobpipe.stores.s3_documents import S3Documents
 from tests.helpers.deployed import Stage, unique
 from tests.helpers.shop import order, shop
 from tests.iam.grants import Grant, policy_without, template_grants
-from worker_lambda.chalicelib.command_handlers import handle
+from worker_lambda.chalicelib.apply_command import apply_command
 
 FUNCTIONS = {"APIRole": "api_function", "WorkerRole": "worker_function", "DeadLettersRole": "dead_letters_function"}
 LARGE = "x" * 5_000  # larger than a document that is stored in its row
@@ -146,7 +146,7 @@ class Lab:
     def create_item(self, **more: Any) -> StoredItem:
         """Return an item that an earlier command has created."""
         command = new_item(**more)
-        handle(command, QueueMessage.of(self.accept(command), command, "test"), self.stores)
+        apply_command(command, QueueMessage.of(self.accept(command), command, "test"), self.stores)
         item = self.stores.items.get(command.item_id)
         assert item is not None
         return item
@@ -154,7 +154,7 @@ class Lab:
     def create_order(self, **more: Any) -> StoredItem:
         """Return an order that an earlier command has created."""
         command = new_order(**more)
-        handle(command, QueueMessage.of(self.accept(command), command, "test"), self.stores)
+        apply_command(command, QueueMessage.of(self.accept(command), command, "test"), self.stores)
         found = self.stores.open_collection("orders", "").get(command.item_id)
         assert found is not None
         return found

@@ -36,8 +36,8 @@ from jobpipe.runtime.metrics import (
 from jobpipe.runtime.telemetry import logged_id, logger, trace_id
 
 from . import attempts
+from .apply_command import apply_command
 from .clean_up import finish_clean_up, remove_claim, remove_uncommitted
-from .command_handlers import handle
 from .consume_batch import CommandInterrupted, Consumer, Delivery
 from .parking import park
 from .services import Services
@@ -146,7 +146,7 @@ class _Execution:
         try:
             command = self._load_command()
             self.log_fields["operation"] = command.operation
-            handle(command, self._message, self._services)
+            apply_command(command, self._message, self._services)
         except Refusal as refusal:
             problem = within_a_row(refusal).to_problem()
             self._services.jobs.fail(self._message.job, problem, now(), self._message.kept, charge_attempt=True)

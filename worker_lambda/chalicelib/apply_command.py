@@ -1,0 +1,69 @@
+"""Apply one command: read → decide → put the document → one transaction → delete what it superseded.
+
+After an exception other than a Refusal, the job stays unfinished and its message is delivered again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from jobpipe.domain.clock import now
+from jobpipe.domain.commands import Command
+from jobpipe.domain.documents.item import Change, Created, Removed, Replaced
+from jobpipe.domain.documents.item_ref import ITEMS
+from jobpipe.domain.errors import ItemChanged, ValueLocked
+from jobpipe.domain.job import Success
+from jobpipe.domain.queue_message import QueueMessage
+from jobpipe.runtime.metrics import SUCCEEDED, meter
+from jobpipe.stores.aws_stores import Stores
+
+from .command_handlers import Context, Remove, Show, Write, decide, open_context
+from .versions import next_version, success_with, taken
+
+
+def apply_command(command: Command, message: QueueMessage, stores: Stores) -> None:
+    """Apply the command and end the job as succeeded; raise a Refusal if a rule fails."""
+    context = open_context(message, stores)
+    try:
+        _apply(command, context, stores)
+    except ItemChanged:
+        if message.collection == ITEMS:
+            raise
+        # `make reindex` has written locks or entries of the document meanwhile, which it does once.
+        _apply(command, context, stores)
+
+
+def _apply(command: Command, context: Context, stores: Stores) -> None:
+    decision = decide(command, context)
+    match decision:
+        case Show(item):
+            stores.jobs.succeed(context.job, success_with(item), now())
+            meter.add(SUCCEEDED, collection=context.item.collection)
+        case Remove(old):
+            _commit(Removed(old), Success(superseded=old.document.key), context, stores)
+            stores.documents.delete([old.document.key])
+        case Write(_, old):
+            new, text = next_version(decision, context)
+            # Neither the document nor its row is visible before the row is committed.
+            new = replace(new, document=stores.documents.put(new.document.key, text))
+            if old is None:
+                _commit(Created(new), success_with(new), context, stores)
+            else:
+                _commit(Replaced(old, new), success_with(new, superseded=old.document.key), context, stores)
+                stores.documents.delete([old.document.key])
+
+
+def _commit(change: Change, success: Success, context: Context, stores: Stores) -> None:
+    try:
+        stores.items_of(context.item.collection, context.item.scope).commit(change, context.job, success, now())
+    except ValueLocked as locked:
+        if isinstance(change, Removed):
+            raise
+        # The transaction was cancelled, so nothing refers to the document.
+        stores.documents.delete([change.new.document.key])
+        raise taken(change.new, locked, context) from None
+    except ItemChanged:
+        if context.item.collection != ITEMS and not isinstance(change, Removed):
+            stores.documents.delete([change.new.document.key])  # another attempt puts its own
+        raise
+    meter.add(SUCCEEDED, collection=context.item.collection)  # counted before the clean-up, which may fail
