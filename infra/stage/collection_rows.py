@@ -139,6 +139,16 @@ class CollectionRows:
                 ) from None
         return row
 
+    def unchanged(self, collection: str, row: CollectionRow) -> dict[str, Any]:
+        """Return the condition of a transaction that the collection's row is still this one."""
+        check = {
+            "TableName": self._table,
+            "Key": row_key(collection),
+            "ConditionExpression": "revision = :revision",
+            "ExpressionAttributeValues": {":revision": {"S": row.revision}},
+        }
+        return {"ConditionCheck": check}
+
     def has_documents(self, collection: str, access: str) -> bool:
         """Return whether there is a document, by consistent reads.
 

@@ -18,6 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from functools import partial
+from typing import Any, cast
 
 from rich.console import Console
 
@@ -31,7 +32,7 @@ from scripts.reindex.rebuild import Problem, Rebuild
 from scripts.stage.aws import StageAws, open_stage
 from scripts.stage.collections import FolderCollection, chosen_collection, collection_parser
 from scripts.stage.commands import one_line_errors
-from scripts.stage.documents import THREADS, documents_bar, documents_of
+from scripts.stage.documents import THREADS, Documents, documents_bar, documents_of
 from scripts.stage.tables import print_table
 
 _EXAMPLES = """examples:
@@ -76,7 +77,7 @@ def _command(options: argparse.Namespace) -> int:
         row = stored_row(rows, collection, stage.deployment.stage)
         _wait_for_old_worker(stage, row, console)
         bucket = S3Documents(stage.clients, stage.resource("documents_bucket"))
-        rebuild = Rebuild(documents, bucket, collection.checks, partial(check_deployed, rows, collection.name, row))
+        rebuild = rebuild_of(documents, bucket, collection, rows, row)
         summary = reindex(rebuild, rows, row, options.limit)
     if options.json:
         emit(summary.to_json(collection.name))
@@ -113,6 +114,19 @@ def check_deployed(rows: CollectionRows, name: str, row: CollectionRow) -> None:
     found = rows.get(name)
     if found is None or found.revision != row.revision:
         raise RowChangedError(f"{name} was deployed or reindexed meanwhile; run it again")
+
+
+def rebuild_of(
+    documents: Documents,
+    bucket: S3Documents,
+    collection: FolderCollection,
+    rows: CollectionRows,
+    row: CollectionRow,
+) -> Rebuild:
+    """Return what rebuilds documents by the folder's rules, as long as they are those of this row."""
+    name = collection.name
+    check = partial(check_deployed, rows, name, row)
+    return Rebuild(documents, bucket, collection.checks, check, cast("Any", rows.unchanged(name, row)))
 
 
 def reindex(rebuild: Rebuild, rows: CollectionRows, row: CollectionRow, limit: int) -> Summary:

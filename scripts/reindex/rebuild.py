@@ -4,9 +4,8 @@ One transaction on the row as it was read writes locks, entries and what the row
 stay. If anybody has written the row meanwhile, the document is read again: workers always win, since they take
 locks and entries by the same rules.
 
-After each read of a row, `still_deployed` must confirm that the rules are those of the stage. A run that was
-overtaken by a deployment then ends. What a worker of other rules has written after the read is safe: the row is no
-longer as it was read.
+A run that was overtaken by a deployment must not remove what the new rules need. `still_deployed` ends it soon, and
+each transaction has the condition `same_rules`: the process may have been suspended since it last looked.
 """
 
 from __future__ import annotations
@@ -61,6 +60,7 @@ class Rebuild:
     bucket: DocumentStore
     collection: DeclaredCollection
     still_deployed: Callable[[], None]  # raises an error if the stage has other rules by now
+    same_rules: TransactWriteItemTypeDef  # the condition that it has not
 
     def document(self, found: Found) -> Outcome:
         """Rebuild a document; its row was read before `still_deployed` was last called."""
@@ -125,10 +125,11 @@ class Rebuild:
         return replace(row, locks=keys(self.collection.unique), entries=keys(self.collection.indexes)), problems
 
     def _write(self, old: StoredItem, new: StoredItem, scope: str, store: DynamoDbCollection) -> None:
-        """Raise ItemChanged if the row is not as it was read, ValueLocked if another document has a value."""
+        """Raise ItemChanged if the row or the rules have changed, ValueLocked if another document has a value."""
         locks, rest = store.lookup_writes(old, new)
         try:
-            transact(self.read.clients, _TABLE, [self._update(old, new, scope), *locks.values(), *rest])
+            update = self._update(old, new, scope)
+            transact(self.read.clients, _TABLE, [update, *locks.values(), *rest, self.same_rules])
         except ConditionsFailed as failed:
             position = failed.positions[0]
             if not 1 <= position <= len(locks):

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
-from functools import cache, partial
+from functools import cache
 from typing import Any
 from unittest.mock import patch
 
@@ -34,7 +34,6 @@ from jobpipe.stores.dynamodb_items import DynamoDbItems
 from jobpipe.stores.dynamodb_jobs import DynamoDbJobs
 from jobpipe.stores.s3_documents import S3Documents
 from scripts.reindex.__main__ import Summary, reindex
-from scripts.reindex.rebuild import Rebuild
 from scripts.stage.collections import FolderCollection, folder_collection
 from scripts.stage.documents import Documents, Tables
 from tests.faults.emulator import Emulator, open_emulator
@@ -111,14 +110,13 @@ class Reindexed:
         read = Documents(clients, self.tables, self.collection, self.folder.own)
         rows = CollectionRows(clients.dynamodb, self.tables.collections)
         row = program.stored_row(rows, self.folder, "local")
-        check = partial(program.check_deployed, rows, self.collection, row)
         bucket = S3Documents(clients, self.emulator.outputs["DocumentsBucket"])
         with ExitStack() as stack:
             stack.enter_context(patch.object(program, "ThreadPoolExecutor", Inline))
             stack.enter_context(patch("time.sleep"))
             if calls is not None:
                 stack.enter_context(calls.of(clients))
-            return reindex(Rebuild(read, bucket, self.folder.checks, check), rows, row, limit)
+            return reindex(program.rebuild_of(read, bucket, self.folder, rows, row), rows, row, limit)
 
     @property
     def states(self) -> dict[str, str]:

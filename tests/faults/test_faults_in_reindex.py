@@ -279,6 +279,39 @@ def overtaken_at(at: int) -> bool:
         return True
 
 
+def test_a_run_that_was_suspended_removes_nothing_of_the_new_rules() -> None:
+    """The new worker has written everything before, so that only the collection's row changes."""
+    at = 1
+    while suspended_at(at):
+        at += 1
+    assert at > 6
+
+
+def suspended_at(at: int) -> bool:
+    """Complete a deployment before a call; return whether there is such a call."""
+    with fresh_stage() as stage:
+        full, less = stage.folder, stage.folder.rules.without({"customer"})
+        row = stage.rows.put("orders", None, less, {"invoice": BUILDING})
+        for n in range(1, 4):
+            stage.create(stage.new, order(f"A-{n}", invoice=n))
+        stage.folder = _FolderWith(stage, less)  # type: ignore[assignment]
+
+        def complete() -> None:
+            stage.rows.put("orders", row, full.rules, {"invoice": READY, "customer": READY})
+            for _, each in stage.documents():
+                if "customer" not in each.entries:  # removed before, when the old rules were those of the stage
+                    stage.change(stage.new, each.item_id, note="by the new reindex")
+
+        calls = Calls(stage.emulator, at, before=complete)
+        with suppress(RowChangedError):
+            stage.reindex(calls)
+            assert calls.count < at, "the run does not notice it"
+            return False
+        stage.folder = full
+        stage.check(complete=True)
+        return True
+
+
 def test_other_rules_than_those_of_the_stage_are_refused(stage: Reindexed) -> None:
     with pytest.raises(OperatorError, match="the stage 'local' has no collection orders: deploy it first"):
         stage.reindex()
