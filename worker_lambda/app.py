@@ -10,9 +10,9 @@ from typing import Any
 gc.disable()
 
 from chalice.app import Chalice, SQSEvent  # noqa: E402
+from chalicelib.command_consumer import command_consumer  # noqa: E402
 from chalicelib.consume_batch import consume_batch, sqs_records  # noqa: E402
 from chalicelib.dead_letters import dead_letter_consumer  # noqa: E402
-from chalicelib.execute import command_consumer  # noqa: E402
 from chalicelib.services import open_services  # noqa: E402
 
 from jobpipe.runtime.telemetry import begin_invocation  # noqa: E402

@@ -226,3 +226,7 @@ class ValueLocked(CommitRefused):
 
 class ItemChanged(CommitRefused):
     """The item is no longer in the version that was read."""
+
+
+class UnitRefused(CommitRefused):
+    """A condition of several commands that were to be committed as a whole has failed."""

@@ -6,14 +6,16 @@ did not answer, and it is not known whether a write took effect. Times are datet
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
 from jobpipe.domain.backlog import Backlog
 from jobpipe.domain.batch import Batch
 from jobpipe.domain.documents.item import Change, DocumentRef, IndexPage, ItemPage, StoredItem
-from jobpipe.domain.errors import Problem, ProblemError
+from jobpipe.domain.documents.item_ref import ItemRef
+from jobpipe.domain.errors import CommitRefused, Problem, ProblemError
+from jobpipe.domain.group import Unit, Unsettled
 from jobpipe.domain.job import Job, JobPage, KeptCommand, Status, Success
 from jobpipe.domain.job_filter import EVERY_JOB, JobFilter
 from jobpipe.domain.job_ref import JobRef
@@ -127,6 +129,24 @@ class ItemStore(ItemRows, Protocol):
         """Change the item and its locks and end the job, all or nothing; a CommitRefused gives the reason."""
 
 
+class GroupStore(Protocol):
+    """The tables, for several documents in one call."""
+
+    def rows(self, refs: Sequence[ItemRef]) -> Mapping[ItemRef, StoredItem | None]:
+        """Return the rows of these documents; those that were not read, or cannot be, are not among them."""
+
+    def commit(
+        self, units: Sequence[Unit], at: datetime, may_go_on: Callable[[], bool]
+    ) -> Sequence[CommitRefused | Unsettled | None]:
+        """Commit each unit as a whole or not at all, in as few calls as possible, and return what became of each.
+
+        None stands for a unit that is committed. Before each further call, `may_go_on` says whether there is time.
+        """
+
+    def commit_alone(self, unit: Unit, at: datetime) -> None:
+        """Commit one unit; a CommitRefused gives the reason why it is not committed."""
+
+
 class CollectionStore(ItemStore, Protocol):
     """An ItemStore with look-ups, for collections other than `items`."""
 
@@ -161,6 +181,9 @@ class DocumentStore(Protocol):
 
     def delete(self, keys: Iterable[str]) -> None:
         """Delete the objects; their versions stay for a while."""
+
+    def delete_together(self, keys: Sequence[str]) -> set[str]:
+        """Delete up to 1,000 objects in one call, and return the keys of those that are not deleted."""
 
     def keys(self, prefix: str) -> list[str]:
         """Return all keys that start with the prefix."""

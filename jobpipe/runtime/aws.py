@@ -59,7 +59,7 @@ _OUTAGES = {
 _STATE_BY_CODE = {code: state for state, codes in _OUTAGES.items() for code in codes.split()}
 _CONFLICTS = {"ReplicatedWriteConflictException", "TransactionConflictException"}
 """Errors of a single write while another one changes the same row. botocore does not retry them."""
-_TRANSIENT_REASONS = {"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"}
+TRANSIENT_REASONS = {"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"}
 """Reasons of a cancelled transaction that may be gone at the next try."""
 _SERVER_ERROR = 500
 _CONFLICT_TRIES = 5
@@ -141,19 +141,26 @@ def transact(clients: AwsClients, table: str, writes: Sequence[TransactWriteItem
         except ClientError as error:
             if error_code(error) != "TransactionCanceledException":
                 raise
-            reasons: Any = error.response.get("CancellationReasons", [])
+            reasons = cancellation_reasons(error)
             codes = {reason.get("Code", "None") for reason in reasons}
             failed = ConditionsFailed(reasons)
             # Emulators and old releases may leave the reasons out.
             if len(reasons) < len(writes) or codes == {"None"}:
                 raise Conflict from error
-            if 0 not in failed.positions and codes & _TRANSIENT_REASONS:
+            if 0 not in failed.positions and codes & TRANSIENT_REASONS:
                 raise Conflict from error
             if not failed.positions:
                 raise  # a reason that no condition explains, such as a validation error, is a fault
             raise failed from error
 
     settle_conflicts(write)
+
+
+def cancellation_reasons(error: ClientError) -> Sequence[Any]:
+    """Return DynamoDB's reasons for the writes of a transaction; none if the error is another one."""
+    response: Any = error.response
+    reasons: Sequence[Any] = response.get("CancellationReasons", [])
+    return reasons
 
 
 def settle_conflicts(write: Callable[[], T]) -> T:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import cast
 
 from jobpipe.domain.documents.collection import ONLY_ITEMS, Registry
-from jobpipe.domain.documents.item_ref import ITEMS
-from jobpipe.domain.ports import CollectionStore, DocumentStore, ItemStore, JobStore
+from jobpipe.domain.documents.item_ref import ITEMS, ItemRef
+from jobpipe.domain.ports import CollectionStore, DocumentStore, GroupStore, ItemStore, JobStore
 from jobpipe.runtime.aws import AwsClients
 from jobpipe.runtime.settings import Settings
+from jobpipe.stores.dynamodb_groups import DynamoDbGroups, ItemTable
 from jobpipe.stores.dynamodb_items import DynamoDbItems
 from jobpipe.stores.dynamodb_jobs import DynamoDbJobs
 from jobpipe.stores.s3_documents import S3Documents
@@ -51,3 +53,19 @@ def open_stores(settings: Settings, clients: AwsClients, registry: Registry = ON
         registry=registry,
         open_collection=open_collection,
     )
+
+
+def open_groups(settings: Settings, clients: AwsClients, stores: Stores) -> GroupStore:
+    """Return the store that commits several documents together, on the same tables as `stores`."""
+
+    def table_of(ref: ItemRef) -> ItemTable:
+        return cast("ItemTable", stores.items_of(ref.collection, ref.scope))
+
+    keys = {
+        settings.jobs_table: ("job_id",),
+        settings.items_table: ("item_id",),
+        settings.names_table: ("name",),
+        settings.collections_table: ("partition", "item_id"),
+        settings.lookups_table: ("value", "entry"),
+    }
+    return DynamoDbGroups(clients, cast("DynamoDbJobs", stores.jobs), table_of, keys)

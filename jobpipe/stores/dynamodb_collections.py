@@ -25,6 +25,7 @@ from jobpipe.domain.documents.item import (
     Removed,
     Replaced,
     StoredItem,
+    versions_of,
 )
 from jobpipe.domain.errors import CommitRefused, ItemChanged, JobEnded, Unavailable, ValueLocked
 from jobpipe.domain.job import Success
@@ -143,22 +144,47 @@ class DynamoDbCollection:
 
     def commit(self, change: Change, ref: JobRef, success: Success, at: datetime) -> None:
         """Change the document, its locks and entries and end the job, all or nothing."""
-        # _refusal depends on the order: the job, the document, the new locks, and then what always succeeds.
-        writes: list[TransactWriteItemTypeDef] = [{"Update": self._jobs.success_update(ref, success, at)}]
-        old: StoredItem | None = None
-        new: StoredItem | None = None
-        match change:
-            case Created(new):
-                writes.append(self._put(new, "attribute_not_exists(item_id)"))
-            case Replaced(old, new):
-                writes.append(self._put(new, if_unchanged(old)))
-            case Removed(old):
-                writes.append(self._remove(old))
-        locks, rest = self.lookup_writes(old, new)
+        end: TransactWriteItemTypeDef = {"Update": self._jobs.success_update(ref, success, at)}
         try:
-            transact(self._clients, _TABLE, [*writes, *locks.values(), *rest])
+            transact(self._clients, _TABLE, [end, *self.change_writes(change)])
         except ConditionsFailed as error:
-            raise _refusal(error, list(locks)) from error
+            raise self.refusal(error, change) from error
+
+    def key(self, item_id: str) -> tuple[str, Any]:
+        """Return the table and the key of the document's row; the key is None if there can be none."""
+        return self._documents, self._key(item_id)
+
+    def from_row(self, row: Any) -> StoredItem:
+        """Return the document of a row; a malformed one raises KeyError, TypeError, ValueError, RecursionError."""
+        return document_from_row(row)
+
+    def change_writes(self, change: Change) -> list[TransactWriteItemTypeDef]:
+        """Return the writes of a change: the document, the new locks, and then what always succeeds."""
+        old, new = _old_and_new(change)
+        locks, rest = self.lookup_writes(old, new)
+        match change:
+            case Created(created):
+                row = self._put(created, "attribute_not_exists(item_id)")
+            case Replaced(before, after):
+                row = self._put(after, if_unchanged(before))
+            case Removed(before):
+                row = self._remove(before)
+        return [row, *locks.values(), *rest]
+
+    def passing_checks(self, change: Change | None, passed: Sequence[StoredItem]) -> list[TransactWriteItemTypeDef]:
+        """Return the conditions that the document could have been in these versions: their values are free."""
+        own = {value for each in versions_of(change) for value in each.locks.values()}
+        values = dict.fromkeys(value for each in passed for value in each.locks.values() if value not in own)
+        checks = [self._check_free(value, passed[0].item_id) for value in values]
+        if change is None and passed:
+            table, key = self.key(passed[0].item_id)
+            absent = "attribute_not_exists(item_id)"
+            checks.append({"ConditionCheck": {"TableName": table, "Key": key, "ConditionExpression": absent}})
+        return checks
+
+    def refusal(self, error: ConditionsFailed, change: Change | None) -> CommitRefused:
+        """Return the reason of a transaction that writes a job and then the change."""
+        return _refusal(error, list(self.lookup_writes(*_old_and_new(change))[0]))
 
     def lookup_writes(
         self, old: StoredItem | None, new: StoredItem | None
@@ -241,6 +267,15 @@ class DynamoDbCollection:
         }
         return {"Put": put}
 
+    def _check_free(self, value_key: str, item_id: str) -> TransactWriteItemTypeDef:
+        check: Any = {
+            "TableName": self._lookups,
+            "Key": _lock_row_key(value_key),
+            "ConditionExpression": "attribute_not_exists(item_id) OR item_id = :me",
+            "ExpressionAttributeValues": {":me": {"S": item_id}},
+        }
+        return {"ConditionCheck": check}
+
     def _unlock(self, value_key: str, item_id: str) -> TransactWriteItemTypeDef:
         delete: Any = {
             "TableName": self._lookups,
@@ -256,6 +291,18 @@ class DynamoDbCollection:
 
     def _remove_entry(self, value_key: str, item: StoredItem) -> TransactWriteItemTypeDef:
         return {"Delete": {"TableName": self._lookups, "Key": _entry_row_key(value_key, item)}}
+
+
+def _old_and_new(change: Change | None) -> tuple[StoredItem | None, StoredItem | None]:
+    match change:
+        case Created(new):
+            return None, new
+        case Replaced(old, new):
+            return old, new
+        case Removed(old):
+            return old, None
+        case None:
+            return None, None
 
 
 def _same(item: StoredItem, other: StoredItem | None, value_key: str) -> bool:

@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from jobpipe.domain.documents.item import Change, Created, ItemPage, MalformedItem, Removed, Replaced, StoredItem
+from jobpipe.domain.documents.item import (
+    Change,
+    Created,
+    ItemPage,
+    MalformedItem,
+    Removed,
+    Replaced,
+    StoredItem,
+    versions_of,
+)
 from jobpipe.domain.documents.item_rules import name_key
 from jobpipe.domain.errors import CommitRefused, ItemChanged, JobEnded, ValueLocked
 from jobpipe.domain.job import Success
@@ -48,21 +58,59 @@ class DynamoDbItems:
 
     def commit(self, change: Change, ref: JobRef, success: Success, at: datetime) -> None:
         """Change the item and its name lock and end the job, all or nothing; a CommitRefused gives the reason."""
-        # _refusal depends on the order: the job, the item, the name locks.
-        writes: list[TransactWriteItemTypeDef] = [{"Update": self._jobs.success_update(ref, success, at)}]
+        end: TransactWriteItemTypeDef = {"Update": self._jobs.success_update(ref, success, at)}
+        try:
+            transact(self._clients, _TABLE, [end, *self.change_writes(change)])
+        except ConditionsFailed as error:
+            raise self.refusal(error, change) from error
+
+    def key(self, item_id: str) -> tuple[str, Any]:
+        """Return the table and the key of the item's row."""
+        return self._items, {"item_id": {"S": item_id}}
+
+    def from_row(self, row: Any) -> StoredItem:
+        """Return the item of a row; a malformed row raises KeyError or TypeError."""
+        return item_from_row(row)
+
+    def change_writes(self, change: Change) -> list[TransactWriteItemTypeDef]:
+        """Return the writes of a change: first the item, then the name locks."""
         match change:
             case Created(new):
-                writes += [self._put_first(new), self._lock(new)]
+                return [self._put_first(new), self._lock(new)]
             case Replaced(old, new):
-                writes.append(self._put_next(old, new))
-                if name_key(old.name) != name_key(new.name):
-                    writes += [self._lock(new), self._unlock(old)]
+                renamed = name_key(old.name) != name_key(new.name)
+                return [self._put_next(old, new), *([self._lock(new), self._unlock(old)] if renamed else [])]
             case Removed(old):
-                writes += [self._remove(old), self._unlock(old)]
-        try:
-            transact(self._clients, _TABLE, writes)
-        except ConditionsFailed as error:
-            raise _refusal(error) from error
+                return [self._remove(old), self._unlock(old)]
+
+    def passing_checks(self, change: Change | None, passed: Sequence[StoredItem]) -> list[TransactWriteItemTypeDef]:
+        """Return the conditions that the item could have been in these versions: their names are free."""
+        own = {name_key(each.name) for each in versions_of(change)}
+        names = dict.fromkeys(key for key in (name_key(each.name) for each in passed) if key not in own)
+        checks: list[TransactWriteItemTypeDef] = [
+            {
+                "ConditionCheck": {
+                    "TableName": self._names,
+                    "Key": {"name": {"S": name}},
+                    "ConditionExpression": "attribute_not_exists(item_id)",
+                }
+            }
+            for name in names
+        ]
+        if change is None and passed:
+            table, key = self.key(passed[0].item_id)
+            absent = "attribute_not_exists(item_id)"
+            checks.append({"ConditionCheck": {"TableName": table, "Key": key, "ConditionExpression": absent}})
+        return checks
+
+    def refusal(self, error: ConditionsFailed, change: Change | None) -> CommitRefused:  # noqa: ARG002
+        """Return the reason of a transaction that writes a job and then the change."""
+        if 0 in error.positions:
+            return JobEnded()
+        if 1 in error.positions:
+            return ItemChanged()
+        lock = error.reasons[error.positions[0]].get("Item") or {}
+        return ValueLocked("name", lock.get("item_id", {}).get("S"))
 
     def _put_first(self, new: StoredItem) -> TransactWriteItemTypeDef:
         condition = "attribute_not_exists(item_id)"
@@ -104,15 +152,6 @@ def _if_unchanged(read: StoredItem) -> dict[str, Any]:
         "ExpressionAttributeNames": {"#version": "version"},
         "ExpressionAttributeValues": {":read": {"S": read.version}},
     }
-
-
-def _refusal(error: ConditionsFailed) -> CommitRefused:
-    if 0 in error.positions:
-        return JobEnded()
-    if 1 in error.positions:
-        return ItemChanged()
-    lock = error.reasons[error.positions[0]].get("Item") or {}
-    return ValueLocked("name", lock.get("item_id", {}).get("S"))
 
 
 def _item_or_malformed(row: Any) -> StoredItem | MalformedItem:

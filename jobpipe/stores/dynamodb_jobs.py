@@ -136,17 +136,7 @@ class DynamoDbJobs:
         charge_attempt: bool = True,
     ) -> None:
         """End the job as failed and keep its command; with `charge_attempt`, count the attempt that ended it."""
-        values: Values = {
-            **self._values_at_end(Status.FAILED, at),
-            "error": json_text.encode(problem),
-            LIST_KEY: place_in_list(Status.FAILED, rfc3339(at)),
-            **kept_values(kept),
-        }
-        self._update(
-            self._conditional_update(
-                ref, values, at, remove=("began", "held", OLD_LIST_KEY), count_attempt=charge_attempt
-            )
-        )
+        self._update(self.failure_update(ref, problem, at, kept, charge_attempt=charge_attempt))
 
     def cancel(self, ref: JobRef, at: datetime) -> Job:
         """End the job as cancelled and return it."""
@@ -196,6 +186,19 @@ class DynamoDbJobs:
         """Return the update that ends the job as succeeded, to be run in a transaction or on its own."""
         values = {**self._values_at_end(Status.SUCCEEDED, at), **success_values(success)}
         return self._conditional_update(ref, values, at, remove=_REMOVED_AT_END, count_attempt=True)
+
+    def failure_update(
+        self, ref: JobRef, problem: Problem, at: datetime, kept: KeptCommand | None, *, charge_attempt: bool
+    ) -> UpdateTypeDef:
+        """Return the update that ends the job as failed, to be run in a transaction or on its own."""
+        values: Values = {
+            **self._values_at_end(Status.FAILED, at),
+            "error": json_text.encode(problem),
+            LIST_KEY: place_in_list(Status.FAILED, rfc3339(at)),
+            **kept_values(kept),
+        }
+        removed = ("began", "held", OLD_LIST_KEY)
+        return self._conditional_update(ref, values, at, remove=removed, count_attempt=charge_attempt)
 
     def _values_at_end(self, status: Status, at: datetime) -> Values:
         expires_at = int((at + self._retention).timestamp())

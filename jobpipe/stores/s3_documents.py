@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 from botocore.exceptions import ClientError
 
@@ -68,6 +69,15 @@ class S3Documents:
         for key in keys:
             with outages(_BUCKET):
                 self._clients.s3.delete_object(Bucket=self._bucket, Key=key)
+
+    def delete_together(self, keys: Sequence[str]) -> set[str]:
+        """Delete up to 1,000 objects in one call, and return the keys of those that are not deleted."""
+        objects: Any = [{"Key": key} for key in keys]
+        with outages(_BUCKET):
+            response = self._clients.s3.delete_objects(
+                Bucket=self._bucket, Delete={"Objects": objects, "Quiet": True}
+            )
+        return {error["Key"] for error in response.get("Errors", [])}
 
     def keys(self, prefix: str) -> list[str]:
         """Return all keys that start with the prefix."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from tests.calls.lab import Lab, LambdaName
@@ -47,9 +48,8 @@ def create_at_the_second_delivery(lab: Lab) -> Act:
     return delivery(lab, lab.accept("POST", "/items", document()), receives=2)
 
 
-@operation("worker", jobs=10)
-def create_in_a_batch_of_10(lab: Lab) -> Act:
-    jobs = [lab.accept("POST", "/items", document()) for _ in range(10)]
+def ten_deliveries(lab: Lab, jobs: Sequence[Any]) -> Act:
+    """Receive the ten messages; return an act that processes them as one batch and checks their jobs."""
     messages = lab.receive(10)
 
     def act() -> None:
@@ -58,6 +58,37 @@ def create_in_a_batch_of_10(lab: Lab) -> Act:
             lab.check_status(job, "succeeded")
 
     return act
+
+
+@operation("worker", jobs=10)
+def create_in_a_batch_of_10(lab: Lab) -> Act:
+    return ten_deliveries(lab, [lab.accept("POST", "/items", document()) for _ in range(10)])
+
+
+@operation("worker", jobs=10)
+def update_in_a_batch_of_10(lab: Lab) -> Act:
+    items = [created_item(lab) for _ in range(10)]
+    return ten_deliveries(lab, [lab.accept("PUT", each, {"price": 11.5}) for each in items])
+
+
+@operation("worker", jobs=10)
+def update_of_one_item_in_a_batch_of_10(lab: Lab) -> Act:
+    each = created_item(lab)
+    return ten_deliveries(lab, [lab.accept("PUT", each, {"price": n}) for n in range(10)])
+
+
+@operation("worker", jobs=10)
+def delete_in_a_batch_of_10(lab: Lab) -> Act:
+    items = [created_item(lab) for _ in range(10)]
+    return ten_deliveries(lab, [lab.accept("DELETE", each) for each in items])
+
+
+@operation("worker", jobs=10)
+def read_in_a_batch_of_10(lab: Lab) -> Act:
+    ids = [created_item(lab).rpartition("/")[2] for _ in range(10)]
+    return ten_deliveries(
+        lab, [lab.accept("POST", "/jobs", {"operation": "read", "item_id": each}) for each in ids]
+    )
 
 
 @operation("worker")

@@ -105,6 +105,8 @@ class _Handler(BaseHTTPRequestHandler):
             return API, self.command
         if self.command == "GET" and "list-type=2" in self.path:
             return S3, "ListObjectsV2"
+        if self.command == "POST" and "?delete" in self.path:
+            return S3, "DeleteObjects"
         return S3, {"PUT": "PutObject", "GET": "GetObject", "DELETE": "DeleteObject"}.get(
             self.command, self.command
         )

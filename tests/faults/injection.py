@@ -185,7 +185,7 @@ class Injector:
                 of_job.setdefault(message["generation"], set()).add(message["at"])
 
     def _note_commit(self, request: AWSPreparedRequest, response: AWSResponse) -> None:
-        """Count each committed transaction for its job; a repeated token is the same transaction."""
+        """Count each committed transaction for the jobs that succeed by it; a repeated token is the same one."""
         if self._processes[-1].name == "api":
             return  # the API stores batches by transactions, too
         if (
@@ -196,9 +196,12 @@ class Injector:
         body = json.loads(_bytes(request.body))
         if body["ClientRequestToken"] not in self._tokens:
             self._tokens.add(body["ClientRequestToken"])
-            job = body["TransactItems"][0]["Update"]
-            generation = job["ExpressionAttributeValues"].get(":generation", {}).get("S", "")
-            self.commits[job["Key"]["job_id"]["S"], generation] += 1
+            for job in (each["Update"] for each in body["TransactItems"] if "Update" in each):
+                values = job["ExpressionAttributeValues"]
+                if values[":status"]["S"] != "succeeded":
+                    continue  # it is refused beside others that change the item
+                generation = values.get(":generation", {}).get("S", "")
+                self.commits[job["Key"]["job_id"]["S"], generation] += 1
 
 
 def _bytes(body: Any) -> bytes:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from jobpipe.domain.documents.item_ref import ITEMS
 from jobpipe.domain.job import Job
+from tests.faults.lambdas import Inline
 from tests.helpers.memory.jobs import MemoryJobs
 from tests.helpers.unreliable import Clock, Fault
 
@@ -56,18 +57,15 @@ class LoggedJobs(MemoryJobs):
         return super().write(job)
 
 
-class OneAtATime:
-    """Replaces the worker's threads, so that a history can be repeated."""
-
-    map = staticmethod(map)
-
-
 @contextmanager
 def patched_product(clock: Clock) -> Iterator[None]:
     with (
         clock.installed(),
         patch("jobpipe.domain.queue_message.MAX_COMMAND_BYTES", 200),
-        patch("worker_lambda.chalicelib.consume_batch._threads", OneAtATime),
+        patch("worker_lambda.chalicelib.consume_batch.threads", Inline),  # so that a history can be repeated
+        patch("worker_lambda.chalicelib.group_commit.threads", Inline),
+        patch("worker_lambda.chalicelib.group_commit.logger.exception"),
+        patch("worker_lambda.chalicelib.group_commit.logger.warning"),
         patch("worker_lambda.chalicelib.consume_batch.logger.warning"),
         patch("worker_lambda.chalicelib.execute.logger.exception"),
     ):

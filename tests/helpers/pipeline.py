@@ -13,16 +13,18 @@ from api_lambda.chalicelib.services import Services
 from jobpipe.domain import json_text
 from jobpipe.domain.documents.collection import ONLY_ITEMS, Registry
 from jobpipe.domain.documents.item import StoredItem
+from jobpipe.domain.documents.item_ref import ITEMS, ItemRef
 from jobpipe.domain.documents.item_rules import name_key
 from jobpipe.stores.aws_stores import Stores
 from tests.helpers.documented import documented
 from tests.helpers.memory import RETENTION
 from tests.helpers.memory.documents import MemoryCollections, MemoryDocuments, MemoryIndexStates, MemoryItems
+from tests.helpers.memory.groups import MemoryGroups
 from tests.helpers.memory.jobs import MemoryBatches, MemoryJobs, MemoryRecentJobs
 from tests.helpers.memory.queues import MemoryBacklog, MemoryParked, MemoryQueue
+from worker_lambda.chalicelib.command_consumer import command_consumer
 from worker_lambda.chalicelib.consume_batch import Consumer, consume_batch
 from worker_lambda.chalicelib.dead_letters import dead_letter_consumer
-from worker_lambda.chalicelib.execute import command_consumer
 from worker_lambda.chalicelib.services import Services as WorkerServices
 
 
@@ -72,6 +74,7 @@ class Pipeline:
         self.collections = MemoryCollections(self.jobs)
         known: dict[str, Any] = {"registry": self.registry, "open_collection": self.collections.open}
         self.stores = Stores(self.jobs, self.items, self.documents, **known)
+        self.groups = MemoryGroups(self.jobs, self._items_of)
         services = Services(
             *(self.jobs, self.items, self.documents, self.queue, RETENTION, self.batches),
             backlog=MemoryBacklog(self.queue, self.parked),
@@ -158,10 +161,17 @@ class Pipeline:
 
     def worker_services(self) -> WorkerServices:
         return WorkerServices(
-            *(self.jobs, self.items, self.documents, self.queue, self.parked, self.reserve_seconds),
+            *(self.jobs, self.items, self.documents),
+            groups=self.groups,
+            queue=self.queue,
+            parked=self.parked,
+            reserve_seconds=self.reserve_seconds,
             registry=self.registry,
             open_collection=self.collections.open,
         )
+
+    def _items_of(self, ref: ItemRef) -> MemoryItems:
+        return self.items if ref.collection == ITEMS else self.collections.open(ref.collection, ref.scope)
 
     def _seconds_left(self) -> float:
         return self.context.milliseconds / 1000

@@ -15,7 +15,8 @@ from jobpipe.domain.errors import Unavailable
 METHODS = {
     "jobs": ("put_new", "get", "begin_attempt", "record_interruption", "succeed", "fail", "cancel", "requeue"),
     "items": ("get", "commit"),
-    "documents": ("put", "get", "get_by_key", "delete", "keys"),
+    "groups": ("rows", "commit", "commit_alone"),
+    "documents": ("put", "get", "get_by_key", "delete", "delete_together", "keys"),
     "queue": ("send", "send_batch", "delete", "postpone"),
     "batches": ("put_new", "put_rest", "get", "jobs"),
     "parked": ("park",),

@@ -177,6 +177,13 @@ class Lab:
         """Return the number of documents of the item."""
         return len(self.stage.keys(f"{folder}/{item_id}/"))
 
+    def versions(self, item_id: str, folder: str = "items") -> int:
+        """Return the number of versions that were ever put for the item."""
+        found = self.stage.aws("s3").list_object_versions(
+            Bucket=self.resources["documents_bucket"], Prefix=f"{folder}/{item_id}/"
+        )
+        return len(found.get("Versions", []))
+
     def claims(self, job_id: str) -> int:
         """Return the number of claim checks of the job."""
         return len(self.stage.keys(f"claims/{job_id}/"))

@@ -164,6 +164,32 @@ NEEDS: dict[Key, Need] = {
     ("WorkerRole", "CommitItems", "dynamodb:GetItem"): _is_retried(
         worker.read, "no item is read, changed or deleted"
     ),
+    ("WorkerRole", "CommitItems", "dynamodb:BatchGetItem"): Need(
+        worker.patch_an_item_twice_in_a_batch,
+        "succeeded, versions 2",
+        "succeeded, versions 3",
+        "commands for items that exist are not committed together, and have calls of their own",
+    ),
+    ("WorkerRole", "CommitItems", "dynamodb:ConditionCheckItem"): _is_retried(
+        worker.create_and_delete_in_a_batch, "an item that one batch creates and deletes needs a second delivery"
+    ),
+    ("WorkerRole", "LockNames", "dynamodb:ConditionCheckItem"): _is_retried(
+        worker.rename_twice_in_a_batch, "an item that one batch renames twice needs a second delivery"
+    ),
+    ("WorkerRole", "CommitDocuments", "dynamodb:BatchGetItem"): Need(
+        collections.change_an_order_twice_in_a_batch,
+        "succeeded, versions 2",
+        "succeeded, versions 3",
+        "commands for documents that exist are not committed together, and have calls of their own",
+    ),
+    ("WorkerRole", "CommitDocuments", "dynamodb:ConditionCheckItem"): _is_retried(
+        collections.create_and_delete_in_a_batch,
+        "a document that one batch creates and deletes needs a second delivery",
+    ),
+    ("WorkerRole", "LockValues", "dynamodb:ConditionCheckItem"): _is_retried(
+        collections.change_a_unique_value_twice_in_a_batch,
+        "a document whose unique value one batch changes twice needs a second delivery",
+    ),
     ("WorkerRole", "CommitItems", "dynamodb:PutItem"): _is_retried(worker.create, "no item is created or changed"),
     ("WorkerRole", "CommitItems", "dynamodb:DeleteItem"): _is_retried(worker.delete, "no item is deleted"),
     ("WorkerRole", "LockNames", "dynamodb:PutItem"): _is_retried(worker.rename, "no item is created or renamed"),

@@ -100,6 +100,8 @@ def _table_probes(resource: str, table: str) -> Iterator[Probe]:
     yield probe("PutItem", lambda client: client.put_item(TableName=table, Item=_NO_KEY, **_NEVER))
     yield probe("UpdateItem", lambda client: client.update_item(TableName=table, Key=_NO_KEY, **_NEVER))
     yield probe("DeleteItem", lambda client: client.delete_item(TableName=table, Key=_NO_KEY, **_NEVER))
+    check: Any = {"ConditionCheck": {"TableName": table, "Key": _NO_KEY, **_NEVER}}
+    yield probe("ConditionCheckItem", lambda client: client.transact_write_items(TransactItems=[check]))
     keys = {table: {"Keys": [_NO_KEY]}}
     yield probe("BatchGetItem", lambda client: client.batch_get_item(RequestItems=keys))
     yield probe("DescribeTable", lambda client: client.describe_table(TableName=table))

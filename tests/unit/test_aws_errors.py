@@ -70,6 +70,7 @@ CALLS: list[tuple[str, str, Callable[[Stubbed], Any]]] = [
     ("s3", "put_object", lambda s: s.documents.put("k", "{}")),
     ("s3", "get_object", lambda s: s.documents.get(DocumentRef("k", "v"))),
     ("s3", "delete_object", lambda s: s.documents.delete(["k"])),
+    ("s3", "delete_objects", lambda s: s.documents.delete_together(["k"])),
     ("s3", "list_objects_v2", lambda s: s.documents.keys("p")),
     ("s3", "get_object", lambda s: s.documents.get_by_key("k")),
     ("dynamodb", "update_item", lambda s: s.jobs.begin_attempt(REF, 0, NOW)),

@@ -142,7 +142,7 @@ def test_a_failed_message_and_those_behind_it_are_redelivered_together_with_grow
     def out(*_: object) -> Any:
         raise Unavailable("no")
 
-    monkeypatch.setattr(pipeline.items, "commit", out)
+    monkeypatch.setattr(pipeline.items, "apply", out)
     waits: list[int] = []
     for _ in range(5):
         pipeline.queue.postponed.clear()

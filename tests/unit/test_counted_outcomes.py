@@ -113,12 +113,12 @@ def test_outages_and_faults_are_counted_separately(
     pipeline.request("POST", "/items", {"name": "tent", "description": "d"})
     pipeline.request("POST", "/items", {"name": "lamp", "description": "d"})
     capsys.readouterr()
-    commit = pipeline.items.commit
+    apply = pipeline.items.apply
 
     def interrupted(change: Any, *rest: Any) -> None:
         raise RuntimeError if change.new.name == "tent" else Unavailable("Down.")
 
-    monkeypatch.setattr(pipeline.items, "commit", interrupted)
+    monkeypatch.setattr(pipeline.items, "apply", interrupted)
     pipeline.work()
     assert counts(written(capsys)) == {
         ("BatchSize", ""): 2,
@@ -130,7 +130,7 @@ def test_outages_and_faults_are_counted_separately(
     ended = counts(written(capsys))
     assert ended["Failed", "attempts-spent"] == 1
     assert ended["Interrupted", "fault"] == 4
-    monkeypatch.setattr(pipeline.items, "commit", commit)
+    monkeypatch.setattr(pipeline.items, "apply", apply)
     pipeline.drain()
     assert counts(written(capsys))["Succeeded", ""] == 1
 
@@ -262,7 +262,7 @@ def test_the_delay_of_a_redelivered_command_counts_from_its_send(
         pipeline.request("PUT", f"/items/{item_id}", {"x": value})
     capsys.readouterr()
     with monkeypatch.context() as broken:
-        broken.setattr(pipeline.items, "commit", fails_after(0, pipeline.items.commit))
+        broken.setattr(pipeline.items, "apply", fails_after(0, pipeline.items.apply))
         pipeline.work()
     pipeline.drain()
     lines = written(capsys)

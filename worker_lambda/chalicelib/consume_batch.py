@@ -13,8 +13,8 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache, partial
-from typing import Any
+from functools import cache
+from typing import Any, Protocol
 
 from jobpipe.domain.errors import JobpipeError
 from jobpipe.domain.limits import BACKOFF_JITTER, FIRST_BACKOFF, LONGEST_BACKOFF
@@ -40,6 +40,9 @@ class Delivery:
     queue_arn: str
 
 
+_Group = list[Delivery]  # the messages of one item, in their order
+
+
 class NotAnSqsEvent(JobpipeError):
     """The event is not from SQS: something else invoked the function."""
 
@@ -54,6 +57,29 @@ class CommandInterrupted(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class Progress:
+    """How far the messages of one item are after they were processed together with those of others."""
+
+    done: int = 0  # so many of the first messages may be deleted
+    # Goes on with those that follow, and returns how many of them may be deleted then; None: they go one at a time.
+    resume: Callable[[], int] | None = None
+
+
+NO_PROGRESS = Progress()
+
+
+class Together(Protocol):
+    """Groups whose messages are processed together."""
+
+    @property
+    def groups(self) -> Sequence[_Group]:
+        """The messages of each item, in their order."""
+
+    def settle(self) -> Sequence[Progress]:
+        """Process what can be processed together, and return the progress of each group. It does not raise."""
+
+
+@dataclass(frozen=True, slots=True)
 class Consumer:
     """How the messages of one queue are processed."""
 
@@ -63,9 +89,8 @@ class Consumer:
     queue: ReceivedMessages
     reserve_seconds: float  # the time that must be left to start another message
     seconds_left: Callable[[], float]
-
-
-_Group = list[Delivery]  # the messages of one item, in their order
+    # Returns the groups of new messages that are processed together, if any are, and those that go apart.
+    plan: Callable[[Sequence[_Group]], tuple[Together | None, list[_Group]]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,15 +161,25 @@ def _split(groups: list[_Group], consumer: Consumer) -> tuple[list[_Group], list
     new = [group for group in groups if all(delivery.receive_count == 1 for delivery in group)]
     redelivered = [group for group in groups if group not in new]
     if len(redelivered) > 1:
-        attempts = _threads().map(consumer.charged_attempts, [group[0] for group in redelivered])
+        attempts = threads().map(consumer.charged_attempts, [group[0] for group in redelivered])
         pairs = sorted(zip(attempts, redelivered, strict=True), key=lambda pair: pair[0])
         redelivered = [group for _, group in pairs]
     return new, redelivered
 
 
 def _process_in_parallel(groups: list[_Group], consumer: Consumer) -> list[_Result]:
-    process = partial(_process_in_order, consumer=consumer)
-    return list(_threads().map(process, groups) if len(groups) > 1 else map(process, groups))
+    together, apart = consumer.plan(groups) if consumer.plan is not None else (None, groups)
+    if together is None and len(apart) <= 1:
+        return [_process_in_order(group, consumer) for group in apart]
+    started = [threads().submit(_process_in_order, group, consumer) for group in apart]
+    results = []
+    if together is not None:
+        for group, progress in zip(together.groups, together.settle(), strict=True):
+            if progress.done == len(group):
+                results.append(_Result(group, [], 0))
+            else:
+                started.append(threads().submit(_process_in_order, group, consumer, progress))
+    return results + [each.result() for each in started]
 
 
 def _process_alone(groups: list[_Group], earlier: list[_Result], consumer: Consumer) -> list[_Result]:
@@ -158,9 +193,11 @@ def _process_alone(groups: list[_Group], earlier: list[_Result], consumer: Consu
     return results
 
 
-def _process_in_order(group: _Group, consumer: Consumer) -> _Result:
+def _process_in_order(group: _Group, consumer: Consumer, progress: Progress = NO_PROGRESS) -> _Result:
     """Process the messages of one item. If one fails or time is short, return it and the later ones to SQS."""
-    for i, delivery in enumerate(group):
+    i, resume = progress.done, progress.resume
+    while i < len(group):
+        delivery = group[i]
         fields = {"message_id": delivery.message_id, "messages_behind": len(group) - i - 1}
         if consumer.seconds_left() < consumer.reserve_seconds:
             # A time-out of the invocation in the middle of the command would be charged to it as an attempt.
@@ -169,7 +206,12 @@ def _process_in_order(group: _Group, consumer: Consumer) -> _Result:
             )
             return _Result(group[:i], group[i:], _SHORTEST_DELAY)
         try:
-            consumer.process(delivery)
+            if resume is None:
+                consumer.process(delivery)
+                i += 1
+            else:
+                going_on, resume = resume, None
+                i += going_on()
         except Exception as error:  # noqa: BLE001  # no error of one item may affect the others
             seconds = _delay_after(error, delivery)
             logger.warning(
@@ -216,6 +258,7 @@ def _postpone(results: list[_Result], queue: ReceivedMessages) -> None:
 
 
 @cache
-def _threads() -> ThreadPoolExecutor:
+def threads() -> ThreadPoolExecutor:
+    """Return the threads of this process, one for each message of a batch."""
     # Kept between invocations: starting ten threads costs more than a DynamoDB call on a small Lambda.
     return ThreadPoolExecutor(max_workers=_MAX_BATCH, thread_name_prefix="item")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import timedelta
 
 from jobpipe.domain.clock import now
@@ -19,6 +19,7 @@ from jobpipe.domain.errors import (
     Unavailable,
     UndecodableMessage,
 )
+from jobpipe.domain.job_ref import JobRef
 from jobpipe.domain.missing_objects import may_become_visible
 from jobpipe.domain.queue_message import Claim, QueueMessage, decode_message, redeem
 from jobpipe.domain.violations import within_a_row
@@ -38,28 +39,20 @@ from jobpipe.runtime.telemetry import logged_id, logger, trace_id
 from . import attempts
 from .apply_command import apply_command
 from .clean_up import finish_clean_up, remove_claim, remove_uncommitted
-from .consume_batch import CommandInterrupted, Consumer, Delivery
+from .consume_batch import CommandInterrupted, Delivery
 from .parking import park
 from .services import Services
 
 _RECORDING_PAUSES = (0.1, 0.3, 1.0, 3.0)  # seconds between two tries to record an interruption
 
 
-def command_consumer(services: Services, seconds_left: Callable[[], float]) -> Consumer:
-    """Return the consumer of the command queue."""
-    return Consumer(
-        process=lambda delivery: execute(delivery, services, seconds_left),
-        charged_attempts=lambda delivery: _charged_attempts(delivery, services),
-        queue=services.queue,
-        reserve_seconds=services.reserve_seconds,
-        seconds_left=seconds_left,
-    )
-
-
-def execute(delivery: Delivery, services: Services, seconds_left: Callable[[], float]) -> None:
+def execute(
+    delivery: Delivery, services: Services, seconds_left: Callable[[], float], leftovers: Collection[JobRef] = ()
+) -> None:
     """Run the command and end its job; when this returns, the message may be deleted.
 
     Raise if SQS must deliver the message again: after an outage, or after a fault while attempts are left.
+    `leftovers` are jobs for which a group has put a document that it did not commit; it is removed here.
     """
     started = time.perf_counter()
     try:
@@ -67,28 +60,29 @@ def execute(delivery: Delivery, services: Services, seconds_left: Callable[[], f
     except UndecodableMessage as error:
         park(delivery, error, "commands", services)
         return
-    age = max(now() - delivery.sent_at, timedelta()).total_seconds()
-    meter.add(COMMAND_AGE, age)
-    execution = _Execution(message, delivery, services, seconds_left)
+    execution = Execution(message, delivery, services, seconds_left)
+    meter.add(COMMAND_AGE, execution.age)
     try:
         outcome = execution.run()
-        meter.add(QUEUE_DELAY, age * 1000)
+        meter.add(QUEUE_DELAY, execution.age * 1000)
     except JobEnded:
         # Another delivery was faster, or the job was cancelled or has expired. A command takes effect at most once,
         # so this delivery only completes the clean-up, which an earlier one may not have finished.
         finish_clean_up(message, services)
         outcome = "already ended"
-    duration = time.perf_counter() - started
-    fields = {**execution.log_fields, "outcome": outcome, "duration_ms": round(duration * 1000, 1)}
-    logger.info("command", extra=fields)
+    else:
+        if message.job in leftovers:
+            remove_uncommitted(message.job, message.item, services)
+    execution.log(outcome, time.perf_counter() - started)
 
 
-class _Execution:
+class Execution:
     """The execution of one command for one delivery."""
 
     def __init__(
         self, message: QueueMessage, delivery: Delivery, services: Services, seconds_left: Callable[[], float]
     ) -> None:
+        self.age = max(now() - delivery.sent_at, timedelta()).total_seconds()
         self._message = message
         self._delivery = delivery
         self._services = services
@@ -101,6 +95,11 @@ class _Execution:
             "receive_count": delivery.receive_count,
             "trace_id": trace_id(delivery.trace_header),
         }
+
+    def log(self, outcome: str, seconds: float) -> None:
+        """Write the command's log line."""
+        fields = {**self.log_fields, "outcome": outcome, "duration_ms": round(seconds * 1000, 1)}
+        logger.info("command", extra=fields)
 
     def run(self) -> str:
         """Run the command and return its outcome for the log."""
@@ -115,7 +114,7 @@ class _Execution:
         except JobEnded:
             raise
         except Exception as error:  # noqa: BLE001  # raised again unless the command is given up
-            self._interrupted(error, recorded=False)
+            self.interrupted(error, recorded=False)
         self._remove_uncommitted()
         return "given up"
 
@@ -135,9 +134,9 @@ class _Execution:
             # If its own work took the time, and not calls of AWS, it would take it again: that is no outage.
             own = deadline.waited < (time.perf_counter() - began) / 2
             slow = InternalError("The command takes longer than an attempt may.")
-            self._interrupted(slow if own and recorded else error, recorded=recorded)
+            self.interrupted(slow if own and recorded else error, recorded=recorded)
         except Exception as error:  # noqa: BLE001  # raised again unless the command is given up
-            self._interrupted(error, recorded=recorded)
+            self.interrupted(error, recorded=recorded)
         self._remove_uncommitted()
         return outcome
 
@@ -150,10 +149,7 @@ class _Execution:
         except Refusal as refusal:
             problem = within_a_row(refusal).to_problem()
             self._services.jobs.fail(self._message.job, problem, now(), self._message.kept, charge_attempt=True)
-            # An operation may make its slug of a document's values, and each reason is a metric that has a price.
-            reason = OPERATION_REFUSED if isinstance(refusal, OperationRefused) else refusal.slug
-            meter.add(FAILED, reason=reason, collection=self._message.collection)
-            return f"failed: {refusal.slug}"
+            return count_refusal(refusal, self._message)
         finally:
             meter.add(ATTEMPT_TIME, (time.perf_counter() - started) * 1000)
         remove_claim(self._message, self._services)
@@ -173,7 +169,7 @@ class _Execution:
             raise ClaimUnusable("The claim check does not exist.")
         return redeem(content, text, self._message.item)
 
-    def _interrupted(self, error: Exception, *, recorded: bool) -> None:
+    def interrupted(self, error: Exception, *, recorded: bool) -> None:
         """Record the interruption on the job, and raise CommandInterrupted unless the command is given up."""
         logger.exception("command interrupted", extra=self.log_fields)
         reason = OUTAGE if attempts.event_of(error) is attempts.Event.OUTAGE else FAULT
@@ -203,7 +199,15 @@ class _Execution:
         remove_uncommitted(self._message.job, self._message.item, self._services)
 
 
-def _charged_attempts(delivery: Delivery, services: Services) -> int:
+def count_refusal(refusal: Refusal, message: QueueMessage) -> str:
+    """Count the job that a refusal has ended, and return its outcome for the log."""
+    # An operation may make its slug of a document's values, and each reason is a metric that has a price.
+    reason = OPERATION_REFUSED if isinstance(refusal, OperationRefused) else refusal.slug
+    meter.add(FAILED, reason=reason, collection=message.collection)
+    return f"failed: {refusal.slug}"
+
+
+def charged_attempts_of(delivery: Delivery, services: Services) -> int:
     """Return the attempts charged to the job, or 0 if unknown. Messages that run alone are sorted by it."""
     try:
         job = services.jobs.get(decode_message(delivery.body).job.job_id)

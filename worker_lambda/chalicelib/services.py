@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from functools import cache
 
 from jobpipe.domain.limits import call_timeout, reserve
-from jobpipe.domain.ports import ParkedMessages, ReceivedMessages
+from jobpipe.domain.ports import GroupStore, ParkedMessages, ReceivedMessages
 from jobpipe.runtime.aws import AwsClients
 from jobpipe.runtime.collections import packaged_registry
 from jobpipe.runtime.settings import Settings
-from jobpipe.stores.aws_stores import Stores, open_stores
+from jobpipe.stores.aws_stores import Stores, open_groups, open_stores
 from jobpipe.stores.sqs_commands import SqsCommands
 from jobpipe.stores.sqs_parked import SqsParked
 
@@ -20,6 +20,7 @@ from jobpipe.stores.sqs_parked import SqsParked
 class Services(Stores):
     """The stores, the two queues, and the time that must be left to begin with another command."""
 
+    groups: GroupStore
     queue: ReceivedMessages
     parked: ParkedMessages
     reserve_seconds: float
@@ -38,6 +39,7 @@ def open_services() -> Services:
         documents=stores.documents,
         registry=stores.registry,
         open_collection=stores.open_collection,
+        groups=open_groups(settings, clients, stores),
         queue=SqsCommands(clients, settings.commands_queue_url),
         parked=SqsParked(clients, settings.parked_queue_url),
         reserve_seconds=reserve(settings.worker_timeout),

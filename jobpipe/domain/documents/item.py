@@ -87,6 +87,19 @@ class Removed:
 Change = Created | Replaced | Removed
 
 
+def versions_of(change: Change | None) -> tuple[StoredItem, ...]:
+    """Return the versions that a change names, the old one first."""
+    match change:
+        case Created(new):
+            return (new,)
+        case Replaced(old, new):
+            return (old, new)
+        case Removed(old):
+            return (old,)
+        case None:
+            return ()
+
+
 def new_version() -> str:
     """Return a new random version."""
     return secrets.token_hex(8)

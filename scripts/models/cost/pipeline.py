@@ -9,7 +9,13 @@ from api_lambda.chalicelib.submitting.wait import pause_after
 from scripts.models.cost.data import Data, Load, Operation, Side
 from scripts.models.cost.usage import GB, MILLION, Usage
 
-_S3 = {"PutObject": "s3_put", "GetObject": "s3_get", "ListObjectsV2": "s3_list", "DeleteObject": "s3_delete"}
+_S3 = {
+    "PutObject": "s3_put",
+    "GetObject": "s3_get",
+    "ListObjectsV2": "s3_list",
+    "DeleteObject": "s3_delete",
+    "DeleteObjects": "s3_delete",
+}
 _SQS_BYTES = 64 * 1024
 _FULL_BATCH = 10
 _BATCH = 100  # commands of a POST /batches

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -63,20 +63,31 @@ class MemoryItems:
     def commit(self, change: Change, ref: JobRef, success: Success, at: datetime) -> None:
         with self.jobs.lock:
             job = self.jobs.succeeded(ref, success, at)
-            match change:
-                case Created(new):
-                    self._require(new.item_id not in self.rows)
-                    self._lock(None, new)
-                    self.rows[new.item_id] = new
-                case Replaced(old, new):
-                    self._require_version(old)
-                    self._lock(old, new)
-                    self.rows[new.item_id] = new
-                case Removed(old):
-                    self._require_version(old)
-                    self._lock(old, None)
-                    del self.rows[old.item_id]
+            self.apply(change)
             self.jobs.write(job)
+
+    def apply(self, change: Change | None, passed: Sequence[StoredItem] = ()) -> None:
+        """Change row and locks, all or nothing; the values of the versions `passed` must be free too."""
+        for version in passed:
+            for held, kind in _LOCKS:
+                for field_name, value in kind(version).items():
+                    if getattr(self, held).get(value, version.item_id) != version.item_id:
+                        raise ValueLocked(field_name, getattr(self, held)[value])
+        match change:
+            case Created(new):
+                self._require(new.item_id not in self.rows)
+                self._lock(None, new)
+                self.rows[new.item_id] = new
+            case Replaced(old, new):
+                self._require_version(old)
+                self._lock(old, new)
+                self.rows[new.item_id] = new
+            case Removed(old):
+                self._require_version(old)
+                self._lock(old, None)
+                del self.rows[old.item_id]
+            case None:
+                self._require(not passed or passed[0].item_id not in self.rows)
 
     def _require(self, holds: bool) -> None:
         if not holds:
@@ -106,6 +117,12 @@ def _names(item: StoredItem | None) -> dict[str, str]:
 
 def _unique_values(item: StoredItem | None) -> dict[str, str]:
     return dict(item.locks) if item is not None else {}
+
+
+_LOCKS: tuple[tuple[str, Callable[[StoredItem | None], dict[str, str]]], ...] = (
+    ("names", _names),
+    ("locks", _unique_values),
+)
 
 
 class MemoryCollections:
@@ -162,6 +179,11 @@ class MemoryDocuments:
     def delete(self, keys: Iterable[str]) -> None:
         for key in keys:
             self.current.pop(key, None)
+
+    def delete_together(self, keys: Sequence[str]) -> set[str]:
+        for key in keys:
+            self.current.pop(key, None)
+        return set()
 
     def keys(self, prefix: str) -> list[str]:
         return sorted(key for key in self.current if key.startswith(prefix))

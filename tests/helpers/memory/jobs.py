@@ -94,9 +94,7 @@ class MemoryJobs:
         charge_attempt: bool = True,
     ) -> None:
         with self.lock:
-            self.write(
-                replace(self._ended(ref, Status.FAILED, at, attempt=charge_attempt), error=problem, kept=kept)
-            )
+            self.write(replace(self.failed(ref, at, attempt=charge_attempt), error=problem, kept=kept))
 
     def cancel(self, ref: JobRef, at: datetime) -> Job:
         with self.lock:
@@ -133,6 +131,9 @@ class MemoryJobs:
             result_version=success.result_version,
             superseded=success.superseded,
         )
+
+    def failed(self, ref: JobRef, at: datetime, *, attempt: bool = True) -> Job:
+        return self._ended(ref, Status.FAILED, at, attempt=attempt)
 
     def _live(self, ref: JobRef, at: datetime) -> Job:
         job = self.rows.get(ref.job_id)

@@ -7,7 +7,7 @@ from typing import Any
 
 from jobpipe.domain.commands import Command
 from tests.iam.lab import Lab, large_order, new_order, parse_order
-from tests.iam.scenarios.worker import deliver, result
+from tests.iam.scenarios.worker import deliver, deliver_together, result
 
 FOLDER = "collections/orders"
 
@@ -80,6 +80,28 @@ def end_a_dead_letter_after_an_interrupted_attempt(lab: Lab) -> str:
     lab.stores.documents.put(command.item.document_key(job.ref, "interrupted"), "{}")
     returned = lab.run_dead_letter_consumer(lab.delivery_of(job, command))
     return f"{result(lab, job, returned)}, documents {lab.documents(command.item_id, FOLDER)}"
+
+
+def change_an_order_twice_in_a_batch(lab: Lab) -> str:
+    """Count the versions in the bucket: together, both changes put one document."""
+    item_id = lab.create_order().item_id
+    job, returned = deliver_together(lab, _change(item_id), _change(item_id))
+    return f"{result(lab, job, returned)}, versions {lab.versions(item_id, FOLDER)}"
+
+
+def create_and_delete_in_a_batch(lab: Lab) -> str:
+    new = new_order()
+    deletion = parse_order({"operation": "delete", "item_id": new.item_id})
+    return result(lab, *deliver_together(lab, new, deletion))
+
+
+def change_a_unique_value_twice_in_a_batch(lab: Lab) -> str:
+    item_id = lab.create_order().item_id
+    changes = [
+        parse_order({"operation": "update", "item_id": item_id, "set": {"invoice": secrets.randbelow(10**12) + 1}})
+        for _ in range(2)
+    ]
+    return result(lab, *deliver_together(lab, *changes))
 
 
 def _command(lab: Lab, operation: str, **members: Any) -> Command:

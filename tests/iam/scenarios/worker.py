@@ -39,6 +39,33 @@ def rename(lab: Lab) -> str:
     return result(lab, *deliver(lab, MergePatch(lab.create_item().item_id, {"name": unique("Yurt")})))
 
 
+def deliver_together(lab: Lab, *commands: Command) -> tuple[Job, bool]:
+    """Deliver the commands of one item in one batch; return the first job, and whether messages were returned."""
+    jobs = [lab.accept(command) for command in commands]
+    records = [lab.delivery_of(job, command) for job, command in zip(jobs, commands, strict=True)]
+    for record_ in records:
+        record_["attributes"]["MessageGroupId"] = commands[0].item_id
+    return jobs[0], lab.run_worker(*records)
+
+
+def patch_an_item_twice_in_a_batch(lab: Lab) -> str:
+    """Count the versions in the bucket: together, both patches put one document."""
+    item_id = lab.create_item().item_id
+    job, returned = deliver_together(lab, MergePatch(item_id, {"a": 1}), MergePatch(item_id, {"b": 2}))
+    return f"{result(lab, job, returned)}, versions {lab.versions(item_id)}"
+
+
+def rename_twice_in_a_batch(lab: Lab) -> str:
+    item_id = lab.create_item().item_id
+    renames = [MergePatch(item_id, {"name": unique("Yurt")}) for _ in range(2)]
+    return result(lab, *deliver_together(lab, *renames))
+
+
+def create_and_delete_in_a_batch(lab: Lab) -> str:
+    new = new_item()
+    return result(lab, *deliver_together(lab, new, DeleteItem(new.item_id)))
+
+
 def patch_a_large_item(lab: Lab) -> str:
     return result(lab, *deliver(lab, MergePatch(lab.create_item(large=LARGE).item_id, {"colour": "red"})))
 

@@ -1,0 +1,25 @@
+"""How the messages of the command queue are processed: together where that saves calls, else one at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from jobpipe.domain.job_ref import JobRef
+
+from .consume_batch import Consumer
+from .execute import charged_attempts_of, execute
+from .group_commit import plan_groups
+from .services import Services
+
+
+def command_consumer(services: Services, seconds_left: Callable[[], float]) -> Consumer:
+    """Return the consumer of the command queue."""
+    leftovers: set[JobRef] = set()
+    return Consumer(
+        process=lambda delivery: execute(delivery, services, seconds_left, leftovers),
+        charged_attempts=lambda delivery: charged_attempts_of(delivery, services),
+        queue=services.queue,
+        reserve_seconds=services.reserve_seconds,
+        seconds_left=seconds_left,
+        plan=lambda groups: plan_groups(groups, services, seconds_left, leftovers),
+    )
