@@ -35,11 +35,11 @@ class Unit:
     item: ItemRef
     ends: tuple[End, ...]
     change: Change | None  # from the committed version to the last one; None if the commands leave no change
-    passed: tuple[StoredItem, ...] = ()  # the versions in between, which are never stored
+    between: tuple[StoredItem, ...] = ()  # the versions before the last one, which are never stored
 
 
 class Unsettled(Enum):
     """Why a unit is not committed by a group, and must be committed alone."""
 
     UNKNOWN = auto()  # the group's call may have committed it
-    BESIDE = auto()  # it has met another transaction, or DynamoDB did not say which unit was the cause
+    NOT_COMMITTED = auto()  # it met another transaction, there was no time, or the cause is not known

@@ -140,7 +140,7 @@ class GroupStore(Protocol):
     ) -> Sequence[CommitRefused | Unsettled | None]:
         """Commit each unit as a whole or not at all, in as few calls as possible, and return what became of each.
 
-        None stands for a unit that is committed. Before each further call, `may_go_on` says whether there is time.
+        None stands for a unit that is committed. Before each call, `may_go_on` says whether there is time.
         """
 
     def commit_alone(self, unit: Unit, at: datetime) -> None:

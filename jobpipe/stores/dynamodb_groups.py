@@ -118,10 +118,10 @@ class DynamoDbGroups:
 
     def commit(self, units: Sequence[Unit], at: datetime, may_go_on: Callable[[], bool]) -> list[Result]:
         """Commit each unit as a whole or not at all; return what became of each, None for a committed one."""
-        results: list[Result] = [Unsettled.BESIDE] * len(units)
+        results: list[Result] = [Unsettled.NOT_COMMITTED] * len(units)
         writes = [self._writes(unit, at) for unit in units]
         left = list(range(len(units)))
-        while left and (len(left) == len(units) or may_go_on()):
+        while left and may_go_on():
             together = self._fitting(left, writes)
             outcomes = self._commit_together([units[i] for i in together], [writes[i] for i in together])
             for i, outcome in zip(together, outcomes, strict=True):
@@ -157,7 +157,7 @@ class DynamoDbGroups:
         store = self._table_of(unit.item)
         jobs: list[TransactWriteItemTypeDef] = [{"Update": self._end(end, at)} for end in unit.ends]
         change = store.change_writes(unit.change) if unit.change is not None else []
-        return [*jobs, *change, *store.passing_checks(unit.change, unit.passed)]
+        return [*jobs, *change, *store.passing_checks(unit.change, unit.between)]
 
     def _end(self, end: End, at: datetime) -> Any:
         if isinstance(end.outcome, Success):
@@ -193,11 +193,11 @@ class DynamoDbGroups:
         except Unavailable:
             return [Unsettled.UNKNOWN] * len(units)
         except Conflict:
-            return [Unsettled.BESIDE] * len(units)
+            return [Unsettled.NOT_COMMITTED] * len(units)
         except ClientError as error:
             reasons = cancellation_reasons(error)
             if len(reasons) < len(every) or all(reason.get("Code", "None") == "None" for reason in reasons):
-                return [Unsettled.BESIDE] * len(units)  # each alone will tell its own reason
+                return [Unsettled.NOT_COMMITTED] * len(units)  # each alone will tell its own reason
             results: list[Result | _Untouched] = []
             start = 0
             for unit, own in zip(units, writes, strict=True):
@@ -213,7 +213,7 @@ class DynamoDbGroups:
         failed = ConditionsFailed(reasons)
         ended = any(position < len(unit.ends) for position in failed.positions)
         if not failed.positions or (codes & TRANSIENT_REASONS and not ended):
-            return Unsettled.BESIDE
+            return Unsettled.NOT_COMMITTED
         return self._refusal(unit, failed)
 
     def _refusal(self, unit: Unit, error: ConditionsFailed) -> CommitRefused:

@@ -11,7 +11,8 @@ each transaction has the condition `same_rules`: the process may have been suspe
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from jobpipe.domain import json_text
@@ -61,6 +62,7 @@ class Rebuild:
     collection: DeclaredCollection
     still_deployed: Callable[[], None]  # raises an error if the stage has other rules by now
     same_rules: TransactWriteItemTypeDef  # the condition that it has not
+    _one_at_a_time: Lock = field(default_factory=Lock)
 
     def document(self, found: Found) -> Outcome:
         """Rebuild a document; its row was read before `still_deployed` was last called."""
@@ -129,7 +131,9 @@ class Rebuild:
         locks, rest = store.lookup_writes(old, new)
         try:
             update = self._update(old, new, scope)
-            transact(self.read.clients, _TABLE, [update, *locks.values(), *rest, self.same_rules])
+            # All transactions have one row in common, so that those of several threads would meet each other.
+            with self._one_at_a_time:
+                transact(self.read.clients, _TABLE, [update, *locks.values(), *rest, self.same_rules])
         except ConditionsFailed as failed:
             position = failed.positions[0]
             if not 1 <= position <= len(locks):

@@ -179,6 +179,8 @@ def _empty() -> bytes:
         table = emulator.outputs[output]
         for row in clients.dynamodb.scan(TableName=table)["Items"]:
             clients.dynamodb.delete_item(TableName=table, Key={name: row[name] for name in names})
+    bucket = S3Documents(clients, emulator.outputs["DocumentsBucket"])
+    bucket.delete(bucket.keys("collections/"))
     return emulator.snapshot()
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+from jobpipe.domain.documents.item_ref import ItemRef
 from jobpipe.domain.errors import Unavailable
 from tests.helpers.job_states import item
 from tests.helpers.pipeline import Pipeline
@@ -245,3 +247,94 @@ def test_superseded_documents_that_are_not_deleted_together_are_deleted_one_by_o
     assert pipeline.work() == {"batchItemFailures": []}
     assert statuses(pipeline) == {"succeeded": 4}
     assert len(pipeline.documents.current) == 3, "the stand-in has deleted only what was named as not deleted"
+
+
+def test_the_commands_of_one_message_group_may_be_for_different_documents(pipeline: Counted) -> None:
+    """An id of an item is any text, and so can be the message group of another caller's order."""
+    stored = pipeline.do("POST", "/orders", order())["item_id"]
+    group = ItemRef("orders", "", stored).group_id
+    changed = pipeline.request("PUT", f"/orders/{stored}", {"note": "mine"}).json["id"]
+    others = [
+        pipeline.request(*request, owner="mallory").json["id"]
+        for request in (
+            ("DELETE", f"/items/{group}"),
+            ("POST", "/jobs", {"operation": "read", "item_id": group}),
+            ("PUT", f"/items/{group}", {"note": "hers"}),
+        )
+    ]
+    pipeline.request("POST", "/items", item("tent"))
+    assert pipeline.work() == {"batchItemFailures": []}
+    assert pipeline.request("GET", f"/jobs/{changed}").json["status"] == "succeeded"
+    assert pipeline.request("GET", f"/orders/{stored}").json["note"] == "mine"
+    for each in others:
+        job = pipeline.request("GET", f"/jobs/{each}", owner="mallory").json
+        assert (job["status"], job["error"]["status"]) == ("failed", 404)
+
+
+def test_of_several_commands_that_are_interrupted_each_goes_alone(
+    pipeline: Counted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The bucket is down: a read does not need it, so only the update behind it waits."""
+    one, two = created(pipeline, "tent", "yurt")
+    read = pipeline.request("POST", "/jobs", {"operation": "read", "item_id": one}).json["id"]
+    update = pipeline.request("PUT", f"/items/{one}", {"n": 1}).json["id"]
+    pipeline.request("POST", "/jobs", {"operation": "read", "item_id": two})
+    monkeypatch.setattr(pipeline.documents, "put", failing)
+    assert len(pipeline.work()["batchItemFailures"]) == 1
+    assert pipeline.request("GET", f"/jobs/{read}").json["status"] == "succeeded"
+    waiting = pipeline.request("GET", f"/jobs/{update}").json
+    assert (waiting["status"], waiting["attempts"]) == ("retrying", 0)
+
+
+def test_commands_without_a_put_do_not_wait_for_those_of_others(
+    pipeline: Counted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put, committed = pipeline.documents.put, threading.Event()
+    commit = pipeline.groups.commit
+
+    def waits_for_the_others(key: str, text: str) -> Any:
+        assert committed.wait(30), "the others wait for this put"
+        return put(key, text)
+
+    def noted(*args: Any) -> Any:
+        results = commit(*args)
+        committed.set()
+        return results
+
+    one, two = created(pipeline, "tent", "yurt")
+    monkeypatch.setattr(pipeline.documents, "put", waits_for_the_others)
+    monkeypatch.setattr(pipeline.groups, "commit", noted)
+    pipeline.request("PUT", f"/items/{one}", {"n": 1})
+    pipeline.request("DELETE", f"/items/{two}")
+    assert pipeline.work() == {"batchItemFailures": []}
+    assert statuses(pipeline) == {"succeeded": 4}
+
+
+def test_a_put_ends_before_its_invocation_even_when_time_is_short(
+    pipeline: Counted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its object would arrive when nobody looks for it any more."""
+    put, ended = pipeline.documents.put, threading.Event()
+    commit = pipeline.groups.commit
+
+    def slow(key: str, text: str) -> Any:
+        if '"tent"' in text:
+            time.sleep(4 * group_commit._PUT_GRACE)
+            ended.set()
+        return put(key, text)
+
+    def late(*args: Any) -> Any:
+        results = commit(*args)
+        pipeline.context.milliseconds = int(pipeline.reserve_seconds * 1000) - 1
+        return results
+
+    monkeypatch.setattr(pipeline.documents, "put", slow)
+    monkeypatch.setattr(pipeline.groups, "commit", late)
+    for name in ("tent", "yurt"):
+        pipeline.request("POST", "/items", item(name))
+    assert len(pipeline.work()["batchItemFailures"]) == 1
+    assert ended.is_set()
+    pipeline.context.milliseconds = 29_000
+    pipeline.drain()
+    assert statuses(pipeline) == {"succeeded": 2}
+    assert len(pipeline.documents.current) == 2

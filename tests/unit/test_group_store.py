@@ -70,8 +70,8 @@ def succeeds(stubbed: Stubbed) -> None:
     stubbed.dynamodb.add_response("transact_write_items", {})
 
 
-def commit(groups: DynamoDbGroups, *units: Unit, goes_on: bool = True) -> list[Any]:
-    return groups.commit(units, NOW, lambda: goes_on)
+def commit(groups: DynamoDbGroups, *units: Unit) -> list[Any]:
+    return groups.commit(units, NOW, lambda: True)
 
 
 def test_all_units_are_committed_by_one_call(
@@ -118,7 +118,7 @@ def test_a_unit_that_meets_another_transaction_goes_alone(
 ) -> None:
     stubbed.cancelled(*NO_REASON, "None", code, "ConditionalCheckFailed")
     succeeds(stubbed)
-    assert commit(groups, created("a"), created("b")) == [None, Unsettled.BESIDE]
+    assert commit(groups, created("a"), created("b")) == [None, Unsettled.NOT_COMMITTED]
 
 
 @pytest.mark.parametrize("codes", [(), NO_REASON, (*NO_REASON, *NO_REASON)])
@@ -126,7 +126,7 @@ def test_all_units_go_alone_if_dynamodb_does_not_say_which_was_the_cause(
     groups: DynamoDbGroups, stubbed: Stubbed, codes: tuple[str, ...]
 ) -> None:
     stubbed.cancelled(*codes)
-    assert commit(groups, created("a"), created("b")) == [Unsettled.BESIDE] * 2
+    assert commit(groups, created("a"), created("b")) == [Unsettled.NOT_COMMITTED] * 2
 
 
 @pytest.mark.parametrize("code", ["ValidationException", "ItemCollectionSizeLimitExceeded"])
@@ -134,7 +134,7 @@ def test_all_units_go_alone_after_an_error_of_the_whole_call(
     groups: DynamoDbGroups, stubbed: Stubbed, code: str
 ) -> None:
     stubbed.dynamodb.add_client_error("transact_write_items", code, http_status_code=400)
-    assert commit(groups, created("a"), created("b")) == [Unsettled.BESIDE] * 2
+    assert commit(groups, created("a"), created("b")) == [Unsettled.NOT_COMMITTED] * 2
 
 
 def test_after_an_outage_it_is_not_known_what_was_committed(groups: DynamoDbGroups, stubbed: Stubbed) -> None:
@@ -170,9 +170,12 @@ def test_no_further_call_is_made_when_time_is_short(
     groups: DynamoDbGroups, stubbed: Stubbed, calls: list[list[str]]
 ) -> None:
     stubbed.cancelled("ConditionalCheckFailed", "None", "None", *NO_REASON)
-    ended, other = commit(groups, created("a"), created("b"), goes_on=False)
+    times = iter([True, False])
+    ended, other = groups.commit([created("a"), created("b")], NOW, lambda: next(times))
     assert isinstance(ended, JobEnded)
-    assert other is Unsettled.BESIDE
+    assert other is Unsettled.NOT_COMMITTED
+    assert len(calls) == 1
+    assert groups.commit([created("a")], NOW, lambda: False) == [Unsettled.NOT_COMMITTED]
     assert len(calls) == 1
 
 

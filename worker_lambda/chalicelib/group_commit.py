@@ -7,8 +7,8 @@
     clean up  one DeleteObjects for the superseded documents
 
 This only saves calls. Messages are in a group at their first delivery only, when nothing is known against them.
-What a group does not settle for certain goes on alone, document by document, as it would have without a group: then
-each command has its own calls, its own outcome and its own interruption.
+What a group does not settle for certain goes on alone, in a thread for each document: a single command with the
+document that is put already, several commands of a document one after the other, as outside a group.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ from jobpipe.runtime.telemetry import logger
 
 from .clean_up import finish_clean_up, remove_uncommitted
 from .command_handlers import Context, Show, Write, decide, open_context
-from .consume_batch import Delivery, Progress, threads
+from .consume_batch import Delivery, NoTimeLeft, Progress, threads
 from .execute import Execution, count_refusal
 from .services import Services
 from .versions import next_version, success_with, taken
@@ -94,7 +94,7 @@ class _Run:
     steps: list[_Step]
     known: _Known
     original: StoredItem | None = None  # the committed version that was read
-    passed: list[StoredItem] = field(default_factory=list)  # all versions that its commands made, in their order
+    made: list[StoredItem] = field(default_factory=list)  # all versions that its commands made, in their order
     text: str = ""  # the last version's document
     written_by: JobRef | None = None  # the job under whose prefix the last version is put
     put: Future[DocumentRef] | None = None
@@ -144,6 +144,8 @@ def _run_of(group: list[Delivery], services: Services, seconds_left: Callable[[]
         except (UndecodableMessage, Refusal):
             break
         command = message.content
+        if run.steps and message.item != run.steps[0].message.item:
+            break  # ids are callers' texts, and two documents can have one message group
         # A row may be in a transaction once, so a second message of a job waits for the first one's commit.
         if not isinstance(command, GROUPED) or message.retry_of is not None or message.job.job_id in seen:
             break
@@ -182,7 +184,7 @@ class GroupCommit:
             runs = [run for run in self._read() if self._decide(run)]
             self._clean_up(self._commit(self._put(runs)))
         except Exception:  # noqa: BLE001  # the commands do not need their group
-            logger.exception("group given up: its commands go on one at a time")
+            logger.exception("the group is dissolved: its commands go on one at a time")
             self._leftovers.update(run.written_by for run in self._runs if run.written_by is not None)
         return [self._progress.get(id(run), Progress()) for run in self._runs]
 
@@ -229,7 +231,7 @@ class GroupCommit:
             if new.inline is None and not alone:
                 return False
             step.result = run.known.row = new
-            run.passed.append(new)
+            run.made.append(new)
             run.text, run.written_by = text, step.message.job
         elif isinstance(decision, Show):
             step.result = decision.item
@@ -243,7 +245,8 @@ class GroupCommit:
             if run.changes and run.known.row is not None:
                 run.put = threads().submit(self._services.documents.put, run.known.row.document.key, run.text)
         puts = [run.put for run in runs if run.put is not None]
-        wait(puts, return_when=FIRST_COMPLETED)
+        others = len(puts) < len(runs)  # which need no put, so that they do not wait for the first one to end
+        wait(puts, return_when=FIRST_COMPLETED, timeout=_PUT_GRACE if others else None)
         wait(puts, timeout=_PUT_GRACE)
         ready = []
         for run in runs:
@@ -273,7 +276,8 @@ class GroupCommit:
         keys = [run.superseded for run in runs if run.superseded is not None]
         undeleted = set(keys)
         try:
-            undeleted = self._services.documents.delete_together(keys) if keys else set()
+            if keys and self._may_go_on():
+                undeleted = self._services.documents.delete_together(keys)
         except Exception:  # noqa: BLE001  # it is tried again for each document, and then raised
             logger.warning(
                 "superseded documents were not deleted together: they are deleted one by one", exc_info=True
@@ -291,11 +295,15 @@ class GroupCommit:
 
     def _resumed(self, run: _Run, resume: Callable[[], int]) -> int:
         """Go on with the run; return how many of its messages are done. Raise what interrupts its first command."""
+        # No put may outlive the invocation: its object could arrive when nobody looks for it any more.
+        put_failed = run.put is not None and run.put.exception() is not None
+        if not put_failed and not self._may_go_on():
+            raise NoTimeLeft
         try:
             return resume()
         except JobEnded:
             # It was cancelled, or a call whose answer is not known has committed it. Each command finds out alone.
-            return self._give_up(run)
+            return self._dissolve(run)
 
     def _commit_late(self, run: _Run, put: Future[DocumentRef]) -> int:
         """Commit a run whose put was slower than the others, or failed."""
@@ -325,7 +333,7 @@ class GroupCommit:
         """Settle a run whose transaction was cancelled."""
         step, last = run.steps[0], run.known.row
         if len(run.steps) > 1 or last is None or not isinstance(refused, ValueLocked):
-            return self._give_up(run)
+            return self._dissolve(run)
         step.refusal, step.result = taken(last, refused, step.context), None
         problem = within_a_row(step.refusal).to_problem()
         try:
@@ -347,22 +355,37 @@ class GroupCommit:
         self._log(run)
         return len(run.steps)
 
-    def _give_up(self, run: _Run) -> int:
-        """Let all commands of the run go alone; its document, which may be in the bucket, is removed after them."""
+    def _dissolve(self, run: _Run) -> int:
+        """Let each command of the run go alone; its document, which may be in the bucket, is removed after them."""
         if run.written_by is not None:
             self._leftovers.add(run.written_by)
         return 0
 
     def _interrupted(self, run: _Run, error: Exception) -> int:
-        """Record the interruption of the run's first command, and raise it unless the command is given up."""
+        """Record the interruption of a single command, and raise it unless the command is given up.
+
+        Of several commands it is not known which one the error is for, so each of them goes alone.
+        """
+        if len(run.steps) > 1:
+            logger.warning("several commands of one document were interrupted: each goes on alone", exc_info=True)
+            return self._dissolve(run)
         step = run.steps[0]
-        meter.add(COMMAND_AGE, step.execution.age)
-        meter.add(ATTEMPT_TIME, (time.perf_counter() - self._started) * 1000)
-        step.execution.interrupted(error, recorded=False)
+        try:
+            step.execution.interrupted(error, recorded=False)
+        except JobEnded:
+            raise  # it goes alone, and is counted then
+        except Exception:
+            self._count_attempt(step)
+            raise
+        self._count_attempt(step)
         remove_uncommitted(step.message.job, step.message.item, self._services)
         meter.add(QUEUE_DELAY, step.execution.age * 1000)
         step.execution.log("given up", time.perf_counter() - self._started)
         return 1
+
+    def _count_attempt(self, step: _Step) -> None:
+        meter.add(COMMAND_AGE, step.execution.age)
+        meter.add(ATTEMPT_TIME, (time.perf_counter() - self._started) * 1000)
 
     def _may_go_on(self) -> bool:
         return self._seconds_left() >= self._services.reserve_seconds
@@ -379,11 +402,9 @@ class GroupCommit:
             self._log_step(step, step.outcome)
 
     def _log_step(self, step: _Step, outcome: str) -> None:
-        seconds = time.perf_counter() - self._started
-        meter.add(ATTEMPT_TIME, seconds * 1000)
-        meter.add(COMMAND_AGE, step.execution.age)
+        self._count_attempt(step)
         meter.add(QUEUE_DELAY, step.execution.age * 1000)
-        step.execution.log(outcome, seconds)
+        step.execution.log(outcome, time.perf_counter() - self._started)
 
 
 def _unit(run: _Run) -> Unit:
@@ -391,7 +412,7 @@ def _unit(run: _Run) -> Unit:
     last = run.known.row
     if run.put is not None and last is not None:
         stored = replace(last, document=run.put.result())
-        run.passed = [stored if each is last else each for each in run.passed]
+        run.made = [stored if each is last else each for each in run.made]
         for step in run.steps:
             step.result = stored if step.result is last else step.result
         run.known.row = last = stored
@@ -401,7 +422,7 @@ def _unit(run: _Run) -> Unit:
             change = None if run.original is None else Removed(run.original)
         else:
             change = Created(last) if run.original is None else Replaced(run.original, last)
-    between = tuple(each for each in run.passed if each is not last)
+    between = tuple(each for each in run.made if each is not last)
     ends = tuple(End(step.message.job, _job_outcome(run, step)) for step in run.steps)
     return Unit(run.steps[0].message.item, ends, change, between)
 

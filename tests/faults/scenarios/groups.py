@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from jobpipe.domain.documents.item_ref import ItemRef
 from tests.faults.history import SentCommand
 from tests.faults.scenarios.parts import LARGE, Action, ask, create, existing, existing_in, put_in, scenario
 from tests.faults.world import World
@@ -193,5 +194,20 @@ def operation_beside_a_group(world: World) -> Action:
         ask(world, "merge", stored, note="paid")
         create(world, "tent")
         create(world, "yurt")
+
+    return action
+
+
+@scenario
+def two_documents_of_one_message_group(world: World) -> Action:
+    """An id of an item is any text, and can be the message group of an order."""
+    stored = existing_in(world, "orders", order())
+    group = ItemRef("orders", "", stored.item_id).group_id
+
+    def action() -> None:
+        ask(world, "merge", stored, note="mine")
+        ask(world, "delete", group)
+        ask(world, "merge", stored, note="again")
+        create(world, "tent")
 
     return action

@@ -31,7 +31,7 @@ class MemoryGroups:
         results: list[CommitRefused | Unsettled | None] = []
         for unit in units:
             if results and not may_go_on():
-                results.append(Unsettled.BESIDE)
+                results.append(Unsettled.NOT_COMMITTED)
                 continue
             try:
                 self._commit(unit, at)
@@ -52,7 +52,7 @@ class MemoryGroups:
         with self._jobs.lock:
             try:
                 ended = [self._ended(end, at) for end in unit.ends]
-                items.apply(unit.change, unit.passed)
+                items.apply(unit.change, unit.between)
             except CommitRefused as refused:
                 if len(unit.ends) == 1:
                     raise
