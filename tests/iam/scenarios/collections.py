@@ -7,7 +7,7 @@ from typing import Any
 
 from jobpipe.domain.commands import Command
 from tests.iam.lab import Lab, large_order, new_order, parse_order
-from tests.iam.scenarios.worker import deliver, deliver_together, result
+from tests.iam.scenarios.worker import deliver, put_together, result
 
 FOLDER = "collections/orders"
 
@@ -83,25 +83,23 @@ def end_a_dead_letter_after_an_interrupted_attempt(lab: Lab) -> str:
 
 
 def change_an_order_twice_in_a_batch(lab: Lab) -> str:
-    """Count the versions in the bucket: together, both changes put one document."""
     item_id = lab.create_order().item_id
-    job, returned = deliver_together(lab, _change(item_id), _change(item_id))
-    return f"{result(lab, job, returned)}, versions {lab.versions(item_id, FOLDER)}"
+    return put_together(lab, _change(item_id), _change(item_id), folder=FOLDER)
 
 
 def create_and_delete_in_a_batch(lab: Lab) -> str:
     new = new_order()
     deletion = parse_order({"operation": "delete", "item_id": new.item_id})
-    return result(lab, *deliver_together(lab, new, deletion))
+    return put_together(lab, new, deletion, folder=FOLDER)
 
 
 def change_a_unique_value_twice_in_a_batch(lab: Lab) -> str:
     item_id = lab.create_order().item_id
-    changes = [
-        parse_order({"operation": "update", "item_id": item_id, "set": {"invoice": secrets.randbelow(10**12) + 1}})
+    changes = (
+        {"operation": "update", "item_id": item_id, "set": {"invoice": secrets.randbelow(10**12) + 1}}
         for _ in range(2)
-    ]
-    return result(lab, *deliver_together(lab, *changes))
+    )
+    return put_together(lab, *map(parse_order, changes), folder=FOLDER)
 
 
 def _command(lab: Lab, operation: str, **members: Any) -> Command:

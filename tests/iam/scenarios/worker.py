@@ -48,22 +48,25 @@ def deliver_together(lab: Lab, *commands: Command) -> tuple[Job, bool]:
     return jobs[0], lab.run_worker(*records)
 
 
+def put_together(lab: Lab, *commands: Command, folder: str = "items") -> str:
+    """Count the versions that were put for the item: together, its commands put one document at most."""
+    job, returned = deliver_together(lab, *commands)
+    return f"{result(lab, job, returned)}, versions {lab.versions(commands[0].item_id, folder)}"
+
+
 def patch_an_item_twice_in_a_batch(lab: Lab) -> str:
-    """Count the versions in the bucket: together, both patches put one document."""
     item_id = lab.create_item().item_id
-    job, returned = deliver_together(lab, MergePatch(item_id, {"a": 1}), MergePatch(item_id, {"b": 2}))
-    return f"{result(lab, job, returned)}, versions {lab.versions(item_id)}"
+    return put_together(lab, MergePatch(item_id, {"a": 1}), MergePatch(item_id, {"b": 2}))
 
 
 def rename_twice_in_a_batch(lab: Lab) -> str:
     item_id = lab.create_item().item_id
-    renames = [MergePatch(item_id, {"name": unique("Yurt")}) for _ in range(2)]
-    return result(lab, *deliver_together(lab, *renames))
+    return put_together(lab, *(MergePatch(item_id, {"name": unique("Yurt")}) for _ in range(2)))
 
 
 def create_and_delete_in_a_batch(lab: Lab) -> str:
     new = new_item()
-    return result(lab, *deliver_together(lab, new, DeleteItem(new.item_id)))
+    return put_together(lab, new, DeleteItem(new.item_id))
 
 
 def patch_a_large_item(lab: Lab) -> str:
