@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
@@ -28,6 +30,7 @@ _SET_SHARD = "owner_shard = if_not_exists(owner_shard, #owner)"
 # The attributes `began` and `held` have the names of earlier releases: Job.running_attempt and Job.interruptions.
 _REMOVED_AT_END = ("began", "held", "error", LIST_KEY, OLD_LIST_KEY)
 _UNFINISHED: Row = {f":unfinished{i}": {"S": status.value} for i, status in enumerate(UNFINISHED)}
+_CONDITION = f"#status IN ({', '.join(_UNFINISHED)}) AND generation = :generation AND expires_at > :now"
 
 
 class DynamoDbJobs:
@@ -217,18 +220,12 @@ class DynamoDbJobs:
         # delivery, late worker or message of an earlier generation changes nothing. An expired row counts as
         # absent, even before DynamoDB deletes it.
         row = to_row(values)
-        assignments = [f"#{name} = :{name}" for name in row] + ([_COUNT_ATTEMPT] if count_attempt else [])
-        names = {f"#{name}": name for name in ("status", *row, *remove)}
-        if LIST_KEY in row:
-            assignments.append(_SET_SHARD)
-            names["#owner"] = "owner"
-        removal = " REMOVE " + ", ".join(f"#{name}" for name in remove) if remove else ""
+        expression, names = _update_expression((*row,), remove, count_attempt)
         return {
             "TableName": self._table,
             "Key": {"job_id": {"S": ref.job_id}},
-            "UpdateExpression": "SET " + ", ".join(assignments) + removal,
-            "ConditionExpression": f"#status IN ({', '.join(_UNFINISHED)}) AND generation = :generation"
-            " AND expires_at > :now",
+            "UpdateExpression": expression,
+            "ConditionExpression": _CONDITION,
             "ExpressionAttributeNames": names,
             "ExpressionAttributeValues": {
                 ":generation": {"S": ref.generation},
@@ -253,3 +250,17 @@ class DynamoDbJobs:
             if error_code(error) == "ConditionalCheckFailedException":
                 raise JobEnded from error
             raise
+
+
+@lru_cache(maxsize=64)  # there are few combinations, and each command needs one
+def _update_expression(
+    assigned: tuple[str, ...], removed: tuple[str, ...], count_attempt: bool
+) -> tuple[str, Mapping[str, str]]:
+    """Return the expression that sets and removes these attributes, and the names that it and the condition use."""
+    assignments = [f"#{name} = :{name}" for name in assigned] + ([_COUNT_ATTEMPT] if count_attempt else [])
+    names = {f"#{name}": name for name in ("status", *assigned, *removed)}
+    if LIST_KEY in assigned:
+        assignments.append(_SET_SHARD)
+        names["#owner"] = "owner"
+    removal = " REMOVE " + ", ".join(f"#{name}" for name in removed) if removed else ""
+    return "SET " + ", ".join(assignments) + removal, names

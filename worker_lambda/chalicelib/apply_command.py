@@ -5,8 +5,6 @@ After an exception other than a Refusal, the job stays unfinished and its messag
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from jobpipe.domain.clock import now
 from jobpipe.domain.commands import Command
 from jobpipe.domain.documents.item import Change, Created, Removed, Replaced
@@ -17,7 +15,7 @@ from jobpipe.domain.queue_message import QueueMessage
 from jobpipe.runtime.metrics import SUCCEEDED, meter
 from jobpipe.stores.aws_stores import Stores
 
-from .command_handlers import Context, Remove, Show, Write, decide, open_context
+from .command_handlers import Context, Remove, Write, decide, open_context
 from .versions import next_version, success_with, taken
 
 
@@ -35,22 +33,22 @@ def apply_command(command: Command, message: QueueMessage, stores: Stores) -> No
 
 def _apply(command: Command, context: Context, stores: Stores) -> None:
     decision = decide(command, context)
-    match decision:
-        case Show(item):
-            stores.jobs.succeed(context.job, success_with(item), now())
-            meter.add(SUCCEEDED, collection=context.item.collection)
-        case Remove(old):
-            _commit(Removed(old), Success(superseded=old.document.key), context, stores)
+    if isinstance(decision, Write):
+        old = decision.old
+        # Neither the document nor its row is visible before the row is committed.
+        new, _ = next_version(decision, context, stores.documents.put)
+        if old is None:
+            _commit(Created(new), success_with(new), context, stores)
+        else:
+            _commit(Replaced(old, new), success_with(new, superseded=old.document.key), context, stores)
             stores.documents.delete([old.document.key])
-        case Write(_, old):
-            new, text = next_version(decision, context)
-            # Neither the document nor its row is visible before the row is committed.
-            new = replace(new, document=stores.documents.put(new.document.key, text))
-            if old is None:
-                _commit(Created(new), success_with(new), context, stores)
-            else:
-                _commit(Replaced(old, new), success_with(new, superseded=old.document.key), context, stores)
-                stores.documents.delete([old.document.key])
+    elif isinstance(decision, Remove):
+        old = decision.old
+        _commit(Removed(old), Success(superseded=old.document.key), context, stores)
+        stores.documents.delete([old.document.key])
+    else:
+        stores.jobs.succeed(context.job, success_with(decision.item), now())
+        meter.add(SUCCEEDED, collection=context.item.collection)
 
 
 def _commit(change: Change, success: Success, context: Context, stores: Stores) -> None:

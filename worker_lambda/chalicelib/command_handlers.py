@@ -34,7 +34,7 @@ from jobpipe.domain.violations import pointer
 from jobpipe.stores.aws_stores import Stores
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen, which would make it slower for each command
 class Write:
     """Store this document as a new one, or instead of the version `old`."""
 
@@ -42,14 +42,14 @@ class Write:
     old: StoredItem | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Remove:
     """Delete the document, which is in the version `old`."""
 
     old: StoredItem
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Show:
     """Change nothing; the result is this version of the document."""
 
@@ -59,7 +59,7 @@ class Show:
 Decision = Write | Remove | Show
 
 
-@dataclass(slots=True)  # not frozen, which would make it slower for each command
+@dataclass(slots=True)
 class Context:
     """What the handlers need besides the command."""
 

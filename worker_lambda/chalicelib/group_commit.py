@@ -50,7 +50,7 @@ from .command_handlers import Context, Show, Write, decide, open_context
 from .consume_batch import Delivery, NoTimeLeft, Progress, threads
 from .execute import Execution, count_refusal
 from .services import Services
-from .versions import next_version, success_with, taken
+from .versions import next_version, put_later, success_with, taken
 
 GROUPED: tuple[type[Command], ...] = (CreateItem, ReadItem, SetFields, MergePatch, DeleteItem, UpsertItem)
 """The commands of groups. A user's operation is not one: if it did not return, it would hold up the others."""
@@ -120,6 +120,8 @@ def plan_groups(
     """
     runs: list[_Run] = []
     apart: list[list[Delivery]] = []
+    if len(groups) == 1 and len(groups[0]) == 1:
+        return None, [*groups]  # without decoding the message here too
     for group in groups:
         run = _run_of(group, services, seconds_left)
         if run.steps:
@@ -222,7 +224,7 @@ class GroupCommit:
         """Decide one command; return False if it must not be in a run with others, and change nothing then."""
         try:
             decision = decide(step.command, step.context)
-            made = next_version(decision, step.context) if isinstance(decision, Write) else None
+            made = next_version(decision, step.context, put_later) if isinstance(decision, Write) else None
         except Refusal as refusal:
             step.refusal = refusal
             return True

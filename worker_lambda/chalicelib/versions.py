@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from jobpipe.domain import json_text
 from jobpipe.domain.clock import now, rfc3339
 from jobpipe.domain.documents.item import DocumentRef, StoredItem, inline, new_version
@@ -13,13 +15,16 @@ from jobpipe.domain.violations import pointer
 
 from .command_handlers import Context, Write
 
-_NOT_PUT = ""  # the version id of an object that has none yet
+
+def put_later(key: str, _: str) -> DocumentRef:
+    """Return a reference to a document that is not put yet."""
+    return DocumentRef(key, "")
 
 
-def next_version(write: Write, context: Context) -> tuple[StoredItem, str]:
-    """Return the row of the next version, whose document is not put yet, and the document's text.
+def next_version(write: Write, context: Context, put: Callable[[str, str], DocumentRef]) -> tuple[StoredItem, str]:
+    """Return the row of the next version, and its document's text, which `put` has stored.
 
-    Raise TooLarge if the text is longer than a document may be.
+    Raise TooLarge if the text is longer than a document may be; then nothing is stored.
     """
     text = json_text.encode(write.document)
     check_size(text)
@@ -28,7 +33,7 @@ def next_version(write: Write, context: Context) -> tuple[StoredItem, str]:
         item_id=item.item_id,
         version=version,
         name=write.document["name"] if item.collection == ITEMS else "",
-        document=DocumentRef(item.document_key(context.job, version), _NOT_PUT),
+        document=put(item.document_key(context.job, version), text),
         inline=inline(text),
         created_at=at if old is None else old.created_at,
         updated_at=at,
