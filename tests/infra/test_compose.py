@@ -86,13 +86,15 @@ def test_health_is_checked_for_at_least_two_minutes(compose: dict[str, Any]) -> 
     assert check["retries"] * int(check["interval"].removesuffix("s")) >= 120
 
 
-# It answers as a working engine does, except for the calls that the test names.
+# It answers as a working engine does, except for the calls that the test names. It handles signals from its start:
+# one that meets a shell just before it becomes another program can be lost.
 SCRIPT = """#!/bin/sh
+trap 'kill $! 2>/dev/null; exit 130' HUP INT TERM
 echo "$*" >>{calls}
 {before}
 case "$*" in
   "compose version") exit 1 ;;  # an engine without the plugin: docker-compose is used
-  *"{hangs}"*) exec sleep 300 ;;
+  *"{hangs}"*) sleep 300 & wait ;;
   *"{fails}"*) echo "it is broken" >&2; exit 3 ;;
   "ps --all"*) echo function-1; echo function-2 ;;
 esac
