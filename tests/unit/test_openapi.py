@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from api_lambda.chalicelib.contract.openapi import GATEWAY_PROBLEMS, ONLY_OF_COLLECTIONS, document
@@ -229,6 +230,15 @@ def test_the_api_accepts_the_characters_that_the_document_allows() -> None:
         c for c in characters if name.search(f"a{c}a")
     ]
     assert taken(check_item_id) == [c for c in characters if item_id.search(f"a{c}a")]
+
+
+@pytest.mark.parametrize("prefer", ["wait", "Wait ", "wait=0", "respond-async", 'foo="a, wait=99"'])
+def test_a_preference_that_the_api_refuses_does_not_fit_the_schema(pipeline: Pipeline, prefer: str) -> None:
+    """RFC 7240 has no `wait` without a number."""
+    schema = COMPONENTS["parameters"]["prefer"]["schema"]
+    body = {"name": prefer, "description": "d"}
+    answer = pipeline.request("POST", "/items", body, headers={"prefer": prefer})
+    assert Draft202012Validator(schema).is_valid(prefer) == (answer.status == 202)
 
 
 def test_no_cold_start_imports_the_document_or_the_console() -> None:
