@@ -11,9 +11,10 @@ from jobpipe.domain.documents.item_ref import ITEMS, ItemRef
 from jobpipe.domain.ports import CollectionStore, DocumentStore, GroupStore, ItemStore, JobStore
 from jobpipe.runtime.aws import AwsClients
 from jobpipe.runtime.settings import Settings
-from jobpipe.stores.dynamodb_groups import DynamoDbGroups, ItemTable
+from jobpipe.stores.dynamodb_groups import DynamoDbGroups
 from jobpipe.stores.dynamodb_items import DynamoDbItems
 from jobpipe.stores.dynamodb_jobs import DynamoDbJobs
+from jobpipe.stores.item_transactions import ItemTable
 from jobpipe.stores.s3_documents import S3Documents
 
 

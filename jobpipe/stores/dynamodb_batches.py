@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -10,16 +9,14 @@ from typing import TYPE_CHECKING, Any
 from jobpipe.domain.batch import Batch
 from jobpipe.domain.errors import Unavailable
 from jobpipe.domain.job import Job
-from jobpipe.runtime import deadline
 from jobpipe.runtime.aws import AwsClients, ConditionsFailed, outages, transact
+from jobpipe.stores.batch_reads import read_batch
 from jobpipe.stores.dynamodb_rows import batch_from_row, batch_to_row, job_from_row, job_to_row
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
 
 _TABLE = "The jobs table"
-_READ_TRIES = 5
-_READ_PAUSE = 0.05  # seconds; doubled with each try and shortened at random
 _SHOWN = (
     *("job_id", "owner", "status", "generation", "operation", "item_id", "fingerprint", "attempts"),
     *("created_at", "updated_at", "expires_at", "error", "began", "held", "retries", "scope"),
@@ -106,14 +103,7 @@ def read_rows(clients: AwsClients, table: str, job_ids: Sequence[str], *, consis
             "ExpressionAttributeNames": {f"#{name}": name for name in _SHOWN},
         }
     }
-    found: list[Any] = []
-    for attempt in range(_READ_TRIES):
-        with outages(_TABLE):
-            response = clients.dynamodb.batch_get_item(RequestItems=wanted)
-        found += response["Responses"].get(table, [])
-        # botocore does not request again what exceeds 16 MB or the table's capacity.
-        wanted = response.get("UnprocessedKeys")
-        if not wanted:
-            return found
-        deadline.pause(random.uniform(0, _READ_PAUSE * 2**attempt))
-    raise Unavailable("The jobs table does not return all jobs that it was asked for.")
+    found, unread = read_batch(clients, _TABLE, wanted)
+    if unread:
+        raise Unavailable("The jobs table does not return all jobs that it was asked for.")
+    return found[table]

@@ -11,7 +11,6 @@ transaction as the document (docs/decisions/0045).
 
 from __future__ import annotations
 
-import random
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -25,15 +24,16 @@ from jobpipe.domain.documents.item import (
     Removed,
     Replaced,
     StoredItem,
-    versions_of,
+    old_and_new,
 )
-from jobpipe.domain.errors import CommitRefused, ItemChanged, JobEnded, Unavailable, ValueLocked
+from jobpipe.domain.errors import CommitRefused, ItemChanged, Unavailable, ValueLocked
 from jobpipe.domain.job import Success
 from jobpipe.domain.job_ref import JobRef
-from jobpipe.runtime import deadline
-from jobpipe.runtime.aws import AwsClients, ConditionsFailed, outages, transact
+from jobpipe.runtime.aws import AwsClients, ConditionsFailed, outages
+from jobpipe.stores.batch_reads import read_batch
 from jobpipe.stores.dynamodb_jobs import DynamoDbJobs
 from jobpipe.stores.dynamodb_rows import document_from_row, document_to_row, to_row
+from jobpipe.stores.item_transactions import commit_change
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
@@ -43,8 +43,6 @@ PARTITIONS = 4
 LOCK = "lock"
 """The sort key of the row that locks a unique value."""
 _TABLE, _LOOKUPS = "The table of collections", "The table of look-ups"
-_READ_TRIES = 5
-_READ_PAUSE = 0.05  # seconds; doubled with each try and shortened at random
 
 
 def partition_key(collection: str, scope: str, item_id: str) -> str:
@@ -144,11 +142,7 @@ class DynamoDbCollection:
 
     def commit(self, change: Change, ref: JobRef, success: Success, at: datetime) -> None:
         """Change the document, its locks and entries and end the job, all or nothing."""
-        end: TransactWriteItemTypeDef = {"Update": self._jobs.success_update(ref, success, at)}
-        try:
-            transact(self._clients, _TABLE, [end, *self.change_writes(change)])
-        except ConditionsFailed as error:
-            raise self.refusal(error, change) from error
+        commit_change(self._clients, _TABLE, self._jobs.success_update(ref, success, at), self, change)
 
     def key(self, item_id: str) -> tuple[str, Any]:
         """Return the table and the key of the document's row; the key is None if there can be none."""
@@ -160,7 +154,7 @@ class DynamoDbCollection:
 
     def change_writes(self, change: Change) -> list[TransactWriteItemTypeDef]:
         """Return the writes of a change: the document, the new locks, and then what always succeeds."""
-        old, new = _old_and_new(change)
+        old, new = old_and_new(change)
         locks, rest = self.lookup_writes(old, new)
         match change:
             case Created(created):
@@ -171,20 +165,22 @@ class DynamoDbCollection:
                 row = self._remove(before)
         return [row, *locks.values(), *rest]
 
-    def passing_checks(self, change: Change | None, passed: Sequence[StoredItem]) -> list[TransactWriteItemTypeDef]:
-        """Return the conditions that the document could have been in these versions: their values are free."""
-        own = {value for each in versions_of(change) for value in each.locks.values()}
-        values = dict.fromkeys(value for each in passed for value in each.locks.values() if value not in own)
-        checks = [self._check_free(value, passed[0].item_id) for value in values]
-        if change is None and passed:
-            table, key = self.key(passed[0].item_id)
-            absent = "attribute_not_exists(item_id)"
-            checks.append({"ConditionCheck": {"TableName": table, "Key": key, "ConditionExpression": absent}})
-        return checks
+    def checks_of_values(
+        self, between: Sequence[StoredItem], change: Change | None
+    ) -> list[TransactWriteItemTypeDef]:
+        """Return the conditions that the unique values of these versions are free, except those of the change."""
+        own = {value for each in old_and_new(change) if each is not None for value in each.locks.values()}
+        values = dict.fromkeys(value for each in between for value in each.locks.values() if value not in own)
+        return [{"ConditionCheck": self._if_free(value, between[0].item_id)} for value in values]
 
-    def refusal(self, error: ConditionsFailed, change: Change | None) -> CommitRefused:
-        """Return the reason of a transaction that writes a job and then the change."""
-        return _refusal(error, list(self.lookup_writes(*_old_and_new(change))[0]))
+    def refusal_of_lock(self, error: ConditionsFailed, change: Change | None) -> CommitRefused:
+        """Return that another document has a unique value, and which one it is."""
+        fields = list(self.lookup_writes(*old_and_new(change))[0])
+        position = error.positions[0]
+        if position - 2 >= len(fields):
+            return ItemChanged()  # the lock of the old version is another document's: only a manual edit does that
+        row = error.reasons[position].get("Item") or {}
+        return ValueLocked(fields[position - 2], row.get("item_id", {}).get("S"))
 
     def lookup_writes(
         self, old: StoredItem | None, new: StoredItem | None
@@ -232,17 +228,10 @@ class DynamoDbCollection:
     def _rows(self, ids: Sequence[str]) -> dict[str, StoredItem]:
         """Return the rows of these documents, at most 100."""
         wanted: Any = {self._documents: {"Keys": [self._key(each) for each in ids], "ConsistentRead": True}}
-        found: dict[str, StoredItem] = {}
-        for attempt in range(_READ_TRIES):
-            with outages(_TABLE):
-                response = self._clients.dynamodb.batch_get_item(RequestItems=wanted)
-            rows = response["Responses"].get(self._documents, [])
-            found |= {item.item_id: item for item in _readable(rows)}
-            wanted = response.get("UnprocessedKeys")
-            if not wanted:
-                return found
-            deadline.pause(random.uniform(0, _READ_PAUSE * 2**attempt))
-        raise Unavailable(f"{_TABLE} does not return all rows of the page.")
+        found, unread = read_batch(self._clients, _TABLE, wanted)
+        if unread:
+            raise Unavailable(f"{_TABLE} does not return all rows of the page.")
+        return {item.item_id: item for item in _readable(found[self._documents])}
 
     def _put(self, new: StoredItem, condition: str | dict[str, Any]) -> TransactWriteItemTypeDef:
         put: Any = {
@@ -267,23 +256,17 @@ class DynamoDbCollection:
         }
         return {"Put": put}
 
-    def _check_free(self, value_key: str, item_id: str) -> TransactWriteItemTypeDef:
-        check: Any = {
-            "TableName": self._lookups,
-            "Key": _lock_row_key(value_key),
-            "ConditionExpression": "attribute_not_exists(item_id) OR item_id = :me",
-            "ExpressionAttributeValues": {":me": {"S": item_id}},
-        }
-        return {"ConditionCheck": check}
-
     def _unlock(self, value_key: str, item_id: str) -> TransactWriteItemTypeDef:
-        delete: Any = {
+        return {"Delete": self._if_free(value_key, item_id)}
+
+    def _if_free(self, value_key: str, item_id: str) -> Any:
+        """Return the key of a lock, and the condition that no other document holds it."""
+        return {
             "TableName": self._lookups,
             "Key": _lock_row_key(value_key),
             "ConditionExpression": "attribute_not_exists(item_id) OR item_id = :me",
             "ExpressionAttributeValues": {":me": {"S": item_id}},
         }
-        return {"Delete": delete}
 
     def _put_entry(self, value_key: str, item: StoredItem) -> TransactWriteItemTypeDef:
         row = {**_entry_row_key(value_key, item), **to_row({"item_id": item.item_id})}
@@ -291,18 +274,6 @@ class DynamoDbCollection:
 
     def _remove_entry(self, value_key: str, item: StoredItem) -> TransactWriteItemTypeDef:
         return {"Delete": {"TableName": self._lookups, "Key": _entry_row_key(value_key, item)}}
-
-
-def _old_and_new(change: Change | None) -> tuple[StoredItem | None, StoredItem | None]:
-    match change:
-        case Created(new):
-            return None, new
-        case Replaced(old, new):
-            return old, new
-        case Removed(old):
-            return old, None
-        case None:
-            return None, None
 
 
 def _same(item: StoredItem, other: StoredItem | None, value_key: str) -> bool:
@@ -335,19 +306,6 @@ def if_unchanged(old: StoredItem) -> dict[str, Any]:
         "ExpressionAttributeNames": {"#version": "version", "#locks": "locks", "#entries": "entries"},
         "ExpressionAttributeValues": values,
     }
-
-
-def _refusal(error: ConditionsFailed, fields: Sequence[str]) -> CommitRefused:
-    """Return the refusal of the first condition that failed."""
-    if 0 in error.positions:
-        return JobEnded()
-    if 1 in error.positions:
-        return ItemChanged()
-    position = error.positions[0]
-    if position - 2 >= len(fields):
-        return ItemChanged()  # the lock of the old version is another document's: only a manual edit does that
-    row = error.reasons[position].get("Item") or {}
-    return ValueLocked(fields[position - 2], row.get("item_id", {}).get("S"))
 
 
 def _document_or_malformed(row: Any) -> StoredItem | MalformedItem:

@@ -12,21 +12,19 @@ the next.
 from __future__ import annotations
 
 import json
-import random
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from enum import Enum, auto
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from jobpipe.domain.documents.item import Change, StoredItem
+from jobpipe.domain.documents.item import StoredItem
 from jobpipe.domain.documents.item_ref import ItemRef
 from jobpipe.domain.errors import CommitRefused, Unavailable, UnitRefused
 from jobpipe.domain.group import End, Unit, Unsettled
 from jobpipe.domain.job import Success
-from jobpipe.runtime import deadline
 from jobpipe.runtime.aws import (
     TRANSIENT_REASONS,
     AwsClients,
@@ -36,43 +34,24 @@ from jobpipe.runtime.aws import (
     outages,
     transact,
 )
+from jobpipe.stores.batch_reads import read_batch
 from jobpipe.stores.dynamodb_jobs import DynamoDbJobs
+from jobpipe.stores.item_transactions import ItemTable, passing_checks, refusal
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
 
 _TABLES = "The tables"
 _MOST_WRITES = 100  # of one transaction
-_READ_TRIES = 5
-_READ_PAUSE = 0.05  # seconds; doubled with each try and shortened at random
 
 
 class _Untouched(Enum):
-    """Others were the cause for which the transaction of a unit was cancelled."""
+    """The transaction of a unit was cancelled because of other units."""
 
     YES = auto()
 
 
 Result = CommitRefused | Unsettled | None
-
-
-class ItemTable(Protocol):
-    """What a group needs of the store of a collection."""
-
-    def key(self, item_id: str) -> tuple[str, Any]:
-        """Return the table and the key of the document's row; the key is None if there can be none."""
-
-    def from_row(self, row: Any) -> StoredItem:
-        """Return the document of a row; a malformed row raises an error."""
-
-    def change_writes(self, change: Change) -> list[TransactWriteItemTypeDef]:
-        """Return the writes of a change, first that of the document."""
-
-    def passing_checks(self, change: Change | None, passed: Sequence[StoredItem]) -> list[TransactWriteItemTypeDef]:
-        """Return the conditions that the document could have been in the versions `passed`."""
-
-    def refusal(self, error: ConditionsFailed, change: Change | None) -> CommitRefused:
-        """Return the reason of a transaction that writes one job and then the change."""
 
 
 class DynamoDbGroups:
@@ -117,7 +96,10 @@ class DynamoDbGroups:
         return found
 
     def commit(self, units: Sequence[Unit], at: datetime, may_go_on: Callable[[], bool]) -> list[Result]:
-        """Commit each unit as a whole or not at all; return what became of each, None for a committed one."""
+        """Commit each unit as a whole or not at all.
+
+        Return one result for each unit: None if it is committed, else why it is not.
+        """
         results: list[Result] = [Unsettled.NOT_COMMITTED] * len(units)
         writes = [self._writes(unit, at) for unit in units]
         left = list(range(len(units)))
@@ -131,7 +113,7 @@ class DynamoDbGroups:
         return results
 
     def commit_alone(self, unit: Unit, at: datetime) -> None:
-        """Commit one unit; a CommitRefused gives the reason why it is not committed."""
+        """Commit one unit; raise a CommitRefused that says why it cannot be committed."""
         try:
             transact(self._clients, _TABLES, self._writes(unit, at))
         except ConditionsFailed as error:
@@ -139,25 +121,20 @@ class DynamoDbGroups:
 
     def _read(self, wanted: Any) -> tuple[dict[str, Any], set[str]]:
         """Return the rows that were found, and the places of those that were not read."""
-        rows: dict[str, Any] = {}
-        for attempt in range(_READ_TRIES):
-            with outages(_TABLES):
-                response = self._clients.dynamodb.batch_get_item(RequestItems=wanted)
-            for table, found in response["Responses"].items():
-                rows |= {_place(table, {name: row[name] for name in self._keys[table]}): row for row in found}
-            # botocore does not request again what exceeds 16 MB or the tables' capacity.
-            wanted = response.get("UnprocessedKeys")
-            if not wanted:
-                break
-            deadline.pause(random.uniform(0, _READ_PAUSE * 2**attempt))
-        return rows, {_place(table, key) for table, asked in (wanted or {}).items() for key in asked["Keys"]}
+        found, unread = read_batch(self._clients, _TABLES, wanted)
+        rows = {
+            _place(table, {name: row[name] for name in self._keys[table]}): row
+            for table, rows in found.items()
+            for row in rows
+        }
+        return rows, {_place(table, key) for table, asked in unread.items() for key in asked["Keys"]}
 
     def _writes(self, unit: Unit, at: datetime) -> list[TransactWriteItemTypeDef]:
         """Return the writes of a unit: its jobs, its document with locks and entries, and its checks."""
         store = self._table_of(unit.item)
         jobs: list[TransactWriteItemTypeDef] = [{"Update": self._end(end, at)} for end in unit.ends]
         change = store.change_writes(unit.change) if unit.change is not None else []
-        return [*jobs, *change, *store.passing_checks(unit.change, unit.between)]
+        return [*jobs, *change, *passing_checks(store, unit.between, unit.change)]
 
     def _end(self, end: End, at: datetime) -> Any:
         if isinstance(end.outcome, Success):
@@ -185,7 +162,7 @@ class DynamoDbGroups:
     def _commit_together(
         self, units: Sequence[Unit], writes: Sequence[list[TransactWriteItemTypeDef]]
     ) -> list[Result | _Untouched]:
-        """Make one call; return for each unit its result, or that others were the cause of a refusal."""
+        """Make one call and return one result for each unit; an untouched unit can be committed by another call."""
         every = [write for each in writes for write in each]
         try:
             with outages(_TABLES):
@@ -220,7 +197,7 @@ class DynamoDbGroups:
         # Of several commands it cannot be told which one a condition of their document was for.
         if len(unit.ends) > 1:
             return UnitRefused()
-        return self._table_of(unit.item).refusal(error, unit.change)
+        return refusal(error, self._table_of(unit.item), unit.change)
 
 
 def _place(table: str, key: Any) -> str:

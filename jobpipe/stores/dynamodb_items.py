@@ -14,15 +14,16 @@ from jobpipe.domain.documents.item import (
     Removed,
     Replaced,
     StoredItem,
-    versions_of,
+    old_and_new,
 )
 from jobpipe.domain.documents.item_rules import name_key
-from jobpipe.domain.errors import CommitRefused, ItemChanged, JobEnded, ValueLocked
+from jobpipe.domain.errors import CommitRefused, ValueLocked
 from jobpipe.domain.job import Success
 from jobpipe.domain.job_ref import JobRef
-from jobpipe.runtime.aws import AwsClients, ConditionsFailed, outages, transact
+from jobpipe.runtime.aws import AwsClients, ConditionsFailed, outages
 from jobpipe.stores.dynamodb_jobs import DynamoDbJobs
 from jobpipe.stores.dynamodb_rows import item_from_row, item_to_row, to_row
+from jobpipe.stores.item_transactions import commit_change
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
@@ -58,11 +59,7 @@ class DynamoDbItems:
 
     def commit(self, change: Change, ref: JobRef, success: Success, at: datetime) -> None:
         """Change the item and its name lock and end the job, all or nothing; a CommitRefused gives the reason."""
-        end: TransactWriteItemTypeDef = {"Update": self._jobs.success_update(ref, success, at)}
-        try:
-            transact(self._clients, _TABLE, [end, *self.change_writes(change)])
-        except ConditionsFailed as error:
-            raise self.refusal(error, change) from error
+        commit_change(self._clients, _TABLE, self._jobs.success_update(ref, success, at), self, change)
 
     def key(self, item_id: str) -> tuple[str, Any]:
         """Return the table and the key of the item's row."""
@@ -83,11 +80,13 @@ class DynamoDbItems:
             case Removed(old):
                 return [self._remove(old), self._unlock(old)]
 
-    def passing_checks(self, change: Change | None, passed: Sequence[StoredItem]) -> list[TransactWriteItemTypeDef]:
-        """Return the conditions that the item could have been in these versions: their names are free."""
-        own = {name_key(each.name) for each in versions_of(change)}
-        names = dict.fromkeys(key for key in (name_key(each.name) for each in passed) if key not in own)
-        checks: list[TransactWriteItemTypeDef] = [
+    def checks_of_values(
+        self, between: Sequence[StoredItem], change: Change | None
+    ) -> list[TransactWriteItemTypeDef]:
+        """Return the conditions that the names of these versions are free, except those of the change."""
+        own = {name_key(each.name) for each in old_and_new(change) if each is not None}
+        names = dict.fromkeys(key for key in (name_key(each.name) for each in between) if key not in own)
+        return [
             {
                 "ConditionCheck": {
                     "TableName": self._names,
@@ -97,18 +96,9 @@ class DynamoDbItems:
             }
             for name in names
         ]
-        if change is None and passed:
-            table, key = self.key(passed[0].item_id)
-            absent = "attribute_not_exists(item_id)"
-            checks.append({"ConditionCheck": {"TableName": table, "Key": key, "ConditionExpression": absent}})
-        return checks
 
-    def refusal(self, error: ConditionsFailed, change: Change | None) -> CommitRefused:  # noqa: ARG002
-        """Return the reason of a transaction that writes a job and then the change."""
-        if 0 in error.positions:
-            return JobEnded()
-        if 1 in error.positions:
-            return ItemChanged()
+    def refusal_of_lock(self, error: ConditionsFailed, change: Change | None) -> CommitRefused:  # noqa: ARG002
+        """Return that another item has the name, and which one it is."""
         lock = error.reasons[error.positions[0]].get("Item") or {}
         return ValueLocked("name", lock.get("item_id", {}).get("S"))
 

@@ -87,17 +87,17 @@ class Removed:
 Change = Created | Replaced | Removed
 
 
-def versions_of(change: Change | None) -> tuple[StoredItem, ...]:
-    """Return the versions that a change names, the old one first."""
+def old_and_new(change: Change | None) -> tuple[StoredItem | None, StoredItem | None]:
+    """Return the version before a change and the one after it."""
     match change:
         case Created(new):
-            return (new,)
+            return None, new
         case Replaced(old, new):
-            return (old, new)
+            return old, new
         case Removed(old):
-            return (old,)
+            return old, None
         case None:
-            return ()
+            return None, None
 
 
 def new_version() -> str:
