@@ -15,7 +15,7 @@ from jobpipe.domain.errors import Unavailable
 from tests.helpers.job_states import item
 from tests.helpers.pipeline import Pipeline
 from tests.helpers.shop import order, shop
-from worker_lambda.chalicelib import group_commit
+from worker_lambda.chalicelib import group_commit, runs
 
 SHARED = ("rows", "commit", "commit_alone")
 
@@ -163,7 +163,7 @@ def test_two_messages_of_one_job_are_not_in_one_transaction(pipeline: Counted) -
 
 def test_a_large_command_is_not_in_a_group(pipeline: Counted) -> None:
     for n in range(2):
-        pipeline.request("POST", "/items", item(f"{n}", text="x" * group_commit._LONGEST_BODY))
+        pipeline.request("POST", "/items", item(f"{n}", text="x" * runs.LONGEST_BODY))
     assert pipeline.made() == {"put": 2, "commit": 2}
 
 

@@ -1,0 +1,152 @@
+"""How a run goes on if its group has not settled it: in a thread of its own, with calls of its own.
+
+A single command is committed with the document that is put already. Of several commands each goes alone, as if
+there had been no group, because it is not known which of them a failure is for.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+
+from jobpipe.domain.clock import now
+from jobpipe.domain.documents.item import DocumentRef
+from jobpipe.domain.errors import CommitRefused, JobEnded, ValueLocked
+from jobpipe.domain.group import Unit
+from jobpipe.domain.job_ref import JobRef
+from jobpipe.domain.violations import within_a_row
+from jobpipe.runtime.metrics import ATTEMPT_TIME, COMMAND_AGE, QUEUE_DELAY, SUCCEEDED, meter
+from jobpipe.runtime.telemetry import logger
+
+from .clean_up import finish_clean_up, remove_uncommitted
+from .consume_batch import NoTimeLeft
+from .execute import count_refusal
+from .runs import Run, Step
+from .services import Services
+from .versions import taken
+
+
+class RunAlone:
+    """Goes on with runs. Each method returns how many of the run's messages are done; the rest go one at a time.
+
+    An exception is what interrupts the run's first command.
+    """
+
+    def __init__(self, services: Services, seconds_left: Callable[[], float], leftovers: set[JobRef]) -> None:
+        """`leftovers` collects the jobs for which a document may be in the bucket that is not committed."""
+        self._services = services
+        self._seconds_left = seconds_left
+        self._leftovers = leftovers
+        self._started = time.perf_counter()
+
+    @property
+    def may_go_on(self) -> bool:
+        """Return whether there is time for more calls."""
+        return self._seconds_left() >= self._services.reserve_seconds
+
+    def resume(self, run: Run, step: Callable[[], int]) -> int:
+        """Take this step, if there is time."""
+        # No put may outlive the invocation: its object could arrive when nobody looks for it any more.
+        put_failed = run.put is not None and run.put.exception() is not None
+        if not put_failed and not self.may_go_on:
+            raise NoTimeLeft
+        try:
+            return step()
+        except JobEnded:
+            # It was cancelled, or a call whose answer is not known has committed it. Each command finds out alone.
+            return self.dissolve(run)
+
+    def commit_late(self, run: Run, put: Future[DocumentRef]) -> int:
+        """Commit a run whose put was slower than the others, or failed."""
+        try:
+            put.result()
+        except Exception as error:  # noqa: BLE001  # raised again unless the command is given up
+            return self._interrupted(run, error)
+        return self.commit(run, run.unit())
+
+    def commit(self, run: Run, unit: Unit) -> int:
+        """Commit the run, and delete what it superseded."""
+        try:
+            self._services.groups.commit_alone(unit, now())
+        except CommitRefused as refused:
+            return self.refused(run, refused)
+        except Exception as error:  # noqa: BLE001  # raised again unless the command is given up
+            return self._interrupted(run, error)
+        self.count(run)
+        try:
+            if run.superseded is not None:
+                self._services.documents.delete([run.superseded])
+        except Exception:  # noqa: BLE001  # tried once more, and then raised
+            return self.finish(run)
+        return self.done(run)
+
+    def refused(self, run: Run, refused: CommitRefused) -> int:
+        """Settle a run whose transaction was cancelled."""
+        step, last = run.steps[0], run.known.row
+        if len(run.steps) > 1 or last is None or not isinstance(refused, ValueLocked):
+            return self.dissolve(run)
+        step.refusal, step.result = taken(last, refused, step.context), None
+        problem = within_a_row(step.refusal).to_problem()
+        try:
+            self._services.jobs.fail(step.message.job, problem, now(), step.message.kept, charge_attempt=True)
+        except JobEnded:
+            raise
+        except Exception as error:  # noqa: BLE001  # raised again unless the command is given up
+            return self._interrupted(run, error)
+        self.count(run)
+        # Only now: before the job had ended, a call whose answer was lost might still have committed the document.
+        self._services.documents.delete([last.document.key])
+        return self.done(run)
+
+    def finish(self, run: Run) -> int:
+        """Complete the clean-up after the commit."""
+        for step in run.steps:
+            finish_clean_up(step.message, self._services)
+        return self.done(run)
+
+    def dissolve(self, run: Run) -> int:
+        """Let each command of the run go alone; its document, which may be in the bucket, is removed after them."""
+        if run.written_by is not None:
+            self._leftovers.add(run.written_by)
+        return 0
+
+    def count(self, run: Run) -> None:
+        """Count the jobs that the commit has ended."""
+        for step in run.steps:
+            if step.refusal is None:
+                meter.add(SUCCEEDED, collection=step.message.collection)
+            else:
+                count_refusal(step.refusal, step.message)
+
+    def done(self, run: Run) -> int:
+        """Write the log lines of the run's commands, all of which have ended."""
+        for step in run.steps:
+            self._log(step, step.outcome)
+        return len(run.steps)
+
+    def _interrupted(self, run: Run, error: Exception) -> int:
+        """Record the interruption of a single command, and raise it unless the command is given up."""
+        if len(run.steps) > 1:
+            logger.warning("several commands of one document were interrupted: each goes on alone", exc_info=True)
+            return self.dissolve(run)
+        step = run.steps[0]
+        try:
+            step.execution.interrupted(error, recorded=False)
+        except JobEnded:
+            raise  # it goes alone, and is counted then
+        except Exception:
+            self._count_attempt(step)
+            raise
+        remove_uncommitted(step.message.job, step.message.item, self._services)
+        self._log(step, "given up")
+        return 1
+
+    def _log(self, step: Step, outcome: str) -> None:
+        self._count_attempt(step)
+        meter.add(QUEUE_DELAY, step.execution.age * 1000)
+        step.execution.log(outcome, time.perf_counter() - self._started)
+
+    def _count_attempt(self, step: Step) -> None:
+        meter.add(COMMAND_AGE, step.execution.age)
+        meter.add(ATTEMPT_TIME, (time.perf_counter() - self._started) * 1000)
