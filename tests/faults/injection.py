@@ -17,6 +17,7 @@ from tests.faults import kinds
 from tests.faults.call_sites import Site, calling_site
 from tests.faults.emulator import Emulator
 from tests.faults.kinds import OUTAGE_SECONDS, SETTLING_SECONDS, Fault, Kind, Point
+from tests.faults.strict_dynamodb import RefusedRequest, check_request
 
 Hook = Callable[[], None]
 _OK = 200
@@ -50,6 +51,7 @@ class Injector:
         self.planned: Mapping[int, Kind] = {}
         self.counting = False
         self.points: list[Point] = []
+        self.refused_requests: list[str] = []  # by the rules of DynamoDB
         self.injected: list[Fault] = []
         self.overtaken_worker_failed = False  # whether a worker had a fault after another had overtaken it
         self.commits: Counter[tuple[str, str]] = Counter()
@@ -109,6 +111,8 @@ class Injector:
             if process.died:
                 raise ProcessDied
             operation = xform_name(model.name)
+            if service == "dynamodb":
+                self._check_request(operation, json.loads(_bytes(params["body"])))
             hooks = self.hooks_of_api if process.name == "api" else self.hooks
             hook = hooks.pop(operation, None)
             if hook is not None:
@@ -130,6 +134,14 @@ class Injector:
 
         client.meta.events.register_first("before-call.*.*", start)
         client.meta.events.register_first("before-send.*.*", send)
+
+    def _check_request(self, operation: str, parameters: Any) -> None:
+        tables = {name: output for output, name in self._emulator.outputs.items() if output.endswith("Table")}
+        try:
+            check_request(operation, parameters, tables)
+        except RefusedRequest as refused:
+            self.refused_requests.append(f"{operation}: {refused}")
+            raise
 
     def _answer(self, service: str, request: AWSPreparedRequest, kind: Kind | None) -> AWSResponse:
         url, first = request.url, self._tries == 1

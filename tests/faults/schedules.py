@@ -59,6 +59,8 @@ class Runner:
                 raise BrokenPromise(f"planned faults: {faults}; injected faults: {injector.injected}")
             check_parked(world)
             clean = check_state(world)
+            if world.injector.refused_requests:
+                raise BrokenPromise(f"requests that DynamoDB would refuse: {world.injector.refused_requests}")
             if world.lambdas.unexpected:
                 raise BrokenPromise(f"exceptions that are no outage: {world.lambdas.unexpected}")
         except AssertionError as error:
