@@ -67,6 +67,7 @@ def opened(kind: str) -> Iterator[Shelf]:
         memory = MemoryJobs()
         yield Shelf(memory, MemoryCollections(memory).open)
         return
+    open_emulator().reset()
     clients, names = emulated()
     jobs = DynamoDbJobs(clients, names["JobsTable"], RETENTION)
     tables = (names["CollectionsTable"], names["LookupsTable"])

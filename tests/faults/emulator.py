@@ -56,6 +56,18 @@ class Emulator:
     outputs: Mapping[str, str]
     _services: Mapping[str, Any]
     _states: list[dict[Any, Any]]
+    _empty: Snapshot = b""
+
+    def __post_init__(self) -> None:
+        self._empty = self.snapshot()
+
+    def reset(self) -> None:
+        """Remove all that tests stored, and set the clock back.
+
+        Everything that uses the emulator of this process begins with it, since other test files ran before.
+        """
+        self.restore(self._empty)
+        self.clock.elapsed = 0.0
 
     def answer(self, service: str, request: AWSPreparedRequest) -> AWSResponse:
         """Process the request and return AWS's answer."""
@@ -94,7 +106,7 @@ class Emulator:
 
 @cache
 def open_emulator() -> Emulator:
-    """Return the emulator of this process."""
+    """Return the emulator of this process, with whatever was stored in it."""
     python = ensure_venv()
     # This path is the last, so that it supplies only packages that this environment lacks.
     sys.path.extend(str(path) for path in python.parents[1].glob("lib/python*/site-packages"))

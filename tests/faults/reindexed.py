@@ -170,30 +170,11 @@ def cached_folder(collection: str) -> FolderCollection:
     return folder_collection(SHOP, collection)
 
 
-@cache
-def _empty() -> bytes:
-    """Return the emulator without documents of collections, whatever ran before."""
-    emulator, clients = open_emulator(), cached_clients()
-    keys = {"CollectionsTable": ("partition", "item_id"), "LookupsTable": ("value", "entry")}
-    for output, names in keys.items():
-        table = emulator.outputs[output]
-        for row in clients.dynamodb.scan(TableName=table)["Items"]:
-            clients.dynamodb.delete_item(TableName=table, Key={name: row[name] for name in names})
-    bucket = S3Documents(clients, emulator.outputs["DocumentsBucket"])
-    bucket.delete(bucket.keys("collections/"))
-    return emulator.snapshot()
-
-
-@contextmanager
-def fresh_stage(collection: str = "orders") -> Iterator[Reindexed]:
-    """Yield an empty stage, and leave an empty one."""
+def fresh_stage(collection: str = "orders") -> Reindexed:
+    """Return an empty stage."""
     emulator = open_emulator()
-    empty = _empty()
-    emulator.restore(empty)
-    try:
-        yield Reindexed(emulator, collection)
-    finally:
-        emulator.restore(empty)
+    emulator.reset()
+    return Reindexed(emulator, collection)
 
 
 class Calls:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -18,9 +18,8 @@ from tests.helpers.shop import order, subscription
 
 
 @pytest.fixture
-def stage() -> Iterator[Reindexed]:
-    with fresh_stage() as stage:
-        yield stage
+def stage() -> Reindexed:
+    return fresh_stage()
 
 
 def several(stage: Reindexed) -> list[str]:
@@ -67,15 +66,15 @@ class _FolderWith:
 
 
 def test_documents_of_every_owner_are_found() -> None:
-    with fresh_stage("subscriptions") as stage:
-        for owner in ("alice", "bob"):
-            for n in range(3):
-                stage.create(stage.old, subscription(f"s-{n}"), owner)
-        stage.begin_building()
-        assert stage.reindex().changed == 6
-        assert set(stage.states.values()) == {READY}
-        stage.check(complete=True)
-        assert {scope for scope, _ in stage.documents()} == {"alice", "bob"}
+    stage = fresh_stage("subscriptions")
+    for owner in ("alice", "bob"):
+        for n in range(3):
+            stage.create(stage.old, subscription(f"s-{n}"), owner)
+    stage.begin_building()
+    assert stage.reindex().changed == 6
+    assert set(stage.states.values()) == {READY}
+    stage.check(complete=True)
+    assert {scope for scope, _ in stage.documents()} == {"alice", "bob"}
 
 
 def test_collisions_are_listed_in_pairs_and_the_state_stays(stage: Reindexed) -> None:
@@ -144,29 +143,29 @@ def test_what_cannot_be_read_keeps_everything_building(stage: Reindexed) -> None
 
 
 def calls_of_a_run() -> int:
-    with fresh_stage() as stage:
-        several(stage)
-        stage.begin_building()
-        calls = Calls(stage.emulator)
-        stage.reindex(calls)
-        return calls.count
+    stage = fresh_stage()
+    several(stage)
+    stage.begin_building()
+    calls = Calls(stage.emulator)
+    stage.reindex(calls)
+    return calls.count
 
 
 @pytest.mark.parametrize("fault", ["killed before", "killed after", "answer lost"])
 def test_it_can_be_interrupted_at_each_call_and_run_again(fault: str) -> None:
     for at in range(1, calls_of_a_run() + 1):
-        with fresh_stage() as stage:
-            several(stage)
-            stage.begin_building()
-            calls = Calls(stage.emulator, at, fault)
-            try:
-                stage.reindex(calls)
-            except Killed:
-                assert fault != "answer lost"
-            stage.check(complete=False)
-            stage.reindex()
-            assert set(stage.states.values()) == {READY}, at
-            stage.check(complete=True)
+        stage = fresh_stage()
+        several(stage)
+        stage.begin_building()
+        calls = Calls(stage.emulator, at, fault)
+        try:
+            stage.reindex(calls)
+        except Killed:
+            assert fault != "answer lost"
+        stage.check(complete=False)
+        stage.reindex()
+        assert set(stage.states.values()) == {READY}, at
+        stage.check(complete=True)
 
 
 def changed(stage: Reindexed, ids: list[str]) -> None:
@@ -194,14 +193,14 @@ def took_a_free_value(stage: Reindexed, ids: list[str]) -> None:
 @pytest.mark.parametrize("command", [changed, deleted, created, replaced, took_a_free_value])
 def test_workers_may_write_before_each_call(command: Callable[[Reindexed, list[str]], None]) -> None:
     for at in range(1, calls_of_a_run() + 1):
-        with fresh_stage() as stage:
-            ids = several(stage)
-            stage.begin_building()
-            calls = Calls(stage.emulator, at, before=lambda stage=stage, ids=ids: command(stage, ids))  # type: ignore[misc]
-            summary = stage.reindex(calls)
-            assert summary.problems == []
-            assert set(stage.states.values()) == {READY}, at
-            stage.check(complete=True)
+        stage = fresh_stage()
+        ids = several(stage)
+        stage.begin_building()
+        calls = Calls(stage.emulator, at, before=lambda stage=stage, ids=ids: command(stage, ids))  # type: ignore[misc]
+        summary = stage.reindex(calls)
+        assert summary.problems == []
+        assert set(stage.states.values()) == {READY}, at
+        stage.check(complete=True)
 
 
 @pytest.mark.parametrize("command", [changed, deleted, took_a_free_value])
@@ -210,16 +209,16 @@ def test_reindexing_may_write_before_each_call_of_a_worker(
 ) -> None:
     at, more = 1, True
     while more:
-        with fresh_stage() as stage:
-            ids = several(stage)
-            stage.begin_building()
-            calls = Calls(stage.emulator, at, before=lambda stage=stage: stage.reindex() and None)  # type: ignore[misc]
-            with calls.of(stage.clients):
-                command(stage, ids)
-            more = calls.count >= at
-            if not more:
-                stage.reindex()
-            stage.check(complete=True)
+        stage = fresh_stage()
+        ids = several(stage)
+        stage.begin_building()
+        calls = Calls(stage.emulator, at, before=lambda stage=stage: stage.reindex() and None)  # type: ignore[misc]
+        with calls.of(stage.clients):
+            command(stage, ids)
+        more = calls.count >= at
+        if not more:
+            stage.reindex()
+        stage.check(complete=True)
         at += 1
     assert at > 4
 
@@ -239,14 +238,14 @@ def test_a_command_of_a_worker_takes_locks_while_it_is_building(stage: Reindexed
 def test_a_run_ends_when_a_deployment_has_changed_the_rules() -> None:
     # The last call is the one that sets `ready`, and the first one reads the row.
     for at in range(2, calls_of_a_run() + 1):
-        with fresh_stage() as stage:
-            several(stage)
-            row = stage.begin_building()
-            calls = Calls(stage.emulator, at, before=partial(stage.rows.put, "orders", row, row.rules, row.states))
-            with pytest.raises(OperatorError, match="meanwhile; run it again"):
-                stage.reindex(calls)
-            assert set(stage.states.values()) == {BUILDING}, at
-            stage.check(complete=False)
+        stage = fresh_stage()
+        several(stage)
+        row = stage.begin_building()
+        calls = Calls(stage.emulator, at, before=partial(stage.rows.put, "orders", row, row.rules, row.states))
+        with pytest.raises(OperatorError, match="meanwhile; run it again"):
+            stage.reindex(calls)
+        assert set(stage.states.values()) == {BUILDING}, at
+        stage.check(complete=False)
 
 
 def test_a_run_that_was_overtaken_removes_nothing_of_the_new_rules() -> None:
@@ -258,25 +257,25 @@ def test_a_run_that_was_overtaken_removes_nothing_of_the_new_rules() -> None:
 
 def overtaken_at(at: int) -> bool:
     """Deploy one more index before a call, and let the new worker write; return whether there is such a call."""
-    with fresh_stage() as stage:
-        ids = several(stage)
-        full, less = stage.folder, stage.folder.rules.without({"customer"})
-        row = stage.rows.put("orders", None, less, {"invoice": BUILDING})
-        stage.folder = _FolderWith(stage, less)  # type: ignore[assignment]
+    stage = fresh_stage()
+    ids = several(stage)
+    full, less = stage.folder, stage.folder.rules.without({"customer"})
+    row = stage.rows.put("orders", None, less, {"invoice": BUILDING})
+    stage.folder = _FolderWith(stage, less)  # type: ignore[assignment]
 
-        def deploy() -> None:
-            stage.rows.put("orders", row, full.rules, {"invoice": BUILDING, "customer": BUILDING})
-            for each in ids:
-                stage.change(stage.new, each, note="by the new worker")
+    def deploy() -> None:
+        stage.rows.put("orders", row, full.rules, {"invoice": BUILDING, "customer": BUILDING})
+        for each in ids:
+            stage.change(stage.new, each, note="by the new worker")
 
-        calls = Calls(stage.emulator, at, before=deploy)
-        with suppress(RowChangedError):
-            stage.reindex(calls)
-            assert calls.count < at, "the run does not notice it"
-            return False
-        stage.folder = full
-        stage.check(complete=True)
-        return True
+    calls = Calls(stage.emulator, at, before=deploy)
+    with suppress(RowChangedError):
+        stage.reindex(calls)
+        assert calls.count < at, "the run does not notice it"
+        return False
+    stage.folder = full
+    stage.check(complete=True)
+    return True
 
 
 def test_a_run_that_was_suspended_removes_nothing_of_the_new_rules() -> None:
@@ -289,27 +288,27 @@ def test_a_run_that_was_suspended_removes_nothing_of_the_new_rules() -> None:
 
 def suspended_at(at: int) -> bool:
     """Complete a deployment before a call; return whether there is such a call."""
-    with fresh_stage() as stage:
-        full, less = stage.folder, stage.folder.rules.without({"customer"})
-        row = stage.rows.put("orders", None, less, {"invoice": BUILDING})
-        for n in range(1, 4):
-            stage.create(stage.new, order(f"A-{n}", invoice=n))
-        stage.folder = _FolderWith(stage, less)  # type: ignore[assignment]
+    stage = fresh_stage()
+    full, less = stage.folder, stage.folder.rules.without({"customer"})
+    row = stage.rows.put("orders", None, less, {"invoice": BUILDING})
+    for n in range(1, 4):
+        stage.create(stage.new, order(f"A-{n}", invoice=n))
+    stage.folder = _FolderWith(stage, less)  # type: ignore[assignment]
 
-        def complete() -> None:
-            stage.rows.put("orders", row, full.rules, {"invoice": READY, "customer": READY})
-            for _, each in stage.documents():
-                if "customer" not in each.entries:  # removed before, when the old rules were those of the stage
-                    stage.change(stage.new, each.item_id, note="by the new reindex")
+    def complete() -> None:
+        stage.rows.put("orders", row, full.rules, {"invoice": READY, "customer": READY})
+        for _, each in stage.documents():
+            if "customer" not in each.entries:  # removed before, when the old rules were those of the stage
+                stage.change(stage.new, each.item_id, note="by the new reindex")
 
-        calls = Calls(stage.emulator, at, before=complete)
-        with suppress(RowChangedError):
-            stage.reindex(calls)
-            assert calls.count < at, "the run does not notice it"
-            return False
-        stage.folder = full
-        stage.check(complete=True)
-        return True
+    calls = Calls(stage.emulator, at, before=complete)
+    with suppress(RowChangedError):
+        stage.reindex(calls)
+        assert calls.count < at, "the run does not notice it"
+        return False
+    stage.folder = full
+    stage.check(complete=True)
+    return True
 
 
 def test_other_rules_than_those_of_the_stage_are_refused(stage: Reindexed) -> None:

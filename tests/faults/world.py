@@ -51,6 +51,7 @@ class World:
         self.s3 = open_client("s3", emulator)
         self.audit_clients = AwsClients(make=lambda service, **_: open_client(service, emulator))
         self.outputs = emulator.outputs
+        emulator.reset()
         for row in index_rows():
             self.call("PutItem", TableName=self.outputs["CollectionsTable"], Item=row)
         self._empty = emulator.snapshot()
