@@ -292,7 +292,7 @@ class Client:
         return pages.items(self.transport, page_size, on_unreadable)
 
     def collection(self, name: str) -> Collection:
-        """Return a collection. It has this client's methods for items, and look-ups, upserts and operations.
+        """Return the client of a collection: the methods for items, and also look-ups, upserts and operations.
 
         >>> orders = client.collection("orders")
         >>> orders.sync.upsert({"number": "7", "customer": "alice"})["customer"]

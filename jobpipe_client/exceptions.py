@@ -149,13 +149,13 @@ class _WithOtherDocument:
 
     @property
     def pointer(self) -> str | None:
-        """The place of the value in the document, such as `#/invoice`."""
+        """Return the place of the value in the document, such as `#/invoice`."""
         found = self.problem.errors[0].get("pointer") if self.problem.errors else None
         return found if isinstance(found, str) else None
 
     @property
     def existing(self) -> str | None:
-        """The id of the other document; None if the caller may not see it."""
+        """Return the id of the other document, or None if the caller may not see it."""
         found = self.problem.raw.get("existing")
         return found if isinstance(found, str) else None
 

@@ -37,7 +37,7 @@ class StackComparison:
         """Do nothing: a comparison writes no rows."""
 
     def check_look_ups(self, look_ups: LookUps, outputs: Values) -> None:
-        """Record the changes of the look-ups of collections."""
+        """Record which look-ups the deployment would add, build or remove."""
         self._look_ups = look_ups.diff(outputs)
 
     def deploy_foundation(self, stack: PlannedStack, parameters: Values) -> Values:

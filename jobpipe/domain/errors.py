@@ -229,4 +229,4 @@ class ItemChanged(CommitRefused):
 
 
 class UnitRefused(CommitRefused):
-    """A condition of several commands that were to be committed as a whole has failed."""
+    """Several commands were not committed, since the condition of one of them failed."""

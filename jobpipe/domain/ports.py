@@ -138,13 +138,14 @@ class GroupStore(Protocol):
     def commit(
         self, units: Sequence[Unit], at: datetime, may_go_on: Callable[[], bool]
     ) -> Sequence[CommitRefused | Unsettled | None]:
-        """Commit each unit as a whole or not at all, in as few calls as possible, and return what became of each.
+        """Commit each unit as a whole or not at all, in as few calls as possible.
 
-        None stands for a unit that is committed. Before each call, `may_go_on` says whether there is time.
+        Return one result for each unit: None if it is committed, else why it is not. Before each call, `may_go_on`
+        says whether there is time.
         """
 
     def commit_alone(self, unit: Unit, at: datetime) -> None:
-        """Commit one unit; a CommitRefused gives the reason why it is not committed."""
+        """Commit one unit; raise a CommitRefused that says why it cannot be committed."""
 
 
 class CollectionStore(ItemStore, Protocol):

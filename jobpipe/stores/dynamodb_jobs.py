@@ -186,14 +186,14 @@ class DynamoDbJobs:
             return job
 
     def success_update(self, ref: JobRef, success: Success, at: datetime) -> UpdateTypeDef:
-        """Return the update that ends the job as succeeded, to be run in a transaction or on its own."""
+        """Return the update that ends the job as succeeded; it can be a part of a transaction."""
         values = {**self._values_at_end(Status.SUCCEEDED, at), **success_values(success)}
         return self._conditional_update(ref, values, at, remove=_REMOVED_AT_END, count_attempt=True)
 
     def failure_update(
         self, ref: JobRef, problem: Problem, at: datetime, kept: KeptCommand | None, *, charge_attempt: bool
     ) -> UpdateTypeDef:
-        """Return the update that ends the job as failed, to be run in a transaction or on its own."""
+        """Return the update that ends the job as failed; it can be a part of a transaction."""
         values: Values = {
             **self._values_at_end(Status.FAILED, at),
             "error": json_text.encode(problem),
@@ -252,7 +252,7 @@ class DynamoDbJobs:
             raise
 
 
-@lru_cache(maxsize=64)  # there are few combinations, and each command needs one
+@lru_cache(maxsize=64)  # every command needs one of the same few expressions
 def _update_expression(
     assigned: tuple[str, ...], removed: tuple[str, ...], count_attempt: bool
 ) -> tuple[str, Mapping[str, str]]:

@@ -100,7 +100,7 @@ class Rebuild:
                 if other is not None and value in other.locks.values():
                     detail = f"another document has the same {taken.field}"
                 elif holder is not None and store.holder(value) == holder:
-                    detail = f"its {taken.field} is locked by a document that has not this value: see make audit"
+                    detail = f"its {taken.field} is locked by a document that does not have this value: see make audit"
                 else:
                     return None  # the other document has another value by now, or is gone
                 problems.append(Problem(scope, row.item_id, taken.field, detail, holder))
@@ -127,7 +127,10 @@ class Rebuild:
         return replace(row, locks=keys(self.collection.unique), entries=keys(self.collection.indexes)), problems
 
     def _write(self, old: StoredItem, new: StoredItem, scope: str, store: DynamoDbCollection) -> None:
-        """Raise ItemChanged if the row or the rules have changed, ValueLocked if another document has a value."""
+        """Write the row and its look-ups in one transaction.
+
+        Raise ItemChanged if the row or the rules have changed, and ValueLocked if another document has a value.
+        """
         locks, rest = store.lookup_writes(old, new)
         try:
             update = self._update(old, new, scope)

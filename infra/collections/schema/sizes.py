@@ -1,4 +1,4 @@
-"""Writes the limits of the size of a text, an array or an object."""
+"""Write the checks of how long a text is, and of how many members an array or an object has."""
 
 from __future__ import annotations
 
