@@ -100,7 +100,7 @@ class Rebuild:
                 if other is not None and value in other.locks.values():
                     detail = f"another document has the same {taken.field}"
                 elif holder is not None and store.holder(value) == holder:
-                    detail = f"its {taken.field} is locked by a document that does not have this value: see make audit"
+                    detail = f"its {taken.field} is locked by a document that has another value: see make audit"
                 else:
                     return None  # the other document has another value by now, or is gone
                 problems.append(Problem(scope, row.item_id, taken.field, detail, holder))
