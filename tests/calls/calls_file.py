@@ -59,9 +59,13 @@ def measure(lab: Lab) -> Entries:
     return found
 
 
-# On a busy machine all attempts of a call may time out: the response is then a 503, and there is nothing to count.
+# On a busy machine all attempts of a call may time out. The response is then a 503, and there is nothing to count.
+# The pauses let the other processes go on, which are often started at the same time.
 @tenacity.retry(
-    retry=tenacity.retry_if_exception_type(AssertionError), stop=tenacity.stop_after_attempt(5), reraise=True
+    retry=tenacity.retry_if_exception_type(AssertionError),
+    stop=tenacity.stop_after_attempt(8),
+    wait=tenacity.wait_exponential(multiplier=0.5, max=10),
+    reraise=True,
 )
 def measure_one(lab: Lab, lambda_name: LambdaName, name: str) -> Entry:
     """Prepare an operation without counting, then count it, and delete the messages that it has sent."""
