@@ -67,7 +67,7 @@ def test_every_module_of_jobpipe_is_in_a_folder() -> None:
     beside = [path.name for path in modules("jobpipe") if path.parent.name == "jobpipe"]
     assert beside == ["operation.py"]
     folders = {path.parent.relative_to(ROOT / "jobpipe").as_posix() for path in modules("jobpipe")}
-    assert folders == {".", *JOBPIPE_FOLDERS, "domain/documents"}
+    assert folders == {".", *JOBPIPE_FOLDERS, "domain/documents", "domain/events"}
 
 
 def test_the_rules_of_documents_know_nothing_of_commands_messages_and_stores() -> None:

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
-from urllib.parse import quote
 
 from jobpipe.domain import etags, json_text
 from jobpipe.domain.clock import now
-from jobpipe.domain.documents.item import item_json
 from jobpipe.domain.errors import CommandCancelled, Problem
 from jobpipe.domain.job import Job, Status
-from jobpipe.domain.missing_objects import missing
+from jobpipe.domain.job_json import job_json, job_members, result_json
 from jobpipe.domain.ports import DocumentStore
 from jobpipe.runtime.telemetry import logged_id
 
@@ -20,7 +17,6 @@ from .request_and_response import HttpResponse
 
 JSON = "application/json"
 PROBLEM = "application/problem+json"
-DELETED = '{"message":"Item deleted"}'
 
 _LONGEST_POLL_DELAY = 30
 _AGE_DIVISOR = 4
@@ -33,7 +29,7 @@ def poll_delay(age: float) -> int:
 
 def job_response(status: int, job: Job, documents: DocumentStore, *, with_owner: bool = False) -> HttpResponse:
     """Return the job as a resource; raise InternalError or Unavailable if its result cannot be read."""
-    text = _job_json(job, documents, with_owner=with_owner)
+    text = job_json(job, documents, with_owner=with_owner)
     response = HttpResponse(status, text, {"Content-Type": JSON}, _ids(job))
     if not job.status.done:
         response.headers["Retry-After"] = retry_after(job.updated_at)
@@ -47,7 +43,7 @@ def retry_after(changed_at: str) -> str:
 
 def jobs_response(jobs: Sequence[Job], next_page: str | None, *, with_owner: bool = False) -> HttpResponse:
     """Return a page of jobs without results; `next_page` is the next page's URL, relative to the request's."""
-    text = ",".join(json_text.encode(_members(job, with_owner=with_owner)) for job in jobs)
+    text = ",".join(json_text.encode(job_members(job, with_owner=with_owner)) for job in jobs)
     response = HttpResponse(200, f"[{text}]", {"Content-Type": JSON})
     if next_page is not None:
         response.headers["Link"] = f'<{next_page}>; rel="next"'
@@ -69,7 +65,7 @@ def final_response(job: Job, documents: DocumentStore, to_root: str, request_id:
         response = problem_response(problem, request_id)
         response.log.update(_ids(job))
         return response
-    response = HttpResponse(200, _result_json(job, documents), {"Content-Type": JSON}, _ids(job))
+    response = HttpResponse(200, result_json(job, documents), {"Content-Type": JSON}, _ids(job))
     if job.result_version is not None:
         response.headers["ETag"] = etags.etag(job.result_version)
     if job.operation == "create":
@@ -82,51 +78,6 @@ def problem_response(problem: Problem, request_id: str) -> HttpResponse:
     """Return the problem as an RFC 9457 document."""
     body = json_text.encode({**problem, "request_id": request_id})
     return HttpResponse(problem["status"], body, {"Content-Type": PROBLEM}, {"problem": problem["type"]})
-
-
-def _job_json(job: Job, documents: DocumentStore, *, with_owner: bool = False) -> str:
-    members = _members(job, with_owner=with_owner)
-    if job.result_version is not None:
-        members["etag"] = etags.etag(job.result_version)
-    text = json_text.encode(members)
-    if job.status is Status.SUCCEEDED:
-        # The result is inserted as it was stored, so that its numbers stay exact.
-        text = f'{text[:-1]},"result":{_result_json(job, documents)}}}'
-    return text
-
-
-def _members(job: Job, *, with_owner: bool) -> dict[str, Any]:
-    """Return the members of a job as a resource, except its result and that one's ETag."""
-    members: dict[str, Any] = {
-        "id": job.job_id,
-        "status": job.status.value,
-        "done": job.status.done,
-        "collection": job.collection,
-        "operation": job.operation,
-        "item_id": job.item_id,
-        "attempts": job.attempts,
-        "retries": job.retries,
-        "created_at": job.created_at,
-        "updated_at": job.updated_at,
-        "links": {"self": f"/jobs/{job.job_id}", "item": f"/{job.collection}/{quote(job.item_id, safe='')}"},
-    }
-    if with_owner:
-        members["owner"] = job.owner
-    if job.error is not None:
-        members["error"] = job.error
-    return members
-
-
-def _result_json(job: Job, documents: DocumentStore) -> str:
-    if job.operation == "delete":
-        return DELETED
-    document = job.result
-    if document is None and job.result_document is not None:
-        found = documents.get(job.result_document)
-        document = None if found is None else found[1]
-    if document is None:  # the bucket keeps versions longer than the table keeps jobs
-        raise missing(f"The result of job {job.job_id}", job.updated_at)
-    return item_json(job.item_id, document)
 
 
 def _ids(job: Job) -> dict[str, object]:

@@ -1,0 +1,1 @@
+"""What is told when a job ends, and to which webhooks."""

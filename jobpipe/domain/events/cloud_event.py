@@ -1,0 +1,99 @@
+"""The events of an ended job, as CloudEvents 1.0 in the structured JSON format.
+
+https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/spec.md; `sequence` is the extension of that name.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime
+from urllib.parse import quote
+
+from jobpipe.domain import etags, json_text
+from jobpipe.domain.clock import rfc3339
+from jobpipe.domain.events.webhook import ITEM_CHANGED, JOB_ENDED, TEST
+from jobpipe.domain.job import Job, Status
+from jobpipe.domain.job_json import job_json, job_without_result
+from jobpipe.domain.ports import DocumentStore
+
+MEDIA_TYPE = "application/cloudevents+json"
+
+MAX_DATA_BYTES = 200 * 1024
+"""Of an event's data; the result of a job with more is left out."""
+
+EVENT_ID = re.compile("[0-9]{17}-[0-9a-z-]{1,80}")
+"""The time at which the job ended, its id and its generation, and what is told of it. It sorts by time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One event. A second event of the same end of a job has the same id, so that a receiver can drop it."""
+
+    event_id: str
+    event_type: str
+    collection: str
+    subject: str
+    sequence: str  # grows with each event of one document
+    body: str = ""  # the CloudEvent as JSON text
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Makes the events of one stage."""
+
+    stage: str
+    documents: DocumentStore  # where the results of jobs are read
+
+    def events_of(self, job: Job, sequence: str) -> Iterator[Event]:
+        """Yield the events of an ended job; raise InternalError or Unavailable if its result cannot be read."""
+        stem = f"{_digits(job.updated_at)}-{job.job_id}-{job.generation}"
+        if job.status is Status.SUCCEEDED and job.operation != "read":
+            subject = f"{job.collection}/{quote(job.item_id, safe='')}"
+            changed = Event(f"{stem}-changed", ITEM_CHANGED, job.collection, subject, f"{sequence}a")
+            yield self._with_body(changed, job.updated_at, json_text.encode(_change(job)))
+        text, truncated = job_json(job, self.documents), False
+        if len(text.encode()) > MAX_DATA_BYTES:
+            text, truncated = job_without_result(job), True
+        ended = Event(f"{stem}-ended", JOB_ENDED, job.collection, f"jobs/{job.job_id}", f"{sequence}b")
+        yield self._with_body(ended, job.updated_at, text, truncated=truncated)
+
+    def test_event(self, webhook_id: str, at: datetime, token: str) -> Event:
+        """Return an event that shows that the receiver can be reached; the token makes its id a new one."""
+        event = Event(f"{_digits(rfc3339(at))}-{token}-test", TEST, "", f"webhooks/{webhook_id}", "0")
+        data = json_text.encode({"webhook_id": webhook_id, "message": "This webhook works."})
+        return self._with_body(event, rfc3339(at), data)
+
+    def _with_body(self, event: Event, time: str, data: str, *, truncated: bool = False) -> Event:
+        """Return the event with its CloudEvent. The data is inserted as it is, so that its numbers stay exact."""
+        members: dict[str, object] = {
+            "specversion": "1.0",
+            "id": event.event_id,
+            "source": f"urn:jobpipe:{self.stage}",
+            "type": event.event_type,
+            "subject": event.subject,
+            "time": time,
+            "sequence": event.sequence,
+            "datacontenttype": "application/json",
+        }
+        if truncated:
+            members["truncated"] = True
+        return replace(event, body=f'{json_text.encode(members)[:-1]},"data":{data}}}')
+
+
+def _digits(time: str) -> str:
+    """Return a time in RFC 3339 as digits, which sort by time."""
+    return re.sub("[^0-9]", "", time)
+
+
+def _change(job: Job) -> dict[str, str]:
+    data = {
+        "collection": job.collection,
+        "item_id": job.item_id,
+        "operation": job.operation,
+        "job_id": job.job_id,
+    }
+    if job.result_version is not None:
+        data["etag"] = etags.etag(job.result_version)
+    return data
