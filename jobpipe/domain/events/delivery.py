@@ -56,7 +56,7 @@ class Line:
 
     @classmethod
     def of_no_document(cls, owner: str, webhook_id: str) -> Line:
-        """Return what a test event has for a line. It is stored apart, and attempted once by DeliveryQueue.again."""
+        """Return what a test event has for a line: it is stored apart, and DeliveryQueue.again attempts it once."""
         return cls(owner, webhook_id, "")
 
 

@@ -48,6 +48,9 @@ class WebhookStore(Protocol):
         Return the webhook as it is then, or None if it was deleted.
         """
 
+    def pause(self, webhook: Webhook) -> None:
+        """Pause the webhook, since its receiver answers that it is gone; if it was deleted, do nothing."""
+
 
 class DeliveryStore(Protocol):
     """The deliveries of all webhooks, and their lines."""
