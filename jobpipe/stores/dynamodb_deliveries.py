@@ -9,7 +9,6 @@ A row of a line exists while its delivery is pending. DynamoDB deletes all of th
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
 

@@ -2,7 +2,7 @@
 
     partition = webhooks   entry = alice#5d41…   a webhook
     partition = webhooks   entry = #count#alice  how many webhooks an owner has
-    partition = webhooks   entry = #version      grows with each change, so that whoever knows the webhooks reads one row
+    partition = webhooks   entry = #version      grows with each change of what is told to whom
 
 An owner's name has no `#`.
 """
