@@ -17,6 +17,9 @@ JobpipeError
 │  ├─ OperationRefused         409 <collection>:<slug>
 │  ├─ JobEndedAlready          409 job-ended
 │  ├─ JobListOff               409 job-list-off
+│  ├─ EventsOff                409 events-off
+│  ├─ TooManyWebhooks          409 too-many-webhooks
+│  ├─ WebhookPaused            409 webhook-paused
 │  ├─ CommandCancelled         409 job-cancelled
 │  ├─ VersionMismatch          412 version-mismatch
 │  ├─ TooLarge                 413 too-large
@@ -137,7 +140,7 @@ class Forbidden(ProblemError):
 
 
 class NotFound(ProblemError):
-    """There is no such item, job or route."""
+    """There is no such item, job, webhook or route."""
 
     slug = "not-found"
 
@@ -212,6 +215,24 @@ class JobListOff(ProblemError):
     """The stage lists failed and retrying jobs only, since it was deployed without JobLists=on."""
 
     slug = "job-list-off"
+
+
+class EventsOff(ProblemError):
+    """The stage has no webhooks, since it was deployed without Events=on."""
+
+    slug = "events-off"
+
+
+class TooManyWebhooks(ProblemError):
+    """The owner of the key has ten webhooks already."""
+
+    slug = "too-many-webhooks"
+
+
+class WebhookPaused(ProblemError):
+    """The webhook is paused, so that nothing can be sent to it until it is resumed."""
+
+    slug = "webhook-paused"
 
 
 class CommandCancelled(ProblemError):

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cache
+from typing import TYPE_CHECKING
 
 from jobpipe.domain.ports import BacklogGauge, BatchQueue, BatchStore, IndexStates, RecentJobs
 from jobpipe.runtime.aws import AwsClients
@@ -19,6 +21,9 @@ from jobpipe.stores.sqs_backlog import QueueUrls, SqsBacklog
 from jobpipe.stores.sqs_commands import SqsCommands
 
 from .submitting.circuit_breaker import CircuitBreaker
+
+if TYPE_CHECKING:
+    from .webhook_services import WebhookServices
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +38,7 @@ class Services(Stores):
     longest_wait: float = math.inf  # seconds; the stage's limit of a request's wait
     breaker: CircuitBreaker = field(default_factory=CircuitBreaker)
     recent_jobs: RecentJobs | None = None  # None in a stage without JobLists=on
+    webhooks: Callable[[], WebhookServices] | None = None  # None in a stage without Events=on
 
 
 @cache

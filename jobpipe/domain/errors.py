@@ -158,6 +158,18 @@ class JobListOff(Refusal):
     status, slug, title = 409, "job-list-off", "This stage has no list of all jobs"
 
 
+class EventsOff(Refusal):
+    status, slug, title = 409, "events-off", "This stage has no webhooks"
+
+
+class TooManyWebhooks(Refusal):
+    status, slug, title = 409, "too-many-webhooks", "The owner has as many webhooks as it may have"
+
+
+class WebhookPaused(Refusal):
+    status, slug, title = 409, "webhook-paused", "The webhook is paused"
+
+
 class CommandCancelled(Refusal):
     status, slug, title = 409, "job-cancelled", "The command was cancelled"
 
