@@ -1,4 +1,10 @@
-"""The worker's entry points: `app.work` handles the command queue, `app.dead_letters` the dead-letter queue."""
+"""The worker's entry points, each a function of its own.
+
+app.work          the queue of commands
+app.dead_letters  the dead-letter queue
+app.tell          the queue of events, in a stage with Events=on
+app.deliver       the two queues of deliveries, in such a stage
+"""
 
 import gc
 import os
@@ -34,6 +40,29 @@ def dead_letters(event: SQSEvent) -> dict[str, Any]:
     return consume_batch(sqs_records(event.to_dict()), dead_letter_consumer(open_services(), _seconds_left(event)))
 
 
+@app.on_sqs_message(queue="events", batch_size=10, name="tell")
+def tell(event: SQSEvent) -> dict[str, Any]:
+    """Store the deliveries of the jobs that have ended."""
+    from chalicelib.telling.consumers import events_consumer  # noqa: PLC0415  # the worker does not need it
+    from chalicelib.telling.services import open_telling  # noqa: PLC0415
+
+    begin_invocation(event.context)
+    return consume_batch(sqs_records(event.to_dict()), events_consumer(open_telling(), _seconds_left(event)))
+
+
+@app.on_sqs_message(queue="deliveries", batch_size=10, name="deliver")
+def deliver(event: SQSEvent) -> dict[str, Any]:
+    """Deliver events to webhooks, or let those go on that have waited for their time."""
+    from chalicelib.telling.consumers import deliveries_consumer, later_consumer  # noqa: PLC0415
+    from chalicelib.telling.services import open_telling  # noqa: PLC0415
+
+    begin_invocation(event.context)
+    records = sqs_records(event.to_dict())
+    fifo = any("MessageGroupId" in record["attributes"] for record in records)  # only messages of a FIFO queue
+    consumer = (deliveries_consumer if fifo else later_consumer)(open_telling(), _seconds_left(event))
+    return consume_batch(records, consumer)
+
+
 def _seconds_left(event: SQSEvent) -> Callable[[], float]:
     context: Any = event.context
     return lambda: float(context.get_remaining_time_in_millis()) / 1000
@@ -41,6 +70,11 @@ def _seconds_left(event: SQSEvent) -> Callable[[], float]:
 
 # In Lambda the clients are made at the start. `chalice package` imports this file too, and has no settings.
 if "AWS_CHALICE_CLI_MODE" not in os.environ:
-    open_services()
+    if "DELIVERIES_QUEUE_URL" in os.environ:  # of the functions `tell` and `deliver`
+        from chalicelib.telling.services import open_telling
+
+        open_telling()
+    else:
+        open_services()
     gc.freeze()
 gc.enable()

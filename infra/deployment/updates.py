@@ -35,6 +35,15 @@ _OUTPUTS_OF_RESOURCES = {
     "worker_function": "WorkerFunction",
     "dead_letters_function": "DeadLettersFunction",
 }
+# Those of a stage with Events=on.
+_OUTPUTS_OF_EVENTS = {
+    "webhooks_table": "WebhooksTable",
+    "events_queue_url": "EventsQueueUrl",
+    "deliveries_queue_url": "DeliveriesQueueUrl",
+    "deliveries_later_queue_url": "DeliveriesLaterQueueUrl",
+    "events_function": "TellFunction",
+    "deliveries_function": "DeliverFunction",
+}
 
 
 @dataclass
@@ -95,7 +104,7 @@ class StackUpdates:
             api_key=self.ensure_api_key(outputs["UsagePlanId"]),
             region=self.target.region,
             endpoint_url=self.target.endpoint_url,
-            resources={name: outputs[output] for name, output in _OUTPUTS_OF_RESOURCES.items()},
+            resources=_resources(outputs),
         )
         write_deployment(self.state_dir, self.deployment)
 
@@ -157,3 +166,9 @@ class StackUpdates:
             delete_changed_api(self.target, self.stage, stack.template, self.stage_stacks.stacks, self.progress)
         elif self.stage_stacks.planned(stack, parameters)["AccessLogs"] == "false":
             self.progress.say("access logs are off: see docs/operations.md#access-logs")
+
+
+def _resources(outputs: Values) -> dict[str, str]:
+    """Return the names of the stage's resources from the outputs of its stacks."""
+    resources = {name: outputs[output] for name, output in _OUTPUTS_OF_RESOURCES.items()}
+    return resources | {name: outputs[output] for name, output in _OUTPUTS_OF_EVENTS.items() if output in outputs}

@@ -1,6 +1,7 @@
 """The names of a stage's resources."""
 
-FUNCTIONS = ("api", "worker", "dead-letters")
+FUNCTIONS = ("api", "worker", "dead-letters", "events", "deliveries")
+"""All functions that a stage may have; the last two come with Events=on."""
 
 
 def foundation_stack(stage: str) -> str:

@@ -25,7 +25,7 @@ CHOICES = (AUTO, EMBEDDED, LOCALSTACK, AWS)
 API_STAGE = "v1"  # as in api_lambda/.chalice/config.json
 _NAMES = {EMBEDDED: "the embedded emulator", LOCALSTACK: "LocalStack"}
 _LOCALSTACK_START_SECONDS = 180
-_REQUIRED_ON_AWS = {"RestApiId": "", "RequireTls": "true"}
+_REQUIRED_ON_AWS = {"RestApiId": "", "RequireTls": "true", "LoopbackWebhooks": "off"}
 
 
 @dataclass(frozen=True)
@@ -107,6 +107,8 @@ class Target:
             "DeletionProtection": "false",
             "RequireTls": "false",
             "JobLists": "on",
+            "Events": "on",
+            "LoopbackWebhooks": "on",  # a receiver may run beside the emulator
             "RestApiId": f"jobpipe{stage.replace('-', '')}",
             "RateLimit": "1000",
             "BurstLimit": "2000",

@@ -83,6 +83,7 @@ class Rendered:
             "Fn::Join": lambda parts: str(parts[0]).join(map(str, self._render(parts[1]))),
             "Fn::If": lambda parts: self._render(parts[1] if self.is_true(parts[0]) else parts[2]),
             "Fn::Equals": lambda sides: len(set(map(str, self._render(sides)))) == 1,
+            "Fn::And": lambda conditions: all(self._render(conditions)),
             "Fn::Not": lambda condition: not self._render(condition[0]),
             "Fn::FindInMap": self._find,
         }

@@ -33,6 +33,7 @@ class MetricUnit(StrEnum):
 
 
 _API, _WORKER, _DEAD_LETTERS = "jobpipe-api", "jobpipe-worker", "jobpipe-dead-letters"
+_EVENTS, _DELIVERIES = "jobpipe-events", "jobpipe-deliveries"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,7 @@ UNAVAILABLE = Metric("Unavailable", MetricUnit.COUNT, (_API,))
 FAULTS = Metric("Faults", MetricUnit.COUNT, (_API,))
 
 # messages of one invocation
-BATCH_SIZE = Metric("BatchSize", MetricUnit.COUNT, (_WORKER, _DEAD_LETTERS))
+BATCH_SIZE = Metric("BatchSize", MetricUnit.COUNT, (_WORKER, _DEAD_LETTERS, _EVENTS, _DELIVERIES))
 # from the send to the start of the attempt that ended the job
 QUEUE_DELAY = Metric("QueueDelay", MetricUnit.MILLISECONDS, (_WORKER,))
 # from the send to the start of each attempt; SQS's own metric ignores messages that are redelivered often
@@ -72,6 +73,14 @@ INTERRUPTED = Metric("Interrupted", MetricUnit.COUNT, (_WORKER,))
 PARKED = Metric("Parked", MetricUnit.COUNT, (_WORKER, _DEAD_LETTERS))
 # jobs that failed by a dead letter; FAILED counts them too
 DEAD_LETTERS = Metric("DeadLetters", MetricUnit.COUNT, (_DEAD_LETTERS,))
+
+# attempts to deliver an event to a webhook that succeeded, and those that failed
+DELIVERED = Metric("Delivered", MetricUnit.COUNT, (_DELIVERIES,))
+DELIVERY_FAILED = Metric("DeliveryFailed", MetricUnit.COUNT, (_DELIVERIES,))
+# deliveries whose last attempt failed; DELIVERY_FAILED counts it too
+GIVEN_UP = Metric("GivenUp", MetricUnit.COUNT, (_DELIVERIES,))
+# webhooks that were paused because their deliveries had failed for days, or because the receiver is gone
+WEBHOOK_PAUSED = Metric("WebhookPaused", MetricUnit.COUNT, (_DELIVERIES,))
 
 OUTAGE, FAULT = "outage", "fault"
 

@@ -25,6 +25,14 @@ class Settings:
     job_retention: timedelta  # how long an ended job can be read
     longest_wait: float  # seconds for which the API may delay a response until the job ends; 0 for none
     job_lists: bool = False  # whether the jobs table has the index of all jobs
+    stage: str = "none"  # a part of the source of events
+    events: bool = False  # whether the ends of jobs are told
+    loopback_webhooks: bool = False  # whether a webhook may have a URL of the own machine
+    # With events only:
+    webhooks_table: str = ""
+    events_queue_url: str = ""
+    deliveries_queue_url: str = ""
+    deliveries_later_queue_url: str = ""
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> Self:
@@ -43,4 +51,11 @@ class Settings:
             job_retention=timedelta(days=float(environ.get("JOB_RETENTION_DAYS", "7"))),
             longest_wait=float(environ.get("MAX_WAIT_SECONDS", "20")),
             job_lists=environ.get("JOB_LISTS", "off") == "on",
+            stage=environ.get("STAGE", "none"),
+            events=environ.get("EVENTS", "off") == "on",
+            loopback_webhooks=environ.get("LOOPBACK_WEBHOOKS", "off") == "on",
+            webhooks_table=environ.get("WEBHOOKS_TABLE", ""),
+            events_queue_url=environ.get("EVENTS_QUEUE_URL", ""),
+            deliveries_queue_url=environ.get("DELIVERIES_QUEUE_URL", ""),
+            deliveries_later_queue_url=environ.get("DELIVERIES_LATER_QUEUE_URL", ""),
         )

@@ -2,34 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from typing import Any
-
-from botocore.exceptions import ClientError
 
 from jobpipe.domain.errors import InternalError, ProblemError, Unavailable
 from jobpipe.domain.queue_message import Envelope
-from jobpipe.runtime.aws import AwsClients, error_code, is_outage, outages
+from jobpipe.runtime.aws import AwsClients, is_outage, outages
 from jobpipe.runtime.telemetry import logger, trace_header
+from jobpipe.stores.sqs_received import SqsReceived
 
 _QUEUE = "The command queue"
-_STALE = {
-    "AWS.SimpleQueueService.MessageNotInflight",
-    "InvalidIdFormat",
-    "InvalidParameterValue",
-    "InvalidParameterValueException",
-    "MessageNotInflight",
-    "ReceiptHandleIsInvalid",
-}
 
 
-class SqsCommands:
+class SqsCommands(SqsReceived):
     """CommandQueue, BatchQueue and ReceivedMessages on SQS."""
 
     def __init__(self, clients: AwsClients, queue_url: str) -> None:
-        self._clients = clients
-        self._queue_url = queue_url
+        super().__init__(clients, queue_url, _QUEUE)
 
     def send(self, envelope: Envelope) -> None:
         """Send one message; when this returns, it will be delivered."""
@@ -50,21 +39,6 @@ class SqsCommands:
             if n not in sent
         }
 
-    def delete(self, receipts: Sequence[str]) -> None:
-        """Delete the messages with these receipt handles."""
-        for receipt in receipts:
-            with _ignore_stale_receipt():
-                self._clients.sqs.delete_message(QueueUrl=self._queue_url, ReceiptHandle=receipt)
-
-    def postpone(self, receipts: Sequence[tuple[str, int]]) -> None:
-        """Deliver each message again after so many seconds, given its receipt handle."""
-        # Not as a batch, for which an emulator requires another permission than AWS does; these are few.
-        for receipt, seconds in receipts:
-            with _ignore_stale_receipt():
-                self._clients.sqs.change_message_visibility(
-                    QueueUrl=self._queue_url, ReceiptHandle=receipt, VisibilityTimeout=seconds
-                )
-
 
 def _message(envelope: Envelope) -> Any:
     message: dict[str, Any] = {
@@ -84,14 +58,3 @@ def _error(entry: Any) -> ProblemError:
         logger.error("message refused", extra={"code": entry.get("Code", "")})
         return InternalError("The command could not be queued.")
     return Unavailable("The command could not be queued.")
-
-
-@contextmanager
-def _ignore_stale_receipt() -> Iterator[None]:
-    """Ignore receipt handles that are no longer valid: the message was delivered again or deleted meanwhile."""
-    try:
-        with outages(_QUEUE):
-            yield
-    except ClientError as error:
-        if error_code(error) not in _STALE:
-            raise

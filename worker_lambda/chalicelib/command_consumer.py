@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from jobpipe.domain.job_ref import JobRef
 
+from .announce import announcer
 from .consume_batch import Consumer
 from .execute import charged_attempts_of, execute
 from .group_commit import plan_groups
@@ -22,4 +23,5 @@ def command_consumer(services: Services, seconds_left: Callable[[], float]) -> C
         reserve_seconds=services.reserve_seconds,
         seconds_left=seconds_left,
         plan=lambda groups: plan_groups(groups, services, seconds_left, leftovers),
+        announce=announcer(services.events),
     )

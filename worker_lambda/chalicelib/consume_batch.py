@@ -39,6 +39,7 @@ class Delivery:
     sent_at: datetime
     trace_header: str  # X-Ray's header from the sender, or empty
     queue_arn: str
+    sequence_number: str = ""  # of a FIFO queue: grows with each message of the group
 
 
 _Group = list[Delivery]  # the messages of one item, in their order
@@ -97,6 +98,10 @@ class Consumer:
     seconds_left: Callable[[], float]
     # Returns the groups of new messages that are processed together, if any are, and those that go apart.
     plan: Callable[[Sequence[_Group]], tuple[Together | None, list[_Group]]] | None = None
+    # Tells that the jobs of these messages have ended, before the messages are acknowledged. Returns for each group
+    # whether that is certain; the messages of the others are delivered again. None: nothing is told.
+    announce: Callable[[Sequence[_Group]], Sequence[bool]] | None = None
+    fifo: bool = True  # whether messages have groups; otherwise each is processed by itself
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,12 +125,12 @@ def consume_batch(records: Sequence[Mapping[str, Any]], consumer: Consumer) -> d
     """Process the records. Return those that must be delivered again, in the format that Lambda expects."""
     groups: dict[str, _Group] = defaultdict(list)
     for delivery in map(_delivery, records):
-        groups[delivery.group_id].append(delivery)
+        groups[delivery.group_id if consumer.fifo else delivery.message_id].append(delivery)
     ungrouped = groups.pop("", [])
     _log_ungrouped(ungrouped)
 
     new, redelivered = _split(list(groups.values()), consumer)
-    results = _process_in_parallel(new, consumer)
+    results = _announce(_process_in_parallel(new, consumer), consumer)
     results += _process_alone(redelivered, results, consumer)
     _postpone(results, consumer.queue)
 
@@ -147,6 +152,7 @@ def _delivery(record: Mapping[str, Any]) -> Delivery:
         sent_at=datetime.fromtimestamp(int(attributes.get("SentTimestamp", 0)) / 1000, UTC),
         trace_header=str(attributes.get("AWSTraceHeader", "")),
         queue_arn=str(record.get("eventSourceARN", "")),
+        sequence_number=str(attributes.get("SequenceNumber", "")),
     )
 
 
@@ -194,7 +200,7 @@ def _process_alone(groups: list[_Group], earlier: list[_Result], consumer: Consu
     done = [delivery for result in earlier for delivery in result.done]
     for group in groups:
         _acknowledge(done, consumer.queue)
-        results.append(_process_in_order(group, consumer))
+        results += _announce([_process_in_order(group, consumer)], consumer)
         done = results[-1].done
     return results
 
@@ -245,6 +251,30 @@ def backoff_seconds(interruptions: int) -> int:
     doublings = min(interruptions - 1, 30)  # 2**1024 would overflow a float
     seconds: float = min(FIRST_BACKOFF.total_seconds() * 2**doublings, LONGEST_BACKOFF.total_seconds())
     return max(1, round(seconds * random.uniform(1 - BACKOFF_JITTER, 1.0)))
+
+
+def _announce(results: list[_Result], consumer: Consumer) -> list[_Result]:
+    """Tell that the jobs of the messages that are done have ended; return the results as they are then.
+
+    What is not certain to be told goes back to SQS with all that is behind it, so that the order stays. When it is
+    delivered again, its jobs have ended, and they are told again.
+    """
+    told = [result for result in results if result.done]
+    if consumer.announce is None or not told:
+        return results
+    try:
+        certain = consumer.announce([result.done for result in told])
+    except Exception:  # noqa: BLE001  # what is committed must be told, however that fails
+        logger.warning("the ends of jobs are not told: their messages will be delivered again", exc_info=True)
+        certain = [False] * len(told)
+    untold = {id(result) for result, is_certain in zip(told, certain, strict=True) if not is_certain}
+    return [_returned(result) if id(result) in untold else result for result in results]
+
+
+def _returned(result: _Result) -> _Result:
+    """Return the result of a group of which nothing may be deleted."""
+    delay = max(result.delay_seconds, backoff_seconds(result.done[0].receive_count))
+    return _Result([], [*result.done, *result.returned], delay)
 
 
 def _acknowledge(done: _Group, queue: ReceivedMessages) -> None:

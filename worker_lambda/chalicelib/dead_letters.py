@@ -10,6 +10,7 @@ from jobpipe.domain.queue_message import decode_message
 from jobpipe.runtime.metrics import DEAD_LETTERS, FAILED, meter
 from jobpipe.runtime.telemetry import logged_id, logger
 
+from .announce import announcer
 from .attempts import complete_retry
 from .clean_up import finish_clean_up, remove_uncommitted
 from .consume_batch import Consumer, Delivery
@@ -24,9 +25,10 @@ def dead_letter_consumer(services: Services, seconds_left: Callable[[], float]) 
         # A dead letter runs no command, so it cannot kill the worker. Nor does its receive count show a redelivery:
         # the count continues from the command queue (seen with emulators; AWS does not document it).
         charged_attempts=None,
-        queue=_UntouchedQueue(),
+        queue=UntouchedQueue(),
         reserve_seconds=services.reserve_seconds,
         seconds_left=seconds_left,
+        announce=announcer(services.events),
     )
 
 
@@ -58,7 +60,7 @@ def end_job_of(delivery: Delivery, services: Services) -> None:
     remove_uncommitted(message.job, message.item, services)
 
 
-class _UntouchedQueue:
+class UntouchedQueue:
     """ReceivedMessages that leaves all to Lambda: a failed message is delivered again when its visibility ends."""
 
     def delete(self, receipts: object) -> None:

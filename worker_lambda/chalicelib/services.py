@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass
 from functools import cache
 
+from jobpipe.domain.events.ports import EventQueue
 from jobpipe.domain.limits import call_timeout, reserve
 from jobpipe.domain.ports import GroupStore, ParkedMessages, ReceivedMessages
 from jobpipe.runtime.aws import AwsClients
@@ -24,6 +25,7 @@ class Services(Stores):
     queue: ReceivedMessages
     parked: ParkedMessages
     reserve_seconds: float
+    events: EventQueue | None = None  # where the ends of jobs are told, if the stage has events
 
 
 @cache
@@ -43,4 +45,13 @@ def open_services() -> Services:
         queue=SqsCommands(clients, settings.commands_queue_url),
         parked=SqsParked(clients, settings.parked_queue_url),
         reserve_seconds=reserve(settings.worker_timeout),
+        events=_events(settings, clients),
     )
+
+
+def _events(settings: Settings, clients: AwsClients) -> EventQueue | None:
+    if not settings.events:
+        return None
+    from jobpipe.stores.sqs_events import SqsEvents  # noqa: PLC0415  # a stage without events does not need it
+
+    return SqsEvents(clients, settings.events_queue_url)

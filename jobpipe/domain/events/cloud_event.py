@@ -6,13 +6,14 @@ https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/spec.md; `sequence` 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 from urllib.parse import quote
 
 from jobpipe.domain import etags, json_text
 from jobpipe.domain.clock import rfc3339
+from jobpipe.domain.errors import InternalError
 from jobpipe.domain.events.webhook import ITEM_CHANGED, JOB_ENDED, TEST
 from jobpipe.domain.job import Job, Status
 from jobpipe.domain.job_json import job_json, job_without_result
@@ -46,24 +47,36 @@ class Source:
     stage: str
     documents: DocumentStore  # where the results of jobs are read
 
-    def events_of(self, job: Job, sequence: str) -> Iterator[Event]:
-        """Yield the events of an ended job; raise InternalError or Unavailable if its result cannot be read."""
+    def events_of(self, job: Job, sequence: str, wanted: Collection[str]) -> Iterator[Event]:
+        """Yield those events of an ended job whose types are `wanted`.
+
+        Raise Unavailable if its result cannot be read now. A result that is too large, or lost, is left out.
+        """
         stem = f"{_digits(job.updated_at)}-{job.job_id}-{job.generation}"
-        if job.status is Status.SUCCEEDED and job.operation != "read":
+        changes_item = job.status is Status.SUCCEEDED and job.operation != "read"
+        if ITEM_CHANGED in wanted and changes_item:
             subject = f"{job.collection}/{quote(job.item_id, safe='')}"
             changed = Event(f"{stem}-changed", ITEM_CHANGED, job.collection, subject, f"{sequence}a")
             yield self._with_body(changed, job.updated_at, json_text.encode(_change(job)))
-        text, truncated = job_json(job, self.documents), False
-        if len(text.encode()) > MAX_DATA_BYTES:
-            text, truncated = job_without_result(job), True
-        ended = Event(f"{stem}-ended", JOB_ENDED, job.collection, f"jobs/{job.job_id}", f"{sequence}b")
-        yield self._with_body(ended, job.updated_at, text, truncated=truncated)
+        if JOB_ENDED in wanted:
+            text = self._job(job)
+            ended = Event(f"{stem}-ended", JOB_ENDED, job.collection, f"jobs/{job.job_id}", f"{sequence}b")
+            whole = text is not None
+            yield self._with_body(ended, job.updated_at, text or job_without_result(job), truncated=not whole)
 
     def test_event(self, webhook_id: str, at: datetime, token: str) -> Event:
         """Return an event that shows that the receiver can be reached; the token makes its id a new one."""
         event = Event(f"{_digits(rfc3339(at))}-{token}-test", TEST, "", f"webhooks/{webhook_id}", "0")
         data = json_text.encode({"webhook_id": webhook_id, "message": "This webhook works."})
         return self._with_body(event, rfc3339(at), data)
+
+    def _job(self, job: Job) -> str | None:
+        """Return the job with its result; None if that is too large for an event, or lost."""
+        try:
+            text = job_json(job, self.documents)
+        except InternalError:
+            return None
+        return text if len(text.encode()) <= MAX_DATA_BYTES else None
 
     def _with_body(self, event: Event, time: str, data: str, *, truncated: bool = False) -> Event:
         """Return the event with its CloudEvent. The data is inserted as it is, so that its numbers stay exact."""

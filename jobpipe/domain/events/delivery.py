@@ -27,6 +27,7 @@ class DeliveryAttempt:
     milliseconds: int
     status: int | None  # of the receiver's answer; None if there was none
     error: str = ""  # why there was none
+    replay: bool = False  # whether it was asked for, outside of the line
 
     def to_json(self) -> dict[str, Any]:
         """Return the attempt as a member of a resource."""
@@ -35,6 +36,7 @@ class DeliveryAttempt:
             "milliseconds": self.milliseconds,
             "status": self.status,
             "error": self.error or None,
+            "replay": self.replay,
         }
 
 
@@ -44,13 +46,18 @@ class Line:
 
     owner: str
     webhook_id: str
-    document: str  # a digest of the document's reference
+    document: str  # a digest of the document's reference; empty for an event that is in no line
 
     @classmethod
     def of(cls, owner: str, webhook_id: str, item: ItemRef) -> Line:
         """Return the line of a document."""
         text = json.dumps([item.collection, item.scope, item.item_id])
         return cls(owner, webhook_id, sha256(text.encode(errors="surrogatepass")).hexdigest()[:32])
+
+    @classmethod
+    def of_no_document(cls, owner: str, webhook_id: str) -> Line:
+        """Return what a test event has for a line: it is stored apart, and DeliveryQueue.again attempts it once."""
+        return cls(owner, webhook_id, "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +74,11 @@ class Delivery:
     attempts: tuple[DeliveryAttempt, ...]
     created_at: str  # RFC 3339
     due: str = ""  # when a failed one is tried again, RFC 3339
+
+    @property
+    def attempts_in_line(self) -> int:
+        """Return the number of attempts that the schedule counts: replays are apart."""
+        return sum(not each.replay for each in self.attempts)
 
     def to_json(self) -> dict[str, Any]:
         """Return the delivery as a resource, without the event itself."""

@@ -56,7 +56,7 @@ class Webhook:
     updated_at: str  # RFC 3339
     paused: bool = False
     failing_since: str | None = None  # when its deliveries began to fail, RFC 3339; None if the last one succeeded
-    paused_by_failures: bool = False  # whether it was paused because its deliveries had failed for days
+    paused_by_failures: bool = False  # whether it was paused by failures for days, or by a receiver that is gone
     old_secret: str | None = None
     old_secret_until: str | None = None  # RFC 3339
     secret_request: str | None = None  # what `request_digest` makes of the key of the request that made the secret

@@ -1,0 +1,230 @@
+"""The webhooks of all owners, in the table of webhooks beside their deliveries (dynamodb_deliveries.py).
+
+    partition = webhooks   entry = alice#5d41…   a webhook
+    partition = webhooks   entry = #count#alice  how many webhooks an owner has
+    partition = webhooks   entry = #version      grows with each change of what is told to whom
+
+An owner's name has no `#`.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import fields, replace
+from datetime import datetime
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from jobpipe.domain.clock import rfc3339
+from jobpipe.domain.events.schedule import PAUSED_AFTER
+from jobpipe.domain.events.webhook import Webhook
+from jobpipe.runtime.aws import AwsClients, ConditionsFailed, error_code, outages, settle_conflicts, transact
+from jobpipe.stores.dynamodb_rows import Row, to_row
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
+
+_TABLE = "The table of webhooks"
+_PARTITION = "webhooks"
+_VERSION = "#version"
+
+
+class DynamoDbWebhooks:
+    """WebhookStore on DynamoDB."""
+
+    def __init__(self, clients: AwsClients, table: str) -> None:
+        self._clients = clients
+        self._table = table
+        self._known: tuple[int, list[Webhook]] = 0, []  # the version and the webhooks of all owners at that version
+        self._reading = Lock()
+
+    def of_owner(self, owner: str) -> list[Webhook]:
+        """Return the owner's webhooks, oldest first."""
+        return sorted(self._query(f"{owner}#"), key=lambda each: (each.created_at, each.webhook_id))
+
+    def all(self) -> list[Webhook]:
+        """Return the webhooks of all owners; whether one is paused may be a while old."""
+        # The version is read first: a change between the two reads is read again by the next call.
+        row = self._get(_VERSION)
+        version = int(row["version"]["N"]) if row else 0
+        with self._reading:
+            if version != self._known[0]:
+                self._known = version, self._query("")
+            return self._known[1]
+
+    def get(self, owner: str, webhook_id: str) -> Webhook | None:
+        """Return a webhook of this owner."""
+        row = self._get(_entry(owner, webhook_id))
+        return _webhook(row) if row else None
+
+    def put_new(self, webhook: Webhook, most: int) -> bool:
+        """Store a new webhook; return False, and store nothing, if the owner has `most` already."""
+        count: TransactWriteItemTypeDef = {
+            "Update": {
+                "TableName": self._table,
+                "Key": _key(f"#count#{webhook.owner}"),
+                "UpdateExpression": "ADD #count :one",
+                "ConditionExpression": "attribute_not_exists(#count) OR #count < :most",
+                "ExpressionAttributeNames": {"#count": "count"},
+                "ExpressionAttributeValues": {":one": {"N": "1"}, ":most": {"N": str(most)}},
+            }
+        }
+        put: TransactWriteItemTypeDef = {
+            "Put": {
+                "TableName": self._table,
+                "Item": _row(webhook),
+                "ConditionExpression": "attribute_not_exists(entry)",
+            }
+        }
+        return self._transact(count, put)
+
+    def replace(self, old: Webhook, new: Webhook) -> bool:
+        """Store the changed webhook; return False if the stored one is not `old` any more."""
+        put: TransactWriteItemTypeDef = {
+            "Put": {
+                "TableName": self._table,
+                "Item": _row(new),
+                "ConditionExpression": "webhook = :old",
+                "ExpressionAttributeValues": {":old": {"S": _text(old)}},
+            }
+        }
+        return self._transact(put)
+
+    def delete(self, owner: str, webhook_id: str) -> bool:
+        """Delete the webhook; return whether there was one."""
+        deletion: TransactWriteItemTypeDef = {
+            "Delete": {
+                "TableName": self._table,
+                "Key": _key(_entry(owner, webhook_id)),
+                "ConditionExpression": "attribute_exists(entry)",
+            }
+        }
+        count: TransactWriteItemTypeDef = {
+            "Update": {
+                "TableName": self._table,
+                "Key": _key(f"#count#{owner}"),
+                "UpdateExpression": "ADD #count :minus",
+                "ExpressionAttributeNames": {"#count": "count"},
+                "ExpressionAttributeValues": {":minus": {"N": "-1"}},
+            }
+        }
+        return self._transact(deletion, count)
+
+    def record_outcome(self, webhook: Webhook, at: datetime, *, delivered: bool) -> Webhook | None:
+        """Record whether a delivery succeeded, and pause the webhook after PAUSED_AFTER of failures only.
+
+        Return the webhook as it is then, or None if it was deleted.
+        """
+        current: Webhook | None = webhook
+        while current is not None:
+            changed = _after(current, at, delivered=delivered)
+            if changed == current or self._put_outcome(current, changed):
+                return changed
+            current = self.get(webhook.owner, webhook.webhook_id)
+        return None
+
+    def pause(self, webhook: Webhook) -> None:
+        """Pause the webhook because its receiver wants nothing more; if it was deleted, do nothing."""
+        current: Webhook | None = webhook
+        while current is not None and not current.paused:
+            if self._put_outcome(current, replace(current, paused=True, paused_by_failures=True)):
+                return
+            current = self.get(webhook.owner, webhook.webhook_id)
+
+    def _put_outcome(self, old: Webhook, new: Webhook) -> bool:
+        """Store what a delivery changed, which does not change what is told."""
+
+        def put() -> None:
+            with outages(_TABLE):
+                self._clients.dynamodb.put_item(
+                    TableName=self._table,
+                    Item=_row(new),
+                    ConditionExpression="webhook = :old",
+                    ExpressionAttributeValues={":old": {"S": _text(old)}},
+                )
+
+        try:
+            settle_conflicts(put)
+        except ClientError as error:
+            if error_code(error) != "ConditionalCheckFailedException":
+                raise
+            return False
+        return True
+
+    def _transact(self, *writes: TransactWriteItemTypeDef) -> bool:
+        """Do the writes with a new version; return False if a condition failed."""
+        version: TransactWriteItemTypeDef = {
+            "Update": {
+                "TableName": self._table,
+                "Key": _key(_VERSION),
+                "UpdateExpression": "ADD version :one",
+                "ExpressionAttributeValues": {":one": {"N": "1"}},
+            }
+        }
+        try:
+            transact(self._clients, _TABLE, [*writes, version])
+        except ConditionsFailed:
+            return False
+        return True
+
+    def _get(self, entry: str) -> Any:
+        with outages(_TABLE):
+            response = self._clients.dynamodb.get_item(TableName=self._table, Key=_key(entry), ConsistentRead=True)
+        return response.get("Item")
+
+    def _query(self, prefix: str) -> list[Webhook]:
+        found: list[Webhook] = []
+        request: Any = {
+            "TableName": self._table,
+            "KeyConditionExpression": "#partition = :partition",
+            "ExpressionAttributeNames": {"#partition": "partition"},
+            "ExpressionAttributeValues": {":partition": {"S": _PARTITION}},
+            "ConsistentRead": True,
+        }
+        if prefix:
+            request["KeyConditionExpression"] += " AND begins_with(entry, :prefix)"
+            request["ExpressionAttributeValues"][":prefix"] = {"S": prefix}
+        while True:
+            with outages(_TABLE):
+                response = self._clients.dynamodb.query(**request)
+            found += (_webhook(row) for row in response["Items"] if "webhook" in row)
+            if "LastEvaluatedKey" not in response:
+                return found
+            request["ExclusiveStartKey"] = response["LastEvaluatedKey"]
+
+
+def _after(webhook: Webhook, at: datetime, *, delivered: bool) -> Webhook:
+    """Return the webhook after a delivery."""
+    if delivered:
+        return replace(webhook, failing_since=None)
+    since = webhook.failing_since or rfc3339(at)
+    failed = replace(webhook, failing_since=since)
+    if webhook.paused or at - datetime.fromisoformat(since) < PAUSED_AFTER:
+        return failed
+    return replace(failed, paused=True, paused_by_failures=True)
+
+
+def _entry(owner: str, webhook_id: str) -> str:
+    return f"{owner}#{webhook_id}"
+
+
+def _key(entry: str) -> Row:
+    return to_row({"partition": _PARTITION, "entry": entry})
+
+
+def _row(webhook: Webhook) -> Row:
+    return {**_key(_entry(webhook.owner, webhook.webhook_id)), "webhook": {"S": _text(webhook)}}
+
+
+def _text(webhook: Webhook) -> str:
+    # Members that have their default are left out, so that a text stays the same when a release adds a member.
+    members = {each.name: getattr(webhook, each.name) for each in fields(Webhook)}
+    stored = {each.name: members[each.name] for each in fields(Webhook) if members[each.name] != each.default}
+    return json.dumps(stored, sort_keys=True)
+
+
+def _webhook(row: Any) -> Webhook:
+    values = json.loads(row["webhook"]["S"])
+    return Webhook(**values | {"events": tuple(values["events"]), "collections": tuple(values["collections"])})

@@ -1,0 +1,66 @@
+"""The two queues of deliveries: the FIFO queue of what is delivered now, and the queue of what waits for a time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+from jobpipe.domain.errors import Unavailable
+from jobpipe.domain.events.delivery import Line
+from jobpipe.domain.events.delivery_messages import SendAgain, Sweep, WakeLine
+from jobpipe.runtime.aws import AwsClients, outages
+
+_QUEUE = "The queue of deliveries"
+_LONGEST_DELAY = 900  # seconds, a limit of SQS
+_IN_ONE_CALL = 10  # messages, a limit of SQS
+
+
+class SqsDeliveries:
+    """DeliveryQueue on SQS."""
+
+    def __init__(self, clients: AwsClients, queue_url: str, later_url: str) -> None:
+        """`queue_url` is that of the FIFO queue, and `later_url` that of the queue with delays."""
+        self._clients = clients
+        self._queue_url = queue_url
+        self._later_url = later_url
+
+    def now(self, lines: Sequence[WakeLine]) -> None:
+        """Let the heads of these lines be delivered."""
+        self._send(lines)
+
+    def later(self, line: Line, due: str, pause: timedelta) -> None:
+        """Let the head of this line be delivered when it is due, after the pause."""
+        # SQS takes whole seconds. A message that comes too early is sent once more.
+        seconds = min(_LONGEST_DELAY, max(1, round(pause.total_seconds())))
+        with outages(_QUEUE):
+            self._clients.sqs.send_message(
+                QueueUrl=self._later_url, MessageBody=WakeLine(line, due).encode(), DelaySeconds=seconds
+            )
+
+    def again(self, replays: Sequence[SendAgain]) -> None:
+        """Let each of these events be delivered once more, outside of its line."""
+        self._send(replays)
+
+    def sweep(self, sweep: Sweep) -> None:
+        """Let the deliveries of a webhook be woken or replayed, page after page."""
+        with outages(_QUEUE):
+            self._clients.sqs.send_message(QueueUrl=self._later_url, MessageBody=sweep.encode())
+
+    def _send(self, messages: Sequence[WakeLine | SendAgain]) -> None:
+        for start in range(0, len(messages), _IN_ONE_CALL):
+            # The same line may be woken again within the five minutes in which SQS drops repeated messages.
+            entries: list[Any] = [
+                {
+                    "Id": str(n),
+                    "MessageBody": message.encode(),
+                    "MessageGroupId": message.group_id,
+                    "MessageDeduplicationId": uuid4().hex,
+                }
+                for n, message in enumerate(messages[start : start + _IN_ONE_CALL])
+            ]
+            with outages(_QUEUE):
+                response = self._clients.sqs.send_message_batch(QueueUrl=self._queue_url, Entries=entries)
+            if len(response.get("Successful", [])) < len(entries):
+                raise Unavailable("Messages to the queue of deliveries were not confirmed.")

@@ -1,0 +1,64 @@
+"""The stores and queues that telling uses."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+
+from jobpipe.domain.events.cloud_event import Source
+from jobpipe.domain.events.delivery import Delivery, DeliveryAttempt
+from jobpipe.domain.events.ports import DeliveryQueue, DeliveryStore, WebhookStore
+from jobpipe.domain.events.receiver_url import UrlRules
+from jobpipe.domain.events.webhook import Webhook
+from jobpipe.domain.limits import call_timeout, reserve
+from jobpipe.domain.ports import JobStore, ReceivedMessages
+from jobpipe.runtime.aws import AwsClients
+from jobpipe.runtime.settings import Settings
+from jobpipe.stores.aws_stores import open_stores
+from jobpipe.stores.dynamodb_deliveries import DynamoDbDeliveries
+from jobpipe.stores.dynamodb_webhooks import DynamoDbWebhooks
+from jobpipe.stores.sqs_deliveries import SqsDeliveries
+from jobpipe.stores.sqs_received import SqsReceived
+
+from .post import Poster
+
+Post = Callable[[Webhook, Delivery], DeliveryAttempt]
+
+
+@dataclass(frozen=True, slots=True)
+class TellingServices:
+    """The stores, the queues, and what sends requests to receivers."""
+
+    jobs: JobStore
+    source: Source
+    webhooks: WebhookStore
+    deliveries: DeliveryStore
+    queue: DeliveryQueue
+    events_received: ReceivedMessages
+    deliveries_received: ReceivedMessages
+    later_received: ReceivedMessages
+    post: Post  # attempts a delivery; it does not raise
+    reserve_seconds: float  # that must be left to begin with another message of the queue of events
+
+
+@cache
+def open_telling() -> TellingServices:
+    """Return the stores and queues of the Lambda's stage."""
+    settings = Settings.from_env(os.environ)
+    clients = AwsClients(call_timeout(settings.worker_timeout))
+    stores = open_stores(settings, clients)
+    _ = clients.dynamodb, clients.sqs  # every message needs these clients; only large results need S3
+    return TellingServices(
+        jobs=stores.jobs,
+        source=Source(settings.stage, stores.documents),
+        webhooks=DynamoDbWebhooks(clients, settings.webhooks_table),
+        deliveries=DynamoDbDeliveries(clients, settings.webhooks_table),
+        queue=SqsDeliveries(clients, settings.deliveries_queue_url, settings.deliveries_later_queue_url),
+        events_received=SqsReceived(clients, settings.events_queue_url, "The queue of events"),
+        deliveries_received=SqsReceived(clients, settings.deliveries_queue_url, "The queue of deliveries"),
+        later_received=SqsReceived(clients, settings.deliveries_later_queue_url, "The queue of later deliveries"),
+        post=Poster(UrlRules(allow_loopback=settings.loopback_webhooks)),
+        reserve_seconds=reserve(settings.worker_timeout),
+    )
