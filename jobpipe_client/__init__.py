@@ -41,7 +41,6 @@ from jobpipe_client.exceptions import (
     Unreachable,
     UnsupportedMediaType,
     VersionMismatch,
-    WebhookPaused,
 )
 from jobpipe_client.models import (
     Batch,
@@ -116,6 +115,5 @@ __all__ = [
     "WaitTimeout",
     "Webhook",
     "WebhookDelivery",
-    "WebhookPaused",
     "Webhooks",
 ]

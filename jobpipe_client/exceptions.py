@@ -19,7 +19,6 @@ JobpipeError
 │  ├─ JobListOff               409 job-list-off
 │  ├─ EventsOff                409 events-off
 │  ├─ TooManyWebhooks          409 too-many-webhooks
-│  ├─ WebhookPaused            409 webhook-paused
 │  ├─ CommandCancelled         409 job-cancelled
 │  ├─ VersionMismatch          412 version-mismatch
 │  ├─ TooLarge                 413 too-large
@@ -227,12 +226,6 @@ class TooManyWebhooks(ProblemError):
     """The owner of the key has ten webhooks already."""
 
     slug = "too-many-webhooks"
-
-
-class WebhookPaused(ProblemError):
-    """The webhook is paused, so that nothing can be sent to it until it is resumed."""
-
-    slug = "webhook-paused"
 
 
 class CommandCancelled(ProblemError):

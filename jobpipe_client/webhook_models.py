@@ -20,7 +20,7 @@ class Webhook:
     url: str
     events: tuple[str, ...]  # "job.ended", "item.changed"
     collections: tuple[str, ...]  # those whose events it is told; empty for all
-    paused: bool  # whether nothing is sent to it
+    paused: bool  # whether its events wait; it gets tests and replays only
     paused_by_failures: bool  # whether it was paused because all of its deliveries had failed for days
     failing_since: datetime | None  # when its deliveries began to fail; None if the last one succeeded
     created_at: datetime
@@ -57,6 +57,7 @@ class DeliveryAttempt:
     milliseconds: int
     status: int | None  # of the receiver's answer; None if there was none
     error: str | None  # why there was none
+    replay: bool  # whether it was asked for, by a test or a replay
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +90,7 @@ class WebhookDelivery:
                     milliseconds=int(each["milliseconds"]),
                     status=each["status"],
                     error=each["error"],
+                    replay=bool(each["replay"]),
                 )
                 for each in document["attempts"]
             ),

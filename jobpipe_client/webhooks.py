@@ -102,7 +102,7 @@ class Webhooks:
         return self._send(calls.rotate_secret(webhook_id, idempotency_key))
 
     def test(self, webhook_id: str) -> str:
-        """Send a test event, and return its id. Raise WebhookPaused if the webhook is paused.
+        """Send a test event, and return its id. Paused webhooks get it too.
 
         >>> event = client.webhooks.test(webhook.id)
         >>> [each.event for each in client.webhooks.deliveries(webhook.id)] == [event]
@@ -123,7 +123,7 @@ class Webhooks:
         return (WebhookDelivery.of(entry) for entry in pages.entries(self._transport, path, query))
 
     def replay(self, webhook_id: str, event: str | None = None, *, since: datetime | str | None = None) -> None:
-        """Deliver one event once more, or all events since a time. Raise WebhookPaused if the webhook is paused.
+        """Deliver one event once more, or all events since a time, also to a paused webhook.
 
         `since` is an aware datetime or a text in RFC 3339. A replayed event has the same id.
 

@@ -10,7 +10,7 @@ from datetime import timedelta
 from functools import cache
 from typing import TYPE_CHECKING
 
-from jobpipe.domain.ports import BacklogGauge, BatchQueue, BatchStore, IndexStates, RecentJobs
+from jobpipe.domain.ports import BacklogGauge, BatchQueue, BatchStore, DocumentStore, IndexStates, RecentJobs
 from jobpipe.runtime.aws import AwsClients
 from jobpipe.runtime.collections import packaged_registry
 from jobpipe.runtime.settings import Settings
@@ -61,7 +61,18 @@ def open_services() -> Services:
         registry=stores.registry,
         open_collection=stores.open_collection,
         recent_jobs=_recent_jobs(settings, clients) if settings.job_lists else None,
+        webhooks=_webhooks(settings, clients, stores.documents) if settings.events else None,
     )
+
+
+def _webhooks(settings: Settings, clients: AwsClients, documents: DocumentStore) -> Callable[[], WebhookServices]:
+    @cache
+    def opened() -> WebhookServices:
+        from .webhook_services import open_webhooks  # noqa: PLC0415  # only when one of their endpoints is requested
+
+        return open_webhooks(settings, clients, documents)
+
+    return opened
 
 
 def _recent_jobs(settings: Settings, clients: AwsClients) -> RecentJobs:

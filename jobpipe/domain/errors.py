@@ -166,10 +166,6 @@ class TooManyWebhooks(Refusal):
     status, slug, title = 409, "too-many-webhooks", "The owner has as many webhooks as it may have"
 
 
-class WebhookPaused(Refusal):
-    status, slug, title = 409, "webhook-paused", "The webhook is paused"
-
-
 class CommandCancelled(Refusal):
     status, slug, title = 409, "job-cancelled", "The command was cancelled"
 

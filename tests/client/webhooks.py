@@ -61,9 +61,9 @@ class WebhooksOfService:
 
     def test(self, webhook_id: str) -> dict[str, Any]:
         """Deliver a test event."""
-        self._unpaused(webhook_id)
+        self._row(webhook_id)
         event = f"20261122205744123-{secrets.token_hex(16)}-test"
-        attempt = {"at": _now(), "milliseconds": 3, "status": 204, "error": None}
+        attempt = {"at": _now(), "milliseconds": 3, "status": 204, "error": None, "replay": True}
         delivery: dict[str, Any] = {"event": event, "type": "webhook.test", "subject": f"webhooks/{webhook_id}"}
         delivery |= {"state": "delivered", "created_at": _now(), "due": None, "attempts": [attempt]}
         self.deliveries[webhook_id].insert(0, delivery)
@@ -71,7 +71,7 @@ class WebhooksOfService:
 
     def replay(self, webhook_id: str, what: Any) -> dict[str, Any]:
         """Note what is replayed: an event or a time."""
-        self._unpaused(webhook_id)
+        self._row(webhook_id)
         if "event" in what and what["event"] not in {each["event"] for each in self.deliveries[webhook_id]}:
             raise Refused(404)
         self.replayed.append(what)
@@ -81,10 +81,6 @@ class WebhooksOfService:
         if webhook_id not in self.rows:
             raise Refused(404)
         return self.rows[webhook_id]
-
-    def _unpaused(self, webhook_id: str) -> None:
-        if self._row(webhook_id)["paused"]:
-            raise Refused(409, "The webhook is paused.", "webhook-paused")
 
 
 def _check(body: dict[str, Any]) -> None:

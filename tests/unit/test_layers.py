@@ -178,8 +178,18 @@ def test_operators_programs_do_not_fork() -> None:
 
 # The modules and folders of the client, lowest first: each may import those before it.
 CLIENT_LAYERS = (
-    *("json_text", "problem", "exceptions", "models", "calls", "environment", "settings", "http_errors"),
-    *("responses", "sessions", "transport", "catalogue", "pages", "waiting", "many", "sync"),
+    *(
+        "json_text",
+        "problem",
+        "exceptions",
+        "models",
+        "webhook_models",
+        "calls",
+        "environment",
+        "settings",
+        "http_errors",
+    ),
+    *("responses", "sessions", "transport", "catalogue", "pages", "webhooks", "waiting", "many", "sync"),
     *("sync_collection", "collection", "client"),
     *("cli.output.escaping", "cli.exits", "cli.files", "cli.schemas", "cli.output", "cli.command", "cli.polling"),
     "cli.collections",

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from jobpipe.domain import json_text
-from jobpipe.domain.clock import now
+from jobpipe.domain.clock import now, rfc3339
 from jobpipe.domain.errors import (
     EventsOff,
     IdempotencyKeyReused,
@@ -16,10 +16,10 @@ from jobpipe.domain.errors import (
     NotFound,
     TooManyWebhooks,
     Unavailable,
-    WebhookPaused,
 )
 from jobpipe.domain.events.cloud_event import EVENT_ID
 from jobpipe.domain.events.delivery import Delivery, DeliveryState, Line
+from jobpipe.domain.events.delivery_messages import SendAgain, Sweep
 from jobpipe.domain.events.webhook import (
     MAX_WEBHOOKS,
     WEBHOOK_ID,
@@ -89,7 +89,7 @@ def change_webhook(request: HttpRequest, services: Services) -> HttpResponse:
     webhook = _replaced(webhook, lambda old: changed_webhook(old, members, known, on.urls, now()), request, on)
     if members.get("paused") is False:
         # After the change, and even if it was not paused: a repeated request wakes what an interrupted one has not.
-        on.queue.resume(webhook.owner, webhook.webhook_id, _ALL, delivered=False)
+        on.queue.sweep(Sweep(webhook.owner, webhook.webhook_id, _ALL, replay=False))
     return _shown(200, webhook)
 
 
@@ -121,12 +121,10 @@ def test_webhook(request: HttpRequest, services: Services) -> HttpResponse:
     """Send a test event to a webhook."""
     on = _services(services)
     request_fields.refuse_preconditions(request)
-    webhook = _unpaused(request, on)
-    token = secrets.token_hex(16)
-    event = on.source.test_event(webhook.webhook_id, now(), token)
+    webhook, at = _own(request, on), now()
+    event = on.source.test_event(webhook.webhook_id, at, secrets.token_hex(16))
     delivery = Delivery(
-        # Each test has a line of its own: it neither waits for an event that fails nor lets one wait.
-        line=Line(webhook.owner, webhook.webhook_id, token),
+        line=Line.of_no_document(webhook.owner, webhook.webhook_id),
         event_id=event.event_id,
         event_type=event.event_type,
         subject=event.subject,
@@ -134,10 +132,10 @@ def test_webhook(request: HttpRequest, services: Services) -> HttpResponse:
         body=event.body,
         state=DeliveryState.PENDING,
         attempts=(),
-        created_at=json_text.decode(event.body)["time"],
+        created_at=rfc3339(at),
     )
     on.deliveries.add(delivery)
-    on.queue.now([delivery.line])
+    on.queue.again([SendAgain(webhook.owner, webhook.webhook_id, event.event_id)])
     return _accepted(webhook, {"event": event.event_id})
 
 
@@ -159,11 +157,11 @@ def replay_delivery(request: HttpRequest, services: Services) -> HttpResponse:
     """Deliver an event once more."""
     on = _services(services)
     request_fields.refuse_preconditions(request)
-    webhook, event_id = _unpaused(request, on), request.path_parameters["event_id"]
+    webhook, event_id = _own(request, on), request.path_parameters["event_id"]
     found = EVENT_ID.fullmatch(event_id) and on.deliveries.get(webhook.owner, webhook.webhook_id, event_id)
     if not found:
         raise NotFound("There is no delivery of this event to the webhook, or it has expired.")
-    on.queue.again(webhook.owner, webhook.webhook_id, event_id)
+    on.queue.again([SendAgain(webhook.owner, webhook.webhook_id, event_id)])
     return _accepted(webhook, {"event": event_id})
 
 
@@ -172,8 +170,8 @@ def replay_deliveries(request: HttpRequest, services: Services) -> HttpResponse:
     on = _services(services)
     request_fields.refuse_preconditions(request)
     since = request_fields.json_body(request, _since)
-    webhook = _unpaused(request, on)
-    on.queue.resume(webhook.owner, webhook.webhook_id, since, delivered=True)
+    webhook = _own(request, on)
+    on.queue.sweep(Sweep(webhook.owner, webhook.webhook_id, since, replay=True))
     return _accepted(webhook, {"since": since})
 
 
@@ -200,13 +198,6 @@ def _own(request: HttpRequest, on: WebhookServices) -> Webhook:
 def _no_webhook() -> NotFound:
     # Another owner's webhook is a 404 too, so that callers see nothing of each other.
     return NotFound("There is no such webhook.")
-
-
-def _unpaused(request: HttpRequest, on: WebhookServices) -> Webhook:
-    webhook = _own(request, on)
-    if webhook.paused:
-        raise WebhookPaused("The webhook is paused, so nothing is sent to it; set paused to false first.")
-    return webhook
 
 
 def _earlier(wanted: Webhook, on: WebhookServices) -> Webhook | None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from jobpipe.domain.clock import rfc3339
 from jobpipe.domain.events.delivery import Delivery, DeliveryAttempt, DeliveryState, Line
+from jobpipe.domain.events.delivery_messages import SendAgain, Sweep, WakeLine
 from jobpipe.domain.events.ports import DeliveryPage
 from jobpipe.domain.events.schedule import PAUSED_AFTER
 from jobpipe.domain.events.webhook import Webhook
@@ -60,6 +62,12 @@ class MemoryWebhooks:
         self.rows[stored.owner, stored.webhook_id] = new
         return new
 
+    def pause(self, webhook: Webhook) -> None:
+        stored = self.get(webhook.owner, webhook.webhook_id)
+        if stored is not None and not stored.paused:
+            paused = replace(stored, paused=True, paused_by_failures=True)
+            self.rows[stored.owner, stored.webhook_id] = paused
+
 
 class MemoryDeliveries:
     """DeliveryStore."""
@@ -75,7 +83,8 @@ class MemoryDeliveries:
         return True
 
     def head(self, line: Line) -> Delivery | None:
-        pending = [each for each in self.rows.values() if each.line == line and each.state is DeliveryState.PENDING]
+        in_line = [each for each in self.rows.values() if each.line == line and line.document]
+        pending = [each for each in in_line if each.state is DeliveryState.PENDING]
         return min(pending, key=lambda each: each.sequence, default=None)
 
     def record(self, delivery: Delivery, attempt: DeliveryAttempt, state: DeliveryState, due: str) -> None:
@@ -93,8 +102,11 @@ class MemoryDeliveries:
 
     def since(self, owner: str, webhook_id: str, since: str, limit: int, after: str | None) -> DeliveryPage:
         oldest_first = sorted(self._of(owner, webhook_id), key=lambda each: each.event_id)
-        left = [each for each in oldest_first if after is None or each.event_id > after]
-        return _page([each for each in left if each.created_at >= since], limit)
+        first = re.sub("[^0-9]", "", since)
+        left = [
+            each for each in oldest_first if each.event_id >= first and (after is None or each.event_id > after)
+        ]
+        return _page(left, limit)
 
     def _of(self, owner: str, webhook_id: str) -> list[Delivery]:
         return [each for place, each in self.rows.items() if place[:2] == (owner, webhook_id)]
@@ -109,19 +121,19 @@ def _page(left: Sequence[Delivery], limit: int) -> DeliveryPage:
 class MemoryDeliveryQueue:
     """DeliveryQueue, which keeps what was sent."""
 
-    lines: list[Line] = field(default_factory=list)
+    lines: list[WakeLine] = field(default_factory=list)
     postponed: list[tuple[Line, str, timedelta]] = field(default_factory=list)
-    repeated: list[tuple[str, str, str]] = field(default_factory=list)  # owner, webhook, event
-    resumed: list[tuple[str, str, str, bool]] = field(default_factory=list)  # owner, webhook, since, delivered
+    replays: list[SendAgain] = field(default_factory=list)
+    sweeps: list[Sweep] = field(default_factory=list)
 
-    def now(self, lines: Sequence[Line]) -> None:
+    def now(self, lines: Sequence[WakeLine]) -> None:
         self.lines += lines
 
     def later(self, line: Line, due: str, pause: timedelta) -> None:
         self.postponed.append((line, due, pause))
 
-    def again(self, owner: str, webhook_id: str, event_id: str) -> None:
-        self.repeated.append((owner, webhook_id, event_id))
+    def again(self, replays: Sequence[SendAgain]) -> None:
+        self.replays += replays
 
-    def resume(self, owner: str, webhook_id: str, since: str, *, delivered: bool) -> None:
-        self.resumed.append((owner, webhook_id, since, delivered))
+    def sweep(self, sweep: Sweep) -> None:
+        self.sweeps.append(sweep)
