@@ -121,6 +121,7 @@ def _current_parameters(
     if tables:
         values["PointInTimeRecovery"] = _all(table["PointInTimeRecovery"] for table in tables)
         values["DeletionProtection"] = _all(table["DeletionProtectionEnabled"] for table in tables)
+    values["Events"] = "on" if _conditional(template, "EventsOn") & {each.logical_id for each in found} else "off"
     for table in (each.attributes for each in found if each.logical_id == "JobsTable"):
         values["JobLists"] = "on" if "recent" in table.get("Indexes", ()) else "off"
     for queue in (each.attributes for each in found if each.logical_id == "CommandsQueue"):
@@ -133,6 +134,11 @@ def _current_parameters(
         if "RedrivePolicy" in queue:
             values["MaxReceiveCount"] = str(json.loads(queue["RedrivePolicy"])["maxReceiveCount"])
     return values
+
+
+def _conditional(template: Template, condition: str) -> set[str]:
+    """Return the logical ids of the resources that exist only under this condition."""
+    return {name for name, each in template["Resources"].items() if each.get("Condition") == condition}
 
 
 def _all(values: Any) -> str:

@@ -9,7 +9,13 @@ from tests.iam.grants import Grant, template_grants
 from tests.iam.needs import NEEDS, UNTESTED
 
 PAGE = ROOT / "docs" / "security-grants.md"
-_FUNCTIONS = {"APIRole": "The API", "WorkerRole": "The worker", "DeadLettersRole": "The dead-letter consumer"}
+_FUNCTIONS = {
+    "APIRole": "The API",
+    "WorkerRole": "The worker",
+    "DeadLettersRole": "The dead-letter consumer",
+    "TellRole": "The function that tells the ends of jobs",
+    "DeliverRole": "The function that delivers events",
+}
 _HEAD = """\
 # What each Lambda may do, and what fails without it
 

@@ -26,16 +26,24 @@ from jobpipe.domain.queue_message import QueueMessage, seal
 from jobpipe.runtime.aws import AwsClients
 from jobpipe.stores.aws_stores import Stores
 from jobpipe.stores.dynamodb_collections import DynamoDbCollection
+from jobpipe.stores.dynamodb_deliveries import DynamoDbDeliveries
 from jobpipe.stores.dynamodb_index_states import row_key
 from jobpipe.stores.dynamodb_items import DynamoDbItems
 from jobpipe.stores.dynamodb_jobs import DynamoDbJobs
+from jobpipe.stores.dynamodb_webhooks import DynamoDbWebhooks
 from jobpipe.stores.s3_documents import S3Documents
 from tests.helpers.deployed import Stage, unique
 from tests.helpers.shop import order, shop
 from tests.iam.grants import Grant, policy_without, template_grants
 from worker_lambda.chalicelib.apply_command import apply_command
 
-FUNCTIONS = {"APIRole": "api_function", "WorkerRole": "worker_function", "DeadLettersRole": "dead_letters_function"}
+FUNCTIONS = {
+    "APIRole": "api_function",
+    "WorkerRole": "worker_function",
+    "DeadLettersRole": "dead_letters_function",
+    "TellRole": "events_function",
+    "DeliverRole": "deliveries_function",
+}
 LARGE = "x" * 5_000  # larger than a document that is stored in its row
 HUGE = "x" * 210_000  # larger than a message can be
 _DENIED = re.compile(r": AccessDenied(?:Exception)? of (\w+)")
@@ -68,6 +76,8 @@ class Lab:
             registry=shop(),
             open_collection=lambda name, scope: DynamoDbCollection(clients, tables, jobs, name, scope),
         )
+        self.webhooks = DynamoDbWebhooks(clients, self.resources["webhooks_table"])
+        self.deliveries = DynamoDbDeliveries(clients, self.resources["webhooks_table"])
         states = {"customer": "ready", "invoice": "ready"}
         row = {**row_key("orders"), "states": {"S": json.dumps(states)}}
         stage.aws("dynamodb").put_item(TableName=tables[0], Item=row)
@@ -195,13 +205,13 @@ class Lab:
         found = self.stage.aws("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
         return sum(int(found[name]) for name in names)
 
-    def is_redelivered_within(self, seconds: int) -> bool:
-        """Return whether the command queue delivers a message within the time."""
-        url = self.resources["commands_queue_url"]
+    def is_redelivered_within(self, seconds: int, queue: str = "commands") -> bool:
+        """Return whether the queue delivers a message within the time."""
+        url = self.resources[f"{queue}_queue_url"]
         return "Messages" in self.stage.aws("sqs").receive_message(QueueUrl=url, WaitTimeSeconds=seconds)
 
     def empty_queues(self) -> None:
-        for queue in ("commands", "parked"):
+        for queue in ("commands", "parked", "events", "deliveries", "deliveries_later"):
             self.stage.aws("sqs").purge_queue(QueueUrl=self.resources[f"{queue}_queue_url"])
 
     # --- deliveries -----------------------------------------------------------------------------------------------
@@ -213,10 +223,11 @@ class Lab:
             self.stores.documents.put(envelope.claim.key, envelope.claim.text)
         return record(envelope.body, receives=receives)
 
-    def receive(self, body: str) -> dict[str, Any]:
-        """Return a delivery that was received from the command queue, with a valid receipt."""
-        sqs, url, group = self.stage.aws("sqs"), self.resources["commands_queue_url"], uuid.uuid4().hex
-        sqs.send_message(QueueUrl=url, MessageBody=body, MessageGroupId=group, MessageDeduplicationId=group)
+    def receive(self, body: str, queue: str = "commands") -> dict[str, Any]:
+        """Return a delivery that was received from the queue, with a valid receipt."""
+        sqs, url, group = self.stage.aws("sqs"), self.resources[f"{queue}_queue_url"], uuid.uuid4().hex
+        fifo = {"MessageGroupId": group, "MessageDeduplicationId": group} if url.endswith(".fifo") else {}
+        sqs.send_message(QueueUrl=url, MessageBody=body, **fifo)
         (message,) = sqs.receive_message(QueueUrl=url)["Messages"]
         return record(body, receipt=message["ReceiptHandle"])
 
@@ -227,6 +238,14 @@ class Lab:
     def run_dead_letter_consumer(self, *records: dict[str, Any]) -> bool:
         """Invoke the dead-letter consumer with a batch; return whether messages of it are to be redelivered."""
         return self._invoke("dead_letters_function", records)
+
+    def run_teller(self, *records: dict[str, Any]) -> bool:
+        """Invoke the function that tells; return whether messages of the batch are to be redelivered."""
+        return self._invoke("events_function", records)
+
+    def run_deliverer(self, *records: dict[str, Any]) -> bool:
+        """Invoke the function that delivers; return whether messages of the batch are to be redelivered."""
+        return self._invoke("deliveries_function", records)
 
     def _invoke(self, function: str, records: Sequence[dict[str, Any]]) -> bool:
         answer = self.stage.aws("lambda").invoke(

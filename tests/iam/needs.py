@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from tests.iam.lab import Lab
-from tests.iam.scenarios import api, collections, dead_letters, worker
+from tests.iam.scenarios import api, collections, dead_letters, telling, worker
 
 Key = tuple[str, str, str]  # role, Sid, action
 
@@ -31,6 +31,14 @@ def _is_retried(scenario: Callable[[Lab], str], effect: str) -> Need:
     """Return the need of a grant without which the command does not end, and its message is redelivered."""
     return Need(scenario, "succeeded", "retrying, returned", effect)
 
+
+def _is_untold(scenario: Callable[[Lab], str], effect: str) -> Need:
+    """Return the need of a grant without which the end of a job is not told, and its message is redelivered."""
+    return Need(scenario, "acknowledged, 1 stored, 1 on the queue", "returned, 0 stored, 0 on the queue", effect)
+
+
+_DELIVERED = "acknowledged, delivered, 1 sent, 0 in line, 0 on the queue"
+_NOT_SENT = "returned, pending, 0 sent, 1 in line, 1 on the queue"
 
 NEEDS: dict[Key, Need] = {
     # --- the API
@@ -320,6 +328,111 @@ NEEDS: dict[Key, Need] = {
         "failed, returned, documents 1",
         "the documents of interrupted attempts are not found, and not deleted",
     ),
+    # --- events
+    ("WorkerRole", "TellEndsTogether", "sqs:SendMessageBatch"): Need(
+        telling.end_a_job,
+        "succeeded, 1 told",
+        "succeeded, returned, 0 told",
+        "on an emulator no end of a job is told, and its message is redelivered; AWS requires sqs:SendMessage",
+    ),
+    ("DeadLettersRole", "TellEndsTogether", "sqs:SendMessageBatch"): Need(
+        telling.end_a_job_of_a_dead_letter,
+        "failed, 1 told",
+        "failed, returned, 0 told",
+        "on an emulator no end by a dead letter is told; AWS requires sqs:SendMessage",
+    ),
+    ("TellRole", "ReceiveEvents", "sqs:ChangeMessageVisibility"): Need(
+        telling.tell_again_soon_after_an_interruption,
+        "returned, redelivered within 3 s",
+        "returned, not redelivered within 3 s",
+        "an interrupted message is redelivered only when the queue's visibility timeout ends, without a backoff",
+        also_removed=("dynamodb:GetItem",),
+    ),
+    ("TellRole", "ReadJobs", "dynamodb:GetItem"): _is_untold(telling.tell_of_an_item, "no event is told"),
+    ("TellRole", "ReadResults", "s3:GetObjectVersion"): _is_untold(
+        telling.tell_of_a_large_item, "no end of a job with a result of more than 1 KB is told"
+    ),
+    ("TellRole", "ReadResults", "s3:GetObject"): _is_untold(
+        telling.tell_of_an_item_whose_version_has_expired,
+        "a result is not told once lifecycle has expired the version that the job names",
+    ),
+    ("TellRole", "ReadCollectionResults", "s3:GetObjectVersion"): _is_untold(
+        telling.tell_of_a_large_order,
+        "no end of a job with a result of more than 1 KB in another collection is told",
+    ),
+    ("TellRole", "ReadCollectionResults", "s3:GetObject"): _is_untold(
+        telling.tell_of_an_order_whose_version_has_expired,
+        "a result in another collection is not told once lifecycle has expired the version that the job names",
+    ),
+    ("TellRole", "MissResults", "s3:ListBucket"): _is_untold(
+        telling.tell_of_an_item_whose_document_is_lost,
+        "a job whose result is lost is never told, instead of without its result",
+    ),
+    ("TellRole", "StoreDeliveries", "dynamodb:GetItem"): _is_untold(telling.tell_of_an_item, "no event is told"),
+    ("TellRole", "StoreDeliveries", "dynamodb:Query"): _is_untold(telling.tell_of_an_item, "no event is told"),
+    ("TellRole", "StoreDeliveries", "dynamodb:PutItem"): _is_untold(telling.tell_of_an_item, "no event is told"),
+    ("TellRole", "WakeLinesTogether", "sqs:SendMessageBatch"): Need(
+        telling.tell_of_an_item,
+        "acknowledged, 1 stored, 1 on the queue",
+        "returned, 1 stored, 0 on the queue",
+        "on an emulator no stored event is delivered; AWS requires sqs:SendMessage",
+    ),
+    ("DeliverRole", "ReceiveDeliveries", "sqs:DeleteMessage"): Need(
+        telling.deliver_an_event,
+        _DELIVERED,
+        _DELIVERED.replace("0 on the queue", "1 on the queue"),
+        "the message of a receiver that has answered waits for the slowest one of its batch",
+    ),
+    ("DeliverRole", "ReceiveDeliveries", "sqs:ChangeMessageVisibility"): Need(
+        telling.deliver_again_soon_after_an_interruption,
+        "returned, redelivered within 3 s",
+        "returned, not redelivered within 3 s",
+        "an interrupted delivery is redelivered only when the queue's visibility timeout ends, without a backoff",
+        also_removed=("dynamodb:GetItem",),
+    ),
+    ("DeliverRole", "ReceiveLaterDeliveries", "sqs:ChangeMessageVisibility"): Need(
+        telling.wake_a_line_again_soon_after_an_interruption,
+        "returned, redelivered within 3 s",
+        "returned, not redelivered within 3 s",
+        "an interrupted message is redelivered only when the queue's visibility timeout ends, without a backoff",
+        also_removed=("sqs:SendMessageBatch",),
+    ),
+    ("DeliverRole", "KeepDeliveries", "dynamodb:GetItem"): Need(
+        telling.deliver_an_event, _DELIVERED, _NOT_SENT, "no event is delivered"
+    ),
+    ("DeliverRole", "KeepDeliveries", "dynamodb:Query"): Need(
+        telling.deliver_an_event, _DELIVERED, _NOT_SENT, "no event is delivered"
+    ),
+    ("DeliverRole", "KeepDeliveries", "dynamodb:PutItem"): Need(
+        telling.fail_to_deliver,
+        "acknowledged, 1 later, failing",
+        "returned, 1 later, not failing",
+        "no webhook is paused whose receiver fails for days",
+    ),
+    ("DeliverRole", "KeepDeliveries", "dynamodb:UpdateItem"): Need(
+        telling.deliver_an_event,
+        _DELIVERED,
+        "returned, pending, 1 sent, 1 in line, 1 on the queue",
+        "every event is delivered again and again",
+    ),
+    ("DeliverRole", "KeepDeliveries", "dynamodb:DeleteItem"): Need(
+        telling.deliver_an_event,
+        _DELIVERED,
+        "returned, delivered, 1 sent, 1 in line, 1 on the queue",
+        "nothing behind the first event of a line is delivered",
+    ),
+    ("DeliverRole", "WakeLinesTogether", "sqs:SendMessageBatch"): Need(
+        telling.wake_a_line_that_is_due,
+        "acknowledged, 1 on the queue",
+        "returned, 0 on the queue",
+        "on an emulator no failed delivery is tried again; AWS requires sqs:SendMessage",
+    ),
+    ("DeliverRole", "Wait", "sqs:SendMessage"): Need(
+        telling.fail_to_deliver,
+        "acknowledged, 1 later, failing",
+        "returned, 0 later, not failing",
+        "a failed delivery is tried again without its pause",
+    ),
 }
 
 _POLLER = (
@@ -334,6 +447,10 @@ _LOGS = (
 _KEY = (
     "granted only if the stage has a customer-managed key, which the emulator's services do not use."
     " Without it KMS denies the role, and {}"
+)
+_BATCHES = (
+    "AWS requires it for SendMessageBatch. Without it {}."
+    " An emulator requires an action of its own, sqs:SendMessageBatch"
 )
 _TRACES = (
     "Lambda sends the function's traces under its role. Without it the function works, but X-Ray's traces do not"
@@ -355,6 +472,28 @@ UNTESTED: dict[tuple[str, str], str] = {
     ("ReceiveDeadLetters", "sqs:GetQueueAttributes"): _POLLER.format(
         "read the queue's settings", _SETTINGS.format("no job of a dead letter ends")
     ),
+    ("ReceiveEvents", "sqs:ReceiveMessage"): _POLLER.format("receive ends of jobs", "no event is told"),
+    ("ReceiveEvents", "sqs:DeleteMessage"): _POLLER.format(
+        "delete finished messages", "each is redelivered, with no effect, until SQS drops it after 14 days"
+    ),
+    ("ReceiveEvents", "sqs:GetQueueAttributes"): _POLLER.format(
+        "read the queue's settings", _SETTINGS.format("no event is told")
+    ),
+    ("ReceiveDeliveries", "sqs:ReceiveMessage"): _POLLER.format("receive lines", "no event is delivered"),
+    ("ReceiveDeliveries", "sqs:GetQueueAttributes"): _POLLER.format(
+        "read the queue's settings", _SETTINGS.format("no event is delivered")
+    ),
+    ("ReceiveLaterDeliveries", "sqs:ReceiveMessage"): _POLLER.format(
+        "receive lines that have waited", "no failed delivery is tried again"
+    ),
+    ("ReceiveLaterDeliveries", "sqs:DeleteMessage"): _POLLER.format(
+        "delete finished messages", "each line is woken again and again until SQS drops the message after 14 days"
+    ),
+    ("ReceiveLaterDeliveries", "sqs:GetQueueAttributes"): _POLLER.format(
+        "read the queue's settings", _SETTINGS.format("no failed delivery is tried again")
+    ),
+    ("TellEnds", "sqs:SendMessage"): _BATCHES.format("no end of a job is told, and its message is redelivered"),
+    ("WakeLines", "sqs:SendMessage"): _BATCHES.format("no stored event is delivered"),
     ("Log", "logs:CreateLogStream"): _LOGS,
     ("Log", "logs:PutLogEvents"): _LOGS,
     ("Trace", "xray:PutTraceSegments"): _TRACES,

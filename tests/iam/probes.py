@@ -64,6 +64,7 @@ def probes(lab: Lab) -> Iterator[Probe]:
         "table/${NamesTable}": resources["names_table"],
         "table/${CollectionsTable}": resources["collections_table"],
         "table/${LookupsTable}": resources["lookups_table"],
+        "table/${WebhooksTable}": resources["webhooks_table"],
         "another stage's table": "jobpipe-another-jobs",
     }.items():
         yield from _table_probes(resource, table)
@@ -75,6 +76,9 @@ def probes(lab: Lab) -> Iterator[Probe]:
         "${CommandsQueueArn}": resources["commands_queue_url"],
         "${DeadLettersQueueArn}": resources["dead_letters_queue_url"],
         "${ParkedQueueArn}": resources["parked_queue_url"],
+        "${EventsQueueArn}": resources["events_queue_url"],
+        "${DeliveriesQueueArn}": resources["deliveries_queue_url"],
+        "${DeliveriesLaterQueueArn}": resources["deliveries_later_queue_url"],
         "another stage's queue": resources["parked_queue_url"].replace("-local-", "-another-"),
     }.items():
         yield from _queue_probes(resource, url)

@@ -65,7 +65,7 @@ def test_a_stack_that_was_deleted_by_hand_is_imported_from_its_resources(
 
     foundation = printing.diff()[0]
     assert {change.action for change in foundation.changes} == {"import"}
-    assert len(foundation.changes) == 10
+    assert len(foundation.changes) == 14
     print_diff([foundation], printing.progress)
     assert "WorkerTimeout=20" in console.export_text(clear=False)
     assert stacks.template(STACK) is None, "a diff does nothing"
@@ -211,7 +211,7 @@ def test_an_import_has_only_existing_resources_and_retains_them(absent: set[str]
     taken = set(DATA_RESOURCES) - absent
     if encryption == "customer-managed":
         taken |= {"EncryptionKey", "EncryptionKeyAlias"}
-    sent = import_template(TEMPLATE, taken, {"Stage": PROD, "Encryption": encryption})
+    sent = import_template(TEMPLATE, taken, {"Stage": PROD, "Encryption": encryption, "Events": "on"})
 
     assert set(sent["Resources"]) == taken
     assert not {"Outputs", "Conditions"} & set(sent)

@@ -16,7 +16,7 @@ from tests.infra.rendered import NAMES, rendered, template
 
 QUEUE, TABLE, BUCKET = "AWS::SQS::Queue", "AWS::DynamoDB::Table", "AWS::S3::Bucket"
 FUNCTION, GROUP = "AWS::Lambda::Function", "AWS::Logs::LogGroup"
-FOUNDATION = rendered("foundation")
+FOUNDATION = rendered("foundation", Events="on")
 
 
 @pytest.mark.parametrize("app", ["api", "worker"])
@@ -29,7 +29,9 @@ def test_logs_are_deleted_after_some_days(app: str) -> None:
     assert set(groups) == functions | ({"/aws/apigateway/jobpipe-prod"} if app == "api" else set())
 
 
-@pytest.mark.parametrize("name", ["JobsTable", "ItemsTable", "NamesTable", "CollectionsTable", "LookupsTable"])
+@pytest.mark.parametrize(
+    "name", ["JobsTable", "ItemsTable", "NamesTable", "CollectionsTable", "LookupsTable", "WebhooksTable"]
+)
 def test_tables_can_be_restored_and_are_protected(name: str) -> None:
     table = FOUNDATION.of_type(TABLE)[name]
 
@@ -111,7 +113,7 @@ OWN = {name: {"EncryptionKey": "arn:key"} for name in NAMES} | {"foundation": {"
 
 
 def with_own_key(name: str) -> Rendered:
-    more = {"AccessLogs": "true"} if name == "api" else {}
+    more = {"AccessLogs": "true", "Events": "on"} if name == "api" else {"Events": "on"}
     return rendered(name, **OWN[name], **more)
 
 
@@ -174,7 +176,7 @@ def test_each_role_may_use_the_key_and_not_administer_it(app: str, count: int) -
 @pytest.mark.parametrize("name", NAMES)
 def test_a_stage_gets_its_key_in_place(name: str) -> None:
     """CloudFormation replaces no resource because of the properties that the key changes."""
-    before = rendered(name, **({"AccessLogs": "true"} if name == "api" else {}))
+    before = rendered(name, Events="on", **({"AccessLogs": "true"} if name == "api" else {}))
     after = with_own_key(name)
 
     changed = 0

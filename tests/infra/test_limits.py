@@ -10,8 +10,12 @@ import pytest
 from infra.packaging.package import package_all
 from infra.templates.sources import Template, foundation_for, read_template
 from jobpipe.domain import limits
+from jobpipe.domain.events.schedule import ATTEMPT_SECONDS
+from worker_lambda.chalicelib.telling.deliver import RESERVE_SECONDS
 
-FIFO = {"CommandsQueue", "DeadLettersQueue"}
+COMMANDS = {"CommandsQueue", "DeadLettersQueue"}
+FIFO = {*COMMANDS, "EventsQueue", "DeliveriesQueue"}
+DELIVER_SECONDS = 20  # the time-out of the function that delivers events
 ONE_DAY = timedelta(days=1)
 GATEWAY_SECONDS = 29  # API Gateway's own limit
 
@@ -57,17 +61,19 @@ def allowed(template: Template, parameter: str) -> list[str]:
 def test_the_fifo_queues_hide_a_batch_for_six_worker_time_outs(foundation: Template) -> None:
     assert limits.VISIBILITY_FACTOR == 6
     for seconds in allowed(foundation, "WorkerTimeout"):
-        for name in FIFO:
+        for name in COMMANDS | {"EventsQueue"}:
             visibility = resolved(
                 queues(foundation)[name]["VisibilityTimeout"], foundation, {"WorkerTimeout": seconds}
             )
             assert visibility == limits.VISIBILITY_FACTOR * int(seconds)
 
 
-def test_both_functions_of_the_worker_end_at_its_time_out(foundation: Template, worker: Template) -> None:
+def test_the_functions_of_the_worker_end_at_its_time_out(foundation: Template, worker: Template) -> None:
     functions = of_kind("AWS::Lambda::Function", worker)
-    assert {function["Handler"] for function in functions.values()} == {"app.work", "app.dead_letters"}
-    for function in functions.values():
+    by_handler = {function["Handler"]: function for function in functions.values()}
+    assert set(by_handler) == {"app.work", "app.dead_letters", "app.tell", "app.deliver"}
+    del by_handler["app.deliver"]
+    for function in by_handler.values():
         assert function["Timeout"] == {"Ref": "WorkerTimeout"}
         assert function["Environment"]["Variables"]["WORKER_TIMEOUT"] == {"Ref": "WorkerTimeout"}
     default = str(worker["Parameters"]["WorkerTimeout"]["Default"])
@@ -75,14 +81,30 @@ def test_both_functions_of_the_worker_end_at_its_time_out(foundation: Template, 
     assert default in allowed(foundation, "WorkerTimeout")
 
 
+def test_a_delivery_has_time_for_an_attempt_and_its_calls(foundation: Template, worker: Template) -> None:
+    deliver = of_kind("AWS::Lambda::Function", worker)["Deliver"]
+    assert deliver["Timeout"] == DELIVER_SECONDS
+    assert deliver["Environment"]["Variables"]["WORKER_TIMEOUT"] == str(DELIVER_SECONDS)
+    assert DELIVER_SECONDS > RESERVE_SECONDS > ATTEMPT_SECONDS
+    for name in ("DeliveriesQueue", "DeliveriesLaterQueue"):
+        assert queues(foundation)[name]["VisibilityTimeout"] == limits.VISIBILITY_FACTOR * DELIVER_SECONDS
+
+
+def test_a_message_about_events_is_received_again_for_all_of_the_retention(foundation: Template) -> None:
+    for name in ("EventsQueue", "DeliveriesQueue", "DeliveriesLaterQueue"):
+        assert "RedrivePolicy" not in queues(foundation)[name]
+
+
 def test_only_failed_messages_are_delivered_again(worker: Template) -> None:
     """Without ReportBatchItemFailures Lambda would delete the failed messages of a batch with the others."""
     mappings = of_kind("AWS::Lambda::EventSourceMapping", worker)
     by_queue = {mapping["EventSourceArn"]["Fn::Sub"]: mapping for mapping in mappings.values()}
-    assert set(by_queue) == {"${CommandsQueueArn}", "${DeadLettersQueueArn}"}
     assert {queue: mapping["FunctionName"]["Ref"] for queue, mapping in by_queue.items()} == {
         "${CommandsQueueArn}": "Work",
         "${DeadLettersQueueArn}": "DeadLetters",
+        "${EventsQueueArn}": "Tell",
+        "${DeliveriesQueueArn}": "Deliver",
+        "${DeliveriesLaterQueueArn}": "Deliver",
     }
     for mapping in mappings.values():
         assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
@@ -102,7 +124,7 @@ def test_the_worker_can_reserve_executions_for_exactly_its_batches(worker: Templ
 
 def test_every_queue_keeps_its_messages_for_14_days(foundation: Template) -> None:
     assert timedelta(days=14) == limits.QUEUE_RETENTION
-    assert set(queues(foundation)) == {*FIFO, "ParkedQueue"}
+    assert set(queues(foundation)) == {*FIFO, "ParkedQueue", "DeliveriesLaterQueue"}
     for queue in queues(foundation).values():
         assert timedelta(seconds=queue["MessageRetentionPeriod"]) == limits.QUEUE_RETENTION
 
@@ -125,7 +147,7 @@ def test_no_outage_shorter_than_the_retention_makes_a_dead_letter(foundation: Te
 
 
 def test_every_queued_message_can_be_parked_with_a_reason(foundation: Template) -> None:
-    for name in FIFO:
+    for name in COMMANDS:
         assert queues(foundation)[name]["MaximumMessageSize"] == limits.MAX_QUEUED_BYTES
     parked = queues(foundation)["ParkedQueue"]
     assert parked["MaximumMessageSize"] - limits.MAX_QUEUED_BYTES == 4 * 1024

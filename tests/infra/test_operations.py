@@ -15,7 +15,7 @@ from tests.infra.rendered import rendered
 
 ALARM = "AWS::CloudWatch::Alarm"
 PAGE = (ROOT / "docs" / "operations.md").read_text()
-ALARMS = rendered("operations").of_type(ALARM)
+ALARMS = rendered("operations", Events="on").of_type(ALARM)
 
 
 def sections() -> dict[str, str]:
@@ -109,7 +109,22 @@ def test_the_list_of_alarms() -> None:
         "attempts-spent",
         "command-unreadable",
         "outages",
+        "event-age",
+        "delivery-age",
+        "later-deliveries",
+        "webhooks-paused",
         *(f"{function}-function-{kind}" for function in FUNCTIONS for kind in ("errors", "throttles")),
+    }
+
+
+def test_a_stage_without_events_has_no_alarms_of_them() -> None:
+    without = rendered("operations").of_type(ALARM)
+    assert ALARMS.keys() - without.keys() == {
+        "EventAge",
+        "DeliveryAge",
+        "LaterDeliveries",
+        "WebhooksPaused",
+        *(f"{name}Function{kind}" for name in ("Events", "Deliveries") for kind in ("Errors", "Throttles")),
     }
 
 
@@ -121,14 +136,17 @@ def test_the_list_of_alarms() -> None:
         ("ApiErrors", "ApiErrorRate"),
         ("RequestTime", "RequestTimeMs"),
         ("Outages", "InterruptedLimit"),
+        ("EventAge", "EventAgeSeconds"),
+        ("DeliveryAge", "EventAgeSeconds"),
     ],
 )
 def test_thresholds_are_parameters(name: str, parameter: str) -> None:
-    assert rendered("operations", **{parameter: "7"}).of_type(ALARM)[name]["Threshold"] == "7"
+    assert rendered("operations", Events="on", **{parameter: "7"}).of_type(ALARM)[name]["Threshold"] == "7"
 
 
 def test_alarms_and_dashboard_name_exactly_the_existing_resources() -> None:
-    foundation, apps = rendered("foundation"), [rendered("api"), rendered("worker")]
+    foundation = rendered("foundation", Events="on")
+    apps = [rendered("api", Events="on"), rendered("worker", Events="on")]
     queues = {queue["QueueName"] for queue in foundation.of_type("AWS::SQS::Queue").values()}
     tables = {table["TableName"] for table in foundation.of_type("AWS::DynamoDB::Table").values()}
     functions = {each["FunctionName"] for app in apps for each in app.of_type("AWS::Lambda::Function").values()}
