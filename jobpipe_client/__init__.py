@@ -16,6 +16,7 @@ from jobpipe_client.exceptions import (
     CommandCancelled,
     CommandUnreadable,
     ConfigurationError,
+    EventsOff,
     Forbidden,
     GatewayTimeout,
     IdempotencyKeyReused,
@@ -34,6 +35,7 @@ from jobpipe_client.exceptions import (
     RequestTimeout,
     TooLarge,
     TooManyRequests,
+    TooManyWebhooks,
     TransportError,
     Unavailable,
     Unreachable,
@@ -56,6 +58,8 @@ from jobpipe_client.problem import Problem
 from jobpipe_client.settings import Connection
 from jobpipe_client.sync import SyncClient
 from jobpipe_client.sync_collection import SyncCollection
+from jobpipe_client.webhook_models import DeliveryAttempt, Webhook, WebhookDelivery
+from jobpipe_client.webhooks import Webhooks
 
 __version__ = "0.1.0"
 
@@ -71,6 +75,8 @@ __all__ = [
     "CommandUnreadable",
     "ConfigurationError",
     "Connection",
+    "DeliveryAttempt",
+    "EventsOff",
     "Forbidden",
     "GatewayTimeout",
     "IdempotencyKeyReused",
@@ -100,10 +106,14 @@ __all__ = [
     "SyncCollection",
     "TooLarge",
     "TooManyRequests",
+    "TooManyWebhooks",
     "TransportError",
     "Unavailable",
     "Unreachable",
     "UnsupportedMediaType",
     "VersionMismatch",
     "WaitTimeout",
+    "Webhook",
+    "WebhookDelivery",
+    "Webhooks",
 ]

@@ -100,17 +100,54 @@ def retry(job_id: str) -> Call:
     return Call("POST", f"{job_path(job_id)}/retry", {})
 
 
-def job_list(**filters: str | int | datetime | None) -> dict[str, str | int]:
-    """Return the query of GET /jobs. Raise ValueError for a time without a zone."""
-    query: dict[str, str | int] = {}
-    for name, value in filters.items():
+def create_webhook(members: Json, key: str | None) -> Call:
+    """POST /webhooks. The same key gets the same webhook, with its secret."""
+    return _write("POST", "/webhooks", members, key)
+
+
+def change_webhook(webhook_id: str, members: Json) -> Call:
+    """PATCH /webhooks/{id}. It needs no idempotency key, since repeating it changes nothing."""
+    return Call("PATCH", webhook_path(webhook_id), {"Content-Type": "application/json"}, encode(members))
+
+
+def delete_webhook(webhook_id: str) -> Call:
+    """DELETE /webhooks/{id}."""
+    return Call("DELETE", webhook_path(webhook_id), {})
+
+
+def rotate_secret(webhook_id: str, key: str | None) -> Call:
+    """POST /webhooks/{id}/rotate. The same key gets the same secret, until the next rotation."""
+    return _write("POST", f"{webhook_path(webhook_id)}/rotate", None, key)
+
+
+def test_webhook(webhook_id: str) -> Call:
+    """POST /webhooks/{id}/test. A repeated request sends a second test event."""
+    return Call("POST", f"{webhook_path(webhook_id)}/test", {})
+
+
+def replay_event(webhook_id: str, event: str) -> Call:
+    """POST /webhooks/{id}/deliveries/{event}/replay. Receivers know repeated events by their ids."""
+    path = f"{webhook_path(webhook_id)}/deliveries/{_segment(event, 'the id of an event')}/replay"
+    return Call("POST", path, {})
+
+
+def replay_since(webhook_id: str, since: str | datetime | None) -> Call:
+    """POST /webhooks/{id}/replay. Receivers know repeated events by their ids."""
+    body = encode(with_times(since=since))
+    return Call("POST", f"{webhook_path(webhook_id)}/replay", {"Content-Type": "application/json"}, body)
+
+
+def with_times(**members: str | int | datetime | None) -> dict[str, str | int]:
+    """Return those that are not None, times as text. Raise ValueError for a time without a zone."""
+    found: dict[str, str | int] = {}
+    for name, value in members.items():
         if isinstance(value, datetime):
             if value.tzinfo is None:
                 raise ValueError(f"{name} must be a time with a zone")
-            query[name] = value.isoformat()
+            found[name] = value.isoformat()
         elif value is not None:
-            query[name] = value
-    return query
+            found[name] = value
+    return found
 
 
 def collection_path(collection: str) -> str:
@@ -131,6 +168,11 @@ def job_path(job_id: str) -> str:
 def batch_path(batch_id: str) -> str:
     """Return the path of one batch."""
     return f"/batches/{_segment(batch_id)}"
+
+
+def webhook_path(webhook_id: str) -> str:
+    """Return the path of one webhook."""
+    return f"/webhooks/{_segment(webhook_id)}"
 
 
 def encode(document: Json) -> bytes:

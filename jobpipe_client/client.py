@@ -18,6 +18,7 @@ from jobpipe_client.responses import batch_of, document, item_of, job_of
 from jobpipe_client.settings import Connection, find_connection
 from jobpipe_client.sync import SyncClient
 from jobpipe_client.transport import Transport
+from jobpipe_client.webhooks import Webhooks
 
 if TYPE_CHECKING:
     from jobpipe_client.calls import Call, Json
@@ -62,6 +63,11 @@ class Client:
     def sync(self) -> SyncClient:
         """Blocking versions of the write methods. They return the item or raise ProblemError."""
         return SyncClient(self.transport)
+
+    @cached_property
+    def webhooks(self) -> Webhooks:
+        """Your webhooks: receivers that are told when jobs end and documents change."""
+        return Webhooks(self.transport)
 
     def create(self, item: Json, *, idempotency_key: str | None = None) -> Job:
         """Create an item from its fields. `name` and `description` are required.
@@ -200,7 +206,7 @@ class Client:
         >>> [job.error.slug for job in client.jobs("failed")]
         ['not-found']
         """
-        query = calls.job_list(
+        query = calls.with_times(
             status=status,
             collection=collection,
             since=since,

@@ -17,6 +17,8 @@ JobpipeError
 │  ├─ OperationRefused         409 <collection>:<slug>
 │  ├─ JobEndedAlready          409 job-ended
 │  ├─ JobListOff               409 job-list-off
+│  ├─ EventsOff                409 events-off
+│  ├─ TooManyWebhooks          409 too-many-webhooks
 │  ├─ CommandCancelled         409 job-cancelled
 │  ├─ VersionMismatch          412 version-mismatch
 │  ├─ TooLarge                 413 too-large
@@ -137,7 +139,7 @@ class Forbidden(ProblemError):
 
 
 class NotFound(ProblemError):
-    """There is no such item, job or route."""
+    """There is no such item, job, webhook or route."""
 
     slug = "not-found"
 
@@ -212,6 +214,18 @@ class JobListOff(ProblemError):
     """The stage lists failed and retrying jobs only, since it was deployed without JobLists=on."""
 
     slug = "job-list-off"
+
+
+class EventsOff(ProblemError):
+    """The stage has no webhooks, since it was deployed without Events=on."""
+
+    slug = "events-off"
+
+
+class TooManyWebhooks(ProblemError):
+    """The owner of the key has ten webhooks already."""
+
+    slug = "too-many-webhooks"
 
 
 class CommandCancelled(ProblemError):

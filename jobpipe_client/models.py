@@ -19,7 +19,7 @@ _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
 
-def _parses(what: str) -> Callable[[Callable[_P, _T]], Callable[_P, _T]]:
+def parses(what: str) -> Callable[[Callable[_P, _T]], Callable[_P, _T]]:
     """Decorate a function that reads an answer: if it fails, raise BadAnswer, which does not quote the answer."""
 
     def decorate(parse: Callable[_P, _T]) -> Callable[_P, _T]:
@@ -94,7 +94,7 @@ class Job:
     owner: str | None = None  # whose job it is, if an operator has asked for the jobs of others
 
     @classmethod
-    @_parses("a job")
+    @parses("a job")
     def of(cls, document: Any, *, retry_after: float | None = None) -> Job:
         """Return the job that a JSON document describes. Raise BadAnswer if it describes none."""
         return cls(
@@ -242,7 +242,7 @@ class Batch:
     raw: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)  # as received
 
     @classmethod
-    @_parses("a batch")
+    @parses("a batch")
     def of(cls, document: Any, *, retry_after: float | None = None) -> Batch:
         """Return the batch that a JSON document describes. Raise BadAnswer if it describes none."""
         return cls(
@@ -309,7 +309,7 @@ class Stats:
     raw: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)  # as received
 
     @classmethod
-    @_parses("the counts of queues")
+    @parses("the counts of queues")
     def of(cls, document: Any) -> Stats:
         """Return the counts in a JSON document. Raise BadAnswer if it has none."""
         queue = document["queue"]

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cache
+from typing import TYPE_CHECKING
 
-from jobpipe.domain.ports import BacklogGauge, BatchQueue, BatchStore, IndexStates, RecentJobs
+from jobpipe.domain.ports import BacklogGauge, BatchQueue, BatchStore, DocumentStore, IndexStates, RecentJobs
 from jobpipe.runtime.aws import AwsClients
 from jobpipe.runtime.collections import packaged_registry
 from jobpipe.runtime.settings import Settings
@@ -19,6 +21,9 @@ from jobpipe.stores.sqs_backlog import QueueUrls, SqsBacklog
 from jobpipe.stores.sqs_commands import SqsCommands
 
 from .submitting.circuit_breaker import CircuitBreaker
+
+if TYPE_CHECKING:
+    from .webhook_services import WebhookServices
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +38,7 @@ class Services(Stores):
     longest_wait: float = math.inf  # seconds; the stage's limit of a request's wait
     breaker: CircuitBreaker = field(default_factory=CircuitBreaker)
     recent_jobs: RecentJobs | None = None  # None in a stage without JobLists=on
+    webhooks: Callable[[], WebhookServices] | None = None  # None in a stage without Events=on
 
 
 @cache
@@ -55,7 +61,18 @@ def open_services() -> Services:
         registry=stores.registry,
         open_collection=stores.open_collection,
         recent_jobs=_recent_jobs(settings, clients) if settings.job_lists else None,
+        webhooks=_webhooks(settings, clients, stores.documents) if settings.events else None,
     )
+
+
+def _webhooks(settings: Settings, clients: AwsClients, documents: DocumentStore) -> Callable[[], WebhookServices]:
+    @cache
+    def opened() -> WebhookServices:
+        from .webhook_services import open_webhooks  # noqa: PLC0415  # only when one of their endpoints is requested
+
+        return open_webhooks(settings, clients, documents)
+
+    return opened
 
 
 def _recent_jobs(settings: Settings, clients: AwsClients) -> RecentJobs:

@@ -17,11 +17,9 @@ MAX_LOOK_UP = 64  # characters; with a value of 255, its key fits DynamoDB's 2,0
 PACKAGE = "jobpipe_collections"  # in both zips
 BUILT_IN = ITEMS
 
-ROUTES = frozenset({"batches", "console", "docs", "health", "items", "jobs", "openapi.json", "stats"})
+ROUTES = frozenset({"batches", "console", "docs", "health", "items", "jobs", "openapi.json", "stats", "webhooks"})
 """The first parts of the paths of the API's own routes; a test compares them with the table of routes."""
-FUTURE_ROUTES = frozenset({"webhooks"})
-"""Those that the API is going to get: a collection of such a name would be in its way."""
-RESERVED = (ROUTES | FUTURE_ROUTES) - {BUILT_IN}
+RESERVED = ROUTES - {BUILT_IN}
 
 QUERY_PARAMETERS = frozenset({"limit", "cursor", "status", "wait", "collection", "since", "until", "owner"})
 """Those of the API's routes; a look-up names a field in the same place."""

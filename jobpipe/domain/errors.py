@@ -158,6 +158,14 @@ class JobListOff(Refusal):
     status, slug, title = 409, "job-list-off", "This stage has no list of all jobs"
 
 
+class EventsOff(Refusal):
+    status, slug, title = 409, "events-off", "This stage has no webhooks"
+
+
+class TooManyWebhooks(Refusal):
+    status, slug, title = 409, "too-many-webhooks", "The owner has as many webhooks as it may have"
+
+
 class CommandCancelled(Refusal):
     status, slug, title = 409, "job-cancelled", "The command was cancelled"
 

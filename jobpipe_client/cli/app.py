@@ -22,6 +22,7 @@ from jobpipe_client.cli.commands.items import items
 from jobpipe_client.cli.commands.retry import retry
 from jobpipe_client.cli.commands.stats import stats
 from jobpipe_client.cli.commands.watch import watch
+from jobpipe_client.cli.commands.webhooks import webhooks
 from jobpipe_client.cli.importing.command import import_file
 
 _EXAMPLES = """
@@ -125,7 +126,7 @@ def completion(state: State, shell: str) -> None:
 for _command in (
     *(jobs.submit, jobs.status, jobs.wait, watch, items, import_file, export),
     *(collections.collections, collections.run, collections.find, collections.new),
-    *(jobs.list_jobs, jobs.failed, jobs.retrying, retry, jobs.cancel, stats, open_console),
+    *(jobs.list_jobs, jobs.failed, jobs.retrying, retry, jobs.cancel, webhooks, stats, open_console),
     *(checkout.audit, checkout.redrive, checkout.parked, completion),
 ):
     app.add_command(_command)

@@ -31,7 +31,7 @@ def _no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
 def names(
     service: Service, client: Client, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, Any]:
-    """The names that examples use: those of the package, a client, its URL and key, an item, an order."""
+    """The names of examples: those of the package, a client, its URL and key, an item, an order, a webhook."""
     monkeypatch.setenv("JOBPIPE_URL", service.url)
     monkeypatch.setenv("JOBPIPE_API_KEY", KEY)
     monkeypatch.setenv("JOBPIPE_STATE_DIR", str(tmp_path_factory.mktemp("no-stages")))
@@ -39,6 +39,7 @@ def names(
     orders = client.collection("orders")
     order = orders.sync.create({"number": "1001", "customer": "alice", "status": "paid"})
     order = orders.get_item(order.id)
+    webhook = client.webhooks.create("https://receiver.example/jobpipe", events=["job.ended"])
     exported = {name: getattr(jobpipe_client, name) for name in jobpipe_client.__all__}
     return {
         **exported,
@@ -48,4 +49,5 @@ def names(
         "item": made,
         "orders": orders,
         "order": order,
+        "webhook": webhook,
     }

@@ -13,6 +13,7 @@ from urllib.parse import parse_qs, unquote, urlencode, urlsplit
 from tests.client.batches import NotTaken
 from tests.client.orders import CONTRACT
 from tests.client.service_state import BASE, Refused, ServiceState, etag_of
+from tests.client.webhooks import WebhooksOfService
 
 KEY = "the-key"
 
@@ -48,6 +49,7 @@ class Service(ServiceState):
         self.seen: list[Seen] = []
         self.connections: set[Any] = set()  # the client's address of each
         self.contract = copy.deepcopy(CONTRACT)
+        self.webhooks: WebhooksOfService | None = WebhooksOfService()  # None without Events=on
         self.building = False  # whether the index of orders is not ready
         self.silent_for = 0.0  # seconds before each answer
         self.role = "operator"  # of the key
@@ -119,6 +121,8 @@ class _Handler(BaseHTTPRequestHandler):
         kind, _, raw = seen.path.strip("/").partition("/")
         name = unquote(raw)
         wait = float(seen.query.get("wait", ["0"])[0])
+        if kind == "webhooks":
+            return self._webhooks(seen, [unquote(part) for part in raw.split("/") if part])
         if kind in owner.documents:
             return self._documents(seen, kind, *raw.split("/", 1))
         match seen.method, kind, bool(name):
@@ -147,6 +151,39 @@ class _Handler(BaseHTTPRequestHandler):
                 return Canned(200, {} if found["done"] else {"Retry-After": "0.05"}, found)
             case "POST", "jobs", False:
                 return self._accept(seen, seen.body)
+        raise Refused(404)
+
+    def _webhooks(self, seen: Seen, path: list[str]) -> Canned:  # noqa: C901, PLR0911
+        webhooks, key = self.owner.webhooks, seen.headers.get("idempotency-key")
+        if webhooks is None:
+            raise Refused(409, "It needs Events=on.", "events-off")
+        match seen.method, path:
+            case "POST", []:
+                made = webhooks.create(seen.body, key)
+                return Canned(201, {"Location": f"webhooks/{made['id']}"}, made)
+            case "GET", []:
+                return Canned(200, {}, [webhooks.shown(each) for each in webhooks.rows])
+            case "GET", [webhook_id]:
+                return Canned(200, {}, webhooks.shown(webhook_id))
+            case "PATCH", [webhook_id]:
+                return Canned(200, {}, webhooks.change(webhook_id, seen.body))
+            case "DELETE", [webhook_id]:
+                return Canned(200, {}, webhooks.delete(webhook_id))
+            case "POST", [webhook_id, "rotate"]:
+                return Canned(200, {}, webhooks.rotate(webhook_id, key))
+            case "POST", [webhook_id, "test"]:
+                return Canned(202, {}, webhooks.test(webhook_id))
+            case "POST", [webhook_id, "replay"]:
+                return Canned(202, {}, webhooks.replay(webhook_id, seen.body))
+            case "POST", [webhook_id, "deliveries", event, "replay"]:
+                return Canned(202, {}, webhooks.replay(webhook_id, {"event": event}))
+            case "GET", [webhook_id, "deliveries"]:
+                webhooks.shown(webhook_id)
+                limit, start = int(seen.query.get("limit", ["2"])[0]), int(seen.query.get("cursor", ["0"])[0])
+                found = webhooks.deliveries[webhook_id]
+                following = f"deliveries?limit={limit}&cursor={start + limit}"
+                more = {"Link": f'<{following}>; rel="next"'} if start + limit < len(found) else {}
+                return Canned(200, more, found[start : start + limit])
         raise Refused(404)
 
     def _documents(self, seen: Seen, collection: str, item: str, operation: str | None = None) -> Canned:  # noqa: PLR0911

@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 
 import jobpipe_client
-from jobpipe_client import Client, Collection, SyncClient, SyncCollection
+from jobpipe_client import Client, Collection, SyncClient, SyncCollection, Webhooks
 from tests.client.service import Service
 
 # Examples whose jobs must not end too early: the service is paused for them.
 PAUSED = ("Client.cancel", "JobCancelled", "WaitTimeout")
 # Members that need no example.
-WITHOUT_EXAMPLE = {"close", "base_url", "sync"}
+WITHOUT_EXAMPLE = {"close", "base_url", "sync", "webhooks"}
 
 
 def examples() -> Iterator[doctest.DocTest]:
@@ -41,7 +41,7 @@ def test_the_example_runs(example: doctest.DocTest, service: Service, names: dic
     assert ran.attempted == len(example.examples) > 0
 
 
-@pytest.mark.parametrize("client_class", [Client, SyncClient, Collection, SyncCollection])
+@pytest.mark.parametrize("client_class", [Client, SyncClient, Collection, SyncCollection, Webhooks])
 def test_every_public_method_has_an_example(client_class: type) -> None:
     methods = {name for name, _ in inspect.getmembers(client_class) if not name.startswith("_")} - WITHOUT_EXAMPLE
     shown = {example.name for example in EXAMPLES}

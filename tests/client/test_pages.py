@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import jobpipe_client
-from jobpipe_client import Client, Collection, exceptions
+from jobpipe_client import Client, Collection, Webhooks, exceptions
 from jobpipe_client.problem import PREFIX
 from tests.client.service import KEY, Service
 
@@ -43,7 +43,7 @@ def test_the_example_of_the_readme_runs(service: Service, capsys: pytest.Capture
     assert next(iter(service.items.values()))["price"] == 11.95
 
 
-@pytest.mark.parametrize("documented", [Client, Collection])
+@pytest.mark.parametrize("documented", [Client, Collection, Webhooks])
 def test_the_reference_lists_every_method_as_it_is(documented: type) -> None:
     table = PAGE.partition("## Reference")[2].partition(f"| `{documented.__name__}` | |")[2].partition("\n\n")[0]
     rows = re.findall(r"^\| `(\w+)\((.*?)\)` \| (.*) \|$", table, flags=re.MULTILINE)

@@ -8,13 +8,21 @@ import sys
 from pathlib import Path
 
 import pytest
+from standardwebhooks import Webhook
 
 from jobpipe_client import Client
 from tests.helpers.commands import ROOT, run
 from tests.helpers.deployed import Stage
+from tests.helpers.receiver import receiver
 
 README = (ROOT / "README.md").read_text()
-NAMES = ("Canoe", "Trail tent", "Camp stove", *(f"{kind} {n}" for kind in ("Peg", "Pole") for n in range(250)))
+NAMES = (
+    "Canoe",
+    "Trail tent",
+    "Camp stove",
+    "Camp lantern",
+    *(f"{kind} {n}" for kind in ("Peg", "Pole") for n in range(250)),
+)
 
 
 def blocks(language: str) -> list[str]:
@@ -51,7 +59,7 @@ def test_the_shell_examples(environment: dict[str, str]) -> None:
 
 
 def test_the_python_examples(environment: dict[str, str]) -> None:
-    shortest, first, many = [block for block in blocks("python") if "jobpipe_client" in block]
+    shortest, first, many, _ = [block for block in blocks("python") if "jobpipe_client" in block]
     done = run(sys.executable, "-c", shortest, env=environment)
     assert done.returncode == 0, done.stderr
     assert "Canoe" in done.stdout
@@ -63,6 +71,22 @@ def test_the_python_examples(environment: dict[str, str]) -> None:
     for _ in range(2):  # the second run changes nothing
         done = run(sys.executable, "-c", many.replace("poles-1", key), env=environment)
         assert (done.returncode, done.stdout) == (0, ""), done.stderr
+
+
+def test_the_webhook_of_the_python_examples(stage: Stage, environment: dict[str, str]) -> None:
+    *_, told = [block for block in blocks("python") if "jobpipe_client" in block]
+    known = {each.id for each in stage.client.webhooks.list()}
+    with receiver() as hook:
+        done = run(sys.executable, "-c", told.replace("http://127.0.0.1:8000/", hook.url), env=environment)
+        assert done.returncode == 0, done.stderr
+        try:
+            for request in hook.wait_for(2):
+                Webhook(done.stdout.strip()).verify(request.body, request.headers)
+            assert sorted(each.event["type"] for each in hook.received) == ["job.ended", "webhook.test"]
+        finally:
+            for made in stage.client.webhooks.list():
+                if made.id not in known:
+                    stage.client.webhooks.delete(made.id)
 
 
 def test_every_make_target_exists() -> None:

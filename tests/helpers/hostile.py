@@ -81,7 +81,10 @@ scalars = (
     | st.integers().map(str)
 )
 names = st.sampled_from(
-    ["name", "description", "id", "operation", "item", "item_id", "set", "merge", "if_match", "commands"]
+    [
+        *("name", "description", "id", "operation", "item", "item_id", "set", "merge", "if_match", "commands"),
+        *("url", "events", "collections", "paused", "since"),
+    ]
 )
 
 
@@ -107,6 +110,9 @@ GOOD_BODIES = [
     '{"operation":"update","item_id":"i","merge":{"x":null}}',
     '{"operation":"read","item_id":"i"}',
     '{"operation":"delete","item_id":"i"}',
+    '{"url":"https://receiver.example/in","events":["job.ended"],"collections":["items"]}',
+    '{"url":"https://receiver.example/in","events":["job.ended","item.changed"],"paused":false}',
+    '{"since":"2026-11-22T20:57:44Z"}',
     '{"commands":[{"operation":"delete","item_id":"i"},{"operation":"create","item":{"name":"n","description":"d"}}]}',
 ]
 
@@ -258,12 +264,15 @@ def event(
     }
 
 
+IDS = ("item_id", "job_id", "batch_id", "webhook_id", "event_id")
+
+
 @st.composite
 def events(draw: st.DrawFn, ids: list[str]) -> dict[str, Any]:
     """Draw a request to one of the API's routes; `ids` exist in the stores."""
     route = draw(st.sampled_from(ROUTES))
     some_id = st.sampled_from([*ids, *(name for name in STRINGS if name), "%2F", "..%2f..%2fjobs", "%ff", "%C0%AF"])
-    parameters = {name: draw(some_id) for name in ("item_id", "job_id", "batch_id") if f"{{{name}}}" in route.path}
+    parameters = {name: draw(some_id) for name in IDS if f"{{{name}}}" in route.path}
     path = route.path.format(
         **{name: quote(value, safe="%", errors="replace") for name, value in parameters.items()}
     )

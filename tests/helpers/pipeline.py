@@ -10,11 +10,14 @@ from urllib.parse import parse_qs, urlsplit
 
 from api_lambda.chalicelib.application import build_app
 from api_lambda.chalicelib.services import Services
+from api_lambda.chalicelib.webhook_services import WebhookServices
 from jobpipe.domain import json_text
 from jobpipe.domain.documents.collection import ONLY_ITEMS, Registry
 from jobpipe.domain.documents.item import StoredItem
 from jobpipe.domain.documents.item_ref import ITEMS, ItemRef
 from jobpipe.domain.documents.item_rules import name_key
+from jobpipe.domain.events.cloud_event import Source
+from jobpipe.domain.events.receiver_url import UrlRules
 from jobpipe.stores.aws_stores import Stores
 from tests.helpers.documented import documented
 from tests.helpers.memory import RETENTION
@@ -22,6 +25,7 @@ from tests.helpers.memory.documents import MemoryCollections, MemoryDocuments, M
 from tests.helpers.memory.groups import MemoryGroups
 from tests.helpers.memory.jobs import MemoryBatches, MemoryJobs, MemoryRecentJobs
 from tests.helpers.memory.queues import MemoryBacklog, MemoryParked, MemoryQueue
+from tests.helpers.memory.webhooks import MemoryDeliveries, MemoryDeliveryQueue, MemoryWebhooks
 from worker_lambda.chalicelib.command_consumer import command_consumer
 from worker_lambda.chalicelib.consume_batch import Consumer, consume_batch
 from worker_lambda.chalicelib.dead_letters import dead_letter_consumer
@@ -67,6 +71,10 @@ class Pipeline:
     longest_wait: float = 20.0
     registry: Registry = ONLY_ITEMS
     job_lists: bool = True
+    events: bool = True
+    webhooks: MemoryWebhooks = field(default_factory=MemoryWebhooks)
+    deliveries: MemoryDeliveries = field(default_factory=MemoryDeliveries)
+    delivery_queue: MemoryDeliveryQueue = field(default_factory=MemoryDeliveryQueue)
 
     def __post_init__(self) -> None:
         self.items = MemoryItems(self.jobs)
@@ -75,6 +83,8 @@ class Pipeline:
         known: dict[str, Any] = {"registry": self.registry, "open_collection": self.collections.open}
         self.stores = Stores(self.jobs, self.items, self.documents, **known)
         self.groups = MemoryGroups(self.jobs, self._items_of)
+        source, urls = Source("test", self.documents), UrlRules()
+        telling = WebhookServices(self.webhooks, self.deliveries, self.delivery_queue, source, urls)
         services = Services(
             *(self.jobs, self.items, self.documents, self.queue, RETENTION, self.batches),
             backlog=MemoryBacklog(self.queue, self.parked),
@@ -82,6 +92,7 @@ class Pipeline:
             longest_wait=self.longest_wait,
             **known,
             recent_jobs=MemoryRecentJobs(self.jobs) if self.job_lists else None,
+            webhooks=(lambda: telling) if self.events else None,
         )
         self.app = build_app("test", lambda: services, self.registry)
 
@@ -106,7 +117,12 @@ class Pipeline:
         segments = [segment for segment in parts.path.split("/") if segment] or [""]
         parameters = {}
         path = "/" + "/".join(segments)
-        if len(segments) >= 2:
+        if segments[0] == "webhooks":
+            for place, name in ((1, "webhook_id"), (3, "event_id")):
+                if len(segments) > place:
+                    parameters[name], segments[place] = segments[place], f"{{{name}}}"
+            path = "/" + "/".join(segments)
+        elif len(segments) >= 2:
             name = {"jobs": "job_id", "batches": "batch_id"}.get(segments[0], "item_id")
             parameters[name] = segments[1]
             rest = segments[2:]
@@ -205,6 +221,8 @@ class Pipeline:
             {place: (dict(store.rows), dict(store.locks)) for place, store in self.collections.opened.items()},
             dict(self.documents.current),
             list(self.queue.waiting),
+            *(dict(self.webhooks.rows), dict(self.deliveries.rows)),
+            *(list(each) for each in vars(self.delivery_queue).values()),
         )
 
     def check_consistent(self) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from tests.iam.lab import Lab
-from tests.iam.scenarios import api, collections, dead_letters, telling, worker
+from tests.iam.scenarios import api, collections, dead_letters, telling, webhooks, worker
 
 Key = tuple[str, str, str]  # role, Sid, action
 
@@ -121,6 +121,32 @@ NEEDS: dict[Key, Need] = {
     ("APIRole", "ReadCollectionDocuments", "s3:GetObject"): _fails(
         collections.get_an_order_whose_version_has_expired,
         "a document of another collection cannot be read once lifecycle has expired the version that its row names",
+    ),
+    ("APIRole", "KeepWebhooks", "dynamodb:GetItem"): _fails(webhooks.get_a_webhook, "no webhook can be read"),
+    ("APIRole", "KeepWebhooks", "dynamodb:Query"): _fails(webhooks.list_webhooks, "webhooks cannot be listed"),
+    ("APIRole", "KeepWebhooks", "dynamodb:PutItem"): Need(
+        webhooks.create_a_webhook, "201, 1 stored", "503, 0 stored", "no webhook can be created or changed"
+    ),
+    ("APIRole", "KeepWebhooks", "dynamodb:UpdateItem"): Need(
+        webhooks.create_a_webhook,
+        "201, 1 stored",
+        "503, 0 stored",
+        "webhooks cannot be counted, so none is created",
+    ),
+    ("APIRole", "KeepWebhooks", "dynamodb:DeleteItem"): Need(
+        webhooks.delete_a_webhook, "200, 0 stored", "503, 1 stored", "no webhook can be deleted"
+    ),
+    ("APIRole", "ReplayDeliveriesTogether", "sqs:SendMessageBatch"): Need(
+        webhooks.test_a_webhook,
+        "202, 1 on the queue",
+        "503, 0 on the queue",
+        "on an emulator no webhook can be tested, and no event replayed; AWS requires sqs:SendMessage",
+    ),
+    ("APIRole", "SweepDeliveries", "sqs:SendMessage"): Need(
+        webhooks.resume_a_webhook,
+        "200, 1 on the queue",
+        "503, 0 on the queue",
+        "what waited for a paused webhook is not delivered, and events are not replayed together",
     ),
     ("APIRole", "ClaimCommands", "s3:PutObject"): Need(
         api.post_a_huge_item, "202, claims 1", "503, claims 0", "no command of more than 200 KB is accepted"
@@ -493,6 +519,7 @@ UNTESTED: dict[tuple[str, str], str] = {
         "read the queue's settings", _SETTINGS.format("no failed delivery is tried again")
     ),
     ("TellEnds", "sqs:SendMessage"): _BATCHES.format("no end of a job is told, and its message is redelivered"),
+    ("ReplayDeliveries", "sqs:SendMessage"): _BATCHES.format("no webhook can be tested, and no event replayed"),
     ("WakeLines", "sqs:SendMessage"): _BATCHES.format("no stored event is delivered"),
     ("Log", "logs:CreateLogStream"): _LOGS,
     ("Log", "logs:PutLogEvents"): _LOGS,

@@ -15,7 +15,7 @@ from api_lambda.chalicelib.http.callers import Role
 from infra.deployment.readiness import wait_for_key
 from infra.keys.api_keys import FIRST_OWNER, new_api_key
 from infra.stage.names import key_name
-from jobpipe_client import Batch, Client, Forbidden, Job
+from jobpipe_client import Batch, Client, Forbidden, Job, Webhook
 from tests.helpers.deployed import Stage, problem, unique
 from tests.integration.conftest import at_rest
 
@@ -28,7 +28,11 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("PATCH", "/items/{item_id}"): {"price": 1},
     ("POST", "/jobs"): {"operation": "create", "item": ITEM},
     ("POST", "/batches"): {"commands": [{"operation": "create", "item": ITEM}]},
+    ("POST", "/webhooks"): {"url": "https://receiver.example/", "events": ["job.ended"]},
+    ("PATCH", "/webhooks/{webhook_id}"): {"paused": True},
+    ("POST", "/webhooks/{webhook_id}/replay"): {"since": "2026-11-22T20:57:44Z"},
 }
+NO_EVENT = "20261122205744123-no-such-event"
 QUERIES = {("GET", "/jobs"): "?status=failed"}
 
 Attempt = tuple[dict[str, str], str]  # headers and query
@@ -65,6 +69,15 @@ def failed_job(stage: Stage) -> Job:
     job = stage.client.wait(stage.client.update(str(uuid.uuid4()), {"price": 1}))
     assert job.status == "failed"
     return job
+
+
+@pytest.fixture(scope="module")
+def webhook(stage: Stage) -> Iterator[Webhook]:
+    """Return a webhook that its owner can change; it is paused, so that nothing is sent to it."""
+    webhooks = stage.client.webhooks
+    made = webhooks.create("https://receiver.example/", events=["job.ended"])
+    yield webhooks.change(made.id, paused=True)
+    webhooks.delete(made.id)
 
 
 @pytest.fixture(scope="module")
@@ -111,13 +124,19 @@ ATTEMPTS: dict[str, Callable[[dict[str, str]], Attempt]] = {
 
 @pytest.mark.parametrize("attempt", ATTEMPTS.values(), ids=list(ATTEMPTS))
 def test_a_request_without_a_good_key_is_refused(
-    stage: Stage, keys: dict[str, str], failed_job: Job, batch: Batch, attempt: Callable[[dict[str, str]], Attempt]
+    stage: Stage,
+    keys: dict[str, str],
+    failed_job: Job,
+    batch: Batch,
+    webhook: Webhook,
+    attempt: Callable[[dict[str, str]], Attempt],
 ) -> None:
     headers, query = attempt(keys)
     item = stage.client.sync.create({"name": unique("Not to be touched"), "description": "d"})
     before = at_rest(stage)
+    ids = {"job_id": failed_job.id, "batch_id": batch.id, "item_id": item.id, "webhook_id": webhook.id}
     for route in KEYED:
-        method, path, body = request_of(route, job_id=failed_job.id, batch_id=batch.id, item_id=item.id)
+        method, path, body = request_of(route, **ids, event_id=NO_EVENT)
         path += f"{'&' if '?' in path else '?'}{query}" if query else ""
         answer = stage.request(method, path, body, headers=headers, key=None)
         assert answer.status_code == 403, (method, path, answer.text)
@@ -126,16 +145,20 @@ def test_a_request_without_a_good_key_is_refused(
     assert stage.counts() == before, "nothing was stored or queued"
     assert stage.client.get_item(item.id) == item
     assert stage.client.job(failed_job.id) == failed_job
+    assert list(stage.client.webhooks.list()) == [webhook]
 
 
 @pytest.mark.parametrize("route", KEYED, ids=lambda route: f"{route.method} {route.path}")
 def test_with_a_good_key_the_same_requests_are_served(stage: Stage, keys: dict[str, str], route: Route) -> None:
     """Otherwise the refusals above would prove little."""
-    unknown = {"job_id": secrets.token_hex(16), "batch_id": secrets.token_hex(16), "item_id": str(uuid.uuid4())}
-    answer = stage.request(*request_of(route, **unknown), key=keys["good"])
-    assert answer.status_code in {200, 202, 404}, answer.text
+    unknown = {name: secrets.token_hex(16) for name in ("job_id", "batch_id", "webhook_id")}
+    sent = request_of(route, **unknown, item_id=str(uuid.uuid4()), event_id=NO_EVENT)
+    answer = stage.request(*sent, key=keys["good"])
+    assert answer.status_code in {200, 201, 202, 404}, answer.text
     if answer.status_code == 404:
         assert "_id}" in route.path
+    if answer.status_code == 201:  # a webhook, of which an owner may have ten
+        assert stage.request("DELETE", f"/webhooks/{answer.json()['id']}", key=keys["good"]).status_code == 200
 
 
 @pytest.mark.parametrize("key", [None, "wrong-key-wrong-key-wrong-key"], ids=["no key", "an invented key"])

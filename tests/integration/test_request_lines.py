@@ -11,7 +11,13 @@ from api_lambda.chalicelib.endpoints.routes import ROUTES, Route
 from tests.helpers.deployed import WAIT, Stage, problem, unique
 
 each_route = pytest.mark.parametrize("route", ROUTES, ids=lambda route: f"{route.method} {route.path}")
-IDS = {"item_id": "no-such-item", "job_id": "a" * 32, "batch_id": "batch-" + "a" * 32}
+IDS = {
+    "item_id": "no-such-item",
+    "job_id": "a" * 32,
+    "batch_id": "batch-" + "a" * 32,
+    "webhook_id": "a" * 32,
+    "event_id": "20261122205744123-a-ended",
+}
 
 
 @each_route

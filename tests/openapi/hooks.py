@@ -15,6 +15,7 @@ from jobpipe.domain import etags, json_text
 from jobpipe.domain.clock import rfc3339
 from jobpipe.domain.documents.item_rules import name_key
 from jobpipe.domain.errors import Refusal
+from jobpipe.domain.events.cloud_event import EVENT_ID
 
 schemathesis.openapi.format("item-cursor", st.uuids().map(lambda item_id: make_cursor(str(item_id))))
 schemathesis.openapi.format(
@@ -24,6 +25,15 @@ schemathesis.openapi.format(
         st.sampled_from([*LISTED_STATUSES, "all"]),
         st.datetimes(),
         st.uuids(),
+    ),
+)
+schemathesis.openapi.format("event-cursor", st.from_regex(EVENT_ID, fullmatch=True).map(make_cursor))
+schemathesis.openapi.format(
+    "webhook-url",
+    st.builds(
+        "https://{}.example{}".format,
+        st.from_regex("[a-z][a-z0-9]{0,20}", fullmatch=True),
+        st.from_regex("(:443)?(/[a-z0-9._~%-]{0,8}){0,3}([?][a-z0-9=&]{0,8})?", fullmatch=True),
     ),
 )
 

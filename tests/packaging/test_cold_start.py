@@ -40,6 +40,9 @@ NEVER = {
         "chalicelib.console.page",
         "chalicelib.contract.docs_page",
         "chalicelib.contract.openapi",
+        "chalicelib.endpoints.webhooks",
+        "chalicelib.webhook_services",
+        "jobpipe.domain.events.webhook",
     ),
 }
 

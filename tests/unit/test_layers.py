@@ -106,7 +106,7 @@ def test_the_folders_of_the_api_import_one_way(folder: str) -> None:
             node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.level == 2
         ]
         found = {module.split(".")[0] for module in parents}
-        assert found <= {"services", *API_FOLDERS[folder]}, path
+        assert found <= {"services", "webhook_services", *API_FOLDERS[folder]}, path
 
 
 @pytest.mark.parametrize("folder", INFRA_FOLDERS)
@@ -178,8 +178,18 @@ def test_operators_programs_do_not_fork() -> None:
 
 # The modules and folders of the client, lowest first: each may import those before it.
 CLIENT_LAYERS = (
-    *("json_text", "problem", "exceptions", "models", "calls", "environment", "settings", "http_errors"),
-    *("responses", "sessions", "transport", "catalogue", "pages", "waiting", "many", "sync"),
+    *(
+        "json_text",
+        "problem",
+        "exceptions",
+        "models",
+        "webhook_models",
+        "calls",
+        "environment",
+        "settings",
+        "http_errors",
+    ),
+    *("responses", "sessions", "transport", "catalogue", "pages", "webhooks", "waiting", "many", "sync"),
     *("sync_collection", "collection", "client"),
     *("cli.output.escaping", "cli.exits", "cli.files", "cli.schemas", "cli.output", "cli.command", "cli.polling"),
     "cli.collections",

@@ -14,18 +14,22 @@ from api_lambda.chalicelib.contract.openapi import document
 from api_lambda.chalicelib.endpoints.routes import ROUTES, Route
 from api_lambda.chalicelib.request_lines import path_parameters, to_root
 from jobpipe.domain.documents.item_rules import check_item_id
-from tests.helpers.hostile import event
+from tests.helpers.hostile import IDS, event
 from tests.helpers.memory import RETENTION
 from tests.helpers.pipeline import Answer, Pipeline
 
 OPENAPI = document(RETENTION)
 GOOD = {"name": "Tent", "description": "For two"}
+WEBHOOK = {"url": "https://receiver.example/", "events": ["job.ended"]}
 BODIES: dict[tuple[str, str], Any] = {
     ("POST", "/items"): GOOD,
     ("PUT", "/items/{item_id}"): {"x": 1},
     ("PATCH", "/items/{item_id}"): {"x": 1},
     ("POST", "/jobs"): {"operation": "create", "item": GOOD},
     ("POST", "/batches"): {"commands": [{"operation": "create", "item": GOOD}]},
+    ("POST", "/webhooks"): WEBHOOK,
+    ("PATCH", "/webhooks/{webhook_id}"): {"events": ["item.changed"]},
+    ("POST", "/webhooks/{webhook_id}/replay"): {"since": "2026-11-22T20:57:44Z"},
 }
 NEEDED = {("GET", "/jobs"): "status=failed"}
 each_route = pytest.mark.parametrize("route", ROUTES, ids=lambda route: f"{route.method} {route.path}")
@@ -40,7 +44,7 @@ def in_the_document(route: Route) -> list[str]:
 
 
 class Stored:
-    """A pipeline with an item, a job that failed and a batch: a path for every route, and a body."""
+    """A pipeline with an item, a job that failed, a batch and a webhook: a path for every route, and a body."""
 
     def __init__(self) -> None:
         self.pipeline = Pipeline()
@@ -49,10 +53,11 @@ class Stored:
         commands = [{"operation": "read", "item_id": self.item_id}]
         self.batch_id = self.pipeline.request("POST", "/batches", {"commands": commands}).json["id"]
         self.pipeline.drain()
+        self.webhook_id = self.pipeline.request("POST", "/webhooks", WEBHOOK).json["id"]
+        self.event_id = self.pipeline.request("POST", f"/webhooks/{self.webhook_id}/test").json["event"]
 
     def path(self, route: Route) -> str:
-        ids = {"item_id": self.item_id, "job_id": self.job_id, "batch_id": self.batch_id}
-        return route.path.format(**ids)
+        return route.path.format(**{name: getattr(self, name, "") for name in IDS})
 
     def ask(self, route: Route, path: str, *query: str) -> Answer:
         needed = [NEEDED[route.method, route.path]] if (route.method, route.path) in NEEDED else []
@@ -113,9 +118,12 @@ def test_every_link_of_an_answer_works(route: Route) -> None:
     for i in range(3):
         stored.pipeline.do("POST", "/items", {**GOOD, "name": f"more {i}"})
         stored.pipeline.do("DELETE", f"/items/nope{i}")
+        stored.pipeline.request("POST", f"/webhooks/{stored.webhook_id}/test")
     for slash in ("", "/"):
         if (route.method, route.path) == ("DELETE", "/jobs/{job_id}"):  # one that can be cancelled
             stored.job_id = stored.pipeline.request("DELETE", f"/items/waits{slash}").json["id"]
+        if (route.method, route.path) == ("DELETE", "/webhooks/{webhook_id}"):  # one that can be deleted
+            stored.webhook_id = stored.pipeline.request("POST", "/webhooks", WEBHOOK).json["id"]
         path = stored.path(route).removesuffix("/") + slash
         answer = stored.ask(route, path, *(["limit=1"] if "limit" in route.query else []))
         assert answer.status < 300, answer.text
@@ -153,7 +161,7 @@ def links(answer: Answer) -> Iterator[str]:
         yield answer.headers["link"].partition(">")[0].removeprefix("<")
 
 
-IDS = [
+ODD = [
     "%",
     "%25",
     "%2525",
@@ -171,7 +179,7 @@ IDS = [
     "?",
     "#",
 ]
-ids = st.lists(st.sampled_from(IDS) | st.text(max_size=4), min_size=1, max_size=4).map("".join)
+ids = st.lists(st.sampled_from(ODD) | st.text(max_size=4), min_size=1, max_size=4).map("".join)
 
 
 def is_id(text: str) -> bool:

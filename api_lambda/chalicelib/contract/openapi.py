@@ -37,6 +37,11 @@ from jobpipe.domain.errors import (
     ProblemError,
     Unavailable,
 )
+from jobpipe.domain.events.cloud_event import EVENT_ID
+from jobpipe.domain.events.delivery import DeliveryState
+from jobpipe.domain.events.receiver_url import MAX_URL_LENGTH
+from jobpipe.domain.events.schedule import KEPT_FOR
+from jobpipe.domain.events.webhook import EVENT_TYPES, MAX_COLLECTIONS, MAX_WEBHOOKS, WEBHOOK_ID
 from jobpipe.domain.job import JOB_ID
 from jobpipe.domain.limits import MAX_ATTEMPTS
 
@@ -141,6 +146,16 @@ def _values(registry: Registry) -> Node:
         "UNNAMED_OWNER": UNNAMED_OWNER.pattern,
         "JOB_ID": JOB_ID.pattern,
         "BATCH_ID": BATCH_ID.pattern,
+        "COLLECTION_NAMES": registry.names,
+        "WEBHOOK_ID": WEBHOOK_ID.pattern,
+        "EVENT_ID": EVENT_ID.pattern,
+        "EVENT_TYPES": list(EVENT_TYPES),
+        "EVENT_TYPE_COUNT": len(EVENT_TYPES),
+        "EVENT_DAYS": KEPT_FOR.days,
+        "DELIVERY_STATES": [state.value for state in DeliveryState],
+        "MAX_URL_LENGTH": MAX_URL_LENGTH,
+        "MAX_WEBHOOKS": MAX_WEBHOOKS,
+        "MAX_WEBHOOK_COLLECTIONS": MAX_COLLECTIONS,
         "IDEMPOTENCY_KEY": request_fields.IDEMPOTENCY_KEY.pattern,
         "IF_MATCH": etags.IF_MATCH.pattern,
         "NOT_IN_NAMES": r"\u0000-\u001f\u007f-\u009f" + INVISIBLE,

@@ -40,8 +40,22 @@ class Route:
         return f"{self.method} {self.path}"
 
 
-_JOB_LIST = ("status", "collection", "since", "until", "owner", "limit", "cursor")
+def _late(name: str, summary: str) -> Endpoint:
+    """Return an endpoint of webhooks.py, which is not imported before it is needed, so that starts stay short."""
 
+    def endpoint(request: HttpRequest, services: Services) -> HttpResponse:
+        from . import webhooks  # noqa: PLC0415
+
+        found: Endpoint = getattr(webhooks, name)
+        return found(request, services)
+
+    endpoint.__doc__ = summary
+    return endpoint
+
+
+_JOB_LIST = ("status", "collection", "since", "until", "owner", "limit", "cursor")
+_PAGE = ("limit", "cursor")
+_WEBHOOK = "/webhooks/{webhook_id}"
 
 _BEFORE_COLLECTIONS = (
     Route("GET", "/", service.index, open=True),
@@ -58,6 +72,18 @@ _AFTER_COLLECTIONS = (
     Route("POST", "/jobs/{job_id}/retry", jobs.retry_job),
     Route("POST", "/batches", batches.submit_batch),
     Route("GET", "/batches/{batch_id}", batches.get_batch),
+    Route("POST", "/webhooks", _late("create_webhook", "Create a webhook.")),
+    Route("GET", "/webhooks", _late("list_webhooks", "List the caller's webhooks.")),
+    Route("GET", _WEBHOOK, _late("get_webhook", "Return a webhook.")),
+    Route("PATCH", _WEBHOOK, _late("change_webhook", "Change, pause or resume a webhook.")),
+    Route("DELETE", _WEBHOOK, _late("delete_webhook", "Delete a webhook.")),
+    Route("POST", f"{_WEBHOOK}/rotate", _late("rotate_secret", "Give a webhook a new secret.")),
+    Route("POST", f"{_WEBHOOK}/test", _late("test_webhook", "Send a test event to a webhook.")),
+    Route("POST", f"{_WEBHOOK}/replay", _late("replay_deliveries", "Deliver all events since a time once more.")),
+    Route("GET", f"{_WEBHOOK}/deliveries", _late("list_deliveries", "List a webhook's deliveries."), query=_PAGE),
+    Route(
+        "POST", f"{_WEBHOOK}/deliveries/{{event_id}}/replay", _late("replay_delivery", "Deliver an event again.")
+    ),
     Route("GET", "/stats", service.get_stats, right=Right.SEE_STATS),
 )
 

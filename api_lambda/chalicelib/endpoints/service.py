@@ -27,6 +27,7 @@ def index(request: HttpRequest, services: Services) -> HttpResponse:  # noqa: AR
                 **{name: f"/{name}" for name in services.registry.names},
                 "jobs": "/jobs",
                 "batches": "/batches",
+                "webhooks": "/webhooks",
                 "stats": "/stats",
                 "health": "/health",
                 "openapi": "/openapi.json",

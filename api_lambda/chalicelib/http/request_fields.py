@@ -193,6 +193,11 @@ def index_cursor(request: HttpRequest) -> str | None:
     return _cursor(request, _INDEX_CURSOR)
 
 
+def event_cursor(request: HttpRequest, form: re.Pattern[str]) -> str | None:
+    """Return the id of the event after whose delivery the page starts, if there is one; ids have this form."""
+    return _cursor(request, form)
+
+
 def refuse_paging(request: HttpRequest, field: str) -> None:
     """Refuse `limit` and `cursor` for a look-up that finds one document at most."""
     for name in ("limit", "cursor"):

@@ -34,7 +34,7 @@ class WebhookStore(Protocol):
         """Return a webhook of this owner."""
 
     def put_new(self, webhook: Webhook, most: int) -> bool:
-        """Store a new webhook; return False, and store nothing, if the owner has `most` already."""
+        """Store a new webhook; return False, and store nothing, if the owner has it, or `most` others, already."""
 
     def replace(self, old: Webhook, new: Webhook) -> bool:
         """Store the changed webhook; return False if the stored one is not `old` any more."""

@@ -7,6 +7,7 @@ of addresses apply to what a name resolves to, each time before a connection is 
 from __future__ import annotations
 
 import ipaddress
+import re
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
@@ -15,6 +16,10 @@ from jobpipe.domain.errors import InvalidRequest
 
 MAX_URL_LENGTH = 2048
 _URL_MEMBER = "#/url"
+_LABEL = "[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
+_NAME = re.compile(rf"(?=.{{1,254}}\Z)(?:{_LABEL}\.)*{_LABEL}\.?")
+"""As urlsplit returns it, in lower case; an IPv4 address matches too."""
+_BRACKETED = re.compile(r"\[[0-9A-Fa-f:.]+\](?::[0-9]*)?")  # an IPv6 address without a zone, and a port
 # Networks that carry an IPv4 address inside an IPv6 address: translation (RFC 6052, RFC 8215), 6to4 and Teredo.
 _CARRIERS = tuple(map(ipaddress.ip_network, ("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32")))
 
@@ -30,7 +35,7 @@ class UrlRules:
     def check(self, value: Any) -> str:
         """Return the URL; raise InvalidRequest if no webhook may have it. No name is resolved here."""
         parts = _split(value)
-        host = parts.hostname or ""
+        host = (parts.hostname or "").removesuffix(".")
         address = literal_address(host)
         is_loopback = host == "localhost" or (address is not None and address.is_loopback)
         if is_loopback and self.allow_loopback:
@@ -79,6 +84,12 @@ def _split(value: Any) -> SplitResult:
         raise InvalidRequest("url must have no user name and no password.", pointer=_URL_MEMBER)
     if "#" in value:
         raise InvalidRequest("url must have no fragment.", pointer=_URL_MEMBER)
+    is_bracketed = "[" in parts.netloc
+    is_host = (
+        _BRACKETED.fullmatch(parts.netloc) and literal_address(host) if is_bracketed else _NAME.fullmatch(host)
+    )
+    if not is_host:
+        raise InvalidRequest("url must have the name of a host, or its address.", pointer=_URL_MEMBER)
     # A number alone, or parts in hexadecimal, would be read as an address by some systems and as a name by others.
     if literal_address(host) is None and host.rstrip(".").rpartition(".")[2][:1].isdigit():
         raise InvalidRequest("url must have a name or an address in its usual form.", pointer=_URL_MEMBER)

@@ -12,6 +12,7 @@ import secrets
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from hashlib import sha256
 from typing import Any
 
 from jobpipe.domain.clock import rfc3339
@@ -58,6 +59,7 @@ class Webhook:
     paused_by_failures: bool = False  # whether it was paused by failures for days, or by a receiver that is gone
     old_secret: str | None = None
     old_secret_until: str | None = None  # RFC 3339
+    secret_request: str | None = None  # what `request_digest` makes of the key of the request that made the secret
 
     def wants(self, event_type: str, collection: str) -> bool:
         """Return whether it is told events of this type of documents in this collection."""
@@ -70,13 +72,17 @@ class Webhook:
             return (self.secret,)
         return (self.secret, old)
 
-    def rotated(self, at: datetime) -> Webhook:
-        """Return the webhook with a new secret; the present one signs beside it for OLD_SECRET_LASTS."""
+    def rotated(self, at: datetime, request: str | None = None) -> Webhook:
+        """Return the webhook with a new secret; the present one signs beside it for OLD_SECRET_LASTS.
+
+        `request` is the digest of the request's key, if it has one.
+        """
         return replace(
             self,
             secret=new_secret(),
             old_secret=self.secret,
             old_secret_until=rfc3339(at + OLD_SECRET_LASTS),
+            secret_request=request,
             updated_at=rfc3339(at),
         )
 
@@ -106,6 +112,14 @@ def new_secret() -> str:
 def secret_bytes(secret: str) -> bytes:
     """Return the key that a secret stands for."""
     return base64.b64decode(secret.removeprefix(_SECRET_PREFIX))
+
+
+def request_digest(owner: str, idempotency_key: str) -> str:
+    """Return a digest of the key of a request, which is also the id of the webhook that the request creates.
+
+    So a repeated request finds what the first one has made, and can be answered with the same secret.
+    """
+    return sha256(f"{owner}\n{idempotency_key}".encode()).hexdigest()[:32]
 
 
 def new_webhook(body: Any, owner: str, known: Collection[str], urls: UrlRules, at: datetime) -> Webhook:

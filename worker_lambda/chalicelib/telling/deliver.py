@@ -11,6 +11,7 @@ Until the last write, the message of the line stays on its queue and is delivere
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from jobpipe.domain.clock import now, rfc3339
@@ -53,7 +54,7 @@ def send_again(replay: SendAgain, services: TellingServices) -> None:
     delivery = services.deliveries.get(replay.owner, replay.webhook_id, replay.event_id)
     if webhook is None or delivery is None:
         return
-    attempt = services.post(webhook, delivery)
+    attempt = replace(services.post(webhook, delivery), replay=True)
     state = delivery.state
     if attempt.status in _OK:
         state = DeliveryState.DELIVERED

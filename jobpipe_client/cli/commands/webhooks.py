@@ -1,0 +1,254 @@
+"""The group `webhooks`: create, list, show, change, pause, resume, delete, rotate, test, deliveries, replay."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from itertools import islice
+from typing import Any
+
+import click
+
+from jobpipe_client.cli.command import Command, State, global_options, page_size, pass_state
+from jobpipe_client.webhook_models import Webhook, WebhookDelivery
+
+EVENTS = ("job.ended", "item.changed")
+
+_webhook_id = click.argument("webhook_id", metavar="WEBHOOK")
+_events_help = "An event that the receiver is told; may be repeated."
+_collections_help = "Only events of this collection; may be repeated."
+
+
+@click.group(params=global_options())
+def webhooks() -> None:
+    """Let receivers be told when your jobs end and when documents change."""
+
+
+@webhooks.command(
+    cls=Command,
+    examples="""
+    jobpipe webhooks create https://receiver.example/in --event job.ended
+    jobpipe webhooks create https://receiver.example/in --event item.changed --collection orders
+    """,
+)
+@click.argument("url")
+@click.option("--event", "events", type=click.Choice(EVENTS), multiple=True, required=True, help=_events_help)
+@click.option("--collection", "collections", metavar="NAME", multiple=True, help=_collections_help)
+@click.option("--idempotency-key", metavar="KEY", help="The same key is the same webhook, with the same secret.")
+@pass_state
+def create(
+    state: State, *, url: str, events: tuple[str, ...], collections: tuple[str, ...], idempotency_key: str | None
+) -> None:
+    """Create a webhook, and show its secret, which no other command shows.
+
+    The receiver verifies by the secret that a request comes from the stage.
+    """
+    made = state.client.webhooks.create(
+        url, events=events, collections=collections, idempotency_key=idempotency_key
+    )
+    _show_with_secret(state, made)
+
+
+@webhooks.command("list", cls=Command, examples="jobpipe webhooks list\njobpipe webhooks list --json | jq .url")
+@pass_state
+def list_webhooks(state: State) -> None:
+    """List your webhooks, oldest first."""
+    found = state.client.webhooks.list()
+    if state.output.json:
+        for webhook in found:
+            state.output.document(webhook.raw)
+        return
+    columns = ("webhook", "state", "events", "collections", "url")
+    rows = ((each.id, _state(each), *_lists(each), each.url) for each in found)
+    state.output.table(columns, rows)
+
+
+@webhooks.command(cls=Command, examples="jobpipe webhooks show 0c1d…")
+@_webhook_id
+@pass_state
+def show(state: State, *, webhook_id: str) -> None:
+    """Show a webhook, and whether it is paused or failing."""
+    _show(state, state.client.webhooks.get(webhook_id))
+
+
+@webhooks.command(
+    cls=Command,
+    examples="""
+    jobpipe webhooks change 0c1d… --url https://receiver.example/new
+    jobpipe webhooks change 0c1d… --event job.ended --event item.changed --all-collections
+    """,
+)
+@_webhook_id
+@click.option("--url", help="Another URL.")
+@click.option("--event", "events", type=click.Choice(EVENTS), multiple=True, help=_events_help)
+@click.option("--collection", "collections", metavar="NAME", multiple=True, help=_collections_help)
+@click.option("--all-collections", is_flag=True, help="Events of all collections.")
+@pass_state
+def change(
+    state: State,
+    *,
+    webhook_id: str,
+    url: str | None,
+    events: tuple[str, ...],
+    collections: tuple[str, ...],
+    all_collections: bool,
+) -> None:
+    """Change a webhook. The events and collections that are given replace the present ones."""
+    if collections and all_collections:
+        raise click.UsageError("Name collections, or say --all-collections, not both.")
+    changes: dict[str, Any] = {name: value for name, value in (("url", url), ("events", events)) if value}
+    if collections or all_collections:
+        changes["collections"] = collections
+    if not changes:
+        raise click.UsageError("Say what to change: --url, --event, --collection or --all-collections.")
+    _show(state, state.client.webhooks.change(webhook_id, **changes))
+
+
+@webhooks.command(cls=Command, examples="jobpipe webhooks pause 0c1d…")
+@_webhook_id
+@pass_state
+def pause(state: State, *, webhook_id: str) -> None:
+    """Let the events of a webhook wait, for 30 days at most, until it is resumed."""
+    _show(state, state.client.webhooks.change(webhook_id, paused=True))
+
+
+@webhooks.command(cls=Command, examples="jobpipe webhooks resume 0c1d…")
+@_webhook_id
+@pass_state
+def resume(state: State, *, webhook_id: str) -> None:
+    """Deliver what has waited, and go on."""
+    _show(state, state.client.webhooks.change(webhook_id, paused=False))
+
+
+@webhooks.command(cls=Command, examples="jobpipe webhooks delete 0c1d…")
+@_webhook_id
+@pass_state
+def delete(state: State, *, webhook_id: str) -> None:
+    """Delete a webhook."""
+    state.client.webhooks.delete(webhook_id)
+    if state.output.json:
+        state.output.document({"deleted": webhook_id})
+    else:
+        state.output.line(f"{webhook_id} is deleted")
+
+
+@webhooks.command(cls=Command, examples="jobpipe webhooks rotate 0c1d…")
+@_webhook_id
+@click.option("--idempotency-key", metavar="KEY", help="The same key is the same secret, until the next rotation.")
+@pass_state
+def rotate(state: State, *, webhook_id: str, idempotency_key: str | None) -> None:
+    """Give a webhook a new secret, and show it. The old one signs too, for a day."""
+    _show_with_secret(state, state.client.webhooks.rotate(webhook_id, idempotency_key=idempotency_key))
+
+
+@webhooks.command(
+    cls=Command, examples="jobpipe webhooks test 0c1d… && jobpipe webhooks deliveries 0c1d… --limit 1"
+)
+@_webhook_id
+@pass_state
+def test(state: State, *, webhook_id: str) -> None:
+    """Send a test event, also to a paused webhook, and show its id."""
+    event = state.client.webhooks.test(webhook_id)
+    if state.output.json:
+        state.output.document({"event": event})
+    else:
+        state.output.line(event)
+
+
+@webhooks.command(
+    cls=Command,
+    examples="""
+    jobpipe webhooks deliveries 0c1d… --limit 20
+    jobpipe webhooks deliveries 0c1d… --json | jq 'select(.state != "delivered")'
+    """,
+)
+@_webhook_id
+@click.option("--limit", type=click.IntRange(1), help="Show at most so many, the latest.")
+@pass_state
+def deliveries(state: State, *, webhook_id: str, limit: int | None) -> None:
+    """List the events of the last 30 days, newest first, and what the receiver answered."""
+    state.output.stops_unread = True
+    found = islice(state.client.webhooks.deliveries(webhook_id, page_size(limit)), limit)
+    if state.output.json:
+        for delivery in found:
+            state.output.document(delivery.raw)
+        return
+    columns = ("event", "type", "state", "attempts", "last answer", "next attempt", "subject")
+    state.output.table(columns, map(_delivery_row, found))
+
+
+@webhooks.command(
+    cls=Command,
+    examples="""
+    jobpipe webhooks replay 0c1d… 20261122205744123-5b8c…-ended
+    jobpipe webhooks replay 0c1d… --since 2026-11-22T00:00:00Z
+    """,
+)
+@_webhook_id
+@click.argument("events", metavar="[EVENT]...", nargs=-1)
+@click.option("--since", metavar="TIME", help="All events since this time (RFC 3339).")
+@pass_state
+def replay(state: State, *, webhook_id: str, events: tuple[str, ...], since: str | None) -> None:
+    """Deliver events once more, with the same ids and new signatures, outside of their order."""
+    if bool(events) == bool(since):
+        raise click.UsageError("Name events, or say --since, not both.")
+    for event in events:
+        state.client.webhooks.replay(webhook_id, event)
+        _report_replay(state, {"event": event}, f"{event} is delivered again")
+    if since:
+        state.client.webhooks.replay(webhook_id, since=since)
+        _report_replay(state, {"since": since}, f"all events since {since} are delivered again")
+
+
+def _report_replay(state: State, document: dict[str, str], line: str) -> None:
+    if state.output.json:
+        state.output.document(document)
+    else:
+        state.output.line(line)
+
+
+def _show(state: State, webhook: Webhook) -> None:
+    if state.output.json:
+        state.output.document(webhook.raw)
+    else:
+        state.output.table(("", ""), _rows(webhook))
+
+
+def _show_with_secret(state: State, webhook: Webhook) -> None:
+    _show(state, webhook)
+    state.output.note("keep the secret: no other command shows it")
+
+
+def _rows(webhook: Webhook) -> Iterable[tuple[str, str]]:
+    events, collections = _lists(webhook)
+    yield from (("webhook", webhook.id), ("url", webhook.url), ("events", events), ("collections", collections))
+    yield ("state", _state(webhook))
+    yield ("created", _time(webhook.created_at))
+    if webhook.old_secret_until is not None:
+        yield ("old secret until", _time(webhook.old_secret_until))
+    if webhook.secret is not None:
+        yield ("secret", webhook.secret)
+
+
+def _state(webhook: Webhook) -> str:
+    """Return whether events are delivered, in words."""
+    failing = "" if webhook.failing_since is None else f", failing since {_time(webhook.failing_since)}"
+    if webhook.paused:
+        return f"paused{' because its receiver failed' if webhook.paused_by_failures else ''}{failing}"
+    return f"on{failing}"
+
+
+def _lists(webhook: Webhook) -> tuple[str, str]:
+    return ", ".join(webhook.events), ", ".join(webhook.collections) or "all"
+
+
+def _delivery_row(delivery: WebhookDelivery) -> tuple[str, ...]:
+    last = delivery.attempts[-1] if delivery.attempts else None
+    answer = "" if last is None else f"{last.status or last.error}, {last.milliseconds} ms"
+    due = "" if delivery.due is None else _time(delivery.due)
+    number = str(len(delivery.attempts))
+    return (delivery.event, delivery.type, delivery.state, number, answer, due, delivery.subject)
+
+
+def _time(at: datetime) -> str:
+    return at.strftime("%Y-%m-%d %H:%M:%S")

@@ -1,0 +1,102 @@
+"""Webhooks and their deliveries, as the service describes them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+
+from jobpipe_client.models import parses
+
+DeliveryState = Literal["pending", "delivered", "given-up"]
+
+
+@dataclass(frozen=True, slots=True)
+class Webhook:
+    """A receiver of your events. Its `repr` does not show the secret."""
+
+    id: str
+    url: str
+    events: tuple[str, ...]  # "job.ended", "item.changed"
+    collections: tuple[str, ...]  # those whose events it is told; empty for all
+    paused: bool  # whether its events wait; it gets tests and replays only
+    paused_by_failures: bool  # whether it was paused because all of its deliveries had failed for days
+    failing_since: datetime | None  # when its deliveries began to fail; None if the last one succeeded
+    created_at: datetime
+    updated_at: datetime
+    old_secret_until: datetime | None = None  # until when the last rotated secret signs too
+    secret: str | None = field(default=None, repr=False)  # only in the answers of `create` and `rotate`
+    raw: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)  # as received
+
+    @classmethod
+    @parses("a webhook")
+    def of(cls, document: Any) -> Webhook:
+        """Return the webhook that a JSON document describes. Raise BadAnswer if it describes none."""
+        return cls(
+            id=str(document["id"]),
+            url=str(document["url"]),
+            events=tuple(map(str, document["events"])),
+            collections=tuple(map(str, document["collections"])),
+            paused=bool(document["paused"]),
+            paused_by_failures=bool(document["paused_by_failures"]),
+            failing_since=_time_or_none(document["failing_since"]),
+            created_at=datetime.fromisoformat(document["created_at"]),
+            updated_at=datetime.fromisoformat(document["updated_at"]),
+            old_secret_until=_time_or_none(document.get("old_secret_until")),
+            secret=document.get("secret"),
+            raw=document,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryAttempt:
+    """One request to the receiver of a webhook."""
+
+    at: datetime
+    milliseconds: int
+    status: int | None  # of the receiver's answer; None if there was none
+    error: str | None  # why there was none
+    replay: bool  # whether it was asked for, by a test or a replay
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookDelivery:
+    """One event on its way to one webhook."""
+
+    event: str  # its id, which is the same in every attempt and replay
+    type: str  # "job.ended", "item.changed" or "webhook.test"
+    subject: str  # "jobs/<id>", "<collection>/<id>" or "webhooks/<id>"
+    state: DeliveryState
+    created_at: datetime
+    due: datetime | None  # when a failed one is tried again
+    attempts: tuple[DeliveryAttempt, ...]  # oldest first
+    raw: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)  # as received
+
+    @classmethod
+    @parses("a delivery of a webhook")
+    def of(cls, document: Any) -> WebhookDelivery:
+        """Return the delivery that a JSON document describes. Raise BadAnswer if it describes none."""
+        return cls(
+            event=str(document["event"]),
+            type=str(document["type"]),
+            subject=str(document["subject"]),
+            state=document["state"],
+            created_at=datetime.fromisoformat(document["created_at"]),
+            due=_time_or_none(document["due"]),
+            attempts=tuple(
+                DeliveryAttempt(
+                    at=datetime.fromisoformat(each["at"]),
+                    milliseconds=int(each["milliseconds"]),
+                    status=each["status"],
+                    error=each["error"],
+                    replay=bool(each["replay"]),
+                )
+                for each in document["attempts"]
+            ),
+            raw=document,
+        )
+
+
+def _time_or_none(value: str | None) -> datetime | None:
+    return None if value is None else datetime.fromisoformat(value)

@@ -1,0 +1,154 @@
+"""The webhooks of the caller: receivers that are told when jobs end and documents change."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from jobpipe_client import calls, pages
+from jobpipe_client.exceptions import BadAnswer
+from jobpipe_client.responses import document
+from jobpipe_client.webhook_models import Webhook, WebhookDelivery
+
+if TYPE_CHECKING:
+    from jobpipe_client.transport import Transport
+
+
+class Webhooks:
+    """The webhooks of the owner of the key, as `Client.webhooks`. Without Events=on, methods raise EventsOff."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    def create(
+        self,
+        url: str,
+        *,
+        events: Sequence[str],
+        collections: Sequence[str] = (),
+        idempotency_key: str | None = None,
+    ) -> Webhook:
+        """Create a webhook, whose `secret` no other method returns. Raise TooManyWebhooks if you have ten.
+
+        `events` are "job.ended", "item.changed" or both. Without `collections`, they come from all collections.
+
+        >>> made = client.webhooks.create("https://receiver.example/in", events=["job.ended"])
+        >>> made.secret.startswith("whsec_"), made.paused
+        (True, False)
+        """
+        members: dict[str, Any] = {"url": url, "events": _texts("events", events)}
+        if collections:
+            members["collections"] = _texts("collections", collections)
+        return self._send(calls.create_webhook(members, idempotency_key))
+
+    def list(self) -> list[Webhook]:
+        """Return all of your webhooks, oldest first.
+
+        >>> [each.url for each in client.webhooks.list()]
+        ['https://receiver.example/jobpipe']
+        """
+        found = document(self._transport.get("/webhooks"))
+        if not isinstance(found, list):
+            raise BadAnswer("the list of webhooks is not an array")
+        return [Webhook.of(each) for each in found]
+
+    def get(self, webhook_id: str) -> Webhook:
+        """Return a webhook. Raise NotFound if you have none with this id.
+
+        >>> client.webhooks.get(webhook.id).events
+        ('job.ended',)
+        """
+        return Webhook.of(document(self._transport.get(calls.webhook_path(webhook_id))))
+
+    def change(
+        self,
+        webhook_id: str,
+        *,
+        url: str | None = None,
+        events: Sequence[str] | None = None,
+        collections: Sequence[str] | None = None,
+        paused: bool | None = None,
+    ) -> Webhook:
+        """Set the given members, and return the webhook. With `paused=False`, what has waited is delivered.
+
+        An empty list of `collections` stands for all collections.
+
+        >>> client.webhooks.change(webhook.id, paused=True).paused
+        True
+        """
+        texts = {
+            name: _texts(name, value)
+            for name, value in (("events", events), ("collections", collections))
+            if value is not None
+        }
+        others = {name: value for name, value in (("url", url), ("paused", paused)) if value is not None}
+        return self._send(calls.change_webhook(webhook_id, {**others, **texts}))
+
+    def delete(self, webhook_id: str) -> None:
+        """Delete a webhook. Raise NotFound if you have none with this id.
+
+        >>> client.webhooks.delete(webhook.id)
+        """
+        self._transport.send(calls.delete_webhook(webhook_id))
+
+    def rotate(self, webhook_id: str, *, idempotency_key: str | None = None) -> Webhook:
+        """Give the webhook a new secret, and return it. The old secret signs too, until `old_secret_until`.
+
+        >>> rotated = client.webhooks.rotate(webhook.id)
+        >>> rotated.secret != webhook.secret, rotated.old_secret_until > rotated.updated_at
+        (True, True)
+        """
+        return self._send(calls.rotate_secret(webhook_id, idempotency_key))
+
+    def test(self, webhook_id: str) -> str:
+        """Send a test event, and return its id. Paused webhooks get it too.
+
+        >>> event = client.webhooks.test(webhook.id)
+        >>> [each.event for each in client.webhooks.deliveries(webhook.id)] == [event]
+        True
+        """
+        return _event(document(self._transport.send(calls.test_webhook(webhook_id))))
+
+    def deliveries(self, webhook_id: str, page_size: int | None = None) -> Iterator[WebhookDelivery]:
+        """Yield the events of the last 30 days with the attempts to deliver them, newest first, page by page.
+
+        >>> _ = client.webhooks.test(webhook.id)
+        >>> for each in client.webhooks.deliveries(webhook.id):
+        ...     print(each.type, each.state, [attempt.status for attempt in each.attempts])
+        webhook.test delivered [204]
+        """
+        query = {"limit": page_size} if page_size else None
+        path = f"{calls.webhook_path(webhook_id)}/deliveries"
+        return (WebhookDelivery.of(entry) for entry in pages.entries(self._transport, path, query))
+
+    def replay(self, webhook_id: str, event: str | None = None, *, since: datetime | str | None = None) -> None:
+        """Deliver one event once more, or all events since a time, also to a paused webhook.
+
+        `since` is an aware datetime or a text in RFC 3339. A replayed event has the same id.
+
+        >>> event = client.webhooks.test(webhook.id)
+        >>> client.webhooks.replay(webhook.id, event)
+        >>> client.webhooks.replay(webhook.id, since="2026-11-22T00:00:00Z")
+        """
+        if (event is None) == (since is None):
+            raise ValueError("replay needs an event or since, and not both")
+        if event is not None:
+            self._transport.send(calls.replay_event(webhook_id, event))
+        else:
+            self._transport.send(calls.replay_since(webhook_id, since))
+
+    def _send(self, call: calls.Call) -> Webhook:
+        return Webhook.of(document(self._transport.send(call)))
+
+
+def _texts(name: str, value: Sequence[str]) -> Sequence[str]:
+    if isinstance(value, str):  # its letters would be sent
+        raise ValueError(f"{name} must be a list of texts, not a text")  # noqa: TRY004  # as for all arguments
+    return [*value]
+
+
+def _event(found: Any) -> str:
+    if not isinstance(found, Mapping) or not isinstance(found.get("event"), str):
+        raise BadAnswer("the answer has no event")
+    return str(found["event"])

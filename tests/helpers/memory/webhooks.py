@@ -1,0 +1,139 @@
+"""The webhooks, their deliveries and the queue of lines, in memory."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from jobpipe.domain.clock import rfc3339
+from jobpipe.domain.events.delivery import Delivery, DeliveryAttempt, DeliveryState, Line
+from jobpipe.domain.events.delivery_messages import SendAgain, Sweep, WakeLine
+from jobpipe.domain.events.ports import DeliveryPage
+from jobpipe.domain.events.schedule import PAUSED_AFTER
+from jobpipe.domain.events.webhook import Webhook
+
+
+class MemoryWebhooks:
+    """WebhookStore."""
+
+    def __init__(self) -> None:
+        self.rows: dict[tuple[str, str], Webhook] = {}
+
+    def of_owner(self, owner: str) -> list[Webhook]:
+        return [webhook for webhook in self.all() if webhook.owner == owner]
+
+    def all(self) -> list[Webhook]:
+        return sorted(self.rows.values(), key=lambda each: (each.created_at, each.webhook_id))
+
+    def get(self, owner: str, webhook_id: str) -> Webhook | None:
+        return self.rows.get((owner, webhook_id))
+
+    def put_new(self, webhook: Webhook, most: int) -> bool:
+        place = (webhook.owner, webhook.webhook_id)
+        if place in self.rows or len(self.of_owner(webhook.owner)) >= most:
+            return False
+        self.rows[place] = webhook
+        return True
+
+    def replace(self, old: Webhook, new: Webhook) -> bool:
+        place = (old.owner, old.webhook_id)
+        if self.rows.get(place) != old:
+            return False
+        self.rows[place] = new
+        return True
+
+    def delete(self, owner: str, webhook_id: str) -> bool:
+        return self.rows.pop((owner, webhook_id), None) is not None
+
+    def record_outcome(self, webhook: Webhook, at: datetime, *, delivered: bool) -> Webhook | None:
+        stored = self.get(webhook.owner, webhook.webhook_id)
+        if stored is None:
+            return None
+        since = None if delivered else stored.failing_since or rfc3339(at)
+        is_given_up = since is not None and datetime.fromisoformat(since) + PAUSED_AFTER <= at
+        new = replace(
+            stored,
+            failing_since=since,
+            paused=stored.paused or is_given_up,
+            paused_by_failures=stored.paused_by_failures or is_given_up,
+        )
+        self.rows[stored.owner, stored.webhook_id] = new
+        return new
+
+    def pause(self, webhook: Webhook) -> None:
+        stored = self.get(webhook.owner, webhook.webhook_id)
+        if stored is not None and not stored.paused:
+            paused = replace(stored, paused=True, paused_by_failures=True)
+            self.rows[stored.owner, stored.webhook_id] = paused
+
+
+class MemoryDeliveries:
+    """DeliveryStore."""
+
+    def __init__(self) -> None:
+        self.rows: dict[tuple[str, str, str], Delivery] = {}
+
+    def add(self, delivery: Delivery) -> bool:
+        place = (delivery.line.owner, delivery.line.webhook_id, delivery.event_id)
+        if place in self.rows:
+            return False
+        self.rows[place] = delivery
+        return True
+
+    def head(self, line: Line) -> Delivery | None:
+        in_line = [each for each in self.rows.values() if each.line == line and line.document]
+        pending = [each for each in in_line if each.state is DeliveryState.PENDING]
+        return min(pending, key=lambda each: each.sequence, default=None)
+
+    def record(self, delivery: Delivery, attempt: DeliveryAttempt, state: DeliveryState, due: str) -> None:
+        place = (delivery.line.owner, delivery.line.webhook_id, delivery.event_id)
+        stored = self.rows[place]
+        self.rows[place] = replace(stored, attempts=(*stored.attempts, attempt), state=state, due=due)
+
+    def get(self, owner: str, webhook_id: str, event_id: str) -> Delivery | None:
+        return self.rows.get((owner, webhook_id, event_id))
+
+    def page(self, owner: str, webhook_id: str, limit: int, after: str | None) -> DeliveryPage:
+        newest_first = sorted(self._of(owner, webhook_id), key=lambda each: each.event_id, reverse=True)
+        left = [each for each in newest_first if after is None or each.event_id < after]
+        return _page(left, limit)
+
+    def since(self, owner: str, webhook_id: str, since: str, limit: int, after: str | None) -> DeliveryPage:
+        oldest_first = sorted(self._of(owner, webhook_id), key=lambda each: each.event_id)
+        first = re.sub("[^0-9]", "", since)
+        left = [
+            each for each in oldest_first if each.event_id >= first and (after is None or each.event_id > after)
+        ]
+        return _page(left, limit)
+
+    def _of(self, owner: str, webhook_id: str) -> list[Delivery]:
+        return [each for place, each in self.rows.items() if place[:2] == (owner, webhook_id)]
+
+
+def _page(left: Sequence[Delivery], limit: int) -> DeliveryPage:
+    shown = [replace(each, body="") for each in left[:limit]]
+    return DeliveryPage(shown, shown[-1].event_id if len(left) > limit else None)
+
+
+@dataclass
+class MemoryDeliveryQueue:
+    """DeliveryQueue, which keeps what was sent."""
+
+    lines: list[WakeLine] = field(default_factory=list)
+    postponed: list[tuple[Line, str, timedelta]] = field(default_factory=list)
+    replays: list[SendAgain] = field(default_factory=list)
+    sweeps: list[Sweep] = field(default_factory=list)
+
+    def now(self, lines: Sequence[WakeLine]) -> None:
+        self.lines += lines
+
+    def later(self, line: Line, due: str, pause: timedelta) -> None:
+        self.postponed.append((line, due, pause))
+
+    def again(self, replays: Sequence[SendAgain]) -> None:
+        self.replays += replays
+
+    def sweep(self, sweep: Sweep) -> None:
+        self.sweeps.append(sweep)
