@@ -27,7 +27,7 @@ DOCUMENTS = MemoryDocuments()
 SOURCE = Source("prod", DOCUMENTS)
 
 
-def a_job(result: str = '{"name":"n","price":0.1}', **members: Any) -> Job:
+def a_job(result: str | None = '{"name":"n","price":0.1}', **members: Any) -> Job:
     job = new_job(CreateItem("8f14", {"name": "n", "description": "d"}), "alice", None, now(), timedelta(days=7))
     return replace(job, **{"status": Status.SUCCEEDED, "result": result, "result_version": "ab12", **members})
 

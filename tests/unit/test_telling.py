@@ -249,7 +249,7 @@ def test_the_later_message_is_sent_before_the_attempt_is_recorded(world: World) 
     def fail(*_: object) -> None:
         raise Unavailable("The queue did not answer.")
 
-    world.queue.later = fail  # type: ignore[method-assign]
+    world.queue.later = fail  # type: ignore[assignment,method-assign]
     with pytest.raises(Unavailable):
         world.deliver(line_of(webhook, job))
     (delivery,) = world.told(webhook)
@@ -352,7 +352,7 @@ def test_a_delivered_message_is_deleted_before_the_batch_ends(world: World) -> N
     job = world.ended()
     world.tell(job)
     deleted: list[str] = []
-    world.received.delete = deleted.extend  # type: ignore[method-assign]
+    world.received.delete = deleted.extend  # type: ignore[assignment,method-assign]
     attributes = {"MessageGroupId": "g", "ApproximateReceiveCount": "1"}
     body = WakeLine(line_of(webhook, job)).encode()
     record = {"messageId": "m", "receiptHandle": "r", "body": body, "attributes": attributes}
