@@ -46,11 +46,13 @@ def http_event(method: str, target: str, body: Any, headers: dict[str, str]) -> 
     """Return the event that API Gateway would make."""
     parts = urlsplit(target)
     first, *more = parts.path.strip("/").split("/")
-    name = {"jobs": "job_id", "batches": "batch_id", "stats": ""}.get(first, "item_id")
+    name = {"jobs": "job_id", "batches": "batch_id", "stats": "", "webhooks": "webhook_id"}.get(first, "item_id")
     parameters = {name: more[0]} if more else {}
     rest = more[1:]
     if name == "item_id" and rest:
         parameters["operation"], rest = rest[0], ["{operation}"]
+    if rest[:1] == ["deliveries"] and rest[1:]:
+        parameters["event_id"], rest[1] = rest[1], "{event_id}"
     resource = "/".join([f"/{first}", *([f"{{{name}}}", *rest] if more else [])])
     headers = {"x-api-key": f"aliceO{'0' * 32}", **headers}
     return {

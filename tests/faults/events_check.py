@@ -30,7 +30,7 @@ def check_events(world: World, jobs: Jobs) -> None:
         owner, _, webhook_id = row["entry"]["S"].partition("#")
         wanted = json.loads(row["webhook"]["S"])["events"]
         deliveries = [each for each in rows if each["partition"]["S"] == f"deliveries#{owner}#{webhook_id}"]
-        told = _first([each for each in world.receivers.told if each.webhook_id == webhook_id])
+        told = _first([each for each in world.receivers.told if each.webhook_id == webhook_id and each.document])
         _require({each.event["type"] for each in told} <= {*wanted}, "an event was told that nobody wanted")
         known = {each.event["id"] for each in told} | _given_up(deliveries)
         if JOB_ENDED in wanted:
