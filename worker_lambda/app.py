@@ -19,6 +19,7 @@ from chalice.app import Chalice, SQSEvent  # noqa: E402
 from chalicelib.command_consumer import command_consumer  # noqa: E402
 from chalicelib.consume_batch import consume_batch, sqs_records  # noqa: E402
 from chalicelib.dead_letters import dead_letter_consumer  # noqa: E402
+from chalicelib.event_consumers import deliveries_consumer, events_consumer, open_events  # noqa: E402
 from chalicelib.services import open_services  # noqa: E402
 
 from jobpipe.runtime.telemetry import begin_invocation  # noqa: E402
@@ -43,24 +44,16 @@ def dead_letters(event: SQSEvent) -> dict[str, Any]:
 @app.on_sqs_message(queue="events", batch_size=10, name="tell")
 def tell(event: SQSEvent) -> dict[str, Any]:
     """Store the deliveries of the jobs that have ended."""
-    from chalicelib.telling.consumers import events_consumer  # noqa: PLC0415  # the worker does not need it
-    from chalicelib.telling.services import open_telling  # noqa: PLC0415
-
     begin_invocation(event.context)
-    return consume_batch(sqs_records(event.to_dict()), events_consumer(open_telling(), _seconds_left(event)))
+    return consume_batch(sqs_records(event.to_dict()), events_consumer(_seconds_left(event)))
 
 
 @app.on_sqs_message(queue="deliveries", batch_size=10, name="deliver")
 def deliver(event: SQSEvent) -> dict[str, Any]:
     """Deliver events to webhooks, or let those go on that have waited for their time."""
-    from chalicelib.telling.consumers import deliveries_consumer, later_consumer  # noqa: PLC0415
-    from chalicelib.telling.services import open_telling  # noqa: PLC0415
-
     begin_invocation(event.context)
     records = sqs_records(event.to_dict())
-    fifo = any("MessageGroupId" in record["attributes"] for record in records)  # only messages of a FIFO queue
-    consumer = (deliveries_consumer if fifo else later_consumer)(open_telling(), _seconds_left(event))
-    return consume_batch(records, consumer)
+    return consume_batch(records, deliveries_consumer(records, _seconds_left(event)))
 
 
 def _seconds_left(event: SQSEvent) -> Callable[[], float]:
@@ -70,10 +63,8 @@ def _seconds_left(event: SQSEvent) -> Callable[[], float]:
 
 # In Lambda the clients are made at the start. `chalice package` imports this file too, and has no settings.
 if "AWS_CHALICE_CLI_MODE" not in os.environ:
-    if "DELIVERIES_QUEUE_URL" in os.environ:  # of the functions `tell` and `deliver`
-        from chalicelib.telling.services import open_telling
-
-        open_telling()
+    if os.environ.get("SERVICE_NAME") in {"jobpipe-events", "jobpipe-deliveries"}:
+        open_events()
     else:
         open_services()
     gc.freeze()

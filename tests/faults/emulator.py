@@ -135,7 +135,7 @@ async def _deploy(cloudformation: Any) -> dict[str, str]:
         assert status == _OK, body
         return _bytes(body).decode()
 
-    given = {"Stage": LOCAL_STAGE, "WorkerTimeout": "5", "RequireTls": "false", "JobLists": "on"}
+    given = {"Stage": LOCAL_STAGE, "WorkerTimeout": "5", "RequireTls": "false", "JobLists": "on", "Events": "on"}
     parameters = {"TemplateBody": to_json(foundation_for(LOCAL_STAGE))}
     for i, (name, value) in enumerate(given.items(), 1):
         parameters[f"Parameters.member.{i}.ParameterKey"] = name

@@ -24,6 +24,8 @@ from botocore.useragent import UserAgentString
 import jobpipe.runtime.aws
 import jobpipe.runtime.collections
 from jobpipe.domain.errors import ClaimUnusable, Unavailable
+from jobpipe.domain.events.delivery import Delivery, DeliveryAttempt
+from jobpipe.domain.events.webhook import Webhook
 from jobpipe.runtime.aws import AwsClients
 from jobpipe.runtime.telemetry import logger
 from tests.faults.call_sites import ROOT
@@ -38,7 +40,13 @@ _CREDENTIALS = {
     "AWS_SECRET_ACCESS_KEY": "test",
 }
 WORKER_TIMEOUT = 5
+SWEEP_PAGE = 2  # so that a sweep through few deliveries has several messages
 Answer = Callable[[str, AWSPreparedRequest], AWSResponse | None]
+Post = Callable[[Webhook, Delivery], DeliveryAttempt]
+
+
+def _no_receiver(webhook: Webhook, delivery: Delivery) -> DeliveryAttempt:
+    raise AssertionError(f"nobody expects {delivery.event_id}")
 
 
 class Lambdas:
@@ -52,6 +60,7 @@ class Lambdas:
             for client in (clients.cloudwatch, clients.dynamodb, clients.s3, clients.sqs):
                 injector.attach(client)
         self.unexpected: list[str] = []
+        self.post: Post = _no_receiver
         self.api = self.worker = ModuleType("none yet")
 
     @contextmanager
@@ -86,6 +95,8 @@ class Lambdas:
             "AwsClients": self._make_clients,
             "ThreadPoolExecutor": Inline,
             "packaged_registry": registry,
+            "Poster": lambda *_: self._post,
+            "SWEEP_PAGE": SWEEP_PAGE,
         }
 
     def restart(self, folder: str) -> None:
@@ -93,9 +104,21 @@ class Lambdas:
         _forget(folder)
         setattr(self, "api" if folder == "api_lambda" else "worker", _load_app(folder))
 
+    def set_events(self, *, on: bool) -> None:
+        """Let the stage have events or not; both Lambdas start anew if that changes."""
+        value = "on" if on else "off"
+        if os.environ["EVENTS"] != value:
+            os.environ["EVENTS"] = value
+            self.restart("api_lambda")
+            self.restart("worker_lambda")
+
     def forget_services(self) -> None:
-        """Let the API open its services anew: they remember which look-ups are ready, and runs must not differ."""
+        """Open services anew that remember look-ups or webhooks, since runs must not differ."""
         _chalicelib("api_lambda")["chalicelib.services"].open_services.cache_clear()
+        _chalicelib("worker_lambda")["chalicelib.telling.services"].open_telling.cache_clear()
+
+    def _post(self, webhook: Webhook, delivery: Delivery) -> DeliveryAttempt:
+        return self.post(webhook, delivery)  # which changes with each run
 
     def _make_clients(self, *_: Any, **__: Any) -> AwsClients:
         return self._clients
@@ -161,6 +184,12 @@ def _settings(outputs: Any) -> dict[str, str]:
         "DEAD_LETTERS_QUEUE_URL": outputs["DeadLettersQueueUrl"],
         "WORKER_TIMEOUT": str(WORKER_TIMEOUT),
         "JOB_RETENTION_DAYS": "7",
+        "EVENTS": "off",
+        "LOOPBACK_WEBHOOKS": "on",
+        "WEBHOOKS_TABLE": outputs["WebhooksTable"],
+        "EVENTS_QUEUE_URL": outputs["EventsQueueUrl"],
+        "DELIVERIES_QUEUE_URL": outputs["DeliveriesQueueUrl"],
+        "DELIVERIES_LATER_QUEUE_URL": outputs["DeliveriesLaterQueueUrl"],
     }
 
 

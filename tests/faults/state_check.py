@@ -14,6 +14,7 @@ from jobpipe.domain.documents.item_rules import name_key
 from jobpipe.stores.dynamodb_collections import LOCK, index_key, lock_key
 from jobpipe.stores.dynamodb_rows import document_from_row, item_from_row
 from tests.faults.audit_check import check_audit
+from tests.faults.events_check import check_events
 from tests.faults.history import SentCommand
 from tests.faults.model import Outcome, State, Step, explain
 from tests.faults.shelves import Place, declared, is_document, place_of
@@ -55,6 +56,7 @@ def _check_all(world: World) -> tuple[set[str], set[str]]:
     unfinished = _check_jobs(world, stored)
     _check_items(world, stored, explain(_steps(world, stored)))
     _check_commits(world, stored)
+    check_events(world, stored.jobs)
     return unfinished, _check_bucket(world, stored)
 
 

@@ -22,7 +22,9 @@ _PLACEHOLDER = re.compile("[#:][A-Za-z0-9_]+")
 _EMPTY = ({"S": ""}, {"N": ""})
 KEYS = {
     logical_id: tuple(each["AttributeName"] for each in properties["KeySchema"])
-    for logical_id, properties in Rendered(read_template(FOUNDATION)).of_type("AWS::DynamoDB::Table").items()
+    for logical_id, properties in Rendered(read_template(FOUNDATION), Events="on")
+    .of_type("AWS::DynamoDB::Table")
+    .items()
 }
 """The key attributes of each table, by its logical id."""
 

@@ -17,7 +17,13 @@ from tests.iam.calls import Permission, permissions
 from tests.iam.grants import template_grants
 from tests.iam.needs import UNTESTED
 
-ROLES = {"api": "APIRole", "worker": "WorkerRole", "dead_letters": "DeadLettersRole"}
+ROLES = {
+    "api": "APIRole",
+    "worker": "WorkerRole",
+    "dead_letters": "DeadLettersRole",
+    "tell": "TellRole",
+    "deliver": "DeliverRole",
+}
 AFTER_A_FAULT = {
     ("APIRole", "s3:DeleteObject", "${DocumentsBucket}/claims/*"),
     ("APIRole", "s3:GetObject", "${DocumentsBucket}/items/*"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import uuid
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -20,10 +21,16 @@ from tests.faults.history import Snapshot as HistorySnapshot
 from tests.faults.injection import Injector, ProcessDied
 from tests.faults.kinds import ACKNOWLEDGE, Kind
 from tests.faults.lambdas import Lambdas, open_client
+from tests.faults.receivers import Receivers
 from tests.faults.shelves import index_rows
 from tests.helpers.pipeline import Answer, Context
 
 DEDUPLICATION_SECONDS = 5 * 60
+_EVENT_QUEUES = (
+    ("tell", "EventsQueueUrl"),
+    ("deliver", "DeliveriesQueueUrl"),
+    ("deliver", "DeliveriesLaterQueueUrl"),
+)
 _MOST_REPEATS = 16  # their pauses double, so they last longer than any outage here
 _MOST_ROUNDS = 4000
 _OK = 200
@@ -40,6 +47,7 @@ class Snapshot:
     elapsed: float
     history: HistorySnapshot
     garbage: frozenset[str]
+    receivers: Receivers | None
 
 
 class World:
@@ -57,6 +65,7 @@ class World:
         self._empty = emulator.snapshot()
         self.history = History()
         self.garbage: set[str] = set()  # bodies that must be parked
+        self.receivers: Receivers | None = None  # of webhooks, in a stage with Events=on
 
     def begin(self, snapshot: Snapshot | None = None) -> None:
         """Restore the snapshot, or an empty stage."""
@@ -64,14 +73,32 @@ class World:
         self.emulator.clock.elapsed = snapshot.elapsed if snapshot else 0
         self.history.restore(snapshot.history if snapshot else [])
         self.garbage = set(snapshot.garbage) if snapshot else set()
+        self.receivers = copy.deepcopy(snapshot.receivers) if snapshot else None
         self.injector.reset()
         self.lambdas.unexpected.clear()
         self.lambdas.forget_services()
         self.injector.overtake = self._overtake
+        self._open_receivers()
+
+    def _open_receivers(self) -> None:
+        """Let the Lambdas have events if there are receivers, and deliver to these."""
+        self.lambdas.set_events(on=self.receivers is not None)
+        if self.receivers is not None:
+            self.lambdas.post = self.receivers.post
+
+    def with_receivers(self) -> Receivers:
+        """Give the stage events, and return the receivers of its webhooks, of which it has none yet."""
+        self.receivers = Receivers()
+        self._open_receivers()
+        return self.receivers
 
     def snapshot(self) -> Snapshot:
         return Snapshot(
-            self.emulator.snapshot(), self.emulator.clock.elapsed, self.history.snapshot(), frozenset(self.garbage)
+            self.emulator.snapshot(),
+            self.emulator.clock.elapsed,
+            self.history.snapshot(),
+            frozenset(self.garbage),
+            copy.deepcopy(self.receivers),
         )
 
     # --- callers --------------------------------------------------------------------------------------------------
@@ -242,13 +269,20 @@ class World:
             if self.poll("work", "CommandsQueueUrl"):
                 pause = 1.0
                 continue
-            if self.poll("dead_letters", "DeadLettersQueueUrl"):
+            if self.poll("dead_letters", "DeadLettersQueueUrl") or self._poll_events():
                 continue
             if not self.waiting():
                 return
             self.emulator.clock.sleep(pause)
             pause = min(pause * 2, DEDUPLICATION_SECONDS)
         raise AssertionError("the queue does not empty")
+
+    def _poll_events(self) -> bool:
+        """Process a batch of each queue of events, if the stage has them; return whether there was one."""
+        if self.receivers is None:
+            return False
+        were_any = [self.poll(*each) for each in _EVENT_QUEUES]
+        return any(were_any)
 
     def poll(self, function: str, queue: str, most: int = 10) -> bool:
         """Receive and process one batch, and delete the finished messages; return whether there were any."""
@@ -298,6 +332,10 @@ class World:
             bodies += [message["Body"] for message in messages]
         return bodies
 
+    def send(self, queue: str, body: str) -> None:
+        """Send a message to a queue that is not a FIFO queue."""
+        self.call("SendMessage", QueueUrl=self.outputs[queue], MessageBody=body)
+
     def _send(self, queue: str, body: str, group_id: str) -> None:
         fifo = {"MessageGroupId": group_id, "MessageDeduplicationId": uuid.uuid4().hex}
         self.call("SendMessage", QueueUrl=self.outputs[queue], MessageBody=body, **fifo)
@@ -306,13 +344,14 @@ class World:
         """Return the number of messages on the queues, including those in flight and delayed."""
         counts = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
         counts.append("ApproximateNumberOfMessagesDelayed")
-        urls = [self.outputs[name] for name in ("CommandsQueueUrl", "DeadLettersQueueUrl")]
+        events = [] if self.receivers is None else [queue for _, queue in _EVENT_QUEUES]
+        urls = [self.outputs[name] for name in ("CommandsQueueUrl", "DeadLettersQueueUrl", *events)]
         found = [self.call("GetQueueAttributes", QueueUrl=url, AttributeNames=counts)["Attributes"] for url in urls]
         return sum(int(count) for attributes in found for count in attributes.values())
 
     def _invoke(self, function: str, records: list[dict[str, Any]]) -> set[str] | None:
         """Return the ids of the returned messages, or None if the process died or the function raised."""
-        name = "dead_letters" if function == "dead_letters" else "worker"
+        name = "worker" if function == "work" else function
         with self.injector.process(name) as process, suppress(ProcessDied):
             answer = getattr(self.lambdas.worker, function)({"Records": records}, Context())
         if process.died:
@@ -331,8 +370,13 @@ class World:
         for _ in range(3):
             self.poll("work", "CommandsQueueUrl")
             self.poll("dead_letters", "DeadLettersQueueUrl")
+            self._poll_events()
 
     def _visibility(self) -> int:
-        url = self.outputs["CommandsQueueUrl"]
-        answer = self.call("GetQueueAttributes", QueueUrl=url, AttributeNames=["VisibilityTimeout"])
-        return int(answer["Attributes"]["VisibilityTimeout"])
+        """Return the longest visibility timeout of the queues."""
+        queues = ["CommandsQueueUrl", *([] if self.receivers is None else ["DeliveriesQueueUrl"])]
+        answers = [
+            self.call("GetQueueAttributes", QueueUrl=self.outputs[each], AttributeNames=["VisibilityTimeout"])
+            for each in queues
+        ]
+        return max(int(answer["Attributes"]["VisibilityTimeout"]) for answer in answers)

@@ -199,8 +199,8 @@ class Lab:
         return len(self.stage.keys(f"claims/{job_id}/"))
 
     def waiting(self, queue: str) -> int:
-        """Return the number of messages on the queue, including those in flight."""
-        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+        """Return the number of messages on the queue, including those in flight and delayed."""
+        names = [f"ApproximateNumberOfMessages{each}" for each in ("", "NotVisible", "Delayed")]
         url = self.resources[f"{queue}_queue_url"]
         found = self.stage.aws("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
         return sum(int(found[name]) for name in names)

@@ -14,7 +14,8 @@ from jobpipe.domain.events.delivery_messages import SendAgain, Sweep, WakeLine
 
 from .services import TellingServices
 
-_PAGE = 50  # deliveries; a page is far below the 1 MB of an answer of DynamoDB, unless it was replayed often
+SWEEP_PAGE = 50
+"""Deliveries that one message of a sweep goes through."""
 
 
 def wake_in_time(wake: WakeLine, services: TellingServices) -> None:
@@ -28,7 +29,7 @@ def wake_in_time(wake: WakeLine, services: TellingServices) -> None:
 
 def sweep(place: Sweep, services: TellingServices) -> None:
     """Wake the lines of the pending deliveries on a page, or replay the others; then go on with the next page."""
-    page = services.deliveries.since(place.owner, place.webhook_id, place.since, _PAGE, place.after)
+    page = services.deliveries.since(place.owner, place.webhook_id, place.since, SWEEP_PAGE, place.after)
     if place.replay:
         ended = [each for each in page.deliveries if each.state is not DeliveryState.PENDING]
         services.queue.again([SendAgain(place.owner, place.webhook_id, each.event_id) for each in ended])

@@ -1,0 +1,38 @@
+"""The receivers of webhooks in the runs, which answer as they are told to."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+from jobpipe.domain.clock import now, rfc3339
+from jobpipe.domain.events.delivery import Delivery, DeliveryAttempt
+from jobpipe.domain.events.webhook import Webhook
+
+
+@dataclass(frozen=True)
+class Told:
+    """An event that a receiver has accepted."""
+
+    webhook_id: str
+    document: str  # the line
+    event: Any
+
+
+@dataclass
+class Receivers:
+    """All receivers of a stage."""
+
+    answers: list[int] = field(default_factory=list)  # the statuses of the next requests; then 204
+    told: list[Told] = field(default_factory=list)
+    given_up: set[str] = field(default_factory=set)  # ids of events that were answered 410
+
+    def post(self, webhook: Webhook, delivery: Delivery) -> DeliveryAttempt:
+        """Answer a request, as the product's Poster would return it."""
+        status = self.answers.pop(0) if self.answers else 204
+        if status == 204:
+            self.told.append(Told(webhook.webhook_id, delivery.line.document, json.loads(delivery.body)))
+        elif status == 410:
+            self.given_up.add(delivery.event_id)
+        return DeliveryAttempt(rfc3339(now()), 1, status)

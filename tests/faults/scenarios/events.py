@@ -1,0 +1,182 @@
+"""The ends of jobs are told to webhooks, in a stage with Events=on."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from jobpipe.domain.clock import now
+from jobpipe.domain.events.delivery_messages import Sweep
+from jobpipe.domain.events.receiver_url import UrlRules
+from jobpipe.domain.events.webhook import EVENT_TYPES, Webhook, new_webhook
+from jobpipe.stores.dynamodb_webhooks import DynamoDbWebhooks
+from tests.faults.scenarios.parts import LARGE, Action, ask, create, die_once_at, existing, put_in, scenario
+from tests.faults.world import World
+from tests.helpers.shop import order
+
+_EVER = "0001-01-01T00:00:00.000Z"
+
+
+@scenario
+def tell_of_a_created_item(world: World) -> Action:
+    with_webhook(world)
+
+    def action() -> None:
+        create(world, "tent")
+
+    return action
+
+
+@scenario
+def tell_of_a_large_order(world: World) -> Action:
+    """The result of its job is in the bucket."""
+    with_webhook(world)
+
+    def action() -> None:
+        put_in(world, "orders", order("A-1", note=LARGE))
+
+    return action
+
+
+@scenario
+def tell_of_a_large_item(world: World) -> Action:
+    with_webhook(world)
+
+    def action() -> None:
+        create(world, "tent", text=LARGE)
+
+    return action
+
+
+@scenario
+def tell_of_commands_of_two_items_together(world: World) -> Action:
+    """Several commands of one item end together, and those of another in the same batch."""
+    with_webhook(world)
+    tent = existing(world, "tent")
+
+    def action() -> None:
+        ask(world, "merge", tent, colour="red")
+        create(world, "yurt")
+        ask(world, "merge", tent, colour="blue")
+        ask(world, "delete", tent)
+
+    return action
+
+
+@scenario
+def tell_of_a_redelivered_command(world: World) -> Action:
+    """A worker died at the first delivery: the second runs alone, beside a new one."""
+    with_webhook(world)
+    tent = existing(world, "tent")
+
+    def action() -> None:
+        ask(world, "merge", tent, colour="red")
+        die_once_at(world, "put_object")
+        ask(world, "merge", tent, colour="blue")
+
+    return action
+
+
+@scenario
+def tell_of_failed_and_cancelled_commands(world: World) -> Action:
+    with_webhook(world)
+    tent = existing(world, "tent")
+
+    def action() -> None:
+        red = ask(world, "merge", tent, colour="red")
+        create(world, "tent")
+        ask(world, "read", tent)
+        world.cancel(red)
+
+    return action
+
+
+@scenario
+def tell_of_a_dead_letter(world: World) -> Action:
+    with_webhook(world)
+    lost = create(world, "tent")
+    lost.must_fail = True
+    world.give_up_messages()
+    return lambda: None
+
+
+@scenario
+def deliver_after_a_failure(world: World) -> Action:
+    """The second event of the line waits for the first; that of another item does not."""
+    with_webhook(world)
+
+    def action() -> None:
+        answer(world, 500)
+        create(world, "tent")
+        create(world, "yurt")
+
+    return action
+
+
+@scenario
+def give_up_and_go_on(world: World) -> Action:
+    """A receiver fails at every attempt for its first event, and then answers again."""
+    with_webhook(world, events=["job.ended"])
+
+    def action() -> None:
+        answer(world, *[500] * 9)
+        tent = create(world, "tent")
+        ask(world, "merge", tent, colour="red")
+
+    return action
+
+
+@scenario
+def resume_after_the_receiver_was_gone(world: World) -> Action:
+    """The first answer is 410, which pauses the webhook. Resuming it wakes the lines that have waited."""
+    webhook = with_webhook(world, events=["job.ended"])
+
+    def action() -> None:
+        answer(world, 410)
+        tent = create(world, "tent")
+        world.settle()
+        for name in ("yurt", "hut"):
+            create(world, name)
+        ask(world, "merge", tent, colour="red")
+        world.settle()
+        resume(world, webhook)
+
+    return action
+
+
+@scenario
+def replay_what_was_told(world: World) -> Action:
+    webhook = with_webhook(world, events=["job.ended"])
+    for name in ("tent", "yurt", "hut"):
+        existing(world, name)
+
+    def action() -> None:
+        world.send("DeliveriesLaterQueueUrl", Sweep(webhook.owner, webhook.webhook_id, _EVER, True).encode())
+
+    return action
+
+
+def with_webhook(world: World, **members: object) -> Webhook:
+    """Give the stage events, and the caller a webhook."""
+    world.with_receivers()
+    body = {"url": "http://127.0.0.1/hook", "events": [*EVENT_TYPES], **members}
+    webhook = new_webhook(body, "alice", {"items", "orders"}, UrlRules(allow_loopback=True), now())
+    assert _webhooks(world).put_new(webhook, 10)
+    return webhook
+
+
+def answer(world: World, *statuses: int) -> None:
+    """Let the receivers answer the next requests so; then they accept all."""
+    assert world.receivers is not None
+    world.receivers.answers += statuses
+
+
+def resume(world: World, webhook: Webhook) -> None:
+    """Resume the webhook if it is paused, as the API does."""
+    stored = _webhooks(world).get(webhook.owner, webhook.webhook_id)
+    assert stored is not None
+    assert _webhooks(world).replace(stored, replace(stored, paused=False, paused_by_failures=False))
+    world.send("DeliveriesLaterQueueUrl", Sweep(webhook.owner, webhook.webhook_id, _EVER, False).encode())
+
+
+def _webhooks(world: World) -> DynamoDbWebhooks:
+    return DynamoDbWebhooks(world.audit_clients, world.outputs["WebhooksTable"])
