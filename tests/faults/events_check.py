@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from typing import Any
 
+from jobpipe.domain.events.webhook import TEST
 from tests.faults.receivers import Told
 from tests.faults.world import World
 
@@ -21,21 +23,32 @@ def check_events(world: World, jobs: Mapping[str, Mapping[str, Any]]) -> None:
     rows: list[Any] = world.call("Scan", TableName=world.outputs["WebhooksTable"], ConsistentRead=True)["Items"]
     left = [row["entry"]["S"] for row in rows if row["partition"]["S"].startswith("line#")]
     _require(not left, f"deliveries wait in their lines, and nothing wakes them: {left}")
-    for webhook_id in {row["entry"]["S"].rpartition("#")[2] for row in rows if "webhook" in row}:
+    for counted in (row for row in rows if row["entry"]["S"].startswith("#count#")):
+        owner, number = counted["entry"]["S"].removeprefix("#count#"), int(counted["count"]["N"])
+        owned = [row for row in rows if "webhook" in row and row["entry"]["S"].startswith(f"{owner}#")]
+        _require(len(owned) == number, f"{owner} has {len(owned)} webhooks, and the count is {number}")
+    for webhook in (json.loads(row["webhook"]["S"]) for row in rows if "webhook" in row):
+        webhook_id, wanted = webhook["webhook_id"], webhook["events"]
         told = _first([each for each in world.receivers.told if each.webhook_id == webhook_id])
+        told = [each for each in told if each.event["type"] != TEST]
         ends = {each.event["id"]: each.event for each in told if each.event["type"] == "job.ended"}
         changes = {each.event["id"]: each.event for each in told if each.event["type"] == "item.changed"}
         _require(len(ends) + len(changes) == len(told), "an event has an unknown type")
-        _check_ends(world, jobs, ends)
-        _check_changes(world, jobs, changes)
+        given_up = world.receivers.given_up
+        if "job.ended" in wanted:
+            _check_ends(world, jobs, ends, given_up)
+        if "item.changed" in wanted:
+            _check_changes(world, jobs, changes, given_up)
         _check_order(world, told)
 
 
-def _check_ends(world: World, jobs: Mapping[str, Mapping[str, Any]], ends: Mapping[str, Any]) -> None:
+def _check_ends(
+    world: World, jobs: Mapping[str, Mapping[str, Any]], ends: Mapping[str, Any], given_up: set[str]
+) -> None:
     accepted = {command.job_id for command in world.history.commands if command.accepted}
     for job_id in accepted:
         event_id = f"{_stem(job_id, jobs[job_id])}-ended"
-        is_told = event_id in ends or event_id in world.receivers.given_up
+        is_told = event_id in ends or event_id in given_up
         _require(is_told, f"the end of a {jobs[job_id]['operation']} was never told")
     for event_id, event in ends.items():
         job = jobs[event["data"]["id"]]
@@ -46,14 +59,16 @@ def _check_ends(world: World, jobs: Mapping[str, Mapping[str, Any]], ends: Mappi
             _require(event["data"]["status"] == job["status"], f"{event_id} has another status than its job")
 
 
-def _check_changes(world: World, jobs: Mapping[str, Mapping[str, Any]], changes: Mapping[str, Any]) -> None:
+def _check_changes(
+    world: World, jobs: Mapping[str, Mapping[str, Any]], changes: Mapping[str, Any], given_up: set[str]
+) -> None:
     expected = {
         f"{_stem(command.job_id, job)}-changed"
         for command in world.history.commands
         if (job := jobs.get(command.job_id)) is not None and command.accepted
         if job["status"] == "succeeded" and job["operation"] != "read"
     }
-    missing = expected - changes.keys() - world.receivers.given_up
+    missing = expected - changes.keys() - given_up
     _require(not missing, f"changes were never told: {sorted(missing)}")
     for event_id, event in changes.items():
         job = jobs[event["data"]["job_id"]]
