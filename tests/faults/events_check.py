@@ -7,73 +7,81 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from jobpipe.domain.events.webhook import TEST
+from jobpipe.domain.events.schedule import PAUSES
+from jobpipe.domain.events.webhook import ITEM_CHANGED, JOB_ENDED, TEST
 from tests.faults.receivers import Told
 from tests.faults.world import World
+
+Jobs = Mapping[str, Mapping[str, Any]]
 
 
 class NotTold(AssertionError):
     """The receivers were not told what they must be told."""
 
 
-def check_events(world: World, jobs: Mapping[str, Mapping[str, Any]]) -> None:
+def check_events(world: World, jobs: Jobs) -> None:
     """Raise NotTold unless each end of an accepted job was told, in order, and nothing else was."""
     if world.receivers is None:
         return
     rows: list[Any] = world.call("Scan", TableName=world.outputs["WebhooksTable"], ConsistentRead=True)["Items"]
     left = [row["entry"]["S"] for row in rows if row["partition"]["S"].startswith("line#")]
     _require(not left, f"deliveries wait in their lines, and nothing wakes them: {left}")
+    _check_counts(rows)
+    for row in (each for each in rows if "webhook" in each):
+        owner, _, webhook_id = row["entry"]["S"].partition("#")
+        wanted = json.loads(row["webhook"]["S"])["events"]
+        deliveries = [each for each in rows if each["partition"]["S"] == f"deliveries#{owner}#{webhook_id}"]
+        told = [each for each in world.receivers.told if each.webhook_id == webhook_id]
+        told = _first([each for each in told if each.event["type"] != TEST])
+        _require({each.event["type"] for each in told} <= {*wanted}, "an event was told that nobody wanted")
+        known = {each.event["id"] for each in told} | _given_up(deliveries)
+        if JOB_ENDED in wanted:
+            _check_ends(world, jobs, told, known)
+        if ITEM_CHANGED in wanted:
+            _check_changes(world, jobs, told, known)
+        _check_order(world, told)
+
+
+def _check_counts(rows: list[Any]) -> None:
+    """Check that the number of each owner's webhooks is counted right, since it is limited."""
     for counted in (row for row in rows if row["entry"]["S"].startswith("#count#")):
         owner, number = counted["entry"]["S"].removeprefix("#count#"), int(counted["count"]["N"])
         owned = [row for row in rows if "webhook" in row and row["entry"]["S"].startswith(f"{owner}#")]
         _require(len(owned) == number, f"{owner} has {len(owned)} webhooks, and the count is {number}")
-    for webhook in (json.loads(row["webhook"]["S"]) for row in rows if "webhook" in row):
-        webhook_id, wanted = webhook["webhook_id"], webhook["events"]
-        told = _first([each for each in world.receivers.told if each.webhook_id == webhook_id])
-        told = [each for each in told if each.event["type"] != TEST]
-        ends = {each.event["id"]: each.event for each in told if each.event["type"] == "job.ended"}
-        changes = {each.event["id"]: each.event for each in told if each.event["type"] == "item.changed"}
-        _require(len(ends) + len(changes) == len(told), "an event has an unknown type")
-        given_up = world.receivers.given_up
-        if "job.ended" in wanted:
-            _check_ends(world, jobs, ends, given_up)
-        if "item.changed" in wanted:
-            _check_changes(world, jobs, changes, given_up)
-        _check_order(world, told)
 
 
-def _check_ends(
-    world: World, jobs: Mapping[str, Mapping[str, Any]], ends: Mapping[str, Any], given_up: set[str]
-) -> None:
-    accepted = {command.job_id for command in world.history.commands if command.accepted}
-    for job_id in accepted:
-        event_id = f"{_stem(job_id, jobs[job_id])}-ended"
-        is_told = event_id in ends or event_id in given_up
-        _require(is_told, f"the end of a {jobs[job_id]['operation']} was never told")
-    for event_id, event in ends.items():
+def _given_up(deliveries: list[Any]) -> set[str]:
+    """Return the events that were given up, each after all of its attempts or because the receiver is gone."""
+    given_up = [each for each in deliveries if each["state"]["S"] == "given-up"]
+    for each in given_up:
+        statuses = [status for _, _, status, _, _ in json.loads(each["attempts"]["S"])]
+        _require(410 in statuses or len(statuses) > len(PAUSES), f"given up after {statuses}")
+    return {each["entry"]["S"] for each in given_up}
+
+
+def _check_ends(world: World, jobs: Jobs, told: list[Told], known: set[str]) -> None:
+    for job_id in {command.job_id for command in world.history.commands if command.accepted}:
+        job = jobs[job_id]
+        _require(f"{_stem(job_id, job)}-ended" in known, f"the end of a {job['operation']} was never told")
+    for event in (each.event for each in told if each.event["type"] == JOB_ENDED):
         job = jobs[event["data"]["id"]]
-        if event_id != f"{_stem(event['data']['id'], job)}-ended":
-            # An end that a retry has undone since.
-            _require("retries" in job and event["data"]["status"] == "failed", f"{event_id} was never committed")
-        else:
-            _require(event["data"]["status"] == job["status"], f"{event_id} has another status than its job")
+        if event["id"] == f"{_stem(event['data']['id'], job)}-ended":
+            _require(event["data"]["status"] == job["status"], f"{event['id']} has another status than its job")
+        else:  # an end that a retry has undone since
+            was_failed = "retries" in job and event["data"]["status"] == "failed"
+            _require(was_failed, f"{event['id']} was never committed")
 
 
-def _check_changes(
-    world: World, jobs: Mapping[str, Mapping[str, Any]], changes: Mapping[str, Any], given_up: set[str]
-) -> None:
-    expected = {
-        f"{_stem(command.job_id, job)}-changed"
-        for command in world.history.commands
-        if (job := jobs.get(command.job_id)) is not None and command.accepted
-        if job["status"] == "succeeded" and job["operation"] != "read"
-    }
-    missing = expected - changes.keys() - given_up
-    _require(not missing, f"changes were never told: {sorted(missing)}")
-    for event_id, event in changes.items():
+def _check_changes(world: World, jobs: Jobs, told: list[Told], known: set[str]) -> None:
+    for job_id in {command.job_id for command in world.history.commands if command.accepted}:
+        job = jobs[job_id]
+        if job["status"] == "succeeded" and job["operation"] != "read":
+            _require(f"{_stem(job_id, job)}-changed" in known, f"the change by a {job['operation']} was never told")
+    for event in (each.event for each in told if each.event["type"] == ITEM_CHANGED):
         job = jobs[event["data"]["job_id"]]
-        _require(job["status"] == "succeeded", f"{event_id} tells of a change that was not committed")
-        _require(event["data"].get("etag", "").strip('"') == job.get("result_version", ""), "the ETag is another")
+        _require(job["status"] == "succeeded", f"{event['id']} tells of a change that was not committed")
+        etag = event["data"].get("etag", "").strip('"')
+        _require(etag == job.get("result_version", ""), f"{event['id']} has another ETag than its job")
 
 
 def _check_order(world: World, told: list[Told]) -> None:

@@ -26,13 +26,10 @@ class Receivers:
 
     answers: list[int] = field(default_factory=list)  # the statuses of the next requests; then 204
     told: list[Told] = field(default_factory=list)
-    given_up: set[str] = field(default_factory=set)  # ids of events that were answered 410
 
     def post(self, webhook: Webhook, delivery: Delivery) -> DeliveryAttempt:
         """Answer a request, as the product's Poster would return it."""
         status = self.answers.pop(0) if self.answers else 204
         if status == 204:
             self.told.append(Told(webhook.webhook_id, delivery.line.document, json.loads(delivery.body)))
-        elif status == 410:
-            self.given_up.add(delivery.event_id)
         return DeliveryAttempt(rfc3339(now()), 1, status)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -262,10 +262,12 @@ class World:
 
     # --- Lambda's poller ------------------------------------------------------------------------------------------
 
-    def settle(self) -> None:
-        """Deliver messages until the queues are empty."""
+    def settle(self, until: Callable[[], bool] = lambda: False) -> None:
+        """Deliver messages until the queues are empty, or until this holds."""
         pause = 1.0
         for _ in range(_MOST_ROUNDS):
+            if until():
+                return
             if self.poll("work", "CommandsQueueUrl"):
                 pause = 1.0
                 continue

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 
 from jobpipe.domain.clock import now
 from jobpipe.domain.events.delivery_messages import Sweep
 from jobpipe.domain.events.receiver_url import UrlRules
+from jobpipe.domain.events.schedule import PAUSES
 from jobpipe.domain.events.webhook import EVENT_TYPES, Webhook, new_webhook
 from jobpipe.stores.dynamodb_webhooks import DynamoDbWebhooks
 from tests.faults.scenarios.parts import LARGE, Action, ask, create, die_once_at, existing, put_in, scenario
@@ -32,7 +34,7 @@ def tell_of_a_large_order(world: World) -> Action:
     with_webhook(world)
 
     def action() -> None:
-        put_in(world, "orders", order("A-1", note=LARGE))
+        put_in(world, "orders", order("A-1", lines=[{"sku": "x" * 40, "quantity": 1, "price": 1}] * 50))
 
     return action
 
@@ -114,12 +116,14 @@ def deliver_after_a_failure(world: World) -> Action:
 
 @scenario
 def give_up_and_go_on(world: World) -> Action:
-    """A receiver fails at every attempt for its first event, and then answers again."""
+    """A receiver fails at the last attempt for its first event, too, and then answers again."""
     with_webhook(world, events=["job.ended"])
+    answer(world, *[500] * (len(PAUSES) + 1))
+    tent = create(world, "tent")
+    last = world.emulator.clock.elapsed + sum(PAUSES, timedelta()).total_seconds() - 60
+    world.settle(until=lambda: world.emulator.clock.elapsed > last)
 
     def action() -> None:
-        answer(world, *[500] * 9)
-        tent = create(world, "tent")
         ask(world, "merge", tent, colour="red")
 
     return action

@@ -89,8 +89,10 @@ class MemoryDeliveries:
 
     def record(self, delivery: Delivery, attempt: DeliveryAttempt, state: DeliveryState, due: str) -> None:
         place = (delivery.line.owner, delivery.line.webhook_id, delivery.event_id)
-        stored = self.rows[place]
-        self.rows[place] = replace(stored, attempts=(*stored.attempts, attempt), state=state, due=due)
+        stored = self.rows.get(place)
+        if stored is not None:
+            new = stored.state if state is delivery.state else state
+            self.rows[place] = replace(stored, attempts=(*delivery.attempts, attempt), state=new, due=due)
 
     def get(self, owner: str, webhook_id: str, event_id: str) -> Delivery | None:
         return self.rows.get((owner, webhook_id, event_id))
