@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 from dataclasses import fields, replace
 from datetime import datetime
-from threading import Lock
+from threading import RLock
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
@@ -38,7 +38,7 @@ class DynamoDbWebhooks:
         self._clients = clients
         self._table = table
         self._known: tuple[int, list[Webhook]] = 0, []  # the version and the webhooks of all owners at that version
-        self._reading = Lock()
+        self._reading = RLock()
 
     def of_owner(self, owner: str) -> list[Webhook]:
         """Return the owner's webhooks, oldest first."""
