@@ -45,15 +45,7 @@ def raw_command(command: SentCommand) -> dict[str, Any]:
 def http_event(method: str, target: str, body: Any, headers: dict[str, str]) -> dict[str, Any]:
     """Return the event that API Gateway would make."""
     parts = urlsplit(target)
-    first, *more = parts.path.strip("/").split("/")
-    name = {"jobs": "job_id", "batches": "batch_id", "stats": "", "webhooks": "webhook_id"}.get(first, "item_id")
-    parameters = {name: more[0]} if more else {}
-    rest = more[1:]
-    if name == "item_id" and rest:
-        parameters["operation"], rest = rest[0], ["{operation}"]
-    if rest[:1] == ["deliveries"] and rest[1:]:
-        parameters["event_id"], rest[1] = rest[1], "{event_id}"
-    resource = "/".join([f"/{first}", *([f"{{{name}}}", *rest] if more else [])])
+    resource, parameters = _placed(parts.path)
     headers = {"x-api-key": f"aliceO{'0' * 32}", **headers}
     return {
         "headers": headers,
@@ -70,6 +62,22 @@ def http_event(method: str, target: str, body: Any, headers: dict[str, str]) -> 
             "identity": {},
         },
     }
+
+
+_IN_PATHS = {  # the names of the parameters of a path, by their places
+    "jobs": {1: "job_id"},
+    "batches": {1: "batch_id"},
+    "webhooks": {1: "webhook_id", 3: "event_id"},
+}
+
+
+def _placed(path: str) -> tuple[str, dict[str, str]]:
+    """Return the route of a path, and its parameters."""
+    steps = path.strip("/").split("/")
+    names = _IN_PATHS.get(steps[0], {1: "item_id", 2: "operation"})
+    parameters = {name: steps[place] for place, name in names.items() if place < len(steps)}
+    route = (f"{{{names[place]}}}" if place in names else step for place, step in enumerate(steps))
+    return f"/{'/'.join(route)}", parameters
 
 
 def sqs_record(message: dict[str, Any]) -> dict[str, Any]:

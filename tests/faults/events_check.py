@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from jobpipe.domain.events.schedule import PAUSES
-from jobpipe.domain.events.webhook import ITEM_CHANGED, JOB_ENDED
+from jobpipe.domain.events.webhook import ITEM_CHANGED, JOB_ENDED, TEST
 from tests.faults.receivers import Told
 from tests.faults.world import World
 
@@ -26,11 +26,13 @@ def check_events(world: World, jobs: Jobs) -> None:
     rows: list[Any] = world.call("Scan", TableName=world.outputs["WebhooksTable"], ConsistentRead=True)["Items"]
     left = [row["entry"]["S"] for row in rows if row["partition"]["S"].startswith("line#")]
     _require(not left, f"deliveries wait in their lines, and nothing wakes them: {left}")
+    _check_counts(rows)
     for row in (each for each in rows if "webhook" in each):
         owner, _, webhook_id = row["entry"]["S"].partition("#")
         wanted = json.loads(row["webhook"]["S"])["events"]
         deliveries = [each for each in rows if each["partition"]["S"] == f"deliveries#{owner}#{webhook_id}"]
-        told = _first([each for each in world.receivers.told if each.webhook_id == webhook_id and each.document])
+        told = [each for each in world.receivers.told if each.webhook_id == webhook_id]
+        told = _first([each for each in told if each.event["type"] != TEST])
         _require({each.event["type"] for each in told} <= {*wanted}, "an event was told that nobody wanted")
         known = {each.event["id"] for each in told} | _given_up(deliveries)
         if JOB_ENDED in wanted:
@@ -38,6 +40,14 @@ def check_events(world: World, jobs: Jobs) -> None:
         if ITEM_CHANGED in wanted:
             _check_changes(world, jobs, told, known)
         _check_order(world, told)
+
+
+def _check_counts(rows: list[Any]) -> None:
+    """Check that the number of each owner's webhooks is counted right, since it is limited."""
+    for counted in (row for row in rows if row["entry"]["S"].startswith("#count#")):
+        owner, number = counted["entry"]["S"].removeprefix("#count#"), int(counted["count"]["N"])
+        owned = [row for row in rows if "webhook" in row and row["entry"]["S"].startswith(f"{owner}#")]
+        _require(len(owned) == number, f"{owner} has {len(owned)} webhooks, and the count is {number}")
 
 
 def _given_up(deliveries: list[Any]) -> set[str]:

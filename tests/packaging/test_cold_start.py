@@ -42,7 +42,6 @@ NEVER = {
         "chalicelib.contract.openapi",
         "chalicelib.endpoints.webhooks",
         "chalicelib.webhook_services",
-        "jobpipe.domain.events.webhook",
     ),
 }
 

@@ -85,7 +85,7 @@ def change_webhook(request: HttpRequest, services: Services) -> HttpResponse:
         changed_webhook(webhook, body, known, on.urls, now())
         return dict(body)
 
-    members = request_fields.json_body(request, check, request_fields.JSON_OR_MERGE_PATCH)
+    members = request_fields.json_body(request, check)
     webhook = _replaced(webhook, lambda old: changed_webhook(old, members, known, on.urls, now()), request, on)
     if members.get("paused") is False:
         # After the change, and even if it was not paused: a repeated request wakes what an interrupted one has not.

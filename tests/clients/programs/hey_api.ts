@@ -20,6 +20,7 @@ const headers = (how: Writing) => ({
 });
 const item = (item_id: string) => ({ ...caller, path: { item_id } });
 const job = (job_id: string) => ({ ...caller, path: { job_id } });
+const webhook = (webhook_id: string) => ({ ...caller, path: { webhook_id } });
 
 main({
   index: () => of(made.index({ client })),
@@ -42,4 +43,14 @@ main({
   retryJob: (id) => of(made.retryJob(job(id))),
   submitBatch: (commands) => of(made.submitBatch({ ...caller, body: { commands } })),
   getBatch: (batch_id) => of(made.getBatch({ ...caller, path: { batch_id } })),
+  createWebhook: (body, key) => of(made.createWebhook({ ...caller, body, headers: { "Idempotency-Key": key } })),
+  listWebhooks: () => of(made.listWebhooks(caller)),
+  getWebhook: (id) => of(made.getWebhook(webhook(id))),
+  changeWebhook: (id, body) => of(made.changeWebhook({ ...webhook(id), body })),
+  deleteWebhook: (id) => of(made.deleteWebhook(webhook(id))),
+  rotateSecret: (id) => of(made.rotateSecret(webhook(id))),
+  testWebhook: (id) => of(made.testWebhook(webhook(id))),
+  listDeliveries: (id, limit) => of(made.listDeliveries({ ...webhook(id), query: { limit } })),
+  replayDelivery: (webhook_id, event_id) => of(made.replayDelivery({ ...caller, path: { webhook_id, event_id } })),
+  replayDeliveries: (id, since) => of(made.replayDeliveries({ ...webhook(id), body: { since } })),
 });

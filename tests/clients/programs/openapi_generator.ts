@@ -8,15 +8,22 @@ import {
   Configuration,
   DeletedFromJSON,
   DeletedToJSON,
+  EventOnItsWayToJSON,
   ItemFromJSON,
   ItemsApi,
   ItemToJSON,
   JobFromJSON,
   JobsApi,
   JobToJSON,
+  ReplayToJSON,
   ResponseError,
   ServiceApi,
   StatsToJSON,
+  WebhookDeletedToJSON,
+  WebhookDeliveryToJSON,
+  WebhooksApi,
+  WebhookToJSON,
+  WebhookWithSecretToJSON,
 } from "./made";
 import { Answer, Command, KEY, URL, main } from "./scenario";
 
@@ -28,6 +35,7 @@ const [service, items, jobs, batches] = [ServiceApi, ItemsApi, JobsApi, BatchesA
   JobsApi,
   BatchesApi,
 ];
+const webhooks = new WebhooksApi(caller);
 const open = new ServiceApi(anyone);
 
 // The body is decoded by the client and encoded again, so that the checks find what it loses.
@@ -88,4 +96,25 @@ main({
   retryJob: (jobId) => written(jobs.retryJobRaw({ jobId })),
   submitBatch: (commands) => of(batches.submitBatchRaw({ newBatch: { commands: commands.map(renamed) } }), BatchToJSON),
   getBatch: (batchId) => of(batches.getBatchRaw({ batchId }), BatchToJSON),
+  createWebhook: ({ url, events, collections }, idempotencyKey) =>
+    of(
+      webhooks.createWebhookRaw({
+        newWebhook: { url, events: new Set(events), collections: new Set(collections) },
+        idempotencyKey,
+      }),
+      WebhookWithSecretToJSON,
+    ),
+  listWebhooks: () => of(webhooks.listWebhooksRaw(), (several) => several.map(WebhookToJSON)),
+  getWebhook: (webhookId) => of(webhooks.getWebhookRaw({ webhookId }), WebhookToJSON),
+  changeWebhook: (webhookId, webhookChanges) =>
+    of(webhooks.changeWebhookRaw({ webhookId, webhookChanges }), WebhookToJSON),
+  deleteWebhook: (webhookId) => of(webhooks.deleteWebhookRaw({ webhookId }), WebhookDeletedToJSON),
+  rotateSecret: (webhookId) => of(webhooks.rotateSecretRaw({ webhookId }), WebhookWithSecretToJSON),
+  testWebhook: (webhookId) => of(webhooks.testWebhookRaw({ webhookId }), EventOnItsWayToJSON),
+  listDeliveries: (webhookId, limit) =>
+    of(webhooks.listDeliveriesRaw({ webhookId, limit }), (several) => several.map(WebhookDeliveryToJSON)),
+  replayDelivery: (webhookId, eventId) =>
+    of(webhooks.replayDeliveryRaw({ webhookId, eventId }), EventOnItsWayToJSON),
+  replayDeliveries: (webhookId, since) =>
+    of(webhooks.replayDeliveriesRaw({ webhookId, replay: { since: new Date(since) } }), ReplayToJSON),
 });

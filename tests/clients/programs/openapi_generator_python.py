@@ -24,6 +24,7 @@ def main() -> None:
     commands()
     batches()
     retry_and_cancel()
+    webhooks()
     refusals()
 
 
@@ -114,6 +115,27 @@ def retry_and_cancel() -> None:
     assert retried.retries >= 1
     cancelled = JOBS.cancel_job(os.environ["CANCELLED"])
     assert cancelled.status == "cancelled", cancelled
+
+
+def webhooks() -> None:
+    api, url = made.WebhooksApi(CALLER), f"https://receiver.example/{NAME}"
+    new = made.NewWebhook(url=url, events=["job.ended"], collections=["items"])
+    created = api.create_webhook(new, idempotency_key=NAME)
+    assert created.secret.startswith("whsec_"), created
+    assert api.create_webhook(new, idempotency_key=NAME).secret == created.secret
+    assert created.id in [each.id for each in api.list_webhooks()]
+    paused = api.change_webhook(created.id, made.WebhookChanges(paused=True))
+    assert (paused.paused, paused.url, paused.failing_since) == (True, url, None), paused
+    assert api.get_webhook(created.id).collections == ["items"]
+    event = api.test_webhook(created.id).event
+    assert event in [each.event for each in api.list_deliveries(created.id, limit=10)]
+    assert api.replay_delivery(created.id, event).event == event
+    since = created.created_at
+    assert api.replay_deliveries(created.id, made.Replay(since=since)).since == since
+    rotated = api.rotate_secret(created.id)
+    assert rotated.secret != created.secret
+    assert rotated.old_secret_until > created.created_at
+    assert api.delete_webhook(created.id).message == "Webhook deleted"
 
 
 def refusals() -> None:

@@ -20,6 +20,18 @@ from made_by_openapi_python_client.api.items import (
 )
 from made_by_openapi_python_client.api.jobs import cancel_job, get_job, list_jobs, retry_job, submit_job
 from made_by_openapi_python_client.api.service import console, docs, get_stats, health, index, openapi
+from made_by_openapi_python_client.api.webhooks import (
+    change_webhook,
+    create_webhook,
+    delete_webhook,
+    get_webhook,
+    list_deliveries,
+    list_webhooks,
+    replay_deliveries,
+    replay_delivery,
+    rotate_secret,
+    test_webhook,
+)
 from made_by_openapi_python_client.models import (
     Batch,
     BatchEntriesItemType0,
@@ -37,10 +49,15 @@ from made_by_openapi_python_client.models import (
     MergePatch,
     NewBatch,
     NewItem,
+    NewWebhook,
+    NewWebhookCollectionsItem,
+    NewWebhookEventsItem,
     Problem,
     ProblemType,
     ReadCommand,
+    Replay,
     SetCommand,
+    WebhookChanges,
 )
 
 NAME = os.environ["NAME"]
@@ -61,6 +78,7 @@ def main() -> None:
     commands()
     batches()
     retry_and_cancel()
+    webhooks()
     if os.environ.get("VALID") != "only":
         refusals()
 
@@ -157,6 +175,28 @@ def retry_and_cancel() -> None:
     assert retried.retries >= 1
     cancelled = cancel_job.sync(os.environ["CANCELLED"], client=CALLER)
     assert cancelled.status == JobStatus.CANCELLED, cancelled
+
+
+def webhooks() -> None:
+    url = f"https://receiver.example/{NAME}"
+    events = [NewWebhookEventsItem.JOB_ENDED]
+    new = NewWebhook(url=url, events=events, collections=[NewWebhookCollectionsItem.ITEMS])
+    made = create_webhook.sync(client=CALLER, body=new, idempotency_key=NAME)
+    assert made.secret.startswith("whsec_"), made
+    assert create_webhook.sync(client=CALLER, body=new, idempotency_key=NAME).secret == made.secret
+    assert made.id in [each.id for each in list_webhooks.sync(client=CALLER)]
+    paused = change_webhook.sync(made.id, client=CALLER, body=WebhookChanges(paused=True))
+    assert (paused.paused, paused.url, paused.failing_since) == (True, url, None), paused
+    assert get_webhook.sync(made.id, client=CALLER).collections == ["items"]
+    event = test_webhook.sync(made.id, client=CALLER).event
+    assert event in [each.event for each in list_deliveries.sync(made.id, client=CALLER, limit=10)]
+    assert replay_delivery.sync(made.id, event, client=CALLER).event == event
+    since = made.created_at
+    assert replay_deliveries.sync(made.id, client=CALLER, body=Replay(since=since)).since == since
+    rotated = rotate_secret.sync(made.id, client=CALLER)
+    assert rotated.secret != made.secret
+    assert rotated.old_secret_until > made.created_at
+    assert delete_webhook.sync(made.id, client=CALLER).message == "Webhook deleted"
 
 
 def refusals() -> None:

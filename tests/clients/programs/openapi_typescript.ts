@@ -19,6 +19,7 @@ const headers = (how: Writing) => ({
 });
 const item = (item_id: string) => ({ item_id });
 const job = (job_id: string) => ({ job_id });
+const webhook = (webhook_id: string) => ({ params: { path: { webhook_id } } });
 const text = { parseAs: "text" } as const;
 
 main({
@@ -44,4 +45,22 @@ main({
   retryJob: (id) => of(caller.POST("/jobs/{job_id}/retry", { params: { path: job(id) } })),
   submitBatch: (commands) => of(caller.POST("/batches", { body: { commands } })),
   getBatch: (batch_id) => of(caller.GET("/batches/{batch_id}", { params: { path: { batch_id } } })),
+  createWebhook: (body, key) =>
+    of(caller.POST("/webhooks", { body, params: { header: { "Idempotency-Key": key } } })),
+  listWebhooks: () => of(caller.GET("/webhooks")),
+  getWebhook: (id) => of(caller.GET("/webhooks/{webhook_id}", webhook(id))),
+  changeWebhook: (id, body) => of(caller.PATCH("/webhooks/{webhook_id}", { body, ...webhook(id) })),
+  deleteWebhook: (id) => of(caller.DELETE("/webhooks/{webhook_id}", webhook(id))),
+  rotateSecret: (id) => of(caller.POST("/webhooks/{webhook_id}/rotate", webhook(id))),
+  testWebhook: (id) => of(caller.POST("/webhooks/{webhook_id}/test", webhook(id))),
+  listDeliveries: (webhook_id, limit) =>
+    of(caller.GET("/webhooks/{webhook_id}/deliveries", { params: { path: { webhook_id }, query: { limit } } })),
+  replayDelivery: (webhook_id, event_id) =>
+    of(
+      caller.POST("/webhooks/{webhook_id}/deliveries/{event_id}/replay", {
+        params: { path: { webhook_id, event_id } },
+      }),
+    ),
+  replayDeliveries: (id, since) =>
+    of(caller.POST("/webhooks/{webhook_id}/replay", { body: { since }, ...webhook(id) })),
 });

@@ -31,7 +31,19 @@ export interface Calls {
   retryJob(id: string): Promise<Answer>;
   submitBatch(commands: Command[]): Promise<Answer>;
   getBatch(id: string): Promise<Answer>;
+  createWebhook(webhook: NewWebhook, idempotencyKey: string): Promise<Answer>;
+  listWebhooks(): Promise<Answer>;
+  getWebhook(id: string): Promise<Answer>;
+  changeWebhook(id: string, changes: { paused: boolean }): Promise<Answer>;
+  deleteWebhook(id: string): Promise<Answer>;
+  rotateSecret(id: string): Promise<Answer>;
+  testWebhook(id: string): Promise<Answer>;
+  listDeliveries(id: string, limit: number): Promise<Answer>;
+  replayDelivery(id: string, event: string): Promise<Answer>;
+  replayDeliveries(id: string, since: string): Promise<Answer>;
 }
+
+export type NewWebhook = { url: string; events: "job.ended"[]; collections: "items"[] };
 
 export type Command =
   | { operation: "create"; item: { name: string; description: string; [more: string]: unknown } }
@@ -123,6 +135,25 @@ export async function main(calls: Calls): Promise<void> {
   assert.equal(retried.status, 202);
   assert.equal((await ended(retried.body)).status, "failed");
   assert.equal(bodyOf(await calls.cancelJob(process.env.CANCELLED!)).status, "cancelled");
+
+  // webhooks
+  const url = `https://receiver.example/${name}`;
+  const webhook: NewWebhook = { url, events: ["job.ended"], collections: ["items"] };
+  const created = await calls.createWebhook(webhook, name);
+  assert.equal(created.status, 201);
+  assert.match(created.body.secret, /^whsec_/);
+  const hook = created.body.id;
+  assert.equal((await calls.createWebhook(webhook, name)).body.secret, created.body.secret);
+  assert.ok(bodyOf(await calls.listWebhooks()).some((each: any) => each.id === hook));
+  const paused = bodyOf(await calls.changeWebhook(hook, { paused: true }));
+  assert.deepEqual([paused.paused, paused.url, paused.failing_since], [true, url, null]);
+  assert.deepEqual(bodyOf(await calls.getWebhook(hook)).collections, ["items"]);
+  const { event } = bodyOf(await calls.testWebhook(hook));
+  assert.ok(bodyOf(await calls.listDeliveries(hook, 10)).some((each: any) => each.event === event));
+  assert.equal(bodyOf(await calls.replayDelivery(hook, event)).event, event);
+  assert.ok(bodyOf(await calls.replayDeliveries(hook, "2026-11-22T20:57:44Z")).since);
+  assert.notEqual(bodyOf(await calls.rotateSecret(hook)).secret, created.body.secret);
+  assert.equal(bodyOf(await calls.deleteWebhook(hook)).message, "Webhook deleted");
 
   // refusals
   const withId = await calls.createItem({ id: "mine", name: "x", description: "x" }, {});

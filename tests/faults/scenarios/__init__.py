@@ -17,6 +17,7 @@ from tests.faults.scenarios import (
     shop,
     shop_further,
     stats,
+    webhooks,
 )
 from tests.faults.scenarios.parts import SCENARIOS, Action
 
@@ -35,4 +36,5 @@ __all__ = [
     "shop",
     "shop_further",
     "stats",
+    "webhooks",
 ]

@@ -1,0 +1,121 @@
+"""Requests about webhooks, which their caller repeats until they are answered."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from jobpipe.stores.dynamodb_webhooks import DynamoDbWebhooks
+from tests.faults.scenarios.events import with_webhook
+from tests.faults.scenarios.parts import Action, create, scenario
+from tests.faults.world import World
+from tests.helpers.pipeline import Answer
+
+_BODY = {"url": "http://127.0.0.1/hook", "events": ["job.ended"]}
+
+
+@scenario
+def create_a_webhook(world: World) -> Action:
+    """However often it is repeated, the owner has one webhook, and the answer has its secret."""
+    world.with_receivers()
+
+    def action() -> None:
+        made = ok(world.insist("POST", "/webhooks", _BODY, {"idempotency-key": "webhook-1"}), 201)
+        (stored,) = _webhooks(world).of_owner("alice")
+        assert (stored.webhook_id, stored.secret) == (made["id"], made["secret"])
+        create(world, "tent")
+
+    return action
+
+
+@scenario
+def list_and_get_webhooks(world: World) -> Action:
+    webhook = with_webhook(world)
+
+    def action() -> None:
+        (listed,) = ok(world.insist("GET", "/webhooks"))
+        assert listed == ok(world.insist("GET", f"/webhooks/{webhook.webhook_id}"))
+        assert listed["id"] == webhook.webhook_id
+
+    return action
+
+
+@scenario
+def rotate_a_secret(world: World) -> Action:
+    """However often it is repeated, the secret that receivers use signs beside the new one."""
+    webhook = with_webhook(world)
+
+    def action() -> None:
+        rotate = f"/webhooks/{webhook.webhook_id}/rotate"
+        rotated = ok(world.insist("POST", rotate, None, {"idempotency-key": "rotation-1"}))
+        (stored,) = _webhooks(world).of_owner("alice")
+        assert (stored.secret, stored.old_secret) == (rotated["secret"], webhook.secret)
+        create(world, "tent")
+
+    return action
+
+
+@scenario
+def pause_and_resume_a_webhook(world: World) -> Action:
+    """What ends while the webhook is paused is told after it was resumed."""
+    webhook = with_webhook(world)
+
+    def action() -> None:
+        target = f"/webhooks/{webhook.webhook_id}"
+        assert ok(world.insist("PATCH", target, {"paused": True}))["paused"] is True
+        create(world, "tent")
+        create(world, "yurt")
+        world.settle()
+        assert world.receivers is not None
+        assert not world.receivers.told
+        assert ok(world.insist("PATCH", target, {"paused": False}))["paused"] is False
+
+    return action
+
+
+@scenario
+def test_and_replay(world: World) -> Action:
+    webhook = with_webhook(world, events=["job.ended"])
+
+    def action() -> None:
+        target = f"/webhooks/{webhook.webhook_id}"
+        create(world, "tent")
+        world.settle()
+        event = ok(world.insist("POST", f"{target}/test"), 202)["event"]
+        world.settle()
+        listed = ok(world.insist("GET", f"{target}/deliveries?limit=10"))
+        states = {each["event"]: each["state"] for each in listed}
+        assert states[event] == "delivered"
+        (ended,) = (each["event"] for each in listed if each["type"] == "job.ended")
+        ok(world.insist("POST", f"{target}/deliveries/{ended}/replay"), 202)
+        ok(world.insist("POST", f"{target}/replay", {"since": "2000-01-01T00:00:00Z"}), 202)
+        world.settle()
+        assert world.receivers is not None
+        ids = [each.event["id"] for each in world.receivers.told]
+        assert ids.count(ended) >= 3
+
+    return action
+
+
+@scenario
+def delete_a_webhook(world: World) -> Action:
+    """A repeated deletion may find that the first one took effect; it deletes no other webhook."""
+    webhook = with_webhook(world)
+
+    def action() -> None:
+        kept = ok(world.insist("POST", "/webhooks", _BODY, {"idempotency-key": "webhook-2"}), 201)
+        answer = world.insist("DELETE", f"/webhooks/{webhook.webhook_id}")
+        assert answer.status in {200, 404}, answer.text
+        assert [each.webhook_id for each in _webhooks(world).of_owner("alice")] == [kept["id"]]
+        create(world, "tent")
+
+    return action
+
+
+def ok(answer: Answer, status: int = 200) -> Any:
+    """Return the JSON of an answer that must have this status."""
+    assert answer.status == status, answer.text
+    return answer.json
+
+
+def _webhooks(world: World) -> DynamoDbWebhooks:
+    return DynamoDbWebhooks(world.audit_clients, world.outputs["WebhooksTable"])
