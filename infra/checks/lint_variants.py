@@ -18,10 +18,11 @@ from infra.templates.sources import Template, foundation_for, operations, read_t
 _KEY = "arn:aws:kms:eu-central-1:111122223333:key/00000000-0000-0000-0000-000000000000"
 VARIANTS: dict[str, dict[str, str]] = {
     "defaults": {},
-    "customer-managed": {"Encryption": "customer-managed", "EncryptionKey": _KEY},
+    "customer-managed": {"Encryption": "customer-managed", "EncryptionKey": _KEY, "Events": "on"},
     "options": {
         "AccessLogs": "true",
         "AlarmEmail": "a@b.example",
+        "Events": "on",
         "JobLists": "on",
         "QuotaLimit": "1",
         "ReserveConcurrency": "true",

@@ -16,6 +16,7 @@ from infra.deployment.indexes import tables_of, without
 from infra.deployment.remaining import DataKey, Remaining, data_key, remaining
 from infra.errors import OperatorError
 from infra.stacks.change_set_requests import ToImport
+from infra.stacks.stage_stacks import PlannedStack, StageStacks, Values
 from infra.targets.target import Target
 from infra.templates.rendering import Rendered
 from infra.templates.sources import AWS_OWNED, CUSTOMER_MANAGED, Template
@@ -75,6 +76,15 @@ def _with_present_indexes(template: Template, parameters: dict[str, str], found:
 
 
 @dataclass(frozen=True)
+class DeployedStack:
+    """The foundation's stack as it was deployed."""
+
+    template: Template
+    parameters: Values
+    outputs: Values
+
+
+@dataclass(frozen=True)
 class Return:
     """A plan for taking resources back into a stack that an older release, without them, has updated."""
 
@@ -89,26 +99,51 @@ class Return:
     @property
     def note(self) -> str:
         """Tell an operator which resources will be imported, and why."""
-        return f"an older release was deployed, and {', '.join(self.names)} remained: they are imported unchanged"
+        return f"the stack left them out, and {', '.join(self.names)} remained: they are imported unchanged"
 
 
 def plan_return(
-    target: Target, stage: str, template: Template, deployed: Template, outputs: Mapping[str, str]
+    target: Target, stage: str, template: Template, before: DeployedStack, planned: Values
 ) -> Return | None:
-    """Return the plan for resources that exist and that the deployed template does not have, or None.
+    """Return the plan for resources that exist, that the stack does not have, and that it will have; or None.
 
-    CloudFormation would refuse to create them, since their names exist.
+    CloudFormation would refuse to create them, since their names exist. `planned` are the parameters that the stack
+    will have. An older release may have been deployed, or a parameter such as Events may have been off.
     """
-    absent = {name: each for name, each in template["Resources"].items() if name not in deployed["Resources"]}
+    present, wanted = _conditioned(before.template, before.parameters), _conditioned(template, planned)
+    absent = {name: template["Resources"][name] for name in wanted - present}
     absent = {name: each for name, each in absent.items() if "DeletionPolicy" in each}
     found = remaining(target, stage, {**template, "Resources": absent}) if absent else []
     if not found:
         return None
-    own_key = outputs.get("EncryptionKey", AWS_OWNED) != AWS_OWNED
+    own_key = before.outputs.get("EncryptionKey", AWS_OWNED) != AWS_OWNED
     parameters = {"Stage": stage, "Encryption": CUSTOMER_MANAGED if own_key else AWS_OWNED}
+    parameters |= {name: value for name, value in planned.items() if name == "Events"}
     imported = import_template(template, {each.logical_id for each in found}, parameters)["Resources"]
-    merged = {**deployed, "Resources": {**deployed["Resources"], **imported}}
+    merged = {**before.template, "Resources": {**before.template["Resources"], **imported}}
     return Return(merged, [each.to_import for each in found])
+
+
+def plan_return_of(
+    target: Target, stage: str, stack: PlannedStack, stacks: StageStacks, given: Values
+) -> Return | None:
+    """Return plan_return's plan for this stack, which will be deployed with the parameters that are given."""
+    deployed = stacks.stacks.template(stack.name)
+    if deployed is None:
+        return None
+    before = DeployedStack(deployed, stacks.stacks.parameters(stack.name), stacks.stacks.outputs(stack.name))
+    return plan_return(target, stage, stack.template, before, stacks.planned(stack, given))
+
+
+def _conditioned(template: Template, parameters: Mapping[str, str]) -> set[str]:
+    """Return the logical ids of the resources that a stack with these parameters has."""
+    known = {name: value for name, value in parameters.items() if name in template.get("Parameters", {})}
+    conditions = Rendered({"Parameters": {}, "Conditions": {}, **template, "Resources": {}}, **known)
+    return {
+        name
+        for name, each in template["Resources"].items()
+        if "Condition" not in each or conditions.is_true(each["Condition"])
+    }
 
 
 def _current_parameters(

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field, replace
 
 from infra.cli.progress import Progress
-from infra.deployment.adoption import plan_adoption, plan_return
+from infra.deployment.adoption import plan_adoption, plan_return_of
 from infra.deployment.artifacts import NOT_UPLOADED, code_key, uploaded_version
 from infra.deployment.look_ups import LookUps
 from infra.deployment.served import Served
@@ -43,7 +43,7 @@ class StackComparison:
     def deploy_foundation(self, stack: PlannedStack, parameters: Values) -> Values:
         """Record the changes of the foundation, and return the outputs that it has now."""
         diff = self._diff_of_import(stack) or self.stage_stacks.diff(stack, parameters)
-        self.diffs.append(self._with_return(stack, diff))
+        self.diffs.append(self._with_return(stack, parameters, diff))
         return self.stage_stacks.stacks.outputs(stack.name)
 
     def prepare_look_ups(self, look_ups: LookUps, outputs: Values) -> None:
@@ -79,14 +79,11 @@ class StackComparison:
             notes = (f"{diff.note}; {_NEW_KEY}".removeprefix("; ") for diff in others)
             self.diffs[1:] = [replace(diff, note=note) for diff, note in zip(others, notes, strict=True)]
 
-    def _with_return(self, stack: PlannedStack, diff: StackDiff) -> StackDiff:
+    def _with_return(self, stack: PlannedStack, parameters: Values, diff: StackDiff) -> StackDiff:
         """Return the diff with resources that an older release has left shown as imports."""
-        stacks = self.stage_stacks.stacks
-        deployed = None if self.stage == LOCAL_STAGE else stacks.template(stack.name)
-        if deployed is None:
+        if self.stage == LOCAL_STAGE:
             return diff
-        outputs = stacks.outputs(stack.name)
-        taken_back = plan_return(self.target, self.stage, stack.template, deployed, outputs)
+        taken_back = plan_return_of(self.target, self.stage, stack, self.stage_stacks, parameters)
         if taken_back is None:
             return diff
         names = taken_back.names

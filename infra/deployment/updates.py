@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from infra.cli.progress import Progress
-from infra.deployment.adoption import plan_adoption, plan_return
+from infra.deployment.adoption import plan_adoption, plan_return_of
 from infra.deployment.artifacts import code_key, upload
 from infra.deployment.emulation import add_missing_indexes, delete_changed_api
 from infra.deployment.indexes import steps_before
@@ -71,7 +71,7 @@ class StackUpdates:
 
     def deploy_foundation(self, stack: PlannedStack, parameters: Values) -> Values:
         """Deploy the tables, buckets and queues, and return their names."""
-        self.import_orphaned_resources(stack)
+        self.import_orphaned_resources(stack, parameters)
         dynamodb = self.target.client("dynamodb")
         planned = self.stage_stacks.planned(stack, parameters)
         for template in steps_before(dynamodb, stack.template, planned):
@@ -128,14 +128,13 @@ class StackUpdates:
     def progress(self) -> Progress:
         return self.stage_stacks.progress
 
-    def import_orphaned_resources(self, stack: PlannedStack) -> None:
-        """Import what remains of a foundation whose stack was deleted by hand, or that an older release updated."""
+    def import_orphaned_resources(self, stack: PlannedStack, parameters: Values) -> None:
+        """Import what remains of a foundation whose stack was deleted by hand, or has left resources out."""
         if self.stage == LOCAL_STAGE:
             return
         stacks = self.stage_stacks.stacks
         if stacks.remove_unusable(stack.name):
-            deployed, outputs = stacks.template(stack.name), stacks.outputs(stack.name)
-            taken_back = deployed and plan_return(self.target, self.stage, stack.template, deployed, outputs)
+            taken_back = plan_return_of(self.target, self.stage, stack, self.stage_stacks, parameters)
             if taken_back:
                 self.progress.say(f"{stack.name}: {taken_back.note}")
                 stacks.take_back(stack.name, taken_back.template, taken_back.to_import)

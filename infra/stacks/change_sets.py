@@ -143,6 +143,10 @@ class Stacks:
         values = self._choose(name, template, parameters, defaults)
         return stack_parameters.resolved(template, _values_of(self._describe(name)), values)
 
+    def parameters(self, name: str) -> dict[str, str]:
+        """Return the stack's parameters as far as their values are known; none if there is no such stack."""
+        return {key: value for key, value in _values_of(self._describe(name)).items() if value is not None}
+
     def outputs(self, name: str) -> dict[str, str]:
         """Return the stack's outputs, which are empty if there is no such stack."""
         stack = self._describe(name) or {}

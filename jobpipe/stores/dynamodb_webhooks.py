@@ -12,7 +12,6 @@ from __future__ import annotations
 import json
 from dataclasses import fields, replace
 from datetime import datetime
-from threading import RLock
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
@@ -38,7 +37,6 @@ class DynamoDbWebhooks:
         self._clients = clients
         self._table = table
         self._known: tuple[int, list[Webhook]] = 0, []  # the version and the webhooks of all owners at that version
-        self._reading = RLock()
 
     def of_owner(self, owner: str) -> list[Webhook]:
         """Return the owner's webhooks, oldest first."""
@@ -49,10 +47,10 @@ class DynamoDbWebhooks:
         # The version is read first: a change between the two reads is read again by the next call.
         row = self._get(_VERSION)
         version = int(row["version"]["N"]) if row else 0
-        with self._reading:
-            if version != self._known[0]:
-                self._known = version, self._query("")
-            return self._known[1]
+        known = self._known
+        if version != known[0]:
+            known = self._known = version, self._query("")
+        return known[1]
 
     def get(self, owner: str, webhook_id: str) -> Webhook | None:
         """Return a webhook of this owner."""

@@ -36,7 +36,7 @@ def measure(quick: bool) -> dict[str, object]:
     rounds = 3 if quick else 15
     times: dict[int, list[float]] = {size: [] for size in (1, *SIZES)}
     with tempfile.TemporaryDirectory() as state_dir, embedded(Path(state_dir)) as (target, settings):
-        stage = Stage(Deployer(target, LOCAL_STAGE, settings, Progress(), {}).deploy())
+        stage = Stage(Deployer(target, LOCAL_STAGE, settings, Progress(), {"Events": "off"}).deploy())
         _turn_off_worker(stage)
         caller = _Caller(stage.deployment)
         for size in times:

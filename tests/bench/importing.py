@@ -30,7 +30,7 @@ BATCH = 100
 
 def main(rows: int) -> None:
     with tempfile.TemporaryDirectory() as folder, embedded(Path(folder)) as (target, here):
-        stage = Stage(Deployer(target, LOCAL_STAGE, here, Progress(), {}).deploy())
+        stage = Stage(Deployer(target, LOCAL_STAGE, here, Progress(), {"Events": "off"}).deploy())
         stage.client.wait(stage.client.read("warm-up"), timeout=120)
         bare_loop(stage, BATCH)
         import_rows(stage, 4 * BATCH)  # starts as many environments of the API as an import uses

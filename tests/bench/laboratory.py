@@ -54,7 +54,7 @@ class Laboratory:
         """Return the stage with this name, with warm Lambdas; deploy it if necessary."""
         if name not in self._stages:
             quiet = Progress(Console(quiet=True))
-            stage = Stage(Deployer(self.target, name, self.settings, quiet, {}).deploy())
+            stage = Stage(Deployer(self.target, name, self.settings, quiet, {"Events": "off"}).deploy())
             stage.client.wait(stage.client.read("warm-up"), timeout=120)
             self._stages[name] = stage
         return self._stages[name]

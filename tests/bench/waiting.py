@@ -44,7 +44,7 @@ def measure(quick: bool) -> Figures:
     """Measure the delays of answers and the numbers of status requests, on a separate emulator."""
     jobs = 8 if quick else 12
     with tempfile.TemporaryDirectory() as directory, embedded(Path(directory)) as (target, here):
-        stage = Stage(Deployer(target, LOCAL_STAGE, here, Progress(), {}).deploy())
+        stage = Stage(Deployer(target, LOCAL_STAGE, here, Progress(), {"Events": "off"}).deploy())
         warm_up(stage)
         return {
             "target_ms": TARGET_MS,

@@ -143,7 +143,9 @@ def laboratory(state_dir: Path) -> Iterator[Lab]:
         target, settings = stack.enter_context(embedded(state_dir))
         progress = Progress(Console(quiet=True))
         settings = replace(settings, collections=COLLECTIONS)
-        stage = Stage(Deployer(target, LOCAL_STAGE, settings, progress, {"JobLists": "off"}).deploy())
+        stage = Stage(
+            Deployer(target, LOCAL_STAGE, settings, progress, {"JobLists": "off", "Events": "off"}).deploy()
+        )
         functions = stage.aws("lambda")
         for mapping in functions.list_event_source_mappings()["EventSourceMappings"]:
             functions.update_event_source_mapping(UUID=mapping["UUID"], Enabled=False)

@@ -9,6 +9,7 @@ from tests.helpers.commands import ROOT
 TEXT = (ROOT / "docs" / "architecture.md").read_text()
 PLACES = (
     *("", "docs", "api_lambda", "worker_lambda", "api_lambda/chalicelib", "worker_lambda/chalicelib"),
+    "worker_lambda/chalicelib/telling",
     *(f"jobpipe/{room}" for room in ("domain", "domain/documents", "domain/events", "stores", "runtime")),
     *(f"api_lambda/chalicelib/{room}" for room in ("http", "submitting", "console", "contract", "endpoints")),
     *(

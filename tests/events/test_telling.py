@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import secrets
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 import tenacity
@@ -29,6 +30,15 @@ from tests.helpers.receiver import Received, Receiver, receiver
 from tests.helpers.shop import order
 
 EVER = "0001-01-01T00:00:00.000Z"
+
+
+T = TypeVar("T")
+
+
+def eventually(find: Callable[[], T]) -> T:
+    """Return what the function returns when it does not fail any more."""
+    wait, stop = tenacity.wait_fixed(0.1), tenacity.stop_after_delay(60)
+    return tenacity.Retrying(wait=wait, stop=stop, reraise=True)(find)
 
 
 class Telling:
@@ -57,14 +67,34 @@ class Telling:
 
     def delivery(self, webhook: Webhook, event_id: str, state: DeliveryState, attempts: int) -> Delivery:
         """Return the delivery once it has this state and so many attempts."""
-        for attempt in tenacity.Retrying(
-            stop=tenacity.stop_after_delay(60), wait=tenacity.wait_fixed(0.1), reraise=True
-        ):
-            with attempt:
-                found = self.deliveries.get(webhook.owner, webhook.webhook_id, event_id)
-                assert found is not None
-                assert (found.state, len(found.attempts)) == (state, attempts)
-        return found
+
+        def find() -> Delivery:
+            found = self.deliveries.get(webhook.owner, webhook.webhook_id, event_id)
+            assert found is not None
+            assert (found.state, len(found.attempts)) == (state, attempts)
+            return found
+
+        return eventually(find)
+
+    def paused(self, webhook: Webhook) -> Webhook:
+        """Return the webhook once it is paused."""
+
+        def find() -> Webhook:
+            found = self.webhooks.get(webhook.owner, webhook.webhook_id)
+            assert found is not None
+            assert found.paused
+            return found
+
+        return eventually(find)
+
+    def stored(self, webhook: Webhook, count: int) -> None:
+        """Return once the webhook has so many deliveries."""
+
+        def check() -> None:
+            found = self.deliveries.page(webhook.owner, webhook.webhook_id, 10, None).deliveries
+            assert len(found) == count
+
+        eventually(check)
 
 
 @pytest.fixture(scope="module")
@@ -124,7 +154,7 @@ def test_only_the_events_and_collections_that_a_webhook_names_are_told(stage: St
         telling.webhook(orders_hook.url, events=[ITEM_CHANGED], collections=["orders"]),
     ):
         item = create(stage)
-        ordered = stage.client.collection("orders").create(order(unique("A")))
+        ordered = stage.client.collection("orders").create(order(f"A-{secrets.randbelow(10**8)}"))
         ordered = stage.client.wait(ordered)
         all_hook.wait_for(1, of=item.id)
         all_hook.wait_for(1, of=ordered.id)
@@ -183,20 +213,9 @@ def test_a_receiver_that_is_gone_is_paused_and_goes_on_when_it_is_resumed(stage:
         item_id = create(stage).item_id
         (gone,) = hook.wait_for(1, of=item_id)
         telling.delivery(webhook, gone.event["id"], DeliveryState.GIVEN_UP, 1)
-        for attempt in tenacity.Retrying(
-            stop=tenacity.stop_after_delay(30), wait=tenacity.wait_fixed(0.1), reraise=True
-        ):
-            with attempt:
-                paused = telling.webhooks.get(webhook.owner, webhook.webhook_id)
-                assert paused is not None
-                assert paused.paused
+        paused = telling.paused(webhook)
         job = stage.client.wait(stage.client.merge(item_id, {"n": 1}))
-        for attempt in tenacity.Retrying(
-            stop=tenacity.stop_after_delay(30), wait=tenacity.wait_fixed(0.1), reraise=True
-        ):
-            with attempt:
-                stored = telling.deliveries.page(webhook.owner, webhook.webhook_id, 10, None).deliveries
-                assert len(stored) == 2
+        telling.stored(webhook, 2)
         assert len(hook.received) == 1
         assert telling.webhooks.replace(paused, replace(paused, paused=False, paused_by_failures=False))
         telling.queue.sweep(Sweep(webhook.owner, webhook.webhook_id, EVER, replay=False))

@@ -31,6 +31,12 @@ AFTER_A_FAULT = {
     ("WorkerRole", "s3:GetObject", "${DocumentsBucket}/items/*"),
     ("WorkerRole", "s3:GetObject", "${DocumentsBucket}/collections/*"),
     ("DeadLettersRole", "s3:DeleteObject", "${DocumentsBucket}/claims/*"),
+    ("TellRole", "s3:GetObject", "${DocumentsBucket}/items/*"),
+    ("TellRole", "s3:GetObject", "${DocumentsBucket}/collections/*"),
+    ("TellRole", "s3:ListBucket", "${DocumentsBucket}"),
+    ("TellRole", "sqs:ChangeMessageVisibility", "${EventsQueueArn}"),
+    ("DeliverRole", "sqs:ChangeMessageVisibility", "${DeliveriesQueueArn}"),
+    ("DeliverRole", "sqs:ChangeMessageVisibility", "${DeliveriesLaterQueueArn}"),
 }
 """The grants that a scenario needs only after a fault; tests/iam tests them."""
 

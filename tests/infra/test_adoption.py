@@ -112,6 +112,26 @@ def test_new_parameters_apply_afterwards_and_missing_resources_are_created(
     assert stacks.template(STACK) == TEMPLATE
 
 
+def test_events_that_are_turned_off_and_on_again_keep_their_webhooks(
+    stage: Stage, deployer: Deployer, console: Console
+) -> None:
+    dynamodb = deployer.target.client("dynamodb")
+    row = {"partition": {"S": "webhooks"}, "entry": {"S": "alice#1"}}
+    table = stage.resources["webhooks_table"]
+    dynamodb.put_item(TableName=table, Item=row)
+    printing = replace(deployer, progress=Progress(console))
+    with pytest.raises(OperatorError, match="WebhooksTable"):
+        replace(printing, overrides={"Events": "off"}).deploy()
+    off = replace(printing, overrides={"Events": "off"}, allow_loss=True).deploy()
+    assert "webhooks_table" not in off.resources
+    assert dynamodb.scan(TableName=table)["Items"] == [row], "the table remains"
+    on = replace(printing, overrides={"Events": "on"})
+    imported = {each.logical_id for each in on.diff()[0].changes if each.action == "import"}
+    assert imported == {"WebhooksTable", "EventsQueue", "DeliveriesQueue", "DeliveriesLaterQueue"}
+    assert on.deploy().resources["webhooks_table"] == table
+    assert dynamodb.scan(TableName=table)["Items"] == [row]
+
+
 def test_the_stages_own_key_is_imported_with_its_alias(deployer: Deployer) -> None:
     target, stacks = deployer.target, deployer.stacks()
     given = {"Stage": PROD, "Encryption": "customer-managed", "RequireTls": "false"}  # the emulator has no TLS
@@ -127,11 +147,11 @@ def test_the_stages_own_key_is_imported_with_its_alias(deployer: Deployer) -> No
     stacks.delete(STACK)
     with pytest.raises(OperatorError, match="must stay so"):
         replace(deployer, overrides={"Encryption": "aws-owned"}).update_executor().import_orphaned_resources(
-            PlannedStack(STACK, TEMPLATE)
+            PlannedStack(STACK, TEMPLATE), {"Stage": PROD}
         )
     assert stacks.template(STACK) is None
 
-    deployer.update_executor().import_orphaned_resources(PlannedStack(STACK, TEMPLATE))
+    deployer.update_executor().import_orphaned_resources(PlannedStack(STACK, TEMPLATE), {"Stage": PROD})
 
     assert stack_parameters(deployer)["Encryption"] == "customer-managed"
     # The emulator reports that a bucket may be replaced when the key of its encryption changes.

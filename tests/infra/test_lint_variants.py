@@ -14,7 +14,7 @@ from infra.templates.rendering import Rendered
 from tests.infra.rendered import NAMES, template
 
 _ON_EMULATORS = {
-    ("api", "HasRestApiId", True),
+    *((app, name, True) for app in ("api", "worker") for name in ("HasRestApiId", "EventsOnEmulator")),
     ("foundation", "TlsRequired", False),
     ("operations", "TlsRequired", False),
 }

@@ -160,7 +160,7 @@ class _TestStage:
 def _test_stage() -> Iterator[_TestStage]:
     with tempfile.TemporaryDirectory() as folder, embedded(Path(folder)) as (target, settings):
         quiet = Progress(Console(quiet=True))
-        stage = _TestStage(Stage(Deployer(target, LOCAL_STAGE, settings, quiet, {}).deploy()))
+        stage = _TestStage(Stage(Deployer(target, LOCAL_STAGE, settings, quiet, {"Events": "off"}).deploy()))
         stage.ended([stage.create() for _ in range(5)])  # both functions are warm after these
         yield stage
 

@@ -106,7 +106,7 @@ def resolving_to(monkeypatch: pytest.MonkeyPatch, *addresses: str) -> list[str]:
         family = {4: socket.AF_INET, 6: socket.AF_INET6}
         return [(family[6 if ":" in each else 4], socket.SOCK_STREAM, 6, "", (each, port)) for each in addresses]
 
-    monkeypatch.setattr(module.socket, "getaddrinfo", getaddrinfo)
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
     return asked
 
 
@@ -120,7 +120,7 @@ def test_a_name_with_an_address_that_is_not_public_is_not_connected_to(
         raise AssertionError("it connects")
 
     resolving_to(monkeypatch, *addresses)
-    monkeypatch.setattr(module.socket, "create_connection", connect)
+    monkeypatch.setattr(socket, "create_connection", connect)
     attempt = Poster(UrlRules())(a_webhook("https://receiver.example/hook"), a_delivery())
     assert (attempt.status, attempt.error) == (None, "the name has an address that is not public")
 
@@ -157,7 +157,12 @@ def drip(connection: socket.socket) -> None:
         time.sleep(0.05)
 
 
-@pytest.mark.parametrize("behave", [drip, lambda connection: connection.recv(1) and time.sleep(5)])
+def say_nothing(connection: socket.socket) -> None:
+    connection.recv(65536)
+    time.sleep(5)
+
+
+@pytest.mark.parametrize("behave", [drip, say_nothing])
 def test_an_attempt_ends_in_time_whatever_the_receiver_sends(behave: Callable[[socket.socket], None]) -> None:
     with raw_server(behave) as url:
         attempt = QUICK(a_webhook(url), a_delivery())
@@ -209,7 +214,7 @@ def test_a_name_that_does_not_exist_is_a_failure(monkeypatch: pytest.MonkeyPatch
     def getaddrinfo(*_: object, **__: object) -> list[Any]:
         raise socket.gaierror(socket.EAI_NONAME, "https://secret.example/?token=1")
 
-    monkeypatch.setattr(module.socket, "getaddrinfo", getaddrinfo)
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
     attempt = LOCAL(a_webhook("https://secret.example/?token=1"), a_delivery())
     assert (attempt.status, attempt.error) == (None, "the name cannot be resolved")
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from functools import cache
+from typing import TYPE_CHECKING
 
-from jobpipe.domain.events.ports import EventQueue
 from jobpipe.domain.limits import call_timeout, reserve
 from jobpipe.domain.ports import GroupStore, ParkedMessages, ReceivedMessages
 from jobpipe.runtime.aws import AwsClients
@@ -15,6 +15,9 @@ from jobpipe.runtime.settings import Settings
 from jobpipe.stores.aws_stores import Stores, open_groups, open_stores
 from jobpipe.stores.sqs_commands import SqsCommands
 from jobpipe.stores.sqs_parked import SqsParked
+
+if TYPE_CHECKING:
+    from jobpipe.domain.events.ports import EventQueue
 
 
 @dataclass(frozen=True, slots=True)
