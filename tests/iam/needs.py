@@ -515,8 +515,8 @@ UNTESTED: dict[tuple[str, str], str] = {
         "read the queue's settings", _SETTINGS.format("no failed delivery is tried again")
     ),
     ("MissResults", "s3:ListBucket"): (
-        "with it S3 answers 404 for a result that is lost. Without it S3 answers 403, which is taken for an outage, so"
-        " that the end of the job is never told, instead of without its result. The emulator answers 404 anyhow"
+        "with it S3 answers 404 for a result that is lost. Without it S3 answers 403, which is taken for an outage,"
+        " so that the end of the job is never told, instead of without its result. The emulator answers 404 anyhow"
     ),
     ("TellEnds", "sqs:SendMessage"): _BATCHES.format("no end of a job is told, and its message is redelivered"),
     ("ReplayDeliveries", "sqs:SendMessage"): _BATCHES.format("no webhook can be tested, and no event replayed"),
