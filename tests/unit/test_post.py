@@ -195,7 +195,9 @@ def test_an_answer_without_an_end_is_not_read_to_its_end() -> None:
 )
 def test_what_is_no_answer_of_http_is_a_failure(answer: bytes, error: str) -> None:
     def behave(connection: socket.socket) -> None:
-        connection.recv(65536)
+        request = b""
+        while not request.endswith(b'"}'):  # a connection that is closed before would be reset
+            request += connection.recv(65536)
         connection.sendall(answer)
 
     with raw_server(behave) as url:
@@ -223,7 +225,6 @@ def test_the_certificate_must_be_that_of_the_name(monkeypatch: pytest.MonkeyPatc
     authority = trustme.CA()
     trusting = ssl.create_default_context()
     authority.configure_trust(trusting)
-    monkeypatch.setattr(module, "_tls", lambda: trusting)
     resolving_to(monkeypatch, "127.0.0.1")
     serving = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("receiver.example").configure_cert(serving)
@@ -236,10 +237,10 @@ def test_the_certificate_must_be_that_of_the_name(monkeypatch: pytest.MonkeyPatc
     with raw_server(behave) as url:
         port = url.split(":")[2].split("/")[0]
         right, other = (a_webhook(f"https://{name}:{port}/") for name in ("receiver.example", "localhost"))
-        assert LOCAL(right, a_delivery()).status == 204
-        attempt = LOCAL(other, a_delivery())
-        monkeypatch.setattr(module, "_tls", ssl.create_default_context)
         unknown = LOCAL(right, a_delivery())
+        monkeypatch.setattr(module, "_tls", lambda: trusting)
+        attempt = LOCAL(other, a_delivery())
+        assert LOCAL(right, a_delivery()).status == 204
     assert (attempt.status, attempt.error) == (None, "the certificate is not valid for the name")
     assert unknown.error == "the certificate is not valid for the name"
 

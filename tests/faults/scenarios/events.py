@@ -161,42 +161,6 @@ def replay_what_was_told(world: World) -> Action:
     return action
 
 
-@scenario
-def webhook_by_the_api(world: World) -> Action:
-    """A caller creates, changes, tests, replays and deletes a webhook; what changes it may be repeated."""
-    world.with_receivers()
-
-    def action() -> None:
-        body = {"url": "http://127.0.0.1/hook", "events": ["job.ended"]}
-        created = world.insist("POST", "/webhooks", body, {"idempotency-key": "k"})
-        assert created.status == 201, created.text
-        path = f"/webhooks/{created.json['id']}"
-        create(world, "tent")
-        world.settle()
-        assert [each["id"] for each in world.insist("GET", "/webhooks").json] == [created.json["id"]]
-        assert world.insist("PATCH", path, {"paused": True}).json["paused"] is True
-        assert world.insist("PATCH", path, {"paused": False}).json["paused"] is False
-        assert world.insist("POST", f"{path}/rotate", None, {"idempotency-key": "r"}).status == 200
-        (delivery,) = world.insist("GET", f"{path}/deliveries").json
-        assert world.insist("POST", f"{path}/deliveries/{delivery['event']}/replay").status == 202
-        assert world.insist("POST", f"{path}/replay", {"since": _EVER}).status == 202
-        assert world.insist("POST", f"{path}/test").status == 202
-        world.settle()
-
-    return action
-
-
-@scenario
-def webhook_deleted_by_the_api(world: World) -> Action:
-    webhook = with_webhook(world)
-
-    def action() -> None:
-        assert world.insist("DELETE", f"/webhooks/{webhook.webhook_id}").status in {200, 404}
-        create(world, "tent")
-
-    return action
-
-
 def with_webhook(world: World, **members: object) -> Webhook:
     """Give the stage events, and the caller a webhook."""
     world.with_receivers()

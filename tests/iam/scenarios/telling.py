@@ -5,7 +5,6 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
 
 from infra.keys.api_keys import FIRST_OWNER
 from jobpipe.domain.clock import now, rfc3339
@@ -61,20 +60,6 @@ def tell_of_an_order_whose_version_has_expired(lab: Lab) -> str:
     found = lab.stores.open_collection("orders", "").get(job.item_id)
     assert found is not None
     lab.expire_version(found)
-    return _tell(lab, job)
-
-
-def tell_of_an_item_whose_document_is_lost(lab: Lab) -> str:
-    job = _succeeded(lab, new_item(large=LARGE))
-    lab.stage.aws("dynamodb").update_item(  # so long ago that S3 must have found it
-        TableName=lab.resources["jobs_table"],
-        Key={"job_id": {"S": job.job_id}},
-        UpdateExpression="SET updated_at = :at, result_document_key = :lost",
-        ExpressionAttributeValues={
-            ":at": {"S": rfc3339(now() - timedelta(hours=1))},
-            ":lost": {"S": "items/lost.json"},
-        },
-    )
     return _tell(lab, job)
 
 
