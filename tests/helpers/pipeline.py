@@ -220,9 +220,9 @@ class Pipeline:
             dict(self.items.names),
             {place: (dict(store.rows), dict(store.locks)) for place, store in self.collections.opened.items()},
             dict(self.documents.current),
-            list(self.queue.waiting),
             *(dict(self.webhooks.rows), dict(self.deliveries.rows)),
             *(list(each) for each in vars(self.delivery_queue).values()),
+            list(self.queue.waiting),
         )
 
     def check_consistent(self) -> None:

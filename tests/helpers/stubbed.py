@@ -11,11 +11,15 @@ from botocore.stub import Stubber
 
 from jobpipe.runtime.aws import AwsClients
 from jobpipe.stores.dynamodb_batches import DynamoDbBatches
+from jobpipe.stores.dynamodb_deliveries import DynamoDbDeliveries
 from jobpipe.stores.dynamodb_items import DynamoDbItems
 from jobpipe.stores.dynamodb_jobs import DynamoDbJobs
+from jobpipe.stores.dynamodb_webhooks import DynamoDbWebhooks
 from jobpipe.stores.s3_documents import S3Documents
 from jobpipe.stores.sqs_backlog import QueueUrls, SqsBacklog
 from jobpipe.stores.sqs_commands import SqsCommands
+from jobpipe.stores.sqs_deliveries import SqsDeliveries
+from jobpipe.stores.sqs_events import SqsEvents
 from jobpipe.stores.sqs_parked import SqsParked
 
 
@@ -46,6 +50,10 @@ class Stubbed:
         self.parked = SqsParked(self.clients, "https://sqs/parked")
         urls = QueueUrls("https://sqs/commands.fifo", "https://sqs/dead-letters.fifo", "https://sqs/parked")
         self.backlog = SqsBacklog(self.clients, urls)
+        self.webhooks = DynamoDbWebhooks(self.clients, "webhooks")
+        self.deliveries = DynamoDbDeliveries(self.clients, "webhooks")
+        self.events = SqsEvents(self.clients, "https://sqs/events.fifo")
+        self.lines = SqsDeliveries(self.clients, "https://sqs/deliveries.fifo", "https://sqs/deliveries-later")
 
     def cancelled(self, *codes: str) -> None:
         """Let the next transaction be cancelled for these reasons, or without reasons."""

@@ -67,9 +67,11 @@ def everything(stage: Stage) -> dict[str, list[Any]]:
 def assert_all_exist(stage: Stage) -> None:
     """Check the resources in the stage file, each queue's function and each function's log group."""
     found, named = everything(stage), stage.resources
-    urls = {named[f"{queue}_queue_url"] for queue in ("commands", "dead_letters", "parked")}
+    queues = ("commands", "dead_letters", "parked", "events", "deliveries", "deliveries_later")
+    urls = {named[f"{queue}_queue_url"] for queue in queues}
     assert {url.rpartition("/")[2] for url in found["queues"]} == {url.rpartition("/")[2] for url in urls}
-    functions = {named[f"{function}_function"] for function in ("api", "worker", "dead_letters")}
+    names = ("api", "worker", "dead_letters", "events", "deliveries")
+    functions = {named[f"{function}_function"] for function in names}
     assert {function["FunctionName"] for function in found["functions"]} == functions
     groups = {group["logGroupName"] for group in found["log groups"]}
     assert groups == set(log_groups("local")) == {f"/aws/lambda/{function}" for function in functions}
@@ -78,6 +80,9 @@ def assert_all_exist(stage: Stage) -> None:
     assert {(source.rpartition(":")[2], function) for source, function in mappings} == {
         ("jobpipe-local-commands.fifo", named["worker_function"]),
         ("jobpipe-local-dead-letters.fifo", named["dead_letters_function"]),
+        ("jobpipe-local-events.fifo", named["events_function"]),
+        ("jobpipe-local-deliveries.fifo", named["deliveries_function"]),
+        ("jobpipe-local-deliveries-later", named["deliveries_function"]),
     }
     assert all(each["FunctionResponseTypes"] == ["ReportBatchItemFailures"] for each in found["mappings"])
 

@@ -19,6 +19,8 @@ from jobpipe.domain.batch import Batch
 from jobpipe.domain.commands import DeleteItem
 from jobpipe.domain.documents.item import Created, DocumentRef, Removed, Replaced, StoredItem
 from jobpipe.domain.errors import ItemChanged, JobEnded, Unavailable, ValueLocked
+from jobpipe.domain.events.delivery import Line
+from jobpipe.domain.events.delivery_messages import Sweep, WakeLine
 from jobpipe.domain.job import Status, Success, new_job
 from jobpipe.domain.job_ref import JobRef
 from jobpipe.domain.queue_message import Envelope
@@ -83,6 +85,15 @@ CALLS: list[tuple[str, str, Callable[[Stubbed], Any]]] = [
     ("sqs", "send_message_batch", lambda s: s.queue.send_batch([Envelope("{}", "g", "d")])),
     ("dynamodb", "batch_get_item", lambda s: s.batches.jobs(["j"])),
     ("sqs", "get_queue_attributes", lambda s: s.backlog.read()),
+    ("dynamodb", "get_item", lambda s: s.webhooks.all()),
+    ("dynamodb", "query", lambda s: s.webhooks.of_owner("alice")),
+    ("dynamodb", "transact_write_items", lambda s: s.webhooks.delete("alice", "w")),
+    ("dynamodb", "query", lambda s: s.deliveries.page("alice", "w", 1, None)),
+    ("dynamodb", "query", lambda s: s.deliveries.head(Line("alice", "w", "d"))),
+    ("dynamodb", "delete_item", lambda s: s.deliveries._delete({"partition": {"S": "p"}, "entry": {"S": "e"}})),
+    ("sqs", "send_message_batch", lambda s: s.events.tell([("g", [REF])])),
+    ("sqs", "send_message_batch", lambda s: s.lines.now([WakeLine(Line("alice", "w", "d"))])),
+    ("sqs", "send_message", lambda s: s.lines.sweep(Sweep("alice", "w", "2026", replay=True))),
 ]
 OUTAGES = [
     ("KMS.ThrottlingException", 400),

@@ -167,6 +167,9 @@ def test_each_error_of_each_call_is_classified_correctly(
         case _ if place == RULE and operation == "put_item":
             stub.add_response("get_item", ANSWERS["get_item"])
             assert isinstance(call(stubbed), Job)
+        case _ if place == RULE and operation == "delete_item":
+            with pytest.raises(ClientError, match=code):  # no deletion has a condition
+                call(stubbed)
         case _ if place == RULE:
             with pytest.raises(JobEnded):
                 call(stubbed)
