@@ -61,7 +61,7 @@ def delivery_of(client: Client, webhook: Webhook, event: str, attempts: int = 1)
 def test_a_test_event_reaches_the_receiver_signed(stage: Stage) -> None:
     with receiver() as hook, a_webhook(stage.client, hook.url) as webhook:
         event = stage.client.webhooks.test(webhook.id)
-        (request,) = hook.wait_for(1, of=webhook.id)
+        request, *_ = hook.wait_for(1, of=webhook.id)
         assert verified(request, webhook.secret)["id"] == event == request.headers["webhook-id"]
         delivery = delivery_of(stage.client, webhook, event)
     assert (delivery.type, delivery.state, delivery.subject) == (
@@ -75,12 +75,12 @@ def test_a_test_event_reaches_the_receiver_signed(stage: Stage) -> None:
 def test_the_data_of_an_ended_job_is_the_job_as_get_shows_it(stage: Stage) -> None:
     with receiver() as hook, a_webhook(stage.client, hook.url) as webhook:
         job = stage.client.wait(stage.client.create({"name": unique("Told"), "description": "d", "price": 12.95}))
-        (request,) = hook.wait_for(1, of=job.id)
+        request, *_ = hook.wait_for(1, of=job.id)
         event = verified(request, webhook.secret)
         assert event["data"] == stage.request("GET", f"/jobs/{job.id}").json()
         assert (event["type"], event["specversion"]) == ("job.ended", "1.0")
         failed = stage.client.wait(stage.client.read("no-such-item"))
-        (request,) = hook.wait_for(1, of=failed.id)
+        request, *_ = hook.wait_for(1, of=failed.id)
         assert verified(request, webhook.secret)["data"]["error"]["status"] == 404
 
 
@@ -102,7 +102,7 @@ def test_after_a_rotation_both_secrets_sign(stage: Stage) -> None:
         rotated = stage.client.webhooks.rotate(webhook.id)
         assert rotated.secret != webhook.secret
         stage.client.webhooks.test(webhook.id)
-        (request,) = hook.wait_for(1, of=webhook.id)
+        request, *_ = hook.wait_for(1, of=webhook.id)
         assert verified(request, webhook.secret, rotated.secret)
         assert not is_verified(request, stage.client.webhooks.rotate(webhook.id).secret), (
             "a later secret did not sign"
@@ -140,8 +140,9 @@ def test_what_waits_for_a_paused_webhook_is_delivered_when_it_is_resumed(stage: 
         for attempt in until():
             with attempt:
                 waiting = [each for each in stage.client.webhooks.deliveries(webhook.id) if each.state == "pending"]
-                assert {each.subject for each in waiting} == {f"jobs/{job.id}" for job in jobs}
-        assert [each.event["id"] for each in hook.received] == [test], "only the test was sent"
+                assert {each.subject for each in waiting} >= {f"jobs/{job.id}" for job in jobs}
+        assert [each.event["id"] for each in hook.of(webhook.id)] == [test]
+        assert not [each for job in jobs for each in hook.of(job.id)], "what ended meanwhile waits"
         assert stage.client.webhooks.change(webhook.id, paused=False).paused is False
         for job in jobs:
             hook.wait_for(1, of=job.id)
@@ -151,14 +152,14 @@ def test_events_are_replayed_with_the_same_id_and_a_new_signature(stage: Stage) 
     with receiver() as hook, a_webhook(stage.client, hook.url) as webhook:
         before = stage.client.stats().at
         event = stage.client.webhooks.test(webhook.id)
-        hook.wait_for(1)
+        hook.wait_for(1, of=webhook.id)
         delivery_of(stage.client, webhook, event)
         stage.client.webhooks.replay(webhook.id, event)
-        first, second = hook.wait_for(2)
+        first, second, *_ = hook.wait_for(2, of=webhook.id)
         assert verified(first, webhook.secret) == verified(second, webhook.secret)
         delivery_of(stage.client, webhook, event, attempts=2)
         stage.client.webhooks.replay(webhook.id, since=before)
-        hook.wait_for(3)
+        hook.wait_for(3, of=webhook.id)
         delivery = delivery_of(stage.client, webhook, event, attempts=3)
         assert [each.status for each in delivery.attempts] == [204] * 3
         assert delivery.attempts[-1].replay
@@ -168,19 +169,21 @@ def test_events_are_replayed_with_the_same_id_and_a_new_signature(stage: Stage) 
 
 def test_a_failed_delivery_is_tried_again_and_listed(stage: Stage) -> None:
     with receiver(500) as hook, a_webhook(stage.client, hook.url) as webhook:
-        job = stage.client.wait(stage.client.create({"name": unique("Again"), "description": "d"}))
-        first, second = hook.wait_for(2, of=job.id)
-        assert verified(first, webhook.secret) == verified(second, webhook.secret)
-        delivery = delivery_of(stage.client, webhook, first.headers["webhook-id"], attempts=2)
+        stage.client.wait(stage.client.create({"name": unique("Again"), "description": "d"}))
+        failed, *_ = hook.wait_for(1)
+        event = failed.headers["webhook-id"]
+        delivery = delivery_of(stage.client, webhook, event, attempts=2)
+        first, second = [verified(each, webhook.secret) for each in hook.received if each.event["id"] == event]
+        assert first == second
     assert (delivery.state, [each.status for each in delivery.attempts]) == ("delivered", [500, 204])
 
 
 def test_deliveries_are_listed_page_by_page(stage: Stage) -> None:
     with receiver() as hook, a_webhook(stage.client, hook.url) as webhook:
         events = [stage.client.webhooks.test(webhook.id) for _ in range(5)]
-        hook.wait_for(5)
+        hook.wait_for(5, of=webhook.id)
         pages = [*stage.client.webhooks.deliveries(webhook.id, page_size=2)]
-        assert [each.event for each in pages] == sorted(events, reverse=True)
+        assert [each.event for each in pages if each.type == "webhook.test"] == sorted(events, reverse=True)
 
 
 def test_an_owner_has_ten_webhooks_which_no_other_owner_sees(stage: Stage) -> None:
