@@ -37,21 +37,21 @@ settings.load_profile("ci" if os.environ.get("CI") else "default")
 
 _TESTS = Path(__file__).parent
 _LONGEST = [  # by their times on two cores, from a minute and a half to half a minute
+    "infra/test_changed_collections.py",
     "infra/test_keys.py",
     "infra/test_keys_in_deployments.py",
     "infra/test_stage_life.py",
     "upgrade/test_upgrade.py",
-    "infra/test_changed_collections.py",
     "faults/test_faults_in_batches.py",
     "calls/test_calls.py",
     "chaos/test_chaos.py",
     "infra/test_prod_stage.py",
-    "infra/test_make_values.py",
     "faults/test_faults_in_cancels_and_retries.py",
     "faults/test_faults_in_commands.py",
     "faults/test_faults_in_containment.py",
     "e2e/test_cli.py",
     "iam/test_grants.py",
+    "infra/test_make_values.py",
     "cli/test_import_killed.py",
     "faults/test_faults_in_claims.py",
     "e2e/test_demo.py",
