@@ -25,6 +25,8 @@ override UV_COMPILE := uv pip compile --universal --python-version 3.11 --genera
 
 # With these variables, an interpreter may miss its environment's packages or find others; tests need assertions.
 unexport PYTHONHOME PYTHONPATH PYTHONSAFEPATH PYTHONPLATLIBDIR PYTHONEXECUTABLE PYTHONOPTIMIZE PYTHONINSPECT CDPATH
+# With this one, each of the tests' many processes would compile all modules of the checkout again.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 # The targets with a description; none of them creates a file of its name.
