@@ -26,6 +26,8 @@ from infra.errors import OperatorError
 from tests.bench import targets
 from tests.bench.ceiling import Ceiling
 from tests.bench.celery_redis import CeleryRedis
+from tests.bench.compared import Compared
+from tests.bench.durable import Durable
 from tests.bench.growth import Growth
 from tests.bench.laboratory import laboratory
 from tests.bench.lambda_process import Foundation, open_foundation
@@ -36,7 +38,7 @@ from tests.bench.pipeline import Pipeline
 from tests.bench.rounds import Figures, Part, Row, Seconds, measure_in_turns, timed
 from tests.helpers.commands import ROOT
 
-INTERLEAVED: list[list[type[Part]]] = [[Ceiling, Pipeline, CeleryRedis], [Original, Growth]]
+INTERLEAVED: list[list[type[Part]]] = [[Ceiling, Pipeline, CeleryRedis, Durable, Compared], [Original, Growth]]
 """The groups of parts that are measured in turns: on nearly empty tables, and on large ones."""
 
 INDEPENDENT = ["own_code", "parallel", "memory", "cold_start", "batches", "waiting"]

@@ -72,8 +72,8 @@ def bare_loop(stage: Stage, rows: int) -> float:
     return time.monotonic() - started
 
 
-def import_rows(stage: Stage, rows: int) -> float:
-    """Import the rows; return the seconds of the whole command, including its start."""
+def import_rows(stage: Stage, rows: int, release: Path = commands.ROOT) -> float:
+    """Import the rows by the client of a release; return the seconds of the whole command, including its start."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "items.jsonl"
         path.write_text("".join(json.dumps(item(uuid.uuid4().hex)) + "\n" for _ in range(rows)))
@@ -82,7 +82,7 @@ def import_rows(stage: Stage, rows: int) -> float:
         )
         started = time.monotonic()
         command = [sys.executable, "-m", "jobpipe_client.cli", "import", str(path)]
-        subprocess.run(command, env=env, cwd=commands.ROOT, check=True, stdout=subprocess.DEVNULL)
+        subprocess.run(command, env=env, cwd=release, check=True, stdout=subprocess.DEVNULL)
         return time.monotonic() - started
 
 

@@ -14,7 +14,7 @@ from infra.errors import OperatorError
 from infra.stage.stage_file import Deployment
 from tests.bench import __main__ as bench
 from tests.bench import pages, profile_own_code
-from tests.bench.pipeline import batches_of, rate_of
+from tests.bench.drain import batches_of, rate_of
 from tests.bench.recorder import Recorder, commands
 from tests.bench.rounds import Seconds, in_rounds, timed
 from tests.bench.targets import Target, rows, targets
