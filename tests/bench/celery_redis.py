@@ -25,7 +25,7 @@ from tests.bench.rounds import PERCENTILES, Figures, Part, Row, measure_in_turns
 from tests.helpers.commands import ROOT
 
 PROCESSES = 2
-ITEMS = 250  # half as many as in tests/bench/pipeline.py, which is enough for a rate
+ITEMS = 150  # fewer than in tests/bench/pipeline.py, which is enough for a rate
 _START_SECONDS = 30
 
 

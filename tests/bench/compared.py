@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import secrets
-import time
+import sys
 import uuid
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
+from itertools import chain
 
 from jobpipe.domain.commands import CreateItem, SetFields
 from scripts.load.http_calls import ACCEPTED
@@ -17,7 +18,7 @@ from tests.bench.importing import import_rows
 from tests.bench.pipeline import ITEMS, QUICK_ITEMS, ended
 from tests.bench.previous_release import NAME, deployed_previous, previous_release
 from tests.bench.recorder import Recorder, commands, document
-from tests.bench.rounds import PERCENTILES, Figures, Part, Row, measure_in_turns, median, percentiles, print_figures
+from tests.bench.rounds import Figures, Part, Row, measure_in_turns, median, print_figures
 from tests.helpers.commands import ROOT
 
 THIS, BEFORE = "this", "before"
@@ -25,24 +26,25 @@ UPDATES, QUICK_UPDATES = 500, 30
 ROWS, QUICK_ROWS = 600, 50
 JOBS, QUICK_JOBS = 15, 3
 _TITLES = {
-    "drain": "drain, 1,000 jobs of 500 items",
     "hot_item": "drain, 500 updates of one item",
     "import": "`jobpipe import`, 600 rows",
 }
 
 
 class Compared(Part):
-    """Drains, a hot item, one job alone, and an import, of both releases."""
+    """The drain of the release before; a hot item, an import and one job alone of both releases."""
 
     name = "compared"
 
     def prepare(self, stack: ExitStack) -> None:
         self._stages = {THIS: self.lab.stage, BEFORE: deployed_previous(self.lab)}
-        self._folders = {THIS: ROOT, BEFORE: previous_release().folder}
+        previous = previous_release()
+        self._clients = {THIS: (ROOT, sys.executable), BEFORE: (previous.folder, str(previous.python))}
         self._recorders = {name: Recorder(stage) for name, stage in self._stages.items()}
         self._calls = {name: self.lab.calls(stage) for name, stage in self._stages.items()}
         self._rates: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
-        self._gb_seconds: dict[str, list[float]] = defaultdict(list)
+        self._drain_rates: list[float] = []
+        self._gb_seconds: list[float] = []
         self._seconds: dict[str, list[list[float]]] = defaultdict(list)
         for name in self._stages:
             self._one_job(name)
@@ -51,11 +53,10 @@ class Compared(Part):
     def round(self, number: int) -> None:
         # Each of them runs first in some of the rounds.
         names = [THIS, BEFORE] if number % 2 else [BEFORE, THIS]
-        for name in names:
-            to_run = commands(QUICK_ITEMS if self.lab.quick else ITEMS, secrets.token_hex(4))
-            drained = drain(self.lab, self._stages[name], self._recorders[name], to_run)
-            self._rates["drain"][name].append(drained.rate)
-            self._gb_seconds[name].append(drained.gb_seconds)
+        to_run = commands(QUICK_ITEMS if self.lab.quick else ITEMS, secrets.token_hex(4))
+        drained = drain(self.lab, self._stages[BEFORE], self._recorders[BEFORE], to_run)
+        self._drain_rates.append(drained.rate)
+        self._gb_seconds.append(1000 * drained.gb_seconds)
         for name in names:
             self._rates["hot_item"][name].append(self._hot_item(name))
         for name in names:
@@ -72,16 +73,14 @@ class Compared(Part):
         alone = {name: [summary(each)["p50"] for each in rounds] for name, rounds in self._seconds.items()}
         return {
             "release": NAME,
+            "drain_before": median(self._drain_rates),
+            "gb_seconds_per_1000_jobs_before": median(self._gb_seconds),
             "per_second": {
                 kind: {name: median(rates) for name, rates in by.items()} for kind, by in self._rates.items()
             },
-            "gb_seconds_per_1000_jobs": {
-                name: median([1000 * each for each in found]) for name, found in self._gb_seconds.items()
-            },
-            "alone_ms": {name: summary(sum(rounds, [])) for name, rounds in self._seconds.items()},
+            "alone_ms": {name: summary(list(chain(*rounds))) for name, rounds in self._seconds.items()},
             "ratio": {
                 **{kind: median(_by_round(by[THIS], by[BEFORE])) for kind, by in self._rates.items()},
-                "gb_seconds": median(_by_round(self._gb_seconds[THIS], self._gb_seconds[BEFORE])),
                 "alone": median(_by_round(alone[THIS], alone[BEFORE])),
             },
         }
@@ -96,7 +95,7 @@ class Compared(Part):
         return drain(self.lab, stage, recorder, [created, *_prices(item_id, updates)]).rate
 
     def _import(self, name: str, rows: int) -> float:
-        return import_rows(self._stages[name], rows, self._folders[name])
+        return import_rows(self._stages[name], rows, *self._clients[name])
 
     def _one_job(self, name: str) -> float:
         """Return the seconds from a request to the answer of a poll that shows the job's end."""
@@ -110,25 +109,23 @@ def _prices(item_id: str, updates: int) -> Iterator[SetFields]:
         yield SetFields(item_id, {"price": price + 1}, None)
 
 
-def _by_round(figures: list[float], others: list[float]) -> list[float]:
+def _by_round(figures: Sequence[float], others: Sequence[float]) -> list[float]:
+    """Return the ratio of each round."""
     return [a / b for a, b in zip(figures, others, strict=True)]
 
 
 def rows(figures: Figures) -> Iterator[Row]:
-    """Yield the rows of the table, the header first."""
+    """Yield the rows of the table, the header first. This release's drain is in the table of the pipeline."""
     yield "", "this release", "before", "ratio", "its rounds"
+    yield "drain, 1,000 jobs of 500 items, a second", "", f"{figures['drain_before']['median']:.0f}", "", ""
+    spent = figures["gb_seconds_per_1000_jobs_before"]["median"]
+    yield "GB-seconds of the worker for 1,000 jobs of that drain", "", f"{spent:.2f}", "", ""
     for kind, by in figures["per_second"].items():
         yield (
             f"{_TITLES[kind]}, a second",
             *(f"{by[name]['median']:.0f}" for name in (THIS, BEFORE)),
             *_ratio(figures, kind),
         )
-    spent = figures["gb_seconds_per_1000_jobs"]
-    yield (
-        "GB-seconds of the worker for 1,000 jobs of the first row",
-        *(f"{spent[name]['median']:.2f}" for name in (THIS, BEFORE)),
-        *_ratio(figures, "gb_seconds"),
-    )
     alone = figures["alone_ms"]
     yield (
         "one job alone, end to end, p50 ms",

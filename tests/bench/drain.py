@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from jobpipe.domain.commands import Command
@@ -47,10 +47,15 @@ def _gb_seconds(stage: Stage, since: float) -> float:
     group = f"/aws/lambda/{stage.resources['worker_function'].rpartition(':')[2]}"
     pages = stage.aws("logs").get_paginator("filter_log_events")
     found = pages.paginate(logGroupName=group, startTime=int(since * 1000), filterPattern="REPORT")
-    reports = [_REPORT.match(event["message"]) for page in found for event in page["events"]]
-    spent = [float(each["ms"]) / 1000 * float(each["mb"]) / 1024 for each in reports if each]
+    spent = gb_seconds_of(event["message"] for page in found for event in page["events"])
     assert spent, f"no REPORT line in {group}"
-    return sum(spent)
+    return spent
+
+
+def gb_seconds_of(log_lines: Iterable[str]) -> float:
+    """Return the sum of the billed durations times the memory sizes, by the REPORT lines among the lines."""
+    reports = map(_REPORT.match, log_lines)
+    return sum(float(each["ms"]) / 1000 * float(each["mb"]) / 1024 for each in reports if each)
 
 
 def rate_of(ends: Sequence[float]) -> float:

@@ -17,7 +17,7 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
-from infra.targets.target import python_runtime
+from infra.settings import python_runtime
 from scripts.load.report import summary
 from tests.bench.drain import rate_of
 from tests.bench.pipeline import QUICK_ITEMS
@@ -25,7 +25,7 @@ from tests.bench.recorder import Recorder, commands, fill
 from tests.bench.rounds import PERCENTILES, Figures, Part, Row, measure_in_turns, median, percentiles, print_figures
 from tests.helpers.commands import ROOT
 
-CALLERS = 10
+CALLERS = 4  # ten were slower on two cores
 ITEMS = 60
 JOBS, QUICK_JOBS = 20, 3
 _SDK = "aws_durable_execution_sdk_python"
@@ -52,7 +52,7 @@ class Durable(Part):
         if self._reason:
             return
         self._recorder = Recorder(self.lab.stage)
-        self._lambda = boto3.client(
+        self._lambda: Any = boto3.client(
             "lambda",
             endpoint_url=self.lab.target.endpoint_url,
             region_name=self.lab.target.region,

@@ -37,6 +37,7 @@ class Pipeline(Part):
         self._seconds: dict[str, list[float]] = defaultdict(list)
         self._ratios: list[float] = []
         self._wait_ratios: list[float] = []
+        self._gb_seconds: list[float] = []
         self._recorder = Recorder(self.lab.stage)
         self._pair = BareLoop(self.lab, self.lab.stage, "api_function", stack)
         self._calls = self.lab.calls(self.lab.stage)
@@ -65,12 +66,14 @@ class Pipeline(Part):
             "ms": {name: summary(seconds) for name, seconds in self._seconds.items()},
             "accept_ratio": median(self._ratios),
             "wait_ratio": median(self._wait_ratios),
+            "gb_seconds_per_1000_jobs": median(self._gb_seconds),
         }
 
     def _drain(self) -> None:
         to_run = commands(QUICK_ITEMS if self.lab.quick else ITEMS, secrets.token_hex(4))
         drained = drain(self.lab, self.lab.stage, self._recorder, to_run)
         self._rates["drain"].append(drained.rate)
+        self._gb_seconds.append(1000 * drained.gb_seconds)
         # The times begin at the first end: before it, the poller sleeps for up to a second.
         self._seconds["in the queue while it drains"] += [end - drained.ends[0] for end in drained.ends]
         self._seconds["a batch of ten while it drains"] += batches_of(drained.ends)
@@ -157,6 +160,9 @@ def rows(figures: Figures) -> Iterator[Row]:
     yield "jobpipe", "per second", *PERCENTILES
     for name, found in figures["jobs_per_second"].items():
         yield name, f"{found['median']:.0f}", "", "", "", ""
+    if "gb_seconds_per_1000_jobs" in figures:
+        spent = figures["gb_seconds_per_1000_jobs"]["median"]
+        yield f"GB-seconds of the worker for 1,000 jobs of the drain: {spent:.2f}", "", "", "", "", ""
     for name, found in figures["ms"].items():
         yield name, "", *percentiles(found)
 

@@ -1,7 +1,7 @@
 """The release before group commit, whose Lambdas and client are measured in turns with those of this checkout.
 
-Its sources are in tests/upgrade, as the test of upgrades needs them too: they are those of the commit, without its tests
-and pages, so that a checkout without history has them.
+Its sources are in tests/upgrade, beside the test that upgrades from it, so that a checkout without history has
+them. They are those of the commit, without its tests and pages.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def deployed_previous(lab: Laboratory) -> Stage:
     if STAGE not in lab.stages:
         emulator = Emulator(lab.settings.state_dir, lab.settings.port)
         deployment = previous_release().deploy(emulator, STAGE).deployment
-        # This checkout's code fills its tables and its queue, and has two more tables, which no command of an item uses.
+        # The recorder also needs the names of the two tables that the release lacks, which items do not use.
         stage = Stage(replace(deployment, resources={**lab.stage.resources, **deployment.resources}))
         stage.client.wait(stage.client.read("warm-up"), timeout=120)
         lab.stages[STAGE] = stage
