@@ -15,6 +15,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterable
 from contextlib import ExitStack
+from itertools import chain
 from types import ModuleType
 from typing import Any
 
@@ -36,6 +37,7 @@ from tests.bench.open_stage import open_stage
 from tests.bench.original import Original
 from tests.bench.pages import markdown, origin, rewritten, seconds_by_part
 from tests.bench.pipeline import Pipeline
+from tests.bench.previous_release import start_packaging
 from tests.bench.rounds import Figures, Part, Row, Seconds, measure_in_turns, timed
 from tests.helpers.commands import ROOT
 from tests.helpers.deployed import Stage
@@ -48,6 +50,9 @@ INDEPENDENT = ["own_code", "full_batches", "peak_memory", "parallel", "memory", 
 `measure_on(foundation, quick)` or `measure_in(stage, quick)`.
 
 The last one turns the worker of their common stage off."""
+
+WITH_RELEASE_BEFORE = {"full_batches", "peak_memory", "parallel"}
+"""Those of them that measure the release before too."""
 
 DOCS = ROOT / "docs"
 PAGE, DATA, PLOTS = DOCS / "performance.md", DOCS / "performance.json", DOCS / "plots"
@@ -72,6 +77,8 @@ def _bench(options: argparse.Namespace, console: Console) -> None:
     if importlib.util.find_spec("matplotlib") is None or importlib.util.find_spec("flask") is None:
         raise OperatorError("Flask and matplotlib are not installed: make bench, or make .venv/.bench-installed")
     groups, others = chosen(options.parts)
+    if Compared in chain(*groups) or not WITH_RELEASE_BEFORE.isdisjoint(others):
+        start_packaging()
     started, load = time.perf_counter(), os.getloadavg()[0]
     figures: dict[str, Any] = {}
     spent: Seconds = defaultdict(float)

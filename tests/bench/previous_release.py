@@ -10,11 +10,14 @@ import atexit
 import subprocess
 import tempfile
 import zipfile
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
+from infra.cli.reasons import on_screen
 from infra.emulator import Emulator
+from infra.errors import OperatorError
 from tests.bench.laboratory import Laboratory
 from tests.helpers.commands import clean_environment
 from tests.helpers.deployed import Stage
@@ -26,12 +29,36 @@ NAME = f"the release before group commit ({COMMIT})"
 STAGE = "before"
 
 
-@cache
+def start_packaging() -> None:
+    """Unpack and package the release in the background, while nothing is measured."""
+    _packaging()
+
+
 def previous_release() -> Release:
-    """Unpack the release into a temporary folder, which is removed at the end of this process."""
+    """Return the packaged release, in a temporary folder that is removed at the end of this process."""
+    return _packaging().result()
+
+
+@cache
+def _packaging() -> Future[Release]:
+    return ThreadPoolExecutor(1).submit(_package)
+
+
+def _package() -> Release:
     folder = tempfile.TemporaryDirectory(prefix="jobpipe-bench-release-")
     atexit.register(folder.cleanup)
-    return release_of(COMMIT, Path(folder.name) / "release")
+    release = release_of(COMMIT, Path(folder.name) / "release")
+    done = subprocess.run(
+        [str(release.python), "-m", "infra.package"],
+        cwd=release.folder,
+        env=clean_environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise OperatorError(f"{NAME} cannot be packaged: {on_screen((done.stderr or done.stdout).strip())}")
+    return release
 
 
 def deployed_previous(lab: Laboratory) -> Stage:
@@ -48,12 +75,8 @@ def deployed_previous(lab: Laboratory) -> Stage:
 
 @cache
 def unpacked_worker() -> Path:
-    """Package the release, and return the folder with the contents of the worker's zip."""
+    """Return the folder with the contents of the zip of the release's worker."""
     release = previous_release()
-    command = [str(release.python), "-m", "infra.package"]
-    subprocess.run(
-        command, cwd=release.folder, env=clean_environment(), stdout=subprocess.DEVNULL, check=True, timeout=300
-    )
     folder = release.folder.parent / "worker"
     with zipfile.ZipFile(release.folder / "build" / "worker" / "lambda.zip") as archive:
         archive.extractall(folder)

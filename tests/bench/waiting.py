@@ -42,7 +42,7 @@ def measure(quick: bool) -> Figures:
 
 def measure_in(stage: Stage, quick: bool) -> Figures:
     """Measure the delays of answers and the numbers of status requests."""
-    jobs = 8 if quick else 12
+    jobs = 8 if quick else 9
     ordinary = _ordinary(stage, jobs)
     ends_after = {str(seconds): _ended_after(stage, seconds, jobs) for seconds in _ENDS_AFTER}
     return {
