@@ -45,7 +45,18 @@ from tests.helpers.deployed import Stage
 INTERLEAVED: list[list[type[Part]]] = [[Ceiling, Pipeline, CeleryRedis, Durable, Compared], [Original, Growth]]
 """The groups of parts that are measured in turns: on nearly empty tables, and on large ones."""
 
-INDEPENDENT = ["own_code", "full_batches", "peak_memory", "parallel", "memory", "cold_start", "waiting", "batches"]
+INDEPENDENT = [
+    "own_code",
+    "profile_own_code",
+    "full_batches",
+    "peak_memory",
+    "accepting",
+    "parallel",
+    "memory",
+    "cold_start",
+    "waiting",
+    "batches",
+]
 """The modules that are measured one after the other. Each has `rows(figures)`, and
 `measure_on(foundation, quick)` or `measure_in(stage, quick)`.
 

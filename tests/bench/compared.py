@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import secrets
 import sys
 import uuid
@@ -43,6 +44,7 @@ class Compared(Part):
         self._recorders = {name: Recorder(stage) for name, stage in self._stages.items()}
         self._calls = {name: self.lab.calls(stage) for name, stage in self._stages.items()}
         self._rates: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+        self._shares: dict[str, list[float]] = defaultdict(list)
         self._drain_rates: list[float] = []
         self._gb_seconds: list[float] = []
         self._seconds: dict[str, list[list[float]]] = defaultdict(list)
@@ -61,7 +63,10 @@ class Compared(Part):
             self._rates["hot_item"][name].append(self._hot_item(name))
         for name in names:
             rows = QUICK_ROWS if self.lab.quick else ROWS
-            self._rates["import"][name].append(rows / self._import(name, rows))
+            before = processor_seconds()
+            spent = self._import(name, rows)
+            self._rates["import"][name].append(rows / spent)
+            self._shares[name].append((processor_seconds() - before) / spent)
         samples: dict[str, list[float]] = {name: [] for name in names}
         for _ in range(QUICK_JOBS if self.lab.quick else JOBS):
             for name in names:
@@ -78,6 +83,7 @@ class Compared(Part):
             "per_second": {
                 kind: {name: median(rates) for name, rates in by.items()} for kind, by in self._rates.items()
             },
+            "processor_share_of_import": {name: median(shares) for name, shares in self._shares.items()},
             "alone_ms": {name: summary(list(chain(*rounds))) for name, rounds in self._seconds.items()},
             "ratio": {
                 **{kind: median(_by_round(by[THIS], by[BEFORE])) for kind, by in self._rates.items()},
@@ -104,6 +110,12 @@ class Compared(Part):
         return ended(self._calls[name], accepted.document["id"]).ended - accepted.began
 
 
+def processor_seconds() -> float:
+    """Return the processor time of the child processes that have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
 def _prices(item_id: str, updates: int) -> Iterator[SetFields]:
     for price in range(updates):
         yield SetFields(item_id, {"price": price + 1}, None)
@@ -126,6 +138,13 @@ def rows(figures: Figures) -> Iterator[Row]:
             *(f"{by[name]['median']:.0f}" for name in (THIS, BEFORE)),
             *_ratio(figures, kind),
         )
+    shares = figures["processor_share_of_import"]
+    yield (
+        "processor time of the import's command line, share of its time",
+        *(f"{shares[name]['median']:.0%}" for name in (THIS, BEFORE)),
+        "",
+        "",
+    )
     alone = figures["alone_ms"]
     yield (
         "one job alone, end to end, p50 ms",
