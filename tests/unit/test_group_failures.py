@@ -39,6 +39,7 @@ def test_a_put_that_fails_returns_only_its_own_message(pipeline: Counted, monkey
         pipeline.request("POST", "/items", item(name))
     assert len(pipeline.work()["batchItemFailures"]) == 1
     assert statuses(pipeline) == {"retrying": 1, "succeeded": 2}
+    assert pipeline.calls["commit"] == 1, "the others are committed together"
     monkeypatch.setattr(pipeline.documents, "put", put)
     pipeline.drain()
     assert statuses(pipeline) == {"succeeded": 3}
@@ -202,6 +203,24 @@ def test_a_command_that_is_cancelled_before_the_commit_is_acknowledged(
         return commit(*args)
 
     monkeypatch.setattr(pipeline.groups, "commit", late)
+    assert pipeline.work() == {"batchItemFailures": []}
+    assert statuses(pipeline) == {"cancelled": 1, "succeeded": 1}
+    assert len(pipeline.documents.current) == 1
+
+
+def test_a_command_that_is_cancelled_while_its_put_fails_is_acknowledged(
+    pipeline: Counted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put = pipeline.documents.put
+    cancelled, _ = (pipeline.request("POST", "/items", item(name)).json["id"] for name in ("tent", "yurt"))
+
+    def cancels_once(key: str, text: str) -> Any:
+        if '"tent"' in text and "cancelled" not in statuses(pipeline):
+            assert pipeline.request("DELETE", f"/jobs/{cancelled}").status == 200
+            raise Unavailable("Down.")
+        return put(key, text)
+
+    monkeypatch.setattr(pipeline.documents, "put", cancels_once)
     assert pipeline.work() == {"batchItemFailures": []}
     assert statuses(pipeline) == {"cancelled": 1, "succeeded": 1}
     assert len(pipeline.documents.current) == 1

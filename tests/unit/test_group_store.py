@@ -221,7 +221,9 @@ def answer(rows: list[StoredItem], unprocessed: list[str]) -> dict[str, Any]:
 
 def test_keys_that_were_not_processed_are_read_again(groups: DynamoDbGroups, stubbed: Stubbed) -> None:
     yurt = replace(TENT, item_id="yurt")
-    stubbed.dynamodb.add_response("batch_get_item", answer([TENT], ["yurt", "hut"]))
+    keys = [{"item_id": {"S": name}} for name in ("tent", "yurt", "hut")]
+    request = {"RequestItems": {"items": {"Keys": keys, "ConsistentRead": True}}}
+    stubbed.dynamodb.add_response("batch_get_item", answer([TENT], ["yurt", "hut"]), request)
     stubbed.dynamodb.add_response("batch_get_item", answer([yurt], []))
     tent, other, hut = refs("tent", "yurt", "hut")
     assert groups.rows([tent, other, hut]) == {tent: TENT, other: yurt, hut: None}
