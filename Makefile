@@ -60,13 +60,13 @@ screenshots: .venv/.installed .venv/.browser-installed ## make the pictures of t
 bench: .venv/.installed .venv/.bench-installed ## measure jobpipe and its alternatives, and write docs/performance.md (BENCH="--quick ceiling")
 	@$(RUN) tests.bench @words:BENCH
 
-faults: .venv/.installed ## test more faults than make test, on all cores (FAULTS="--singles", "--all", "--share 0.1 put"), or test the operations of your own collections (COLLECTIONS=...)
+faults: .venv/.installed ## test more faults than make test, on all cores (FAULTS="--singles", "--groups", "--all", "--share 0.1 put"), or test the operations of your own collections (COLLECTIONS=...)
 	@$(RUN) tests.faults --collections=@COLLECTIONS @words:FAULTS
 
 mutants: .venv/.installed ## break the code on purpose, one promise at a time, and check that the tests fail (ONLY=...)
 	@$(RUN) tests.mutants --only=@ONLY
 
-chaos: .venv/.installed ## run the long chaos test, some minutes (CHAOS_ARGS="--jobs 3000 --seed 7")
+chaos: .venv/.installed ## run the long chaos test, some minutes (CHAOS_ARGS="--groups --jobs 3000 --seed 7")
 	@$(RUN) tests.chaos @words:CHAOS_ARGS
 
 simulate: .venv/.bench-installed ## simulate a stage on AWS at 10 to 10,000 jobs/s, and compare a run on the emulator (docs/scaling.md)

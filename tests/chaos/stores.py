@@ -73,9 +73,9 @@ def _is_fault(line: str) -> bool:
     return "exception_name" in entry and entry["exception_name"] not in EXPECTED
 
 
-def waiting(stage: Stage, name: str) -> int:
-    """Return the number of messages on a queue, those in flight included."""
-    names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+def waiting(stage: Stage, name: str, *, in_flight: bool = True) -> int:
+    """Return the number of messages on a queue, those in flight included unless it is said."""
+    names = ["ApproximateNumberOfMessages", *(["ApproximateNumberOfMessagesNotVisible"] if in_flight else [])]
     answer = stage.aws("sqs").get_queue_attributes(
         QueueUrl=stage.resources[f"{name}_queue_url"], AttributeNames=names
     )

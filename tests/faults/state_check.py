@@ -122,12 +122,12 @@ def _compared(collection: str, text: str) -> dict[str, Any]:
     return document
 
 
-def _check_items(world: World, stored: Stored, explanations: list[State]) -> None:
-    _require(bool(explanations), "no order of the commands explains how their jobs ended")
+def _check_items(world: World, stored: Stored, explained: State | None) -> None:
+    _require(explained is not None, "no order of the commands explains how their jobs ended")
     texts = {place: _document(world, item) for place, item in stored.items.items()}
     documents = {place: _compared(place[0], text) for place, text in texts.items()}
     versions = {place: item.version for place, item in stored.items.items()}
-    _require(State(documents, versions) in explanations, "the items are not the results of their jobs")
+    _require(State(documents, versions) == explained, "the items are not the results of their jobs")
     names = [(place[1], document["name"]) for place, document in documents.items() if place[0] == ITEMS]
     locks = {name_key(name): item_id for item_id, name in names}
     _require(stored.names == locks, f"name locks {stored.names}, but items {locks}")
@@ -152,6 +152,7 @@ def _lookups_of(place: Place, item: StoredItem, text: str) -> list[tuple[str, st
 def _check_commits(world: World, stored: Stored) -> None:
     for (job_id, _), count in world.injector.commits.items():
         _require(count == 1, f"{count} transactions for one job")
+        _require(job_id in stored.jobs, "a command of an expired job took effect")
         _require(stored.jobs[job_id]["status"] == "succeeded", "an item was changed for a job that did not succeed")
 
 
@@ -193,6 +194,7 @@ def _document(world: World, item: StoredItem) -> str:
 def _read(world: World) -> Stored:
     rows = {row["job_id"]["S"]: row for row in _rows(world, "JobsTable")}
     jobs = {job_id: _job(row) for job_id, row in rows.items() if not is_batch_id(job_id)}
+    jobs = {job_id: job for job_id, job in jobs.items() if not _has_expired(world, job)}
     items = {(ITEMS, row["item_id"]["S"]): item_from_row(row) for row in _rows(world, "ItemsTable")}
     for row in filter(is_document, _rows(world, "CollectionsTable")):
         place, scope = place_of(row)
@@ -202,6 +204,15 @@ def _read(world: World) -> Stored:
     names = {row["name"]["S"]: row["item_id"]["S"] for row in _rows(world, "NamesTable")}
     listing = world.s3.list_objects_v2(Bucket=world.outputs["DocumentsBucket"])
     return Stored(jobs, items, names, lookups, {entry["Key"] for entry in listing.get("Contents", [])})
+
+
+def _has_expired(world: World, job: dict[str, Any]) -> bool:
+    """Return whether the job has expired; nothing may have written it since then."""
+    expires_at = int(job["expires_at"])
+    if expires_at > world.emulator.clock.time():
+        return False
+    _require(job["status"] == "queued", "an expired job was changed")
+    return True
 
 
 def _job(row: dict[str, Any]) -> dict[str, Any]:

@@ -195,6 +195,17 @@ class World:
             command.accepted, command.must_fail = True, False
         return answer.status
 
+    def expire(self, command: SentCommand) -> None:
+        """Let the unfinished job of this command expire; its message stays on the queue and must change nothing."""
+        self.call(
+            "UpdateItem",
+            TableName=self.outputs["JobsTable"],
+            Key={"job_id": {"S": command.job_id}},
+            UpdateExpression="SET expires_at = :now",
+            ExpressionAttributeValues={":now": {"N": str(int(self.emulator.clock.time()))}},
+        )
+        self.history.commands.remove(command)
+
     def job(self, command: SentCommand) -> Any:
         """Return the job as its caller polls it."""
         answer = self.insist("GET", f"/jobs/{command.job_id}")

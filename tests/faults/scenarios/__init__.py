@@ -15,6 +15,7 @@ from tests.faults.scenarios import (
     retries,
     shop,
     shop_further,
+    sized_groups,
     stats,
 )
 from tests.faults.scenarios.parts import SCENARIOS, Action
@@ -32,5 +33,6 @@ __all__ = [
     "retries",
     "shop",
     "shop_further",
+    "sized_groups",
     "stats",
 ]
