@@ -100,6 +100,16 @@ def retry(job_id: str) -> Call:
     return Call("POST", f"{job_path(job_id)}/retry", {})
 
 
+def cancel_batch(batch_id: str) -> Call:
+    """DELETE /batches/{id}. It needs no idempotency key, since repeating it changes nothing."""
+    return Call("DELETE", batch_path(batch_id), {})
+
+
+def retry_batch(batch_id: str) -> Call:
+    """POST /batches/{id}/retry. It needs no idempotency key, since a job can succeed only once."""
+    return Call("POST", f"{batch_path(batch_id)}/retry", {})
+
+
 def job_list(**filters: str | int | datetime | None) -> dict[str, str | int]:
     """Return the query of GET /jobs. Raise ValueError for a time without a zone."""
     query: dict[str, str | int] = {}

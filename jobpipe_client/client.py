@@ -228,6 +228,31 @@ class Client:
         """
         return self._job(calls.retry(job_id))
 
+    def cancel_batch(self, batch_id: str) -> Batch:
+        """Cancel the jobs of a batch that have not taken effect, the last one first.
+
+        The entry of a job that was not cancelled has `unchanged`: it has succeeded or failed before, or it was not
+        reached. Raise Unavailable if none was reached.
+
+        >>> batch = client.submit_batch([{"operation": "delete", "item_id": item.id}])
+        >>> client.cancel_batch(batch.id).counts["cancelled"]
+        1
+        """
+        return batch_of(self.transport.send(calls.cancel_batch(batch_id)))
+
+    def retry_batch(self, batch_id: str) -> Batch:
+        """Queue the failed jobs of a batch again, in the order of the batch; the others are left as they are.
+
+        The entry of a failed job that was not queued has `unchanged`: it cannot be retried, or it was not reached.
+        Raise Unavailable if none was reached.
+
+        >>> batch = client.submit_batch([{"operation": "read", "item_id": "no-such-item"}])
+        >>> _ = list(client.as_completed([batch.entries[0].job_id]))
+        >>> client.retry_batch(batch.id).counts["failed"]
+        0
+        """
+        return batch_of(self.transport.send(calls.retry_batch(batch_id)))
+
     def wait(self, job: Job, timeout: float = 60.0, *, long_poll: int = 1) -> Job:
         """Return the job once it has ended, successfully or not. Raise WaitTimeout after `timeout` seconds.
 

@@ -203,12 +203,14 @@ class BatchEntry:
     collection: str | None
     item_id: str | None
     problem: Problem | None  # why there is no job, or why it failed
+    unchanged: Problem | None = None  # why a request to cancel or retry the batch did not do so with this job
 
     @classmethod
     def of(cls, entry: dict[str, Any]) -> BatchEntry:
         """Return the entry as it stands in a batch."""
-        if "problem" in entry:
-            return cls.without_job(Problem.of(entry["problem"], status=500))
+        problem = Problem.of(entry["problem"], status=500) if "problem" in entry else None
+        if problem is not None and "job" not in entry:
+            return cls.without_job(problem)
         job = entry["job"]
         return cls(
             job_id=str(job["id"]),
@@ -218,6 +220,7 @@ class BatchEntry:
             collection=_collection_of(job),
             item_id=str(job["item_id"]),
             problem=_error_of(job),
+            unchanged=problem,
         )
 
     @classmethod
@@ -269,6 +272,21 @@ class Batch:
             place
             for place, entry in enumerate(self.entries)
             if entry.job_id is None and entry.problem is not None and entry.problem.status >= _SERVER_ERROR
+        ]
+
+    @property
+    def unreached(self) -> list[int]:
+        """The places of the jobs that a request to cancel or retry the batch did not reach. It can be sent again.
+
+        >>> batch = client.submit_batch([{"operation": "read", "item_id": item.id}])
+        >>> cancelled = client.cancel_batch(batch.id)
+        >>> while cancelled.unreached:
+        ...     cancelled = client.cancel_batch(batch.id)
+        """
+        return [
+            place
+            for place, entry in enumerate(self.entries)
+            if entry.unchanged is not None and entry.unchanged.status >= _SERVER_ERROR
         ]
 
 

@@ -80,6 +80,30 @@ def test_a_batch_is_shown_until_its_end(
     expect(page.locator("#job-badge")).to_have_text("succeeded")
 
 
+def test_a_batch_is_cancelled_and_retried(
+    console: Console, page: Page, stage: Stage, worker_stopped: WorkerStopped
+) -> None:
+    command = {"operation": "delete", "item_id": "no-such-item"}
+    badge, counts = page.locator("#batch-badge"), page.locator("#batch-counts")
+    with worker_stopped():
+        batch = stage.client.submit_batch([command, command])
+        console.open_with_key(f"batches/{batch.id}")
+        expect(page.get_by_role("button", name="Retry what has failed")).to_be_hidden()
+        page.get_by_role("button", name="Cancel what has not ended").click()
+        expect(badge).to_have_text("ended")
+        expect(counts.locator(".tile").filter(has_text="cancelled").locator("dd")).to_have_text("2")
+        expect(page.get_by_role("button", name="Cancel what has not ended")).to_be_hidden()
+    failed = stage.client.submit_batch([command, command])
+    console.open(f"batches/{failed.id}")
+    expect(badge).to_have_text("ended", timeout=TIMEOUT)
+    with worker_stopped():
+        page.get_by_role("button", name="Retry what has failed").click()
+        expect(badge).to_have_text("running")
+        expect(counts.locator(".tile").filter(has_text="queued").locator("dd")).to_have_text("2")
+    expect(badge).to_have_text("ended", timeout=TIMEOUT)
+    assert {stage.client.job(entry.job_id or "").retries for entry in failed.entries} == {1}
+
+
 def test_an_item_that_cannot_be_read_is_in_the_list(console: Console, page: Page, stage: Stage) -> None:
     console.expected.add(503)  # for a recent item, since S3 may find its document later
     item = stage.client.sync.create({"name": unique("Lost"), "description": "x" * 5_000})

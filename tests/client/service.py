@@ -140,6 +140,11 @@ class _Handler(BaseHTTPRequestHandler):
                 with owner.batches.counted():
                     batch = owner.batches.submit(body, seen.headers.get("idempotency-key"))
                     return Canned(202, {"Retry-After": "0.05"}, batch)
+            case "DELETE", "batches", True:
+                return Canned(200, {}, owner.batches.change(name, owner.cancel, {"queued", "failed", "succeeded"}))
+            case "POST", "batches", True:
+                batch_id = name.removesuffix("/retry")
+                return Canned(202, {"Retry-After": "0.05"}, owner.batches.change(batch_id, owner.retry, {"failed"}))
             case "GET", "batches", True:
                 found = owner.batches.find(name)
                 if found is None:

@@ -184,6 +184,35 @@ class World:
         assert answer.status in {_OK, _CONFLICT}, answer.text
         command.cancelled = answer.status == _OK
 
+    def cancel_batch(self, batch_id: str, commands: Sequence[SentCommand]) -> None:
+        """Cancel a batch of these commands until the answer says of each job what became of it."""
+        for command, entry in zip(commands, self._insist_on_each("DELETE", f"/batches/{batch_id}"), strict=True):
+            command.cancelled = "problem" not in entry
+            assert command.cancelled == (entry["job"]["status"] == "cancelled"), entry
+
+    def retry_batch(self, batch_id: str, commands: Sequence[SentCommand]) -> None:
+        """Retry a batch of these commands until the answer says of each job what became of it."""
+        before = [self._row(command) for command in commands]
+        self._insist_on_each("POST", f"/batches/{batch_id}/retry")
+        for command, row in zip(commands, before, strict=True):
+            if row["status"]["S"] == "failed" and self._row(command).get("retries") != row.get("retries"):
+                self.history.record_retry(command)
+                command.accepted, command.must_fail = True, False
+
+    def _insist_on_each(self, method: str, target: str) -> Any:
+        """Repeat a request that changes a batch until all of its jobs were reached; return the entries."""
+        pause = 1.0
+        for _ in range(_MOST_REPEATS):
+            answer = self.insist(method, target)
+            assert answer.status in {_OK, _ACCEPTED}, answer.text
+            entries = answer.json["entries"]
+            if all(entry.get("problem", {}).get("status", 0) < _SERVER_ERROR for entry in entries):
+                return entries
+            self._before_a_repeat()
+            self.emulator.clock.sleep(pause)
+            pause *= 2
+        raise AssertionError(f"{method} {target} never reaches all jobs: {answer}")
+
     def retry(self, command: SentCommand) -> int:
         """Request a retry until it is answered; a retried command takes a new place."""
         before = self._row(command)

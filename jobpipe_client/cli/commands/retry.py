@@ -21,11 +21,12 @@ _NOT_RETRIED = {"job-ended", "not-found"}  # the job or its command is no longer
     cls=Command,
     examples="""
     jobpipe retry 5f0c…
+    jobpipe retry batch-77ab…
     jobpipe retry --all-failed
     jobpipe retry --reason name-taken --reason not-found
     """,
 )
-@click.argument("jobs", metavar="[JOB]...", nargs=-1)
+@click.argument("jobs", metavar="[JOB|BATCH]...", nargs=-1)
 @click.option("--all-failed", is_flag=True, help="All of your failed jobs that were interrupted.")
 @click.option(
     "--reason",
@@ -42,12 +43,14 @@ def retry(state: State, *, jobs: tuple[str, ...], all_failed: bool, reasons: tup
     rule refused (name-taken, not-found, version-mismatch, too-large) would be refused again until the items change:
     such jobs are left and counted by reason, and --reason retries them.
 
+    The id of a batch retries all of its failed jobs, whatever the reason.
+
     The exit status is 1 if a job that was named cannot be retried; jobs that are left are not an error.
     """
     if bool(jobs) == (all_failed or bool(reasons)):
         raise click.UsageError("Name jobs, or say --all-failed or --reason.")
     if jobs:
-        return show_each(state, jobs, state.client.retry)
+        return show_each(state, jobs, state.client.retry, state.client.retry_batch)
     # The whole list first: a retried job leaves it, and may come back.
     failed = list(state.client.jobs("failed"))
     chosen = [job for job in failed if (_reason(job) in reasons if reasons else _was_interrupted(job))]

@@ -16,6 +16,7 @@ from tests.faults.scenarios import (
     shop,
     shop_further,
     stats,
+    whole_batches,
 )
 from tests.faults.scenarios.parts import SCENARIOS, Action
 
@@ -33,4 +34,5 @@ __all__ = [
     "shop",
     "shop_further",
     "stats",
+    "whole_batches",
 ]
