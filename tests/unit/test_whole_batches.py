@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 import pytest
 
 from jobpipe.domain.errors import Unavailable
-from jobpipe.domain.job import Status
+from jobpipe.domain.job import Job, Status
+from jobpipe.domain.job_ref import JobRef
 from tests.helpers.batches import an_item, create, kinds, merge, post, shown
 from tests.helpers.job_states import LARGE, interpose, unavailable
 from tests.helpers.pipeline import Answer, Pipeline
@@ -98,7 +100,12 @@ def test_the_last_command_of_an_item_is_cancelled_first(
     batch = post(pipeline, *(merge(tent, n=n) for n in range(3)))
     order: list[str] = []
     cancel_one = pipeline.jobs.cancel
-    monkeypatch.setattr(pipeline.jobs, "cancel", lambda ref, at: (order.append(ref.job_id), cancel_one(ref, at))[1])
+
+    def noted(ref: JobRef, at: datetime) -> Job:
+        order.append(ref.job_id)
+        return cancel_one(ref, at)
+
+    monkeypatch.setattr(pipeline.jobs, "cancel", noted)
     assert cancel(pipeline, batch).json["counts"]["cancelled"] == 3
     assert order == [entry["job"]["id"] for entry in reversed(batch.json["entries"])]
 
