@@ -208,9 +208,8 @@ class BatchEntry:
     @classmethod
     def of(cls, entry: dict[str, Any]) -> BatchEntry:
         """Return the entry as it stands in a batch."""
-        problem = Problem.of(entry["problem"], status=500) if "problem" in entry else None
-        if problem is not None and "job" not in entry:
-            return cls.without_job(problem)
+        if "problem" in entry:
+            return cls.without_job(Problem.of(entry["problem"], status=500))
         job = entry["job"]
         return cls(
             job_id=str(job["id"]),
@@ -220,7 +219,7 @@ class BatchEntry:
             collection=_collection_of(job),
             item_id=str(job["item_id"]),
             problem=_error_of(job),
-            unchanged=problem,
+            unchanged=Problem.of(entry["unchanged"], status=500) if "unchanged" in entry else None,
         )
 
     @classmethod

@@ -44,7 +44,7 @@ def test_the_failed_jobs_of_a_batch_are_retried(jobpipe: Jobpipe, service: Servi
 def test_jobs_that_were_not_reached_are_an_error(jobpipe: Jobpipe, service: Service) -> None:
     service.pause()
     batch = a_batch(service, 1)
-    entries = [{**batch.raw["entries"][0], "problem": problem(503, "unavailable")}]
+    entries = [{**batch.raw["entries"][0], "unchanged": problem(503, "unavailable")}]
     service.canned.append(Canned(200, {}, {**batch.raw, "entries": entries}))
     done = jobpipe("cancel", batch.id)
     assert done.exit_code == 1

@@ -121,7 +121,7 @@ class Batches:
         after = self.find(batch_id)
         assert after is not None
         for place, why in problems.items():
-            after["entries"][place]["problem"] = why
+            after["entries"][place]["unchanged"] = why
         return after
 
     def _queued(self, batch_id: str, commands: list[Command], refused: dict[int, dict[str, str]]) -> list[Entry]:

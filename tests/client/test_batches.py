@@ -97,8 +97,8 @@ def test_the_failed_jobs_of_a_batch_are_retried(client: Client, service: Service
 def test_a_change_of_a_batch_is_repeated_after_an_outage_and_says_what_it_did_not_reach(
     client: Client, service: Service
 ) -> None:
-    entries = [{"job": JOB, "problem": problem(503, "unavailable")}, {"job": {**JOB, "status": "cancelled"}}]
-    ended = [{"job": {**JOB, "status": "succeeded"}, "problem": problem(409, "job-ended")}]
+    entries = [{"job": JOB, "unchanged": problem(503, "unavailable")}, {"job": {**JOB, "status": "cancelled"}}]
+    ended = [{"job": {**JOB, "status": "succeeded"}, "unchanged": problem(409, "job-ended")}]
     service.canned += [
         Canned(503, {}, problem(503, "unavailable")),
         Canned(200, {}, {**ANSWER, "entries": entries + ended}),

@@ -187,7 +187,7 @@ class World:
     def cancel_batch(self, batch_id: str, commands: Sequence[SentCommand]) -> None:
         """Cancel a batch of these commands until the answer says of each job what became of it."""
         for command, entry in zip(commands, self._insist_on_each("DELETE", f"/batches/{batch_id}"), strict=True):
-            command.cancelled = "problem" not in entry
+            command.cancelled = "unchanged" not in entry
             assert command.cancelled == (entry["job"]["status"] == "cancelled"), entry
 
     def retry_batch(self, batch_id: str, commands: Sequence[SentCommand]) -> None:
@@ -206,7 +206,7 @@ class World:
             answer = self.insist(method, target)
             assert answer.status in {_OK, _ACCEPTED}, answer.text
             entries = answer.json["entries"]
-            if all(entry.get("problem", {}).get("status", 0) < _SERVER_ERROR for entry in entries):
+            if all(entry.get("unchanged", {}).get("status", 0) < _SERVER_ERROR for entry in entries):
                 return entries
             self._before_a_repeat()
             self.emulator.clock.sleep(pause)

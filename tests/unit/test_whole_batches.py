@@ -28,9 +28,9 @@ def retry(pipeline: Pipeline, answer: Answer, **options: Any) -> Answer:
 
 
 def problems(answer: Answer) -> list[str | None]:
-    """Return for each entry with a job the slug of the problem beside it."""
+    """Return for each entry the slug of the problem for which its job was not changed."""
     return [
-        entry["problem"]["type"].rpartition(":")[2] if "problem" in entry else None
+        entry["unchanged"]["type"].rpartition(":")[2] if "unchanged" in entry else None
         for entry in answer.json["entries"]
     ]
 
@@ -83,7 +83,7 @@ def test_jobs_that_have_ended_keep_their_outcome_and_say_why(pipeline: Pipeline)
     assert answer.status == 200
     assert kinds(answer) == ["succeeded", "failed", "cancelled"]
     assert problems(answer) == ["job-ended", "job-ended", None]
-    details = [entry["problem"]["detail"] for entry in answer.json["entries"][:2]]
+    details = [entry["unchanged"]["detail"] for entry in answer.json["entries"][:2]]
     ids = [entry["job"]["id"] for entry in answer.json["entries"][:2]]
     alone = [pipeline.request("DELETE", f"/jobs/{job_id}") for job_id in ids]
     assert [each.json["detail"] for each in alone] == details, "as for a single job"
@@ -175,7 +175,7 @@ def test_a_cancel_of_a_batch_ends_in_time(pipeline: Pipeline, monkeypatch: pytes
     monkeypatch.setattr(pipeline.jobs, "cancel", slow)
     answer = cancel(pipeline, batch)
     assert problems(answer) == ["unavailable", None, None]
-    assert answer.json["entries"][0]["problem"]["detail"] == "There was no time left for this job."
+    assert answer.json["entries"][0]["unchanged"]["detail"] == "There was no time left for this job."
 
 
 def test_a_job_that_expires_meanwhile_is_shown_as_expired(
@@ -233,7 +233,7 @@ def test_a_job_that_cannot_be_retried_says_why(pipeline: Pipeline, monkeypatch: 
     assert problems(answer) == [None, "job-ended"]
     job_id = answer.json["entries"][1]["job"]["id"]
     alone = pipeline.request("POST", f"/jobs/{job_id}/retry").json
-    assert answer.json["entries"][1]["problem"]["detail"] == alone["detail"], "as for a single job"
+    assert answer.json["entries"][1]["unchanged"]["detail"] == alone["detail"], "as for a single job"
 
 
 @pytest.mark.parametrize("call", ["send", "requeue"])

@@ -78,7 +78,7 @@ async function changeBatch(button, method, path) {
     const answer = await call(method, path);
     if (id !== openBatch) return;
     const batch = JSON.parse(answer.text);
-    const unreached = batch.entries.filter(({ job, problem }) => job && problem?.status >= 500).length;
+    const unreached = batch.entries.filter(({ unchanged }) => unchanged?.status >= 500).length;
     setText("batch-change-error", unreached ? `${unreached} of its jobs were not reached. Try again.` : "");
     renderBatch(batch);
     announce(method === "DELETE" ? "The batch is cancelled." : "What has failed is queued again.");

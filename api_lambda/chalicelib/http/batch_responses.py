@@ -48,7 +48,7 @@ def batch_response(
             counts[job.status.value] += 1
             entry = {"job": _job(job)}
             if problems and position in problems:
-                entry["problem"] = problems[position]
+                entry["unchanged"] = problems[position]
             entries.append(entry)
     done = not any(counts[status.value] for status in UNFINISHED)
     body = json_text.encode(

@@ -98,7 +98,7 @@ def batches() -> None:
     retried = BATCHES.retry_batch(accepted.id)
     assert retried.counts.succeeded == 1, retried
     left = BATCHES.cancel_batch(accepted.id).entries[0].actual_instance
-    assert (left.job.status, left.problem.type) == ("succeeded", "urn:jobpipe:problem:job-ended"), left
+    assert (left.job.status, left.unchanged.type) == ("succeeded", "urn:jobpipe:problem:job-ended"), left
 
     new["name"] += "\U000e0041"  # it is invisible, but the schema covers only the basic plane
     *_, refused = BATCHES.submit_batch(batch_of(raw[1::-1])).entries

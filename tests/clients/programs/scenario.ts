@@ -117,7 +117,7 @@ export async function main(calls: Calls): Promise<void> {
   assert.equal(retriedBatch.status, 202);
   assert.equal(bodyOf(retriedBatch).counts.succeeded, 1);
   const left = bodyOf(await calls.cancelBatch(batch.id)).entries[0];
-  assert.deepEqual([left.job.status, left.problem.type], ["succeeded", `${PROBLEM}job-ended`]);
+  assert.deepEqual([left.job.status, left.unchanged.type], ["succeeded", `${PROBLEM}job-ended`]);
   // The schema does not exclude this invisible character, since it covers only the basic plane.
   const invisible: Command = { operation: "create", item: { name: `${name}\u{e0041}`, description: "x" } };
   const [, refused] = bodyOf(await calls.submitBatch([commands[1], invisible])).entries;
