@@ -92,6 +92,7 @@ class Job:
     retry_after: float | None = field(default=None, compare=False)  # seconds to the next poll, if asked for
     raw: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)  # as received
     owner: str | None = None  # whose job it is, if an operator has asked for the jobs of others
+    not_after: datetime | None = None  # the command must not take effect later
 
     @classmethod
     @_parses("a job")
@@ -115,6 +116,7 @@ class Job:
             retry_after=retry_after,
             raw=document,
             owner=document.get("owner"),
+            not_after=None if (limit := document.get("not_after")) is None else datetime.fromisoformat(limit),
         )
 
     @property

@@ -135,7 +135,8 @@ class _Handler(BaseHTTPRequestHandler):
             case "DELETE", "jobs", True:
                 return Canned(200, {}, owner.cancel(name))
             case "POST", "jobs", True:
-                return Canned(202, {"Retry-After": "0.05"}, owner.retry(name.removesuffix("/retry")))
+                job = owner.retry(name.removesuffix("/retry"), **(seen.body or {}))
+                return Canned(202, {"Retry-After": "0.05"}, job)
             case "POST", "batches", False:
                 with owner.batches.counted():
                     batch = owner.batches.submit(body, seen.headers.get("idempotency-key"))

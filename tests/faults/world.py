@@ -6,10 +6,12 @@ import uuid
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from jobpipe.domain import json_text
 from jobpipe.domain.batch import is_batch_id
+from jobpipe.domain.clock import rfc3339
 from jobpipe.runtime.aws import AwsClients
 from jobpipe.stores.dynamodb_rows import batch_from_row
 from tests.faults.emulator import CallFailed, Emulator
@@ -213,15 +215,21 @@ class World:
             pause *= 2
         raise AssertionError(f"{method} {target} never reaches all jobs: {answer}")
 
-    def retry(self, command: SentCommand) -> int:
-        """Request a retry until it is answered; a retried command takes a new place."""
+    def limit(self, seconds: float) -> str:
+        """Return the time limit that is so many seconds ahead."""
+        return rfc3339(datetime.fromtimestamp(self.emulator.clock.time() + seconds, UTC))
+
+    def retry(self, command: SentCommand, not_after: str | None = None) -> int:
+        """Request a retry until it is answered; a retried command takes a new place, and this time limit."""
         before = self._row(command)
-        answer = self.insist("POST", f"/jobs/{command.job_id}/retry")
+        body = None if not_after is None else {"not_after": not_after}
+        answer = self.insist("POST", f"/jobs/{command.job_id}/retry", body)
         assert answer.status in {_ACCEPTED, _CONFLICT}, answer.text
         taken = answer.status == _ACCEPTED or self._row(command).get("retries") != before.get("retries")
         if taken and before["status"]["S"] == "failed":
             self.history.record_retry(command)
             command.accepted, command.must_fail = True, False
+            command.not_after = not_after or command.not_after
         return answer.status
 
     def job(self, command: SentCommand) -> Any:

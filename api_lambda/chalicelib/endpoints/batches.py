@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection
+from functools import partial
 
 from jobpipe.domain.batch import Batch, is_batch_id, parse_batch
 from jobpipe.domain.clock import now
+from jobpipe.domain.commands import Command
 from jobpipe.domain.errors import NotFound
 from jobpipe.domain.job import Job
 from jobpipe.runtime.metrics import ACCEPTED, UNAVAILABLE, meter
@@ -17,6 +19,7 @@ from ..http.batch_responses import batch_response
 from ..http.request_and_response import HttpRequest, HttpResponse
 from ..services import Services
 from ..submitting.submit_batch import submit_batch as submit
+from ..submitting.time_limits import AcceptanceTime
 from ..submitting.whole_batch import cancel_jobs, retry_jobs
 from .submit_and_respond import check_stored_size
 
@@ -25,17 +28,18 @@ def submit_batch(request: HttpRequest, services: Services) -> HttpResponse:
     """Queue up to 100 commands and report the outcome of each."""
     request_fields.refuse_preconditions(request)
     key = request_fields.idempotency_key(request)
+    time = AcceptanceTime(request.owner, key, services)
+
+    def check(command: Command) -> None:
+        check_stored_size(command, request)
+        time.check(command)
+
     requested = request_fields.json_body(
-        request,
-        lambda raw: parse_batch(
-            raw,
-            lambda command: check_stored_size(command, request),
-            registry=services.registry,
-            owner=request.owner,
-        ),
+        request, partial(parse_batch, check=check, registry=services.registry, owner=request.owner)
     )
     submitted = submit(
         requested,
+        at=time.at,
         owner=request.owner,
         idempotency_key=key,
         request_id=request.request_id,

@@ -82,14 +82,16 @@ def cancel_job(request: HttpRequest, services: Services) -> HttpResponse:
 def retry_job(request: HttpRequest, services: Services) -> HttpResponse:
     """Queue a failed job again."""
     request_fields.refuse_preconditions(request)
-    seconds = request_fields.preferred_wait(request)
+    seconds, at = request_fields.preferred_wait(request), now()
+    limit = request_fields.new_limit(request, at)
     job = retry(
         _own_job(request, services),
         jobs=services.jobs,
         documents=services.documents,
         queue=services.queue,
         request_id=request.request_id,
-        at=now(),
+        at=at,
+        not_after=limit,
     )
     return wait_and_respond(job, seconds, request, services)
 

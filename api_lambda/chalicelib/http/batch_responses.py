@@ -79,6 +79,8 @@ def _job(job: Job) -> dict[str, Any]:
         "item_id": job.item_id,
         "links": {"self": f"/jobs/{job.job_id}", "item": f"/{job.collection}/{quote(job.item_id, safe='')}"},
     }
+    if job.not_after is not None:
+        members["not_after"] = job.not_after
     if job.error is not None:
         members["error"] = job.error
     return members

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable
+from datetime import datetime, timedelta
 from itertools import islice
 from typing import Literal, TypeVar, get_args
 
@@ -12,12 +13,14 @@ import click
 from jobpipe_client.cli.command import Command, State, page_size, pass_state, read_object
 from jobpipe_client.cli.exits import ERROR, FAILED, NOT_ENDED, OK, describe, print_error
 from jobpipe_client.cli.polling import Seconds
+from jobpipe_client.cli.times import Time
 from jobpipe_client.exceptions import ProblemError
 from jobpipe_client.models import Batch, Job, Status, WaitTimeout
 
 T = TypeVar("T")
 
 TIMEOUT = 60.0
+BEFORE = "In RFC 3339, or a duration from now: 90s, 30m, 2h, 7d."
 seconds = Seconds(0, 7 * 24 * 3600)
 
 
@@ -26,6 +29,8 @@ seconds = Seconds(0, 7 * 24 * 3600)
     examples="""
     jobpipe submit '{"operation": "create", "item": {"name": "Tent", "description": "For two"}}' --wait
     jobpipe submit command.json --idempotency-key order-17
+    jobpipe submit command.json --before 2026-12-01T12:00:00Z
+    jobpipe submit command.json --before 2h
     echo '{"operation": "delete", "item_id": "…"}' | jobpipe submit -
     """,
 )
@@ -33,10 +38,23 @@ seconds = Seconds(0, 7 * 24 * 3600)
 @click.option("--wait", is_flag=True, help="Wait until the job has ended; the exit status says how.")
 @click.option("--timeout", type=seconds, default=TIMEOUT, show_default=True, help="Seconds to wait at most.")
 @click.option("--idempotency-key", metavar="KEY", help="The same key is the same job, however often it is sent.")
+@click.option("--before", type=Time(), metavar="TIME", help=BEFORE)
 @pass_state
-def submit(state: State, *, command: str, wait: bool, timeout: float, idempotency_key: str | None) -> int:
-    """Queue one command in its raw form."""
-    job = state.client.submit(read_object(command), idempotency_key=idempotency_key)
+def submit(
+    state: State,
+    *,
+    command: str,
+    wait: bool,
+    timeout: float,
+    idempotency_key: str | None,
+    before: datetime | timedelta | None,
+) -> int:
+    """Queue one command in its raw form.
+
+    With --before, the command takes effect by that time or never: its job then fails as too-late. With an
+    idempotency key, repeat the same time and not a duration.
+    """
+    job = state.client.submit(read_object(command), idempotency_key=idempotency_key, before=before)
     if not wait:
         state.output.job(job)
         return OK
@@ -139,7 +157,7 @@ def show_each(
     """Call a function for each job or batch, show what it returns, and return the exit status."""
     all_complete = True
     for each in ids:
-        if each.startswith("batch-"):
+        if is_batch(each):
             batches, complete = call_for_each([each], change_batch)
             complete = all([complete, *(_show_batch(state, batch) for batch in batches)])
         else:
@@ -147,6 +165,11 @@ def show_each(
             state.output.jobs(found)
         all_complete = all_complete and complete
     return OK if all_complete else ERROR
+
+
+def is_batch(identifier: str) -> bool:
+    """Return whether the id is that of a batch, and not of a job."""
+    return identifier.startswith("batch-")
 
 
 def _show_batch(state: State, batch: Batch) -> bool:
@@ -170,7 +193,7 @@ def call_for_each(ids: Iterable[str], call: Callable[[str], T]) -> tuple[list[T]
         try:
             found.append(call(each))
         except (ProblemError, ValueError) as error:
-            if isinstance(error, ProblemError) and error.slug not in {"not-found", "job-ended"}:
+            if isinstance(error, ProblemError) and error.slug not in {"not-found", "job-ended", "too-late"}:
                 raise
             print_error(f"{each}: {describe(error)}")
             complete = False

@@ -16,6 +16,7 @@ from tests.faults.scenarios import (
     shop,
     shop_further,
     stats,
+    time_limits,
     whole_batches,
 )
 from tests.faults.scenarios.parts import SCENARIOS, Action
@@ -34,5 +35,6 @@ __all__ = [
     "shop",
     "shop_further",
     "stats",
+    "time_limits",
     "whole_batches",
 ]
