@@ -18,6 +18,7 @@ JobpipeError
 │  ├─ JobEndedAlready          409 job-ended
 │  ├─ JobListOff               409 job-list-off
 │  ├─ CommandCancelled         409 job-cancelled
+│  ├─ CommandTooLate           409 too-late
 │  ├─ VersionMismatch          412 version-mismatch
 │  ├─ TooLarge                 413 too-large
 │  ├─ UnsupportedMediaType     415 unsupported-media-type
@@ -218,6 +219,12 @@ class CommandCancelled(ProblemError):
     """The job was cancelled while this request waited for it. A client that polls raises JobCancelled."""
 
     slug = "job-cancelled"
+
+
+class CommandTooLate(ProblemError):
+    """The command's `not_after` had passed before an attempt, or has before a retry, which needs a new one."""
+
+    slug = "too-late"
 
 
 class VersionMismatch(ProblemError):

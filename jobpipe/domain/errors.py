@@ -158,6 +158,10 @@ class JobListOff(Refusal):
     status, slug, title = 409, "job-list-off", "This stage has no list of all jobs"
 
 
+class CommandTooLate(Refusal):
+    status, slug, title = 409, "too-late", "The command's time has passed"
+
+
 class CommandCancelled(Refusal):
     status, slug, title = 409, "job-cancelled", "The command was cancelled"
 
@@ -194,7 +198,7 @@ class Unavailable(ProblemError):
     status, slug, title = 503, "unavailable", "The service cannot take this now"
 
 
-class TooLate(Unavailable):
+class DeadlineNear(Unavailable):
     """Too little time of the invocation is left for a call."""
 
 

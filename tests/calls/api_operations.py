@@ -185,5 +185,23 @@ def retry(lab: Lab) -> Act:
     return command(lab, "POST", f"/jobs/{job['id']}/retry")
 
 
+@operation("api", jobs=100)
+def cancel_batch_of_100(lab: Lab) -> Act:
+    """A batch whose jobs are queued."""
+    batch = lab.accept("POST", "/batches", _hundred_creates())
+    return lambda: lab.request("DELETE", f"/batches/{batch['id']}")
+
+
+@operation("api", jobs=100)
+def retry_batch_of_100(lab: Lab) -> Act:
+    """A batch whose jobs have failed."""
+    reads = [{"operation": "read", "item_id": f"no-such-item-{n}"} for n in range(100)]
+    batch = lab.accept("POST", "/batches", {"commands": reads})
+    messages = lab.receive(100)
+    for n in range(0, 100, 10):
+        lab.consume(messages[n : n + 10])
+    return command(lab, "POST", f"/batches/{batch['id']}/retry")
+
+
 def _hundred_creates() -> dict[str, Any]:
     return {"commands": [{"operation": "create", "item": document()} for _ in range(100)]}

@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from infra.stage.log_events import LogEvents
-from jobpipe.domain.errors import TooLate, Unavailable
+from jobpipe.domain.errors import DeadlineNear, Unavailable
 from tests.helpers.commands import run
 from tests.helpers.deployed import Stage
 
 _RAISED = re.compile(r"[\w.]+(Error|Exception|Unavailable): ")  # the last line of an exception without a handler
 
-EXPECTED = {Unavailable.__name__, TooLate.__name__}
+EXPECTED = {Unavailable.__name__, DeadlineNear.__name__}
 """The exceptions in the logs that an outage causes."""
 
 NEVER_ANSWERED = "never answered 202"

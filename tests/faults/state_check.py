@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from jobpipe.domain import json_text
@@ -20,6 +21,7 @@ from tests.faults.shelves import Place, declared, is_document, place_of
 from tests.faults.world import World
 
 _UNFINISHED = {"queued", "retrying"}
+LONGEST_ATTEMPT = 60  # seconds; a call that hangs is given up sooner
 _NO_RULE = {500, 503}  # a job with this status did not take effect, whatever the model would do
 
 
@@ -79,12 +81,27 @@ def _check_jobs(world: World, stored: Stored) -> set[str]:
             # A command without a 202 may end as never queued (503).
             allowed = command.must_fail or status not in _NO_RULE or (status == 503 and not command.accepted)
             _require(allowed, f"a {command.operation} failed by no rule: {stored.jobs[job_id]['error']}")
+        _check_time_limit(command, stored.jobs[job_id])
         if command.withdrawn:
             _require(stored.jobs[job_id]["status"] == "failed", "a command that was not queued took effect")
         if command.must_fail:
             job = stored.jobs[job_id]
             _require(job["status"] == "failed", f"the job of a command that cannot run has {job['status']}")
     return unfinished
+
+
+def _check_time_limit(command: SentCommand, job: dict[str, Any]) -> None:
+    """Check that the job was too late only after its limit, and that no later attempt took effect."""
+    limit, late = command.not_after, _is_too_late(job)
+    _require(job.get("not_after") == limit, f"a job has the time limit {job.get('not_after')}, not {limit}")
+    _require(not late or (limit is not None and job["updated_at"] > limit), "a job was too late before its time")
+    if limit is not None and job["status"] == "succeeded":
+        over = datetime.fromisoformat(job["updated_at"]) - datetime.fromisoformat(limit)
+        _require(over.total_seconds() <= LONGEST_ATTEMPT, f"a command took effect {over} after its time")
+
+
+def _is_too_late(job: dict[str, Any]) -> bool:
+    return job["status"] == "failed" and str(job["error"]["type"]).endswith(":too-late")
 
 
 def check_parked(world: World) -> None:
@@ -97,7 +114,7 @@ def _steps(world: World, stored: Stored) -> list[Step]:
     steps = []
     for command in world.history.commands:
         job = stored.jobs.get(command.job_id)
-        if job is None or job["status"] in {*_UNFINISHED, "cancelled"}:
+        if job is None or job["status"] in {*_UNFINISHED, "cancelled"} or _is_too_late(job):
             continue
         command.item_id = job["item_id"]
         outcome = _outcome(world, command, job)

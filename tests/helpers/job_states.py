@@ -52,7 +52,7 @@ def interpose(monkeypatch: pytest.MonkeyPatch, store: Any, name: str, before: Ca
     monkeypatch.setattr(store, name, call)
 
 
-def unavailable(*_: object) -> Any:
+def unavailable(*_: object, **__: object) -> Any:
     """Raise Unavailable, as a store that does not respond."""
     raise Unavailable("no")
 

@@ -203,7 +203,7 @@ NEEDS: dict[Key, Need] = {
         api.cancel_a_job, "200, cancelled", "503, queued", "no job can be cancelled, and no retried job is marked"
     ),
     ("APIRole", "KeepJobs", "dynamodb:BatchGetItem"): Need(
-        api.get_a_batch, "202, 200, 2 queued", "202, 503", "no batch can be polled or replayed"
+        api.get_a_batch, "202, 200, 2 queued", "202, 503", "no batch can be polled, replayed, cancelled or retried"
     ),
     ("APIRole", "QueueBatches", "sqs:SendMessageBatch"): Need(
         api.post_a_batch,

@@ -181,7 +181,8 @@ CLIENT_LAYERS = (
     *("json_text", "problem", "exceptions", "models", "calls", "environment", "settings", "http_errors"),
     *("responses", "sessions", "transport", "catalogue", "pages", "waiting", "many", "sync"),
     *("sync_collection", "collection", "client"),
-    *("cli.output.escaping", "cli.exits", "cli.files", "cli.schemas", "cli.output", "cli.command", "cli.polling"),
+    *("cli.output.escaping", "cli.exits", "cli.files", "cli.schemas", "cli.output", "cli.command"),
+    *("cli.polling", "cli.times"),
     "cli.collections",
     *("cli.importing", "cli.commands", "cli.app"),
 )

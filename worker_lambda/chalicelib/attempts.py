@@ -102,7 +102,7 @@ def complete_retry(message: QueueMessage, stores: Stores) -> None:
     A retry sends the message before it marks the job, and may die between the two.
     """
     if message.retry_of is not None:
-        stores.jobs.requeue(message.job, message.retry_of, now())
+        stores.jobs.requeue(message.job, message.retry_of, now(), not_after=message.not_after)
 
 
 def unfinished_job(message: QueueMessage, stores: Stores) -> Job:

@@ -58,6 +58,8 @@ _AFTER_COLLECTIONS = (
     Route("POST", "/jobs/{job_id}/retry", jobs.retry_job),
     Route("POST", "/batches", batches.submit_batch),
     Route("GET", "/batches/{batch_id}", batches.get_batch),
+    Route("DELETE", "/batches/{batch_id}", batches.cancel_batch),
+    Route("POST", "/batches/{batch_id}/retry", batches.retry_batch),
     Route("GET", "/stats", service.get_stats, right=Right.SEE_STATS),
 )
 

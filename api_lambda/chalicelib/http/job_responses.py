@@ -88,6 +88,8 @@ def _job_json(job: Job, documents: DocumentStore, *, with_owner: bool = False) -
     members = _members(job, with_owner=with_owner)
     if job.result_version is not None:
         members["etag"] = etags.etag(job.result_version)
+    if job.not_after is not None:
+        members["not_after"] = job.not_after
     text = json_text.encode(members)
     if job.status is Status.SUCCEEDED:
         # The result is inserted as it was stored, so that its numbers stay exact.

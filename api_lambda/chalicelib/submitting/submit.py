@@ -12,6 +12,7 @@ from jobpipe.domain.job import Job, Status, new_job
 from jobpipe.domain.queue_message import Envelope, QueueMessage, seal
 
 from ..services import Services
+from .time_limits import check_time_limit
 
 
 def submit(
@@ -22,7 +23,9 @@ def submit(
     If the caller has used the Idempotency-Key for the same command before, return the job of that request; raise
     IdempotencyKeyReused if the command was another one.
     """
-    job = new_job(command, owner, idempotency_key, now(), services.job_retention)
+    at = now()
+    job = new_job(command, owner, idempotency_key, at, services.job_retention)
+    check_time_limit(command, job, services, at, has_key=idempotency_key is not None)
     # A crash after this put breaks no promise, since the caller has no 202. With a key, the repeated request finds
     # the job here and sends its message; without one, the row expires.
     earlier = services.jobs.put_new(job, now())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from jobpipe.domain.batch import Batch, RequestedBatch, commands_of, jobs_of, new_batch
 from jobpipe.domain.clock import now
@@ -35,6 +36,7 @@ class SubmittedBatch:
 def submit_batch(
     requested: RequestedBatch,
     *,
+    at: datetime,
     owner: str,
     idempotency_key: str | None,
     request_id: str,
@@ -46,7 +48,7 @@ def submit_batch(
     If the caller has used the Idempotency-Key for the same batch before, submit the rest of that batch; raise
     IdempotencyKeyReused if the batch was another one.
     """
-    batch, stored = _store(requested, owner, idempotency_key, services, seconds_left)
+    batch, stored = _store(requested, owner, idempotency_key, services, seconds_left, at=at)
     result = SubmittedBatch(batch)
     messages: list[_Message] = []
     for position, command in commands_of(batch, requested).items():
@@ -74,7 +76,13 @@ class _StoredJobs:
 
 
 def _store(
-    requested: RequestedBatch, owner: str, key: str | None, services: Services, seconds_left: Callable[[], float]
+    requested: RequestedBatch,
+    owner: str,
+    key: str | None,
+    services: Services,
+    seconds_left: Callable[[], float],
+    *,
+    at: datetime,
 ) -> tuple[Batch, _StoredJobs]:
     """Store the batch and its jobs, or find those of an earlier request with the same key."""
     # DynamoDB stores the batch and at most 99 jobs in one transaction. Two requests with one Idempotency-Key and
@@ -85,7 +93,6 @@ def _store(
     #
     # A crash at any point breaks no promise. With a key, the repeated request continues; without one, nobody can
     # send the messages of the 99 jobs, so they are failed if the last put fails.
-    at = now()
     batch = new_batch(requested, owner, key, at, services.job_retention)
     jobs = jobs_of(batch, commands_of(batch, requested), requested, at, services.job_retention)
     earlier = services.batches.put_new(batch, jobs, at)

@@ -42,4 +42,6 @@ main({
   retryJob: (id) => of(made.retryJob(job(id))),
   submitBatch: (commands) => of(made.submitBatch({ ...caller, body: { commands } })),
   getBatch: (batch_id) => of(made.getBatch({ ...caller, path: { batch_id } })),
+  cancelBatch: (batch_id) => of(made.cancelBatch({ ...caller, path: { batch_id } })),
+  retryBatch: (batch_id) => of(made.retryBatch({ ...caller, path: { batch_id } })),
 });

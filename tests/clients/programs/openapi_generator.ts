@@ -88,4 +88,6 @@ main({
   retryJob: (jobId) => written(jobs.retryJobRaw({ jobId })),
   submitBatch: (commands) => of(batches.submitBatchRaw({ newBatch: { commands: commands.map(renamed) } }), BatchToJSON),
   getBatch: (batchId) => of(batches.getBatchRaw({ batchId }), BatchToJSON),
+  cancelBatch: (batchId) => of(batches.cancelBatchRaw({ batchId }), BatchToJSON),
+  retryBatch: (batchId) => of(batches.retryBatchRaw({ batchId }), BatchToJSON),
 });

@@ -17,6 +17,8 @@ from tests.faults.scenarios import (
     shop_further,
     sized_groups,
     stats,
+    time_limits,
+    whole_batches,
 )
 from tests.faults.scenarios.parts import SCENARIOS, Action
 
@@ -35,4 +37,6 @@ __all__ = [
     "shop_further",
     "sized_groups",
     "stats",
+    "time_limits",
+    "whole_batches",
 ]
