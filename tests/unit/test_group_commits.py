@@ -12,6 +12,7 @@ import pytest
 
 from jobpipe.domain.documents.item_ref import ItemRef
 from jobpipe.domain.errors import Unavailable
+from jobpipe.domain.limits import MAX_KEPT_BYTES
 from tests.helpers.job_states import item
 from tests.helpers.pipeline import Pipeline
 from tests.helpers.shop import order, shop
@@ -338,3 +339,8 @@ def test_a_put_ends_before_its_invocation_even_when_time_is_short(
     pipeline.drain()
     assert statuses(pipeline) == {"succeeded": 2}
     assert len(pipeline.documents.current) == 2
+
+
+def test_a_failed_job_keeps_every_command_of_a_group_in_its_row() -> None:
+    """A group puts no claim check; a character has at most four bytes."""
+    assert 4 * runs.LONGEST_BODY <= MAX_KEPT_BYTES
