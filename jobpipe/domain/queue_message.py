@@ -6,6 +6,7 @@ releases can be rolled back. The second also has the collection, its scope, the 
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass, field, replace
 from typing import Self
@@ -18,7 +19,12 @@ from jobpipe.domain.documents.item_rules import check_item_id
 from jobpipe.domain.errors import ClaimUnusable, Refusal, UndecodableMessage
 from jobpipe.domain.job import Job, KeptCommand
 from jobpipe.domain.job_ref import JobRef
-from jobpipe.domain.limits import MAX_COMMAND_BYTES, MAX_QUEUED_BYTES
+from jobpipe.domain.limits import (
+    MAX_COMMAND_BYTES,
+    MAX_COMMAND_IN_EVENT_BYTES,
+    MAX_KEPT_BYTES,
+    MAX_QUEUED_BYTES,
+)
 
 _FORM, _FORM_OF_COLLECTIONS = 1, 2
 _OWNER = re.compile("[a-z][a-z0-9-]{0,62}")
@@ -71,9 +77,21 @@ class QueueMessage:
     @property
     def kept(self) -> KeptCommand:
         """Return the command as a failed job keeps it."""
+        return self.keep()[0]
+
+    def keep(self) -> tuple[KeptCommand, ClaimCheck | None]:
+        """Return the command as a failed job keeps it, and the claim check to put before the job ends, if any.
+
+        A row ends at 400 KB, and each of its kilobytes is billed: a large command is kept as a claim check, under
+        the same key with every attempt.
+        """
         if isinstance(self.content, Claim):
-            return KeptCommand(claim=self.content.key)
-        return KeptCommand(command=json_text.encode(self.content.to_raw()))
+            return KeptCommand(claim=self.content.key), None
+        text = json_text.encode(self.content.to_raw())
+        if not _exceeds(text, MAX_KEPT_BYTES):
+            return KeptCommand(command=text), None
+        check = _claim_check(self.job, self.content, text)
+        return KeptCommand(claim=check.key), check
 
 
 class UnreadableCommand(UndecodableMessage):
@@ -105,12 +123,13 @@ class Envelope:
     group_id: str  # the item id: SQS keeps the order within a group
     deduplication_id: str  # the same for all sends of one generation, so that SQS drops repeated ones
     claim: ClaimCheck | None = None
+    is_large: bool = False  # without a claim check, but a failed job may keep the command as one
 
 
 def seal(message: QueueMessage) -> Envelope:
     """Return the envelope of a message; a command that is too large for SQS becomes a claim check."""
     body, claim = _encode(message), None
-    if not isinstance(message.content, Claim) and _exceeds(body, MAX_COMMAND_BYTES):
+    if not isinstance(message.content, Claim) and _is_too_large(body):
         claim = check_in(message.job, message.content)
     if claim is not None:
         body = _encode(replace(message, content=Claim(claim.key)))
@@ -119,7 +138,13 @@ def seal(message: QueueMessage) -> Envelope:
         group_id=message.item.group_id,
         deduplication_id=f"{message.job.job_id}:{message.job.generation}",
         claim=claim,
+        is_large=_exceeds(body, MAX_KEPT_BYTES),
     )
+
+
+def named_by_claim(message: QueueMessage, claim: ClaimCheck) -> Envelope:
+    """Return the envelope of the message with this claim check of its command, which is stored already."""
+    return seal(replace(message, content=Claim(claim.key)))
 
 
 def kept_content(kept: KeptCommand, item: ItemRef) -> Command | Claim | None:
@@ -153,9 +178,18 @@ def check_in(job: JobRef, command: Command) -> ClaimCheck | None:
     # Size and key depend on the command only: a replay may have a longer request id or its fields in another order,
     # and must not put a claim check that the message on the queue does not name.
     text = json_text.encode(command.to_raw())
-    if not _exceeds(_for_sqs(text), MAX_COMMAND_BYTES):
-        return None
+    return _claim_check(job, command, text) if _is_too_large(_for_sqs(text)) else None
+
+
+def _claim_check(job: JobRef, command: Command, text: str) -> ClaimCheck:
     return ClaimCheck(f"claims/{job.job_id}/{job.generation}/{fingerprint(command)}.json", text)
+
+
+def _is_too_large(text: str) -> bool:
+    # A command that a failed job keeps in its row must fit the message of a retry, which puts no claim check.
+    return _exceeds(text, MAX_KEPT_BYTES) and (
+        _exceeds(text, MAX_COMMAND_BYTES) or len(json.dumps(text)) > MAX_COMMAND_IN_EVENT_BYTES
+    )
 
 
 def _exceeds(text: str, limit: int) -> bool:

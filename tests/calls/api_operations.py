@@ -8,7 +8,7 @@ from typing import Any
 import requests
 
 from tests.calls.lab import Lab
-from tests.calls.operations import HUGE, LARGE, Act, created_item, document, failed_job, operation
+from tests.calls.operations import HUGE, LARGE, LONG, Act, created_item, document, failed_job, operation
 
 # --- lists and reads: these run first, while the tables are nearly empty ------------------------------------------
 
@@ -134,6 +134,19 @@ def replay_by_claim(lab: Lab) -> Act:
     key, body = secrets.token_hex(8), document(text=HUGE)
     lab.accept("POST", "/items", body, Idempotency_Key=key)
     return command(lab, "POST", "/items", body, Idempotency_Key=key)
+
+
+@operation("api")
+def replay_of_a_long_command(lab: Lab) -> Act:
+    """An earlier release may have put a claim check for it, which is looked for."""
+    key, body = secrets.token_hex(8), document(text=LONG)
+    lab.accept("POST", "/items", body, Idempotency_Key=key)
+    return command(lab, "POST", "/items", body, Idempotency_Key=key)
+
+
+@operation("api")
+def accept_create_long(lab: Lab) -> Act:
+    return command(lab, "POST", "/items", document(text=LONG))
 
 
 @operation("api")

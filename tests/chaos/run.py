@@ -53,7 +53,7 @@ class Plan:
     outage_length: float = 2.0
     inject_every: float = 0.5
     malformed: int = 10  # messages
-    large: tuple[int, ...] = (6_000, 30_000, 230_000)
+    large: tuple[int, ...] = (6_000, 30_000, 230_000, 400_000)
     rates: Rates = field(default_factory=Rates)
 
 

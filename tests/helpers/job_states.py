@@ -11,7 +11,8 @@ from jobpipe.domain.errors import Unavailable
 from jobpipe.domain.job import Status
 from tests.helpers.pipeline import Answer, Pipeline
 
-LARGE = "x" * 300_000
+LONG = "x" * 210_000  # fits a message; a failed job keeps it as a claim check
+LARGE = "x" * 400_000  # is sent as a claim check
 
 
 def item(name: str = "Tent", **more: Any) -> dict[str, Any]:

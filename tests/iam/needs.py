@@ -255,7 +255,7 @@ NEEDS: dict[Key, Need] = {
         collections.look_up_by_an_index, "no document can be looked up by an indexed field"
     ),
     ("APIRole", "ClaimCommands", "s3:PutObject"): Need(
-        api.post_a_huge_item, "202, claims 1", "503, claims 0", "no command of more than 200 KB is accepted"
+        api.post_a_huge_item, "202, claims 1", "503, claims 0", "no command of more than 380 KB is accepted"
     ),
     ("APIRole", "ClaimCommands", "s3:GetObject"): Need(
         api.retry_a_huge_command,
@@ -274,7 +274,7 @@ NEEDS: dict[Key, Need] = {
         api.replay_a_huge_item_whose_message_was_never_sent,
         "202, claims 1, 1 queued",
         "503, claims 0, 0 queued",
-        "a request with a command of more than 200 KB cannot be replayed",
+        "a request with a command of more than 380 KB cannot be replayed",
     ),
     # --- the worker
     ("WorkerRole", "ReceiveCommands", "sqs:DeleteMessage"): Need(
@@ -301,13 +301,19 @@ NEEDS: dict[Key, Need] = {
     ("WorkerRole", "EndJobs", "dynamodb:UpdateItem"): Need(
         worker.read, "succeeded", "queued, returned", "no job ends"
     ),
-    ("WorkerRole", "RedeemClaims", "s3:GetObject"): Need(
+    ("WorkerRole", "KeepClaims", "s3:PutObject"): Need(
+        worker.create_of_a_taken_name_by_a_long_command,
+        "failed, claims 1",
+        "retrying, returned, claims 0",
+        "no job with a command of more than 200 KB fails",
+    ),
+    ("WorkerRole", "KeepClaims", "s3:GetObject"): Need(
         worker.create_by_claim_check,
         "succeeded, claims 0",
         "retrying, returned, claims 1",
-        "no command of more than 200 KB succeeds",
+        "no command of more than 380 KB succeeds",
     ),
-    ("WorkerRole", "RedeemClaims", "s3:DeleteObject"): Need(
+    ("WorkerRole", "KeepClaims", "s3:DeleteObject"): Need(
         worker.create_by_claim_check,
         "succeeded, claims 0",
         "succeeded, returned, claims 1",
@@ -335,7 +341,13 @@ NEEDS: dict[Key, Need] = {
         "cancelled, returned, documents 1, claims 1",
         "nothing is cleaned up after a job that had already ended",
     ),
-    ("DeadLettersRole", "CleanUpClaims", "s3:DeleteObject"): Need(
+    ("DeadLettersRole", "KeepClaims", "s3:PutObject"): Need(
+        dead_letters.end_a_job_of_a_long_command,
+        "failed, claims 1",
+        "queued, returned, claims 0",
+        "no job of a dead letter with a command of more than 200 KB ends",
+    ),
+    ("DeadLettersRole", "KeepClaims", "s3:DeleteObject"): Need(
         dead_letters.clean_up_after_a_cancelled_job,
         "cancelled, documents 0, claims 0",
         "cancelled, returned, documents 0, claims 1",

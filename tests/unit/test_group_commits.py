@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from jobpipe.domain.documents.item_ref import ItemRef
+from jobpipe.domain.limits import MAX_KEPT_BYTES
 from tests.helpers.counted_pipeline import Counted, created, statuses
 from tests.helpers.job_states import item
 from tests.helpers.shop import order, shop
@@ -195,3 +196,8 @@ def test_the_commands_of_one_message_group_may_be_for_different_documents(pipeli
     for each in others:
         job = pipeline.request("GET", f"/jobs/{each}", owner="mallory").json
         assert (job["status"], job["error"]["status"]) == ("failed", 404)
+
+
+def test_a_failed_job_keeps_every_command_of_a_group_in_its_row() -> None:
+    """A group puts no claim check; a character has at most four bytes."""
+    assert 4 * runs.LONGEST_BODY <= MAX_KEPT_BYTES

@@ -39,7 +39,7 @@ from jobpipe.runtime.telemetry import logged_id, logger, trace_id
 
 from . import attempts
 from .apply_command import apply_command
-from .clean_up import finish_clean_up, remove_claim, remove_uncommitted
+from .clean_up import finish_clean_up, keep_command, remove_claim, remove_uncommitted
 from .consume_batch import CommandInterrupted, Delivery
 from .parking import park
 from .services import Services
@@ -149,11 +149,12 @@ class Execution:
             apply_command(command, self._message, self._services)
         except Refusal as refusal:
             problem = within_a_row(refusal).to_problem()
-            self._services.jobs.fail(self._message.job, problem, now(), self._message.kept, charge_attempt=True)
+            kept = keep_command(self._message, self._services)
+            self._services.jobs.fail(self._message.job, problem, now(), kept, charge_attempt=True)
             return count_refusal(refusal, self._message)
         finally:
             meter.add(ATTEMPT_TIME, (time.perf_counter() - started) * 1000)
-        remove_claim(self._message, self._services)
+        remove_claim(self._message, self._services, redelivered=self._delivery.receive_count > 1)
         return "succeeded"
 
     def _load_command(self) -> Command:

@@ -60,7 +60,8 @@ def submit_batch(
         else:
             # If an earlier request has sent this message too, SQS drops this one as a duplicate for five minutes,
             # and later the worker finds the job ended.
-            messages.append(_Message(position, job, seal(QueueMessage.of(job, command, request_id))))
+            message = QueueMessage.of(job, command, request_id)
+            messages.append(_Message(position, job, message, seal(message)))
     _Sender(result, services, seconds_left, replayed=stored.replayed).send(messages)
     if idempotency_key is None:
         _fail_unsent(messages, result, services, seconds_left)
@@ -126,6 +127,7 @@ def _fail_all(jobs: list[Job], services: Services, seconds_left: Callable[[], fl
 class _Message:
     position: int
     job: Job
+    content: QueueMessage
     envelope: Envelope
 
 
@@ -173,11 +175,14 @@ class _Sender:
         for message in messages:
             if not self._without_failed_groups([message]):
                 continue
-            if message.envelope.claim is not None and (outage or self._is_late()):
-                self._fail_group(message, outage or _out_of_time())  # after an outage the next put would hang too
+            uses_bucket = message.envelope.claim is not None or (self.replayed and message.envelope.is_large)
+            if uses_bucket and (outage or self._is_late()):
+                self._fail_group(message, outage or _out_of_time())  # after an outage the next call would hang too
                 continue
             try:
-                envelope = put_claim(message.envelope, message.job, self.services, replayed=self.replayed)
+                envelope = put_claim(
+                    message.content, message.envelope, message.job, self.services, replayed=self.replayed
+                )
             except Unavailable as error:
                 outage = error
                 self._fail_group(message, error)
