@@ -25,6 +25,8 @@ override UV_COMPILE := uv pip compile --universal --python-version 3.11 --genera
 
 # With these variables, an interpreter may miss its environment's packages or find others; tests need assertions.
 unexport PYTHONHOME PYTHONPATH PYTHONSAFEPATH PYTHONPLATLIBDIR PYTHONEXECUTABLE PYTHONOPTIMIZE PYTHONINSPECT CDPATH
+# With this one, each of the tests' many processes would compile all modules of the checkout again.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 # The targets with a description; none of them creates a file of its name.
@@ -58,13 +60,13 @@ screenshots: .venv/.installed .venv/.browser-installed ## make the pictures of t
 bench: .venv/.installed .venv/.bench-installed ## measure jobpipe and its alternatives, and write docs/performance.md (BENCH="--quick ceiling")
 	@$(RUN) tests.bench @words:BENCH
 
-faults: .venv/.installed ## test more faults than make test, on all cores (FAULTS="--singles", "--all", "--share 0.1 put"), or test the operations of your own collections (COLLECTIONS=...)
+faults: .venv/.installed ## test more faults than make test, on all cores (FAULTS="--singles", "--groups", "--all", "--share 0.1 put"), or test the operations of your own collections (COLLECTIONS=...)
 	@$(RUN) tests.faults --collections=@COLLECTIONS @words:FAULTS
 
 mutants: .venv/.installed ## break the code on purpose, one promise at a time, and check that the tests fail (ONLY=...)
 	@$(RUN) tests.mutants --only=@ONLY
 
-chaos: .venv/.installed ## run the long chaos test, some minutes (CHAOS_ARGS="--jobs 3000 --seed 7")
+chaos: .venv/.installed ## run the long chaos test, some minutes (CHAOS_ARGS="--groups --jobs 3000 --seed 7")
 	@$(RUN) tests.chaos @words:CHAOS_ARGS
 
 simulate: .venv/.bench-installed ## simulate a stage on AWS at 10 to 10,000 jobs/s, and compare a run on the emulator (docs/scaling.md)

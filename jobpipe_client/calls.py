@@ -6,13 +6,15 @@ import re
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote
 
 from jobpipe_client import json_text
 
 Json = Mapping[str, Any]
+Before = datetime | timedelta | str  # until when a command may take effect; a string is a time in RFC 3339
+NOT_AFTER = "not_after"  # the member of a raw command that says so
 ITEMS = "items"  # the collection that every deployment has
 
 
@@ -74,6 +76,24 @@ def in_collection(command: Json, collection: str) -> Json:
     return {**first, "collection": collection, **rest}
 
 
+def limited(command: Json, before: Before | None) -> Json:
+    """Return the command with a time limit, unless it has one. Raise ValueError for a time without a zone."""
+    if before is None or not isinstance(command, Mapping) or NOT_AFTER in command:
+        return command
+    return {**command, NOT_AFTER: time_of(before)}
+
+
+def time_of(before: Before) -> str:
+    """Return the time in RFC 3339; a duration begins now. Raise ValueError for a time without a zone."""
+    if isinstance(before, timedelta):
+        return (datetime.now(UTC) + before).isoformat()
+    if isinstance(before, datetime):
+        if before.tzinfo is None:
+            raise ValueError("before must be a time with a zone")
+        return before.isoformat()
+    return before
+
+
 def submit(command: Json, key: str | None) -> Call:
     """POST /jobs."""
     return _write("POST", "/jobs", command, key)
@@ -95,9 +115,22 @@ def cancel(job_id: str) -> Call:
     return Call("DELETE", job_path(job_id), {})
 
 
-def retry(job_id: str) -> Call:
+def retry(job_id: str, before: Before | None = None) -> Call:
     """POST /jobs/{id}/retry. It needs no idempotency key, since a job can succeed only once."""
-    return Call("POST", f"{job_path(job_id)}/retry", {})
+    path = f"{job_path(job_id)}/retry"
+    if before is None:
+        return Call("POST", path, {})
+    return Call("POST", path, {"Content-Type": "application/json"}, encode({NOT_AFTER: time_of(before)}))
+
+
+def cancel_batch(batch_id: str) -> Call:
+    """DELETE /batches/{id}. It needs no idempotency key, since repeating it changes nothing."""
+    return Call("DELETE", batch_path(batch_id), {})
+
+
+def retry_batch(batch_id: str) -> Call:
+    """POST /batches/{id}/retry. It needs no idempotency key, since a job can succeed only once."""
+    return Call("POST", f"{batch_path(batch_id)}/retry", {})
 
 
 def create_webhook(members: Json, key: str | None) -> Call:

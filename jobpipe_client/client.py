@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Self
 
 from jobpipe_client import calls, pages, waiting
+from jobpipe_client.calls import Before
 from jobpipe_client.catalogue import CollectionInfo, read_catalogue
 from jobpipe_client.collection import Collection
 from jobpipe_client.exceptions import BadAnswer
@@ -117,24 +118,34 @@ class Client:
         """
         return self._job(calls.read(item_id, idempotency_key))
 
-    def submit(self, command: Json, *, idempotency_key: str | None = None) -> Job:
+    def submit(self, command: Json, *, idempotency_key: str | None = None, before: Before | None = None) -> Job:
         """Queue a command in its raw form, such as {"operation": "delete", "item_id": ...}.
+
+        With `before`, it takes effect by that time or never: an aware datetime, a duration from now or a time in
+        RFC 3339. The time is a part of the command: with an idempotency key, repeat the same time, not a duration.
 
         >>> client.wait(client.submit({"operation": "delete", "item_id": item.id})).operation
         'delete'
+        >>> job = client.submit({"operation": "read", "item_id": item.id}, before=timedelta(hours=2))
+        >>> job.not_after > job.created_at
+        True
         """
-        return self._job(calls.submit(command, idempotency_key))
+        return self._job(calls.submit(calls.limited(command, before), idempotency_key))
 
-    def submit_batch(self, commands: Sequence[Json], *, idempotency_key: str | None = None) -> Batch:
+    def submit_batch(
+        self, commands: Sequence[Json], *, idempotency_key: str | None = None, before: Before | None = None
+    ) -> Batch:
         """Queue up to 100 commands in their raw form. The commands for one item take effect in the given order.
 
-        An entry has a `problem` if its command is invalid or could not be queued (`unsent`).
+        An entry has a `problem` if its command is invalid or could not be queued (`unsent`). `before` is as for
+        `submit`, for every command that has no `not_after` of its own.
 
         >>> batch = client.submit_batch([{"operation": "read", "item_id": item.id}, {"operation": "fly"}])
         >>> [entry.problem and entry.problem.slug for entry in batch.entries]
         [None, 'invalid-request']
         """
-        return batch_of(self.transport.send(calls.submit_batch(commands, idempotency_key)))
+        given = [calls.limited(command, before) for command in commands]
+        return batch_of(self.transport.send(calls.submit_batch(given, idempotency_key)))
 
     def submit_many(
         self,
@@ -224,15 +235,42 @@ class Client:
         """
         return self._job(calls.cancel(job_id))
 
-    def retry(self, job_id: str) -> Job:
+    def retry(self, job_id: str, *, before: Before | None = None) -> Job:
         """Queue a failed job again; a job that is queued or retrying is left as it is.
+
+        `before` is a new time limit, as for `submit`. Without it, raise CommandTooLate if the job's has passed.
 
         >>> failed = client.wait(client.create({"name": item["name"], "description": "The name is taken"}))
         >>> _ = client.wait(client.delete(item.id))
         >>> client.wait(client.retry(failed.id)).status
         'succeeded'
         """
-        return self._job(calls.retry(job_id))
+        return self._job(calls.retry(job_id, before))
+
+    def cancel_batch(self, batch_id: str) -> Batch:
+        """Cancel the jobs of a batch that have not taken effect, the last one first.
+
+        The entry of a job that was not cancelled has `unchanged`: it has succeeded or failed before, or it was not
+        reached. Raise Unavailable if none was reached.
+
+        >>> batch = client.submit_batch([{"operation": "delete", "item_id": item.id}])
+        >>> client.cancel_batch(batch.id).counts["cancelled"]
+        1
+        """
+        return batch_of(self.transport.send(calls.cancel_batch(batch_id)))
+
+    def retry_batch(self, batch_id: str) -> Batch:
+        """Queue the failed jobs of a batch again, in the order of the batch; the others are left as they are.
+
+        The entry of a failed job that was not queued has `unchanged`: it cannot be retried, or it was not reached.
+        Raise Unavailable if none was reached.
+
+        >>> batch = client.submit_batch([{"operation": "read", "item_id": "no-such-item"}])
+        >>> _ = list(client.as_completed([batch.entries[0].job_id]))
+        >>> client.retry_batch(batch.id).counts["failed"]
+        0
+        """
+        return batch_of(self.transport.send(calls.retry_batch(batch_id)))
 
     def wait(self, job: Job, timeout: float = 60.0, *, long_poll: int = 1) -> Job:
         """Return the job once it has ended, successfully or not. Raise WaitTimeout after `timeout` seconds.

@@ -20,6 +20,7 @@ JobpipeError
 │  ├─ EventsOff                409 events-off
 │  ├─ TooManyWebhooks          409 too-many-webhooks
 │  ├─ CommandCancelled         409 job-cancelled
+│  ├─ CommandTooLate           409 too-late
 │  ├─ VersionMismatch          412 version-mismatch
 │  ├─ TooLarge                 413 too-large
 │  ├─ UnsupportedMediaType     415 unsupported-media-type
@@ -232,6 +233,12 @@ class CommandCancelled(ProblemError):
     """The job was cancelled while this request waited for it. A client that polls raises JobCancelled."""
 
     slug = "job-cancelled"
+
+
+class CommandTooLate(ProblemError):
+    """The command's `not_after` had passed before an attempt, or has before a retry, which needs a new one."""
+
+    slug = "too-late"
 
 
 class VersionMismatch(ProblemError):

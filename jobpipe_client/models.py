@@ -92,6 +92,7 @@ class Job:
     retry_after: float | None = field(default=None, compare=False)  # seconds to the next poll, if asked for
     raw: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)  # as received
     owner: str | None = None  # whose job it is, if an operator has asked for the jobs of others
+    not_after: datetime | None = None  # the command must not take effect later
 
     @classmethod
     @parses("a job")
@@ -115,6 +116,7 @@ class Job:
             retry_after=retry_after,
             raw=document,
             owner=document.get("owner"),
+            not_after=None if (limit := document.get("not_after")) is None else datetime.fromisoformat(limit),
         )
 
     @property
@@ -203,6 +205,7 @@ class BatchEntry:
     collection: str | None
     item_id: str | None
     problem: Problem | None  # why there is no job, or why it failed
+    unchanged: Problem | None = None  # why a request to cancel or retry the batch did not do so with this job
 
     @classmethod
     def of(cls, entry: dict[str, Any]) -> BatchEntry:
@@ -218,6 +221,7 @@ class BatchEntry:
             collection=_collection_of(job),
             item_id=str(job["item_id"]),
             problem=_error_of(job),
+            unchanged=Problem.of(entry["unchanged"], status=500) if "unchanged" in entry else None,
         )
 
     @classmethod
@@ -269,6 +273,21 @@ class Batch:
             place
             for place, entry in enumerate(self.entries)
             if entry.job_id is None and entry.problem is not None and entry.problem.status >= _SERVER_ERROR
+        ]
+
+    @property
+    def unreached(self) -> list[int]:
+        """The places of the jobs that a request to cancel or retry the batch did not reach. It can be sent again.
+
+        >>> batch = client.submit_batch([{"operation": "read", "item_id": item.id}])
+        >>> cancelled = client.cancel_batch(batch.id)
+        >>> while cancelled.unreached:
+        ...     cancelled = client.cancel_batch(batch.id)
+        """
+        return [
+            place
+            for place, entry in enumerate(self.entries)
+            if entry.unchanged is not None and entry.unchanged.status >= _SERVER_ERROR
         ]
 
 

@@ -52,7 +52,7 @@ class Environment:
 
 
 _TOOLS, _OTHERS = ROOT / ".venv", ROOT / ".jobpipe"
-_BENCH = "what the benchmark compares with (Celery, Flask), and the plots"
+_BENCH = "what the benchmark compares with (Celery, durable functions, Flask), and the plots"
 _CHECKS = "the checks (checkov, pip-audit, cloudformation-validate)"
 _CLIENTS = "what makes clients of the contract (openapi-generator, Java, Node.js)"
 _LOCK = "requirements.lock"

@@ -3,10 +3,13 @@
 import email
 import hashlib
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 import zipfile
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from email.message import Message
 from pathlib import Path
@@ -34,14 +37,48 @@ class Distribution:
     files: dict[str, bytes]
 
 
-def fetch_wheels(requirements: Path, tools_lock: Path, folder: Path) -> list[Distribution]:
-    """Return the wheels of a Lambda's requirements, and of Chalice, which copies its installed runtime."""
+def fetch_wheels(requirements: Path, tools_lock: Path, folder: Path, kept: Path) -> list[Distribution]:
+    """Put into `folder`, and return, the wheels of a Lambda's requirements and of Chalice, whose runtime it copies.
+
+    What an earlier build with the same versions and hashes has downloaded is taken from `kept`, without the index.
+    """
     locked = {each.name: each for each in read_locked(requirements)}
     chalice = [each for each in read_locked(tools_lock) if each.name == _CHALICE]
     locked |= {each.name: each for each in chalice}
+    lines = "".join(f"{each.line}\n" for each in locked.values())
+    earlier = kept / hashlib.sha256(lines.encode()).hexdigest()[:16]
     folder.mkdir(parents=True)
+    for wheel in earlier.glob("*.whl"):
+        shutil.copyfile(wheel, folder / wheel.name)
+    with suppress(OperatorError, OSError, zipfile.BadZipFile):  # of a wheel that has changed since it was kept
+        found = _read_wheels(folder, locked)
+        if {each.name for each in found} == set(locked):
+            return found
+    shutil.rmtree(folder)
+    folder.mkdir()
+    _download(requirements, lines, folder)
+    found = _read_wheels(folder, locked)
+    _keep(folder, earlier)
+    return found
+
+
+def _keep(folder: Path, place: Path) -> None:
+    """Copy the wheels to the place at once, since another build may be reading it or doing the same."""
+    place.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=place.parent) as temporary:
+        new = Path(temporary) / "new"
+        new.mkdir()
+        for wheel in folder.glob("*.whl"):
+            shutil.copyfile(wheel, new / wheel.name)
+        with suppress(OSError):  # another build was faster
+            if place.exists():
+                place.rename(Path(temporary) / "old")
+            new.rename(place)
+
+
+def _download(requirements: Path, wanted: str, folder: Path) -> None:
     list_file = folder / "requirements.txt"
-    list_file.write_text("".join(f"{each.line}\n" for each in locked.values()))
+    list_file.write_text(wanted)
     command = [sys.executable, "-m", "pip", "download", "--require-hashes", "--only-binary=:all:", "--no-deps"]
     command += ["--quiet", "--dest", str(folder), "-r", str(list_file)]
     environment = pip_environment(sys.executable)
@@ -50,6 +87,9 @@ def fetch_wheels(requirements: Path, tools_lock: Path, folder: Path) -> list[Dis
         lines = done.stderr.strip().splitlines() or ["no output"]
         why = next((line for line in lines if line.startswith("ERROR: ")), lines[-1])
         raise OperatorError(f"the wheels for {requirements.parent.name} cannot be fetched: {on_screen(why)}")
+
+
+def _read_wheels(folder: Path, locked: dict[str, Locked]) -> list[Distribution]:
     return [_read_wheel(path, locked) for path in sorted(folder.glob("*.whl"))]
 
 

@@ -5,7 +5,8 @@ build/<app>/out            the output of `chalice package`, merged with infra/te
 build/<app>/lambda.zip     the same files, sorted and without times, so that the same sources are the same bytes
 build/<app>/lambda.cdx.json  its bill of materials (infra/packaging/bill_of_materials.py)
 build/<app>/template.json  its template after the SAM transform
-build/<app>/wheels         what pip fetched for it, by hash
+build/<app>/wheels         its wheels, whose hashes the lock names
+build/wheels               the wheels that were downloaded, for later builds
 build/<app>/built.json     hashes of all inputs, of the zip's content, and of each output file
 build/collections          the folder of collections as the package jobpipe_collections (infra/collections/build.py)
 build/folders/<hash>       the same for a deployment with another folder of collections than the checkout's own
@@ -30,7 +31,7 @@ from infra.cli.reasons import on_screen
 from infra.collections.folder import CollectionSource, read_folder
 from infra.collections.names import PACKAGE
 from infra.errors import OperatorError
-from infra.packaging import distributions, lambda_zip
+from infra.packaging import lambda_zip
 from infra.packaging.source_files import app_files, package_files
 from infra.settings import BUILD_DIR, COLLECTIONS, ROOT, collections_folder, tool_environment
 from infra.templates import sources as templates
@@ -170,14 +171,17 @@ def _inputs(app: str) -> Iterator[Path]:
 
 def _build_zip(app: str, build: Path) -> str:
     """Write the zip and its bill of materials, and return the hash of the zip's content."""
-    from infra.packaging import bill_of_materials  # noqa: PLC0415 - only a build needs it, and it takes a while to import
+    # Only a build needs these, and they take a while to import.
+    from infra.packaging import bill_of_materials, distributions  # noqa: PLC0415
 
     built, final = build / "out" / "deployment.zip", build / "lambda.zip"
     _lay_out(app, build / "src", build.parent / "collections" / PACKAGE)
-    wheels = distributions.fetch_wheels(ROOT / APPS[app] / "requirements.txt", _TOOLS_LOCK, build / "wheels")
+    wheels = distributions.fetch_wheels(
+        ROOT / APPS[app] / "requirements.txt", _TOOLS_LOCK, build / "wheels", BUILD_DIR / "wheels"
+    )
     # The sources are read before other people's code runs in their folder.
     ours = distributions.our_sources(build / "src", __version__, wheels)
-    _run_chalice(app, build)
+    _run_chalice(app, build, distributions.only_from(build / "wheels"))
     owners = bill_of_materials.find_owners(built, [ours, *wheels])
     content = lambda_zip.rewrite(built, final)
     bill_of_materials.write_bill(app, final, owners, __version__)
@@ -197,10 +201,10 @@ def _lay_out(app: str, target: Path, collections: Path) -> None:
     shutil.copytree(collections, target / "vendor" / PACKAGE)
 
 
-def _run_chalice(app: str, build: Path) -> None:
+def _run_chalice(app: str, build: Path, pip_settings: dict[str, str]) -> None:
     merge = ROOT / "infra" / "templates" / f"{app}.merge.yaml"
     command = [sys.executable, "-c", _CHALICE, "package", "--merge-template", str(merge), str(build / "out")]
-    environment = tool_environment() | distributions.only_from(build / "wheels")
+    environment = tool_environment() | pip_settings
     done = subprocess.run(command, cwd=build / "src", env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         output = (done.stderr or done.stdout).strip()

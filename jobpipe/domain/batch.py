@@ -115,7 +115,7 @@ def new_batch(
 ) -> Batch:
     """Return a new batch of these commands, with a random seed."""
     return Batch(
-        batch_id=_batch_id(owner, idempotency_key),
+        batch_id=batch_id_of(owner, idempotency_key),
         owner=owner,
         fingerprint=requested.fingerprint,
         seed=secrets.token_hex(16),
@@ -167,7 +167,8 @@ def _listed(raw: Any) -> list[Any]:
     return cast("list[Any]", listed)
 
 
-def _batch_id(owner: str, idempotency_key: str | None) -> str:
+def batch_id_of(owner: str, idempotency_key: str | None) -> str:
+    """Return a random id, or the one that this caller's key always gives."""
     if idempotency_key is None:
         return f"batch-{secrets.token_hex(16)}"
     # With the length, ("a", "bc") and ("ab", "c") give different ids.

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from jobpipe.domain import not_after
 from jobpipe.domain.commands import (
     COMMANDS,
+    FOR_ALL,
     OPERATION_NAME,
     OPERATIONS,
     Command,
@@ -29,6 +31,9 @@ _KINDS: dict[str, tuple[type[Command], ...]] = {
     operation: tuple(each for each in _ALL_KINDS if each.operation == operation)
     for operation in (each.operation for each in _ALL_KINDS)
 }
+
+
+_OF_ALL = frozenset({"operation", "collection", *FOR_ALL})
 
 
 class _FormOnly:
@@ -89,18 +94,33 @@ def _parse(
 ) -> Command:
     """Return the command; `operations` are those of its collection, or None if any name will do."""
     kind = _kind_of(raw, operations, has_key=has_key)
-    if kind is RunOperation:
-        return RunOperation.of_raw(raw, checked_member(raw, "item_id", check_item_id))
     found = Violations()
+    if kind is RunOperation:
+        item_id = found.collect(checked_member, raw, "item_id", check_item_id)
+        limit = _not_after(raw, found)
+        found.check()
+        return _limited(RunOperation.of_raw(raw, item_id), limit)
     for member in raw:
-        if member not in {"operation", "collection"} and member not in kind.needs and member not in kind.may_have:
+        if member not in _OF_ALL and member not in kind.needs and member not in kind.may_have:
             found.add(f"A command to {kind.operation} must not have a member {member[:80]!r}.")
     item_id = (
         found.collect(checked_member, raw, "item_id", check_item_id) if "item_id" in kind.needs else new_item_id
     )
     command = found.collect(kind.from_raw, raw, item_id, rules)
+    limit = _not_after(raw, found)
     found.check()
-    return command
+    return _limited(command, limit)
+
+
+def _not_after(raw: Raw, found: Violations) -> str | None:
+    if not_after.MEMBER not in raw:
+        return None
+    limit: str | None = found.collect(checked_member, raw, not_after.MEMBER, not_after.check_form)
+    return limit
+
+
+def _limited(command: Command, limit: str | None) -> Command:
+    return command if limit is None else replace(command, not_after=limit)
 
 
 def _kind_of(raw: Raw, operations: tuple[str, ...] | None, *, has_key: bool) -> type[Command]:

@@ -11,6 +11,10 @@ Commands for another collection than `items` name it, and there are two more of 
     {"operation": "upsert", "collection": "orders", "item": {…}}
     {"operation": "ship",   "collection": "orders", "item_id": "…", "carrier": "dhl"}
 
+Each may have a time after which it must not take effect:
+
+    {"operation": "read", "item_id": "…", "not_after": "2026-11-22T20:57:44Z"}
+
 A new command for all collections needs a class in COMMANDS here, a handler in the worker's COMMAND_HANDLERS, and a
 test (docs/how-to/add-a-command.md). All else, such as the OpenAPI document, follows from the class.
 """
@@ -24,7 +28,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, ClassVar, Protocol, Self, TypeVar
 
-from jobpipe.domain import etags, json_text
+from jobpipe.domain import etags, json_text, not_after
 from jobpipe.domain.documents.item_ref import ITEMS, ItemRef
 from jobpipe.domain.documents.item_rules import Document
 from jobpipe.domain.errors import (
@@ -71,6 +75,18 @@ IF_MATCH: Schema = {
 }
 
 
+NOT_AFTER: Schema = {
+    "type": "string",
+    "format": "date-time",
+    "description": (
+        "The time after which the command must not take effect; its job then fails as too-late. It must be a time "
+        f"to come, within {not_after.LONGEST_DAYS} days."
+    ),
+}
+FOR_ALL: Members = {not_after.MEMBER: NOT_AFTER}
+"""The members that the raw form of every command may have."""
+
+
 @dataclass(frozen=True, slots=True)
 class Command:
     """What one job does to one item, and how the command is described, parsed and stored."""
@@ -88,6 +104,7 @@ class Command:
     item_id: str
     collection: str = field(default=ITEMS, kw_only=True)
     scope: str = field(default="", kw_only=True)  # of the collection, where the item is; not in the raw form
+    not_after: str | None = field(default=None, kw_only=True)  # it must not take effect later (RFC 3339)
 
     @property
     def item(self) -> ItemRef:
@@ -100,13 +117,14 @@ class Command:
         raise NotImplementedError
 
     def members(self) -> Raw:
-        """Return the members of the raw form besides operation and collection."""
+        """Return the members of the raw form besides those that every command has."""
         raise NotImplementedError
 
     def to_raw(self) -> Raw:
         """Return the raw form."""
         collection = {} if self.collection == ITEMS else {"collection": self.collection}
-        return {"operation": self.operation, **collection, **self.members()}
+        limit = {} if self.not_after is None else {not_after.MEMBER: self.not_after}
+        return {"operation": self.operation, **collection, **self.members(), **limit}
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,7 +284,7 @@ OPERATION_NAME = re.compile("[a-z][a-z0-9-]{0,31}")
 RESERVED_OPERATIONS = (*OPERATIONS, UpsertItem.operation)
 """The names that no operation of a collection can have."""
 
-NOT_ARGUMENTS = frozenset({"operation", "collection", "item_id", "if_match"})
+NOT_ARGUMENTS = frozenset({"operation", "collection", "item_id", "if_match", *FOR_ALL})
 """The members of a raw command that no operation can take."""
 
 
@@ -276,7 +294,7 @@ def with_item_id(command: CreateItem | UpsertItem, item_id: str) -> CreateItem |
 
 
 def fingerprint(command: Command) -> str:
-    """Return a digest of operation, item, precondition and body that does not depend on the order of members.
+    """Return a digest of operation, item, precondition, time limit and body; the order of members does not matter.
 
     The item id of a create is not included, since each request assigns a new one.
     """

@@ -166,6 +166,10 @@ class TooManyWebhooks(Refusal):
     status, slug, title = 409, "too-many-webhooks", "The owner has as many webhooks as it may have"
 
 
+class CommandTooLate(Refusal):
+    status, slug, title = 409, "too-late", "The command's time has passed"
+
+
 class CommandCancelled(Refusal):
     status, slug, title = 409, "job-cancelled", "The command was cancelled"
 
@@ -202,7 +206,7 @@ class Unavailable(ProblemError):
     status, slug, title = 503, "unavailable", "The service cannot take this now"
 
 
-class TooLate(Unavailable):
+class DeadlineNear(Unavailable):
     """Too little time of the invocation is left for a call."""
 
 

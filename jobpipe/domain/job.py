@@ -80,6 +80,7 @@ class Job:
     kept: KeptCommand | None = None  # the command of a failed job, which a retry sends again
     collection: str = ITEMS
     scope: str = ""  # of the collection, where the item is: the owner, or empty
+    not_after: str | None = None  # the command must not take effect later (RFC 3339)
 
     @property
     def item(self) -> ItemRef:
@@ -151,6 +152,7 @@ def new_job(
         expires_at=expiry_of_queued_job(at, retention),
         collection=command.collection,
         scope=command.scope,
+        not_after=command.not_after,
     )
 
 

@@ -29,6 +29,8 @@ def job_without_result(job: Job, *, with_owner: bool = False) -> str:
     members = job_members(job, with_owner=with_owner)
     if job.result_version is not None:
         members["etag"] = etags.etag(job.result_version)
+    if job.not_after is not None:
+        members["not_after"] = job.not_after
     return json_text.encode(members)
 
 

@@ -32,11 +32,38 @@ S3 may answer 404 for 15 minutes after versioning was first enabled on a bucket.
 differences between clocks and for a slower S3.
 """
 
-MAX_COMMAND_BYTES = 200 * 1024
-"""Of a command's raw form in its message; a larger command is sent as a claim check."""
+MAX_CALL_MESSAGES = 10
+"""The most messages in a call of SendMessageBatch, and in an event of Lambda."""
 
-MAX_QUEUED_BYTES = 252 * 1024
-"""Of any message on the command queue: 4 KiB under SQS's 256, so that it can be parked together with a reason."""
+MAX_CALL_BYTES = 1024 * 1024
+"""The most bytes of all messages of a call together: SQS's limit, which is that of a single message too."""
+
+MAX_EVENT_BYTES = 6 * 1024 * 1024
+"""The most bytes of an event of Lambda, in which the messages of a batch are JSON strings."""
+
+MAX_QUEUED_BYTES = 384 * 1024
+"""Of any message on the command queue. SQS bills six requests for it.
+
+The release before kept every command of a failed job in its row. It could keep this one too: a row ends at 400 KB.
+"""
+
+MAX_PARKED_BYTES = MAX_QUEUED_BYTES + 4 * 1024
+"""Of any message on the parked queue: a message of the command queue, with a reason."""
+
+MAX_COMMAND_BYTES = 380 * 1024
+"""Of a command's raw form in its message; a larger command is sent as a claim check (decision 53)."""
+
+MAX_COMMAND_IN_EVENT_BYTES = 540 * 1024
+"""Of the raw form in Lambda's event, if it is over MAX_KEPT_BYTES: ten such messages fit an event.
+
+There the message is a JSON string, in which every character but ASCII may be escaped.
+"""
+
+MAX_KEPT_BYTES = 200 * 1024
+"""Of a command that a failed job keeps in its row; a larger one is kept as a claim check.
+
+Ten messages of this size fit an event, whatever their characters are.
+"""
 
 
 def claim_days(retention: timedelta) -> int:

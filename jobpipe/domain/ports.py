@@ -76,10 +76,11 @@ class JobStore(Protocol):
     def cancel(self, ref: JobRef, at: datetime) -> Job:
         """End the job as cancelled and return it."""
 
-    def requeue(self, ref: JobRef, retry_of: str, at: datetime) -> Job:
+    def requeue(self, ref: JobRef, retry_of: str, at: datetime, *, not_after: str | None = None) -> Job:
         """Queue the job that failed in generation `retry_of` in its new generation `ref`, and return it.
 
-        If the job is queued in that generation already, change nothing.
+        `not_after` is the time limit of its command, or None if that has none. If the job is queued in that
+        generation already, change nothing.
         """
 
 

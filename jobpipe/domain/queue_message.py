@@ -6,11 +6,12 @@ releases can be rolled back. The second also has the collection, its scope, the 
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass, field, replace
 from typing import Self
 
-from jobpipe.domain import json_text
+from jobpipe.domain import json_text, not_after
 from jobpipe.domain.command_parsing import decode_command
 from jobpipe.domain.commands import Command, fingerprint
 from jobpipe.domain.documents.item_ref import COLLECTION_NAME, ITEMS, ItemRef
@@ -18,11 +19,15 @@ from jobpipe.domain.documents.item_rules import check_item_id
 from jobpipe.domain.errors import ClaimUnusable, Refusal, UndecodableMessage
 from jobpipe.domain.job import Job, KeptCommand
 from jobpipe.domain.job_ref import JobRef
-from jobpipe.domain.limits import MAX_COMMAND_BYTES, MAX_QUEUED_BYTES
+from jobpipe.domain.limits import (
+    MAX_COMMAND_BYTES,
+    MAX_COMMAND_IN_EVENT_BYTES,
+    MAX_KEPT_BYTES,
+    MAX_QUEUED_BYTES,
+)
 
 _FORM, _FORM_OF_COLLECTIONS = 1, 2
 _OWNER = re.compile("[a-z][a-z0-9-]{0,62}")
-_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z")
 _TOKEN = re.compile(r"[0-9a-f]{1,64}")
 _CLAIM_KEY = re.compile(r"claims/(?P<job_id>[0-9a-f]{1,64})/[0-9a-f]{1,64}/[0-9a-f]{64}\.json")
 
@@ -47,18 +52,21 @@ class QueueMessage:
     scope: str = field(default="", kw_only=True)
     owner: str = field(default="", kw_only=True)  # the job's; a message for `items` does not have it
     at: str = field(default="", kw_only=True)  # when it was accepted or its retry asked for; as owner
+    # The command's time limit; beside a claim check it is the one to obey, since a retry may set another.
+    not_after: str | None = field(default=None, kw_only=True)
 
     @classmethod
     def of(cls, job: Job, command: Command, request_id: str) -> Self:
         """Return the message of a command that was just accepted as this job."""
         if command.collection == ITEMS:
-            return cls(job.ref, command.item_id, command, request_id)
+            return cls(job.ref, command.item_id, command, request_id, not_after=command.not_after)
         return cls(
             *(job.ref, command.item_id, command, request_id),
             collection=command.collection,
             scope=command.scope,
             owner=job.owner,
             at=job.created_at,
+            not_after=command.not_after,
         )
 
     @property
@@ -69,9 +77,21 @@ class QueueMessage:
     @property
     def kept(self) -> KeptCommand:
         """Return the command as a failed job keeps it."""
+        return self.keep()[0]
+
+    def keep(self) -> tuple[KeptCommand, ClaimCheck | None]:
+        """Return the command as a failed job keeps it, and the claim check to put before the job ends, if any.
+
+        A row ends at 400 KB, and each of its kilobytes is billed: a large command is kept as a claim check, under
+        the same key with every attempt.
+        """
         if isinstance(self.content, Claim):
-            return KeptCommand(claim=self.content.key)
-        return KeptCommand(command=json_text.encode(self.content.to_raw()))
+            return KeptCommand(claim=self.content.key), None
+        text = json_text.encode(self.content.to_raw())
+        if not _exceeds(text, MAX_KEPT_BYTES):
+            return KeptCommand(command=text), None
+        check = _claim_check(self.job, self.content, text)
+        return KeptCommand(claim=check.key), check
 
 
 class UnreadableCommand(UndecodableMessage):
@@ -103,13 +123,14 @@ class Envelope:
     group_id: str  # the item id: SQS keeps the order within a group
     deduplication_id: str  # the same for all sends of one generation, so that SQS drops repeated ones
     claim: ClaimCheck | None = None
+    is_large: bool = False  # without a claim check, but a failed job may keep the command as one
 
 
 def seal(message: QueueMessage) -> Envelope:
     """Return the envelope of a message; a command that is too large for SQS becomes a claim check."""
     body, claim = _encode(message), None
-    if not isinstance(message.content, Claim) and _exceeds(body, MAX_COMMAND_BYTES):
-        claim = _check_in(message.job, message.content)
+    if not isinstance(message.content, Claim) and _is_too_large(body):
+        claim = check_in(message.job, message.content)
     if claim is not None:
         body = _encode(replace(message, content=Claim(claim.key)))
     return Envelope(
@@ -117,7 +138,13 @@ def seal(message: QueueMessage) -> Envelope:
         group_id=message.item.group_id,
         deduplication_id=f"{message.job.job_id}:{message.job.generation}",
         claim=claim,
+        is_large=_exceeds(body, MAX_KEPT_BYTES),
     )
+
+
+def named_by_claim(message: QueueMessage, claim: ClaimCheck) -> Envelope:
+    """Return the envelope of the message with this claim check of its command, which is stored already."""
+    return seal(replace(message, content=Claim(claim.key)))
 
 
 def kept_content(kept: KeptCommand, item: ItemRef) -> Command | Claim | None:
@@ -146,13 +173,23 @@ def _decode_command(text: str, item: ItemRef) -> Command:
     return decode_command(json_text.decode(text), item)
 
 
-def _check_in(job: JobRef, command: Command) -> ClaimCheck | None:
+def check_in(job: JobRef, command: Command) -> ClaimCheck | None:
+    """Return the claim check of a command that is too large for a message."""
     # Size and key depend on the command only: a replay may have a longer request id or its fields in another order,
     # and must not put a claim check that the message on the queue does not name.
     text = json_text.encode(command.to_raw())
-    if not _exceeds(_for_sqs(text), MAX_COMMAND_BYTES):
-        return None
+    return _claim_check(job, command, text) if _is_too_large(_for_sqs(text)) else None
+
+
+def _claim_check(job: JobRef, command: Command, text: str) -> ClaimCheck:
     return ClaimCheck(f"claims/{job.job_id}/{job.generation}/{fingerprint(command)}.json", text)
+
+
+def _is_too_large(text: str) -> bool:
+    # A command that a failed job keeps in its row must fit the message of a retry, which puts no claim check.
+    return _exceeds(text, MAX_KEPT_BYTES) and (
+        _exceeds(text, MAX_COMMAND_BYTES) or len(json.dumps(text)) > MAX_COMMAND_IN_EVENT_BYTES
+    )
 
 
 def _exceeds(text: str, limit: int) -> bool:
@@ -180,6 +217,8 @@ def _encode(message: QueueMessage) -> str:
         envelope["retry_of"] = message.retry_of
     if isinstance(message.content, Claim):
         envelope["claim"] = message.content.key
+        if message.not_after is not None:
+            envelope[not_after.MEMBER] = message.not_after
     else:
         envelope["command"] = message.content.to_raw()
     return _for_sqs(json_text.encode(envelope))
@@ -218,7 +257,7 @@ def _read(envelope: dict[str, object], job: JobRef) -> QueueMessage:
     retry_of = _token(envelope, "retry_of") if "retry_of" in envelope else None
     if form == _FORM:
         content = _content(envelope, job, ItemRef(ITEMS, "", item_id))
-        return QueueMessage(job, item_id, content, request_id, retry_of)
+        return QueueMessage(job, item_id, content, request_id, retry_of, not_after=_limit(envelope, content))
     collection, owner = _text(envelope, "collection", COLLECTION_NAME), _text(envelope, "owner", _OWNER)
     scope = envelope.get("scope")
     if scope not in ("", owner) or collection == ITEMS:
@@ -229,8 +268,16 @@ def _read(envelope: dict[str, object], job: JobRef) -> QueueMessage:
         collection=collection,
         scope=str(scope),
         owner=owner,
-        at=_text(envelope, "at", _TIME),
+        at=_text(envelope, "at", not_after.STORED_FORM),
+        not_after=_limit(envelope, content),
     )
+
+
+def _limit(envelope: dict[str, object], content: Command | Claim) -> str | None:
+    """Return the command's time limit, which stands beside the key of a claim check."""
+    if not isinstance(content, Claim):
+        return content.not_after
+    return _text(envelope, not_after.MEMBER, not_after.STORED_FORM) if not_after.MEMBER in envelope else None
 
 
 def _kept_unread(envelope: dict[str, object], job: JobRef) -> KeptCommand | None:

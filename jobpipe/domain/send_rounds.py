@@ -8,12 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from jobpipe.domain.limits import MAX_CALL_BYTES, MAX_CALL_MESSAGES
 from jobpipe.domain.queue_message import Envelope
-
-MAX_MESSAGES = 10
-"""The most messages in a call of SendMessageBatch."""
-MAX_CALL_BYTES = 256 * 1024
-"""The most bytes of all messages of a call together."""
 
 
 def next_call(waiting: Sequence[Envelope]) -> list[int]:
@@ -22,7 +18,7 @@ def next_call(waiting: Sequence[Envelope]) -> list[int]:
     groups: set[str] = set()
     room = MAX_CALL_BYTES
     for position, envelope in enumerate(waiting):
-        if len(chosen) == MAX_MESSAGES:
+        if len(chosen) == MAX_CALL_MESSAGES:
             break
         if envelope.group_id in groups:
             continue

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
-from jobpipe.domain.errors import TooLate
+from jobpipe.domain.errors import DeadlineNear
 
 
 class Deadline:
@@ -20,9 +20,9 @@ class Deadline:
         self.waited = 0.0
 
     def check(self) -> None:
-        """Raise TooLate if too little time is left to begin a call."""
+        """Raise DeadlineNear if too little time is left to begin a call."""
         if self._too_late():
-            raise TooLate("Too little time is left to go on.")
+            raise DeadlineNear("Too little time is left to go on.")
 
 
 _current: ContextVar[Deadline | None] = ContextVar("deadline", default=None)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _TABLE = "The jobs table"
 _SHOWN = (
     *("job_id", "owner", "status", "generation", "operation", "item_id", "fingerprint", "attempts"),
-    *("created_at", "updated_at", "expires_at", "error", "began", "held", "retries", "scope"),
+    *("created_at", "updated_at", "expires_at", "error", "began", "held", "retries", "scope", "not_after"),
 )
 
 

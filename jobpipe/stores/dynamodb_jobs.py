@@ -146,8 +146,11 @@ class DynamoDbJobs:
         values = self._values_at_end(Status.CANCELLED, at)
         return self._update_and_get(self._conditional_update(ref, values, at, remove=_REMOVED_AT_END))
 
-    def requeue(self, ref: JobRef, retry_of: str, at: datetime) -> Job:
-        """Queue the job that failed in generation `retry_of` again, unless this retry already has. Return it."""
+    def requeue(self, ref: JobRef, retry_of: str, at: datetime, *, not_after: str | None = None) -> Job:
+        """Queue the job that failed in generation `retry_of` again, unless this retry already has. Return it.
+
+        `not_after` is the time limit of its command, or None if that has none.
+        """
         # The message of the new generation is already on the queue, so a fast worker may call this before the API
         # does. Another retry of the same failure has another generation:
         #
@@ -159,6 +162,7 @@ class DynamoDbJobs:
             "UpdateExpression": (
                 "SET #status = :queued, generation = :new, attempts = :zero, updated_at = :at,"
                 " expires_at = :expires, retries = if_not_exists(retries, :zero) + :one"
+                f"{', not_after = :not_after' if not_after is not None else ''}"
                 f" REMOVE #error, {LIST_KEY}, {OLD_LIST_KEY}, command, claim, began, held"
             ),
             "ConditionExpression": "#status = :failed AND generation = :old AND expires_at > :now",
@@ -174,6 +178,7 @@ class DynamoDbJobs:
                     ":at": rfc3339(at),
                     ":now": int(at.timestamp()),
                     ":expires": expiry_of_queued_job(at, self._retention),
+                    ":not_after": not_after,
                 }
             ),
         }

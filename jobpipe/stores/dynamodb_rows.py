@@ -82,6 +82,8 @@ def job_to_row(job: Job) -> Row:
     }
     if job.scope:
         row["scope"] = {"S": job.scope}
+    if job.not_after is not None:
+        row["not_after"] = {"S": job.not_after}
     return row
 
 
@@ -125,6 +127,7 @@ def job_from_row(row: Any) -> Job:
         kept=_kept_from_row(row),
         collection=collection_in(row["fingerprint"]["S"]),
         scope=_text(row, "scope") or "",
+        not_after=_text(row, "not_after"),
     )
 
 

@@ -15,6 +15,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterable
 from contextlib import ExitStack
+from itertools import chain
 from types import ModuleType
 from typing import Any
 
@@ -26,21 +27,43 @@ from infra.errors import OperatorError
 from tests.bench import targets
 from tests.bench.ceiling import Ceiling
 from tests.bench.celery_redis import CeleryRedis
+from tests.bench.compared import Compared
+from tests.bench.durable import Durable
 from tests.bench.growth import Growth
 from tests.bench.laboratory import laboratory
 from tests.bench.lambda_process import Foundation, open_foundation
 from tests.bench.machine import about
+from tests.bench.open_stage import open_stage
 from tests.bench.original import Original
 from tests.bench.pages import markdown, origin, rewritten, seconds_by_part
 from tests.bench.pipeline import Pipeline
+from tests.bench.previous_release import start_packaging
 from tests.bench.rounds import Figures, Part, Row, Seconds, measure_in_turns, timed
 from tests.helpers.commands import ROOT
+from tests.helpers.deployed import Stage
 
-INTERLEAVED: list[list[type[Part]]] = [[Ceiling, Pipeline, CeleryRedis], [Original, Growth]]
+INTERLEAVED: list[list[type[Part]]] = [[Ceiling, Pipeline, CeleryRedis, Durable, Compared], [Original, Growth]]
 """The groups of parts that are measured in turns: on nearly empty tables, and on large ones."""
 
-INDEPENDENT = ["own_code", "parallel", "memory", "cold_start", "batches", "waiting"]
-"""The modules that are measured one after the other. Each has `measure(quick)` and `rows(figures)`."""
+INDEPENDENT = [
+    "own_code",
+    "profile_own_code",
+    "full_batches",
+    "peak_memory",
+    "accepting",
+    "parallel",
+    "memory",
+    "cold_start",
+    "waiting",
+    "batches",
+]
+"""The modules that are measured one after the other. Each has `rows(figures)`, and
+`measure_on(foundation, quick)` or `measure_in(stage, quick)`.
+
+The last one turns the worker of their common stage off."""
+
+WITH_RELEASE_BEFORE = {"full_batches", "peak_memory", "parallel"}
+"""Those of them that measure the release before too."""
 
 DOCS = ROOT / "docs"
 PAGE, DATA, PLOTS = DOCS / "performance.md", DOCS / "performance.json", DOCS / "plots"
@@ -65,6 +88,8 @@ def _bench(options: argparse.Namespace, console: Console) -> None:
     if importlib.util.find_spec("matplotlib") is None or importlib.util.find_spec("flask") is None:
         raise OperatorError("Flask and matplotlib are not installed: make bench, or make .venv/.bench-installed")
     groups, others = chosen(options.parts)
+    if Compared in chain(*groups) or not WITH_RELEASE_BEFORE.isdisjoint(others):
+        start_packaging()
     started, load = time.perf_counter(), os.getloadavg()[0]
     figures: dict[str, Any] = {}
     spent: Seconds = defaultdict(float)
@@ -74,6 +99,7 @@ def _bench(options: argparse.Namespace, console: Console) -> None:
                 figures |= measure_in_turns(group, quick=options.quick, spent=spent)
     with ExitStack() as stack:
         foundation: Foundation | None = None  # shared by the parts that deploy no Lambda
+        stage: Stage | None = None  # shared by the parts that send requests
         for name in others:
             console.print(f"[dim]{name}[/]")
             with timed(spent, name):
@@ -82,7 +108,8 @@ def _bench(options: argparse.Namespace, console: Console) -> None:
                     foundation = foundation or stack.enter_context(open_foundation())
                     figures[name] = module.measure_on(foundation, options.quick)
                 else:
-                    figures[name] = module.measure(options.quick)
+                    stage = stage or stack.enter_context(open_stage())
+                    figures[name] = module.measure_in(stage, options.quick)
     seconds = round(time.perf_counter() - started, 1)
     is_complete = not (options.parts or options.quick)
     found = list(targets.targets({**figures, "seconds": seconds} if is_complete else figures))
@@ -119,6 +146,8 @@ def all_rows(figures: dict[str, Figures], found: list[targets.Target]) -> dict[s
         module = _module(name)
         if hasattr(module, "rows"):
             tables[name] = [tuple(map(str, row)) for row in module.rows(each)]
+        if hasattr(module, "profile_rows"):
+            tables[f"{name}_profile"] = list(module.profile_rows(each))
     return tables
 
 

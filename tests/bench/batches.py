@@ -9,48 +9,49 @@ from __future__ import annotations
 import json
 import statistics
 import sys
-import tempfile
 import time
 import uuid
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import requests
 
-from infra.cli.progress import Progress
-from infra.deployment.plan import Deployer
-from infra.settings import LOCAL_STAGE
 from infra.stage.stage_file import Deployment
+from tests.bench.open_stage import open_stage
 from tests.bench.rounds import in_rounds
 from tests.helpers.deployed import Stage
-from tests.helpers.embedded import embedded
 
-SIZES = (10, 100)
-TARGET = 5.0
+TARGETS = {10: 5.0, 100: 30.0}
 """The ratio of the rate of commands in batches to that of single commands."""
 
 
 def measure(quick: bool) -> dict[str, object]:
-    """Return the milliseconds for each command, alone and in batches, and the ratios of the medians."""
+    """Measure this part alone."""
+    with open_stage() as stage:
+        return measure_in(stage, quick)
+
+
+def measure_in(stage: Stage, quick: bool) -> dict[str, object]:
+    """Return the milliseconds for each command, alone and in batches, and the ratios of the medians.
+
+    The worker is off afterwards.
+    """
     rounds = 3 if quick else 15
-    times: dict[int, list[float]] = {size: [] for size in (1, *SIZES)}
-    with tempfile.TemporaryDirectory() as state_dir, embedded(Path(state_dir)) as (target, settings):
-        stage = Stage(Deployer(target, LOCAL_STAGE, settings, Progress(), {"Events": "off"}).deploy())
-        _turn_off_worker(stage)
-        caller = _Caller(stage.deployment)
-        for size in times:
-            caller.accept(size)  # warms the Lambda and opens the connection
-        for _ in range(rounds):
-            times[1] += [caller.accept(1) for _ in range(10)]
-            for size in SIZES:
-                times[size].append(caller.accept(size) / size)
+    times: dict[int, list[float]] = {size: [] for size in (1, *TARGETS)}
+    _turn_off_worker(stage)
+    caller = _Caller(stage.deployment)
+    for size in times:
+        caller.accept(size)  # warms the Lambda and opens the connection
+    for _ in range(rounds):
+        times[1] += [caller.accept(1) for _ in range(10)]
+        for size in TARGETS:
+            times[size].append(caller.accept(size) / size)
     medians = {size: statistics.median(each) for size, each in times.items()}
     return {
         "per_command_ms": {str(size): _percentiles(each) for size, each in times.items()},
-        "ratio": {str(size): medians[1] / medians[size] for size in SIZES},
-        "rounds": {str(size): _by_round(times[1], times[size]) for size in SIZES},
-        "target": TARGET,
+        "ratio": {str(size): medians[1] / medians[size] for size in TARGETS},
+        "rounds": {str(size): _by_round(times[1], times[size]) for size in TARGETS},
+        "targets": {str(size): target for size, target in TARGETS.items()},
     }
 
 

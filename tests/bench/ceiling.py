@@ -15,7 +15,7 @@ from tests.bench.rounds import PERCENTILES, Figures, Part, Row, measure_in_turns
 THREADS = (1, 2, 4, 10)
 WORKER_THREADS = 10
 """The number of threads of a worker, which is that of the messages in a full batch."""
-ITEMS, QUICK_ITEMS = 60, 10
+ITEMS, QUICK_ITEMS = 50, 10
 
 
 class Ceiling(Part):

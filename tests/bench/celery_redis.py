@@ -18,13 +18,14 @@ from typing import Any
 import tenacity
 
 from scripts.load.report import summary
-from tests.bench.pipeline import QUICK_ITEMS, rate_of
+from tests.bench.drain import rate_of
+from tests.bench.pipeline import QUICK_ITEMS
 from tests.bench.recorder import Recorder, commands, fill
 from tests.bench.rounds import PERCENTILES, Figures, Part, Row, measure_in_turns, median, percentiles, print_figures
 from tests.helpers.commands import ROOT
 
 PROCESSES = 2
-ITEMS = 250  # half as many as in tests/bench/pipeline.py, which is enough for a rate
+ITEMS = 150  # fewer than in tests/bench/pipeline.py, which is enough for a rate
 _START_SECONDS = 30
 
 

@@ -20,7 +20,7 @@ from tests.bench.seeding import seed_stage
 from tests.helpers.deployed import Stage
 
 ITEMS, QUICK_ITEMS = 100_000, 1_000
-TIMES, QUICK_TIMES = 10, 2
+TIMES, QUICK_TIMES = 7, 2
 LISTS = 5
 PAGE = 50
 OK = 200

@@ -72,17 +72,17 @@ def bare_loop(stage: Stage, rows: int) -> float:
     return time.monotonic() - started
 
 
-def import_rows(stage: Stage, rows: int) -> float:
-    """Import the rows; return the seconds of the whole command, including its start."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "items.jsonl"
+def import_rows(stage: Stage, rows: int, folder: Path = commands.ROOT, python: str = sys.executable) -> float:
+    """Import the rows by the client in the folder; return the seconds of the whole command, including its start."""
+    with tempfile.TemporaryDirectory() as temporary:
+        path = Path(temporary) / "items.jsonl"
         path.write_text("".join(json.dumps(item(uuid.uuid4().hex)) + "\n" for _ in range(rows)))
         env = commands.clean_environment(
             JOBPIPE_URL=stage.deployment.base_url, JOBPIPE_API_KEY=stage.deployment.api_key
         )
         started = time.monotonic()
-        command = [sys.executable, "-m", "jobpipe_client.cli", "import", str(path)]
-        subprocess.run(command, env=env, cwd=commands.ROOT, check=True, stdout=subprocess.DEVNULL)
+        command = [python, "-m", "jobpipe_client.cli", "import", str(path)]
+        subprocess.run(command, env=env, cwd=folder, check=True, stdout=subprocess.DEVNULL)
         return time.monotonic() - started
 
 

@@ -39,7 +39,7 @@ class Laboratory:
     quick: bool
     console: Console
     started: float = field(default_factory=time.perf_counter)
-    _stages: dict[str, Stage] = field(default_factory=dict)
+    stages: dict[str, Stage] = field(default_factory=dict)
 
     @property
     def stage(self) -> Stage:
@@ -52,12 +52,12 @@ class Laboratory:
 
     def deployed(self, name: str) -> Stage:
         """Return the stage with this name, with warm Lambdas; deploy it if necessary."""
-        if name not in self._stages:
+        if name not in self.stages:
             quiet = Progress(Console(quiet=True))
             stage = Stage(Deployer(self.target, name, self.settings, quiet, {"Events": "off"}).deploy())
             stage.client.wait(stage.client.read("warm-up"), timeout=120)
-            self._stages[name] = stage
-        return self._stages[name]
+            self.stages[name] = stage
+        return self.stages[name]
 
     def calls(self, stage: Stage, connections: int = 1) -> HttpCalls:
         """Return an HTTP client of a stage."""

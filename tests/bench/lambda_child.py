@@ -16,6 +16,8 @@ from typing import Any
 
 from botocore.client import BaseClient
 
+Call = tuple[float, float]
+"""The start and the end of a call of AWS."""
 _PAGE_KB = os.sysconf("SC_PAGE_SIZE") / 1024
 
 
@@ -38,7 +40,7 @@ def main() -> None:
     answers = os.fdopen(os.dup(1), "w")
     log = os.open(os.environ["BENCH_LOG"], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(log, 1)
-    spent: list[float] = []
+    spent: list[Call] = []
     _time_calls(spent)
     handler = getattr(importlib.import_module("app"), sys.argv[1])
     for line in sys.stdin:
@@ -47,8 +49,16 @@ def main() -> None:
         started = time.perf_counter()
         answer = handler(event, Context())
         total = time.perf_counter() - started
-        result = {"answer": answer, "total_ms": total * 1000, "aws_ms": sum(spent) * 1000, "calls": len(spent)}
-        answers.write(json.dumps(result | {"resident_kb": resident_kb()}) + "\n")
+        result = {
+            "answer": answer,
+            "total_ms": total * 1000,
+            "aws_ms": sum(end - start for start, end in spent) * 1000,
+            "waiting_ms": covered(spent) * 1000,
+            "calls": len(spent),
+            "resident_kb": resident_kb(),
+            "peak_kb": peak_kb(),
+        }
+        answers.write(json.dumps(result) + "\n")
         answers.flush()
 
 
@@ -57,7 +67,22 @@ def resident_kb() -> float:
     return int(Path("/proc/self/statm").read_text().split()[1]) * _PAGE_KB
 
 
-def _time_calls(spent: list[float]) -> None:
+def peak_kb() -> float:
+    """Return the most resident memory that this process has had."""
+    (line,) = (each for each in Path("/proc/self/status").read_text().splitlines() if each.startswith("VmHWM:"))
+    return float(line.split()[1])
+
+
+def covered(calls: list[Call]) -> float:
+    """Return the seconds in which at least one of the calls was under way."""
+    seconds, until = 0.0, 0.0
+    for start, end in sorted(calls):
+        seconds += max(0.0, end - max(start, until))
+        until = max(until, end)
+    return seconds
+
+
+def _time_calls(spent: list[Call]) -> None:
     client: Any = BaseClient
     make_call = client._make_api_call
 
@@ -66,7 +91,7 @@ def _time_calls(spent: list[float]) -> None:
         try:
             return make_call(*arguments)
         finally:
-            spent.append(time.perf_counter() - started)
+            spent.append((started, time.perf_counter()))
 
     client._make_api_call = timed
 

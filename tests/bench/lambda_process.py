@@ -51,8 +51,10 @@ class Invocation:
     answer: Any
     total_ms: float
     aws_ms: float  # inside botocore's client calls; parallel calls are added up
+    waiting_ms: float  # while at least one call was under way
     calls: int
     resident_kb: float  # of the process, after its answer
+    peak_kb: float  # of the process, since its start
 
     @property
     def own_ms(self) -> float:
@@ -106,17 +108,19 @@ class Foundation:
 
     @contextmanager
     def running(
-        self, app: str, handler: str, endpoint_url: str | None = None, **more: str
+        self, app: str, handler: str, endpoint_url: str | None = None, code: Path | None = None, **more: str
     ) -> Iterator[LambdaProcess]:
         """Run a handler of an app's zip in a process, with AWS at the URL, by default the emulator's.
 
-        `more` are further environment variables. The first process of an app must be started before the others,
-        because it unpacks the zip.
+        `code` is the folder of another zip's contents. `more` are further environment variables. The first process
+        of an app must be started before the others, because it unpacks the zip.
         """
         environment = {
             "PATH": os.defpath,
             **self.settings(app, endpoint_url),
-            "PYTHONPATH": str(self.unpacked(app)),  # the zip's packages take precedence over the installed ones
+            "PYTHONPATH": str(
+                code or self.unpacked(app)
+            ),  # the zip's packages take precedence over the installed ones
             "PYTHONUNBUFFERED": "1",
             "BENCH_LOG": str(self.folder / f"{app}.log"),
             **more,

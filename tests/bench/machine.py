@@ -14,7 +14,7 @@ from pathlib import Path
 from infra.environments.venvs import ENVIRONMENTS
 from infra.settings import ROOT
 
-_PACKAGES = ("boto3", "celery", "flask", "redis", "werkzeug")
+_PACKAGES = ("aws-durable-execution-sdk-python", "boto3", "celery", "flask", "redis", "werkzeug")
 
 
 def about() -> dict[str, object]:

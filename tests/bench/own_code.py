@@ -20,8 +20,8 @@ from tests.faults.events import http_event, sqs_record
 from tests.helpers.deployed import unique
 
 TARGET = 0.10
-ROUNDS, QUICK_ROUNDS, WARM_UP = 100, 15, 10
-_ATTRIBUTES = ["MessageGroupId", "ApproximateReceiveCount", "SentTimestamp"]
+ROUNDS, QUICK_ROUNDS, WARM_UP = 60, 15, 10
+MESSAGE_ATTRIBUTES = ["MessageGroupId", "ApproximateReceiveCount", "SentTimestamp"]
 _DOCUMENT = {"description": "For two", "price": 12.95, "tags": ["light", "green"], "stock": 7}
 
 
@@ -59,7 +59,7 @@ class Bench:
     def _process(self, operation: str) -> None:
         """Receive the one message, pass it to the worker, and delete it, as an event source mapping does."""
         sqs, queue = self.foundation.sqs, self.foundation.outputs["CommandsQueueUrl"]
-        received = sqs.receive_message(QueueUrl=queue, MessageSystemAttributeNames=_ATTRIBUTES)
+        received = sqs.receive_message(QueueUrl=queue, MessageSystemAttributeNames=MESSAGE_ATTRIBUTES)
         (message,) = received["Messages"]
         invocation = self.worker.invoke({"Records": [sqs_record(message)]})
         assert invocation.answer == {"batchItemFailures": []}, invocation.answer

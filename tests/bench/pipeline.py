@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
 import secrets
+import statistics
 import time
 from collections import defaultdict
 from collections.abc import Iterator
@@ -11,13 +11,13 @@ from contextlib import ExitStack
 from typing import Any
 
 from scripts.load.generator import Generator
-from scripts.load.http_calls import ACCEPTED, Answer
+from scripts.load.http_calls import ACCEPTED, Answer, HttpCalls
 from scripts.load.plan import Plan
 from scripts.load.report import summary
 from tests.bench.bare_loop_process import BareLoop
-from tests.bench.ceiling import WORKER_THREADS
+from tests.bench.drain import batches_of, drain
 from tests.bench.laboratory import timestamp
-from tests.bench.recorder import Recorder, commands, document, fill
+from tests.bench.recorder import Recorder, commands, document
 from tests.bench.rounds import PERCENTILES, Figures, Part, Row, measure_in_turns, median, percentiles, print_figures
 
 ITEMS, QUICK_ITEMS = 500, 20
@@ -36,6 +36,8 @@ class Pipeline(Part):
         self._rates: dict[str, list[float]] = defaultdict(list)
         self._seconds: dict[str, list[float]] = defaultdict(list)
         self._ratios: list[float] = []
+        self._wait_ratios: list[float] = []
+        self._gb_seconds: list[float] = []
         self._recorder = Recorder(self.lab.stage)
         self._pair = BareLoop(self.lab, self.lab.stage, "api_function", stack)
         self._calls = self.lab.calls(self.lab.stage)
@@ -63,20 +65,18 @@ class Pipeline(Part):
             "jobs_per_second": {name: median(rates) for name, rates in self._rates.items()},
             "ms": {name: summary(seconds) for name, seconds in self._seconds.items()},
             "accept_ratio": median(self._ratios),
+            "wait_ratio": median(self._wait_ratios),
+            "gb_seconds_per_1000_jobs": median(self._gb_seconds),
         }
 
     def _drain(self) -> None:
         to_run = commands(QUICK_ITEMS if self.lab.quick else ITEMS, secrets.token_hex(4))
-        with self.lab.worker_off(self.lab.stage):
-            jobs = {job.job_id for job in fill(self.lab.stage, self._recorder, to_run, queued=True)}
-        self.lab.wait_until_drained(self.lab.stage)
-        rows = [row for row in self.lab.rows(self.lab.stage, "jobs_table") if row["job_id"]["S"] in jobs]
-        assert all(row["status"]["S"] == "succeeded" for row in rows)
-        ends = sorted(timestamp(row["updated_at"]["S"]) for row in rows)
-        self._rates["drain"].append(rate_of(ends))
+        drained = drain(self.lab, self.lab.stage, self._recorder, to_run)
+        self._rates["drain"].append(drained.rate)
+        self._gb_seconds.append(1000 * drained.gb_seconds)
         # The times begin at the first end: before it, the poller sleeps for up to a second.
-        self._seconds["in the queue while it drains"] += [end - ends[0] for end in ends]
-        self._seconds["a batch of ten while it drains"] += batches_of(ends)
+        self._seconds["in the queue while it drains"] += [end - drained.ends[0] for end in drained.ends]
+        self._seconds["a batch of ten while it drains"] += batches_of(drained.ends)
 
     def _empty_batches(self) -> None:
         """Measure the fixed time of a batch, of the emulator and of jobpipe."""
@@ -120,24 +120,21 @@ class Pipeline(Part):
         return measured.seconds
 
     def _end_to_end(self) -> None:
+        polled, waiting = [], []
         for _ in range(3 if self.lab.quick else 15):
             accepted = self._post()
             assert accepted.status == ACCEPTED, accepted
-            job = self._ended(accepted.document["id"])
-            self._seconds["end to end, polled"].append(job.ended - accepted.began)
+            job = ended(self._calls, accepted.document["id"])
+            polled.append(job.ended - accepted.began)
             self._seconds["accepted to applied, by the job's times"].append(
                 timestamp(job.document["updated_at"]) - timestamp(job.document["created_at"])
             )
             waited = self._post({"Prefer": "wait=10"})
             assert waited.status < ACCEPTED, waited
-            self._seconds["end to end, Prefer: wait"].append(waited.seconds)
-
-    def _ended(self, job_id: str) -> Answer:
-        while True:
-            answer = self._calls.request("GET", f"/jobs/{job_id}")
-            if answer.document["done"]:
-                return answer
-            time.sleep(_POLL_PAUSE)
+            waiting.append(waited.seconds)
+        self._seconds["end to end, polled"] += polled
+        self._seconds["end to end, Prefer: wait"] += waiting
+        self._wait_ratios.append(statistics.median(waiting) / statistics.median(polled))
 
     def _steady_load(self) -> None:
         plan = Plan(15, 0.5 if self.lab.quick else 2, poisson=True, sample=4, keep=True)
@@ -149,15 +146,13 @@ class Pipeline(Part):
         ]
 
 
-def rate_of(ends: list[float]) -> float:
-    """Return the jobs per second from the tenth end on, since the start of the first batch is unknown."""
-    return (len(ends) - WORKER_THREADS) / (ends[-1] - ends[WORKER_THREADS - 1])
-
-
-def batches_of(ends: list[float]) -> list[float]:
-    """Return the seconds from each tenth end to the next."""
-    tenth = ends[WORKER_THREADS - 1 :: WORKER_THREADS]
-    return [later - earlier for earlier, later in itertools.pairwise(tenth)]
+def ended(calls: HttpCalls, job_id: str) -> Answer:
+    """Poll the job every 5 ms; return the first answer that shows its end."""
+    while True:
+        answer = calls.request("GET", f"/jobs/{job_id}")
+        if answer.document["done"]:
+            return answer
+        time.sleep(_POLL_PAUSE)
 
 
 def rows(figures: Figures) -> Iterator[Row]:
@@ -165,6 +160,9 @@ def rows(figures: Figures) -> Iterator[Row]:
     yield "jobpipe", "per second", *PERCENTILES
     for name, found in figures["jobs_per_second"].items():
         yield name, f"{found['median']:.0f}", "", "", "", ""
+    if "gb_seconds_per_1000_jobs" in figures:
+        spent = figures["gb_seconds_per_1000_jobs"]["median"]
+        yield f"GB-seconds of the worker for 1,000 jobs of the drain: {spent:.2f}", "", "", "", "", ""
     for name, found in figures["ms"].items():
         yield name, "", *percentiles(found)
 

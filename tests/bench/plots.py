@@ -30,8 +30,11 @@ def _rates(figures: dict[str, Any], file: Path) -> None:
         for threads, found in figures["ceiling"]["threads"].items()
     ]
     bars.append(("jobpipe", figures["pipeline"]["jobs_per_second"]["drain"], JOBPIPE))
-    if "jobs_per_second" in figures.get("celery_redis", {}):
-        bars.append(("Celery\non Redis", figures["celery_redis"]["jobs_per_second"], ALTERNATIVE))
+    if "drain_before" in figures.get("compared", {}):
+        bars.append(("the release\nbefore", figures["compared"]["drain_before"], ALTERNATIVE))
+    for part, name in (("celery_redis", "Celery\non Redis"), ("durable", "durable\nfunctions")):
+        if "jobs_per_second" in figures.get(part, {}):
+            bars.append((name, figures[part]["jobs_per_second"], ALTERNATIVE))
     figure, axes = plt.subplots(figsize=(8, 4))
     for at, (_, rate, colour) in enumerate(bars):
         axes.bar(at, rate["median"], color=colour)
@@ -52,8 +55,9 @@ def _latencies(figures: dict[str, Any], file: Path) -> None:
         "end to end, Prefer: wait",
     ]
     bars = [(name, found[name], JOBPIPE if name in {"accept", *names[3:]} else BASELINE) for name in names]
-    if "end_to_end_ms" in figures.get("celery_redis", {}):
-        bars.append(("Celery, end to end", figures["celery_redis"]["end_to_end_ms"], ALTERNATIVE))
+    for part, name in (("celery_redis", "Celery"), ("durable", "durable functions")):
+        if "end_to_end_ms" in figures.get(part, {}):
+            bars.append((f"{name}, end to end", figures[part]["end_to_end_ms"], ALTERNATIVE))
     figure, axes = plt.subplots(figsize=(8, 4))
     for at, (_, ms, colour) in enumerate(reversed(bars)):
         axes.barh(at, ms["p50"], color=colour)

@@ -5,31 +5,25 @@ from __future__ import annotations
 import json
 import statistics
 import sys
-import tempfile
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 from api_lambda.chalicelib.submitting.wait import LONGEST_PAUSE
-from infra.cli.progress import Progress
-from infra.deployment.plan import Deployer
-from infra.settings import LOCAL_STAGE
 from jobpipe.domain.clock import now
 from jobpipe.domain.errors import InternalError
 from jobpipe.domain.job_ref import JobRef
 from jobpipe.runtime.aws import AwsClients
 from jobpipe.stores.dynamodb_jobs import DynamoDbJobs
 from jobpipe_client import Client, Job
+from tests.bench.open_stage import open_stage
 from tests.bench.rounds import in_rounds
 from tests.bench.waiting_costs import HABITS, JOB_SECONDS, Tariff, learn
-from tests.conftest import warm_up
 from tests.helpers.deployed import Stage, unique
-from tests.helpers.embedded import embedded
 
 MEMORY_MB = (128, 256, 512, 1024, 1769)
 DEFAULT_MEMORY_MB = 1024
@@ -41,18 +35,24 @@ Figures = dict[str, Any]
 
 
 def measure(quick: bool) -> Figures:
-    """Measure the delays of answers and the numbers of status requests, on a separate emulator."""
-    jobs = 8 if quick else 12
-    with tempfile.TemporaryDirectory() as directory, embedded(Path(directory)) as (target, here):
-        stage = Stage(Deployer(target, LOCAL_STAGE, here, Progress(), {"Events": "off"}).deploy())
-        warm_up(stage)
-        return {
-            "target_ms": TARGET_MS,
-            "ordinary": _ordinary(stage, jobs),
-            "ends_after": {str(seconds): _ended_after(stage, seconds, jobs) for seconds in _ENDS_AFTER},
-            "requests": _requests(stage, jobs),
-            **costs(),
-        }
+    """Measure this part alone."""
+    with open_stage() as stage:
+        return measure_in(stage, quick)
+
+
+def measure_in(stage: Stage, quick: bool) -> Figures:
+    """Measure the delays of answers and the numbers of status requests."""
+    jobs = 8 if quick else 9
+    ordinary = _ordinary(stage, jobs)
+    ends_after = {str(seconds): _ended_after(stage, seconds, jobs) for seconds in _ENDS_AFTER}
+    return {
+        "target_ms": TARGET_MS,
+        "ordinary": {name: _percentiles(lags) for name, lags in ordinary.items()},
+        "ends_after": {seconds: _percentiles(lags) for seconds, lags in ends_after.items()},
+        "all_kinds": _percentiles(in_equal_parts([*ordinary.values(), *ends_after.values()])),
+        "requests": _requests(stage, jobs),
+        **costs(),
+    }
 
 
 def costs() -> Figures:
@@ -89,6 +89,9 @@ def rows(figures: Figures) -> Iterator[tuple[str, ...]]:
     for name, lags in (*figures["ordinary"].items(), *figures["ends_after"].items()):
         label = name if name in figures["ordinary"] else ending_after(name)
         yield label, f"{lags['p50']:.0f}", f"{lags['p95']:.0f}", str(lags["n"])
+    if "all_kinds" in figures:
+        lags = figures["all_kinds"]
+        yield "all kinds", f"{lags['p50']:.0f}", f"{lags['p95']:.0f}", str(lags["n"])
     yield "status requests of an ordinary job", "mean", "", "samples"
     for name, counted in figures["requests"].items():
         yield name, f"{counted['mean']:.2f}", "", str(counted["n"])
@@ -116,7 +119,13 @@ def tables(figures: Figures) -> Iterator[str]:
         yield f"| {habit} | " + " | ".join(cells) + " |"
 
 
-def _ordinary(stage: Stage, jobs: int) -> Figures:
+def in_equal_parts(kinds: Sequence[list[float]]) -> list[float]:
+    """Return the samples of all kinds in an order in which each round has a third of each kind."""
+    rounds = zip(*map(in_rounds, kinds), strict=True)
+    return [value for parts in rounds for part in parts for value in part]
+
+
+def _ordinary(stage: Stage, jobs: int) -> dict[str, list[float]]:
     """Measure the time from `updated_at`, which precedes the transaction, to the answer."""
     requests: dict[str, Callable[[], Any]] = {
         "`?wait=3`": lambda: stage.request("GET", f"/jobs/{_accepted(stage)}?wait=3").json(),
@@ -130,7 +139,7 @@ def _ordinary(stage: Stage, jobs: int) -> Figures:
             if job["done"]:
                 ended = datetime.fromisoformat(job["updated_at"])
                 lags[name].append((_received(job) - ended).total_seconds() * 1000)
-    return {name: _percentiles(values) for name, values in lags.items()}
+    return lags
 
 
 def _accepted(stage: Stage) -> str:
@@ -150,7 +159,7 @@ def _received(job: dict[str, Any]) -> datetime:
     return job.get("received") or now()
 
 
-def _ended_after(stage: Stage, seconds: float, jobs: int) -> Figures:
+def _ended_after(stage: Stage, seconds: float, jobs: int) -> list[float]:
     """Measure jobs without a message: the time from before the write that ends them to the answer."""
     clients = AwsClients(make=lambda service, **_: stage.aws(service))
     store = DynamoDbJobs(clients, stage.resources["jobs_table"], timedelta(days=1))
@@ -174,9 +183,9 @@ def _ended_after(stage: Stage, seconds: float, jobs: int) -> Figures:
         return (answered - ended[0]) * 1000
 
     if seconds < 1:
-        return _percentiles([lag(number) for number in range(jobs)])
+        return [lag(number) for number in range(jobs)]
     with ThreadPoolExecutor(4) as pool:
-        return _percentiles(list(pool.map(lag, range(jobs))))
+        return list(pool.map(lag, range(jobs)))
 
 
 def _requests(stage: Stage, jobs: int) -> Figures:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from datetime import timedelta
 from itertools import pairwise
 
 from playwright.sync_api import Locator, Page, Request, expect
@@ -78,6 +79,43 @@ def test_a_batch_is_shown_until_its_end(
     expect(rows.last).to_contain_text("#/commands/2/item/id: The id is assigned by the service")
     rows.first.get_by_role("link").click()
     expect(page.locator("#job-badge")).to_have_text("succeeded")
+
+
+def test_a_batch_is_cancelled_and_retried(
+    console: Console, page: Page, stage: Stage, worker_stopped: WorkerStopped
+) -> None:
+    def count(name: str) -> Locator:
+        return page.locator("#batch-counts .tile").filter(has_text=name).locator("dd")
+
+    command = {"operation": "delete", "item_id": "no-such-item"}
+    badge = page.locator("#batch-badge")
+    with worker_stopped():
+        batch = stage.client.submit_batch([command, command])
+        console.open_with_key(f"batches/{batch.id}")
+        expect(page.get_by_role("button", name="Retry what has failed")).to_be_hidden()
+        page.get_by_role("button", name="Cancel what has not ended").click()
+        expect(badge).to_have_text("ended")
+        expect(count("cancelled")).to_have_text("2")
+        expect(page.get_by_role("button", name="Cancel what has not ended")).to_be_hidden()
+    failed = stage.client.submit_batch([command, command])
+    console.open(f"batches/{failed.id}")
+    expect(count("failed")).to_have_text("2", timeout=TIMEOUT)
+    with worker_stopped():
+        page.get_by_role("button", name="Retry what has failed").click()
+        expect(badge).to_have_text("running")
+        expect(count("queued")).to_have_text("2")
+    expect(count("failed")).to_have_text("2", timeout=TIMEOUT)
+    assert {stage.client.job(entry.job_id or "").retries for entry in failed.entries} == {1}
+
+
+def test_a_job_shows_its_time_limit(console: Console, page: Page, stage: Stage) -> None:
+    command = {"operation": "read", "item_id": "no-such-item"}
+    limited, other = stage.client.submit(command, before=timedelta(days=1)), stage.client.submit(command)
+    console.open_with_key(f"jobs/{limited.id}")
+    expect(page.locator("#job-facts")).to_contain_text("Not after")
+    console.open(f"jobs/{other.id}")
+    expect(page.locator("#job-facts")).to_contain_text(other.id)
+    expect(page.locator("#job-facts")).not_to_contain_text("Not after")
 
 
 def test_an_item_that_cannot_be_read_is_in_the_list(console: Console, page: Page, stage: Stage) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import requests
 
 from tests.calls.lab import Lab
-from tests.calls.operations import HUGE, LARGE, Act, created_item, document, failed_job, operation
+from tests.calls.operations import HUGE, LARGE, LONG, Act, created_item, document, failed_job, operation
 
 # --- lists and reads: these run first, while the tables are nearly empty ------------------------------------------
 
@@ -137,6 +137,19 @@ def replay_by_claim(lab: Lab) -> Act:
 
 
 @operation("api")
+def replay_of_a_long_command(lab: Lab) -> Act:
+    """An earlier release may have put a claim check for it, which is looked for."""
+    key, body = secrets.token_hex(8), document(text=LONG)
+    lab.accept("POST", "/items", body, Idempotency_Key=key)
+    return command(lab, "POST", "/items", body, Idempotency_Key=key)
+
+
+@operation("api")
+def accept_create_long(lab: Lab) -> Act:
+    return command(lab, "POST", "/items", document(text=LONG))
+
+
+@operation("api")
 def replay_of_an_ended_job(lab: Lab) -> Act:
     key, body = secrets.token_hex(8), document()
     lab.accept("POST", "/items", body, Idempotency_Key=key)
@@ -183,6 +196,24 @@ def cancel(lab: Lab) -> Act:
 def retry(lab: Lab) -> Act:
     job = failed_job(lab)
     return command(lab, "POST", f"/jobs/{job['id']}/retry")
+
+
+@operation("api", jobs=100)
+def cancel_batch_of_100(lab: Lab) -> Act:
+    """A batch whose jobs are queued."""
+    batch = lab.accept("POST", "/batches", _hundred_creates())
+    return lambda: lab.request("DELETE", f"/batches/{batch['id']}")
+
+
+@operation("api", jobs=100)
+def retry_batch_of_100(lab: Lab) -> Act:
+    """A batch whose jobs have failed."""
+    reads = [{"operation": "read", "item_id": f"no-such-item-{n}"} for n in range(100)]
+    batch = lab.accept("POST", "/batches", {"commands": reads})
+    messages = lab.receive(100)
+    for n in range(0, 100, 10):
+        lab.consume(messages[n : n + 10])
+    return command(lab, "POST", f"/batches/{batch['id']}/retry")
 
 
 def _hundred_creates() -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.calls.lab import Lab
-from tests.calls.operations import HUGE, Act, created_item, document, operation
+from tests.calls.operations import HUGE, LONG, Act, created_item, document, operation
 from tests.calls.worker_operations import delivery
 
 
@@ -17,6 +17,12 @@ def end_a_create(lab: Lab) -> Act:
 def end_a_create_by_claim(lab: Lab) -> Act:
     """The claim check is not deleted, since the job may be retried."""
     return delivery(lab, lab.accept("POST", "/items", document(text=HUGE)), "failed", lambda_name="dead_letters")
+
+
+@operation("dead_letters")
+def end_a_long_create(lab: Lab) -> Act:
+    """The failed job keeps the command as a claim check."""
+    return delivery(lab, lab.accept("POST", "/items", document(text=LONG)), "failed", lambda_name="dead_letters")
 
 
 @operation("dead_letters")

@@ -21,7 +21,8 @@ Prepare = Callable[[Lab], Act]
 
 KILOBYTE = "x" * 880  # with the other fields, about the largest document that is stored in its row
 LARGE = "x" * 100_000  # stored in S3 only
-HUGE = "x" * 210_000  # larger than a message can be
+LONG = "x" * 300_000  # fits a message; a failed job keeps it as a claim check
+HUGE = "x" * 400_000  # larger than a message can be
 OPERATIONS: dict[tuple[LambdaName, str], Operation] = {}
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from tests.calls.lab import Lab, LambdaName
-from tests.calls.operations import HUGE, KILOBYTE, LARGE, Act, created_item, document, operation
+from tests.calls.operations import HUGE, KILOBYTE, LARGE, LONG, Act, created_item, document, operation
 
 
 def delivery(
@@ -149,6 +149,14 @@ def read_large(lab: Lab) -> Act:
 @operation("worker")
 def name_taken(lab: Lab) -> Act:
     body = document()
+    lab.end("POST", "/items", body)
+    return delivery(lab, lab.accept("POST", "/items", body), "failed")
+
+
+@operation("worker")
+def name_taken_by_a_long_command(lab: Lab) -> Act:
+    """The failed job keeps the command as a claim check."""
+    body = document(text=LONG)
     lab.end("POST", "/items", body)
     return delivery(lab, lab.accept("POST", "/items", body), "failed")
 

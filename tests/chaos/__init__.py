@@ -9,6 +9,7 @@ injector         sends duplicates of messages, and malformed messages
 sender           sends the HTTP requests of one caller, and repeats them after failures as a client does
 load             chooses the commands of the callers at random
 poison           a command that kills its worker at every attempt, in one batch with nine others
+transactions     counts the commands that the worker committed together
 history          checks all requests and their answers; pure functions
 stores           checks tables, queues and bucket after a run
 report           the printed summary

@@ -13,7 +13,7 @@ from rich.console import Console
 
 from tests.chaos import lambda_processes
 from tests.chaos.report import print_report
-from tests.chaos.run import Plan, run
+from tests.chaos.run import Plan, plan_of_groups, run
 
 
 def main() -> int:
@@ -25,8 +25,14 @@ def main() -> int:
         return 2
     console.print(f"seed {options.seed} (--seed repeats the choices, not the timing)")
     plan = Plan(
-        options.seed, jobs=options.jobs, seconds=options.seconds, settle=options.settle, callers=options.callers
+        options.seed,
+        jobs=options.jobs,
+        seconds=options.seconds,
+        settle=options.settle,
+        callers=options.callers,
     )
+    if options.groups:
+        plan = plan_of_groups(plan)
     with tempfile.TemporaryDirectory(prefix="jobpipe-chaos-") as state_dir:
         verdict = run(plan, Path(state_dir), console.print)
     print_report(console, verdict)
@@ -41,6 +47,11 @@ def _parse() -> argparse.Namespace:
         "--settle", type=float, default=300, help="longest time for all jobs to end afterwards (%(default)s)"
     )
     parser.add_argument("--callers", type=int, default=8, help="concurrent callers (%(default)s)")
+    parser.add_argument(
+        "--groups",
+        action="store_true",
+        help="let messages gather and send bursts for hot items, so that batches are full and groups are committed",
+    )
     parser.add_argument(
         "--seed", type=int, default=secrets.randbelow(1_000_000), help="the seed of all choices (random)"
     )

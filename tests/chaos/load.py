@@ -15,12 +15,23 @@ from tests.chaos.history import CANCELLED, FAILED, SUCCEEDED, Command
 from tests.chaos.sender import Answer, Sender
 
 HOT_ITEMS = 3
-BURST = 4  # updates of a hot item, each sent after the 202 of the one before, so that P3 orders them
 HOT_SHARE = 0.45  # of the updates and reads
 CONTESTED_NAMES = 8
 LAST_READS = 5
 _CONTESTED = "contested"
-_OPERATIONS = {"create": 24, "update": 30, "burst": 5, "read": 12, "rename": 9, "delete": 5, "conditional": 6}
+_OPERATIONS = {"create": 24, "update": 30, "read": 12, "rename": 9, "delete": 5, "conditional": 6}  # by weight
+
+
+@dataclass(frozen=True)
+class Bursts:
+    """Updates of a hot item by one caller, each sent after the 202 of the one before, so that P3 orders them."""
+
+    length: int = 4
+    weight: int = 5  # among those of _OPERATIONS
+
+
+FULL_BATCHES = Bursts(length=10, weight=12)
+"""About six in ten commands are in a burst."""
 
 
 @dataclass
@@ -29,6 +40,7 @@ class SharedState:
 
     seed: int
     large: tuple[int, ...]  # the sizes of large fields, which a few updates set
+    bursts: Bursts = field(default_factory=Bursts)
     commands: list[Command] = field(default_factory=list)
     items: list[str] = field(default_factory=list)  # created items that may exist
     hot: list[str] = field(default_factory=list)
@@ -99,14 +111,15 @@ class RandomCaller:
         chance, state = self._chance, self.state
         if self._burst:
             return state.command("update", self._burst.pop())
-        kind = chance.choices(list(_OPERATIONS), list(_OPERATIONS.values()))[0]
+        weights = {**_OPERATIONS, "burst": state.bursts.weight}
+        kind = chance.choices(list(weights), list(weights.values()))[0]
         items = [item_id for item_id in state.items if item_id not in state.hot]  # hot items are never deleted
         if kind == "create" or not items:
             contested = chance.random() < 0.25
             name = state.contested_name(chance) if contested else f"item {uuid.uuid4().hex}"
             return state.command("create", name=name, description="chaos")
         if kind == "burst":
-            self._burst = [chance.choice(state.hot)] * (BURST - 1)
+            self._burst = [chance.choice(state.hot)] * (state.bursts.length - 1)
             return state.command("update", self._burst[0])
         hot = kind in {"update", "read", "conditional"} and chance.random() < HOT_SHARE
         item_id = chance.choice(state.hot if hot else items)

@@ -79,9 +79,15 @@ def _summary(verdict: Verdict) -> str:
     faults = sum(verdict.chaos.injected.counts().values())
     retries = sum(1 for c in verdict.state.commands if c.retry_sent is not None)
     cancels = sum(1 for c in verdict.state.commands if c.cancelled)
+    grouping = verdict.grouping
+    together = (
+        f"{grouping.groups} groups, {grouping.full} of them full, committed {grouping.grouped} jobs, "
+        f"{grouping.folded} of them in {grouping.folds} folds"
+    )
     return (
         f"seed {verdict.plan.seed}: {len(ended)} jobs, {kills} kills, {faults} faults, {retries} retries, "
-        f"{cancels} cancelled; {verdict.seconds:.0f} s of chaos, and {verdict.settled:.0f} s until all had ended; "
+        f"{cancels} cancelled; {together}; "
+        f"{verdict.seconds:.0f} s of chaos, and {verdict.settled:.0f} s until all had ended; "
         f"from accept to end {median(ends or [0.0]):.1f} s in the median, {max(ends, default=0.0):.1f} s at most: "
         f"{'all checks hold' if verdict.passed else 'NOT ALL CHECKS HOLD'}"
     )

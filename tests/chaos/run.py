@@ -8,8 +8,8 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, ExitStack
-from dataclasses import dataclass, field
+from contextlib import AbstractContextManager, ExitStack, nullcontext
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -21,17 +21,19 @@ from infra.cli.progress import Progress
 from tests.chaos import stores
 from tests.chaos.background import repeatedly
 from tests.chaos.chaos_stage import ChaosStage, chaos_stage
-from tests.chaos.faults import DYNAMODB, NO_FAULTS, S3, SQS, Faults, Rates
+from tests.chaos.faults import DYNAMODB, NO_FAULTS, S3, SQS, Call, Faults, Rates
 from tests.chaos.history import DONE, FAILED, Command, End, History, violations
 from tests.chaos.injector import Injector
-from tests.chaos.load import HOT_ITEMS, RandomCaller, SharedState
+from tests.chaos.load import FULL_BATCHES, HOT_ITEMS, Bursts, RandomCaller, SharedState
 from tests.chaos.poison import ATTEMPTS, Batch, one_batch
 from tests.chaos.sender import Record, Sender
 from tests.chaos.tally import Tally
+from tests.chaos.transactions import Grouping, Transactions
 from tests.conftest import a_key
 from tests.helpers.event_source import EventSourceMapping
 
 _PROBLEM = "urn:jobpipe:problem:"
+_LONGEST_GATHERING = 10.0  # seconds; callers may be too slow, or wait for jobs
 
 
 @dataclass(frozen=True)
@@ -45,12 +47,20 @@ class Plan:
     callers: int = 8
     owners: int = 3
     backlog: int = 100  # the number of messages at which callers pause
+    gather: int = 0  # the number of messages that gather from time to time before the worker gets any
+    gather_every: float = 3.0  # seconds for which the worker gets messages in between, on average
     outage_every: float = 6.0  # seconds, on average
     outage_length: float = 2.0
     inject_every: float = 0.5
     malformed: int = 10  # messages
-    large: tuple[int, ...] = (6_000, 30_000, 230_000)
+    large: tuple[int, ...] = (6_000, 30_000, 230_000, 400_000)
     rates: Rates = field(default_factory=Rates)
+
+
+def plan_of_groups(plan: Plan) -> Plan:
+    """Return the plan with full batches, and with fewer faults: what was delivered once before is in no group."""
+    rates = replace(plan.rates, refuse=0.005, drop=0.002, lose=0.004, kill=0.003, interrupt=100)
+    return replace(plan, gather=40, outage_every=15.0, rates=rates)
 
 
 @dataclass
@@ -65,6 +75,7 @@ class Verdict:
     settled: float = 0.0  # seconds from the end of chaos until all jobs had ended
     poison: Batch | None = None
     messages: Tally = field(default_factory=Tally)  # injected messages
+    grouping: Grouping = field(default_factory=Grouping)
     checks: dict[str, list[str]] = field(default_factory=dict)
 
     @property
@@ -84,7 +95,8 @@ def run(plan: Plan, state_dir: Path, say: Callable[[str], None], progress: Progr
     with chaos_stage(state_dir, faults, progress) as chaos, ExitStack() as stack:
         warm_up = {row["job_id"]["S"] for row in stores.rows(chaos.stage, "jobs_table")}
         large = plan.large if chaos.queue("parked") else tuple(size for size in plan.large if size < 200_000)
-        verdict = Verdict(plan, SharedState(plan.seed, large), Record(), chaos)
+        bursts = FULL_BATCHES if plan.gather else Bursts()
+        verdict = Verdict(plan, SharedState(plan.seed, large, bursts), Record(), chaos)
         keys = [stack.enter_context(a_key(chaos.stage, f"chaos{number}")) for number in range(plan.owners)]
         senders = [Sender(chaos.base_url, key, verdict.record) for key in keys]
         can_retry = any(route.path.endswith("/retry") for route in ROUTES)
@@ -94,28 +106,41 @@ def run(plan: Plan, state_dir: Path, say: Callable[[str], None], progress: Progr
         ]
         sqs, commands_queue = chaos.stage.aws("sqs"), chaos.stage.resources["commands_queue_url"]
         injector = Injector(sqs, commands_queue, plan.seed, verdict.messages)
-        _inject(plan, verdict, callers, injector, say)
+        transactions = Transactions(chaos.stage.resources["jobs_table"])
+        _inject(plan, verdict, callers, injector, transactions, say)
         say("no more faults; waiting for all jobs to end")
         _settle(plan, verdict, injector)
         say("reading all jobs and items")
         history = _collect(callers, verdict, chaos)
+        items = {job: str(command.item_id) for command in history.commands for job in command.job_ids}
+        verdict.grouping = transactions.grouping(items)
         verdict.checks = violations(history)
         _check_stage(verdict, callers, injector, warm_up)
         return verdict
 
 
 def _inject(
-    plan: Plan, verdict: Verdict, callers: list[RandomCaller], injector: Injector, say: Callable[[str], None]
+    plan: Plan,
+    verdict: Verdict,
+    callers: list[RandomCaller],
+    injector: Injector,
+    transactions: Transactions,
+    say: Callable[[str], None],
 ) -> None:
     chaos, state = verdict.chaos, verdict.state
     started = time.monotonic()
+    mapping = EventSourceMapping(chaos.stage.aws("lambda"), chaos.worker)
     if chaos.queue("parked"):  # this release counts attempts
-        mapping = EventSourceMapping(chaos.stage.aws("lambda"), chaos.worker)
         verdict.poison = one_batch(callers[0].create, mapping, lambda: stores.waiting(chaos.stage, "commands"))
     for number in range(HOT_ITEMS):
         command = callers[0].create(f"hot {number} {state.run_id}")
         state.hot.append(str(command.item_id))
-    chaos.proxy.forwarded = injector.observe
+
+    def observe(call: Call) -> None:
+        injector.observe(call)
+        transactions.observe(call)
+
+    chaos.proxy.forwarded = observe
     chaos.faults.rates = plan.rates
     malformed = plan.malformed if chaos.queue("parked") else 0
     numbers, until = itertools.count(len(state.commands)), started + plan.seconds
@@ -130,6 +155,7 @@ def _inject(
         _limited_backlog(plan, chaos, room),
         injector.running(plan.inject_every, state.hot, malformed=malformed),
         _outages(plan, chaos),
+        _gathering(plan, chaos, mapping),
         ThreadPoolExecutor(len(callers), thread_name_prefix="caller") as pool,
     ):
         say(f"{len(callers)} callers send commands")
@@ -150,6 +176,25 @@ def _limited_backlog(plan: Plan, chaos: ChaosStage, room: threading.Event) -> Ab
 
     check()
     return repeatedly(check, lambda: 0.1)
+
+
+def _gathering(plan: Plan, chaos: ChaosStage, mapping: EventSourceMapping) -> AbstractContextManager[None]:
+    """Keep the messages from the worker from time to time until they fill several batches."""
+    if not plan.gather:
+        return nullcontext()
+    enough = tenacity.Retrying(
+        stop=tenacity.stop_after_delay(_LONGEST_GATHERING),
+        wait=tenacity.wait_fixed(0.1),
+        retry=tenacity.retry_if_result(lambda number: number < plan.gather),
+        retry_error_callback=lambda _: None,
+    )
+
+    def gather() -> None:
+        with mapping.disabled():
+            enough(lambda: stores.waiting(chaos.stage, "commands", in_flight=False))
+
+    chance = random.Random(f"gathering {plan.seed}")
+    return repeatedly(gather, lambda: chance.uniform(0.5, 1.5) * plan.gather_every)
 
 
 def _outages(plan: Plan, chaos: ChaosStage) -> AbstractContextManager[None]:
@@ -235,8 +280,18 @@ def _check_stage(verdict: Verdict, callers: list[RandomCaller], injector: Inject
     checks["the audit finds nothing"] = list(stores.audit(verdict.chaos.state_dir, known))
     if verdict.chaos.queue("parked"):
         checks["malformed messages are parked"] = list(stores.malformed_are_parked(stage, injector.malformed))
+    if verdict.plan.gather:
+        checks["commands were committed in groups"] = list(_not_grouped(verdict.grouping))
     if verdict.poison:
         checks["the poison command delays only its item"] = verdict.poison.violations()
+
+
+def _not_grouped(grouping: Grouping) -> Iterator[str]:
+    """The run has done what it is for."""
+    if not grouping.groups:
+        yield "no transaction ended several jobs"
+    if not grouping.folded:
+        yield "no two commands of one document were in one transaction"
 
 
 def _listed(callers: list[RandomCaller]) -> Iterator[str]:

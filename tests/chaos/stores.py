@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from infra.stage.log_events import LogEvents
-from jobpipe.domain.errors import TooLate, Unavailable
+from jobpipe.domain.errors import DeadlineNear, Unavailable
 from tests.helpers.commands import run
 from tests.helpers.deployed import Stage
 
 _RAISED = re.compile(r"[\w.]+(Error|Exception|Unavailable): ")  # the last line of an exception without a handler
 
-EXPECTED = {Unavailable.__name__, TooLate.__name__}
+EXPECTED = {Unavailable.__name__, DeadlineNear.__name__}
 """The exceptions in the logs that an outage causes."""
 
 NEVER_ANSWERED = "never answered 202"
@@ -73,9 +73,9 @@ def _is_fault(line: str) -> bool:
     return "exception_name" in entry and entry["exception_name"] not in EXPECTED
 
 
-def waiting(stage: Stage, name: str) -> int:
-    """Return the number of messages on a queue, those in flight included."""
-    names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+def waiting(stage: Stage, name: str, *, in_flight: bool = True) -> int:
+    """Return the number of messages on a queue, those in flight included unless it is said."""
+    names = ["ApproximateNumberOfMessages", *(["ApproximateNumberOfMessagesNotVisible"] if in_flight else [])]
     answer = stage.aws("sqs").get_queue_attributes(
         QueueUrl=stage.resources[f"{name}_queue_url"], AttributeNames=names
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -99,3 +100,38 @@ def test_what_a_role_does_not_allow_is_one_line(jobpipe: Jobpipe, service: Servi
     assert jobpipe.fails(1, "submit", CREATE) == f"jobpipe: 403 forbidden: {detail}"
     service.canned.append(Canned(403, {}, problem(403)))
     assert "the key is wrong" in jobpipe.fails(1, "submit", CREATE)
+
+
+@pytest.mark.parametrize(
+    ("before", "seconds"),
+    [("90s", 90), ("30m", 1800), ("2h", 7200), ("7d", 604800), ("2999-12-01T12:00:00Z", None)],
+)
+def test_a_command_is_submitted_with_a_time_limit(
+    jobpipe: Jobpipe, service: Service, before: str, seconds: int | None
+) -> None:
+    began = datetime.now(UTC)
+    job = a_job(jobpipe, "--before", before)
+    sent = service.seen[-1].body
+    assert sent == {**json.loads(CREATE), "not_after": job["not_after"]}
+    limit = datetime.fromisoformat(sent["not_after"])
+    if seconds is None:
+        assert limit == datetime(2999, 12, 1, 12, tzinfo=UTC)
+    else:
+        assert timedelta(seconds=seconds) <= limit - began < timedelta(seconds=seconds + 60)
+
+
+@pytest.mark.parametrize("text", ["soon", "2h30m", "2", "2026-12-01", "2026-12-01T12:00:00", "-1h", "9999999999h"])
+def test_a_time_limit_in_another_form_is_a_usage_error(jobpipe: Jobpipe, service: Service, text: str) -> None:
+    assert "neither a time" in jobpipe.fails(2, "submit", CREATE, f"--before={text}")
+    assert service.seen == []
+
+
+def test_a_late_job_is_retried_with_a_new_time(jobpipe: Jobpipe, service: Service) -> None:
+    job = a_failed_job(jobpipe)["id"]
+    service.jobs[job]["error"] = problem(409, "too-late")
+    service.pause()
+    assert "too-late" in jobpipe.fails(1, "retry", job)
+    assert documents(jobpipe.does("retry", job, "--before", "2h", "--json"))[0]["status"] == "queued"
+    assert service.jobs[job]["not_after"]
+    for others in (("--all-failed",), ("batch-1",), (job, "batch-1")):
+        assert "--before needs the ids of jobs" in jobpipe.fails(2, "retry", *others, "--before", "2h")

@@ -106,6 +106,24 @@ class Batches:
                 entries.append({"problem": problem(404, "not-found", "The job has expired.")})
         return self._document(batch_id, entries)
 
+    def change(self, batch_id: str, change: Callable[[str], Entry], statuses: set[str]) -> Entry:
+        """Call a function for each job that has one of these statuses; the entry has the problem that it raises."""
+        before = self.find(batch_id)
+        if before is None:
+            raise NotTaken(404, "not-found", "There is no such batch.")
+        problems: dict[int, Any] = {}
+        for place, entry in enumerate(before["entries"]):
+            if "job" in entry and entry["job"]["status"] in statuses:
+                try:
+                    change(entry["job"]["id"])
+                except NotTaken as refused:
+                    problems[place] = refused.problem
+        after = self.find(batch_id)
+        assert after is not None
+        for place, why in problems.items():
+            after["entries"][place]["unchanged"] = why
+        return after
+
     def _queued(self, batch_id: str, commands: list[Command], refused: dict[int, dict[str, str]]) -> list[Entry]:
         entries: list[Entry] = []
         stopped: set[str] = set()

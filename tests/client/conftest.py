@@ -1,4 +1,5 @@
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -43,6 +44,7 @@ def names(
     exported = {name: getattr(jobpipe_client, name) for name in jobpipe_client.__all__}
     return {
         **exported,
+        "timedelta": timedelta,
         "client": client,
         "url": service.url,
         "key": KEY,

@@ -139,11 +139,17 @@ class _Handler(BaseHTTPRequestHandler):
             case "DELETE", "jobs", True:
                 return Canned(200, {}, owner.cancel(name))
             case "POST", "jobs", True:
-                return Canned(202, {"Retry-After": "0.05"}, owner.retry(name.removesuffix("/retry")))
+                job = owner.retry(name.removesuffix("/retry"), **(seen.body or {}))
+                return Canned(202, {"Retry-After": "0.05"}, job)
             case "POST", "batches", False:
                 with owner.batches.counted():
                     batch = owner.batches.submit(body, seen.headers.get("idempotency-key"))
                     return Canned(202, {"Retry-After": "0.05"}, batch)
+            case "DELETE", "batches", True:
+                return Canned(200, {}, owner.batches.change(name, owner.cancel, {"queued", "failed", "succeeded"}))
+            case "POST", "batches", True:
+                batch_id = name.removesuffix("/retry")
+                return Canned(202, {"Retry-After": "0.05"}, owner.batches.change(batch_id, owner.retry, {"failed"}))
             case "GET", "batches", True:
                 found = owner.batches.find(name)
                 if found is None:

@@ -92,6 +92,8 @@ class ServiceState:
                 "collection": collection, "item_id": item_id, "attempts": 0, "retries": 0,
                 "created_at": now, "updated_at": now, "links": links,
             }  # fmt: skip
+            if "not_after" in command:
+                self.jobs[job_id]["not_after"] = command["not_after"]
             if key:
                 self.keys[key] = job_id
             self._effects[job_id] = lambda: self._apply(command, item_id, if_match or command.get("if_match"))
@@ -106,12 +108,15 @@ class ServiceState:
             self.jobs[job_id] = {**job, "status": "cancelled", "done": True}
             return self.jobs[job_id]
 
-    def retry(self, job_id: str) -> dict[str, Any]:
+    def retry(self, job_id: str, not_after: str | None = None) -> dict[str, Any]:
         with self.changed:
             job = self._job(job_id)
             if job["status"] in {"succeeded", "cancelled"}:
                 raise Refused(409, "It has ended.", "job-ended")
             if job["status"] == "failed":
+                if job["error"]["type"].endswith(":too-late") and not_after is None:
+                    raise Refused(409, "It needs a new time.", "too-late")
+                job = job | ({} if not_after is None else {"not_after": not_after})
                 again = {name: value for name, value in job.items() if name != "error"}
                 self.jobs[job_id] = {**again, "status": "queued", "done": False, "retries": job["retries"] + 1}
                 self._queue(job_id)

@@ -64,6 +64,50 @@ def test_a_batch_is_polled_by_its_id(client: Client, service: Service) -> None:
     assert batch.unsent == []
 
 
+def test_a_batch_is_cancelled_and_its_entries_say_what_became_of_the_jobs(client: Client, service: Service) -> None:
+    taken = client.create({"name": "Tent", "description": "d"})
+    client.wait(taken)
+    service.pause()
+    command = {"operation": "read", "item_id": "i"}
+    batch = client.submit_batch([command, {"operation": "fly"}, command])
+    first = batch.entries[0].job_id
+    assert first is not None
+    service.jobs[first] |= {"status": "succeeded", "done": True}
+    ended, refused, cancelled = client.cancel_batch(batch.id).entries
+    assert (service.seen[-1].method, service.seen[-1].path) == ("DELETE", f"/batches/{batch.id}")
+    assert ended.unchanged is not None
+    assert (ended.job_id, ended.status, ended.problem, ended.unchanged.slug) == (
+        *(first, "succeeded", None),
+        "job-ended",
+    )
+    assert (refused.job_id, refused.unchanged) == (None, None)
+    assert (cancelled.status, cancelled.unchanged) == ("cancelled", None)
+
+
+def test_the_failed_jobs_of_a_batch_are_retried(client: Client, service: Service) -> None:
+    batch = client.submit_batch([{"operation": "read", "item_id": "none"}])
+    assert [job.status for job in client.as_completed([batch.entries[0].job_id or ""])] == ["failed"]
+    service.pause()
+    retried = client.retry_batch(batch.id)
+    assert (service.seen[-1].method, service.seen[-1].path) == ("POST", f"/batches/{batch.id}/retry")
+    assert [(entry.status, entry.problem, entry.unchanged) for entry in retried.entries] == [("queued", None, None)]
+    assert retried.retry_after is not None
+
+
+def test_a_change_of_a_batch_is_repeated_after_an_outage_and_says_what_it_did_not_reach(
+    client: Client, service: Service
+) -> None:
+    entries = [{"job": JOB, "unchanged": problem(503, "unavailable")}, {"job": {**JOB, "status": "cancelled"}}]
+    ended = [{"job": {**JOB, "status": "succeeded"}, "unchanged": problem(409, "job-ended")}]
+    service.canned += [
+        Canned(503, {}, problem(503, "unavailable")),
+        Canned(200, {}, {**ANSWER, "entries": entries + ended}),
+    ]
+    batch = client.cancel_batch("batch-1")
+    assert [(seen.method, seen.path) for seen in service.seen] == [("DELETE", "/batches/batch-1")] * 2
+    assert (batch.unreached, batch.unsent) == ([0], [])
+
+
 @pytest.mark.parametrize("wrong", [[], {}, {**ANSWER, "entries": [{}]}, {**ANSWER, "counts": None}])
 def test_an_answer_that_is_not_a_batch_raises_bad_answer(wrong: object) -> None:
     with pytest.raises(BadAnswer, match="not a batch"):

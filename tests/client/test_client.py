@@ -3,6 +3,7 @@
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from jobpipe_client import (
     BadAnswer,
     Client,
+    CommandTooLate,
     Forbidden,
     InvalidRequest,
     JobCancelled,
@@ -282,3 +284,40 @@ def test_threads_share_a_client(client: Client, service: Service) -> None:
 def test_the_key_is_not_shown(client: Client, service: Service) -> None:
     assert service.seen == []
     assert KEY not in repr(client)
+
+
+@pytest.mark.parametrize("batch", [False, True])
+def test_a_time_limit_is_a_member_of_the_command(client: Client, service: Service, batch: bool) -> None:
+    service.pause()
+    command = {"operation": "read", "item_id": "i"}
+    zone = timezone(timedelta(hours=2))
+    moment = datetime(2999, 12, 1, 12, tzinfo=zone)
+
+    def sent(before: Any, command: dict[str, Any] = command) -> Any:
+        if batch:
+            client.submit_batch([command], before=before)
+            return service.seen[-1].body["commands"][0]
+        job = client.submit(command, before=before)
+        assert (job.not_after is None) == ("not_after" not in service.seen[-1].body)
+        return service.seen[-1].body
+
+    assert sent(moment) == {**command, "not_after": "2999-12-01T12:00:00+02:00"}
+    assert sent("2999-12-01T12:00:00Z") == {**command, "not_after": "2999-12-01T12:00:00Z"}
+    assert sent(None) == command
+    own = {**command, "not_after": "2999-01-01T00:00:00Z"}
+    assert sent(moment, own) == own, "one that the command has comes first"
+    ahead = datetime.fromisoformat(sent(timedelta(hours=2))["not_after"]) - datetime.now(UTC)
+    assert timedelta(hours=1, minutes=59) < ahead <= timedelta(hours=2)
+    with pytest.raises(ValueError, match="zone"):
+        sent(moment.replace(tzinfo=None))
+
+
+def test_a_late_job_is_retried_with_a_new_time(client: Client, service: Service) -> None:
+    job = client.wait(client.read("none"))
+    service.jobs[job.id]["error"] = problem(409, "too-late")
+    service.pause()
+    with pytest.raises(CommandTooLate):
+        client.retry(job.id)
+    limit = datetime(2999, 12, 1, 12, tzinfo=UTC)
+    assert client.retry(job.id, before=limit).not_after == limit
+    assert service.seen[-1].headers["content-type"] == "application/json"

@@ -14,7 +14,7 @@ from jobpipe_client import Client, Collection, SyncClient, SyncCollection, Webho
 from tests.client.service import Service
 
 # Examples whose jobs must not end too early: the service is paused for them.
-PAUSED = ("Client.cancel", "JobCancelled", "WaitTimeout")
+PAUSED = ("Client.cancel", "Client.cancel_batch", "JobCancelled", "WaitTimeout")
 # Members that need no example.
 WITHOUT_EXAMPLE = {"close", "base_url", "sync", "webhooks"}
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from jobpipe.domain.errors import TooLate
+from jobpipe.domain.errors import DeadlineNear
 from jobpipe.runtime.aws import outages
 from tests.helpers.pipeline import Answer, Pipeline
 from tests.helpers.shop import order, shop, subscription
@@ -333,7 +333,7 @@ def test_a_command_that_is_too_slow_by_itself_is_charged(stage: Pipeline, monkey
 
     def slow(*_: Any) -> Any:
         time.sleep(0.02)
-        raise TooLate("Too little time is left to go on.")
+        raise DeadlineNear("Too little time is left to go on.")
 
     monkeypatch.setattr("worker_lambda.chalicelib.execute.apply_command", slow)
     for _ in range(6):
@@ -349,7 +349,7 @@ def test_a_command_that_waited_for_aws_is_not_charged(stage: Pipeline, monkeypat
     def waits(*_: Any) -> Any:
         with outages("The table"):
             time.sleep(0.3)  # a busy machine may add some time to the attempt
-        raise TooLate("Too little time is left to go on.")
+        raise DeadlineNear("Too little time is left to go on.")
 
     monkeypatch.setattr("worker_lambda.chalicelib.execute.apply_command", waits)
     for _ in range(3):

@@ -22,8 +22,9 @@ class Stores:
     batches: BatchStore
 
 
-def job(stores: Stores, key: str | None = None) -> Job:
-    new = new_job(CreateItem("i", {"name": "n", "description": "d"}), "alice", key, NOW, RETENTION)
+def job(stores: Stores, key: str | None = None, *, not_after: str | None = None) -> Job:
+    command = CreateItem("i", {"name": "n", "description": "d"}, not_after=not_after)
+    new = new_job(command, "alice", key, NOW, RETENTION)
     assert stores.jobs.put_new(new, NOW) is None
     return new
 

@@ -121,6 +121,13 @@ def test_jobs_are_read_without_their_results(stores: Stores) -> None:
     assert found[failed.job_id].error == {"status": 409, "title": "é"}
 
 
+def test_jobs_are_read_with_their_time_limits(stores: Stores) -> None:
+    batch, (first, second) = new(2)
+    limited = replace(first, not_after="2026-12-01T12:00:00.000Z")
+    assert stores.batches.put_new(batch, [limited, second], NOW) is None
+    assert stores.batches.jobs([first.job_id, second.job_id]) == {first.job_id: limited, second.job_id: second}
+
+
 def test_a_batch_is_in_no_list_of_failed_or_retrying_jobs(stores: Stores) -> None:
     batch, _ = new(1)
     mine = replace(batch, owner=f"owner{secrets.token_hex(4)}")

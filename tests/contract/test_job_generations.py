@@ -128,6 +128,19 @@ def test_a_failed_job_gets_a_new_generation_once(stores: Stores) -> None:
     assert stores.jobs.requeue(JobRef(new.job_id, "d" * 16), NEXT_GENERATION, LATER).retries == 2
 
 
+def test_a_time_limit_is_stored_with_the_job_and_changed_only_by_a_retry_that_has_one(stores: Stores) -> None:
+    limit, later = "2026-12-01T12:00:00.000Z", "2026-12-24T12:00:00.000Z"
+    new = job(stores, not_after=limit)
+    assert stored(stores, new.job_id).not_after == limit
+    stores.jobs.fail(ref(new), PROBLEM, NOW, COMMAND)
+    first, second = JobRef(new.job_id, NEXT_GENERATION), JobRef(new.job_id, "d" * 16)
+    assert stores.jobs.requeue(first, new.generation, LATER).not_after == limit
+    stores.jobs.fail(first, PROBLEM, NOW, COMMAND)
+    assert stores.jobs.requeue(second, NEXT_GENERATION, LATER, not_after=later).not_after == later
+    assert stored(stores, new.job_id).not_after == later
+    assert stores.jobs.requeue(second, NEXT_GENERATION, LATER, not_after=limit).not_after == later, "it has one"
+
+
 def test_only_a_failed_job_that_has_not_expired_gets_a_new_generation(stores: Stores) -> None:
     waiting, cancelled, expired = job(stores), job(stores), job(stores)
     stores.jobs.cancel(ref(cancelled), NOW)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import tenacity
 
-from jobpipe.domain.limits import MAX_QUEUED_BYTES
+from jobpipe.domain.limits import MAX_CALL_BYTES, MAX_CALL_MESSAGES, MAX_QUEUED_BYTES
 from jobpipe.domain.queue_message import Envelope
 from jobpipe.runtime.aws import AwsClients
 from jobpipe.stores.sqs_commands import SqsCommands
@@ -84,3 +84,18 @@ def test_no_larger_message_can_be_queued(aws: Aws) -> None:
         Exception, match=r"(?i)shorter|longer|must be|too long|InvalidParameterValue|InvalidMessage"
     ):
         send(aws, uuid.uuid4().hex, "x" * (MAX_QUEUED_BYTES + 1))
+
+
+def test_a_call_takes_as_many_bytes_as_a_batch_puts_into_it(aws: Aws) -> None:
+    clients, names = aws
+    queue = SqsCommands(clients, names["CommandsQueueUrl"])
+
+    def call(total: int, messages: int) -> list[Envelope]:
+        sizes = [total // messages + (n < total % messages) for n in range(messages)]
+        return [Envelope("x" * size, uuid.uuid4().hex, uuid.uuid4().hex) for size in sizes]
+
+    assert queue.send_batch(call(MAX_CALL_BYTES, MAX_CALL_MESSAGES)) == {}
+    assert queue.send_batch(call(MAX_CALL_BYTES, -(-MAX_CALL_BYTES // MAX_QUEUED_BYTES))) == {}
+    with pytest.raises(clients.sqs.exceptions.BatchRequestTooLong):
+        queue.send_batch(call(MAX_CALL_BYTES + 1, MAX_CALL_MESSAGES))
+    clients.sqs.purge_queue(QueueUrl=names["CommandsQueueUrl"])

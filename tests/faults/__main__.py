@@ -2,13 +2,16 @@
 
     python -m tests.faults --singles [--jobs N] [scenario ...]
     python -m tests.faults [--all] [--share 0.05] [--seed 0] [--jobs N] [scenario ...]
+    python -m tests.faults --groups [--each-batch] [--sample 500] [--seed 0] [--jobs N]
     python -m tests.faults put --at "4:process gone after" --at "9:overtaken"
     python -m tests.faults --collections FOLDER [...]
 
 With --singles, each run has one fault: every kind at every call of every scenario. Otherwise each run has two:
 every first fault of every scenario, with a random share of the later second faults, or with all of them. With
---collections, the scenarios are those of this folder's collections and operations, derived from their schemas, each
-run has one fault unless --all is given, and the report ends with what was proved.
+--groups, they are pairs in batches of one, two and ten messages: one for each two kinds of fault at each two call
+sites, and a random sample of all. With --collections, the scenarios are those of this folder's collections and
+operations, derived from their schemas, each run has one fault unless --all is given, and the report ends with what
+was proved.
 """
 
 from __future__ import annotations
@@ -17,13 +20,14 @@ import argparse
 import os
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from infra.emulator import ensure_venv
 from infra.errors import OperatorError
+from tests.faults.group_pairs import BATCHES, first_faults, one_of_each_two_places, random_pairs
 from tests.faults.kinds import Fault, Kind
-from tests.faults.pairs import Task, run_pairs
+from tests.faults.pairs import Found, Task, find_pairs, run_pairs, run_these
 from tests.faults.processes import Report, process_runner, run_in_processes
 from tests.faults.scenarios import SCENARIOS
 from tests.faults.scenarios.all import derived, scenarios
@@ -32,26 +36,22 @@ from tests.faults.shelves import FOLDER
 from tests.faults.singles import run_scenario
 
 _SHARE = 0.05
+_SAMPLE = 500
+_PART = 10  # pairs of one task
 _SHOWN = 20
 
 
 def main(arguments: Sequence[str]) -> int:
     options = _options().parse_args(arguments)
     ensure_venv()  # once, before several processes need it
-    untried: list[str] = []
-    if options.collections:
-        os.environ[FOLDER] = str(Path(options.collections).absolute())
-        try:
-            untried = derived().untried
-        except OperatorError as error:
-            print(f"error: {error}", file=sys.stderr)
-            return 2
-    known = scenarios()
-    unknown = [name for name in options.scenarios if name not in known]
-    if unknown:
-        print(f"error: there is no scenario {unknown[0]}; there are {', '.join(known)}", file=sys.stderr)
+    try:
+        untried, known = _scenarios(options)
+    except OperatorError as error:
+        print(f"error: {error}", file=sys.stderr)
         return 2
-    names = options.scenarios or list(known)
+    if options.groups:
+        return _pairs_in_groups(options)
+    names = options.scenarios or [name for name in known if name not in BATCHES]
     if options.at:
         return _run_one(names[0], [_fault(text) for text in options.at])
     if options.singles or (options.collections and not options.all):
@@ -62,9 +62,47 @@ def main(arguments: Sequence[str]) -> int:
         return status
     share = 1.0 if options.all else options.share
     firsts = [(name, first) for name in names for first in process_runner().singles(name)]
-    tasks = [Task(name, first, share, options.seed) for name, first in firsts]
+    tasks = [Task(name, first, options.seed, share) for name, first in firsts]
     what = f"pairs of faults (share {share}, seed {options.seed})"
     return _report(run_in_processes(run_pairs, tasks, options.jobs), len(tasks), "first faults", what)
+
+
+def _scenarios(options: argparse.Namespace) -> tuple[list[str], list[str]]:
+    """Return what no document was found for, and the names of the scenarios; raise OperatorError for mistakes."""
+    untried: list[str] = []
+    if options.groups and (options.collections or options.scenarios):
+        raise OperatorError("--groups has scenarios of its own")
+    if options.collections:
+        os.environ[FOLDER] = str(Path(options.collections).absolute())
+        untried = derived().untried
+    known = list(scenarios())
+    unknown = [name for name in options.scenarios if name not in known]
+    if unknown:
+        raise OperatorError(f"there is no scenario {unknown[0]}; there are {', '.join(known)}")
+    return untried, known
+
+
+def _pairs_in_groups(options: argparse.Namespace) -> int:
+    seed, processes = options.seed, options.jobs
+    firsts = first_faults(seed)
+    tasks = firsts.one_of_each_place
+    found: list[Found] = []
+
+    def reports() -> Iterator[Report]:
+        for each in run_in_processes(find_pairs, tasks, processes):
+            found.append(each)
+            yield each.report
+
+    what = f"single faults in groups (seed {seed}), one of each kind at each call site"
+    statuses = [_report(reports(), len(tasks), "first faults", what)]
+    pairs = one_of_each_two_places(found, seed, each_batch=options.each_batch)
+    parts = [pairs[start : start + _PART] for start in range(0, len(pairs), _PART)]
+    what = f"pairs of faults in groups (seed {seed}), one of each two kinds at each two call sites"
+    statuses.append(_report(run_in_processes(run_these, parts, processes), len(parts), "parts", what))
+    tasks = random_pairs(firsts, options.sample, seed)
+    what = f"random pairs of faults in groups (seed {seed})"
+    statuses.append(_report(run_in_processes(run_pairs, tasks, processes), len(tasks), "pairs", what))
+    return max(statuses)
 
 
 def _report(arriving: Iterable[Report], of: int, unit: str, what: str) -> int:
@@ -111,6 +149,9 @@ def _options() -> argparse.ArgumentParser:
     parser.add_argument(
         "--share", type=float, default=_SHARE, help="share of the second faults after each first one"
     )
+    parser.add_argument("--groups", action="store_true", help="pairs in batches of one, two and ten messages")
+    parser.add_argument("--each-batch", action="store_true", help="with --groups: for each kind of batch")
+    parser.add_argument("--sample", type=int, default=_SAMPLE, help="random pairs that --groups adds")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
     parser.add_argument(

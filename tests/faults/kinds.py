@@ -58,12 +58,25 @@ ACKNOWLEDGE = Site("tests/faults/world.py", "poller", "sqs.delete_message")
 
 
 @dataclass(frozen=True)
+class Place:
+    """A kind of fault at a call site."""
+
+    site: Site
+    process: str
+    kind: Kind
+
+
+@dataclass(frozen=True)
 class Point:
     """One call of a run."""
 
     number: int
     site: Site
     process: str  # api, worker, dead_letters or poller
+
+    def place(self, kind: Kind) -> Place:
+        """Return the place of a fault at this call."""
+        return Place(self.site, self.process, kind)
 
     @property
     def kinds(self) -> list[Kind]:

@@ -49,29 +49,28 @@ class State:
     versions: Mapping[Place, str]
 
 
-def explain(steps: Sequence[Step]) -> list[State]:
-    """Return the final states of the model with exactly these outcomes; none if no order explains them."""
+def explain(steps: Sequence[Step]) -> State | None:
+    """Return the final state of the model with exactly these outcomes, or None if no order explains them."""
     queues: dict[Place, list[Step]] = {}
     for step in steps:
         queues.setdefault(step.place, []).append(step)
-    found: list[State] = []
-    _search([tuple(queue) for queue in queues.values()], State({}, {}), found, set())
-    return found
+    return _search([tuple(queue) for queue in queues.values()], State({}, {}), set())
 
 
-def _search(queues: list[tuple[Step, ...]], state: State, found: list[State], seen: set[tuple[int, ...]]) -> None:
-    # The outcomes are fixed, so the remaining steps of each item determine the state.
+def _search(queues: list[tuple[Step, ...]], state: State, seen: set[tuple[int, ...]]) -> State | None:
+    # The outcomes are fixed, so the remaining steps of each item determine the state: there is only one end.
     place = tuple(len(queue) for queue in queues)
     if place in seen:
-        return
+        return None
     seen.add(place)
     if not any(queues):
-        found.append(state)
-        return
+        return state
     for i, queue in enumerate(queues):
         after = _apply(state, queue[0]) if queue else None
-        if after is not None:
-            _search([*queues[:i], queue[1:], *queues[i + 1 :]], after, found, seen)
+        end = None if after is None else _search([*queues[:i], queue[1:], *queues[i + 1 :]], after, seen)
+        if end is not None:
+            return end
+    return None
 
 
 def _apply(state: State, step: Step) -> State | None:

@@ -14,6 +14,7 @@ from typing import TypeVar
 from tests.faults.schedules import Runner
 
 _Task = TypeVar("_Task")
+_Result = TypeVar("_Result")
 
 
 @dataclass(frozen=True)
@@ -27,9 +28,9 @@ class Report:
 
 
 def run_in_processes(
-    run: Callable[[_Task], Report], tasks: Iterable[_Task], processes: int | None
-) -> Iterator[Report]:
-    """Run the tasks in processes; yield the reports in the order of their completion."""
+    run: Callable[[_Task], _Result], tasks: Iterable[_Task], processes: int | None
+) -> Iterator[_Result]:
+    """Run the tasks in processes; yield the results in the order of their completion."""
     with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as executor:
         for future in as_completed([executor.submit(run, task) for task in tasks]):
             yield future.result()

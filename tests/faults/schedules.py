@@ -67,7 +67,7 @@ class Runner:
             return Run(injector.points, clean=False, failure=f"{error}")
         return Run(injector.points, clean)
 
-    def _points(self, name: str) -> Sequence[Point]:
+    def points(self, name: str) -> Sequence[Point]:
         """Return the calls of the scenario without faults."""
         if name not in self._calls:
             self._calls[name] = self.run(name).points
@@ -82,13 +82,13 @@ class Runner:
 
     def singles(self, name: str) -> Iterator[Fault]:
         """Yield each kind of fault at each call of the scenario."""
-        for point in self._points(name):
+        for point in self.points(name):
             yield from (Fault(point.number, kind) for kind in point.kinds)
 
     def essentials(self, name: str, before: Sequence[str]) -> Iterator[Fault]:
         """Yield those of AT_EVERY_CALL, and the others at call sites that the scenarios before do not reach."""
-        tried = {(point.site, point.process) for each in before for point in self._points(each)}
-        for point in self._points(name):
+        tried = {(point.site, point.process) for each in before for point in self.points(each)}
+        for point in self.points(name):
             is_new = (point.site, point.process) not in tried
             tried.add((point.site, point.process))
             yield from (Fault(point.number, kind) for kind in point.kinds if is_new or kind in AT_EVERY_CALL)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from jobpipe.domain import json_text
@@ -21,6 +22,7 @@ from tests.faults.shelves import Place, declared, is_document, place_of
 from tests.faults.world import World
 
 _UNFINISHED = {"queued", "retrying"}
+LONGEST_ATTEMPT = 60  # seconds; a call that hangs is given up sooner
 _NO_RULE = {500, 503}  # a job with this status did not take effect, whatever the model would do
 
 
@@ -81,12 +83,27 @@ def _check_jobs(world: World, stored: Stored) -> set[str]:
             # A command without a 202 may end as never queued (503).
             allowed = command.must_fail or status not in _NO_RULE or (status == 503 and not command.accepted)
             _require(allowed, f"a {command.operation} failed by no rule: {stored.jobs[job_id]['error']}")
+        _check_time_limit(command, stored.jobs[job_id])
         if command.withdrawn:
             _require(stored.jobs[job_id]["status"] == "failed", "a command that was not queued took effect")
         if command.must_fail:
             job = stored.jobs[job_id]
             _require(job["status"] == "failed", f"the job of a command that cannot run has {job['status']}")
     return unfinished
+
+
+def _check_time_limit(command: SentCommand, job: dict[str, Any]) -> None:
+    """Check that the job was too late only after its limit, and that no later attempt took effect."""
+    limit, late = command.not_after, _is_too_late(job)
+    _require(job.get("not_after") == limit, f"a job has the time limit {job.get('not_after')}, not {limit}")
+    _require(not late or (limit is not None and job["updated_at"] > limit), "a job was too late before its time")
+    if limit is not None and job["status"] == "succeeded":
+        over = datetime.fromisoformat(job["updated_at"]) - datetime.fromisoformat(limit)
+        _require(over.total_seconds() <= LONGEST_ATTEMPT, f"a command took effect {over} after its time")
+
+
+def _is_too_late(job: dict[str, Any]) -> bool:
+    return job["status"] == "failed" and str(job["error"]["type"]).endswith(":too-late")
 
 
 def check_parked(world: World) -> None:
@@ -99,7 +116,7 @@ def _steps(world: World, stored: Stored) -> list[Step]:
     steps = []
     for command in world.history.commands:
         job = stored.jobs.get(command.job_id)
-        if job is None or job["status"] in {*_UNFINISHED, "cancelled"}:
+        if job is None or job["status"] in {*_UNFINISHED, "cancelled"} or _is_too_late(job):
             continue
         command.item_id = job["item_id"]
         outcome = _outcome(world, command, job)
@@ -124,12 +141,12 @@ def _compared(collection: str, text: str) -> dict[str, Any]:
     return document
 
 
-def _check_items(world: World, stored: Stored, explanations: list[State]) -> None:
-    _require(bool(explanations), "no order of the commands explains how their jobs ended")
+def _check_items(world: World, stored: Stored, explained: State | None) -> None:
+    _require(explained is not None, "no order of the commands explains how their jobs ended")
     texts = {place: _document(world, item) for place, item in stored.items.items()}
     documents = {place: _compared(place[0], text) for place, text in texts.items()}
     versions = {place: item.version for place, item in stored.items.items()}
-    _require(State(documents, versions) in explanations, "the items are not the results of their jobs")
+    _require(State(documents, versions) == explained, "the items are not the results of their jobs")
     names = [(place[1], document["name"]) for place, document in documents.items() if place[0] == ITEMS]
     locks = {name_key(name): item_id for item_id, name in names}
     _require(stored.names == locks, f"name locks {stored.names}, but items {locks}")
@@ -154,6 +171,7 @@ def _lookups_of(place: Place, item: StoredItem, text: str) -> list[tuple[str, st
 def _check_commits(world: World, stored: Stored) -> None:
     for (job_id, _), count in world.injector.commits.items():
         _require(count == 1, f"{count} transactions for one job")
+        _require(job_id in stored.jobs, "a command of an expired job took effect")
         _require(stored.jobs[job_id]["status"] == "succeeded", "an item was changed for a job that did not succeed")
 
 
@@ -167,7 +185,7 @@ def _check_bucket(world: World, stored: Stored) -> set[str]:
     never_answered = {command.job_id for command in world.history.commands if not command.accepted}
     allowed = {key for key in left if _claim_of(key, never_answered)}
     if world.injector.overtaken_worker_failed:
-        allowed |= {key for key in left if key.startswith(("items/", "collections/"))}
+        allowed |= {key for key in left if key.startswith(("items/", "collections/", "claims/"))}
     _require(left == allowed, f"orphans in the bucket: {sorted(left - allowed)}")
     return left
 
@@ -195,6 +213,7 @@ def _document(world: World, item: StoredItem) -> str:
 def _read(world: World) -> Stored:
     rows = {row["job_id"]["S"]: row for row in _rows(world, "JobsTable")}
     jobs = {job_id: _job(row) for job_id, row in rows.items() if not is_batch_id(job_id)}
+    jobs = {job_id: job for job_id, job in jobs.items() if not _has_expired(world, job)}
     items = {(ITEMS, row["item_id"]["S"]): item_from_row(row) for row in _rows(world, "ItemsTable")}
     for row in filter(is_document, _rows(world, "CollectionsTable")):
         place, scope = place_of(row)
@@ -204,6 +223,15 @@ def _read(world: World) -> Stored:
     names = {row["name"]["S"]: row["item_id"]["S"] for row in _rows(world, "NamesTable")}
     listing = world.s3.list_objects_v2(Bucket=world.outputs["DocumentsBucket"])
     return Stored(jobs, items, names, lookups, {entry["Key"] for entry in listing.get("Contents", [])})
+
+
+def _has_expired(world: World, job: dict[str, Any]) -> bool:
+    """Return whether the job has expired; nothing may have written it since then."""
+    expires_at = int(job["expires_at"])
+    if expires_at > world.emulator.clock.time():
+        return False
+    _require(job["status"] == "queued", "an expired job was changed")
+    return True
 
 
 def _job(row: dict[str, Any]) -> dict[str, Any]:

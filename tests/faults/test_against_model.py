@@ -45,6 +45,7 @@ class AgainstModel(RuleBasedStateMachine):
         self.order: dict[str, list[tuple[str, str]]] = {}  # item → its jobs' generations, ordered by message
         self.queued_since: dict[str, Any] = {}  # message → when
         self.place: dict[str, int] = {}  # item → place of the last command that took effect
+        self.states: list[list[dict[Any, Any]]] = []  # of the model, since the beginning of the batch
 
     def new_pipeline(self) -> Pipeline:
         return Pipeline(jobs=LoggedJobs())
@@ -238,6 +239,7 @@ class AgainstModel(RuleBasedStateMachine):
                 if (job_id, generation) not in generations:
                     generations.append((job_id, generation))
                 self.check_message(envelope)
+        self.states = [self.state()]
         jobs = self.pipeline.jobs
         assert isinstance(jobs, LoggedJobs)
         for job in jobs.log[self.read :]:
@@ -250,6 +252,39 @@ class AgainstModel(RuleBasedStateMachine):
     def expected(self, job: Job, sent: Sent) -> int:
         """Apply the command to the model, and return the status of its outcome."""
         return self.model.apply(job.item_id, sent.operation, sent.body)
+
+    def model_documents(self) -> list[dict[Any, Any]]:
+        """Return the documents of the model."""
+        return [self.model.items]
+
+    def own_document(self, job: Job) -> Any:
+        """Return the model's document of the job's item."""
+        return self.model.items.get(job.item_id)
+
+    def state(self) -> list[dict[Any, Any]]:
+        return [dict(documents) for documents in self.model_documents()]
+
+    def restore(self, state: list[dict[Any, Any]]) -> None:
+        for documents, saved in zip(self.model_documents(), state, strict=True):
+            documents.clear()
+            documents.update(saved)
+
+    def possible(self, job: Job, sent: Sent, *, refused: bool) -> set[int]:
+        """Return the statuses that the outcome may have; apply the command to the model unless it was refused.
+
+        A success is committed together with its job. A refusal is judged a moment before its job ends, and items
+        are processed in parallel: another item may have changed in between, so the states since the beginning of
+        the batch count too. The item itself cannot change meanwhile.
+        """
+        if not refused:
+            return {self.expected(job, sent)}
+        present, own, found = self.state(), self.own_document(job), set()
+        for state in (*self.states, present):
+            self.restore(state)
+            if self.own_document(job) == own:
+                found.add(self.expected(job, sent))
+        self.restore(present)
+        return found
 
     def check_change(self, job: Job) -> None:
         before = self.before.get(job.job_id)
@@ -277,7 +312,9 @@ class AgainstModel(RuleBasedStateMachine):
             place = self.order[group].index((job.job_id, job.generation))
             assert place > self.place.get(group, -1), "the commands of an item ended out of order"
             self.place[group] = place
-            assert (job.error["status"] if job.error else 200) == self.expected(job, sent)
+            status = job.error["status"] if job.error else 200
+            assert status in self.possible(job, sent, refused=refused)
+            self.states.append(self.state())
 
     @invariant()
     def the_list_has_exactly_the_committed_items(self) -> None:

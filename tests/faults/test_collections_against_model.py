@@ -68,8 +68,8 @@ class CollectionsAgainstModel(AgainstModel):
 
     @initialize()
     def start(self) -> None:
-        super().start()
         self.documents: dict[Place, dict[str, Any]] = {}
+        super().start()
         self.at: dict[tuple[str, str], str] = {}  # of each message, by job and generation
         self.ids_of: dict[str, list[str]] = {name: ["8f14e45f-ceea-467f-a8d0-3f5e0c9d1b2a"] for name in SCOPES}
         for name, scopes in SCOPES.items():
@@ -169,6 +169,14 @@ class CollectionsAgainstModel(AgainstModel):
         if message["v"] == 2:
             sent = self.at.setdefault((message["job_id"], message["generation"]), message["at"])
             assert sent == message["at"], "each attempt of a generation must calculate with the same time"
+
+    def model_documents(self) -> list[dict[Any, Any]]:
+        return [*super().model_documents(), self.documents]
+
+    def own_document(self, job: Job) -> Any:
+        if job.collection == ITEMS:
+            return super().own_document(job)
+        return self.documents.get((job.collection, job.scope, job.item_id))
 
     def expected(self, job: Job, sent: Sent) -> int:
         if job.collection == ITEMS:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import importlib
 from collections import Counter
+from itertools import chain
 from pathlib import Path
 
 import pytest
 
 from tests.faults.call_sites import HiddenCall, Site, call_sites, sites_in
 from tests.faults.kinds import ACKNOWLEDGE, AT_EVERY_CALL, Kind, Point
-from tests.faults.scenarios import SCENARIOS, shop_further
+from tests.faults.scenarios import SCENARIOS, shop_further, sized_groups
 from tests.faults.scenarios.parts import scenarios_in
 from tests.faults.schedules import Runner
 
@@ -40,7 +41,10 @@ def test_every_call_can_fail_before_and_after_its_effect_and_by_a_crash(site: Si
 
 
 def test_every_scenario_is_in_exactly_one_file() -> None:
-    further = scenarios_in(shop_further)  # for `make faults` only
+    further = [
+        *scenarios_in(shop_further),
+        *chain.from_iterable(sized_groups.NAMES.values()),
+    ]  # for `make faults` only
     tried = Counter(name for names in _files().values() for name in names)
     assert tried + Counter(further) == Counter(list(SCENARIOS))
 

@@ -1,16 +1,16 @@
-"""Faults at every call of cancels, retries, replays and statistics."""
+"""Faults at every call of cancels and retries, also of whole batches, of replays and of statistics."""
 
 from __future__ import annotations
 
 import pytest
 
 from tests.faults.crash_points import check_faults_at_every_call
-from tests.faults.scenarios import cancels, replays, retries, stats
+from tests.faults.scenarios import cancels, replays, retries, stats, whole_batches
 from tests.faults.scenarios.parts import scenarios_in
 from tests.faults.schedules import Runner
 from tests.faults.tally import Tally
 
-NAMES = scenarios_in(cancels, replays, retries, stats)
+NAMES = scenarios_in(cancels, replays, retries, stats, whole_batches)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from infra.errors import OperatorError
-from infra.stage.collection_rows import BUILDING, READY, RowChangedError
+from infra.stage.collection_rows import BUILDING, READY, CollectionRow, LookUpRules, RowChangedError
 from jobpipe.domain.errors import NotUnique
 from tests.faults.reindexed import Calls, Killed, Reindexed, fresh_stage, refused
 from tests.helpers.shop import order, subscription
@@ -248,60 +248,49 @@ def test_a_run_ends_when_a_deployment_has_changed_the_rules() -> None:
         stage.check(complete=False)
 
 
-def test_a_run_that_was_overtaken_removes_nothing_of_the_new_rules() -> None:
+Deployment = Callable[[Reindexed, CollectionRow, LookUpRules, list[str]], None]
+
+
+def three_orders(stage: Reindexed) -> list[str]:
+    """Create documents of the new worker."""
+    return [stage.create(stage.new, order(f"A-{n}", invoice=n)) for n in range(1, 4)]
+
+
+def one_more_index(stage: Reindexed, row: CollectionRow, rules: LookUpRules, ids: list[str]) -> None:
+    """Deploy one more index, and let the new worker write every document."""
+    stage.rows.put("orders", row, rules, {"invoice": BUILDING, "customer": BUILDING})
+    for each in ids:
+        stage.change(stage.new, each, note="by the new worker")
+
+
+def end_of_a_deployment(stage: Reindexed, row: CollectionRow, rules: LookUpRules, ids: list[str]) -> None:
+    """Complete a deployment whose worker has written every document: only the collection's row changes."""
+    stage.rows.put("orders", row, rules, {"invoice": READY, "customer": READY})
+    for _, each in stage.documents():
+        if "customer" not in each.entries:  # removed before, when the old rules were those of the stage
+            stage.change(stage.new, each.item_id, note="by the new reindex")
+
+
+@pytest.mark.parametrize(
+    ("documents", "deploy", "fewest_calls"), [(several, one_more_index, 9), (three_orders, end_of_a_deployment, 6)]
+)
+def test_a_run_during_a_deployment_removes_nothing_of_the_new_rules(
+    documents: Callable[[Reindexed], list[str]], deploy: Deployment, fewest_calls: int
+) -> None:
     at = 1
-    while overtaken_at(at):
+    while is_noticed(documents, deploy, at):
         at += 1
-    assert at > 9
+    assert at > fewest_calls
 
 
-def overtaken_at(at: int) -> bool:
-    """Deploy one more index before a call, and let the new worker write; return whether there is such a call."""
+def is_noticed(documents: Callable[[Reindexed], list[str]], deploy: Deployment, at: int) -> bool:
+    """Deploy before this call; return whether there is such a call, at or after which the run notices it."""
     stage = fresh_stage()
-    ids = several(stage)
+    ids = documents(stage)
     full, less = stage.folder, stage.folder.rules.without({"customer"})
     row = stage.rows.put("orders", None, less, {"invoice": BUILDING})
     stage.folder = _FolderWith(stage, less)  # type: ignore[assignment]
-
-    def deploy() -> None:
-        stage.rows.put("orders", row, full.rules, {"invoice": BUILDING, "customer": BUILDING})
-        for each in ids:
-            stage.change(stage.new, each, note="by the new worker")
-
-    calls = Calls(stage.emulator, at, before=deploy)
-    with suppress(RowChangedError):
-        stage.reindex(calls)
-        assert calls.count < at, "the run does not notice it"
-        return False
-    stage.folder = full
-    stage.check(complete=True)
-    return True
-
-
-def test_a_run_that_was_suspended_removes_nothing_of_the_new_rules() -> None:
-    """The new worker has written everything before, so that only the collection's row changes."""
-    at = 1
-    while suspended_at(at):
-        at += 1
-    assert at > 6
-
-
-def suspended_at(at: int) -> bool:
-    """Complete a deployment before a call; return whether there is such a call."""
-    stage = fresh_stage()
-    full, less = stage.folder, stage.folder.rules.without({"customer"})
-    row = stage.rows.put("orders", None, less, {"invoice": BUILDING})
-    for n in range(1, 4):
-        stage.create(stage.new, order(f"A-{n}", invoice=n))
-    stage.folder = _FolderWith(stage, less)  # type: ignore[assignment]
-
-    def complete() -> None:
-        stage.rows.put("orders", row, full.rules, {"invoice": READY, "customer": READY})
-        for _, each in stage.documents():
-            if "customer" not in each.entries:  # removed before, when the old rules were those of the stage
-                stage.change(stage.new, each.item_id, note="by the new reindex")
-
-    calls = Calls(stage.emulator, at, before=complete)
+    calls = Calls(stage.emulator, at, before=partial(deploy, stage, row, full.rules, ids))
     with suppress(RowChangedError):
         stage.reindex(calls)
         assert calls.count < at, "the run does not notice it"

@@ -7,10 +7,12 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from jobpipe.domain import json_text
 from jobpipe.domain.batch import is_batch_id
+from jobpipe.domain.clock import rfc3339
 from jobpipe.runtime.aws import AwsClients
 from jobpipe.stores.dynamodb_rows import batch_from_row
 from tests.faults.emulator import CallFailed, Emulator
@@ -211,16 +213,62 @@ class World:
         assert answer.status in {_OK, _CONFLICT}, answer.text
         command.cancelled = answer.status == _OK
 
-    def retry(self, command: SentCommand) -> int:
-        """Request a retry until it is answered; a retried command takes a new place."""
+    def cancel_batch(self, batch_id: str, commands: Sequence[SentCommand]) -> None:
+        """Cancel a batch of these commands until the answer says of each job what became of it."""
+        for command, entry in zip(commands, self._insist_on_each("DELETE", f"/batches/{batch_id}"), strict=True):
+            command.cancelled = "unchanged" not in entry
+            assert command.cancelled == (entry["job"]["status"] == "cancelled"), entry
+
+    def retry_batch(self, batch_id: str, commands: Sequence[SentCommand]) -> None:
+        """Retry a batch of these commands until the answer says of each job what became of it."""
+        before = [self._row(command) for command in commands]
+        self._insist_on_each("POST", f"/batches/{batch_id}/retry")
+        for command, row in zip(commands, before, strict=True):
+            if row["status"]["S"] == "failed" and self._row(command).get("retries") != row.get("retries"):
+                self.history.record_retry(command)
+                command.accepted, command.must_fail = True, False
+
+    def _insist_on_each(self, method: str, target: str) -> Any:
+        """Repeat a request that changes a batch until all of its jobs were reached; return the entries."""
+        pause = 1.0
+        for _ in range(_MOST_REPEATS):
+            answer = self.insist(method, target)
+            assert answer.status in {_OK, _ACCEPTED}, answer.text
+            entries = answer.json["entries"]
+            if all(entry.get("unchanged", {}).get("status", 0) < _SERVER_ERROR for entry in entries):
+                return entries
+            self._before_a_repeat()
+            self.emulator.clock.sleep(pause)
+            pause *= 2
+        raise AssertionError(f"{method} {target} never reaches all jobs: {answer}")
+
+    def limit(self, seconds: float) -> str:
+        """Return the time limit that is so many seconds ahead."""
+        return rfc3339(datetime.fromtimestamp(self.emulator.clock.time() + seconds, UTC))
+
+    def retry(self, command: SentCommand, not_after: str | None = None) -> int:
+        """Request a retry until it is answered; a retried command takes a new place, and this time limit."""
         before = self._row(command)
-        answer = self.insist("POST", f"/jobs/{command.job_id}/retry")
+        body = None if not_after is None else {"not_after": not_after}
+        answer = self.insist("POST", f"/jobs/{command.job_id}/retry", body)
         assert answer.status in {_ACCEPTED, _CONFLICT}, answer.text
         taken = answer.status == _ACCEPTED or self._row(command).get("retries") != before.get("retries")
         if taken and before["status"]["S"] == "failed":
             self.history.record_retry(command)
             command.accepted, command.must_fail = True, False
+            command.not_after = not_after or command.not_after
         return answer.status
+
+    def expire(self, command: SentCommand) -> None:
+        """Let the unfinished job of this command expire; its message stays on the queue and must change nothing."""
+        self.call(
+            "UpdateItem",
+            TableName=self.outputs["JobsTable"],
+            Key={"job_id": {"S": command.job_id}},
+            UpdateExpression="SET expires_at = :now",
+            ExpressionAttributeValues={":now": {"N": str(int(self.emulator.clock.time()))}},
+        )
+        self.history.commands.remove(command)
 
     def job(self, command: SentCommand) -> Any:
         """Return the job as its caller polls it."""

@@ -11,7 +11,8 @@ from jobpipe.domain.errors import Unavailable
 from jobpipe.domain.job import Status
 from tests.helpers.pipeline import Answer, Pipeline
 
-LARGE = "x" * 300_000
+LONG = "x" * 210_000  # fits a message; a failed job keeps it as a claim check
+LARGE = "x" * 400_000  # is sent as a claim check
 
 
 def item(name: str = "Tent", **more: Any) -> dict[str, Any]:
@@ -52,7 +53,7 @@ def interpose(monkeypatch: pytest.MonkeyPatch, store: Any, name: str, before: Ca
     monkeypatch.setattr(store, name, call)
 
 
-def unavailable(*_: object) -> Any:
+def unavailable(*_: object, **__: object) -> Any:
     """Raise Unavailable, as a store that does not respond."""
     raise Unavailable("no")
 

@@ -45,7 +45,8 @@ FUNCTIONS = {
     "DeliverRole": "deliveries_function",
 }
 LARGE = "x" * 5_000  # larger than a document that is stored in its row
-HUGE = "x" * 210_000  # larger than a message can be
+LONG = "x" * 210_000  # fits a message; a failed job keeps it as a claim check
+HUGE = "x" * 400_000  # larger than a message can be
 _DENIED = re.compile(r": AccessDenied(?:Exception)? of (\w+)")
 _LOG_SECONDS = 5.0
 

@@ -9,25 +9,26 @@ from tests.iam.lab import Lab
 from tests.iam.scenarios import api, collections, dead_letters, telling, webhooks, worker
 
 Key = tuple[str, str, str]  # role, Sid, action
+_Scenario = Callable[[Lab], str]
 
 
 @dataclass(frozen=True)
 class Need:
     """A scenario and its two results, with the grant and without it."""
 
-    scenario: Callable[[Lab], str]
+    scenario: _Scenario
     granted: str
     removed: str
     effect: str  # of the removal, in words
     also_removed: tuple[str, ...] = ()  # actions that the scenario itself removes from the role
 
 
-def _fails(scenario: Callable[[Lab], str], effect: str) -> Need:
+def _fails(scenario: _Scenario, effect: str) -> Need:
     """Return the need of a grant without which the API's request fails."""
     return Need(scenario, "200", "503", effect)
 
 
-def _is_retried(scenario: Callable[[Lab], str], effect: str) -> Need:
+def _is_retried(scenario: _Scenario, effect: str) -> Need:
     """Return the need of a grant without which the command does not end, and its message is redelivered."""
     return Need(scenario, "succeeded", "retrying, returned", effect)
 
@@ -40,7 +41,165 @@ def _is_untold(scenario: Callable[[Lab], str], effect: str) -> Need:
 _DELIVERED = "acknowledged, delivered, 1 sent, 0 in line, 0 on the queue"
 _NOT_SENT = "returned, pending, 0 sent, 1 in line, 1 on the queue"
 
+
+@dataclass(frozen=True)
+class _Documents:
+    """One kind of documents: its words in the effects, the Sids of its grants, and its scenarios."""
+
+    one: str
+    a_document: str
+    others: str  # what follows the word documents
+    in_a_batch: str
+    in_batches: str
+    locked: str  # a document that has locks
+    relocks: str  # what it is when its locks change
+    relocked_twice: str
+    sids: tuple[str, str, str]  # of its rows, its locks and its objects, for the worker
+    sids_of_reads: tuple[str, str]  # of its rows and its objects, for the other roles
+    sid_of_clean_up: str
+    get: _Scenario
+    get_a_large_one: _Scenario
+    get_an_expired_version: _Scenario
+    read: _Scenario
+    create: _Scenario
+    delete: _Scenario
+    change: _Scenario
+    change_a_large_one: _Scenario
+    change_an_expired_version: _Scenario
+    change_twice: _Scenario
+    create_and_delete: _Scenario
+    relock: _Scenario
+    relock_twice: _Scenario
+    end_a_dead_letter: _Scenario
+
+    def needs(self) -> dict[Key, Need]:
+        """Return the needs of the grants for these documents, which are the same for all kinds."""
+        rows, locks, objects = self.sids
+        read_rows, read_objects = self.sids_of_reads
+        no_one, large = f"no {self.one} is", f"{self.a_document} of more than 1 KB cannot be"
+        expired = "once lifecycle has expired the version that its row names"
+        left_behind = "failed, returned, documents 1"
+        return {
+            ("APIRole", read_rows, "dynamodb:GetItem"): _fails(self.get, f"no {self.one} can be read"),
+            ("APIRole", read_objects, "s3:GetObjectVersion"): _fails(self.get_a_large_one, f"{large} read"),
+            ("APIRole", read_objects, "s3:GetObject"): _fails(
+                self.get_an_expired_version, f"{self.a_document} cannot be read {expired}"
+            ),
+            ("WorkerRole", rows, "dynamodb:GetItem"): _is_retried(self.read, f"{no_one} read, changed or deleted"),
+            ("WorkerRole", rows, "dynamodb:PutItem"): _is_retried(self.create, f"{no_one} created or changed"),
+            ("WorkerRole", rows, "dynamodb:DeleteItem"): _is_retried(self.delete, f"{no_one} deleted"),
+            ("WorkerRole", rows, "dynamodb:BatchGetItem"): Need(
+                self.change_twice,
+                "succeeded, versions 2",
+                "succeeded, versions 3",
+                f"commands for {self.in_batches} that exist are not committed together, and have calls of their"
+                " own",
+            ),
+            ("WorkerRole", rows, "dynamodb:ConditionCheckItem"): Need(
+                self.create_and_delete,
+                "succeeded, versions 0",
+                "succeeded, versions 1",
+                f"{self.in_a_batch} that one batch creates and deletes is put, and each command has calls of its"
+                " own",
+            ),
+            ("WorkerRole", locks, "dynamodb:PutItem"): _is_retried(
+                self.relock, f"no {self.locked} is created or {self.relocks}"
+            ),
+            ("WorkerRole", locks, "dynamodb:DeleteItem"): _is_retried(
+                self.relock, f"no {self.locked} is {self.relocks} or deleted"
+            ),
+            ("WorkerRole", locks, "dynamodb:ConditionCheckItem"): Need(
+                self.relock_twice,
+                "succeeded, versions 2",
+                "succeeded, versions 4",
+                f"{self.relocked_twice} is put three times",
+            ),
+            ("WorkerRole", objects, "s3:PutObject"): _is_retried(self.create, f"{no_one} created or changed"),
+            ("WorkerRole", objects, "s3:GetObjectVersion"): _is_retried(
+                self.change_a_large_one, f"{large} changed"
+            ),
+            ("WorkerRole", objects, "s3:GetObject"): _is_retried(
+                self.change_an_expired_version, f"{self.a_document} cannot be changed {expired}"
+            ),
+            ("WorkerRole", objects, "s3:DeleteObject"): Need(
+                self.change,
+                "succeeded, documents 1",
+                "succeeded, returned, documents 2",
+                f"superseded documents{self.others} are not deleted, and their messages are redelivered",
+            ),
+            ("DeadLettersRole", read_rows, "dynamodb:GetItem"): Need(
+                self.end_a_dead_letter,
+                "failed, documents 0",
+                left_behind,
+                f"the committed documents{self.others} are unknown, so none is cleaned up",
+            ),
+            ("DeadLettersRole", self.sid_of_clean_up, "s3:DeleteObject"): Need(
+                self.end_a_dead_letter,
+                "failed, documents 0",
+                left_behind,
+                f"documents{self.others} that interrupted attempts have put are not deleted",
+            ),
+        }
+
+
+_ITEMS = _Documents(
+    one="item",
+    a_document="an item",
+    others="",
+    in_a_batch="an item",
+    in_batches="items",
+    locked="item",
+    relocks="renamed",
+    relocked_twice="an item that one batch renames twice",
+    sids=("CommitItems", "LockNames", "KeepDocuments"),
+    sids_of_reads=("ReadItems", "ReadDocuments"),
+    sid_of_clean_up="CleanUpDocuments",
+    get=api.get_an_item,
+    get_a_large_one=api.get_a_large_item,
+    get_an_expired_version=api.get_an_item_whose_version_has_expired,
+    read=worker.read,
+    create=worker.create,
+    delete=worker.delete,
+    change=worker.patch_an_item,
+    change_a_large_one=worker.patch_a_large_item,
+    change_an_expired_version=worker.patch_an_item_whose_version_has_expired,
+    change_twice=worker.patch_an_item_twice_in_a_batch,
+    create_and_delete=worker.create_and_delete_in_a_batch,
+    relock=worker.rename,
+    relock_twice=worker.rename_twice_in_a_batch,
+    end_a_dead_letter=dead_letters.end_a_job_after_an_interrupted_attempt,
+)
+_OTHERS = _Documents(
+    one="document of another collection",
+    a_document="a document of another collection",
+    others=" of other collections",
+    in_a_batch="a document",
+    in_batches="documents",
+    locked="document with a unique or indexed field",
+    relocks="changed",
+    relocked_twice="a document whose unique value one batch changes twice",
+    sids=("CommitDocuments", "LockValues", "KeepCollectionDocuments"),
+    sids_of_reads=("ReadCollections", "ReadCollectionDocuments"),
+    sid_of_clean_up="CleanUpCollectionDocuments",
+    get=collections.get_an_order,
+    get_a_large_one=collections.get_a_large_order,
+    get_an_expired_version=collections.get_an_order_whose_version_has_expired,
+    read=collections.read,
+    create=collections.create,
+    delete=collections.delete,
+    change=collections.change_an_order,
+    change_a_large_one=collections.change_a_large_order,
+    change_an_expired_version=collections.change_an_order_whose_version_has_expired,
+    change_twice=collections.change_an_order_twice_in_a_batch,
+    create_and_delete=collections.create_and_delete_in_a_batch,
+    relock=collections.change_a_unique_value,
+    relock_twice=collections.change_a_unique_value_twice_in_a_batch,
+    end_a_dead_letter=collections.end_a_dead_letter_after_an_interrupted_attempt,
+)
+
 NEEDS: dict[Key, Need] = {
+    **_ITEMS.needs(),
+    **_OTHERS.needs(),
     # --- the API
     ("APIRole", "QueueCommands", "sqs:SendMessage"): Need(
         api.post_an_item, "202, 1 queued", "503, 0 queued", "no command is accepted"
@@ -53,7 +212,7 @@ NEEDS: dict[Key, Need] = {
         api.cancel_a_job, "200, cancelled", "503, queued", "no job can be cancelled, and no retried job is marked"
     ),
     ("APIRole", "KeepJobs", "dynamodb:BatchGetItem"): Need(
-        api.get_a_batch, "202, 200, 2 queued", "202, 503", "no batch can be polled or replayed"
+        api.get_a_batch, "202, 200, 2 queued", "202, 503", "no batch can be polled, replayed, cancelled or retried"
     ),
     ("APIRole", "QueueBatches", "sqs:SendMessageBatch"): Need(
         api.post_a_batch,
@@ -91,18 +250,7 @@ NEEDS: dict[Key, Need] = {
         "503",
         "jobs that failed before the index was sharded cannot be listed",
     ),
-    ("APIRole", "ReadItems", "dynamodb:GetItem"): _fails(api.get_an_item, "no item can be read"),
     ("APIRole", "ReadItems", "dynamodb:Scan"): _fails(api.list_items, "items cannot be listed"),
-    ("APIRole", "ReadDocuments", "s3:GetObjectVersion"): _fails(
-        api.get_a_large_item, "an item of more than 1 KB cannot be read"
-    ),
-    ("APIRole", "ReadDocuments", "s3:GetObject"): _fails(
-        api.get_an_item_whose_version_has_expired,
-        "an item cannot be read once lifecycle has expired the version that its row names",
-    ),
-    ("APIRole", "ReadCollections", "dynamodb:GetItem"): _fails(
-        collections.get_an_order, "no document of another collection can be read"
-    ),
     ("APIRole", "ReadCollections", "dynamodb:Query"): _fails(
         collections.list_orders, "documents of other collections cannot be listed"
     ),
@@ -114,13 +262,6 @@ NEEDS: dict[Key, Need] = {
     ),
     ("APIRole", "LookUp", "dynamodb:Query"): _fails(
         collections.look_up_by_an_index, "no document can be looked up by an indexed field"
-    ),
-    ("APIRole", "ReadCollectionDocuments", "s3:GetObjectVersion"): _fails(
-        collections.get_a_large_order, "a document of another collection of more than 1 KB cannot be read"
-    ),
-    ("APIRole", "ReadCollectionDocuments", "s3:GetObject"): _fails(
-        collections.get_an_order_whose_version_has_expired,
-        "a document of another collection cannot be read once lifecycle has expired the version that its row names",
     ),
     ("APIRole", "KeepWebhooks", "dynamodb:GetItem"): _fails(webhooks.get_a_webhook, "no webhook can be read"),
     ("APIRole", "KeepWebhooks", "dynamodb:Query"): _fails(webhooks.list_webhooks, "webhooks cannot be listed"),
@@ -149,7 +290,7 @@ NEEDS: dict[Key, Need] = {
         "what waited for a paused webhook is not delivered, and events are not replayed together",
     ),
     ("APIRole", "ClaimCommands", "s3:PutObject"): Need(
-        api.post_a_huge_item, "202, claims 1", "503, claims 0", "no command of more than 200 KB is accepted"
+        api.post_a_huge_item, "202, claims 1", "503, claims 0", "no command of more than 380 KB is accepted"
     ),
     ("APIRole", "ClaimCommands", "s3:GetObject"): Need(
         api.retry_a_huge_command,
@@ -168,7 +309,7 @@ NEEDS: dict[Key, Need] = {
         api.replay_a_huge_item_whose_message_was_never_sent,
         "202, claims 1, 1 queued",
         "503, claims 0, 0 queued",
-        "a request with a command of more than 200 KB cannot be replayed",
+        "a request with a command of more than 380 KB cannot be replayed",
     ),
     # --- the worker
     ("WorkerRole", "ReceiveCommands", "sqs:DeleteMessage"): Need(
@@ -195,102 +336,19 @@ NEEDS: dict[Key, Need] = {
     ("WorkerRole", "EndJobs", "dynamodb:UpdateItem"): Need(
         worker.read, "succeeded", "queued, returned", "no job ends"
     ),
-    ("WorkerRole", "CommitItems", "dynamodb:GetItem"): _is_retried(
-        worker.read, "no item is read, changed or deleted"
+    ("WorkerRole", "KeepClaims", "s3:PutObject"): Need(
+        worker.create_of_a_taken_name_by_a_long_command,
+        "failed, claims 1",
+        "retrying, returned, claims 0",
+        "no job with a command of more than 200 KB fails",
     ),
-    ("WorkerRole", "CommitItems", "dynamodb:BatchGetItem"): Need(
-        worker.patch_an_item_twice_in_a_batch,
-        "succeeded, versions 2",
-        "succeeded, versions 3",
-        "commands for items that exist are not committed together, and have calls of their own",
-    ),
-    ("WorkerRole", "CommitItems", "dynamodb:ConditionCheckItem"): Need(
-        worker.create_and_delete_in_a_batch,
-        "succeeded, versions 0",
-        "succeeded, versions 1",
-        "an item that one batch creates and deletes is put, and each command has calls of its own",
-    ),
-    ("WorkerRole", "LockNames", "dynamodb:ConditionCheckItem"): Need(
-        worker.rename_twice_in_a_batch,
-        "succeeded, versions 2",
-        "succeeded, versions 4",
-        "an item that one batch renames twice is put three times",
-    ),
-    ("WorkerRole", "CommitDocuments", "dynamodb:BatchGetItem"): Need(
-        collections.change_an_order_twice_in_a_batch,
-        "succeeded, versions 2",
-        "succeeded, versions 3",
-        "commands for documents that exist are not committed together, and have calls of their own",
-    ),
-    ("WorkerRole", "CommitDocuments", "dynamodb:ConditionCheckItem"): Need(
-        collections.create_and_delete_in_a_batch,
-        "succeeded, versions 0",
-        "succeeded, versions 1",
-        "a document that one batch creates and deletes is put, and each command has calls of its own",
-    ),
-    ("WorkerRole", "LockValues", "dynamodb:ConditionCheckItem"): Need(
-        collections.change_a_unique_value_twice_in_a_batch,
-        "succeeded, versions 2",
-        "succeeded, versions 4",
-        "a document whose unique value one batch changes twice is put three times",
-    ),
-    ("WorkerRole", "CommitItems", "dynamodb:PutItem"): _is_retried(worker.create, "no item is created or changed"),
-    ("WorkerRole", "CommitItems", "dynamodb:DeleteItem"): _is_retried(worker.delete, "no item is deleted"),
-    ("WorkerRole", "LockNames", "dynamodb:PutItem"): _is_retried(worker.rename, "no item is created or renamed"),
-    ("WorkerRole", "LockNames", "dynamodb:DeleteItem"): _is_retried(worker.rename, "no item is renamed or deleted"),
-    ("WorkerRole", "CommitDocuments", "dynamodb:GetItem"): _is_retried(
-        collections.read, "no document of another collection is read, changed or deleted"
-    ),
-    ("WorkerRole", "CommitDocuments", "dynamodb:PutItem"): _is_retried(
-        collections.create, "no document of another collection is created or changed"
-    ),
-    ("WorkerRole", "CommitDocuments", "dynamodb:DeleteItem"): _is_retried(
-        collections.delete, "no document of another collection is deleted"
-    ),
-    ("WorkerRole", "LockValues", "dynamodb:PutItem"): _is_retried(
-        collections.change_a_unique_value, "no document with a unique or indexed field is created or changed"
-    ),
-    ("WorkerRole", "LockValues", "dynamodb:DeleteItem"): _is_retried(
-        collections.change_a_unique_value, "no document with a unique or indexed field is changed or deleted"
-    ),
-    ("WorkerRole", "KeepDocuments", "s3:PutObject"): _is_retried(worker.create, "no item is created or changed"),
-    ("WorkerRole", "KeepDocuments", "s3:GetObjectVersion"): _is_retried(
-        worker.patch_a_large_item, "an item of more than 1 KB cannot be changed"
-    ),
-    ("WorkerRole", "KeepDocuments", "s3:GetObject"): _is_retried(
-        worker.patch_an_item_whose_version_has_expired,
-        "an item cannot be changed once lifecycle has expired the version that its row names",
-    ),
-    ("WorkerRole", "KeepDocuments", "s3:DeleteObject"): Need(
-        worker.patch_an_item,
-        "succeeded, documents 1",
-        "succeeded, returned, documents 2",
-        "superseded documents are not deleted, and their messages are redelivered",
-    ),
-    ("WorkerRole", "KeepCollectionDocuments", "s3:PutObject"): _is_retried(
-        collections.create, "no document of another collection is created or changed"
-    ),
-    ("WorkerRole", "KeepCollectionDocuments", "s3:GetObjectVersion"): _is_retried(
-        collections.change_a_large_order, "a document of another collection of more than 1 KB cannot be changed"
-    ),
-    ("WorkerRole", "KeepCollectionDocuments", "s3:GetObject"): _is_retried(
-        collections.change_an_order_whose_version_has_expired,
-        "a document of another collection cannot be changed once lifecycle has expired the version that its row"
-        " names",
-    ),
-    ("WorkerRole", "KeepCollectionDocuments", "s3:DeleteObject"): Need(
-        collections.change_an_order,
-        "succeeded, documents 1",
-        "succeeded, returned, documents 2",
-        "superseded documents of other collections are not deleted, and their messages are redelivered",
-    ),
-    ("WorkerRole", "RedeemClaims", "s3:GetObject"): Need(
+    ("WorkerRole", "KeepClaims", "s3:GetObject"): Need(
         worker.create_by_claim_check,
         "succeeded, claims 0",
         "retrying, returned, claims 1",
-        "no command of more than 200 KB succeeds",
+        "no command of more than 380 KB succeeds",
     ),
-    ("WorkerRole", "RedeemClaims", "s3:DeleteObject"): Need(
+    ("WorkerRole", "KeepClaims", "s3:DeleteObject"): Need(
         worker.create_by_claim_check,
         "succeeded, claims 0",
         "succeeded, returned, claims 1",
@@ -318,31 +376,13 @@ NEEDS: dict[Key, Need] = {
         "cancelled, returned, documents 1, claims 1",
         "nothing is cleaned up after a job that had already ended",
     ),
-    ("DeadLettersRole", "ReadItems", "dynamodb:GetItem"): Need(
-        dead_letters.end_a_job_after_an_interrupted_attempt,
-        "failed, documents 0",
-        "failed, returned, documents 1",
-        "the committed documents are unknown, so no document is cleaned up",
+    ("DeadLettersRole", "KeepClaims", "s3:PutObject"): Need(
+        dead_letters.end_a_job_of_a_long_command,
+        "failed, claims 1",
+        "queued, returned, claims 0",
+        "no job of a dead letter with a command of more than 200 KB ends",
     ),
-    ("DeadLettersRole", "ReadCollections", "dynamodb:GetItem"): Need(
-        collections.end_a_dead_letter_after_an_interrupted_attempt,
-        "failed, documents 0",
-        "failed, returned, documents 1",
-        "the committed documents of other collections are unknown, so none is cleaned up",
-    ),
-    ("DeadLettersRole", "CleanUpCollectionDocuments", "s3:DeleteObject"): Need(
-        collections.end_a_dead_letter_after_an_interrupted_attempt,
-        "failed, documents 0",
-        "failed, returned, documents 1",
-        "the documents of interrupted attempts for other collections are not deleted",
-    ),
-    ("DeadLettersRole", "CleanUpDocuments", "s3:DeleteObject"): Need(
-        dead_letters.end_a_job_after_an_interrupted_attempt,
-        "failed, documents 0",
-        "failed, returned, documents 1",
-        "the documents of interrupted attempts are not deleted",
-    ),
-    ("DeadLettersRole", "CleanUpClaims", "s3:DeleteObject"): Need(
+    ("DeadLettersRole", "KeepClaims", "s3:DeleteObject"): Need(
         dead_letters.clean_up_after_a_cancelled_job,
         "cancelled, documents 0, claims 0",
         "cancelled, returned, documents 0, claims 1",

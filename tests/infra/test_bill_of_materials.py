@@ -106,14 +106,14 @@ def test_a_wheel_of_another_hash_is_refused(tmp_path: Path) -> None:
     lock.write_text(text)
 
     with pytest.raises(OperatorError, match="cannot be fetched: ERROR: THESE PACKAGES DO NOT MATCH THE HASHES"):
-        fetch_wheels(lock, TOOLS_LOCK, tmp_path / "wheels")
+        fetch_wheels(lock, TOOLS_LOCK, tmp_path / "wheels", tmp_path / "kept")
 
 
 def test_chalice_gets_only_the_wheels_of_the_lock(tmp_path: Path) -> None:
     wheels, download = tmp_path / "wheels", str(tmp_path / "download")
     whole_lock = lock_of(tmp_path / "requirements.txt", "python-dateutil", "six")
     short_lock = lock_of(tmp_path / "short.txt", "python-dateutil")
-    fetched = fetch_wheels(whole_lock, TOOLS_LOCK, wheels)
+    fetched = fetch_wheels(whole_lock, TOOLS_LOCK, wheels, tmp_path / "kept")
     assert {each.name for each in fetched} == {"python-dateutil", "six", "chalice"}
     pip = [sys.executable, "-m", "pip", "download", "--dest", download]  # as Chalice calls it
     environment = tool_environment() | only_from(wheels)
@@ -128,3 +128,31 @@ def test_chalice_gets_only_the_wheels_of_the_lock(tmp_path: Path) -> None:
     assert "pinned with ==" in unlocked.stderr
     assert "Hashes are required" in by_name.stderr
     assert "No matching distribution" in from_source.stderr
+
+
+def test_wheels_are_downloaded_once_and_a_changed_one_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lock, kept = lock_of(tmp_path / "requirements.txt", "six"), tmp_path / "kept"
+    first = fetch_wheels(lock, TOOLS_LOCK, tmp_path / "first", kept)
+    monkeypatch.setenv("PIP_NO_INDEX", "1")  # what pip cannot fetch from now on was not fetched before
+
+    assert fetch_wheels(lock, TOOLS_LOCK, tmp_path / "second", kept) == first
+    assert {each.name for each in (tmp_path / "second").iterdir()} == {
+        each.name for each in (tmp_path / "first").glob("*.whl")
+    }
+    other = lock_of(tmp_path / "other.txt", "six", "python-dateutil")
+    with pytest.raises(OperatorError, match="cannot be fetched"):
+        fetch_wheels(other, TOOLS_LOCK, tmp_path / "third", kept)
+
+    (wheel,) = kept.glob("*/six-*.whl")
+    whole = wheel.read_bytes()
+    for number, content in enumerate([whole + b"#", None]):
+        wheel.unlink()
+        if content is not None:
+            wheel.write_bytes(content)
+        with pytest.raises(OperatorError, match="cannot be fetched"):
+            fetch_wheels(lock, TOOLS_LOCK, tmp_path / f"spoilt-{number}", kept)
+    monkeypatch.delenv("PIP_NO_INDEX")
+    assert fetch_wheels(lock, TOOLS_LOCK, tmp_path / "again", kept) == first
+    assert wheel.read_bytes() == whole

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from infra.errors import OperatorError
 from infra.keys.__main__ import as_json, table
 from infra.keys.api_keys import FIRST_OWNER, ApiKey, check_owner, check_role, new_api_key
 from tests.helpers.deployed import Stage
-from tests.infra.stage_with_keys import Run, commands_on_a_stage, deployed, is_accepted, key_of, key_outside_plan
+from tests.infra.stage_with_keys import Run, deployed, is_accepted, key_of, key_outside_plan
 
 
 @pytest.mark.parametrize("owner", ["alice", "a", "team7", "a" * 63, "deadbeef"])
@@ -88,17 +87,6 @@ def test_an_invalid_role_is_refused_in_one_line(role: str) -> None:
     with pytest.raises(OperatorError, match="is no role") as raised:
         check_role(role)
     assert len(str(raised.value).splitlines()) == 1
-
-
-@pytest.fixture(scope="module")
-def state_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("keys")
-
-
-@pytest.fixture(scope="module")
-def run(state_dir: Path) -> Iterator[Run]:
-    with commands_on_a_stage(state_dir) as command:
-        yield command
 
 
 def ids(stage: Stage, owner: str) -> list[str]:

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import io
 import stat
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import pytest
 from rich.console import Console
 
 from api_lambda.chalicelib.http.callers import Caller, Role, caller_of
@@ -22,18 +20,7 @@ from infra.stacks.change_sets import Stacks
 from infra.stage.names import app_stack
 from infra.stage.stage_file import stage_file
 from infra.targets.target import Target, target_of
-from tests.infra.stage_with_keys import Run, commands_on_a_stage, deployed, is_accepted, key_of, key_outside_plan
-
-
-@pytest.fixture(scope="module")
-def state_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("keys")
-
-
-@pytest.fixture(scope="module")
-def run(state_dir: Path) -> Iterator[Run]:
-    with commands_on_a_stage(state_dir) as command:
-        yield command
+from tests.infra.stage_with_keys import Run, deployed, is_accepted, key_of, key_outside_plan
 
 
 def test_the_operators_key_can_be_rotated_and_deployments_keep_all_keys(run: Run, state_dir: Path) -> None:

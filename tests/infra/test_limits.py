@@ -17,6 +17,7 @@ COMMANDS = {"CommandsQueue", "DeadLettersQueue"}
 FIFO = {*COMMANDS, "EventsQueue", "DeliveriesQueue"}
 DELIVER_SECONDS = 20  # the time-out of the function that delivers events
 ONE_DAY = timedelta(days=1)
+ROW_BYTES = 400 * 1024  # DynamoDB's own limit
 GATEWAY_SECONDS = 29  # API Gateway's own limit
 
 
@@ -149,9 +150,20 @@ def test_no_outage_shorter_than_the_retention_makes_a_dead_letter(foundation: Te
 def test_every_queued_message_can_be_parked_with_a_reason(foundation: Template) -> None:
     for name in COMMANDS:
         assert queues(foundation)[name]["MaximumMessageSize"] == limits.MAX_QUEUED_BYTES
-    parked = queues(foundation)["ParkedQueue"]
-    assert parked["MaximumMessageSize"] - limits.MAX_QUEUED_BYTES == 4 * 1024
+    assert queues(foundation)["ParkedQueue"]["MaximumMessageSize"] == limits.MAX_PARKED_BYTES
+    assert limits.MAX_PARKED_BYTES - limits.MAX_QUEUED_BYTES == 4 * 1024
     assert limits.MAX_COMMAND_BYTES < limits.MAX_QUEUED_BYTES
+
+
+def test_a_message_and_a_call_are_no_larger_than_sqs_takes(foundation: Template) -> None:
+    assert limits.MAX_CALL_BYTES == 1024 * 1024
+    for queue in queues(foundation).values():
+        assert queue["MaximumMessageSize"] <= limits.MAX_CALL_BYTES
+
+
+def test_a_row_has_room_for_every_command_of_a_message() -> None:
+    """A failed job of the release before keeps its command there, with the problem and the other attributes."""
+    assert limits.MAX_QUEUED_BYTES + 16 * 1024 <= ROW_BYTES
 
 
 def test_claims_outlive_the_jobs_that_may_need_them(foundation: Template, worker: Template) -> None:

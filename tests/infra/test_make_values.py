@@ -188,6 +188,13 @@ def test_variables_of_other_programs_are_left_alone(checkout: Checkout) -> None:
     assert program[-1] == "--dry-run"
 
 
+def test_programs_keep_their_bytecode(checkout: Checkout) -> None:
+    """Otherwise each process of the tests would compile every module of the checkout again."""
+    records = checkout.make("test", given={"PYTHONDONTWRITEBYTECODE": "1"}, by="environment").records
+    assert records
+    assert not any("PYTHONDONTWRITEBYTECODE" in each["environment"] for each in records)
+
+
 def test_a_file_that_looks_like_an_option_is_a_file(checkout: Checkout) -> None:
     (program,) = checkout.make("import", given={"FILE": "--restart"}).programs
     assert program[-2:] == ["--", "--restart"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import sys
 from base64 import b64encode
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,16 +14,9 @@ import pytest
 from infra.emulator import running_emulator
 from infra.packaging.package import package_all
 from infra.stage.names import log_groups
-from infra.stage.stage_file import read_deployment
 from tests.helpers import commands
 from tests.helpers.deployed import WAIT, Stage, unique
-
-Run = Callable[..., commands.Done]
-
-
-@pytest.fixture(scope="module")
-def state_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("life")
+from tests.infra.stage_with_keys import Run, deployed
 
 
 @pytest.fixture(scope="module")
@@ -32,10 +25,6 @@ def run(state_dir: Path) -> Iterator[Run]:
         environment = commands.clean_environment(JOBPIPE_STATE_DIR=str(state_dir), JOBPIPE_PORT=str(emulator.port))
 
         yield lambda *arguments: commands.run(sys.executable, "-m", "infra.deploy", *arguments, env=environment)
-
-
-def deployed(state_dir: Path) -> Stage:
-    return Stage(read_deployment(state_dir, "local"))
 
 
 def everything(stage: Stage) -> dict[str, list[Any]]:

@@ -162,8 +162,8 @@ def test_the_transform_does_not_change_its_input() -> None:
     ("app", "role", "claims"),
     [
         ("api", "APIRole", {"s3:PutObject", "s3:GetObject", "s3:DeleteObject"}),
-        ("worker", "WorkerRole", {"s3:GetObject", "s3:DeleteObject"}),
-        ("worker", "DeadLettersRole", {"s3:DeleteObject"}),
+        ("worker", "WorkerRole", {"s3:PutObject", "s3:GetObject", "s3:DeleteObject"}),
+        ("worker", "DeadLettersRole", {"s3:PutObject", "s3:DeleteObject"}),
     ],
 )
 def test_a_roles_permissions_for_claims_are_for_claims_only(app: str, role: str, claims: set[str]) -> None:
@@ -233,8 +233,11 @@ def test_a_function_is_invoked_by_its_own_source_only() -> None:
 def test_the_dead_letter_consumer_may_end_jobs_and_commit_nothing() -> None:
     template = templates.read_template(ROOT / "infra" / "templates" / "worker.merge.yaml")
 
-    actions = {each for s in _statements(template["Resources"]["DeadLettersRole"]) for each in _actions(s)}
-    assert not actions & {"dynamodb:PutItem", "dynamodb:DeleteItem", "s3:PutObject"}
+    statements = _statements(template["Resources"]["DeadLettersRole"])
+    actions = {each for statement in statements for each in _actions(statement)}
+    assert not actions & {"dynamodb:PutItem", "dynamodb:DeleteItem"}
+    [puts] = [statement for statement in statements if "s3:PutObject" in _actions(statement)]
+    assert puts["Resource"]["Fn::Sub"].endswith("${DocumentsBucket}/claims/*"), "it puts no document"
 
 
 def _statements(role: dict[str, Any]) -> list[dict[str, Any]]:

@@ -59,13 +59,13 @@ def test_each_command_of_a_full_batch_takes_effect_once_and_in_order(stage: Stag
 
 def test_a_batch_may_have_large_and_invalid_commands(stage: Stage) -> None:
     item = stage.client.sync.create({"name": unique("Batch"), "description": "d"})
-    large = merge(item.id, text="x" * 210_000)
+    large = merge(item.id, text="x" * 400_000)
     batch = stage.client.submit_batch([merge(item.id, n=1), large, {"operation": "fly"}, merge(item.id, n=2)])
     assert [entry.problem and entry.problem.status for entry in batch.entries] == [None, None, 400, None]
     after = wait_for(stage.client, batch)
     assert (after.counts["succeeded"], after.counts["refused"]) == (3, 1)
     shown = stage.client.get_item(item.id)
-    assert (shown["n"], len(shown["text"])) == (2, 210_000)
+    assert (shown["n"], len(shown["text"])) == (2, 400_000)
 
 
 def test_the_same_key_for_other_commands_is_refused(stage: Stage) -> None:

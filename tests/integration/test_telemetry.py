@@ -118,7 +118,7 @@ def test_no_body_and_no_key_is_logged(stage: Stage, other_key: str) -> None:
     assert stage.request("DELETE", f"/jobs/{cancelled['id']}").status_code in {200, 409}
     for entry in batch.json()["entries"]:
         assert stage.request("GET", f"/jobs/{entry['job']['id']}?wait=10").json()["done"]
-    large = {"name": f"{mark}2", "description": mark + "x" * 300_000}
+    large = {"name": f"{mark}2", "description": mark + "x" * 400_000}
     assert stage.request("POST", "/items", large, headers=WAIT).status_code == 201
     last = stage.request("DELETE", f"/items/{item}", headers=WAIT)
     assert last.status_code == 200

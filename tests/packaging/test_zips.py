@@ -220,7 +220,10 @@ def test_shipped_packages_are_locked_and_have_an_allowed_licence(app: str, zips:
 @pytest.mark.parametrize("app", APPS)
 def test_a_changed_byte_in_a_zip_is_refused(app: str, zips: dict[str, Path], tmp_path: Path) -> None:
     wheels = fetch_wheels(
-        ROOT / f"{app}_lambda" / "requirements.txt", ROOT / "requirements-dev.lock", tmp_path / "w"
+        ROOT / f"{app}_lambda" / "requirements.txt",
+        ROOT / "requirements-dev.lock",
+        tmp_path / "w",
+        tmp_path / "kept",
     )
     parts = [our_sources(zips[app].with_name("src"), __version__, wheels), *wheels]
     with zipfile.ZipFile(zips[app]) as archive:

@@ -184,7 +184,8 @@ def test_an_expired_key_is_free_again(pipeline: Pipeline, monkeypatch: pytest.Mo
     first = post(pipeline, create("Tent"), headers=KEY)
     pipeline.drain()
     later = datetime.now(UTC) + timedelta(days=36)
-    monkeypatch.setattr("api_lambda.chalicelib.submitting.submit_batch.now", lambda: later)
+    for module in ("submit_batch", "time_limits"):
+        monkeypatch.setattr(f"api_lambda.chalicelib.submitting.{module}.now", lambda: later)
     other = post(pipeline, create("Yurt"), headers=KEY)
     assert other.json["id"] == first.json["id"]
     assert other.json["entries"][0]["job"]["id"] != first.json["entries"][0]["job"]["id"]

@@ -144,6 +144,8 @@ ALLOWED: dict[tuple[str, str], set[Role | None]] = {
     ("POST", "/jobs/{job_id}/retry"): CHANGES,
     ("POST", "/batches"): CHANGES,
     ("GET", "/batches/{batch_id}"): ALL,
+    ("DELETE", "/batches/{batch_id}"): CHANGES,
+    ("POST", "/batches/{batch_id}/retry"): CHANGES,
     ("GET", "/stats"): STATS,
 }
 """Who may use each route; a route that needs no key is not in it."""

@@ -8,8 +8,8 @@ import pytest
 
 from jobpipe.domain.errors import Unavailable
 from jobpipe.domain.job import Status
-from jobpipe.domain.limits import BUCKET_SETTLES
-from tests.helpers.job_states import LARGE, accept, interpose, item, unavailable
+from jobpipe.domain.limits import BUCKET_SETTLES, MAX_KEPT_BYTES
+from tests.helpers.job_states import LARGE, LONG, accept, interpose, item, unavailable
 from tests.helpers.pipeline import Pipeline
 
 
@@ -109,6 +109,74 @@ def test_a_claim_check_of_a_replay_that_dies_is_deleted(
 
     interpose(monkeypatch, pipeline.documents, "put", another_replay_to_its_end)
     accept(pipeline, item(text=LARGE), headers=key)
+    pipeline.drain()
+    assert len(pipeline.items.rows) == 1
+    pipeline.check_consistent()
+
+
+def test_a_long_command_goes_in_its_message_and_is_kept_as_a_claim_check(pipeline: Pipeline) -> None:
+    other = pipeline.do("POST", "/items", item())
+    job_id = accept(pipeline, item(text=LONG))
+    assert pipeline.documents.keys("claims/") == []
+    pipeline.drain()
+    kept = pipeline.jobs.rows[job_id].kept
+    assert kept is not None
+    assert kept.command is None
+    assert [kept.claim] == pipeline.documents.keys("claims/")
+    pipeline.do("DELETE", f"/items/{other['item_id']}")
+    assert pipeline.request("POST", f"/jobs/{job_id}/retry").status == 202
+    pipeline.drain()
+    assert pipeline.jobs.rows[job_id].status is Status.SUCCEEDED
+    pipeline.check_consistent()
+
+
+def test_a_job_does_not_fail_before_its_claim_check_is_stored(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipeline.do("POST", "/items", item())
+    job_id = accept(pipeline, item(text=LONG))
+    put = pipeline.documents.put
+
+    def without_claims(key: str, text: str) -> Any:
+        return unavailable() if key.startswith("claims/") else put(key, text)
+
+    with monkeypatch.context() as outage:
+        outage.setattr(pipeline.documents, "put", without_claims)
+        pipeline.work()
+        assert pipeline.jobs.rows[job_id].status is Status.RETRYING
+        assert pipeline.jobs.rows[job_id].attempts == 0, "an outage is no attempt"
+    pipeline.drain()
+    assert pipeline.jobs.rows[job_id].status is Status.FAILED
+    pipeline.check_consistent()
+
+
+def test_a_replay_names_the_claim_check_that_an_earlier_release_has_put(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In that release they began at the size from which a failed job keeps one now."""
+    key = {"idempotency-key": "k"}
+    with monkeypatch.context() as earlier:
+        earlier.setattr("jobpipe.domain.queue_message.MAX_COMMAND_BYTES", MAX_KEPT_BYTES)
+        earlier.setattr(pipeline.queue, "send", unavailable)
+        assert pipeline.request("POST", "/items", item(text=LONG), headers=key).status == 503
+    [claim] = pipeline.documents.keys("claims/")
+    accept(pipeline, item(text=LONG), headers=key)
+    [(_, envelope, _)] = pipeline.queue.waiting
+    assert claim in envelope.body
+    pipeline.drain()
+    assert len(pipeline.items.rows) == 1
+    pipeline.check_consistent()
+
+
+def test_a_replayed_batch_names_such_a_claim_check_too(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+    key = {"idempotency-key": "k"}
+    body = {"commands": [{"operation": "create", "item": item(text=LONG)}]}
+    with monkeypatch.context() as earlier:
+        earlier.setattr("jobpipe.domain.queue_message.MAX_COMMAND_BYTES", MAX_KEPT_BYTES)
+        earlier.setattr(pipeline.queue, "send_batch", unavailable)
+        assert pipeline.request("POST", "/batches", body, headers=key).status == 503
+    assert len(pipeline.documents.keys("claims/")) == 1
+    assert pipeline.request("POST", "/batches", body, headers=key).status == 202
     pipeline.drain()
     assert len(pipeline.items.rows) == 1
     pipeline.check_consistent()

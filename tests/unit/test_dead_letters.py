@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from jobpipe.domain.job import Status
-from tests.helpers.job_states import LARGE, accept, fail, item, unavailable
+from tests.helpers.job_states import LARGE, LONG, accept, fail, item, unavailable
 from tests.helpers.pipeline import Pipeline
 
 
-@pytest.mark.parametrize("text", ["", LARGE])
+@pytest.mark.parametrize("text", ["", LONG, LARGE])
 def test_a_dead_letter_ends_its_job_which_can_be_retried(
     pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, text: str
 ) -> None:
@@ -76,7 +76,7 @@ def test_a_dead_letter_that_is_no_command_is_parked(pipeline: Pipeline) -> None:
 
 
 @pytest.mark.parametrize("dead", [False, True])
-@pytest.mark.parametrize("text", ["", LARGE])
+@pytest.mark.parametrize("text", ["", LONG, LARGE])
 def test_the_job_of_a_command_that_this_release_cannot_read_ends_and_is_retried_by_one_that_can(
     pipeline: Pipeline, dead: bool, text: str
 ) -> None:

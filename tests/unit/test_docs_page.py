@@ -58,7 +58,7 @@ def answer(pipeline: Pipeline) -> Answer:
 
 def test_the_page_is_small_html(answer: Answer) -> None:
     assert answer.headers["content-type"] == "text/html; charset=utf-8"
-    assert len(answer.text.encode()) < 180_000
+    assert len(answer.text.encode()) < 190_000
     assert answer.text.startswith("<!DOCTYPE html>")
     ids = Page(answer.text).values("id")
     assert len(ids) == len(set(ids))

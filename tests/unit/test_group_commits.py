@@ -2,66 +2,19 @@
 
 from __future__ import annotations
 
-import threading
-import time
-from collections import Counter
-from collections.abc import Callable
-from typing import Any
-
 import pytest
 
 from jobpipe.domain.documents.item_ref import ItemRef
-from jobpipe.domain.errors import Unavailable
+from jobpipe.domain.limits import MAX_KEPT_BYTES
+from tests.helpers.counted_pipeline import Counted, created, statuses
 from tests.helpers.job_states import item
-from tests.helpers.pipeline import Pipeline
 from tests.helpers.shop import order, shop
-from worker_lambda.chalicelib import group_commit, runs
-
-SHARED = ("rows", "commit", "commit_alone")
-
-
-class Counted(Pipeline):
-    """A pipeline whose stores count their calls."""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self.calls: Counter[str] = Counter()
-        for store, names in (
-            (self.groups, SHARED),
-            (self.items, ("get", "commit")),
-            (self.documents, ("put", "get", "delete", "delete_together")),
-            (self.jobs, ("fail", "succeed")),
-        ):
-            for name in names:
-                setattr(store, name, self._counted(name, getattr(store, name)))
-
-    def _counted(self, name: str, method: Callable[..., Any]) -> Callable[..., Any]:
-        def call(*args: Any, **named: Any) -> Any:
-            self.calls[name] += 1
-            return method(*args, **named)
-
-        return call
-
-    def made(self) -> dict[str, int]:
-        """Work once, and return the calls."""
-        self.calls.clear()
-        assert self.work() == {"batchItemFailures": []}
-        return dict(self.calls)
+from worker_lambda.chalicelib import runs
 
 
 @pytest.fixture
 def pipeline() -> Counted:
     return Counted(registry=shop())
-
-
-def created(pipeline: Pipeline, *names: str) -> list[str]:
-    ids = [pipeline.request("POST", "/items", item(name)).json["item_id"] for name in names]
-    pipeline.drain()
-    return ids
-
-
-def statuses(pipeline: Pipeline) -> Counter[str]:
-    return Counter(job.status.value for job in pipeline.jobs.rows.values())
 
 
 def test_ten_creates_are_one_transaction(pipeline: Counted) -> None:
@@ -114,6 +67,15 @@ def test_a_refusal_ends_its_job_in_the_same_transaction(pipeline: Counted) -> No
     assert statuses(pipeline) == {"failed": 1, "succeeded": 1}
 
 
+def test_a_command_that_was_refused_in_a_group_can_be_retried(pipeline: Counted) -> None:
+    refused = pipeline.request("PUT", "/items/none", {"n": 1}).json["id"]
+    pipeline.request("POST", "/items", item("tent"))
+    pipeline.drain()
+    assert pipeline.request("POST", f"/jobs/{refused}/retry").status == 202
+    pipeline.drain()
+    assert pipeline.request("GET", f"/jobs/{refused}").json["error"]["status"] == 404
+
+
 def test_a_taken_name_costs_only_its_own_command_more_calls(pipeline: Counted) -> None:
     created(pipeline, "tent")
     refused = pipeline.request("POST", "/items", item("tent")).json["id"]
@@ -161,6 +123,36 @@ def test_two_messages_of_one_job_are_not_in_one_transaction(pipeline: Counted) -
     assert pipeline.request("GET", f"/items/{item_id}").json["n"] == 2
 
 
+def test_a_retried_job_is_not_in_a_group(pipeline: Counted) -> None:
+    (tent,) = created(pipeline, "tent")
+    refused = pipeline.request("POST", "/items", item("tent")).json["id"]
+    pipeline.drain()
+    pipeline.do("DELETE", f"/items/{tent}")
+    pipeline.request("POST", f"/jobs/{refused}/retry")
+    for name in ("yurt", "hut"):
+        pipeline.request("POST", "/items", item(name))
+    assert pipeline.made() == {"put": 3, "commit": 2}
+    assert statuses(pipeline) == {"succeeded": 5}
+
+
+def test_a_command_behind_a_large_document_is_not_in_its_run(pipeline: Counted) -> None:
+    """The document would have to be read in the bucket, where it is not yet."""
+    tent = pipeline.request("POST", "/items", item("tent", text="x" * 2000)).json["item_id"]
+    pipeline.request("PATCH", f"/items/{tent}", {"n": 1})
+    pipeline.request("POST", "/items", item("yurt"))
+    # The group has the two creates. The change reads the row and the document, and has a commit and a delete.
+    assert pipeline.made() == {"put": 3, "commit": 2, "get": 2, "delete": 1}
+    assert pipeline.request("GET", f"/items/{tent}").json["n"] == 1
+
+
+def test_a_command_that_makes_a_large_document_is_not_in_a_run_with_others(pipeline: Counted) -> None:
+    (tent,) = created(pipeline, "tent")
+    pipeline.request("PATCH", f"/items/{tent}", {"n": 1})
+    pipeline.request("PATCH", f"/items/{tent}", {"text": "x" * 2000})
+    assert pipeline.made()["put"] == 2
+    assert pipeline.request("GET", f"/items/{tent}").json["n"] == 1
+
+
 def test_a_large_command_is_not_in_a_group(pipeline: Counted) -> None:
     for n in range(2):
         pipeline.request("POST", "/items", item(f"{n}", text="x" * runs.LONGEST_BODY))
@@ -175,78 +167,13 @@ def test_nothing_is_grouped_when_time_is_short(pipeline: Counted) -> None:
     assert not pipeline.calls.keys() & {"put", "commit"}
 
 
-def failing(*_: Any) -> Any:
-    raise Unavailable("Down.")
-
-
-def test_a_put_that_fails_returns_only_its_own_message(pipeline: Counted, monkeypatch: pytest.MonkeyPatch) -> None:
-    put = pipeline.documents.put
-
-    def fails_for_tent(key: str, text: str) -> Any:
-        return failing() if '"tent"' in text else put(key, text)
-
-    monkeypatch.setattr(pipeline.documents, "put", fails_for_tent)
-    for name in ("tent", "yurt", "hut"):
+def test_a_document_that_is_not_in_its_row_is_not_read_for_a_group(pipeline: Counted) -> None:
+    tent = pipeline.do("POST", "/items", item("tent", text="x" * 2000))["item_id"]
+    pipeline.request("PATCH", f"/items/{tent}", {"n": 1})
+    for name in ("yurt", "hut"):
         pipeline.request("POST", "/items", item(name))
-    assert len(pipeline.work()["batchItemFailures"]) == 1
-    assert statuses(pipeline) == {"retrying": 1, "succeeded": 2}
-    monkeypatch.setattr(pipeline.documents, "put", put)
-    pipeline.drain()
-    assert statuses(pipeline) == {"succeeded": 3}
-    assert len(pipeline.documents.current) == 3
-
-
-def test_a_slow_put_does_not_hold_up_the_others(pipeline: Counted, monkeypatch: pytest.MonkeyPatch) -> None:
-    put, committed = pipeline.documents.put, threading.Event()
-    commit = pipeline.groups.commit
-
-    def waits_for_the_others(key: str, text: str) -> Any:
-        if '"tent"' in text:
-            assert committed.wait(30), "the others wait for this put"
-        return put(key, text)
-
-    def noted(*args: Any) -> Any:
-        results = commit(*args)
-        committed.set()
-        return results
-
-    monkeypatch.setattr(pipeline.documents, "put", waits_for_the_others)
-    monkeypatch.setattr(pipeline.groups, "commit", noted)
-    for name in ("tent", "yurt", "hut"):
-        pipeline.request("POST", "/items", item(name))
-    assert pipeline.made() == {"put": 3, "commit": 1, "commit_alone": 1}
-    assert statuses(pipeline) == {"succeeded": 3}
-
-
-@pytest.mark.parametrize("method", SHARED[:2])
-@pytest.mark.parametrize("error", [Unavailable("Down."), RuntimeError("a bug of ours")])
-def test_commands_do_not_need_their_group(
-    pipeline: Counted, monkeypatch: pytest.MonkeyPatch, method: str, error: Exception
-) -> None:
-    (item_id,) = created(pipeline, "tent")
-
-    def broken(*_: Any) -> Any:
-        raise error
-
-    monkeypatch.setattr(pipeline.groups, method, broken)
-    pipeline.request("PUT", f"/items/{item_id}", {"n": 1})
-    pipeline.request("PUT", f"/items/{item_id}", {"n": 2})
-    pipeline.request("POST", "/items", item("yurt"))
-    assert pipeline.work() == {"batchItemFailures": []}
-    assert statuses(pipeline) == {"succeeded": 4}
-    assert len(pipeline.documents.current) == 2, "the documents that the group had put are removed"
-
-
-def test_superseded_documents_that_are_not_deleted_together_are_deleted_one_by_one(
-    pipeline: Counted, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for item_id in created(pipeline, "tent", "yurt"):
-        pipeline.request("PUT", f"/items/{item_id}", {"n": 1})
-    monkeypatch.setattr(pipeline.documents, "delete_together", lambda keys: {keys[0]})
-    pipeline.documents.delete([])
-    assert pipeline.work() == {"batchItemFailures": []}
-    assert statuses(pipeline) == {"succeeded": 4}
-    assert len(pipeline.documents.current) == 3, "the stand-in has deleted only what was named as not deleted"
+    # The change goes alone: it reads row and document, and has a commit and a delete.
+    assert pipeline.made() == {"rows": 1, "put": 3, "commit": 2, "get": 2, "delete": 1}
 
 
 def test_the_commands_of_one_message_group_may_be_for_different_documents(pipeline: Counted) -> None:
@@ -271,70 +198,6 @@ def test_the_commands_of_one_message_group_may_be_for_different_documents(pipeli
         assert (job["status"], job["error"]["status"]) == ("failed", 404)
 
 
-def test_of_several_commands_that_are_interrupted_each_goes_alone(
-    pipeline: Counted, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The bucket is down: a read does not need it, so only the update behind it waits."""
-    one, two = created(pipeline, "tent", "yurt")
-    read = pipeline.request("POST", "/jobs", {"operation": "read", "item_id": one}).json["id"]
-    update = pipeline.request("PUT", f"/items/{one}", {"n": 1}).json["id"]
-    pipeline.request("POST", "/jobs", {"operation": "read", "item_id": two})
-    monkeypatch.setattr(pipeline.documents, "put", failing)
-    assert len(pipeline.work()["batchItemFailures"]) == 1
-    assert pipeline.request("GET", f"/jobs/{read}").json["status"] == "succeeded"
-    waiting = pipeline.request("GET", f"/jobs/{update}").json
-    assert (waiting["status"], waiting["attempts"]) == ("retrying", 0)
-
-
-def test_commands_without_a_put_do_not_wait_for_those_of_others(
-    pipeline: Counted, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    put, committed = pipeline.documents.put, threading.Event()
-    commit = pipeline.groups.commit
-
-    def waits_for_the_others(key: str, text: str) -> Any:
-        assert committed.wait(30), "the others wait for this put"
-        return put(key, text)
-
-    def noted(*args: Any) -> Any:
-        results = commit(*args)
-        committed.set()
-        return results
-
-    one, two = created(pipeline, "tent", "yurt")
-    monkeypatch.setattr(pipeline.documents, "put", waits_for_the_others)
-    monkeypatch.setattr(pipeline.groups, "commit", noted)
-    pipeline.request("PUT", f"/items/{one}", {"n": 1})
-    pipeline.request("DELETE", f"/items/{two}")
-    assert pipeline.work() == {"batchItemFailures": []}
-    assert statuses(pipeline) == {"succeeded": 4}
-
-
-def test_a_put_ends_before_its_invocation_even_when_time_is_short(
-    pipeline: Counted, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Its object would arrive when nobody looks for it any more."""
-    put, ended = pipeline.documents.put, threading.Event()
-    commit = pipeline.groups.commit
-
-    def slow(key: str, text: str) -> Any:
-        if '"tent"' in text:
-            time.sleep(4 * group_commit._PUT_GRACE)
-            ended.set()
-        return put(key, text)
-
-    def late(*args: Any) -> Any:
-        results = commit(*args)
-        pipeline.context.milliseconds = int(pipeline.reserve_seconds * 1000) - 1
-        return results
-
-    monkeypatch.setattr(pipeline.documents, "put", slow)
-    monkeypatch.setattr(pipeline.groups, "commit", late)
-    for name in ("tent", "yurt"):
-        pipeline.request("POST", "/items", item(name))
-    assert len(pipeline.work()["batchItemFailures"]) == 1
-    assert ended.is_set()
-    pipeline.context.milliseconds = 29_000
-    pipeline.drain()
-    assert statuses(pipeline) == {"succeeded": 2}
-    assert len(pipeline.documents.current) == 2
+def test_a_failed_job_keeps_every_command_of_a_group_in_its_row() -> None:
+    """A group puts no claim check; a character has at most four bytes."""
+    assert 4 * runs.LONGEST_BODY <= MAX_KEPT_BYTES

@@ -186,13 +186,37 @@ def run_of_two(old: StoredItem | None = TENT) -> Unit:
     return Unit(ItemRef(ITEMS, "", "tent"), ends, change, (between,))
 
 
-def test_a_name_on_the_way_must_be_free(groups: DynamoDbGroups, stubbed: Stubbed) -> None:
+def writes_of(groups: DynamoDbGroups, stubbed: Stubbed, unit: Unit) -> list[Any]:
+    """Commit the unit alone, and return the writes of its transaction."""
     writes: list[Any] = []
-    event = "provide-client-params.dynamodb.TransactWriteItems"
-    stubbed.clients.dynamodb.meta.events.register(event, lambda params, **_: writes.extend(params["TransactItems"]))
+    event, note = "provide-client-params.dynamodb.TransactWriteItems", writes.extend
+    stubbed.clients.dynamodb.meta.events.register(event, lambda params, **_: note(params["TransactItems"]))
     succeeds(stubbed)
-    groups.commit_alone(run_of_two(), NOW)
-    (check,) = [each["ConditionCheck"] for each in writes if "ConditionCheck" in each]
+    groups.commit_alone(unit, NOW)
+    return writes
+
+
+def checks_in(writes: list[Any]) -> list[Any]:
+    return [each["ConditionCheck"] for each in writes if "ConditionCheck" in each]
+
+
+def test_a_document_that_was_created_and_deleted_must_not_exist(groups: DynamoDbGroups, stubbed: Stubbed) -> None:
+    unit = replace(run_of_two(), change=None)
+    name, document = checks_in(writes_of(groups, stubbed, unit))
+    assert name["Key"] == {"name": {"S": "Hut"}}
+    assert document["Key"] == {"item_id": {"S": "tent"}}
+    assert document["ConditionExpression"] == "attribute_not_exists(item_id)"
+
+
+def test_names_that_the_document_has_are_not_checked(groups: DynamoDbGroups, stubbed: Stubbed) -> None:
+    """The transaction writes their rows, or the committed document has their locks."""
+    versions = replace(TENT, version="v2", name="Yurt"), replace(TENT, version="v2")
+    assert checks_in(writes_of(groups, stubbed, replace(run_of_two(), between=versions))) == []
+
+
+def test_a_name_on_the_way_must_be_free(groups: DynamoDbGroups, stubbed: Stubbed) -> None:
+    writes = writes_of(groups, stubbed, run_of_two())
+    (check,) = checks_in(writes)
     assert check["Key"] == {"name": {"S": "Hut"}}
     locks = [each["Put"]["Item"]["name"]["S"] for each in writes if each.get("Put", {}).get("TableName") == "names"]
     assert locks == ["Yurt"]
@@ -221,7 +245,9 @@ def answer(rows: list[StoredItem], unprocessed: list[str]) -> dict[str, Any]:
 
 def test_keys_that_were_not_processed_are_read_again(groups: DynamoDbGroups, stubbed: Stubbed) -> None:
     yurt = replace(TENT, item_id="yurt")
-    stubbed.dynamodb.add_response("batch_get_item", answer([TENT], ["yurt", "hut"]))
+    keys = [{"item_id": {"S": name}} for name in ("tent", "yurt", "hut")]
+    request = {"RequestItems": {"items": {"Keys": keys, "ConsistentRead": True}}}
+    stubbed.dynamodb.add_response("batch_get_item", answer([TENT], ["yurt", "hut"]), request)
     stubbed.dynamodb.add_response("batch_get_item", answer([yurt], []))
     tent, other, hut = refs("tent", "yurt", "hut")
     assert groups.rows([tent, other, hut]) == {tent: TENT, other: yurt, hut: None}

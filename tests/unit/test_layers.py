@@ -191,7 +191,8 @@ CLIENT_LAYERS = (
     ),
     *("responses", "sessions", "transport", "catalogue", "pages", "webhooks", "waiting", "many", "sync"),
     *("sync_collection", "collection", "client"),
-    *("cli.output.escaping", "cli.exits", "cli.files", "cli.schemas", "cli.output", "cli.command", "cli.polling"),
+    *("cli.output.escaping", "cli.exits", "cli.files", "cli.schemas", "cli.output", "cli.command"),
+    *("cli.polling", "cli.times"),
     "cli.collections",
     *("cli.importing", "cli.commands", "cli.app"),
 )

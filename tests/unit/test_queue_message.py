@@ -16,7 +16,13 @@ from jobpipe.domain.documents.item_ref import ITEMS, ItemRef
 from jobpipe.domain.errors import UndecodableMessage
 from jobpipe.domain.job import KeptCommand
 from jobpipe.domain.job_ref import JobRef
-from jobpipe.domain.limits import MAX_COMMAND_BYTES, MAX_QUEUED_BYTES
+from jobpipe.domain.limits import (
+    MAX_CALL_MESSAGES,
+    MAX_COMMAND_BYTES,
+    MAX_EVENT_BYTES,
+    MAX_KEPT_BYTES,
+    MAX_QUEUED_BYTES,
+)
 from jobpipe.domain.queue_message import Claim, QueueMessage, decode_message, kept_content, redeem, seal
 
 JOB = JobRef("a" * 32, "b" * 16)
@@ -54,13 +60,19 @@ def test_the_group_is_the_item_and_the_deduplication_id_is_the_generation() -> N
     assert envelope.deduplication_id == f"{'a' * 32}:{'b' * 16}"
 
 
-def test_a_command_becomes_a_claim_check_from_one_byte_over_the_limit() -> None:
-    def message(size: int, character: str = "x") -> QueueMessage:
-        return message_of(CreateItem("i", {"name": "n", "description": character * size}), "r")
+def described(size: int, character: str = "x") -> QueueMessage:
+    return message_of(CreateItem("i", {"name": "n", "description": character * size}), "r")
 
-    room = MAX_COMMAND_BYTES - len(str(message(0).kept.command))
-    assert seal(message(room)).claim is None
-    for large in (message(room + 1), message(room // 2 + 1, "é"), message(room // 6 + 1, "\uffff")):
+
+def room(limit: int) -> int:
+    """Return the length of a description with which the command has as many bytes as the limit."""
+    return limit - len(str(described(0).kept.command))
+
+
+def test_a_command_becomes_a_claim_check_from_one_byte_over_the_limit() -> None:
+    most = room(MAX_COMMAND_BYTES)
+    assert seal(described(most)).claim is None
+    for large in (described(most + 1), described(most // 2 + 1, "é"), described(most // 6 + 1, "\uffff")):
         envelope = seal(large)
         assert envelope.claim is not None
         assert envelope.claim.key.startswith(f"claims/{JOB.job_id}/{JOB.generation}/")
@@ -71,17 +83,51 @@ def test_a_command_becomes_a_claim_check_from_one_byte_over_the_limit() -> None:
         assert seal(large) == envelope, "the same command has the same claim check"
 
 
-@pytest.mark.parametrize("character", ["x", "é", "\uffff", "\U0001f600", '"', "\u0001"])
+CHARACTERS = ["x", "é", "\uffff", "\uffee", "\U0001f600", '"', "\\", "\u0001", "\n"]
+
+
+@pytest.mark.parametrize("character", CHARACTERS)
 def test_sqs_accepts_every_character_of_a_message(character: str) -> None:
-    for size in (10_000, 34_000, 51_000, 68_000, 102_000, 204_000):
+    for size in (10_000, 34_000, 51_000, 68_000, 102_000, 204_000, 389_000):
         command = CreateItem("i" * 128, {"name": "n", "description": character * size})
         body = seal(message_of(command, "r" * 200)).body
         assert len(body.encode()) <= MAX_QUEUED_BYTES
 
 
+RECORD = {
+    "messageId": "0" * 36,
+    "receiptHandle": "A" * 1024,
+    "attributes": dict.fromkeys(("SentTimestamp", "SequenceNumber", "MessageGroupId", "AWSTraceHeader"), "0" * 128),
+    "md5OfBody": "0" * 32,
+    "eventSourceARN": "a" * 256,
+}
+
+
+@pytest.mark.parametrize("character", CHARACTERS)
+def test_ten_messages_fit_an_event_of_lambda_however_it_is_escaped(character: str) -> None:
+    """Nine tenths of the limit, or all of it if each character takes three times its bytes in the message."""
+    largest = 0
+    for size in range(10_000, MAX_COMMAND_BYTES, 2_000):
+        command = CreateItem("i" * 128, {"name": "n", "description": character * size})
+        body = seal(message_of(command, "r" * 200)).body
+        largest = max(largest, len(json.dumps({**RECORD, "body": body})))
+    small = MAX_KEPT_BYTES * 3 + 8 * 1024
+    assert MAX_CALL_MESSAGES * largest <= max(MAX_EVENT_BYTES * 9 // 10, MAX_CALL_MESSAGES * small)
+    assert MAX_CALL_MESSAGES * small <= MAX_EVENT_BYTES
+
+
+def test_every_command_up_to_the_old_limit_goes_in_its_message() -> None:
+    """Failed jobs keep such commands in their rows, and a retry puts no claim check."""
+    for character in CHARACTERS:
+        size = room(MAX_KEPT_BYTES) // len(json.dumps(character, ensure_ascii=False)[1:-1].encode())
+        message = described(size if character != "\uffff" else size // 2, character)
+        assert message.kept.command is not None
+        assert seal(message).claim is None
+
+
 def test_the_claim_check_depends_on_the_command_only() -> None:
     """A replay has another request id, and a retry has another generation: neither may add a claim check."""
-    for size in (204_700, 204_720, 204_740, 204_760, 300_000):
+    for size in (389_000, 389_020, 389_040, 389_060, 389_080, 500_000):
         command = CreateItem("i", {"name": "n", "description": "x" * size})
         ways = [
             seal(message_of(command, "")),
@@ -91,6 +137,19 @@ def test_the_claim_check_depends_on_the_command_only() -> None:
         ]
         assert len({None if way.claim is None else way.claim.key for way in ways}) == 1
         assert decode_message(ways[2].body).retry_of == "d" * 16
+
+
+def test_a_failed_job_keeps_a_large_command_as_a_claim_check() -> None:
+    most = room(MAX_KEPT_BYTES)
+    kept, claim = described(most).keep()
+    assert (kept_content(kept, ITEM), claim) == (described(most).content, None)
+    message = described(most + 1)
+    kept, claim = message.keep()
+    assert claim is not None
+    assert kept == KeptCommand(claim=claim.key) == message.kept
+    assert redeem(Claim(claim.key), claim.text, ITEM) == message.content
+    assert seal(message).claim is None, "although it fits the message"
+    assert message.keep()[1] == claim, "every attempt has the same key"
 
 
 def test_a_failed_job_keeps_its_command_for_a_retry() -> None:

@@ -11,11 +11,11 @@ from jobpipe.domain.errors import JobEnded
 from jobpipe.domain.job import KeptCommand, Status
 from jobpipe.domain.job_ref import JobRef
 from jobpipe.domain.limits import BUCKET_SETTLES
-from tests.helpers.job_states import LARGE, accept, fail, interpose, item, slug, unavailable
+from tests.helpers.job_states import LARGE, LONG, accept, fail, interpose, item, slug, unavailable
 from tests.helpers.pipeline import Pipeline
 
 
-@pytest.mark.parametrize("text", ["", LARGE])
+@pytest.mark.parametrize("text", ["", LONG, LARGE])
 def test_a_failed_job_is_queued_again_and_may_succeed(pipeline: Pipeline, text: str) -> None:
     job_id = fail(pipeline, item(text=text))
     answer = pipeline.request("POST", f"/jobs/{job_id}/retry")
@@ -29,7 +29,7 @@ def test_a_failed_job_is_queued_again_and_may_succeed(pipeline: Pipeline, text: 
     pipeline.check_consistent()
 
 
-@pytest.mark.parametrize("text", ["", LARGE])
+@pytest.mark.parametrize("text", ["", LONG, LARGE])
 def test_a_retry_that_fails_again_can_be_retried_again(pipeline: Pipeline, text: str) -> None:
     job_id = fail(pipeline, item(text=text))
     other = pipeline.do("POST", "/items", item())
@@ -69,7 +69,7 @@ def test_a_job_that_was_never_accepted_has_nothing_to_retry(
     pipeline.check_consistent()
 
 
-@pytest.mark.parametrize("text", ["", LARGE])
+@pytest.mark.parametrize("text", ["", LONG, LARGE])
 @pytest.mark.parametrize("worker_first", [False, True])
 def test_a_retry_that_crashes_after_sending_is_completed_by_the_worker(
     pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, worker_first: bool, text: str
@@ -98,7 +98,7 @@ def test_the_worker_may_be_faster_than_the_retry(pipeline: Pipeline, monkeypatch
     pipeline.check_consistent()
 
 
-@pytest.mark.parametrize("text", ["", LARGE])
+@pytest.mark.parametrize("text", ["", LONG, LARGE])
 def test_of_two_retries_at_once_one_takes_effect(
     pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, text: str
 ) -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobpipe.domain.limits import MAX_QUEUED_BYTES
+from jobpipe.domain.limits import MAX_CALL_BYTES, MAX_CALL_MESSAGES, MAX_QUEUED_BYTES
 from jobpipe.domain.queue_message import Envelope
-from jobpipe.domain.send_rounds import MAX_CALL_BYTES, MAX_MESSAGES, next_call
+from jobpipe.domain.send_rounds import next_call
 
 sizes = st.integers(1, 400) | st.integers(1, MAX_QUEUED_BYTES)
 batches = st.lists(st.tuples(st.sampled_from("abcdefghijklmno"), sizes), max_size=100)
@@ -26,7 +26,7 @@ def test_every_message_is_sent_once_in_its_items_order_in_calls_that_sqs_accepts
     while left:
         chosen = next_call(left)
         call = [left[n] for n in chosen]
-        assert 1 <= len(call) <= MAX_MESSAGES, "and each call takes some, so that it ends"
+        assert 1 <= len(call) <= MAX_CALL_MESSAGES, "and each call takes some, so that it ends"
         assert len({each.group_id for each in call}) == len(call), "one of each item"
         assert sum(len(each.body.encode()) for each in call) <= MAX_CALL_BYTES
         left = [each for n, each in enumerate(left) if n not in chosen]
@@ -45,6 +45,12 @@ def test_a_hundred_small_messages_of_different_items_take_ten_calls() -> None:
         left = [each for n, each in enumerate(left) if n not in chosen]
         calls += 1
     assert calls == 10
+
+
+def test_a_call_has_a_mebibyte() -> None:
+    assert MAX_CALL_BYTES == 1024 * 1024
+    batch = envelopes([(f"{n}", MAX_CALL_BYTES // 10) for n in range(10)])
+    assert next_call(batch) == [*range(10)], "all that a request may have goes in one call"
 
 
 def test_a_message_that_does_not_fit_delays_its_item_only() -> None:

@@ -106,7 +106,7 @@ def test_circular_causes_are_logged_once(log_stream: io.StringIO) -> None:
 def test_no_generation_is_logged(log_stream: io.StringIO) -> None:
     """Someone who knows it and may send to the queue could replace the command of a waiting job."""
     pipeline = Pipeline()
-    accepted = pipeline.request("POST", "/items", {"name": "n", "description": "d" * 300_000})
+    accepted = pipeline.request("POST", "/items", {"name": "n", "description": "d" * 400_000})
     generation = pipeline.jobs.rows[accepted.json["id"]].generation
     (key,) = pipeline.documents.keys("claims/")
     pipeline.documents.put(key, '{"operation":"read","item_id":"another"}')

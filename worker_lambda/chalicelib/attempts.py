@@ -17,6 +17,8 @@ from jobpipe.domain.queue_message import QueueMessage
 from jobpipe.runtime.metrics import FAILED, meter
 from jobpipe.stores.aws_stores import Stores
 
+from .clean_up import keep_command
+
 
 class Event(Enum):
     """What happened to an unfinished job."""
@@ -92,7 +94,8 @@ def _give_up(message: QueueMessage, job: Job, stores: Stores) -> None:
     )
     # If an outage followed the last attempt, that attempt has been counted already.
     counted = job.attempts >= MAX_ATTEMPTS
-    stores.jobs.fail(message.job, problem.to_problem(), now(), message.kept, charge_attempt=not counted)
+    kept = keep_command(message, stores)
+    stores.jobs.fail(message.job, problem.to_problem(), now(), kept, charge_attempt=not counted)
     meter.add(FAILED, reason=AttemptsSpent.slug, collection=message.collection)
 
 
@@ -102,7 +105,7 @@ def complete_retry(message: QueueMessage, stores: Stores) -> None:
     A retry sends the message before it marks the job, and may die between the two.
     """
     if message.retry_of is not None:
-        stores.jobs.requeue(message.job, message.retry_of, now())
+        stores.jobs.requeue(message.job, message.retry_of, now(), not_after=message.not_after)
 
 
 def unfinished_job(message: QueueMessage, stores: Stores) -> Job:

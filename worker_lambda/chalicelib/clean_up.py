@@ -1,8 +1,12 @@
-"""Delete objects that nothing refers to any more: before the message is acknowledged, and with each redelivery."""
+"""Store the command of a job that fails, and delete objects that nothing refers to any more.
+
+Objects are deleted before the message is acknowledged, and with each redelivery.
+"""
 
 from __future__ import annotations
 
 from jobpipe.domain.documents.item_ref import ItemRef
+from jobpipe.domain.job import KeptCommand
 from jobpipe.domain.job_ref import JobRef
 from jobpipe.domain.queue_message import Claim, QueueMessage
 from jobpipe.stores.aws_stores import Stores
@@ -15,8 +19,9 @@ def finish_clean_up(message: QueueMessage, stores: Stores) -> None:
         # Each version has a key of its own, so no later version can be under this one.
         stores.documents.delete([job.superseded])
     remove_uncommitted(message.job, message.item, stores)
-    if isinstance(message.content, Claim) and (job is None or not job.needs_claim(message.content.key)):
-        remove_claim(message, stores)
+    claim = message.kept.claim
+    if claim is not None and (job is None or not job.needs_claim(claim)):
+        remove_claim(message, stores, redelivered=True)
 
 
 def remove_uncommitted(job: JobRef, ref: ItemRef, stores: Stores) -> None:
@@ -32,7 +37,21 @@ def remove_uncommitted(job: JobRef, ref: ItemRef, stores: Stores) -> None:
     stores.documents.delete(key for key in keys if key != committed)
 
 
-def remove_claim(message: QueueMessage, stores: Stores) -> None:
-    """Delete the claim check of the message, if it has one."""
+def keep_command(message: QueueMessage, stores: Stores) -> KeptCommand:
+    """Return the command as the job is to keep it when it fails, and put it into the bucket if it is large."""
+    # The put comes first, so that no failed job refers to a claim check that is not there:
+    #
+    #   put claim ── dies ──→ the redelivery ends the job: it fails and keeps this claim check, or succeeds and
+    #                         removes it, or finds the job cancelled and removes it
+    kept, claim = message.keep()
+    if claim is not None:
+        stores.documents.put(claim.key, claim.text)
+    return kept
+
+
+def remove_claim(message: QueueMessage, stores: Stores, *, redelivered: bool) -> None:
+    """Delete the claim check of the message, and one that an earlier delivery of it has put for a failed job."""
     if isinstance(message.content, Claim):
         stores.documents.delete([message.content.key])
+    elif redelivered and (claim := message.kept.claim) is not None:
+        stores.documents.delete(stores.documents.keys(claim))

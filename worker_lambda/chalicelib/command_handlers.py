@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from jobpipe.domain import etags, json_text
+from jobpipe.domain.clock import now
 from jobpipe.domain.commands import (
     Command,
     CreateItem,
@@ -28,6 +29,7 @@ from jobpipe.domain.documents.item_rules import Document, merge_patch, set_field
 from jobpipe.domain.errors import InvalidRequest, NotFound, NotUnique, VersionMismatch
 from jobpipe.domain.item_reader import read_document, read_item
 from jobpipe.domain.job_ref import JobRef
+from jobpipe.domain.not_after import check_in_time
 from jobpipe.domain.ports import DocumentStore, ItemRows
 from jobpipe.domain.queue_message import QueueMessage
 from jobpipe.domain.violations import pointer
@@ -98,6 +100,7 @@ def open_context(message: QueueMessage, stores: Stores, items: ItemRows | None =
 
 def decide(command: Command, context: Context) -> Decision:
     """Return what the command makes of its document, or raise a Refusal."""
+    check_in_time(command.not_after, now())
     return COMMAND_HANDLERS[type(command)](command, context)
 
 

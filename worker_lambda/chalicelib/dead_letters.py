@@ -12,7 +12,7 @@ from jobpipe.runtime.telemetry import logged_id, logger
 
 from .announce import announcer
 from .attempts import complete_retry
-from .clean_up import finish_clean_up, remove_uncommitted
+from .clean_up import finish_clean_up, keep_command, remove_uncommitted
 from .consume_batch import Consumer, Delivery
 from .parking import park
 from .services import Services
@@ -48,7 +48,8 @@ def end_job_of(delivery: Delivery, services: Services) -> None:
     problem = AttemptsSpent("Its message could not be processed; retry the job when the cause is gone.")
     try:
         complete_retry(message, services)
-        services.jobs.fail(message.job, problem.to_problem(), now(), message.kept, charge_attempt=False)
+        kept = keep_command(message, services)
+        services.jobs.fail(message.job, problem.to_problem(), now(), kept, charge_attempt=False)
     except JobEnded:
         finish_clean_up(message, services)
         logger.info("dead letter of an ended job", extra=fields)

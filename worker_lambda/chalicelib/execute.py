@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection
+from dataclasses import replace
 from datetime import timedelta
 
 from jobpipe.domain.clock import now
@@ -11,11 +12,11 @@ from jobpipe.domain.commands import Command
 from jobpipe.domain.errors import (
     OPERATION_REFUSED,
     ClaimUnusable,
+    DeadlineNear,
     InternalError,
     JobEnded,
     OperationRefused,
     Refusal,
-    TooLate,
     Unavailable,
     UndecodableMessage,
 )
@@ -38,7 +39,7 @@ from jobpipe.runtime.telemetry import logged_id, logger, trace_id
 
 from . import attempts
 from .apply_command import apply_command
-from .clean_up import finish_clean_up, remove_claim, remove_uncommitted
+from .clean_up import finish_clean_up, keep_command, remove_claim, remove_uncommitted
 from .consume_batch import CommandInterrupted, Delivery
 from .parking import park
 from .services import Services
@@ -130,7 +131,7 @@ class Execution:
                     outcome = self._apply_command()
         except JobEnded:
             raise
-        except TooLate as error:
+        except DeadlineNear as error:
             # If its own work took the time, and not calls of AWS, it would take it again: that is no outage.
             own = deadline.waited < (time.perf_counter() - began) / 2
             slow = InternalError("The command takes longer than an attempt may.")
@@ -148,11 +149,12 @@ class Execution:
             apply_command(command, self._message, self._services)
         except Refusal as refusal:
             problem = within_a_row(refusal).to_problem()
-            self._services.jobs.fail(self._message.job, problem, now(), self._message.kept, charge_attempt=True)
+            kept = keep_command(self._message, self._services)
+            self._services.jobs.fail(self._message.job, problem, now(), kept, charge_attempt=True)
             return count_refusal(refusal, self._message)
         finally:
             meter.add(ATTEMPT_TIME, (time.perf_counter() - started) * 1000)
-        remove_claim(self._message, self._services)
+        remove_claim(self._message, self._services, redelivered=self._delivery.receive_count > 1)
         return "succeeded"
 
     def _load_command(self) -> Command:
@@ -167,7 +169,8 @@ class Execution:
             if may_become_visible(self._delivery.sent_at):  # the claim check was put before the message was sent
                 raise Unavailable("The claim check is not visible yet.")
             raise ClaimUnusable("The claim check does not exist.")
-        return redeem(content, text, self._message.item)
+        command, limit = redeem(content, text, self._message.item), self._message.not_after
+        return command if limit is None else replace(command, not_after=limit)  # a retry may have a new limit
 
     def interrupted(self, error: Exception, *, recorded: bool) -> None:
         """Record the interruption on the job, and raise CommandInterrupted unless the command is given up."""

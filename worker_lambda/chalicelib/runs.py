@@ -37,7 +37,10 @@ GROUPED: tuple[type[Command], ...] = (CreateItem, ReadItem, SetFields, MergePatc
 """The commands of runs. A user's operation is not one: if it did not return, it would hold up the other runs."""
 
 LONGEST_BODY = 16 * 1024
-"""Characters of a message. A larger document takes longer to put, and the other runs would wait for it."""
+"""Characters of a message. A larger document takes longer to put, and the other runs would wait for it.
+
+The row of a failed job has room for every such command, so a group puts no claim check.
+"""
 
 
 @dataclass(slots=True)

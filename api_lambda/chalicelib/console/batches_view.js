@@ -10,7 +10,10 @@ const batchPoll = repeat(async () => {
 });
 
 function enterBatch(id) {
-  if (id !== openBatch) show("batch-body", false);
+  if (id !== openBatch) {
+    show("batch-body", false);
+    setText("batch-change-error", "");
+  }
   openBatch = isBatchId(id) ? id : null;
   batchDone = false;
   setText("batch-error", id && !openBatch ? "This is not the id of a batch." : "");
@@ -50,6 +53,8 @@ function renderBatch(batch) {
   const counts = [["commands", batch.size], ...STATES.map((status) => [status, batch.counts[status] ?? 0])];
   $("batch-counts").replaceChildren(...counts.map(([name, count]) =>
     el("div", { class: "tile" }, el("dt", {}, name), el("dd", {}, String(count)))));
+  show("batch-cancel", !batch.done);
+  show("batch-retry", Boolean(batch.counts.failed));
   fill($("entries"), batch.entries.map(({ job, problem }, number) => {
     const status = job ? job.status : problem.status === 404 ? "expired" : "refused";
     const why = job ? job.error : problem;
@@ -63,6 +68,31 @@ function renderBatch(batch) {
   }));
   show("batch-body", true);
 }
+
+async function changeBatch(button, method, path) {
+  if (button.getAttribute("aria-busy") === "true") return;
+  button.setAttribute("aria-busy", "true");
+  const id = openBatch;
+  setText("batch-change-error", "");
+  try {
+    const answer = await call(method, path);
+    if (id !== openBatch) return;
+    const batch = JSON.parse(answer.text);
+    const unreached = batch.entries.filter(({ unchanged }) => unchanged?.status >= 500).length;
+    setText("batch-change-error", unreached ? `${unreached} of its jobs were not reached. Try again.` : "");
+    renderBatch(batch);
+    announce(method === "DELETE" ? "The batch is cancelled." : "What has failed is queued again.");
+    batchDone = batch.done;
+    batchPoll.soon();
+  } catch (error) {
+    if (id === openBatch) setText("batch-change-error", messageOf(error));
+  } finally {
+    button.removeAttribute("aria-busy");
+  }
+}
+
+$("batch-cancel").addEventListener("click", (event) => changeBatch(event.currentTarget, "DELETE", `batches/${openBatch}`));
+$("batch-retry").addEventListener("click", (event) => changeBatch(event.currentTarget, "POST", `batches/${openBatch}/retry`));
 
 // Return the texts of a problem: its errors if it has several, else its detail.
 function detailsOf(problem) {

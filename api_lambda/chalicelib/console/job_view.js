@@ -47,6 +47,7 @@ function renderJob(job) {
     ["Attempts", String(job.attempts)],
     ...job.retries ? [["Retries", String(job.retries)]] : [],
     ["Accepted", clock(job.created_at)],
+    ...job.not_after ? [["Not after", clock(job.not_after)]] : [],
     [job.done ? "Ended" : "Changed", clock(job.updated_at)],
     ...job.etag ? [["Version", code(job.etag)]] : [],
   ]);

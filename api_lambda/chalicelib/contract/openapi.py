@@ -14,7 +14,7 @@ from typing import Any
 from jobpipe import __version__
 from jobpipe.domain import etags, json_text
 from jobpipe.domain.batch import BATCH_ID, MAX_COMMANDS
-from jobpipe.domain.commands import COMMANDS, OPERATION_NAME, OPERATIONS, Command
+from jobpipe.domain.commands import COMMANDS, FOR_ALL, NOT_AFTER, OPERATION_NAME, OPERATIONS, Command
 from jobpipe.domain.documents.collection import ONLY_ITEMS, Registry
 from jobpipe.domain.documents.item_ref import COLLECTION_NAME, ITEMS
 from jobpipe.domain.documents.item_rules import (
@@ -28,6 +28,7 @@ from jobpipe.domain.errors import (
     OPERATION_REFUSED,
     PROBLEM_TYPE_PREFIX,
     AttemptsSpent,
+    CommandTooLate,
     CommandUnreadable,
     IndexBuilding,
     InternalError,
@@ -93,7 +94,7 @@ ONLY_OF_COLLECTIONS = (NotUnique.slug, IndexBuilding.slug)
 """The slugs of the problems that no request about items has."""
 JOB_PROBLEMS = {
     *_COMMAND_REFUSALS,
-    *(problem.slug for problem in (InternalError, AttemptsSpent, CommandUnreadable, Unavailable)),
+    *(problem.slug for problem in (CommandTooLate, InternalError, AttemptsSpent, CommandUnreadable, Unavailable)),
 }
 """The slugs of the problems that can end a job or interrupt an attempt."""
 
@@ -139,6 +140,7 @@ def _values(registry: Registry) -> Node:
         if further
         else {"type": "string", "enum": list(OPERATIONS)},
         "COMMAND_REFUSALS": refusals,
+        "NOT_AFTER": NOT_AFTER,
         "JOB_PROBLEM_TYPES": _type_schema(_types(job_problems), registry),
         "PROBLEM_TYPES": _type_schema(_types(_problems_of(registry)), registry),
         "COLLECTION": COLLECTION_NAME.pattern,
@@ -312,6 +314,7 @@ def _schema(command: type[Command]) -> Node:
             "collection": {"type": "string", "const": ITEMS},
             **command.needs,
             **command.may_have,
+            **FOR_ALL,
         },
         "required": ["operation", *command.needs],
         "additionalProperties": False,

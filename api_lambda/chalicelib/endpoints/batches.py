@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Collection
+from functools import partial
 
-from jobpipe.domain.batch import is_batch_id, parse_batch
+from jobpipe.domain.batch import Batch, is_batch_id, parse_batch
 from jobpipe.domain.clock import now
+from jobpipe.domain.commands import Command
 from jobpipe.domain.errors import NotFound
+from jobpipe.domain.job import Job
 from jobpipe.runtime.metrics import ACCEPTED, UNAVAILABLE, meter
 from jobpipe.runtime.telemetry import logger
 
@@ -15,6 +19,8 @@ from ..http.batch_responses import batch_response
 from ..http.request_and_response import HttpRequest, HttpResponse
 from ..services import Services
 from ..submitting.submit_batch import submit_batch as submit
+from ..submitting.time_limits import AcceptanceTime
+from ..submitting.whole_batch import cancel_jobs, retry_jobs
 from .submit_and_respond import check_stored_size
 
 
@@ -22,17 +28,18 @@ def submit_batch(request: HttpRequest, services: Services) -> HttpResponse:
     """Queue up to 100 commands and report the outcome of each."""
     request_fields.refuse_preconditions(request)
     key = request_fields.idempotency_key(request)
+    time = AcceptanceTime(request.owner, key, services)
+
+    def check(command: Command) -> None:
+        check_stored_size(command, request)
+        time.check(command)
+
     requested = request_fields.json_body(
-        request,
-        lambda raw: parse_batch(
-            raw,
-            lambda command: check_stored_size(command, request),
-            registry=services.registry,
-            owner=request.owner,
-        ),
+        request, partial(parse_batch, check=check, registry=services.registry, owner=request.owner)
     )
     submitted = submit(
         requested,
+        at=time.at,
         owner=request.owner,
         idempotency_key=key,
         request_id=request.request_id,
@@ -45,17 +52,39 @@ def submit_batch(request: HttpRequest, services: Services) -> HttpResponse:
         first = next(iter(submitted.unsent.values()))
         extra = {"unsent": len(unsent)}
         logger.warning("part of a batch was not queued; the response says which", exc_info=first, extra=extra)
-    response = batch_response(202, submitted.batch, submitted.jobs, unsent)
+    response = batch_response(202, submitted.batch, submitted.jobs, unsent=unsent)
     response.headers["Location"] = f"{request.to_root}batches/{submitted.batch.batch_id}"
-    # The audit finds the jobs that a 202 has promised in the log.
-    response.log["job_ids"] = [job.job_id for job in submitted.jobs.values()]
-    for collection, number in Counter(job.collection for job in submitted.jobs.values()).items():
-        meter.add(ACCEPTED, number, collection=collection)
+    _count_accepted(submitted.jobs.values(), response)
     return response
 
 
 def get_batch(request: HttpRequest, services: Services) -> HttpResponse:
     """Return the batch now, its jobs counted by status."""
+    batch, jobs = _own_batch(request, services)
+    return batch_response(200, batch, jobs)
+
+
+def cancel_batch(request: HttpRequest, services: Services) -> HttpResponse:
+    """Cancel the jobs of the batch that have not taken effect, and report the outcome of each."""
+    request_fields.refuse_preconditions(request)
+    batch, jobs = _own_batch(request, services)
+    result = cancel_jobs(jobs, services, request.remaining_seconds)
+    return batch_response(200, batch, result.jobs, problems=result.problems)
+
+
+def retry_batch(request: HttpRequest, services: Services) -> HttpResponse:
+    """Queue the failed jobs of the batch again, and report the outcome of each."""
+    request_fields.refuse_preconditions(request)
+    batch, jobs = _own_batch(request, services)
+    result = retry_jobs(jobs, request.request_id, services, request.remaining_seconds)
+    response = batch_response(202, batch, result.jobs, problems=result.problems)
+    response.headers["Location"] = f"{request.to_root}batches/{batch.batch_id}"
+    _count_accepted([result.jobs[position] for position in sorted(result.changed)], response)
+    return response
+
+
+def _own_batch(request: HttpRequest, services: Services) -> tuple[Batch, dict[int, Job]]:
+    """Return the caller's batch, and its jobs by position without those that have expired."""
     batch_id = request.path_parameters["batch_id"]
     batch = services.batches.get(batch_id) if is_batch_id(batch_id) else None
     at = now()
@@ -64,5 +93,11 @@ def get_batch(request: HttpRequest, services: Services) -> HttpResponse:
         raise NotFound("There is no such batch, or it has expired.")
     positions = {batch.job_id(position): position for position in batch.accepted[: batch.stored]}
     found = services.batches.jobs(list(positions))
-    jobs = {positions[job_id]: job for job_id, job in found.items() if not job.is_expired(at)}
-    return batch_response(200, batch, jobs, {})
+    return batch, {positions[job_id]: job for job_id, job in found.items() if not job.is_expired(at)}
+
+
+def _count_accepted(jobs: Collection[Job], response: HttpResponse) -> None:
+    """Log the jobs that a 202 has promised, where the audit finds them, and count them."""
+    response.log["job_ids"] = [job.job_id for job in jobs]
+    for collection, number in Counter(job.collection for job in jobs).items():
+        meter.add(ACCEPTED, number, collection=collection)

@@ -9,6 +9,7 @@ from urllib.parse import quote
 from jobpipe.domain import etags
 from jobpipe.domain.command_parsing import in_collection
 from jobpipe.domain.commands import (
+    FOR_ALL,
     NOT_ARGUMENTS,
     Command,
     CreateItem,
@@ -77,6 +78,8 @@ class CollectionEndpoints:
         def check(members: object) -> RunOperation:
             if not isinstance(members, dict):
                 raise InvalidRequest("The members of an operation must be a JSON object.")
+            for name in FOR_ALL.keys() & members.keys():
+                raise InvalidRequest(f"The member {name} is for raw commands: POST /jobs.", pointer=f"#/{name}")
             for name in NOT_ARGUMENTS & members.keys():
                 raise InvalidRequest(
                     f"The path and the headers say {name}; the body must not have it.", pointer=f"#/{name}"

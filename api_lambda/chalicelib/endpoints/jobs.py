@@ -5,9 +5,10 @@ from __future__ import annotations
 from functools import partial
 from urllib.parse import urlencode
 
+from jobpipe.domain.cancel import cancel
 from jobpipe.domain.clock import now
 from jobpipe.domain.command_parsing import parse_command
-from jobpipe.domain.errors import JobEnded, JobEndedAlready, JobListOff, NotFound
+from jobpipe.domain.errors import JobListOff, NotFound
 from jobpipe.domain.job import Job, JobPage, Status, is_job_id
 from jobpipe.domain.job_filter import JobFilter
 from jobpipe.domain.retry import retry
@@ -18,6 +19,7 @@ from ..http.job_responses import job_response, jobs_response
 from ..http.request_and_response import HttpRequest, HttpResponse
 from ..services import Services
 from ..submitting.wait import wait_for
+from ..submitting.whole_batch import why_not_cancelled
 from .submit_and_respond import new_item_id, submit_and_respond, wait_and_respond
 
 
@@ -71,29 +73,25 @@ def _page_of_jobs(request: HttpRequest, services: Services, wanted: JobFilter, l
 def cancel_job(request: HttpRequest, services: Services) -> HttpResponse:
     """Cancel a job that has not taken effect."""
     request_fields.refuse_preconditions(request)
-    job = _own_job(request, services)
-    while not job.status.done:
-        try:
-            job = services.jobs.cancel(job.ref, now())
-        except JobEnded:
-            # The worker or another request ended it first, or our own write did, whose response was lost.
-            job = _own_job(request, services)
+    job = cancel(_own_job(request, services), services.jobs)
     if job.status is not Status.CANCELLED:
-        raise JobEndedAlready(f"The job has {job.status.value}, so it can no longer be cancelled.")
+        raise why_not_cancelled(job)
     return job_response(200, job, services.documents)
 
 
 def retry_job(request: HttpRequest, services: Services) -> HttpResponse:
     """Queue a failed job again."""
     request_fields.refuse_preconditions(request)
-    seconds = request_fields.preferred_wait(request)
+    seconds, at = request_fields.preferred_wait(request), now()
+    limit = request_fields.new_limit(request, at)
     job = retry(
         _own_job(request, services),
         jobs=services.jobs,
         documents=services.documents,
         queue=services.queue,
         request_id=request.request_id,
-        at=now(),
+        at=at,
+        not_after=limit,
     )
     return wait_and_respond(job, seconds, request, services)
 

@@ -72,6 +72,8 @@ _AFTER_COLLECTIONS = (
     Route("POST", "/jobs/{job_id}/retry", jobs.retry_job),
     Route("POST", "/batches", batches.submit_batch),
     Route("GET", "/batches/{batch_id}", batches.get_batch),
+    Route("DELETE", "/batches/{batch_id}", batches.cancel_batch),
+    Route("POST", "/batches/{batch_id}/retry", batches.retry_batch),
     Route("POST", "/webhooks", _late("create_webhook", "Create a webhook.")),
     Route("GET", "/webhooks", _late("list_webhooks", "List the caller's webhooks.")),
     Route("GET", _WEBHOOK, _late("get_webhook", "Return a webhook.")),

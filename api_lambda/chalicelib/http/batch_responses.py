@@ -21,10 +21,18 @@ COUNTS = (*(status.value for status in Status), EXPIRED, REFUSED)
 
 
 def batch_response(
-    http_status: int, batch: Batch, jobs: Mapping[int, Job], unsent: Mapping[int, Problem]
+    http_status: int,
+    batch: Batch,
+    jobs: Mapping[int, Job],
+    *,
+    unsent: Mapping[int, Problem] | None = None,
+    problems: Mapping[int, Problem] | None = None,
 ) -> HttpResponse:
-    """Return the batch as a resource; `jobs` and `unsent` have the positions of their commands as keys."""
-    refused = {**batch.refused, **unsent}
+    """Return the batch as a resource; the keys of the mappings are the positions of the commands.
+
+    `unsent` are the problems of commands that have no job, `problems` those of jobs that a request did not change.
+    """
+    refused = {**batch.refused, **(unsent or {})}
     expired = NotFound("The job has expired.").to_problem()
     counts = Counter(dict.fromkeys(COUNTS, 0))
     entries: list[dict[str, Any]] = []
@@ -38,7 +46,10 @@ def batch_response(
             entries.append({"problem": expired})
         else:
             counts[job.status.value] += 1
-            entries.append({"job": _job(job)})
+            entry = {"job": _job(job)}
+            if problems and position in problems:
+                entry["unchanged"] = problems[position]
+            entries.append(entry)
     done = not any(counts[status.value] for status in UNFINISHED)
     body = json_text.encode(
         {
@@ -68,6 +79,8 @@ def _job(job: Job) -> dict[str, Any]:
         "item_id": job.item_id,
         "links": {"self": f"/jobs/{job.job_id}", "item": f"/{job.collection}/{quote(job.item_id, safe='')}"},
     }
+    if job.not_after is not None:
+        members["not_after"] = job.not_after
     if job.error is not None:
         members["error"] = job.error
     return members

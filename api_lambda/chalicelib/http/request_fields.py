@@ -6,9 +6,11 @@ import base64
 import binascii
 import re
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any, TypeVar
 
-from jobpipe.domain import etags, json_text
+from jobpipe.domain import etags, json_text, not_after
+from jobpipe.domain.commands import checked_member
 from jobpipe.domain.documents.item_ref import COLLECTION_NAME
 from jobpipe.domain.documents.item_rules import MAX_DOCUMENT_BYTES, check_item_id
 from jobpipe.domain.errors import InvalidRequest, TooLarge, Unstorable, UnsupportedMediaType
@@ -80,6 +82,25 @@ def json_body(
         found.collect(check, refusal.value)
         raise found.refusal() from None
     return check(value)
+
+
+def new_limit(request: HttpRequest, at: datetime) -> str | None:
+    """Return the time limit in the body of a retry at this time, if it has a body."""
+
+    def check(value: Any) -> str | None:
+        if not isinstance(value, dict):
+            raise InvalidRequest("The body of a retry must be a JSON object.")
+        found = Violations()
+        for member in value.keys() - {not_after.MEMBER}:
+            found.add(f"A retry must not have a member {member[:80]!r}.")
+        limit: str | None = None
+        if not_after.MEMBER in value:
+            limit = found.collect(checked_member, value, not_after.MEMBER, not_after.check_form)
+        found.check()
+        not_after.check_at_acceptance(limit, at)
+        return limit
+
+    return json_body(request, check) if request.body.strip() else None
 
 
 def item_id(request: HttpRequest) -> str:

@@ -9,9 +9,10 @@ from jobpipe.domain.clock import now
 from jobpipe.domain.commands import Command, CreateItem, UpsertItem, with_item_id
 from jobpipe.domain.errors import IdempotencyKeyReused, JobEnded, Unavailable
 from jobpipe.domain.job import Job, Status, new_job
-from jobpipe.domain.queue_message import Envelope, QueueMessage, seal
+from jobpipe.domain.queue_message import Envelope, QueueMessage, named_by_claim, seal
 
 from ..services import Services
+from .time_limits import check_time_limit
 
 
 def submit(
@@ -22,7 +23,9 @@ def submit(
     If the caller has used the Idempotency-Key for the same command before, return the job of that request; raise
     IdempotencyKeyReused if the command was another one.
     """
-    job = new_job(command, owner, idempotency_key, now(), services.job_retention)
+    at = now()
+    job = new_job(command, owner, idempotency_key, at, services.job_retention)
+    check_time_limit(command, job, services, at, has_key=idempotency_key is not None)
     # A crash after this put breaks no promise, since the caller has no 202. With a key, the repeated request finds
     # the job here and sends its message; without one, the row expires.
     earlier = services.jobs.put_new(job, now())
@@ -36,9 +39,10 @@ def submit(
         job = earlier
         if isinstance(command, CreateItem | UpsertItem):
             command = with_item_id(command, earlier.item_id)
-    envelope = seal(QueueMessage.of(job, command, request_id))
+    message = QueueMessage.of(job, command, request_id)
+    envelope = seal(message)
     try:
-        sendable = put_claim(envelope, job, services, replayed=earlier is not None)
+        sendable = put_claim(message, envelope, job, services, replayed=earlier is not None)
         if isinstance(sendable, Job):
             return sendable
         envelope = sendable
@@ -57,13 +61,17 @@ def was_sent(job: Job) -> bool:
     return job.status is not Status.QUEUED or job.retries > 0
 
 
-def put_claim(envelope: Envelope, job: Job, services: Services, *, replayed: bool) -> Envelope | Job:
+def put_claim(
+    message: QueueMessage, envelope: Envelope, job: Job, services: Services, *, replayed: bool
+) -> Envelope | Job:
     """Store the envelope's claim check, if it has one, and return the envelope to send.
 
     Return the job instead if it has ended meanwhile, as the job of a replayed request can.
     """
     claim = envelope.claim
-    if claim is None or (replayed and services.documents.keys(claim.key)):
+    if claim is None:
+        return _with_earlier_claim(message, envelope, services) if replayed and envelope.is_large else envelope
+    if replayed and services.documents.keys(claim.key):
         return envelope
     if replayed:
         # Either the claim check was never stored, or the worker has ended the job and deleted it.
@@ -75,6 +83,16 @@ def put_claim(envelope: Envelope, job: Job, services: Services, *, replayed: boo
         envelope = replace(envelope, deduplication_id=f"{envelope.deduplication_id}:{token_hex(8)}")
     services.documents.put(claim.key, claim.text)
     return envelope
+
+
+def _with_earlier_claim(message: QueueMessage, envelope: Envelope, services: Services) -> Envelope:
+    """Return the envelope of a replay; it names the claim check that another release has put for the command."""
+    # Claim checks began with smaller commands before. If the request died before it sent its message, nothing but
+    # this message names the claim check, which the worker deletes with the message that names it.
+    _, claim = message.keep()
+    if claim is None or not services.documents.keys(claim.key):
+        return envelope
+    return named_by_claim(message, claim)
 
 
 def fail_unconfirmed(job: Job, envelope: Envelope | None, services: Services) -> Job | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from jobpipe.domain.batch import Batch, RequestedBatch, commands_of, jobs_of, new_batch
 from jobpipe.domain.clock import now
@@ -35,6 +36,7 @@ class SubmittedBatch:
 def submit_batch(
     requested: RequestedBatch,
     *,
+    at: datetime,
     owner: str,
     idempotency_key: str | None,
     request_id: str,
@@ -46,7 +48,7 @@ def submit_batch(
     If the caller has used the Idempotency-Key for the same batch before, submit the rest of that batch; raise
     IdempotencyKeyReused if the batch was another one.
     """
-    batch, stored = _store(requested, owner, idempotency_key, services, seconds_left)
+    batch, stored = _store(requested, owner, idempotency_key, services, seconds_left, at=at)
     result = SubmittedBatch(batch)
     messages: list[_Message] = []
     for position, command in commands_of(batch, requested).items():
@@ -58,7 +60,8 @@ def submit_batch(
         else:
             # If an earlier request has sent this message too, SQS drops this one as a duplicate for five minutes,
             # and later the worker finds the job ended.
-            messages.append(_Message(position, job, seal(QueueMessage.of(job, command, request_id))))
+            message = QueueMessage.of(job, command, request_id)
+            messages.append(_Message(position, job, message, seal(message)))
     _Sender(result, services, seconds_left, replayed=stored.replayed).send(messages)
     if idempotency_key is None:
         _fail_unsent(messages, result, services, seconds_left)
@@ -74,7 +77,13 @@ class _StoredJobs:
 
 
 def _store(
-    requested: RequestedBatch, owner: str, key: str | None, services: Services, seconds_left: Callable[[], float]
+    requested: RequestedBatch,
+    owner: str,
+    key: str | None,
+    services: Services,
+    seconds_left: Callable[[], float],
+    *,
+    at: datetime,
 ) -> tuple[Batch, _StoredJobs]:
     """Store the batch and its jobs, or find those of an earlier request with the same key."""
     # DynamoDB stores the batch and at most 99 jobs in one transaction. Two requests with one Idempotency-Key and
@@ -85,7 +94,6 @@ def _store(
     #
     # A crash at any point breaks no promise. With a key, the repeated request continues; without one, nobody can
     # send the messages of the 99 jobs, so they are failed if the last put fails.
-    at = now()
     batch = new_batch(requested, owner, key, at, services.job_retention)
     jobs = jobs_of(batch, commands_of(batch, requested), requested, at, services.job_retention)
     earlier = services.batches.put_new(batch, jobs, at)
@@ -119,6 +127,7 @@ def _fail_all(jobs: list[Job], services: Services, seconds_left: Callable[[], fl
 class _Message:
     position: int
     job: Job
+    content: QueueMessage
     envelope: Envelope
 
 
@@ -166,11 +175,14 @@ class _Sender:
         for message in messages:
             if not self._without_failed_groups([message]):
                 continue
-            if message.envelope.claim is not None and (outage or self._is_late()):
-                self._fail_group(message, outage or _out_of_time())  # after an outage the next put would hang too
+            uses_bucket = message.envelope.claim is not None or (self.replayed and message.envelope.is_large)
+            if uses_bucket and (outage or self._is_late()):
+                self._fail_group(message, outage or _out_of_time())  # after an outage the next call would hang too
                 continue
             try:
-                envelope = put_claim(message.envelope, message.job, self.services, replayed=self.replayed)
+                envelope = put_claim(
+                    message.content, message.envelope, message.job, self.services, replayed=self.replayed
+                )
             except Unavailable as error:
                 outage = error
                 self._fail_group(message, error)

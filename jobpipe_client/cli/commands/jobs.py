@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable
+from datetime import datetime, timedelta
 from itertools import islice
-from typing import Literal, get_args
+from typing import Literal, TypeVar, get_args
 
 import click
 
 from jobpipe_client.cli.command import Command, State, page_size, pass_state, read_object
 from jobpipe_client.cli.exits import ERROR, FAILED, NOT_ENDED, OK, describe, print_error
 from jobpipe_client.cli.polling import Seconds
+from jobpipe_client.cli.times import Time
 from jobpipe_client.exceptions import ProblemError
-from jobpipe_client.models import Job, Status, WaitTimeout
+from jobpipe_client.models import Batch, Job, Status, WaitTimeout
+
+T = TypeVar("T")
 
 TIMEOUT = 60.0
+BEFORE = "In RFC 3339, or a duration from now: 90s, 30m, 2h, 7d."
 seconds = Seconds(0, 7 * 24 * 3600)
 
 
@@ -23,6 +29,8 @@ seconds = Seconds(0, 7 * 24 * 3600)
     examples="""
     jobpipe submit '{"operation": "create", "item": {"name": "Tent", "description": "For two"}}' --wait
     jobpipe submit command.json --idempotency-key order-17
+    jobpipe submit command.json --before 2026-12-01T12:00:00Z
+    jobpipe submit command.json --before 2h
     echo '{"operation": "delete", "item_id": "…"}' | jobpipe submit -
     """,
 )
@@ -30,10 +38,23 @@ seconds = Seconds(0, 7 * 24 * 3600)
 @click.option("--wait", is_flag=True, help="Wait until the job has ended; the exit status says how.")
 @click.option("--timeout", type=seconds, default=TIMEOUT, show_default=True, help="Seconds to wait at most.")
 @click.option("--idempotency-key", metavar="KEY", help="The same key is the same job, however often it is sent.")
+@click.option("--before", type=Time(), metavar="TIME", help=BEFORE)
 @pass_state
-def submit(state: State, *, command: str, wait: bool, timeout: float, idempotency_key: str | None) -> int:
-    """Queue one command in its raw form."""
-    job = state.client.submit(read_object(command), idempotency_key=idempotency_key)
+def submit(
+    state: State,
+    *,
+    command: str,
+    wait: bool,
+    timeout: float,
+    idempotency_key: str | None,
+    before: datetime | timedelta | None,
+) -> int:
+    """Queue one command in its raw form.
+
+    With --before, the command takes effect by that time or never: its job then fails as too-late. With an
+    idempotency key, repeat the same time and not a duration.
+    """
+    job = state.client.submit(read_object(command), idempotency_key=idempotency_key, before=before)
     if not wait:
         state.output.job(job)
         return OK
@@ -119,38 +140,62 @@ retrying = _list(
 )
 
 
-@click.command(cls=Command, examples="jobpipe cancel 5f0c…")
-@click.argument("jobs", metavar="JOB...", nargs=-1, required=True)
+@click.command(cls=Command, examples="jobpipe cancel 5f0c…\njobpipe cancel batch-77ab…")
+@click.argument("jobs", metavar="JOB|BATCH...", nargs=-1, required=True)
 @pass_state
 def cancel(state: State, *, jobs: tuple[str, ...]) -> int:
-    """Cancel jobs that have not taken effect, so that they never will."""
-    return show_each(state, jobs, state.client.cancel)
+    """Cancel jobs that have not taken effect, so that they never will.
+
+    The id of a batch cancels all of its jobs that have not taken effect; the others are not an error.
+    """
+    return show_each(state, jobs, state.client.cancel, state.client.cancel_batch)
 
 
-def show_each(state: State, job_ids: Iterable[str], call: Callable[[str], Job]) -> int:
-    """Call a function for each job, show the job that it returns, and return the exit status."""
+def show_each(
+    state: State, ids: Iterable[str], change_job: Callable[[str], Job], change_batch: Callable[[str], Batch]
+) -> int:
+    """Call a function for each job or batch, show what it returns, and return the exit status."""
     all_complete = True
-    for job_id in job_ids:
-        found, complete = call_for_each([job_id], call)
+    for each in ids:
+        if is_batch(each):
+            batches, complete = call_for_each([each], change_batch)
+            complete = all([complete, *(_show_batch(state, batch) for batch in batches)])
+        else:
+            found, complete = call_for_each([each], change_job)
+            state.output.jobs(found)
         all_complete = all_complete and complete
-        state.output.jobs(found)
     return OK if all_complete else ERROR
 
 
-def call_for_each(job_ids: Iterable[str], call: Callable[[str], Job]) -> tuple[list[Job], bool]:
-    """Return the jobs that the function returns, and whether it returned one for each id.
+def is_batch(identifier: str) -> bool:
+    """Return whether the id is that of a batch, and not of a job."""
+    return identifier.startswith("batch-")
 
-    An id that is not a job's, or whose job has ended already, is a line on standard error.
+
+def _show_batch(state: State, batch: Batch) -> bool:
+    """Show the batch, and why jobs were not changed; return whether all of them were reached."""
+    state.output.batch(batch)
+    for why, n in Counter(str(entry.unchanged) for entry in batch.entries if entry.unchanged).most_common():
+        state.output.note(f"{batch.id}: {n:,} left as they are: {why}")
+    if batch.unreached:
+        print_error(f"{batch.id}: not all jobs were reached; run the same command again")
+    return not batch.unreached
+
+
+def call_for_each(ids: Iterable[str], call: Callable[[str], T]) -> tuple[list[T], bool]:
+    """Return the jobs or batches that the function returns, and whether it returned one for each id.
+
+    An id that is not a job's or a batch's, or whose job has ended already, is a line on standard error.
     """
-    found: list[Job] = []
+    found: list[T] = []
     complete = True
-    for job_id in job_ids:
+    for each in ids:
         try:
-            found.append(call(job_id))
+            found.append(call(each))
         except (ProblemError, ValueError) as error:
-            if isinstance(error, ProblemError) and error.slug not in {"not-found", "job-ended"}:
+            if isinstance(error, ProblemError) and error.slug not in {"not-found", "job-ended", "too-late"}:
                 raise
-            print_error(f"{job_id}: {describe(error)}")
+            print_error(f"{each}: {describe(error)}")
             complete = False
     return found, complete
 

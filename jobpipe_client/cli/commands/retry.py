@@ -4,28 +4,32 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from datetime import datetime, timedelta
+from functools import partial
 
 import click
 
 from jobpipe_client.cli.command import Command, State, pass_state
-from jobpipe_client.cli.commands.jobs import show_each
+from jobpipe_client.cli.commands.jobs import BEFORE, is_batch, show_each
 from jobpipe_client.cli.exits import OK
+from jobpipe_client.cli.times import Time
 from jobpipe_client.exceptions import ProblemError
 from jobpipe_client.models import Job
 
 _SERVER_ERROR = 500
-_NOT_RETRIED = {"job-ended", "not-found"}  # the job or its command is no longer stored
+_NOT_RETRIED = {"job-ended", "not-found", "too-late"}  # no longer stored, or its time has passed
 
 
 @click.command(
     cls=Command,
     examples="""
     jobpipe retry 5f0c…
+    jobpipe retry batch-77ab…
     jobpipe retry --all-failed
     jobpipe retry --reason name-taken --reason not-found
     """,
 )
-@click.argument("jobs", metavar="[JOB]...", nargs=-1)
+@click.argument("jobs", metavar="[JOB|BATCH]...", nargs=-1)
 @click.option("--all-failed", is_flag=True, help="All of your failed jobs that were interrupted.")
 @click.option(
     "--reason",
@@ -34,20 +38,33 @@ _NOT_RETRIED = {"job-ended", "not-found"}  # the job or its command is no longer
     multiple=True,
     help="All of your failed jobs with this problem, such as name-taken; may be repeated.",
 )
+@click.option("--before", type=Time(), metavar="TIME", help=f"A new time limit for the named jobs. {BEFORE}")
 @pass_state
-def retry(state: State, *, jobs: tuple[str, ...], all_failed: bool, reasons: tuple[str, ...]) -> int:
+def retry(
+    state: State,
+    *,
+    jobs: tuple[str, ...],
+    all_failed: bool,
+    reasons: tuple[str, ...],
+    before: datetime | timedelta | None,
+) -> int:
     """Queue failed jobs again, each in a new place of its item's order.
 
     --all-failed retries the jobs that were interrupted: their problem has a status of 500 or more. A job that a
     rule refused (name-taken, not-found, version-mismatch, too-large) would be refused again until the items change:
     such jobs are left and counted by reason, and --reason retries them.
 
+    The id of a batch retries all of its failed jobs, whatever the reason. A job whose time has passed is retried
+    only by its own id, with --before.
+
     The exit status is 1 if a job that was named cannot be retried; jobs that are left are not an error.
     """
     if bool(jobs) == (all_failed or bool(reasons)):
         raise click.UsageError("Name jobs, or say --all-failed or --reason.")
+    if before is not None and not all(job and not is_batch(job) for job in jobs or [""]):
+        raise click.UsageError("--before needs the ids of jobs.")
     if jobs:
-        return show_each(state, jobs, state.client.retry)
+        return show_each(state, jobs, partial(state.client.retry, before=before), state.client.retry_batch)
     # The whole list first: a retried job leaves it, and may come back.
     failed = list(state.client.jobs("failed"))
     chosen = [job for job in failed if (_reason(job) in reasons if reasons else _was_interrupted(job))]

@@ -17,7 +17,7 @@ from jobpipe_client.cli.exits import OK, OperatorError, silence
 from jobpipe_client.cli.files import is_output_unread
 from jobpipe_client.cli.output import tables
 from jobpipe_client.cli.output.escaping import cell, escaped, escaped_json
-from jobpipe_client.models import Job
+from jobpipe_client.models import Batch, Job
 
 _JOB_COLUMNS = ("job", "status", "operation", "item", "attempts", "updated", "why")
 _NARROW = tuple(map(_JOB_COLUMNS.index, ("job", "status", "operation", "updated", "why")))
@@ -105,6 +105,14 @@ class Output:
     def job(self, job: Job) -> None:
         """Print one job in the same way."""
         self.jobs([job])
+
+    def batch(self, batch: Batch) -> None:
+        """Print the batch as a JSON document, or a line with the number of its commands in each state."""
+        if self.json:
+            self.document(batch.raw)
+            return
+        counts = ", ".join(f"{count:,} {status}" for status, count in batch.counts.items() if count)
+        self.line(f"{batch.id}: {counts}")
 
 
 def drawn_jobs(jobs: Iterable[Job], width: int, title: str | None = None) -> RenderableType | None:

@@ -79,7 +79,9 @@ class Data:
         matching = [key for key in known if f"{name}_".startswith(f"{key}_")]
         if not matching:
             raise OperatorError(f"{ASSUMPTIONS.relative_to(ROOT)} does not say how long {side} {name} takes")
-        large = self.assumed["large_document_milliseconds"] if name.endswith(("_large", "_by_claim")) else 0
+        large = (
+            self.assumed["large_document_milliseconds"] if name.endswith(("_large", "_long", "_by_claim")) else 0
+        )
         return Decimal(str(known[max(matching, key=len)])) + Decimal(large)
 
     def memory_gb(self, side: Side) -> Decimal:

@@ -128,6 +128,24 @@ class Pipeline:
             usage += Usage.of(s3_gb_month=document * _UNDO_DAYS / _DAYS_OF_MONTH)
         return usage
 
+    def carried(self, command_bytes: int, *, by_claim: bool) -> Usage:
+        """Return what SQS bills for a command of this size on its way, and S3 for its claim check, if any."""
+        batch = Decimal(self.load.batch)
+        size = Decimal(command_bytes)
+        message = self.data.operation("api", "accept_create_by_claim").message_bytes if by_claim else size
+        received = max(Decimal(1), _ceiling(message * batch / _SQS_BYTES))
+        usage = Usage.of(sqs_fifo_request=_ceiling(message / _SQS_BYTES) + (received + 1) / batch)
+        if by_claim:
+            days = _UNDO_DAYS / _DAYS_OF_MONTH
+            usage += Usage.of(s3_put=1, s3_get=1, s3_delete=1, s3_gb_month=size / GB * days)
+        return usage
+
+    def kept(self, command_bytes: int, *, by_claim: bool) -> Usage:
+        """Return what a failed job adds to the bill by keeping a command of this size, for the write alone."""
+        if by_claim:
+            return Usage.of(s3_put=1)
+        return Usage.of(dynamodb_write_unit=_ceiling(Decimal(command_bytes) / 1024))
+
     def traced_share(self, side: Side = "api") -> Decimal:
         """Return the share of invocations that are traced: the first of each second, and a part of the others."""
         rate = self.load.requests_per_second / (self.load.batch if side == "worker" else 1)

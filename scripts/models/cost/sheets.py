@@ -31,7 +31,8 @@ _JOBS = {
 _REQUESTS = {
     "accept a create": "accept_create",
     "accept one of 100 KB": "accept_create_large",
-    "accept by claim check": "accept_create_by_claim",
+    "accept one of 300 KB": "accept_create_long",
+    "accept by claim check, 400 KB": "accept_create_by_claim",
     "poll": "poll",
     "poll with a result of 100 KB": "poll_large",
     "GET of an item": "get_item",
@@ -50,6 +51,7 @@ _LOOKUPS = {
     "page of 10 documents": "list_page_of_a_collection",
 }
 _WAITS = ("0.05", "0.15", "0.3", "1", "2", "5", "20")  # seconds
+_COMMANDS = (8, 64, 200, 320, 380, 640, 1000)  # KB
 _DOCUMENTS = {"0.1 KB": "create", "1 KB": "create_of_1_kb", "100 KB": "create_large"}
 
 
@@ -98,6 +100,19 @@ def sheets(data: Data) -> Iterator[Sheet]:
         "What the worker of a million creates writes, by size",
         ("document", "write units", "DynamoDB", "S3 PUT", "S3 GET of each read or poll"),
         _documents(busy),
+    )
+    yield _sheet(
+        "claims",
+        "A million large commands: in their messages, or as claim checks",
+        (
+            "command",
+            "in its message",
+            "as a claim check",
+            "of it storage",
+            "kept in a failed job's row",
+            "kept as a claim check",
+        ),
+        _claims(busy),
     )
     yield _sheet(
         "job-lists",
@@ -183,6 +198,19 @@ def _documents(pipeline: Pipeline) -> Iterator[Row]:
         gets = counted.calls.get("s3:PutObject", 0) if size == "100 KB" else 0
         reading = pipeline.million(Usage.of(s3_get=gets))
         yield size, f"{counted.write_units}", bill["DynamoDB"] * MILLION, bill["S3"] * MILLION, reading
+
+
+def _claims(pipeline: Pipeline) -> Iterator[Row]:
+    for kilobytes in _COMMANDS:
+        size = kilobytes * 1024
+        claim = pipeline.carried(size, by_claim=True)
+        yield (
+            f"{kilobytes:,} KB",
+            pipeline.million(pipeline.carried(size, by_claim=False)),
+            pipeline.million(claim),
+            claim.lines(pipeline.data.prices)["storage"] * MILLION,
+            *(pipeline.million(pipeline.kept(size, by_claim=by_claim)) for by_claim in (False, True)),
+        )
 
 
 def _job_lists(pipeline: Pipeline) -> Iterator[Row]:

@@ -43,6 +43,8 @@ main({
   retryJob: (id) => of(made.retryJob(job(id))),
   submitBatch: (commands) => of(made.submitBatch({ ...caller, body: { commands } })),
   getBatch: (batch_id) => of(made.getBatch({ ...caller, path: { batch_id } })),
+  cancelBatch: (batch_id) => of(made.cancelBatch({ ...caller, path: { batch_id } })),
+  retryBatch: (batch_id) => of(made.retryBatch({ ...caller, path: { batch_id } })),
   createWebhook: (body, key) => of(made.createWebhook({ ...caller, body, headers: { "Idempotency-Key": key } })),
   listWebhooks: () => of(made.listWebhooks(caller)),
   getWebhook: (id) => of(made.getWebhook(webhook(id))),

@@ -96,6 +96,8 @@ main({
   retryJob: (jobId) => written(jobs.retryJobRaw({ jobId })),
   submitBatch: (commands) => of(batches.submitBatchRaw({ newBatch: { commands: commands.map(renamed) } }), BatchToJSON),
   getBatch: (batchId) => of(batches.getBatchRaw({ batchId }), BatchToJSON),
+  cancelBatch: (batchId) => of(batches.cancelBatchRaw({ batchId }), BatchToJSON),
+  retryBatch: (batchId) => of(batches.retryBatchRaw({ batchId }), BatchToJSON),
   createWebhook: ({ url, events, collections }, idempotencyKey) =>
     of(
       webhooks.createWebhookRaw({

@@ -96,6 +96,10 @@ def batches() -> None:
         jobs = [entry.actual_instance.job for entry in batch.entries]
         ended(next(job for job in jobs if not job.done))
     assert (batch.counts.succeeded, batch.counts.failed) == (1, 4), batch
+    retried = BATCHES.retry_batch(accepted.id)
+    assert retried.counts.succeeded == 1, retried
+    left = BATCHES.cancel_batch(accepted.id).entries[0].actual_instance
+    assert (left.job.status, left.unchanged.type) == ("succeeded", "urn:jobpipe:problem:job-ended"), left
 
     new["name"] += "\U000e0041"  # it is invisible, but the schema covers only the basic plane
     *_, refused = BATCHES.submit_batch(batch_of(raw[1::-1])).entries

@@ -9,7 +9,7 @@ import os
 from typing import Any
 
 from made_by_openapi_python_client import AuthenticatedClient, Client
-from made_by_openapi_python_client.api.batches import get_batch, submit_batch
+from made_by_openapi_python_client.api.batches import cancel_batch, get_batch, retry_batch, submit_batch
 from made_by_openapi_python_client.api.items import (
     create_item,
     delete_item,
@@ -158,6 +158,11 @@ def batches() -> None:
         ended(next(entry.job for entry in batch.entries if not entry.job.done))
     assert (batch.counts.succeeded, batch.counts.failed) == (1, 4), batch
     assert all(isinstance(entry, BatchEntriesItemType0) for entry in batch.entries)
+    retried = retry_batch.sync(accepted.id, client=CALLER)
+    assert retried.counts.succeeded == 1, retried
+    left = cancel_batch.sync(accepted.id, client=CALLER).entries[0]
+    assert isinstance(left, BatchEntriesItemType0), left
+    assert (left.job.status, left.unchanged.status) == ("succeeded", 409)
 
     new.name += "\U000e0041"  # it is invisible, but the schema covers only the basic plane
     body.commands = [*reversed(body.commands[:2])]

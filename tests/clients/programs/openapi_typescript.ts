@@ -45,6 +45,8 @@ main({
   retryJob: (id) => of(caller.POST("/jobs/{job_id}/retry", { params: { path: job(id) } })),
   submitBatch: (commands) => of(caller.POST("/batches", { body: { commands } })),
   getBatch: (batch_id) => of(caller.GET("/batches/{batch_id}", { params: { path: { batch_id } } })),
+  cancelBatch: (batch_id) => of(caller.DELETE("/batches/{batch_id}", { params: { path: { batch_id } } })),
+  retryBatch: (batch_id) => of(caller.POST("/batches/{batch_id}/retry", { params: { path: { batch_id } } })),
   createWebhook: (body, key) =>
     of(caller.POST("/webhooks", { body, params: { header: { "Idempotency-Key": key } } })),
   listWebhooks: () => of(caller.GET("/webhooks")),

@@ -31,6 +31,8 @@ export interface Calls {
   retryJob(id: string): Promise<Answer>;
   submitBatch(commands: Command[]): Promise<Answer>;
   getBatch(id: string): Promise<Answer>;
+  cancelBatch(id: string): Promise<Answer>;
+  retryBatch(id: string): Promise<Answer>;
   createWebhook(webhook: NewWebhook, idempotencyKey: string): Promise<Answer>;
   listWebhooks(): Promise<Answer>;
   getWebhook(id: string): Promise<Answer>;
@@ -123,6 +125,11 @@ export async function main(calls: Calls): Promise<void> {
   }
   assert.deepEqual([batch.counts.succeeded, batch.counts.failed], [1, 4]);
   bodyOf(await calls.getBatch(batch.id));
+  const retriedBatch = await calls.retryBatch(batch.id);
+  assert.equal(retriedBatch.status, 202);
+  assert.equal(bodyOf(retriedBatch).counts.succeeded, 1);
+  const left = bodyOf(await calls.cancelBatch(batch.id)).entries[0];
+  assert.deepEqual([left.job.status, left.unchanged.type], ["succeeded", `${PROBLEM}job-ended`]);
   // The schema does not exclude this invisible character, since it covers only the basic plane.
   const invisible: Command = { operation: "create", item: { name: `${name}\u{e0041}`, description: "x" } };
   const [, refused] = bodyOf(await calls.submitBatch([commands[1], invisible])).entries;

@@ -16,8 +16,11 @@ from tests.faults.scenarios import (
     retries,
     shop,
     shop_further,
+    sized_groups,
     stats,
+    time_limits,
     webhooks,
+    whole_batches,
 )
 from tests.faults.scenarios.parts import SCENARIOS, Action
 
@@ -35,6 +38,9 @@ __all__ = [
     "retries",
     "shop",
     "shop_further",
+    "sized_groups",
     "stats",
+    "time_limits",
     "webhooks",
+    "whole_batches",
 ]

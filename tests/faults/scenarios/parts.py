@@ -18,7 +18,8 @@ Scenario = Callable[[World], Action]
 SCENARIOS: dict[str, Scenario] = {}
 
 LARGE = "x" * 5000  # too large to be stored inline in a row
-HUGE = "x" * 210_000  # too large for a message
+LONG = "x" * 210_000  # fits a message; a failed job keeps it as a claim check
+HUGE = "x" * 400_000  # too large for a message
 
 
 def scenario(function: Scenario) -> Scenario:

@@ -30,7 +30,7 @@ class MemoryGroups:
     ) -> list[CommitRefused | Unsettled | None]:
         results: list[CommitRefused | Unsettled | None] = []
         for unit in units:
-            if results and not may_go_on():
+            if not may_go_on():
                 results.append(Unsettled.NOT_COMMITTED)
                 continue
             try:

@@ -100,7 +100,7 @@ class MemoryJobs:
         with self.lock:
             return self.write(self._ended(ref, Status.CANCELLED, at, attempt=False))
 
-    def requeue(self, ref: JobRef, retry_of: str, at: datetime) -> Job:
+    def requeue(self, ref: JobRef, retry_of: str, at: datetime, *, not_after: str | None = None) -> Job:
         with self.lock:
             job = self.rows.get(ref.job_id)
             if job is not None and job.is_unfinished(ref, at):
@@ -120,6 +120,7 @@ class MemoryJobs:
                     kept=None,
                     running_attempt=None,
                     interruptions=0,
+                    not_after=not_after or job.not_after,
                 )
             )
 

@@ -9,8 +9,8 @@ from typing import Any
 from jobpipe.domain.backlog import Backlog
 from jobpipe.domain.clock import now
 from jobpipe.domain.errors import ProblemError
+from jobpipe.domain.limits import MAX_CALL_BYTES, MAX_CALL_MESSAGES
 from jobpipe.domain.queue_message import Envelope
-from jobpipe.domain.send_rounds import MAX_CALL_BYTES, MAX_MESSAGES
 
 
 @dataclass
@@ -39,7 +39,7 @@ class MemoryQueue:
             self.sent_ms[f"m{self.sent}"] = int(now().timestamp() * 1000)
 
     def send_batch(self, envelopes: Sequence[Envelope]) -> Mapping[str, ProblemError]:
-        assert 1 <= len(envelopes) <= MAX_MESSAGES, "a call has 1 to 10 messages"
+        assert 1 <= len(envelopes) <= MAX_CALL_MESSAGES, "a call has 1 to 10 messages"
         assert sum(len(each.body.encode()) for each in envelopes) <= MAX_CALL_BYTES, "the call is too large"
         self.calls.append([each.group_id for each in envelopes])
         for each in envelopes:

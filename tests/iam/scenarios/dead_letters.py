@@ -6,13 +6,20 @@ from jobpipe.domain.clock import now
 from jobpipe.domain.commands import CreateItem
 from jobpipe.domain.job import Job
 from tests.helpers.stored import document_key
-from tests.iam.lab import HUGE, Lab, new_item, record
+from tests.iam.lab import HUGE, LONG, Lab, new_item, record
 
 
 def end_a_job(lab: Lab) -> str:
     command = new_item()
     job = lab.accept(command)
     return _result(lab, job, lab.run_dead_letter_consumer(lab.delivery_of(job, command)))
+
+
+def end_a_job_of_a_long_command(lab: Lab) -> str:
+    command = new_item(long=LONG)
+    job = lab.accept(command)
+    returned = lab.run_dead_letter_consumer(lab.delivery_of(job, command))
+    return f"{_result(lab, job, returned)}, claims {lab.claims(job.job_id)}"
 
 
 def end_a_job_after_an_interrupted_attempt(lab: Lab) -> str:

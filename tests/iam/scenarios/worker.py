@@ -6,7 +6,7 @@ from jobpipe.domain.commands import Command, DeleteItem, MergePatch, ReadItem
 from jobpipe.domain.job import Job
 from tests.helpers.deployed import unique
 from tests.helpers.stored import document_key
-from tests.iam.lab import HUGE, LARGE, Lab, new_item, record
+from tests.iam.lab import HUGE, LARGE, LONG, Lab, new_item, record
 
 
 def deliver(lab: Lab, command: Command, receives: int = 1) -> tuple[Job, bool]:
@@ -87,6 +87,12 @@ def patch_an_item(lab: Lab) -> str:
 
 def create_by_claim_check(lab: Lab) -> str:
     job, returned = deliver(lab, new_item(huge=HUGE))
+    return f"{result(lab, job, returned)}, claims {lab.claims(job.job_id)}"
+
+
+def create_of_a_taken_name_by_a_long_command(lab: Lab) -> str:
+    name = lab.create_item().name
+    job, returned = deliver(lab, new_item(name=name, long=LONG))
     return f"{result(lab, job, returned)}, claims {lab.claims(job.job_id)}"
 
 

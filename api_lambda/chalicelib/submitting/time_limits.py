@@ -1,0 +1,48 @@
+"""Refuse commands whose time limit has passed, or is too far ahead, when they are first accepted.
+
+A replay has the answer of its first request, whatever the time is.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from jobpipe.domain.batch import batch_id_of
+from jobpipe.domain.clock import now, rfc3339
+from jobpipe.domain.commands import Command
+from jobpipe.domain.job import Job
+from jobpipe.domain.not_after import check_at_acceptance
+
+from ..services import Services
+
+
+def check_time_limit(command: Command, job: Job, services: Services, at: datetime, *, has_key: bool) -> None:
+    """Raise InvalidRequest if the command cannot be accepted as this job at this time."""
+    if command.not_after is None:
+        return
+    earlier = services.jobs.get(job.job_id) if has_key else None
+    if earlier is None or earlier.is_expired(at):
+        check_at_acceptance(command.not_after, at)
+
+
+class AcceptanceTime:
+    """When a batch is accepted whose commands may have time limits."""
+
+    def __init__(self, owner: str, idempotency_key: str | None, services: Services) -> None:
+        self.at = datetime.fromisoformat(rfc3339(now()))  # as precise as the batch's row has it
+        self._batch_id = None if idempotency_key is None else batch_id_of(owner, idempotency_key)
+        self._services = services
+        self._first: datetime | None = None
+
+    def check(self, command: Command) -> None:
+        """Raise InvalidRequest if the command cannot be accepted as a part of the batch."""
+        if command.not_after is not None:
+            check_at_acceptance(command.not_after, self._of_first_request())
+
+    def _of_first_request(self) -> datetime:
+        # A replay is the same batch only if it refuses the same commands as the first request did.
+        if self._first is None:
+            earlier = None if self._batch_id is None else self._services.batches.get(self._batch_id)
+            is_first = earlier is None or earlier.is_expired(self.at)
+            self._first = self.at if earlier is None or is_first else datetime.fromisoformat(earlier.created_at)
+        return self._first

@@ -1,0 +1,25 @@
+"""Cancel a job: end it before its command takes effect."""
+
+from __future__ import annotations
+
+from jobpipe.domain.clock import now
+from jobpipe.domain.errors import JobEnded, NotFound
+from jobpipe.domain.job import Job
+from jobpipe.domain.ports import JobStore
+
+
+def cancel(job: Job, jobs: JobStore) -> Job:
+    """End the job as cancelled, and return it; return it as it is if it has ended otherwise.
+
+    Raise NotFound if it has expired meanwhile.
+    """
+    while not job.status.done:
+        try:
+            return jobs.cancel(job.ref, now())
+        except JobEnded:
+            # The worker or another request ended it first, or our own write did, whose response was lost.
+            current = jobs.get(job.job_id)
+            if current is None or current.is_expired(now()):
+                raise NotFound("There is no such job, or it has expired.") from None
+            job = current
+    return job
