@@ -146,6 +146,16 @@ ALLOWED: dict[tuple[str, str], set[Role | None]] = {
     ("GET", "/batches/{batch_id}"): ALL,
     ("DELETE", "/batches/{batch_id}"): CHANGES,
     ("POST", "/batches/{batch_id}/retry"): CHANGES,
+    ("POST", "/webhooks"): CHANGES,
+    ("GET", "/webhooks"): ALL,
+    ("GET", "/webhooks/{webhook_id}"): ALL,
+    ("PATCH", "/webhooks/{webhook_id}"): CHANGES,
+    ("DELETE", "/webhooks/{webhook_id}"): CHANGES,
+    ("POST", "/webhooks/{webhook_id}/rotate"): CHANGES,
+    ("POST", "/webhooks/{webhook_id}/test"): CHANGES,
+    ("POST", "/webhooks/{webhook_id}/replay"): CHANGES,
+    ("GET", "/webhooks/{webhook_id}/deliveries"): ALL,
+    ("POST", "/webhooks/{webhook_id}/deliveries/{event_id}/replay"): CHANGES,
     ("GET", "/stats"): STATS,
 }
 """Who may use each route; a route that needs no key is not in it."""
@@ -168,13 +178,20 @@ def test_each_role_may_use_its_routes_only(route: tuple[str, str], role: Role | 
     failed = pipeline.do("DELETE", "/items/nope")
     item = pipeline.do("POST", "/items", {"name": "n", "description": "d"})
     batch = pipeline.request("POST", "/batches", {"commands": [{"operation": "read", "item_id": "i"}]}).json
+    new_webhook = {"url": "https://receiver.example/in", "events": ["job.ended"]}
+    webhook = pipeline.request("POST", "/webhooks", new_webhook).json
+    event = pipeline.request("POST", f"/webhooks/{webhook['id']}/test").json
     body = {
         "/items": {"name": "m", "description": "d"},
         "/items/{item_id}": {"price": 1},
         "/jobs": {"operation": "read", "item_id": "i"},
         "/batches": {"commands": [{"operation": "read", "item_id": "i"}]},
+        "/webhooks": new_webhook,
+        "/webhooks/{webhook_id}": {"paused": True},
+        "/webhooks/{webhook_id}/replay": {"since": webhook["created_at"]},
     }
-    target = path.format(item_id=item["item_id"], job_id=failed["id"], batch_id=batch["id"])
+    ids = {"webhook_id": webhook["id"], "event_id": event["event"]}
+    target = path.format(item_id=item["item_id"], job_id=failed["id"], batch_id=batch["id"], **ids)
     writes = method in {"POST", "PUT", "PATCH"}
     before = pipeline.state()
 

@@ -21,7 +21,18 @@ import jobpipe_client
 from jobpipe.domain.errors import InvalidRequest as Refused
 from jobpipe.domain.job import KeptCommand
 from jobpipe.domain.job_ref import JobRef
-from jobpipe_client import BatchEntry, Client, Item, Job, JobFailed, NotFound, OperationInfo, Problem
+from jobpipe_client import (
+    BatchEntry,
+    Client,
+    DeliveryAttempt,
+    Item,
+    Job,
+    JobFailed,
+    NotFound,
+    OperationInfo,
+    Problem,
+    Webhooks,
+)
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("jobpipe", "jobpipe_client", "infra", "scripts")
@@ -59,6 +70,8 @@ SAMPLES: dict[str, Any] = {
     "Problem": PROBLEM,
     "Job": JOB,
     "Status": "failed",
+    "DeliveryState": "delivered",
+    "tuple[DeliveryAttempt, ...]": (DeliveryAttempt(NOW, 38, 204, None, replay=False),),
     "Operation": "create",
     "Sequence[Refusal]": [Refused("x")],
     "Sequence[Any]": [{"Code": "ConditionalCheckFailed"}],
@@ -136,7 +149,7 @@ def sample(kind: type) -> Any:
 
 
 ERRORS = exception_classes()
-UNPICKLED = {Client, jobpipe_client.SyncClient, jobpipe_client.Collection, jobpipe_client.SyncCollection}
+UNPICKLED = {Client, jobpipe_client.SyncClient, jobpipe_client.Collection, jobpipe_client.SyncCollection, Webhooks}
 VALUES = [
     value
     for name in jobpipe_client.__all__
@@ -154,7 +167,7 @@ def test_the_classes_are_found() -> None:
     }
     assert {each.__name__ for each in VALUES} == {
         *("Batch", "BatchEntry", "CollectionInfo", "Connection", "Item", "Job", "OperationInfo", "Problem"),
-        *("Stats", "Submission"),
+        *("DeliveryAttempt", "Stats", "Submission", "Webhook", "WebhookDelivery"),
     }
 
 
