@@ -91,7 +91,12 @@ def from_sam(sam: Template) -> Template:
     translator = Translator({}, Parser(), boto_session=Session(region_name=EMULATOR_REGION))
     sam = copy.deepcopy(sam)
     if _REST_API in sam["Resources"]:
-        sam["Resources"][_REST_API]["Properties"]["DefinitionBody"][OPENAPI_KEY] = openapi_responses()
+        body = sam["Resources"][_REST_API]["Properties"]["DefinitionBody"]
+        body[OPENAPI_KEY] = openapi_responses()
+        # The descriptions of the routes are in the project's own OpenAPI document; here they take 3 KB of the limit.
+        for route in body["paths"].values():
+            for method in route.values():
+                method.pop("summary", None)
     template: Template = translator.translate(sam, parameter_values={})
     template.pop("Transform", None)
     for resource in template["Resources"].values():

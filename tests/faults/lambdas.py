@@ -107,7 +107,8 @@ class Lambdas:
     def set_events(self, *, on: bool) -> None:
         """Let the stage have events or not; both Lambdas start anew if that changes."""
         value = "on" if on else "off"
-        if os.environ["EVENTS"] != value:
+        # Outside of `running` the environment has no settings: they are those with which the Lambdas would start.
+        if os.environ.get("EVENTS", self._environment["EVENTS"]) != value:
             os.environ["EVENTS"] = value
             self.restart("api_lambda")
             self.restart("worker_lambda")
